@@ -1,0 +1,81 @@
+# Everything a user or a CI job types. `make demo` and `make test` set up what they need by themselves.
+#
+#   PYTHON=/path/to/python   which Python to use (3.12 or newer; without it .ci/find-python looks for one)
+#   VENV=folder              where the environment stands
+#   REQUIRE="tmux tshark"    for test: a test skipped for want of one of these is a failure
+
+PYTHON ?=
+VENV ?= .venv
+REQUIRE ?=
+
+BIN = $(VENV)/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
+PY = $(BIN)/python
+FLOW = flows/trial.flow
+# modules that write the generated files with --write, and with --check compare them with what they would write
+GENERATORS = tests.samples.generate
+
+# The targets share one environment and some caches; each is quick enough alone.
+.NOTPARALLEL:
+.PHONY: help demo test lint types contracts generated pytest bench generate wheel lock clean environment dev-environment
+
+help:
+	@echo 'make demo      real mitmdump on a recorded trial: the findings scroll by, a summary ends it'
+	@echo 'make test      everything that CI checks: lint, types, contracts, generated, pytest'
+	@echo 'make bench     the benchmarks of tests/bench'
+	@echo 'make generate  write the sample flows and the generated pages again'
+	@echo 'make wheel     build the wheel into dist/'
+	@echo 'make lock      choose the versions in constraints.txt again (needs uv)'
+	@echo 'make clean     remove the environment and whatever else was made here'
+
+demo: environment
+	$(BIN)/mitmdump -nr $(FLOW) -s addons/ltkm.py
+
+# pytest comes last, so that its list of skipped tests ends the output
+test: lint types contracts generated pytest
+
+lint: dev-environment
+	@$(PY) -m ruff check
+	@$(PY) -m ruff format --check
+
+types: dev-environment
+	@$(PY) -m mypy
+
+contracts: dev-environment
+	@$(BIN)/lint-imports --no-logo
+
+generated: dev-environment
+	@for module in $(GENERATORS); do $(PY) -m $$module --check || exit 1; done
+
+pytest: dev-environment
+	@REQUIRE='$(REQUIRE)' $(PY) -m pytest --quiet
+
+bench: dev-environment
+	@for file in tests/bench/[!_]*.py; do \
+		echo "$$file"; \
+		$(PY) -m "$$(echo "$${file%.py}" | tr / .)" || exit 1; \
+	done
+
+generate: dev-environment
+	@for module in $(GENERATORS); do $(PY) -m $$module --write || exit 1; done
+
+wheel: dev-environment
+	@$(PY) -m build --wheel --no-isolation
+
+# One world for pip and uv: every platform and Python in one file by markers, no hashes, no hosts.
+lock:
+	@uv --version >/dev/null || { echo 'make lock needs uv: pip install uv' >&2; exit 1; }
+	@python=$$(PYTHON='$(PYTHON)' sh .ci/find-python) && UV_PYTHON_DOWNLOADS=never uv pip compile --quiet \
+		--python "$$python" --python-version 3.12 --universal --extra dev --upgrade --no-annotate \
+		--no-emit-index-url --no-emit-find-links --custom-compile-command 'make lock' \
+		--output-file constraints.txt pyproject.toml
+
+clean:
+	[ ! -f '$(VENV)/pyvenv.cfg' ] || rm -rf '$(VENV)'
+	rm -rf .venv-3.* build dist .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	find addons ltkm_inspect tests -name __pycache__ -type d -prune -exec rm -rf {} +
+
+environment:
+	@PYTHON='$(PYTHON)' sh .ci/environment '$(VENV)'
+
+dev-environment:
+	@PYTHON='$(PYTHON)' sh .ci/environment '$(VENV)' dev

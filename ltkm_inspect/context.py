@@ -1,0 +1,40 @@
+"""What an inspection is told besides the exchange: the settings of the run and the keys at hand."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from ltkm_inspect.finding import Level
+from ltkm_inspect.keys import KeyRing
+
+EXPECT = ("auto", "always")
+PROFILES = ("auto", "usim", "ruim", "bcast", "mbms")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Settings:
+    """The settings of one run; the option table of the README says what each is for."""
+
+    expect: str = "auto"
+    """`always`: every 200 OK item must carry an LTKM even if none in the document does."""
+    profile: frozenset[str] = frozenset({"auto"})
+    """`usim` or `ruim` (identities) and `bcast` or `mbms` (message); `auto` means (U)SIM, and BCAST where the message says so."""
+    strict: bool = False
+    """Ambiguities count as violations."""
+    namespaces: frozenset[str] = frozenset({"1.0"})
+    """The orderqueries versions accepted without a finding."""
+    select: frozenset[str] = frozenset()
+    """Rule ids, subjects or documents to run; empty means all."""
+    ignore: frozenset[str] = frozenset()
+    """Rule ids, subjects or documents left out."""
+    severity: Mapping[str, Level] = field(default_factory=dict)
+    """Levels by rule id, in place of the rules' own."""
+    debug: bool = False
+    """A rule that crashes raises, instead of becoming a finding; for tests."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Context:
+    """What rules and faults may ask besides their subject."""
+
+    settings: Settings = field(default_factory=Settings)
+    keys: KeyRing = field(default_factory=KeyRing)

@@ -1,0 +1,78 @@
+"""MSK request and response documents: XML read without trust, taken to items, located, edited in place and written."""
+
+from .encoding import Encoding, codec_of, detect, is_stateful
+from .items import WHERE, Candidate, MskItems, MskPair, ResponseItem, content_text, msk_items, msk_pairs
+from .names import (
+    LATER_ORDERQUERIES_NS,
+    LTKM_TAG,
+    MSK_REQUEST_NS,
+    MSK_REQUEST_TYPE,
+    MSK_RESPONSE_NS,
+    MSK_RESPONSE_TYPE,
+    NEAR_MISSES,
+    ORDERQUERIES_NS,
+    XML_SPACE,
+    XSI_NS,
+    near_miss,
+    split_name,
+)
+from .places import Extent, OctetMap, Place
+from .reading import MAX_DEPTH, read
+from .render import PLAIN, NewItem, NewLtkm, Pair, Style, render_ltkm, render_request, render_response
+from .simple import Base64, base64_octets, unsigned_byte
+from .slips import SLIPS, Slip
+from .structure import DEPARTURES, Departure, ltkm_departures, request_departures, response_departures
+from .xml import Splice, Xml, XmlError
+
+__all__ = [
+    "DEPARTURES",
+    "LATER_ORDERQUERIES_NS",
+    "LTKM_TAG",
+    "MAX_DEPTH",
+    "MSK_REQUEST_NS",
+    "MSK_REQUEST_TYPE",
+    "MSK_RESPONSE_NS",
+    "MSK_RESPONSE_TYPE",
+    "NEAR_MISSES",
+    "ORDERQUERIES_NS",
+    "PLAIN",
+    "SLIPS",
+    "WHERE",
+    "XML_SPACE",
+    "XSI_NS",
+    "Base64",
+    "Candidate",
+    "Departure",
+    "Encoding",
+    "Extent",
+    "MskItems",
+    "MskPair",
+    "NewItem",
+    "NewLtkm",
+    "OctetMap",
+    "Pair",
+    "Place",
+    "ResponseItem",
+    "Slip",
+    "Splice",
+    "Style",
+    "Xml",
+    "XmlError",
+    "base64_octets",
+    "codec_of",
+    "content_text",
+    "detect",
+    "is_stateful",
+    "ltkm_departures",
+    "msk_items",
+    "msk_pairs",
+    "near_miss",
+    "read",
+    "render_ltkm",
+    "render_request",
+    "render_response",
+    "request_departures",
+    "response_departures",
+    "split_name",
+    "unsigned_byte",
+]

@@ -1,0 +1,238 @@
+"""The items of an MSK response and the pairs of an MSK request, found in one pass over the tree."""
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from lxml import etree
+
+from .names import LATER_ORDERQUERIES_NS, LTKM_TAG, MSK_RESPONSE_NS, XML_SPACE, near_miss, split_name
+
+_LATER_TAGS = frozenset(f"{{{namespace}}}LTKM" for namespace in LATER_ORDERQUERIES_NS)
+_SHORTEST = 14
+_MIKEY_START = "AQA"
+
+WHERE = {
+    "wildcard": "a child of Response, after MSK and ResponseCode",
+    "early": "a child of Response, before MSK or ResponseCode",
+    "in-msk": "inside MSK",
+    "in-code": "inside ResponseCode",
+    "nested": "inside another element of a Response",
+    "under-root": "a child of the root element",
+    "root": "the root element itself",
+    "elsewhere": "inside another element outside the Responses",
+}
+"""The places at which an LTKM candidate can stand; the change request's own is "wildcard"."""
+
+
+class Candidate(NamedTuple):
+    """An element that is an LTKM or looks like one.
+
+    `miss` is None for an LTKM (of the change request's namespace or, with `later`, of a later one), else a key of
+    NEAR_MISSES; with "other-name" only the text looks like a message, which the caller has to decode. `where` is a key
+    of WHERE.
+    """
+
+    element: etree._Element
+    namespace: str | None
+    local: str
+    miss: str | None
+    later: bool
+    where: str
+
+    @property
+    def text(self) -> str:
+        """The simple content of the element."""
+        return content_text(self.element)
+
+
+class ResponseItem(NamedTuple):
+    """One Response element: its MSKs, what is in them, its ResponseCodes, the LTKM candidates anywhere below."""
+
+    element: etree._Element
+    msks: tuple[etree._Element, ...]
+    key_domain_ids: tuple[etree._Element, ...]
+    msk_ids: tuple[etree._Element, ...]
+    codes: tuple[etree._Element, ...]
+    candidates: tuple[Candidate, ...]
+    foreign: tuple[etree._Element, ...]
+
+    @property
+    def code(self) -> str | None:
+        """The text of the first ResponseCode as it is written, or None if there is none."""
+        return content_text(self.codes[0]) if self.codes else None
+
+
+class MskItems(NamedTuple):
+    """What an MSK response is made of: its Responses, candidates outside them, unknown elements under the root."""
+
+    items: tuple[ResponseItem, ...]
+    outside: tuple[Candidate, ...]
+    foreign: tuple[etree._Element, ...]
+
+    def candidates(self) -> Iterator[Candidate]:
+        """Every candidate of the document, those of the Responses first."""
+        for item in self.items:
+            yield from item.candidates
+        yield from self.outside
+
+
+class MskPair(NamedTuple):
+    """One MSK element of a request with its keyDomainID and MSKID elements."""
+
+    element: etree._Element
+    key_domain_ids: tuple[etree._Element, ...]
+    msk_ids: tuple[etree._Element, ...]
+
+
+def content_text(element: etree._Element) -> str:
+    """The text directly in an element, that around comments, processing instructions and children included."""
+    first = element.text or ""
+    if not len(element):
+        return first
+    return "".join((first, *(child.tail or "" for child in element)))
+
+
+def msk_items(root: etree._Element) -> MskItems:
+    """The items of an MSK response in document order; linear in the document.
+
+    Elements are recognised in the namespace of the root element, so that a document with a wrong one is still shown.
+    Candidates are all elements whose local name is LTKM in any case, and all whose text looks like the base64 of a
+    MIKEY message.
+    """
+    tag = root.tag
+    if not isinstance(tag, str):
+        return MskItems((), (), ())
+    names = _RESPONSE if tag.startswith(_RESPONSE_PREFIX) else _names(split_name(tag)[0])
+    items: list[ResponseItem] = []
+    outside: list[Candidate] = []
+    foreign: list[etree._Element] = []
+    own = _candidate(root, tag, "root")
+    if own is not None:
+        outside.append(own)
+    for child in root:
+        tag = child.tag
+        if tag == names.response:
+            items.append(_item(child, names))
+        elif isinstance(tag, str):
+            found = _candidate(child, tag, "under-root")
+            if found is None:
+                foreign.append(child)
+            else:
+                outside.append(found)
+            if len(child):
+                outside.extend(_below(child, "elsewhere"))
+    return MskItems(tuple(items), tuple(outside), tuple(foreign))
+
+
+def msk_pairs(root: etree._Element) -> tuple[MskPair, ...]:
+    """The MSK elements of an MSK request in document order, recognised in the namespace of the root element."""
+    tag = root.tag
+    if not isinstance(tag, str):
+        return ()
+    names = _names(split_name(tag)[0])
+    pairs = []
+    for child in root:
+        if child.tag == names.msk:
+            domains = tuple(leaf for leaf in child if leaf.tag == names.key_domain_id)
+            ids = tuple(leaf for leaf in child if leaf.tag == names.msk_id)
+            pairs.append(MskPair(child, domains, ids))
+    return tuple(pairs)
+
+
+class _Names(NamedTuple):
+    response: str
+    msk: str
+    code: str
+    key_domain_id: str
+    msk_id: str
+
+
+def _names(namespace: str | None) -> _Names:
+    prefix = f"{{{namespace}}}" if namespace else ""
+    return _Names(*(prefix + local for local in ("Response", "MSK", "ResponseCode", "keyDomainID", "MSKID")))
+
+
+_RESPONSE = _names(MSK_RESPONSE_NS)
+_RESPONSE_PREFIX = f"{{{MSK_RESPONSE_NS}}}"
+
+
+def _item(response: etree._Element, names: _Names) -> ResponseItem:
+    msks: list[etree._Element] = []
+    domains: list[etree._Element] = []
+    ids: list[etree._Element] = []
+    codes: list[etree._Element] = []
+    candidates: list[Candidate] = []
+    foreign: list[etree._Element] = []
+    direct = 0
+    for child in response:
+        tag = child.tag
+        if tag == names.msk:
+            msks.append(child)
+            _early(candidates, direct)
+            for leaf in child:
+                tag = leaf.tag
+                if tag == names.key_domain_id:
+                    domains.append(leaf)
+                elif tag == names.msk_id:
+                    ids.append(leaf)
+                if isinstance(tag, str):
+                    found = _candidate(leaf, tag, "in-msk")
+                    if found is not None:
+                        candidates.append(found)
+                    if len(leaf):
+                        candidates.extend(_below(leaf, "in-msk"))
+            direct = len(candidates)
+        elif tag == names.code:
+            codes.append(child)
+            _early(candidates, direct)
+            found = _candidate(child, tag, "in-code")
+            if found is not None:
+                candidates.append(found)
+            if len(child):
+                candidates.extend(_below(child, "in-code"))
+            direct = len(candidates)
+        elif isinstance(tag, str):
+            found = _candidate(child, tag, "wildcard")
+            if found is None:
+                foreign.append(child)
+            else:
+                candidates.append(found)
+            if len(child):
+                candidates.extend(_below(child, "nested"))
+    return ResponseItem(
+        response, tuple(msks), tuple(domains), tuple(ids), tuple(codes), tuple(candidates), tuple(foreign)
+    )
+
+
+def _early(candidates: list[Candidate], first: int) -> None:
+    """Candidates that were taken to stand in the wildcard stand before an MSK or ResponseCode after all."""
+    for index in range(first, len(candidates)):
+        if candidates[index].where == "wildcard":
+            candidates[index] = candidates[index]._replace(where="early")
+
+
+def _below(element: etree._Element, where: str) -> Iterator[Candidate]:
+    for descendant in element.iterdescendants("*"):
+        tag = descendant.tag
+        if isinstance(tag, str):
+            found = _candidate(descendant, tag, where)
+            if found is not None:
+                yield found
+
+
+def _candidate(element: etree._Element, tag: str, where: str) -> Candidate | None:
+    if tag == LTKM_TAG:
+        return Candidate(element, tag[1:-5], "LTKM", None, False, where)
+    if tag[-4:].lower() == "ltkm" and (len(tag) == 4 or tag[-5] in "}:"):
+        namespace, local = split_name(tag)
+        return Candidate(element, namespace, local, near_miss(namespace, local), tag in _LATER_TAGS, where)
+    text = element.text
+    if text is not None and len(text) >= _SHORTEST and _looks_like_message(text):
+        namespace, local = split_name(tag)
+        return Candidate(element, namespace, local, "other-name", False, where)
+    return None
+
+
+def _looks_like_message(text: str) -> bool:
+    """Whether a text begins like the base64 of a MIKEY header: version 1, data type 0."""
+    return text.startswith(_MIKEY_START) or text[:64].lstrip(XML_SPACE).startswith(_MIKEY_START)

@@ -1,0 +1,201 @@
+"""XML read without trust: decoded, refused where it has a DOCTYPE, parsed by a hardened parser, errors explained."""
+
+import re
+from collections.abc import Iterable
+from contextlib import suppress
+from typing import NamedTuple, cast
+
+from lxml import etree
+
+from .encoding import Encoding, detect
+from .places import OctetMap
+from .slips import mend
+from .xml import Xml, XmlError
+
+MAX_DEPTH = 256
+"""How deep elements may nest; the parser's own bound."""
+
+_HUGE = 9_000_000
+_SHOWN = 200
+_DOCTYPE_TEXT = "<!DOCTYPE"
+_DOCTYPE_OCTETS = b"<!DOCTYPE"
+_PROLOG = re.compile(r"[^<]*+(?:<!--(?:.*?-->|.*)[^<]*+|<\?(?:.*?\?>|.*)[^<]*+)*+<!DOCTYPE", re.DOTALL)
+# Surrogates are the encoder's business: they become question marks where the text is handed to the parser.
+_FORBIDDEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")
+
+
+def read(octets: bytes, charset: str | None = None) -> Xml:
+    """Read an XML document from the octets of a body; never raises, and is linear in the body.
+
+    `charset` is the parameter of the media type. No DTD is read, no entity is expanded and nothing is fetched: a
+    document with a DOCTYPE is refused before it is parsed. Nesting is bounded by MAX_DEPTH.
+    """
+    if not octets:
+        return Xml(
+            octets,
+            detect(octets, charset),
+            None,
+            None,
+            XmlError("empty", "expected a document, got no octets", 1, 1, 0, 0),
+        )
+    encoding = detect(octets, charset)
+    bare = octets[encoding.bom :] if encoding.bom else octets
+    try:
+        text = bare.decode(encoding.codec)
+    except ValueError as failure:
+        return _undecodable(octets, encoding, bare, failure)
+    if encoding.codec == "utf_8":
+        source = bare
+        refused = _DOCTYPE_OCTETS in bare and _has_doctype(text)
+    else:
+        source = text.encode("utf-8", "replace")
+        refused = _DOCTYPE_TEXT in text and _has_doctype(text)
+    if refused:
+        return Xml(octets, encoding, text, None, _doctype_error(octets, encoding, text))
+    try:
+        root = etree.fromstring(source, _HUGE_PARSER if len(source) > _HUGE else _PARSER)
+    except etree.XMLSyntaxError as failure:
+        error = _syntax_error(octets, encoding, text, _entries(source, failure))
+        return Xml(octets, encoding, text, _recover(source, text, error.kind), error, recovered=True)
+    return Xml(octets, encoding, text, root, None)
+
+
+def _parser(recover: bool = False, huge: bool = False) -> etree.XMLParser:
+    # The text is handed over as UTF-8 whatever the document declares: `encoding` overrides the declaration.
+    return etree.XMLParser(
+        encoding="utf-8",
+        recover=recover,
+        huge_tree=huge,
+        resolve_entities=False,
+        no_network=True,
+        load_dtd=False,
+        dtd_validation=False,
+        attribute_defaults=False,
+        collect_ids=False,
+    )
+
+
+_PARSER = _parser()
+# The usual parser refuses text of more than 10,000,000 octets; the documents that need the other one are known by their
+# size.
+_HUGE_PARSER = _parser(huge=True)
+
+
+def _recover(source: bytes, text: str, kind: str) -> etree._Element | None:
+    """What a lenient parse can still make of a document.
+
+    Control characters would end it and an unquoted attribute would take the whole element with it: the copy that is
+    parsed here has replacement characters and quotation marks instead.
+    """
+    if kind not in ("namespace", "too-deep"):
+        source = mend(_without_forbidden(text)).encode("utf-8", "replace")
+    try:
+        return etree.fromstring(source, _parser(recover=True, huge=len(source) > _HUGE))
+    except etree.XMLSyntaxError:
+        return None
+
+
+def _without_forbidden(text: str) -> str:
+    # One pass for each of the 31 characters at most: a pass of single substitutions would take minutes on a large body
+    # of them.
+    found = _FORBIDDEN.search(text)
+    while found:
+        text = text.replace(found[0], "\ufffd")
+        found = _FORBIDDEN.search(text, found.start())
+    return text
+
+
+def _undecodable(octets: bytes, encoding: Encoding, bare: bytes, failure: ValueError) -> Xml:
+    at = failure.start if isinstance(failure, UnicodeDecodeError) else 0
+    try:
+        text = bare.decode(encoding.codec, "replace")
+        before = bare[:at].decode(encoding.codec, "replace")
+    except ValueError:
+        text, before = bare.decode("latin-1"), ""
+    got = f"0x{bare[at]:02x}" if at < len(bare) else "the end of the document"
+    reason = f"expected {encoding.name}, got {got} at octet {encoding.bom + at}"
+    line, column = _line_column(before, len(before))
+    error = XmlError("encoding", reason, line, column, encoding.bom + at, min(len(before), len(text)))
+    if _DOCTYPE_TEXT in text and _has_doctype(text):
+        return Xml(octets, encoding, text, None, error, decodable=False)
+    root = _recover(b"", text, error.kind)
+    return Xml(octets, encoding, text, root, error, recovered=True, decodable=False)
+
+
+def _has_doctype(text: str) -> bool:
+    """Whether a document type declaration stands before the first element; inside a comment it is none."""
+    return _PROLOG.match(text) is not None
+
+
+def _doctype_error(octets: bytes, encoding: Encoding, text: str) -> XmlError:
+    match = _PROLOG.match(text)
+    at = match.end() - len(_DOCTYPE_TEXT) if match else 0
+    return _error("doctype", "expected no document type declaration, got one", octets, encoding, text, at)
+
+
+def _error(kind: str, reason: str, octets: bytes, encoding: Encoding, text: str, at: int) -> XmlError:
+    line, column = _line_column(text, at)
+    offset = OctetMap(text, octets, encoding.codec, encoding.bom, not encoding.stateful)(at)
+    return XmlError(kind, reason, line, column, offset, at)
+
+
+def _line_column(text: str, at: int) -> tuple[int, int]:
+    return text.count("\n", 0, at) + 1, at - (text.rfind("\n", 0, at) + 1) + 1
+
+
+class _Entry(NamedTuple):
+    """One complaint of the parser."""
+
+    warning: bool
+    message: str
+    line: int
+    column: int
+
+
+def _entries(source: bytes, failure: etree.XMLSyntaxError) -> list[_Entry]:
+    """What the parser has to say about a document, never empty.
+
+    The log of the exception is that of the whole thread, and that of a parser in use elsewhere may change: the document
+    is parsed once more by a parser of its own.
+    """
+    parser = _parser(huge=len(source) > _HUGE)
+    with suppress(etree.XMLSyntaxError):
+        etree.fromstring(source, parser)
+    log = cast("Iterable[etree._LogEntry]", parser.error_log)
+    entries = [_Entry(entry.type_name.startswith("WAR_"), entry.message, entry.line, entry.column) for entry in log]
+    line, column = failure.position
+    return entries or [_Entry(False, failure.msg or "", line, column)]
+
+
+def _syntax_error(octets: bytes, encoding: Encoding, text: str, entries: list[_Entry]) -> XmlError:
+    entry = next((entry for entry in entries if not entry.warning), entries[0])
+    at = _text_offset(text, entry.line, entry.column)
+    if entry.warning:
+        reason = f"expected a namespace name that is a URI, got {_plain(entry.message)}"
+        return _error("namespace", reason, octets, encoding, text, at)
+    if "Excessive depth" in entry.message:
+        return _error("too-deep", f"expected at most {MAX_DEPTH} nested elements, got more", octets, encoding, text, at)
+    reason = f"expected well-formed XML, got {_plain(entry.message)}"
+    forbidden = _FORBIDDEN.search(text, 0, at + 2)
+    if forbidden:
+        at = forbidden.start()
+        reason = f"expected a character that XML allows, got U+{ord(forbidden.group()):04X}"
+    return _error("syntax", reason, octets, encoding, text, at)
+
+
+def _plain(message: str) -> str:
+    """The parser's words as part of a sentence: one line, no full stop, bounded, nothing that a terminal would obey."""
+    line = " ".join(message.split()).rstrip(".")
+    line = line if len(line) <= _SHOWN else line[:_SHOWN] + "..."
+    return line.encode("ascii", "backslashreplace").decode("ascii")
+
+
+def _text_offset(text: str, line: int, column: int) -> int:
+    """The character that the line and column of the parser mean; it counts characters, and line feeds."""
+    start = 0
+    for _ in range(line - 1):
+        found = text.find("\n", start)
+        if found < 0:
+            break
+        start = found + 1
+    return min(start + max(column - 1, 0), len(text))

@@ -1,0 +1,80 @@
+"""The lexical forms of the XML Schema simple types that an MSK document uses: base64Binary and unsignedByte."""
+
+import binascii
+import re
+from dataclasses import dataclass
+
+from .names import XML_SPACE
+
+_SPACE = {ord(character): None for character in XML_SPACE}
+_FOREIGN = re.compile(r"[^A-Za-z0-9+/= \t\r\n]")
+_UNSIGNED = re.compile(r"[+-]?[0-9]+", re.ASCII)
+# The last character before the padding may only carry bits that are used: two of its six before "==", four before "=".
+_BEFORE_TWO = frozenset("AQgw")
+_BEFORE_ONE = frozenset("AEIMQUYcgkosw048")
+
+
+@dataclass(frozen=True, slots=True)
+class Base64:
+    """What a base64Binary value stands for, or why it stands for nothing."""
+
+    octets: bytes | None
+    problem: str | None = None
+
+
+def base64_octets(text: str | None) -> Base64:
+    """The octets of an XSD base64Binary value (XML Schema part 2 §3.2.16); strict, and linear in the text.
+
+    White space of XML may stand anywhere. Everything else must be right: the alphabet, the count, the padding and the
+    unused bits. No text is no octets, which is a legal value. Positions in problems count characters of the text from
+    1.
+    """
+    if not text:
+        return Base64(b"")
+    try:
+        octets = binascii.a2b_base64(text, strict_mode=True)
+        packed = text
+    except ValueError:
+        if _FOREIGN.search(text):
+            return Base64(None, _trouble(text))
+        packed = text.translate(_SPACE) if not text.isalnum() else text
+        try:
+            octets = binascii.a2b_base64(packed, strict_mode=True)
+        except ValueError:
+            return Base64(None, _trouble(text))
+    if not packed.endswith("="):
+        return Base64(octets)
+    two = packed.endswith("==")
+    last = packed[-3] if two else packed[-2]
+    if last not in (_BEFORE_TWO if two else _BEFORE_ONE):
+        return Base64(None, f"expected {4 if two else 2} unused bits of 0 before the padding, got '{last}'")
+    return Base64(octets)
+
+
+def _trouble(text: str) -> str:
+    foreign = _FOREIGN.search(text)
+    if foreign:
+        character, position = foreign.group(), foreign.start() + 1
+        if character in "-_":
+            return f"expected the base64 alphabet with + and /, got the url-safe '{character}' at character {position}"
+        return f"expected a base64 character, got {character!a} at character {position}"
+    packed = text.translate(_SPACE)
+    padding = packed.find("=")
+    if padding >= 0 and (len(packed) - padding > 2 or packed.strip("=") != packed[:padding]):
+        return f"expected = only as the last one or two characters, got it at character {text.find('=') + 1}"
+    return f"expected a multiple of 4 base64 characters, got {len(packed)}"
+
+
+def unsigned_byte(text: str) -> tuple[int | None, str | None]:
+    """The value of an XSD unsignedByte (XML Schema part 2 §3.3.24), or None and the problem.
+
+    White space of XML around the number is allowed, and so are a sign (of which - fits 0 alone) and leading zeros.
+    """
+    trimmed = text.strip(XML_SPACE)
+    if not _UNSIGNED.fullmatch(trimmed):
+        shown = ascii(trimmed if len(trimmed) <= 40 else trimmed[:40] + "...")
+        return None, f"expected a decimal number from 0 to 255, got {shown}"
+    digits = trimmed.lstrip("+-").lstrip("0") or "0"
+    if len(digits) > 3 or int(digits) > 255 or (trimmed.startswith("-") and digits != "0"):
+        return None, f"expected a number from 0 to 255, got {trimmed if len(trimmed) <= 40 else trimmed[:40] + '...'}"
+    return int(digits), None

@@ -1,0 +1,175 @@
+"""What the content models of TS 26.346 §11.6 and §11.8 say about a tree, element by element."""
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from lxml import etree
+
+from .names import LATER_ORDERQUERIES_NS, LTKM_TAG, MSK_REQUEST_NS, MSK_RESPONSE_NS, XML_SPACE, XSI_NS, split_name
+
+_XSI_ALLOWED = frozenset(
+    f"{{{XSI_NS}}}{name}" for name in ("schemaLocation", "noNamespaceSchemaLocation", "type", "nil")
+)
+
+DEPARTURES = {
+    "root": "the root element has another name or namespace",
+    "no-response": "the root encloses no Response",
+    "response-late": "a Response stands after a foreign element",
+    "root-child": "an element stands under the root that the type does not allow there",
+    "root-foreign": "a foreign element stands in the root's strict wildcard",
+    "response-child": "a Response is not MSK, ResponseCode and then foreign elements",
+    "msk-child": "an MSK is not keyDomainID and MSKID",
+    "leaf-child": "an element of simple content encloses an element",
+    "attribute": "an attribute stands where none is allowed",
+    "text": "text stands where only elements are allowed",
+    "no-msk": "a request encloses no MSK",
+}
+"""The closed list of ways in which a tree departs from its content model."""
+
+
+class Departure(NamedTuple):
+    """One departure from a content model: its kind (a key of DEPARTURES), the element, and what stands there."""
+
+    kind: str
+    element: etree._Element
+    expected: str
+    got: str
+
+
+def response_departures(root: etree._Element) -> Iterator[Departure]:
+    """Where an MSK response departs from mskResponse.xsd (TS 26.346 §11.8.1); simple values are not looked at.
+
+    After a wrong root nothing more is said. `root-foreign` depends on the schemas that a receiver has; LTKM elements
+    are not among those reported.
+    """
+    if root.tag != f"{{{MSK_RESPONSE_NS}}}mbmsMSKResponse":
+        yield _root(root, MSK_RESPONSE_NS, "mbmsMSKResponse")
+        return
+    yield from _bare(root)
+    responses = 0
+    late = False
+    for child in _elements(root):
+        namespace, local = split_name(str(child.tag))
+        if namespace == MSK_RESPONSE_NS and local == "Response":
+            responses += 1
+            if late:
+                yield Departure(
+                    "response-late", child, "every Response before foreign elements", "a Response after one"
+                )
+            yield from _response(child)
+        elif namespace in (None, MSK_RESPONSE_NS):
+            yield Departure("root-child", child, "Response or an element of another namespace", _name(child))
+        else:
+            late = True
+            if child.tag != LTKM_TAG and not (namespace in LATER_ORDERQUERIES_NS and local == "LTKM"):
+                yield Departure("root-foreign", child, "an element whose schema the receiver has", _name(child))
+    if not responses:
+        yield Departure("no-response", root, "at least one Response", "none")
+
+
+def request_departures(root: etree._Element) -> Iterator[Departure]:
+    """Where an MSK request departs from mskRequest.xsd (TS 26.346 §11.6.1); simple values are not looked at."""
+    if root.tag != f"{{{MSK_REQUEST_NS}}}mbmsMSKRequest":
+        yield _root(root, MSK_REQUEST_NS, "mbmsMSKRequest")
+        return
+    yield from _texts(root)
+    pairs = 0
+    for child in _elements(root):
+        if child.tag == f"{{{MSK_REQUEST_NS}}}MSK":
+            pairs += 1
+            yield from _msk(child, MSK_REQUEST_NS)
+        else:
+            yield Departure("root-child", child, "MSK", _name(child))
+    if not pairs:
+        yield Departure("no-msk", root, "at least one MSK", "none")
+
+
+def ltkm_departures(ltkm: etree._Element) -> Iterator[Departure]:
+    """Where an LTKM element departs from the change request's LTKMType; simple values are not looked at."""
+    for name in _foreign_attributes(ltkm):
+        if name != "version":
+            yield Departure("attribute", ltkm, "no attribute but version", _shown(name))
+    for child in _elements(ltkm):
+        yield Departure("leaf-child", ltkm, "text alone", _name(child))
+
+
+def _response(response: etree._Element) -> Iterator[Departure]:
+    yield from _bare(response)
+    children = list(_elements(response))
+    expected = ("MSK", "ResponseCode")
+    for index, local in enumerate(expected):
+        got = children[index] if index < len(children) else None
+        if got is None or got.tag != f"{{{MSK_RESPONSE_NS}}}{local}":
+            place = "as first element" if index == 0 else "after MSK"
+            yield Departure("response-child", response, f"{local} {place}", "the end" if got is None else _name(got))
+            break
+    else:
+        for child in children[2:]:
+            if split_name(str(child.tag))[0] in (None, MSK_RESPONSE_NS):
+                yield Departure(
+                    "response-child", child, "an element of another namespace after ResponseCode", _name(child)
+                )
+    for child in children:
+        if child.tag == f"{{{MSK_RESPONSE_NS}}}MSK":
+            yield from _msk(child, MSK_RESPONSE_NS)
+        elif child.tag == f"{{{MSK_RESPONSE_NS}}}ResponseCode":
+            yield from _leaf(child)
+
+
+def _msk(msk: etree._Element, namespace: str) -> Iterator[Departure]:
+    yield from _bare(msk)
+    children = list(_elements(msk))
+    names = [str(child.tag) for child in children]
+    if names != [f"{{{namespace}}}keyDomainID", f"{{{namespace}}}MSKID"]:
+        shown = ", ".join(_name(child) for child in children[:8]) + (", ..." if len(children) > 8 else "")
+        yield Departure("msk-child", msk, "keyDomainID, MSKID", shown or "nothing")
+    for child in children:
+        if split_name(str(child.tag))[0] == namespace:
+            yield from _leaf(child)
+
+
+def _leaf(leaf: etree._Element) -> Iterator[Departure]:
+    yield from _attributes(leaf)
+    for child in _elements(leaf):
+        yield Departure("leaf-child", leaf, "text alone", _name(child))
+
+
+def _bare(element: etree._Element) -> Iterator[Departure]:
+    yield from _attributes(element)
+    yield from _texts(element)
+
+
+def _attributes(element: etree._Element) -> Iterator[Departure]:
+    for name in _foreign_attributes(element):
+        yield Departure("attribute", element, "no attribute", _shown(name))
+
+
+def _foreign_attributes(element: etree._Element) -> Iterator[str]:
+    return (name for name in map(str, element.attrib) if name not in _XSI_ALLOWED)
+
+
+def _texts(element: etree._Element) -> Iterator[Departure]:
+    texts = [element.text, *(child.tail for child in element)]
+    if any(text and text.strip(XML_SPACE) for text in texts):
+        yield Departure("text", element, "elements alone", "text")
+
+
+def _elements(element: etree._Element) -> Iterator[etree._Element]:
+    return (child for child in element if isinstance(child.tag, str))
+
+
+def _root(root: etree._Element, namespace: str, local: str) -> Departure:
+    return Departure("root", root, f"{{{namespace}}}{local}", _shown(str(root.tag)))
+
+
+def _name(element: etree._Element) -> str:
+    """The name of an element as a finding shows it: the namespace is told where it is not the document's own."""
+    namespace, local = split_name(str(element.tag))
+    if namespace in (MSK_RESPONSE_NS, MSK_REQUEST_NS):
+        return _shown(local)
+    return _shown(f"{{{namespace or ''}}}{local}")
+
+
+def _shown(name: str) -> str:
+    cut = name if len(name) <= 120 else name[:120] + "..."
+    return cut.encode("ascii", "backslashreplace").decode("ascii")

@@ -1,0 +1,199 @@
+"""Runs the rules over everything in an exchange and makes their problems into findings that point."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+from ltkm_inspect import catalogue, mikey
+from ltkm_inspect.context import Context, Settings
+from ltkm_inspect.exchange import Document, Exchange, Item, Ltkm
+from ltkm_inspect.finding import Answer, Finding, Level, NotApplicable, Outcome, Place, Problem, Report
+from ltkm_inspect.rule import RULES, Rule
+from ltkm_inspect.wire import Span
+
+RULE_CRASHED = "rule-crashed"
+NOT_CHECKED_IN_FULL = "not-checked-in-full"
+OWN_FINDINGS = {
+    RULE_CRASHED: "A rule could not be run on this exchange.",
+    NOT_CHECKED_IN_FULL: "The response is larger than the limit, so that not all of it was checked.",
+}
+"""Warnings that the engine itself makes, outside the catalogue, with their titles."""
+
+catalogue.load()
+
+
+@lru_cache(maxsize=16)
+def plan(settings: Settings) -> Mapping[type, tuple[Rule, ...]]:
+    """Return the rules that these settings select, by the subject that they look at."""
+    chosen: dict[type, list[Rule]] = {}
+    for rule in RULES.values():
+        names = rule.names()
+        wanted = not settings.select or names & settings.select
+        if wanted and not names & settings.ignore and settings.severity.get(rule.id) is not Level.OFF:
+            chosen.setdefault(rule.on, []).append(rule)
+    return {on: tuple(rules) for on, rules in chosen.items()}
+
+
+@dataclass(frozen=True, slots=True)
+class _Site:
+    """A subject of an exchange, and what leads to it."""
+
+    subject: Any
+    item: int | None = None
+    ltkm: Ltkm | None = None
+    path: str = ""
+    element: Any = None
+
+    def place(self, path: str) -> Place:
+        joined = ".".join(part for part in (self.path, path) if part)
+        return Place(self.item, self.ltkm.number if self.ltkm else None, joined)
+
+
+def inspect(exchange: Exchange, context: Context | None = None) -> Report:
+    """Return what the selected rules say of an exchange; a rule that crashes becomes a finding."""
+    context = context or Context()
+    rules = plan(context.settings)
+    outcomes = {rule.id: _without_subject(rule) for chosen in rules.values() for rule in chosen}
+    said: list[Finding] = []
+    for site in _sites(exchange, rules):
+        if isinstance(site, Finding):
+            said.append(site)
+            continue
+        for rule in rules.get(type(site.subject), ()):
+            said.extend(_run(rule, site, exchange, context, outcomes))
+    document = exchange.document
+    return Report(
+        exchange,
+        findings=tuple(finding for finding in said if finding.level >= Level.WARNING),
+        notes=tuple(finding for finding in said if finding.level is Level.NOTE),
+        outcomes=outcomes,
+        items=len(document.items) if document else 0,
+        ltkms=len(document.ltkms) if document else 0,
+    )
+
+
+def _sites(exchange: Exchange, rules: Mapping[type, tuple[Rule, ...]]) -> Iterator[_Site | Finding]:
+    """Walk an exchange from the outside in: exchange, document, then each item with its LTKMs."""
+    yield _Site(exchange)
+    limits = exchange.limits
+    if exchange.content is not None and exchange.content.truncated:
+        yield _not_in_full(f"at most {limits.octets} octets of body", "more")
+    document = exchange.document
+    if document is None:
+        return
+    yield _Site(document, element=document.root)
+    checked = document.ltkms[: limits.ltkms]
+    if len(checked) < len(document.ltkms):
+        yield _not_in_full(f"at most {limits.ltkms} LTKMs", str(len(document.ltkms)))
+    by_item: dict[Item | None, list[Ltkm]] = {}
+    for ltkm in checked:
+        by_item.setdefault(ltkm.item, []).append(ltkm)
+    for ltkm in by_item.get(None, ()):
+        yield from _ltkm_sites(ltkm, None, rules)
+    for item in document.items:
+        yield _Site(item, item.number, element=item.element)
+        for ltkm in by_item.get(item, ()):
+            yield from _ltkm_sites(ltkm, item.number, rules)
+
+
+def _ltkm_sites(ltkm: Ltkm, item: int | None, rules: Mapping[type, tuple[Rule, ...]]) -> Iterator[_Site]:
+    yield _Site(ltkm, item, ltkm, element=ltkm.element)
+    message = ltkm.message
+    if message is None:
+        return
+    yield _Site(message, item, ltkm)
+    for index, payload in enumerate(message.payloads):
+        if type(payload) in rules:
+            yield _Site(payload, item, ltkm, mikey.path_of(message, index))
+
+
+def _run(
+    rule: Rule, site: _Site, exchange: Exchange, context: Context, outcomes: dict[str, Outcome]
+) -> Iterator[Finding]:
+    try:
+        for need in rule.needs:
+            reason = need.missing(site.subject, context)
+            if reason is not None:
+                _answer(outcomes, rule, Outcome(Answer.NOT_APPLICABLE, reason))
+                return
+        answer = _PASSED
+        for said in rule.check(site.subject, context):
+            if isinstance(said, NotApplicable):
+                answer = Outcome(Answer.NOT_APPLICABLE, said.reason)
+                continue
+            answer = _BROKEN
+            yield _finding(rule, said, site, context)
+        _answer(outcomes, rule, answer)
+    except Exception as error:  # law 1: no input makes a hook raise
+        if context.settings.debug:
+            raise
+        yield Finding(
+            RULE_CRASHED,
+            Level.WARNING,
+            OWN_FINDINGS[RULE_CRASHED],
+            site.place(""),
+            expected=f"an answer of {rule.id}",
+            got=type(error).__name__,
+            hint="please report this with the flow",
+        )
+
+
+_PASSED = Outcome(Answer.PASSED)
+_BROKEN = Outcome(Answer.BROKEN)
+_RANK = {Answer.NOT_APPLICABLE: 0, Answer.PASSED: 1, Answer.BROKEN: 2}
+
+
+def _answer(outcomes: dict[str, Outcome], rule: Rule, answer: Outcome) -> None:
+    """Keep the strongest answer of a rule over all its subjects; of two alike, the later reason."""
+    if _RANK[answer.answer] >= _RANK[outcomes[rule.id].answer]:
+        outcomes[rule.id] = answer
+
+
+@lru_cache(maxsize=1024)
+def _without_subject(rule: Rule) -> Outcome:
+    return Outcome(Answer.NOT_APPLICABLE, f"the exchange has no {rule.subject}")
+
+
+def _finding(rule: Rule, problem: Problem, site: _Site, context: Context) -> Finding:
+    span, span_of = _locate(problem, site)
+    return Finding(
+        rule.id,
+        rule.effective(problem, context.settings),
+        rule.title,
+        site.place(problem.path),
+        problem.expected,
+        problem.got,
+        problem.hint,
+        rule.clauses,
+        span,
+        span_of,
+    )
+
+
+def _locate(problem: Problem, site: _Site) -> tuple[Span | None, str]:
+    """Return the octets that a problem is at: of the message for what is inside one, of the body for an element."""
+    if problem.element is None and site.element is None:
+        if site.ltkm is None:
+            return None, ""
+        path = ".".join(part for part in (site.path, problem.path) if part)
+        span = problem.span or site.ltkm.spans.get(path)
+        return span, "message" if span else ""
+    if problem.span is not None:
+        return problem.span, "body"
+    document = site.subject if isinstance(site.subject, Document) else site.subject.document
+    element = site.element if problem.element is None else problem.element
+    place = document.xml.place(element)
+    return (place.span, "body") if place is not None else (None, "")
+
+
+def _not_in_full(expected: str, got: str) -> Finding:
+    return Finding(
+        NOT_CHECKED_IN_FULL,
+        Level.WARNING,
+        OWN_FINDINGS[NOT_CHECKED_IN_FULL],
+        Place(),
+        expected,
+        got,
+        "raise ltkm_limit, or check the saved flow from the command line, which has no limit",
+    )

@@ -1,0 +1,19 @@
+"""HTTP exchanges as plain data, and the subjects in them that rules look at."""
+
+from ltkm_inspect.exchange.http import Headers, MediaType, Request, Response
+from ltkm_inspect.exchange.subject import Document, Exchange, Item, Limits, Ltkm, Outcome, read_code, text_of
+
+__all__ = [
+    "Document",
+    "Exchange",
+    "Headers",
+    "Item",
+    "Limits",
+    "Ltkm",
+    "MediaType",
+    "Outcome",
+    "Request",
+    "Response",
+    "read_code",
+    "text_of",
+]

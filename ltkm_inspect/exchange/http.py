@@ -1,0 +1,153 @@
+"""HTTP requests and responses as plain data, whoever captured them."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from functools import cached_property
+from urllib.parse import parse_qsl, urlsplit
+
+from ltkm_inspect import coding, digest
+from ltkm_inspect.coding import Decoded
+
+
+@dataclass(frozen=True, slots=True)
+class Headers:
+    """Header or trailer fields as octets, in their order and their own case; looked up without regard to case."""
+
+    fields: tuple[tuple[bytes, bytes], ...] = ()
+
+    def all(self, name: str) -> Iterator[str]:
+        """Return the value of every field of that name."""
+        wanted = name.lower().encode()
+        return (_text(value) for key, value in self.fields if key.lower() == wanted)
+
+    def get(self, name: str) -> str | None:
+        """Return the values of that name joined by commas, or None where there is none."""
+        values = list(self.all(name))
+        return ", ".join(values) if values else None
+
+    def without(self, name: str) -> "Headers":
+        """Return the fields but those of that name."""
+        wanted = name.lower().encode()
+        return Headers(tuple(pair for pair in self.fields if pair[0].lower() != wanted))
+
+    def put(self, name: str, value: str) -> "Headers":
+        """Return the fields with one of that name, in the place of the first such field or at the end."""
+        wanted = name.lower().encode()
+        octets = value.encode("utf-8", "surrogateescape")
+        kept: list[tuple[bytes, bytes]] = []
+        done = False
+        for key, old in self.fields:
+            if key.lower() != wanted:
+                kept.append((key, old))
+            elif not done:
+                kept.append((key, octets))
+                done = True
+        return Headers(tuple(kept) if done else (*kept, (name.encode(), octets)))
+
+
+def _text(octets: bytes) -> str:
+    return octets.decode("utf-8", "surrogateescape")
+
+
+@dataclass(frozen=True, slots=True)
+class MediaType:
+    """The value of a Content-Type field, taken apart without judging it."""
+
+    name: str = ""
+    """`type/subtype` in lower case, empty where the field is missing."""
+    charset: str | None = None
+
+    @classmethod
+    def of(cls, text: str | None) -> "MediaType":
+        """Parse a Content-Type value; never raises."""
+        name, _, rest = (text or "").partition(";")
+        charset = re.search(r"(?:^|;)\s*charset\s*=\s*\"?([^\";\s]+)", rest, re.I)
+        return cls(name.strip().lower(), charset[1] if charset else None)
+
+
+@dataclass(frozen=True)
+class Request:
+    """The request of an exchange."""
+
+    method: str
+    scheme: str
+    host: str
+    port: int
+    target: str
+    """What the request line asks for: path and query, or an absolute URI."""
+    http_version: str = "HTTP/1.1"
+    headers: Headers = Headers()
+    body: bytes | None = None
+    """As sent, without transfer coding; None where it was not captured."""
+    trailers: Headers = Headers()
+
+    @cached_property
+    def media_type(self) -> MediaType:
+        """What Content-Type says."""
+        return MediaType.of(self.headers.get("Content-Type"))
+
+    @cached_property
+    def request_types(self) -> tuple[str, ...]:
+        """The values of `requesttype` in the query, percent-decoded and stripped (3GPP TS 33.246 G.2)."""
+        try:
+            query = urlsplit(self.target).query
+            pairs = parse_qsl(query, keep_blank_values=True)
+        except ValueError:
+            return ()
+        return tuple(value.strip() for name, value in pairs if name.strip() == "requesttype")
+
+    @cached_property
+    def credentials(self) -> digest.Directives | None:
+        """The directives of `Authorization: Digest`, or None."""
+        return digest.parse_credentials(self.headers.get("Authorization"))
+
+    def decoded(self, limit: int | None = None) -> Decoded:
+        """Return the body without its content coding, at most `limit` octets of it."""
+        return coding.decode(self.body or b"", self.headers.get("Content-Encoding"), limit)
+
+    @property
+    def url(self) -> str:
+        """Scheme, host, port where it is not the scheme's own, and target."""
+        if "://" in self.target.partition("?")[0]:
+            return self.target
+        port = "" if self.port == {"http": 80, "https": 443}.get(self.scheme) else f":{self.port}"
+        return f"{self.scheme}://{self.host}{port}{self.target}"
+
+
+@dataclass(frozen=True)
+class Response:
+    """The response of an exchange."""
+
+    status: int
+    reason: str = ""
+    http_version: str = "HTTP/1.1"
+    headers: Headers = Headers()
+    body: bytes | None = None
+    """As sent: without transfer coding, with its content coding; None where it was not captured."""
+    trailers: Headers = Headers()
+
+    @cached_property
+    def media_type(self) -> MediaType:
+        """What Content-Type says."""
+        return MediaType.of(self.headers.get("Content-Type"))
+
+    @cached_property
+    def authentication_info(self) -> str | None:
+        """The value of Authentication-Info, from the header or else the trailer; None where there is none."""
+        value = self.headers.get("Authentication-Info")
+        return value if value is not None else self.trailers.get("Authentication-Info")
+
+    def decoded(self, limit: int | None = None) -> Decoded:
+        """Return the body without its content coding, at most `limit` octets of it."""
+        return coding.decode(self.body or b"", self.headers.get("Content-Encoding"), limit)
+
+    def with_content(self, content: bytes) -> "Response":
+        """Return the response with that content, coded as its Content-Encoding says, and the length that fits it.
+
+        Raises ValueError where the coding is not known.
+        """
+        body = coding.encode(content, self.headers.get("Content-Encoding"))
+        chunked = "chunked" in (self.headers.get("Transfer-Encoding") or "").lower()
+        headers = self.headers if chunked else self.headers.put("Content-Length", str(len(body)))
+        return replace(self, body=body, headers=headers)

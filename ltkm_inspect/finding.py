@@ -1,0 +1,176 @@
+"""What a check says: levels, problems, findings and the report of one exchange."""
+
+from collections.abc import Iterator
+from collections.abc import Mapping
+from dataclasses import dataclass
+from dataclasses import field
+from enum import Enum
+from enum import IntEnum
+from typing import Any
+
+from ltkm_inspect.exchange import Exchange
+from ltkm_inspect.spec import Clause
+from ltkm_inspect.wire import Span
+from ltkm_inspect.wire import printable
+
+LONGEST_VALUE = 120
+"""How many characters of a wire value a finding shows."""
+
+
+class Level(IntEnum):
+    """How bad a finding is; a note is shown but is not a finding."""
+
+    OFF = 0
+    NOTE = 1
+    WARNING = 2
+    VIOLATION = 3
+
+    @property
+    def word(self) -> str:
+        """The level as typed and printed."""
+        return self.name.lower()
+
+    @classmethod
+    def of(cls, word: str) -> "Level":
+        """Return the level of that word; ValueError names the four words."""
+        try:
+            return cls[word.upper()]
+        except KeyError:
+            words = ", ".join(level.word for level in cls)
+            raise ValueError(f"expected one of {words}, got {printable(word)}") from None
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """What a rule found wrong with its subject; the engine adds whose rule it is and where the subject stands."""
+
+    path: str = ""
+    """Field path below the subject (`key_ids[2].value`), or empty for the subject itself."""
+    expected: str = ""
+    got: str = ""
+    hint: str = ""
+    """What a reader needs besides: why this form is wrong, or what to look at."""
+    level: Level | None = None
+    """Set by rules that know two levels; the rule's own level otherwise."""
+    element: Any = None
+    """The XML element that the problem is at, where the subject's own element is not the place."""
+    span: Span | None = None
+    """Octets of the subject's body or message, where the path does not lead to them."""
+
+
+@dataclass(frozen=True, slots=True)
+class NotApplicable:
+    """Yielded by a rule, alone, when its precondition does not hold for this subject."""
+
+    reason: str
+
+
+class Answer(Enum):
+    """The three answers of a rule for one exchange."""
+
+    PASSED = "passed"
+    BROKEN = "broken"
+    NOT_APPLICABLE = "not applicable"
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """The answer of one rule for one exchange, with the reason where it is not applicable."""
+
+    answer: Answer
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where in an exchange something stands; the ordinals count from 1."""
+
+    item: int | None = None
+    ltkm: int | None = None
+    path: str = ""
+
+    def __str__(self) -> str:
+        parts = []
+        if self.item is not None:
+            parts.append(f"item {self.item}")
+        if self.ltkm is not None:
+            parts.append(f"LTKM {self.ltkm}")
+        if self.path:
+            parts.append(printable(self.path))
+        return ", ".join(parts) or "exchange"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One broken rule (or one note) at one place."""
+
+    rule: str
+    level: Level
+    title: str
+    place: Place
+    expected: str = ""
+    got: str = ""
+    hint: str = ""
+    clauses: tuple[Clause, ...] = ()
+    span: Span | None = None
+    """Octets, counted from 0, of what `span_of` names."""
+    span_of: str = ""
+    """`message` (the octets of the LTKM) or `body` (the response body without its content coding)."""
+
+    @property
+    def text(self) -> str:
+        """What is wrong, in one line, without the place."""
+        said = []
+        if self.expected:
+            said.append(f"expected {shorten(self.expected)}")
+        if self.got:
+            said.append(f"got {shorten(self.got)}")
+        line = ", ".join(said) or self.title
+        return f"{line} ({shorten(self.hint)})" if self.hint else line
+
+    @property
+    def line(self) -> str:
+        """The finding as one line: level, rule, place, expected and got, octets, clauses."""
+        octets = f" [octets {self.span.start} to {self.span.end} of the {self.span_of}]" if self.span else ""
+        cited = "; ".join(map(str, self.clauses))
+        return f"{self.level.word} {self.rule}: {self.place}: {self.text}{octets}" + (f" · {cited}" if cited else "")
+
+
+def shorten(text: str, longest: int = LONGEST_VALUE) -> str:
+    """Return wire text safe to print and at most `longest` characters of it, saying how many there are."""
+    if len(text) <= longest:
+        return printable(text)
+    return f"{printable(text[:longest])}… ({len(text)} characters)"
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What the inspection of one exchange gave."""
+
+    exchange: Exchange
+    findings: tuple[Finding, ...] = ()
+    """In the order of the document; warnings and violations only."""
+    notes: tuple[Finding, ...] = ()
+    outcomes: Mapping[str, Outcome] = field(default_factory=dict)
+    """The answer of every selected rule, by rule id."""
+    items: int = 0
+    ltkms: int = 0
+
+    def count(self, level: Level) -> int:
+        """Return how many findings are of that level."""
+        return sum(finding.level is level for finding in self.findings)
+
+    @property
+    def worst(self) -> Level:
+        """The worst level among the findings; OFF when there is none."""
+        return max((finding.level for finding in self.findings), default=Level.OFF)
+
+    @property
+    def verdict(self) -> str:
+        """`violation`, `warning` or `clean`."""
+        return "clean" if self.worst is Level.OFF else self.worst.word
+
+    @property
+    def rules(self) -> Iterator[str]:
+        """The ids of the broken rules, each once, in the order of the findings."""
+        return iter(dict.fromkeys(finding.rule for finding in self.findings))

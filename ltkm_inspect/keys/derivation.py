@@ -1,0 +1,62 @@
+"""Key derivation of MIKEY: the PRF of RFC 3830 §4.1 and the keys that protect a message with a pre-shared key."""
+
+import hmac
+from dataclasses import dataclass, field
+
+BLOCK_OCTETS = 32
+"""The input key is cut into blocks of 256 bits, whatever the hash (RFC 3830 §4.1.2, RFC 6043 §6.1)."""
+HASHES = {0: ("sha1", 20), 1: ("sha256", 32)}
+"""Hash name and its octets by PRF func: MIKEY-1 (RFC 3830 §6.1) and PRF-HMAC-SHA-256 (RFC 6043 §6.1)."""
+ENCRYPTION, AUTHENTICATION, SALT = 0x150533E1, 0x2D22AC75, 0x29B88916
+"""The constants of RFC 3830 §4.1.4, by purpose."""
+
+
+@dataclass(frozen=True, slots=True)
+class MessageKeys:
+    """The keys that protect one message (RFC 3830 §4.1.4); never shown."""
+
+    encryption: bytes = field(repr=False)
+    authentication: bytes = field(repr=False)
+    salt: bytes = field(repr=False)
+
+
+def prf(key: bytes, label: bytes, octets: int, prf_func: int = 0) -> bytes:
+    """Return that many octets of the PRF over a key of any length but 0 (RFC 3830 §4.1.2).
+
+    Raises ValueError for an empty key or a PRF func that is not defined.
+    """
+    if not key:
+        raise ValueError("expected a key of at least 1 octet, got 0")
+    if prf_func not in HASHES:
+        raise ValueError(f"expected PRF func 0 or 1, got {prf_func}")
+    name, size = HASHES[prf_func]
+    output = 0
+    for start in range(0, len(key), BLOCK_OCTETS):
+        block = key[start : start + BLOCK_OCTETS]
+        chain, stream = label, b""
+        for _ in range(-(-octets // size)):
+            chain = hmac.digest(block, chain, name)
+            stream += hmac.digest(block, chain + label, name)
+        output ^= int.from_bytes(stream[:octets])
+    return output.to_bytes(octets)
+
+
+def message_keys(
+    key: bytes,
+    csb_id: int,
+    rand: bytes,
+    *,
+    prf_func: int = 0,
+    encryption_octets: int = 16,
+    authentication_octets: int = 20,
+    salt_octets: int = 14,
+) -> MessageKeys:
+    """Derive what protects a message from its pre-shared key (for an LTKM: the MUK), CSB ID and RAND value."""
+    tail = b"\xff" + csb_id.to_bytes(4) + rand
+
+    def derive(constant: int, octets: int) -> bytes:
+        return prf(key, constant.to_bytes(4) + tail, octets, prf_func)
+
+    return MessageKeys(
+        derive(ENCRYPTION, encryption_octets), derive(AUTHENTICATION, authentication_octets), derive(SALT, salt_octets)
+    )

@@ -1,0 +1,65 @@
+"""The MIKEY codec: messages of RFC 3830 and its extensions, decoded to the last octet and encoded back."""
+
+from ltkm_inspect.mikey.core import ErrorReport, Identity, Kemac, Rand, Timestamp, Verification
+from ltkm_inspect.mikey.describe import Node, describe, render, to_plain, tree
+from ltkm_inspect.mikey.extension import Extension, GeneralExtension, KeyId, KeyIds, OmaBcast
+from ltkm_inspect.mikey.header import GenericSession, Header, SrtpSession
+from ltkm_inspect.mikey.identity_based import EncryptedSecretKey, Ibake, Sakke
+from ltkm_inspect.mikey.keydata import Interval, KeyData, KeyDataChain, Spi, decode_key_data
+from ltkm_inspect.mikey.message import Message, decode, path_of, paths, spans
+from ltkm_inspect.mikey.payload import PAYLOADS, Payload
+from ltkm_inspect.mikey.policy import PolicyParameter, SecurityPolicy, SrtpParameter
+from ltkm_inspect.mikey.public_key import Certificate, CertificateHash, DiffieHellman, EnvelopeData, Signature
+from ltkm_inspect.mikey.ticket import IdentityWithRole, RandWithRole, Ticket, TicketPolicy, TimestampWithRole
+from ltkm_inspect.wire import DecodeProblem
+
+__all__ = [
+    "PAYLOADS",
+    "Certificate",
+    "CertificateHash",
+    "DecodeProblem",
+    "DiffieHellman",
+    "EncryptedSecretKey",
+    "EnvelopeData",
+    "ErrorReport",
+    "Extension",
+    "GeneralExtension",
+    "GenericSession",
+    "Header",
+    "Ibake",
+    "Identity",
+    "IdentityWithRole",
+    "Interval",
+    "Kemac",
+    "KeyData",
+    "KeyDataChain",
+    "KeyId",
+    "KeyIds",
+    "Message",
+    "Node",
+    "OmaBcast",
+    "Payload",
+    "PolicyParameter",
+    "Rand",
+    "RandWithRole",
+    "Sakke",
+    "SecurityPolicy",
+    "Signature",
+    "Spi",
+    "SrtpParameter",
+    "SrtpSession",
+    "Ticket",
+    "TicketPolicy",
+    "Timestamp",
+    "TimestampWithRole",
+    "Verification",
+    "decode",
+    "decode_key_data",
+    "describe",
+    "path_of",
+    "paths",
+    "render",
+    "spans",
+    "to_plain",
+    "tree",
+]

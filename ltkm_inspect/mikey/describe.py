@@ -1,0 +1,233 @@
+"""A message as a tree of named fields: the one source of the text tree, the content view and the JSON form."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from ltkm_inspect.mikey.codes import NEXT_PAYLOADS
+from ltkm_inspect.mikey.core import Kemac
+from ltkm_inspect.mikey.extension import OmaBcast
+from ltkm_inspect.mikey.header import Header
+from ltkm_inspect.mikey.keydata import KeyDataChain
+from ltkm_inspect.mikey.management import LTKM_SUBTYPE, read_management_data
+from ltkm_inspect.mikey.message import HEADER_LABEL, TRAILING, Message, decode, paths, spans
+from ltkm_inspect.mikey.record import FieldNotes, hidden, notes
+from ltkm_inspect.wire import DecodeProblem, Span
+
+UNVERIFIED = "unverified"
+LONGEST_SHOWN = 64
+"""How many octets of a value a line of text shows."""
+LONGEST_MEANING = 160
+"""How many characters of a meaning a line of text shows."""
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """One field, structure or payload."""
+
+    name: str
+    """As within its parent: `type`, `key_ids[2]`, `EXT[1]`."""
+    path: str
+    """Field path from the message: `EXT[1].key_ids[2].type`."""
+    value: str = ""
+    """The value: a number in decimal, or in hex where that reads better; octets in hex; empty for a structure."""
+    meaning: str = ""
+    """What the value stands for; safe to print."""
+    span: Span | None = None
+    """Where the octets are, for a decoded message."""
+    children: tuple["Node", ...] = ()
+    unverified: bool = False
+    """True where the layout rests on memory; what is printed of it says so."""
+    octets: int | None = None
+    """How many octets the value has, where it is octets."""
+
+    @property
+    def text(self) -> str:
+        """The value with its meaning on one line: `5 (OMA BCAST)`."""
+        value = self.value
+        if self.octets is not None and self.octets > LONGEST_SHOWN and len(value) == 2 * self.octets:
+            value = f"{value[: 2 * LONGEST_SHOWN]}… ({self.octets} octets)"
+        meaning = self.meaning if len(self.meaning) <= LONGEST_MEANING else f"{self.meaning[:LONGEST_MEANING]}…"
+        meaning = f"({meaning})" if value and meaning else meaning
+        return " ".join(part for part in (value, meaning, f"({UNVERIFIED})" if self.unverified else "") if part)
+
+    def walk(self) -> Iterator["Node"]:
+        """Yield this node and everything below it, in order."""
+        yield self
+        for child in self.children:
+            yield from child.walk()
+
+
+@dataclass(frozen=True, slots=True)
+class _Look:
+    """What is known of the message while its nodes are made."""
+
+    places: Mapping[str, Span]
+    show_keys: bool
+
+
+def tree(message: Message, *, show_keys: bool = False) -> tuple[Node, ...]:
+    """Return the nodes of a message: header, payloads, trailing octets, problems.
+
+    Keys that are not encrypted are hidden unless asked for. A message made by hand is shown as what it encodes to.
+    """
+    octets = message.encode()
+    message = decode(octets)
+    look = _Look(spans(octets), show_keys)
+    nodes = []
+    if message.header is not None:
+        nodes.append(_structure(look, HEADER_LABEL, HEADER_LABEL, message.header, message.next_payload(-1)))
+    for index, (payload, path) in enumerate(zip(message.payloads, paths(message), strict=True)):
+        nodes.append(_structure(look, path, path, payload, message.next_payload(index)))
+    if message.trailing:
+        note = next(note for note in notes(Message) if note.name == TRAILING)
+        nodes.append(_value(look, note, TRAILING, message, message.trailing))
+    problems = [message.problem, *message.inner_problems]
+    return (*nodes, *(Node("problem", each.path, meaning=str(each)) for each in problems if each is not None))
+
+
+def describe(record: Any, name: str = "", *, show_keys: bool = False) -> Node:
+    """Return the node of any record of this package, without spans: a payload, a key data entry, a key ID."""
+    return _structure(_Look({}, show_keys), name or getattr(record, "label", type(record).__name__), name, record)
+
+
+def render(nodes: Iterable[Node], indent: int = 0) -> Iterator[str]:
+    """Yield the lines of a text tree, two spaces a level."""
+    for node in nodes:
+        text = node.text
+        place = f" [{node.span.start}:{node.span.end}]" if node.children and node.span is not None else ""
+        yield f"{'  ' * indent}{node.name}{place}{': ' + text if text else ''}"
+        yield from render(node.children, indent + 1)
+
+
+def to_plain(message: Message, *, show_keys: bool = False) -> dict[str, Any]:
+    """Return a message as data for JSON; octets in hex, keys that are not encrypted hidden unless asked for.
+
+    A message made by hand is given as what it encodes to.
+    """
+    message = decode(message.encode())
+    header = message.header
+    return {
+        "length": message.length,
+        "header": None if header is None else _plain_header(header, message, show_keys),
+        "payloads": [
+            {
+                "type": payload.payload_type,
+                "name": payload.label,
+                "path": path,
+                "offset": message.offsets[index],
+                "length": len(message.payload_span(index)),
+                "next_payload": message.next_payload(index),
+                "fields": _plain(payload, show_keys),
+            }
+            for index, (payload, path) in enumerate(zip(message.payloads, paths(message), strict=True))
+        ],
+        "error": _plain_problem(message.problem) if message.problem is not None else None,
+        "inner_errors": [_plain_problem(problem) for problem in message.inner_problems],
+        "trailing": _plain_octets(message.trailing, message.trailing_may_hold_key and not show_keys),
+    }
+
+
+def _structure(look: _Look, name: str, path: str, record: Any, next_payload: int | None = None) -> Node:
+    children = list(_children(look, path, record))
+    if next_payload is not None:
+        below = f"{path}.next_payload"
+        meaning = NEXT_PAYLOADS.name_of(next_payload)
+        children.insert(0, Node("next_payload", below, str(next_payload), meaning, look.places.get(below)))
+    unverified = getattr(record, "unverified", False)
+    return Node(name, path, span=look.places.get(path), children=tuple(children), unverified=unverified)
+
+
+def _children(look: _Look, path: str, record: Any) -> Iterator[Node]:
+    prefix = f"{path}." if path else ""
+    for note in notes(type(record)):
+        value = getattr(record, note.name)
+        if isinstance(value, tuple):
+            for number, item in enumerate(value, 1):
+                name = f"{note.name}[{number}]"
+                yield _structure(look, name, prefix + name, item)
+        elif hasattr(value, "push") and note.name == "value":
+            # The data of an extension: its fields have their paths directly below the payload.
+            yield from _children(look, path, value)
+        elif hasattr(value, "push"):
+            yield _structure(look, note.name, prefix + note.name, value)
+        elif value is not None and not (value == b"" and note.name == TRAILING):
+            yield _value(look, note, prefix + note.name, record, value)
+    if isinstance(record, Kemac) and record.key_data is not None:
+        yield from _key_data(look, prefix, record.key_data)
+    if isinstance(record, OmaBcast) and record.subtype == LTKM_SUBTYPE:
+        for part in read_management_data(record.data):
+            shown = part.value.hex() if isinstance(part.value, bytes) else str(part.value)
+            octets = len(part.value) if isinstance(part.value, bytes) else None
+            where = f"{prefix}data.{part.name}"
+            yield Node(part.name, where, shown, part.meaning, unverified=True, octets=octets)
+
+
+def _key_data(look: _Look, prefix: str, chain: KeyDataChain) -> Iterator[Node]:
+    for number, entry in enumerate(chain.entries, 1):
+        name = f"key_data[{number}]"
+        yield _structure(look, name, prefix + name, entry)
+    if chain.problem is not None:
+        yield Node("problem", f"{prefix}{chain.problem.path}", meaning=chain.problem.reason)
+
+
+def _value(look: _Look, note: FieldNotes, path: str, record: Any, value: Any) -> Node:
+    octets = len(value) if isinstance(value, bytes) else None
+    span = look.places.get(path)
+    if note.is_secret(record) and not look.show_keys:
+        return Node(note.name, path, hidden(value), span=span, octets=octets)
+    meaning = note.meaning(record) if note.meaning else ""
+    if note.codes is not None:
+        meaning = note.codes.get(value) or "unknown"
+    return Node(note.name, path, _shown(note, value), meaning, span, octets=octets)
+
+
+def _shown(note: FieldNotes, value: Any) -> str:
+    if isinstance(value, bytes):
+        return value.hex() or "empty"
+    if isinstance(value, bool):
+        return str(int(value))
+    return f"0x{value:0{2 * note.hex_octets}x}" if note.hex_octets else str(value)
+
+
+def _plain_header(header: Header, message: Message, show_keys: bool) -> dict[str, Any]:
+    end = message.offsets[0] if message.offsets else message.length - len(message.trailing)
+    fields = _plain(header, show_keys)
+    return {"offset": 0, "length": end, "next_payload": message.next_payload(-1), "fields": fields}
+
+
+def _plain(record: Any, show_keys: bool) -> dict[str, Any]:
+    result: dict[str, Any] = {}
+    for note in notes(type(record)):
+        value = getattr(record, note.name)
+        if isinstance(value, tuple):
+            result[note.name] = [_plain(item, show_keys) for item in value]
+        elif hasattr(value, "push"):
+            result[note.name] = _plain(value, show_keys)
+        elif isinstance(value, bytes):
+            result[note.name] = _plain_octets(value, note.is_secret(record) and not show_keys)
+        else:
+            result[note.name] = value
+        if note.codes is not None and isinstance(value, int):
+            result[f"{note.name}_name"] = note.codes.get(value)
+        elif note.meaning is not None and isinstance(value, bytes) and not note.is_secret(record):
+            meaning = note.meaning(record)
+            if meaning:
+                result[f"{note.name}_text"] = meaning
+    if isinstance(record, Kemac) and record.key_data is not None:
+        result["key_data"] = [_plain(entry, show_keys) for entry in record.key_data.entries]
+    if isinstance(record, OmaBcast) and record.subtype == LTKM_SUBTYPE:
+        parts = read_management_data(record.data)
+        values = {part.name: part.value.hex() if isinstance(part.value, bytes) else part.value for part in parts}
+        result[UNVERIFIED] = values
+    if getattr(record, "unverified", False):
+        result[UNVERIFIED] = True
+    return result
+
+
+def _plain_octets(value: bytes, hide: bool) -> str | dict[str, Any]:
+    return {"hidden": True, "length": len(value)} if hide else value.hex()
+
+
+def _plain_problem(problem: DecodeProblem) -> dict[str, Any]:
+    return {"reason": problem.reason, "offset": problem.offset, "path": problem.path, "kind": problem.kind}

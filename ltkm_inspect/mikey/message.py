@@ -1,0 +1,214 @@
+"""A MIKEY message: header, payloads, and what could not be read; `decode` is total and `encode` its inverse."""
+
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Annotated
+
+from ltkm_inspect.mikey.codes import NEXT_PAYLOADS
+from ltkm_inspect.mikey.core import Kemac
+from ltkm_inspect.mikey.extension import GeneralExtension, KeyId, KeyIds
+from ltkm_inspect.mikey.header import Header, pull_header
+from ltkm_inspect.mikey.keydata import KEY_DATA
+from ltkm_inspect.mikey.payload import PAYLOADS, Payload
+from ltkm_inspect.mikey.record import Secret, record
+from ltkm_inspect.wire import DecodeError, DecodeProblem, Reader, Span, Tracer
+
+HEADER_LABEL = "HDR"
+TRAILING = "trailing"
+
+
+@record
+@dataclass(frozen=True, slots=True)
+class Message:
+    """A MIKEY message, decoded or made by hand; what is not part of the octets is not compared."""
+
+    header: Header | None
+    """None where there are fewer than ten octets."""
+    payloads: tuple[Payload, ...] = ()
+    tail_type: int = 0
+    """The Next payload value that ends the chain: 0, or the type of the payload that could not be read."""
+    trailing: Annotated[bytes, Secret(lambda message: message.trailing_may_hold_key)] = b""
+    """Octets that are not decoded: after the last payload, or from the payload that could not be read."""
+    problem: DecodeProblem | None = field(default=None, compare=False)
+    """Why decoding stopped before the last octet; None in a message that was read to its end, or made by hand."""
+    inner_problems: tuple[DecodeProblem, ...] = field(default=(), compare=False)
+    """What does not follow its layout inside payloads whose length is known; those octets are kept as they came."""
+    offsets: tuple[int, ...] = field(default=(), compare=False)
+    """Absolute offset of each payload; empty in a message made by hand."""
+    length: int = field(default=0, compare=False)
+    """How many octets were decoded; 0 in a message made by hand."""
+
+    def encode(self) -> bytes:
+        """Return the octets of the message; for a decoded message the very octets it was decoded from.
+
+        ValueError where a value does not fit its field, which cannot happen to a decoded message.
+        """
+        following = [payload.payload_type for payload in self.payloads]
+        following.append(self.tail_type)
+        parts = [] if self.header is None else [self.header.push(following[0])]
+        for payload, next_type in zip(self.payloads, following[1:], strict=True):
+            if payload.chained:
+                parts.append(bytes((next_type,)))
+            parts.append(payload.push())
+        parts.append(self.trailing)
+        return b"".join(parts)
+
+    @property
+    def trailing_may_hold_key(self) -> bool:
+        """Whether the trailing octets begin with key data in the clear: then they are shown like a key, not at all."""
+        if not self.trailing:
+            return False
+        if self.tail_type == Kemac.payload_type:
+            return self.trailing[1:2] in (b"", b"\0")
+        if self.tail_type == KEY_DATA:
+            return True
+        return any(kemac.encr_alg == 0 for kemac in decode(self.trailing).of(Kemac))
+
+    def of[P: Payload](self, kind: type[P]) -> tuple[P, ...]:
+        """Return the payloads of that class, in order."""
+        return tuple(payload for payload in self.payloads if isinstance(payload, kind))
+
+    def extensions(self, kind: int) -> tuple[GeneralExtension, ...]:
+        """Return the EXT payloads of that extension type, in order."""
+        return tuple(payload for payload in self.of(GeneralExtension) if payload.type == kind)
+
+    def key_ids(self) -> tuple[KeyId, ...]:
+        """Return every key ID of every Key ID information extension, in order."""
+        values = (payload.value for payload in self.of(GeneralExtension))
+        return tuple(key_id for value in values if isinstance(value, KeyIds) for key_id in value.key_ids)
+
+    def next_payload(self, index: int) -> int | None:
+        """Return the Next payload value of the payload at that index, the header's for -1; None for SIGN."""
+        if index >= 0 and not self.payloads[index].chained:
+            return None
+        return self.payloads[index + 1].payload_type if index + 1 < len(self.payloads) else self.tail_type
+
+    def payload_span(self, index: int) -> Span:
+        """Return the span of the payload at that index in the decoded octets."""
+        end = self.offsets[index + 1] if index + 1 < len(self.offsets) else self.length - len(self.trailing)
+        return Span(self.offsets[index], end)
+
+
+def decode(octets: bytes) -> Message:
+    """Decode a MIKEY message; never raises: what cannot be read is kept in the message, with the reason."""
+    reader = Reader(octets)
+    payloads: list[Payload] = []
+    offsets: list[int] = []
+    inner: list[tuple[int, DecodeError]] = []
+    header: Header | None = None
+    following = 0
+    start = 0
+    try:
+        header, following, error = pull_header(reader)
+        start = reader.offset
+        if error is not None:
+            raise error.within(HEADER_LABEL)
+        while following:
+            kind = PAYLOADS.get(following)
+            if kind is None:
+                raise _no_such_payload(following, start)
+            next_type = reader.uint8("next_payload") if kind.chained else 0
+            payloads.append(kind.pull(reader))
+            offsets.append(start)
+            if reader.problems:
+                inner += [(len(payloads) - 1, problem) for problem in reader.problems]
+                reader.problems.clear()
+            following = next_type
+            start = reader.offset
+    except DecodeError as stop:
+        error = stop
+    trailing = octets[start:]
+    if error is None and trailing:
+        count = len(trailing)
+        octet = "octet" if count == 1 else "octets"
+        error = DecodeError(f"expected the end of the message, got {count} more {octet}", start, TRAILING, "trailing")
+    if error is None and not inner:
+        return Message(header, tuple(payloads), following, trailing, None, (), tuple(offsets), len(octets))
+    message = Message(header, tuple(payloads), following, trailing, None, (), tuple(offsets), len(octets))
+    return _with_problems(message, error, inner)
+
+
+def _no_such_payload(number: int, start: int) -> DecodeError:
+    if number == KEY_DATA:
+        return DecodeError("expected key data inside KEMAC only, got it in the message", start, "", "misplaced")
+    return DecodeError(
+        f"expected a payload of known layout, got {NEXT_PAYLOADS.describe(number)}", start, "", "unknown-payload"
+    )
+
+
+def _with_problems(message: Message, error: DecodeError | None, inner: list[tuple[int, DecodeError]]) -> Message:
+    """Return the message with its problems, under the paths that its payloads have."""
+    names = paths(message)
+    problem = None
+    if error is not None:
+        if message.header is None:
+            error = error.within(HEADER_LABEL)
+        elif error.kind != "trailing" and not error.path.startswith(HEADER_LABEL + "."):
+            error = error.within(_failed_path(message))
+        problem = error.problem()
+    problems = tuple(each.within(names[index]).problem() for index, each in inner)
+    return Message(
+        message.header,
+        message.payloads,
+        message.tail_type,
+        message.trailing,
+        problem,
+        problems,
+        message.offsets,
+        message.length,
+    )
+
+
+def _failed_path(message: Message) -> str:
+    """Return the path of the payload that could not be read."""
+    kind = PAYLOADS.get(message.tail_type)
+    if kind is None:
+        return NEXT_PAYLOADS.names.get(message.tail_type, "payload").replace(" ", "-")
+    before = sum(payload.label == kind.label for payload in message.payloads)
+    return f"{kind.label}[{before + 1}]" if before else kind.label
+
+
+def paths(message: Message) -> tuple[str, ...]:
+    """Return the field path of every payload: its label, with `[n]` from 1 where the label occurs more than once.
+
+    A payload that could not be read counts as an occurrence.
+    """
+    labels = [payload.label for payload in message.payloads]
+    total = Counter(labels)
+    if message.trailing and message.tail_type in PAYLOADS:
+        total[PAYLOADS[message.tail_type].label] += 1
+    seen: Counter[str] = Counter()
+    result = []
+    for label in labels:
+        seen[label] += 1
+        result.append(f"{label}[{seen[label]}]" if total[label] > 1 else label)
+    return tuple(result)
+
+
+def path_of(message: Message, index: int) -> str:
+    """Return the field path of the payload at that index; use `paths` for all of them."""
+    return paths(message)[index]
+
+
+def spans(octets: bytes) -> dict[str, Span]:
+    """Return the absolute span of every field of the message, by field path, in the order of the octets.
+
+    A second pass through the same `pull` code, with a reader that takes notes. The header is `HDR`; octets that could
+    not be decoded are `trailing`.
+    """
+    message = decode(octets)
+    tracer = Tracer(octets)
+    if message.header is not None:
+        tracer.inside(HEADER_LABEL, pull_header)
+        for payload, path, offset in zip(message.payloads, paths(message), message.offsets, strict=True):
+            tracer.offset = offset
+            tracer.inside(path, lambda reader, payload=payload: _trace(reader, payload))  # type: ignore[misc]
+    if message.trailing:
+        tracer.record(TRAILING, message.length - len(message.trailing), message.length)
+    return dict(sorted(tracer.spans.items(), key=lambda item: (item[1].start, -item[1].end)))
+
+
+def _trace(reader: Reader, payload: Payload) -> None:
+    if payload.chained:
+        reader.uint8("next_payload")
+    payload.pull(reader)

@@ -1,0 +1,88 @@
+"""The security policy payload SP and its parameters (RFC 3830 §6.10, RFC 4771, RFC 4442, RFC 7714)."""
+
+from dataclasses import dataclass
+from typing import Annotated, Self
+
+from ltkm_inspect.mikey.codes import PROTOCOLS, SRTP_PARAMETER_VALUES, SRTP_PARAMETERS
+from ltkm_inspect.mikey.payload import Payload, payload
+from ltkm_inspect.mikey.record import Meaning, record
+from ltkm_inspect.wire import Pull, Reader, opaque
+
+SRTP = 0
+
+
+@record
+@dataclass(frozen=True, slots=True)
+class PolicyParameter:
+    """One parameter of a policy for another protocol than SRTP, whose numbers have no names here."""
+
+    type: int
+    value: bytes
+
+    @classmethod
+    def pull(cls, reader: Reader) -> Self:
+        """Read type, length and value."""
+        return cls(reader.uint8("type"), reader.opaque("value"))
+
+    def push(self) -> bytes:
+        """Return type, length and value."""
+        return bytes((self.type,)) + opaque(self.value)
+
+
+@record
+@dataclass(frozen=True, slots=True)
+class SrtpParameter:
+    """One parameter of an SRTP policy."""
+
+    type: Annotated[int, SRTP_PARAMETERS]
+    value: Annotated[bytes, Meaning(lambda parameter: parameter.meaning)]
+
+    @property
+    def number(self) -> int:
+        """The value as an unsigned number."""
+        return int.from_bytes(self.value)
+
+    @property
+    def meaning(self) -> str:
+        """The value in words: the name of its code, or the number."""
+        if not 0 < len(self.value) <= 8:
+            return ""
+        codes = SRTP_PARAMETER_VALUES.get(self.type)
+        return codes.name_of(self.number) if codes else str(self.number)
+
+    @classmethod
+    def pull(cls, reader: Reader) -> Self:
+        """Read type, length and value."""
+        return cls(reader.uint8("type"), reader.opaque("value"))
+
+    def push(self) -> bytes:
+        """Return type, length and value."""
+        return bytes((self.type,)) + opaque(self.value)
+
+
+@payload(10)
+@dataclass(frozen=True, slots=True)
+class SecurityPolicy(Payload):
+    """Security policy payload (RFC 3830 §6.10)."""
+
+    policy_no: int
+    protocol: Annotated[int, PROTOCOLS]
+    params: tuple[SrtpParameter | PolicyParameter, ...] = ()
+    trailing: bytes = b""
+    """Octets inside the declared length that are no whole parameter."""
+
+    def values(self, kind: int) -> tuple[bytes, ...]:
+        """Return the values of every parameter of that type."""
+        return tuple(parameter.value for parameter in self.params if parameter.type == kind)
+
+    @classmethod
+    def pull(cls, reader: Reader) -> Self:
+        policy_no = reader.uint8("policy_no")
+        protocol = reader.uint8("protocol")
+        pull: Pull[SrtpParameter | PolicyParameter] = SrtpParameter.pull if protocol == SRTP else PolicyParameter.pull
+        params, trailing = reader.list_block("params", 2, pull)
+        return cls(policy_no, protocol, params, trailing)
+
+    def push(self) -> bytes:
+        inside = b"".join(parameter.push() for parameter in self.params) + self.trailing
+        return bytes((self.policy_no, self.protocol)) + opaque(inside, length_octets=2)

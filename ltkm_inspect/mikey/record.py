@@ -1,0 +1,108 @@
+"""Frozen records that are quick to make and keep keys out of their repr, with what a field says about itself."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import MISSING, Field, dataclass, fields
+from typing import Any, get_args
+
+from ltkm_inspect.mikey.codes import Codes
+
+
+@dataclass(frozen=True, slots=True)
+class Hex:
+    """Marks a number that is best read in hex."""
+
+    octets: int
+
+
+@dataclass(frozen=True, slots=True)
+class Meaning:
+    """Marks a field whose meaning the record tells; an empty meaning is not shown."""
+
+    tell: Callable[[Any], str]
+
+
+@dataclass(frozen=True, slots=True)
+class Secret:
+    """Marks a field that holds key material, always or when the record says so."""
+
+    when: Callable[[Any], bool] = lambda record: True
+
+
+@dataclass(frozen=True, slots=True)
+class FieldNotes:
+    """What the annotation of a field says beyond its type: `Annotated[int, KEY_TYPES]`."""
+
+    name: str
+    codes: Codes | None = None
+    hex_octets: int = 0
+    meaning: Callable[[Any], str] | None = None
+    secret: Callable[[Any], bool] | None = None
+
+    def is_secret(self, owner: Any) -> bool:
+        """Return whether the field holds key material in this record."""
+        return self.secret is not None and self.secret(owner)
+
+
+def record[C](cls: type[C]) -> type[C]:
+    """Finish a frozen, slotted dataclass: an `__init__` that takes half the time, and a repr without keys.
+
+    The `__init__` of a frozen dataclass looks up `object.__setattr__` for every field. Here the slots are set directly:
+    a message of 230 octets is made of some forty fields, and this is a quarter of the time it takes to decode it.
+    """
+    names: dict[str, Any] = {}
+    parameters, body = [], []
+    for each in fields(cls):  # type: ignore[arg-type]
+        names[f"_set_{each.name}"] = cls.__dict__[each.name].__set__
+        if each.default is MISSING:
+            parameters.append(each.name)
+        else:
+            names[f"_default_{each.name}"] = each.default
+            parameters.append(f"{each.name}=_default_{each.name}")
+        body.append(f"_set_{each.name}(self, {each.name})")
+    exec(f"def __init__(self, {', '.join(parameters)}):\n " + "\n ".join(body), names)
+    names["__init__"].__qualname__ = f"{cls.__qualname__}.__init__"
+    type.__setattr__(cls, "__init__", names["__init__"])
+    type.__setattr__(cls, "__repr__", _repr)
+    return cls
+
+
+_notes: dict[type, tuple[FieldNotes, ...]] = {}
+
+
+def notes(cls: type) -> tuple[FieldNotes, ...]:
+    """Return what the fields of a record class say about themselves, in order."""
+    if cls not in _notes:
+        _notes[cls] = tuple(_field_notes(each) for each in fields(cls) if each.compare)
+    return _notes[cls]
+
+
+def _field_notes(each: "Field[Any]") -> FieldNotes:
+    values: dict[str, Any] = {}
+    for extra in get_args(each.type)[1:] if hasattr(each.type, "__metadata__") else ():
+        match extra:
+            case Codes():
+                values["codes"] = extra
+            case Hex(octets):
+                values["hex_octets"] = octets
+            case Meaning(tell):
+                values["meaning"] = tell
+            case Secret(when):
+                values["secret"] = when
+    return FieldNotes(each.name, **values)
+
+
+def hidden(value: Any) -> str:
+    """Return what is shown in place of key material."""
+    if isinstance(value, bytes):
+        return f"{len(value)} octet{'' if len(value) == 1 else 's'}, hidden"
+    return "hidden"
+
+
+def _repr(self: Any) -> str:
+    return f"{type(self).__name__}({', '.join(_shown(self))})"
+
+
+def _shown(self: Any) -> Iterator[str]:
+    for note in notes(type(self)):
+        value = getattr(self, note.name)
+        yield f"{note.name}=<{hidden(value)}>" if note.is_secret(self) else f"{note.name}={value!r}"

@@ -1,0 +1,241 @@
+"""Clean exchanges of a lab trial, built in code with known keys: what faults start from and what must trip no rule."""
+
+import base64
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from functools import cache
+
+from ltkm_inspect import digest
+from ltkm_inspect.document import MSK_REQUEST_NS, MSK_REQUEST_TYPE, MSK_RESPONSE_NS, MSK_RESPONSE_TYPE, ORDERQUERIES_NS
+from ltkm_inspect.exchange import Exchange, Headers, Request, Response
+from ltkm_inspect.keys import KeyRing, Subscriber
+from ltkm_inspect.keys.protection import encrypt
+from ltkm_inspect.mikey import (
+    GeneralExtension,
+    Header,
+    Identity,
+    Kemac,
+    KeyId,
+    KeyIds,
+    Message,
+    OmaBcast,
+    Payload,
+    Rand,
+    SecurityPolicy,
+    SrtpParameter,
+    SrtpSession,
+    Timestamp,
+)
+
+BSM = "bmsc.home1.net"
+B_TID = "MTIzNDU2Nzg5MDEyMzQ1Ng==@bsf.home1.net"
+MUK = bytes(range(0x20, 0x40))
+MRK = bytes.fromhex("7c3b5373aa0af6f11311a35052c58b641668e3f7429fac322e0f627bbb55c94b")
+"""Derived from the MUK, taken as Ks_NAF, as 3GPP TS 33.246 Annex F says."""
+KEY_DOMAIN = bytes.fromhex("b8709d")
+REQUEST_TARGET = "/keymanagement?requesttype=msk-request"
+STARTED = 1_256_716_800.0
+"""2009-10-28 08:00 UTC: when the lab trial begins."""
+
+
+@dataclass(frozen=True, slots=True)
+class Terminal:
+    """One terminal of the lab and what it shares with the BSM."""
+
+    b_tid: str = B_TID
+    muk: bytes = MUK
+    mrk: bytes = MRK
+    address: str = "192.0.2.10:40001"
+
+    @property
+    def subscriber(self) -> Subscriber:
+        """Its entry in a key ring."""
+        return Subscriber(self.b_tid, BSM, (self.muk,), self.mrk)
+
+
+TERMINAL = Terminal()
+OTHER_TERMINAL = Terminal(
+    "QUJDREVGR0hJSktMTU5PUA==@bsf.home1.net", bytes(range(0x60, 0x80)), bytes(range(0x80, 0xA0)), "192.0.2.10:40002"
+)
+KEYS = KeyRing((TERMINAL.subscriber, OTHER_TERMINAL.subscriber))
+"""The keys of all terminals of the lab."""
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """One MSK to deliver: its identifiers, the key with its validity, and the counter of the message."""
+
+    msk_id: bytes
+    counter: int
+    msk: bytes = bytes.fromhex("00112233445566778899aabbccddeeff")
+    seq_l: bytes = bytes.fromhex("0000")
+    seq_u: bytes = bytes.fromhex("0fff")
+    csb_id: int = 0x5A17C0DE
+    rand: bytes = bytes.fromhex("f0e1d2c3b4a5968778695a4b3c2d1e0f")
+    key_domain: bytes = KEY_DOMAIN
+    bcast: bool = True
+    """The message has the OMA BCAST extension, with a placeholder of one octet as management data."""
+    streaming: bool = False
+
+    @property
+    def plaintext(self) -> bytes:
+        """The key data of the KEMAC: one TEK with an interval (RFC 3830 §6.13, 3GPP TS 33.246 6.4.5.1)."""
+        validity = b"".join(len(limit).to_bytes() + limit for limit in (self.seq_l, self.seq_u))
+        return b"\0\x22" + len(self.msk).to_bytes(2) + self.msk + validity
+
+
+FIRST = Grant(bytes.fromhex("24cb4400"), 0x2A)
+SECOND = Grant(
+    bytes.fromhex("68c90001"),
+    0x2B,
+    bytes.fromhex("ffeeddccbbaa99887766554433221100"),
+    csb_id=0x5A17C0DF,
+    rand=bytes.fromhex("0f1e2d3c4b5a69788796a5b4c3d2e1f0"),
+)
+STREAMING = replace(FIRST, csb_id=0x01020304, counter=0x2C, seq_l=bytes.fromhex("0001"), streaming=True)
+STREAMING_POLICY = ((0, "01"), (1, "10"), (6, "00"), (7, "01"), (10, "01"), (13, "000a"), (14, "02"), (16, "14"), (18, "0e"))
+"""SRTP parameters by type: AES-CM, HMAC-SHA-1 with RCCm1 (RFC 4771) every 10 packets, tag of 14 octets."""
+
+
+def ltkm(grant: Grant, terminal: Terminal = TERMINAL) -> Message:
+    """Build the LTKM of that grant for that terminal, encrypted and authenticated."""
+    sessions = (SrtpSession(1, 0x12345678, 0),) if grant.streaming else ()
+    payloads: list[Payload] = [GeneralExtension(3, KeyIds((KeyId(0, grant.key_domain), KeyId(1, grant.msk_id))))]
+    if grant.bcast:
+        payloads.append(GeneralExtension(5, OmaBcast(1, b"\0")))
+    payloads += [
+        Timestamp(2, grant.counter.to_bytes(4)),
+        Rand(grant.rand),
+        Identity(0, BSM.encode()),
+        Identity(0, terminal.b_tid.encode()),
+    ]
+    if grant.streaming:
+        parameters = tuple(SrtpParameter(number, bytes.fromhex(value)) for number, value in STREAMING_POLICY)
+        payloads.append(SecurityPolicy(1, 0, parameters))
+    payloads.append(Kemac(1, b"", 1, b""))
+    map_type = 0 if grant.streaming else 1
+    message = Message(Header(1, 0, False, 0, grant.csb_id, len(sessions), map_type, sessions), tuple(payloads))
+    return encrypt(message, terminal.muk, grant.plaintext)
+
+
+def request_document(msk_ids: Iterable[bytes], key_domain: bytes = KEY_DOMAIN) -> bytes:
+    """Build the XML of an MSK request for these MSK IDs."""
+    pairs = "".join(f"<MSK>{_pair(key_domain, msk_id)}</MSK>" for msk_id in msk_ids)
+    return f'<mbmsMSKRequest xmlns="{MSK_REQUEST_NS}">{pairs}</mbmsMSKRequest>'.encode()
+
+
+def response_document(items: Iterable[tuple[Grant, str, Message | None]]) -> bytes:
+    """Build the XML of an MSK response: for each item the MSK, its response code, and the LTKM if it has one."""
+    lines = [
+        '<?xml version="1.0" encoding="UTF-8"?>',
+        f'<mbmsMSKResponse xmlns="{MSK_RESPONSE_NS}" xmlns:bcast="{ORDERQUERIES_NS}">',
+    ]
+    for grant, code, message in items:
+        text = f"<bcast:LTKM>{_base64(message.encode())}</bcast:LTKM>" if message else ""
+        msk = f"<MSK>{_pair(grant.key_domain, grant.msk_id)}</MSK>"
+        lines.append(f"<Response>{msk}<ResponseCode>{code}</ResponseCode>{text}</Response>")
+    return "\n".join([*lines, "</mbmsMSKResponse>\n"]).encode()
+
+
+def _pair(key_domain: bytes, msk_id: bytes) -> str:
+    return f"<keyDomainID>{_base64(key_domain)}</keyDomainID><MSKID>{_base64(msk_id)}</MSKID>"
+
+
+def _base64(octets: bytes) -> str:
+    return base64.b64encode(octets).decode()
+
+
+def exchange(
+    requested: Sequence[bytes],
+    items: Iterable[tuple[Grant, str, Message | None]],
+    *,
+    terminal: Terminal = TERMINAL,
+    nonce: str = "6629fae49393a05397450978507c4ef1",
+    nc: int = 1,
+    at: float = 0.0,
+    id: str = "",
+) -> Exchange:
+    """Build a whole exchange of the LTKM request procedure, `at` seconds into the trial, its digests right."""
+    request = _request(terminal, request_document(requested), nonce, nc)
+    body = response_document(items)
+    credentials = request.credentials
+    password = terminal.subscriber.password
+    assert credentials is not None and password is not None
+    rspauth = digest.rspauth(credentials, password, body)
+    info = f'qop=auth-int, rspauth="{rspauth}", cnonce="{credentials.get("cnonce")}", nc={credentials.get("nc")}'
+    headers = _headers(("Authentication-Info", info), ("Content-Type", MSK_RESPONSE_TYPE), ("Content-Length", str(len(body))))
+    return _exchange(request, Response(200, "OK", headers=headers, body=body), terminal, at, id)
+
+
+def challenge(requested: Sequence[bytes], *, terminal: Terminal = TERMINAL, at: float = 0.0, id: str = "") -> Exchange:
+    """Build the exchange in which the BSM asks a terminal to authenticate."""
+    body = request_document(requested)
+    headers = _headers(("Content-Type", MSK_REQUEST_TYPE), ("Content-Length", str(len(body))), host=True)
+    request = Request("POST", "http", BSM, 80, REQUEST_TARGET, headers=headers, body=body)
+    asks = (
+        f'Digest realm="3GPP-bootstrapping@{BSM}", nonce="6629fae49393a05397450978507c4ef1", '
+        'algorithm=MD5, qop="auth-int", opaque="5ccc069c403ebaf9f0171e9517f40e41"'
+    )
+    answer = Response(
+        401, "Unauthorized", headers=_headers(("WWW-Authenticate", asks), ("Content-Length", "0")), body=b""
+    )
+    return _exchange(request, answer, terminal, at, id)
+
+
+def _request(terminal: Terminal, body: bytes, nonce: str, nc: int) -> Request:
+    directives = digest.parse_directives(
+        f'username="{terminal.b_tid}", realm="3GPP-bootstrapping@{BSM}", nonce="{nonce}", uri="{REQUEST_TARGET}", '
+        f'algorithm=MD5, qop=auth-int, nc={nc:08x}, cnonce="0a4f113b"'
+    )
+    password = terminal.subscriber.password
+    assert password is not None
+    answer = digest.response(directives, password, "POST", body)
+    headers = _headers(
+        ("Authorization", f'Digest {directives}, response="{answer}"'),
+        ("Content-Type", MSK_REQUEST_TYPE),
+        ("Content-Length", str(len(body))),
+        host=True,
+    )
+    return Request("POST", "http", BSM, 80, REQUEST_TARGET, headers=headers, body=body)
+
+
+def _headers(*fields: tuple[str, str], host: bool = False) -> Headers:
+    common = (("Host", BSM), ("User-Agent", "bcast-terminal/1.0 3gpp-gba")) if host else (("Server", "bsm/1.0"),)
+    return Headers(tuple((name.encode(), value.encode()) for name, value in (*common, *fields)))
+
+
+def _exchange(request: Request, response: Response, terminal: Terminal, at: float, id: str) -> Exchange:
+    return Exchange(
+        request,
+        response,
+        id,
+        client=terminal.address,
+        server="198.51.100.1:80",
+        connection=terminal.address,
+        started=STARTED + at,
+        ended=STARTED + at + 0.25,
+    )
+
+
+def _granted(*grants: Grant, terminal: Terminal = TERMINAL, nc: int = 1) -> Exchange:
+    items = [(grant, "200 OK", ltkm(grant, terminal)) for grant in grants]
+    return exchange([grant.msk_id for grant in grants], items, terminal=terminal, nc=nc)
+
+
+REFERENCES: dict[str, Callable[[], tuple[Exchange, ...]]] = {
+    "download": lambda: (_granted(FIRST),),
+    "streaming": lambda: (_granted(STREAMING),),
+    "several-keys": lambda: (_granted(FIRST, SECOND),),
+    "plain-message": lambda: (_granted(replace(FIRST, bcast=False)),),
+    "plain-mbms": lambda: (exchange([FIRST.msk_id], [(FIRST, "200 OK", None)]),),
+    "refused": lambda: (exchange([FIRST.msk_id], [(FIRST, "403 Forbidden", None)]),),
+    "challenge": lambda: (challenge([FIRST.msk_id]), _granted(FIRST)),
+    "two-terminals": lambda: (_granted(FIRST), _granted(replace(FIRST, csb_id=0x11223344), terminal=OTHER_TERMINAL)),
+}
+"""The clean references by name, each a session of one exchange or more; faults damage the last exchange."""
+
+
+@cache
+def reference(name: str) -> tuple[Exchange, ...]:
+    """Return the clean reference of that name; KeyError where there is none."""
+    return REFERENCES[name]()

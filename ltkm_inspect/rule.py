@@ -1,0 +1,130 @@
+"""What a rule is, and how one is registered: a decorated function that yields what is wrong with its subject."""
+
+import inspect
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from ltkm_inspect.context import Context, Settings
+from ltkm_inspect.finding import Level, NotApplicable, Problem
+from ltkm_inspect.spec import Clause, Sure, Verb
+
+type Check = Callable[..., Iterator[Problem | NotApplicable]]
+
+VERB_LEVELS = {Verb.SHALL: Level.VIOLATION, Verb.SHOULD: Level.WARNING, Verb.MAY: Level.NOTE}
+"""The level of a rule that names none, by what its first clause asks for."""
+HIGHEST = {Sure.RECALL_HIGH: Level.WARNING, Sure.RECALL_MIDDLE: Level.NOTE, Sure.RECALL_LOW: Level.NOTE}
+"""The level that a rule cannot exceed, by how sure its surest clause is."""
+
+
+@dataclass(frozen=True, slots=True)
+class Need:
+    """A precondition that rules share: `missing` returns the reason why it does not hold, or None."""
+
+    name: str
+    says: str
+    missing: Callable[[Any, Context], str | None] = field(compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """A checkable requirement: what it looks at, what it rests on, and the function that decides it."""
+
+    id: str
+    on: type
+    check: Check = field(repr=False)
+    clauses: tuple[Clause, ...]
+    level: Level
+    needs: tuple[Need, ...] = ()
+    covers: tuple[str, ...] = ()
+    """References of the requirements it decides (`CR-2a`), for the coverage table of the generated page."""
+
+    @property
+    def title(self) -> str:
+        """The first line of its documentation."""
+        return self.paragraphs[0]
+
+    @property
+    def paragraphs(self) -> list[str]:
+        """Its documentation: the title, why a tester cares, and what to do about it."""
+        text = inspect.getdoc(self.check) or self.id
+        return [" ".join(paragraph.split()) for paragraph in text.split("\n\n")]
+
+    @property
+    def subject(self) -> str:
+        """The name of what it looks at, as typed after `--select`."""
+        return subject_name(self.on)
+
+    @property
+    def highest(self) -> Level:
+        """The level that it cannot exceed, because of how sure its sources are."""
+        return max((HIGHEST.get(clause.sure, Level.VIOLATION) for clause in self.clauses), default=Level.NOTE)
+
+    def effective(self, problem: Problem, settings: Settings) -> Level:
+        """Return the level of this problem under these settings."""
+        wanted = settings.severity.get(self.id)
+        if wanted is None:
+            wanted = self.level if problem.level is None else problem.level
+        return min(wanted, self.highest)
+
+    def names(self) -> set[str]:
+        """Return every word that selects it: its id, its subject, the documents it rests on; in lower case."""
+        return {self.id, self.subject, *(clause.publication.key.lower() for clause in self.clauses)}
+
+
+def subject_name(on: type) -> str:
+    """Return the name of a subject: the label of a payload class, else the class name, in lower case."""
+    return str(getattr(on, "label", on.__name__)).lower()
+
+
+RULES: dict[str, Rule] = {}
+"""Every registered rule by id, in the order of registration."""
+
+
+def rule(
+    id: str,
+    *,
+    on: type,
+    cite: Sequence[Clause],
+    level: Level | None = None,
+    needs: Iterable[Need] = (),
+    covers: Iterable[str] = (),
+) -> Callable[[Check], Check]:
+    """Register the decorated generator function as the rule of that id.
+
+    It takes `(subject)` or `(subject, context)` and yields a `Problem` for each thing that is wrong, or one
+    `NotApplicable`. Without a level the verb of the first clause decides. Raises ValueError for an id that is taken.
+    """
+
+    def register(check: Check) -> Check:
+        if id in RULES:
+            raise ValueError(f"rule {id} is registered twice")
+        takes_context = len(inspect.signature(check).parameters) > 1
+        new = Rule(
+            id=id,
+            on=on,
+            check=check if takes_context else _without_context(check),
+            clauses=tuple(cite),
+            level=VERB_LEVELS[cite[0].verb] if level is None else level,
+            needs=tuple(needs),
+            covers=tuple(covers),
+        )
+        RULES[id] = new
+        return check
+
+    return register
+
+
+def note(
+    id: str, *, on: type, cite: Sequence[Clause], needs: Iterable[Need] = (), covers: Iterable[str] = ()
+) -> Callable[[Check], Check]:
+    """Register the decorated function as a note: shown, never a finding, and in need of no fault."""
+    return rule(id, on=on, cite=cite, level=Level.NOTE, needs=needs, covers=covers)
+
+
+def _without_context(check: Check) -> Check:
+    def alone(subject: Any, _: Context) -> Iterator[Problem | NotApplicable]:
+        return check(subject)
+
+    alone.__doc__ = check.__doc__
+    return alone

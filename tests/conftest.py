@@ -1,0 +1,120 @@
+"""What all tests share: programs that may be missing, skips that may not happen, and the list of skips at the end.
+
+A test that wants something from outside Python says so with `@pytest.mark.needs("tmux")` and is skipped where that is
+missing. The environment variable REQUIRE names what must not be missing: a skip, by whatever means, whose reason names
+one of these words is a failure.
+"""
+
+import os
+import re
+import shutil
+from collections import defaultdict
+from collections.abc import Generator
+from pathlib import Path
+
+import pytest
+from hypothesis import settings
+
+collect_ignore = ["bench"]
+
+ROOT = Path(__file__).resolve().parent.parent
+
+# What a test may need: the programs that must be there, and how to get them.
+PROGRAMS = {
+    "chromium": (("chromium", "chromedriver"), "apt-get install chromium chromium-driver"),
+    "make": (("make",), "apt-get install make"),
+    "openssl": (("openssl",), "apt-get install openssl"),
+    "pipx": (("pipx",), "pip install pipx"),
+    "tmux": (("tmux",), "apt-get install tmux"),
+    "tshark": (("tshark",), "apt-get install tshark"),
+    "uv": (("uv",), "pip install uv"),
+}
+FOLDERS = {"shared": (ROOT.parent / "shared", "a folder of that name, with the public vectors, beside the checkout")}
+
+# A deadline for one example measures the machine, not the code; how fast the code is belongs to tests/bench.
+settings.register_profile("without-deadline", settings(), deadline=None)
+settings.load_profile("without-deadline")
+
+
+def required() -> frozenset[str]:
+    """The words in REQUIRE."""
+    return frozenset(os.environ.get("REQUIRE", "").split())
+
+
+def lack(need: str) -> str | None:
+    """Why a test that needs this cannot run here, or None where it can."""
+    if need in FOLDERS:
+        folder, remedy = FOLDERS[need]
+        there = folder.is_dir()
+    elif need in PROGRAMS:
+        programs, remedy = PROGRAMS[need]
+        there = all(shutil.which(program) for program in programs)
+    else:
+        raise pytest.UsageError(f"expected one of {', '.join(sorted([*PROGRAMS, *FOLDERS]))}, got {need!r}")
+    return None if there else f"needs {need}: {remedy}"
+
+
+def skip_reason(report: pytest.TestReport | pytest.CollectReport) -> str | None:
+    """Why a test, or a whole module, was skipped; None where it was not (an expected failure is no skip)."""
+    if not report.skipped or hasattr(report, "wasxfail"):
+        return None
+    reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr)
+    return reason.removeprefix("Skipped: ")
+
+
+def refuse_skip(report: pytest.TestReport | pytest.CollectReport) -> None:
+    """Turn a skip into a failure where its reason names something that REQUIRE names."""
+    reason = skip_reason(report)
+    if reason is None:
+        return
+    named = sorted(required().intersection(re.findall(r"[\w-]+", reason)))
+    if named:
+        report.outcome = "failed"
+        report.longrepr = f"REQUIRE names {', '.join(named)}, but {report.nodeid} was skipped: {reason}"
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Make the marker known, and refuse a REQUIRE that nothing here could ever fulfil."""
+    config.addinivalue_line("markers", "needs(name, ...): skipped where a program or folder is missing")
+    for word in required():
+        lack(word)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Skip a test whose needs are not met, before any fixture is set up for it."""
+    for marker in item.iter_markers("needs"):
+        for need in marker.args:
+            reason = lack(need)
+            if reason:
+                pytest.skip(reason)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Hold every test to REQUIRE."""
+    report = yield
+    refuse_skip(report)
+    return report
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report() -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+    """Hold every module that skips itself to REQUIRE."""
+    report = yield
+    refuse_skip(report)
+    return report
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """List what was skipped, by reason and file."""
+    places: dict[str, dict[str, int]] = defaultdict(lambda: defaultdict(int))
+    for report in terminalreporter.stats.get("skipped", []):
+        places[skip_reason(report) or ""][report.nodeid.partition("::")[0]] += 1
+    terminalreporter.section("skipped")
+    if not places:
+        terminalreporter.line("nothing was skipped")
+    for reason, files in sorted(places.items()):
+        terminalreporter.line(f"{sum(files.values())} skipped: {reason}")
+        for file, count in sorted(files.items()):
+            terminalreporter.line(f"    {file} ({count})")
