@@ -13,7 +13,9 @@ ALGORITHMS: Mapping[str, Callable[..., "hashlib._Hash"]] = {
 }
 """The hash of each algorithm name (upper case) that can be computed."""
 
-_DIRECTIVE = re.compile(r"""\s*([!#$%&'*+.^_`|~0-9A-Za-z-]+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s,"]*))\s*(?:,|$)""", re.S)
+_DIRECTIVE = re.compile(
+    r"""\s*([!#$%&'*+.^_`|~0-9A-Za-z-]+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s,"]*))\s*(?:,|$)""", re.S
+)
 
 
 @dataclass(frozen=True, slots=True)

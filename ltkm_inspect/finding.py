@@ -1,17 +1,13 @@
 """What a check says: levels, problems, findings and the report of one exchange."""
 
-from collections.abc import Iterator
-from collections.abc import Mapping
-from dataclasses import dataclass
-from dataclasses import field
-from enum import Enum
-from enum import IntEnum
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from enum import Enum, IntEnum
 from typing import Any
 
 from ltkm_inspect.exchange import Exchange
 from ltkm_inspect.spec import Clause
-from ltkm_inspect.wire import Span
-from ltkm_inspect.wire import printable
+from ltkm_inspect.wire import Span, printable
 
 LONGEST_VALUE = 120
 """How many characters of a wire value a finding shows."""

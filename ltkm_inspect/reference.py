@@ -93,7 +93,17 @@ SECOND = Grant(
     rand=bytes.fromhex("0f1e2d3c4b5a69788796a5b4c3d2e1f0"),
 )
 STREAMING = replace(FIRST, csb_id=0x01020304, counter=0x2C, seq_l=bytes.fromhex("0001"), streaming=True)
-STREAMING_POLICY = ((0, "01"), (1, "10"), (6, "00"), (7, "01"), (10, "01"), (13, "000a"), (14, "02"), (16, "14"), (18, "0e"))
+STREAMING_POLICY = (
+    (0, "01"),
+    (1, "10"),
+    (6, "00"),
+    (7, "01"),
+    (10, "01"),
+    (13, "000a"),
+    (14, "02"),
+    (16, "14"),
+    (18, "0e"),
+)
 """SRTP parameters by type: AES-CM, HMAC-SHA-1 with RCCm1 (RFC 4771) every 10 packets, tag of 14 octets."""
 
 
@@ -160,10 +170,13 @@ def exchange(
     body = response_document(items)
     credentials = request.credentials
     password = terminal.subscriber.password
-    assert credentials is not None and password is not None
+    assert credentials is not None
+    assert password is not None
     rspauth = digest.rspauth(credentials, password, body)
     info = f'qop=auth-int, rspauth="{rspauth}", cnonce="{credentials.get("cnonce")}", nc={credentials.get("nc")}'
-    headers = _headers(("Authentication-Info", info), ("Content-Type", MSK_RESPONSE_TYPE), ("Content-Length", str(len(body))))
+    headers = _headers(
+        ("Authentication-Info", info), ("Content-Type", MSK_RESPONSE_TYPE), ("Content-Length", str(len(body)))
+    )
     return _exchange(request, Response(200, "OK", headers=headers, body=body), terminal, at, id)
 
 

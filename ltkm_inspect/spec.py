@@ -1,7 +1,6 @@
 """The closed list of documents that may be cited, and the clauses of them that rules rest on."""
 
-from dataclasses import dataclass
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from enum import Enum
 
 

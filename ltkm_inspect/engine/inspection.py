@@ -7,7 +7,7 @@ from typing import Any
 
 from ltkm_inspect import catalogue, mikey
 from ltkm_inspect.context import Context, Settings
-from ltkm_inspect.exchange import Document, Exchange, Item, Ltkm
+from ltkm_inspect.exchange import Document, Exchange, Ltkm
 from ltkm_inspect.finding import Answer, Finding, Level, NotApplicable, Outcome, Place, Problem, Report
 from ltkm_inspect.rule import RULES, Rule
 from ltkm_inspect.wire import Span
@@ -83,18 +83,20 @@ def _sites(exchange: Exchange, rules: Mapping[type, tuple[Rule, ...]]) -> Iterat
     if document is None:
         return
     yield _Site(document, element=document.root)
-    checked = document.ltkms[: limits.ltkms]
-    if len(checked) < len(document.ltkms):
-        yield _not_in_full(f"at most {limits.ltkms} LTKMs", str(len(document.ltkms)))
-    by_item: dict[Item | None, list[Ltkm]] = {}
-    for ltkm in checked:
-        by_item.setdefault(ltkm.item, []).append(ltkm)
-    for ltkm in by_item.get(None, ()):
-        yield from _ltkm_sites(ltkm, None, rules)
+    if not document.xml.well_formed:
+        return
+    ltkms = document.ltkms
+    if limits.ltkms is not None and len(ltkms) > limits.ltkms:
+        yield _not_in_full(f"at most {limits.ltkms} LTKMs", str(len(ltkms)))
+    checked = frozenset(ltkms[: limits.ltkms])
+    for ltkm in document.strays:
+        if ltkm in checked:
+            yield from _ltkm_sites(ltkm, None, rules)
     for item in document.items:
         yield _Site(item, item.number, element=item.element)
-        for ltkm in by_item.get(item, ()):
-            yield from _ltkm_sites(ltkm, item.number, rules)
+        for ltkm in item.ltkms:
+            if ltkm in checked:
+                yield from _ltkm_sites(ltkm, item.number, rules)
 
 
 def _ltkm_sites(ltkm: Ltkm, item: int | None, rules: Mapping[type, tuple[Rule, ...]]) -> Iterator[_Site]:
@@ -184,7 +186,7 @@ def _locate(problem: Problem, site: _Site) -> tuple[Span | None, str]:
     document = site.subject if isinstance(site.subject, Document) else site.subject.document
     element = site.element if problem.element is None else problem.element
     place = document.xml.place(element)
-    return (place.span, "body") if place is not None else (None, "")
+    return (Span(place.octets.start, place.octets.end), "body") if place is not None else (None, "")
 
 
 def _not_in_full(expected: str, got: str) -> Finding:

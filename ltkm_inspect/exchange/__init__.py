@@ -1,7 +1,7 @@
 """HTTP exchanges as plain data, and the subjects in them that rules look at."""
 
 from ltkm_inspect.exchange.http import Headers, MediaType, Request, Response
-from ltkm_inspect.exchange.subject import Document, Exchange, Item, Limits, Ltkm, Outcome, read_code, text_of
+from ltkm_inspect.exchange.subject import Document, Exchange, Item, Limits, Ltkm, Outcome, read_code
 
 __all__ = [
     "Document",
@@ -15,5 +15,4 @@ __all__ = [
     "Request",
     "Response",
     "read_code",
-    "text_of",
 ]

@@ -1,12 +1,13 @@
 """An exchange and the subjects that rules look at in it: document, items and LTKMs, each knowing what encloses it."""
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from enum import Enum
 from functools import cached_property
 from typing import Any
 
-from ltkm_inspect import document as xml
+from ltkm_inspect import document as msk
 from ltkm_inspect import mikey
 from ltkm_inspect.coding import Decoded
 from ltkm_inspect.exchange.http import Request, Response
@@ -16,18 +17,8 @@ MSK_REQUEST_TYPE = "msk-request"
 REGISTRATION_TYPES = frozenset({"register", "deregister"})
 """Values of `requesttype` that belong to other procedures (3GPP TS 33.246 G.2.1, G.2.2)."""
 
-_RESPONSE = f"{{{xml.MSK_RESPONSE_NS}}}Response"
-_MSK = f"{{{xml.MSK_RESPONSE_NS}}}MSK"
-_KEY_DOMAIN_ID = f"{{{xml.MSK_RESPONSE_NS}}}keyDomainID"
-_MSK_ID = f"{{{xml.MSK_RESPONSE_NS}}}MSKID"
-_RESPONSE_CODE = f"{{{xml.MSK_RESPONSE_NS}}}ResponseCode"
-_ROOT = f"{{{xml.MSK_RESPONSE_NS}}}mbmsMSKResponse"
-_LTKM = f"{{{xml.ORDERQUERIES_NS}}}LTKM"
-_LATER_LTKM = frozenset(f"{{{namespace}}}LTKM" for namespace in xml.LATER_ORDERQUERIES_NS)
+_ROOT = f"{{{msk.MSK_RESPONSE_NS}}}mbmsMSKResponse"
 _SUCCESS = re.compile(r"(?:HTTP/1\.[01]\s+)?200(?!\d).*|OK", re.I | re.S)
-_XML_SPACE = " \t\r\n"
-_ELEMENTS = "{*}*"
-_OWN_NAMES = frozenset({"keyDomainID", "MSKID", "ResponseCode", "MSK", "Response"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +64,7 @@ class Exchange:
     def asks_for_msk(self) -> bool:
         """The request is one of the LTKM request procedure, by its request type or its media type."""
         return MSK_REQUEST_TYPE in self.request.request_types or (
-            self.request.media_type.name == xml.MSK_REQUEST_TYPE and not self.registers
+            self.request.media_type.name == msk.MSK_REQUEST_TYPE and not self.registers
         )
 
     @property
@@ -88,7 +79,7 @@ class Exchange:
             return True
         if self.response is None:
             return False
-        if self.response.media_type.name == xml.MSK_RESPONSE_TYPE:
+        if self.response.media_type.name == msk.MSK_RESPONSE_TYPE:
             return True
         return self.registers and self.document is not None and bool(self.document.ltkms)
 
@@ -108,21 +99,26 @@ class Exchange:
         media = self.response.media_type
         if media.name.startswith("multipart/"):
             return None
-        expected = media.name in (xml.MSK_RESPONSE_TYPE, xml.MSK_REQUEST_TYPE)
+        expected = media.name in (msk.MSK_RESPONSE_TYPE, msk.MSK_REQUEST_TYPE)
         if not expected and not _like_xml(content.octets):
             return None
-        document = Document(self, xml.read(content.octets, media.charset))
+        document = Document(self, msk.read(content.octets, media.charset))
         # An error page or another procedure's document is none of ours, unless something in it is.
-        ours = expected or document.is_msk_response or document.ltkms or (self.asks_for_msk and self.response.status == 200)
+        ours = (
+            expected
+            or document.is_msk_response
+            or document.ltkms
+            or (self.asks_for_msk and self.response.status == 200)
+        )
         return document if ours else None
 
     @cached_property
-    def requested(self) -> xml.Xml | None:
+    def requested(self) -> msk.Xml | None:
         """The XML body of the request; None where no body was captured."""
         if self.request.body is None:
             return None
         decoded = self.request.decoded(self.limits.octets)
-        return xml.read(decoded.octets or b"", self.request.media_type.charset)
+        return msk.read(decoded.octets or b"", self.request.media_type.charset)
 
 
 def _like_xml(octets: bytes) -> bool:
@@ -136,7 +132,7 @@ class Document:
     """The XML body of a response."""
 
     exchange: Exchange = field(repr=False)
-    xml: xml.Xml
+    xml: msk.Xml = field(repr=False)
 
     @property
     def root(self) -> Any:
@@ -149,30 +145,24 @@ class Document:
         return self.root is not None and self.root.tag == _ROOT
 
     @cached_property
+    def structure(self) -> msk.MskItems:
+        """The elements that the document is made of."""
+        return msk.MskItems((), (), ()) if self.root is None else msk.msk_items(self.root)
+
+    @cached_property
     def items(self) -> tuple["Item", ...]:
         """The `<Response>` elements under the root, in document order."""
-        if self.root is None:
-            return ()
-        namespace = self.root.tag.rpartition("}")[0].lstrip("{")
-        own = f"{{{namespace}}}Response" if namespace else "Response"
-        elements = [element for element in self.root if element.tag in (_RESPONSE, own)]
-        return tuple(Item(self, number, element) for number, element in enumerate(elements, 1))
+        return tuple(Item(self, number, parts) for number, parts in enumerate(self.structure.items, 1))
+
+    @cached_property
+    def strays(self) -> tuple["Ltkm", ...]:
+        """The LTKMs that stand outside every item."""
+        return _ltkms(self, None, self.structure.outside)
 
     @cached_property
     def ltkms(self) -> tuple["Ltkm", ...]:
-        """Every element that carries an LTKM or seems meant to, wherever it stands, in document order."""
-        if self.root is None:
-            return ()
-        items = {item.element: item for item in self.items}
-        counts: dict[Item | None, int] = {}
-        found = []
-        for element in self.root.iter(_ELEMENTS):
-            if not _is_candidate(element):
-                continue
-            item = next((items[above] for above in element.iterancestors() if above in items), None)
-            counts[item] = counts.get(item, 0) + 1
-            found.append(Ltkm(self, item, counts[item], element))
-        return tuple(found)
+        """Every element that carries an LTKM or seems meant to: those outside every item, then item by item."""
+        return (*self.strays, *(ltkm for item in self.items for ltkm in item.ltkms))
 
     @cached_property
     def has_ltkm(self) -> bool:
@@ -187,41 +177,39 @@ class Item:
     document: Document = field(repr=False)
     number: int
     """Place among the items, from 1."""
-    element: Any = field(repr=False)
+    parts: msk.ResponseItem = field(repr=False)
 
-    def children(self, local: str) -> list[Any]:
-        """Return the child elements of that name in the namespace of the MSK response."""
-        return list(self.element.findall(f"{{{xml.MSK_RESPONSE_NS}}}{local}"))
+    @property
+    def element(self) -> Any:
+        """Its `<Response>` element."""
+        return self.parts.element
 
     @cached_property
     def ltkms(self) -> tuple["Ltkm", ...]:
         """Every LTKM anywhere in this item, in document order."""
-        return tuple(ltkm for ltkm in self.document.ltkms if ltkm.item is self)
+        return _ltkms(self.document, self, self.parts.candidates)
 
     @property
     def code(self) -> str | None:
         """The text of its response code as written; None without one."""
-        element = self.element.find(_RESPONSE_CODE)
-        return None if element is None else text_of(element)
+        return self.parts.code
 
-    @property
+    @cached_property
     def outcome(self) -> "Outcome":
         """How its response code reads."""
         return read_code(self.code)
 
     @cached_property
-    def key_domain_id(self) -> xml.Base64 | None:
-        """What its keyDomainID element holds; None without one."""
-        return self._identifier(_KEY_DOMAIN_ID)
+    def key_domain_id(self) -> msk.Base64 | None:
+        """What its first keyDomainID element holds; None without one."""
+        elements = self.parts.key_domain_ids
+        return msk.base64_octets(msk.content_text(elements[0])) if elements else None
 
     @cached_property
-    def msk_id(self) -> xml.Base64 | None:
-        """What its MSKID element holds; None without one."""
-        return self._identifier(_MSK_ID)
-
-    def _identifier(self, name: str) -> xml.Base64 | None:
-        element = self.element.find(f"{_MSK}/{name}")
-        return None if element is None else xml.base64_octets(text_of(element))
+    def msk_id(self) -> msk.Base64 | None:
+        """What its first MSKID element holds; None without one."""
+        elements = self.parts.msk_ids
+        return msk.base64_octets(msk.content_text(elements[0])) if elements else None
 
 
 class Outcome(Enum):
@@ -245,7 +233,7 @@ def read_code(code: str | None) -> Outcome:
         return Outcome.MISSING
     if code == "200 OK":
         return Outcome.SUCCESS
-    trimmed = code.strip(_XML_SPACE)
+    trimmed = code.strip(msk.XML_SPACE)
     if trimmed == "200 OK":
         return Outcome.PADDED
     return Outcome.NEAR_MISS if _SUCCESS.fullmatch(trimmed) else Outcome.OTHER
@@ -260,42 +248,28 @@ class Ltkm:
     """The item it stands in at any depth; None outside every item."""
     number: int
     """Place among the LTKMs of its item (or of those outside every item), from 1."""
-    element: Any = field(repr=False)
+    parts: msk.Candidate = field(repr=False)
+    """The element with its name, how the name misses, and where it stands."""
 
     @property
-    def exchange(self) -> Exchange:
-        """The exchange that it came in."""
-        return self.document.exchange
-
-    @property
-    def namespace(self) -> str:
-        """The namespace of its element, empty for none."""
-        return str(self.element.tag).rpartition("}")[0].removeprefix("{")
-
-    @property
-    def name(self) -> str:
-        """The local name of its element."""
-        return str(self.element.tag).rpartition("}")[2]
-
-    @property
-    def is_exact(self) -> bool:
-        """Its element has the name that the change request defines."""
-        return bool(self.element.tag == _LTKM)
+    def element(self) -> Any:
+        """Its element."""
+        return self.parts.element
 
     @property
     def is_named(self) -> bool:
-        """Its element has that name, or the same in the namespace of a later release."""
-        return self.is_exact or self.element.tag in _LATER_LTKM
+        """Its element has the name of the change request, or the same in the namespace of a later release."""
+        return self.parts.miss is None
 
     @property
-    def is_child_of_response(self) -> bool:
-        """Its element is a child of `<Response>`."""
-        return self.item is not None and self.element.getparent() is self.item.element
+    def is_placed(self) -> bool:
+        """It stands where the change request wants it: at the wildcard of `<Response>`."""
+        return self.parts.where == "wildcard"
 
     @cached_property
-    def base64(self) -> xml.Base64:
+    def base64(self) -> msk.Base64:
         """Its text as octets, or why the text is not base64."""
-        return xml.base64_octets(text_of(self.element))
+        return msk.base64_octets(self.parts.text)
 
     @property
     def octets(self) -> bytes | None:
@@ -313,23 +287,13 @@ class Ltkm:
         return mikey.spans(self.octets) if self.octets else {}
 
 
-def text_of(element: Any) -> str:
-    """Return the text of an element without that of its child elements; comments are passed over."""
-    if not len(element):
-        return element.text or ""
-    return (element.text or "") + "".join(child.tail or "" for child in element)
+def _ltkms(document: Document, item: Item | None, found: Iterable[msk.Candidate]) -> tuple[Ltkm, ...]:
+    """Return the candidates that are LTKMs: one with another name only counts if its text is a whole MIKEY message."""
+    real = (candidate for candidate in found if candidate.miss != "other-name" or _is_message(candidate.text))
+    return tuple(Ltkm(document, item, number, candidate) for number, candidate in enumerate(real, 1))
 
 
-def _is_candidate(element: Any) -> bool:
-    name = element.tag.rpartition("}")[2]
-    if name.lower() == "ltkm":
-        return True
-    text = element.text
-    # Base64 of the octets 01 00, version and data type of an LTKM, begins like this.
-    if not text or name in _OWN_NAMES or not text.lstrip(_XML_SPACE).startswith("AQ"):
-        return False
-    octets = xml.base64_octets(text).octets
-    if octets is None or octets[:2] != b"\x01\x00":
-        return False
-    message = mikey.decode(octets)
-    return message.problem is None and bool(message.payloads)
+def _is_message(text: str) -> bool:
+    octets = msk.base64_octets(text).octets
+    message = mikey.decode(octets) if octets else None
+    return message is not None and message.problem is None and bool(message.payloads)

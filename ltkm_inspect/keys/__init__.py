@@ -1,4 +1,4 @@
-"""Keys: their derivation, the ring that holds them, and what they protect; the only room that imports `cryptography`."""
+"""Keys: how they are derived, the ring that holds them, and what they protect."""
 
 from ltkm_inspect.keys.derivation import MessageKeys, message_keys, prf
 from ltkm_inspect.keys.ring import KeyRing, Subscriber

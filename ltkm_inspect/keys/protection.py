@@ -33,7 +33,7 @@ def keys_of(message: Message, muk: bytes) -> MessageKeys:
 
 
 def counter_mode(keys: MessageKeys, csb_id: int, timestamp: bytes, octets: bytes) -> bytes:
-    """Encrypt or decrypt with AES-CM (RFC 3830 §4.2.3); a COUNTER timestamp of 4 octets is padded on the left (§6.6)."""
+    """Encrypt or decrypt with AES-CM (RFC 3830 §4.2.3); a timestamp of 4 octets is padded on the left (§6.6)."""
     mask = int.from_bytes(csb_id.to_bytes(4) + timestamp.rjust(8, b"\0")[-8:])
     iv = (int.from_bytes(keys.salt) ^ mask).to_bytes(14) + b"\0\0"
     cipher = Cipher(algorithms.AES(keys.encryption), modes.CTR(iv)).encryptor()

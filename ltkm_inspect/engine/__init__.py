@@ -1,0 +1,5 @@
+"""The engine: inspects exchanges with the rules of the catalogue, and injects its faults."""
+
+from ltkm_inspect.engine.inspection import OWN_FINDINGS, inspect, plan
+
+__all__ = ["OWN_FINDINGS", "inspect", "plan"]
