@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 from difflib import get_close_matches
 from typing import Any
 
+from ltkm_inspect.mikey import spans
 from ltkm_inspect.rule import subject_name
-from ltkm_inspect.wire import printable
+from ltkm_inspect.wire import Span, printable
 
 LEAVES = frozenset({"mac", "digest"})
 """What a fault may ask `seal` not to make anew."""
@@ -133,3 +134,22 @@ def parse_application(text: str) -> Application:
             raise FaultError(f"fault {name}: parameter {key} is given twice")
         values[key] = known[key].parse(value)
     return Application(found, values)
+
+
+@dataclass(frozen=True, slots=True)
+class Octets:
+    """The octets of one LTKM as they are: the subject of faults below the fields of a message."""
+
+    octets: bytes
+
+    @property
+    def spans(self) -> Mapping[str, Span]:
+        """The octets of every field, by field path."""
+        return spans(self.octets)
+
+    def put(self, path: str, value: bytes) -> bytes:
+        """Return the octets with those of a field replaced; FaultError where the message has no such field."""
+        found = self.spans.get(path)
+        if found is None:
+            raise FaultError(f"the message has no field {printable(path)}")
+        return self.octets[: found.start] + value + self.octets[found.end :]

@@ -84,6 +84,7 @@ RFC6043 = Publication("RFC6043", "RFC 6043", "MIKEY-TICKET: Ticket-Based Modes o
 RFC7303 = Publication("RFC7303", "RFC 7303", "XML Media Types")
 RFC7615 = Publication("RFC7615", "RFC 7615", "HTTP Authentication-Info and Proxy-Authentication-Info")
 RFC7616 = Publication("RFC7616", "RFC 7616", "HTTP Digest Access Authentication")
+RFC9110 = Publication("RFC9110", "RFC 9110", "HTTP Semantics")
 RFC9111 = Publication("RFC9111", "RFC 9111", "HTTP Caching")
 TS24109 = Publication("TS24109", "3GPP TS 24.109", "Bootstrapping interface (Ub) and NAF interface (Ua)", "")
 TS26346 = Publication("TS26346", "3GPP TS 26.346", "MBMS; Protocols and codecs", "")

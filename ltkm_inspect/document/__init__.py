@@ -1,5 +1,6 @@
 """MSK request and response documents: XML read without trust, taken to items, located, edited in place and written."""
 
+from . import edit
 from .encoding import Encoding, codec_of, detect, is_stateful
 from .items import WHERE, Candidate, MskItems, MskPair, ResponseItem, content_text, msk_items, msk_pairs
 from .names import (
@@ -62,6 +63,7 @@ __all__ = [
     "codec_of",
     "content_text",
     "detect",
+    "edit",
     "is_stateful",
     "ltkm_departures",
     "msk_items",

@@ -1,5 +1,6 @@
 """The engine: inspects exchanges with the rules of the catalogue, and injects its faults."""
 
+from ltkm_inspect.engine.injection import inject, seal
 from ltkm_inspect.engine.inspection import OWN_FINDINGS, inspect, plan
 
-__all__ = ["OWN_FINDINGS", "inspect", "plan"]
+__all__ = ["OWN_FINDINGS", "inject", "inspect", "plan", "seal"]

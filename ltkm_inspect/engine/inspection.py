@@ -175,12 +175,15 @@ def _finding(rule: Rule, problem: Problem, site: _Site, context: Context) -> Fin
 
 def _locate(problem: Problem, site: _Site) -> tuple[Span | None, str]:
     """Return the octets that a problem is at: of the message for what is inside one, of the body for an element."""
-    if problem.element is None and site.element is None:
-        if site.ltkm is None:
-            return None, ""
+    if site.ltkm is not None:
+        inside = site.element is None
         path = ".".join(part for part in (site.path, problem.path) if part)
-        span = problem.span or site.ltkm.spans.get(path)
-        return span, "message" if span else ""
+        span = problem.span if inside else None
+        span = span or (site.ltkm.spans.get(path) if path else None)
+        if inside or span is not None:
+            return span, "message" if span else ""
+    if site.element is None and problem.element is None and problem.span is None:
+        return None, ""
     if problem.span is not None:
         return problem.span, "body"
     document = site.subject if isinstance(site.subject, Document) else site.subject.document

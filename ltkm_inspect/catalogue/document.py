@@ -1,0 +1,453 @@
+"""Rules on the XML document of an MSK response, and the faults that break them."""
+
+from collections import defaultdict
+from collections.abc import Iterator
+
+from ltkm_inspect.document import (
+    MSK_RESPONSE_NS,
+    SLIPS,
+    Splice,
+    base64_octets,
+    content_text,
+    edit,
+    response_departures,
+    split_name,
+)
+from ltkm_inspect.exchange import Document, Ltkm
+from ltkm_inspect.fault import fault
+from ltkm_inspect.finding import NotApplicable, Problem
+from ltkm_inspect.needs import HAS_LTKM, MSK_ROOT, WELL_FORMED
+from ltkm_inspect.rule import note, rule
+from ltkm_inspect.spec import CR, TS26346, TS33246, XML, Verb
+from ltkm_inspect.wire import Span
+
+BODY = CR["5.2.1.1"](
+    quote="The MBMS MSK Response, which provides the status code of each requested SEK/PEK, is an XML document defined "
+    "in [3GPP TS 26.346 v7] in a 3GPP MBMS namespace."
+)
+SCHEMA = TS26346["11.8.1"]
+FIELDS = {"keyDomainID": (3, "3"), "MSKID": (4, "4")}
+"""Octets of each identifier of an MSK."""
+
+
+@rule("xml-malformed", on=Document, cite=[BODY, XML["2.1"](says="a document is well-formed")], covers=["XML-01"])
+def xml_malformed(document: Document) -> Iterator[Problem | NotApplicable]:
+    """The body is not well-formed XML.
+
+    A terminal's parser stops at the first such place, so that every key of the response is lost, not only the one
+    beside it. The example printed in the change request has two such slips, which have been copied into servers.
+
+    Fix the text at the octet that the finding names. What the inspector shows of such a document was recovered by a
+    lenient parser and may not be what any terminal sees; its items are shown and not checked.
+    """
+    error = document.xml.error
+    if error is None or document.xml.well_formed or error.kind == "doctype":
+        return
+    if document.xml.slips:
+        for slip in document.xml.slips:
+            at = Span(document.xml.octet_offset(slip.start), document.xml.octet_offset(slip.end))
+            got = f"{slip.attribute}: {SLIPS[slip.kind]}"
+            yield Problem("", "well-formed XML", got, "as in the example of the change request", span=at)
+        return
+    _, _, got = error.reason.partition(", got ")
+    where = f"line {error.line}, column {error.column}"
+    expected = error.reason.partition(", got ")[0].removeprefix("expected ")
+    yield Problem("", expected, got, where, span=Span(error.offset, error.offset + 1))
+
+
+@rule(
+    "doctype-present",
+    on=Document,
+    cite=[SCHEMA(says="an MSK response is described by a schema, and has no document type declaration")],
+    covers=["XML-02"],
+)
+def doctype_present(document: Document) -> Iterator[Problem]:
+    """The document has a document type declaration.
+
+    Such a declaration can define entities that fill a terminal's memory or read its files. The inspector refuses to
+    parse the document, and so should everybody else.
+
+    Nothing in an MSK response needs one: take it out.
+    """
+    error = document.xml.error
+    if error is not None and error.kind == "doctype":
+        at = Span(error.offset, error.offset + len("<!DOCTYPE"))
+        yield Problem("", "no document type declaration", "one", "refused before parsing", span=at)
+
+
+@rule(
+    "encoding-mismatch",
+    on=Document,
+    cite=[XML["4.3.3"](says="a document in another encoding than UTF-8 or UTF-16 declares it", verb=Verb.SHOULD)],
+    covers=["XML-03"],
+)
+def encoding_mismatch(document: Document) -> Iterator[Problem]:
+    """Byte order mark, XML declaration and charset do not agree on the encoding.
+
+    Different parsers believe different ones of the three, so that the same octets are keys to one terminal and noise to
+    another.
+
+    Write UTF-8, declare UTF-8, and leave the charset parameter out or right.
+    """
+    if document.xml.encoding_problem is not None:
+        yield Problem("", "one encoding", document.xml.encoding_problem)
+
+
+@note(
+    "encoding-unusual",
+    on=Document,
+    cite=[XML["4.3.3"](says="every parser reads UTF-8 and UTF-16; other encodings are up to it", verb=Verb.MAY)],
+    covers=["XML-03"],
+)
+def encoding_unusual(document: Document) -> Iterator[Problem]:
+    """The document is in another encoding than UTF-8 or UTF-16.
+
+    It is declared and legal, but a terminal's parser need not know it.
+
+    Prefer UTF-8.
+    """
+    codec = document.xml.encoding.codec.replace("_", "-")
+    if document.xml.encoding_problem is None and not codec.startswith(("utf-8", "utf-16", "ascii")):
+        yield Problem("", "UTF-8 or UTF-16", document.xml.encoding.name)
+
+
+@rule(
+    "root-element-wrong",
+    on=Document,
+    cite=[BODY, SCHEMA(says="the root element is mbmsMSKResponse in the namespace of the MSK response")],
+    needs=[WELL_FORMED],
+    covers=["CR-8a", "XML-04"],
+)
+def root_element_wrong(document: Document) -> Iterator[Problem | NotApplicable]:
+    """The root element is not the mbmsMSKResponse of the MSK response schema.
+
+    A terminal looks for the items under that element and namespace alone. The change request rejected a response
+    document of BCAST's own (its option 1), so that MBMS terminals keep working.
+
+    Compare namespace and name octet for octet: this namespace has 3GPP in upper case, unlike later ones.
+    """
+    if document.is_msk_response:
+        return
+    if document.exchange.registers and not document.ltkms:
+        yield NotApplicable("the response belongs to a registration")
+        return
+    namespace, local = split_name(document.root.tag)
+    hint = ""
+    if namespace is not None and namespace.lower() == MSK_RESPONSE_NS.lower():
+        hint = "the namespace differs in upper and lower case" if namespace != MSK_RESPONSE_NS else ""
+    elif local.endswith("RegisterResponse") or document.exchange.registers:
+        hint = "the response of a registration, which carries no LTKM"
+    elif namespace is not None and "bcast" in namespace:
+        hint = "option 1 of the change request, which it rejected"
+    yield Problem("", f"mbmsMSKResponse in {MSK_RESPONSE_NS}", f"{local} in {namespace or 'no namespace'}", hint)
+
+
+def _departures(document: Document, *kinds: str) -> Iterator[Problem]:
+    assert document.root is not None
+    for departure in response_departures(document.root):
+        if departure.kind in kinds:
+            yield Problem("", departure.expected, departure.got, element=departure.element)
+
+
+@rule(
+    "responses-missing",
+    on=Document,
+    cite=[SCHEMA(says="the root element holds at least one Response")],
+    needs=[MSK_ROOT, WELL_FORMED],
+    covers=["XML-05"],
+)
+def responses_missing(document: Document) -> Iterator[Problem]:
+    """The document has no Response at all.
+
+    A terminal that asked for keys learns nothing about any of them.
+
+    Send one Response for each requested MSK, if only to say that it is refused.
+    """
+    yield from _departures(document, "no-response")
+
+
+@rule(
+    "response-after-extension",
+    on=Document,
+    cite=[SCHEMA(says="foreign elements follow the Responses")],
+    needs=[MSK_ROOT, WELL_FORMED],
+    covers=["XML-05"],
+)
+def response_after_extension(document: Document) -> Iterator[Problem]:
+    """A Response stands after a foreign element under the root.
+
+    A validating terminal rejects the whole document; one that reads until the first foreign element misses the rest.
+
+    Put every Response before whatever else the root element holds.
+    """
+    strays = {ltkm.element for ltkm in document.strays if ltkm.parts.where == "under-root"}
+    late = [child for child in document.root if child in strays or split_name(str(child.tag))[0] != MSK_RESPONSE_NS]
+    if strays and all(child in strays for child in late if isinstance(child.tag, str)):
+        return  # the misplaced LTKM itself is the foreign element: one cause, one finding
+    yield from _departures(document, "response-late")
+
+
+@rule(
+    "response-children-wrong",
+    on=Document,
+    cite=[SCHEMA(says="a Response holds MSK, ResponseCode, and then elements of other namespaces, in this order")],
+    needs=[MSK_ROOT, WELL_FORMED],
+    covers=["XML-06"],
+)
+def response_children_wrong(document: Document) -> Iterator[Problem]:
+    """The children of a Response are not MSK, ResponseCode and then foreign elements.
+
+    A terminal cannot tell which key a code is about, or what became of it.
+
+    Write MSK first, ResponseCode second, once each, and extensions behind them. An LTKM at the wrong place is reported
+    by ltkm-misplaced instead, one in the wrong namespace by ltkm-namespace-wrong.
+    """
+    ltkms = {ltkm.element for ltkm in document.ltkms}
+    early = {ltkm.item.element for ltkm in document.ltkms if ltkm.item is not None and ltkm.parts.where == "early"}
+    for problem in _departures(document, "response-child", "root-child"):
+        # An LTKM that stands wrong or in no namespace has a rule of its own: one cause, one finding.
+        if problem.element in ltkms or problem.element in early:
+            continue
+        yield problem
+
+
+@rule(
+    "msk-children-wrong",
+    on=Document,
+    cite=[SCHEMA(says="an MSK holds keyDomainID and MSKID in this order and nothing else")],
+    needs=[MSK_ROOT, WELL_FORMED],
+    covers=["XML-07"],
+)
+def msk_children_wrong(document: Document) -> Iterator[Problem]:
+    """The children of an MSK are not keyDomainID and MSKID.
+
+    Without both identifiers the terminal cannot tell which key the item is about.
+
+    Write keyDomainID first, MSKID second, once each, and nothing else: MSK has no room for extensions.
+    """
+    inside = {ltkm.item.element for ltkm in document.ltkms if ltkm.item is not None and ltkm.parts.where == "in-msk"}
+    for problem in _departures(document, "msk-child"):
+        if problem.element.getparent() not in inside:  # the misplaced LTKM is the cause there
+            yield problem
+
+
+def _identifiers(document: Document, name: str) -> Iterator[tuple[object, str]]:
+    for item in document.items:
+        for element in item.parts.key_domain_ids if name == "keyDomainID" else item.parts.msk_ids:
+            yield element, content_text(element)
+
+
+def _wrong_length(document: Document, name: str) -> Iterator[Problem]:
+    octets, expected = FIELDS[name]
+    for element, text in _identifiers(document, name):
+        found = base64_octets(text).octets
+        if found is not None and len(found) != octets:
+            yield Problem(name, f"{expected} octets", f"{len(found)}", element=element)
+
+
+@rule(
+    "msk-id-length-wrong",
+    on=Document,
+    cite=[SCHEMA(says="an MSKID is 4 octets in base64")],
+    needs=[MSK_ROOT, WELL_FORMED],
+    covers=["XML-08"],
+)
+def msk_id_length_wrong(document: Document) -> Iterator[Problem]:
+    """An MSKID does not have 4 octets.
+
+    An MSK ID is a Key Group part and a Key Number part of 2 octets each; with another length neither can be told.
+
+    Encode the 4 octets, not their hex digits.
+    """
+    yield from _wrong_length(document, "MSKID")
+
+
+@rule(
+    "key-domain-id-length-wrong",
+    on=Document,
+    cite=[
+        TS33246["6.3.2.1"](says="a Key Domain ID is MCC and MNC in 3 octets"),
+        TS26346["11.3.1"](says="a Key Domain ID has 3 octets"),
+    ],
+    needs=[MSK_ROOT, WELL_FORMED],
+    covers=["XML-09"],
+)
+def key_domain_id_length_wrong(document: Document) -> Iterator[Problem]:
+    """A keyDomainID does not have 3 octets.
+
+    The schema does not say how long it is, so no validator notices; the card compares 3 octets and finds no key.
+
+    Encode the 3 octets, not their hex digits.
+    """
+    yield from _wrong_length(document, "keyDomainID")
+
+
+@rule(
+    "identifier-not-base64",
+    on=Document,
+    cite=[SCHEMA(says="keyDomainID and MSKID are base64Binary")],
+    needs=[MSK_ROOT, WELL_FORMED],
+    covers=["XML-10"],
+)
+def identifier_not_base64(document: Document) -> Iterator[Problem]:
+    """A keyDomainID or MSKID is not base64.
+
+    Lenient decoders skip what they do not know and come to other octets, strict ones reject the document.
+
+    Use the alphabet with + and /, pad to a multiple of four, and leave unused bits at 0.
+    """
+    for name in FIELDS:
+        for element, text in _identifiers(document, name):
+            found = base64_octets(text)
+            if found.octets is None:
+                expected, _, got = (found.problem or "").partition(", got ")
+                yield Problem(name, expected.removeprefix("expected "), got, element=element)
+
+
+@rule(
+    "ltkm-duplicated",
+    on=Document,
+    cite=[TS33246["6.4.3"](says="every MSK message sent has a counter of its own, retransmissions included")],
+    needs=[HAS_LTKM, WELL_FORMED],
+    covers=["LTKM-10"],
+)
+def ltkm_duplicated(document: Document) -> Iterator[Problem]:
+    """The same LTKM stands in two items.
+
+    The second copy has the counter of the first, so the terminal discards it as a replay, and the key that its item
+    promises never arrives.
+
+    Build a message of its own for each requested key.
+    """
+    seen: dict[bytes, Ltkm] = {}
+    found: dict[bytes, list[Ltkm]] = defaultdict(list)
+    for ltkm in document.ltkms:
+        if ltkm.octets and ltkm.item is not None:
+            first = seen.setdefault(ltkm.octets, ltkm)
+            if first.item is not ltkm.item:
+                found[ltkm.octets].append(ltkm)
+    for octets, copies in found.items():
+        first = seen[octets]
+        for copy in copies:
+            assert copy.item is not None
+            assert first.item is not None
+            got = f"item {copy.item.number} repeats the LTKM of item {first.item.number}"
+            yield Problem("", "a message of its own for each item", got, element=copy.element)
+
+
+@fault("cut-document", on=Document, reference="download", trips={"xml-malformed"})
+def cut_document(document: Document) -> Iterator[Splice]:
+    """End the document in the middle of its first LTKM, or else before its last element ends."""
+    text = document.xml.text or ""
+    if document.ltkms:
+        at = edit.extent(document.xml, document.ltkms[0].element)
+        yield Splice((at.content + at.content_end) // 2, len(text), "")
+    else:
+        yield Splice(text.rindex("</"), len(text), "")
+
+
+@fault("unquote-attribute", on=Document, reference="download", trips={"xml-malformed"})
+def unquote_attribute(document: Document) -> Iterator[Splice]:
+    """Write an attribute of the root element without quotation marks, as the change request's example does."""
+    assert document.root is not None
+    yield edit.attributed(document.xml, document.root, "xmlns:xsi=http://www.w3.org/2001/XMLSchema-instance")
+
+
+@fault("insert-doctype", on=Document, reference="download", trips={"doctype-present"})
+def insert_doctype(document: Document) -> Iterator[Splice]:
+    """Declare a document type before the root element."""
+    assert document.root is not None
+    yield edit.before(document.xml, document.root, "<!DOCTYPE mbmsMSKResponse>")
+
+
+@fault("declare-encoding", on=Document, reference="download", trips={"encoding-mismatch"})
+def declare_encoding(document: Document, *, name: str = "UTF-16") -> Iterator[Splice]:
+    """Declare another encoding than the one that the document is written in."""
+    text = document.xml.text or ""
+    declared = document.xml.encoding.declared
+    if declared is None:
+        yield Splice(0, 0, f'<?xml version="1.0" encoding="{name}"?>')
+    else:
+        at = text.index(declared)
+        yield Splice(at, at + len(declared), name)
+
+
+@fault("replace-root", on=Document, reference="plain-mbms", trips={"root-element-wrong"})
+def replace_root(
+    document: Document,
+    *,
+    name: str = "bcast:LTKMResponse",
+) -> Iterator[Splice]:
+    """Give the root element another name: the change request's rejected option 1."""
+    assert document.root is not None
+    yield from edit.renamed(document.xml, document.root, name)
+
+
+@fault("lower-namespace", on=Document, reference="plain-mbms", trips={"root-element-wrong"})
+def lower_namespace(document: Document) -> Iterator[Splice]:
+    """Write the namespace of the MSK response in lower case."""
+    text = document.xml.text or ""
+    at = text.index(MSK_RESPONSE_NS)
+    yield Splice(at, at + len(MSK_RESPONSE_NS), MSK_RESPONSE_NS.lower())
+
+
+@fault("drop-responses", on=Document, reference="plain-mbms", trips={"responses-missing"})
+def drop_responses(document: Document) -> Iterator[Splice]:
+    """Take every Response out of the document."""
+    for item in document.items:
+        yield edit.replaced(document.xml, item.element, "")
+
+
+EXTENSION = '<x:note xmlns:x="urn:example:extension"/>'
+
+
+@fault("insert-extension", on=Document, reference="several-keys", trips={"response-after-extension"})
+def insert_extension(document: Document) -> Iterator[Splice]:
+    """Put a foreign element between the first two Responses."""
+    yield edit.after(document.xml, document.items[0].element, EXTENSION)
+
+
+@fault("repeat-response-code", on=Document, reference="plain-mbms", trips={"response-children-wrong"})
+def repeat_response_code(document: Document) -> Iterator[Splice]:
+    """Write the ResponseCode of the first item twice."""
+    code = document.items[0].parts.codes[0]
+    yield edit.after(document.xml, code, edit.source(document.xml, code))
+
+
+@fault("swap-identifiers", on=Document, reference="plain-mbms", trips={"msk-children-wrong"})
+def swap_identifiers(document: Document) -> Iterator[Splice]:
+    """Write MSKID before keyDomainID in the first item."""
+    parts = document.items[0].parts
+    domain, msk_id = parts.key_domain_ids[0], parts.msk_ids[0]
+    yield edit.replaced(document.xml, domain, edit.source(document.xml, msk_id))
+    yield edit.replaced(document.xml, msk_id, edit.source(document.xml, domain))
+
+
+@fault("replace-msk-id", on=Document, reference="plain-mbms", trips={"msk-id-length-wrong"})
+def replace_msk_id(document: Document, *, text: str = "JMtE") -> Iterator[Splice]:
+    """Write another text into the first MSKID: 3 octets, if not told otherwise."""
+    yield edit.refilled(document.xml, document.items[0].parts.msk_ids[0], text)
+
+
+@fault("replace-key-domain-id", on=Document, reference="plain-mbms", trips={"key-domain-id-length-wrong"})
+def replace_key_domain_id(document: Document, *, text: str = "uHCdAA==") -> Iterator[Splice]:
+    """Write another text into the first keyDomainID: 4 octets, if not told otherwise."""
+    yield edit.refilled(document.xml, document.items[0].parts.key_domain_ids[0], text)
+
+
+@fault("garble-msk-id", on=Document, reference="plain-mbms", trips={"identifier-not-base64"})
+def garble_msk_id(document: Document, *, text: str = "JMt!AA==") -> Iterator[Splice]:
+    """Write a text that is not base64 into the first MSKID."""
+    yield edit.refilled(document.xml, document.items[0].parts.msk_ids[0], text)
+
+
+@fault(
+    "copy-ltkm",
+    on=Document,
+    reference="several-keys",
+    trips={"ltkm-duplicated", "msk-id-mismatch"},
+)
+def copy_ltkm(document: Document) -> Iterator[Splice]:
+    """Write the LTKM of the first item into the second, too; it then names the key of the first."""
+    first, second = document.items[0].ltkms[0], document.items[1].ltkms[0]
+    yield edit.refilled(document.xml, second.element, first.parts.text)

@@ -1,0 +1,256 @@
+"""Rules on the HTTP exchange around an MSK response, and the faults that break them."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from ltkm_inspect.document import MSK_REQUEST_TYPE, MSK_RESPONSE_TYPE, msk_pairs
+from ltkm_inspect.exchange import Exchange, Response
+from ltkm_inspect.fault import fault
+from ltkm_inspect.finding import Level, NotApplicable, Problem
+from ltkm_inspect.needs import HAS_LTKM, RESPONSE
+from ltkm_inspect.rule import rule
+from ltkm_inspect.spec import CR, RFC9110, TS33246, Sure
+
+DELIVERY = CR["5.2.1.1"](
+    quote="the LTKMs carrying the requested SEKs/PEKs MAY be included in the message body of the BSM response "
+    "successfully ending the HTTP flow of LTKM Procedure Request (HTTP 200 OK, Authentication-Info header present, "
+    "MBMS MSK Response payload as a message body)"
+)
+REJECTED_MULTIPART = CR["1, option 2"](says="a multipart/mixed body was considered and rejected")
+PAIRS = CR["5.2.1.1"](
+    quote="the key identification information comprises a list of one or more Key Domain ID – SEK/PEK ID pairs"
+)
+
+
+@rule("status-not-200", on=Exchange, cite=[DELIVERY], needs=[HAS_LTKM], covers=["CR-6"])
+def status_not_200(exchange: Exchange) -> Iterator[Problem]:
+    """LTKMs come in a response whose HTTP status is not 200.
+
+    Only the 200 OK that ends the procedure may carry LTKMs. A terminal that follows the procedure does not look for
+    keys in any other response, so these are lost, and a 401 hands them to somebody who has not authenticated.
+
+    Look at the BSM's response builder: LTKMs belong in the response to the authenticated request alone.
+    """
+    assert exchange.response is not None
+    if exchange.response.status != 200:
+        got = f"{exchange.response.status} {exchange.response.reason}".strip()
+        yield Problem("response.status", expected="200 OK", got=got)
+
+
+@rule("authentication-info-missing", on=Exchange, cite=[DELIVERY], needs=[HAS_LTKM], covers=["CR-7"])
+def authentication_info_missing(exchange: Exchange) -> Iterator[Problem | NotApplicable]:
+    """A response with LTKMs has no Authentication-Info, in its header or its trailer.
+
+    Authentication-Info is how the BSM proves to the terminal that the response, keys and all, comes from somebody who
+    knows the MRK. Without it the terminal cannot tell the BSM from a stranger on the path.
+
+    Make the BSM send Authentication-Info with rspauth in every response that ends the procedure. If a proxy between
+    takes it away, find that one first.
+    """
+    assert exchange.response is not None
+    if exchange.response.status == 401:
+        yield NotApplicable("a 401 does not end the procedure")
+        return
+    value = exchange.response.authentication_info
+    if value is None:
+        yield Problem("response.headers.Authentication-Info", expected="Authentication-Info", got="none")
+    elif not value.strip():
+        yield Problem("response.headers.Authentication-Info", expected="Authentication-Info", got="an empty one")
+
+
+@rule(
+    "media-type-wrong",
+    on=Exchange,
+    cite=[
+        DELIVERY,
+        REJECTED_MULTIPART,
+        TS33246["G.2.3"](says="a successful response to an MSK request is of type application/mbms-msk-response+xml"),
+    ],
+    needs=[RESPONSE],
+    covers=["CR-8b", "HTTP-20"],
+)
+def media_type_wrong(exchange: Exchange) -> Iterator[Problem | NotApplicable]:
+    """The Content-Type of the response is not that of an MSK response.
+
+    The terminal hands the body to the MSK response parser by its type; with another type it may never be parsed. The
+    change request weighed multipart/mixed and rejected it, to stay compatible with MBMS terminals.
+
+    Send `Content-Type: application/mbms-msk-response+xml`. The type of the request, application/mbms-msk+xml, stands in
+    an informative example of 3GPP TS 33.246 (H.2.1) by mistake and is therefore only a warning.
+    """
+    response, document = exchange.response, exchange.document
+    assert response is not None
+    if exchange.registers:
+        yield NotApplicable("the request registers or deregisters")
+        return
+    if not response.body or not (response.status == 200 or (document is not None and document.is_msk_response)):
+        yield NotApplicable("the response carries no MSK response")
+        return
+    got = response.media_type.name
+    if got == MSK_RESPONSE_TYPE:
+        return
+    path, expected = "response.headers.Content-Type", MSK_RESPONSE_TYPE
+    if got == MSK_REQUEST_TYPE:
+        hint = "the type of the request; an example in 3GPP TS 33.246 H.2.1 has it by mistake"
+        yield Problem(path, expected, got, hint, Level.WARNING)
+    elif got.startswith("multipart/"):
+        yield Problem(path, expected, got, "option 2 of the change request, which it rejected")
+    else:
+        yield Problem(path, expected, got or "none")
+
+
+@rule(
+    "body-undecodable",
+    on=Exchange,
+    cite=[
+        DELIVERY,
+        RFC9110["8.4"](says="Content-Encoding lists the codings that were applied", sure=Sure.RECALL_HIGH),
+    ],
+    needs=[RESPONSE],
+    covers=["XML-01"],
+)
+def body_undecodable(exchange: Exchange) -> Iterator[Problem | NotApplicable]:
+    """The content coding of the response cannot be taken off its body.
+
+    The terminal sees the same octets and gets no document, so no keys either. Whether the BSM or a box between has
+    damaged the body cannot be told from here.
+
+    Compare the body on both sides of every proxy, and try the request without Accept-Encoding.
+    """
+    content = exchange.content
+    if content is None:
+        yield NotApplicable("the response has no body")
+    elif content.problem is not None and not content.truncated:
+        assert exchange.response is not None
+        coding = exchange.response.headers.get("Content-Encoding") or ""
+        yield Problem("response.body", expected=f"a body coded as {coding}", got=content.problem)
+
+
+@rule(
+    "body-missing",
+    on=Exchange,
+    cite=[TS33246["G.2.3"](says="the response to an MSK request carries one status code for each requested MSK")],
+    needs=[RESPONSE],
+    covers=["CR-8a"],
+)
+def body_missing(exchange: Exchange) -> Iterator[Problem | NotApplicable]:
+    """A 200 OK that ends the procedure has an empty body.
+
+    The status line only says that the request was processed. What became of each requested key stands in the body, so
+    with an empty one the terminal knows nothing.
+
+    Make the BSM answer with an MSK response document, whatever it has to say of the single keys.
+    """
+    response = exchange.response
+    assert response is not None
+    if not exchange.asks_for_msk or response.status != 200 or exchange.request.method.upper() == "HEAD":
+        yield NotApplicable("the response is not the 200 OK to an MSK request")
+    elif response.body is None:
+        yield NotApplicable("the body was not captured")
+    elif not response.body:
+        yield Problem("response.body", expected="an MSK response document", got="no octets")
+
+
+@rule("request-names-no-key", on=Exchange, cite=[PAIRS], covers=["CR-9"])
+def request_names_no_key(exchange: Exchange) -> Iterator[Problem | NotApplicable]:
+    """The request does not ask for a single key.
+
+    What the terminal asks for is a list of at least one pair of Key Domain ID and SEK/PEK ID. Without one, a BSM that
+    answers with success answers a question that nobody asked.
+
+    Look at the terminal: the body of its request must be an MSK request document with at least one MSK, each with
+    keyDomainID and MSKID.
+    """
+    if not exchange.asks_for_msk:
+        yield NotApplicable("the request asks for no MSK")
+        return
+    document = exchange.requested
+    if document is None:
+        yield NotApplicable("no request body was captured")
+        return
+    path, expected = "request.body", "at least one pair of Key Domain ID and MSK ID"
+    if document.root is None or not document.well_formed:
+        if exchange.response is None or exchange.response.status != 200:
+            yield NotApplicable("the request has no document, and the response claims no success")
+            return
+        got = "no octets" if not document.octets else "a body that is not well-formed XML"
+        yield Problem(path, expected, got, "and yet the response claims success")
+    elif not any(pair.key_domain_ids and pair.msk_ids for pair in msk_pairs(document.root)):
+        yield Problem(path, expected, "none")
+
+
+def _response(exchange: Exchange, **changes: object) -> Exchange:
+    """Return the exchange with its response changed."""
+    assert exchange.response is not None
+    changed: Response = replace(exchange.response, **changes)  # type: ignore[arg-type]
+    return replace(exchange, response=changed)
+
+
+def _header(exchange: Exchange, name: str, value: str | None) -> Exchange:
+    assert exchange.response is not None
+    headers = exchange.response.headers
+    return _response(exchange, headers=headers.without(name) if value is None else headers.put(name, value))
+
+
+@fault("replace-status", on=Exchange, reference="download", trips={"status-not-200"})
+def replace_status(exchange: Exchange, *, status: int = 202, reason: str = "Accepted") -> Exchange:
+    """Answer with another HTTP status."""
+    return _response(exchange, status=status, reason=reason)
+
+
+@fault("drop-authentication-info", on=Exchange, reference="download", trips={"authentication-info-missing"})
+def drop_authentication_info(exchange: Exchange) -> Exchange:
+    """Take Authentication-Info out of header and trailer."""
+    assert exchange.response is not None
+    trailers = exchange.response.trailers.without("Authentication-Info")
+    return _response(_header(exchange, "Authentication-Info", None), trailers=trailers)
+
+
+@fault("empty-authentication-info", on=Exchange, reference="download", trips={"authentication-info-missing"})
+def empty_authentication_info(exchange: Exchange) -> Exchange:
+    """Send Authentication-Info without a value."""
+    return _header(exchange, "Authentication-Info", "")
+
+
+@fault("change-media-type", on=Exchange, reference="download", trips={"media-type-wrong"})
+def change_media_type(exchange: Exchange, *, to: str = "application/xml") -> Exchange:
+    """Send another Content-Type with the same body."""
+    return _header(exchange, "Content-Type", to)
+
+
+@fault("wrap-multipart", on=Exchange, reference="download", trips={"media-type-wrong"}, leaves={"digest"})
+def wrap_multipart(exchange: Exchange, *, boundary: str = "ltkm") -> Exchange:
+    """Send the document as one part of multipart/mixed: the change request's rejected option 2."""
+    assert exchange.content is not None
+    assert exchange.response is not None
+    part = f"--{boundary}\r\nContent-Type: {MSK_RESPONSE_TYPE}\r\n\r\n".encode()
+    body = part + (exchange.content.octets or b"") + f"\r\n--{boundary}--\r\n".encode()
+    typed = _header(exchange, "Content-Type", f"multipart/mixed; boundary={boundary}")
+    assert typed.response is not None
+    return replace(typed, response=typed.response.with_content(body))
+
+
+@fault("break-coding", on=Exchange, reference="download", trips={"body-undecodable"})
+def break_coding(exchange: Exchange, *, coding: str = "gzip") -> Exchange:
+    """Say that the body has a content coding that it does not have."""
+    return _header(exchange, "Content-Encoding", coding)
+
+
+@fault("empty-body", on=Exchange, reference="download", trips={"body-missing"})
+def empty_body(exchange: Exchange) -> Exchange:
+    """Send no body at all."""
+    return _response(_header(exchange, "Content-Length", "0"), body=b"")
+
+
+@fault("empty-request", on=Exchange, reference="download", trips={"request-names-no-key"})
+def empty_request(exchange: Exchange) -> Exchange:
+    """Take the body out of the recorded request, as a terminal would that sends none."""
+    return replace(exchange, request=replace(exchange.request, body=b""))
+
+
+@fault("replace-request", on=Exchange, reference="download", trips={"request-names-no-key"})
+def replace_request(
+    exchange: Exchange, *, document: str = '<mbmsMSKRequest xmlns="urn:3GPP:metadata:2005:MBMS:mskRequest"/>'
+) -> Exchange:
+    """Put another document in place of the recorded request: without a pair, if not told otherwise."""
+    return replace(exchange, request=replace(exchange.request, body=document.encode()))

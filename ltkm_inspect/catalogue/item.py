@@ -1,0 +1,142 @@
+"""Rules on the items of an MSK response, each one MSK with its code and LTKMs, and the faults that break them."""
+
+from collections.abc import Iterator
+
+from ltkm_inspect.context import Context
+from ltkm_inspect.document import Splice, edit
+from ltkm_inspect.exchange import Item, Outcome
+from ltkm_inspect.fault import fault
+from ltkm_inspect.finding import Level, NotApplicable, Problem
+from ltkm_inspect.needs import MSK_ROOT
+from ltkm_inspect.rule import rule
+from ltkm_inspect.spec import CR, TS26346, Verb
+
+ONE_EACH = CR["5.2.1.1"](
+    quote="In <mbmsMSKResponse> element, each <Response> element containing the successful response code “200 OK” "
+    "SHALL contain exactly one <LTKM> child element."
+)
+NONE_ELSE = CR["5.2.1.1"](
+    quote="<Response> elements containing other response codes SHALL NOT contain any <LTKM> elements."
+)
+UNUSED = "no LTKM in the document: the keys are delivered over UDP, or inclusion is not used"
+
+
+@rule("ltkm-missing", on=Item, cite=[ONE_EACH], needs=[MSK_ROOT], covers=["CR-2a"])
+def ltkm_missing(item: Item, context: Context) -> Iterator[Problem | NotApplicable]:
+    """An item says 200 OK and has no LTKM, while others in the document have one.
+
+    The terminal is told that the key was granted and does not get it. It cannot know whether to wait for a UDP push or
+    to ask again.
+
+    Include an LTKM for every granted key, or for none. Where no item has one the keys are pushed over UDP and this rule
+    does not apply, unless `ltkm_expect=always` or strict mode says otherwise.
+    """
+    if item.outcome is Outcome.NEAR_MISS:
+        yield NotApplicable("the response code is almost 200 OK, which is reported by itself")
+    elif not item.outcome.is_success:
+        yield NotApplicable("the response code is not 200 OK")
+    elif not item.ltkms:
+        settings = context.settings
+        if item.document.has_ltkm or settings.strict or settings.expect == "always":
+            yield Problem("LTKM", "exactly one LTKM", "none")
+        else:
+            yield NotApplicable(UNUSED)
+
+
+@rule("ltkm-repeated", on=Item, cite=[ONE_EACH], needs=[MSK_ROOT], covers=["CR-2b"])
+def ltkm_repeated(item: Item) -> Iterator[Problem]:
+    """An item has more than one LTKM.
+
+    No schema validator notices. Which of the messages a terminal takes is left to chance, and the counters of both are
+    spent.
+
+    Send one LTKM for each item; another key needs an item of its own.
+    """
+    count = sum(ltkm.is_named and ltkm.element.getparent() is item.element for ltkm in item.ltkms)
+    if count > 1:
+        yield Problem("LTKM", "exactly one LTKM" if item.outcome.is_success else "at most one LTKM", str(count))
+
+
+@rule("ltkm-on-error-code", on=Item, cite=[NONE_ELSE], needs=[MSK_ROOT], covers=["CR-3"])
+def ltkm_on_error_code(item: Item, context: Context) -> Iterator[Problem | NotApplicable]:
+    """An item has an LTKM although its response code is not 200 OK.
+
+    The code says that the key is refused, the LTKM delivers it. Depending on which a terminal believes first, somebody
+    watches what was not granted, or a subscriber sees nothing.
+
+    Take the LTKM out, or correct the code. A code that is almost 200 OK makes this a warning, since the intention is
+    plain; strict mode keeps it a violation.
+    """
+    if item.outcome.is_success:
+        yield NotApplicable("the response code is 200 OK")
+        return
+    lenient = item.outcome is Outcome.NEAR_MISS and not context.settings.strict
+    for ltkm in item.ltkms:
+        if ltkm.is_named and ltkm.parts.where != "in-code":
+            got = f"one beside {'no code' if item.code is None else item.code.strip()}"
+            yield Problem("LTKM", "no LTKM", got, level=Level.WARNING if lenient else None, element=ltkm.element)
+
+
+@rule(
+    "response-code-near-miss",
+    on=Item,
+    cite=[
+        ONE_EACH,
+        TS26346["11.8.2"](says="the example writes the successful response code as 200 OK", verb=Verb.SHOULD),
+    ],
+    level=Level.WARNING,
+    needs=[MSK_ROOT],
+    covers=["XML-14"],
+)
+def response_code_near_miss(item: Item) -> Iterator[Problem | NotApplicable]:
+    """A response code is almost the literal 200 OK, or not a code with a reason at all.
+
+    The schema leaves the code to free text, so a terminal compares text. One that compares exactly takes `200`,
+    `200 ok` or `OK` for an error.
+
+    Write `200 OK`, five letters and digits with one space.
+    """
+    code = item.code
+    if code is None:
+        yield NotApplicable("the item has no response code")
+        return
+    trimmed = code.strip(" \t\r\n")
+    number, space, reason = trimmed.partition(" ")
+    if item.outcome is Outcome.PADDED:
+        yield Problem("ResponseCode", "200 OK", "200 OK within white space", "the literal is 200 OK")
+    elif item.outcome is Outcome.NEAR_MISS:
+        yield Problem("ResponseCode", "200 OK", trimmed, "the literal is 200 OK")
+    elif not (len(number) == 3 and number.isascii() and number.isdigit() and space and reason.strip()):
+        yield Problem("ResponseCode", "a code of three digits and a reason", trimmed or "no text")
+
+
+@fault("strip-ltkm", on=Item, reference="several-keys", trips={"ltkm-missing"})
+def strip_ltkm(item: Item) -> Iterator[Splice]:
+    """Take the LTKMs out of an item that keeps its 200 OK."""
+    for ltkm in item.ltkms:
+        yield edit.replaced(item.document.xml, ltkm.element, "")
+
+
+@fault("repeat-ltkm", on=Item, reference="download", trips={"ltkm-repeated"})
+def repeat_ltkm(item: Item) -> Iterator[Splice]:
+    """Write the LTKM of an item twice."""
+    ltkm = item.ltkms[0]
+    yield edit.after(item.document.xml, ltkm.element, edit.source(item.document.xml, ltkm.element))
+
+
+@fault("replace-response-code", on=Item, reference="download", trips={"ltkm-on-error-code"})
+def replace_response_code(item: Item, *, code: str = "404 Not Found") -> Iterator[Splice]:
+    """Write another response code and leave the LTKM beside it."""
+    yield edit.refilled(item.document.xml, item.parts.codes[0], code)
+
+
+@fault("pad-response-code", on=Item, reference="download", trips={"response-code-near-miss"})
+def pad_response_code(item: Item) -> Iterator[Splice]:
+    """Write the response code on a line of its own."""
+    yield edit.refilled(item.document.xml, item.parts.codes[0], "\n200 OK\n")
+
+
+@fault("misspell-response-code", on=Item, reference="download", trips={"response-code-near-miss", "ltkm-on-error-code"})
+def misspell_response_code(item: Item, *, code: str = "200 ok") -> Iterator[Splice]:
+    """Write a code that is almost 200 OK; an LTKM beside it is one more doubt."""
+    yield edit.refilled(item.document.xml, item.parts.codes[0], code)

@@ -1,0 +1,347 @@
+"""Rules on the LTKM element: its name, place, attributes and text, and the faults that break them."""
+
+from collections.abc import Iterator
+
+from ltkm_inspect.context import Context
+from ltkm_inspect.document import (
+    MSK_RESPONSE_NS,
+    NEAR_MISSES,
+    ORDERQUERIES_NS,
+    WHERE,
+    Splice,
+    edit,
+    ltkm_departures,
+    unsigned_byte,
+)
+from ltkm_inspect.exchange import Ltkm
+from ltkm_inspect.fault import fault
+from ltkm_inspect.finding import Level, NotApplicable, Problem
+from ltkm_inspect.needs import MSK_ROOT
+from ltkm_inspect.rule import rule
+from ltkm_inspect.spec import CR, OMNA, XSD, Verb
+
+ENCODED = CR["5.2.1.1"](
+    quote="Each included LTKM SHALL be encoded as one <LTKM> BCAST XML element, defined in Table X below"
+)
+TABLE = CR["5.2.1.1, Table X"]
+WILDCARD = CR["5.2.1.1"](
+    quote="When <LTKM> element is included, its location in the sequence of child elements of <Response> element SHALL "
+    "correspond to the wildcard defined in <Response> element type."
+)
+BASE64_MESSAGE = TABLE(quote="Smartcard profile BCAST LTKM (base64-encoded MIKEY message).")
+
+
+@rule(
+    "ltkm-namespace-wrong",
+    on=Ltkm,
+    cite=[ENCODED, CR["1"](says="the namespace is urn:oma:xml:bcast:pr:orderqueries:1.0")],
+    covers=["CR-1a", "LTKM-01"],
+)
+def ltkm_namespace_wrong(ltkm: Ltkm) -> Iterator[Problem]:
+    """An LTKM element is not in the namespace of the change request.
+
+    To an XML parser this is another element. The terminal passes over it as over any extension that it does not know,
+    without an error, and has no key.
+
+    Compare the namespace name octet for octet with the one expected; white space at its ends counts. The example
+    printed in the change request begins with a space that must not be copied.
+    """
+    miss = ltkm.parts.miss
+    if miss is not None and miss not in ("name-case", "other-name"):
+        got = repr(ltkm.parts.namespace) if ltkm.parts.namespace else "no namespace"
+        yield Problem("", f"namespace {ORDERQUERIES_NS}", got, NEAR_MISSES[miss])
+
+
+@rule(
+    "ltkm-misnamed",
+    on=Ltkm,
+    cite=[ENCODED],
+    covers=["CR-1a", "LTKM-03"],
+)
+def ltkm_misnamed(ltkm: Ltkm) -> Iterator[Problem]:
+    """A message stands in an element that is not called LTKM.
+
+    Names in XML are compared exactly, upper and lower case included. The terminal passes over the element.
+
+    Call it LTKM.
+    """
+    if ltkm.parts.miss in ("name-case", "other-name"):
+        yield Problem("", "an element LTKM", ltkm.parts.local, NEAR_MISSES[ltkm.parts.miss])
+
+
+@rule(
+    "ltkm-namespace-later",
+    on=Ltkm,
+    cite=[
+        OMNA["orderqueries"](says="later enabler releases have namespaces of their own, 1.1 to 1.3", verb=Verb.SHOULD),
+        CR["1"](says="the namespace is urn:oma:xml:bcast:pr:orderqueries:1.0"),
+    ],
+    covers=["LTKM-02"],
+)
+def ltkm_namespace_later(ltkm: Ltkm, context: Context) -> Iterator[Problem | NotApplicable]:
+    """An LTKM element is in the namespace of a later enabler release.
+
+    The change request defines the element in version 1.0. A terminal of that release does not know the later one.
+
+    Where all terminals of the trial are of the later release, accept it with `ltkm_namespaces=1.0,1.1`.
+    """
+    if not ltkm.parts.later:
+        yield NotApplicable("the namespace is not one of a later release")
+    elif (ltkm.parts.namespace or "").rpartition(":")[2] not in context.settings.namespaces:
+        yield Problem("", f"namespace {ORDERQUERIES_NS}", ltkm.parts.namespace or "", "later enabler release")
+
+
+@rule("ltkm-misplaced", on=Ltkm, cite=[WILDCARD], needs=[MSK_ROOT], covers=["CR-4"])
+def ltkm_misplaced(ltkm: Ltkm) -> Iterator[Problem]:
+    """An LTKM does not stand where Response has room for extensions.
+
+    A validating terminal rejects the document; one that does not validate looks behind ResponseCode and finds no key.
+    Some wrong places, as under the root, pass a schema validator.
+
+    Write the LTKM as a child of Response, behind MSK and ResponseCode.
+    """
+    if not ltkm.is_placed:
+        yield Problem("", WHERE["wildcard"], WHERE[ltkm.parts.where])
+
+
+@rule(
+    "ltkm-has-children",
+    on=Ltkm,
+    cite=[TABLE(says="the content is base64Binary, which has no child elements")],
+    covers=["LTKM-04"],
+)
+def ltkm_has_children(ltkm: Ltkm) -> Iterator[Problem]:
+    """An LTKM element encloses something else than text.
+
+    With a child element inside, the text is no longer one value. Comments and processing instructions are legal and
+    still split the text for careless parsers.
+
+    Write the base64 text alone.
+    """
+    for departure in ltkm_departures(ltkm.element):
+        if departure.kind == "leaf-child":
+            yield Problem("", departure.expected, departure.got)
+    if any(not isinstance(child.tag, str) for child in ltkm.element):
+        yield Problem("", "text alone", "a comment or processing instruction", level=Level.WARNING)
+
+
+@rule(
+    "ltkm-not-base64",
+    on=Ltkm,
+    cite=[TABLE(says="the content is of type base64Binary"), XSD["3.2.16"](says="the lexical form of base64Binary")],
+    covers=["CR-1b", "LTKM-05"],
+)
+def ltkm_not_base64(ltkm: Ltkm) -> Iterator[Problem]:
+    """The text of an LTKM is not base64.
+
+    Lenient decoders skip characters that they do not know and hand on a damaged message, whose MAC then fails; strict
+    ones report the document. Both lose the key, for reasons that look different.
+
+    Use the alphabet with + and /, pad to a multiple of four characters, and leave unused bits at 0.
+    """
+    problem = ltkm.base64.problem
+    if problem is not None:
+        expected, _, got = problem.partition(", got ")
+        yield Problem("", expected.removeprefix("expected "), got)
+
+
+@rule("ltkm-empty", on=Ltkm, cite=[BASE64_MESSAGE], covers=["CR-1c", "LTKM-06"])
+def ltkm_empty(ltkm: Ltkm) -> Iterator[Problem]:
+    """An LTKM element is empty.
+
+    A schema validator accepts it, and the terminal counts one LTKM and has none.
+
+    Look at how the BSM builds the message: most often the key was not ready when the response was.
+    """
+    if ltkm.octets == b"" and not any(isinstance(child.tag, str) for child in ltkm.element):
+        yield Problem("", "a MIKEY message", "no octets")
+
+
+@rule(
+    "ltkm-version-invalid",
+    on=Ltkm,
+    cite=[TABLE(says="version is an unsignedByte"), XSD["3.3.24"](says="an unsignedByte is written in decimal")],
+    covers=["CR-1d", "LTKM-07"],
+)
+def ltkm_version_invalid(ltkm: Ltkm) -> Iterator[Problem]:
+    """The version attribute is not a number from 0 to 255 in decimal.
+
+    The table writes 0x00 to say which value means BCAST 1.0; copied into a document, that is no value of the type.
+
+    Write version="0", or leave the attribute out.
+    """
+    text = ltkm.element.get("version")
+    if text is None:
+        return
+    _, problem = unsigned_byte(text)
+    if problem is not None:
+        hexadecimal = text.strip().lower().startswith("0x")
+        hint = "0x is how the table prints the value, not how XML writes it" if hexadecimal else ""
+        expected, _, got = problem.partition(", got ")
+        yield Problem("@version", expected.removeprefix("expected "), got, hint)
+
+
+@rule(
+    "ltkm-version-later",
+    on=Ltkm,
+    cite=[TABLE(says="version 0x00 identifies BCAST 1.0", verb=Verb.SHOULD)],
+    covers=["LTKM-08"],
+)
+def ltkm_version_later(ltkm: Ltkm) -> Iterator[Problem]:
+    """The version attribute is not 0.
+
+    Only 0, BCAST 1.0, is defined. A terminal of that release need not read another one.
+
+    Send 0 until all terminals of the trial are known to read the later version.
+    """
+    text = ltkm.element.get("version")
+    value = unsigned_byte(text)[0] if text is not None else 0
+    if value:
+        yield Problem("@version", "0", str(value))
+
+
+@rule(
+    "ltkm-attribute-unknown",
+    on=Ltkm,
+    cite=[CR["1"](says="LTKMType has the one attribute version, in no namespace")],
+    covers=["LTKM-09"],
+)
+def ltkm_attribute_unknown(ltkm: Ltkm) -> Iterator[Problem]:
+    """An LTKM element has an attribute besides version.
+
+    A validating terminal rejects the document. An attribute with a prefix, such as bcast:version, is another attribute
+    than version.
+
+    Leave it out.
+    """
+    for departure in ltkm_departures(ltkm.element):
+        if departure.kind == "attribute":
+            yield Problem("", departure.expected, departure.got)
+
+
+def _rename(ltkm: Ltkm, name: str) -> Iterator[Splice]:
+    return edit.renamed(ltkm.document.xml, ltkm.element, name)
+
+
+def _declared(ltkm: Ltkm, namespace: str) -> Iterator[Splice]:
+    """Declare another namespace for the prefix of the element, on the element itself."""
+    prefix = ltkm.element.prefix
+    name = f"xmlns:{prefix}" if prefix else "xmlns"
+    yield edit.attributed(ltkm.document.xml, ltkm.element, f'{name}="{namespace}"')
+
+
+@fault("replace-namespace", on=Ltkm, reference="download", trips={"ltkm-namespace-wrong"})
+def replace_namespace(ltkm: Ltkm, *, namespace: str = f" {ORDERQUERIES_NS}") -> Iterator[Splice]:
+    """Put the LTKM into another namespace: the right one behind a space, if not told otherwise."""
+    yield from _declared(ltkm, namespace)
+
+
+@fault("drop-prefix", on=Ltkm, reference="download", trips={"ltkm-namespace-wrong"})
+def drop_prefix(ltkm: Ltkm) -> Iterator[Splice]:
+    """Write the LTKM without its prefix, and so in the namespace of the MSK response."""
+    yield from _rename(ltkm, "LTKM")
+
+
+@fault("advance-namespace", on=Ltkm, reference="download", trips={"ltkm-namespace-later"})
+def advance_namespace(ltkm: Ltkm, *, minor: int = 1) -> Iterator[Splice]:
+    """Put the LTKM into the namespace of a later release."""
+    yield from _declared(ltkm, ORDERQUERIES_NS.removesuffix("0") + str(minor))
+
+
+@fault("rename-ltkm", on=Ltkm, reference="download", trips={"ltkm-misnamed"})
+def rename_ltkm(ltkm: Ltkm, *, name: str = "ltkm") -> Iterator[Splice]:
+    """Give the element another local name and leave its prefix."""
+    prefix = ltkm.element.prefix
+    yield from _rename(ltkm, f"{prefix}:{name}" if prefix else name)
+
+
+@fault("advance-ltkm", on=Ltkm, reference="download", trips={"ltkm-misplaced"})
+def advance_ltkm(ltkm: Ltkm) -> Iterator[Splice]:
+    """Write the LTKM before ResponseCode."""
+    assert ltkm.item is not None
+    text = edit.source(ltkm.document.xml, ltkm.element)
+    yield edit.before(ltkm.document.xml, ltkm.item.parts.codes[0], text)
+    yield edit.replaced(ltkm.document.xml, ltkm.element, "")
+
+
+@fault("bury-ltkm", on=Ltkm, reference="download", trips={"ltkm-misplaced"})
+def bury_ltkm(ltkm: Ltkm) -> Iterator[Splice]:
+    """Write the LTKM inside another extension element."""
+    text = edit.source(ltkm.document.xml, ltkm.element)
+    wrapped = f'<x:keys xmlns:x="urn:example:extension">{text}</x:keys>'
+    yield edit.replaced(ltkm.document.xml, ltkm.element, wrapped)
+
+
+@fault("move-ltkm-into-msk", on=Ltkm, reference="download", trips={"ltkm-misplaced"})
+def move_ltkm_into_msk(ltkm: Ltkm) -> Iterator[Splice]:
+    """Write the LTKM inside MSK."""
+    assert ltkm.item is not None
+    text = edit.source(ltkm.document.xml, ltkm.element)
+    yield edit.appended(ltkm.document.xml, ltkm.item.parts.msks[0], text)
+    yield edit.replaced(ltkm.document.xml, ltkm.element, "")
+
+
+@fault("move-ltkm-under-root", on=Ltkm, reference="download", trips={"ltkm-misplaced", "ltkm-missing"})
+def move_ltkm_under_root(ltkm: Ltkm) -> Iterator[Splice]:
+    """Write the LTKM behind the Responses; its item then has none."""
+    assert ltkm.document.root is not None
+    text = edit.source(ltkm.document.xml, ltkm.element)
+    yield edit.appended(ltkm.document.xml, ltkm.document.root, text)
+    yield edit.replaced(ltkm.document.xml, ltkm.element, "")
+
+
+@fault("insert-child", on=Ltkm, reference="download", trips={"ltkm-has-children"})
+def insert_child(ltkm: Ltkm) -> Iterator[Splice]:
+    """Write an element inside the LTKM, behind its text."""
+    yield edit.appended(ltkm.document.xml, ltkm.element, f'<octets xmlns="{MSK_RESPONSE_NS}x"/>')
+
+
+@fault("insert-comment", on=Ltkm, reference="download", trips={"ltkm-has-children"})
+def insert_comment(ltkm: Ltkm) -> Iterator[Splice]:
+    """Write a comment inside the LTKM, behind its text."""
+    yield edit.appended(ltkm.document.xml, ltkm.element, "<!-- key -->")
+
+
+@fault("garble-base64", on=Ltkm, reference="download", trips={"ltkm-not-base64"})
+def garble_base64(ltkm: Ltkm, *, character: str = "!") -> Iterator[Splice]:
+    """Write a foreign character in the middle of the base64 text."""
+    at = edit.extent(ltkm.document.xml, ltkm.element)
+    middle = (at.content + at.content_end) // 2
+    yield Splice(middle, middle + 1, character)
+
+
+@fault("set-unused-bits", on=Ltkm, reference="download", trips={"ltkm-not-base64"})
+def set_unused_bits(ltkm: Ltkm) -> Iterator[Splice]:
+    """Set the unused bits of the last base64 character; without padding, take one character away."""
+    text = ltkm.parts.text.strip()
+    body = text.rstrip("=")
+    if body == text:
+        changed = text[:-1]
+    else:
+        alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
+        changed = body[:-1] + alphabet[alphabet.index(body[-1]) | 1] + text[len(body) :]
+    yield edit.refilled(ltkm.document.xml, ltkm.element, changed)
+
+
+@fault("empty-ltkm", on=Ltkm, reference="download", trips={"ltkm-empty"})
+def empty_ltkm(ltkm: Ltkm) -> Iterator[Splice]:
+    """Write the LTKM element without text."""
+    yield edit.refilled(ltkm.document.xml, ltkm.element, "")
+
+
+@fault("write-version", on=Ltkm, reference="download", trips={"ltkm-version-invalid"})
+def write_version(ltkm: Ltkm, *, version: str = "0x00") -> Iterator[Splice]:
+    """Write a version attribute: the table's 0x notation, if not told otherwise."""
+    yield edit.attributed(ltkm.document.xml, ltkm.element, f'version="{version}"')
+
+
+@fault("advance-version", on=Ltkm, reference="download", trips={"ltkm-version-later"})
+def advance_version(ltkm: Ltkm, *, version: int = 1) -> Iterator[Splice]:
+    """Say that the LTKM is of a later version."""
+    yield edit.attributed(ltkm.document.xml, ltkm.element, f'version="{version}"')
+
+
+@fault("add-attribute", on=Ltkm, reference="download", trips={"ltkm-attribute-unknown"})
+def add_attribute(ltkm: Ltkm, *, name: str = "bcast:version", value: str = "0") -> Iterator[Splice]:
+    """Write another attribute: version with a prefix, if not told otherwise."""
+    yield edit.attributed(ltkm.document.xml, ltkm.element, f'{name}="{value}"')

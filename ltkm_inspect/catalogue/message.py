@@ -1,0 +1,339 @@
+"""Rules on the syntax of the MIKEY message in an LTKM, and the faults that break them."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from ltkm_inspect.fault import Octets, fault
+from ltkm_inspect.finding import NotApplicable, Problem
+from ltkm_inspect.mikey import Kemac, Message, Payload, Rand, Timestamp
+from ltkm_inspect.mikey.codes import DATA_TYPES
+from ltkm_inspect.needs import WHOLE_MESSAGE
+from ltkm_inspect.rule import rule
+from ltkm_inspect.spec import CR, RFC3830, RFC4563, TS33246
+from ltkm_inspect.wire import DecodeProblem, Kind, Span
+
+ONE_MESSAGE = CR["5.2.1.1, Table X"](quote="Smartcard profile BCAST LTKM (base64-encoded MIKEY message).")
+CHAIN = RFC3830["6"](says="each payload says which one comes next, the last one says 0")
+ONCE: tuple[type[Payload], ...] = (Timestamp, Rand, Kemac)
+"""The payloads that a pre-shared key message has exactly once (RFC 3830 §3.1)."""
+
+
+def _stopped(message: Message, *kinds: Kind, header: bool | None = None) -> Iterator[Problem]:
+    """Report why decoding stopped, if it was for one of these reasons."""
+    found = message.problem
+    if found is None or found.kind not in kinds:
+        return
+    if header is not None and header != found.path.startswith("HDR"):
+        return
+    yield _problem(found)
+
+
+def _problem(found: DecodeProblem) -> Problem:
+    expected, _, got = found.reason.partition(", got ")
+    return Problem(found.path, expected.removeprefix("expected "), got, span=Span(found.offset, found.offset + 1))
+
+
+@rule("header-truncated", on=Message, cite=[ONE_MESSAGE, RFC3830["6.1"](says="the header")], covers=["CR-1c", "MK-01"])
+def header_truncated(message: Message) -> Iterator[Problem]:
+    """The message ends within its header, or has no payload behind it.
+
+    There is nothing that a receiver could act on.
+
+    Look at whether the BSM encoded the message, or a name, length or reference of it.
+    """
+    yield from _stopped(message, "truncated", "overrun", header=True)
+    if message.problem is None and not message.payloads:
+        yield Problem("HDR.next_payload", "a payload behind the header", "the end of the message")
+
+
+@rule("version-unsupported", on=Message, cite=[RFC3830["6.1"](says="the version is 1")], covers=["CR-1c", "MK-02"])
+def version_unsupported(message: Message) -> Iterator[Problem]:
+    """The first octet does not say MIKEY version 1.
+
+    No other version is defined, so the octets are most likely no MIKEY message at all.
+
+    Look at what the BSM encoded: a message encoded twice begins with 41 51, the letters AQ.
+    """
+    yield from _stopped(message, "version")
+
+
+@rule(
+    "data-type-foreign",
+    on=Message,
+    cite=[
+        RFC3830["6.1"](says="data type 0 is the first message of the pre-shared key method"),
+        TS33246["6.4.1"](says="MSKs are delivered with the pre-shared key method"),
+    ],
+    covers=["CR-1c", "MK-03"],
+)
+def data_type_foreign(message: Message) -> Iterator[Problem | NotApplicable]:
+    """The data type is not that of a pre-shared key message.
+
+    A receiver dispatches on this octet. An LTKM is a first message of the pre-shared key method, whatever else may be
+    inside.
+
+    Data type 1 is the answer that terminals give: the BSM may have put a verification message here.
+    """
+    if message.header is None or message.header.version != 1:
+        yield NotApplicable("the message has no header of version 1")
+    elif message.header.data_type != 0:
+        yield Problem("HDR.data_type", "0 (pre-shared key)", DATA_TYPES.describe(message.header.data_type))
+
+
+@rule("payload-unknown", on=Message, cite=[CHAIN], covers=["CR-1c", "MK-04"])
+def payload_unknown(message: Message) -> Iterator[Problem]:
+    """A Next payload value announces a payload that is not defined there.
+
+    How long an unknown payload is cannot be known, so that everything behind it is lost. Most often a length in front
+    of it is wrong, and what is read as Next payload is no such thing.
+
+    Check the lengths of the payload before.
+    """
+    yield from _stopped(message, "unknown-payload", "misplaced")
+
+
+@rule(
+    "code-unknown",
+    on=Message,
+    cite=[RFC3830["6"](says="algorithm and type codes decide the length of what follows them")],
+    covers=["MK-12", "MK-07"],
+)
+def code_unknown(message: Message) -> Iterator[Problem]:
+    """A code that decides a length is not defined.
+
+    The type of a timestamp or of the CS ID map and the MAC algorithm say how many octets follow. With an unknown one
+    everything behind is lost.
+
+    Use the codes of RFC 3830 and RFC 6043.
+    """
+    yield from _stopped(message, "unknown-code")
+
+
+@rule("length-overrun", on=Message, cite=[ONE_MESSAGE, CHAIN], covers=["CR-1c", "MK-05", "MK-13"])
+def length_overrun(message: Message) -> Iterator[Problem]:
+    """A payload runs past the end of the message.
+
+    Either a length field is too large, or the message was cut. A careless receiver reads beyond its buffer.
+
+    If the message ends at a round number of octets, look for a buffer of that size on its way.
+    """
+    yield from _stopped(message, "truncated", "overrun", header=False)
+
+
+@rule("octets-left-over", on=Message, cite=[ONE_MESSAGE, CHAIN], covers=["CR-1c", "MK-06"])
+def octets_left_over(message: Message) -> Iterator[Problem]:
+    """Octets are left over behind the last payload.
+
+    The MAC ends the message. Receivers that take the last octets for the MAC fail to verify it; others accept what
+    nobody has authenticated.
+
+    Cut the buffer to the length of the message before encoding it; one element holds one message.
+    """
+    if message.problem is not None and message.problem.kind == "trailing" and not _misplaced_kemac(message):
+        found = _problem(message.problem)
+        yield replace(found, span=Span(message.problem.offset, message.length))
+
+
+@rule(
+    "map-size-wrong",
+    on=Message,
+    cite=[
+        RFC3830["6.1"](says="#CS counts the crypto sessions of the map"),
+        RFC4563["5"](says="the empty map has no sessions"),
+    ],
+    needs=[WHOLE_MESSAGE],
+    covers=["MK-07"],
+)
+def map_size_wrong(message: Message) -> Iterator[Problem]:
+    """The header counts crypto sessions that its map does not have.
+
+    With the empty map there are none; a receiver that believes the count reads the first payload as sessions.
+
+    Set #CS to 0 together with the empty map.
+    """
+    header = message.header
+    if header is not None and header.cs_id_map_type == 1 and header.cs_count != 0:
+        yield Problem("HDR.cs_count", "0 with the empty map", str(header.cs_count))
+
+
+@rule(
+    "payload-missing",
+    on=Message,
+    cite=[RFC3830["3.1"](says="a pre-shared key message has T, RAND and KEMAC")],
+    needs=[WHOLE_MESSAGE],
+    covers=["MK-08"],
+)
+def payload_missing(message: Message) -> Iterator[Problem | NotApplicable]:
+    """A payload that every LTKM has is missing.
+
+    Without T there is no protection against replay, without RAND no keys can be derived, without KEMAC there is neither
+    key nor MAC.
+
+    Send T, RAND and KEMAC, once each.
+    """
+    if message.header is None or message.header.data_type != 0 or not message.payloads:
+        yield NotApplicable("the message is no pre-shared key message with payloads")
+        return
+    for kind in ONCE:
+        if not message.of(kind):
+            yield Problem(kind.label, f"one {kind.label} payload", "none")
+
+
+@rule(
+    "payload-repeated",
+    on=Message,
+    cite=[RFC3830["3.1"](says="a pre-shared key message has one T, one RAND and one KEMAC")],
+    needs=[WHOLE_MESSAGE],
+    covers=["MK-08"],
+)
+def payload_repeated(message: Message) -> Iterator[Problem]:
+    """A payload stands twice in the message that is defined to stand there once.
+
+    Which of the two a receiver uses is not defined; the MAC or the keys come out differently.
+
+    Send T, RAND and KEMAC, once each.
+    """
+    for kind in ONCE:
+        count = len(message.of(kind))
+        if count > 1:
+            yield Problem(f"{kind.label}[2]", f"one {kind.label} payload", str(count))
+
+
+def _misplaced_kemac(message: Message) -> bool:
+    return any(isinstance(payload, Kemac) for payload in message.payloads[:-1])
+
+
+@rule(
+    "kemac-not-last",
+    on=Message,
+    cite=[RFC3830["6.2"](says="in the pre-shared key method KEMAC is the last payload, and its Next payload is 0")],
+    covers=["MK-09"],
+)
+def kemac_not_last(message: Message) -> Iterator[Problem | NotApplicable]:
+    """Payloads follow KEMAC.
+
+    The MAC covers what stands before it. What stands behind can be changed by anybody without being noticed.
+
+    Move KEMAC to the end; its Next payload is 0.
+    """
+    kemacs = [index for index, payload in enumerate(message.payloads) if isinstance(payload, Kemac)]
+    if not kemacs:
+        yield NotApplicable("the message has no KEMAC")
+    elif len(kemacs) == 1 and kemacs[0] != len(message.payloads) - 1:
+        after = message.payloads[kemacs[0] + 1].label
+        yield Problem("KEMAC.next_payload", "0 (last payload)", f"{after} behind it")
+    elif len(kemacs) == 1 and message.tail_type != 0:
+        yield NotApplicable("what follows KEMAC cannot be read, which is reported by itself")
+
+
+@rule(
+    "key-ids-malformed",
+    on=Message,
+    cite=[RFC4563["4"](says="the key IDs fill the extension exactly")],
+    covers=["MK-17"],
+)
+def key_ids_malformed(message: Message) -> Iterator[Problem]:
+    """The key IDs do not fill their extension.
+
+    A receiver reads beyond the extension, or takes the rest of it for another key ID.
+
+    Make the lengths of the key IDs add up to the length of the extension.
+    """
+    yield from (_problem(found) for found in message.inner_problems if ".key_ids" in found.path)
+
+
+@fault("cut-header", on=Octets, reference="download", trips={"header-truncated"}, leaves={"mac"})
+def cut_header(octets: Octets, *, keep: int = 9) -> bytes:
+    """Keep only the first octets of the header."""
+    return octets.octets[:keep]
+
+
+@fault("drop-payloads", on=Message, reference="download", trips={"header-truncated"}, leaves={"mac"})
+def drop_payloads(message: Message) -> Message:
+    """Keep the header alone."""
+    return replace(message, payloads=())
+
+
+@fault("replace-version", on=Octets, reference="download", trips={"version-unsupported"})
+def replace_version(octets: Octets, *, version: int = 2) -> bytes:
+    """Say that the message has another MIKEY version."""
+    return octets.put("HDR.version", bytes((version,)))
+
+
+@fault("replace-data-type", on=Message, reference="download", trips={"data-type-foreign"})
+def replace_data_type(message: Message, *, number: int = 1) -> Message:
+    """Say that the message is of another data type: a verification message, if not told otherwise."""
+    assert message.header is not None
+    return replace(message, header=replace(message.header, data_type=number))
+
+
+@fault("replace-next-payload", on=Octets, reference="download", trips={"payload-unknown"}, leaves={"mac"})
+def replace_next_payload(octets: Octets, *, after: str = "RAND", number: int = 200) -> bytes:
+    """Write another Next payload value behind a payload."""
+    return octets.put(f"{after}.next_payload", bytes((number,)))
+
+
+@fault("replace-mac-algorithm", on=Octets, reference="download", trips={"code-unknown"}, leaves={"mac"})
+def replace_mac_algorithm(octets: Octets, *, number: int = 200) -> bytes:
+    """Write another MAC algorithm, so that the length of the MAC cannot be known."""
+    return octets.put("KEMAC.mac_alg", bytes((number,)))
+
+
+@fault("cut-message", on=Octets, reference="download", trips={"length-overrun"}, leaves={"mac"})
+def cut_message(octets: Octets, *, octets_off: int = 1) -> bytes:
+    """Cut octets off the end of the message."""
+    return octets.octets[:-octets_off]
+
+
+@fault("lengthen-kemac", on=Octets, reference="download", trips={"length-overrun"}, leaves={"mac"})
+def lengthen_kemac(octets: Octets, *, length: int = 0xFFFF) -> bytes:
+    """Declare more encrypted data than there is."""
+    return octets.put("KEMAC.encr_data_length", length.to_bytes(2))
+
+
+@fault("append-octets", on=Octets, reference="download", trips={"octets-left-over"}, leaves={"mac"})
+def append_octets(octets: Octets, *, value: bytes = b"\0") -> bytes:
+    """Append octets to the message."""
+    return octets.octets + value
+
+
+@fault("count-sessions", on=Message, reference="download", trips={"map-size-wrong"})
+def count_sessions(message: Message, *, count: int = 1) -> Message:
+    """Count crypto sessions that the empty map does not have."""
+    assert message.header is not None
+    return replace(message, header=replace(message.header, cs_count=count))
+
+
+@fault("drop-rand", on=Message, reference="download", trips={"payload-missing"}, leaves={"mac"})
+def drop_rand(message: Message) -> Message:
+    """Take RAND out of the message."""
+    return replace(message, payloads=tuple(payload for payload in message.payloads if not isinstance(payload, Rand)))
+
+
+@fault("repeat-timestamp", on=Message, reference="download", trips={"payload-repeated"})
+def repeat_timestamp(message: Message) -> Message:
+    """Send T twice."""
+    payloads: list[Payload] = []
+    for payload in message.payloads:
+        payloads += [payload, payload] if isinstance(payload, Timestamp) else [payload]
+    return replace(message, payloads=tuple(payloads))
+
+
+@fault("advance-kemac", on=Message, reference="download", trips={"kemac-not-last"}, leaves={"mac"})
+def advance_kemac(message: Message) -> Message:
+    """Send the Key ID information behind KEMAC."""
+    moved = message.extensions(3)
+    kept = tuple(payload for payload in message.payloads if payload not in moved)
+    return replace(message, payloads=(*kept, *moved))
+
+
+@fault(
+    "lengthen-key-id",
+    on=Octets,
+    reference="download",
+    trips={"key-ids-malformed", "key-domain-id-not-single", "msk-id-not-single"},
+)
+def lengthen_key_id(octets: Octets, *, length: int = 200) -> bytes:
+    """Declare a first key ID that is longer than its extension; the key IDs are then unreadable."""
+    path = next(path for path in octets.spans if path.endswith("key_ids[1].length"))
+    return octets.put(path, bytes((length,)))

@@ -1,0 +1,71 @@
+"""Small edits of a document's text, each a splice that leaves every octet outside it as it was."""
+
+from collections.abc import Iterator
+
+from lxml import etree
+
+from .places import Extent
+from .xml import Splice, Xml
+
+
+def extent(xml: Xml, element: etree._Element) -> Extent:
+    """Return where an element stands in the text; ValueError where that cannot be told."""
+    place = xml.place(element)
+    if place is None:
+        raise ValueError("expected an element whose place in the text is known, got a damaged document")
+    return place.text
+
+
+def source(xml: Xml, element: etree._Element) -> str:
+    """Return the text of an element, tags included, as it is written."""
+    at = extent(xml, element)
+    return (xml.text or "")[at.start : at.end]
+
+
+def replaced(xml: Xml, element: etree._Element, text: str) -> Splice:
+    """Put a text in the place of the whole element; the empty text takes it away."""
+    at = extent(xml, element)
+    return Splice(at.start, at.end, text)
+
+
+def refilled(xml: Xml, element: etree._Element, text: str) -> Splice:
+    """Put a text in the place of what the element encloses; it must not be an empty-element tag."""
+    at = extent(xml, element)
+    return Splice(at.content, at.content_end, text)
+
+
+def before(xml: Xml, element: etree._Element, text: str) -> Splice:
+    """Put a text before the element."""
+    at = extent(xml, element)
+    return Splice(at.start, at.start, text)
+
+
+def after(xml: Xml, element: etree._Element, text: str) -> Splice:
+    """Put a text after the element."""
+    at = extent(xml, element)
+    return Splice(at.end, at.end, text)
+
+
+def appended(xml: Xml, element: etree._Element, text: str) -> Splice:
+    """Put a text inside the element, at its end."""
+    at = extent(xml, element)
+    return Splice(at.content_end, at.content_end, text)
+
+
+def attributed(xml: Xml, element: etree._Element, attribute: str) -> Splice:
+    """Put an attribute, written as in the document, into the start tag of the element."""
+    at = extent(xml, element).start + 1 + len(_written(element))
+    return Splice(at, at, " " + attribute)
+
+
+def renamed(xml: Xml, element: etree._Element, name: str) -> Iterator[Splice]:
+    """Write another name, with its prefix, into the tags of the element."""
+    at, old = extent(xml, element), len(_written(element))
+    yield Splice(at.start + 1, at.start + 1 + old, name)
+    if at.end > at.content_end:
+        yield Splice(at.content_end + 2, at.content_end + 2 + old, name)
+
+
+def _written(element: etree._Element) -> str:
+    local = str(element.tag).rpartition("}")[2]
+    return f"{element.prefix}:{local}" if element.prefix else local

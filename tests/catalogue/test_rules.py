@@ -1,0 +1,71 @@
+"""The catalogue as text: documentation, citations, quotations, levels."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from ltkm_inspect.catalogue import load
+from ltkm_inspect.fault import FAULTS
+from ltkm_inspect.finding import Level
+from ltkm_inspect.rule import HIGHEST, RULES
+from ltkm_inspect.spec import CR, PUBLICATIONS, RFC3830, Clause, Sure
+
+load()
+CHANGE_REQUEST = Path(__file__).parents[3] / "shared" / "change-request.txt"
+
+
+@pytest.mark.parametrize("id", RULES)
+def test_a_rule_says_what_it_is_why_one_cares_and_what_to_do(id: str) -> None:
+    rule = RULES[id]
+    assert len(rule.paragraphs) == 3
+    assert all(paragraph.endswith(".") for paragraph in rule.paragraphs)
+    assert rule.covers, "the requirements that it decides"
+    assert re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)+", id)
+
+
+@pytest.mark.parametrize("id", FAULTS)
+def test_a_fault_says_what_it_does(id: str) -> None:
+    assert FAULTS[id].title.endswith(".")
+    assert re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)+", id)
+    for parameter in FAULTS[id].parameters:
+        assert isinstance(parameter.default, parameter.type)
+
+
+@pytest.mark.parametrize("id", RULES)
+def test_a_rule_cites_clauses_that_say_something(id: str) -> None:
+    for clause in RULES[id].clauses:
+        assert bool(clause.quote) != bool(clause.says), str(clause)
+        assert clause.publication.key in PUBLICATIONS
+
+
+@pytest.mark.needs("shared")
+@pytest.mark.parametrize(
+    "clause", sorted({c for r in RULES.values() for c in r.clauses if c.quote}, key=lambda c: c.quote)
+)
+def test_a_quotation_stands_in_the_change_request_word_for_word(clause: Clause) -> None:
+    assert clause.publication is CR
+    assert " ".join(clause.quote.split()) in " ".join(CHANGE_REQUEST.read_text("utf-8").split())
+
+
+def test_a_publication_that_was_not_read_cannot_be_quoted() -> None:
+    with pytest.raises(ValueError, match="use says="):
+        RFC3830["6.1"](quote="anything")
+
+
+@pytest.mark.parametrize("id", RULES)
+def test_a_rule_is_no_higher_than_its_sources_are_sure(id: str) -> None:
+    rule = RULES[id]
+    assert rule.level <= rule.highest
+    if all(clause.sure is not Sure.FOUND for clause in rule.clauses):
+        assert rule.highest == max(HIGHEST.get(clause.sure, Level.VIOLATION) for clause in rule.clauses)
+
+
+R1 = ["CR-1a", "CR-1b", "CR-1c", "CR-1d", "CR-2a", "CR-2b", "CR-3", "CR-4", "CR-5a", "CR-5b", "CR-6", "CR-7", "CR-8a"]
+R1 += ["CR-8b", "CR-9", *(f"LTKM-{n:02}" for n in range(1, 11)), *(f"ID-{n:02}" for n in range(1, 9))]
+R1 += [*(f"MK-{n:02}" for n in range(1, 10)), *(f"XML-{n:02}" for n in range(1, 11)), "XML-14"]
+
+
+@pytest.mark.parametrize("row", R1)
+def test_every_requirement_of_the_change_request_has_its_rule(row: str) -> None:
+    assert [rule.id for rule in RULES.values() if row in rule.covers]
