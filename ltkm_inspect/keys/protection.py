@@ -10,6 +10,8 @@ from ltkm_inspect.mikey import Kemac, Message, Rand, Timestamp
 
 MAC_HASHES = {1: ("sha1", 20), 2: ("sha256", 32)}
 """Hash name and octets of the MAC by MAC alg; its key has the same length (RFC 3830 §6.2, RFC 6043 §6.2)."""
+COUNTER = 2
+"""The TS type of a 32-bit counter."""
 AES_CM_KEY_OCTETS = {1: 16, 3: 32}
 """Octets of the encryption key by Encr alg, for the AES counter modes."""
 
@@ -33,11 +35,16 @@ def keys_of(message: Message, muk: bytes) -> MessageKeys:
 
 
 def counter_mode(keys: MessageKeys, csb_id: int, timestamp: bytes, octets: bytes) -> bytes:
-    """Encrypt or decrypt with AES-CM (RFC 3830 §4.2.3); a timestamp of 4 octets is padded on the left (§6.6)."""
-    mask = int.from_bytes(csb_id.to_bytes(4) + timestamp.rjust(8, b"\0")[-8:])
+    """Encrypt or decrypt with AES-CM (RFC 3830 §4.2.3); the timestamp has the 8 octets that `time_of` gives it."""
+    mask = int.from_bytes(csb_id.to_bytes(4) + timestamp)
     iv = (int.from_bytes(keys.salt) ^ mask).to_bytes(14) + b"\0\0"
     cipher = Cipher(algorithms.AES(keys.encryption), modes.CTR(iv)).encryptor()
     return cipher.update(octets) + cipher.finalize()
+
+
+def time_of(timestamp: Timestamp) -> bytes:
+    """Return a timestamp in 64 bits: a counter padded on the left (RFC 3830 §6.6), NTP-UTC-32 on the right (RFC 6043)."""
+    return timestamp.value.rjust(8, b"\0") if timestamp.type == COUNTER else timestamp.value.ljust(8, b"\0")
 
 
 def encrypt(message: Message, muk: bytes, plaintext: bytes) -> Message:
@@ -51,7 +58,7 @@ def encrypt(message: Message, muk: bytes, plaintext: bytes) -> Message:
     timestamps = message.of(Timestamp)
     if not timestamps or message.header is None:
         raise ValueError("expected a message with header and T")
-    data = counter_mode(keys_of(message, muk), message.header.csb_id, timestamps[0].value, plaintext)
+    data = counter_mode(keys_of(message, muk), message.header.csb_id, time_of(timestamps[0]), plaintext)
     return authenticate(_with_kemac(message, replace(kemac, encr_data=data)), muk)
 
 

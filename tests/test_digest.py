@@ -1,0 +1,63 @@
+"""HTTP Digest against the example of RFC 2617 and the worked exchange."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ltkm_inspect import digest, reference
+
+MUFASA = (
+    'username="Mufasa", realm="testrealm@host.com", nonce="dcd98b7102dd2f0e8b11d0f600bfb0c093", uri="/dir/index.html", '
+    'qop=auth, nc=00000001, cnonce="0a4f113b", response="6629fae49393a05397450978507c4ef1"'
+)
+
+
+def test_the_response_of_rfc_2617() -> None:
+    credentials = digest.parse_directives(MUFASA)
+    assert digest.response(credentials, b"Circle Of Life", "GET") == "6629fae49393a05397450978507c4ef1"
+    assert digest.rspauth(credentials, b"Circle Of Life") == "376602cfd2f4e8e5e78b948a85263e85"
+
+
+def test_the_digests_of_the_worked_exchange() -> None:
+    exchange = reference.reference("download")[0]
+    assert exchange.response is not None
+    assert exchange.request.credentials is not None
+    assert exchange.request.credentials.get("response") == "66db7b5fb30fbbb2edca30370cfb6249"
+    info = digest.parse_directives(exchange.response.authentication_info or "")
+    assert info.get("rspauth") == "a73a7ce9bc9ad596061528d09bebe7a1"
+
+
+def test_the_mrk_as_password_is_its_base64_text() -> None:
+    assert reference.TERMINAL.subscriber.password == b"fDtTc6oK9vETEaNQUsWLZBZo4/dCn6wyLg9ie7tVyUs="
+
+
+def test_directives_are_kept_as_they_were_written() -> None:
+    text = r'qop=auth-int, rspauth="a\"b", CNONCE="x,y", nc=00000001'
+    parsed = digest.parse_directives(text)
+    assert str(parsed) == text
+    assert parsed.get("cnonce") == "x,y"
+    assert parsed.get("rspauth") == 'a"b'
+    assert [field.quoted for field in parsed.fields] == [False, True, True, False]
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [("nonce=", "nonce"), ('algorithm="AKAv1-MD5", ', "algorithm"), ("qop=other, ", "qop")],
+    ids=["a directive is missing", "an unknown algorithm", "an unknown qop"],
+)
+def test_what_cannot_be_computed_names_the_directive(change: str, said: str) -> None:
+    text = MUFASA.replace("nonce=", "x=") if change == "nonce=" else change + MUFASA
+    with pytest.raises(ValueError, match=said):
+        digest.response(digest.parse_directives(text), b"", "GET")
+
+
+@given(st.text(max_size=200))
+def test_parsing_never_raises_and_is_linear(text: str) -> None:
+    digest.parse_directives(text)
+    digest.parse_credentials("Digest " + text)
+
+
+def test_hostile_directives_take_no_more_than_linear_time() -> None:
+    digest.parse_directives('a="' + "\\" * 200_000)
+    digest.parse_directives("a=" * 100_000)
+    digest.parse_directives(" " * 200_000)
