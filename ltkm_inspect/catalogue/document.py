@@ -10,7 +10,6 @@ from ltkm_inspect.document import (
     base64_octets,
     content_text,
     edit,
-    response_departures,
     split_name,
 )
 from ltkm_inspect.exchange import Document, Ltkm
@@ -143,8 +142,7 @@ def root_element_wrong(document: Document) -> Iterator[Problem | NotApplicable]:
 
 
 def _departures(document: Document, *kinds: str) -> Iterator[Problem]:
-    assert document.root is not None
-    for departure in response_departures(document.root):
+    for departure in document.departures:
         if departure.kind in kinds:
             yield Problem("", departure.expected, departure.got, element=departure.element)
 

@@ -166,14 +166,14 @@ def request_names_no_key(exchange: Exchange) -> Iterator[Problem | NotApplicable
         return
     document = exchange.requested
     if document is None:
-        yield NotApplicable("no request body was captured")
+        yield NotApplicable("no request body was captured, or it is over the limit")
         return
     path, expected = "request.body", "at least one pair of Key Domain ID and MSK ID"
     if document.root is None or not document.well_formed:
         if exchange.response is None or exchange.response.status != 200:
             yield NotApplicable("the request has no document, and the response claims no success")
             return
-        got = "no octets" if not document.octets else "a body that is not well-formed XML"
+        got = "a body that is not well-formed XML" if exchange.request.body else "no octets"
         yield Problem(path, expected, got, "and yet the response claims success")
     elif not any(pair.key_domain_ids and pair.msk_ids for pair in msk_pairs(document.root)):
         yield Problem(path, expected, "none")

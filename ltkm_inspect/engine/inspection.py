@@ -77,8 +77,9 @@ def _sites(exchange: Exchange, rules: Mapping[type, tuple[Rule, ...]]) -> Iterat
     """Walk an exchange from the outside in: exchange, document, then each item with its LTKMs."""
     yield _Site(exchange)
     limits = exchange.limits
-    if exchange.content is not None and exchange.content.truncated:
-        yield _not_in_full(f"at most {limits.octets} octets of body", "more")
+    for side, body in (("request", exchange.asked), ("response", exchange.content)):
+        if body is not None and body.truncated:
+            yield _not_in_full(f"at most {limits.octets} octets of {side} body", "more")
     document = exchange.document
     if document is None:
         return
@@ -143,12 +144,12 @@ def _run(
 
 _PASSED = Outcome(Answer.PASSED)
 _BROKEN = Outcome(Answer.BROKEN)
-_RANK = {Answer.NOT_APPLICABLE: 0, Answer.PASSED: 1, Answer.BROKEN: 2}
 
 
 def _answer(outcomes: dict[str, Outcome], rule: Rule, answer: Outcome) -> None:
-    """Keep the strongest answer of a rule over all its subjects; of two alike, the later reason."""
-    if _RANK[answer.answer] >= _RANK[outcomes[rule.id].answer]:
+    """Keep the strongest answer of a rule over all its subjects: broken, then passed, then not applicable."""
+    kept = outcomes[rule.id]
+    if kept is not answer and kept is not _BROKEN and (answer is _BROKEN or kept is not _PASSED):
         outcomes[rule.id] = answer
 
 

@@ -113,12 +113,17 @@ class Exchange:
         return document if ours else None
 
     @cached_property
+    def asked(self) -> Decoded | None:
+        """The request body without its content coding, as far as the limit allows; None where none was captured."""
+        return None if self.request.body is None else self.request.decoded(self.limits.octets)
+
+    @cached_property
     def requested(self) -> msk.Xml | None:
-        """The XML body of the request; None where no body was captured."""
-        if self.request.body is None:
+        """The XML body of the request; None where no body was captured, or not all of it is looked at."""
+        asked = self.asked
+        if asked is None or asked.truncated:
             return None
-        decoded = self.request.decoded(self.limits.octets)
-        return msk.read(decoded.octets or b"", self.request.media_type.charset)
+        return msk.read(asked.octets or b"", self.request.media_type.charset)
 
 
 def _like_xml(octets: bytes) -> bool:
@@ -148,6 +153,11 @@ class Document:
     def structure(self) -> msk.MskItems:
         """The elements that the document is made of."""
         return msk.MskItems((), (), ()) if self.root is None else msk.msk_items(self.root)
+
+    @cached_property
+    def departures(self) -> tuple[msk.Departure, ...]:
+        """Where the elements depart from the content models of the schema; none without a root."""
+        return () if self.root is None else tuple(msk.response_departures(self.root))
 
     @cached_property
     def items(self) -> tuple["Item", ...]:

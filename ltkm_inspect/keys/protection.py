@@ -43,7 +43,7 @@ def counter_mode(keys: MessageKeys, csb_id: int, timestamp: bytes, octets: bytes
 
 
 def time_of(timestamp: Timestamp) -> bytes:
-    """Return a timestamp in 64 bits: a counter padded on the left (RFC 3830 §6.6), NTP-UTC-32 on the right (RFC 6043)."""
+    """Return a timestamp in 64 bits: a counter padded on the left (RFC 3830 §6.6), others on the right (RFC 6043)."""
     return timestamp.value.rjust(8, b"\0") if timestamp.type == COUNTER else timestamp.value.ljust(8, b"\0")
 
 

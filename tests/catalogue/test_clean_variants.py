@@ -1,0 +1,184 @@
+"""False alarms are worse than misses: variants that a naive checker would flag, and that are right."""
+
+import base64
+import gzip
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+
+from ltkm_inspect import reference
+from ltkm_inspect.context import Context, Settings
+from ltkm_inspect.document import MSK_RESPONSE_NS, ORDERQUERIES_NS
+from ltkm_inspect.engine import inspect
+from ltkm_inspect.exchange import Exchange, Headers
+
+DOWNLOAD = reference.reference("download")[0]
+type Change = Callable[[str], str]
+MESSAGE = base64.b64encode(reference.ltkm(reference.FIRST).encode()).decode()
+
+
+def _body(change: Change, encoding: str = "utf-8") -> Exchange:
+    """Return the download reference with its document changed as text and encoded."""
+    assert DOWNLOAD.response is not None
+    text = change((DOWNLOAD.response.body or b"").decode())
+    return replace(DOWNLOAD, response=DOWNLOAD.response.with_content(text.encode(encoding)))
+
+
+def _header(name: str, value: str) -> Exchange:
+    assert DOWNLOAD.response is not None
+    return replace(DOWNLOAD, response=replace(DOWNLOAD.response, headers=DOWNLOAD.response.headers.put(name, value)))
+
+
+def _trailer() -> Exchange:
+    assert DOWNLOAD.response is not None
+    info = DOWNLOAD.response.authentication_info or ""
+    headers = DOWNLOAD.response.headers.without("Authentication-Info")
+    trailers = Headers(((b"Authentication-Info", info.encode()),))
+    return replace(DOWNLOAD, response=replace(DOWNLOAD.response, headers=headers, trailers=trailers))
+
+
+def _gzipped() -> Exchange:
+    coded = _header("Content-Encoding", "gzip")
+    assert coded.response is not None
+    body = gzip.compress(coded.response.body or b"", mtime=0)
+    return replace(coded, response=replace(coded.response, body=body))
+
+
+def _wrapped(text: str) -> str:
+    lines = "\n   ".join(MESSAGE[at : at + 64] for at in range(0, len(MESSAGE), 64))
+    return text.replace(MESSAGE, f"\n   {lines}\n   ")
+
+
+def _declared(name: str) -> Change:
+    return lambda text: text.replace('encoding="UTF-8"', f'encoding="{name}"')
+
+
+def _after_code(text: str) -> str:
+    extension = '<x:note xmlns:x="urn:example:x" a="1">hello</x:note>'
+    return text.replace("</ResponseCode>", f"</ResponseCode>{extension}").replace(
+        "</Response>", f"{extension}</Response>"
+    )
+
+
+def _many(**changes: object) -> Exchange:
+    grant = replace(reference.FIRST, **changes)  # type: ignore[arg-type]
+    return reference.exchange([grant.msk_id], [(grant, "200 OK", reference.ltkm(grant))])
+
+
+def _refused_beside() -> Exchange:
+    items = [
+        (reference.FIRST, "200 OK", reference.ltkm(reference.FIRST)),
+        (reference.SECOND, "403 Forbidden", None),
+    ]
+    return reference.exchange([reference.FIRST.msk_id, reference.SECOND.msk_id], items)
+
+
+def _request(document: str) -> Exchange:
+    return replace(DOWNLOAD, request=replace(DOWNLOAD.request, body=document.encode()))
+
+
+def _declaration_on_ltkm(text: str) -> str:
+    return text.replace("bcast:LTKM>", "LTKM>").replace("<LTKM>", f'<LTKM xmlns="{ORDERQUERIES_NS}">')
+
+
+REQUEST = reference.request_document([reference.FIRST.msk_id]).decode()
+VARIANTS: dict[str, Exchange] = {
+    "another prefix": _body(lambda text: text.replace("bcast:LTKM", "b:LTKM").replace("xmlns:bcast", "xmlns:b")),
+    "the namespace declared on the element": _body(_declaration_on_ltkm),
+    "a prefix for the MSK response": _body(
+        lambda text: (
+            text.replace("xmlns=", "xmlns:m=")
+            .replace("<mbms", "<m:mbms")
+            .replace("</mbms", "</m:mbms")
+            .replace("<Resp", "<m:Resp")
+            .replace("</Resp", "</m:Resp")
+            .replace("<MSK", "<m:MSK")
+            .replace("</MSK", "</m:MSK")
+            .replace("<key", "<m:key")
+            .replace("</key", "</m:key")
+        )
+    ),
+    "no declaration": _body(lambda text: text.partition("\n")[2]),
+    "single quotes in the declaration": _body(lambda text: text.replace('"UTF-8"', "'UTF-8'")),
+    "standalone": _body(lambda text: text.replace("?>", ' standalone="yes"?>')),
+    "utf-8 with byte order mark": _body(lambda text: text, "utf-8-sig"),
+    "utf-16 with byte order mark": _body(_declared("UTF-16"), "utf-16"),
+    "utf-16 little endian without declaration": _body(lambda text: "\ufeff" + text.partition("\n")[2], "utf-16-le"),
+    "utf-16 big endian": _body(lambda text: "\ufeff" + _declared("UTF-16")(text), "utf-16-be"),
+    "iso-8859-1, declared": _body(_declared("ISO-8859-1"), "latin-1"),
+    "gb18030, declared, with Chinese in a comment": _body(
+        lambda text: _declared("GB18030")(text).replace("\n<Resp", "\n<!-- 广播 --><Resp"), "gb18030"
+    ),
+    "us-ascii, declared": _body(_declared("US-ASCII"), "ascii"),
+    "crlf line ends": _body(lambda text: text.replace("\n", "\r\n")),
+    "no final newline": _body(str.strip),
+    "comments everywhere but in text": _body(lambda text: text.replace("><", "><!-- c --><")),
+    "processing instructions": _body(lambda text: text.replace("<Response>", "<?x y?><Response>")),
+    "white space between elements": _body(lambda text: text.replace("><", ">\n\t<")),
+    "white space in base64": _body(_wrapped),
+    "base64 in CDATA": _body(lambda text: text.replace(MESSAGE, f"<![CDATA[{MESSAGE}]]>")),
+    "a character reference in base64": _body(lambda text: text.replace("AQAV", "&#65;QA&#x56;", 1)),
+    "white space around identifiers": _body(lambda text: text.replace("uHCd", " uHCd\n")),
+    "an extension before and after the LTKM": _body(_after_code),
+    "an extension under the root": _body(lambda text: text.replace("</mbms", '<x:y xmlns:x="urn:example:x"/></mbms')),
+    "version 0": _body(lambda text: text.replace("<bcast:LTKM>", '<bcast:LTKM version="0">')),
+    "version 00 within white space": _body(lambda text: text.replace("<bcast:LTKM>", '<bcast:LTKM version=" 00 ">')),
+    "version +0": _body(lambda text: text.replace("<bcast:LTKM>", '<bcast:LTKM version="+0">')),
+    "xsi:schemaLocation on the root": _body(
+        lambda text: text.replace(
+            "<mbmsMSKResponse ",
+            '<mbmsMSKResponse xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance" '
+            f'xsi:schemaLocation="{MSK_RESPONSE_NS} mskResponse.xsd" ',
+        )
+    ),
+    "xsi:type on the LTKM": _body(
+        lambda text: text.replace(
+            "<bcast:LTKM>",
+            '<bcast:LTKM xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance" xsi:type="bcast:LTKMType">',
+        )
+    ),
+    "> in an attribute value": _body(
+        lambda text: text.replace("<mbmsMSKResponse ", '<mbmsMSKResponse xmlns:x="urn:>" ')
+    ),
+    "media type in upper case with charset": _header(
+        "content-type", 'Application/MBMS-MSK-Response+XML; charset="UTF-8"; x=y'
+    ),
+    "media type with an empty parameter": _header("Content-Type", "application/mbms-msk-response+xml;"),
+    "another reason phrase": replace(DOWNLOAD, response=replace(DOWNLOAD.response, reason="Alles gut")),  # type: ignore[type-var]
+    "no reason phrase": replace(DOWNLOAD, response=replace(DOWNLOAD.response, reason="")),  # type: ignore[type-var]
+    "authentication-info in the trailer": _trailer(),
+    "gzip": _gzipped(),
+    "identity as content encoding": _header("Content-Encoding", "identity"),
+    "plain MBMS message": _many(bcast=False),
+    "streaming form": _many(streaming=True),
+    "validity of 4 octets": _many(seq_l=bytes.fromhex("d0000000"), seq_u=bytes.fromhex("d0015180")),
+    "a key of 256 bits": _many(msk=bytes(range(32))),
+    "a RAND of 32 octets": _many(rand=bytes(range(32))),
+    "counter 0": _many(counter=0),
+    "counter at its maximum": _many(counter=0xFFFFFFFF),
+    "CSB ID 0": _many(csb_id=0),
+    "a Key Domain ID that is no BCD": _many(key_domain=bytes.fromhex("ffffff")),
+    "a refused key beside a granted one": _refused_beside(),
+    "a request with attributes and comments": _request(REQUEST.replace("<MSK>", "<!-- c --><MSK>")),
+    "a request with Key Number 0": _request(REQUEST.replace("JMtEAA==", "JMsAAA==")),
+    "a request for two keys": _request(reference.request_document([b"\1\2\3\4", b"\1\2\3\5"]).decode()),
+    "a request that was not captured": replace(DOWNLOAD, request=replace(DOWNLOAD.request, body=None)),
+    "HTTP/2": replace(DOWNLOAD, request=replace(DOWNLOAD.request, http_version="HTTP/2.0")),
+    "a base URI before the path": replace(
+        DOWNLOAD, request=replace(DOWNLOAD.request, target="/bsm/keymanagement?x=1&requesttype=msk-request")
+    ),
+}
+
+
+@pytest.mark.parametrize("name", VARIANTS)
+def test_a_variant_that_is_right_is_not_flagged(name: str) -> None:
+    exchange = VARIANTS[name]
+    report = inspect(exchange, Context(Settings(debug=True)))
+    assert [finding.line for finding in report.findings] == []
+    assert exchange.document is not None
+    assert report.ltkms == 1, "the LTKM is found and looked at"
+
+
+def test_there_are_enough_variants() -> None:
+    assert len(VARIANTS) >= 40
