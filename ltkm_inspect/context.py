@@ -17,7 +17,7 @@ class Settings:
     expect: str = "auto"
     """`always`: every 200 OK item must carry an LTKM even if none in the document does."""
     profile: frozenset[str] = frozenset({"auto"})
-    """`usim` or `ruim` (identities), `bcast` or `mbms` (message); `auto`: (U)SIM, and BCAST where the message says so."""
+    """`usim` or `ruim` for identities, `bcast` or `mbms` for the message; `auto`: (U)SIM, and what the message is."""
     strict: bool = False
     """Ambiguities count as violations."""
     namespaces: frozenset[str] = frozenset({"1.0"})

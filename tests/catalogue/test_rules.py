@@ -41,7 +41,7 @@ def test_a_rule_cites_clauses_that_say_something(id: str) -> None:
 
 @pytest.mark.needs("shared")
 @pytest.mark.parametrize(
-    "clause", sorted({c for r in RULES.values() for c in r.clauses if c.quote}, key=lambda c: c.quote)
+    "clause", sorted({c for r in RULES.values() for c in r.clauses if c.quote}, key=lambda clause: clause.quote)
 )
 def test_a_quotation_stands_in_the_change_request_word_for_word(clause: Clause) -> None:
     assert clause.publication is CR

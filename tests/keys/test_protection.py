@@ -35,8 +35,8 @@ def test_message_a_is_built_octet_for_octet() -> None:
 
 
 def test_message_b_is_built_octet_for_octet() -> None:
-    limits = {"seq_l": bytes.fromhex("d0000000"), "seq_u": bytes.fromhex("d0015180")}
-    grant = replace(reference.SECOND, bcast=False, **limits)
+    seq_l, seq_u = bytes.fromhex("d0000000"), bytes.fromhex("d0015180")
+    grant = replace(reference.SECOND, bcast=False, seq_l=seq_l, seq_u=seq_u)
     assert base64.b64encode(reference.ltkm(grant).encode()).decode() == B
 
 
