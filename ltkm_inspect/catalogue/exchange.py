@@ -221,10 +221,10 @@ def change_media_type(exchange: Exchange, *, to: str = "application/xml") -> Exc
 @fault("wrap-multipart", on=Exchange, reference="download", trips={"media-type-wrong"}, leaves={"digest"})
 def wrap_multipart(exchange: Exchange, *, boundary: str = "ltkm") -> Exchange:
     """Send the document as one part of multipart/mixed: the change request's rejected option 2."""
-    assert exchange.content is not None
     assert exchange.response is not None
+    document = (exchange.content.octets if exchange.content else None) or b""
     part = f"--{boundary}\r\nContent-Type: {MSK_RESPONSE_TYPE}\r\n\r\n".encode()
-    body = part + (exchange.content.octets or b"") + f"\r\n--{boundary}--\r\n".encode()
+    body = part + document + f"\r\n--{boundary}--\r\n".encode()
     typed = _header(exchange, "Content-Type", f"multipart/mixed; boundary={boundary}")
     assert typed.response is not None
     return replace(typed, response=typed.response.with_content(body))

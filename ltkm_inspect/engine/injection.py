@@ -74,6 +74,8 @@ def _signed(exchange: Exchange, rspauth: str) -> Exchange:
 def _apply(exchange: Exchange, application: Application, context: Context) -> Exchange:
     fault, values = application.fault, application.values
     if fault.on is Exchange:
+        if exchange.response is None:
+            raise FaultError(f"fault {fault.id}: the exchange has no response to damage")
         changed = fault.apply(exchange, **values)
         assert isinstance(changed, Exchange)
         return changed
@@ -91,10 +93,13 @@ def _apply(exchange: Exchange, application: Application, context: Context) -> Ex
         content = document.xml.splice(splices)
         assert exchange.response is not None
         return replace(exchange, response=exchange.response.with_content(content))
+    except FaultError:
+        raise
     except ValueError as error:
-        if isinstance(error, FaultError):
-            raise
         raise FaultError(f"fault {fault.id}: {error}") from None
+    except (LookupError, AssertionError, StopIteration, RuntimeError):
+        # A fault reaches for what it damages without asking whether it is there: another fault may have taken it away.
+        raise FaultError(f"fault {fault.id}: the {fault.subject} has nothing of that kind to damage") from None
 
 
 def _first(on: type, document: Document) -> Any:

@@ -39,10 +39,13 @@ def test_a_rule_cites_clauses_that_say_something(id: str) -> None:
         assert clause.publication.key in PUBLICATIONS
 
 
+def _quoted() -> list[Clause]:
+    clauses = {clause for rule in RULES.values() for clause in rule.clauses if clause.quote}
+    return sorted(clauses, key=lambda clause: clause.quote)
+
+
 @pytest.mark.needs("shared")
-@pytest.mark.parametrize(
-    "clause", sorted({c for r in RULES.values() for c in r.clauses if c.quote}, key=lambda clause: clause.quote)
-)
+@pytest.mark.parametrize("clause", _quoted(), ids=str)
 def test_a_quotation_stands_in_the_change_request_word_for_word(clause: Clause) -> None:
     assert clause.publication is CR
     assert " ".join(clause.quote.split()) in " ".join(CHANGE_REQUEST.read_text("utf-8").split())
