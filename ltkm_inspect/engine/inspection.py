@@ -45,9 +45,12 @@ class _Site:
     path: str = ""
     element: Any = None
 
-    def place(self, path: str) -> Place:
+    def place(self, path: str, element: Any = None) -> Place:
         joined = ".".join(part for part in (self.path, path) if part)
-        return Place(self.item, self.ltkm.number if self.ltkm else None, joined)
+        if not isinstance(self.subject, Document):
+            return Place(self.item, self.ltkm.number if self.ltkm else None, joined)
+        item = None if element is None else self.subject.item_of(element)
+        return Place(None, None, joined or "document") if item is None else Place(item.number, None, joined)
 
 
 def inspect(exchange: Exchange, context: Context | None = None) -> Report:
@@ -164,7 +167,7 @@ def _finding(rule: Rule, problem: Problem, site: _Site, context: Context) -> Fin
         rule.id,
         rule.effective(problem, context.settings),
         rule.title,
-        site.place(problem.path),
+        site.place(problem.path, problem.element),
         problem.expected,
         problem.got,
         problem.hint,

@@ -165,6 +165,15 @@ class Document:
         return tuple(Item(self, number, parts) for number, parts in enumerate(self.structure.items, 1))
 
     @cached_property
+    def _by_element(self) -> dict[Any, "Item"]:
+        return {item.element: item for item in self.items}
+
+    def item_of(self, element: Any) -> "Item | None":
+        """Return the item that an element is, or is part of; None outside every item."""
+        above = (self._by_element.get(each) for each in (element, *element.iterancestors()))
+        return next((item for item in above if item is not None), None)
+
+    @cached_property
     def strays(self) -> tuple["Ltkm", ...]:
         """The LTKMs that stand outside every item."""
         return _ltkms(self, None, self.structure.outside)
