@@ -26,7 +26,7 @@ class Need:
     missing: Callable[[Any, Context], str | None] = field(compare=False)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Rule:
     """A checkable requirement: what it looks at, what it rests on, and the function that decides it."""
 

@@ -89,7 +89,8 @@ def encoding_mismatch(document: Document) -> Iterator[Problem]:
     Write UTF-8, declare UTF-8, and leave the charset parameter out or right.
     """
     if document.xml.encoding_problem is not None:
-        yield Problem("", "one encoding", document.xml.encoding_problem)
+        expected, _, got = document.xml.encoding_problem.partition(", got ")
+        yield Problem("", expected.removeprefix("expected "), got)
 
 
 @note(

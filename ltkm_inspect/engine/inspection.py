@@ -57,14 +57,14 @@ def inspect(exchange: Exchange, context: Context | None = None) -> Report:
     """Return what the selected rules say of an exchange; a rule that crashes becomes a finding."""
     context = context or Context()
     rules = plan(context.settings)
-    outcomes = {rule.id: _without_subject(rule) for chosen in rules.values() for rule in chosen}
+    outcomes = dict(_unanswered(context.settings))
     said: list[Finding] = []
     for site in _sites(exchange, rules):
         if isinstance(site, Finding):
             said.append(site)
             continue
         for rule in rules.get(type(site.subject), ()):
-            said.extend(_run(rule, site, exchange, context, outcomes))
+            _run(rule, site, context, outcomes, said)
     document = exchange.document
     return Report(
         exchange,
@@ -114,35 +114,39 @@ def _ltkm_sites(ltkm: Ltkm, item: int | None, rules: Mapping[type, tuple[Rule, .
             yield _Site(payload, item, ltkm, mikey.path_of(message, index))
 
 
-def _run(
-    rule: Rule, site: _Site, exchange: Exchange, context: Context, outcomes: dict[str, Outcome]
-) -> Iterator[Finding]:
+def _run(rule: Rule, site: _Site, context: Context, outcomes: dict[str, Outcome], said: list[Finding]) -> None:
+    """Run one rule on one subject: add its findings to what is said, and keep its answer."""
+    answer = _PASSED
     try:
         for need in rule.needs:
             reason = need.missing(site.subject, context)
             if reason is not None:
                 _answer(outcomes, rule, Outcome(Answer.NOT_APPLICABLE, reason))
                 return
-        answer = _PASSED
-        for said in rule.check(site.subject, context):
-            if isinstance(said, NotApplicable):
-                answer = Outcome(Answer.NOT_APPLICABLE, said.reason)
-                continue
-            answer = _BROKEN
-            yield _finding(rule, said, site, context)
+        for found in rule.check(site.subject, context):
+            if isinstance(found, NotApplicable):
+                answer = Outcome(Answer.NOT_APPLICABLE, found.reason)
+            else:
+                answer = _BROKEN
+                said.append(_finding(rule, found, site, context))
         _answer(outcomes, rule, answer)
     except Exception as error:  # law 1: no input makes a hook raise
         if context.settings.debug:
             raise
-        yield Finding(
-            RULE_CRASHED,
-            Level.WARNING,
-            OWN_FINDINGS[RULE_CRASHED],
-            site.place(""),
-            expected=f"an answer of {rule.id}",
-            got=type(error).__name__,
-            hint="please report this with the flow",
-        )
+        said.append(_crashed(rule, site, error))
+
+
+def _crashed(rule: Rule, site: _Site, error: Exception) -> Finding:
+    """Return the finding that a rule crashed; the text of the error may hold what must not be shown."""
+    return Finding(
+        RULE_CRASHED,
+        Level.WARNING,
+        OWN_FINDINGS[RULE_CRASHED],
+        site.place(""),
+        expected=f"an answer of {rule.id}",
+        got=type(error).__name__,
+        hint="please report this with the flow",
+    )
 
 
 _PASSED = Outcome(Answer.PASSED)
@@ -156,9 +160,11 @@ def _answer(outcomes: dict[str, Outcome], rule: Rule, answer: Outcome) -> None:
         outcomes[rule.id] = answer
 
 
-@lru_cache(maxsize=1024)
-def _without_subject(rule: Rule) -> Outcome:
-    return Outcome(Answer.NOT_APPLICABLE, f"the exchange has no {rule.subject}")
+@lru_cache(maxsize=16)
+def _unanswered(settings: Settings) -> Mapping[str, Outcome]:
+    """Return what each rule answers for an exchange in which it finds no subject."""
+    chosen = (rule for rules in plan(settings).values() for rule in rules)
+    return {rule.id: Outcome(Answer.NOT_APPLICABLE, f"the exchange has no {rule.subject}") for rule in chosen}
 
 
 def _finding(rule: Rule, problem: Problem, site: _Site, context: Context) -> Finding:
