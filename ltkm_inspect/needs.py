@@ -41,6 +41,12 @@ def _undecoded(message: Message, _: Context) -> str | None:
     return None if message.payloads else "the message has no payloads"
 
 
+def _other_method(message: Message, context: Context) -> str | None:
+    if message.header is not None and message.header.data_type != 0:
+        return "the message is not the first of the pre-shared key method, which is reported by itself"
+    return _undecoded(message, context)
+
+
 def _no_response(exchange: Exchange, _: Context) -> str | None:
     return None if exchange.response is not None else "no response was captured"
 
@@ -50,3 +56,4 @@ MSK_ROOT = Need("MSK response", "the root element is that of an MBMS MSK respons
 WELL_FORMED = Need("well-formed", "the document is well-formed XML", _malformed)
 WHOLE_MESSAGE = Need("whole message", "the message decodes to its end", _undecoded)
 RESPONSE = Need("response", "a response was captured", _no_response)
+PSK_MESSAGE = Need("LTKM message", "the message decodes and is one that delivers a key", _other_method)

@@ -1,6 +1,5 @@
 """Rules on the XML document of an MSK response, and the faults that break them."""
 
-from collections import defaultdict
 from collections.abc import Iterator
 
 from ltkm_inspect.document import (
@@ -12,7 +11,7 @@ from ltkm_inspect.document import (
     edit,
     split_name,
 )
-from ltkm_inspect.exchange import Document, Ltkm
+from ltkm_inspect.exchange import Document
 from ltkm_inspect.fault import fault
 from ltkm_inspect.finding import NotApplicable, Problem
 from ltkm_inspect.needs import HAS_LTKM, MSK_ROOT, WELL_FORMED
@@ -318,20 +317,27 @@ def ltkm_duplicated(document: Document) -> Iterator[Problem]:
 
     Build a message of its own for each requested key.
     """
-    seen: dict[bytes, Ltkm] = {}
-    found: dict[bytes, list[Ltkm]] = defaultdict(list)
-    for ltkm in document.ltkms:
-        if ltkm.octets and ltkm.item is not None:
-            first = seen.setdefault(ltkm.octets, ltkm)
-            if first.item is not ltkm.item:
-                found[ltkm.octets].append(ltkm)
-    for octets, copies in found.items():
-        first = seen[octets]
-        for copy in copies:
-            assert copy.item is not None
-            assert first.item is not None
-            got = f"item {copy.item.number} repeats the LTKM of item {first.item.number}"
-            yield Problem("", "a message of its own for each item", got, element=copy.element)
+    for copy, original in document.copies.items():
+        assert copy.item is not None
+        assert original.item is not None
+        got = f"the LTKM of item {original.item.number} in item {copy.item.number}"
+        yield Problem("", "a message of its own for each item", got, element=copy.element)
+
+
+@note("ltkm-unused", on=Document, cite=[BODY], needs=[MSK_ROOT, WELL_FORMED], covers=["CR-2a"])
+def ltkm_unused(document: Document) -> Iterator[Problem]:
+    """The response grants keys and carries no LTKM at all.
+
+    Either the keys are pushed over UDP, as plain MBMS does, or this BSM does not include LTKMs. Behind NAT such a push
+    does not arrive.
+
+    Nothing is wrong with the response. Where LTKMs are expected in it, say so with `ltkm_expect=always`.
+    """
+    granted = sum(item.outcome.is_success for item in document.items)
+    if granted and not document.ltkms:
+        yield Problem(
+            "", got=f"no LTKM for {granted} granted {'key' if granted == 1 else 'keys'}", hint="pushed over UDP?"
+        )
 
 
 @fault("cut-document", on=Document, reference="download", trips={"xml-malformed"})
@@ -444,9 +450,9 @@ def garble_msk_id(document: Document, *, text: str = "JMt!AA==") -> Iterator[Spl
     "copy-ltkm",
     on=Document,
     reference="several-keys",
-    trips={"ltkm-duplicated", "msk-id-mismatch"},
+    trips={"ltkm-duplicated"},
 )
 def copy_ltkm(document: Document) -> Iterator[Splice]:
-    """Write the LTKM of the first item into the second, too; it then names the key of the first."""
+    """Write the LTKM of the first item into the second, too."""
     first, second = document.items[0].ltkms[0], document.items[1].ltkms[0]
     yield edit.refilled(document.xml, second.element, first.parts.text)

@@ -10,7 +10,7 @@ from ltkm_inspect.exchange import Ltkm
 from ltkm_inspect.fault import fault
 from ltkm_inspect.finding import Level, NotApplicable, Problem
 from ltkm_inspect.mikey import GeneralExtension, Kemac, KeyId, KeyIds, Message
-from ltkm_inspect.needs import WHOLE_MESSAGE
+from ltkm_inspect.needs import PSK_MESSAGE
 from ltkm_inspect.rule import rule
 from ltkm_inspect.spec import CR, RFC4563, TS33246, Verb
 
@@ -36,6 +36,8 @@ def _pair(ltkm: Ltkm, kind: int) -> tuple[bytes, bytes] | str:
     """Return what the item and the message say of an identifier, or why the two cannot be compared."""
     if ltkm.item is None:
         return "the LTKM stands in no item"
+    if ltkm in ltkm.document.copies:
+        return "the LTKM repeats that of another item, which is reported by itself"
     found = ltkm.item.key_domain_id if kind == KEY_DOMAIN else ltkm.item.msk_id
     if found is None or found.octets is None or len(found.octets) != LENGTHS[kind]:
         return "the item has no such identifier of the right length"
@@ -124,7 +126,7 @@ def msk_id_current(ltkm: Ltkm, context: Context) -> Iterator[Problem | NotApplic
         yield _mismatch(ltkm, MSK, "MSKID", *pair, hint=hint, level=level)
 
 
-@rule("key-ids-missing", on=Message, cite=[CARRIED, KEY_ID_TYPES], needs=[WHOLE_MESSAGE], covers=["ID-01"])
+@rule("key-ids-missing", on=Message, cite=[CARRIED, KEY_ID_TYPES], needs=[PSK_MESSAGE], covers=["ID-01"])
 def key_ids_missing(message: Message) -> Iterator[Problem]:
     """The message has no Key ID information.
 
@@ -136,7 +138,7 @@ def key_ids_missing(message: Message) -> Iterator[Problem]:
         yield Problem("EXT", "one extension of type 3 (Key ID)", "none")
 
 
-@rule("key-ids-repeated", on=Message, cite=[CARRIED, KEY_ID_TYPES], needs=[WHOLE_MESSAGE], covers=["ID-01"])
+@rule("key-ids-repeated", on=Message, cite=[CARRIED, KEY_ID_TYPES], needs=[PSK_MESSAGE], covers=["ID-01"])
 def key_ids_repeated(message: Message) -> Iterator[Problem]:
     """The message has Key ID information more than once.
 
@@ -163,7 +165,7 @@ def _not_single(message: Message, kind: int, name: str) -> Iterator[Problem | No
         yield Problem("EXT.key_ids", expected, f"{len(values[0])} octets")
 
 
-@rule("key-domain-id-not-single", on=Message, cite=[CARRIED, KEY_ID_TYPES], needs=[WHOLE_MESSAGE], covers=["ID-02"])
+@rule("key-domain-id-not-single", on=Message, cite=[CARRIED, KEY_ID_TYPES], needs=[PSK_MESSAGE], covers=["ID-02"])
 def key_domain_id_not_single(message: Message) -> Iterator[Problem | NotApplicable]:
     """The Key ID information has not exactly one Key Domain ID of 3 octets.
 
@@ -174,7 +176,7 @@ def key_domain_id_not_single(message: Message) -> Iterator[Problem | NotApplicab
     yield from _not_single(message, KEY_DOMAIN, "Key Domain ID")
 
 
-@rule("msk-id-not-single", on=Message, cite=[CARRIED, KEY_ID_TYPES], needs=[WHOLE_MESSAGE], covers=["ID-03"])
+@rule("msk-id-not-single", on=Message, cite=[CARRIED, KEY_ID_TYPES], needs=[PSK_MESSAGE], covers=["ID-03"])
 def msk_id_not_single(message: Message) -> Iterator[Problem | NotApplicable]:
     """The Key ID information has not exactly one MSK ID of 4 octets.
 
@@ -189,7 +191,7 @@ def msk_id_not_single(message: Message) -> Iterator[Problem | NotApplicable]:
     "mtk-id-present",
     on=Message,
     cite=[TS33246["6.4.2"](says="an MTK ID stands in the messages that deliver MTKs")],
-    needs=[WHOLE_MESSAGE],
+    needs=[PSK_MESSAGE],
     covers=["ID-04"],
 )
 def mtk_id_present(message: Message) -> Iterator[Problem]:
@@ -208,7 +210,7 @@ def mtk_id_present(message: Message) -> Iterator[Problem]:
     "key-ids-disordered",
     on=Message,
     cite=[TS33246["6.4.2"](says="the Key Domain ID comes first, then the MSK ID", verb=Verb.SHOULD)],
-    needs=[WHOLE_MESSAGE],
+    needs=[PSK_MESSAGE],
     covers=["ID-05"],
 )
 def key_ids_disordered(message: Message) -> Iterator[Problem]:
@@ -232,7 +234,7 @@ def _msk_id_problem(message: Message, part: slice) -> bool:
     "key-group-zero",
     on=Message,
     cite=[TS33246["6.3.2.1"](says="the Key Group part of an MSK ID is not 0")],
-    needs=[WHOLE_MESSAGE],
+    needs=[PSK_MESSAGE],
     covers=["ID-07"],
 )
 def key_group_zero(message: Message) -> Iterator[Problem]:

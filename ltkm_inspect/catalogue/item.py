@@ -67,13 +67,13 @@ def ltkm_on_error_code(item: Item, context: Context) -> Iterator[Problem | NotAp
     Take the LTKM out, or correct the code. A code that is almost 200 OK makes this a warning, since the intention is
     plain; strict mode keeps it a violation.
     """
-    if item.outcome.is_success:
-        yield NotApplicable("the response code is 200 OK")
+    if item.outcome.is_success or item.code is None:
+        yield NotApplicable("the item has no response code" if item.code is None else "the response code is 200 OK")
         return
     lenient = item.outcome is Outcome.NEAR_MISS and not context.settings.strict
     for ltkm in item.ltkms:
         if ltkm.is_named and ltkm.parts.where != "in-code":
-            got = f"one beside {'no code' if item.code is None else item.code.strip()}"
+            got = f"one beside {item.code.strip()}"
             yield Problem("LTKM", "no LTKM", got, level=Level.WARNING if lenient else None, element=ltkm.element)
 
 

@@ -17,7 +17,7 @@ from ltkm_inspect.exchange import Ltkm
 from ltkm_inspect.fault import fault
 from ltkm_inspect.finding import Level, NotApplicable, Problem
 from ltkm_inspect.needs import MSK_ROOT
-from ltkm_inspect.rule import rule
+from ltkm_inspect.rule import note, rule
 from ltkm_inspect.spec import CR, OMNA, XSD, Verb
 
 ENCODED = CR["5.2.1.1"](
@@ -179,6 +179,24 @@ def ltkm_version_invalid(ltkm: Ltkm) -> Iterator[Problem]:
         hint = "0x is how the table prints the value, not how XML writes it" if hexadecimal else ""
         expected, _, got = problem.partition(", got ")
         yield Problem("@version", expected.removeprefix("expected "), got, hint)
+
+
+@note(
+    "ltkm-version-signed",
+    on=Ltkm,
+    cite=[XSD["3.3.24"](says="an unsignedByte may be written with a sign", verb=Verb.MAY)],
+    covers=["CR-1d"],
+)
+def ltkm_version_signed(ltkm: Ltkm) -> Iterator[Problem]:
+    """The version attribute is written with a sign.
+
+    It is legal, and unusual enough that a terminal's own number reader may stumble over it.
+
+    Write the digits alone.
+    """
+    text = (ltkm.element.get("version") or "").strip()
+    if text.startswith(("+", "-")) and unsigned_byte(text)[1] is None:
+        yield Problem("@version", "digits alone", text)
 
 
 @rule(

@@ -184,6 +184,18 @@ class Document:
         return (*self.strays, *(ltkm for item in self.items for ltkm in item.ltkms))
 
     @cached_property
+    def copies(self) -> dict["Ltkm", "Ltkm"]:
+        """The LTKMs that repeat, octet for octet, one of an earlier item, with the LTKM that they repeat."""
+        first: dict[bytes, Ltkm] = {}
+        found: dict[Ltkm, Ltkm] = {}
+        for ltkm in self.ltkms:
+            if ltkm.octets and ltkm.item is not None:
+                original = first.setdefault(ltkm.octets, ltkm)
+                if original.item is not ltkm.item:
+                    found[ltkm] = original
+        return found
+
+    @cached_property
     def has_ltkm(self) -> bool:
         """At least one LTKM is in the document by its exact name, a later release's namespace included."""
         return any(ltkm.is_named for ltkm in self.ltkms)
