@@ -3,7 +3,7 @@
 from base64 import b64encode
 from collections.abc import Iterable
 from dataclasses import dataclass
-from xml.sax.saxutils import escape, quoteattr
+from html import escape
 
 from .encoding import codec_of
 from .names import MSK_REQUEST_NS, MSK_RESPONSE_NS, ORDERQUERIES_NS
@@ -78,14 +78,19 @@ def render_response(items: Iterable[NewItem], style: Style = PLAIN) -> bytes:
     written = tuple(items)
     declared = ""
     if style.prefix and any(item.ltkms for item in written):
-        declared = f" xmlns:{style.prefix}={quoteattr(style.namespace)}"
+        declared = f" xmlns:{style.prefix}={_quoted(style.namespace)}"
     lines = [f'<mbmsMSKResponse xmlns="{MSK_RESPONSE_NS}"{declared}>']
     for item in written:
-        parts: list[_Node] = [_msk(item.pair), ("ResponseCode", escape(item.code))]
+        parts: list[_Node] = [_msk(item.pair), ("ResponseCode", escape(item.code, quote=False))]
         parts.extend(_ltkm(ltkm, style) for ltkm in item.ltkms)
         lines.extend(_lines(style, ("Response", parts), 1))
     lines.append("</mbmsMSKResponse>")
     return _document(lines, style)
+
+
+def _quoted(value: str) -> str:
+    """Return an attribute value with its quotation marks."""
+    return f'"{escape(value)}"'
 
 
 def render_ltkm(ltkm: NewLtkm, style: Style = PLAIN) -> str:
@@ -101,9 +106,9 @@ def _msk(pair: Pair) -> _Node:
 
 
 def _ltkm(ltkm: NewLtkm, style: Style) -> _Node:
-    name = f"{style.prefix}:LTKM" if style.prefix else f"LTKM xmlns={quoteattr(style.namespace)}"
+    name = f"{style.prefix}:LTKM" if style.prefix else f"LTKM xmlns={_quoted(style.namespace)}"
     if ltkm.version is not None:
-        name += f" version={quoteattr(ltkm.version)}"
+        name += f" version={_quoted(ltkm.version)}"
     text = _base64(ltkm.octets)
     if style.wrap > 0:
         text = style.newline.join(text[at : at + style.wrap] for at in range(0, len(text), style.wrap))
