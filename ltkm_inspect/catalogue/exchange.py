@@ -83,7 +83,8 @@ def media_type_wrong(exchange: Exchange) -> Iterator[Problem | NotApplicable]:
     if exchange.registers:
         yield NotApplicable("the request registers or deregisters")
         return
-    if not response.body or not (response.status == 200 or (document is not None and document.is_msk_response)):
+    answers = exchange.asks_for_msk and response.status == 200
+    if not response.body or not (answers or (document is not None and document.is_msk_response)):
         yield NotApplicable("the response carries no MSK response")
         return
     got = response.media_type.name

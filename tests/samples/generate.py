@@ -1,0 +1,98 @@
+"""Writes the sample flows and the generated pages, or checks that the committed ones are what would be written.
+
+python -m tests.samples.generate --check
+python -m tests.samples.generate --write
+"""
+
+import argparse
+import io
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+
+from mitmproxy import http
+from mitmproxy.io import FlowReader, FlowWriter
+
+from ltkm_inspect import explain
+from ltkm_inspect.proxy.flows import flow_of
+from tests.samples import change_request, expected, trial
+from tests.samples.lab import Sample
+from tests.samples.packed import StaleError, pack, packed
+
+ROOT = Path(__file__).resolve().parents[2]
+FOLDER = ROOT / "flows"
+COMMAND = "make generate"
+
+
+def samples(fixture: Callable[[str, bytes], bytes] = packed) -> dict[str, list[Sample]]:
+    """Return the samples of every file by its name; StaleError where a committed fixture does not fit."""
+    return {trial.FILE: trial.samples(fixture), change_request.FILE: change_request.samples()}
+
+
+def recording(samples: Iterable[Sample]) -> bytes:
+    """Return these samples as the octets of a flow file."""
+    buffer = io.BytesIO()
+    writer = FlowWriter(buffer)  # type: ignore[no-untyped-call]
+    for sample in samples:
+        writer.add(flow_of(sample.exchange))
+    return buffer.getvalue()
+
+
+def states(octets: bytes) -> list[dict[str, object]]:
+    """Return the state of every flow in a flow file, as this version of mitmproxy reads it."""
+    return [flow.get_state() for flow in FlowReader(io.BytesIO(octets)).stream() if isinstance(flow, http.HTTPFlow)]
+
+
+def generated(files: dict[str, list[Sample]]) -> dict[Path, bytes]:
+    """Return the octets of every generated file by its path."""
+    made = {ROOT / "ltkm_inspect/catalogue/README.md": explain.catalogue_page().encode()}
+    for file, recorded in files.items():
+        made[FOLDER / file] = recording(recorded)
+        made[(FOLDER / file).with_suffix(".txt")] = expected.text(file, recorded).encode()
+    made[FOLDER / "README.md"] = expected.index(files).encode()
+    return made
+
+
+def is_current(path: Path, octets: bytes) -> bool:
+    """Tell whether a file holds what is generated; of flow files the flows count, not the octets."""
+    if not path.is_file():
+        return False
+    committed = path.read_bytes()
+    if committed == octets:
+        return True
+    if path.suffix != ".flow":
+        return False
+    try:
+        return states(committed) == states(octets)
+    except Exception:  # damaged in whatever way: mitmproxy raises more than its own exceptions
+        return False
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line; 1 where --check finds something out of date."""
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.samples.generate", description=(__doc__ or "").split("\n")[0]
+    )
+    mode = parser.add_mutually_exclusive_group(required=True)
+    mode.add_argument("--check", action="store_true", help="compare with the files that are there")
+    mode.add_argument("--write", action="store_true", help="write what is missing or out of date")
+    write = parser.parse_args(arguments).write
+    try:
+        files = samples(pack if write else packed)
+    except StaleError as error:
+        print(f"{error}; to write it again: {COMMAND}", file=sys.stderr)
+        return 1
+    stale = {path: octets for path, octets in generated(files).items() if not is_current(path, octets)}
+    for path, octets in stale.items():
+        name = path.relative_to(ROOT).as_posix()
+        if write:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(octets)
+            print(f"written: {name}")
+        else:
+            print(f"out of date: {name}; to write it again: {COMMAND}", file=sys.stderr)
+    return 0 if write or not stale else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,80 @@
+"""The README shows what the program really prints, and documents the options that there really are."""
+
+import json
+import re
+from collections.abc import Iterator
+
+from click.testing import CliRunner
+
+from ltkm_inspect import cli
+from ltkm_inspect.options import DEFAULTS
+from tests.samples import expected, generate
+
+README = (generate.ROOT / "README.md").read_text("utf-8")
+
+
+def test_every_line_of_the_excerpt_is_printed_for_the_trial() -> None:
+    start = README.index("    [", README.index("make demo` shows"))
+    excerpt = README[start : README.index("\n\n", start)]
+    # a line that is broken for the reader goes on indented by eight; the time of day and mitmproxy's lines are not ours
+    lines = re.sub(r"\n {8}(?! )", " ", excerpt).splitlines()
+    ours = [line.partition("] ")[2] for line in lines if line.startswith("    [")]
+    printed = expected.without_comments((generate.FOLDER / "trial.txt").read_text("utf-8"))
+    assert len(ours) == 3
+    assert set(ours) <= set(printed)
+
+
+def test_every_option_has_its_row_with_its_default_and_no_other_has() -> None:
+    rows = dict(re.findall(r"^\| `ltkm_(\w+)` \| (.*?) \|", README, re.MULTILINE))
+    assert list(rows) == list(DEFAULTS)
+    for name, option in DEFAULTS.items():
+        shown = rows[name].rpartition("; ")[2]
+        default = option.default
+        if isinstance(default, bool):
+            assert shown == str(default).lower()
+        elif default:
+            assert shown.startswith(f"`{default if isinstance(default, str) else ','.join(default)}`")
+        else:
+            assert shown == "empty"
+
+
+def test_the_rule_shown_is_one_of_the_catalogue() -> None:
+    example = README[README.index("```python\n") + len("```python\n") :]
+    rule, fault = example[: example.index("```")].split("\n\n\n")
+    catalogue = (generate.ROOT / "ltkm_inspect/catalogue/item.py").read_text("utf-8")
+    assert rule.strip() in catalogue
+    assert fault.strip() in catalogue
+
+
+def test_every_command_is_listed() -> None:
+    listed = re.findall(r"^    ltkm-inspect (\w+)", README, re.MULTILINE)
+    assert sorted(listed) == sorted(cli.commands.commands)
+
+
+def test_every_exit_code_of_the_help_has_its_row() -> None:
+    help_text = " ".join(CliRunner().invoke(cli.commands, ["--help"]).stdout.split())
+    listed = help_text[help_text.index("Exit codes:") : help_text.index(" 1 beats")]
+    assert re.findall(r"^\| (\d+) \|", README, re.MULTILINE) == re.findall(r"(?:: |, )(\d+) ", listed)
+
+
+def test_every_field_of_the_json_output_is_named() -> None:
+    named = set(re.findall(r"`(\w+)`", README[README.index("### JSON Lines") :]))
+    flows = [str(generate.FOLDER / file) for file in ("trial.flow", "change-request.flow")]
+    printed = CliRunner().invoke(cli.commands, ["check", "--format", "jsonl", *flows]).stdout.splitlines()
+    printed += CliRunner().invoke(cli.commands, ["decode", "--format", "jsonl", "AQAF"]).stdout.splitlines()
+    assert len(printed) > 30
+    assert {name for line in printed for name in _names(json.loads(line))} <= named
+
+
+def _names(value: object) -> Iterator[str]:
+    """Yield the names of an object and of those in it, but for names that are data: fields of a payload, rule ids."""
+    if isinstance(value, dict):
+        for name, inner in value.items():
+            yield name
+            if name == "outcomes":
+                yield from (found for outcome in inner.values() for found in _names(outcome))
+            elif name != "fields":
+                yield from _names(inner)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from _names(inner)

@@ -1,0 +1,153 @@
+"""The sample flows are what the code generates, break what they say, and make mitmdump print what stands beside."""
+
+import io
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from mitmproxy.io import FlowReader
+
+from ltkm_inspect import digest
+from ltkm_inspect.context import Context, Settings
+from ltkm_inspect.engine import inspect
+from ltkm_inspect.exchange import Exchange
+from ltkm_inspect.keys.protection import authenticate
+from ltkm_inspect.mikey import Message, Timestamp
+from ltkm_inspect.proxy.flows import exchange_of, flow_of
+from ltkm_inspect.rule import RULES
+from tests.samples import expected, generate
+from tests.samples.lab import PORTS, Handset, Sample
+
+FILES = generate.samples()
+SAMPLES = [
+    pytest.param(sample, id=f"{file}-{number}") for file, all in FILES.items() for number, sample in enumerate(all, 1)
+]
+REQUIREMENTS = ["1a", "1b", "1c", "1d", "2a", "2b", "3", "4", "5a", "5b", "6", "7", "8a", "8b", "9"]
+"""Every requirement that comes straight from the change request."""
+
+OURS = re.compile(r"\[\d\d:\d\d:\d\d\.\d{3}\](?:\[[^\]]*:\d+\])? (?!Loading script )(.*)")
+
+
+@pytest.mark.parametrize("sample", SAMPLES)
+def test_a_sample_breaks_the_rules_it_names_and_no_others(sample: Sample) -> None:
+    found = inspect(sample.exchange, Context(Settings(debug=True))).rules if sample.exchange.is_msk else ()
+    assert set(found) == sample.breaks
+
+
+@pytest.mark.parametrize("requirement", REQUIREMENTS)
+def test_the_trial_breaks_every_requirement_of_the_change_request(requirement: str) -> None:
+    reference = f"CR-{requirement}"
+    broken = {rule for sample in FILES["trial.flow"] if sample.requirement == reference for rule in sample.breaks}
+    assert broken
+    assert all(reference in RULES[rule].covers for rule in broken)
+
+
+TERMINALS = {handset.terminal.address: handset.terminal for handset in map(Handset, PORTS)}
+
+
+def messages(exchange: Exchange) -> list[Message]:
+    """Return the LTKMs of a response that decode to their end."""
+    found = exchange.document.ltkms if exchange.document else ()
+    return [ltkm.message for ltkm in found if ltkm.message is not None and ltkm.message.problem is None]
+
+
+@pytest.mark.parametrize("sample", SAMPLES)
+def test_digests_and_message_authentication_codes_are_right(sample: Sample) -> None:
+    exchange = sample.exchange
+    terminal, credentials, response = TERMINALS[exchange.client], exchange.request.credentials, exchange.response
+    for message in messages(exchange):
+        assert authenticate(message, terminal.muk) == message
+    if credentials is None:
+        return
+    password = terminal.subscriber.password
+    assert password is not None
+    assert response is not None
+    right = digest.response(credentials, password, exchange.request.method, exchange.request.body or b"")
+    assert credentials.get("response") == right
+    if response.authentication_info is not None:
+        said = digest.parse_directives(response.authentication_info)
+        assert said.get("rspauth") == digest.rspauth(credentials, password, response.body or b"")
+
+
+@pytest.mark.parametrize("file", FILES)
+def test_the_counters_of_a_terminal_only_rise(file: str) -> None:
+    for address in TERMINALS:
+        exchanges = [sample.exchange for sample in FILES[file] if sample.exchange.client == address]
+        counters = [time.value for each in exchanges for found in messages(each) for time in found.of(Timestamp)]
+        assert counters == sorted(set(counters))
+        used = [found.get("nc") or "" for each in exchanges if (found := each.request.credentials)]
+        assert used == sorted(set(used))
+
+
+def test_the_trial_has_every_kind_of_traffic() -> None:
+    exchanges = [sample.exchange for sample in FILES["trial.flow"]]
+    responses = [exchange.response for exchange in exchanges if exchange.response is not None]
+    assert {response.status for response in responses} >= {200, 202, 401}
+    assert any(response.headers.get("Content-Encoding") == "gzip" for response in responses)
+    assert any(response.headers.get("Transfer-Encoding") == "chunked" for response in responses)
+    assert {"text/html", "image/png", "application/json"} <= {response.media_type.name for response in responses}
+    assert any(exchange.registers and not exchange.is_msk for exchange in exchanges)
+    assert len({exchange.client.partition(":")[0] for exchange in exchanges}) == 1
+    assert len({exchange.terminal for exchange in exchanges if exchange.request.credentials}) == 3
+
+
+@pytest.mark.parametrize("sample", SAMPLES)
+def test_a_sample_is_the_same_exchange_after_it_was_recorded(sample: Sample) -> None:
+    assert exchange_of(flow_of(sample.exchange)).request == sample.exchange.request
+    assert exchange_of(flow_of(sample.exchange)).response == sample.exchange.response
+
+
+@pytest.mark.parametrize("file", FILES)
+def test_a_committed_recording_holds_the_flows_that_are_generated(file: str) -> None:
+    committed = generate.states((generate.FOLDER / file).read_bytes())
+    assert committed == generate.states(generate.recording(FILES[file]))
+
+
+@pytest.mark.parametrize("file", FILES)
+def test_a_recorded_flow_has_no_mark_or_comment(file: str) -> None:
+    with (generate.FOLDER / file).open("rb") as octets:
+        for flow in FlowReader(octets).stream():
+            assert (flow.marked, flow.comment, flow.metadata) == ("", "", {})
+
+
+@pytest.mark.parametrize("file", FILES)
+def test_mitmdump_prints_the_text_beside_the_recording(file: str, tmp_path: Path) -> None:
+    program = Path(sys.executable).with_name("mitmdump")
+    command = [str(program), "-nr", f"flows/{file}", "-s", "addons/ltkm.py", "--set", f"confdir={tmp_path}"]
+    run = subprocess.run(command, cwd=generate.ROOT, capture_output=True, text=True, timeout=60)
+    assert run.returncode == 0, run.stdout + run.stderr
+    ours = [match[1] for line in run.stdout.splitlines() if (match := OURS.fullmatch(line))]
+    text = (generate.FOLDER / file).with_suffix(".txt").read_text("utf-8")
+    assert ours == expected.without_comments(text)
+
+
+def test_generating_twice_gives_the_same_octets() -> None:
+    first, second = generate.generated(FILES), generate.generated(generate.samples())
+    assert first == second
+
+
+def test_a_changed_flow_is_out_of_date_and_another_way_to_write_it_is_not(tmp_path: Path) -> None:
+    octets = generate.recording(FILES["change-request.flow"])
+    path = tmp_path / "x.flow"
+    path.write_bytes(octets)
+    assert generate.is_current(path, octets)
+    flows = list(FlowReader(io.BytesIO(octets)).stream())
+    reordered = generate.recording(reversed(FILES["change-request.flow"]))
+    assert len(flows) == 2
+    assert not generate.is_current(path, reordered)
+    assert not generate.is_current(path.with_suffix(".txt"), octets)
+    path.write_bytes(octets[:-9])
+    assert not generate.is_current(path, octets)
+
+
+def test_the_check_names_the_command_that_mends(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(generate, "ROOT", tmp_path)
+    monkeypatch.setattr(generate, "FOLDER", tmp_path / "flows")
+    assert generate.main(["--check"]) == 1
+    assert "make generate" in capsys.readouterr().err
+    assert generate.main(["--write"]) == 0
+    assert generate.main(["--check"]) == 0
