@@ -66,8 +66,24 @@ class MediaType:
         return cls(name.strip().lower(), charset[1] if charset else None)
 
 
+class _Message:
+    """What a request and a response have in common."""
+
+    headers: Headers
+    body: bytes | None
+
+    @cached_property
+    def media_type(self) -> MediaType:
+        """What Content-Type says."""
+        return MediaType.of(self.headers.get("Content-Type"))
+
+    def decoded(self, limit: int | None = None) -> Decoded:
+        """Return the body without its content coding, at most `limit` octets of it."""
+        return coding.decode(self.body or b"", self.headers.get("Content-Encoding"), limit)
+
+
 @dataclass(frozen=True)
-class Request:
+class Request(_Message):
     """The request of an exchange."""
 
     method: str
@@ -81,11 +97,6 @@ class Request:
     body: bytes | None = None
     """As sent, without transfer coding; None where it was not captured."""
     trailers: Headers = Headers()
-
-    @cached_property
-    def media_type(self) -> MediaType:
-        """What Content-Type says."""
-        return MediaType.of(self.headers.get("Content-Type"))
 
     @cached_property
     def request_types(self) -> tuple[str, ...]:
@@ -102,10 +113,6 @@ class Request:
         """The directives of `Authorization: Digest`, or None."""
         return digest.parse_credentials(self.headers.get("Authorization"))
 
-    def decoded(self, limit: int | None = None) -> Decoded:
-        """Return the body without its content coding, at most `limit` octets of it."""
-        return coding.decode(self.body or b"", self.headers.get("Content-Encoding"), limit)
-
     @property
     def url(self) -> str:
         """Scheme, host, port where it is not the scheme's own, and target."""
@@ -116,7 +123,7 @@ class Request:
 
 
 @dataclass(frozen=True)
-class Response:
+class Response(_Message):
     """The response of an exchange."""
 
     status: int
@@ -128,19 +135,10 @@ class Response:
     trailers: Headers = Headers()
 
     @cached_property
-    def media_type(self) -> MediaType:
-        """What Content-Type says."""
-        return MediaType.of(self.headers.get("Content-Type"))
-
-    @cached_property
     def authentication_info(self) -> str | None:
         """The value of Authentication-Info, from the header or else the trailer; None where there is none."""
         value = self.headers.get("Authentication-Info")
         return value if value is not None else self.trailers.get("Authentication-Info")
-
-    def decoded(self, limit: int | None = None) -> Decoded:
-        """Return the body without its content coding, at most `limit` octets of it."""
-        return coding.decode(self.body or b"", self.headers.get("Content-Encoding"), limit)
 
     def with_content(self, content: bytes) -> "Response":
         """Return the response with that content, coded as its Content-Encoding says, and the length that fits it.
