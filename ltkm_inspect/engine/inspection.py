@@ -42,8 +42,16 @@ class _Site:
     subject: Any
     item: int | None = None
     ltkm: Ltkm | None = None
-    path: str = ""
+    payload: int | None = None
+    """Index of the payload that the subject is."""
     element: Any = None
+
+    @property
+    def path(self) -> str:
+        """The field path of the payload that the subject is, worked out when something is wrong with it."""
+        if self.payload is None or self.ltkm is None or self.ltkm.message is None:
+            return ""
+        return mikey.path_of(self.ltkm.message, self.payload)
 
     def place(self, path: str, element: Any = None) -> Place:
         joined = ".".join(part for part in (self.path, path) if part)
@@ -111,7 +119,7 @@ def _ltkm_sites(ltkm: Ltkm, item: int | None, rules: Mapping[type, tuple[Rule, .
     yield _Site(message, item, ltkm)
     for index, payload in enumerate(message.payloads):
         if type(payload) in rules:
-            yield _Site(payload, item, ltkm, mikey.path_of(message, index))
+            yield _Site(payload, item, ltkm, index)
 
 
 def _run(rule: Rule, site: _Site, context: Context, outcomes: dict[str, Outcome], said: list[Finding]) -> None:
