@@ -123,8 +123,8 @@ def body_undecodable(exchange: Exchange) -> Iterator[Problem | NotApplicable]:
         yield NotApplicable("the response has no body")
     elif content.problem is not None and not content.truncated:
         assert exchange.response is not None
-        coding = exchange.response.headers.get("Content-Encoding") or ""
-        yield Problem("response.body", expected=f"a body coded as {coding}", got=content.problem)
+        expected, _, got = content.problem.partition(", got ")
+        yield Problem("response.body", expected.removeprefix("expected "), got)
 
 
 @rule(

@@ -16,7 +16,7 @@ RULE_CRASHED = "rule-crashed"
 NOT_CHECKED_IN_FULL = "not-checked-in-full"
 OWN_FINDINGS = {
     RULE_CRASHED: "A rule could not be run on this exchange.",
-    NOT_CHECKED_IN_FULL: "The response is larger than the limit, so that not all of it was checked.",
+    NOT_CHECKED_IN_FULL: "Not all of the exchange was checked: it is larger than the limit, or was not captured.",
 }
 """Warnings that the engine itself makes, outside the catalogue, with their titles."""
 
@@ -88,6 +88,11 @@ def _sites(exchange: Exchange, rules: Mapping[type, tuple[Rule, ...]]) -> Iterat
     """Walk an exchange from the outside in: exchange, document, then each item with its LTKMs."""
     yield _Site(exchange)
     limits = exchange.limits
+    if exchange.response is None:
+        yield _not_in_full("a response", exchange.error or "none", "nothing came that could be checked", Level.NOTE)
+    elif exchange.response.body is None:
+        hint = "streamed past, or the connection ended: nothing of the document was checked"
+        yield _not_in_full("the body of the response", exchange.error or "none", hint)
     for side, body in (("request", exchange.asked), ("response", exchange.content)):
         if body is not None and body.truncated:
             yield _not_in_full(f"at most {limits.octets} octets of {side} body", "more")
@@ -210,13 +215,9 @@ def _locate(problem: Problem, site: _Site) -> tuple[Span | None, str]:
     return (Span(place.octets.start, place.octets.end), "body") if place is not None else (None, "")
 
 
-def _not_in_full(expected: str, got: str) -> Finding:
-    return Finding(
-        NOT_CHECKED_IN_FULL,
-        Level.WARNING,
-        OWN_FINDINGS[NOT_CHECKED_IN_FULL],
-        Place(),
-        expected,
-        got,
-        "raise ltkm_limit, or check the saved flow from the command line, which has no limit",
-    )
+LARGER = "raise ltkm_limit, or check the saved flow from the command line, which has no limit"
+
+
+def _not_in_full(expected: str, got: str, hint: str = LARGER, level: Level = Level.WARNING) -> Finding:
+    title = OWN_FINDINGS[NOT_CHECKED_IN_FULL]
+    return Finding(NOT_CHECKED_IN_FULL, level, title, Place(), expected, got, hint)

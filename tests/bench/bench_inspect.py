@@ -31,7 +31,8 @@ def fresh(exchange: Exchange) -> Exchange:
 def many(items: int) -> Exchange:
     """Return an exchange with that many items, each with an LTKM of its own."""
     grants = [
-        replace(reference.FIRST, msk_id=b"\x24\xcb" + (n + 1).to_bytes(2), counter=n + 1, csb_id=n) for n in range(items)
+        replace(reference.FIRST, msk_id=b"\x24\xcb" + (n + 1).to_bytes(2), counter=n + 1, csb_id=n)
+        for n in range(items)
     ]
     answered = [(grant, "200 OK", reference.ltkm(grant)) for grant in grants]
     return reference.exchange([grant.msk_id for grant in grants], answered)

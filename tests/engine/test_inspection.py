@@ -184,3 +184,15 @@ def test_a_fault_that_is_asked_for_wrongly_is_one_clear_line(text: str, said: st
     with pytest.raises(FaultError, match=said) as raised:
         parse_application(text)
     assert "\n" not in str(raised.value)
+
+
+def test_a_response_whose_body_was_not_captured_is_no_clean_one() -> None:
+    assert DOWNLOAD.response is not None
+    streamed = replace(DOWNLOAD, response=replace(DOWNLOAD.response, body=None))
+    assert list(inspect(streamed).rules) == ["not-checked-in-full"]
+
+
+def test_an_exchange_without_response_is_noted() -> None:
+    report = inspect(replace(DOWNLOAD, response=None, error="connection closed"))
+    assert (list(report.rules), [note.rule for note in report.notes]) == ([], ["not-checked-in-full"])
+    assert "connection closed" in report.notes[0].line

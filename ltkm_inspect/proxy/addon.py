@@ -1,0 +1,197 @@
+"""The addon that `mitmdump -s` runs: every MSK exchange is inspected, told about in the log and marked."""
+
+import logging
+from collections.abc import Callable, Iterable, Sequence
+from functools import wraps
+from typing import Any, cast
+from weakref import WeakKeyDictionary
+
+from mitmproxy import contentviews, ctx, exceptions, http, types
+from mitmproxy.addonmanager import Loader
+from mitmproxy.flow import Flow
+from mitmproxy.hooks import UpdateHook
+
+from ltkm_inspect import __version__
+from ltkm_inspect.engine import inspect, plan
+from ltkm_inspect.finding import Level, Report, shorten
+from ltkm_inspect.options import OptionError
+from ltkm_inspect.proxy import configuration
+from ltkm_inspect.proxy.configuration import Configuration
+from ltkm_inspect.proxy.exit_status import ExitStatus
+from ltkm_inspect.proxy.files import ReportFiles
+from ltkm_inspect.proxy.flows import exchange_of, is_foreign
+from ltkm_inspect.proxy.marking import mark
+from ltkm_inspect.proxy.view import LtkmView
+from ltkm_inspect.report import jsonl, text
+from ltkm_inspect.report.summary import Summary
+
+logger = logging.getLogger(__name__)
+
+
+def _guarded[**P](hook: Callable[P, None]) -> Callable[P, None]:
+    """Make a hook that cannot raise: the traffic comes first, so a mistake of ours is one line of warning."""
+
+    @wraps(hook)
+    def guarded(*args: P.args, **kwargs: P.kwargs) -> None:
+        try:
+            hook(*args, **kwargs)
+        except Exception as error:
+            logger.warning("ltkm: %s failed: %s: %s", hook.__name__, type(error).__name__, shorten(str(error)))
+
+    return guarded
+
+
+class LtkmInspect:
+    """Inspects MSK exchanges, whether they are live, loaded or replayed; it never changes what is forwarded."""
+
+    name = "ltkm"
+
+    def __init__(self) -> None:
+        self.configuration = Configuration()
+        self.summary = Summary()
+        self._files = ReportFiles()
+        self._started = False
+        # The response that was counted for a flow: a flow with an error beside its response fires a second hook.
+        self._counted: WeakKeyDictionary[Flow, http.Response | None] = WeakKeyDictionary()
+
+    @property
+    def fail_on(self) -> Level | None:
+        """The level from which findings fail the run; None for never."""
+        return self.configuration.fail_on
+
+    def load(self, loader: Loader) -> None:
+        """Offer options, commands and the content view."""
+        self._started = False
+        configuration.offer(loader)
+        loader.add_command("ltkm.check", self.check)
+        loader.add_command("ltkm.findings", self.findings)
+        contentviews.add(LtkmView(lambda: self.configuration))
+        for line in configuration.take_deferred(ctx.options):
+            logger.error(line)
+
+    def configure(self, updated: set[str]) -> None:
+        """Take the options over; raises OptionsError while running, and logs an error, which ends it, at the start."""
+        if not any(name in configuration.NAMES for name in updated):
+            return
+        wrong = configuration.unknown(ctx.options) if not self._started else []
+        try:
+            wanted = configuration.read(ctx.options)
+            self._files.use(wanted.reports)
+        except OptionError as error:
+            wrong.append(configuration.PREFIX + str(error))
+        else:
+            self.configuration = wanted
+        if wrong and self._started:
+            raise exceptions.OptionsError(wrong[0])  # type: ignore[no-untyped-call]
+        for line in wrong:
+            logger.error(line)
+        if not self._started and not wrong:
+            self._start()
+
+    def running(self) -> None:
+        """Take the last place in the chain of mitmdump, for the exit status."""
+        chain: Any = ctx.master.addons  # mitmproxy gives it no types
+        if chain.get("dumper") is not None and chain.get(ExitStatus.name) is None:
+            chain.add(ExitStatus(self))
+
+    @_guarded
+    def response(self, flow: http.HTTPFlow) -> None:
+        """Inspect an exchange that ended with a response."""
+        self._counted[flow] = flow.response
+        self._handle(flow)
+
+    @_guarded
+    def error(self, flow: http.HTTPFlow) -> None:
+        """Inspect an exchange that ended in an error, unless its response was inspected already."""
+        if flow.response is None or self._counted.get(flow) is not flow.response:
+            self._handle(flow)
+
+    @_guarded
+    def done(self) -> None:
+        """Tell the summary of the run and close the report files."""
+        if not self._started:
+            return
+        self._started = False
+        for line in self.summary.lines():
+            logger.info("%s", line)
+        self._report(jsonl.summary_line(self.summary))
+        self._files.close()
+
+    def check(self, flows: Sequence[Flow]) -> None:
+        """Check flows again, or for the first time where they were loaded without being processed."""
+        reports = [(flow, report) for flow in flows if (report := self._inspect(flow)) is not None]
+        for flow, report in reports:
+            mark(flow, report)
+            _log(report)
+        logger.info("ltkm: %s of %d flows checked", text.count(len(reports), "MSK exchange"), len(flows))
+        ctx.master.addons.trigger(UpdateHook([flow for flow, _ in reports]))
+
+    def findings(self, flows: Sequence[Flow]) -> types.Data:
+        """Show the findings and notes of flows as a table."""
+        rows = [["flow", "rule", "place", "what"]]  # few columns: the console makes them all equally wide
+        for flow in flows:
+            report = self._inspect(flow)
+            if report is None:
+                continue
+            asked = shorten(report.exchange.request.url.partition("?")[0])
+            for finding in (*report.findings, *report.notes):
+                rows.append([asked, f"{finding.level.word} {finding.rule}", str(finding.place), finding.text])
+        return cast(types.Data, rows)
+
+    def _start(self) -> None:
+        self._started = True
+        active = sum(map(len, plan(self.configuration.context.settings).values()))
+        to = f", report to {', '.join(self._files.names)}" if self._files.names else ""
+        logger.info("ltkm-inspect %s, %s active%s", __version__, text.count(active, "rule"), to)
+        if configuration.forgets_host(ctx.options):
+            logger.warning(
+                "ltkm: in reverse mode Host becomes the address of the upstream and is not checked; "
+                "--set keep_host_header=true leaves it as the terminal sent it"
+            )
+
+    def _handle(self, flow: http.HTTPFlow) -> None:
+        if is_foreign(flow):
+            self.summary.other()
+            return
+        report = self._inspect(flow)
+        if report is None:
+            self.summary.other()
+            return
+        self.summary.add(report)
+        mark(flow, report)
+        _log(report)
+        self._report(jsonl.exchange_line(report))
+
+    def _inspect(self, flow: Flow) -> Report | None:
+        """Return the report of a flow, None for one that is not MSK."""
+        if not isinstance(flow, http.HTTPFlow) or is_foreign(flow):
+            return None
+        exchange = exchange_of(flow, self.configuration.limits, host_rewritten=_host_rewritten(flow))
+        return inspect(exchange, self.configuration.context) if exchange.is_msk else None
+
+    def _report(self, line: str) -> None:
+        for failure in self._files.write(line):
+            logger.warning("ltkm: %s", failure)
+
+
+def _log(report: Report) -> None:
+    level = logging.INFO if report.worst is Level.OFF else logging.WARNING
+    for line in text.lines(report):
+        logger.log(level, "%s", line)
+    exchange = report.exchange
+    if exchange.response is not None and exchange.response.body is None and exchange.error is None:
+        logger.warning(
+            "ltkm: the body of %s was streamed past, so it was not checked; raise stream_large_bodies, "
+            "or keep such bodies with --set store_streamed_bodies=true",
+            text.asked(exchange),
+        )
+
+
+def _host_rewritten(flow: http.HTTPFlow) -> bool | None:
+    """Tell what the options say of Host in a flow: replaced, left alone, or None where the flow itself must tell."""
+    if flow.live:
+        return False if configuration.keeps_host(ctx.options) else None
+    return True if configuration.loads_with_upstream(ctx.options) else None
+
+
+addons: Iterable[Any] = [LtkmInspect()]

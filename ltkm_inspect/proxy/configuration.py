@@ -1,0 +1,104 @@
+"""The options of the addon: offered to mitmproxy, taken back from it, and refused in one line where they are wrong."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from mitmproxy import exceptions
+from mitmproxy.addonmanager import Loader
+from mitmproxy.optmanager import OptManager
+
+from ltkm_inspect.context import Context
+from ltkm_inspect.exchange import Limits
+from ltkm_inspect.finding import Level
+from ltkm_inspect.options import DEFAULTS, did_you_mean, parse_fail_on, parse_limit, parse_report, settings
+from ltkm_inspect.wire import printable
+
+PREFIX = "ltkm_"
+NAMES = frozenset(PREFIX + name for name in DEFAULTS)
+"""The options as typed after `--set`."""
+_TYPES: dict[str, Any] = {"word": str, "flag": bool, "list": Sequence[str]}
+
+
+@dataclass(frozen=True, slots=True)
+class Configuration:
+    """What the options ask for."""
+
+    context: Context = field(default_factory=Context)
+    limits: Limits = field(default_factory=lambda: parse_limit(str(DEFAULTS["limit"].default)))
+    fail_on: Level | None = None
+    """The level from which findings give mitmdump an exit status of 3; None for never."""
+    reports: tuple[Path, ...] = ()
+    """Where the JSON Lines go; strftime codes not yet filled in."""
+
+
+def offer(loader: Loader) -> None:
+    """Add every option of the table to mitmproxy."""
+    for name, option in DEFAULTS.items():
+        default = list(option.default) if isinstance(option.default, tuple) else option.default
+        loader.add_option(PREFIX + name, _TYPES[option.kind], default, f"{option.help} ({option.metavar})")
+
+
+def take_deferred(options: OptManager) -> list[str]:
+    """Give our options the values typed before they were known; return a line for each that is not to be had.
+
+    mitmproxy converts such values while it registers the script, where a mistake would make it drop the addon without
+    a word. A value that fails is forgotten, so that the addon lives to tell.
+    """
+    waiting = {name: options.deferred.pop(name) for name in [*options.deferred] if name in NAMES}
+    wrong = []
+    for name, value in waiting.items():
+        options.deferred[name] = value
+        try:
+            options.process_deferred()
+        except (exceptions.OptionsError, TypeError) as error:
+            del options.deferred[name]
+            text = printable(str(error))
+            wrong.append(text if name in text else f"{name}: {text}")
+    return wrong
+
+
+def unknown(options: OptManager) -> list[str]:
+    """Return a line for each option that was typed as one of ours and is none."""
+    names = sorted(name for name in options.deferred if name.startswith(PREFIX))
+    return [f"unknown option {printable(name)}{did_you_mean(name, NAMES)}" for name in names]
+
+
+def read(options: OptManager) -> Configuration:
+    """Return what the options ask for; OptionError where one cannot mean anything as written."""
+    return Configuration(
+        Context(
+            settings(
+                expect=options.ltkm_expect,
+                profile=options.ltkm_profile,
+                strict=options.ltkm_strict,
+                namespaces=options.ltkm_namespaces,
+                select=options.ltkm_select,
+                ignore=options.ltkm_ignore,
+                severity=options.ltkm_severity,
+            )
+        ),
+        parse_limit(options.ltkm_limit),
+        parse_fail_on(options.ltkm_fail_on),
+        tuple(dict.fromkeys(map(parse_report, options.ltkm_report))),
+    )
+
+
+def forgets_host(options: OptManager) -> bool:
+    """Tell whether a reverse proxy of this run replaces Host by its own upstream, so that nobody can check it."""
+    return bool(options.server) and not keeps_host(options) and any(map(_is_reverse, options.mode))
+
+
+def keeps_host(options: OptManager) -> bool:
+    """Tell whether a reverse proxy of this run leaves Host as the client sent it."""
+    return "keep_host_header" in options and bool(options.keep_host_header)  # known where there is a proxy at all
+
+
+def loads_with_upstream(options: OptManager) -> bool:
+    """Tell whether mitmproxy puts its upstream into the flows that it loads."""
+    return len(options.mode) == 1 and _is_reverse(options.mode[0])
+
+
+def _is_reverse(mode: str) -> bool:
+    return mode.startswith("reverse:")

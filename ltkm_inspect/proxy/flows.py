@@ -1,0 +1,171 @@
+"""Flows of mitmproxy to exchanges and back, and the quick look that leaves foreign traffic alone."""
+
+import hashlib
+import re
+import uuid
+
+from mitmproxy import connection, flow, http
+from mitmproxy.net.http import url
+from mitmproxy.proxy.mode_specs import ProxyMode, ReverseMode
+from mitmproxy.utils import human
+
+from ltkm_inspect.exchange import Exchange, Headers, Limits, Request, Response
+
+_FLOW_ID = re.compile(r"[0-9a-f-]+")  # what mitmweb accepts in the path of a flow
+_NAMESPACE = uuid.UUID("d2c1a4f0-5d0b-5e52-9f6b-3a1c5f6e7d80")
+_ADDRESS = re.compile(r"\[?([^\[\]]*)\]?:(\d{1,5})")
+# `requesttype`, any letter of it percent-encoded (a-z are %61 to %7a): broader than what Exchange.is_msk looks for.
+_REQUEST_TYPE = re.compile(rb"requesttype|%[67]").search
+_CONTENT_TYPE = b"content-type"
+_MEDIA_TYPES = b"mbms-msk"
+
+
+def is_foreign(flow: http.HTTPFlow) -> bool:
+    """Tell from header fields and path alone that a flow is no MSK exchange; False means that it may be one.
+
+    What it lets through is decided by `Exchange.is_msk`; it costs a few microseconds and looks at no body.
+    """
+    if _REQUEST_TYPE(flow.request.data.path) is not None:
+        return False
+    response = flow.response
+    if response is not None:
+        for name, value in response.data.headers.fields:
+            if len(name) == 12 and name.lower() == _CONTENT_TYPE and _MEDIA_TYPES in value.lower():
+                return False
+    for name, value in flow.request.data.headers.fields:
+        if len(name) == 12 and name.lower() == _CONTENT_TYPE and _MEDIA_TYPES in value.lower():
+            return False
+    return True
+
+
+def exchange_of(
+    flow: http.HTTPFlow, limits: Limits | None = None, *, host_rewritten: bool | None = None, raw: bool = True
+) -> Exchange:
+    """Return a flow as an exchange; it keeps no reference to the flow, but shares its octets.
+
+    `host_rewritten` says whether the proxy is known to have replaced Host, else the flow itself must tell; `raw=False`
+    says that the flow was read from a HAR, which keeps no octets as sent.
+    """
+    request = flow.request
+    response = flow.response
+    if not raw and response is not None and not response.status_code:
+        response = None  # how a HAR says that none came
+    client, server = flow.client_conn, flow.server_conn
+    ended = response.timestamp_end if response is not None else None
+    return Exchange(
+        Request(
+            request.method,
+            request.scheme,
+            request.pretty_host,
+            request.port,
+            request.path,
+            request.http_version,
+            Headers(request.headers.fields),
+            request.raw_content,
+            _trailers(request),
+        ),
+        None
+        if response is None
+        else Response(
+            response.status_code,
+            response.reason,
+            response.http_version,
+            Headers(response.headers.fields),
+            response.raw_content,
+            _trailers(response),
+        ),
+        flow.id,
+        flow.error.msg if flow.error is not None else None,
+        _address(client.peername),
+        _address(server.peername or server.address),
+        client.id,
+        request.timestamp_start,
+        ended if ended is not None or flow.error is None else flow.error.timestamp,
+        _has_upstream_host(flow) if host_rewritten is None else host_rewritten,
+        raw,
+        limits if limits is not None else Limits(),
+    )
+
+
+def flow_of(exchange: Exchange) -> http.HTTPFlow:
+    """Return an exchange as a flow that was recorded; ids and times come from the exchange, none from the clock."""
+    asked, answered = exchange.request, exchange.response
+    started = exchange.started or 0.0
+    ended = started if exchange.ended is None else exchange.ended
+    client = connection.Client(
+        id=exchange.connection or _id("connection", exchange.client),
+        peername=_parse(exchange.client) or ("", 0),
+        sockname=("", 0),
+        timestamp_start=started,
+    )
+    if exchange.host_rewritten:
+        client.proxy_mode = ProxyMode.parse(f"reverse:{asked.scheme}://{url.hostport('', asked.host, asked.port)}")
+    server = connection.Server(
+        id=_id("server", client.id, exchange.server),
+        address=(asked.host, asked.port),
+        peername=_parse(exchange.server),
+        timestamp_start=started,
+    )
+    result = http.HTTPFlow(client, server)
+    result.id = exchange.id if _FLOW_ID.fullmatch(exchange.id) else _flow_id(exchange)
+    result.timestamp_created = started
+    result.request = http.Request(
+        asked.host,
+        asked.port,
+        asked.method.encode("utf-8", "surrogateescape"),
+        asked.scheme.encode(),
+        b"",
+        asked.target.encode("utf-8", "surrogateescape"),
+        asked.http_version.encode(),
+        http.Headers(asked.headers.fields),
+        asked.body,
+        http.Headers(asked.trailers.fields) if asked.trailers.fields else None,
+        started,
+        started,
+    )
+    if answered is not None:
+        result.response = http.Response(
+            answered.http_version.encode(),
+            answered.status,
+            answered.reason.encode("iso-8859-1", "replace"),
+            http.Headers(answered.headers.fields),
+            answered.body,
+            http.Headers(answered.trailers.fields) if answered.trailers.fields else None,
+            ended,
+            ended,
+        )
+    if exchange.error is not None:
+        result.error = flow.Error(exchange.error, ended)
+    return result
+
+
+def _has_upstream_host(flow: http.HTTPFlow) -> bool:
+    """Tell whether Host is what the proxy writes there in reverse mode: the address of its own upstream."""
+    if not isinstance(flow.client_conn.proxy_mode, ReverseMode):
+        return False
+    address = flow.server_conn.address or flow.client_conn.proxy_mode.address
+    return flow.request.host_header == url.hostport(flow.request.scheme, *address[:2])
+
+
+def _trailers(message: http.Message) -> Headers:
+    return Headers(message.trailers.fields) if message.trailers is not None else Headers()
+
+
+def _address(address: tuple[str, int] | None) -> str:
+    return human.format_address(address) if address is not None and address[0] else ""
+
+
+def _parse(address: str) -> tuple[str, int] | None:
+    found = _ADDRESS.fullmatch(address)
+    return (found[1], int(found[2])) if found else None
+
+
+def _id(*parts: str) -> str:
+    return str(uuid.uuid5(_NAMESPACE, "\n".join(parts)))
+
+
+def _flow_id(exchange: Exchange) -> str:
+    response = exchange.response
+    body = b"" if response is None else response.body or b""
+    what = (exchange.id, exchange.request.url, str(exchange.started), exchange.connection)
+    return _id("flow", *what, hashlib.sha256(body).hexdigest())

@@ -1,0 +1,50 @@
+"""The fixtures that the tests of the addon share."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from mitmproxy.flow import Flow
+from mitmproxy.io import FlowWriter
+
+from ltkm_inspect import reference
+from ltkm_inspect.exchange import Exchange
+from ltkm_inspect.proxy.flows import flow_of
+from tests.proxy.parts import PATIENCE, Mitmdump, Origin, Save
+
+
+@pytest.fixture(scope="session")
+def mitmdump(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mitmdump]:
+    """The real mitmdump; whatever of it still runs is stopped at the end."""
+    tool = Mitmdump(tmp_path_factory.mktemp("mitmproxy"))
+    yield tool
+    for process in tool.running:
+        if process.poll() is None:
+            process.kill()
+            process.wait(PATIENCE)
+
+
+@pytest.fixture
+def origin() -> Iterator[Origin]:
+    """An origin server for one test."""
+    server = Origin()
+    yield server
+    server.close()
+
+
+@pytest.fixture
+def save(tmp_path: Path) -> Save:
+    """A function that writes exchanges or flows to a flow file and returns its path."""
+
+    def write(flows: Iterable[Exchange | Flow]) -> Path:
+        path = tmp_path / "some.flow"
+        with path.open("wb") as file:
+            writer = FlowWriter(file)  # type: ignore[no-untyped-call]
+            for number, flow in enumerate(flows):
+                if isinstance(flow, Exchange):
+                    flow = flow_of(replace(flow, started=reference.STARTED + number, ended=reference.STARTED + number))
+                writer.add(flow)
+        return path
+
+    return write

@@ -1,0 +1,178 @@
+"""What the tests of the addon are made of: the real mitmdump, an origin server on the loopback, and exchanges."""
+
+import re
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from mitmproxy.flow import Flow
+
+from ltkm_inspect import reference
+from ltkm_inspect.exchange import Exchange
+
+ROOT = Path(__file__).resolve().parents[2]
+SCRIPT = ROOT / "addons" / "ltkm.py"
+MITMDUMP = Path(sys.executable).with_name("mitmdump")
+PATIENCE = 30.0
+"""Seconds after which a process or a socket counts as hanging."""
+
+_TIME = re.compile(r"^\[\d\d:\d\d:\d\d\.\d{3}\] ")
+_LISTENING = re.compile(r"listening at (?:http://)?127\.0\.0\.1:(\d+)")
+
+
+@dataclass
+class Run:
+    """What a run of mitmdump printed, and its exit status."""
+
+    status: int
+    output: str
+    errors: str = ""
+
+    @property
+    def log(self) -> list[str]:
+        """The log lines without their time."""
+        return [_TIME.sub("", line) for line in self.output.splitlines() if _TIME.match(line)]
+
+
+@dataclass
+class Mitmdump:
+    """The real mitmdump, with a configuration folder of its own."""
+
+    confdir: Path
+    running: list[subprocess.Popen[str]] = field(default_factory=list)
+
+    def command(self, *arguments: str | Path, script: bool = True) -> list[str]:
+        """Return the command line, with the script unless told otherwise."""
+        load = ["-s", str(SCRIPT)] if script else []
+        return [str(MITMDUMP), "--set", f"confdir={self.confdir}", *load, *map(str, arguments)]
+
+    def __call__(self, *arguments: str | Path) -> Run:
+        """Run it to its end."""
+        done = subprocess.run(self.command(*arguments), capture_output=True, text=True, timeout=PATIENCE, check=False)
+        return Run(done.returncode, done.stdout, done.stderr)
+
+    def proxy(self, *arguments: str | Path, script: bool = True) -> "Proxy":
+        """Start it as a proxy on a free port of the loopback."""
+        command = self.command("--listen-host", "127.0.0.1", "-p", "0", *arguments, script=script)
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        self.running.append(process)
+        return Proxy(process)
+
+
+class Proxy:
+    """A mitmdump that is listening."""
+
+    def __init__(self, process: subprocess.Popen[str]) -> None:
+        """Wait until it says where it listens."""
+        self.process = process
+        self._lines: list[str] = []
+        self._port = 0
+        self._listening = threading.Event()
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+        assert self._listening.wait(PATIENCE), "".join(self._lines)
+        assert self._port, "".join(self._lines)
+
+    def _read(self) -> None:
+        assert self.process.stdout is not None
+        for line in self.process.stdout:
+            self._lines.append(line)
+            found = _LISTENING.search(line)
+            if found:
+                self._port = int(found[1])
+                self._listening.set()
+        self._listening.set()
+
+    def send(self, octets: bytes) -> bytes:
+        """Return everything that comes back on one connection until its end."""
+        with socket.create_connection(("127.0.0.1", self._port), timeout=PATIENCE) as client:
+            client.sendall(octets)
+            parts = []
+            with suppress(ConnectionResetError):
+                while part := client.recv(65536):
+                    parts.append(part)
+        return b"".join(parts)
+
+    def stop(self, by: signal.Signals = signal.SIGTERM) -> Run:
+        """End it by signal; return what it printed."""
+        self.process.send_signal(by)
+        status = self.process.wait(PATIENCE)
+        self._reader.join(PATIENCE)
+        assert self.process.stdout is not None
+        self.process.stdout.close()
+        return Run(status, "".join(self._lines))
+
+
+class Origin:
+    """An HTTP/1 server on the loopback that answers each path with the octets that it was told, then closes."""
+
+    def __init__(self) -> None:
+        """Listen on a free port."""
+        self.answers: dict[bytes, bytes] = {}
+        self._socket = socket.create_server(("127.0.0.1", 0))
+        self.port: int = self._socket.getsockname()[1]
+        self._thread = threading.Thread(target=self._serve, daemon=True)
+        self._thread.start()
+
+    def close(self) -> None:
+        """Stop listening."""
+        self._socket.shutdown(socket.SHUT_RDWR)
+        self._socket.close()
+        self._thread.join(PATIENCE)
+
+    def _serve(self) -> None:
+        with suppress(OSError):
+            while True:
+                client, _ = self._socket.accept()
+                with client, suppress(OSError):
+                    client.settimeout(PATIENCE)
+                    client.sendall(self.answers[_request_path(client)])
+
+    @property
+    def authority(self) -> str:
+        """Host and port."""
+        return f"127.0.0.1:{self.port}"
+
+
+def _request_path(client: socket.socket) -> bytes:
+    octets = b""
+    while b"\r\n\r\n" not in octets:
+        part = client.recv(65536)
+        if not part:
+            raise ConnectionResetError
+        octets += part
+    head, _, body = octets.partition(b"\r\n\r\n")
+    length = re.search(rb"(?im)^content-length: *(\d+)", head)
+    while length and len(body) < int(length[1]):
+        body += client.recv(65536)
+    return head.split(b" ", 2)[1].partition(b"?")[0]
+
+
+def clean(name: str = "download") -> Exchange:
+    """Return the last exchange of a clean reference."""
+    return reference.reference(name)[-1]
+
+
+def edited(exchange: Exchange, old: str, new: str) -> Exchange:
+    """Return the exchange with some text of its response body replaced, which must be there."""
+    response = exchange.response
+    assert response is not None
+    assert response.body is not None
+    assert old.encode() in response.body
+    return replace(exchange, response=response.with_content(response.body.replace(old.encode(), new.encode())))
+
+
+def flawed() -> Exchange:
+    """Return an exchange with two items that claim success and one LTKM: `ltkm-missing`."""
+    first, second = reference.FIRST, reference.SECOND
+    items = [(first, "200 OK", reference.ltkm(first)), (second, "200 OK", None)]
+    return reference.exchange([first.msk_id, second.msk_id], items)
+
+
+type Save = Callable[[Iterable[Exchange | Flow]], Path]
