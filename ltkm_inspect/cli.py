@@ -1,0 +1,238 @@
+"""The command line: arguments in, exit codes out; the work is in the rooms below."""
+
+import io
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import click
+
+from ltkm_inspect import __version__, options
+from ltkm_inspect.intake import FORMS, Form, Given, from_argument, from_stream
+from ltkm_inspect.report.console import COULD_NOT_RUN, PROGRAM, Trouble, complain, reason, say
+from ltkm_inspect.wire import printable
+
+# Every other room is imported by the command that needs it: half of the commands know no exchange, most no proxy.
+if TYPE_CHECKING:
+    from ltkm_inspect.context import Settings
+    from ltkm_inspect.exchange import Exchange
+    from ltkm_inspect.finding import Level
+
+OK = 0
+FINDINGS = 3
+NOTHING_SEEN = 4
+INTERRUPTED = 130
+
+
+def _option[F: Callable[..., None]](name: str) -> Callable[[F], F]:
+    """Return the click option of that row of the option table."""
+    row = options.DEFAULTS[name]
+    return click.option(
+        f"--{name.replace('_', '-')}",
+        default=row.default if row.check_default is None else row.check_default,
+        multiple=row.kind == "list",
+        is_flag=row.kind == "flag",
+        metavar=None if row.kind == "flag" else row.metavar,
+        help=f"{row.help[0].upper()}{row.help[1:]}.",
+        show_default=bool(row.default),
+    )
+
+
+def _format(*names: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    return click.option("--format", "shape", type=click.Choice(names), default="text", show_default=True)
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, message=f"{PROGRAM} %(version)s")
+def commands() -> None:
+    """Inspect the LTKMs in MSK responses.
+
+    Exit codes: 0 nothing at or above the level, 1 could not run, 2 usage, 3 findings, 4 no MSK exchange seen, 5 some
+    input damaged or missing (the report is partial), 130 interrupted. 1 beats 5 beats 3 beats 4.
+    """
+
+
+@commands.command()
+@click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="FILE...")
+@_option("expect")
+@_option("profile")
+@_option("strict")
+@_option("namespaces")
+@_option("select")
+@_option("ignore")
+@_option("severity")
+@_option("fail_on")
+@_option("report")
+@_format("text", "jsonl")
+def check(files: tuple[Path, ...], fail_on: str, report: tuple[str, ...], shape: str, **words: Any) -> None:
+    """Check the MSK exchanges in flow files and HARs.
+
+    Prints the findings of each exchange and a summary, or one JSON object an exchange. Nothing is left out, however
+    large a response is.
+    """
+    settings, level, paths = _understood(words, fail_on, report, files)
+    from ltkm_inspect.context import Context
+    from ltkm_inspect.engine import inspect
+    from ltkm_inspect.proxy.files import ReportFiles
+    from ltkm_inspect.report import jsonl, summary, text
+
+    reports, context, total, trouble = ReportFiles(), Context(settings), summary.Summary(), Trouble()
+    try:
+        reports.use(paths)
+    except options.OptionError as error:
+        complain(str(error))
+        _leave(COULD_NOT_RUN)
+    shown: Path | None = files[0] if len(files) == 1 else None
+    for path, exchange in _exchanges(files, trouble):
+        if exchange is None:
+            total.other()
+            continue
+        found = inspect(exchange, context)
+        total.add(found)
+        line = jsonl.exchange_line(found, str(path)) if paths or shape == "jsonl" else ""
+        trouble.lost(reports.write(line))
+        if shape == "jsonl":
+            say([line])
+        else:
+            say([*([] if path == shown else [f"{printable(str(path))}:"]), *text.lines(found)])
+            shown = path
+    trouble.lost(reports.write(jsonl.summary_line(total)))
+    reports.close()
+    if trouble.unread == len(files):
+        pass  # each of them has its line already
+    elif shape == "text":
+        say(total.lines())
+    elif not total.exchanges:
+        complain(summary.NOTHING_SEEN)
+    broken = level is not None and total.worst >= level
+    _leave(trouble.exit_code(len(files), FINDINGS if broken else OK if total.exchanges else NOTHING_SEEN))
+
+
+@commands.command()
+@click.argument("inputs", nargs=-1, required=True, metavar="LTKM|FILE|-...")
+@click.option("--input", "form", type=click.Choice(FORMS), default="auto", show_default=True, help="How it is written.")
+@_format("text", "jsonl")
+def decode(inputs: tuple[str, ...], form: Form, shape: str) -> None:
+    """Decode LTKMs, as a tree of fields or as JSON.
+
+    Each is base64 or hex, a file, or - for one a line from standard input. A file is binary, or text with one LTKM a
+    line or one LTKM wrapped over its lines. Exit code 3 where one does not decode, 4 where there is none.
+    """
+    from ltkm_inspect.report import messages
+
+    trouble, seen, whole = Trouble(), False, True
+    for given in _given(inputs, form, trouble):
+        message = messages.decoded(given)
+        seen, whole = True, whole and messages.is_whole(message)
+        if shape == "jsonl":
+            going = say([messages.json_line(given, message)])
+        else:
+            going = say(messages.text_lines(given, message))
+        if not going:
+            break
+    if not seen and not trouble.unread:
+        complain("no LTKM in the input")
+    _leave(trouble.exit_code(len(inputs), FINDINGS if not whole else OK if seen else NOTHING_SEEN))
+
+
+@commands.command()
+@_format("text", "json")
+def rules(shape: str) -> None:
+    """List the rules, by what they look at."""
+    from ltkm_inspect.report import rules as listing
+
+    say([listing.json_text()] if shape == "json" else listing.text_lines())
+
+
+@commands.command()
+@click.argument("rule")
+def explain(rule: str) -> None:
+    """Explain a rule or a fault.
+
+    What the clause says, why it matters, what to do about it, and an example.
+    """
+    from ltkm_inspect import explain as room
+
+    page = room.page(rule)
+    if page is None:
+        raise click.UsageError(f"unknown rule {printable(rule)}{options.did_you_mean(rule, room.names())}")
+    say(page.splitlines())
+
+
+@commands.command()
+def addon() -> None:
+    """Print the path of the addon script, for `mitmdump -s`."""
+    from ltkm_inspect.location import addon_script
+
+    try:
+        say([str(addon_script())])
+    except FileNotFoundError as error:
+        complain(str(error))
+        _leave(COULD_NOT_RUN)
+
+
+def _understood(
+    words: dict[str, Any], fail_on: str, report: tuple[str, ...], files: tuple[Path, ...]
+) -> "tuple[Settings, Level | None, list[Path]]":
+    try:
+        settings, level = options.settings(**words), options.parse_fail_on(fail_on)
+        paths = [options.parse_report(text) for text in report]
+        for path in paths:
+            if any(file.exists() and path.exists() and file.samefile(path) for file in files):
+                raise options.OptionError("report", f"expected another file than the input, got {printable(str(path))}")
+    except options.OptionError as error:
+        raise click.UsageError(f"--{error.option.replace('_', '-')}: {error.reason}") from None
+    return settings, level, paths
+
+
+def _exchanges(files: Iterable[Path], trouble: Trouble) -> "Iterator[tuple[Path, Exchange | None]]":
+    from ltkm_inspect.proxy.reading import Damage, exchanges
+
+    for path in files:
+        begun = False
+        try:
+            for found in exchanges(path):
+                begun = True
+                if isinstance(found, Damage):
+                    trouble.say(str(path), str(found), unread=False)
+                else:
+                    yield path, found
+        except OSError as error:
+            trouble.say(str(path), reason(error), unread=not begun)
+
+
+def _given(inputs: Iterable[str], form: Form, trouble: Trouble) -> Iterator[Given]:
+    for number, text in enumerate(inputs, 1):
+        try:
+            if text == "-":
+                yield from from_stream(sys.stdin.buffer, "standard input", form)
+            else:
+                yield from from_argument(text, f"argument {number}", form)
+        except OSError as error:
+            trouble.say("standard input" if text == "-" else text, reason(error), unread=True)
+
+
+def _leave(code: int) -> NoReturn:
+    click.get_current_context().exit(code)
+
+
+def main() -> NoReturn:
+    """Run the command line and exit; whatever happens, in at most one line and with a code of the table."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # a terminal that knows fewer characters
+    try:
+        code = commands.main(prog_name=PROGRAM, standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        code = error.exit_code
+    except click.Abort:
+        code = INTERRUPTED
+    except Exception as error:
+        complain(f"{type(error).__name__}: {reason(error)}")
+        code = COULD_NOT_RUN
+    sys.exit(code)
+
+
+if __name__ == "__main__":
+    main()

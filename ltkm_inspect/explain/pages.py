@@ -1,0 +1,160 @@
+"""The page of a rule, of a fault, and of a finding that the engine itself makes."""
+
+from collections.abc import Iterator
+
+from ltkm_inspect import catalogue
+from ltkm_inspect.context import Context
+from ltkm_inspect.engine import OWN_FINDINGS, inspect
+from ltkm_inspect.engine.injection import inject
+from ltkm_inspect.engine.inspection import NOT_CHECKED_IN_FULL, RULE_CRASHED
+from ltkm_inspect.explain.markdown import bullets, code, join, section, wrap
+from ltkm_inspect.fault import FAULTS, Application, Fault
+from ltkm_inspect.finding import Finding, Level
+from ltkm_inspect.reference import KEYS, reference
+from ltkm_inspect.rule import RULES, Rule
+from ltkm_inspect.spec import Clause, Sure
+
+OWN_PAGES = {
+    RULE_CRASHED: (
+        "The mistake is in this software, not in the exchange. The other rules ran; what this one would have said is "
+        "not known, so the exchange cannot be called clean.",
+        "Report it together with the flow. Until then leave the rule out with `--ignore`.",
+    ),
+    NOT_CHECKED_IN_FULL: (
+        "Beside live traffic the time for one response is bounded: by default 1 MiB of body and 200 LTKMs. What lies "
+        "beyond was passed on unchanged and unseen, so the exchange cannot be called clean.",
+        "Raise `ltkm_limit`, or save the flow and check it with `ltkm-inspect check`, which has no limit.",
+    ),
+}
+"""Why a finding of the engine itself matters, and what to do about it."""
+
+_NOTE = "shown, but not a finding"
+
+
+def names() -> list[str]:
+    """Return every id that can be explained: rules, faults, and the findings of the engine itself."""
+    catalogue.load()
+    return [*RULES, *FAULTS, *OWN_FINDINGS]
+
+
+def page(name: str) -> str | None:
+    """Return the page of a rule, a fault or a finding of the engine; None for a name that is none of them."""
+    catalogue.load()
+    if name in RULES:
+        return rule_page(RULES[name])
+    if name in FAULTS:
+        return fault_page(FAULTS[name])
+    return own_page(name) if name in OWN_FINDINGS else None
+
+
+def rule_page(rule: Rule) -> str:
+    """Return the page of a rule: what it looks at, what the clauses say, why, what to do, and an example."""
+    title, *rest = rule.paragraphs
+    why, remedy = rest[:-1], rest[-1:]
+    return join(
+        [
+            f"# {rule.id}",
+            wrap(title),
+            bullets(_facts(rule)),
+            "## What the clauses say",
+            bullets(map(clause_text, rule.clauses)),
+            *section("## Why it matters", map(wrap, why)),
+            *section("## What to do", map(wrap, remedy)),
+            *section("## Example", _rule_example(rule)),
+        ]
+    )
+
+
+def fault_page(fault: Fault) -> str:
+    """Return the page of a fault: what it damages, its parameters, the rules it breaks, and the findings it gives."""
+    title, *rest = fault.paragraphs
+    return join(
+        [
+            f"# {fault.id}",
+            wrap(title),
+            *map(wrap, rest),
+            bullets(_fault_facts(fault)),
+            *section("## Parameters", [bullets(_parameters(fault))] if fault.parameters else []),
+            *section("## Example", _fault_example(fault)),
+        ]
+    )
+
+
+def own_page(name: str) -> str:
+    """Return the page of a finding that the engine itself makes; KeyError for another name."""
+    why, remedy = OWN_PAGES[name]
+    facts = ["level: warning", "made by the engine itself, whatever rules are selected"]
+    parts = [f"# {name}", OWN_FINDINGS[name], bullets(facts), "## Why it matters", wrap(why), "## What to do"]
+    return join([*parts, wrap(remedy)])
+
+
+def clause_text(clause: Clause) -> str:
+    """Return a clause with what it says: a quotation in quotation marks, our own words without."""
+    said = [f'"{clause.quote}"'] if clause.quote else []
+    said += [clause.says] if clause.says else []
+    sure = {Sure.FOUND: "", Sure.DERIVED: " (derived from what it says)"}.get(
+        clause.sure, f" (from memory: {clause.sure.value})"
+    )
+    return f"{clause}, {clause.publication.title}{': ' if said else ''}{'; '.join(said)}{sure}"
+
+
+def example(rule: Rule) -> tuple[Fault, Finding] | None:
+    """Return the first fault that breaks a rule and the finding it gives; None where no fault does."""
+    for fault in FAULTS.values():
+        if rule.id in fault.trips:
+            for finding in findings_of(fault):
+                if finding.rule == rule.id:
+                    return fault, finding
+    return None
+
+
+def findings_of(fault: Fault) -> tuple[Finding, ...]:
+    """Return what the rules find when a fault, with the values it has by itself, is put into its reference."""
+    context = Context(keys=KEYS)
+    *_, last = reference(fault.reference)
+    return inspect(inject(last, [Application(fault)], context), context).findings
+
+
+def _facts(rule: Rule) -> Iterator[str]:
+    if rule.level is Level.NOTE:
+        yield f"level: {rule.level.word} ({_NOTE})"
+    elif rule.highest < Level.VIOLATION:
+        yield f"level: {rule.level.word} (cannot be raised above {rule.highest.word}: it rests on memory)"
+    else:
+        yield f"level: {rule.level.word}"
+    yield f"looks at: {rule.subject}"
+    for need in rule.needs:
+        yield f"applies where {need.says}"
+    if rule.covers:
+        yield f"decides: {', '.join(rule.covers)}"
+
+
+def _fault_facts(fault: Fault) -> Iterator[str]:
+    yield f"damages: {fault.subject}"
+    yield f"breaks: {', '.join(f'`{rule}`' for rule in sorted(fault.trips)) or 'no rule'}"
+    yield f"proved on the clean reference: {fault.reference}"
+    if fault.leaves:
+        yield f"leaves as it was: {', '.join(sorted(fault.leaves))}"
+
+
+def _parameters(fault: Fault) -> Iterator[str]:
+    kinds: dict[type, str] = {bool: "true or false", int: "a whole number", bytes: "octets in hex", str: "text"}
+    for parameter in fault.parameters:
+        default = parameter.default.hex() if isinstance(parameter.default, bytes) else parameter.default
+        by_itself = f"by itself `{default}`" if str(default) else "empty by itself"
+        yield f"`{parameter.name}`: {kinds.get(parameter.type, 'text')}, {by_itself}"
+
+
+def _rule_example(rule: Rule) -> Iterator[str]:
+    found = example(rule)
+    if found is not None:
+        fault, finding = found
+        yield wrap(f"The fault `{fault.id}`, put into the clean reference {fault.reference}, gives:")
+        yield code([finding.line])
+
+
+def _fault_example(fault: Fault) -> Iterator[str]:
+    lines = [finding.line for finding in findings_of(fault)]
+    if lines:
+        yield wrap(f"`{Application(fault)}`, put into the clean reference {fault.reference}, gives:")
+        yield code(lines)

@@ -1,0 +1,129 @@
+"""LTKMs as people hand them over, as base64, hex or binary, made into octets again."""
+
+import os
+from binascii import a2b_base64
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import chain
+from pathlib import Path
+from typing import BinaryIO, Literal
+
+from ltkm_inspect.wire import printable_octets
+
+type Form = Literal["auto", "base64", "hex", "binary"]
+
+FORMS: tuple[Form, ...] = ("auto", "base64", "hex", "binary")
+"""How a message may be written; `auto` finds out which of the others it is."""
+
+_VERSION = b"\x01"
+_SPACE = b" \t\r\n\v\f"
+_TEXT = bytes(range(0x20, 0x7F)) + _SPACE
+_BOM = b"\xef\xbb\xbf"
+_OTHER_ALPHABET = bytes.maketrans(b"-_", b"+/")
+_LONGEST_SHOWN = 40
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """One message as it was given: its octets, or why there are none."""
+
+    source: str
+    """Where it stood: `argument 1`, `standard input, line 3`."""
+    octets: bytes | None
+    problem: str = ""
+
+
+def from_argument(text: str, source: str, form: Form = "auto") -> Iterator[Given]:
+    """Yield the messages that an argument of the command line stands for: those of a file of that name, else its own.
+
+    What is no message and has a dot or a slash in it was meant as the name of a file. Raises OSError where that cannot
+    be read.
+    """
+    given = from_text(os.fsencode(text), source, form)
+    if os.path.exists(text) or (given.octets is None and ("." in text or os.sep in text)):
+        yield from from_file(Path(text).read_bytes(), text, form)
+    else:
+        yield given
+
+
+def from_text(text: bytes, source: str, form: Form = "auto") -> Given:
+    """Return the message that one argument or line holds.
+
+    White space, `0x` and colons in hex, missing padding and the URL-safe alphabet of base64 are taken as they come.
+    Text that can be hex and base64 is what begins like a MIKEY message, else hex.
+    """
+    if form == "binary":
+        return Given(source, text)
+    compact = text.removeprefix(_BOM).translate(None, _SPACE)
+    found = [octets for octets in _readings(compact, form) if octets is not None]
+    if not found:
+        wanted = "base64 or hex" if form == "auto" else form
+        return Given(source, None, f"expected {wanted}, got {_shown(text.strip(_SPACE))}")
+    return Given(source, next((octets for octets in found if octets.startswith(_VERSION)), found[0]))
+
+
+def from_file(octets: bytes, source: str, form: Form = "auto") -> Iterator[Given]:
+    """Yield the messages of a file: one if it is binary; else one a line, or a single one wrapped over the lines."""
+    lines = [(number, line) for number, line in enumerate(octets.splitlines(), 1) if line.strip(_SPACE)]
+    given = [from_text(line, f"{source}, line {number}", form) for number, line in lines if form != "binary"]
+    if form == "binary" or (form == "auto" and not _is_text(octets) and not any(each.problem == "" for each in given)):
+        if octets:
+            yield Given(source, octets)
+    elif _is_wrapped(given, [len(line.strip(_SPACE)) for _, line in lines]):
+        yield from_text(octets, source, form)
+    else:
+        yield from given
+
+
+def from_stream(stream: BinaryIO, source: str, form: Form = "auto") -> Iterator[Given]:
+    """Yield the messages of a stream as they come: one a line, or a single one if it begins like a binary one."""
+    first = stream.readline()
+    if form == "binary" or (form == "auto" and not _is_text(first.removeprefix(_BOM)[:1])):
+        octets = first + stream.read()
+        if octets:
+            yield Given(source, octets)
+        return
+    for number, line in enumerate(chain([first], stream), 1):
+        if line.strip(_SPACE):
+            yield from_text(line, f"{source}, line {number}", form)
+
+
+def _is_text(octets: bytes) -> bool:
+    return not octets.removeprefix(_BOM).translate(None, _TEXT)
+
+
+def _is_wrapped(given: list[Given], widths: list[int]) -> bool:
+    """Tell whether lines are one message: all as wide as the first, but the last, and none but the first begins one."""
+    if len(given) < 2 or len(set(widths[:-1])) > 1 or widths[-1] > widths[0]:
+        return False
+    first, *later = ((each.octets or b"").startswith(_VERSION) for each in given)
+    return first and not any(later)
+
+
+def _readings(compact: bytes, form: Form) -> Iterator[bytes | None]:
+    if form in ("auto", "hex"):
+        yield _from_hex(compact)
+    if form in ("auto", "base64"):
+        yield _from_base64(compact)
+
+
+def _from_hex(text: bytes) -> bytes | None:
+    digits = text[2:] if text[:2].lower() == b"0x" else text
+    try:
+        return bytes.fromhex(digits.replace(b":", b"").decode("ascii"))
+    except ValueError:
+        return None
+
+
+def _from_base64(text: bytes) -> bytes | None:
+    characters = text.rstrip(b"=").translate(_OTHER_ALPHABET)
+    try:
+        return a2b_base64(characters + b"=" * (-len(characters) % 4), strict_mode=True)
+    except ValueError:
+        return None
+
+
+def _shown(text: bytes) -> str:
+    if len(text) <= _LONGEST_SHOWN:
+        return printable_octets(text) or "nothing"
+    return f"{printable_octets(text[:_LONGEST_SHOWN])}… ({len(text)} characters)"

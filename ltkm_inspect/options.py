@@ -1,0 +1,248 @@
+"""The options that users type, in one table, and what their words mean; for the command line and the addon alike."""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from difflib import get_close_matches
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from ltkm_inspect.wire import printable
+
+# The rooms that know rules and documents are imported where they are asked: a command without them starts faster.
+if TYPE_CHECKING:
+    from ltkm_inspect.context import Settings
+    from ltkm_inspect.exchange import Limits
+    from ltkm_inspect.finding import Level
+    from ltkm_inspect.rule import Rule
+
+type Kind = Literal["word", "flag", "list"]
+
+FAIL_ON = ("never", "warning", "violation")
+"""From which level on findings make a run fail."""
+REPORT_FORMATS = ("jsonl",)
+"""The formats that a report file can have; the first is that of a bare path."""
+
+
+class OptionError(ValueError):
+    """An option that cannot mean anything as written; the message is one line that begins with the option's name."""
+
+    def __init__(self, option: str, reason: str) -> None:
+        super().__init__(f"{option}: {reason}")
+        self.option = option
+        """The name in the table: `fail_on`."""
+        self.reason = reason
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """One row of the option table."""
+
+    kind: Kind
+    default: str | bool | tuple[str, ...]
+    metavar: str
+    """What may be typed, as shown in help."""
+    help: str
+    """What it is for, in one sentence without a full stop."""
+    check_default: str | None = None
+    """The default of `ltkm-inspect check` where it differs from the addon's."""
+
+
+DEFAULTS: dict[str, Option] = {
+    "expect": Option(
+        "word", "auto", "auto|always", "must every 200 OK item carry an LTKM even if none in the document does"
+    ),
+    "profile": Option(
+        "list", ("auto",), "auto|usim|ruim|bcast|mbms", "which identity and message profile applies (several)"
+    ),
+    "strict": Option("flag", False, "true|false", "ambiguities count as violations"),
+    "namespaces": Option("list", ("1.0",), "VERSION", "further orderqueries versions accepted"),
+    "select": Option("list", (), "RULE|SUBJECT|DOCUMENT", "only the rules with that id, subject or document"),
+    "ignore": Option("list", (), "RULE|SUBJECT|DOCUMENT", "not the rules with that id, subject or document"),
+    "severity": Option("list", (), "RULE=LEVEL", "the level of a rule: off, note, warning or violation"),
+    "fail_on": Option(
+        "word", "never", "never|warning|violation", "the level from which findings fail the run", "violation"
+    ),
+    "limit": Option(
+        "word",
+        "1MiB,200",
+        "OCTETS,LTKMS",
+        "how many octets of body and how many LTKMs of a response are looked at; none lifts a limit",
+    ),
+    "report": Option(
+        "list", (), "[jsonl=]PATH", "report, written as it happens; strftime codes in the path are allowed"
+    ),
+}
+"""The option table: in the addon each is `ltkm_` and its name, on the command line `--` and its name with hyphens."""
+
+
+def settings(
+    *,
+    expect: str = "auto",
+    profile: Iterable[str] = ("auto",),
+    strict: bool = False,
+    namespaces: Iterable[str] = ("1.0",),
+    select: Iterable[str] = (),
+    ignore: Iterable[str] = (),
+    severity: Iterable[str] = (),
+) -> "Settings":
+    """Return the settings that these words ask for; OptionError says in one line which word is wrong and why.
+
+    A list may hold several words joined by commas.
+    """
+    from ltkm_inspect.context import EXPECT, PROFILES, Settings
+
+    _one_of("expect", expect, EXPECT)
+    selected, ignored = _rule_words("select", select), _rule_words("ignore", ignore)
+    _leave_a_rule(selected, ignored)
+    return Settings(
+        expect=expect,
+        profile=_profile(profile, PROFILES),
+        strict=strict,
+        namespaces=_namespaces(namespaces),
+        select=selected,
+        ignore=ignored,
+        severity=_severity(severity),
+    )
+
+
+def parse_fail_on(text: str) -> "Level | None":
+    """Return the level from which findings fail a run, None for never; OptionError for another word."""
+    from ltkm_inspect.finding import Level
+
+    _one_of("fail_on", text, FAIL_ON)
+    return None if text == "never" else Level.of(text)
+
+
+def parse_limit(text: str) -> "Limits":
+    """Parse `1MiB,200`: octets of body and number of LTKMs, each a number from 1 or `none`; OptionError otherwise."""
+    from ltkm_inspect.exchange import Limits
+
+    octets, comma, ltkms = (part.strip() for part in text.partition(","))
+    if not comma:
+        raise OptionError("limit", f"expected octets and number of LTKMs like 1MiB,200, got {printable(text)}")
+    size = _SIZE.fullmatch(octets)
+    if not size:
+        raise OptionError("limit", f"expected octets like 1048576, 512KiB, 1MiB or none, got {printable(octets)}")
+    if not _COUNT.fullmatch(ltkms):
+        raise OptionError("limit", f"expected a number of LTKMs from 1 or none, got {printable(ltkms)}")
+    return Limits(
+        octets=int(size[1]) * _UNITS[(size[2] or "").lower()] if size[1] else None,
+        ltkms=None if ltkms.lower() == "none" else int(ltkms),
+    )
+
+
+_SIZE = re.compile(r"0*([1-9][0-9]{0,15})\s*([KMG]iB)?|none", re.ASCII | re.IGNORECASE)
+_COUNT = re.compile(r"0*[1-9][0-9]{0,15}|none", re.ASCII | re.IGNORECASE)
+_UNITS = {"": 1, "kib": 1 << 10, "mib": 1 << 20, "gib": 1 << 30}
+
+
+def parse_report(text: str) -> Path:
+    """Parse `[format=]PATH`, strftime codes untouched; OptionError for a format that is not known or an empty path.
+
+    A path whose name begins like a format is written with the format: `jsonl=a=b`.
+    """
+    head, equals, rest = text.partition("=")
+    named = bool(equals) and head.isascii() and head.isalpha()
+    if named and head not in REPORT_FORMATS:
+        formats = " or ".join(f"{name}=PATH" for name in REPORT_FORMATS)
+        raise OptionError("report", f"expected {formats} or a path, got {printable(text)}")
+    path = rest if named else text
+    if not path.strip():
+        raise OptionError("report", "expected a path, got nothing")
+    if "\0" in path:
+        raise OptionError("report", f"expected a path, got {printable(path)}")
+    return Path(path).expanduser()
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """Return `; did you mean X?` for the known word that comes closest, or nothing where none does."""
+    close = get_close_matches(word.lower(), list(known), 1)
+    return f"; did you mean {close[0]}?" if close else ""
+
+
+def _words(texts: Iterable[str]) -> list[str]:
+    return [word for text in texts for part in text.split(",") if (word := part.strip())]
+
+
+def _one_of(option: str, word: str, known: Iterable[str]) -> None:
+    known = list(known)
+    if word not in known:
+        reason = f"expected {', '.join(known[:-1])} or {known[-1]}, got {printable(word)}"
+        raise OptionError(option, reason + did_you_mean(word, known))
+
+
+def _profile(texts: Iterable[str], known: Iterable[str]) -> frozenset[str]:
+    words = _words(texts)
+    for word in words:
+        _one_of("profile", word, known)
+    for pair in (("usim", "ruim"), ("bcast", "mbms")):
+        if set(pair) <= set(words):
+            raise OptionError("profile", f"expected one of {pair[0]} and {pair[1]}, got both")
+    return frozenset(words or ["auto"])
+
+
+def _namespaces(texts: Iterable[str]) -> frozenset[str]:
+    from ltkm_inspect.document import LATER_ORDERQUERIES_NS, ORDERQUERIES_NS
+
+    known = {name.rpartition(":")[2]: name for name in sorted({ORDERQUERIES_NS, *LATER_ORDERQUERIES_NS})}
+    versions = {"1.0"}
+    for word in _words(texts):
+        version = next((version for version, name in known.items() if word in (version, name)), None)
+        if version is None:
+            raise OptionError("namespaces", f"expected one of {', '.join(known)}, got {printable(word)}")
+        versions.add(version)
+    return frozenset(versions)
+
+
+def _rule_words(option: str, texts: Iterable[str]) -> frozenset[str]:
+    words = [word.lower() for word in _words(texts)]
+    if not words:
+        return frozenset()
+    rules = _rules()
+    known = {name for rule in rules.values() for name in rule.names()}
+    for word in words:
+        if word not in known:
+            reason = f"expected a rule, subject or document that rules have, got {printable(word)}"
+            raise OptionError(option, reason + did_you_mean(word, sorted(known)))
+    return frozenset(words)
+
+
+def _leave_a_rule(select: frozenset[str], ignore: frozenset[str]) -> None:
+    """Refuse a selection that leaves nothing to check: it would pass whatever comes."""
+    if not select and not ignore:
+        return
+    left = (names for rule in _rules().values() if not (names := rule.names()) & ignore)
+    if not any(not select or names & select for names in left):
+        raise OptionError("ignore" if ignore else "select", "expected at least one rule to be left, got none")
+
+
+def _severity(texts: Iterable[str]) -> "dict[str, Level]":
+    from ltkm_inspect.finding import Level
+
+    levels: dict[str, Level] = {}
+    for word in _words(texts):
+        id, equals, name = word.partition("=")
+        if not equals:
+            raise OptionError("severity", f"expected RULE=LEVEL, got {printable(word)}")
+        rule = _rules().get(id)
+        if rule is None:
+            raise OptionError("severity", f"unknown rule {printable(id)}{did_you_mean(id, _rules())}")
+        try:
+            level = Level.of(name)
+        except ValueError as error:
+            raise OptionError("severity", f"{id}: {error}") from None
+        if level > rule.highest:
+            reason = f"expected at most {rule.highest.word}, because its source rests on memory, got {level.word}"
+            raise OptionError("severity", f"{id}: {reason}")
+        if levels.setdefault(id, level) is not level:
+            raise OptionError("severity", f"{id}: expected one level, got {levels[id].word} and {level.word}")
+    return levels
+
+
+def _rules() -> "dict[str, Rule]":
+    from ltkm_inspect import catalogue
+    from ltkm_inspect.rule import RULES
+
+    catalogue.load()
+    return RULES

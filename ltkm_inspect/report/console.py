@@ -1,0 +1,62 @@
+"""What a command says: lines on stdout for as long as somebody reads them, and one line on stderr for each trouble."""
+
+import os
+import sys
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import click
+
+from ltkm_inspect.wire import printable
+
+PROGRAM = "ltkm-inspect"
+
+COULD_NOT_RUN = 1
+INCOMPLETE = 5
+
+
+def say(lines: Iterable[str]) -> bool:
+    """Print lines; where nobody reads them any more, drop these and all later ones, and return False."""
+    try:
+        for line in lines:
+            click.echo(line)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return False
+    return True
+
+
+def complain(line: str) -> None:
+    """Print one line on stderr."""
+    click.echo(f"{PROGRAM}: {line}", err=True)
+
+
+def reason(error: Exception) -> str:
+    """Return why something failed, in one line that is safe to print."""
+    return printable(getattr(error, "strerror", None) or str(error))
+
+
+@dataclass(slots=True)
+class Trouble:
+    """What was wrong with the input files or messages, said on stderr as it came up."""
+
+    unread: int = 0
+    damaged: int = 0
+
+    def say(self, source: str, why: str, *, unread: bool) -> None:
+        """Count an input that could not be opened, or is damaged, and say so in one line."""
+        complain(f"{printable(source)}: {why}")
+        self.unread += unread
+        self.damaged += not unread
+
+    def lost(self, complaints: Iterable[str]) -> None:
+        """Count and say what could not be written, so that a report is partial."""
+        for line in complaints:
+            complain(line)
+            self.damaged += 1
+
+    def exit_code(self, inputs: int, otherwise: int) -> int:
+        """Return 1 where no input could be read, 5 where some were not or not in full."""
+        if self.unread == inputs:
+            return COULD_NOT_RUN
+        return INCOMPLETE if self.unread or self.damaged else otherwise

@@ -1,0 +1,163 @@
+"""A report as JSON Lines: one object for each MSK exchange, and one for the summary of a run.
+
+Every object stands on one line of ASCII and begins with `schema`, which names its kind and the version of its fields.
+Octets are in hex. Octets of text that are not UTF-8 stand in it as `\\xNN`. A field that cannot be known is null.
+
+Object `ltkm-inspect/exchange/1`:
+
+| field | what |
+|---|---|
+| `file` | that the exchange was read from; null beside live traffic |
+| `id` | of the flow |
+| `method`, `url`, `status` | of the exchange; `status` is null where no response came |
+| `started`, `ended` | times in ISO 8601, UTC, with milliseconds |
+| `client`, `server` | addresses with ports, as the proxy saw them |
+| `terminal` | B-TID of the credentials, else the TCP connection |
+| `error` | what ended the connection, where it did not end well |
+| `verdict` | `clean`, `warning` or `violation` |
+| `counts` | `items`, `ltkms`, `violations`, `warnings`, `notes`, and the answers of the rules: `passed`, `broken`, `not_applicable` |
+| `items` | each with `item` (ordinal from 1), `key_domain_id`, `msk_id`, `key_group`, `key_number` (the halves of an MSK ID of 4 octets), `response_code` (as written), `ltkms` |
+| `ltkms_outside` | LTKMs outside every item |
+| `findings`, `notes` | each with `rule`, `level`, `title`, `place` (`item`, `ltkm`: ordinals from 1, or null; `path`: field path), `expected`, `got`, `hint`, `octets` (first, and the one after the last, counted from 0), `octets_of` (`message` or `body`), `clauses` |
+| `outcomes` | the answer of every rule by its id: `answer` (`passed`, `broken`, `not applicable`) and `reason` |
+
+Where a limit is set, only LTKMs within it are listed. An LTKM has `ltkm` (ordinal from 1 within its item), `element` (its name with namespace), `problem` (why its text is not
+base64) and `message` (as `ltkm-inspect decode --format jsonl` gives it, or null).
+
+Object `ltkm-inspect/summary/1`, the last of a report file: `exchanges`, `others` (flows that were not MSK), `verdicts`,
+`counts` as above, and `findings`: each with `rule`, `level`, `number`.
+"""  # noqa: E501 - a row of a table is one line
+
+from datetime import UTC, datetime
+from typing import Any
+
+from ltkm_inspect import mikey
+from ltkm_inspect.exchange import Item, Ltkm
+from ltkm_inspect.finding import Answer, Finding, Level, Report
+from ltkm_inspect.report.plain import to_json
+from ltkm_inspect.report.summary import Summary
+
+EXCHANGE_SCHEMA = "ltkm-inspect/exchange/1"
+SUMMARY_SCHEMA = "ltkm-inspect/summary/1"
+
+
+def exchange_line(report: Report, file: str | None = None) -> str:
+    """Return the object of one exchange, read from that file, without line end."""
+    exchange = report.exchange
+    document = exchange.document
+    # Law 1: beside live traffic no more is decoded for the report than was for the rules.
+    looked_at = frozenset(document.ltkms[: exchange.limits.ltkms]) if document else frozenset()
+    answers = [outcome.answer for outcome in report.outcomes.values()]
+    return to_json(
+        {
+            "schema": EXCHANGE_SCHEMA,
+            "file": file,
+            "id": exchange.id,
+            "method": exchange.request.method,
+            "url": exchange.request.url,
+            "status": exchange.response.status if exchange.response is not None else None,
+            "started": _time(exchange.started),
+            "ended": _time(exchange.ended),
+            "client": exchange.client,
+            "server": exchange.server,
+            "terminal": exchange.terminal,
+            "error": exchange.error,
+            "verdict": report.verdict,
+            "counts": {
+                "items": report.items,
+                "ltkms": report.ltkms,
+                "violations": report.count(Level.VIOLATION),
+                "warnings": report.count(Level.WARNING),
+                "notes": len(report.notes),
+                **{_key(answer): answers.count(answer) for answer in Answer},
+            },
+            "items": [_item(item, looked_at) for item in document.items] if document else [],
+            "ltkms_outside": [_ltkm(ltkm) for ltkm in document.strays if ltkm in looked_at] if document else [],
+            "findings": [_finding(finding) for finding in report.findings],
+            "notes": [_finding(note) for note in report.notes],
+            "outcomes": {
+                rule: {"answer": outcome.answer.value, "reason": outcome.reason}
+                for rule, outcome in report.outcomes.items()
+            },
+        }
+    )
+
+
+def summary_line(summary: Summary) -> str:
+    """Return the object of a whole run, without line end."""
+    return to_json(
+        {
+            "schema": SUMMARY_SCHEMA,
+            "exchanges": summary.exchanges,
+            "others": summary.others,
+            "verdicts": {verdict: summary.verdicts[verdict] for verdict in ("clean", "warning", "violation")},
+            "counts": {
+                "items": summary.items,
+                "ltkms": summary.ltkms,
+                "violations": summary.total(Level.VIOLATION),
+                "warnings": summary.total(Level.WARNING),
+                "notes": summary.notes,
+                **{_key(answer): summary.answers[answer] for answer in Answer},
+            },
+            "findings": [
+                {"rule": rule, "level": level.word, "number": number} for level, rule, number in summary.by_rule()
+            ],
+        }
+    )
+
+
+def _item(item: Item, looked_at: frozenset[Ltkm]) -> dict[str, Any]:
+    msk_id = item.msk_id.octets if item.msk_id else None
+    halves = (msk_id[:2].hex(), msk_id[2:].hex()) if msk_id and len(msk_id) == 4 else (None, None)
+    return {
+        "item": item.number,
+        "key_domain_id": _hex(item.key_domain_id.octets if item.key_domain_id else None),
+        "msk_id": _hex(msk_id),
+        "key_group": halves[0],
+        "key_number": halves[1],
+        "response_code": item.code,
+        "ltkms": [_ltkm(ltkm) for ltkm in item.ltkms if ltkm in looked_at],
+    }
+
+
+def _ltkm(ltkm: Ltkm) -> dict[str, Any]:
+    message = ltkm.message
+    return {
+        "ltkm": ltkm.number,
+        "element": str(ltkm.element.tag),
+        "problem": ltkm.base64.problem,
+        "message": None if message is None else mikey.to_plain(message),
+    }
+
+
+def _finding(finding: Finding) -> dict[str, Any]:
+    return {
+        "rule": finding.rule,
+        "level": finding.level.word,
+        "title": finding.title,
+        "place": {"item": finding.place.item, "ltkm": finding.place.ltkm, "path": finding.place.path},
+        "expected": finding.expected,
+        "got": finding.got,
+        "hint": finding.hint,
+        "octets": [finding.span.start, finding.span.end] if finding.span else None,
+        "octets_of": finding.span_of or None,
+        "clauses": [str(clause) for clause in finding.clauses],
+    }
+
+
+def _key(answer: Answer) -> str:
+    return answer.value.replace(" ", "_")
+
+
+def _hex(octets: bytes | None) -> str | None:
+    return None if octets is None else octets.hex()
+
+
+def _time(seconds: float | None) -> str | None:
+    """Return a time as text; None where there is none, or a damaged flow claims one that no calendar has."""
+    if seconds is None:
+        return None
+    try:
+        return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    except (OverflowError, ValueError, OSError):
+        return None

@@ -1,0 +1,50 @@
+"""Single MIKEY messages, outside any exchange, as text and as JSON Lines."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from ltkm_inspect.intake import Given
+from ltkm_inspect.mikey import Message, decode, render, to_plain, tree
+from ltkm_inspect.report.plain import to_json
+from ltkm_inspect.wire import printable
+
+MESSAGE_SCHEMA = "ltkm-inspect/message/1"
+
+
+def decoded(given: Given) -> Message | None:
+    """Return what was given as a message; None where it is no octets."""
+    return None if given.octets is None else decode(given.octets)
+
+
+def is_whole(message: Message | None) -> bool:
+    """Tell whether all of a message decodes, what is inside its extensions included."""
+    return message is not None and message.problem is None and not message.inner_problems
+
+
+def text_lines(given: Given, message: Message | None) -> Iterator[str]:
+    """Yield a heading and the tree of a message."""
+    source = printable(given.source)
+    if message is None:
+        yield f"{source}: {given.problem}"
+        return
+    verdict = "" if is_whole(message) else ", does not decode"
+    yield f"{source}: {message.length} octets{verdict}"
+    yield from render(tree(message), 1)
+
+
+def json_line(given: Given, message: Message | None) -> str:
+    """Return the object of a message: `schema`, `source`, and the fields that `mikey.to_plain` gives.
+
+    Where the input is no octets, `length` and `header` are null, and `error` says why.
+    """
+    error = {"reason": given.problem, "offset": 0, "path": "", "kind": "input"}
+    nothing: dict[str, Any] = {
+        "length": None,
+        "header": None,
+        "payloads": [],
+        "error": error,
+        "inner_errors": [],
+        "trailing": "",
+    }
+    fields = nothing if message is None else to_plain(message)
+    return to_json({"schema": MESSAGE_SCHEMA, "source": given.source, **fields})

@@ -1,0 +1,25 @@
+"""Data as one line of JSON that every reader takes, whatever text from the wire is in it."""
+
+import json
+import re
+from typing import Any
+
+_ESCAPE = re.compile(r"\\u(?:(d[89ab]..\\ud[c-f]..)|(d[89a-f]..)|....)|\\.")
+
+
+def to_json(data: Any) -> str:
+    """Return data as one line of ASCII; ValueError for a number that JSON does not know.
+
+    Half a surrogate pair is no text to a JSON reader: an octet that was not UTF-8 is written as `\\xNN`, any other
+    half as `\\uNNNN`, both as text.
+    """
+    text = json.dumps(data, ensure_ascii=True, allow_nan=False, separators=(",", ":"))
+    return _ESCAPE.sub(_whole, text) if "\\ud" in text else text
+
+
+def _whole(match: re.Match[str]) -> str:
+    half = match[2]
+    if half is None:
+        return match[0]
+    number = int(half, 16)
+    return f"\\\\x{number - 0xDC00:02x}" if 0xDC80 <= number <= 0xDCFF else f"\\\\u{half}"

@@ -1,0 +1,74 @@
+"""What a whole run saw: exchanges and findings counted, and what was never looked at."""
+
+from collections import Counter
+from dataclasses import dataclass, field
+
+from ltkm_inspect.finding import Answer, Level, Report
+from ltkm_inspect.report.text import count
+
+NOTHING_SEEN = "no MSK exchange was seen, so nothing was checked"
+
+
+@dataclass(slots=True)
+class Summary:
+    """The counts of a run; it keeps no exchange, so that it stays small however long the run."""
+
+    exchanges: int = 0
+    others: int = 0
+    """Flows that were not MSK."""
+    items: int = 0
+    ltkms: int = 0
+    notes: int = 0
+    verdicts: Counter[str] = field(default_factory=Counter)
+    """Exchanges by verdict: `clean`, `warning` or `violation`."""
+    findings: Counter[tuple[Level, str]] = field(default_factory=Counter)
+    """Findings by level and rule id."""
+    answers: Counter[Answer] = field(default_factory=Counter)
+    """Answers over all rules and exchanges."""
+
+    def add(self, report: Report) -> None:
+        """Count one MSK exchange in."""
+        self.exchanges += 1
+        self.items += report.items
+        self.ltkms += report.ltkms
+        self.notes += len(report.notes)
+        self.verdicts[report.verdict] += 1
+        self.findings.update((finding.level, finding.rule) for finding in report.findings)
+        self.answers.update(outcome.answer for outcome in report.outcomes.values())
+
+    def other(self) -> None:
+        """Count one flow that was not MSK."""
+        self.others += 1
+
+    @property
+    def worst(self) -> Level:
+        """The worst level among all findings; OFF when there is none."""
+        return max((level for level, _ in self.findings), default=Level.OFF)
+
+    def total(self, level: Level) -> int:
+        """Return how many findings were of that level."""
+        return sum(number for (each, _), number in self.findings.items() if each is level)
+
+    def by_rule(self) -> list[tuple[Level, str, int]]:
+        """Return level, rule id and number of its findings, the worst level first, then by id."""
+        ordered = sorted(self.findings.items(), key=lambda entry: (-entry[0][0], entry[0][1]))
+        return [(level, rule, number) for (level, rule), number in ordered]
+
+    def lines(self) -> list[str]:
+        """Return the summary as lines of text."""
+        others = "1 flow was not MSK" if self.others == 1 else f"{self.others} flows were not MSK"
+        if not self.exchanges:
+            return [f"summary: {NOTHING_SEEN}; {others}"]
+        verdicts = ", ".join(
+            f"{self.verdicts[verdict]} {said}"
+            for verdict, said in (("clean", "clean"), ("warning", "with warnings"), ("violation", "with violations"))
+        )
+        answers = ", ".join(f"{self.answers[answer]} {answer.value}" for answer in Answer)
+        return [
+            f"summary: {count(self.exchanges, 'MSK exchange')} ({verdicts}), "
+            f"{count(self.items, 'item')}, {count(self.ltkms, 'LTKM')}; {others}",
+            f"summary: {count(self.total(Level.VIOLATION), 'violation')}, "
+            f"{count(self.total(Level.WARNING), 'warning')}, {count(self.notes, 'note')}; "
+            f"answers of the rules: {answers}",
+            *(f"summary: {level.word} {rule}: {number}" for level, rule, number in self.by_rule()),
+        ]

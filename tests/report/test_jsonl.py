@@ -1,0 +1,170 @@
+"""A report as JSON Lines."""
+
+import json
+import math
+import re
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from ltkm_inspect.engine import inspect
+from ltkm_inspect.exchange import Exchange, Limits
+from ltkm_inspect.finding import Answer, Finding, Level, Outcome, Place, Report
+from ltkm_inspect.reference import FIRST, KEY_DOMAIN, SECOND, challenge, exchange, ltkm, reference
+from ltkm_inspect.report import jsonl
+from ltkm_inspect.report.summary import Summary
+from ltkm_inspect.spec import CR
+from ltkm_inspect.wire import Span
+
+
+def line_of(exchange: Exchange) -> dict[str, Any]:
+    line = jsonl.exchange_line(inspect(exchange))
+    assert "\n" not in line
+    found = json.loads(line)
+    assert isinstance(found, dict)
+    return found
+
+
+def documented(kind: str) -> str:
+    assert jsonl.__doc__ is not None
+    return jsonl.__doc__[jsonl.__doc__.index(kind) :]
+
+
+def test_an_exchange_is_one_object_with_everything_that_is_in_it() -> None:
+    found = line_of(reference("several-keys")[0])
+    assert found["schema"] == "ltkm-inspect/exchange/1"
+    assert found["method"] == "POST"
+    assert found["url"] == "http://bmsc.home1.net/keymanagement?requesttype=msk-request"
+    assert found["status"] == 200
+    assert found["started"] == "2009-10-28T08:00:00.000Z"
+    assert found["ended"] == "2009-10-28T08:00:00.250Z"
+    assert found["terminal"] == "MTIzNDU2Nzg5MDEyMzQ1Ng==@bsf.home1.net"
+    assert found["verdict"] == "clean"
+    assert found["findings"] == []
+    assert [item["msk_id"] for item in found["items"]] == [FIRST.msk_id.hex(), SECOND.msk_id.hex()]
+    first = found["items"][0]
+    assert first["key_domain_id"] == KEY_DOMAIN.hex()
+    assert (first["key_group"], first["key_number"]) == ("24cb", "4400")
+    assert first["response_code"] == "200 OK"
+    message = first["ltkms"][0]["message"]
+    assert [payload["name"] for payload in message["payloads"]][-1] == "KEMAC"
+    assert message["error"] is None
+    assert message["length"] == len(ltkm(FIRST).encode())
+
+
+def test_every_field_is_documented_and_every_documented_field_is_there() -> None:
+    named = set(re.findall(r"^\| (`[^|]*`) \|", documented("| field | what |"), re.M))
+    fields = {name for row in named for name in re.findall(r"`(\w+)`", row)}
+    assert fields == set(line_of(reference("download")[0])) - {"schema"}
+
+
+def test_a_finding_keeps_its_place_its_octets_and_its_clauses() -> None:
+    finding = Finding(
+        "rand-too-short",
+        Level.VIOLATION,
+        "RAND is too short.",
+        Place(1, 2, "RAND.value"),
+        "at least 16 octets",
+        "8",
+        "cut",
+        (CR["5.2.1.1"],),
+        Span(37, 46),
+        "message",
+    )
+    report = Report(reference("download")[0], (finding,), outcomes={"rand-too-short": Outcome(Answer.BROKEN)})
+    found = json.loads(jsonl.exchange_line(report, "a.flow"))
+    assert found["file"] == "a.flow"
+    assert found["verdict"] == "violation"
+    assert found["counts"]["violations"] == 1
+    assert found["counts"]["broken"] == 1
+    assert found["outcomes"] == {"rand-too-short": {"answer": "broken", "reason": ""}}
+    assert found["findings"] == [
+        {
+            "rule": "rand-too-short",
+            "level": "violation",
+            "title": "RAND is too short.",
+            "place": {"item": 1, "ltkm": 2, "path": "RAND.value"},
+            "expected": "at least 16 octets",
+            "got": "8",
+            "hint": "cut",
+            "octets": [37, 46],
+            "octets_of": "message",
+            "clauses": ["CR 5.2.1.1"],
+        }
+    ]
+
+
+def test_every_selected_rule_has_one_of_three_answers() -> None:
+    report = inspect(reference("download")[0])
+    found = json.loads(jsonl.exchange_line(report))
+    assert set(found["outcomes"]) == set(report.outcomes)
+    assert sum(found["counts"][answer] for answer in ("passed", "broken", "not_applicable")) == len(report.outcomes)
+
+
+def test_what_cannot_be_known_is_null() -> None:
+    unanswered = replace(
+        challenge([FIRST.msk_id]), response=None, started=None, ended=math.inf, error="connection reset"
+    )
+    found = line_of(unanswered)
+    assert found["status"] is None
+    assert found["started"] is None
+    assert found["ended"] is None
+    assert found["error"] == "connection reset"
+    assert found["items"] == []
+
+
+@pytest.mark.parametrize("seconds", [math.nan, -math.inf, 1e300, -1e300])
+def test_a_time_that_no_calendar_has_is_null(seconds: float) -> None:
+    assert line_of(replace(reference("download")[0], started=seconds))["started"] is None
+
+
+def test_the_octets_of_a_broken_msk_id_are_not_split() -> None:
+    short = replace(FIRST, msk_id=b"\x01\x02\x03")
+    item = line_of(exchange([FIRST.msk_id], [(short, "200 OK", ltkm(FIRST))]))["items"][0]
+    assert item["msk_id"] == "010203"
+    assert (item["key_group"], item["key_number"]) == (None, None)
+
+
+def test_hostile_text_stays_valid_json() -> None:
+    clean = reference("download")[0]
+    hostile = replace(clean, request=replace(clean.request, method="P\x1b\udcff", target="/\u2028\ud800"), error="\x00")
+    found = line_of(hostile)
+    assert found["method"] == "P\x1b\\xff"
+    assert found["url"].endswith("/\u2028\\ud800")
+
+
+def test_beside_live_traffic_no_more_ltkms_are_listed_than_were_checked() -> None:
+    grants = [(FIRST, "200 OK", ltkm(FIRST)), (SECOND, "200 OK", ltkm(SECOND))]
+    limited = replace(exchange([FIRST.msk_id, SECOND.msk_id], grants), limits=Limits(ltkms=1))
+    found = line_of(limited)
+    assert [len(item["ltkms"]) for item in found["items"]] == [1, 0]
+    assert found["counts"]["ltkms"] == 2
+
+
+def test_no_key_is_in_an_exchange_line() -> None:
+    line = jsonl.exchange_line(inspect(reference("download")[0])).lower()
+    assert FIRST.msk.hex() not in line
+
+
+def test_a_summary_is_one_object() -> None:
+    summary = Summary()
+    summary.add(Report(reference("download")[0], (Finding("alpha", Level.WARNING, "", Place()),), items=1, ltkms=1))
+    summary.other()
+    assert json.loads(jsonl.summary_line(summary)) == {
+        "schema": "ltkm-inspect/summary/1",
+        "exchanges": 1,
+        "others": 1,
+        "verdicts": {"clean": 0, "warning": 1, "violation": 0},
+        "counts": {
+            "items": 1,
+            "ltkms": 1,
+            "violations": 0,
+            "warnings": 1,
+            "notes": 0,
+            "passed": 0,
+            "broken": 0,
+            "not_applicable": 0,
+        },
+        "findings": [{"rule": "alpha", "level": "warning", "number": 1}],
+    }

@@ -1,0 +1,60 @@
+"""The summary of a run."""
+
+from ltkm_inspect.finding import Answer, Finding, Level, Outcome, Place, Report
+from ltkm_inspect.reference import reference
+from ltkm_inspect.report.summary import Summary
+
+
+def report(*findings: Finding, **outcomes: Outcome) -> Report:
+    (exchange,) = reference("download")
+    return Report(exchange, findings, outcomes=outcomes, items=2, ltkms=1)
+
+
+def finding(rule: str, level: Level) -> Finding:
+    return Finding(rule, level, rule, Place(1))
+
+
+def test_a_run_without_an_msk_exchange_says_so() -> None:
+    summary = Summary()
+    assert summary.lines() == ["summary: no MSK exchange was seen, so nothing was checked; 0 flows were not MSK"]
+    summary.other()
+    assert summary.lines() == ["summary: no MSK exchange was seen, so nothing was checked; 1 flow was not MSK"]
+    assert summary.worst is Level.OFF
+
+
+def test_findings_are_counted_by_rule_the_worst_level_first_then_by_id() -> None:
+    summary = Summary()
+    summary.add(report(finding("zeta", Level.VIOLATION), finding("alpha", Level.WARNING)))
+    summary.add(report(finding("beta", Level.VIOLATION), finding("zeta", Level.VIOLATION)))
+    summary.add(report())
+    summary.other()
+    summary.other()
+    assert summary.lines() == [
+        "summary: 3 MSK exchanges (1 clean, 0 with warnings, 2 with violations), 6 items, 3 LTKMs; "
+        "2 flows were not MSK",
+        "summary: 3 violations, 1 warning, 0 notes; answers of the rules: 0 passed, 0 broken, 0 not applicable",
+        "summary: violation beta: 1",
+        "summary: violation zeta: 2",
+        "summary: warning alpha: 1",
+    ]
+    assert summary.worst is Level.VIOLATION
+
+
+def test_one_rule_may_have_findings_at_two_levels() -> None:
+    summary = Summary()
+    summary.add(report(finding("alpha", Level.VIOLATION), finding("alpha", Level.WARNING)))
+    assert summary.by_rule() == [(Level.VIOLATION, "alpha", 1), (Level.WARNING, "alpha", 1)]
+
+
+def test_all_three_answers_are_counted() -> None:
+    summary = Summary()
+    for _ in range(2):
+        summary.add(
+            report(
+                one=Outcome(Answer.PASSED),
+                two=Outcome(Answer.BROKEN),
+                three=Outcome(Answer.NOT_APPLICABLE, "no key"),
+                four=Outcome(Answer.NOT_APPLICABLE, "no request"),
+            )
+        )
+    assert "2 passed, 2 broken, 4 not applicable" in summary.lines()[1]

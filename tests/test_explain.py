@@ -1,0 +1,128 @@
+"""The pages of rules and faults."""
+
+import re
+
+import pytest
+
+from ltkm_inspect import catalogue
+from ltkm_inspect.engine import OWN_FINDINGS
+from ltkm_inspect.explain import catalogue_page, clause_text, fault_page, names, own_page, page, rule_page
+from ltkm_inspect.explain.markdown import WIDTH, escape, table
+from ltkm_inspect.explain.pages import OWN_PAGES
+from ltkm_inspect.fault import FAULTS, Fault
+from ltkm_inspect.finding import Level
+from ltkm_inspect.rule import RULES, Rule
+from ltkm_inspect.spec import CR, RFC3711, Sure
+
+catalogue.load()
+PAGES = {name: page(name) or "" for name in names()}
+
+
+def flat(text: str) -> str:
+    """The text without its line ends and indents."""
+    return " ".join(text.split())
+
+
+def section(text: str, heading: str) -> str:
+    """What stands below a heading."""
+    return text.partition(f"## {heading}\n")[2].partition("\n## ")[0]
+
+
+@pytest.mark.parametrize("rule", [pytest.param(rule, id=id) for id, rule in RULES.items()])
+def test_the_page_of_a_rule_says_what_it_rests_on_why_it_matters_and_what_to_do(rule: Rule) -> None:
+    text = rule_page(rule)
+    title, *why, remedy = rule.paragraphs
+    assert text.startswith(f"# {rule.id}\n\n")
+    assert title in flat(text)
+    assert f"- level: {rule.level.word}" in text
+    for paragraph in why:
+        assert paragraph in flat(section(text, "Why it matters"))
+    assert remedy in flat(section(text, "What to do"))
+    clauses = flat(section(text, "What the clauses say"))
+    for clause in rule.clauses:
+        assert str(clause) in clauses
+        assert clause.says in clauses
+
+
+@pytest.mark.parametrize("rule", [pytest.param(rule, id=id) for id, rule in RULES.items()])
+def test_only_what_a_clause_quotes_stands_in_quotation_marks(rule: Rule) -> None:
+    clauses = flat(section(rule_page(rule), "What the clauses say"))
+    for clause in rule.clauses:
+        if clause.quote:
+            assert f'"{flat(clause.quote)}"' in clauses
+            clauses = clauses.replace(f'"{flat(clause.quote)}"', "")
+    assert '"' not in clauses
+
+
+@pytest.mark.parametrize("fault", [pytest.param(fault, id=id) for id, fault in FAULTS.items()])
+def test_the_example_of_a_fault_shows_the_rules_that_it_breaks(fault: Fault) -> None:
+    text = fault_page(fault)
+    broken = set(re.findall(r"^    (?:warning|violation) ([a-z0-9-]+): ", section(text, "Example"), re.M))
+    assert broken == fault.trips
+    for parameter in fault.parameters:
+        assert f"- `{parameter.name}`: " in text
+
+
+@pytest.mark.parametrize("rule", [pytest.param(rule, id=id) for id, rule in RULES.items() if rule.level > Level.NOTE])
+def test_the_example_of_a_rule_is_a_finding_of_it(rule: Rule) -> None:
+    if any(rule.id in fault.trips for fault in FAULTS.values()):
+        assert re.search(rf"^    (warning|violation) {rule.id}: ", section(rule_page(rule), "Example"), re.M)
+
+
+def test_the_findings_of_the_engine_itself_have_pages() -> None:
+    assert set(OWN_PAGES) == set(OWN_FINDINGS)
+    for name, title in OWN_FINDINGS.items():
+        assert title in own_page(name)
+        assert own_page(name) == PAGES[name]
+
+
+def test_what_is_no_rule_and_no_fault_has_no_page() -> None:
+    assert page("no-such-rule") is None
+    assert page("") is None
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_running_text_fits_a_terminal(name: str) -> None:
+    for line in PAGES[name].splitlines():
+        assert line.startswith("    ") or len(line) <= WIDTH
+
+
+def test_a_clause_from_memory_says_so() -> None:
+    clause = RFC3711["4.3"](says="a key is derived", sure=Sure.RECALL_HIGH)
+    assert clause_text(clause).endswith(": a key is derived (from memory: recall H)")
+    assert clause_text(CR["2"](quote="A SHALL B.")).endswith(': "A SHALL B."')
+
+
+def test_the_catalogue_page_lists_every_rule_every_fault_and_every_requirement() -> None:
+    text = catalogue_page()
+    headings = set(re.findall(r"^#### (\S+)$", text, re.M))
+    assert headings == {*RULES, *FAULTS, *OWN_FINDINGS}
+    rows = dict(re.findall(r"^\| ([A-Z]+-\w+) \| (.*) \|$", text, re.M))
+    assert set(rows) == {row for rule in RULES.values() for row in rule.covers}
+    for rule in RULES.values():
+        for row in rule.covers:
+            assert f"[{rule.id}](#{rule.id})" in rows[row]
+
+
+def test_links_of_the_catalogue_page_lead_to_headings_of_it() -> None:
+    text = catalogue_page()
+    anchors = [
+        re.sub(r"[^\w -]", "", title).lower().replace(" ", "-") for title in re.findall(r"^#+ (.*)$", text, re.M)
+    ]
+    assert len(anchors) == len(set(anchors))
+    assert set(re.findall(r"\]\(#([^)]*)\)", text)) <= set(anchors)
+
+
+def test_the_catalogue_page_has_no_html() -> None:
+    for line in catalogue_page().splitlines():
+        if not line.startswith("    "):
+            assert not re.search(r"(?<!\\)<", re.sub(r"`[^`]*`", "", line)), line
+
+
+def test_the_catalogue_page_is_the_same_every_time() -> None:
+    assert catalogue_page() == catalogue_page()
+
+
+def test_text_is_escaped_for_a_table_but_not_within_code() -> None:
+    assert escape("a <b> `<c>` <d>") == "a \\<b> `<c>` \\<d>"
+    assert table(["x"], [["a|b"]]).splitlines()[-1] == "| a\\|b |"

@@ -1,0 +1,178 @@
+"""The option table, and what its words mean or why they cannot mean anything."""
+
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from ltkm_inspect import catalogue
+from ltkm_inspect.cli import commands
+from ltkm_inspect.context import EXPECT, PROFILES
+from ltkm_inspect.engine import plan
+from ltkm_inspect.exchange import Limits
+from ltkm_inspect.finding import Level
+from ltkm_inspect.options import (
+    DEFAULTS,
+    FAIL_ON,
+    OptionError,
+    parse_fail_on,
+    parse_limit,
+    parse_report,
+    settings,
+)
+from ltkm_inspect.rule import RULES, Rule
+from ltkm_inspect.spec import RFC3711, Sure
+
+catalogue.load()
+
+
+def test_the_defaults_of_the_table_are_the_defaults_of_the_settings() -> None:
+    words = ("expect", "profile", "strict", "namespaces", "select", "ignore", "severity")
+    typed = settings(**{word: DEFAULTS[word].default for word in words})  # type: ignore[arg-type]
+    untouched = settings()
+    for word in words:
+        assert getattr(typed, word) == getattr(untouched, word)
+    assert parse_limit(str(DEFAULTS["limit"].default)) == Limits(octets=1 << 20, ltkms=200)
+    assert parse_fail_on(str(DEFAULTS["fail_on"].default)) is None
+    assert parse_fail_on(str(DEFAULTS["fail_on"].check_default)) is Level.VIOLATION
+
+
+def test_the_table_names_every_word_that_may_be_typed() -> None:
+    assert DEFAULTS["expect"].metavar == "|".join(EXPECT)
+    assert DEFAULTS["profile"].metavar == "|".join(PROFILES)
+    assert DEFAULTS["fail_on"].metavar == "|".join(FAIL_ON)
+
+
+@pytest.mark.parametrize("name", [name for name in DEFAULTS if name != "limit"])
+def test_every_option_of_the_table_is_an_option_of_check(name: str) -> None:
+    shown = CliRunner().invoke(commands, ["check", "--help"]).output
+    assert f"--{name.replace('_', '-')} " in shown
+
+
+def test_a_list_may_be_given_in_parts_or_joined_by_commas() -> None:
+    assert settings(profile=["usim,bcast"]).profile == settings(profile=["usim", "bcast"]).profile == {"usim", "bcast"}
+
+
+@pytest.mark.parametrize("version", ["1.1", "urn:oma:xml:bcast:pr:orderqueries:1.1"])
+def test_a_further_namespace_comes_beside_the_one_of_the_change_request(version: str) -> None:
+    assert settings(namespaces=[version]).namespaces == {"1.0", "1.1"}
+
+
+def test_rules_are_selected_by_id_subject_and_document_whatever_the_case() -> None:
+    chosen = plan(settings(select=["CR"]))
+    assert "ltkm-missing" in {rule.id for rules in chosen.values() for rule in rules}
+    chosen = plan(settings(select=["Item"], ignore=["ltkm-missing"]))
+    ids = {rule.id for rules in chosen.values() for rule in rules}
+    assert "ltkm-repeated" in ids
+    assert "ltkm-missing" not in ids
+    assert {rule.subject for rules in chosen.values() for rule in rules} == {"item"}
+
+
+def test_a_severity_is_an_override_by_rule() -> None:
+    levels = settings(severity=["ltkm-missing=warning,ltkm-repeated=off"]).severity
+    assert levels == {"ltkm-missing": Level.WARNING, "ltkm-repeated": Level.OFF}
+
+
+def test_what_rests_on_memory_cannot_be_raised(monkeypatch: pytest.MonkeyPatch) -> None:
+    clause = RFC3711["1"](says="something", sure=Sure.RECALL_MIDDLE)
+    shaky = Rule("shaky-rule", object, lambda *_: iter(()), (clause,), Level.NOTE)
+    monkeypatch.setitem(RULES, shaky.id, shaky)
+    assert settings(severity=["shaky-rule=note"]).severity == {"shaky-rule": Level.NOTE}
+    with pytest.raises(OptionError, match="expected at most note, because its source rests on memory, got violation"):
+        settings(severity=["shaky-rule=violation"])
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        pytest.param(
+            {"expect": "alway"}, "expect: expected auto or always, got alway; did you mean always?", id="expect"
+        ),
+        pytest.param(
+            {"profile": ["usin"]},
+            "profile: expected auto, usim, ruim, bcast or mbms, got usin; did you mean usim?",
+            id="profile",
+        ),
+        pytest.param({"profile": ["usim", "ruim"]}, "profile: expected one of usim and ruim, got both", id="both"),
+        pytest.param({"namespaces": ["2"]}, "namespaces: expected one of 1.0, 1.1, 1.2, 1.3, got 2", id="namespaces"),
+        pytest.param(
+            {"select": ["ltkm-mising"]},
+            "select: expected a rule, subject or document that rules have, got ltkm-mising; did you mean ltkm-missing?",
+            id="select",
+        ),
+        pytest.param(
+            {"ignore": ["\x1b[2J"]},
+            "ignore: expected a rule, subject or document that rules have, got \\x1b[2j",
+            id="terminal-escape",
+        ),
+        pytest.param(
+            {"select": ["ltkm-missing"], "ignore": ["item"]},
+            "ignore: expected at least one rule to be left, got none",
+            id="no-rule-left",
+        ),
+        pytest.param(
+            {"severity": ["ltkm-missing"]},
+            "severity: expected RULE=LEVEL, got ltkm-missing",
+            id="severity-without-level",
+        ),
+        pytest.param(
+            {"severity": ["ltkm-missin=off"]},
+            "severity: unknown rule ltkm-missin; did you mean ltkm-missing?",
+            id="severity-of-no-rule",
+        ),
+        pytest.param(
+            {"severity": ["ltkm-missing=error"]},
+            "severity: ltkm-missing: expected one of off, note, warning, violation, got error",
+            id="severity-unknown",
+        ),
+        pytest.param(
+            {"severity": ["ltkm-missing=off", "ltkm-missing=note"]},
+            "severity: ltkm-missing: expected one level, got off and note",
+            id="severity-twice",
+        ),
+    ],
+)
+def test_a_word_that_cannot_be_is_refused_in_one_line(words: dict[str, object], said: str) -> None:
+    with pytest.raises(OptionError) as caught:
+        settings(**words)  # type: ignore[arg-type]
+    assert str(caught.value) == said
+
+
+@pytest.mark.parametrize(
+    ("text", "limits"),
+    [
+        ("1MiB,200", Limits(1048576, 200)),
+        ("512kib, 7", Limits(524288, 7)),
+        ("3 GiB,none", Limits(3 << 30, None)),
+        ("1000,1", Limits(1000, 1)),
+        ("none,None", Limits(None, None)),
+    ],
+)
+def test_a_limit_is_octets_and_ltkms(text: str, limits: Limits) -> None:
+    assert parse_limit(text) == limits
+
+
+@pytest.mark.parametrize("text", ["", "1MiB", "200,1MiB", "-1,200", "0,200", "1MiB,0", "1MB,200", "1.5MiB,2", "1,2,3"])
+def test_a_limit_that_is_none_is_refused(text: str) -> None:
+    with pytest.raises(OptionError, match=r"^limit: expected "):
+        parse_limit(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "path"),
+    [
+        ("run.jsonl", "run.jsonl"),
+        ("jsonl=run.txt", "run.txt"),
+        ("jsonl=a=b", "a=b"),
+        ("/tmp/%Y-%m-%d.jsonl", "/tmp/%Y-%m-%d.jsonl"),
+        ("./a=b", "a=b"),
+    ],
+)
+def test_a_report_is_a_path_with_or_without_its_format(text: str, path: str) -> None:
+    assert parse_report(text) == Path(path)
+
+
+@pytest.mark.parametrize("text", ["", "jsonl=", "sarif=run.sarif", "a\0b", "   "])
+def test_a_report_that_is_none_is_refused(text: str) -> None:
+    with pytest.raises(OptionError, match=r"^report: expected "):
+        parse_report(text)
