@@ -160,7 +160,8 @@ class LtkmInspect:
         self.summary.add(report)
         mark(flow, report)
         _log(report)
-        self._report(jsonl.exchange_line(report))
+        if self._files.names:
+            self._report(jsonl.exchange_line(report))
 
     def _inspect(self, flow: Flow) -> Report | None:
         """Return the report of a flow, None for one that is not MSK."""
