@@ -14,10 +14,15 @@ from pathlib import Path
 from mitmproxy.flow import Flow
 
 from ltkm_inspect import reference
+from ltkm_inspect.context import Context
+from ltkm_inspect.engine import inspect
 from ltkm_inspect.exchange import Exchange
+from ltkm_inspect.finding import Report
+from ltkm_inspect.proxy.reading import exchanges
 
 ROOT = Path(__file__).resolve().parents[2]
 SCRIPT = ROOT / "addons" / "ltkm.py"
+TRIAL = ROOT / "flows" / "trial.flow"
 MITMDUMP = Path(sys.executable).with_name("mitmdump")
 PATIENCE = 30.0
 """Seconds after which a process or a socket counts as hanging."""
@@ -173,6 +178,12 @@ def flawed() -> Exchange:
     first, second = reference.FIRST, reference.SECOND
     items = [(first, "200 OK", reference.ltkm(first)), (second, "200 OK", None)]
     return reference.exchange([first.msk_id, second.msk_id], items)
+
+
+def inspected(path: Path) -> list[Report | None]:
+    """Return the report of each flow in a flow file, None for a flow that is not MSK."""
+    read = [*exchanges(path)]
+    return [inspect(each, Context()) if isinstance(each, Exchange) else None for each in read]
 
 
 type Save = Callable[[Iterable[Exchange | Flow]], Path]

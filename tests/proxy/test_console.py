@@ -1,0 +1,122 @@
+"""What a user of the real mitmproxy sees of the addon, in a terminal that tmux holds."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+from mitmproxy.utils import emoji
+
+from ltkm_inspect.proxy.marking import MARKS
+from tests.proxy.parts import PATIENCE, SCRIPT, TRIAL, inspected
+
+MITMPROXY = Path(sys.executable).with_name("mitmproxy")
+FLAW = "key-domain-mismatch"
+"""A rule that breaks near the top of its tree, so that one screen shows it."""
+
+pytestmark = pytest.mark.needs("tmux")
+
+
+class Console:
+    """A mitmproxy in a terminal of 200 by 60, in a tmux server of its own."""
+
+    def __init__(self, folder: Path) -> None:
+        """Start it; the folder is for the socket, whose path must be short."""
+        (folder / "conf").write_text("set -g default-terminal screen-256color\nset -g remain-on-exit on\n")
+        self._tmux = ["tmux", "-u", "-S", str(folder / "socket"), "-f", str(folder / "conf")]
+        program = [str(MITMPROXY), "-n", "--set", f"confdir={folder}", "-s", str(SCRIPT), "-r", str(TRIAL)]
+        self._do("new-session", "-d", "-x", "200", "-y", "60", "--", *program)
+
+    def _do(self, *command: str) -> str:
+        environment = {name: value for name, value in os.environ.items() if name != "TMUX"}
+        environment |= {"LANG": "C.UTF-8", "LC_ALL": "C.UTF-8"}
+        done = subprocess.run(
+            [*self._tmux, *command],
+            env=environment,
+            capture_output=True,
+            encoding="utf-8",
+            timeout=PATIENCE,
+            check=True,
+        )
+        return done.stdout
+
+    def type(self, text: str) -> None:
+        """Type text as it is."""
+        self._do("send-keys", "-l", text)
+
+    def press(self, key: str) -> None:
+        """Press a key that has a name."""
+        self._do("send-keys", key)
+
+    def command(self, text: str) -> None:
+        """Run a command of mitmproxy."""
+        self.type(f":{text}")
+        self.press("Enter")
+
+    def screen(self, until: Callable[[str], bool]) -> str:
+        """Return what the terminal shows as soon as it is what is waited for."""
+        deadline = time.monotonic() + PATIENCE
+        while not until(shown := self._do("capture-pane", "-p")):
+            assert time.monotonic() < deadline, shown
+            time.sleep(0.1)
+        return shown
+
+    def close(self) -> None:
+        """End mitmproxy, and the tmux server once it has seen that end."""
+        with suppress(ProcessLookupError):
+            os.kill(int(self._do("display-message", "-p", "#{pane_pid}")), signal.SIGTERM)
+        deadline = time.monotonic() + PATIENCE
+        while self._do("display-message", "-p", "#{pane_dead}").strip() != "1" and time.monotonic() < deadline:
+            time.sleep(0.1)
+        self._do("kill-server")
+
+
+@pytest.fixture
+def console() -> Iterator[Console]:
+    """A mitmproxy that has loaded the trial and shows its flow list."""
+    with tempfile.TemporaryDirectory(prefix="ltkm-") as folder:
+        opened = Console(Path(folder))
+        try:
+            opened.screen(lambda shown: f"/{len(inspected(TRIAL))}]" in shown)
+            yield opened
+        finally:
+            opened.close()
+
+
+def test_the_flow_list_shows_the_marker_of_each_flawed_flow(console: Console) -> None:
+    worst = Counter(report.worst for report in inspected(TRIAL) if report is not None)
+    expected = {emoji.emoji[marker]: worst[level] for level, marker in MARKS.items()}
+    assert all(expected.values())
+    console.screen(lambda shown: {marker: shown.count(marker) for marker in expected} == expected)
+
+
+def test_the_response_of_a_flawed_flow_opens_as_a_tree_with_its_finding(console: Console) -> None:
+    reports = inspected(TRIAL)
+    number = next(at for at, report in enumerate(reports) if report is not None and FLAW in report.rules)
+    console.command(f"view.focus.go {number}")
+    console.screen(lambda shown: f"[{number + 1}/{len(reports)}]" in shown)
+    console.press("Enter")
+    console.screen(lambda shown: "Flow Details" in shown)
+    console.press("Tab")
+    # the request is an LTKM view too, but only the response has response codes and findings
+    console.screen(
+        lambda shown: (
+            re.search(r"^LTKM +\[m:auto\]$", shown, re.MULTILINE) is not None
+            and all(part in shown for part in ("key_group: ", "response_code: ", f"# violation {FLAW}: "))
+        )
+    )
+
+
+def test_the_command_findings_shows_the_findings_as_a_table(console: Console) -> None:
+    console.command("ltkm.findings @shown")
+    heading = re.compile(r"│flow +rule +place +what +│")
+    row = re.compile(rf"│http://\S+ +violation {FLAW} +item 1, LTKM 1, \S+ +expected .*│")
+    console.screen(lambda shown: heading.search(shown) is not None and row.search(shown) is not None)

@@ -1,0 +1,104 @@
+"""What a user of the real mitmweb sees of the addon, in a headless browser."""
+
+import http.client
+import json
+import re
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from html import unescape
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.proxy.parts import PATIENCE, SCRIPT, TRIAL, inspected
+
+MITMWEB = Path(sys.executable).with_name("mitmweb")
+PASSWORD = "let-the-test-in"
+FLAW = "ltkm-missing"
+CHROMIUM = (
+    *("chromium", "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
+    *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
+    *("--window-size=1600,3000", "--virtual-time-budget=10000", "--dump-dom"),
+)
+
+pytestmark = pytest.mark.needs("chromium")
+
+
+def _free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return int(server.getsockname()[1])
+
+
+def _flows(port: int) -> list[dict[str, Any]]:
+    """Return the flows that mitmweb has, none while it does not answer."""
+    with suppress(ConnectionError):
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE)
+        try:
+            connection.request("GET", "/flows", headers={"Authorization": f"Bearer {PASSWORD}"})
+            flows: list[dict[str, Any]] = json.loads(connection.getresponse().read())
+        finally:
+            connection.close()
+        return flows
+    return []
+
+
+@pytest.fixture(scope="module")
+def port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
+    """The port of a mitmweb that has loaded the trial."""
+    folder = tmp_path_factory.mktemp("mitmweb")
+    port = _free_port()
+    options = [f"confdir={folder}", f"web_port={port}", f"web_password={PASSWORD}", "web_open_browser=false"]
+    options += ["web_columns=path", "web_columns=comment"]
+    command = [str(MITMWEB), "-n", "-s", str(SCRIPT), "-r", str(TRIAL)]
+    for option in options:
+        command += ["--set", option]
+    log = folder / "log"
+    with log.open("w") as output:
+        process = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT)
+    try:
+        deadline = time.monotonic() + PATIENCE
+        while len(_flows(port)) < len(inspected(TRIAL)):
+            assert process.poll() is None, log.read_text()
+            assert time.monotonic() < deadline, log.read_text()
+            time.sleep(0.1)
+        yield port
+    finally:
+        process.terminate()
+        try:
+            process.wait(PATIENCE)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait(PATIENCE)
+
+
+@pytest.fixture(scope="module")
+def page(port: int, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The page of mitmweb, as the browser has it with the response of a flawed flow opened."""
+    folder = tmp_path_factory.mktemp("chromium")
+    flaw = next(report for report in inspected(TRIAL) if report is not None and FLAW in report.rules)
+    url = f"http://127.0.0.1:{port}/?token={PASSWORD}#/flows/{flaw.exchange.id}/response"
+    dump = folder / "page.html"
+    with dump.open("wb") as output:  # no pipe: what the browser leaves running would hold it open
+        command = [*CHROMIUM, f"--user-data-dir={folder / 'profile'}", url]
+        subprocess.run(command, stdout=output, stderr=subprocess.DEVNULL, timeout=PATIENCE, check=True)
+    return dump.read_text(encoding="utf-8")
+
+
+def test_the_flow_list_shows_the_comment_of_each_flawed_flow(page: str) -> None:
+    flawed = [report for report in inspected(TRIAL) if report is not None and report.findings]
+    expected = [f"[ltkm: {report.verdict}: {', '.join(report.rules)}]" for report in flawed]
+    assert f"[ltkm: violation: {FLAW}]" in expected
+    assert [comment for comment in re.findall(r'<td class="col-comment">([^<]*)</td>', page) if comment] == expected
+
+
+def test_the_response_of_a_flawed_flow_opens_as_a_tree_with_its_finding(page: str) -> None:
+    tree = [unescape(line) for line in re.findall(r"<div>([^<]*)</div>", page)]
+    assert "items:" in tree
+    assert any(line.startswith("    key_group: ") for line in tree)
+    assert any(line.startswith(f"    # violation {FLAW}: ") for line in tree)
+    assert re.search(r"<h[1-6][^>]*>LTKM\b|>LTKM<", page)
