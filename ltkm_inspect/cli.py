@@ -1,8 +1,10 @@
 """The command line: arguments in, exit codes out; the work is in the rooms below."""
 
+import gc
 import io
 import sys
 from collections.abc import Callable, Iterable, Iterator
+from errno import EBADF
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -206,6 +208,8 @@ def _given(inputs: Iterable[str], form: Form, trouble: Trouble) -> Iterator[Give
     for number, text in enumerate(inputs, 1):
         try:
             if text == "-":
+                if sys.stdin is None:  # closed by whoever started us
+                    raise OSError(EBADF, "there is none")
                 yield from from_stream(sys.stdin.buffer, "standard input", form)
             else:
                 yield from from_argument(text, f"argument {number}", form)
@@ -219,6 +223,7 @@ def _leave(code: int) -> NoReturn:
 
 def main() -> NoReturn:
     """Run the command line and exit; whatever happens, in at most one line and with a code of the table."""
+    gc.set_threshold(100_000)  # to start makes ten thousands of objects that all stay; looking through them takes long
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # a terminal that knows fewer characters
     try:

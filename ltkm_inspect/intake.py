@@ -21,6 +21,8 @@ _TEXT = bytes(range(0x20, 0x7F)) + _SPACE
 _BOM = b"\xef\xbb\xbf"
 _OTHER_ALPHABET = bytes.maketrans(b"-_", b"+/")
 _LONGEST_SHOWN = 40
+_LONGEST_NAME = 150
+"""More characters than this are a message that was damaged on its way, not the name of a file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +42,9 @@ def from_argument(text: str, source: str, form: Form = "auto") -> Iterator[Given
     be read.
     """
     given = from_text(os.fsencode(text), source, form)
-    if os.path.exists(text) or (given.octets is None and ("." in text or os.sep in text)):
+    meant = given.octets is None or not given.octets.startswith(_VERSION)
+    is_name = len(text) <= _LONGEST_NAME and "<" not in text and ("." in text or os.sep in text)
+    if os.path.exists(text) or (form == "auto" and meant and is_name):
         yield from from_file(Path(text).read_bytes(), text, form)
     else:
         yield given

@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from base64 import b64encode
 from collections.abc import Callable, Sequence
@@ -204,7 +205,7 @@ def test_an_interrupt_ends_with_130(tmp_path: Path) -> None:
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
     process = subprocess.Popen(
-        [sys.executable, "-m", "ltkm_inspect.cli", "check", pipe],
+        [sys.executable, "-m", "ltkm_inspect.cli", "decode", pipe],
         cwd=ROOT,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -555,3 +556,14 @@ def test_a_light_command_starts_in_less_than_three_tenths_of_a_second(command: s
         if took[-1] < 0.3:
             return
     pytest.fail(f"{min(took):.2f} s at best of {len(took)} runs")
+
+
+def test_a_pipe_is_refused_with_what_to_do(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    writer = threading.Thread(target=lambda: pipe.write_bytes(b""), daemon=True)
+    writer.start()
+    done = run("check", pipe)
+    writer.join(10)
+    assert b"save what comes out of it first" in done.stderr
+    assert done.returncode == 1

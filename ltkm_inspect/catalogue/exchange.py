@@ -180,6 +180,27 @@ def request_names_no_key(exchange: Exchange) -> Iterator[Problem | NotApplicable
         yield Problem(path, expected, "none")
 
 
+@rule(
+    "request-type-foreign",
+    on=Exchange,
+    cite=[TS33246["G.2.3"](says="an MSK response answers a request of type msk-request")],
+    needs=[RESPONSE],
+    covers=["HTTP-03"],
+)
+def request_type_foreign(exchange: Exchange) -> Iterator[Problem | NotApplicable]:
+    """An MSK response answers a request to register or deregister.
+
+    A terminal that registers does not look for keys in the answer; those in it are lost.
+
+    Look at how the BSM dispatches on requesttype.
+    """
+    document = exchange.document
+    if document is None or not document.is_msk_response:
+        yield NotApplicable("the response carries no MSK response")
+    elif exchange.registers:
+        yield Problem("request.target", "requesttype=msk-request", ", ".join(exchange.request.request_types))
+
+
 def _response(exchange: Exchange, **changes: object) -> Exchange:
     """Return the exchange with its response changed."""
     assert exchange.response is not None
@@ -255,3 +276,10 @@ def replace_request(
 ) -> Exchange:
     """Put another document in place of the recorded request: without a pair, if not told otherwise."""
     return replace(exchange, request=replace(exchange.request, body=document.encode()))
+
+
+@fault("replace-request-type", on=Exchange, reference="download", trips={"request-type-foreign"})
+def replace_request_type(exchange: Exchange, *, to: str = "register") -> Exchange:
+    """Write another request type into the recorded request."""
+    target = exchange.request.target.replace("msk-request", to)
+    return replace(exchange, request=replace(exchange.request, target=target))

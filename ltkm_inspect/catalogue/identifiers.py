@@ -93,8 +93,16 @@ def msk_id_mismatch(ltkm: Ltkm) -> Iterator[Problem | NotApplicable]:
     pair = _pair(ltkm, MSK)
     if isinstance(pair, str):
         yield NotApplicable(pair)
+    elif _is_pull(ltkm, *pair):
+        yield NotApplicable("the message has Key Number 0, which is reported by itself")
     elif pair[0] != pair[1] and not _is_current(*pair):
         yield _mismatch(ltkm, MSK, "MSKID", *pair)
+
+
+def _is_pull(ltkm: Ltkm, sent: bytes, carried: bytes) -> bool:
+    """Return whether the message has Key Number 0 of the right Key Group in an item that grants a key."""
+    granted = ltkm.item is not None and ltkm.item.outcome.is_success
+    return granted and sent[:2] == carried[:2] and carried[2:] == b"\0\0"
 
 
 def _is_current(sent: bytes, carried: bytes) -> bool:
@@ -154,6 +162,9 @@ def key_ids_repeated(message: Message) -> Iterator[Problem]:
 def _not_single(message: Message, kind: int, name: str) -> Iterator[Problem | NotApplicable]:
     if len(message.extensions(EXTENSION)) != 1:
         yield NotApplicable("the message has not exactly one extension with key IDs")
+        return
+    if any(".key_ids" in problem.path for problem in message.inner_problems):
+        yield NotApplicable("the key IDs cannot be read, which is reported by itself")
         return
     values = [each.value for each in message.key_ids() if each.type == kind]
     expected = f"one {name} of {LENGTHS[kind]} octets"
@@ -349,9 +360,9 @@ def zero_key_group(message: Message) -> Message:
     return _replaced(message, MSK, b"\0\0" + value[2:])
 
 
-@fault("zero-key-number", on=Message, reference="download", trips={"key-number-zero", "msk-id-mismatch"})
+@fault("zero-key-number", on=Message, reference="download", trips={"key-number-zero"})
 def zero_key_number(message: Message) -> Message:
-    """Set the Key Number part of the MSK ID to 0; it then differs from that of the item."""
+    """Set the Key Number part of the MSK ID to 0."""
     value = next(each.value for each in message.key_ids() if each.type == MSK)
     return _replaced(message, MSK, value[:2] + b"\0\0")
 

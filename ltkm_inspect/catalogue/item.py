@@ -44,7 +44,7 @@ def ltkm_missing(item: Item, context: Context) -> Iterator[Problem | NotApplicab
 
 
 @rule("ltkm-repeated", on=Item, cite=[ONE_EACH], needs=[MSK_ROOT], covers=["CR-2b"])
-def ltkm_repeated(item: Item) -> Iterator[Problem]:
+def ltkm_repeated(item: Item) -> Iterator[Problem | NotApplicable]:
     """An item has more than one LTKM.
 
     No schema validator notices. Which of the messages a terminal takes is left to chance, and the counters of both are
@@ -52,6 +52,9 @@ def ltkm_repeated(item: Item) -> Iterator[Problem]:
 
     Send one LTKM for each item; another key needs an item of its own.
     """
+    if item.outcome is Outcome.OTHER:
+        yield NotApplicable("the item should have no LTKM at all, which is reported by itself")
+        return
     count = sum(ltkm.is_named and ltkm.element.getparent() is item.element for ltkm in item.ltkms)
     if count > 1:
         yield Problem("LTKM", "exactly one LTKM" if item.outcome.is_success else "at most one LTKM", str(count))
@@ -71,10 +74,10 @@ def ltkm_on_error_code(item: Item, context: Context) -> Iterator[Problem | NotAp
         yield NotApplicable("the item has no response code" if item.code is None else "the response code is 200 OK")
         return
     lenient = item.outcome is Outcome.NEAR_MISS and not context.settings.strict
-    for ltkm in item.ltkms:
-        if ltkm.is_named and ltkm.parts.where != "in-code":
-            got = f"one beside {item.code.strip()}"
-            yield Problem("LTKM", "no LTKM", got, level=Level.WARNING if lenient else None, element=ltkm.element)
+    found = [ltkm for ltkm in item.ltkms if ltkm.is_named and ltkm.parts.where != "in-code"]
+    if found:
+        got = f"{'one' if len(found) == 1 else len(found)} beside {item.code.strip()}"
+        yield Problem("LTKM", "no LTKM", got, level=Level.WARNING if lenient else None, element=found[0].element)
 
 
 @rule(

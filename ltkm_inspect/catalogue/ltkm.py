@@ -13,7 +13,7 @@ from ltkm_inspect.document import (
     ltkm_departures,
     unsigned_byte,
 )
-from ltkm_inspect.exchange import Ltkm
+from ltkm_inspect.exchange import Ltkm, Outcome
 from ltkm_inspect.fault import fault
 from ltkm_inspect.finding import Level, NotApplicable, Problem
 from ltkm_inspect.needs import MSK_ROOT
@@ -92,7 +92,7 @@ def ltkm_namespace_later(ltkm: Ltkm, context: Context) -> Iterator[Problem | Not
 
 
 @rule("ltkm-misplaced", on=Ltkm, cite=[WILDCARD], needs=[MSK_ROOT], covers=["CR-4"])
-def ltkm_misplaced(ltkm: Ltkm) -> Iterator[Problem]:
+def ltkm_misplaced(ltkm: Ltkm) -> Iterator[Problem | NotApplicable]:
     """An LTKM does not stand where Response has room for extensions.
 
     A validating terminal rejects the document; one that does not validate looks behind ResponseCode and finds no key.
@@ -100,7 +100,13 @@ def ltkm_misplaced(ltkm: Ltkm) -> Iterator[Problem]:
 
     Write the LTKM as a child of Response, behind MSK and ResponseCode.
     """
-    if not ltkm.is_placed:
+    if ltkm.is_placed:
+        return
+    if any(above in ltkm.document.ltkm_elements for above in ltkm.element.iterancestors()):
+        yield NotApplicable("it stands inside another LTKM, which is reported by itself")
+    elif ltkm.item is not None and ltkm.item.outcome is Outcome.OTHER:
+        yield NotApplicable("its item should have no LTKM at all, which is reported by itself")
+    else:
         yield Problem("", WHERE["wildcard"], WHERE[ltkm.parts.where])
 
 

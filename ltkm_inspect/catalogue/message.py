@@ -232,13 +232,16 @@ def kemac_not_last(message: Message) -> Iterator[Problem | NotApplicable]:
     cite=[RFC4563["4"](says="the key IDs fill the extension exactly")],
     covers=["MK-17"],
 )
-def key_ids_malformed(message: Message) -> Iterator[Problem]:
+def key_ids_malformed(message: Message) -> Iterator[Problem | NotApplicable]:
     """The key IDs do not fill their extension.
 
     A receiver reads beyond the extension, or takes the rest of it for another key ID.
 
     Make the lengths of the key IDs add up to the length of the extension.
     """
+    if message.problem is not None:
+        yield NotApplicable("the message does not decode to its end")
+        return
     yield from (_problem(found) for found in message.inner_problems if ".key_ids" in found.path)
 
 
@@ -331,9 +334,9 @@ def advance_kemac(message: Message) -> Message:
     "lengthen-key-id",
     on=Octets,
     reference="download",
-    trips={"key-ids-malformed", "key-domain-id-not-single", "msk-id-not-single"},
+    trips={"key-ids-malformed"},
 )
 def lengthen_key_id(octets: Octets, *, length: int = 200) -> bytes:
-    """Declare a first key ID that is longer than its extension; the key IDs are then unreadable."""
+    """Declare a first key ID that is longer than its extension."""
     path = next(path for path in octets.spans if path.endswith("key_ids[1].length"))
     return octets.put(path, bytes((length,)))

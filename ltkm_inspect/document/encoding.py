@@ -33,23 +33,10 @@ _EXTRA = {
 }
 
 
-def _known() -> dict[str, str]:
-    # Only names in this table are looked up: asking Python for any name of a hostile document would import and cache
-    # without bound.
-    table = {name: codec for name, codec in aliases.items() if codec not in _NOT_TEXT}
-    table.update({codec: codec for codec in table.values()})
-    table.update(_EXTRA)
-    usable = {}
-    for name, codec in table.items():
-        try:
-            codecs.lookup(codec)
-        except LookupError:
-            continue
-        usable[name] = codec
-    return usable
-
-
-_CODECS = _known()
+# Only names in this table are looked up: asking Python for any name of a hostile document would import and cache
+# without bound. Whether this Python has the codec is asked when a document wants it: to ask for all takes long.
+_CODECS = {name: codec for name, codec in aliases.items() if codec not in _NOT_TEXT}
+_CODECS |= {codec: codec for codec in _CODECS.values()} | _EXTRA
 _SEPARATORS = str.maketrans("-. ", "___")
 _DECLARATION = re.compile(
     r"""<\?xml[ \t\r\n]+version[ \t\r\n]*=[ \t\r\n]*["'][^"'<>]{0,64}["']"""
@@ -106,7 +93,14 @@ _USUAL_START = b'<?xml version="1.0" encoding="UTF-8"?>'
 
 def codec_of(name: str) -> str | None:
     """The Python codec of an encoding's name (any case, IANA or common), or None if there is none."""
-    return _CODECS.get(name.strip().lower().translate(_SEPARATORS)) if len(name) <= 64 else None
+    codec = _CODECS.get(name.strip().lower().translate(_SEPARATORS)) if len(name) <= 64 else None
+    if codec is None:
+        return None
+    try:
+        codecs.lookup(codec)
+    except LookupError:
+        return None
+    return codec
 
 
 def is_stateful(codec: str) -> bool:

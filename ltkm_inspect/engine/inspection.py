@@ -89,8 +89,8 @@ def _sites(exchange: Exchange, rules: Mapping[type, tuple[Rule, ...]]) -> Iterat
     yield _Site(exchange)
     limits = exchange.limits
     if exchange.response is None:
-        yield _not_in_full("a response", exchange.error or "none", "nothing came that could be checked", Level.NOTE)
-    elif exchange.response.body is None:
+        yield _not_in_full("a response", exchange.error or "none", "nothing came that could be checked")
+    elif exchange.response.body is None and exchange.may_have_body:
         hint = "streamed past, or the connection ended: nothing of the document was checked"
         yield _not_in_full("the body of the response", exchange.error or "none", hint)
     for side, body in (("request", exchange.asked), ("response", exchange.content)):
@@ -122,6 +122,8 @@ def _ltkm_sites(ltkm: Ltkm, item: int | None, rules: Mapping[type, tuple[Rule, .
     if message is None:
         return
     yield _Site(message, item, ltkm)
+    if message.problem is not None:
+        return  # what was read before the damage may only look wrong because of it: one cause, one finding
     for index, payload in enumerate(message.payloads):
         if type(payload) in rules:
             yield _Site(payload, item, ltkm, index)
@@ -218,6 +220,6 @@ def _locate(problem: Problem, site: _Site) -> tuple[Span | None, str]:
 LARGER = "raise ltkm_limit, or check the saved flow from the command line, which has no limit"
 
 
-def _not_in_full(expected: str, got: str, hint: str = LARGER, level: Level = Level.WARNING) -> Finding:
+def _not_in_full(expected: str, got: str, hint: str = LARGER) -> Finding:
     title = OWN_FINDINGS[NOT_CHECKED_IN_FULL]
-    return Finding(NOT_CHECKED_IN_FULL, level, title, Place(), expected, got, hint)
+    return Finding(NOT_CHECKED_IN_FULL, Level.WARNING, title, Place(), expected, got, hint)

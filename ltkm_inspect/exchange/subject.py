@@ -61,6 +61,13 @@ class Exchange:
         return b_tid or self.connection or self.client
 
     @property
+    def may_have_body(self) -> bool:
+        """A response to such a request, with such a status, can have a body at all (RFC 9110 §6.4.1)."""
+        if self.response is None or self.request.method.upper() == "HEAD":
+            return False
+        return self.response.status >= 200 and self.response.status not in (204, 304)
+
+    @property
     def asks_for_msk(self) -> bool:
         """The request is one of the LTKM request procedure, by its request type or its media type."""
         return MSK_REQUEST_TYPE in self.request.request_types or (
@@ -182,6 +189,11 @@ class Document:
     def ltkms(self) -> tuple["Ltkm", ...]:
         """Every element that carries an LTKM or seems meant to: those outside every item, then item by item."""
         return (*self.strays, *(ltkm for item in self.items for ltkm in item.ltkms))
+
+    @cached_property
+    def ltkm_elements(self) -> frozenset[Any]:
+        """The elements of all LTKMs."""
+        return frozenset(ltkm.element for ltkm in self.ltkms)
 
     @cached_property
     def copies(self) -> dict["Ltkm", "Ltkm"]:

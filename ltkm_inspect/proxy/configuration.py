@@ -61,7 +61,7 @@ def take_deferred(options: OptManager) -> list[str]:
 
 def unknown(options: OptManager) -> list[str]:
     """Return a line for each option that was typed as one of ours and is none."""
-    names = sorted(name for name in options.deferred if name.startswith(PREFIX))
+    names = sorted(name for name in options.deferred if name.lower().startswith(PREFIX))
     return [f"unknown option {printable(name)}{did_you_mean(name, NAMES)}" for name in names]
 
 

@@ -5,6 +5,7 @@ import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from errno import ESPIPE
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +44,8 @@ def exchanges(path: Path, limits: Limits | None = None) -> Iterator[Exchange | D
     An empty file yields nothing. Raises OSError where the file cannot be opened or read.
     """
     with path.open("rb", buffering=0) as raw, _Careful(raw) as file:
+        if not raw.seekable():
+            raise OSError(ESPIPE, "expected a file, got a pipe; save what comes out of it first")
         start = file.peek(64)[:64].removeprefix(_BOM).lstrip()
         yield from _har(file, limits) if start.startswith(b"{") else _flow_file(file, limits)
 

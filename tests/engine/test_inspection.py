@@ -192,7 +192,14 @@ def test_a_response_whose_body_was_not_captured_is_no_clean_one() -> None:
     assert list(inspect(streamed).rules) == ["not-checked-in-full"]
 
 
-def test_an_exchange_without_response_is_noted() -> None:
+def test_an_exchange_without_response_is_no_clean_one() -> None:
     report = inspect(replace(DOWNLOAD, response=None, error="connection closed"))
-    assert (list(report.rules), [note.rule for note in report.notes]) == ([], ["not-checked-in-full"])
-    assert "connection closed" in report.notes[0].line
+    assert list(report.rules) == ["not-checked-in-full"]
+    assert "connection closed" in report.findings[0].line
+
+
+@pytest.mark.parametrize("status", [204, 304])
+def test_a_response_that_can_have_no_body_misses_none(status: int) -> None:
+    assert DOWNLOAD.response is not None
+    empty = replace(DOWNLOAD, response=replace(DOWNLOAD.response, status=status, body=None))
+    assert list(inspect(empty).rules) == []
