@@ -8,7 +8,7 @@ from difflib import get_close_matches
 from typing import Any
 
 from ltkm_inspect.mikey import spans
-from ltkm_inspect.rule import subject_name
+from ltkm_inspect.rule import paragraphs_of, subject_name
 from ltkm_inspect.wire import Span, printable
 
 LEAVES = frozenset({"mac", "digest"})
@@ -60,8 +60,7 @@ class Fault:
     @property
     def paragraphs(self) -> list[str]:
         """Its documentation, paragraph by paragraph."""
-        text = inspect.getdoc(self.apply) or self.id
-        return [" ".join(paragraph.split()) for paragraph in text.split("\n\n")]
+        return paragraphs_of(self.apply)
 
     @property
     def subject(self) -> str:

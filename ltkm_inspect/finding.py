@@ -53,6 +53,14 @@ class Problem:
     span: Span | None = None
     """Octets of the subject's body or message, where the path does not lead to them."""
 
+    @classmethod
+    def told(
+        cls, reason: str, path: str = "", *, hint: str = "", element: Any = None, span: Span | None = None
+    ) -> "Problem":
+        """Make a problem of what a room below says in the form `expected X, got Y`."""
+        expected, _, got = reason.partition(", got ")
+        return cls(path, expected.removeprefix("expected "), got, hint, None, element, span)
+
 
 @dataclass(frozen=True, slots=True)
 class NotApplicable:

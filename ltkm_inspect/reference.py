@@ -6,7 +6,14 @@ from dataclasses import dataclass, replace
 from functools import cache
 
 from ltkm_inspect import digest
-from ltkm_inspect.document import MSK_REQUEST_NS, MSK_REQUEST_TYPE, MSK_RESPONSE_NS, MSK_RESPONSE_TYPE, ORDERQUERIES_NS
+from ltkm_inspect.document import (
+    MSK_REQUEST_TYPE,
+    MSK_RESPONSE_NS,
+    MSK_RESPONSE_TYPE,
+    ORDERQUERIES_NS,
+    Pair,
+    render_request,
+)
 from ltkm_inspect.exchange import Exchange, Headers, Request, Response
 from ltkm_inspect.keys import KeyRing, Subscriber
 from ltkm_inspect.keys.protection import encrypt
@@ -130,8 +137,7 @@ def ltkm(grant: Grant, terminal: Terminal = TERMINAL) -> Message:
 
 def request_document(msk_ids: Iterable[bytes], key_domain: bytes = KEY_DOMAIN) -> bytes:
     """Build the XML of an MSK request for these MSK IDs."""
-    pairs = "".join(f"<MSK>{_pair(key_domain, msk_id)}</MSK>" for msk_id in msk_ids)
-    return f'<mbmsMSKRequest xmlns="{MSK_REQUEST_NS}">{pairs}</mbmsMSKRequest>'.encode()
+    return render_request(Pair(key_domain, msk_id) for msk_id in msk_ids)
 
 
 def response_document(items: Iterable[tuple[Grant, str, Message | None]]) -> bytes:

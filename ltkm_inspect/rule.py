@@ -47,8 +47,7 @@ class Rule:
     @property
     def paragraphs(self) -> list[str]:
         """Its documentation: the title, why a tester cares, and what to do about it."""
-        text = inspect.getdoc(self.check) or self.id
-        return [" ".join(paragraph.split()) for paragraph in text.split("\n\n")]
+        return paragraphs_of(self.check)
 
     @property
     def subject(self) -> str:
@@ -70,6 +69,11 @@ class Rule:
     def names(self) -> set[str]:
         """Return every word that selects it: its id, its subject, the documents it rests on; in lower case."""
         return {self.id, self.subject, *(clause.publication.key.lower() for clause in self.clauses)}
+
+
+def paragraphs_of(documented: Callable[..., Any]) -> list[str]:
+    """Return the paragraphs of a docstring, each on one line."""
+    return [" ".join(paragraph.split()) for paragraph in (inspect.getdoc(documented) or "").split("\n\n")]
 
 
 def subject_name(on: type) -> str:

@@ -24,7 +24,7 @@ BODY = CR["5.2.1.1"](
     "in [3GPP TS 26.346 v7] in a 3GPP MBMS namespace."
 )
 SCHEMA = TS26346["11.8.1"]
-FIELDS = {"keyDomainID": (3, "3"), "MSKID": (4, "4")}
+FIELDS = {"keyDomainID": 3, "MSKID": 4}
 """Octets of each identifier of an MSK."""
 
 
@@ -47,10 +47,8 @@ def xml_malformed(document: Document) -> Iterator[Problem | NotApplicable]:
             got = f"{slip.attribute}: {SLIPS[slip.kind]}"
             yield Problem("", "well-formed XML", got, "as in the example of the change request", span=at)
         return
-    _, _, got = error.reason.partition(", got ")
     where = f"line {error.line}, column {error.column}"
-    expected = error.reason.partition(", got ")[0].removeprefix("expected ")
-    yield Problem("", expected, got, where, span=Span(error.offset, error.offset + 1))
+    yield Problem.told(error.reason, hint=where, span=Span(error.offset, error.offset + 1))
 
 
 @rule(
@@ -88,8 +86,7 @@ def encoding_mismatch(document: Document) -> Iterator[Problem]:
     Write UTF-8, declare UTF-8, and leave the charset parameter out or right.
     """
     if document.xml.encoding_problem is not None:
-        expected, _, got = document.xml.encoding_problem.partition(", got ")
-        yield Problem("", expected.removeprefix("expected "), got)
+        yield Problem.told(document.xml.encoding_problem)
 
 
 @note(
@@ -236,11 +233,11 @@ def _identifiers(document: Document, name: str) -> Iterator[tuple[object, str]]:
 
 
 def _wrong_length(document: Document, name: str) -> Iterator[Problem]:
-    octets, expected = FIELDS[name]
+    octets = FIELDS[name]
     for element, text in _identifiers(document, name):
         found = base64_octets(text).octets
         if found is not None and len(found) != octets:
-            yield Problem(name, f"{expected} octets", f"{len(found)}", element=element)
+            yield Problem(name, f"{octets} octets", f"{len(found)}", element=element)
 
 
 @rule(
@@ -298,8 +295,7 @@ def identifier_not_base64(document: Document) -> Iterator[Problem]:
         for element, text in _identifiers(document, name):
             found = base64_octets(text)
             if found.octets is None:
-                expected, _, got = (found.problem or "").partition(", got ")
-                yield Problem(name, expected.removeprefix("expected "), got, element=element)
+                yield Problem.told(found.problem or "", name, element=element)
 
 
 @rule(

@@ -123,8 +123,7 @@ def body_undecodable(exchange: Exchange) -> Iterator[Problem | NotApplicable]:
         yield NotApplicable("the response has no body")
     elif content.problem is not None and not content.truncated:
         assert exchange.response is not None
-        expected, _, got = content.problem.partition(", got ")
-        yield Problem("response.body", expected.removeprefix("expected "), got)
+        yield Problem.told(content.problem, "response.body")
 
 
 @rule(

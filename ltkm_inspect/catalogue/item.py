@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from ltkm_inspect.context import Context
-from ltkm_inspect.document import Splice, edit
+from ltkm_inspect.document import XML_SPACE, Splice, edit
 from ltkm_inspect.exchange import Item, Outcome
 from ltkm_inspect.fault import fault
 from ltkm_inspect.finding import Level, NotApplicable, Problem
@@ -103,7 +103,7 @@ def response_code_near_miss(item: Item) -> Iterator[Problem | NotApplicable]:
     if code is None:
         yield NotApplicable("the item has no response code")
         return
-    trimmed = code.strip(" \t\r\n")
+    trimmed = code.strip(XML_SPACE)
     number, space, reason = trimmed.partition(" ")
     if item.outcome is Outcome.PADDED:
         yield Problem("ResponseCode", "200 OK", "200 OK within white space", "the literal is 200 OK")

@@ -147,8 +147,7 @@ def ltkm_not_base64(ltkm: Ltkm) -> Iterator[Problem]:
     """
     problem = ltkm.base64.problem
     if problem is not None:
-        expected, _, got = problem.partition(", got ")
-        yield Problem("", expected.removeprefix("expected "), got)
+        yield Problem.told(problem)
 
 
 @rule("ltkm-empty", on=Ltkm, cite=[BASE64_MESSAGE], covers=["CR-1c", "LTKM-06"])
@@ -183,8 +182,7 @@ def ltkm_version_invalid(ltkm: Ltkm) -> Iterator[Problem]:
     if problem is not None:
         hexadecimal = text.strip().lower().startswith("0x")
         hint = "0x is how the table prints the value, not how XML writes it" if hexadecimal else ""
-        expected, _, got = problem.partition(", got ")
-        yield Problem("@version", expected.removeprefix("expected "), got, hint)
+        yield Problem.told(problem, "@version", hint=hint)
 
 
 @note(

@@ -29,8 +29,7 @@ def _stopped(message: Message, *kinds: Kind, header: bool | None = None) -> Iter
 
 
 def _problem(found: DecodeProblem) -> Problem:
-    expected, _, got = found.reason.partition(", got ")
-    return Problem(found.path, expected.removeprefix("expected "), got, span=Span(found.offset, found.offset + 1))
+    return Problem.told(found.reason, found.path, span=Span(found.offset, found.offset + 1))
 
 
 @rule("header-truncated", on=Message, cite=[ONE_MESSAGE, RFC3830["6.1"](says="the header")], covers=["CR-1c", "MK-01"])

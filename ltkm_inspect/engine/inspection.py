@@ -53,8 +53,12 @@ class _Site:
             return ""
         return mikey.path_of(self.ltkm.message, self.payload)
 
+    def below(self, path: str) -> str:
+        """Return a field path below the subject as one of the whole message."""
+        return ".".join(part for part in (self.path, path) if part)
+
     def place(self, path: str, element: Any = None) -> Place:
-        joined = ".".join(part for part in (self.path, path) if part)
+        joined = self.below(path)
         if not isinstance(self.subject, Document):
             return Place(self.item, self.ltkm.number if self.ltkm else None, joined)
         item = None if element is None else self.subject.item_of(element)
@@ -202,7 +206,7 @@ def _locate(problem: Problem, site: _Site) -> tuple[Span | None, str]:
     """Return the octets that a problem is at: of the message for what is inside one, of the body for an element."""
     if site.ltkm is not None:
         inside = site.element is None
-        path = ".".join(part for part in (site.path, problem.path) if part)
+        path = site.below(problem.path)
         span = problem.span if inside else None
         span = span or (site.ltkm.spans.get(path) if path else None)
         if inside or span is not None:
