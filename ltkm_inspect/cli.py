@@ -19,6 +19,7 @@ from ltkm_inspect.wire import printable
 if TYPE_CHECKING:
     from ltkm_inspect.context import Settings
     from ltkm_inspect.exchange import Exchange
+    from ltkm_inspect.fault import Application
     from ltkm_inspect.finding import Level
 
 OK = 0
@@ -48,7 +49,7 @@ def _format(*names: str) -> Callable[[Callable[..., None]], Callable[..., None]]
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, message=f"{PROGRAM} %(version)s")
 def commands() -> None:
-    """Inspect the LTKMs in MSK responses.
+    """Inspect the LTKMs in MSK responses, or damage them.
 
     Exit codes: 0 nothing at or above the level, 1 could not run, 2 usage, 3 findings, 4 no MSK exchange seen, 5 some
     input damaged or missing (the report is partial), 130 interrupted. 1 beats 5 beats 3 beats 4.
@@ -64,6 +65,7 @@ def commands() -> None:
 @_option("select")
 @_option("ignore")
 @_option("severity")
+@_option("rule")
 @_option("fail_on")
 @_option("report")
 @_format("text", "jsonl")
@@ -78,15 +80,18 @@ def check(files: tuple[Path, ...], fail_on: str, report: tuple[str, ...], shape:
     from ltkm_inspect.engine import inspect
     from ltkm_inspect.proxy.files import ReportFiles
     from ltkm_inspect.report import jsonl, summary, text
+    from ltkm_inspect.session import Session
 
-    reports, context, total, trouble = ReportFiles(), Context(settings), summary.Summary(), Trouble()
+    session = Session()
+    context = Context(settings, session=session)
+    reports, total, trouble = ReportFiles(), summary.Summary(), Trouble()
     try:
         reports.use(paths)
     except options.OptionError as error:
         complain(str(error))
         _leave(COULD_NOT_RUN)
     shown: Path | None = files[0] if len(files) == 1 else None
-    for path, exchange in _exchanges(files, trouble):
+    for path, _, exchange in _flows(files, trouble):
         if exchange is None:
             total.other()
             continue
@@ -99,6 +104,7 @@ def check(files: tuple[Path, ...], fail_on: str, report: tuple[str, ...], shape:
         else:
             say([*([] if path == shown else [f"{printable(str(path))}:"]), *text.lines(found)])
             shown = path
+    total.forgotten = session.forgotten
     trouble.lost(reports.write(jsonl.summary_line(total)))
     reports.close()
     if trouble.unread == len(files):
@@ -148,6 +154,54 @@ def rules(shape: str) -> None:
 
 
 @commands.command()
+@click.argument("fault", metavar="FAULT[:NAME=VALUE,...]")
+@click.argument("source", type=click.Path(path_type=Path), metavar="IN")
+@click.argument("target", type=click.Path(path_type=Path), metavar="OUT")
+def fault(fault: str, source: Path, target: Path) -> None:
+    """Put a fault into every MSK exchange of a file.
+
+    OUT becomes a flow file with all flows of IN, a flow file or HAR; those that have nothing to damage are as they
+    were. Each changed flow says which fault is in it, and keeps what it was, so that mitmproxy can revert it. Exit code
+    1 where the fault can be put into no MSK exchange; then there is no OUT.
+    """
+    application = _application(fault, source, target)
+    from ltkm_inspect.proxy.rewriting import Rewriting, Target
+
+    rewriting, trouble = Rewriting(application), Trouble()
+    try:
+        with Target(target) as file:
+            for _, flow, exchange in _flows([source], trouble):
+                change = rewriting.apply(flow, exchange)
+                file.add(flow)
+                if change is not None:
+                    say([change.line])
+            if not rewriting.failed and not trouble.unread and (rewriting.flows or not trouble.damaged):
+                file.keep()
+    except OSError as error:
+        complain(f"{printable(str(target))}: {reason(error)}")
+        _leave(COULD_NOT_RUN)
+    if not trouble.unread:
+        say(rewriting.lines())
+    if rewriting.warning:
+        complain(rewriting.warning)
+    if not rewriting.exchanges and not trouble.unread and not trouble.damaged:
+        complain("no MSK exchange was seen, so nothing was changed")
+    if rewriting.failed:
+        complain(rewriting.reason)
+        _leave(COULD_NOT_RUN)
+    _leave(trouble.exit_code(1, OK if rewriting.exchanges else NOTHING_SEEN))
+
+
+@commands.command()
+@_format("text", "json")
+def faults(shape: str) -> None:
+    """List the faults, by what they damage."""
+    from ltkm_inspect.report import faults as listing
+
+    say([listing.json_text()] if shape == "json" else listing.text_lines())
+
+
+@commands.command()
 @click.argument("rule")
 def explain(rule: str) -> None:
     """Explain a rule or a fault.
@@ -174,6 +228,20 @@ def addon() -> None:
         _leave(COULD_NOT_RUN)
 
 
+def _application(text: str, source: Path, target: Path) -> "Application":
+    from ltkm_inspect import catalogue
+    from ltkm_inspect.fault import FaultError, parse_application
+
+    catalogue.load()
+    try:
+        application = parse_application(text)
+    except FaultError as error:
+        raise click.UsageError(str(error)) from None
+    if source.exists() and target.exists() and source.samefile(target):
+        raise click.UsageError(f"OUT: expected another file than the input, got {printable(str(target))}")
+    return application
+
+
 def _understood(
     words: dict[str, Any], fail_on: str, report: tuple[str, ...], files: tuple[Path, ...]
 ) -> "tuple[Settings, Level | None, list[Path]]":
@@ -188,18 +256,19 @@ def _understood(
     return settings, level, paths
 
 
-def _exchanges(files: Iterable[Path], trouble: Trouble) -> "Iterator[tuple[Path, Exchange | None]]":
-    from ltkm_inspect.proxy.reading import Damage, exchanges
+def _flows(files: Iterable[Path], trouble: Trouble) -> "Iterator[tuple[Path, Any, Exchange | None]]":
+    """Yield every flow with its file and the MSK exchange that it is; what is wrong with a file is said."""
+    from ltkm_inspect.proxy.reading import Damage, flows
 
     for path in files:
         begun = False
         try:
-            for found in exchanges(path):
+            for found in flows(path):
                 begun = True
                 if isinstance(found, Damage):
                     trouble.say(str(path), str(found), unread=False)
                 else:
-                    yield path, found
+                    yield path, *found
         except OSError as error:
             trouble.say(str(path), reason(error), unread=not begun)
 

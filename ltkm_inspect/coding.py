@@ -17,7 +17,7 @@ _GZIP_HEADER = b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\xff"
 _ALIASES = {"x-gzip": "gzip", "x-deflate": "deflate", "": "identity"}
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Decoded:
     """A body with its content codings taken off, as far as that was possible.
 

@@ -1,10 +1,12 @@
-"""What an inspection is told besides the exchange: the settings of the run and the keys at hand."""
+"""What an inspection is told besides the exchange: the settings of the run, the keys at hand, and the session."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from ltkm_inspect.finding import Level
 from ltkm_inspect.keys import KeyRing
+from ltkm_inspect.session import Session
 
 EXPECT = ("auto", "always")
 PROFILES = ("auto", "usim", "ruim", "bcast", "mbms")
@@ -28,6 +30,8 @@ class Settings:
     """Rule ids, subjects or documents left out."""
     severity: Mapping[str, Level] = field(default_factory=dict)
     """Levels by rule id, in place of the rules' own."""
+    options: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    """Options of rules, by rule id and name."""
     debug: bool = False
     """A rule that crashes raises, instead of becoming a finding; for tests."""
 
@@ -38,3 +42,5 @@ class Context:
 
     settings: Settings = field(default_factory=Settings)
     keys: KeyRing = field(default_factory=KeyRing)
+    session: Session | None = None
+    """What the run has seen so far; without one each exchange is a session of its own."""

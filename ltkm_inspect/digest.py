@@ -2,8 +2,10 @@
 
 import hashlib
 import re
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import NamedTuple
 
 ALGORITHMS: Mapping[str, Callable[..., "hashlib._Hash"]] = {
     "MD5": lambda octets: hashlib.md5(octets, usedforsecurity=False),
@@ -13,13 +15,31 @@ ALGORITHMS: Mapping[str, Callable[..., "hashlib._Hash"]] = {
 }
 """The hash of each algorithm name (upper case) that can be computed."""
 
+DIGITS: Mapping[str, int] = {
+    "MD5": 32,
+    "MD5-SESS": 32,
+    "SHA-256": 64,
+    "SHA-256-SESS": 64,
+    "SHA-512-256": 64,
+    "SHA-512-256-SESS": 64,
+}
+"""How many hex digits `response` and `rspauth` have, by algorithm name (upper case)."""
+
+REALM_PREFIXES: Mapping[str, str] = {
+    "3GPP-bootstrapping": "",
+    "3GPP-bootstrapping-uicc": "-uicc",
+    "3GPP-bootstrapping-digest": "-digest",
+}
+"""What stands before the @ of a realm (3GPP TS 24.109 5.2.2.1), with the end of the User-Agent token that fits it."""
+
+# Empty elements between commas are legal in every list of RFC 9110 (5.6.1).
 _DIRECTIVE = re.compile(
-    r"""\s*([!#$%&'*+.^_`|~0-9A-Za-z-]+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s,"]*))\s*(?:,|$)""", re.S
+    r"""[\s,]*+([!#$%&'*+.^_`|~0-9A-Za-z-]++)\s*+=\s*+(?:"([^"\\]*+(?:\\.[^"\\]*+)*+)"|([^\s,"]*+))\s*+(?:,|$)""", re.S
 )
+_SCHEME = re.compile(r"""[\s,]*([!#$%&'*+.^_`|~0-9A-Za-z-]+)(?=\s|,|$)""")
 
 
-@dataclass(frozen=True, slots=True)
-class Directive:
+class Directive(NamedTuple):
     """One `name=value` of a digest header, as it was written."""
 
     name: str
@@ -35,7 +55,7 @@ class Directive:
         return f'{self.name}="{escaped}"'
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass  # not frozen, which would treble what it costs to make
 class Directives:
     """The directives of a digest header in their order; looked up without regard to case."""
 
@@ -43,31 +63,105 @@ class Directives:
     rest: str = ""
     """Text at the end that is not a list of directives."""
 
+    @cached_property
+    def first(self) -> Mapping[str, str]:
+        """The value of the first directive of each name (lower case)."""
+        return {field.name.lower(): field.value for field in reversed(self.fields)}
+
     def get(self, name: str) -> str | None:
         """Return the value of the first directive of that name, or None."""
+        return self.first.get(name.lower())
+
+    @property
+    def digits(self) -> int | None:
+        """How many hex digits a digest of its algorithm has; None for an algorithm that is not known."""
+        return DIGITS.get((self.first.get("algorithm") or "MD5").upper())
+
+    @cached_property
+    def realm(self) -> "Realm | None":
+        """Its realm, where that has the form of generic bootstrapping."""
+        return parse_realm(self.first.get("realm"))
+
+    def put(self, name: str, value: str, *, quoted: bool = False) -> "Directives":
+        """Return the directives with one of that name: in the place of the first such one, or at the end."""
+        new = Directive(name, value, quoted)
         wanted = name.lower()
-        return next((field.value for field in self.fields if field.name.lower() == wanted), None)
+        kept = []
+        done = False
+        for field in self.fields:
+            if field.name.lower() != wanted:
+                kept.append(field)
+            elif not done:
+                kept.append(new)
+                done = True
+        return replace(self, fields=tuple(kept) if done else (*kept, new))
+
+    def without(self, name: str) -> "Directives":
+        """Return the directives but those of that name."""
+        wanted = name.lower()
+        return replace(self, fields=tuple(field for field in self.fields if field.name.lower() != wanted))
 
     def __str__(self) -> str:
         return ", ".join([*map(str, self.fields), *([self.rest] if self.rest else [])])
 
 
+@dataclass(frozen=True, slots=True)
+class Realm:
+    """A realm of generic bootstrapping, taken apart at its @ (3GPP TS 24.109 5.2.2.1)."""
+
+    prefix: str
+    fqdn: str
+    """The name of the server, as it was written; may be empty."""
+
+
+def parse_realm(text: str | None) -> Realm | None:
+    """Return a realm as that of generic bootstrapping; None where it does not begin like one."""
+    prefix, at, fqdn = (text or "").partition("@")
+    return Realm(prefix, fqdn) if at and prefix in REALM_PREFIXES else None
+
+
 def parse_directives(text: str) -> Directives:
-    """Parse the value of Authentication-Info, or a challenge or credentials behind the word Digest; never raises."""
-    fields = []
-    at = 0
-    while at < len(text) and (match := _DIRECTIVE.match(text, at)):
+    """Parse the value of Authentication-Info, or credentials behind the word Digest; never raises."""
+    fields, at = _directives(text, 0)
+    return Directives(tuple(fields), text[at:].strip(" \t\r\n,"))
+
+
+def _directives(text: str, at: int) -> tuple[list[Directive], int]:
+    """Return the directives that stand one after another from there on, and where they end."""
+    fields: list[Directive] = []
+    read, end = _DIRECTIVE.match, len(text)
+    while at < end and (match := read(text, at)):
         name, quoted, token = match.groups()
-        value = re.sub(r"\\(.)", r"\1", quoted, flags=re.S) if quoted is not None else token
+        value = token if quoted is None else quoted
+        if quoted is not None and "\\" in quoted:
+            value = re.sub(r"\\(.)", r"\1", quoted, flags=re.S)
         fields.append(Directive(name, value, quoted is not None))
         at = match.end()
-    return Directives(tuple(fields), text[at:].strip())
+    return fields, at
 
 
 def parse_credentials(text: str | None) -> Directives | None:
-    """Parse an Authorization or WWW-Authenticate value; None when it is absent or of another scheme than Digest."""
+    """Parse an Authorization value; None when it is absent or of another scheme than Digest."""
     scheme, _, rest = (text or "").strip().partition(" ")
     return parse_directives(rest) if scheme.lower() == "digest" else None
+
+
+def parse_challenges(texts: Iterable[str]) -> tuple[Directives, ...]:
+    """Parse the values of WWW-Authenticate fields to their Digest challenges, in order; other schemes are left out.
+
+    One field may hold several challenges, and each may hold commas (RFC 9110 §11.6.1); never raises.
+    """
+    return tuple(found for text in texts for found in _challenges(text))
+
+
+def _challenges(text: str) -> Iterator[Directives]:
+    at = 0
+    while at < len(text) and (match := _SCHEME.match(text, at)):
+        fields, end = _directives(text, match.end())
+        if match[1].lower() == "digest":
+            rest = "" if _SCHEME.match(text, end) else text[end:].strip(" \t\r\n,")
+            yield Directives(tuple(fields), rest)
+        at = end
 
 
 def response(credentials: Directives, password: bytes, method: str, body: bytes = b"") -> str:

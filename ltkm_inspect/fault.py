@@ -1,43 +1,21 @@
 """What a fault is, and how one is registered: a decorated function that damages its subject."""
 
-import inspect
-import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from typing import Any
 
 from ltkm_inspect.mikey import spans
+from ltkm_inspect.parameter import Parameter, ParameterError, parameters_of, parse_values, written
 from ltkm_inspect.rule import paragraphs_of, subject_name
 from ltkm_inspect.wire import Span, printable
 
-LEAVES = frozenset({"mac", "digest"})
+LEAVES = frozenset({"encryption", "mac", "digest"})
 """What a fault may ask `seal` not to make anew."""
 
 
 class FaultError(ValueError):
     """A fault that cannot be applied as asked; the message is one line for the user."""
-
-
-@dataclass(frozen=True, slots=True)
-class Parameter:
-    """One parameter of a fault, read off the function's signature."""
-
-    name: str
-    type: type
-    default: Any
-
-    def parse(self, text: str) -> Any:
-        """Return the value written as text; FaultError says what was expected."""
-        try:
-            if self.type is bool:
-                return {"true": True, "false": False}[text.lower()]
-            if self.type is bytes:
-                return bytes.fromhex(text)
-            return self.type(text)
-        except (ValueError, KeyError):
-            expected = {bool: "true or false", int: "a whole number", bytes: "octets in hex"}.get(self.type, "text")
-            raise FaultError(f"parameter {self.name}: expected {expected}, got {printable(text)}") from None
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,9 +54,7 @@ class Application:
     values: Mapping[str, Any] = field(default_factory=dict)
 
     def __str__(self) -> str:
-        values = ",".join(
-            f"{name}={value.hex() if isinstance(value, bytes) else value}" for name, value in self.values.items()
-        )
+        values = ",".join(f"{name}={written(value)}" for name, value in self.values.items())
         return f"{self.fault.id}:{values}" if values else self.fault.id
 
 
@@ -92,7 +68,8 @@ def fault[F: Callable[..., Any]](
     """Register the decorated function as the fault of that id.
 
     It takes its subject and keyword parameters with defaults, and returns: for an exchange, a message or a payload
-    the damaged one; for the octets of an LTKM the damaged octets; for a document, item or LTKM the splices of the text.
+    the damaged one; for a step of a session the damaged exchange, for a delivery the damaged message; for the octets of
+    an LTKM the damaged octets; for a document, item or LTKM the splices of the text.
     Raises ValueError for an id that is taken or a part that `seal` does not know.
     """
 
@@ -102,12 +79,7 @@ def fault[F: Callable[..., Any]](
         unknown = set(leaves) - LEAVES
         if unknown:
             raise ValueError(f"fault {id} leaves {', '.join(sorted(unknown))}, which seal does not know")
-        signature = inspect.signature(function, eval_str=True)
-        parameters = tuple(
-            Parameter(parameter.name, parameter.annotation, parameter.default)
-            for parameter in signature.parameters.values()
-            if parameter.kind is parameter.KEYWORD_ONLY
-        )
+        parameters = parameters_of(function)
         FAULTS[id] = Fault(id, on, function, reference, frozenset(trips), frozenset(leaves), parameters)
         return function
 
@@ -122,16 +94,10 @@ def parse_application(text: str) -> Application:
         close = get_close_matches(name, FAULTS, 1)
         hint = f"; did you mean {close[0]}?" if close else ""
         raise FaultError(f"unknown fault {printable(name)}{hint}")
-    values: dict[str, Any] = {}
-    known = {parameter.name: parameter for parameter in found.parameters}
-    for pair in re.split(r",", rest) if colon else ():
-        key, equals, value = pair.partition("=")
-        if key not in known or not equals:
-            wanted = ", ".join(f"{parameter.name}=…" for parameter in found.parameters) or "no parameters"
-            raise FaultError(f"fault {name}: expected {wanted}, got {printable(pair)}")
-        if key in values:
-            raise FaultError(f"fault {name}: parameter {key} is given twice")
-        values[key] = known[key].parse(value)
+    try:
+        values = parse_values(f"fault {name}", found.parameters, rest) if colon else {}
+    except ParameterError as error:
+        raise FaultError(str(error)) from None
     return Application(found, values)
 
 

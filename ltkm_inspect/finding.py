@@ -1,8 +1,9 @@
 """What a check says: levels, problems, findings and the report of one exchange."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import Enum, IntEnum
+from functools import cached_property
 from typing import Any
 
 from ltkm_inspect.exchange import Exchange
@@ -36,7 +37,8 @@ class Level(IntEnum):
             raise ValueError(f"expected one of {words}, got {printable(word)}") from None
 
 
-@dataclass(frozen=True, slots=True)
+# Not frozen, as all that is made once a rule or more for every exchange: a frozen dataclass takes three times as long.
+@dataclass(slots=True)
 class Problem:
     """What a rule found wrong with its subject; the engine adds whose rule it is and where the subject stands."""
 
@@ -62,13 +64,6 @@ class Problem:
         return cls(path, expected.removeprefix("expected "), got, hint, None, element, span)
 
 
-@dataclass(frozen=True, slots=True)
-class NotApplicable:
-    """Yielded by a rule, alone, when its precondition does not hold for this subject."""
-
-    reason: str
-
-
 class Answer(Enum):
     """The three answers of a rule for one exchange."""
 
@@ -77,7 +72,7 @@ class Answer(Enum):
     NOT_APPLICABLE = "not applicable"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Outcome:
     """The answer of one rule for one exchange, with the reason where it is not applicable."""
 
@@ -85,7 +80,18 @@ class Outcome:
     reason: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+class NotApplicable(Outcome):
+    """Yielded by a rule, alone, when its precondition does not hold for this subject: the answer itself."""
+
+    __slots__ = ()
+
+    def __init__(self, reason: str) -> None:
+        """Take the reason, in words for the user."""
+        self.answer = Answer.NOT_APPLICABLE
+        self.reason = reason
+
+
+@dataclass(slots=True)
 class Place:
     """Where in an exchange something stands; the ordinals count from 1."""
 
@@ -104,7 +110,11 @@ class Place:
         return ", ".join(parts) or "exchange"
 
 
-@dataclass(frozen=True, slots=True)
+def _nowhere() -> tuple[Span | None, str]:
+    return None, ""
+
+
+@dataclass
 class Finding:
     """One broken rule (or one note) at one place."""
 
@@ -116,10 +126,22 @@ class Finding:
     got: str = ""
     hint: str = ""
     clauses: tuple[Clause, ...] = ()
-    span: Span | None = None
-    """Octets, counted from 0, of what `span_of` names."""
-    span_of: str = ""
-    """`message` (the octets of the LTKM) or `body` (the response body without its content coding)."""
+    locate: Callable[[], tuple[Span | None, str]] = field(default=_nowhere, repr=False, compare=False)
+    """Tells the octets when somebody wants to know them: that takes longer than to find out what is wrong."""
+
+    @cached_property
+    def _located(self) -> tuple[Span | None, str]:
+        return self.locate()
+
+    @property
+    def span(self) -> Span | None:
+        """Octets, counted from 0, of what `span_of` names."""
+        return self._located[0]
+
+    @property
+    def span_of(self) -> str:
+        """`message` (the octets of the LTKM) or `body` (the response body without its content coding)."""
+        return self._located[1]
 
     @property
     def text(self) -> str:
@@ -147,7 +169,7 @@ def shorten(text: str, longest: int = LONGEST_VALUE) -> str:
     return f"{printable(text[:longest])}… ({len(text)} characters)"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Report:
     """What the inspection of one exchange gave."""
 

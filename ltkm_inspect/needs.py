@@ -3,9 +3,10 @@
 from typing import Any
 
 from ltkm_inspect.context import Context
-from ltkm_inspect.exchange import Document, Exchange
+from ltkm_inspect.exchange import Document, Exchange, Ltkm
 from ltkm_inspect.mikey import Message
 from ltkm_inspect.rule import Need
+from ltkm_inspect.session import Delivery, Step
 
 
 def document_of(subject: Any) -> Document | None:
@@ -51,9 +52,72 @@ def _no_response(exchange: Exchange, _: Context) -> str | None:
     return None if exchange.response is not None else "no response was captured"
 
 
+def _no_challenge(exchange: Exchange, _: Context) -> str | None:
+    if exchange.response is None or exchange.response.status != 401:
+        return "the response is not a 401"
+    if exchange.document is not None and exchange.document.has_ltkm:
+        return "the 401 carries an LTKM, which is reported by itself"
+    return None
+
+
+def _other_procedure(exchange: Exchange, _: Context) -> str | None:
+    if exchange.asks_for_msk or (exchange.is_msk and not exchange.registers):
+        return None
+    return "the exchange is not one of the MSK request procedure"
+
+
+def _other_identities(_: Any, context: Context) -> str | None:
+    return "the (R-)UIM profile has other identities" if "ruim" in context.settings.profile else None
+
+
+def _no_attributes(ltkm: Ltkm, _: Context) -> str | None:
+    return None if ltkm.element.keys() else "the LTKM element has no attributes"
+
+
+def _nothing_before(delivery: Delivery, _: Context) -> str | None:
+    return None if delivery.before.counter is not None else "no earlier LTKM of this MUK was seen"
+
+
+def _overtaken(delivery: Delivery, _: Context) -> str | None:
+    reason = "a later LTKM of this MUK was seen before it, so the capture is not in the order of delivery"
+    return reason if delivery.is_overtaken else None
+
+
+def _new_msk(delivery: Delivery, _: Context) -> str | None:
+    return None if delivery.same_msk is not None else "the MSK was not delivered before"
+
+
+def _unknown_before(step: Step, _: Context) -> str | None:
+    if step.before is None:
+        return "the exchange is older than what the session remembers"
+    return "the same exchange was captured before" if step.before.twin else None
+
+
+def _new_nonce(step: Step, _: Context) -> str | None:
+    if step.use is None:
+        return "the request has no credentials with a nonce count"
+    return None if step.before is not None and step.before.uses.latest else "the nonce was not used before"
+
+
+def _first_request(step: Step, _: Context) -> str | None:
+    if step.before is None or not step.before.habits.requests:
+        return "the terminal asked for nothing before"
+    return None if step.exchange.requested_pairs else "the request names no key, or was not captured"
+
+
+ATTRIBUTES = Need("attributes", "the LTKM element has attributes", _no_attributes)
 HAS_LTKM = Need("LTKM", "the response carries at least one LTKM", _no_ltkm)
 MSK_ROOT = Need("MSK response", "the root element is that of an MBMS MSK response", _other_root)
 WELL_FORMED = Need("well-formed", "the document is well-formed XML", _malformed)
 WHOLE_MESSAGE = Need("whole message", "the message decodes to its end", _undecoded)
 RESPONSE = Need("response", "a response was captured", _no_response)
+CHALLENGED = Need("401", "the response asks for authentication, by a 401 without an LTKM", _no_challenge)
 PSK_MESSAGE = Need("LTKM message", "the message decodes and is one that delivers a key", _other_method)
+MSK_PROCEDURE = Need("MSK request", "the exchange is one of the MSK request procedure", _other_procedure)
+USIM = Need("(U)SIM", "the (U)SIM profile applies", _other_identities)
+MUK_BEFORE = Need("earlier LTKM", "an earlier LTKM of the same MUK was seen", _nothing_before)
+IN_ORDER = Need("order", "no later LTKM of the same MUK was delivered before", _overtaken)
+MSK_BEFORE = Need("earlier MSK", "the same MSK was delivered before", _new_msk)
+REMEMBERED = Need("memory", "the session remembers what went before, and it is not the same exchange", _unknown_before)
+NONCE_BEFORE = Need("earlier nonce", "the nonce was used before", _new_nonce)
+REQUEST_BEFORE = Need("earlier request", "the terminal asked for keys before", _first_request)

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from ltkm_inspect.wire import printable
 
@@ -60,6 +60,7 @@ DEFAULTS: dict[str, Option] = {
     "select": Option("list", (), "RULE|SUBJECT|DOCUMENT", "only the rules with that id, subject or document"),
     "ignore": Option("list", (), "RULE|SUBJECT|DOCUMENT", "not the rules with that id, subject or document"),
     "severity": Option("list", (), "RULE=LEVEL", "the level of a rule: off, note, warning or violation"),
+    "rule": Option("list", (), "RULE:NAME=VALUE,…", "options of a rule, as the list of rules has them"),
     "fail_on": Option(
         "word", "never", "never|warning|violation", "the level from which findings fail the run", "violation"
     ),
@@ -85,10 +86,11 @@ def settings(
     select: Iterable[str] = (),
     ignore: Iterable[str] = (),
     severity: Iterable[str] = (),
+    rule: Iterable[str] = (),
 ) -> "Settings":
     """Return the settings that these words ask for; OptionError says in one line which word is wrong and why.
 
-    A list may hold several words joined by commas.
+    A list may hold several words joined by commas; but for `rule`, where a comma joins the options of one rule.
     """
     from ltkm_inspect.context import EXPECT, PROFILES, Settings
 
@@ -103,6 +105,7 @@ def settings(
         select=selected,
         ignore=ignored,
         severity=_severity(severity),
+        options=_rule_options(rule),
     )
 
 
@@ -238,6 +241,23 @@ def _severity(texts: Iterable[str]) -> "dict[str, Level]":
         if levels.setdefault(id, level) is not level:
             raise OptionError("severity", f"{id}: expected one level, got {levels[id].word} and {level.word}")
     return levels
+
+
+def _rule_options(texts: Iterable[str]) -> dict[str, dict[str, Any]]:
+    from ltkm_inspect.rule import parse_options
+
+    _rules()
+    found: dict[str, dict[str, Any]] = {}
+    for text in texts:
+        try:
+            id, values = parse_options(text.strip())
+        except ValueError as error:
+            raise OptionError("rule", str(error)) from None
+        known = found.setdefault(id, {})
+        for name, value in values.items():
+            if known.setdefault(name, value) != value:
+                raise OptionError("rule", f"{id}: expected one value of {name}, got two")
+    return found
 
 
 def _rules() -> "dict[str, Rule]":

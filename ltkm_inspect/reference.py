@@ -41,6 +41,9 @@ MRK = bytes.fromhex("7c3b5373aa0af6f11311a35052c58b641668e3f7429fac322e0f627bbb5
 """Derived from the MUK, taken as Ks_NAF, as 3GPP TS 33.246 Annex F says."""
 KEY_DOMAIN = bytes.fromhex("b8709d")
 REQUEST_TARGET = "/keymanagement?requesttype=msk-request"
+NONCE = "6629fae49393a05397450978507c4ef1"
+OPAQUE = "5ccc069c403ebaf9f0171e9517f40e41"
+"""What the BSM of the lab puts into a challenge."""
 STARTED = 1_256_716_800.0
 """2009-10-28 08:00 UTC: when the lab trial begins."""
 
@@ -99,6 +102,8 @@ SECOND = Grant(
     csb_id=0x5A17C0DF,
     rand=bytes.fromhex("0f1e2d3c4b5a69788796a5b4c3d2e1f0"),
 )
+AGAIN = replace(FIRST, counter=0x2B, csb_id=0x5A17C0E0)
+"""The first key once more: a message of its own with the next counter, and the RAND that belongs to the MSK."""
 STREAMING = replace(FIRST, csb_id=0x01020304, counter=0x2C, seq_l=bytes.fromhex("0001"), streaming=True)
 STREAMING_POLICY = (
     (0, "01"),
@@ -166,13 +171,15 @@ def exchange(
     items: Iterable[tuple[Grant, str, Message | None]],
     *,
     terminal: Terminal = TERMINAL,
-    nonce: str = "6629fae49393a05397450978507c4ef1",
+    nonce: str = NONCE,
     nc: int = 1,
+    opaque: str = "",
+    next_nonce: str = "",
     at: float = 0.0,
     id: str = "",
 ) -> Exchange:
     """Build a whole exchange of the LTKM request procedure, `at` seconds into the trial, its digests right."""
-    request = _request(terminal, request_document(requested), nonce, nc)
+    request = _request(terminal, request_document(requested), nonce, nc, opaque)
     body = response_document(items)
     credentials = request.credentials
     password = terminal.subscriber.password
@@ -180,6 +187,7 @@ def exchange(
     assert password is not None
     rspauth = digest.rspauth(credentials, password, body)
     info = f'qop=auth-int, rspauth="{rspauth}", cnonce="{credentials.get("cnonce")}", nc={credentials.get("nc")}'
+    info += f', nextnonce="{next_nonce}"' if next_nonce else ""
     headers = _headers(
         ("Authentication-Info", info), ("Content-Type", MSK_RESPONSE_TYPE), ("Content-Length", str(len(body)))
     )
@@ -191,20 +199,17 @@ def challenge(requested: Sequence[bytes], *, terminal: Terminal = TERMINAL, at: 
     body = request_document(requested)
     headers = _headers(("Content-Type", MSK_REQUEST_TYPE), ("Content-Length", str(len(body))), host=True)
     request = Request("POST", "http", BSM, 80, REQUEST_TARGET, headers=headers, body=body)
-    asks = (
-        f'Digest realm="3GPP-bootstrapping@{BSM}", nonce="6629fae49393a05397450978507c4ef1", '
-        'algorithm=MD5, qop="auth-int", opaque="5ccc069c403ebaf9f0171e9517f40e41"'
-    )
+    asks = f'Digest realm="3GPP-bootstrapping@{BSM}", nonce="{NONCE}", algorithm=MD5, qop="auth-int", opaque="{OPAQUE}"'
     answer = Response(
         401, "Unauthorized", headers=_headers(("WWW-Authenticate", asks), ("Content-Length", "0")), body=b""
     )
     return _exchange(request, answer, terminal, at, id)
 
 
-def _request(terminal: Terminal, body: bytes, nonce: str, nc: int) -> Request:
+def _request(terminal: Terminal, body: bytes, nonce: str, nc: int, opaque: str) -> Request:
     directives = digest.parse_directives(
         f'username="{terminal.b_tid}", realm="3GPP-bootstrapping@{BSM}", nonce="{nonce}", uri="{REQUEST_TARGET}", '
-        f'algorithm=MD5, qop=auth-int, nc={nc:08x}, cnonce="0a4f113b"'
+        f'algorithm=MD5, qop=auth-int, nc={nc:08x}, cnonce="0a4f113b"' + (f', opaque="{opaque}"' if opaque else "")
     )
     password = terminal.subscriber.password
     assert password is not None
@@ -236,9 +241,33 @@ def _exchange(request: Request, response: Response, terminal: Terminal, at: floa
     )
 
 
-def _granted(*grants: Grant, terminal: Terminal = TERMINAL, nc: int = 1) -> Exchange:
+def _granted(
+    *grants: Grant,
+    terminal: Terminal = TERMINAL,
+    nonce: str = NONCE,
+    nc: int = 1,
+    opaque: str = "",
+    next_nonce: str = "",
+    at: float = 0.0,
+) -> Exchange:
     items = [(grant, "200 OK", ltkm(grant, terminal)) for grant in grants]
-    return exchange([grant.msk_id for grant in grants], items, terminal=terminal, nc=nc)
+    return exchange(
+        [grant.msk_id for grant in grants],
+        items,
+        terminal=terminal,
+        nonce=nonce,
+        nc=nc,
+        opaque=opaque,
+        next_nonce=next_nonce,
+        at=at,
+    )
+
+
+def _rebootstrapped() -> tuple[Exchange, ...]:
+    """Build a session in which a connection goes over to another B-TID, and the first one comes back on a new one."""
+    second = replace(_granted(FIRST, terminal=OTHER_TERMINAL, at=60), connection=TERMINAL.address)
+    third = replace(_granted(AGAIN, nc=2, at=120), connection="192.0.2.10:40003")
+    return _granted(FIRST), second, third
 
 
 REFERENCES: dict[str, Callable[[], tuple[Exchange, ...]]] = {
@@ -248,8 +277,19 @@ REFERENCES: dict[str, Callable[[], tuple[Exchange, ...]]] = {
     "plain-message": lambda: (_granted(replace(FIRST, bcast=False)),),
     "plain-mbms": lambda: (exchange([FIRST.msk_id], [(FIRST, "200 OK", None)]),),
     "refused": lambda: (exchange([FIRST.msk_id], [(FIRST, "403 Forbidden", None)]),),
-    "challenge": lambda: (challenge([FIRST.msk_id]), _granted(FIRST)),
+    "challenge": lambda: (challenge([FIRST.msk_id]), _granted(FIRST, opaque=OPAQUE, at=1)),
+    "challenged": lambda: (challenge([FIRST.msk_id]),),
     "two-terminals": lambda: (_granted(FIRST), _granted(replace(FIRST, csb_id=0x11223344), terminal=OTHER_TERMINAL)),
+    "renewal": lambda: (_granted(FIRST, nc=2), _granted(AGAIN, nc=3, at=3600)),
+    "streaming-renewal": lambda: (
+        _granted(STREAMING, nc=2),
+        _granted(replace(STREAMING, counter=0x2D, csb_id=0x01020305), nc=3, at=3600),
+    ),
+    "next-nonce": lambda: (
+        _granted(FIRST, next_nonce=NONCE[::-1]),
+        _granted(AGAIN, nonce=NONCE[::-1], at=3600),
+    ),
+    "rebootstrapped": _rebootstrapped,
 }
 """The clean references by name, each a session of one exchange or more; faults damage the last exchange."""
 

@@ -1,15 +1,21 @@
 """What a rule is, and how one is registered: a decorated function that yields what is wrong with its subject."""
 
 import inspect
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from difflib import get_close_matches
+from functools import cache
 from typing import Any
 
 from ltkm_inspect.context import Context, Settings
 from ltkm_inspect.finding import Level, NotApplicable, Problem
+from ltkm_inspect.parameter import Parameter, parameters_of, parse_values
 from ltkm_inspect.spec import Clause, Sure, Verb
+from ltkm_inspect.wire import printable
 
 type Check = Callable[..., Iterator[Problem | NotApplicable]]
+type Look = Callable[[Any], bool]
+"""Tells at a glance that a subject is as nearly all are."""
 
 VERB_LEVELS = {Verb.SHALL: Level.VIOLATION, Verb.SHOULD: Level.WARNING, Verb.MAY: Level.NOTE}
 """The level of a rule that names none, by what its first clause asks for."""
@@ -38,6 +44,21 @@ class Rule:
     needs: tuple[Need, ...] = ()
     covers: tuple[str, ...] = ()
     """References of the requirements it decides (`CR-2a`), for the coverage table of the generated page."""
+    takes_context: bool = True
+    """Its function takes the context behind the subject."""
+    parameters: tuple[Parameter, ...] = ()
+    """Its options: what a user can set for it."""
+    highest: Level = field(init=False)
+    """The level that it cannot exceed, because of how sure its sources are."""
+    usual: Look | None = None
+    """A look that it shares with other rules: where that says yes none of them has anything to say, and none is asked.
+
+    A look only saves time. It may say no to what is right, and never yes to what a rule would speak about.
+    """
+
+    def __post_init__(self) -> None:
+        highest = max((HIGHEST.get(clause.sure, Level.VIOLATION) for clause in self.clauses), default=Level.NOTE)
+        object.__setattr__(self, "highest", highest)
 
     @property
     def title(self) -> str:
@@ -54,11 +75,6 @@ class Rule:
         """The name of what it looks at, as typed after `--select`."""
         return subject_name(self.on)
 
-    @property
-    def highest(self) -> Level:
-        """The level that it cannot exceed, because of how sure its sources are."""
-        return max((HIGHEST.get(clause.sure, Level.VIOLATION) for clause in self.clauses), default=Level.NOTE)
-
     def effective(self, problem: Problem, settings: Settings) -> Level:
         """Return the level of this problem under these settings."""
         wanted = settings.severity.get(self.id)
@@ -71,8 +87,9 @@ class Rule:
         return {self.id, self.subject, *(clause.publication.key.lower() for clause in self.clauses)}
 
 
+@cache
 def paragraphs_of(documented: Callable[..., Any]) -> list[str]:
-    """Return the paragraphs of a docstring, each on one line."""
+    """Return the paragraphs of a docstring, each on one line; the same list each time."""
     return [" ".join(paragraph.split()) for paragraph in (inspect.getdoc(documented) or "").split("\n\n")]
 
 
@@ -93,25 +110,30 @@ def rule(
     level: Level | None = None,
     needs: Iterable[Need] = (),
     covers: Iterable[str] = (),
+    usual: Look | None = None,
 ) -> Callable[[Check], Check]:
     """Register the decorated generator function as the rule of that id.
 
-    It takes `(subject)` or `(subject, context)` and yields a `Problem` for each thing that is wrong, or one
-    `NotApplicable`. Without a level the verb of the first clause decides. Raises ValueError for an id that is taken.
+    It takes `(subject)` or `(subject, context)`, keyword-only options behind them, and yields a `Problem` for each
+    thing that is wrong, or one `NotApplicable`. Without a level the verb of the first clause decides. Raises ValueError
+    for an id that is taken.
     """
 
     def register(check: Check) -> Check:
         if id in RULES:
             raise ValueError(f"rule {id} is registered twice")
-        takes_context = len(inspect.signature(check).parameters) > 1
+        parameters = parameters_of(check, least=0)
         new = Rule(
             id=id,
             on=on,
-            check=check if takes_context else _without_context(check),
+            check=check,
             clauses=tuple(cite),
             level=VERB_LEVELS[cite[0].verb] if level is None else level,
             needs=tuple(needs),
             covers=tuple(covers),
+            takes_context=len(inspect.signature(check).parameters) - len(parameters) > 1,
+            parameters=parameters,
+            usual=usual,
         )
         RULES[id] = new
         return check
@@ -120,15 +142,23 @@ def rule(
 
 
 def note(
-    id: str, *, on: type, cite: Sequence[Clause], needs: Iterable[Need] = (), covers: Iterable[str] = ()
+    id: str,
+    *,
+    on: type,
+    cite: Sequence[Clause],
+    needs: Iterable[Need] = (),
+    covers: Iterable[str] = (),
+    usual: Look | None = None,
 ) -> Callable[[Check], Check]:
     """Register the decorated function as a note: shown, never a finding, and in need of no fault."""
-    return rule(id, on=on, cite=cite, level=Level.NOTE, needs=needs, covers=covers)
+    return rule(id, on=on, cite=cite, level=Level.NOTE, needs=needs, covers=covers, usual=usual)
 
 
-def _without_context(check: Check) -> Check:
-    def alone(subject: Any, _: Context) -> Iterator[Problem | NotApplicable]:
-        return check(subject)
-
-    alone.__doc__ = check.__doc__
-    return alone
+def parse_options(text: str) -> tuple[str, Mapping[str, Any]]:
+    """Parse `RULE:name=value,…` to the id of the rule and the values of its options; ValueError in one line."""
+    id, colon, rest = text.partition(":")
+    known = RULES.get(id)
+    if known is None:
+        close = get_close_matches(id, RULES, 1)
+        raise ValueError(f"unknown rule {printable(id)}{f'; did you mean {close[0]}?' if close else ''}")
+    return id, parse_values(f"rule {id}", known.parameters, rest if colon else "")

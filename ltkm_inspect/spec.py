@@ -93,6 +93,7 @@ TS33246 = Publication("TS33246", "3GPP TS 33.246", "Security of MBMS", "")
 OMNA = Publication("OMNA", "OMNA", "OMA naming authority: registered XML namespaces", "")
 XML = Publication("XML", "XML 1.0", "Extensible Markup Language (XML) 1.0")
 XMLNS = Publication("XMLNS", "Namespaces in XML", "Namespaces in XML 1.0")
+XSD1 = Publication("XSD1", "XML Schema 1", "XML Schema Part 1: Structures")
 XSD = Publication("XSD", "XML Schema 2", "XML Schema Part 2: Datatypes")
 
 PUBLICATIONS: dict[str, Publication] = {

@@ -1,6 +1,7 @@
 """The pages of rules and faults."""
 
 import re
+from pathlib import Path
 
 import pytest
 
@@ -9,6 +10,7 @@ from ltkm_inspect.engine import OWN_FINDINGS
 from ltkm_inspect.explain import catalogue_page, clause_text, fault_page, names, own_page, page, rule_page
 from ltkm_inspect.explain.markdown import WIDTH, escape, table
 from ltkm_inspect.explain.pages import OWN_PAGES
+from ltkm_inspect.explain.uncovered import UNCOVERED
 from ltkm_inspect.fault import FAULTS, Fault
 from ltkm_inspect.finding import Level
 from ltkm_inspect.rule import RULES, Rule
@@ -16,6 +18,7 @@ from ltkm_inspect.spec import CR, RFC3711, Sure
 
 catalogue.load()
 PAGES = {name: page(name) or "" for name in names()}
+REQUIREMENTS = Path(__file__).parents[2] / "shared" / "rules.md"
 
 
 def flat(text: str) -> str:
@@ -42,6 +45,8 @@ def test_the_page_of_a_rule_says_what_it_rests_on_why_it_matters_and_what_to_do(
     for clause in rule.clauses:
         assert str(clause) in clauses
         assert clause.says in clauses
+    for option in rule.parameters:
+        assert f"- `{option.name}`: {option.kind}, " in section(text, "Options")
 
 
 @pytest.mark.parametrize("rule", [pytest.param(rule, id=id) for id, rule in RULES.items()])
@@ -98,10 +103,24 @@ def test_the_catalogue_page_lists_every_rule_every_fault_and_every_requirement()
     headings = set(re.findall(r"^#### (\S+)$", text, re.M))
     assert headings == {*RULES, *FAULTS, *OWN_FINDINGS}
     rows = dict(re.findall(r"^\| ([A-Z]+-\w+) \| (.*) \|$", text, re.M))
-    assert set(rows) == {row for rule in RULES.values() for row in rule.covers}
+    assert set(rows) == {row for rule in RULES.values() for row in rule.covers} | set(UNCOVERED)
     for rule in RULES.values():
         for row in rule.covers:
             assert f"[{rule.id}](#{rule.id})" in rows[row]
+    for row, reason in UNCOVERED.items():
+        assert rows[row] == f"none: {reason}"
+
+
+@pytest.mark.needs("shared")
+def test_every_requirement_is_decided_by_a_rule_or_says_why_by_none() -> None:
+    text = REQUIREMENTS.read_text("utf-8")
+    # one requirement stands among the readings alone
+    rows = set(re.findall(r"^(?:\||\d+\.) ([A-Z]+-\d+[a-z]?)(?: \||: )", text, re.MULTILINE))
+    assert len(rows) > 150
+    covered = {row for rule in RULES.values() for row in rule.covers}
+    assert sorted(rows - covered - set(UNCOVERED)) == []  # nothing missing
+    assert sorted(covered & set(UNCOVERED)) == []  # nothing twice
+    assert sorted((covered | set(UNCOVERED)) - rows) == []  # nothing unknown
 
 
 def test_links_of_the_catalogue_page_lead_to_headings_of_it() -> None:

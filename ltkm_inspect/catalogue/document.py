@@ -6,8 +6,6 @@ from ltkm_inspect.document import (
     MSK_RESPONSE_NS,
     SLIPS,
     Splice,
-    base64_octets,
-    content_text,
     edit,
     split_name,
 )
@@ -28,7 +26,33 @@ FIELDS = {"keyDomainID": 3, "MSKID": 4}
 """Octets of each identifier of an MSK."""
 
 
-@rule("xml-malformed", on=Document, cite=[BODY, XML["2.1"](says="a document is well-formed")], covers=["XML-01"])
+def is_plain_text(document: Document) -> bool:
+    """Tell whether the document is well-formed XML in UTF-8, and all that says something of its encoding agrees."""
+    xml = document.xml
+    return xml.error is None and xml.encoding.codec == "utf_8" and xml.encoding.problem is None
+
+
+def follows_schema(document: Document) -> bool:
+    """Tell whether no element departs from its content model."""
+    return not document.departures
+
+
+def names_usually(document: Document) -> bool:
+    """Tell whether every item is about an MSK of its own, by identifiers that have their lengths."""
+    pairs = document.pairs
+    for pair in pairs:
+        if pair is None or len(pair[0]) != FIELDS["keyDomainID"] or len(pair[1]) != FIELDS["MSKID"]:
+            return False
+    return len(pairs) < 2 or len(set(pairs)) == len(pairs)
+
+
+@rule(
+    "xml-malformed",
+    on=Document,
+    cite=[BODY, XML["2.1"](says="a document is well-formed")],
+    covers=["XML-01"],
+    usual=is_plain_text,
+)
 def xml_malformed(document: Document) -> Iterator[Problem | NotApplicable]:
     """The body is not well-formed XML.
 
@@ -56,6 +80,7 @@ def xml_malformed(document: Document) -> Iterator[Problem | NotApplicable]:
     on=Document,
     cite=[SCHEMA(says="an MSK response is described by a schema, and has no document type declaration")],
     covers=["XML-02"],
+    usual=is_plain_text,
 )
 def doctype_present(document: Document) -> Iterator[Problem]:
     """The document has a document type declaration.
@@ -75,7 +100,8 @@ def doctype_present(document: Document) -> Iterator[Problem]:
     "encoding-mismatch",
     on=Document,
     cite=[XML["4.3.3"](says="a document in another encoding than UTF-8 or UTF-16 declares it", verb=Verb.SHOULD)],
-    covers=["XML-03"],
+    covers=["XML-03", "HTTP-21"],
+    usual=is_plain_text,
 )
 def encoding_mismatch(document: Document) -> Iterator[Problem]:
     """Byte order mark, XML declaration and charset do not agree on the encoding.
@@ -94,6 +120,7 @@ def encoding_mismatch(document: Document) -> Iterator[Problem]:
     on=Document,
     cite=[XML["4.3.3"](says="every parser reads UTF-8 and UTF-16; other encodings are up to it", verb=Verb.MAY)],
     covers=["XML-03"],
+    usual=is_plain_text,
 )
 def encoding_unusual(document: Document) -> Iterator[Problem]:
     """The document is in another encoding than UTF-8 or UTF-16.
@@ -150,6 +177,7 @@ def _departures(document: Document, *kinds: str) -> Iterator[Problem]:
     cite=[SCHEMA(says="the root element holds at least one Response")],
     needs=[MSK_ROOT, WELL_FORMED],
     covers=["XML-05"],
+    usual=follows_schema,
 )
 def responses_missing(document: Document) -> Iterator[Problem]:
     """The document has no Response at all.
@@ -167,6 +195,7 @@ def responses_missing(document: Document) -> Iterator[Problem]:
     cite=[SCHEMA(says="foreign elements follow the Responses")],
     needs=[MSK_ROOT, WELL_FORMED],
     covers=["XML-05"],
+    usual=follows_schema,
 )
 def response_after_extension(document: Document) -> Iterator[Problem]:
     """A Response stands after a foreign element under the root.
@@ -175,6 +204,8 @@ def response_after_extension(document: Document) -> Iterator[Problem]:
 
     Put every Response before whatever else the root element holds.
     """
+    if not document.departures:
+        return
     strays = {ltkm.element for ltkm in document.strays if ltkm.parts.where == "under-root"}
     late = [child for child in document.root if child in strays or split_name(str(child.tag))[0] != MSK_RESPONSE_NS]
     if strays and all(child in strays for child in late if isinstance(child.tag, str)):
@@ -188,6 +219,7 @@ def response_after_extension(document: Document) -> Iterator[Problem]:
     cite=[SCHEMA(says="a Response holds MSK, ResponseCode, and then elements of other namespaces, in this order")],
     needs=[MSK_ROOT, WELL_FORMED],
     covers=["XML-06"],
+    usual=follows_schema,
 )
 def response_children_wrong(document: Document) -> Iterator[Problem]:
     """The children of a Response are not MSK, ResponseCode and then foreign elements.
@@ -197,6 +229,8 @@ def response_children_wrong(document: Document) -> Iterator[Problem]:
     Write MSK first, ResponseCode second, once each, and extensions behind them. An LTKM at the wrong place is reported
     by ltkm-misplaced instead, one in the wrong namespace by ltkm-namespace-wrong.
     """
+    if not document.departures:
+        return
     ltkms = {ltkm.element for ltkm in document.ltkms}
     early = {ltkm.item.element for ltkm in document.ltkms if ltkm.item is not None and ltkm.parts.where == "early"}
     for problem in _departures(document, "response-child", "root-child"):
@@ -212,6 +246,7 @@ def response_children_wrong(document: Document) -> Iterator[Problem]:
     cite=[SCHEMA(says="an MSK holds keyDomainID and MSKID in this order and nothing else")],
     needs=[MSK_ROOT, WELL_FORMED],
     covers=["XML-07"],
+    usual=follows_schema,
 )
 def msk_children_wrong(document: Document) -> Iterator[Problem]:
     """The children of an MSK are not keyDomainID and MSKID.
@@ -220,24 +255,19 @@ def msk_children_wrong(document: Document) -> Iterator[Problem]:
 
     Write keyDomainID first, MSKID second, once each, and nothing else: MSK has no room for extensions.
     """
+    if not document.departures:
+        return
     inside = {ltkm.item.element for ltkm in document.ltkms if ltkm.item is not None and ltkm.parts.where == "in-msk"}
     for problem in _departures(document, "msk-child"):
         if problem.element.getparent() not in inside:  # the misplaced LTKM is the cause there
             yield problem
 
 
-def _identifiers(document: Document, name: str) -> Iterator[tuple[object, str]]:
-    for item in document.items:
-        for element in item.parts.key_domain_ids if name == "keyDomainID" else item.parts.msk_ids:
-            yield element, content_text(element)
-
-
 def _wrong_length(document: Document, name: str) -> Iterator[Problem]:
     octets = FIELDS[name]
-    for element, text in _identifiers(document, name):
-        found = base64_octets(text).octets
-        if found is not None and len(found) != octets:
-            yield Problem(name, f"{octets} octets", f"{len(found)}", element=element)
+    for local, element, found in document.identifiers:
+        if local == name and found.octets is not None and len(found.octets) != octets:
+            yield Problem(name, f"{octets} octets", f"{len(found.octets)}", element=element)
 
 
 @rule(
@@ -246,6 +276,7 @@ def _wrong_length(document: Document, name: str) -> Iterator[Problem]:
     cite=[SCHEMA(says="an MSKID is 4 octets in base64")],
     needs=[MSK_ROOT, WELL_FORMED],
     covers=["XML-08"],
+    usual=names_usually,
 )
 def msk_id_length_wrong(document: Document) -> Iterator[Problem]:
     """An MSKID does not have 4 octets.
@@ -266,6 +297,7 @@ def msk_id_length_wrong(document: Document) -> Iterator[Problem]:
     ],
     needs=[MSK_ROOT, WELL_FORMED],
     covers=["XML-09"],
+    usual=names_usually,
 )
 def key_domain_id_length_wrong(document: Document) -> Iterator[Problem]:
     """A keyDomainID does not have 3 octets.
@@ -283,6 +315,7 @@ def key_domain_id_length_wrong(document: Document) -> Iterator[Problem]:
     cite=[SCHEMA(says="keyDomainID and MSKID are base64Binary")],
     needs=[MSK_ROOT, WELL_FORMED],
     covers=["XML-10"],
+    usual=names_usually,
 )
 def identifier_not_base64(document: Document) -> Iterator[Problem]:
     """A keyDomainID or MSKID is not base64.
@@ -291,11 +324,9 @@ def identifier_not_base64(document: Document) -> Iterator[Problem]:
 
     Use the alphabet with + and /, pad to a multiple of four, and leave unused bits at 0.
     """
-    for name in FIELDS:
-        for element, text in _identifiers(document, name):
-            found = base64_octets(text)
-            if found.octets is None:
-                yield Problem.told(found.problem or "", name, element=element)
+    for name, element, found in document.identifiers:
+        if found.octets is None:
+            yield Problem.told(found.problem or "", name, element=element)
 
 
 @rule(

@@ -6,12 +6,12 @@ from dataclasses import replace
 
 from ltkm_inspect.context import Context
 from ltkm_inspect.document import Splice, edit
-from ltkm_inspect.exchange import Ltkm
+from ltkm_inspect.exchange import Ltkm, Outcome
 from ltkm_inspect.fault import fault
 from ltkm_inspect.finding import Level, NotApplicable, Problem
 from ltkm_inspect.mikey import GeneralExtension, Kemac, KeyId, KeyIds, Message
 from ltkm_inspect.needs import PSK_MESSAGE
-from ltkm_inspect.rule import rule
+from ltkm_inspect.rule import note, rule
 from ltkm_inspect.spec import CR, RFC4563, TS33246, Verb
 
 MATCH = CR["5.2.1.1"](
@@ -22,14 +22,15 @@ CARRIED = TS33246["6.4.5.1"](says="an MSK message carries the Key Domain ID, the
 KEY_ID_TYPES = RFC4563["4"](says="a Key Domain ID is of Key ID type 0, an MSK ID of type 1, an MTK ID of type 2")
 KEY_DOMAIN, MSK, MTK = 0, 1, 2
 LENGTHS = {KEY_DOMAIN: 3, MSK: 4}
+KNOWN = frozenset({KEY_DOMAIN, MSK, MTK})
 EXTENSION = 3
 """The General Extension type of Key ID information (RFC 4563)."""
 
 
 def key_id(message: Message, kind: int) -> bytes | None:
     """Return the one key ID of that type, of the right length; None where there is not exactly one."""
-    found = [each.value for each in message.key_ids() if each.type == kind]
-    return found[0] if len(found) == 1 and len(found[0]) == LENGTHS[kind] else None
+    found = message.key_id(kind)
+    return found if found is not None and len(found) == LENGTHS[kind] else None
 
 
 def _pair(ltkm: Ltkm, kind: int) -> tuple[bytes, bytes] | str:
@@ -49,6 +50,17 @@ def _pair(ltkm: Ltkm, kind: int) -> tuple[bytes, bytes] | str:
     return found.octets, carried
 
 
+def is_matched(ltkm: Ltkm) -> bool:
+    """Tell whether a message in an item with 200 OK carries the pair of the item, and that is no request for a key."""
+    item, message = ltkm.item, ltkm.message
+    if item is None or message is None or message.problem is not None or item.outcome is not Outcome.SUCCESS:
+        return False
+    pair = item.pair
+    if pair is None or len(pair[0]) != LENGTHS[KEY_DOMAIN] or len(pair[1]) != LENGTHS[MSK] or pair[1][2:] == b"\0\0":
+        return False
+    return message.key_id(KEY_DOMAIN) == pair[0] and message.key_id(MSK) == pair[1] and ltkm not in ltkm.document.copies
+
+
 def _path(ltkm: Ltkm, kind: int) -> str:
     """Return the field path of the key ID of that type in the message."""
     wanted = kind.to_bytes()
@@ -65,7 +77,7 @@ def _mismatch(
     return Problem(_path(ltkm, kind), f"{sent.hex()} as in {name} of the item", carried.hex(), hint, level)
 
 
-@rule("key-domain-mismatch", on=Ltkm, cite=[MATCH], covers=["CR-5a"])
+@rule("key-domain-mismatch", on=Ltkm, cite=[MATCH], covers=["CR-5a"], usual=is_matched)
 def key_domain_mismatch(ltkm: Ltkm) -> Iterator[Problem | NotApplicable]:
     """The Key Domain ID in the LTKM is not the one of its item.
 
@@ -80,7 +92,7 @@ def key_domain_mismatch(ltkm: Ltkm) -> Iterator[Problem | NotApplicable]:
         yield _mismatch(ltkm, KEY_DOMAIN, "keyDomainID", *pair)
 
 
-@rule("msk-id-mismatch", on=Ltkm, cite=[MATCH], covers=["CR-5b"])
+@rule("msk-id-mismatch", on=Ltkm, cite=[MATCH], covers=["CR-5b"], usual=is_matched)
 def msk_id_mismatch(ltkm: Ltkm) -> Iterator[Problem | NotApplicable]:
     """The MSK ID in the LTKM is not the one of its item.
 
@@ -116,6 +128,7 @@ def _is_current(sent: bytes, carried: bytes) -> bool:
     cite=[MATCH, TS33246["6.3.2.1"](says="Key Number 0 in a request asks for the current MSK")],
     level=Level.WARNING,
     covers=["ID-06"],
+    usual=is_matched,
 )
 def msk_id_current(ltkm: Ltkm, context: Context) -> Iterator[Problem | NotApplicable]:
     """The item repeats Key Number 0 of the request, and the LTKM has the number of the key that it delivers.
@@ -165,6 +178,9 @@ def _not_single(message: Message, kind: int, name: str) -> Iterator[Problem | No
         return
     if any(".key_ids" in problem.path for problem in message.inner_problems):
         yield NotApplicable("the key IDs cannot be read, which is reported by itself")
+        return
+    single = message.key_id(kind)
+    if single is not None and len(single) == LENGTHS[kind]:
         return
     values = [each.value for each in message.key_ids() if each.type == kind]
     expected = f"one {name} of {LENGTHS[kind]} octets"
@@ -236,6 +252,25 @@ def key_ids_disordered(message: Message) -> Iterator[Problem]:
         yield Problem("EXT.key_ids", "Key Domain ID, then MSK ID", "MSK ID, then Key Domain ID")
 
 
+@note(
+    "key-id-unknown",
+    on=Message,
+    cite=[RFC4563["4"](says="key ID types 241 to 255 are for private use, and the others are not assigned")],
+    needs=[PSK_MESSAGE],
+    covers=["ID-05"],
+)
+def key_id_unknown(message: Message) -> Iterator[Problem]:
+    """The Key ID information has an identifier of a type that is not defined.
+
+    A receiver passes over it.
+
+    Nothing is wrong with it where both sides agree on what it means.
+    """
+    for each in message.key_ids():
+        if each.type not in KNOWN:
+            yield Problem("EXT.key_ids", got=f"type {each.type}: {each.value.hex() or 'no octets'}")
+
+
 def _msk_id_problem(message: Message, part: slice) -> bool:
     value = key_id(message, MSK)
     return value is not None and value[part] == b"\0\0"
@@ -267,6 +302,7 @@ def key_group_zero(message: Message) -> Iterator[Problem]:
         TS33246["6.5.3"](says="a message with Key Number 0 is treated so whatever it came over"),
     ],
     covers=["ID-08"],
+    usual=is_matched,
 )
 def key_number_zero(ltkm: Ltkm) -> Iterator[Problem | NotApplicable]:
     """The Key Number part of the MSK ID is 0 in an LTKM that answers a granted request.

@@ -18,10 +18,20 @@ ONE_EACH = CR["5.2.1.1"](
 NONE_ELSE = CR["5.2.1.1"](
     quote="<Response> elements containing other response codes SHALL NOT contain any <LTKM> elements."
 )
+
+
+def is_plain_grant(item: Item) -> bool:
+    """Tell whether the item says 200 OK and has one LTKM in its place, no other element, and a real Key Group."""
+    if item.code != "200 OK" or len(item.ltkms) != 1 or item.parts.foreign or item.pair is None:
+        return False
+    ltkm, msk_id = item.ltkms[0], item.pair[1]
+    return ltkm.is_named and ltkm.is_placed and len(msk_id) == 4 and msk_id[:2] != b"\0\0"
+
+
 UNUSED = "no LTKM in the document: the keys are delivered over UDP, or inclusion is not used"
 
 
-@rule("ltkm-missing", on=Item, cite=[ONE_EACH], needs=[MSK_ROOT], covers=["CR-2a"])
+@rule("ltkm-missing", on=Item, cite=[ONE_EACH], needs=[MSK_ROOT], covers=["CR-2a"], usual=is_plain_grant)
 def ltkm_missing(item: Item, context: Context) -> Iterator[Problem | NotApplicable]:
     """An item says 200 OK and has no LTKM, while others in the document have one.
 
@@ -43,7 +53,7 @@ def ltkm_missing(item: Item, context: Context) -> Iterator[Problem | NotApplicab
             yield NotApplicable(UNUSED)
 
 
-@rule("ltkm-repeated", on=Item, cite=[ONE_EACH], needs=[MSK_ROOT], covers=["CR-2b"])
+@rule("ltkm-repeated", on=Item, cite=[ONE_EACH], needs=[MSK_ROOT], covers=["CR-2b"], usual=is_plain_grant)
 def ltkm_repeated(item: Item) -> Iterator[Problem | NotApplicable]:
     """An item has more than one LTKM.
 
@@ -73,8 +83,9 @@ def ltkm_on_error_code(item: Item, context: Context) -> Iterator[Problem | NotAp
     if item.outcome.is_success or item.code is None:
         yield NotApplicable("the item has no response code" if item.code is None else "the response code is 200 OK")
         return
-    lenient = item.outcome is Outcome.NEAR_MISS and not context.settings.strict
-    found = [ltkm for ltkm in item.ltkms if ltkm.is_named and ltkm.parts.where != "in-code"]
+    near = item.outcome is Outcome.NEAR_MISS
+    lenient = near and not context.settings.strict
+    found = [ltkm for ltkm in item.ltkms if ltkm.is_named and (ltkm.parts.where != "in-code" or not near)]
     if found:
         got = f"{'one' if len(found) == 1 else len(found)} beside {item.code.strip()}"
         yield Problem("LTKM", "no LTKM", got, level=Level.WARNING if lenient else None, element=found[0].element)
@@ -90,6 +101,7 @@ def ltkm_on_error_code(item: Item, context: Context) -> Iterator[Problem | NotAp
     level=Level.WARNING,
     needs=[MSK_ROOT],
     covers=["XML-14"],
+    usual=is_plain_grant,
 )
 def response_code_near_miss(item: Item) -> Iterator[Problem | NotApplicable]:
     """A response code is almost the literal 200 OK, or not a code with a reason at all.

@@ -16,7 +16,7 @@ from ltkm_inspect.document import (
 from ltkm_inspect.exchange import Ltkm, Outcome
 from ltkm_inspect.fault import fault
 from ltkm_inspect.finding import Level, NotApplicable, Problem
-from ltkm_inspect.needs import MSK_ROOT
+from ltkm_inspect.needs import ATTRIBUTES, MSK_ROOT
 from ltkm_inspect.rule import note, rule
 from ltkm_inspect.spec import CR, OMNA, XSD, Verb
 
@@ -31,11 +31,17 @@ WILDCARD = CR["5.2.1.1"](
 BASE64_MESSAGE = TABLE(quote="Smartcard profile BCAST LTKM (base64-encoded MIKEY message).")
 
 
+def is_written_usually(ltkm: Ltkm) -> bool:
+    """Tell whether the element has its name and encloses base64 alone."""
+    return ltkm.parts.miss is None and not len(ltkm.element) and bool(ltkm.octets)
+
+
 @rule(
     "ltkm-namespace-wrong",
     on=Ltkm,
     cite=[ENCODED, CR["1"](says="the namespace is urn:oma:xml:bcast:pr:orderqueries:1.0")],
     covers=["CR-1a", "LTKM-01"],
+    usual=is_written_usually,
 )
 def ltkm_namespace_wrong(ltkm: Ltkm) -> Iterator[Problem]:
     """An LTKM element is not in the namespace of the change request.
@@ -57,6 +63,7 @@ def ltkm_namespace_wrong(ltkm: Ltkm) -> Iterator[Problem]:
     on=Ltkm,
     cite=[ENCODED],
     covers=["CR-1a", "LTKM-03"],
+    usual=is_written_usually,
 )
 def ltkm_misnamed(ltkm: Ltkm) -> Iterator[Problem]:
     """A message stands in an element that is not called LTKM.
@@ -115,6 +122,7 @@ def ltkm_misplaced(ltkm: Ltkm) -> Iterator[Problem | NotApplicable]:
     on=Ltkm,
     cite=[TABLE(says="the content is base64Binary, which has no child elements")],
     covers=["LTKM-04"],
+    usual=is_written_usually,
 )
 def ltkm_has_children(ltkm: Ltkm) -> Iterator[Problem]:
     """An LTKM element encloses something else than text.
@@ -124,6 +132,8 @@ def ltkm_has_children(ltkm: Ltkm) -> Iterator[Problem]:
 
     Write the base64 text alone.
     """
+    if not len(ltkm.element):
+        return
     for departure in ltkm_departures(ltkm.element):
         if departure.kind == "leaf-child":
             yield Problem("", departure.expected, departure.got)
@@ -136,6 +146,7 @@ def ltkm_has_children(ltkm: Ltkm) -> Iterator[Problem]:
     on=Ltkm,
     cite=[TABLE(says="the content is of type base64Binary"), XSD["3.2.16"](says="the lexical form of base64Binary")],
     covers=["CR-1b", "LTKM-05"],
+    usual=is_written_usually,
 )
 def ltkm_not_base64(ltkm: Ltkm) -> Iterator[Problem]:
     """The text of an LTKM is not base64.
@@ -150,7 +161,7 @@ def ltkm_not_base64(ltkm: Ltkm) -> Iterator[Problem]:
         yield Problem.told(problem)
 
 
-@rule("ltkm-empty", on=Ltkm, cite=[BASE64_MESSAGE], covers=["CR-1c", "LTKM-06"])
+@rule("ltkm-empty", on=Ltkm, cite=[BASE64_MESSAGE], covers=["CR-1c", "LTKM-06"], usual=is_written_usually)
 def ltkm_empty(ltkm: Ltkm) -> Iterator[Problem]:
     """An LTKM element is empty.
 
@@ -158,7 +169,7 @@ def ltkm_empty(ltkm: Ltkm) -> Iterator[Problem]:
 
     Look at how the BSM builds the message: most often the key was not ready when the response was.
     """
-    if ltkm.octets == b"" and not any(isinstance(child.tag, str) for child in ltkm.element):
+    if not ltkm.octets and ltkm.octets is not None and not any(isinstance(child.tag, str) for child in ltkm.element):
         yield Problem("", "a MIKEY message", "no octets")
 
 
@@ -166,6 +177,7 @@ def ltkm_empty(ltkm: Ltkm) -> Iterator[Problem]:
     "ltkm-version-invalid",
     on=Ltkm,
     cite=[TABLE(says="version is an unsignedByte"), XSD["3.3.24"](says="an unsignedByte is written in decimal")],
+    needs=[ATTRIBUTES],
     covers=["CR-1d", "LTKM-07"],
 )
 def ltkm_version_invalid(ltkm: Ltkm) -> Iterator[Problem]:
@@ -189,6 +201,7 @@ def ltkm_version_invalid(ltkm: Ltkm) -> Iterator[Problem]:
     "ltkm-version-signed",
     on=Ltkm,
     cite=[XSD["3.3.24"](says="an unsignedByte may be written with a sign", verb=Verb.MAY)],
+    needs=[ATTRIBUTES],
     covers=["CR-1d"],
 )
 def ltkm_version_signed(ltkm: Ltkm) -> Iterator[Problem]:
@@ -207,6 +220,7 @@ def ltkm_version_signed(ltkm: Ltkm) -> Iterator[Problem]:
     "ltkm-version-later",
     on=Ltkm,
     cite=[TABLE(says="version 0x00 identifies BCAST 1.0", verb=Verb.SHOULD)],
+    needs=[ATTRIBUTES],
     covers=["LTKM-08"],
 )
 def ltkm_version_later(ltkm: Ltkm) -> Iterator[Problem]:
@@ -226,6 +240,7 @@ def ltkm_version_later(ltkm: Ltkm) -> Iterator[Problem]:
     "ltkm-attribute-unknown",
     on=Ltkm,
     cite=[CR["1"](says="LTKMType has the one attribute version, in no namespace")],
+    needs=[ATTRIBUTES],
     covers=["LTKM-09"],
 )
 def ltkm_attribute_unknown(ltkm: Ltkm) -> Iterator[Problem]:

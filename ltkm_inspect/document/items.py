@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from lxml import etree
 
-from .names import LATER_ORDERQUERIES_NS, LTKM_TAG, MSK_RESPONSE_NS, XML_SPACE, near_miss, split_name
+from .names import LATER_ORDERQUERIES_NS, LTKM_TAG, MSK_RESPONSE_NS, ORDERQUERIES_NS, XML_SPACE, near_miss, split_name
 
 _LATER_TAGS = frozenset(f"{{{namespace}}}LTKM" for namespace in LATER_ORDERQUERIES_NS)
 _SHORTEST = 14
@@ -55,6 +55,8 @@ class ResponseItem(NamedTuple):
     codes: tuple[etree._Element, ...]
     candidates: tuple[Candidate, ...]
     foreign: tuple[etree._Element, ...]
+    plain: bool = False
+    """It is written as nearly all are, and departs in nothing from its content model."""
 
     @property
     def code(self) -> str | None:
@@ -68,6 +70,8 @@ class MskItems(NamedTuple):
     items: tuple[ResponseItem, ...]
     outside: tuple[Candidate, ...]
     foreign: tuple[etree._Element, ...]
+    plain: bool = False
+    """The root encloses plain Responses alone, and departs in nothing from its content model."""
 
     def candidates(self) -> Iterator[Candidate]:
         """Every candidate of the document, those of the Responses first."""
@@ -109,11 +113,16 @@ def msk_items(root: etree._Element) -> MskItems:
     own = _candidate(root, tag, "root")
     if own is not None:
         outside.append(own)
+    plain = tag == _ROOT and not root.keys() and _is_blank(root.text)
     for child in root:
         tag = child.tag
         if tag == names.response:
-            items.append(_item(child, names))
-        elif isinstance(tag, str):
+            item = _plain_item(child, names) or _item(child, names)
+            items.append(item)
+            plain = plain and item.plain and _is_blank(child.tail)
+            continue
+        plain = False
+        if isinstance(tag, str):
             found = _candidate(child, tag, "under-root")
             if found is None:
                 foreign.append(child)
@@ -121,7 +130,7 @@ def msk_items(root: etree._Element) -> MskItems:
                 outside.append(found)
             if len(child):
                 outside.extend(_below(child, "elsewhere"))
-    return MskItems(tuple(items), tuple(outside), tuple(foreign))
+    return MskItems(tuple(items), tuple(outside), tuple(foreign), plain and bool(items))
 
 
 def msk_pairs(root: etree._Element) -> tuple[MskPair, ...]:
@@ -154,6 +163,50 @@ def _names(namespace: str | None) -> _Names:
 
 _RESPONSE = _names(MSK_RESPONSE_NS)
 _RESPONSE_PREFIX = f"{{{MSK_RESPONSE_NS}}}"
+_ROOT = f"{_RESPONSE_PREFIX}mbmsMSKResponse"
+
+
+def _plain_item(response: etree._Element, names: _Names) -> ResponseItem | None:
+    """Return a Response that is MSK, ResponseCode and at most an LTKM; None for any other, which needs the long way.
+
+    Nearly all are such, so everything is looked at once here, for the parts as well as for departures.
+    """
+    children = list(response)
+    count = len(children)
+    if not 2 <= count <= 3 or response.keys() or not _is_blank(response.text):
+        return None
+    msk, code = children[0], children[1]
+    leaves = list(msk)
+    if len(leaves) != 2 or msk.tag != names.msk or code.tag != names.code or len(code) or msk.keys() or code.keys():
+        return None
+    domain, msk_id = leaves
+    if domain.tag != names.key_domain_id or msk_id.tag != names.msk_id or len(domain) or len(msk_id):
+        return None
+    if domain.keys() or msk_id.keys():
+        return None
+    for leaf in (domain, msk_id, code):
+        if len(leaf.text or "") >= _SHORTEST:  # it might be a message
+            return None
+    for text in (msk.text, domain.tail, msk_id.tail, msk.tail, code.tail):
+        if text and not _is_blank(text):
+            return None
+    found: tuple[Candidate, ...] = ()
+    if count == 3:
+        ltkm = children[2]
+        if ltkm.tag != LTKM_TAG or len(ltkm) or not _is_blank(ltkm.tail):
+            return None
+        found = (_ltkm(ltkm, "wildcard"),)
+    # An item in another namespace than that of the schema has its parts all the same, and departs from the schema.
+    plain = names is _RESPONSE
+    return ResponseItem(response, (msk,), (domain,), (msk_id,), (code,), found, (), plain)
+
+
+def _is_blank(text: str | None) -> bool:
+    return not text or not text.strip(XML_SPACE)
+
+
+def _ltkm(element: etree._Element, where: str) -> Candidate:
+    return Candidate(element, ORDERQUERIES_NS, "LTKM", None, False, where)
 
 
 def _item(response: etree._Element, names: _Names) -> ResponseItem:
@@ -222,7 +275,7 @@ def _below(element: etree._Element, where: str) -> Iterator[Candidate]:
 
 def _candidate(element: etree._Element, tag: str, where: str) -> Candidate | None:
     if tag == LTKM_TAG:
-        return Candidate(element, tag[1:-5], "LTKM", None, False, where)
+        return _ltkm(element, where)
     if tag[-4:].lower() == "ltkm" and (len(tag) == 4 or tag[-5] in "}:"):
         namespace, local = split_name(tag)
         return Candidate(element, namespace, local, near_miss(namespace, local), tag in _LATER_TAGS, where)

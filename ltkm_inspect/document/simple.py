@@ -2,7 +2,8 @@
 
 import binascii
 import re
-from dataclasses import dataclass
+from functools import lru_cache
+from typing import NamedTuple
 
 from .names import XML_SPACE
 
@@ -14,8 +15,11 @@ _BEFORE_TWO = frozenset("AQgw")
 _BEFORE_ONE = frozenset("AEIMQUYcgkosw048")
 
 
-@dataclass(frozen=True, slots=True)
-class Base64:
+_SHORT = 16
+"""How long a text is at most that is likely to come again: the identifiers of keys."""
+
+
+class Base64(NamedTuple):
     """What a base64Binary value stands for, or why it stands for nothing."""
 
     octets: bytes | None
@@ -31,6 +35,10 @@ def base64_octets(text: str | None) -> Base64:
     """
     if not text:
         return Base64(b"")
+    return _short(text) if len(text) <= _SHORT else _octets(text)
+
+
+def _octets(text: str) -> Base64:
     try:
         octets = binascii.a2b_base64(text, strict_mode=True)
         packed = text
@@ -52,6 +60,9 @@ def base64_octets(text: str | None) -> Base64:
     if last not in (_BEFORE_TWO if two else _BEFORE_ONE):
         return Base64(None, f"expected {4 if two else 2} unused bits of 0 before the padding, got '{last}'")
     return Base64(octets)
+
+
+_short = lru_cache(maxsize=4096)(_octets)
 
 
 def _trouble(text: str) -> str:

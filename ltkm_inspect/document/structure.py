@@ -1,6 +1,6 @@
 """What the content models of TS 26.346 §11.6 and §11.8 say about a tree, element by element."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from lxml import etree
@@ -49,6 +49,9 @@ def response_departures(root: etree._Element) -> Iterator[Departure]:
     responses = 0
     late = False
     for child in _elements(root):
+        if not late and child.tag == _RESPONSE and _is_plain(child):
+            responses += 1
+            continue
         namespace, local = split_name(str(child.tag))
         if namespace == MSK_RESPONSE_NS and local == "Response":
             responses += 1
@@ -91,6 +94,36 @@ def ltkm_departures(ltkm: etree._Element) -> Iterator[Departure]:
             yield Departure("attribute", ltkm, "no attribute but version", _shown(name))
     for child in _elements(ltkm):
         yield Departure("leaf-child", ltkm, "text alone", _name(child))
+
+
+def _is_plain(response: etree._Element) -> bool:
+    """Tell whether a Response is written as nearly all are, without a departure: one look for the detailed walk."""
+    children = list(response)
+    if len(children) < 2 or response.keys() or not _is_blank(response.text):
+        return False
+    msk, code, *extensions = children
+    if msk.tag != _MSK or code.tag != _CODE or msk.keys() or code.keys() or len(code) or not _is_blank(msk.text):
+        return False
+    pair = list(msk)
+    if len(pair) != 2 or pair[0].tag != _KEY_DOMAIN_ID or pair[1].tag != _MSK_ID:
+        return False
+    for leaf in pair:
+        if len(leaf) or leaf.keys() or not _is_blank(leaf.tail):
+            return False
+    for each in extensions:
+        tag = each.tag
+        if not isinstance(tag, str) or not tag.startswith("{") or tag.startswith(_PREFIX) or not _is_blank(each.tail):
+            return False
+    return _is_blank(msk.tail) and _is_blank(code.tail)
+
+
+def _is_blank(text: str | None) -> bool:
+    return not text or not text.strip(XML_SPACE)
+
+
+_PREFIX = f"{{{MSK_RESPONSE_NS}}}"
+_RESPONSE, _MSK, _CODE = f"{_PREFIX}Response", f"{_PREFIX}MSK", f"{_PREFIX}ResponseCode"
+_KEY_DOMAIN_ID, _MSK_ID = f"{_PREFIX}keyDomainID", f"{_PREFIX}MSKID"
 
 
 def _response(response: etree._Element) -> Iterator[Departure]:
@@ -144,13 +177,13 @@ def _attributes(element: etree._Element) -> Iterator[Departure]:
         yield Departure("attribute", element, "no attribute", _shown(name))
 
 
-def _foreign_attributes(element: etree._Element) -> Iterator[str]:
-    return (name for name in map(str, element.attrib) if name not in _XSI_ALLOWED)
+def _foreign_attributes(element: etree._Element) -> Iterable[str]:
+    names = element.keys()
+    return [name for name in map(str, names) if name not in _XSI_ALLOWED] if names else ()
 
 
 def _texts(element: etree._Element) -> Iterator[Departure]:
-    texts = [element.text, *(child.tail for child in element)]
-    if any(text and text.strip(XML_SPACE) for text in texts):
+    if not _is_blank(element.text) or not all(_is_blank(child.tail) for child in element):
         yield Departure("text", element, "elements alone", "text")
 
 

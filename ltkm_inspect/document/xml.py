@@ -37,7 +37,7 @@ class Splice(NamedTuple):
     text: str
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(eq=False)  # not frozen, which would treble what it costs to make
 class Xml:
     """An XML document as it came and as it was read.
 

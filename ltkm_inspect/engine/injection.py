@@ -1,4 +1,4 @@
-"""Applies faults to an exchange, and makes anew what they did not ask to leave: MAC, base64, content coding, digest."""
+"""Applies faults to an exchange, and makes anew what they did not ask to leave: encryption, MAC, base64, digests."""
 
 from base64 import b64encode
 from collections.abc import Iterable, Sequence
@@ -11,8 +11,9 @@ from ltkm_inspect.document import Splice, edit
 from ltkm_inspect.exchange import Document, Exchange, Item, Ltkm
 from ltkm_inspect.fault import Application, FaultError, Octets
 from ltkm_inspect.keys import Subscriber
-from ltkm_inspect.keys.protection import authenticate
+from ltkm_inspect.keys.protection import authenticate, reencrypt
 from ltkm_inspect.mikey import Identity, Message, Payload
+from ltkm_inspect.session import Delivery, Session, Step
 
 
 def inject(exchange: Exchange, applications: Sequence[Application], context: Context | None = None) -> Exchange:
@@ -29,77 +30,116 @@ def inject(exchange: Exchange, applications: Sequence[Application], context: Con
 
 
 def seal(damaged: Exchange, original: Exchange, context: Context, leave: frozenset[str] = frozenset()) -> Exchange:
-    """Sign the changed body of a response anew, where the MRK is known, proved right, and `digest` is not left.
+    """Sign what was changed in an exchange anew, where the MRK is known, proved right, and `digest` is not left.
 
-    Only `rspauth` changes; every other directive stays as it was written. The MACs of changed messages are made anew as
-    the messages are written back, and lengths as they are encoded.
+    Only the `response` of the request and the `rspauth` of the response change; every other directive stays as it was
+    written. The MACs of changed messages are made anew as the messages are written back, and lengths as they are
+    encoded.
     """
-    if "digest" in leave or damaged.response is None or original.response is None:
+    if "digest" in leave:
         return damaged
-    if damaged.response.body == original.response.body:
+    password = _proved_password(original, context)
+    if password is None:
         return damaged
-    credentials = damaged.request.credentials
-    subscriber = _subscriber(damaged, context)
+    asks_otherwise = damaged.request is not original.request
+    if asks_otherwise:
+        damaged = _signed_request(damaged, password)
+    if damaged.response is None or original.response is None:
+        return damaged
+    if asks_otherwise or damaged.response.body != original.response.body:
+        damaged = _signed_response(damaged, password)
+    return damaged
+
+
+def _proved_password(original: Exchange, context: Context) -> bytes | None:
+    """Return the password of the digest, if the request as it was sent proves that it is the right one."""
+    credentials, subscriber = original.request.credentials, _subscriber(original, context)
     if credentials is None or subscriber is None or subscriber.password is None:
-        return damaged
+        return None
+    request = original.request
     try:
-        proved = digest.response(
-            credentials, subscriber.password, original.request.method, original.request.body or b""
-        )
-        if proved != (credentials.get("response") or "").lower():
-            return damaged
-        signed = digest.rspauth(credentials, subscriber.password, damaged.response.body or b"")
+        proved = digest.response(credentials, subscriber.password, request.method, request.body or b"")
     except ValueError:
-        return damaged
-    return _signed(damaged, signed)
+        return None
+    return subscriber.password if proved == (credentials.get("response") or "").lower() else None
 
 
-def _signed(exchange: Exchange, rspauth: str) -> Exchange:
-    assert exchange.response is not None
-    response = exchange.response
+def _signed_request(exchange: Exchange, password: bytes) -> Exchange:
+    request = exchange.request
+    if request.credentials is None:
+        return exchange
+    try:
+        signature = digest.response(request.credentials, password, request.method, request.body or b"")
+    except ValueError:
+        return exchange
+    signed = f"Digest {_with_value(request.credentials, 'response', signature)}"
+    return replace(exchange, request=replace(request, headers=request.headers.put("Authorization", signed)))
+
+
+def _signed_response(exchange: Exchange, password: bytes) -> Exchange:
+    response, credentials = exchange.response, exchange.request.credentials
+    if response is None or credentials is None:
+        return exchange
+    try:
+        signature = digest.rspauth(credentials, password, response.body or b"")
+    except ValueError:
+        return exchange
     for name in ("headers", "trailers"):
         fields = getattr(response, name)
         value = fields.get("Authentication-Info")
         if value is not None:
             found = digest.parse_directives(value)
-            changed = tuple(
-                replace(each, value=rspauth) if each.name.lower() == "rspauth" else each for each in found.fields
-            )
-            if changed != found.fields:
-                fields = fields.put("Authentication-Info", str(replace(found, fields=changed)))
+            changed = _with_value(found, "rspauth", signature)
+            if changed.fields != found.fields:
+                fields = fields.put("Authentication-Info", str(changed))
                 return replace(exchange, response=replace(response, **{name: fields}))
     return exchange
 
 
+def _with_value(directives: digest.Directives, name: str, value: str) -> digest.Directives:
+    fields = [each._replace(value=value) if each.name.lower() == name else each for each in directives.fields]
+    return replace(directives, fields=tuple(fields))
+
+
 def _apply(exchange: Exchange, application: Application, context: Context) -> Exchange:
-    fault, values = application.fault, application.values
-    if fault.on is Exchange:
-        if exchange.response is None:
-            raise FaultError(f"fault {fault.id}: the exchange has no response to damage")
-        changed = fault.apply(exchange, **values)
-        assert isinstance(changed, Exchange)
-        return changed
-    document = exchange.document
-    if document is None or document.root is None:
-        raise FaultError(f"fault {fault.id}: the response has no document to damage")
-    subject = _first(fault.on, document)
-    if subject is None:
-        raise FaultError(f"fault {fault.id}: the document has no {fault.subject} to damage")
+    fault = application.fault
     try:
-        if isinstance(subject, Ltkm) and fault.on is not Ltkm:
-            splices: Iterable[Splice] = [_message_splice(subject, application, context)]
-        else:
-            splices = fault.apply(subject, **values)
-        content = document.xml.splice(splices)
-        assert exchange.response is not None
-        return replace(exchange, response=exchange.response.with_content(content))
-    except FaultError:
-        raise
+        return _applied(exchange, application, context)
+    except FaultError as error:
+        raise FaultError(f"fault {fault.id}: {error}") from None
     except ValueError as error:
         raise FaultError(f"fault {fault.id}: {error}") from None
     except (LookupError, AssertionError, StopIteration, RuntimeError):
         # A fault reaches for what it damages without asking whether it is there: another fault may have taken it away.
         raise FaultError(f"fault {fault.id}: the {fault.subject} has nothing of that kind to damage") from None
+
+
+def _applied(exchange: Exchange, application: Application, context: Context) -> Exchange:
+    fault, values = application.fault, application.values
+    if exchange.response is None:
+        raise FaultError("the exchange has no response to damage")
+    if fault.on is Exchange:
+        changed = fault.apply(exchange, **values)
+        assert isinstance(changed, Exchange)
+        return changed
+    step = (context.session or Session()).look(exchange) if fault.on in (Step, Delivery) else None
+    if fault.on is Step:
+        changed = fault.apply(step, **values)
+        assert isinstance(changed, Exchange)
+        return changed
+    document = exchange.document
+    if document is None or document.root is None:
+        raise FaultError("the response has no document to damage")
+    subject = _first(fault.on, document) if step is None else next(reversed(step.deliveries), None)
+    if subject is None:
+        raise FaultError(f"the document has no {fault.subject if step is None else 'LTKM'} to damage")
+    if isinstance(subject, Delivery):
+        splices: Iterable[Splice] = [_message_splice(subject.ltkm, application, context, subject)]
+    elif isinstance(subject, Ltkm) and fault.on is not Ltkm:
+        splices = [_message_splice(subject, application, context)]
+    else:
+        splices = fault.apply(subject, **values)
+    return replace(exchange, response=exchange.response.with_content(document.xml.splice(splices)))
 
 
 def _first(on: type, document: Document) -> Any:
@@ -116,7 +156,7 @@ def _first(on: type, document: Document) -> Any:
     return next((ltkm for ltkm in messages if ltkm.message is not None and ltkm.message.of(on)), None)
 
 
-def _message_splice(ltkm: Ltkm, application: Application, context: Context) -> Splice:
+def _message_splice(ltkm: Ltkm, application: Application, context: Context, delivery: Delivery | None = None) -> Splice:
     fault, values = application.fault, application.values
     if fault.on is Octets:
         assert ltkm.octets is not None
@@ -124,10 +164,16 @@ def _message_splice(ltkm: Ltkm, application: Application, context: Context) -> S
         message = mikey.decode(octets)
     else:
         assert ltkm.message is not None
-        message = _damaged(ltkm.message, application)
+        message = _damaged(ltkm.message, application) if delivery is None else fault.apply(delivery, **values)
         octets = message.encode()
-    if "mac" not in fault.leaves:
-        octets = _authenticated(message, octets, _subscriber(ltkm.document.exchange, context, message))
+    subscriber = _subscriber(ltkm.document.exchange, context, message)
+    muk = subscriber.muks[0] if subscriber is not None and subscriber.muks else None
+    if muk is not None and ltkm.message is not None and "encryption" not in fault.leaves:
+        changed = reencrypt(message, ltkm.message, muk)
+        if changed is not message:
+            message, octets = changed, changed.encode()
+    if muk is not None and "mac" not in fault.leaves:
+        octets = _authenticated(message, octets, muk)
     return edit.refilled(ltkm.document.xml, ltkm.element, b64encode(octets).decode())
 
 
@@ -143,12 +189,10 @@ def _damaged(message: Message, application: Application) -> Message:
     return replace(message, payloads=tuple(payloads))
 
 
-def _authenticated(message: Message, octets: bytes, subscriber: Subscriber | None) -> bytes:
-    """Return the octets with the MAC made anew where the MUK is known and the message still has what that takes."""
-    if subscriber is None or not subscriber.muks:
-        return octets
+def _authenticated(message: Message, octets: bytes, muk: bytes) -> bytes:
+    """Return the octets with the MAC made anew, where the message still has what that takes."""
     try:
-        return authenticate(message, subscriber.muks[0]).encode()
+        return authenticate(message, muk).encode()
     except ValueError:
         return octets
 

@@ -1,15 +1,17 @@
 """Runs the rules over everything in an exchange and makes their problems into findings that point."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 from dataclasses import dataclass
-from functools import lru_cache
-from typing import Any
+from functools import cache, lru_cache, partial
+from typing import Any, NamedTuple
 
 from ltkm_inspect import catalogue, mikey
 from ltkm_inspect.context import Context, Settings
 from ltkm_inspect.exchange import Document, Exchange, Ltkm
 from ltkm_inspect.finding import Answer, Finding, Level, NotApplicable, Outcome, Place, Problem, Report
-from ltkm_inspect.rule import RULES, Rule
+from ltkm_inspect.mikey import PAYLOADS, Message
+from ltkm_inspect.rule import RULES, Check, Look, Need, Rule
+from ltkm_inspect.session import Delivery, Session, Step
 from ltkm_inspect.wire import Span
 
 RULE_CRASHED = "rule-crashed"
@@ -35,7 +37,45 @@ def plan(settings: Settings) -> Mapping[type, tuple[Rule, ...]]:
     return {on: tuple(rules) for on, rules in chosen.items()}
 
 
-@dataclass(frozen=True, slots=True)
+class _Alike(NamedTuple):
+    """Rules that share a look, so that this is asked once for all of them."""
+
+    usual: Look | None
+    rules: list[tuple[str, Rule, Check, bool]]
+    """Id, rule, its function with the options of the settings, and whether that takes the context."""
+
+    def have_nothing_to_say(self, subject: Any) -> bool:
+        """Tell whether the look finds the subject as nearly all are."""
+        try:
+            return self.usual is not None and self.usual(subject)
+        except Exception:  # what it stumbled over the rules will meet themselves
+            return False
+
+
+class _Group(NamedTuple):
+    """Rules on one subject with the same needs, so that these are looked at once for all of them."""
+
+    needs: tuple[Need, ...]
+    alike: list[_Alike]
+
+
+@lru_cache(maxsize=16)
+def _groups(settings: Settings) -> Mapping[type, list[_Group]]:
+    made: dict[type, list[_Group]] = {}
+    for on, rules in plan(settings).items():
+        groups: dict[tuple[Need, ...], dict[Look | None, _Alike]] = {}
+        for rule in rules:
+            options = settings.options.get(rule.id)
+            check = partial(rule.check, **options) if options else rule.check
+            group = groups.setdefault(rule.needs, {})
+            group.setdefault(rule.usual, _Alike(rule.usual, [])).rules.append(
+                (rule.id, rule, check, rule.takes_context)
+            )
+        made[on] = [_Group(needs, list(group.values())) for needs, group in groups.items()]
+    return made
+
+
+@dataclass(slots=True)
 class _Site:
     """A subject of an exchange, and what leads to it."""
 
@@ -55,6 +95,8 @@ class _Site:
 
     def below(self, path: str) -> str:
         """Return a field path below the subject as one of the whole message."""
+        if self.payload is None:
+            return path
         return ".".join(part for part in (self.path, path) if part)
 
     def place(self, path: str, element: Any = None) -> Place:
@@ -65,33 +107,201 @@ class _Site:
         return Place(None, None, joined or "document") if item is None else Place(item.number, None, joined)
 
 
-def inspect(exchange: Exchange, context: Context | None = None) -> Report:
-    """Return what the selected rules say of an exchange; a rule that crashes becomes a finding."""
+def inspect(exchange: Exchange, context: Context | None = None, *, remember: bool = True) -> Report:
+    """Return what the selected rules say of an exchange; a rule that crashes becomes a finding.
+
+    The session of the context remembers the exchange, unless it is only looked at (`remember=False`), or a fault was
+    put into it: what the server sends next is not to be measured by what it did not send.
+    """
     context = context or Context()
-    rules = plan(context.settings)
-    outcomes = dict(_unanswered(context.settings))
-    said: list[Finding] = []
-    for site in _sites(exchange, rules):
-        if isinstance(site, Finding):
-            said.append(site)
-            continue
-        for rule in rules.get(type(site.subject), ()):
-            _run(rule, site, context, outcomes, said)
+    session = context.session or Session()
+    step = session.take(exchange) if remember and not exchange.faults else session.look(exchange)
+    inspection = _Inspection(context)
+    inspection.look_at(step)
+    said = inspection.said
     document = exchange.document
     return Report(
         exchange,
-        findings=tuple(finding for finding in said if finding.level >= Level.WARNING),
-        notes=tuple(finding for finding in said if finding.level is Level.NOTE),
-        outcomes=outcomes,
+        findings=tuple([finding for finding in said if finding.level >= Level.WARNING]),
+        notes=tuple([finding for finding in said if finding.level is Level.NOTE]),
+        outcomes=inspection.outcomes,
         items=len(document.items) if document else 0,
         ltkms=len(document.ltkms) if document else 0,
     )
 
 
-def _sites(exchange: Exchange, rules: Mapping[type, tuple[Rule, ...]]) -> Iterator[_Site | Finding]:
-    """Walk an exchange from the outside in: exchange, document, then each item with its LTKMs."""
-    yield _Site(exchange)
-    limits = exchange.limits
+class _Inspection:
+    """One pass over an exchange, from the outside in."""
+
+    def __init__(self, context: Context) -> None:
+        self.context = context
+        self.outcomes = dict(_unanswered(context.settings))
+        self.said: list[Finding] = []
+        self._groups = _groups(context.settings)
+        self._plain = _plain(context.settings)
+        self._merged: Mapping[str, Outcome] | None = None
+
+    def look_at(self, step: Step) -> None:
+        """Look at a step of the session, its exchange, the document, and each item with its LTKMs."""
+        exchange = step.exchange
+        self._run(_Site(step))
+        self._run(_Site(exchange))
+        self.said += _unseen(exchange)
+        document = exchange.document
+        if document is None:
+            return
+        self._run(_Site(document, element=document.root))
+        if not document.xml.well_formed:
+            return
+        ltkms, most = document.ltkms, exchange.limits.ltkms
+        checked: Container[Ltkm] = ltkms
+        if most is not None and len(ltkms) > most:
+            self.said.append(_not_in_full(f"at most {most} LTKMs", str(len(ltkms))))
+            checked = frozenset(ltkms[:most])
+        everything = checked is ltkms
+        deliveries = {delivery.ltkm: delivery for delivery in step.deliveries}
+        for ltkm in document.strays:
+            if everything or ltkm in checked:
+                self._ltkm(ltkm, None, None)
+        for item in document.items:
+            self._run(_Site(item, item.number, element=item.element))
+            for ltkm in item.ltkms:
+                if everything or ltkm in checked:
+                    self._ltkm(ltkm, item.number, deliveries.get(ltkm))
+
+    def _ltkm(self, ltkm: Ltkm, item: int | None, delivery: Delivery | None) -> None:
+        self._run(_Site(ltkm, item, ltkm, element=ltkm.element))
+        message = ltkm.message
+        if message is None:
+            return
+        if message.problem is not None:
+            # What was read before the damage may only look wrong because of it: one cause, one finding.
+            self._run(_Site(message, item, ltkm))
+            return
+        self._message(ltkm, message, item)
+        if delivery is not None:
+            self._run(_Site(delivery, item, ltkm))
+
+    def _message(self, ltkm: Ltkm, message: Message, item: int | None) -> None:
+        """Look at a message and its payloads, unless one like it was found plainly right before."""
+        assert ltkm.octets is not None
+        pattern = message.pattern(ltkm.octets)
+        known = self._plain.get(pattern)
+        if known is None:
+            known = self._payloads(ltkm, message, item, pattern)
+        if known is not self._merged:
+            self._merged = known
+            outcomes = self.outcomes
+            for id, answer in known.items():
+                kept = outcomes[id]
+                if kept.answer is _NOT_APPLICABLE or answer is _BROKEN:
+                    outcomes[id] = answer
+
+    def _payloads(self, ltkm: Ltkm, message: Message, item: int | None, pattern: bytes) -> Mapping[str, Outcome]:
+        """Run the rules on a message and its payloads; return their answers, kept where there is nothing to say."""
+        whole, self.outcomes = self.outcomes, dict(_unanswered_in_messages(self.context.settings))
+        before = len(self.said)
+        self._run(_Site(message, item, ltkm))
+        for index, payload in enumerate(message.payloads):
+            if type(payload) in self._groups:
+                self._run(_Site(payload, item, ltkm, index))
+        answers, self.outcomes = self.outcomes, whole
+        if len(self.said) == before:
+            if len(self._plain) >= MOST_PATTERNS:
+                self._plain.clear()
+            self._plain[pattern] = answers
+        return answers
+
+    def _run(self, site: _Site) -> None:
+        """Run the rules on one subject: add what they find to what is said, and keep their answers."""
+        groups = self._groups.get(type(site.subject))
+        if groups is None:
+            return
+        subject, context, outcomes, said = site.subject, self.context, self.outcomes, self.said
+        before = len(said)
+        for group in groups:
+            if group.needs:
+                missing = self._missing(group, site)
+                if missing is not None:
+                    for alike in group.alike:
+                        for id, *_ in alike.rules:
+                            if outcomes[id].answer is _NOT_APPLICABLE:
+                                outcomes[id] = missing
+                    continue
+            for alike in group.alike:
+                if alike.usual is not None and alike.have_nothing_to_say(subject):
+                    for id, *_ in alike.rules:
+                        if outcomes[id] is not _BROKEN:
+                            outcomes[id] = _PASSED
+                    continue
+                for id, rule, check, takes_context in alike.rules:
+                    passed = True
+                    try:
+                        for found in check(subject, context) if takes_context else check(subject):
+                            passed = False
+                            if type(found) is NotApplicable:
+                                if outcomes[id].answer is _NOT_APPLICABLE:
+                                    outcomes[id] = found
+                            else:
+                                said.append(_finding(rule, found, site, context))  # type: ignore[arg-type]
+                                outcomes[id] = _BROKEN
+                        if passed and outcomes[id] is not _BROKEN:
+                            outcomes[id] = _PASSED
+                    except Exception as error:  # law 1: no input makes a hook raise
+                        said.append(_crashed(rule, site, context, error))
+        if len(said) > before + 1:
+            said[before:] = sorted(said[before:], key=_rank)
+
+    def _missing(self, group: _Group, site: _Site) -> NotApplicable | None:
+        """Return why the rules of a group do not apply to a subject; None where they do."""
+        try:
+            for need in group.needs:
+                reason = need.missing(site.subject, self.context)
+                if reason is not None:
+                    return NotApplicable(reason)
+        except Exception as error:
+            self.said.append(_crashed(group.alike[0].rules[0][1], site, self.context, error))
+            return NotApplicable("whether it applies could not be found out")
+        return None
+
+
+MOST_PATTERNS = 1024
+"""How many patterns of messages without a finding are remembered."""
+
+
+@lru_cache(maxsize=16)
+def _plain(settings: Settings) -> dict[bytes, Mapping[str, Outcome]]:
+    """Return what is remembered under these settings: the answers of the rules for patterns with nothing to say of.
+
+    Rules on a message and its payloads know nothing but the message. What no two messages have in common is left out of
+    a pattern, and no rule looks at it; so a message whose pattern was found right is right.
+    """
+    return {}
+
+
+@lru_cache(maxsize=16)
+def _unanswered_in_messages(settings: Settings) -> Mapping[str, Outcome]:
+    kinds = {Message, *PAYLOADS.values()}
+    return {
+        rule.id: NotApplicable(f"the exchange has no {rule.subject}")
+        for on, rules in plan(settings).items()
+        if on in kinds
+        for rule in rules
+    }
+
+
+def _rank(finding: Finding) -> int:
+    """Return the place of a finding's rule in the catalogue, which is the order of the findings at one place."""
+    return _ranks().get(finding.rule, -1)
+
+
+@cache
+def _ranks() -> Mapping[str, int]:
+    return {id: rank for rank, id in enumerate(RULES)}
+
+
+def _unseen(exchange: Exchange) -> Iterator[Finding]:
+    """Yield a finding for everything around the document that could not be looked at."""
     if exchange.response is None:
         yield _not_in_full("a response", exchange.error or "none", "nothing came that could be checked")
     elif exchange.response.body is None and exchange.may_have_body:
@@ -99,64 +309,13 @@ def _sites(exchange: Exchange, rules: Mapping[type, tuple[Rule, ...]]) -> Iterat
         yield _not_in_full("the body of the response", exchange.error or "none", hint)
     for side, body in (("request", exchange.asked), ("response", exchange.content)):
         if body is not None and body.truncated:
-            yield _not_in_full(f"at most {limits.octets} octets of {side} body", "more")
-    document = exchange.document
-    if document is None:
-        return
-    yield _Site(document, element=document.root)
-    if not document.xml.well_formed:
-        return
-    ltkms = document.ltkms
-    if limits.ltkms is not None and len(ltkms) > limits.ltkms:
-        yield _not_in_full(f"at most {limits.ltkms} LTKMs", str(len(ltkms)))
-    checked = frozenset(ltkms[: limits.ltkms])
-    for ltkm in document.strays:
-        if ltkm in checked:
-            yield from _ltkm_sites(ltkm, None, rules)
-    for item in document.items:
-        yield _Site(item, item.number, element=item.element)
-        for ltkm in item.ltkms:
-            if ltkm in checked:
-                yield from _ltkm_sites(ltkm, item.number, rules)
+            yield _not_in_full(f"at most {exchange.limits.octets} octets of {side} body", "more")
 
 
-def _ltkm_sites(ltkm: Ltkm, item: int | None, rules: Mapping[type, tuple[Rule, ...]]) -> Iterator[_Site]:
-    yield _Site(ltkm, item, ltkm, element=ltkm.element)
-    message = ltkm.message
-    if message is None:
-        return
-    yield _Site(message, item, ltkm)
-    if message.problem is not None:
-        return  # what was read before the damage may only look wrong because of it: one cause, one finding
-    for index, payload in enumerate(message.payloads):
-        if type(payload) in rules:
-            yield _Site(payload, item, ltkm, index)
-
-
-def _run(rule: Rule, site: _Site, context: Context, outcomes: dict[str, Outcome], said: list[Finding]) -> None:
-    """Run one rule on one subject: add its findings to what is said, and keep its answer."""
-    answer = _PASSED
-    try:
-        for need in rule.needs:
-            reason = need.missing(site.subject, context)
-            if reason is not None:
-                _answer(outcomes, rule, Outcome(Answer.NOT_APPLICABLE, reason))
-                return
-        for found in rule.check(site.subject, context):
-            if isinstance(found, NotApplicable):
-                answer = Outcome(Answer.NOT_APPLICABLE, found.reason)
-            else:
-                answer = _BROKEN
-                said.append(_finding(rule, found, site, context))
-        _answer(outcomes, rule, answer)
-    except Exception as error:  # law 1: no input makes a hook raise
-        if context.settings.debug:
-            raise
-        said.append(_crashed(rule, site, error))
-
-
-def _crashed(rule: Rule, site: _Site, error: Exception) -> Finding:
+def _crashed(rule: Rule, site: _Site, context: Context, error: Exception) -> Finding:
     """Return the finding that a rule crashed; the text of the error may hold what must not be shown."""
+    if context.settings.debug:
+        raise error
     return Finding(
         RULE_CRASHED,
         Level.WARNING,
@@ -168,15 +327,9 @@ def _crashed(rule: Rule, site: _Site, error: Exception) -> Finding:
     )
 
 
+_NOT_APPLICABLE = Answer.NOT_APPLICABLE
 _PASSED = Outcome(Answer.PASSED)
 _BROKEN = Outcome(Answer.BROKEN)
-
-
-def _answer(outcomes: dict[str, Outcome], rule: Rule, answer: Outcome) -> None:
-    """Keep the strongest answer of a rule over all its subjects: broken, then passed, then not applicable."""
-    kept = outcomes[rule.id]
-    if kept is not answer and kept is not _BROKEN and (answer is _BROKEN or kept is not _PASSED):
-        outcomes[rule.id] = answer
 
 
 @lru_cache(maxsize=16)
@@ -187,7 +340,6 @@ def _unanswered(settings: Settings) -> Mapping[str, Outcome]:
 
 
 def _finding(rule: Rule, problem: Problem, site: _Site, context: Context) -> Finding:
-    span, span_of = _locate(problem, site)
     return Finding(
         rule.id,
         rule.effective(problem, context.settings),
@@ -197,8 +349,7 @@ def _finding(rule: Rule, problem: Problem, site: _Site, context: Context) -> Fin
         problem.got,
         problem.hint,
         rule.clauses,
-        span,
-        span_of,
+        partial(_locate, problem, site),
     )
 
 

@@ -1,9 +1,10 @@
 """HTTP exchanges as plain data, and the subjects in them that rules look at."""
 
-from ltkm_inspect.exchange.http import Headers, MediaType, Request, Response
+from ltkm_inspect.exchange.http import USUAL_TARGET, Headers, MediaType, Request, Response, split_target
 from ltkm_inspect.exchange.subject import Document, Exchange, Item, Limits, Ltkm, Outcome, read_code
 
 __all__ = [
+    "USUAL_TARGET",
     "Document",
     "Exchange",
     "Headers",
@@ -15,4 +16,5 @@ __all__ = [
     "Request",
     "Response",
     "read_code",
+    "split_target",
 ]

@@ -9,22 +9,38 @@ from urllib.parse import parse_qsl, urlsplit
 from ltkm_inspect import coding, digest
 from ltkm_inspect.coding import Decoded
 
+USUAL_TARGET = "/keymanagement?requesttype=msk-request"
+"""What nearly all MSK requests ask for, word for word."""
 
-@dataclass(frozen=True, slots=True)
+
+@dataclass(frozen=True)
 class Headers:
     """Header or trailer fields as octets, in their order and their own case; looked up without regard to case."""
 
     fields: tuple[tuple[bytes, bytes], ...] = ()
 
+    @cached_property
+    def _values(self) -> dict[str, list[str]]:
+        """The values by name (lower case), in their order: many rules ask for a few names each."""
+        found: dict[str, list[str]] = {}
+        for key, value in self.fields:
+            found.setdefault(_text(key.lower()), []).append(_text(value))
+        return found
+
+    def __contains__(self, name: str) -> bool:
+        """Tell whether there is a field of that name, which is given in lower case."""
+        return name in self._values
+
     def all(self, name: str) -> Iterator[str]:
         """Return the value of every field of that name."""
-        wanted = name.lower().encode()
-        return (_text(value) for key, value in self.fields if key.lower() == wanted)
+        return iter(self._values.get(name.lower(), ()))
 
     def get(self, name: str) -> str | None:
         """Return the values of that name joined by commas, or None where there is none."""
-        values = list(self.all(name))
-        return ", ".join(values) if values else None
+        values = self._values.get(name.lower())
+        if values is None:
+            return None
+        return values[0] if len(values) == 1 else ", ".join(values)
 
     def without(self, name: str) -> "Headers":
         """Return the fields but those of that name."""
@@ -50,6 +66,17 @@ def _text(octets: bytes) -> str:
     return octets.decode("utf-8", "surrogateescape")
 
 
+def split_target(target: str) -> tuple[str, str, str]:
+    """Return authority (empty in a target that is only a path), path and query of a request target; never raises."""
+    target = target.partition("#")[0]
+    rest, _, query = target.partition("?")
+    scheme, mark, behind = rest.partition("://")
+    if not mark or "/" in scheme:
+        return "", rest, query
+    authority, slash, path = behind.partition("/")
+    return authority, slash + path, query
+
+
 @dataclass(frozen=True, slots=True)
 class MediaType:
     """The value of a Content-Type field, taken apart without judging it."""
@@ -61,7 +88,9 @@ class MediaType:
     @classmethod
     def of(cls, text: str | None) -> "MediaType":
         """Parse a Content-Type value; never raises."""
-        name, _, rest = (text or "").partition(";")
+        name, mark, rest = (text or "").partition(";")
+        if not mark:
+            return cls(name.strip().lower())
         charset = re.search(r"(?:^|;)\s*charset\s*=\s*\"?([^\";\s]+)", rest, re.I)
         return cls(name.strip().lower(), charset[1] if charset else None)
 
@@ -101,12 +130,19 @@ class Request(_Message):
     @cached_property
     def request_types(self) -> tuple[str, ...]:
         """The values of `requesttype` in the query, percent-decoded and stripped (3GPP TS 33.246 G.2)."""
+        if self.target == USUAL_TARGET:
+            return ("msk-request",)
         try:
             query = urlsplit(self.target).query
             pairs = parse_qsl(query, keep_blank_values=True)
         except ValueError:
             return ()
         return tuple(value.strip() for name, value in pairs if name.strip() == "requesttype")
+
+    @cached_property
+    def resource(self) -> tuple[str, str]:
+        """Path and query of the target, without scheme and authority where it has them."""
+        return split_target(self.target)[1:]
 
     @cached_property
     def credentials(self) -> digest.Directives | None:
@@ -135,10 +171,21 @@ class Response(_Message):
     trailers: Headers = Headers()
 
     @cached_property
+    def challenges(self) -> tuple[digest.Directives, ...]:
+        """The Digest challenges of WWW-Authenticate, in order."""
+        return digest.parse_challenges(self.headers.all("WWW-Authenticate"))
+
+    @cached_property
     def authentication_info(self) -> str | None:
         """The value of Authentication-Info, from the header or else the trailer; None where there is none."""
         value = self.headers.get("Authentication-Info")
         return value if value is not None else self.trailers.get("Authentication-Info")
+
+    @cached_property
+    def info(self) -> digest.Directives | None:
+        """The directives of Authentication-Info; None where it is missing or blank."""
+        value = self.authentication_info
+        return digest.parse_directives(value) if value and not value.isspace() else None
 
     def with_content(self, content: bytes) -> "Response":
         """Return the response with that content, coded as its Content-Encoding says, and the length that fits it.

@@ -4,12 +4,13 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from enum import Enum
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any
 
 from ltkm_inspect import document as msk
 from ltkm_inspect import mikey
 from ltkm_inspect.coding import Decoded
+from ltkm_inspect.digest import Directives
 from ltkm_inspect.exchange.http import Request, Response
 from ltkm_inspect.wire import Span
 
@@ -51,6 +52,8 @@ class Exchange:
     """The proxy put its own upstream into Host, so that Host says nothing about the terminal."""
     raw: bool = True
     """False where the source keeps no octets as sent (HAR)."""
+    faults: tuple[str, ...] = ()
+    """The faults that were put into it, as typed, in their order: it is not what the server sent."""
     limits: Limits = field(default=Limits())
 
     @property
@@ -60,6 +63,26 @@ class Exchange:
         b_tid = credentials.get("username") if credentials else None
         return b_tid or self.connection or self.client
 
+    @cached_property
+    def credentials(self) -> Directives | None:
+        """The digest credentials of the request that are meant to prove something; None where there are none."""
+        credentials = self.request.credentials
+        if credentials is None or credentials.first.get("response") or credentials.first.get("nonce"):
+            return credentials
+        # Some clients name themselves in their first request, with nonce and response empty, in order to be challenged.
+        names_itself = credentials.first.get("nonce") == "" and credentials.first.get("response") == ""
+        return None if names_itself and self.response is not None and self.response.status == 401 else credentials
+
+    @cached_property
+    def info(self) -> Directives | None:
+        """The directives of the Authentication-Info that ends the procedure; None without one."""
+        return None if self.response is None or self.response.status == 401 else self.response.info
+
+    @cached_property
+    def challenges(self) -> tuple[Directives, ...]:
+        """The digest challenges of a 401; none in any other response."""
+        return self.response.challenges if self.response is not None and self.response.status == 401 else ()
+
     @property
     def may_have_body(self) -> bool:
         """A response to such a request, with such a status, can have a body at all (RFC 9110 §6.4.1)."""
@@ -67,17 +90,26 @@ class Exchange:
             return False
         return self.response.status >= 200 and self.response.status not in (204, 304)
 
-    @property
+    @cached_property
     def asks_for_msk(self) -> bool:
         """The request is one of the LTKM request procedure, by its request type or its media type."""
         return MSK_REQUEST_TYPE in self.request.request_types or (
             self.request.media_type.name == msk.MSK_REQUEST_TYPE and not self.registers
         )
 
-    @property
+    @cached_property
     def registers(self) -> bool:
         """The request registers or deregisters, which is another procedure."""
         return bool(REGISTRATION_TYPES.intersection(self.request.request_types))
+
+    @property
+    def may_have_lost_trailer(self) -> bool:
+        """The response broke off, or announces Authentication-Info in a trailer that was not captured."""
+        response = self.response
+        if response is None or response.trailers.fields:
+            return False
+        announced = "authentication-info" in (response.headers.get("Trailer") or "").lower()
+        return (announced and (not self.raw or response.body is None)) or self.error is not None
 
     @cached_property
     def is_msk(self) -> bool:
@@ -125,12 +157,59 @@ class Exchange:
         return None if self.request.body is None else self.request.decoded(self.limits.octets)
 
     @cached_property
-    def requested(self) -> msk.Xml | None:
-        """The XML body of the request; None where no body was captured, or not all of it is looked at."""
+    def _asking(self) -> "_Asking | None":
         asked = self.asked
         if asked is None or asked.truncated:
             return None
-        return msk.read(asked.octets or b"", self.request.media_type.charset)
+        octets = asked.octets or b""
+        read = _read_asking if len(octets) > _SHORT else _read_short_asking
+        return read(octets, self.request.media_type.charset)
+
+    @property
+    def requested(self) -> msk.Xml | None:
+        """The XML body of the request; None where no body was captured, or not all of it is looked at."""
+        return None if self._asking is None else self._asking.xml
+
+    @property
+    def requested_msks(self) -> tuple[msk.MskPair, ...]:
+        """The MSK elements of the request in document order; none where its body is not looked at or has no root."""
+        return () if self._asking is None else self._asking.msks
+
+    @property
+    def requested_pairs(self) -> tuple[tuple[bytes, bytes], ...]:
+        """Key Domain ID and MSK ID of every MSK that the request asks for and that can be read, in order."""
+        return () if self._asking is None else self._asking.pairs
+
+
+@dataclass(eq=False)
+class _Asking:
+    """The document of a request."""
+
+    xml: msk.Xml
+
+    @cached_property
+    def msks(self) -> tuple[msk.MskPair, ...]:
+        return () if self.xml.root is None else msk.msk_pairs(self.xml.root)
+
+    @cached_property
+    def pairs(self) -> tuple[tuple[bytes, bytes], ...]:
+        pairs = []
+        for pair in self.msks:
+            if pair.key_domain_ids and pair.msk_ids:
+                domain = msk.base64_octets(msk.content_text(pair.key_domain_ids[0])).octets
+                msk_id = msk.base64_octets(msk.content_text(pair.msk_ids[0])).octets
+                if domain is not None and msk_id is not None:
+                    pairs.append((domain, msk_id))
+        return tuple(pairs)
+
+
+def _read_asking(octets: bytes, charset: str | None) -> _Asking:
+    return _Asking(msk.read(octets, charset))
+
+
+_SHORT = 2048
+"""How many octets of request are worth remembering: terminals ask for the same keys in the same words."""
+_read_short_asking = lru_cache(maxsize=256)(_read_asking)
 
 
 def _like_xml(octets: bytes) -> bool:
@@ -139,7 +218,7 @@ def _like_xml(octets: bytes) -> bool:
     return start.startswith(b"<") and not start.startswith((b"<!doctype html", b"<html"))
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(eq=False)  # nothing below an exchange is frozen: that would treble what it costs to make
 class Document:
     """The XML body of a response."""
 
@@ -164,12 +243,27 @@ class Document:
     @cached_property
     def departures(self) -> tuple[msk.Departure, ...]:
         """Where the elements depart from the content models of the schema; none without a root."""
-        return () if self.root is None else tuple(msk.response_departures(self.root))
+        return () if self.root is None or self.structure.plain else tuple(msk.response_departures(self.root))
 
     @cached_property
     def items(self) -> tuple["Item", ...]:
         """The `<Response>` elements under the root, in document order."""
-        return tuple(Item(self, number, parts) for number, parts in enumerate(self.structure.items, 1))
+        return tuple([Item(self, number, parts) for number, parts in enumerate(self.structure.items, 1)])
+
+    @cached_property
+    def identifiers(self) -> tuple[tuple[str, Any, msk.Base64], ...]:
+        """Every keyDomainID and MSKID of every item: local name, element, and what its text stands for."""
+        found = []
+        for item in self.items:
+            for name, elements in (("keyDomainID", item.parts.key_domain_ids), ("MSKID", item.parts.msk_ids)):
+                for element in elements:
+                    found.append((name, element, msk.base64_octets(msk.content_text(element))))
+        return tuple(found)
+
+    @cached_property
+    def pairs(self) -> tuple[tuple[bytes, bytes] | None, ...]:
+        """Key Domain ID and MSK ID of every item, in order; None for an item that has not exactly one of each."""
+        return tuple([item.pair for item in self.items])
 
     @cached_property
     def _by_element(self) -> dict[Any, "Item"]:
@@ -188,7 +282,10 @@ class Document:
     @cached_property
     def ltkms(self) -> tuple["Ltkm", ...]:
         """Every element that carries an LTKM or seems meant to: those outside every item, then item by item."""
-        return (*self.strays, *(ltkm for item in self.items for ltkm in item.ltkms))
+        found = list(self.strays)
+        for item in self.items:
+            found += item.ltkms
+        return tuple(found)
 
     @cached_property
     def ltkm_elements(self) -> frozenset[Any]:
@@ -213,7 +310,7 @@ class Document:
         return any(ltkm.is_named for ltkm in self.ltkms)
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(eq=False)
 class Item:
     """One `<Response>` of the document: an MSK, its response code, and the LTKMs that go with it."""
 
@@ -254,6 +351,16 @@ class Item:
         elements = self.parts.msk_ids
         return msk.base64_octets(msk.content_text(elements[0])) if elements else None
 
+    @cached_property
+    def pair(self) -> tuple[bytes, bytes] | None:
+        """The octets of its Key Domain ID and MSK ID; None where it has not exactly one of each that can be read."""
+        domain, msk_id = self.key_domain_id, self.msk_id
+        if domain is None or msk_id is None or len(self.parts.key_domain_ids) > 1 or len(self.parts.msk_ids) > 1:
+            return None
+        if domain.octets is None or msk_id.octets is None:
+            return None
+        return domain.octets, msk_id.octets
+
 
 class Outcome(Enum):
     """How a response code reads, in the light of the literal `200 OK` of the change request."""
@@ -267,7 +374,7 @@ class Outcome(Enum):
     @property
     def is_success(self) -> bool:
         """The item counts as successful."""
-        return self in (Outcome.SUCCESS, Outcome.PADDED)
+        return self is Outcome.SUCCESS or self is Outcome.PADDED
 
 
 def read_code(code: str | None) -> Outcome:
@@ -282,7 +389,7 @@ def read_code(code: str | None) -> Outcome:
     return Outcome.NEAR_MISS if _SUCCESS.fullmatch(trimmed) else Outcome.OTHER
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(eq=False)
 class Ltkm:
     """An element that carries an LTKM, or seems meant to, and the message in it."""
 
@@ -332,8 +439,8 @@ class Ltkm:
 
 def _ltkms(document: Document, item: Item | None, found: Iterable[msk.Candidate]) -> tuple[Ltkm, ...]:
     """Return the candidates that are LTKMs: one with another name only counts if its text is a whole MIKEY message."""
-    real = (candidate for candidate in found if candidate.miss != "other-name" or _is_message(candidate.text))
-    return tuple(Ltkm(document, item, number, candidate) for number, candidate in enumerate(real, 1))
+    real = [candidate for candidate in found if candidate.miss != "other-name" or _is_message(candidate.text)]
+    return tuple([Ltkm(document, item, number, candidate) for number, candidate in enumerate(real, 1)])
 
 
 def _is_message(text: str) -> bool:

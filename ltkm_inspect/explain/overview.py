@@ -7,14 +7,15 @@ from ltkm_inspect import catalogue
 from ltkm_inspect.engine import OWN_FINDINGS
 from ltkm_inspect.explain.markdown import escape, join, table, wrap
 from ltkm_inspect.explain.pages import fault_page, own_page, rule_page
-from ltkm_inspect.fault import FAULTS
+from ltkm_inspect.explain.uncovered import UNCOVERED
+from ltkm_inspect.fault import FAULTS, Fault
 from ltkm_inspect.rule import RULES, Rule
 
 _FIRST_SUBJECTS = ("exchange", "document", "item", "ltkm", "message")
 
 
 def catalogue_page() -> str:
-    """Return the page of the whole catalogue: rules by subject, faults, and which requirement each rule decides."""
+    """Return the page of the whole catalogue: rules by subject, faults, and which rules decide each requirement."""
     catalogue.load()
     parts = [
         "# The catalogue",
@@ -36,9 +37,20 @@ def catalogue_page() -> str:
 
 def by_subject() -> list[tuple[str, list[Rule]]]:
     """Return the rules by the name of their subject, the outermost subject first."""
-    subjects: dict[str, list[Rule]] = {}
-    for rule in RULES.values():
-        subjects.setdefault(rule.subject, []).append(rule)
+    catalogue.load()
+    return _by_subject(RULES.values())
+
+
+def faults_by_subject() -> list[tuple[str, list[Fault]]]:
+    """Return the faults by the name of what they damage, the outermost subject first."""
+    catalogue.load()
+    return _by_subject(FAULTS.values())
+
+
+def _by_subject[Entry: (Rule, Fault)](entries: Iterable[Entry]) -> list[tuple[str, list[Entry]]]:
+    subjects: dict[str, list[Entry]] = {}
+    for each in entries:
+        subjects.setdefault(each.subject, []).append(each)
     rank = {subject: number for number, subject in enumerate(_FIRST_SUBJECTS)}
     return sorted(subjects.items(), key=lambda entry: (rank.get(entry[0], len(rank)), entry[0]))
 
@@ -65,12 +77,15 @@ def _fault_table() -> str:
 
 
 def _coverage_table() -> str:
+    """Return every requirement with the rules that decide it, or with the reason why none does."""
     rows: dict[str, list[str]] = {}
     for rule in RULES.values():
         for row in rule.covers:
-            rows.setdefault(row, []).append(rule.id)
+            rows.setdefault(row, []).append(_link(rule.id))
+    for row, reason in UNCOVERED.items():
+        rows.setdefault(row, [f"none: {reason}"])
     ordered = sorted(rows.items(), key=lambda entry: _natural(entry[0]))
-    return table(["requirement", "rules"], ([row, ", ".join(map(_link, rules))] for row, rules in ordered))
+    return table(["requirement", "rules"], ([row, ", ".join(cells)] for row, cells in ordered))
 
 
 def _natural(text: str) -> list[tuple[int, str]]:

@@ -1,6 +1,6 @@
 """The page of a rule, of a fault, and of a finding that the engine itself makes."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from ltkm_inspect import catalogue
 from ltkm_inspect.context import Context
@@ -10,8 +10,10 @@ from ltkm_inspect.engine.inspection import NOT_CHECKED_IN_FULL, RULE_CRASHED
 from ltkm_inspect.explain.markdown import bullets, code, join, section, wrap
 from ltkm_inspect.fault import FAULTS, Application, Fault
 from ltkm_inspect.finding import Finding, Level
+from ltkm_inspect.parameter import Parameter
 from ltkm_inspect.reference import KEYS, reference
 from ltkm_inspect.rule import RULES, Rule
+from ltkm_inspect.session import Session
 from ltkm_inspect.spec import Clause, Sure
 
 OWN_PAGES = {
@@ -60,6 +62,7 @@ def rule_page(rule: Rule) -> str:
             bullets(map(clause_text, rule.clauses)),
             *section("## Why it matters", map(wrap, why)),
             *section("## What to do", map(wrap, remedy)),
+            *section("## Options", [bullets(_parameters(rule.parameters))] if rule.parameters else []),
             *section("## Example", _rule_example(rule)),
         ]
     )
@@ -74,7 +77,7 @@ def fault_page(fault: Fault) -> str:
             wrap(title),
             *map(wrap, rest),
             bullets(_fault_facts(fault)),
-            *section("## Parameters", [bullets(_parameters(fault))] if fault.parameters else []),
+            *section("## Parameters", [bullets(_parameters(fault.parameters))] if fault.parameters else []),
             *section("## Example", _fault_example(fault)),
         ]
     )
@@ -110,8 +113,10 @@ def example(rule: Rule) -> tuple[Fault, Finding] | None:
 
 def findings_of(fault: Fault) -> tuple[Finding, ...]:
     """Return what the rules find when a fault, with the values it has by itself, is put into its reference."""
-    context = Context(keys=KEYS)
-    *_, last = reference(fault.reference)
+    context = Context(keys=KEYS, session=Session())
+    *before, last = reference(fault.reference)
+    for exchange in before:
+        inspect(exchange, context)
     return inspect(inject(last, [Application(fault)], context), context).findings
 
 
@@ -137,12 +142,11 @@ def _fault_facts(fault: Fault) -> Iterator[str]:
         yield f"leaves as it was: {', '.join(sorted(fault.leaves))}"
 
 
-def _parameters(fault: Fault) -> Iterator[str]:
-    kinds: dict[type, str] = {bool: "true or false", int: "a whole number", bytes: "octets in hex", str: "text"}
-    for parameter in fault.parameters:
-        default = parameter.default.hex() if isinstance(parameter.default, bytes) else parameter.default
-        by_itself = f"by itself `{default}`" if str(default) else "empty by itself"
-        yield f"`{parameter.name}`: {kinds.get(parameter.type, 'text')}, {by_itself}"
+def _parameters(parameters: Iterable[Parameter]) -> Iterator[str]:
+    for parameter in parameters:
+        shown = parameter.shown
+        by_itself = f"by itself `{shown}`" if shown else "empty by itself"
+        yield f"`{parameter.name}`: {parameter.kind}, {by_itself}"
 
 
 def _rule_example(rule: Rule) -> Iterator[str]:

@@ -1,6 +1,23 @@
 """Keys: how they are derived, the ring that holds them, and what they protect."""
 
-from ltkm_inspect.keys.derivation import MessageKeys, message_keys, prf
+from ltkm_inspect.keys.derivation import MessageKeys, message_key, message_keys, prf
+from ltkm_inspect.keys.opening import KeyInterval, Opened, Verdict, interval_of, key_check_value
 from ltkm_inspect.keys.ring import KeyRing, Subscriber
+from ltkm_inspect.keys.ring_file import RingError, RingFile, load
 
-__all__ = ["KeyRing", "MessageKeys", "Subscriber", "message_keys", "prf"]
+__all__ = [
+    "KeyInterval",
+    "KeyRing",
+    "MessageKeys",
+    "Opened",
+    "RingError",
+    "RingFile",
+    "Subscriber",
+    "Verdict",
+    "interval_of",
+    "key_check_value",
+    "load",
+    "message_key",
+    "message_keys",
+    "prf",
+]

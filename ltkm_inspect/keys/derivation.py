@@ -30,6 +30,8 @@ def prf(key: bytes, label: bytes, octets: int, prf_func: int = 0) -> bytes:
     if prf_func not in HASHES:
         raise ValueError(f"expected PRF func 0 or 1, got {prf_func}")
     name, size = HASHES[prf_func]
+    if octets <= size and len(key) <= BLOCK_OCTETS:  # the common case: one block in, one out
+        return hmac.digest(key, hmac.digest(key, label, name) + label, name)[:octets]
     output = 0
     for start in range(0, len(key), BLOCK_OCTETS):
         block = key[start : start + BLOCK_OCTETS]
@@ -39,6 +41,11 @@ def prf(key: bytes, label: bytes, octets: int, prf_func: int = 0) -> bytes:
             stream += hmac.digest(block, chain + label, name)
         output ^= int.from_bytes(stream[:octets])
     return output.to_bytes(octets)
+
+
+def message_key(key: bytes, purpose: int, csb_id: int, rand: bytes, octets: int, prf_func: int = 0) -> bytes:
+    """Derive one key of a message from its pre-shared key; the purpose is ENCRYPTION, AUTHENTICATION or SALT."""
+    return prf(key, purpose.to_bytes(4) + b"\xff" + csb_id.to_bytes(4) + rand, octets, prf_func)
 
 
 def message_keys(
@@ -52,11 +59,8 @@ def message_keys(
     salt_octets: int = 14,
 ) -> MessageKeys:
     """Derive what protects a message from its pre-shared key (for an LTKM: the MUK), CSB ID and RAND value."""
-    tail = b"\xff" + csb_id.to_bytes(4) + rand
-
-    def derive(constant: int, octets: int) -> bytes:
-        return prf(key, constant.to_bytes(4) + tail, octets, prf_func)
-
     return MessageKeys(
-        derive(ENCRYPTION, encryption_octets), derive(AUTHENTICATION, authentication_octets), derive(SALT, salt_octets)
+        message_key(key, ENCRYPTION, csb_id, rand, encryption_octets, prf_func),
+        message_key(key, AUTHENTICATION, csb_id, rand, authentication_octets, prf_func),
+        message_key(key, SALT, csb_id, rand, salt_octets, prf_func),
     )

@@ -1,26 +1,19 @@
 """The keys at hand: which MUK and MRK belong to which terminal."""
 
-import base64
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from ltkm_inspect.keys.opening import Opened, open_with, parties
+from ltkm_inspect.keys.subscriber import Subscriber
+from ltkm_inspect.mikey import Message
 
-@dataclass(frozen=True, slots=True)
-class Subscriber:
-    """The keys of one terminal at one BM-SC; the keys never appear in its `repr`."""
+__all__ = ["WILD_CARD", "KeyRing", "Subscriber"]
 
-    b_tid: str
-    naf: str = ""
-    """FQDN of the BM-SC, or empty where the keys hold for any."""
-    muks: tuple[bytes, ...] = field(default=(), repr=False)
-    """MBMS User Keys (BCAST: SMK), the newest first."""
-    mrk: bytes | None = field(default=None, repr=False)
-    """MBMS Request Key (BCAST: SRK)."""
-
-    @property
-    def password(self) -> bytes | None:
-        """The password of the HTTP digest: the base64 text of the MRK (3GPP TS 33.246 H.2.1, TS 24.109 5.2.2.1)."""
-        return base64.b64encode(self.mrk) if self.mrk is not None else None
+WILD_CARD = "*"
+"""The B-TID of a subscriber that stands for every terminal."""
+CACHED = 1024
+"""How many opened messages a ring remembers."""
+CACHED_OCTETS = 4096
+"""A longer message is opened anew each time, so that hostile ones cannot fill the memory."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,17 +21,50 @@ class KeyRing:
     """All subscribers whose keys are known."""
 
     subscribers: tuple[Subscriber, ...] = ()
+    _by_b_tid: dict[str, list[Subscriber]] = field(default_factory=dict, init=False, repr=False, compare=False)
+    _opened: dict[bytes, Opened] = field(default_factory=dict, init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        for subscriber in self.subscribers:
+            self._by_b_tid.setdefault(subscriber.b_tid, []).append(subscriber)
 
     def __bool__(self) -> bool:
         return bool(self.subscribers)
 
     def find(self, b_tid: str | None, naf: str | None = None) -> Subscriber | None:
-        """Return the subscriber of that B-TID and BM-SC; by B-TID alone only where the ring has exactly one."""
-        known = list(self._of(b_tid))
-        for subscriber in known:
-            if naf is not None and subscriber.naf.lower() == naf.lower():
-                return subscriber
-        return known[0] if len(known) == 1 else None
+        """Return the subscriber of that B-TID and BM-SC; by B-TID alone only where the ring has exactly one.
 
-    def _of(self, b_tid: str | None) -> Iterator[Subscriber]:
-        return (subscriber for subscriber in self.subscribers if b_tid is not None and subscriber.b_tid == b_tid)
+        The wild card comes last; its BM-SC must fit where it names one.
+        """
+        wanted = None if naf is None else naf.lower()
+        known = self._by_b_tid.get(b_tid, []) if b_tid is not None else []
+        found = _of_naf(known, wanted)
+        if found is None and len(known) == 1:
+            found = known[0]
+        return found or _of_naf(self._by_b_tid.get(WILD_CARD, []), wanted)
+
+    def open(self, message: Message, octets: bytes) -> Opened:
+        """Verify the MAC of a message with the MUKs of its B-TID and, where one fits, decrypt its key data.
+
+        `message` is what `octets` decode to. Never raises; what was opened before comes from memory.
+        """
+        opened = self._opened.get(octets)
+        if opened is None:
+            b_tid, naf = parties(message)
+            opened = open_with(self.find(b_tid, naf), message, octets)
+            if len(octets) <= CACHED_OCTETS:
+                if len(self._opened) >= CACHED:
+                    self._opened.pop(next(iter(self._opened)), None)
+                self._opened[octets] = opened
+        return opened
+
+
+def _of_naf(known: list[Subscriber], naf: str | None) -> Subscriber | None:
+    """Return the subscriber of that BM-SC, else the one that holds for any."""
+    anywhere = None
+    for subscriber in known:
+        if naf is not None and subscriber.naf.lower() == naf:
+            return subscriber
+        if not subscriber.naf:
+            anywhere = subscriber
+    return anywhere

@@ -2,10 +2,11 @@
 
 from collections import Counter
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Annotated
 
 from ltkm_inspect.mikey.codes import NEXT_PAYLOADS
-from ltkm_inspect.mikey.core import Kemac
+from ltkm_inspect.mikey.core import Kemac, Rand, Timestamp
 from ltkm_inspect.mikey.extension import GeneralExtension, KeyId, KeyIds
 from ltkm_inspect.mikey.header import Header, pull_header
 from ltkm_inspect.mikey.keydata import KEY_DATA
@@ -18,7 +19,7 @@ TRAILING = "trailing"
 
 
 @record
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)  # without slots, because it keeps its payloads by class once somebody has asked
 class Message:
     """A MIKEY message, decoded or made by hand; what is not part of the octets is not compared."""
 
@@ -64,22 +65,70 @@ class Message:
             return True
         return any(kemac.encr_alg == 0 for kemac in decode(self.trailing).of(Kemac))
 
+    @cached_property
+    def _by_class(self) -> dict[type[Payload], tuple[Payload, ...]]:
+        """The payloads by their class; every payload class is final, so the very type is what to compare."""
+        found: dict[type[Payload], tuple[Payload, ...]] = {}
+        for payload in self.payloads:
+            kind = type(payload)
+            found[kind] = (*found[kind], payload) if kind in found else (payload,)
+        return found
+
+    @cached_property
+    def _by_extension(self) -> dict[int, tuple[GeneralExtension, ...]]:
+        found: dict[int, tuple[GeneralExtension, ...]] = {}
+        for payload in self.of(GeneralExtension):
+            found[payload.type] = (*found.get(payload.type, ()), payload)
+        return found
+
+    @cached_property
+    def _key_ids(self) -> tuple[KeyId, ...]:
+        values = (payload.value for payload in self.of(GeneralExtension))
+        return tuple([key_id for value in values if type(value) is KeyIds for key_id in value.key_ids])
+
     def of[P: Payload](self, kind: type[P]) -> tuple[P, ...]:
         """Return the payloads of that class, in order."""
-        # Every payload class is final, so its very type is what to compare; a list is quicker made than a generator.
-        return tuple([payload for payload in self.payloads if type(payload) is kind])
+        return self._by_class.get(kind, ())  # type: ignore[return-value]
 
     def extensions(self, kind: int) -> tuple[GeneralExtension, ...]:
         """Return the EXT payloads of that extension type, in order."""
-        return tuple([payload for payload in self.of(GeneralExtension) if payload.type == kind])
+        return self._by_extension.get(kind, ())
 
     def key_ids(self) -> tuple[KeyId, ...]:
         """Return every key ID of every Key ID information extension, in order."""
-        found: list[KeyId] = []
-        for payload in self.payloads:
-            if type(payload) is GeneralExtension and type(payload.value) is KeyIds:
-                found.extend(payload.value.key_ids)
-        return tuple(found)
+        return self._key_ids
+
+    @cached_property
+    def _by_key_id(self) -> dict[int, tuple[bytes, ...]]:
+        found: dict[int, tuple[bytes, ...]] = {}
+        for key_id in self._key_ids:
+            found[key_id.type] = (*found.get(key_id.type, ()), key_id.value)
+        return found
+
+    def key_id(self, kind: int) -> bytes | None:
+        """Return the value of the key ID of that type; None unless there is exactly one."""
+        values = self._by_key_id.get(kind, ())
+        return values[0] if len(values) == 1 else None
+
+    def pattern(self, octets: bytes) -> bytes:
+        """Return the octets of this decoded message but for what no two messages have in common.
+
+        Left out are CSB ID (but not whether it is 0), timestamp, RAND, encrypted key data and MAC; their lengths stay.
+        """
+        header = self.header
+        parts = [octets[:4], b"\1" if header is not None and header.csb_id else b"\0"]
+        at = 8
+        for payload, offset in zip(self.payloads, self.offsets, strict=True):
+            if type(payload) is Timestamp or type(payload) is Rand:
+                parts.append(octets[at : offset + 2])
+                at = offset + 2 + len(payload.value)
+            elif type(payload) is Kemac:
+                parts.append(octets[at : offset + 4])
+                at = offset + 4 + len(payload.encr_data)
+                parts.append(octets[at : at + 1])
+                at += 1 + len(payload.mac)
+        parts.append(octets[at:])
+        return b"".join(parts)
 
     def next_payload(self, index: int) -> int | None:
         """Return the Next payload value of the payload at that index, the header's for -1; None for SIGN."""

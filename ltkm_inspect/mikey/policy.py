@@ -1,6 +1,8 @@
 """The security policy payload SP and its parameters (RFC 3830 §6.10, RFC 4771, RFC 4442, RFC 7714)."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Annotated, Self
 
 from ltkm_inspect.mikey.codes import PROTOCOLS, SRTP_PARAMETER_VALUES, SRTP_PARAMETERS
@@ -61,7 +63,7 @@ class SrtpParameter:
 
 
 @payload(10)
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)  # without slots, because it keeps its parameters by type once somebody has asked
 class SecurityPolicy(Payload):
     """Security policy payload (RFC 3830 §6.10)."""
 
@@ -70,6 +72,14 @@ class SecurityPolicy(Payload):
     params: tuple[SrtpParameter | PolicyParameter, ...] = ()
     trailing: bytes = b""
     """Octets inside the declared length that are no whole parameter."""
+
+    @cached_property
+    def by_type(self) -> Mapping[int, tuple[int, bytes]]:
+        """The first parameter of each type: its place among all, from 1, and its value."""
+        found: dict[int, tuple[int, bytes]] = {}
+        for place, parameter in enumerate(self.params, 1):
+            found.setdefault(parameter.type, (place, parameter.value))
+        return found
 
     def values(self, kind: int) -> tuple[bytes, ...]:
         """Return the values of every parameter of that type."""

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from functools import wraps
 from typing import Any, cast
 from weakref import WeakKeyDictionary
@@ -24,6 +25,7 @@ from ltkm_inspect.proxy.marking import mark
 from ltkm_inspect.proxy.view import LtkmView
 from ltkm_inspect.report import jsonl, text
 from ltkm_inspect.report.summary import Summary
+from ltkm_inspect.session import Session
 
 logger = logging.getLogger(__name__)
 
@@ -47,7 +49,8 @@ class LtkmInspect:
     name = "ltkm"
 
     def __init__(self) -> None:
-        self.configuration = Configuration()
+        self._session = Session()
+        self.configuration = self._with_session(Configuration())
         self.summary = Summary()
         self._files = ReportFiles()
         self._started = False
@@ -80,7 +83,7 @@ class LtkmInspect:
         except OptionError as error:
             wrong.append(configuration.PREFIX + str(error))
         else:
-            self.configuration = wanted
+            self.configuration = self._with_session(wanted)
         if wrong and self._started:
             raise exceptions.OptionsError(wrong[0])  # type: ignore[no-untyped-call]
         for line in wrong:
@@ -112,6 +115,7 @@ class LtkmInspect:
         if not self._started:
             return
         self._started = False
+        self.summary.forgotten = self._session.forgotten
         for line in self.summary.lines():
             logger.info("%s", line)
         self._report(jsonl.summary_line(self.summary))
@@ -130,7 +134,7 @@ class LtkmInspect:
         """Show the findings and notes of flows as a table."""
         rows = [["flow", "rule", "place", "what"]]  # few columns: the console makes them all equally wide
         for flow in flows:
-            report = self._inspect(flow)
+            report = self._inspect(flow, remember=False)
             if report is None:
                 continue
             asked = shorten(report.exchange.request.url.partition("?")[0])
@@ -163,12 +167,19 @@ class LtkmInspect:
         if self._files.names:
             self._report(jsonl.exchange_line(report))
 
-    def _inspect(self, flow: Flow) -> Report | None:
+    def _with_session(self, configuration: Configuration) -> Configuration:
+        """Return the configuration with the session of this run, which goes on whatever options change."""
+        return replace(configuration, context=replace(configuration.context, session=self._session))
+
+    def _inspect(self, flow: Flow, *, remember: bool = True) -> Report | None:
         """Return the report of a flow, None for one that is not MSK."""
         if not isinstance(flow, http.HTTPFlow) or is_foreign(flow):
             return None
         exchange = exchange_of(flow, self.configuration.limits, host_rewritten=_host_rewritten(flow))
-        return inspect(exchange, self.configuration.context) if exchange.is_msk else None
+        if not exchange.is_msk:
+            return None
+        # What was put in is no past of the terminal that later exchanges could be held against.
+        return inspect(exchange, self.configuration.context, remember=remember)
 
     def _report(self, line: str) -> None:
         for failure in self._files.write(line):

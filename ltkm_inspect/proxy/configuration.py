@@ -77,6 +77,7 @@ def read(options: OptManager) -> Configuration:
                 select=options.ltkm_select,
                 ignore=options.ltkm_ignore,
                 severity=options.ltkm_severity,
+                rule=options.ltkm_rule,
             )
         ),
         parse_limit(options.ltkm_limit),

@@ -3,6 +3,8 @@
 import hashlib
 import re
 import uuid
+from collections.abc import Mapping
+from typing import Any
 
 from mitmproxy import connection, flow, http
 from mitmproxy.net.http import url
@@ -10,6 +12,9 @@ from mitmproxy.proxy.mode_specs import ProxyMode, ReverseMode
 from mitmproxy.utils import human
 
 from ltkm_inspect.exchange import Exchange, Headers, Limits, Request, Response
+
+FAULT = "ltkm_fault"
+"""The key in the metadata of a flow under which stand the faults that were put into it: a list, as typed."""
 
 _FLOW_ID = re.compile(r"[0-9a-f-]+")  # what mitmweb accepts in the path of a flow
 _NAMESPACE = uuid.UUID("d2c1a4f0-5d0b-5e52-9f6b-3a1c5f6e7d80")
@@ -83,6 +88,7 @@ def exchange_of(
         ended if ended is not None or flow.error is None else flow.error.timestamp,
         _has_upstream_host(flow) if host_rewritten is None else host_rewritten,
         raw,
+        _faults(flow),
         limits if limits is not None else Limits(),
     )
 
@@ -109,7 +115,49 @@ def flow_of(exchange: Exchange) -> http.HTTPFlow:
     result = http.HTTPFlow(client, server)
     result.id = exchange.id if _FLOW_ID.fullmatch(exchange.id) else _flow_id(exchange)
     result.timestamp_created = started
-    result.request = http.Request(
+    result.request = _request(asked, started)
+    if answered is not None:
+        result.response = _response(answered, ended)
+    if exchange.faults:
+        result.metadata[FAULT] = list(exchange.faults)
+    if exchange.error is not None:
+        result.error = flow.Error(exchange.error, ended)
+    return result
+
+
+def update(flow: http.HTTPFlow, before: Exchange, after: Exchange) -> None:
+    """Write on a flow what makes one exchange of it another, and leave the rest of it untouched.
+
+    What it was is kept as its backup, so that mitmproxy can revert it. Nothing is written where something cannot be:
+    ValueError.
+    """
+    asked = _differing(before.request, after.request, _REQUEST_PARTS)
+    new: list[tuple[Any, str, Any]] = [
+        (flow.request.data, part, getattr(_request(after.request).data, part)) for part in asked
+    ]
+    if after.response is None or before.response is None or flow.response is None:
+        new.append((flow, "response", None if after.response is None else _response(after.response, after.ended)))
+    else:
+        answered = _differing(before.response, after.response, _RESPONSE_PARTS)
+        new += [(flow.response.data, part, getattr(_response(after.response).data, part)) for part in answered]
+    if after.connection != before.connection:
+        new.append((flow.client_conn, "id", after.connection))
+    flow.backup()  # type: ignore[no-untyped-call]
+    for on, part, value in new:
+        setattr(on, part, value)
+
+
+_PARTS = {"http_version": "http_version", "headers": "headers", "body": "content", "trailers": "trailers"}
+_REQUEST_PARTS = {"method": "method", "scheme": "scheme", "host": "host", "port": "port", "target": "path", **_PARTS}
+_RESPONSE_PARTS = {"status": "status_code", "reason": "reason", **_PARTS}
+
+
+def _differing(before: Request | Response, after: Request | Response, parts: Mapping[str, str]) -> list[str]:
+    return [part for name, part in parts.items() if getattr(after, name) != getattr(before, name)]
+
+
+def _request(asked: Request, at: float | None = None) -> http.Request:
+    return http.Request(
         asked.host,
         asked.port,
         asked.method.encode("utf-8", "surrogateescape"),
@@ -120,23 +168,30 @@ def flow_of(exchange: Exchange) -> http.HTTPFlow:
         http.Headers(asked.headers.fields),
         asked.body,
         http.Headers(asked.trailers.fields) if asked.trailers.fields else None,
-        started,
-        started,
+        at or 0.0,
+        at,
     )
-    if answered is not None:
-        result.response = http.Response(
-            answered.http_version.encode(),
-            answered.status,
-            answered.reason.encode("iso-8859-1", "replace"),
-            http.Headers(answered.headers.fields),
-            answered.body,
-            http.Headers(answered.trailers.fields) if answered.trailers.fields else None,
-            ended,
-            ended,
-        )
-    if exchange.error is not None:
-        result.error = flow.Error(exchange.error, ended)
-    return result
+
+
+def _response(answered: Response, at: float | None = None) -> http.Response:
+    return http.Response(
+        answered.http_version.encode(),
+        answered.status,
+        answered.reason.encode("iso-8859-1", "replace"),
+        http.Headers(answered.headers.fields),
+        answered.body,
+        http.Headers(answered.trailers.fields) if answered.trailers.fields else None,
+        at or 0.0,
+        at,
+    )
+
+
+def _faults(flow: http.HTTPFlow) -> tuple[str, ...]:
+    """Return the faults that a flow says were put into it, whatever program wrote its metadata."""
+    found = flow.metadata.get(FAULT)
+    if not found:
+        return ()
+    return tuple(map(str, found)) if isinstance(found, list | tuple) else (str(found),)
 
 
 def _has_upstream_host(flow: http.HTTPFlow) -> bool:

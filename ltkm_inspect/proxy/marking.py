@@ -1,10 +1,12 @@
 """Writes what was found on a flow, and takes back what an earlier check wrote, never what the user did."""
 
 import re
+from collections.abc import Iterable
 
 from mitmproxy.flow import Flow
 
-from ltkm_inspect.finding import Level, Report
+from ltkm_inspect.finding import Level, Report, shorten
+from ltkm_inspect.proxy.flows import FAULT
 
 MARKS = {Level.VIOLATION: ":red_circle:", Level.WARNING: ":yellow_circle:"}
 """The marker of a flow, by the worst level of its findings; a flow that the user marked keeps the user's marker."""
@@ -14,10 +16,18 @@ FINDINGS = "ltkm_findings"
 MARK = "ltkm_mark"
 METADATA = (VERDICT, RULES, FINDINGS, MARK)
 """The keys in the metadata of a checked flow: verdict, ids of the broken rules, the findings as lines, our marker."""
+FAULT_MARK = ":wrench:"
+"""The marker of a flow that a fault was put into; no check takes it away or puts its own in that place."""
+ORIGINAL = "ltkm_original"
+FAULTED = "ltkm_faulted"
+FAULT_METADATA = (FAULT, ORIGINAL, FAULTED)
+"""The keys in the metadata of a flow with faults: these, SHA-256 of the response body as it came and as it now is."""
 MOST_LINES = 50
 """How many findings the metadata of one flow lists."""
 
 _TAIL = re.compile(r" ?\[ltkm: (?:violation|warning): [a-z0-9, -]*\]")
+_FAULT_TAIL = re.compile(r" ?\[ltkm: fault: [^\[\]]*\]")
+_NO_BRACKETS = str.maketrans("[]", "()")
 
 
 def mark(flow: Flow, report: Report) -> None:
@@ -31,9 +41,8 @@ def mark(flow: Flow, report: Report) -> None:
     lines = [finding.line for finding in report.findings[:MOST_LINES]]
     more = len(report.findings) - MOST_LINES
     flow.metadata[FINDINGS] = [*lines, f"and {more} more"] if more > 0 else lines
-    tail = f"[ltkm: {report.verdict}: {', '.join(rules)}]"
-    flow.comment = f"{flow.comment} {tail}" if flow.comment else tail
-    if not flow.marked:
+    _append(flow, f"[ltkm: {report.verdict}: {', '.join(rules)}]")
+    if not flow.marked and not flow.metadata.get(FAULT):
         flow.marked = MARKS[report.worst]
         flow.metadata[MARK] = flow.marked
 
@@ -46,3 +55,28 @@ def clear(flow: Flow) -> None:
         flow.metadata.pop(key, None)
     if "[ltkm: " in flow.comment:
         flow.comment = _TAIL.sub("", flow.comment)
+
+
+def mark_faults(flow: Flow, faults: Iterable[str], original: str | None, faulted: str | None) -> None:
+    """Write on a flow which faults are in it, and the digests of its response body; what a check wrote is out of date.
+
+    The digest of the body as it came stays the one that was written first.
+    """
+    clear(flow)
+    faults = [_storable(fault) for fault in faults]
+    flow.metadata[FAULT] = faults
+    flow.metadata.setdefault(ORIGINAL, original)
+    flow.metadata[FAULTED] = faulted
+    flow.comment = _FAULT_TAIL.sub("", flow.comment)
+    _append(flow, f"[ltkm: fault: {', '.join(shorten(fault).translate(_NO_BRACKETS) for fault in faults)}]")
+    if not flow.marked:
+        flow.marked = FAULT_MARK
+
+
+def _append(flow: Flow, tail: str) -> None:
+    flow.comment = f"{flow.comment} {tail}" if flow.comment else tail
+
+
+def _storable(text: str) -> str:
+    """Return text that a flow file can hold: octets that a shell passed on and that are no text become escapes."""
+    return text.encode("utf-8", "backslashreplace").decode()

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from mitmproxy import exceptions, http
+from mitmproxy.flow import Flow
 from mitmproxy.io import FlowReader
 from mitmproxy.io.har import request_to_flow
 
@@ -38,8 +39,20 @@ class Damage:
         return f"{self.reason} (after {self.flows} flows, at octet {self.offset})"
 
 
+type Read = tuple[Flow, Exchange | None]
+"""A flow as it was read, and the MSK exchange that it is, None where it is none."""
+
+
 def exchanges(path: Path, limits: Limits | None = None) -> Iterator[Exchange | Damage | None]:
     """Yield every MSK exchange of a flow file or HAR in order, None for every other flow, and damage where it stands.
+
+    An empty file yields nothing. Raises OSError where the file cannot be opened or read.
+    """
+    return (found if isinstance(found, Damage) else found[1] for found in flows(path, limits))
+
+
+def flows(path: Path, limits: Limits | None = None) -> Iterator[Read | Damage]:
+    """Yield every flow of a flow file or HAR in order, with the MSK exchange that it is, and damage where it stands.
 
     An empty file yields nothing. Raises OSError where the file cannot be opened or read.
     """
@@ -50,7 +63,7 @@ def exchanges(path: Path, limits: Limits | None = None) -> Iterator[Exchange | D
         yield from _har(file, limits) if start.startswith(b"{") else _flow_file(file, limits)
 
 
-def _flow_file(file: "_Careful", limits: Limits | None) -> Iterator[Exchange | Damage | None]:
+def _flow_file(file: "_Careful", limits: Limits | None) -> Iterator[Read | Damage]:
     flows = 0
     offset = 0
     begins = _RECORD.match(file.peek(16)) is not None
@@ -66,7 +79,7 @@ def _flow_file(file: "_Careful", limits: Limits | None) -> Iterator[Exchange | D
         if flow is None:
             return
         flows += 1
-        yield _exchange(flow, limits) if isinstance(flow, http.HTTPFlow) else None
+        yield flow, _exchange(flow, limits) if isinstance(flow, http.HTTPFlow) else None
         offset = file.tell()
 
 
@@ -86,7 +99,7 @@ def _why(error: Exception, begins: bool, *, ended: bool) -> str:
     return "the file ends within a flow" if ended else "what follows is not a flow"
 
 
-def _har(file: "_Careful", limits: Limits | None) -> Iterator[Exchange | Damage | None]:
+def _har(file: "_Careful", limits: Limits | None) -> Iterator[Read | Damage]:
     octets = file.read().removeprefix(_BOM)
     try:
         entries = json.loads(octets.decode())["log"]["entries"]
@@ -112,8 +125,8 @@ def _har(file: "_Careful", limits: Limits | None) -> Iterator[Exchange | Damage 
         yield found
 
 
-def _entry(entry: dict[str, Any], number: int, limits: Limits | None) -> Exchange | None:
-    """Return an entry as an exchange; a HAR gives no connection and no octets as sent, and often no body."""
+def _entry(entry: dict[str, Any], number: int, limits: Limits | None) -> Read:
+    """Return an entry as a flow and an exchange; a HAR gives no connection and no octets as sent, and often no body."""
     flow = request_to_flow(entry)
     if "postData" not in entry["request"]:
         flow.request.raw_content = None
@@ -123,10 +136,10 @@ def _entry(entry: dict[str, Any], number: int, limits: Limits | None) -> Exchang
     if response is not None and "text" not in content and content.get("size") != 0 and not empty:
         response.raw_content = None
     if is_foreign(flow):
-        return None
+        return flow, None
     exchange = exchange_of(flow, limits, raw=False)
     exchange = replace(exchange, id=f"entry-{number}", connection=str(entry.get("connection") or ""), client="")
-    return exchange if exchange.is_msk else None
+    return flow, exchange if exchange.is_msk else None
 
 
 class _Careful(io.BufferedReader):

@@ -61,11 +61,11 @@ class LtkmView(contentviews.Contentview):
             exchange = exchange_of(flow, configuration.limits)
             is_request = metadata.http_message is flow.request
             exchange = _with_request(exchange, data) if is_request else _with_response(exchange, data)
-            report = inspect(exchange, configuration.context)
+            report = inspect(exchange, configuration.context, remember=False)  # to look is not to deliver
         else:
             exchange = _alone(data, metadata.content_type, configuration.limits)
             is_request = exchange.response is None
-            report = _of_the_body(inspect(exchange, configuration.context))
+            report = _of_the_body(inspect(exchange, replace(configuration.context, session=None)))
         return request_lines(report) if is_request else response_lines(report, data)
 
 

@@ -14,6 +14,7 @@ Object `ltkm-inspect/exchange/1`:
 | `client`, `server` | addresses with ports, as the proxy saw them |
 | `terminal` | B-TID of the credentials, else the TCP connection |
 | `error` | what ended the connection, where it did not end well |
+| `faults` | that were put into it, as typed; what is wrong with it is then not the server's doing |
 | `verdict` | `clean`, `warning` or `violation` |
 | `counts` | `items`, `ltkms`, `violations`, `warnings`, `notes`, and the answers of the rules: `passed`, `broken`, `not_applicable` |
 | `items` | each with `item` (ordinal from 1), `key_domain_id`, `msk_id`, `key_group`, `key_number` (the halves of an MSK ID of 4 octets), `response_code` (as written), `ltkms` |
@@ -24,8 +25,10 @@ Object `ltkm-inspect/exchange/1`:
 Where a limit is set, only LTKMs within it are listed. An LTKM has `ltkm` (ordinal from 1 within its item), `element` (its name with namespace), `problem` (why its text is not
 base64) and `message` (as `ltkm-inspect decode --format jsonl` gives it, or null).
 
-Object `ltkm-inspect/summary/1`, the last of a report file: `exchanges`, `others` (flows that were not MSK), `verdicts`,
-`counts` as above, and `findings`: each with `rule`, `level`, `number`.
+Object `ltkm-inspect/summary/1`, the last of a report file: `exchanges`, `others` (flows that were not MSK),
+`forgotten` (exchanges that the session forgot, because it had seen too many), `verdicts`,
+`counts` as above, `findings`: each with `rule`, `level`, `number`, and `faulted`: how many of the `exchanges` have faults
+in them, and their `violations` and `warnings`. What the rules say of those counts nowhere else.
 """  # noqa: E501 - a row of a table is one line
 
 from datetime import UTC, datetime
@@ -62,6 +65,7 @@ def exchange_line(report: Report, file: str | None = None) -> str:
             "server": exchange.server,
             "terminal": exchange.terminal,
             "error": exchange.error,
+            "faults": list(exchange.faults),
             "verdict": report.verdict,
             "counts": {
                 "items": report.items,
@@ -90,6 +94,7 @@ def summary_line(summary: Summary) -> str:
             "schema": SUMMARY_SCHEMA,
             "exchanges": summary.exchanges,
             "others": summary.others,
+            "forgotten": summary.forgotten,
             "verdicts": {verdict: summary.verdicts[verdict] for verdict in ("clean", "warning", "violation")},
             "counts": {
                 "items": summary.items,
@@ -102,6 +107,11 @@ def summary_line(summary: Summary) -> str:
             "findings": [
                 {"rule": rule, "level": level.word, "number": number} for level, rule, number in summary.by_rule()
             ],
+            "faulted": {
+                "exchanges": summary.faulted,
+                "violations": summary.put_in[Level.VIOLATION],
+                "warnings": summary.put_in[Level.WARNING],
+            },
         }
     )
 

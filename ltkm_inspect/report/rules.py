@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from ltkm_inspect.explain import by_subject
+from ltkm_inspect.report.faults import plain_parameter
 from ltkm_inspect.report.plain import to_json
 from ltkm_inspect.rule import Rule
 from ltkm_inspect.spec import Clause
@@ -19,8 +20,9 @@ def text_lines() -> Iterator[str]:
                 "; ".join(dict.fromkeys(map(str, rule.clauses))),
                 ", ".join(need.name for need in rule.needs),
                 ", ".join(rule.covers),
+                ", ".join(f"{option.name}={option.shown}" for option in rule.parameters),
             ]
-            words = ("rests on", "needs", "decides")
+            words = ("rests on", "needs", "decides", "takes")
             yield "    " + " · ".join(f"{word} {fact}" for word, fact in zip(words, facts, strict=True) if fact)
 
 
@@ -40,6 +42,7 @@ def _plain(rule: Rule) -> dict[str, Any]:
         "clauses": [_plain_clause(clause) for clause in rule.clauses],
         "needs": [{"name": need.name, "says": need.says} for need in rule.needs],
         "covers": list(rule.covers),
+        "options": [plain_parameter(option) for option in rule.parameters],
     }
 
 

@@ -1,10 +1,12 @@
 """What a whole run saw: exchanges and findings counted, and what was never looked at."""
 
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from ltkm_inspect.finding import Answer, Level, Report
 from ltkm_inspect.report.text import count
+from ltkm_inspect.session import LIMIT
 
 NOTHING_SEEN = "no MSK exchange was seen, so nothing was checked"
 
@@ -25,12 +27,22 @@ class Summary:
     """Findings by level and rule id."""
     answers: Counter[Answer] = field(default_factory=Counter)
     """Answers over all rules and exchanges."""
+    faulted: int = 0
+    """Exchanges with faults put in; their verdicts, findings, notes and answers are not among those above."""
+    put_in: Counter[Level] = field(default_factory=Counter)
+    """The findings of those, by level."""
+    forgotten: int = 0
+    """Exchanges that the session forgot, because it had seen too many."""
 
     def add(self, report: Report) -> None:
         """Count one MSK exchange in."""
         self.exchanges += 1
         self.items += report.items
         self.ltkms += report.ltkms
+        if report.exchange.faults:  # what was put in says nothing about the server
+            self.faulted += 1
+            self.put_in.update(finding.level for finding in report.findings)
+            return
         self.notes += len(report.notes)
         self.verdicts[report.verdict] += 1
         self.findings.update((finding.level, finding.rule) for finding in report.findings)
@@ -63,6 +75,8 @@ class Summary:
             f"{self.verdicts[verdict]} {said}"
             for verdict, said in (("clean", "clean"), ("warning", "with warnings"), ("violation", "with violations"))
         )
+        if self.faulted:
+            verdicts += f", {self.faulted} with faults put in"
         answers = ", ".join(f"{self.answers[answer]} {answer.value}" for answer in Answer)
         return [
             f"summary: {count(self.exchanges, 'MSK exchange')} ({verdicts}), "
@@ -71,4 +85,20 @@ class Summary:
             f"{count(self.total(Level.WARNING), 'warning')}, {count(self.notes, 'note')}; "
             f"answers of the rules: {answers}",
             *(f"summary: {level.word} {rule}: {number}" for level, rule, number in self.by_rule()),
+            *self._faulted_lines(),
+            *self._forgotten_lines(),
         ]
+
+    def _forgotten_lines(self) -> Iterator[str]:
+        if self.forgotten:
+            yield (
+                f"summary: the {count(self.forgotten, 'oldest exchange')} had to be forgotten, so that what came later "
+                f"was compared with the latest {LIMIT} only"
+            )
+
+    def _faulted_lines(self) -> Iterator[str]:
+        if self.faulted:
+            violations, warnings = (self.put_in[level] for level in (Level.VIOLATION, Level.WARNING))
+            findings = f"({count(violations, 'violation')}, {count(warnings, 'warning')})"
+            exchanges = f"{count(self.faulted, 'exchange')} with faults put in"
+            yield f"summary: {exchanges}; {'its' if self.faulted == 1 else 'their'} findings {findings} do not count"

@@ -13,7 +13,10 @@ def lines(report: Report) -> list[str]:
 
 
 def heading(report: Report) -> str:
-    """Return the line that says of an exchange what was asked and answered, what is in it and how bad it is."""
+    """Return the line that says of an exchange what was asked and answered, what is in it and how bad it is.
+
+    The faults that were put into it stand at the end: what is wrong with it is not the server's doing.
+    """
     counted = ", ".join(
         [
             count(report.items, "item"),
@@ -22,7 +25,8 @@ def heading(report: Report) -> str:
             count(report.count(Level.WARNING), "warning"),
         ]
     )
-    return f"{report.verdict} {asked(report.exchange)} -> {answered(report.exchange)}: {counted}"
+    faults = "".join(f" [fault {shorten(fault)}]" for fault in report.exchange.faults)
+    return f"{report.verdict} {asked(report.exchange)} -> {answered(report.exchange)}: {counted}{faults}"
 
 
 def asked(exchange: Exchange) -> str:

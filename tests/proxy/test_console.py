@@ -116,7 +116,9 @@ def test_the_response_of_a_flawed_flow_opens_as_a_tree_with_its_finding(console:
 
 
 def test_the_command_findings_shows_the_findings_as_a_table(console: Console) -> None:
-    console.command("ltkm.findings @shown")
+    flawed = [report is not None and FLAW in report.rules for report in inspected(TRIAL)]
+    console.command(f"view.focus.go {flawed.index(True)}")
+    console.command("ltkm.findings @focus")
     heading = re.compile(r"│flow +rule +place +what +│")
     row = re.compile(rf"│http://\S+ +violation {FLAW} +item 1, LTKM 1, \S+ +expected .*│")
     console.screen(lambda shown: heading.search(shown) is not None and row.search(shown) is not None)

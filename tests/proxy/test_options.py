@@ -13,6 +13,7 @@ from ltkm_inspect.context import Context
 from ltkm_inspect.engine import inspect
 from ltkm_inspect.exchange import Exchange
 from ltkm_inspect.report import text
+from ltkm_inspect.session import Session
 from tests.proxy.parts import Mitmdump, Save, clean, edited, flawed
 
 VERDICTS = ("clean ", "warning ", "violation ")
@@ -25,7 +26,7 @@ def said(log: Sequence[str]) -> list[str]:
 
 def expected(exchanges: Sequence[Exchange], **words: Any) -> list[str]:
     """Return the lines that the engine gives under these settings."""
-    context = Context(options.settings(**words))
+    context = Context(options.settings(**words), session=Session())
     limits = options.parse_limit("1MiB,200")
     reports = [inspect(replace(exchange, limits=limits), context) for exchange in exchanges]
     return [line for report in reports for line in text.lines(report)]

@@ -69,8 +69,7 @@ def test_a_finding_keeps_its_place_its_octets_and_its_clauses() -> None:
         "8",
         "cut",
         (CR["5.2.1.1"],),
-        Span(37, 46),
-        "message",
+        lambda: (Span(37, 46), "message"),
     )
     report = Report(reference("download")[0], (finding,), outcomes={"rand-too-short": Outcome(Answer.BROKEN)})
     found = json.loads(jsonl.exchange_line(report, "a.flow"))
@@ -155,6 +154,7 @@ def test_a_summary_is_one_object() -> None:
         "schema": "ltkm-inspect/summary/1",
         "exchanges": 1,
         "others": 1,
+        "forgotten": 0,
         "verdicts": {"clean": 0, "warning": 1, "violation": 0},
         "counts": {
             "items": 1,
@@ -167,4 +167,19 @@ def test_a_summary_is_one_object() -> None:
             "not_applicable": 0,
         },
         "findings": [{"rule": "alpha", "level": "warning", "number": 1}],
+        "faulted": {"exchanges": 0, "violations": 0, "warnings": 0},
     }
+
+
+def test_faults_that_were_put_in_are_listed_and_counted_apart() -> None:
+    exchange = replace(reference("download")[0], faults=("shorten-rand:octets=8", "replace-status"))
+    assert line_of(exchange)["faults"] == ["shorten-rand:octets=8", "replace-status"]
+    assert line_of(reference("download")[0])["faults"] == []
+    summary = Summary()
+    found = Finding("alpha", Level.VIOLATION, "", Place())
+    summary.add(Report(exchange, (found, found, replace(found, level=Level.WARNING)), items=1, ltkms=1))
+    said = json.loads(jsonl.summary_line(summary))
+    assert said["faulted"] == {"exchanges": 1, "violations": 2, "warnings": 1}
+    assert said["exchanges"] == 1
+    assert said["verdicts"] == {"clean": 0, "warning": 0, "violation": 0}
+    assert (said["counts"]["violations"], said["counts"]["warnings"], said["findings"]) == (0, 0, [])

@@ -18,6 +18,7 @@ def test_every_rule_is_in_the_json_list_with_what_it_rests_on() -> None:
         assert [clause["clause"] for clause in each["clauses"]] == [clause.number for clause in rule.clauses]
         assert each["covers"] == list(rule.covers)
         assert [need["name"] for need in each["needs"]] == [need.name for need in rule.needs]
+        assert [option["name"] for option in each["options"]] == [option.name for option in rule.parameters]
 
 
 def test_every_rule_is_in_the_text_list_below_its_subject() -> None:

@@ -1,8 +1,11 @@
 """The summary of a run."""
 
+from dataclasses import replace
+
 from ltkm_inspect.finding import Answer, Finding, Level, Outcome, Place, Report
 from ltkm_inspect.reference import reference
 from ltkm_inspect.report.summary import Summary
+from ltkm_inspect.session import LIMIT
 
 
 def report(*findings: Finding, **outcomes: Outcome) -> Report:
@@ -58,3 +61,39 @@ def test_all_three_answers_are_counted() -> None:
             )
         )
     assert "2 passed, 2 broken, 4 not applicable" in summary.lines()[1]
+
+
+def test_what_was_put_in_counts_for_nothing_and_is_said() -> None:
+    summary = Summary()
+    summary.add(report(finding("alpha", Level.WARNING), one=Outcome(Answer.PASSED)))
+    found = report(finding("zeta", Level.VIOLATION), finding("alpha", Level.WARNING), one=Outcome(Answer.BROKEN))
+    for _ in range(2):
+        summary.add(replace(found, exchange=replace(found.exchange, faults=("shorten-rand",))))
+    assert summary.worst is Level.WARNING
+    assert summary.lines() == [
+        "summary: 3 MSK exchanges (0 clean, 1 with warnings, 0 with violations, 2 with faults put in), "
+        "6 items, 3 LTKMs; 0 flows were not MSK",
+        "summary: 0 violations, 1 warning, 0 notes; answers of the rules: 1 passed, 0 broken, 0 not applicable",
+        "summary: warning alpha: 1",
+        "summary: 2 exchanges with faults put in; their findings (2 violations, 2 warnings) do not count",
+    ]
+
+
+def test_a_run_with_nothing_but_faulted_exchanges_saw_exchanges() -> None:
+    summary = Summary()
+    found = report(finding("zeta", Level.VIOLATION))
+    summary.add(replace(found, exchange=replace(found.exchange, faults=("shorten-rand",))))
+    assert summary.worst is Level.OFF
+    assert summary.exchanges == 1
+    assert summary.lines()[-1] == (
+        "summary: 1 exchange with faults put in; its findings (1 violation, 0 warnings) do not count"
+    )
+
+
+def test_what_the_session_forgot_is_said() -> None:
+    summary = Summary(exchanges=1, forgotten=3)
+    assert summary.lines()[-1] == (
+        "summary: the 3 oldest exchanges had to be forgotten, so that what came later was compared with the latest "
+        f"{LIMIT} only"
+    )
+    assert "forgotten" not in Summary(exchanges=1).lines()[-1]

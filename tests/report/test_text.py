@@ -53,3 +53,11 @@ def test_a_long_url_is_cut_and_says_how_long_it_is() -> None:
 
 def test_one_is_counted_in_the_singular() -> None:
     assert [count(number, "item") for number in (0, 1, 2)] == ["0 items", "1 item", "2 items"]
+
+
+def test_the_heading_of_a_faulted_exchange_ends_in_its_faults_safe_to_print() -> None:
+    (exchange,) = reference("download")
+    faulted = replace(exchange, faults=("shorten-rand:octets=8", "rename-ltkm:name=\x1b[2J" + "x" * 1000))
+    (heading,) = lines(Report(faulted))
+    assert " 0 warnings [fault shorten-rand:octets=8] [fault rename-ltkm:name=\\x1b[2Jxxx" in heading
+    assert len(heading) < 400

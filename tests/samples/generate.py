@@ -11,11 +11,13 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from mitmproxy import http
+from mitmproxy.flow import Flow
 from mitmproxy.io import FlowReader, FlowWriter
 
 from ltkm_inspect import explain
+from ltkm_inspect.exchange import Exchange
 from ltkm_inspect.proxy.flows import flow_of
-from tests.samples import change_request, expected, trial
+from tests.samples import change_request, expected, faulted, trial
 from tests.samples.lab import Sample
 from tests.samples.packed import StaleError, pack, packed
 
@@ -31,10 +33,15 @@ def samples(fixture: Callable[[str, bytes], bytes] = packed) -> dict[str, list[S
 
 def recording(samples: Iterable[Sample]) -> bytes:
     """Return these samples as the octets of a flow file."""
+    return written(flow_of(sample.exchange) for sample in samples)
+
+
+def written(flows: Iterable[Flow]) -> bytes:
+    """Return these flows as the octets of a flow file."""
     buffer = io.BytesIO()
     writer = FlowWriter(buffer)  # type: ignore[no-untyped-call]
-    for sample in samples:
-        writer.add(flow_of(sample.exchange))
+    for flow in flows:
+        writer.add(flow)
     return buffer.getvalue()
 
 
@@ -47,10 +54,19 @@ def generated(files: dict[str, list[Sample]]) -> dict[Path, bytes]:
     """Return the octets of every generated file by its path."""
     made = {ROOT / "ltkm_inspect/catalogue/README.md": explain.catalogue_page().encode()}
     for file, recorded in files.items():
-        made[FOLDER / file] = recording(recorded)
-        made[(FOLDER / file).with_suffix(".txt")] = expected.text(file, recorded).encode()
-    made[FOLDER / "README.md"] = expected.index(files).encode()
+        titles = [(sample.exchange, sample.title) for sample in recorded]
+        made |= _recording_and_text(file, recording(recorded), titles)
+    faults = faulted.samples()
+    for sample in faults:
+        titles = [*zip(sample.clean, sample.titles, strict=True)]
+        made |= _recording_and_text(sample.file, written(sample.flows()), titles)
+    made[FOLDER / "README.md"] = expected.index(files, faults).encode()
     return made
+
+
+def _recording_and_text(file: str, octets: bytes, titles: Sequence[tuple[Exchange, str]]) -> dict[Path, bytes]:
+    path = FOLDER / file
+    return {path: octets, path.with_suffix(".txt"): expected.text(file, octets, titles).encode()}
 
 
 def is_current(path: Path, octets: bytes) -> bool:
@@ -82,10 +98,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except StaleError as error:
         print(f"{error}; to write it again: {COMMAND}", file=sys.stderr)
         return 1
-    stale = {path: octets for path, octets in generated(files).items() if not is_current(path, octets)}
+    made = generated(files)
+    stale: dict[Path, bytes | None] = {path: octets for path, octets in made.items() if not is_current(path, octets)}
+    # what a family of faults left that is no more; nothing else stands in that folder
+    stale |= dict.fromkeys(sorted({*(FOLDER / faulted.FOLDER).glob("*")} - set(made)))
     for path, octets in stale.items():
         name = path.relative_to(ROOT).as_posix()
-        if write:
+        if write and octets is None:
+            path.unlink()
+            print(f"taken away: {name}")
+        elif write and octets is not None:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(octets)
             print(f"written: {name}")

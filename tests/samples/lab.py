@@ -8,8 +8,9 @@ from hashlib import sha256
 
 from ltkm_inspect import digest, reference
 from ltkm_inspect.exchange import Exchange, Response
-from ltkm_inspect.mikey import Message
-from ltkm_inspect.reference import Grant, Terminal, ltkm
+from ltkm_inspect.keys.protection import authenticate
+from ltkm_inspect.mikey import Message, Payload
+from ltkm_inspect.reference import OPAQUE, Grant, Terminal, ltkm
 
 NAT = "192.0.2.10"
 """The one public address that all terminals of the trial share."""
@@ -54,17 +55,21 @@ def granted(msk_id: str, *, streaming: bool = False, bcast: bool = True) -> Gran
 class Handset:
     """One terminal during the morning: it has one TCP connection, and counts its requests and the LTKMs sent to it."""
 
-    def __init__(self, name: str, counter: int = 0, nc: int = 0) -> None:
-        """Take up the terminal of that name after the last counter it was sent and the last nc that it used."""
-        rand = sha256(f"sample RAND {name}".encode()).digest()[:16]
+    def __init__(self, name: str, counter: int = 0, nc: int = 0, *, bootstrapped: int = 1) -> None:
+        """Take up the terminal of that name after the last counter it was sent and the last nc that it used.
+
+        `bootstrapped` is how often it has bootstrapped; each time gives it another B-TID and other keys.
+        """
+        seed = name if bootstrapped == 1 else f"{name} {bootstrapped}"
+        rand = sha256(f"sample RAND {seed}".encode()).digest()[:16]
         self.name = name
-        self.nonce = sha256(f"sample nonce {name}".encode()).hexdigest()[:32]
+        self.nonce = nonce(seed)
         self.counter = counter
         self.nc = nc
         self.terminal = Terminal(
             f"{base64.b64encode(rand).decode()}@bsf.home1.net",
-            sha256(f"sample MUK {name}".encode()).digest(),
-            sha256(f"sample MRK {name}".encode()).digest(),
+            sha256(f"sample MUK {seed}".encode()).digest(),
+            sha256(f"sample MRK {seed}".encode()).digest(),
             f"{NAT}:{PORTS[name]}",
         )
 
@@ -72,6 +77,12 @@ class Handset:
         """Build the LTKM that delivers that MSK to this terminal, with the next value of its counter."""
         self.counter += 1
         return ltkm(replace(grant, counter=self.counter), self.terminal)
+
+    def changed_ltkm(self, grant: Grant, change: Callable[[Payload], Payload | None]) -> Message:
+        """Build the LTKM with each payload changed (None takes it out), and the MAC that fits."""
+        message = self.ltkm(grant)
+        payloads = [new for each in message.payloads if (new := change(each)) is not None]
+        return authenticate(replace(message, payloads=tuple(payloads)), self.terminal.muk)
 
     def item(self, grant: Grant, code: str = "200 OK", *, inside: bool = True) -> Delivery:
         """Return the item of a response that delivers that MSK, or (`inside=False`) only tells what became of it."""
@@ -82,11 +93,27 @@ class Handset:
         made = reference.challenge([grant.msk_id for grant in grants], terminal=self.terminal, at=at)
         return self.recorded(with_nonce(made, self.nonce))
 
-    def answered(self, at: float, items: Sequence[Delivery], edit: Callable[[bytes], bytes] | None = None) -> Exchange:
+    def answered(
+        self,
+        at: float,
+        items: Sequence[Delivery],
+        edit: Callable[[bytes], bytes] | None = None,
+        *,
+        opaque: str = OPAQUE,
+        next_nonce: str = "",
+    ) -> Exchange:
         """Return the exchange that asks for the MSKs of these items and gets them; `edit` changes the document."""
         self.nc += 1
-        asked = [grant.msk_id for grant, _, _ in items]
-        made = reference.exchange(asked, items, terminal=self.terminal, nonce=self.nonce, nc=self.nc, at=at)
+        made = reference.exchange(
+            [grant.msk_id for grant, _, _ in items],
+            items,
+            terminal=self.terminal,
+            nonce=self.nonce,
+            nc=self.nc,
+            opaque=opaque,
+            next_nonce=next_nonce,
+            at=at,
+        )
         if edit is not None:
             made = self.signed(made, edit(body_of(made)))
         return self.recorded(made)
@@ -108,6 +135,11 @@ class Handset:
         return replace(
             exchange, client=self.terminal.address, server=BSM_ADDRESS, connection=identifier(self.terminal.address)
         )
+
+
+def nonce(seed: str) -> str:
+    """Return the nonce that belongs to these words."""
+    return sha256(f"sample nonce {seed}".encode()).hexdigest()[:32]
 
 
 def identifier(*parts: str) -> str:

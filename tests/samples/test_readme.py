@@ -20,8 +20,12 @@ def test_every_line_of_the_excerpt_is_printed_for_the_trial() -> None:
     lines = re.sub(r"\n {8}(?! )", " ", excerpt).splitlines()
     ours = [line.partition("] ")[2] for line in lines if line.startswith("    [")]
     printed = expected.without_comments((generate.FOLDER / "trial.txt").read_text("utf-8"))
-    assert len(ours) == 3
+    assert len(ours) == 5
     assert set(ours) <= set(printed)
+    # the flows shown stand in the order of the recording, and each has its lines together
+    last = [line for line in ours if " ltkm-missing: " in line or " counter-backward: " in line]
+    assert [printed[printed.index(line) - 1] for line in last] == [ours[1], ours[3]]
+    assert printed.index(last[0]) < printed.index(last[1])
 
 
 def test_every_option_has_its_row_with_its_default_and_no_other_has() -> None:

@@ -13,10 +13,13 @@ from ltkm_inspect import digest
 from ltkm_inspect.context import Context, Settings
 from ltkm_inspect.engine import inspect
 from ltkm_inspect.exchange import Exchange
+from ltkm_inspect.finding import Level, Report
 from ltkm_inspect.keys.protection import authenticate
 from ltkm_inspect.mikey import Message, Timestamp
 from ltkm_inspect.proxy.flows import exchange_of, flow_of
+from ltkm_inspect.reference import STARTED
 from ltkm_inspect.rule import RULES
+from ltkm_inspect.session import Delivery, Session, Step
 from tests.samples import expected, generate
 from tests.samples.lab import PORTS, Handset, Sample
 
@@ -30,10 +33,42 @@ REQUIREMENTS = ["1a", "1b", "1c", "1d", "2a", "2b", "3", "4", "5a", "5b", "6", "
 OURS = re.compile(r"\[\d\d:\d\d:\d\d\.\d{3}\](?:\[[^\]]*:\d+\])? (?!Loading script )(.*)")
 
 
-@pytest.mark.parametrize("sample", SAMPLES)
-def test_a_sample_breaks_the_rules_it_names_and_no_others(sample: Sample) -> None:
-    found = inspect(sample.exchange, Context(Settings(debug=True))).rules if sample.exchange.is_msk else ()
-    assert set(found) == sample.breaks
+def reports(file: str) -> list[Report | None]:
+    """Return what one session says of the flows of a file, in order; None for flows that are not MSK."""
+    context = Context(Settings(debug=True), session=Session())
+    exchanges = [sample.exchange for sample in FILES[file]]
+    return [inspect(exchange, context) if exchange.is_msk else None for exchange in exchanges]
+
+
+@pytest.mark.parametrize("file", FILES)
+def test_a_sample_breaks_the_rules_it_names_and_no_others(file: str) -> None:
+    for sample, report in zip(FILES[file], reports(file), strict=True):
+        assert set(report.rules if report else ()) == sample.breaks, sample.title
+
+
+def test_the_third_hour_breaks_every_rule_across_exchanges_and_nothing_else() -> None:
+    third = [sample for sample in FILES["trial.flow"] if hour(sample.exchange) == 2]
+    across = {rule.id for rule in RULES.values() if rule.on in (Step, Delivery) and rule.level >= Level.WARNING}
+    assert {rule for sample in third for rule in sample.breaks} == across
+    alone = {sample.title: set(inspect(sample.exchange).rules) for sample in third if sample.breaks}
+    assert {rule for rules in alone.values() for rule in rules} == WITHOUT_OTHERS
+
+
+@pytest.mark.parametrize(
+    ("title", "note"),
+    [
+        ("the same exchange once more, where two captures overlap: not a replay", "exchange-captured-twice"),
+        (
+            "Alder asks at once for what it was just given: only a note, though it tells that the LTKM was not taken",
+            "key-requested-again",
+        ),
+    ],
+)
+def test_what_is_only_a_note_is_noted(title: str, note: str) -> None:
+    titles = [sample.title for sample in FILES["trial.flow"]]
+    report = reports("trial.flow")[titles.index(title)]
+    assert report is not None
+    assert note in {each.rule for each in report.notes}
 
 
 @pytest.mark.parametrize("requirement", REQUIREMENTS)
@@ -44,7 +79,16 @@ def test_the_trial_breaks_every_requirement_of_the_change_request(requirement: s
     assert all(reference in RULES[rule].covers for rule in broken)
 
 
-TERMINALS = {handset.terminal.address: handset.terminal for handset in map(Handset, PORTS)}
+HANDSETS = [*map(Handset, PORTS), Handset("Alder", bootstrapped=2)]
+TERMINALS = {handset.terminal.b_tid: handset.terminal for handset in HANDSETS}
+WITHOUT_OTHERS = {"keystream-reused", "counters-disordered", "policy-missing"}
+"""The rules across exchanges that one document is enough to break."""
+
+
+def hour(exchange: Exchange) -> int:
+    """Return how many whole hours into the trial an exchange began."""
+    assert exchange.started is not None
+    return int(exchange.started - STARTED) // 3600
 
 
 def messages(exchange: Exchange) -> list[Message]:
@@ -56,11 +100,14 @@ def messages(exchange: Exchange) -> list[Message]:
 @pytest.mark.parametrize("sample", SAMPLES)
 def test_digests_and_message_authentication_codes_are_right(sample: Sample) -> None:
     exchange = sample.exchange
-    terminal, credentials, response = TERMINALS[exchange.client], exchange.request.credentials, exchange.response
+    credentials, response = exchange.request.credentials, exchange.response
+    if credentials is None:
+        assert not messages(exchange)
+        return
+    terminal = TERMINALS[credentials.get("username") or ""]
+    assert terminal.address == exchange.client
     for message in messages(exchange):
         assert authenticate(message, terminal.muk) == message
-    if credentials is None:
-        return
     password = terminal.subscriber.password
     assert password is not None
     assert response is not None
@@ -72,9 +119,10 @@ def test_digests_and_message_authentication_codes_are_right(sample: Sample) -> N
 
 
 @pytest.mark.parametrize("file", FILES)
-def test_the_counters_of_a_terminal_only_rise(file: str) -> None:
-    for address in TERMINALS:
-        exchanges = [sample.exchange for sample in FILES[file] if sample.exchange.client == address]
+def test_the_counters_of_a_terminal_only_rise_in_the_first_two_hours(file: str) -> None:
+    for b_tid in TERMINALS:
+        exchanges = [sample.exchange for sample in FILES[file] if sample.exchange.terminal == b_tid]
+        exchanges = [exchange for exchange in exchanges if hour(exchange) < 2]
         counters = [time.value for each in exchanges for found in messages(each) for time in found.of(Timestamp)]
         assert counters == sorted(set(counters))
         used = [found.get("nc") or "" for each in exchanges if (found := each.request.credentials)]
@@ -90,7 +138,8 @@ def test_the_trial_has_every_kind_of_traffic() -> None:
     assert {"text/html", "image/png", "application/json"} <= {response.media_type.name for response in responses}
     assert any(exchange.registers and not exchange.is_msk for exchange in exchanges)
     assert len({exchange.client.partition(":")[0] for exchange in exchanges}) == 1
-    assert len({exchange.terminal for exchange in exchanges if exchange.request.credentials}) == 3
+    assert len({exchange.connection for exchange in exchanges}) == 3
+    assert {exchange.terminal for exchange in exchanges if exchange.request.credentials} == set(TERMINALS)
 
 
 @pytest.mark.parametrize("sample", SAMPLES)
@@ -114,13 +163,21 @@ def test_a_recorded_flow_has_no_mark_or_comment(file: str) -> None:
 
 @pytest.mark.parametrize("file", FILES)
 def test_mitmdump_prints_the_text_beside_the_recording(file: str, tmp_path: Path) -> None:
+    assert printed_by_mitmdump(file, tmp_path) == committed_text(file)
+
+
+def printed_by_mitmdump(file: str, folder: Path) -> list[str]:
+    """Return our lines of what mitmdump prints for a flow file."""
     program = Path(sys.executable).with_name("mitmdump")
-    command = [str(program), "-nr", f"flows/{file}", "-s", "addons/ltkm.py", "--set", f"confdir={tmp_path}"]
+    command = [str(program), "-nr", f"flows/{file}", "-s", "addons/ltkm.py", "--set", f"confdir={folder}"]
     run = subprocess.run(command, cwd=generate.ROOT, capture_output=True, text=True, timeout=60)
     assert run.returncode == 0, run.stdout + run.stderr
-    ours = [match[1] for line in run.stdout.splitlines() if (match := OURS.fullmatch(line))]
-    text = (generate.FOLDER / file).with_suffix(".txt").read_text("utf-8")
-    assert ours == expected.without_comments(text)
+    return [match[1] for line in run.stdout.splitlines() if (match := OURS.fullmatch(line))]
+
+
+def committed_text(file: str) -> list[str]:
+    """Return the lines that are to be printed for a flow file."""
+    return expected.without_comments((generate.FOLDER / file).with_suffix(".txt").read_text("utf-8"))
 
 
 def test_generating_twice_gives_the_same_octets() -> None:
@@ -151,3 +208,9 @@ def test_the_check_names_the_command_that_mends(
     assert "make generate" in capsys.readouterr().err
     assert generate.main(["--write"]) == 0
     assert generate.main(["--check"]) == 0
+    stray = tmp_path / "flows" / "faults" / "family-that-is-no-more.flow"
+    stray.write_bytes(b"")
+    assert generate.main(["--check"]) == 1
+    assert f"flows/faults/{stray.name}" in capsys.readouterr().err
+    assert generate.main(["--write"]) == 0
+    assert not stray.exists()

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from ltkm_inspect import digest
 from ltkm_inspect.exchange import Exchange, Headers, Request, Response
-from ltkm_inspect.reference import BSM, STARTED
+from ltkm_inspect.reference import BSM, OPAQUE, STARTED
 from tests.samples.lab import Handset
 
 PORTAL = "portal.home1.net"
@@ -54,7 +54,8 @@ def registration(handset: Handset, at: float, extension: str = "") -> Exchange:
     terminal = handset.terminal
     directives = digest.parse_directives(
         f'username="{terminal.b_tid}", realm="3GPP-bootstrapping@{BSM}", nonce="{handset.nonce}", '
-        f'uri="{REGISTRATION_TARGET}", algorithm=MD5, qop=auth-int, nc={handset.nc:08x}, cnonce="0a4f113b"'
+        f'uri="{REGISTRATION_TARGET}", algorithm=MD5, qop=auth-int, nc={handset.nc:08x}, cnonce="0a4f113b", '
+        f'opaque="{OPAQUE}"'
     )
     password = terminal.subscriber.password
     assert password is not None

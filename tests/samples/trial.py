@@ -6,6 +6,8 @@ from dataclasses import replace
 
 from ltkm_inspect.document import MSK_RESPONSE_NS, MSK_RESPONSE_TYPE, ORDERQUERIES_NS
 from ltkm_inspect.exchange import Exchange
+from ltkm_inspect.mikey import Payload, SecurityPolicy
+from ltkm_inspect.reference import OPAQUE
 from tests.samples import traffic
 from tests.samples.lab import (
     Handset,
@@ -14,6 +16,7 @@ from tests.samples.lab import (
     changed,
     chunked,
     granted,
+    nonce,
     numbered,
     replaced,
     with_header,
@@ -26,6 +29,12 @@ SPORT = granted("68c90001")
 NEXT_SPORT = granted("68c90002")
 CINEMA = granted("31a20001", streaming=True)
 PLAIN = granted("47110001", bcast=False)
+WEATHER = granted("5e1d0001")
+KIDS = granted("7a300001")
+MUSIC = granted("0c520001")
+
+ROC_TRANSMISSION_RATE = 13
+"""The SRTP parameter that says with how many packets the roll-over counter is sent once (RFC 4771)."""
 
 type Pack = Callable[[str, bytes], bytes]
 """Return the gzip of that content, as committed under that name."""
@@ -33,10 +42,10 @@ type Pack = Callable[[str, bytes], bytes]
 
 def samples(pack: Pack) -> list[Sample]:
     """Return the flows of the morning in the order in which they were recorded."""
-    return numbered(FILE, (*_as_it_should_be(pack), *_as_it_should_not_be()))
+    return numbered(FILE, (*_as_it_should_be(pack), *_as_it_should_not_be(), *_across_exchanges()))
 
 
-# The terminals go on counting from one half of the morning to the other, so each half says where it begins.
+# The terminals go on counting from one hour of the morning to the next, so each hour says where it begins.
 def _handsets(counter: int, nc: int) -> tuple[Handset, Handset, Handset]:
     return Handset("Alder", counter, nc), Handset("Birch", counter, nc), Handset("Cedar", counter, nc)
 
@@ -197,6 +206,116 @@ def _as_it_should_not_be() -> Iterator[Sample]:
         frozenset({"request-names-no-key"}),
         "CR-9",
     )
+
+
+def _across_exchanges() -> Iterator[Sample]:
+    """The third hour: what shows when exchanges are compared, between some that are as they should be."""
+    alder, birch, cedar = _handsets(0x30, 0x20)
+
+    first = alder.answered(7200, [alder.item(WEATHER)])
+    yield Sample("Alder gets the key of the weather", first)
+    yield Sample("the same exchange once more, where two captures overlap: not a replay", first)
+    again = alder.ltkm(WEATHER)
+    yield Sample(
+        "Alder asks at once for what it was just given: only a note, though it tells that the LTKM was not taken",
+        alder.answered(7230, [(WEATHER, "200 OK", again)]),
+    )
+    yield Sample(
+        "Alder asks once more, and gets the very LTKM that it got last",
+        alder.answered(7320, [(WEATHER, "200 OK", again)]),
+        frozenset({"ltkm-replayed"}),
+    )
+    yield Sample(
+        "Alder gets the same MSK, with another RAND",
+        alder.answered(7350, [alder.item(replace(WEATHER, rand=KIDS.rand))]),
+        frozenset({"rand-changed"}),
+    )
+    yield Sample(
+        "the BSM has lost its counters in a restart: that of Birch begins at 1 again",
+        birch.answered(7380, [(WEATHER, "200 OK", Handset("Birch").ltkm(WEATHER))]),
+        frozenset({"counter-backward"}),
+    )
+    yield Sample("Cedar gets the key of the weather", cedar.answered(7410, [cedar.item(WEATHER)]))
+    cedar.counter -= 1
+    yield Sample(
+        "Cedar gets another key in a message with the same counter",
+        cedar.answered(7440, [cedar.item(KIDS)]),
+        frozenset({"counter-repeated"}),
+    )
+    one = birch.item(KIDS)
+    birch.counter -= 1
+    other = birch.ltkm(replace(MUSIC, rand=KIDS.rand, csb_id=KIDS.csb_id))
+    yield Sample(
+        "Birch gets two keys, encrypted with one key stream",
+        birch.answered(7470, [one, (MUSIC, "200 OK", other)]),
+        frozenset({"keystream-reused"}),
+    )
+    later = birch.ltkm(NEXT_NEWS), birch.ltkm(NEXT_SPORT)
+    yield Sample(
+        "Birch gets two keys, the message with the higher counter first",
+        birch.answered(7500, [(NEXT_SPORT, "200 OK", later[1]), (NEXT_NEWS, "200 OK", later[0])]),
+        frozenset({"counters-disordered"}),
+    )
+    yield Sample("Cedar gets a key for streaming", cedar.answered(7530, [cedar.item(CINEMA)]))
+    yield Sample(
+        "Cedar gets the key once more, with another security policy",
+        cedar.answered(7620, [(CINEMA, "200 OK", cedar.changed_ltkm(CINEMA, _with_rarer_counter))]),
+        frozenset({"policy-changed"}),
+    )
+    yield Sample(
+        "Alder gets its first key for streaming, without a security policy",
+        alder.answered(7650, [(CINEMA, "200 OK", alder.changed_ltkm(CINEMA, _without_policy))]),
+        frozenset({"policy-missing"}),
+    )
+    birch.nc -= 1
+    yield Sample(
+        "Birch asks for something else with a nonce count that it has used",
+        birch.answered(7680, [birch.item(SPORT)]),
+        frozenset({"nonce-count-reused"}),
+    )
+    cedar.nc -= 6
+    yield Sample(
+        "Cedar goes back with its nonce count",
+        cedar.answered(7710, [cedar.item(MUSIC)]),
+        frozenset({"nonce-count-backward"}),
+    )
+    given = alder.answered(7740, [alder.item(MUSIC)], next_nonce=nonce("Alder, next"))
+    yield Sample("Alder gets a key, and a new nonce for its next request", given)
+    yield Sample(
+        "Alder asks with the old nonce all the same",
+        alder.answered(7770, [alder.item(KIDS)]),
+        frozenset({"nextnonce-ignored"}),
+    )
+    cedar.nonce, cedar.nc = nonce("Cedar, next"), 0
+    yield Sample("Cedar starts anew and is challenged", cedar.challenged(7800, SPORT))
+    yield Sample(
+        "Cedar answers with an opaque that is not that of the challenge",
+        cedar.answered(7801, [cedar.item(SPORT)], opaque=OPAQUE[::-1]),
+        frozenset({"credentials-unlike-challenge"}),
+    )
+    renewed = Handset("Alder", bootstrapped=2)
+    yield Sample("Alder has bootstrapped again and is challenged", renewed.challenged(7830, NEXT_SPORT))
+    yield Sample(
+        "Alder comes with its new B-TID: another MUK, so its counter rightly begins at 1",
+        renewed.answered(7831, [renewed.item(NEXT_SPORT)]),
+    )
+    yield Sample(
+        "Alder falls back on its old B-TID, on the same connection",
+        alder.answered(7860, [alder.item(NEXT_SPORT)]),
+        frozenset({"identities-alternate"}),
+    )
+
+
+def _with_rarer_counter(payload: Payload) -> Payload:
+    """Let a security policy send the roll-over counter with every 20th packet instead of every 10th."""
+    if not isinstance(payload, SecurityPolicy):
+        return payload
+    params = [replace(each, value=b"\0\x14") if each.type == ROC_TRANSMISSION_RATE else each for each in payload.params]
+    return replace(payload, params=tuple(params))
+
+
+def _without_policy(payload: Payload) -> Payload | None:
+    return None if isinstance(payload, SecurityPolicy) else payload
 
 
 def _with_messages(change: Callable[[bytes], bytes]) -> Callable[[bytes], bytes]:

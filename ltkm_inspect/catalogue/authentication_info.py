@@ -1,0 +1,418 @@
+"""Rules on Authentication-Info: what the response proves, and the faults that break it."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import replace
+
+from ltkm_inspect.catalogue.authorization import (
+    AUTHORIZATION,
+    COUNT,
+    HEX,
+    INTEGRITY,
+    NO_CREDENTIALS,
+    proof_of,
+    prove,
+    wrong_digest,
+)
+from ltkm_inspect.digest import Directives
+from ltkm_inspect.exchange import Exchange
+from ltkm_inspect.fault import FaultError, fault
+from ltkm_inspect.finding import Level, NotApplicable, Problem
+from ltkm_inspect.needs import MSK_PROCEDURE, RESPONSE
+from ltkm_inspect.rule import note, rule
+from ltkm_inspect.spec import RFC2617, RFC7616, TS33246, Verb
+
+INFO = RFC7616["3.5"](says="Authentication-Info with qop has rspauth, cnonce and nc; the last two as in the request")
+OLD_INFO = RFC2617["3.2.3"](says="Authentication-Info repeats cnonce and nc of the request and has rspauth")
+INFO_FORM = RFC7616["3.5"](says="how the directives of Authentication-Info are written", verb=Verb.SHOULD)
+AUTHENTICATION_INFO = "response.headers.Authentication-Info"
+NO_INFO = NotApplicable("the response has no Authentication-Info")
+_QUOTED = {"nextnonce": True, "rspauth": True, "cnonce": True, "qop": False, "nc": False}
+"""Whether a directive of Authentication-Info is written in quotation marks."""
+_RSPAUTH = re.compile(r"[0-9a-f]{32}")
+
+
+def is_proved(exchange: Exchange) -> bool:
+    """Tell whether a 200 has all four directives for MD5 and auth-int, as they are written, that fit the request."""
+    info, credentials = exchange.info, exchange.credentials
+    if info is None or credentials is None or info.rest or len(info.fields) != 4:
+        return False
+    assert exchange.response is not None
+    if exchange.response.status != 200 or credentials.first.get("algorithm", "MD5") != "MD5":
+        return False
+    for name, value, quoted in info.fields:
+        if _QUOTED.get(name) is not quoted:
+            return False
+        if name == "rspauth":
+            if _RSPAUTH.fullmatch(value) is None:
+                return False
+        elif credentials.first.get(name) != value:
+            return False
+    told = info.first
+    count = told.get("nc", "")
+    return (
+        len(told) == 4
+        and "rspauth" in told
+        and "cnonce" in told
+        and told.get("qop") == "auth-int"
+        and COUNT.fullmatch(count) is not None
+    )
+
+
+@rule(
+    "success-not-authenticated",
+    on=Exchange,
+    cite=[TS33246["6.3.2.2.1"](says="a successful MSK request is answered by 200 OK with Authentication-Info")],
+    needs=[MSK_PROCEDURE, RESPONSE],
+    covers=["HTTP-25"],
+    usual=is_proved,
+)
+def success_not_authenticated(exchange: Exchange) -> Iterator[Problem | NotApplicable]:
+    """A 200 OK without LTKMs has no Authentication-Info.
+
+    The terminal takes the response for the BSM's only if Authentication-Info proves it. Without it, the terminal may
+    drop an answer that is right in all else, and ask again.
+
+    Make the BSM send Authentication-Info with rspauth in every 200 OK, whether keys come with it or over UDP.
+    """
+    response, document = exchange.response, exchange.document
+    assert response is not None
+    if response.status != 200:
+        yield NotApplicable("the response is not a 200 OK")
+    elif response.info is not None:
+        return
+    elif document is not None and document.has_ltkm:
+        yield NotApplicable("the response carries an LTKM; there another rule looks for Authentication-Info")
+    elif exchange.request.credentials is None:
+        yield NO_CREDENTIALS
+    elif exchange.may_have_lost_trailer:
+        yield NotApplicable("the trailer may hold it, and was not captured")
+    else:
+        got = "none" if response.authentication_info is None else "an empty one"
+        yield Problem(AUTHENTICATION_INFO, "Authentication-Info", got)
+
+
+@rule(
+    "authentication-info-incomplete",
+    on=Exchange,
+    cite=[INFO, OLD_INFO],
+    needs=[MSK_PROCEDURE, RESPONSE],
+    covers=["HTTP-13"],
+    usual=is_proved,
+)
+def authentication_info_incomplete(exchange: Exchange) -> Iterator[Problem | NotApplicable]:
+    """Authentication-Info has qop, but not all of rspauth, cnonce and nc.
+
+    rspauth is the proof, cnonce and nc tie it to this request. Without one of the three the terminal cannot check that
+    the response comes from the BSM.
+
+    Make the BSM send all of them.
+    """
+    info = exchange.info
+    if info is None:
+        yield NO_INFO
+    elif info.rest:
+        yield Problem(AUTHENTICATION_INFO, "directives with commas between them", "text that is none")
+    elif "qop" not in info.first:
+        yield NotApplicable("Authentication-Info has no qop, which is reported by itself")
+    else:
+        for name in ("rspauth", "cnonce", "nc"):
+            if name not in info.first:
+                yield Problem(f"{AUTHENTICATION_INFO}.{name}", name, "none")
+
+
+@rule(
+    "authentication-info-mismatch",
+    on=Exchange,
+    cite=[INFO, OLD_INFO],
+    needs=[MSK_PROCEDURE, RESPONSE],
+    covers=["HTTP-14"],
+    usual=is_proved,
+)
+def authentication_info_mismatch(exchange: Exchange) -> Iterator[Problem | NotApplicable]:
+    """cnonce or nc of Authentication-Info is not that of the request.
+
+    The two tie the response to its request. If they differ, it is the answer to another request, or one played back,
+    and the terminal has to drop it.
+
+    Look for a BSM that keeps them per terminal instead of per request, or a cache between.
+    """
+    info, credentials = exchange.info, exchange.credentials
+    if info is None:
+        yield NO_INFO
+        return
+    if credentials is None:
+        yield NO_CREDENTIALS
+        return
+    for name in ("cnonce", "nc"):
+        got, wanted = info.first.get(name), credentials.first.get(name)
+        if got == wanted or got is None or wanted is None:
+            continue
+        if name != "nc" or got.lstrip("0").lower() != wanted.lstrip("0").lower():
+            yield Problem(f"{AUTHENTICATION_INFO}.{name}", wanted or "an empty value", got or "an empty value")
+
+
+@rule(
+    "authentication-info-qop-wrong",
+    on=Exchange,
+    cite=[INTEGRITY, RFC7616["3.5"](says="the server answers with the qop of the request", verb=Verb.SHOULD)],
+    needs=[MSK_PROCEDURE, RESPONSE],
+    covers=["HTTP-15"],
+    usual=is_proved,
+)
+def authentication_info_qop_wrong(exchange: Exchange) -> Iterator[Problem | NotApplicable]:
+    """The qop of Authentication-Info is not the auth-int of the request.
+
+    With auth the proof says nothing of the body, so the keys in it could come from anybody. Without qop the terminal
+    has to guess; this is only a warning.
+
+    Make the BSM answer with qop=auth-int.
+    """
+    info, credentials = exchange.info, exchange.credentials
+    asked = None if credentials is None else credentials.first.get("qop")
+    if info is None:
+        yield NO_INFO
+    elif asked != "auth-int" and (asked is None or asked.lower() != "auth-int"):
+        yield NotApplicable("the request does not use auth-int")
+    elif info.rest:
+        yield NotApplicable("Authentication-Info is not a list of directives, which is reported by itself")
+    else:
+        got = info.first.get("qop")
+        if got is None:
+            hint = "" if "rspauth" in info.first else "nor rspauth: nothing is proved"
+            yield Problem(f"{AUTHENTICATION_INFO}.qop", "auth-int", "none", hint, Level.WARNING)
+        elif got != "auth-int" and got.lower() != "auth-int":
+            yield Problem(f"{AUTHENTICATION_INFO}.qop", "auth-int", got or "an empty value")
+
+
+@rule(
+    "authentication-info-misquoted",
+    on=Exchange,
+    cite=[INFO_FORM],
+    level=Level.WARNING,
+    needs=[MSK_PROCEDURE, RESPONSE],
+    covers=["HTTP-16"],
+    usual=is_proved,
+)
+def authentication_info_misquoted(exchange: Exchange) -> Iterator[Problem | NotApplicable]:
+    """A directive of Authentication-Info is not written as it should be.
+
+    nextnonce, rspauth and cnonce stand in quotation marks, qop and nc do not, and nc has 8 hex digits. Many terminals
+    read either; some compare the text as it stands.
+
+    Write them as RFC 7616 does.
+    """
+    info = exchange.info
+    if info is None:
+        yield NO_INFO
+        return
+    for field in info.fields:
+        name = field.name.lower()
+        quoted = _QUOTED.get(name)
+        if quoted is None:
+            continue
+        if field.quoted is not quoted:
+            marks = ("without quotation marks", "in quotation marks")
+            yield Problem(f"{AUTHENTICATION_INFO}.{name}", marks[quoted], marks[field.quoted])
+        if name == "nc" and field.value != "00000001" and not COUNT.fullmatch(field.value):
+            yield Problem(f"{AUTHENTICATION_INFO}.nc", "8 hex digits", field.value or "an empty value")
+
+
+@rule(
+    "authentication-info-repeats",
+    on=Exchange,
+    cite=[INFO_FORM],
+    level=Level.WARNING,
+    needs=[MSK_PROCEDURE, RESPONSE],
+    covers=["HTTP-16"],
+    usual=is_proved,
+)
+def authentication_info_repeats(exchange: Exchange) -> Iterator[Problem | NotApplicable]:
+    """A directive stands twice in Authentication-Info.
+
+    One terminal believes the first, another the last.
+
+    Look for a proxy that adds a second Authentication-Info to that of the BSM.
+    """
+    info = exchange.info
+    if info is None:
+        yield NO_INFO
+    elif len(info.first) != len(info.fields):
+        seen = set()
+        for field in info.fields:
+            name = field.name.lower()
+            if name in seen:
+                yield Problem(f"{AUTHENTICATION_INFO}.{name}", "once", "more than once")
+                return
+            seen.add(name)
+
+
+@rule(
+    "rspauth-malformed",
+    on=Exchange,
+    cite=[INFO_FORM],
+    level=Level.WARNING,
+    needs=[MSK_PROCEDURE, RESPONSE],
+    covers=["HTTP-16"],
+    usual=is_proved,
+)
+def rspauth_malformed(exchange: Exchange) -> Iterator[Problem | NotApplicable]:
+    """rspauth does not have the length of a digest of its algorithm, or is not hex.
+
+    It has 32 hex digits with MD5 and 64 with SHA-256. Whatever else stands there cannot be the proof that the terminal
+    computes.
+
+    Look whether the BSM uses the algorithm of the request, and whether something cut the header short.
+    """
+    info = exchange.info
+    digest = None if info is None else info.first.get("rspauth")
+    if digest is None:
+        yield NotApplicable("the response has no rspauth")
+        return
+    wrong = wrong_digest(digest, exchange.request.credentials)
+    if wrong is not None:
+        yield Problem(f"{AUTHENTICATION_INFO}.rspauth", *wrong)
+
+
+@rule(
+    "digest-upper-case",
+    on=Exchange,
+    cite=[RFC7616["3.5"](says="a digest is written in lower-case hex digits", verb=Verb.SHOULD)],
+    level=Level.WARNING,
+    needs=[MSK_PROCEDURE],
+    covers=["HTTP-16"],
+)
+def digest_upper_case(exchange: Exchange) -> Iterator[Problem | NotApplicable]:
+    """A digest is written with upper-case hex digits.
+
+    Who compares the text octet for octet finds it wrong, although the value is right.
+
+    Write response and rspauth in lower case.
+    """
+    info, credentials = exchange.info, exchange.credentials
+    if info is None and credentials is None:
+        yield NotApplicable("there is no digest")
+        return
+    for path, directives, name in (
+        (AUTHORIZATION, credentials, "response"),
+        (AUTHENTICATION_INFO, info, "rspauth"),
+    ):
+        digest = None if directives is None else directives.first.get(name)
+        if digest and digest != digest.lower() and HEX.fullmatch(digest):
+            yield Problem(f"{path}.{name}", "hex digits in lower case", "upper case")
+
+
+@note(
+    "nextnonce-given",
+    on=Exchange,
+    cite=[RFC7616["3.5"](says="a client uses the nextnonce for its next request", verb=Verb.MAY)],
+    needs=[MSK_PROCEDURE, RESPONSE],
+    covers=["HTTP-17"],
+    usual=is_proved,
+)
+def nextnonce_given(exchange: Exchange) -> Iterator[Problem | NotApplicable]:
+    """Authentication-Info gives the nonce for the next request.
+
+    A terminal that goes on with the old one will be challenged again, which costs a round trip but breaks nothing.
+
+    Compare with the nonce of the terminal's next request.
+    """
+    info = exchange.info
+    if info is None:
+        yield NO_INFO
+    elif "nextnonce" in info.first:
+        yield Problem(f"{AUTHENTICATION_INFO}.nextnonce", got=info.first["nextnonce"])
+
+
+def _inform(exchange: Exchange, directives: Directives) -> Exchange:
+    """Return the exchange with other directives in its Authentication-Info, in the header or the trailer."""
+    assert exchange.response is not None
+    place = "headers" if exchange.response.headers.get("Authentication-Info") is not None else "trailers"
+    fields = getattr(exchange.response, place).put("Authentication-Info", str(directives))
+    return replace(exchange, response=replace(exchange.response, **{place: fields}))
+
+
+def _told(exchange: Exchange) -> Directives:
+    if exchange.response is None or exchange.response.info is None:
+        raise FaultError("the response has no Authentication-Info")
+    return exchange.response.info
+
+
+@fault("drop-plain-authentication-info", on=Exchange, reference="plain-mbms", trips={"success-not-authenticated"})
+def drop_plain_authentication_info(exchange: Exchange) -> Exchange:
+    """Take Authentication-Info out of a response without LTKMs."""
+    assert exchange.response is not None
+    response = exchange.response
+    return replace(
+        exchange,
+        response=replace(
+            response,
+            headers=response.headers.without("Authentication-Info"),
+            trailers=response.trailers.without("Authentication-Info"),
+        ),
+    )
+
+
+@fault("drop-info-directive", on=Exchange, reference="download", trips={"authentication-info-incomplete"})
+def drop_info_directive(exchange: Exchange, *, name: str = "rspauth") -> Exchange:
+    """Take a directive out of Authentication-Info."""
+    return _inform(exchange, _told(exchange).without(name))
+
+
+@fault("replace-cnonce", on=Exchange, reference="download", trips={"authentication-info-mismatch"})
+def replace_cnonce(exchange: Exchange, *, to: str = "0A4F113B") -> Exchange:
+    """Answer with another cnonce than that of the request: by default the same in upper case."""
+    return _inform(exchange, _told(exchange).put("cnonce", to, quoted=True))
+
+
+@fault("replace-nonce-count", on=Exchange, reference="download", trips={"authentication-info-mismatch"})
+def replace_nonce_count(exchange: Exchange, *, to: str = "00000002") -> Exchange:
+    """Answer with another nonce count than that of the request."""
+    return _inform(exchange, _told(exchange).put("nc", to))
+
+
+@fault("downgrade-qop", on=Exchange, reference="download", trips={"authentication-info-qop-wrong"})
+def downgrade_qop(exchange: Exchange, *, to: str = "auth") -> Exchange:
+    """Answer with another qop than that of the request."""
+    return _inform(exchange, _told(exchange).put("qop", to))
+
+
+@fault("drop-qop", on=Exchange, reference="download", trips={"authentication-info-qop-wrong"})
+def drop_qop(exchange: Exchange) -> Exchange:
+    """Answer without qop."""
+    return _inform(exchange, _told(exchange).without("qop"))
+
+
+@fault("quote-directive", on=Exchange, reference="download", trips={"authentication-info-misquoted"})
+def quote_directive(exchange: Exchange, *, name: str = "qop") -> Exchange:
+    """Write a directive of Authentication-Info in quotation marks."""
+    told = _told(exchange)
+    return _inform(exchange, told.put(name, told.get(name) or "", quoted=True))
+
+
+@fault("repeat-directive", on=Exchange, reference="download", trips={"authentication-info-repeats"})
+def repeat_directive(exchange: Exchange) -> Exchange:
+    """Write the first directive of Authentication-Info a second time."""
+    told = _told(exchange)
+    return _inform(exchange, replace(told, fields=told.fields + told.fields[:1]))
+
+
+@fault("shorten-rspauth", on=Exchange, reference="download", trips={"rspauth-malformed"}, leaves={"digest"})
+def shorten_rspauth(exchange: Exchange, *, digits: int = 31) -> Exchange:
+    """Keep only the first digits of rspauth."""
+    told = _told(exchange)
+    return _inform(exchange, told.put("rspauth", (told.get("rspauth") or "")[:digits], quoted=True))
+
+
+@fault("capitalise-rspauth", on=Exchange, reference="download", trips={"digest-upper-case"}, leaves={"digest"})
+def capitalise_rspauth(exchange: Exchange) -> Exchange:
+    """Write rspauth in upper case."""
+    told = _told(exchange)
+    return _inform(exchange, told.put("rspauth", (told.get("rspauth") or "").upper(), quoted=True))
+
+
+@fault("capitalise-response", on=Exchange, reference="download", trips={"digest-upper-case"}, leaves={"digest"})
+def capitalise_response(exchange: Exchange) -> Exchange:
+    """Write the digest of the recorded credentials in upper case."""
+    proof = proof_of(exchange)
+    return prove(exchange, proof.put("response", (proof.get("response") or "").upper(), quoted=True))

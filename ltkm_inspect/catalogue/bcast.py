@@ -1,0 +1,161 @@
+"""Rules on the OMA BCAST extension of a message, and the faults that break them."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from functools import lru_cache
+
+from ltkm_inspect.document import unsigned_byte
+from ltkm_inspect.exchange import Ltkm
+from ltkm_inspect.fault import Octets, fault
+from ltkm_inspect.finding import Level, NotApplicable, Problem
+from ltkm_inspect.mikey import GeneralExtension, Message, OmaBcast, Payload
+from ltkm_inspect.mikey.codes import BCAST_SUBTYPES
+from ltkm_inspect.mikey.extension import OMA_BCAST
+from ltkm_inspect.mikey.management import LTKM_SUBTYPE, read_management_data
+from ltkm_inspect.needs import PSK_MESSAGE
+from ltkm_inspect.rule import note, rule
+from ltkm_inspect.spec import RFC5410, Sure
+
+MANAGEMENT_DATA = RFC5410["3"](
+    says="what follows the subtype has the layout of OMA's specification", sure=Sure.RECALL_LOW
+)
+UNVERIFIED = "unverified"
+VERSION = "protocol_version"
+"""The field of the management data that is compared with the version attribute, where the layout has one."""
+
+
+@rule(
+    "bcast-subtype-foreign",
+    on=GeneralExtension,
+    cite=[RFC5410["3"](says="subtype 1 is an LTKM; 2 an STKM, 3 a report, 4 parental control")],
+    covers=["BC-02", "BC-03"],
+)
+def bcast_subtype_foreign(extension: GeneralExtension) -> Iterator[Problem | NotApplicable]:
+    """The OMA BCAST extension does not say that the message is an LTKM.
+
+    A BCAST terminal dispatches on this octet, and does not take the message for a long-term key message.
+
+    Send subtype 1.
+    """
+    if extension.type != OMA_BCAST:
+        yield NotApplicable("the extension is not the one of OMA BCAST")
+    elif not isinstance(extension.value, OmaBcast):
+        yield Problem("value", "a subtype of 1 octet", "no octets")
+    elif extension.value.subtype != LTKM_SUBTYPE:
+        subtype = extension.value.subtype
+        level = None if subtype in BCAST_SUBTYPES else Level.WARNING
+        yield Problem("subtype", BCAST_SUBTYPES.describe(LTKM_SUBTYPE), BCAST_SUBTYPES.describe(subtype), level=level)
+
+
+@note(
+    "bcast-repeated",
+    on=Message,
+    cite=[RFC5410["3"](says="one BCAST extension in a message", sure=Sure.RECALL_MIDDLE)],
+    needs=[PSK_MESSAGE],
+    covers=["BC-01"],
+)
+def bcast_repeated(message: Message) -> Iterator[Problem]:
+    """The message has more than one OMA BCAST extension.
+
+    Which of them counts is left to the terminal.
+
+    Send one.
+    """
+    count = len(message.extensions(OMA_BCAST))
+    if count > 1:
+        yield Problem("EXT", "one extension of type 5 (OMA BCAST)", str(count))
+
+
+@note(
+    "bcast-absent",
+    on=Message,
+    cite=[RFC5410["3"](says="the extension carries what BCAST adds", sure=Sure.RECALL_MIDDLE)],
+    needs=[PSK_MESSAGE],
+    covers=["BC-06"],
+)
+def bcast_absent(message: Message) -> Iterator[Problem]:
+    """The message has no OMA BCAST extension, and so is a plain MBMS MSK message.
+
+    A BCAST terminal treats it as MBMS would.
+
+    Nothing is wrong with it.
+    """
+    if not message.extensions(OMA_BCAST):
+        yield Problem("EXT", got="no extension of type 5 (OMA BCAST)", hint="plain MBMS semantics")
+
+
+@lru_cache(maxsize=64)  # a BSM sends the same few octets again and again
+def _version(data: bytes) -> int | bytes:
+    """Return the version that the management data tells; 0 where it tells none."""
+    return next((part.value for part in read_management_data(data) if part.name == VERSION), 0)
+
+
+def _told(data: bytes) -> str:
+    """Return the fields that are not 0, with their values."""
+    nonzero = [(part.name, part.value) for part in read_management_data(data) if part.value]
+    return ", ".join(f"{name} {value.hex() if isinstance(value, bytes) else value}" for name, value in nonzero)
+
+
+@note("management-data-present", on=GeneralExtension, cite=[MANAGEMENT_DATA], covers=["BC-05"])
+def management_data_present(extension: GeneralExtension) -> Iterator[Problem | NotApplicable]:
+    """The BCAST management data says more than its defaults.
+
+    It may bind the key to a terminal, count its use or ask for reports. The layout that it is read by was not checked
+    against the text of OMA, so that this reading is unverified; the octets are shown beside it.
+
+    Compare the octets with what the BSM was told to send.
+    """
+    if extension.type != OMA_BCAST:
+        yield NotApplicable("the extension is not the one of OMA BCAST")
+    elif not isinstance(extension.value, OmaBcast) or extension.value.subtype != LTKM_SUBTYPE:
+        yield NotApplicable("the extension is not that of an LTKM, which is reported by itself")
+    elif not extension.value.data:
+        yield Problem("data", got="no octets", hint="the extension ends with its subtype")
+    elif any(extension.value.data):
+        data = extension.value.data
+        yield Problem("data", got=data.hex(), hint=f"{UNVERIFIED}: {_told(data)}")
+
+
+@note(
+    "management-version-differs",
+    on=Ltkm,
+    cite=[MANAGEMENT_DATA],
+    covers=["BC-07"],
+)
+def management_version_differs(ltkm: Ltkm) -> Iterator[Problem | NotApplicable]:
+    """The LTKM element says version 0, its management data another one.
+
+    Element and message seem to come from different releases of the BSM's software. Where the version stands in the
+    management data is unverified.
+
+    Ask which release of BCAST the BSM's key management is set to.
+    """
+    if ltkm.message is None or ltkm.message.problem is not None:
+        yield NotApplicable("the LTKM holds no message that decodes to its end")
+        return
+    extensions = ltkm.message.extensions(OMA_BCAST)
+    value = extensions[0].value if extensions else None
+    if not isinstance(value, OmaBcast) or value.subtype != LTKM_SUBTYPE or not value.data:
+        yield NotApplicable("the message has no management data of BCAST")
+        return
+    version = _version(value.data)
+    if version:
+        text = ltkm.element.get("version")
+        if text is None or unsigned_byte(text)[0] == 0:
+            yield Problem("", "version 0 in the management data, too", str(version), UNVERIFIED)
+
+
+@fault("replace-subtype", on=Octets, reference="download", trips={"bcast-subtype-foreign"})
+def replace_subtype(octets: Octets, *, number: int = 2) -> bytes:
+    """Give the OMA BCAST extension another subtype: an STKM, if not told otherwise."""
+    path = next(path for path in octets.spans if path.endswith(".subtype"))
+    return octets.put(path, bytes((number,)))
+
+
+@fault("empty-bcast", on=Message, reference="download", trips={"bcast-subtype-foreign"})
+def empty_bcast(message: Message) -> Message:
+    """Send the OMA BCAST extension without a subtype."""
+    old = message.extensions(OMA_BCAST)[0]
+    empty = GeneralExtension(OMA_BCAST, b"")
+    payloads: tuple[Payload, ...] = tuple(empty if payload is old else payload for payload in message.payloads)
+    return replace(message, payloads=payloads)

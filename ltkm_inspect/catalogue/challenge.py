@@ -1,0 +1,121 @@
+"""Rules on the challenge: how the server asks for authentication, and the faults that break it."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from ltkm_inspect.digest import Directives
+from ltkm_inspect.exchange import Exchange
+from ltkm_inspect.fault import FaultError, fault
+from ltkm_inspect.finding import Level, NotApplicable, Problem
+from ltkm_inspect.needs import CHALLENGED, MSK_PROCEDURE, RESPONSE
+from ltkm_inspect.rule import rule
+from ltkm_inspect.spec import TS24109, Verb
+
+CHALLENGE = TS24109["5.2.4"](says="the server asks for authentication by a 401 with a digest challenge")
+AUTHENTICATE = "response.headers.WWW-Authenticate"
+
+
+@rule(
+    "challenge-missing", on=Exchange, cite=[CHALLENGE], needs=[MSK_PROCEDURE, RESPONSE, CHALLENGED], covers=["HTTP-18"]
+)
+def challenge_missing(exchange: Exchange) -> Iterator[Problem]:
+    """A 401 has no digest challenge.
+
+    The terminal is told to authenticate, but not how: it has neither realm nor nonce. It gives up, or starts over.
+
+    Make the BSM send `WWW-Authenticate: Digest` with every 401. Challenges of other schemes may stand beside it.
+    """
+    assert exchange.response is not None
+    if not exchange.response.challenges:
+        value = (exchange.response.headers.get("WWW-Authenticate") or "").split(None, 1)
+        yield Problem(AUTHENTICATE, "a Digest challenge", f"the scheme {value[0]}" if value else "none")
+
+
+@rule(
+    "challenge-incomplete",
+    on=Exchange,
+    cite=[CHALLENGE],
+    needs=[MSK_PROCEDURE, RESPONSE, CHALLENGED],
+    covers=["HTTP-18"],
+)
+def challenge_incomplete(exchange: Exchange) -> Iterator[Problem | NotApplicable]:
+    """A digest challenge has no realm or no nonce.
+
+    Without a realm the terminal does not know which key is meant, and without a nonce it cannot compute a digest.
+
+    Send both in every challenge, with commas between the directives.
+    """
+    if not exchange.challenges:
+        yield NotApplicable("the 401 has no digest challenge, which is reported by itself")
+        return
+    for challenge in exchange.challenges[:10]:
+        for name in ("realm", "nonce"):
+            if not challenge.first.get(name):
+                hint = "text that is no directive stands in the challenge" if challenge.rest else ""
+                got = "none" if name not in challenge.first else "an empty value"
+                yield Problem(f"{AUTHENTICATE}.{name}", name, got, hint)
+
+
+@rule(
+    "challenge-lacks-auth-int",
+    on=Exchange,
+    cite=[TS24109["5.2.6"](says="a server that wants integrity protection offers qop auth-int", verb=Verb.SHOULD)],
+    level=Level.WARNING,
+    needs=[MSK_PROCEDURE, RESPONSE, CHALLENGED],
+    covers=["HTTP-18"],
+)
+def challenge_lacks_auth_int(exchange: Exchange) -> Iterator[Problem | NotApplicable]:
+    """The challenge does not offer qop auth-int.
+
+    A terminal that keeps to the offer then authenticates without protecting the bodies, which MBMS does not allow.
+
+    Offer `qop="auth-int"`, alone or beside auth. Of several digest challenges one that offers it is enough.
+    """
+    challenges = exchange.challenges
+    if not challenges:
+        yield NotApplicable("the 401 has no digest challenge, which is reported by itself")
+    elif not any("auth-int" in _offers(challenge) for challenge in challenges):
+        yield Problem(f"{AUTHENTICATE}.qop", "auth-int among others", challenges[0].first.get("qop") or "none")
+
+
+def _offers(challenge: Directives) -> list[str]:
+    return (challenge.first.get("qop") or "").lower().replace(",", " ").split()
+
+
+def put_challenge(exchange: Exchange, text: str | None) -> Exchange:
+    """Return the exchange with another WWW-Authenticate in its response; None takes it out."""
+    assert exchange.response is not None
+    headers = exchange.response.headers
+    changed = headers.without("WWW-Authenticate") if text is None else headers.put("WWW-Authenticate", text)
+    return replace(exchange, response=replace(exchange.response, headers=changed))
+
+
+def first_challenge(exchange: Exchange) -> Directives:
+    """Return the first digest challenge of the response; FaultError without one."""
+    if exchange.response is None or not exchange.response.challenges:
+        raise FaultError("the response has no digest challenge")
+    return exchange.response.challenges[0]
+
+
+@fault("drop-challenge", on=Exchange, reference="challenged", trips={"challenge-missing"})
+def drop_challenge(exchange: Exchange) -> Exchange:
+    """Take the challenge out of a 401."""
+    return put_challenge(exchange, None)
+
+
+@fault("replace-challenge", on=Exchange, reference="challenged", trips={"challenge-missing"})
+def replace_challenge(exchange: Exchange, *, value: str = 'Basic realm="BSM"') -> Exchange:
+    """Challenge by another scheme than Digest."""
+    return put_challenge(exchange, value)
+
+
+@fault("drop-challenge-directive", on=Exchange, reference="challenged", trips={"challenge-incomplete"})
+def drop_challenge_directive(exchange: Exchange, *, name: str = "nonce") -> Exchange:
+    """Take a directive out of the challenge."""
+    return put_challenge(exchange, f"Digest {first_challenge(exchange).without(name)}")
+
+
+@fault("downgrade-challenge", on=Exchange, reference="challenged", trips={"challenge-lacks-auth-int"})
+def downgrade_challenge(exchange: Exchange, *, qop: str = "auth") -> Exchange:
+    """Offer another qop than auth-int."""
+    return put_challenge(exchange, f"Digest {first_challenge(exchange).put('qop', qop, quoted=True)}")

@@ -1,0 +1,401 @@
+"""Rules on method, version, target, header fields and status of an MSK exchange, and the faults that break them."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from urllib.parse import unquote
+
+from ltkm_inspect.catalogue.authorization import TOKEN, is_bootstrapped
+from ltkm_inspect.digest import REALM_PREFIXES
+from ltkm_inspect.document import MSK_REQUEST_TYPE
+from ltkm_inspect.exchange import USUAL_TARGET, Exchange
+from ltkm_inspect.fault import FaultError, fault
+from ltkm_inspect.finding import Level, NotApplicable, Problem
+from ltkm_inspect.needs import HAS_LTKM, MSK_PROCEDURE, RESPONSE, USIM
+from ltkm_inspect.rule import note, rule
+from ltkm_inspect.spec import RFC7616, RFC9111, TS24109, TS26346, TS33246, Sure, Verb
+
+REQUEST = TS33246["G.2.3"](says="an MSK request is a POST of HTTP/1.1 to /keymanagement?requesttype=msk-request")
+STATUS = TS33246["G.2.4"](says="the table of status codes says which of them a BM-SC uses", verb=Verb.SHOULD)
+REQUEST_TYPE = "msk-request"
+PATH = "/keymanagement"
+USED = frozenset({200, 400, 401, 403, 404, 405, 501, 503, 504, 505})
+"""The status codes that a BM-SC uses."""
+UNUSED = frozenset({402, *range(406, 418), 500, 502})
+"""The status codes that the table calls reserved or not used."""
+
+
+def asks_usually(exchange: Exchange) -> bool:
+    """Tell whether the request line and the media type are the usual ones, word for word."""
+    request = exchange.request
+    return (
+        request.method == "POST"
+        and request.target == USUAL_TARGET
+        and request.http_version == "HTTP/1.1"
+        and request.media_type.name == MSK_REQUEST_TYPE
+    )
+
+
+def answers_usually(exchange: Exchange) -> bool:
+    """Tell whether the response is a 200 without content coding, and says nothing to caches."""
+    response = exchange.response
+    if response is None or response.status != 200:
+        return False
+    return "content-encoding" not in response.headers and "cache-control" not in response.headers
+
+
+@rule("method-not-post", on=Exchange, cite=[REQUEST], needs=[MSK_PROCEDURE], covers=["HTTP-01"], usual=asks_usually)
+def method_not_post(exchange: Exchange) -> Iterator[Problem]:
+    """The MSK request is not a POST.
+
+    The pairs of Key Domain ID and MSK ID travel in the body of the request, and only POST hands that body to the BSM.
+    Caches and proxies also treat other methods differently.
+
+    Look at the HTTP stack of the terminal. A method in lower case is another method.
+    """
+    if exchange.request.method != "POST":
+        yield Problem("request.method", "POST", exchange.request.method)
+
+
+@rule(
+    "http-version-wrong",
+    on=Exchange,
+    cite=[REQUEST],
+    level=Level.WARNING,
+    needs=[MSK_PROCEDURE],
+    covers=["HTTP-02"],
+    usual=asks_usually,
+)
+def http_version_wrong(exchange: Exchange) -> Iterator[Problem | NotApplicable]:
+    """The MSK request is not in HTTP/1.1.
+
+    Chunked bodies, trailers and persistent connections are not to be had in HTTP/1.0. A later version is only a note:
+    it is what this side of a proxy speaks, and digest works over it as well.
+
+    Compare with what the BSM receives; let the terminal speak HTTP/1.1.
+    """
+    version = exchange.request.http_version
+    if version == "HTTP/1.1":
+        return
+    name = version.upper()
+    if not name or name == "UNKNOWN":
+        yield NotApplicable("the HTTP version was not captured")
+    elif name != "HTTP/1.1":
+        later = name.startswith(("HTTP/2", "HTTP/3", "H2", "H3"))
+        yield Problem("request.http_version", "HTTP/1.1", version, level=Level.NOTE if later else None)
+
+
+@rule("request-path-wrong", on=Exchange, cite=[REQUEST], needs=[MSK_PROCEDURE], covers=["HTTP-03"], usual=asks_usually)
+def request_path_wrong(exchange: Exchange) -> Iterator[Problem]:
+    """The path of the MSK request does not end in /keymanagement.
+
+    The terminal appends /keymanagement to the base URI of key management that it was given. A BSM that listens
+    elsewhere works with this terminal and with no other.
+
+    Compare the base URI in the terminal's provisioning with the address that the BSM listens on. Case counts.
+    """
+    path = exchange.request.resource[0]
+    if not path.endswith(PATH) and not unquote(path).endswith(PATH):
+        yield Problem("request.target", f"a path that ends in {PATH}", path or "none")
+
+
+@rule(
+    "request-type-not-single",
+    on=Exchange,
+    cite=[REQUEST],
+    needs=[MSK_PROCEDURE],
+    covers=["HTTP-03"],
+    usual=asks_usually,
+)
+def request_type_not_single(exchange: Exchange) -> Iterator[Problem | NotApplicable]:
+    """The query of the MSK request has not exactly one requesttype, with the value msk-request.
+
+    The BSM tells an MSK request from a registration by this parameter. Without it, or with two of them, it is left to
+    chance what the request means.
+
+    Send `requesttype=msk-request` once; other parameters may stand beside it.
+    """
+    found = exchange.request.request_types
+    if len(found) != 1:
+        yield Problem("request.target", f"one requesttype={REQUEST_TYPE}", ", ".join(found[:5]) or "none")
+    elif found[0] != REQUEST_TYPE:
+        yield Problem("request.target", f"requesttype={REQUEST_TYPE}", found[0] or "an empty value")
+
+
+@rule(
+    "request-media-type-wrong",
+    on=Exchange,
+    cite=[
+        TS33246["G.2.3"](says="an MSK request is of type application/mbms-msk+xml"),
+        TS26346["C.8"](says="the media type of an MSK request is application/mbms-msk+xml"),
+    ],
+    needs=[MSK_PROCEDURE],
+    covers=["HTTP-04"],
+    usual=asks_usually,
+)
+def request_media_type_wrong(exchange: Exchange) -> Iterator[Problem | NotApplicable]:
+    """The Content-Type of the MSK request is not application/mbms-msk+xml.
+
+    The BSM chooses the parser of the body by its type. One that checks it refuses this request.
+
+    Send `Content-Type: application/mbms-msk+xml`.
+    """
+    request = exchange.request
+    got = request.media_type.name
+    if got == MSK_REQUEST_TYPE:
+        return
+    if request.method != "POST":
+        yield NotApplicable("the request is no POST, which is reported by itself")
+    elif not got and request.body == b"":
+        yield NotApplicable("the request has no body")
+    else:
+        yield Problem("request.headers.Content-Type", MSK_REQUEST_TYPE, got or "none")
+
+
+@rule(
+    "user-agent-lacks-gba",
+    on=Exchange,
+    cite=[
+        TS24109["5.2.1"](says="User-Agent has the product token 3gpp-gba, 3gpp-gba-uicc or 3gpp-gba-digest"),
+        TS24109["5.2.2.1"](says="the prefix of the realm goes with the product token"),
+    ],
+    level=Level.WARNING,
+    needs=[MSK_PROCEDURE, USIM],
+    covers=["HTTP-05"],
+    usual=is_bootstrapped,
+)
+def user_agent_lacks_gba(exchange: Exchange) -> Iterator[Problem]:
+    """User-Agent does not say which generic bootstrapping the terminal can do, or the realm does not go with it.
+
+    By the product token 3gpp-gba, 3gpp-gba-uicc or 3gpp-gba-digest the BSM learns that it may ask for credentials from
+    bootstrapping, and of which kind. Without it a BSM may refuse, or ask for a password.
+
+    Add the token to User-Agent in every request. If there is one and the realm differs, look at how the BSM chooses
+    its realm.
+    """
+    agent = exchange.request.headers.get("User-Agent") or ""
+    credentials = exchange.request.credentials
+    realm = credentials.realm if credentials is not None else None
+    suffix = None if realm is None else REALM_PREFIXES[realm.prefix]
+    if not suffix and agent.endswith(" " + TOKEN):
+        return
+    found = _kinds(agent)
+    path = "request.headers.User-Agent"
+    if not found:
+        yield Problem(path, f"a product token {TOKEN}", agent or "none")
+    elif suffix is not None and suffix not in found:
+        hint = "" if realm is None else f"the realm begins with {realm.prefix}"
+        yield Problem(path, f"a product token {TOKEN}{suffix}", agent, hint)
+
+
+def _kinds(agent: str) -> set[str]:
+    """Return the kinds of bootstrapping that a User-Agent names: `-uicc`, `-digest`, or nothing for the plain one."""
+    kinds = set()
+    depth = 0
+    for word in agent.lower().split():
+        if not depth and word.startswith(TOKEN):
+            kind = word.partition("/")[0].removeprefix(TOKEN)
+            kinds.add(kind if kind in ("-uicc", "-digest") else "")
+        depth = max(depth + word.count("(") - word.count(")"), 0)
+    return kinds
+
+
+@rule(
+    "status-unusual",
+    on=Exchange,
+    cite=[STATUS],
+    level=Level.WARNING,
+    needs=[MSK_PROCEDURE, RESPONSE],
+    covers=["HTTP-19"],
+    usual=answers_usually,
+)
+def status_unusual(exchange: Exchange) -> Iterator[Problem | NotApplicable]:
+    """The HTTP status is not among those that a BSM uses to answer an MSK request.
+
+    The terminal knows from a table which errors are worth a second try. With another status it does what its maker
+    thought best, which may be to ask again without end.
+
+    Answer with a status of the table. If a proxy between has made this one, look for what it could not reach. An
+    interim response or a redirection is only a note.
+    """
+    assert exchange.response is not None
+    status = exchange.response.status
+    if status in USED:
+        return
+    if exchange.document is not None and exchange.document.has_ltkm:
+        yield NotApplicable("the response carries an LTKM, and its status is reported by itself")
+        return
+    hint = "the table calls it reserved or not used" if status in UNUSED else ""
+    level = Level.NOTE if 100 <= status < 200 or 300 <= status < 400 else None
+    got = f"{status} {exchange.response.reason}".strip()
+    yield Problem("response.status", "one that a BM-SC uses", got, hint, level)
+
+
+@note(
+    "retry-time-missing",
+    on=Exchange,
+    cite=[TS33246["G.2.4"](says="after a 503 the terminal tries again when Retry-After says", verb=Verb.MAY)],
+    needs=[MSK_PROCEDURE, RESPONSE],
+    covers=["HTTP-19"],
+    usual=answers_usually,
+)
+def retry_time_missing(exchange: Exchange) -> Iterator[Problem]:
+    """A 503 has no Retry-After.
+
+    The terminal is to try again at the time that Retry-After names; without one it chooses by itself, and all terminals
+    may come back at once.
+
+    Send Retry-After, spread over some minutes.
+    """
+    assert exchange.response is not None
+    if exchange.response.status == 503 and exchange.response.headers.get("Retry-After") is None:
+        yield Problem("response.headers.Retry-After", "a time or a number of seconds", "none")
+
+
+@note(
+    "content-coded",
+    on=Exchange,
+    cite=[RFC7616["3.4.3"](says="the digest of auth-int is over the body with its content coding", verb=Verb.MAY)],
+    needs=[MSK_PROCEDURE, RESPONSE],
+    covers=["HTTP-22"],
+    usual=answers_usually,
+)
+def content_coded(exchange: Exchange) -> Iterator[Problem]:
+    """The response has a content coding.
+
+    The digest of auth-int is computed over the octets as they are sent, compressed and all. A terminal or BSM that
+    takes the document instead finds every digest wrong.
+
+    When digests fail, try the request without Accept-Encoding first.
+    """
+    assert exchange.response is not None
+    coding = exchange.response.headers.get("Content-Encoding")
+    if coding and coding.strip().lower() != "identity":
+        yield Problem("response.headers.Content-Encoding", got=coding)
+
+
+@note(
+    "transport-plain",
+    on=Exchange,
+    cite=[TS33246["6.4.1"](says="MIKEY itself encrypts and authenticates an MSK message", verb=Verb.MAY)],
+    needs=[HAS_LTKM],
+    covers=["HTTP-23"],
+)
+def transport_plain(exchange: Exchange) -> Iterator[Problem]:
+    """LTKMs come over HTTP without TLS.
+
+    This is legal: the keys are encrypted in the message, and auth-int protects the document. Who listens still learns
+    which terminal asks for which keys, and can see the identities.
+
+    Nothing needs to be done; use https where the privacy of subscribers matters.
+    """
+    if exchange.request.scheme == "http":
+        yield Problem("request.scheme", got="http")
+
+
+@note(
+    "response-cacheable",
+    on=Exchange,
+    cite=[
+        RFC9111["3.5"](
+            says="public or s-maxage lets a shared cache keep the response to a request with Authorization",
+            verb=Verb.MAY,
+            sure=Sure.RECALL_HIGH,
+        )
+    ],
+    needs=[MSK_PROCEDURE, RESPONSE],
+    covers=["HTTP-24"],
+    usual=answers_usually,
+)
+def response_cacheable(exchange: Exchange) -> Iterator[Problem]:
+    """The response to a request with credentials allows a shared cache to keep it.
+
+    What one terminal may have is no business of the next. A cache rarely keeps the answer to a POST, but nothing is
+    gained by allowing it.
+
+    Send `Cache-Control: no-store`, or leave public and s-maxage out.
+    """
+    assert exchange.response is not None
+    control = exchange.response.headers.get("Cache-Control")
+    if control is None or exchange.request.headers.get("Authorization") is None:
+        return
+    names = {part.partition("=")[0].strip() for part in control.lower().split(",")}
+    if names & {"public", "s-maxage"} and not names & {"no-store", "private"}:
+        yield Problem("response.headers.Cache-Control", "no-store", control)
+
+
+def _ask(exchange: Exchange, **changes: object) -> Exchange:
+    """Return the exchange with its recorded request changed."""
+    return replace(exchange, request=replace(exchange.request, **changes))  # type: ignore[arg-type]
+
+
+def _ask_header(exchange: Exchange, name: str, value: str) -> Exchange:
+    return _ask(exchange, headers=exchange.request.headers.put(name, value))
+
+
+@fault("replace-method", on=Exchange, reference="download", trips={"method-not-post"})
+def replace_method(exchange: Exchange, *, to: str = "GET") -> Exchange:
+    """Write another method into the recorded request."""
+    return _ask(exchange, method=to)
+
+
+@fault("replace-http-version", on=Exchange, reference="download", trips={"http-version-wrong"})
+def replace_http_version(exchange: Exchange, *, to: str = "HTTP/1.0") -> Exchange:
+    """Write another version of HTTP into the recorded request."""
+    return _ask(exchange, http_version=to)
+
+
+@fault("replace-path", on=Exchange, reference="download", trips={"request-path-wrong"})
+def replace_path(exchange: Exchange, *, to: str = "/keys") -> Exchange:
+    """Write another path into the recorded request."""
+    path = exchange.request.resource[0]
+    return _ask(exchange, target=exchange.request.target.replace(path, to, 1))
+
+
+@fault("drop-request-type", on=Exchange, reference="download", trips={"request-type-not-single"})
+def drop_request_type(exchange: Exchange) -> Exchange:
+    """Take requesttype out of the query of the recorded request."""
+    return _retype(exchange, "")
+
+
+@fault("repeat-request-type", on=Exchange, reference="download", trips={"request-type-not-single"})
+def repeat_request_type(exchange: Exchange, *, value: str = "register") -> Exchange:
+    """Give the recorded request a second request type."""
+    return _retype(exchange, f"requesttype={REQUEST_TYPE}&requesttype={value}")
+
+
+@fault("misspell-request-type", on=Exchange, reference="download", trips={"request-type-not-single"})
+def misspell_request_type(exchange: Exchange, *, value: str = "MSK-Request") -> Exchange:
+    """Write an unknown request type into the recorded request."""
+    return _retype(exchange, f"requesttype={value}")
+
+
+def _retype(exchange: Exchange, parameter: str) -> Exchange:
+    before, found, after = exchange.request.target.partition(f"requesttype={REQUEST_TYPE}")
+    if not found:
+        raise FaultError(f"the request has no requesttype={REQUEST_TYPE}")
+    return _ask(exchange, target=before + parameter + after)
+
+
+@fault("change-request-media-type", on=Exchange, reference="download", trips={"request-media-type-wrong"})
+def change_request_media_type(exchange: Exchange, *, to: str = "text/xml") -> Exchange:
+    """Write another Content-Type into the recorded request."""
+    return _ask_header(exchange, "Content-Type", to)
+
+
+@fault("drop-gba-token", on=Exchange, reference="download", trips={"user-agent-lacks-gba"})
+def drop_gba_token(exchange: Exchange, *, agent: str = "bcast-terminal/1.0") -> Exchange:
+    """Let the recorded User-Agent say nothing of bootstrapping."""
+    return _ask_header(exchange, "User-Agent", agent)
+
+
+@fault("replace-gba-token", on=Exchange, reference="download", trips={"user-agent-lacks-gba"})
+def replace_gba_token(exchange: Exchange, *, token: str = "3gpp-gba-uicc") -> Exchange:
+    """Let the recorded User-Agent name another kind of bootstrapping than the realm."""
+    return _ask_header(exchange, "User-Agent", f"bcast-terminal/1.0 {token}")
+
+
+@fault("replace-plain-status", on=Exchange, reference="plain-mbms", trips={"status-unusual"})
+def replace_plain_status(exchange: Exchange, *, status: int = 502, reason: str = "Bad Gateway") -> Exchange:
+    """Answer a response without LTKMs with a status that a BSM does not use."""
+    assert exchange.response is not None
+    return replace(exchange, response=replace(exchange.response, status=status, reason=reason))

@@ -1,0 +1,169 @@
+"""Rules on the identities in an LTKM, held against realm and user name of the request, with faults that break them."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from ltkm_inspect.digest import Directives
+from ltkm_inspect.exchange import Ltkm
+from ltkm_inspect.fault import FaultError, fault
+from ltkm_inspect.finding import Level, NotApplicable, Problem
+from ltkm_inspect.mikey import Identity, Message
+from ltkm_inspect.needs import USIM
+from ltkm_inspect.rule import rule
+from ltkm_inspect.spec import TS24109, TS33246
+
+NOT_TWO = NotApplicable("the message does not decode to a delivery with two identities in UTF-8")
+NO_REALM = NotApplicable("neither the credentials nor a challenge have a realm of bootstrapping")
+NO_USERNAME = NotApplicable("the request has no credentials with the user name as text")
+
+
+def _identity(ltkm: Ltkm, index: int) -> str | None:
+    """Return one of the two identities of the message as text; None where there are not two, or it is none."""
+    message = ltkm.message
+    if message is None or message.problem is not None or message.header is None or message.header.data_type != 0:
+        return None
+    found = message.of(Identity)
+    if len(found) != 2:
+        return None
+    try:
+        return found[index].value.decode("utf-8") or None
+    except UnicodeDecodeError:
+        return None
+
+
+def _path(ltkm: Ltkm, index: int) -> str:
+    """Return the field path of the value of one of the identities."""
+    found = [path for path in ltkm.spans if path.startswith("ID") and path.endswith(".value")]
+    return found[index] if len(found) == 2 else "ID"
+
+
+def _directives(ltkm: Ltkm) -> Directives | None:
+    """Return the credentials of the request, or else the first challenge of a 401."""
+    exchange = ltkm.document.exchange
+    if exchange.request.credentials is not None:
+        return exchange.request.credentials
+    response = exchange.response
+    return next(iter(response.challenges), None) if response is not None and response.status == 401 else None
+
+
+def is_for_both(ltkm: Ltkm) -> bool:
+    """Tell whether the two identities of the message are the FQDN of the realm and the user name of the credentials."""
+    credentials, message = ltkm.document.exchange.request.credentials, ltkm.message
+    if credentials is None or message is None or message.problem is not None:
+        return False
+    realm, username = credentials.realm, credentials.first.get("username")
+    if message.header is None or message.header.data_type or realm is None or not realm.fqdn or not username:
+        return False
+    found = message.of(Identity)
+    named = len(found) == 2 and found[0].value == realm.fqdn.encode() and found[1].value == username.encode()
+    return named and "userhash" not in credentials.first
+
+
+@rule(
+    "bsm-identity-mismatch",
+    on=Ltkm,
+    cite=[
+        TS33246["6.4.5.1"](says="IDi is the FQDN of the BM-SC, which the NAF-ID begins with"),
+        TS24109["5.2.2.1"](says="the realm holds the FQDN of the server"),
+    ],
+    needs=[USIM],
+    covers=["ID-11"],
+    usual=is_for_both,
+)
+def bsm_identity_mismatch(ltkm: Ltkm) -> Iterator[Problem | NotApplicable]:
+    """IDi of the message is not the FQDN of the BSM that the realm names.
+
+    The card looks the MUK up by IDi and IDr. It was derived for the FQDN in the realm, so with another IDi there is no
+    such key and the message is lost.
+
+    Give the BSM one name, in its realm and in its messages. A dot at the end is only a warning: it names the same host,
+    but the card compares text.
+    """
+    directives = _directives(ltkm)
+    realm = None if directives is None else directives.realm
+    if realm is None or not realm.fqdn:
+        yield NO_REALM
+        return
+    got = _identity(ltkm, 0)
+    if got is None:
+        yield NOT_TWO
+    elif got != realm.fqdn and got.lower() != realm.fqdn.lower():
+        dot = got.lower().rstrip(".") == realm.fqdn.lower().rstrip(".")
+        hint = "the same host, but for the dot at the end" if dot else ""
+        yield Problem(_path(ltkm, 0), realm.fqdn, got, hint, Level.WARNING if dot else None)
+
+
+@rule(
+    "terminal-identity-mismatch",
+    on=Ltkm,
+    cite=[
+        TS33246["6.4.5.1"](says="IDr is the B-TID of the terminal"),
+        TS33246["6.2.1.3"](says="the user name of the request is the B-TID"),
+    ],
+    needs=[USIM],
+    covers=["ID-12"],
+    usual=is_for_both,
+)
+def terminal_identity_mismatch(ltkm: Ltkm) -> Iterator[Problem | NotApplicable]:
+    """IDr of the message is not the user name of the request.
+
+    The message is meant for another terminal, or for an earlier bootstrapping of this one: its card has no MUK for it,
+    or a wrong one, and the key is lost.
+
+    Look whether the BSM mixes up terminals, or keeps the B-TID from before the last bootstrapping.
+    """
+    credentials = ltkm.document.exchange.request.credentials
+    wanted = None if credentials is None else credentials.first.get("username")
+    if credentials is None or not wanted or credentials.first.get("userhash", "").lower() == "true":
+        yield NO_USERNAME
+        return
+    got = _identity(ltkm, 1)
+    if got is None:
+        yield NOT_TWO
+    elif got != wanted:
+        alike = _folded(got) == _folded(wanted)
+        hint = "only the case of the domain differs" if alike else ""
+        yield Problem(_path(ltkm, 1), wanted, got, hint, Level.WARNING if alike else None)
+
+
+def _folded(b_tid: str) -> tuple[str, str]:
+    local, _, domain = b_tid.partition("@")
+    return local, domain.lower()
+
+
+def _renamed(message: Message, index: int, name: str) -> Message:
+    found = message.of(Identity)
+    if len(found) <= index:
+        raise FaultError("the message has no such identity")
+    changed = replace(found[index], value=name.encode("utf-8", "surrogateescape"))
+    return replace(message, payloads=tuple(changed if each is found[index] else each for each in message.payloads))
+
+
+@fault("replace-bsm-identity", on=Message, reference="download", trips={"bsm-identity-mismatch"})
+def replace_bsm_identity(message: Message, *, to: str = "bsm.home2.net") -> Message:
+    """Write another name into IDi."""
+    return _renamed(message, 0, to)
+
+
+@fault("end-bsm-identity", on=Message, reference="download", trips={"bsm-identity-mismatch"})
+def end_bsm_identity(message: Message) -> Message:
+    """Write a dot at the end of IDi."""
+    return _renamed(message, 0, message.of(Identity)[0].value.decode("utf-8", "surrogateescape") + ".")
+
+
+@fault("replace-terminal-identity", on=Message, reference="download", trips={"terminal-identity-mismatch"})
+def replace_terminal_identity(message: Message, *, to: str = "QUJDREVGR0hJSktMTU5PUA==@bsf.home1.net") -> Message:
+    """Write the B-TID of another terminal into IDr."""
+    return _renamed(message, 1, to)
+
+
+@fault(
+    "swap-identities",
+    on=Message,
+    reference="download",
+    trips={"bsm-identity-mismatch", "terminal-identity-mismatch"},
+)
+def swap_identities(message: Message) -> Message:
+    """Write IDi and IDr in the wrong order."""
+    first, second = (identity.value.decode("utf-8", "surrogateescape") for identity in message.of(Identity)[:2])
+    return _renamed(_renamed(message, 0, second), 1, first)

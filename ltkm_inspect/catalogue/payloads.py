@@ -1,0 +1,209 @@
+"""Rules on which payloads a message has, how often and in which order, and the faults that break them."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from ltkm_inspect.fault import fault
+from ltkm_inspect.finding import Level, NotApplicable, Problem
+from ltkm_inspect.mikey import (
+    ErrorReport,
+    GeneralExtension,
+    Identity,
+    Kemac,
+    Message,
+    Payload,
+    Rand,
+    SecurityPolicy,
+    Timestamp,
+    path_of,
+)
+from ltkm_inspect.mikey.codes import EXTENSION_TYPES
+from ltkm_inspect.mikey.extension import KEY_IDS, OMA_BCAST
+from ltkm_inspect.needs import PSK_MESSAGE, WHOLE_MESSAGE
+from ltkm_inspect.rule import note, rule
+from ltkm_inspect.spec import RFC3830, RFC5410, TS33246, Verb
+
+ONCE: tuple[type[Payload], ...] = (Timestamp, Rand, Kemac)
+"""The payloads that a pre-shared key message has exactly once (RFC 3830 §3.1)."""
+ALLOWED = frozenset({1, 5, 6, 10, 11, 21})
+"""KEMAC, T, ID, SP, RAND and EXT: the payloads of a first message of the pre-shared key method."""
+
+
+@rule(
+    "payload-missing",
+    on=Message,
+    cite=[RFC3830["3.1"](says="a pre-shared key message has T, RAND and KEMAC")],
+    needs=[WHOLE_MESSAGE],
+    covers=["MK-08"],
+)
+def payload_missing(message: Message) -> Iterator[Problem | NotApplicable]:
+    """A payload that every LTKM has is missing.
+
+    Without T there is no protection against replay, without RAND no keys can be derived, without KEMAC there is neither
+    key nor MAC.
+
+    Send T, RAND and KEMAC, once each.
+    """
+    if message.header is None or message.header.data_type != 0 or not message.payloads:
+        yield NotApplicable("the message is no pre-shared key message with payloads")
+        return
+    for kind in ONCE:
+        if not message.of(kind):
+            yield Problem(kind.label, f"one {kind.label} payload", "none")
+
+
+@rule(
+    "payload-repeated",
+    on=Message,
+    cite=[RFC3830["3.1"](says="a pre-shared key message has one T, one RAND and one KEMAC")],
+    needs=[WHOLE_MESSAGE],
+    covers=["MK-08"],
+)
+def payload_repeated(message: Message) -> Iterator[Problem]:
+    """A payload stands twice in the message that is defined to stand there once.
+
+    Which of the two a receiver uses is not defined; the MAC or the keys come out differently.
+
+    Send T, RAND and KEMAC, once each.
+    """
+    for kind in ONCE:
+        count = len(message.of(kind))
+        if count > 1:
+            yield Problem(f"{kind.label}[2]", f"one {kind.label} payload", str(count))
+
+
+@rule(
+    "kemac-not-last",
+    on=Message,
+    cite=[
+        RFC3830["6.2"](says="in the pre-shared key method KEMAC is the last payload, and its Next payload is 0"),
+        RFC5410["5"](says="the BCAST extension is integrity protected, as what stands before KEMAC is"),
+    ],
+    covers=["MK-09", "BC-04"],
+)
+def kemac_not_last(message: Message) -> Iterator[Problem | NotApplicable]:
+    """Payloads follow KEMAC.
+
+    The MAC covers what stands before it. What stands behind can be changed by anybody without being noticed.
+
+    Move KEMAC to the end; its Next payload is 0.
+    """
+    payloads = message.payloads
+    if payloads and type(payloads[-1]) is Kemac and message.tail_type == 0:
+        return  # another KEMAC before it is reported by itself
+    kemacs = [index for index, payload in enumerate(payloads) if isinstance(payload, Kemac)]
+    if not kemacs:
+        yield NotApplicable("the message has no KEMAC")
+    elif len(kemacs) == 1 and kemacs[0] != len(payloads) - 1:
+        after = payloads[kemacs[0] + 1].label
+        yield Problem("KEMAC.next_payload", "0 (last payload)", f"{after} behind it")
+    elif len(kemacs) == 1 and message.tail_type != 0:
+        yield NotApplicable("what follows KEMAC cannot be read, which is reported by itself")
+
+
+@rule(
+    "timestamp-misplaced",
+    on=Message,
+    cite=[RFC3830["5.2"](says="T follows the header; MBMS puts EXT between the two", verb=Verb.SHOULD)],
+    needs=[PSK_MESSAGE],
+    covers=["MK-10"],
+)
+def timestamp_misplaced(message: Message) -> Iterator[Problem | NotApplicable]:
+    """T stands behind identities or policies.
+
+    A receiver checks the counter against replay before it does anything else. The order is a recommendation, but a card
+    with little memory may read the payloads in the usual order only.
+
+    Send T behind the extensions and before RAND, ID, SP and KEMAC.
+    """
+    before: set[type[Payload]] = set()
+    for index, payload in enumerate(message.payloads):
+        kind = type(payload)
+        if kind is Timestamp:
+            if before and Kemac not in before:
+                level = None if Identity in before or SecurityPolicy in before else Level.NOTE
+                labels = ", ".join(sorted(each.label for each in before))
+                expected = "T before all other payloads but EXT"
+                yield Problem(path_of(message, index), expected, f"T behind {labels}", level=level)
+            elif before:
+                yield NotApplicable("T stands behind KEMAC, which is reported by itself")
+            return
+        if kind is not GeneralExtension:
+            before.add(kind)
+    yield NotApplicable("the message has no T")
+
+
+@note(
+    "extension-additional",
+    on=GeneralExtension,
+    cite=[
+        RFC3830["6.15"](says="extensions are registered by number", verb=Verb.MAY),
+        TS33246["6.5.3"](says="an extension that is not known does not end the processing of a message", verb=Verb.MAY),
+    ],
+    covers=["MK-23"],
+)
+def extension_additional(extension: GeneralExtension) -> Iterator[Problem]:
+    """The message has a General Extension of another type than Key ID information and OMA BCAST.
+
+    It is legal, covered by the MAC, and passed over by a receiver that does not know it.
+
+    If a terminal stumbles over the message, try it without the extension.
+    """
+    if extension.type != KEY_IDS and extension.type != OMA_BCAST:
+        yield Problem("type", got=EXTENSION_TYPES.describe(extension.type), hint="kept as it came")
+
+
+@rule(
+    "payload-foreign",
+    on=Message,
+    cite=[RFC3830["3.1"](says="the payloads of the first message of the pre-shared key method")],
+    needs=[PSK_MESSAGE],
+    covers=["MK-21"],
+)
+def payload_foreign(message: Message) -> Iterator[Problem]:
+    """The message has a payload of another key exchange method.
+
+    A receiver does not expect it, and what it does with it is not defined.
+
+    Send EXT, T, RAND, ID, SP and KEMAC payloads alone.
+    """
+    for payload in message.payloads:
+        if payload.payload_type not in ALLOWED:
+            yield Problem(payload.label, "a payload of the pre-shared key method", payload.label)
+
+
+@fault("drop-rand", on=Message, reference="download", trips={"payload-missing"}, leaves={"mac"})
+def drop_rand(message: Message) -> Message:
+    """Take RAND out of the message."""
+    return replace(message, payloads=tuple(payload for payload in message.payloads if not isinstance(payload, Rand)))
+
+
+@fault("repeat-timestamp", on=Message, reference="download", trips={"payload-repeated"})
+def repeat_timestamp(message: Message) -> Message:
+    """Send T twice."""
+    payloads: list[Payload] = []
+    for payload in message.payloads:
+        payloads += [payload, payload] if isinstance(payload, Timestamp) else [payload]
+    return replace(message, payloads=tuple(payloads))
+
+
+@fault("advance-kemac", on=Message, reference="download", trips={"kemac-not-last"}, leaves={"mac"})
+def advance_kemac(message: Message) -> Message:
+    """Send the Key ID information behind KEMAC."""
+    moved = message.extensions(3)
+    kept = tuple(payload for payload in message.payloads if payload not in moved)
+    return replace(message, payloads=(*kept, *moved))
+
+
+@fault("delay-timestamp", on=Message, reference="download", trips={"timestamp-misplaced"})
+def delay_timestamp(message: Message) -> Message:
+    """Send T behind the identities, just before KEMAC."""
+    moved = message.of(Timestamp)[0]
+    kept = tuple(payload for payload in message.payloads if payload is not moved)
+    return replace(message, payloads=(*kept[:-1], moved, kept[-1]))
+
+
+@fault("insert-error", on=Message, reference="download", trips={"payload-foreign"})
+def insert_error(message: Message) -> Message:
+    """Put an error payload before KEMAC."""
+    return replace(message, payloads=(*message.payloads[:-1], ErrorReport(0, 0), message.payloads[-1]))

@@ -1,0 +1,292 @@
+"""Rules on the security policy payload SP as MIKEY defines it, and the faults that break them."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from ltkm_inspect.catalogue.profile import EMPTY_MAP, SRTP_MAP
+from ltkm_inspect.fault import fault
+from ltkm_inspect.finding import Level, NotApplicable, Problem
+from ltkm_inspect.mikey import Message, SecurityPolicy, SrtpParameter, SrtpSession, path_of
+from ltkm_inspect.mikey.codes import PROTOCOLS, SRTP_PARAMETERS
+from ltkm_inspect.mikey.policy import SRTP
+from ltkm_inspect.needs import PSK_MESSAGE
+from ltkm_inspect.rule import note, rule
+from ltkm_inspect.spec import RFC3830, RFC4563, RFC4771, TS33246, Sure, Verb
+from ltkm_inspect.wire import Span
+
+CODES = frozenset({0, 2, 5})
+"""SRTP parameters of which RFC 3830 itself says that one octet is enough: encryption, authentication and PRF."""
+KEY_DERIVATION_RATE, TRANSMISSION_RATE = 6, 13
+"""SRTP parameters of which the one may, the other must have more than one octet."""
+OTHER_PROTOCOL = "the policy is not one for SRTP"
+
+
+def policy_path(message: Message, policy: SecurityPolicy) -> str:
+    """Return the field path of that SP payload of the message."""
+    return path_of(message, next(at for at, payload in enumerate(message.payloads) if payload is policy))
+
+
+@rule(
+    "policy-with-empty-map",
+    on=Message,
+    cite=[
+        RFC4563["5"](says="with the empty map there is no SP payload"),
+        TS33246["6.4.5.1"](says="the download form has no SP payload"),
+    ],
+    needs=[PSK_MESSAGE],
+    covers=["MK-18", "MB-15"],
+)
+def policy_with_empty_map(message: Message) -> Iterator[Problem]:
+    """The message has a security policy and the empty map.
+
+    A policy without a crypto session applies to nothing; receivers reject the combination.
+
+    Send SP payloads with an SRTP-ID map only.
+    """
+    policies = message.of(SecurityPolicy)
+    if policies and message.header is not None and message.header.cs_id_map_type == EMPTY_MAP:
+        yield Problem("SP", "no SP payload with the empty map", str(len(policies)))
+
+
+@rule(
+    "policy-malformed",
+    on=Message,
+    cite=[RFC3830["6.10"](says="the parameters fill the policy exactly, each with its type and its length")],
+    needs=[PSK_MESSAGE],
+    covers=["MK-19"],
+)
+def policy_malformed(message: Message) -> Iterator[Problem | NotApplicable]:
+    """The parameters of a security policy do not fill it.
+
+    A receiver reads beyond the policy, or takes the rest of it for other parameters. What the media stream is protected
+    with is then anybody's guess.
+
+    Make the lengths of the parameters add up to the length of the policy.
+    """
+    if not message.of(SecurityPolicy):
+        yield NotApplicable("the message has no security policy")
+        return
+    for found in message.inner_problems:
+        if found.path.startswith("SP"):
+            yield Problem.told(found.reason, found.path, span=Span(found.offset, found.offset + 1))
+
+
+@rule(
+    "policy-protocol-unknown",
+    on=SecurityPolicy,
+    cite=[RFC3830["6.10"](says="the protocol of a policy is a registered one: 0 is SRTP, 1 TESLA")],
+    covers=["MK-19"],
+)
+def policy_protocol_unknown(policy: SecurityPolicy) -> Iterator[Problem]:
+    """A security policy is for a protocol that is not registered.
+
+    The types of its parameters mean nothing without the protocol. A receiver has no policy for its stream.
+
+    Send protocol type 0 for SRTP.
+    """
+    if policy.protocol not in PROTOCOLS:
+        yield Problem("protocol", "0 (SRTP)", PROTOCOLS.describe(policy.protocol))
+
+
+@rule(
+    "policy-number-repeated",
+    on=Message,
+    cite=[RFC3830["6.10"](says="every policy of a message has a number of its own")],
+    needs=[PSK_MESSAGE],
+    covers=["MK-19"],
+)
+def policy_number_repeated(message: Message) -> Iterator[Problem | NotApplicable]:
+    """Two security policies have the same number.
+
+    The sessions of the map refer to policies by number. Which of the two a receiver takes is left to it.
+
+    Number the SP payloads from 1, and name these numbers in the map.
+    """
+    policies = message.of(SecurityPolicy)
+    if not policies:
+        yield NotApplicable("the message has no security policy")
+        return
+    seen = set()
+    for policy in policies:
+        if policy.policy_no in seen:
+            path = f"{policy_path(message, policy)}.policy_no"
+            yield Problem(path, "a number that no other policy has", str(policy.policy_no))
+            return
+        seen.add(policy.policy_no)
+
+
+@rule(
+    "policy-unmatched",
+    on=Message,
+    cite=[RFC3830["6.1"](says="each session of the map names the policy that applies to it")],
+    needs=[PSK_MESSAGE],
+    covers=["MK-19"],
+)
+def policy_unmatched(message: Message) -> Iterator[Problem | NotApplicable]:
+    """A crypto session names a security policy that the message does not have.
+
+    There is a policy, but not the one that the session asks for. A receiver falls back to its defaults, or drops the
+    session.
+
+    Write the number of the SP payload into the map.
+    """
+    header = message.header
+    assert header is not None
+    policies = message.of(SecurityPolicy)
+    if not policies:
+        yield NotApplicable("the message has no security policy at all")
+        return
+    if header.cs_id_map_type != SRTP_MAP:
+        yield NotApplicable("the crypto sessions are not in an SRTP-ID map")
+        return
+    if len(header.cs_id_map) == 1 == len(policies):
+        session = header.cs_id_map[0]
+        if isinstance(session, SrtpSession) and session.policy_no == policies[0].policy_no:
+            return  # as in nearly every message
+    numbers = {policy.policy_no for policy in policies}
+    for place, session in enumerate(header.cs_id_map, 1):
+        if isinstance(session, SrtpSession) and session.policy_no not in numbers:
+            there = ", ".join(map(str, sorted(numbers)))
+            path = f"HDR.cs_id_map[{place}].policy_no"
+            yield Problem(path, f"the number of an SP payload ({there})", str(session.policy_no))
+            numbers.add(session.policy_no)  # several sessions may name the same missing policy
+
+
+@rule(
+    "policy-parameter-length-wrong",
+    on=SecurityPolicy,
+    cite=[
+        RFC3830["6.10.1"](says="one octet is enough for the codes of algorithms and PRF", verb=Verb.SHOULD),
+        RFC4771["4"](says="the parameters that it adds have one octet, but for the rate, which has two"),
+    ],
+    covers=["MK-20"],
+)
+def policy_parameter_length_wrong(policy: SecurityPolicy) -> Iterator[Problem | NotApplicable]:
+    """A parameter of an SRTP policy has an unusual number of octets.
+
+    A simple receiver reads the one octet that it expects, and takes a leading 0 for the value. A parameter without
+    octets says nothing at all.
+
+    Send one octet; only the key derivation rate may have more, and the ROC transmission rate has two.
+    """
+    if policy.protocol != SRTP:
+        yield NotApplicable(OTHER_PROTOCOL)
+        return
+    for place, parameter in enumerate(policy.params, 1):
+        length = len(parameter.value)
+        if length == 1:
+            continue
+        kind = parameter.type
+        if kind == TRANSMISSION_RATE or kind not in SRTP_PARAMETERS or (kind == KEY_DERIVATION_RATE and length):
+            continue
+        level = Level.NOTE if length and kind not in CODES else None
+        got = f"{length} in {SRTP_PARAMETERS.describe(kind)}"
+        yield Problem(f"params[{place}].value", "1 octet", got, level=level)
+
+
+@rule(
+    "policy-parameter-repeated",
+    on=SecurityPolicy,
+    cite=[RFC3830["6.10.1"](says="a policy gives each parameter one value", verb=Verb.SHOULD, sure=Sure.DERIVED)],
+    covers=["MK-20"],
+)
+def policy_parameter_repeated(policy: SecurityPolicy) -> Iterator[Problem]:
+    """A security policy has a parameter twice.
+
+    Which of the two values a receiver takes, the first or the last, is left to it.
+
+    Send each parameter once.
+    """
+    if len(policy.by_type) == len(policy.params):
+        return
+    for place, parameter in enumerate(policy.params, 1):
+        if policy.by_type[parameter.type][0] != place:
+            kind = SRTP_PARAMETERS.describe(parameter.type) if policy.protocol == SRTP else str(parameter.type)
+            yield Problem(f"params[{place}].type", "each parameter once", f"{kind} again")
+            return
+
+
+@note(
+    "policy-parameter-unknown",
+    on=SecurityPolicy,
+    cite=[RFC3830["6.10.1"](says="the parameters of an SRTP policy are registered by number", verb=Verb.MAY)],
+    covers=["MK-20"],
+)
+def policy_parameter_unknown(policy: SecurityPolicy) -> Iterator[Problem | NotApplicable]:
+    """A security policy has a parameter that is not registered.
+
+    A receiver may pass over it, or reject the policy as one that it cannot fulfil.
+
+    Look at whether the number is right, and whether the terminals of the trial know it.
+    """
+    if policy.protocol != SRTP:
+        yield NotApplicable(OTHER_PROTOCOL)
+        return
+    if max(policy.by_type, default=0) <= LAST_PARAMETER:
+        return
+    for place, parameter in enumerate(policy.params, 1):
+        if parameter.type > LAST_PARAMETER:
+            yield Problem(f"params[{place}].type", "a registered SRTP parameter", str(parameter.type))
+
+
+LAST_PARAMETER = max(SRTP_PARAMETERS.names)
+
+
+def with_parameter(policy: SecurityPolicy, kind: int, value: bytes) -> SecurityPolicy:
+    """Return the policy with that value for its parameters of that type, or with one more parameter."""
+    if kind not in policy.by_type:
+        return replace(policy, params=(*policy.params, SrtpParameter(kind, value)))
+    params = tuple(SrtpParameter(kind, value) if each.type == kind else each for each in policy.params)
+    return replace(policy, params=params)
+
+
+@fault("empty-map-with-policy", on=Message, reference="streaming", trips={"policy-with-empty-map"})
+def empty_map_with_policy(message: Message) -> Message:
+    """Send the empty map and leave the security policy."""
+    assert message.header is not None
+    return replace(message, header=replace(message.header, cs_id_map_type=EMPTY_MAP, cs_count=0, cs_id_map=()))
+
+
+@fault("lengthen-policy-parameter", on=SecurityPolicy, reference="streaming", trips={"policy-malformed"})
+def lengthen_policy_parameter(policy: SecurityPolicy, *, length: int = 200) -> SecurityPolicy:
+    """Declare a last parameter that is longer than its policy."""
+    last = policy.params[-1]
+    return replace(policy, params=policy.params[:-1], trailing=bytes((last.type, length)) + last.value)
+
+
+@fault("replace-policy-protocol", on=SecurityPolicy, reference="streaming", trips={"policy-protocol-unknown"})
+def replace_policy_protocol(policy: SecurityPolicy, *, number: int = 2) -> SecurityPolicy:
+    """Say that the policy is for another protocol than SRTP."""
+    return replace(policy, protocol=number)
+
+
+@fault("repeat-policy", on=Message, reference="streaming", trips={"policy-number-repeated"})
+def repeat_policy(message: Message) -> Message:
+    """Send the security policy twice, under one number."""
+    at = message.payloads.index(message.of(SecurityPolicy)[0])
+    return replace(message, payloads=(*message.payloads[: at + 1], *message.payloads[at:]))
+
+
+@fault("replace-policy-number", on=SecurityPolicy, reference="streaming", trips={"policy-unmatched"})
+def replace_policy_number(policy: SecurityPolicy, *, number: int = 2) -> SecurityPolicy:
+    """Give the policy another number than the session asks for."""
+    return replace(policy, policy_no=number)
+
+
+@fault("resize-policy-parameter", on=SecurityPolicy, reference="streaming", trips={"policy-parameter-length-wrong"})
+def resize_policy_parameter(policy: SecurityPolicy, *, kind: int = 0, value: bytes = b"\0\1") -> SecurityPolicy:
+    """Send a parameter with another number of octets: AES-CM in two, if not told otherwise."""
+    return with_parameter(policy, kind, value)
+
+
+@fault("empty-policy-parameter", on=SecurityPolicy, reference="streaming", trips={"policy-parameter-length-wrong"})
+def empty_policy_parameter(policy: SecurityPolicy, *, kind: int = 7) -> SecurityPolicy:
+    """Send a parameter without octets: the switch of SRTP encryption, if not told otherwise."""
+    return with_parameter(policy, kind, b"")
+
+
+@fault("repeat-policy-parameter", on=SecurityPolicy, reference="streaming", trips={"policy-parameter-repeated"})
+def repeat_policy_parameter(policy: SecurityPolicy, *, value: bytes = b"\2") -> SecurityPolicy:
+    """Send the first parameter, the encryption algorithm, again and with another value."""
+    first = policy.params[0]
+    return replace(policy, params=(*policy.params, SrtpParameter(first.type, value)))

@@ -1,0 +1,357 @@
+"""Rules on the request document, and on what was requested against what was answered, with the faults that break them.
+
+The document of a request is the terminal's, so its findings say nothing against the BSM that answers it.
+"""
+
+from base64 import b64encode
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from typing import Any
+
+from ltkm_inspect.catalogue.identifiers import KEY_DOMAIN, MSK, key_id
+from ltkm_inspect.document import (
+    MSK_REQUEST_NS,
+    XML_SPACE,
+    MskPair,
+    Splice,
+    Xml,
+    base64_octets,
+    content_text,
+    edit,
+    msk_pairs,
+    request_departures,
+)
+from ltkm_inspect.exchange import Document, Exchange, Item
+from ltkm_inspect.fault import FaultError, fault
+from ltkm_inspect.finding import Level, NotApplicable, Problem
+from ltkm_inspect.needs import MSK_ROOT, WELL_FORMED
+from ltkm_inspect.rule import rule
+from ltkm_inspect.spec import TS26346, TS33246
+
+type Pair = tuple[bytes, bytes]
+"""The octets of a Key Domain ID and of an MSK ID."""
+
+SCHEMA = TS26346["11.6.1"]
+IDENTIFIERS = TS33246["6.3.2.1"](
+    says="a Key Domain ID is MCC and MNC in 3 octets; the Key Group part of an MSK ID of 4 octets is not 0"
+)
+MULTIPLE_STATUS = TS33246["6.3.2.4"]
+_ROOT = f"{{{MSK_REQUEST_NS}}}mbmsMSKRequest"
+_MSK = f"{{{MSK_REQUEST_NS}}}MSK"
+_KEY_DOMAIN_ID, _MSK_ID = f"{{{MSK_REQUEST_NS}}}keyDomainID", f"{{{MSK_REQUEST_NS}}}MSKID"
+NO_GROUP = b"\0\0"
+CURRENT = b"\0\0"
+"""The Key Number part that asks for the current MSK."""
+
+
+def _root(exchange: Exchange) -> Any:
+    """Return the root element of the request document, or the reason why the document cannot be looked at."""
+    if not exchange.asks_for_msk:
+        return "the request asks for no MSK"
+    document = exchange.requested
+    if document is None:
+        return "no request body was captured, or it is over the limit"
+    if document.root is None or not document.well_formed:
+        return "the body of the request is not well-formed XML"
+    if exchange.requested_pairs or _named(document.root):
+        return document.root
+    return "the request names no key, which is reported by itself"
+
+
+def _named(root: Any) -> list[MskPair]:
+    """Return the MSKs of a request that have both identifiers, whatever is in them."""
+    return [pair for pair in msk_pairs(root) if pair.key_domain_ids and pair.msk_ids]
+
+
+@rule(
+    "request-structure-wrong",
+    on=Exchange,
+    cite=[SCHEMA(says="the root element is mbmsMSKRequest and holds MSK elements, each keyDomainID and MSKID")],
+    covers=["XML-20"],
+)
+def request_structure_wrong(exchange: Exchange) -> Iterator[Problem | NotApplicable]:
+    """The request document is not built as its schema says.
+
+    A BSM that validates answers 400 to it; one that does not may read fewer keys out of it than the terminal asked for.
+    It is the terminal's document: nothing in it is the fault of the BSM.
+
+    Write MSK elements alone under mbmsMSKRequest, each with keyDomainID first and MSKID second. The root element may
+    have any attribute.
+    """
+    root = _root(exchange)
+    if isinstance(root, str):
+        yield NotApplicable(root)
+        return
+    if not _is_plain(root):
+        for departure in request_departures(root):
+            yield Problem("request.body", departure.expected, departure.got)
+
+
+def _is_plain(root: Any) -> bool:
+    """Tell whether a request is written as nearly all are, without a departure: one look for the detailed walk."""
+    if root.tag != _ROOT or (root.text and root.text.strip(XML_SPACE)):
+        return False
+    for msk in root:
+        if msk.tag != _MSK or len(msk) != 2 or msk.keys():
+            return False
+        domain, msk_id = msk
+        if domain.tag != _KEY_DOMAIN_ID or msk_id.tag != _MSK_ID or len(domain) or len(msk_id):
+            return False
+        if domain.keys() or msk_id.keys():
+            return False
+        for text in (msk.text, msk.tail, domain.tail, msk_id.tail):
+            if text and text.strip(XML_SPACE):
+                return False
+    return True
+
+
+def _is_right(pair: Pair) -> bool:
+    """Tell whether both identifiers have their lengths, and the Key Group part is one."""
+    domain, msk_id = pair
+    return len(domain) == 3 and len(msk_id) == 4 and msk_id[:2] != NO_GROUP
+
+
+@rule(
+    "request-identifier-invalid",
+    on=Exchange,
+    cite=[SCHEMA(says="keyDomainID and MSKID are base64Binary, an MSKID of 4 octets"), IDENTIFIERS],
+    covers=["XML-20"],
+)
+def request_identifier_invalid(exchange: Exchange) -> Iterator[Problem | NotApplicable]:
+    """The request asks for a key by an identifier that no key can have.
+
+    A BSM can only refuse such a key, or guess which one is meant. It is the terminal's document: nothing in it is the
+    fault of the BSM.
+
+    Look at where the terminal has the identifiers from: the service guide, or its own reading of it. Key Number 0, the
+    current MSK, is legal; Key Group 0 is not.
+    """
+    root = _root(exchange)
+    if isinstance(root, str):
+        yield NotApplicable(root)
+        return
+    pairs = exchange.requested_pairs
+    if len(pairs) == len(root) and all(map(_is_right, pairs)):
+        return
+    for number, pair in enumerate(msk_pairs(root), 1):
+        hint = f"MSK {number} of the request"
+        if pair.key_domain_ids:
+            yield from _wrong(content_text(pair.key_domain_ids[0]), "keyDomainID", 3, hint)
+        if pair.msk_ids:
+            yield from _wrong(content_text(pair.msk_ids[0]), "MSKID", 4, hint)
+
+
+def _wrong(text: str, name: str, octets: int, hint: str) -> Iterator[Problem]:
+    found = base64_octets(text)
+    if found.octets is None:
+        told = Problem.told(found.problem or "", hint=hint)
+        yield Problem("request.body", f"{name}: {told.expected}", told.got, hint)
+    elif len(found.octets) != octets:
+        yield Problem("request.body", f"{name} of {octets} octets", f"{len(found.octets)}", hint)
+    elif octets == 4 and found.octets[:2] == NO_GROUP:
+        yield Problem("request.body", "MSKID with a Key Group from 0001 to ffff", found.octets.hex(), hint)
+
+
+def _carried(item: Item) -> Iterator[Pair]:
+    """Yield the pairs that the LTKMs of an item carry; where they are not the item's own, other rules report it."""
+    for ltkm in item.ltkms:
+        if ltkm.message is not None:
+            domain, msk_id = key_id(ltkm.message, KEY_DOMAIN), key_id(ltkm.message, MSK)
+            if domain is not None and msk_id is not None:
+                yield domain, msk_id
+
+
+def _incomparable(document: Document) -> str | None:
+    """Return why request and response cannot be compared, or None."""
+    exchange = document.exchange
+    if exchange.response is None or exchange.response.status != 200:
+        return "the HTTP status is not 200"
+    root = _root(exchange)
+    if isinstance(root, str):
+        return root
+    return None if document.items else "the document has no Response"
+
+
+class _Comparison:
+    """Which requested pairs are not answered by any item, and which items answer none of them."""
+
+    def __init__(self, document: Document) -> None:
+        exchange = document.exchange
+        requested = frozenset(exchange.requested_pairs)
+        self._requested = requested
+        self._current = frozenset((domain, msk_id[:2]) for domain, msk_id in requested if msk_id[2:] == CURRENT)
+        named = len(_named(_root(exchange)))
+        self.readable_request = named == len(exchange.requested_pairs) and all(map(_is_right, requested))
+        self.readable_response = True
+        self.foreign: list[tuple[Item, Pair]] = []
+        self.repeated = 0
+        answered: set[Pair] = set()
+        seen: set[Pair] = set()
+        for item, pair in zip(document.items, document.pairs, strict=True):
+            if pair is None or not _is_right(pair):
+                self.readable_response = False
+                continue
+            told = {pair, *_carried(item)}
+            answered |= told
+            if pair in seen:
+                self.repeated += 1
+            elif not any(map(self._was_requested, told)):
+                self.foreign.append((item, pair))
+            seen.add(pair)
+        groups = {(domain, msk_id[:2]) for domain, msk_id in answered}
+        self.unanswered = [
+            (domain, msk_id)
+            for domain, msk_id in dict.fromkeys(exchange.requested_pairs)
+            if ((domain, msk_id[:2]) not in groups if msk_id[2:] == CURRENT else (domain, msk_id) not in answered)
+        ]
+
+    def _was_requested(self, pair: Pair) -> bool:
+        return pair in self._requested or (pair[0], pair[1][:2]) in self._current
+
+
+def _is_echo(document: Document) -> bool:
+    """Tell whether the items answer the requested pairs one by one in their order, as nearly all responses do."""
+    exchange, pairs = document.exchange, document.pairs
+    requested = exchange.requested_pairs
+    if not pairs or len(pairs) != len(requested):
+        return False
+    if pairs != requested:
+        for asked, pair in zip(requested, pairs, strict=True):
+            if pair != asked and (
+                pair is None or asked[1][2:] != CURRENT or pair[0] != asked[0] or pair[1][:2] != asked[1][:2]
+            ):
+                return False
+    answered = exchange.response is not None and exchange.response.status == 200
+    return answered and exchange.asks_for_msk and exchange.requested is not None and exchange.requested.well_formed
+
+
+@rule(
+    "requested-msk-unanswered",
+    on=Document,
+    cite=[MULTIPLE_STATUS(says="the response has one status code for each pair of the request")],
+    level=Level.WARNING,
+    needs=[MSK_ROOT, WELL_FORMED],
+    covers=["ID-09"],
+)
+def requested_msk_unanswered(document: Document) -> Iterator[Problem | NotApplicable]:
+    """A requested MSK has no Response.
+
+    The terminal learns nothing about that key, neither that it is granted nor why not. It may process the rest and ask
+    again for what is missing.
+
+    Answer every pair of the request with a Response of its own, if only to refuse it. A request with Key Number 0 is
+    answered by any key of that Key Group.
+    """
+    if _is_echo(document):
+        return
+    reason = _incomparable(document)
+    if reason is not None:
+        yield NotApplicable(reason)
+        return
+    compared = _Comparison(document)
+    if not compared.readable_request:
+        yield NotApplicable("the request has identifiers that are wrong, which is reported by itself")
+    elif not compared.readable_response or any(departure.kind == "root-child" for departure in document.departures):
+        yield NotApplicable("an item cannot be told by its identifiers, which is reported by itself")
+    elif len(compared.unanswered) > len(compared.foreign) + compared.repeated:
+        for domain, msk_id in compared.unanswered:
+            yield Problem("", f"a Response for {_shown(domain, msk_id)}", "none")
+    elif compared.unanswered:
+        yield NotApplicable("another key is answered in its place, which is reported by itself")
+
+
+@rule(
+    "answered-msk-unrequested",
+    on=Document,
+    cite=[MULTIPLE_STATUS(says="the status codes of the response are those of the pairs in the request")],
+    level=Level.WARNING,
+    needs=[MSK_ROOT, WELL_FORMED],
+    covers=["ID-10"],
+)
+def answered_msk_unrequested(document: Document) -> Iterator[Problem | NotApplicable]:
+    """A Response is about an MSK that was not requested.
+
+    The terminal looks for the pairs that it asked for and does not find one of them, or has a key that it cannot place.
+    Responses mixed up between terminals look like this, too.
+
+    Copy the pair of the request into the Response. A request with Key Number 0 may be answered by any key of that Key
+    Group.
+    """
+    if _is_echo(document):
+        return
+    reason = _incomparable(document)
+    if reason is not None:
+        yield NotApplicable(reason)
+        return
+    compared = _Comparison(document)
+    if not compared.readable_request:
+        yield NotApplicable("the request has identifiers that are wrong, which is reported by itself")
+        return
+    for item, pair in compared.foreign:
+        yield Problem("MSK", "a pair of the request", _shown(*pair), element=item.element)
+
+
+def _shown(domain: bytes, msk_id: bytes) -> str:
+    return f"{domain.hex()} {msk_id.hex()}"
+
+
+def _asking(exchange: Exchange, change: Callable[[Xml, Sequence[MskPair]], Splice]) -> Exchange:
+    """Return the exchange with the document of its request changed; FaultError where it has none with a pair."""
+    document = exchange.requested
+    if document is None or document.root is None or not document.well_formed:
+        raise FaultError("the request has no document to damage")
+    named = _named(document.root)
+    if not named:
+        raise FaultError("the request names no key")
+    body = document.splice([change(document, named)])
+    headers = exchange.request.headers.without("Content-Encoding").put("Content-Length", str(len(body)))
+    return replace(exchange, request=replace(exchange.request, headers=headers, body=body))
+
+
+@fault("insert-requested-element", on=Exchange, reference="download", trips={"request-structure-wrong"})
+def insert_requested_element(exchange: Exchange, *, name: str = "ResponseCode") -> Exchange:
+    """Put another element behind the first MSK of the recorded request."""
+    return _asking(exchange, lambda xml, msks: edit.after(xml, msks[0].element, f"<{name}/>"))
+
+
+@fault("replace-requested-namespace", on=Exchange, reference="download", trips={"request-structure-wrong"})
+def replace_requested_namespace(
+    exchange: Exchange, *, namespace: str = "urn:3gpp:metadata:2005:MBMS:mskRequest"
+) -> Exchange:
+    """Write the recorded request in another namespace: the right one in lower case, if not told otherwise."""
+
+    def change(xml: Xml, _: object) -> Splice:
+        at = (xml.text or "").index(MSK_REQUEST_NS)
+        return Splice(at, at + len(MSK_REQUEST_NS), namespace)
+
+    return _asking(exchange, change)
+
+
+@fault("replace-requested-msk-id", on=Exchange, reference="download", trips={"request-identifier-invalid"})
+def replace_requested_msk_id(exchange: Exchange, *, text: str = "JMtE") -> Exchange:
+    """Write another text into the first MSKID of the recorded request: 3 octets, if not told otherwise."""
+    return _asking(exchange, lambda xml, msks: edit.refilled(xml, msks[0].msk_ids[0], text))
+
+
+@fault("zero-requested-key-group", on=Exchange, reference="download", trips={"request-identifier-invalid"})
+def zero_requested_key_group(exchange: Exchange) -> Exchange:
+    """Set the Key Group part of the first MSKID of the recorded request to 0."""
+
+    def change(xml: Xml, msks: Sequence[MskPair]) -> Splice:
+        element = msks[0].msk_ids[0]
+        octets = base64_octets(content_text(element)).octets or b""
+        return edit.refilled(xml, element, b64encode(NO_GROUP + octets[2:]).decode())
+
+    return _asking(exchange, change)
+
+
+@fault("drop-response", on=Document, reference="several-keys", trips={"requested-msk-unanswered"})
+def drop_response(document: Document) -> Iterator[Splice]:
+    """Take the last Response out of the document."""
+    yield edit.replaced(document.xml, document.items[-1].element, "")
+
+
+@fault("drop-requested-msk", on=Exchange, reference="several-keys", trips={"answered-msk-unrequested"})
+def drop_requested_msk(exchange: Exchange) -> Exchange:
+    """Take the last MSK out of the recorded request, so that its answer is one that nobody asked for."""
+    return _asking(exchange, lambda xml, msks: edit.replaced(xml, msks[-1].element, ""))

@@ -1,0 +1,200 @@
+"""Rules on what else the schema says of an MSK response: attributes, text, extensions; with the faults that break them.
+
+The order and number of its elements are in `document`, the places of LTKMs in `ltkm`.
+"""
+
+from collections.abc import Iterator
+
+from ltkm_inspect.document import MSK_RESPONSE_NS, XSI_NS, Splice, edit, split_name
+from ltkm_inspect.exchange import Document, Item
+from ltkm_inspect.fault import fault
+from ltkm_inspect.finding import Level, NotApplicable, Problem
+from ltkm_inspect.needs import MSK_ROOT, WELL_FORMED
+from ltkm_inspect.rule import note, rule
+from ltkm_inspect.spec import TS26346, XSD1, Sure
+
+SCHEMA = TS26346["11.8.1"]
+_SCHEMA_LOCATION = f"{{{XSI_NS}}}schemaLocation"
+MOST_SHOWN = 8
+"""How many unknown elements of one item are named."""
+
+
+@rule(
+    "attribute-unexpected",
+    on=Document,
+    cite=[SCHEMA(says="no element of an MSK response has an attribute of its own")],
+    needs=[MSK_ROOT, WELL_FORMED],
+    covers=["XML-11"],
+)
+def attribute_unexpected(document: Document) -> Iterator[Problem]:
+    """An element of the MSK response has an attribute.
+
+    A validating terminal rejects the whole document, with every key in it. Not even xml:lang is allowed.
+
+    Leave it out. Namespace declarations are no attributes, and the four of XML Schema itself, as xsi:schemaLocation,
+    are allowed everywhere.
+    """
+    for departure in document.departures:
+        if departure.kind == "attribute":
+            yield Problem("", departure.expected, departure.got, element=departure.element)
+
+
+@rule(
+    "text-misplaced",
+    on=Document,
+    cite=[SCHEMA(says="the root element, Response and MSK hold elements alone")],
+    needs=[MSK_ROOT, WELL_FORMED],
+    covers=["XML-19"],
+)
+def text_misplaced(document: Document) -> Iterator[Problem]:
+    """Text stands between the elements of an MSK response.
+
+    A validating terminal rejects the whole document. Most often it is what was left of a template, or a separator of a
+    list that was written into the XML.
+
+    Take it out; only white space and comments may stand between elements.
+    """
+    for departure in document.departures:
+        if departure.kind == "text":
+            yield Problem("", departure.expected, departure.got, element=departure.element)
+
+
+@rule(
+    "value-has-children",
+    on=Document,
+    cite=[SCHEMA(says="keyDomainID, MSKID and ResponseCode have simple content")],
+    needs=[MSK_ROOT, WELL_FORMED],
+    covers=["XML-06", "XML-07"],
+)
+def value_has_children(document: Document) -> Iterator[Problem]:
+    """A keyDomainID, MSKID or ResponseCode encloses an element.
+
+    With an element inside, the text is no longer one value: some terminals read what stands before it, others all of
+    it, and a validating one rejects the document.
+
+    Write the value alone.
+    """
+    if not document.departures:
+        return
+    held = _above_ltkms(document)
+    for departure in document.departures:
+        if departure.kind == "leaf-child" and departure.element not in held:  # the LTKM inside is the cause there
+            yield Problem("", departure.expected, departure.got, element=departure.element)
+
+
+def _above_ltkms(document: Document) -> set[object]:
+    """Return the LTKM elements that stand at a wrong place, and every element that they stand in."""
+    found: set[object] = set()
+    for ltkm in document.ltkms:
+        above = None if ltkm.is_placed else ltkm.element
+        while above is not None and above not in found:
+            found.add(above)
+            above = above.getparent()
+    return found
+
+
+@rule(
+    "root-extension-unknown",
+    on=Document,
+    cite=[
+        SCHEMA(says="elements of other namespaces under the root are validated strictly, against a schema of their own")
+    ],
+    level=Level.WARNING,
+    needs=[MSK_ROOT, WELL_FORMED],
+    covers=["XML-12"],
+)
+def root_extension_unknown(document: Document) -> Iterator[Problem | NotApplicable]:
+    """A foreign element stands under the root, where a terminal must know its schema.
+
+    A validating terminal that does not have the schema rejects the whole document. Which schemas a terminal has cannot
+    be known from here, so this is a warning.
+
+    Put the extension into a Response, whose room for them is lax, or leave it out.
+    """
+    if not document.departures:
+        return
+    found = [departure for departure in document.departures if departure.kind == "root-foreign"]
+    if not found:
+        return
+    if any(departure.kind == "response-late" for departure in document.departures):
+        yield NotApplicable("a Response stands after the foreign element, which is reported by itself")
+        return
+    held = _above_ltkms(document)
+    for departure in found:
+        if departure.element not in held:
+            yield Problem("", departure.expected, departure.got, element=departure.element)
+
+
+@note(
+    "extension-unknown",
+    on=Item,
+    cite=[SCHEMA(says="a Response may hold elements of other namespaces, validated where a schema is known")],
+    needs=[MSK_ROOT],
+    covers=["XML-13"],
+)
+def extension_unknown(item: Item) -> Iterator[Problem]:
+    """An item has an extension that the inspector does not know.
+
+    It is legal, and a terminal passes over what it does not know.
+
+    Nothing is wrong. Where the element was meant to carry a key, compare its name with the one of the change request.
+    """
+    if not item.parts.foreign:
+        return
+    names = dict.fromkeys(str(element.tag) for element in item.parts.foreign)
+    unknown = [name for name in names if split_name(name)[0] not in (None, MSK_RESPONSE_NS)]
+    if unknown:
+        more = f", and {len(unknown) - MOST_SHOWN} more" if len(unknown) > MOST_SHOWN else ""
+        yield Problem("", got=", ".join(unknown[:MOST_SHOWN]) + more)
+
+
+@note(
+    "schema-location-unpaired",
+    on=Document,
+    cite=[
+        XSD1["4.3.2"](
+            says="xsi:schemaLocation is a list of pairs: a namespace, and where its schema is", sure=Sure.RECALL_HIGH
+        )
+    ],
+    needs=[MSK_ROOT, WELL_FORMED],
+    covers=["XML-18"],
+)
+def schema_location_unpaired(document: Document) -> Iterator[Problem]:
+    """An xsi:schemaLocation is not a list of pairs.
+
+    It is a hint that most validators pass over, so that no key is lost by it. The example of the change request has
+    such a one.
+
+    Write each namespace with the place of its schema, or leave the attribute out.
+    """
+    if "schemaLocation" not in (document.xml.text or ""):
+        return
+    for element in document.root.iter("*"):
+        value = element.get(_SCHEMA_LOCATION)
+        if value is not None and len(value.split()) % 2:
+            yield Problem("", "an even number of names", str(len(value.split())), element=element)
+
+
+@fault("write-attribute", on=Document, reference="download", trips={"attribute-unexpected"})
+def write_attribute(document: Document, *, name: str = "xml:lang", value: str = "en") -> Iterator[Splice]:
+    """Write an attribute on the first Response."""
+    yield edit.attributed(document.xml, document.items[0].element, f'{name}="{value}"')
+
+
+@fault("insert-text", on=Document, reference="download", trips={"text-misplaced"})
+def insert_text(document: Document, *, text: str = "key 1") -> Iterator[Splice]:
+    """Write text before the first MSK."""
+    yield edit.before(document.xml, document.items[0].parts.msks[0], text)
+
+
+@fault("insert-value-child", on=Document, reference="download", trips={"value-has-children"})
+def insert_value_child(document: Document) -> Iterator[Splice]:
+    """Write an element inside the first ResponseCode, behind its text."""
+    yield edit.appended(document.xml, document.items[0].parts.codes[0], '<x:note xmlns:x="urn:example:extension"/>')
+
+
+@fault("append-extension", on=Document, reference="download", trips={"root-extension-unknown"})
+def append_extension(document: Document) -> Iterator[Splice]:
+    """Put a foreign element behind the last Response."""
+    assert document.root is not None
+    yield edit.appended(document.xml, document.root, '<x:note xmlns:x="urn:example:extension"/>')

@@ -1,0 +1,176 @@
+"""What a key says of a message: whether its MAC verifies, what key it delivers and for how long."""
+
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from enum import Enum
+
+from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
+
+from ltkm_inspect.keys.derivation import HASHES
+from ltkm_inspect.keys.protection import COUNTER_MODES, KEY_WRAP, MAC_HASHES, NULL, decrypt, mac_verifies
+from ltkm_inspect.keys.subscriber import Subscriber
+from ltkm_inspect.mikey import Identity, Interval, Kemac, KeyData, KeyDataChain, Message, Rand, Timestamp
+from ltkm_inspect.mikey import decode_key_data as read_key_data
+from ltkm_inspect.mikey.core import NTP_EPOCH
+from ltkm_inspect.wire import printable
+
+LONGEST_NAME = 128
+"""A B-TID is cut to that many characters in a reason; the wire allows 65,535."""
+ECB = modes.ECB()  # one block of zeros is all that it encrypts here
+
+
+class Verdict(Enum):
+    """What is known of the MAC of a message; the value is the word for users."""
+
+    VALID = "valid"
+    INVALID = "invalid"
+    NO_KEY = "no key"
+    NULL_MAC = "not authenticated"
+    NOT_CHECKABLE = "not checkable"
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """What the keys at hand say of one message; no key appears in its `repr`."""
+
+    verdict: Verdict
+    reason: str = ""
+    """Why the verdict is not VALID, in one line."""
+    subscriber: Subscriber | None = None
+    muk: bytes | None = field(default=None, repr=False)
+    """The MUK that verified the MAC."""
+    muk_number: int = 0
+    """Which of the subscriber's MUKs that was, from 1."""
+    tried: int = 0
+    """How many MUKs were tried."""
+    plaintext: bytes | None = field(default=None, repr=False)
+    """The key data as octets; only where the MAC is valid."""
+    key_data: KeyDataChain | None = None
+    """The decoded key data; only where the MAC is valid."""
+    problem: str = ""
+    """Why an authentic message could not be decrypted, or its key data not decoded."""
+
+
+@dataclass(frozen=True, slots=True)
+class KeyInterval:
+    """How long a key is valid: SEQl and SEQu of an Interval (RFC 3830 §6.14, 3GPP TS 33.246 6.3.2.1)."""
+
+    seq_l: int
+    seq_u: int
+    octets: tuple[int, int]
+    """How many octets each limit has: 2 for MTK IDs, 4 for the timestamps of BCAST."""
+
+    @property
+    def as_time(self) -> tuple[datetime, datetime] | None:
+        """Both limits as time where both have 4 octets: seconds since 1900, the seconds part of NTP.
+
+        Unverified: the text of OMA BCAST was not at hand.
+        """
+        if self.octets != (4, 4):
+            return None
+        return NTP_EPOCH + timedelta(seconds=self.seq_l), NTP_EPOCH + timedelta(seconds=self.seq_u)
+
+
+def interval_of(entry: KeyData) -> KeyInterval | None:
+    """Return how long a key is valid; None where its validity is no interval."""
+    limits = entry.validity
+    if not isinstance(limits, Interval):
+        return None
+    octets = len(limits.valid_from), len(limits.valid_to)
+    return KeyInterval(int.from_bytes(limits.valid_from), int.from_bytes(limits.valid_to), octets)
+
+
+def key_check_value(key: bytes) -> str:
+    """Return the first 3 octets of AES(key, 16 zero octets) in hex; empty where AES has no key of that length."""
+    if len(key) not in (16, 24, 32):
+        return ""
+    return Cipher(algorithms.AES(key), ECB).encryptor().update(bytes(16))[:3].hex()
+
+
+def parties(message: Message) -> tuple[str | None, str | None]:
+    """Return B-TID (IDr) and FQDN of the BM-SC (IDi); a single identity is taken for the B-TID."""
+    names = [identity.value.decode("utf-8", "surrogateescape") for identity in message.of(Identity)[:2]]
+    if not names:
+        return None, None
+    return names[-1], names[0] if len(names) > 1 else None
+
+
+def open_with(subscriber: Subscriber | None, message: Message, octets: bytes) -> Opened:
+    """Verify a message with each MUK of a subscriber in turn and decrypt it with the one that fits; never raises."""
+    hindrance = _hindrance(message, octets)
+    if hindrance is not None:
+        return Opened(*hindrance, subscriber=subscriber)
+    if subscriber is None or not subscriber.muks:
+        b_tid, naf = parties(message)
+        if b_tid is None:
+            return Opened(Verdict.NO_KEY, "no MUK: the message names no B-TID", subscriber)
+        at = f" at {_name(naf)}" if naf else ""
+        return Opened(Verdict.NO_KEY, f"no MUK for B-TID {_name(b_tid)}{at}", subscriber)
+    for number, muk in enumerate(subscriber.muks, 1):
+        try:
+            if mac_verifies(message, octets, muk):
+                return _verified(subscriber, muk, number, message)
+        except (ValueError, OverflowError):  # an empty MUK, or a message made by hand with values beyond their fields
+            continue
+    count = len(subscriber.muks)
+    header = message.header
+    if header is not None and header.data_type != 0:  # keyed in another way, for which no key is known
+        reason = f"expected a message with pre-shared key (data type 0), got data type {header.data_type}"
+        return Opened(Verdict.NOT_CHECKABLE, reason, subscriber, tried=count)
+    which = "the MUK" if count == 1 else f"any of the {count} MUKs"
+    reason = f"MAC does not verify with {which} of {_name(subscriber.b_tid)}"
+    return Opened(Verdict.INVALID, reason, subscriber, tried=count)
+
+
+def _hindrance(message: Message, octets: bytes) -> tuple[Verdict, str] | None:
+    """Return verdict and reason where no key could help."""
+    header = message.header
+    if header is None:
+        return Verdict.NOT_CHECKABLE, "the message has no header"
+    if not message.payloads or not isinstance(message.payloads[-1], Kemac):
+        return Verdict.NOT_CHECKABLE, "the message does not end with a whole KEMAC"
+    if message.trailing or message.tail_type:
+        return Verdict.NOT_CHECKABLE, "octets that cannot be read follow the KEMAC"
+    kemac = message.payloads[-1]
+    if kemac.mac_alg == 0:
+        return Verdict.NULL_MAC, "the MAC alg is NULL"
+    if kemac.mac_alg not in MAC_HASHES:
+        return Verdict.NOT_CHECKABLE, f"MAC alg {kemac.mac_alg} is not known"
+    if len(kemac.mac) != MAC_HASHES[kemac.mac_alg][1] or not octets.endswith(kemac.mac):
+        return Verdict.NOT_CHECKABLE, "the octets do not end with the MAC"
+    if not message.of(Rand):
+        return Verdict.NOT_CHECKABLE, "the message has no RAND"
+    if header.prf_func not in HASHES:
+        return Verdict.NOT_CHECKABLE, f"PRF func {header.prf_func} is not known"
+    return None
+
+
+def _verified(subscriber: Subscriber, muk: bytes, number: int, message: Message) -> Opened:
+    plaintext: bytes | None = None
+    chain: KeyDataChain | None = None
+    problem = ""
+    try:
+        plaintext = decrypt(message, muk)
+    except (ValueError, OverflowError):
+        problem = _why_sealed(message)
+    else:
+        chain = read_key_data(plaintext)
+        if chain.problem is not None:
+            problem = f"key data: {chain.problem.path}: {chain.problem.reason}"
+    return Opened(Verdict.VALID, "", subscriber, muk, number, number, plaintext, chain, problem)
+
+
+def _why_sealed(message: Message) -> str:
+    kemac = message.of(Kemac)[-1]
+    if kemac.encr_alg not in (NULL, KEY_WRAP, *COUNTER_MODES):
+        return f"Encr alg {kemac.encr_alg} is not known"
+    if kemac.encr_alg == KEY_WRAP:
+        return "the key wrap of the Encr data does not verify"
+    if not message.of(Timestamp):
+        return "the message has no T, which the IV needs"
+    return "the Encr data cannot be decrypted"
+
+
+def _name(name: str) -> str:
+    short = name if len(name) <= LONGEST_NAME else name[:LONGEST_NAME] + "…"
+    return printable(short)

@@ -1,0 +1,262 @@
+"""The key ring as a TOML file: its errors name the place and never a value; it is read again when it changes."""
+
+import base64
+import binascii
+import os
+import re
+import stat
+import time
+import tomllib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from ltkm_inspect.keys import gba
+from ltkm_inspect.keys.ring import KeyRing
+from ltkm_inspect.keys.subscriber import Subscriber
+
+KEY_OCTETS = range(16, 129)
+"""How long a MUK or an MRK may be; GBA makes 32 octets."""
+DERIVED = ("ks_naf", "ks_ext_naf", "ks_int_naf", "ck", "ik", "rand")
+FIELDS = frozenset({"b_tid", "naf", "impi", "muk", "muks", "mrk", "gba", *DERIVED})
+WAYS = {
+    ("ks_naf",): ("me",),
+    ("ks_ext_naf",): ("u-plain",),
+    ("ks_ext_naf", "ks_int_naf"): ("u",),
+    ("ck", "ik", "rand"): ("me", "u", "u-plain"),
+}
+"""What MUK and MRK can be derived from, and the kinds of GBA that fit; the first is the default."""
+SHOWN_NAME = re.compile(r"[a-z][a-z_-]{0,19}")
+"""A field name that is safe to print: a longer one, or one with digits, may be a key that went to the wrong place."""
+SECOND = 1.0
+
+
+class RingError(ValueError):
+    """A key ring file that cannot be used; its text is one line without any value."""
+
+
+def load(path: str | Path) -> tuple[KeyRing, list[str]]:
+    """Read a key ring file; return the ring and the warnings, each one line. Raises RingError."""
+    ring, warnings, _ = _load(Path(path))
+    return ring, warnings
+
+
+class RingFile:
+    """A key ring file that is read again when it has changed."""
+
+    def __init__(self, path: str | Path, clock: Callable[[], float] = time.monotonic) -> None:
+        """Read the file; raises RingError. The clock gives seconds."""
+        self.path = Path(path)
+        self._clock = clock
+        self._looked = clock()
+        self.ring, self.warnings, self._mark = _load(self.path)
+
+    def __repr__(self) -> str:
+        return f"RingFile({str(self.path)!r})"
+
+    def refresh(self) -> list[str] | None:
+        """Read the file again where it has changed; return the lines to tell, or None where nothing was read.
+
+        It looks at the file once a second at most. A file that cannot be used leaves the ring as it was, and its
+        error is the line; it is told once.
+        """
+        now = self._clock()
+        if now - self._looked < SECOND:
+            return None
+        self._looked = now
+        mark = _mark(self.path)
+        if mark == self._mark:
+            return None
+        self._mark = mark
+        try:
+            self.ring, self.warnings, self._mark = _load(self.path)
+        except RingError as error:
+            return [str(error)]
+        return self.warnings
+
+
+type _Mark = tuple[int, int, int] | None
+
+
+def _mark(path: Path) -> _Mark:
+    try:
+        return _mark_of(path.stat())
+    except (OSError, ValueError):
+        return None
+
+
+def _mark_of(status: os.stat_result) -> _Mark:
+    return status.st_mtime_ns, status.st_size, status.st_ino
+
+
+def _load(path: Path) -> tuple[KeyRing, list[str], _Mark]:
+    try:
+        with path.open("rb") as file:
+            status = os.fstat(file.fileno())
+            octets = file.read()
+    except (OSError, ValueError) as error:
+        why = getattr(error, "strerror", None) or "the path cannot be used"
+        raise RingError(f"{path}: expected a key ring file, got: {why.lower()}") from None
+    try:
+        plain = tomllib.loads(octets.decode())
+    except UnicodeDecodeError as error:
+        line = octets[: error.start].count(b"\n") + 1
+        raise RingError(f"{path}: line {line}: expected UTF-8, got octets that are not") from None
+    except tomllib.TOMLDecodeError as error:
+        place = re.search(r"\(at (line \d+, column \d+|end of document)\)$", str(error))
+        where = f"{place[1]}: " if place else ""
+        raise RingError(f"{path}: {where}expected TOML, got something else") from None
+    except (RecursionError, ValueError):
+        raise RingError(f"{path}: expected a key ring, got TOML beyond all measure") from None
+    try:
+        ring = _ring(plain)
+    except RingError as error:
+        raise RingError(f"{path}: {error}") from None
+    return ring, _warnings(path, status), _mark_of(status)
+
+
+def _warnings(path: Path, status: os.stat_result) -> list[str]:
+    mode = stat.S_IMODE(status.st_mode)
+    if os.name != "posix" or not mode & 0o077:
+        return []
+    return [f"{path}: expected a file that only its owner can read (mode 600), got mode {mode:o}"]
+
+
+def _ring(plain: dict[str, Any]) -> KeyRing:
+    for name in plain:
+        if name != "subscribers":
+            raise RingError(f"{_shown(name)}: expected only [[subscribers]], got another field")
+    tables = plain.get("subscribers")
+    if not isinstance(tables, list) or not tables:
+        raise RingError(f"subscribers: expected one [[subscribers]] or more, got {_kind(tables)}")
+    found: dict[tuple[str, str], int] = {}
+    subscribers = []
+    for number, table in enumerate(tables, 1):
+        place = f"subscribers[{number}]"
+        if not isinstance(table, dict):
+            raise RingError(f"{place}: expected a table, got {_kind(table)}")
+        subscriber = _Table(place, table).subscriber()
+        first = found.setdefault((subscriber.b_tid, subscriber.naf.lower()), number)
+        if first != number:
+            raise RingError(f"{place}: expected one entry for each b_tid and naf, got those of subscribers[{first}]")
+        subscribers.append(subscriber)
+    return KeyRing(tuple(subscribers))
+
+
+class _Table:
+    """One entry of the file, with its place for the errors."""
+
+    def __init__(self, place: str, fields: dict[str, Any]) -> None:
+        self.place, self.fields = place, fields
+
+    def subscriber(self) -> Subscriber:
+        for name in self.fields:
+            if name not in FIELDS:
+                known = ", ".join(sorted(FIELDS))
+                raise RingError(f"{self.place}.{_shown(name)}: expected one of {known}, got another field")
+        b_tid = self.text("b_tid")
+        naf = self.text("naf") if "naf" in self.fields else ""
+        if any(name in self.fields for name in (*DERIVED, "gba")):
+            muk, mrk = self.derived(naf)
+            return Subscriber(b_tid, naf, (muk,), mrk)
+        muks = self.muks()
+        mrk = self.key("mrk") if "mrk" in self.fields else None  # type: ignore[assignment]
+        if not muks and mrk is None:
+            raise RingError(f"{self.place}: expected muk, muks, mrk or what they derive from, got none of them")
+        return Subscriber(b_tid, naf, muks, mrk)
+
+    def muks(self) -> tuple[bytes, ...]:
+        if "muks" not in self.fields:
+            return (self.key("muk"),) if "muk" in self.fields else ()
+        if "muk" in self.fields:
+            raise RingError(f"{self.place}.muks: expected muk or muks, got both")
+        values = self.fields["muks"]
+        if not isinstance(values, list) or not values:
+            raise RingError(f"{self.place}.muks: expected an array of one key or more, got {_kind(values)}")
+        return tuple(_key(f"{self.place}.muks[{at}]", value, KEY_OCTETS) for at, value in enumerate(values, 1))
+
+    def derived(self, naf: str) -> tuple[bytes, bytes]:
+        for name in ("muk", "muks", "mrk"):
+            if name in self.fields:
+                raise RingError(f"{self.place}.{name}: expected keys or what they derive from, got both")
+        given = tuple(sorted(name for name in DERIVED if name in self.fields))
+        if given not in WAYS:
+            ways = "; ".join(" with ".join(way) for way in WAYS)
+            raise RingError(f"{self.place}: expected one of: {ways}; got {' with '.join(given) or 'gba alone'}")
+        kinds = WAYS[given]
+        run = self.text("gba") if "gba" in self.fields else kinds[0]
+        if run not in kinds:
+            raise RingError(
+                f"{self.place}.gba: expected {' or '.join(kinds)} with {', '.join(given)}, got another text"
+            )
+        size = range(16, 17) if "ck" in given else range(32, 33)
+        values = {name: _key(f"{self.place}.{name}", self.fields[name], size) for name in given}
+        if "ck" in values:
+            impi, ks = self.text("impi"), gba.ks(values["ck"], values["ik"])
+            if not naf:
+                raise RingError(f"{self.place}.naf: expected the FQDN of the BM-SC, which Ks_NAF needs, got no field")
+            try:
+                values["ks_naf"] = values["ks_ext_naf"] = gba.ks_naf(ks, values["rand"], impi, gba.naf_id(naf))
+                values["ks_int_naf"] = gba.ks_int_naf(ks, values["rand"], impi, gba.naf_id(naf))
+            except ValueError as error:
+                raise RingError(f"{self.place}: {error}") from None
+        if run == "u":
+            return gba.gba_u(values["ks_int_naf"], values["ks_ext_naf"])
+        return gba.gba_me(values["ks_naf"]) if run == "me" else gba.gba_u_plain(values["ks_ext_naf"])
+
+    def key(self, name: str) -> bytes:
+        return _key(f"{self.place}.{name}", self.fields[name], KEY_OCTETS)
+
+    def text(self, name: str) -> str:
+        value = self.fields.get(name)
+        if not isinstance(value, str) or not value:
+            raise RingError(f"{self.place}.{name}: expected a text, got {_kind(value)}")
+        return value
+
+
+def _key(place: str, value: object, octets: range) -> bytes:
+    """Read a key: hex where it is hex of a fitting length, else base64; `hex:` and `base64:` settle it.
+
+    Hex goes first: 64 hex digits are base64 of 48 octets too, but a random key whose base64 is all hex digits does
+    not happen.
+    """
+    wanted = f"{octets[0]} octets" if len(octets) == 1 else f"{octets[0]} to {octets[-1]} octets"
+    if not isinstance(value, str):
+        raise RingError(f"{place}: expected {wanted} in hex or base64, got {_kind(value)}")
+    coding, colon, rest = value.partition(":")
+    if not colon:
+        key = _hex(value)
+        if key is None or len(key) not in octets:
+            other = _base64(value)
+            key = other if other is not None and (key is None or len(other) in octets) else key
+    elif coding in ("hex", "base64"):
+        key = _hex(rest) if coding == "hex" else _base64(rest)
+    else:
+        key = None
+    if key is None:
+        raise RingError(f"{place}: expected {wanted} in hex or base64, got a text that is neither")
+    if len(key) not in octets:
+        raise RingError(f"{place}: expected {wanted}, got {len(key)}")
+    return key
+
+
+def _hex(text: str) -> bytes | None:
+    return bytes.fromhex(text) if re.fullmatch(r"(?:[0-9A-Fa-f]{2})+", text) else None
+
+
+def _base64(text: str) -> bytes | None:
+    try:
+        return base64.b64decode(text, validate=True)
+    except (binascii.Error, ValueError):
+        return None
+
+
+def _shown(name: str) -> str:
+    return name if SHOWN_NAME.fullmatch(name) else "(a field)"
+
+
+def _kind(value: object) -> str:
+    kinds = {type(None): "no field", str: "a text", int: "a number", bool: "a truth value", list: "an array"}
+    if value in ("", []):
+        return "an empty one"
+    return kinds.get(type(value), "a table" if isinstance(value, dict) else "another type")

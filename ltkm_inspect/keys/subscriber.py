@@ -1,0 +1,23 @@
+"""The keys of one terminal at one BM-SC."""
+
+import base64
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True)
+class Subscriber:
+    """The keys of one terminal at one BM-SC; the keys never appear in its `repr`."""
+
+    b_tid: str
+    """The B-TID, or `*` for the wild card of a lab with one test card."""
+    naf: str = ""
+    """FQDN of the BM-SC, or empty where the keys hold for any."""
+    muks: tuple[bytes, ...] = field(default=(), repr=False)
+    """MBMS User Keys (BCAST: SMK), the newest first."""
+    mrk: bytes | None = field(default=None, repr=False)
+    """MBMS Request Key (BCAST: SRK)."""
+
+    @property
+    def password(self) -> bytes | None:
+        """The password of the HTTP digest: the base64 text of the MRK (3GPP TS 33.246 H.2.1, TS 24.109 5.2.2.1)."""
+        return base64.b64encode(self.mrk) if self.mrk is not None else None

@@ -1,0 +1,54 @@
+"""The list of faults, as text and as JSON."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from ltkm_inspect.explain import faults_by_subject
+from ltkm_inspect.fault import Fault
+from ltkm_inspect.parameter import Parameter
+from ltkm_inspect.report.plain import to_json
+
+_TYPES = {bool: "boolean", int: "integer", bytes: "octets", str: "text"}
+
+
+def text_lines() -> Iterator[str]:
+    """Yield every fault, by subject: id and title, and on a second line what it takes, breaks and leaves as it was."""
+    for subject, faults in faults_by_subject():
+        yield f"{subject}:"
+        for fault in faults:
+            yield f"  {fault.id}: {fault.title}"
+            facts = [
+                ",".join(f"{parameter.name}={parameter.shown}" for parameter in fault.parameters),
+                ", ".join(sorted(fault.trips)),
+                ", ".join(sorted(fault.leaves)),
+                fault.reference,
+            ]
+            words = ("takes", "breaks", "leaves", "proved on")
+            yield "    " + " · ".join(f"{word} {fact}" for word, fact in zip(words, facts, strict=True) if fact)
+
+
+def json_text() -> str:
+    """Return every fault as one JSON array of objects."""
+    return to_json([_plain(fault) for _, faults in faults_by_subject() for fault in faults])
+
+
+def plain_parameter(parameter: Parameter) -> dict[str, Any]:
+    """Return a parameter of a fault, or an option of a rule, as an object; octets are in hex."""
+    default = parameter.default
+    return {
+        "name": parameter.name,
+        "type": _TYPES.get(parameter.type, "text"),
+        "default": default if isinstance(default, bool | int | str) else parameter.shown,
+    }
+
+
+def _plain(fault: Fault) -> dict[str, Any]:
+    return {
+        "id": fault.id,
+        "subject": fault.subject,
+        "title": fault.title,
+        "parameters": [plain_parameter(parameter) for parameter in fault.parameters],
+        "reference": fault.reference,
+        "trips": sorted(fault.trips),
+        "leaves": sorted(fault.leaves),
+    }

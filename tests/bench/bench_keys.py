@@ -1,0 +1,71 @@
+"""Messages opened a second on one core: `python tests/bench/bench_keys.py`; it measures and judges nothing."""
+
+import base64
+import hmac
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from time import perf_counter
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT))
+
+from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes  # noqa: E402
+
+from ltkm_inspect.keys import Subscriber  # noqa: E402
+from ltkm_inspect.keys.opening import open_with  # noqa: E402
+from ltkm_inspect.keys.protection import decrypt, mac_verifies  # noqa: E402
+from ltkm_inspect.mikey import decode  # noqa: E402
+
+ROUNDS = 7
+SECONDS = 0.4
+"""How long one round takes, about."""
+
+
+def rate(work: Callable[[], object]) -> float:
+    """Return how often a second the work is done, in the best of the rounds."""
+    count, taken = 1, 0.0
+    while taken < SECONDS / 4:
+        count *= 2
+        taken = _time(work, count)
+    count = max(1, int(count * SECONDS / taken))
+    return count / min(_time(work, count) for _ in range(ROUNDS))
+
+
+def _time(work: Callable[[], object], count: int) -> float:
+    begin = perf_counter()
+    for _ in range(count):
+        work()
+    return perf_counter() - begin
+
+
+def main() -> None:
+    """Print one line a measurement."""
+    with (ROOT / "tests" / "vectors" / "ltkm.jsonl").open(encoding="utf-8") as lines:
+        vector = json.loads(lines.readline())
+    octets, muk = base64.b64decode(vector["base64"]), bytes.fromhex(vector["psk"]["hex"])
+    message, subscriber = decode(octets), Subscriber("*", muks=(muk,))
+    label, data = bytes(25), bytes(42)
+
+    def floor() -> None:
+        for _ in range(3):
+            hmac.digest(muk, hmac.digest(muk, label, "sha1") + label, "sha1")
+        hmac.digest(muk, octets[:-20], "sha1")
+        Cipher(algorithms.AES(muk[:16]), modes.CTR(muk[:16])).encryptor().update(data)
+
+    works: dict[str, Callable[[], object]] = {
+        "crypto calls alone": floor,
+        "decode": lambda: decode(octets),
+        "verify": lambda: mac_verifies(message, octets, muk),
+        "decrypt": lambda: decrypt(message, muk),
+        "open": lambda: open_with(subscriber, message, octets),
+        "decode and open": lambda: open_with(subscriber, decode(octets), octets),
+    }
+    print(f"{vector['name']}, a message of {len(octets)} octets, one core:")
+    for name, work in works.items():
+        print(f"{name:>20} {rate(work):>10,.0f} a second")
+
+
+if __name__ == "__main__":
+    main()

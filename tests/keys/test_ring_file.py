@@ -1,0 +1,128 @@
+"""The key ring file and the derivations of GBA that it can ask for."""
+
+from pathlib import Path
+
+import pytest
+
+from ltkm_inspect.keys import KeyRing, RingError, RingFile, Subscriber, gba, load
+
+KS_NAF = "3d2fec766bf9a75e88caaa2e3eae83a339b4c555d8c400412e6e403aad5ec99a"
+MUK = bytes(range(0x20, 0x40))
+B_TID = 'b_tid = "a@bsf"\n'
+
+
+def _write(folder: Path, text: str) -> Path:
+    path = folder / "keys.toml"
+    path.write_text(text)
+    path.chmod(0o600)
+    return path
+
+
+def test_ks_naf_is_derived_from_ck_and_ik() -> None:
+    naf = gba.naf_id("bmsc.home1.net")
+    ks = gba.ks(bytes(range(16)), bytes(range(16, 32)))
+    assert gba.ks_naf(ks, bytes(range(16)), "user@home1.net", naf).hex() == KS_NAF
+
+
+def test_the_mrk_and_its_password_are_derived_from_ks_naf() -> None:
+    muk, mrk = gba.gba_me(MUK)
+    assert muk == MUK
+    assert mrk.hex() == "7c3b5373aa0af6f11311a35052c58b641668e3f7429fac322e0f627bbb55c94b"
+    assert Subscriber("b", mrk=mrk).password == b"fDtTc6oK9vETEaNQUsWLZBZo4/dCn6wyLg9ie7tVyUs="
+
+
+def test_gba_u_takes_its_keys_as_they_are_where_the_card_does_mbms() -> None:
+    assert gba.gba_u(MUK, bytes(32)) == (MUK, bytes(32))
+    assert gba.gba_u_plain(MUK) == gba.gba_me(MUK)
+    with pytest.raises(ValueError, match="ks_naf: expected 32 octets, got 3"):
+        gba.gba_me(b"abc")
+
+
+def test_keys_are_read_and_derived(tmp_path: Path) -> None:
+    text = f"""
+[[subscribers]]
+b_tid = "a@bsf"
+muks = ["{MUK.hex()}", "base64:ICEiIyQlJicoKSorLC0uLzAxMjM0NTY3ODk6Ozw9Pj8="]
+[[subscribers]]
+b_tid = "b@bsf"
+naf = "bmsc.home1.net"
+impi = "user@home1.net"
+ck = "{bytes(range(16)).hex()}"
+ik = "{bytes(range(16, 32)).hex()}"
+rand = "{bytes(range(16)).hex()}"
+"""
+    ring, warnings = load(_write(tmp_path, text))
+    assert warnings == []
+    assert [subscriber.muks for subscriber in ring.subscribers] == [(MUK, MUK), (bytes.fromhex(KS_NAF),)]
+
+
+PLANTED = "c0ffee" * 11
+WRONG = {
+    "unknown": (f'{B_TID}muck = "{PLANTED}"', "subscribers[1].muck: expected one of"),
+    "key as a field": (f"{B_TID}{PLANTED} = 1", "subscribers[1].(a field): expected one of"),
+    "neither": (f'{B_TID}muk = "{PLANTED}!"', "subscribers[1].muk: expected 16 to 128 octets in hex or base64"),
+    "short": (f'{B_TID}muk = "c0ffee"', "subscribers[1].muk: expected 16 to 128 octets, got 3"),
+    "number": (f"{B_TID}muk = 12", "subscribers[1].muk: expected 16 to 128 octets in hex or base64, got a number"),
+    "no key": (B_TID, "subscribers[1]: expected muk, muks, mrk"),
+    "no b_tid": (f'muk = "{PLANTED}"', "subscribers[1].b_tid: expected a text, got no field"),
+    "two ways": (f'{B_TID}ks_naf = "{PLANTED}"\nmuk = "{PLANTED}"', "subscribers[1].muk: expected keys or what"),
+    "gba": (f'{B_TID}ks_naf = "{KS_NAF}"\ngba = "{PLANTED}"', "subscribers[1].gba: expected me with"),
+    "ck alone": (f'{B_TID}ck = "{PLANTED}"', "subscribers[1]: expected one of: ks_naf;"),
+    "syntax": (f"{B_TID}muk = {PLANTED}", "line 3, column "),
+    "twice": (f'{B_TID}muk = "{PLANTED}"\n[[subscribers]]\n{B_TID}muk = "{PLANTED}"', "subscribers[2]: expected one"),
+}
+
+
+@pytest.mark.parametrize(("text", "line"), WRONG.values(), ids=WRONG)
+def test_an_error_names_the_place_and_no_value(tmp_path: Path, text: str, line: str) -> None:
+    path = _write(tmp_path, f"[[subscribers]]\n{text}\n")
+    with pytest.raises(RingError) as caught:
+        load(path)
+    told = str(caught.value)
+    assert told.startswith(f"{path}: {line}")
+    assert "\n" not in told
+    assert "c0ffee" not in told.lower()
+
+
+def test_a_file_that_is_none_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / "octets").write_bytes(b"\xff")
+    (tmp_path / "empty").touch()
+    for path in (tmp_path, tmp_path / "absent", tmp_path / "octets", tmp_path / "empty"):
+        with pytest.raises(RingError, match=r"^[^\n]*expected[^\n]*$"):
+            load(path)
+
+
+def test_a_file_that_others_can_read_is_warned_of(tmp_path: Path) -> None:
+    path = _write(tmp_path, f'[[subscribers]]\n{B_TID}muk = "{MUK.hex()}"')
+    path.chmod(0o644)
+    assert "mode 644" in load(path)[1][0]
+
+
+def test_a_changed_file_is_read_again_and_a_broken_one_leaves_the_ring(tmp_path: Path) -> None:
+    now = [0.0]
+    path = _write(tmp_path, f'[[subscribers]]\n{B_TID}muk = "{MUK.hex()}"')
+    file = RingFile(path, lambda: now[0])
+    before = file.ring
+    path.write_text("broken")
+    assert file.refresh() is None
+    now[0] = 2
+    told = file.refresh()
+    assert told is not None
+    assert len(told) == 1
+    assert file.ring is before
+    now[0] = 4
+    assert file.refresh() is None
+    path.write_text(f'[[subscribers]]\nb_tid = "*"\nmuk = "{MUK.hex()}"')
+    now[0] = 6
+    assert file.refresh() == []
+    assert file.ring.find("anybody") is not None
+
+
+def test_look_up_goes_from_the_exact_entry_to_the_wild_card() -> None:
+    one, two, wild = Subscriber("a", "x"), Subscriber("a", "y"), Subscriber("*", "z")
+    ring = KeyRing((one, two, wild, Subscriber("b", "x")))
+    assert ring.find("a", "Y") is two
+    assert ring.find("a", "q") is None
+    assert ring.find("b", "q") is ring.subscribers[3]
+    assert ring.find("c", "z") is wild
+    assert ring.find("c", "q") is None

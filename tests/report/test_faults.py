@@ -1,0 +1,43 @@
+"""The list of faults."""
+
+import json
+
+from ltkm_inspect.fault import FAULTS, parse_application
+from ltkm_inspect.report.faults import json_text, text_lines
+
+
+def test_every_fault_is_in_the_json_list_with_what_it_takes_breaks_and_leaves() -> None:
+    listed = {each["id"]: each for each in json.loads(json_text())}
+    assert set(listed) == set(FAULTS)
+    for id, fault in FAULTS.items():
+        each = listed[id]
+        assert each["subject"] == fault.subject
+        assert each["title"] == fault.title
+        assert each["reference"] == fault.reference
+        assert set(each["trips"]) == fault.trips
+        assert set(each["leaves"]) == fault.leaves
+        assert [parameter["name"] for parameter in each["parameters"]] == [known.name for known in fault.parameters]
+
+
+def test_a_default_of_the_json_list_can_be_typed() -> None:
+    for each in json.loads(json_text()):
+        for parameter in each["parameters"]:
+            assert parameter["type"] in ("boolean", "integer", "octets", "text")
+            default = parameter["default"]
+            typed = str(default).lower() if isinstance(default, bool) else str(default)
+            if "," not in typed:
+                (value,) = parse_application(f"{each['id']}:{parameter['name']}={typed}").values.values()
+                known = {known.name: known.default for known in FAULTS[each["id"]].parameters}
+                assert value == known[parameter["name"]]
+
+
+def test_every_fault_is_in_the_text_list_below_its_subject() -> None:
+    subject = ""
+    listed = {}
+    for line in text_lines():
+        if not line.startswith(" "):
+            subject = line.removesuffix(":")
+        elif not line.startswith("   "):
+            listed[line.split()[0].removesuffix(":")] = subject
+    assert listed == {id: fault.subject for id, fault in FAULTS.items()}
+    assert "    takes octets=8 · breaks rand-length-wrong · proved on download" in list(text_lines())

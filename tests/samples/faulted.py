@@ -1,0 +1,108 @@
+"""One sample for each family of faults: the clean reference that a fault is proved on, with that fault put into it."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+from mitmproxy.http import HTTPFlow
+
+from ltkm_inspect import catalogue
+from ltkm_inspect.context import Context
+from ltkm_inspect.exchange import Exchange
+from ltkm_inspect.fault import FAULTS, Application, Fault, parse_application
+from ltkm_inspect.keys import KeyRing
+from ltkm_inspect.proxy.flows import exchange_of, flow_of
+from ltkm_inspect.proxy.rewriting import Rewriting
+from ltkm_inspect.reference import KEYS, reference
+from tests.samples.lab import identifier
+
+FOLDER = "faults"
+"""Where the files stand, below the folder of the sample flows."""
+TELLING = {
+    "authentication_info": "replace-cnonce",
+    "authorization": "downgrade-request-qop",
+    "challenge": "downgrade-challenge",
+    "document": "unquote-attribute",
+    "exchange": "drop-authentication-info",
+    "kemac": "drop-mac",
+    "ltkm": "rename-ltkm",
+    "message": "replace-data-type",
+    "pairs": "repeat-response",
+    "profile": "shorten-rand:octets=8",
+    "request": "drop-response",
+    "session": "rewind-counter",
+    "srtp": "drop-transmission-rate",
+}
+"""The fault shown for a family, where its first one is not the one that tells most."""
+
+
+@dataclass(frozen=True, slots=True)
+class Faulted:
+    """The sample of one family of faults."""
+
+    family: str
+    """The module of the catalogue that the fault stands in."""
+    application: Application
+
+    @property
+    def fault(self) -> Fault:
+        """The fault that is put in."""
+        return self.application.fault
+
+    @property
+    def file(self) -> str:
+        """The path of the recording, below the folder of the sample flows."""
+        return f"{FOLDER}/{self.family}.flow"
+
+    @property
+    def clean(self) -> list[Exchange]:
+        """The exchanges of the reference, each with the id that belongs to its place in the file."""
+        return [
+            replace(exchange, id=identifier(self.file, str(number)))
+            for number, exchange in enumerate(reference(self.fault.reference), 1)
+        ]
+
+    def flows(self, keys: KeyRing = KEYS) -> list[HTTPFlow]:
+        """Return the exchanges as flows, the last one with the fault in it, as `ltkm-inspect fault` writes it.
+
+        These keys make anew what the fault leaves undone otherwise: MACs and digests.
+        """
+        flows = [flow_of(exchange) for exchange in self.clean]
+        rewriting = Rewriting(self.application, Context(keys=keys))
+        for flow in flows[:-1]:
+            rewriting.remember(exchange_of(flow))
+        change = rewriting.apply(flows[-1], exchange_of(flows[-1]))
+        if change is None:
+            raise ValueError(f"{self.application}: {rewriting.reason}")
+        return flows
+
+    @property
+    def titles(self) -> list[str]:
+        """What a reader is told of each flow."""
+        clean = f"the reference {self.fault.reference}, as it should be"
+        return [*[clean] * (len(self.clean) - 1), f"{self.application}: {self.fault.title}"]
+
+
+def families() -> dict[str, list[Fault]]:
+    """Return the faults by the module of the catalogue that they stand in, each in the order of registration."""
+    catalogue.load()
+    found: dict[str, list[Fault]] = {}
+    for fault in FAULTS.values():
+        found.setdefault(fault.apply.__module__.rpartition(".")[2], []).append(fault)
+    return dict(sorted(found.items()))
+
+
+def samples() -> list[Faulted]:
+    """Return one sample for each family, in the order of their names."""
+    return [
+        Faulted(family, parse_application(TELLING.get(family, faults[0].id))) for family, faults in families().items()
+    ]
+
+
+def section(samples: Iterable[Faulted]) -> list[str]:
+    """Return the lines of the index that tell what is in these files."""
+    lines = ["| file | fault | put into the reference | breaks |", "|---|---|---|---|"]
+    for sample in samples:
+        breaks = ", ".join(f"`{rule}`" for rule in sorted(sample.fault.trips))
+        link = f"[{sample.family}.flow]({sample.file})"
+        lines.append(f"| {link} | `{sample.application}` | {sample.fault.reference} | {breaks} |")
+    return lines

@@ -1,0 +1,300 @@
+"""`ltkm-inspect fault` and `faults`: what a user types, what is printed, what is written, and the exit codes."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from mitmproxy.addons.savehar import SaveHar
+from mitmproxy.flow import Flow
+from mitmproxy.http import HTTPFlow
+from mitmproxy.io import FlowReader, FlowWriter
+from mitmproxy.test import tflow
+
+from ltkm_inspect import catalogue
+from ltkm_inspect.engine import inspect
+from ltkm_inspect.exchange import Exchange
+from ltkm_inspect.fault import FAULTS
+from ltkm_inspect.proxy.flows import exchange_of, flow_of
+from ltkm_inspect.reference import AGAIN, FIRST, OPAQUE, ltkm, reference
+from ltkm_inspect.reference import exchange as made
+
+catalogue.load()
+ROOT = Path(__file__).resolve().parent.parent
+CLEAN = reference("download")[0]
+CHALLENGE, ANSWERED = reference("challenge")
+RENEWED = made([FIRST.msk_id], [(FIRST, "200 OK", ltkm(AGAIN))], nc=2, opaque=OPAQUE, at=3600)
+URL = "POST http://bmsc.home1.net/keymanagement?requesttype=msk-request"
+
+
+def run(*arguments: str | Path) -> subprocess.CompletedProcess[bytes]:
+    """Run the command; whatever it was given, there must be no traceback."""
+    done = subprocess.run(
+        [sys.executable, "-m", "ltkm_inspect.cli", *map(str, arguments)],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        cwd=ROOT,
+        timeout=60,
+        check=False,
+    )
+    assert b"Traceback" not in done.stderr
+    return done
+
+
+def lines(octets: bytes) -> list[str]:
+    return octets.decode().splitlines()
+
+
+def write(path: Path, flows: Sequence[Flow]) -> Path:
+    with path.open("wb") as file:
+        writer = FlowWriter(file)  # type: ignore[no-untyped-call]
+        for flow in flows:
+            writer.add(flow)
+    return path
+
+
+def read(path: Path) -> list[Flow]:
+    with path.open("rb") as file:
+        return [*FlowReader(file).stream()]
+
+
+def exchange(flow: Flow) -> Exchange:
+    assert isinstance(flow, HTTPFlow)
+    return exchange_of(flow)
+
+
+def flows() -> list[Flow]:
+    """Return a key, something else, a challenge, something else, and the key once more."""
+    return [flow_of(ANSWERED), tflow.tflow(resp=True), flow_of(CHALLENGE), tflow.tdnsflow(), flow_of(RENEWED)]
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Path:
+    return write(tmp_path / "in.flow", flows())
+
+
+@pytest.fixture
+def target(tmp_path: Path) -> Path:
+    return tmp_path / "out.flow"
+
+
+def test_every_exchange_with_something_to_damage_is_damaged_and_all_flows_are_written_in_order(
+    source: Path, target: Path
+) -> None:
+    done = run("fault", "shorten-rand:octets=8", source, target)
+    before, after = read(source), read(target)
+    assert [flow.id for flow in after] == [flow.id for flow in before]
+    assert [after[n].get_state() for n in (1, 2, 3)] == [before[n].get_state() for n in (1, 2, 3)]
+    for n in (0, 4):
+        assert list(inspect(exchange(after[n])).rules) == ["rand-length-wrong"]
+        assert exchange(after[n]).faults == ("shorten-rand:octets=8",)
+    said = lines(done.stdout)
+    assert [line.partition(" -> ")[0] for line in said[:2]] == [f"fault shorten-rand:octets=8: {URL}"] * 2
+    assert all(" -> 200: rand: body from " in line for line in said[:2])
+    assert said[2].startswith("left as it was: 1 MSK exchange: fault shorten-rand: ")
+    assert said[3:] == ["2 of 5 flows changed (2 were not MSK, 1 was left as it was)"]
+    assert lines(done.stderr) == [
+        "ltkm-inspect: no keys are known, so these were left as they were: "
+        "MACs in 2 exchanges and digests in 2 exchanges"
+    ]
+    assert done.returncode == 0
+
+
+def test_what_was_put_in_is_not_blamed_on_the_server(source: Path, target: Path) -> None:
+    assert run("fault", "shorten-rand", source, target).returncode == 0
+    done = run("check", target)
+    said = lines(done.stdout)
+    assert sum(line.endswith(" [fault shorten-rand]") for line in said) == 2
+    assert said[-1] == (
+        "summary: 2 exchanges with faults put in; their findings (2 violations, 0 warnings) do not count"
+    )
+    assert done.returncode == 0
+    objects = [json.loads(line) for line in run("check", "--format", "jsonl", target).stdout.splitlines()]
+    assert [each["faults"] for each in objects] == [["shorten-rand"], [], ["shorten-rand"]]
+
+
+def test_a_finding_on_an_exchange_without_a_fault_still_counts(tmp_path: Path, target: Path) -> None:
+    assert CLEAN.response is not None
+    wrong = replace(CLEAN, id="00000009", response=replace(CLEAN.response, status=202))
+    assert run("fault", "shorten-rand", write(tmp_path / "in.flow", [flow_of(CLEAN)]), target).returncode == 0
+    mixed = write(tmp_path / "mixed.flow", [*read(target), flow_of(wrong)])
+    done = run("check", mixed)
+    assert "summary: violation status-not-200: 1" in lines(done.stdout)
+    assert done.returncode == 3
+
+
+def test_what_was_put_in_is_not_held_against_what_comes_later(tmp_path: Path, target: Path) -> None:
+    before = write(tmp_path / "in.flow", [flow_of(each) for each in reference("renewal")])
+    assert run("fault", "rewind-counter:by=-100", before, target).returncode == 0  # far ahead
+    first, second = read(target)
+    assert exchange(first).faults == ()  # nothing went before it
+    assert exchange(second).faults == ("rewind-counter:by=-100",)
+    assert run("check", target).returncode == 0
+    grant = replace(AGAIN, counter=AGAIN.counter + 1)
+    later = made([FIRST.msk_id], [(FIRST, "200 OK", ltkm(grant))], nc=4, at=7200)
+    done = run("check", write(tmp_path / "later.flow", [first, second, flow_of(later)]))
+    assert lines(done.stdout)[-1].startswith("summary: 1 exchange with faults put in; ")
+    assert done.returncode == 0
+    second.revert()  # type: ignore[no-untyped-call]
+    assert run("check", write(tmp_path / "later.flow", [first, second, flow_of(later)])).returncode == 0
+
+
+def test_faults_add_up_over_several_runs(source: Path, target: Path, tmp_path: Path) -> None:
+    assert run("fault", "shorten-rand", source, target).returncode == 0
+    assert run("fault", "replace-status:status=203", target, tmp_path / "twice.flow").returncode == 0
+    first, *_ = read(tmp_path / "twice.flow")
+    assert exchange(first).faults == ("shorten-rand", "replace-status:status=203")
+    first.revert()  # type: ignore[no-untyped-call]
+    assert exchange(first).response == ANSWERED.response
+
+
+def test_a_har_becomes_a_flow_file(tmp_path: Path, target: Path) -> None:
+    har = tmp_path / "trial.har"
+    har.write_text(json.dumps(SaveHar().make_har([flow_of(CLEAN), flow_of(CHALLENGE)])))
+    done = run("fault", "rename-ltkm", har, target)
+    first, second = read(target)
+    assert "ltkm-misnamed" in inspect(exchange(first)).rules
+    assert exchange(second).faults == ()
+    assert done.returncode == 0
+
+
+def test_a_file_without_an_msk_exchange_is_copied_and_4(tmp_path: Path, target: Path) -> None:
+    done = run("fault", "shorten-rand", write(tmp_path / "other.flow", [tflow.tflow(resp=True)]), target)
+    assert lines(done.stdout) == ["0 of 1 flow changed (1 was not MSK)"]
+    assert lines(done.stderr) == ["ltkm-inspect: no MSK exchange was seen, so nothing was changed"]
+    assert len(read(target)) == 1
+    assert done.returncode == 4
+
+
+def test_where_no_exchange_can_be_damaged_it_says_why_and_is_1(tmp_path: Path, target: Path) -> None:
+    target.write_bytes(b"as it was")
+    done = run("fault", "shorten-rand", write(tmp_path / "in.flow", [flow_of(CHALLENGE)]), target)
+    (line,) = lines(done.stderr)
+    assert line.startswith("ltkm-inspect: fault shorten-rand: ")
+    assert target.read_bytes() == b"as it was"
+    assert done.returncode == 1
+
+
+def test_of_a_damaged_file_what_was_read_is_written_and_5(source: Path, target: Path) -> None:
+    source.write_bytes(source.read_bytes()[:-40])
+    done = run("fault", "shorten-rand", source, target)
+    assert [exchange(flow).faults for flow in read(target) if isinstance(flow, HTTPFlow)] == [("shorten-rand",), (), ()]
+    line, _ = lines(done.stderr)
+    assert line.startswith(f"ltkm-inspect: {source}: the file ends within a flow (after 4 flows, at octet ")
+    assert lines(done.stdout)[-1].startswith("1 of 4 flows changed")
+    assert done.returncode == 5
+
+
+def test_what_is_no_flow_file_leaves_the_target_alone_and_is_5(tmp_path: Path, target: Path) -> None:
+    (tmp_path / "noise").write_bytes(b"\x00\xff\x1b[2J" * 100)
+    target.write_bytes(b"as it was")
+    done = run("fault", "shorten-rand", tmp_path / "noise", target)
+    assert len(lines(done.stderr)) == 1
+    assert target.read_bytes() == b"as it was"
+    assert done.returncode == 5
+
+
+def test_a_missing_input_is_one_line_and_1(tmp_path: Path, target: Path) -> None:
+    done = run("fault", "shorten-rand", tmp_path / "none.flow", target)
+    assert lines(done.stderr) == [f"ltkm-inspect: {tmp_path}/none.flow: No such file or directory"]
+    assert done.stdout == b""
+    assert list(tmp_path.iterdir()) == []
+    assert done.returncode == 1
+
+
+@pytest.mark.parametrize("place", ["no/such.flow", "."])
+def test_a_target_that_cannot_be_written_is_one_line_and_1(source: Path, tmp_path: Path, place: str) -> None:
+    done = run("fault", "shorten-rand", source, tmp_path / place)
+    (line,) = lines(done.stderr)
+    assert line.startswith(f"ltkm-inspect: {tmp_path / place}: ")
+    assert [each.name for each in tmp_path.iterdir()] == ["in.flow"]
+    assert done.returncode == 1
+
+
+@pytest.mark.skipif(not hasattr(os, "link"), reason="the system has no hard links")
+@pytest.mark.parametrize("way", ["same", "symlink", "link"])
+def test_the_input_is_never_the_target(source: Path, tmp_path: Path, way: str) -> None:
+    other = tmp_path / "other.flow"
+    if way == "same":
+        other = source
+    elif way == "symlink":
+        other.symlink_to(source)
+    else:
+        os.link(source, other)
+    before = source.read_bytes()
+    done = run("fault", "shorten-rand", source, other)
+    assert "expected another file than the input" in lines(done.stderr)[-1]
+    assert source.read_bytes() == before
+    assert done.returncode == 2
+
+
+@pytest.mark.parametrize(
+    ("fault", "said"),
+    [
+        ("shorten-ran", "Error: unknown fault shorten-ran; did you mean shorten-rand?"),
+        ("shorten-rand:octet=8", "Error: fault shorten-rand: expected octets=…, got octet=8"),
+        ("shorten-rand:octets=x", "Error: fault shorten-rand: parameter octets: expected a whole number, got x"),
+        ("shorten-rand:octets=1,octets=2", "Error: fault shorten-rand: parameter octets is given twice"),
+        ("\x1b[2J", "Error: unknown fault \\x1b[2J"),
+    ],
+)
+def test_a_fault_that_means_nothing_is_2_and_one_line(source: Path, target: Path, fault: str, said: str) -> None:
+    done = run("fault", fault, source, target)
+    assert lines(done.stderr)[-1] == said
+    assert not target.exists()
+    assert done.returncode == 2
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="the system has no /dev/full")
+def test_a_full_disk_leaves_no_half_written_file(source: Path, target: Path) -> None:
+    limit = f"ulimit -f 4; trap '' XFSZ; {sys.executable} -m ltkm_inspect.cli fault shorten-rand {source} {target}"
+    done = subprocess.run(["bash", "-c", limit], cwd=ROOT, capture_output=True, timeout=60, check=False)
+    assert lines(done.stderr)[-1] == f"ltkm-inspect: {target}: File too large"
+    assert [each.name for each in target.parent.iterdir()] == ["in.flow"]
+    assert done.returncode == 1
+
+
+def test_a_reader_that_goes_away_does_not_stop_the_writing(tmp_path: Path, target: Path) -> None:
+    many = write(tmp_path / "many.flow", [flow_of(replace(CLEAN, id=f"{n:08x}")) for n in range(600)])
+    command = (
+        f"{sys.executable} -m ltkm_inspect.cli fault rename-ltkm {many} {target} | head -1; echo ${{PIPESTATUS[0]}}"
+    )
+    done = subprocess.run(["bash", "-c", command], cwd=ROOT, capture_output=True, timeout=60, check=True)
+    assert lines(done.stdout)[-1] == "0"
+    assert len(read(target)) == 600
+
+
+def test_faults_are_listed_as_text_and_as_json() -> None:
+    assert {each["id"] for each in json.loads(run("faults", "--format", "json").stdout)} == set(FAULTS)
+    assert "  shorten-rand: " in run("faults").stdout.decode()
+
+
+def test_a_fault_is_explained() -> None:
+    done = run("explain", "shorten-rand")
+    assert lines(done.stdout)[0] == "# shorten-rand"
+    assert done.returncode == 0
+
+
+def test_the_list_of_faults_needs_no_proxy() -> None:
+    code = (
+        "import sys, atexit; from ltkm_inspect.cli import main; "
+        "atexit.register(lambda: print(*sys.modules, file=sys.stderr)); main()"
+    )
+    done = subprocess.run([sys.executable, "-c", code, "faults"], cwd=ROOT, capture_output=True, check=True)
+    assert not {name for name in done.stderr.decode().split() if name.partition(".")[0] == "mitmproxy"}
+
+
+@pytest.mark.parametrize("arguments", [["fault"], ["fault", "shorten-rand"], ["fault", "shorten-rand", "in.flow"]])
+def test_an_incomplete_command_is_2(arguments: list[str]) -> None:
+    assert run(*arguments).returncode == 2
+
+
+@pytest.mark.parametrize("command", ["fault", "faults"])
+def test_every_command_has_help(command: str) -> None:
+    done = run(command, "-h")
+    assert done.stdout.startswith(b"Usage: ltkm-inspect ")
+    assert done.returncode == 0

@@ -1,0 +1,227 @@
+"""What goes together in a run: order, delivery, copies, memory, and terminals that share an address."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ltkm_inspect import reference
+from ltkm_inspect.context import Context, Settings
+from ltkm_inspect.engine import inspect
+from ltkm_inspect.exchange import Exchange
+from ltkm_inspect.finding import Answer, Report
+from ltkm_inspect.reference import AGAIN, FIRST, OTHER_TERMINAL, SECOND, TERMINAL, Grant, Terminal
+from ltkm_inspect.session import Session, distance, is_newer
+
+GO = Settings(debug=True)
+
+
+def delivered(
+    counter: int, nc: int = 1, *, terminal: Terminal = TERMINAL, grant: Grant = FIRST, at: float = 0
+) -> Exchange:
+    """Build an exchange that delivers an LTKM with that counter."""
+    sent = replace(grant, counter=counter, csb_id=0x10000000 + counter % 1000)
+    item = (sent, "200 OK", reference.ltkm(sent, terminal))
+    id = f"{terminal.b_tid[:4]}{nc:04}"
+    return reference.exchange([sent.msk_id], [item], terminal=terminal, nc=nc, at=at or nc * 600, id=id)
+
+
+def reports(exchanges: Iterable[Exchange], session: Session | None = None) -> list[Report]:
+    """Inspect exchanges as one session."""
+    context = Context(GO, session=session or Session())
+    return [inspect(exchange, context) for exchange in exchanges]
+
+
+def broken(*exchanges: Exchange) -> list[list[str]]:
+    """Return the ids of the rules that each exchange breaks."""
+    return [list(report.rules) for report in reports(exchanges)]
+
+
+def noted(*exchanges: Exchange) -> list[set[str]]:
+    """Return the ids of the notes of each exchange."""
+    return [{note.rule for note in report.notes} for report in reports(exchanges)]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "rules"),
+    [
+        (5, 6, []),
+        (5, 500_000, []),
+        (0xFFFFFFFF, 0, []),
+        (0xFFFFFFF0, 0x7FFFFFEF, []),
+        (0xFFFFFFF0, 0x7FFFFFF0, ["counter-backward"]),
+        (5, 5 + 2**31, ["counter-backward"]),
+        (5, 4 + 2**31, []),
+        (5, 4, ["counter-backward"]),
+        (5, 5, ["counter-repeated"]),
+        (0, 0xFFFFFFFF, ["counter-backward"]),
+    ],
+)
+def test_counters_are_compared_as_serial_numbers(old: int, new: int, rules: list[str]) -> None:
+    last = delivered(new, 2, grant=replace(FIRST, msk_id=b"\x24\xcb\0\1", rand=bytes(range(16))))
+    assert broken(delivered(old), last) == [[], rules]
+
+
+@given(st.integers(0, 2**32 - 1), st.integers(0, 2**32 - 1))
+def test_of_two_counters_one_is_newer_unless_they_are_equal_or_half_the_range_apart(one: int, other: int) -> None:
+    assert (is_newer(one, other) + is_newer(other, one)) == (distance(one, other) not in (0, 2**31))
+
+
+def test_the_very_octets_again_are_a_replay() -> None:
+    again = replace(delivered(5), id="x", request=delivered(5, 2).request)
+    assert "ltkm-replayed" in broken(delivered(5), again)[1]
+
+
+def test_a_message_with_a_counter_behind_does_not_set_the_counter_back() -> None:
+    assert broken(*(delivered(counter, nc) for nc, counter in enumerate([10, 3, 11, 4], 1))) == [
+        [],
+        ["counter-backward"],
+        [],
+        ["counter-backward"],
+    ]
+
+
+@pytest.mark.parametrize(
+    "lost",
+    [
+        lambda exchange: replace(exchange, error="the client closed the connection"),
+        lambda exchange: replace(exchange, response=replace(exchange.response, status=503)),
+        lambda exchange: replace(exchange, response=None),
+    ],
+    ids=["error", "status", "no response"],
+)
+def test_a_response_that_was_not_delivered_does_not_advance_the_counter(lost: Callable[[Exchange], Exchange]) -> None:
+    again = replace(delivered(5, 2), response=delivered(5).response)
+    _, last = reports([lost(delivered(5)), again])
+    assert "ltkm-replayed" not in last.outcomes or last.outcomes["ltkm-replayed"].answer is not Answer.BROKEN
+    assert not [id for id in last.rules if id.startswith(("ltkm-replayed", "counter"))]
+
+
+def test_the_same_exchange_captured_twice_is_a_note_and_no_replay() -> None:
+    first, second = reports([delivered(5), replace(delivered(5), id="of the other capture")])
+    assert [finding.line for finding in second.findings] == []
+    assert {note.rule for note in second.notes} >= {"exchange-captured-twice"}
+    assert "exchange-captured-twice" not in {note.rule for note in first.notes}
+
+
+def test_a_flow_checked_again_gives_the_same_and_counts_once() -> None:
+    exchanges = [delivered(5), delivered(6, 2), delivered(6, 3)]
+    session = Session()
+    first, again = reports(exchanges, session), reports(exchanges, session)
+    assert [[finding.line for finding in report.findings] for report in first] == [
+        [finding.line for finding in report.findings] for report in again
+    ]
+    assert [set(report.rules) for report in again] == [set(), set(), {"ltkm-replayed"}]
+
+
+def test_to_look_changes_nothing() -> None:
+    context = Context(GO, session=Session())
+    inspect(delivered(5), context, remember=False)
+    report = inspect(replace(delivered(5, 2), response=delivered(5).response), context)
+    assert "ltkm-replayed" not in set(report.rules)
+
+
+def test_a_new_b_tid_has_a_counter_of_its_own() -> None:
+    other = replace(OTHER_TERMINAL, address=TERMINAL.address)
+    assert broken(delivered(500), delivered(1, 2, terminal=other)) == [[], []]
+
+
+def test_terminals_behind_one_address_do_not_meet() -> None:
+    turns = [
+        delivered(5),
+        delivered(5, terminal=OTHER_TERMINAL),
+        delivered(6, 2),
+        delivered(6, 2, terminal=OTHER_TERMINAL),
+    ]
+    assert broken(*turns) == [[], [], [], []]
+
+
+def test_a_capture_that_is_not_in_the_order_of_delivery_gives_no_replay() -> None:
+    assert broken(delivered(6, 2, at=2000), delivered(5, 1, at=1000)) == [[], []]
+
+
+def test_what_a_terminal_does_not_take_does_not_advance_the_counter() -> None:
+    first = delivered(5)
+    assert first.response is not None
+    misnamed = (first.response.body or b"").replace(b"bcast:LTKM", b"bcast:ltkm")
+    first = replace(first, response=first.response.with_content(misnamed))
+    assert "ltkm-replayed" not in broken(first, replace(delivered(5, 2), response=delivered(5).response))[1]
+
+
+def test_an_answered_challenge_is_told_from_one_that_was_not_seen() -> None:
+    challenge, answer = reference.reference("challenge")
+    _, seen = reports([challenge, answer])
+    (unseen,) = reports([answer])
+    assert seen.outcomes["credentials-unlike-challenge"].answer is Answer.PASSED
+    assert unseen.outcomes["credentials-unlike-challenge"].answer is Answer.NOT_APPLICABLE
+
+
+def test_a_challenge_with_two_algorithms_may_be_answered_with_either() -> None:
+    challenge, answer = reference.reference("challenge")
+    assert challenge.response is not None
+    asked = challenge.response.headers.get("WWW-Authenticate") or ""
+    both = challenge.response.headers.put("WWW-Authenticate", f"{asked.replace('MD5', 'SHA-256')}, {asked}")
+    challenge = replace(challenge, response=replace(challenge.response, headers=both))
+    _, report = reports([challenge, answer])
+    assert report.outcomes["credentials-unlike-challenge"].answer is Answer.PASSED
+
+
+def test_requests_without_an_answer_and_keys_asked_for_again_are_noted() -> None:
+    lost = replace(delivered(5), response=None, error="connection closed")
+    assert "request-repeated" in noted(lost, delivered(5, 2, at=605))[1]
+    assert "request-repeated" not in noted(delivered(5), delivered(6, 2, at=605))[1]
+    assert "key-requested-again" in noted(delivered(5), delivered(6, 2, at=605))[1]
+    assert "key-requested-again" not in noted(delivered(5), delivered(6, 2, at=6000))[1]
+    other = delivered(6, 2, at=605, grant=SECOND)
+    assert "key-requested-again" not in noted(delivered(5), other)[1]
+
+
+def test_a_gap_a_second_delivery_and_a_third_key_of_a_group_are_noted() -> None:
+    third = [
+        replace(FIRST, msk_id=b"\x24\xcb\0" + bytes((number,)), rand=bytes(15) + bytes((number,)))
+        for number in (1, 2, 3)
+    ]
+    said = noted(*(delivered(number, number, grant=grant) for number, grant in enumerate(third, 1)))
+    assert ["msk-beyond-two" in each for each in said] == [False, False, True]
+    assert "counter-gap" in noted(delivered(5), delivered(7, 2))[1]
+    assert "counter-gap" not in noted(delivered(5), delivered(6, 2))[1]
+    assert "msk-delivered-again" in noted(delivered(5), delivered(6, 2))[1]
+
+
+def test_an_option_of_a_rule_changes_what_it_notes() -> None:
+    settings = Settings(debug=True, options={"counter-gap": {"more_than": 2}})
+    context = Context(settings, session=Session())
+    inspect(delivered(5), context)
+    assert "counter-gap" not in {note.rule for note in inspect(delivered(7, 2), context).notes}
+    assert "counter-gap" in {note.rule for note in inspect(delivered(10, 3), context).notes}
+
+
+def test_a_retried_request_is_a_note_and_a_count_for_another_request_is_not() -> None:
+    first, retried = delivered(5), replace(delivered(6), id="second")
+    assert "request-retried" in noted(first, retried)[1]
+    assert "nonce-count-reused" not in broken(first, retried)[1]
+
+
+def test_memory_is_bounded_the_oldest_is_forgotten_and_what_is_forgotten_is_not_a_replay() -> None:
+    session = Session(limit=10)
+    exchanges = [delivered(counter, counter) for counter in range(1, 31)]
+    reports(exchanges, session)
+    assert session.forgotten == 20
+    sizes = {name: len(value) for name, value in vars(session).items() if isinstance(value, dict)}
+    assert max(sizes.values()) <= 10
+    (old,) = reports([exchanges[0]], session)
+    assert [finding.line for finding in old.findings] == []
+    assert old.outcomes["exchange-captured-twice"].reason == "the exchange is older than what the session remembers"
+    (recent,) = reports([exchanges[-1]], session)
+    assert [finding.line for finding in recent.findings] == []
+
+
+def test_the_second_delivery_has_what_the_first_left() -> None:
+    session = Session()
+    session.take(delivered(5))
+    (delivery,) = session.look(delivered(6, 2, grant=AGAIN)).deliveries
+    assert delivery.before.counter == 5
+    assert len(delivery.before.ltkms) == 1
+    assert delivery.muk == (reference.BSM.encode(), TERMINAL.b_tid.encode())
