@@ -21,11 +21,14 @@ if TYPE_CHECKING:
     from ltkm_inspect.exchange import Exchange
     from ltkm_inspect.fault import Application
     from ltkm_inspect.finding import Level
+    from ltkm_inspect.report.keys import Keys
 
 OK = 0
 FINDINGS = 3
 NOTHING_SEEN = 4
 INTERRUPTED = 130
+COLLECT_AFTER = 100_000
+"""How many objects are made before garbage is looked for: to start makes ten thousands that all stay."""
 
 
 def _option[F: Callable[..., None]](name: str) -> Callable[[F], F]:
@@ -33,7 +36,8 @@ def _option[F: Callable[..., None]](name: str) -> Callable[[F], F]:
     row = options.DEFAULTS[name]
     return click.option(
         f"--{name.replace('_', '-')}",
-        default=row.default if row.check_default is None else row.check_default,
+        # an empty path on a command line is a variable that was not set, and no wish to do without
+        default=None if row.kind == "path" else row.default if row.check_default is None else row.check_default,
         multiple=row.kind == "list",
         is_flag=row.kind == "flag",
         metavar=None if row.kind == "flag" else row.metavar,
@@ -68,14 +72,25 @@ def commands() -> None:
 @_option("rule")
 @_option("fail_on")
 @_option("report")
+@_option("keys")
+@_option("show_keys")
 @_format("text", "jsonl")
-def check(files: tuple[Path, ...], fail_on: str, report: tuple[str, ...], shape: str, **words: Any) -> None:
+def check(
+    files: tuple[Path, ...],
+    fail_on: str,
+    report: tuple[str, ...],
+    keys: str | None,
+    show_keys: bool,
+    shape: str,
+    **words: Any,
+) -> None:
     """Check the MSK exchanges in flow files and HARs.
 
     Prints the findings of each exchange and a summary, or one JSON object an exchange. Nothing is left out, however
     large a response is.
     """
     settings, level, paths = _understood(words, fail_on, report, files)
+    at_hand = _keys(keys, show_keys)
     from ltkm_inspect.context import Context
     from ltkm_inspect.engine import inspect
     from ltkm_inspect.proxy.files import ReportFiles
@@ -83,7 +98,7 @@ def check(files: tuple[Path, ...], fail_on: str, report: tuple[str, ...], shape:
     from ltkm_inspect.session import Session
 
     session = Session()
-    context = Context(settings, session=session)
+    context = Context(settings, at_hand.ring, session)
     reports, total, trouble = ReportFiles(), summary.Summary(), Trouble()
     try:
         reports.use(paths)
@@ -97,12 +112,12 @@ def check(files: tuple[Path, ...], fail_on: str, report: tuple[str, ...], shape:
             continue
         found = inspect(exchange, context)
         total.add(found)
-        line = jsonl.exchange_line(found, str(path)) if paths or shape == "jsonl" else ""
+        line = jsonl.exchange_line(found, str(path), at_hand) if paths or shape == "jsonl" else ""
         trouble.lost(reports.write(line))
         if shape == "jsonl":
             say([line])
         else:
-            say([*([] if path == shown else [f"{printable(str(path))}:"]), *text.lines(found)])
+            say([*([] if path == shown else [f"{printable(str(path))}:"]), *text.lines(found), *at_hand.lines(found)])
             shown = path
     total.forgotten = session.forgotten
     trouble.lost(reports.write(jsonl.summary_line(total)))
@@ -120,8 +135,10 @@ def check(files: tuple[Path, ...], fail_on: str, report: tuple[str, ...], shape:
 @commands.command()
 @click.argument("inputs", nargs=-1, required=True, metavar="LTKM|FILE|-...")
 @click.option("--input", "form", type=click.Choice(FORMS), default="auto", show_default=True, help="How it is written.")
+@_option("keys")
+@_option("show_keys")
 @_format("text", "jsonl")
-def decode(inputs: tuple[str, ...], form: Form, shape: str) -> None:
+def decode(inputs: tuple[str, ...], form: Form, keys: str | None, show_keys: bool, shape: str) -> None:
     """Decode LTKMs, as a tree of fields or as JSON.
 
     Each is base64 or hex, a file, or - for one a line from standard input. A file is binary, or text with one LTKM a
@@ -129,14 +146,15 @@ def decode(inputs: tuple[str, ...], form: Form, shape: str) -> None:
     """
     from ltkm_inspect.report import messages
 
+    at_hand = _keys(keys, show_keys) if keys is not None or show_keys else None
     trouble, seen, whole = Trouble(), False, True
     for given in _given(inputs, form, trouble):
         message = messages.decoded(given)
         seen, whole = True, whole and messages.is_whole(message)
         if shape == "jsonl":
-            going = say([messages.json_line(given, message)])
+            going = say([messages.json_line(given, message, at_hand)])
         else:
-            going = say(messages.text_lines(given, message))
+            going = say(messages.text_lines(given, message, at_hand))
         if not going:
             break
     if not seen and not trouble.unread:
@@ -157,7 +175,8 @@ def rules(shape: str) -> None:
 @click.argument("fault", metavar="FAULT[:NAME=VALUE,...]")
 @click.argument("source", type=click.Path(path_type=Path), metavar="IN")
 @click.argument("target", type=click.Path(path_type=Path), metavar="OUT")
-def fault(fault: str, source: Path, target: Path) -> None:
+@_option("keys")
+def fault(fault: str, source: Path, target: Path, keys: str | None) -> None:
     """Put a fault into every MSK exchange of a file.
 
     OUT becomes a flow file with all flows of IN, a flow file or HAR; those that have nothing to damage are as they
@@ -165,9 +184,10 @@ def fault(fault: str, source: Path, target: Path) -> None:
     1 where the fault can be put into no MSK exchange; then there is no OUT.
     """
     application = _application(fault, source, target)
+    from ltkm_inspect.context import Context
     from ltkm_inspect.proxy.rewriting import Rewriting, Target
 
-    rewriting, trouble = Rewriting(application), Trouble()
+    rewriting, trouble = Rewriting(application, Context(keys=_keys(keys).ring)), Trouble()
     try:
         with Target(target) as file:
             for _, flow, exchange in _flows([source], trouble):
@@ -256,6 +276,26 @@ def _understood(
     return settings, level, paths
 
 
+def _keys(path: str | None, show: bool = False) -> "Keys":
+    """Return the keys of that ring file, none without a path; exit code 1 where it cannot be used."""
+    from ltkm_inspect.report.keys import Keys
+
+    if path is not None and not path.strip():
+        raise click.UsageError("--keys: expected a path, got nothing")
+    try:
+        file = options.key_ring(path or "")
+    except options.OptionError as error:
+        complain(f"--keys: {error.reason}")
+        _leave(COULD_NOT_RUN)
+    if show:
+        complain(f"--show-keys is on: {options.SHOWS_KEYS}")
+    if file is None:
+        return Keys()
+    for line in file.warnings:
+        complain(printable(line))
+    return Keys(file.ring, show)
+
+
 def _flows(files: Iterable[Path], trouble: Trouble) -> "Iterator[tuple[Path, Any, Exchange | None]]":
     """Yield every flow with its file and the MSK exchange that it is; what is wrong with a file is said."""
     from ltkm_inspect.proxy.reading import Damage, flows
@@ -292,7 +332,7 @@ def _leave(code: int) -> NoReturn:
 
 def main() -> NoReturn:
     """Run the command line and exit; whatever happens, in at most one line and with a code of the table."""
-    gc.set_threshold(100_000)  # to start makes ten thousands of objects that all stay; looking through them takes long
+    gc.set_threshold(COLLECT_AFTER)
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # a terminal that knows fewer characters
     try:

@@ -36,6 +36,8 @@ REALM_PREFIXES: Mapping[str, str] = {
 _DIRECTIVE = re.compile(
     r"""[\s,]*+([!#$%&'*+.^_`|~0-9A-Za-z-]++)\s*+=\s*+(?:"([^"\\]*+(?:\\.[^"\\]*+)*+)"|([^\s,"]*+))\s*+(?:,|$)""", re.S
 )
+_PAIR = re.compile(r"""([a-z-]+)=(?:(")([^"\\]*+)"|([^\s,"]++))""")
+_USUAL = re.compile(r"""[a-z-]++=(?:"[^"\\]*+"|[^\s,"]++)(?:, ?[a-z-]++=(?:"[^"\\]*+"|[^\s,"]++))*+""")
 _SCHEME = re.compile(r"""[\s,]*([!#$%&'*+.^_`|~0-9A-Za-z-]+)(?=\s|,|$)""")
 
 
@@ -128,6 +130,9 @@ def parse_directives(text: str) -> Directives:
 
 def _directives(text: str, at: int) -> tuple[list[Directive], int]:
     """Return the directives that stand one after another from there on, and where they end."""
+    if at == 0 and _USUAL.fullmatch(text):  # all at once, as nearly all are written: half the time
+        pairs = _PAIR.findall(text)
+        return [Directive(name, quoted or token, bool(mark)) for name, mark, quoted, token in pairs], len(text)
     fields: list[Directive] = []
     read, end = _DIRECTIVE.match, len(text)
     while at < end and (match := read(text, at)):

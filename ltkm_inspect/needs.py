@@ -4,9 +4,10 @@ from typing import Any
 
 from ltkm_inspect.context import Context
 from ltkm_inspect.exchange import Document, Exchange, Ltkm
+from ltkm_inspect.keys import Verdict
 from ltkm_inspect.mikey import Message
 from ltkm_inspect.rule import Need
-from ltkm_inspect.session import Delivery, Step
+from ltkm_inspect.session import Delivery, Opening, Step
 
 
 def document_of(subject: Any) -> Document | None:
@@ -105,6 +106,24 @@ def _first_request(step: Step, _: Context) -> str | None:
     return None if step.exchange.requested_pairs else "the request names no key, or was not captured"
 
 
+def _no_keys(_: Any, context: Context) -> str | None:
+    return None if context.keys else "no key ring is given"
+
+
+def _unopened(opening: Opening, _: Context) -> str | None:
+    opened = opening.opened
+    if opened.verdict is not Verdict.VALID:
+        return opened.reason
+    return None if opened.key_data is not None else opened.problem
+
+
+def _unread(opening: Opening, context: Context) -> str | None:
+    reason = _unopened(opening, context)
+    if reason is None and opening.opened.problem:
+        return "the key data cannot be read, which is reported by itself"
+    return reason
+
+
 ATTRIBUTES = Need("attributes", "the LTKM element has attributes", _no_attributes)
 HAS_LTKM = Need("LTKM", "the response carries at least one LTKM", _no_ltkm)
 MSK_ROOT = Need("MSK response", "the root element is that of an MBMS MSK response", _other_root)
@@ -121,3 +140,6 @@ MSK_BEFORE = Need("earlier MSK", "the same MSK was delivered before", _new_msk)
 REMEMBERED = Need("memory", "the session remembers what went before, and it is not the same exchange", _unknown_before)
 NONCE_BEFORE = Need("earlier nonce", "the nonce was used before", _new_nonce)
 REQUEST_BEFORE = Need("earlier request", "the terminal asked for keys before", _first_request)
+KEYS = Need("keys", "a key ring is given", _no_keys, keyed=True)
+OPENED = Need("MUK", "the MAC is valid with a MUK of the key ring, and the key data decrypted", _unopened, keyed=True)
+KEY_DATA = Need("key data", "the key data was decrypted and can be read", _unread, keyed=True)

@@ -1,5 +1,6 @@
 """The options that users type, in one table, and what their words mean; for the command line and the addon alike."""
 
+import os
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -14,9 +15,10 @@ if TYPE_CHECKING:
     from ltkm_inspect.context import Settings
     from ltkm_inspect.exchange import Limits
     from ltkm_inspect.finding import Level
+    from ltkm_inspect.keys import RingFile
     from ltkm_inspect.rule import Rule
 
-type Kind = Literal["word", "flag", "list"]
+type Kind = Literal["word", "flag", "list", "path"]
 
 FAIL_ON = ("never", "warning", "violation")
 """From which level on findings make a run fail."""
@@ -72,6 +74,10 @@ DEFAULTS: dict[str, Option] = {
     ),
     "report": Option(
         "list", (), "[jsonl=]PATH", "report, written as it happens; strftime codes in the path are allowed"
+    ),
+    "keys": Option("path", "", "FILE", "the key ring: a TOML file with the MUKs and MRKs of the terminals"),
+    "show_keys": Option(
+        "flag", False, "true|false", "the keys that LTKMs deliver are shown, in every output; without it none is"
     ),
 }
 """The option table: in the addon each is `ltkm_` and its name, on the command line `--` and its name with hyphens."""
@@ -156,6 +162,28 @@ def parse_report(text: str) -> Path:
     if "\0" in path:
         raise OptionError("report", f"expected a path, got {printable(path)}")
     return Path(path).expanduser()
+
+
+def key_ring(path: str, current: "RingFile | None" = None) -> "RingFile | None":
+    """Return the key ring file of that path, None for an empty one; OptionError where it cannot be used.
+
+    The current one is returned where the path is still the same.
+    """
+    if not path.strip():
+        return None
+    from ltkm_inspect.keys import RingError, RingFile
+
+    wanted = Path(os.path.expanduser(path))
+    if current is not None and current.path == wanted:
+        return current
+    try:
+        return RingFile(wanted)
+    except RingError as error:
+        raise OptionError("keys", printable(str(error))) from None
+
+
+SHOWS_KEYS = "the keys that LTKMs deliver are shown in every output"
+"""What is said where keys are shown."""
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:

@@ -30,6 +30,8 @@ class Need:
     name: str
     says: str
     missing: Callable[[Any, Context], str | None] = field(compare=False)
+    keyed: bool = False
+    """It takes keys to be met."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -69,6 +71,11 @@ class Rule:
     def paragraphs(self) -> list[str]:
         """Its documentation: the title, why a tester cares, and what to do about it."""
         return paragraphs_of(self.check)
+
+    @property
+    def is_keyed(self) -> bool:
+        """It takes keys to decide it."""
+        return any(need.keyed for need in self.needs)
 
     @property
     def subject(self) -> str:

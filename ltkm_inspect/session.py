@@ -5,14 +5,17 @@ The session looks at exchanges one after the other, in the order in which they w
 """
 
 import hashlib
-from collections.abc import Iterator, Mapping
+import os
+from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import NamedTuple
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 from ltkm_inspect import digest
 from ltkm_inspect.exchange import Exchange, Ltkm, Outcome
-from ltkm_inspect.mikey import Identity, Kemac, Message, Rand, SecurityPolicy, Timestamp
+from ltkm_inspect.keys import KeyRing, Opened, Subscriber, Verdict
+from ltkm_inspect.mikey import Identity, Kemac, KeyData, Message, Rand, SecurityPolicy, Timestamp
 
 LIMIT = 10_000
 """How many exchanges, terminals, connections, nonces and MUKs a session remembers, each; the oldest are forgotten."""
@@ -28,6 +31,9 @@ COUNTER = 2
 """The TS type of a counter."""
 GROUP_OCTETS = 2
 """The Key Group part of an MSK ID."""
+
+_SALT = os.urandom(16)
+_NO_KEYS = KeyRing()
 
 type Muk = tuple[bytes, bytes]
 """What names a MUK: IDi, the BM-SC, and IDr, the terminal (3GPP TS 33.246 6.1)."""
@@ -145,6 +151,7 @@ class Habits(NamedTuple):
 _NOTHING = Protected()
 _UNUSED = Uses()
 _UNKNOWN = Habits()
+_NOBODY: Mapping[bytes, tuple[bytes, ...]] = MappingProxyType({})
 
 
 @dataclass(slots=True)
@@ -161,11 +168,20 @@ class Before:
     """The id of an earlier exchange that is the same, octet for octet."""
     uses: Uses = _UNUSED
     habits: Habits = _UNKNOWN
-    muks: dict[Muk, Protected] = field(default_factory=dict)
-    receivers: dict[bytes, tuple[bytes, ...]] = field(default_factory=dict)
+    muks: Mapping[Muk, Protected] = MappingProxyType({})
+    receivers: Mapping[bytes, tuple[bytes, ...]] = _NOBODY
     """By IDi, the IDrs of the LTKMs that came over this connection, the latest last."""
-    senders: dict[bytes, bytes] = field(default_factory=dict)
+    senders: Mapping[bytes, bytes] = MappingProxyType({})
     """By IDr, the IDi of the latest LTKM for it."""
+
+
+class Proof(NamedTuple):
+    """What a key says of a digest."""
+
+    holds: bool | None
+    """None where it cannot be told."""
+    reason: str
+    """Why it cannot be told."""
 
 
 @dataclass(eq=False)  # nothing here is frozen: each exchange makes many of these, and that would double what they cost
@@ -175,13 +191,102 @@ class Step:
     label = "session"
 
     exchange: Exchange
-    before: Before | None = field(repr=False)
+    before: Before | None = field(default=None, repr=False)
     """None where the exchange is older than what the session remembers."""
+    keys: KeyRing = _NO_KEYS
+    """The keys at hand."""
+    proved_before: Set[bytes] = frozenset()
+    """Digests of the keys that verified something earlier in the session."""
 
     @property
     def document(self) -> object:
         """The document of the exchange."""
         return self.exchange.document
+
+    @cached_property
+    def subscriber(self) -> Subscriber | None:
+        """Who asks, as the key ring knows them by the credentials; None without keys or credentials."""
+        credentials = self.exchange.request.credentials
+        if not self.keys or credentials is None:
+            return None
+        realm = credentials.realm
+        return self.keys.find(credentials.get("username"), realm.fqdn if realm is not None else None)
+
+    @cached_property
+    def request_proof(self) -> Proof:
+        """What the MRK says of the digest in the request (RFC 7616 §3.4.1)."""
+        request = self.exchange.request
+        credentials, subscriber = request.credentials, self.subscriber
+        if subscriber is None or subscriber.password is None or credentials is None:
+            return Proof(None, "no MRK for the B-TID of the request")
+        if not self.exchange.raw:
+            return Proof(None, "a HAR does not keep the octets as they were sent")
+        if request.body is None:
+            return Proof(None, "the body of the request was not captured")
+        sent = credentials.get("response")
+        if not sent or len(sent) != credentials.digits:
+            return Proof(None, "the response of the credentials is not there, or not of the right length")
+        try:
+            right = digest.response(credentials, subscriber.password, request.method, request.body)
+        except ValueError as error:
+            return Proof(None, f"the digest cannot be computed: {error}")
+        return Proof(right == sent.lower(), "")
+
+    @cached_property
+    def response_proof(self) -> Proof:
+        """What the MRK says of rspauth in the response (RFC 7616 §3.5); unknown where it fails the request already."""
+        response, credentials = self.exchange.response, self.exchange.request.credentials
+        if self.request_proof.holds is not True:
+            return Proof(None, self.request_proof.reason or "the same key fails the digest of the request")
+        information = self.exchange.info
+        sent = information.get("rspauth") if information is not None else None
+        if response is None or not sent or credentials is None or len(sent) != credentials.digits:
+            return Proof(None, "rspauth is not there, or not of the right length")
+        if response.body is None or self.exchange.error is not None:
+            return Proof(None, "the body of the response was not captured, or not as a whole")
+        assert self.subscriber is not None
+        assert self.subscriber.password is not None
+        try:
+            right = digest.rspauth(credentials, self.subscriber.password, response.body)
+        except ValueError as error:
+            return Proof(None, f"the digest cannot be computed: {error}")
+        return Proof(right == sent.lower(), "")
+
+    @cached_property
+    def openings(self) -> tuple["Opening", ...]:
+        """The LTKMs of the exchange with what the keys say of them; none without keys."""
+        document = self.exchange.document
+        if not self.keys or document is None or not document.xml.well_formed:
+            return ()
+        known = {delivery.ltkm: delivery for delivery in self.deliveries}
+        return tuple(
+            Opening(ltkm, self, self.keys.open(ltkm.message, ltkm.octets), known.get(ltkm))
+            for ltkm in document.ltkms[: self.exchange.limits.ltkms]
+            if ltkm.octets and ltkm.message is not None
+        )
+
+    @cached_property
+    def proved(self) -> Set[bytes]:
+        """Digests of the keys that verified something earlier in the session or in this exchange."""
+        proved = {_digest_of(opening.opened.muk) for opening in self.openings if opening.opened.muk is not None}
+        if self.request_proof.holds and self.subscriber is not None and self.subscriber.mrk is not None:
+            proved.add(_digest_of(self.subscriber.mrk))
+        return proved | self.proved_before if proved else self.proved_before
+
+    def is_proved(self, keys: Iterable[bytes | None]) -> bool:
+        """Tell whether one of these keys has verified something: then a failure is not the fault of the key ring."""
+        return any(key is not None and _digest_of(key) in self.proved for key in keys)
+
+    @property
+    def connection(self) -> str:
+        """What tells the connection from others; where that was not captured, the address."""
+        return self.exchange.connection or self.exchange.client
+
+    @cached_property
+    def nonce(self) -> str | None:
+        """The nonce of the request; None without credentials."""
+        credentials = self.exchange.request.credentials
+        return credentials.get("nonce") if credentials is not None else None
 
     @cached_property
     def use(self) -> Use | None:
@@ -194,32 +299,67 @@ class Step:
             return None
 
     @cached_property
-    def deliveries(self) -> tuple["Delivery", ...]:
-        """The LTKMs of the exchange that a terminal would take, in document order."""
-        return tuple(self._deliveries())
-
-    def _deliveries(self) -> Iterator["Delivery"]:
+    def sent(self) -> tuple[tuple[Ltkm, Muk, Sent], ...]:
+        """The LTKMs of the exchange that a terminal would take, in document order; of the very octets the first."""
         document = self.exchange.document
-        if document is None or self.before is None or self.before.twin or not document.xml.well_formed:
-            return
+        if document is None or not document.xml.well_formed:
+            return ()
+        found: dict[bytes, tuple[Ltkm, Muk, Sent]] = {}
+        for ltkm in document.ltkms[: self.exchange.limits.ltkms]:
+            if ltkm.octets and ltkm.octets not in found:
+                sent = _sent(ltkm)
+                if sent is not None:
+                    found[ltkm.octets] = (ltkm, *sent)
+        return tuple(found.values())
+
+    @cached_property
+    def deliveries(self) -> tuple["Delivery", ...]:
+        """The LTKMs that a terminal would take, each with what went before it; none where that is not known."""
+        if self.before is None or self.before.twin:
+            return ()
+        known = self.before.muks
         beside: dict[Muk, tuple[Sent, ...]] = {}
-        seen: set[bytes] = set()
-        limit = self.exchange.limits.ltkms
-        for ltkm in document.ltkms if limit is None else document.ltkms[:limit]:
-            found = _delivered(ltkm)
-            if found is None or ltkm.octets in seen:
-                continue
-            muk, sent = found
-            seen.add(sent.octets)
+        deliveries = []
+        for ltkm, muk, sent in self.sent:
             mine = beside.get(muk, ())
-            yield Delivery(ltkm, self, muk, sent, self.before.muks.get(muk, _NOTHING), mine)
+            deliveries.append(Delivery(ltkm, self, muk, sent, known.get(muk, _NOTHING), mine))
             beside[muk] = (*mine[1 - LTKMS_OF_MUK :], sent)
+        return tuple(deliveries)
 
     @property
     def was_delivered(self) -> bool:
         """The response reached the terminal as a whole, and is one that a terminal takes LTKMs from."""
         response = self.exchange.response
         return response is not None and response.status == 200 and self.exchange.error is None
+
+
+@dataclass(eq=False)
+class Opening:
+    """An LTKM with what the keys at hand say of it."""
+
+    label = "key"
+
+    ltkm: Ltkm
+    step: Step = field(repr=False)
+    opened: Opened
+    delivery: "Delivery | None" = field(default=None, repr=False)
+    """The LTKM as a step of the session; None where no terminal would take it."""
+
+    @property
+    def document(self) -> object:
+        """The document that the LTKM stands in."""
+        return self.ltkm.document
+
+    @property
+    def entries(self) -> tuple[KeyData, ...]:
+        """The key data sub-payloads; none where the message could not be opened."""
+        return self.opened.key_data.entries if self.opened.key_data is not None else ()
+
+    @property
+    def is_proved(self) -> bool:
+        """A MUK that was tried has verified something else, so that it is right."""
+        subscriber = self.opened.subscriber
+        return subscriber is not None and self.step.is_proved(subscriber.muks)
 
 
 @dataclass(eq=False)
@@ -287,22 +427,35 @@ class Session:
         self._uses: dict[tuple[str, str], Uses] = {}
         self._habits: dict[str, Habits] = {}
         self._muks: dict[Muk, Protected] = {}
-        self._receivers: dict[str, dict[bytes, tuple[bytes, ...]]] = {}
+        self._receivers: dict[str, Mapping[bytes, tuple[bytes, ...]]] = {}
         self._senders: dict[bytes, bytes] = {}
+        self._bounded: tuple[dict[Any, Any], ...] = (
+            self._twins,
+            self._challenges,
+            self._uses,
+            self._habits,
+            self._muks,
+            self._receivers,
+            self._senders,
+        )
+        self._proved: Set[bytes] = frozenset()
         self._unnamed = 0
 
-    def look(self, exchange: Exchange) -> Step:
+    def look(self, exchange: Exchange, keys: KeyRing = _NO_KEYS) -> Step:
         """Return an exchange with what went before it; the session does not change."""
-        taken = self._taken.get((exchange.id, exchange.started)) if exchange.id else None
-        if taken is not None:
-            return Step(exchange, taken)
-        if self._is_forgotten(exchange):
-            return Step(exchange, None)
-        return Step(exchange, self._before(exchange))
+        step = Step(exchange, None, keys, self._proved)
+        if exchange.id:
+            step.before = self._taken.get((exchange.id, exchange.started))
+        if step.before is None and not self._is_forgotten(exchange):
+            step.before = self._before(step)
+        return step
 
-    def take(self, exchange: Exchange) -> Step:
-        """Return an exchange with what went before it, and remember it; one that was taken before changes nothing."""
-        step = self.look(exchange)
+    def take(self, exchange: Exchange, keys: KeyRing = _NO_KEYS) -> Step:
+        """Return an exchange with what went before it, and remember it; one that was taken before changes nothing.
+
+        Where the MUK of an LTKM is known, it only counts as delivered if its MAC is valid.
+        """
+        step = self.look(exchange, keys)
         if step.before is not None and (exchange.id, exchange.started) not in self._taken:
             self._remember(step, step.before)
         return step
@@ -311,26 +464,19 @@ class Session:
         until = self._forgotten_until
         return until is not None and exchange.started is not None and exchange.started <= until
 
-    def _before(self, exchange: Exchange) -> Before:
-        credentials = exchange.request.credentials
-        nonce = credentials.get("nonce") if credentials is not None else None
-        terminal = exchange.terminal
-        before = Before(receivers=self._receivers.get(exchange.connection or exchange.client, {}))
-        before.habits = self._habits.get(terminal, _UNKNOWN)
+    def _before(self, step: Step) -> Before:
+        exchange = step.exchange
+        before = Before(habits=self._habits.get(exchange.terminal, _UNKNOWN))
+        nonce = step.nonce
         if nonce is not None:
             before.challenges = self._challenges.get(nonce, ())
-            before.uses = self._uses.get((terminal, nonce), _UNUSED)
+            before.uses = self._uses.get((exchange.terminal, nonce), _UNUSED)
             before.question, before.fingerprint = _digests(exchange)
             before.twin = self._twins.get(before.fingerprint, "")
-        document = exchange.document
-        for ltkm in document.ltkms[: exchange.limits.ltkms] if document is not None else ():
-            found = _muk(ltkm)
-            if found is not None:
-                known = self._muks.get(found)
-                if known is not None:
-                    before.muks[found] = known
-                if found[1] in self._senders:
-                    before.senders[found[1]] = self._senders[found[1]]
+        if step.sent:
+            before.muks = {muk: self._muks[muk] for _, muk, _ in step.sent if muk in self._muks}
+            before.senders = {idr: self._senders[idr] for _, (_, idr), _ in step.sent if idr in self._senders}
+            before.receivers = self._receivers.get(step.connection, _NOBODY)
         return before
 
     def _remember(self, step: Step, before: Before) -> None:
@@ -338,77 +484,70 @@ class Session:
         self._unnamed += not exchange.id
         name = exchange.id or f"unnamed {self._unnamed}"
         self._taken[name, exchange.started] = before
-        if before.twin:
-            self._forget()
-            return
-        credentials = exchange.request.credentials
-        nonce = credentials.get("nonce") if credentials is not None else None
-        if nonce is not None:
-            _put(self._twins, before.fingerprint, name, self.limit)
-            if step.use is not None:
-                uses = before.uses.after(step.use, exchange.started)
-                _put(self._uses, (exchange.terminal, nonce), uses, self.limit)
-        if exchange.response is not None and exchange.response.status == 401:
-            for nonce, challenges in _challenges(exchange).items():
-                _put(self._challenges, nonce, challenges, self.limit)
-        _put(self._habits, exchange.terminal, _after(before.habits, step), self.limit)
-        if step.was_delivered:
-            self._deliver(step)
+        if step.keys:
+            self._proved = step.proved
+        if not before.twin:
+            if step.nonce is not None:
+                _put(self._twins, before.fingerprint, name)
+                if step.use is not None:
+                    _put(self._uses, (exchange.terminal, step.nonce), before.uses.after(step.use, exchange.started))
+            if exchange.response is not None and exchange.response.status == 401:
+                for nonce, challenges in _challenges(exchange).items():
+                    _put(self._challenges, nonce, challenges)
+            _put(self._habits, exchange.terminal, _after(before.habits, step))
+            if step.was_delivered and step.sent:
+                self._deliver(step)
         self._forget()
 
     def _deliver(self, step: Step) -> None:
-        exchange = step.exchange
-        connection = exchange.connection or exchange.client
-        for delivery in step.deliveries:
-            idi, idr = delivery.muk
-            known = self._muks.pop(delivery.muk, _NOTHING)
-            _put(self._muks, delivery.muk, known.after(delivery.sent, exchange.ended), self.limit)
-            _put(self._senders, idr, idi, self.limit)
-            received = self._receivers.pop(connection, {})
+        received = self._receivers.get(step.connection, _NOBODY)
+        forged = {each.ltkm for each in step.openings if each.opened.verdict is Verdict.INVALID}
+        for ltkm, muk, sent in step.sent:
+            if ltkm in forged:
+                continue
+            idi, idr = muk
+            _put(self._muks, muk, self._muks.get(muk, _NOTHING).after(sent, step.exchange.ended))
+            _put(self._senders, idr, idi)
             order = received.get(idi, ())
             if order[-1:] != (idr,):
                 received = {**received, idi: (*order[-3:], idr)}
-            _put(self._receivers, connection, received, self.limit)
+        _put(self._receivers, step.connection, received)
 
     def _forget(self) -> None:
+        for known in self._bounded:
+            while len(known) > self.limit:
+                del known[next(iter(known))]
         while len(self._taken) > self.limit:
             oldest = next(iter(self._taken))
             del self._taken[oldest]
-            started = oldest[1]
             self.forgotten += 1
-            if started is not None:
-                self._forgotten_until = max(started, self._forgotten_until or started)
+            if oldest[1] is not None:
+                self._forgotten_until = max(oldest[1], self._forgotten_until or oldest[1])
 
 
-def _put[K, V](known: dict[K, V], key: K, value: V, limit: int) -> None:
-    """Remember a value as the latest one, and forget the oldest where there are too many."""
+def _digest_of(key: bytes) -> bytes:
+    """Return a digest of a key, of use within this process alone."""
+    return hashlib.sha256(_SALT + key).digest()
+
+
+def _put[K, V](known: dict[K, V], key: K, value: V) -> None:
+    """Remember a value as the latest one."""
     known.pop(key, None)
     known[key] = value
-    if len(known) > limit:
-        del known[next(iter(known))]
 
 
-def _muk(ltkm: Ltkm) -> Muk | None:
-    """Return what names the MUK of an LTKM; None where the message does not have exactly two identities."""
-    message = ltkm.message
-    if message is None or message.problem is not None:
+def _sent(ltkm: Ltkm) -> tuple[Muk, Sent] | None:
+    """Return what is delivered by an LTKM that a terminal would take; None for any other."""
+    message, item = ltkm.message, ltkm.item
+    if message is None or message.problem is not None or item is None or not (ltkm.is_named and ltkm.is_placed):
+        return None
+    if not item.outcome.is_success and item.outcome is not Outcome.NEAR_MISS:
         return None
     identities = message.of(Identity)
-    return (identities[0].value, identities[1].value) if len(identities) == 2 else None
-
-
-def _delivered(ltkm: Ltkm) -> tuple[Muk, Sent] | None:
-    """Return what is delivered by an LTKM that a terminal would take; None for any other."""
-    if not (ltkm.is_named and ltkm.is_placed) or ltkm.item is None:
-        return None
-    if not ltkm.item.outcome.is_success and ltkm.item.outcome is not Outcome.NEAR_MISS:
-        return None
-    muk = _muk(ltkm)
-    message = ltkm.message
-    if muk is None or message is None or message.header is None or message.header.data_type:
+    if len(identities) != 2 or message.header is None or message.header.data_type:
         return None
     sent = Sent.of(message, ltkm.octets or b"")
-    return None if sent is None else (muk, sent)
+    return None if sent is None else ((identities[0].value, identities[1].value), sent)
 
 
 def _digests(exchange: Exchange) -> tuple[bytes, bytes]:
@@ -442,7 +581,7 @@ def _after(habits: Habits, step: Step) -> Habits:
     exchange = step.exchange
     response = exchange.response
     credentials = exchange.request.credentials
-    came = [each.sent.pair for each in step.deliveries if each.sent.pair] if step.was_delivered else ()
+    came = [sent.pair for _, _, sent in step.sent if sent.pair] if step.was_delivered else ()
     answered = response is not None and exchange.error is None
     asked = Asked(frozenset(exchange.requested_pairs), exchange.started, answered, frozenset(came))
     requests = (*habits.requests[1 - REQUESTS_OF_TERMINAL :], asked)

@@ -265,7 +265,7 @@ def change_media_type(exchange: Exchange, *, to: str = "application/xml") -> Exc
     return _header(exchange, "Content-Type", to)
 
 
-@fault("wrap-multipart", on=Exchange, reference="download", trips={"media-type-wrong"}, leaves={"digest"})
+@fault("wrap-multipart", on=Exchange, reference="download", trips={"media-type-wrong"})
 def wrap_multipart(exchange: Exchange, *, boundary: str = "ltkm") -> Exchange:
     """Send the document as one part of multipart/mixed: the change request's rejected option 2."""
     assert exchange.response is not None

@@ -186,7 +186,7 @@ def empty_kemac(kemac: Kemac) -> Kemac:
     return replace(kemac, encr_data=b"")
 
 
-@fault("inflate-kemac", on=Kemac, reference="download", trips={"kemac-too-long"})
+@fault("inflate-kemac", on=Kemac, reference="download", trips={"kemac-too-long", "key-data-unreadable"})
 def inflate_kemac(kemac: Kemac, *, octets: int = 0xFFFF) -> Kemac:
     """Lengthen the encrypted key data with zeros to as many octets as its length field can count."""
     return replace(kemac, encr_data=kemac.encr_data.ljust(octets, b"\0"))

@@ -232,6 +232,7 @@ def _is_echo(document: Document) -> bool:
     level=Level.WARNING,
     needs=[MSK_ROOT, WELL_FORMED],
     covers=["ID-09"],
+    usual=_is_echo,
 )
 def requested_msk_unanswered(document: Document) -> Iterator[Problem | NotApplicable]:
     """A requested MSK has no Response.
@@ -267,6 +268,7 @@ def requested_msk_unanswered(document: Document) -> Iterator[Problem | NotApplic
     level=Level.WARNING,
     needs=[MSK_ROOT, WELL_FORMED],
     covers=["ID-10"],
+    usual=_is_echo,
 )
 def answered_msk_unrequested(document: Document) -> Iterator[Problem | NotApplicable]:
     """A Response is about an MSK that was not requested.

@@ -5,6 +5,7 @@ The order and number of its elements are in `document`, the places of LTKMs in `
 
 from collections.abc import Iterator
 
+from ltkm_inspect.catalogue.document import follows_schema
 from ltkm_inspect.document import MSK_RESPONSE_NS, XSI_NS, Splice, edit, split_name
 from ltkm_inspect.exchange import Document, Item
 from ltkm_inspect.fault import fault
@@ -25,6 +26,7 @@ MOST_SHOWN = 8
     cite=[SCHEMA(says="no element of an MSK response has an attribute of its own")],
     needs=[MSK_ROOT, WELL_FORMED],
     covers=["XML-11"],
+    usual=follows_schema,
 )
 def attribute_unexpected(document: Document) -> Iterator[Problem]:
     """An element of the MSK response has an attribute.
@@ -45,6 +47,7 @@ def attribute_unexpected(document: Document) -> Iterator[Problem]:
     cite=[SCHEMA(says="the root element, Response and MSK hold elements alone")],
     needs=[MSK_ROOT, WELL_FORMED],
     covers=["XML-19"],
+    usual=follows_schema,
 )
 def text_misplaced(document: Document) -> Iterator[Problem]:
     """Text stands between the elements of an MSK response.
@@ -65,6 +68,7 @@ def text_misplaced(document: Document) -> Iterator[Problem]:
     cite=[SCHEMA(says="keyDomainID, MSKID and ResponseCode have simple content")],
     needs=[MSK_ROOT, WELL_FORMED],
     covers=["XML-06", "XML-07"],
+    usual=follows_schema,
 )
 def value_has_children(document: Document) -> Iterator[Problem]:
     """A keyDomainID, MSKID or ResponseCode encloses an element.
@@ -102,6 +106,7 @@ def _above_ltkms(document: Document) -> set[object]:
     level=Level.WARNING,
     needs=[MSK_ROOT, WELL_FORMED],
     covers=["XML-12"],
+    usual=follows_schema,
 )
 def root_extension_unknown(document: Document) -> Iterator[Problem | NotApplicable]:
     """A foreign element stands under the root, where a terminal must know its schema.

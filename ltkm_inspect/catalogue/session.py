@@ -9,7 +9,7 @@ from ltkm_inspect.context import Context
 from ltkm_inspect.exchange import Exchange
 from ltkm_inspect.fault import FaultError, fault
 from ltkm_inspect.finding import Level, NotApplicable, Problem
-from ltkm_inspect.mikey import Header, Message, Payload, Rand, SecurityPolicy, Timestamp
+from ltkm_inspect.mikey import Header, KeyData, Message, Payload, Rand, SecurityPolicy, Timestamp
 from ltkm_inspect.needs import IN_ORDER, MSK_BEFORE, MUK_BEFORE, NONCE_BEFORE, REMEMBERED, REQUEST_BEFORE
 from ltkm_inspect.rule import note, rule
 from ltkm_inspect.session import HALF, Delivery, Sent, Step, distance, is_newer
@@ -245,10 +245,10 @@ def policy_missing(delivery: Delivery, context: Context) -> Iterator[Problem | N
     needs=[MSK_BEFORE],
     covers=["XF-08"],
 )
-def msk_delivered_again(delivery: Delivery) -> Iterator[Problem]:
+def msk_delivered_again(delivery: Delivery, context: Context) -> Iterator[Problem]:
     """An MSK that was delivered before is delivered again.
 
-    The terminal replaces the key, or updates how long it is valid. Which of the two cannot be told without the MUK.
+    The terminal replaces the key, or updates how long it is valid. Which of the two it is takes the MUK to tell.
 
     Nothing is wrong with it.
     """
@@ -256,7 +256,28 @@ def msk_delivered_again(delivery: Delivery) -> Iterator[Problem]:
     assert before is not None
     assert sent.pair is not None
     if before.octets != sent.octets:
-        yield Problem("EXT", got=f"MSK ID {sent.pair[1].hex()} again", hint=f"before with counter {before.counter}")
+        old, new = _opened(before, context), _opened(sent, context)
+        said = f"{_change(old, new)}; " if old is not None and new is not None else ""
+        got = f"MSK ID {sent.pair[1].hex()} again"
+        yield Problem("EXT", got=got, hint=f"{said}before with counter {before.counter}")
+
+
+def _opened(sent: Sent, context: Context) -> KeyData | None:
+    """Return the key that a message delivered; None without its MUK, or where that is not exactly one."""
+    if not context.keys:
+        return None
+    chain = context.keys.open(mikey.decode(sent.octets), sent.octets).key_data
+    return chain.entries[0] if chain is not None and len(chain.entries) == 1 else None
+
+
+def _change(before: KeyData, now: KeyData) -> str:
+    """Return in words what a second delivery changes."""
+    if not now.key:
+        return "another validity alone"
+    if before.key != now.key:
+        return "another key"
+    same = before.validity == now.validity
+    return "the key and its validity as before" if same else "the same key with another validity"
 
 
 @note(
@@ -590,7 +611,13 @@ def rewind_counter(delivery: Delivery, *, by: int = 1) -> Message:
     return _replaced(delivery.message, _counter(_last(delivery).counter - by))
 
 
-@fault("repeat-keystream", on=Delivery, reference="renewal", trips={"keystream-reused"}, leaves={"encryption"})
+@fault(
+    "repeat-keystream",
+    on=Delivery,
+    reference="renewal",
+    trips={"keystream-reused", "key-data-unreadable"},
+    leaves={"encryption"},
+)
 def repeat_keystream(delivery: Delivery) -> Message:
     """Give the message counter, RAND and CSB ID of the last one, and leave its own key data."""
     last = _last(delivery)

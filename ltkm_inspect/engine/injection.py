@@ -13,7 +13,7 @@ from ltkm_inspect.fault import Application, FaultError, Octets
 from ltkm_inspect.keys import Subscriber
 from ltkm_inspect.keys.protection import authenticate, reencrypt
 from ltkm_inspect.mikey import Identity, Message, Payload
-from ltkm_inspect.session import Delivery, Session, Step
+from ltkm_inspect.session import Delivery, Opening, Session, Step
 
 
 def inject(exchange: Exchange, applications: Sequence[Application], context: Context | None = None) -> Exchange:
@@ -122,7 +122,9 @@ def _applied(exchange: Exchange, application: Application, context: Context) -> 
         changed = fault.apply(exchange, **values)
         assert isinstance(changed, Exchange)
         return changed
-    step = (context.session or Session()).look(exchange) if fault.on in (Step, Delivery) else None
+    step = None
+    if fault.on in (Step, Delivery, Opening):
+        step = (context.session or Session()).look(exchange, context.keys)
     if fault.on is Step:
         changed = fault.apply(step, **values)
         assert isinstance(changed, Exchange)
@@ -130,10 +132,15 @@ def _applied(exchange: Exchange, application: Application, context: Context) -> 
     document = exchange.document
     if document is None or document.root is None:
         raise FaultError("the response has no document to damage")
-    subject = _first(fault.on, document) if step is None else next(reversed(step.deliveries), None)
+    if step is None:
+        subject = _first(fault.on, document)
+    elif fault.on is Opening and not step.keys:
+        raise FaultError("it takes the keys of the terminal, and no key ring is given")
+    else:
+        subject = next(reversed(step.deliveries if fault.on is Delivery else step.openings), None)
     if subject is None:
         raise FaultError(f"the document has no {fault.subject if step is None else 'LTKM'} to damage")
-    if isinstance(subject, Delivery):
+    if isinstance(subject, Delivery | Opening):
         splices: Iterable[Splice] = [_message_splice(subject.ltkm, application, context, subject)]
     elif isinstance(subject, Ltkm) and fault.on is not Ltkm:
         splices = [_message_splice(subject, application, context)]
@@ -156,7 +163,9 @@ def _first(on: type, document: Document) -> Any:
     return next((ltkm for ltkm in messages if ltkm.message is not None and ltkm.message.of(on)), None)
 
 
-def _message_splice(ltkm: Ltkm, application: Application, context: Context, delivery: Delivery | None = None) -> Splice:
+def _message_splice(
+    ltkm: Ltkm, application: Application, context: Context, delivery: Delivery | Opening | None = None
+) -> Splice:
     fault, values = application.fault, application.values
     if fault.on is Octets:
         assert ltkm.octets is not None
@@ -166,10 +175,13 @@ def _message_splice(ltkm: Ltkm, application: Application, context: Context, deli
         assert ltkm.message is not None
         message = _damaged(ltkm.message, application) if delivery is None else fault.apply(delivery, **values)
         octets = message.encode()
+    old = context.keys.open(ltkm.message, ltkm.octets) if ltkm.message is not None and ltkm.octets else None
     subscriber = _subscriber(ltkm.document.exchange, context, message)
     muk = subscriber.muks[0] if subscriber is not None and subscriber.muks else None
+    if old is not None and old.muk is not None and subscriber is old.subscriber:
+        muk = old.muk  # of several that one which this terminal was just served with
     if muk is not None and ltkm.message is not None and "encryption" not in fault.leaves:
-        changed = reencrypt(message, ltkm.message, muk)
+        changed = reencrypt(message, ltkm.message, muk, old.muk if old is not None else None)
         if changed is not message:
             message, octets = changed, changed.encode()
     if muk is not None and "mac" not in fault.leaves:

@@ -115,7 +115,8 @@ def inspect(exchange: Exchange, context: Context | None = None, *, remember: boo
     """
     context = context or Context()
     session = context.session or Session()
-    step = session.take(exchange) if remember and not exchange.faults else session.look(exchange)
+    look = session.take if remember and not exchange.faults else session.look
+    step = look(exchange, context.keys)
     inspection = _Inspection(context)
     inspection.look_at(step)
     said = inspection.said
@@ -168,6 +169,9 @@ class _Inspection:
             for ltkm in item.ltkms:
                 if everything or ltkm in checked:
                     self._ltkm(ltkm, item.number, deliveries.get(ltkm))
+        for opening in step.openings:
+            inside = opening.ltkm.item
+            self._run(_Site(opening, inside.number if inside is not None else None, opening.ltkm))
 
     def _ltkm(self, ltkm: Ltkm, item: int | None, delivery: Delivery | None) -> None:
         self._run(_Site(ltkm, item, ltkm, element=ltkm.element))
@@ -177,6 +181,7 @@ class _Inspection:
         if message.problem is not None:
             # What was read before the damage may only look wrong because of it: one cause, one finding.
             self._run(_Site(message, item, ltkm))
+            self._merged = {}
             return
         self._message(ltkm, message, item)
         if delivery is not None:
@@ -190,8 +195,11 @@ class _Inspection:
         if known is None:
             known = self._payloads(ltkm, message, item, pattern)
         if known is not self._merged:
-            self._merged = known
+            first, self._merged = self._merged is None, known
             outcomes = self.outcomes
+            if first:  # no rule has answered for a message yet
+                outcomes.update(known)
+                return
             for id, answer in known.items():
                 kept = outcomes[id]
                 if kept.answer is _NOT_APPLICABLE or answer is _BROKEN:

@@ -56,7 +56,7 @@ class Exchange:
     """The faults that were put into it, as typed, in their order: it is not what the server sent."""
     limits: Limits = field(default=Limits())
 
-    @property
+    @cached_property
     def terminal(self) -> str:
         """The terminal: its B-TID from the credentials, else its TCP connection."""
         credentials = self.request.credentials

@@ -1,7 +1,10 @@
 """Key derivation of MIKEY: the PRF of RFC 3830 §4.1 and the keys that protect a message with a pre-shared key."""
 
-import hmac
 from dataclasses import dataclass, field
+from functools import lru_cache
+
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.hmac import HMAC
 
 BLOCK_OCTETS = 32
 """The input key is cut into blocks of 256 bits, whatever the hash (RFC 3830 §4.1.2, RFC 6043 §6.1)."""
@@ -9,6 +12,9 @@ HASHES = {0: ("sha1", 20), 1: ("sha256", 32)}
 """Hash name and its octets by PRF func: MIKEY-1 (RFC 3830 §6.1) and PRF-HMAC-SHA-256 (RFC 6043 §6.1)."""
 ENCRYPTION, AUTHENTICATION, SALT = 0x150533E1, 0x2D22AC75, 0x29B88916
 """The constants of RFC 3830 §4.1.4, by purpose."""
+KEYED = 1024
+"""For how many blocks of input keys the keyed HMAC is kept: one message needs it six times."""
+_ALGORITHMS: dict[str, hashes.HashAlgorithm] = {"sha1": hashes.SHA1(), "sha256": hashes.SHA256()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,16 +37,29 @@ def prf(key: bytes, label: bytes, octets: int, prf_func: int = 0) -> bytes:
         raise ValueError(f"expected PRF func 0 or 1, got {prf_func}")
     name, size = HASHES[prf_func]
     if octets <= size and len(key) <= BLOCK_OCTETS:  # the common case: one block in, one out
-        return hmac.digest(key, hmac.digest(key, label, name) + label, name)[:octets]
+        keyed = _keyed(key, name)
+        return _digest(keyed, _digest(keyed, label) + label)[:octets]
     output = 0
     for start in range(0, len(key), BLOCK_OCTETS):
-        block = key[start : start + BLOCK_OCTETS]
+        keyed = _keyed(key[start : start + BLOCK_OCTETS], name)
         chain, stream = label, b""
         for _ in range(-(-octets // size)):
-            chain = hmac.digest(block, chain, name)
-            stream += hmac.digest(block, chain + label, name)
+            chain = _digest(keyed, chain)
+            stream += _digest(keyed, chain + label)
         output ^= int.from_bytes(stream[:octets])
     return output.to_bytes(octets)
+
+
+@lru_cache(KEYED)
+def _keyed(block: bytes, name: str) -> HMAC:
+    """Return an HMAC that has taken in its key, to be copied: that is most of the work on a short text."""
+    return HMAC(block, _ALGORITHMS[name])
+
+
+def _digest(keyed: HMAC, octets: bytes) -> bytes:
+    copy = keyed.copy()
+    copy.update(octets)
+    return copy.finalize()
 
 
 def message_key(key: bytes, purpose: int, csb_id: int, rand: bytes, octets: int, prf_func: int = 0) -> bytes:

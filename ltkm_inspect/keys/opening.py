@@ -1,22 +1,23 @@
 """What a key says of a message: whether its MAC verifies, what key it delivers and for how long."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import Enum
+from typing import Annotated
 
-from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
+from cryptography.hazmat.primitives.ciphers import Cipher, algorithms
 
 from ltkm_inspect.keys.derivation import HASHES
-from ltkm_inspect.keys.protection import COUNTER_MODES, KEY_WRAP, MAC_HASHES, NULL, decrypt, mac_verifies
-from ltkm_inspect.keys.subscriber import Subscriber
-from ltkm_inspect.mikey import Identity, Interval, Kemac, KeyData, KeyDataChain, Message, Rand, Timestamp
+from ltkm_inspect.keys.protection import COUNTER_MODES, ECB, KEY_WRAP, MAC_HASHES, NULL, decrypt, mac_verifies
+from ltkm_inspect.keys.subscriber import WILD_CARD, Subscriber
+from ltkm_inspect.mikey import Identity, Interval, Kemac, KeyData, KeyDataChain, Message, Rand, Timestamp, decode
 from ltkm_inspect.mikey import decode_key_data as read_key_data
 from ltkm_inspect.mikey.core import NTP_EPOCH
+from ltkm_inspect.mikey.record import Secret, record
 from ltkm_inspect.wire import printable
 
 LONGEST_NAME = 128
 """A B-TID is cut to that many characters in a reason; the wire allows 65,535."""
-ECB = modes.ECB()  # one block of zeros is all that it encrypts here
 
 
 class Verdict(Enum):
@@ -29,6 +30,7 @@ class Verdict(Enum):
     NOT_CHECKABLE = "not checkable"
 
 
+@record
 @dataclass(frozen=True, slots=True)
 class Opened:
     """What the keys at hand say of one message; no key appears in its `repr`."""
@@ -37,13 +39,13 @@ class Opened:
     reason: str = ""
     """Why the verdict is not VALID, in one line."""
     subscriber: Subscriber | None = None
-    muk: bytes | None = field(default=None, repr=False)
+    muk: Annotated[bytes | None, Secret(lambda opened: opened.muk is not None)] = None
     """The MUK that verified the MAC."""
     muk_number: int = 0
     """Which of the subscriber's MUKs that was, from 1."""
     tried: int = 0
     """How many MUKs were tried."""
-    plaintext: bytes | None = field(default=None, repr=False)
+    plaintext: Annotated[bytes | None, Secret(lambda opened: opened.plaintext is not None)] = None
     """The key data as octets; only where the MAC is valid."""
     key_data: KeyDataChain | None = None
     """The decoded key data; only where the MAC is valid."""
@@ -97,6 +99,14 @@ def parties(message: Message) -> tuple[str | None, str | None]:
 
 def open_with(subscriber: Subscriber | None, message: Message, octets: bytes) -> Opened:
     """Verify a message with each MUK of a subscriber in turn and decrypt it with the one that fits; never raises."""
+    if type(octets) is not bytes:  # a memoryview has no text methods, and neither have the fields cut out of it
+        octets = bytes(octets)
+        message = decode(octets)
+    if message.trailing and not message.tail_type:
+        # The chain ended with Last payload, so the message ends there too: what follows is no part of what the MAC
+        # covers (RFC 3830 §5.2, §6.2). That something follows is for the decoder to say.
+        octets = octets[: -len(message.trailing)]
+        message = replace(message, trailing=b"", problem=None)
     hindrance = _hindrance(message, octets)
     if hindrance is not None:
         return Opened(*hindrance, subscriber=subscriber)
@@ -118,7 +128,8 @@ def open_with(subscriber: Subscriber | None, message: Message, octets: bytes) ->
         reason = f"expected a message with pre-shared key (data type 0), got data type {header.data_type}"
         return Opened(Verdict.NOT_CHECKABLE, reason, subscriber, tried=count)
     which = "the MUK" if count == 1 else f"any of the {count} MUKs"
-    reason = f"MAC does not verify with {which} of {_name(subscriber.b_tid)}"
+    whose = "the wild-card subscriber" if subscriber.b_tid == WILD_CARD else _name(subscriber.b_tid)
+    reason = f"MAC does not verify with {which} of {whose}"
     return Opened(Verdict.INVALID, reason, subscriber, tried=count)
 
 
@@ -129,7 +140,7 @@ def _hindrance(message: Message, octets: bytes) -> tuple[Verdict, str] | None:
         return Verdict.NOT_CHECKABLE, "the message has no header"
     if not message.payloads or not isinstance(message.payloads[-1], Kemac):
         return Verdict.NOT_CHECKABLE, "the message does not end with a whole KEMAC"
-    if message.trailing or message.tail_type:
+    if message.tail_type:  # trailing octets behind a whole chain were cut off before
         return Verdict.NOT_CHECKABLE, "octets that cannot be read follow the KEMAC"
     kemac = message.payloads[-1]
     if kemac.mac_alg == 0:

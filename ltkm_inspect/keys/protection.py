@@ -1,12 +1,13 @@
 """The MAC and the encryption of a MIKEY message that is protected with a pre-shared key (RFC 3830 §4.2, §5.2)."""
 
 import hmac
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from hashlib import sha1, sha256
 
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 
 from ltkm_inspect.keys.derivation import AUTHENTICATION, ENCRYPTION, SALT, MessageKeys, message_key, message_keys
-from ltkm_inspect.mikey import Identity, Kemac, Message, Rand, Timestamp, Verification
+from ltkm_inspect.mikey import Kemac, Message, Rand, Timestamp
 
 MAC_HASHES = {1: ("sha1", 20), 2: ("sha256", 32)}
 """Hash name and octets of the MAC by MAC alg; its key has the same length (RFC 3830 §6.2, RFC 6043 §6.2)."""
@@ -19,20 +20,11 @@ AES_CM_KEY_OCTETS = {1: 16, 3: 32}
 COUNTER_MODES = frozenset(AES_CM_KEY_OCTETS)
 SALT_OCTETS = {KEY_WRAP: 8}
 """Octets of the salt by Encr alg, where it is not the 14 of AES-CM (RFC 3830 §4.1.4, §4.2.3)."""
-
-
-@dataclass(frozen=True, slots=True)
-class Coverage:
-    """What the MAC of a V payload covers after the message itself; RFC 3830 §5.2 can be read in several ways."""
-
-    identities: bool = True
-    """Whether the data of IDi and IDr follows."""
-    timestamp_octets: int = 0
-    """8 where a counter of 4 octets is padded on the left; 0 for the timestamp as it stands in T."""
-
-
-COVERAGES = tuple(Coverage(identities, octets) for identities in (True, False) for octets in (0, 8))
-"""The readings that are tried, the natural one first; the last is minisip's."""
+SHORT = 128
+"""Up to so many octets of key data are encrypted block by block."""
+COUNTERS = tuple(number.to_bytes(2) for number in range(SHORT // 16))
+ECB = modes.ECB()
+_INNER, _OUTER = (bytes(octet ^ pad for octet in range(256)) for pad in (0x36, 0x5C))
 
 
 def keys_of(message: Message, muk: bytes, rand: bytes | None = None) -> MessageKeys:
@@ -40,10 +32,9 @@ def keys_of(message: Message, muk: bytes, rand: bytes | None = None) -> MessageK
 
     `rand` is for a message whose RAND came in another one.
     """
-    csb_id, prf_func, value = _derivation(message, rand)
-    kemac = next(iter(message.of(Kemac)), None)
-    encr_alg = kemac.encr_alg if kemac else 1
-    mac_alg = kemac.mac_alg if kemac else 1
+    csb_id, prf_func, value = derivation_of(message, rand)
+    kemacs = message.of(Kemac)
+    encr_alg, mac_alg = (kemacs[-1].encr_alg, kemacs[-1].mac_alg) if kemacs else (1, 1)
     return message_keys(
         muk,
         csb_id,
@@ -64,9 +55,20 @@ def mac_verifies(message: Message, octets: bytes, muk: bytes, rand: bytes | None
     if kemac.mac_alg not in MAC_HASHES:
         raise ValueError(f"expected MAC alg 1 or 2, got {kemac.mac_alg}")
     name, size = MAC_HASHES[kemac.mac_alg]
-    csb_id, prf_func, value = _derivation(message, rand)
+    csb_id, prf_func, value = derivation_of(message, rand)
     key = message_key(muk, AUTHENTICATION, csb_id, value, size, prf_func)
-    return hmac.compare_digest(hmac.digest(key, octets[:-size], name), octets[-size:])
+    return hmac.compare_digest(mac_of(key, octets[:-size], name), octets[-size:])
+
+
+def mac_of(key: bytes, octets: bytes, name: str) -> bytes:
+    """Return the HMAC with a key no longer than a block of its hash, 64 octets.
+
+    The key serves one message only. To hash twice here takes two thirds of the time of `hmac.digest`, which looks its
+    algorithm up again in each call.
+    """
+    make = sha1 if name == "sha1" else sha256
+    padded = key.ljust(64, b"\0")
+    return make(padded.translate(_OUTER) + make(padded.translate(_INNER) + octets).digest()).digest()
 
 
 def decrypt(message: Message, muk: bytes, rand: bytes | None = None) -> bytes:
@@ -82,7 +84,7 @@ def _crypt(message: Message, muk: bytes, octets: bytes, rand: bytes | None = Non
     encr_alg = _kemac(message).encr_alg
     if encr_alg == NULL or not octets:  # no octets: an update without key
         return octets
-    csb_id, prf_func, value = _derivation(message, rand)
+    csb_id, prf_func, value = derivation_of(message, rand)
     if encr_alg == KEY_WRAP:
         key = message_key(muk, ENCRYPTION, csb_id, value, 16, prf_func)
         salt = message_key(muk, SALT, csb_id, value, 8, prf_func)
@@ -94,10 +96,10 @@ def _crypt(message: Message, muk: bytes, octets: bytes, rand: bytes | None = Non
         raise ValueError("expected a message with T")
     key = message_key(muk, ENCRYPTION, csb_id, value, AES_CM_KEY_OCTETS[encr_alg], prf_func)
     salt = message_key(muk, SALT, csb_id, value, 14, prf_func)
-    return counter_mode(MessageKeys(key, b"", salt), csb_id, time_of(timestamps[0]), octets)
+    return _aes_cm(key, salt, csb_id, time_of(timestamps[0]), octets)
 
 
-def _derivation(message: Message, rand: bytes | None = None) -> tuple[int, int, bytes]:
+def derivation_of(message: Message, rand: bytes | None = None) -> tuple[int, int, bytes]:
     """Return CSB ID, PRF func and RAND value of a message."""
     if message.header is None:
         raise ValueError("expected a message with header and RAND")
@@ -122,7 +124,7 @@ def key_wrap(key: bytes, initial: bytes, octets: bytes) -> bytes:
     """
     if len(octets) < 16 or len(octets) % 8:
         raise ValueError(f"expected a multiple of 8 octets to wrap, 16 or more, got {len(octets)}")
-    block = Cipher(algorithms.AES(key), modes.ECB()).encryptor()  # the mode of the library's own wrap has a fixed IV
+    block = Cipher(algorithms.AES(key), ECB).encryptor()  # the mode of the library's own wrap has a fixed IV
     parts = [octets[at : at + 8] for at in range(0, len(octets), 8)]
     register = initial
     for step in range(6 * len(parts)):
@@ -137,7 +139,7 @@ def key_unwrap(key: bytes, initial: bytes, octets: bytes) -> bytes:
     """Undo `key_wrap`; ValueError where the length cannot be or the initial value does not come out."""
     if len(octets) < 24 or len(octets) % 8:
         raise ValueError(f"expected a multiple of 8 octets to unwrap, 24 or more, got {len(octets)}")
-    block = Cipher(algorithms.AES(key), modes.ECB()).decryptor()
+    block = Cipher(algorithms.AES(key), ECB).decryptor()
     register = octets[:8]
     parts = [octets[at : at + 8] for at in range(8, len(octets), 8)]
     for step in reversed(range(6 * len(parts))):
@@ -149,51 +151,21 @@ def key_unwrap(key: bytes, initial: bytes, octets: bytes) -> bytes:
     return b"".join(parts)
 
 
-def sign_verification(message: Message, request: Message, muk: bytes, coverage: Coverage = COVERAGES[0]) -> Message:
-    """Return a V message (PSK ver msg) with its Ver data made anew; the RAND and the identities are the request's.
-
-    ValueError unless it ends with V of a known Auth alg, and where no key can be derived.
-    """
-    last = _verification(message)
-    size = MAC_HASHES[last.auth_alg][1]
-    blank = replace(message, payloads=(*message.payloads[:-1], replace(last, ver_data=bytes(size))))
-    data = _verification_mac(blank.encode()[:-size], message, request, muk, coverage)
-    return replace(message, payloads=(*message.payloads[:-1], replace(last, ver_data=data)))
-
-
-def verify_verification(message: Message, octets: bytes, request: Message, muk: bytes) -> Coverage | None:
-    """Return which reading of RFC 3830 §5.2 the Ver data of a V message follows; None where it verifies with none."""
-    size = MAC_HASHES[_verification(message).auth_alg][1]
-    for coverage in COVERAGES:
-        expected = _verification_mac(octets[:-size], message, request, muk, coverage)
-        if hmac.compare_digest(expected, octets[-size:]):
-            return coverage
-    return None
-
-
-def _verification(message: Message) -> Verification:
-    last = message.payloads[-1] if message.payloads else None
-    if not isinstance(last, Verification) or message.trailing or last.auth_alg not in MAC_HASHES:
-        raise ValueError("expected a message that ends with V of Auth alg 1 or 2")
-    return last
-
-
-def _verification_mac(covered: bytes, message: Message, request: Message, muk: bytes, coverage: Coverage) -> bytes:
-    name, size = MAC_HASHES[_verification(message).auth_alg]
-    timestamps = message.of(Timestamp)
-    if not timestamps:
-        raise ValueError("expected a message with T")
-    csb_id, prf_func, rand = _derivation(request)
-    identities = b"".join(identity.value for identity in request.of(Identity)) if coverage.identities else b""
-    time = timestamps[0].value.rjust(coverage.timestamp_octets, b"\0")
-    key = message_key(muk, AUTHENTICATION, csb_id, rand, size, prf_func)
-    return hmac.digest(key, covered + identities + time, name)
-
-
 def counter_mode(keys: MessageKeys, csb_id: int, timestamp: bytes, octets: bytes) -> bytes:
     """Encrypt or decrypt with AES-CM (RFC 3830 §4.2.3); the timestamp has the 8 octets that `time_of` gives it."""
-    iv = initial_vector(keys.salt, csb_id, timestamp)
-    return Cipher(algorithms.AES(keys.encryption), modes.CTR(iv)).encryptor().update(octets)
+    return _aes_cm(keys.encryption, keys.salt, csb_id, timestamp, octets)
+
+
+def _aes_cm(key: bytes, salt: bytes, csb_id: int, timestamp: bytes, octets: bytes) -> bytes:
+    iv = initial_vector(salt, csb_id, timestamp)
+    count = len(octets)
+    if count > SHORT:
+        return Cipher(algorithms.AES(key), modes.CTR(iv)).encryptor().update(octets)
+    # The last 16 bits of the IV are 0, so that few blocks cannot carry: a mode without IV is quicker to set up.
+    prefix = iv[:14]
+    counters = b"".join([prefix + number for number in COUNTERS[: count + 15 >> 4]])
+    stream = Cipher(algorithms.AES(key), ECB).encryptor().update(counters)
+    return (int.from_bytes(stream[:count]) ^ int.from_bytes(octets)).to_bytes(count)
 
 
 def time_of(timestamp: Timestamp) -> bytes:
@@ -212,10 +184,11 @@ def encrypt(message: Message, muk: bytes, plaintext: bytes) -> Message:
     return authenticate(_with_kemac(message, replace(kemac, encr_data=data)), muk)
 
 
-def reencrypt(message: Message, original: Message, muk: bytes) -> Message:
+def reencrypt(message: Message, original: Message, muk: bytes, original_muk: bytes | None = None) -> Message:
     """Return a changed message with the key data of the original encrypted anew, where the change needs that.
 
-    A message whose key data differs, and one that cannot be decrypted or encrypted with AES-CM, comes back as it is.
+    `original_muk` is the MUK of the original, where that is another one. A message whose key data differs, and one that
+    cannot be decrypted or encrypted with AES-CM, comes back as it is.
     """
     kemacs = message.of(Kemac), original.of(Kemac)
     if not all(kemacs) or kemacs[0][0].encr_data != kemacs[1][0].encr_data:
@@ -226,7 +199,7 @@ def reencrypt(message: Message, original: Message, muk: bytes) -> Message:
     if not all(times) or message.header is None or original.header is None:
         return message
     try:
-        keys = keys_of(message, muk), keys_of(original, muk)
+        keys = keys_of(message, muk), keys_of(original, muk if original_muk is None else original_muk)
         if (keys[0], message.header.csb_id, times[0][0]) == (keys[1], original.header.csb_id, times[1][0]):
             return message
         octets = counter_mode(keys[1], original.header.csb_id, time_of(times[1][0]), kemacs[1][0].encr_data)
@@ -251,7 +224,7 @@ def authenticate(message: Message, muk: bytes) -> Message:
 
 
 def _authentication_key(message: Message, muk: bytes, size: int) -> bytes:
-    csb_id, prf_func, rand = _derivation(message)
+    csb_id, prf_func, rand = derivation_of(message)
     return message_key(muk, AUTHENTICATION, csb_id, rand, size, prf_func)
 
 

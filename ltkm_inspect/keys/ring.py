@@ -3,13 +3,11 @@
 from dataclasses import dataclass, field
 
 from ltkm_inspect.keys.opening import Opened, open_with, parties
-from ltkm_inspect.keys.subscriber import Subscriber
-from ltkm_inspect.mikey import Message
+from ltkm_inspect.keys.subscriber import WILD_CARD, Subscriber
+from ltkm_inspect.mikey import Message, decode
 
 __all__ = ["WILD_CARD", "KeyRing", "Subscriber"]
 
-WILD_CARD = "*"
-"""The B-TID of a subscriber that stands for every terminal."""
 CACHED = 1024
 """How many opened messages a ring remembers."""
 CACHED_OCTETS = 4096
@@ -36,8 +34,13 @@ class KeyRing:
 
         The wild card comes last; its BM-SC must fit where it names one.
         """
+        # Three steps, each a fall-back of the one before. A B-TID that has entries, but none for this BM-SC, goes on to
+        # the wild card like one that has none: its entries are for other BM-SCs, and as MUK and MRK are derived from
+        # the NAF-ID they cannot be the keys here, whereas the wild card is the lab's test card under whatever B-TID. It
+        # is not silent: `Opened.subscriber` and the reason name the wild card, and a MAC that does not verify with
+        # a key that has verified nothing yet counts as an unproven key.
         wanted = None if naf is None else naf.lower()
-        known = self._by_b_tid.get(b_tid, []) if b_tid is not None else []
+        known = self._by_b_tid.get(b_tid, []) if b_tid is not None and b_tid != WILD_CARD else []
         found = _of_naf(known, wanted)
         if found is None and len(known) == 1:
             found = known[0]
@@ -48,6 +51,9 @@ class KeyRing:
 
         `message` is what `octets` decode to. Never raises; what was opened before comes from memory.
         """
+        if type(octets) is not bytes:
+            octets = bytes(octets)
+            message = decode(octets)
         opened = self._opened.get(octets)
         if opened is None:
             b_tid, naf = parties(message)

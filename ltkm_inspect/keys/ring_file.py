@@ -1,4 +1,10 @@
-"""The key ring as a TOML file: its errors name the place and never a value; it is read again when it changes."""
+"""The key ring as a TOML file: its errors name the place and never a value; it is read again when it changes.
+
+A key is written in hex or in base64. A text of hex digits is hex where its length fits, although many such texts are
+base64 too: a key of 32 octets is 64 hex digits, which as base64 would be 48 octets. The other way round hardly happens,
+as the base64 of 16 or 32 octets ends with `=`. Only where both lengths fit and hex does not give 16 or 32 octets does a
+warning ask which one is meant. `hex:` or `base64:` before the text settles it.
+"""
 
 import base64
 import binascii
@@ -14,6 +20,7 @@ from typing import Any
 from ltkm_inspect.keys import gba
 from ltkm_inspect.keys.ring import KeyRing
 from ltkm_inspect.keys.subscriber import Subscriber
+from ltkm_inspect.wire import printable
 
 KEY_OCTETS = range(16, 129)
 """How long a MUK or an MRK may be; GBA makes 32 octets."""
@@ -26,9 +33,14 @@ WAYS = {
     ("ck", "ik", "rand"): ("me", "u", "u-plain"),
 }
 """What MUK and MRK can be derived from, and the kinds of GBA that fit; the first is the default."""
+WORDS = {"ks_naf": "Ks_NAF", "ks_ext_naf": "Ks_ext_NAF", "ks_int_naf": "Ks_int_NAF", "ck": "CK", "ik": "IK"}
+"""What a field is called in `Subscriber.source`."""
 SHOWN_NAME = re.compile(r"[a-z][a-z_-]{0,19}")
 """A field name that is safe to print: a longer one, or one with digits, may be a key that went to the wrong place."""
+USUAL_KEY_OCTETS = (16, 32)
 SECOND = 1.0
+LONGEST_FILE = 16 << 20
+"""Octets; a ring of fifty thousand subscribers is shorter. A device without end must not be read to its end."""
 
 
 class RingError(ValueError):
@@ -49,19 +61,21 @@ class RingFile:
         self.path = Path(path)
         self._clock = clock
         self._looked = clock()
+        self._trouble = ""
         self.ring, self.warnings, self._mark = _load(self.path)
 
     def __repr__(self) -> str:
         return f"RingFile({str(self.path)!r})"
 
     def refresh(self) -> list[str] | None:
-        """Read the file again where it has changed; return the lines to tell, or None where nothing was read.
+        """Read the file again where it has changed; return the lines to tell, or None where nothing is to be told.
 
-        It looks at the file once a second at most. A file that cannot be used leaves the ring as it was, and its
-        error is the line; it is told once.
+        It looks at the file once a second at most. A file that cannot be used leaves the very ring of before in place,
+        and its error is the line: once, until the error is another or the file has been usable in between. What was
+        no regular file at the start, like a pipe, is read only then.
         """
         now = self._clock()
-        if now - self._looked < SECOND:
+        if now - self._looked < SECOND or self._mark == _READ_ONCE:
             return None
         self._looked = now
         mark = _mark(self.path)
@@ -69,13 +83,21 @@ class RingFile:
             return None
         self._mark = mark
         try:
+            if mark == _READ_ONCE:  # to open a pipe could wait for ever
+                raise RingError(f"{_shown_path(self.path)}: expected a regular file, got something else")
             self.ring, self.warnings, self._mark = _load(self.path)
         except RingError as error:
-            return [str(error)]
+            before, self._trouble = self._trouble, str(error)
+            if self._mark == _READ_ONCE:
+                self._mark = None
+            return None if before == self._trouble else [self._trouble]
+        self._trouble = ""
         return self.warnings
 
 
-type _Mark = tuple[int, int, int] | None
+type _Mark = tuple[int, ...] | None
+_READ_ONCE: _Mark = ()
+"""The mark of what is no regular file."""
 
 
 def _mark(path: Path) -> _Mark:
@@ -86,43 +108,60 @@ def _mark(path: Path) -> _Mark:
 
 
 def _mark_of(status: os.stat_result) -> _Mark:
-    return status.st_mtime_ns, status.st_size, status.st_ino
+    if not stat.S_ISREG(status.st_mode):
+        return _READ_ONCE
+    # The time of the last change of state too: to take a permission away changes nothing else.
+    return status.st_mtime_ns, status.st_ctime_ns, status.st_size, status.st_ino
 
 
 def _load(path: Path) -> tuple[KeyRing, list[str], _Mark]:
+    shown = _shown_path(path)
     try:
         with path.open("rb") as file:
             status = os.fstat(file.fileno())
-            octets = file.read()
+            octets = file.read(LONGEST_FILE + 1)
     except (OSError, ValueError) as error:
         why = getattr(error, "strerror", None) or "the path cannot be used"
-        raise RingError(f"{path}: expected a key ring file, got: {why.lower()}") from None
+        raise RingError(f"{shown}: expected a key ring file, got: {why.lower()}") from None
+    if len(octets) > LONGEST_FILE:
+        raise RingError(f"{shown}: expected at most {LONGEST_FILE >> 20} MiB, got more")
     try:
-        plain = tomllib.loads(octets.decode())
+        ring, warnings = _ring(_toml(octets))
+    except RingError as error:
+        raise RingError(f"{shown}: {error}") from None
+    lines = [*_warnings(path, status), *(f"{shown}: {warning}" for warning in warnings)]
+    return ring, lines, _mark_of(status)
+
+
+def _toml(octets: bytes) -> dict[str, Any]:
+    try:
+        return tomllib.loads(octets.decode())
     except UnicodeDecodeError as error:
         line = octets[: error.start].count(b"\n") + 1
-        raise RingError(f"{path}: line {line}: expected UTF-8, got octets that are not") from None
+        raise RingError(f"line {line}: expected UTF-8, got octets that are not") from None
     except tomllib.TOMLDecodeError as error:
-        place = re.search(r"\(at (line \d+, column \d+|end of document)\)$", str(error))
+        text = str(error)  # may quote the file
+        place = re.search(r"\(at (line \d+, column \d+|end of document)\)$", text)
         where = f"{place[1]}: " if place else ""
-        raise RingError(f"{path}: {where}expected TOML, got something else") from None
+        if text.startswith(("Cannot overwrite", "Cannot declare", "Cannot redefine", "Duplicate")):
+            raise RingError(f"{where}expected each field once, got one again") from None
+        raise RingError(f"{where}expected TOML, got something else") from None
     except (RecursionError, ValueError):
-        raise RingError(f"{path}: expected a key ring, got TOML beyond all measure") from None
-    try:
-        ring = _ring(plain)
-    except RingError as error:
-        raise RingError(f"{path}: {error}") from None
-    return ring, _warnings(path, status), _mark_of(status)
+        raise RingError("expected a key ring, got TOML beyond all measure") from None
+
+
+def _shown_path(path: Path) -> str:
+    return printable(str(path))
 
 
 def _warnings(path: Path, status: os.stat_result) -> list[str]:
     mode = stat.S_IMODE(status.st_mode)
     if os.name != "posix" or not mode & 0o077:
         return []
-    return [f"{path}: expected a file that only its owner can read (mode 600), got mode {mode:o}"]
+    return [f"{_shown_path(path)}: expected a file that only its owner can read (mode 600), got mode {mode:o}"]
 
 
-def _ring(plain: dict[str, Any]) -> KeyRing:
+def _ring(plain: dict[str, Any]) -> tuple[KeyRing, list[str]]:
     for name in plain:
         if name != "subscribers":
             raise RingError(f"{_shown(name)}: expected only [[subscribers]], got another field")
@@ -130,24 +169,25 @@ def _ring(plain: dict[str, Any]) -> KeyRing:
     if not isinstance(tables, list) or not tables:
         raise RingError(f"subscribers: expected one [[subscribers]] or more, got {_kind(tables)}")
     found: dict[tuple[str, str], int] = {}
-    subscribers = []
+    subscribers: list[Subscriber] = []
+    warnings: list[str] = []
     for number, table in enumerate(tables, 1):
         place = f"subscribers[{number}]"
         if not isinstance(table, dict):
             raise RingError(f"{place}: expected a table, got {_kind(table)}")
-        subscriber = _Table(place, table).subscriber()
+        subscriber = _Table(place, table, warnings).subscriber()
         first = found.setdefault((subscriber.b_tid, subscriber.naf.lower()), number)
         if first != number:
             raise RingError(f"{place}: expected one entry for each b_tid and naf, got those of subscribers[{first}]")
         subscribers.append(subscriber)
-    return KeyRing(tuple(subscribers))
+    return KeyRing(tuple(subscribers)), warnings
 
 
 class _Table:
     """One entry of the file, with its place for the errors."""
 
-    def __init__(self, place: str, fields: dict[str, Any]) -> None:
-        self.place, self.fields = place, fields
+    def __init__(self, place: str, fields: dict[str, Any], warnings: list[str]) -> None:
+        self.place, self.fields, self.warnings = place, fields, warnings
 
     def subscriber(self) -> Subscriber:
         for name in self.fields:
@@ -157,8 +197,8 @@ class _Table:
         b_tid = self.text("b_tid")
         naf = self.text("naf") if "naf" in self.fields else ""
         if any(name in self.fields for name in (*DERIVED, "gba")):
-            muk, mrk = self.derived(naf)
-            return Subscriber(b_tid, naf, (muk,), mrk)
+            muk, mrk, source = self.derived(naf)
+            return Subscriber(b_tid, naf, (muk,), mrk, source)
         muks = self.muks()
         mrk = self.key("mrk") if "mrk" in self.fields else None  # type: ignore[assignment]
         if not muks and mrk is None:
@@ -173,9 +213,11 @@ class _Table:
         values = self.fields["muks"]
         if not isinstance(values, list) or not values:
             raise RingError(f"{self.place}.muks: expected an array of one key or more, got {_kind(values)}")
-        return tuple(_key(f"{self.place}.muks[{at}]", value, KEY_OCTETS) for at, value in enumerate(values, 1))
+        return tuple(
+            _key(f"{self.place}.muks[{at}]", value, KEY_OCTETS, self.warnings) for at, value in enumerate(values, 1)
+        )
 
-    def derived(self, naf: str) -> tuple[bytes, bytes]:
+    def derived(self, naf: str) -> tuple[bytes, bytes, str]:
         for name in ("muk", "muks", "mrk"):
             if name in self.fields:
                 raise RingError(f"{self.place}.{name}: expected keys or what they derive from, got both")
@@ -190,7 +232,7 @@ class _Table:
                 f"{self.place}.gba: expected {' or '.join(kinds)} with {', '.join(given)}, got another text"
             )
         size = range(16, 17) if "ck" in given else range(32, 33)
-        values = {name: _key(f"{self.place}.{name}", self.fields[name], size) for name in given}
+        values = {name: _key(f"{self.place}.{name}", self.fields[name], size, self.warnings) for name in given}
         if "ck" in values:
             impi, ks = self.text("impi"), gba.ks(values["ck"], values["ik"])
             if not naf:
@@ -200,12 +242,13 @@ class _Table:
                 values["ks_int_naf"] = gba.ks_int_naf(ks, values["rand"], impi, gba.naf_id(naf))
             except ValueError as error:
                 raise RingError(f"{self.place}: {error}") from None
+        source = f"derived from {' and '.join(WORDS[name] for name in given if name in WORDS)}"
         if run == "u":
-            return gba.gba_u(values["ks_int_naf"], values["ks_ext_naf"])
-        return gba.gba_me(values["ks_naf"]) if run == "me" else gba.gba_u_plain(values["ks_ext_naf"])
+            return *gba.gba_u(values["ks_int_naf"], values["ks_ext_naf"]), source
+        return *(gba.gba_me(values["ks_naf"]) if run == "me" else gba.gba_u_plain(values["ks_ext_naf"])), source
 
     def key(self, name: str) -> bytes:
-        return _key(f"{self.place}.{name}", self.fields[name], KEY_OCTETS)
+        return _key(f"{self.place}.{name}", self.fields[name], KEY_OCTETS, self.warnings)
 
     def text(self, name: str) -> str:
         value = self.fields.get(name)
@@ -214,21 +257,19 @@ class _Table:
         return value
 
 
-def _key(place: str, value: object, octets: range) -> bytes:
-    """Read a key: hex where it is hex of a fitting length, else base64; `hex:` and `base64:` settle it.
-
-    Hex goes first: 64 hex digits are base64 of 48 octets too, but a random key whose base64 is all hex digits does
-    not happen.
-    """
+def _key(place: str, value: object, octets: range, warnings: list[str]) -> bytes:
+    """Read a key, and warn of one whose coding is not clear: the docstring of the module says when."""
     wanted = f"{octets[0]} octets" if len(octets) == 1 else f"{octets[0]} to {octets[-1]} octets"
     if not isinstance(value, str):
         raise RingError(f"{place}: expected {wanted} in hex or base64, got {_kind(value)}")
     coding, colon, rest = value.partition(":")
     if not colon:
-        key = _hex(value)
-        if key is None or len(key) not in octets:
-            other = _base64(value)
-            key = other if other is not None and (key is None or len(other) in octets) else key
+        as_hex, as_base64 = _hex(value), _base64(value)
+        fits_hex = as_hex is not None and len(as_hex) in octets
+        fits_base64 = as_base64 is not None and len(as_base64) in octets
+        key = as_hex if fits_hex or (as_hex is not None and not fits_base64) else as_base64
+        if fits_hex and fits_base64 and key is not None and len(key) not in USUAL_KEY_OCTETS:
+            warnings.append(f"{place}: expected hex: or base64: before a text that is both, read it as hex")
     elif coding in ("hex", "base64"):
         key = _hex(rest) if coding == "hex" else _base64(rest)
     else:

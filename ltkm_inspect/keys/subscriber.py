@@ -3,6 +3,9 @@
 import base64
 from dataclasses import dataclass, field
 
+WILD_CARD = "*"
+"""The B-TID of a subscriber that stands for every terminal."""
+
 
 @dataclass(frozen=True, slots=True)
 class Subscriber:
@@ -16,6 +19,8 @@ class Subscriber:
     """MBMS User Keys (BCAST: SMK), the newest first."""
     mrk: bytes | None = field(default=None, repr=False)
     """MBMS Request Key (BCAST: SRK)."""
+    source: str = field(default="given", compare=False)
+    """Where the keys come from, in a few words: `given`, `derived from Ks_NAF`, `derived from CK and IK` …"""
 
     @property
     def password(self) -> bytes | None:

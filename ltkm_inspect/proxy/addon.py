@@ -15,7 +15,8 @@ from mitmproxy.hooks import UpdateHook
 from ltkm_inspect import __version__
 from ltkm_inspect.engine import inspect, plan
 from ltkm_inspect.finding import Level, Report, shorten
-from ltkm_inspect.options import OptionError
+from ltkm_inspect.keys import RingFile
+from ltkm_inspect.options import SHOWS_KEYS, OptionError
 from ltkm_inspect.proxy import configuration
 from ltkm_inspect.proxy.configuration import Configuration
 from ltkm_inspect.proxy.exit_status import ExitStatus
@@ -26,6 +27,7 @@ from ltkm_inspect.proxy.view import LtkmView
 from ltkm_inspect.report import jsonl, text
 from ltkm_inspect.report.summary import Summary
 from ltkm_inspect.session import Session
+from ltkm_inspect.wire import printable
 
 logger = logging.getLogger(__name__)
 
@@ -78,12 +80,13 @@ class LtkmInspect:
             return
         wrong = configuration.unknown(ctx.options) if not self._started else []
         try:
-            wanted = configuration.read(ctx.options)
+            wanted = configuration.read(ctx.options, self.configuration.ring_file)
             self._files.use(wanted.reports)
         except OptionError as error:
             wrong.append(configuration.PREFIX + str(error))
         else:
-            self.configuration = self._with_session(wanted)
+            former, self.configuration = self.configuration, self._with_session(wanted)
+            _tell_of_keys(former, wanted)
         if wrong and self._started:
             raise exceptions.OptionsError(wrong[0])  # type: ignore[no-untyped-call]
         for line in wrong:
@@ -126,7 +129,7 @@ class LtkmInspect:
         reports = [(flow, report) for flow in flows if (report := self._inspect(flow)) is not None]
         for flow, report in reports:
             mark(flow, report)
-            _log(report)
+            self._log(report)
         logger.info("ltkm: %s of %d flows checked", text.count(len(reports), "MSK exchange"), len(flows))
         ctx.master.addons.trigger(UpdateHook([flow for flow, _ in reports]))
 
@@ -145,8 +148,10 @@ class LtkmInspect:
     def _start(self) -> None:
         self._started = True
         active = sum(map(len, plan(self.configuration.context.settings).values()))
+        keys = self.configuration.context.keys
+        of = f", keys of {text.count(len(keys.subscribers), 'subscriber')}" if keys else ""
         to = f", report to {', '.join(self._files.names)}" if self._files.names else ""
-        logger.info("ltkm-inspect %s, %s active%s", __version__, text.count(active, "rule"), to)
+        logger.info("ltkm-inspect %s, %s active%s%s", __version__, text.count(active, "rule"), of, to)
         if configuration.forgets_host(ctx.options):
             logger.warning(
                 "ltkm: in reverse mode Host becomes the address of the upstream and is not checked; "
@@ -163,9 +168,9 @@ class LtkmInspect:
             return
         self.summary.add(report)
         mark(flow, report)
-        _log(report)
+        self._log(report)
         if self._files.names:
-            self._report(jsonl.exchange_line(report))
+            self._report(jsonl.exchange_line(report, keys=self.configuration.keys))
 
     def _with_session(self, configuration: Configuration) -> Configuration:
         """Return the configuration with the session of this run, which goes on whatever options change."""
@@ -178,25 +183,58 @@ class LtkmInspect:
         exchange = exchange_of(flow, self.configuration.limits, host_rewritten=_host_rewritten(flow))
         if not exchange.is_msk:
             return None
+        if self.configuration.ring_file is not None:
+            self._refresh_keys(self.configuration.ring_file)
         # What was put in is no past of the terminal that later exchanges could be held against.
         return inspect(exchange, self.configuration.context, remember=remember)
+
+    def _refresh_keys(self, ring_file: RingFile) -> None:
+        """Take over a key ring file that has changed; one that cannot be used leaves the keys as they are."""
+        former, warnings = ring_file.ring, ring_file.warnings
+        lines = ring_file.refresh()
+        if lines is None:
+            return
+        if ring_file.ring is former:
+            for line in lines:
+                logger.warning("ltkm: %s; the keys stay as they were", printable(line))
+            return
+        now = self.configuration
+        self.configuration = replace(now, context=replace(now.context, keys=ring_file.ring))
+        subscribers = text.count(len(ring_file.ring.subscribers), "subscriber")
+        logger.info("ltkm: %s was read again: keys of %s", printable(str(ring_file.path)), subscribers)
+        if lines != warnings:
+            _warn(lines)
 
     def _report(self, line: str) -> None:
         for failure in self._files.write(line):
             logger.warning("ltkm: %s", failure)
 
+    def _log(self, report: Report) -> None:
+        level = logging.INFO if report.worst is Level.OFF else logging.WARNING
+        for line in text.lines(report):
+            logger.log(level, "%s", line)
+        for line in self.configuration.keys.lines(report):
+            logger.log(level, "%s", line)
+        exchange = report.exchange
+        if exchange.response is not None and exchange.response.body is None and exchange.error is None:
+            logger.warning(
+                "ltkm: the body of %s was streamed past, so it was not checked; raise stream_large_bodies, "
+                "or keep such bodies with --set store_streamed_bodies=true",
+                text.asked(exchange),
+            )
 
-def _log(report: Report) -> None:
-    level = logging.INFO if report.worst is Level.OFF else logging.WARNING
-    for line in text.lines(report):
-        logger.log(level, "%s", line)
-    exchange = report.exchange
-    if exchange.response is not None and exchange.response.body is None and exchange.error is None:
-        logger.warning(
-            "ltkm: the body of %s was streamed past, so it was not checked; raise stream_large_bodies, "
-            "or keep such bodies with --set store_streamed_bodies=true",
-            text.asked(exchange),
-        )
+
+def _tell_of_keys(former: Configuration, now: Configuration) -> None:
+    """Log what is to be told once of the keys that are now in use."""
+    if now.ring_file is not None and now.ring_file is not former.ring_file:
+        _warn(now.ring_file.warnings)
+    if now.show_keys and not former.show_keys:
+        logger.warning("ltkm: ltkm_show_keys is on: %s", SHOWS_KEYS)
+
+
+def _warn(lines: Iterable[str]) -> None:
+    for line in lines:
+        logger.warning("ltkm: %s", printable(line))
 
 
 def _host_rewritten(flow: http.HTTPFlow) -> bool | None:

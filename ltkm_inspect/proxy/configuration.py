@@ -12,13 +12,15 @@ from mitmproxy.optmanager import OptManager
 from ltkm_inspect.context import Context
 from ltkm_inspect.exchange import Limits
 from ltkm_inspect.finding import Level
-from ltkm_inspect.options import DEFAULTS, did_you_mean, parse_fail_on, parse_limit, parse_report, settings
+from ltkm_inspect.keys import KeyRing, RingFile
+from ltkm_inspect.options import DEFAULTS, did_you_mean, key_ring, parse_fail_on, parse_limit, parse_report, settings
+from ltkm_inspect.report.keys import Keys
 from ltkm_inspect.wire import printable
 
 PREFIX = "ltkm_"
 NAMES = frozenset(PREFIX + name for name in DEFAULTS)
 """The options as typed after `--set`."""
-_TYPES: dict[str, Any] = {"word": str, "flag": bool, "list": Sequence[str]}
+_TYPES: dict[str, Any] = {"word": str, "flag": bool, "list": Sequence[str], "path": str}
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +33,15 @@ class Configuration:
     """The level from which findings give mitmdump an exit status of 3; None for never."""
     reports: tuple[Path, ...] = ()
     """Where the JSON Lines go; strftime codes not yet filled in."""
+    ring_file: RingFile | None = None
+    """The file that the keys of the context come from."""
+    show_keys: bool = False
+    """The keys that LTKMs deliver are shown."""
+
+    @property
+    def keys(self) -> Keys:
+        """What reports tell of keys."""
+        return Keys(self.context.keys, self.show_keys)
 
 
 def offer(loader: Loader) -> None:
@@ -65,8 +76,12 @@ def unknown(options: OptManager) -> list[str]:
     return [f"unknown option {printable(name)}{did_you_mean(name, NAMES)}" for name in names]
 
 
-def read(options: OptManager) -> Configuration:
-    """Return what the options ask for; OptionError where one cannot mean anything as written."""
+def read(options: OptManager, ring_file: RingFile | None = None) -> Configuration:
+    """Return what the options ask for; OptionError where one cannot mean anything as written.
+
+    The key ring file in use is not read again where the path is still the same.
+    """
+    ring_file = key_ring(options.ltkm_keys, ring_file)
     return Configuration(
         Context(
             settings(
@@ -78,11 +93,14 @@ def read(options: OptManager) -> Configuration:
                 ignore=options.ltkm_ignore,
                 severity=options.ltkm_severity,
                 rule=options.ltkm_rule,
-            )
+            ),
+            keys=KeyRing() if ring_file is None else ring_file.ring,
         ),
         parse_limit(options.ltkm_limit),
         parse_fail_on(options.ltkm_fail_on),
         tuple(dict.fromkeys(map(parse_report, options.ltkm_report))),
+        ring_file,
+        options.ltkm_show_keys,
     )
 
 

@@ -10,6 +10,7 @@ from ltkm_inspect.exchange import Document, Item, Ltkm
 from ltkm_inspect.finding import Finding, Report
 from ltkm_inspect.mikey import Node
 from ltkm_inspect.report import text
+from ltkm_inspect.report.keys import NO_KEYS, Keys
 from ltkm_inspect.wire import printable, printable_octets
 
 MOST_LINES = 5000
@@ -22,7 +23,7 @@ type Where = tuple[int | None, int | None]
 """Item and LTKM by their ordinals; None outside."""
 
 
-def response_lines(report: Report, data: bytes) -> Iterator[str]:
+def response_lines(report: Report, data: bytes, keys: Keys = NO_KEYS) -> Iterator[str]:
     """Yield the lines for a response: heading, items with their LTKMs, totals; without a document the body as text.
 
     A response whose request is not known (it has no host) gets no heading.
@@ -39,7 +40,7 @@ def response_lines(report: Report, data: bytes) -> Iterator[str]:
     yield from _recovered(document.xml)
     most = exchange.limits.ltkms
     shown = frozenset(document.ltkms[:most])
-    yield from bounded(_items(document, shown, placed))
+    yield from bounded(_items(document, shown, placed, keys))
     if len(document.ltkms) > len(shown):
         yield f"# only {len(shown)} of {len(document.ltkms)} LTKMs are looked at, because of ltkm_limit"
     counts = {
@@ -93,13 +94,13 @@ def _recovered(xml: msk.Xml) -> Iterator[str]:
         yield f"# the XML is not well-formed: {printable(xml.error.reason)}; what follows was recovered from it"
 
 
-def _items(document: Document, shown: frozenset[Ltkm], placed: dict[Where, list[Finding]]) -> Iterator[str]:
+def _items(document: Document, shown: frozenset[Ltkm], placed: dict[Where, list[Finding]], keys: Keys) -> Iterator[str]:
     if document.strays:
         yield "outside_every_item:"
-        yield from _ltkms(document.strays, None, shown, placed, "  ")
+        yield from _ltkms(document.strays, None, shown, placed, keys, "  ")
     yield "items:" if document.items else "items: []"
     for item in document.items:
-        yield from _item(item, shown, placed)
+        yield from _item(item, shown, placed, keys)
     # What is left concerns something that is not shown.
     for leftover in placed.values():
         yield from _comments(leftover, with_place=True)
@@ -112,14 +113,14 @@ def _requested(pairs: Sequence[msk.MskPair]) -> Iterator[str]:
         yield from _identifiers(pair.key_domain_ids, pair.msk_ids, "    ")
 
 
-def _item(item: Item, shown: frozenset[Ltkm], placed: dict[Where, list[Finding]]) -> Iterator[str]:
+def _item(item: Item, shown: frozenset[Ltkm], placed: dict[Where, list[Finding]], keys: Keys) -> Iterator[str]:
     yield f"  - item: {item.number}"
     yield from _identifiers(item.parts.key_domain_ids, item.parts.msk_ids, "    ")
     yield f"    response_code: {_quoted(item.code) if item.code is not None else 'none'}"
     yield from _comments(placed.pop((item.number, None), ()), "    ")
     if item.ltkms:
         yield "    ltkms:"
-        yield from _ltkms(item.ltkms, item.number, shown, placed, "      ")
+        yield from _ltkms(item.ltkms, item.number, shown, placed, keys, "      ")
     else:
         yield "    ltkms: []"
 
@@ -150,6 +151,7 @@ def _ltkms(
     item: int | None,
     shown: frozenset[Ltkm],
     placed: dict[Where, list[Finding]],
+    keys: Keys,
     indent: str,
 ) -> Iterator[str]:
     for ltkm in ltkms:
@@ -174,6 +176,9 @@ def _ltkms(
         yield from _comments(at.pop("", ()), below)
         for node in nodes:
             yield from _node(node, at, below)
+        said = keys.of(ltkm.message, octets)
+        if said is not None:
+            yield from (f"{below}# key: {line}" for line in said.lines)
 
 
 def _node(node: Node, at: dict[str, list[Finding]], indent: str) -> Iterator[str]:

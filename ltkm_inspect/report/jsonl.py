@@ -23,7 +23,22 @@ Object `ltkm-inspect/exchange/1`:
 | `outcomes` | the answer of every rule by its id: `answer` (`passed`, `broken`, `not applicable`) and `reason` |
 
 Where a limit is set, only LTKMs within it are listed. An LTKM has `ltkm` (ordinal from 1 within its item), `element` (its name with namespace), `problem` (why its text is not
-base64) and `message` (as `ltkm-inspect decode --format jsonl` gives it, or null).
+base64), `length` (octets of its message), `sha256` (the first 16 hex digits of the SHA-256 of those octets), `message` (as `ltkm-inspect decode --format jsonl` gives it but for `key`, or
+null) and `key`: null without a key ring, else
+
+| field of `key` | what |
+|---|---|
+| `verdict` | `valid`, `invalid`, `no key`, `not authenticated` (a NULL MAC) or `not checkable` |
+| `reason` | why the MAC is not valid, or why the key data cannot be read |
+| `b_tid` | of the entry of the key ring that was used; `*` is its wild card |
+| `muk`, `tried` | which MUK of that entry verified the MAC (ordinal from 1), and how many were tried |
+| `type`, `type_name`, `length` | of the key that the LTKM delivers: the key data type with its name, and its octets |
+| `seq_l`, `seq_u` | the limits of its interval, where it has one |
+| `valid_from`, `valid_to` | the same as times, where both have 4 octets; unverified |
+| `spi` | the SPI or MKI that it belongs to, where its validity is told so |
+| `check_value` | the first 3 octets of AES(key, 16 zero octets) |
+| `key` | the key itself, only where the keys are to be shown |
+| `further` | more keys in the same LTKM, each with the fields from `type` to `key` |
 
 Object `ltkm-inspect/summary/1`, the last of a report file: `exchanges`, `others` (flows that were not MSK),
 `forgotten` (exchanges that the session forgot, because it had seen too many), `verdicts`,
@@ -32,19 +47,23 @@ in them, and their `violations` and `warnings`. What the rules say of those coun
 """  # noqa: E501 - a row of a table is one line
 
 from datetime import UTC, datetime
+from hashlib import sha256
 from typing import Any
 
 from ltkm_inspect import mikey
 from ltkm_inspect.exchange import Item, Ltkm
 from ltkm_inspect.finding import Answer, Finding, Level, Report
+from ltkm_inspect.report.keys import NO_KEYS, Keys
 from ltkm_inspect.report.plain import to_json
 from ltkm_inspect.report.summary import Summary
 
 EXCHANGE_SCHEMA = "ltkm-inspect/exchange/1"
 SUMMARY_SCHEMA = "ltkm-inspect/summary/1"
+FINGERPRINT = 16
+"""How many hex digits of the SHA-256 of a message are told."""
 
 
-def exchange_line(report: Report, file: str | None = None) -> str:
+def exchange_line(report: Report, file: str | None = None, keys: Keys = NO_KEYS) -> str:
     """Return the object of one exchange, read from that file, without line end."""
     exchange = report.exchange
     document = exchange.document
@@ -75,8 +94,8 @@ def exchange_line(report: Report, file: str | None = None) -> str:
                 "notes": len(report.notes),
                 **{_key(answer): answers.count(answer) for answer in Answer},
             },
-            "items": [_item(item, looked_at) for item in document.items] if document else [],
-            "ltkms_outside": [_ltkm(ltkm) for ltkm in document.strays if ltkm in looked_at] if document else [],
+            "items": [_item(item, looked_at, keys) for item in document.items] if document else [],
+            "ltkms_outside": [_ltkm(ltkm, keys) for ltkm in document.strays if ltkm in looked_at] if document else [],
             "findings": [_finding(finding) for finding in report.findings],
             "notes": [_finding(note) for note in report.notes],
             "outcomes": {
@@ -116,7 +135,7 @@ def summary_line(summary: Summary) -> str:
     )
 
 
-def _item(item: Item, looked_at: frozenset[Ltkm]) -> dict[str, Any]:
+def _item(item: Item, looked_at: frozenset[Ltkm], keys: Keys) -> dict[str, Any]:
     msk_id = item.msk_id.octets if item.msk_id else None
     halves = (msk_id[:2].hex(), msk_id[2:].hex()) if msk_id and len(msk_id) == 4 else (None, None)
     return {
@@ -126,17 +145,21 @@ def _item(item: Item, looked_at: frozenset[Ltkm]) -> dict[str, Any]:
         "key_group": halves[0],
         "key_number": halves[1],
         "response_code": item.code,
-        "ltkms": [_ltkm(ltkm) for ltkm in item.ltkms if ltkm in looked_at],
+        "ltkms": [_ltkm(ltkm, keys) for ltkm in item.ltkms if ltkm in looked_at],
     }
 
 
-def _ltkm(ltkm: Ltkm) -> dict[str, Any]:
-    message = ltkm.message
+def _ltkm(ltkm: Ltkm, keys: Keys) -> dict[str, Any]:
+    message, octets = ltkm.message, ltkm.octets
+    said = keys.of(message, octets)
     return {
         "ltkm": ltkm.number,
         "element": str(ltkm.element.tag),
         "problem": ltkm.base64.problem,
+        "length": None if octets is None else len(octets),
+        "sha256": None if octets is None else sha256(octets).hexdigest()[:FINGERPRINT],
         "message": None if message is None else mikey.to_plain(message),
+        "key": None if said is None else said.plain,
     }
 
 

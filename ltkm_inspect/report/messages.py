@@ -1,12 +1,16 @@
 """Single MIKEY messages, outside any exchange, as text and as JSON Lines."""
 
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ltkm_inspect.intake import Given
 from ltkm_inspect.mikey import Message, decode, render, to_plain, tree
 from ltkm_inspect.report.plain import to_json
 from ltkm_inspect.wire import printable
+
+# Only who gives keys waits for what handles them.
+if TYPE_CHECKING:
+    from ltkm_inspect.report.keys import Keys
 
 MESSAGE_SCHEMA = "ltkm-inspect/message/1"
 
@@ -21,8 +25,8 @@ def is_whole(message: Message | None) -> bool:
     return message is not None and message.problem is None and not message.inner_problems
 
 
-def text_lines(given: Given, message: Message | None) -> Iterator[str]:
-    """Yield a heading and the tree of a message."""
+def text_lines(given: Given, message: Message | None, keys: "Keys | None" = None) -> Iterator[str]:
+    """Yield a heading and the tree of a message, then what the keys say of it."""
     source = printable(given.source)
     if message is None:
         yield f"{source}: {given.problem}"
@@ -30,10 +34,13 @@ def text_lines(given: Given, message: Message | None) -> Iterator[str]:
     verdict = "" if is_whole(message) else ", does not decode"
     yield f"{source}: {message.length} octets{verdict}"
     yield from render(tree(message), 1)
+    said = None if keys is None else keys.of(message, given.octets)
+    if said is not None:
+        yield from (f"  key: {line}" for line in said.lines)
 
 
-def json_line(given: Given, message: Message | None) -> str:
-    """Return the object of a message: `schema`, `source`, and the fields that `mikey.to_plain` gives.
+def json_line(given: Given, message: Message | None, keys: "Keys | None" = None) -> str:
+    """Return the object of a message: `schema`, `source`, the fields that `mikey.to_plain` gives, and `key`.
 
     Where the input is no octets, `length` and `header` are null, and `error` says why.
     """
@@ -47,4 +54,6 @@ def json_line(given: Given, message: Message | None) -> str:
         "trailing": "",
     }
     fields = nothing if message is None else to_plain(message)
-    return to_json({"schema": MESSAGE_SCHEMA, "source": given.source, **fields})
+    said = None if keys is None else keys.of(message, given.octets)
+    key = None if said is None else said.plain
+    return to_json({"schema": MESSAGE_SCHEMA, "source": given.source, **fields, "key": key})

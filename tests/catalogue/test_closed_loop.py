@@ -11,11 +11,11 @@ from ltkm_inspect.catalogue import load
 from ltkm_inspect.context import Context, Settings
 from ltkm_inspect.engine import inject, inspect
 from ltkm_inspect.exchange import Exchange
-from ltkm_inspect.fault import FAULTS, Application
+from ltkm_inspect.fault import FAULTS, Application, FaultError
 from ltkm_inspect.finding import Answer, Level, Problem, Report
 from ltkm_inspect.keys import KeyRing
 from ltkm_inspect.rule import RULES
-from ltkm_inspect.session import Session
+from ltkm_inspect.session import Opening, Session
 
 load()
 SETTINGS = Settings(debug=True)
@@ -51,10 +51,15 @@ def test_a_clean_reference_trips_no_rule(name: str, keys: str) -> None:
 @pytest.mark.parametrize("id", FAULTS)
 def test_a_fault_trips_the_rules_it_declares_and_no_others(id: str, keys: str) -> None:
     fault = FAULTS[id]
+    if fault.on is Opening and not KEYS[keys]:
+        with pytest.raises(FaultError, match="no key ring is given"):
+            damaged(id, keys)
+        return
+    trips = {rule for rule in fault.trips if KEYS[keys] or not RULES[rule].is_keyed}
     *before, last = reports(damaged(id, keys), Context(SETTINGS, KEYS[keys]))
     assert [finding.line for report in before for finding in report.findings] == []
-    assert set(last.rules) == fault.trips, [finding.line for finding in last.findings]
-    for rule in fault.trips:
+    assert set(last.rules) == trips, [finding.line for finding in last.findings]
+    for rule in trips:
         assert last.outcomes[rule].answer is Answer.BROKEN
 
 
@@ -80,7 +85,8 @@ def test_the_loop_notices_a_rule_that_fires_never_or_always(
         return iter([Problem("", "mutant")] if fires else [])
 
     assert not loop_breaks(id), "the loop holds for the rule as it is"
-    mutant = replace(RULES[id], check=check, needs=(), takes_context=True)  # type: ignore[arg-type]
+    needs = tuple(need for need in RULES[id].needs if need.keyed)  # what says that it takes keys stays
+    mutant = replace(RULES[id], check=check, needs=needs, takes_context=True)  # type: ignore[arg-type]
     monkeypatch.setitem(RULES, id, mutant)
     assert loop_breaks(id)
 
@@ -90,14 +96,15 @@ def loop_breaks(id: str) -> bool:
 
     Where the rule must fire comes first, then where it must not.
     """
-    context = Context(Settings(debug=True, select=frozenset({id})))
+    keys = "with keys" if RULES[id].is_keyed else "without keys"
+    context = Context(Settings(debug=True, select=frozenset({id})), KEYS[keys])
     for fault in FAULTS.values():
-        if id in fault.trips and id not in tripped(damaged(fault.id, "without keys"), context):
+        if id in fault.trips and id not in tripped(damaged(fault.id, keys), context):
             return True
     if any(id in tripped(reference.reference(name), context) for name in reference.REFERENCES):
         return True
-    others = (fault for fault in FAULTS.values() if id not in fault.trips)
-    return any(id in tripped(damaged(fault.id, "without keys"), context) for fault in others)
+    others = (fault for fault in FAULTS.values() if id not in fault.trips and (KEYS[keys] or fault.on is not Opening))
+    return any(id in tripped(damaged(fault.id, keys), context) for fault in others)
 
 
 def tripped(exchanges: Iterable[Exchange], context: Context) -> set[str]:

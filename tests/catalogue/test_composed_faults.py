@@ -5,6 +5,7 @@ from contextlib import suppress
 from dataclasses import replace
 from functools import cache
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -16,6 +17,7 @@ from ltkm_inspect.exchange import Exchange
 from ltkm_inspect.fault import FAULTS, Application, FaultError
 from ltkm_inspect.keys import KeyRing
 from ltkm_inspect.reference import FIRST, OTHER_TERMINAL, TERMINAL, Terminal
+from ltkm_inspect.rule import RULES
 from ltkm_inspect.session import Session
 
 load()
@@ -69,6 +71,84 @@ def test_what_is_remembered_of_messages_changes_no_report(ids: list[str], name: 
         assert [each.line for each in report.findings] == [each.line for each in first.findings]
         assert [each.line for each in report.notes] == [each.line for each in first.notes]
         assert report.outcomes == first.outcomes
+
+
+@cache
+def without_looks() -> Settings:
+    """Return settings under which every rule is asked, whatever look it shares with others."""
+    settings = Settings(debug=True)
+    looks = {id: rule for id, rule in RULES.items() if rule.usual is not None}
+    RULES.update((id, replace(rule, usual=None)) for id, rule in looks.items())
+    try:
+        inspect(reference.reference("download")[0], Context(settings))  # which is when the rules are gathered
+    finally:
+        RULES.update(looks)
+    return settings
+
+
+WITH_LOOKS = Settings(debug=True)
+
+
+@given(
+    name=st.sampled_from(sorted(reference.REFERENCES)),
+    ids=st.lists(st.sampled_from(sorted(FAULTS)), min_size=0, max_size=3, unique=True),
+)
+@settings(max_examples=600)
+def test_a_look_that_rules_share_changes_no_report(name: str, ids: list[str]) -> None:
+    """Where a look finds everything as usual, the rules that share it have nothing to say: no finding, no note."""
+    *before, last = reference.reference(name)
+    context = Context(WITH_LOOKS, session=Session())
+    for exchange in before:
+        inspect(exchange, context)
+    for id in ids:
+        with suppress(FaultError):
+            last = inject(last, [Application(FAULTS[id])], context)
+    looked = inspect(last, context, remember=False)
+    asked = inspect(last, Context(without_looks(), session=context.session), remember=False)
+    assert [each.line for each in looked.findings] == [each.line for each in asked.findings]
+    assert [each.line for each in looked.notes] == [each.line for each in asked.notes]
+    assert looked.outcomes == asked.outcomes
+
+
+@pytest.mark.parametrize("id", FAULTS)
+def test_no_look_hides_a_fault(id: str) -> None:
+    *before, last = reference.reference(FAULTS[id].reference)
+    context = Context(WITH_LOOKS, reference.KEYS, Session())
+    for exchange in before:
+        inspect(exchange, context)
+    damaged = inject(last, [Application(FAULTS[id])], context)
+    looked = inspect(damaged, context, remember=False)
+    asked = inspect(damaged, replace(context, settings=without_looks()), remember=False)
+    assert looked.outcomes == asked.outcomes
+
+
+@given(
+    at=st.integers(0, 2000),
+    octets=st.one_of(
+        st.binary(max_size=3), st.sampled_from([b"&#32;", b"<x/>", b" ", b"<!---->", b' a="1"', b"0", b"Z"])
+    ),
+    cut=st.integers(0, 3),
+    header=st.sampled_from(["", "Authorization", "Content-Type", "User-Agent", "Authentication-Info", "Host"]),
+)
+@settings(max_examples=400)
+def test_a_look_hides_nothing_in_damaged_text(at: int, octets: bytes, cut: int, header: str) -> None:
+    exchange = reference.reference("several-keys")[-1]
+    assert exchange.response is not None
+
+    def damaged(text: bytes) -> bytes:
+        place = at % (len(text) + 1)
+        return text[:place] + octets + text[place + cut :]
+
+    if not header:
+        exchange = replace(exchange, response=exchange.response.with_content(damaged(exchange.response.body or b"")))
+    for name in ("request", "response"):
+        message = getattr(exchange, name)
+        value = message.headers.get(header)
+        if value is not None:
+            text = damaged(value.encode()).decode("utf-8", "surrogateescape")
+            message = replace(message, headers=message.headers.put(header, text))
+            exchange = replace(exchange, **{name: message})
+    assert inspect(exchange, Context(WITH_LOOKS)).outcomes == inspect(exchange, Context(without_looks())).outcomes
 
 
 @cache

@@ -1,0 +1,457 @@
+"""Rules that take keys to decide: MAC, key data and digests; and the faults that break them."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from ltkm_inspect import digest
+from ltkm_inspect.catalogue.profile import level_of
+from ltkm_inspect.context import Context
+from ltkm_inspect.exchange import Exchange
+from ltkm_inspect.fault import FaultError, fault
+from ltkm_inspect.finding import Level, NotApplicable, Problem
+from ltkm_inspect.keys import Verdict, interval_of
+from ltkm_inspect.keys.protection import encrypt
+from ltkm_inspect.mikey import Interval, Kemac, KeyData, KeyDataChain, Message
+from ltkm_inspect.needs import KEY_DATA, KEYS, OPENED
+from ltkm_inspect.rule import note, rule
+from ltkm_inspect.session import Opening, Step
+from ltkm_inspect.spec import RFC3830, RFC7616, TS33246, Sure, Verb
+
+PROOF_OF_REQUEST = RFC7616["3.4.1"](says="how the response of the credentials is computed")
+PROOF_OF_RESPONSE = RFC7616["3.5"](says="how rspauth is computed, over the body of the response with auth-int")
+MUTUAL = TS33246["6.2.1.3"](says="both sides prove with the MRK that they are who they say, and what they send")
+MAC = RFC3830["5.2"](says="the MAC covers the whole message but itself")
+VERIFIED = TS33246["6.4.6.1"](says="a message whose MAC does not verify is discarded")
+MSK_KEY_DATA = TS33246["6.4.5.1"](says="KEMAC carries one MSK: type TEK, no salt, with an interval of validity")
+RESPONSE = "request.headers.Authorization.response"
+RSPAUTH = "response.headers.Authentication-Info.rspauth"
+TEK, TEK_WITH_SALT = 2, 3
+MTK_ID_OCTETS, TIME_OCTETS = 2, 4
+
+
+@rule("mac-invalid", on=Opening, cite=[MAC, VERIFIED], needs=[KEYS], covers=["KEY-03"])
+def mac_invalid(opening: Opening) -> Iterator[Problem | NotApplicable]:
+    """The MAC of an LTKM is not valid, although the MUK is right.
+
+    The terminal discards the message. The MUK has verified something else, so the octets were changed after the MAC was
+    made, or the BSM made it over other octets or with another key.
+
+    Compare the message with the one in the BSM's log. If it is the same there, look at what the BSM protects: the whole
+    message up to the MAC, with the next counter already in it.
+    """
+    opened = opening.opened
+    if opened.verdict is Verdict.INVALID and opening.is_proved:
+        yield Problem("KEMAC.mac", "a valid MAC", opened.reason)
+    elif opened.verdict is not Verdict.VALID:
+        reason = "the MUK has proved right nowhere yet, which is reported by itself"
+        yield NotApplicable(reason if opened.verdict is Verdict.INVALID else opened.reason)
+
+
+@rule("request-digest-wrong", on=Step, cite=[PROOF_OF_REQUEST, MUTUAL], needs=[KEYS], covers=["KEY-01"])
+def request_digest_wrong(step: Step) -> Iterator[Problem | NotApplicable]:
+    """The digest of a request is wrong, although the MRK is right.
+
+    The request was changed on its way, or the terminal computes the digest over something else. A BSM that answers it
+    does not check.
+
+    Compare the request on both sides of whatever is between. With auth-int, the body counts as it was sent.
+    """
+    proof = step.request_proof
+    if proof.holds is None:
+        yield NotApplicable(proof.reason)
+    elif not proof.holds:
+        if step.subscriber is not None and step.is_proved([step.subscriber.mrk]):
+            yield Problem(RESPONSE, "the digest over this request", "another one", _explained(step))
+        else:
+            yield NotApplicable("the MRK has proved right nowhere yet, which is reported by itself")
+
+
+def _explained(step: Step) -> str:
+    """Return which other way to compute the digest of a request gives what was sent; empty for none."""
+    request, subscriber = step.exchange.request, step.subscriber
+    if request.credentials is None or subscriber is None or subscriber.password is None:
+        return ""
+    sent = (request.credentials.get("response") or "").lower()
+    if _response(request.credentials.put("qop", "auth"), subscriber.password, request.method, b"") == sent:
+        return "it is right for qop=auth, which leaves the body out"
+    if _response(request.credentials, subscriber.password, request.method, b"") == sent:
+        return "it is right for an empty body"
+    return ""
+
+
+def _response(credentials: digest.Directives, password: bytes, method: str, body: bytes) -> str | None:
+    try:
+        return digest.response(credentials, password, method, body)
+    except ValueError:
+        return None
+
+
+@rule("response-digest-wrong", on=Step, cite=[PROOF_OF_RESPONSE, MUTUAL], needs=[KEYS], covers=["KEY-02"])
+def response_digest_wrong(step: Step) -> Iterator[Problem | NotApplicable]:
+    """The rspauth of a response is wrong, although the MRK is right.
+
+    To the terminal the response is not from its BSM, and everything in it, keys included, is to be thrown away. The key
+    has verified the request of this very exchange.
+
+    Look for something between that changes the body: with auth-int every octet of it counts, as it was sent.
+    """
+    proof = step.response_proof
+    if proof.holds is None:
+        yield NotApplicable(proof.reason)
+    elif not proof.holds:
+        yield Problem(RSPAUTH, "the digest over this response", "another one", _explained_response(step))
+
+
+def _explained_response(step: Step) -> str:
+    """Return which other way to compute rspauth gives what was sent; empty for none."""
+    exchange, subscriber = step.exchange, step.subscriber
+    credentials, information, content = exchange.request.credentials, exchange.info, exchange.content
+    if credentials is None or information is None or subscriber is None or subscriber.password is None:
+        return ""
+    sent = (information.get("rspauth") or "").lower()
+    decoded = content.octets if content is not None else None
+    for said, directives, body in (
+        ("it is right for the body without its content coding", credentials, decoded or b""),
+        ("it is right for qop=auth, which leaves the body out", credentials.put("qop", "auth"), b""),
+        ("it is right for an empty body", credentials, b""),
+    ):
+        try:
+            if digest.rspauth(directives, subscriber.password, body) == sent:
+                return said
+        except ValueError:
+            continue
+    return ""
+
+
+@rule(
+    "key-unproven",
+    on=Step,
+    cite=[MAC(verb=Verb.SHOULD, says=MAC.says), PROOF_OF_REQUEST(verb=Verb.SHOULD, says=PROOF_OF_REQUEST.says)],
+    level=Level.WARNING,
+    needs=[KEYS],
+    covers=["KEY-01", "KEY-03"],
+)
+def key_unproven(step: Step) -> Iterator[Problem]:
+    """A MAC or digest does not verify, with a key that has verified nothing yet.
+
+    Most likely the key ring has the wrong key for this terminal: an old one, that of another terminal, or one that was
+    derived otherwise. It may also be the message or the request that is wrong.
+
+    Compare the key check values of terminal and key ring. As soon as the key verifies anything in the run, such a
+    failure is reported as mac-invalid or request-digest-wrong.
+    """
+    subscriber = step.subscriber
+    if step.request_proof.holds is False and subscriber is not None and not step.is_proved([subscriber.mrk]):
+        yield Problem(RESPONSE, "a digest that verifies", f"the MRK of {subscriber.b_tid} does not verify it")
+    for opening in step.openings:
+        if opening.opened.verdict is Verdict.INVALID and not opening.is_proved:
+            item = f"item {opening.ltkm.item.number}, " if opening.ltkm.item is not None else ""
+            path = f"{item}LTKM {opening.ltkm.number}, KEMAC.mac"
+            yield Problem(path, "a MAC that verifies", opening.opened.reason)
+
+
+@rule(
+    "key-data-unreadable",
+    on=Opening,
+    cite=[RFC3830["6.13"](says="how key data is written")],
+    covers=["KEY-04"],
+    needs=[OPENED],
+)
+def key_data_unreadable(opening: Opening) -> Iterator[Problem]:
+    """The decrypted key data does not follow its layout.
+
+    The MAC is right, so this is what the BSM built: the terminal finds no key in it. Key data that looks like noise was
+    encrypted with another key, counter or RAND than the message says.
+
+    Look at the encryption: AES in counter mode, with the IV made of salt, CSB ID and the counter in its last 32 bits.
+    """
+    chain = opening.opened.key_data
+    assert chain is not None
+    if chain.problem is not None:
+        yield Problem.told(chain.problem.reason, f"KEMAC.encr_data.{chain.problem.path}")
+
+
+@rule("key-data-not-single", on=Opening, cite=[MSK_KEY_DATA], needs=[KEY_DATA], covers=["KEY-05"])
+def key_data_not_single(opening: Opening) -> Iterator[Problem | NotApplicable]:
+    """The message does not carry exactly one key.
+
+    A card stores one MSK for the MSK ID of the message. What it does with a second one is not defined.
+
+    Send one key data sub-payload in each message.
+    """
+    if not opening.opened.plaintext:
+        yield NotApplicable("the message carries no key data, which is reported by itself")
+    elif len(opening.entries) != 1:
+        yield Problem("KEMAC.encr_data", "one key", str(len(opening.entries)))
+
+
+def _single(opening: Opening) -> KeyData | None:
+    return opening.entries[0] if len(opening.entries) == 1 else None
+
+
+NOT_ONE = NotApplicable("the message does not carry exactly one key")
+
+
+@rule("key-type-wrong", on=Opening, cite=[MSK_KEY_DATA], needs=[KEY_DATA], covers=["KEY-06"])
+def key_type_wrong(opening: Opening, context: Context) -> Iterator[Problem | NotApplicable]:
+    """The key is not of type TEK, which is what an MSK is sent as.
+
+    A card that sees a salt takes the message for one that delivers an MTK; other types are derived from before use.
+
+    Send type 2, without salt.
+    """
+    entry = _single(opening)
+    if entry is None:
+        yield NOT_ONE
+    elif entry.type != TEK:
+        hint = "a salt in an MSK message" if entry.type == TEK_WITH_SALT else ""
+        level = level_of(_message(opening), context)
+        yield Problem("KEMAC.encr_data.key_data.type", "2 (TEK)", str(entry.type), hint, level)
+
+
+def _message(opening: Opening) -> Message:
+    assert opening.ltkm.message is not None
+    return opening.ltkm.message
+
+
+@rule("key-validity-malformed", on=Opening, cite=[MSK_KEY_DATA], needs=[KEY_DATA], covers=["KEY-07"])
+def key_validity_malformed(opening: Opening, context: Context) -> Iterator[Problem | NotApplicable]:
+    """The validity of the key is not an interval of two limits with 2 octets each, or 4 each.
+
+    The limits say which MTKs the key may open: MTK IDs of 2 octets in MBMS, times of 4 octets in BCAST. Without them
+    the card accepts none.
+
+    Send key validity type 2 with both limits in the same form.
+    """
+    entry = _single(opening)
+    if entry is None:
+        yield NOT_ONE
+        return
+    path, level = "KEMAC.encr_data.key_data.validity", level_of(_message(opening), context)
+    interval = interval_of(entry)
+    if interval is None:
+        kinds = {0: "no validity", 1: "an SPI"}
+        yield Problem(path, "an interval", kinds.get(entry.kv, f"validity type {entry.kv}"), level=level)
+    elif interval.octets not in ((MTK_ID_OCTETS, MTK_ID_OCTETS), (TIME_OCTETS, TIME_OCTETS)):
+        got = f"{interval.octets[0]} and {interval.octets[1]} octets"
+        same = interval.octets[0] == interval.octets[1] and interval.octets[0] > 0
+        yield Problem(path, "limits of 2 octets each, or 4", got, level=Level.WARNING if same else level)
+
+
+@rule(
+    "key-sequence-exhausted",
+    on=Opening,
+    cite=[TS33246["6.3.2.1"](says="the upper limit is never the highest number that it can hold")],
+    needs=[KEY_DATA],
+    covers=["KEY-08"],
+)
+def key_sequence_exhausted(opening: Opening) -> Iterator[Problem | NotApplicable]:
+    """The upper limit of the MTK IDs is the highest possible number.
+
+    The number is kept free: a card takes it for the mark that there is no limit, or overflows when it counts on.
+
+    Send at most fffe.
+    """
+    entry = _single(opening)
+    interval = interval_of(entry) if entry is not None else None
+    if interval is None or interval.octets != (MTK_ID_OCTETS, MTK_ID_OCTETS):
+        yield NotApplicable("the key has no limits of 2 octets")
+    elif interval.seq_u == 0xFFFF:
+        yield Problem("KEMAC.encr_data.key_data.validity.valid_to", "at most fffe", "ffff")
+
+
+@note(
+    "key-invalidated",
+    on=Opening,
+    cite=[TS33246["6.3.2.1"](says="a lower limit above the upper one takes the MSK out of use")],
+    needs=[KEY_DATA],
+    covers=["KEY-08"],
+)
+def key_invalidated(opening: Opening) -> Iterator[Problem | NotApplicable]:
+    """The lower limit is above the upper one: the MSK is taken out of use.
+
+    The card keeps the key and opens nothing with it.
+
+    Nothing is wrong with it if that was the intention.
+    """
+    entry = _single(opening)
+    interval = interval_of(entry) if entry is not None else None
+    if interval is None:
+        yield NotApplicable("the key has no interval")
+    elif interval.seq_l > interval.seq_u:
+        yield Problem("KEMAC.encr_data.key_data.validity", got=f"{interval.seq_l} to {interval.seq_u}")
+
+
+@note(
+    "key-limits-are-times",
+    on=Opening,
+    cite=[TS33246["6.4.5.1"](says="limits of 4 octets are times in BCAST", sure=Sure.RECALL_MIDDLE)],
+    needs=[KEY_DATA],
+    covers=["KEY-08"],
+)
+def key_limits_are_times(opening: Opening) -> Iterator[Problem | NotApplicable]:
+    """The limits of the key have 4 octets, and are read as times.
+
+    That is how BCAST is remembered to use them; its text was not at hand.
+
+    Compare the times with the schedule of the broadcast.
+    """
+    entry = _single(opening)
+    interval = interval_of(entry) if entry is not None else None
+    times = interval.as_time if interval is not None else None
+    if interval is None or times is None:
+        yield NotApplicable("the key has no limits of 4 octets")
+        return
+    said = f"{times[0]:%Y-%m-%d %H:%M:%S} to {times[1]:%Y-%m-%d %H:%M:%S} UTC (unverified)"
+    all_ones = interval.seq_u == 0xFFFFFFFF
+    yield Problem("KEMAC.encr_data.key_data.validity", got=said, hint="no end: all ones" if all_ones else "")
+
+
+@rule(
+    "key-weak",
+    on=Opening,
+    cite=[
+        TS33246["4.2"](says="an MSK is at least as long as the MTKs under it, which have 128 bits", verb=Verb.SHOULD)
+    ],
+    needs=[KEY_DATA],
+    covers=["KEY-09"],
+)
+def key_weak(opening: Opening, *, octets: int = 16) -> Iterator[Problem | NotApplicable]:
+    """The key is shorter than 16 octets, or all its octets are the same.
+
+    A key of zeros or of one repeated octet is a test key that was left in place.
+
+    Give the BSM a source of random keys.
+    """
+    entry = _single(opening)
+    if entry is None or not entry.key:
+        yield NotApplicable("the message delivers no key")
+    elif len(entry.key) < octets:
+        yield Problem("KEMAC.encr_data.key_data.key", f"at least {octets} octets", str(len(entry.key)))
+    elif len(set(entry.key)) == 1:
+        yield Problem("KEMAC.encr_data.key_data.key", "a random key", "one octet repeated")
+
+
+@note(
+    "key-update-alone",
+    on=Opening,
+    cite=[TS33246["6.5.3"](says="a message without a key updates the validity of the MSK that it names")],
+    needs=[KEY_DATA],
+    covers=["KEY-10"],
+)
+def key_update_alone(opening: Opening) -> Iterator[Problem | NotApplicable]:
+    """The message updates the validity of a key that was not delivered in this capture.
+
+    A terminal that does not have the key can do nothing with it.
+
+    Look whether the key was delivered before the capture began.
+    """
+    entry = _single(opening)
+    if entry is None or entry.key:
+        yield NotApplicable("the message delivers a key")
+    elif opening.delivery is None or opening.delivery.same_msk is None:
+        yield Problem("KEMAC.encr_data", got="a validity without a key, for an MSK that was not seen")
+
+
+@fault("flip-mac", on=Kemac, reference="renewal", trips={"mac-invalid"}, leaves={"mac"})
+def flip_mac(kemac: Kemac, *, bit: int = 0) -> Kemac:
+    """Flip one bit of the MAC."""
+    if not kemac.mac:
+        raise FaultError("the message has no MAC")
+    number = int.from_bytes(kemac.mac) ^ (1 << bit % (8 * len(kemac.mac)))
+    return replace(kemac, mac=number.to_bytes(len(kemac.mac)))
+
+
+@fault("replace-muk", on=Message, reference="download", trips={"key-unproven"}, leaves={"encryption", "mac"})
+def replace_muk(message: Message, *, muk: bytes = bytes(range(0xA0, 0xC0))) -> Message:
+    """Protect a key of its own with another MUK than the terminal's."""
+    plaintext = bytes.fromhex("00220010") + bytes(range(16)) + bytes.fromhex("020000020fff")
+    return encrypt(message, muk, plaintext)
+
+
+@fault("replace-ciphertext", on=Kemac, reference="download", trips={"key-data-unreadable"})
+def replace_ciphertext(kemac: Kemac) -> Kemac:
+    """Put zeros where the encrypted key data was, under a MAC that fits them."""
+    return replace(kemac, encr_data=bytes(len(kemac.encr_data)))
+
+
+def _rekeyed(opening: Opening, *entries: KeyData) -> Message:
+    """Return the message with this key data, encrypted and authenticated with the MUK that opened it."""
+    opened = opening.opened
+    if opened.muk is None:
+        raise FaultError("it takes the MUK of the terminal to change what is encrypted")
+    return encrypt(_message(opening), opened.muk, KeyDataChain(tuple(entries)).encode())
+
+
+def _entry(opening: Opening) -> KeyData:
+    if not opening.entries:
+        raise FaultError("it takes the MUK of the terminal to change what is encrypted")
+    return opening.entries[0]
+
+
+@fault("repeat-key", on=Opening, reference="download", trips={"key-data-not-single"})
+def repeat_key(opening: Opening) -> Message:
+    """Deliver the key twice in one message."""
+    entry = _entry(opening)
+    return _rekeyed(opening, entry, entry)
+
+
+@fault("salt-key", on=Opening, reference="plain-message", trips={"key-type-wrong"})
+def salt_key(opening: Opening, *, salt: bytes = bytes(range(14))) -> Message:
+    """Send the key with a salt, as in the messages that deliver MTKs."""
+    return _rekeyed(opening, replace(_entry(opening), type=TEK_WITH_SALT, salt=salt))
+
+
+@fault("drop-validity", on=Opening, reference="plain-message", trips={"key-validity-malformed"})
+def drop_validity(opening: Opening) -> Message:
+    """Send the key without a validity."""
+    return _rekeyed(opening, replace(_entry(opening), kv=0, validity=None))
+
+
+@fault("skew-validity", on=Opening, reference="plain-message", trips={"key-validity-malformed"})
+def skew_validity(opening: Opening, *, lower: bytes = b"\0\0", upper: bytes = b"\0\0\x0f\xff") -> Message:
+    """Send limits of different lengths."""
+    return _rekeyed(opening, replace(_entry(opening), kv=2, validity=Interval(lower, upper)))
+
+
+@fault("exhaust-sequence", on=Opening, reference="download", trips={"key-sequence-exhausted"})
+def exhaust_sequence(opening: Opening) -> Message:
+    """Send the highest possible upper limit."""
+    return _rekeyed(opening, replace(_entry(opening), kv=2, validity=Interval(b"\0\0", b"\xff\xff")))
+
+
+@fault("weaken-key", on=Opening, reference="download", trips={"key-weak"})
+def weaken_key(opening: Opening, *, key: bytes = bytes(16)) -> Message:
+    """Send a key of zeros."""
+    return _rekeyed(opening, replace(_entry(opening), key=key))
+
+
+@fault("shorten-key", on=Opening, reference="download", trips={"key-weak"})
+def shorten_key(opening: Opening, *, octets: int = 8) -> Message:
+    """Send only the first octets of the key."""
+    return _rekeyed(opening, replace(_entry(opening), key=_entry(opening).key[:octets]))
+
+
+@fault("keep-digest", on=Step, reference="download", trips={"response-digest-wrong"}, leaves={"digest"})
+def keep_digest(step: Step) -> Exchange:
+    """Put one more line end behind the document, and leave rspauth over the old body."""
+    exchange = step.exchange
+    content = exchange.content.octets if exchange.content is not None else None
+    if exchange.response is None or not content:
+        raise FaultError("the response has no document")
+    return replace(exchange, response=exchange.response.with_content(content + b"\n"))
+
+
+def _with_response(step: Step, value: str) -> Exchange:
+    request = step.exchange.request
+    if request.credentials is None:
+        raise FaultError("the request has no credentials")
+    directives = request.credentials.put("response", value, quoted=True)
+    headers = request.headers.put("Authorization", f"Digest {directives}")
+    return replace(step.exchange, request=replace(request, headers=headers))
+
+
+@fault("replace-response", on=Step, reference="renewal", trips={"request-digest-wrong"}, leaves={"digest"})
+def replace_response(step: Step, *, to: str = "0123456789abcdef0123456789abcdef") -> Exchange:
+    """Write another digest into the recorded request."""
+    return _with_response(step, to)
