@@ -8,7 +8,7 @@ from typing import Annotated
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms
 
 from ltkm_inspect.keys.derivation import HASHES
-from ltkm_inspect.keys.protection import COUNTER_MODES, ECB, KEY_WRAP, MAC_HASHES, NULL, decrypt, mac_verifies
+from ltkm_inspect.keys.protection import COUNTER_MODES, ECB, KEY_WRAP, MAC_HASHES, NULL, decrypt, first, mac_verifies
 from ltkm_inspect.keys.subscriber import WILD_CARD, Subscriber
 from ltkm_inspect.mikey import Identity, Interval, Kemac, KeyData, KeyDataChain, Message, Rand, Timestamp, decode
 from ltkm_inspect.mikey import decode_key_data as read_key_data
@@ -149,10 +149,10 @@ def _hindrance(message: Message, octets: bytes) -> tuple[Verdict, str] | None:
         return Verdict.NOT_CHECKABLE, f"MAC alg {kemac.mac_alg} is not known"
     if len(kemac.mac) != MAC_HASHES[kemac.mac_alg][1] or not octets.endswith(kemac.mac):
         return Verdict.NOT_CHECKABLE, "the octets do not end with the MAC"
-    if not message.of(Rand):
-        return Verdict.NOT_CHECKABLE, "the message has no RAND"
     if header.prf_func not in HASHES:
         return Verdict.NOT_CHECKABLE, f"PRF func {header.prf_func} is not known"
+    if first(message, Rand) is None:
+        return Verdict.NOT_CHECKABLE, "the message has no RAND"
     return None
 
 

@@ -7,7 +7,7 @@ from hashlib import sha1, sha256
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 
 from ltkm_inspect.keys.derivation import AUTHENTICATION, ENCRYPTION, SALT, MessageKeys, message_key, message_keys
-from ltkm_inspect.mikey import Kemac, Message, Rand, Timestamp
+from ltkm_inspect.mikey import Kemac, Message, Payload, Rand, Timestamp
 
 MAC_HASHES = {1: ("sha1", 20), 2: ("sha256", 32)}
 """Hash name and octets of the MAC by MAC alg; its key has the same length (RFC 3830 §6.2, RFC 6043 §6.2)."""
@@ -91,12 +91,20 @@ def _crypt(message: Message, muk: bytes, octets: bytes, rand: bytes | None = Non
         return key_wrap(key, salt, octets) if wrap else key_unwrap(key, salt, octets)
     if encr_alg not in AES_CM_KEY_OCTETS:
         raise ValueError(f"expected Encr alg 0 to 3, got {encr_alg}")
-    timestamps = message.of(Timestamp)
-    if not timestamps:
+    timestamp = first(message, Timestamp)
+    if timestamp is None:
         raise ValueError("expected a message with T")
     key = message_key(muk, ENCRYPTION, csb_id, value, AES_CM_KEY_OCTETS[encr_alg], prf_func)
     salt = message_key(muk, SALT, csb_id, value, 14, prf_func)
-    return _aes_cm(key, salt, csb_id, time_of(timestamps[0]), octets)
+    return _aes_cm(key, salt, csb_id, time_of(timestamp), octets)
+
+
+def first[P: Payload](message: Message, kind: type[P]) -> P | None:
+    """Return the first payload of that class, without the index that `Message.of` makes once it is asked."""
+    for payload in message.payloads:
+        if type(payload) is kind:
+            return payload
+    return None
 
 
 def derivation_of(message: Message, rand: bytes | None = None) -> tuple[int, int, bytes]:
@@ -104,10 +112,10 @@ def derivation_of(message: Message, rand: bytes | None = None) -> tuple[int, int
     if message.header is None:
         raise ValueError("expected a message with header and RAND")
     if rand is None:
-        rands = message.of(Rand)
-        if not rands:
+        found = first(message, Rand)
+        if found is None:
             raise ValueError("expected a message with header and RAND")
-        rand = rands[0].value
+        rand = found.value
     return message.header.csb_id, message.header.prf_func, rand
 
 

@@ -13,6 +13,7 @@ from ltkm_inspect.keys import KeyRing
 from ltkm_inspect.proxy.flows import exchange_of, flow_of
 from ltkm_inspect.proxy.rewriting import Rewriting
 from ltkm_inspect.reference import KEYS, reference
+from ltkm_inspect.rule import RULES
 from tests.samples.lab import identifier
 
 FOLDER = "faults"
@@ -79,7 +80,13 @@ class Faulted:
     def titles(self) -> list[str]:
         """What a reader is told of each flow."""
         clean = f"the reference {self.fault.reference}, as it should be"
-        return [*[clean] * (len(self.clean) - 1), f"{self.application}: {self.fault.title}"]
+        seen = " It takes the keys of the reference to see it." if self.takes_keys else ""
+        return [*[clean] * (len(self.clean) - 1), f"{self.application}: {self.fault.title}{seen}"]
+
+    @property
+    def takes_keys(self) -> bool:
+        """Every rule that it breaks takes keys, so that it is not seen without them."""
+        return all(RULES[rule].is_keyed for rule in self.fault.trips)
 
 
 def families() -> dict[str, list[Fault]]:
@@ -103,6 +110,7 @@ def section(samples: Iterable[Faulted]) -> list[str]:
     lines = ["| file | fault | put into the reference | breaks |", "|---|---|---|---|"]
     for sample in samples:
         breaks = ", ".join(f"`{rule}`" for rule in sorted(sample.fault.trips))
+        breaks += " (with keys)" if sample.takes_keys else ""
         link = f"[{sample.family}.flow]({sample.file})"
         lines.append(f"| {link} | `{sample.application}` | {sample.fault.reference} | {breaks} |")
     return lines

@@ -17,7 +17,8 @@ from ltkm_inspect.keys import KeyRing
 from ltkm_inspect.keys.protection import authenticate
 from ltkm_inspect.mikey import Kemac, Rand
 from ltkm_inspect.proxy.flows import exchange_of, flow_of
-from ltkm_inspect.reference import TERMINAL
+from ltkm_inspect.reference import KEYS, TERMINAL
+from ltkm_inspect.rule import RULES
 from ltkm_inspect.session import Session
 from tests.samples import expected, faulted, generate
 from tests.samples.faulted import Faulted
@@ -73,10 +74,11 @@ def test_only_the_last_flow_has_the_fault_and_says_so(sample: Faulted) -> None:
 
 @EVERY
 def test_a_sample_breaks_the_rules_of_its_fault_and_no_others(sample: Faulted) -> None:
-    context = Context(Settings(debug=True), session=Session())
-    *clean, last = [set(inspect(exchange_of(flow), context).rules) for flow in committed(sample)]
-    assert clean == [set()] * (len(sample.clean) - 1)
-    assert last == sample.fault.trips
+    for keys in (KEYS, KeyRing()):
+        context = Context(Settings(debug=True), keys, Session())
+        *clean, last = [set(inspect(exchange_of(flow), context).rules) for flow in committed(sample)]
+        assert clean == [set()] * (len(sample.clean) - 1)
+        assert last == {rule for rule in sample.fault.trips if keys or not RULES[rule].is_keyed}
 
 
 @EVERY
@@ -144,5 +146,6 @@ def test_the_index_lists_every_sample_of_a_fault() -> None:
     page = (generate.FOLDER / "README.md").read_text("utf-8")
     for sample in SAMPLES:
         rules = ", ".join(f"`{rule}`" for rule in sorted(sample.fault.trips))
+        rules += " (with keys)" if sample.takes_keys else ""
         row = f"| [{sample.family}.flow]({sample.file}) | `{sample.application}` | {sample.fault.reference} | {rules} |"
         assert row in page
