@@ -12,6 +12,9 @@ from ltkm_inspect.context import Context, Settings
 from ltkm_inspect.document import MSK_RESPONSE_NS, ORDERQUERIES_NS
 from ltkm_inspect.engine import inspect
 from ltkm_inspect.exchange import Exchange, Headers
+from ltkm_inspect.keys import KeyRing
+from ltkm_inspect.reference import OTHER_TERMINAL, TERMINAL, Terminal
+from ltkm_inspect.session import Session
 
 DOWNLOAD = reference.reference("download")[0]
 type Change = Callable[[str], str]
@@ -187,3 +190,44 @@ def test_a_variant_that_is_right_is_not_flagged(name: str) -> None:
 
 def test_there_are_enough_variants() -> None:
     assert len(VARIANTS) >= 40
+
+
+def _delivered(counter: int, nc: int, terminal: Terminal = TERMINAL, opaque: str = "", **changes: object) -> Exchange:
+    """Build an exchange that delivers an LTKM with that counter; with the opaque of the challenge, in its nonce."""
+    grant = replace(reference.FIRST, counter=counter, csb_id=0x20000000 + nc, **changes)  # type: ignore[arg-type]
+    item = (grant, "200 OK", reference.ltkm(grant, terminal))
+    nonce = reference.NONCE if opaque else reference.NONCE[::-1]
+    id = f"{terminal.address} {nc}"
+    return reference.exchange(
+        [grant.msk_id], [item], terminal=terminal, nonce=nonce, nc=nc, opaque=opaque, at=nc * 900, id=id
+    )
+
+
+NEW_B_TID = replace(OTHER_TERMINAL, address=TERMINAL.address)
+LOST = replace(_delivered(7, 2), error="the client closed the connection")
+CHALLENGE, ANSWER = reference.reference("challenge")
+SESSIONS: dict[str, tuple[Exchange, ...]] = {
+    "a counter that jumps": (_delivered(5, 1), _delivered(60_000, 2)),
+    "a counter that wraps": (_delivered(0xFFFFFFFF, 1), _delivered(0, 2)),
+    "a counter that jumps just less than half the range": (_delivered(5, 1), _delivered(4 + 2**31, 2)),
+    "a key delivered again under a new MUK, its counter from 1": (_delivered(500, 1), _delivered(1, 1, NEW_B_TID)),
+    "two terminals behind one address": (_delivered(5, 1), _delivered(5, 1, OTHER_TERMINAL), _delivered(6, 2)),
+    "one key with one RAND for all terminals": (_delivered(5, 1), _delivered(9, 1, OTHER_TERMINAL)),
+    "an exchange captured at two places": (_delivered(5, 1), replace(_delivered(5, 1), id="the other capture")),
+    "a message sent again because the first was lost": (LOST, replace(LOST, id="again", error=None)),
+    "captures in the wrong order": (_delivered(6, 2), _delivered(5, 1)),
+    "nonce counts with a gap": (_delivered(5, 1), _delivered(6, 9)),
+    "a nonce count of one's own for each terminal": (_delivered(5, 1), _delivered(5, 1, OTHER_TERMINAL)),
+    "a challenge that is never answered": (CHALLENGE, _delivered(5, 1)),
+    "a challenge answered twice": (CHALLENGE, ANSWER, _delivered(0x2B, 2, opaque=reference.OPAQUE)),
+    "a refused key asked for again": (reference.reference("refused")[0], _delivered(5, 2)),
+    "another key of the same group": (_delivered(5, 1), _delivered(6, 2, msk_id=b"\x24\xcb\0\1", rand=bytes(16))),
+}
+
+
+@pytest.mark.parametrize("name", SESSIONS)
+@pytest.mark.parametrize("keys", [reference.KEYS, KeyRing()], ids=["with keys", "without keys"])
+def test_a_session_that_is_right_is_not_flagged(name: str, keys: KeyRing) -> None:
+    context = Context(Settings(debug=True), keys, Session())
+    said = [finding.line for exchange in SESSIONS[name] for finding in inspect(exchange, context).findings]
+    assert said == []

@@ -1,5 +1,6 @@
 """The key ring file and the derivations of GBA that it can ask for."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -126,3 +127,146 @@ def test_look_up_goes_from_the_exact_entry_to_the_wild_card() -> None:
     assert ring.find("b", "q") is ring.subscribers[3]
     assert ring.find("c", "z") is wild
     assert ring.find("c", "q") is None
+
+
+def _moving(tmp_path: Path) -> tuple[Path, RingFile, list[float]]:
+    now = [0.0]
+    path = _write(tmp_path, _ring_of("a"))
+    return path, RingFile(path, lambda: now[0]), now
+
+
+def _ring_of(b_tid: str) -> str:
+    return f'[[subscribers]]\nb_tid = "{b_tid}"\nmuk = "{MUK.hex()}"\n'
+
+
+def _later(file: RingFile, now: list[float]) -> list[str] | None:
+    now[0] += 2
+    return file.refresh()
+
+
+def test_a_file_that_was_replaced_is_read_again(tmp_path: Path) -> None:
+    path, file, now = _moving(tmp_path)
+    other = tmp_path / "other"
+    other.write_text(_ring_of("b"))
+    other.chmod(0o600)
+    other.rename(path)
+    assert _later(file, now) == []
+    assert file.ring.find("b") is not None
+    assert _later(file, now) is None
+
+
+def test_a_file_that_goes_away_and_comes_back_is_told_once_each(tmp_path: Path) -> None:
+    path, file, now = _moving(tmp_path)
+    before = file.ring
+    path.unlink()
+    told = _later(file, now)
+    assert told is not None
+    assert [line.partition(": ")[2] for line in told] == ["expected a key ring file, got: no such file or directory"]
+    assert _later(file, now) is None
+    assert file.ring is before
+    _write(tmp_path, _ring_of("b"))
+    assert _later(file, now) == []
+    assert file.ring.find("b") is not None
+
+
+def test_a_file_that_is_written_bit_by_bit_is_told_once(tmp_path: Path) -> None:
+    path, file, now = _moving(tmp_path)
+    before, lines = file.ring, []
+    whole = _ring_of("b")
+    for end in range(40, len(whole), 10):  # inside the key: no end of the text, always at the same place
+        path.write_text(whole[:end])
+        lines.append(_later(file, now))
+        assert file.ring is before
+    assert [line for line in lines if line is not None] == lines[:1]
+    path.write_text(whole)
+    assert _later(file, now) == []
+    assert file.ring.find("b") is not None
+
+
+def test_a_permission_that_is_lost_is_told_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path, file, now = _moving(tmp_path)
+    before = file.ring
+
+    def denied(*_: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "open", denied)
+        path.chmod(0)  # changes no octet and no time of the content
+        told = _later(file, now)
+        assert told is not None
+        assert "permission denied" in told[0]
+        path.chmod(0o200)
+        assert _later(file, now) is None
+    assert file.ring is before
+    path.chmod(0o600)
+    assert _later(file, now) == []
+
+
+def test_a_pipe_in_place_of_the_file_does_not_hang(tmp_path: Path) -> None:
+    path, file, now = _moving(tmp_path)
+    path.unlink()
+    os.mkfifo(path)
+    told = _later(file, now)
+    assert told is not None
+    assert "expected a regular file" in told[0]
+    assert _later(file, now) is None
+    path.unlink()
+    _write(tmp_path, _ring_of("b"))
+    assert _later(file, now) == []
+
+
+def test_a_field_given_twice_is_said_so(tmp_path: Path) -> None:
+    path = _write(tmp_path, f'[[subscribers]]\n{B_TID}muk = "{PLANTED}"\nmuk = "{PLANTED}"\n')
+    with pytest.raises(RingError, match="line 4, column .*: expected each field once, got one again"):
+        load(path)
+
+
+@pytest.mark.parametrize(
+    ("text", "octets", "warned"),
+    [
+        ("ab" * 32, 32, False),
+        ("AB" * 16, 16, False),
+        ("ab" * 24, 24, True),
+        ("hex:" + "ab" * 24, 24, False),
+        ("base64:" + "ab" * 24, 36, False),
+        ("base64:" + "ab" * 32, 48, False),
+        ("ab" * 8, 12, False),
+    ],
+    ids=["32 octets", "16 octets", "both", "hex:", "base64:", "64 digits as base64", "too short"],
+)
+def test_hex_goes_before_base64_and_a_doubt_is_told(tmp_path: Path, text: str, octets: int, warned: bool) -> None:
+    path = _write(tmp_path, f'[[subscribers]]\n{B_TID}muk = "{text}"\n')
+    if octets < 16:
+        with pytest.raises(RingError, match="expected 16 to 128 octets, got 8"):
+            load(path)
+        return
+    ring, warnings = load(path)
+    assert len(ring.subscribers[0].muks[0]) == octets
+    assert [line.partition(": ")[2] for line in warnings] == (
+        ["subscribers[1].muk: expected hex: or base64: before a text that is both, read it as hex"] if warned else []
+    )
+
+
+@pytest.mark.parametrize(
+    ("fields", "source"),
+    [
+        ('muk = "{0}"', "given"),
+        ('ks_naf = "{0}"', "derived from Ks_NAF"),
+        ('ks_ext_naf = "{0}"\nks_int_naf = "{0}"', "derived from Ks_ext_NAF and Ks_int_NAF"),
+        ('naf = "n"\nimpi = "i"\nck = "{1}"\nik = "{1}"\nrand = "{1}"', "derived from CK and IK"),
+    ],
+)
+def test_a_subscriber_says_where_its_keys_come_from(tmp_path: Path, fields: str, source: str) -> None:
+    text = fields.format(MUK.hex(), MUK[:16].hex())
+    ring, _ = load(_write(tmp_path, f"[[subscribers]]\n{B_TID}{text}\n"))
+    assert ring.subscribers[0].source == source
+
+
+def test_the_wild_card_comes_after_entries_of_other_bm_scs() -> None:
+    one, two, wild = Subscriber("a", "x"), Subscriber("a", "y"), Subscriber("*")
+    ring = KeyRing((one, two, wild))
+    assert ring.find("a", "q") is wild
+    assert KeyRing((one, wild)).find("a", "q") is one
+    assert ring.find("*", "q") is wild
+    assert ring.find(None, None) is wild
