@@ -61,7 +61,7 @@ B = Worked(
     "abd20f4e623b8d596587b078017305ddb346a630",
     "ffeeddccbbaa99887766554433221100",
     KeyInterval(0xD0000000, 0xD0015180, (4, 4)),
-    ("2010-08-05 00:30:56", "2010-08-06 00:30:56"),  # seconds since 1900: a day apart
+    ("2010-08-01 14:15:28", "2010-08-02 14:15:28"),  # seconds since 1900: a day apart
 )
 C = Worked(
     messages.STREAMING,
