@@ -104,11 +104,12 @@ class Protected(NamedTuple):
 
 
 class Use(NamedTuple):
-    """One use of a nonce: its count, and a digest of all that was asked with it."""
+    """One use of a nonce."""
 
     number: int
     """The nonce count."""
-    content: bytes
+    content: int
+    """A hash of all that was asked."""
 
 
 class Uses(NamedTuple):
@@ -160,10 +161,10 @@ class Before:
 
     challenges: tuple[digest.Directives, ...] = ()
     """The challenges of the 401 that the credentials answer; none where it was not seen."""
-    question: bytes = b""
-    """A digest of what is asked; empty without credentials."""
-    fingerprint: bytes = b""
-    """A digest that only the same exchange, captured twice, has as well; empty without credentials."""
+    question: int = 0
+    """A hash of what is asked; 0 without credentials."""
+    fingerprint: int = 0
+    """A hash that only the same exchange, captured twice, has as well; 0 without credentials."""
     twin: str = ""
     """The id of an earlier exchange that is the same, octet for octet."""
     uses: Uses = _UNUSED
@@ -294,7 +295,7 @@ class Step:
         credentials = self.exchange.request.credentials
         count = credentials.get("nc") if credentials is not None else None
         try:
-            return Use(int(count or "", 16), self.before.question if self.before is not None else b"")
+            return Use(int(count or "", 16), self.before.question if self.before is not None else 0)
         except ValueError:
             return None
 
@@ -422,7 +423,7 @@ class Session:
         self._forgotten_until: float | None = None
         self._taken: dict[tuple[str, float | None], Before] = {}
         """By id and time, since a HAR numbers its exchanges only."""
-        self._twins: dict[bytes, str] = {}
+        self._twins: dict[int, str] = {}
         self._challenges: dict[str, tuple[digest.Directives, ...]] = {}
         self._uses: dict[tuple[str, str], Uses] = {}
         self._habits: dict[str, Habits] = {}
@@ -471,7 +472,7 @@ class Session:
         if nonce is not None:
             before.challenges = self._challenges.get(nonce, ())
             before.uses = self._uses.get((exchange.terminal, nonce), _UNUSED)
-            before.question, before.fingerprint = _digests(exchange)
+            before.question, before.fingerprint = _hashes(exchange)
             before.twin = self._twins.get(before.fingerprint, "")
         if step.sent:
             before.muks = {muk: self._muks[muk] for _, muk, _ in step.sent if muk in self._muks}
@@ -550,19 +551,17 @@ def _sent(ltkm: Ltkm) -> tuple[Muk, Sent] | None:
     return None if sent is None else ((identities[0].value, identities[1].value), sent)
 
 
-def _digests(exchange: Exchange) -> tuple[bytes, bytes]:
-    """Return a digest of all that a request asks, its credentials included, and one of the whole exchange.
+def _hashes(exchange: Exchange) -> tuple[int, int]:
+    """Return a hash of all that a request asks, its credentials included, and one of the whole exchange.
 
-    Only the same exchange, captured twice, has the second one as well.
+    Only the same exchange, captured twice, has the second one as well. The hash is the keyed one of Python's own
+    dictionaries: 64 bits that nobody outside this process can aim at.
     """
     asked, answered = exchange.request, exchange.response
-    head = f"{asked.method}\0{asked.target}\0{asked.headers.get('Authorization')}\0"
-    seen = hashlib.sha256(head.encode("utf-8", "surrogatepass") + (asked.body or b""))
-    question = seen.digest()
-    if answered is not None:
-        head = f"\0{answered.status}\0{answered.authentication_info}\0"
-        seen.update(head.encode("utf-8", "surrogatepass") + (answered.body or b""))
-    return question, seen.digest()
+    question = hash((asked.method, asked.target, asked.headers.get("Authorization"), asked.body))
+    if answered is None:
+        return question, question
+    return question, hash((question, answered.status, answered.authentication_info, answered.body))
 
 
 def _challenges(exchange: Exchange) -> Mapping[str, tuple[digest.Directives, ...]]:

@@ -43,19 +43,15 @@ class _Alike(NamedTuple):
     usual: Look | None
     rules: list[tuple[str, Rule, Check, bool]]
     """Id, rule, its function with the options of the settings, and whether that takes the context."""
-
-    def have_nothing_to_say(self, subject: Any) -> bool:
-        """Tell whether the look finds the subject as nearly all are."""
-        try:
-            return self.usual is not None and self.usual(subject)
-        except Exception:  # what it stumbled over the rules will meet themselves
-            return False
+    passed: dict[str, Outcome]
+    """The answers of all of them where the look finds the subject as nearly all are."""
 
 
 class _Group(NamedTuple):
     """Rules on one subject with the same needs, so that these are looked at once for all of them."""
 
     needs: tuple[Need, ...]
+    ids: list[str]
     alike: list[_Alike]
 
 
@@ -68,10 +64,13 @@ def _groups(settings: Settings) -> Mapping[type, list[_Group]]:
             options = settings.options.get(rule.id)
             check = partial(rule.check, **options) if options else rule.check
             group = groups.setdefault(rule.needs, {})
-            group.setdefault(rule.usual, _Alike(rule.usual, [])).rules.append(
-                (rule.id, rule, check, rule.takes_context)
-            )
-        made[on] = [_Group(needs, list(group.values())) for needs, group in groups.items()]
+            alike = group.setdefault(rule.usual, _Alike(rule.usual, [], {}))
+            alike.rules.append((rule.id, rule, check, rule.takes_context))
+            alike.passed[rule.id] = _PASSED
+        made[on] = [
+            _Group(needs, [id for alike in group.values() for id in alike.passed], list(group.values()))
+            for needs, group in groups.items()
+        ]
     return made
 
 
@@ -138,6 +137,7 @@ class _Inspection:
         self.context = context
         self.outcomes = dict(_unanswered(context.settings))
         self.said: list[Finding] = []
+        self._broken: set[str] = set()
         self._groups = _groups(context.settings)
         self._plain = _plain(context.settings)
         self._merged: Mapping[str, Outcome] | None = None
@@ -226,49 +226,59 @@ class _Inspection:
         if groups is None:
             return
         subject, context, outcomes, said = site.subject, self.context, self.outcomes, self.said
+        broken = self._broken
         before = len(said)
-        for group in groups:
-            if group.needs:
-                missing = self._missing(group, site)
+        for needs, ids, alikes in groups:
+            if needs:
+                missing = self._missing(needs, ids, site)
                 if missing is not None:
-                    for alike in group.alike:
-                        for id, *_ in alike.rules:
-                            if outcomes[id].answer is _NOT_APPLICABLE:
-                                outcomes[id] = missing
+                    for id in ids:
+                        if outcomes[id].answer is _NOT_APPLICABLE:
+                            outcomes[id] = missing
                     continue
-            for alike in group.alike:
-                if alike.usual is not None and alike.have_nothing_to_say(subject):
-                    for id, *_ in alike.rules:
-                        if outcomes[id] is not _BROKEN:
+            for usual, rules, passed in alikes:
+                if usual is not None and self._finds(usual, subject):
+                    if passed.keys().isdisjoint(broken):
+                        outcomes.update(passed)
+                    else:
+                        for id in passed.keys() - broken:
                             outcomes[id] = _PASSED
                     continue
-                for id, rule, check, takes_context in alike.rules:
-                    passed = True
+                for id, rule, check, takes_context in rules:
+                    silent = True
                     try:
                         for found in check(subject, context) if takes_context else check(subject):
-                            passed = False
+                            silent = False
                             if type(found) is NotApplicable:
                                 if outcomes[id].answer is _NOT_APPLICABLE:
                                     outcomes[id] = found
                             else:
                                 said.append(_finding(rule, found, site, context))  # type: ignore[arg-type]
                                 outcomes[id] = _BROKEN
-                        if passed and outcomes[id] is not _BROKEN:
+                                broken.add(id)
+                        if silent and outcomes[id] is not _BROKEN:
                             outcomes[id] = _PASSED
                     except Exception as error:  # law 1: no input makes a hook raise
                         said.append(_crashed(rule, site, context, error))
         if len(said) > before + 1:
             said[before:] = sorted(said[before:], key=_rank)
 
-    def _missing(self, group: _Group, site: _Site) -> NotApplicable | None:
-        """Return why the rules of a group do not apply to a subject; None where they do."""
+    def _finds(self, usual: Look, subject: Any) -> bool:
+        """Tell whether a look finds the subject as nearly all are."""
         try:
-            for need in group.needs:
+            return usual(subject)
+        except Exception:  # what it stumbled over the rules will meet themselves
+            return False
+
+    def _missing(self, needs: tuple[Need, ...], ids: list[str], site: _Site) -> NotApplicable | None:
+        """Return why the rules with these needs do not apply to a subject; None where they do."""
+        try:
+            for need in needs:
                 reason = need.missing(site.subject, self.context)
                 if reason is not None:
                     return NotApplicable(reason)
         except Exception as error:
-            self.said.append(_crashed(group.alike[0].rules[0][1], site, self.context, error))
+            self.said.append(_crashed(RULES[ids[0]], site, self.context, error))
             return NotApplicable("whether it applies could not be found out")
         return None
 
