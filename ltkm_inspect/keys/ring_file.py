@@ -14,6 +14,7 @@ import stat
 import time
 import tomllib
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -51,6 +52,32 @@ def load(path: str | Path) -> tuple[KeyRing, list[str]]:
     """Read a key ring file; return the ring and the warnings, each one line. Raises RingError."""
     ring, warnings, _ = _load(Path(path))
     return ring, warnings
+
+
+@dataclass(frozen=True, slots=True)
+class Derived:
+    """What follows from the keys of a bootstrapping run."""
+
+    naf_keys: dict[str, bytes] = field(repr=False)
+    """Ks_NAF, or Ks_ext_NAF and Ks_int_NAF, by these names."""
+    muk: bytes = field(repr=False)
+    mrk: bytes = field(repr=False)
+    source: str = ""
+    """What they were derived from, in words."""
+
+
+def derive(octets: bytes) -> tuple[Derived, list[str]]:
+    """Derive what follows from the fields of one subscriber, written in TOML without a [[subscribers]] heading.
+
+    Return it with the warnings, each one line. Raises RingError, whose text names the field.
+    """
+    warnings: list[str] = []
+    table = _Table("", _toml(octets), warnings)
+    for name in table.fields:
+        if name not in (*DERIVED, "naf", "impi", "gba"):
+            known = ", ".join((*DERIVED, "naf", "impi", "gba"))
+            raise RingError(f"{_shown(name)}: expected one of {known}, got another field")
+    return table.derived(table.text("naf") if "naf" in table.fields else ""), warnings
 
 
 class RingFile:
@@ -187,73 +214,75 @@ class _Table:
     """One entry of the file, with its place for the errors."""
 
     def __init__(self, place: str, fields: dict[str, Any], warnings: list[str]) -> None:
-        self.place, self.fields, self.warnings = place, fields, warnings
+        self.fields, self.warnings = fields, warnings
+        self.at, self.whole = (f"{place}.", f"{place}: ") if place else ("", "")
 
     def subscriber(self) -> Subscriber:
         for name in self.fields:
             if name not in FIELDS:
                 known = ", ".join(sorted(FIELDS))
-                raise RingError(f"{self.place}.{_shown(name)}: expected one of {known}, got another field")
+                raise RingError(f"{self.at}{_shown(name)}: expected one of {known}, got another field")
         b_tid = self.text("b_tid")
         naf = self.text("naf") if "naf" in self.fields else ""
         if any(name in self.fields for name in (*DERIVED, "gba")):
-            muk, mrk, source = self.derived(naf)
-            return Subscriber(b_tid, naf, (muk,), mrk, source)
+            found = self.derived(naf)
+            return Subscriber(b_tid, naf, (found.muk,), found.mrk, found.source)
         muks = self.muks()
-        mrk = self.key("mrk") if "mrk" in self.fields else None  # type: ignore[assignment]
+        mrk = self.key("mrk") if "mrk" in self.fields else None
         if not muks and mrk is None:
-            raise RingError(f"{self.place}: expected muk, muks, mrk or what they derive from, got none of them")
+            raise RingError(f"{self.whole}expected muk, muks, mrk or what they derive from, got none of them")
         return Subscriber(b_tid, naf, muks, mrk)
 
     def muks(self) -> tuple[bytes, ...]:
         if "muks" not in self.fields:
             return (self.key("muk"),) if "muk" in self.fields else ()
         if "muk" in self.fields:
-            raise RingError(f"{self.place}.muks: expected muk or muks, got both")
+            raise RingError(f"{self.at}muks: expected muk or muks, got both")
         values = self.fields["muks"]
         if not isinstance(values, list) or not values:
-            raise RingError(f"{self.place}.muks: expected an array of one key or more, got {_kind(values)}")
+            raise RingError(f"{self.at}muks: expected an array of one key or more, got {_kind(values)}")
         return tuple(
-            _key(f"{self.place}.muks[{at}]", value, KEY_OCTETS, self.warnings) for at, value in enumerate(values, 1)
+            _key(f"{self.at}muks[{at}]", value, KEY_OCTETS, self.warnings) for at, value in enumerate(values, 1)
         )
 
-    def derived(self, naf: str) -> tuple[bytes, bytes, str]:
+    def derived(self, naf: str) -> "Derived":
         for name in ("muk", "muks", "mrk"):
             if name in self.fields:
-                raise RingError(f"{self.place}.{name}: expected keys or what they derive from, got both")
+                raise RingError(f"{self.at}{name}: expected keys or what they derive from, got both")
         given = tuple(sorted(name for name in DERIVED if name in self.fields))
         if given not in WAYS:
             ways = "; ".join(" with ".join(way) for way in WAYS)
-            raise RingError(f"{self.place}: expected one of: {ways}; got {' with '.join(given) or 'gba alone'}")
+            raise RingError(f"{self.whole}expected one of: {ways}; got {' with '.join(given) or 'gba alone'}")
         kinds = WAYS[given]
         run = self.text("gba") if "gba" in self.fields else kinds[0]
         if run not in kinds:
-            raise RingError(
-                f"{self.place}.gba: expected {' or '.join(kinds)} with {', '.join(given)}, got another text"
-            )
+            raise RingError(f"{self.at}gba: expected {' or '.join(kinds)} with {', '.join(given)}, got another text")
         size = range(16, 17) if "ck" in given else range(32, 33)
-        values = {name: _key(f"{self.place}.{name}", self.fields[name], size, self.warnings) for name in given}
+        values = {name: _key(f"{self.at}{name}", self.fields[name], size, self.warnings) for name in given}
         if "ck" in values:
             impi, ks = self.text("impi"), gba.ks(values["ck"], values["ik"])
             if not naf:
-                raise RingError(f"{self.place}.naf: expected the FQDN of the BM-SC, which Ks_NAF needs, got no field")
+                raise RingError(f"{self.at}naf: expected the FQDN of the BM-SC, which Ks_NAF needs, got no field")
             try:
                 values["ks_naf"] = values["ks_ext_naf"] = gba.ks_naf(ks, values["rand"], impi, gba.naf_id(naf))
                 values["ks_int_naf"] = gba.ks_int_naf(ks, values["rand"], impi, gba.naf_id(naf))
             except ValueError as error:
-                raise RingError(f"{self.place}: {error}") from None
+                raise RingError(f"{self.whole}{error}") from None
         source = f"derived from {' and '.join(WORDS[name] for name in given if name in WORDS)}"
         if run == "u":
-            return *gba.gba_u(values["ks_int_naf"], values["ks_ext_naf"]), source
-        return *(gba.gba_me(values["ks_naf"]) if run == "me" else gba.gba_u_plain(values["ks_ext_naf"])), source
+            muk, mrk = gba.gba_u(values["ks_int_naf"], values["ks_ext_naf"])
+        else:
+            muk, mrk = gba.gba_me(values["ks_naf"]) if run == "me" else gba.gba_u_plain(values["ks_ext_naf"])
+        used = {"me": ("ks_naf",), "u": ("ks_ext_naf", "ks_int_naf"), "u-plain": ("ks_ext_naf",)}[run]
+        return Derived({WORDS[name]: values[name] for name in used}, muk, mrk, source)
 
     def key(self, name: str) -> bytes:
-        return _key(f"{self.place}.{name}", self.fields[name], KEY_OCTETS, self.warnings)
+        return _key(f"{self.at}{name}", self.fields[name], KEY_OCTETS, self.warnings)
 
     def text(self, name: str) -> str:
         value = self.fields.get(name)
         if not isinstance(value, str) or not value:
-            raise RingError(f"{self.place}.{name}: expected a text, got {_kind(value)}")
+            raise RingError(f"{self.at}{name}: expected a text, got {_kind(value)}")
         return value
 
 

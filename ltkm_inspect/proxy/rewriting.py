@@ -139,7 +139,8 @@ class Rewriting:
         if not self.unsealed:
             return ""
         said = " and ".join(f"{word}s in {count(self.unsealed[word], 'exchange')}" for word in sorted(self.unsealed))
-        return f"no keys are known, so these were left as they were: {said}"
+        why = "no key of the ring proved right for them" if self._context.keys else "no keys are known"
+        return f"{why}, so these were left as they were: {said}"
 
 
 class Target:

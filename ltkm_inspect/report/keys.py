@@ -1,5 +1,6 @@
 """What the keys at hand say of each LTKM: whether its MAC is valid, which key it delivers, and for how long."""
 
+import base64
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -7,9 +8,11 @@ from typing import Any
 
 from ltkm_inspect.finding import LONGEST_VALUE, Place, Report, shorten
 from ltkm_inspect.keys import KeyRing, Opened, Verdict, interval_of, key_check_value
+from ltkm_inspect.keys.ring_file import derive
 from ltkm_inspect.mikey import KeyData, Message
 from ltkm_inspect.mikey.codes import KEY_TYPES
 from ltkm_inspect.mikey.keydata import Spi
+from ltkm_inspect.report.plain import to_json
 from ltkm_inspect.report.text import count
 
 LONGEST_LIMIT = 8
@@ -203,3 +206,27 @@ def _delivered(entry: KeyData, show: bool) -> Delivered:
         validity,
         entry.key if show else None,
     )
+
+
+def derived(octets: bytes, *, as_json: bool = False) -> tuple[list[str], list[str]]:
+    """Return what follows from the keys of a bootstrapping run, written in TOML, and the warnings; or RingError.
+
+    This is what the user asked for by name: the keys are shown.
+    """
+    found, warnings = derive(octets)
+    password = base64.b64encode(found.mrk).decode()
+    shown = {name: key.hex() for name, key in (*found.naf_keys.items(), ("MUK", found.muk), ("MRK", found.mrk))}
+    if as_json:
+        return [to_json({**shown, "password": password, "source": found.source})], warnings
+    return [*(f"{name}: {key}" for name, key in shown.items()), f"digest password: {password}"], warnings
+
+
+def ring_lines(ring: KeyRing) -> Iterator[str]:
+    """Yield what a key ring holds, a line for each subscriber and none of its keys."""
+    for subscriber in ring.subscribers:
+        lengths = ", ".join(str(len(muk)) for muk in subscriber.muks)
+        muks = f"{count(len(subscriber.muks), 'MUK')} of {lengths} octets" if subscriber.muks else "no MUK"
+        mrk = "no MRK" if subscriber.mrk is None else f"MRK of {count(len(subscriber.mrk), 'octet')}"
+        naf = shorten(subscriber.naf) if subscriber.naf else "any BM-SC"
+        yield f"{shorten(subscriber.b_tid)} at {naf}: {muks}, {mrk}, {subscriber.source}"
+    yield count(len(ring.subscribers), "subscriber")

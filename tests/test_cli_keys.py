@@ -1,0 +1,159 @@
+"""The commands that take keys, as they are typed: what they show, and what they keep to themselves."""
+
+import base64
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from ltkm_inspect import reference
+from ltkm_inspect.keys import key_check_value
+from ltkm_inspect.proxy.flows import flow_of
+from ltkm_inspect.reference import B_TID, BSM, FIRST, MRK, MUK
+from tests.samples.generate import written
+
+ROOT = Path(__file__).resolve().parent.parent
+MESSAGE = base64.b64encode(reference.ltkm(FIRST).encode()).decode()
+CK, IK, RAND = (bytes(range(start, start + 16)) for start in (0, 16, 0))
+KS_NAF = "3d2fec766bf9a75e88caaa2e3eae83a339b4c555d8c400412e6e403aad5ec99a"
+"""Worked out for these with an independent script (Ks_NAF of 3GPP TS 33.220 B.3)."""
+
+
+def run(*arguments: str | Path, given: str | None = None) -> subprocess.CompletedProcess[str]:
+    """Run the command."""
+    done = subprocess.run(
+        [sys.executable, "-m", "ltkm_inspect.cli", *map(str, arguments)],
+        input=given,
+        stdin=subprocess.DEVNULL if given is None else None,
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        timeout=60,
+        check=False,
+    )
+    assert "Traceback" not in done.stderr
+    return done
+
+
+def secrets(*keys: bytes) -> list[str]:
+    """Return keys in every spelling in which they could leak."""
+    return [each for key in keys for each in (key.hex(), key.hex().upper(), base64.b64encode(key).decode().rstrip("="))]
+
+
+@pytest.fixture
+def ring(tmp_path: Path) -> Path:
+    """Write a key ring with the keys of the reference."""
+    path = tmp_path / "ring.toml"
+    path.write_text(f'[[subscribers]]\nb_tid = "{B_TID}"\nnaf = "{BSM}"\nmuk = "{MUK.hex()}"\nmrk = "{MRK.hex()}"\n')
+    path.chmod(0o600)
+    return path
+
+
+@pytest.fixture
+def recorded(tmp_path: Path) -> Path:
+    """Write a flow file with one exchange of the reference."""
+    path = tmp_path / "recorded.flow"
+    path.write_bytes(written(map(flow_of, reference.reference("download"))))
+    return path
+
+
+def test_an_opened_message_tells_its_key_without_showing_it(ring: Path) -> None:
+    for shape in ("text", "jsonl"):
+        done = run("decode", "--keys", ring, "--format", shape, MESSAGE)
+        assert done.returncode == 0
+        assert key_check_value(FIRST.msk) in done.stdout
+        assert not [secret for secret in secrets(MUK, MRK, FIRST.msk) if secret in done.stdout + done.stderr]
+
+
+def test_a_key_is_shown_where_that_is_asked_for_by_name(ring: Path) -> None:
+    done = run("decode", "--keys", ring, "--show-keys", MESSAGE)
+    assert FIRST.msk.hex() in done.stdout
+    assert "--show-keys is on" in done.stderr
+    assert not [secret for secret in secrets(MUK, MRK) if secret in done.stdout + done.stderr]
+
+
+def test_a_check_with_keys_tells_of_each_ltkm_and_shows_none(ring: Path, recorded: Path, tmp_path: Path) -> None:
+    report = tmp_path / "r.jsonl"
+    done = run("check", "--keys", ring, "--report", report, recorded)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "MAC valid" in done.stdout
+    told = json.loads(report.read_text().splitlines()[0])["items"][0]["ltkms"][0]["key"]
+    assert (told["verdict"], told["length"], told["key"]) == ("valid", 16, None)
+    everything = done.stdout + done.stderr + report.read_text()
+    assert not [secret for secret in secrets(MUK, MRK, FIRST.msk) if secret in everything]
+
+
+def test_a_wrong_key_is_a_finding_about_the_key(ring: Path, recorded: Path) -> None:
+    ring.write_text(ring.read_text().replace(MUK.hex(), bytes(32).hex()))
+    done = run("check", "--keys", ring, "--fail-on", "warning", recorded)
+    assert done.returncode == 3
+    assert "key-unproven" in done.stdout
+    assert f"MAC does not verify with the MUK of {B_TID}" in done.stdout
+
+
+def test_a_fault_with_keys_is_sealed(ring: Path, recorded: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out.flow"
+    done = run("fault", "--keys", ring, "shorten-rand:octets=8", recorded, out)
+    assert (done.returncode, done.stderr) == (0, "")
+    checked = run("check", "--keys", ring, "--format", "jsonl", out)
+    assert [finding["rule"] for finding in json.loads(checked.stdout)["findings"]] == ["rand-length-wrong"]
+
+
+@pytest.mark.parametrize("shape", ["text", "json"])
+def test_keys_are_derived_from_standard_input(shape: str) -> None:
+    given = f'ck = "{CK.hex()}"\nik = "{IK.hex()}"\nrand = "{RAND.hex()}"\nimpi = "user@home1.net"\nnaf = "{BSM}"\n'
+    done = run("keys", "derive", "--format", shape, given=given)
+    assert (done.returncode, done.stderr) == (0, "")
+    found = json.loads(done.stdout) if shape == "json" else dict(line.split(": ") for line in done.stdout.splitlines())
+    assert found["Ks_NAF"] == found["MUK"] == KS_NAF
+    assert base64.b64decode(found["password" if shape == "json" else "digest password"]).hex() == found["MRK"]
+
+
+def test_the_mrk_of_the_worked_example_follows_from_its_ks_naf(tmp_path: Path) -> None:
+    path = tmp_path / "ks.toml"
+    path.write_text(f'ks_naf = "{MUK.hex()}"\n')
+    assert f"MRK: {MRK.hex()}" in run("keys", "derive", path).stdout
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ('ck = "00"', "expected one of: ks_naf"),
+        ('ks_naf = "zz"', "ks_naf: expected 32 octets in hex or base64"),
+        ('ks_naf = "202122"', "ks_naf: expected 32 octets, got 3"),
+        ("ks_naf = ", "expected TOML"),
+        ("a = 1\nb", "line 2"),
+        ('muk = "00"', "muk: expected one of ks_naf"),
+        ("", "expected one of"),
+    ],
+)
+def test_what_cannot_be_derived_is_one_line_that_names_the_field(given: str, said: str) -> None:
+    done = run("keys", "derive", given=given)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.count("\n") == 1
+    assert said in done.stderr
+    assert "202122" not in done.stderr
+
+
+def test_a_key_ring_is_checked_without_showing_it(ring: Path) -> None:
+    done = run("keys", "check", ring)
+    assert done.stdout == f"{B_TID} at {BSM}: 1 MUK of 32 octets, MRK of 32 octets, given\n1 subscriber\n"
+    assert (done.returncode, done.stderr) == (0, "")
+    ring.chmod(0o644)
+    assert ("mode 600" in run("keys", "check", ring).stderr) == (os.name == "posix")
+
+
+@pytest.mark.parametrize("command", [["keys", "check"], ["decode", MESSAGE, "--keys"]])
+def test_a_key_ring_that_cannot_be_used_is_one_line(command: list[str], tmp_path: Path) -> None:
+    broken = tmp_path / "broken.toml"
+    broken.write_text(f'[[subscribers]]\nb_tid = "x"\nmuk = "{MUK.hex()[:-1]}"\n')
+    broken.chmod(0o600)
+    for path, said in ((broken, "subscribers[1].muk"), (tmp_path / "missing.toml", "no such file")):
+        done = run(*command, path)
+        assert (done.returncode, done.stdout) == (1, "")
+        assert done.stderr.count("\n") == 1
+        assert said in done.stderr
+        assert MUK.hex()[:20] not in done.stderr
