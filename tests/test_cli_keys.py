@@ -125,7 +125,7 @@ def test_the_mrk_of_the_worked_example_follows_from_its_ks_naf(tmp_path: Path) -
         ('ks_naf = "zz"', "ks_naf: expected 32 octets in hex or base64"),
         ('ks_naf = "202122"', "ks_naf: expected 32 octets, got 3"),
         ("ks_naf = ", "expected TOML"),
-        ("a = 1\nb", "line 2"),
+        ("a = 1\nb c\n", "line 2"),
         ('muk = "00"', "muk: expected one of ks_naf"),
         ("", "expected one of"),
     ],
