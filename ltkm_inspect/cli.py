@@ -142,7 +142,8 @@ def decode(inputs: tuple[str, ...], form: Form, keys: str | None, show_keys: boo
     """Decode LTKMs, as a tree of fields or as JSON.
 
     Each is base64 or hex, a file, or - for one a line from standard input. A file is binary, or text with one LTKM a
-    line or one LTKM wrapped over its lines. Exit code 3 where one does not decode, 4 where there is none.
+    line or one LTKM wrapped over its lines. Exit code 3 where one does not decode, or its MAC or key data is wrong with
+    the keys given; 4 where there is none.
     """
     from ltkm_inspect.report import messages
 
@@ -150,7 +151,7 @@ def decode(inputs: tuple[str, ...], form: Form, keys: str | None, show_keys: boo
     trouble, seen, whole = Trouble(), False, True
     for given in _given(inputs, form, trouble):
         message = messages.decoded(given)
-        seen, whole = True, whole and messages.is_whole(message)
+        seen, whole = True, whole and messages.stands(given, message, at_hand)
         if shape == "jsonl":
             going = say([messages.json_line(given, message, at_hand)])
         else:

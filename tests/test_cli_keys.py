@@ -157,3 +157,26 @@ def test_a_key_ring_that_cannot_be_used_is_one_line(command: list[str], tmp_path
         assert done.stderr.count("\n") == 1
         assert said in done.stderr
         assert MUK.hex()[:20] not in done.stderr
+
+
+def test_a_message_whose_mac_is_wrong_gives_exit_code_3_and_one_without_a_key_does_not(ring: Path) -> None:
+    wrong = base64.b64encode(reference.ltkm(FIRST).encode()[:-1] + b"\0").decode()
+    done = run("decode", "--keys", ring, MESSAGE, wrong)
+    assert done.returncode == 3
+    assert "key: MAC valid" in done.stdout
+    assert "key: MAC invalid" in done.stdout
+    assert run("decode", wrong).returncode == 0
+    ring.write_text(ring.read_text().replace(B_TID, "somebody@else"))
+    done = run("decode", "--keys", ring, wrong)
+    assert f"key: no key for B-TID {B_TID}" in done.stdout
+    assert done.returncode == 0
+
+
+def test_a_fault_says_where_a_key_ring_has_no_key_that_fits(ring: Path, recorded: Path, tmp_path: Path) -> None:
+    ring.write_text(ring.read_text().replace(B_TID, "somebody@else"))
+    done = run("fault", "--keys", ring, "shorten-rand:octets=8", recorded, tmp_path / "out.flow")
+    assert done.returncode == 0
+    assert done.stderr == (
+        "ltkm-inspect: no key of the ring fits, so these were left as they were: "
+        "MACs in 1 exchange and digests in 1 exchange\n"
+    )

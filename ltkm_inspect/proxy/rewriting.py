@@ -139,7 +139,7 @@ class Rewriting:
         if not self.unsealed:
             return ""
         said = " and ".join(f"{word}s in {count(self.unsealed[word], 'exchange')}" for word in sorted(self.unsealed))
-        why = "no key of the ring proved right for them" if self._context.keys else "no keys are known"
+        why = "no key of the ring fits" if self._context.keys else "no keys are known"
         return f"{why}, so these were left as they were: {said}"
 
 

@@ -87,6 +87,11 @@ class Told:
     keys: tuple[Delivered, ...] = ()
 
     @property
+    def fails(self) -> bool:
+        """The MAC is not valid with the keys at hand, or what it protects cannot be read."""
+        return self.verdict is Verdict.INVALID or (self.verdict is Verdict.VALID and bool(self.reason))
+
+    @property
     def lines(self) -> list[str]:
         """What is told as lines, safe to print: the MAC, then each key."""
         said = [key.text for key in self.keys]

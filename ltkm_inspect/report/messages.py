@@ -25,6 +25,12 @@ def is_whole(message: Message | None) -> bool:
     return message is not None and message.problem is None and not message.inner_problems
 
 
+def stands(given: Given, message: Message | None, keys: "Keys | None" = None) -> bool:
+    """Tell whether a message decodes as a whole and does not fail with the keys at hand; without a key it stands."""
+    said = None if keys is None else keys.of(message, given.octets)
+    return is_whole(message) and (said is None or not said.fails)
+
+
 def text_lines(given: Given, message: Message | None, keys: "Keys | None" = None) -> Iterator[str]:
     """Yield a heading and the tree of a message, then what the keys say of it."""
     source = printable(given.source)
