@@ -4,8 +4,9 @@ import hashlib
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from functools import cached_property
 from typing import NamedTuple
+
+from ltkm_inspect.kept import cached_property
 
 ALGORITHMS: Mapping[str, Callable[..., "hashlib._Hash"]] = {
     "MD5": lambda octets: hashlib.md5(octets, usedforsecurity=False),
@@ -132,7 +133,8 @@ def _directives(text: str, at: int) -> tuple[list[Directive], int]:
     """Return the directives that stand one after another from there on, and where they end."""
     if at == 0 and _USUAL.fullmatch(text):  # all at once, as nearly all are written: half the time
         pairs = _PAIR.findall(text)
-        return [Directive(name, quoted or token, bool(mark)) for name, mark, quoted, token in pairs], len(text)
+        new = tuple.__new__  # what a NamedTuple's own does as well, after a call more
+        return [new(Directive, (name, quoted or token, mark != "")) for name, mark, quoted, token in pairs], len(text)
     fields: list[Directive] = []
     read, end = _DIRECTIVE.match, len(text)
     while at < end and (match := read(text, at)):

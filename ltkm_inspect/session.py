@@ -8,12 +8,12 @@ import hashlib
 import os
 from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass, field
-from functools import cached_property
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from ltkm_inspect import digest
 from ltkm_inspect.exchange import Exchange, Ltkm, Outcome
+from ltkm_inspect.kept import cached_property
 from ltkm_inspect.keys import KeyRing, Opened, Subscriber, Verdict
 from ltkm_inspect.mikey import Identity, Kemac, KeyData, Message, Rand, SecurityPolicy, Timestamp
 
@@ -383,7 +383,7 @@ class Delivery:
         """The document that the LTKM stands in."""
         return self.ltkm.document
 
-    @cached_property
+    @property
     def message(self) -> Message:
         """The message of the LTKM."""
         assert self.ltkm.message is not None
@@ -502,12 +502,14 @@ class Session:
 
     def _deliver(self, step: Step) -> None:
         received = self._receivers.get(step.connection, _NOBODY)
-        forged = {each.ltkm for each in step.openings if each.opened.verdict is Verdict.INVALID}
+        openings = step.openings if step.keys else ()
+        forged = {each.ltkm for each in openings if each.opened.verdict is Verdict.INVALID}
+        ended = step.exchange.ended
         for ltkm, muk, sent in step.sent:
             if ltkm in forged:
                 continue
             idi, idr = muk
-            _put(self._muks, muk, self._muks.get(muk, _NOTHING).after(sent, step.exchange.ended))
+            _put(self._muks, muk, self._muks.get(muk, _NOTHING).after(sent, ended))
             _put(self._senders, idr, idi)
             order = received.get(idi, ())
             if order[-1:] != (idr,):

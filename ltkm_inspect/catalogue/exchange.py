@@ -173,7 +173,7 @@ def body_missing(exchange: Exchange) -> Iterator[Problem | NotApplicable]:
         yield Problem("response.body", expected="an MSK response document", got="no octets")
 
 
-@rule("request-names-no-key", on=Exchange, cite=[PAIRS], covers=["CR-9"])
+@rule("request-names-no-key", on=Exchange, cite=[PAIRS], covers=["CR-9"], usual=Exchange.asks_plainly)
 def request_names_no_key(exchange: Exchange) -> Iterator[Problem | NotApplicable]:
     """The request does not ask for a single key.
 

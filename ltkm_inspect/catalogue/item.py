@@ -28,6 +28,8 @@ def is_plain_grant(item: Item) -> bool:
     return ltkm.is_named and ltkm.is_placed and len(msk_id) == 4 and msk_id[:2] != b"\0\0"
 
 
+NO_CODE = NotApplicable("the item has no response code")
+GRANTED = NotApplicable("the response code is 200 OK")
 UNUSED = "no LTKM in the document: the keys are delivered over UDP, or inclusion is not used"
 
 
@@ -81,7 +83,7 @@ def ltkm_on_error_code(item: Item, context: Context) -> Iterator[Problem | NotAp
     plain; strict mode keeps it a violation.
     """
     if item.outcome.is_success or item.code is None:
-        yield NotApplicable("the item has no response code" if item.code is None else "the response code is 200 OK")
+        yield NO_CODE if item.code is None else GRANTED
         return
     near = item.outcome is Outcome.NEAR_MISS
     lenient = near and not context.settings.strict

@@ -11,7 +11,6 @@ from typing import Any
 from ltkm_inspect.catalogue.identifiers import KEY_DOMAIN, MSK, key_id
 from ltkm_inspect.document import (
     MSK_REQUEST_NS,
-    XML_SPACE,
     MskPair,
     Splice,
     Xml,
@@ -36,9 +35,6 @@ IDENTIFIERS = TS33246["6.3.2.1"](
     says="a Key Domain ID is MCC and MNC in 3 octets; the Key Group part of an MSK ID of 4 octets is not 0"
 )
 MULTIPLE_STATUS = TS33246["6.3.2.4"]
-_ROOT = f"{{{MSK_REQUEST_NS}}}mbmsMSKRequest"
-_MSK = f"{{{MSK_REQUEST_NS}}}MSK"
-_KEY_DOMAIN_ID, _MSK_ID = f"{{{MSK_REQUEST_NS}}}keyDomainID", f"{{{MSK_REQUEST_NS}}}MSKID"
 NO_GROUP = b"\0\0"
 CURRENT = b"\0\0"
 """The Key Number part that asks for the current MSK."""
@@ -68,6 +64,7 @@ def _named(root: Any) -> list[MskPair]:
     on=Exchange,
     cite=[SCHEMA(says="the root element is mbmsMSKRequest and holds MSK elements, each keyDomainID and MSKID")],
     covers=["XML-20"],
+    usual=Exchange.asks_plainly,
 )
 def request_structure_wrong(exchange: Exchange) -> Iterator[Problem | NotApplicable]:
     """The request document is not built as its schema says.
@@ -82,27 +79,8 @@ def request_structure_wrong(exchange: Exchange) -> Iterator[Problem | NotApplica
     if isinstance(root, str):
         yield NotApplicable(root)
         return
-    if not _is_plain(root):
-        for departure in request_departures(root):
-            yield Problem("request.body", departure.expected, departure.got)
-
-
-def _is_plain(root: Any) -> bool:
-    """Tell whether a request is written as nearly all are, without a departure: one look for the detailed walk."""
-    if root.tag != _ROOT or (root.text and root.text.strip(XML_SPACE)):
-        return False
-    for msk in root:
-        if msk.tag != _MSK or len(msk) != 2 or msk.keys():
-            return False
-        domain, msk_id = msk
-        if domain.tag != _KEY_DOMAIN_ID or msk_id.tag != _MSK_ID or len(domain) or len(msk_id):
-            return False
-        if domain.keys() or msk_id.keys():
-            return False
-        for text in (msk.text, msk.tail, domain.tail, msk_id.tail):
-            if text and text.strip(XML_SPACE):
-                return False
-    return True
+    for departure in request_departures(root):
+        yield Problem("request.body", departure.expected, departure.got)
 
 
 def _is_right(pair: Pair) -> bool:
@@ -116,6 +94,7 @@ def _is_right(pair: Pair) -> bool:
     on=Exchange,
     cite=[SCHEMA(says="keyDomainID and MSKID are base64Binary, an MSKID of 4 octets"), IDENTIFIERS],
     covers=["XML-20"],
+    usual=Exchange.asks_plainly,
 )
 def request_identifier_invalid(exchange: Exchange) -> Iterator[Problem | NotApplicable]:
     """The request asks for a key by an identifier that no key can have.

@@ -25,6 +25,7 @@ NOT_STREAMING = NotApplicable("the message is not of the streaming form")
 NO_CONNECTION = NotApplicable("no LTKM came over this connection before")
 NO_CREDENTIALS = NotApplicable("the request has no credentials")
 FIRST_ONE = NotApplicable("the terminal got no LTKM before")
+NO_EARLIER = NotApplicable("no earlier LTKM of this MUK was seen")
 
 
 def _is_repeated(delivery: Delivery) -> bool:
@@ -72,7 +73,7 @@ def keystream_reused(delivery: Delivery) -> Iterator[Problem | NotApplicable]:
     Never send two messages with the same counter, RAND and CSB ID to one terminal.
     """
     if not delivery.earlier:
-        yield NotApplicable("no earlier LTKM of this MUK was seen")
+        yield NO_EARLIER
     elif _reuses_keystream(delivery):
         got = f"those of an earlier one: counter {delivery.sent.counter}"
         yield Problem("KEMAC.encr_data", "counter, RAND and CSB ID that were not used together before", got)

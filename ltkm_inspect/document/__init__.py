@@ -22,7 +22,14 @@ from .reading import MAX_DEPTH, read
 from .render import PLAIN, NewItem, NewLtkm, Pair, Style, render_ltkm, render_request, render_response
 from .simple import Base64, base64_octets, unsigned_byte
 from .slips import SLIPS, Slip
-from .structure import DEPARTURES, Departure, ltkm_departures, request_departures, response_departures
+from .structure import (
+    DEPARTURES,
+    Departure,
+    is_plain_request,
+    ltkm_departures,
+    request_departures,
+    response_departures,
+)
 from .xml import Splice, Xml, XmlError
 
 __all__ = [
@@ -64,6 +71,7 @@ __all__ = [
     "content_text",
     "detect",
     "edit",
+    "is_plain_request",
     "is_stateful",
     "ltkm_departures",
     "msk_items",

@@ -187,9 +187,9 @@ def _plain_item(response: etree._Element, names: _Names) -> ResponseItem | None:
     for leaf in (domain, msk_id, code):
         if len(leaf.text or "") >= _SHORTEST:  # it might be a message
             return None
-    for text in (msk.text, domain.tail, msk_id.tail, msk.tail, code.tail):
-        if text and not _is_blank(text):
-            return None
+    between = (msk.text, domain.tail, msk_id.tail, msk.tail, code.tail)
+    if not _is_blank("".join(filter(None, between))):
+        return None
     found: tuple[Candidate, ...] = ()
     if count == 3:
         ltkm = children[2]

@@ -121,6 +121,27 @@ def _is_blank(text: str | None) -> bool:
     return not text or not text.strip(XML_SPACE)
 
 
+def is_plain_request(root: etree._Element) -> bool:
+    """Tell whether a request is written as nearly all are, without a departure: one look for the detailed walk."""
+    if root.tag != _REQUEST_ROOT or (root.text and root.text.strip(XML_SPACE)):
+        return False
+    for msk in root:
+        if msk.tag != _REQUEST_MSK or len(msk) != 2 or msk.keys():
+            return False
+        domain, msk_id = msk
+        if domain.tag != _REQUEST_KEY_DOMAIN_ID or msk_id.tag != _REQUEST_MSK_ID or len(domain) or len(msk_id):
+            return False
+        if domain.keys() or msk_id.keys():
+            return False
+        for text in (msk.text, msk.tail, domain.tail, msk_id.tail):
+            if text and text.strip(XML_SPACE):
+                return False
+    return True
+
+
+_REQUEST_PREFIX = f"{{{MSK_REQUEST_NS}}}"
+_REQUEST_ROOT, _REQUEST_MSK = f"{_REQUEST_PREFIX}mbmsMSKRequest", f"{_REQUEST_PREFIX}MSK"
+_REQUEST_KEY_DOMAIN_ID, _REQUEST_MSK_ID = f"{_REQUEST_PREFIX}keyDomainID", f"{_REQUEST_PREFIX}MSKID"
 _PREFIX = f"{{{MSK_RESPONSE_NS}}}"
 _RESPONSE, _MSK, _CODE = f"{_PREFIX}Response", f"{_PREFIX}MSK", f"{_PREFIX}ResponseCode"
 _KEY_DOMAIN_ID, _MSK_ID = f"{_PREFIX}keyDomainID", f"{_PREFIX}MSKID"

@@ -169,7 +169,7 @@ class _Inspection:
             for ltkm in item.ltkms:
                 if everything or ltkm in checked:
                     self._ltkm(ltkm, item.number, deliveries.get(ltkm))
-        for opening in step.openings:
+        for opening in step.openings if step.keys else ():
             inside = opening.ltkm.item
             self._run(_Site(opening, inside.number if inside is not None else None, opening.ltkm))
 
@@ -213,8 +213,11 @@ class _Inspection:
         for index, payload in enumerate(message.payloads):
             if type(payload) in self._groups:
                 self._run(_Site(payload, item, ltkm, index))
-        answers, self.outcomes = self.outcomes, whole
+        answers: Mapping[str, Outcome] = self.outcomes
+        self.outcomes = whole
         if len(self.said) == before:
+            if self._merged is not None and self._merged == answers:
+                answers = self._merged  # the same mapping for patterns alike: then nothing needs to be merged
             if len(self._plain) >= MOST_PATTERNS:
                 self._plain.clear()
             self._plain[pattern] = answers
@@ -237,7 +240,11 @@ class _Inspection:
                             outcomes[id] = missing
                     continue
             for usual, rules, passed in alikes:
-                if usual is not None and self._finds(usual, subject):
+                try:
+                    is_usual = usual is not None and usual(subject)
+                except Exception:  # what it stumbled over the rules will meet themselves
+                    is_usual = False
+                if is_usual:
                     if passed.keys().isdisjoint(broken):
                         outcomes.update(passed)
                     else:
@@ -263,20 +270,13 @@ class _Inspection:
         if len(said) > before + 1:
             said[before:] = sorted(said[before:], key=_rank)
 
-    def _finds(self, usual: Look, subject: Any) -> bool:
-        """Tell whether a look finds the subject as nearly all are."""
-        try:
-            return usual(subject)
-        except Exception:  # what it stumbled over the rules will meet themselves
-            return False
-
     def _missing(self, needs: tuple[Need, ...], ids: list[str], site: _Site) -> NotApplicable | None:
         """Return why the rules with these needs do not apply to a subject; None where they do."""
         try:
             for need in needs:
                 reason = need.missing(site.subject, self.context)
                 if reason is not None:
-                    return NotApplicable(reason)
+                    return _not_applicable(reason)
         except Exception as error:
             self.said.append(_crashed(RULES[ids[0]], site, self.context, error))
             return NotApplicable("whether it applies could not be found out")
@@ -343,6 +343,12 @@ def _crashed(rule: Rule, site: _Site, context: Context, error: Exception) -> Fin
         got=type(error).__name__,
         hint="please report this with the flow",
     )
+
+
+@lru_cache(maxsize=256)
+def _not_applicable(reason: str) -> NotApplicable:
+    """Return the answer for a reason; the same reasons are given again and again, and nobody changes an answer."""
+    return NotApplicable(reason)
 
 
 _NOT_APPLICABLE = Answer.NOT_APPLICABLE

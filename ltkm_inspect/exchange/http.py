@@ -3,11 +3,12 @@
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import lru_cache
 from urllib.parse import parse_qsl, urlsplit
 
 from ltkm_inspect import coding, digest
 from ltkm_inspect.coding import Decoded
+from ltkm_inspect.kept import cached_property
 
 USUAL_TARGET = "/keymanagement?requesttype=msk-request"
 """What nearly all MSK requests ask for, word for word."""
@@ -24,7 +25,11 @@ class Headers:
         """The values by name (lower case), in their order: many rules ask for a few names each."""
         found: dict[str, list[str]] = {}
         for key, value in self.fields:
-            found.setdefault(_text(key.lower()), []).append(_text(value))
+            name, text = key.lower().decode("utf-8", "surrogateescape"), value.decode("utf-8", "surrogateescape")
+            if name in found:
+                found[name].append(text)
+            else:
+                found[name] = [text]
         return found
 
     def __contains__(self, name: str) -> bool:
@@ -62,10 +67,6 @@ class Headers:
         return Headers(tuple(kept) if done else (*kept, (name.encode(), octets)))
 
 
-def _text(octets: bytes) -> str:
-    return octets.decode("utf-8", "surrogateescape")
-
-
 def split_target(target: str) -> tuple[str, str, str]:
     """Return authority (empty in a target that is only a path), path and query of a request target; never raises."""
     target = target.partition("#")[0]
@@ -95,6 +96,11 @@ class MediaType:
         return cls(name.strip().lower(), charset[1] if charset else None)
 
 
+_SHORT = 128
+"""How long a Content-Type is at most that is likely to come again."""
+_media_type = lru_cache(maxsize=256)(MediaType.of)
+
+
 class _Message:
     """What a request and a response have in common."""
 
@@ -104,7 +110,8 @@ class _Message:
     @cached_property
     def media_type(self) -> MediaType:
         """What Content-Type says."""
-        return MediaType.of(self.headers.get("Content-Type"))
+        text = self.headers.get("Content-Type")
+        return MediaType.of(text) if text is None or len(text) > _SHORT else _media_type(text)
 
     def decoded(self, limit: int | None = None) -> Decoded:
         """Return the body without its content coding, at most `limit` octets of it."""

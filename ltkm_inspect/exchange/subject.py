@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from enum import Enum
-from functools import cached_property, lru_cache
+from functools import lru_cache
 from typing import Any
 
 from ltkm_inspect import document as msk
@@ -12,6 +12,7 @@ from ltkm_inspect import mikey
 from ltkm_inspect.coding import Decoded
 from ltkm_inspect.digest import Directives
 from ltkm_inspect.exchange.http import Request, Response
+from ltkm_inspect.kept import cached_property
 from ltkm_inspect.wire import Span
 
 MSK_REQUEST_TYPE = "msk-request"
@@ -170,6 +171,11 @@ class Exchange:
         """The XML body of the request; None where no body was captured, or not all of it is looked at."""
         return None if self._asking is None else self._asking.xml
 
+    def asks_plainly(self) -> bool:
+        """Tell whether the document of an MSK request follows its schema and names keys that there can be."""
+        asking = self._asking
+        return asking is not None and asking.is_plain and self.asks_for_msk
+
     @property
     def requested_msks(self) -> tuple[msk.MskPair, ...]:
         """The MSK elements of the request in document order; none where its body is not looked at or has no root."""
@@ -201,6 +207,18 @@ class _Asking:
                 if domain is not None and msk_id is not None:
                     pairs.append((domain, msk_id))
         return tuple(pairs)
+
+    @cached_property
+    def is_plain(self) -> bool:
+        """It is written as nearly all are: a plain tree, and in each MSK a pair that a key can have."""
+        root = self.xml.root
+        if root is None or not self.xml.well_formed or not self.pairs or not msk.is_plain_request(root):
+            return False
+        return len(self.pairs) == len(root) and all(map(_can_be_key, self.pairs))
+
+
+def _can_be_key(pair: tuple[bytes, bytes]) -> bool:
+    return len(pair[0]) == 3 and len(pair[1]) == 4 and pair[1][:2] != b"\0\0"
 
 
 def _read_asking(octets: bytes, charset: str | None) -> _Asking:

@@ -2,15 +2,16 @@
 
 from collections import Counter
 from dataclasses import dataclass, field
-from functools import cached_property
 from typing import Annotated
 
+from ltkm_inspect.kept import cached_property
 from ltkm_inspect.mikey.codes import NEXT_PAYLOADS
 from ltkm_inspect.mikey.core import Kemac, Rand, Timestamp
 from ltkm_inspect.mikey.extension import GeneralExtension, KeyId, KeyIds
-from ltkm_inspect.mikey.header import Header, pull_header
+from ltkm_inspect.mikey.header import FIXED_LENGTH, Header, pull_header
 from ltkm_inspect.mikey.keydata import KEY_DATA
 from ltkm_inspect.mikey.payload import PAYLOADS, Payload
+from ltkm_inspect.mikey.quick import QUICK, quick_header
 from ltkm_inspect.mikey.record import Secret, record
 from ltkm_inspect.wire import DecodeError, DecodeProblem, Reader, Span, Tracer
 
@@ -83,8 +84,11 @@ class Message:
 
     @cached_property
     def _key_ids(self) -> tuple[KeyId, ...]:
-        values = (payload.value for payload in self.of(GeneralExtension))
-        return tuple([key_id for value in values if type(value) is KeyIds for key_id in value.key_ids])
+        found: tuple[KeyId, ...] = ()
+        for payload in self.of(GeneralExtension):
+            if type(payload.value) is KeyIds:
+                found += payload.value.key_ids
+        return found
 
     def of[P: Payload](self, kind: type[P]) -> tuple[P, ...]:
         """Return the payloads of that class, in order."""
@@ -102,7 +106,8 @@ class Message:
     def _by_key_id(self) -> dict[int, tuple[bytes, ...]]:
         found: dict[int, tuple[bytes, ...]] = {}
         for key_id in self._key_ids:
-            found[key_id.type] = (*found.get(key_id.type, ()), key_id.value)
+            kind = key_id.type
+            found[kind] = (*found[kind], key_id.value) if kind in found else (key_id.value,)
         return found
 
     def key_id(self, kind: int) -> bytes | None:
@@ -149,14 +154,30 @@ def decode(octets: bytes) -> Message:
     offsets: list[int] = []
     inner: list[tuple[int, DecodeError]] = []
     header: Header | None = None
+    error: DecodeError | None = None
     following = 0
     start = 0
+    end = len(octets)
     try:
-        header, following, error = pull_header(reader)
-        start = reader.offset
+        usual = quick_header(octets)
+        if usual is not None:
+            header, following = usual
+            start = FIXED_LENGTH
+        else:
+            header, following, error = pull_header(reader)
+            start = reader.offset
         if error is not None:
             raise error.within(HEADER_LABEL)
         while following:
+            quick = QUICK.get(following)
+            found = quick(octets, start + 1, end) if quick is not None else None
+            if found is not None:
+                payloads.append(found[0])
+                offsets.append(start)
+                following = octets[start]
+                start = found[1]
+                continue
+            reader.offset = start
             kind = PAYLOADS.get(following)
             if kind is None:
                 raise _no_such_payload(following, start)
@@ -175,9 +196,9 @@ def decode(octets: bytes) -> Message:
         count = len(trailing)
         octet = "octet" if count == 1 else "octets"
         error = DecodeError(f"expected the end of the message, got {count} more {octet}", start, TRAILING, "trailing")
+    message = Message(header, tuple(payloads), following, trailing, None, (), tuple(offsets), end)
     if error is None and not inner:
-        return Message(header, tuple(payloads), following, trailing, None, (), tuple(offsets), len(octets))
-    message = Message(header, tuple(payloads), following, trailing, None, (), tuple(offsets), len(octets))
+        return message
     return _with_problems(message, error, inner)
 
 
