@@ -99,6 +99,11 @@ class Directives:
                 done = True
         return replace(self, fields=tuple(kept) if done else (*kept, new))
 
+    def refilled(self, values: Mapping[str, str]) -> "Directives":
+        """Return the directives with other values (by name in lower case) where such names stand, quoted as before."""
+        fields = [field._replace(value=values.get(field.name.lower(), field.value)) for field in self.fields]
+        return replace(self, fields=tuple(fields))
+
     def without(self, name: str) -> "Directives":
         """Return the directives but those of that name."""
         wanted = name.lower()

@@ -329,11 +329,9 @@ def nextnonce_given(exchange: Exchange) -> Iterator[Problem | NotApplicable]:
 
 
 def _inform(exchange: Exchange, directives: Directives) -> Exchange:
-    """Return the exchange with other directives in its Authentication-Info, in the header or the trailer."""
+    """Return the exchange with other directives in its Authentication-Info."""
     assert exchange.response is not None
-    place = "headers" if exchange.response.headers.get("Authentication-Info") is not None else "trailers"
-    fields = getattr(exchange.response, place).put("Authentication-Info", str(directives))
-    return replace(exchange, response=replace(exchange.response, **{place: fields}))
+    return replace(exchange, response=exchange.response.with_info(directives))
 
 
 def _told(exchange: Exchange) -> Directives:
@@ -346,15 +344,7 @@ def _told(exchange: Exchange) -> Directives:
 def drop_plain_authentication_info(exchange: Exchange) -> Exchange:
     """Take Authentication-Info out of a response without LTKMs."""
     assert exchange.response is not None
-    response = exchange.response
-    return replace(
-        exchange,
-        response=replace(
-            response,
-            headers=response.headers.without("Authentication-Info"),
-            trailers=response.trailers.without("Authentication-Info"),
-        ),
-    )
+    return replace(exchange, response=exchange.response.without_info())
 
 
 @fault("drop-info-directive", on=Exchange, reference="download", trips={"authentication-info-incomplete"})

@@ -409,8 +409,7 @@ def _unusual(directives: Directives) -> str | None:
 
 def prove(exchange: Exchange, directives: Directives) -> Exchange:
     """Return the exchange with other directives in its recorded Authorization."""
-    headers = exchange.request.headers.put("Authorization", f"Digest {directives}")
-    return replace(exchange, request=replace(exchange.request, headers=headers))
+    return replace(exchange, request=exchange.request.with_credentials(directives))
 
 
 def proof_of(exchange: Exchange) -> Directives:

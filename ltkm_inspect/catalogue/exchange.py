@@ -249,8 +249,7 @@ def replace_status(exchange: Exchange, *, status: int = 202, reason: str = "Acce
 def drop_authentication_info(exchange: Exchange) -> Exchange:
     """Take Authentication-Info out of header and trailer."""
     assert exchange.response is not None
-    trailers = exchange.response.trailers.without("Authentication-Info")
-    return _response(_header(exchange, "Authentication-Info", None), trailers=trailers)
+    return replace(exchange, response=exchange.response.without_info())
 
 
 @fault("empty-authentication-info", on=Exchange, reference="download", trips={"authentication-info-missing"})

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from ltkm_inspect import digest
+from ltkm_inspect.catalogue.authorization import proof_of, prove
 from ltkm_inspect.catalogue.profile import level_of
 from ltkm_inspect.context import Context
 from ltkm_inspect.exchange import Exchange
@@ -443,12 +444,7 @@ def keep_digest(step: Step) -> Exchange:
 
 
 def _with_response(step: Step, value: str) -> Exchange:
-    request = step.exchange.request
-    if request.credentials is None:
-        raise FaultError("the request has no credentials")
-    directives = request.credentials.put("response", value, quoted=True)
-    headers = request.headers.put("Authorization", f"Digest {directives}")
-    return replace(step.exchange, request=replace(request, headers=headers))
+    return prove(step.exchange, proof_of(step.exchange).put("response", value, quoted=True))
 
 
 @fault("replace-response", on=Step, reference="renewal", trips={"request-digest-wrong"}, leaves={"digest"})

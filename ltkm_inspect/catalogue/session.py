@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from ltkm_inspect import digest, mikey
+from ltkm_inspect.catalogue.authorization import proof_of, prove
 from ltkm_inspect.catalogue.profile import SRTP_MAP, level_of
 from ltkm_inspect.context import Context
 from ltkm_inspect.exchange import Exchange
@@ -661,22 +662,11 @@ def drop_policy(delivery: Delivery) -> Message:
 
 def _credentials(step: Step, **values: str) -> Exchange:
     """Return the exchange with these directives in its credentials, and where Authentication-Info repeats them."""
-    exchange = step.exchange
-    request, response = exchange.request, exchange.response
-    if request.credentials is None or response is None:
-        raise FaultError("the request has no credentials")
-
-    def changed(directives: digest.Directives) -> digest.Directives:
-        fields = [each._replace(value=values.get(each.name.lower(), each.value)) for each in directives.fields]
-        return replace(directives, fields=tuple(fields))
-
-    headers = request.headers.put("Authorization", f"Digest {changed(request.credentials)}")
-    exchange = replace(exchange, request=replace(request, headers=headers))
-    if response.headers.get("Authentication-Info") is None:
+    exchange = prove(step.exchange, proof_of(step.exchange).refilled(values))
+    response = exchange.response
+    if response is None or response.info is None:
         return exchange
-    information = changed(digest.parse_directives(response.headers.get("Authentication-Info") or ""))
-    headers = response.headers.put("Authentication-Info", str(information))
-    return replace(exchange, response=replace(response, headers=headers))
+    return replace(exchange, response=response.with_info(response.info.refilled(values)))
 
 
 @fault("repeat-nonce-count", on=Step, reference="renewal", trips={"nonce-count-reused"})

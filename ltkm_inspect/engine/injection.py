@@ -72,8 +72,8 @@ def _signed_request(exchange: Exchange, password: bytes) -> Exchange:
         signature = digest.response(request.credentials, password, request.method, request.body or b"")
     except ValueError:
         return exchange
-    signed = f"Digest {_with_value(request.credentials, 'response', signature)}"
-    return replace(exchange, request=replace(request, headers=request.headers.put("Authorization", signed)))
+    signed = request.credentials.refilled({"response": signature})
+    return replace(exchange, request=request.with_credentials(signed))
 
 
 def _signed_response(exchange: Exchange, password: bytes) -> Exchange:
@@ -89,16 +89,11 @@ def _signed_response(exchange: Exchange, password: bytes) -> Exchange:
         value = fields.get("Authentication-Info")
         if value is not None:
             found = digest.parse_directives(value)
-            changed = _with_value(found, "rspauth", signature)
+            changed = found.refilled({"rspauth": signature})
             if changed.fields != found.fields:
                 fields = fields.put("Authentication-Info", str(changed))
                 return replace(exchange, response=replace(response, **{name: fields}))
     return exchange
-
-
-def _with_value(directives: digest.Directives, name: str, value: str) -> digest.Directives:
-    fields = [each._replace(value=value) if each.name.lower() == name else each for each in directives.fields]
-    return replace(directives, fields=tuple(fields))
 
 
 def _apply(exchange: Exchange, application: Application, context: Context) -> Exchange:

@@ -156,6 +156,10 @@ class Request(_Message):
         """The directives of `Authorization: Digest`, or None."""
         return digest.parse_credentials(self.headers.get("Authorization"))
 
+    def with_credentials(self, directives: digest.Directives) -> "Request":
+        """Return the request with these directives in its Authorization."""
+        return replace(self, headers=self.headers.put("Authorization", f"Digest {directives}"))
+
     @property
     def url(self) -> str:
         """Scheme, host, port where it is not the scheme's own, and target."""
@@ -193,6 +197,16 @@ class Response(_Message):
         """The directives of Authentication-Info; None where it is missing or blank."""
         value = self.authentication_info
         return digest.parse_directives(value) if value and not value.isspace() else None
+
+    def with_info(self, directives: digest.Directives) -> "Response":
+        """Return the response with these directives in its Authentication-Info, in the header or else the trailer."""
+        place = "headers" if "authentication-info" in self.headers else "trailers"
+        return replace(self, **{place: getattr(self, place).put("Authentication-Info", str(directives))})
+
+    def without_info(self) -> "Response":
+        """Return the response without Authentication-Info in header and trailer."""
+        name = "Authentication-Info"
+        return replace(self, headers=self.headers.without(name), trailers=self.trailers.without(name))
 
     def with_content(self, content: bytes) -> "Response":
         """Return the response with that content, coded as its Content-Encoding says, and the length that fits it.

@@ -10,7 +10,7 @@ from ltkm_inspect import reference
 from ltkm_inspect.catalogue import load
 from ltkm_inspect.context import Context, Settings
 from ltkm_inspect.engine import inject, inspect
-from ltkm_inspect.exchange import Exchange
+from ltkm_inspect.exchange import Exchange, Headers
 from ltkm_inspect.fault import FAULTS, Application, FaultError
 from ltkm_inspect.finding import Answer, Level, Problem, Report
 from ltkm_inspect.keys import KeyRing
@@ -29,15 +29,24 @@ def reports(exchanges: Iterable[Exchange], context: Context) -> list[Report]:
     return [inspect(exchange, context) for exchange in exchanges]
 
 
+def informed_late(exchange: Exchange) -> Exchange:
+    """Return the exchange with its Authentication-Info in the trailer, where RFC 7615 allows it as well."""
+    response = exchange.response
+    if response is None or response.authentication_info is None:
+        return exchange
+    info = Headers(((b"Authentication-Info", response.authentication_info.encode()),))
+    return replace(exchange, response=replace(response.without_info(), trailers=info))
+
+
 @cache
-def damaged(id: str, keys: str) -> tuple[Exchange, ...]:
+def damaged(id: str, keys: str, *, late: bool = False) -> tuple[Exchange, ...]:
     """Return the session of a fault: the reference it names, its last exchange damaged."""
     fault = FAULTS[id]
     *before, last = reference.reference(fault.reference)
     context = Context(SETTINGS, KEYS[keys], Session())
     for exchange in before:
         inspect(exchange, context)
-    return (*before, inject(last, [Application(fault)], context))
+    return (*before, inject(informed_late(last) if late else last, [Application(fault)], context))
 
 
 @pytest.mark.parametrize("keys", KEYS)
@@ -61,6 +70,12 @@ def test_a_fault_trips_the_rules_it_declares_and_no_others(id: str, keys: str) -
     assert set(last.rules) == trips, [finding.line for finding in last.findings]
     for rule in trips:
         assert last.outcomes[rule].answer is Answer.BROKEN
+
+
+@pytest.mark.parametrize("id", FAULTS)
+def test_a_fault_trips_the_same_where_authentication_info_is_in_the_trailer(id: str) -> None:
+    report = reports(damaged(id, "with keys", late=True), Context(SETTINGS, reference.KEYS))[-1]
+    assert set(report.rules) == FAULTS[id].trips, [finding.line for finding in report.findings]
 
 
 @pytest.mark.parametrize("id", FINDINGS)
