@@ -2,11 +2,10 @@
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from difflib import get_close_matches
 from typing import Any
 
 from ltkm_inspect.mikey import spans
-from ltkm_inspect.parameter import Parameter, ParameterError, parameters_of, parse_values, written
+from ltkm_inspect.parameter import Parameter, ParameterError, did_you_mean, parameters_of, parse_values, written
 from ltkm_inspect.rule import paragraphs_of, subject_name
 from ltkm_inspect.wire import Span, printable
 
@@ -91,9 +90,7 @@ def parse_application(text: str) -> Application:
     name, colon, rest = text.partition(":")
     found = FAULTS.get(name)
     if found is None:
-        close = get_close_matches(name, FAULTS, 1)
-        hint = f"; did you mean {close[0]}?" if close else ""
-        raise FaultError(f"unknown fault {printable(name)}{hint}")
+        raise FaultError(f"unknown fault {printable(name)}{did_you_mean(name, FAULTS)}")
     try:
         values = parse_values(f"fault {name}", found.parameters, rest) if colon else {}
     except ParameterError as error:

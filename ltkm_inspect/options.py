@@ -4,10 +4,10 @@ import os
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from ltkm_inspect import parameter
 from ltkm_inspect.wire import printable
 
 # The rooms that know rules and documents are imported where they are asked: a command without them starts faster.
@@ -187,9 +187,8 @@ SHOWS_KEYS = "the keys that LTKMs deliver are shown in every output"
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """Return `; did you mean X?` for the known word that comes closest, or nothing where none does."""
-    close = get_close_matches(word.lower(), list(known), 1)
-    return f"; did you mean {close[0]}?" if close else ""
+    """Return `; did you mean X?` for the known word that comes closest, in whatever case it was typed, or nothing."""
+    return parameter.did_you_mean(word.lower(), known)
 
 
 def _words(texts: Iterable[str]) -> list[str]:

@@ -3,6 +3,7 @@
 import inspect
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from difflib import get_close_matches
 from typing import Any
 
 from ltkm_inspect.wire import printable
@@ -49,6 +50,12 @@ class Parameter:
             return value
         except (ValueError, KeyError):
             raise ParameterError(f"parameter {self.name}: expected {self.kind}, got {printable(text)}") from None
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """Return `; did you mean X?` for the known word that comes closest, or nothing where none does."""
+    close = get_close_matches(word, list(known), 1)
+    return f"; did you mean {close[0]}?" if close else ""
 
 
 def parameters_of(function: Callable[..., Any], least: int | None = None) -> tuple[Parameter, ...]:

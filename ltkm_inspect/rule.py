@@ -3,13 +3,12 @@
 import inspect
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from difflib import get_close_matches
 from functools import cache
 from typing import Any
 
 from ltkm_inspect.context import Context, Settings
 from ltkm_inspect.finding import Level, NotApplicable, Problem
-from ltkm_inspect.parameter import Parameter, parameters_of, parse_values
+from ltkm_inspect.parameter import Parameter, did_you_mean, parameters_of, parse_values
 from ltkm_inspect.spec import Clause, Sure, Verb
 from ltkm_inspect.wire import printable
 
@@ -166,6 +165,5 @@ def parse_options(text: str) -> tuple[str, Mapping[str, Any]]:
     id, colon, rest = text.partition(":")
     known = RULES.get(id)
     if known is None:
-        close = get_close_matches(id, RULES, 1)
-        raise ValueError(f"unknown rule {printable(id)}{f'; did you mean {close[0]}?' if close else ''}")
+        raise ValueError(f"unknown rule {printable(id)}{did_you_mean(id, RULES)}")
     return id, parse_values(f"rule {id}", known.parameters, rest if colon else "")

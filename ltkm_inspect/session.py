@@ -16,6 +16,7 @@ from ltkm_inspect.exchange import Exchange, Ltkm, Outcome
 from ltkm_inspect.kept import cached_property
 from ltkm_inspect.keys import KeyRing, Opened, Subscriber, Verdict
 from ltkm_inspect.mikey import Identity, Kemac, KeyData, Message, Rand, SecurityPolicy, Timestamp
+from ltkm_inspect.mikey.core import COUNTER
 
 LIMIT = 10_000
 """How many exchanges, terminals, connections, nonces and MUKs a session remembers, each; the oldest are forgotten."""
@@ -27,8 +28,6 @@ REQUESTS_OF_TERMINAL = 16
 """How many requests of one terminal are remembered."""
 HALF = 1 << 31
 """The distance of two counters at which neither is the newer one (RFC 1982 §3.2, 32 bits)."""
-COUNTER = 2
-"""The TS type of a counter."""
 GROUP_OCTETS = 2
 """The Key Group part of an MSK ID."""
 
@@ -588,6 +587,6 @@ def _after(habits: Habits, step: Step) -> Habits:
     requests = (*habits.requests[1 - REQUESTS_OF_TERMINAL :], asked)
     if response is None or credentials is None:
         return habits._replace(requests=requests)
-    information = response.authentication_info or ""
-    next_nonce = digest.parse_directives(information).get("nextnonce") if "nextnonce" in information.lower() else None
+    info = response.info if "nextnonce" in (response.authentication_info or "").lower() else None
+    next_nonce = None if info is None else info.get("nextnonce")
     return Habits(requests, credentials.get("nonce"), next_nonce, exchange.ended)

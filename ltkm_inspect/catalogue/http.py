@@ -5,6 +5,7 @@ from dataclasses import replace
 from urllib.parse import unquote
 
 from ltkm_inspect.catalogue.authorization import TOKEN, is_bootstrapped
+from ltkm_inspect.catalogue.exchange import replace_status
 from ltkm_inspect.digest import REALM_PREFIXES
 from ltkm_inspect.document import MSK_REQUEST_TYPE
 from ltkm_inspect.exchange import USUAL_TARGET, Exchange
@@ -397,5 +398,4 @@ def replace_gba_token(exchange: Exchange, *, token: str = "3gpp-gba-uicc") -> Ex
 @fault("replace-plain-status", on=Exchange, reference="plain-mbms", trips={"status-unusual"})
 def replace_plain_status(exchange: Exchange, *, status: int = 502, reason: str = "Bad Gateway") -> Exchange:
     """Answer a response without LTKMs with a status that a BSM does not use."""
-    assert exchange.response is not None
-    return replace(exchange, response=replace(exchange.response, status=status, reason=reason))
+    return replace_status(exchange, status=status, reason=reason)

@@ -188,6 +188,17 @@ class _Comparison:
         return pair in self._requested or (pair[0], pair[1][:2]) in self._current
 
 
+def _compared(document: Document) -> _Comparison | NotApplicable:
+    """Return how request and response compare, or why they cannot be compared."""
+    reason = _incomparable(document)
+    if reason is not None:
+        return NotApplicable(reason)
+    compared = _Comparison(document)
+    if not compared.readable_request:
+        return NotApplicable("the request has identifiers that are wrong, which is reported by itself")
+    return compared
+
+
 def _is_echo(document: Document) -> bool:
     """Tell whether the items answer the requested pairs one by one in their order, as nearly all responses do."""
     exchange, pairs = document.exchange, document.pairs
@@ -224,13 +235,9 @@ def requested_msk_unanswered(document: Document) -> Iterator[Problem | NotApplic
     """
     if _is_echo(document):
         return
-    reason = _incomparable(document)
-    if reason is not None:
-        yield NotApplicable(reason)
-        return
-    compared = _Comparison(document)
-    if not compared.readable_request:
-        yield NotApplicable("the request has identifiers that are wrong, which is reported by itself")
+    compared = _compared(document)
+    if isinstance(compared, NotApplicable):
+        yield compared
     elif not compared.readable_response or any(departure.kind == "root-child" for departure in document.departures):
         yield NotApplicable("an item cannot be told by its identifiers, which is reported by itself")
     elif len(compared.unanswered) > len(compared.foreign) + compared.repeated:
@@ -260,13 +267,9 @@ def answered_msk_unrequested(document: Document) -> Iterator[Problem | NotApplic
     """
     if _is_echo(document):
         return
-    reason = _incomparable(document)
-    if reason is not None:
-        yield NotApplicable(reason)
-        return
-    compared = _Comparison(document)
-    if not compared.readable_request:
-        yield NotApplicable("the request has identifiers that are wrong, which is reported by itself")
+    compared = _compared(document)
+    if isinstance(compared, NotApplicable):
+        yield compared
         return
     for item, pair in compared.foreign:
         yield Problem("MSK", "a pair of the request", _shown(*pair), element=item.element)

@@ -300,12 +300,8 @@ def _plain(settings: Settings) -> dict[bytes, Mapping[str, Outcome]]:
 @lru_cache(maxsize=16)
 def _unanswered_in_messages(settings: Settings) -> Mapping[str, Outcome]:
     kinds = {Message, *PAYLOADS.values()}
-    return {
-        rule.id: NotApplicable(f"the exchange has no {rule.subject}")
-        for on, rules in plan(settings).items()
-        if on in kinds
-        for rule in rules
-    }
+    unanswered = _unanswered(settings)
+    return {rule.id: unanswered[rule.id] for on, rules in plan(settings).items() if on in kinds for rule in rules}
 
 
 def _rank(finding: Finding) -> int:
@@ -360,7 +356,7 @@ _BROKEN = Outcome(Answer.BROKEN)
 def _unanswered(settings: Settings) -> Mapping[str, Outcome]:
     """Return what each rule answers for an exchange in which it finds no subject."""
     chosen = (rule for rules in plan(settings).values() for rule in rules)
-    return {rule.id: Outcome(Answer.NOT_APPLICABLE, f"the exchange has no {rule.subject}") for rule in chosen}
+    return {rule.id: NotApplicable(f"the exchange has no {rule.subject}") for rule in chosen}
 
 
 def _finding(rule: Rule, problem: Problem, site: _Site, context: Context) -> Finding:

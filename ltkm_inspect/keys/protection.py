@@ -8,11 +8,10 @@ from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 
 from ltkm_inspect.keys.derivation import AUTHENTICATION, ENCRYPTION, SALT, MessageKeys, message_key, message_keys
 from ltkm_inspect.mikey import Kemac, Message, Payload, Rand, Timestamp
+from ltkm_inspect.mikey.core import COUNTER
 
 MAC_HASHES = {1: ("sha1", 20), 2: ("sha256", 32)}
 """Hash name and octets of the MAC by MAC alg; its key has the same length (RFC 3830 §6.2, RFC 6043 §6.2)."""
-COUNTER = 2
-"""The TS type of a 32-bit counter."""
 NULL, KEY_WRAP = 0, 2
 """The Encr algs NULL and AES-KW-128."""
 AES_CM_KEY_OCTETS = {1: 16, 3: 32}
@@ -55,8 +54,7 @@ def mac_verifies(message: Message, octets: bytes, muk: bytes, rand: bytes | None
     if kemac.mac_alg not in MAC_HASHES:
         raise ValueError(f"expected MAC alg 1 or 2, got {kemac.mac_alg}")
     name, size = MAC_HASHES[kemac.mac_alg]
-    csb_id, prf_func, value = derivation_of(message, rand)
-    key = message_key(muk, AUTHENTICATION, csb_id, value, size, prf_func)
+    key = authentication_key(message, muk, size, rand)
     return hmac.compare_digest(mac_of(key, octets[:-size], name), octets[-size:])
 
 
@@ -228,12 +226,13 @@ def authenticate(message: Message, muk: bytes) -> Message:
     name, size = MAC_HASHES[kemac.mac_alg]
     blank = _with_kemac(message, replace(kemac, mac=bytes(size)))
     covered = blank.encode()[:-size]
-    return _with_kemac(blank, replace(kemac, mac=hmac.digest(_authentication_key(message, muk, size), covered, name)))
+    return _with_kemac(blank, replace(kemac, mac=mac_of(authentication_key(message, muk, size), covered, name)))
 
 
-def _authentication_key(message: Message, muk: bytes, size: int) -> bytes:
-    csb_id, prf_func, rand = derivation_of(message)
-    return message_key(muk, AUTHENTICATION, csb_id, rand, size, prf_func)
+def authentication_key(message: Message, muk: bytes, size: int, rand: bytes | None = None) -> bytes:
+    """Derive the key of a MAC from CSB ID, PRF func and RAND of a message, or the RAND that came in another one."""
+    csb_id, prf_func, value = derivation_of(message, rand)
+    return message_key(muk, AUTHENTICATION, csb_id, value, size, prf_func)
 
 
 def _kemac(message: Message) -> Kemac:

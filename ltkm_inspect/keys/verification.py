@@ -4,8 +4,7 @@ import hmac
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from ltkm_inspect.keys.derivation import AUTHENTICATION, message_key
-from ltkm_inspect.keys.protection import MAC_HASHES, derivation_of
+from ltkm_inspect.keys.protection import MAC_HASHES, authentication_key, mac_of
 from ltkm_inspect.mikey import Identity, Message, Timestamp, Verification
 
 type Identities = Literal["data", "payloads", "none"]
@@ -66,10 +65,9 @@ def _mac(covered: bytes, message: Message, request: Message, muk: bytes, coverag
     timestamps = message.of(Timestamp)
     if not timestamps:
         raise ValueError("expected a message with T")
-    csb_id, prf_func, rand = derivation_of(request)
-    key = message_key(muk, AUTHENTICATION, csb_id, rand, size, prf_func)
+    key = authentication_key(request, muk, size)
     named = b"".join(_identity(identity, coverage.identities) for identity in request.of(Identity)[:2])
-    return hmac.digest(key, covered + named + _time(timestamps[0], coverage.timestamp), name)
+    return mac_of(key, covered + named + _time(timestamps[0], coverage.timestamp), name)
 
 
 def _identity(identity: Identity, form: Identities) -> bytes:

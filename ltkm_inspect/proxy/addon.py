@@ -185,7 +185,6 @@ class LtkmInspect:
             return None
         if self.configuration.ring_file is not None:
             self._refresh_keys(self.configuration.ring_file)
-        # What was put in is no past of the terminal that later exchanges could be held against.
         return inspect(exchange, self.configuration.context, remember=remember)
 
     def _refresh_keys(self, ring_file: RingFile) -> None:
