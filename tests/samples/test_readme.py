@@ -53,7 +53,7 @@ def test_the_rule_shown_is_one_of_the_catalogue() -> None:
 def test_every_command_is_listed() -> None:
     listed = re.findall(r"^    ltkm-inspect (\w+)", README, re.MULTILINE)
     assert sorted(set(listed)) == sorted(cli.commands.commands)
-    assert set(re.findall(r"^    ltkm-inspect keys (\w+)", README, re.MULTILINE)) == set(cli.keys.commands)
+    assert set(re.findall(r"^    ltkm-inspect keys (\w+)", README, re.MULTILINE)) == set(cli.keys.keys.commands)
 
 
 def test_every_exit_code_of_the_help_has_its_row() -> None:

@@ -1,0 +1,39 @@
+"""The command line: arguments in, exit codes out; the work is in the rooms below.
+
+Every other room is imported by the command that needs it: half of the commands know no exchange, most no proxy.
+"""
+
+import gc
+import io
+import sys
+from typing import NoReturn
+
+import click
+
+from ltkm_inspect.cli import catalogue, check, decode, fault, keys  # noqa: F401 - each adds its commands to the group
+from ltkm_inspect.cli.group import commands
+from ltkm_inspect.report.console import COULD_NOT_RUN, PROGRAM, complain, reason
+
+__all__ = ["COLLECT_AFTER", "commands", "main"]
+
+INTERRUPTED = 130
+COLLECT_AFTER = 100_000
+"""How many objects are made before garbage is looked for: to start makes ten thousands that all stay."""
+
+
+def main() -> NoReturn:
+    """Run the command line and exit; whatever happens, in at most one line and with a code of the table."""
+    gc.set_threshold(COLLECT_AFTER)
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # a terminal that knows fewer characters
+    try:
+        code = commands.main(prog_name=PROGRAM, standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        code = error.exit_code
+    except click.Abort:
+        code = INTERRUPTED
+    except Exception as error:
+        complain(f"{type(error).__name__}: {reason(error)}")
+        code = COULD_NOT_RUN
+    sys.exit(code)

@@ -1,0 +1,54 @@
+"""The commands that tell of the catalogue: `rules`, `faults`, `explain`; and `addon`."""
+
+import click
+
+from ltkm_inspect import options
+from ltkm_inspect.cli.group import commands
+from ltkm_inspect.cli.shared import leave, shaped
+from ltkm_inspect.report.console import COULD_NOT_RUN, complain, say
+from ltkm_inspect.wire import printable
+
+
+@commands.command()
+@shaped("text", "json")
+def rules(shape: str) -> None:
+    """List the rules, by what they look at."""
+    from ltkm_inspect.report import rules as listing
+
+    say([listing.json_text()] if shape == "json" else listing.text_lines())
+
+
+@commands.command()
+@shaped("text", "json")
+def faults(shape: str) -> None:
+    """List the faults, by what they damage."""
+    from ltkm_inspect.report import faults as listing
+
+    say([listing.json_text()] if shape == "json" else listing.text_lines())
+
+
+@commands.command()
+@click.argument("rule")
+def explain(rule: str) -> None:
+    """Explain a rule or a fault.
+
+    What the clause says, why it matters, what to do about it, and an example.
+    """
+    from ltkm_inspect import explain as room
+
+    page = room.page(rule)
+    if page is None:
+        raise click.UsageError(f"unknown rule {printable(rule)}{options.did_you_mean(rule, room.names())}")
+    say(page.splitlines())
+
+
+@commands.command()
+def addon() -> None:
+    """Print the path of the addon script, for `mitmdump -s`."""
+    from ltkm_inspect.location import addon_script
+
+    try:
+        say([str(addon_script())])
+    except FileNotFoundError as error:
+        complain(str(error))
+        leave(COULD_NOT_RUN)

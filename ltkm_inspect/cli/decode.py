@@ -1,0 +1,56 @@
+"""The command `decode`."""
+
+import sys
+from collections.abc import Iterable, Iterator
+from errno import EBADF
+
+import click
+
+from ltkm_inspect.cli.group import commands
+from ltkm_inspect.cli.shared import FINDINGS, NOTHING_SEEN, OK, keys_at_hand, leave, option, shaped
+from ltkm_inspect.intake import FORMS, Form, Given, from_argument, from_stream
+from ltkm_inspect.report.console import Trouble, complain, reason, say
+
+
+@commands.command()
+@click.argument("inputs", nargs=-1, required=True, metavar="LTKM|FILE|-...")
+@click.option("--input", "form", type=click.Choice(FORMS), default="auto", show_default=True, help="How it is written.")
+@option("keys")
+@option("show_keys")
+@shaped("text", "jsonl")
+def decode(inputs: tuple[str, ...], form: Form, keys: str | None, show_keys: bool, shape: str) -> None:
+    """Decode LTKMs, as a tree of fields or as JSON.
+
+    Each is base64 or hex, a file, or - for one a line from standard input. A file is binary, or text with one LTKM a
+    line or one LTKM wrapped over its lines. Exit code 3 where one does not decode, or its MAC or key data is wrong with
+    the keys given; 4 where there is none.
+    """
+    from ltkm_inspect.report import messages
+
+    at_hand = keys_at_hand(keys, show_keys) if keys is not None or show_keys else None
+    trouble, seen, whole = Trouble(), False, True
+    for given in _given(inputs, form, trouble):
+        message = messages.decoded(given)
+        seen, whole = True, whole and messages.stands(given, message, at_hand)
+        if shape == "jsonl":
+            going = say([messages.json_line(given, message, at_hand)])
+        else:
+            going = say(messages.text_lines(given, message, at_hand))
+        if not going:
+            break
+    if not seen and not trouble.unread:
+        complain("no LTKM in the input")
+    leave(trouble.exit_code(len(inputs), FINDINGS if not whole else OK if seen else NOTHING_SEEN))
+
+
+def _given(inputs: Iterable[str], form: Form, trouble: Trouble) -> Iterator[Given]:
+    for number, text in enumerate(inputs, 1):
+        try:
+            if text == "-":
+                if sys.stdin is None:  # closed by whoever started us
+                    raise OSError(EBADF, "there is none")
+                yield from from_stream(sys.stdin.buffer, "standard input", form)
+            else:
+                yield from from_argument(text, f"argument {number}", form)
+        except OSError as error:
+            trouble.say("standard input" if text == "-" else text, reason(error), unread=True)

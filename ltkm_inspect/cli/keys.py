@@ -1,0 +1,56 @@
+"""The commands on keys: `keys derive` and `keys check`."""
+
+import sys
+from pathlib import Path
+
+import click
+
+from ltkm_inspect.cli.group import commands
+from ltkm_inspect.cli.shared import leave, shaped
+from ltkm_inspect.report.console import COULD_NOT_RUN, complain, reason, say
+from ltkm_inspect.wire import printable
+
+
+@commands.group()
+def keys() -> None:
+    """Derive keys, and check a key ring."""
+
+
+@keys.command()
+@click.argument("source", metavar="[FILE|-]", default="-")
+@shaped("text", "json")
+def derive(source: str, shape: str) -> None:
+    """Derive MUK, MRK and digest password.
+
+    The input is TOML with ck, ik, rand, impi and naf, or ks_naf, or ks_ext_naf, or ks_ext_naf and ks_int_naf; and gba
+    ("me", "u" or "u-plain"). It comes from a file or standard input, so that no key stands where others can read it.
+    """
+    from ltkm_inspect.keys.ring_file import RingError
+    from ltkm_inspect.report import keys as report
+
+    try:
+        octets = sys.stdin.buffer.read() if source == "-" and sys.stdin is not None else Path(source).read_bytes()
+        lines, warnings = report.derived(octets, as_json=shape == "json")
+    except (OSError, RingError) as error:
+        complain(f"{'standard input' if source == '-' else printable(source)}: {reason(error)}")
+        leave(COULD_NOT_RUN)
+    for warning in warnings:
+        complain(warning)
+    say(lines)
+
+
+@keys.command("check")
+@click.argument("source", metavar="FILE")
+def check_keys(source: str) -> None:
+    """Check a key ring: a line for each subscriber, and no key."""
+    from ltkm_inspect.keys import RingError, load
+    from ltkm_inspect.report import keys as report
+
+    try:
+        ring, warnings = load(source)
+    except RingError as error:
+        complain(str(error))
+        leave(COULD_NOT_RUN)
+    for warning in warnings:
+        complain(warning)
+    say(report.ring_lines(ring))

@@ -1,0 +1,79 @@
+"""What commands share: options of the table, keys, input files, and the way out."""
+
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import click
+
+from ltkm_inspect import options
+from ltkm_inspect.report.console import COULD_NOT_RUN, Trouble, complain, reason
+from ltkm_inspect.wire import printable
+
+if TYPE_CHECKING:
+    from ltkm_inspect.exchange import Exchange
+    from ltkm_inspect.report.keys import Keys
+
+OK = 0
+FINDINGS = 3
+NOTHING_SEEN = 4
+
+
+def option[F: Callable[..., None]](name: str) -> Callable[[F], F]:
+    """Return the click option of that row of the option table."""
+    row = options.DEFAULTS[name]
+    return click.option(
+        f"--{name.replace('_', '-')}",
+        # an empty path on a command line is a variable that was not set, and no wish to do without
+        default=None if row.kind == "path" else row.default if row.check_default is None else row.check_default,
+        multiple=row.kind == "list",
+        is_flag=row.kind == "flag",
+        metavar=None if row.kind == "flag" else row.metavar,
+        help=f"{row.help[0].upper()}{row.help[1:]}.",
+        show_default=bool(row.default),
+    )
+
+
+def shaped(*names: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    return click.option("--format", "shape", type=click.Choice(names), default="text", show_default=True)
+
+
+def keys_at_hand(path: str | None, show: bool = False) -> "Keys":
+    """Return the keys of that ring file, none without a path; exit code 1 where it cannot be used."""
+    from ltkm_inspect.report.keys import Keys
+
+    if path is not None and not path.strip():
+        raise click.UsageError("--keys: expected a path, got nothing")
+    try:
+        file = options.key_ring(path or "")
+    except options.OptionError as error:
+        complain(f"--keys: {error.reason}")
+        leave(COULD_NOT_RUN)
+    if show:
+        complain(f"--show-keys is on: {options.SHOWS_KEYS}")
+    if file is None:
+        return Keys()
+    for line in file.warnings:
+        complain(printable(line))
+    return Keys(file.ring, show)
+
+
+def flows_of(files: Iterable[Path], trouble: Trouble) -> "Iterator[tuple[Path, Any, Exchange | None]]":
+    """Yield every flow with its file and the MSK exchange that it is; what is wrong with a file is said."""
+    from ltkm_inspect.proxy.reading import Damage, flows
+
+    for path in files:
+        begun = False
+        try:
+            for found in flows(path):
+                begun = True
+                if isinstance(found, Damage):
+                    trouble.say(str(path), str(found), unread=False)
+                else:
+                    yield path, *found
+        except OSError as error:
+            trouble.say(str(path), reason(error), unread=not begun)
+
+
+def leave(code: int) -> NoReturn:
+    click.get_current_context().exit(code)
