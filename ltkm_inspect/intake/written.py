@@ -17,6 +17,8 @@ type Form = Literal["auto", "base64", "hex", "binary", "pcap", "xml"]
 FORMS: tuple[Form, ...] = ("auto", "base64", "hex", "binary", "pcap", "xml")
 """How a message may be written; `auto` finds out which of the others it is."""
 
+_BLANK_LINES = 100
+"""How many blank lines there may be in front of what a stream begins with."""
 _VERSION = b"\x01"
 _SPACE = b" \t\r\n\v\f"
 _TEXT = bytes(range(0x20, 0x7F)) + _SPACE
@@ -80,10 +82,12 @@ def from_file(octets: bytes, source: str, form: Form = "auto") -> Iterator[Given
 
 def from_stream(stream: BinaryIO, source: str, form: Form = "auto") -> Iterator[Given]:
     """Yield the messages of a stream as they come: one a line, or all at its end if it begins like something else."""
-    lines = [stream.readline()]
-    if lines == [b"\n"]:  # a capture may begin so
-        lines.append(stream.readline())
-    start = b"".join(lines)
+    start = line = stream.readline()
+    lines = [line]
+    while line and not line.strip(_SPACE) and not is_capture(start) and len(lines) < _BLANK_LINES:
+        line = stream.readline()
+        lines.append(line)
+        start += line
     reader = _reader(start, form)
     if reader is not None:
         yield from reader(start + stream.read(), source)
