@@ -209,6 +209,18 @@ def test_wrong_usage_ends_with_2(arguments: list[str], said: str) -> None:
     assert said in done.stderr.decode()
 
 
+def test_with_redaction_only_table_and_objects_are_written(two: Path, tmp_path: Path) -> None:
+    done = run("export", "csv", two, "--redact")
+    assert done.returncode == 0
+    assert all(row["b_tid"].startswith("identity-") for row in table(done.stdout))
+    done = run("export", "pcap", two, "--redact", "-o", tmp_path / "out")
+    assert (done.returncode, done.stdout) == (2, b"")
+    assert lines(done.stderr)[-1] == (
+        "Error: --redact: expected csv or json, got pcap, which holds the messages as they came"
+    )
+    assert not (tmp_path / "out").exists()
+
+
 def test_hostile_names_are_escaped_where_they_are_printed(tmp_path: Path) -> None:
     file = save(tmp_path / "a\x1b]0;x\x07.flow", [_renamed(TWO)])
     done = run("export", "csv", file, "-o", tmp_path / "b\x1b.csv")

@@ -27,8 +27,11 @@ if TYPE_CHECKING:
 @judging
 @option("fail_on")
 @option("keys")
+@option("redact")
 @shaped("text", "json")
-def diff(a: Path, b: Path, everything: bool, fail_on: str, keys: str | None, shape: str, **words: Any) -> None:
+def diff(
+    a: Path, b: Path, everything: bool, fail_on: str, keys: str | None, redact: bool, shape: str, **words: Any
+) -> None:
     """Show what changed between two captures of the same procedure.
 
     Findings that came (+) and went (-), and fields that differ (~), by terminal and MSK. Of what differs every time,
@@ -41,6 +44,7 @@ def diff(a: Path, b: Path, everything: bool, fail_on: str, keys: str | None, sha
         raise click.UsageError(f"--{error.option.replace('_', '-')}: {error.reason}") from None
     at_hand = keys_at_hand(keys)
     from ltkm_inspect.report import diff as room
+    from ltkm_inspect.report.redaction import Redaction
 
     trouble = Trouble()
     reports = [list(_reports(path, settings, at_hand.ring, trouble)) for path in (a, b)]
@@ -52,7 +56,9 @@ def diff(a: Path, b: Path, everything: bool, fail_on: str, keys: str | None, sha
     if not all(reports):
         leave(trouble.exit_code(2, NOTHING_SEEN))
     comparison = room.compared(reports[0], reports[1], at_hand, everything=everything)
-    say([room.json_text(comparison, str(a), str(b))] if shape == "json" else room.text_lines(comparison))
+    names = Redaction() if redact else None
+    lines = room.text_lines(comparison, names)
+    say([room.json_text(comparison, str(a), str(b), names)] if shape == "json" else lines)
     worse = level is not None and comparison.worst >= level
     leave(trouble.exit_code(2, FINDINGS if worse else OK))
 

@@ -28,6 +28,7 @@ BINARY = ("pcap", "pcapng")
 @judging
 @option("keys")
 @option("show_keys")
+@option("redact")
 def export(
     name: str,
     files: tuple[Path, ...],
@@ -37,6 +38,7 @@ def export(
     flawed: bool,
     keys: str | None,
     show_keys: bool,
+    redact: bool,
     **words: Any,
 ) -> None:
     """Hand the LTKMs in flow files and HARs on to other programs.
@@ -53,7 +55,11 @@ def export(
     except options.OptionError as error:
         raise click.UsageError(f"--{error.option.replace('_', '-')}: {error.reason}") from None
     target = _target(name, output, files)
-    manner = room.Manner(keys_at_hand(keys, show_keys))
+    if redact and name not in room.REDACTABLE:
+        raise click.UsageError(f"--redact: {room.cannot_redact(name)}")
+    from ltkm_inspect.report.redaction import Redaction
+
+    manner = room.Manner(keys_at_hand(keys, show_keys), Redaction() if redact else None)
     from ltkm_inspect.context import Context
     from ltkm_inspect.engine import inspect
     from ltkm_inspect.session import Session

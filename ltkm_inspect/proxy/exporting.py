@@ -11,7 +11,7 @@ from mitmproxy.log import ALERT
 
 from ltkm_inspect.finding import Report
 from ltkm_inspect.options import EXPORT_FORMATS
-from ltkm_inspect.report.export import Export, Manner
+from ltkm_inspect.report.export import Export, ExportError, Manner
 from ltkm_inspect.wire import printable
 
 logger = logging.getLogger(__name__)
@@ -47,6 +47,8 @@ class Exporting:
                     if report is not None:
                         run.add(report)
                 run.finish()
+        except ExportError as error:
+            raise exceptions.CommandError(str(error)) from error
         except OSError as error:
             raise exceptions.CommandError(f"{printable(path)}: {error.strerror or error}") from error
         for line in run.warnings():

@@ -117,3 +117,13 @@ def test_where_there_is_nothing_to_write_that_is_said(stage: tuple[Any, Chosen],
     with pytest.raises(exceptions.CommandError, match="no MSK exchange was seen, so nothing was written"):
         commands.execute(f"ltkm.export csv {tmp_path / 'out'} @all")
     assert [*tmp_path.iterdir()] == []
+
+
+def test_redaction_holds_for_what_is_exported_from_the_proxy(stage: tuple[Any, Chosen], tmp_path: Path) -> None:
+    commands, chosen = stage
+    chosen.flows = [flow_of(clean())]
+    commands.master.options.update(ltkm_redact=True)
+    commands.execute(f"ltkm.export csv {tmp_path / 'out.csv'} @all")
+    assert reference.B_TID not in (tmp_path / "out.csv").read_text()
+    with pytest.raises(exceptions.CommandError, match="expected csv or json, got pcap"):
+        commands.execute(f"ltkm.export pcap {tmp_path / 'out.pcap'} @all")

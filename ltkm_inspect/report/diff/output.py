@@ -1,37 +1,57 @@
 """A comparison of two captures, as text and as JSON."""
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 from ltkm_inspect.finding import shorten
 from ltkm_inspect.report.diff.compare import Compared, Comparison, Difference
 from ltkm_inspect.report.diff.facts import EXCHANGE
-from ltkm_inspect.report.export.entry import as_it_is
 from ltkm_inspect.report.plain import to_json
+from ltkm_inspect.report.redaction import NO_VEIL, Redaction
 from ltkm_inspect.report.text import count
 
 SCHEMA = "ltkm-inspect/diff/1"
 
 
-def text_lines(comparison: Comparison, veil: Callable[[str], str] = as_it_is) -> Iterator[str]:
+def text_lines(comparison: Comparison, redaction: Redaction | None = None) -> Iterator[str]:
     """Yield a heading for every step that differs with its differences below, then the summary."""
     for each in comparison.differing:
-        yield _heading(each, veil)
-        yield from (f"  {_line(difference)}" for difference in each.differences)
+        yield _heading(each, redaction)
+        yield from (f"  {_line(difference)}" for difference in _veiled(each, redaction))
     yield from _summary(comparison)
 
 
-def _heading(each: Compared, veil: Callable[[str], str]) -> str:
+def _heading(each: Compared, redaction: Redaction | None) -> str:
     first, second = each.pair.a, each.pair.b
     a = first.terminal if first is not None else ""
     b = second.terminal if second is not None else ""
-    named = [shorten(veil(name)) for name in dict.fromkeys((a, b)) if name]
+    named = [shorten(_name(name, redaction)) for name in dict.fromkeys((a, b)) if name]
     who = f"terminal {' -> '.join(named)}" if named else "a terminal without B-TID"
     asked = f" for {shorten(' '.join(each.step.asked))}" if each.step.asked else ""
     how = "" if each.step.authenticated else " without credentials"
     faults = "".join(f" [fault {shorten(fault)}]" for fault in each.step.report.exchange.faults)
     return f"{who}, request {each.pair.number}{asked}{how}{faults}:"
+
+
+def _name(terminal: str, redaction: Redaction | None) -> str:
+    return terminal if redaction is None else redaction.terminal(terminal)
+
+
+def _veiled(each: Compared, redaction: Redaction | None) -> Iterator[Difference]:
+    """Yield the differences of a step, each with what is said of either exchange behind the veil of that exchange."""
+    if redaction is None:
+        yield from each.differences
+        return
+    sides = (each.pair.a, each.pair.b)
+    a, b = (NO_VEIL if step is None else redaction.veil(step.report.exchange) for step in sides)
+    for difference in each.differences:
+        yield replace(
+            difference,
+            a=None if difference.a is None else a.text(difference.a),
+            b=None if difference.b is None else b.text(difference.b),
+        )
 
 
 def _line(difference: Difference) -> str:
@@ -88,7 +108,7 @@ def _totals(comparison: Comparison) -> Counter[tuple[str, str]]:
     return found
 
 
-def json_text(comparison: Comparison, a: str, b: str, veil: Callable[[str], str] = as_it_is) -> str:
+def json_text(comparison: Comparison, a: str, b: str, redaction: Redaction | None = None) -> str:
     """Return the comparison of two files as one object of JSON, on one line."""
     return to_json(
         {
@@ -98,12 +118,12 @@ def json_text(comparison: Comparison, a: str, b: str, veil: Callable[[str], str]
             "paired": comparison.both,
             "paired_by_order": comparison.by_order,
             "counts": _numbers(comparison),
-            "steps": [_step(each, veil) for each in comparison.differing],
+            "steps": [_step(each, redaction) for each in comparison.differing],
         }
     )
 
 
-def _step(each: Compared, veil: Callable[[str], str]) -> dict[str, Any]:
+def _step(each: Compared, redaction: Redaction | None) -> dict[str, Any]:
     sides = {"a": each.pair.a, "b": each.pair.b}
     return {
         **{
@@ -111,7 +131,7 @@ def _step(each: Compared, veil: Callable[[str], str]) -> dict[str, Any]:
             if step is None
             else {
                 "id": step.report.exchange.id,
-                "terminal": veil(step.terminal) or None,
+                "terminal": _name(step.terminal, redaction) if step.terminal else None,
                 "verdict": step.report.verdict,
                 "faults": list(step.report.exchange.faults),
             }
@@ -121,7 +141,7 @@ def _step(each: Compared, veil: Callable[[str], str]) -> dict[str, Any]:
         "request": each.pair.number,
         "authenticated": each.step.authenticated,
         "by_terminal": each.pair.by_terminal,
-        "differences": [_difference(difference) for difference in each.differences],
+        "differences": [_difference(difference) for difference in _veiled(each, redaction)],
     }
 
 

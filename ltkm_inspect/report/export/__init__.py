@@ -2,11 +2,12 @@
 
 from ltkm_inspect.report.export.entry import Entry, Manner, entries
 from ltkm_inspect.report.export.formats import FORMATS, XML, Format
-from ltkm_inspect.report.export.run import Export, ExportError
+from ltkm_inspect.report.export.run import REDACTABLE, Export, ExportError, cannot_redact
 from ltkm_inspect.report.export.selection import Selection, parse_selection
 
 __all__ = [
     "FORMATS",
+    "REDACTABLE",
     "XML",
     "Entry",
     "Export",
@@ -14,6 +15,7 @@ __all__ = [
     "Format",
     "Manner",
     "Selection",
+    "cannot_redact",
     "entries",
     "parse_selection",
 ]

@@ -2,9 +2,10 @@
 
 from ltkm_inspect.exchange import Exchange
 from ltkm_inspect.finding import Report
-from ltkm_inspect.report.export.entry import Manner, b_tid, moment
+from ltkm_inspect.report.export.entry import b_tid, moment
 from ltkm_inspect.report.export.table import row, text_cell
 from ltkm_inspect.report.jsonl import time_of
+from ltkm_inspect.report.redaction import NO_VEIL
 
 INDEX = "index.csv"
 """The name of the table in the folder."""
@@ -43,20 +44,20 @@ def heading() -> bytes:
     return row(COLUMNS)
 
 
-def line(report: Report, file: str, number: int, manner: Manner) -> bytes:
+def line(report: Report, file: str, number: int) -> bytes:
     """Return the line of a document in the table."""
     exchange = report.exchange
     return row(
         [
             name(number),
-            *(text_cell(said, manner) for said in (file, exchange.id)),
+            *(text_cell(said, NO_VEIL) for said in (file, exchange.id)),
             time_of(moment(exchange)) or "",
-            *(text_cell(said, manner) for said in (exchange.client, b_tid(exchange), exchange.request.url)),
+            *(text_cell(said, NO_VEIL) for said in (exchange.client, b_tid(exchange), exchange.request.url)),
             str(exchange.response.status) if exchange.response is not None else "",
             str(report.items),
             str(report.ltkms),
             report.verdict,
             " ".join(report.rules),
-            text_cell(" ".join(exchange.faults), manner),
+            text_cell(" ".join(exchange.faults), NO_VEIL),
         ]
     )

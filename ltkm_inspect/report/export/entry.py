@@ -1,6 +1,6 @@
 """One LTKM to be exported, with what is told of it whatever the format."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -8,11 +8,7 @@ from ltkm_inspect.exchange import Exchange, Ltkm
 from ltkm_inspect.finding import Finding, Level, Place, Report
 from ltkm_inspect.mikey import Kemac, Message
 from ltkm_inspect.report.keys import NO_KEYS, Keys
-
-
-def as_it_is(text: str) -> str:
-    """Return the text itself: the veil of who hides nothing."""
-    return text
+from ltkm_inspect.report.redaction import NO_VEIL, Redaction, Veil
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,8 +16,12 @@ class Manner:
     """How things are told."""
 
     keys: Keys = NO_KEYS
-    veil: Callable[[str], str] = as_it_is
-    """What every text that may name a terminal goes through."""
+    redaction: Redaction | None = None
+    """The names that stand for B-TIDs, IMPIs and addresses; None where these are shown."""
+
+    def veil(self, exchange: Exchange) -> Veil:
+        """Return what is to be hidden in what is said of an exchange."""
+        return NO_VEIL if self.redaction is None else self.redaction.veil(exchange)
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +33,8 @@ class Entry:
     findings: tuple[Finding, ...] = ()
     """The findings that concern it: at itself, at its item, or at its exchange as a whole."""
     file: str = ""
+    veil: Veil = NO_VEIL
+    """What is to be hidden in what is said of it."""
 
     @property
     def exchange(self) -> Exchange:
@@ -71,7 +73,7 @@ class Entry:
         return (None, None) if message is None else (message.key_id(0), message.key_id(1))
 
 
-def entries(report: Report, file: str = "") -> Iterator[Entry]:
+def entries(report: Report, file: str = "", veil: Veil = NO_VEIL) -> Iterator[Entry]:
     """Yield the LTKMs of an exchange in document order; beside live traffic as many as were looked at."""
     document = report.exchange.document
     if document is None or not document.ltkms:
@@ -83,7 +85,7 @@ def entries(report: Report, file: str = "") -> Iterator[Entry]:
         item = ltkm.item.number if ltkm.item is not None else None
         places = dict.fromkeys(((None, None), (item, None), (item, ltkm.number)))
         found = [finding for place in places for finding in by_place.get(place, ())]
-        yield Entry(report, ltkm, tuple(found), file)
+        yield Entry(report, ltkm, tuple(found), file, veil)
 
 
 def hindrance(entry: Entry) -> str:
@@ -112,7 +114,7 @@ def shows_key(message: Message | None) -> bool:
     return clear or message.trailing_may_hold_key
 
 
-def plain(entry: Entry, manner: Manner) -> dict[str, Any]:
+def key_of(entry: Entry, keys: Keys) -> dict[str, Any]:
     """Return the fields of the key that an LTKM delivers; empty without a key ring."""
-    said = manner.keys.of(entry.ltkm.message, entry.ltkm.octets)
+    said = keys.of(entry.ltkm.message, entry.ltkm.octets)
     return {} if said is None else said.plain

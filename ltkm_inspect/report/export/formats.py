@@ -5,7 +5,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from ltkm_inspect.report.export import packets, records, table
-from ltkm_inspect.report.export.entry import Entry, Manner, hindrance
+from ltkm_inspect.report.export.entry import Entry, hindrance
+from ltkm_inspect.report.keys import Keys
 
 XML = "xml"
 """The format that is no stream of LTKMs, but a folder of documents."""
@@ -17,7 +18,7 @@ class Format:
 
     help: str
     head: Callable[[], bytes]
-    each: Callable[[Entry, Manner, int], bytes]
+    each: Callable[[Entry, Keys, int], bytes]
     """The octets of an LTKM, whose number counts from 1."""
     tail: bytes = b""
     hindrance: Callable[[Entry], str] = lambda entry: ""
@@ -28,24 +29,22 @@ class Format:
     """It holds the octets of the messages as they came, with whatever identities and keys in the clear are in them."""
 
 
-def _json(entry: Entry, manner: Manner, number: int) -> bytes:
-    return (b"[\n" if number == 1 else b",\n") + records.line(entry, manner)
+def _json(entry: Entry, keys: Keys, number: int) -> bytes:
+    return (b"[\n" if number == 1 else b",\n") + records.line(entry, keys)
 
 
-def _base64(entry: Entry, manner: Manner, number: int) -> bytes:
+def _base64(entry: Entry, keys: Keys, number: int) -> bytes:
     return b2a_base64(entry.ltkm.octets or b"")
 
 
 FORMATS: Mapping[str, Format] = {
-    "csv": Format(
-        "a table with one line an LTKM", table.heading, lambda entry, manner, number: table.line(entry, manner)
-    ),
+    "csv": Format("a table with one line an LTKM", table.heading, lambda entry, keys, number: table.line(entry, keys)),
     "json": Format("a JSON array with one object an LTKM", lambda: b"", _json, b"\n]\n"),
     "base64": Format("one LTKM a line, as decode - takes it", lambda: b"", _base64, hindrance=hindrance, verbatim=True),
     "pcap": Format(
         "UDP packets for Wireshark and tshark",
         packets.pcap_head,
-        lambda entry, manner, number: packets.pcap_packet(entry),
+        lambda entry, keys, number: packets.pcap_packet(entry),
         hindrance=packets.no_packet,
         binary=True,
         verbatim=True,
@@ -53,7 +52,7 @@ FORMATS: Mapping[str, Format] = {
     "pcapng": Format(
         "the same, with a comment on each packet",
         packets.pcapng_head,
-        lambda entry, manner, number: packets.pcapng_packet(entry),
+        lambda entry, keys, number: packets.pcapng_packet(entry),
         hindrance=packets.no_packet,
         binary=True,
         verbatim=True,
@@ -64,6 +63,6 @@ FORMATS: Mapping[str, Format] = {
 INDEX = Format(
     "which line of the base64 is what",
     lambda: table.heading("line"),
-    lambda entry, manner, number: table.line(entry, manner, str(number)),
+    lambda entry, keys, number: table.line(entry, keys, str(number)),
 )
 """The table that goes with base64 in a file of its own."""

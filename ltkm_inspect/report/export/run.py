@@ -16,6 +16,9 @@ from ltkm_inspect.report.export.selection import Selection
 from ltkm_inspect.report.text import count
 from ltkm_inspect.report.whole import WholeFile, WholeFolder
 
+REDACTABLE = ("csv", "json")
+"""The formats that hold nothing but what is told of an LTKM."""
+
 
 class ExportError(Exception):
     """What was asked for cannot be done; the message is one line."""
@@ -45,6 +48,8 @@ class Export:
         self.untimed = 0
         """Packets with no time."""
         self._name = name
+        if manner is not None and manner.redaction is not None and name not in REDACTABLE:
+            raise ExportError(cannot_redact(name))
         self._path = path
         self._manner = manner or Manner()
         self._selection = selection or Selection()
@@ -80,7 +85,7 @@ class Export:
         if self._name == XML:
             self._add_document(report, file)
             return
-        for entry in entries(report, file):
+        for entry in entries(report, file, self._manner.veil(report.exchange)):
             if self._selection.takes(entry):
                 self._add(entry)
 
@@ -94,7 +99,7 @@ class Export:
         for form, stream in self._streams:
             if self.written == 1:
                 stream.write(form.head())
-            stream.write(form.each(entry, self._manner, self.written))
+            stream.write(form.each(entry, self._manner.keys, self.written))
         self.clear += format.verbatim and shows_key(entry.ltkm.message)
         if format.binary:
             self.unaddressed += bool(packets.missing(entry.exchange))
@@ -111,7 +116,7 @@ class Export:
         for folder in self._wholes:
             assert isinstance(folder, WholeFolder)
             folder.write(documents.name(self.written), octets)
-            self._index.append(documents.line(report, file, self.written, self._manner))
+            self._index.append(documents.line(report, file, self.written))
         if not self._wholes:
             if self._held is not None:
                 raise ExportError("there is more than one MSK response: -o FOLDER writes each to a file of its own")
@@ -167,6 +172,11 @@ class Export:
             holds = "holds a key" if self.clear == 1 else "hold keys"
             what = "MSK response" if self._name == XML else "message"
             yield f"{count(self.clear, 'LTKM')} {holds} in the clear, as the {what} came: keep the output to yourself"
+
+
+def cannot_redact(name: str) -> str:
+    """Return in one line why a format cannot be redacted."""
+    return f"expected {' or '.join(REDACTABLE)}, got {name}, which holds the messages as they came"
 
 
 def index_path(path: Path) -> Path:

@@ -6,8 +6,10 @@ from collections.abc import Iterable
 from hashlib import sha256
 
 from ltkm_inspect.mikey import Timestamp
-from ltkm_inspect.report.export.entry import Entry, Manner, b_tid, moment, plain
+from ltkm_inspect.report.export.entry import Entry, b_tid, key_of, moment
 from ltkm_inspect.report.jsonl import FINGERPRINT, time_of
+from ltkm_inspect.report.keys import Keys
+from ltkm_inspect.report.redaction import NO_VEIL, Veil
 from ltkm_inspect.wire import printable
 
 COLUMNS = (
@@ -51,23 +53,23 @@ def heading(*more: str) -> bytes:
     return row([*more, *COLUMNS])
 
 
-def line(entry: Entry, manner: Manner, *more: str) -> bytes:
+def line(entry: Entry, keys: Keys, *more: str) -> bytes:
     """Return the line of an LTKM, with further cells in front."""
-    return row([*more, *_cells(entry, manner)])
+    return row([*more, *_cells(entry, keys)])
 
 
-def _cells(entry: Entry, manner: Manner) -> list[str]:
+def _cells(entry: Entry, keys: Keys) -> list[str]:
     exchange, ltkm = entry.exchange, entry.ltkm
     message, octets = ltkm.message, ltkm.octets
     key_domain, msk_id = entry.pair
     own_key_domain, own_msk_id = entry.own_pair
-    key = plain(entry, manner)
+    key = key_of(entry, keys)
 
     def text(said: str | None) -> str:
-        return text_cell(said, manner)
+        return text_cell(said, entry.veil)
 
     return [
-        text(entry.file),
+        text_cell(entry.file, NO_VEIL),
         text(exchange.id),
         time_of(moment(exchange)) or "",
         text(exchange.client),
@@ -95,9 +97,9 @@ def _cells(entry: Entry, manner: Manner) -> list[str]:
     ]
 
 
-def text_cell(text: str | None, manner: Manner) -> str:
+def text_cell(text: str | None, veil: Veil) -> str:
     """Return text from the wire as a cell: escaped, and with an apostrophe in front where it could be a formula."""
-    shown = printable(manner.veil(text or ""))
+    shown = printable(veil.text(text or ""))
     return f"'{shown}" if shown.lstrip().startswith(_FORMULA) else shown
 
 

@@ -16,6 +16,7 @@ from ltkm_inspect.mikey import GeneralExtension, Identity, Kemac, Message, Rand,
 from ltkm_inspect.reference import FIRST, KEYS, OTHER_TERMINAL, SECOND, TERMINAL, Grant, Terminal, ltkm
 from ltkm_inspect.report.diff import Comparison, compared, json_text, text_lines
 from ltkm_inspect.report.keys import Keys
+from ltkm_inspect.report.redaction import Redaction
 from ltkm_inspect.session import Session
 
 
@@ -249,13 +250,16 @@ def test_text_of_the_wire_is_escaped() -> None:
     assert not {"\x1b", "\x07", "\u202e"} & set(said)
 
 
-def test_b_tids_go_through_the_veil() -> None:
-    def veil(text: str) -> str:
-        return text.replace(TERMINAL.b_tid, "terminal-1")
-
-    comparison = diff([of(FIRST)], [of(FIRST, code="500")])
-    assert next(text_lines(comparison, veil)).startswith("terminal terminal-1, ")
-    assert TERMINAL.b_tid not in json_text(comparison, "a", "b", veil)
+def test_with_redaction_names_stand_for_b_tids_and_addresses() -> None:
+    renewed = replace(TERMINAL, b_tid="QUFBQUFBQUFBQUFBQUFBQQ==@bsf.home1.net", address="192.0.2.99:5")
+    a, b = [of(FIRST)], [of(FIRST, code="500", terminal=renewed, change=swapped(Identity, []))]
+    b = [replace(b[0], request=replace(b[0].request, host="192.0.2.77"), error="192.0.2.99 went away")]
+    comparison = diff(a, b, everything=True)
+    for redacted in ("\n".join(text_lines(comparison, Redaction())), json_text(comparison, "a", "b", Redaction())):
+        assert "identity-" in redacted
+        assert "address-" in redacted
+        for secret in (TERMINAL.b_tid, renewed.b_tid, "192.0.2.99", renewed.b_tid.encode().hex()):
+            assert secret[:20] not in redacted
 
 
 def test_the_object_of_json_says_all_that_the_text_says() -> None:

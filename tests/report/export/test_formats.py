@@ -20,9 +20,21 @@ from ltkm_inspect.intake import from_file
 from ltkm_inspect.mikey import GeneralExtension, Kemac, decode, to_plain
 from ltkm_inspect.options import EXPORT_FORMATS, OptionError
 from ltkm_inspect.proxy.reading import exchanges
-from ltkm_inspect.report.export import FORMATS, XML, Entry, Export, Manner, Selection, entries, parse_selection
+from ltkm_inspect.report.export import (
+    FORMATS,
+    REDACTABLE,
+    XML,
+    Entry,
+    Export,
+    ExportError,
+    Manner,
+    Selection,
+    entries,
+    parse_selection,
+)
 from ltkm_inspect.report.export.table import COLUMNS
 from ltkm_inspect.report.keys import Keys
+from ltkm_inspect.report.redaction import Redaction
 from ltkm_inspect.session import Session
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -343,13 +355,26 @@ def test_a_folder_that_has_something_in_it_is_refused(tmp_path: Path) -> None:
     assert [each.name for each in tmp_path.iterdir()] == ["mine"]
 
 
-def test_text_goes_through_the_veil_in_the_table(tmp_path: Path) -> None:
-    def veil(text: str) -> str:
-        return text.replace(reference.B_TID, "terminal-1")
+def test_with_redaction_names_stand_for_b_tids_and_addresses_in_table_and_objects(tmp_path: Path) -> None:
+    hostile = reference.Terminal("=1+1@bsf.home1.net", address="[2001:db8::77]:5")
+    found = [inspect(CLEAN), inspect(of((FIRST, "200 OK", reference.ltkm(FIRST, hostile)), terminal=hostile))]
+    for name in ("csv", "json"):
+        path, _ = exported(tmp_path, name, found, manner=Manner(redaction=Redaction()))
+        text = path.read_text("utf-8")
+        assert text.count("identity-") >= 3
+        for secret in (reference.B_TID, "1+1", "192.0.2.10", "2001:db8::77", reference.B_TID.encode().hex()):
+            assert secret not in text
+    first, second, third = rows(tmp_path / "out.csv")
+    assert first["b_tid"] == second["b_tid"] != third["b_tid"]
+    assert first["client"].endswith(":40001")
 
-    path, _ = exported(tmp_path, "csv", [inspect(CLEAN)], manner=Manner(veil=veil))
-    assert {row["b_tid"] for row in rows(path)} == {"terminal-1"}
-    assert reference.B_TID not in path.read_text()
+
+@pytest.mark.parametrize("name", [each for each in EXPORT_FORMATS if each not in REDACTABLE])
+def test_what_holds_messages_as_they_came_is_refused_with_redaction(name: str) -> None:
+    with pytest.raises(
+        ExportError, match=rf"^expected csv or json, got {name}, which holds the messages as they came$"
+    ):
+        Export(name, None, Manner(redaction=Redaction()))
 
 
 def test_without_times_addresses_and_octets_as_sent_an_exchange_is_exported_all_the_same(tmp_path: Path) -> None:
