@@ -236,7 +236,10 @@ def test_the_input_is_never_the_target(source: Path, tmp_path: Path, way: str) -
     ("fault", "said"),
     [
         ("shorten-ran", "Error: unknown fault shorten-ran; did you mean shorten-rand?"),
-        ("shorten-rand:octet=8", "Error: fault shorten-rand: expected octets=…, got octet=8"),
+        (
+            "shorten-rand:octet=8",
+            "Error: fault shorten-rand: expected octets=…, item=…, all=…, got octet=8; did you mean octets?",
+        ),
         ("shorten-rand:octets=x", "Error: fault shorten-rand: parameter octets: expected a whole number, got x"),
         ("shorten-rand:octets=1,octets=2", "Error: fault shorten-rand: parameter octets is given twice"),
         ("\x1b[2J", "Error: unknown fault \\x1b[2J"),
