@@ -71,6 +71,8 @@ class Rewriting:
         """The MSK exchanges that were left as they are, by the reason."""
         self.unsealed: Counter[str] = Counter()
         """Exchanges in which something was not made anew for want of a key, by what: MAC, digest."""
+        self.remarks: Counter[str] = Counter()
+        """What there is to tell besides, by how many exchanges it is about."""
         self._context = replace(context or Context(), session=Session())
 
     def apply(self, flow: Flow, exchange: Exchange | None) -> Change | None:
@@ -89,6 +91,7 @@ class Rewriting:
         else:
             self.changed += 1
             self.unsealed.update(each.part for each in change.injection.unsealed)
+            self.remarks.update(change.injection.remarks)
         self.remember(exchange if change is None else change.after)
         return change
 
@@ -119,7 +122,9 @@ class Rewriting:
         return next((reason for reason, _ in self.left.most_common(1)), "")
 
     def lines(self) -> Iterator[str]:
-        """Yield why exchanges were left as they are, and how many flows were changed."""
+        """Yield what is remarkable, why exchanges were left as they are, and how many flows were changed."""
+        for remark, number in self.remarks.most_common(MOST_REASONS):
+            yield f"{count(number, 'exchange')}: {remark}"
         for reason, number in self.left.most_common(MOST_REASONS):
             yield f"left as it was: {count(number, 'MSK exchange')}: {reason}"
         if len(self.left) > MOST_REASONS:
