@@ -280,18 +280,31 @@ def _message_splice(
             _damaged(ltkm.message, application, occasion) if delivery is None else application.run(delivery, occasion)
         )
         octets = message.encode()
-    old = context.keys.open(ltkm.message, ltkm.octets) if ltkm.message is not None and ltkm.octets else None
-    subscriber = subscriber_of(ltkm.document.exchange, context, message)
-    muk = subscriber.muks[0] if subscriber is not None and subscriber.muks else None
-    if old is not None and old.muk is not None and subscriber is old.subscriber:
-        muk = old.muk  # of several that one which this terminal was just served with
+    muk, old_muk = _muks(ltkm, message, context)
     if muk is not None and ltkm.message is not None and "encryption" not in fault.leaves:
-        changed = reencrypt(message, ltkm.message, muk, old.muk if old is not None else None)
+        changed = reencrypt(message, ltkm.message, muk, old_muk)
         if changed is not message:
             message, octets = changed, changed.encode()
     if muk is not None and "mac" not in fault.leaves:
         octets = _authenticated(message, octets, muk)
     return edit.refilled(ltkm.document.xml, ltkm.element, b64encode(octets).decode())
+
+
+def _muks(ltkm: Ltkm, message: Message, context: Context) -> tuple[bytes | None, bytes | None]:
+    """Return the MUK that a changed message of an LTKM is to be protected with, and the one that protected it before.
+
+    Only a MUK that verifies the message as it was is known to be right, so without one the first is None. Thus a MAC
+    that is wrong already, because a fault before this one wanted it so, stays wrong.
+    """
+    if ltkm.message is None or not ltkm.octets:
+        return None, None
+    old = context.keys.open(ltkm.message, ltkm.octets)
+    if old.muk is None:
+        return None, None
+    subscriber = subscriber_of(ltkm.document.exchange, context, message)
+    if subscriber is old.subscriber:
+        return old.muk, old.muk  # of several that one which this terminal was just served with
+    return (subscriber.muks[0] if subscriber is not None and subscriber.muks else None), old.muk
 
 
 def _damaged(message: Message, application: Application, occasion: Occasion) -> Message:
