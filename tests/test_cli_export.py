@@ -199,7 +199,7 @@ def test_a_reader_that_goes_away_is_no_error(tmp_path: Path) -> None:
     [
         (["yaml", "x"], "'yaml' is not one of"),
         (["csv"], "Missing argument"),
-        (["csv", "x", "--msk", "zz"], "--msk: expected Key Domain"),
+        (["csv", "x", "--msk", "zz"], "--msk: expected KEYDOMAIN"),
         (["csv", "x", "-o", " "], "--output: expected a path"),
     ],
 )

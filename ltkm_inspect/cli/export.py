@@ -21,7 +21,7 @@ BINARY = ("pcap", "pcapng")
 @click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="FILE...")
 @click.option("-o", "--output", metavar="OUT", help="The file to write; for xml a folder. Without it, standard output.")
 @click.option(
-    "--msk", "msks", multiple=True, metavar="DOMAIN[/GROUP[/NUMBER]]", help="Only LTKMs of these keys, in hex."
+    "--msk", "msks", multiple=True, metavar="KEYDOMAIN[/GROUP[/NUMBER]]", help="Only LTKMs of these keys, in hex."
 )
 @click.option("--terminal", "terminals", multiple=True, metavar="B-TID|ADDRESS", help="Only LTKMs to these terminals.")
 @click.option("--flawed", is_flag=True, help="Only LTKMs that a finding concerns.")
