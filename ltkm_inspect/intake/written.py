@@ -20,6 +20,8 @@ FORMS: tuple[Form, ...] = ("auto", "base64", "hex", "binary", "pcap", "xml")
 _BLANK_LINES = 100
 """How many blank lines there may be in front of what a stream begins with."""
 _VERSION = b"\x01"
+_BEGINS_MESSAGE = b"AQ"
+"""How a MIKEY message begins in base64."""
 _SPACE = b" \t\r\n\v\f"
 _TEXT = bytes(range(0x20, 0x7F)) + _SPACE
 _BOM = b"\xef\xbb\xbf"
@@ -53,6 +55,10 @@ def from_text(text: bytes, source: str, form: Form = "auto") -> Given:
     if form == "binary":
         return Given(source, text)
     compact = text.removeprefix(_BOM).translate(None, _SPACE)
+    if compact.startswith(_BEGINS_MESSAGE) and form != "hex":  # which is no hex
+        octets = _from_base64(compact)
+        if octets is not None:
+            return Given(source, octets)
     found = [octets for octets in _readings(compact, form) if octets is not None]
     if not found:
         wanted = "base64 or hex" if form == "auto" else form
