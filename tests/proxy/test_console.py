@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 from mitmproxy.utils import emoji
 
+from ltkm_inspect.intake import from_file
 from ltkm_inspect.proxy.marking import MARKS
 from tests.proxy.parts import PATIENCE, SCRIPT, TRIAL, inspected
 
@@ -122,3 +123,13 @@ def test_the_command_findings_shows_the_findings_as_a_table(console: Console) ->
     heading = re.compile(r"│flow +rule +place +what +│")
     row = re.compile(rf"│http://\S+ +violation {FLAW} +item 1, LTKM 1, \S+ +expected .*│")
     console.screen(lambda shown: heading.search(shown) is not None and row.search(shown) is not None)
+
+
+def test_the_command_export_writes_the_ltkms_of_the_flows_shown(console: Console, tmp_path: Path) -> None:
+    path = tmp_path / "shown.pcapng"
+    console.command(f"ltkm.export pcapng {path} @shown")
+    console.screen(lambda shown: "written to" in shown or "Error" in shown)
+    messages = [octets for each in from_file(path.read_bytes(), "") if (octets := each.octets)]
+    documents = [report.exchange.document for report in inspected(TRIAL) if report is not None]
+    ltkms = [ltkm for document in documents if document is not None for ltkm in document.ltkms]
+    assert messages == [ltkm.octets for ltkm in ltkms if ltkm.octets]

@@ -100,7 +100,7 @@ def _differences(pair: Pair, keys: Keys, everything: bool) -> Iterator[Differenc
         yield Difference("exchange", "exchange", a=here if pair.a else None, b=here if pair.b else None)
     yield from _of_findings(pair)
     if pair.a is not None and pair.b is not None:
-        first, second = facts(pair.a.report.exchange, keys), facts(pair.b.report.exchange, keys)
+        first, second = (facts(each.report.exchange, keys, everything=everything) for each in (pair.a, pair.b))
         yield from _of_fields(first, second, everything)
 
 

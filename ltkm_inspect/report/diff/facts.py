@@ -8,7 +8,7 @@ from ltkm_inspect.digest import Directives
 from ltkm_inspect.exchange import Exchange, Item, Ltkm
 from ltkm_inspect.finding import shorten
 from ltkm_inspect.mikey import GeneralExtension, Message, Node, tree
-from ltkm_inspect.report.export.entry import b_tid
+from ltkm_inspect.report.export.entry import b_tid, shows_key
 from ltkm_inspect.report.keys import Keys
 
 
@@ -52,8 +52,16 @@ FRESH_FIELDS = frozenset({"T.value", "RAND.value", "KEMAC.encr_data", "KEMAC.mac
 """Fields of a message that differ every time: their length is compared."""
 
 
-def facts(exchange: Exchange, keys: Keys) -> Facts:
-    """Return what can be compared of an exchange, in the order of what it is said of."""
+_KNOWN_AT_MOST = 1024
+_known: dict[tuple[bytes, str], tuple[tuple[str, Fact], ...]] = {}
+"""What was told of messages, by all of their octets that are compared, and the B-TID of the exchange."""
+
+
+def facts(exchange: Exchange, keys: Keys, *, everything: bool = False) -> Facts:
+    """Return what can be compared of an exchange, in the order of what it is said of.
+
+    Only with `everything` the values of what differs every time are those of the exchange itself.
+    """
     found: Facts = {(EXCHANGE, path): fact for path, fact in _of_exchange(exchange)}
     document = exchange.document
     if document is None:
@@ -64,10 +72,10 @@ def facts(exchange: Exchange, keys: Keys) -> Facts:
         found[spot, "LTKMs"] = Fact(str(len(item.ltkms)))
         for ltkm in item.ltkms:
             below = spot._replace(ltkm=ltkm.number)
-            found.update(((below, path), fact) for path, fact in _of_ltkm(ltkm, own_name, keys))
+            found.update(((below, path), fact) for path, fact in _of_ltkm(ltkm, own_name, keys, everything))
     for ltkm in document.strays:
         below = Spot("outside every item", 1, ltkm.number)
-        found.update(((below, path), fact) for path, fact in _of_ltkm(ltkm, own_name, keys))
+        found.update(((below, path), fact) for path, fact in _of_ltkm(ltkm, own_name, keys, everything))
     return found
 
 
@@ -127,14 +135,22 @@ def _of_directives(header: str, directives: Directives | None) -> Iterator[tuple
         yield f"{header}.{shorten(name)}", Fact(_text(value), kind)
 
 
-def _of_ltkm(ltkm: Ltkm, own_name: str, keys: Keys) -> Iterator[tuple[str, Fact]]:
+def _of_ltkm(ltkm: Ltkm, own_name: str, keys: Keys, everything: bool) -> Iterator[tuple[str, Fact]]:
     yield "element", Fact(_text(str(ltkm.element.tag)))
     yield "version", Fact(_text(ltkm.element.get("version")))
     yield "placed", Fact("at the wildcard" if ltkm.is_placed else "elsewhere")
     yield "base64", Fact(_text(ltkm.base64.problem) if ltkm.base64.problem else "yes")
-    if ltkm.message is None:
+    if ltkm.message is None or ltkm.octets is None:
         return
-    yield from _of_message(ltkm.message, own_name)
+    if everything or ltkm.message.problem is not None or shows_key(ltkm.message):
+        yield from _of_message(ltkm.message, own_name)
+    else:
+        known = (ltkm.message.pattern(ltkm.octets), own_name)
+        if known not in _known:
+            if len(_known) >= _KNOWN_AT_MOST:
+                _known.clear()
+            _known[known] = tuple(_of_message(ltkm.message, own_name))
+        yield from _known[known]
     said = keys.of(ltkm.message, ltkm.octets)
     if said is not None:
         plain = said.plain

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from ltkm_inspect.engine import inspect
 from ltkm_inspect.exchange import Exchange
 from ltkm_inspect.finding import Level, Report
 from ltkm_inspect.mikey import GeneralExtension, Identity, Kemac, Message, Rand, Timestamp
+from ltkm_inspect.proxy.reading import exchanges
 from ltkm_inspect.reference import FIRST, KEYS, OTHER_TERMINAL, SECOND, TERMINAL, Grant, Terminal, ltkm
 from ltkm_inspect.report.diff import Comparison, compared, json_text, text_lines
 from ltkm_inspect.report.keys import Keys
@@ -89,17 +91,23 @@ def test_with_all_what_differs_every_time_is_shown_too_but_no_key() -> None:
     assert FIRST.msk.hex() not in json_text(comparison, "a", "b")
 
 
-def clear_text() -> Any:
+def clear_text(grant: Grant = FIRST) -> Any:
     """Return a change that leaves the key of a message unencrypted."""
 
     def change(message: Message) -> Message:
         kemac = message.payloads[-1]
         assert isinstance(kemac, Kemac)
         return replace(
-            message, payloads=(*message.payloads[:-1], replace(kemac, encr_alg=0, encr_data=FIRST.plaintext))
+            message, payloads=(*message.payloads[:-1], replace(kemac, encr_alg=0, encr_data=grant.plaintext))
         )
 
     return change
+
+
+def test_of_a_key_in_the_clear_type_and_validity_are_compared_and_the_key_is_not() -> None:
+    longer = replace(FIRST, seq_u=b"\x0f\xfe", msk=bytes(16))
+    comparison = diff([of(FIRST, change=clear_text(FIRST))], [of(longer, change=clear_text(longer))])
+    assert [path for path, _, _ in fields(comparison)] == ["KEMAC.key_data[1].validity.valid_to"]
 
 
 def swapped(kind: type, other: Any) -> Any:
@@ -277,3 +285,20 @@ def test_the_object_of_json_says_all_that_the_text_says() -> None:
     ]
     assert second["b"] is None
     assert second["msks"] == ["b8709d/68c9/0001"]
+
+
+FLOWS = Path(__file__).resolve().parents[3] / "flows"
+FAULTED = sorted((FLOWS / "faults").glob("*.flow"))
+
+
+@pytest.mark.parametrize("path", FAULTED, ids=[path.stem for path in FAULTED])
+def test_whatever_is_wrong_with_an_exchange_it_is_compared(path: Path) -> None:
+    faulted, trial = (
+        reports(each for each in exchanges(file) if isinstance(each, Exchange)) for file in (path, FLOWS / "trial.flow")
+    )
+    assert compared(faulted, faulted).differing == []
+    for a, b in ((trial, faulted), (faulted, trial)):
+        comparison = compared(a, b, everything=True)
+        assert comparison.a + comparison.b - comparison.both == len(comparison.compared)
+        assert all(line.isprintable() for line in text_lines(comparison))
+        json.loads(json_text(comparison, "a", "b"))

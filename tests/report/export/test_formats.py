@@ -398,3 +398,18 @@ def test_a_table_is_one_that_csv_reads_whatever_the_dialect_is_sniffed_to_be(tmp
     text = path.read_text("utf-8")
     assert csv.Sniffer().sniff(text.splitlines()[0]).delimiter == ","
     assert len({len(row) for row in csv.reader(io.StringIO(text))}) == 1
+
+
+FAULTED = sorted((ROOT / "flows" / "faults").glob("*.flow"))
+
+
+@pytest.mark.parametrize("path", FAULTED, ids=[path.stem for path in FAULTED])
+def test_whatever_is_wrong_with_an_exchange_it_is_exported(tmp_path: Path, path: Path) -> None:
+    found = reports(path)
+    assert found
+    ltkms = sum(report.ltkms for report in found)
+    for name in EXPORT_FORMATS:
+        written, run = exported(tmp_path, name, found)
+        assert run.exchanges == len(found)
+        assert name == XML or run.written + run.left.total() == ltkms
+        assert written.exists() == bool(run.written)
