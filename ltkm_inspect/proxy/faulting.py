@@ -1,0 +1,166 @@
+"""Puts faults into live responses as the options order it, and tells what was done."""
+
+import logging
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+from mitmproxy import http
+
+from ltkm_inspect.context import Context
+from ltkm_inspect.engine.reach import reaches_back
+from ltkm_inspect.exchange import Exchange
+from ltkm_inspect.fault import FaultError
+from ltkm_inspect.finding import Report, shorten
+from ltkm_inspect.orders import Orders
+from ltkm_inspect.proxy.change import Change
+from ltkm_inspect.proxy.marking import clear_faults
+from ltkm_inspect.proxy.replays import Replays
+from ltkm_inspect.proxy.rewriting import Rewriting
+from ltkm_inspect.report.text import answered, asked, count
+from ltkm_inspect.session import Session
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """What is done to one response."""
+
+    change: Change | None = None
+    delay: float = 0.0
+    """Seconds for which it is held back."""
+
+
+NOTHING = Hit()
+
+
+class Faulting:
+    """What is ordered now, and what became of it; it goes on, whatever other options change.
+
+    Until the first fault is put in, what the server sent is what the terminals got, and one session is for both. From
+    then on there are two: the server is judged by the one, and faults go by the other, as the terminals do.
+    """
+
+    def __init__(self, session: Session) -> None:
+        """Take the session of what the server sends."""
+        self.rewriting = Rewriting(Orders())
+        self._replays = Replays()
+        self._sent = session
+        self._got: Session | None = None
+
+    @property
+    def orders(self) -> Orders:
+        """What is ordered now."""
+        return self.rewriting.orders
+
+    def use(self, rewriting: Rewriting, idle: tuple[str, str] | None = None) -> None:
+        """Do from now on what that is for, and say so; what became of the orders before is told.
+
+        `idle` is an option that means nothing as long as there is no fault, and why.
+        """
+        if rewriting is self.rewriting:
+            return
+        for line in self.lines():
+            logger.info("%s", line)
+        self.rewriting = rewriting
+        for line in _announced(rewriting.orders):
+            logger.info("ltkm: %s", line)
+        if idle is not None:
+            logger.warning("ltkm: ltkm_%s: %s", *idle)
+
+    def context(self, context: Context) -> Context:
+        """Return the context for what terminals got."""
+        return context if self._got is None else replace(context, session=self._got)
+
+    def look_at_replays(self, chain: Any) -> None:
+        """Take note of the faults in the flows that mitmproxy has at hand for its server replay."""
+        self._replays.look(chain.get("serverplayback"))
+
+    def renew(self, flow: http.HTTPFlow) -> None:
+        """Set right what a replayed flow says of the faults in it, before it is looked at.
+
+        A client replay uses the saved flow again, whose response is a new one; a server replay hands on the response
+        without what was written on its flow.
+        """
+        if flow.live and flow.is_replay == "request":
+            clear_faults(flow)
+        elif flow.live and flow.is_replay == "response" and flow.response is not None:
+            self._replays.recognise(flow)
+
+    def hit(self, flow: http.HTTPFlow, exchange: Exchange, context: Context) -> Hit:
+        """Return what is to be done to a response; the flow stays as it is."""
+        rewriting = self.rewriting
+        if rewriting.orders.are_idle or not flow.live or flow.error is not None or flow.response is None:
+            return NOTHING
+        if exchange.faults:
+            logger.info("ltkm: %s is left alone: the replayed response has faults in it already", asked(exchange))
+            return NOTHING
+        if not rewriting.orders.faults:
+            rewriting.exchanges += 1
+            is_due = rewriting.selects(flow, exchange) and rewriting.is_due(exchange)
+            return Hit(None, rewriting.orders.delay) if is_due else NOTHING
+        rewriting.context = self.context(context)
+        try:
+            change = rewriting.change(flow, exchange, _require_sendable)
+        except FaultError as error:
+            # what a fault did not find is for whoever asked for it; what could not be changed at all is told louder
+            level = logging.INFO if str(error).startswith("fault ") else logging.WARNING
+            said = f"{asked(exchange)} -> {answered(exchange)}"
+            logger.log(level, "ltkm: %s is left as it was: %s", said, error)
+            return NOTHING
+        return NOTHING if change is None else Hit(change, rewriting.orders.delay)
+
+    def write(self, flow: http.HTTPFlow, change: Change, came: Report) -> None:
+        """Make a change in its flow, and tell of it."""
+        change.write(flow, came)
+        logger.info("%s", change.line)
+        for remark in change.injection.remarks:
+            logger.info("ltkm: %s", remark)
+        for unsealed in change.injection.unsealed:
+            logger.warning("ltkm: %s: %s", asked(change.after), unsealed)
+
+    def remember(self, exchange: Exchange, context: Context) -> None:
+        """Take note of what a terminal got."""
+        if self._got is None:
+            if not exchange.faults:
+                return  # it is in the session of what the server sent
+            self._got = self._sent.copy()
+        self._got.take(exchange, context.keys)
+
+    def lines(self) -> Iterator[str]:
+        """Yield what became of the orders, the summary first; nothing where there are none."""
+        rewriting, orders = self.rewriting, self.orders
+        if orders.are_idle:
+            return
+        told = f"faults: {shorten(orders.names)} put into" if orders.faults else "faults: none, but held back"
+        selected = f"{count(rewriting.selected, 'selected MSK exchange')}"
+        rest = [f"{rewriting.passed} not due"] if rewriting.passed else []
+        rest += [f"{rewriting.left.total()} left as they were"] if rewriting.left else []
+        yield f"{told} {rewriting.hit} of {selected}{f' ({", ".join(rest)})' if rest else ''}"
+        yield from (f"faults: {line}" for line in rewriting.reasons())
+        yield from (f"faults: no MSK exchange matched ltkm_{name} {text}" for name, text in rewriting.unmatched())
+
+
+def _announced(orders: Orders) -> Iterator[str]:
+    """Yield what is going to be done, and what there is to know about it."""
+    if orders.faults:
+        yield f"faults are put into MSK responses: {shorten(orders.names)}"
+    for fault in orders.faults:
+        yield from fault.remarks
+    for terminal in orders.terminals:
+        if terminal.address and not orders.are_idle:
+            yield f"{shorten(terminal.text)} is the address of a client: behind NAT it may be many terminals"
+
+
+def _require_sendable(change: Change) -> None:
+    """Raise FaultError for a change that cannot be made any more when the response passes."""
+    before, after = change.before, change.after
+    names = ", ".join(fault.fault.id for fault in change.faults)
+    if reaches_back(before, after):
+        raise FaultError(f"fault {names}: it damages the request, which the server has answered already")
+    if after.response is None:
+        raise FaultError(f"fault {names}: it takes the response away")
+    over_http_1 = before.request.http_version.upper().startswith("HTTP/1")
+    if over_http_1 and after.response.trailers.fields:
+        raise FaultError(f"fault {names}: mitmproxy sends no trailer over HTTP/1")
