@@ -106,6 +106,9 @@ DEFAULTS: dict[str, Option] = {
     "fault_unsigned": Option(
         "word", "warn", "warn|refuse", "what to do where the digest cannot be made anew: say so, or leave the response"
     ),
+    "redact": Option(
+        "flag", False, "true|false", "B-TIDs, IMPIs and addresses are replaced by names that are the same within a run"
+    ),
 }
 """The option table: in the addon each is `ltkm_` and its name, on the command line `--` and its name with hyphens."""
 

@@ -57,7 +57,7 @@ def fault(fault: str, source: Path, target: Path, also: tuple[str, ...], keys: s
     if not rewriting.exchanges and not trouble.unread and not trouble.damaged:
         complain("no MSK exchange was seen, so nothing was changed")
     for name, text in rewriting.unmatched() if rewriting.exchanges else ():
-        complain(f"{_SPELT[name]}: no MSK exchange matches {text}")
+        complain(f"{_SPELT[name]}: no MSK exchange matches {printable(text)}")
     if rewriting.failed:
         complain(rewriting.reason)
         leave(COULD_NOT_RUN)

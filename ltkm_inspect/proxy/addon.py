@@ -12,6 +12,7 @@ from mitmproxy import contentviews, ctx, exceptions, http, types
 from mitmproxy.addonmanager import Loader
 from mitmproxy.flow import Flow
 from mitmproxy.hooks import UpdateHook
+from mitmproxy.log import ALERT
 
 from ltkm_inspect import __version__
 from ltkm_inspect.engine import inspect, plan
@@ -27,6 +28,8 @@ from ltkm_inspect.proxy.flows import exchange_of, is_foreign
 from ltkm_inspect.proxy.marking import mark
 from ltkm_inspect.proxy.view import LtkmView
 from ltkm_inspect.report import jsonl, text
+from ltkm_inspect.report.console import raised_at
+from ltkm_inspect.report.redaction import Veil
 from ltkm_inspect.report.summary import Summary
 from ltkm_inspect.session import Session
 from ltkm_inspect.wire import printable
@@ -42,7 +45,8 @@ def _guarded[**P, R](hook: Callable[P, R]) -> Callable[P, R | None]:
         try:
             return hook(*args, **kwargs)
         except Exception as error:
-            logger.warning("ltkm: %s failed: %s: %s", hook.__name__, type(error).__name__, shorten(str(error)))
+            # the text of an error may hold what is not to be shown, be it a key
+            logger.warning("ltkm: %s failed: %s at %s", hook.__name__, type(error).__name__, raised_at(error))
             return None
 
     return guarded
@@ -57,7 +61,7 @@ class LtkmInspect:
         self._session = Session()
         self.configuration = self._with_session(Configuration())
         self.summary = Summary()
-        self.faulting = Faulting(self._session)
+        self.faulting = Faulting(self._session, lambda: self.configuration)
         self._files = ReportFiles()
         self._started = False
         # The response that was counted for a flow: a flow with an error beside its response fires a second hook.
@@ -80,6 +84,8 @@ class LtkmInspect:
 
     def configure(self, updated: set[str]) -> None:
         """Take the options over; raises OptionsError while running, and logs an error, which ends it, at the start."""
+        if {"ltkm_fault", "stream_large_bodies"} & updated and configuration.cannot_change_streams(ctx.options):
+            logger.log(ALERT, "ltkm_fault and stream_large_bodies are both on; no fault is put into a streamed body")
         if not any(name in configuration.NAMES for name in updated):
             return
         wrong = configuration.unknown(ctx.options) if not self._started else []
@@ -142,8 +148,7 @@ class LtkmInspect:
         """Check flows again, or for the first time where they were loaded without being processed."""
         reports = [(flow, report) for flow in flows if (report := self._inspect(flow)) is not None]
         for flow, report in reports:
-            mark(flow, report)
-            self._log(report)
+            self._tell(flow, report, counts=False)
         logger.info("ltkm: %s of %d flows checked", text.count(len(reports), "MSK exchange"), len(flows))
         ctx.master.addons.trigger(UpdateHook([flow for flow, _ in reports]))
 
@@ -154,9 +159,10 @@ class LtkmInspect:
             report = self._inspect(flow, remember=False)
             if report is None:
                 continue
-            asked = shorten(report.exchange.request.url.partition("?")[0])
+            veil = self.configuration.veil(report.exchange).text
+            asked = veil(shorten(report.exchange.request.url.partition("?")[0]))
             for finding in (*report.findings, *report.notes):
-                rows.append([asked, f"{finding.level.word} {finding.rule}", str(finding.place), finding.text])
+                rows.append([asked, f"{finding.level.word} {finding.rule}", str(finding.place), veil(finding.text)])
         return cast(types.Data, rows)
 
     def _start(self) -> None:
@@ -186,23 +192,15 @@ class LtkmInspect:
             return None
         self.summary.add(report)
         self._tell(flow, report)
-        hit = self.faulting.hit(flow, report.exchange, self.configuration.context)
-        exchange = report.exchange
+        hit = self.faulting.hit(flow, report.exchange)
         if hit.change is not None:
             self.faulting.write(flow, hit.change, report)
-            exchange = replace(hit.change.after, faults=hit.change.names)
-            context = self.faulting.context(self.configuration.context)
-            report = inspect(exchange, context, remember=False)
+            goes_on = replace(hit.change.after, faults=hit.change.names)
+            report = inspect(goes_on, self.faulting.context, remember=False)
             self.summary.add_faulted(report)
             self._tell(flow, report)
-        self.faulting.remember(exchange, self.configuration.context)
+        self.faulting.remember(report.exchange)
         return asyncio.sleep(hit.delay) if hit.delay else None
-
-    def _tell(self, flow: http.HTTPFlow, report: Report) -> None:
-        mark(flow, report)
-        self._log(report)
-        if self._files.names:
-            self._report(jsonl.exchange_line(report, keys=self.configuration.keys))
 
     def _with_session(self, configuration: Configuration) -> Configuration:
         """Return the configuration with the session of this run, which goes on whatever options change."""
@@ -240,19 +238,25 @@ class LtkmInspect:
         for failure in self._files.write(line):
             logger.warning("ltkm: %s", failure)
 
-    def _log(self, report: Report) -> None:
+    def _tell(self, flow: Flow, report: Report, *, counts: bool = True) -> None:
+        """Mark a flow and log what was found; one that counts goes into the report files, too."""
+        veil = self.configuration.veil(report.exchange)
+        mark(flow, report, veil)
+        self._log(report, veil)
+        if counts and self._files.names:
+            self._report(jsonl.exchange_line(report, keys=self.configuration.keys, veil=veil))
+
+    def _log(self, report: Report, veil: Veil) -> None:
         put_in = bool(report.exchange.faults)  # asked for, and so nothing to be warned of
         level = logging.INFO if report.worst is Level.OFF or put_in else logging.WARNING
-        for line in text.lines(report):
-            logger.log(level, "%s", line)
-        for line in self.configuration.keys.lines(report):
-            logger.log(level, "%s", line)
+        for line in (*text.lines(report), *self.configuration.keys.lines(report)):
+            logger.log(level, "%s", veil.text(line))
         exchange = report.exchange
         if exchange.response is not None and exchange.response.body is None and exchange.error is None:
             logger.warning(
                 "ltkm: the body of %s was streamed past, so it was not checked; raise stream_large_bodies, "
                 "or keep such bodies with --set store_streamed_bodies=true",
-                text.asked(exchange),
+                veil.text(text.asked(exchange)),
             )
 
 
@@ -262,6 +266,8 @@ def _tell_of_keys(former: Configuration, now: Configuration) -> None:
         _warn(now.ring_file.warnings)
     if now.show_keys and not former.show_keys:
         logger.warning("ltkm: ltkm_show_keys is on: %s", SHOWS_KEYS)
+    if now.redaction is not None and former.redaction is None:
+        logger.info("ltkm: ltkm_redact is on; mitmproxy's own lines still show addresses, unless flow_detail is 0")
 
 
 def _warn(lines: Iterable[str]) -> None:

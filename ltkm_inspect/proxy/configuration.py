@@ -11,7 +11,7 @@ from mitmproxy.optmanager import OptManager
 
 from ltkm_inspect.context import Context
 from ltkm_inspect.engine.reach import is_for_recordings
-from ltkm_inspect.exchange import Limits
+from ltkm_inspect.exchange import Exchange, Limits
 from ltkm_inspect.finding import Level
 from ltkm_inspect.keys import KeyRing, RingFile
 from ltkm_inspect.options import (
@@ -29,6 +29,7 @@ from ltkm_inspect.orders import Orders
 from ltkm_inspect.proxy.reading import READERS
 from ltkm_inspect.proxy.rewriting import Rewriting
 from ltkm_inspect.report.keys import Keys
+from ltkm_inspect.report.redaction import NO_VEIL, Redaction, Veil
 from ltkm_inspect.wire import printable
 
 PREFIX = "ltkm_"
@@ -53,7 +54,8 @@ class Configuration:
     """The file that the keys of the context come from."""
     show_keys: bool = False
     """The keys that LTKMs deliver are shown."""
-
+    redaction: Redaction | None = None
+    """The names that stand in every output for B-TIDs, IMPIs and addresses; None where these are shown."""
     typed: Mapping[str, Any] = field(default_factory=dict)
     """The options on faults, as typed."""
     rewriting: Rewriting = field(default_factory=lambda: Rewriting(Orders()))
@@ -63,6 +65,10 @@ class Configuration:
     def keys(self) -> Keys:
         """What reports tell of keys."""
         return Keys(self.context.keys, self.show_keys)
+
+    def veil(self, exchange: Exchange) -> Veil:
+        """Return what is to be hidden in what is said of an exchange."""
+        return NO_VEIL if self.redaction is None else self.redaction.veil(exchange)
 
 
 def offer(loader: Loader) -> None:
@@ -97,13 +103,12 @@ def unknown(options: OptManager) -> list[str]:
     return [f"unknown option {printable(name)}{did_you_mean(name, NAMES)}" for name in names]
 
 
-def read(options: OptManager, former: Configuration | None = None) -> Configuration:
+def read(options: OptManager, former: Configuration) -> Configuration:
     """Return what the options ask for; OptionError where one cannot mean anything as written.
 
-    The key ring file in use is not read again where the path is still the same; faults go on counting where none of
-    their options has changed.
+    What the former configuration had open stays: the key ring file where the path is still the same, the names of
+    the run, and what puts faults in, where none of the options on faults has changed.
     """
-    former = former or Configuration()
     ring_file = key_ring(options.ltkm_keys, former.ring_file)
     typed = {name: getattr(options, PREFIX + name) for name in FAULT_OPTIONS}
     typed = {name: tuple(words) if isinstance(words, list) else words for name, words in typed.items()}
@@ -126,6 +131,7 @@ def read(options: OptManager, former: Configuration | None = None) -> Configurat
         tuple(dict.fromkeys(map(parse_report, options.ltkm_report))),
         ring_file,
         options.ltkm_show_keys,
+        (former.redaction or Redaction()) if options.ltkm_redact else None,
         typed,
         former.rewriting if typed == former.typed else _rewriting(typed),
     )

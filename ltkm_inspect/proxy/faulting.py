@@ -1,7 +1,7 @@
 """Puts faults into live responses as the options order it, and tells what was done."""
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -14,6 +14,7 @@ from ltkm_inspect.fault import FaultError
 from ltkm_inspect.finding import Report, shorten
 from ltkm_inspect.orders import Orders
 from ltkm_inspect.proxy.change import Change
+from ltkm_inspect.proxy.configuration import Configuration
 from ltkm_inspect.proxy.marking import clear_faults
 from ltkm_inspect.proxy.replays import Replays
 from ltkm_inspect.proxy.rewriting import Rewriting
@@ -38,13 +39,14 @@ NOTHING = Hit()
 class Faulting:
     """What is ordered now, and what became of it; it goes on, whatever other options change.
 
-    Until the first fault is put in, what the server sent is what the terminals got, and one session is for both. From
-    then on there are two: the server is judged by the one, and faults go by the other, as the terminals do.
+    As long as no fault is put in, what the server sent is what the terminals got, and one session is for both. Then
+    there are two: the server is judged by the one, and faults go by the other, as the terminals do.
     """
 
-    def __init__(self, session: Session) -> None:
-        """Take the session of what the server sends."""
+    def __init__(self, session: Session, configuration: Callable[[], Configuration]) -> None:
+        """Take the session of what the server sends, and a function that returns what the options ask for."""
         self.rewriting = Rewriting(Orders())
+        self._configuration = configuration
         self._replays = Replays()
         self._sent = session
         self._got: Session | None = None
@@ -64,13 +66,17 @@ class Faulting:
         for line in self.lines():
             logger.info("%s", line)
         self.rewriting = rewriting
-        for line in _announced(rewriting.orders):
+        if rewriting.orders.faults:
+            self._part()
+        for line in self._announced(rewriting.orders):
             logger.info("ltkm: %s", line)
         if idle is not None:
             logger.warning("ltkm: ltkm_%s: %s", *idle)
 
-    def context(self, context: Context) -> Context:
-        """Return the context for what terminals got."""
+    @property
+    def context(self) -> Context:
+        """The context for what terminals got."""
+        context = self._configuration().context
         return context if self._got is None else replace(context, session=self._got)
 
     def look_at_replays(self, chain: Any) -> None:
@@ -83,50 +89,55 @@ class Faulting:
         A client replay uses the saved flow again, whose response is a new one; a server replay hands on the response
         without what was written on its flow.
         """
-        if flow.live and flow.is_replay == "request":
+        if not flow.live:
+            return
+        if flow.is_replay == "request":
             clear_faults(flow)
-        elif flow.live and flow.is_replay == "response" and flow.response is not None:
-            self._replays.recognise(flow)
+        elif flow.response is not None and self._replays.recognise(flow):
+            self._part()
 
-    def hit(self, flow: http.HTTPFlow, exchange: Exchange, context: Context) -> Hit:
+    def hit(self, flow: http.HTTPFlow, exchange: Exchange) -> Hit:
         """Return what is to be done to a response; the flow stays as it is."""
         rewriting = self.rewriting
         if rewriting.orders.are_idle or not flow.live or flow.error is not None or flow.response is None:
             return NOTHING
         if exchange.faults:
-            logger.info("ltkm: %s is left alone: the replayed response has faults in it already", asked(exchange))
+            said = self._said(exchange)
+            logger.info("ltkm: %s is left alone: the replayed response has faults in it already", said)
             return NOTHING
         if not rewriting.orders.faults:
             rewriting.exchanges += 1
             is_due = rewriting.selects(flow, exchange) and rewriting.is_due(exchange)
             return Hit(None, rewriting.orders.delay) if is_due else NOTHING
-        rewriting.context = self.context(context)
+        rewriting.context = self.context
         try:
             change = rewriting.change(flow, exchange, _require_sendable)
         except FaultError as error:
             # what a fault did not find is for whoever asked for it; what could not be changed at all is told louder
             level = logging.INFO if str(error).startswith("fault ") else logging.WARNING
-            said = f"{asked(exchange)} -> {answered(exchange)}"
-            logger.log(level, "ltkm: %s is left as it was: %s", said, error)
+            logger.log(level, "ltkm: %s is left as it was: %s", self._said(exchange), error)
             return NOTHING
         return NOTHING if change is None else Hit(change, rewriting.orders.delay)
 
     def write(self, flow: http.HTTPFlow, change: Change, came: Report) -> None:
         """Make a change in its flow, and tell of it."""
         change.write(flow, came)
-        logger.info("%s", change.line)
+        hide = self._configuration().veil(change.before).text
+        logger.info("%s", hide(change.line))
         for remark in change.injection.remarks:
-            logger.info("ltkm: %s", remark)
+            logger.info("%s", hide(f"ltkm: {remark}"))
         for unsealed in change.injection.unsealed:
-            logger.warning("ltkm: %s: %s", asked(change.after), unsealed)
+            logger.warning("%s", hide(f"ltkm: {asked(change.before)}: {unsealed}"))
 
-    def remember(self, exchange: Exchange, context: Context) -> None:
+    def remember(self, exchange: Exchange) -> None:
         """Take note of what a terminal got."""
+        if self._got is not None:
+            self._got.take(exchange, self._configuration().context.keys)
+
+    def _part(self) -> None:
+        """From now on terminals may get something else than the server sends."""
         if self._got is None:
-            if not exchange.faults:
-                return  # it is in the session of what the server sent
             self._got = self._sent.copy()
-        self._got.take(exchange, context.keys)
 
     def lines(self) -> Iterator[str]:
         """Yield what became of the orders, the summary first; nothing where there are none."""
@@ -139,18 +150,30 @@ class Faulting:
         rest += [f"{rewriting.left.total()} left as they were"] if rewriting.left else []
         yield f"{told} {rewriting.hit} of {selected}{f' ({", ".join(rest)})' if rest else ''}"
         yield from (f"faults: {line}" for line in rewriting.reasons())
-        yield from (f"faults: no MSK exchange matched ltkm_{name} {text}" for name, text in rewriting.unmatched())
+        for name, text in rewriting.unmatched():
+            yield f"faults: no MSK exchange matched ltkm_{name} {self._shown(name, text)}"
 
+    def _announced(self, orders: Orders) -> Iterator[str]:
+        """Yield what is going to be done, and what there is to know about it."""
+        if orders.faults:
+            yield f"faults are put into MSK responses: {shorten(orders.names)}"
+        for fault in orders.faults:
+            yield from fault.remarks
+        for terminal in orders.terminals:
+            if terminal.address and not orders.are_idle:
+                shown = self._shown("fault_terminal", terminal.text)
+                yield f"{shown} is the address of a client: behind NAT it may be many terminals"
 
-def _announced(orders: Orders) -> Iterator[str]:
-    """Yield what is going to be done, and what there is to know about it."""
-    if orders.faults:
-        yield f"faults are put into MSK responses: {shorten(orders.names)}"
-    for fault in orders.faults:
-        yield from fault.remarks
-    for terminal in orders.terminals:
-        if terminal.address and not orders.are_idle:
-            yield f"{shorten(terminal.text)} is the address of a client: behind NAT it may be many terminals"
+    def _said(self, exchange: Exchange) -> str:
+        """Return what was asked and answered, in one line for the log."""
+        return self._configuration().veil(exchange).text(f"{asked(exchange)} -> {answered(exchange)}")
+
+    def _shown(self, option: str, text: str) -> str:
+        """Return a selector for the log."""
+        redaction = self._configuration().redaction
+        if redaction is None or option == "fault_msk":
+            return shorten(text)
+        return redaction.terminal(text) if option == "fault_terminal" else "(not shown)"
 
 
 def _require_sendable(change: Change) -> None:

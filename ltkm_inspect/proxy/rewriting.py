@@ -13,7 +13,6 @@ from ltkm_inspect.context import Context
 from ltkm_inspect.engine import injected
 from ltkm_inspect.exchange import Exchange
 from ltkm_inspect.fault import Application, FaultError
-from ltkm_inspect.finding import shorten
 from ltkm_inspect.options import OptionError
 from ltkm_inspect.orders import Orders, Selector
 from ltkm_inspect.proxy.change import Change
@@ -173,10 +172,10 @@ class Rewriting:
         return next((reason for reason, _ in self.left.most_common(1)), "it was the turn of no MSK exchange")
 
     def unmatched(self) -> Iterator[tuple[str, str]]:
-        """Yield the selectors that matched no MSK exchange: name of the option, and text, safe to print."""
+        """Yield the selectors that matched no MSK exchange: name of the option, and text as typed."""
         asked = [(each.option, each.text) for selectors in self._selectors.values() for each in selectors]
         asked += [("fault_filter", self.orders.filter)] if self.orders.filter else []
-        yield from ((option, shorten(text)) for option, text in asked if not self._matched[option, text])
+        yield from ((option, text) for option, text in asked if not self._matched[option, text])
 
     def reasons(self) -> Iterator[str]:
         """Yield why exchanges were left as they are, the most frequent reason first."""
