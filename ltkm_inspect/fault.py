@@ -29,6 +29,9 @@ LEAVES = frozenset({"encryption", "mac", "digest"})
 WHICH = (Parameter("item", int, 0, least=1), Parameter("all", bool, False))
 """What every fault takes that damages something within a document: the number of an item, or every one there is."""
 
+WHOLES = (Exchange, Step, Document)
+"""What there is one of in an exchange."""
+
 type Reader = Callable[[Path], Any]
 """Reads what a parameter that names a file is about; ValueError in one line where the file holds no such thing."""
 
@@ -55,10 +58,10 @@ class Fault:
     leaves: frozenset[str] = frozenset()
     parameters: tuple[Parameter, ...] = ()
     """Its own parameters; `accepted` has those that it shares with others as well."""
-    takes_context: bool = False
-    """Its function takes the context behind the subject."""
+    takes_occasion: bool = False
+    """Its function takes the occasion behind the subject."""
     prepare: Callable[..., Iterable[str]] | None = field(default=None, repr=False)
-    """Takes the values once the files they name are read; yields remarks, and raises FaultError where they clash."""
+    """Takes the values once the files they name are read; yields remarks, and raises ValueError where they clash."""
 
     @property
     def accepted(self) -> tuple[Parameter, ...]:
@@ -68,7 +71,7 @@ class Fault:
     @property
     def is_within(self) -> bool:
         """It damages one of several things in a document, and so can be told which, or that it is all of them."""
-        return self.on not in (Exchange, Step, Document)
+        return self.on not in WHOLES
 
     @property
     def title(self) -> str:
@@ -84,6 +87,15 @@ class Fault:
     def subject(self) -> str:
         """The name of what it damages."""
         return subject_name(self.on)
+
+
+@dataclass(frozen=True, slots=True)
+class Occasion:
+    """What a fault may ask besides its subject."""
+
+    context: Context = field(default_factory=Context)
+    turn: int = 0
+    """How many subjects of the same document it has damaged before, where it damages them all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,11 +117,11 @@ class Application:
         """It damages all that it can damage, and not only the first."""
         return self.fault.is_within and bool(self.values.get("all", False))
 
-    def run(self, subject: Any, context: Context) -> Any:
+    def run(self, subject: Any, occasion: Occasion) -> Any:
         """Return what its function makes of a subject."""
         shared = {parameter.name for parameter in WHICH} if self.fault.is_within else set()
         values = {name: value for name, value in self.values.items() if name not in shared}
-        return self.fault.apply(subject, *((context,) if self.fault.takes_context else ()), **values)
+        return self.fault.apply(subject, *((occasion,) if self.fault.takes_occasion else ()), **values)
 
     def __str__(self) -> str:
         values = ",".join(f"{name}={written(value)}" for name, value in self.values.items())
@@ -131,7 +143,7 @@ def fault[F: Callable[..., Any]](
 ) -> Callable[[F], F]:
     """Register the decorated function as the fault of that id.
 
-    It takes `(subject)` or `(subject, context)` and keyword parameters with defaults, and returns: for an exchange, a
+    It takes `(subject)` or `(subject, occasion)` and keyword parameters with defaults, and returns: for an exchange, a
     message or a payload the damaged one; for a step of a session the damaged exchange, for a delivery the damaged
     message; for the octets of an LTKM the damaged octets; for a document, item or LTKM the splices of the text, and
     remarks. A document has the chosen items and LTKMs only.
@@ -153,7 +165,7 @@ def fault[F: Callable[..., Any]](
             frozenset(trips),
             frozenset(leaves),
             parameters,
-            takes_context=len(inspect.signature(function).parameters) - len(parameters) > 1,
+            takes_occasion=len(inspect.signature(function).parameters) - len(parameters) > 1,
             prepare=prepare,
         )
         return function
@@ -196,7 +208,7 @@ def prepare(application: Application, readers: Mapping[type, Reader]) -> Applica
         return replace(application, values=values)
     try:
         remarks = tuple(f"fault {fault.id}: {remark}" for remark in fault.prepare(**values))
-    except FaultError as error:
+    except ValueError as error:
         raise FaultError(f"fault {fault.id}: {error}") from None
     return replace(application, values=values, remarks=remarks)
 

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from types import NoneType, UnionType
-from typing import Any, ClassVar, Literal, Protocol, Self, get_args, get_origin, runtime_checkable
+from typing import Any, ClassVar, Literal, Protocol, Self, TypeAliasType, get_args, get_origin, runtime_checkable
 
 from ltkm_inspect.wire import printable
 
@@ -121,7 +121,9 @@ def parameters_of(function: Callable[..., Any], least: int | None = None) -> tup
 
 
 def _without_none(annotation: Any) -> Any:
-    """Return X of an annotation `X | None`: None says that nothing was typed, and cannot be."""
+    """Return X of an annotation `X | None`: None says that nothing was typed, and cannot be. A name of a type is it."""
+    if isinstance(annotation, TypeAliasType):
+        annotation = annotation.__value__
     if isinstance(annotation, UnionType):
         (annotation,) = (each for each in get_args(annotation) if each is not NoneType)
     return annotation

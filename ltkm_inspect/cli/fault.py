@@ -64,15 +64,21 @@ def fault(fault: str, source: Path, target: Path, also: tuple[str, ...], keys: s
     leave(trouble.exit_code(1, OK if rewriting.exchanges else NOTHING_SEEN))
 
 
-_SPELT = {"fault": "FAULT"} | {
-    f"fault_{name}": f"--{name}" for name in ("msk", "terminal", "filter", "when", "unsigned")
+_SPELT = {
+    "fault": "FAULT",
+    "fault_msk": "--msk",
+    "fault_terminal": "--terminal",
+    "fault_filter": "--filter",
+    "fault_when": "--when",
+    "fault_unsigned": "--unsigned",
 }
+"""How the command line spells the options of the table."""
 
 
 def _rewriting(faults: list[str], words: dict[str, Any], keys: str | None) -> "Rewriting":
     from ltkm_inspect.context import Context
-    from ltkm_inspect.proxy.reading import READERS
     from ltkm_inspect.proxy.rewriting import Rewriting
+    from ltkm_inspect.proxy.sources import READERS
 
     try:
         orders = options.orders(READERS, fault=faults, **words)

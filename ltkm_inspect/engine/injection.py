@@ -10,7 +10,7 @@ from ltkm_inspect.context import Context
 from ltkm_inspect.document import Splice, edit
 from ltkm_inspect.engine.sealing import Unsealed, seal, subscriber_of, unsealed
 from ltkm_inspect.exchange import Document, Exchange, Item, Ltkm
-from ltkm_inspect.fault import Application, FaultError, Octets, Remark
+from ltkm_inspect.fault import Application, FaultError, Occasion, Octets, Remark
 from ltkm_inspect.finding import Place
 from ltkm_inspect.keys.protection import authenticate, reencrypt
 from ltkm_inspect.mikey import Message, Payload
@@ -143,7 +143,7 @@ def _applied(exchange: Exchange, application: Application, context: Context, cho
     if fault.on in (Step, Delivery, Opening):
         step = (context.session or Session()).look(exchange, context.keys)
     if fault.on in (Exchange, Step):
-        changed = application.run(exchange if fault.on is Exchange else step, context)
+        changed = application.run(exchange if fault.on is Exchange else step, Occasion(context))
         assert isinstance(changed, Exchange)
         return _Change(changed)
     document = exchange.document
@@ -168,30 +168,35 @@ def _applied(exchange: Exchange, application: Application, context: Context, cho
 
 
 def _pieces(subjects: Sequence[Any], application: Application, context: Context) -> list[tuple[Any, Splice | Remark]]:
-    """Return the splices and remarks for the first subject; for all of them, but for those without anything to damage.
+    """Return the splices and remarks for the first subject that has something to damage, or for every such subject.
 
-    Raises what the first subject gives where nothing can be damaged.
+    Raises what the first subject gives where none has.
     """
-    if not application.is_for_all:
-        return [(subjects[0], piece) for piece in _pieces_of(subjects[0], application, context)]
-    pieces: list[tuple[Any, Splice | Remark]] = []
+    found: list[tuple[Any, Splice | Remark]] = []
     failure: Exception | None = None
+    turn = 0
     for subject in subjects:
         try:
-            pieces += [(subject, piece) for piece in _pieces_of(subject, application, context)]
+            pieces = _pieces_of(subject, application, Occasion(context, turn))
         except (ValueError, *_REACHED_TOO_FAR) as error:
             failure = failure or error
-    if failure is not None and not pieces:
-        raise failure
-    return pieces
+            continue
+        if any(isinstance(piece, Splice) for piece in pieces):
+            found += [(subject, piece) for piece in pieces]
+            turn += 1
+            if not application.is_for_all:
+                break
+    if not found:
+        raise failure or LookupError
+    return found
 
 
-def _pieces_of(subject: Any, application: Application, context: Context) -> list[Splice | Remark]:
+def _pieces_of(subject: Any, application: Application, occasion: Occasion) -> list[Splice | Remark]:
     if isinstance(subject, Delivery | Opening):
-        return [_message_splice(subject.ltkm, application, context, subject)]
+        return [_message_splice(subject.ltkm, application, occasion, subject)]
     if isinstance(subject, Ltkm) and application.fault.on is not Ltkm:
-        return [_message_splice(subject, application, context)]
-    return [*application.run(subject, context)]
+        return [_message_splice(subject, application, occasion)]
+    return [*application.run(subject, occasion)]
 
 
 def _subjects(on: type, document: Document, chosen: Selection, step: Step | None) -> Iterable[Any]:
@@ -262,17 +267,17 @@ def _item_at(document: Document, offset: int) -> int | None:
 
 
 def _message_splice(
-    ltkm: Ltkm, application: Application, context: Context, delivery: Delivery | Opening | None = None
+    ltkm: Ltkm, application: Application, occasion: Occasion, delivery: Delivery | Opening | None = None
 ) -> Splice:
-    fault = application.fault
+    fault, context = application.fault, occasion.context
     if fault.on is Octets:
         assert ltkm.octets is not None
-        octets = application.run(Octets(ltkm.octets), context)
+        octets = application.run(Octets(ltkm.octets), occasion)
         message = mikey.decode(octets)
     else:
         assert ltkm.message is not None
         message = (
-            _damaged(ltkm.message, application, context) if delivery is None else application.run(delivery, context)
+            _damaged(ltkm.message, application, occasion) if delivery is None else application.run(delivery, occasion)
         )
         octets = message.encode()
     old = context.keys.open(ltkm.message, ltkm.octets) if ltkm.message is not None and ltkm.octets else None
@@ -289,15 +294,15 @@ def _message_splice(
     return edit.refilled(ltkm.document.xml, ltkm.element, b64encode(octets).decode())
 
 
-def _damaged(message: Message, application: Application, context: Context) -> Message:
+def _damaged(message: Message, application: Application, occasion: Occasion) -> Message:
     fault = application.fault
     if fault.on is Message:
-        changed = application.run(message, context)
+        changed = application.run(message, occasion)
         assert isinstance(changed, Message)
         return changed
     payloads: list[Payload] = list(message.payloads)
     index = next(index for index, payload in enumerate(payloads) if type(payload) is fault.on)
-    payloads[index] = application.run(payloads[index], context)
+    payloads[index] = application.run(payloads[index], occasion)
     return replace(message, payloads=tuple(payloads))
 
 

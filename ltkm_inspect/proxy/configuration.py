@@ -26,8 +26,8 @@ from ltkm_inspect.options import (
 )
 from ltkm_inspect.options import orders as fault_orders
 from ltkm_inspect.orders import Orders
-from ltkm_inspect.proxy.reading import READERS
 from ltkm_inspect.proxy.rewriting import Rewriting
+from ltkm_inspect.proxy.sources import READERS
 from ltkm_inspect.report.keys import Keys
 from ltkm_inspect.report.redaction import NO_VEIL, Redaction, Veil
 from ltkm_inspect.wire import printable

@@ -3,7 +3,7 @@
 import io
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from errno import ESPIPE
 from pathlib import Path
@@ -15,12 +15,8 @@ from mitmproxy.io import FlowReader
 from mitmproxy.io.har import request_to_flow
 
 from ltkm_inspect.exchange import Exchange, Limits
-from ltkm_inspect.fault import Reader
 from ltkm_inspect.proxy.flows import exchange_of, is_foreign
 from ltkm_inspect.wire import printable
-
-READERS: Mapping[type, Reader] = {}
-"""Read the files that faults name, by the kind of file."""
 
 _CHUNK = 1 << 20
 _RECORD = re.compile(rb"\d{1,12}:")  # the length that every record of a flow file begins with

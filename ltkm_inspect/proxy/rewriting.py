@@ -63,6 +63,8 @@ class Rewriting:
         """The selected exchanges that were left as they are, by the reason."""
         self.unsealed: Counter[str] = Counter()
         """Exchanges in which something was not made anew for want of a key, by what: MAC, digest."""
+        self.remarks: Counter[str] = Counter()
+        """What there is to tell besides, by how many exchanges it is about."""
         self._filter = parse_filter(orders.filter)
         self._selectors: dict[str, list[Selector]] = {}
         for selector in orders.selectors():
@@ -118,6 +120,7 @@ class Rewriting:
             return None
         self.hit += 1
         self.unsealed.update(each.part for each in change.injection.unsealed)
+        self.remarks.update(change.injection.remarks)
         return change
 
     def is_due(self, exchange: Exchange) -> bool:
@@ -185,7 +188,9 @@ class Rewriting:
             yield f"left as it was: and {len(self.left) - MOST_REASONS} more reasons"
 
     def lines(self) -> Iterator[str]:
-        """Yield why exchanges were left as they are, and how many flows were changed."""
+        """Yield what is remarkable, why exchanges were left as they are, and how many flows were changed."""
+        for remark, number in self.remarks.most_common(MOST_REASONS):
+            yield f"{count(number, 'exchange')}: {remark}"
         yield from self.reasons()
         parts = (
             (self.flows - self.exchanges, "was not MSK", "were not MSK"),
