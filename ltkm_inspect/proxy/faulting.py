@@ -122,6 +122,10 @@ class Faulting:
     def write(self, flow: http.HTTPFlow, change: Change, came: Report) -> None:
         """Make a change in its flow, and tell of it."""
         change.write(flow, came)
+        self.tell(change)
+
+    def tell(self, change: Change) -> None:
+        """Log what was changed where, and what no longer fits."""
         hide = self._configuration().veil(change.before).text
         logger.info("%s", hide(change.line))
         for remark in change.injection.remarks:
