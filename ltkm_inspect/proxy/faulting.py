@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from mitmproxy import http
+from mitmproxy.log import ALERT
 
 from ltkm_inspect.context import Context
 from ltkm_inspect.engine.reach import reaches_back
@@ -69,7 +70,7 @@ class Faulting:
         if rewriting.orders.faults:
             self._part()
         for line in self._announced(rewriting.orders):
-            logger.info("ltkm: %s", line)
+            logger.log(ALERT, "ltkm: %s", line)  # so that the console shows it
         if idle is not None:
             logger.warning("ltkm: ltkm_%s: %s", *idle)
 
