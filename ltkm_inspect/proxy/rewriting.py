@@ -104,8 +104,6 @@ class Rewriting:
     def _apply(self, flow: HTTPFlow, exchange: Exchange) -> Change:
         change = Change(self.application, injected(exchange, [self.application], self._context))
         after = change.after
-        if not any(_differences(exchange, after)):
-            raise FaultError(f"fault {self.application.fault.id}: it changes nothing here")
         update(flow, exchange, after)
         faults = [*exchange.faults, str(self.application)]
         mark_faults(flow, faults, _sha256(exchange.response), _sha256(after.response))
