@@ -183,7 +183,7 @@ def parse_application(text: str) -> Application:
         values = parse_values(f"fault {name}", found.accepted, rest) if colon else {}
     except ParameterError as error:
         raise FaultError(str(error)) from None
-    if found.is_within and "item" in values and values.get("all"):
+    if values.get("item") and values.get("all") is True:
         raise FaultError(f"fault {name}: expected item or all, got both")
     return Application(found, values)
 
