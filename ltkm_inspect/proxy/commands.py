@@ -15,7 +15,7 @@ from mitmproxy.log import ALERT
 from ltkm_inspect import catalogue
 from ltkm_inspect.engine import inspect
 from ltkm_inspect.fault import FAULTS
-from ltkm_inspect.finding import Report
+from ltkm_inspect.finding import Report, shorten
 from ltkm_inspect.options import OptionError, orders
 from ltkm_inspect.orders import Orders
 from ltkm_inspect.proxy.faulting import Faulting
@@ -110,7 +110,8 @@ class FaultCommands:
         if not changed:
             raise exceptions.CommandError(f"nothing is changed: {rewriting.reason or 'none of the flows is MSK'}")
         ctx.master.addons.trigger(UpdateHook(changed))
-        logger.log(ALERT, "ltkm: fault %s put into %d of %s", orders.names, len(changed), count(len(flows), "flow"))
+        of = count(len(flows), "flow")
+        logger.log(ALERT, "ltkm: fault %s put into %d of %s", shorten(orders.names), len(changed), of)
         for line in rewriting.reasons():
             logger.warning("ltkm: %s", line)
 
