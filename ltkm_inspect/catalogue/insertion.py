@@ -8,7 +8,7 @@ from lxml import etree
 from ltkm_inspect.document import ORDERQUERIES_NS, NewLtkm, Splice, Style, edit, render_ltkm
 from ltkm_inspect.exchange import Document, Item, Ltkm
 from ltkm_inspect.fault import FaultError, Occasion, Remark, fault
-from ltkm_inspect.source import Base64, FlowFile, LtkmFile, RecipeFile, Source
+from ltkm_inspect.source import Base64, FlowFile, LtkmFile, Past, RecipeFile, Source
 
 type Place = Literal["auto", "empty", "second", "refused", "before-code", "msk", "root"]
 
@@ -51,7 +51,7 @@ def inject_ltkm(
     if found is None:
         raise FaultError(NO_PLACE[at])
     neighbour, is_before = found
-    octets, remark = source.ltkm(item.document.exchange, item.pair, occasion.context, occasion.turn)
+    octets, remark = source.ltkm(item.pair, occasion.once(Past.of, item.document.exchange), occasion.turn)
     text = _element(neighbour.getparent(), octets)
     put = edit.before if is_before else edit.after
     yield put(item.document.xml, neighbour, text)
@@ -83,7 +83,7 @@ def replace_ltkm(
     """
     source = Source(base64, file, flow, previous, synthetic)
     pair = ltkm.item.pair if ltkm.item is not None else None
-    octets, remark = source.ltkm(ltkm.document.exchange, pair, occasion.context, occasion.turn)
+    octets, remark = source.ltkm(pair, occasion.once(Past.of, ltkm.document.exchange), occasion.turn)
     yield edit.refilled(ltkm.document.xml, ltkm.element, NewLtkm(octets).text)
     if remark:
         yield Remark(remark)
