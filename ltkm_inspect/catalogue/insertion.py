@@ -26,7 +26,6 @@ NO_PLACE = {
     on=Item,
     reference="renewal",
     trips={"counters-disordered", "ltkm-repeated", "ltkm-replayed"},
-    leaves={"encryption", "mac"},
     prepare=Source.remarks,
 )
 def inject_ltkm(
@@ -44,7 +43,8 @@ def inject_ltkm(
 
     Other places are: an item that is refused, before ResponseCode, in MSK, and under the root. The LTKM is one typed as
     base64, one of a file or of recorded traffic (that of the same MSK and terminal, else the first), the previous one
-    of the terminal, or one made with the MUK from a description. Told of no source, it is the previous one.
+    of the terminal, or one made with the MUK from a description. Told of no source, it is the previous one. It is sent
+    as it is, whatever its MAC.
     """
     source = Source(base64, file, flow, previous, synthetic)
     found = _place(item, at)
@@ -64,7 +64,6 @@ def inject_ltkm(
     on=Ltkm,
     reference="renewal",
     trips={"ltkm-replayed"},
-    leaves={"encryption", "mac"},
     prepare=Source.remarks,
 )
 def replace_ltkm(
