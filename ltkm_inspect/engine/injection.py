@@ -75,7 +75,7 @@ def inject(
 ) -> Exchange:
     """Return the exchange with these faults in it, in their order, and sealed again.
 
-    Raises FaultError, in one line, where a fault finds nothing to damage, or changes nothing.
+    Raises FaultError, in one line, where a fault finds nothing to damage, or nothing changes.
     """
     return injected(exchange, applications, context, chosen).exchange
 
@@ -102,6 +102,8 @@ def injected(
         damaged = change.exchange
         edits += change.edits
         remarks += change.remarks
+    if not _differs(exchange, damaged):
+        raise FaultError(f"fault {', '.join(each.fault.id for each in applications)}: it changes nothing here")
     leave = frozenset().union(*(application.fault.leaves for application in applications))
     sealed = seal(damaged, exchange, context, leave)
     left = unsealed(sealed, exchange, context, leave)
@@ -123,10 +125,7 @@ def require_changeable(exchange: Exchange) -> None:
 def _apply(exchange: Exchange, application: Application, context: Context, chosen: Selection) -> _Change:
     fault = application.fault
     try:
-        change = _applied(exchange, application, context, chosen)
-        if not _differs(exchange, change.exchange):
-            raise FaultError("it changes nothing here")
-        return change
+        return _applied(exchange, application, context, chosen)
     except ValueError as error:
         raise FaultError(f"fault {fault.id}: {error}") from None
     except OverflowError:
@@ -192,16 +191,16 @@ def _pieces(choices: Sequence[Any], application: Application, context: Context) 
     """
     found: list[tuple[Any, Splice | Remark]] = []
     failure: Exception | None = None
-    turn = 0
+    occasion = Occasion(context)
     for subject in choices:
         try:
-            pieces = _pieces_of(subject, application, Occasion(context, turn))
+            pieces = _pieces_of(subject, application, occasion)
         except (ValueError, OverflowError, *_REACHED_TOO_FAR) as error:
             failure = failure or error
             continue
         if any(isinstance(piece, Splice) for piece in pieces):
             found += [(subject, piece) for piece in pieces]
-            turn += 1
+            occasion = occasion.next()
             if not application.is_for_all:
                 break
     if not found:
