@@ -128,6 +128,13 @@ def to_plain(message: Message, *, show_keys: bool = False) -> dict[str, Any]:
     }
 
 
+def holds_hidden(plain: Any) -> bool:
+    """Return whether anything that `to_plain` gave is hidden, because it is a key in the clear."""
+    if isinstance(plain, dict):
+        return plain.get("hidden") is True or any(map(holds_hidden, plain.values()))
+    return isinstance(plain, list) and any(map(holds_hidden, plain))
+
+
 def _structure(look: _Look, name: str, path: str, record: Any, next_payload: int | None = None) -> Node:
     children = list(_children(look, path, record))
     if next_payload is not None:

@@ -1,0 +1,154 @@
+"""An LTKM on the page: its octets, and the tree of its fields with the octets that each stands in.
+
+Where a record has no octets (they hold a key, or were taken out), the tree is made from the decoded message in it,
+which knows only where header and payloads stand.
+"""
+
+from collections.abc import Iterator, Mapping
+from itertools import islice
+from typing import Any
+
+from ltkm_inspect.mikey import Node, decode, holds_hidden, tree
+from ltkm_inspect.mikey.message import HEADER_LABEL, TRAILING
+from ltkm_inspect.mikey.record import hidden
+from ltkm_inspect.report.page.said import facts, said
+
+MOST_NODES = 2000
+"""How many fields of one LTKM the page shows."""
+MOST_OCTETS = 16_384
+"""How many octets of one LTKM the page shows."""
+MASK = "--"
+"""Stands for an octet of a key that is not shown."""
+
+type Row = tuple[int, str, str, str, int, int]
+"""A field: depth, name, path, value with its meaning, first octet, and the one after the last; -1 where not known."""
+
+
+def ltkm_view(ltkm: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what the page shows of the object of an LTKM; the keys are short, since there may be thousands."""
+    message = ltkm.get("message")
+    octets = _octets(ltkm.get("octets"))
+    if octets is not None:
+        # The tree shows what the record shows: a key only where its own message shows it.
+        nodes = tree(decode(octets), show_keys=message is not None and not holds_hidden(message))
+        rows = _decoded_rows(nodes)
+        pairs = _masked(octets[:MOST_OCTETS], nodes)
+    else:
+        rows, pairs = _plain_rows(message) if message is not None else iter(()), ""
+    shown = list(islice(rows, MOST_NODES))
+    return {
+        "n": ltkm.get("ltkm"),
+        "f": facts(
+            ("Element", ltkm.get("element")),
+            ("Length", _counted(ltkm.get("length"))),
+            ("SHA-256", f"{ltkm['sha256']}…" if ltkm.get("sha256") else None),
+            ("Not base64", ltkm.get("problem")),
+        ),
+        "k": key_facts(ltkm.get("key")),
+        "o": pairs,
+        "l": len(octets) if octets is not None else 0,
+        "r": shown,
+        "m": len(shown) == MOST_NODES and next(rows, None) is not None,
+    }
+
+
+def key_facts(key: Mapping[str, Any] | None) -> list[tuple[str, str]]:
+    """Return what the key ring told of an LTKM: its MAC, and each key that it delivers."""
+    if key is None:
+        return []
+    told = facts(
+        ("MAC", key["verdict"]),
+        ("Reason", key.get("reason")),
+        ("Key ring entry", key.get("b_tid")),
+        ("MUK", key.get("muk")),
+        ("MUKs tried", key.get("tried")),
+        *_key_pairs(key),
+    )
+    for further in key.get("further", ()):
+        told += facts(*_key_pairs(further))
+    return told
+
+
+def _key_pairs(key: Mapping[str, Any]) -> list[tuple[str, Any]]:
+    if key.get("type") is None:
+        return []
+    lower, upper = key.get("seq_l"), key.get("seq_u")
+    times = f"{key['valid_from']} to {key['valid_to']} (unverified)" if key.get("valid_from") else None
+    return [
+        ("Key", f"{key.get('type_name')} of {_counted(key.get('length'))}"),
+        ("SEQ", f"{lower} to {upper}" if lower is not None or upper is not None else None),
+        ("Valid", times),
+        ("SPI", key.get("spi")),
+        ("Check value", key.get("check_value")),
+        ("Key octets", key.get("key")),
+    ]
+
+
+def _counted(length: Any) -> str | None:
+    return None if length is None else f"{length} octet{'' if length == 1 else 's'}"
+
+
+def _octets(text: Any) -> bytes | None:
+    try:
+        return bytes.fromhex(text) if isinstance(text, str) else None
+    except ValueError:  # masked
+        return None
+
+
+def _decoded_rows(nodes: tuple[Node, ...], depth: int = 0) -> Iterator[Row]:
+    for node in nodes:
+        start, end = (node.span.start, node.span.end) if node.span is not None else (-1, -1)
+        yield depth, said(node.name), said(node.path), node.text, start, end
+        yield from _decoded_rows(node.children, depth + 1)
+
+
+def _masked(octets: bytes, nodes: tuple[Node, ...]) -> str:
+    """Return the octets in hex, with a mask for each that the tree hides."""
+    pairs = [f"{octet:02x}" for octet in octets]
+    for top in nodes:
+        for node in top.walk():
+            span = node.span
+            if span is not None and node.octets and node.value == hidden(bytes(node.octets)):
+                covered = range(span.start, min(span.end, len(pairs)))
+                pairs[covered.start : covered.stop] = [MASK] * len(covered)
+    return "".join(pairs)
+
+
+def _plain_rows(message: Mapping[str, Any]) -> Iterator[Row]:
+    header = message.get("header")
+    tops = [(HEADER_LABEL, header)] if header is not None else []
+    for path, top in [*tops, *((said(payload["path"]), payload) for payload in message.get("payloads", ()))]:
+        start = top["offset"]
+        yield 0, path, path, "", start, start + top["length"]
+        yield from _plain_fields(top["fields"], f"{path}.", 1)
+    if message.get("trailing"):
+        yield 0, TRAILING, TRAILING, _plain_value(message["trailing"]), -1, -1
+    for error in [message.get("error"), *message.get("inner_errors", ())]:
+        if error is not None:
+            yield 0, "problem", said(error["path"]), f"{said(error['reason'])} (octet {error['offset']})", -1, -1
+
+
+def _plain_fields(fields: Mapping[str, Any], prefix: str, depth: int) -> Iterator[Row]:
+    for name, value in fields.items():
+        base, _, kind = name.rpartition("_")
+        if kind in ("name", "text") and base in fields:
+            continue
+        path = prefix + name
+        if isinstance(value, list):
+            for number, each in enumerate(value, 1):
+                yield depth, f"{name}[{number}]", f"{path}[{number}]", "", -1, -1
+                yield from _plain_fields(each, f"{path}[{number}].", depth + 1)
+        elif isinstance(value, dict) and value.get("hidden") is not True:
+            # The fields of an extension have their paths directly below the payload.
+            if name != "value":
+                yield depth, name, path, "", -1, -1
+            yield from _plain_fields(value, prefix if name == "value" else f"{path}.", depth + (name != "value"))
+        else:
+            meaning = said(fields.get(f"{name}_name") or fields.get(f"{name}_text"))
+            yield depth, name, path, f"{_plain_value(value)}{f' ({meaning})' if meaning else ''}", -1, -1
+
+
+def _plain_value(value: Any) -> str:
+    if isinstance(value, dict):
+        return f"{_counted(value.get('length'))}, hidden"
+    return str(int(value)) if isinstance(value, bool) else said(value)
