@@ -19,7 +19,8 @@ from markupsafe import Markup, escape
 from ltkm_inspect import catalogue
 from ltkm_inspect.report.page.exchanges import exchange_view
 from ltkm_inspect.report.page.rules import Answers, Tally
-from ltkm_inspect.report.page.said import facts, said
+from ltkm_inspect.report.page.run import run_facts, session_view
+from ltkm_inspect.report.page.said import said
 from ltkm_inspect.report.page.timeline import FAULTED, VERDICTS, Timeline
 
 MOST_CLEAN = 500
@@ -61,7 +62,8 @@ class _Page:
         self.times: tuple[str, str] | None = None
         self.files: dict[str, None] = {}
         self.runs: list[list[tuple[str, str]]] = []
-        self.sessions: list[list[tuple[str, str]]] = []
+        self.redacted = False
+        self.sessions: list[dict[str, Any]] = []
         self.summary: Mapping[str, Any] | None = None
         self._row = _environment().get_template("exchange.html")
 
@@ -73,9 +75,10 @@ class _Page:
             case ["summary"]:
                 self.summary = record
             case ["run"]:
-                self.runs.append(_flat(record))
+                self.runs.append(run_facts(record))
+                self.redacted = self.redacted or bool(record.get("redacted"))
             case ["session"]:
-                self.sessions.append(_flat(record))
+                self.sessions.append(session_view(record))
 
     @property
     def exchanges(self) -> int:
@@ -130,11 +133,6 @@ class _Page:
         if started:
             first, last = self.times or (started, ended)
             self.times = (min(first, started), max(last, ended))
-
-
-def _flat(record: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """Return the fields of an object that the page only lists."""
-    return facts(*((said(name).replace("_", " "), value) for name, value in record.items() if name != "schema"))
 
 
 @cache

@@ -6,6 +6,7 @@ from typing import Any
 
 from ltkm_inspect.report.page.messages import ltkm_view
 from ltkm_inspect.report.page.said import facts, said
+from ltkm_inspect.report.text import count
 
 LONGEST_PATH = 120
 """How many characters of the path of a URL a row shows."""
@@ -28,10 +29,10 @@ def exchange_view(record: Mapping[str, Any], number: int, terminal: int) -> dict
         "time": started[11:].removesuffix("Z"),
         "request": f"{said(record['method'])} {_path(record['url'])}",
         "answer": said(_answer(record)),
+        "holds": f"{count(record['counts']['items'], 'item')}, {count(record['counts']['ltkms'], 'LTKM')}",
         "msk_ids": list(dict.fromkeys(filter(None, (said(item["msk_id"]) for item in record["items"])))),
         "rules": list(dict.fromkeys(finding["rule"] for finding in findings)),
         "findings": findings,
-        "notes": [_finding(note) for note in record["notes"]],
         "data": {
             "f": facts(
                 ("Request", f"{record['method']} {record['url']}"),
@@ -46,6 +47,7 @@ def exchange_view(record: Mapping[str, Any], number: int, terminal: int) -> dict
                 ("File", record.get("file")),
                 ("Flow", record["id"]),
             ),
+            "n": [_finding(note) for note in record["notes"]],
             "i": list(_items(record)),
         },
     }
@@ -64,7 +66,7 @@ def _finding(finding: Mapping[str, Any]) -> dict[str, Any]:
         "expected": said(finding["expected"]),
         "got": said(finding["got"]),
         "hint": said(finding["hint"]),
-        "octets": f"{octets[0]} to {octets[1]} of the {of}" if octets is not None else "",
+        "octets": _span(octets[0], octets[1] - 1, said(of)) if octets is not None else "",
         "clauses": [said(clause) for clause in finding["clauses"]],
         # where the page can lead to: an LTKM, or an item
         "item": item if item is not None else OUTSIDE if ltkm is not None else None,
@@ -73,6 +75,11 @@ def _finding(finding: Mapping[str, Any]) -> dict[str, Any]:
         "start": octets[0] if in_message else None,
         "end": octets[1] if in_message else None,
     }
+
+
+def _span(first: int, last: int, of: str) -> str:
+    """Return octets with the last one included, as the tree on the page has them."""
+    return f"octets {first}–{last} of the {of}" if last > first else f"octet {first} of the {of}"
 
 
 def _place(item: int | None, ltkm: int | None, path: str) -> Iterator[str]:

@@ -38,10 +38,9 @@ def ltkm_view(ltkm: Mapping[str, Any]) -> dict[str, Any]:
     shown = list(islice(rows, MOST_NODES))
     return {
         "n": ltkm.get("ltkm"),
+        "t": _title(ltkm),
         "f": facts(
             ("Element", ltkm.get("element")),
-            ("Length", _counted(ltkm.get("length"))),
-            ("SHA-256", f"{ltkm['sha256']}…" if ltkm.get("sha256") else None),
             ("Not base64", ltkm.get("problem")),
         ),
         "k": key_facts(ltkm.get("key")),
@@ -82,6 +81,12 @@ def _key_pairs(key: Mapping[str, Any]) -> list[tuple[str, Any]]:
         ("Check value", key.get("check_value")),
         ("Key octets", key.get("key")),
     ]
+
+
+def _title(ltkm: Mapping[str, Any]) -> str:
+    digest = ltkm.get("sha256")
+    parts = (f"LTKM {ltkm.get('ltkm')}", _counted(ltkm.get("length")), f"SHA-256 {digest}…" if digest else None)
+    return said(" · ".join(part for part in parts if part))
 
 
 def _counted(length: Any) -> str | None:

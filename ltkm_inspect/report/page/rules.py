@@ -1,6 +1,6 @@
 """The rules on the page: how often each was broken, what it rests on, why that matters, and what to do about it."""
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -89,15 +89,15 @@ class Answers:
 
     def __init__(self) -> None:
         """Begin with none."""
-        self._answers: dict[str, Counter[str]] = {}
-        self._reasons: dict[str, Counter[str]] = {}
+        self._answers: defaultdict[str, Counter[str]] = defaultdict(Counter)
+        self._reasons: defaultdict[str, Counter[str]] = defaultdict(Counter)
 
     def add(self, outcomes: Mapping[str, Mapping[str, str]]) -> None:
         """Count the answers for one exchange."""
         for rule, outcome in outcomes.items():
-            self._answers.setdefault(rule, Counter())[outcome["answer"]] += 1
+            self._answers[rule][outcome["answer"]] += 1
             if outcome["reason"]:
-                self._reasons.setdefault(rule, Counter())[outcome["reason"]] += 1
+                self._reasons[rule][outcome["reason"]] += 1
 
     def __iter__(self) -> Iterator[tuple[str, str, Counter[str], str]]:
         """Yield each rule with its title, its answers, and the most frequent reason why it was not applicable."""

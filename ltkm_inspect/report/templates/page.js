@@ -25,7 +25,8 @@
     exchange.dataset.filled = "yes";
     const data = JSON.parse(one("script", exchange).textContent);
     const inside = one(".inside", exchange);
-    inside.prepend(facts(data.f));
+    inside.append(make("section", { class: "about", "aria-label": "The exchange" }, facts(data.f)));
+    if (data.n.length) one(".told", exchange).append(make("section", { class: "aside", "aria-label": "Notes" }, make("h4", {}, "Notes"), make("ul", { class: "findings" }, ...data.n.map(noted))));
     const few = data.i.reduce((sum, item) => sum + item.l.length, 0) <= UNFOLDED_LTKMS;
     for (const item of data.i) {
       const title = item.n ? `Item ${item.n}` : "Outside every item";
@@ -35,9 +36,19 @@
     }
   }
 
+  /** A note, with the same attributes by which the page finds the place of a finding. */
+  function noted(note) {
+    const entry = make("li", { class: "finding note", "data-rule": note.rule, "data-path": note.path });
+    for (const name of ["item", "ltkm", "start", "end"]) if (note[name] !== null) entry.dataset[name] = note[name];
+    const said = [["Expected", note.expected], ["Got", note.got], ["Look at", note.hint], ["Place", note.place]].filter(([, value]) => value);
+    const list = make("dl", { class: "facts" }, ...said.flatMap(([name, value]) => [make("dt", {}, name), make("dd", {}, value)]));
+    if (note.item !== null) list.lastChild.append(" ", make("button", { type: "button", class: "jump", "aria-label": `Show where ${note.rule} was found` }, "Show"));
+    entry.append(make("p", { class: "what" }, make("strong", {}, note.title), " ", make("a", { class: "id", href: `#rule-${note.rule}` }, note.rule)), list);
+    return entry;
+  }
+
   function foldedLtkm(exchange, item, ltkm, open) {
-    const length = ltkm.l ? `, ${ltkm.l} octets` : "";
-    const details = make("details", { class: "ltkm", "data-ltkm": ltkm.n }, make("summary", {}, `LTKM ${ltkm.n}${length}`));
+    const details = make("details", { class: "ltkm", "data-ltkm": ltkm.n }, make("summary", {}, ltkm.t));
     details.fill = () => {
       if (details.viewer) return;
       details.append(facts(ltkm.f.concat(ltkm.k)));
@@ -137,7 +148,7 @@
       const names = indices.map((index) => [fields[index].path, fields[index].value].filter(Boolean).join(": ")).join("; ");
       const rules = flaws.filter((flaw) => (flaw.span && flaw.span[0] < end && start < flaw.span[1]) || indices.includes(flaw.field)).map((flaw) => flaw.rule);
       const octet = at === undefined ? "" : `octet ${at}`;
-      const span = start >= 0 && !(at !== undefined && end - start === 1) ? `octets ${spanText(start, end)}` : "";
+      const span = start >= 0 && !(at !== undefined && end - start === 1) ? `octet${end - start === 1 ? "" : "s"} ${spanText(start, end)}` : "";
       return [octet, span, names, rules.length ? `broken: ${[...new Set(rules)].join(", ")}` : ""].filter(Boolean).join(" · ");
     }
 
@@ -275,13 +286,13 @@
     if (event.target.fill) event.target.fill();
   }, true);
 
-  function open(exchange, scroll = true) {
+  function open(exchange) {
     if (!exchange) return;
     exchange.hidden = false;
     fill(exchange);
     exchange.open = true;
     one("summary", exchange).focus({ preventScroll: true });
-    if (scroll) exchange.scrollIntoView({ block: "start" });
+    exchange.scrollIntoView({ block: "start" });
   }
 
   function jump(button) {
