@@ -106,6 +106,12 @@ class Browser:
         messages = (json.loads(entry["message"])["message"] for entry in self.log("performance"))
         return [each["params"]["request"]["url"] for each in messages if each["method"] == "Network.requestWillBeSent"]
 
+    def emulate(self, medium: str, colour: str = "light") -> None:
+        """Show the page as on that medium (`print`; empty for the screen) to a reader who likes it light or dark."""
+        features = [{"name": "prefers-color-scheme", "value": colour}]
+        parameters = {"media": medium, "features": features}
+        self._call("POST", "/goog/cdp/execute", {"cmd": "Emulation.setEmulatedMedia", "params": parameters})
+
     def screenshot(self, path: Path) -> None:
         """Save a picture of the window."""
         path.write_bytes(base64.b64decode(self._call("GET", "/screenshot")))

@@ -4,11 +4,14 @@ Where a record has no octets (they hold a key, or were taken out), the tree is m
 which knows only where header and payloads stand.
 """
 
+from collections import deque
 from collections.abc import Iterator, Mapping
 from itertools import islice
 from typing import Any
 
-from ltkm_inspect.mikey import Node, decode, holds_hidden, tree
+from ltkm_inspect.mikey import Node, decode, holds_hidden, spans, tree
+from ltkm_inspect.mikey.codes import NEXT_PAYLOADS
+from ltkm_inspect.mikey.describe import UNVERIFIED
 from ltkm_inspect.mikey.message import HEADER_LABEL, TRAILING
 from ltkm_inspect.mikey.record import hidden
 from ltkm_inspect.report.page.said import facts, said
@@ -17,6 +20,8 @@ MOST_NODES = 2000
 """How many fields of one LTKM the page shows."""
 MOST_OCTETS = 16_384
 """How many octets of one LTKM the page shows."""
+NEXT_IN_HEADER = 2
+"""Where the Next payload octet stands in a header."""
 MASK = "--"
 """Stands for an octet of a key that is not shown."""
 
@@ -31,7 +36,7 @@ def ltkm_view(ltkm: Mapping[str, Any]) -> dict[str, Any]:
     if octets is not None:
         # The tree shows what the record shows: a key only where its own message shows it.
         nodes = tree(decode(octets), show_keys=message is not None and not holds_hidden(message))
-        rows = _decoded_rows(nodes)
+        rows = _decoded_rows(octets, nodes)
         pairs = _masked(octets[:MOST_OCTETS], nodes)
     else:
         rows, pairs = _plain_rows(message) if message is not None else iter(()), ""
@@ -100,11 +105,28 @@ def _octets(text: Any) -> bytes | None:
         return None
 
 
-def _decoded_rows(nodes: tuple[Node, ...], depth: int = 0) -> Iterator[Row]:
+def _decoded_rows(octets: bytes, nodes: tuple[Node, ...]) -> Iterator[Row]:
+    """Yield the fields of a message, and the lengths between them, which the tree of a reader leaves out."""
+    known = {node.path for top in nodes for node in top.walk()}
+    lengths: dict[str, list[Row]] = {}
+    for path, span in spans(octets).items():
+        above, _, name = path.rpartition(".")
+        if name.endswith("length") and path not in known:
+            number = str(int.from_bytes(octets[span.start : span.end]))
+            lengths.setdefault(above, []).append((path.count("."), name, path, number, span.start, span.end))
     for node in nodes:
-        start, end = (node.span.start, node.span.end) if node.span is not None else (-1, -1)
-        yield depth, said(node.name), said(node.path), node.text, start, end
-        yield from _decoded_rows(node.children, depth + 1)
+        yield from _node_rows(node, lengths, 0)
+
+
+def _node_rows(node: Node, lengths: Mapping[str, list[Row]], depth: int) -> Iterator[Row]:
+    start, end = (node.span.start, node.span.end) if node.span is not None else (-1, -1)
+    yield depth, said(node.name), said(node.path), node.text, start, end
+    between = deque(lengths.get(node.path, ()))
+    for child in node.children:
+        while between and child.span is not None and between[0][4] < child.span.start:
+            yield between.popleft()
+        yield from _node_rows(child, lengths, depth + 1)
+    yield from between
 
 
 def _masked(octets: bytes, nodes: tuple[Node, ...]) -> str:
@@ -125,6 +147,11 @@ def _plain_rows(message: Mapping[str, Any]) -> Iterator[Row]:
     for path, top in [*tops, *((said(payload["path"]), payload) for payload in message.get("payloads", ()))]:
         start = top["offset"]
         yield 0, path, path, "", start, start + top["length"]
+        following = top.get("next_payload")
+        if following is not None:
+            at = start if path != HEADER_LABEL else NEXT_IN_HEADER
+            name = NEXT_PAYLOADS.name_of(following)
+            yield 1, "next_payload", f"{path}.next_payload", f"{following} ({name})", at, at + 1
         yield from _plain_fields(top["fields"], f"{path}.", 1)
     if message.get("trailing"):
         yield 0, TRAILING, TRAILING, _plain_value(message["trailing"]), -1, -1
@@ -136,9 +163,13 @@ def _plain_rows(message: Mapping[str, Any]) -> Iterator[Row]:
 def _plain_fields(fields: Mapping[str, Any], prefix: str, depth: int) -> Iterator[Row]:
     for name, value in fields.items():
         base, _, kind = name.rpartition("_")
-        if kind in ("name", "text") and base in fields:
+        if (kind in ("name", "text") and base in fields) or (name == TRAILING and not value):
             continue
         path = prefix + name
+        if name == UNVERIFIED:
+            for part, each in value.items() if isinstance(value, dict) else ():
+                yield depth, part, f"{prefix}data.{part}", f"{_plain_value(each)} ({UNVERIFIED})", -1, -1
+            continue
         if isinstance(value, list):
             for number, each in enumerate(value, 1):
                 yield depth, f"{name}[{number}]", f"{path}[{number}]", "", -1, -1

@@ -3,6 +3,7 @@
   const MASK = "--";
   const ACROSS = 16;
   const UNFOLDED_LTKMS = 3;
+  const kept = { forget: null }; // what puts out the place that is lit
 
   const all = (selector, within = document) => Array.from(within.querySelectorAll(selector));
   const one = (selector, within = document) => within.querySelector(selector);
@@ -43,7 +44,7 @@
     const said = [["Expected", note.expected], ["Got", note.got], ["Look at", note.hint], ["Place", note.place]].filter(([, value]) => value);
     const list = make("dl", { class: "facts" }, ...said.flatMap(([name, value]) => [make("dt", {}, name), make("dd", {}, value)]));
     if (note.item !== null) list.lastChild.append(" ", make("button", { type: "button", class: "jump", "aria-label": `Show where ${note.rule} was found` }, "Show"));
-    entry.append(make("p", { class: "what" }, make("strong", {}, note.title), " ", make("a", { class: "id", href: `#rule-${note.rule}` }, note.rule)), list);
+    entry.append(make("p", { class: "what" }, make("strong", {}, note.title), " ", make("a", { class: "id", href: `#note-${note.rule}` }, note.rule)), list);
     return entry;
   }
 
@@ -126,7 +127,7 @@
       grid.append(line);
     }
 
-    const readout = make("p", { class: "readout", role: "status" });
+    const readout = make("p", { class: "readout", "aria-hidden": "true" });
     const state = { lit: [], kept: null };
 
     /** Light a span of octets with the fields that stand there, and say what it is. */
@@ -150,6 +151,19 @@
       const octet = at === undefined ? "" : `octet ${at}`;
       const span = start >= 0 && !(at !== undefined && end - start === 1) ? `octet${end - start === 1 ? "" : "s"} ${spanText(start, end)}` : "";
       return [octet, span, names, rules.length ? `broken: ${[...new Set(rules)].join(", ")}` : ""].filter(Boolean).join(" · ");
+    }
+
+    /** Keep a place lit, also when the pointer goes away; a place that another LTKM kept is no longer lit. */
+    function keep(where) {
+      if (kept.forget && kept.forget !== forget) kept.forget();
+      kept.forget = forget;
+      state.kept = where;
+      light(where);
+    }
+
+    function forget() {
+      state.kept = null;
+      light(null);
     }
 
     const ofField = (index) => ({ start: fields[index].start, end: fields[index].end, fields: [index] });
@@ -207,8 +221,8 @@
     }
     if (ltkm.m) element.append(make("p", { class: "hint" }, `Only the first ${fields.length} fields are shown.`));
 
-    columns.addEventListener("pointerover", (event) => {
-      const where = under(event.target);
+    columns.addEventListener("pointermove", (event) => {
+      const where = hasMoved(event) && under(event.target);
       if (where) light(where);
     });
     columns.addEventListener("pointerleave", () => light(state.kept));
@@ -217,8 +231,7 @@
       if (!where) return;
       rove(event.target.matches(".octet") ? cells : rows, event.target);
       event.target.setAttribute("aria-label", event.target.matches(".octet") ? `${event.target.textContent}, ${sayWhere(where)}` : sayWhere(where));
-      state.kept = where;
-      light(where);
+      keep(where);
     });
     columns.addEventListener("click", (event) => {
       const target = event.target.closest(".field, .octet");
@@ -258,11 +271,19 @@
         const fieldsOf = flaw.field >= 0 ? [flaw.field] : [];
         const span = flaw.span || (flaw.field >= 0 ? [fields[flaw.field].start, fields[flaw.field].end] : null);
         if (!span) return;
-        state.kept = { start: span[0], end: span[1], fields: fieldsOf };
-        light(state.kept);
+        keep({ start: span[0], end: span[1], fields: fieldsOf });
       },
     };
   }
+
+  /** Whether the reader moved the pointer, and not only the page below it, as when it scrolls to a place. */
+  const pointer = {};
+  function hasMoved({ screenX, screenY }) {
+    const moved = pointer.x !== screenX || pointer.y !== screenY;
+    Object.assign(pointer, { x: screenX, y: screenY });
+    return moved;
+  }
+  document.addEventListener("pointerdown", hasMoved);
 
   const levelOf = (flaw) => (flaw.violation ? "violation" : flaw.note ? "note" : "warning");
   const spanText = (start, end) => (end - start === 1 ? `${start}` : `${start}–${end - 1}`);
@@ -421,7 +442,8 @@
   });
 
   function follow() {
-    const target = document.getElementById(decodeURIComponent(location.hash.slice(1)));
+    // the target of a link is one of our own ids, which need no decoding
+    const target = document.getElementById(location.hash.slice(1));
     if (!target) return;
     if (target.matches("details.exchange")) open(target);
     else if (target.matches("details")) target.open = true;
