@@ -211,8 +211,9 @@ def test_a_key_in_the_clear_is_on_no_page() -> None:
     clear = replace(message, payloads=(*message.payloads[:-1], kemac))
     record = record_of(exchange([FIRST.msk_id], [(FIRST, "200 OK", clear)]))
     each = record["items"][0]["ltkms"][0]
-    assert each["octets"] is None
-    for octets in (None, clear.encode().hex()):  # whoever made the record
+    zeros = clear.encode().replace(FIRST.plaintext, bytes(len(FIRST.plaintext))).hex()
+    assert each["octets"] == zeros
+    for octets in (None, zeros, clear.encode().hex()):  # whoever made the record
         each["octets"] = octets
         page = page_of([record])
         assert FIRST.msk.hex() not in page.lower()
@@ -220,7 +221,21 @@ def test_a_key_in_the_clear_is_on_no_page() -> None:
         (shown,) = ltkms(data_of(page, 0))
         values = {path: value for _, _, path, value, _, _ in shown["r"]}
         assert values["KEMAC.encr_data"] == f"{len(FIRST.plaintext)} octets, hidden"
+        assert values["KEMAC.key_data[1].type"] == "2 (TEK)"  # not what zeros would be read as
         assert ("--" * len(FIRST.plaintext) in shown["o"]) == (octets is not None)
+
+
+def test_where_names_stand_for_identities_the_fields_show_the_names_and_keep_their_places() -> None:
+    each = copy.deepcopy(CLEAN["items"][0]["ltkms"][0])
+    expected = ltkm_view(each)["r"]
+    identity = each["message"]["payloads"][5]["fields"]
+    veiled = bytes.fromhex(each["octets"]).replace(
+        bytes.fromhex(identity["value"]), b"*" * (len(identity["value"]) // 2)
+    )
+    identity |= {"value": "identity-0123456789", "value_text": "identity-0123456789"}
+    shown = ltkm_view({**each, "octets": veiled.hex()})["r"]
+    assert sorted(row[2] + str(row[4:]) for row in shown) == sorted(row[2] + str(row[4:]) for row in expected)
+    assert {row[2]: row[3] for row in shown}["ID[2].value"] == "identity-0123456789"
 
 
 def test_what_the_key_ring_told_is_shown() -> None:

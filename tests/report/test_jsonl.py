@@ -11,7 +11,6 @@ import pytest
 from ltkm_inspect.engine import inspect
 from ltkm_inspect.exchange import Exchange, Limits
 from ltkm_inspect.finding import Answer, Finding, Level, Outcome, Place, Report
-from ltkm_inspect.mikey import Kemac
 from ltkm_inspect.reference import FIRST, KEY_DOMAIN, SECOND, challenge, exchange, ltkm, reference
 from ltkm_inspect.report import jsonl
 from ltkm_inspect.report.summary import Summary
@@ -184,12 +183,3 @@ def test_faults_that_were_put_in_are_listed_and_counted_apart() -> None:
     assert said["exchanges"] == 1
     assert said["verdicts"] == {"clean": 0, "warning": 0, "violation": 0}
     assert (said["counts"]["violations"], said["counts"]["warnings"], said["findings"]) == (0, 0, [])
-
-
-def test_the_octets_of_a_message_are_there_unless_they_hold_a_key_in_the_clear() -> None:
-    message = ltkm(FIRST)
-    clear = replace(message, payloads=(*message.payloads[:-1], Kemac(0, FIRST.plaintext, 0, b"")))
-    for each, expected in ((message, message.encode().hex()), (clear, None)):
-        found = line_of(exchange([FIRST.msk_id], [(FIRST, "200 OK", each)]))["items"][0]["ltkms"][0]
-        assert found["octets"] == expected
-        assert found["length"] == len(each.encode())

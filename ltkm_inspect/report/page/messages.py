@@ -1,20 +1,21 @@
 """An LTKM on the page: its octets, and the tree of its fields with the octets that each stands in.
 
-Where a record has no octets (they hold a key, or were taken out), the tree is made from the decoded message in it,
-which knows only where header and payloads stand.
+Where octets do not say what was there, because keys or identities were taken out of them, the decoded message in the
+record does. Where there are none, that knows at least where header and payloads stood.
 """
 
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import islice
 from typing import Any
 
-from ltkm_inspect.mikey import Node, decode, holds_hidden, spans, tree
+from ltkm_inspect.mikey import Node, decode, spans, tree
 from ltkm_inspect.mikey.codes import NEXT_PAYLOADS
 from ltkm_inspect.mikey.describe import UNVERIFIED
 from ltkm_inspect.mikey.message import HEADER_LABEL, TRAILING
 from ltkm_inspect.mikey.record import hidden
 from ltkm_inspect.report.page.said import facts, said
+from ltkm_inspect.wire import Span
 
 MOST_NODES = 2000
 """How many fields of one LTKM the page shows."""
@@ -22,6 +23,8 @@ MOST_OCTETS = 16_384
 """How many octets of one LTKM the page shows."""
 NEXT_IN_HEADER = 2
 """Where the Next payload octet stands in a header."""
+VEILED = b"**"
+"""Where names stand for identities there are asterisks in the octets."""
 MASK = "--"
 """Stands for an octet of a key that is not shown."""
 
@@ -33,13 +36,14 @@ def ltkm_view(ltkm: Mapping[str, Any]) -> dict[str, Any]:
     """Return what the page shows of the object of an LTKM; the keys are short, since there may be thousands."""
     message = ltkm.get("message")
     octets = _octets(ltkm.get("octets"))
+    rows = iter(()) if message is None else _plain_rows(message)
+    pairs = ""
     if octets is not None:
-        # The tree shows what the record shows: a key only where its own message shows it.
-        nodes = tree(decode(octets), show_keys=message is not None and not holds_hidden(message))
-        rows = _decoded_rows(octets, nodes)
+        are_all_there = message is None or not (_holds_hidden(message) or VEILED in octets)
+        nodes = tree(decode(octets), show_keys=message is not None and are_all_there)
         pairs = _masked(octets[:MOST_OCTETS], nodes)
-    else:
-        rows, pairs = _plain_rows(message) if message is not None else iter(()), ""
+        places = spans(octets)
+        rows = _with_lengths(_decoded_rows(nodes) if are_all_there else _placed(rows, places), octets, places)
     shown = list(islice(rows, MOST_NODES))
     return {
         "n": ltkm.get("ltkm"),
@@ -88,6 +92,13 @@ def _key_pairs(key: Mapping[str, Any]) -> list[tuple[str, Any]]:
     ]
 
 
+def _holds_hidden(plain: Any) -> bool:
+    """Return whether something in the object of a message is hidden, because it is a key in the clear."""
+    if isinstance(plain, dict):
+        return plain.get("hidden") is True or any(map(_holds_hidden, plain.values()))
+    return isinstance(plain, list) and any(map(_holds_hidden, plain))
+
+
 def _title(ltkm: Mapping[str, Any]) -> str:
     digest = ltkm.get("sha256")
     parts = (f"LTKM {ltkm.get('ltkm')}", _counted(ltkm.get("length")), f"SHA-256 {digest}…" if digest else None)
@@ -105,28 +116,39 @@ def _octets(text: Any) -> bytes | None:
         return None
 
 
-def _decoded_rows(octets: bytes, nodes: tuple[Node, ...]) -> Iterator[Row]:
-    """Yield the fields of a message, and the lengths between them, which the tree of a reader leaves out."""
-    known = {node.path for top in nodes for node in top.walk()}
-    lengths: dict[str, list[Row]] = {}
-    for path, span in spans(octets).items():
-        above, _, name = path.rpartition(".")
-        if name.endswith("length") and path not in known:
-            number = str(int.from_bytes(octets[span.start : span.end]))
-            lengths.setdefault(above, []).append((path.count("."), name, path, number, span.start, span.end))
+def _decoded_rows(nodes: Iterable[Node], depth: int = 0) -> Iterator[Row]:
     for node in nodes:
-        yield from _node_rows(node, lengths, 0)
+        start, end = (node.span.start, node.span.end) if node.span is not None else (-1, -1)
+        yield depth, said(node.name), said(node.path), node.text, start, end
+        yield from _decoded_rows(node.children, depth + 1)
 
 
-def _node_rows(node: Node, lengths: Mapping[str, list[Row]], depth: int) -> Iterator[Row]:
-    start, end = (node.span.start, node.span.end) if node.span is not None else (-1, -1)
-    yield depth, said(node.name), said(node.path), node.text, start, end
-    between = deque(lengths.get(node.path, ()))
-    for child in node.children:
-        while between and child.span is not None and between[0][4] < child.span.start:
-            yield between.popleft()
-        yield from _node_rows(child, lengths, depth + 1)
-    yield from between
+def _placed(rows: Iterable[Row], places: Mapping[str, Span]) -> Iterator[Row]:
+    """Yield the fields of a message from a record with the places that they have in its octets."""
+    for depth, name, path, value, start, end in rows:
+        place = places.get(path)
+        yield (depth, name, path, value, place.start, place.end) if place else (depth, name, path, value, start, end)
+
+
+def _with_lengths(rows: Iterable[Row], octets: bytes, places: Mapping[str, Span]) -> Iterator[Row]:
+    """Yield fields, and before each the length that says where it ends, which the tree of a message leaves out."""
+    lengths = deque(
+        (
+            path.count("."),
+            path.rpartition(".")[2],
+            path,
+            str(int.from_bytes(octets[span.start : span.end])),
+            span.start,
+            span.end,
+        )
+        for path, span in places.items()
+        if path.endswith("length")
+    )
+    for row in rows:
+        while lengths and row[4] >= lengths[0][5]:
+            yield lengths.popleft()
+        yield row
+    yield from lengths
 
 
 def _masked(octets: bytes, nodes: tuple[Node, ...]) -> str:
@@ -181,7 +203,8 @@ def _plain_fields(fields: Mapping[str, Any], prefix: str, depth: int) -> Iterato
             yield from _plain_fields(value, prefix if name == "value" else f"{path}.", depth + (name != "value"))
         else:
             meaning = said(fields.get(f"{name}_name") or fields.get(f"{name}_text"))
-            yield depth, name, path, f"{_plain_value(value)}{f' ({meaning})' if meaning else ''}", -1, -1
+            text = _plain_value(value)
+            yield depth, name, path, text if meaning in ("", text) else f"{text} ({meaning})", -1, -1
 
 
 def _plain_value(value: Any) -> str:
