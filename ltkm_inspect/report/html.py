@@ -26,6 +26,8 @@ from ltkm_inspect.report.page.timeline import FAULTED, VERDICTS, Timeline
 MOST_CLEAN = 500
 """How many exchanges without findings the page shows; those with findings are all on it."""
 TEMPLATES = "templates"
+SCRIPTS = ("dom.js", "ltkm.js", "exchanges.js", "filter.js", "timeline.js", "page.js")
+"""The parts of the script, each after those that it uses."""
 
 
 def write(records: Iterable[Mapping[str, Any]], file: TextIO) -> None:
@@ -34,7 +36,8 @@ def write(records: Iterable[Mapping[str, Any]], file: TextIO) -> None:
     page = _Page()
     for record in records:
         page.add(record)
-    style, script = _asset("page.css"), _asset("page.js")
+    style = _asset("page.css")
+    script = "\n".join(['"use strict";', "(() => {", *map(_asset, SCRIPTS), "})();\n"])
     shown = {
         "page": page,
         "style": Markup(style),
@@ -57,7 +60,7 @@ class _Page:
         self.verdicts: Counter[str] = Counter()
         self.timeline = Timeline()
         self.findings, self.notes, self.answers = Tally(), Tally(), Answers()
-        self.faulted_clean = 0
+        self.shown_terminals: set[int] = set()
         self.faulted_findings = 0
         self.times: tuple[str, str] | None = None
         self.files: dict[str, None] = {}
@@ -110,6 +113,7 @@ class _Page:
         number = -1
         if view is not None:
             number = view["number"]
+            self.shown_terminals.add(terminal)
             group = self.faulted if record["faults"] else self.flawed if record["findings"] else self.clean
             group.append(self._row.render(each=view))
         self.timeline.add(record["started"], terminal, FAULTED if record["faults"] else record["verdict"], number)

@@ -10,7 +10,8 @@ from ltkm_inspect.explain.pages import OWN_PAGES
 from ltkm_inspect.report.page.said import said
 from ltkm_inspect.rule import RULES
 
-LEVELS = ("note", "warning", "violation")
+LEVELS = {"violation": 3, "warning": 2, "note": 1}
+"""The levels by how bad they are; one that is not known is no worse than a note."""
 
 
 @dataclass(slots=True)
@@ -64,16 +65,14 @@ class Tally:
                 )
                 self._rules[finding["rule"]] = broken
             broken.number += 1
-            broken.level = max(broken.level, finding["level"], key=LEVELS.index)
+            broken.level = max(broken.level, finding["level"], key=_rank)
         for rule in {finding["rule"] for finding in findings}:
             self._rules[rule].exchanges += 1
             self._rules[rule].terminals.add(terminal)
 
     def __iter__(self) -> Iterator[Broken]:
         """Yield the rules, the worst level first, then the most frequent."""
-        return iter(
-            sorted(self._rules.values(), key=lambda each: (-LEVELS.index(each.level), -each.exchanges, each.rule))
-        )
+        return iter(sorted(self._rules.values(), key=lambda each: (-_rank(each.level), -each.exchanges, each.rule)))
 
     def __len__(self) -> int:
         return len(self._rules)
@@ -113,3 +112,7 @@ class Answers:
     def total(self) -> Counter[str]:
         """The answers over all rules."""
         return sum(self._answers.values(), Counter())
+
+
+def _rank(level: str) -> int:
+    return LEVELS.get(level, 0)
