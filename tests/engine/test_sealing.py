@@ -142,6 +142,14 @@ def test_a_wrong_mac_in_one_ltkm_leaves_the_others_to_be_made_anew() -> None:
     assert macs(done.exchange) == [Verdict.INVALID, Verdict.VALID]
 
 
+def test_what_is_put_in_as_it_is_does_not_hide_that_another_fault_needed_a_key() -> None:
+    context = Context(keys=KeyRing(), session=Session())
+    inspect(reference.reference("renewal")[0], context)
+    faults = [parse_application(text) for text in ("inject-ltkm:at=second", "shorten-rand:octets=8")]
+    done = injected(reference.reference("renewal")[1], faults, context)
+    assert [each.part for each in done.unsealed] == ["MAC", "digest"]
+
+
 def test_a_digest_that_one_fault_wants_wrong_is_not_put_right_by_another() -> None:
     for faults in ("keep-digest shorten-rand:octets=8", "shorten-rand:octets=8 keep-digest"):
         done = put(faults)

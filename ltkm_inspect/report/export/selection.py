@@ -8,6 +8,7 @@ from ltkm_inspect.exchange import Exchange
 from ltkm_inspect.finding import Level, Report
 from ltkm_inspect.options import OptionError
 from ltkm_inspect.report.export.entry import Entry
+from ltkm_inspect.terminals import Terminal, parse_terminals
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,8 +16,8 @@ class Selection:
     """What an LTKM must be like to be exported; by default any is."""
 
     keys: selection.Selection = selection.EVERY
-    terminals: frozenset[str] = frozenset()
-    """B-TIDs, or addresses with or without a port; none at all mean every terminal."""
+    terminals: tuple[Terminal, ...] = ()
+    """Terminals, of which one has to be meant; none at all mean every terminal."""
     flawed: bool = False
 
     @property
@@ -37,10 +38,7 @@ class Selection:
         return self.keys.takes(report.exchange) and self._is_of(report.exchange)
 
     def _is_of(self, exchange: Exchange) -> bool:
-        if not self.terminals:
-            return True
-        address = exchange.client.rpartition(":")[0]
-        return not self.terminals.isdisjoint((exchange.terminal, exchange.client, address, address.strip("[]")))
+        return not self.terminals or any(terminal.takes(exchange) for terminal in self.terminals)
 
 
 def parse_selection(msks: Iterable[str] = (), terminals: Iterable[str] = (), flawed: bool = False) -> Selection:
@@ -49,4 +47,4 @@ def parse_selection(msks: Iterable[str] = (), terminals: Iterable[str] = (), fla
         keys = selection.parse_selection(text.lower().replace("0x", "") for text in msks)  # as tables have it
     except selection.SelectionError as error:
         raise OptionError("msk", str(error)) from None
-    return Selection(keys, frozenset(terminals), flawed)
+    return Selection(keys, parse_terminals(terminals), flawed)
