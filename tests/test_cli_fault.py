@@ -3,6 +3,7 @@
 import base64
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -22,7 +23,7 @@ from ltkm_inspect.engine import inspect
 from ltkm_inspect.exchange import Exchange
 from ltkm_inspect.fault import FAULTS
 from ltkm_inspect.proxy.flows import exchange_of, flow_of
-from ltkm_inspect.reference import AGAIN, FIRST, KEYS, MRK, MUK, OPAQUE, TERMINAL, ltkm, reference
+from ltkm_inspect.reference import AGAIN, B_TID, FIRST, KEYS, MRK, MUK, OPAQUE, TERMINAL, ltkm, reference
 from ltkm_inspect.reference import exchange as made
 from ltkm_inspect.session import Session
 
@@ -97,7 +98,10 @@ def test_every_exchange_with_something_to_damage_is_damaged_and_all_flows_are_wr
         assert exchange(after[n]).faults == ("shorten-rand:octets=8",)
     said = lines(done.stdout)
     assert [line.partition(" -> ")[0] for line in said[:2]] == [f"fault shorten-rand:octets=8: {URL}"] * 2
-    assert all(" -> 200: rand: body from " in line for line in said[:2])
+    assert all(
+        re.search(r" -> 200: item 1, LTKM 1: octets \d+ to \d+ became \d+ octets; body from ", line)
+        for line in said[:2]
+    )
     assert said[2].startswith("left as it was: 1 MSK exchange: fault shorten-rand: ")
     assert said[3:] == ["2 of 5 flows changed (2 were not MSK, 1 was left as it was)"]
     assert lines(done.stderr) == [
@@ -304,6 +308,73 @@ def test_every_command_has_help(command: str) -> None:
     done = run(command, "-h")
     assert done.stdout.startswith(b"Usage: ltkm-inspect ")
     assert done.returncode == 0
+
+
+KEY = f"{FIRST.key_domain.hex()}/{FIRST.msk_id[:2].hex()}/{FIRST.msk_id[2:].hex()}"
+
+
+def test_several_faults_are_put_in_in_their_order(source: Path, target: Path) -> None:
+    done = run("fault", "shorten-rand:octets=8", source, target, "--also", "rename-ltkm", "--also", "replace-status")
+    assert done.returncode == 0
+    found = [exchange(flow).faults for flow in read(target) if isinstance(flow, HTTPFlow)]
+    assert [each for each in found if each] == [("shorten-rand:octets=8", "rename-ltkm", "replace-status")] * 2
+
+
+@pytest.mark.parametrize(
+    ("selectors", "hit"),
+    [
+        pytest.param(["--when", "first"], [0], id="first"),
+        pytest.param(["--when", "nth=2"], [4], id="second"),
+        pytest.param(["--msk", KEY], [0, 4], id="msk"),
+        pytest.param(["--filter", "~s"], [0, 4], id="filter"),
+        pytest.param(["--terminal", "192.0.2.10", "--terminal", B_TID], [0, 4], id="terminal"),
+        pytest.param(["--msk", "ffffff", "--msk", KEY, "--when", "first"], [0], id="several"),
+    ],
+)
+def test_selectors_choose_the_exchanges_that_are_hit(
+    source: Path, target: Path, selectors: list[str], hit: list[int]
+) -> None:
+    done = run("fault", "rename-ltkm", source, target, *selectors)
+    assert done.returncode == 0
+    after = read(target)
+    assert [n for n, flow in enumerate(after) if isinstance(flow, HTTPFlow) and exchange(flow).faults] == hit
+    assert lines(done.stdout)[-1].startswith(f"{len(hit)} of 5 flows changed (2 were not MSK, ")
+
+
+def test_a_selector_that_never_matches_is_said(source: Path, target: Path) -> None:
+    done = run("fault", "rename-ltkm", source, target, "--msk", "ffffff", "--msk", KEY)
+    assert lines(done.stderr)[-1] == "ltkm-inspect: --msk: no MSK exchange matches ffffff"
+    assert done.returncode == 0
+    done = run("fault", "rename-ltkm", source, target, "--terminal", "no\x1b[2Jbody")
+    assert lines(done.stderr)[0] == "ltkm-inspect: --terminal: no MSK exchange matches no\\x1b[2Jbody"
+    assert lines(done.stderr)[-1] == "ltkm-inspect: no MSK exchange is selected"
+    assert done.returncode == 1
+
+
+def test_a_response_that_cannot_be_signed_anew_is_left_where_that_is_wanted(source: Path, target: Path) -> None:
+    done = run("fault", "rename-ltkm", source, target, "--unsigned", "refuse")
+    assert "its digest cannot be made anew" in lines(done.stderr)[-1]
+    assert not target.exists()
+    assert done.returncode == 1
+
+
+@pytest.mark.parametrize(
+    ("selector", "said"),
+    [
+        (["--msk", "12"], "Error: --msk: expected KEYDOMAIN"),
+        (["--when", "often"], "Error: --when: expected always, first"),
+        (["--filter", "~nonsense ("], "Error: --filter: expected a filter expression"),
+        (["--unsigned", "no"], "Error: --unsigned: expected warn or refuse"),
+        (["--also", "shorten-rant"], "Error: unknown fault shorten-rant; did you mean shorten-rand?"),
+    ],
+)
+def test_a_selector_that_means_nothing_is_2_and_one_line(
+    source: Path, target: Path, selector: list[str], said: str
+) -> None:
+    done = run("fault", "rename-ltkm", source, target, *selector)
+    assert lines(done.stderr)[-1].startswith(said)
+    assert not target.exists()
+    assert done.returncode == 2
 
 
 def octets_of(path: Path) -> list[list[bytes | None]]:
