@@ -29,7 +29,7 @@ PATIENCE = 30.0
 """Seconds after which a process or a socket counts as hanging."""
 
 _TIME = re.compile(r"^\[\d\d:\d\d:\d\d\.\d{3}\] ")
-_LISTENING = re.compile(r"listening at (?:http://)?127\.0\.0\.1:(\d+)")
+LISTENING = re.compile(r"listening at (?:http://)?127\.0\.0\.1:(\d+)")
 
 
 @dataclass
@@ -94,7 +94,7 @@ class Proxy:
         assert self.process.stdout is not None
         for line in self.process.stdout:
             self._lines.append(line)
-            found = _LISTENING.search(line)
+            found = LISTENING.search(line)
             if found:
                 self.port = int(found[1])
                 self._listening.set()
