@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -94,7 +95,10 @@ def test_every_exchange_with_something_to_damage_is_damaged_and_all_flows_are_wr
         assert exchange(after[n]).faults == ("shorten-rand:octets=8",)
     said = lines(done.stdout)
     assert [line.partition(" -> ")[0] for line in said[:2]] == [f"fault shorten-rand:octets=8: {URL}"] * 2
-    assert all(" -> 200: rand: body from " in line for line in said[:2])
+    assert all(
+        re.search(r" -> 200: item 1, LTKM 1: octets \d+ to \d+ became \d+ octets; body from ", line)
+        for line in said[:2]
+    )
     assert said[2].startswith("left as it was: 1 MSK exchange: fault shorten-rand: ")
     assert said[3:] == ["2 of 5 flows changed (2 were not MSK, 1 was left as it was)"]
     assert lines(done.stderr) == [
@@ -236,7 +240,10 @@ def test_the_input_is_never_the_target(source: Path, tmp_path: Path, way: str) -
     ("fault", "said"),
     [
         ("shorten-ran", "Error: unknown fault shorten-ran; did you mean shorten-rand?"),
-        ("shorten-rand:octet=8", "Error: fault shorten-rand: expected octets=…, got octet=8"),
+        (
+            "shorten-rand:octet=8",
+            "Error: fault shorten-rand: expected octets=…, item=…, all=…, got octet=8; did you mean octets?",
+        ),
         ("shorten-rand:octets=x", "Error: fault shorten-rand: parameter octets: expected a whole number, got x"),
         ("shorten-rand:octets=1,octets=2", "Error: fault shorten-rand: parameter octets is given twice"),
         ("\x1b[2J", "Error: unknown fault \\x1b[2J"),

@@ -1,7 +1,8 @@
 """The addon that `mitmdump -s` runs: every MSK exchange is inspected, told about in the log and marked."""
 
+import asyncio
 import logging
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import replace
 from functools import wraps
 from typing import Any, cast
@@ -11,6 +12,7 @@ from mitmproxy import contentviews, ctx, exceptions, http, types
 from mitmproxy.addonmanager import Loader
 from mitmproxy.flow import Flow
 from mitmproxy.hooks import UpdateHook
+from mitmproxy.log import ALERT
 
 from ltkm_inspect import __version__
 from ltkm_inspect.engine import inspect, plan
@@ -20,6 +22,7 @@ from ltkm_inspect.options import SHOWS_KEYS, OptionError
 from ltkm_inspect.proxy import configuration
 from ltkm_inspect.proxy.configuration import Configuration
 from ltkm_inspect.proxy.exit_status import ExitStatus
+from ltkm_inspect.proxy.faulting import Faulting
 from ltkm_inspect.proxy.files import ReportFiles
 from ltkm_inspect.proxy.flows import exchange_of, is_foreign
 from ltkm_inspect.proxy.marking import mark
@@ -34,22 +37,23 @@ from ltkm_inspect.wire import printable
 logger = logging.getLogger(__name__)
 
 
-def _guarded[**P](hook: Callable[P, None]) -> Callable[P, None]:
+def _guarded[**P, R](hook: Callable[P, R]) -> Callable[P, R | None]:
     """Make a hook that cannot raise: the traffic comes first, so a mistake of ours is one line of warning."""
 
     @wraps(hook)
-    def guarded(*args: P.args, **kwargs: P.kwargs) -> None:
+    def guarded(*args: P.args, **kwargs: P.kwargs) -> R | None:
         try:
-            hook(*args, **kwargs)
+            return hook(*args, **kwargs)
         except Exception as error:
             # the text of an error may hold what is not to be shown, be it a key
             logger.warning("ltkm: %s failed: %s at %s", hook.__name__, type(error).__name__, raised_at(error))
+            return None
 
     return guarded
 
 
 class LtkmInspect:
-    """Inspects MSK exchanges, whether they are live, loaded or replayed; it never changes what is forwarded."""
+    """Inspects MSK exchanges, whether they are live, loaded or replayed; what is forwarded it changes only if told."""
 
     name = "ltkm"
 
@@ -57,6 +61,7 @@ class LtkmInspect:
         self._session = Session()
         self.configuration = self._with_session(Configuration())
         self.summary = Summary()
+        self.faulting = Faulting(self._session, lambda: self.configuration)
         self._files = ReportFiles()
         self._started = False
         # The response that was counted for a flow: a flow with an error beside its response fires a second hook.
@@ -79,17 +84,23 @@ class LtkmInspect:
 
     def configure(self, updated: set[str]) -> None:
         """Take the options over; raises OptionsError while running, and logs an error, which ends it, at the start."""
+        if {"ltkm_fault", "stream_large_bodies"} & updated and configuration.cannot_change_streams(ctx.options):
+            logger.log(ALERT, "ltkm_fault and stream_large_bodies are both on; no fault is put into a streamed body")
         if not any(name in configuration.NAMES for name in updated):
             return
         wrong = configuration.unknown(ctx.options) if not self._started else []
         try:
             wanted = configuration.read(ctx.options, self.configuration)
+            idle = configuration.idle_words(wanted.rewriting.orders)
+            if idle and not self._started:
+                raise OptionError(*idle)
             self._files.use(wanted.reports)
         except OptionError as error:
             wrong.append(configuration.PREFIX + str(error))
         else:
             former, self.configuration = self.configuration, self._with_session(wanted)
             _tell_of_keys(former, wanted)
+            self.faulting.use(wanted.rewriting, idle)
         if wrong and self._started:
             raise exceptions.OptionsError(wrong[0])  # type: ignore[no-untyped-call]
         for line in wrong:
@@ -104,10 +115,16 @@ class LtkmInspect:
             chain.add(ExitStatus(self))
 
     @_guarded
-    def response(self, flow: http.HTTPFlow) -> None:
-        """Inspect an exchange that ended with a response."""
+    def response(self, flow: http.HTTPFlow) -> Awaitable[None] | None:
+        """Inspect an exchange that ended with a response, and do to it what is ordered."""
         self._counted[flow] = flow.response
-        self._handle(flow)
+        return self._handle(flow)
+
+    @_guarded
+    def update(self, flows: Sequence[Flow]) -> None:
+        """Look at what is there to be replayed, when mitmproxy says that this changed: it then names no flow."""
+        if not flows:
+            self.faulting.look_at_replays(ctx.master.addons)
 
     @_guarded
     def error(self, flow: http.HTTPFlow) -> None:
@@ -122,7 +139,7 @@ class LtkmInspect:
             return
         self._started = False
         self.summary.forgotten = self._session.forgotten
-        for line in self.summary.lines():
+        for line in (*self.summary.lines(), *self.faulting.lines()):
             logger.info("%s", line)
         self._report(jsonl.summary_line(self.summary))
         self._files.close()
@@ -155,22 +172,35 @@ class LtkmInspect:
         of = f", keys of {text.count(len(keys.subscribers), 'subscriber')}" if keys else ""
         to = f", report to {', '.join(self._files.names)}" if self._files.names else ""
         logger.info("ltkm-inspect %s, %s active%s%s", __version__, text.count(active, "rule"), of, to)
+        self.faulting.look_at_replays(ctx.master.addons)
         if configuration.forgets_host(ctx.options):
             logger.warning(
                 "ltkm: in reverse mode Host becomes the address of the upstream and is not checked; "
                 "--set keep_host_header=true leaves it as the terminal sent it"
             )
 
-    def _handle(self, flow: http.HTTPFlow) -> None:
+    def _handle(self, flow: http.HTTPFlow) -> Awaitable[None] | None:
+        """Inspect an exchange as it came, then as it goes on where faults are put in; return what is to be awaited."""
+        if flow.is_replay is not None:
+            self.faulting.renew(flow)
         if is_foreign(flow):
             self.summary.other()
-            return
+            return None
         report = self._inspect(flow)
         if report is None:
             self.summary.other()
-            return
+            return None
         self.summary.add(report)
         self._tell(flow, report)
+        hit = self.faulting.hit(flow, report.exchange)
+        if hit.change is not None:
+            self.faulting.write(flow, hit.change, report)
+            goes_on = replace(hit.change.after, faults=hit.change.names)
+            report = inspect(goes_on, self.faulting.context, remember=False)
+            self.summary.add_faulted(report)
+            self._tell(flow, report)
+        self.faulting.remember(report.exchange)
+        return asyncio.sleep(hit.delay) if hit.delay else None
 
     def _with_session(self, configuration: Configuration) -> Configuration:
         """Return the configuration with the session of this run, which goes on whatever options change."""
@@ -217,7 +247,8 @@ class LtkmInspect:
             self._report(jsonl.exchange_line(report, keys=self.configuration.keys, veil=veil))
 
     def _log(self, report: Report, veil: Veil) -> None:
-        level = logging.INFO if report.worst is Level.OFF else logging.WARNING
+        put_in = bool(report.exchange.faults)  # asked for, and so nothing to be warned of
+        level = logging.INFO if report.worst is Level.OFF or put_in else logging.WARNING
         for line in (*text.lines(report), *self.configuration.keys.lines(report)):
             logger.log(level, "%s", veil.text(line))
         exchange = report.exchange

@@ -23,6 +23,8 @@ ORIGINAL = "ltkm_original"
 FAULTED = "ltkm_faulted"
 FAULT_METADATA = (FAULT, ORIGINAL, FAULTED)
 """The keys in the metadata of a flow with faults: these, SHA-256 of the response body as it came and as it now is."""
+CAME = "ltkm_came"
+"""The key of what was wrong with the response of such a flow as it came, where that was seen and something was."""
 MOST_LINES = 50
 """How many findings the metadata of one flow lists."""
 
@@ -58,10 +60,13 @@ def clear(flow: Flow) -> None:
         flow.comment = _TAIL.sub("", flow.comment)
 
 
-def mark_faults(flow: Flow, faults: Iterable[str], original: str | None, faulted: str | None) -> None:
+def mark_faults(
+    flow: Flow, faults: Iterable[str], original: str | None, faulted: str | None, came: Report | None = None
+) -> None:
     """Write on a flow which faults are in it, and the digests of its response body; what a check wrote is out of date.
 
-    The digest of the body as it came stays the one that was written first.
+    The digest of the body as it came stays the one that was written first. `came` is the report of the response as it
+    came: what is wrong with that stays in sight.
     """
     clear(flow)
     faults = [_storable(fault) for fault in faults]
@@ -69,9 +74,24 @@ def mark_faults(flow: Flow, faults: Iterable[str], original: str | None, faulted
     flow.metadata.setdefault(ORIGINAL, original)
     flow.metadata[FAULTED] = faulted
     flow.comment = _FAULT_TAIL.sub("", flow.comment)
-    _append(flow, f"[ltkm: fault: {', '.join(shorten(fault).translate(_NO_BRACKETS) for fault in faults)}]")
+    said = ", ".join(shorten(fault).translate(_NO_BRACKETS) for fault in faults)
+    if came is not None and came.findings:
+        flow.metadata[CAME] = f"{came.verdict}: {', '.join(came.rules)}"
+        said += f"; it came with {flow.metadata[CAME]}"
+    _append(flow, f"[ltkm: fault: {said}]")
     if not flow.marked:
         flow.marked = FAULT_MARK
+
+
+def clear_faults(flow: Flow) -> None:
+    """Take back everything that was written on a flow about faults, and what a check wrote: both are out of date."""
+    clear(flow)
+    if FAULT in flow.metadata and flow.marked == FAULT_MARK:
+        flow.marked = ""
+    for key in (*FAULT_METADATA, CAME):
+        flow.metadata.pop(key, None)
+    if "[ltkm: " in flow.comment:
+        flow.comment = _FAULT_TAIL.sub("", flow.comment)
 
 
 def _append(flow: Flow, tail: str) -> None:
