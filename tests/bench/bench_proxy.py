@@ -1,4 +1,4 @@
-"""What the addon costs real mitmdump: requests a second and median latency, with and without it, on all kinds of traffic.
+"""What the addon costs real mitmdump: requests a second, median latency and CPU, with and without it.
 
 `python -m tests.bench.bench_proxy`. Three mitmdumps take turns, round by round: without a script, with a hook that does
 nothing, and with the addon; each on foreign and on MSK responses. mitmdump has one core to itself where there are two.
