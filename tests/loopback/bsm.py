@@ -2,12 +2,9 @@
 
 import hashlib
 import random
-import socketserver
 import threading
 from collections.abc import Iterable
-from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from typing import BinaryIO, Self, cast
 
 from ltkm_inspect import coding, digest, reference
 from ltkm_inspect.digest import Directives
@@ -15,8 +12,8 @@ from ltkm_inspect.document import MSK_RESPONSE_TYPE
 from ltkm_inspect.exchange import Exchange, Headers, Request, Response
 from ltkm_inspect.mikey import Message
 from ltkm_inspect.reference import BSM, OPAQUE, REQUEST_TARGET, Grant, Terminal
-from tests.loopback.wire import Received, receive, response_octets
-from tests.proxy.parts import PATIENCE
+from tests.loopback.server import Listener
+from tests.loopback.wire import Received, response_octets
 from tests.samples.lab import granted
 
 
@@ -61,30 +58,16 @@ class Served:
     """The terminal, where the request proved it."""
 
 
-class Bsm:
+class Bsm(Listener):
     """The server; every terminal that it serves must have an account."""
 
     def __init__(self) -> None:
+        super().__init__(self.answer)
         self.served: list[Served] = []
         """Every exchange of the LTKM request procedure, in the order of the responses."""
         self.accounts: dict[str, Account] = {}
         self._nonces = 0
         self._lock = threading.Lock()
-        self._server = _Server(("127.0.0.1", 0), _Connection)
-        self._server.bsm = self
-        self.port: int = self._server.server_address[1]
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True)
-
-    def __enter__(self) -> Self:
-        """Begin to serve."""
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        """Stop serving; connections that are still open end with their clients."""
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join(PATIENCE)
 
     def subscribe(self, terminal: Terminal, habits: Habits | None = None, *, counter: int = 41) -> None:
         """Open an account, or change the habits of one."""
@@ -184,24 +167,3 @@ def ring_text(terminals: Iterable[Terminal]) -> str:
         f'[[subscribers]]\nb_tid = "{each.b_tid}"\nnaf = "{BSM}"\nmuk = "{each.muk.hex()}"\nmrk = "{each.mrk.hex()}"\n'
         for each in terminals
     )
-
-
-class _Connection(socketserver.StreamRequestHandler):
-    timeout = PATIENCE
-    disable_nagle_algorithm = True
-
-    def handle(self) -> None:
-        bsm = cast(_Server, self.server).bsm
-        with suppress(OSError):
-            while (request := receive(cast(BinaryIO, self.rfile))) is not None and request.whole:
-                self.wfile.write(bsm.answer(request))
-                if (request.headers.get("Connection") or "").lower() == "close":
-                    return
-
-
-class _Server(socketserver.ThreadingTCPServer):
-    allow_reuse_address = True
-    daemon_threads = True
-    block_on_close = False
-    request_queue_size = 64
-    bsm: Bsm

@@ -5,9 +5,9 @@ from collections.abc import Iterator
 import pytest
 
 from tests.loopback.bsm import Bsm
-from tests.proxy.conftest import mitmdump
+from tests.proxy.conftest import mitmdump, save
 
-__all__ = ["bsm", "mitmdump"]
+__all__ = ["bsm", "mitmdump", "save"]
 
 
 @pytest.fixture(scope="module")

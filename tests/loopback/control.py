@@ -1,7 +1,7 @@
-"""A script for mitmdump that sets options while it runs, as a user would in the console: told to over a socket.
+"""A script for mitmdump that sets options and runs commands, as a user would in the console: told to over a socket.
 
-The option `control` names the socket. A line is a JSON object of options, or of nothing; the answer is a line as well:
-the text of the error, or an empty string.
+The option `control` names the socket. A line is a JSON object of options, or an array with a command and its arguments.
+The answer is a line as well: the text of the error, or an empty string.
 """
 
 import asyncio
@@ -35,8 +35,12 @@ class Control:
         while line := await reader.readline():
             said = ""
             try:
-                ctx.options.update(**json.loads(line))  # type: ignore[no-untyped-call]
-            except exceptions.OptionsError as error:
+                told = json.loads(line)
+                if isinstance(told, dict):
+                    ctx.options.update(**told)  # type: ignore[no-untyped-call]
+                else:
+                    ctx.master.commands.call_strings(told[0], told[1:])
+            except (exceptions.OptionsError, exceptions.CommandError) as error:
                 said = str(error)
             writer.write(json.dumps(said).encode() + b"\n")
             await writer.drain()

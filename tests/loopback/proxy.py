@@ -5,7 +5,7 @@ import shutil
 import socket
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Self
@@ -18,13 +18,13 @@ CONTROL = Path(__file__).with_name("control.py")
 class Steered:
     """A mitmdump in front of a port of the loopback, with the script, and with what a user has a keyboard for."""
 
-    def __init__(self, mitmdump: Mitmdump, upstream: int, *options: str, script: bool = True) -> None:
-        """Start it; the options are in the form of `--set`."""
+    def __init__(self, mitmdump: Mitmdump, upstream: int | str, *options: str, more: Sequence[str | Path] = ()) -> None:
+        """Start it; the options are in the form of `--set`, `more` are other arguments."""
         # The path of a socket may not be long, and that of a test's folder is.
         self._folder = Path(tempfile.mkdtemp(prefix="ltkm-"))
         path = self._folder / "control"
         typed = [word for each in (*options, f"control={path}") for word in ("--set", each)]
-        self.proxy = mitmdump.proxy(*reverse(upstream), "-s", CONTROL, *typed, script=script)
+        self.proxy = mitmdump.proxy(*reverse(upstream), "-s", CONTROL, *typed, *more)
         self.port = self.proxy.port
         self._socket = _connected(path)
         self._file = self._socket.makefile("rb")
@@ -40,7 +40,14 @@ class Steered:
 
     def set(self, **options: object) -> str:
         """Set options; return the text of the error, or nothing."""
-        self._socket.sendall(json.dumps(options).encode() + b"\n")
+        return self._tell(options)
+
+    def run(self, command: str, *arguments: str) -> str:
+        """Run a command; return the text of the error, or nothing."""
+        return self._tell([command, *arguments])
+
+    def _tell(self, what: object) -> str:
+        self._socket.sendall(json.dumps(what).encode() + b"\n")
         said = json.loads(self._file.readline())
         assert isinstance(said, str)
         return said
@@ -64,9 +71,10 @@ class Steered:
         raise AssertionError("\n".join(["not found in:", *self.proxy.log[since:]]))
 
 
-def reverse(upstream: int) -> list[str]:
-    """Return the arguments of mitmdump for a proxy in front of that port."""
-    return ["--mode", f"reverse:http://127.0.0.1:{upstream}", "--set", "keep_host_header=true"]
+def reverse(upstream: int | str) -> list[str]:
+    """Return the arguments of mitmdump for a proxy in front of that port of the loopback, or of that host."""
+    host = f"127.0.0.1:{upstream}" if isinstance(upstream, int) else upstream
+    return ["--mode", f"reverse:http://{host}", "--set", "keep_host_header=true"]
 
 
 def _connected(path: Path) -> socket.socket:
