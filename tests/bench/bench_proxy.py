@@ -1,6 +1,6 @@
 """What the addon costs real mitmdump: requests a second, median latency and CPU, with and without it.
 
-`python -m tests.bench.bench_proxy`. Three mitmdumps take turns, round by round: without a script, with a hook that does
+`python -m tests.bench proxy`. Three mitmdumps take turns, round by round: without a script, with a hook that does
 nothing, and with the addon; each on foreign and on MSK responses. mitmdump has one core to itself where there are two.
 """
 
@@ -20,7 +20,7 @@ from time import monotonic, sleep
 from ltkm_inspect import reference
 from ltkm_inspect.exchange import Exchange, Headers, Request, Response
 from ltkm_inspect.reference import FIRST, SECOND
-from tests.bench.load import Measured, Pair, press, serve
+from tests.bench._load import Measured, Pair, press, serve
 from tests.loopback.proxy import reverse
 from tests.loopback.scenes import person
 from tests.loopback.wire import request_octets, response_octets
@@ -206,13 +206,3 @@ def figures(turns: int = ROUNDS) -> dict[str, float]:
             less = [none / one for one, none in zip(costs[script], costs["no script"], strict=True) if one]
             numbers[f"{traffic}: no script / {script}, CPU"] = median(less) if less else math.nan
     return numbers
-
-
-def main() -> None:
-    """Print one line a figure."""
-    for name, value in figures().items():
-        print(f"{name:<50} {value:>10.2f}")
-
-
-if __name__ == "__main__":
-    main()
