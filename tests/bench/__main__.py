@@ -2,8 +2,8 @@
 
 A benchmark is a module `bench_NAME` here with a function `figures()`, which measures and returns numbers by name: NaN
 for what could not be measured. It may have `AT_LEAST` and `AT_MOST`, by the same names: what the figures should be.
-Each runs in a process of its own, so that none finds caches warm, or memory full, because of another. The JSON file holds
-everything, for comparison between runs.
+Each runs in a process of its own, so that none finds caches warm, or memory full, because of another. The JSON file
+holds everything, for comparison between runs.
 """
 
 import argparse
