@@ -96,6 +96,18 @@ class Occasion:
     context: Context = field(default_factory=Context)
     turn: int = 0
     """How many subjects of the same document it has damaged before, where it damages them all."""
+    _known: dict[Callable[..., Any], Any] = field(default_factory=dict, repr=False, compare=False)
+
+    def once[T](self, find: Callable[[Exchange, Context], T], exchange: Exchange) -> T:
+        """Return what a function finds in the exchange, which it is asked once for all subjects of the document."""
+        if find not in self._known:
+            self._known[find] = find(exchange, self.context)
+        found: T = self._known[find]
+        return found
+
+    def next(self) -> "Occasion":
+        """Return the occasion of the next subject, once one was damaged."""
+        return replace(self, turn=self.turn + 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,7 +195,7 @@ def parse_application(text: str) -> Application:
         values = parse_values(f"fault {name}", found.accepted, rest) if colon else {}
     except ParameterError as error:
         raise FaultError(str(error)) from None
-    if found.is_within and "item" in values and values.get("all"):
+    if values.get("item") and values.get("all") is True:
         raise FaultError(f"fault {name}: expected item or all, got both")
     return Application(found, values)
 

@@ -52,7 +52,7 @@ CALLS: Mapping[str, list[str]] = {
     "keys derive": ["BROKEN", "RING"],
     "rules": ["", "--format json"],
 }
-"""What is typed, by command; one that is not here fails a test. What `keys derive` was asked for it shows."""
+"""What is typed, by command; one that is not here fails a test. `keys derive` shows what it was asked for."""
 
 
 def names(group: click.Group = commands, before: str = "") -> Iterator[str]:

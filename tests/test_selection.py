@@ -92,7 +92,14 @@ def ltkm_texts(exchange: Exchange) -> list[str]:
     return [edit.source(document.xml, item.element) for item in document.items]
 
 
-WITHIN = [id for id, fault in FAULTS.items() if fault.is_within and fault.reference in ("download", "several-keys")]
+PAIRED = ("copy-ltkm", "copy-msk", "insert-extension", "swap-ltkm")
+"""Faults that are about two items at once."""
+REFERENCES = ("download", "plain-mbms", "several-keys")
+WITHIN = [
+    id
+    for id, fault in FAULTS.items()
+    if (fault.is_within or fault.on is Document) and fault.reference in REFERENCES and id not in PAIRED
+]
 
 
 @pytest.mark.parametrize("id", WITHIN)
@@ -100,10 +107,10 @@ def test_a_fault_damages_the_chosen_item_and_no_other(id: str) -> None:
     context = Context(keys=KEYS, session=Session())
     done = injected(SEVERAL, [Application(FAULTS[id])], context, SECOND_ALONE)
     assert done.edits
-    assert {edit.place.item for edit in done.edits} == {2}
+    assert {edit.place.item for edit in done.edits} <= {2, None if FAULTS[id].on is Document else 2}
     before, after = document_of(SEVERAL), done.exchange.document
     assert after is not None
-    if len(after.items) == len(before.items):
+    if after.items and len(after.items) == len(before.items):
         assert ltkm_texts(done.exchange)[0] == ltkm_texts(SEVERAL)[0]
 
 
@@ -153,6 +160,7 @@ def test_all_leaves_alone_what_cannot_be_damaged_and_fails_where_nothing_can() -
         ("shorten-rand:item=0", "fault shorten-rand: parameter item: expected a whole number from 1, got 0"),
         ("shorten-rand:item=x", "fault shorten-rand: parameter item: expected a whole number from 1, got x"),
         ("shorten-rand:item=1,all=true", "fault shorten-rand: expected item or all, got both"),
+        ("strip-ltkm:item=1,all=true", "fault strip-ltkm: expected item or all, got both"),
         ("replace-status:item=1", "fault replace-status: expected status=…, reason=…, got item=1"),
     ],
 )
@@ -164,7 +172,7 @@ def test_which_item_is_asked_for_wrongly_is_one_line(fault: str, said: str) -> N
 
 def test_an_item_that_is_not_there_or_not_chosen_is_said() -> None:
     for text, chosen, said in (
-        ("strip-ltkm:item=3", EVERY, "fault strip-ltkm: the document has no item 3"),
+        ("repeat-ltkm:item=3", EVERY, "fault repeat-ltkm: the document has no item 3"),
         ("shorten-rand:item=1", SECOND_ALONE, "fault shorten-rand: no rand of b8709d/68c9/0001 in item 1"),
     ):
         with pytest.raises(FaultError) as raised:
@@ -183,3 +191,17 @@ def test_where_a_fault_was_put_in_is_told_with_the_octets() -> None:
     assert str(edit) == f"item 2: octets {edit.octets.start} to {edit.octets.end} became 0 octets"
     response: Any = done.exchange.response
     assert response.body == body[: edit.octets.start] + body[edit.octets.end :]
+
+
+def test_all_ltkms_are_taken_out_also_those_outside_the_items_and_within_each_other() -> None:
+    moved = inject(SEVERAL, [parse_application("move-ltkm-under-root:item=1"), parse_application("bury-ltkm:item=2")])
+    assert len(document_of(moved).strays) == 1
+    assert document_of(inject(moved, [parse_application("strip-ltkm:all=true")])).ltkms == ()
+    assert len(document_of(inject(moved, [parse_application("strip-ltkm")])).ltkms) == 1
+    with pytest.raises(FaultError, match=r"^fault strip-ltkm: the document has no LTKM to take out of item 1$"):
+        inject(moved, [parse_application("strip-ltkm:item=1")])
+
+
+def test_a_number_that_does_not_fit_its_field_is_said() -> None:
+    with pytest.raises(FaultError, match=r"^fault lengthen-kemac: expected numbers that fit their fields"):
+        inject(SEVERAL, [parse_application("lengthen-kemac:length=70000")])

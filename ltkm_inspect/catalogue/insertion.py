@@ -8,7 +8,7 @@ from lxml import etree
 from ltkm_inspect.document import ORDERQUERIES_NS, NewLtkm, Splice, Style, edit, render_ltkm
 from ltkm_inspect.exchange import Document, Item, Ltkm
 from ltkm_inspect.fault import FaultError, Occasion, Remark, fault
-from ltkm_inspect.source import Base64, FlowFile, LtkmFile, RecipeFile, Source
+from ltkm_inspect.source import Base64, FlowFile, LtkmFile, Past, RecipeFile, Source
 
 type Place = Literal["auto", "empty", "second", "refused", "before-code", "msk", "root"]
 
@@ -26,7 +26,6 @@ NO_PLACE = {
     on=Item,
     reference="renewal",
     trips={"counters-disordered", "ltkm-repeated", "ltkm-replayed"},
-    leaves={"encryption", "mac"},
     prepare=Source.remarks,
 )
 def inject_ltkm(
@@ -44,14 +43,15 @@ def inject_ltkm(
 
     Other places are: an item that is refused, before ResponseCode, in MSK, and under the root. The LTKM is one typed as
     base64, one of a file or of recorded traffic (that of the same MSK and terminal, else the first), the previous one
-    of the terminal, or one made with the MUK from a description. Told of no source, it is the previous one.
+    of the terminal, or one made with the MUK from a description. Told of no source, it is the previous one. It is sent
+    as it is, whatever its MAC.
     """
     source = Source(base64, file, flow, previous, synthetic)
     found = _place(item, at)
     if found is None:
         raise FaultError(NO_PLACE[at])
     neighbour, is_before = found
-    octets, remark = source.ltkm(item.document.exchange, item.pair, occasion.context, occasion.turn)
+    octets, remark = source.ltkm(item.pair, occasion.once(Past.of, item.document.exchange), occasion.turn)
     text = _element(neighbour.getparent(), octets)
     put = edit.before if is_before else edit.after
     yield put(item.document.xml, neighbour, text)
@@ -64,7 +64,6 @@ def inject_ltkm(
     on=Ltkm,
     reference="renewal",
     trips={"ltkm-replayed"},
-    leaves={"encryption", "mac"},
     prepare=Source.remarks,
 )
 def replace_ltkm(
@@ -83,7 +82,7 @@ def replace_ltkm(
     """
     source = Source(base64, file, flow, previous, synthetic)
     pair = ltkm.item.pair if ltkm.item is not None else None
-    octets, remark = source.ltkm(ltkm.document.exchange, pair, occasion.context, occasion.turn)
+    octets, remark = source.ltkm(pair, occasion.once(Past.of, ltkm.document.exchange), occasion.turn)
     yield edit.refilled(ltkm.document.xml, ltkm.element, NewLtkm(octets).text)
     if remark:
         yield Remark(remark)

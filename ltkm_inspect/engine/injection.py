@@ -2,14 +2,15 @@
 
 from base64 import b64encode
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 from ltkm_inspect import mikey
 from ltkm_inspect.context import Context
 from ltkm_inspect.document import Splice, edit
 from ltkm_inspect.engine.sealing import Unsealed, seal, subscriber_of, unsealed
-from ltkm_inspect.exchange import Document, Exchange, Item, Ltkm
+from ltkm_inspect.engine.subjects import item_finder, place_of, subjects, unchosen
+from ltkm_inspect.exchange import Document, Exchange, Ltkm
 from ltkm_inspect.fault import Application, FaultError, Occasion, Octets, Remark
 from ltkm_inspect.finding import Place
 from ltkm_inspect.keys.protection import authenticate, reencrypt
@@ -74,7 +75,7 @@ def inject(
 ) -> Exchange:
     """Return the exchange with these faults in it, in their order, and sealed again.
 
-    Raises FaultError, in one line, where a fault finds nothing to damage.
+    Raises FaultError, in one line, where a fault finds nothing to damage, or nothing changes.
     """
     return injected(exchange, applications, context, chosen).exchange
 
@@ -101,6 +102,8 @@ def injected(
         damaged = change.exchange
         edits += change.edits
         remarks += change.remarks
+    if not _differs(exchange, damaged):
+        raise FaultError(f"fault {', '.join(each.fault.id for each in applications)}: it changes nothing here")
     leave = frozenset().union(*(application.fault.leaves for application in applications))
     sealed = seal(damaged, exchange, context, leave)
     left = unsealed(sealed, exchange, context, leave)
@@ -125,9 +128,17 @@ def _apply(exchange: Exchange, application: Application, context: Context, chose
         return _applied(exchange, application, context, chosen)
     except ValueError as error:
         raise FaultError(f"fault {fault.id}: {error}") from None
+    except OverflowError:
+        raise FaultError(
+            f"fault {fault.id}: expected numbers that fit their fields, got a larger or a negative one"
+        ) from None
     except _REACHED_TOO_FAR:
         # A fault reaches for what it damages without asking whether it is there: another fault may have taken it away.
         raise FaultError(f"fault {fault.id}: the {fault.subject} has nothing of that kind to damage") from None
+
+
+def _differs(before: Exchange, after: Exchange) -> bool:
+    return any(getattr(before, field.name) != getattr(after, field.name) for field in fields(Exchange))
 
 
 _REACHED_TOO_FAR = (LookupError, AssertionError, StopIteration, RuntimeError)
@@ -138,7 +149,7 @@ def _applied(exchange: Exchange, application: Application, context: Context, cho
     if exchange.response is None:
         raise FaultError("the exchange has no response to damage")
     if not chosen.takes(exchange):
-        raise FaultError(_unchosen(chosen))
+        raise FaultError(unchosen(chosen))
     step = None
     if fault.on in (Step, Delivery, Opening):
         step = (context.session or Session()).look(exchange, context.keys)
@@ -154,36 +165,42 @@ def _applied(exchange: Exchange, application: Application, context: Context, cho
         )
     if fault.on is Opening and step is not None and not step.keys:
         raise FaultError("it takes the keys of the terminal, and no key ring is given")
-    subjects = [*_subjects(fault.on, document, chosen, step)]
-    subjects = [each for each in subjects if not application.item or _number(each) == application.item]
-    if not subjects:
-        kind = "LTKM" if step is not None else fault.subject
-        raise FaultError(_missing(kind, application, document, chosen))
-    pieces = _pieces(subjects, application, context)
+    pieces = _pieces(subjects(application, document, chosen, step), application, context)
     splices = [(subject, piece) for subject, piece in pieces if not isinstance(piece, Remark)]
     remarks = tuple(f"fault {fault.id}: {piece}" for _, piece in pieces if isinstance(piece, Remark))
     content = document.xml.splice(splice for _, splice in splices)
-    edits = tuple(_edit(fault.id, document, subject, splice) for subject, splice in splices)
+    edits = tuple(_edits(fault.id, document, splices))
     return _Change(replace(exchange, response=exchange.response.with_content(content)), edits, remarks)
 
 
-def _pieces(subjects: Sequence[Any], application: Application, context: Context) -> list[tuple[Any, Splice | Remark]]:
+def _edits(id: str, document: Document, splices: Iterable[tuple[Any, Splice]]) -> Iterator[Edit]:
+    xml, item_at = document.xml, None
+    for subject, splice in splices:
+        place = place_of(subject)
+        if isinstance(subject, Document):
+            item_at = item_at or item_finder(document)
+            place = Place(item_at(splice.start))
+        octets = Span(xml.octet_offset(splice.start), xml.octet_offset(splice.end))
+        yield Edit(id, place, octets, len(splice.text.encode(xml.encoding.codec)))
+
+
+def _pieces(choices: Sequence[Any], application: Application, context: Context) -> list[tuple[Any, Splice | Remark]]:
     """Return the splices and remarks for the first subject that has something to damage, or for every such subject.
 
     Raises what the first subject gives where none has.
     """
     found: list[tuple[Any, Splice | Remark]] = []
     failure: Exception | None = None
-    turn = 0
-    for subject in subjects:
+    occasion = Occasion(context)
+    for subject in choices:
         try:
-            pieces = _pieces_of(subject, application, Occasion(context, turn))
-        except (ValueError, *_REACHED_TOO_FAR) as error:
+            pieces = _pieces_of(subject, application, occasion)
+        except (ValueError, OverflowError, *_REACHED_TOO_FAR) as error:
             failure = failure or error
             continue
         if any(isinstance(piece, Splice) for piece in pieces):
             found += [(subject, piece) for piece in pieces]
-            turn += 1
+            occasion = occasion.next()
             if not application.is_for_all:
                 break
     if not found:
@@ -197,73 +214,6 @@ def _pieces_of(subject: Any, application: Application, occasion: Occasion) -> li
     if isinstance(subject, Ltkm) and application.fault.on is not Ltkm:
         return [_message_splice(subject, application, occasion)]
     return [*application.run(subject, occasion)]
-
-
-def _subjects(on: type, document: Document, chosen: Selection, step: Step | None) -> Iterable[Any]:
-    """Return the chosen subjects of that type, the one to damage first; for what is inside a message, its LTKM."""
-    if step is not None:
-        found: Sequence[Delivery | Opening] = step.deliveries if on is Delivery else step.openings
-        return (each for each in reversed(found) if chosen.takes_ltkm(each.ltkm))
-    document = chosen.of(document)
-    if on is Document:
-        return (document,)
-    if on is Item:
-        return sorted(document.items, key=lambda item: not item.ltkms)
-    if on is Ltkm or on is Octets:
-        return (ltkm for ltkm in document.ltkms if ltkm.octets or on is Ltkm)
-    return _with(on, document)
-
-
-def _with(on: type, document: Document) -> Iterator[Ltkm]:
-    """Yield the LTKMs with a whole message, for a payload class those that have such a payload."""
-    for ltkm in document.ltkms:
-        message = ltkm.message
-        if message is not None and message.problem is None and (on is Message or message.of(on)):
-            yield ltkm
-
-
-def _place(subject: Any) -> Place:
-    """Return the item and LTKM that a subject is."""
-    if isinstance(subject, Delivery | Opening):
-        subject = subject.ltkm
-    if isinstance(subject, Ltkm):
-        return Place(None if subject.item is None else subject.item.number, subject.number)
-    return Place(subject.number if isinstance(subject, Item) else None)
-
-
-def _number(subject: Any) -> int | None:
-    return _place(subject).item
-
-
-def _missing(kind: str, application: Application, document: Document, chosen: Selection) -> str:
-    """Return why there is nothing to damage."""
-    number = application.item
-    if number > len(document.items):
-        return f"the document has no item {number}"
-    where = f" in item {number}" if number else ""
-    return _unchosen(chosen, kind) + where if chosen.selectors else f"the document has no {kind} to damage{where}"
-
-
-def _unchosen(chosen: Selection, kind: str = "item or LTKM") -> str:
-    return f"no {kind} of {chosen}"
-
-
-def _edit(id: str, document: Document, subject: Any, splice: Splice) -> Edit:
-    xml = document.xml
-    octets = Span(xml.octet_offset(splice.start), xml.octet_offset(splice.end))
-    place = _place(subject)
-    if place.item is None and place.ltkm is None:
-        place = Place(_item_at(document, splice.start))
-    return Edit(id, place, octets, len(splice.text.encode(xml.encoding.codec)))
-
-
-def _item_at(document: Document, offset: int) -> int | None:
-    """Return the number of the item that a place in the text belongs to; None outside every item."""
-    for item in document.items:
-        place = document.xml.place(item.element)
-        if place is not None and place.text.start <= offset < place.text.end:
-            return item.number
-    return None
 
 
 def _message_splice(
@@ -280,18 +230,31 @@ def _message_splice(
             _damaged(ltkm.message, application, occasion) if delivery is None else application.run(delivery, occasion)
         )
         octets = message.encode()
-    old = context.keys.open(ltkm.message, ltkm.octets) if ltkm.message is not None and ltkm.octets else None
-    subscriber = subscriber_of(ltkm.document.exchange, context, message)
-    muk = subscriber.muks[0] if subscriber is not None and subscriber.muks else None
-    if old is not None and old.muk is not None and subscriber is old.subscriber:
-        muk = old.muk  # of several that one which this terminal was just served with
+    muk, old_muk = _muks(ltkm, message, context)
     if muk is not None and ltkm.message is not None and "encryption" not in fault.leaves:
-        changed = reencrypt(message, ltkm.message, muk, old.muk if old is not None else None)
+        changed = reencrypt(message, ltkm.message, muk, old_muk)
         if changed is not message:
             message, octets = changed, changed.encode()
     if muk is not None and "mac" not in fault.leaves:
         octets = _authenticated(message, octets, muk)
     return edit.refilled(ltkm.document.xml, ltkm.element, b64encode(octets).decode())
+
+
+def _muks(ltkm: Ltkm, message: Message, context: Context) -> tuple[bytes | None, bytes | None]:
+    """Return the MUK that a changed message of an LTKM is to be protected with, and the one that protected it before.
+
+    Only a MUK that verifies the message as it was is known to be right, so without one the first is None. Thus a MAC
+    that is wrong already, because a fault before this one wanted it so, stays wrong.
+    """
+    if ltkm.message is None or not ltkm.octets:
+        return None, None
+    old = context.keys.open(ltkm.message, ltkm.octets)
+    if old.muk is None:
+        return None, None
+    subscriber = subscriber_of(ltkm.document.exchange, context, message)
+    if subscriber is old.subscriber:
+        return old.muk, old.muk  # of several that one which this terminal was just served with
+    return (subscriber.muks[0] if subscriber is not None and subscriber.muks else None), old.muk
 
 
 def _damaged(message: Message, application: Application, occasion: Occasion) -> Message:

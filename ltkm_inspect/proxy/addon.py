@@ -4,7 +4,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import replace
-from functools import wraps
+from functools import partial, wraps
 from typing import Any, cast
 from weakref import WeakKeyDictionary
 
@@ -20,6 +20,7 @@ from ltkm_inspect.finding import Level, Report, shorten
 from ltkm_inspect.keys import RingFile
 from ltkm_inspect.options import SHOWS_KEYS, OptionError
 from ltkm_inspect.proxy import configuration
+from ltkm_inspect.proxy.commands import FaultCommands
 from ltkm_inspect.proxy.configuration import Configuration
 from ltkm_inspect.proxy.exit_status import ExitStatus
 from ltkm_inspect.proxy.faulting import Faulting
@@ -78,6 +79,7 @@ class LtkmInspect:
         configuration.offer(loader)
         loader.add_command("ltkm.check", self.check)
         loader.add_command("ltkm.findings", self.findings)
+        FaultCommands(self.faulting, partial(self._tell, counts=False)).offer(loader)
         contentviews.add(LtkmView(lambda: self.configuration))
         for line in configuration.take_deferred(ctx.options):
             logger.error(line)

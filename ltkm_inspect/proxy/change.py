@@ -38,11 +38,6 @@ class Change:
         return (*self.before.faults, *map(str, self.faults))
 
     @property
-    def is_empty(self) -> bool:
-        """Nothing is different."""
-        return not any(_differences(self.before, self.after))
-
-    @property
     def line(self) -> str:
         """The change as one line, safe to print: what was put in, into what, and where it differs now."""
         faults = ", ".join(shorten(str(fault)) for fault in self.faults)

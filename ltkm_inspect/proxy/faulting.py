@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from mitmproxy import http
+from mitmproxy.log import ALERT
 
 from ltkm_inspect.context import Context
 from ltkm_inspect.engine.reach import reaches_back
@@ -69,7 +70,7 @@ class Faulting:
         if rewriting.orders.faults:
             self._part()
         for line in self._announced(rewriting.orders):
-            logger.info("ltkm: %s", line)
+            logger.log(ALERT, "ltkm: %s", line)  # so that the console shows it
         if idle is not None:
             logger.warning("ltkm: ltkm_%s: %s", *idle)
 
@@ -122,6 +123,10 @@ class Faulting:
     def write(self, flow: http.HTTPFlow, change: Change, came: Report) -> None:
         """Make a change in its flow, and tell of it."""
         change.write(flow, came)
+        self.tell(change)
+
+    def tell(self, change: Change) -> None:
+        """Log what was changed where, and what no longer fits."""
         hide = self._configuration().veil(change.before).text
         logger.info("%s", hide(change.line))
         for remark in change.injection.remarks:

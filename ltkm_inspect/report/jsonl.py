@@ -23,8 +23,8 @@ Object `ltkm-inspect/exchange/1`:
 | `outcomes` | the answer of every rule by its id: `answer` (`passed`, `broken`, `not applicable`) and `reason` |
 
 Where a limit is set, only LTKMs within it are listed. An LTKM has `ltkm` (ordinal from 1 within its item), `element` (its name with namespace), `problem` (why its text is not
-base64), `length` (octets of its message), `sha256` (the first 16 hex digits of the SHA-256 of those octets), `message` (as `ltkm-inspect decode --format jsonl` gives it but for `key`, or
-null) and `key`: null without a key ring, else
+base64), `length` (octets of its message), `sha256` (the first 16 hex digits of the SHA-256 of those octets), `octets` (all of them; zeros stand for keys that are not encrypted,
+unless keys are to be shown), `message` (as `ltkm-inspect decode --format jsonl` gives it but for `key`, or null) and `key`: null without a key ring, else
 
 | field of `key` | what |
 |---|---|
@@ -163,6 +163,7 @@ def _ltkm(ltkm: Ltkm, keys: Keys) -> dict[str, Any]:
         "problem": ltkm.base64.problem,
         "length": None if octets is None else len(octets),
         "sha256": None if octets is None else sha256(octets).hexdigest()[:FINGERPRINT],
+        "octets": _hex(octets if message is None else mikey.shown_octets(message, show_keys=keys.show)),
         "message": None if message is None else mikey.to_plain(message),
         "key": None if said is None else said.plain,
     }

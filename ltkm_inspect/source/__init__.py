@@ -2,13 +2,14 @@
 
 from ltkm_inspect.source.given import Base64, FlowFile, LtkmFile, Messages, messages, read_ltkms
 from ltkm_inspect.source.recipe import Recipe, RecipeFile, parse_recipe, read_recipe
-from ltkm_inspect.source.source import Source
+from ltkm_inspect.source.source import Past, Source
 
 __all__ = [
     "Base64",
     "FlowFile",
     "LtkmFile",
     "Messages",
+    "Past",
     "Recipe",
     "RecipeFile",
     "Source",

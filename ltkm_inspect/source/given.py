@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import ClassVar, Self
 
 from ltkm_inspect import intake, mikey
+from ltkm_inspect.kept import cached_property
 from ltkm_inspect.parameter import FileName
 
 LONGEST_FILE = 16 << 20
@@ -15,12 +16,22 @@ type Pair = tuple[bytes, bytes]
 """Key Domain ID and MSK ID."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Messages:
     """The octets of LTKMs to choose from, and what there is to remark on them."""
 
     octets: tuple[bytes, ...]
     remarks: tuple[str, ...] = ()
+
+    @cached_property
+    def _first(self) -> dict[tuple[Pair | None, bytes | None], bytes]:
+        """The first LTKM for each MSK and terminal, for each MSK, and for each terminal."""
+        found: dict[tuple[Pair | None, bytes | None], bytes] = {}
+        for octets in self.octets:
+            pair, idr = _names(octets)
+            for key in ((pair, idr), (pair, None), (None, idr)):
+                found.setdefault(key, octets)
+        return found
 
     def best(self, pair: Pair | None, idr: bytes | None) -> tuple[bytes, str]:
         """Return the LTKM for an MSK and a terminal, else for the MSK, else for the terminal, else the first one.
@@ -29,15 +40,15 @@ class Messages:
         """
         if len(self.octets) == 1:
             return self.octets[0], ""  # the one that was asked for, whatever it is
-        names = [_names(octets) for octets in self.octets]
-        fits = [(pair is not None and named == pair, idr is not None and to == idr) for named, to in names]
-        index = max(range(len(fits)), key=lambda index: (fits[index], -index))
-        said = {
-            (True, False): "none of the LTKMs is for this terminal: took one of the same MSK",
-            (False, True): "none of the LTKMs is of this MSK: took the first one for this terminal",
-            (False, False): "none of the LTKMs is of this MSK or for this terminal: took the first one",
-        }
-        return self.octets[index], said.get(fits[index], "")
+        choices = (
+            (pair and idr, (pair, idr), ""),
+            (pair, (pair, None), "none of the LTKMs is for this terminal: took one of the same MSK"),
+            (idr, (None, idr), "none of the LTKMs is of this MSK: took the first one for this terminal"),
+        )
+        for is_known, key, remark in choices:
+            if is_known and key in self._first:
+                return self._first[key], remark
+        return self.octets[0], "none of the LTKMs is of this MSK or for this terminal: took the first one"
 
 
 @dataclass(frozen=True, slots=True)

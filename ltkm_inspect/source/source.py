@@ -7,9 +7,9 @@ from typing import Any, Self
 from ltkm_inspect import mikey
 from ltkm_inspect.context import Context
 from ltkm_inspect.exchange import Exchange
-from ltkm_inspect.keys import KeyRing
+from ltkm_inspect.kept import cached_property
 from ltkm_inspect.mikey import Identity
-from ltkm_inspect.session import Muk, Protected, Session, Step, is_newer
+from ltkm_inspect.session import Muk, Protected, Sent, Session, Step, is_newer
 from ltkm_inspect.source.given import Base64, FlowFile, LtkmFile, Messages, Pair, messages
 from ltkm_inspect.source.recipe import Blanks, Recipe, RecipeFile, make
 
@@ -48,24 +48,23 @@ class Source:
         named = self.file or self.flow
         return None if named is None else _read(named)
 
-    def ltkm(self, exchange: Exchange, pair: Pair | None, context: Context, turn: int = 0) -> tuple[bytes, str]:
-        """Return the octets of an LTKM for an MSK in an exchange, and what there is to remark on it, or nothing.
+    def ltkm(self, pair: Pair | None, past: "Past", turn: int = 0) -> tuple[bytes, str]:
+        """Return the octets of an LTKM for an MSK, and what there is to remark on it, or nothing.
 
         `turn` is how many were made for this exchange before: the counters go on from there. Raises ValueError where
         there is none to be had.
         """
         given = self._given
         if given is not None:
-            return given.best(pair, _asking(exchange))
-        past = _Past.of(exchange, context)
+            return given.best(pair, past.terminal)
         if self.synthetic is None:
             return past.previous(pair)
         recipe: Recipe = _read(self.synthetic)
         return make(recipe, past.blanks(recipe, pair, turn)), ""
 
 
-@dataclass(frozen=True, slots=True)
-class _Past:
+@dataclass(frozen=True)
+class Past:
     """What the terminal of an exchange got before, and what it gets in it."""
 
     step: Step
@@ -75,36 +74,46 @@ class _Past:
 
     @classmethod
     def of(cls, exchange: Exchange, context: Context) -> Self:
+        """Look an exchange up in the session."""
         session = context.session or Session()
         step = session.look(exchange, context.keys)
         known = dict(step.before.muks) if step.before is not None else {}
-        terminals = [idr for idr in (_asking(exchange), *(muk[1] for _, muk, _ in step.sent)) if idr]
+        terminals = dict.fromkeys(idr for idr in (_asking(exchange), *(muk[1] for _, muk, _ in step.sent)) if idr)
+        by_terminal = {muk[1]: muk for muk in reversed(known)}
         for idr in terminals:  # what went before this very exchange, where it is looked at again
-            for muk in known:
-                if muk[1] == idr:
-                    return cls(step, muk, known[muk])
+            if idr in by_terminal:
+                return cls(step, by_terminal[idr], known[by_terminal[idr]])
         for idr in terminals:
             found = session.protected(idr)
             if found is not None:
                 return cls(step, *found)
         return cls(step, step.sent[0][1] if step.sent else None, Protected())
 
-    def previous(self, pair: Pair | None) -> tuple[bytes, str]:
-        """Return the latest LTKM that the terminal got before, of that MSK if there is one."""
+    @cached_property
+    def terminal(self) -> bytes | None:
+        """The terminal that asks, by its credentials, else the one that its LTKMs are for."""
+        return _asking(self.step.exchange)
+
+    @cached_property
+    def _earlier(self) -> tuple[Sent, ...]:
+        """What the terminal got before and does not get in this exchange, the latest first."""
         document = self.step.exchange.document
         here = {ltkm.octets for ltkm in document.ltkms} if document is not None else set()
-        earlier = [sent for sent in reversed(self.before.ltkms) if sent.octets not in here]
-        if not earlier:
+        return tuple(sent for sent in reversed(self.before.ltkms) if sent.octets not in here)
+
+    def previous(self, pair: Pair | None) -> tuple[bytes, str]:
+        """Return the latest LTKM that the terminal got before, of that MSK if there is one."""
+        if not self._earlier:
             raise ValueError("the terminal got no LTKM before that could be sent again")
-        for sent in earlier:
+        for sent in self._earlier:
             if sent.pair == pair:
                 return sent.octets, ""
-        return earlier[0].octets, "the terminal got no LTKM of this MSK before: took its latest one"
+        return self._earlier[0].octets, "the terminal got no LTKM of this MSK before: took its latest one"
 
     def blanks(self, recipe: Recipe, pair: Pair | None, turn: int) -> Blanks:
         """Return what a recipe leaves open."""
         exchange = self.step.exchange
-        idi, idr = self.muk if self.muk is not None else (None, _asking(exchange))
+        idi, idr = self.muk if self.muk is not None else (None, self.terminal)
         credentials = exchange.request.credentials
         realm = credentials.realm if credentials is not None else None
         subscriber = self.step.subscriber
@@ -120,22 +129,26 @@ class _Past:
             raise ValueError("the name of the BSM is not known: no LTKM, realm or key ring tells it")
         msk = pair if recipe.msk_id is None or pair is None else (recipe.key_domain or pair[0], recipe.msk_id)
         rand = next((sent.rand for sent in reversed(self.before.ltkms) if sent.pair == msk), None)
-        return Blanks(self._proved(subscriber.muks), name, idr, pair, self._next(turn), rand)
+        counter = FIRST_COUNTER if self._newest is None else self._newest + 1
+        muk = self._proved if self._proved in subscriber.muks else subscriber.muks[0]
+        return Blanks(muk, name, idr, pair, (counter + turn) % (1 << 32), rand)
 
-    def _proved(self, muks: tuple[bytes, ...]) -> bytes:
-        """Return the MUK that protects what the terminal gets; the newest one where that is not known."""
-        keys: KeyRing = self.step.keys
-        sent = [each.octets for _, _, each in self.step.sent] + [each.octets for each in reversed(self.before.ltkms)]
-        opened = (keys.open(mikey.decode(octets), octets).muk for octets in sent)
-        return next((muk for muk in opened if muk in muks), muks[0])
+    @cached_property
+    def _proved(self) -> bytes | None:
+        """The MUK that protects what the terminal gets; None where that is not known."""
+        keys = self.step.keys
+        sent = [*(each for _, _, each in self.step.sent), *reversed(self.before.ltkms)]
+        opened = (keys.open(mikey.decode(each.octets), each.octets).muk for each in sent)
+        return next((muk for muk in opened if muk is not None), None)
 
-    def _next(self, turn: int) -> int:
-        """Return the counter that follows on what the terminal got before and gets in this exchange."""
+    @cached_property
+    def _newest(self) -> int | None:
+        """The newest counter of what the terminal got before and gets in this exchange."""
         newest = self.before.counter
         for _, muk, sent in self.step.sent:
             if muk == self.muk and (newest is None or is_newer(sent.counter, newest)):
                 newest = sent.counter
-        return ((FIRST_COUNTER if newest is None else newest + 1) + turn) % (1 << 32)
+        return newest
 
 
 _NONE = "it takes the MUK of the terminal, and no key ring is given"

@@ -172,9 +172,12 @@ def recording(path: Path, exchanges: Sequence[Exchange]) -> Path:
 def test_of_recorded_ltkms_that_of_the_same_msk_and_terminal_is_sent_else_the_first(tmp_path: Path) -> None:
     path = recording(tmp_path / "saved.flow", [*reference("two-terminals"), *SEVERAL])
     theirs = ltkm(replace(FIRST, csb_id=0x11223344), OTHER_TERMINAL).encode()
-    done = put(f"replace-ltkm:flow={path},all=true", SEVERAL)
+    damaged = inject(SEVERAL[0], [parse_application("shorten-rand:octets=8,all=true")])
+    done = put(f"replace-ltkm:flow={path},all=true", [damaged])
     assert octets_of(done.exchange) == [ltkm(FIRST).encode(), ltkm(SECOND).encode()]
     assert done.remarks == ()
+    with pytest.raises(FaultError, match=r"^fault replace-ltkm: it changes nothing here$"):
+        put(f"replace-ltkm:flow={path},all=true", SEVERAL)
     for_the_other = build([FIRST.msk_id], [(FIRST, "200 OK", ltkm(AGAIN, OTHER_TERMINAL))], terminal=OTHER_TERMINAL)
     assert octets_of(put(f"replace-ltkm:flow={path}", [for_the_other]).exchange) == [theirs]
     third = replace(FIRST, msk_id=b"\x12\x34\x00\x01")
