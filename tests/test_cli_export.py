@@ -36,7 +36,7 @@ def table(octets: bytes) -> list[dict[str, str]]:
     return list(csv.DictReader(io.StringIO(octets.decode(), newline=""), strict=True))
 
 
-@pytest.mark.parametrize("name", ["base64", "pcap", "pcapng", "xml"])
+@pytest.mark.parametrize("name", ["base64", "pcap", "pcapng", "xml", "json"])
 def test_what_export_writes_decode_reads(two: Path, name: str, tmp_path: Path) -> None:
     out = tmp_path / "out"
     done = run("export", name, two, "-o", out)
@@ -52,7 +52,7 @@ def test_what_export_writes_decode_reads(two: Path, name: str, tmp_path: Path) -
     ]
 
 
-@pytest.mark.parametrize("name", ["base64", "pcap", "pcapng", "xml"])
+@pytest.mark.parametrize("name", ["base64", "pcap", "pcapng", "xml", "json"])
 def test_a_pipe_from_export_to_decode_gives_the_same(two: Path, name: str) -> None:
     done = run("export", name, two)
     assert done.returncode == 0

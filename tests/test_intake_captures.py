@@ -1,6 +1,7 @@
 """LTKMs in captures and documents: found whatever wrote the file, and damage said where it stands."""
 
 import io
+import json
 import shutil
 import struct
 import subprocess
@@ -160,6 +161,7 @@ def test_no_damage_makes_it_raise(noise: bytes, name: str, at: int, patch: bytes
         list(from_file(damaged, "x"))
         list(from_file(damaged, "x", "pcap"))
         list(from_file(damaged, "x", "xml"))
+        list(from_file(damaged, "x", "json"))
 
 
 def test_a_document_gives_the_message_of_each_item_with_its_place() -> None:
@@ -192,6 +194,21 @@ def test_an_ltkm_that_is_not_base64_is_told_and_a_document_without_any_gives_not
     assert found_in(b"<html><body>no</body></html>") == []
     (broken,) = found_in(b"<")
     assert broken.problem == "expected the document of an MSK response, got XML that cannot be read"
+
+
+def test_an_array_of_objects_gives_the_octets_of_each() -> None:
+    listed = [{"octets": message.hex()} for message in MESSAGES]
+    for text in (json.dumps(listed), json.dumps(listed, indent=1), "\n" + json.dumps(listed)):
+        found = found_in(text.encode())
+        assert [each.octets for each in found] == MESSAGES
+        assert [each.source for each in found] == ["x, LTKM 1", "x, LTKM 2"]
+    assert found_in(b"[]") == []
+    odd = found_in(b'[{"octets":"**"},{"octets":null},{}]')
+    assert [each.octets for each in odd] == [None] * 3
+    assert all(each.problem.startswith("expected ") for each in odd)
+    for broken in (b"[", b'[{"octets":', b"[{" * 100_000):
+        (given,) = found_in(broken)
+        assert given.problem == "expected an array of LTKMs, got something that is no JSON"
 
 
 def test_something_else_than_what_was_said_is_told() -> None:

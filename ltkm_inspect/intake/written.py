@@ -10,11 +10,12 @@ from typing import BinaryIO, Literal
 from ltkm_inspect.intake.captured import from_capture, is_capture
 from ltkm_inspect.intake.document import from_document, is_document
 from ltkm_inspect.intake.given import Given
+from ltkm_inspect.intake.objects import from_array, is_array
 from ltkm_inspect.wire import printable_octets
 
-type Form = Literal["auto", "base64", "hex", "binary", "pcap", "xml"]
+type Form = Literal["auto", "base64", "hex", "binary", "pcap", "xml", "json"]
 
-FORMS: tuple[Form, ...] = ("auto", "base64", "hex", "binary", "pcap", "xml")
+FORMS: tuple[Form, ...] = ("auto", "base64", "hex", "binary", "pcap", "xml", "json")
 """How a message may be written; `auto` finds out which of the others it is."""
 
 _BLANK_LINES = 100
@@ -114,6 +115,8 @@ def _reader(start: bytes, form: Form) -> Callable[[bytes, str], Iterator[Given]]
         return from_capture
     if form == "xml" or (form == "auto" and is_document(start)):
         return from_document
+    if form == "json" or (form == "auto" and is_array(start)):
+        return from_array
     return None
 
 

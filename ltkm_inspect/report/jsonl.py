@@ -96,8 +96,8 @@ def exchange_line(report: Report, file: str | None = None, keys: Keys = NO_KEYS,
                     "notes": len(report.notes),
                     **{_key(answer): answers.count(answer) for answer in Answer},
                 },
-                "items": [_item(item, looked_at, keys) for item in document.items] if document else [],
-                "ltkms_outside": [ltkm_record(ltkm, keys) for ltkm in document.strays if ltkm in looked_at]
+                "items": [_item(item, looked_at, keys, veil) for item in document.items] if document else [],
+                "ltkms_outside": [ltkm_record(ltkm, keys, veil) for ltkm in document.strays if ltkm in looked_at]
                 if document
                 else [],
                 "findings": [_finding(finding) for finding in report.findings],
@@ -140,10 +140,10 @@ def summary_line(summary: Summary) -> str:
     )
 
 
-def _item(item: Item, looked_at: frozenset[Ltkm], keys: Keys) -> dict[str, Any]:
+def _item(item: Item, looked_at: frozenset[Ltkm], keys: Keys, veil: Veil) -> dict[str, Any]:
     return {
         **item_record(item),
-        "ltkms": [ltkm_record(ltkm, keys) for ltkm in item.ltkms if ltkm in looked_at],
+        "ltkms": [ltkm_record(ltkm, keys, veil) for ltkm in item.ltkms if ltkm in looked_at],
     }
 
 
@@ -161,7 +161,7 @@ def item_record(item: Item) -> dict[str, Any]:
     }
 
 
-def ltkm_record(ltkm: Ltkm, keys: Keys) -> dict[str, Any]:
+def ltkm_record(ltkm: Ltkm, keys: Keys, veil: Veil = NO_VEIL) -> dict[str, Any]:
     """Return what is told of an LTKM, with the fields of its message and of its key."""
     message, octets = ltkm.message, ltkm.octets
     said = keys.of(message, octets)
@@ -171,7 +171,7 @@ def ltkm_record(ltkm: Ltkm, keys: Keys) -> dict[str, Any]:
         "problem": ltkm.base64.problem,
         "length": None if octets is None else len(octets),
         "sha256": None if octets is None else sha256(octets).hexdigest()[:FINGERPRINT],
-        "octets": _hex(octets if message is None else mikey.shown_octets(message, show_keys=keys.show)),
+        "octets": _hex(octets if message is None else veil.message(message, show_keys=keys.show)),
         "message": None if message is None else mikey.to_plain(message),
         "key": None if said is None else said.plain,
     }

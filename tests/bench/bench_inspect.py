@@ -1,28 +1,22 @@
 """How long the inspection of one exchange takes: the two-LTKM reference, then 1 to 10,000 items; decoding included.
 
-`python -m tests.bench.bench_inspect`; it measures and judges nothing.
+`python -m tests.bench inspect`.
 """
 
 import gc
 from dataclasses import replace
 from statistics import median
 from time import process_time
-from typing import Any
 
 from ltkm_inspect import reference
 from ltkm_inspect.cli import COLLECT_AFTER
 from ltkm_inspect.context import Context
 from ltkm_inspect.engine import inspect, inspection
 from ltkm_inspect.exchange import Exchange
-from ltkm_inspect.rule import RULES
 
 ROUNDS = 9
-AT_MOST = 250
-"""How many microseconds a clean exchange with two LTKMs may take."""
-ITEMS = (1, 10, 100, 1000, 10_000)
-"""How many items are in one response, each with an LTKM whose key was never seen before."""
-LINEAR = 1.25
-"""At most so many times the cost of an item among 100 may an item among 10,000 cost."""
+AT_MOST = {"two LTKMs, µs": 250.0, "10,000 items / 100 items, µs an item": 1.5}
+"""A clean exchange with two LTKMs is quick, and what an item costs does not grow with their number."""
 DIFFERENT = 200
 """How many exchanges take turns, each with messages and credentials of its own, so that nothing of them is known."""
 
@@ -31,7 +25,8 @@ def microseconds(exchanges: list[Exchange], context: Context, rounds: int = ROUN
     """Return how long one inspection takes: the median of the exchanges, each at its best of a few rounds.
 
     The copies are made before the clock runs. A machine that is shared takes time away at random, so what counts is the
-    time of the processor, and the best of an exchange. With `anew` no message is like one that was inspected before.
+    time of the processor, and the best of an exchange. With `anew` no message is like one that was inspected before:
+    else a response with more keys than are remembered would be compared with one whose keys all are.
     """
     best = [float("inf")] * len(exchanges)
     for _ in range(rounds):
@@ -81,36 +76,14 @@ def _rand(number: int) -> bytes:
     return (reference.FIRST.rand[:12] + number.to_bytes(4))[-16:]
 
 
-def measure() -> dict[str, Any]:
-    """Return the microseconds of an exchange with two LTKMs, and of one item by the number of items."""
-    context = Context()
-    pairs = microseconds([pair(turn) for turn in range(DIFFERENT)], context)
-    by_item = {}
-    for items in ITEMS:
-        exchanges = [many(items, turn) for turn in range(max(2, DIFFERENT // items) if items < 10_000 else 1)]
-        by_item[items] = microseconds(exchanges, context, ROUNDS if items < 10_000 else 5, anew=True) / items
-    ratio = by_item[10_000] / by_item[100]
-    return {
-        "rules": len(RULES),
-        "two_ltkms_us": pairs,
-        "two_ltkms_at_most_us": AT_MOST,
-        "item_us": by_item,
-        "item_of_10000_to_item_of_100": ratio,
-        "at_most": LINEAR,
-    }
-
-
-def main() -> None:
-    """Print the table."""
+def figures() -> dict[str, float]:
+    """Return microseconds."""
     gc.set_threshold(COLLECT_AFTER)  # as the command line does
-    found = measure()
-    print(f"{found['rules']} rules")
-    print(f"two LTKMs: {found['two_ltkms_us']:.0f} µs (at most {AT_MOST})")
-    for items, taken in found["item_us"].items():
-        print(f"{items:6,} items: {taken * items:11,.0f} µs, {taken:6.1f} µs an item")
-    ratio = found["item_of_10000_to_item_of_100"]
-    print(f"an item among 10,000 costs {ratio:.2f} times one among 100 (linear: at most {LINEAR})")
-
-
-if __name__ == "__main__":
-    main()
+    context = Context()
+    found = {"two LTKMs, µs": microseconds([pair(turn) for turn in range(DIFFERENT)], context)}
+    for items in (1, 10, 100, 1000, 10_000):
+        rounds = ROUNDS if items < 10_000 else 3
+        exchanges = [many(items, turn) for turn in range(max(2, DIFFERENT // items))]
+        found[f"{items:,} items, µs an item"] = microseconds(exchanges, context, rounds, anew=True) / items
+    few, lots = (found[f"{items} items, µs an item"] for items in ("100", "10,000"))
+    return found | {"10,000 items / 100 items, µs an item": lots / few}

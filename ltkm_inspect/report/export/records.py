@@ -31,7 +31,7 @@ def record(entry: Entry, keys: Keys) -> dict[str, Any]:
         "url": exchange.request.url,
         "status": exchange.response.status if exchange.response is not None else None,
         **(_NO_ITEM if item is None else item_record(item)),
-        **ltkm_record(entry.ltkm, keys),
+        **ltkm_record(entry.ltkm, keys, entry.veil),
         "verdict": entry.verdict,
         "rules": entry.rules,
         "faults": list(exchange.faults),
