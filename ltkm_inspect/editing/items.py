@@ -1,0 +1,157 @@
+"""The items of an MSK response as edited: changed, taken away, added; and the lists of LTKMs in them."""
+
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from typing import Any
+
+from ltkm_inspect.document import Splice, edit
+from ltkm_inspect.editing import markup
+from ltkm_inspect.editing.fields import changed, likeness
+from ltkm_inspect.editing.identifiers import KEYS, identifier_splices, new_identifiers
+from ltkm_inspect.editing.lines import EditError, Entry, listed, place_of, require_same_totals
+from ltkm_inspect.editing.ltkm import ltkm_splices, new_ltkm
+from ltkm_inspect.editing.work import Work, gone, matched
+from ltkm_inspect.exchange import Document, Item, Ltkm
+
+NONE = "none"
+"""What stands in the place of a response code that an item does not have."""
+_LINES = frozenset((*KEYS, "response_code", "ltkms"))
+
+
+class Response:
+    """The document of a response beside the lines that show it and the lines that were edited."""
+
+    def __init__(self, work: Work, document: Document, old: Entry, new: Entry) -> None:
+        self._work = work
+        self._document = document
+        self._xml = document.xml
+        self._old, self._new = old, new
+        self._shown = [*zip(listed(old, "outside_every_item"), document.strays, strict=False)]
+        for entry, item in zip(listed(old, "items"), document.items, strict=False):
+            self._shown += zip(listed(entry, "ltkms"), item.ltkms, strict=False)
+
+    def splices(self) -> Iterator[Splice]:
+        """Yield what makes the document what the edited lines say."""
+        for entry in self._new.children:
+            if entry.key not in ("outside_every_item", "items", "totals"):
+                raise EditError(entry.line, f"expected outside_every_item, items or totals, got {entry.key}")
+        if self._new.one("items") is None:
+            raise EditError(None, "expected the line `items:`, got none")
+        require_same_totals(self._old.one("totals"), self._new.one("totals"))
+        root = self._document.root
+        strays = listed(self._new, "outside_every_item")
+        yield from self._ltkms(
+            listed(self._old, "outside_every_item"),
+            strays,
+            self._document.strays,
+            root,
+            lambda text: edit.inside(self._xml, root, text),
+        )
+        yield from self._items(listed(self._old, "items"), listed(self._new, "items"))
+
+    def _items(self, old: list[Entry], new: list[Entry]) -> Iterator[Splice]:
+        items, root = self._document.items, self._document.root
+        elements = [item.element for item in items]
+        matches = matched(old, new)
+        for match in matches:
+            with self._work.at(match.new):
+                if match.own is not None:
+                    yield from self._item(items[match.own], old[match.own], match.new)
+                    continue
+                index = place_of(old, match.new)
+                if index is None:
+                    text = self._new_item(match.new)
+                else:
+                    changes = self._item(items[index], old[index], match.new)
+                    text = markup.copied(self._xml, items[index].element, changes, root)
+                yield markup.placed(self._xml, elements, match.behind, text) or edit.inside(self._xml, root, text)
+        yield from gone(self._xml, matches, old, elements)
+
+    def _item(self, item: Item, old: Entry, new: Entry) -> Iterator[Splice]:
+        for child in new.children:
+            if child.key not in _LINES:
+                raise EditError(child.line, f"expected one of {', '.join(sorted(_LINES))} in an item, got {child.key}")
+        parts = item.parts
+        yield from identifier_splices(self._work, self._xml, parts.key_domain_ids, parts.msk_ids, old, new)
+        yield from self._code(item, old, new)
+        yield from self._ltkms(
+            listed(old, "ltkms"),
+            listed(new, "ltkms"),
+            item.ltkms,
+            item.element,
+            lambda text: self._first_ltkm(item, text),
+        )
+
+    def _code(self, item: Item, old: Entry, new: Entry) -> Iterator[Splice]:
+        former, code = old.one("response_code"), new.one("response_code")
+        if code is None or former is None:
+            raise EditError(new.line, f"expected response_code in this item; `response_code: {NONE}` takes it away")
+        if not changed(former, code):
+            return
+        with self._work.at(code):
+            codes = item.parts.codes
+            if code.value == NONE:
+                yield edit.replaced(self._xml, codes[0], "")
+            elif codes:
+                yield edit.filled(self._xml, codes[0], markup.escaped(markup.quoted_text(code)))
+            else:
+                text = markup.own_element(self._document.root, "ResponseCode", markup.escaped(markup.quoted_text(code)))
+                msks = item.parts.msks
+                if msks:
+                    yield edit.after(self._xml, msks[-1], markup.space_before(self._xml, msks[-1]) + text)
+                else:
+                    yield edit.inside(self._xml, item.element, text)
+
+    def _ltkms(
+        self,
+        old: list[Entry],
+        new: list[Entry],
+        ltkms: Sequence[Ltkm],
+        scope: Any,
+        first: Callable[[str], Splice],
+    ) -> Iterator[Splice]:
+        elements = [ltkm.element for ltkm in ltkms]
+        matches = matched(old, new)
+        for match in matches:
+            with self._work.at(match.new):
+                if match.own is not None:
+                    yield from ltkm_splices(self._work, ltkms[match.own], old[match.own], match.new)
+                else:
+                    text = self._new_ltkm(match.new, scope)
+                    yield markup.placed(self._xml, elements, match.behind, text) or first(text)
+        yield from gone(self._xml, matches, old, elements)
+
+    def _new_ltkm(self, entry: Entry, scope: Any) -> str:
+        """Return a new element: for a copy that of the shown LTKM which it is most like, with the changes."""
+        if entry.key != "ltkm":
+            return new_ltkm(entry, scope)
+        best = max(self._shown, key=lambda shown: likeness(shown[0], entry), default=None)
+        if best is None or likeness(best[0], entry) < 0:
+            raise EditError(entry.line, "expected a copy of an LTKM that was shown; `- base64: …` makes a new one")
+        old, ltkm = best
+        splices = [*ltkm_splices(self._work, ltkm, old, entry)]
+        return markup.copied(self._xml, ltkm.element, splices, scope)
+
+    def _first_ltkm(self, item: Item, text: str) -> Splice:
+        """Put an LTKM into an item that has none: behind its response code, where the change request wants it."""
+        before = item.parts.codes or item.parts.msks
+        if not before:
+            return edit.inside(self._xml, item.element, text)
+        return edit.after(self._xml, before[-1], markup.space_before(self._xml, before[-1]) + text)
+
+    def _new_item(self, entry: Entry) -> str:
+        if entry.key != "item":
+            raise EditError(entry.line, f"expected `- item: …`, got {entry.key}")
+        for child in entry.children:
+            if child.key not in _LINES:
+                raise EditError(child.line, f"expected one of {', '.join(sorted(_LINES))} in an item, got {child.key}")
+        domain, msk_id = new_identifiers(entry)
+        own = partial(markup.own_element, self._document.root)
+        parts = own("MSK", own("keyDomainID", domain) + own("MSKID", msk_id))
+        code = entry.one("response_code")
+        if code is not None and code.value != NONE:
+            parts += own("ResponseCode", markup.escaped(markup.quoted_text(code)))
+        for ltkm in listed(entry, "ltkms"):
+            with self._work.at(ltkm):
+                parts += self._new_ltkm(ltkm, self._document.root)
+        return own("Response", parts)
