@@ -107,7 +107,7 @@ def _put_below(parent: Entry, entry: Entry) -> None:
     elif parent.value in ("", "[]"):
         wanted = entry.indent
     else:
-        raise EditError(entry.line, f"wrong indentation: expected at most {parent.indent} spaces, got {entry.indent}")
+        raise EditError(entry.line, f"wrong indentation: expected {parent.indent} spaces or fewer, got {entry.indent}")
     if entry.indent != wanted:
         raise EditError(entry.line, f"wrong indentation: expected {wanted} spaces, got {entry.indent}")
     if siblings and siblings[0].is_item != entry.is_item:
@@ -137,8 +137,9 @@ def listed(entry: Entry, key: str) -> list[Entry]:
 
 
 def require_same_totals(old: Entry | None, new: Entry | None) -> None:
-    """Raise EditError where totals were changed, which are counted."""
+    """Raise EditError where totals were changed, which are counted; findings may have come to differ meanwhile."""
     former = {child.key: child for child in old.children} if old is not None else {}
     for child in new.children if new is not None else ():
-        if child.key not in former or child.value != former[child.key].value:
+        known = former.get(child.key)
+        if known is None or (child.value != known.value and child.key not in ("findings", "notes")):
             raise EditError(child.line, "expected totals as they were: they are counted, not edited")

@@ -72,12 +72,12 @@ def attribute(name: str, value: str) -> str:
     return f" {name}={_quoted(value)}"
 
 
-def renamed(xml: Xml, element: Any, name: str) -> Iterable[Splice]:
-    """Give an element of the document another expanded name."""
+def renamed(xml: Xml, element: Any, name: str) -> list[Splice]:
+    """Give an element another expanded name; ValueError where the default namespace that it declares forbids that."""
+    tag, declared = tag_for(name, element)
     parent = element.getparent()
-    tag, declared = tag_for(name, element if parent is None else parent)
-    if declared == ' xmlns=""' and element.nsmap.get(None) is None:
-        declared = ""
+    if declared == ' xmlns=""' and (parent is None or parent.nsmap.get(None) != element.nsmap.get(None)):
+        raise ValueError("expected a name with a namespace in an element that declares a default one, got one without")
     splices = [*edit.renamed(xml, element, tag)]
     return [*splices, edit.attributed(xml, element, declared.strip())] if declared else splices
 

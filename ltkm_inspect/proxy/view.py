@@ -121,8 +121,9 @@ def _same(shown: str, edited: str) -> bool:
         return False
     if NO_DOCUMENT not in shown:
         return True
-    before, after = ([line.rstrip() for line in text.rstrip().split("\n")] for text in (shown, edited))
-    return before == after  # in a body that is no document, a line that begins like a comment is none
+    # In a body that is no document, which is shown indented, a line that begins like a comment is none.
+    before, after = ([line.rstrip() for line in text.split("\n") if line[:1] == " "] for text in (shown, edited))
+    return [*filter(None, before)] == [*filter(None, after)]
 
 
 def _of_the_body(report: Report) -> Report:
