@@ -153,6 +153,7 @@ def test_the_terminal_gets_an_intercepted_response_as_edited_and_properly_signed
 
     assert re.search(rb"(?i)content-length: *(\d+)", head)[1] == str(len(body)).encode()  # type: ignore[index]
     xml = document.read(body)
+    assert xml.root is not None
     (item,) = document.msk_items(xml.root).items
     assert document.base64_octets(document.content_text(item.msk_ids[0])).octets == bytes.fromhex("24cb4401")
     octets = base64.b64decode(item.candidates[0].text)
