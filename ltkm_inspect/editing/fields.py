@@ -38,8 +38,8 @@ def compare(old: Entry, new: Entry) -> Changes:
     """Return what differs between the lines of a message as shown and as edited; EditError names the line."""
     changes = Changes()
     _compare(old, new, "", changes)
-    before = [child.key for child in _message_lines(old) if child.children]
-    after = [child.key for child in _message_lines(new) if child.children]
+    before = [child.key for child in _lines(old, "") if child.children]
+    after = [child.key for child in _lines(new, "") if child.children]
     if before != after:
         if before[:1] == [HEADER_LABEL] and after[:1] != before[:1]:
             raise EditError(new.line, f"expected {HEADER_LABEL} as the first part of the message")
@@ -77,12 +77,13 @@ def likeness(old: Entry, new: Entry) -> int:
     return sum(shown[path] == value for path, value in edited.items())
 
 
-def _message_lines(entry: Entry) -> list[Entry]:
-    return [child for child in entry.children if child.key not in HEAD]
+def _lines(entry: Entry, path: str) -> list[Entry]:
+    """Return the lines below one that are about the message; those about its element stand at the top alone."""
+    return [child for child in entry.children if path or child.key not in HEAD]
 
 
 def _values(entry: Entry, path: str) -> Iterator[tuple[str, str]]:
-    for child in _message_lines(entry):
+    for child in _lines(entry, path):
         if child.children:
             yield from _values(child, f"{path}{child.key}.")
         else:
@@ -90,9 +91,9 @@ def _values(entry: Entry, path: str) -> Iterator[tuple[str, str]]:
 
 
 def _compare(old: Entry, new: Entry, path: str, changes: Changes) -> None:
-    known = {child.key: child for child in _message_lines(old)}
+    known = {child.key: child for child in _lines(old, path)}
     seen: dict[str, Entry] = {}
-    for child in _message_lines(new):
+    for child in _lines(new, path):
         if child.is_item:
             raise EditError(child.line, "expected no dash: the parts of a message have names")
         former = known.get(child.key)
@@ -122,7 +123,7 @@ def _compare(old: Entry, new: Entry, path: str, changes: Changes) -> None:
 def changed(old: Entry, new: Entry) -> bool:
     """Return whether a line has another value; EditError where only what follows from the value was changed."""
     if new.value != old.value:
-        if "…" in new.value:
+        if all(entry.value.rstrip('"').endswith("…") for entry in (old, new)):
             raise EditError(new.line, f"{new.key}: expected the whole value, got one that is shortened")
         return True
     if new.note and new.note != old.note:

@@ -92,7 +92,7 @@ def copied(xml: Xml, element: Any, splices: Iterable[Splice], scope: Any) -> str
     declared = [
         edit.attributed(xml, element, f"xmlns{f':{prefix}' if prefix else ''}={_quoted(uri)}")
         for prefix, uri in missing.items()
-        if f"xmlns{f':{prefix}' if prefix else ''}=" not in text.partition(">")[0]
+        if f"xmlns{f':{prefix}' if prefix else ''}=" not in text[: at.content - at.start]
     ]
     for start, end, new in sorted([*splices, *declared], key=lambda splice: (splice.start, splice.end), reverse=True):
         text = text[: start - at.start] + new + text[end - at.start :]

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from mitmproxy import http
+from mitmproxy import exceptions, http
 from mitmproxy.contentviews import InteractiveContentview, Metadata
 
 from ltkm_inspect import digest, mikey, reference
@@ -102,6 +102,35 @@ def test_any_field_of_an_ltkm_can_be_changed(old: str, new: str, shows: str) -> 
         changed, untouched = edit.messages
         assert KEYS.open(changed, changed.encode()).verdict is Verdict.VALID
         assert untouched == reference.ltkm(reference.SECOND)
+
+
+LEAF = re.compile(
+    r'( *(?:- )?[\w.\[\]-]+: )("(?:[^"\\\\]|\\\\.)*"|empty|0x[0-9a-f]+|[0-9a-f]+)(?=$| [(#])', re.MULTILINE
+)
+
+
+@pytest.mark.parametrize("path", FLOWS, ids=lambda path: path.stem)
+def test_no_edit_of_any_value_is_lost_without_a_word(path: Path) -> None:
+    for flow in flows_of(path)[:12]:
+        for message in all_messages(flow):
+            metadata = metadata_of(flow, message)
+            text = VIEW.prettify(message.get_content(strict=False) or b"", metadata)
+            if "# no document" in text or message.content is None:
+                continue
+            body, _, _ = text.partition("totals:")
+            for match in LEAF.finditer(body):
+                value = match[2]
+                if match[1].strip() in ("- item:", "- ltkm:", "- msk:"):
+                    continue
+                other = '"x"' if value[0] == '"' else "00" if value == "empty" else value[:-1] + "10"[value[-1] == "1"]
+                copy = flow.copy()  # type: ignore[no-untyped-call]
+                of = copy.response if message is flow.response else copy.request
+                edited = text[: match.start(2)] + other + text[match.end(2) :]
+                try:
+                    octets = VIEW.reencode(edited, metadata_of(copy, of))
+                except exceptions.CommandError:
+                    octets = b""
+                assert octets != message.content, match[0]
 
 
 def test_everything_outside_the_edited_element_stays_as_it_was() -> None:
