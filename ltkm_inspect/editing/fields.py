@@ -1,6 +1,6 @@
 """The lines of one LTKM compared with those that were shown, and its message with what they say."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from ltkm_inspect import mikey
@@ -69,12 +69,17 @@ def apply(message: Message, changes: Changes) -> tuple[Message, dict[int, int]]:
     return message, {places[name]: number_of(entry.value, 8) for name, entry in following if name in places}
 
 
-def likeness(old: Entry, new: Entry) -> int:
-    """Return how many values two LTKMs have in common; -1 where the second has fields that the first has not."""
-    shown, edited = dict(_values(old, "")), dict(_values(new, ""))
-    if not edited or not shown.keys() >= edited.keys():
+def likeness(old: Entry, new: Mapping[str, str]) -> int:
+    """Return how many of these values the lines of an LTKM give, too; -1 where there are other fields, or none."""
+    shown = values_of(old)
+    if not new or not shown.keys() >= new.keys():
         return -1
-    return sum(shown[path] == value for path, value in edited.items())
+    return sum(shown[path] == value for path, value in new.items())
+
+
+def values_of(entry: Entry) -> dict[str, str]:
+    """Return the values that the lines of an LTKM give its message, by the paths of the fields."""
+    return dict(_values(entry, ""))
 
 
 def _lines(entry: Entry, path: str) -> list[Entry]:

@@ -6,7 +6,7 @@ from typing import Any
 
 from ltkm_inspect.document import Splice, edit
 from ltkm_inspect.editing import markup
-from ltkm_inspect.editing.fields import changed, likeness
+from ltkm_inspect.editing.fields import changed, likeness, values_of
 from ltkm_inspect.editing.identifiers import KEYS, identifier_splices, new_identifiers
 from ltkm_inspect.editing.lines import EditError, Entry, listed, place_of, require_same_totals
 from ltkm_inspect.editing.ltkm import ltkm_splices, new_ltkm
@@ -18,6 +18,10 @@ NONE = "none"
 _LINES = frozenset((*KEYS, "response_code", "ltkms"))
 
 
+type Shown = tuple[Entry, Ltkm]
+"""An LTKM with the lines that show it."""
+
+
 class Response:
     """The document of a response beside the lines that show it and the lines that were edited."""
 
@@ -26,7 +30,7 @@ class Response:
         self._document = document
         self._xml = document.xml
         self._old, self._new = old, new
-        self._shown = [*zip(listed(old, "outside_every_item"), document.strays, strict=False)]
+        self._shown: list[Shown] = [*zip(listed(old, "outside_every_item"), document.strays, strict=False)]
         for entry, item in zip(listed(old, "items"), document.items, strict=False):
             self._shown += zip(listed(entry, "ltkms"), item.ltkms, strict=False)
 
@@ -114,23 +118,42 @@ class Response:
         matches = matched(old, new)
         for match in matches:
             with self._work.at(match.new):
-                if match.own is not None:
-                    yield from ltkm_splices(self._work, ltkms[match.own], old[match.own], match.new)
+                own = None if match.own is None else (old[match.own], ltkms[match.own])
+                model = self._model(match.new, own)
+                if model is not None and model is own:
+                    yield from ltkm_splices(self._work, model[1], model[0], match.new)
+                    continue
+                text = self._new_ltkm(match.new, model, scope)
+                if own is not None:
+                    yield edit.replaced(self._xml, own[1].element, text)
                 else:
-                    text = self._new_ltkm(match.new, scope)
                     yield markup.placed(self._xml, elements, match.behind, text) or first(text)
         yield from gone(self._xml, matches, old, elements)
 
-    def _new_ltkm(self, entry: Entry, scope: Any) -> str:
-        """Return a new element: for a copy that of the shown LTKM which it is most like, with the changes."""
+    def _model(self, entry: Entry, own: Shown | None) -> Shown | None:
+        """Return the LTKM that an edited one is made from: itself, or for a copy the one that it is most like.
+
+        One that was overwritten with a copy is that copy. None where no LTKM that was shown has all of its fields.
+        """
         if entry.key != "ltkm":
+            return None
+        values = values_of(entry)
+        kept = -1 if own is None else likeness(own[0], values)
+        if own is not None and kept == len(values):
+            return own
+        best = max(self._shown, key=lambda shown: likeness(shown[0], values), default=None)
+        score = -1 if best is None else likeness(best[0], values)
+        if own is not None:
+            overwritten = kept < 0 <= score or score == len(values)
+            return best if overwritten else own
+        return best if score >= 0 else None
+
+    def _new_ltkm(self, entry: Entry, model: Shown | None, scope: Any) -> str:
+        """Return a new element: a copy of another one with the changes, or what the lines give as a whole."""
+        if model is None:
             return new_ltkm(entry, scope)
-        best = max(self._shown, key=lambda shown: likeness(shown[0], entry), default=None)
-        if best is None or likeness(best[0], entry) < 0:
-            raise EditError(entry.line, "expected a copy of an LTKM that was shown; `- base64: …` makes a new one")
-        old, ltkm = best
-        splices = [*ltkm_splices(self._work, ltkm, old, entry)]
-        return markup.copied(self._xml, ltkm.element, splices, scope)
+        old, ltkm = model
+        return markup.copied(self._xml, ltkm.element, ltkm_splices(self._work, ltkm, old, entry), scope)
 
     def _first_ltkm(self, item: Item, text: str) -> Splice:
         """Put an LTKM into an item that has none: behind its response code, where the change request wants it."""
@@ -153,5 +176,5 @@ class Response:
             parts += own("ResponseCode", markup.escaped(markup.quoted_text(code)))
         for ltkm in listed(entry, "ltkms"):
             with self._work.at(ltkm):
-                parts += self._new_ltkm(ltkm, self._document.root)
+                parts += self._new_ltkm(ltkm, self._model(ltkm, None), self._document.root)
         return own("Response", parts)

@@ -40,17 +40,17 @@ def ltkm_splices(work: Work, ltkm: Ltkm, old: Entry, new: Entry) -> Iterator[Spl
 
 def new_ltkm(entry: Entry, scope: Any) -> str:
     """Return a new element for the lines `base64: …` or `text: …`, for a place inside an element of the document."""
-    if entry.key == "base64":
-        content = base64_text(entry)
-    elif entry.key == "text":
-        content = markup.escaped(markup.quoted_text(entry))
-    else:
+    base64, text = (entry if entry.key == key else entry.one(key) for key in ("base64", "text"))
+    if (base64 is None) is (text is None):
         raise EditError(
             entry.line, "expected a copy of an LTKM that was shown, or `- base64: …`, or `- text: …` for a new one"
         )
     for child in entry.children:
-        if child.key not in ("element", "version"):
-            raise EditError(child.line, f"expected element or version below {entry.key}, got {child.key}")
+        if child.key not in HEAD:
+            raise EditError(child.line, f"expected element or version beside {entry.key}, got {child.key}")
+    content = base64_text(base64) if base64 is not None else ""
+    if text is not None:
+        content = markup.escaped(markup.quoted_text(text))
     name, version = entry.one("element"), entry.one("version")
     attributes = "" if version is None else markup.attribute("version", markup.quoted_text(version))
     expanded = msk.LTKM_TAG if name is None else markup.expanded_name(name)

@@ -5,6 +5,7 @@ import gzip
 import hashlib
 import logging
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -199,6 +200,27 @@ def test_an_ltkm_can_be_taken_away_copied_moved_and_added() -> None:
     assert added.messages == [reference.ltkm(reference.FIRST), reference.ltkm(reference.SECOND)]
     assert added.message is not None
     assert b'</ResponseCode><bcast:LTKM version="0">' in (added.message.content or b"")
+
+
+def test_an_ltkm_that_is_overwritten_with_another_is_that_one_octet_for_octet() -> None:
+    long = mikey.GeneralExtension(9, bytes(99))
+    first = reference.ltkm(reference.FIRST)
+    messages = [first, replace(first, payloads=(long, *first.payloads)), replace(first, payloads=(long, long))]
+    items = [(grant, "200 OK", message) for grant, message in zip([reference.FIRST] * 3, messages, strict=True)]
+    edit = Edit(reference.exchange([reference.FIRST.msk_id], items))
+    blocks = re.split(r"(?m)^  - item: \d\n|^totals:", edit.text)[1:4]
+    ltkms = [block[block.index("      - ltkm:") :] for block in blocks]
+    edit.put(ltkms[0], ltkms[1]).put(ltkms[2], ltkms[0])
+    edit.save()
+    assert edit.messages == [messages[1], messages[1], messages[0]]
+
+
+def test_a_copy_of_an_ltkm_that_is_no_base64_is_one_too() -> None:
+    edit = Edit(edited(clean(), "<bcast:LTKM>", "<bcast:LTKM>-"))
+    block = edit.block("      - ltkm: 1", "totals:")
+    edit.put(block, block * 2)
+    lines = stripped(edit.save())
+    assert len([line for line in lines if line.startswith('text: "-AQ')]) == 2
 
 
 def test_an_item_can_be_taken_away_copied_and_added() -> None:
