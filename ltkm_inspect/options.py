@@ -79,6 +79,9 @@ DEFAULTS: dict[str, Option] = {
     "show_keys": Option(
         "flag", False, "true|false", "the keys that LTKMs deliver are shown, in every output; without it none is"
     ),
+    "redact": Option(
+        "flag", False, "true|false", "B-TIDs, IMPIs and addresses are replaced by names that are the same within a run"
+    ),
 }
 """The option table: in the addon each is `ltkm_` and its name, on the command line `--` and its name with hyphens."""
 

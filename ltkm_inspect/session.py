@@ -460,6 +460,12 @@ class Session:
             self._remember(step, step.before)
         return step
 
+    def protected(self, idr: bytes) -> tuple[Muk, Protected] | None:
+        """Return the MUK of the latest LTKM for a terminal (IDr), and what it protected so far; None for no LTKM."""
+        idi = self._senders.get(idr)
+        known = self._muks.get((idi, idr)) if idi is not None else None
+        return None if idi is None or known is None else ((idi, idr), known)
+
     def _is_forgotten(self, exchange: Exchange) -> bool:
         until = self._forgotten_until
         return until is not None and exchange.started is not None and exchange.started <= until

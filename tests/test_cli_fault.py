@@ -1,5 +1,6 @@
 """`ltkm-inspect fault` and `faults`: what a user types, what is printed, what is written, and the exit codes."""
 
+import base64
 import json
 import os
 import subprocess
@@ -16,12 +17,14 @@ from mitmproxy.io import FlowReader, FlowWriter
 from mitmproxy.test import tflow
 
 from ltkm_inspect import catalogue
+from ltkm_inspect.context import Context
 from ltkm_inspect.engine import inspect
 from ltkm_inspect.exchange import Exchange
 from ltkm_inspect.fault import FAULTS
 from ltkm_inspect.proxy.flows import exchange_of, flow_of
-from ltkm_inspect.reference import AGAIN, FIRST, OPAQUE, ltkm, reference
+from ltkm_inspect.reference import AGAIN, FIRST, KEYS, MRK, MUK, OPAQUE, TERMINAL, ltkm, reference
 from ltkm_inspect.reference import exchange as made
+from ltkm_inspect.session import Session
 
 catalogue.load()
 ROOT = Path(__file__).resolve().parent.parent
@@ -236,7 +239,10 @@ def test_the_input_is_never_the_target(source: Path, tmp_path: Path, way: str) -
     ("fault", "said"),
     [
         ("shorten-ran", "Error: unknown fault shorten-ran; did you mean shorten-rand?"),
-        ("shorten-rand:octet=8", "Error: fault shorten-rand: expected octets=…, got octet=8"),
+        (
+            "shorten-rand:octet=8",
+            "Error: fault shorten-rand: expected octets=…, item=…, all=…, got octet=8; did you mean octets?",
+        ),
         ("shorten-rand:octets=x", "Error: fault shorten-rand: parameter octets: expected a whole number, got x"),
         ("shorten-rand:octets=1,octets=2", "Error: fault shorten-rand: parameter octets is given twice"),
         ("\x1b[2J", "Error: unknown fault \\x1b[2J"),
@@ -297,4 +303,75 @@ def test_an_incomplete_command_is_2(arguments: list[str]) -> None:
 def test_every_command_has_help(command: str) -> None:
     done = run(command, "-h")
     assert done.stdout.startswith(b"Usage: ltkm-inspect ")
+    assert done.returncode == 0
+
+
+def octets_of(path: Path) -> list[list[bytes | None]]:
+    """Return the octets of the LTKMs of every MSK response in a file."""
+    documents = [exchange(flow).document for flow in read(path) if isinstance(flow, HTTPFlow)]
+    return [[each.octets for each in document.ltkms] for document in documents if document is not None]
+
+
+def test_an_ltkm_of_a_file_is_put_into_every_item_that_has_one(source: Path, target: Path, tmp_path: Path) -> None:
+    given = ltkm(FIRST).encode()
+    path = tmp_path / "ltkm.b64"
+    path.write_bytes(base64.b64encode(given))
+    done = run("fault", f"inject-ltkm:at=second,file={path}", source, target)
+    assert done.returncode == 0, done.stderr
+    assert octets_of(target) == [[*each, given] for each in octets_of(source)]
+    assert [exchange(flow).faults for flow in read(target) if exchange_is_changed(flow)] == [
+        (f"inject-ltkm:at=second,file={path}",)
+    ] * 2
+
+
+def exchange_is_changed(flow: Flow) -> bool:
+    return isinstance(flow, HTTPFlow) and bool(exchange(flow).faults)
+
+
+def test_an_ltkm_is_made_with_the_muk_of_the_ring_and_follows_on(source: Path, target: Path, tmp_path: Path) -> None:
+    ring, recipe = tmp_path / "ring.toml", tmp_path / "key.toml"
+    ring.write_text(f'[[subscribers]]\nb_tid = "{TERMINAL.b_tid}"\nmuk = "{MUK.hex()}"\nmrk = "{MRK.hex()}"\n')
+    ring.chmod(0o600)
+    recipe.write_text('counter = "continue"\n')
+    done = run("fault", "--keys", ring, f"replace-ltkm:synthetic={recipe}", source, target)
+    assert (done.returncode, done.stderr) == (0, b"")
+    context = Context(keys=KEYS, session=Session())
+    for flow in read(target):
+        if isinstance(flow, HTTPFlow):
+            assert list(inspect(exchange(flow), context).rules) == []
+    assert MUK.hex().encode() not in target.read_bytes()
+
+
+def test_what_is_no_mikey_message_is_said_once_and_sent(source: Path, target: Path) -> None:
+    done = run("fault", "replace-ltkm:base64=3q2+7w==", source, target)
+    said = [line for line in lines(done.stderr) if "MIKEY" in line]
+    assert len(said) == 1
+    assert said[0].startswith("ltkm-inspect: fault replace-ltkm: it is not a MIKEY message, and is sent all the same (")
+    assert octets_of(target) == [[b"\xde\xad\xbe\xef"]] * 2
+    assert done.returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("fault", "said"),
+    [
+        ("inject-ltkm:file=/nope", "Error: fault inject-ltkm: parameter file: /nope: No such file or directory"),
+        ("inject-ltkm:base64=!", "Error: fault inject-ltkm: parameter base64: expected base64, got !"),
+        (
+            "inject-ltkm:base64=AQ==,previous=true",
+            "Error: fault inject-ltkm: expected one source, got base64 and previous",
+        ),
+    ],
+)
+def test_a_source_that_is_none_is_2_and_one_line(source: Path, target: Path, fault: str, said: str) -> None:
+    done = run("fault", fault, source, target)
+    assert lines(done.stderr)[-1] == said
+    assert not target.exists()
+    assert done.returncode == 2
+
+
+def test_what_was_taken_for_want_of_a_better_one_is_told_with_how_often(source: Path, target: Path) -> None:
+    done = run("fault", f"replace-ltkm:flow={ROOT / 'flows/trial.flow'}", source, target)
+    assert lines(done.stdout)[-3] == (
+        "2 exchanges: fault replace-ltkm: none of the LTKMs is of this MSK or for this terminal: took the first one"
+    )
     assert done.returncode == 0

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 @option("report")
 @option("keys")
 @option("show_keys")
+@option("redact")
 @shaped("text", "jsonl")
 def check(
     files: tuple[Path, ...],
@@ -37,6 +38,7 @@ def check(
     report: tuple[str, ...],
     keys: str | None,
     show_keys: bool,
+    redact: bool,
     shape: str,
     **words: Any,
 ) -> None:
@@ -51,10 +53,12 @@ def check(
     from ltkm_inspect.engine import inspect
     from ltkm_inspect.proxy.files import ReportFiles
     from ltkm_inspect.report import jsonl, summary, text
+    from ltkm_inspect.report.redaction import NO_VEIL, Redaction
     from ltkm_inspect.session import Session
 
     session = Session()
     context = Context(settings, at_hand.ring, session)
+    redaction = Redaction() if redact else None
     reports, total, trouble = ReportFiles(), summary.Summary(), Trouble()
     try:
         reports.use(paths)
@@ -68,12 +72,14 @@ def check(
             continue
         found = inspect(exchange, context)
         total.add(found)
-        line = jsonl.exchange_line(found, str(path), at_hand) if paths or shape == "jsonl" else ""
+        veil = NO_VEIL if redaction is None else redaction.veil(exchange)
+        line = jsonl.exchange_line(found, str(path), at_hand, veil) if paths or shape == "jsonl" else ""
         trouble.lost(reports.write(line))
         if shape == "jsonl":
             say([line])
         else:
-            say([*([] if path == shown else [f"{printable(str(path))}:"]), *text.lines(found), *at_hand.lines(found)])
+            say([] if path == shown else [f"{printable(str(path))}:"])
+            say(map(veil.text, (*text.lines(found), *at_hand.lines(found))))
             shown = path
     total.forgotten = session.forgotten
     trouble.lost(reports.write(jsonl.summary_line(total)))

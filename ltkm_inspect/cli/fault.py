@@ -57,13 +57,16 @@ def fault(fault: str, source: Path, target: Path, keys: str | None) -> None:
 
 def _application(text: str, source: Path, target: Path) -> "Application":
     from ltkm_inspect import catalogue
-    from ltkm_inspect.fault import FaultError, parse_application
+    from ltkm_inspect.fault import FaultError, parse_application, prepare
+    from ltkm_inspect.proxy.sources import READERS
 
     catalogue.load()
     try:
-        application = parse_application(text)
+        application = prepare(parse_application(text), READERS)
     except FaultError as error:
         raise click.UsageError(str(error)) from None
     if source.exists() and target.exists() and source.samefile(target):
         raise click.UsageError(f"OUT: expected another file than the input, got {printable(str(target))}")
+    for remark in application.remarks:
+        complain(remark)
     return application

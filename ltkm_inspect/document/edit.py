@@ -27,6 +27,12 @@ def source(xml: Xml, element: etree._Element) -> str:
     return (xml.text or "")[at.start : at.end]
 
 
+def content(xml: Xml, element: etree._Element) -> str:
+    """Return the text that an element encloses, as it is written."""
+    at = extent(xml, element)
+    return (xml.text or "")[at.content : at.content_end]
+
+
 def replaced(xml: Xml, element: etree._Element, text: str) -> Splice:
     """Put a text in the place of the whole element; the empty text takes it away."""
     at = extent(xml, element)
@@ -34,32 +40,24 @@ def replaced(xml: Xml, element: etree._Element, text: str) -> Splice:
 
 
 def refilled(xml: Xml, element: etree._Element, text: str) -> Splice:
-    """Put a text in the place of what the element encloses; it must not be an empty-element tag."""
+    """Put a text in the place of what the element encloses."""
     at = extent(xml, element)
-    return Splice(at.content, at.content_end, text)
+    return _opened(xml, element, at, text) or Splice(at.content, at.content_end, text)
 
 
 def filled(xml: Xml, element: etree._Element, text: str) -> Splice:
-    """Put a text in the place of what the element encloses, white space at both ends excepted; any tag will do.
+    """Put a text in the place of what the element encloses, white space at both ends excepted.
 
     ValueError where it encloses other elements, which would be lost.
     """
     if any(isinstance(child.tag, str) for child in element):
         raise ValueError("expected an element that encloses text alone, got one with elements in it")
-    if _is_empty_tag(xml, element):
-        return _opened(xml, element, text)
-    at = extent(xml, element)
-    inside = (xml.text or "")[at.content : at.content_end]
+    inside = content(xml, element)
     bare = inside.strip(XML_SPACE)
     if not bare:
-        return Splice(at.content, at.content_end, text)
-    start = at.content + inside.index(bare)
+        return refilled(xml, element, text)
+    start = extent(xml, element).content + inside.index(bare)
     return Splice(start, start + len(bare), text)
-
-
-def inside(xml: Xml, element: etree._Element, text: str) -> Splice:
-    """Put a text inside the element, at its end; any tag will do."""
-    return _opened(xml, element, text) if _is_empty_tag(xml, element) else appended(xml, element, text)
 
 
 def attribute_set(xml: Xml, element: etree._Element, name: str, value: str | None) -> Splice:
@@ -92,7 +90,7 @@ def after(xml: Xml, element: etree._Element, text: str) -> Splice:
 def appended(xml: Xml, element: etree._Element, text: str) -> Splice:
     """Put a text inside the element, at its end."""
     at = extent(xml, element)
-    return Splice(at.content_end, at.content_end, text)
+    return _opened(xml, element, at, text) or Splice(at.content_end, at.content_end, text)
 
 
 def attributed(xml: Xml, element: etree._Element, attribute: str) -> Splice:
@@ -109,15 +107,11 @@ def renamed(xml: Xml, element: etree._Element, name: str) -> Iterator[Splice]:
         yield Splice(at.content_end + 2, at.content_end + 2 + old, name)
 
 
-def _is_empty_tag(xml: Xml, element: etree._Element) -> bool:
-    at = extent(xml, element)
-    return at.content == at.end and (xml.text or "")[at.end - 2 : at.end] == "/>"
-
-
-def _opened(xml: Xml, element: etree._Element, text: str) -> Splice:
-    """Make of an empty-element tag a start tag, the text and an end tag."""
-    at = extent(xml, element)
-    return Splice(at.end - 2, at.end, f">{text}</{_written(element)}>")
+def _opened(xml: Xml, element: etree._Element, at: Extent, text: str) -> Splice | None:
+    """Make the two tags of an empty-element tag, with a text between them; None where it is no such tag."""
+    if at.content != at.end or not (xml.text or "").endswith("/>", at.start, at.content):
+        return None
+    return Splice(at.content - 2, at.content, f">{text}</{_written(element)}>" if text else "/>")
 
 
 def _written(element: etree._Element) -> str:

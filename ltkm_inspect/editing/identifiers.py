@@ -7,8 +7,7 @@ from typing import Any
 from ltkm_inspect.document import Splice, Xml, edit
 from ltkm_inspect.editing import markup
 from ltkm_inspect.editing.fields import changed
-from ltkm_inspect.editing.lines import EditError, Entry
-from ltkm_inspect.editing.work import Work
+from ltkm_inspect.editing.lines import EditError, Entry, at
 from ltkm_inspect.mikey.change import octets_of
 
 KEYS = ("key_domain_id", "msk_id", "key_group", "key_number")
@@ -16,7 +15,7 @@ _PARTS = {"key_group": slice(0, 2), "key_number": slice(2, 4)}
 
 
 def identifier_splices(
-    work: Work, xml: Xml, domains: Sequence[Any], ids: Sequence[Any], old: Entry, new: Entry
+    xml: Xml, domains: Sequence[Any], ids: Sequence[Any], old: Entry, new: Entry
 ) -> Iterator[Splice]:
     """Yield what gives the elements of an item's identifiers the values of the edited lines."""
     for key, elements in (("key_domain_id", domains), ("msk_id", ids)):
@@ -27,7 +26,7 @@ def identifier_splices(
         for element, former, group in zip(elements, before, after, strict=True):
             text = _text(former, group)
             if text is not None:
-                with work.at(group[0]):
+                with at(group[0]):
                     yield edit.filled(xml, element, text)
 
 
@@ -77,13 +76,13 @@ def _text(old: list[Entry], new: list[Entry]) -> str | None:
         return _as_text(new[0])
     octets = bytearray(_octets(new[0]))
     for part in parts:
-        at = _PARTS[part.key]
+        place = _PARTS[part.key]
         value = _octets(part)
         if len(value) != 2:
             raise EditError(part.line, f"{part.key}: expected 2 octets in hex, got {len(value)}")
-        if whole and octets[at] != value:
-            raise EditError(part.line, f"{part.key}: expected {octets[at].hex()} as in msk_id, got {value.hex()}")
-        octets[at] = value
+        if whole and octets[place] != value:
+            raise EditError(part.line, f"{part.key}: expected {octets[place].hex()} as in msk_id, got {value.hex()}")
+        octets[place] = value
     return b64encode(octets).decode()
 
 

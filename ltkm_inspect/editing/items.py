@@ -4,13 +4,14 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import Any
 
+from ltkm_inspect.context import Context
 from ltkm_inspect.document import Splice, edit
 from ltkm_inspect.editing import markup
 from ltkm_inspect.editing.fields import changed, likeness, values_of
 from ltkm_inspect.editing.identifiers import KEYS, identifier_splices, new_identifiers
-from ltkm_inspect.editing.lines import EditError, Entry, listed, place_of, require_same_totals
+from ltkm_inspect.editing.lines import EditError, Entry, at, require_same_totals
+from ltkm_inspect.editing.lists import gone, listed, matched, place_of
 from ltkm_inspect.editing.ltkm import ltkm_splices, new_ltkm
-from ltkm_inspect.editing.work import Work, gone, matched
 from ltkm_inspect.exchange import Document, Item, Ltkm
 
 NONE = "none"
@@ -25,8 +26,8 @@ type Shown = tuple[Entry, Ltkm]
 class Response:
     """The document of a response beside the lines that show it and the lines that were edited."""
 
-    def __init__(self, work: Work, document: Document, old: Entry, new: Entry) -> None:
-        self._work = work
+    def __init__(self, document: Document, context: Context, old: Entry, new: Entry) -> None:
+        self._context = context
         self._document = document
         self._xml = document.xml
         self._old, self._new = old, new
@@ -49,7 +50,7 @@ class Response:
             strays,
             self._document.strays,
             root,
-            lambda text: edit.inside(self._xml, root, text),
+            lambda text: edit.appended(self._xml, root, text),
         )
         yield from self._items(listed(self._old, "items"), listed(self._new, "items"))
 
@@ -58,7 +59,7 @@ class Response:
         elements = [item.element for item in items]
         matches = matched(old, new)
         for match in matches:
-            with self._work.at(match.new):
+            with at(match.new):
                 if match.own is not None:
                     yield from self._item(items[match.own], old[match.own], match.new)
                     continue
@@ -68,7 +69,7 @@ class Response:
                 else:
                     changes = self._item(items[index], old[index], match.new)
                     text = markup.copied(self._xml, items[index].element, changes, root)
-                yield markup.placed(self._xml, elements, match.behind, text) or edit.inside(self._xml, root, text)
+                yield markup.placed(self._xml, elements, match.behind, text) or edit.appended(self._xml, root, text)
         yield from gone(self._xml, matches, old, elements)
 
     def _item(self, item: Item, old: Entry, new: Entry) -> Iterator[Splice]:
@@ -76,7 +77,7 @@ class Response:
             if child.key not in _LINES:
                 raise EditError(child.line, f"expected one of {', '.join(sorted(_LINES))} in an item, got {child.key}")
         parts = item.parts
-        yield from identifier_splices(self._work, self._xml, parts.key_domain_ids, parts.msk_ids, old, new)
+        yield from identifier_splices(self._xml, parts.key_domain_ids, parts.msk_ids, old, new)
         yield from self._code(item, old, new)
         yield from self._ltkms(
             listed(old, "ltkms"),
@@ -92,7 +93,7 @@ class Response:
             raise EditError(new.line, f"expected response_code in this item; `response_code: {NONE}` takes it away")
         if not changed(former, code):
             return
-        with self._work.at(code):
+        with at(code):
             codes = item.parts.codes
             if code.value == NONE:
                 yield edit.replaced(self._xml, codes[0], "")
@@ -104,7 +105,7 @@ class Response:
                 if msks:
                     yield edit.after(self._xml, msks[-1], markup.space_before(self._xml, msks[-1]) + text)
                 else:
-                    yield edit.inside(self._xml, item.element, text)
+                    yield edit.appended(self._xml, item.element, text)
 
     def _ltkms(
         self,
@@ -117,11 +118,11 @@ class Response:
         elements = [ltkm.element for ltkm in ltkms]
         matches = matched(old, new)
         for match in matches:
-            with self._work.at(match.new):
+            with at(match.new):
                 own = None if match.own is None else (old[match.own], ltkms[match.own])
                 model = self._model(match.new, own)
                 if model is not None and model is own:
-                    yield from ltkm_splices(self._work, model[1], model[0], match.new)
+                    yield from ltkm_splices(self._context, model[1], model[0], match.new)
                     continue
                 text = self._new_ltkm(match.new, model, scope)
                 if own is not None:
@@ -153,13 +154,13 @@ class Response:
         if model is None:
             return new_ltkm(entry, scope)
         old, ltkm = model
-        return markup.copied(self._xml, ltkm.element, ltkm_splices(self._work, ltkm, old, entry), scope)
+        return markup.copied(self._xml, ltkm.element, ltkm_splices(self._context, ltkm, old, entry), scope)
 
     def _first_ltkm(self, item: Item, text: str) -> Splice:
         """Put an LTKM into an item that has none: behind its response code, where the change request wants it."""
         before = item.parts.codes or item.parts.msks
         if not before:
-            return edit.inside(self._xml, item.element, text)
+            return edit.appended(self._xml, item.element, text)
         return edit.after(self._xml, before[-1], markup.space_before(self._xml, before[-1]) + text)
 
     def _new_item(self, entry: Entry) -> str:
@@ -175,6 +176,6 @@ class Response:
         if code is not None and code.value != NONE:
             parts += own("ResponseCode", markup.escaped(markup.quoted_text(code)))
         for ltkm in listed(entry, "ltkms"):
-            with self._work.at(ltkm):
+            with at(ltkm):
                 parts += self._new_ltkm(ltkm, self._model(ltkm, None), self._document.root)
         return own("Response", parts)

@@ -1,7 +1,8 @@
 """The lines that show a document, read as a tree: `name: value`, depth by indentation, lists by dashes."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 _LINE = re.compile(r"( *)(- )?([A-Za-z_][\w.\[\]-]*):(?: +(.*))?")
@@ -43,6 +44,17 @@ class Entry:
         if len(found) > 1:
             raise EditError(found[1].line, f"{key} stands in line {found[0].line} already")
         return found[0] if found else None
+
+
+@contextmanager
+def at(entry: Entry) -> Iterator[None]:
+    """Name the line of an entry in the reason for which something inside cannot be done."""
+    try:
+        yield
+    except EditError:
+        raise
+    except ValueError as error:
+        raise EditError(entry.line, str(error)) from None
 
 
 def significant(text: str) -> list[str]:
@@ -117,23 +129,6 @@ def _put_below(parent: Entry, entry: Entry) -> None:
 
 def _short(text: str) -> str:
     return text if len(text) <= _LONGEST else text[:_LONGEST] + "…"
-
-
-def place_of(old: Sequence[Entry], new: Entry) -> int | None:
-    """Return which of these entries has the name and the number of another one; None where none has."""
-    return next((at for at, entry in enumerate(old) if (entry.key, entry.value) == (new.key, new.value)), None)
-
-
-def listed(entry: Entry, key: str) -> list[Entry]:
-    """Return the entries of a list; none where there is no such line."""
-    found = entry.one(key)
-    if found is None:
-        return []
-    if found.children and not found.children[0].is_item:
-        raise EditError(found.children[0].line, f"expected a list below {key}, each entry behind a dash")
-    if found.value not in ("", "[]"):
-        raise EditError(found.line, f"{key}: expected a list below it, got {found.value}")
-    return found.children
 
 
 def require_same_totals(old: Entry | None, new: Entry | None) -> None:

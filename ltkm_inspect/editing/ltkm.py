@@ -5,21 +5,21 @@ from collections.abc import Iterator
 from typing import Any
 
 from ltkm_inspect import document as msk
+from ltkm_inspect.context import Context
 from ltkm_inspect.document import Splice, edit
 from ltkm_inspect.editing import markup
 from ltkm_inspect.editing.fields import HEAD, Changes, apply, changed, compare
-from ltkm_inspect.editing.lines import EditError, Entry
+from ltkm_inspect.editing.lines import EditError, Entry, at
 from ltkm_inspect.editing.protection import protected
-from ltkm_inspect.editing.work import Work
 from ltkm_inspect.exchange import Ltkm
 
 
-def ltkm_splices(work: Work, ltkm: Ltkm, old: Entry, new: Entry) -> Iterator[Splice]:
+def ltkm_splices(context: Context, ltkm: Ltkm, old: Entry, new: Entry) -> Iterator[Splice]:
     """Yield what makes the element of an LTKM, shown by the lines `old`, what the lines `new` say."""
     xml, element = ltkm.document.xml, ltkm.element
     base64, text = new.one("base64"), new.one("text")
     changes = _message_changes(old, new, base64 or (text if old.one("text") is None else None))
-    with work.at(new):
+    with at(new):
         if base64 is not None:
             yield edit.filled(xml, element, base64_text(base64))
         elif text is not None:
@@ -28,7 +28,7 @@ def ltkm_splices(work: Work, ltkm: Ltkm, old: Entry, new: Entry) -> Iterator[Spl
         elif old.one("text") is not None:
             raise EditError(new.line, "expected the text of the LTKM, or base64 in its place")
         elif changes:
-            yield edit.filled(xml, element, _message_text(work, ltkm, new, changes))
+            yield edit.filled(xml, element, _message_text(context, ltkm, new, changes))
         version = new.one("version")
         if _differs(old.one("version"), version):
             value = None if version is None else markup.quoted_text(version)
@@ -75,15 +75,11 @@ def _message_changes(old: Entry, new: Entry, instead: Entry | None) -> Changes:
     return Changes()
 
 
-def _message_text(work: Work, ltkm: Ltkm, new: Entry, changes: Changes) -> str:
+def _message_text(context: Context, ltkm: Ltkm, new: Entry, changes: Changes) -> str:
     assert ltkm.message is not None
-    assert ltkm.octets is not None
     message, following = apply(ltkm.message, changes)
     keep_mac = any(path.startswith("KEMAC") and path.endswith(".mac") for path in changes.paths)
-    octets, sealed = protected(message, ltkm.octets, work.exchange, work.context, following, keep_mac=keep_mac)
-    if not sealed:
-        work.unsealed += 1
-    return b64encode(octets).decode()
+    return b64encode(protected(message, ltkm, context, following, keep_mac=keep_mac)).decode()
 
 
 def _differs(old: Entry | None, new: Entry | None) -> bool:

@@ -25,6 +25,8 @@ from ltkm_inspect.proxy.flows import exchange_of, is_foreign
 from ltkm_inspect.proxy.marking import mark
 from ltkm_inspect.proxy.view import LtkmView
 from ltkm_inspect.report import jsonl, text
+from ltkm_inspect.report.console import raised_at
+from ltkm_inspect.report.redaction import Veil
 from ltkm_inspect.report.summary import Summary
 from ltkm_inspect.session import Session
 from ltkm_inspect.wire import printable
@@ -40,7 +42,8 @@ def _guarded[**P](hook: Callable[P, None]) -> Callable[P, None]:
         try:
             hook(*args, **kwargs)
         except Exception as error:
-            logger.warning("ltkm: %s failed: %s: %s", hook.__name__, type(error).__name__, shorten(str(error)))
+            # the text of an error may hold what is not to be shown, be it a key
+            logger.warning("ltkm: %s failed: %s at %s", hook.__name__, type(error).__name__, raised_at(error))
 
     return guarded
 
@@ -80,7 +83,7 @@ class LtkmInspect:
             return
         wrong = configuration.unknown(ctx.options) if not self._started else []
         try:
-            wanted = configuration.read(ctx.options, self.configuration.ring_file)
+            wanted = configuration.read(ctx.options, self.configuration)
             self._files.use(wanted.reports)
         except OptionError as error:
             wrong.append(configuration.PREFIX + str(error))
@@ -128,8 +131,7 @@ class LtkmInspect:
         """Check flows again, or for the first time where they were loaded without being processed."""
         reports = [(flow, report) for flow in flows if (report := self._inspect(flow)) is not None]
         for flow, report in reports:
-            mark(flow, report)
-            self._log(report)
+            self._tell(flow, report, counts=False)
         logger.info("ltkm: %s of %d flows checked", text.count(len(reports), "MSK exchange"), len(flows))
         ctx.master.addons.trigger(UpdateHook([flow for flow, _ in reports]))
 
@@ -140,9 +142,10 @@ class LtkmInspect:
             report = self._inspect(flow, remember=False)
             if report is None:
                 continue
-            asked = shorten(report.exchange.request.url.partition("?")[0])
+            veil = self.configuration.veil(report.exchange).text
+            asked = veil(shorten(report.exchange.request.url.partition("?")[0]))
             for finding in (*report.findings, *report.notes):
-                rows.append([asked, f"{finding.level.word} {finding.rule}", str(finding.place), finding.text])
+                rows.append([asked, f"{finding.level.word} {finding.rule}", str(finding.place), veil(finding.text)])
         return cast(types.Data, rows)
 
     def _start(self) -> None:
@@ -167,10 +170,7 @@ class LtkmInspect:
             self.summary.other()
             return
         self.summary.add(report)
-        mark(flow, report)
-        self._log(report)
-        if self._files.names:
-            self._report(jsonl.exchange_line(report, keys=self.configuration.keys))
+        self._tell(flow, report)
 
     def _with_session(self, configuration: Configuration) -> Configuration:
         """Return the configuration with the session of this run, which goes on whatever options change."""
@@ -208,18 +208,24 @@ class LtkmInspect:
         for failure in self._files.write(line):
             logger.warning("ltkm: %s", failure)
 
-    def _log(self, report: Report) -> None:
+    def _tell(self, flow: Flow, report: Report, *, counts: bool = True) -> None:
+        """Mark a flow and log what was found; one that counts goes into the report files, too."""
+        veil = self.configuration.veil(report.exchange)
+        mark(flow, report, veil)
+        self._log(report, veil)
+        if counts and self._files.names:
+            self._report(jsonl.exchange_line(report, keys=self.configuration.keys, veil=veil))
+
+    def _log(self, report: Report, veil: Veil) -> None:
         level = logging.INFO if report.worst is Level.OFF else logging.WARNING
-        for line in text.lines(report):
-            logger.log(level, "%s", line)
-        for line in self.configuration.keys.lines(report):
-            logger.log(level, "%s", line)
+        for line in (*text.lines(report), *self.configuration.keys.lines(report)):
+            logger.log(level, "%s", veil.text(line))
         exchange = report.exchange
         if exchange.response is not None and exchange.response.body is None and exchange.error is None:
             logger.warning(
                 "ltkm: the body of %s was streamed past, so it was not checked; raise stream_large_bodies, "
                 "or keep such bodies with --set store_streamed_bodies=true",
-                text.asked(exchange),
+                veil.text(text.asked(exchange)),
             )
 
 
@@ -229,6 +235,8 @@ def _tell_of_keys(former: Configuration, now: Configuration) -> None:
         _warn(now.ring_file.warnings)
     if now.show_keys and not former.show_keys:
         logger.warning("ltkm: ltkm_show_keys is on: %s", SHOWS_KEYS)
+    if now.redaction is not None and former.redaction is None:
+        logger.info("ltkm: ltkm_redact is on; mitmproxy's own lines still show addresses, unless flow_detail is 0")
 
 
 def _warn(lines: Iterable[str]) -> None:

@@ -10,11 +10,12 @@ from mitmproxy.addonmanager import Loader
 from mitmproxy.optmanager import OptManager
 
 from ltkm_inspect.context import Context
-from ltkm_inspect.exchange import Limits
+from ltkm_inspect.exchange import Exchange, Limits
 from ltkm_inspect.finding import Level
 from ltkm_inspect.keys import KeyRing, RingFile
 from ltkm_inspect.options import DEFAULTS, did_you_mean, key_ring, parse_fail_on, parse_limit, parse_report, settings
 from ltkm_inspect.report.keys import Keys
+from ltkm_inspect.report.redaction import NO_VEIL, Redaction, Veil
 from ltkm_inspect.wire import printable
 
 PREFIX = "ltkm_"
@@ -37,11 +38,17 @@ class Configuration:
     """The file that the keys of the context come from."""
     show_keys: bool = False
     """The keys that LTKMs deliver are shown."""
+    redaction: Redaction | None = None
+    """The names that stand in every output for B-TIDs, IMPIs and addresses; None where these are shown."""
 
     @property
     def keys(self) -> Keys:
         """What reports tell of keys."""
         return Keys(self.context.keys, self.show_keys)
+
+    def veil(self, exchange: Exchange) -> Veil:
+        """Return what is to be hidden in what is said of an exchange."""
+        return NO_VEIL if self.redaction is None else self.redaction.veil(exchange)
 
 
 def offer(loader: Loader) -> None:
@@ -76,12 +83,13 @@ def unknown(options: OptManager) -> list[str]:
     return [f"unknown option {printable(name)}{did_you_mean(name, NAMES)}" for name in names]
 
 
-def read(options: OptManager, ring_file: RingFile | None = None) -> Configuration:
+def read(options: OptManager, former: Configuration) -> Configuration:
     """Return what the options ask for; OptionError where one cannot mean anything as written.
 
-    The key ring file in use is not read again where the path is still the same.
+    What the former configuration had open stays: the key ring file where the path is still the same, and the names of
+    the run.
     """
-    ring_file = key_ring(options.ltkm_keys, ring_file)
+    ring_file = key_ring(options.ltkm_keys, former.ring_file)
     return Configuration(
         Context(
             settings(
@@ -101,6 +109,7 @@ def read(options: OptManager, ring_file: RingFile | None = None) -> Configuratio
         tuple(dict.fromkeys(map(parse_report, options.ltkm_report))),
         ring_file,
         options.ltkm_show_keys,
+        (former.redaction or Redaction()) if options.ltkm_redact else None,
     )
 
 

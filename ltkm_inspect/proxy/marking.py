@@ -7,6 +7,7 @@ from mitmproxy.flow import Flow
 
 from ltkm_inspect.finding import Level, Report, shorten
 from ltkm_inspect.proxy.flows import FAULT
+from ltkm_inspect.report.redaction import NO_VEIL, Veil
 
 MARKS = {Level.VIOLATION: ":red_circle:", Level.WARNING: ":yellow_circle:"}
 """The marker of a flow, by the worst level of its findings; a flow that the user marked keeps the user's marker."""
@@ -30,7 +31,7 @@ _FAULT_TAIL = re.compile(r" ?\[ltkm: fault: [^\[\]]*\]")
 _NO_BRACKETS = str.maketrans("[]", "()")
 
 
-def mark(flow: Flow, report: Report) -> None:
+def mark(flow: Flow, report: Report, veil: Veil = NO_VEIL) -> None:
     """Write verdict and rule ids on a flow, in place of what was written there by us before."""
     clear(flow)
     rules = list(report.rules)
@@ -38,7 +39,7 @@ def mark(flow: Flow, report: Report) -> None:
     if not rules:
         return
     flow.metadata[RULES] = rules
-    lines = [finding.line for finding in report.findings[:MOST_LINES]]
+    lines = [veil.text(finding.line) for finding in report.findings[:MOST_LINES]]
     more = len(report.findings) - MOST_LINES
     flow.metadata[FINDINGS] = [*lines, f"and {more} more"] if more > 0 else lines
     _append(flow, f"[ltkm: {report.verdict}: {', '.join(rules)}]")

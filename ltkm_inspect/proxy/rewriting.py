@@ -17,11 +17,10 @@ from mitmproxy.http import HTTPFlow
 from mitmproxy.io import FlowWriter
 
 from ltkm_inspect.context import Context
-from ltkm_inspect.engine.injection import inject
+from ltkm_inspect.engine import Injection, injected
 from ltkm_inspect.exchange import Exchange, Response
 from ltkm_inspect.fault import Application, FaultError
 from ltkm_inspect.finding import shorten
-from ltkm_inspect.mikey import Kemac
 from ltkm_inspect.proxy.flows import update
 from ltkm_inspect.proxy.marking import mark_faults
 from ltkm_inspect.report.text import answered, asked, count
@@ -36,8 +35,17 @@ class Change:
     """What a fault made of an exchange."""
 
     application: Application
-    before: Exchange
-    after: Exchange
+    injection: Injection
+
+    @property
+    def before(self) -> Exchange:
+        """The exchange as it was."""
+        return self.injection.before
+
+    @property
+    def after(self) -> Exchange:
+        """The exchange as it is now."""
+        return self.injection.exchange
 
     @property
     def line(self) -> str:
@@ -45,17 +53,6 @@ class Change:
         what = ", ".join(_differences(self.before, self.after))
         exchange = f"{asked(self.before)} -> {answered(self.before)}"
         return f"fault {shorten(str(self.application))}: {exchange}: {self.application.fault.subject}: {what}"
-
-    @property
-    def unsealed(self) -> list[str]:
-        """What would have to be made anew with a key and was not: MAC, digest."""
-        leaves = self.application.fault.leaves
-        unsealed = []
-        if "mac" not in leaves and _keeps_mac(self.before, self.after):
-            unsealed.append("MAC")
-        if "digest" not in leaves and _keeps_digest(self.before.response, self.after.response):
-            unsealed.append("digest")
-        return unsealed
 
 
 class Rewriting:
@@ -74,6 +71,8 @@ class Rewriting:
         """The MSK exchanges that were left as they are, by the reason."""
         self.unsealed: Counter[str] = Counter()
         """Exchanges in which something was not made anew for want of a key, by what: MAC, digest."""
+        self.remarks: Counter[str] = Counter()
+        """What there is to tell besides, by how many exchanges it is about."""
         self._context = replace(context or Context(), session=Session())
 
     def apply(self, flow: Flow, exchange: Exchange | None) -> Change | None:
@@ -91,7 +90,8 @@ class Rewriting:
             self.left[f"fault {self.application.fault.id}: {type(error).__name__}"] += 1
         else:
             self.changed += 1
-            self.unsealed.update(change.unsealed)
+            self.unsealed.update(each.part for each in change.injection.unsealed)
+            self.remarks.update(change.injection.remarks)
         self.remember(exchange if change is None else change.after)
         return change
 
@@ -102,11 +102,8 @@ class Rewriting:
             self._context.session.take(exchange)
 
     def _apply(self, flow: HTTPFlow, exchange: Exchange) -> Change:
-        _require_changeable(exchange)
-        after = inject(exchange, [self.application], self._context)
-        change = Change(self.application, exchange, after)
-        if not any(_differences(exchange, after)):
-            raise FaultError(f"fault {self.application.fault.id}: it changes nothing here")
+        change = Change(self.application, injected(exchange, [self.application], self._context))
+        after = change.after
         update(flow, exchange, after)
         faults = [*exchange.faults, str(self.application)]
         mark_faults(flow, faults, _sha256(exchange.response), _sha256(after.response))
@@ -123,7 +120,9 @@ class Rewriting:
         return next((reason for reason, _ in self.left.most_common(1)), "")
 
     def lines(self) -> Iterator[str]:
-        """Yield why exchanges were left as they are, and how many flows were changed."""
+        """Yield what is remarkable, why exchanges were left as they are, and how many flows were changed."""
+        for remark, number in self.remarks.most_common(MOST_REASONS):
+            yield f"{count(number, 'exchange')}: {remark}"
         for reason, number in self.left.most_common(MOST_REASONS):
             yield f"left as it was: {count(number, 'MSK exchange')}: {reason}"
         if len(self.left) > MOST_REASONS:
@@ -184,18 +183,6 @@ class Target:
                 self._part.unlink(missing_ok=True)
 
 
-def _require_changeable(exchange: Exchange) -> None:
-    """Raise FaultError for an exchange whose response cannot be changed without breaking more than was asked for."""
-    if exchange.response is None:
-        raise FaultError("the exchange has no response")
-    if not exchange.may_have_body:
-        raise FaultError("a response to HEAD, or with a status like 204, has no body")
-    if exchange.response.body is None:
-        raise FaultError("the body of the response was not captured")
-    if exchange.content is not None and exchange.content.problem is not None:
-        raise FaultError("the content coding of the response cannot be undone")
-
-
 def _differences(before: Exchange, after: Exchange) -> Iterator[str]:
     """Yield what differs, in the order of an exchange; wire text is left out."""
     if before.connection != after.connection:
@@ -247,27 +234,3 @@ def _sizes(before: bytes | None, after: bytes | None) -> str:
 
 def _sha256(response: Response | None) -> str | None:
     return None if response is None or response.body is None else hashlib.sha256(response.body).hexdigest()
-
-
-def _keeps_mac(before: Exchange, after: Exchange) -> bool:
-    """Tell whether a message that was changed still has the MAC of one before."""
-    old, new = _macs(before), _macs(after)
-    macs = set(old.values())
-    return any(octets not in old and mac in macs for octets, mac in new.items())
-
-
-def _macs(exchange: Exchange) -> dict[bytes, bytes]:
-    """Return the MAC of every message that decodes and has one, by the octets of the message."""
-    found: dict[bytes, bytes] = {}
-    for ltkm in exchange.document.ltkms if exchange.document else ():
-        if ltkm.octets and ltkm.message is not None and ltkm.message.problem is None:
-            found.update((ltkm.octets, kemac.mac) for kemac in ltkm.message.of(Kemac) if kemac.mac)
-    return found
-
-
-def _keeps_digest(before: Response | None, after: Response | None) -> bool:
-    """Tell whether a response whose body was changed still has the digest over its former body."""
-    if before is None or after is None or before.body == after.body:
-        return False
-    info = after.authentication_info
-    return info is not None and "rspauth" in info.lower() and info == before.authentication_info

@@ -88,11 +88,16 @@ class LtkmView(contentviews.InteractiveContentview):
         if cut is not None:
             raise EditError(None, f"not all of the body is shown, so that it cannot be edited here: {cut.strip('# ')}")
         exchange, is_request = self._exchange(data, metadata)
-        context = self._configuration().context
-        edited = (edit_request if is_request else edit_response)(shown, prettified, exchange, context)
-        if edited.octets != data and isinstance(metadata.flow, http.HTTPFlow):
-            (finish_request if is_request else finish_response)(metadata.flow, exchange, edited, context)
-        return edited.octets
+        configuration = self._configuration()
+        context = configuration.context
+        if is_request:
+            content = edit_request(shown, prettified, exchange)
+        else:
+            content = edit_response(shown, prettified, exchange, context)
+        if content != data and isinstance(metadata.flow, http.HTTPFlow):
+            finish = finish_request if is_request else finish_response
+            finish(metadata.flow, exchange, content, context, configuration.veil(exchange))
+        return content
 
     def _exchange(self, data: bytes, metadata: contentviews.Metadata) -> tuple[Exchange, bool]:
         """Return the exchange of a body that is shown, and whether that is the body of its request."""
@@ -112,7 +117,9 @@ class LtkmView(contentviews.InteractiveContentview):
             report = inspect(exchange, configuration.context, remember=False)  # to look is not to deliver
         else:
             report = _of_the_body(inspect(exchange, replace(configuration.context, session=None)))
-        return request_lines(report) if is_request else response_lines(report, data, configuration.keys)
+        lines = request_lines(report) if is_request else response_lines(report, data, configuration.keys)
+        veil = configuration.veil(exchange)
+        return map(veil.text, lines) if veil else lines
 
 
 def _same(shown: str, edited: str) -> bool:

@@ -55,6 +55,7 @@ from ltkm_inspect.exchange import Item, Ltkm
 from ltkm_inspect.finding import Answer, Finding, Level, Report
 from ltkm_inspect.report.keys import NO_KEYS, Keys
 from ltkm_inspect.report.plain import to_json
+from ltkm_inspect.report.redaction import NO_VEIL, Veil
 from ltkm_inspect.report.summary import Summary
 
 EXCHANGE_SCHEMA = "ltkm-inspect/exchange/1"
@@ -63,7 +64,7 @@ FINGERPRINT = 16
 """How many hex digits of the SHA-256 of a message are told."""
 
 
-def exchange_line(report: Report, file: str | None = None, keys: Keys = NO_KEYS) -> str:
+def exchange_line(report: Report, file: str | None = None, keys: Keys = NO_KEYS, veil: Veil = NO_VEIL) -> str:
     """Return the object of one exchange, read from that file, without line end."""
     exchange = report.exchange
     document = exchange.document
@@ -71,38 +72,42 @@ def exchange_line(report: Report, file: str | None = None, keys: Keys = NO_KEYS)
     looked_at = frozenset(document.ltkms[: exchange.limits.ltkms]) if document else frozenset()
     answers = [outcome.answer for outcome in report.outcomes.values()]
     return to_json(
-        {
-            "schema": EXCHANGE_SCHEMA,
-            "file": file,
-            "id": exchange.id,
-            "method": exchange.request.method,
-            "url": exchange.request.url,
-            "status": exchange.response.status if exchange.response is not None else None,
-            "started": _time(exchange.started),
-            "ended": _time(exchange.ended),
-            "client": exchange.client,
-            "server": exchange.server,
-            "terminal": exchange.terminal,
-            "error": exchange.error,
-            "faults": list(exchange.faults),
-            "verdict": report.verdict,
-            "counts": {
-                "items": report.items,
-                "ltkms": report.ltkms,
-                "violations": report.count(Level.VIOLATION),
-                "warnings": report.count(Level.WARNING),
-                "notes": len(report.notes),
-                **{_key(answer): answers.count(answer) for answer in Answer},
-            },
-            "items": [_item(item, looked_at, keys) for item in document.items] if document else [],
-            "ltkms_outside": [_ltkm(ltkm, keys) for ltkm in document.strays if ltkm in looked_at] if document else [],
-            "findings": [_finding(finding) for finding in report.findings],
-            "notes": [_finding(note) for note in report.notes],
-            "outcomes": {
-                rule: {"answer": outcome.answer.value, "reason": outcome.reason}
-                for rule, outcome in report.outcomes.items()
-            },
-        }
+        veil.plain(
+            {
+                "schema": EXCHANGE_SCHEMA,
+                "file": file,
+                "id": exchange.id,
+                "method": exchange.request.method,
+                "url": exchange.request.url,
+                "status": exchange.response.status if exchange.response is not None else None,
+                "started": _time(exchange.started),
+                "ended": _time(exchange.ended),
+                "client": exchange.client,
+                "server": exchange.server,
+                "terminal": exchange.terminal,
+                "error": exchange.error,
+                "faults": list(exchange.faults),
+                "verdict": report.verdict,
+                "counts": {
+                    "items": report.items,
+                    "ltkms": report.ltkms,
+                    "violations": report.count(Level.VIOLATION),
+                    "warnings": report.count(Level.WARNING),
+                    "notes": len(report.notes),
+                    **{_key(answer): answers.count(answer) for answer in Answer},
+                },
+                "items": [_item(item, looked_at, keys) for item in document.items] if document else [],
+                "ltkms_outside": [_ltkm(ltkm, keys) for ltkm in document.strays if ltkm in looked_at]
+                if document
+                else [],
+                "findings": [_finding(finding) for finding in report.findings],
+                "notes": [_finding(note) for note in report.notes],
+                "outcomes": {
+                    rule: {"answer": outcome.answer.value, "reason": outcome.reason}
+                    for rule, outcome in report.outcomes.items()
+                },
+            }
+        )
     )
 
 

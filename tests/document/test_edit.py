@@ -37,7 +37,7 @@ def test_an_element_with_elements_in_it_is_not_filled() -> None:
 @pytest.mark.parametrize(("document", "expected"), [("<a><b/></a>", "<a><b/>x</a>"), ("<a/>", "<a>x</a>")])
 def test_a_text_is_put_at_the_end_of_an_element_whatever_its_tags(document: str, expected: str) -> None:
     xml = read(document.encode())
-    assert xml.splice([edit.inside(xml, root(xml), "x")]).decode() == expected
+    assert xml.splice([edit.appended(xml, root(xml), "x")]).decode() == expected
 
 
 @pytest.mark.parametrize(

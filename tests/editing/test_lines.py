@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ltkm_inspect.editing.lines import EditError, Entry, parse, significant
-from ltkm_inspect.editing.work import matched
+from ltkm_inspect.editing.lists import matched
 
 TEXT = """\
 # a comment

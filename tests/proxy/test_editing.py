@@ -15,11 +15,15 @@ from mitmproxy import exceptions, http
 from mitmproxy.contentviews import InteractiveContentview, Metadata
 
 from ltkm_inspect import digest, mikey, reference
+from ltkm_inspect.context import Context
 from ltkm_inspect.document import MSK_RESPONSE_TYPE, NewItem, NewLtkm, Pair, Style, msk_items, read, render_response
 from ltkm_inspect.keys import Verdict
 from ltkm_inspect.keys.protection import authentication_key, mac_of
+from ltkm_inspect.proxy.configuration import Configuration
 from ltkm_inspect.proxy.flows import flow_of
+from ltkm_inspect.proxy.view import LtkmView
 from ltkm_inspect.reference import KEYS, MRK, MUK
+from ltkm_inspect.report.redaction import Redaction
 from tests.proxy.editor import FLOWS, KEYED, Edit, all_messages, flows_of, several, stripped, without_comments
 from tests.proxy.parts import clean, edited, flawed
 from tests.proxy.test_view import BODY, CUT, VIEW, metadata_of
@@ -280,6 +284,16 @@ def test_key_data_is_encrypted_anew_and_the_mac_is_made_anew_where_the_muk_is_kn
     assert sum("MAC valid" in line for line in lines) == 2
 
 
+def test_a_mac_that_was_wrong_stays_wrong() -> None:
+    wrong = reference.ltkm(reference.FIRST)
+    kemac = replace(wrong.of(mikey.Kemac)[0], mac=bytes(20))
+    wrong = replace(wrong, payloads=(*wrong.payloads[:-1], kemac))
+    exchange = reference.exchange([reference.FIRST.msk_id], [(reference.FIRST, "200 OK", wrong)])
+    edit = Edit(exchange, KEYED).put("value: 0000002a", "value: 000000ff")
+    edit.save()
+    assert edit.messages[0].of(mikey.Kemac)[0] == kemac
+
+
 def test_a_mac_that_was_typed_stays_as_typed() -> None:
     edit = several(KEYED).put("value: 0000002a", "value: 000000ff").put("mac: 7053", "mac: 7054")
     edit.save()
@@ -319,17 +333,32 @@ def test_the_digest_is_made_anew_over_the_octets_that_are_sent(coding: str) -> N
     assert edit.message.headers["content-length"] == str(len(edit.message.raw_content or b""))
 
 
-def test_without_the_mrk_the_log_says_that_the_digest_no_longer_fits(caplog: pytest.LogCaptureFixture) -> None:
+def test_the_log_says_what_was_edited_and_what_no_longer_fits(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.INFO):
-        several().put("value: 24cb4400", "value: 24cb4401").save()
         several(KEYED).put("value: 24cb4400", "value: 24cb4401").save()
-    alone, keyed = caplog.records
-    assert alone.levelno == logging.WARNING
-    assert alone.getMessage().endswith(
-        "the MAC of 1 LTKM was not made anew; the digest was not made anew, for want of the MRK"
-    )
-    assert keyed.levelno == logging.INFO
-    assert keyed.getMessage().endswith("response body from 918 to 918 octets")
+        several().put("value: 24cb4400", "value: 24cb4401").save()
+        Edit(clean(), request=True).put("msk_id: 24cb4400", "msk_id: 24cb4401").save()
+    where = "ltkm: edit: POST http://bmsc.home1.net/keymanagement?requesttype=msk-request: "
+    assert [(record.levelname, record.getMessage().removeprefix(where)) for record in caplog.records] == [
+        ("INFO", "response body from 918 to 918 octets"),
+        ("INFO", "response body from 918 to 918 octets"),
+        ("WARNING", "MAC: no keys are known; the terminal will see the MAC fail"),
+        ("WARNING", "digest: no keys are known; the terminal will see the digest fail"),
+        ("INFO", "request body from 145 to 145 octets"),
+        ("WARNING", "digest: no key of the ring fits; the BSM will see the digest fail"),
+    ]
+
+
+def test_names_that_are_redacted_in_the_text_stay_what_they_are_in_the_body(caplog: pytest.LogCaptureFixture) -> None:
+    configuration = Configuration(context=Context(keys=KEYS), redaction=Redaction())
+    edit = several(LtkmView(lambda: configuration))
+    assert reference.B_TID not in edit.text
+    block = edit.block("      - ltkm: 1", "  - item: 2")
+    with caplog.at_level(logging.INFO):
+        edit.put(block, block + block.replace("0000002a", "0000002c")).save()
+    assert [message.of(mikey.Identity)[1].text for message in edit.messages] == [reference.B_TID] * 3
+    assert [message.of(mikey.Timestamp)[0].number for message in edit.messages] == [42, 44, 43]
+    assert len(caplog.records) == 1
 
 
 def test_an_edit_is_written_on_the_flow_and_can_be_reverted() -> None:

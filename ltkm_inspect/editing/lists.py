@@ -1,34 +1,11 @@
-"""What is known while an edited text is turned into splices."""
+"""Lists of items and LTKMs as edited: which entry is which, and what is gone."""
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from ltkm_inspect.context import Context
 from ltkm_inspect.document import Splice, Xml, edit
 from ltkm_inspect.editing.lines import EditError, Entry
-from ltkm_inspect.exchange import Exchange
-
-
-@dataclass
-class Work:
-    """The exchange that is edited, with what was found on the way."""
-
-    exchange: Exchange
-    context: Context
-    unsealed: int = 0
-    """How many messages were changed whose MAC could not be made anew."""
-
-    @contextmanager
-    def at(self, entry: Entry) -> Iterator[None]:
-        """Name the line in the reason for which something inside cannot be done."""
-        try:
-            yield
-        except EditError:
-            raise
-        except ValueError as error:
-            raise EditError(entry.line, str(error)) from None
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,3 +44,20 @@ def gone(xml: Xml, matches: Sequence[Match], old: Sequence[Entry], elements: Seq
                 yield edit.replaced(xml, element, "")
             except ValueError as error:
                 raise EditError(None, f"{entry.key} {entry.value} cannot be taken away: {error}") from None
+
+
+def place_of(old: Sequence[Entry], new: Entry) -> int | None:
+    """Return which of these entries has the name and the number of another one; None where none has."""
+    return next((at for at, entry in enumerate(old) if (entry.key, entry.value) == (new.key, new.value)), None)
+
+
+def listed(entry: Entry, key: str) -> list[Entry]:
+    """Return the entries of a list; none where there is no such line."""
+    found = entry.one(key)
+    if found is None:
+        return []
+    if found.children and not found.children[0].is_item:
+        raise EditError(found.children[0].line, f"expected a list below {key}, each entry behind a dash")
+    if found.value not in ("", "[]"):
+        raise EditError(found.line, f"{key}: expected a list below it, got {found.value}")
+    return found.children
