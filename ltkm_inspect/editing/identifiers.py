@@ -39,7 +39,7 @@ def new_identifiers(entry: Entry) -> tuple[str, str]:
             raise EditError(entry.line, f"expected one {key} in a new item, got {len(groups)}")
         first, *parts = groups[0]
         for part in parts:
-            if _octets(part) != octets_of(first.value)[_PARTS[part.key]]:
+            if _octets(part) != _octets(first)[_PARTS[part.key]]:
                 raise EditError(part.line, f"{part.key}: expected what msk_id says, got {part.value}")
         texts.append(_as_text(first))
     return texts[0], texts[1]

@@ -15,7 +15,7 @@ from ltkm_inspect.proxy.configuration import Configuration
 from ltkm_inspect.proxy.flows import flow_of
 from ltkm_inspect.proxy.view import LtkmView
 from tests.proxy.editor import FLOWS, KEYED, Edit, flows_of, several
-from tests.proxy.parts import clean
+from tests.proxy.parts import clean, edited
 from tests.proxy.test_view import VIEW
 
 
@@ -151,6 +151,36 @@ def test_what_cannot_be_edited_safely_is_refused_when_changed_and_taken_when_not
     assert "expected an encoding whose parts can be edited" in other.put("msk_id: 24cb4400", "msk_id: 00").refused()
     with pytest.raises(exceptions.CommandError):
         VIEW.reencode("items:\n", Metadata())
+
+
+def test_an_element_with_elements_in_it_is_not_overwritten() -> None:
+    ltkm = "<bcast:LTKM>AQAA</bcast:LTKM>"
+    nested = edited(clean(), "JMtEAA==</MSKID>", f"JMtEAA=={ltkm}</MSKID>")
+    edit = Edit(nested).put("msk_id: 24cb4400", "msk_id: 24cb4401")
+    line = line_of(edit, "msk_id:")
+    assert edit.refused() == f"line {line}: expected an element that encloses text alone, got one with elements in it"
+
+
+@pytest.mark.parametrize(
+    ("item", "reason"),
+    [
+        ("  - item: 3\n    msk_id: 11223344\n", "expected one key_domain_id in a new item, got 0"),
+        (
+            "  - item: 3\n    key_domain_id: 00\n    msk_id: 1122334\n",
+            'msk_id: expected octets in hex, "text" or empty',
+        ),
+        ("  - item: 3\n    key_domain_id: 00\n    msk_id: 11223344\n    key_group: 1123\n", "key_group: expected what"),
+        (
+            "  - item: 3\n    key_domain_id: 00\n    msk_id: 11223344\n    colour: red\n",
+            "expected one of key_domain_id",
+        ),
+        ("  - items: 3\n    key_domain_id: 00\n", "expected `- item: …`, got items"),
+    ],
+    ids=["no-domain", "no-hex", "other-group", "unknown-line", "unknown-entry"],
+)
+def test_a_new_item_that_says_too_little_or_too_much_is_refused(item: str, reason: str) -> None:
+    edit = several().put("totals:", f"{item}totals:")
+    assert f": {reason}" in edit.refused()
 
 
 def test_a_shortened_value_cannot_be_changed_in_part() -> None:
