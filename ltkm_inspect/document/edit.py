@@ -2,11 +2,10 @@
 
 import re
 from collections.abc import Iterator
-from xml.sax.saxutils import quoteattr
 
 from lxml import etree
 
-from .names import XML_SPACE
+from .names import XML_SPACE, quoted
 from .places import Extent
 from .xml import Splice, Xml
 
@@ -68,11 +67,11 @@ def attribute_set(xml: Xml, element: etree._Element, name: str, value: str | Non
     while match := _ATTRIBUTE.match(tag, start):
         if match[1] == name:
             begin = match.start() if value is None else match.start(2)
-            return Splice(begin, match.end(), "" if value is None else quoteattr(value))
+            return Splice(begin, match.end(), "" if value is None else quoted(value))
         start = match.end()
     if value is None or name in element.attrib:
         raise ValueError(f"expected the attribute {name} in the start tag, got a damaged one")
-    return attributed(xml, element, f"{name}={quoteattr(value)}")
+    return attributed(xml, element, f"{name}={quoted(value)}")
 
 
 def before(xml: Xml, element: etree._Element, text: str) -> Splice:
