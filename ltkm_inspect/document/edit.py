@@ -1,11 +1,15 @@
 """Small edits of a document's text, each a splice that leaves every octet outside it as it was."""
 
+import re
 from collections.abc import Iterator
+from html import escape
 
 from lxml import etree
 
 from .places import Extent
 from .xml import Splice, Xml
+
+_ATTRIBUTE = re.compile(r"""\s([^\s=<>"'/]++)\s*+=\s*+("[^"]*+"|'[^']*+')""")
 
 
 def extent(xml: Xml, element: etree._Element) -> Extent:
@@ -62,6 +66,36 @@ def attributed(xml: Xml, element: etree._Element, attribute: str) -> Splice:
     """Put an attribute, written as in the document, into the start tag of the element."""
     at = extent(xml, element).start + 1 + len(_written(element))
     return Splice(at, at, " " + attribute)
+
+
+def with_attribute(xml: Xml, element: etree._Element, name: str, value: str, namespace: str = "") -> Iterator[Splice]:
+    """Give the element an attribute of that name as written, or another value to the one that it has.
+
+    A prefix that is not declared there is declared for `namespace`, where one is given.
+    """
+    quoted = f'"{escape(value)}"'
+    for known, at in _attributes(xml, element):
+        if known == name:
+            yield at._replace(text=quoted)
+            return
+    prefix, colon, _ = name.partition(":")
+    if namespace and colon and prefix not in ("xml", "xmlns", *element.nsmap):
+        yield attributed(xml, element, f'xmlns:{prefix}="{escape(namespace)}"')
+    yield attributed(xml, element, f"{name}={quoted}")
+
+
+def namespace_values(xml: Xml, element: etree._Element, namespace: str) -> Iterator[Splice]:
+    """Yield what leaves each declaration of a namespace in the start tag of the element as it is, to be changed."""
+    for name, at in _attributes(xml, element):
+        if name.partition(":")[0] == "xmlns" and at.text[1:-1] == namespace:
+            yield at
+
+
+def _attributes(xml: Xml, element: etree._Element) -> Iterator[tuple[str, Splice]]:
+    """Yield the name of each attribute in the start tag as written, and what leaves its value, quoted, as it is."""
+    at = extent(xml, element)
+    for found in _ATTRIBUTE.finditer(xml.text or "", at.start + 1 + len(_written(element)), at.content):
+        yield found[1], Splice(found.start(2), found.end(2), found[2])
 
 
 def renamed(xml: Xml, element: etree._Element, name: str) -> Iterator[Splice]:
