@@ -422,17 +422,14 @@ def replace_root(
     """Give the root element another name: the change request's rejected option 1."""
     assert document.root is not None
     yield from edit.renamed(document.xml, document.root, name)
-    prefix, colon, _ = name.partition(":")
-    if colon and prefix not in document.root.nsmap:
-        yield edit.attributed(document.xml, document.root, f'xmlns:{prefix}="{ORDERQUERIES_NS}"')
+    yield from edit.declared(document.xml, document.root, name, ORDERQUERIES_NS)
 
 
 @fault("lower-namespace", on=Document, reference="plain-mbms", trips={"root-element-wrong"})
 def lower_namespace(document: Document) -> Iterator[Splice]:
     """Write the namespace of the MSK response in lower case."""
     assert document.root is not None
-    for at in edit.namespace_values(document.xml, document.root, MSK_RESPONSE_NS):
-        yield at._replace(text=at.text.lower())
+    yield from edit.namespace_replaced(document.xml, document.root, MSK_RESPONSE_NS, MSK_RESPONSE_NS.lower())
 
 
 @fault("drop-responses", on=Document, reference="plain-mbms", trips={"responses-missing"})

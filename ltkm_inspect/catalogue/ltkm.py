@@ -264,7 +264,7 @@ def _declared(ltkm: Ltkm, namespace: str) -> Iterator[Splice]:
     """Declare another namespace for the prefix of the element, on the element itself."""
     prefix = ltkm.element.prefix
     name = f"xmlns:{prefix}" if prefix else "xmlns"
-    yield from edit.with_attribute(ltkm.document.xml, ltkm.element, name, namespace)
+    yield edit.attribute_set(ltkm.document.xml, ltkm.element, name, namespace)
 
 
 @fault("replace-namespace", on=Ltkm, reference="download", trips={"ltkm-namespace-wrong"})
@@ -372,16 +372,17 @@ def empty_ltkm(ltkm: Ltkm) -> Iterator[Splice]:
 @fault("write-version", on=Ltkm, reference="download", trips={"ltkm-version-invalid"})
 def write_version(ltkm: Ltkm, *, version: str = "0x00") -> Iterator[Splice]:
     """Write a version attribute: the table's 0x notation, if not told otherwise."""
-    yield from edit.with_attribute(ltkm.document.xml, ltkm.element, "version", str(version))
+    yield edit.attribute_set(ltkm.document.xml, ltkm.element, "version", str(version))
 
 
 @fault("advance-version", on=Ltkm, reference="download", trips={"ltkm-version-later"})
 def advance_version(ltkm: Ltkm, *, version: int = 1) -> Iterator[Splice]:
     """Say that the LTKM is of a later version."""
-    yield from edit.with_attribute(ltkm.document.xml, ltkm.element, "version", str(version))
+    yield edit.attribute_set(ltkm.document.xml, ltkm.element, "version", str(version))
 
 
 @fault("add-attribute", on=Ltkm, reference="download", trips={"ltkm-attribute-unknown"})
 def add_attribute(ltkm: Ltkm, *, name: str = "bcast:version", value: str = "0") -> Iterator[Splice]:
     """Write another attribute: version with a prefix, if not told otherwise."""
-    yield from edit.with_attribute(ltkm.document.xml, ltkm.element, name, value, ORDERQUERIES_NS)
+    yield from edit.declared(ltkm.document.xml, ltkm.element, name, ORDERQUERIES_NS)
+    yield edit.attribute_set(ltkm.document.xml, ltkm.element, name, value)

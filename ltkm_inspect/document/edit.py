@@ -2,14 +2,15 @@
 
 import re
 from collections.abc import Iterator
-from html import escape
+from xml.sax.saxutils import quoteattr
 
 from lxml import etree
 
+from .names import XML_SPACE
 from .places import Extent
 from .xml import Splice, Xml
 
-_ATTRIBUTE = re.compile(r"""\s([^\s=<>"'/]++)\s*+=\s*+("[^"]*+"|'[^']*+')""")
+_ATTRIBUTE = re.compile(r"[ \t\r\n]+([^\s=<>/\"']+)[ \t\r\n]*=[ \t\r\n]*(\"[^\"<]*\"|'[^'<]*')")
 
 
 def extent(xml: Xml, element: etree._Element) -> Extent:
@@ -44,6 +45,46 @@ def refilled(xml: Xml, element: etree._Element, text: str) -> Splice:
     return _opened(xml, element, at, text) or Splice(at.content, at.content_end, text)
 
 
+def filled(xml: Xml, element: etree._Element, text: str) -> Splice:
+    """Put a text in the place of what the element encloses, white space at both ends excepted.
+
+    ValueError where it encloses other elements, which would be lost.
+    """
+    if any(isinstance(child.tag, str) for child in element):
+        raise ValueError("expected an element that encloses text alone, got one with elements in it")
+    inside = content(xml, element)
+    bare = inside.strip(XML_SPACE)
+    if not bare:
+        return refilled(xml, element, text)
+    start = extent(xml, element).content + inside.index(bare)
+    return Splice(start, start + len(bare), text)
+
+
+def attribute_set(xml: Xml, element: etree._Element, name: str, value: str | None) -> Splice:
+    """Give an attribute without prefix another value, or take it away (None); ValueError where it cannot be found."""
+    for match in _attributes(xml, element):
+        if match[1] == name:
+            begin = match.start() if value is None else match.start(2)
+            return Splice(begin, match.end(), "" if value is None else quoteattr(value))
+    if value is None or name in element.attrib:
+        raise ValueError(f"expected the attribute {name} in the start tag, got a damaged one")
+    return attributed(xml, element, f"{name}={quoteattr(value)}")
+
+
+def namespace_replaced(xml: Xml, element: etree._Element, namespace: str, other: str) -> Iterator[Splice]:
+    """Write another namespace name into the declarations of a namespace in the start tag of the element."""
+    for match in _attributes(xml, element):
+        if match[1].partition(":")[0] == "xmlns" and match[2][1:-1] == namespace:
+            yield Splice(match.start(2), match.end(), quoteattr(other))
+
+
+def declared(xml: Xml, element: etree._Element, name: str, namespace: str) -> Iterator[Splice]:
+    """Declare the prefix of a name on the element, where it has one that is not declared there."""
+    prefix, colon, _ = name.partition(":")
+    if colon and prefix not in ("xml", "xmlns", *element.nsmap):
+        yield attributed(xml, element, f"xmlns:{prefix}={quoteattr(namespace)}")
+
+
 def before(xml: Xml, element: etree._Element, text: str) -> Splice:
     """Put a text before the element."""
     at = extent(xml, element)
@@ -68,42 +109,22 @@ def attributed(xml: Xml, element: etree._Element, attribute: str) -> Splice:
     return Splice(at, at, " " + attribute)
 
 
-def with_attribute(xml: Xml, element: etree._Element, name: str, value: str, namespace: str = "") -> Iterator[Splice]:
-    """Give the element an attribute of that name as written, or another value to the one that it has.
-
-    A prefix that is not declared there is declared for `namespace`, where one is given.
-    """
-    quoted = f'"{escape(value)}"'
-    for known, at in _attributes(xml, element):
-        if known == name:
-            yield at._replace(text=quoted)
-            return
-    prefix, colon, _ = name.partition(":")
-    if namespace and colon and prefix not in ("xml", "xmlns", *element.nsmap):
-        yield attributed(xml, element, f'xmlns:{prefix}="{escape(namespace)}"')
-    yield attributed(xml, element, f"{name}={quoted}")
-
-
-def namespace_values(xml: Xml, element: etree._Element, namespace: str) -> Iterator[Splice]:
-    """Yield what leaves each declaration of a namespace in the start tag of the element as it is, to be changed."""
-    for name, at in _attributes(xml, element):
-        if name.partition(":")[0] == "xmlns" and at.text[1:-1] == namespace:
-            yield at
-
-
-def _attributes(xml: Xml, element: etree._Element) -> Iterator[tuple[str, Splice]]:
-    """Yield the name of each attribute in the start tag as written, and what leaves its value, quoted, as it is."""
-    at = extent(xml, element)
-    for found in _ATTRIBUTE.finditer(xml.text or "", at.start + 1 + len(_written(element)), at.content):
-        yield found[1], Splice(found.start(2), found.end(2), found[2])
-
-
 def renamed(xml: Xml, element: etree._Element, name: str) -> Iterator[Splice]:
     """Write another name, with its prefix, into the tags of the element."""
     at, old = extent(xml, element), len(_written(element))
     yield Splice(at.start + 1, at.start + 1 + old, name)
     if at.end > at.content_end:
         yield Splice(at.content_end + 2, at.content_end + 2 + old, name)
+
+
+def _attributes(xml: Xml, element: etree._Element) -> Iterator[re.Match[str]]:
+    """Yield the attributes of the start tag as written: name, and value with its quotation marks."""
+    at = extent(xml, element)
+    start = at.start + 1 + len(_written(element))
+    tag = (xml.text or "")[: at.content]
+    while match := _ATTRIBUTE.match(tag, start):
+        yield match
+        start = match.end()
 
 
 def _opened(xml: Xml, element: etree._Element, at: Extent, text: str) -> Splice | None:

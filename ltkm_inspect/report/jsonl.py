@@ -96,8 +96,8 @@ def exchange_line(report: Report, file: str | None = None, keys: Keys = NO_KEYS,
                     "notes": len(report.notes),
                     **{_key(answer): answers.count(answer) for answer in Answer},
                 },
-                "items": [_item(item, looked_at, keys) for item in document.items] if document else [],
-                "ltkms_outside": [_ltkm(ltkm, keys) for ltkm in document.strays if ltkm in looked_at]
+                "items": [_item(item, looked_at, keys, veil) for item in document.items] if document else [],
+                "ltkms_outside": [_ltkm(ltkm, keys, veil) for ltkm in document.strays if ltkm in looked_at]
                 if document
                 else [],
                 "findings": [_finding(finding) for finding in report.findings],
@@ -140,7 +140,7 @@ def summary_line(summary: Summary) -> str:
     )
 
 
-def _item(item: Item, looked_at: frozenset[Ltkm], keys: Keys) -> dict[str, Any]:
+def _item(item: Item, looked_at: frozenset[Ltkm], keys: Keys, veil: Veil) -> dict[str, Any]:
     msk_id = item.msk_id.octets if item.msk_id else None
     halves = (msk_id[:2].hex(), msk_id[2:].hex()) if msk_id and len(msk_id) == 4 else (None, None)
     return {
@@ -150,11 +150,11 @@ def _item(item: Item, looked_at: frozenset[Ltkm], keys: Keys) -> dict[str, Any]:
         "key_group": halves[0],
         "key_number": halves[1],
         "response_code": item.code,
-        "ltkms": [_ltkm(ltkm, keys) for ltkm in item.ltkms if ltkm in looked_at],
+        "ltkms": [_ltkm(ltkm, keys, veil) for ltkm in item.ltkms if ltkm in looked_at],
     }
 
 
-def _ltkm(ltkm: Ltkm, keys: Keys) -> dict[str, Any]:
+def _ltkm(ltkm: Ltkm, keys: Keys, veil: Veil) -> dict[str, Any]:
     message, octets = ltkm.message, ltkm.octets
     said = keys.of(message, octets)
     return {
@@ -163,7 +163,7 @@ def _ltkm(ltkm: Ltkm, keys: Keys) -> dict[str, Any]:
         "problem": ltkm.base64.problem,
         "length": None if octets is None else len(octets),
         "sha256": None if octets is None else sha256(octets).hexdigest()[:FINGERPRINT],
-        "octets": _hex(octets if message is None else mikey.shown_octets(message, show_keys=keys.show)),
+        "octets": _hex(octets if message is None else veil.message(message, show_keys=keys.show)),
         "message": None if message is None else mikey.to_plain(message),
         "key": None if said is None else said.plain,
     }
