@@ -28,6 +28,7 @@ from ltkm_inspect.proxy.exporting import Exporting
 from ltkm_inspect.proxy.faulting import Faulting
 from ltkm_inspect.proxy.files import ReportFiles
 from ltkm_inspect.proxy.flows import exchange_of, is_foreign
+from ltkm_inspect.proxy.log_events import spare_events
 from ltkm_inspect.proxy.marking import mark
 from ltkm_inspect.proxy.view import LtkmView
 from ltkm_inspect.report import jsonl, text
@@ -116,6 +117,7 @@ class LtkmInspect:
 
     def running(self) -> None:
         """Take the last place in the chain of mitmdump, for the exit status."""
+        spare_events()
         chain: Any = ctx.master.addons  # mitmproxy gives it no types
         if chain.get("dumper") is not None and chain.get(ExitStatus.name) is None:
             chain.add(ExitStatus(self))
