@@ -1,5 +1,6 @@
 """The command `check`."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -7,7 +8,7 @@ import click
 
 from ltkm_inspect import options
 from ltkm_inspect.cli.group import commands
-from ltkm_inspect.cli.shared import FINDINGS, NOTHING_SEEN, OK, flows_of, keys_at_hand, leave, option, shaped
+from ltkm_inspect.cli.shared import FINDINGS, NOTHING_SEEN, OK, keys_at_hand, leave, option, shaped
 from ltkm_inspect.report.console import COULD_NOT_RUN, Trouble, complain, say
 from ltkm_inspect.wire import printable
 
@@ -45,51 +46,53 @@ def check(
     Prints the findings of each exchange and a summary, or one JSON object an exchange. Nothing is left out, however
     large a response is.
     """
-    settings, level, paths = _understood(words, fail_on, report, files)
+    from ltkm_inspect.capture.inputs import inputs
+
+    found = [*inputs(map(str, files))]
+    settings, level, paths = _understood(words, fail_on, report, [Path(each.name) for each in found])
     at_hand = keys_at_hand(keys, show_keys)
+    from ltkm_inspect import checking
     from ltkm_inspect.context import Context
-    from ltkm_inspect.engine import inspect
     from ltkm_inspect.proxy.files import ReportFiles
-    from ltkm_inspect.report import jsonl, summary, text
+    from ltkm_inspect.report import jsonl, summary
     from ltkm_inspect.session import Session
 
-    session = Session()
-    context = Context(settings, at_hand.ring, session)
     reports, total, trouble = ReportFiles(), summary.Summary(), Trouble()
     try:
         reports.use(paths)
     except options.OptionError as error:
         complain(str(error))
         leave(COULD_NOT_RUN)
-    shown: Path | None = files[0] if len(files) == 1 else None
-    for path, _, exchange in flows_of(files, trouble):
-        if exchange is None:
-            total.other()
-            continue
-        found = inspect(exchange, context)
-        total.add(found)
-        line = jsonl.exchange_line(found, str(path), at_hand) if paths or shape == "jsonl" else ""
-        trouble.lost(reports.write(line))
-        if shape == "jsonl":
-            say([line])
-        else:
-            say([*([] if path == shown else [f"{printable(str(path))}:"]), *text.lines(found), *at_hand.lines(found)])
-            shown = path
-    total.forgotten = session.forgotten
+    context = Context(settings, at_hand.ring, Session())
+    presenter = checking.Presenter(at_hand, as_text=shape == "text", as_json=bool(paths) or shape == "jsonl")
+    heading = "" if len(found) > 1 else found[0].name
+    for checked in checking.check(found, context, presenter):
+        lines = []
+        for shown in checked.shown:
+            trouble.lost(reports.write(shown.json))
+            if shape == "text" and checked.name != heading:
+                heading = checked.name
+                lines.append(f"{printable(heading)}:")
+            lines += shown.lines or [shown.json]
+        say(lines)
+        total.merge(checked.summary)
+        total.forgotten = checked.forgotten
+        if checked.problem:
+            trouble.say(checked.name, checked.problem, unread=checked.unread)
     trouble.lost(reports.write(jsonl.summary_line(total)))
     reports.close()
-    if trouble.unread == len(files):
+    if trouble.unread == len(found):
         pass  # each of them has its line already
     elif shape == "text":
         say(total.lines())
     elif not total.exchanges:
         complain(summary.NOTHING_SEEN)
     broken = level is not None and total.worst >= level
-    leave(trouble.exit_code(len(files), FINDINGS if broken else OK if total.exchanges else NOTHING_SEEN))
+    leave(trouble.exit_code(len(found), FINDINGS if broken else OK if total.exchanges else NOTHING_SEEN))
 
 
 def _understood(
-    words: dict[str, Any], fail_on: str, report: tuple[str, ...], files: tuple[Path, ...]
+    words: dict[str, Any], fail_on: str, report: tuple[str, ...], files: Sequence[Path]
 ) -> "tuple[Settings, Level | None, list[Path]]":
     try:
         settings, level = options.settings(**words), options.parse_fail_on(fail_on)

@@ -11,10 +11,8 @@ from mitmproxy.net.http import url
 from mitmproxy.proxy.mode_specs import ProxyMode, ReverseMode
 from mitmproxy.utils import human
 
+from ltkm_inspect.capture import FAULT as FAULT
 from ltkm_inspect.exchange import Exchange, Headers, Limits, Request, Response
-
-FAULT = "ltkm_fault"
-"""The key in the metadata of a flow under which stand the faults that were put into it: a list, as typed."""
 
 _FLOW_ID = re.compile(r"[0-9a-f-]+")  # what mitmweb accepts in the path of a flow
 _NAMESPACE = uuid.UUID("d2c1a4f0-5d0b-5e52-9f6b-3a1c5f6e7d80")

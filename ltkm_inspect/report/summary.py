@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 
 from ltkm_inspect.finding import Answer, Level, Report
 from ltkm_inspect.report.text import count
@@ -51,6 +51,15 @@ class Summary:
     def other(self) -> None:
         """Count one flow that was not MSK."""
         self.others += 1
+
+    def merge(self, other: "Summary") -> None:
+        """Count in what another summary counted."""
+        for each in fields(self):
+            mine, more = getattr(self, each.name), getattr(other, each.name)
+            if isinstance(mine, Counter):
+                mine.update(more)
+            else:
+                setattr(self, each.name, mine + more)
 
     @property
     def worst(self) -> Level:

@@ -1,0 +1,54 @@
+"""What a check gives of a stretch of a file: small enough to be handed from one process to another."""
+
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from ltkm_inspect.finding import Report
+from ltkm_inspect.report import jsonl, text
+from ltkm_inspect.report.keys import Keys
+from ltkm_inspect.report.summary import Summary
+
+
+class Shown(NamedTuple):
+    """What is printed of one exchange."""
+
+    lines: list[str]
+    """As text; empty where nobody wants it."""
+    json: str
+    """As JSON, in one line; empty where nobody wants it."""
+
+
+@dataclass(slots=True)
+class Checked:
+    """What the check of one stretch of a file gave."""
+
+    name: str
+    """The file."""
+    shown: list[Shown] = field(default_factory=list)
+    """The MSK exchanges in their order."""
+    summary: Summary = field(default_factory=Summary)
+    """The same exchanges, and flows of other traffic, counted."""
+    forgotten: int = 0
+    """How many exchanges the session had to forget up to here."""
+    octets: int = 0
+    """How many octets of the file are done with this stretch."""
+    problem: str = ""
+    """What is wrong with the file, in one line that is safe to print."""
+    unread: bool = False
+    """Nothing of the file could be read."""
+
+
+@dataclass(frozen=True, slots=True)
+class Presenter:
+    """How exchanges are printed."""
+
+    keys: Keys
+    as_text: bool
+    as_json: bool
+
+    def show(self, report: Report, name: str) -> Shown:
+        """Return what is printed of an exchange of that file."""
+        return Shown(
+            [*text.lines(report), *self.keys.lines(report)] if self.as_text else [],
+            jsonl.exchange_line(report, name, self.keys) if self.as_json else "",
+        )

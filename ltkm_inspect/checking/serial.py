@@ -1,0 +1,53 @@
+"""The check of files one after the other, in this process; each result is there as soon as it can be."""
+
+from collections.abc import Iterator, Sequence
+
+from ltkm_inspect.capture import Damage, Passed, opened
+from ltkm_inspect.capture.inputs import Input
+from ltkm_inspect.checking.reading import Held, exchanges
+from ltkm_inspect.checking.results import Checked, Presenter
+from ltkm_inspect.context import Context
+from ltkm_inspect.engine import inspect
+from ltkm_inspect.report.console import reason
+
+
+def check(files: Sequence[Input], context: Context, presenter: Presenter) -> Iterator[Checked]:
+    """Yield what the exchanges of these files give, as one session, in their order."""
+    for file in files:
+        yield from check_file(file, context, presenter)
+
+
+def check_file(file: Input, context: Context, presenter: Presenter) -> Iterator[Checked]:
+    """Yield what the exchanges of one file give, in their order, and what is wrong with it."""
+    if file.problem:
+        yield Checked(file.name, problem=file.problem, unread=True)
+        return
+    begun = False
+    try:
+        with opened(file.name) as source:
+            done = 0
+            for held in exchanges(source):
+                begun = True
+                checked = checked_of(held, file.name, context, presenter)
+                if source.size is not None:
+                    at = source.raw.tell()
+                    checked.octets, done = at - done, at
+                yield checked
+    except OSError as error:
+        yield Checked(file.name, problem=reason(error), unread=not begun)
+
+
+def checked_of(held: Held, name: str, context: Context, presenter: Presenter) -> Checked:
+    """Return what one thing in a file gives."""
+    checked = Checked(name)
+    if isinstance(held, Damage):
+        checked.problem = str(held)
+    elif isinstance(held, Passed):
+        checked.summary.others = held.flows
+    else:
+        report = inspect(held, context)
+        checked.summary.add(report)
+        checked.shown.append(presenter.show(report, name))
+    if context.session is not None:
+        checked.forgotten = context.session.forgotten
+    return checked
