@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable
 from functools import lru_cache
 from ipaddress import IPv6Address, ip_address
-from typing import Any
+from typing import NamedTuple
 
 from ltkm_inspect.capture.tnetstring import (
     INTEGER,
@@ -12,12 +12,13 @@ from ltkm_inspect.capture.tnetstring import (
     NULL,
     OCTETS,
     REAL,
+    TABLE,
     TEXT,
     Part,
     UnusualError,
-    part,
+    keys,
     parts,
-    table,
+    row,
     value,
 )
 from ltkm_inspect.exchange import Exchange, Headers, Limits, Request, Response
@@ -27,15 +28,24 @@ FAULT = "ltkm_fault"
 
 _NO_LIMITS = Limits()
 _NO_FIELDS = Headers()
-_FLOW = {
-    *(b"version", b"type", b"id", b"error", b"client_conn", b"server_conn", b"intercepted", b"is_replay", b"marked"),
-    *(b"metadata", b"comment", b"timestamp_created", b"backup", b"request", b"response", b"websocket"),
-}
-_MESSAGE = {b"http_version", b"headers", b"content", b"trailers", b"timestamp_start", b"timestamp_end"}
-_REQUEST = _MESSAGE | {b"host", b"port", b"method", b"scheme", b"authority", b"path"}
-_RESPONSE = _MESSAGE | {b"status_code", b"reason"}
+# As mitmproxy writes them, which is the last one first.
+_FLOW = keys(
+    *("websocket", "response", "request", "backup", "timestamp_created", "comment", "metadata", "marked", "is_replay"),
+    *("intercepted", "server_conn", "client_conn", "error", "id", "type", "version"),
+)
+_MESSAGE = ("timestamp_end", "timestamp_start", "trailers", "content", "headers", "http_version")
+_REQUEST = keys("path", "authority", "scheme", "method", "port", "host", *_MESSAGE)
+_RESPONSE = keys("reason", "status_code", *_MESSAGE)
+_CONNECTION = (
+    *("timestamp_tls_setup", "timestamp_end", "timestamp_start", "sni", "tls_version", "cipher_list", "cipher"),
+    *("alpn_offers", "alpn", "certificate_list", "tls", "error", "transport_protocol", "id", "sockname", "peername"),
+)
+_CLIENT = keys("proxy_mode", "mitmcert", *_CONNECTION)
+_ERROR = keys("timestamp", "msg")
+_SERVER = keys("via", "timestamp_tcp_setup", "address", *_CONNECTION)
 _MODES = frozenset(["regular", "transparent", "upstream", "reverse", "socks5", "dns", "wireguard", "local", "tun"])
 _FIELD: Callable[..., re.Match[bytes] | None] = re.compile(rb"(\d{1,12}):(\d{1,12}):").match
+_VALUE: Callable[..., re.Match[bytes] | None] = re.compile(rb",(\d{1,12}):").match
 _HOST = re.compile(r"((?:[a-z\d_-]{1,63}\.)*[a-z\d_-]{1,63})(?::(\d{1,5}))?", re.ASCII | re.IGNORECASE)
 _PUNYCODE = "xn--"
 _MAY_ASK: Callable[[bytes], re.Match[bytes] | None] = re.compile(rb"requesttype|%[67]").search
@@ -46,73 +56,104 @@ _MEDIA_TYPES = b"mbms-msk"
 def exchange_of(record: bytes, limits: Limits = _NO_LIMITS) -> Exchange | None:
     """Return the MSK exchange that a record of the current format holds; None for any other HTTP flow.
 
-    UnusualError, or another ValueError, where the record is not what mitmproxy writes: then mitmproxy has to read it.
+    UnusualError, or another ValueError or LookupError, where the record is not what mitmproxy writes: then mitmproxy
+    has to read it.
     """
-    flow = table(record, part(record, 0, len(record)))
-    if flow.keys() != _FLOW:
-        raise UnusualError("expected the fields of an HTTP flow")
-    asked = table(record, flow[b"request"])
-    answered = None if _is_null(flow[b"response"]) else table(record, flow[b"response"])
-    if asked.keys() != _REQUEST or (answered is not None and answered.keys() != _RESPONSE):
-        raise UnusualError("expected the fields of a request and a response")
-    target = _octets(record, asked[b"path"])
-    headers = _fields(record, asked[b"headers"])
-    came = None if answered is None else _fields(record, answered[b"headers"])
+    inside: Part = (record[-1], record.index(b":") + 1, len(record) - 1)
+    websocket, answered, asked, _, _, _, metadata, _, _, _, server, client, error, id, _, _ = row(record, inside, _FLOW)
+    request = row(record, asked, _REQUEST)
+    response = None if _is_null(answered) else row(record, answered, _RESPONSE)
+    target, headers = _octets(record, request[0]), _fields(record, request[10])
+    came = None if response is None else _fields(record, response[6])
     if _MAY_ASK(target) is None and not _names_ours(headers) and (came is None or not _names_ours(came)):
         return None
-    if not _is_null(flow[b"websocket"]):
+    if not _is_null(websocket):
         raise UnusualError("expected a flow without messages of its own")
-    error = None if _is_null(flow[b"error"]) else table(record, flow[b"error"])
-    response = None if answered is None or came is None else _response(record, answered, came)
-    client, server = table(record, flow[b"client_conn"]), table(record, flow[b"server_conn"])
-    request = _request(record, asked, target, headers)
-    upstream = _address(record, server[b"address"])
-    ended = None if answered is None else _time(record, answered[b"timestamp_end"])
-    failed = None if error is None else _time(record, error[b"timestamp"])
-    mode = _text(record, client[b"proxy_mode"])
+    ended = None if response is None else _time(record, response[2])
+    message = None
+    if not _is_null(error):
+        failed, told = row(record, error, _ERROR)
+        message = _text(record, told)
+        ended = _time(record, failed) if ended is None else ended
+    who = _client(record[client[1] : client[2]])
+    whom = _server(record[server[1] : server[2]])
+    made = _request(record, request, target, headers)
     exchange = Exchange(
-        request,
-        response,
-        _text(record, flow[b"id"]),
-        None if error is None else _text(record, error[b"msg"]),
-        _shown(_address(record, client[b"peername"])),
-        _shown(_address(record, server[b"peername"]) or upstream),
-        _text(record, client[b"id"]),
-        _time(record, asked[b"timestamp_start"]),
-        failed if ended is None and error is not None else ended,
-        _is_reverse(mode) and _has_upstream_host(record, asked, request, upstream),
+        made,
+        None if response is None or came is None else _response(record, response, came),
+        _text(record, id),
+        message,
+        who.address,
+        whom.shown,
+        who.id,
+        _time(record, request[7]),
+        ended,
+        who.is_reverse and _has_upstream_host(record, request, made, whom.address),
         True,
-        _faults(value(record, flow[b"metadata"])),
+        _faults(record, metadata),
         limits,
     )
     return exchange if exchange.is_msk else None
 
 
-def _request(record: bytes, asked: dict[bytes, Part], target: bytes, headers: Headers) -> Request:
-    http_version = _surrogates(record, asked[b"http_version"])
-    host = _text(record, asked[b"host"])
+class _Client(NamedTuple):
+    """What is told of the connection of a client."""
+
+    id: str
+    address: str
+    is_reverse: bool
+    """It was made to a reverse proxy."""
+
+
+class _Server(NamedTuple):
+    """What is told of the connection to a server."""
+
+    shown: str
+    address: tuple[str, int] | None
+    """As the proxy was told it."""
+
+
+@lru_cache(maxsize=256)  # what a connection is told to be comes again with each of its flows
+def _client(octets: bytes) -> _Client:
+    held = row(octets, (TABLE, 0, len(octets)), _CLIENT)
+    mode, id, peer = _text(octets, held[0]), _text(octets, held[15]), _address(octets, held[17])
+    if peer is None:
+        raise UnusualError("expected the address of a client")
+    return _Client(id, _shown(peer), _is_reverse(mode))
+
+
+@lru_cache(maxsize=256)
+def _server(octets: bytes) -> _Server:
+    held = row(octets, (TABLE, 0, len(octets)), _SERVER)
+    address = _address(octets, held[2])
+    return _Server(_shown(_address(octets, held[18]) or address), address)
+
+
+def _request(record: bytes, asked: list[Part], target: bytes, headers: Headers) -> Request:
+    http_version = _surrogates(record, asked[11])
     authority = _authority(record, asked, http_version, headers)
+    host = _text(record, asked[5])
     return Request(
-        _surrogates(record, asked[b"method"]).upper(),
-        _surrogates(record, asked[b"scheme"]),
+        _surrogates(record, asked[3]).upper(),
+        _surrogates(record, asked[2]),
         _host_in(authority) if authority else host,
-        _integer(record, asked[b"port"]),
+        _integer(record, asked[4]),
         target.decode("utf-8", "surrogateescape"),
         http_version,
         headers,
-        _body(record, asked[b"content"]),
-        _trailers(record, asked[b"trailers"]),
+        _body(record, asked[9]),
+        _trailers(record, asked[8]),
     )
 
 
-def _response(record: bytes, answered: dict[bytes, Part], headers: Headers) -> Response:
+def _response(record: bytes, answered: list[Part], headers: Headers) -> Response:
     return Response(
-        _integer(record, answered[b"status_code"]),
-        _octets(record, answered[b"reason"]).decode("iso-8859-1"),
-        _surrogates(record, answered[b"http_version"]),
+        _integer(record, answered[1]),
+        _octets(record, answered[0]).decode("iso-8859-1"),
+        _surrogates(record, answered[7]),
         headers,
-        _body(record, answered[b"content"]),
-        _trailers(record, answered[b"trailers"]),
+        _body(record, answered[5]),
+        _trailers(record, answered[4]),
     )
 
 
@@ -123,9 +164,9 @@ def _names_ours(headers: Headers) -> bool:
     )
 
 
-def _authority(record: bytes, asked: dict[bytes, Part], http_version: str, headers: Headers) -> str | None:
+def _authority(record: bytes, asked: list[Part], http_version: str, headers: Headers) -> str | None:
     """Return what the request says is its host: `:authority` in HTTP/2 and HTTP/3, else Host."""
-    octets = _octets(record, asked[b"authority"])
+    octets = _octets(record, asked[1])
     if octets and http_version in ("HTTP/2.0", "HTTP/3"):
         try:
             named = octets.decode("idna")
@@ -151,9 +192,7 @@ def _is_reverse(mode: str) -> bool:
     return name == "reverse"
 
 
-def _has_upstream_host(
-    record: bytes, asked: dict[bytes, Part], request: Request, upstream: tuple[str, int] | None
-) -> bool:
+def _has_upstream_host(record: bytes, asked: list[Part], request: Request, upstream: tuple[str, int] | None) -> bool:
     """Tell whether Host is what the proxy writes there in reverse mode: the address of its own upstream."""
     if upstream is None:
         raise UnusualError("expected the address of the server")
@@ -162,11 +201,11 @@ def _has_upstream_host(
     return _authority(record, asked, request.http_version, request.headers) == written
 
 
-def _faults(metadata: Any) -> tuple[str, ...]:
+def _faults(record: bytes, metadata: Part) -> tuple[str, ...]:
     """Return the faults that a flow says were put into it, whatever program wrote its metadata."""
-    if not isinstance(metadata, dict):
+    if metadata[0] != TABLE:
         raise UnusualError("expected metadata by name")
-    found = metadata.get(FAULT)
+    found = value(record, metadata).get(FAULT) if metadata[1] < metadata[2] else None
     if not found:
         return ()
     return tuple(map(str, found)) if isinstance(found, list) else (str(found),)
@@ -178,17 +217,20 @@ def _fields(record: bytes, held: Part) -> Headers:
         raise UnusualError("expected a list of fields")
     fields = []
     while at < end:
-        found = _FIELD(record, at, end)
-        if found is None:
+        name = _FIELD(record, at, end)
+        if name is None:
             raise UnusualError("expected a field")
-        begin = found.end()
-        middle = begin + int(found[2])
-        stop = found.end(1) + 1 + int(found[1])
-        tag, start, after = part(record, middle + 1, stop)
-        if tag != OCTETS or after + 1 != stop or stop >= end or record[middle] != OCTETS or record[stop] != LIST:
+        begin = name.end()
+        middle = begin + int(name[2])
+        content = _VALUE(record, middle, end)
+        if content is None:
             raise UnusualError("expected a name and a value")
+        start = content.end()
+        after = start + int(content[1])
+        if after + 1 != name.end(1) + 1 + int(name[1]) or after + 1 >= end or record[after : after + 2] != b",]":
+            raise UnusualError("expected a value behind a name")
         fields.append((record[begin:middle], record[start:after]))
-        at = stop + 1
+        at = after + 2
     return Headers(tuple(fields))
 
 
@@ -246,7 +288,6 @@ def _address(record: bytes, held: Part) -> tuple[str, int] | None:
     return _text(record, found[0]), _integer(record, found[1])
 
 
-@lru_cache(maxsize=1024)
 def _shown(address: tuple[str, int] | None) -> str:
     """Return an address as mitmproxy writes it; empty where there is none."""
     if address is None or not address[0]:

@@ -15,23 +15,12 @@ OCTETS, TEXT, INTEGER, REAL, BOOLEAN, NULL, LIST, TABLE = b",;#^!~]}"
 type Part = tuple[int, int, int]
 """Type of a value, where its octets begin, and where they end."""
 
+_DIGITS = 12
 _LENGTH: Callable[..., re.Match[bytes] | None] = re.compile(rb"(\d{1,12}):").match
 
 
 class UnusualError(ValueError):
     """A record is not written as mitmproxy writes one of the current format; its own reader has to say what it is."""
-
-
-def part(octets: bytes, at: int, end: int) -> Part:
-    """Return the value that begins there; UnusualError where it does not end before `end`."""
-    found = _LENGTH(octets, at, end)
-    if found is None:
-        raise UnusualError("expected a length")
-    start = found.end()
-    stop = start + int(found[1])
-    if stop >= end:
-        raise UnusualError("expected a value that ends within what holds it")
-    return octets[stop], start, stop
 
 
 def parts(octets: bytes, start: int, end: int) -> list[Part]:
@@ -57,12 +46,45 @@ def table(octets: bytes, held: Part) -> dict[bytes, Part]:
         raise UnusualError("expected a table")
     found = parts(octets, start, end)
     keys, values = found[::2], found[1::2]
-    if len(keys) != len(values):
-        raise UnusualError("expected a value for each key")
-    for key in keys:
-        if key[0] != TEXT:
-            raise UnusualError("expected keys that are text")
-    return {octets[key[1] : key[2]]: value for key, value in zip(keys, values, strict=True)}
+    if len(keys) != len(values) or any(tag != TEXT for tag, _, _ in keys):
+        raise UnusualError("expected keys that are text, and a value for each")
+    return {octets[start:stop]: value for (_, start, stop), value in zip(keys, values, strict=True)}
+
+
+def keys(*names: str) -> tuple[bytes, ...]:
+    """Return the keys of a table as they are written."""
+    return tuple(b"%d:%s;" % (len(name), name.encode()) for name in names)
+
+
+def row(octets: bytes, held: Part, order: tuple[bytes, ...]) -> list[Part]:
+    """Return the values of a table that has these keys and no others, in that order.
+
+    Mostly they stand in that order, so that nothing needs to be looked up; a table of another order takes longer.
+    """
+    tag, at, end = held
+    if tag != TABLE:
+        raise UnusualError("expected a table")
+    found: list[Part] = []
+    for key in order:
+        if not octets.startswith(key, at):
+            break
+        at += len(key)
+        colon = octets.find(b":", at, at + _DIGITS + 1)
+        digits = octets[at:colon]
+        if colon < 0 or not digits.isdigit():
+            break
+        at = colon + 1
+        stop = at + int(digits)
+        if stop >= end:
+            break
+        found.append((octets[stop], at, stop))
+        at = stop + 1
+    if at == end and len(found) == len(order):
+        return found
+    known = table(octets, held)
+    if len(known) != len(order):
+        raise UnusualError("expected other keys")
+    return [known[key[key.index(b":") + 1 : -1]] for key in order]
 
 
 def value(octets: bytes, held: Part) -> Any:
