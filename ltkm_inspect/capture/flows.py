@@ -113,7 +113,7 @@ class _Server(NamedTuple):
     """As the proxy was told it."""
 
 
-@lru_cache(maxsize=256)  # what a connection is told to be comes again with each of its flows
+@lru_cache(maxsize=1024)  # what a connection is told to be comes again with each of its flows
 def _client(octets: bytes) -> _Client:
     held = row(octets, (TABLE, 0, len(octets)), _CLIENT)
     mode, id, peer = _text(octets, held[0]), _text(octets, held[15]), _address(octets, held[17])
@@ -288,6 +288,7 @@ def _address(record: bytes, held: Part) -> tuple[str, int] | None:
     return _text(record, found[0]), _integer(record, found[1])
 
 
+@lru_cache(maxsize=1024)
 def _shown(address: tuple[str, int] | None) -> str:
     """Return an address as mitmproxy writes it; empty where there is none."""
     if address is None or not address[0]:

@@ -113,9 +113,14 @@ def inspect(exchange: Exchange, context: Context | None = None, *, remember: boo
     put into it: what the server sends next is not to be measured by what it did not send.
     """
     context = context or Context()
+    return inspect_step(Step(exchange, None, context.keys), context, remember=remember)
+
+
+def inspect_step(step: Step, context: Context, *, remember: bool = True) -> Report:
+    """Return the same of an exchange that was made a step, with the keys of the context, before its turn came."""
+    exchange = step.exchange
     session = context.session or Session()
-    look = session.take if remember and not exchange.faults else session.look
-    step = look(exchange, context.keys)
+    session.place(step, remember=remember and not exchange.faults)
     inspection = _Inspection(context)
     inspection.look_at(step)
     said = inspection.said
