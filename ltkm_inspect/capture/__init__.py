@@ -2,11 +2,12 @@
 
 from ltkm_inspect.capture.damage import Damage
 from ltkm_inspect.capture.flows import FAULT, exchange_of
-from ltkm_inspect.capture.records import VERSION, Candidate, Passed, may_be_msk, scan
+from ltkm_inspect.capture.records import BEFORE, VERSION, Candidate, Passed, find_record, may_be_msk, scan
 from ltkm_inspect.capture.sources import STDIN, Source, opened
 from ltkm_inspect.capture.tnetstring import UnusualError
 
 __all__ = [
+    "BEFORE",
     "FAULT",
     "STDIN",
     "VERSION",
@@ -16,6 +17,7 @@ __all__ = [
     "Source",
     "UnusualError",
     "exchange_of",
+    "find_record",
     "may_be_msk",
     "opened",
     "scan",

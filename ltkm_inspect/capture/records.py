@@ -21,6 +21,8 @@ _OTHERS = tuple(b"4:type;3:%s;" % kind + _VERSION for kind in (b"tcp", b"udp", b
 _LONGEST_LENGTH = 12
 """How many digits mitmproxy reads of a length."""
 _TABLE = b"}"[0]
+BEFORE = len(_VERSION)
+_BETWEEN = re.compile(re.escape(_VERSION) + rb"(?=\d{1,12}:)").search
 
 # The media types of the procedure have it, in any case; one letter that stands alone at the front is found quickest.
 _MEDIA_TYPE = re.compile(rb"-[mM][sS][kK]").search
@@ -48,6 +50,11 @@ class Candidate(NamedTuple):
     record: bytes
     current: bool
     """It is an HTTP flow of the current format."""
+
+    @property
+    def end(self) -> int:
+        """Where what follows it begins."""
+        return self.offset + len(self.record)
 
 
 def may_be_msk(octets: bytes, start: int, end: int) -> bool:
@@ -80,7 +87,7 @@ def scan(
 
     `read` goes on from there. The last record is the one that reaches `until`. The file had `size` octets when it was
     opened, where that is known: then no length makes this read more. Damage tells the flows from `offset` on. What was
-    passed is told before each candidate, and whenever more is read.
+    passed is told before each candidate, whenever more is read, and at the end, where it may be nothing.
     """
     buffer, at = b"", 0
     flows = passed = 0
@@ -103,6 +110,8 @@ def scan(
                 yield Damage(offset, SHORTER, flows)
             elif buffer:
                 yield Damage(offset, ENDS_WITHIN if offset or b":" in buffer else NOT_A_CAPTURE, flows)
+            else:
+                yield Passed(0, offset)
             return
         if end < 0:
             yield Damage(offset + at, NOT_A_FLOW if offset + at else NOT_A_CAPTURE, flows)
@@ -120,8 +129,32 @@ def scan(
         else:
             passed += 1
         at = end
-    if passed:
-        yield Passed(passed, offset + at)
+    yield Passed(passed, offset + at)
+
+
+def find_record(read: Read, offset: int, until: int) -> int | None:
+    """Return where the first record begins between these places, as far as its octets can tell; None where none does.
+
+    `read` goes on from `BEFORE` octets before `offset`, or from the start of the file. What looks like the end of one
+    record and the length of the next may stand within a body as well: who asks has to compare it with where the
+    records before it end.
+    """
+    if offset < BEFORE:
+        return 0
+    buffer, base = b"", offset - BEFORE
+    while base < until:
+        piece = read(1 << 16)
+        buffer += piece
+        found = _BETWEEN(buffer)
+        if found is not None:
+            at = base + found.end()
+            return at if offset <= at < until else None
+        if not piece:
+            return None
+        kept = len(buffer) - BEFORE - _LONGEST_LENGTH - 1
+        if kept > 0:
+            buffer, base = buffer[kept:], base + kept
+    return None
 
 
 def _end(buffer: bytes, at: int) -> int:

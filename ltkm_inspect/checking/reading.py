@@ -1,6 +1,6 @@
 """What an open file holds, in order: MSK exchanges, other flows, damage; mitmproxy reads what is unusual."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from ltkm_inspect.capture import Candidate, Damage, Passed, Source, exchange_of, scan
 from ltkm_inspect.capture.damage import PackedError
@@ -19,31 +19,31 @@ def exchanges(source: Source) -> Iterator[Held]:
         yield from read(scan(source.read, size=size))
 
 
-def read(found: Iterator[Passed | Candidate | Damage]) -> Iterator[Held]:
+def read(found: Iterable[Candidate | Held]) -> Iterator[Held]:
     """Yield the exchanges that a scan found; a record that cannot be read ends it, as nobody knows what follows."""
     flows = 0
     for each in found:
-        if isinstance(each, Candidate):
-            exchange = _exchange(each)
-            if isinstance(exchange, str):
-                yield Damage(each.offset, exchange, flows)
-                return
-            flows += 1
-            yield exchange if exchange is not None else Passed(1, each.offset + len(each.record))
-        else:
-            flows += each.flows if isinstance(each, Passed) else 0
-            yield each
+        held = _exchange(each, flows) if isinstance(each, Candidate) else each
+        yield held
+        if isinstance(held, Damage) and isinstance(each, Candidate):
+            return
+        flows += held.flows if isinstance(held, Passed) else 1
 
 
-def _exchange(candidate: Candidate) -> Exchange | str | None:
+def _exchange(candidate: Candidate, flows: int) -> Held:
     if candidate.current:
         try:
-            return exchange_of(candidate.record)
+            exchange = exchange_of(candidate.record)
         except (ValueError, LookupError, RecursionError):
             pass  # not as mitmproxy writes it: whether it is a flow nevertheless, only mitmproxy can tell
+        else:
+            return exchange or Passed(1, candidate.end)
     from ltkm_inspect.proxy import reading
 
-    return reading.record(candidate.record)
+    read = reading.record(candidate.record)
+    if isinstance(read, str):
+        return Damage(candidate.offset, read, flows)
+    return read or Passed(1, candidate.end)
 
 
 def _har(source: Source) -> Iterator[Held]:

@@ -9,6 +9,10 @@ from ltkm_inspect.report.keys import Keys
 from ltkm_inspect.report.summary import Summary
 
 
+class WorkerError(Exception):
+    """A process that shared the work is gone, or failed; the text is one line, safe to print."""
+
+
 class Shown(NamedTuple):
     """What is printed of one exchange."""
 

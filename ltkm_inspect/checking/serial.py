@@ -11,7 +11,7 @@ from ltkm_inspect.engine import inspect
 from ltkm_inspect.report.console import reason
 
 
-def check(files: Sequence[Input], context: Context, presenter: Presenter) -> Iterator[Checked]:
+def check(files: Sequence[Input], context: Context, presenter: Presenter, *, follow: bool = False) -> Iterator[Checked]:
     """Yield what the exchanges of these files give, as one session, in their order."""
     for file in files:
         yield from check_file(file, context, presenter)

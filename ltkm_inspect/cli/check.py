@@ -31,6 +31,9 @@ if TYPE_CHECKING:
 @option("report")
 @option("keys")
 @option("show_keys")
+@click.option(
+    "--jobs", type=click.IntRange(1), metavar="N", help="How many processes share the work.  [default: one a core]"
+)
 @shaped("text", "jsonl")
 def check(
     files: tuple[Path, ...],
@@ -38,6 +41,7 @@ def check(
     report: tuple[str, ...],
     keys: str | None,
     show_keys: bool,
+    jobs: int | None,
     shape: str,
     **words: Any,
 ) -> None:
@@ -66,7 +70,7 @@ def check(
     context = Context(settings, at_hand.ring, Session())
     presenter = checking.Presenter(at_hand, as_text=shape == "text", as_json=bool(paths) or shape == "jsonl")
     heading = "" if len(found) > 1 else found[0].name
-    for checked in checking.check(found, context, presenter):
+    for checked in checking.check(found, context, presenter, jobs or checking.cores()):
         lines = []
         for shown in checked.shown:
             trouble.lost(reports.write(shown.json))
