@@ -6,6 +6,7 @@ The session looks at exchanges one after the other, in the order in which they w
 
 import hashlib
 import os
+import sys
 from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass, field
 from types import MappingProxyType
@@ -350,6 +351,8 @@ class Step:
         answered = response is not None and exchange.error is None
         asks_next = response is not None and "nextnonce" in (response.authentication_info or "").lower()
         info = response.info if response is not None and credentials is not None and asks_next else None
+        pairs = frozenset(exchange.requested_pairs)
+        came = frozenset([sent.pair for _, _, sent in taken if sent.pair])
         return Seen(
             exchange.id,
             exchange.started,
@@ -361,12 +364,7 @@ class Step:
             question,
             fingerprint,
             _challenges(exchange) if response is not None and response.status == 401 else {},
-            Asked(
-                frozenset(exchange.requested_pairs),
-                exchange.started,
-                answered,
-                frozenset([sent.pair for _, _, sent in taken if sent.pair]),
-            ),
+            Asked(pairs, exchange.started, answered, pairs if came == pairs else came),
             response is not None and credentials is not None,
             None if info is None else info.get("nextnonce"),
             tuple([(muk, sent) for _, muk, sent in self.sent]),
@@ -536,6 +534,8 @@ class Session:
 
     def follow(self, seen: Seen) -> None:
         """Remember an exchange that somebody else looked at, as if it had been taken here."""
+        seen.terminal, seen.connection = sys.intern(seen.terminal), sys.intern(seen.connection)  # they come again
+        seen.nonce = None if seen.nonce is None else sys.intern(seen.nonce)
         self._follow(seen, True)
 
     def _follow(self, seen: Seen, remember: bool) -> Before | None:

@@ -3,16 +3,17 @@
 import os
 import stat
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from contextlib import suppress
 
 from ltkm_inspect.capture import STDIN
 from ltkm_inspect.capture.inputs import Input
 from ltkm_inspect.checking import serial
 from ltkm_inspect.checking.results import Checked, Presenter, Shown, WorkerError
+from ltkm_inspect.checking.serial import follow
 from ltkm_inspect.context import Context
 
-__all__ = ["WORTH", "Checked", "Presenter", "Shown", "WorkerError", "check", "cores"]
+__all__ = ["WORTH", "Checked", "Presenter", "Shown", "WorkerError", "check", "cores", "follow"]
 
 WORTH = 4 << 20
 """How many octets of input are worth a process more."""
@@ -21,18 +22,16 @@ _DENSE = 8
 """How much more there is to do for an octet that was compressed."""
 
 
-def check(
-    files: Sequence[Input], context: Context, presenter: Presenter, jobs: int, *, follow: bool = False
-) -> Iterator[Checked]:
+def check(files: Sequence[Input], context: Context, presenter: Presenter, jobs: int) -> Generator[Checked]:
     """Yield what the exchanges of these files give, as one session, in their order, whatever the number of jobs.
 
-    What is small, comes from a pipe or is followed is checked in this process. Raises WorkerError where another
-    process that shares the work is gone.
+    What is small or comes from a pipe is checked in this process. Raises WorkerError where another one that shares the
+    work is gone.
     """
-    most = 1 if follow else min(jobs, _worth(files))
+    most = min(jobs, _worth(files))
     # a process with threads cannot be copied safely, and some systems copy none
     if most < 2 or threading.active_count() > 1 or not hasattr(os, "fork"):
-        return serial.check(files, context, presenter, follow=follow)
+        return serial.check(files, context, presenter)
     from ltkm_inspect.checking import parallel
 
     return parallel.check(files, context, presenter, most)

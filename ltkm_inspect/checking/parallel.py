@@ -7,7 +7,7 @@ and the guess is taken only if the stretch before ends there.
 """
 
 import signal
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from multiprocessing import get_context
 from multiprocessing.connection import Connection, wait
@@ -24,12 +24,14 @@ from ltkm_inspect.context import Context
 from ltkm_inspect.exchange import Exchange
 from ltkm_inspect.report.console import reason
 
-STRETCH = 1 << 21
+STRETCH = 1 << 20
 """How many octets of a flow file make a piece of work."""
 BATCH = 200
 """How many exchanges of another file do."""
-AHEAD = 3
-"""How many pieces for each process may be begun and not yet printed: they are what takes memory."""
+AHEAD = 100
+"""A process may begin another piece while so many exchanges wait for their turn: what was decoded takes memory."""
+IN_ALL = 8
+"""How many pieces for each process may be begun and not yet printed."""
 
 
 @dataclass(slots=True)
@@ -75,15 +77,19 @@ class _Worker:
     """What was seen in the pieces before this one it knows."""
 
 
-def check(files: Sequence[Input], context: Context, presenter: Presenter, jobs: int) -> Iterator[Checked]:
+def check(files: Sequence[Input], context: Context, presenter: Presenter, jobs: int) -> Generator[Checked]:
     """Yield what the exchanges of these files give, as one session, in their order; that many processes share it.
 
     Raises WorkerError where one of them is gone.
     """
     workers: list[_Worker] = []
     try:
-        for _ in range(jobs):
-            workers.append(_start(workers, context, presenter))
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # until each new process minds it by itself
+        try:
+            for _ in range(jobs):
+                workers.append(_start(workers, context, presenter))
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
         yield from _Run(files, workers, context).results()
     finally:
         for worker in workers:
@@ -106,6 +112,8 @@ def _start(others: list[_Worker], context: Context, presenter: Presenter) -> _Wo
 def _serve(connection: Connection, inherited: list[Connection], context: Context, presenter: Presenter) -> None:
     """Answer one request after the other, until there is nobody who asks."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the main process says when it is over
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
     for each in inherited:
         each.close()  # else it would not be noticed that the main process is gone
     share = Share(context, presenter)
@@ -136,7 +144,7 @@ class _Run:
         self._seen: dict[int, tuple[_Worker | None, bytes]] = {}
         """What was seen in each piece, and by whom, until everybody knows it."""
 
-    def results(self) -> Iterator[Checked]:
+    def results(self) -> Generator[Checked]:
         """Yield the results in the order of the pieces."""
         while self._hand_out() or self._pieces:
             while (piece := self._pieces.get(self._given)) is not None and piece.checked is not None:
@@ -169,18 +177,26 @@ class _Run:
                 worker.told = number
                 self._send(worker, "inspect", number, seen)
                 return
-        while len(self._pieces) < AHEAD * len(self._workers):
-            piece_or_none = next(self._new, None)
-            if piece_or_none is None:
+        if len(worker.pieces) < 2 and self._waiting(worker) < AHEAD:
+            self._begin(worker)
+
+    def _begin(self, worker: _Worker) -> None:
+        while len(self._pieces) < IN_ALL * len(self._workers):
+            piece = next(self._new, None)
+            if piece is None:
                 return
             number, self._begun = self._begun, self._begun + 1
-            self._pieces[number] = piece_or_none
-            if piece_or_none.task is not None:
-                piece_or_none.worker = worker
+            self._pieces[number] = piece
+            if piece.task is not None:
+                piece.worker = worker
                 worker.pieces.append(number)
-                self._send(worker, "find", number, piece_or_none.task)
+                self._send(worker, "find", number, piece.task)
                 return
             self._settle()
+
+    def _waiting(self, worker: _Worker) -> int:
+        """Return how many exchanges of a process wait for their turn."""
+        return sum(found.exchanges for each in worker.pieces if (found := self._pieces[each].found) is not None)
 
     def _send(self, worker: _Worker, what: str, number: int, given: Any) -> None:
         worker.busy = number

@@ -1,24 +1,34 @@
 """The check of files one after the other, in this process; each result is there as soon as it can be."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 
-from ltkm_inspect.capture import Damage, Passed, opened
+from ltkm_inspect.capture import Damage, Passed, following, opened
 from ltkm_inspect.capture.inputs import Input
-from ltkm_inspect.checking.reading import Held, exchanges
+from ltkm_inspect.checking.reading import Held, exchanges, read
 from ltkm_inspect.checking.results import Checked, Presenter
 from ltkm_inspect.context import Context
 from ltkm_inspect.engine import inspect
 from ltkm_inspect.report.console import reason
 
 
-def check(files: Sequence[Input], context: Context, presenter: Presenter, *, follow: bool = False) -> Iterator[Checked]:
+def check(files: Sequence[Input], context: Context, presenter: Presenter) -> Generator[Checked]:
     """Yield what the exchanges of these files give, as one session, in their order."""
     for file in files:
-        yield from check_file(file, context, presenter)
+        yield from _file(file, context, presenter)
 
 
-def check_file(file: Input, context: Context, presenter: Presenter) -> Iterator[Checked]:
-    """Yield what the exchanges of one file give, in their order, and what is wrong with it."""
+def follow(file: Input, context: Context, presenter: Presenter) -> Generator[Checked]:
+    """Yield what the exchanges of a flow file give that somebody is still writing, as they come."""
+    begun = False
+    try:
+        for held in read(following.follow(file.name)):
+            begun = True
+            yield _checked(held, file.name, context, presenter)
+    except OSError as error:
+        yield Checked(file.name, problem=reason(error), unread=not begun)
+
+
+def _file(file: Input, context: Context, presenter: Presenter) -> Generator[Checked]:
     if file.problem:
         yield Checked(file.name, problem=file.problem, unread=True)
         return
@@ -28,7 +38,7 @@ def check_file(file: Input, context: Context, presenter: Presenter) -> Iterator[
             done = 0
             for held in exchanges(source):
                 begun = True
-                checked = checked_of(held, file.name, context, presenter)
+                checked = _checked(held, file.name, context, presenter)
                 if source.size is not None:
                     at = source.raw.tell()
                     checked.octets, done = at - done, at
@@ -37,8 +47,7 @@ def check_file(file: Input, context: Context, presenter: Presenter) -> Iterator[
         yield Checked(file.name, problem=reason(error), unread=not begun)
 
 
-def checked_of(held: Held, name: str, context: Context, presenter: Presenter) -> Checked:
-    """Return what one thing in a file gives."""
+def _checked(held: Held, name: str, context: Context, presenter: Presenter) -> Checked:
     checked = Checked(name)
     if isinstance(held, Damage):
         checked.problem = str(held)

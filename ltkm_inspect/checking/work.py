@@ -60,6 +60,8 @@ class Found:
     end: int = 0
     """Where what follows begins."""
     flows: int = 0
+    exchanges: int = 0
+    """How many of the flows are MSK exchanges."""
     damage: Damage | None = None
     error: str = ""
     """Why the file cannot be read."""
@@ -91,6 +93,7 @@ class Share:
                         waiting.append(held)
                 else:
                     found.flows += 1
+                    found.exchanges += 1
                     step = Step(held, None, self.context.keys)
                     waiting.append(step)
                     if not held.faults:

@@ -1,6 +1,8 @@
 """The command `check`."""
 
-from collections.abc import Sequence
+import signal
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -8,7 +10,8 @@ import click
 
 from ltkm_inspect import options
 from ltkm_inspect.cli.group import commands
-from ltkm_inspect.cli.shared import FINDINGS, NOTHING_SEEN, OK, keys_at_hand, leave, option, shaped
+from ltkm_inspect.cli.progress import Progress
+from ltkm_inspect.cli.shared import FINDINGS, INTERRUPTED, NOTHING_SEEN, OK, keys_at_hand, leave, option, shaped
 from ltkm_inspect.report.console import COULD_NOT_RUN, Trouble, complain, say
 from ltkm_inspect.wire import printable
 
@@ -34,6 +37,7 @@ if TYPE_CHECKING:
 @click.option(
     "--jobs", type=click.IntRange(1), metavar="N", help="How many processes share the work.  [default: one a core]"
 )
+@click.option("--follow", is_flag=True, help="Read on in a flow file that is still being written, until Ctrl-C.")
 @shaped("text", "jsonl")
 def check(
     files: tuple[Path, ...],
@@ -42,18 +46,22 @@ def check(
     keys: str | None,
     show_keys: bool,
     jobs: int | None,
+    follow: bool,
     shape: str,
     **words: Any,
 ) -> None:
     """Check the MSK exchanges in flow files and HARs.
 
-    Prints the findings of each exchange and a summary, or one JSON object an exchange. Nothing is left out, however
-    large a response is.
+    A FILE may be compressed with gzip or zstd, a folder (every capture in it and in its folders, by name) or a pattern;
+    - is standard input. Prints the findings of each exchange and a summary, or one JSON object an exchange. Nothing is
+    left out, however large a response is.
     """
     from ltkm_inspect.capture.inputs import inputs
 
     found = [*inputs(map(str, files))]
     settings, level, paths = _understood(words, fail_on, report, [Path(each.name) for each in found])
+    if follow and (len(found) != 1 or found[0].problem or found[0].name == "-"):
+        raise click.UsageError("--follow: expected exactly one file")
     at_hand = keys_at_hand(keys, show_keys)
     from ltkm_inspect import checking
     from ltkm_inspect.context import Context
@@ -69,20 +77,37 @@ def check(
         leave(COULD_NOT_RUN)
     context = Context(settings, at_hand.ring, Session())
     presenter = checking.Presenter(at_hand, as_text=shape == "text", as_json=bool(paths) or shape == "jsonl")
+    if follow:
+        results = checking.follow(found[0], context, presenter)
+    else:
+        results = checking.check(found, context, presenter, jobs or checking.cores())
     heading = "" if len(found) > 1 else found[0].name
-    for checked in checking.check(found, context, presenter, jobs or checking.cores()):
-        lines = []
-        for shown in checked.shown:
-            trouble.lost(reports.write(shown.json))
-            if shape == "text" and checked.name != heading:
-                heading = checked.name
-                lines.append(f"{printable(heading)}:")
-            lines += shown.lines or [shown.json]
-        say(lines)
-        total.merge(checked.summary)
-        total.forgotten = checked.forgotten
-        if checked.problem:
-            trouble.say(checked.name, checked.problem, unread=checked.unread)
+    stopped = None
+    with ending_on_sigterm(follow) as ended, Progress(each.name for each in found) as progress, closing(results):
+        try:
+            for checked in results:
+                lines = []
+                for shown in checked.shown:
+                    trouble.lost(reports.write(shown.json))
+                    if shape == "text" and checked.name != heading:
+                        heading = checked.name
+                        lines.append(f"{printable(heading)}:")
+                    lines += shown.lines or [shown.json]
+                total.merge(checked.summary)
+                total.forgotten = checked.forgotten
+                progress.make_room()
+                if not say(lines) and follow:
+                    break
+                if checked.problem:
+                    progress.hide()
+                    trouble.say(checked.name, checked.problem, unread=checked.unread)
+                progress.advance(checked.octets, checked.summary.findings.total())
+        except KeyboardInterrupt:
+            stopped = None if ended() else "interrupted, so that the report is partial"
+        except checking.WorkerError as error:
+            stopped = str(error)
+    if stopped is not None:
+        complain(stopped)
     trouble.lost(reports.write(jsonl.summary_line(total)))
     reports.close()
     if trouble.unread == len(found):
@@ -91,8 +116,28 @@ def check(
         say(total.lines())
     elif not total.exchanges:
         complain(summary.NOTHING_SEEN)
+    if stopped is not None:
+        leave(INTERRUPTED)
     broken = level is not None and total.worst >= level
     leave(trouble.exit_code(len(found), FINDINGS if broken else OK if total.exchanges else NOTHING_SEEN))
+
+
+@contextmanager
+def ending_on_sigterm(wanted: bool) -> Iterator[Callable[[], bool]]:
+    """Make SIGTERM end what is followed as Ctrl-C does; the function returned tells whether it did."""
+    came = False
+
+    def end(*_: object) -> None:
+        nonlocal came
+        came = True
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, end) if wanted else None
+    try:
+        yield lambda: came
+    finally:
+        if wanted:
+            signal.signal(signal.SIGTERM, before)
 
 
 def _understood(
