@@ -124,6 +124,11 @@ class Share:
                 checked.shown.append(self.presenter.show(report, name))
         return checked
 
+    def close(self) -> None:
+        """Close the file that was read last, which stays open for its next stretch."""
+        if self._file is not None:
+            self._file.close()
+
     def _held(self, task: Task, found: Found) -> Iterator[Held]:
         if isinstance(task, Records):
             yield from read(iter(task.found))
@@ -147,8 +152,7 @@ class Share:
 
     def _opened(self, task: Stretch) -> FileIO:
         if self._file is None or self._file.name != task.name:
-            if self._file is not None:
-                self._file.close()
+            self.close()
             self._file = FileIO(task.name)
         status = fstat(self._file.fileno())
         if (status.st_dev, status.st_ino) != task.identity:

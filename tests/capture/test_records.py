@@ -15,7 +15,18 @@ from mitmproxy.io import FlowWriter
 from mitmproxy.proxy.mode_specs import ProxyMode
 from mitmproxy.test import tflow, tutils
 
-from ltkm_inspect.capture import VERSION, Candidate, Damage, Passed, UnusualError, exchange_of, may_be_msk, scan
+from ltkm_inspect.capture import (
+    BEFORE,
+    VERSION,
+    Candidate,
+    Damage,
+    Passed,
+    UnusualError,
+    exchange_of,
+    find_record,
+    may_be_msk,
+    scan,
+)
 from ltkm_inspect.document import MSK_REQUEST_TYPE, MSK_RESPONSE_TYPE
 from ltkm_inspect.exchange import Exchange
 from ltkm_inspect.proxy import flows
@@ -273,3 +284,18 @@ def test_a_damaged_record_is_read_as_mitmproxy_reads_it_or_left_to_it(data: st.D
         return
     if ours.current:
         assert plain(exchange) == plain(theirs)
+
+
+@given(st.data())
+def test_the_first_record_behind_any_place_is_found(data: st.DataObject) -> None:
+    octets = saved(*[each for each in FLOWS.values() if isinstance(each, http.HTTPFlow)])
+    begins = [0]
+    while begins[-1] < len(octets):
+        colon = octets.index(b":", begins[-1])
+        begins.append(colon + 2 + int(octets[begins[-1] : colon]))
+    place = data.draw(st.integers(0, len(octets)))
+    until = data.draw(st.integers(place, len(octets)))
+    file = io.BytesIO(octets)
+    file.seek(max(place - BEFORE, 0))
+    expected = next((begin for begin in begins if place <= begin < until), None)
+    assert find_record(file.read, place, until) == (expected if place >= BEFORE else 0)
