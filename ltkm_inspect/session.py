@@ -6,9 +6,9 @@ The session looks at exchanges one after the other, in the order in which they w
 
 import hashlib
 import os
-import sys
 from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass, field
+from functools import lru_cache
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
@@ -34,6 +34,13 @@ GROUP_OCTETS = 2
 
 _SALT = os.urandom(16)
 _NO_KEYS = KeyRing()
+
+
+@lru_cache(maxsize=LIMIT)
+def _same[T](value: T) -> T:
+    """Return the first of all equal values."""
+    return value
+
 
 type Muk = tuple[bytes, bytes]
 """What names a MUK: IDi, the BM-SC, and IDr, the terminal (3GPP TS 33.246 6.1)."""
@@ -169,11 +176,20 @@ class Before:
     """The id of an earlier exchange that is the same, octet for octet."""
     uses: Uses = _UNUSED
     habits: Habits = _UNKNOWN
-    muks: Mapping[Muk, Protected] = MappingProxyType({})
+    known: tuple[tuple[Muk, Protected | None, bytes | None], ...] = ()
+    """Of each MUK of the exchange what it protected, and the IDi of the latest LTKM for its IDr; None for neither."""
     receivers: Mapping[bytes, tuple[bytes, ...]] = _NOBODY
     """By IDi, the IDrs of the LTKMs that came over this connection, the latest last."""
-    senders: Mapping[bytes, bytes] = MappingProxyType({})
-    """By IDr, the IDi of the latest LTKM for it."""
+
+    @property
+    def muks(self) -> Mapping[Muk, Protected]:
+        """What each MUK protected."""
+        return {muk: protected for muk, protected, _ in self.known if protected is not None}
+
+    @property
+    def senders(self) -> Mapping[bytes, bytes]:
+        """By IDr, the IDi of the latest LTKM for it."""
+        return {idr: idi for (_, idr), _, idi in self.known if idi is not None}
 
 
 @dataclass(slots=True)
@@ -207,6 +223,18 @@ class Seen:
     """Those of them that the terminal took, as far as is known."""
     proved: frozenset[bytes]
     """Digests of the keys that verified something in the exchange."""
+
+    def share(self) -> None:
+        """Let go of what is equal to something that other exchanges have as well: thousands of these are kept."""
+        self.terminal, self.connection, self.nonce = _same(self.terminal), _same(self.connection), _same(self.nonce)
+        pairs, delivered = _same(self.asked.pairs), _same(self.asked.delivered)
+        self.asked = self.asked._replace(pairs=pairs, delivered=delivered)
+        took = self.delivered is self.sent or self.delivered == self.sent
+        self.sent = tuple(
+            [(_same(muk), sent._replace(rand=_same(sent.rand), pair=_same(sent.pair))) for muk, sent in self.sent]
+        )
+        if took:
+            self.delivered = self.sent
 
 
 class Proof(NamedTuple):
@@ -515,6 +543,14 @@ class Session:
         self._proved: Set[bytes] = frozenset()
         self._unnamed = 0
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Take to another process what is known of terminals and MUKs, but no single exchange."""
+        return {**self.__dict__, "_taken": {}}
+
+    def become(self, other: "Session") -> None:
+        """Take over what another session knows, which is given up."""
+        self.__dict__.update(other.__dict__)
+
     def look(self, exchange: Exchange, keys: KeyRing = _NO_KEYS) -> Step:
         """Return an exchange with what went before it; the session does not change."""
         return self.place(Step(exchange, None, keys), remember=False)
@@ -534,8 +570,6 @@ class Session:
 
     def follow(self, seen: Seen) -> None:
         """Remember an exchange that somebody else looked at, as if it had been taken here."""
-        seen.terminal, seen.connection = sys.intern(seen.terminal), sys.intern(seen.connection)  # they come again
-        seen.nonce = None if seen.nonce is None else sys.intern(seen.nonce)
         self._follow(seen, True)
 
     def _follow(self, seen: Seen, remember: bool) -> Before | None:
@@ -544,6 +578,7 @@ class Session:
             return known
         if self._is_forgotten(seen):
             return None
+        seen.share()
         before = self._before(seen)
         if remember:
             self._remember(seen, before)
@@ -561,8 +596,7 @@ class Session:
             before.question, before.fingerprint = seen.question, seen.fingerprint
             before.twin = self._twins.get(before.fingerprint, "")
         if seen.sent:
-            before.muks = {muk: self._muks[muk] for muk, _ in seen.sent if muk in self._muks}
-            before.senders = {idr: self._senders[idr] for (_, idr), _ in seen.sent if idr in self._senders}
+            before.known = tuple([(muk, self._muks.get(muk), self._senders.get(muk[1])) for muk, _ in seen.sent])
             before.receivers = self._receivers.get(seen.connection, _NOBODY)
         return before
 

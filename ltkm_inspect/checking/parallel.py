@@ -19,7 +19,7 @@ from ltkm_inspect.capture import Candidate, Damage, Passed, Source, opened, scan
 from ltkm_inspect.capture.inputs import Input
 from ltkm_inspect.checking.reading import exchanges
 from ltkm_inspect.checking.results import Checked, Presenter, WorkerError
-from ltkm_inspect.checking.work import Found, Records, Share, Stretch, Task, unpacked
+from ltkm_inspect.checking.work import Found, Records, Share, Stretch, Task
 from ltkm_inspect.context import Context
 from ltkm_inspect.exchange import Exchange
 from ltkm_inspect.report.console import reason
@@ -121,7 +121,11 @@ def _serve(connection: Connection, inherited: list[Connection], context: Context
         while True:
             what, number, given = connection.recv()
             try:
-                answer = share.find(number, given) if what == "find" else share.inspect(number, given)
+                answer: object
+                if what == "find":
+                    answer = share.find(number, given)
+                else:
+                    answer = share.inspect(number, given) if what == "inspect" else share.follow(given)
             except Exception as error:
                 connection.send(f"{type(error).__name__}: {reason(error)}")
             else:
@@ -141,6 +145,7 @@ class _Run:
         """Those that were begun and not yet given out, by their number."""
         self._begun = self._settled = self._given = 0
         """How many pieces were begun, are known to be what they seem, and were given out."""
+        self._forgotten = 0
         self._seen: dict[int, tuple[_Worker | None, bytes]] = {}
         """What was seen in each piece, and by whom, until everybody knows it."""
 
@@ -152,6 +157,10 @@ class _Run:
             busy = [worker.connection for worker in self._workers if worker.busy is not None]
             for connection in wait(busy) if busy else ():
                 self._receive(next(worker for worker in self._workers if worker.connection is connection))
+        worker, session = self._workers[0], self._context.session
+        self._send(worker, "follow", self._given, self._news(worker, self._given))
+        if session is not None:
+            session.become(self._answer(worker))
 
     def _hand_out(self) -> bool:
         """Give every process something to do, if there is; return whether any has."""
@@ -169,16 +178,16 @@ class _Run:
                 self._send(worker, "find", number, piece.task)
                 return
             if number < self._settled:
-                seen = [
-                    octets
-                    for who, octets in (self._seen.get(each, (None, b"")) for each in range(worker.told, number))
-                    if who is not worker and octets
-                ]
-                worker.told = number
-                self._send(worker, "inspect", number, seen)
+                self._send(worker, "inspect", number, self._news(worker, number))
                 return
         if len(worker.pieces) < 2 and self._waiting(worker) < AHEAD:
             self._begin(worker)
+
+    def _news(self, worker: _Worker, number: int) -> list[bytes]:
+        """Return what others saw in the pieces before this one that a process does not know yet."""
+        known = (self._seen.get(each, (None, b"")) for each in range(worker.told, number))
+        worker.told = number
+        return [octets for who, octets in known if who is not worker and octets]
 
     def _begin(self, worker: _Worker) -> None:
         while len(self._pieces) < IN_ALL * len(self._workers):
@@ -205,13 +214,17 @@ class _Run:
         except OSError:
             raise WorkerError(_end_of(worker)) from None
 
-    def _receive(self, worker: _Worker) -> None:
+    def _answer(self, worker: _Worker) -> Any:
         try:
             answer = worker.connection.recv()
         except (EOFError, OSError):
             raise WorkerError(_end_of(worker)) from None
         if isinstance(answer, str):
             raise WorkerError(f"a process that shared the work failed: {answer}")
+        return answer
+
+    def _receive(self, worker: _Worker) -> None:
+        answer = self._answer(worker)
         number, worker.busy = worker.busy, None
         assert number is not None
         piece = self._pieces[number]
@@ -257,17 +270,13 @@ class _Run:
 
     def _give(self, piece: _Piece, checked: Checked) -> Checked:
         """Return the result of a piece, complete, and let go of what nobody needs any more."""
-        session = self._context.session
-        assert session is not None
-        for seen in unpacked(self._seen.get(self._given, (None, b""))[1]):
-            session.follow(seen)
         del self._pieces[self._given]
         self._given += 1
         for number in [*self._seen]:
             if number >= min(self._given, *(worker.told for worker in self._workers)):
                 break
             del self._seen[number]
-        checked.forgotten = session.forgotten
+        self._forgotten = checked.forgotten = max(checked.forgotten, self._forgotten)
         if piece.task is not None:
             checked.problem, checked.unread = piece.problem, piece.unread
         checked.octets = piece.octets

@@ -3,10 +3,13 @@
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from ltkm_inspect.context import Context
+from ltkm_inspect.engine import inspect_step
 from ltkm_inspect.finding import Report
 from ltkm_inspect.report import jsonl, text
 from ltkm_inspect.report.keys import Keys
 from ltkm_inspect.report.summary import Summary
+from ltkm_inspect.session import Step
 
 
 class WorkerError(Exception):
@@ -50,8 +53,19 @@ class Presenter:
     as_text: bool
     as_json: bool
 
-    def show(self, report: Report, name: str) -> Shown:
-        """Return what is printed of an exchange of that file."""
+    def add(self, step: Step, context: Context, checked: Checked) -> None:
+        """Inspect an exchange, and add what is counted and printed of it."""
+        report = inspect_step(step, context)
+        checked.summary.add(report)
+        checked.shown.append(self._shown(report, checked.name))
+        # What was worked out of it refers back to it. It is taken apart here, so that it is gone at once: a long run
+        # would else have to look for hundreds of such documents again and again.
+        document = vars(step.exchange).get("document")
+        for each in (*(document.items if document is not None else ()), document, step):
+            if each is not None:
+                vars(each).clear()
+
+    def _shown(self, report: Report, name: str) -> Shown:
         return Shown(
             [*text.lines(report), *self.keys.lines(report)] if self.as_text else [],
             jsonl.exchange_line(report, name, self.keys) if self.as_json else "",

@@ -7,8 +7,8 @@ from ltkm_inspect.capture.inputs import Input
 from ltkm_inspect.checking.reading import Held, exchanges, read
 from ltkm_inspect.checking.results import Checked, Presenter
 from ltkm_inspect.context import Context
-from ltkm_inspect.engine import inspect
 from ltkm_inspect.report.console import reason
+from ltkm_inspect.session import Step
 
 
 def check(files: Sequence[Input], context: Context, presenter: Presenter) -> Generator[Checked]:
@@ -54,9 +54,7 @@ def _checked(held: Held, name: str, context: Context, presenter: Presenter) -> C
     elif isinstance(held, Passed):
         checked.summary.others = held.flows
     else:
-        report = inspect(held, context)
-        checked.summary.add(report)
-        checked.shown.append(presenter.show(report, name))
+        presenter.add(Step(held, None, context.keys), context, checked)
     if context.session is not None:
         checked.forgotten = context.session.forgotten
     return checked

@@ -17,10 +17,9 @@ from ltkm_inspect.capture import BEFORE, Candidate, Damage, Passed, find_record,
 from ltkm_inspect.checking.reading import Held, read
 from ltkm_inspect.checking.results import Checked, Presenter
 from ltkm_inspect.context import Context
-from ltkm_inspect.engine import inspect_step
 from ltkm_inspect.exchange import Exchange
 from ltkm_inspect.report.console import reason
-from ltkm_inspect.session import Seen, Step
+from ltkm_inspect.session import Seen, Session, Step
 
 _SLACK = 1 << 16
 REPLACED = "the file was replaced while it was read"
@@ -106,11 +105,7 @@ class Share:
 
     def inspect(self, number: int, seen: list[bytes]) -> Checked:
         """Do the second half, after what others saw of the pieces before it, those of this process left out."""
-        session = self.context.session
-        assert session is not None
-        for octets in seen:
-            for each in unpacked(octets):
-                session.follow(each)
+        session = self.follow(seen)
         for earlier in [earlier for earlier in self._waiting if earlier < number]:
             del self._waiting[earlier]  # it turned out that there is nothing in it after all
         name, waiting = self._waiting.pop(number)
@@ -119,10 +114,19 @@ class Share:
             if isinstance(held, Passed):
                 checked.summary.others += held.flows
             else:
-                report = inspect_step(held, self.context)
-                checked.summary.add(report)
-                checked.shown.append(self.presenter.show(report, name))
+                self.presenter.add(held, self.context, checked)
+        checked.forgotten = session.forgotten
         return checked
+
+    def follow(self, seen: list[bytes]) -> Session:
+        """Take note of what others saw; return the session, which knows it now."""
+        session = self.context.session
+        assert session is not None
+        for octets in seen:
+            each: Seen
+            for each in pickle.loads(octets):  # it comes from a process of our own
+                session.follow(each)
+        return session
 
     def close(self) -> None:
         """Close the file that was read last, which stays open for its next stretch."""
@@ -158,9 +162,3 @@ class Share:
         if (status.st_dev, status.st_ino) != task.identity:
             raise OSError(ESTALE, REPLACED)
         return self._file
-
-
-def unpacked(seen: bytes) -> list[Seen]:
-    """Return what the session keeps of the exchanges of a piece of work; it comes from a process of our own."""
-    found: list[Seen] = pickle.loads(seen) if seen else []
-    return found

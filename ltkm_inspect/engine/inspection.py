@@ -221,8 +221,11 @@ class _Inspection:
         answers: Mapping[str, Outcome] = self.outcomes
         self.outcomes = whole
         if len(self.said) == before:
+            latest = next(reversed(self._plain.values()), None)
             if self._merged is not None and self._merged == answers:
                 answers = self._merged  # the same mapping for patterns alike: then nothing needs to be merged
+            elif latest == answers:
+                answers = latest  # nor is there more than one kept
             if len(self._plain) >= MOST_PATTERNS:
                 self._plain.clear()
             self._plain[pattern] = answers
