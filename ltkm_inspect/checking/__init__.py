@@ -25,10 +25,10 @@ _DENSE = 8
 def check(files: Sequence[Input], context: Context, presenter: Presenter, jobs: int) -> Generator[Checked]:
     """Yield what the exchanges of these files give, as one session, in their order, whatever the number of jobs.
 
-    What is small or comes from a pipe is checked in this process. Raises WorkerError where another one that shares the
-    work is gone.
+    What is small, comes from a pipe or is redacted (which takes to have seen each connection) is checked in this
+    process. Raises WorkerError where another one that shares the work is gone.
     """
-    most = min(jobs, _worth(files))
+    most = 1 if presenter.redaction is not None else min(jobs, _worth(files))
     # a process with threads cannot be copied safely, and some systems copy none
     if most < 2 or threading.active_count() > 1 or not hasattr(os, "fork"):
         return serial.check(files, context, presenter)

@@ -8,6 +8,7 @@ from ltkm_inspect.engine import inspect_step
 from ltkm_inspect.finding import Report
 from ltkm_inspect.report import jsonl, text
 from ltkm_inspect.report.keys import Keys
+from ltkm_inspect.report.redaction import NO_VEIL, Redaction
 from ltkm_inspect.report.summary import Summary
 from ltkm_inspect.session import Step
 
@@ -52,6 +53,7 @@ class Presenter:
     keys: Keys
     as_text: bool
     as_json: bool
+    redaction: Redaction | None = None
 
     def add(self, step: Step, context: Context, checked: Checked) -> None:
         """Inspect an exchange, and add what is counted and printed of it."""
@@ -66,7 +68,8 @@ class Presenter:
                 vars(each).clear()
 
     def _shown(self, report: Report, name: str) -> Shown:
+        veil = NO_VEIL if self.redaction is None else self.redaction.veil(report.exchange)
         return Shown(
-            [*text.lines(report), *self.keys.lines(report)] if self.as_text else [],
-            jsonl.exchange_line(report, name, self.keys) if self.as_json else "",
+            [veil.text(line) for line in (*text.lines(report), *self.keys.lines(report))] if self.as_text else [],
+            jsonl.exchange_line(report, name, self.keys, veil) if self.as_json else "",
         )

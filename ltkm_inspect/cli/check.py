@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 @option("report")
 @option("keys")
 @option("show_keys")
+@option("redact")
 @click.option(
     "--jobs", type=click.IntRange(1), metavar="N", help="How many processes share the work.  [default: one a core]"
 )
@@ -45,6 +46,7 @@ def check(
     report: tuple[str, ...],
     keys: str | None,
     show_keys: bool,
+    redact: bool,
     jobs: int | None,
     follow: bool,
     shape: str,
@@ -67,6 +69,7 @@ def check(
     from ltkm_inspect.context import Context
     from ltkm_inspect.proxy.files import ReportFiles
     from ltkm_inspect.report import jsonl, summary
+    from ltkm_inspect.report.redaction import Redaction
     from ltkm_inspect.session import Session
 
     reports, total, trouble = ReportFiles(), summary.Summary(), Trouble()
@@ -76,7 +79,12 @@ def check(
         complain(str(error))
         leave(COULD_NOT_RUN)
     context = Context(settings, at_hand.ring, Session())
-    presenter = checking.Presenter(at_hand, as_text=shape == "text", as_json=bool(paths) or shape == "jsonl")
+    presenter = checking.Presenter(
+        at_hand,
+        as_text=shape == "text",
+        as_json=bool(paths) or shape == "jsonl",
+        redaction=Redaction() if redact else None,
+    )
     if follow:
         results = checking.follow(found[0], context, presenter)
     else:

@@ -1,11 +1,15 @@
 """Small edits of a document's text, each a splice that leaves every octet outside it as it was."""
 
+import re
 from collections.abc import Iterator
 
 from lxml import etree
 
+from .names import XML_SPACE, quoted
 from .places import Extent
 from .xml import Splice, Xml
+
+_ATTRIBUTE = re.compile(r"[ \t\r\n]+([^\s=<>/\"']+)[ \t\r\n]*=[ \t\r\n]*(\"[^\"<]*\"|'[^'<]*')")
 
 
 def extent(xml: Xml, element: etree._Element) -> Extent:
@@ -22,6 +26,12 @@ def source(xml: Xml, element: etree._Element) -> str:
     return (xml.text or "")[at.start : at.end]
 
 
+def content(xml: Xml, element: etree._Element) -> str:
+    """Return the text that an element encloses, as it is written."""
+    at = extent(xml, element)
+    return (xml.text or "")[at.content : at.content_end]
+
+
 def replaced(xml: Xml, element: etree._Element, text: str) -> Splice:
     """Put a text in the place of the whole element; the empty text takes it away."""
     at = extent(xml, element)
@@ -29,9 +39,49 @@ def replaced(xml: Xml, element: etree._Element, text: str) -> Splice:
 
 
 def refilled(xml: Xml, element: etree._Element, text: str) -> Splice:
-    """Put a text in the place of what the element encloses; it must not be an empty-element tag."""
+    """Put a text in the place of what the element encloses."""
     at = extent(xml, element)
-    return Splice(at.content, at.content_end, text)
+    return _opened(xml, element, at, text) or Splice(at.content, at.content_end, text)
+
+
+def filled(xml: Xml, element: etree._Element, text: str) -> Splice:
+    """Put a text in the place of what the element encloses, white space at both ends excepted.
+
+    ValueError where it encloses other elements, which would be lost.
+    """
+    if any(isinstance(child.tag, str) for child in element):
+        raise ValueError("expected an element that encloses text alone, got one with elements in it")
+    inside = content(xml, element)
+    bare = inside.strip(XML_SPACE)
+    if not bare:
+        return refilled(xml, element, text)
+    start = extent(xml, element).content + inside.index(bare)
+    return Splice(start, start + len(bare), text)
+
+
+def attribute_set(xml: Xml, element: etree._Element, name: str, value: str | None) -> Splice:
+    """Give an attribute without prefix another value, or take it away (None); ValueError where it cannot be found."""
+    for match in _attributes(xml, element):
+        if match[1] == name:
+            begin = match.start() if value is None else match.start(2)
+            return Splice(begin, match.end(), "" if value is None else quoted(value))
+    if value is None or name in element.attrib:
+        raise ValueError(f"expected the attribute {name} in the start tag, got a damaged one")
+    return attributed(xml, element, f"{name}={quoted(value)}")
+
+
+def namespace_replaced(xml: Xml, element: etree._Element, namespace: str, other: str) -> Iterator[Splice]:
+    """Write another namespace name into the declarations of a namespace in the start tag of the element."""
+    for match in _attributes(xml, element):
+        if match[1].partition(":")[0] == "xmlns" and match[2][1:-1] == namespace:
+            yield Splice(match.start(2), match.end(), quoted(other))
+
+
+def declared(xml: Xml, element: etree._Element, name: str, namespace: str) -> Iterator[Splice]:
+    """Declare the prefix of a name on the element, where it has one that is not declared there."""
+    prefix, colon, _ = name.partition(":")
+    if colon and prefix not in ("xml", "xmlns", *element.nsmap):
+        yield attributed(xml, element, f"xmlns:{prefix}={quoted(namespace)}")
 
 
 def before(xml: Xml, element: etree._Element, text: str) -> Splice:
@@ -49,7 +99,7 @@ def after(xml: Xml, element: etree._Element, text: str) -> Splice:
 def appended(xml: Xml, element: etree._Element, text: str) -> Splice:
     """Put a text inside the element, at its end."""
     at = extent(xml, element)
-    return Splice(at.content_end, at.content_end, text)
+    return _opened(xml, element, at, text) or Splice(at.content_end, at.content_end, text)
 
 
 def attributed(xml: Xml, element: etree._Element, attribute: str) -> Splice:
@@ -64,6 +114,23 @@ def renamed(xml: Xml, element: etree._Element, name: str) -> Iterator[Splice]:
     yield Splice(at.start + 1, at.start + 1 + old, name)
     if at.end > at.content_end:
         yield Splice(at.content_end + 2, at.content_end + 2 + old, name)
+
+
+def _attributes(xml: Xml, element: etree._Element) -> Iterator[re.Match[str]]:
+    """Yield the attributes of the start tag as written: name, and value with its quotation marks."""
+    at = extent(xml, element)
+    start = at.start + 1 + len(_written(element))
+    tag = (xml.text or "")[: at.content]
+    while match := _ATTRIBUTE.match(tag, start):
+        yield match
+        start = match.end()
+
+
+def _opened(xml: Xml, element: etree._Element, at: Extent, text: str) -> Splice | None:
+    """Make the two tags of an empty-element tag, with a text between them; None where it is no such tag."""
+    if at.content != at.end or not (xml.text or "").endswith("/>", at.start, at.content):
+        return None
+    return Splice(at.content - 2, at.content, f">{text}</{_written(element)}>" if text else "/>")
 
 
 def _written(element: etree._Element) -> str:

@@ -4,6 +4,7 @@ import hashlib
 import re
 import uuid
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 
 from mitmproxy import connection, flow, http
@@ -13,6 +14,9 @@ from mitmproxy.utils import human
 
 from ltkm_inspect.capture import FAULT as FAULT
 from ltkm_inspect.exchange import Exchange, Headers, Limits, Request, Response
+
+LONGEST_NAME = 255
+"""A host name has no more characters (RFC 1035 §2.3.4)."""
 
 _FLOW_ID = re.compile(r"[0-9a-f-]+")  # what mitmweb accepts in the path of a flow
 _NAMESPACE = uuid.UUID("d2c1a4f0-5d0b-5e52-9f6b-3a1c5f6e7d80")
@@ -59,7 +63,7 @@ def exchange_of(
         Request(
             request.method,
             request.scheme,
-            request.pretty_host,
+            _host(request),
             request.port,
             request.path,
             request.http_version,
@@ -123,11 +127,12 @@ def flow_of(exchange: Exchange) -> http.HTTPFlow:
     return result
 
 
-def update(flow: http.HTTPFlow, before: Exchange, after: Exchange) -> None:
+def update(flow: http.HTTPFlow, before: Exchange, after: Exchange, *, fresh: bool = False) -> None:
     """Write on a flow what makes one exchange of it another, and leave the rest of it untouched.
 
-    What it was is kept as its backup, so that mitmproxy can revert it. Nothing is written where something cannot be:
-    ValueError.
+    What it was is kept as its backup, so that mitmproxy can revert it. The backup of a `fresh` flow is replaced: it is
+    from before the response came, of a flow that is replayed or whose request was edited. Nothing is written where
+    something cannot be: ValueError.
     """
     asked = _differing(before.request, after.request, _REQUEST_PARTS)
     new: list[tuple[Any, str, Any]] = [
@@ -140,6 +145,8 @@ def update(flow: http.HTTPFlow, before: Exchange, after: Exchange) -> None:
         new += [(flow.response.data, part, getattr(_response(after.response).data, part)) for part in answered]
     if after.connection != before.connection:
         new.append((flow.client_conn, "id", after.connection))
+    if fresh:
+        flow._backup = None
     flow.backup()  # type: ignore[no-untyped-call]
     for on, part, value in new:
         setattr(on, part, value)
@@ -198,6 +205,19 @@ def _has_upstream_host(flow: http.HTTPFlow) -> bool:
         return False
     address = flow.server_conn.address or flow.client_conn.proxy_mode.address
     return flow.request.host_header == url.hostport(flow.request.scheme, *address[:2])
+
+
+def _host(request: http.Request) -> str:
+    """Return what mitmproxy calls `pretty_host`; most requests of a run have the same few names in Host."""
+    authority = request.host_header
+    if not authority or len(authority) > LONGEST_NAME:
+        return request.pretty_host
+    return _host_of(authority)
+
+
+@lru_cache(maxsize=256)
+def _host_of(authority: str) -> str:
+    return url.parse_authority(authority, check=False)[0]
 
 
 def _trailers(message: http.Message) -> Headers:

@@ -23,8 +23,8 @@ Object `ltkm-inspect/exchange/1`:
 | `outcomes` | the answer of every rule by its id: `answer` (`passed`, `broken`, `not applicable`) and `reason` |
 
 Where a limit is set, only LTKMs within it are listed. An LTKM has `ltkm` (ordinal from 1 within its item), `element` (its name with namespace), `problem` (why its text is not
-base64), `length` (octets of its message), `sha256` (the first 16 hex digits of the SHA-256 of those octets), `message` (as `ltkm-inspect decode --format jsonl` gives it but for `key`, or
-null) and `key`: null without a key ring, else
+base64), `length` (octets of its message), `sha256` (the first 16 hex digits of the SHA-256 of those octets), `octets` (all of them; zeros stand for keys that are not encrypted,
+unless keys are to be shown), `message` (as `ltkm-inspect decode --format jsonl` gives it but for `key`, or null) and `key`: null without a key ring, else
 
 | field of `key` | what |
 |---|---|
@@ -55,6 +55,7 @@ from ltkm_inspect.exchange import Item, Ltkm
 from ltkm_inspect.finding import Answer, Finding, Level, Report
 from ltkm_inspect.report.keys import NO_KEYS, Keys
 from ltkm_inspect.report.plain import to_json
+from ltkm_inspect.report.redaction import NO_VEIL, Veil
 from ltkm_inspect.report.summary import Summary
 
 EXCHANGE_SCHEMA = "ltkm-inspect/exchange/1"
@@ -63,7 +64,7 @@ FINGERPRINT = 16
 """How many hex digits of the SHA-256 of a message are told."""
 
 
-def exchange_line(report: Report, file: str | None = None, keys: Keys = NO_KEYS) -> str:
+def exchange_line(report: Report, file: str | None = None, keys: Keys = NO_KEYS, veil: Veil = NO_VEIL) -> str:
     """Return the object of one exchange, read from that file, without line end."""
     exchange = report.exchange
     document = exchange.document
@@ -71,38 +72,42 @@ def exchange_line(report: Report, file: str | None = None, keys: Keys = NO_KEYS)
     looked_at = frozenset(document.ltkms[: exchange.limits.ltkms]) if document else frozenset()
     answers = [outcome.answer for outcome in report.outcomes.values()]
     return to_json(
-        {
-            "schema": EXCHANGE_SCHEMA,
-            "file": file,
-            "id": exchange.id,
-            "method": exchange.request.method,
-            "url": exchange.request.url,
-            "status": exchange.response.status if exchange.response is not None else None,
-            "started": _time(exchange.started),
-            "ended": _time(exchange.ended),
-            "client": exchange.client,
-            "server": exchange.server,
-            "terminal": exchange.terminal,
-            "error": exchange.error,
-            "faults": list(exchange.faults),
-            "verdict": report.verdict,
-            "counts": {
-                "items": report.items,
-                "ltkms": report.ltkms,
-                "violations": report.count(Level.VIOLATION),
-                "warnings": report.count(Level.WARNING),
-                "notes": len(report.notes),
-                **{_key(answer): answers.count(answer) for answer in Answer},
-            },
-            "items": [_item(item, looked_at, keys) for item in document.items] if document else [],
-            "ltkms_outside": [_ltkm(ltkm, keys) for ltkm in document.strays if ltkm in looked_at] if document else [],
-            "findings": [_finding(finding) for finding in report.findings],
-            "notes": [_finding(note) for note in report.notes],
-            "outcomes": {
-                rule: {"answer": outcome.answer.value, "reason": outcome.reason}
-                for rule, outcome in report.outcomes.items()
-            },
-        }
+        veil.plain(
+            {
+                "schema": EXCHANGE_SCHEMA,
+                "file": file,
+                "id": exchange.id,
+                "method": exchange.request.method,
+                "url": exchange.request.url,
+                "status": exchange.response.status if exchange.response is not None else None,
+                "started": time_of(exchange.started),
+                "ended": time_of(exchange.ended),
+                "client": exchange.client,
+                "server": exchange.server,
+                "terminal": exchange.terminal,
+                "error": exchange.error,
+                "faults": list(exchange.faults),
+                "verdict": report.verdict,
+                "counts": {
+                    "items": report.items,
+                    "ltkms": report.ltkms,
+                    "violations": report.count(Level.VIOLATION),
+                    "warnings": report.count(Level.WARNING),
+                    "notes": len(report.notes),
+                    **{_key(answer): answers.count(answer) for answer in Answer},
+                },
+                "items": [_item(item, looked_at, keys, veil) for item in document.items] if document else [],
+                "ltkms_outside": [ltkm_record(ltkm, keys, veil) for ltkm in document.strays if ltkm in looked_at]
+                if document
+                else [],
+                "findings": [_finding(finding) for finding in report.findings],
+                "notes": [_finding(note) for note in report.notes],
+                "outcomes": {
+                    rule: {"answer": outcome.answer.value, "reason": outcome.reason}
+                    for rule, outcome in report.outcomes.items()
+                },
+            }
+        )
     )
 
 
@@ -135,7 +140,15 @@ def summary_line(summary: Summary) -> str:
     )
 
 
-def _item(item: Item, looked_at: frozenset[Ltkm], keys: Keys) -> dict[str, Any]:
+def _item(item: Item, looked_at: frozenset[Ltkm], keys: Keys, veil: Veil) -> dict[str, Any]:
+    return {
+        **item_record(item),
+        "ltkms": [ltkm_record(ltkm, keys, veil) for ltkm in item.ltkms if ltkm in looked_at],
+    }
+
+
+def item_record(item: Item) -> dict[str, Any]:
+    """Return what is told of an item, but for its LTKMs."""
     msk_id = item.msk_id.octets if item.msk_id else None
     halves = (msk_id[:2].hex(), msk_id[2:].hex()) if msk_id and len(msk_id) == 4 else (None, None)
     return {
@@ -145,11 +158,11 @@ def _item(item: Item, looked_at: frozenset[Ltkm], keys: Keys) -> dict[str, Any]:
         "key_group": halves[0],
         "key_number": halves[1],
         "response_code": item.code,
-        "ltkms": [_ltkm(ltkm, keys) for ltkm in item.ltkms if ltkm in looked_at],
     }
 
 
-def _ltkm(ltkm: Ltkm, keys: Keys) -> dict[str, Any]:
+def ltkm_record(ltkm: Ltkm, keys: Keys, veil: Veil = NO_VEIL) -> dict[str, Any]:
+    """Return what is told of an LTKM, with the fields of its message and of its key."""
     message, octets = ltkm.message, ltkm.octets
     said = keys.of(message, octets)
     return {
@@ -158,6 +171,7 @@ def _ltkm(ltkm: Ltkm, keys: Keys) -> dict[str, Any]:
         "problem": ltkm.base64.problem,
         "length": None if octets is None else len(octets),
         "sha256": None if octets is None else sha256(octets).hexdigest()[:FINGERPRINT],
+        "octets": _hex(octets if message is None else veil.message(message, show_keys=keys.show)),
         "message": None if message is None else mikey.to_plain(message),
         "key": None if said is None else said.plain,
     }
@@ -186,7 +200,7 @@ def _hex(octets: bytes | None) -> str | None:
     return None if octets is None else octets.hex()
 
 
-def _time(seconds: float | None) -> str | None:
+def time_of(seconds: float | None) -> str | None:
     """Return a time as text; None where there is none, or a damaged flow claims one that no calendar has."""
     if seconds is None:
         return None

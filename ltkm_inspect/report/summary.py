@@ -39,9 +39,8 @@ class Summary:
         self.exchanges += 1
         self.items += report.items
         self.ltkms += report.ltkms
-        if report.exchange.faults:  # what was put in says nothing about the server
-            self.faulted += 1
-            self.put_in.update(finding.level for finding in report.findings)
+        if report.exchange.faults:
+            self.add_faulted(report)
             return
         self.notes += len(report.notes)
         self.verdicts[report.verdict] += 1
@@ -50,6 +49,11 @@ class Summary:
         answers = [outcome.answer for outcome in report.outcomes.values()]
         for answer in Answer:
             self.answers[answer] += answers.count(answer)  # many are asked: this takes a tenth of counting one by one
+
+    def add_faulted(self, report: Report) -> None:
+        """Count what faults made of an exchange that was counted in as it came: it says nothing about the server."""
+        self.faulted += 1
+        self.put_in.update(finding.level for finding in report.findings)
 
     def other(self) -> None:
         """Count one flow that was not MSK."""
@@ -88,8 +92,9 @@ class Summary:
             f"{self.verdicts[verdict]} {said}"
             for verdict, said in (("clean", "clean"), ("warning", "with warnings"), ("violation", "with violations"))
         )
-        if self.faulted:
-            verdicts += f", {self.faulted} with faults put in"
+        came_faulted = self.exchanges - self.verdicts.total()
+        if came_faulted:
+            verdicts += f", {came_faulted} with faults put in"
         answers = ", ".join(f"{self.answers[answer]} {answer.value}" for answer in Answer)
         return [
             f"summary: {count(self.exchanges, 'MSK exchange')} ({verdicts}), "

@@ -15,8 +15,9 @@ from pathlib import Path
 import pytest
 from mitmproxy.utils import emoji
 
+from ltkm_inspect.intake import from_file
 from ltkm_inspect.proxy.marking import MARKS
-from tests.proxy.parts import PATIENCE, SCRIPT, TRIAL, inspected
+from tests.proxy.parts import PATIENCE, ROOT, SCRIPT, TRIAL, inspected
 
 MITMPROXY = Path(sys.executable).with_name("mitmproxy")
 FLAW = "key-domain-mismatch"
@@ -28,19 +29,23 @@ pytestmark = pytest.mark.needs("tmux")
 class Console:
     """A mitmproxy in a terminal of 200 by 60, in a tmux server of its own."""
 
-    def __init__(self, folder: Path) -> None:
-        """Start it; the folder is for the socket, whose path must be short."""
+    def __init__(self, folder: Path, *arguments: str | Path, **environment: str) -> None:
+        """Start it, with the trial unless told otherwise; the folder is for the socket, whose path must be short."""
+        self._environment = {name: value for name, value in os.environ.items() if name != "TMUX"}
+        self._environment |= {"LANG": "C.UTF-8", "LC_ALL": "C.UTF-8"} | environment
         (folder / "conf").write_text("set -g default-terminal screen-256color\nset -g remain-on-exit on\n")
+        readme = (ROOT / "README.md").read_text("utf-8")
+        (folder / "keys.yaml").write_text(readme.partition("```yaml\n")[2].partition("```")[0])
         self._tmux = ["tmux", "-u", "-S", str(folder / "socket"), "-f", str(folder / "conf")]
-        program = [str(MITMPROXY), "-n", "--set", f"confdir={folder}", "-s", str(SCRIPT), "-r", str(TRIAL)]
-        self._do("new-session", "-d", "-x", "200", "-y", "60", "--", *program)
+        program = [str(MITMPROXY), "--set", f"confdir={folder}", "-s", str(SCRIPT)]
+        self._do(
+            "new-session", "-d", "-x", "200", "-y", "60", "--", *program, *map(str, arguments or ("-n", "-r", TRIAL))
+        )
 
     def _do(self, *command: str) -> str:
-        environment = {name: value for name, value in os.environ.items() if name != "TMUX"}
-        environment |= {"LANG": "C.UTF-8", "LC_ALL": "C.UTF-8"}
         done = subprocess.run(
             [*self._tmux, *command],
-            env=environment,
+            env=self._environment,
             capture_output=True,
             encoding="utf-8",
             timeout=PATIENCE,
@@ -122,3 +127,77 @@ def test_the_command_findings_shows_the_findings_as_a_table(console: Console) ->
     heading = re.compile(r"│flow +rule +place +what +│")
     row = re.compile(rf"│http://\S+ +violation {FLAW} +item 1, LTKM 1, \S+ +expected .*│")
     console.screen(lambda shown: heading.search(shown) is not None and row.search(shown) is not None)
+
+
+def _go_to(console: Console, rule: str) -> int:
+    """Focus the first flow that breaks a rule, and return its number."""
+    reports = inspected(TRIAL)
+    number = next(at for at, report in enumerate(reports) if report is not None and rule in report.rules)
+    console.command(f"view.focus.go {number}")
+    console.screen(lambda shown: f"[{number + 1}/{len(reports)}]" in shown)
+    return number
+
+
+def test_a_fault_is_put_into_the_flow_in_focus_and_taken_back(console: Console) -> None:
+    _go_to(console, FLAW)
+    console.command("ltkm.fault @focus shorten-rand:octets=8")
+    console.screen(lambda shown: emoji.emoji[":wrench:"] in shown and "put into 1 of 1 flow" in shown)
+    console.command("ltkm.revert @focus")
+    console.screen(lambda shown: emoji.emoji[":wrench:"] not in shown and "1 flow as before the faults" in shown)
+
+
+def test_a_mistake_in_a_command_is_one_line(console: Console) -> None:
+    console.command("ltkm.fault @focus shorten-rant")
+    console.screen(lambda shown: "unknown fault shorten-rant; did you mean shorten-rand?" in shown)
+    console.command("set ltkm_fault_when=often")
+    console.screen(lambda shown: "ltkm_fault_when: expected always, first" in shown)
+
+
+def test_options_on_faults_are_set_and_unset_while_it_runs(console: Console) -> None:
+    console.command("set ltkm_fault=strip-ltkm")
+    console.screen(lambda shown: "faults are put into MSK responses: strip-ltkm" in shown)
+    console.command("set ltkm_fault_when=nth=2")
+    console.command("set ltkm_fault shorten-rand rename-ltkm:name=Ltkm")
+    console.screen(lambda shown: "faults are put into MSK responses: shorten-rand, rename-ltkm:name=Ltkm" in shown)
+    console.command("set ltkm_fault")
+    console.screen(lambda shown: "ltkm_fault_when: expected ltkm_fault or ltkm_fault_delay beside it" in shown)
+
+
+def test_a_fault_is_completed_with_the_tab_key(console: Console) -> None:
+    console.type(":ltkm.fault @focus shorten-ra")
+    console.press("Tab")
+    console.screen(lambda shown: ": ltkm.fault @focus shorten-rand" in shown)
+    console.type(":o")
+    console.press("Tab")
+    console.screen(lambda shown: ": ltkm.fault @focus shorten-rand:octets=8" in shown)
+    console.press("Escape")
+
+
+def test_the_faults_are_shown_as_a_table(console: Console) -> None:
+    console.command("ltkm.faults")
+    console.screen(lambda shown: re.search(r"│fault +damages +takes +what +│", shown) is not None)
+
+
+def test_the_keys_of_the_readme_strip_put_in_take_back_and_show(console: Console) -> None:
+    _go_to(console, FLAW)
+    console.press("C-t")
+    console.screen(lambda shown: "fault strip-ltkm:all=true put into 1 of 1 flow" in shown)
+    console.press("C-v")
+    console.screen(lambda shown: "1 flow as before the faults" in shown)
+    console.press("C-y")
+    console.screen(lambda shown: ": ltkm.fault @focus" in shown)
+    console.type("rename-ltkm")
+    console.press("Enter")
+    console.screen(lambda shown: "fault rename-ltkm put into 1 of 1 flow" in shown)
+    console.press("C-n")
+    console.screen(lambda shown: "violation ltkm-misnamed" in shown)
+
+
+def test_the_command_export_writes_the_ltkms_of_the_flows_shown(console: Console, tmp_path: Path) -> None:
+    path = tmp_path / "shown.pcapng"
+    console.command(f"ltkm.export pcapng {path} @shown")
+    console.screen(lambda shown: "written to" in shown or "Error" in shown)
+    messages = [octets for each in from_file(path.read_bytes(), "") if (octets := each.octets)]
+    documents = [report.exchange.document for report in inspected(TRIAL) if report is not None]
+    ltkms = [ltkm for document in documents if document is not None for ltkm in document.ltkms]
+    assert messages == [ltkm.octets for ltkm in ltkms if ltkm.octets]

@@ -2,12 +2,16 @@
 
 import json
 import re
+import tomllib
 from collections.abc import Iterator
 
 from click.testing import CliRunner
 
-from ltkm_inspect import cli
+from ltkm_inspect import catalogue, cli
+from ltkm_inspect.fault import FAULTS
 from ltkm_inspect.options import DEFAULTS
+from ltkm_inspect.report.export import documents, table
+from ltkm_inspect.source import Recipe, parse_recipe
 from tests.samples import expected, generate
 
 README = (generate.ROOT / "README.md").read_text("utf-8")
@@ -50,6 +54,24 @@ def test_the_rule_shown_is_one_of_the_catalogue() -> None:
     assert fault.strip() in catalogue
 
 
+def test_the_description_of_an_ltkm_shows_every_field_and_what_it_is_by_itself() -> None:
+    text = README[README.index("A description with all fields") :].partition("```toml\n")[2].partition("```")[0]
+    recipe, by_itself = parse_recipe(text.encode()), Recipe()
+    assert set(tomllib.loads(text)) == {*Recipe.__dataclass_fields__}
+    assert (recipe.seq_l, recipe.seq_u) == (by_itself.seq_l, by_itself.seq_u)
+    assert (recipe.counter, recipe.csb_id, recipe.rand) == (None, None, None)
+
+
+def test_every_source_of_an_ltkm_and_every_place_for_it_has_its_row() -> None:
+    catalogue.load()
+    text = README[README.index("#### LTKMs from elsewhere") :].partition("\n### ")[0]
+    at, *sources = FAULTS["inject-ltkm"].parameters
+    assert re.findall(r"^\| `(\w+)=[^`]+` \|", text, re.MULTILINE) == [each.name for each in sources]
+    places = text[text.index("| `at=` |") :].partition("\n\n")[0]
+    rows = [line.split(" | ")[0] for line in places.splitlines()[2:]]
+    assert [word for row in rows for word in re.findall(r"`([a-z-]+)`", row)] == list(at.words)
+
+
 def test_every_command_is_listed() -> None:
     listed = re.findall(r"^    ltkm-inspect (\w+)", README, re.MULTILINE)
     assert sorted(set(listed)) == sorted(cli.commands.commands)
@@ -67,8 +89,17 @@ def test_every_field_of_the_json_output_is_named() -> None:
     flows = [str(generate.FOLDER / file) for file in ("trial.flow", "change-request.flow")]
     printed = CliRunner().invoke(cli.commands, ["check", "--format", "jsonl", *flows]).stdout.splitlines()
     printed += CliRunner().invoke(cli.commands, ["decode", "--format", "jsonl", "AQAF"]).stdout.splitlines()
+    printed += CliRunner().invoke(cli.commands, ["diff", "--format", "json", *flows]).stdout.splitlines()
     assert len(printed) > 30
-    assert {name for line in printed for name in _names(json.loads(line))} <= named
+    found = [*map(json.loads, printed), json.loads(CliRunner().invoke(cli.commands, ["export", "json", *flows]).stdout)]
+    assert {name for each in found for name in _names(each)} <= named
+
+
+def test_every_column_of_the_tables_is_named_in_its_order() -> None:
+    rows = dict(re.findall(r"^\| `(csv|xml)` \| (.*) \|$", README, re.MULTILINE))
+    for row, columns in ((rows["csv"], table.COLUMNS), (rows["xml"], documents.COLUMNS)):
+        named = re.findall(r"`(\w+)`", row)
+        assert [name for name in named if name in columns] == list(columns)
 
 
 def _names(value: object) -> Iterator[str]:
