@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 OK = 0
 FINDINGS = 3
 NOTHING_SEEN = 4
+INTERRUPTED = 130
 
 
 def option[F: Callable[..., None]](name: str, spelt: str = "") -> Callable[[F], F]:
