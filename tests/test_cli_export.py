@@ -194,6 +194,27 @@ def test_a_reader_that_goes_away_is_no_error(tmp_path: Path) -> None:
     assert done.stderr == b""
 
 
+@pytest.mark.parametrize("name", EXPORT_FORMATS)
+def test_where_there_is_no_space_nothing_is_left_behind(tmp_path: Path, name: str) -> None:
+    file = save(tmp_path / "many.flow", [replace(TWO, id=f"{number:08x}") for number in range(100)])
+    folder = tmp_path / "out"
+    folder.mkdir()
+    command = f"{sys.executable} -m ltkm_inspect.cli export {name} {file} -o {folder / 'x'}"
+    limit = "ulimit -f 1" if name == "xml" else "ulimit -f 8"  # of one file, in KiB
+    done = subprocess.run(["bash", "-c", f"{limit}; {command}"], capture_output=True, timeout=60, check=False, cwd=ROOT)
+    assert (done.returncode, done.stdout) == (1, b"")
+    assert lines(done.stderr) == [f"ltkm-inspect: {folder / 'x'}: File too large"]
+    assert [*folder.iterdir()] == []
+
+
+@pytest.mark.parametrize("name", ["csv", "pcap"])
+def test_where_standard_output_takes_no_more_that_is_one_line(two: Path, name: str) -> None:
+    command = f"{sys.executable} -m ltkm_inspect.cli export {name} {two} > /dev/full"
+    done = subprocess.run(["bash", "-c", command], capture_output=True, timeout=60, check=False, cwd=ROOT)
+    assert done.returncode == 1
+    assert lines(done.stderr) == ["ltkm-inspect: standard output: No space left on device"]
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [

@@ -38,7 +38,11 @@ def decode(inputs: tuple[str, ...], form: Form, keys: str | None, show_keys: boo
         hide = Redaction().veil_of
 
     at_hand = keys_at_hand(keys, show_keys) if keys is not None or show_keys else None
-    quick = messages.QuickLines() if shape == "jsonl" and at_hand is None and hide is None else None
+    quick = None
+    if shape == "jsonl" and at_hand is None and hide is None:
+        from ltkm_inspect.report.quick import QuickLines
+
+        quick = QuickLines()
     trouble, seen, whole = Trouble(), False, True
     at_once = 1 if "-" in inputs else TOGETHER  # who writes to us a line at a time waits for the answer
     waiting: list[str] = []

@@ -5,18 +5,11 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from ltkm_inspect.intake.given import Given
+from ltkm_inspect.intake.kinds import PCAP, PCAPNG, is_capture
 
 MIKEY_PORT = 2269
 """The UDP port of MIKEY (RFC 3830 §9)."""
 
-_PCAP = {
-    b"\xa1\xb2\xc3\xd4": ">",
-    b"\xd4\xc3\xb2\xa1": "<",
-    b"\xa1\xb2\x3c\x4d": ">",
-    b"\x4d\x3c\xb2\xa1": "<",
-}
-"""The order of octets by the first four: times in microseconds, then in nanoseconds."""
-_PCAPNG = b"\n\r\r\n"
 _SECTION, _INTERFACE, _OLD_PACKET, _SIMPLE_PACKET, _PACKET = 0x0A0D0D0A, 1, 2, 3, 6
 _IPV4, _IPV6 = 0x0800, 0x86DD
 _TAGS = (0x8100, 0x88A8, 0x9100)
@@ -37,17 +30,12 @@ class _Packet:
     """How many octets it had on the link."""
 
 
-def is_capture(start: bytes) -> bool:
-    """Tell whether octets begin like a capture file."""
-    return start[:4] in _PCAP or start[:4] == _PCAPNG
-
-
 def from_capture(octets: bytes, source: str) -> Iterator[Given]:
     """Yield the message of every UDP packet from or to the port of MIKEY; what is damaged is said where it stands."""
     if not is_capture(octets):
         yield Given(source, None, "expected a capture file, pcap or pcapng, got something else")
         return
-    packets = _pcapng(octets) if octets[:4] == _PCAPNG else _pcap(octets)
+    packets = _pcapng(octets) if octets[:4] == PCAPNG else _pcap(octets)
     number = 0
     try:
         for number, packet in enumerate(packets, 1):
@@ -59,7 +47,7 @@ def from_capture(octets: bytes, source: str) -> Iterator[Given]:
 
 
 def _pcap(octets: bytes) -> Iterator[_Packet]:
-    order = _PCAP[octets[:4]]
+    order = PCAP[octets[:4]]
     (link,) = _unpack(f"{order}20xI", octets, 0)
     at = 24
     while at < len(octets):
@@ -71,7 +59,7 @@ def _pcap(octets: bytes) -> Iterator[_Packet]:
 def _pcapng(octets: bytes) -> Iterator[_Packet]:
     order, links, at = "<", list[int](), 0
     while at < len(octets):
-        if octets[at : at + 4] == _PCAPNG:
+        if octets[at : at + 4] == PCAPNG:
             order, links = ">" if octets[at + 8 : at + 12] == b"\x1a\x2b\x3c\x4d" else "<", []
         kind, length = _unpack(f"{order}II", octets, at)
         if length < 12 or length % 4:

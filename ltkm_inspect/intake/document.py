@@ -5,13 +5,6 @@ from collections.abc import Iterator
 from ltkm_inspect.intake.given import Given
 
 
-def is_document(start: bytes) -> bool:
-    """Tell whether octets begin like XML, in UTF-8 or UTF-16."""
-    for mark in (b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff"):
-        start = start.removeprefix(mark)
-    return start.replace(b"\0", b"").lstrip().startswith(b"<")
-
-
 def from_document(octets: bytes, source: str) -> Iterator[Given]:
     """Yield the message of every LTKM in document order, with its place."""
     from ltkm_inspect.document import MSK_RESPONSE_TYPE

@@ -7,11 +7,6 @@ from typing import Any
 from ltkm_inspect.intake.given import Given
 
 
-def is_array(start: bytes) -> bool:
-    """Tell whether octets begin like an array of JSON objects, or an empty one."""
-    return start.lstrip()[:1] == b"[" and start.lstrip()[1:].lstrip()[:1] in (b"{", b"]", b"")
-
-
 def from_array(octets: bytes, source: str) -> Iterator[Given]:
     """Yield the message of every object, whose octets stand in hex in its field `octets`."""
     try:

@@ -7,10 +7,8 @@ from itertools import chain
 from pathlib import Path
 from typing import BinaryIO, Literal
 
-from ltkm_inspect.intake.captured import from_capture, is_capture
-from ltkm_inspect.intake.document import from_document, is_document
 from ltkm_inspect.intake.given import Given
-from ltkm_inspect.intake.objects import from_array, is_array
+from ltkm_inspect.intake.kinds import is_array, is_capture, is_document
 from ltkm_inspect.wire import printable_octets
 
 type Form = Literal["auto", "base64", "hex", "binary", "pcap", "xml", "json"]
@@ -112,10 +110,16 @@ def from_stream(stream: BinaryIO, source: str, form: Form = "auto") -> Iterator[
 def _reader(start: bytes, form: Form) -> Callable[[bytes, str], Iterator[Given]] | None:
     """Return what reads a file with messages in it, by its beginning or its form; None for messages by themselves."""
     if form == "pcap" or (form == "auto" and is_capture(start)):
+        from ltkm_inspect.intake.captured import from_capture
+
         return from_capture
     if form == "xml" or (form == "auto" and is_document(start)):
+        from ltkm_inspect.intake.document import from_document
+
         return from_document
     if form == "json" or (form == "auto" and is_array(start)):
+        from ltkm_inspect.intake.objects import from_array
+
         return from_array
     return None
 

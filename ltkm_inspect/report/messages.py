@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any
 from ltkm_inspect.intake import Given
 from ltkm_inspect.mikey import Message, decode, render, to_plain, tree
 from ltkm_inspect.report.plain import to_json
-from ltkm_inspect.report.quick import Writer
 from ltkm_inspect.wire import printable
 
 # Only who gives keys, or wants names hidden, waits for what handles them.
@@ -66,24 +65,3 @@ def json_line(given: Given, message: Message | None, keys: "Keys | None" = None,
     key = None if said is None else said.plain
     said_of_it = {**fields, "key": key} if veil is None else veil.plain({**fields, "key": key})
     return to_json({"schema": MESSAGE_SCHEMA, "source": given.source, **said_of_it})
-
-
-class QuickLines:
-    """The objects of messages, without keys; those of messages that are alike come quickly."""
-
-    def __init__(self) -> None:
-        self._writer = Writer()
-
-    def line(self, given: Given) -> str | None:
-        """Return what `json_line` does, for a message that decodes as a whole and is like an earlier one; else None."""
-        octets = given.octets
-        if not octets:
-            return None
-        text = self._writer.text(octets)
-        if text is None:
-            text = self._writer.learn(octets)
-        return (
-            None
-            if text is None
-            else f'{{"schema":"{MESSAGE_SCHEMA}","source":{to_json(given.source)},{text},"key":null}}'
-        )

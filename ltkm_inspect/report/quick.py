@@ -7,14 +7,16 @@ length and the same other octets differs from it in the gaps alone.
 """
 
 import json
+import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import lru_cache
-from secrets import token_hex
 from typing import Any
 
+from ltkm_inspect.intake import Given
 from ltkm_inspect.mikey import Identity, Kemac, Message, Rand, Timestamp, decode, to_plain
 from ltkm_inspect.mikey.core import describe_time
+from ltkm_inspect.report.messages import MESSAGE_SCHEMA
 from ltkm_inspect.report.plain import to_json
 from ltkm_inspect.wire import printable_octets
 
@@ -83,6 +85,27 @@ class Writer:
         return _filled(text, layout.gaps, octets)
 
 
+class QuickLines:
+    """The objects of messages, without keys; those of messages that are alike come quickly."""
+
+    def __init__(self) -> None:
+        self._writer = Writer()
+
+    def line(self, given: Given) -> str | None:
+        """Return what `json_line` does, for a message that decodes as a whole and is like an earlier one; else None."""
+        octets = given.octets
+        if not octets:
+            return None
+        text = self._writer.text(octets)
+        if text is None:
+            text = self._writer.learn(octets)
+        return (
+            None
+            if text is None
+            else f'{{"schema":"{MESSAGE_SCHEMA}","source":{to_json(given.source)},{text},"key":null}}'
+        )
+
+
 def _filled(text: str, gaps: tuple[_Gap, ...], octets: bytes) -> str:
     return text % tuple([gap.write(octets[gap.start : gap.end]) for gap in gaps])
 
@@ -90,7 +113,7 @@ def _filled(text: str, gaps: tuple[_Gap, ...], octets: bytes) -> str:
 def _template(message: Message) -> tuple[tuple[_Gap, ...], str]:
     """Return the gaps of a message, in the order of its octets, and its text with `%s` for each."""
     plain = to_plain(message)
-    token = token_hex(16)  # which no text from the wire can hold
+    token = os.urandom(16).hex()  # which no text from the wire can hold
     gaps: list[_Gap] = []
     for holder, name, start, end, write in _differing(message, plain):
         holder[name] = token if name == "csb_id" else f"{token}."

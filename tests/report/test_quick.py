@@ -36,7 +36,7 @@ def slow(octets: bytes) -> str:
     return messages.json_line(given, messages.decoded(given))
 
 
-def check(lines: messages.QuickLines, octets: bytes) -> bool:
+def check(lines: quick.QuickLines, octets: bytes) -> bool:
     """Compare both ways to write a message; tell whether it was written quickly."""
     line = lines.line(Given("here", octets))
     assert line is None or line == slow(octets)
@@ -44,7 +44,7 @@ def check(lines: messages.QuickLines, octets: bytes) -> bool:
 
 
 def test_every_vector_is_written_the_same_whatever_came_before() -> None:
-    lines = messages.QuickLines()
+    lines = quick.QuickLines()
     quickly = [[check(lines, octets) for octets in VECTORS] for _ in range(3)]
     assert quickly[0] == quickly[1] == quickly[2]
     for octets, was_quick in zip(VECTORS, quickly[0], strict=True):
@@ -84,7 +84,7 @@ def alike(draw: st.DrawFn) -> list[bytes]:
     return found
 
 
-LINES = messages.QuickLines()
+LINES = quick.QuickLines()
 """Kept for all examples, so that many were seen before each."""
 
 
@@ -118,7 +118,7 @@ def test_identities_are_escaped_the_same(bsm: bytes, terminal: bytes) -> None:
 
 def test_messages_that_are_not_alike_are_not_kept_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(quick, "MOST", 8)
-    lines = messages.QuickLines()
+    lines = quick.QuickLines()
     found = [Message(decode(VECTORS[0]).header, (GeneralExtension(0, bytes([n])),)).encode() for n in range(40)]
     quickly = [check(lines, octets) for octets in found]
     assert quickly[0]

@@ -10,7 +10,7 @@ import struct
 from ltkm_inspect import __version__
 from ltkm_inspect.exchange import Exchange
 from ltkm_inspect.finding import shorten
-from ltkm_inspect.intake import MIKEY_PORT
+from ltkm_inspect.intake.captured import MIKEY_PORT
 from ltkm_inspect.report.export.entry import Entry, b_tid, hindrance, moment
 from ltkm_inspect.report.text import LONGEST_URL
 
