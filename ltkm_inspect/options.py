@@ -29,6 +29,8 @@ FAIL_ON = ("never", "warning", "violation")
 """From which level on findings make a run fail."""
 REPORT_FORMATS = ("jsonl",)
 """The formats that a report file can have; the first is that of a bare path."""
+EXPORT_FORMATS = ("csv", "json", "base64", "pcap", "pcapng", "xml")
+"""The formats that LTKMs can be exported in."""
 
 
 class OptionError(ValueError):

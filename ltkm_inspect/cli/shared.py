@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 OK = 0
 FINDINGS = 3
 NOTHING_SEEN = 4
+INTERRUPTED = 130
 
 
 def option[F: Callable[..., None]](name: str, spelt: str = "") -> Callable[[F], F]:
@@ -33,6 +34,13 @@ def option[F: Callable[..., None]](name: str, spelt: str = "") -> Callable[[F], 
         help=f"{row.help[0].upper()}{row.help[1:]}.",
         show_default=bool(row.default),
     )
+
+
+def judging[F: Callable[..., None]](command: F) -> F:
+    """Add the options that say how exchanges are judged, which `options.settings` takes."""
+    for name in ("rule", "severity", "ignore", "select", "namespaces", "strict", "profile", "expect"):
+        command = option(name)(command)
+    return command
 
 
 def shaped(*names: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
