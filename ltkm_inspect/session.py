@@ -94,12 +94,14 @@ class Protected(NamedTuple):
     """When the newest was delivered, in seconds since 1970 UTC."""
     ltkms: tuple[Sent, ...] = ()
     """The latest LTKMs, the oldest first."""
+    number: int = 0
+    """How many LTKMs there were, those that are not remembered among them."""
 
     def after(self, sent: Sent, at: float | None) -> "Protected":
         """Return what it is once this LTKM was delivered."""
         newest = self.counter is None or is_newer(sent.counter, self.counter)
         counter, at = (sent.counter, at) if newest else (self.counter, self.at)
-        return Protected(counter, at, (*self.ltkms[1 - LTKMS_OF_MUK :], sent))
+        return Protected(counter, at, (*self.ltkms[1 - LTKMS_OF_MUK :], sent), self.number + 1)
 
 
 class Use(NamedTuple):
@@ -146,6 +148,12 @@ class Habits(NamedTuple):
     """What that answer gave as nextnonce."""
     answered: float | None = None
     """When that answer ended."""
+    exchanges: int = 0
+    """How many exchanges there were; the same one captured twice counts once."""
+    first: float | None = None
+    """When the first of them began."""
+    last: float | None = None
+    """When the latest of them began."""
 
 
 _NOTHING = Protected()
@@ -419,6 +427,8 @@ class Session:
         self.limit = limit
         self.forgotten = 0
         """How many exchanges were forgotten."""
+        self.forgotten_terminals = 0
+        self.forgotten_muks = 0
         self._forgotten_until: float | None = None
         self._taken: dict[tuple[str, float | None], Before] = {}
         """By id and time, since a HAR numbers its exchanges only."""
@@ -459,6 +469,16 @@ class Session:
         if step.before is not None and (exchange.id, exchange.started) not in self._taken:
             self._remember(step, step.before)
         return step
+
+    @property
+    def terminals(self) -> Mapping[str, Habits]:
+        """What each terminal did that is remembered."""
+        return self._habits
+
+    @property
+    def muks(self) -> Mapping[Muk, Protected]:
+        """What each MUK protected that is remembered."""
+        return self._muks
 
     def _is_forgotten(self, exchange: Exchange) -> bool:
         until = self._forgotten_until
@@ -519,6 +539,8 @@ class Session:
         for known in self._bounded:
             while len(known) > self.limit:
                 del known[next(iter(known))]
+                self.forgotten_terminals += known is self._habits
+                self.forgotten_muks += known is self._muks
         while len(self._taken) > self.limit:
             oldest = next(iter(self._taken))
             del self._taken[oldest]
@@ -585,8 +607,11 @@ def _after(habits: Habits, step: Step) -> Habits:
     answered = response is not None and exchange.error is None
     asked = Asked(frozenset(exchange.requested_pairs), exchange.started, answered, frozenset(came))
     requests = (*habits.requests[1 - REQUESTS_OF_TERMINAL :], asked)
+    started = exchange.started
+    first = started if habits.first is None else habits.first
+    last = started if started is not None else habits.last
     if response is None or credentials is None:
-        return habits._replace(requests=requests)
+        return habits._replace(requests=requests, exchanges=habits.exchanges + 1, first=first, last=last)
     info = response.info if "nextnonce" in (response.authentication_info or "").lower() else None
     next_nonce = None if info is None else info.get("nextnonce")
-    return Habits(requests, credentials.get("nonce"), next_nonce, exchange.ended)
+    return Habits(requests, credentials.get("nonce"), next_nonce, exchange.ended, habits.exchanges + 1, first, last)

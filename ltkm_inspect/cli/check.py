@@ -7,7 +7,17 @@ import click
 
 from ltkm_inspect import options
 from ltkm_inspect.cli.group import commands
-from ltkm_inspect.cli.shared import FINDINGS, NOTHING_SEEN, OK, flows_of, keys_at_hand, leave, option, shaped
+from ltkm_inspect.cli.shared import (
+    FINDINGS,
+    NOTHING_SEEN,
+    OK,
+    flows_of,
+    keys_at_hand,
+    leave,
+    option,
+    shaped,
+    targets_of,
+)
 from ltkm_inspect.report.console import COULD_NOT_RUN, Trouble, complain, say
 from ltkm_inspect.wire import printable
 
@@ -45,22 +55,28 @@ def check(
     Prints the findings of each exchange and a summary, or one JSON object an exchange. Nothing is left out, however
     large a response is.
     """
-    settings, level, paths = _understood(words, fail_on, report, files)
+    settings, level, targets = _understood(words, fail_on, report, files)
     at_hand = keys_at_hand(keys, show_keys)
     from ltkm_inspect.context import Context
     from ltkm_inspect.engine import inspect
-    from ltkm_inspect.proxy.files import ReportFiles
     from ltkm_inspect.report import jsonl, summary, text
+    from ltkm_inspect.report.files import ReportFiles
+    from ltkm_inspect.report.plain import to_json
     from ltkm_inspect.session import Session
 
     session = Session()
     context = Context(settings, at_hand.ring, session)
     reports, total, trouble = ReportFiles(), summary.Summary(), Trouble()
+    typed = {**words, "fail_on": fail_on, "report": report, "keys": keys, "show_keys": show_keys}
+    first = to_json(jsonl.run_record([*map(str, files)], typed))
     try:
-        reports.use(paths)
+        reports.use(targets, first)
     except options.OptionError as error:
         complain(str(error))
         leave(COULD_NOT_RUN)
+    for line in reports.left:
+        complain(line)
+    head = [first] if shape == "jsonl" else []
     shown: Path | None = files[0] if len(files) == 1 else None
     for path, _, exchange in flows_of(files, trouble):
         if exchange is None:
@@ -68,35 +84,35 @@ def check(
             continue
         found = inspect(exchange, context)
         total.add(found)
-        line = jsonl.exchange_line(found, str(path), at_hand) if paths or shape == "jsonl" else ""
+        line = jsonl.exchange_line(found, str(path), at_hand) if targets or shape == "jsonl" else ""
         trouble.lost(reports.write(line))
         if shape == "jsonl":
-            say([line])
+            say([*head, line])
+            head = []
         else:
             say([*([] if path == shown else [f"{printable(str(path))}:"]), *text.lines(found), *at_hand.lines(found)])
             shown = path
     total.forgotten = session.forgotten
-    trouble.lost(reports.write(jsonl.summary_line(total)))
-    reports.close()
+    last = [*map(to_json, (jsonl.session_record(session), jsonl.summary_record(total)))]
+    trouble.lost(reports.finish(last))
     if trouble.unread == len(files):
         pass  # each of them has its line already
     elif shape == "text":
         say(total.lines())
-    elif not total.exchanges:
-        complain(summary.NOTHING_SEEN)
+    else:
+        say([*head, *last])
+        if not total.exchanges:
+            complain(summary.NOTHING_SEEN)
     broken = level is not None and total.worst >= level
     leave(trouble.exit_code(len(files), FINDINGS if broken else OK if total.exchanges else NOTHING_SEEN))
 
 
 def _understood(
     words: dict[str, Any], fail_on: str, report: tuple[str, ...], files: tuple[Path, ...]
-) -> "tuple[Settings, Level | None, list[Path]]":
+) -> "tuple[Settings, Level | None, list[options.Target]]":
     try:
         settings, level = options.settings(**words), options.parse_fail_on(fail_on)
-        paths = [options.parse_report(text) for text in report]
-        for path in paths:
-            if any(file.exists() and path.exists() and file.samefile(path) for file in files):
-                raise options.OptionError("report", f"expected another file than the input, got {printable(str(path))}")
+        targets = targets_of(report, files)
     except options.OptionError as error:
         raise click.UsageError(f"--{error.option.replace('_', '-')}: {error.reason}") from None
-    return settings, level, paths
+    return settings, level, targets

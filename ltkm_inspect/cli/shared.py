@@ -75,5 +75,15 @@ def flows_of(files: Iterable[Path], trouble: Trouble) -> "Iterator[tuple[Path, A
             trouble.say(str(path), reason(error), unread=not begun)
 
 
+def targets_of(report: Iterable[str], files: Iterable[Path]) -> list[options.Target]:
+    """Return the reports that are asked for; OptionError for one that would overwrite a file that is read."""
+    targets = [*map(options.parse_report, report)]
+    for target in targets:
+        path = target.path
+        if any(file.exists() and path.exists() and file.samefile(path) for file in files):
+            raise options.OptionError("report", f"expected another file than the input, got {printable(str(path))}")
+    return targets
+
+
 def leave(code: int) -> NoReturn:
     click.get_current_context().exit(code)

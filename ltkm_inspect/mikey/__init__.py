@@ -1,7 +1,7 @@
 """The MIKEY codec: messages of RFC 3830 and its extensions, decoded to the last octet and encoded back."""
 
 from ltkm_inspect.mikey.core import ErrorReport, Identity, Kemac, Rand, Timestamp, Verification
-from ltkm_inspect.mikey.describe import Node, describe, render, to_plain, tree
+from ltkm_inspect.mikey.describe import Node, describe, render, shown_octets, to_plain, tree
 from ltkm_inspect.mikey.extension import Extension, GeneralExtension, KeyId, KeyIds, OmaBcast
 from ltkm_inspect.mikey.header import GenericSession, Header, SrtpSession
 from ltkm_inspect.mikey.identity_based import EncryptedSecretKey, Ibake, Sakke
@@ -59,6 +59,7 @@ __all__ = [
     "path_of",
     "paths",
     "render",
+    "shown_octets",
     "spans",
     "to_plain",
     "tree",

@@ -128,6 +128,31 @@ def to_plain(message: Message, *, show_keys: bool = False) -> dict[str, Any]:
     }
 
 
+def shown_octets(message: Message, *, show_keys: bool = False) -> bytes:
+    """Return the octets of a message; zeros stand for keys that are not encrypted, unless these are asked for."""
+    octets = message.encode()
+    if show_keys:
+        return octets
+    message = message if message.length else decode(octets)  # one made by hand does not know its places
+    hidden = [*_hidden(message)]
+    if message.trailing_may_hold_key:
+        hidden.append(Span(len(octets) - len(message.trailing), len(octets)))
+    veiled = bytearray(octets)
+    for span in hidden:
+        veiled[span.start : span.end] = bytes(len(span))
+    return bytes(veiled)
+
+
+def _hidden(message: Message) -> Iterator[Span]:
+    """Yield where keys stand that are not encrypted; the whole payload, where the place of the field is not known."""
+    places: Mapping[str, Span] | None = None
+    for index, payload in enumerate(message.payloads):
+        for note in notes(type(payload)):
+            if note.is_secret(payload):
+                places = spans(message.encode()) if places is None else places
+                yield places.get(f"{paths(message)[index]}.{note.name}") or message.payload_span(index)
+
+
 def _structure(look: _Look, name: str, path: str, record: Any, next_payload: int | None = None) -> Node:
     children = list(_children(look, path, record))
     if next_payload is not None:

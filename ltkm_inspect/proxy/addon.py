@@ -1,6 +1,7 @@
 """The addon that `mitmdump -s` runs: every MSK exchange is inspected, told about in the log and marked."""
 
 import logging
+import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from functools import wraps
@@ -20,11 +21,12 @@ from ltkm_inspect.options import SHOWS_KEYS, OptionError
 from ltkm_inspect.proxy import configuration
 from ltkm_inspect.proxy.configuration import Configuration
 from ltkm_inspect.proxy.exit_status import ExitStatus
-from ltkm_inspect.proxy.files import ReportFiles
 from ltkm_inspect.proxy.flows import exchange_of, is_foreign
 from ltkm_inspect.proxy.marking import mark
 from ltkm_inspect.proxy.view import LtkmView
 from ltkm_inspect.report import jsonl, text
+from ltkm_inspect.report.files import ReportFiles
+from ltkm_inspect.report.plain import to_json
 from ltkm_inspect.report.summary import Summary
 from ltkm_inspect.session import Session
 from ltkm_inspect.wire import printable
@@ -55,6 +57,7 @@ class LtkmInspect:
         self.configuration = self._with_session(Configuration())
         self.summary = Summary()
         self._files = ReportFiles()
+        self._began = time.time()
         self._started = False
         # The response that was counted for a flow: a flow with an error beside its response fires a second hook.
         self._counted: WeakKeyDictionary[Flow, http.Response | None] = WeakKeyDictionary()
@@ -81,12 +84,13 @@ class LtkmInspect:
         wrong = configuration.unknown(ctx.options) if not self._started else []
         try:
             wanted = configuration.read(ctx.options, self.configuration.ring_file)
-            self._files.use(wanted.reports)
+            failed = self._files.use(wanted.reports, self._run_line(wanted))
         except OptionError as error:
             wrong.append(configuration.PREFIX + str(error))
         else:
             former, self.configuration = self.configuration, self._with_session(wanted)
             _tell_of_keys(former, wanted)
+            _warn(failed)
         if wrong and self._started:
             raise exceptions.OptionsError(wrong[0])  # type: ignore[no-untyped-call]
         for line in wrong:
@@ -121,8 +125,8 @@ class LtkmInspect:
         self.summary.forgotten = self._session.forgotten
         for line in self.summary.lines():
             logger.info("%s", line)
-        self._report(jsonl.summary_line(self.summary))
-        self._files.close()
+        last = (jsonl.session_record(self._session), jsonl.summary_record(self.summary))
+        _warn(self._files.finish(map(to_json, last)))
 
     def check(self, flows: Sequence[Flow]) -> None:
         """Check flows again, or for the first time where they were loaded without being processed."""
@@ -152,6 +156,7 @@ class LtkmInspect:
         of = f", keys of {text.count(len(keys.subscribers), 'subscriber')}" if keys else ""
         to = f", report to {', '.join(self._files.names)}" if self._files.names else ""
         logger.info("ltkm-inspect %s, %s active%s%s", __version__, text.count(active, "rule"), of, to)
+        _warn(self._files.left)
         if configuration.forgets_host(ctx.options):
             logger.warning(
                 "ltkm: in reverse mode Host becomes the address of the upstream and is not checked; "
@@ -170,7 +175,11 @@ class LtkmInspect:
         mark(flow, report)
         self._log(report)
         if self._files.names:
-            self._report(jsonl.exchange_line(report, keys=self.configuration.keys))
+            _warn(self._files.write(jsonl.exchange_line(report, keys=self.configuration.keys)))
+
+    def _run_line(self, wanted: Configuration) -> str:
+        """Return the record that a report begins with."""
+        return to_json(jsonl.run_record(configuration.sources(ctx.options), wanted.typed, started=self._began))
 
     def _with_session(self, configuration: Configuration) -> Configuration:
         """Return the configuration with the session of this run, which goes on whatever options change."""
@@ -202,11 +211,7 @@ class LtkmInspect:
         subscribers = text.count(len(ring_file.ring.subscribers), "subscriber")
         logger.info("ltkm: %s was read again: keys of %s", printable(str(ring_file.path)), subscribers)
         if lines != warnings:
-            _warn(lines)
-
-    def _report(self, line: str) -> None:
-        for failure in self._files.write(line):
-            logger.warning("ltkm: %s", failure)
+            _warn(map(printable, lines))
 
     def _log(self, report: Report) -> None:
         level = logging.INFO if report.worst is Level.OFF else logging.WARNING
@@ -226,14 +231,14 @@ class LtkmInspect:
 def _tell_of_keys(former: Configuration, now: Configuration) -> None:
     """Log what is to be told once of the keys that are now in use."""
     if now.ring_file is not None and now.ring_file is not former.ring_file:
-        _warn(now.ring_file.warnings)
+        _warn(map(printable, now.ring_file.warnings))
     if now.show_keys and not former.show_keys:
         logger.warning("ltkm: ltkm_show_keys is on: %s", SHOWS_KEYS)
 
 
 def _warn(lines: Iterable[str]) -> None:
     for line in lines:
-        logger.warning("ltkm: %s", printable(line))
+        logger.warning("ltkm: %s", line)
 
 
 def _host_rewritten(flow: http.HTTPFlow) -> bool | None:

@@ -1,8 +1,7 @@
 """The options of the addon: offered to mitmproxy, taken back from it, and refused in one line where they are wrong."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from mitmproxy import exceptions
@@ -13,7 +12,16 @@ from ltkm_inspect.context import Context
 from ltkm_inspect.exchange import Limits
 from ltkm_inspect.finding import Level
 from ltkm_inspect.keys import KeyRing, RingFile
-from ltkm_inspect.options import DEFAULTS, did_you_mean, key_ring, parse_fail_on, parse_limit, parse_report, settings
+from ltkm_inspect.options import (
+    DEFAULTS,
+    Target,
+    did_you_mean,
+    key_ring,
+    parse_fail_on,
+    parse_limit,
+    parse_report,
+    settings,
+)
 from ltkm_inspect.report.keys import Keys
 from ltkm_inspect.wire import printable
 
@@ -31,8 +39,10 @@ class Configuration:
     limits: Limits = field(default_factory=lambda: parse_limit(str(DEFAULTS["limit"].default)))
     fail_on: Level | None = None
     """The level from which findings give mitmdump an exit status of 3; None for never."""
-    reports: tuple[Path, ...] = ()
-    """Where the JSON Lines go; strftime codes not yet filled in."""
+    reports: tuple[Target, ...] = ()
+    """The reports that are asked for."""
+    typed: Mapping[str, Any] = field(default_factory=dict)
+    """Every option of the table, as typed."""
     ring_file: RingFile | None = None
     """The file that the keys of the context come from."""
     show_keys: bool = False
@@ -99,9 +109,16 @@ def read(options: OptManager, ring_file: RingFile | None = None) -> Configuratio
         parse_limit(options.ltkm_limit),
         parse_fail_on(options.ltkm_fail_on),
         tuple(dict.fromkeys(map(parse_report, options.ltkm_report))),
+        {name: getattr(options, PREFIX + name) for name in DEFAULTS},
         ring_file,
         options.ltkm_show_keys,
     )
+
+
+def sources(options: OptManager) -> list[str] | None:
+    """Return the files that the flows are read from; None where they pass through a proxy."""
+    file = options.rfile if "rfile" in options else None
+    return [file] if file else None
 
 
 def forgets_host(options: OptManager) -> bool:

@@ -1,11 +1,11 @@
 """What a whole run saw: exchanges and findings counted, and what was never looked at."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
-from ltkm_inspect.finding import Answer, Level, Report
-from ltkm_inspect.report.text import count
+from ltkm_inspect.finding import Answer, Level, Report, count
 from ltkm_inspect.session import LIMIT
 
 NOTHING_SEEN = "no MSK exchange was seen, so nothing was checked"
@@ -47,6 +47,28 @@ class Summary:
         self.verdicts[report.verdict] += 1
         self.findings.update((finding.level, finding.rule) for finding in report.findings)
         self.answers.update(outcome.answer for outcome in report.outcomes.values())
+
+    def add_record(self, record: Mapping[str, Any]) -> None:
+        """Count in what a record of JSON Lines tells: an exchange, or at the end what else the run saw."""
+        kind = record["schema"].split("/")[1]
+        if kind == "summary":
+            self.others += record["others"]
+            self.forgotten += record["forgotten"]
+        if kind != "exchange":
+            return
+        counts = record["counts"]
+        self.exchanges += 1
+        self.items += counts["items"]
+        self.ltkms += counts["ltkms"]
+        levels = [(Level.of(finding["level"]), finding["rule"]) for finding in record["findings"]]
+        if record["faults"]:
+            self.faulted += 1
+            self.put_in.update(level for level, _ in levels)
+            return
+        self.notes += counts["notes"]
+        self.verdicts[record["verdict"]] += 1
+        self.findings.update(levels)
+        self.answers.update({answer: counts[answer.key] for answer in Answer})
 
     def other(self) -> None:
         """Count one flow that was not MSK."""

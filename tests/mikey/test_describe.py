@@ -19,6 +19,7 @@ from ltkm_inspect.mikey import (
     decode,
     describe,
     render,
+    shown_octets,
     spans,
     to_plain,
     tree,
@@ -135,6 +136,26 @@ def test_keys_after_the_end_of_a_message_are_hidden_too() -> None:
     message = decode(replace(inner, payloads=()).encode() + inner.encode())
     assert message.problem is not None
     assert KEY.hex() not in json.dumps(to_plain(message)) + "\n".join(render(tree(message)))
+
+
+@pytest.mark.parametrize("octets", [0, 1], ids=["whole", "cut"])
+def test_zeros_stand_for_keys_in_the_clear_among_the_octets(octets: int) -> None:
+    chain = KeyDataChain((KeyData(3, 0, KEY, KEY[::-1]),)).encode()
+    encoded = Message(HEADER, (GeneralExtension(2, KEY), Kemac(0, chain, 0, b""))).encode()
+    message = decode(encoded[: len(encoded) - octets])
+    shown = shown_octets(message)
+    assert len(shown) == len(message.encode())
+    assert KEY not in shown
+    assert KEY[::-1] not in shown
+    start = encoded.index(KEY)
+    assert shown[:start] == encoded[:start]
+    assert KEY in shown_octets(message, show_keys=True)
+
+
+def test_the_octets_of_a_message_without_keys_in_the_clear_are_all_shown() -> None:
+    assert shown_octets(decode(DOWNLOAD)) == DOWNLOAD
+    after = decode(replace(decode(DOWNLOAD), payloads=()).encode() + DOWNLOAD)
+    assert shown_octets(after) == after.encode()
 
 
 def test_encrypted_key_data_is_shown() -> None:
