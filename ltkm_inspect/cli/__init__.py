@@ -10,13 +10,13 @@ from typing import NoReturn
 
 import click
 
-from ltkm_inspect.cli import catalogue, check, decode, fault, keys  # noqa: F401 - each adds its commands to the group
+from ltkm_inspect.cli import catalogue, check, decode, fault, keys, report  # noqa: F401 - each adds its commands to the group
 from ltkm_inspect.cli.group import commands
+from ltkm_inspect.cli.shared import INTERRUPTED
 from ltkm_inspect.report.console import COULD_NOT_RUN, PROGRAM, complain, reason
 
 __all__ = ["COLLECT_AFTER", "commands", "main"]
 
-INTERRUPTED = 130
 COLLECT_AFTER = 100_000
 """How many objects are made before garbage is looked for: to start makes ten thousands that all stay."""
 

@@ -9,6 +9,7 @@ from ltkm_inspect import options
 from ltkm_inspect.cli.group import commands
 from ltkm_inspect.cli.shared import (
     FINDINGS,
+    INTERRUPTED,
     NOTHING_SEEN,
     OK,
     flows_of,
@@ -17,6 +18,7 @@ from ltkm_inspect.cli.shared import (
     option,
     shaped,
     targets_of,
+    usage,
 )
 from ltkm_inspect.report.console import COULD_NOT_RUN, Trouble, complain, say
 from ltkm_inspect.wire import printable
@@ -78,22 +80,30 @@ def check(
         complain(line)
     head = [first] if shape == "jsonl" else []
     shown: Path | None = files[0] if len(files) == 1 else None
-    for path, _, exchange in flows_of(files, trouble):
-        if exchange is None:
-            total.other()
-            continue
-        found = inspect(exchange, context)
-        total.add(found)
-        line = jsonl.exchange_line(found, str(path), at_hand) if targets or shape == "jsonl" else ""
-        trouble.lost(reports.write(line))
-        if shape == "jsonl":
-            say([*head, line])
-            head = []
-        else:
-            say([*([] if path == shown else [f"{printable(str(path))}:"]), *text.lines(found), *at_hand.lines(found)])
-            shown = path
+    interrupted = False
+    try:
+        for path, _, exchange in flows_of(files, trouble):
+            if exchange is None:
+                total.other()
+                continue
+            found = inspect(exchange, context)
+            total.add(found)
+            line = jsonl.exchange_line(found, str(path), at_hand) if targets or shape == "jsonl" else ""
+            trouble.lost(reports.write(line))
+            if shape == "jsonl":
+                say([*head, line])
+                head = []
+            else:
+                named = [] if path == shown else [f"{printable(str(path))}:"]
+                say([*named, *text.lines(found), *at_hand.lines(found)])
+                shown = path
+    except KeyboardInterrupt:
+        interrupted = True
+        complain("interrupted, so this is the report of a part")
     total.forgotten = session.forgotten
     last = [*map(to_json, (jsonl.session_record(session), jsonl.summary_record(total)))]
+    if interrupted:
+        last.pop()  # records without a summary say of themselves that the run did not end
     trouble.lost(reports.finish(last))
     if trouble.unread == len(files):
         pass  # each of them has its line already
@@ -103,6 +113,8 @@ def check(
         say([*head, *last])
         if not total.exchanges:
             complain(summary.NOTHING_SEEN)
+    if interrupted:
+        leave(INTERRUPTED)
     broken = level is not None and total.worst >= level
     leave(trouble.exit_code(len(files), FINDINGS if broken else OK if total.exchanges else NOTHING_SEEN))
 
@@ -110,9 +122,5 @@ def check(
 def _understood(
     words: dict[str, Any], fail_on: str, report: tuple[str, ...], files: tuple[Path, ...]
 ) -> "tuple[Settings, Level | None, list[options.Target]]":
-    try:
-        settings, level = options.settings(**words), options.parse_fail_on(fail_on)
-        targets = targets_of(report, files)
-    except options.OptionError as error:
-        raise click.UsageError(f"--{error.option.replace('_', '-')}: {error.reason}") from None
-    return settings, level, targets
+    with usage():
+        return options.settings(**words), options.parse_fail_on(fail_on), targets_of(report, files)

@@ -1,6 +1,7 @@
 """What commands share: options of the table, keys, input files, and the way out."""
 
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 OK = 0
 FINDINGS = 3
 NOTHING_SEEN = 4
+INTERRUPTED = 130
 
 
 def option[F: Callable[..., None]](name: str) -> Callable[[F], F]:
@@ -73,6 +75,15 @@ def flows_of(files: Iterable[Path], trouble: Trouble) -> "Iterator[tuple[Path, A
                     yield path, *found
         except OSError as error:
             trouble.say(str(path), reason(error), unread=not begun)
+
+
+@contextmanager
+def usage() -> Iterator[None]:
+    """Make of an option that cannot mean anything as written a line on its usage."""
+    try:
+        yield
+    except options.OptionError as error:
+        raise click.UsageError(f"--{error.option.replace('_', '-')}: {error.reason}") from None
 
 
 def targets_of(report: Iterable[str], files: Iterable[Path]) -> list[options.Target]:

@@ -3,7 +3,7 @@
 import os
 import tempfile
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from io import TextIOWrapper
@@ -143,16 +143,11 @@ class ReportFiles:
         source = self._lines[self._source].path if self._source in self._lines else None
         for each in self._lines.values():
             each.close()
-        for target, path in self._rendered.items():
-            name = f"report {_name(target, path)}"
-            if source is None:
-                failed.append(f"{name}: not written, because not all records of the run could be kept")
-                continue
-            try:
-                _render(Records(source), target.format, path)
-            except Exception as error:  # whatever a format stumbles over, the others are still to be written
-                kind = "" if isinstance(error, OSError) else f"{type(error).__name__}: "
-                failed.append(f"{name}: not written: {kind}{reason(error)}")
+        if source is not None:
+            failed += render(Records(source), self._rendered)
+        else:
+            why = "not written, because not all records of the run could be kept"
+            failed += [f"report {_name(*each)}: {why}" for each in self._rendered.items()]
         if self._part is not None:
             if failed and self._part.exists():
                 typed = " ".join(f"--report {_name(*each)}" for each in self._rendered.items())
@@ -187,6 +182,27 @@ class ReportFiles:
         known[target] = _begin(path, "x", first)
         self._part = path
         return target
+
+
+def places(targets: Iterable[Target]) -> dict[Target, Path]:
+    """Return where reports of records that are there go; OptionError where one cannot be written."""
+    found = {each: _filled(each) for each in dict.fromkeys(targets)}
+    _require_apart(found.values())
+    for path in found.values():
+        _require_writable(path)
+    return found
+
+
+def render(records: Iterable[Record], places: Mapping[Target, Path]) -> list[str]:
+    """Write reports from records; return a line for each that could not be written, and is then not there."""
+    failed = []
+    for target, path in places.items():
+        try:
+            _render(records, target.format, path)
+        except Exception as error:  # whatever a format stumbles over, the others are still to be written
+            kind = "" if isinstance(error, OSError) else f"{type(error).__name__}: "
+            failed.append(f"report {_name(target, path)}: not written: {kind}{reason(error)}")
+    return failed
 
 
 def _begin(path: Path, mode: str, first: str) -> _Lines:

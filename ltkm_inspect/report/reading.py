@@ -25,12 +25,13 @@ class VersionError(ValueError):
 class Reading:
     """How the reading of a file went."""
 
-    exchanges: int = 0
+    records: int = 0
     ended: bool = False
     """The last record is the summary of a run."""
     damage: list[str] = field(default_factory=list)
-    """What could not be read, a line each, safe to print."""
+    """Why the first lines that could not be read are none, safe to print."""
     damaged: int = 0
+    """How many lines could not be read."""
 
 
 class Records:
@@ -59,7 +60,7 @@ class Records:
                         reading.damage.append(f"line {number}: {record}")
                     continue
                 reading.ended = record["schema"] == SUMMARY_SCHEMA
-                reading.exchanges += record["schema"] == EXCHANGE_SCHEMA
+                reading.records += 1
                 yield record
 
 

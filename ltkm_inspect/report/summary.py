@@ -6,9 +6,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ltkm_inspect.finding import Answer, Level, Report, count
+from ltkm_inspect.report.plain import kind_of
 from ltkm_inspect.session import LIMIT
 
 NOTHING_SEEN = "no MSK exchange was seen, so nothing was checked"
+NOT_ENDED = "the run has no end in the records: it was killed, or still goes on"
 
 
 @dataclass(slots=True)
@@ -50,7 +52,7 @@ class Summary:
 
     def add_record(self, record: Mapping[str, Any]) -> None:
         """Count in what a record of JSON Lines tells: an exchange, or at the end what else the run saw."""
-        kind = record["schema"].split("/")[1]
+        kind = kind_of(record)
         if kind == "summary":
             self.others += record["others"]
             self.forgotten += record["forgotten"]

@@ -6,6 +6,7 @@ from typing import Any, TextIO
 from ltkm_inspect.exchange import Exchange
 from ltkm_inspect.finding import Level, Place, Report, line_of, shorten, text_of
 from ltkm_inspect.finding import count as count
+from ltkm_inspect.report.plain import kind_of
 from ltkm_inspect.report.summary import Summary
 from ltkm_inspect.wire import printable
 
@@ -44,7 +45,7 @@ def write(records: Iterable[Mapping[str, Any]], file: TextIO) -> None:
     shown: str | None = None
     for record in records:
         summary.add_record(record)
-        kind = record["schema"].split("/")[1]
+        kind = kind_of(record)
         if kind == "run" and len(record["sources"] or ()) == 1:
             shown = record["sources"][0]
         if kind != "exchange":
@@ -64,8 +65,13 @@ def lines_of(record: Mapping[str, Any]) -> list[str]:
 def heading_of(record: Mapping[str, Any]) -> str:
     """Return the heading of the record of an exchange."""
     counts = [record["counts"][name] for name in ("items", "ltkms", "violations", "warnings")]
-    asked, answered = _asked(record["method"], record["url"]), _answered(record["status"], record["error"])
-    return _heading(record["verdict"], asked, answered, counts, record["faults"])
+    answered = _answered(record["status"], record["error"])
+    return _heading(record["verdict"], asked_of(record), answered, counts, record["faults"])
+
+
+def asked_of(record: Mapping[str, Any]) -> str:
+    """Return method and URL of the record of an exchange, safe to print."""
+    return _asked(record["method"], record["url"])
 
 
 def finding_line(record: Mapping[str, Any]) -> str:
