@@ -25,9 +25,9 @@ def suites_of(records: list[dict[str, Any]]) -> dict[str, Any]:
         ("skipped", "*/skipped"),
     ):
         found = [len(suite.findall(path)) for suite in root]
-        assert [int(suite.get(name)) for suite in root] == found
-        assert int(root.get(name)) == sum(found)
-    suites = {suite.get("name"): suite for suite in root}
+        assert [int(suite.get(name, "")) for suite in root] == found
+        assert int(root.get(name, "")) == sum(found)
+    suites = {suite.get("name", ""): suite for suite in root}
     assert len(suites) == len(root)
     return suites
 
