@@ -2,9 +2,8 @@
 
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
@@ -15,21 +14,22 @@ from ltkm_inspect.wire import printable
 if TYPE_CHECKING:
     from ltkm_inspect.context import Settings
     from ltkm_inspect.exchange import Limits
+    from ltkm_inspect.fault import Application, Reader
     from ltkm_inspect.finding import Level
     from ltkm_inspect.keys import RingFile
+    from ltkm_inspect.orders import Orders
     from ltkm_inspect.rule import Rule
+    from ltkm_inspect.schedule import When
+    from ltkm_inspect.selection import Selection
 
+type Readers = Mapping[type, Reader]
 type Kind = Literal["word", "flag", "list", "path"]
 
 FAIL_ON = ("never", "warning", "violation")
 """From which level on findings make a run fail."""
 AS_IT_HAPPENS = "jsonl"
 """The format of a bare path; reports in it are written as it happens, all others at the end."""
-REPORT_FORMATS = tuple(
-    name
-    for name in (AS_IT_HAPPENS, "text", "sarif", "junit", "html")
-    if find_spec(f"ltkm_inspect.report.{name}") is not None
-)
+REPORT_FORMATS = (AS_IT_HAPPENS, "text", "sarif", "junit", "html")
 """The formats that a report can have: each is a module beside the others."""
 
 
@@ -88,6 +88,31 @@ DEFAULTS: dict[str, Option] = {
     "keys": Option("path", "", "FILE", "the key ring: a TOML file with the MUKs and MRKs of the terminals"),
     "show_keys": Option(
         "flag", False, "true|false", "the keys that LTKMs deliver are shown, in every output; without it none is"
+    ),
+    "fault": Option(
+        "list", (), "FAULT[:NAME=VALUE,…]", "faults put into MSK responses that pass, in the order given; one each time"
+    ),
+    "fault_filter": Option("word", "", "FILTER", "only in flows that match this filter expression of mitmproxy"),
+    "fault_msk": Option(
+        "list", (), "KEYDOMAIN[/GROUP[/NUMBER]]", "only in responses about one of these keys, in hex; and only there"
+    ),
+    "fault_terminal": Option(
+        "list", (), "B-TID|ADDRESS", "only in responses to one of these terminals, or to clients of that address"
+    ),
+    "fault_when": Option(
+        "word",
+        "always",
+        "always|first|nth=N|every=N|until=N|probability=P,seed=S",
+        "how often, counted for each terminal over the responses that the faults can be put into",
+    ),
+    "fault_delay": Option(
+        "word", "0", "SECONDS", "how long the responses are held back that are hit; without a fault all selected are"
+    ),
+    "fault_unsigned": Option(
+        "word", "warn", "warn|refuse", "what to do where the digest cannot be made anew: say so, or leave the response"
+    ),
+    "redact": Option(
+        "flag", False, "true|false", "B-TIDs, IMPIs and addresses are replaced by names that are the same within a run"
     ),
 }
 """The option table: in the addon each is `ltkm_` and its name, on the command line `--` and its name with hyphens."""
@@ -199,6 +224,84 @@ def key_ring(path: str, current: "RingFile | None" = None) -> "RingFile | None":
         return RingFile(wanted)
     except RingError as error:
         raise OptionError("keys", printable(str(error))) from None
+
+
+def parse_faults(texts: Iterable[str], readers: "Readers") -> "tuple[Application, ...]":
+    """Parse faults, each `verb-subject` or `verb-subject:name=value,…`, and read the files that they name.
+
+    OptionError for one that is not known or takes no such value.
+    """
+    from ltkm_inspect import catalogue
+    from ltkm_inspect.fault import FaultError, parse_application, prepare
+
+    catalogue.load()
+    try:
+        return tuple(prepare(parse_application(text.strip()), readers) for text in texts)
+    except FaultError as error:
+        raise OptionError("fault", str(error)) from None
+
+
+def parse_msks(texts: Iterable[str]) -> "Selection":
+    """Parse keys, each `KEYDOMAIN[/GROUP[/NUMBER]]` in hex; none at all mean every key."""
+    from ltkm_inspect.selection import SelectionError, parse_selection
+
+    try:
+        return parse_selection(_words(texts))
+    except SelectionError as error:
+        raise OptionError("fault_msk", str(error)) from None
+
+
+def parse_when(text: str) -> "When":
+    """Parse how often a fault is put in."""
+    from ltkm_inspect import schedule
+
+    try:
+        return schedule.parse_when(text)
+    except schedule.ScheduleError as error:
+        raise OptionError("fault_when", str(error)) from None
+
+
+def parse_delay(text: str) -> float:
+    """Parse seconds, at most a day of them."""
+    if not _SECONDS.fullmatch(text.strip()) or float(text) > LONGEST_DELAY:
+        wanted = f"expected seconds from 0 to {LONGEST_DELAY}"
+        raise OptionError("fault_delay", f"{wanted}, got {printable(text) or 'nothing'}")
+    return float(text)
+
+
+LONGEST_DELAY = 86_400
+"""Seconds; a response that is held back for longer is better dropped."""
+_SECONDS = re.compile(r"[0-9]{1,9}(?:\.[0-9]{0,9})?|\.[0-9]{1,9}", re.ASCII)
+
+
+def orders(
+    readers: "Readers",
+    *,
+    fault: Iterable[str] = (),
+    fault_filter: str = "",
+    fault_msk: Iterable[str] = (),
+    fault_terminal: Iterable[str] = (),
+    fault_when: str = "always",
+    fault_delay: str = "0",
+    fault_unsigned: str = "warn",
+) -> "Orders":
+    """Return what these words order; OptionError says in one line which word is wrong and why.
+
+    `readers` read the files that faults name, by the kind of file. What the filter means is for mitmproxy to say.
+    """
+    from ltkm_inspect.orders import Orders
+    from ltkm_inspect.terminals import parse_terminals
+
+    _one_of("fault_unsigned", fault_unsigned, ("warn", "refuse"))
+    return Orders(
+        parse_faults(fault, readers),
+        parse_msks(fault_msk),
+        parse_terminals(_words(fault_terminal)),
+        fault_filter.strip(),
+        parse_when(fault_when),
+        parse_delay(fault_delay),
+        fault_unsigned == "refuse",
+    )
 
 
 SHOWS_KEYS = "the keys that LTKMs deliver are shown in every output"

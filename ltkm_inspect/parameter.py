@@ -2,18 +2,54 @@
 
 import inspect
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from difflib import get_close_matches
-from typing import Any
+from types import NoneType, UnionType
+from typing import Any, ClassVar, Literal, Protocol, Self, TypeAliasType, get_args, get_origin, runtime_checkable
 
 from ltkm_inspect.wire import printable
 
-KINDS: Mapping[type, str] = {bool: "true or false", int: "a whole number", bytes: "octets in hex", str: "text"}
+KINDS: Mapping[Any, str] = {bool: "true or false", int: "a whole number", bytes: "octets in hex", str: "text"}
 """What may be typed for a parameter, by its type."""
+
+LONGEST_SHOWN = 80
+"""How many characters of a value an error shows."""
 
 
 class ParameterError(ValueError):
     """A value that a parameter cannot take; the message is one line for the user."""
+
+
+@runtime_checkable
+class Typed(Protocol):
+    """A type of value that says itself what may be typed for it, and reads it."""
+
+    KIND: ClassVar[str]
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Return the value of a text; ValueError where it is none."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class FileName:
+    """The name of a file, and what was read from it once that was done; each kind of content is a class of its own."""
+
+    KIND: ClassVar[str] = "the path of a file"
+
+    text: str
+    content: Any = field(default=None, repr=False, compare=False)
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Return the file of that name, not yet read."""
+        if not text.strip() or "\0" in text:
+            raise ValueError(text)
+        return cls(text)
+
+    def __str__(self) -> str:
+        return self.text
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +57,8 @@ class Parameter:
     """One keyword-only parameter of a rule or a fault."""
 
     name: str
-    type: type
+    type: Any
+    """bool, int, bytes, str, a `Literal` of words, or a `Typed` class, which then may be None by itself."""
     default: Any
     least: int | None = None
     """The smallest number that may be typed; None for any."""
@@ -29,8 +66,17 @@ class Parameter:
     @property
     def kind(self) -> str:
         """What may be typed for it."""
+        if self.words:
+            return f"one of {', '.join(self.words)}"
+        if isinstance(self.type, Typed):
+            return self.type.KIND
         bound = "" if self.least is None or self.type is not int else f" from {self.least}"
         return KINDS.get(self.type, "text") + bound
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """The words that may be typed, where it is a choice of some."""
+        return get_args(self.type) if get_origin(self.type) is Literal else ()
 
     @property
     def shown(self) -> str:
@@ -44,12 +90,18 @@ class Parameter:
                 return {"true": True, "false": False}[text.lower()]
             if self.type is bytes:
                 return bytes.fromhex(text)
+            if self.words:
+                return {word: word for word in self.words}[text]
+            if isinstance(self.type, Typed):
+                return self.type.parse(text)
             value = self.type(text)
             if self.type is int and self.least is not None and value < self.least:
                 raise ValueError(text)
             return value
         except (ValueError, KeyError):
-            raise ParameterError(f"parameter {self.name}: expected {self.kind}, got {printable(text)}") from None
+            got = printable(text if len(text) <= LONGEST_SHOWN else text[:LONGEST_SHOWN] + "…") or "nothing"
+            close = did_you_mean(text, self.words)
+            raise ParameterError(f"parameter {self.name}: expected {self.kind}, got {got}{close}") from None
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
@@ -62,10 +114,19 @@ def parameters_of(function: Callable[..., Any], least: int | None = None) -> tup
     """Return the keyword-only parameters of a function, in their order; `least` bounds those that are numbers."""
     signature = inspect.signature(function, eval_str=True)
     return tuple(
-        Parameter(parameter.name, parameter.annotation, parameter.default, least)
+        Parameter(parameter.name, _without_none(parameter.annotation), parameter.default, least)
         for parameter in signature.parameters.values()
         if parameter.kind is parameter.KEYWORD_ONLY
     )
+
+
+def _without_none(annotation: Any) -> Any:
+    """Return X of an annotation `X | None`: None says that nothing was typed, and cannot be. A name of a type is it."""
+    if isinstance(annotation, TypeAliasType):
+        annotation = annotation.__value__
+    if isinstance(annotation, UnionType):
+        (annotation,) = (each for each in get_args(annotation) if each is not NoneType)
+    return annotation
 
 
 def parse_values(what: str, parameters: Iterable[Parameter], text: str) -> dict[str, Any]:
@@ -76,7 +137,8 @@ def parse_values(what: str, parameters: Iterable[Parameter], text: str) -> dict[
         key, equals, value = pair.partition("=")
         if key not in known or not equals:
             wanted = ", ".join(f"{name}=…" for name in known) or "no parameters"
-            raise ParameterError(f"{what}: expected {wanted}, got {printable(pair)}")
+            close = did_you_mean(key, known) if key not in known else ""
+            raise ParameterError(f"{what}: expected {wanted}, got {printable(pair)}{close}")
         if key in values:
             raise ParameterError(f"{what}: parameter {key} is given twice")
         try:
@@ -90,4 +152,6 @@ def written(value: Any) -> str:
     """Return a value as it would be typed."""
     if isinstance(value, bytes):
         return value.hex()
+    if value is None:
+        return ""
     return str(value).lower() if isinstance(value, bool) else str(value)

@@ -451,6 +451,16 @@ class Session:
         self._proved: Set[bytes] = frozenset()
         self._unnamed = 0
 
+    def copy(self) -> "Session":
+        """Return a session that has seen the same, and goes its own way from here on."""
+        other = Session(self.limit)
+        other.forgotten, other._forgotten_until = self.forgotten, self._forgotten_until
+        other._taken.update(self._taken)
+        for mine, known in zip(other._bounded, self._bounded, strict=True):
+            mine.update(known)  # what stands in them is never changed, only replaced
+        other._proved, other._unnamed = self._proved, self._unnamed
+        return other
+
     def look(self, exchange: Exchange, keys: KeyRing = _NO_KEYS) -> Step:
         """Return an exchange with what went before it; the session does not change."""
         step = Step(exchange, None, keys, self._proved)
@@ -479,6 +489,12 @@ class Session:
     def muks(self) -> Mapping[Muk, Protected]:
         """What each MUK protected that is remembered."""
         return self._muks
+
+    def protected(self, idr: bytes) -> tuple[Muk, Protected] | None:
+        """Return the MUK of the latest LTKM for a terminal (IDr), and what it protected so far; None for no LTKM."""
+        idi = self._senders.get(idr)
+        known = self._muks.get((idi, idr)) if idi is not None else None
+        return None if idi is None or known is None else ((idi, idr), known)
 
     def _is_forgotten(self, exchange: Exchange) -> bool:
         until = self._forgotten_until

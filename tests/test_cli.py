@@ -202,7 +202,10 @@ def test_a_file_that_is_neither_a_flow_file_nor_a_har_is_one_line_and_5(tmp_path
         (["--fail-on", "error"], "--fail-on: expected never, warning or violation, got error"),
         (["--select", "ltkm-mising"], "did you mean ltkm-missing?"),
         (["--severity", "ltkm-missing"], "--severity: expected RULE=LEVEL, got ltkm-missing"),
-        (["--report", "xml=x"], "--report: expected jsonl=PATH, text=PATH, sarif=PATH, junit=PATH"),
+        (
+            ["--report", "xml=x"],
+            "--report: expected jsonl=PATH, text=PATH, sarif=PATH, junit=PATH, html=PATH or a path, got xml=x",
+        ),
         (["--frmat", "jsonl"], "No such option"),
     ],
 )

@@ -1,7 +1,9 @@
 """`ltkm-inspect fault` and `faults`: what a user types, what is printed, what is written, and the exit codes."""
 
+import base64
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -16,12 +18,14 @@ from mitmproxy.io import FlowReader, FlowWriter
 from mitmproxy.test import tflow
 
 from ltkm_inspect import catalogue
+from ltkm_inspect.context import Context
 from ltkm_inspect.engine import inspect
 from ltkm_inspect.exchange import Exchange
 from ltkm_inspect.fault import FAULTS
 from ltkm_inspect.proxy.flows import exchange_of, flow_of
-from ltkm_inspect.reference import AGAIN, FIRST, OPAQUE, ltkm, reference
+from ltkm_inspect.reference import AGAIN, B_TID, FIRST, KEYS, MRK, MUK, OPAQUE, TERMINAL, ltkm, reference
 from ltkm_inspect.reference import exchange as made
+from ltkm_inspect.session import Session
 
 catalogue.load()
 ROOT = Path(__file__).resolve().parent.parent
@@ -94,7 +98,10 @@ def test_every_exchange_with_something_to_damage_is_damaged_and_all_flows_are_wr
         assert exchange(after[n]).faults == ("shorten-rand:octets=8",)
     said = lines(done.stdout)
     assert [line.partition(" -> ")[0] for line in said[:2]] == [f"fault shorten-rand:octets=8: {URL}"] * 2
-    assert all(" -> 200: rand: body from " in line for line in said[:2])
+    assert all(
+        re.search(r" -> 200: item 1, LTKM 1: octets \d+ to \d+ became \d+ octets; body from ", line)
+        for line in said[:2]
+    )
     assert said[2].startswith("left as it was: 1 MSK exchange: fault shorten-rand: ")
     assert said[3:] == ["2 of 5 flows changed (2 were not MSK, 1 was left as it was)"]
     assert lines(done.stderr) == [
@@ -236,7 +243,10 @@ def test_the_input_is_never_the_target(source: Path, tmp_path: Path, way: str) -
     ("fault", "said"),
     [
         ("shorten-ran", "Error: unknown fault shorten-ran; did you mean shorten-rand?"),
-        ("shorten-rand:octet=8", "Error: fault shorten-rand: expected octets=…, got octet=8"),
+        (
+            "shorten-rand:octet=8",
+            "Error: fault shorten-rand: expected octets=…, item=…, all=…, got octet=8; did you mean octets?",
+        ),
         ("shorten-rand:octets=x", "Error: fault shorten-rand: parameter octets: expected a whole number, got x"),
         ("shorten-rand:octets=1,octets=2", "Error: fault shorten-rand: parameter octets is given twice"),
         ("\x1b[2J", "Error: unknown fault \\x1b[2J"),
@@ -297,4 +307,142 @@ def test_an_incomplete_command_is_2(arguments: list[str]) -> None:
 def test_every_command_has_help(command: str) -> None:
     done = run(command, "-h")
     assert done.stdout.startswith(b"Usage: ltkm-inspect ")
+    assert done.returncode == 0
+
+
+KEY = f"{FIRST.key_domain.hex()}/{FIRST.msk_id[:2].hex()}/{FIRST.msk_id[2:].hex()}"
+
+
+def test_several_faults_are_put_in_in_their_order(source: Path, target: Path) -> None:
+    done = run("fault", "shorten-rand:octets=8", source, target, "--also", "rename-ltkm", "--also", "replace-status")
+    assert done.returncode == 0
+    found = [exchange(flow).faults for flow in read(target) if isinstance(flow, HTTPFlow)]
+    assert [each for each in found if each] == [("shorten-rand:octets=8", "rename-ltkm", "replace-status")] * 2
+
+
+@pytest.mark.parametrize(
+    ("selectors", "hit"),
+    [
+        pytest.param(["--when", "first"], [0], id="first"),
+        pytest.param(["--when", "nth=2"], [4], id="second"),
+        pytest.param(["--msk", KEY], [0, 4], id="msk"),
+        pytest.param(["--filter", "~s"], [0, 4], id="filter"),
+        pytest.param(["--terminal", "192.0.2.10", "--terminal", B_TID], [0, 4], id="terminal"),
+        pytest.param(["--msk", "ffffff", "--msk", KEY, "--when", "first"], [0], id="several"),
+    ],
+)
+def test_selectors_choose_the_exchanges_that_are_hit(
+    source: Path, target: Path, selectors: list[str], hit: list[int]
+) -> None:
+    done = run("fault", "rename-ltkm", source, target, *selectors)
+    assert done.returncode == 0
+    after = read(target)
+    assert [n for n, flow in enumerate(after) if isinstance(flow, HTTPFlow) and exchange(flow).faults] == hit
+    assert lines(done.stdout)[-1].startswith(f"{len(hit)} of 5 flows changed (2 were not MSK, ")
+
+
+def test_a_selector_that_never_matches_is_said(source: Path, target: Path) -> None:
+    done = run("fault", "rename-ltkm", source, target, "--msk", "ffffff", "--msk", KEY)
+    assert lines(done.stderr)[-1] == "ltkm-inspect: --msk: no MSK exchange matches ffffff"
+    assert done.returncode == 0
+    done = run("fault", "rename-ltkm", source, target, "--terminal", "no\x1b[2Jbody")
+    assert lines(done.stderr)[0] == "ltkm-inspect: --terminal: no MSK exchange matches no\\x1b[2Jbody"
+    assert lines(done.stderr)[-1] == "ltkm-inspect: no MSK exchange is selected"
+    assert done.returncode == 1
+
+
+def test_a_response_that_cannot_be_signed_anew_is_left_where_that_is_wanted(source: Path, target: Path) -> None:
+    done = run("fault", "rename-ltkm", source, target, "--unsigned", "refuse")
+    assert "its digest cannot be made anew" in lines(done.stderr)[-1]
+    assert not target.exists()
+    assert done.returncode == 1
+
+
+@pytest.mark.parametrize(
+    ("selector", "said"),
+    [
+        (["--msk", "12"], "Error: --msk: expected KEYDOMAIN"),
+        (["--when", "often"], "Error: --when: expected always, first"),
+        (["--filter", "~nonsense ("], "Error: --filter: expected a filter expression"),
+        (["--unsigned", "no"], "Error: --unsigned: expected warn or refuse"),
+        (["--also", "shorten-rant"], "Error: unknown fault shorten-rant; did you mean shorten-rand?"),
+    ],
+)
+def test_a_selector_that_means_nothing_is_2_and_one_line(
+    source: Path, target: Path, selector: list[str], said: str
+) -> None:
+    done = run("fault", "rename-ltkm", source, target, *selector)
+    assert lines(done.stderr)[-1].startswith(said)
+    assert not target.exists()
+    assert done.returncode == 2
+
+
+def octets_of(path: Path) -> list[list[bytes | None]]:
+    """Return the octets of the LTKMs of every MSK response in a file."""
+    documents = [exchange(flow).document for flow in read(path) if isinstance(flow, HTTPFlow)]
+    return [[each.octets for each in document.ltkms] for document in documents if document is not None]
+
+
+def test_an_ltkm_of_a_file_is_put_into_every_item_that_has_one(source: Path, target: Path, tmp_path: Path) -> None:
+    given = ltkm(FIRST).encode()
+    path = tmp_path / "ltkm.b64"
+    path.write_bytes(base64.b64encode(given))
+    done = run("fault", f"inject-ltkm:at=second,file={path}", source, target)
+    assert done.returncode == 0, done.stderr
+    assert octets_of(target) == [[*each, given] for each in octets_of(source)]
+    assert [exchange(flow).faults for flow in read(target) if exchange_is_changed(flow)] == [
+        (f"inject-ltkm:at=second,file={path}",)
+    ] * 2
+
+
+def exchange_is_changed(flow: Flow) -> bool:
+    return isinstance(flow, HTTPFlow) and bool(exchange(flow).faults)
+
+
+def test_an_ltkm_is_made_with_the_muk_of_the_ring_and_follows_on(source: Path, target: Path, tmp_path: Path) -> None:
+    ring, recipe = tmp_path / "ring.toml", tmp_path / "key.toml"
+    ring.write_text(f'[[subscribers]]\nb_tid = "{TERMINAL.b_tid}"\nmuk = "{MUK.hex()}"\nmrk = "{MRK.hex()}"\n')
+    ring.chmod(0o600)
+    recipe.write_text('counter = "continue"\n')
+    done = run("fault", "--keys", ring, f"replace-ltkm:synthetic={recipe}", source, target)
+    assert (done.returncode, done.stderr) == (0, b"")
+    context = Context(keys=KEYS, session=Session())
+    for flow in read(target):
+        if isinstance(flow, HTTPFlow):
+            assert list(inspect(exchange(flow), context).rules) == []
+    assert MUK.hex().encode() not in target.read_bytes()
+
+
+def test_what_is_no_mikey_message_is_said_once_and_sent(source: Path, target: Path) -> None:
+    done = run("fault", "replace-ltkm:base64=3q2+7w==", source, target)
+    said = [line for line in lines(done.stderr) if "MIKEY" in line]
+    assert len(said) == 1
+    assert said[0].startswith("ltkm-inspect: fault replace-ltkm: it is not a MIKEY message, and is sent all the same (")
+    assert octets_of(target) == [[b"\xde\xad\xbe\xef"]] * 2
+    assert done.returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("fault", "said"),
+    [
+        ("inject-ltkm:file=/nope", "Error: fault inject-ltkm: parameter file: /nope: No such file or directory"),
+        ("inject-ltkm:base64=!", "Error: fault inject-ltkm: parameter base64: expected base64, got !"),
+        (
+            "inject-ltkm:base64=AQ==,previous=true",
+            "Error: fault inject-ltkm: expected one source, got base64 and previous",
+        ),
+    ],
+)
+def test_a_source_that_is_none_is_2_and_one_line(source: Path, target: Path, fault: str, said: str) -> None:
+    done = run("fault", fault, source, target)
+    assert lines(done.stderr)[-1] == said
+    assert not target.exists()
+    assert done.returncode == 2
+
+
+def test_what_was_taken_for_want_of_a_better_one_is_told_with_how_often(source: Path, target: Path) -> None:
+    done = run("fault", f"replace-ltkm:flow={ROOT / 'flows/trial.flow'}", source, target)
+    assert lines(done.stdout)[-3] == (
+        "2 exchanges: fault replace-ltkm: none of the LTKMs is of this MSK or for this terminal: took the first one"
+    )
     assert done.returncode == 0

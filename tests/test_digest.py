@@ -1,5 +1,8 @@
 """HTTP Digest against the example of RFC 2617 and the worked exchange."""
 
+import hashlib
+import urllib.request
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -16,6 +19,55 @@ def test_the_response_of_rfc_2617() -> None:
     credentials = digest.parse_directives(MUFASA)
     assert digest.response(credentials, b"Circle Of Life", "GET") == "6629fae49393a05397450978507c4ef1"
     assert digest.rspauth(credentials, b"Circle Of Life") == "376602cfd2f4e8e5e78b948a85263e85"
+
+
+RFC_7616 = (
+    'username="Mufasa", realm="http-auth@example.org", uri="/dir/index.html", algorithm={}, '
+    'nonce="7ypf/xlj9XXwfDPEoM4URrv/xwf94BcCAzFZH4GiTo0v", nc=00000001, '
+    'cnonce="f2/wE4q74E6zIJEtWaHKaf5wv/H5QzzpXusqGemxURZJ", qop=auth'
+)
+
+
+@pytest.mark.parametrize(
+    ("algorithm", "right"),
+    [
+        ("MD5", "8ca523f5e9506fed4657c9700eebdbec"),
+        ("SHA-256", "753927fa0e85d155564e2e272a28d1802ca10daf4496794697cf8db5856cb6c1"),
+    ],
+)
+def test_the_responses_of_rfc_7616(algorithm: str, right: str) -> None:
+    credentials = digest.parse_directives(RFC_7616.format(algorithm))
+    assert digest.response(credentials, b"Circle of Life", "GET") == right
+
+
+def test_without_qop_the_digest_is_the_one_of_rfc_2069_as_the_standard_library_has_it() -> None:
+    manager = urllib.request.HTTPPasswordMgrWithDefaultRealm()
+    manager.add_password(None, "http://host.com/", "Mufasa", "Circle Of Life")
+    handler = urllib.request.AbstractDigestAuthHandler(manager)
+    challenge = {"realm": "testrealm@host.com", "nonce": "dcd98b7102dd2f0e8b11d0f600bfb0c093"}
+    request = urllib.request.Request("http://host.com/dir/index.html", method="POST")
+    theirs = digest.parse_directives(handler.get_authorization(request, challenge) or "")
+    assert theirs.get("qop") is None
+    assert digest.response(theirs, b"Circle Of Life", "POST") == theirs.get("response")
+
+
+@pytest.mark.parametrize("algorithm", ["MD5-sess", "SHA-256-sess"])
+@pytest.mark.parametrize("qop", ["auth", "auth-int"])
+def test_a_session_key_is_hashed_with_nonce_and_cnonce(algorithm: str, qop: str) -> None:
+    """RFC 7616 §3.4.2: A1 is H(username:realm:password):nonce:cnonce, written out here step by step."""
+
+    def hashed(*parts: str) -> str:
+        function = hashlib.md5 if algorithm.startswith("MD5") else hashlib.sha256
+        return function(":".join(parts).encode()).hexdigest()
+
+    credentials = digest.parse_directives(RFC_7616.format(algorithm).replace("qop=auth", f"qop={qop}"))
+    nonce, cnonce = credentials.get("nonce") or "", credentials.get("cnonce") or ""
+    first = hashed(hashed("Mufasa", "http-auth@example.org", "Circle of Life"), nonce, cnonce)
+    body = [hashed("<keys/>")] if qop == "auth-int" else []
+    for method, right in (("POST", digest.response), ("", digest.rspauth)):
+        wanted = hashed(first, nonce, "00000001", cnonce, qop, hashed(method, "/dir/index.html", *body))
+        arguments = (method, b"<keys/>") if method else (b"<keys/>",)
+        assert right(credentials, b"Circle of Life", *arguments) == wanted
 
 
 def test_the_digests_of_the_worked_exchange() -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 import ltkm_inspect.location
+from ltkm_inspect.report import html
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -65,3 +66,10 @@ def test_the_wheel_puts_nothing_beside_the_package(wheel: Path) -> None:
 
 def test_the_wheel_says_that_it_is_typed(wheel: Path) -> None:
     assert (wheel / "ltkm_inspect" / "py.typed").is_file()
+
+
+def test_the_wheel_carries_what_the_html_page_is_made_of(wheel: Path) -> None:
+    templates = Path("ltkm_inspect") / "report" / "templates"
+    names = {entry.name for entry in (ROOT / templates).iterdir()}
+    assert {"page.html", "exchange.html", "page.css", *html.SCRIPTS} == names
+    assert {entry.name for entry in (wheel / templates).iterdir()} == names

@@ -4,8 +4,8 @@ from collections.abc import Iterator
 
 from ltkm_inspect.context import Context
 from ltkm_inspect.document import XML_SPACE, Splice, edit
-from ltkm_inspect.exchange import Item, Outcome
-from ltkm_inspect.fault import fault
+from ltkm_inspect.exchange import Document, Item, Outcome
+from ltkm_inspect.fault import FaultError, fault
 from ltkm_inspect.finding import Level, NotApplicable, Problem
 from ltkm_inspect.needs import MSK_ROOT
 from ltkm_inspect.rule import rule
@@ -127,11 +127,19 @@ def response_code_near_miss(item: Item) -> Iterator[Problem | NotApplicable]:
         yield Problem("ResponseCode", "a code of three digits and a reason", trimmed or "no text")
 
 
-@fault("strip-ltkm", on=Item, reference="several-keys", trips={"ltkm-missing"})
-def strip_ltkm(item: Item) -> Iterator[Splice]:
-    """Take the LTKMs out of an item that keeps its 200 OK."""
-    for ltkm in item.ltkms:
-        yield edit.replaced(item.document.xml, ltkm.element, "")
+@fault("strip-ltkm", on=Document, reference="several-keys", trips={"ltkm-missing"})
+def strip_ltkm(document: Document, *, item: int = 0, all: bool = False) -> Iterator[Splice]:
+    """Take the LTKMs out of an item that keeps its 200 OK: out of the first one that has any, if not told otherwise.
+
+    With `all` every LTKM of the document goes, also one that stands outside the items.
+    """
+    first = (each.ltkms for each in document.items if each.ltkms and item in (0, each.number))
+    found = {ltkm.element: ltkm for ltkm in (document.ltkms if all else next(first, ()))}
+    if not found:
+        raise FaultError("the document has no LTKM to take out" + (f" of item {item}" if item else ""))
+    for element in found:
+        if not any(above in found for above in element.iterancestors()):
+            yield edit.replaced(document.xml, element, "")
 
 
 @fault("repeat-ltkm", on=Item, reference="download", trips={"ltkm-repeated"})

@@ -13,7 +13,7 @@ import click
 from ltkm_inspect.cli import catalogue, check, decode, fault, keys, report  # noqa: F401 - each adds its commands to the group
 from ltkm_inspect.cli.group import commands
 from ltkm_inspect.cli.shared import INTERRUPTED
-from ltkm_inspect.report.console import COULD_NOT_RUN, PROGRAM, complain, reason
+from ltkm_inspect.report.console import COULD_NOT_RUN, PROGRAM, complain, raised_at, reason
 
 __all__ = ["COLLECT_AFTER", "commands", "main"]
 
@@ -33,7 +33,8 @@ def main() -> NoReturn:
         code = error.exit_code
     except click.Abort:
         code = INTERRUPTED
-    except Exception as error:
-        complain(f"{type(error).__name__}: {reason(error)}")
+    except Exception as error:  # its text may hold what is not to be shown
+        why = reason(error) if isinstance(error, OSError) else f"at {raised_at(error)}"
+        complain(f"{type(error).__name__}: {why}")
         code = COULD_NOT_RUN
     sys.exit(code)

@@ -42,6 +42,7 @@ if TYPE_CHECKING:
 @option("report")
 @option("keys")
 @option("show_keys")
+@option("redact")
 @shaped("text", "jsonl")
 def check(
     files: tuple[Path, ...],
@@ -49,6 +50,7 @@ def check(
     report: tuple[str, ...],
     keys: str | None,
     show_keys: bool,
+    redact: bool,
     shape: str,
     **words: Any,
 ) -> None:
@@ -64,13 +66,15 @@ def check(
     from ltkm_inspect.report import jsonl, summary, text
     from ltkm_inspect.report.files import ReportFiles
     from ltkm_inspect.report.plain import to_json
+    from ltkm_inspect.report.redaction import NO_VEIL, Redaction
     from ltkm_inspect.session import Session
 
     session = Session()
     context = Context(settings, at_hand.ring, session)
+    redaction = Redaction() if redact else None
     reports, total, trouble = ReportFiles(), summary.Summary(), Trouble()
-    typed = {**words, "fail_on": fail_on, "report": report, "keys": keys, "show_keys": show_keys}
-    first = to_json(jsonl.run_record([*map(str, files)], typed))
+    typed = words | {"fail_on": fail_on, "report": report, "keys": keys, "show_keys": show_keys, "redact": redact}
+    first = to_json(jsonl.run_record([*map(str, files)], typed, redaction))
     try:
         reports.use(targets, first)
     except options.OptionError as error:
@@ -88,20 +92,21 @@ def check(
                 continue
             found = inspect(exchange, context)
             total.add(found)
-            line = jsonl.exchange_line(found, str(path), at_hand) if targets or shape == "jsonl" else ""
+            veil = NO_VEIL if redaction is None else redaction.veil(exchange)
+            line = jsonl.exchange_line(found, str(path), at_hand, veil) if targets or shape == "jsonl" else ""
             trouble.lost(reports.write(line))
             if shape == "jsonl":
                 say([*head, line])
                 head = []
             else:
-                named = [] if path == shown else [f"{printable(str(path))}:"]
-                say([*named, *text.lines(found), *at_hand.lines(found)])
+                say([] if path == shown else [f"{printable(str(path))}:"])
+                say(map(veil.text, (*text.lines(found), *at_hand.lines(found))))
                 shown = path
     except KeyboardInterrupt:
         interrupted = True
         complain("interrupted, so this is the report of a part")
     total.forgotten = session.forgotten
-    last = [*map(to_json, (jsonl.session_record(session), jsonl.summary_record(total)))]
+    last = [*map(to_json, (jsonl.session_record(session, redaction), jsonl.summary_record(total)))]
     if interrupted:
         last.pop()  # records without a summary say of themselves that the run did not end
     trouble.lost(reports.finish(last))

@@ -17,8 +17,9 @@ from ltkm_inspect.report.console import Trouble, complain, reason, say
 @click.option("--input", "form", type=click.Choice(FORMS), default="auto", show_default=True, help="How it is written.")
 @option("keys")
 @option("show_keys")
+@option("redact")
 @shaped("text", "jsonl")
-def decode(inputs: tuple[str, ...], form: Form, keys: str | None, show_keys: bool, shape: str) -> None:
+def decode(inputs: tuple[str, ...], form: Form, keys: str | None, show_keys: bool, redact: bool, shape: str) -> None:
     """Decode LTKMs, as a tree of fields or as JSON.
 
     Each is base64 or hex, a file, or - for one a line from standard input. A file is binary, or text with one LTKM a
@@ -27,15 +28,23 @@ def decode(inputs: tuple[str, ...], form: Form, keys: str | None, show_keys: boo
     """
     from ltkm_inspect.report import messages
 
+    hide = None
+    if redact:
+        from ltkm_inspect.report.redaction import Redaction
+
+        hide = Redaction().veil_of
+
     at_hand = keys_at_hand(keys, show_keys) if keys is not None or show_keys else None
     trouble, seen, whole = Trouble(), False, True
     for given in _given(inputs, form, trouble):
         message = messages.decoded(given)
         seen, whole = True, whole and messages.stands(given, message, at_hand)
+        veil = hide(message, given.octets) if hide is not None else None
         if shape == "jsonl":
-            going = say([messages.json_line(given, message, at_hand)])
+            going = say([messages.json_line(given, message, at_hand, veil)])
         else:
-            going = say(messages.text_lines(given, message, at_hand))
+            lines = messages.text_lines(given, message, at_hand)
+            going = say(lines if veil is None else map(veil.text, lines))
         if not going:
             break
     if not seen and not trouble.unread:

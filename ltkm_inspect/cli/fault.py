@@ -1,36 +1,43 @@
 """The command `fault`."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from ltkm_inspect import options
 from ltkm_inspect.cli.group import commands
 from ltkm_inspect.cli.shared import NOTHING_SEEN, OK, flows_of, keys_at_hand, leave, option
 from ltkm_inspect.report.console import COULD_NOT_RUN, Trouble, complain, reason, say
 from ltkm_inspect.wire import printable
 
 if TYPE_CHECKING:
-    from ltkm_inspect.fault import Application
+    from ltkm_inspect.proxy.rewriting import Rewriting
 
 
 @commands.command()
 @click.argument("fault", metavar="FAULT[:NAME=VALUE,...]")
 @click.argument("source", type=click.Path(path_type=Path), metavar="IN")
 @click.argument("target", type=click.Path(path_type=Path), metavar="OUT")
+@click.option("--also", multiple=True, metavar="FAULT", help="A further fault, behind the others.")
+@option("fault_msk", "--msk")
+@option("fault_terminal", "--terminal")
+@option("fault_filter", "--filter")
+@option("fault_when", "--when")
+@option("fault_unsigned", "--unsigned")
 @option("keys")
-def fault(fault: str, source: Path, target: Path, keys: str | None) -> None:
-    """Put a fault into every MSK exchange of a file.
+def fault(fault: str, source: Path, target: Path, also: tuple[str, ...], keys: str | None, **words: Any) -> None:
+    """Put faults into the MSK exchanges of a file.
 
     OUT becomes a flow file with all flows of IN, a flow file or HAR; those that have nothing to damage are as they
-    were. Each changed flow says which fault is in it, and keeps what it was, so that mitmproxy can revert it. Exit code
-    1 where the fault can be put into no MSK exchange; then there is no OUT.
+    were. Each changed flow says which faults are in it, and keeps what it was, so that mitmproxy can revert it. Exit
+    code 1 where they can be put into no MSK exchange; then there is no OUT.
     """
-    application = _application(fault, source, target)
-    from ltkm_inspect.context import Context
-    from ltkm_inspect.proxy.rewriting import Rewriting, Target
+    if source.exists() and target.exists() and source.samefile(target):
+        raise click.UsageError(f"OUT: expected another file than the input, got {printable(str(target))}")
+    rewriting, trouble = _rewriting([fault, *also], words, keys), Trouble()
+    from ltkm_inspect.proxy.target import Target
 
-    rewriting, trouble = Rewriting(application, Context(keys=keys_at_hand(keys).ring)), Trouble()
     try:
         with Target(target) as file:
             for _, flow, exchange in flows_of([source], trouble):
@@ -49,21 +56,37 @@ def fault(fault: str, source: Path, target: Path, keys: str | None) -> None:
         complain(rewriting.warning)
     if not rewriting.exchanges and not trouble.unread and not trouble.damaged:
         complain("no MSK exchange was seen, so nothing was changed")
+    for name, text in rewriting.unmatched() if rewriting.exchanges else ():
+        complain(f"{_SPELT[name]}: no MSK exchange matches {printable(text)}")
     if rewriting.failed:
         complain(rewriting.reason)
         leave(COULD_NOT_RUN)
     leave(trouble.exit_code(1, OK if rewriting.exchanges else NOTHING_SEEN))
 
 
-def _application(text: str, source: Path, target: Path) -> "Application":
-    from ltkm_inspect import catalogue
-    from ltkm_inspect.fault import FaultError, parse_application
+_SPELT = {
+    "fault": "FAULT",
+    "fault_msk": "--msk",
+    "fault_terminal": "--terminal",
+    "fault_filter": "--filter",
+    "fault_when": "--when",
+    "fault_unsigned": "--unsigned",
+}
+"""How the command line spells the options of the table."""
 
-    catalogue.load()
+
+def _rewriting(faults: list[str], words: dict[str, Any], keys: str | None) -> "Rewriting":
+    from ltkm_inspect.context import Context
+    from ltkm_inspect.proxy.rewriting import Rewriting
+    from ltkm_inspect.proxy.sources import READERS
+
     try:
-        application = parse_application(text)
-    except FaultError as error:
-        raise click.UsageError(str(error)) from None
-    if source.exists() and target.exists() and source.samefile(target):
-        raise click.UsageError(f"OUT: expected another file than the input, got {printable(str(target))}")
-    return application
+        orders = options.orders(READERS, fault=faults, **words)
+        rewriting = Rewriting(orders, Context(keys=keys_at_hand(keys).ring))
+    except options.OptionError as error:
+        where = _SPELT[error.option]
+        raise click.UsageError(error.reason if where == "FAULT" else f"{where}: {error.reason}") from None
+    for fault in orders.faults:
+        for remark in fault.remarks:
+            complain(remark)
+    return rewriting

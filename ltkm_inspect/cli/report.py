@@ -15,7 +15,7 @@ import click
 from ltkm_inspect import options
 from ltkm_inspect.cli.group import commands
 from ltkm_inspect.cli.shared import FINDINGS, NOTHING_SEEN, OK, leave, option, shaped, targets_of, usage
-from ltkm_inspect.report.console import COULD_NOT_RUN, Trouble, complain, pour, reason, say
+from ltkm_inspect.report.console import COULD_NOT_RUN, Trouble, complain, pour, raised_at, reason, say
 from ltkm_inspect.wire import printable
 
 if TYPE_CHECKING:
@@ -123,4 +123,4 @@ def _read(path: Path) -> "tuple[Summary, Reading]":
 def _why(error: Exception) -> str:
     if isinstance(error, ValueError):
         return reason(error)
-    return f"expected records as this program writes them, got others ({type(error).__name__}: {reason(error)})"
+    return f"expected records as this program writes them, got others ({type(error).__name__} at {raised_at(error)})"

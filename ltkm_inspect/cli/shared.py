@@ -21,11 +21,12 @@ NOTHING_SEEN = 4
 INTERRUPTED = 130
 
 
-def option[F: Callable[..., None]](name: str) -> Callable[[F], F]:
-    """Return the click option of that row of the option table."""
+def option[F: Callable[..., None]](name: str, spelt: str = "") -> Callable[[F], F]:
+    """Return the click option of that row of the option table, under its own name or as it is `spelt`."""
     row = options.DEFAULTS[name]
     return click.option(
-        f"--{name.replace('_', '-')}",
+        spelt or f"--{name.replace('_', '-')}",
+        name,
         # an empty path on a command line is a variable that was not set, and no wish to do without
         default=None if row.kind == "path" else row.default if row.check_default is None else row.check_default,
         multiple=row.kind == "list",

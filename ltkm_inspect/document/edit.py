@@ -22,6 +22,12 @@ def source(xml: Xml, element: etree._Element) -> str:
     return (xml.text or "")[at.start : at.end]
 
 
+def content(xml: Xml, element: etree._Element) -> str:
+    """Return the text that an element encloses, as it is written."""
+    at = extent(xml, element)
+    return (xml.text or "")[at.content : at.content_end]
+
+
 def replaced(xml: Xml, element: etree._Element, text: str) -> Splice:
     """Put a text in the place of the whole element; the empty text takes it away."""
     at = extent(xml, element)
@@ -29,9 +35,9 @@ def replaced(xml: Xml, element: etree._Element, text: str) -> Splice:
 
 
 def refilled(xml: Xml, element: etree._Element, text: str) -> Splice:
-    """Put a text in the place of what the element encloses; it must not be an empty-element tag."""
+    """Put a text in the place of what the element encloses."""
     at = extent(xml, element)
-    return Splice(at.content, at.content_end, text)
+    return _opened(xml, element, at, text) or Splice(at.content, at.content_end, text)
 
 
 def before(xml: Xml, element: etree._Element, text: str) -> Splice:
@@ -49,7 +55,7 @@ def after(xml: Xml, element: etree._Element, text: str) -> Splice:
 def appended(xml: Xml, element: etree._Element, text: str) -> Splice:
     """Put a text inside the element, at its end."""
     at = extent(xml, element)
-    return Splice(at.content_end, at.content_end, text)
+    return _opened(xml, element, at, text) or Splice(at.content_end, at.content_end, text)
 
 
 def attributed(xml: Xml, element: etree._Element, attribute: str) -> Splice:
@@ -64,6 +70,13 @@ def renamed(xml: Xml, element: etree._Element, name: str) -> Iterator[Splice]:
     yield Splice(at.start + 1, at.start + 1 + old, name)
     if at.end > at.content_end:
         yield Splice(at.content_end + 2, at.content_end + 2 + old, name)
+
+
+def _opened(xml: Xml, element: etree._Element, at: Extent, text: str) -> Splice | None:
+    """Make the two tags of an empty-element tag, with a text between them; None where it is no such tag."""
+    if at.content != at.end or not (xml.text or "").endswith("/>", at.start, at.content):
+        return None
+    return Splice(at.content - 2, at.content, f">{text}</{_written(element)}>" if text else "/>")
 
 
 def _written(element: etree._Element) -> str:

@@ -24,6 +24,11 @@ class NewLtkm:
     octets: bytes
     version: str | None = None
 
+    @property
+    def text(self) -> str:
+        """The base64 that the element encloses."""
+        return _base64(self.octets)
+
 
 @dataclass(frozen=True, slots=True)
 class NewItem:
@@ -109,7 +114,7 @@ def _ltkm(ltkm: NewLtkm, style: Style) -> _Node:
     name = f"{style.prefix}:LTKM" if style.prefix else f"LTKM xmlns={_quoted(style.namespace)}"
     if ltkm.version is not None:
         name += f" version={_quoted(ltkm.version)}"
-    text = _base64(ltkm.octets)
+    text = ltkm.text
     if style.wrap > 0:
         text = style.newline.join(text[at : at + style.wrap] for at in range(0, len(text), style.wrap))
     return name, text

@@ -1,6 +1,19 @@
 """The engine: inspects exchanges with the rules of the catalogue, and injects its faults."""
 
-from ltkm_inspect.engine.injection import inject, seal
+from ltkm_inspect.engine.injection import Edit, Injection, inject, injected, require_changeable
 from ltkm_inspect.engine.inspection import OWN_FINDINGS, inspect, plan
+from ltkm_inspect.engine.sealing import Unsealed, seal, unsealed
 
-__all__ = ["OWN_FINDINGS", "inject", "inspect", "plan", "seal"]
+__all__ = [
+    "OWN_FINDINGS",
+    "Edit",
+    "Injection",
+    "Unsealed",
+    "inject",
+    "injected",
+    "inspect",
+    "plan",
+    "require_changeable",
+    "seal",
+    "unsealed",
+]

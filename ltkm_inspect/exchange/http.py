@@ -211,9 +211,11 @@ class Response(_Message):
     def with_content(self, content: bytes) -> "Response":
         """Return the response with that content, coded as its Content-Encoding says, and the length that fits it.
 
+        A response that ends in another way than by its length, in chunks or with the connection, gets none.
         Raises ValueError where the coding is not known.
         """
         body = coding.encode(content, self.headers.get("Content-Encoding"))
         chunked = "chunked" in (self.headers.get("Transfer-Encoding") or "").lower()
-        headers = self.headers if chunked else self.headers.put("Content-Length", str(len(body)))
+        counted = "content-length" in self.headers and not chunked
+        headers = self.headers.put("Content-Length", str(len(body))) if counted else self.headers
         return replace(self, body=body, headers=headers)

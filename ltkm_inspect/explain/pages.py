@@ -30,6 +30,9 @@ OWN_PAGES = {
 }
 """Why a finding of the engine itself matters, and what to do about it."""
 
+WITHIN = "item=N, for what is in that item alone, or all=true, for all there are"
+"""What faults take that damage one of several things in a document."""
+
 _NOTE = "shown, but not a finding"
 
 
@@ -138,6 +141,8 @@ def _fault_facts(fault: Fault) -> Iterator[str]:
     yield f"damages: {fault.subject}"
     yield f"breaks: {', '.join(f'`{rule}`' for rule in sorted(fault.trips)) or 'no rule'}"
     yield f"proved on the clean reference: {fault.reference}"
+    if fault.is_within:
+        yield f"also takes {WITHIN}"
     if fault.leaves:
         yield f"leaves as it was: {', '.join(sorted(fault.leaves))}"
 

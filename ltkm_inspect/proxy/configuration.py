@@ -9,11 +9,13 @@ from mitmproxy.addonmanager import Loader
 from mitmproxy.optmanager import OptManager
 
 from ltkm_inspect.context import Context
-from ltkm_inspect.exchange import Limits
+from ltkm_inspect.engine.reach import is_for_recordings
+from ltkm_inspect.exchange import Exchange, Limits
 from ltkm_inspect.finding import Level
 from ltkm_inspect.keys import KeyRing, RingFile
 from ltkm_inspect.options import (
     DEFAULTS,
+    OptionError,
     Target,
     did_you_mean,
     key_ring,
@@ -22,12 +24,19 @@ from ltkm_inspect.options import (
     parse_report,
     settings,
 )
+from ltkm_inspect.options import orders as fault_orders
+from ltkm_inspect.orders import Orders
+from ltkm_inspect.proxy.rewriting import Rewriting
+from ltkm_inspect.proxy.sources import READERS
 from ltkm_inspect.report.keys import Keys
+from ltkm_inspect.report.redaction import NO_VEIL, Redaction, Veil
 from ltkm_inspect.wire import printable
 
 PREFIX = "ltkm_"
 NAMES = frozenset(PREFIX + name for name in DEFAULTS)
 """The options as typed after `--set`."""
+FAULT_OPTIONS = tuple(name for name in DEFAULTS if name.startswith("fault"))
+"""The options on faults, without the prefix."""
 _TYPES: dict[str, Any] = {"word": str, "flag": bool, "list": Sequence[str], "path": str}
 
 
@@ -41,17 +50,27 @@ class Configuration:
     """The level from which findings give mitmdump an exit status of 3; None for never."""
     reports: tuple[Target, ...] = ()
     """The reports that are asked for."""
-    typed: Mapping[str, Any] = field(default_factory=dict)
+    options: Mapping[str, Any] = field(default_factory=dict)
     """Every option of the table, as typed."""
     ring_file: RingFile | None = None
     """The file that the keys of the context come from."""
     show_keys: bool = False
     """The keys that LTKMs deliver are shown."""
+    redaction: Redaction | None = None
+    """The names that stand in every output for B-TIDs, IMPIs and addresses; None where these are shown."""
+    typed: Mapping[str, Any] = field(default_factory=dict)
+    """The options on faults, as typed."""
+    rewriting: Rewriting = field(default_factory=lambda: Rewriting(Orders()))
+    """What puts the faults in, and counts."""
 
     @property
     def keys(self) -> Keys:
         """What reports tell of keys."""
         return Keys(self.context.keys, self.show_keys)
+
+    def veil(self, exchange: Exchange) -> Veil:
+        """Return what is to be hidden in what is said of an exchange."""
+        return NO_VEIL if self.redaction is None else self.redaction.veil(exchange)
 
 
 def offer(loader: Loader) -> None:
@@ -86,12 +105,15 @@ def unknown(options: OptManager) -> list[str]:
     return [f"unknown option {printable(name)}{did_you_mean(name, NAMES)}" for name in names]
 
 
-def read(options: OptManager, ring_file: RingFile | None = None) -> Configuration:
+def read(options: OptManager, former: Configuration) -> Configuration:
     """Return what the options ask for; OptionError where one cannot mean anything as written.
 
-    The key ring file in use is not read again where the path is still the same.
+    What the former configuration had open stays: the key ring file where the path is still the same, the names of
+    the run, and what puts faults in, where none of the options on faults has changed.
     """
-    ring_file = key_ring(options.ltkm_keys, ring_file)
+    ring_file = key_ring(options.ltkm_keys, former.ring_file)
+    typed = {name: getattr(options, PREFIX + name) for name in FAULT_OPTIONS}
+    typed = {name: tuple(words) if isinstance(words, list) else words for name, words in typed.items()}
     return Configuration(
         Context(
             settings(
@@ -112,6 +134,9 @@ def read(options: OptManager, ring_file: RingFile | None = None) -> Configuratio
         {name: getattr(options, PREFIX + name) for name in DEFAULTS},
         ring_file,
         options.ltkm_show_keys,
+        (former.redaction or Redaction()) if options.ltkm_redact else None,
+        typed,
+        former.rewriting if typed == former.typed else _rewriting(typed),
     )
 
 
@@ -119,6 +144,31 @@ def sources(options: OptManager) -> list[str] | None:
     """Return the files that the flows are read from; None where they pass through a proxy."""
     file = options.rfile if "rfile" in options else None
     return [file] if file else None
+
+
+def _rewriting(typed: Mapping[str, Any]) -> Rewriting:
+    orders = fault_orders(READERS, **typed)
+    for application in orders.faults:
+        id = application.fault.id
+        if is_for_recordings(id):
+            why = "damages the request, which the server has answered before the response comes"
+            raise OptionError("fault", f"fault {id} {why}; ltkm-inspect fault puts it into recordings")
+    return Rewriting(orders)
+
+
+def idle_words(orders: Orders) -> tuple[str, str] | None:
+    """Return the name of an option on faults that means nothing without one, and what is missing; None for none."""
+    if not orders.are_idle:
+        return None
+    lost = [selector.option for selector in orders.selectors()]
+    lost += ["fault_filter"] if orders.filter else []
+    lost += ["fault_when"] if orders.when.kind != "always" else []
+    return (lost[0], "expected ltkm_fault or ltkm_fault_delay beside it, got neither") if lost else None
+
+
+def cannot_change_streams(options: OptManager) -> bool:
+    """Tell whether faults are wanted in bodies that mitmproxy may have streamed past before they come here."""
+    return bool(options.ltkm_fault) and "stream_large_bodies" in options and bool(options.stream_large_bodies)
 
 
 def forgets_host(options: OptManager) -> bool:

@@ -125,11 +125,12 @@ def flow_of(exchange: Exchange) -> http.HTTPFlow:
     return result
 
 
-def update(flow: http.HTTPFlow, before: Exchange, after: Exchange) -> None:
+def update(flow: http.HTTPFlow, before: Exchange, after: Exchange, *, fresh: bool = False) -> None:
     """Write on a flow what makes one exchange of it another, and leave the rest of it untouched.
 
-    What it was is kept as its backup, so that mitmproxy can revert it. Nothing is written where something cannot be:
-    ValueError.
+    What it was is kept as its backup, so that mitmproxy can revert it. The backup of a `fresh` flow is replaced: it is
+    from before the response came, of a flow that is replayed or whose request was edited. Nothing is written where
+    something cannot be: ValueError.
     """
     asked = _differing(before.request, after.request, _REQUEST_PARTS)
     new: list[tuple[Any, str, Any]] = [
@@ -142,6 +143,8 @@ def update(flow: http.HTTPFlow, before: Exchange, after: Exchange) -> None:
         new += [(flow.response.data, part, getattr(_response(after.response).data, part)) for part in answered]
     if after.connection != before.connection:
         new.append((flow.client_conn, "id", after.connection))
+    if fresh:
+        flow._backup = None
     flow.backup()  # type: ignore[no-untyped-call]
     for on, part, value in new:
         setattr(on, part, value)

@@ -7,6 +7,7 @@ from mitmproxy.flow import Flow
 
 from ltkm_inspect.finding import Level, Report, shorten
 from ltkm_inspect.proxy.flows import FAULT
+from ltkm_inspect.report.redaction import NO_VEIL, Veil
 
 MARKS = {Level.VIOLATION: ":red_circle:", Level.WARNING: ":yellow_circle:"}
 """The marker of a flow, by the worst level of its findings; a flow that the user marked keeps the user's marker."""
@@ -22,6 +23,8 @@ ORIGINAL = "ltkm_original"
 FAULTED = "ltkm_faulted"
 FAULT_METADATA = (FAULT, ORIGINAL, FAULTED)
 """The keys in the metadata of a flow with faults: these, SHA-256 of the response body as it came and as it now is."""
+CAME = "ltkm_came"
+"""The key of what was wrong with the response of such a flow as it came, where that was seen and something was."""
 MOST_LINES = 50
 """How many findings the metadata of one flow lists."""
 
@@ -30,7 +33,7 @@ _FAULT_TAIL = re.compile(r" ?\[ltkm: fault: [^\[\]]*\]")
 _NO_BRACKETS = str.maketrans("[]", "()")
 
 
-def mark(flow: Flow, report: Report) -> None:
+def mark(flow: Flow, report: Report, veil: Veil = NO_VEIL) -> None:
     """Write verdict and rule ids on a flow, in place of what was written there by us before."""
     clear(flow)
     rules = list(report.rules)
@@ -38,7 +41,7 @@ def mark(flow: Flow, report: Report) -> None:
     if not rules:
         return
     flow.metadata[RULES] = rules
-    lines = [finding.line for finding in report.findings[:MOST_LINES]]
+    lines = [veil.text(finding.line) for finding in report.findings[:MOST_LINES]]
     more = len(report.findings) - MOST_LINES
     flow.metadata[FINDINGS] = [*lines, f"and {more} more"] if more > 0 else lines
     _append(flow, f"[ltkm: {report.verdict}: {', '.join(rules)}]")
@@ -57,10 +60,13 @@ def clear(flow: Flow) -> None:
         flow.comment = _TAIL.sub("", flow.comment)
 
 
-def mark_faults(flow: Flow, faults: Iterable[str], original: str | None, faulted: str | None) -> None:
+def mark_faults(
+    flow: Flow, faults: Iterable[str], original: str | None, faulted: str | None, came: Report | None = None
+) -> None:
     """Write on a flow which faults are in it, and the digests of its response body; what a check wrote is out of date.
 
-    The digest of the body as it came stays the one that was written first.
+    The digest of the body as it came stays the one that was written first. `came` is the report of the response as it
+    came: what is wrong with that stays in sight.
     """
     clear(flow)
     faults = [_storable(fault) for fault in faults]
@@ -68,9 +74,24 @@ def mark_faults(flow: Flow, faults: Iterable[str], original: str | None, faulted
     flow.metadata.setdefault(ORIGINAL, original)
     flow.metadata[FAULTED] = faulted
     flow.comment = _FAULT_TAIL.sub("", flow.comment)
-    _append(flow, f"[ltkm: fault: {', '.join(shorten(fault).translate(_NO_BRACKETS) for fault in faults)}]")
+    said = ", ".join(shorten(fault).translate(_NO_BRACKETS) for fault in faults)
+    if came is not None and came.findings:
+        flow.metadata[CAME] = f"{came.verdict}: {', '.join(came.rules)}"
+        said += f"; it came with {flow.metadata[CAME]}"
+    _append(flow, f"[ltkm: fault: {said}]")
     if not flow.marked:
         flow.marked = FAULT_MARK
+
+
+def clear_faults(flow: Flow) -> None:
+    """Take back everything that was written on a flow about faults, and what a check wrote: both are out of date."""
+    clear(flow)
+    if FAULT in flow.metadata and flow.marked == FAULT_MARK:
+        flow.marked = ""
+    for key in (*FAULT_METADATA, CAME):
+        flow.metadata.pop(key, None)
+    if "[ltkm: " in flow.comment:
+        flow.comment = _FAULT_TAIL.sub("", flow.comment)
 
 
 def _append(flow: Flow, tail: str) -> None:

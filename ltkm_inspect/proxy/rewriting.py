@@ -1,133 +1,203 @@
-"""Puts a fault into saved flows, one by one, and writes them to a file that stands under its name only when whole."""
+"""Puts faults into flow after flow as they were ordered, and counts what became of each."""
 
-import hashlib
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass, replace
-from typing import Any, Self
+from dataclasses import replace
 
+from mitmproxy import flowfilter
 from mitmproxy.flow import Flow
 from mitmproxy.http import HTTPFlow
-from mitmproxy.io import FlowWriter
 
 from ltkm_inspect.context import Context
-from ltkm_inspect.engine.injection import inject
-from ltkm_inspect.exchange import Exchange, Response
+from ltkm_inspect.engine import injected
+from ltkm_inspect.exchange import Exchange
 from ltkm_inspect.fault import Application, FaultError
-from ltkm_inspect.finding import shorten
-from ltkm_inspect.mikey import Kemac
-from ltkm_inspect.proxy.flows import update
-from ltkm_inspect.proxy.marking import mark_faults
-from ltkm_inspect.report.text import answered, asked, count
-from ltkm_inspect.report.whole import Whole
+from ltkm_inspect.options import OptionError
+from ltkm_inspect.orders import Orders, Selector
+from ltkm_inspect.proxy.change import Change
+from ltkm_inspect.report.text import count
+from ltkm_inspect.schedule import Schedule
 from ltkm_inspect.session import Session
+from ltkm_inspect.wire import printable
 
 MOST_REASONS = 5
 """How many reasons for which exchanges were left as they are get a line."""
 
+type Filter = Callable[[Flow], bool]
 
-@dataclass(frozen=True, slots=True)
-class Change:
-    """What a fault made of an exchange."""
 
-    application: Application
-    before: Exchange
-    after: Exchange
-
-    @property
-    def line(self) -> str:
-        """The change as one line, safe to print."""
-        what = ", ".join(_differences(self.before, self.after))
-        exchange = f"{asked(self.before)} -> {answered(self.before)}"
-        return f"fault {shorten(str(self.application))}: {exchange}: {self.application.fault.subject}: {what}"
-
-    @property
-    def unsealed(self) -> list[str]:
-        """What would have to be made anew with a key and was not: MAC, digest."""
-        leaves = self.application.fault.leaves
-        unsealed = []
-        if "mac" not in leaves and _keeps_mac(self.before, self.after):
-            unsealed.append("MAC")
-        if "digest" not in leaves and _keeps_digest(self.before.response, self.after.response):
-            unsealed.append("digest")
-        return unsealed
+def parse_filter(text: str) -> Filter | None:
+    """Return what a filter expression of mitmproxy means, None for an empty one; OptionError where it means nothing."""
+    if not text:
+        return None
+    try:
+        found: Filter = flowfilter.parse(text)
+    except ValueError:
+        expected = "expected a filter expression of mitmproxy, like ~d bmsc.example"
+        raise OptionError("fault_filter", f"{expected}, got {printable(text)}") from None
+    return found
 
 
 class Rewriting:
-    """Applies one fault to flow after flow, and counts what became of them.
+    """Applies faults to flow after flow, as ordered, and counts what became of them.
 
     A fault that repeats something of an earlier exchange repeats it as that was left here: as its terminal got it.
+    Raises OptionError for a filter that means nothing.
     """
 
-    def __init__(self, application: Application, context: Context | None = None) -> None:
-        self.application = application
+    def __init__(self, orders: Orders, context: Context | None = None) -> None:
+        self.orders = orders
+        self.context = replace(context or Context(), session=Session())
+        """The session in it is of what terminals got."""
         self.flows = 0
         self.exchanges = 0
         """How many of the flows were MSK exchanges."""
-        self.changed = 0
+        self.selected = 0
+        """How many of those the selectors take."""
+        self.passed = 0
+        """How many of those were not hit, because others were to be."""
+        self.hit = 0
+        """How many of those were: changed, or with no fault ordered only held back."""
         self.left: Counter[str] = Counter()
-        """The MSK exchanges that were left as they are, by the reason."""
+        """The selected exchanges that were left as they are, by the reason."""
         self.unsealed: Counter[str] = Counter()
         """Exchanges in which something was not made anew for want of a key, by what: MAC, digest."""
-        self._context = replace(context or Context(), session=Session())
+        self.remarks: Counter[str] = Counter()
+        """What there is to tell besides, by how many exchanges it is about."""
+        self._filter = parse_filter(orders.filter)
+        self._selectors: dict[str, list[Selector]] = {}
+        for selector in orders.selectors():
+            self._selectors.setdefault(selector.option, []).append(selector)
+        self._matched: Counter[tuple[str, str]] = Counter()
+        self._schedule = Schedule(orders.when)
+
+    @classmethod
+    def of(cls, *faults: Application, context: Context | None = None) -> "Rewriting":
+        """Return what puts faults into every MSK exchange that they find something in."""
+        return cls(Orders(faults), context)
 
     def apply(self, flow: Flow, exchange: Exchange | None) -> Change | None:
-        """Put the fault into a flow, where that is an MSK exchange with something to damage; return what changed."""
+        """Put the faults into a flow, where that is an MSK exchange with something to damage; return what changed."""
         self.flows += 1
         if exchange is None or not isinstance(flow, HTTPFlow):
             return None
-        self.exchanges += 1
         change = None
-        try:
-            change = self._apply(flow, exchange)
-        except FaultError as error:
-            self.left[str(error)] += 1
-        except Exception as error:  # whatever a fault makes of a hostile flow, the others are still to come
-            self.left[f"fault {self.application.fault.id}: {type(error).__name__}"] += 1
-        else:
-            self.changed += 1
-            self.unsealed.update(change.unsealed)
+        with suppress(FaultError):
+            change = self.change(flow, exchange)
+        if change is not None:
+            change.write(flow)
         self.remember(exchange if change is None else change.after)
         return change
 
+    def change(
+        self, flow: HTTPFlow, exchange: Exchange, allow: Callable[[Change], None] = lambda _: None
+    ) -> Change | None:
+        """Return what is to be changed in an MSK exchange, None where it is not meant; the flow stays as it is.
+
+        Raises FaultError where it is meant and cannot be changed. `allow` does so for a change that must not be.
+        """
+        self.exchanges += 1
+        if not self.selects(flow, exchange):
+            return None
+        turn = self._schedule.turn(exchange)
+        if turn.is_over:
+            self.passed += 1
+            return None
+        try:
+            change = self._changed(exchange)
+            allow(change)
+        except FaultError as error:
+            self.left[str(error)] += 1
+            raise
+        except Exception as error:  # whatever a fault makes of a hostile flow, the others are still to come
+            reason = f"fault {self.orders.names}: {type(error).__name__}"
+            self.left[reason] += 1
+            raise FaultError(reason) from error
+        self._schedule.count(turn)
+        if not turn.is_hit:
+            self.passed += 1
+            return None
+        self.hit += 1
+        self.unsealed.update(each.part for each in change.injection.unsealed)
+        self.remarks.update(change.injection.remarks)
+        return change
+
+    def is_due(self, exchange: Exchange) -> bool:
+        """Count a selected exchange that nothing is to be changed in, and tell whether it is its turn."""
+        turn = self._schedule.turn(exchange)
+        self._schedule.count(turn)
+        self.hit += turn.is_hit
+        self.passed += not turn.is_hit
+        return turn.is_hit
+
+    def selects(self, flow: HTTPFlow, exchange: Exchange) -> bool:
+        """Tell whether an MSK exchange is one that the faults are for, and take note of what matched."""
+        selected = True
+        for option, selectors in self._selectors.items():
+            matching = [(option, each.text) for each in selectors if each.takes(exchange)]
+            self._matched.update(matching)
+            selected = selected and bool(matching)
+        if self._filter is not None:
+            matches = bool(self._filter(flow))
+            self._matched["fault_filter", self.orders.filter] += matches
+            selected = selected and matches
+        self.selected += selected
+        return selected
+
     def remember(self, exchange: Exchange) -> None:
         """Take note of an exchange as it goes by; faults may repeat what was in it."""
-        assert self._context.session is not None
+        assert self.context.session is not None
         with suppress(Exception):  # a hostile exchange is none that a later one could repeat
-            self._context.session.take(exchange)
+            self.context.session.take(exchange)
 
-    def _apply(self, flow: HTTPFlow, exchange: Exchange) -> Change:
-        _require_changeable(exchange)
-        after = inject(exchange, [self.application], self._context)
-        change = Change(self.application, exchange, after)
-        if not any(_differences(exchange, after)):
-            raise FaultError(f"fault {self.application.fault.id}: it changes nothing here")
-        update(flow, exchange, after)
-        faults = [*exchange.faults, str(self.application)]
-        mark_faults(flow, faults, _sha256(exchange.response), _sha256(after.response))
+    def _changed(self, exchange: Exchange) -> Change:
+        faults = self.orders.faults
+        change = Change(faults, injected(exchange, faults, self.context, self.orders.selection))
+        if self.orders.refuses_unsigned and change.injection.breaks_digest:
+            raise FaultError(UNSIGNED)
         return change
 
     @property
     def failed(self) -> bool:
-        """There were MSK exchanges, and the fault could be put into none of them."""
-        return bool(self.exchanges) and not self.changed
+        """There were MSK exchanges, and the faults could be put into none of them."""
+        return bool(self.exchanges) and not self.hit
 
     @property
     def reason(self) -> str:
         """Why most of the exchanges were left as they are that were."""
-        return next((reason for reason, _ in self.left.most_common(1)), "")
+        if not self.exchanges or self.hit:
+            return ""
+        if not self.selected:
+            return "no MSK exchange is selected"
+        return next((reason for reason, _ in self.left.most_common(1)), "it was the turn of no MSK exchange")
 
-    def lines(self) -> Iterator[str]:
-        """Yield why exchanges were left as they are, and how many flows were changed."""
+    def unmatched(self) -> Iterator[tuple[str, str]]:
+        """Yield the selectors that matched no MSK exchange: name of the option, and text as typed."""
+        asked = [(each.option, each.text) for selectors in self._selectors.values() for each in selectors]
+        asked += [("fault_filter", self.orders.filter)] if self.orders.filter else []
+        yield from ((option, text) for option, text in asked if not self._matched[option, text])
+
+    def reasons(self) -> Iterator[str]:
+        """Yield why exchanges were left as they are, the most frequent reason first."""
         for reason, number in self.left.most_common(MOST_REASONS):
             yield f"left as it was: {count(number, 'MSK exchange')}: {reason}"
         if len(self.left) > MOST_REASONS:
             yield f"left as it was: and {len(self.left) - MOST_REASONS} more reasons"
-        others, left = self.flows - self.exchanges, self.left.total()
-        rest = [f"{others} {'was' if others == 1 else 'were'} not MSK"] if others else []
-        rest += [f"{left} {'was left as it was' if left == 1 else 'were left as they were'}"] if left else []
-        yield f"{self.changed} of {count(self.flows, 'flow')} changed{f' ({", ".join(rest)})' if rest else ''}"
+
+    def lines(self) -> Iterator[str]:
+        """Yield what is remarkable, why exchanges were left as they are, and how many flows were changed."""
+        for remark, number in self.remarks.most_common(MOST_REASONS):
+            yield f"{count(number, 'exchange')}: {remark}"
+        yield from self.reasons()
+        parts = (
+            (self.flows - self.exchanges, "was not MSK", "were not MSK"),
+            (self.exchanges - self.selected, "was not selected", "were not selected"),
+            (self.passed, "was not due", "were not due"),
+            (self.left.total(), "was left as it was", "were left as they were"),
+        )
+        rest = [f"{number} {one if number == 1 else many}" for number, one, many in parts if number]
+        yield f"{self.hit} of {count(self.flows, 'flow')} changed{f' ({", ".join(rest)})' if rest else ''}"
 
     @property
     def warning(self) -> str:
@@ -135,108 +205,9 @@ class Rewriting:
         if not self.unsealed:
             return ""
         said = " and ".join(f"{word}s in {count(self.unsealed[word], 'exchange')}" for word in sorted(self.unsealed))
-        why = "no key of the ring fits" if self._context.keys else "no keys are known"
+        why = "no key of the ring fits" if self.context.keys else "no keys are known"
         return f"{why}, so these were left as they were: {said}"
 
 
-class Target(Whole):
-    """A flow file in the making."""
-
-    def __enter__(self) -> Self:
-        """Begin the file; OSError where the folder or a file of that name cannot be written."""
-        super().__enter__()
-        self._writer: Any = FlowWriter(self.file)  # type: ignore[no-untyped-call]
-        return self
-
-    def add(self, flow: Flow) -> None:
-        """Write a flow behind the others."""
-        self._writer.add(flow)
-
-
-def _require_changeable(exchange: Exchange) -> None:
-    """Raise FaultError for an exchange whose response cannot be changed without breaking more than was asked for."""
-    if exchange.response is None:
-        raise FaultError("the exchange has no response")
-    if not exchange.may_have_body:
-        raise FaultError("a response to HEAD, or with a status like 204, has no body")
-    if exchange.response.body is None:
-        raise FaultError("the body of the response was not captured")
-    if exchange.content is not None and exchange.content.problem is not None:
-        raise FaultError("the content coding of the response cannot be undone")
-
-
-def _differences(before: Exchange, after: Exchange) -> Iterator[str]:
-    """Yield what differs, in the order of an exchange; wire text is left out."""
-    if before.connection != after.connection:
-        yield "connection"
-    for name, said in _ASKED.items():
-        if getattr(before.request, name) != getattr(after.request, name):
-            yield f"request {said}"
-    if before.request.body != after.request.body:
-        yield f"request body {_sizes(before.request.body, after.request.body)}"
-    first, second = before.response, after.response
-    if first is None or second is None:
-        if first is not second:
-            yield "response taken away" if second is None else "response added"
-        return
-    if (first.status, first.reason) != (second.status, second.reason):
-        yield f"status {first.status} to {second.status}" if first.status != second.status else "reason phrase"
-    if first.http_version != second.http_version:
-        yield "HTTP version"
-    if _other_fields(first, second):
-        yield "header fields"
-    if first.trailers != second.trailers:
-        yield "trailer fields"
-    if first.body != second.body:
-        yield f"body {_sizes(first.body, second.body)}"
-
-
-_ASKED = {
-    "method": "method",
-    "scheme": "scheme",
-    "host": "host",
-    "port": "port",
-    "target": "target",
-    "http_version": "HTTP version",
-    "headers": "header fields",
-    "trailers": "trailer fields",
-}
-
-
-def _other_fields(before: Response, after: Response) -> bool:
-    """Tell whether header fields differ, but for the length where it only follows the body."""
-    if before.body == after.body:
-        return before.headers != after.headers
-    return before.headers.without("Content-Length") != after.headers.without("Content-Length")
-
-
-def _sizes(before: bytes | None, after: bytes | None) -> str:
-    return f"from {len(before or b'')} to {len(after or b'')} octets"
-
-
-def _sha256(response: Response | None) -> str | None:
-    return None if response is None or response.body is None else hashlib.sha256(response.body).hexdigest()
-
-
-def _keeps_mac(before: Exchange, after: Exchange) -> bool:
-    """Tell whether a message that was changed still has the MAC of one before."""
-    old, new = _macs(before), _macs(after)
-    macs = set(old.values())
-    return any(octets not in old and mac in macs for octets, mac in new.items())
-
-
-def _macs(exchange: Exchange) -> dict[bytes, bytes]:
-    """Return the MAC of every message that decodes and has one, by the octets of the message."""
-    found: dict[bytes, bytes] = {}
-    for ltkm in exchange.document.ltkms if exchange.document else ():
-        if ltkm.octets and ltkm.message is not None and ltkm.message.problem is None:
-            found.update((ltkm.octets, kemac.mac) for kemac in ltkm.message.of(Kemac) if kemac.mac)
-    return found
-
-
-def _keeps_digest(before: Response | None, after: Response | None) -> bool:
-    """Tell whether a response whose body was changed still has the digest over its former body."""
-    if before is None or after is None or before.body == after.body:
-        return False
-    info = after.authentication_info
-    return info is not None and "rspauth" in info.lower() and info == before.authentication_info
+UNSIGNED = "its digest cannot be made anew, and such responses are not to be changed"
+"""Why a response is left as it was that is not to go out with a wrong digest."""

@@ -66,7 +66,9 @@ class LtkmView(contentviews.Contentview):
             exchange = _alone(data, metadata.content_type, configuration.limits)
             is_request = exchange.response is None
             report = _of_the_body(inspect(exchange, replace(configuration.context, session=None)))
-        return request_lines(report) if is_request else response_lines(report, data, configuration.keys)
+        lines = request_lines(report) if is_request else response_lines(report, data, configuration.keys)
+        veil = configuration.veil(exchange)
+        return map(veil.text, lines) if veil else lines
 
 
 def _of_the_body(report: Report) -> Report:

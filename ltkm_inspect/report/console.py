@@ -4,6 +4,7 @@ import os
 import sys
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TextIO
 
 import click
@@ -44,6 +45,14 @@ def complain(line: str) -> None:
 def reason(error: Exception) -> str:
     """Return why something failed, in one line that is safe to print."""
     return printable(getattr(error, "strerror", None) or str(error))
+
+
+def raised_at(error: Exception) -> str:
+    """Return where an exception was raised: its text may hold what is not to be shown, its place never does."""
+    at = error.__traceback__
+    while at is not None and at.tb_next is not None:
+        at = at.tb_next
+    return "an unknown place" if at is None else f"{Path(at.tb_frame.f_code.co_filename).name}:{at.tb_lineno}"
 
 
 @dataclass(slots=True)

@@ -4,8 +4,9 @@ from collections.abc import Iterator
 from typing import Any
 
 from ltkm_inspect.explain import faults_by_subject
+from ltkm_inspect.explain.pages import WITHIN
 from ltkm_inspect.fault import Fault
-from ltkm_inspect.parameter import Parameter
+from ltkm_inspect.parameter import FileName, Parameter
 from ltkm_inspect.report.plain import to_json
 
 _TYPES = {bool: "boolean", int: "integer", bytes: "octets", str: "text"}
@@ -25,6 +26,7 @@ def text_lines() -> Iterator[str]:
             ]
             words = ("takes", "breaks", "leaves", "proved on")
             yield "    " + " · ".join(f"{word} {fact}" for word, fact in zip(words, facts, strict=True) if fact)
+    yield f"those on an item, an LTKM or what stands in one also take {WITHIN}"
 
 
 def json_text() -> str:
@@ -35,11 +37,20 @@ def json_text() -> str:
 def plain_parameter(parameter: Parameter) -> dict[str, Any]:
     """Return a parameter of a fault, or an option of a rule, as an object; octets are in hex."""
     default = parameter.default
-    return {
+    plain = {
         "name": parameter.name,
-        "type": _TYPES.get(parameter.type, "text"),
-        "default": default if isinstance(default, bool | int | str) else parameter.shown,
+        "type": _type(parameter),
+        "default": default if default is None or isinstance(default, bool | int | str) else parameter.shown,
     }
+    return {**plain, "words": list(parameter.words)} if parameter.words else plain
+
+
+def _type(parameter: Parameter) -> str:
+    if parameter.words:
+        return "choice"
+    if isinstance(parameter.type, type) and issubclass(parameter.type, FileName):
+        return "file"
+    return _TYPES.get(parameter.type, "text")
 
 
 def _plain(fault: Fault) -> dict[str, Any]:
@@ -49,6 +60,7 @@ def _plain(fault: Fault) -> dict[str, Any]:
         "title": fault.title,
         "parameters": [plain_parameter(parameter) for parameter in fault.parameters],
         "reference": fault.reference,
+        "within": fault.is_within,
         "trips": sorted(fault.trips),
         "leaves": sorted(fault.leaves),
     }

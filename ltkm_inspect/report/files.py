@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TextIO, cast
 
 from ltkm_inspect.options import AS_IT_HAPPENS, OptionError, Target
-from ltkm_inspect.report.console import PROGRAM, reason
+from ltkm_inspect.report.console import PROGRAM, raised_at, reason
 from ltkm_inspect.report.formats import FORMATS
 from ltkm_inspect.report.jsonl import Record
 from ltkm_inspect.report.reading import Records
@@ -200,8 +200,8 @@ def render(records: Iterable[Record], places: Mapping[Target, Path]) -> list[str
         try:
             _render(records, target.format, path)
         except Exception as error:  # whatever a format stumbles over, the others are still to be written
-            kind = "" if isinstance(error, OSError) else f"{type(error).__name__}: "
-            failed.append(f"report {_name(target, path)}: not written: {kind}{reason(error)}")
+            why = reason(error) if isinstance(error, OSError) else f"{type(error).__name__} at {raised_at(error)}"
+            failed.append(f"report {_name(target, path)}: not written: {why}")
     return failed
 
 

@@ -29,7 +29,7 @@ Record `ltkm-inspect/exchange/1`, one for each MSK exchange:
 
 Where a limit is set, only LTKMs within it are listed. An LTKM has `ltkm` (ordinal from 1 within its item), `element` (its name with namespace), `problem` (why its text is not
 base64), `length` (octets of its message), `sha256` (the first 16 hex digits of the SHA-256 of those octets), `octets` (all of them; zeros stand for keys that are not encrypted,
-unless keys are to be shown), `message` (as `ltkm-inspect decode --format jsonl` gives it but for `key`, or null) and `key`: null without a key ring, else
+unless keys are to be shown, asterisks for identities in a run that is redacted), `message` (as `ltkm-inspect decode --format jsonl` gives it but for `key`, or null) and `key`: null without a key ring, else
 
 | field of `key` | what |
 |---|---|
@@ -51,7 +51,7 @@ Record `ltkm-inspect/session/1`, near the end: what the session remembers of the
 | field of a session | what |
 |---|---|
 | `terminals` | each with `terminal`, `exchanges`, `first` and `last` (when the first and the latest began); the same exchange captured twice counts once |
-| `muks` | each with `idi` and `idr` (and `idi_text`, `idr_text`), which name a MUK, `counter` (the newest that was delivered), `delivered` (when), `ltkms` (how many) |
+| `muks` | each with `idi` and `idr` (and `idi_text`, `idr_text`), which name a MUK: in a run that is redacted the first is null where the other is a made-up name, `counter` (the newest that was delivered), `delivered` (when), `ltkms` (how many) |
 | `forgotten` | how many `exchanges`, `terminals` and `muks` had to be forgotten; one that came again later is listed as if it were new |
 
 Record `ltkm-inspect/summary/1`, the last of a run: `exchanges`, `others` (flows that were not MSK),
@@ -71,6 +71,7 @@ from ltkm_inspect.exchange import Item, Ltkm
 from ltkm_inspect.finding import Answer, Finding, Level, Report
 from ltkm_inspect.report.keys import NO_KEYS, Keys
 from ltkm_inspect.report.plain import to_json
+from ltkm_inspect.report.redaction import NO_VEIL, Redaction, Veil
 from ltkm_inspect.report.summary import Summary
 from ltkm_inspect.session import Muk, Protected, Session
 from ltkm_inspect.wire import printable_octets
@@ -95,32 +96,33 @@ def write(records: Iterable[Record], file: TextIO) -> None:
 def run_record(
     sources: Sequence[str] | None,
     values: Mapping[str, Any],
+    redaction: Redaction | None = None,
     *,
     started: float | None = None,
-    redacted: bool = False,
 ) -> Record:
     """Return the record that a run begins with; it began now, where no time is given (seconds since 1970 UTC).
 
     `values` are the options as typed, by the names of the option table.
     """
+    typed = {name: _typed(values[name]) if name in values else None for name in options.DEFAULTS}
     return {
         "schema": RUN_SCHEMA,
         "version": __version__,
         "started": _time(time.time() if started is None else started),
         "sources": None if sources is None else list(sources),
-        "options": {name: _typed(values[name]) if name in values else None for name in options.DEFAULTS},
-        "redacted": redacted,
+        "options": typed if redaction is None else redaction.options(typed),
+        "redacted": redaction is not None,
     }
 
 
-def exchange_record(report: Report, file: str | None = None, keys: Keys = NO_KEYS) -> Record:
+def exchange_record(report: Report, file: str | None = None, keys: Keys = NO_KEYS, veil: Veil = NO_VEIL) -> Record:
     """Return the record of one exchange, read from that file."""
     exchange = report.exchange
     document = exchange.document
     # Law 1: beside live traffic no more is decoded for the report than was for the rules.
     looked_at = frozenset(document.ltkms[: exchange.limits.ltkms]) if document else frozenset()
     answers = [outcome.answer for outcome in report.outcomes.values()]
-    return {
+    record = {
         "schema": EXCHANGE_SCHEMA,
         "file": file,
         "id": exchange.id,
@@ -143,8 +145,8 @@ def exchange_record(report: Report, file: str | None = None, keys: Keys = NO_KEY
             "notes": len(report.notes),
             **{answer.key: answers.count(answer) for answer in Answer},
         },
-        "items": [_item(item, looked_at, keys) for item in document.items] if document else [],
-        "ltkms_outside": [_ltkm(ltkm, keys) for ltkm in document.strays if ltkm in looked_at] if document else [],
+        "items": [_item(item, looked_at, keys, veil) for item in document.items] if document else [],
+        "ltkms_outside": [_ltkm(ltkm, keys, veil) for ltkm in document.strays if ltkm in looked_at] if document else [],
         "findings": [_finding(finding) for finding in report.findings],
         "notes": [_finding(note) for note in report.notes],
         "outcomes": {
@@ -152,23 +154,26 @@ def exchange_record(report: Report, file: str | None = None, keys: Keys = NO_KEY
             for rule, outcome in report.outcomes.items()
         },
     }
+    found: Record = veil.plain(record)
+    return found
 
 
-def session_record(session: Session) -> Record:
+def session_record(session: Session, redaction: Redaction | None = None) -> Record:
     """Return the record of what a session remembers: its terminals, by when they came, and its MUKs, by their names."""
     terminals = sorted(session.terminals.items(), key=lambda entry: (entry[1].first or 0, entry[0]))
+    muks = sorted(session.muks.items(), key=lambda entry: entry[0])
     return {
         "schema": SESSION_SCHEMA,
         "terminals": [
             {
-                "terminal": terminal,
+                "terminal": terminal if redaction is None else redaction.terminal(terminal),
                 "exchanges": habits.exchanges,
                 "first": _time(habits.first),
                 "last": _time(habits.last),
             }
             for terminal, habits in terminals
         ],
-        "muks": [_muk(muk, protected) for muk, protected in sorted(session.muks.items(), key=lambda entry: entry[0])],
+        "muks": [_muk(muk, protected, redaction) for muk, protected in muks],
         "forgotten": {
             "exchanges": session.forgotten,
             "terminals": session.forgotten_terminals,
@@ -204,9 +209,9 @@ def summary_record(summary: Summary) -> Record:
     }
 
 
-def exchange_line(report: Report, file: str | None = None, keys: Keys = NO_KEYS) -> str:
+def exchange_line(report: Report, file: str | None = None, keys: Keys = NO_KEYS, veil: Veil = NO_VEIL) -> str:
     """Return the record of one exchange, read from that file, as a line without its end."""
-    return to_json(exchange_record(report, file, keys))
+    return to_json(exchange_record(report, file, keys, veil))
 
 
 def summary_line(summary: Summary) -> str:
@@ -220,20 +225,20 @@ def _typed(value: Any) -> Any:
     return value if isinstance(value, str | bool) else list(value)
 
 
-def _muk(muk: Muk, protected: Protected) -> Record:
-    idi, idr = muk
+def _muk(muk: Muk, protected: Protected, redaction: Redaction | None) -> Record:
+    idi, idr = ((each, printable_octets(each)) if redaction is None else redaction.named(each) for each in muk)
     return {
-        "idi": idi.hex(),
-        "idi_text": printable_octets(idi),
-        "idr": idr.hex(),
-        "idr_text": printable_octets(idr),
+        "idi": _hex(idi[0]),
+        "idi_text": idi[1],
+        "idr": _hex(idr[0]),
+        "idr_text": idr[1],
         "counter": protected.counter,
         "delivered": _time(protected.at),
         "ltkms": protected.number,
     }
 
 
-def _item(item: Item, looked_at: frozenset[Ltkm], keys: Keys) -> dict[str, Any]:
+def _item(item: Item, looked_at: frozenset[Ltkm], keys: Keys, veil: Veil) -> dict[str, Any]:
     msk_id = item.msk_id.octets if item.msk_id else None
     halves = (msk_id[:2].hex(), msk_id[2:].hex()) if msk_id and len(msk_id) == 4 else (None, None)
     return {
@@ -243,20 +248,21 @@ def _item(item: Item, looked_at: frozenset[Ltkm], keys: Keys) -> dict[str, Any]:
         "key_group": halves[0],
         "key_number": halves[1],
         "response_code": item.code,
-        "ltkms": [_ltkm(ltkm, keys) for ltkm in item.ltkms if ltkm in looked_at],
+        "ltkms": [_ltkm(ltkm, keys, veil) for ltkm in item.ltkms if ltkm in looked_at],
     }
 
 
-def _ltkm(ltkm: Ltkm, keys: Keys) -> dict[str, Any]:
+def _ltkm(ltkm: Ltkm, keys: Keys, veil: Veil) -> dict[str, Any]:
     message, octets = ltkm.message, ltkm.octets
     said = keys.of(message, octets)
+    shown = octets if message is None else mikey.shown_octets(message, show_keys=keys.show)
     return {
         "ltkm": ltkm.number,
         "element": str(ltkm.element.tag),
         "problem": ltkm.base64.problem,
         "length": None if octets is None else len(octets),
         "sha256": None if octets is None else sha256(octets).hexdigest()[:FINGERPRINT],
-        "octets": _hex(octets if message is None else mikey.shown_octets(message, show_keys=keys.show)),
+        "octets": None if shown is None else veil.octets(shown).hex(),
         "message": None if message is None else mikey.to_plain(message),
         "key": None if said is None else said.plain,
     }

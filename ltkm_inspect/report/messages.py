@@ -8,9 +8,10 @@ from ltkm_inspect.mikey import Message, decode, render, to_plain, tree
 from ltkm_inspect.report.plain import to_json
 from ltkm_inspect.wire import printable
 
-# Only who gives keys waits for what handles them.
+# Only who gives keys, or wants names hidden, waits for what handles them.
 if TYPE_CHECKING:
     from ltkm_inspect.report.keys import Keys
+    from ltkm_inspect.report.redaction import Veil
 
 MESSAGE_SCHEMA = "ltkm-inspect/message/1"
 
@@ -45,7 +46,7 @@ def text_lines(given: Given, message: Message | None, keys: "Keys | None" = None
         yield from (f"  key: {line}" for line in said.lines)
 
 
-def json_line(given: Given, message: Message | None, keys: "Keys | None" = None) -> str:
+def json_line(given: Given, message: Message | None, keys: "Keys | None" = None, veil: "Veil | None" = None) -> str:
     """Return the object of a message: `schema`, `source`, the fields that `mikey.to_plain` gives, and `key`.
 
     Where the input is no octets, `length` and `header` are null, and `error` says why.
@@ -62,4 +63,5 @@ def json_line(given: Given, message: Message | None, keys: "Keys | None" = None)
     fields = nothing if message is None else to_plain(message)
     said = None if keys is None else keys.of(message, given.octets)
     key = None if said is None else said.plain
-    return to_json({"schema": MESSAGE_SCHEMA, "source": given.source, **fields, "key": key})
+    said_of_it = {**fields, "key": key} if veil is None else veil.plain({**fields, "key": key})
+    return to_json({"schema": MESSAGE_SCHEMA, "source": given.source, **said_of_it})

@@ -35,15 +35,16 @@ class Summary:
     """The findings of those, by level."""
     forgotten: int = 0
     """Exchanges that the session forgot, because it had seen too many."""
+    _latest: str | None = None
+    """The id of the latest exchange that a record told of."""
 
     def add(self, report: Report) -> None:
         """Count one MSK exchange in."""
         self.exchanges += 1
         self.items += report.items
         self.ltkms += report.ltkms
-        if report.exchange.faults:  # what was put in says nothing about the server
-            self.faulted += 1
-            self.put_in.update(finding.level for finding in report.findings)
+        if report.exchange.faults:
+            self.add_faulted(report)
             return
         self.notes += len(report.notes)
         self.verdicts[report.verdict] += 1
@@ -59,10 +60,14 @@ class Summary:
         if kind != "exchange":
             return
         counts = record["counts"]
-        self.exchanges += 1
-        self.items += counts["items"]
-        self.ltkms += counts["ltkms"]
         levels = [(Level.of(finding["level"]), finding["rule"]) for finding in record["findings"]]
+        # Beside live traffic an exchange that goes on with faults was told before, as it came.
+        goes_on = bool(record["faults"]) and record["file"] is None and record["id"] == self._latest
+        self._latest = record["id"]
+        if not goes_on:
+            self.exchanges += 1
+            self.items += counts["items"]
+            self.ltkms += counts["ltkms"]
         if record["faults"]:
             self.faulted += 1
             self.put_in.update(level for level, _ in levels)
@@ -71,6 +76,11 @@ class Summary:
         self.verdicts[record["verdict"]] += 1
         self.findings.update(levels)
         self.answers.update({answer: counts[answer.key] for answer in Answer})
+
+    def add_faulted(self, report: Report) -> None:
+        """Count what faults made of an exchange that was counted in as it came: it says nothing about the server."""
+        self.faulted += 1
+        self.put_in.update(finding.level for finding in report.findings)
 
     def other(self) -> None:
         """Count one flow that was not MSK."""
@@ -99,8 +109,9 @@ class Summary:
             f"{self.verdicts[verdict]} {said}"
             for verdict, said in (("clean", "clean"), ("warning", "with warnings"), ("violation", "with violations"))
         )
-        if self.faulted:
-            verdicts += f", {self.faulted} with faults put in"
+        came_faulted = self.exchanges - self.verdicts.total()
+        if came_faulted:
+            verdicts += f", {came_faulted} with faults put in"
         answers = ", ".join(f"{self.answers[answer]} {answer.value}" for answer in Answer)
         return [
             f"summary: {count(self.exchanges, 'MSK exchange')} ({verdicts}), "

@@ -178,7 +178,7 @@ def test_a_fault_without_subject_says_so(fault: str, start: str) -> None:
         ("cut-message:octets_off=x", "expected a whole number"),
         ("append-octets:value=zz", "expected octets in hex"),
         ("cut-message:octets_off=1,octets_off=2", "given twice"),
-        ("strip-ltkm:x=1", "no parameters"),
+        ("drop-challenge:x=1", "no parameters"),
     ],
 )
 def test_a_fault_that_is_asked_for_wrongly_is_one_clear_line(text: str, said: str) -> None:

@@ -122,3 +122,52 @@ def test_the_command_findings_shows_the_findings_as_a_table(console: Console) ->
     heading = re.compile(r"│flow +rule +place +what +│")
     row = re.compile(rf"│http://\S+ +violation {FLAW} +item 1, LTKM 1, \S+ +expected .*│")
     console.screen(lambda shown: heading.search(shown) is not None and row.search(shown) is not None)
+
+
+def _go_to(console: Console, rule: str) -> int:
+    """Focus the first flow that breaks a rule, and return its number."""
+    reports = inspected(TRIAL)
+    number = next(at for at, report in enumerate(reports) if report is not None and rule in report.rules)
+    console.command(f"view.focus.go {number}")
+    console.screen(lambda shown: f"[{number + 1}/{len(reports)}]" in shown)
+    return number
+
+
+def test_a_fault_is_put_into_the_flow_in_focus_and_taken_back(console: Console) -> None:
+    _go_to(console, FLAW)
+    console.command("ltkm.fault @focus shorten-rand:octets=8")
+    console.screen(lambda shown: emoji.emoji[":wrench:"] in shown and "put into 1 of 1 flow" in shown)
+    console.command("ltkm.revert @focus")
+    console.screen(lambda shown: emoji.emoji[":wrench:"] not in shown and "1 flow as before the faults" in shown)
+
+
+def test_a_mistake_in_a_command_is_one_line(console: Console) -> None:
+    console.command("ltkm.fault @focus shorten-rant")
+    console.screen(lambda shown: "unknown fault shorten-rant; did you mean shorten-rand?" in shown)
+    console.command("set ltkm_fault_when=often")
+    console.screen(lambda shown: "ltkm_fault_when: expected always, first" in shown)
+
+
+def test_options_on_faults_are_set_and_unset_while_it_runs(console: Console) -> None:
+    console.command("set ltkm_fault=strip-ltkm")
+    console.screen(lambda shown: "faults are put into MSK responses: strip-ltkm" in shown)
+    console.command("set ltkm_fault_when=nth=2")
+    console.command("set ltkm_fault shorten-rand rename-ltkm:name=Ltkm")
+    console.screen(lambda shown: "faults are put into MSK responses: shorten-rand, rename-ltkm:name=Ltkm" in shown)
+    console.command("set ltkm_fault")
+    console.screen(lambda shown: "ltkm_fault_when: expected ltkm_fault or ltkm_fault_delay beside it" in shown)
+
+
+def test_a_fault_is_completed_with_the_tab_key(console: Console) -> None:
+    console.type(":ltkm.fault @focus shorten-ra")
+    console.press("Tab")
+    console.screen(lambda shown: ": ltkm.fault @focus shorten-rand" in shown)
+    console.type(":o")
+    console.press("Tab")
+    console.screen(lambda shown: ": ltkm.fault @focus shorten-rand:octets=8" in shown)
+    console.press("Escape")
+
+
+def test_the_faults_are_shown_as_a_table(console: Console) -> None:
+    console.command("ltkm.faults")
+    console.screen(lambda shown: re.search(r"│fault +damages +takes +what +│", shown) is not None)

@@ -150,6 +150,17 @@ def test_the_limit_bounds_what_is_looked_at(mitmdump: Mitmdump, save: Save) -> N
         pytest.param(["ltkm_report=/no/such/folder/r.jsonl"], id="report"),
         pytest.param(["ltkm_report=xml=r.xml"], id="report-format"),
         pytest.param(["ltkm_exspect=auto"], id="unknown"),
+        pytest.param(["ltkm_fault=shorten-rant"], id="fault"),
+        pytest.param(["ltkm_fault=shorten-rand:octets=x"], id="fault-parameter"),
+        pytest.param(["ltkm_fault=drop-authorization"], id="fault-of-the-request"),
+        pytest.param(["ltkm_fault=inject-ltkm:file=/no/such/file"], id="fault-file"),
+        pytest.param(["ltkm_fault_filter=~nonsense (", "ltkm_fault=strip-ltkm"], id="fault-filter"),
+        pytest.param(["ltkm_fault_msk=12", "ltkm_fault=strip-ltkm"], id="fault-msk"),
+        pytest.param(["ltkm_fault_when=often", "ltkm_fault=strip-ltkm"], id="fault-when"),
+        pytest.param(["ltkm_fault_delay=long"], id="fault-delay"),
+        pytest.param(["ltkm_fault_unsigned=maybe"], id="fault-unsigned"),
+        pytest.param(["ltkm_fault_terminal=a@b"], id="terminal-without-fault"),
+        pytest.param(["ltkm_fault_when=first"], id="when-without-fault"),
     ],
 )
 def test_a_mistake_stops_mitmdump_with_one_line(mitmdump: Mitmdump, save: Save, typed: Sequence[str]) -> None:
@@ -162,6 +173,14 @@ def test_a_mistake_stops_mitmdump_with_one_line(mitmdump: Mitmdump, save: Save, 
     assert option in line
     assert said(run.log) == []
     assert not any(line.startswith("summary") for line in run.log)
+
+
+def test_the_options_on_faults_are_listed_with_what_may_be_typed(mitmdump: Mitmdump) -> None:
+    shown = " ".join(mitmdump("--options").output.replace("#", " ").split())
+    for name, option in options.DEFAULTS.items():
+        if name.startswith("fault"):
+            assert f"{option.help} ({option.metavar})" in shown
+            assert f"ltkm_{name}: " in shown
 
 
 def test_an_unknown_option_comes_with_a_suggestion(mitmdump: Mitmdump, save: Save) -> None:

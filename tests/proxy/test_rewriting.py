@@ -21,9 +21,11 @@ from ltkm_inspect.context import Context
 from ltkm_inspect.engine import inspect
 from ltkm_inspect.exchange import Exchange
 from ltkm_inspect.fault import FAULTS, Application, parse_application
+from ltkm_inspect.proxy.change import Change
 from ltkm_inspect.proxy.flows import FAULT, exchange_of, flow_of
 from ltkm_inspect.proxy.marking import FAULT_MARK, FAULT_METADATA, FAULTED, METADATA, ORIGINAL, mark
-from ltkm_inspect.proxy.rewriting import Change, Rewriting, Target
+from ltkm_inspect.proxy.rewriting import Rewriting
+from ltkm_inspect.proxy.target import Target
 from ltkm_inspect.reference import KEYS, reference
 from ltkm_inspect.session import Session
 from tests.proxy.parts import Mitmdump, clean, flawed
@@ -33,7 +35,7 @@ catalogue.load()
 
 def apply(flow: HTTPFlow, *faults: str) -> list[Change | None]:
     """Put faults into a flow, one after the other, each in a run of its own."""
-    return [Rewriting(parse_application(fault)).apply(flow, exchange_of(flow)) for fault in faults]
+    return [Rewriting.of(parse_application(fault)).apply(flow, exchange_of(flow)) for fault in faults]
 
 
 def saved(flow: Flow) -> HTTPFlow:
@@ -56,12 +58,12 @@ def body(flow: HTTPFlow) -> bytes:
 
 def left(exchange: Exchange, fault: str = "shorten-rand") -> str:
     """Return why a fault was not put into an exchange, which must be as it was."""
-    rewriting = Rewriting(parse_application(fault))
+    rewriting = Rewriting.of(parse_application(fault))
     flow = flow_of(exchange)
     before = flow.get_state()
     assert rewriting.apply(flow, exchange) is None
     assert flow.get_state() == before
-    assert (rewriting.exchanges, rewriting.changed, rewriting.failed) == (1, 0, True)
+    assert (rewriting.exchanges, rewriting.hit, rewriting.failed) == (1, 0, True)
     (reason,) = rewriting.left
     assert rewriting.reason == reason
     return reason
@@ -71,7 +73,7 @@ def left(exchange: Exchange, fault: str = "shorten-rand") -> str:
 def test_a_faulted_flow_breaks_the_rules_of_the_fault_also_when_it_was_saved(fault: Any) -> None:
     *earlier, before = reference(fault.reference)
     context = Context(keys=KEYS, session=Session())
-    rewriting = Rewriting(Application(fault), context)
+    rewriting = Rewriting.of(Application(fault), context=context)
     for each in earlier:
         inspect(each, context)
         rewriting.remember(each)
@@ -253,7 +255,7 @@ def test_what_the_fault_does_not_find_or_does_not_change_is_left_and_says_why() 
 
 
 def test_foreign_flows_are_counted_and_untouched() -> None:
-    rewriting = Rewriting(parse_application("shorten-rand"))
+    rewriting = Rewriting.of(parse_application("shorten-rand"))
     flows: list[Flow] = [tflow.tflow(resp=True), tflow.ttcpflow(), tflow.tdnsflow()]
     before = [flow.get_state() for flow in flows]
     assert [rewriting.apply(flow, None) for flow in flows] == [None] * 3
@@ -263,15 +265,15 @@ def test_foreign_flows_are_counted_and_untouched() -> None:
 
 
 def test_the_closing_lines_count_what_became_of_the_flows() -> None:
-    rewriting = Rewriting(parse_application("shorten-rand"))
+    rewriting = Rewriting.of(parse_application("shorten-rand"))
     for exchange in (clean(), reference("challenge")[0], replace(clean(), response=None)):
         if exchange.document or exchange.response is None:
             rewriting.apply(flow_of(exchange), exchange)
     rewriting.apply(tflow.tflow(), None)
     assert list(rewriting.lines())[-1].startswith(
-        f"{rewriting.changed} of {rewriting.flows} flows changed (1 was not MSK, "
+        f"{rewriting.hit} of {rewriting.flows} flows changed (1 was not MSK, "
     )
-    alone = Rewriting(parse_application("shorten-rand"))
+    alone = Rewriting.of(parse_application("shorten-rand"))
     alone.apply(flow_of(clean()), clean())
     assert list(alone.lines()) == ["1 of 1 flow changed"]
 
@@ -289,7 +291,7 @@ def test_the_closing_lines_count_what_became_of_the_flows() -> None:
     ],
 )
 def test_what_needs_a_key_to_be_made_anew_is_said(fault: str, unsealed: list[str]) -> None:
-    rewriting = Rewriting(parse_application(fault))
+    rewriting = Rewriting.of(parse_application(fault))
     rewriting.apply(flow_of(clean()), clean())
     assert sorted(rewriting.unsealed) == unsealed
     assert bool(rewriting.warning) == bool(unsealed)

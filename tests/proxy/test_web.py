@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 
 from tests.proxy.parts import PATIENCE, SCRIPT, TRIAL, inspected
+from tests.report.browser import Browser, browser
 
 MITMWEB = Path(sys.executable).with_name("mitmweb")
 PASSWORD = "let-the-test-in"
@@ -34,15 +35,20 @@ def _free_port() -> int:
         return int(server.getsockname()[1])
 
 
+def _get(port: int, path: str) -> Any:
+    """Return what mitmweb answers."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE)
+    try:
+        connection.request("GET", path, headers={"Authorization": f"Bearer {PASSWORD}"})
+        return json.loads(connection.getresponse().read())
+    finally:
+        connection.close()
+
+
 def _flows(port: int) -> list[dict[str, Any]]:
     """Return the flows that mitmweb has, none while it does not answer."""
     with suppress(ConnectionError):
-        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE)
-        try:
-            connection.request("GET", "/flows", headers={"Authorization": f"Bearer {PASSWORD}"})
-            flows: list[dict[str, Any]] = json.loads(connection.getresponse().read())
-        finally:
-            connection.close()
+        flows: list[dict[str, Any]] = _get(port, "/flows")
         return flows
     return []
 
@@ -102,3 +108,60 @@ def test_the_response_of_a_flawed_flow_opens_as_a_tree_with_its_finding(page: st
     assert any(line.startswith("    key_group: ") for line in tree)
     assert any(line.startswith(f"    # violation {FLAW}: ") for line in tree)
     assert re.search(r"<h[1-6][^>]*>LTKM\b|>LTKM<", page)
+
+
+@pytest.fixture(scope="module")
+def window(port: int, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
+    """A window with mitmweb and its command bar."""
+    with browser(tmp_path_factory.mktemp("browser")) as window:
+        window.run("location.href = arguments[0]", f"http://127.0.0.1:{port}/?token={PASSWORD}#/flows")
+        window.wait("return [...document.querySelectorAll('nav.nav-tabs a')].some(a => a.textContent == 'Options')")
+        window.run("[...document.querySelectorAll('nav.nav-tabs a')].find(a => a.textContent == 'Options').click()")
+        label = "[...document.querySelectorAll('label')].find(l => l.textContent.includes('Display Command Bar'))"
+        window.wait(f"return !!{label}")
+        window.run(f"{label}.click()")
+        window.wait("return !!document.querySelector('.command-input input')")
+        yield window
+
+
+def _command(window: Browser, text: str) -> None:
+    """Type a command into the command bar."""
+    window.type(".command-input input", text)
+    window.press("Enter")
+
+
+def _faulted(port: int) -> list[str]:
+    """Return the comments of the flows that a fault is in."""
+    return [flow["comment"] for flow in _flows(port) if "[ltkm: fault: " in flow["comment"]]
+
+
+def test_the_command_bar_puts_faults_into_flows_and_takes_them_back(port: int, window: Browser, tmp_path: Path) -> None:
+    _command(window, "ltkm.fault @all shorten-rand:octets=8")
+    window.wait("return document.body.textContent.includes('[ltkm: fault: shorten-rand:octets=8]')")
+    window.screenshot(tmp_path / "faults.png")
+    comments = _faulted(port)
+    assert len(comments) > 20
+    assert any("rand-length-wrong" in comment for comment in comments)
+    _command(window, "ltkm.revert @all")
+    window.wait("return !document.body.textContent.includes('[ltkm: fault: ')")
+    assert _faulted(port) == []
+
+
+def test_the_command_bar_shows_a_mistake_in_one_line(port: int, window: Browser) -> None:
+    _command(window, "ltkm.fault @all shorten-rant")
+    window.wait("return document.body.textContent.includes('unknown fault shorten-rant; did you mean shorten-rand?')")
+    assert _faulted(port) == []
+
+
+def test_the_command_bar_shows_the_faults(window: Browser) -> None:
+    _command(window, "ltkm.faults")
+    window.wait("return document.body.textContent.includes('Keep only the first octets of RAND.')")
+
+
+def test_an_option_on_faults_is_set_and_a_mistake_refused(port: int, window: Browser) -> None:
+    _command(window, "set ltkm_fault=shorten-rant")
+    window.wait("return document.body.textContent.includes('ltkm_fault: unknown fault shorten-rant')")
+    assert _get(port, "/options")["ltkm_fault"]["value"] == []
+    _command(window, "set ltkm_fault=strip-ltkm")
+    window.wait("return document.body.textContent.includes('$ set ltkm_fault=strip-ltkm')")
+    assert _get(port, "/options")["ltkm_fault"]["value"] == ["strip-ltkm"]

@@ -76,12 +76,13 @@ def test_a_format_that_stumbles_leaves_no_part_and_the_records_are_kept(
         raise RuntimeError("a mistake of ours")
 
     (tmp_path / "out.sarif").write_text("of the last run")
+    line = stumble.__code__.co_firstlineno
     monkeypatch.setitem(formats.FORMATS, "sarif", stumble)
     files = using(f"sarif={tmp_path}/out.sarif", f"text={tmp_path}/out.txt")
     part = tmp_path / ".out.sarif.jsonl.part"
     asked = f"--report sarif={tmp_path}/out.sarif --report text={tmp_path}/out.txt"
     assert written(files) == [
-        f"report sarif={tmp_path}/out.sarif: not written: RuntimeError: a mistake of ours",
+        f"report sarif={tmp_path}/out.sarif: not written: RuntimeError at test_files.py:{line + 2}",
         f"the records of the run are kept; to render them again: ltkm-inspect report {part} {asked}",
     ]
     assert names(tmp_path) == [part.name, "out.sarif", "out.txt"]

@@ -3,6 +3,7 @@
 import json
 import math
 import re
+from base64 import b64encode
 from dataclasses import replace
 from typing import Any
 
@@ -17,6 +18,7 @@ from ltkm_inspect.mikey import Identity, Timestamp
 from ltkm_inspect.options import DEFAULTS
 from ltkm_inspect.reference import FIRST, KEY_DOMAIN, SECOND, challenge, exchange, ltkm, reference
 from ltkm_inspect.report import jsonl
+from ltkm_inspect.report.redaction import Redaction
 from ltkm_inspect.report.summary import Summary
 from ltkm_inspect.session import Session
 from ltkm_inspect.spec import CR
@@ -185,6 +187,37 @@ def test_a_run_is_told_with_every_option_of_the_table() -> None:
     given = {name: value for name, value in run["options"].items() if value is not None}
     assert given == {"strict": True, "select": ["item"], "keys": "", "fail_on": "violation"}
     assert jsonl.run_record(None, {})["sources"] is None
+
+
+def test_of_a_redacted_run_no_option_tells_a_terminal_or_an_address() -> None:
+    b_tid = "MTIzNDU2Nzg5MDEyMzQ1Ng==@bsf.home1.net"
+    typed = {
+        "fault_terminal": [b_tid, "192.0.2.7"],
+        "fault_filter": "~src 192.0.2.7",
+        "fault": [f"inject-ltkm:base64={b64encode(ltkm(FIRST).encode()).decode()}", f"replace-username:to={b_tid}"],
+        "profile": ["auto"],
+    }
+    redaction = Redaction()
+    run = jsonl.run_record(None, typed, redaction)
+    assert run["redacted"] is True
+    assert run["options"]["fault_terminal"] == [redaction.identity(b_tid), redaction.address("192.0.2.7")]
+    assert run["options"]["profile"] == ["auto"]
+    said = json.dumps(run)
+    assert b_tid not in said
+    assert "192.0.2.7" not in said
+    assert b64encode(ltkm(FIRST).encode()).decode()[:60] not in said
+
+
+def test_of_a_redacted_session_terminals_have_the_names_of_the_exchanges() -> None:
+    session, redaction = Session(), Redaction()
+    exchange = reference("download")[0]
+    inspect(exchange, Context(session=session))
+    found = jsonl.session_record(session, redaction)
+    name = redaction.identity(exchange.terminal)
+    assert [each["terminal"] for each in found["terminals"]] == [name]
+    (muk,) = found["muks"]
+    assert (muk["idi_text"], muk["idr"], muk["idr_text"]) == ("bmsc.home1.net", None, name)
+    assert bytes.fromhex(muk["idi"]) == b"bmsc.home1.net"
 
 
 def session_of(limit: int, *exchanges: Exchange) -> dict[str, Any]:

@@ -63,9 +63,11 @@ def test_only_names_that_are_data_are_open_and_every_field_is_required() -> None
     assert open_names == {"options", "outcomes", "fields"}
 
 
+@pytest.mark.parametrize("redact", [False, True], ids=["as-it-is", "redacted"])
 @pytest.mark.parametrize("keys", [False, True], ids=["without-keys", "with-keys"])
-def test_what_check_prints_follows_it(keys: bool, ring: str) -> None:
-    lines = printed("check", "--format", "jsonl", *(["--keys", ring, "--show-keys"] if keys else []), *flows())
+def test_what_check_prints_follows_it(keys: bool, redact: bool, ring: str) -> None:
+    flags = [*(["--keys", ring, "--show-keys"] if keys else []), *(["--redact"] if redact else [])]
+    lines = printed("check", "--format", "jsonl", *flags, *flows())
     assert len(lines) > 70
     assert [problem for line in lines for problem in wrong(line)] == []
     assert {json.loads(line)["schema"].split("/")[1] for line in lines} == {"run", "exchange", "session", "summary"}

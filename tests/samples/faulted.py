@@ -68,7 +68,7 @@ class Faulted:
         These keys make anew what the fault leaves undone otherwise: MACs and digests.
         """
         flows = [flow_of(exchange) for exchange in self.clean]
-        rewriting = Rewriting(self.application, Context(keys=keys))
+        rewriting = Rewriting.of(self.application, context=Context(keys=keys))
         for flow in flows[:-1]:
             rewriting.remember(exchange_of(flow))
         change = rewriting.apply(flows[-1], exchange_of(flows[-1]))

@@ -2,12 +2,15 @@
 
 import json
 import re
+import tomllib
 from collections.abc import Iterator
 
 from click.testing import CliRunner
 
-from ltkm_inspect import cli
+from ltkm_inspect import catalogue, cli
+from ltkm_inspect.fault import FAULTS
 from ltkm_inspect.options import DEFAULTS
+from ltkm_inspect.source import Recipe, parse_recipe
 from tests.samples import expected, generate
 
 README = (generate.ROOT / "README.md").read_text("utf-8")
@@ -48,6 +51,24 @@ def test_the_rule_shown_is_one_of_the_catalogue() -> None:
     catalogue = (generate.ROOT / "ltkm_inspect/catalogue/item.py").read_text("utf-8")
     assert rule.strip() in catalogue
     assert fault.strip() in catalogue
+
+
+def test_the_description_of_an_ltkm_shows_every_field_and_what_it_is_by_itself() -> None:
+    text = README[README.index("A description with all fields") :].partition("```toml\n")[2].partition("```")[0]
+    recipe, by_itself = parse_recipe(text.encode()), Recipe()
+    assert set(tomllib.loads(text)) == {*Recipe.__dataclass_fields__}
+    assert (recipe.seq_l, recipe.seq_u) == (by_itself.seq_l, by_itself.seq_u)
+    assert (recipe.counter, recipe.csb_id, recipe.rand) == (None, None, None)
+
+
+def test_every_source_of_an_ltkm_and_every_place_for_it_has_its_row() -> None:
+    catalogue.load()
+    text = README[README.index("#### LTKMs from elsewhere") :].partition("\n### ")[0]
+    at, *sources = FAULTS["inject-ltkm"].parameters
+    assert re.findall(r"^\| `(\w+)=[^`]+` \|", text, re.MULTILINE) == [each.name for each in sources]
+    places = text[text.index("| `at=` |") :].partition("\n\n")[0]
+    rows = [line.split(" | ")[0] for line in places.splitlines()[2:]]
+    assert [word for row in rows for word in re.findall(r"`([a-z-]+)`", row)] == list(at.words)
 
 
 def test_every_command_is_listed() -> None:

@@ -1,0 +1,139 @@
+"""Faults that put an LTKM where another, or none, was: one from elsewhere, or that of another item."""
+
+from collections.abc import Iterator
+from typing import Literal
+
+from lxml import etree
+
+from ltkm_inspect.document import ORDERQUERIES_NS, NewLtkm, Splice, Style, edit, render_ltkm
+from ltkm_inspect.exchange import Document, Item, Ltkm
+from ltkm_inspect.fault import FaultError, Occasion, Remark, fault
+from ltkm_inspect.source import Base64, FlowFile, LtkmFile, Past, RecipeFile, Source
+
+type Place = Literal["auto", "empty", "second", "refused", "before-code", "msk", "root"]
+
+NO_PLACE = {
+    "auto": "the document has no item that says 200 OK or has an LTKM",
+    "empty": "the document has no item that says 200 OK and has no LTKM",
+    "second": "the document has no item with an LTKM",
+    "refused": "the document has no item with another response code than 200 OK",
+}
+"""Why there is no place of that kind."""
+
+
+@fault(
+    "inject-ltkm",
+    on=Item,
+    reference="renewal",
+    trips={"counters-disordered", "ltkm-repeated", "ltkm-replayed"},
+    prepare=Source.remarks,
+)
+def inject_ltkm(
+    item: Item,
+    occasion: Occasion,
+    *,
+    at: Place = "auto",
+    base64: Base64 | None = None,
+    file: LtkmFile | None = None,
+    flow: FlowFile | None = None,
+    previous: bool = False,
+    synthetic: RecipeFile | None = None,
+) -> Iterator[Splice | Remark]:
+    """Write one more LTKM: as a second one of an item, or into a 200 OK item that has none.
+
+    Other places are: an item that is refused, before ResponseCode, in MSK, and under the root. The LTKM is one typed as
+    base64, one of a file or of recorded traffic (that of the same MSK and terminal, else the first), the previous one
+    of the terminal, or one made with the MUK from a description. Told of no source, it is the previous one. It is sent
+    as it is, whatever its MAC.
+    """
+    source = Source(base64, file, flow, previous, synthetic)
+    found = _place(item, at)
+    if found is None:
+        raise FaultError(NO_PLACE[at])
+    neighbour, is_before = found
+    octets, remark = source.ltkm(item.pair, occasion.once(Past.of, item.document.exchange), occasion.turn)
+    text = _element(neighbour.getparent(), octets)
+    put = edit.before if is_before else edit.after
+    yield put(item.document.xml, neighbour, text)
+    if remark:
+        yield Remark(remark)
+
+
+@fault(
+    "replace-ltkm",
+    on=Ltkm,
+    reference="renewal",
+    trips={"ltkm-replayed"},
+    prepare=Source.remarks,
+)
+def replace_ltkm(
+    ltkm: Ltkm,
+    occasion: Occasion,
+    *,
+    base64: Base64 | None = None,
+    file: LtkmFile | None = None,
+    flow: FlowFile | None = None,
+    previous: bool = False,
+    synthetic: RecipeFile | None = None,
+) -> Iterator[Splice | Remark]:
+    """Write another message into the LTKM element: the previous one of the terminal, if not told otherwise.
+
+    The sources are those of `inject-ltkm`.
+    """
+    source = Source(base64, file, flow, previous, synthetic)
+    pair = ltkm.item.pair if ltkm.item is not None else None
+    octets, remark = source.ltkm(pair, occasion.once(Past.of, ltkm.document.exchange), occasion.turn)
+    yield edit.refilled(ltkm.document.xml, ltkm.element, NewLtkm(octets).text)
+    if remark:
+        yield Remark(remark)
+
+
+@fault("swap-ltkm", on=Document, reference="several-keys", trips={"msk-id-mismatch", "counters-disordered"})
+def swap_ltkm(document: Document, *, item: int = 0, other: int = 0) -> Iterator[Splice]:
+    """Exchange what stands in the LTKMs of two items: of the first two that have one, if not told their numbers."""
+    first = _with_ltkm(document, item)
+    second = _with_ltkm(first.item.document if first.item is not None else document, other, but=first)
+    for one, another in ((first, second), (second, first)):
+        yield edit.refilled(document.xml, one.element, edit.content(document.xml, another.element))
+
+
+def _with_ltkm(document: Document, number: int, but: Ltkm | None = None) -> Ltkm:
+    """Return the first LTKM of the item of that number, 0 for any, but for an item that is taken."""
+    taken = but.item if but is not None else None
+    for item in document.items:
+        if item is not taken and item.ltkms and number in (0, item.number):
+            return item.ltkms[0]
+    which = f"item {number} that has an LTKM" if number else "two items that have an LTKM"
+    raise FaultError(f"expected {which}, got none")
+
+
+def _place(item: Item, at: Place) -> tuple[etree._Element, bool] | None:
+    """Return the element beside which an LTKM is to be written, and whether that is before it; None for no such place.
+
+    Raises IndexError where the item lacks the element that the place is named after.
+    """
+    success, code = item.outcome.is_success, item.code
+    if at == "before-code":
+        return item.parts.codes[0], True
+    if at == "msk":
+        return _last(item.parts.msks[0]), False
+    if at == "root":
+        return _last(item.document.root), False
+    if at in ("auto", "empty") and success and not item.ltkms:
+        return _last(item.element), False
+    if at in ("auto", "second") and item.ltkms:
+        return next((each.element for each in reversed(item.ltkms) if each.is_placed), _last(item.element)), False
+    if at == "refused" and code is not None and not success:
+        return _last(item.element), False
+    return None
+
+
+def _last(element: etree._Element) -> etree._Element:
+    return [child for child in element if isinstance(child.tag, str)][-1]
+
+
+def _element(parent: etree._Element | None, octets: bytes) -> str:
+    """Return an LTKM element for a place below a parent: with a prefix that is declared there, else with its own."""
+    declared = parent.nsmap.items() if parent is not None else ()
+    prefix = next((prefix for prefix, namespace in declared if prefix and namespace == ORDERQUERIES_NS), "")
+    return render_ltkm(NewLtkm(octets), Style(prefix=prefix))

@@ -1,0 +1,152 @@
+"""Makes anew what a change left behind, where the keys are known: digests; and tells what still does not fit."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+from ltkm_inspect import digest
+from ltkm_inspect.context import Context
+from ltkm_inspect.exchange import Exchange, Response
+from ltkm_inspect.keys import Subscriber
+from ltkm_inspect.mikey import Identity, Kemac, Message
+
+
+@dataclass(frozen=True, slots=True)
+class Unsealed:
+    """Something that no longer fits what it protects, because it takes a key to make it anew."""
+
+    part: str
+    """`MAC` or `digest`."""
+    reason: str
+    """Why it was not made anew, in words for the user."""
+
+    def __str__(self) -> str:
+        return f"{self.part}: {self.reason}; the terminal will see the {self.part} fail"
+
+
+def seal(damaged: Exchange, original: Exchange, context: Context, leave: frozenset[str] = frozenset()) -> Exchange:
+    """Sign what was changed in an exchange anew, where the MRK is known, proved right, and `digest` is not left.
+
+    Only the `response` of the request and the `rspauth` of the response change; every other directive stays as it was
+    written. The MACs of changed messages are made anew as the messages are written back, and lengths as they are
+    encoded.
+    """
+    if "digest" in leave:
+        return damaged
+    password = _proved_password(original, context)
+    if password is None:
+        return damaged
+    asks_otherwise = damaged.request is not original.request
+    if asks_otherwise:
+        damaged = _signed_request(damaged, password)
+    if damaged.response is None or original.response is None:
+        return damaged
+    if asks_otherwise or damaged.response.body != original.response.body:
+        damaged = _signed_response(damaged, password)
+    return damaged
+
+
+def unsealed(
+    damaged: Exchange, original: Exchange, context: Context, leave: frozenset[str] = frozenset()
+) -> tuple[Unsealed, ...]:
+    """Return what a changed exchange keeps although it no longer fits, but for what is left on purpose."""
+    return tuple(_unsealed(damaged, original, context, leave))
+
+
+def _unsealed(damaged: Exchange, original: Exchange, context: Context, leave: frozenset[str]) -> Iterator[Unsealed]:
+    unknown = "no key of the ring fits" if context.keys else "no keys are known"
+    if "mac" not in leave and _keeps_mac(original, damaged):
+        yield Unsealed("MAC", unknown)
+    if "digest" not in leave and _keeps_digest(original, damaged):
+        yield Unsealed("digest", unknown if _proved_password(original, context) is None else "it cannot be computed")
+
+
+def _keeps_mac(before: Exchange, after: Exchange) -> bool:
+    """Tell whether a message that was changed still has the MAC of one before."""
+    old, new = _macs(before), _macs(after)
+    macs = set(old.values())
+    return any(octets not in old and mac in macs for octets, mac in new.items())
+
+
+def _macs(exchange: Exchange) -> dict[bytes, bytes]:
+    """Return the MAC of every message that decodes and has one, by the octets of the message."""
+    found: dict[bytes, bytes] = {}
+    for ltkm in exchange.document.ltkms if exchange.document else ():
+        if ltkm.octets and ltkm.message is not None and ltkm.message.problem is None:
+            found.update((ltkm.octets, kemac.mac) for kemac in ltkm.message.of(Kemac) if kemac.mac)
+    return found
+
+
+def _keeps_digest(before: Exchange, after: Exchange) -> bool:
+    """Tell whether a response whose body was changed still has the digest over its former body.
+
+    With qop `auth`, or none, the digest does not cover the body (RFC 7616 §3.4.3), and nothing has to be made anew.
+    """
+    if before.response is None or after.response is None or before.response.body == after.response.body:
+        return False
+    old, new = before.response.info, after.response.info
+    if old is None or new is None or not new.get("rspauth") or new.get("rspauth") != old.get("rspauth"):
+        return False
+    credentials = after.request.credentials
+    qop = new.get("qop") or (credentials.get("qop") if credentials is not None else None)
+    return (qop or "").lower() == "auth-int"
+
+
+def _proved_password(original: Exchange, context: Context) -> bytes | None:
+    """Return the password of the digest, if the request as it was sent proves that it is the right one."""
+    credentials, subscriber = original.request.credentials, subscriber_of(original, context)
+    if credentials is None or subscriber is None or subscriber.password is None:
+        return None
+    request = original.request
+    try:
+        proved = digest.response(credentials, subscriber.password, request.method, request.body or b"")
+    except ValueError:
+        return None
+    return subscriber.password if proved == (credentials.get("response") or "").lower() else None
+
+
+def _signed_request(exchange: Exchange, password: bytes) -> Exchange:
+    request = exchange.request
+    if request.credentials is None:
+        return exchange
+    try:
+        signature = digest.response(request.credentials, password, request.method, request.body or b"")
+    except ValueError:
+        return exchange
+    signed = request.credentials.refilled({"response": signature})
+    return replace(exchange, request=request.with_credentials(signed))
+
+
+def _signed_response(exchange: Exchange, password: bytes) -> Exchange:
+    response, credentials = exchange.response, exchange.request.credentials
+    if response is None or credentials is None:
+        return exchange
+    try:
+        signature = digest.rspauth(credentials, password, response.body or b"")
+    except ValueError:
+        return exchange
+    return replace(exchange, response=_with_rspauth(response, signature))
+
+
+def _with_rspauth(response: Response, signature: str) -> Response:
+    for name in ("headers", "trailers"):
+        fields = getattr(response, name)
+        value = fields.get("Authentication-Info")
+        if value is not None:
+            found = digest.parse_directives(value)
+            changed = found.refilled({"rspauth": signature})
+            if changed.fields != found.fields:
+                return replace(response, **{name: fields.put("Authentication-Info", str(changed))})
+    return response
+
+
+def subscriber_of(exchange: Exchange, context: Context, message: Message | None = None) -> Subscriber | None:
+    """Return the subscriber whose keys protect a message, or the exchange: by IDr and IDi, or by the credentials."""
+    identities = message.of(Identity) if message is not None else ()
+    if len(identities) == 2:
+        idi, idr = (identity.value.decode("utf-8", "replace") for identity in identities)
+        return context.keys.find(idr, idi)
+    credentials = exchange.request.credentials
+    if credentials is None:
+        return None
+    realm = credentials.get("realm") or ""
+    return context.keys.find(credentials.get("username"), realm.partition("@")[2] or None)

@@ -1,0 +1,182 @@
+"""The commands that put faults into flows by name, and take them back: in the console, and in mitmweb."""
+
+import logging
+import os
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from typing import Any, cast
+
+from mitmproxy import ctx, exceptions, http, types
+from mitmproxy.addonmanager import Loader
+from mitmproxy.flow import Flow
+from mitmproxy.hooks import UpdateHook
+from mitmproxy.log import ALERT
+
+from ltkm_inspect import catalogue
+from ltkm_inspect.engine import inspect
+from ltkm_inspect.fault import FAULTS
+from ltkm_inspect.finding import Report, shorten
+from ltkm_inspect.options import OptionError, orders
+from ltkm_inspect.orders import Orders
+from ltkm_inspect.proxy.faulting import Faulting
+from ltkm_inspect.proxy.flows import FAULT, exchange_of, is_foreign
+from ltkm_inspect.proxy.rewriting import Rewriting
+from ltkm_inspect.proxy.sources import READERS
+from ltkm_inspect.report.text import count
+
+logger = logging.getLogger(__name__)
+
+INJECT, STRIP = "inject-ltkm", "strip-ltkm"
+SOURCES = {".flow": "flow", ".har": "flow", ".toml": "synthetic"}
+"""What a file holds that `ltkm.inject` is given, by the end of its name; any other holds LTKMs."""
+
+type Tell = Callable[[Flow, Report], None]
+
+
+class FaultName(str):
+    """A fault with its parameters, as an argument of a command."""
+
+    __slots__ = ()
+
+
+class SourceName(str):
+    """Where an LTKM comes from, as an argument of a command."""
+
+    __slots__ = ()
+
+
+class FaultCommands:
+    """The commands `ltkm.fault`, `ltkm.strip`, `ltkm.inject`, `ltkm.revert` and `ltkm.faults`."""
+
+    def __init__(self, faulting: Faulting, tell: Tell) -> None:
+        """Take what knows the orders of the run, and what marks a flow and logs what is found in it."""
+        self._faulting = faulting
+        self._tell = tell
+
+    def offer(self, loader: Loader) -> None:
+        """Add the commands to mitmproxy."""
+        for kind in (_FaultType(), _SourceType()):
+            types.CommandTypes.typemap[kind.typ] = kind  # so that the console completes them
+        for name in ("fault", "strip", "inject", "revert", "faults"):
+            loader.add_command(f"ltkm.{name}", getattr(self, name))
+
+    def fault(self, flows: Sequence[Flow], fault: FaultName, *more: FaultName) -> None:
+        """Put faults into flows, in the order given, each as in ltkm_fault: strip-ltkm, shorten-rand:octets=8."""
+        self._put(flows, _ordered([fault, *more]))
+
+    def strip(self, flows: Sequence[Flow], msk: str = "") -> None:
+        """Take the LTKMs out of the responses of flows: all, or those of one MSK, as in ltkm_fault_msk."""
+        self._put(flows, _ordered([f"{STRIP}:all=true"], [msk] if msk else []))
+
+    def inject(self, flows: Sequence[Flow], source: SourceName) -> None:
+        """Write one more LTKM into the responses of flows: base64, a file, a flow file, a TOML file, or previous."""
+        self._put(flows, _ordered([f"{INJECT}:{_source(source)}"]))
+
+    def revert(self, flows: Sequence[Flow]) -> None:
+        """Take back the faults that were put into flows."""
+        faulted = [flow for flow in flows if flow.metadata.get(FAULT)]
+        kept = [flow for flow in faulted if flow.modified()]  # type: ignore[no-untyped-call]
+        if not kept:
+            why = "none of the flows keeps what it was before" if faulted else "none of the flows has a fault in it"
+            raise exceptions.CommandError(f"nothing is reverted: {why}")
+        for flow in kept:
+            flow.revert()  # type: ignore[no-untyped-call]
+        ctx.master.addons.trigger(UpdateHook(kept))
+        logger.log(ALERT, "ltkm: %s as before the faults", count(len(kept), "flow"))
+
+    def faults(self) -> types.Data:
+        """Show every fault as a table."""
+        catalogue.load()
+        rows = [["fault", "damages", "takes", "what"]]
+        for fault in FAULTS.values():
+            takes = ",".join(f"{parameter.name}={parameter.shown}" for parameter in fault.parameters)
+            rows.append([fault.id, fault.subject, takes, fault.title])
+        return cast(types.Data, rows)
+
+    def _put(self, flows: Sequence[Flow], orders: Orders) -> None:
+        context = self._faulting.context
+        # what is done here to the session of the run is done to a copy: the flows may never have passed
+        rewriting = Rewriting(orders, context)
+        rewriting.context = replace(context, session=context.session.copy() if context.session else None)
+        changed: list[Flow] = []
+        for flow in flows:
+            exchange = exchange_of(flow) if isinstance(flow, http.HTTPFlow) and not is_foreign(flow) else None
+            change = rewriting.apply(flow, exchange if exchange is not None and exchange.is_msk else None)
+            if change is not None:
+                self._faulting.tell(change)
+                after = replace(change.after, faults=change.names)
+                self._tell(flow, inspect(after, context, remember=False))
+                changed.append(flow)
+        if not changed:
+            raise exceptions.CommandError(f"nothing is changed: {rewriting.reason or 'none of the flows is MSK'}")
+        ctx.master.addons.trigger(UpdateHook(changed))
+        of = count(len(flows), "flow")
+        logger.log(ALERT, "ltkm: fault %s put into %d of %s", shorten(orders.names), len(changed), of)
+        for line in rewriting.reasons():
+            logger.warning("ltkm: %s", line)
+
+
+def _ordered(faults: Sequence[str], msks: Sequence[str] = ()) -> Orders:
+    """Return the orders that are typed as arguments; CommandError in one line where they mean nothing."""
+    try:
+        return orders(READERS, fault=faults, fault_msk=msks)
+    except OptionError as error:
+        raise exceptions.CommandError(error.reason) from None
+
+
+def _source(text: str) -> str:
+    """Return the parameters of `inject-ltkm` for a source: as they are, or for a file, `previous` or base64."""
+    name = text.partition("=")[0]
+    if any(parameter.name == name for parameter in FAULTS[INJECT].accepted if name != text):
+        return text
+    if text.partition(",")[0] == "previous":
+        return text.replace("previous", "previous=true", 1)
+    path = os.path.expanduser(text)
+    if os.path.exists(path):
+        return f"{SOURCES.get(os.path.splitext(path)[1].lower(), 'file')}={text}"
+    return f"base64={text}"
+
+
+class _FaultType(types._BaseType):
+    """Completes the names of faults, and behind a colon those of their parameters with the defaults."""
+
+    typ = FaultName
+    display = "fault"
+
+    def completion(self, manager: Any, t: Any, s: str) -> Sequence[str]:
+        catalogue.load()
+        return [*_completions(s)]
+
+    def parse(self, manager: Any, t: Any, s: str) -> str:
+        return s
+
+    def is_valid(self, manager: Any, typ: Any, val: Any) -> bool:
+        return isinstance(val, str)
+
+
+def _completions(typed: str) -> Iterator[str]:
+    name, colon, values = typed.partition(":")
+    if not colon:
+        yield from sorted(FAULTS)
+    elif name in FAULTS:
+        before, comma, _ = values.rpartition(",")
+        for parameter in FAULTS[name].accepted:
+            yield f"{name}:{before}{comma}{parameter.name}={parameter.shown}"
+
+
+class _SourceType(types._BaseType):
+    """Completes the kinds of sources, and paths."""
+
+    typ = SourceName
+    display = "source"
+
+    def completion(self, manager: Any, t: Any, s: str) -> Sequence[str]:
+        kind, equals, path = s.partition("=")
+        files = types._PathType().completion(manager, types.Path, path if equals else s)
+        return [f"{kind}={file}" for file in files] if equals else ["previous", *files]
+
+    def parse(self, manager: Any, t: Any, s: str) -> str:
+        return s
+
+    def is_valid(self, manager: Any, typ: Any, val: Any) -> bool:
+        return isinstance(val, str)

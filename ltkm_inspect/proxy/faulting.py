@@ -1,0 +1,194 @@
+"""Puts faults into live responses as the options order it, and tells what was done."""
+
+import logging
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+from mitmproxy import http
+from mitmproxy.log import ALERT
+
+from ltkm_inspect.context import Context
+from ltkm_inspect.engine.reach import reaches_back
+from ltkm_inspect.exchange import Exchange
+from ltkm_inspect.fault import FaultError
+from ltkm_inspect.finding import Report, shorten
+from ltkm_inspect.orders import Orders
+from ltkm_inspect.proxy.change import Change
+from ltkm_inspect.proxy.configuration import Configuration
+from ltkm_inspect.proxy.marking import clear_faults
+from ltkm_inspect.proxy.replays import Replays
+from ltkm_inspect.proxy.rewriting import Rewriting
+from ltkm_inspect.report.text import answered, asked, count
+from ltkm_inspect.session import Session
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """What is done to one response."""
+
+    change: Change | None = None
+    delay: float = 0.0
+    """Seconds for which it is held back."""
+
+
+NOTHING = Hit()
+
+
+class Faulting:
+    """What is ordered now, and what became of it; it goes on, whatever other options change.
+
+    As long as no fault is put in, what the server sent is what the terminals got, and one session is for both. Then
+    there are two: the server is judged by the one, and faults go by the other, as the terminals do.
+    """
+
+    def __init__(self, session: Session, configuration: Callable[[], Configuration]) -> None:
+        """Take the session of what the server sends, and a function that returns what the options ask for."""
+        self.rewriting = Rewriting(Orders())
+        self._configuration = configuration
+        self._replays = Replays()
+        self._sent = session
+        self._got: Session | None = None
+
+    @property
+    def orders(self) -> Orders:
+        """What is ordered now."""
+        return self.rewriting.orders
+
+    def use(self, rewriting: Rewriting, idle: tuple[str, str] | None = None) -> None:
+        """Do from now on what that is for, and say so; what became of the orders before is told.
+
+        `idle` is an option that means nothing as long as there is no fault, and why.
+        """
+        if rewriting is self.rewriting:
+            return
+        for line in self.lines():
+            logger.info("%s", line)
+        self.rewriting = rewriting
+        if rewriting.orders.faults:
+            self._part()
+        for line in self._announced(rewriting.orders):
+            logger.log(ALERT, "ltkm: %s", line)  # so that the console shows it
+        if idle is not None:
+            logger.warning("ltkm: ltkm_%s: %s", *idle)
+
+    @property
+    def context(self) -> Context:
+        """The context for what terminals got."""
+        context = self._configuration().context
+        return context if self._got is None else replace(context, session=self._got)
+
+    def look_at_replays(self, chain: Any) -> None:
+        """Take note of the faults in the flows that mitmproxy has at hand for its server replay."""
+        self._replays.look(chain.get("serverplayback"))
+
+    def renew(self, flow: http.HTTPFlow) -> None:
+        """Set right what a replayed flow says of the faults in it, before it is looked at.
+
+        A client replay uses the saved flow again, whose response is a new one; a server replay hands on the response
+        without what was written on its flow.
+        """
+        if not flow.live:
+            return
+        if flow.is_replay == "request":
+            clear_faults(flow)
+        elif flow.response is not None and self._replays.recognise(flow):
+            self._part()
+
+    def hit(self, flow: http.HTTPFlow, exchange: Exchange) -> Hit:
+        """Return what is to be done to a response; the flow stays as it is."""
+        rewriting = self.rewriting
+        if rewriting.orders.are_idle or not flow.live or flow.error is not None or flow.response is None:
+            return NOTHING
+        if exchange.faults:
+            said = self._said(exchange)
+            logger.info("ltkm: %s is left alone: the replayed response has faults in it already", said)
+            return NOTHING
+        if not rewriting.orders.faults:
+            rewriting.exchanges += 1
+            is_due = rewriting.selects(flow, exchange) and rewriting.is_due(exchange)
+            return Hit(None, rewriting.orders.delay) if is_due else NOTHING
+        rewriting.context = self.context
+        try:
+            change = rewriting.change(flow, exchange, _require_sendable)
+        except FaultError as error:
+            # what a fault did not find is for whoever asked for it; what could not be changed at all is told louder
+            level = logging.INFO if str(error).startswith("fault ") else logging.WARNING
+            logger.log(level, "ltkm: %s is left as it was: %s", self._said(exchange), error)
+            return NOTHING
+        return NOTHING if change is None else Hit(change, rewriting.orders.delay)
+
+    def write(self, flow: http.HTTPFlow, change: Change, came: Report) -> None:
+        """Make a change in its flow, and tell of it."""
+        change.write(flow, came)
+        self.tell(change)
+
+    def tell(self, change: Change) -> None:
+        """Log what was changed where, and what no longer fits."""
+        hide = self._configuration().veil(change.before).text
+        logger.info("%s", hide(change.line))
+        for remark in change.injection.remarks:
+            logger.info("%s", hide(f"ltkm: {remark}"))
+        for unsealed in change.injection.unsealed:
+            logger.warning("%s", hide(f"ltkm: {asked(change.before)}: {unsealed}"))
+
+    def remember(self, exchange: Exchange) -> None:
+        """Take note of what a terminal got."""
+        if self._got is not None:
+            self._got.take(exchange, self._configuration().context.keys)
+
+    def _part(self) -> None:
+        """From now on terminals may get something else than the server sends."""
+        if self._got is None:
+            self._got = self._sent.copy()
+
+    def lines(self) -> Iterator[str]:
+        """Yield what became of the orders, the summary first; nothing where there are none."""
+        rewriting, orders = self.rewriting, self.orders
+        if orders.are_idle:
+            return
+        told = f"faults: {shorten(orders.names)} put into" if orders.faults else "faults: none, but held back"
+        selected = f"{count(rewriting.selected, 'selected MSK exchange')}"
+        rest = [f"{rewriting.passed} not due"] if rewriting.passed else []
+        rest += [f"{rewriting.left.total()} left as they were"] if rewriting.left else []
+        yield f"{told} {rewriting.hit} of {selected}{f' ({", ".join(rest)})' if rest else ''}"
+        yield from (f"faults: {line}" for line in rewriting.reasons())
+        for name, text in rewriting.unmatched():
+            yield f"faults: no MSK exchange matched ltkm_{name} {self._shown(name, text)}"
+
+    def _announced(self, orders: Orders) -> Iterator[str]:
+        """Yield what is going to be done, and what there is to know about it."""
+        if orders.faults:
+            yield f"faults are put into MSK responses: {shorten(orders.names)}"
+        for fault in orders.faults:
+            yield from fault.remarks
+        for terminal in orders.terminals:
+            if terminal.address and not orders.are_idle:
+                shown = self._shown("fault_terminal", terminal.text)
+                yield f"{shown} is the address of a client: behind NAT it may be many terminals"
+
+    def _said(self, exchange: Exchange) -> str:
+        """Return what was asked and answered, in one line for the log."""
+        return self._configuration().veil(exchange).text(f"{asked(exchange)} -> {answered(exchange)}")
+
+    def _shown(self, option: str, text: str) -> str:
+        """Return a selector for the log."""
+        redaction = self._configuration().redaction
+        if redaction is None or option == "fault_msk":
+            return shorten(text)
+        return redaction.terminal(text) if option == "fault_terminal" else "(not shown)"
+
+
+def _require_sendable(change: Change) -> None:
+    """Raise FaultError for a change that cannot be made any more when the response passes."""
+    before, after = change.before, change.after
+    names = ", ".join(fault.fault.id for fault in change.faults)
+    if reaches_back(before, after):
+        raise FaultError(f"fault {names}: it damages the request, which the server has answered already")
+    if after.response is None:
+        raise FaultError(f"fault {names}: it takes the response away")
+    over_http_1 = before.request.http_version.upper().startswith("HTTP/1")
+    if over_http_1 and after.response.trailers.fields:
+        raise FaultError(f"fault {names}: mitmproxy sends no trailer over HTTP/1")

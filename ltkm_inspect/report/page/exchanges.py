@@ -1,0 +1,126 @@
+"""One exchange on the page: its row, what is wrong with it, and what is unfolded when somebody opens it."""
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from ltkm_inspect.report.page.messages import ltkm_view
+from ltkm_inspect.report.page.said import facts, said
+from ltkm_inspect.report.text import count
+
+LONGEST_PATH = 120
+"""How many characters of the path of a URL a row shows."""
+OUTSIDE = 0
+"""The number of the item that LTKMs outside every item are shown under."""
+
+
+def exchange_view(record: Mapping[str, Any], number: int, terminal: int) -> dict[str, Any]:
+    """Return what the template shows of an exchange, by its number on the page and that of its terminal."""
+    faults = [said(fault) for fault in record.get("faults", ())]
+    started = said(record["started"])
+    findings = [_finding(finding) for finding in record["findings"]]
+    return {
+        "number": number,
+        "verdict": record["verdict"],
+        "faults": faults,
+        "terminal": said(record["terminal"]),
+        "terminal_number": terminal,
+        "day": started[:10],
+        "time": started[11:].removesuffix("Z"),
+        "request": f"{said(record['method'])} {_path(record['url'])}",
+        "answer": said(_answer(record)),
+        "holds": f"{count(record['counts']['items'], 'item')}, {count(record['counts']['ltkms'], 'LTKM')}",
+        "msk_ids": list(dict.fromkeys(filter(None, (said(item["msk_id"]) for item in record["items"])))),
+        "rules": list(dict.fromkeys(finding["rule"] for finding in findings)),
+        "findings": findings,
+        "data": {
+            "f": facts(
+                ("Request", f"{record['method']} {record['url']}"),
+                ("Answer", _answer(record)),
+                ("Started", record["started"]),
+                ("Ended", record["ended"]),
+                ("Client", record["client"]),
+                ("Server", record["server"]),
+                ("Terminal", record["terminal"]),
+                ("Faults put in", record.get("faults")),
+                ("Rules", _answers(record["counts"])),
+                ("File", record.get("file")),
+                ("Flow", record["id"]),
+            ),
+            "n": [_finding(note) for note in record["notes"]],
+            "i": list(_items(record)),
+        },
+    }
+
+
+def _finding(finding: Mapping[str, Any]) -> dict[str, Any]:
+    place = finding["place"]
+    item, ltkm = place["item"], place["ltkm"]
+    octets, of = finding["octets"], finding["octets_of"]
+    in_message = octets is not None and of == "message"
+    return {
+        "rule": said(finding["rule"]),
+        "level": finding["level"],
+        "title": said(finding["title"]),
+        "place": ", ".join(_place(item, ltkm, said(place["path"]))),
+        "expected": said(finding["expected"]),
+        "got": said(finding["got"]),
+        "hint": said(finding["hint"]),
+        "octets": _span(octets[0], octets[1] - 1, said(of)) if octets is not None else "",
+        "clauses": [said(clause) for clause in finding["clauses"]],
+        # where the page can lead to: an LTKM, or an item
+        "item": item if item is not None else OUTSIDE if ltkm is not None else None,
+        "ltkm": ltkm,
+        "path": said(place["path"]),
+        "start": octets[0] if in_message else None,
+        "end": octets[1] if in_message else None,
+    }
+
+
+def _span(first: int, last: int, of: str) -> str:
+    """Return octets with the last one included, as the tree on the page has them."""
+    return f"octets {first}–{last} of the {of}" if last > first else f"octet {first} of the {of}"
+
+
+def _place(item: int | None, ltkm: int | None, path: str) -> Iterator[str]:
+    if item is not None:
+        yield f"item {item}"
+    if ltkm is not None:
+        yield f"LTKM {ltkm}"
+    if path or (item is None and ltkm is None):
+        yield path or "exchange"
+
+
+def _items(record: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    for item in record["items"]:
+        group = f"{item['key_group']} / {item['key_number']}" if item["key_group"] is not None else None
+        yield {
+            "n": item["item"],
+            "f": facts(
+                ("Response code", item["response_code"]),
+                ("Key Domain ID", item["key_domain_id"]),
+                ("MSK ID", item["msk_id"]),
+                ("Key Group / Number", group),
+            ),
+            "l": _ltkms(item["ltkms"]),
+        }
+    if record["ltkms_outside"]:
+        yield {"n": OUTSIDE, "f": [], "l": _ltkms(record["ltkms_outside"])}
+
+
+def _ltkms(ltkms: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    return [ltkm_view(ltkm) for ltkm in ltkms]
+
+
+def _answer(record: Mapping[str, Any]) -> str:
+    if record["status"] is not None:
+        return str(record["status"])
+    return f"no response ({record['error']})" if record["error"] else "no response"
+
+
+def _answers(counts: Mapping[str, int]) -> str:
+    return f"{counts['passed']} passed, {counts['broken']} broken, {counts['not_applicable']} not applicable"
+
+
+def _path(url: Any) -> str:
+    return said(re.sub(r"^[a-zA-Z][a-zA-Z0-9+.-]*://[^/]*(?=/)", "", str(url)), LONGEST_PATH)

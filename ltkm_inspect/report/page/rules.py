@@ -1,0 +1,118 @@
+"""The rules on the page: how often each was broken, what it rests on, why that matters, and what to do about it."""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from ltkm_inspect.explain import clause_text
+from ltkm_inspect.explain.pages import OWN_PAGES
+from ltkm_inspect.report.page.said import said
+from ltkm_inspect.rule import RULES
+
+LEVELS = {"violation": 3, "warning": 2, "note": 1}
+"""The levels by how bad they are; one that is not known is no worse than a note."""
+
+
+@dataclass(slots=True)
+class Broken:
+    """What the findings, or notes, of one rule have in common."""
+
+    rule: str
+    title: str
+    clauses: list[str]
+    level: str
+    number: int = 0
+    exchanges: int = 0
+    terminals: set[int] = field(default_factory=set)
+
+    @property
+    def says(self) -> list[str]:
+        """Its clauses with what they say; only their names where the rule is not one of ours."""
+        rule = RULES.get(self.rule)
+        return self.clauses if rule is None else [clause_text(clause) for clause in rule.clauses]
+
+    @property
+    def why(self) -> list[str]:
+        """Why it matters, in paragraphs."""
+        return self._paragraphs[:-1]
+
+    @property
+    def remedy(self) -> list[str]:
+        """What to do about it."""
+        return self._paragraphs[-1:]
+
+    @property
+    def _paragraphs(self) -> list[str]:
+        rule = RULES.get(self.rule)
+        return list(OWN_PAGES.get(self.rule, ())) if rule is None else rule.paragraphs[1:]
+
+
+class Tally:
+    """Findings, or notes, counted by rule."""
+
+    def __init__(self) -> None:
+        """Begin with none."""
+        self._rules: dict[str, Broken] = {}
+
+    def add(self, findings: list[dict[str, Any]], terminal: int) -> None:
+        """Count what was found in one exchange."""
+        for finding in findings:
+            broken = self._rules.get(finding["rule"])
+            if broken is None:
+                broken = Broken(
+                    said(finding["rule"]), said(finding["title"]), list(map(said, finding["clauses"])), finding["level"]
+                )
+                self._rules[finding["rule"]] = broken
+            broken.number += 1
+            broken.level = max(broken.level, finding["level"], key=_rank)
+        for rule in {finding["rule"] for finding in findings}:
+            self._rules[rule].exchanges += 1
+            self._rules[rule].terminals.add(terminal)
+
+    def __iter__(self) -> Iterator[Broken]:
+        """Yield the rules, the worst level first, then the most frequent."""
+        return iter(sorted(self._rules.values(), key=lambda each: (-_rank(each.level), -each.exchanges, each.rule)))
+
+    def __len__(self) -> int:
+        return len(self._rules)
+
+    @property
+    def total(self) -> int:
+        """How many findings, or notes, there are."""
+        return sum(broken.number for broken in self._rules.values())
+
+
+class Answers:
+    """The answers of every rule over all exchanges: silence is never a pass."""
+
+    def __init__(self) -> None:
+        """Begin with none."""
+        self._answers: defaultdict[str, Counter[str]] = defaultdict(Counter)
+        self._reasons: defaultdict[str, Counter[str]] = defaultdict(Counter)
+
+    def add(self, outcomes: Mapping[str, Mapping[str, str]]) -> None:
+        """Count the answers for one exchange."""
+        for rule, outcome in outcomes.items():
+            self._answers[rule][outcome["answer"]] += 1
+            if outcome["reason"]:
+                self._reasons[rule][outcome["reason"]] += 1
+
+    def __iter__(self) -> Iterator[tuple[str, str, Counter[str], str]]:
+        """Yield each rule with its title, its answers, and the most frequent reason why it was not applicable."""
+        for rule, answers in self._answers.items():
+            title = RULES[rule].title if rule in RULES else ""
+            reasons = self._reasons.get(rule)
+            yield said(rule), title, answers, said(reasons.most_common(1)[0][0]) if reasons else ""
+
+    def __len__(self) -> int:
+        return len(self._answers)
+
+    @property
+    def total(self) -> Counter[str]:
+        """The answers over all rules."""
+        return sum(self._answers.values(), Counter())
+
+
+def _rank(level: str) -> int:
+    return LEVELS.get(level, 0)

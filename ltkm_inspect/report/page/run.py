@@ -1,0 +1,34 @@
+"""What the page says of the run itself: program, options, and what the session remembers."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from ltkm_inspect.report.page.said import facts, said
+
+MOST_MUKS = 500
+"""How many MUKs the page lists."""
+
+
+def run_facts(run: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Return what a run record says, and of the options those that were set."""
+    options = run.get("options") or {}
+    return facts(
+        ("Program", f"ltkm-inspect {run.get('version') or ''}"),
+        ("Started", run.get("started")),
+        ("Sources", run.get("sources")),
+        *((f"ltkm_{name}", value) for name, value in options.items() if value not in (None, "", [], False)),
+    )
+
+
+def session_view(session: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a session remembers of each MUK; its terminals are in the timeline."""
+    muks = session.get("muks") or []
+    names = (("idi_text", "idi"), ("idr_text", "idr"), ("ltkms",), ("counter",), ("delivered",))
+    return {
+        "number": len(muks),
+        "muks": [[_first(muk, *name) for name in names] for muk in muks[:MOST_MUKS]],
+    }
+
+
+def _first(record: Mapping[str, Any], *names: str) -> str:
+    return next((said(record[name]) for name in names if record.get(name) is not None), "")

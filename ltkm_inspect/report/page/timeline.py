@@ -1,0 +1,193 @@
+"""The timeline: when each terminal had its exchanges, and how they went.
+
+The time of the run is cut into slots, so that a week of a thousand terminals draws as fast as an hour of three: a
+terminal has at most one mark a slot, which shows the worst exchange in it.
+"""
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import NamedTuple
+
+VERDICTS = ("clean", "warning", "violation")
+FAULTED = "faulted"
+SLOTS = 120
+MOST_TERMINALS = 500
+"""How many terminals the timeline shows, those with the worst exchanges first."""
+UNFOLDED = 20
+"""How many of them are shown without being asked for."""
+MOST_TICKS = 6
+_STEPS = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10800, 21600, 43200, 86400)
+DAY = 86400
+
+
+class Moment(NamedTuple):
+    """An exchange in the timeline."""
+
+    seconds: float
+    terminal: int
+    verdict: str
+    """One of VERDICTS, or FAULTED."""
+    number: int
+    """Its id on the page; -1 where it is not on the page."""
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """The exchanges of a terminal in one slot."""
+
+    position: float
+    """Of its middle, in percent of the width."""
+    verdict: str
+    number: int
+    label: str
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A terminal."""
+
+    number: int
+    name: str
+    counts: Counter[str]
+    marks: list[Mark]
+
+
+@dataclass(frozen=True, slots=True)
+class Bar:
+    """All exchanges of one slot: how many of each verdict, as a stack in percent of the height."""
+
+    position: float
+    label: str
+    parts: list[tuple[str, float, float]]
+    """Verdict, where the part begins from the top, and how high it is."""
+
+
+@dataclass(slots=True)
+class Timeline:
+    """What is known of when the exchanges took place."""
+
+    moments: list[Moment] = field(default_factory=list)
+    terminals: dict[str, int] = field(default_factory=dict)
+    """The terminals by name as shown, with the number of each."""
+    undated: int = 0
+    """Exchanges without a time."""
+
+    def terminal(self, name: str) -> int:
+        """Return the number of a terminal, a new one for a new name."""
+        return self.terminals.setdefault(name, len(self.terminals))
+
+    def add(self, started: str | None, terminal: int, verdict: str, number: int) -> None:
+        """Take an exchange in."""
+        try:
+            seconds = datetime.fromisoformat(started or "").replace(tzinfo=UTC).timestamp()
+        except ValueError:
+            self.undated += 1
+        else:
+            self.moments.append(Moment(seconds, terminal, verdict, number))
+
+    @property
+    def first(self) -> float:
+        return min(moment.seconds for moment in self.moments)
+
+    @property
+    def last(self) -> float:
+        return max(moment.seconds for moment in self.moments)
+
+    @property
+    def is_one_day(self) -> bool:
+        """Whether all of it happened on one day, so that the day need not be said each time."""
+        return not self.moments or int(self.first // DAY) == int(self.last // DAY)
+
+    def drawn(self) -> "Drawn":
+        """Return the timeline as it is drawn."""
+        return Drawn(self)
+
+
+class Drawn:
+    """A timeline as it is drawn: rows of marks, bars above them, and ticks with their labels."""
+
+    def __init__(self, timeline: Timeline) -> None:
+        """Sort the exchanges into slots."""
+        self._start, self._width = timeline.first, max(timeline.last - timeline.first, 1.0) * 1.0001
+        self._one_day = timeline.is_one_day
+        slots: dict[tuple[int, int], list[Moment]] = {}
+        for moment in sorted(timeline.moments):
+            slots.setdefault((moment.terminal, self._slot(moment.seconds)), []).append(moment)
+        self.bars = list(self._bars(timeline.moments))
+        self.ticks = list(self._ticks())
+        rows = self._rows(timeline, slots)
+        self.rows = rows[:MOST_TERMINALS]
+        self.unfolded = UNFOLDED if len(self.rows) > UNFOLDED + 5 else len(self.rows)
+        self.left_out = len(rows) - len(self.rows)
+
+    def _slot(self, seconds: float) -> int:
+        return int((seconds - self._start) / self._width * SLOTS)
+
+    def _rows(self, timeline: Timeline, slots: dict[tuple[int, int], list[Moment]]) -> list[Row]:
+        rows = {number: Row(number, name, Counter(), []) for name, number in timeline.terminals.items()}
+        for (terminal, slot), moments in sorted(slots.items()):
+            row = rows[terminal]
+            row.counts.update(moment.verdict for moment in moments)
+            row.marks.append(self._mark(slot, moments))
+        order = (*reversed(VERDICTS), FAULTED)
+        return sorted(
+            (row for row in rows.values() if row.marks),
+            key=lambda row: (*(-row.counts[verdict] for verdict in order[:2]), row.number),
+        )
+
+    def _mark(self, slot: int, moments: list[Moment]) -> Mark:
+        worst = max(moments, key=lambda moment: (_rank(moment.verdict), moment.number >= 0))
+        label = self._clock(worst.seconds)
+        if len(moments) == 1:
+            label += f": {worst.verdict}"
+        else:
+            counted = Counter(moment.verdict for moment in moments)
+            said = ", ".join(
+                f"{counted[verdict]} {verdict}" for verdict in (*reversed(VERDICTS), FAULTED) if counted[verdict]
+            )
+            label = f"{self._clock(moments[0].seconds)} to {self._clock(moments[-1].seconds)}: {said}"
+        if worst.number < 0:
+            label += " (not on this page)"
+        return Mark(_percent(slot), worst.verdict, worst.number, label)
+
+    def _bars(self, moments: list[Moment]) -> Iterator[Bar]:
+        slots: dict[int, Counter[str]] = {}
+        for moment in moments:
+            slots.setdefault(self._slot(moment.seconds), Counter())[moment.verdict] += 1
+        highest = max((slot.total() for slot in slots.values()), default=1)
+        for slot, counted in sorted(slots.items()):
+            parts, below = [], 0.0
+            for verdict in (*reversed(VERDICTS), FAULTED):
+                if counted[verdict]:
+                    height = 100 * counted[verdict] / highest
+                    parts.append((verdict, round(100 - below - height, 2), round(height, 2)))
+                    below += height
+            said = ", ".join(f"{counted[verdict]} {verdict}" for verdict, _, _ in parts)
+            label = f"from {self._clock(self._start + slot * self._width / SLOTS)}: {said}"
+            yield Bar(round(100 * slot / SLOTS, 2), label, parts)
+
+    def _ticks(self) -> Iterator[tuple[float, str]]:
+        days = -(-self._width // (MOST_TICKS * DAY)) * DAY
+        step = next((step for step in _STEPS if self._width / step <= MOST_TICKS), days)
+        at = -(-self._start // step) * step
+        while at <= self._start + self._width:
+            moment = datetime.fromtimestamp(at, UTC)
+            form = "%-d %b" if step >= DAY else "%H:%M" if step >= 60 else "%H:%M:%S"
+            if step < DAY and not self._one_day:
+                form = f"%-d %b {form}"
+            yield round(100 * (at - self._start) / self._width, 2), f"{moment:{form}}"
+            at += step
+
+    def _clock(self, seconds: float) -> str:
+        form = "%H:%M:%S" if self._one_day else "%-d %b %H:%M:%S"
+        return f"{datetime.fromtimestamp(seconds, UTC):{form}}"
+
+
+def _rank(verdict: str) -> int:
+    return VERDICTS.index(verdict) if verdict in VERDICTS else -1
+
+
+def _percent(slot: int) -> float:
+    return round(100 * (slot + 0.5) / SLOTS, 2)

@@ -1,0 +1,104 @@
+"""Which keys of a document are meant: by Key Domain ID, Key Group and Key Number."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from ltkm_inspect.exchange import Document, Exchange, Item, Ltkm
+from ltkm_inspect.wire import printable
+
+FORM = "KEYDOMAIN[/GROUP[/NUMBER]] in hex, of 6, 4 and 4 digits"
+"""How a selector is written."""
+_DIGITS = (6, 4, 4)
+
+
+class SelectionError(ValueError):
+    """A selector that means nothing as written; the message is one line for the user."""
+
+
+@dataclass(frozen=True, slots=True)
+class Selector:
+    """One key, all keys of a Key Group, or all of a Key Domain."""
+
+    key_domain_id: bytes
+    msk_id: bytes = b""
+    """The first octets of the MSK ID: none, the Key Group part, or both parts."""
+
+    def __str__(self) -> str:
+        parts = (self.key_domain_id, self.msk_id[:2], self.msk_id[2:])
+        return "/".join(part.hex() for part in parts if part)
+
+    def takes(self, pair: tuple[bytes, bytes] | None) -> bool:
+        """Tell whether a Key Domain ID and an MSK ID are meant."""
+        return pair is not None and pair[0] == self.key_domain_id and pair[1].startswith(self.msk_id)
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """Selectors, of which one has to fit; none at all mean every key."""
+
+    selectors: tuple[Selector, ...] = ()
+
+    def __str__(self) -> str:
+        return ", ".join(map(str, self.selectors)) or "every key"
+
+    def takes_pair(self, pair: tuple[bytes, bytes] | None) -> bool:
+        """Tell whether a Key Domain ID and an MSK ID are meant."""
+        return not self.selectors or any(selector.takes(pair) for selector in self.selectors)
+
+    def takes_ltkm(self, ltkm: Ltkm) -> bool:
+        """Tell whether an LTKM is meant: by the MSK of its item, or by the one that it names itself."""
+        if ltkm.item is not None and self.takes_pair(ltkm.item.pair):
+            return True
+        return self.takes_pair(_named(ltkm))
+
+    def takes_item(self, item: Item) -> bool:
+        """Tell whether an item is meant: by its MSK, or by the one that an LTKM in it names."""
+        return self.takes_pair(item.pair) or any(map(self.takes_ltkm, item.ltkms))
+
+    def takes(self, exchange: Exchange) -> bool:
+        """Tell whether an exchange is about a key that is meant: in its response, else in its request."""
+        document = exchange.document
+        if not self.selectors:
+            return True
+        if document is not None and (document.items or document.ltkms):
+            return any(map(self.takes_item, document.items)) or any(map(self.takes_ltkm, document.strays))
+        return any(map(self.takes_pair, exchange.requested_pairs))
+
+    def of(self, document: Document) -> Document:
+        """Return a document as if it had no other items and LTKMs than those that are meant."""
+        if not self.selectors:
+            return document
+        seen = Document(document.exchange, document.xml)
+        seen.items = tuple(filter(self.takes_item, document.items))
+        seen.strays = tuple(filter(self.takes_ltkm, document.strays))
+        seen.ltkms = tuple(filter(self.takes_ltkm, document.ltkms))
+        return seen
+
+
+EVERY = Selection()
+"""The selection of every key."""
+
+
+def parse_selection(texts: Iterable[str]) -> Selection:
+    """Parse selectors, each `KEYDOMAIN[/GROUP[/NUMBER]]` in hex; SelectionError says in one line what is wrong."""
+    return Selection(tuple(dict.fromkeys(map(_parse, texts))))
+
+
+def _parse(text: str) -> Selector:
+    parts = text.strip().lower().split("/")
+    try:
+        octets = [bytes.fromhex(part) for part in parts]
+    except ValueError:
+        octets = []
+    lengths = [2 * len(part) for part in octets]
+    if not octets or lengths != [*_DIGITS[: len(lengths)]] or [len(part) for part in parts] != lengths:
+        raise SelectionError(f"expected {FORM}, got {printable(text) or 'nothing'}")
+    return Selector(octets[0], b"".join(octets[1:]))
+
+
+def _named(ltkm: Ltkm) -> tuple[bytes, bytes] | None:
+    """Return Key Domain ID and MSK ID in the EXT payload of an LTKM; None where it has not one of each."""
+    if ltkm.message is None:
+        return None
+    domain, msk_id = ltkm.message.key_id(0), ltkm.message.key_id(1)
+    return None if domain is None or msk_id is None else (domain, msk_id)
