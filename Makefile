@@ -21,7 +21,7 @@ GENERATORS = tests.samples.generate
 help:
 	@echo 'make demo      real mitmdump on a recorded trial: the findings scroll by, a summary ends it'
 	@echo 'make test      everything that CI checks: lint, types, contracts, generated, pytest'
-	@echo 'make bench     the benchmarks of tests/bench'
+	@echo 'make bench     the benchmarks of tests/bench, side by side; the figures go to build/bench.json'
 	@echo 'make generate  write the sample flows and the generated pages again'
 	@echo 'make wheel     build the wheel into dist/'
 	@echo 'make lock      choose the versions in constraints.txt again (needs uv)'
@@ -50,10 +50,7 @@ pytest: dev-environment
 	@REQUIRE='$(REQUIRE)' $(PY) -m pytest --quiet
 
 bench: dev-environment
-	@for file in tests/bench/[!_]*.py; do \
-		echo "$$file"; \
-		$(PY) -m "$$(echo "$${file%.py}" | tr / .)" || exit 1; \
-	done
+	@$(PY) -m tests.bench
 
 generate: dev-environment
 	@for module in $(GENERATORS); do $(PY) -m $$module --write || exit 1; done

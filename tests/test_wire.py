@@ -7,7 +7,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ltkm_inspect.wire import DecodeError, Reader, Span, Tracer, opaque, printable, printable_octets
+from ltkm_inspect.wire import (
+    DecodeError,
+    Reader,
+    Span,
+    Tracer,
+    opaque,
+    printable,
+    printable_octets,
+    unescaped,
+    unescaped_octets,
+)
 
 
 @given(st.binary(max_size=300), st.sampled_from([1, 2]))
@@ -103,6 +113,27 @@ def test_printable_text_holds_nothing_that_acts(text: str) -> None:
 @given(st.text())
 def test_escapes_can_be_told_from_text(text: str) -> None:
     assert printable(text).encode("latin-1", "backslashreplace").decode("unicode_escape") == text
+
+
+@given(st.text())
+def test_what_is_printed_can_be_read_back(text: str) -> None:
+    assert unescaped(printable(text)) == text
+    assert unescaped(printable(text).replace('"', '\\"')) == text
+
+
+@pytest.mark.parametrize("text", ["\\", "\\q", "\\x1", "\\u12", "\\U00110000"])
+def test_an_escape_that_is_none_is_refused(text: str) -> None:
+    for read in (unescaped, unescaped_octets):
+        with pytest.raises(ValueError, match="expected"):
+            read(text)
+
+
+@given(st.binary())
+def test_octets_that_are_printed_can_be_read_back(octets: bytes) -> None:
+    shown = printable_octets(octets)
+    assert printable_octets(unescaped_octets(shown)) == shown
+    if octets.isascii():
+        assert unescaped_octets(shown) == octets
 
 
 @pytest.mark.parametrize(

@@ -1,13 +1,11 @@
 """The command `report`."""
 
 import os
-import shutil
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from errno import EBADF, EISDIR
 from pathlib import Path
-from tempfile import NamedTemporaryFile
 from typing import TYPE_CHECKING
 
 import click
@@ -97,6 +95,9 @@ def _at_rest(source: str) -> Iterator[Path]:
         return
     if source == "-" and sys.stdin is None:  # closed by whoever started us
         raise OSError(EBADF, "there is none")
+    import shutil
+    from tempfile import NamedTemporaryFile
+
     with NamedTemporaryFile(prefix="ltkm-", suffix=".jsonl") as file:
         if source == "-":
             shutil.copyfileobj(sys.stdin.buffer, file)

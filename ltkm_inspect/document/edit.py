@@ -1,11 +1,16 @@
 """Small edits of a document's text, each a splice that leaves every octet outside it as it was."""
 
+import re
 from collections.abc import Iterator
+from xml.sax.saxutils import quoteattr
 
 from lxml import etree
 
+from .names import XML_SPACE
 from .places import Extent
 from .xml import Splice, Xml
+
+_ATTRIBUTE = re.compile(r"[ \t\r\n]+([^\s=<>/\"']+)[ \t\r\n]*=[ \t\r\n]*(\"[^\"<]*\"|'[^'<]*')")
 
 
 def extent(xml: Xml, element: etree._Element) -> Extent:
@@ -38,6 +43,36 @@ def refilled(xml: Xml, element: etree._Element, text: str) -> Splice:
     """Put a text in the place of what the element encloses."""
     at = extent(xml, element)
     return _opened(xml, element, at, text) or Splice(at.content, at.content_end, text)
+
+
+def filled(xml: Xml, element: etree._Element, text: str) -> Splice:
+    """Put a text in the place of what the element encloses, white space at both ends excepted.
+
+    ValueError where it encloses other elements, which would be lost.
+    """
+    if any(isinstance(child.tag, str) for child in element):
+        raise ValueError("expected an element that encloses text alone, got one with elements in it")
+    inside = content(xml, element)
+    bare = inside.strip(XML_SPACE)
+    if not bare:
+        return refilled(xml, element, text)
+    start = extent(xml, element).content + inside.index(bare)
+    return Splice(start, start + len(bare), text)
+
+
+def attribute_set(xml: Xml, element: etree._Element, name: str, value: str | None) -> Splice:
+    """Give an attribute without prefix another value, or take it away (None); ValueError where it cannot be found."""
+    at = extent(xml, element)
+    start = at.start + 1 + len(_written(element))
+    tag = (xml.text or "")[: at.content]
+    while match := _ATTRIBUTE.match(tag, start):
+        if match[1] == name:
+            begin = match.start() if value is None else match.start(2)
+            return Splice(begin, match.end(), "" if value is None else quoteattr(value))
+        start = match.end()
+    if value is None or name in element.attrib:
+        raise ValueError(f"expected the attribute {name} in the start tag, got a damaged one")
+    return attributed(xml, element, f"{name}={quoteattr(value)}")
 
 
 def before(xml: Xml, element: etree._Element, text: str) -> Splice:

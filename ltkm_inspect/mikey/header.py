@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Annotated, Self
 
 from ltkm_inspect.mikey.codes import DATA_TYPES, MAP_TYPES, PRF_FUNCTIONS, PROTOCOLS, VERSIONS
-from ltkm_inspect.mikey.record import Hex, record
+from ltkm_inspect.mikey.record import Bits, Hex, record
 from ltkm_inspect.wire import DecodeError, Reader, opaque
 
 FIXED_LENGTH = 10
@@ -79,7 +79,7 @@ class Header:
     data_type: Annotated[int, DATA_TYPES]
     v: bool
     """The V flag: the initiator asks for a verification message."""
-    prf_func: Annotated[int, PRF_FUNCTIONS]
+    prf_func: Annotated[int, PRF_FUNCTIONS, Bits(7)]
     csb_id: Annotated[int, Hex(4)]
     cs_count: int
     """The field #CS as it stands, 0 to 255; with an empty map it need not be 0."""

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from typing import Annotated, Self
 
 from ltkm_inspect.mikey.codes import KEY_TYPES, VALIDITY_TYPES
-from ltkm_inspect.mikey.record import Meaning, Secret, record
+from ltkm_inspect.mikey.record import Bits, Meaning, Secret, record
 from ltkm_inspect.wire import DecodeError, DecodeProblem, Reader, opaque
 
 KEY_DATA = 20
@@ -59,8 +59,8 @@ type Validity = Spi | Interval | None
 class KeyData:
     """One key with its salt and its validity; its repr shows neither key nor salt."""
 
-    type: Annotated[int, KEY_TYPES]
-    kv: Annotated[int, VALIDITY_TYPES]
+    type: Annotated[int, KEY_TYPES, Bits(4)]
+    kv: Annotated[int, VALIDITY_TYPES, Bits(4)]
     key: Annotated[bytes, Secret()]
     salt: Annotated[bytes | None, Secret(lambda entry: entry.salt is not None)] = None
     """None where the type has no salt field."""

@@ -63,6 +63,26 @@ def read_management_data(octets: bytes) -> tuple[Part, ...]:
     return tuple(parts)
 
 
+def write_management_data(octets: bytes, name: str, value: int | bytes) -> bytes:
+    """Return the management data with another value for one field of those that are read from it.
+
+    ValueError where there is no such field, or the value does not fill its bits.
+    """
+    part = next((part for part in read_management_data(octets) if part.name == name), None)
+    if part is None:
+        raise ValueError(f"expected a field of the management data, got {name}")
+    if isinstance(value, int):
+        if value >> part.bits:
+            raise ValueError(f"expected a number from 0 to {(1 << part.bits) - 1}, got {value}")
+        behind = 8 * len(octets) - part.start - part.bits
+        mask = (1 << part.bits) - 1 << behind
+        return (int.from_bytes(octets) & ~mask | value << behind).to_bytes(len(octets))
+    if 8 * len(value) != part.bits:
+        raise ValueError(f"expected {part.bits // 8} octets, got {len(value)}; the data as a whole can have others")
+    first = -(-part.start // 8)
+    return octets[:first] + value + octets[first + len(value) :]
+
+
 def _read(bits: _Bits, fields: tuple[Mapping[str, Any], ...], prefix: str) -> Iterator[Part]:
     for each in fields:
         if bits.stopped:

@@ -15,6 +15,7 @@ from ltkm_inspect.mikey.codes import (
 )
 from ltkm_inspect.mikey.keydata import Validity, pull_validity
 from ltkm_inspect.mikey.payload import Payload, payload
+from ltkm_inspect.mikey.record import Bits
 from ltkm_inspect.wire import Reader, opaque
 
 
@@ -23,7 +24,7 @@ from ltkm_inspect.wire import Reader, opaque
 class EnvelopeData(Payload):
     """Envelope data payload PKE (RFC 3830 §6.3)."""
 
-    cache: Annotated[int, CACHE_INDICATORS]
+    cache: Annotated[int, CACHE_INDICATORS, Bits(2)]
     """The C field, two bits."""
     data: bytes
     """At most 16,383 octets."""
@@ -44,9 +45,9 @@ class DiffieHellman(Payload):
 
     group: Annotated[int, DH_GROUPS]
     value: bytes
-    reserved: int
+    reserved: Annotated[int, Bits(4)]
     """Four bits, kept as they came."""
-    kv: Annotated[int, VALIDITY_TYPES]
+    kv: Annotated[int, VALIDITY_TYPES, Bits(4)]
     validity: Validity = None
 
     @classmethod
@@ -74,7 +75,7 @@ class Signature(Payload):
 
     chained: ClassVar[bool] = False
 
-    type: Annotated[int, SIGNATURE_TYPES]
+    type: Annotated[int, SIGNATURE_TYPES, Bits(4)]
     """The S type field, four bits."""
     signature: bytes
     """At most 4,095 octets."""

@@ -15,6 +15,13 @@ class Hex:
 
 
 @dataclass(frozen=True, slots=True)
+class Bits:
+    """Marks a number that has not the eight bits of most numbers."""
+
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
 class Meaning:
     """Marks a field whose meaning the record tells; an empty meaning is not shown."""
 
@@ -35,6 +42,8 @@ class FieldNotes:
     name: str
     codes: Codes | None = None
     hex_octets: int = 0
+    bits: int = 8
+    """How many bits the field has, where it is a number."""
     meaning: Callable[[Any], str] | None = None
     secret: Callable[[Any], bool] | None = None
 
@@ -88,7 +97,9 @@ def _field_notes(each: "Field[Any]") -> FieldNotes:
             case Codes():
                 values["codes"] = extra
             case Hex(octets):
-                values["hex_octets"] = octets
+                values |= {"hex_octets": octets, "bits": 8 * octets}
+            case Bits(count):
+                values["bits"] = count
             case Meaning(tell):
                 values["meaning"] = tell
             case Secret(when):

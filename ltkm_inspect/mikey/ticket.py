@@ -13,7 +13,7 @@ from ltkm_inspect.mikey.codes import (
 )
 from ltkm_inspect.mikey.core import describe_time, pull_time
 from ltkm_inspect.mikey.payload import Payload, payload
-from ltkm_inspect.mikey.record import Meaning
+from ltkm_inspect.mikey.record import Bits, Meaning
 from ltkm_inspect.wire import Reader, opaque, printable_octets
 
 
@@ -85,7 +85,7 @@ class TicketPolicy(Payload):
 
     unverified: ClassVar[bool] = True
 
-    ticket_type: Annotated[int, TICKET_TYPES]
+    ticket_type: Annotated[int, TICKET_TYPES, Bits(16)]
     subtype: int
     version: int
     policy: bytes
@@ -106,7 +106,7 @@ class Ticket(Payload):
 
     unverified: ClassVar[bool] = True
 
-    ticket_type: Annotated[int, TICKET_TYPES]
+    ticket_type: Annotated[int, TICKET_TYPES, Bits(16)]
     subtype: int
     version: int
     policy: bytes

@@ -228,7 +228,8 @@ class LtkmInspect:
             return None
         if self.configuration.ring_file is not None:
             self._refresh_keys(self.configuration.ring_file)
-        return inspect(exchange, self.configuration.context, remember=remember)
+        context = self.faulting.context if exchange.faults else self.configuration.context
+        return inspect(exchange, context, remember=remember)
 
     def _refresh_keys(self, ring_file: RingFile) -> None:
         """Take over a key ring file that has changed; one that cannot be used leaves the keys as they are."""

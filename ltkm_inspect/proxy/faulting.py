@@ -149,8 +149,8 @@ class Faulting:
         rewriting, orders = self.rewriting, self.orders
         if orders.are_idle:
             return
-        told = f"faults: {shorten(orders.names)} put into" if orders.faults else "faults: none, but held back"
-        selected = f"{count(rewriting.selected, 'selected MSK exchange')}"
+        told = f"faults: {self._named(orders)} put into" if orders.faults else "faults: none, but held back"
+        selected = count(rewriting.selected, "selected MSK exchange")
         rest = [f"{rewriting.passed} not due"] if rewriting.passed else []
         rest += [f"{rewriting.left.total()} left as they were"] if rewriting.left else []
         yield f"{told} {rewriting.hit} of {selected}{f' ({", ".join(rest)})' if rest else ''}"
@@ -160,8 +160,11 @@ class Faulting:
 
     def _announced(self, orders: Orders) -> Iterator[str]:
         """Yield what is going to be done, and what there is to know about it."""
+        often = "" if orders.when.kind == "always" else f" ({orders.when})"
         if orders.faults:
-            yield f"faults are put into MSK responses: {shorten(orders.names)}"
+            yield f"faults are put into MSK responses: {self._named(orders)}{often}"
+        if orders.delay:
+            yield f"MSK responses are held back for {orders.delay:g} s{often}"
         for fault in orders.faults:
             yield from fault.remarks
         for terminal in orders.terminals:
@@ -172,6 +175,12 @@ class Faulting:
     def _said(self, exchange: Exchange) -> str:
         """Return what was asked and answered, in one line for the log."""
         return self._configuration().veil(exchange).text(f"{asked(exchange)} -> {answered(exchange)}")
+
+    def _named(self, orders: Orders) -> str:
+        """Return the faults for the log."""
+        redaction = self._configuration().redaction
+        names = shorten(orders.names)
+        return names if redaction is None else redaction.veil_of(None, None).text(names)
 
     def _shown(self, option: str, text: str) -> str:
         """Return a selector for the log."""

@@ -4,6 +4,7 @@ import hashlib
 import re
 import uuid
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 
 from mitmproxy import connection, flow, http
@@ -15,6 +16,9 @@ from ltkm_inspect.exchange import Exchange, Headers, Limits, Request, Response
 
 FAULT = "ltkm_fault"
 """The key in the metadata of a flow under which stand the faults that were put into it: a list, as typed."""
+
+LONGEST_NAME = 255
+"""A host name has no more characters (RFC 1035 §2.3.4)."""
 
 _FLOW_ID = re.compile(r"[0-9a-f-]+")  # what mitmweb accepts in the path of a flow
 _NAMESPACE = uuid.UUID("d2c1a4f0-5d0b-5e52-9f6b-3a1c5f6e7d80")
@@ -61,7 +65,7 @@ def exchange_of(
         Request(
             request.method,
             request.scheme,
-            request.pretty_host,
+            _host(request),
             request.port,
             request.path,
             request.http_version,
@@ -203,6 +207,19 @@ def _has_upstream_host(flow: http.HTTPFlow) -> bool:
         return False
     address = flow.server_conn.address or flow.client_conn.proxy_mode.address
     return flow.request.host_header == url.hostport(flow.request.scheme, *address[:2])
+
+
+def _host(request: http.Request) -> str:
+    """Return what mitmproxy calls `pretty_host`; most requests of a run have the same few names in Host."""
+    authority = request.host_header
+    if not authority or len(authority) > LONGEST_NAME:
+        return request.pretty_host
+    return _host_of(authority)
+
+
+@lru_cache(maxsize=256)
+def _host_of(authority: str) -> str:
+    return url.parse_authority(authority, check=False)[0]
 
 
 def _trailers(message: http.Message) -> Headers:

@@ -18,6 +18,11 @@ MOST_LINES = 5000
 MOST_OCTETS = 16384
 """How many octets are shown of a body that is no document."""
 _WIDTH = 100
+_OCTETS = 64
+NO_DOCUMENT = "# no document"
+"""How the line begins that stands above a body that is none."""
+CUT = "# only "
+"""How a line begins that says that not all of the body is shown."""
 
 type Where = tuple[int | None, int | None]
 """Item and LTKM by their ordinals; None outside."""
@@ -42,7 +47,7 @@ def response_lines(report: Report, data: bytes, keys: Keys = NO_KEYS) -> Iterato
     shown = frozenset(document.ltkms[:most])
     yield from bounded(_items(document, shown, placed, keys))
     if len(document.ltkms) > len(shown):
-        yield f"# only {len(shown)} of {len(document.ltkms)} LTKMs are looked at, because of ltkm_limit"
+        yield f"{CUT}{len(shown)} of {len(document.ltkms)} LTKMs are looked at, because of ltkm_limit"
     counts = {
         "items": len(document.items),
         "ltkms": len(document.ltkms),
@@ -73,18 +78,18 @@ def request_lines(report: Report) -> Iterator[str]:
 
 def text_lines(data: bytes) -> Iterator[str]:
     """Yield the beginning of a body that is no document, made safe to print."""
-    yield f"# no document; the body has {len(data)} octets"
+    yield f"{NO_DOCUMENT}; the body has {len(data)} octets"
     for line in data[:MOST_OCTETS].splitlines():
         yield f"  {printable_octets(line)}"
     if len(data) > MOST_OCTETS:
-        yield f"# only the first {MOST_OCTETS} octets are shown"
+        yield f"{CUT}the first {MOST_OCTETS} octets are shown"
 
 
 def bounded(lines: Iterable[str]) -> Iterator[str]:
     """Yield the lines up to the most that are shown, then one that says so if there are more."""
     for number, line in enumerate(lines):
         if number == MOST_LINES:
-            yield f"# only the first {MOST_LINES} lines are shown"
+            yield f"{CUT}the first {MOST_LINES} lines are shown"
             return
         yield line
 
@@ -143,7 +148,9 @@ def _base64(element: Any) -> tuple[str, bytes | None]:
     value = msk.base64_octets(written)
     if value.octets is None:
         return f"{_quoted(written)} # {printable(value.problem or 'not base64')}", None
-    return value.octets[:64].hex() or "empty", value.octets
+    size = len(value.octets)
+    shown = value.octets[:_OCTETS].hex() or "empty"
+    return shown if size <= _OCTETS else f"{shown}… ({size} octets)", value.octets
 
 
 def _ltkms(

@@ -3,16 +3,19 @@
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 
-from mitmproxy import contentviews, http
+from mitmproxy import contentviews, exceptions, http
 from mitmproxy.flow import Flow
+from mitmproxy.utils import strutils
 
 from ltkm_inspect import document as msk
+from ltkm_inspect.editing import EditError, edit_request, edit_response, significant
 from ltkm_inspect.engine import inspect
 from ltkm_inspect.exchange import Exchange, Headers, Limits, Request, Response
-from ltkm_inspect.finding import Report
+from ltkm_inspect.finding import Report, shorten
 from ltkm_inspect.proxy.configuration import Configuration
+from ltkm_inspect.proxy.editing import finish_request, finish_response
 from ltkm_inspect.proxy.flows import exchange_of, is_foreign
-from ltkm_inspect.proxy.outline import request_lines, response_lines, text_lines
+from ltkm_inspect.proxy.outline import CUT, NO_DOCUMENT, request_lines, response_lines, text_lines
 
 _TYPES = frozenset({msk.MSK_RESPONSE_TYPE, msk.MSK_REQUEST_TYPE})
 _OURS = 2.0
@@ -20,8 +23,8 @@ _CANNOT = -1.0
 _AROUND = ("request", "response")  # what the paths of findings about request and response begin with
 
 
-class LtkmView(contentviews.Contentview):
-    """Shows MSK requests and responses; for any octets it returns some text and never raises."""
+class LtkmView(contentviews.InteractiveContentview):
+    """Shows MSK requests and responses, and takes them back edited; it shows some text for any octets."""
 
     name = "LTKM"
     syntax_highlight = "yaml"
@@ -54,21 +57,80 @@ class LtkmView(contentviews.Contentview):
             return False
         return exchange_of(flow, self._configuration().limits).is_msk
 
+    def reencode(self, prettified: str, metadata: contentviews.Metadata) -> bytes:
+        """Return the body with what was changed in its tree; CommandError says in one line, with its number, why not.
+
+        Digests are made anew with the keys at hand, and the edit is written on the flow; where nothing was changed the
+        octets are the very same. On an error nothing is changed.
+        """
+        try:
+            return self._reencode(prettified, metadata)
+        except EditError as error:
+            reason = str(error)
+        except exceptions.CommandError:
+            raise
+        except Exception as error:  # mitmproxy would leave its menu open over any other
+            reason = f"this edit cannot be encoded: {type(error).__name__}"
+        raise exceptions.CommandError(f"LTKM not changed: {shorten(reason, 300)}")
+
+    def _reencode(self, prettified: str, metadata: contentviews.Metadata) -> bytes:
+        message = metadata.http_message
+        if message is None or message.raw_content is None:
+            raise EditError(None, "the body that was shown is no longer there")
+        try:
+            data = message.content or b""
+        except ValueError:
+            raise EditError(None, "the content coding of the body cannot be undone") from None
+        shown = strutils.escape_control_characters(self.prettify(data, metadata))
+        if _same(shown, prettified):
+            return data
+        cut = next((line for line in shown.splitlines() if line.startswith(CUT)), None)
+        if cut is not None:
+            raise EditError(None, f"not all of the body is shown, so that it cannot be edited here: {cut.strip('# ')}")
+        exchange, is_request = self._exchange(data, metadata)
+        configuration = self._configuration()
+        context = configuration.context
+        if is_request:
+            content = edit_request(shown, prettified, exchange)
+        else:
+            content = edit_response(shown, prettified, exchange, context)
+        if content != data and isinstance(metadata.flow, http.HTTPFlow):
+            finish = finish_request if is_request else finish_response
+            finish(metadata.flow, exchange, content, context, configuration.veil(exchange))
+        return content
+
+    def _exchange(self, data: bytes, metadata: contentviews.Metadata) -> tuple[Exchange, bool]:
+        """Return the exchange of a body that is shown, and whether that is the body of its request."""
+        limits = self._configuration().limits
+        flow = metadata.flow
+        if not isinstance(flow, http.HTTPFlow):
+            exchange = _alone(data, metadata.content_type, limits)
+            return exchange, exchange.response is None
+        exchange = exchange_of(flow, limits)
+        is_request = metadata.http_message is flow.request
+        return (_with_request if is_request else _with_response)(exchange, data), is_request
+
     def _lines(self, data: bytes, metadata: contentviews.Metadata) -> Iterator[str]:
         configuration = self._configuration()
-        flow = metadata.flow
-        if isinstance(flow, http.HTTPFlow):
-            exchange = exchange_of(flow, configuration.limits)
-            is_request = metadata.http_message is flow.request
-            exchange = _with_request(exchange, data) if is_request else _with_response(exchange, data)
+        exchange, is_request = self._exchange(data, metadata)
+        if isinstance(metadata.flow, http.HTTPFlow):
             report = inspect(exchange, configuration.context, remember=False)  # to look is not to deliver
         else:
-            exchange = _alone(data, metadata.content_type, configuration.limits)
-            is_request = exchange.response is None
             report = _of_the_body(inspect(exchange, replace(configuration.context, session=None)))
         lines = request_lines(report) if is_request else response_lines(report, data, configuration.keys)
         veil = configuration.veil(exchange)
         return map(veil.text, lines) if veil else lines
+
+
+def _same(shown: str, edited: str) -> bool:
+    """Tell whether nothing was edited that stands for something: comments and blank lines do not."""
+    if significant(shown) != significant(edited):
+        return False
+    if NO_DOCUMENT not in shown:
+        return True
+    # In a body that is no document, which is shown indented, a line that begins like a comment is none.
+    before, after = ([line.rstrip() for line in text.split("\n") if line[:1] == " "] for text in (shown, edited))
+    return [*filter(None, before)] == [*filter(None, after)]
 
 
 def _of_the_body(report: Report) -> Report:

@@ -255,14 +255,13 @@ def _item(item: Item, looked_at: frozenset[Ltkm], keys: Keys, veil: Veil) -> dic
 def _ltkm(ltkm: Ltkm, keys: Keys, veil: Veil) -> dict[str, Any]:
     message, octets = ltkm.message, ltkm.octets
     said = keys.of(message, octets)
-    shown = octets if message is None else mikey.shown_octets(message, show_keys=keys.show)
     return {
         "ltkm": ltkm.number,
         "element": str(ltkm.element.tag),
         "problem": ltkm.base64.problem,
         "length": None if octets is None else len(octets),
         "sha256": None if octets is None else sha256(octets).hexdigest()[:FINGERPRINT],
-        "octets": None if shown is None else veil.octets(shown).hex(),
+        "octets": _hex(octets if message is None else veil.message(message, show_keys=keys.show)),
         "message": None if message is None else mikey.to_plain(message),
         "key": None if said is None else said.plain,
     }

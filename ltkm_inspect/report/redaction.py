@@ -5,16 +5,19 @@ import ipaddress
 import os
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from itertools import islice
 from typing import Any
 
 from ltkm_inspect.exchange import Exchange
-from ltkm_inspect.mikey import Identity, Message
+from ltkm_inspect.mikey import Identity, Message, shown_octets
 from ltkm_inspect.wire import printable, printable_octets
 
 CONNECTIONS = 10_000
 """How many connections are remembered with the identities that were seen on them."""
 IDENTITIES = 8
 """How many identities of one connection are remembered."""
+MOST = 64
+"""How many identities of one exchange are known by their octets, so that hostile ones cannot slow down what is said."""
 DIGITS = 10
 """How many hex digits of the keyed hash stand in a name."""
 SHOWN = 24
@@ -66,6 +69,12 @@ class Veil:
             octets = octets.replace(each, b"*" * len(each))
         return octets
 
+    def message(self, message: Message, *, show_keys: bool = False) -> bytes:
+        """Return the octets of a message as they are shown, with as many asterisks for what is to be hidden in them."""
+        octets = self.octets(shown_octets(message, show_keys=show_keys))
+        undecoded = len(message.trailing)  # may hold an identity that nobody knows
+        return octets[: len(octets) - undecoded] + b"*" * undecoded
+
     def plain(self, value: Any) -> Any:
         """Return an object for JSON with names in its texts, but for the fields that hold none from the wire."""
         if isinstance(value, str):
@@ -110,6 +119,9 @@ class _NoVeil(Veil):
 
     def octets(self, octets: bytes) -> bytes:
         return octets
+
+    def message(self, message: Message, *, show_keys: bool = False) -> bytes:
+        return shown_octets(message, show_keys=show_keys)
 
     def plain(self, value: Any) -> Any:
         return value
@@ -156,7 +168,7 @@ class Redaction:
 
     def veil(self, exchange: Exchange) -> Veil:
         """Return what is to be hidden in what is said of an exchange."""
-        identities = dict.fromkeys(_identities(exchange))
+        identities = [*islice(dict.fromkeys(_identities(exchange)), MOST)]
         connection = exchange.connection or exchange.client
         earlier = self._seen.pop(connection, ())
         if connection:
@@ -171,7 +183,7 @@ class Redaction:
 
     def _veil(self, identities: Iterable[bytes], addresses: Iterable[str]) -> Veil:
         names: dict[str, str] = {}
-        octets = [each for each in identities if each]
+        octets = [*islice(dict.fromkeys(each for each in identities if each), MOST)]
         for each in octets:
             name = self.identity(each.decode("utf-8", "surrogateescape"))
             names.update(dict.fromkeys(_spellings(each), name))
@@ -218,7 +230,9 @@ def _of_message(message: Message | None, octets: bytes) -> Iterator[bytes]:
     decoded = [identity.value for identity in message.of(Identity)] if message is not None else []
     known = [value for value in decoded if value and not _DOMAIN.fullmatch(value.decode("latin-1"))]
     yield from known
-    yield from (found for found in _NAI_OF_OCTETS.findall(octets) if not any(value in found for value in known))
+    for match in islice(_NAI_OF_OCTETS.finditer(octets), MOST):
+        if not any(value in match[0] for value in known[:MOST]):
+            yield match[0]
 
 
 def _addresses(exchange: Exchange) -> Iterator[str]:

@@ -1,5 +1,6 @@
 """Text and octets from the wire, made safe to print."""
 
+import re
 import unicodedata
 
 UNPRINTABLE = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
@@ -34,3 +35,33 @@ def printable_octets(octets: bytes) -> str:
         f"\\x{ord(character) - 0xDC00:02x}" if "\udc80" <= character <= "\udcff" else _escaped(character)
         for character in parts
     )
+
+
+_ESCAPE = re.compile(r"\\(?:x([0-9a-fA-F]{2})|u([0-9a-fA-F]{4})|U([0-9a-fA-F]{8})|([\\\"]))|(\\)")
+
+
+def unescaped(text: str) -> str:
+    """Return the text that `printable` was given; so may an escaped quotation mark be; ValueError for other escapes."""
+    return _ESCAPE.sub(_character, text)
+
+
+def unescaped_octets(text: str) -> bytes:
+    """Return octets that `printable_octets` shows so: `\\xNN` is one octet, every other character UTF-8."""
+    octets = bytearray()
+    at = 0
+    for match in _ESCAPE.finditer(text):
+        octets += text[at : match.start()].encode("utf-8", "surrogatepass")
+        number = match[1]
+        octets += bytes.fromhex(number) if number else _character(match).encode("utf-8", "surrogatepass")
+        at = match.end()
+    return bytes(octets + text[at:].encode("utf-8", "surrogatepass"))
+
+
+def _character(match: re.Match[str]) -> str:
+    short, usual, long, itself, lone = match.groups()
+    if lone:
+        raise ValueError("expected a backslash that is doubled or begins an escape like those shown, got another")
+    number = int(short or usual or long or "0", 16)
+    if number > 0x10FFFF:
+        raise ValueError(f"expected an escape up to \\U0010ffff, got {match[0]}")
+    return str(itself) if itself else chr(number)

@@ -1,17 +1,14 @@
-"""Messages decoded a second on one core: `python tests/bench/bench_decode.py`; it measures and judges nothing."""
+"""Messages decoded a second on one core: `python -m tests.bench decode`; it judges nothing."""
 
 import base64
 import json
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from time import perf_counter
 
-ROOT = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT))
+from ltkm_inspect.mikey import decode, spans, to_plain, tree
 
-from ltkm_inspect.mikey import decode, spans, to_plain, tree  # noqa: E402
-
+VECTORS = Path(__file__).resolve().parents[1] / "vectors" / "ltkm.jsonl"
 ROUNDS = 7
 SECONDS = 0.4
 """How long one round takes, about."""
@@ -34,9 +31,9 @@ def _time(work: Callable[[bytes], object], octets: bytes, count: int) -> float:
     return perf_counter() - begin
 
 
-def main() -> None:
-    """Print one line a measurement."""
-    with (ROOT / "tests" / "vectors" / "ltkm.jsonl").open(encoding="utf-8") as lines:
+def figures() -> dict[str, float]:
+    """Return how often a second each work is done to a message of the vectors."""
+    with VECTORS.open(encoding="utf-8") as lines:
         octets = base64.b64decode(json.loads(lines.readline())["base64"])
     message = decode(octets)
     works: dict[str, Callable[[bytes], object]] = {
@@ -46,10 +43,4 @@ def main() -> None:
         "tree": lambda octets: tree(message),
         "to_plain": lambda octets: to_plain(message),
     }
-    print(f"a message of {len(octets)} octets and {len(message.payloads)} payloads, one core:")
-    for name, work in works.items():
-        print(f"{name:>10} {rate(work, octets):>10,.0f} a second")
-
-
-if __name__ == "__main__":
-    main()
+    return {f"{name}, messages a second": rate(work, octets) for name, work in works.items()}

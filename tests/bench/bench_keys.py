@@ -1,23 +1,20 @@
-"""Messages opened a second on one core: `python tests/bench/bench_keys.py`; it measures and judges nothing."""
+"""Messages opened a second on one core: `python -m tests.bench keys`; it judges nothing."""
 
 import base64
 import hmac
 import json
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from time import perf_counter
 
-ROOT = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT))
+from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 
-from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes  # noqa: E402
+from ltkm_inspect.keys import Subscriber
+from ltkm_inspect.keys.opening import open_with
+from ltkm_inspect.keys.protection import decrypt, mac_verifies
+from ltkm_inspect.mikey import decode
 
-from ltkm_inspect.keys import Subscriber  # noqa: E402
-from ltkm_inspect.keys.opening import open_with  # noqa: E402
-from ltkm_inspect.keys.protection import decrypt, mac_verifies  # noqa: E402
-from ltkm_inspect.mikey import decode  # noqa: E402
-
+VECTORS = Path(__file__).resolve().parents[1] / "vectors" / "ltkm.jsonl"
 ROUNDS = 60
 SECONDS = 0.02
 """How long one round of one work takes, about: short, so that each work meets a quiet moment of a busy machine."""
@@ -40,9 +37,9 @@ def _time(work: Callable[[], object], count: int) -> float:
     return perf_counter() - begin
 
 
-def main() -> None:
-    """Print one line a measurement."""
-    with (ROOT / "tests" / "vectors" / "ltkm.jsonl").open(encoding="utf-8") as lines:
+def figures() -> dict[str, float]:
+    """Return how often a second each work is done, and how that compares with the calls of the crypto alone."""
+    with VECTORS.open(encoding="utf-8") as lines:
         vector = json.loads(lines.readline())
     octets, muk = base64.b64decode(vector["base64"]), bytes.fromhex(vector["psk"]["hex"])
     message, subscriber = decode(octets), Subscriber("*", muks=(muk,))
@@ -63,11 +60,6 @@ def main() -> None:
         "open": lambda: open_with(subscriber, message, octets),
         "decode and open": lambda: open_with(subscriber, decode(octets), octets),
     }
-    print(f"{vector['name']}, a message of {len(octets)} octets, one core:")
     best = rates(works)
-    for name, rate in best.items():
-        print(f"{name:>20} {rate:>10,.0f} a second {rate / best['crypto calls alone']:>6.0%} of the crypto calls alone")
-
-
-if __name__ == "__main__":
-    main()
+    found = {f"{name}, messages a second": rate for name, rate in best.items()}
+    return found | {f"{name} / crypto calls alone": rate / best["crypto calls alone"] for name, rate in best.items()}

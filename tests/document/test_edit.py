@@ -1,8 +1,66 @@
-"""Edits of elements that are written as one empty-element tag."""
+"""Edits in place: what is put where, whatever the tags look like, and what cannot be put is refused."""
 
 import pytest
+from lxml import etree
 
-from ltkm_inspect.document import edit, read
+from ltkm_inspect.document import Splice, Xml, edit, read
+
+
+def root(xml: Xml) -> etree._Element:
+    """Return the root element."""
+    assert xml.root is not None
+    return xml.root
+
+
+@pytest.mark.parametrize(
+    ("document", "expected"),
+    [
+        pytest.param("<a><b>1</b></a>", "<a><b>x</b></a>", id="text"),
+        pytest.param("<a><b> \n1 2\t</b></a>", "<a><b> \nx\t</b></a>", id="white-space-at-the-ends-stays"),
+        pytest.param("<a><b></b></a>", "<a><b>x</b></a>", id="nothing"),
+        pytest.param("<a><b/></a>", "<a><b>x</b></a>", id="empty-element-tag"),
+        pytest.param("<a><p:b xmlns:p='u' c='/>' /></a>", "<a><p:b xmlns:p='u' c='/>' >x</p:b></a>", id="prefix"),
+        pytest.param("<a><b>1<!-- c -->2</b></a>", "<a><b>x</b></a>", id="comment"),
+    ],
+)
+def test_an_element_is_filled_whatever_its_tags(document: str, expected: str) -> None:
+    xml = read(document.encode())
+    assert xml.splice([edit.filled(xml, root(xml)[0], "x")]).decode() == expected
+
+
+def test_an_element_with_elements_in_it_is_not_filled() -> None:
+    xml = read(b"<a><b>1<c/></b></a>")
+    with pytest.raises(ValueError, match="expected an element that encloses text alone"):
+        edit.filled(xml, root(xml)[0], "x")
+
+
+@pytest.mark.parametrize(("document", "expected"), [("<a><b/></a>", "<a><b/>x</a>"), ("<a/>", "<a>x</a>")])
+def test_a_text_is_put_at_the_end_of_an_element_whatever_its_tags(document: str, expected: str) -> None:
+    xml = read(document.encode())
+    assert xml.splice([edit.appended(xml, root(xml), "x")]).decode() == expected
+
+
+@pytest.mark.parametrize(
+    ("document", "value", "expected"),
+    [
+        pytest.param("<a v='1'/>", "2", '<a v="2"/>', id="another"),
+        pytest.param("<a w=' v=\"1\"' v = '1' >t</a>", "2", '<a w=\' v="1"\' v = "2" >t</a>', id="among-others"),
+        pytest.param("<a v='1' w='2'/>", None, "<a w='2'/>", id="away"),
+        pytest.param("<a w='2'/>", "<&\">'", "<a v=\"&lt;&amp;&quot;&gt;'\" w='2'/>", id="new"),
+    ],
+)
+def test_an_attribute_is_set_and_taken_away(document: str, value: str | None, expected: str) -> None:
+    xml = read(document.encode())
+    written = xml.splice([edit.attribute_set(xml, root(xml), "v", value)]).decode()
+    assert written == expected
+    assert root(read(written.encode())).get("v") == value
+
+
+def test_an_attribute_that_is_not_there_cannot_be_taken_away() -> None:
+    xml = read(b"<a w='2'/>")
+    with pytest.raises(ValueError, match="expected the attribute v in the start tag"):
+        edit.attribute_set(xml, root(xml), "v", None)
+    assert isinstance(edit.attribute_set(xml, root(xml), "w", "1"), Splice)
 
 
 @pytest.mark.parametrize(

@@ -24,6 +24,7 @@ from ltkm_inspect.mikey import (
     paths,
     spans,
 )
+from ltkm_inspect.reference import FIRST, TERMINAL, ltkm
 from ltkm_inspect.wire import Span
 from tests.mikey.messages import BASE, DOWNLOAD, EXAMPLES, VECTORS, any_octets, chained_payloads, damaged, messages
 
@@ -270,3 +271,25 @@ def test_a_policy_keeps_the_octets_after_its_last_parameter() -> None:
 def test_an_error_payload_keeps_its_reserved_octets() -> None:
     message = decode(Message(Header(1, 6, False, 0, 7, 0, 1), (ErrorReport(5, 0xBEEF),)).encode())
     assert message.of(ErrorReport)[0].reserved == 0xBEEF
+
+
+def test_messages_that_differ_only_in_what_no_rule_on_a_message_looks_at_have_one_pattern() -> None:
+    terminals = [replace(TERMINAL, b_tid=f"{letter * 24}@bsf.home1.net") for letter in "AB"]
+    first, second = [ltkm(replace(FIRST, counter=n, csb_id=n), each) for n, each in enumerate(terminals, 1)]
+    assert pattern(first) == pattern(second)
+
+
+@pytest.mark.parametrize(
+    "value", [b"", b"A" * 23, b"\xc3\xa9" * 12, b"\xff" * 24], ids=["none", "short", "é", "no text"]
+)
+def test_an_identity_of_another_length_or_that_is_no_plain_text_gives_another_pattern(value: bytes) -> None:
+    plain, other = Identity(0, b"A" * 24), Identity(0, value)
+    message = Message(Header(1, 0, False, 0, 1, 0, 1, ()), (plain, Rand(bytes(16))))
+    assert pattern(message) != pattern(replace(message, payloads=(other, Rand(bytes(16)))))
+    assert pattern(message) != pattern(replace(message, payloads=(replace(plain, type=1), Rand(bytes(16)))))
+
+
+def pattern(message: Message) -> bytes:
+    """Return the pattern of a message that was encoded and decoded."""
+    octets = message.encode()
+    return decode(octets).pattern(octets)

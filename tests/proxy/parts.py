@@ -29,7 +29,7 @@ PATIENCE = 30.0
 """Seconds after which a process or a socket counts as hanging."""
 
 _TIME = re.compile(r"^\[\d\d:\d\d:\d\d\.\d{3}\] ")
-_LISTENING = re.compile(r"listening at (?:http://)?127\.0\.0\.1:(\d+)")
+LISTENING = re.compile(r"listening at (?:http://)?127\.0\.0\.1:(\d+)")
 
 
 @dataclass
@@ -78,26 +78,31 @@ class Proxy:
         """Wait until it says where it listens."""
         self.process = process
         self._lines: list[str] = []
-        self._port = 0
+        self.port = 0
         self._listening = threading.Event()
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
         assert self._listening.wait(PATIENCE), "".join(self._lines)
-        assert self._port, "".join(self._lines)
+        assert self.port, "".join(self._lines)
+
+    @property
+    def log(self) -> list[str]:
+        """The log lines so far, without their time."""
+        return Run(0, "".join(self._lines)).log
 
     def _read(self) -> None:
         assert self.process.stdout is not None
         for line in self.process.stdout:
             self._lines.append(line)
-            found = _LISTENING.search(line)
+            found = LISTENING.search(line)
             if found:
-                self._port = int(found[1])
+                self.port = int(found[1])
                 self._listening.set()
         self._listening.set()
 
     def send(self, octets: bytes) -> bytes:
         """Return everything that comes back on one connection until its end."""
-        with socket.create_connection(("127.0.0.1", self._port), timeout=PATIENCE) as client:
+        with socket.create_connection(("127.0.0.1", self.port), timeout=PATIENCE) as client:
             client.sendall(octets)
             parts = []
             with suppress(ConnectionResetError):

@@ -16,7 +16,7 @@ import pytest
 from mitmproxy.utils import emoji
 
 from ltkm_inspect.proxy.marking import MARKS
-from tests.proxy.parts import PATIENCE, SCRIPT, TRIAL, inspected
+from tests.proxy.parts import PATIENCE, ROOT, SCRIPT, TRIAL, inspected
 
 MITMPROXY = Path(sys.executable).with_name("mitmproxy")
 FLAW = "key-domain-mismatch"
@@ -28,19 +28,23 @@ pytestmark = pytest.mark.needs("tmux")
 class Console:
     """A mitmproxy in a terminal of 200 by 60, in a tmux server of its own."""
 
-    def __init__(self, folder: Path) -> None:
-        """Start it; the folder is for the socket, whose path must be short."""
+    def __init__(self, folder: Path, *arguments: str | Path, **environment: str) -> None:
+        """Start it, with the trial unless told otherwise; the folder is for the socket, whose path must be short."""
+        self._environment = {name: value for name, value in os.environ.items() if name != "TMUX"}
+        self._environment |= {"LANG": "C.UTF-8", "LC_ALL": "C.UTF-8"} | environment
         (folder / "conf").write_text("set -g default-terminal screen-256color\nset -g remain-on-exit on\n")
+        readme = (ROOT / "README.md").read_text("utf-8")
+        (folder / "keys.yaml").write_text(readme.partition("```yaml\n")[2].partition("```")[0])
         self._tmux = ["tmux", "-u", "-S", str(folder / "socket"), "-f", str(folder / "conf")]
-        program = [str(MITMPROXY), "-n", "--set", f"confdir={folder}", "-s", str(SCRIPT), "-r", str(TRIAL)]
-        self._do("new-session", "-d", "-x", "200", "-y", "60", "--", *program)
+        program = [str(MITMPROXY), "--set", f"confdir={folder}", "-s", str(SCRIPT)]
+        self._do(
+            "new-session", "-d", "-x", "200", "-y", "60", "--", *program, *map(str, arguments or ("-n", "-r", TRIAL))
+        )
 
     def _do(self, *command: str) -> str:
-        environment = {name: value for name, value in os.environ.items() if name != "TMUX"}
-        environment |= {"LANG": "C.UTF-8", "LC_ALL": "C.UTF-8"}
         done = subprocess.run(
             [*self._tmux, *command],
-            env=environment,
+            env=self._environment,
             capture_output=True,
             encoding="utf-8",
             timeout=PATIENCE,
@@ -171,3 +175,18 @@ def test_a_fault_is_completed_with_the_tab_key(console: Console) -> None:
 def test_the_faults_are_shown_as_a_table(console: Console) -> None:
     console.command("ltkm.faults")
     console.screen(lambda shown: re.search(r"│fault +damages +takes +what +│", shown) is not None)
+
+
+def test_the_keys_of_the_readme_strip_put_in_take_back_and_show(console: Console) -> None:
+    _go_to(console, FLAW)
+    console.press("C-t")
+    console.screen(lambda shown: "fault strip-ltkm:all=true put into 1 of 1 flow" in shown)
+    console.press("C-v")
+    console.screen(lambda shown: "1 flow as before the faults" in shown)
+    console.press("C-y")
+    console.screen(lambda shown: ": ltkm.fault @focus" in shown)
+    console.type("rename-ltkm")
+    console.press("Enter")
+    console.screen(lambda shown: "fault rename-ltkm put into 1 of 1 flow" in shown)
+    console.press("C-n")
+    console.screen(lambda shown: "violation ltkm-misnamed" in shown)

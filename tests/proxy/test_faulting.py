@@ -180,7 +180,8 @@ def test_a_selector_that_never_matched_is_said_at_the_end(stage: Stage) -> None:
 
 def test_names_stand_for_terminals_where_these_are_not_shown(stage: Stage) -> None:
     stage.set(ltkm_redact=True)
-    stage.set(ltkm_fault=["rename-ltkm"], ltkm_fault_terminal=["nobody@home1.net", "198.51.100.7"])
+    named = ["rename-ltkm", "replace-status:reason=nobody@home1.net"]
+    stage.set(ltkm_fault=named, ltkm_fault_terminal=["nobody@home1.net", "198.51.100.7"])
     stage.pass_on(clean())
     stage.addon.done()
     assert stage.heard("ltkm_fault_terminal identity-")

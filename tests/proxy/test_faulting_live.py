@@ -1,6 +1,7 @@
 """The real mitmdump as the fault: what the client gets, what the flow says, what is left alone."""
 
 import json
+import threading
 import time
 from collections.abc import Sequence
 from dataclasses import replace
@@ -11,8 +12,9 @@ from mitmproxy.io import FlowReader
 
 from ltkm_inspect.exchange import Exchange
 from ltkm_inspect.proxy.flows import exchange_of, flow_of
-from ltkm_inspect.reference import reference
-from tests.proxy.parts import Mitmdump, Origin, Proxy, Run, Save, clean
+from ltkm_inspect.reference import KEYS, MRK, MUK, TERMINAL, reference
+from ltkm_inspect.session import Step
+from tests.proxy.parts import PATIENCE, Mitmdump, Origin, Proxy, Run, Save, clean
 
 PATH = b"/keymanagement"
 
@@ -166,3 +168,52 @@ def test_a_loaded_flow_is_never_touched(mitmdump: Mitmdump, save: Save, tmp_path
     run = mitmdump("-nr", save(reference("download")), "-w", out, *options(["ltkm_fault=shorten-rand"]))
     assert all(exchange_of(flow).faults == () for flow in saved(out))
     assert faults(run) == ["faults: shorten-rand put into 0 of 0 selected MSK exchanges"]
+
+
+def test_with_the_mrk_the_digest_of_what_the_client_gets_is_right(
+    mitmdump: Mitmdump, origin: Origin, tmp_path: Path
+) -> None:
+    ring, out = tmp_path / "ring.toml", tmp_path / "out.flow"
+    ring.write_text(f'[[subscribers]]\nb_tid = "{TERMINAL.b_tid}"\nmuk = "{MUK.hex()}"\nmrk = "{MRK.hex()}"\n')
+    ring.chmod(0o600)
+    words = ["ltkm_fault=shorten-rand", "ltkm_fault=rename-ltkm", "ltkm_fault_unsigned=refuse", f"ltkm_keys={ring}"]
+    proxy = mitmdump.proxy("-w", out, *options(words))
+    got = ask(proxy, origin, clean())
+    run = proxy.stop()
+    (flow,) = saved(out)
+    exchange = exchange_of(flow)
+    assert exchange.response is not None
+    assert exchange.response.body == body(got) != (clean().response or exchange.response).body
+    assert Step(exchange, keys=KEYS).response_proof.holds is True
+    assert exchange.response.authentication_info is not None
+    assert exchange.response.authentication_info.encode() in got
+    assert not any("the terminal will see" in line for line in run.log)
+
+
+def test_clients_at_once_get_each_their_own_and_two_runs_hit_the_same(mitmdump: Mitmdump, origin: Origin) -> None:
+    origin.answers[PATH] = wire(clean())
+    words = ["ltkm_fault=shorten-rand", "ltkm_fault_when=probability=0.5,seed=7"]
+
+    def run() -> dict[str, list[bytes]]:
+        proxy = mitmdump.proxy(*options(words))
+        got: dict[str, list[bytes]] = {}
+
+        def client(name: str) -> None:
+            credentials = clean().request.credentials
+            assert credentials is not None
+            mine = clean().request.with_credentials(credentials.refilled({"username": name}))
+            got[name] = [ask(proxy, origin, replace(clean(), request=mine)) for _ in range(5)]
+
+        clients = [threading.Thread(target=client, args=(f"terminal-{number}@x",)) for number in range(8)]
+        for each in clients:
+            each.start()
+        for each in clients:
+            each.join(PATIENCE)
+        proxy.stop()
+        return got
+
+    first, second = run(), run()
+    assert first == second
+    everything = [octets for octets_of_one in first.values() for octets in octets_of_one]
+    assert len(everything) == 40
+    assert len(set(everything)) == 2, "either as the server sent it, or with the fault"

@@ -86,3 +86,24 @@ def test_a_path_that_cannot_be_written_ends_mitmdump_with_1(mitmdump: Mitmdump, 
     assert run.status == 1
     (line,) = [line for line in run.output.splitlines() if "ltkm_report" in line]
     assert "ltkm_report: expected a " in line
+
+
+def test_an_exchange_that_goes_on_with_a_fault_counts_once_in_every_format(
+    mitmdump: Mitmdump, origin: Origin, tmp_path: Path
+) -> None:
+    origin.answers = {b"/identity": ANSWERS["/identity"]}
+    wanted = reports(f"text={tmp_path}/out.txt", f"junit={tmp_path}/out.xml", f"jsonl={tmp_path}/out.jsonl")
+    proxy = mitmdump.proxy(*wanted, "--set", "ltkm_fault=strip-ltkm", "--set", "ltkm_fail_on=violation")
+    proxy.send(request(origin, "/identity"))
+    proxy.send(request(origin, "/identity"))
+    run = proxy.stop()
+    records = [json.loads(line) for line in (tmp_path / "out.jsonl").read_text().splitlines()]
+    exchanges = [record for record in records if record["schema"].startswith("ltkm-inspect/exchange/")]
+    assert [each["faults"] for each in exchanges] == [[], ["strip-ltkm"]] * 2
+    assert (records[-1]["exchanges"], records[-1]["faulted"]["exchanges"]) == (2, 2)
+    summary = [line for line in run.log if line.startswith("summary: ")]
+    assert summary[0].startswith("summary: 2 MSK exchanges (")
+    told = (tmp_path / "out.txt").read_text().splitlines()
+    assert [line for line in told if line.startswith("summary: ")] == summary
+    suites = (tmp_path / "out.xml").read_text().count("<testsuite ")
+    assert suites == 3, "the run, the traffic as it came, and as it went on"

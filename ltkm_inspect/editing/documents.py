@@ -1,0 +1,91 @@
+"""The documents of an exchange with what was edited in the lines that show them."""
+
+from collections.abc import Iterator, Sequence
+from functools import partial
+
+from ltkm_inspect import document as msk
+from ltkm_inspect.context import Context
+from ltkm_inspect.document import Splice, edit
+from ltkm_inspect.editing import markup
+from ltkm_inspect.editing.identifiers import KEYS, identifier_splices, new_identifiers
+from ltkm_inspect.editing.items import Response
+from ltkm_inspect.editing.lines import EditError, Entry, at, parse, require_same_totals
+from ltkm_inspect.editing.lists import gone, listed, matched, place_of
+from ltkm_inspect.exchange import Exchange
+
+NO_DOCUMENT = "expected a document that can be shown as a tree, got a body that is none: edit the body itself instead"
+
+
+def edit_response(shown: str, edited: str, exchange: Exchange, context: Context) -> bytes:
+    """Return the response body, without content coding, with what differs between the shown text and the edited one.
+
+    Every octet outside what was edited is as it was. MACs are made anew where the MUK is known, and key data is
+    encrypted anew; the digest is left to `seal`. EditError names the line that cannot be followed.
+    """
+    document = exchange.document
+    if document is None or document.root is None:
+        raise EditError(None, NO_DOCUMENT)
+    return _spliced(document.xml, Response(document, context, parse(shown), parse(edited)).splices())
+
+
+def edit_request(shown: str, edited: str, exchange: Exchange) -> bytes:
+    """Return the request body, without content coding, with what differs between the shown text and the edited one."""
+    xml = exchange.requested
+    if xml is None or xml.root is None:
+        raise EditError(None, NO_DOCUMENT)
+    return _spliced(xml, _request(xml, parse(shown), parse(edited)))
+
+
+def _spliced(xml: msk.Xml, splices: Iterator[Splice]) -> bytes:
+    changes = [splice for splice in splices if (xml.text or "")[splice.start : splice.end] != splice.text]
+    if not changes:
+        return xml.octets
+    try:
+        return xml.splice(changes)
+    except ValueError as error:
+        raise EditError(None, f"this cannot be written into the document: {error}") from None
+
+
+def _request(xml: msk.Xml, old: Entry, new: Entry) -> Iterator[Splice]:
+    root = xml.root
+    assert root is not None
+    for entry in new.children:
+        if entry.key not in ("requested", "totals"):
+            raise EditError(entry.line, f"expected requested or totals, got {entry.key}")
+    if new.one("requested") is None:
+        raise EditError(None, "expected the line `requested:`, got none")
+    require_same_totals(old.one("totals"), new.one("totals"))
+    pairs: Sequence[msk.MskPair] = msk.msk_pairs(root)
+    shown, edited = listed(old, "requested"), listed(new, "requested")
+    elements = [pair.element for pair in pairs]
+    matches = matched(shown, edited)
+    for match in matches:
+        index = place_of(shown, match.new)
+        with at(match.new):
+            if index is None:
+                text = _new_msk(xml, match.new)
+            else:
+                _require_identifiers(match.new)
+                pair = pairs[index]
+                changes = identifier_splices(xml, pair.key_domain_ids, pair.msk_ids, shown[index], match.new)
+                if match.own is not None:
+                    yield from changes
+                    continue
+                text = markup.copied(xml, pair.element, changes, root)
+            yield markup.placed(xml, elements, match.behind, text) or edit.appended(xml, root, text)
+    yield from gone(xml, matches, shown, elements)
+
+
+def _new_msk(xml: msk.Xml, entry: Entry) -> str:
+    if entry.key != "msk":
+        raise EditError(entry.line, f"expected `- msk: …`, got {entry.key}")
+    _require_identifiers(entry)
+    domain, msk_id = new_identifiers(entry)
+    own = partial(markup.own_element, xml.root)
+    return own("MSK", own("keyDomainID", domain) + own("MSKID", msk_id))
+
+
+def _require_identifiers(entry: Entry) -> None:
+    for child in entry.children:
+        if child.key not in KEYS:
+            raise EditError(child.line, f"expected one of {', '.join(sorted(KEYS))}, got {child.key}")

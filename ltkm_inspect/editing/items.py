@@ -1,0 +1,181 @@
+"""The items of an MSK response as edited: changed, taken away, added; and the lists of LTKMs in them."""
+
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from typing import Any
+
+from ltkm_inspect.context import Context
+from ltkm_inspect.document import Splice, edit
+from ltkm_inspect.editing import markup
+from ltkm_inspect.editing.fields import changed, likeness, values_of
+from ltkm_inspect.editing.identifiers import KEYS, identifier_splices, new_identifiers
+from ltkm_inspect.editing.lines import EditError, Entry, at, require_same_totals
+from ltkm_inspect.editing.lists import gone, listed, matched, place_of
+from ltkm_inspect.editing.ltkm import ltkm_splices, new_ltkm
+from ltkm_inspect.exchange import Document, Item, Ltkm
+
+NONE = "none"
+"""What stands in the place of a response code that an item does not have."""
+_LINES = frozenset((*KEYS, "response_code", "ltkms"))
+
+
+type Shown = tuple[Entry, Ltkm]
+"""An LTKM with the lines that show it."""
+
+
+class Response:
+    """The document of a response beside the lines that show it and the lines that were edited."""
+
+    def __init__(self, document: Document, context: Context, old: Entry, new: Entry) -> None:
+        self._context = context
+        self._document = document
+        self._xml = document.xml
+        self._old, self._new = old, new
+        self._shown: list[Shown] = [*zip(listed(old, "outside_every_item"), document.strays, strict=False)]
+        for entry, item in zip(listed(old, "items"), document.items, strict=False):
+            self._shown += zip(listed(entry, "ltkms"), item.ltkms, strict=False)
+
+    def splices(self) -> Iterator[Splice]:
+        """Yield what makes the document what the edited lines say."""
+        for entry in self._new.children:
+            if entry.key not in ("outside_every_item", "items", "totals"):
+                raise EditError(entry.line, f"expected outside_every_item, items or totals, got {entry.key}")
+        if self._new.one("items") is None:
+            raise EditError(None, "expected the line `items:`, got none")
+        require_same_totals(self._old.one("totals"), self._new.one("totals"))
+        root = self._document.root
+        strays = listed(self._new, "outside_every_item")
+        yield from self._ltkms(
+            listed(self._old, "outside_every_item"),
+            strays,
+            self._document.strays,
+            root,
+            lambda text: edit.appended(self._xml, root, text),
+        )
+        yield from self._items(listed(self._old, "items"), listed(self._new, "items"))
+
+    def _items(self, old: list[Entry], new: list[Entry]) -> Iterator[Splice]:
+        items, root = self._document.items, self._document.root
+        elements = [item.element for item in items]
+        matches = matched(old, new)
+        for match in matches:
+            with at(match.new):
+                if match.own is not None:
+                    yield from self._item(items[match.own], old[match.own], match.new)
+                    continue
+                index = place_of(old, match.new)
+                if index is None:
+                    text = self._new_item(match.new)
+                else:
+                    changes = self._item(items[index], old[index], match.new)
+                    text = markup.copied(self._xml, items[index].element, changes, root)
+                yield markup.placed(self._xml, elements, match.behind, text) or edit.appended(self._xml, root, text)
+        yield from gone(self._xml, matches, old, elements)
+
+    def _item(self, item: Item, old: Entry, new: Entry) -> Iterator[Splice]:
+        for child in new.children:
+            if child.key not in _LINES:
+                raise EditError(child.line, f"expected one of {', '.join(sorted(_LINES))} in an item, got {child.key}")
+        parts = item.parts
+        yield from identifier_splices(self._xml, parts.key_domain_ids, parts.msk_ids, old, new)
+        yield from self._code(item, old, new)
+        yield from self._ltkms(
+            listed(old, "ltkms"),
+            listed(new, "ltkms"),
+            item.ltkms,
+            item.element,
+            lambda text: self._first_ltkm(item, text),
+        )
+
+    def _code(self, item: Item, old: Entry, new: Entry) -> Iterator[Splice]:
+        former, code = old.one("response_code"), new.one("response_code")
+        if code is None or former is None:
+            raise EditError(new.line, f"expected response_code in this item; `response_code: {NONE}` takes it away")
+        if not changed(former, code):
+            return
+        with at(code):
+            codes = item.parts.codes
+            if code.value == NONE:
+                yield edit.replaced(self._xml, codes[0], "")
+            elif codes:
+                yield edit.filled(self._xml, codes[0], markup.escaped(markup.quoted_text(code)))
+            else:
+                text = markup.own_element(self._document.root, "ResponseCode", markup.escaped(markup.quoted_text(code)))
+                msks = item.parts.msks
+                if msks:
+                    yield edit.after(self._xml, msks[-1], markup.space_before(self._xml, msks[-1]) + text)
+                else:
+                    yield edit.appended(self._xml, item.element, text)
+
+    def _ltkms(
+        self,
+        old: list[Entry],
+        new: list[Entry],
+        ltkms: Sequence[Ltkm],
+        scope: Any,
+        first: Callable[[str], Splice],
+    ) -> Iterator[Splice]:
+        elements = [ltkm.element for ltkm in ltkms]
+        matches = matched(old, new)
+        for match in matches:
+            with at(match.new):
+                own = None if match.own is None else (old[match.own], ltkms[match.own])
+                model = self._model(match.new, own)
+                if model is not None and model is own:
+                    yield from ltkm_splices(self._context, model[1], model[0], match.new)
+                    continue
+                text = self._new_ltkm(match.new, model, scope)
+                if own is not None:
+                    yield edit.replaced(self._xml, own[1].element, text)
+                else:
+                    yield markup.placed(self._xml, elements, match.behind, text) or first(text)
+        yield from gone(self._xml, matches, old, elements)
+
+    def _model(self, entry: Entry, own: Shown | None) -> Shown | None:
+        """Return the LTKM that an edited one is made from: itself, or for a copy the one that it is most like.
+
+        One that was overwritten with a copy is that copy. None where no LTKM that was shown has all of its fields.
+        """
+        if entry.key != "ltkm":
+            return None
+        values = values_of(entry)
+        kept = -1 if own is None else likeness(own[0], values)
+        if own is not None and kept == len(values):
+            return own
+        best = max(self._shown, key=lambda shown: likeness(shown[0], values), default=None)
+        score = -1 if best is None else likeness(best[0], values)
+        if own is not None:
+            overwritten = kept < 0 <= score or score == len(values)
+            return best if overwritten else own
+        return best if score >= 0 else None
+
+    def _new_ltkm(self, entry: Entry, model: Shown | None, scope: Any) -> str:
+        """Return a new element: a copy of another one with the changes, or what the lines give as a whole."""
+        if model is None:
+            return new_ltkm(entry, scope)
+        old, ltkm = model
+        return markup.copied(self._xml, ltkm.element, ltkm_splices(self._context, ltkm, old, entry), scope)
+
+    def _first_ltkm(self, item: Item, text: str) -> Splice:
+        """Put an LTKM into an item that has none: behind its response code, where the change request wants it."""
+        before = item.parts.codes or item.parts.msks
+        if not before:
+            return edit.appended(self._xml, item.element, text)
+        return edit.after(self._xml, before[-1], markup.space_before(self._xml, before[-1]) + text)
+
+    def _new_item(self, entry: Entry) -> str:
+        if entry.key != "item":
+            raise EditError(entry.line, f"expected `- item: …`, got {entry.key}")
+        for child in entry.children:
+            if child.key not in _LINES:
+                raise EditError(child.line, f"expected one of {', '.join(sorted(_LINES))} in an item, got {child.key}")
+        domain, msk_id = new_identifiers(entry)
+        own = partial(markup.own_element, self._document.root)
+        parts = own("MSK", own("keyDomainID", domain) + own("MSKID", msk_id))
+        code = entry.one("response_code")
+        if code is not None and code.value != NONE:
+            parts += own("ResponseCode", markup.escaped(markup.quoted_text(code)))
+        for ltkm in listed(entry, "ltkms"):
+            with at(ltkm):
+                parts += self._new_ltkm(ltkm, self._model(ltkm, None), self._document.root)
+        return own("Response", parts)

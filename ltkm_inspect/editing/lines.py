@@ -1,0 +1,140 @@
+"""The lines that show a document, read as a tree: `name: value`, depth by indentation, lists by dashes."""
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+_LINE = re.compile(r"( *)(- )?([A-Za-z_][\w.\[\]-]*):(?: +(.*))?")
+_QUOTED = re.compile(r'("(?:[^"\\]|\\.)*")[ \t]*(.*)')
+_LONGEST = 60
+
+
+class EditError(ValueError):
+    """A mistake in the edited text: one line for the user, with the number of the line in the text."""
+
+    def __init__(self, line: int | None, reason: str) -> None:
+        super().__init__(f"line {line}: {reason}" if line is not None else reason)
+
+
+@dataclass(eq=False)
+class Entry:
+    """One line, and the lines below it."""
+
+    line: int
+    """Its number in the text, from 1; 0 for what encloses everything."""
+    indent: int
+    """The column of its dash, else of its name."""
+    key: str
+    value: str = ""
+    """What decides, as written: quoted text with its quotation marks."""
+    note: str = ""
+    """What stands in brackets behind the value, and follows from it."""
+    is_item: bool = False
+    """It begins with a dash."""
+    children: list["Entry"] = field(default_factory=list)
+
+    def all(self, key: str) -> list["Entry"]:
+        """Return the lines right below that have that name."""
+        return [child for child in self.children if child.key == key]
+
+    def one(self, key: str) -> "Entry | None":
+        """Return the line right below that has that name; EditError where there are several."""
+        found = self.all(key)
+        if len(found) > 1:
+            raise EditError(found[1].line, f"{key} stands in line {found[0].line} already")
+        return found[0] if found else None
+
+
+@contextmanager
+def at(entry: Entry) -> Iterator[None]:
+    """Name the line of an entry in the reason for which something inside cannot be done."""
+    try:
+        yield
+    except EditError:
+        raise
+    except ValueError as error:
+        raise EditError(entry.line, str(error)) from None
+
+
+def significant(text: str) -> list[str]:
+    """Return the lines of a text that are neither blank nor comments, without white space at their ends."""
+    lines = (line.rstrip() for line in text.split("\n"))
+    return [line for line in lines if line and not line.lstrip().startswith("#")]
+
+
+def parse(text: str) -> Entry:
+    """Return the tree that the lines of a text make, without comments; EditError names a line that fits nowhere."""
+    top = Entry(0, -2, "")
+    open_entries = [top]
+    for number, written in enumerate(text.split("\n"), 1):
+        line = written.rstrip()
+        if not line or line.lstrip().startswith("#"):
+            continue
+        entry = _entry(line, number)
+        while open_entries[-1].indent >= entry.indent:
+            open_entries.pop()
+        _put_below(open_entries[-1], entry)
+        open_entries.append(entry)
+    return top
+
+
+def _entry(line: str, number: int) -> Entry:
+    if "\t" in line[: len(line) - len(line.lstrip())]:
+        raise EditError(number, "expected spaces as indentation, got a tab")
+    match = _LINE.fullmatch(line)
+    if match is None:
+        raise EditError(number, f"expected `name: value`, got {_short(line.strip())}")
+    spaces, dash, key, rest = match.groups()
+    value, note = _value((rest or "").strip(), number)
+    return Entry(number, len(spaces), key, value, note, dash is not None)
+
+
+def _value(rest: str, number: int) -> tuple[str, str]:
+    """Return value and note of what stands behind the colon; a comment is left out."""
+    if rest.startswith('"'):
+        match = _QUOTED.fullmatch(rest)
+        if match is None:
+            raise EditError(number, "expected a quotation mark that ends the text, got none")
+        value, behind = match.groups()
+        if behind and not behind.startswith(("#", "(")):
+            raise EditError(number, f"expected nothing behind the quoted text, got {_short(behind)}")
+        return value, "" if behind.startswith("#") else behind
+    if rest.startswith("#"):
+        return "", ""
+    value, bracket, note = rest.partition("(")
+    if not bracket or (value and not value.endswith(" ")):
+        value, note = rest, ""
+    if " #" in value:
+        return value.partition(" #")[0].rstrip(), ""
+    return value.rstrip(), bracket + note if note else ""
+
+
+def _put_below(parent: Entry, entry: Entry) -> None:
+    siblings = parent.children
+    if siblings:
+        wanted = siblings[0].indent
+    elif parent.is_item or not parent.line:
+        wanted = parent.indent + 2
+    elif parent.value in ("", "[]"):
+        wanted = entry.indent
+    else:
+        raise EditError(entry.line, f"wrong indentation: expected {parent.indent} spaces or fewer, got {entry.indent}")
+    if entry.indent != wanted:
+        raise EditError(entry.line, f"wrong indentation: expected {wanted} spaces, got {entry.indent}")
+    if siblings and siblings[0].is_item != entry.is_item:
+        raise EditError(entry.line, f"expected {'a' if siblings[0].is_item else 'no'} dash, as in the lines beside it")
+    siblings.append(entry)
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= _LONGEST else text[:_LONGEST] + "…"
+
+
+def require_same_totals(old: Entry | None, new: Entry | None) -> None:
+    """Raise EditError where totals were changed, which are counted; findings may have come to differ meanwhile."""
+    former = {child.key: child for child in old.children} if old is not None else {}
+    for child in new.children if new is not None else ():
+        known = former.get(child.key)
+        if known is None or (child.value != known.value and child.key not in ("findings", "notes")):
+            raise EditError(child.line, "expected totals as they were: they are counted, not edited")

@@ -1,0 +1,81 @@
+"""The last step of an edit in the content view: the digests fit what will be sent, and the flow says what was done."""
+
+import hashlib
+import logging
+from collections.abc import Iterable
+from dataclasses import replace
+
+from mitmproxy import http
+from mitmproxy.net import encoding
+
+from ltkm_inspect.context import Context
+from ltkm_inspect.engine.sealing import seal, unsealed
+from ltkm_inspect.exchange import Exchange, Headers, Request, Response
+from ltkm_inspect.proxy.flows import update
+from ltkm_inspect.proxy.marking import FAULTED, ORIGINAL, mark_faults
+from ltkm_inspect.report.redaction import NO_VEIL, Veil
+from ltkm_inspect.report.text import asked, count
+
+logger = logging.getLogger(__name__)
+
+EDIT = "edit"
+"""What is written on an edited flow in the place of a fault, since it is no longer what was sent."""
+
+
+def finish_response(
+    flow: http.HTTPFlow, before: Exchange, content: bytes, context: Context, veil: Veil = NO_VEIL
+) -> None:
+    """Sign a response with that new content and write the edit on its flow; mitmproxy sets the content right after."""
+    assert flow.response is not None
+    assert before.response is not None
+    # What was shown may have been read without the content coding.
+    old = replace(before.response, headers=Headers(flow.response.headers.fields), body=flow.response.raw_content)
+    before = replace(before, response=old)
+    body = _coded(flow.response, content)
+    after = seal(replace(before, response=replace(old, body=body)), before, context)
+    assert after.response is not None
+    # The body is mitmproxy's own to set, as it sets the length that fits it.
+    update(flow, before, replace(after, response=replace(after.response, body=old.body)))
+    mark_faults(flow, [*before.faults, EDIT], _sha256(old.body), _sha256(body))
+    _log(before, _sizes("response", old, body), map(str, unsealed(after, before, context)), veil)
+
+
+def finish_request(
+    flow: http.HTTPFlow, before: Exchange, content: bytes, context: Context, veil: Veil = NO_VEIL
+) -> None:
+    """Sign a request with that new content and write the edit on its flow; mitmproxy sets the content right after."""
+    old = replace(before.request, headers=Headers(flow.request.headers.fields), body=flow.request.raw_content)
+    before = replace(before, request=old)
+    asking = replace(before, response=None)
+    body = _coded(flow.request, content)
+    new = seal(replace(asking, request=replace(old, body=body)), asking, context).request
+    update(flow, before, replace(before, request=replace(new, body=old.body)))
+    digests = {key: flow.metadata.get(key) for key in (ORIGINAL, FAULTED)}  # they are about the response
+    mark_faults(flow, [*before.faults, EDIT], digests[ORIGINAL], digests[FAULTED])
+    for key, value in digests.items():
+        if value is None:
+            del flow.metadata[key]
+    credentials = old.credentials
+    signs_body = credentials is not None and (credentials.get("qop") or "").lower() == "auth-int"
+    said = "digest: no key of the ring fits; the BSM will see the digest fail"
+    _log(before, _sizes("request", old, body), [said] if signs_body and new.headers == old.headers else [], veil)
+
+
+def _coded(message: http.Message, content: bytes) -> bytes:
+    """Return the body as mitmproxy will set it."""
+    return encoding.encode(content, message.headers.get("content-encoding") or "identity")
+
+
+def _sha256(body: bytes | None) -> str | None:
+    return None if body is None else hashlib.sha256(body).hexdigest()
+
+
+def _sizes(what: str, old: Request | Response, body: bytes) -> str:
+    return f"{what} body from {len(old.body or b'')} to {count(len(body), 'octet')}"
+
+
+def _log(before: Exchange, what: str, unsealed: Iterable[str], veil: Veil) -> None:
+    at = veil.text(f"ltkm: edit: {asked(before)}")
+    logger.info("%s: %s", at, what)
+    for each in unsealed:
+        logger.warning("%s: %s", at, each)

@@ -1,0 +1,208 @@
+"""What the addon costs real mitmdump: requests a second, median latency and CPU, with and without it.
+
+`python -m tests.bench proxy`. Three mitmdumps take turns, round by round: without a script, with a hook that does
+nothing, and with the addon; each on foreign and on MSK responses. mitmdump has one core to itself where there are two.
+"""
+
+import asyncio
+import hashlib
+import math
+import os
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import replace
+from pathlib import Path
+from statistics import median
+from time import monotonic, sleep
+
+from ltkm_inspect import reference
+from ltkm_inspect.exchange import Exchange, Headers, Request, Response
+from ltkm_inspect.reference import FIRST, SECOND
+from tests.bench._load import Measured, Pair, press, serve
+from tests.loopback.proxy import reverse
+from tests.loopback.scenes import person
+from tests.loopback.wire import request_octets, response_octets
+from tests.proxy.parts import LISTENING, PATIENCE, Mitmdump, Run
+
+ROUNDS = 3
+SECONDS = 1.0
+"""How long one turn takes."""
+CLIENTS = 16
+"""How many terminals ask at the same time where requests a second are counted; latency is that of one alone."""
+MOST = 2500.0
+"""More requests a second than mitmdump can manage: so many exchanges are made for a turn."""
+
+HOOK = "def response(flow):\n    pass\n"
+SCRIPTS = ("no script", "empty hook", "addon")
+TRAFFIC = ("foreign", "msk")
+
+AT_LEAST = {"msk: addon / no script, requests a second": 0.75}
+AT_MOST = {"msk: addon - no script, median ms": 0.35}
+
+
+def labelled(exchange: Exchange, label: int) -> Pair:
+    """Return an exchange as octets, the request with a label that says which response it wants."""
+    assert exchange.response is not None
+    headers = exchange.request.headers.put("X-Label", str(label))
+    request = replace(exchange.request, headers=headers)
+    return Pair(request_octets(request), response_octets(exchange.response))
+
+
+def msk(number: int, turn: int) -> Exchange:
+    """Return the exchange of a terminal in a turn: the next two MSKs, its counters and its nonce count going on."""
+    numbers = (2 * turn + 1, 2 * turn + 2)
+    grants = [
+        replace(
+            grant, msk_id=grant.msk_id[:2] + n.to_bytes(2), counter=n, csb_id=(number << 20) + n, rand=n.to_bytes(16)
+        )
+        for n, grant in zip(numbers, (FIRST, SECOND), strict=True)
+    ]
+    whose = person(f"{40000 + number}")
+    items = [(grant, "200 OK", reference.ltkm(grant, whose)) for grant in grants]
+    nonce = hashlib.sha256(whose.mrk).hexdigest()[:32]
+    return reference.exchange([grant.msk_id for grant in grants], items, terminal=whose, nonce=nonce, nc=turn + 1)
+
+
+def foreign() -> Exchange:
+    """Return an ordinary page of the size of an MSK response."""
+    fields = [("Host", "example.com"), ("User-Agent", "browser/1.0"), ("Accept", "*/*"), ("Cookie", "a=b; c=d")]
+    asked = Headers(tuple((name.encode(), value.encode()) for name, value in fields))
+    body = b"<p>page</p>" * 120
+    fields = [("Content-Type", "text/html; charset=utf-8"), ("Server", "httpd"), ("Content-Length", str(len(body)))]
+    answered = Headers(tuple((name.encode(), value.encode()) for name, value in fields))
+    request = Request("GET", "http", "example.com", 80, "/search?q=a%20b&lang=en", headers=asked, body=b"")
+    return Exchange(request, Response(200, "OK", headers=answered, body=body))
+
+
+class Supply:
+    """Exchanges for every turn, made before the clock runs; each mitmdump gets every one of them once."""
+
+    def __init__(self, turns: int) -> None:
+        self.page = labelled(foreign(), 0)
+        each = int(MOST * SECONDS / CLIENTS)
+        per_client = [turns * each] * CLIENTS
+        per_client.append(int(turns * MOST * SECONDS / 2))  # the one that is alone
+        self.clients = [
+            [labelled(msk(number, turn), (number << 20) + turn + 1) for turn in range(count)]
+            for number, count in enumerate(per_client)
+        ]
+        self._turns = {script: [iter(pairs) for pairs in self.clients] for script in SCRIPTS}
+
+    @property
+    def pairs(self) -> list[Pair]:
+        """All of them."""
+        return [self.page, *(pair for pairs in self.clients for pair in pairs)]
+
+    def take(self, script: str, traffic: str, *, alone: bool) -> list[Iterator[Pair]]:
+        """Return what the clients ask for in one turn."""
+        if traffic == "foreign":
+            return [iter(lambda: self.page, None) for _ in range(1 if alone else CLIENTS)]
+        return self._turns[script][-1:] if alone else self._turns[script][:-1]
+
+
+class Quiet:
+    """A mitmdump that writes what it prints to a file, which costs the load nothing."""
+
+    def __init__(self, folder: Path, script: str, upstream: int) -> None:
+        """Start it, and wait until it says where it listens."""
+        self.output = folder / f"{script}.log"
+        hook = folder / "hook.py"
+        hook.write_text(HOOK)
+        more = ["-s", str(hook)] if script == "empty hook" else []
+        at = ["--listen-host", "127.0.0.1", "-p", "0", *reverse(upstream)]
+        command = Mitmdump(folder).command(*at, *more, script=script == "addon")
+        with self.output.open("wb") as file:
+            self.process = subprocess.Popen(command, stdout=file, stderr=subprocess.STDOUT)
+        end = monotonic() + PATIENCE
+        while (found := LISTENING.search(self.output.read_text())) is None and monotonic() < end:
+            sleep(0.05)
+        assert found is not None, self.output.read_text()
+        self.port = int(found[1])
+
+    @property
+    def log(self) -> list[str]:
+        """The log lines so far, without their time."""
+        return Run(0, self.output.read_text()).log
+
+    def stop(self) -> None:
+        """End it, as a user would."""
+        if self.process.poll() is None:
+            self.process.terminate()
+            try:
+                self.process.wait(PATIENCE)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+                self.process.wait(PATIENCE)
+
+
+async def measure(turns: int) -> dict[tuple[str, str, bool], list[Measured]]:
+    """Return what each turn measured, by script, traffic, and whether one client was alone."""
+    supply = Supply(turns)
+    found: dict[tuple[str, str, bool], list[Measured]] = {}
+    server = await serve(supply.pairs)
+    with tempfile.TemporaryDirectory() as name, ExitStack() as stack:
+        stack.callback(server.close)
+        proxies = {}
+        cores = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
+        for script in SCRIPTS:
+            upstream = server.sockets[0].getsockname()[1]
+            proxies[script] = Quiet(Path(name), script, upstream)
+            stack.callback(proxies[script].stop)
+            if len(cores) > 1:
+                os.sched_setaffinity(proxies[script].process.pid, cores[:1])
+        if len(cores) > 1:
+            os.sched_setaffinity(0, cores[1:2])
+            stack.callback(os.sched_setaffinity, 0, cores)
+        for script in SCRIPTS:  # the first requests are slower than all others
+            await press(proxies[script].port, supply.take(script, "foreign", alone=False), 0.3)
+        for turn in range(turns):
+            for traffic in TRAFFIC:
+                for alone in (False, True):
+                    for at in range(len(SCRIPTS)):
+                        script = SCRIPTS[(at + turn) % len(SCRIPTS)]
+                        clients = supply.take(script, traffic, alone=alone)
+                        begin = cpu_seconds(proxies[script].process.pid)
+                        one = await press(proxies[script].port, clients, SECONDS / 2 if alone else SECONDS)
+                        one.cpu = cpu_seconds(proxies[script].process.pid) - begin
+                        found.setdefault((script, traffic, alone), []).append(one)
+        for each in proxies.values():
+            each.stop()
+            flawed = [line for line in each.log if line.startswith(("violation", "warning"))]
+            assert not flawed, f"expected clean exchanges, got {flawed[0]}"
+    return found
+
+
+def cpu_seconds(pid: int) -> float:
+    """Return how much time of a core a process has taken so far; 0 where the system does not say."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return 0.0
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def figures(turns: int = ROUNDS) -> dict[str, float]:
+    """Measure; return requests a second, median latencies, and how they compare."""
+    found = asyncio.run(measure(turns))
+    numbers: dict[str, float] = {}
+    for traffic in TRAFFIC:
+        rates, waits, costs = {}, {}, {}
+        for script in SCRIPTS:
+            rates[script] = [len(one.latencies) / one.seconds for one in found[script, traffic, False]]
+            waits[script] = [median(one.latencies) * 1e3 for one in found[script, traffic, True]]
+            costs[script] = [one.cpu / len(one.latencies) * 1e3 for one in found[script, traffic, False]]
+            numbers[f"{traffic}: {script}, requests a second"] = median(rates[script])
+            numbers[f"{traffic}: {script}, median ms"] = median(waits[script])
+            numbers[f"{traffic}: {script}, CPU ms a request"] = median(costs[script])
+        # The turns of one round stand beside each other in time, so what slows the machine slows all of them.
+        for script in SCRIPTS[1:]:
+            ratios = [one / none for one, none in zip(rates[script], rates["no script"], strict=True)]
+            more = [one - none for one, none in zip(waits[script], waits["no script"], strict=True)]
+            numbers[f"{traffic}: {script} / no script, requests a second"] = median(ratios)
+            numbers[f"{traffic}: {script} - no script, median ms"] = median(more)
+            # Of what mitmdump itself takes; a machine with other work to do hardly changes that.
+            less = [none / one for one, none in zip(costs[script], costs["no script"], strict=True) if one]
+            numbers[f"{traffic}: no script / {script}, CPU"] = median(less) if less else math.nan
+    return numbers

@@ -1,0 +1,278 @@
+"""Every fault of the catalogue through the real proxy: what the terminal gets, and that it gets nothing else."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import pytest
+
+from ltkm_inspect.context import Context
+from ltkm_inspect.engine import inject
+from ltkm_inspect.exchange import Document, Exchange, Headers, Item, Ltkm, Response
+from ltkm_inspect.fault import FAULTS, WHOLES, Application
+from ltkm_inspect.keys import KeyRing
+from ltkm_inspect.keys.protection import mac_verifies
+from ltkm_inspect.mikey import Kemac
+from ltkm_inspect.reference import KEYS, reference
+from ltkm_inspect.rule import RULES
+from ltkm_inspect.session import Opening, Session, Step
+from tests.loopback.bsm import Bsm, Habits, ring_text
+from tests.loopback.proxy import Steered
+from tests.loopback.scenes import SCENES, person, reports, served_for
+from tests.loopback.terminal import Handset, Taken
+from tests.proxy.parts import Mitmdump
+
+FOR_RECORDINGS = frozenset(
+    [
+        "capitalise-response",
+        "change-request-media-type",
+        "downgrade-request-qop",
+        "drop-authorization",
+        "drop-directive",
+        "drop-gba-token",
+        "drop-request-qop",
+        "drop-request-type",
+        "drop-requested-msk",
+        "empty-request",
+        "extend-target",
+        "insert-requested-element",
+        "keep-nonce",
+        "lower-nonce-count",
+        "misspell-request-type",
+        "repeat-nonce-count",
+        "repeat-request-type",
+        "replace-algorithm",
+        "replace-authorization",
+        "replace-gba-token",
+        "replace-host",
+        "replace-http-version",
+        "replace-method",
+        "replace-opaque",
+        "replace-path",
+        "replace-realm",
+        "replace-request",
+        "replace-request-type",
+        "replace-requested-msk-id",
+        "replace-requested-namespace",
+        "replace-response",
+        "replace-username",
+        "share-connection",
+        "shorten-nonce-count",
+        "shorten-response",
+        "zero-requested-key-group",
+    ]
+)
+"""The faults of the request, or of the connection that it came over. A proxy sees the response when the server has
+answered the request already, so these can be put into recordings only."""
+
+FOR_OTHERS = frozenset({"replace-terminal-identity", "swap-identities"})
+"""The faults that make a message name a terminal that the key ring does not know."""
+
+LIVE = [id for id in FAULTS if id not in FOR_RECORDINGS]
+KEYED = {"with keys": True, "without keys": False}
+TERMINALS = {(id, keys): person(f"{id} {keys}") for id in FAULTS for keys in KEYED}
+ELEMENT = re.compile(rb"<([\w.-]+:)?LTKM\b[^>]*>[^<]*</([\w.-]+:)?LTKM>")
+ITEM = re.compile(rb"<Response>.*?</Response>", re.S)
+
+
+@dataclass(frozen=True, slots=True)
+class Played:
+    """What became of one fault: the last exchange as the terminal got it, and as the BSM sent it."""
+
+    handset: Handset
+    taken: Taken
+    sent: Exchange
+    log: list[str]
+
+    @property
+    def before(self) -> Response:
+        """What the BSM sent."""
+        assert self.sent.response is not None
+        return self.sent.response
+
+    @property
+    def after(self) -> Response:
+        """What the terminal got."""
+        assert self.taken.exchange.response is not None
+        return self.taken.exchange.response
+
+
+@pytest.fixture(scope="module")
+def proxies(mitmdump: Mitmdump, bsm: Bsm, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Steered]]:
+    """Two proxies in front of the BSM: one knows the keys of all terminals, the other none."""
+    ring: Path = tmp_path_factory.mktemp("keys") / "ring.toml"
+    ring.write_text(ring_text(TERMINALS.values()))
+    ring.chmod(0o600)
+    with Steered(mitmdump, bsm.port, f"ltkm_keys={ring}") as rich, Steered(mitmdump, bsm.port) as poor:
+        yield {"with keys": rich, "without keys": poor}
+        assert all("Traceback" not in each.stop().output for each in (rich, poor))
+
+
+def play(id: str, keys: str, bsm: Bsm, proxies: dict[str, Steered], habits: Habits | None = None) -> Played:
+    """Order a fault for one terminal in front of the last exchange of its reference, and take that exchange."""
+    proxy, fault = proxies[keys], FAULTS[id]
+    scene = SCENES[fault.reference]
+    scene = scene if habits is None else replace(scene, habits=habits)
+    terminal = TERMINALS[id, keys]
+    # who asks without credentials has not said its name yet
+    chosen = {"ltkm_fault_terminal": [terminal.b_tid]} if scene.deliveries else {}
+    since = len(proxy.proxy.log)
+
+    def order() -> None:
+        assert proxy.set(ltkm_fault=[id], **chosen) == ""
+
+    with Handset(terminal, proxy.port) as handset:
+        taken = scene.act(bsm, handset, order)
+    ends = (f"[fault {id}]", f"is left as it was: fault {id}: ")
+    log = proxy.wait_for(lambda lines: any(line.endswith(ends[0]) or ends[1] in line for line in lines), since)
+    assert proxy.set(ltkm_fault=[], ltkm_fault_terminal=[]) == ""
+    sent = served_for(bsm, handset)
+    early = zip(handset.taken[:-1], sent[:-1], strict=True)
+    assert all(taken.raw == served.raw for taken, served in early), "what was not to be damaged is untouched"
+    return Played(handset, taken, replace(taken.exchange, response=sent[-1].exchange.response), log)
+
+
+def injected(played: Played, id: str, keys: KeyRing) -> Response | None:
+    """Return the response of the BSM with the fault in it, made here and not in the proxy."""
+    session = Session()
+    for taken in played.handset.taken[:-1]:
+        session.take(taken.exchange, keys)
+    return inject(played.sent, [Application(FAULTS[id])], Context(keys=keys, session=session)).response
+
+
+@pytest.mark.parametrize("keys", KEYED)
+@pytest.mark.parametrize("id", LIVE)
+def test_a_terminal_gets_the_fault_and_nothing_else(id: str, keys: str, bsm: Bsm, proxies: dict[str, Steered]) -> None:
+    fault = FAULTS[id]
+    played = play(id, keys, bsm, proxies)
+    before, after = played.before, played.after
+    own = KeyRing((played.handset.terminal.subscriber,))
+    if fault.on is Opening and not KEYED[keys]:
+        assert after == before
+        assert any("no key ring is given" in line for line in played.log)
+        return
+
+    # The rules that are broken at the terminal's end are those of the fault, and none is broken before.
+    for ring in (own, KeyRing()) if KEYED[keys] else (KeyRing(),):
+        *earlier, last = reports(played.handset, ring)
+        assert [finding.line for report in earlier for finding in report.findings] == []
+        wanted = {rule for rule in fault.trips if ring or not RULES[rule].is_keyed}
+        assert set(last.rules) == wanted, [finding.line for finding in last.findings]
+
+    # The difference is where the fault says, and the octets around it are those of the BSM.
+    assert after == injected(played, id, own if KEYED[keys] else KeyRing())
+    assert after != before
+    if fault.on not in (Exchange, Step):
+        assert (after.status, after.reason, after.http_version) == (before.status, before.reason, before.http_version)
+        assert frame(after.headers) == frame(before.headers)
+        assert_within(fault.on, before.body or b"", after.body or b"")
+    assert f"content-length: {len(after.body or b'')}" in played.taken.received.head.decode("latin-1").lower()
+
+    # Digest and MAC fit where the keys are known and the fault does not leave them, and the log says where they do not.
+    said = [line for line in played.log if "the terminal will see the" in line]
+    if "digest" not in fault.leaves and played.taken.digest is not None:
+        covers = after.info is not None and after.info.get("qop") != "auth"
+        assert played.taken.digest is (KEYED[keys] or after.body == before.body)
+        assert any("digest" in line for line in said) is (not played.taken.digest and covers)
+    if "mac" not in fault.leaves:
+        fits = all(macs(played.taken.exchange, played.handset.terminal.muk))
+        assert fits or not KEYED[keys] or id in FOR_OTHERS
+        assert any("MAC" in line for line in said) is not fits
+    assert any(line.startswith(f"fault {id}: POST ") for line in played.log)
+    assert any(line.endswith(f"[fault {id}]") for line in played.log)
+
+
+def frame(headers: Headers) -> list[tuple[bytes, bytes]]:
+    """Return header fields without what a change of the body makes of them: its length and its digest."""
+    signed = re.compile(rb'rspauth="[0-9a-f]{32}"')
+    fields = headers.without("Content-Length").fields
+    return [(name, signed.sub(b"", value) if name == b"Authentication-Info" else value) for name, value in fields]
+
+
+def assert_within(on: type, before: bytes, after: bytes) -> None:
+    """Hold that two bodies differ only within one thing of the kind that a fault is about."""
+    if on is Document:
+        return
+    if on is Item or on is Ltkm:
+        # an LTKM may go elsewhere, but nothing else does, and one item is different
+        rests = [ELEMENT.sub(b"", b"|".join(ITEM.split(body))) for body in (before, after)]
+        assert rests[0] == rests[1]
+        changed = [pair for pair in zip(ITEM.findall(before), ITEM.findall(after), strict=True) if pair[0] != pair[1]]
+        assert len(changed) == 1
+        return
+    assert ELEMENT.split(before) == ELEMENT.split(after)
+    old, new = ([found[0] for found in ELEMENT.finditer(body)] for body in (before, after))
+    changed = [pair for pair in zip(old, new, strict=True) if pair[0] != pair[1]]
+    assert len(changed) == 1
+    tags = [re.split(rb"(?<=>)[^<]*(?=<)", element) for element in changed[0]]
+    assert tags[0] == tags[1]
+
+
+def macs(exchange: Exchange, muk: bytes) -> Iterator[bool]:
+    """Yield for each LTKM that has a MAC whether that is right, whoever the message says that it is for."""
+    for ltkm in exchange.document.ltkms if exchange.document else ():
+        if ltkm.octets and ltkm.message is not None and any(kemac.mac for kemac in ltkm.message.of(Kemac)):
+            yield mac_verifies(ltkm.message, ltkm.octets, muk)
+
+
+CODINGS = {
+    "gzip": Habits(coding="gzip"),
+    "deflate": Habits(coding="deflate"),
+    "br": Habits(coding="br"),
+    "zstd": Habits(coding="zstd"),
+    "chunked": Habits(chunk=100),
+    "gzip-chunked": Habits(coding="gzip", chunk=100),
+}
+
+
+@pytest.mark.parametrize("id", ["rename-ltkm", "shorten-rand", "drop-authentication-info", "strip-ltkm"])
+@pytest.mark.parametrize("coding", CODINGS)
+def test_codings_are_kept_and_the_digest_covers_the_octets_that_are_sent(
+    coding: str, id: str, bsm: Bsm, proxies: dict[str, Steered]
+) -> None:
+    habits = CODINGS[coding]
+    played = play(id, "with keys", bsm, proxies, habits)
+    before, after = played.before, played.after
+    assert after.headers.get("Content-Encoding") == (habits.coding or None)
+    assert after.headers.get("Transfer-Encoding") == ("chunked" if habits.chunk else None)
+    assert after.headers.get("Content-Length") == (None if habits.chunk else str(len(after.body or b"")))
+    assert played.taken.digest is (None if id == "drop-authentication-info" else True)
+    plain = [response.decoded().octets for response in (before, after)]
+    assert plain[0] is not None
+    assert plain[1] is not None
+    assert frame(after.without_info().headers) == frame(before.without_info().headers)
+    assert_within(FAULTS[id].on if FAULTS[id].on is not Exchange else Document, plain[0], plain[1])
+    assert set(reports(played.handset)[-1].rules) == FAULTS[id].trips
+
+
+@pytest.mark.parametrize("id", sorted(FOR_RECORDINGS))
+def test_a_fault_of_the_request_is_refused_and_the_traffic_left_alone(
+    id: str, bsm: Bsm, proxies: dict[str, Steered]
+) -> None:
+    proxy = proxies["with keys"]
+    said = proxy.set(ltkm_fault=[id])
+    assert id in said
+    assert "which the server has answered before the response comes" in said
+    with Handset(TERMINALS[id, "with keys"], proxy.port) as handset:
+        taken = SCENES["download"].act(bsm, handset)
+    assert [each.raw for each in handset.taken] == [served.raw for served in served_for(bsm, handset)]
+    assert taken.digest is True
+
+
+def test_only_the_faults_of_the_request_are_refused() -> None:
+    found = set()
+    for id, fault in FAULTS.items():
+        *before, last = reference(fault.reference)
+        session = Session()
+        for exchange in before:
+            session.take(exchange, KEYS)
+        after = inject(last, [Application(fault)], Context(keys=KEYS, session=session))
+        if (after.request, after.connection) != (last.request, last.connection):
+            found.add(id)
+    assert found == FOR_RECORDINGS
+
+
+def test_every_fault_is_of_a_reference_that_can_be_acted_out_or_for_recordings_only() -> None:
+    assert {FAULTS[id].reference for id in LIVE} <= set(SCENES)
+    assert (Exchange, Step, Document) == WHOLES
