@@ -31,6 +31,8 @@ AS_IT_HAPPENS = "jsonl"
 """The format of a bare path; reports in it are written as it happens, all others at the end."""
 REPORT_FORMATS = (AS_IT_HAPPENS, "text", "sarif", "junit", "html")
 """The formats that a report can have: each is a module beside the others."""
+EXPORT_FORMATS = ("csv", "json", "base64", "pcap", "pcapng", "xml")
+"""The formats that LTKMs can be exported in."""
 
 
 class OptionError(ValueError):

@@ -1,9 +1,11 @@
 """Rules on the XML document of an MSK response, and the faults that break them."""
 
+import re
 from collections.abc import Iterator
 
 from ltkm_inspect.document import (
     MSK_RESPONSE_NS,
+    ORDERQUERIES_NS,
     SLIPS,
     Splice,
     edit,
@@ -392,16 +394,23 @@ def insert_doctype(document: Document) -> Iterator[Splice]:
     yield edit.before(document.xml, document.root, "<!DOCTYPE mbmsMSKResponse>")
 
 
+_DECLARATION = re.compile(r"""<\?xml\s+version\s*=\s*(?:"[^"]*"|'[^']*')""")
+
+
 @fault("declare-encoding", on=Document, reference="download", trips={"encoding-mismatch"})
 def declare_encoding(document: Document, *, name: str = "UTF-16") -> Iterator[Splice]:
-    """Declare another encoding than the one that the document is written in."""
-    text = document.xml.text or ""
-    declared = document.xml.encoding.declared
-    if declared is None:
-        yield Splice(0, 0, f'<?xml version="1.0" encoding="{name}"?>')
+    """Declare another encoding than the one that the document is written in: UTF-8 where that is UTF-16 itself."""
+    text, encoding = document.xml.text or "", document.xml.encoding
+    if encoding.name.startswith(name):
+        name = "UTF-8" if name != "UTF-8" else "UTF-16"
+    declaration = _DECLARATION.match(text)
+    if encoding.declared is not None:
+        at = text.index(encoding.declared)
+        yield Splice(at, at + len(encoding.declared), name)
+    elif declaration is not None:
+        yield Splice(declaration.end(), declaration.end(), f' encoding="{name}"')
     else:
-        at = text.index(declared)
-        yield Splice(at, at + len(declared), name)
+        yield Splice(0, 0, f'<?xml version="1.0" encoding="{name}"?>')
 
 
 @fault("replace-root", on=Document, reference="plain-mbms", trips={"root-element-wrong"})
@@ -413,14 +422,14 @@ def replace_root(
     """Give the root element another name: the change request's rejected option 1."""
     assert document.root is not None
     yield from edit.renamed(document.xml, document.root, name)
+    yield from edit.declared(document.xml, document.root, name, ORDERQUERIES_NS)
 
 
 @fault("lower-namespace", on=Document, reference="plain-mbms", trips={"root-element-wrong"})
 def lower_namespace(document: Document) -> Iterator[Splice]:
     """Write the namespace of the MSK response in lower case."""
-    text = document.xml.text or ""
-    at = text.index(MSK_RESPONSE_NS)
-    yield Splice(at, at + len(MSK_RESPONSE_NS), MSK_RESPONSE_NS.lower())
+    assert document.root is not None
+    yield from edit.namespace_replaced(document.xml, document.root, MSK_RESPONSE_NS, MSK_RESPONSE_NS.lower())
 
 
 @fault("drop-responses", on=Document, reference="plain-mbms", trips={"responses-missing"})

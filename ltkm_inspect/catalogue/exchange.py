@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import replace
 
-from ltkm_inspect.document import MSK_REQUEST_TYPE, MSK_RESPONSE_TYPE
+from ltkm_inspect.document import MSK_REQUEST_TYPE, MSK_RESPONSE_TYPE, edit
 from ltkm_inspect.exchange import Exchange, Response
 from ltkm_inspect.fault import fault
 from ltkm_inspect.finding import Level, NotApplicable, Problem
@@ -11,6 +11,8 @@ from ltkm_inspect.needs import HAS_LTKM, RESPONSE
 from ltkm_inspect.rule import rule
 from ltkm_inspect.spec import CR, RFC9110, TS33246, Sure
 
+MIKEY_TYPE = "application/mikey"
+"""Media type of a MIKEY message (RFC 3830 §10.1)."""
 DELIVERY = CR["5.2.1.1"](
     quote="the LTKMs carrying the requested SEKs/PEKs MAY be included in the message body of the BSM response "
     "successfully ending the HTTP flow of LTKM Procedure Request (HTTP 200 OK, Authentication-Info header present, "
@@ -265,15 +267,25 @@ def change_media_type(exchange: Exchange, *, to: str = "application/xml") -> Exc
 
 
 @fault("wrap-multipart", on=Exchange, reference="download", trips={"media-type-wrong"})
-def wrap_multipart(exchange: Exchange, *, boundary: str = "ltkm") -> Exchange:
-    """Send the document as one part of multipart/mixed: the change request's rejected option 2."""
+def wrap_multipart(exchange: Exchange, *, boundary: str = "ltkm", separate: bool = True) -> Exchange:
+    """Send the document as one part of multipart/mixed: the change request's rejected option 2.
+
+    The messages are taken out of it and are the other parts, in binary. Not so with `separate=false`.
+    """
     assert exchange.response is not None
-    document = (exchange.content.octets if exchange.content else None) or b""
-    part = f"--{boundary}\r\nContent-Type: {MSK_RESPONSE_TYPE}\r\n\r\n".encode()
-    body = part + document + f"\r\n--{boundary}--\r\n".encode()
+    document = exchange.document
+    content = (exchange.content.octets if exchange.content else None) or b""
+    parts = [(MSK_RESPONSE_TYPE, content)]
+    if separate and document is not None:
+        taken = {ltkm.element: ltkm.octets for ltkm in document.ltkms if ltkm.octets}
+        outer = [element for element in taken if not any(above in taken for above in element.iterancestors())]
+        kept = document.xml.splice(edit.replaced(document.xml, element, "") for element in outer)
+        parts = [(MSK_RESPONSE_TYPE, kept), *((MIKEY_TYPE, octets) for octets in taken.values())]
+    delimiter = f"--{boundary}\r\n".encode()
+    body = b"".join(delimiter + f"Content-Type: {name}\r\n\r\n".encode() + part + b"\r\n" for name, part in parts)
     typed = _header(exchange, "Content-Type", f"multipart/mixed; boundary={boundary}")
     assert typed.response is not None
-    return replace(typed, response=typed.response.with_content(body))
+    return replace(typed, response=typed.response.with_content(body + f"--{boundary}--\r\n".encode()))
 
 
 @fault("break-coding", on=Exchange, reference="download", trips={"body-undecodable"})

@@ -7,6 +7,7 @@ from ltkm_inspect import digest
 from ltkm_inspect.catalogue.authorization import proof_of, prove
 from ltkm_inspect.catalogue.profile import level_of
 from ltkm_inspect.context import Context
+from ltkm_inspect.document import Splice
 from ltkm_inspect.exchange import Exchange
 from ltkm_inspect.fault import FaultError, fault
 from ltkm_inspect.finding import Level, NotApplicable, Problem
@@ -437,10 +438,11 @@ def shorten_key(opening: Opening, *, octets: int = 8) -> Message:
 def keep_digest(step: Step) -> Exchange:
     """Put one more line end behind the document, and leave rspauth over the old body."""
     exchange = step.exchange
-    content = exchange.content.octets if exchange.content is not None else None
-    if exchange.response is None or not content:
+    document = exchange.document
+    if exchange.response is None or document is None:
         raise FaultError("the response has no document")
-    return replace(exchange, response=exchange.response.with_content(content + b"\n"))
+    end = len(document.xml.text or "")
+    return replace(exchange, response=exchange.response.with_content(document.xml.splice([Splice(end, end, "\n")])))
 
 
 def _with_response(step: Step, value: str) -> Exchange:

@@ -14,7 +14,7 @@ from ltkm_inspect.document import (
     unsigned_byte,
 )
 from ltkm_inspect.exchange import Ltkm, Outcome
-from ltkm_inspect.fault import fault
+from ltkm_inspect.fault import FaultError, fault
 from ltkm_inspect.finding import Level, NotApplicable, Problem
 from ltkm_inspect.needs import ATTRIBUTES, MSK_ROOT
 from ltkm_inspect.rule import note, rule
@@ -264,7 +264,7 @@ def _declared(ltkm: Ltkm, namespace: str) -> Iterator[Splice]:
     """Declare another namespace for the prefix of the element, on the element itself."""
     prefix = ltkm.element.prefix
     name = f"xmlns:{prefix}" if prefix else "xmlns"
-    yield edit.attributed(ltkm.document.xml, ltkm.element, f'{name}="{namespace}"')
+    yield edit.attribute_set(ltkm.document.xml, ltkm.element, name, namespace)
 
 
 @fault("replace-namespace", on=Ltkm, reference="download", trips={"ltkm-namespace-wrong"})
@@ -276,6 +276,8 @@ def replace_namespace(ltkm: Ltkm, *, namespace: str = f" {ORDERQUERIES_NS}") -> 
 @fault("drop-prefix", on=Ltkm, reference="download", trips={"ltkm-namespace-wrong"})
 def drop_prefix(ltkm: Ltkm) -> Iterator[Splice]:
     """Write the LTKM without its prefix, and so in the namespace of the MSK response."""
+    if ltkm.element.prefix is None:
+        raise FaultError("the LTKM has no prefix")
     yield from _rename(ltkm, "LTKM")
 
 
@@ -305,7 +307,8 @@ def advance_ltkm(ltkm: Ltkm) -> Iterator[Splice]:
 def bury_ltkm(ltkm: Ltkm) -> Iterator[Splice]:
     """Write the LTKM inside another extension element."""
     text = edit.source(ltkm.document.xml, ltkm.element)
-    wrapped = f'<x:keys xmlns:x="urn:example:extension">{text}</x:keys>'
+    prefix = "x" if ltkm.element.prefix != "x" else "y"
+    wrapped = f'<{prefix}:keys xmlns:{prefix}="urn:example:extension">{text}</{prefix}:keys>'
     yield edit.replaced(ltkm.document.xml, ltkm.element, wrapped)
 
 
@@ -369,16 +372,17 @@ def empty_ltkm(ltkm: Ltkm) -> Iterator[Splice]:
 @fault("write-version", on=Ltkm, reference="download", trips={"ltkm-version-invalid"})
 def write_version(ltkm: Ltkm, *, version: str = "0x00") -> Iterator[Splice]:
     """Write a version attribute: the table's 0x notation, if not told otherwise."""
-    yield edit.attributed(ltkm.document.xml, ltkm.element, f'version="{version}"')
+    yield edit.attribute_set(ltkm.document.xml, ltkm.element, "version", str(version))
 
 
 @fault("advance-version", on=Ltkm, reference="download", trips={"ltkm-version-later"})
 def advance_version(ltkm: Ltkm, *, version: int = 1) -> Iterator[Splice]:
     """Say that the LTKM is of a later version."""
-    yield edit.attributed(ltkm.document.xml, ltkm.element, f'version="{version}"')
+    yield edit.attribute_set(ltkm.document.xml, ltkm.element, "version", str(version))
 
 
 @fault("add-attribute", on=Ltkm, reference="download", trips={"ltkm-attribute-unknown"})
 def add_attribute(ltkm: Ltkm, *, name: str = "bcast:version", value: str = "0") -> Iterator[Splice]:
     """Write another attribute: version with a prefix, if not told otherwise."""
-    yield edit.attributed(ltkm.document.xml, ltkm.element, f'{name}="{value}"')
+    yield from edit.declared(ltkm.document.xml, ltkm.element, name, ORDERQUERIES_NS)
+    yield edit.attribute_set(ltkm.document.xml, ltkm.element, name, value)

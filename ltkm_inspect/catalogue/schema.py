@@ -183,7 +183,7 @@ def schema_location_unpaired(document: Document) -> Iterator[Problem]:
 @fault("write-attribute", on=Document, reference="download", trips={"attribute-unexpected"})
 def write_attribute(document: Document, *, name: str = "xml:lang", value: str = "en") -> Iterator[Splice]:
     """Write an attribute on the first Response."""
-    yield edit.attributed(document.xml, document.items[0].element, f'{name}="{value}"')
+    yield edit.attribute_set(document.xml, document.items[0].element, name, value)
 
 
 @fault("insert-text", on=Document, reference="download", trips={"text-misplaced"})

@@ -11,6 +11,9 @@ from ltkm_inspect.cli.shared import FINDINGS, NOTHING_SEEN, OK, keys_at_hand, le
 from ltkm_inspect.intake import FORMS, Form, Given, from_argument, from_stream
 from ltkm_inspect.report.console import Trouble, complain, reason, say
 
+TOGETHER = 200
+"""How many lines are printed together: to hand over each by itself takes longer than to write it."""
+
 
 @commands.command()
 @click.argument("inputs", nargs=-1, required=True, metavar="LTKM|FILE|-...")
@@ -35,21 +38,41 @@ def decode(inputs: tuple[str, ...], form: Form, keys: str | None, show_keys: boo
         hide = Redaction().veil_of
 
     at_hand = keys_at_hand(keys, show_keys) if keys is not None or show_keys else None
+    quick = None
+    if shape == "jsonl" and at_hand is None and hide is None:
+        from ltkm_inspect.report.quick import QuickLines
+
+        quick = QuickLines()
     trouble, seen, whole = Trouble(), False, True
+    at_once = 1 if "-" in inputs else TOGETHER  # who writes to us a line at a time waits for the answer
+    waiting: list[str] = []
     for given in _given(inputs, form, trouble):
-        message = messages.decoded(given)
-        seen, whole = True, whole and messages.stands(given, message, at_hand)
-        veil = hide(message, given.octets) if hide is not None else None
-        if shape == "jsonl":
-            going = say([messages.json_line(given, message, at_hand, veil)])
+        seen = True
+        line = None if quick is None else quick.line(given)
+        if line is not None:
+            waiting.append(line)
         else:
-            lines = messages.text_lines(given, message, at_hand)
-            going = say(lines if veil is None else map(veil.text, lines))
-        if not going:
+            message = messages.decoded(given)
+            whole = whole and messages.stands(given, message, at_hand)
+            veil = hide(message, given.octets) if hide is not None else None
+            if shape == "jsonl":
+                waiting.append(messages.json_line(given, message, at_hand, veil))
+            else:
+                lines = messages.text_lines(given, message, at_hand)
+                waiting += lines if veil is None else map(veil.text, lines)
+        if len(waiting) >= at_once and not _said(waiting):
             break
+    _said(waiting)
     if not seen and not trouble.unread:
         complain("no LTKM in the input")
     leave(trouble.exit_code(len(inputs), FINDINGS if not whole else OK if seen else NOTHING_SEEN))
+
+
+def _said(waiting: list[str]) -> bool:
+    """Print the lines that wait, together; return False where nobody reads them any more."""
+    lines = ["\n".join(waiting)] if waiting else []
+    waiting.clear()
+    return say(lines)
 
 
 def _given(inputs: Iterable[str], form: Form, trouble: Trouble) -> Iterator[Given]:

@@ -26,7 +26,10 @@ if TYPE_CHECKING:
 @option("fault_when", "--when")
 @option("fault_unsigned", "--unsigned")
 @option("keys")
-def fault(fault: str, source: Path, target: Path, also: tuple[str, ...], keys: str | None, **words: Any) -> None:
+@option("redact")
+def fault(
+    fault: str, source: Path, target: Path, also: tuple[str, ...], keys: str | None, redact: bool, **words: Any
+) -> None:
     """Put faults into the MSK exchanges of a file.
 
     OUT becomes a flow file with all flows of IN, a flow file or HAR; those that have nothing to damage are as they
@@ -37,6 +40,9 @@ def fault(fault: str, source: Path, target: Path, also: tuple[str, ...], keys: s
         raise click.UsageError(f"OUT: expected another file than the input, got {printable(str(target))}")
     rewriting, trouble = _rewriting([fault, *also], words, keys), Trouble()
     from ltkm_inspect.proxy.target import Target
+    from ltkm_inspect.report.redaction import NO_VEIL, Redaction
+
+    redaction = Redaction() if redact else None
 
     try:
         with Target(target) as file:
@@ -44,7 +50,8 @@ def fault(fault: str, source: Path, target: Path, also: tuple[str, ...], keys: s
                 change = rewriting.apply(flow, exchange)
                 file.add(flow)
                 if change is not None:
-                    say([change.line])
+                    veil = NO_VEIL if redaction is None else redaction.veil(change.before)
+                    say([veil.text(change.line)])
             if not rewriting.failed and not trouble.unread and (rewriting.flows or not trouble.damaged):
                 file.keep()
     except OSError as error:

@@ -37,6 +37,13 @@ def option[F: Callable[..., None]](name: str, spelt: str = "") -> Callable[[F], 
     )
 
 
+def judging[F: Callable[..., None]](command: F) -> F:
+    """Add the options that say how exchanges are judged, which `options.settings` takes."""
+    for name in ("rule", "severity", "ignore", "select", "namespaces", "strict", "profile", "expect"):
+        command = option(name)(command)
+    return command
+
+
 def shaped(*names: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
     return click.option("--format", "shape", type=click.Choice(names), default="text", show_default=True)
 

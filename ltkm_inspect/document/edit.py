@@ -2,11 +2,10 @@
 
 import re
 from collections.abc import Iterator
-from xml.sax.saxutils import quoteattr
 
 from lxml import etree
 
-from .names import XML_SPACE
+from .names import XML_SPACE, quoted
 from .places import Extent
 from .xml import Splice, Xml
 
@@ -62,17 +61,27 @@ def filled(xml: Xml, element: etree._Element, text: str) -> Splice:
 
 def attribute_set(xml: Xml, element: etree._Element, name: str, value: str | None) -> Splice:
     """Give an attribute without prefix another value, or take it away (None); ValueError where it cannot be found."""
-    at = extent(xml, element)
-    start = at.start + 1 + len(_written(element))
-    tag = (xml.text or "")[: at.content]
-    while match := _ATTRIBUTE.match(tag, start):
+    for match in _attributes(xml, element):
         if match[1] == name:
             begin = match.start() if value is None else match.start(2)
-            return Splice(begin, match.end(), "" if value is None else quoteattr(value))
-        start = match.end()
+            return Splice(begin, match.end(), "" if value is None else quoted(value))
     if value is None or name in element.attrib:
         raise ValueError(f"expected the attribute {name} in the start tag, got a damaged one")
-    return attributed(xml, element, f"{name}={quoteattr(value)}")
+    return attributed(xml, element, f"{name}={quoted(value)}")
+
+
+def namespace_replaced(xml: Xml, element: etree._Element, namespace: str, other: str) -> Iterator[Splice]:
+    """Write another namespace name into the declarations of a namespace in the start tag of the element."""
+    for match in _attributes(xml, element):
+        if match[1].partition(":")[0] == "xmlns" and match[2][1:-1] == namespace:
+            yield Splice(match.start(2), match.end(), quoted(other))
+
+
+def declared(xml: Xml, element: etree._Element, name: str, namespace: str) -> Iterator[Splice]:
+    """Declare the prefix of a name on the element, where it has one that is not declared there."""
+    prefix, colon, _ = name.partition(":")
+    if colon and prefix not in ("xml", "xmlns", *element.nsmap):
+        yield attributed(xml, element, f"xmlns:{prefix}={quoted(namespace)}")
 
 
 def before(xml: Xml, element: etree._Element, text: str) -> Splice:
@@ -105,6 +114,16 @@ def renamed(xml: Xml, element: etree._Element, name: str) -> Iterator[Splice]:
     yield Splice(at.start + 1, at.start + 1 + old, name)
     if at.end > at.content_end:
         yield Splice(at.content_end + 2, at.content_end + 2 + old, name)
+
+
+def _attributes(xml: Xml, element: etree._Element) -> Iterator[re.Match[str]]:
+    """Yield the attributes of the start tag as written: name, and value with its quotation marks."""
+    at = extent(xml, element)
+    start = at.start + 1 + len(_written(element))
+    tag = (xml.text or "")[: at.content]
+    while match := _ATTRIBUTE.match(tag, start):
+        yield match
+        start = match.end()
 
 
 def _opened(xml: Xml, element: etree._Element, at: Extent, text: str) -> Splice | None:

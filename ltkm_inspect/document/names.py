@@ -1,5 +1,7 @@
 """The names of MSK documents: namespaces, media types, and what comes close to the name of the LTKM element."""
 
+from html import escape
+
 MSK_REQUEST_NS = "urn:3GPP:metadata:2005:MBMS:mskRequest"
 """Namespace of the MSK request (TS 26.346 §11.6)."""
 MSK_RESPONSE_NS = "urn:3GPP:metadata:2005:MBMS:mskResponse"
@@ -20,6 +22,14 @@ LTKM_TAG = f"{{{ORDERQUERIES_NS}}}LTKM"
 
 XML_SPACE = " \t\r\n"
 """White space of XML and of XML Schema; nothing else counts as space in an MSK document."""
+
+
+def quoted(value: str) -> str:
+    """Return the value of an attribute with its quotation marks, such that a parser reads that very value."""
+    return '"' + escape(value, quote=False).translate(_IN_ATTRIBUTES) + '"'
+
+
+_IN_ATTRIBUTES = str.maketrans({'"': "&quot;", "\t": "&#9;", "\n": "&#10;", "\r": "&#13;"})
 
 _BARE = "urn:oma:xml:bcast:pr:orderqueries"
 _ACCEPTED = LATER_ORDERQUERIES_NS | {ORDERQUERIES_NS}

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from html import escape
 
 from .encoding import codec_of
-from .names import MSK_REQUEST_NS, MSK_RESPONSE_NS, ORDERQUERIES_NS
+from .names import MSK_REQUEST_NS, MSK_RESPONSE_NS, ORDERQUERIES_NS, quoted
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +83,7 @@ def render_response(items: Iterable[NewItem], style: Style = PLAIN) -> bytes:
     written = tuple(items)
     declared = ""
     if style.prefix and any(item.ltkms for item in written):
-        declared = f" xmlns:{style.prefix}={_quoted(style.namespace)}"
+        declared = f" xmlns:{style.prefix}={quoted(style.namespace)}"
     lines = [f'<mbmsMSKResponse xmlns="{MSK_RESPONSE_NS}"{declared}>']
     for item in written:
         parts: list[_Node] = [_msk(item.pair), ("ResponseCode", escape(item.code, quote=False))]
@@ -91,11 +91,6 @@ def render_response(items: Iterable[NewItem], style: Style = PLAIN) -> bytes:
         lines.extend(_lines(style, ("Response", parts), 1))
     lines.append("</mbmsMSKResponse>")
     return _document(lines, style)
-
-
-def _quoted(value: str) -> str:
-    """Return an attribute value with its quotation marks."""
-    return f'"{escape(value)}"'
 
 
 def render_ltkm(ltkm: NewLtkm, style: Style = PLAIN) -> str:
@@ -111,9 +106,9 @@ def _msk(pair: Pair) -> _Node:
 
 
 def _ltkm(ltkm: NewLtkm, style: Style) -> _Node:
-    name = f"{style.prefix}:LTKM" if style.prefix else f"LTKM xmlns={_quoted(style.namespace)}"
+    name = f"{style.prefix}:LTKM" if style.prefix else f"LTKM xmlns={quoted(style.namespace)}"
     if ltkm.version is not None:
-        name += f" version={_quoted(ltkm.version)}"
+        name += f" version={quoted(ltkm.version)}"
     text = ltkm.text
     if style.wrap > 0:
         text = style.newline.join(text[at : at + style.wrap] for at in range(0, len(text), style.wrap))

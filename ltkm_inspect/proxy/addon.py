@@ -17,6 +17,7 @@ from mitmproxy.log import ALERT
 
 from ltkm_inspect import __version__
 from ltkm_inspect.engine import inspect, plan
+from ltkm_inspect.exchange import Limits
 from ltkm_inspect.finding import Level, Report, shorten
 from ltkm_inspect.keys import RingFile
 from ltkm_inspect.options import SHOWS_KEYS, OptionError
@@ -24,12 +25,15 @@ from ltkm_inspect.proxy import configuration
 from ltkm_inspect.proxy.commands import FaultCommands
 from ltkm_inspect.proxy.configuration import Configuration
 from ltkm_inspect.proxy.exit_status import ExitStatus
+from ltkm_inspect.proxy.exporting import Exporting
 from ltkm_inspect.proxy.faulting import Faulting
 from ltkm_inspect.proxy.flows import exchange_of, is_foreign
+from ltkm_inspect.proxy.log_events import spare_events
 from ltkm_inspect.proxy.marking import mark
 from ltkm_inspect.proxy.view import LtkmView
 from ltkm_inspect.report import jsonl, text
 from ltkm_inspect.report.console import raised_at
+from ltkm_inspect.report.export import Manner
 from ltkm_inspect.report.files import ReportFiles
 from ltkm_inspect.report.plain import to_json
 from ltkm_inspect.report.redaction import Veil
@@ -82,6 +86,7 @@ class LtkmInspect:
         configuration.offer(loader)
         loader.add_command("ltkm.check", self.check)
         loader.add_command("ltkm.findings", self.findings)
+        Exporting(self._in_full, lambda: Manner(self.configuration.keys, self.configuration.redaction)).offer(loader)
         FaultCommands(self.faulting, partial(self._tell, counts=False)).offer(loader)
         contentviews.add(LtkmView(lambda: self.configuration))
         for line in configuration.take_deferred(ctx.options):
@@ -116,6 +121,7 @@ class LtkmInspect:
 
     def running(self) -> None:
         """Take the last place in the chain of mitmdump, for the exit status."""
+        spare_events()
         chain: Any = ctx.master.addons  # mitmproxy gives it no types
         if chain.get("dumper") is not None and chain.get(ExitStatus.name) is None:
             chain.add(ExitStatus(self))
@@ -219,11 +225,16 @@ class LtkmInspect:
         """Return the configuration with the session of this run, which goes on whatever options change."""
         return replace(configuration, context=replace(configuration.context, session=self._session))
 
-    def _inspect(self, flow: Flow, *, remember: bool = True) -> Report | None:
+    def _in_full(self, flow: Flow) -> Report | None:
+        """Return the report of a flow whatever its size, None for one that is not MSK; nothing is remembered of it."""
+        return self._inspect(flow, Limits(), remember=False)
+
+    def _inspect(self, flow: Flow, limits: Limits | None = None, *, remember: bool = True) -> Report | None:
         """Return the report of a flow, None for one that is not MSK."""
         if not isinstance(flow, http.HTTPFlow) or is_foreign(flow):
             return None
-        exchange = exchange_of(flow, self.configuration.limits, host_rewritten=_host_rewritten(flow))
+        limits = limits or self.configuration.limits
+        exchange = exchange_of(flow, limits, host_rewritten=_host_rewritten(flow))
         if not exchange.is_msk:
             return None
         if self.configuration.ring_file is not None:

@@ -9,6 +9,7 @@ from mitmproxy import http
 from mitmproxy.net import encoding
 
 from ltkm_inspect.context import Context
+from ltkm_inspect.engine import inspect
 from ltkm_inspect.engine.sealing import seal, unsealed
 from ltkm_inspect.exchange import Exchange, Headers, Request, Response
 from ltkm_inspect.proxy.flows import update
@@ -36,7 +37,8 @@ def finish_response(
     assert after.response is not None
     # The body is mitmproxy's own to set, as it sets the length that fits it.
     update(flow, before, replace(after, response=replace(after.response, body=old.body)))
-    mark_faults(flow, [*before.faults, EDIT], _sha256(old.body), _sha256(body))
+    came = None if before.faults else inspect(before, context, remember=False)
+    mark_faults(flow, [*before.faults, EDIT], _sha256(old.body), _sha256(body), came)
     _log(before, _sizes("response", old, body), map(str, unsealed(after, before, context)), veil)
 
 

@@ -75,8 +75,11 @@ def mark_faults(
     flow.metadata[FAULTED] = faulted
     flow.comment = _FAULT_TAIL.sub("", flow.comment)
     said = ", ".join(shorten(fault).translate(_NO_BRACKETS) for fault in faults)
-    if came is not None and came.findings:
-        flow.metadata[CAME] = f"{came.verdict}: {', '.join(came.rules)}"
+    if came is not None:
+        flow.metadata.pop(CAME, None)
+        if came.findings:
+            flow.metadata[CAME] = f"{came.verdict}: {', '.join(came.rules)}"
+    if CAME in flow.metadata:
         said += f"; it came with {flow.metadata[CAME]}"
     _append(flow, f"[ltkm: fault: {said}]")
     if not flow.marked:

@@ -5,14 +5,13 @@ from typing import Any, Self
 from mitmproxy.flow import Flow
 from mitmproxy.io import FlowWriter
 
-from ltkm_inspect.report.whole import Whole
+from ltkm_inspect.report.whole import WholeFile
 
 
-class Target(Whole):
-    """A flow file in the making."""
+class Target(WholeFile):
+    """A flow file in the making: it gets its name when it is whole, and none where it is not to be kept."""
 
     def __enter__(self) -> Self:
-        """Begin the file; OSError where the folder or a file of that name cannot be written."""
         super().__enter__()
         self._writer: Any = FlowWriter(self.file)  # type: ignore[no-untyped-call]
         return self

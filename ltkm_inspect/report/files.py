@@ -16,7 +16,7 @@ from ltkm_inspect.report.console import PROGRAM, raised_at, reason
 from ltkm_inspect.report.formats import FORMATS
 from ltkm_inspect.report.jsonl import Record
 from ltkm_inspect.report.reading import Records
-from ltkm_inspect.report.whole import Whole
+from ltkm_inspect.report.whole import WholeFile
 from ltkm_inspect.wire import printable
 
 
@@ -234,7 +234,7 @@ def _require_writable(path: Path) -> None:
     """Refuse a path that a report cannot be written to, before the work for it is done."""
     try:
         if path.is_file() or not path.exists():
-            with Whole(path):
+            with WholeFile(path):
                 pass
         elif path.is_dir() or not os.access(path, os.W_OK):
             open(path, "ab").close()
@@ -248,7 +248,7 @@ def _render(records: Iterable[Record], format: str, path: Path) -> None:
         with open(path, "w", encoding="utf-8", newline="\n") as file:
             FORMATS[format](records, file)
         return
-    with Whole(path) as whole:
+    with WholeFile(path) as whole:
         with TextIOWrapper(whole.file, "utf-8", newline="\n") as file:
             FORMATS[format](records, file)
         whole.keep()

@@ -67,7 +67,9 @@ class _Page:
         self.runs: list[list[tuple[str, str]]] = []
         self.redacted = False
         self.sessions: list[dict[str, Any]] = []
-        self.summary: Mapping[str, Any] | None = None
+        self.others = self.forgotten = 0
+        self.is_whole = True
+        """No exchange came after the last summary."""
         self._row = _environment().get_template("exchange.html")
 
     def add(self, record: Mapping[str, Any]) -> None:
@@ -76,7 +78,9 @@ class _Page:
             case ["exchange"]:
                 self._add_exchange(record)
             case ["summary"]:
-                self.summary = record
+                self.others += record["others"]
+                self.forgotten += record["forgotten"]
+                self.is_whole = True
             case ["run"]:
                 self.runs.append(run_facts(record))
                 self.redacted = self.redacted or bool(record.get("redacted"))
@@ -98,13 +102,10 @@ class _Page:
         """The worst verdict; empty where there is nothing to judge."""
         return next((verdict for verdict in reversed(VERDICTS) if self.verdicts[verdict]), "")
 
-    def summed(self, name: str) -> int:
-        """Return a number that only the summary knows; 0 where there is no summary."""
-        return int((self.summary or {}).get(name) or 0)
-
     def _add_exchange(self, record: Mapping[str, Any]) -> None:
         terminal = self.timeline.terminal(said(record["terminal"]) or "unknown")
         view = exchange_view(record, self.counts["exchanges"], terminal) if self._is_shown(record) else None
+        self.is_whole = False
         self.counts["exchanges"] += 1
         self.counts.update({name: record["counts"][name] for name in ("items", "ltkms")})
         self._add_time(record)

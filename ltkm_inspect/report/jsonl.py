@@ -108,7 +108,7 @@ def run_record(
     return {
         "schema": RUN_SCHEMA,
         "version": __version__,
-        "started": _time(time.time() if started is None else started),
+        "started": time_of(time.time() if started is None else started),
         "sources": None if sources is None else list(sources),
         "options": typed if redaction is None else redaction.options(typed),
         "redacted": redaction is not None,
@@ -129,8 +129,8 @@ def exchange_record(report: Report, file: str | None = None, keys: Keys = NO_KEY
         "method": exchange.request.method,
         "url": exchange.request.url,
         "status": exchange.response.status if exchange.response is not None else None,
-        "started": _time(exchange.started),
-        "ended": _time(exchange.ended),
+        "started": time_of(exchange.started),
+        "ended": time_of(exchange.ended),
         "client": exchange.client,
         "server": exchange.server,
         "terminal": exchange.terminal,
@@ -146,7 +146,9 @@ def exchange_record(report: Report, file: str | None = None, keys: Keys = NO_KEY
             **{answer.key: answers.count(answer) for answer in Answer},
         },
         "items": [_item(item, looked_at, keys, veil) for item in document.items] if document else [],
-        "ltkms_outside": [_ltkm(ltkm, keys, veil) for ltkm in document.strays if ltkm in looked_at] if document else [],
+        "ltkms_outside": [ltkm_record(ltkm, keys, veil) for ltkm in document.strays if ltkm in looked_at]
+        if document
+        else [],
         "findings": [_finding(finding) for finding in report.findings],
         "notes": [_finding(note) for note in report.notes],
         "outcomes": {
@@ -168,8 +170,8 @@ def session_record(session: Session, redaction: Redaction | None = None) -> Reco
             {
                 "terminal": terminal if redaction is None else redaction.terminal(terminal),
                 "exchanges": habits.exchanges,
-                "first": _time(habits.first),
-                "last": _time(habits.last),
+                "first": time_of(habits.first),
+                "last": time_of(habits.last),
             }
             for terminal, habits in terminals
         ],
@@ -233,12 +235,20 @@ def _muk(muk: Muk, protected: Protected, redaction: Redaction | None) -> Record:
         "idr": _hex(idr[0]),
         "idr_text": idr[1],
         "counter": protected.counter,
-        "delivered": _time(protected.at),
+        "delivered": time_of(protected.at),
         "ltkms": protected.number,
     }
 
 
 def _item(item: Item, looked_at: frozenset[Ltkm], keys: Keys, veil: Veil) -> dict[str, Any]:
+    return {
+        **item_record(item),
+        "ltkms": [ltkm_record(ltkm, keys, veil) for ltkm in item.ltkms if ltkm in looked_at],
+    }
+
+
+def item_record(item: Item) -> dict[str, Any]:
+    """Return what is told of an item, but for its LTKMs."""
     msk_id = item.msk_id.octets if item.msk_id else None
     halves = (msk_id[:2].hex(), msk_id[2:].hex()) if msk_id and len(msk_id) == 4 else (None, None)
     return {
@@ -248,11 +258,11 @@ def _item(item: Item, looked_at: frozenset[Ltkm], keys: Keys, veil: Veil) -> dic
         "key_group": halves[0],
         "key_number": halves[1],
         "response_code": item.code,
-        "ltkms": [_ltkm(ltkm, keys, veil) for ltkm in item.ltkms if ltkm in looked_at],
     }
 
 
-def _ltkm(ltkm: Ltkm, keys: Keys, veil: Veil) -> dict[str, Any]:
+def ltkm_record(ltkm: Ltkm, keys: Keys, veil: Veil = NO_VEIL) -> dict[str, Any]:
+    """Return what is told of an LTKM, with the fields of its message and of its key."""
     message, octets = ltkm.message, ltkm.octets
     said = keys.of(message, octets)
     return {
@@ -286,7 +296,7 @@ def _hex(octets: bytes | None) -> str | None:
     return None if octets is None else octets.hex()
 
 
-def _time(seconds: float | None) -> str | None:
+def time_of(seconds: float | None) -> str | None:
     """Return a time as text; None where there is none, or a damaged flow claims one that no calendar has."""
     if seconds is None:
         return None

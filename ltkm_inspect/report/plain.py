@@ -5,6 +5,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+_encode = json.JSONEncoder(ensure_ascii=True, allow_nan=False, separators=(",", ":")).encode
 _ESCAPE = re.compile(r"\\u(?:(d[89ab]..\\ud[c-f]..)|(d[89a-f]..)|....)|\\.")
 
 
@@ -19,7 +20,7 @@ def to_json(data: Any) -> str:
     Half a surrogate pair is no text to a JSON reader: an octet that was not UTF-8 is written as `\\xNN`, any other
     half as `\\uNNNN`, both as text.
     """
-    text = json.dumps(data, ensure_ascii=True, allow_nan=False, separators=(",", ":"))
+    text = _encode(data)
     return _ESCAPE.sub(_whole, text) if "\\ud" in text else text
 
 

@@ -1,22 +1,32 @@
-"""Files that get their name when they are whole: until then nobody takes a part of one for all of it."""
+"""Files and folders that stand under their name only when they are whole."""
 
 import os
 import shutil
 from contextlib import suppress
-from errno import EACCES, EISDIR, EPERM
+from errno import EACCES, EISDIR, ENOTEMPTY, EPERM
+from itertools import count
 from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, Self
 
+_numbers = count(1)
 
-class Whole:
-    """A file in the making: it gets its name when it is whole, and none where it is not to be kept."""
+
+class _Whole:
+    """What a file and a folder in the making have in common: a name of its own until it is to be kept."""
 
     def __init__(self, path: Path) -> None:
-        """Take the path that it is to have; a link there stays one."""
-        self._path = path.resolve()
-        self._part = self._path.with_name(f".ltkm-{os.getpid()}.part")
+        self._path = path.resolve()  # through a link, which stays one
+        self._part = self._path.with_name(f".ltkm-{os.getpid()}-{next(_numbers)}.part")
         self._kept = False
+
+    def keep(self) -> None:
+        """Say that it is whole."""
+        self._kept = True
+
+
+class WholeFile(_Whole):
+    """A file in the making: it gets its name when it is whole, and none where it is not to be kept."""
 
     def __enter__(self) -> Self:
         """Begin the file; OSError where the folder or a file of that name cannot be written."""
@@ -29,10 +39,6 @@ class Whole:
         self.file: BinaryIO = open(self._part, "xb")
         return self
 
-    def keep(self) -> None:
-        """Say that the file is whole."""
-        self._kept = True
-
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         """Give the file its name, or take it away; OSError where its end cannot be written."""
         try:
@@ -44,3 +50,28 @@ class Whole:
         finally:
             with suppress(OSError):  # it is gone where it has its name
                 self._part.unlink(missing_ok=True)
+
+
+class WholeFolder(_Whole):
+    """A folder in the making, which may stand in for an empty one."""
+
+    def __enter__(self) -> Self:
+        """Begin the folder; OSError where it cannot be made, or one of that name has something in it."""
+        if self._path.exists() and not self._path.is_dir():
+            raise FileExistsError(EPERM, "expected a folder or a name that is free, got something else")
+        if self._path.is_dir() and any(self._path.iterdir()):
+            raise OSError(ENOTEMPTY, "expected a folder that is new or empty, got one with files in it")
+        self._part.mkdir()
+        return self
+
+    def write(self, name: str, octets: bytes) -> None:
+        """Write a file of that name in the folder."""
+        (self._part / name).write_bytes(octets)
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        """Give the folder its name, or take it away with all that is in it."""
+        try:
+            if kind is None and self._kept:
+                os.replace(self._part, self._path)
+        finally:
+            shutil.rmtree(self._part, ignore_errors=True)

@@ -6,12 +6,12 @@
 import gc
 from dataclasses import replace
 from statistics import median
-from time import perf_counter
+from time import process_time
 
 from ltkm_inspect import reference
 from ltkm_inspect.cli import COLLECT_AFTER
 from ltkm_inspect.context import Context
-from ltkm_inspect.engine import inspect
+from ltkm_inspect.engine import inspect, inspection
 from ltkm_inspect.exchange import Exchange
 
 ROUNDS = 9
@@ -21,11 +21,12 @@ DIFFERENT = 200
 """How many exchanges take turns, each with messages and credentials of its own, so that nothing of them is known."""
 
 
-def microseconds(exchanges: list[Exchange], context: Context, rounds: int = ROUNDS) -> float:
+def microseconds(exchanges: list[Exchange], context: Context, rounds: int = ROUNDS, *, anew: bool = False) -> float:
     """Return how long one inspection takes: the median of the exchanges, each at its best of a few rounds.
 
-    The copies are made before the clock runs. A machine that is shared takes time away at random, so the best of an
-    exchange is what the work itself takes.
+    The copies are made before the clock runs. A machine that is shared takes time away at random, so what counts is the
+    time of the processor, and the best of an exchange. With `anew` no message is like one that was inspected before:
+    else a response with more keys than are remembered would be compared with one whose keys all are.
     """
     best = [float("inf")] * len(exchanges)
     for _ in range(rounds):
@@ -33,9 +34,11 @@ def microseconds(exchanges: list[Exchange], context: Context, rounds: int = ROUN
         gc.collect()
         while copies:  # each is gone once it was inspected
             copy = copies.pop()
-            begin = perf_counter()
+            if anew:
+                inspection._plain.cache_clear()
+            begin = process_time()
             inspect(copy, context)
-            taken = perf_counter() - begin
+            taken = process_time() - begin
             best[len(copies)] = min(best[len(copies)], taken)
     return median(best) * 1e6
 
@@ -81,6 +84,6 @@ def figures() -> dict[str, float]:
     for items in (1, 10, 100, 1000, 10_000):
         rounds = ROUNDS if items < 10_000 else 3
         exchanges = [many(items, turn) for turn in range(max(2, DIFFERENT // items))]
-        found[f"{items:,} items, µs an item"] = microseconds(exchanges, context, rounds) / items
+        found[f"{items:,} items, µs an item"] = microseconds(exchanges, context, rounds, anew=True) / items
     few, lots = (found[f"{items} items, µs an item"] for items in ("100", "10,000"))
     return found | {"10,000 items / 100 items, µs an item": lots / few}

@@ -88,3 +88,24 @@ def test_nothing_put_into_an_empty_element_changes_nothing(text: str) -> None:
     for put in (edit.refilled, edit.appended):
         assert xml.splice([put(xml, xml.root[0], "")]) == text.encode()
     assert edit.content(xml, xml.root[0]) == ""
+
+
+@pytest.mark.parametrize(
+    ("text", "name", "changed"),
+    [
+        ("<a/>", "p:v", '<a xmlns:p="urn:p"/>'),
+        ("<a xmlns:p='urn:q'/>", "p:v", "<a xmlns:p='urn:q'/>"),
+        ("<a/>", "v", "<a/>"),
+        ("<a/>", "xml:lang", "<a/>"),
+        ("<a/>", "xmlns:q", "<a/>"),
+    ],
+)
+def test_a_prefix_is_declared_only_where_it_is_not(text: str, name: str, changed: str) -> None:
+    xml = read(text.encode())
+    assert xml.splice(edit.declared(xml, root(xml), name, "urn:p")).decode() == changed
+
+
+def test_a_namespace_gets_another_name_wherever_the_start_tag_declares_it_and_nowhere_else() -> None:
+    xml = read(b"<!--urn:a--><a xmlns='urn:a' xmlns:b = \"urn:a\" xmlns:c='urn:ab' d='urn:a'>urn:a</a>")
+    changed = xml.splice(edit.namespace_replaced(xml, root(xml), "urn:a", "urn:A"))
+    assert changed == b"<!--urn:a--><a xmlns=\"urn:A\" xmlns:b = \"urn:A\" xmlns:c='urn:ab' d='urn:a'>urn:a</a>"

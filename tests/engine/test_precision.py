@@ -1,8 +1,8 @@
 """Faults change what they are about and no other octet, however the document is written and the body is coded."""
 
-from base64 import b64encode
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from email import message_from_bytes
+from email.policy import HTTP
 
 import pytest
 from hypothesis import given
@@ -11,141 +11,22 @@ from mitmproxy.net import encoding as mitmproxy_encoding
 
 from ltkm_inspect import catalogue, reference
 from ltkm_inspect.context import Context
-from ltkm_inspect.document import MSK_RESPONSE_NS, ORDERQUERIES_NS
+from ltkm_inspect.document import MSK_RESPONSE_TYPE
 from ltkm_inspect.engine import Injection, inject, injected
 from ltkm_inspect.exchange import Document, Exchange, Headers, Item, Ltkm
 from ltkm_inspect.fault import FAULTS, Application, Fault, FaultError, Octets, parse_application
 from ltkm_inspect.keys import KeyRing
 from ltkm_inspect.mikey import Message, Payload
-from ltkm_inspect.reference import FIRST, KEYS, SECOND, TERMINAL, Grant
+from ltkm_inspect.reference import FIRST, KEYS
 from ltkm_inspect.session import Delivery, Opening, Session
+from tests.engine.written import GRANTS, STYLES, Style, base64_text, written
 
 catalogue.load()
-GRANTS = (FIRST, SECOND)
 DOWNLOAD = reference.reference("several-keys")[0]
 MOVES = ("advance-ltkm", "move-ltkm-into-msk", "move-ltkm-under-root", "bury-ltkm")
 """Faults that leave the element as it is and put it elsewhere."""
 BESIDE = "request-current"
 """A fault that damages what its item says of an LTKM."""
-
-
-@dataclass(frozen=True)
-class Style:
-    """How a document is written."""
-
-    encoding: str
-    bom: bool
-    quote: str
-    prefix: str
-    msk_prefix: str
-    line: str
-    space: str
-    foreign: str
-    cdata: bool
-    wrap: int
-    final: str
-
-
-@dataclass(frozen=True)
-class Written:
-    """A document, and the pieces that it is made of: the head, then each item with its LTKM apart, and the tail."""
-
-    head: bytes
-    items: tuple[tuple[bytes, bytes, bytes], ...]
-    tail: bytes
-
-    @property
-    def octets(self) -> bytes:
-        """The whole document."""
-        return b"".join((self.head, *(b"".join(item) for item in self.items), self.tail))
-
-    @property
-    def exchange(self) -> Exchange:
-        """An exchange whose response is this document."""
-        assert DOWNLOAD.response is not None
-        return replace(DOWNLOAD, response=DOWNLOAD.response.with_content(self.octets))
-
-    def around(self, item: int) -> tuple[bytes, bytes]:
-        """Return what stands before and behind an item, from 0."""
-        pieces = [b"".join(each) for each in self.items]
-        return self.head + b"".join(pieces[:item]), b"".join(pieces[item + 1 :]) + self.tail
-
-    def around_ltkm(self, item: int) -> tuple[bytes, bytes]:
-        """Return what stands before and behind the LTKM of an item, from 0."""
-        before, behind = self.around(item)
-        return before + self.items[item][0], self.items[item][2] + behind
-
-
-FOREIGN = {
-    "UTF-8": "é中\N{GRINNING FACE}",
-    "UTF-16": "é中\N{GRINNING FACE}",
-    "ISO-8859-1": "éÿ",
-    "GB18030": "é中啊鱫",
-    "US-ASCII": "~",
-}
-CODECS = {"UTF-16": "utf_16_le"}
-
-STYLES = st.builds(
-    Style,
-    encoding=st.sampled_from(sorted(FOREIGN)),
-    bom=st.booleans(),
-    quote=st.sampled_from("'\""),
-    prefix=st.sampled_from(["bcast", "b", "x-1.y", "LTKM", ""]),
-    msk_prefix=st.sampled_from(["", "m", "mbms"]),
-    line=st.sampled_from(["", "\n", "\r\n", "\n\t", "  "]),
-    space=st.sampled_from(["", " ", "\n"]),
-    foreign=st.sampled_from(["", "<!-- <LTKM>{}</LTKM> -->", "<?pi {} ?>", "<!--{}-->"]),
-    cdata=st.booleans(),
-    wrap=st.sampled_from([0, 64, 76]),
-    final=st.sampled_from(["", "\n", "\r\n", "\n<!-- end -->\n"]),
-)
-
-
-def written(
-    style: Style, grants: Sequence[Grant] = GRANTS, codes: Sequence[str] = (), *, bare: bool = False
-) -> Written:
-    """Write an MSK response in this style; with `bare` without LTKMs."""
-    codec = CODECS.get(style.encoding, style.encoding)
-    q, line, space = style.quote, style.line, style.space
-    foreign = style.foreign.format(FOREIGN[style.encoding])
-    bom = "\ufeff" if style.encoding == "UTF-16" or (style.encoding == "UTF-8" and style.bom) else ""
-    m = f"{style.msk_prefix}:" if style.msk_prefix else ""
-    name = f"{style.prefix}:LTKM" if style.prefix else "LTKM"
-    declares = f" xmlns:{style.prefix}={q}{ORDERQUERIES_NS}{q}" if style.prefix else ""
-    own = "" if style.prefix else f" xmlns={q}{ORDERQUERIES_NS}{q}"
-    namespace = f"xmlns:{style.msk_prefix}" if m else "xmlns"
-    head = f"{bom}<?xml version={q}1.0{q} encoding={q}{style.encoding}{q}?>{line}{foreign}"
-    head += f"<{m}mbmsMSKResponse {namespace}={q}{MSK_RESPONSE_NS}{q}{declares}{space}>{line}"
-
-    def coded(text: str) -> bytes:
-        return text.encode(codec)
-
-    def element(tag: str, text: str) -> str:
-        return f"<{tag}{space}>{text}</{tag.partition(' ')[0]}{space}>"
-
-    items = []
-    for number, grant in enumerate(grants):
-        pair = (
-            element(f"{m}keyDomainID", _base64(grant.key_domain)) + line + element(f"{m}MSKID", _base64(grant.msk_id))
-        )
-        code = codes[number] if codes else "200 OK"
-        code = f"<![CDATA[{code}]]>" if style.cdata else code
-        opens = f"{foreign}<{m}Response{space}>{line}" + element(f"{m}MSK", line + pair + line) + line
-        opens += element(f"{m}ResponseCode", code)
-        text = _wrapped(_base64(reference.ltkm(grant, TERMINAL).encode()), style)
-        ltkm = "" if bare else element(name + own, f"<![CDATA[{text}]]>" if style.cdata else text)
-        items.append((coded(opens), coded(ltkm), coded(f"{line}</{m}Response>{line}{foreign}")))
-    return Written(coded(head), tuple(items), coded(f"</{m}mbmsMSKResponse>{style.final}"))
-
-
-def _base64(octets: bytes) -> str:
-    return b64encode(octets).decode()
-
-
-def _wrapped(text: str, style: Style) -> str:
-    if not style.wrap:
-        return text
-    return (style.line.strip(" ") or "\n").join(text[at : at + style.wrap] for at in range(0, len(text), style.wrap))
 
 
 def put(fault: Fault, exchange: Exchange, keys: KeyRing) -> Injection | None:
@@ -247,7 +128,7 @@ def test_strip_takes_the_elements_and_nothing_else(style: Style) -> None:
 def test_inject_then_strip_gives_the_original(style: Style, at: str, item: int) -> None:
     codes = ["403 Forbidden"] * 2 if at == "refused" else []
     document = written(style, codes=codes, bare=True)
-    text = f"inject-ltkm:at={at},item={item},base64={_base64(reference.ltkm(FIRST).encode())}"
+    text = f"inject-ltkm:at={at},item={item},base64={base64_text(reference.ltkm(FIRST).encode())}"
     full = inject(document.exchange, [parse_application(text)])
     assert full.document is not None
     (ltkm,) = full.document.ltkms
@@ -263,6 +144,23 @@ def test_swapping_twice_gives_the_original(style: Style) -> None:
     swapped = inject(document.exchange, [parse_application("swap-ltkm")])
     assert content(swapped) != document.octets
     assert content(inject(swapped, [parse_application("swap-ltkm")])) == document.octets
+
+
+@given(style=STYLES, separate=st.booleans())
+def test_the_parts_of_a_multipart_body_are_the_document_and_the_messages(style: Style, separate: bool) -> None:
+    """As the change request describes its option 2: one body part the MSK response, the others the MIKEY messages."""
+    document = written(style)
+    done = inject(document.exchange, [parse_application(f"wrap-multipart:separate={str(separate).lower()}")]).response
+    assert done is not None
+    header = f"Content-Type: {done.headers.get('Content-Type')}\r\n\r\n".encode()
+    read = message_from_bytes(header + (done.body or b""), policy=HTTP)
+    assert read.get_content_type() == "multipart/mixed"
+    assert not read.defects
+    parts = [(part.get_content_type(), part.get_payload(decode=True)) for part in read.iter_parts()]
+    kept = b"".join((document.head, *(opens + closes for opens, _, closes in document.items), document.tail))
+    messages = [("application/mikey", reference.ltkm(grant).encode()) for grant in GRANTS]
+    whole = [(MSK_RESPONSE_TYPE, document.octets)]
+    assert parts == ([(MSK_RESPONSE_TYPE, kept), *messages] if separate else whole)
 
 
 CODINGS = ["identity", "gzip", "deflate", "br", "zstd"]
@@ -325,7 +223,7 @@ def test_a_document_cut_in_its_ltkm_has_the_length_of_what_is_left() -> None:
     assert body is not None
     assert done is not None
     assert done.body is not None
-    ltkm = _base64(reference.ltkm(FIRST).encode()).encode()
+    ltkm = base64_text(reference.ltkm(FIRST).encode()).encode()
     start = body.index(ltkm)
     assert start < len(done.body) < start + len(ltkm)
     assert body.startswith(done.body)

@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import replace
 
@@ -11,7 +12,7 @@ from ltkm_inspect import reference
 from ltkm_inspect.reference import FIRST, TERMINAL
 from tests.loopback.bsm import ring_text
 from tests.loopback.proxy import reverse
-from tests.proxy.parts import Mitmdump, Origin, clean
+from tests.proxy.parts import Mitmdump, Origin, Run, clean
 from tests.proxy.test_traffic import ANSWERS, BODY, MSK, response, with_length
 
 OK = b"HTTP/1.1 200 OK\r\n"
@@ -112,21 +113,23 @@ def got(mitmdump: Mitmdump, tmp_path_factory: pytest.TempPathFactory) -> dict[st
     ring.write_text(ring_text([TERMINAL]))
     ring.chmod(0o600)
     ours = ["--set", f"ltkm_keys={ring}", "--set", f"ltkm_report={folder / 'r.jsonl'}", "--set", "ltkm_strict=true"]
+
+    def asked(options: list[str], port: int) -> tuple[dict[str, bytes], Run]:
+        proxy = mitmdump.proxy(*reverse(port), *options, script="ltkm_strict=true" in options)
+        answers = {path: proxy.send(request(path, "POST")) for path in EVERYTHING}
+        answers |= {f"HEAD {path}": proxy.send(request(path, "HEAD")) for path in NAMED}
+        return answers, proxy.stop()
+
     found: dict[str, list[dict[str, bytes]]] = {}
-    with closing(Origin()) as origin:
+    with closing(Origin()) as origin, ThreadPoolExecutor(2) as pool:
         origin.answers = {f"/{name}".encode(): octets for name, octets in EVERYTHING.items()}
         for name, options in (("whole", []), ("streamed", ["--set", "stream_large_bodies=200"])):
-            for script in (False, True):
-                proxy = mitmdump.proxy(*reverse(origin.port), *options, *(ours if script else []), script=script)
-                answers = {path: proxy.send(request(path, "POST")) for path in EVERYTHING}
-                answers |= {f"HEAD {path}": proxy.send(request(path, "HEAD")) for path in NAMED}
-                run = proxy.stop()
-                assert run.status == 0, run.output
-                if script:
-                    told = sum(" POST " in line and " -> " in line for line in run.log)
-                    assert told > len(EVERYTHING) // 2
-                    assert not any(f"ltkm: {hook} failed" in run.output for hook in ("response", "error"))
-                found.setdefault(name, []).append(answers)
+            both = pool.map(asked, (options, options + ours), [origin.port] * 2)
+            (without, plain), (with_script, run) = both
+            assert (plain.status, run.status) == (0, 0), run.output
+            assert sum(" POST " in line and " -> " in line for line in run.log) > len(EVERYTHING) // 2
+            assert not any(f"ltkm: {hook} failed" in run.output for hook in ("response", "error"))
+            found[name] = [without, with_script]
     return found
 
 

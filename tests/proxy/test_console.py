@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 from mitmproxy.utils import emoji
 
+from ltkm_inspect.intake import from_file
 from ltkm_inspect.proxy.marking import MARKS
 from tests.proxy.parts import PATIENCE, ROOT, SCRIPT, TRIAL, inspected
 
@@ -190,3 +191,13 @@ def test_the_keys_of_the_readme_strip_put_in_take_back_and_show(console: Console
     console.screen(lambda shown: "fault rename-ltkm put into 1 of 1 flow" in shown)
     console.press("C-n")
     console.screen(lambda shown: "violation ltkm-misnamed" in shown)
+
+
+def test_the_command_export_writes_the_ltkms_of_the_flows_shown(console: Console, tmp_path: Path) -> None:
+    path = tmp_path / "shown.pcapng"
+    console.command(f"ltkm.export pcapng {path} @shown")
+    console.screen(lambda shown: "written to" in shown or "Error" in shown)
+    messages = [octets for each in from_file(path.read_bytes(), "") if (octets := each.octets)]
+    documents = [report.exchange.document for report in inspected(TRIAL) if report is not None]
+    ltkms = [ltkm for document in documents if document is not None for ltkm in document.ltkms]
+    assert messages == [ltkm.octets for ltkm in ltkms if ltkm.octets]

@@ -381,6 +381,14 @@ def test_an_edit_is_written_on_the_flow_and_can_be_reverted() -> None:
     assert "ltkm_fault" not in edit.flow.metadata
 
 
+def test_what_was_wrong_with_a_response_before_it_was_edited_stays_in_sight() -> None:
+    edit = Edit(flawed())
+    edit.put("csb_id: 0x5a17c0de", "csb_id: 1").save()
+    Edit(edit.flow).put("csb_id: 0x00000001", "csb_id: 2").save()
+    assert edit.flow.metadata["ltkm_came"] == "violation: ltkm-missing"
+    assert edit.flow.comment == "[ltkm: fault: edit, edit; it came with violation: ltkm-missing]"
+
+
 def test_a_request_can_be_edited_and_its_response_directive_is_made_anew() -> None:
     edit = Edit(clean("several-keys"), KEYED, request=True)
     edit.put("msk_id: 24cb4400", "msk_id: 24cb4401").put(

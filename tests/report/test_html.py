@@ -122,10 +122,12 @@ def test_exchanges_with_faults_put_in_stand_apart_and_do_not_count() -> None:
 
 
 def test_a_run_that_was_killed_says_so_and_one_that_ended_does_not(trial: list[Record], page: str) -> None:
-    said = "The report has no summary"
+    said = "The report has no summary at its end"
     assert said in page_of(trial[:-1])
     assert said not in page
     assert tiles(page_of(trial[:-1])) == tiles(page)
+    assert said not in page_of(trial + trial)  # two runs in one file
+    assert said in page_of(trial + trial[:-1])
 
 
 def test_every_broken_rule_says_what_is_wrong_why_and_what_to_do(trial: list[Record], page: str) -> None:

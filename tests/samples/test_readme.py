@@ -10,6 +10,7 @@ from click.testing import CliRunner
 from ltkm_inspect import catalogue, cli
 from ltkm_inspect.fault import FAULTS
 from ltkm_inspect.options import DEFAULTS
+from ltkm_inspect.report.export import documents, table
 from ltkm_inspect.source import Recipe, parse_recipe
 from tests.samples import expected, generate
 
@@ -88,8 +89,17 @@ def test_every_field_of_the_json_output_is_named() -> None:
     flows = [str(generate.FOLDER / file) for file in ("trial.flow", "change-request.flow")]
     printed = CliRunner().invoke(cli.commands, ["check", "--format", "jsonl", *flows]).stdout.splitlines()
     printed += CliRunner().invoke(cli.commands, ["decode", "--format", "jsonl", "AQAF"]).stdout.splitlines()
+    printed += CliRunner().invoke(cli.commands, ["diff", "--format", "json", *flows]).stdout.splitlines()
     assert len(printed) > 30
-    assert {name for line in printed for name in _names(json.loads(line))} <= named
+    found = [*map(json.loads, printed), json.loads(CliRunner().invoke(cli.commands, ["export", "json", *flows]).stdout)]
+    assert {name for each in found for name in _names(each)} <= named
+
+
+def test_every_column_of_the_tables_is_named_in_its_order() -> None:
+    rows = dict(re.findall(r"^\| `(csv|xml)` \| (.*) \|$", README, re.MULTILINE))
+    for row, columns in ((rows["csv"], table.COLUMNS), (rows["xml"], documents.COLUMNS)):
+        named = re.findall(r"`(\w+)`", row)
+        assert [name for name in named if name in columns] == list(columns)
 
 
 def _names(value: object) -> Iterator[str]:

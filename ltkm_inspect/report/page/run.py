@@ -10,7 +10,7 @@ MOST_MUKS = 500
 
 
 def run_facts(run: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """Return what a run record says, and of the options those that were set."""
+    """Return what a run record says, and of the options those that have a value."""
     options = run.get("options") or {}
     return facts(
         ("Program", f"ltkm-inspect {run.get('version') or ''}"),

@@ -1,21 +1,26 @@
-"""LTKMs as people hand them over, as base64, hex or binary, made into octets again."""
+"""LTKMs as people write them: base64, hex or binary, in an argument, a file or a stream."""
 
 import os
 from binascii import a2b_base64
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
 from itertools import chain
 from pathlib import Path
 from typing import BinaryIO, Literal
 
+from ltkm_inspect.intake.given import Given
+from ltkm_inspect.intake.kinds import is_array, is_capture, is_document
 from ltkm_inspect.wire import printable_octets
 
-type Form = Literal["auto", "base64", "hex", "binary"]
+type Form = Literal["auto", "base64", "hex", "binary", "pcap", "xml", "json"]
 
-FORMS: tuple[Form, ...] = ("auto", "base64", "hex", "binary")
+FORMS: tuple[Form, ...] = ("auto", "base64", "hex", "binary", "pcap", "xml", "json")
 """How a message may be written; `auto` finds out which of the others it is."""
 
+_BLANK_LINES = 100
+"""How many blank lines there may be in front of what a stream begins with."""
 _VERSION = b"\x01"
+_BEGINS_MESSAGE = b"AQ"
+"""How a MIKEY message begins in base64."""
 _SPACE = b" \t\r\n\v\f"
 _TEXT = bytes(range(0x20, 0x7F)) + _SPACE
 _BOM = b"\xef\xbb\xbf"
@@ -23,16 +28,6 @@ _OTHER_ALPHABET = bytes.maketrans(b"-_", b"+/")
 _LONGEST_SHOWN = 40
 _LONGEST_NAME = 150
 """More characters than this are a message that was damaged on its way, not the name of a file."""
-
-
-@dataclass(frozen=True, slots=True)
-class Given:
-    """One message as it was given: its octets, or why there are none."""
-
-    source: str
-    """Where it stood: `argument 1`, `standard input, line 3`."""
-    octets: bytes | None
-    problem: str = ""
 
 
 def from_argument(text: str, source: str, form: Form = "auto") -> Iterator[Given]:
@@ -59,6 +54,10 @@ def from_text(text: bytes, source: str, form: Form = "auto") -> Given:
     if form == "binary":
         return Given(source, text)
     compact = text.removeprefix(_BOM).translate(None, _SPACE)
+    if compact.startswith(_BEGINS_MESSAGE) and form != "hex":  # which is no hex
+        octets = _from_base64(compact)
+        if octets is not None:
+            return Given(source, octets)
     found = [octets for octets in _readings(compact, form) if octets is not None]
     if not found:
         wanted = "base64 or hex" if form == "auto" else form
@@ -67,7 +66,14 @@ def from_text(text: bytes, source: str, form: Form = "auto") -> Given:
 
 
 def from_file(octets: bytes, source: str, form: Form = "auto") -> Iterator[Given]:
-    """Yield the messages of a file: one if it is binary; else one a line, or a single one wrapped over the lines."""
+    """Yield the messages of a file: one if it is binary; else one a line, or a single one wrapped over the lines.
+
+    Of a capture or a document these are all that are in it.
+    """
+    reader = _reader(octets, form)
+    if reader is not None:
+        yield from reader(octets, source)
+        return
     lines = [(number, line) for number, line in enumerate(octets.splitlines(), 1) if line.strip(_SPACE)]
     given = [from_text(line, f"{source}, line {number}", form) for number, line in lines if form != "binary"]
     if form == "binary" or (form == "auto" and not _is_text(octets) and not any(each.problem == "" for each in given)):
@@ -80,16 +86,42 @@ def from_file(octets: bytes, source: str, form: Form = "auto") -> Iterator[Given
 
 
 def from_stream(stream: BinaryIO, source: str, form: Form = "auto") -> Iterator[Given]:
-    """Yield the messages of a stream as they come: one a line, or a single one if it begins like a binary one."""
-    first = stream.readline()
-    if form == "binary" or (form == "auto" and not _is_text(first.removeprefix(_BOM)[:1])):
-        octets = first + stream.read()
+    """Yield the messages of a stream as they come: one a line, or all at its end if it begins like something else."""
+    start = line = stream.readline()
+    lines = [line]
+    while line and not line.strip(_SPACE) and not is_capture(start) and len(lines) < _BLANK_LINES:
+        line = stream.readline()
+        lines.append(line)
+        start += line
+    reader = _reader(start, form)
+    if reader is not None:
+        yield from reader(start + stream.read(), source)
+        return
+    if form == "binary" or (form == "auto" and not _is_text(start.removeprefix(_BOM)[:1])):
+        octets = start + stream.read()
         if octets:
             yield Given(source, octets)
         return
-    for number, line in enumerate(chain([first], stream), 1):
+    for number, line in enumerate(chain(lines, stream), 1):
         if line.strip(_SPACE):
             yield from_text(line, f"{source}, line {number}", form)
+
+
+def _reader(start: bytes, form: Form) -> Callable[[bytes, str], Iterator[Given]] | None:
+    """Return what reads a file with messages in it, by its beginning or its form; None for messages by themselves."""
+    if form == "pcap" or (form == "auto" and is_capture(start)):
+        from ltkm_inspect.intake.captured import from_capture
+
+        return from_capture
+    if form == "xml" or (form == "auto" and is_document(start)):
+        from ltkm_inspect.intake.document import from_document
+
+        return from_document
+    if form == "json" or (form == "auto" and is_array(start)):
+        from ltkm_inspect.intake.objects import from_array
+
+        return from_array
+    return None
 
 
 def _is_text(octets: bytes) -> bool:

@@ -1,0 +1,104 @@
+"""The command `export`."""
+
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from ltkm_inspect import options
+from ltkm_inspect.cli.group import commands
+from ltkm_inspect.cli.shared import NOTHING_SEEN, OK, flows_of, judging, keys_at_hand, leave, option
+from ltkm_inspect.report.console import COULD_NOT_RUN, Trouble, complain, reason, say
+from ltkm_inspect.wire import printable
+
+BINARY = ("pcap", "pcapng")
+
+
+@commands.command()
+@click.argument("name", metavar="FORMAT", type=click.Choice(options.EXPORT_FORMATS))
+@click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="FILE...")
+@click.option("-o", "--output", metavar="OUT", help="The file to write; for xml a folder. Without it, standard output.")
+@click.option(
+    "--msk", "msks", multiple=True, metavar="KEYDOMAIN[/GROUP[/NUMBER]]", help="Only LTKMs of these keys, in hex."
+)
+@click.option("--terminal", "terminals", multiple=True, metavar="B-TID|ADDRESS", help="Only LTKMs to these terminals.")
+@click.option("--flawed", is_flag=True, help="Only LTKMs that a finding concerns.")
+@judging
+@option("keys")
+@option("show_keys")
+@option("redact")
+def export(
+    name: str,
+    files: tuple[Path, ...],
+    output: str | None,
+    msks: tuple[str, ...],
+    terminals: tuple[str, ...],
+    flawed: bool,
+    keys: str | None,
+    show_keys: bool,
+    redact: bool,
+    **words: Any,
+) -> None:
+    """Hand the LTKMs in flow files and HARs on to other programs.
+
+    csv is a table with one line an LTKM, json an array of objects, base64 one LTKM a line with an index beside it, pcap
+    and pcapng UDP packets for Wireshark, xml a folder with the document of each MSK response. Exit code 4 where there
+    is nothing to write; then there is no OUT.
+    """
+    try:
+        settings = options.settings(**words)
+        from ltkm_inspect.report import export as room
+
+        selection = room.parse_selection(msks, terminals, flawed)
+    except options.OptionError as error:
+        raise click.UsageError(f"--{error.option.replace('_', '-')}: {error.reason}") from None
+    target = _target(name, output, files)
+    if redact and name not in room.REDACTABLE:
+        raise click.UsageError(f"--redact: {room.cannot_redact(name)}")
+    from ltkm_inspect.report.redaction import Redaction
+
+    manner = room.Manner(keys_at_hand(keys, show_keys), Redaction() if redact else None)
+    from ltkm_inspect.context import Context
+    from ltkm_inspect.engine import inspect
+    from ltkm_inspect.session import Session
+
+    context = Context(settings, manner.keys.ring, Session())
+    run, trouble = room.Export(name, target, manner, selection), Trouble()
+    try:
+        with run:
+            for path, _, exchange in flows_of(files, trouble):
+                if exchange is not None:
+                    run.add(inspect(exchange, context), str(path))
+            run.finish()
+    except room.ExportError as error:
+        complain(str(error))
+        leave(COULD_NOT_RUN)
+    except BrokenPipeError:  # nobody reads any more
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        leave(OK)
+    except OSError as error:
+        complain(f"{'standard output' if target is None else printable(str(target))}: {reason(error)}")
+        leave(COULD_NOT_RUN)
+    for line in run.warnings():
+        complain(line)
+    if run.written and target is not None:
+        say([f"{run.summary} to {printable(str(target))}"])
+    if not run.written and not trouble.unread:
+        complain(run.nothing)
+    leave(trouble.exit_code(len(files), OK if run.written else NOTHING_SEEN))
+
+
+def _target(name: str, output: str | None, files: tuple[Path, ...]) -> Path | None:
+    if output is None or output == "-":
+        if name in BINARY and sys.stdout is not None and sys.stdout.isatty():
+            raise click.UsageError(f"{name} is nothing for a terminal: expected -o OUT, or a pipe")
+        return None
+    if not output.strip():
+        raise click.UsageError("--output: expected a path, got nothing")
+    target = Path(output)
+    for path in (target, target.with_name(f"{target.name}.csv")):
+        if any(file.exists() and path.exists() and file.samefile(path) for file in files):
+            raise click.UsageError(f"OUT: expected another file than the input, got {printable(str(path))}")
+    return target

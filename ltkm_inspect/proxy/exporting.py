@@ -1,0 +1,58 @@
+"""The command that hands LTKMs on to other programs from within mitmproxy and mitmweb."""
+
+import logging
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from mitmproxy import command, exceptions, types
+from mitmproxy.addonmanager import Loader
+from mitmproxy.flow import Flow
+from mitmproxy.log import ALERT
+
+from ltkm_inspect.finding import Report
+from ltkm_inspect.options import EXPORT_FORMATS
+from ltkm_inspect.report.export import Export, ExportError, Manner
+from ltkm_inspect.wire import printable
+
+logger = logging.getLogger(__name__)
+
+_FORMATS = "ltkm.export.formats"
+
+
+class Exporting:
+    """Writes the LTKMs of flows to a file, in the formats of `ltkm-inspect export`."""
+
+    def __init__(self, inspected: Callable[[Flow], Report | None], manner: Callable[[], Manner]) -> None:
+        """Take what gives the report of a flow, None for one that is not MSK, and what says how things are told."""
+        self._inspected = inspected
+        self._manner = manner
+
+    def offer(self, loader: Loader) -> None:
+        """Add the commands to mitmproxy."""
+        loader.add_command(_FORMATS, self.formats)
+        loader.add_command("ltkm.export", self.export)
+
+    def formats(self) -> Sequence[str]:
+        """Return the formats that LTKMs can be exported in."""
+        return EXPORT_FORMATS
+
+    @command.argument("format", type=types.Choice(_FORMATS))  # type: ignore[no-untyped-call, untyped-decorator]
+    @command.argument("path", type=types.Path)  # type: ignore[no-untyped-call, untyped-decorator]
+    def export(self, format: str, path: str, flows: Sequence[Flow]) -> None:
+        """Write the LTKMs of flows to a file; for xml the documents that carry them, to a folder."""
+        try:
+            with Export(format, Path(path), self._manner()) as run:
+                for flow in flows:
+                    report = self._inspected(flow)
+                    if report is not None:
+                        run.add(report)
+                run.finish()
+        except ExportError as error:
+            raise exceptions.CommandError(str(error)) from error
+        except OSError as error:
+            raise exceptions.CommandError(f"{printable(path)}: {error.strerror or error}") from error
+        for line in run.warnings():
+            logger.warning("ltkm: %s", line)
+        if not run.written:
+            raise exceptions.CommandError(run.nothing)
+        logger.log(ALERT, "ltkm: %s to %s", run.summary, printable(path))

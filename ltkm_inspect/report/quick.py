@@ -1,0 +1,168 @@
+"""The JSON text of messages like one that was written before: only what differs is written anew.
+
+To decode a message and write its fields as JSON takes more than 100 µs. But LTKMs of one BSM are alike: CSB ID,
+counter, RAND, identities, encrypted data and MAC differ, and what these hold decides nothing of how the rest is to be
+read. So the text of one message is kept with gaps for these values, under its other octets; a message that has the same
+length and the same other octets differs from it in the gaps alone.
+"""
+
+import json
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Any
+
+from ltkm_inspect.intake import Given
+from ltkm_inspect.mikey import Identity, Kemac, Message, Rand, Timestamp, decode, to_plain
+from ltkm_inspect.mikey.core import describe_time
+from ltkm_inspect.report.messages import MESSAGE_SCHEMA
+from ltkm_inspect.report.plain import to_json
+from ltkm_inspect.wire import printable_octets
+
+MOST = 1024
+"""How many texts are kept. Where more than so many are made and fewer are of use, no more is made."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Gap:
+    """Octets of a message that differ, and how they are written."""
+
+    start: int
+    end: int
+    write: Callable[[bytes], str]
+
+
+@dataclass(slots=True)
+class _Layout:
+    """Where messages of one length have gaps, and the texts of those that have them there."""
+
+    gaps: tuple[_Gap, ...]
+    between: tuple[slice, ...]
+    """The octets outside the gaps."""
+    texts: dict[bytes, str] = field(default_factory=dict)
+
+
+class Writer:
+    """Writes messages as `to_json(to_plain(message))` does, without the braces around them."""
+
+    def __init__(self) -> None:
+        """Start with nothing kept."""
+        self._layouts: dict[int, list[_Layout]] = {}
+        self._made = 0
+        self._used = 0
+
+    def text(self, octets: bytes) -> str | None:
+        """Return the text of a message that is like an earlier one; None for any other."""
+        for layout in self._layouts.get(len(octets), ()):
+            text = layout.texts.get(b"".join([octets[part] for part in layout.between]))
+            if text is not None:
+                self._used += 1
+                return _filled(text, layout.gaps, octets)
+        return None
+
+    def learn(self, octets: bytes) -> str | None:
+        """Keep the text of a message for others like it, and return it; None where it does not decode as a whole."""
+        if self._made > MOST and self._used < self._made:
+            return None  # these messages are not alike
+        message = decode(octets)
+        if message.problem is not None or message.inner_problems or message.header is None:
+            return None
+        if any(kemac.encr_alg == 0 for kemac in message.of(Kemac)):
+            return None  # what is in there is decoded, too
+        if self._made and self._made % MOST == 0:
+            self._layouts.clear()
+        self._made += 1
+        gaps, text = _template(message)
+        known = self._layouts.setdefault(len(octets), [])
+        layout = next((each for each in known if each.gaps == gaps), None)
+        if layout is None:
+            starts = (0, *(gap.end for gap in gaps))
+            ends = (*(gap.start for gap in gaps), len(octets))
+            layout = _Layout(gaps, tuple(map(slice, starts, ends)))
+            known.append(layout)
+        layout.texts[b"".join([octets[part] for part in layout.between])] = text
+        return _filled(text, layout.gaps, octets)
+
+
+class QuickLines:
+    """The objects of messages, without keys; those of messages that are alike come quickly."""
+
+    def __init__(self) -> None:
+        self._writer = Writer()
+
+    def line(self, given: Given) -> str | None:
+        """Return what `json_line` does, for a message that decodes as a whole and is like an earlier one; else None."""
+        octets = given.octets
+        if not octets:
+            return None
+        text = self._writer.text(octets)
+        if text is None:
+            text = self._writer.learn(octets)
+        return (
+            None
+            if text is None
+            else f'{{"schema":"{MESSAGE_SCHEMA}","source":{to_json(given.source)},{text},"key":null}}'
+        )
+
+
+def _filled(text: str, gaps: tuple[_Gap, ...], octets: bytes) -> str:
+    return text % tuple([gap.write(octets[gap.start : gap.end]) for gap in gaps])
+
+
+def _template(message: Message) -> tuple[tuple[_Gap, ...], str]:
+    """Return the gaps of a message, in the order of its octets, and its text with `%s` for each."""
+    plain = to_plain(message)
+    token = os.urandom(16).hex()  # which no text from the wire can hold
+    gaps: list[_Gap] = []
+    for holder, name, start, end, write in _differing(message, plain):
+        holder[name] = token if name == "csb_id" else f"{token}."
+        gaps.append(_Gap(start, end, write))
+    text = to_json(plain)[1:-1].replace("%", "%%")
+    return tuple(gaps), text.replace(f'"{token}"', "%s").replace(f"{token}.", "%s")
+
+
+type _Place = tuple[dict[str, Any], str, int, int, Callable[[bytes], str]]
+
+
+def _differing(message: Message, plain: dict[str, Any]) -> Iterator[_Place]:
+    """Yield every value that differs: where it stands in the object, where in the octets, and how it is written."""
+    yield plain["header"]["fields"], "csb_id", 4, 8, _number
+    for payload, offset, said in zip(message.payloads, message.offsets, plain["payloads"], strict=True):
+        fields = said["fields"]
+        match payload:
+            case Timestamp() if payload.type in _TIMES:
+                start, end = offset + 2, offset + 2 + len(payload.value)
+                yield fields, "value", start, end, bytes.hex
+                yield fields, "value_text", start, end, _TIMES[payload.type]
+            case Rand():
+                yield fields, "value", offset + 2, offset + 2 + len(payload.value), bytes.hex
+            case Identity() if payload.value:
+                start, end = offset + 4, offset + 4 + len(payload.value)
+                yield fields, "value", start, end, bytes.hex
+                yield fields, "value_text", start, end, _name
+            case Kemac():
+                start, end = offset + 4, offset + 4 + len(payload.encr_data)
+                yield fields, "encr_data", start, end, bytes.hex
+                yield fields, "mac", end + 1, end + 1 + len(payload.mac), bytes.hex
+
+
+def _number(octets: bytes) -> str:
+    return str(int.from_bytes(octets))
+
+
+def _time(kind: int) -> Callable[[bytes], str]:
+    return lambda octets: _inside(describe_time(kind, octets))
+
+
+@lru_cache(maxsize=1024)
+def _name(octets: bytes) -> str:
+    return _inside(printable_octets(octets))
+
+
+def _inside(text: str) -> str:
+    """Return text as it stands between the quotation marks of JSON."""
+    return json.dumps(text)[1:-1]
+
+
+_TIMES = {0: _time(0), 1: _time(1), 2: _number}

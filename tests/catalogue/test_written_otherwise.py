@@ -1,0 +1,56 @@
+"""A fault trips the same rules however the document is written that it is put into."""
+
+import pytest
+from hypothesis import given, settings
+
+from ltkm_inspect import reference
+from ltkm_inspect.catalogue import load
+from ltkm_inspect.context import Context, Settings
+from ltkm_inspect.engine import inject, inspect
+from ltkm_inspect.fault import FAULTS, Application
+from ltkm_inspect.keys import KeyRing
+from ltkm_inspect.reference import FIRST, KEYS, SECOND
+from ltkm_inspect.rule import RULES
+from tests.engine.written import STYLES, Style, Written, written
+
+load()
+OTHERWISE = {"download": ([FIRST], False), "several-keys": ([FIRST, SECOND], False), "plain-mbms": ([FIRST], True)}
+"""The references that are one exchange with keys granted: what is granted, and whether it comes without LTKMs."""
+IDS = [id for id, fault in FAULTS.items() if fault.reference in OTHERWISE]
+
+
+def otherwise(name: str, style: Style) -> Written:
+    """Return the document of a reference in another style."""
+    grants, bare = OTHERWISE[name]
+    return written(style, grants, bare=bare)
+
+
+@given(style=STYLES)
+def test_a_clean_reference_trips_nothing_however_it_is_written(style: Style) -> None:
+    for name in OTHERWISE:
+        exchange = otherwise(name, style).put_into(reference.reference(name)[0])
+        assert [finding.line for finding in inspect(exchange, Context(Settings(debug=True))).findings] == []
+
+
+@pytest.mark.parametrize("id", IDS)
+@given(style=STYLES)
+@settings(max_examples=15)
+def test_a_fault_trips_the_rules_it_declares_however_the_document_is_written(id: str, style: Style) -> None:
+    fault = FAULTS[id]
+    document = otherwise(fault.reference, style)
+    if id == "drop-prefix" and not style.prefix:
+        return  # there is none to drop
+    for keys in (KEYS, KeyRing()):
+        if not keys and fault.on.__name__ == "Opening":
+            continue
+        exchange = document.put_into(reference.reference(fault.reference)[0])
+        # the digest of the reference is over its own document
+        context = Context(Settings(debug=True, ignore=frozenset({"response-digest-wrong"})), keys)
+        found = set(inspect(inject(exchange, [Application(fault)], context), context).rules)
+        expected = {rule for rule in fault.trips if keys or not RULES[rule].is_keyed}
+        expected.discard("response-digest-wrong")
+        if id == "declare-encoding" and not document.octets.isascii():
+            expected.add("xml-malformed")  # what is no ASCII cannot be read in another encoding
+            assert found | {"xml-malformed"} == expected
+        else:
+            assert found == expected
