@@ -8,6 +8,7 @@ import hashlib
 import os
 from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass, field
+from functools import lru_cache
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
@@ -33,6 +34,13 @@ GROUP_OCTETS = 2
 
 _SALT = os.urandom(16)
 _NO_KEYS = KeyRing()
+
+
+@lru_cache(maxsize=LIMIT)
+def _same[T](value: T) -> T:
+    """Return the first of all equal values."""
+    return value
+
 
 type Muk = tuple[bytes, bytes]
 """What names a MUK: IDi, the BM-SC, and IDr, the terminal (3GPP TS 33.246 6.1)."""
@@ -176,11 +184,65 @@ class Before:
     """The id of an earlier exchange that is the same, octet for octet."""
     uses: Uses = _UNUSED
     habits: Habits = _UNKNOWN
-    muks: Mapping[Muk, Protected] = MappingProxyType({})
+    known: tuple[tuple[Muk, Protected | None, bytes | None], ...] = ()
+    """Of each MUK of the exchange what it protected, and the IDi of the latest LTKM for its IDr; None for neither."""
     receivers: Mapping[bytes, tuple[bytes, ...]] = _NOBODY
     """By IDi, the IDrs of the LTKMs that came over this connection, the latest last."""
-    senders: Mapping[bytes, bytes] = MappingProxyType({})
-    """By IDr, the IDi of the latest LTKM for it."""
+
+    @property
+    def muks(self) -> Mapping[Muk, Protected]:
+        """What each MUK protected."""
+        return {muk: protected for muk, protected, _ in self.known if protected is not None}
+
+    @property
+    def senders(self) -> Mapping[bytes, bytes]:
+        """By IDr, the IDi of the latest LTKM for it."""
+        return {idr: idi for (_, idr), _, idi in self.known if idi is not None}
+
+
+@dataclass(slots=True)
+class Seen:
+    """What a session keeps of an exchange, which another process may have looked at."""
+
+    id: str
+    started: float | None
+    ended: float | None
+    terminal: str
+    connection: str
+    """What tells the connection from others."""
+    nonce: str | None
+    """Of the request; None without credentials."""
+    number: int | None
+    """The nonce count; None without one that counts."""
+    question: int
+    """A hash of what is asked; 0 without credentials."""
+    fingerprint: int
+    """A hash that only the same exchange, captured twice, has as well; 0 without credentials."""
+    challenges: Mapping[str, tuple[digest.Directives, ...]]
+    """Those of a 401, by their nonce."""
+    asked: "Asked"
+    is_answer: bool
+    """The request has credentials, and a response came."""
+    next_nonce: str | None
+    """What the response gives as nextnonce."""
+    sent: tuple[tuple[Muk, Sent], ...]
+    """The LTKMs that a terminal would take."""
+    delivered: tuple[tuple[Muk, Sent], ...]
+    """Those of them that the terminal took, as far as is known."""
+    proved: frozenset[bytes]
+    """Digests of the keys that verified something in the exchange."""
+
+    def share(self) -> None:
+        """Let go of what is equal to something that other exchanges have as well: thousands of these are kept."""
+        self.terminal, self.connection, self.nonce = _same(self.terminal), _same(self.connection), _same(self.nonce)
+        pairs, delivered = _same(self.asked.pairs), _same(self.asked.delivered)
+        self.asked = self.asked._replace(pairs=pairs, delivered=delivered)
+        took = self.delivered is self.sent or self.delivered == self.sent
+        self.sent = tuple(
+            [(_same(muk), sent._replace(rand=_same(sent.rand), pair=_same(sent.pair))) for muk, sent in self.sent]
+        )
+        if took:
+            self.delivered = self.sent
 
 
 class Proof(NamedTuple):
@@ -261,25 +323,37 @@ class Step:
         return Proof(right == sent.lower(), "")
 
     @cached_property
-    def openings(self) -> tuple["Opening", ...]:
-        """The LTKMs of the exchange with what the keys say of them; none without keys."""
+    def opened(self) -> tuple[tuple[Ltkm, Opened], ...]:
+        """The LTKMs of the exchange and what the keys make of them; none without keys."""
         document = self.exchange.document
         if not self.keys or document is None or not document.xml.well_formed:
             return ()
-        known = {delivery.ltkm: delivery for delivery in self.deliveries}
         return tuple(
-            Opening(ltkm, self, self.keys.open(ltkm.message, ltkm.octets), known.get(ltkm))
+            (ltkm, self.keys.open(ltkm.message, ltkm.octets))
             for ltkm in document.ltkms[: self.exchange.limits.ltkms]
             if ltkm.octets and ltkm.message is not None
         )
 
     @cached_property
-    def proved(self) -> Set[bytes]:
-        """Digests of the keys that verified something earlier in the session or in this exchange."""
-        proved = {_digest_of(opening.opened.muk) for opening in self.openings if opening.opened.muk is not None}
+    def openings(self) -> tuple["Opening", ...]:
+        """The same as steps of the session."""
+        known = {delivery.ltkm: delivery for delivery in self.deliveries} if self.opened else {}
+        return tuple(Opening(ltkm, self, opened, known.get(ltkm)) for ltkm, opened in self.opened)
+
+    @cached_property
+    def proved_here(self) -> frozenset[bytes]:
+        """Digests of the keys that verified something in this exchange."""
+        if not self.keys:
+            return frozenset()
+        proved = {_digest_of(opened.muk) for _, opened in self.opened if opened.muk is not None}
         if self.request_proof.holds and self.subscriber is not None and self.subscriber.mrk is not None:
             proved.add(_digest_of(self.subscriber.mrk))
-        return proved | self.proved_before if proved else self.proved_before
+        return frozenset(proved)
+
+    @cached_property
+    def proved(self) -> Set[bytes]:
+        """Digests of the keys that verified something earlier in the session or in this exchange."""
+        return self.proved_here | self.proved_before if self.proved_here else self.proved_before
 
     def is_proved(self, keys: Iterable[bytes | None]) -> bool:
         """Tell whether one of these keys has verified something: then a failure is not the fault of the key ring."""
@@ -299,12 +373,40 @@ class Step:
     @cached_property
     def use(self) -> Use | None:
         """How the request uses its nonce; None without credentials that count."""
-        credentials = self.exchange.request.credentials
-        count = credentials.get("nc") if credentials is not None else None
-        try:
-            return Use(int(count or "", 16), self.before.question if self.before is not None else 0)
-        except ValueError:
-            return None
+        number = self.seen.number
+        return None if number is None else Use(number, self.before.question if self.before is not None else 0)
+
+    @cached_property
+    def seen(self) -> Seen:
+        """What a session keeps of the exchange."""
+        exchange, nonce = self.exchange, self.nonce
+        response, credentials = exchange.response, exchange.request.credentials
+        taken = self.sent if self.was_delivered else ()
+        forged = {ltkm for ltkm, opened in self.opened if opened.verdict is Verdict.INVALID} if taken else ()
+        question, fingerprint = _hashes(exchange) if nonce is not None else (0, 0)
+        answered = response is not None and exchange.error is None
+        asks_next = response is not None and "nextnonce" in (response.authentication_info or "").lower()
+        info = response.info if response is not None and credentials is not None and asks_next else None
+        pairs = frozenset(exchange.requested_pairs)
+        came = frozenset([sent.pair for _, _, sent in taken if sent.pair])
+        return Seen(
+            exchange.id,
+            exchange.started,
+            exchange.ended,
+            exchange.terminal,
+            self.connection,
+            nonce,
+            _number(credentials),
+            question,
+            fingerprint,
+            _challenges(exchange) if response is not None and response.status == 401 else {},
+            Asked(pairs, exchange.started, answered, pairs if came == pairs else came),
+            response is not None and credentials is not None,
+            None if info is None else info.get("nextnonce"),
+            tuple([(muk, sent) for _, muk, sent in self.sent]),
+            tuple([(muk, sent) for ltkm, muk, sent in taken if ltkm not in forged]),
+            self.proved_here,
+        )
 
     @cached_property
     def sent(self) -> tuple[tuple[Ltkm, Muk, Sent], ...]:
@@ -451,10 +553,19 @@ class Session:
         self._proved: Set[bytes] = frozenset()
         self._unnamed = 0
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Take to another process what is known of terminals and MUKs, but no single exchange."""
+        return {**self.__dict__, "_taken": {}}
+
+    def become(self, other: "Session") -> None:
+        """Take over what another session knows, which is given up."""
+        self.__dict__.update(other.__dict__)
+
     def copy(self) -> "Session":
         """Return a session that has seen the same, and goes its own way from here on."""
         other = Session(self.limit)
         other.forgotten, other._forgotten_until = self.forgotten, self._forgotten_until
+        other.forgotten_terminals, other.forgotten_muks = self.forgotten_terminals, self.forgotten_muks
         other._taken.update(self._taken)
         for mine, known in zip(other._bounded, self._bounded, strict=True):
             mine.update(known)  # what stands in them is never changed, only replaced
@@ -463,21 +574,19 @@ class Session:
 
     def look(self, exchange: Exchange, keys: KeyRing = _NO_KEYS) -> Step:
         """Return an exchange with what went before it; the session does not change."""
-        step = Step(exchange, None, keys, self._proved)
-        if exchange.id:
-            step.before = self._taken.get((exchange.id, exchange.started))
-        if step.before is None and not self._is_forgotten(exchange):
-            step.before = self._before(step)
-        return step
+        return self.place(Step(exchange, None, keys), remember=False)
 
     def take(self, exchange: Exchange, keys: KeyRing = _NO_KEYS) -> Step:
         """Return an exchange with what went before it, and remember it; one that was taken before changes nothing.
 
         Where the MUK of an LTKM is known, it only counts as delivered if its MAC is valid.
         """
-        step = self.look(exchange, keys)
-        if step.before is not None and (exchange.id, exchange.started) not in self._taken:
-            self._remember(step, step.before)
+        return self.place(Step(exchange, None, keys))
+
+    def place(self, step: Step, *, remember: bool = True) -> Step:
+        """Tell a step that was made elsewhere what went before it, and remember it."""
+        step.proved_before = self._proved
+        step.before = self._follow(step.seen, remember)
         return step
 
     @property
@@ -490,66 +599,73 @@ class Session:
         """What each MUK protected that is remembered."""
         return self._muks
 
+    def follow(self, seen: Seen) -> None:
+        """Remember an exchange that somebody else looked at, as if it had been taken here."""
+        self._follow(seen, True)
+
     def protected(self, idr: bytes) -> tuple[Muk, Protected] | None:
         """Return the MUK of the latest LTKM for a terminal (IDr), and what it protected so far; None for no LTKM."""
         idi = self._senders.get(idr)
         known = self._muks.get((idi, idr)) if idi is not None else None
         return None if idi is None or known is None else ((idi, idr), known)
 
-    def _is_forgotten(self, exchange: Exchange) -> bool:
-        until = self._forgotten_until
-        return until is not None and exchange.started is not None and exchange.started <= until
-
-    def _before(self, step: Step) -> Before:
-        exchange = step.exchange
-        before = Before(habits=self._habits.get(exchange.terminal, _UNKNOWN))
-        nonce = step.nonce
-        if nonce is not None:
-            before.challenges = self._challenges.get(nonce, ())
-            before.uses = self._uses.get((exchange.terminal, nonce), _UNUSED)
-            before.question, before.fingerprint = _hashes(exchange)
-            before.twin = self._twins.get(before.fingerprint, "")
-        if step.sent:
-            before.muks = {muk: self._muks[muk] for _, muk, _ in step.sent if muk in self._muks}
-            before.senders = {idr: self._senders[idr] for _, (_, idr), _ in step.sent if idr in self._senders}
-            before.receivers = self._receivers.get(step.connection, _NOBODY)
+    def _follow(self, seen: Seen, remember: bool) -> Before | None:
+        known = self._taken.get((seen.id, seen.started)) if seen.id else None
+        if known is not None:
+            return known
+        if self._is_forgotten(seen):
+            return None
+        seen.share()
+        before = self._before(seen)
+        if remember:
+            self._remember(seen, before)
         return before
 
-    def _remember(self, step: Step, before: Before) -> None:
-        exchange = step.exchange
-        self._unnamed += not exchange.id
-        name = exchange.id or f"unnamed {self._unnamed}"
-        self._taken[name, exchange.started] = before
-        if step.keys:
-            self._proved = step.proved
+    def _is_forgotten(self, seen: Seen) -> bool:
+        until = self._forgotten_until
+        return until is not None and seen.started is not None and seen.started <= until
+
+    def _before(self, seen: Seen) -> Before:
+        before = Before(habits=self._habits.get(seen.terminal, _UNKNOWN))
+        if seen.nonce is not None:
+            before.challenges = self._challenges.get(seen.nonce, ())
+            before.uses = self._uses.get((seen.terminal, seen.nonce), _UNUSED)
+            before.question, before.fingerprint = seen.question, seen.fingerprint
+            before.twin = self._twins.get(before.fingerprint, "")
+        if seen.sent:
+            before.known = tuple([(muk, self._muks.get(muk), self._senders.get(muk[1])) for muk, _ in seen.sent])
+            before.receivers = self._receivers.get(seen.connection, _NOBODY)
+        return before
+
+    def _remember(self, seen: Seen, before: Before) -> None:
+        self._unnamed += not seen.id
+        name = seen.id or f"unnamed {self._unnamed}"
+        self._taken[name, seen.started] = before
+        if seen.proved:
+            self._proved = seen.proved | self._proved
         if not before.twin:
-            if step.nonce is not None:
+            if seen.nonce is not None:
                 _put(self._twins, before.fingerprint, name)
-                if step.use is not None:
-                    _put(self._uses, (exchange.terminal, step.nonce), before.uses.after(step.use, exchange.started))
-            if exchange.response is not None and exchange.response.status == 401:
-                for nonce, challenges in _challenges(exchange).items():
-                    _put(self._challenges, nonce, challenges)
-            _put(self._habits, exchange.terminal, _after(before.habits, step))
-            if step.was_delivered and step.sent:
-                self._deliver(step)
+                if seen.number is not None:
+                    used = before.uses.after(Use(seen.number, seen.question), seen.started)
+                    _put(self._uses, (seen.terminal, seen.nonce), used)
+            for nonce, challenges in seen.challenges.items():
+                _put(self._challenges, nonce, challenges)
+            _put(self._habits, seen.terminal, _after(before.habits, seen))
+            if seen.delivered:
+                self._deliver(seen)
         self._forget()
 
-    def _deliver(self, step: Step) -> None:
-        received = self._receivers.get(step.connection, _NOBODY)
-        openings = step.openings if step.keys else ()
-        forged = {each.ltkm for each in openings if each.opened.verdict is Verdict.INVALID}
-        ended = step.exchange.ended
-        for ltkm, muk, sent in step.sent:
-            if ltkm in forged:
-                continue
+    def _deliver(self, seen: Seen) -> None:
+        received = self._receivers.get(seen.connection, _NOBODY)
+        for muk, sent in seen.delivered:
             idi, idr = muk
-            _put(self._muks, muk, self._muks.get(muk, _NOTHING).after(sent, ended))
+            _put(self._muks, muk, self._muks.get(muk, _NOTHING).after(sent, seen.ended))
             _put(self._senders, idr, idi)
             order = received.get(idi, ())
             if order[-1:] != (idr,):
                 received = {**received, idi: (*order[-3:], idr)}
-        _put(self._receivers, step.connection, received)
+        _put(self._receivers, seen.connection, received)
 
     def _forget(self) -> None:
         for known in self._bounded:
@@ -614,20 +730,20 @@ def _challenges(exchange: Exchange) -> Mapping[str, tuple[digest.Directives, ...
     return found
 
 
-def _after(habits: Habits, step: Step) -> Habits:
-    """Return what a terminal did, this step included."""
-    exchange = step.exchange
-    response = exchange.response
-    credentials = exchange.request.credentials
-    came = [sent.pair for _, _, sent in step.sent if sent.pair] if step.was_delivered else ()
-    answered = response is not None and exchange.error is None
-    asked = Asked(frozenset(exchange.requested_pairs), exchange.started, answered, frozenset(came))
-    requests = (*habits.requests[1 - REQUESTS_OF_TERMINAL :], asked)
-    started = exchange.started
-    first = started if habits.first is None else habits.first
-    last = started if started is not None else habits.last
-    if response is None or credentials is None:
+def _number(credentials: digest.Directives | None) -> int | None:
+    """Return the nonce count of credentials; None without one that counts."""
+    try:
+        return int((credentials.get("nc") if credentials is not None else None) or "", 16)
+    except ValueError:
+        return None
+
+
+def _after(habits: Habits, seen: Seen) -> Habits:
+    """Return what a terminal did, this exchange included."""
+    requests = (*habits.requests[1 - REQUESTS_OF_TERMINAL :], seen.asked)
+    began = seen.asked.at
+    first = began if habits.first is None else habits.first
+    last = habits.last if began is None else began
+    if not seen.is_answer:
         return habits._replace(requests=requests, exchanges=habits.exchanges + 1, first=first, last=last)
-    info = response.info if "nextnonce" in (response.authentication_info or "").lower() else None
-    next_nonce = None if info is None else info.get("nextnonce")
-    return Habits(requests, credentials.get("nonce"), next_nonce, exchange.ended, habits.exchanges + 1, first, last)
+    return Habits(requests, seen.nonce, seen.next_nonce, seen.ended, habits.exchanges + 1, first, last)

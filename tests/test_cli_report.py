@@ -260,7 +260,7 @@ def test_an_interrupt_gives_the_report_of_a_part_and_130(tmp_path: Path) -> None
     time.sleep(0.2)
     process.send_signal(signal.SIGINT)
     printed, said = process.communicate(timeout=60)
-    assert said == "ltkm-inspect: interrupted, so this is the report of a part\n"
+    assert said == "ltkm-inspect: interrupted, so that the report is partial\n"
     assert process.returncode == 130
     assert "summary: " in printed
     assert "summary: " in report.read_text()

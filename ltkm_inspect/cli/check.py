@@ -1,5 +1,8 @@
 """The command `check`."""
 
+import signal
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -7,12 +10,12 @@ import click
 
 from ltkm_inspect import options
 from ltkm_inspect.cli.group import commands
+from ltkm_inspect.cli.progress import Progress
 from ltkm_inspect.cli.shared import (
     FINDINGS,
     INTERRUPTED,
     NOTHING_SEEN,
     OK,
-    flows_of,
     keys_at_hand,
     leave,
     option,
@@ -43,6 +46,10 @@ if TYPE_CHECKING:
 @option("keys")
 @option("show_keys")
 @option("redact")
+@click.option(
+    "--jobs", type=click.IntRange(1), metavar="N", help="How many processes share the work.  [default: one a core]"
+)
+@click.option("--follow", is_flag=True, help="Read on in a flow file that is still being written, until Ctrl-C.")
 @shaped("text", "jsonl")
 def check(
     files: tuple[Path, ...],
@@ -51,81 +58,122 @@ def check(
     keys: str | None,
     show_keys: bool,
     redact: bool,
+    jobs: int | None,
+    follow: bool,
     shape: str,
     **words: Any,
 ) -> None:
     """Check the MSK exchanges in flow files and HARs.
 
-    Prints the findings of each exchange and a summary, or one JSON object an exchange. Nothing is left out, however
-    large a response is.
+    A FILE may be compressed with gzip or zstd, a folder (every capture in it and in its folders, by name) or a pattern;
+    - is standard input. Prints the findings of each exchange and a summary, or one JSON object an exchange. Nothing is
+    left out, however large a response is.
     """
-    settings, level, targets = _understood(words, fail_on, report, files)
+    from ltkm_inspect.capture.inputs import inputs
+
+    found = [*inputs(map(str, files))]
+    settings, level, targets = _understood(words, fail_on, report, [Path(each.name) for each in found])
+    if follow and (len(found) != 1 or found[0].problem or found[0].name == "-"):
+        raise click.UsageError("--follow: expected exactly one file")
     at_hand = keys_at_hand(keys, show_keys)
+    from ltkm_inspect import checking
     from ltkm_inspect.context import Context
-    from ltkm_inspect.engine import inspect
-    from ltkm_inspect.report import jsonl, summary, text
+    from ltkm_inspect.report import jsonl, summary
     from ltkm_inspect.report.files import ReportFiles
     from ltkm_inspect.report.plain import to_json
-    from ltkm_inspect.report.redaction import NO_VEIL, Redaction
+    from ltkm_inspect.report.redaction import Redaction
     from ltkm_inspect.session import Session
 
-    session = Session()
-    context = Context(settings, at_hand.ring, session)
-    redaction = Redaction() if redact else None
     reports, total, trouble = ReportFiles(), summary.Summary(), Trouble()
+    redaction = Redaction() if redact else None
     typed = words | {"fail_on": fail_on, "report": report, "keys": keys, "show_keys": show_keys, "redact": redact}
-    first = to_json(jsonl.run_record([*map(str, files)], typed, redaction))
+    head = [to_json(jsonl.run_record([each.name for each in found], typed, redaction))]
     try:
-        reports.use(targets, first)
+        reports.use(targets, head[0])
     except options.OptionError as error:
         complain(str(error))
         leave(COULD_NOT_RUN)
     for line in reports.left:
         complain(line)
-    head = [first] if shape == "jsonl" else []
-    shown: Path | None = files[0] if len(files) == 1 else None
-    interrupted = False
-    try:
-        for path, _, exchange in flows_of(files, trouble):
-            if exchange is None:
-                total.other()
-                continue
-            found = inspect(exchange, context)
-            total.add(found)
-            veil = NO_VEIL if redaction is None else redaction.veil(exchange)
-            line = jsonl.exchange_line(found, str(path), at_hand, veil) if targets or shape == "jsonl" else ""
-            trouble.lost(reports.write(line))
-            if shape == "jsonl":
-                say([*head, line])
-                head = []
-            else:
-                say([] if path == shown else [f"{printable(str(path))}:"])
-                say(map(veil.text, (*text.lines(found), *at_hand.lines(found))))
-                shown = path
-    except KeyboardInterrupt:
-        interrupted = True
-        complain("interrupted, so this is the report of a part")
-    total.forgotten = session.forgotten
-    last = [*map(to_json, (jsonl.session_record(session, redaction), jsonl.summary_record(total)))]
-    if interrupted:
-        last.pop()  # records without a summary say of themselves that the run did not end
-    trouble.lost(reports.finish(last))
-    if trouble.unread == len(files):
+    session = Session()
+    context = Context(settings, at_hand.ring, session)
+    presenter = checking.Presenter(
+        at_hand,
+        as_text=shape == "text",
+        as_json=bool(targets) or shape == "jsonl",
+        redaction=redaction,
+    )
+    if follow:
+        results = checking.follow(found[0], context, presenter)
+    else:
+        results = checking.check(found, context, presenter, jobs or checking.cores())
+    heading = "" if len(found) > 1 else found[0].name
+    stopped = None
+    with ending_on_sigterm(follow) as ended, Progress(each.name for each in found) as progress, closing(results):
+        try:
+            for checked in results:
+                lines: list[str] = []
+                if shape == "jsonl" and checked.shown:
+                    lines, head = head, lines
+                for shown in checked.shown:
+                    trouble.lost(reports.write(shown.json))
+                    if shape == "text" and checked.name != heading:
+                        heading = checked.name
+                        lines.append(f"{printable(heading)}:")
+                    lines += shown.lines or [shown.json]
+                total.merge(checked.summary)
+                total.forgotten = checked.forgotten
+                progress.make_room()
+                if not say(lines) and follow:
+                    break
+                if checked.problem:
+                    progress.hide()
+                    trouble.say(checked.name, checked.problem, unread=checked.unread)
+                progress.advance(checked.octets, checked.summary.findings.total())
+        except KeyboardInterrupt:
+            stopped = None if ended() else "interrupted, so that the report is partial"
+        except checking.WorkerError as error:
+            stopped = str(error)
+    if stopped is not None:
+        complain(stopped)
+    # records without a session and a summary say of themselves that the run did not end
+    last = [] if stopped else [jsonl.session_record(session, redaction), jsonl.summary_record(total)]
+    end = [*map(to_json, last)]
+    trouble.lost(reports.finish(end))
+    if trouble.unread == len(found):
         pass  # each of them has its line already
     elif shape == "text":
         say(total.lines())
     else:
-        say([*head, *last])
+        say([*head, *end])
         if not total.exchanges:
             complain(summary.NOTHING_SEEN)
-    if interrupted:
+    if stopped is not None:
         leave(INTERRUPTED)
     broken = level is not None and total.worst >= level
-    leave(trouble.exit_code(len(files), FINDINGS if broken else OK if total.exchanges else NOTHING_SEEN))
+    leave(trouble.exit_code(len(found), FINDINGS if broken else OK if total.exchanges else NOTHING_SEEN))
+
+
+@contextmanager
+def ending_on_sigterm(wanted: bool) -> Iterator[Callable[[], bool]]:
+    """Make SIGTERM end what is followed as Ctrl-C does; the function returned tells whether it did."""
+    came = False
+
+    def end(*_: object) -> None:
+        nonlocal came
+        came = True
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, end) if wanted else None
+    try:
+        yield lambda: came
+    finally:
+        if wanted:
+            signal.signal(signal.SIGTERM, before)
 
 
 def _understood(
-    words: dict[str, Any], fail_on: str, report: tuple[str, ...], files: tuple[Path, ...]
+    words: dict[str, Any], fail_on: str, report: tuple[str, ...], files: Sequence[Path]
 ) -> "tuple[Settings, Level | None, list[options.Target]]":
     with usage():
         return options.settings(**words), options.parse_fail_on(fail_on), targets_of(report, files)

@@ -1,7 +1,7 @@
 """The engine: inspects exchanges with the rules of the catalogue, and injects its faults."""
 
 from ltkm_inspect.engine.injection import Edit, Injection, inject, injected, require_changeable
-from ltkm_inspect.engine.inspection import OWN_FINDINGS, inspect, plan
+from ltkm_inspect.engine.inspection import OWN_FINDINGS, inspect, inspect_step, plan
 from ltkm_inspect.engine.sealing import Unsealed, seal, unsealed
 
 __all__ = [
@@ -12,6 +12,7 @@ __all__ = [
     "inject",
     "injected",
     "inspect",
+    "inspect_step",
     "plan",
     "require_changeable",
     "seal",

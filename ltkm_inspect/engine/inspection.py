@@ -113,9 +113,14 @@ def inspect(exchange: Exchange, context: Context | None = None, *, remember: boo
     put into it: what the server sends next is not to be measured by what it did not send.
     """
     context = context or Context()
+    return inspect_step(Step(exchange, None, context.keys), context, remember=remember)
+
+
+def inspect_step(step: Step, context: Context, *, remember: bool = True) -> Report:
+    """Return the same of an exchange that was made a step, with the keys of the context, before its turn came."""
+    exchange = step.exchange
     session = context.session or Session()
-    look = session.take if remember and not exchange.faults else session.look
-    step = look(exchange, context.keys)
+    session.place(step, remember=remember and not exchange.faults)
     inspection = _Inspection(context)
     inspection.look_at(step)
     said = inspection.said
@@ -216,8 +221,11 @@ class _Inspection:
         answers: Mapping[str, Outcome] = self.outcomes
         self.outcomes = whole
         if len(self.said) == before:
+            latest = next(reversed(self._plain.values()), None)
             if self._merged is not None and self._merged == answers:
                 answers = self._merged  # the same mapping for patterns alike: then nothing needs to be merged
+            elif latest == answers:
+                answers = latest  # nor is there more than one kept
             if len(self._plain) >= MOST_PATTERNS:
                 self._plain.clear()
             self._plain[pattern] = answers

@@ -12,10 +12,8 @@ from mitmproxy.net.http import url
 from mitmproxy.proxy.mode_specs import ProxyMode, ReverseMode
 from mitmproxy.utils import human
 
+from ltkm_inspect.capture import FAULT as FAULT
 from ltkm_inspect.exchange import Exchange, Headers, Limits, Request, Response
-
-FAULT = "ltkm_fault"
-"""The key in the metadata of a flow under which stand the faults that were put into it: a list, as typed."""
 
 LONGEST_NAME = 255
 """A host name has no more characters (RFC 1035 §2.3.4)."""

@@ -4,7 +4,7 @@ import io
 import json
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from errno import ESPIPE
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,8 @@ from mitmproxy.flow import Flow
 from mitmproxy.io import FlowReader
 from mitmproxy.io.har import request_to_flow
 
+from ltkm_inspect.capture import Damage as Damage
+from ltkm_inspect.capture.damage import ENDS_WITHIN, NOT_A_CAPTURE, NOT_A_FLOW
 from ltkm_inspect.exchange import Exchange, Limits
 from ltkm_inspect.proxy.flows import exchange_of, is_foreign
 from ltkm_inspect.wire import printable
@@ -22,21 +24,6 @@ _CHUNK = 1 << 20
 _RECORD = re.compile(rb"\d{1,12}:")  # the length that every record of a flow file begins with
 _BOM = b"\xef\xbb\xbf"
 _WITHOUT_BODY = frozenset({204, 304})
-
-
-@dataclass(frozen=True, slots=True)
-class Damage:
-    """Where a file stops being readable, and why; nothing behind it was read, except in a HAR."""
-
-    offset: int
-    """Octets before the record that could not be read."""
-    reason: str
-    """One line, safe to print."""
-    flows: int
-    """How many flows were read before it."""
-
-    def __str__(self) -> str:
-        return f"{self.reason} (after {self.flows} flows, at octet {self.offset})"
 
 
 type Read = tuple[Flow, Exchange | None]
@@ -51,6 +38,20 @@ def exchanges(path: Path, limits: Limits | None = None) -> Iterator[Exchange | D
     return (found if isinstance(found, Damage) else found[1] for found in flows(path, limits))
 
 
+def har(octets: bytes, limits: Limits | None = None) -> Iterator[Exchange | Damage | None]:
+    """Yield what `exchanges` does of a HAR that was read already."""
+    return (found if isinstance(found, Damage) else found[1] for found in _har(octets, limits))
+
+
+def record(octets: bytes, limits: Limits | None = None) -> Exchange | str | None:
+    """Return the MSK exchange in one record of a flow file; None for any other flow, and why if it cannot be read."""
+    try:
+        (flow,) = FlowReader(io.BytesIO(octets)).stream()
+        return _exchange(flow, limits) if isinstance(flow, http.HTTPFlow) else None
+    except Exception as error:  # as below
+        return _why(error, True, ended=False)
+
+
 def flows(path: Path, limits: Limits | None = None) -> Iterator[Read | Damage]:
     """Yield every flow of a flow file or HAR in order, with the MSK exchange that it is, and damage where it stands.
 
@@ -60,7 +61,7 @@ def flows(path: Path, limits: Limits | None = None) -> Iterator[Read | Damage]:
         if not raw.seekable():
             raise OSError(ESPIPE, "expected a file, got a pipe; save what comes out of it first")
         start = file.peek(64)[:64].removeprefix(_BOM).lstrip()
-        yield from _har(file, limits) if start.startswith(b"{") else _flow_file(file, limits)
+        yield from _har(file.read(), limits) if start.startswith(b"{") else _flow_file(file, limits)
 
 
 def _flow_file(file: "_Careful", limits: Limits | None) -> Iterator[Read | Damage]:
@@ -95,12 +96,12 @@ def _why(error: Exception, begins: bool, *, ended: bool) -> str:
     if isinstance(error, exceptions.FlowReadException) and "version" in text:
         return printable(text.rstrip("."))
     if not begins:
-        return "expected a flow file or a HAR, got something else"
-    return "the file ends within a flow" if ended else "what follows is not a flow"
+        return NOT_A_CAPTURE
+    return ENDS_WITHIN if ended else NOT_A_FLOW
 
 
-def _har(file: "_Careful", limits: Limits | None) -> Iterator[Read | Damage]:
-    octets = file.read().removeprefix(_BOM)
+def _har(octets: bytes, limits: Limits | None) -> Iterator[Read | Damage]:
+    octets = octets.removeprefix(_BOM)
     try:
         entries = json.loads(octets.decode())["log"]["entries"]
         if not isinstance(entries, list):

@@ -20,8 +20,8 @@ INCOMPLETE = 5
 def say(lines: Iterable[str]) -> bool:
     """Print lines; where nobody reads them any more, drop these and all later ones, and return False."""
     try:
-        for line in lines:
-            click.echo(line)
+        if said := [*lines]:
+            click.echo("\n".join(said))
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return False

@@ -162,6 +162,12 @@ def test_remarks_and_edits_of_several_faults_are_in_their_order() -> None:
     assert [(edit.fault, edit.place.item) for edit in done.edits] == [("shorten-rand", 2), ("strip-ltkm", 1)]
 
 
+def body_of(exchange: Exchange) -> bytes | None:
+    """Return the body of the response as it is sent."""
+    assert exchange.response is not None
+    return exchange.response.body
+
+
 SEALED = sorted(id for id, fault in FAULTS.items() if not fault.leaves)
 
 
@@ -186,12 +192,12 @@ def test_faults_put_in_together_do_what_they_do_one_after_the_other(ids: list[st
         single = None
     try:
         together = inject(last, applications, context)
-    except FaultError:
-        assert single is None
+    except FaultError:  # also where one fault undoes what another did
+        assert single is None or body_of(single) == body_of(last)
         return
     if single is not None:
+        assert body_of(together) == body_of(single)
         assert together.response is not None
         assert single.response is not None
-        assert together.response.body == single.response.body
         assert together.response.status == single.response.status
         assert together.request.body == single.request.body

@@ -10,10 +10,10 @@ import pytest
 from ltkm_inspect.context import Context
 from ltkm_inspect.engine import inject
 from ltkm_inspect.exchange import Document, Exchange, Headers, Item, Ltkm, Response
-from ltkm_inspect.fault import FAULTS, WHOLES, Application
+from ltkm_inspect.fault import FAULTS, Application
 from ltkm_inspect.keys import KeyRing
 from ltkm_inspect.keys.protection import mac_verifies
-from ltkm_inspect.mikey import Kemac
+from ltkm_inspect.mikey import Identity, Kemac
 from ltkm_inspect.reference import KEYS, reference
 from ltkm_inspect.rule import RULES
 from ltkm_inspect.session import Opening, Session, Step
@@ -23,51 +23,20 @@ from tests.loopback.scenes import SCENES, person, reports, served_for
 from tests.loopback.terminal import Handset, Taken
 from tests.proxy.parts import Mitmdump
 
-FOR_RECORDINGS = frozenset(
-    [
-        "capitalise-response",
-        "change-request-media-type",
-        "downgrade-request-qop",
-        "drop-authorization",
-        "drop-directive",
-        "drop-gba-token",
-        "drop-request-qop",
-        "drop-request-type",
-        "drop-requested-msk",
-        "empty-request",
-        "extend-target",
-        "insert-requested-element",
-        "keep-nonce",
-        "lower-nonce-count",
-        "misspell-request-type",
-        "repeat-nonce-count",
-        "repeat-request-type",
-        "replace-algorithm",
-        "replace-authorization",
-        "replace-gba-token",
-        "replace-host",
-        "replace-http-version",
-        "replace-method",
-        "replace-opaque",
-        "replace-path",
-        "replace-realm",
-        "replace-request",
-        "replace-request-type",
-        "replace-requested-msk-id",
-        "replace-requested-namespace",
-        "replace-response",
-        "replace-username",
-        "share-connection",
-        "shorten-nonce-count",
-        "shorten-response",
-        "zero-requested-key-group",
-    ]
-)
-"""The faults of the request, or of the connection that it came over. A proxy sees the response when the server has
-answered the request already, so these can be put into recordings only."""
 
-FOR_OTHERS = frozenset({"replace-terminal-identity", "swap-identities"})
-"""The faults that make a message name a terminal that the key ring does not know."""
+def reaches_back(id: str) -> bool:
+    """Tell whether a fault damages, in its reference, the request or the connection that it came over."""
+    *before, last = reference(FAULTS[id].reference)
+    session = Session()
+    for exchange in before:
+        session.take(exchange, KEYS)
+    after = inject(last, [Application(FAULTS[id])], Context(keys=KEYS, session=session))
+    return (after.request, after.connection) != (last.request, last.connection)
+
+
+FOR_RECORDINGS = frozenset(filter(reaches_back, FAULTS))
+"""The faults of the request. A proxy sees the response when the server has answered the request already, so these can
+be put into recordings only."""
 
 LIVE = [id for id in FAULTS if id not in FOR_RECORDINGS]
 KEYED = {"with keys": True, "without keys": False}
@@ -177,7 +146,7 @@ def test_a_terminal_gets_the_fault_and_nothing_else(id: str, keys: str, bsm: Bsm
         assert any("digest" in line for line in said) is (not played.taken.digest and covers)
     if "mac" not in fault.leaves:
         fits = all(macs(played.taken.exchange, played.handset.terminal.muk))
-        assert fits or not KEYED[keys] or id in FOR_OTHERS
+        assert fits or not KEYED[keys] or names_another(played)
         assert any("MAC" in line for line in said) is not fits
     assert any(line.startswith(f"fault {id}: POST ") for line in played.log)
     assert any(line.endswith(f"[fault {id}]") for line in played.log)
@@ -246,6 +215,13 @@ def test_codings_are_kept_and_the_digest_covers_the_octets_that_are_sent(
     assert set(reports(played.handset)[-1].rules) == FAULTS[id].trips
 
 
+def names_another(played: Played) -> bool:
+    """Tell whether a message is for a terminal of whose keys nothing is known, by its last identity."""
+    document, own = played.taken.exchange.document, played.handset.terminal.b_tid.encode()
+    messages = [ltkm.message for ltkm in document.ltkms if ltkm.message is not None] if document else []
+    return any(message.of(Identity) and message.of(Identity)[-1].value != own for message in messages)
+
+
 @pytest.mark.parametrize("id", sorted(FOR_RECORDINGS))
 def test_a_fault_of_the_request_is_refused_and_the_traffic_left_alone(
     id: str, bsm: Bsm, proxies: dict[str, Steered]
@@ -260,19 +236,7 @@ def test_a_fault_of_the_request_is_refused_and_the_traffic_left_alone(
     assert taken.digest is True
 
 
-def test_only_the_faults_of_the_request_are_refused() -> None:
-    found = set()
-    for id, fault in FAULTS.items():
-        *before, last = reference(fault.reference)
-        session = Session()
-        for exchange in before:
-            session.take(exchange, KEYS)
-        after = inject(last, [Application(fault)], Context(keys=KEYS, session=session))
-        if (after.request, after.connection) != (last.request, last.connection):
-            found.add(id)
-    assert found == FOR_RECORDINGS
-
-
 def test_every_fault_is_of_a_reference_that_can_be_acted_out_or_for_recordings_only() -> None:
     assert {FAULTS[id].reference for id in LIVE} <= set(SCENES)
-    assert (Exchange, Step, Document) == WHOLES
+    assert {"replace-host", "empty-request", "share-connection"} < FOR_RECORDINGS
+    assert len(LIVE) > 3 * len(FOR_RECORDINGS)

@@ -23,6 +23,7 @@ from ltkm_inspect.report.summary import Summary
 from ltkm_inspect.session import Session
 from ltkm_inspect.spec import CR
 from ltkm_inspect.wire import Span
+from tests.report.runs import FAULTED, TRIAL, checked
 
 
 def line_of(exchange: Exchange) -> dict[str, Any]:
@@ -255,6 +256,15 @@ def test_the_newest_counter_of_a_muk_is_told_and_every_ltkm_counts() -> None:
     assert muk["delivered"] == "2009-10-28T08:00:01.250Z"
     (terminal,) = session_of(10, *exchanges)["terminals"]
     assert (terminal["first"], terminal["last"]) == ("2009-10-28T08:00:00.000Z", "2009-10-28T08:00:02.000Z")
+
+
+def test_several_processes_tell_the_same_session_as_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ltkm_inspect.checking.WORTH", 2)  # however little there is, it is shared
+    one, two = (checked("--jobs", jobs, TRIAL, *FAULTED) for jobs in ("1", "2"))
+    assert two[1:] == one[1:]
+    (session,) = [record for record in two if record["schema"] == "ltkm-inspect/session/1"]
+    assert len(session["terminals"]) > 5
+    assert sum(muk["ltkms"] for muk in session["muks"]) > 20
 
 
 def test_a_session_that_had_to_forget_says_how_much() -> None:

@@ -1,0 +1,24 @@
+"""Saved traffic as exchanges, without mitmproxy: the records of flow files, and the files that they stand in."""
+
+from ltkm_inspect.capture.damage import Damage
+from ltkm_inspect.capture.flows import FAULT, exchange_of
+from ltkm_inspect.capture.records import BEFORE, VERSION, Candidate, Passed, find_record, may_be_msk, scan
+from ltkm_inspect.capture.sources import STDIN, Source, opened
+from ltkm_inspect.capture.tnetstring import UnusualError
+
+__all__ = [
+    "BEFORE",
+    "FAULT",
+    "STDIN",
+    "VERSION",
+    "Candidate",
+    "Damage",
+    "Passed",
+    "Source",
+    "UnusualError",
+    "exchange_of",
+    "find_record",
+    "may_be_msk",
+    "opened",
+    "scan",
+]

@@ -1,0 +1,27 @@
+"""What is said where saved traffic stops being readable."""
+
+from dataclasses import dataclass
+
+NOT_A_CAPTURE = "expected a flow file or a HAR, got something else"
+ENDS_WITHIN = "the file ends within a flow"
+SHORTER = "the file became shorter while it was read"
+NOT_A_FLOW = "what follows is not a flow"
+
+
+class PackedError(ValueError):
+    """The compressed octets of a file are damaged; the text is one line, safe to print."""
+
+
+@dataclass(frozen=True, slots=True)
+class Damage:
+    """Where a file stops being readable, and why; nothing behind it was read, except in a HAR."""
+
+    offset: int
+    """Octets before the record that could not be read; in a compressed file those of what was compressed."""
+    reason: str
+    """One line, safe to print."""
+    flows: int
+    """How many flows were read before it."""
+
+    def __str__(self) -> str:
+        return f"{self.reason} (after {self.flows} flows, at octet {self.offset})"

@@ -1,0 +1,180 @@
+"""The records of a flow file, found by their lengths; only what may be an MSK exchange is looked at any closer.
+
+A flow file is one tnetstring after another, each a table with the fields of one flow. mitmproxy ends it with type and
+version, so that a record tells by its last octets whether it is of the current format.
+"""
+
+import re
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+from ltkm_inspect.capture.damage import ENDS_WITHIN, NOT_A_CAPTURE, NOT_A_FLOW, SHORTER, Damage, PackedError
+
+VERSION = 21
+"""The version of the flow format that is read here; records of any other are left to mitmproxy."""
+BLOCK = 1 << 20
+"""How many octets are read at a time."""
+
+_VERSION = b"7:version;2:%d#}" % VERSION
+_HTTP = b"4:type;4:http;" + _VERSION
+_OTHERS = tuple(b"4:type;3:%s;" % kind + _VERSION for kind in (b"tcp", b"udp", b"dns"))
+_LONGEST_LENGTH = 12
+"""How many digits mitmproxy reads of a length."""
+_TABLE = b"}"[0]
+BEFORE = len(_VERSION)
+_BETWEEN = re.compile(re.escape(_VERSION) + rb"(?=\d{1,12}:)").search
+
+# The media types of the procedure have it, in any case; one letter that stands alone at the front is found quickest.
+_MEDIA_TYPE = re.compile(rb"-[mM][sS][kK]").search
+_REQUEST_TYPE = b"requesttype"
+_ESCAPED = re.compile(rb"%[67]").search
+_PATH = b":path;"
+_LENGTH = re.compile(rb"(\d{1,12}):").match
+
+type Read = Callable[[int], bytes]
+"""Returns at most that many octets, none at the end."""
+
+
+class Passed(NamedTuple):
+    """Flows that are no MSK exchanges, one behind the other."""
+
+    flows: int
+    end: int
+    """Where what follows them begins."""
+
+
+class Candidate(NamedTuple):
+    """A record that may be an MSK exchange."""
+
+    offset: int
+    record: bytes
+    current: bool
+    """It is an HTTP flow of the current format."""
+
+    @property
+    def end(self) -> int:
+        """Where what follows it begins."""
+        return self.offset + len(self.record)
+
+
+def may_be_msk(octets: bytes, start: int, end: int) -> bool:
+    """Tell whether the record between these places may hold an MSK exchange; False means that it does not.
+
+    An exchange of the procedure has its media type in a header, whatever the case, or `requesttype` in its path, where
+    each letter may be percent-encoded. It costs about a nanosecond an octet.
+    """
+    if _MEDIA_TYPE(octets, start, end) is not None or octets.find(_REQUEST_TYPE, start, end) >= 0:
+        return True
+    return _ESCAPED(octets, start, end) is not None and _has_escaped_path(octets, start, end)
+
+
+def _has_escaped_path(octets: bytes, start: int, end: int) -> bool:
+    at = octets.find(_PATH, start, end)
+    while at >= 0:
+        length = _LENGTH(octets, at + len(_PATH), end)
+        if length is None:  # written as mitmproxy writes none
+            return True
+        if _ESCAPED(octets, length.end(), min(length.end() + int(length[1]), end)) is not None:
+            return True
+        at = octets.find(_PATH, length.end(), end)
+    return False
+
+
+def scan(
+    read: Read, offset: int = 0, until: int | None = None, size: int | None = None
+) -> Iterator[Passed | Candidate | Damage]:
+    """Yield what a flow file holds from the record on that begins at `offset`, in order, up to the first damage.
+
+    `read` goes on from there. The last record is the one that reaches `until`. The file had `size` octets when it was
+    opened, where that is known: then no length makes this read more. Damage tells the flows from `offset` on. What was
+    passed is told before each candidate, whenever more is read, and at the end, where it may be nothing.
+    """
+    buffer, at = b"", 0
+    flows = passed = 0
+    while until is None or offset + at < until:
+        end = _end(buffer, at)
+        if end > len(buffer):
+            if passed:
+                yield Passed(passed, offset + at)
+                passed = 0
+            beyond = size is not None and offset + end > size and end > len(buffer) + 1
+            try:
+                more = b"" if beyond else _more(read, end - len(buffer))
+            except PackedError as error:
+                yield Damage(offset + at, str(error), flows)
+                return
+            buffer, offset, at = buffer[at:] + more, offset + at, 0
+            if more:
+                continue
+            if size is not None and not beyond and offset + len(buffer) < size:
+                yield Damage(offset, SHORTER, flows)
+            elif buffer:
+                yield Damage(offset, ENDS_WITHIN if offset or b":" in buffer else NOT_A_CAPTURE, flows)
+            else:
+                yield Passed(0, offset)
+            return
+        if end < 0:
+            yield Damage(offset + at, NOT_A_FLOW if offset + at else NOT_A_CAPTURE, flows)
+            return
+        if buffer[end - 1] != _TABLE:
+            yield Damage(offset + at, NOT_A_FLOW, flows)
+            return
+        flows += 1
+        current = buffer.endswith(_HTTP, at, end)
+        if may_be_msk(buffer, at, end) if current else not buffer.endswith(_OTHERS, at, end):
+            if passed:
+                yield Passed(passed, offset + at)
+                passed = 0
+            yield Candidate(offset + at, buffer[at:end], current)
+        else:
+            passed += 1
+        at = end
+    yield Passed(passed, offset + at)
+
+
+def find_record(read: Read, offset: int, until: int) -> int | None:
+    """Return where the first record begins between these places, as far as its octets can tell; None where none does.
+
+    `read` goes on from `BEFORE` octets before `offset`, or from the start of the file. What looks like the end of one
+    record and the length of the next may stand within a body as well: who asks has to compare it with where the
+    records before it end.
+    """
+    if offset < BEFORE:
+        return 0
+    buffer, base = b"", offset - BEFORE
+    while base < until:
+        piece = read(1 << 16)
+        buffer += piece
+        found = _BETWEEN(buffer)
+        if found is not None:
+            at = base + found.end()
+            return at if offset <= at < until else None
+        if not piece:
+            return None
+        kept = len(buffer) - BEFORE - _LONGEST_LENGTH - 1
+        if kept > 0:
+            buffer, base = buffer[kept:], base + kept
+    return None
+
+
+def _end(buffer: bytes, at: int) -> int:
+    """Return where the record ends that begins there: beyond the buffer if that is not known yet, -1 if none does."""
+    colon = buffer.find(b":", at, at + _LONGEST_LENGTH + 1)
+    if colon >= 0:
+        digits = buffer[at:colon]
+        return colon + 2 + int(digits) if digits.isdigit() else -1
+    digits = buffer[at : at + _LONGEST_LENGTH + 1]
+    return -1 if digits and (len(digits) > _LONGEST_LENGTH or not digits.isdigit()) else len(buffer) + 1
+
+
+def _more(read: Read, missing: int) -> bytes:
+    """Return a block, or as many octets as are missing; fewer before damage and at the end, whatever a length says."""
+    found = [read(BLOCK)]
+    missing -= len(found[0])
+    while missing > 0 and found[-1]:
+        try:
+            found.append(read(min(missing, BLOCK)))
+        except PackedError:  # raised again by the next one who reads
+            break
+        missing -= len(found[-1])
+    return b"".join(found)

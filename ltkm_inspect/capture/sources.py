@@ -1,0 +1,157 @@
+"""Files of saved traffic as they come: plain or compressed, or from a pipe."""
+
+import gzip
+import os
+import re
+import stat
+import sys
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from errno import EBADF
+from io import FileIO
+from typing import BinaryIO, cast
+
+import zstandard
+
+from ltkm_inspect.capture.damage import PackedError
+from ltkm_inspect.capture.records import BLOCK, Read
+from ltkm_inspect.wire import printable
+
+STDIN = "-"
+"""The name that stands for standard input."""
+
+_BOM = b"\xef\xbb\xbf"
+_FIRST = 512
+"""How many octets tell what a file is."""
+_GZIP = b"\x1f\x8b"
+_ZSTD = (b"\x28\xb5\x2f\xfd", *(bytes((number,)) + b"\x2a\x4d\x18" for number in range(0x50, 0x60)))
+"""How a frame of Zstandard begins, and one that is to be skipped (RFC 8878 §3.1)."""
+_ZSTD_WINDOW = 1 << 27
+_ZSTD_STEP = 2048
+"""Four octets can stand for 128 KiB, and the library takes no limit: small steps bound what one of them may yield."""
+_FLOWS = re.compile(rb"\d{1,12}:").match
+_HAR = re.compile(rb'\s*\{\s*"log"\s*:').match
+
+
+@dataclass
+class Source:
+    """An open file of saved traffic, its compression taken off."""
+
+    raw: FileIO
+    """The file as it is stored."""
+    read: Read
+    """Returns at most that many octets, none at the end; PackedError where they are damaged."""
+    begins: bytes
+    """Its first octets."""
+    is_plain: bool = False
+    """It is a file that is not compressed, so that any part of it can be read at once."""
+    size: int | None = field(init=False)
+    """How many octets are stored; None for what is no file."""
+
+    def __post_init__(self) -> None:
+        """Ask how large it is."""
+        status = os.fstat(self.raw.fileno())
+        self.size = status.st_size if stat.S_ISREG(status.st_mode) else None
+        self.is_plain = self.is_plain and self.size is not None
+
+    @property
+    def is_har(self) -> bool:
+        """It begins like JSON, which no flow file does."""
+        return self.begins.removeprefix(_BOM).lstrip().startswith(b"{")
+
+    @property
+    def may_be_capture(self) -> bool:
+        """It begins like a flow file or a HAR."""
+        return _FLOWS(self.begins) is not None or _HAR(self.begins.removeprefix(_BOM)) is not None
+
+
+@contextmanager
+def opened(name: str) -> Iterator[Source]:
+    """Open a file, or standard input; OSError where that cannot be done."""
+    if name != STDIN:
+        with FileIO(name) as raw:
+            yield _source(raw)
+    elif sys.stdin is None:  # closed by whoever started us
+        raise OSError(EBADF, "there is none")
+    else:
+        yield _source(FileIO(sys.stdin.fileno(), closefd=False))
+
+
+def _source(raw: FileIO) -> Source:
+    stored = _Stream(iter(lambda: raw.read(BLOCK), b""))
+    begins = stored.peek(_FIRST)
+    if begins.startswith(_GZIP):
+        packed = _Stream(_gunzipped(stored))
+    elif begins.startswith(_ZSTD):
+        packed = _Stream(_unzstd(stored))
+    else:
+        return Source(raw, stored.read, begins, is_plain=True)
+    return Source(raw, packed.read, packed.peek(_FIRST))
+
+
+class _Stream:
+    """Octets that come in pieces, read in pieces of another size."""
+
+    def __init__(self, pieces: Iterator[bytes]) -> None:
+        self._pieces = pieces
+        self._rest = b""
+        self._failure: PackedError | None = None
+
+    def read(self, size: int) -> bytes:
+        """Return what is there, at most that much; where damage was met, what stands before it, then PackedError."""
+        if not self._rest and not self._fill() and self._failure is not None:
+            raise self._failure
+        if len(self._rest) <= size:
+            found, self._rest = self._rest, b""
+        else:
+            found, self._rest = self._rest[:size], self._rest[size:]
+        return found
+
+    def peek(self, size: int) -> bytes:
+        """Return the next octets, which are read again; fewer at the end or before damage."""
+        while len(self._rest) < size and self._fill():
+            pass
+        return self._rest[:size]
+
+    def _fill(self) -> bool:
+        if self._failure is not None:
+            return False
+        try:
+            piece = next(self._pieces, b"")
+        except (PackedError, EOFError, gzip.BadGzipFile, zlib.error) as error:
+            self._failure = error if isinstance(error, PackedError) else PackedError(_reason("gzip", error))
+            return False
+        self._rest += piece
+        return bool(piece)
+
+
+def _gunzipped(stored: _Stream) -> Iterator[bytes]:
+    with gzip.GzipFile(fileobj=cast(BinaryIO, stored)) as file:
+        while piece := file.read1(BLOCK):
+            yield piece
+
+
+def _unzstd(stored: _Stream) -> Iterator[bytes]:
+    context = zstandard.ZstdDecompressor(max_window_size=_ZSTD_WINDOW)
+    frame, begun = context.decompressobj(), False
+    while piece := stored.read(_ZSTD_STEP):
+        while piece:
+            try:
+                found = frame.decompress(piece)
+            except zstandard.ZstdError as error:
+                raise PackedError(_reason("zstd", error)) from error
+            if found:
+                yield found
+            piece, begun = (frame.unused_data, False) if frame.eof else (b"", True)
+            if frame.eof:
+                frame = context.decompressobj()
+    if begun:
+        raise PackedError("the zstd data end within a frame")
+
+
+def _reason(name: str, error: Exception) -> str:
+    if isinstance(error, EOFError):
+        return f"the {name} data end too early"
+    return f"the {name} data are damaged: {printable(str(error).rpartition(': ')[2])}"

@@ -1,0 +1,62 @@
+"""The check of whole captures: read, inspected as one session, and made ready to be printed, on one core or several."""
+
+import os
+import stat
+import threading
+from collections.abc import Generator, Sequence
+from contextlib import suppress
+
+from ltkm_inspect.capture import STDIN
+from ltkm_inspect.capture.inputs import Input
+from ltkm_inspect.checking import serial
+from ltkm_inspect.checking.results import Checked, Presenter, Shown, WorkerError
+from ltkm_inspect.checking.serial import follow
+from ltkm_inspect.context import Context
+
+__all__ = ["WORTH", "Checked", "Presenter", "Shown", "WorkerError", "check", "cores", "follow"]
+
+WORTH = 4 << 20
+"""How many octets of input are worth a process more."""
+_PACKED = (".gz", ".zst")
+_DENSE = 8
+"""How much more there is to do for an octet that was compressed."""
+
+
+def check(files: Sequence[Input], context: Context, presenter: Presenter, jobs: int) -> Generator[Checked]:
+    """Yield what the exchanges of these files give, as one session, in their order, whatever the number of jobs.
+
+    What is small, comes from a pipe or is redacted (which takes to have seen each connection) is checked in this
+    process. Raises WorkerError where another one that shares the work is gone.
+    """
+    most = 1 if presenter.redaction is not None else min(jobs, _worth(files))
+    # a process with threads cannot be copied safely, and some systems copy none
+    if most < 2 or threading.active_count() > 1 or not hasattr(os, "fork"):
+        return serial.check(files, context, presenter)
+    from ltkm_inspect.checking import parallel
+
+    return parallel.check(files, context, presenter, most)
+
+
+def cores() -> int:
+    """Return how many cores this process may use."""
+    with suppress(AttributeError):  # not every system tells
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def _worth(files: Sequence[Input]) -> int:
+    """Return how many processes these files are worth; one where somebody may be waiting for each line."""
+    octets = 0
+    for file in files:
+        if file.problem:
+            continue
+        if file.name == STDIN:
+            return 1
+        try:
+            status = os.stat(file.name)
+        except OSError:
+            continue
+        if not stat.S_ISREG(status.st_mode):
+            return 1
+        octets += status.st_size * (_DENSE if file.name.endswith(_PACKED) else 1)
+    return max(1, octets // (WORTH // 2))

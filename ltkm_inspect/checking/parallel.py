@@ -1,0 +1,342 @@
+"""The check of captures on several cores: the same results in the same order as on one.
+
+Each process reads and decodes pieces of the files, which the main process hands out in their order. What the session
+keeps of each exchange is passed on to all of them, so that each runs the rules on its own pieces as if it had read the
+others as well. A long flow file is cut anywhere; a process then guesses where the first record of its stretch begins,
+and the guess is taken only if the stretch before ends there.
+"""
+
+import signal
+from collections.abc import Generator, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from multiprocessing import get_context
+from multiprocessing.connection import Connection, wait
+from multiprocessing.process import BaseProcess
+from os import fstat
+from typing import Any
+
+from ltkm_inspect.capture import Candidate, Damage, Passed, Source, opened, scan
+from ltkm_inspect.capture.inputs import Input
+from ltkm_inspect.checking.reading import exchanges
+from ltkm_inspect.checking.results import Checked, Presenter, WorkerError
+from ltkm_inspect.checking.work import Found, Records, Share, Stretch, Task
+from ltkm_inspect.context import Context
+from ltkm_inspect.exchange import Exchange
+from ltkm_inspect.report.console import reason
+
+STRETCH = 1 << 20
+"""How many octets of a flow file make a piece of work."""
+BATCH = 200
+"""How many exchanges of another file do."""
+AHEAD = 100
+"""A process may begin another piece while so many exchanges wait for their turn: what was decoded takes memory."""
+IN_ALL = 8
+"""How many pieces for each process may be begun and not yet printed."""
+
+
+@dataclass(slots=True)
+class _File:
+    """A file of which pieces are handed out."""
+
+    name: str
+    end: int = 0
+    """Where the next stretch has to begin."""
+    flows: int = 0
+    begun: bool = False
+    is_over: bool = False
+    """It is damaged, or cannot be read: what follows in it counts for nothing."""
+
+
+@dataclass(slots=True)
+class _Piece:
+    """A piece of work on its way."""
+
+    file: _File
+    task: Task | None
+    """None where there is nothing to do."""
+    checked: Checked | None = None
+    """What it gives, once that is known."""
+    octets: int = 0
+    worker: "_Worker | None" = None
+    found: Found | None = None
+    problem: str = ""
+    unread: bool = False
+
+
+@dataclass(slots=True)
+class _Worker:
+    """A process that shares the work."""
+
+    process: BaseProcess
+    connection: Connection
+    busy: int | None = None
+    """The piece that it works at."""
+    pieces: list[int] = field(default_factory=list)
+    """Those that it has begun, in their order."""
+    told: int = 0
+    """What was seen in the pieces before this one it knows."""
+
+
+def check(files: Sequence[Input], context: Context, presenter: Presenter, jobs: int) -> Generator[Checked]:
+    """Yield what the exchanges of these files give, as one session, in their order; that many processes share it.
+
+    Raises WorkerError where one of them is gone.
+    """
+    workers: list[_Worker] = []
+    try:
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # until each new process minds it by itself
+        try:
+            for _ in range(jobs):
+                workers.append(_start(workers, context, presenter))
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        yield from _Run(files, workers, context).results()
+    finally:
+        for worker in workers:
+            worker.connection.close()
+            worker.process.kill()
+        for worker in workers:
+            worker.process.join()
+
+
+def _start(others: list[_Worker], context: Context, presenter: Presenter) -> _Worker:
+    forking = get_context("fork")
+    ours, theirs = forking.Pipe()
+    inherited = [ours, *(other.connection for other in others)]
+    process = forking.Process(target=_serve, args=(theirs, inherited, context, presenter), daemon=True)
+    process.start()
+    theirs.close()
+    return _Worker(process, ours)
+
+
+def _serve(connection: Connection, inherited: list[Connection], context: Context, presenter: Presenter) -> None:
+    """Answer one request after the other, until there is nobody who asks."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the main process says when it is over
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+    for each in inherited:
+        each.close()  # else it would not be noticed that the main process is gone
+    share = Share(context, presenter)
+    try:
+        while True:
+            what, number, given = connection.recv()
+            try:
+                answer: object
+                if what == "find":
+                    answer = share.find(number, given)
+                else:
+                    answer = share.inspect(number, given) if what == "inspect" else share.follow(given)
+            except Exception as error:
+                connection.send(f"{type(error).__name__}: {reason(error)}")
+            else:
+                connection.send(answer)
+    except (EOFError, OSError):
+        pass  # the main process is gone
+
+
+class _Run:
+    """One check that is shared between processes."""
+
+    def __init__(self, files: Sequence[Input], workers: list[_Worker], context: Context) -> None:
+        self._workers = workers
+        self._context = context
+        self._new = _cut(files)
+        self._pieces: dict[int, _Piece] = {}
+        """Those that were begun and not yet given out, by their number."""
+        self._begun = self._settled = self._given = 0
+        """How many pieces were begun, are known to be what they seem, and were given out."""
+        self._forgotten = 0
+        self._seen: dict[int, tuple[_Worker | None, bytes]] = {}
+        """What was seen in each piece, and by whom, until everybody knows it."""
+
+    def results(self) -> Generator[Checked]:
+        """Yield the results in the order of the pieces."""
+        while self._hand_out() or self._pieces:
+            while (piece := self._pieces.get(self._given)) is not None and piece.checked is not None:
+                yield self._give(piece, piece.checked)
+            busy = [worker.connection for worker in self._workers if worker.busy is not None]
+            for connection in wait(busy) if busy else ():
+                self._receive(next(worker for worker in self._workers if worker.connection is connection))
+        worker, session = self._workers[0], self._context.session
+        self._send(worker, "follow", self._given, self._news(worker, self._given))
+        if session is not None:
+            session.become(self._answer(worker))
+
+    def _hand_out(self) -> bool:
+        """Give every process something to do, if there is; return whether any has."""
+        for worker in self._workers:
+            if worker.busy is None:
+                self._employ(worker)
+        return any(worker.busy is not None for worker in self._workers)
+
+    def _employ(self, worker: _Worker) -> None:
+        """Give a process the oldest of its pieces, where it can go on with it, else a new one."""
+        if worker.pieces:
+            number = worker.pieces[0]
+            piece = self._pieces[number]
+            if piece.found is None:
+                self._send(worker, "find", number, piece.task)
+                return
+            if number < self._settled:
+                self._send(worker, "inspect", number, self._news(worker, number))
+                return
+        if len(worker.pieces) < 2 and self._waiting(worker) < AHEAD:
+            self._begin(worker)
+
+    def _news(self, worker: _Worker, number: int) -> list[bytes]:
+        """Return what others saw in the pieces before this one that a process does not know yet."""
+        known = (self._seen.get(each, (None, b"")) for each in range(worker.told, number))
+        worker.told = number
+        return [octets for who, octets in known if who is not worker and octets]
+
+    def _begin(self, worker: _Worker) -> None:
+        while len(self._pieces) < IN_ALL * len(self._workers):
+            piece = next(self._new, None)
+            if piece is None:
+                return
+            number, self._begun = self._begun, self._begun + 1
+            self._pieces[number] = piece
+            if piece.task is not None:
+                piece.worker = worker
+                worker.pieces.append(number)
+                self._send(worker, "find", number, piece.task)
+                return
+            self._settle()
+
+    def _waiting(self, worker: _Worker) -> int:
+        """Return how many exchanges of a process wait for their turn."""
+        return sum(found.exchanges for each in worker.pieces if (found := self._pieces[each].found) is not None)
+
+    def _send(self, worker: _Worker, what: str, number: int, given: Any) -> None:
+        worker.busy = number
+        try:
+            worker.connection.send((what, number, given))
+        except OSError:
+            raise WorkerError(_end_of(worker)) from None
+
+    def _answer(self, worker: _Worker) -> Any:
+        try:
+            answer = worker.connection.recv()
+        except (EOFError, OSError):
+            raise WorkerError(_end_of(worker)) from None
+        if isinstance(answer, str):
+            raise WorkerError(f"a process that shared the work failed: {answer}")
+        return answer
+
+    def _receive(self, worker: _Worker) -> None:
+        answer = self._answer(worker)
+        number, worker.busy = worker.busy, None
+        assert number is not None
+        piece = self._pieces[number]
+        if isinstance(answer, Found):
+            piece.found = answer
+            self._settle()
+        else:
+            piece.checked = answer
+            worker.pieces.remove(number)
+
+    def _settle(self) -> None:
+        """Go on to the first piece of which it is not known yet that it begins where the one before it ends."""
+        while (piece := self._pieces.get(self._settled)) is not None:
+            number, file, found = self._settled, piece.file, piece.found
+            if piece.task is None:
+                if file.is_over:
+                    piece.checked = Checked(file.name)
+            elif found is None:
+                return
+            elif file.is_over:
+                self._leave_out(number, piece)
+            elif isinstance(piece.task, Stretch) and found.start != file.end and not found.error:
+                if piece.task.until is None or file.end < piece.task.until:
+                    piece.task = piece.task._replace(start=file.end, exact=True)
+                    piece.found = None
+                    return
+                self._leave_out(number, piece)
+            else:
+                piece.octets = piece.octets or found.end - (found.start or 0)
+                piece.problem, piece.unread = found.error, bool(found.error) and not file.begun
+                if found.damage is not None:
+                    piece.problem = str(replace(found.damage, flows=found.damage.flows + file.flows))
+                file.is_over = bool(piece.problem)
+                file.begun, file.end, file.flows = True, found.end, file.flows + found.flows
+                self._seen[number] = piece.worker, found.seen
+            self._settled += 1
+
+    def _leave_out(self, number: int, piece: _Piece) -> None:
+        """Drop a piece in which there is nothing after all."""
+        piece.checked = Checked(piece.file.name)
+        if piece.worker is not None:
+            piece.worker.pieces.remove(number)
+
+    def _give(self, piece: _Piece, checked: Checked) -> Checked:
+        """Return the result of a piece, complete, and let go of what nobody needs any more."""
+        del self._pieces[self._given]
+        self._given += 1
+        for number in [*self._seen]:
+            if number >= min(self._given, *(worker.told for worker in self._workers)):
+                break
+            del self._seen[number]
+        self._forgotten = checked.forgotten = max(checked.forgotten, self._forgotten)
+        if piece.task is not None:
+            checked.problem, checked.unread = piece.problem, piece.unread
+        checked.octets = piece.octets
+        return checked
+
+
+def _end_of(worker: _Worker) -> str:
+    worker.process.join(1)
+    code = worker.process.exitcode
+    how = f"by signal {-code}" if code is not None and code < 0 else "before its time"
+    return f"a process that shared the work ended {how}; what it had not finished was not checked"
+
+
+def _cut(files: Sequence[Input]) -> Iterator[_Piece]:
+    """Yield the pieces of these files in their order."""
+    for given in files:
+        file = _File(given.name)
+        if given.problem:
+            yield _problem(file, given.problem, unread=True)
+            continue
+        cut = False
+        try:
+            with opened(given.name) as source:
+                for piece in (
+                    _stretches(file, source) if source.is_plain and not source.is_har else _batches(file, source)
+                ):
+                    cut = True
+                    yield piece
+                    if file.is_over:
+                        break
+        except OSError as error:
+            yield _problem(file, reason(error), unread=not cut)
+
+
+def _problem(file: _File, problem: str, *, unread: bool = False) -> _Piece:
+    return _Piece(file, None, Checked(file.name, problem=problem, unread=unread))
+
+
+def _stretches(file: _File, source: Source) -> Iterator[_Piece]:
+    """Yield the stretches of a flow file, of which any part can be read at once."""
+    size = source.size or 0
+    status = fstat(source.raw.fileno())
+    for start in range(0, max(size, 1), STRETCH):
+        until = start + STRETCH if start + STRETCH < size else None
+        yield _Piece(file, Stretch(file.name, (status.st_dev, status.st_ino), start, until, size, start == 0))
+
+
+def _batches(file: _File, source: Source) -> Iterator[_Piece]:
+    """Yield what stands in a file that has to be read from its start, so many exchanges at a time."""
+    found: list[Passed | Candidate | Exchange] = []
+    octets = done = 0
+    for each in exchanges(source) if source.is_har else scan(source.read):
+        if not isinstance(each, Damage):
+            found.append(replace(each) if isinstance(each, Exchange) else each)  # without what was parsed of it already
+            octets += len(each.record) if isinstance(each, Candidate) else 0
+        if isinstance(each, Damage) or len(found) >= BATCH or octets >= STRETCH:
+            at = source.raw.tell()
+            yield _Piece(file, Records(file.name, found), octets=at - done)
+            found, octets, done = [], 0, at
+        if isinstance(each, Damage):
+            yield _problem(file, str(each))
+    if found:
+        yield _Piece(file, Records(file.name, found), octets=(source.size or 0) - done)

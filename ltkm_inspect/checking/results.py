@@ -1,0 +1,75 @@
+"""What a check gives of a stretch of a file: small enough to be handed from one process to another."""
+
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from ltkm_inspect.context import Context
+from ltkm_inspect.engine import inspect_step
+from ltkm_inspect.finding import Report
+from ltkm_inspect.report import jsonl, text
+from ltkm_inspect.report.keys import Keys
+from ltkm_inspect.report.redaction import NO_VEIL, Redaction
+from ltkm_inspect.report.summary import Summary
+from ltkm_inspect.session import Step
+
+
+class WorkerError(Exception):
+    """A process that shared the work is gone, or failed; the text is one line, safe to print."""
+
+
+class Shown(NamedTuple):
+    """What is printed of one exchange."""
+
+    lines: list[str]
+    """As text; empty where nobody wants it."""
+    json: str
+    """As JSON, in one line; empty where nobody wants it."""
+
+
+@dataclass(slots=True)
+class Checked:
+    """What the check of one stretch of a file gave."""
+
+    name: str
+    """The file."""
+    shown: list[Shown] = field(default_factory=list)
+    """The MSK exchanges in their order."""
+    summary: Summary = field(default_factory=Summary)
+    """The same exchanges, and flows of other traffic, counted."""
+    forgotten: int = 0
+    """How many exchanges the session had to forget up to here."""
+    octets: int = 0
+    """How many octets of the file are done with this stretch."""
+    problem: str = ""
+    """What is wrong with the file, in one line that is safe to print."""
+    unread: bool = False
+    """Nothing of the file could be read."""
+
+
+@dataclass(frozen=True, slots=True)
+class Presenter:
+    """How exchanges are printed."""
+
+    keys: Keys
+    as_text: bool
+    as_json: bool
+    redaction: Redaction | None = None
+
+    def add(self, step: Step, context: Context, checked: Checked) -> None:
+        """Inspect an exchange, and add what is counted and printed of it."""
+        report = inspect_step(step, context)
+        checked.summary.add(report)
+        checked.shown.append(self._shown(report, checked.name))
+        # What was worked out of it refers back to it. It is taken apart here, so that it is gone at once: a long run
+        # would else have to look for hundreds of such documents again and again.
+        document = vars(step.exchange).get("document")
+        for each in (*(document.items if document is not None else ()), document, step):
+            if each is not None:
+                vars(each).clear()
+
+    def _shown(self, report: Report, name: str) -> Shown:
+        veil = NO_VEIL if self.redaction is None else self.redaction.veil(report.exchange)
+        return Shown(
+            [veil.text(line) for line in (*text.lines(report), *self.keys.lines(report))] if self.as_text else [],
+            jsonl.exchange_line(report, name, self.keys, veil) if self.as_json else "",
+        )

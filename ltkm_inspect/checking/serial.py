@@ -1,0 +1,60 @@
+"""The check of files one after the other, in this process; each result is there as soon as it can be."""
+
+from collections.abc import Generator, Sequence
+
+from ltkm_inspect.capture import Damage, Passed, following, opened
+from ltkm_inspect.capture.inputs import Input
+from ltkm_inspect.checking.reading import Held, exchanges, read
+from ltkm_inspect.checking.results import Checked, Presenter
+from ltkm_inspect.context import Context
+from ltkm_inspect.report.console import reason
+from ltkm_inspect.session import Step
+
+
+def check(files: Sequence[Input], context: Context, presenter: Presenter) -> Generator[Checked]:
+    """Yield what the exchanges of these files give, as one session, in their order."""
+    for file in files:
+        yield from _file(file, context, presenter)
+
+
+def follow(file: Input, context: Context, presenter: Presenter) -> Generator[Checked]:
+    """Yield what the exchanges of a flow file give that somebody is still writing, as they come."""
+    begun = False
+    try:
+        for held in read(following.follow(file.name)):
+            begun = True
+            yield _checked(held, file.name, context, presenter)
+    except OSError as error:
+        yield Checked(file.name, problem=reason(error), unread=not begun)
+
+
+def _file(file: Input, context: Context, presenter: Presenter) -> Generator[Checked]:
+    if file.problem:
+        yield Checked(file.name, problem=file.problem, unread=True)
+        return
+    begun = False
+    try:
+        with opened(file.name) as source:
+            done = 0
+            for held in exchanges(source):
+                begun = True
+                checked = _checked(held, file.name, context, presenter)
+                if source.size is not None:
+                    at = source.raw.tell()
+                    checked.octets, done = at - done, at
+                yield checked
+    except OSError as error:
+        yield Checked(file.name, problem=reason(error), unread=not begun)
+
+
+def _checked(held: Held, name: str, context: Context, presenter: Presenter) -> Checked:
+    checked = Checked(name)
+    if isinstance(held, Damage):
+        checked.problem = str(held)
+    elif isinstance(held, Passed):
+        checked.summary.others = held.flows
+    else:
+        presenter.add(Step(held, None, context.keys), context, checked)
+    if context.session is not None:
+        checked.forgotten = context.session.forgotten
+    return checked

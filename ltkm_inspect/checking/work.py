@@ -1,0 +1,164 @@
+"""Pieces of work that a capture is cut into, and how one process does its share of them.
+
+Work has two halves. The first reads and decodes, which needs nothing but the octets, and yields what the session keeps
+of each exchange. Once that is known of all earlier pieces, whoever did them, the second half runs the rules. So every
+process knows the whole session, and each exchange is judged as if all had been read one after the other.
+"""
+
+import pickle
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from errno import ESTALE
+from io import FileIO
+from os import fstat
+from typing import NamedTuple
+
+from ltkm_inspect.capture import BEFORE, Candidate, Damage, Passed, find_record, scan
+from ltkm_inspect.checking.reading import Held, read
+from ltkm_inspect.checking.results import Checked, Presenter
+from ltkm_inspect.context import Context
+from ltkm_inspect.exchange import Exchange
+from ltkm_inspect.report.console import reason
+from ltkm_inspect.session import Seen, Session, Step
+
+_SLACK = 1 << 16
+REPLACED = "the file was replaced while it was read"
+
+
+class Stretch(NamedTuple):
+    """The records of a flow file that begin between two places."""
+
+    name: str
+    identity: tuple[int, int]
+    """Device and inode of the file that is meant, whatever has that name by now."""
+    start: int
+    until: int | None
+    """None for all that there are."""
+    size: int
+    """Of the file."""
+    exact: bool
+    """A record begins at `start`; else the first one behind it is to be found, which is a guess."""
+
+
+class Records(NamedTuple):
+    """What was found in a file already."""
+
+    name: str
+    found: list[Passed | Candidate | Exchange]
+
+
+type Task = Stretch | Records
+
+
+@dataclass(slots=True)
+class Found:
+    """What the first half of a piece of work gave."""
+
+    start: int | None = None
+    """Where the first record of a stretch begins; None where none was found."""
+    end: int = 0
+    """Where what follows begins."""
+    flows: int = 0
+    exchanges: int = 0
+    """How many of the flows are MSK exchanges."""
+    damage: Damage | None = None
+    error: str = ""
+    """Why the file cannot be read."""
+    seen: bytes = b""
+    """What the session keeps of each exchange, pickled."""
+
+
+@dataclass(slots=True)
+class Share:
+    """The share of one process in a check, with a session of its own that is kept up to date."""
+
+    context: Context
+    presenter: Presenter
+    _waiting: dict[int, tuple[str, list[Passed | Step]]] = field(default_factory=dict)
+    _file: FileIO | None = None
+
+    def find(self, number: int, task: Task) -> Found:
+        """Do the first half of a piece of work."""
+        found, seen = Found(), []
+        waiting: list[Passed | Step] = []
+        try:
+            for held in self._held(task, found):
+                if isinstance(held, Damage):
+                    found.damage = held
+                elif isinstance(held, Passed):
+                    found.flows += held.flows
+                    found.end = max(held.end, found.end)
+                    if held.flows:
+                        waiting.append(held)
+                else:
+                    found.flows += 1
+                    found.exchanges += 1
+                    step = Step(held, None, self.context.keys)
+                    waiting.append(step)
+                    if not held.faults:
+                        seen.append(step.seen)
+        except OSError as error:
+            found.error = reason(error)
+        self._waiting[number] = task.name, waiting
+        found.seen = pickle.dumps(seen, pickle.HIGHEST_PROTOCOL) if seen else b""
+        return found
+
+    def inspect(self, number: int, seen: list[bytes]) -> Checked:
+        """Do the second half, after what others saw of the pieces before it, those of this process left out."""
+        session = self.follow(seen)
+        for earlier in [earlier for earlier in self._waiting if earlier < number]:
+            del self._waiting[earlier]  # it turned out that there is nothing in it after all
+        name, waiting = self._waiting.pop(number)
+        checked = Checked(name)
+        for held in waiting:
+            if isinstance(held, Passed):
+                checked.summary.others += held.flows
+            else:
+                self.presenter.add(held, self.context, checked)
+        checked.forgotten = session.forgotten
+        return checked
+
+    def follow(self, seen: list[bytes]) -> Session:
+        """Take note of what others saw; return the session, which knows it now."""
+        session = self.context.session
+        assert session is not None
+        for octets in seen:
+            each: Seen
+            for each in pickle.loads(octets):  # it comes from a process of our own
+                session.follow(each)
+        return session
+
+    def close(self) -> None:
+        """Close the file that was read last, which stays open for its next stretch."""
+        if self._file is not None:
+            self._file.close()
+
+    def _held(self, task: Task, found: Found) -> Iterator[Held]:
+        if isinstance(task, Records):
+            yield from read(iter(task.found))
+            return
+        file = self._opened(task)
+        start: int | None = task.start
+        if not task.exact and task.until is not None:
+            file.seek(max(task.start - BEFORE, 0))
+            start = find_record(file.read, task.start, task.until)
+        if start is None:
+            return
+        found.start = found.end = start
+        file.seek(start)
+        until = task.until
+
+        def some(size: int) -> bytes:
+            """Read no further behind the last record than is needed to find its end."""
+            return file.read(size if until is None else min(size, max(until - file.tell(), _SLACK)))
+
+        yield from read(scan(some, start, until, task.size))
+
+    def _opened(self, task: Stretch) -> FileIO:
+        if self._file is None or self._file.name != task.name:
+            self.close()
+            self._file = FileIO(task.name)
+        status = fstat(self._file.fileno())
+        if (status.st_dev, status.st_ino) != task.identity:
+            raise OSError(ESTALE, REPLACED)
+        return self._file

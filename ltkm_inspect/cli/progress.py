@@ -1,0 +1,83 @@
+"""How far a long command is, on stderr while that is a terminal; otherwise nothing."""
+
+import os
+import sys
+import time
+from collections.abc import Iterable
+from typing import Any
+
+import click
+
+EVERY = 0.1
+"""Seconds between two looks."""
+_ERASE = "\r\033[K"
+_CURSOR = "\033[?25h"
+"""Shows the cursor again, which the bar hides."""
+_UNITS = ((1e9, "GB"), (1e6, "MB"), (1e3, "kB"))
+
+
+class Progress:
+    """A bar with the rate, the findings so far and the time left; it makes room for what is printed."""
+
+    def __init__(self, names: Iterable[str]) -> None:
+        """Take the files, whose sizes tell how much there is to do; there is no bar where that is not known."""
+        self._octets = self._findings = self._told = 0
+        self._bar: Any = None  # click does not name the type
+        self._drawn = False
+        self._began = self._shown = time.monotonic()
+        total = _total(names) if sys.stderr is not None and sys.stderr.isatty() else 0
+        if total:
+            self._bar = click.progressbar(length=total, file=sys.stderr, width=20, item_show_func=self._text)
+
+    def __enter__(self) -> "Progress":
+        """Begin."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Take the bar away."""
+        self.hide()
+        if self._bar is not None:
+            click.echo(_CURSOR, nl=False, err=True)
+
+    def make_room(self) -> None:
+        """Clear the line for what is printed on stdout, where that is the same terminal."""
+        if self._drawn and sys.stdout.isatty():
+            self.hide()
+
+    def hide(self) -> None:
+        """Clear the line."""
+        if self._drawn:
+            click.echo(_ERASE, nl=False, err=True)
+            self._drawn = False
+
+    def advance(self, octets: int, findings: int) -> None:
+        """Count what was done, and show it from time to time."""
+        self._octets += octets
+        self._findings += findings
+        now = time.monotonic()
+        if self._bar is not None and now - self._shown >= EVERY:
+            self._shown = now
+            step, self._told = self._octets - self._told, self._octets
+            self._bar.update(step, self._findings)
+            self._drawn = True
+
+    def _text(self, findings: int | None) -> str:
+        rate = self._octets / max(time.monotonic() - self._began, 1e-9)
+        return f"{_shown(rate)}/s, {findings or 0} finding{'' if findings == 1 else 's'}"
+
+
+def _total(names: Iterable[str]) -> int:
+    total = 0
+    for name in names:
+        try:
+            total += os.stat(name).st_size
+        except OSError:
+            continue
+    return total
+
+
+def _shown(octets: float) -> str:
+    for unit, name in _UNITS:
+        if octets >= unit:
+            return f"{octets / unit:.1f} {name}"
+    return f"{octets:.0f} B"

@@ -1,0 +1,72 @@
+"""Programs as they are started by a user, timed and weighed."""
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+from shutil import disk_usage
+
+ROOT = Path(__file__).resolve().parents[2]
+CHECK = [sys.executable, "-m", "ltkm_inspect.cli", "check", "--fail-on", "never"]
+SAMPLES = 0.02
+"""Seconds between two looks at the memory of a program."""
+
+
+def mitmdump(confdir: Path, *arguments: str | Path) -> list[str]:
+    """Return the command line of mitmdump, with a configuration folder of its own."""
+    return [str(Path(sys.executable).with_name("mitmdump")), "--set", f"confdir={confdir}", *map(str, arguments)]
+
+
+def seconds(command: list[str], rounds: int = 1) -> float:
+    """Return how long a command takes from its start to its end, the best of some rounds; what it prints is dropped."""
+    taken = []
+    for _ in range(rounds):
+        began = time.perf_counter()
+        subprocess.run(command, cwd=ROOT, stdout=subprocess.DEVNULL, check=True)
+        taken.append(time.perf_counter() - began)
+    return min(taken)
+
+
+def peak(command: list[str]) -> tuple[float, float]:
+    """Return MB of memory at most: of all its processes together, what they share counted once, and of the largest.
+
+    Needs /proc as Linux has it.
+    """
+    together = largest = 0
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL) as process:
+        while process.poll() is None:
+            all = [process.pid, *_children(process.pid)]
+            together = max(together, sum(_kb(pid, "smaps_rollup", "Pss:") for pid in all))
+            largest = max(largest, *(_kb(pid, "status", "VmHWM:") for pid in all))
+            time.sleep(SAMPLES)
+    if process.returncode:
+        raise subprocess.CalledProcessError(process.returncode, command)
+    return together / 1000, largest / 1000
+
+
+def need_room(folder: Path, octets: int) -> None:
+    """Raise OSError where a folder has no room for so many octets."""
+    free = disk_usage(folder).free
+    if free < octets:
+        raise OSError(f"expected {octets / 1e9:.1f} GB free in {folder}, got {free / 1e9:.1f} GB")
+
+
+def _children(pid: int) -> list[int]:
+    try:
+        return [*map(int, Path(f"/proc/{pid}/task/{pid}/children").read_text().split())]
+    except OSError:
+        return []
+
+
+def _kb(pid: int, file: str, field: str) -> int:
+    try:
+        with open(f"/proc/{pid}/{file}") as lines:
+            return next((int(line.split()[1]) for line in lines if line.startswith(field)), 0)
+    except OSError:  # it ended meanwhile
+        return 0
+
+
+def cores() -> int:
+    """Return how many cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

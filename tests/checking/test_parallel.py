@@ -1,0 +1,202 @@
+"""On several cores: what is said, in which order, and what the session knows is the same as on one."""
+
+import gzip
+import io
+import json
+import os
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from mitmproxy import http
+from mitmproxy.addons.savehar import SaveHar
+from mitmproxy.flow import Flow
+from mitmproxy.io import FlowReader
+from mitmproxy.test import tflow, tutils
+
+from ltkm_inspect.capture.inputs import Input, inputs
+from ltkm_inspect.checking import Checked, Presenter, parallel, serial
+from ltkm_inspect.checking.work import REPLACED, Share, Stretch
+from ltkm_inspect.context import Context, Settings
+from ltkm_inspect.exchange import Exchange
+from ltkm_inspect.proxy.flows import flow_of
+from ltkm_inspect.reference import FIRST, KEYS, SECOND, exchange, ltkm, reference
+from ltkm_inspect.report.keys import Keys
+from ltkm_inspect.report.summary import Summary
+from ltkm_inspect.session import Session
+from tests.proxy.parts import TRIAL
+from tests.samples.generate import written
+
+FAULTS = sorted((TRIAL.parent / "faults").glob("*.flow"))
+PRESENTER = Presenter(Keys(KEYS), as_text=True, as_json=True)
+
+
+def context(limit: int = 10_000) -> Context:
+    return Context(Settings(debug=True), KEYS, Session(limit))
+
+
+def told(results: Iterator[Checked]) -> tuple[list[tuple[str, object]], Summary, int]:
+    """Return what is printed in its order, with the file that it is about; and what is counted."""
+    said: list[tuple[str, object]] = []
+    total, forgotten = Summary(), 0
+    for each in results:
+        said += [(each.name, shown) for shown in each.shown]
+        if each.problem:
+            said.append((each.name, (each.problem, each.unread)))
+        total.merge(each.summary)
+        forgotten = each.forgotten
+    return said, total, forgotten
+
+
+def both(
+    monkeypatch: pytest.MonkeyPatch, files: Sequence[Input], *, jobs: int = 2, stretch: int = 3000, limit: int = 10_000
+) -> list[tuple[str, object]]:
+    """Check files in one process and in several; return what both say."""
+    monkeypatch.setattr(parallel, "STRETCH", stretch)
+    monkeypatch.setattr(parallel, "BATCH", 3)
+    alone, together = context(limit), context(limit)
+    expected = told(serial.check(files, alone, PRESENTER))
+    assert told(parallel.check(files, together, PRESENTER, jobs)) == expected
+    assert together.session is not None
+    assert alone.session is not None
+    assert together.session.forgotten == alone.session.forgotten == expected[2]
+    return expected[0]
+
+
+def named(*paths: Path) -> list[Input]:
+    return [*inputs(map(str, paths))]
+
+
+@pytest.mark.parametrize("jobs", [1, 2, 3])
+@pytest.mark.parametrize("stretch", [500, 3000, 50_000, 1 << 20])
+def test_a_session_over_many_files_is_the_same_however_it_is_cut(
+    monkeypatch: pytest.MonkeyPatch, jobs: int, stretch: int
+) -> None:
+    said = both(monkeypatch, named(TRIAL, *FAULTS, TRIAL), jobs=jobs, stretch=stretch)
+    assert len(said) > 100
+
+
+@pytest.mark.parametrize("limit", [1, 7])
+def test_what_a_session_forgets_is_the_same(monkeypatch: pytest.MonkeyPatch, limit: int) -> None:
+    both(monkeypatch, named(TRIAL), limit=limit)
+
+
+def cut(octets: bytes) -> bytes:
+    return octets[:-700]
+
+
+def with_garbage(octets: bytes) -> bytes:
+    middle = octets.index(b"7:version;2:21#}", len(octets) // 2) + len(b"7:version;2:21#}")
+    return octets[:middle] + b"garbage" + octets[middle:]
+
+
+def with_a_record_that_is_none(octets: bytes) -> bytes:
+    middle = octets.index(b"7:version;2:21#}", len(octets) // 3) + len(b"7:version;2:21#}")
+    return octets[:middle] + b"0:}" + octets[middle:]
+
+
+def of_another_format(octets: bytes) -> bytes:
+    return octets.replace(b"7:version;2:21#", b"7:version;2:20#")
+
+
+def with_one_of_a_newer_format(octets: bytes) -> bytes:
+    return octets.replace(b"7:version;2:21#}", b"7:version;2:99#}", 9).replace(b"2:99#", b"2:21#", 8)
+
+
+def as_har(octets: bytes) -> bytes:
+    flows = [each for each in FlowReader(io.BytesIO(octets)).stream() if isinstance(each, http.HTTPFlow)]
+    made = SaveHar().make_har(flows)
+    made["log"]["entries"].insert(3, {"request": {}})
+    return json.dumps(made).encode()
+
+
+KINDS: dict[str, Callable[[bytes], bytes]] = {
+    "cut": cut,
+    "garbage": with_garbage,
+    "no-flow": with_a_record_that_is_none,
+    "older": of_another_format,
+    "newer": with_one_of_a_newer_format,
+    "gzip": gzip.compress,
+    "gzip-cut": lambda octets: gzip.compress(octets)[:-1000],
+    "gzip-damaged-within": lambda octets: gzip.compress(with_a_record_that_is_none(octets)),
+    "har": as_har,
+    "har-gzip": lambda octets: gzip.compress(as_har(octets)),
+    "empty": lambda octets: b"",
+    "text": lambda octets: b"not a capture\n",
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_files_of_every_kind_and_damage_give_the_same(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, kind: str
+) -> None:
+    file = tmp_path / kind
+    file.write_bytes(KINDS[kind](TRIAL.read_bytes()))
+    said = both(monkeypatch, [*named(FAULTS[0], file), Input(str(tmp_path / "none")), *named(TRIAL)])
+    assert {name for name, _ in said} >= {str(FAULTS[0]), str(TRIAL), str(tmp_path / "none")}
+
+
+def test_a_body_that_looks_like_a_flow_file_is_no_flow(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    response = tutils.tresp(content=TRIAL.read_bytes()[:40_000])
+    flows: list[Flow] = [
+        flow_of(reference("download")[0]),
+        tflow.tflow(resp=response),
+        flow_of(reference("renewal")[1]),
+    ]
+    file = tmp_path / "nested.flow"
+    file.write_bytes(written(flows))
+    said = both(monkeypatch, named(file))
+    assert len(said) == 2
+
+
+def test_flows_beside_http_and_flows_larger_than_a_stretch_are_counted(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    many = exchange([FIRST.msk_id], [(FIRST, "200 OK", ltkm(FIRST)), (SECOND, "200 OK", ltkm(SECOND))] * 40)
+    flows: list[Flow] = [
+        tflow.ttcpflow(),
+        flow_of(many),
+        tflow.tdnsflow(),
+        tflow.twebsocketflow(),
+        flow_of(replace(many, id="again", started=1.0)),
+        tflow.tudpflow(),
+    ]
+    file = tmp_path / "large.flow"
+    file.write_bytes(written(flows))
+    both(monkeypatch, named(file), stretch=700)
+
+
+def test_exchanges_with_faults_put_in_count_for_nothing_anywhere(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    exchanges: list[Exchange] = [*reference("renewal")] * 3
+    faulted = [replace(each, id=f"{n}", faults=("x",) if n % 2 else ()) for n, each in enumerate(exchanges)]
+    file = tmp_path / "faulted.flow"
+    file.write_bytes(written(map(flow_of, faulted)))
+    both(monkeypatch, named(file))
+
+
+def test_a_file_that_was_replaced_meanwhile_is_said_to_be(tmp_path: Path) -> None:
+    file = tmp_path / "a.flow"
+    file.write_bytes(TRIAL.read_bytes())
+    status = os.stat(file)
+    (tmp_path / "b.flow").write_bytes(TRIAL.read_bytes())
+    os.replace(tmp_path / "b.flow", file)
+    task = Stretch(str(file), (status.st_dev, status.st_ino), 0, None, status.st_size, True)
+    with closing(Share(context(), PRESENTER)) as share:
+        assert share.find(0, task).error == REPLACED
+
+
+def test_a_file_that_became_shorter_meanwhile_is_damaged_where_it_ends(tmp_path: Path) -> None:
+    octets = TRIAL.read_bytes()
+    file = tmp_path / "a.flow"
+    file.write_bytes(octets)
+    status = os.stat(file)
+    first = octets.index(b":") + 2 + int(octets[: octets.index(b":")])
+    os.truncate(file, first)
+    task = Stretch(str(file), (status.st_dev, status.st_ino), 0, None, status.st_size, True)
+    with closing(Share(context(), PRESENTER)) as share:
+        damage = share.find(0, task).damage
+    assert str(damage) == f"the file became shorter while it was read (after 1 flows, at octet {first})"

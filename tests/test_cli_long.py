@@ -1,0 +1,254 @@
+"""Long runs of `check`: several processes, a file that grows, a bar on the terminal, and how such a run ends."""
+
+import os
+import pty
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from ltkm_inspect.capture.following import AGAIN, NOT_PLAIN
+from ltkm_inspect.engine import inspect
+from ltkm_inspect.report import text
+from tests.bench._captures import write
+from tests.test_cli import BROKEN, CLEAN, ROOT, WARNED, lines, run, save
+
+PATIENCE = 60.0
+
+
+@pytest.fixture(scope="module")
+def long(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A capture that is worth several processes."""
+    path = tmp_path_factory.mktemp("long") / "long.flow"
+    assert write(path, 4000, 80) > 12_000_000
+    return path
+
+
+class Running:
+    """A `check` that runs."""
+
+    def __init__(self, *arguments: str | Path) -> None:
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "ltkm_inspect.cli", "check", *map(str, arguments)],
+            cwd=ROOT,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            start_new_session=True,
+        )
+
+    def line(self) -> str:
+        assert self.process.stdout is not None
+        return self.process.stdout.readline().decode().rstrip("\n")
+
+    def workers(self) -> list[int]:
+        pid = self.process.pid
+        return [*map(int, Path(f"/proc/{pid}/task/{pid}/children").read_text().split())]
+
+    def end(self, by: signal.Signals) -> tuple[int, list[str], list[str]]:
+        """End it with all its processes, as a terminal does; return its code and what it still said."""
+        os.killpg(self.process.pid, by)
+        return self.ended()
+
+    def ended(self) -> tuple[int, list[str], list[str]]:
+        out, errors = self.process.communicate(timeout=PATIENCE)
+        assert b"Traceback" not in errors
+        return self.process.returncode, lines(out), lines(errors)
+
+
+@pytest.fixture
+def start() -> Iterator[Callable[..., Running]]:
+    """A function that starts a check; what still runs at the end is stopped."""
+    all: list[Running] = []
+
+    def begin(*arguments: str | Path) -> Running:
+        all.append(Running(*arguments))
+        return all[-1]
+
+    yield begin
+    for each in all:
+        if each.process.poll() is None:
+            each.process.kill()
+        each.process.communicate()
+
+
+@pytest.mark.parametrize("form", ["text", "jsonl"])
+def test_the_output_is_the_same_octet_for_octet_whatever_the_number_of_jobs(long: Path, form: str) -> None:
+    alone = run("check", "--jobs", "1", "--format", form, long)
+    assert len(lines(alone.stdout)) >= 80
+    for jobs in (2, 5):
+        done = run("check", "--jobs", str(jobs), "--format", form, long)
+        assert (done.stdout, done.stderr, done.returncode) == (alone.stdout, b"", 0)
+
+
+def test_a_report_is_the_same_whatever_the_number_of_jobs(long: Path, tmp_path: Path) -> None:
+    for jobs in ("1", "2"):
+        assert run("check", "--jobs", jobs, "--report", tmp_path / jobs, long).returncode == 0
+    assert (tmp_path / "1").read_bytes() == (tmp_path / "2").read_bytes()
+
+
+def test_no_jobs_is_wrong_usage(long: Path) -> None:
+    assert run("check", "--jobs", "0", long).returncode == 2
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="the system does not tell the children of a process")
+@pytest.mark.parametrize("what", ["interrupt", "kill"])
+def test_an_end_before_its_time_gives_one_line_what_there_is_and_130(
+    long: Path, start: Callable[..., Running], what: str
+) -> None:
+    run = start("--jobs", "2", *[long] * 30)
+    until = time.monotonic() + PATIENCE
+    while len(run.workers()) < 2 and time.monotonic() < until:
+        time.sleep(0.01)
+    workers = run.workers()
+    run.line()
+    if what == "interrupt":
+        code, said, errors = run.end(signal.SIGINT)
+        expected = "interrupted, so that the report is partial"
+    else:
+        os.kill(workers[1], signal.SIGKILL)
+        code, said, errors = run.ended()
+        expected = "a process that shared the work ended by signal 9; what it had not finished was not checked"
+    assert errors == [f"ltkm-inspect: {expected}"]
+    assert said[-2].startswith("summary: ")
+    assert code == 130
+    assert not any(Path(f"/proc/{worker}").exists() for worker in workers)
+
+
+def test_an_interrupt_while_a_pipe_is_awaited_prints_what_there_is(
+    tmp_path: Path, start: Callable[..., Running]
+) -> None:
+    run = start("-")
+    assert run.process.stdin is not None
+    run.process.stdin.write(save(tmp_path / "a", [CLEAN]).read_bytes())
+    run.process.stdin.flush()
+    assert run.line() == text.lines(inspect(CLEAN))[0]
+    os.killpg(run.process.pid, signal.SIGINT)
+    code, said, errors = run.ended()
+    assert said[0].startswith("summary: 1 MSK exchange ")
+    assert errors == ["ltkm-inspect: interrupted, so that the report is partial"]
+    assert code == 130
+
+
+# --follow
+
+
+def append(path: Path, octets: bytes) -> None:
+    with path.open("ab") as file:
+        file.write(octets)
+
+
+def heading(exchange: object) -> str:
+    return text.lines(inspect(exchange))[0]  # type: ignore[arg-type]  # an exchange
+
+
+def test_a_file_that_is_followed_gives_each_flow_once_it_is_whole(
+    tmp_path: Path, start: Callable[..., Running]
+) -> None:
+    file = save(tmp_path / "live.flow", [CLEAN])
+    more = save(tmp_path / "more", [BROKEN]).read_bytes()
+    run = start("--follow", file)
+    assert run.line() == heading(CLEAN)
+    append(file, more[:500])
+    time.sleep(0.5)
+    append(file, more[500:])
+    assert run.line() == heading(BROKEN)
+    assert "ltkm-missing" in run.line()
+    append(file, save(tmp_path / "others", [], foreign=2).read_bytes())
+    time.sleep(0.5)
+    code, said, errors = run.end(signal.SIGINT)
+    assert said[0].startswith("summary: 2 MSK exchanges ")
+    assert said[0].endswith("; 2 flows were not MSK")
+    assert errors == ["ltkm-inspect: interrupted, so that the report is partial"]
+    assert code == 130
+
+
+def test_sigterm_ends_following_with_the_code_of_what_was_found(tmp_path: Path, start: Callable[..., Running]) -> None:
+    file = save(tmp_path / "live.flow", [BROKEN])
+    run = start("--follow", file)
+    assert run.line() == heading(BROKEN)
+    code, said, errors = run.end(signal.SIGTERM)
+    assert said[-1].startswith("summary: violation ")
+    assert (code, errors) == (3, [])
+
+
+def test_a_file_that_is_followed_may_be_empty_and_may_be_rotated(tmp_path: Path, start: Callable[..., Running]) -> None:
+    file = tmp_path / "live.flow"
+    file.touch()
+    run = start("--follow", file)
+    append(file, save(tmp_path / "a", [CLEAN]).read_bytes())
+    assert run.line() == heading(CLEAN)
+    os.rename(file, tmp_path / "old.flow")
+    append(tmp_path / "old.flow", save(tmp_path / "b", [BROKEN]).read_bytes())
+    assert run.line() == heading(BROKEN)
+    assert "ltkm-missing" in run.line()
+    save(tmp_path / "new", [WARNED])
+    os.rename(tmp_path / "new", file)
+    assert run.line() == heading(WARNED)
+    code, _, errors = run.end(signal.SIGTERM)
+    assert (code, errors) == (3, [])
+
+
+def test_a_file_that_was_cut_while_it_is_followed_is_damaged_and_read_anew(
+    tmp_path: Path, start: Callable[..., Running]
+) -> None:
+    file = save(tmp_path / "live.flow", [CLEAN, WARNED])
+    run = start("--follow", file)
+    size = file.stat().st_size
+    assert run.line() == heading(CLEAN)
+    assert run.line() == heading(WARNED)
+    run.line()
+    os.truncate(file, 0)
+    time.sleep(0.6)
+    append(file, save(tmp_path / "a", [BROKEN]).read_bytes())
+    assert run.line() == heading(BROKEN)
+    code, _, errors = run.end(signal.SIGTERM)
+    assert errors == [f"ltkm-inspect: {file}: {AGAIN} (after 0 flows, at octet {size})"]
+    assert code == 5
+
+
+@pytest.mark.parametrize(("octets", "said"), [(b"garbage", "what follows is not a flow"), (b"", NOT_PLAIN)])
+def test_damage_ends_following(tmp_path: Path, octets: bytes, said: str) -> None:
+    file = save(tmp_path / "live.flow", [CLEAN])
+    if octets:
+        append(file, octets)
+    else:
+        file.write_bytes(b"\x1f\x8b\x08")
+    done = run("check", "--follow", file)
+    assert said in lines(done.stderr)[0]
+    assert done.returncode == 5
+
+
+@pytest.mark.parametrize("arguments", [["-"], ["a", "b"], ["."]])
+def test_only_one_file_can_be_followed(arguments: list[str]) -> None:
+    done = run("check", "--follow", *arguments)
+    assert lines(done.stderr)[-1] == "Error: --follow: expected exactly one file"
+    assert done.returncode == 2
+
+
+# the bar
+
+
+def test_a_terminal_gets_a_bar_with_rate_findings_and_time_left_and_nothing_else_does(long: Path) -> None:
+    ours, theirs = pty.openpty()
+    command = [sys.executable, "-m", "ltkm_inspect.cli", "check", "--jobs", "1", *[str(long)] * 8]
+    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=theirs)
+    os.close(theirs)
+    shown = b""
+    try:
+        out = process.communicate(timeout=PATIENCE)[0]
+        while piece := os.read(ours, 65536):
+            shown += piece
+    except OSError:  # the terminal is closed
+        pass
+    finally:
+        os.close(ours)
+    assert b"MB/s, 0 findings" in shown
+    assert b"%" in shown
+    assert b"00:00:0" in shown
+    assert shown.endswith(b"\x1b[?25h")
+    assert out == run("check", *[long] * 8).stdout
