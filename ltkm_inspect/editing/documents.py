@@ -9,7 +9,7 @@ from ltkm_inspect.document import Splice, edit
 from ltkm_inspect.editing import markup
 from ltkm_inspect.editing.identifiers import KEYS, identifier_splices, new_identifiers
 from ltkm_inspect.editing.items import Response
-from ltkm_inspect.editing.lines import EditError, Entry, at, parse, require_same_totals
+from ltkm_inspect.editing.lines import EditError, Entry, at, parse, require_names, require_same_totals
 from ltkm_inspect.editing.lists import gone, listed, matched, place_of
 from ltkm_inspect.exchange import Exchange
 
@@ -49,9 +49,7 @@ def _spliced(xml: msk.Xml, splices: Iterator[Splice]) -> bytes:
 def _request(xml: msk.Xml, old: Entry, new: Entry) -> Iterator[Splice]:
     root = xml.root
     assert root is not None
-    for entry in new.children:
-        if entry.key not in ("requested", "totals"):
-            raise EditError(entry.line, f"expected requested or totals, got {entry.key}")
+    require_names(new, ("requested", "totals"))
     if new.one("requested") is None:
         raise EditError(None, "expected the line `requested:`, got none")
     require_same_totals(old.one("totals"), new.one("totals"))
@@ -65,7 +63,7 @@ def _request(xml: msk.Xml, old: Entry, new: Entry) -> Iterator[Splice]:
             if index is None:
                 text = _new_msk(xml, match.new)
             else:
-                _require_identifiers(match.new)
+                require_names(match.new, KEYS)
                 pair = pairs[index]
                 changes = identifier_splices(xml, pair.key_domain_ids, pair.msk_ids, shown[index], match.new)
                 if match.own is not None:
@@ -79,13 +77,7 @@ def _request(xml: msk.Xml, old: Entry, new: Entry) -> Iterator[Splice]:
 def _new_msk(xml: msk.Xml, entry: Entry) -> str:
     if entry.key != "msk":
         raise EditError(entry.line, f"expected `- msk: …`, got {entry.key}")
-    _require_identifiers(entry)
+    require_names(entry, KEYS)
     domain, msk_id = new_identifiers(entry)
     own = partial(markup.own_element, xml.root)
     return own("MSK", own("keyDomainID", domain) + own("MSKID", msk_id))
-
-
-def _require_identifiers(entry: Entry) -> None:
-    for child in entry.children:
-        if child.key not in KEYS:
-            raise EditError(child.line, f"expected one of {', '.join(sorted(KEYS))}, got {child.key}")

@@ -9,7 +9,7 @@ from ltkm_inspect.document import Splice, edit
 from ltkm_inspect.editing import markup
 from ltkm_inspect.editing.fields import changed, likeness, values_of
 from ltkm_inspect.editing.identifiers import KEYS, identifier_splices, new_identifiers
-from ltkm_inspect.editing.lines import EditError, Entry, at, require_same_totals
+from ltkm_inspect.editing.lines import EditError, Entry, at, require_names, require_same_totals
 from ltkm_inspect.editing.lists import gone, listed, matched, place_of
 from ltkm_inspect.editing.ltkm import ltkm_splices, new_ltkm
 from ltkm_inspect.exchange import Document, Item, Ltkm
@@ -37,9 +37,7 @@ class Response:
 
     def splices(self) -> Iterator[Splice]:
         """Yield what makes the document what the edited lines say."""
-        for entry in self._new.children:
-            if entry.key not in ("outside_every_item", "items", "totals"):
-                raise EditError(entry.line, f"expected outside_every_item, items or totals, got {entry.key}")
+        require_names(self._new, ("outside_every_item", "items", "totals"))
         if self._new.one("items") is None:
             raise EditError(None, "expected the line `items:`, got none")
         require_same_totals(self._old.one("totals"), self._new.one("totals"))
@@ -73,9 +71,7 @@ class Response:
         yield from gone(self._xml, matches, old, elements)
 
     def _item(self, item: Item, old: Entry, new: Entry) -> Iterator[Splice]:
-        for child in new.children:
-            if child.key not in _LINES:
-                raise EditError(child.line, f"expected one of {', '.join(sorted(_LINES))} in an item, got {child.key}")
+        require_names(new, _LINES, " in an item")
         parts = item.parts
         yield from identifier_splices(self._xml, parts.key_domain_ids, parts.msk_ids, old, new)
         yield from self._code(item, old, new)
@@ -166,9 +162,7 @@ class Response:
     def _new_item(self, entry: Entry) -> str:
         if entry.key != "item":
             raise EditError(entry.line, f"expected `- item: …`, got {entry.key}")
-        for child in entry.children:
-            if child.key not in _LINES:
-                raise EditError(child.line, f"expected one of {', '.join(sorted(_LINES))} in an item, got {child.key}")
+        require_names(entry, _LINES, " in an item")
         domain, msk_id = new_identifiers(entry)
         own = partial(markup.own_element, self._document.root)
         parts = own("MSK", own("keyDomainID", domain) + own("MSKID", msk_id))

@@ -1,7 +1,7 @@
 """The lines that show a document, read as a tree: `name: value`, depth by indentation, lists by dashes."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
@@ -129,6 +129,14 @@ def _put_below(parent: Entry, entry: Entry) -> None:
 
 def _short(text: str) -> str:
     return text if len(text) <= _LONGEST else text[:_LONGEST] + "…"
+
+
+def require_names(entry: Entry, names: Iterable[str], where: str = "") -> None:
+    """Raise EditError for a line right below that has none of these names."""
+    known = sorted(names)
+    for child in entry.children:
+        if child.key not in known:
+            raise EditError(child.line, f"expected one of {', '.join(known)}{where}, got {child.key}")
 
 
 def require_same_totals(old: Entry | None, new: Entry | None) -> None:

@@ -9,7 +9,7 @@ from ltkm_inspect.context import Context
 from ltkm_inspect.document import Splice, edit
 from ltkm_inspect.editing import markup
 from ltkm_inspect.editing.fields import HEAD, Changes, apply, changed, compare
-from ltkm_inspect.editing.lines import EditError, Entry, at
+from ltkm_inspect.editing.lines import EditError, Entry, at, require_names
 from ltkm_inspect.editing.protection import protected
 from ltkm_inspect.exchange import Ltkm
 
@@ -45,9 +45,7 @@ def new_ltkm(entry: Entry, scope: Any) -> str:
         raise EditError(
             entry.line, "expected a copy of an LTKM that was shown, or `- base64: …`, or `- text: …` for a new one"
         )
-    for child in entry.children:
-        if child.key not in HEAD:
-            raise EditError(child.line, f"expected element or version beside {entry.key}, got {child.key}")
+    require_names(entry, HEAD, " for a new LTKM")
     content = base64_text(base64) if base64 is not None else ""
     if text is not None:
         content = markup.escaped(markup.quoted_text(text))

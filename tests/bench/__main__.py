@@ -37,6 +37,9 @@ def run(name: str) -> dict[str, Any]:
     print(f"{name}: {(module.__doc__ or '').partition('\n')[0]}", flush=True)
     began = time.perf_counter()
     figures = module.figures()
+    strange = {*at_least, *at_most} - set(figures)
+    if strange:
+        raise ValueError(f"expected goals for figures of {name}, got {', '.join(sorted(strange))}")
     for line in lines(figures, at_least, at_most):
         print(line, flush=True)
     return {

@@ -1,6 +1,5 @@
 """Programs as they are started by a user, timed and weighed."""
 
-import os
 import subprocess
 import sys
 import time
@@ -65,8 +64,3 @@ def _kb(pid: int, file: str, field: str) -> int:
             return next((int(line.split()[1]) for line in lines if line.startswith(field)), 0)
     except OSError:  # it ended meanwhile
         return 0
-
-
-def cores() -> int:
-    """Return how many cores this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -94,7 +94,7 @@ def line_of(edit: Edit, part: str) -> int:
             "expected a copy of an LTKM that was shown, or `- base64: …`, or `- text: …` for a new one",
         ),
         ("items: 2", "items: 3", "items: 3", "expected totals as they were: they are counted, not edited"),
-        ("totals:", "total:", "total:", "expected outside_every_item, items or totals, got total"),
+        ("totals:", "total:", "total:", "expected one of items, outside_every_item, totals, got total"),
         (
             "    ltkms:",
             "    ltkm:",
