@@ -109,7 +109,8 @@ def check(
         results = checking.check(found, context, presenter, jobs or checking.cores())
     heading = "" if len(found) > 1 else found[0].name
     stopped = None
-    with ending_on_sigterm(follow) as ended, Progress(each.name for each in found) as progress, closing(results):
+    bar = Progress(each.name for each in found if not follow)
+    with ending_on_sigterm(follow) as ended, bar as progress, closing(results):
         try:
             for checked in results:
                 lines: list[str] = []
