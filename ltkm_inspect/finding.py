@@ -1,6 +1,6 @@
 """What a check says: levels, problems, findings and the report of one exchange."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import Enum, IntEnum
 from functools import cached_property
@@ -70,6 +70,11 @@ class Answer(Enum):
     PASSED = "passed"
     BROKEN = "broken"
     NOT_APPLICABLE = "not applicable"
+
+    @property
+    def key(self) -> str:
+        """The answer as the name of a field."""
+        return self.value.replace(" ", "_")
 
 
 @dataclass(slots=True)
@@ -146,20 +151,33 @@ class Finding:
     @property
     def text(self) -> str:
         """What is wrong, in one line, without the place."""
-        said = []
-        if self.expected:
-            said.append(f"expected {shorten(self.expected)}")
-        if self.got:
-            said.append(f"got {shorten(self.got)}")
-        line = ", ".join(said) or self.title
-        return f"{line} ({shorten(self.hint)})" if self.hint else line
+        return text_of(self.title, self.expected, self.got, self.hint)
 
     @property
     def line(self) -> str:
         """The finding as one line: level, rule, place, expected and got, octets, clauses."""
-        octets = f" [octets {self.span.start} to {self.span.end} of the {self.span_of}]" if self.span else ""
-        cited = "; ".join(map(str, self.clauses))
-        return f"{self.level.word} {self.rule}: {self.place}: {self.text}{octets}" + (f" · {cited}" if cited else "")
+        octets = (self.span.start, self.span.end, self.span_of) if self.span else None
+        return line_of(self.level.word, self.rule, self.place, self.text, octets, map(str, self.clauses))
+
+
+def text_of(title: str, expected: str, got: str, hint: str) -> str:
+    """Return what a finding says is wrong, in one line that is safe to print, without the place."""
+    said = []
+    if expected:
+        said.append(f"expected {shorten(expected)}")
+    if got:
+        said.append(f"got {shorten(got)}")
+    line = ", ".join(said) or title
+    return f"{line} ({shorten(hint)})" if hint else line
+
+
+def line_of(
+    level: str, rule: str, place: Place, text: str, octets: tuple[int, int, str] | None, clauses: Iterable[str]
+) -> str:
+    """Return a finding as one line; `octets` are the first, the one after the last, and what they are octets of."""
+    at = f" [octets {octets[0]} to {octets[1]} of the {octets[2]}]" if octets else ""
+    cited = "; ".join(clauses)
+    return f"{level} {rule}: {place}: {text}{at}" + (f" · {cited}" if cited else "")
 
 
 def shorten(text: str, longest: int = LONGEST_VALUE) -> str:
@@ -167,6 +185,11 @@ def shorten(text: str, longest: int = LONGEST_VALUE) -> str:
     if len(text) <= longest:
         return printable(text)
     return f"{printable(text[:longest])}… ({len(text)} characters)"
+
+
+def count(number: int, word: str) -> str:
+    """Return a number with its word, in the plural unless there is exactly one: `2 items`."""
+    return f"{number} {word}" if number == 1 else f"{number} {word}s"
 
 
 @dataclass(slots=True)

@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from ltkm_inspect import parameter
 from ltkm_inspect.wire import printable
@@ -27,8 +27,10 @@ type Kind = Literal["word", "flag", "list", "path"]
 
 FAIL_ON = ("never", "warning", "violation")
 """From which level on findings make a run fail."""
-REPORT_FORMATS = ("jsonl",)
-"""The formats that a report file can have; the first is that of a bare path."""
+AS_IT_HAPPENS = "jsonl"
+"""The format of a bare path; reports in it are written as it happens, all others at the end."""
+REPORT_FORMATS = (AS_IT_HAPPENS, "text", "sarif", "junit", "html")
+"""The formats that a report can have: each is a module beside the others."""
 EXPORT_FORMATS = ("csv", "json", "base64", "pcap", "pcapng", "xml")
 """The formats that LTKMs can be exported in."""
 
@@ -80,7 +82,10 @@ DEFAULTS: dict[str, Option] = {
         "how many octets of body and how many LTKMs of a response are looked at; none lifts a limit",
     ),
     "report": Option(
-        "list", (), "[jsonl=]PATH", "report, written as it happens; strftime codes in the path are allowed"
+        "list",
+        (),
+        "[FORMAT=]PATH",
+        f"a report ({', '.join(REPORT_FORMATS)}; jsonl as it happens); strftime codes in the path are filled in",
     ),
     "keys": Option("path", "", "FILE", "the key ring: a TOML file with the MUKs and MRKs of the terminals"),
     "show_keys": Option(
@@ -178,22 +183,31 @@ _COUNT = re.compile(r"0*[1-9][0-9]{0,15}|none", re.ASCII | re.IGNORECASE)
 _UNITS = {"": 1, "kib": 1 << 10, "mib": 1 << 20, "gib": 1 << 30}
 
 
-def parse_report(text: str) -> Path:
-    """Parse `[format=]PATH`, strftime codes untouched; OptionError for a format that is not known or an empty path.
+class Target(NamedTuple):
+    """A report that is asked for."""
+
+    format: str
+    path: Path
+    """As typed: its strftime codes are not filled in."""
+
+
+def parse_report(text: str) -> Target:
+    """Parse `[format=]PATH`; OptionError for a format that is not known or an empty path.
 
     A path whose name begins like a format is written with the format: `jsonl=a=b`.
     """
     head, equals, rest = text.partition("=")
     named = bool(equals) and head.isascii() and head.isalpha()
     if named and head not in REPORT_FORMATS:
-        formats = " or ".join(f"{name}=PATH" for name in REPORT_FORMATS)
-        raise OptionError("report", f"expected {formats} or a path, got {printable(text)}")
+        formats = ", ".join(f"{name}=PATH" for name in REPORT_FORMATS)
+        reason = f"expected {formats} or a path, got {printable(text)}{did_you_mean(head, REPORT_FORMATS)}"
+        raise OptionError("report", reason)
     path = rest if named else text
     if not path.strip():
         raise OptionError("report", "expected a path, got nothing")
     if "\0" in path:
         raise OptionError("report", f"expected a path, got {printable(path)}")
-    return Path(path).expanduser()
+    return Target(head if named else AS_IT_HAPPENS, Path(path).expanduser())
 
 
 def key_ring(path: str, current: "RingFile | None" = None) -> "RingFile | None":

@@ -102,12 +102,14 @@ class Protected(NamedTuple):
     """When the newest was delivered, in seconds since 1970 UTC."""
     ltkms: tuple[Sent, ...] = ()
     """The latest LTKMs, the oldest first."""
+    number: int = 0
+    """How many LTKMs there were, those that are not remembered among them."""
 
     def after(self, sent: Sent, at: float | None) -> "Protected":
         """Return what it is once this LTKM was delivered."""
         newest = self.counter is None or is_newer(sent.counter, self.counter)
         counter, at = (sent.counter, at) if newest else (self.counter, self.at)
-        return Protected(counter, at, (*self.ltkms[1 - LTKMS_OF_MUK :], sent))
+        return Protected(counter, at, (*self.ltkms[1 - LTKMS_OF_MUK :], sent), self.number + 1)
 
 
 class Use(NamedTuple):
@@ -154,6 +156,12 @@ class Habits(NamedTuple):
     """What that answer gave as nextnonce."""
     answered: float | None = None
     """When that answer ended."""
+    exchanges: int = 0
+    """How many exchanges there were; the same one captured twice counts once."""
+    first: float | None = None
+    """When the first of them began."""
+    last: float | None = None
+    """When the latest of them began."""
 
 
 _NOTHING = Protected()
@@ -521,6 +529,8 @@ class Session:
         self.limit = limit
         self.forgotten = 0
         """How many exchanges were forgotten."""
+        self.forgotten_terminals = 0
+        self.forgotten_muks = 0
         self._forgotten_until: float | None = None
         self._taken: dict[tuple[str, float | None], Before] = {}
         """By id and time, since a HAR numbers its exchanges only."""
@@ -555,6 +565,7 @@ class Session:
         """Return a session that has seen the same, and goes its own way from here on."""
         other = Session(self.limit)
         other.forgotten, other._forgotten_until = self.forgotten, self._forgotten_until
+        other.forgotten_terminals, other.forgotten_muks = self.forgotten_terminals, self.forgotten_muks
         other._taken.update(self._taken)
         for mine, known in zip(other._bounded, self._bounded, strict=True):
             mine.update(known)  # what stands in them is never changed, only replaced
@@ -577,6 +588,16 @@ class Session:
         step.proved_before = self._proved
         step.before = self._follow(step.seen, remember)
         return step
+
+    @property
+    def terminals(self) -> Mapping[str, Habits]:
+        """What each terminal did that is remembered."""
+        return self._habits
+
+    @property
+    def muks(self) -> Mapping[Muk, Protected]:
+        """What each MUK protected that is remembered."""
+        return self._muks
 
     def follow(self, seen: Seen) -> None:
         """Remember an exchange that somebody else looked at, as if it had been taken here."""
@@ -650,6 +671,8 @@ class Session:
         for known in self._bounded:
             while len(known) > self.limit:
                 del known[next(iter(known))]
+                self.forgotten_terminals += known is self._habits
+                self.forgotten_muks += known is self._muks
         while len(self._taken) > self.limit:
             oldest = next(iter(self._taken))
             del self._taken[oldest]
@@ -718,6 +741,9 @@ def _number(credentials: digest.Directives | None) -> int | None:
 def _after(habits: Habits, seen: Seen) -> Habits:
     """Return what a terminal did, this exchange included."""
     requests = (*habits.requests[1 - REQUESTS_OF_TERMINAL :], seen.asked)
+    began = seen.asked.at
+    first = began if habits.first is None else habits.first
+    last = habits.last if began is None else began
     if not seen.is_answer:
-        return habits._replace(requests=requests)
-    return Habits(requests, seen.nonce, seen.next_nonce, seen.ended)
+        return habits._replace(requests=requests, exchanges=habits.exchanges + 1, first=first, last=last)
+    return Habits(requests, seen.nonce, seen.next_nonce, seen.ended, habits.exchanges + 1, first, last)

@@ -66,6 +66,14 @@ def objects(octets: bytes) -> list[dict[str, Any]]:
     return [json.loads(line) for line in octets.splitlines()]
 
 
+def exchange_records(octets: bytes) -> list[dict[str, Any]]:
+    return [each for each in objects(octets) if each["schema"].startswith("ltkm-inspect/exchange/")]
+
+
+def kinds(octets: bytes) -> list[str]:
+    return [each["schema"].split("/")[1] for each in objects(octets)]
+
+
 def save(path: Path, exchanges: Sequence[Exchange], foreign: int = 0) -> Path:
     """Write exchanges, then flows of other traffic, to a flow file."""
     with path.open("wb") as file:
@@ -126,7 +134,7 @@ def test_files_without_an_msk_exchange_end_with_4_and_say_so(tmp_path: Path) -> 
     assert lines(done.stdout) == [f"summary: {NOTHING_SEEN}; 2 flows were not MSK"]
     assert done.returncode == 4
     done = run("check", "--format", "jsonl", file)
-    assert done.stdout == b""
+    assert kinds(done.stdout) == ["run", "session", "summary"]
     assert lines(done.stderr) == [f"ltkm-inspect: {NOTHING_SEEN}"]
     assert done.returncode == 4
 
@@ -194,7 +202,10 @@ def test_a_file_that_is_neither_a_flow_file_nor_a_har_is_one_line_and_5(tmp_path
         (["--fail-on", "error"], "--fail-on: expected never, warning or violation, got error"),
         (["--select", "ltkm-mising"], "did you mean ltkm-missing?"),
         (["--severity", "ltkm-missing"], "--severity: expected RULE=LEVEL, got ltkm-missing"),
-        (["--report", "sarif=x"], "--report: expected jsonl=PATH or a path, got sarif=x"),
+        (
+            ["--report", "xml=x"],
+            "--report: expected jsonl=PATH, text=PATH, sarif=PATH, junit=PATH, html=PATH or a path, got xml=x",
+        ),
         (["--frmat", "jsonl"], "No such option"),
     ],
 )
@@ -237,7 +248,8 @@ def test_the_same_exchanges_in_a_har_give_the_same_findings(tmp_path: Path) -> N
 
 def test_jsonl_is_one_object_an_exchange_in_the_order_of_the_file(broken: Path) -> None:
     done = run("check", "--format", "jsonl", broken)
-    found = objects(done.stdout)
+    assert kinds(done.stdout) == ["run", "exchange", "exchange", "session", "summary"]
+    found = exchange_records(done.stdout)
     assert [each["verdict"] for each in found] == ["clean", "violation"]
     assert [each["file"] for each in found] == [str(broken)] * 2
     assert "ltkm-missing" in {finding["rule"] for finding in found[1]["findings"]}
@@ -247,8 +259,11 @@ def test_jsonl_is_one_object_an_exchange_in_the_order_of_the_file(broken: Path) 
 def test_a_report_file_has_the_objects_and_the_summary(broken: Path, tmp_path: Path) -> None:
     done = run("check", "--report", f"jsonl={tmp_path}/%Y.jsonl", broken)
     (report,) = tmp_path.glob("20*.jsonl")
-    *exchanges, summary = objects(report.read_bytes())
-    assert exchanges == objects(run("check", "--format", "jsonl", broken).stdout)
+    first, *others, summary = objects(report.read_bytes())
+    assert [*others, summary] == objects(run("check", "--format", "jsonl", broken).stdout)[1:]
+    assert first["schema"] == "ltkm-inspect/run/1"
+    assert first["sources"] == [str(broken)]
+    assert first["options"]["report"] == [f"jsonl={tmp_path}/%Y.jsonl"]
     assert summary["schema"] == "ltkm-inspect/summary/1"
     assert summary["exchanges"] == 2
     assert done.returncode == 3
@@ -365,7 +380,7 @@ def test_hostile_input_gives_printable_lines_in_bounded_time(tmp_path: Path, nam
         assert done.returncode in (0, 3)
         assert done.stderr == b""
         assert all(line.isprintable() for line in lines(done.stdout))
-    assert len(objects(done.stdout)) == 2
+    assert kinds(done.stdout) == ["run", "exchange", "exchange", "session", "summary"]
 
 
 # decode

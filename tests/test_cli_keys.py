@@ -80,7 +80,7 @@ def test_a_check_with_keys_tells_of_each_ltkm_and_shows_none(ring: Path, recorde
     done = run("check", "--keys", ring, "--report", report, recorded)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "MAC valid" in done.stdout
-    told = json.loads(report.read_text().splitlines()[0])["items"][0]["ltkms"][0]["key"]
+    told = json.loads(report.read_text().splitlines()[1])["items"][0]["ltkms"][0]["key"]
     assert (told["verdict"], told["length"], told["key"]) == ("valid", 16, None)
     everything = done.stdout + done.stderr + report.read_text()
     assert not [secret for secret in secrets(MUK, MRK, FIRST.msk) if secret in everything]
@@ -99,7 +99,9 @@ def test_a_fault_with_keys_is_sealed(ring: Path, recorded: Path, tmp_path: Path)
     done = run("fault", "--keys", ring, "shorten-rand:octets=8", recorded, out)
     assert (done.returncode, done.stderr) == (0, "")
     checked = run("check", "--keys", ring, "--format", "jsonl", out)
-    assert [finding["rule"] for finding in json.loads(checked.stdout)["findings"]] == ["rand-length-wrong"]
+    assert [finding["rule"] for finding in json.loads(checked.stdout.splitlines()[1])["findings"]] == [
+        "rand-length-wrong"
+    ]
 
 
 @pytest.mark.parametrize("shape", ["text", "json"])

@@ -169,10 +169,10 @@ def test_a_limit_that_is_none_is_refused(text: str) -> None:
     ],
 )
 def test_a_report_is_a_path_with_or_without_its_format(text: str, path: str) -> None:
-    assert parse_report(text) == Path(path)
+    assert parse_report(text) == ("jsonl", Path(path))
 
 
-@pytest.mark.parametrize("text", ["", "jsonl=", "sarif=run.sarif", "a\0b", "   "])
+@pytest.mark.parametrize("text", ["", "jsonl=", "xml=run.xml", "a\0b", "   "])
 def test_a_report_that_is_none_is_refused(text: str) -> None:
     with pytest.raises(OptionError, match=r"^report: expected "):
         parse_report(text)

@@ -61,6 +61,13 @@ CALLS: Mapping[str, list[str]] = {
     "faults": ["", "--format json"],
     "keys check": ["RING", "BROKEN", "FLOW"],
     "keys derive": ["BROKEN", "RING"],
+    "report": [
+        "RUN",
+        *(f"--format {name} RUN" for name in ("jsonl", "sarif", "junit", "html")),
+        "--report REPORT RUN",
+        "--schema",
+        "RING",
+    ],
     "rules": ["", "--format json"],
 }
 """What is typed, by command; one that is not here fails a test. `keys derive` shows what it was asked for."""
@@ -93,11 +100,13 @@ def inputs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
         "WRONG": stranger,
         "BROKEN": f'{ring_text()}{MRK.hex()} = "{base64.b64encode(MUK).decode()}"\n',
     }
-    paths = {name: folder / name.lower() for name in (*texts, "FLOW", "OUT", "REPORT")}
+    paths = {name: folder / name.lower() for name in (*texts, "FLOW", "OUT", "REPORT", "RUN")}
     for name, text in texts.items():
         paths[name].write_text(text)
         paths[name].chmod(0o644)  # so that a warning is printed, too
     paths["FLOW"].write_bytes(written(map(flow_of, exchanges())))
+    check = ["check", "--keys", str(paths["RING"]), "--report", str(paths["RUN"]), str(paths["FLOW"])]
+    assert CliRunner().invoke(commands, check).exit_code == 3
     return {
         **{name: str(path) for name, path in paths.items()},
         "LTKM": base64.b64encode(ltkm(FIRST).encode()).decode(),

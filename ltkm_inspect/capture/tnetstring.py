@@ -107,3 +107,39 @@ def value(octets: bytes, held: Part) -> Any:
     if tag == TABLE:
         return {key.decode(): value(octets, each) for key, each in table(octets, held).items()}
     raise UnusualError("expected a type that there is")
+
+
+def is_null(held: Part) -> bool:
+    """Tell whether a value is none at all."""
+    return held[0] == NULL and held[1] == held[2]
+
+
+def octets_of(record: bytes, held: Part) -> bytes:
+    """Return a value that has to be octets."""
+    if held[0] != OCTETS:
+        raise UnusualError("expected octets")
+    return record[held[1] : held[2]]
+
+
+def text_of(record: bytes, held: Part) -> str:
+    """Return a value that has to be text."""
+    if held[0] != TEXT:
+        raise UnusualError("expected text")
+    return record[held[1] : held[2]].decode()
+
+
+def integer_of(record: bytes, held: Part) -> int:
+    """Return a value that has to be an integer."""
+    if held[0] != INTEGER:
+        raise UnusualError("expected an integer")
+    return int(record[held[1] : held[2]])
+
+
+def time_of(record: bytes, held: Part) -> float | None:
+    """Return a value that has to be a number or none at all."""
+    if is_null(held):
+        return None
+    if held[0] not in (REAL, INTEGER):
+        raise UnusualError("expected a time")
+    number: float = value(record, held)
+    return number

@@ -7,27 +7,20 @@ and the guess is taken only if the stretch before ends there.
 """
 
 import signal
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass, field, replace
 from multiprocessing import get_context
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
-from os import fstat
 from typing import Any
 
-from ltkm_inspect.capture import Candidate, Damage, Passed, Source, opened, scan
 from ltkm_inspect.capture.inputs import Input
-from ltkm_inspect.checking.reading import exchanges
+from ltkm_inspect.checking.pieces import Piece, cut
 from ltkm_inspect.checking.results import Checked, Presenter, WorkerError
-from ltkm_inspect.checking.work import Found, Records, Share, Stretch, Task
+from ltkm_inspect.checking.work import Found, Share, Stretch
 from ltkm_inspect.context import Context
-from ltkm_inspect.exchange import Exchange
-from ltkm_inspect.report.console import reason
+from ltkm_inspect.report.console import raised_at, reason
 
-STRETCH = 1 << 20
-"""How many octets of a flow file make a piece of work."""
-BATCH = 200
-"""How many exchanges of another file do."""
 AHEAD = 100
 """A process may begin another piece while so many exchanges wait for their turn: what was decoded takes memory."""
 IN_ALL = 8
@@ -35,38 +28,10 @@ IN_ALL = 8
 
 
 @dataclass(slots=True)
-class _File:
-    """A file of which pieces are handed out."""
-
-    name: str
-    end: int = 0
-    """Where the next stretch has to begin."""
-    flows: int = 0
-    begun: bool = False
-    is_over: bool = False
-    """It is damaged, or cannot be read: what follows in it counts for nothing."""
-
-
-@dataclass(slots=True)
-class _Piece:
-    """A piece of work on its way."""
-
-    file: _File
-    task: Task | None
-    """None where there is nothing to do."""
-    checked: Checked | None = None
-    """What it gives, once that is known."""
-    octets: int = 0
-    worker: "_Worker | None" = None
-    found: Found | None = None
-    problem: str = ""
-    unread: bool = False
-
-
-@dataclass(slots=True)
 class _Worker:
     """A process that shares the work."""
 
+    index: int
     process: BaseProcess
     connection: Connection
     busy: int | None = None
@@ -106,7 +71,7 @@ def _start(others: list[_Worker], context: Context, presenter: Presenter) -> _Wo
     process = forking.Process(target=_serve, args=(theirs, inherited, context, presenter), daemon=True)
     process.start()
     theirs.close()
-    return _Worker(process, ours)
+    return _Worker(len(others), process, ours)
 
 
 def _serve(connection: Connection, inherited: list[Connection], context: Context, presenter: Presenter) -> None:
@@ -126,8 +91,9 @@ def _serve(connection: Connection, inherited: list[Connection], context: Context
                     answer = share.find(number, given)
                 else:
                     answer = share.inspect(number, given) if what == "inspect" else share.follow(given)
-            except Exception as error:
-                connection.send(f"{type(error).__name__}: {reason(error)}")
+            except Exception as error:  # its text may hold what is not to be shown
+                why = reason(error) if isinstance(error, OSError) else f"at {raised_at(error)}"
+                connection.send(f"{type(error).__name__}: {why}")
             else:
                 connection.send(answer)
     except (EOFError, OSError):
@@ -140,13 +106,13 @@ class _Run:
     def __init__(self, files: Sequence[Input], workers: list[_Worker], context: Context) -> None:
         self._workers = workers
         self._context = context
-        self._new = _cut(files)
-        self._pieces: dict[int, _Piece] = {}
+        self._new = cut(files)
+        self._pieces: dict[int, Piece] = {}
         """Those that were begun and not yet given out, by their number."""
         self._begun = self._settled = self._given = 0
         """How many pieces were begun, are known to be what they seem, and were given out."""
         self._forgotten = 0
-        self._seen: dict[int, tuple[_Worker | None, bytes]] = {}
+        self._seen: dict[int, tuple[int | None, bytes]] = {}
         """What was seen in each piece, and by whom, until everybody knows it."""
 
     def results(self) -> Generator[Checked]:
@@ -187,7 +153,7 @@ class _Run:
         """Return what others saw in the pieces before this one that a process does not know yet."""
         known = (self._seen.get(each, (None, b"")) for each in range(worker.told, number))
         worker.told = number
-        return [octets for who, octets in known if who is not worker and octets]
+        return [octets for who, octets in known if who != worker.index and octets]
 
     def _begin(self, worker: _Worker) -> None:
         while len(self._pieces) < IN_ALL * len(self._workers):
@@ -197,7 +163,7 @@ class _Run:
             number, self._begun = self._begun, self._begun + 1
             self._pieces[number] = piece
             if piece.task is not None:
-                piece.worker = worker
+                piece.worker = worker.index
                 worker.pieces.append(number)
                 self._send(worker, "find", number, piece.task)
                 return
@@ -262,13 +228,13 @@ class _Run:
                 self._seen[number] = piece.worker, found.seen
             self._settled += 1
 
-    def _leave_out(self, number: int, piece: _Piece) -> None:
+    def _leave_out(self, number: int, piece: Piece) -> None:
         """Drop a piece in which there is nothing after all."""
         piece.checked = Checked(piece.file.name)
         if piece.worker is not None:
-            piece.worker.pieces.remove(number)
+            self._workers[piece.worker].pieces.remove(number)
 
-    def _give(self, piece: _Piece, checked: Checked) -> Checked:
+    def _give(self, piece: Piece, checked: Checked) -> Checked:
         """Return the result of a piece, complete, and let go of what nobody needs any more."""
         del self._pieces[self._given]
         self._given += 1
@@ -288,55 +254,3 @@ def _end_of(worker: _Worker) -> str:
     code = worker.process.exitcode
     how = f"by signal {-code}" if code is not None and code < 0 else "before its time"
     return f"a process that shared the work ended {how}; what it had not finished was not checked"
-
-
-def _cut(files: Sequence[Input]) -> Iterator[_Piece]:
-    """Yield the pieces of these files in their order."""
-    for given in files:
-        file = _File(given.name)
-        if given.problem:
-            yield _problem(file, given.problem, unread=True)
-            continue
-        cut = False
-        try:
-            with opened(given.name) as source:
-                for piece in (
-                    _stretches(file, source) if source.is_plain and not source.is_har else _batches(file, source)
-                ):
-                    cut = True
-                    yield piece
-                    if file.is_over:
-                        break
-        except OSError as error:
-            yield _problem(file, reason(error), unread=not cut)
-
-
-def _problem(file: _File, problem: str, *, unread: bool = False) -> _Piece:
-    return _Piece(file, None, Checked(file.name, problem=problem, unread=unread))
-
-
-def _stretches(file: _File, source: Source) -> Iterator[_Piece]:
-    """Yield the stretches of a flow file, of which any part can be read at once."""
-    size = source.size or 0
-    status = fstat(source.raw.fileno())
-    for start in range(0, max(size, 1), STRETCH):
-        until = start + STRETCH if start + STRETCH < size else None
-        yield _Piece(file, Stretch(file.name, (status.st_dev, status.st_ino), start, until, size, start == 0))
-
-
-def _batches(file: _File, source: Source) -> Iterator[_Piece]:
-    """Yield what stands in a file that has to be read from its start, so many exchanges at a time."""
-    found: list[Passed | Candidate | Exchange] = []
-    octets = done = 0
-    for each in exchanges(source) if source.is_har else scan(source.read):
-        if not isinstance(each, Damage):
-            found.append(replace(each) if isinstance(each, Exchange) else each)  # without what was parsed of it already
-            octets += len(each.record) if isinstance(each, Candidate) else 0
-        if isinstance(each, Damage) or len(found) >= BATCH or octets >= STRETCH:
-            at = source.raw.tell()
-            yield _Piece(file, Records(file.name, found), octets=at - done)
-            found, octets, done = [], 0, at
-        if isinstance(each, Damage):
-            yield _problem(file, str(each))
-    if found:
-        yield _Piece(file, Records(file.name, found), octets=(source.size or 0) - done)

@@ -10,7 +10,7 @@ from typing import NoReturn
 
 import click
 
-from ltkm_inspect.cli import catalogue, check, decode, diff, export, fault, keys  # noqa: F401 - each adds its commands to the group
+from ltkm_inspect.cli import catalogue, check, decode, diff, export, fault, keys, report  # noqa: F401 - each adds its commands to the group
 from ltkm_inspect.cli.group import commands
 from ltkm_inspect.cli.shared import INTERRUPTED
 from ltkm_inspect.report.console import COULD_NOT_RUN, PROGRAM, complain, raised_at, reason

@@ -11,7 +11,18 @@ import click
 from ltkm_inspect import options
 from ltkm_inspect.cli.group import commands
 from ltkm_inspect.cli.progress import Progress
-from ltkm_inspect.cli.shared import FINDINGS, INTERRUPTED, NOTHING_SEEN, OK, keys_at_hand, leave, option, shaped
+from ltkm_inspect.cli.shared import (
+    FINDINGS,
+    INTERRUPTED,
+    NOTHING_SEEN,
+    OK,
+    keys_at_hand,
+    leave,
+    option,
+    shaped,
+    targets_of,
+    usage,
+)
 from ltkm_inspect.report.console import COULD_NOT_RUN, Trouble, complain, say
 from ltkm_inspect.wire import printable
 
@@ -61,29 +72,36 @@ def check(
     from ltkm_inspect.capture.inputs import inputs
 
     found = [*inputs(map(str, files))]
-    settings, level, paths = _understood(words, fail_on, report, [Path(each.name) for each in found])
+    settings, level, targets = _understood(words, fail_on, report, [Path(each.name) for each in found])
     if follow and (len(found) != 1 or found[0].problem or found[0].name == "-"):
         raise click.UsageError("--follow: expected exactly one file")
     at_hand = keys_at_hand(keys, show_keys)
     from ltkm_inspect import checking
     from ltkm_inspect.context import Context
-    from ltkm_inspect.proxy.files import ReportFiles
     from ltkm_inspect.report import jsonl, summary
+    from ltkm_inspect.report.files import ReportFiles
+    from ltkm_inspect.report.plain import to_json
     from ltkm_inspect.report.redaction import Redaction
     from ltkm_inspect.session import Session
 
     reports, total, trouble = ReportFiles(), summary.Summary(), Trouble()
+    redaction = Redaction() if redact else None
+    typed = words | {"fail_on": fail_on, "report": report, "keys": keys, "show_keys": show_keys, "redact": redact}
+    head = [to_json(jsonl.run_record([each.name for each in found], typed, redaction))]
     try:
-        reports.use(paths)
+        reports.use(targets, head[0])
     except options.OptionError as error:
         complain(str(error))
         leave(COULD_NOT_RUN)
-    context = Context(settings, at_hand.ring, Session())
+    for line in reports.left:
+        complain(line)
+    session = Session()
+    context = Context(settings, at_hand.ring, session)
     presenter = checking.Presenter(
         at_hand,
         as_text=shape == "text",
-        as_json=bool(paths) or shape == "jsonl",
-        redaction=Redaction() if redact else None,
+        as_json=bool(targets) or shape == "jsonl",
+        redaction=redaction,
     )
     if follow:
         results = checking.follow(found[0], context, presenter)
@@ -94,7 +112,9 @@ def check(
     with ending_on_sigterm(follow) as ended, Progress(each.name for each in found) as progress, closing(results):
         try:
             for checked in results:
-                lines = []
+                lines: list[str] = []
+                if shape == "jsonl" and checked.shown:
+                    lines, head = head, lines
                 for shown in checked.shown:
                     trouble.lost(reports.write(shown.json))
                     if shape == "text" and checked.name != heading:
@@ -116,14 +136,18 @@ def check(
             stopped = str(error)
     if stopped is not None:
         complain(stopped)
-    trouble.lost(reports.write(jsonl.summary_line(total)))
-    reports.close()
+    # records without a session and a summary say of themselves that the run did not end
+    last = [] if stopped else [jsonl.session_record(session, redaction), jsonl.summary_record(total)]
+    end = [*map(to_json, last)]
+    trouble.lost(reports.finish(end))
     if trouble.unread == len(found):
         pass  # each of them has its line already
     elif shape == "text":
         say(total.lines())
-    elif not total.exchanges:
-        complain(summary.NOTHING_SEEN)
+    else:
+        say([*head, *end])
+        if not total.exchanges:
+            complain(summary.NOTHING_SEEN)
     if stopped is not None:
         leave(INTERRUPTED)
     broken = level is not None and total.worst >= level
@@ -150,13 +174,6 @@ def ending_on_sigterm(wanted: bool) -> Iterator[Callable[[], bool]]:
 
 def _understood(
     words: dict[str, Any], fail_on: str, report: tuple[str, ...], files: Sequence[Path]
-) -> "tuple[Settings, Level | None, list[Path]]":
-    try:
-        settings, level = options.settings(**words), options.parse_fail_on(fail_on)
-        paths = [options.parse_report(text) for text in report]
-        for path in paths:
-            if any(file.exists() and path.exists() and file.samefile(path) for file in files):
-                raise options.OptionError("report", f"expected another file than the input, got {printable(str(path))}")
-    except options.OptionError as error:
-        raise click.UsageError(f"--{error.option.replace('_', '-')}: {error.reason}") from None
-    return settings, level, paths
+) -> "tuple[Settings, Level | None, list[options.Target]]":
+    with usage():
+        return options.settings(**words), options.parse_fail_on(fail_on), targets_of(report, files)

@@ -18,6 +18,7 @@ from ltkm_inspect.cli.shared import (
     leave,
     option,
     shaped,
+    usage,
 )
 from ltkm_inspect.report.console import COULD_NOT_RUN, Trouble, complain, say
 from ltkm_inspect.wire import printable
@@ -49,10 +50,8 @@ def diff(
     only kind and length are compared. Exit code 3 where B has a finding that A has not, 4 where one of them has no MSK
     exchange.
     """
-    try:
+    with usage():
         settings, level = options.settings(**words), options.parse_fail_on(fail_on)
-    except options.OptionError as error:
-        raise click.UsageError(f"--{error.option.replace('_', '-')}: {error.reason}") from None
     at_hand = keys_at_hand(keys)
     from ltkm_inspect.capture.inputs import inputs
     from ltkm_inspect.report import diff as room

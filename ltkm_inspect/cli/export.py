@@ -10,7 +10,7 @@ import click
 
 from ltkm_inspect import options
 from ltkm_inspect.cli.group import commands
-from ltkm_inspect.cli.shared import NOTHING_SEEN, OK, exchanges_of, judging, keys_at_hand, leave, option
+from ltkm_inspect.cli.shared import NOTHING_SEEN, OK, exchanges_of, judging, keys_at_hand, leave, option, usage
 from ltkm_inspect.report.console import COULD_NOT_RUN, Trouble, complain, reason, say
 from ltkm_inspect.wire import printable
 
@@ -51,13 +51,11 @@ def export(
     from ltkm_inspect.capture.inputs import inputs
 
     found = [*inputs(map(str, files))]
-    try:
+    with usage():
         settings = options.settings(**words)
         from ltkm_inspect.report import export as room
 
         selection = room.parse_selection(msks, terminals, flawed)
-    except options.OptionError as error:
-        raise click.UsageError(f"--{error.option.replace('_', '-')}: {error.reason}") from None
     target = _target(name, output, [Path(each.name) for each in found])
     if redact and name not in room.REDACTABLE:
         raise click.UsageError(f"--redact: {room.cannot_redact(name)}")

@@ -1,6 +1,7 @@
 """What commands share: options of the table, keys, input files, and the way out."""
 
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -106,6 +107,25 @@ def exchanges_of(files: "Iterable[Input]", trouble: Trouble) -> "Iterator[tuple[
                         yield file.name, held
         except OSError as error:
             trouble.say(file.name, reason(error), unread=not begun)
+
+
+@contextmanager
+def usage() -> Iterator[None]:
+    """Make of an option that cannot mean anything as written a line on its usage."""
+    try:
+        yield
+    except options.OptionError as error:
+        raise click.UsageError(f"--{error.option.replace('_', '-')}: {error.reason}") from None
+
+
+def targets_of(report: Iterable[str], files: Iterable[Path]) -> list[options.Target]:
+    """Return the reports that are asked for; OptionError for one that would overwrite a file that is read."""
+    targets = [*map(options.parse_report, report)]
+    for target in targets:
+        path = target.path
+        if any(file.exists() and path.exists() and file.samefile(path) for file in files):
+            raise options.OptionError("report", f"expected another file than the input, got {printable(str(path))}")
+    return targets
 
 
 def leave(code: int) -> NoReturn:

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import time
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import replace
 from functools import partial, wraps
@@ -26,7 +27,6 @@ from ltkm_inspect.proxy.configuration import Configuration
 from ltkm_inspect.proxy.exit_status import ExitStatus
 from ltkm_inspect.proxy.exporting import Exporting
 from ltkm_inspect.proxy.faulting import Faulting
-from ltkm_inspect.proxy.files import ReportFiles
 from ltkm_inspect.proxy.flows import exchange_of, is_foreign
 from ltkm_inspect.proxy.log_events import spare_events
 from ltkm_inspect.proxy.marking import mark
@@ -34,6 +34,8 @@ from ltkm_inspect.proxy.view import LtkmView
 from ltkm_inspect.report import jsonl, text
 from ltkm_inspect.report.console import raised_at
 from ltkm_inspect.report.export import Manner
+from ltkm_inspect.report.files import ReportFiles
+from ltkm_inspect.report.plain import to_json
 from ltkm_inspect.report.redaction import Veil
 from ltkm_inspect.report.summary import Summary
 from ltkm_inspect.session import Session
@@ -68,6 +70,7 @@ class LtkmInspect:
         self.summary = Summary()
         self.faulting = Faulting(self._session, lambda: self.configuration)
         self._files = ReportFiles()
+        self._began = time.time()
         self._started = False
         # The response that was counted for a flow: a flow with an error beside its response fires a second hook.
         self._counted: WeakKeyDictionary[Flow, http.Response | None] = WeakKeyDictionary()
@@ -101,12 +104,13 @@ class LtkmInspect:
             idle = configuration.idle_words(wanted.rewriting.orders)
             if idle and not self._started:
                 raise OptionError(*idle)
-            self._files.use(wanted.reports)
+            failed = self._files.use(wanted.reports, self._run_line(wanted))
         except OptionError as error:
             wrong.append(configuration.PREFIX + str(error))
         else:
             former, self.configuration = self.configuration, self._with_session(wanted)
             _tell_of_keys(former, wanted)
+            _warn(failed)
             self.faulting.use(wanted.rewriting, idle)
         if wrong and self._started:
             raise exceptions.OptionsError(wrong[0])  # type: ignore[no-untyped-call]
@@ -149,8 +153,9 @@ class LtkmInspect:
         self.summary.forgotten = self._session.forgotten
         for line in (*self.summary.lines(), *self.faulting.lines()):
             logger.info("%s", line)
-        self._report(jsonl.summary_line(self.summary))
-        self._files.close()
+        redaction = self.configuration.redaction
+        last = (jsonl.session_record(self._session, redaction), jsonl.summary_record(self.summary))
+        _warn(self._files.finish(map(to_json, last)))
 
     def check(self, flows: Sequence[Flow]) -> None:
         """Check flows again, or for the first time where they were loaded without being processed."""
@@ -180,6 +185,7 @@ class LtkmInspect:
         of = f", keys of {text.count(len(keys.subscribers), 'subscriber')}" if keys else ""
         to = f", report to {', '.join(self._files.names)}" if self._files.names else ""
         logger.info("ltkm-inspect %s, %s active%s%s", __version__, text.count(active, "rule"), of, to)
+        _warn(self._files.left)
         self.faulting.look_at_replays(ctx.master.addons)
         if configuration.forgets_host(ctx.options):
             logger.warning(
@@ -209,6 +215,11 @@ class LtkmInspect:
             self._tell(flow, report)
         self.faulting.remember(report.exchange)
         return asyncio.sleep(hit.delay) if hit.delay else None
+
+    def _run_line(self, wanted: Configuration) -> str:
+        """Return the record that a report begins with."""
+        sources = configuration.sources(ctx.options)
+        return to_json(jsonl.run_record(sources, wanted.options, wanted.redaction, started=self._began))
 
     def _with_session(self, configuration: Configuration) -> Configuration:
         """Return the configuration with the session of this run, which goes on whatever options change."""
@@ -246,11 +257,7 @@ class LtkmInspect:
         subscribers = text.count(len(ring_file.ring.subscribers), "subscriber")
         logger.info("ltkm: %s was read again: keys of %s", printable(str(ring_file.path)), subscribers)
         if lines != warnings:
-            _warn(lines)
-
-    def _report(self, line: str) -> None:
-        for failure in self._files.write(line):
-            logger.warning("ltkm: %s", failure)
+            _warn(map(printable, lines))
 
     def _tell(self, flow: Flow, report: Report, *, counts: bool = True) -> None:
         """Mark a flow and log what was found; one that counts goes into the report files, too."""
@@ -258,7 +265,7 @@ class LtkmInspect:
         mark(flow, report, veil)
         self._log(report, veil)
         if counts and self._files.names:
-            self._report(jsonl.exchange_line(report, keys=self.configuration.keys, veil=veil))
+            _warn(self._files.write(jsonl.exchange_line(report, keys=self.configuration.keys, veil=veil)))
 
     def _log(self, report: Report, veil: Veil) -> None:
         put_in = bool(report.exchange.faults)  # asked for, and so nothing to be warned of
@@ -277,7 +284,7 @@ class LtkmInspect:
 def _tell_of_keys(former: Configuration, now: Configuration) -> None:
     """Log what is to be told once of the keys that are now in use."""
     if now.ring_file is not None and now.ring_file is not former.ring_file:
-        _warn(now.ring_file.warnings)
+        _warn(map(printable, now.ring_file.warnings))
     if now.show_keys and not former.show_keys:
         logger.warning("ltkm: ltkm_show_keys is on: %s", SHOWS_KEYS)
     if now.redaction is not None and former.redaction is None:
@@ -286,7 +293,7 @@ def _tell_of_keys(former: Configuration, now: Configuration) -> None:
 
 def _warn(lines: Iterable[str]) -> None:
     for line in lines:
-        logger.warning("ltkm: %s", printable(line))
+        logger.warning("ltkm: %s", line)
 
 
 def _host_rewritten(flow: http.HTTPFlow) -> bool | None:

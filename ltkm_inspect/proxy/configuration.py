@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from mitmproxy import exceptions
@@ -17,6 +16,7 @@ from ltkm_inspect.keys import KeyRing, RingFile
 from ltkm_inspect.options import (
     DEFAULTS,
     OptionError,
+    Target,
     did_you_mean,
     key_ring,
     parse_fail_on,
@@ -48,8 +48,10 @@ class Configuration:
     limits: Limits = field(default_factory=lambda: parse_limit(str(DEFAULTS["limit"].default)))
     fail_on: Level | None = None
     """The level from which findings give mitmdump an exit status of 3; None for never."""
-    reports: tuple[Path, ...] = ()
-    """Where the JSON Lines go; strftime codes not yet filled in."""
+    reports: tuple[Target, ...] = ()
+    """The reports that are asked for."""
+    options: Mapping[str, Any] = field(default_factory=dict)
+    """Every option of the table, as typed."""
     ring_file: RingFile | None = None
     """The file that the keys of the context come from."""
     show_keys: bool = False
@@ -129,12 +131,19 @@ def read(options: OptManager, former: Configuration) -> Configuration:
         parse_limit(options.ltkm_limit),
         parse_fail_on(options.ltkm_fail_on),
         tuple(dict.fromkeys(map(parse_report, options.ltkm_report))),
+        {name: getattr(options, PREFIX + name) for name in DEFAULTS},
         ring_file,
         options.ltkm_show_keys,
         (former.redaction or Redaction()) if options.ltkm_redact else None,
         typed,
         former.rewriting if typed == former.typed else _rewriting(typed),
     )
+
+
+def sources(options: OptManager) -> list[str] | None:
+    """Return the files that the flows are read from; None where they pass through a proxy."""
+    file = options.rfile if "rfile" in options else None
+    return [file] if file else None
 
 
 def _rewriting(typed: Mapping[str, Any]) -> Rewriting:

@@ -16,7 +16,7 @@ from ltkm_inspect.finding import Report, shorten
 from ltkm_inspect.orders import Orders
 from ltkm_inspect.proxy.change import Change
 from ltkm_inspect.proxy.configuration import Configuration
-from ltkm_inspect.proxy.marking import clear_faults
+from ltkm_inspect.proxy.marking import FAULTED, clear_faults
 from ltkm_inspect.proxy.replays import Replays
 from ltkm_inspect.proxy.rewriting import Rewriting
 from ltkm_inspect.report.text import answered, asked, count
@@ -102,7 +102,7 @@ class Faulting:
         rewriting = self.rewriting
         if rewriting.orders.are_idle or not flow.live or flow.error is not None or flow.response is None:
             return NOTHING
-        if exchange.faults:
+        if exchange.faults and (flow.is_replay == "response" or flow.metadata.get(FAULTED)):  # not an edited request
             said = self._said(exchange)
             logger.info("ltkm: %s is left alone: the replayed response has faults in it already", said)
             return NOTHING

@@ -1,9 +1,14 @@
-"""A report as JSON Lines: one object for each MSK exchange, and one for the summary of a run.
+"""The records of a run as JSON Lines, the one source of every report format.
 
-Every object stands on one line of ASCII and begins with `schema`, which names its kind and the version of its fields.
+Every record stands on one line of ASCII and begins with `schema`, which names its kind and the version of its fields.
 Octets are in hex. Octets of text that are not UTF-8 stand in it as `\\xNN`. A field that cannot be known is null.
+`ltkm-inspect report --schema` prints the JSON Schema of all of them.
 
-Object `ltkm-inspect/exchange/1`:
+Record `ltkm-inspect/run/1`, the first of a run, and again where options are changed while it goes on: `version` (of the
+program), `started` (when the run began), `sources` (the files that are read; null beside live traffic), `options` (in
+force, by name, as typed; null where there is no such option) and `redacted` (names stand for identities and addresses).
+
+Record `ltkm-inspect/exchange/1`, one for each MSK exchange:
 
 | field | what |
 |---|---|
@@ -24,10 +29,11 @@ Object `ltkm-inspect/exchange/1`:
 
 Where a limit is set, only LTKMs within it are listed. An LTKM has `ltkm` (ordinal from 1 within its item), `element` (its name with namespace), `problem` (why its text is not
 base64), `length` (octets of its message), `sha256` (the first 16 hex digits of the SHA-256 of those octets), `octets` (all of them; zeros stand for keys that are not encrypted,
-unless keys are to be shown), `message` (as `ltkm-inspect decode --format jsonl` gives it but for `key`, or null) and `key`: null without a key ring, else
+unless keys are to be shown, asterisks for identities in a run that is redacted), `message` (as `ltkm-inspect decode --format jsonl` gives it but for `key`, or null) and `key`: null without a key ring, else
 
 | field of `key` | what |
 |---|---|
+| `text` | all that is told, in one line |
 | `verdict` | `valid`, `invalid`, `no key`, `not authenticated` (a NULL MAC) or `not checkable` |
 | `reason` | why the MAC is not valid, or why the key data cannot be read |
 | `b_tid` | of the entry of the key ring that was used; `*` is its wild card |
@@ -40,104 +46,198 @@ unless keys are to be shown), `message` (as `ltkm-inspect decode --format jsonl`
 | `key` | the key itself, only where the keys are to be shown |
 | `further` | more keys in the same LTKM, each with the fields from `type` to `key` |
 
-Object `ltkm-inspect/summary/1`, the last of a report file: `exchanges`, `others` (flows that were not MSK),
+Record `ltkm-inspect/session/1`, near the end: what the session remembers of the run.
+
+| field of a session | what |
+|---|---|
+| `terminals` | each with `terminal`, `exchanges`, `first` and `last` (when the first and the latest began); the same exchange captured twice counts once |
+| `muks` | each with `idi` and `idr` (and `idi_text`, `idr_text`), which name a MUK: in a run that is redacted the first is null where the other is a made-up name, `counter` (the newest that was delivered), `delivered` (when), `ltkms` (how many) |
+| `forgotten` | how many `exchanges`, `terminals` and `muks` had to be forgotten; one that came again later is listed as if it were new |
+
+Record `ltkm-inspect/summary/1`, the last of a run: `exchanges`, `others` (flows that were not MSK),
 `forgotten` (exchanges that the session forgot, because it had seen too many), `verdicts`,
 `counts` as above, `findings`: each with `rule`, `level`, `number`, and `faulted`: how many of the `exchanges` have faults
 in them, and their `violations` and `warnings`. What the rules say of those counts nowhere else.
 """  # noqa: E501 - a row of a table is one line
 
+import time
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from hashlib import sha256
-from typing import Any
+from typing import Any, TextIO
 
-from ltkm_inspect import mikey
+from ltkm_inspect import __version__, mikey, options
 from ltkm_inspect.exchange import Item, Ltkm
 from ltkm_inspect.finding import Answer, Finding, Level, Report
 from ltkm_inspect.report.keys import NO_KEYS, Keys
 from ltkm_inspect.report.plain import to_json
-from ltkm_inspect.report.redaction import NO_VEIL, Veil
+from ltkm_inspect.report.redaction import NO_VEIL, Redaction, Veil
 from ltkm_inspect.report.summary import Summary
+from ltkm_inspect.session import Muk, Protected, Session
+from ltkm_inspect.wire import printable_octets
 
+type Record = Mapping[str, Any]
+"""One object of JSON Lines."""
+
+RUN_SCHEMA = "ltkm-inspect/run/1"
 EXCHANGE_SCHEMA = "ltkm-inspect/exchange/1"
+SESSION_SCHEMA = "ltkm-inspect/session/1"
 SUMMARY_SCHEMA = "ltkm-inspect/summary/1"
 FINGERPRINT = 16
 """How many hex digits of the SHA-256 of a message are told."""
 
 
-def exchange_line(report: Report, file: str | None = None, keys: Keys = NO_KEYS, veil: Veil = NO_VEIL) -> str:
-    """Return the object of one exchange, read from that file, without line end."""
+def write(records: Iterable[Record], file: TextIO) -> None:
+    """Write records, a line each."""
+    for record in records:
+        file.write(to_json(record) + "\n")
+
+
+def run_record(
+    sources: Sequence[str] | None,
+    values: Mapping[str, Any],
+    redaction: Redaction | None = None,
+    *,
+    started: float | None = None,
+) -> Record:
+    """Return the record that a run begins with; it began now, where no time is given (seconds since 1970 UTC).
+
+    `values` are the options as typed, by the names of the option table.
+    """
+    typed = {name: _typed(values[name]) if name in values else None for name in options.DEFAULTS}
+    return {
+        "schema": RUN_SCHEMA,
+        "version": __version__,
+        "started": time_of(time.time() if started is None else started),
+        "sources": None if sources is None else list(sources),
+        "options": typed if redaction is None else redaction.options(typed),
+        "redacted": redaction is not None,
+    }
+
+
+def exchange_record(report: Report, file: str | None = None, keys: Keys = NO_KEYS, veil: Veil = NO_VEIL) -> Record:
+    """Return the record of one exchange, read from that file."""
     exchange = report.exchange
     document = exchange.document
     # Law 1: beside live traffic no more is decoded for the report than was for the rules.
     looked_at = frozenset(document.ltkms[: exchange.limits.ltkms]) if document else frozenset()
     answers = [outcome.answer for outcome in report.outcomes.values()]
-    return to_json(
-        veil.plain(
+    record = {
+        "schema": EXCHANGE_SCHEMA,
+        "file": file,
+        "id": exchange.id,
+        "method": exchange.request.method,
+        "url": exchange.request.url,
+        "status": exchange.response.status if exchange.response is not None else None,
+        "started": time_of(exchange.started),
+        "ended": time_of(exchange.ended),
+        "client": exchange.client,
+        "server": exchange.server,
+        "terminal": exchange.terminal,
+        "error": exchange.error,
+        "faults": list(exchange.faults),
+        "verdict": report.verdict,
+        "counts": {
+            "items": report.items,
+            "ltkms": report.ltkms,
+            "violations": report.count(Level.VIOLATION),
+            "warnings": report.count(Level.WARNING),
+            "notes": len(report.notes),
+            **{answer.key: answers.count(answer) for answer in Answer},
+        },
+        "items": [_item(item, looked_at, keys, veil) for item in document.items] if document else [],
+        "ltkms_outside": [ltkm_record(ltkm, keys, veil) for ltkm in document.strays if ltkm in looked_at]
+        if document
+        else [],
+        "findings": [_finding(finding) for finding in report.findings],
+        "notes": [_finding(note) for note in report.notes],
+        "outcomes": {
+            rule: {"answer": outcome.answer.value, "reason": outcome.reason}
+            for rule, outcome in report.outcomes.items()
+        },
+    }
+    found: Record = veil.plain(record)
+    return found
+
+
+def session_record(session: Session, redaction: Redaction | None = None) -> Record:
+    """Return the record of what a session remembers: its terminals, by when they came, and its MUKs, by their names."""
+    terminals = sorted(session.terminals.items(), key=lambda entry: (entry[1].first or 0, entry[0]))
+    muks = sorted(session.muks.items(), key=lambda entry: entry[0])
+    return {
+        "schema": SESSION_SCHEMA,
+        "terminals": [
             {
-                "schema": EXCHANGE_SCHEMA,
-                "file": file,
-                "id": exchange.id,
-                "method": exchange.request.method,
-                "url": exchange.request.url,
-                "status": exchange.response.status if exchange.response is not None else None,
-                "started": time_of(exchange.started),
-                "ended": time_of(exchange.ended),
-                "client": exchange.client,
-                "server": exchange.server,
-                "terminal": exchange.terminal,
-                "error": exchange.error,
-                "faults": list(exchange.faults),
-                "verdict": report.verdict,
-                "counts": {
-                    "items": report.items,
-                    "ltkms": report.ltkms,
-                    "violations": report.count(Level.VIOLATION),
-                    "warnings": report.count(Level.WARNING),
-                    "notes": len(report.notes),
-                    **{_key(answer): answers.count(answer) for answer in Answer},
-                },
-                "items": [_item(item, looked_at, keys, veil) for item in document.items] if document else [],
-                "ltkms_outside": [ltkm_record(ltkm, keys, veil) for ltkm in document.strays if ltkm in looked_at]
-                if document
-                else [],
-                "findings": [_finding(finding) for finding in report.findings],
-                "notes": [_finding(note) for note in report.notes],
-                "outcomes": {
-                    rule: {"answer": outcome.answer.value, "reason": outcome.reason}
-                    for rule, outcome in report.outcomes.items()
-                },
+                "terminal": terminal if redaction is None else redaction.terminal(terminal),
+                "exchanges": habits.exchanges,
+                "first": time_of(habits.first),
+                "last": time_of(habits.last),
             }
-        )
-    )
+            for terminal, habits in terminals
+        ],
+        "muks": [_muk(muk, protected, redaction) for muk, protected in muks],
+        "forgotten": {
+            "exchanges": session.forgotten,
+            "terminals": session.forgotten_terminals,
+            "muks": session.forgotten_muks,
+        },
+    }
+
+
+def summary_record(summary: Summary) -> Record:
+    """Return the record of a whole run."""
+    return {
+        "schema": SUMMARY_SCHEMA,
+        "exchanges": summary.exchanges,
+        "others": summary.others,
+        "forgotten": summary.forgotten,
+        "verdicts": {verdict: summary.verdicts[verdict] for verdict in ("clean", "warning", "violation")},
+        "counts": {
+            "items": summary.items,
+            "ltkms": summary.ltkms,
+            "violations": summary.total(Level.VIOLATION),
+            "warnings": summary.total(Level.WARNING),
+            "notes": summary.notes,
+            **{answer.key: summary.answers[answer] for answer in Answer},
+        },
+        "findings": [
+            {"rule": rule, "level": level.word, "number": number} for level, rule, number in summary.by_rule()
+        ],
+        "faulted": {
+            "exchanges": summary.faulted,
+            "violations": summary.put_in[Level.VIOLATION],
+            "warnings": summary.put_in[Level.WARNING],
+        },
+    }
+
+
+def exchange_line(report: Report, file: str | None = None, keys: Keys = NO_KEYS, veil: Veil = NO_VEIL) -> str:
+    """Return the record of one exchange, read from that file, as a line without its end."""
+    return to_json(exchange_record(report, file, keys, veil))
 
 
 def summary_line(summary: Summary) -> str:
-    """Return the object of a whole run, without line end."""
-    return to_json(
-        {
-            "schema": SUMMARY_SCHEMA,
-            "exchanges": summary.exchanges,
-            "others": summary.others,
-            "forgotten": summary.forgotten,
-            "verdicts": {verdict: summary.verdicts[verdict] for verdict in ("clean", "warning", "violation")},
-            "counts": {
-                "items": summary.items,
-                "ltkms": summary.ltkms,
-                "violations": summary.total(Level.VIOLATION),
-                "warnings": summary.total(Level.WARNING),
-                "notes": summary.notes,
-                **{_key(answer): summary.answers[answer] for answer in Answer},
-            },
-            "findings": [
-                {"rule": rule, "level": level.word, "number": number} for level, rule, number in summary.by_rule()
-            ],
-            "faulted": {
-                "exchanges": summary.faulted,
-                "violations": summary.put_in[Level.VIOLATION],
-                "warnings": summary.put_in[Level.WARNING],
-            },
-        }
-    )
+    """Return the record of a whole run as a line without its end."""
+    return to_json(summary_record(summary))
+
+
+def _typed(value: Any) -> Any:
+    if value is None:
+        return ""
+    return value if isinstance(value, str | bool) else list(value)
+
+
+def _muk(muk: Muk, protected: Protected, redaction: Redaction | None) -> Record:
+    idi, idr = ((each, printable_octets(each)) if redaction is None else redaction.named(each) for each in muk)
+    return {
+        "idi": _hex(idi[0]),
+        "idi_text": idi[1],
+        "idr": _hex(idr[0]),
+        "idr_text": idr[1],
+        "counter": protected.counter,
+        "delivered": time_of(protected.at),
+        "ltkms": protected.number,
+    }
 
 
 def _item(item: Item, looked_at: frozenset[Ltkm], keys: Keys, veil: Veil) -> dict[str, Any]:
@@ -190,10 +290,6 @@ def _finding(finding: Finding) -> dict[str, Any]:
         "octets_of": finding.span_of or None,
         "clauses": [str(clause) for clause in finding.clauses],
     }
-
-
-def _key(answer: Answer) -> str:
-    return answer.value.replace(" ", "_")
 
 
 def _hex(octets: bytes | None) -> str | None:

@@ -111,6 +111,7 @@ class Told:
         """What is told as an object for JSON; where there is no key, the fields of the key are null."""
         first = self.keys[0].plain if self.keys else dict.fromkeys(_NO_KEY)
         return {
+            "text": self.text,
             "verdict": self.verdict.value,
             "reason": self.reason,
             "b_tid": self.b_tid,

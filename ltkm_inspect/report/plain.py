@@ -2,10 +2,16 @@
 
 import json
 import re
+from collections.abc import Mapping
 from typing import Any
 
 _encode = json.JSONEncoder(ensure_ascii=True, allow_nan=False, separators=(",", ":")).encode
 _ESCAPE = re.compile(r"\\u(?:(d[89ab]..\\ud[c-f]..)|(d[89a-f]..)|....)|\\.")
+
+
+def kind_of(record: Mapping[str, Any]) -> str:
+    """Return what a record of JSON Lines is: `run`, `exchange`, `session` or `summary`."""
+    return str(record["schema"]).split("/")[1]
 
 
 def to_json(data: Any) -> str:

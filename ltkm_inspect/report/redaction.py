@@ -153,6 +153,19 @@ class Redaction:
             return self.address(host) + port
         return text if _UUID.fullmatch(text) else self.identity(text)
 
+    def named(self, octets: bytes) -> tuple[bytes | None, str]:
+        """Return an identity of a message as octets and text: a name, and no octets, but for that of a BM-SC."""
+        if _DOMAIN.fullmatch(octets.decode("latin-1")):
+            return octets, printable_octets(octets)
+        return None, self.identity(octets.decode("utf-8", "surrogateescape"))
+
+    def options(self, typed: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the options of a run as typed, without the terminals and addresses that are in some."""
+        hidden: dict[str, Any] = self.veil_of(None, None).plain(typed)
+        hidden["fault_terminal"] = [self.terminal(word) for word in typed.get("fault_terminal") or ()]
+        hidden["fault_filter"] = "(not shown)" if typed.get("fault_filter") else typed.get("fault_filter")
+        return hidden
+
     def veil(self, exchange: Exchange) -> Veil:
         """Return what is to be hidden in what is said of an exchange."""
         identities = [*islice(dict.fromkeys(_identities(exchange)), MOST)]

@@ -1,14 +1,16 @@
 """What a whole run saw: exchanges and findings counted, and what was never looked at."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields
+from typing import Any
 
-from ltkm_inspect.finding import Answer, Level, Report
-from ltkm_inspect.report.text import count
+from ltkm_inspect.finding import Answer, Level, Report, count
+from ltkm_inspect.report.plain import kind_of
 from ltkm_inspect.session import LIMIT
 
 NOTHING_SEEN = "no MSK exchange was seen, so nothing was checked"
+NOT_ENDED = "the run has no end in the records: it was killed, or still goes on"
 
 
 @dataclass(slots=True)
@@ -33,6 +35,8 @@ class Summary:
     """The findings of those, by level."""
     forgotten: int = 0
     """Exchanges that the session forgot, because it had seen too many."""
+    _latest: str | None = None
+    """The id of the latest exchange that a record told of."""
 
     def add(self, report: Report) -> None:
         """Count one MSK exchange in."""
@@ -49,6 +53,32 @@ class Summary:
         answers = [outcome.answer for outcome in report.outcomes.values()]
         for answer in Answer:
             self.answers[answer] += answers.count(answer)  # many are asked: this takes a tenth of counting one by one
+
+    def add_record(self, record: Mapping[str, Any]) -> None:
+        """Count in what a record of JSON Lines tells: an exchange, or at the end what else the run saw."""
+        kind = kind_of(record)
+        if kind == "summary":
+            self.others += record["others"]
+            self.forgotten += record["forgotten"]
+        if kind != "exchange":
+            return
+        counts = record["counts"]
+        levels = [(Level.of(finding["level"]), finding["rule"]) for finding in record["findings"]]
+        # Beside live traffic an exchange that goes on with faults was told before, as it came.
+        goes_on = bool(record["faults"]) and record["file"] is None and record["id"] == self._latest
+        self._latest = record["id"]
+        if not goes_on:
+            self.exchanges += 1
+            self.items += counts["items"]
+            self.ltkms += counts["ltkms"]
+        if record["faults"]:
+            self.faulted += 1
+            self.put_in.update(level for level, _ in levels)
+            return
+        self.notes += counts["notes"]
+        self.verdicts[record["verdict"]] += 1
+        self.findings.update(levels)
+        self.answers.update({answer: counts[answer.key] for answer in Answer})
 
     def add_faulted(self, report: Report) -> None:
         """Count what faults made of an exchange that was counted in as it came: it says nothing about the server."""

@@ -1,7 +1,14 @@
 """A report as lines of text: one for the exchange, then one for each finding."""
 
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, TextIO
+
 from ltkm_inspect.exchange import Exchange
-from ltkm_inspect.finding import Level, Report, shorten
+from ltkm_inspect.finding import Level, Place, Report, line_of, shorten, text_of
+from ltkm_inspect.finding import count as count
+from ltkm_inspect.report.plain import kind_of
+from ltkm_inspect.report.summary import Summary
+from ltkm_inspect.wire import printable
 
 LONGEST_URL = 200
 """How many characters of a URL a heading shows."""
@@ -17,30 +24,88 @@ def heading(report: Report) -> str:
 
     The faults that were put into it stand at the end: what is wrong with it is not the server's doing.
     """
-    counted = ", ".join(
-        [
-            count(report.items, "item"),
-            count(report.ltkms, "LTKM"),
-            count(report.count(Level.VIOLATION), "violation"),
-            count(report.count(Level.WARNING), "warning"),
-        ]
-    )
-    faults = "".join(f" [fault {shorten(fault)}]" for fault in report.exchange.faults)
-    return f"{report.verdict} {asked(report.exchange)} -> {answered(report.exchange)}: {counted}{faults}"
+    exchange, levels = report.exchange, (report.count(Level.VIOLATION), report.count(Level.WARNING))
+    counts = (report.items, report.ltkms, *levels)
+    return _heading(report.verdict, asked(exchange), answered(exchange), counts, exchange.faults)
 
 
 def asked(exchange: Exchange) -> str:
     """Return method and URL of an exchange, safe to print."""
-    return f"{shorten(exchange.request.method)} {shorten(exchange.request.url, LONGEST_URL)}"
+    return _asked(exchange.request.method, exchange.request.url)
 
 
 def answered(exchange: Exchange) -> str:
     """Return the status of the response, or why there is none; safe to print."""
-    if exchange.response is not None:
-        return str(exchange.response.status)
-    return f"no response ({shorten(exchange.error)})" if exchange.error else "no response"
+    return _answered(exchange.response.status if exchange.response is not None else None, exchange.error)
 
 
-def count(number: int, word: str) -> str:
-    """Return a number with its word, in the plural unless there is exactly one: `2 items`."""
-    return f"{number} {word}" if number == 1 else f"{number} {word}s"
+def write(records: Iterable[Mapping[str, Any]], file: TextIO) -> None:
+    """Write what the records of a run say as `ltkm-inspect check` prints it: every exchange, then the summary."""
+    summary = Summary()
+    shown: str | None = None
+    for record in records:
+        summary.add_record(record)
+        kind = kind_of(record)
+        if kind == "run" and len(record["sources"] or ()) == 1:
+            shown = record["sources"][0]
+        if kind != "exchange":
+            continue
+        if record["file"] not in (None, shown):
+            shown = record["file"]
+            file.write(f"{printable(shown or '')}:\n")
+        file.writelines(f"{line}\n" for line in lines_of(record))
+    file.writelines(f"{line}\n" for line in summary.lines())
+
+
+def lines_of(record: Mapping[str, Any]) -> list[str]:
+    """Return the lines of the record of an exchange: heading, findings, and what the keys at hand say of its LTKMs."""
+    return [heading_of(record), *map(finding_line, record["findings"]), *_key_lines(record)]
+
+
+def heading_of(record: Mapping[str, Any]) -> str:
+    """Return the heading of the record of an exchange."""
+    counts = [record["counts"][name] for name in ("items", "ltkms", "violations", "warnings")]
+    answered = _answered(record["status"], record["error"])
+    return _heading(record["verdict"], asked_of(record), answered, counts, record["faults"])
+
+
+def asked_of(record: Mapping[str, Any]) -> str:
+    """Return method and URL of the record of an exchange, safe to print."""
+    return _asked(record["method"], record["url"])
+
+
+def finding_line(record: Mapping[str, Any]) -> str:
+    """Return a finding or note of a record as one line."""
+    octets = (*record["octets"], record["octets_of"]) if record["octets"] else None
+    place = Place(**record["place"])
+    return line_of(record["level"], record["rule"], place, finding_text(record), octets, record["clauses"])
+
+
+def finding_text(record: Mapping[str, Any]) -> str:
+    """Return what a finding or note of a record says is wrong, in one line."""
+    return text_of(record["title"], record["expected"], record["got"], record["hint"])
+
+
+def _key_lines(record: Mapping[str, Any]) -> Iterator[str]:
+    placed = [(item["item"], ltkm) for item in record["items"] for ltkm in item["ltkms"]]
+    placed += [(None, ltkm) for ltkm in record["ltkms_outside"]]
+    for item, ltkm in placed:
+        if ltkm["key"] is not None:
+            yield f"key {Place(item, ltkm['ltkm'])}: {ltkm['key']['text']}"
+
+
+def _heading(verdict: str, asked: str, answered: str, counts: Iterable[int], faults: Iterable[str]) -> str:
+    words = ("item", "LTKM", "violation", "warning")
+    counted = ", ".join(count(number, word) for number, word in zip(counts, words, strict=True))
+    put_in = "".join(f" [fault {shorten(fault)}]" for fault in faults)
+    return f"{verdict} {asked} -> {answered}: {counted}{put_in}"
+
+
+def _asked(method: str, url: str) -> str:
+    return f"{shorten(method)} {shorten(url, LONGEST_URL)}"
+
+
+def _answered(status: int | None, error: str | None) -> str:
+    if status is not None:
+        return str(status)
+    return f"no response ({shorten(error)})" if error else "no response"

@@ -17,7 +17,7 @@ from mitmproxy.io import FlowReader
 from mitmproxy.test import tflow, tutils
 
 from ltkm_inspect.capture.inputs import Input, inputs
-from ltkm_inspect.checking import Checked, Presenter, parallel, serial
+from ltkm_inspect.checking import Checked, Presenter, parallel, pieces, serial
 from ltkm_inspect.checking.work import REPLACED, Share, Stretch
 from ltkm_inspect.context import Context, Settings
 from ltkm_inspect.exchange import Exchange
@@ -54,8 +54,8 @@ def both(
     monkeypatch: pytest.MonkeyPatch, files: Sequence[Input], *, jobs: int = 2, stretch: int = 3000, limit: int = 10_000
 ) -> list[tuple[str, object]]:
     """Check files in one process and in several; return what both say."""
-    monkeypatch.setattr(parallel, "STRETCH", stretch)
-    monkeypatch.setattr(parallel, "BATCH", 3)
+    monkeypatch.setattr(pieces, "STRETCH", stretch)
+    monkeypatch.setattr(pieces, "BATCH", 3)
     alone, together = context(limit), context(limit)
     expected = told(serial.check(files, alone, PRESENTER))
     assert told(parallel.check(files, together, PRESENTER, jobs)) == expected

@@ -35,7 +35,7 @@ class Console:
         self._environment |= {"LANG": "C.UTF-8", "LC_ALL": "C.UTF-8"} | environment
         (folder / "conf").write_text("set -g default-terminal screen-256color\nset -g remain-on-exit on\n")
         readme = (ROOT / "README.md").read_text("utf-8")
-        (folder / "keys.yaml").write_text(readme.partition("```yaml\n")[2].partition("```")[0])
+        (folder / "keys.yaml").write_text(readme[readme.index("- key: ") :].partition("```")[0])
         self._tmux = ["tmux", "-u", "-S", str(folder / "socket"), "-f", str(folder / "conf")]
         program = [str(MITMPROXY), "--set", f"confdir={folder}", "-s", str(SCRIPT)]
         self._do(

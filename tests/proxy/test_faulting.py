@@ -386,3 +386,14 @@ def test_an_address_is_said_to_be_perhaps_many_terminals(stage: Stage) -> None:
     stage.set(ltkm_fault=["shorten-rand"], ltkm_fault_terminal=["192.0.2.10", B_TID])
     assert stage.heard("192.0.2.10 is the address of a client: behind NAT it may be many terminals")
     assert not stage.heard(f"{B_TID} is")
+
+
+def test_a_response_to_a_request_that_was_edited_gets_the_fault_too(stage: Stage) -> None:
+    stage.set(ltkm_fault=["strip-ltkm"])
+    flow = flow_of(clean())
+    flow.live = True
+    flow.metadata.update({FAULT: ["edit"], "ltkm_original": None, "ltkm_faulted": None})
+    stage.respond(flow)
+    assert flow.response is not None
+    assert b"LTKM>" not in (flow.response.content or b"")
+    assert flow.metadata[FAULT] == ["edit", "strip-ltkm"]

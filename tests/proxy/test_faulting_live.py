@@ -82,7 +82,7 @@ def test_the_client_gets_the_fault_and_the_flow_says_so(mitmdump: Mitmdump, orig
     assert any(line.startswith("fault shorten-rand:octets=8: POST ") and "item 1, LTKM 1" in line for line in run.log)
     assert any("the terminal will see the digest fail" in line for line in run.log)
     assert faults(run) == ["faults: shorten-rand:octets=8 put into 1 of 1 selected MSK exchange"]
-    first, second, summary = [json.loads(line) for line in report.read_text("ascii").splitlines()]
+    _, first, second, _, summary = [json.loads(line) for line in report.read_text("ascii").splitlines()]
     assert (first["id"], first["faults"], first["verdict"]) == (flow.id, [], "clean")
     assert (second["id"], second["faults"]) == (flow.id, ["shorten-rand:octets=8"])
     assert "rand-length-wrong" in [each["rule"] for each in second["findings"]]

@@ -84,11 +84,14 @@ def test_the_start_line_tells_version_rules_and_report(mitmdump: Mitmdump, save:
     )
     objects = [json.loads(line) for line in report.read_text("ascii").splitlines()]
     assert [each["schema"].rpartition("/")[0] for each in objects] == [
+        "ltkm-inspect/run",
         "ltkm-inspect/exchange",
         "ltkm-inspect/exchange",
+        "ltkm-inspect/session",
         "ltkm-inspect/summary",
     ]
-    assert [each["verdict"] for each in objects[:2]] == ["violation", "clean"]
+    assert objects[0]["options"]["select"] == ["ltkm-missing"]
+    assert [each["verdict"] for each in objects[1:3]] == ["violation", "clean"]
 
 
 @pytest.mark.parametrize(

@@ -3,19 +3,27 @@
 import json
 import math
 import re
+from base64 import b64encode
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from ltkm_inspect import __version__
+from ltkm_inspect.context import Context
 from ltkm_inspect.engine import inspect
 from ltkm_inspect.exchange import Exchange, Limits
 from ltkm_inspect.finding import Answer, Finding, Level, Outcome, Place, Report
+from ltkm_inspect.mikey import Identity, Timestamp
+from ltkm_inspect.options import DEFAULTS
 from ltkm_inspect.reference import FIRST, KEY_DOMAIN, SECOND, challenge, exchange, ltkm, reference
 from ltkm_inspect.report import jsonl
+from ltkm_inspect.report.redaction import Redaction
 from ltkm_inspect.report.summary import Summary
+from ltkm_inspect.session import Session
 from ltkm_inspect.spec import CR
 from ltkm_inspect.wire import Span
+from tests.report.runs import FAULTED, TRIAL, checked
 
 
 def line_of(exchange: Exchange) -> dict[str, Any]:
@@ -169,6 +177,102 @@ def test_a_summary_is_one_object() -> None:
         "findings": [{"rule": "alpha", "level": "warning", "number": 1}],
         "faulted": {"exchanges": 0, "violations": 0, "warnings": 0},
     }
+
+
+def test_a_run_is_told_with_every_option_of_the_table() -> None:
+    typed = {"strict": True, "select": ("item",), "keys": None, "fail_on": "violation"}
+    run = jsonl.run_record(["a.flow"], typed, started=1_256_716_800.25)
+    assert (run["schema"], run["version"]) == ("ltkm-inspect/run/1", __version__)
+    assert run["started"] == "2009-10-28T08:00:00.250Z"
+    assert list(run["options"]) == list(DEFAULTS)
+    given = {name: value for name, value in run["options"].items() if value is not None}
+    assert given == {"strict": True, "select": ["item"], "keys": "", "fail_on": "violation"}
+    assert jsonl.run_record(None, {})["sources"] is None
+
+
+def test_of_a_redacted_run_no_option_tells_a_terminal_or_an_address() -> None:
+    b_tid = "MTIzNDU2Nzg5MDEyMzQ1Ng==@bsf.home1.net"
+    typed = {
+        "fault_terminal": [b_tid, "192.0.2.7"],
+        "fault_filter": "~src 192.0.2.7",
+        "fault": [f"inject-ltkm:base64={b64encode(ltkm(FIRST).encode()).decode()}", f"replace-username:to={b_tid}"],
+        "profile": ["auto"],
+    }
+    redaction = Redaction()
+    run = jsonl.run_record(None, typed, redaction)
+    assert run["redacted"] is True
+    assert run["options"]["fault_terminal"] == [redaction.identity(b_tid), redaction.address("192.0.2.7")]
+    assert run["options"]["profile"] == ["auto"]
+    said = json.dumps(run)
+    assert b_tid not in said
+    assert "192.0.2.7" not in said
+    assert b64encode(ltkm(FIRST).encode()).decode()[:60] not in said
+
+
+def test_of_a_redacted_session_terminals_have_the_names_of_the_exchanges() -> None:
+    session, redaction = Session(), Redaction()
+    exchange = reference("download")[0]
+    inspect(exchange, Context(session=session))
+    found = jsonl.session_record(session, redaction)
+    name = redaction.identity(exchange.terminal)
+    assert [each["terminal"] for each in found["terminals"]] == [name]
+    (muk,) = found["muks"]
+    assert (muk["idi_text"], muk["idr"], muk["idr_text"]) == ("bmsc.home1.net", None, name)
+    assert bytes.fromhex(muk["idi"]) == b"bmsc.home1.net"
+
+
+def session_of(limit: int, *exchanges: Exchange) -> dict[str, Any]:
+    session = Session(limit)
+    for each in exchanges:
+        inspect(each, Context(session=session))
+    return dict(jsonl.session_record(session))
+
+
+def test_a_session_tells_its_terminals_and_what_each_muk_delivered() -> None:
+    first, second = reference("two-terminals")[-2:]
+    found = session_of(10, first, second, first)
+    assert [each["terminal"] for each in found["terminals"]] == [first.terminal, second.terminal]
+    assert [each["exchanges"] for each in found["terminals"]] == [1, 1]
+    delivered = [each.document.ltkms[0].message for each in (first, second) if each.document]
+    told = {each["idr_text"]: each for each in found["muks"]}
+    assert len(told) == 2
+    for message in delivered:
+        assert message is not None
+        idi, idr = (identity.value for identity in message.of(Identity))
+        muk = told[idr.decode()]
+        assert (muk["idi"], muk["idi_text"], muk["idr"]) == (idi.hex(), idi.decode(), idr.hex())
+        assert (muk["counter"], muk["ltkms"]) == (message.of(Timestamp)[0].number, 1)
+    assert found["forgotten"] == {"exchanges": 0, "terminals": 0, "muks": 0}
+
+
+def test_the_newest_counter_of_a_muk_is_told_and_every_ltkm_counts() -> None:
+    grants = [replace(FIRST, counter=counter) for counter in (5, 9, 7)]
+    exchanges = [
+        exchange([FIRST.msk_id], [(grant, "200 OK", ltkm(grant))], id=str(at), nc=at + 1, at=at)
+        for at, grant in enumerate(grants)
+    ]
+    (muk,) = session_of(10, *exchanges)["muks"]
+    assert (muk["counter"], muk["ltkms"]) == (9, 3)
+    assert muk["delivered"] == "2009-10-28T08:00:01.250Z"
+    (terminal,) = session_of(10, *exchanges)["terminals"]
+    assert (terminal["first"], terminal["last"]) == ("2009-10-28T08:00:00.000Z", "2009-10-28T08:00:02.000Z")
+
+
+def test_several_processes_tell_the_same_session_as_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ltkm_inspect.checking.WORTH", 2)  # however little there is, it is shared
+    one, two = (checked("--jobs", jobs, TRIAL, *FAULTED) for jobs in ("1", "2"))
+    assert two[1:] == one[1:]
+    (session,) = [record for record in two if record["schema"] == "ltkm-inspect/session/1"]
+    assert len(session["terminals"]) > 5
+    assert sum(muk["ltkms"] for muk in session["muks"]) > 20
+
+
+def test_a_session_that_had_to_forget_says_how_much() -> None:
+    first, second = reference("two-terminals")[-2:]
+    found = session_of(1, first, second)
+    assert [each["terminal"] for each in found["terminals"]] == [second.terminal]
+    assert len(found["muks"]) == 1
+    assert found["forgotten"] == {"exchanges": 1, "terminals": 1, "muks": 1}
 
 
 def test_faults_that_were_put_in_are_listed_and_counted_apart() -> None:

@@ -17,7 +17,7 @@ from mitmproxy.io import FlowReader, FlowWriter
 from ltkm_inspect import explain
 from ltkm_inspect.exchange import Exchange
 from ltkm_inspect.proxy.flows import flow_of
-from tests.samples import change_request, expected, faulted, trial
+from tests.samples import change_request, expected, faulted, reports, trial
 from tests.samples.lab import Sample
 from tests.samples.packed import StaleError, pack, packed
 
@@ -56,6 +56,8 @@ def generated(files: dict[str, list[Sample]]) -> dict[Path, bytes]:
     for file, recorded in files.items():
         titles = [(sample.exchange, sample.title) for sample in recorded]
         made |= _recording_and_text(file, recording(recorded), titles)
+        if file == trial.FILE:
+            made |= reports.expected(f"flows/{file}", recording(recorded))
     faults = faulted.samples()
     for sample in faults:
         titles = [*zip(sample.clean, sample.titles, strict=True)]

@@ -1,0 +1,127 @@
+"""The command `report`."""
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from errno import EBADF, EISDIR
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from ltkm_inspect import options
+from ltkm_inspect.cli.group import commands
+from ltkm_inspect.cli.shared import FINDINGS, NOTHING_SEEN, OK, leave, option, shaped, targets_of, usage
+from ltkm_inspect.report.console import COULD_NOT_RUN, Trouble, complain, pour, raised_at, reason, say
+from ltkm_inspect.wire import printable
+
+if TYPE_CHECKING:
+    from ltkm_inspect.report.reading import Reading
+    from ltkm_inspect.report.summary import Summary
+
+
+def _schema(context: click.Context, parameter: click.Parameter, asked: bool) -> None:
+    if asked:
+        from ltkm_inspect.report.reading import schema_text
+
+        say(schema_text().splitlines())
+        context.exit()
+
+
+@commands.command()
+@click.argument("source", metavar="RUN.jsonl|-")
+@option("report")
+@option("fail_on")
+@shaped("text", *(name for name in options.REPORT_FORMATS if name != "text"))
+@click.option(
+    "--schema",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=_schema,
+    help="Print the JSON Schema of the records and exit.",
+)
+def report(source: str, report: tuple[str, ...], fail_on: str, shape: str) -> None:
+    """Render the records of a run.
+
+    They are the JSON Lines of `check` or of the addon, also those of a run that was killed. Without --report they are
+    printed, as text unless --format says otherwise. The exit codes are those of `check`; 5 also where the run has no
+    end in its records.
+    """
+    with usage():
+        level, targets = options.parse_fail_on(fail_on), targets_of(report, [] if source == "-" else [Path(source)])
+    from ltkm_inspect.report.files import places, render
+    from ltkm_inspect.report.formats import FORMATS
+    from ltkm_inspect.report.reading import Records
+    from ltkm_inspect.report.summary import NOT_ENDED
+
+    name, trouble = "standard input" if source == "-" else source, Trouble()
+    try:
+        wanted = places(targets)
+        with _at_rest(source) as path:
+            total, reading = _read(path)
+            for line in reading.damage:
+                trouble.say(name, line, unread=False)
+            if reading.damaged > len(reading.damage):
+                trouble.say(name, f"{reading.damaged} lines are no records", unread=False)
+            if not reading.ended:
+                trouble.say(name, NOT_ENDED, unread=False)
+            if targets:
+                trouble.lost(render(Records(path), wanted))
+            else:
+                pour(lambda file: FORMATS[shape](Records(path), file))
+    except options.OptionError as error:
+        complain(str(error))
+        leave(COULD_NOT_RUN)
+    except OSError as error:
+        complain(f"{printable(name)}: {reason(error)}")
+        leave(COULD_NOT_RUN)
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        complain(f"{printable(name)}: {_why(error)}")
+        leave(COULD_NOT_RUN)
+    broken = level is not None and total.worst >= level
+    leave(trouble.exit_code(1, FINDINGS if broken else OK if total.exchanges else NOTHING_SEEN))
+
+
+@contextmanager
+def _at_rest(source: str) -> Iterator[Path]:
+    """Yield a file that can be read more than once: what comes through a pipe is written to one."""
+    path = Path(source)
+    if source != "-" and path.is_dir():
+        raise IsADirectoryError(EISDIR, os.strerror(EISDIR))
+    if source != "-" and (path.is_file() or not path.exists()):
+        yield path
+        return
+    if source == "-" and sys.stdin is None:  # closed by whoever started us
+        raise OSError(EBADF, "there is none")
+    import shutil
+    from tempfile import NamedTemporaryFile
+
+    with NamedTemporaryFile(prefix="ltkm-", suffix=".jsonl") as file:
+        if source == "-":
+            shutil.copyfileobj(sys.stdin.buffer, file)
+        else:
+            with path.open("rb") as pipe:
+                shutil.copyfileobj(pipe, file)
+        file.flush()
+        yield Path(file.name)
+
+
+def _read(path: Path) -> "tuple[Summary, Reading]":
+    """Return what the records add up to, and how it went to read them; ValueError where there is none."""
+    from ltkm_inspect.report.reading import Reading, Records
+    from ltkm_inspect.report.summary import Summary
+
+    total, reading = Summary(), Reading()
+    for record in Records(path).read(reading):
+        total.add_record(record)
+    if not reading.records:
+        raise ValueError("expected the records of a run, got none")
+    return total, reading
+
+
+def _why(error: Exception) -> str:
+    if isinstance(error, ValueError):
+        return reason(error)
+    return f"expected records as this program writes them, got others ({type(error).__name__} at {raised_at(error)})"

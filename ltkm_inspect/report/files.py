@@ -1,0 +1,262 @@
+"""The reports of a run: JSON Lines are written as it happens, the other formats are rendered from them at its end."""
+
+import os
+import tempfile
+import time
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from io import TextIOWrapper
+from itertools import count
+from pathlib import Path
+from typing import TextIO, cast
+
+from ltkm_inspect.options import AS_IT_HAPPENS, OptionError, Target
+from ltkm_inspect.report.console import PROGRAM, raised_at, reason
+from ltkm_inspect.report.formats import FORMATS
+from ltkm_inspect.report.jsonl import Record
+from ltkm_inspect.report.reading import Records
+from ltkm_inspect.report.whole import WholeFile
+from ltkm_inspect.wire import printable
+
+
+@dataclass(eq=False)
+class _Lines:
+    """A file that lines are appended to, each on disk before the next one."""
+
+    path: Path
+    file: TextIO
+    whole: int = 0
+    """How many octets of it are whole lines."""
+
+    @classmethod
+    def begin(cls, path: Path, mode: str, first: str) -> "_Lines":
+        """Open a file and write the first line; OSError or ValueError where that cannot be done."""
+        file = open(path, mode, encoding="ascii", newline="\n")  # noqa: SIM115 - it stays open for the whole run
+        lines = cls(path, cast(TextIO, file))
+        if path.is_file():
+            lines.whole = path.stat().st_size
+        try:
+            lines.append(first)
+        except BaseException:
+            lines.give_up()
+            raise
+        return lines
+
+    @property
+    def name(self) -> str:
+        """Its path, safe to print."""
+        return printable(str(self.path))
+
+    def append(self, line: str) -> None:
+        """Write a line."""
+        self.file.write(line + "\n")
+        self.file.flush()
+        self.whole += len(line) + 1
+
+    def close(self) -> None:
+        """Close it."""
+        with suppress(OSError):  # what could not be written was said when it was tried
+            self.file.close()
+
+    def give_up(self) -> None:
+        """Close it, and take away the part of a line at its end."""
+        self.close()
+        with suppress(OSError):
+            if self.path.is_file():
+                os.truncate(self.path, self.whole)
+
+
+class ReportFiles:
+    """The reports of a run, by what was typed.
+
+    Where formats are to be rendered and no JSON Lines were asked for, these are kept beside the first such report for
+    as long as the run lasts: a part, from which a run that is killed can still be rendered.
+    """
+
+    def __init__(self) -> None:
+        self._lines: dict[Target, _Lines] = {}
+        self._rendered: dict[Target, Path] = {}
+        """Where the other formats go."""
+        self._source: Target | None = None
+        """Which of the lines the other formats are rendered from."""
+        self._part: Path | None = None
+        """The file of the source, where nobody asked for it."""
+        self._begun: set[Path] = set()
+        self._first = ""
+        self.left: list[str] = []
+        """A line for each file that an earlier run has left beside the reports."""
+
+    @property
+    def names(self) -> list[str]:
+        """The paths of the reports, safe to print."""
+        asked = [lines.name for lines in self._lines.values() if lines.path != self._part]
+        return asked + [_name(target, path) for target, path in self._rendered.items()]
+
+    def use(self, targets: Iterable[Target], first: str) -> list[str]:
+        """Write these reports and no others; OptionError where one cannot be written, and then nothing changes.
+
+        `first` is the record of the run, which every file begins with; in files that are open it is written again where
+        it has changed, and what failed then is returned as with `write`. strftime codes in a path are filled in with
+        the local time. A file of JSON Lines is begun anew, unless this run has written to it before.
+        """
+        targets = dict.fromkeys(targets)
+        rendered = {each: self._rendered.get(each) or _filled(each) for each in targets if each.format != AS_IT_HAPPENS}
+        asked = [each for each in targets if each.format == AS_IT_HAPPENS]
+        if rendered and self._source in self._lines and self._source not in asked:
+            asked.append(self._source)  # the other formats still need it
+        paths = {each: self._lines[each].path if each in self._lines else _filled(each) for each in asked}
+        _require_apart([*paths.values(), *rendered.values()])
+        for each in rendered.keys() - self._rendered.keys():
+            _require_writable(rendered[each])
+        known, source = {**self._lines}, self._source if rendered else None
+        try:
+            for each in asked:
+                if each not in known:
+                    known[each] = _begin(paths[each], "a" if paths[each] in self._begun else "w", first)
+            if rendered and source is None:
+                source = next((each for each in asked if known[each].path.is_file()), None)
+            if rendered and source is None:
+                source = self._begin_part(next(iter(rendered.values())), first, known)
+        except OptionError:
+            for each in known.keys() - self._lines.keys():
+                known[each].close()
+            raise
+        kept = {each for each in self._lines if each in asked or each == source}
+        for each in self._lines.keys() - kept:
+            known.pop(each).close()
+        if self._part is not None and not rendered:
+            self._part.unlink(missing_ok=True)
+            self._part = None
+        changed, self._first = first != self._first, first
+        self._lines, self._rendered, self._source = known, rendered, source
+        self._begun.update(lines.path for lines in known.values())
+        return self._append(first, kept) if changed else []
+
+    def write(self, line: str) -> list[str]:
+        """Append a line to every file; a file that fails is given up, and a line returned that says so."""
+        return self._append(line, self._lines)
+
+    def finish(self, lines: Iterable[str] = ()) -> list[str]:
+        """Append the last lines, close every file and render the other formats; return a line for whatever failed."""
+        failed = [failure for line in lines for failure in self.write(line)]
+        source = self._lines[self._source].path if self._source in self._lines else None
+        for each in self._lines.values():
+            each.close()
+        if source is not None:
+            failed += render(Records(source), self._rendered)
+        else:
+            why = "not written, because not all records of the run could be kept"
+            failed += [f"report {_name(*each)}: {why}" for each in self._rendered.items()]
+        if self._part is not None:
+            if failed and self._part.exists():
+                typed = " ".join(f"--report {_name(*each)}" for each in self._rendered.items())
+                again = f"{PROGRAM} report {printable(str(self._part))} {typed}"
+                failed.append(f"the records of the run are kept; to render them again: {again}")
+            else:
+                self._part.unlink(missing_ok=True)
+        self._lines, self._rendered, self._source, self._part = {}, {}, None, None
+        return failed
+
+    def _append(self, line: str, targets: Iterable[Target]) -> list[str]:
+        failed = []
+        for each in [*targets]:
+            lines = self._lines[each]
+            try:
+                lines.append(line)
+            except (OSError, ValueError) as error:
+                failed.append(f"report {lines.name}: {reason(error)}; nothing more is written to it")
+                lines.give_up()
+                del self._lines[each]
+        return failed
+
+    def _begin_part(self, beside: Path, first: str, known: dict[Target, _Lines]) -> Target:
+        """Begin the file that records are kept in where nobody asked for them, under a name that is free."""
+        folder = beside.parent if beside.is_file() or not beside.exists() else Path(tempfile.gettempdir())
+        for number in count(1):
+            path = folder / f".{beside.name}.{f'{number}.' if number > 1 else ''}jsonl.part"
+            if not path.exists():
+                break
+            self.left.append(f"{printable(str(path))} was left by a run that did not end, or has not ended yet")
+        target = Target(AS_IT_HAPPENS, path)
+        known[target] = _begin(path, "x", first)
+        self._part = path
+        return target
+
+
+def places(targets: Iterable[Target]) -> dict[Target, Path]:
+    """Return where reports of records that are there go; OptionError where one cannot be written."""
+    found = {each: _filled(each) for each in dict.fromkeys(targets)}
+    _require_apart(found.values())
+    for path in found.values():
+        _require_writable(path)
+    return found
+
+
+def render(records: Iterable[Record], places: Mapping[Target, Path]) -> list[str]:
+    """Write reports from records; return a line for each that could not be written, and is then not there."""
+    failed = []
+    for target, path in places.items():
+        try:
+            _render(records, target.format, path)
+        except Exception as error:  # whatever a format stumbles over, the others are still to be written
+            why = reason(error) if isinstance(error, OSError) else f"{type(error).__name__} at {raised_at(error)}"
+            failed.append(f"report {_name(target, path)}: not written: {why}")
+    return failed
+
+
+def _begin(path: Path, mode: str, first: str) -> _Lines:
+    try:
+        return _Lines.begin(path, mode, first)
+    except (OSError, ValueError) as error:
+        raise _unwritable(path, error) from error
+
+
+def _filled(target: Target) -> Path:
+    """Return where a report goes: its path with the time in it."""
+    try:
+        return Path(time.strftime(str(target.path)))
+    except ValueError as error:
+        raise _unwritable(target.path, error) from error
+
+
+def _require_apart(paths: Iterable[Path]) -> None:
+    """Refuse two reports of one name: each would overwrite the other."""
+    known: set[Path] = set()
+    for path in paths:
+        whole = path.resolve()
+        if whole in known and (path.is_file() or not path.exists()):
+            raise OptionError("report", f"expected a path of its own for each report, got {printable(str(path))} twice")
+        known.add(whole)
+
+
+def _require_writable(path: Path) -> None:
+    """Refuse a path that a report cannot be written to, before the work for it is done."""
+    try:
+        if path.is_file() or not path.exists():
+            with WholeFile(path):
+                pass
+        elif path.is_dir() or not os.access(path, os.W_OK):
+            open(path, "ab").close()
+    except (OSError, ValueError) as error:
+        raise _unwritable(path, error) from error
+
+
+def _render(records: Iterable[Record], format: str, path: Path) -> None:
+    """Write a report; OSError where it cannot be written, and then what was there before still is."""
+    if path.exists() and not path.is_file():  # a terminal or a pipe
+        with open(path, "w", encoding="utf-8", newline="\n") as file:
+            FORMATS[format](records, file)
+        return
+    with WholeFile(path) as whole:
+        with TextIOWrapper(whole.file, "utf-8", newline="\n") as file:
+            FORMATS[format](records, file)
+        whole.keep()
+
+
+def _unwritable(path: Path, error: Exception) -> OptionError:
+    return OptionError("report", f"expected a file that can be written, got {printable(str(path))}: {reason(error)}")
+
+
+def _name(target: Target, path: Path) -> str:
+    return f"{target.format}={printable(str(path))}"

@@ -1,0 +1,173 @@
+"""A report as JUnit XML: a suite for each file, a case for each rule, for the test pages of CI servers.
+
+A rule that is broken at the level from which the run fails (`fail_on`; where that is `never`, a violation) is a
+failure. What is less bad stands in the output of its case. A rule that applied nowhere in a file is skipped, with the
+reason that was given most often. Exchanges with faults put in have a suite of their own, in which nothing fails. The
+suite `run` says whether the run ended, and whether there was anything to check.
+"""
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import TextIO
+from xml.etree.ElementTree import Element, SubElement, indent, tostring
+
+from ltkm_inspect import catalogue
+from ltkm_inspect.finding import Answer, Level, count, shorten
+from ltkm_inspect.options import parse_fail_on
+from ltkm_inspect.report.console import PROGRAM
+from ltkm_inspect.report.jsonl import Record
+from ltkm_inspect.report.plain import kind_of
+from ltkm_inspect.report.summary import NOT_ENDED, NOTHING_SEEN
+from ltkm_inspect.report.text import asked_of, finding_line
+from ltkm_inspect.rule import RULES
+from ltkm_inspect.wire import printable
+
+MOST_LINES = 100
+"""How many findings of one rule in one file are written out."""
+MOST_REASONS = 20
+"""How many different reasons why one rule did not apply to a file are counted."""
+LIVE = "traffic"
+"""The name of the suite of exchanges that were not read from a file."""
+
+
+@dataclass(slots=True)
+class _Lines:
+    """Findings: all are counted, and the first ones are kept."""
+
+    number: int = 0
+    kept: list[str] = field(default_factory=list)
+
+    def add(self, line: str) -> None:
+        self.number += 1
+        if len(self.kept) < MOST_LINES:
+            self.kept.append(line)
+
+    @property
+    def text(self) -> str:
+        more = self.number - len(self.kept)
+        return "\n".join([*self.kept, *([f"and {more} more"] if more else [])])
+
+
+@dataclass(slots=True)
+class _Case:
+    """What one rule said of one file."""
+
+    applied: bool = False
+    worst: Level = Level.OFF
+    """Of what fails."""
+    failing: _Lines = field(default_factory=_Lines)
+    others: _Lines = field(default_factory=_Lines)
+    reasons: Counter[str] = field(default_factory=Counter)
+    """Why it did not apply."""
+
+    def answer(self, answer: str, reason: str) -> None:
+        if answer != Answer.NOT_APPLICABLE.value:
+            self.applied = True
+        elif reason in self.reasons or len(self.reasons) < MOST_REASONS:
+            self.reasons[reason] += 1
+
+    def find(self, level: Level, line: str, *, fails: bool) -> None:
+        self.applied = True
+        if fails:
+            self.worst = max(self.worst, level)
+        (self.failing if fails else self.others).add(line)
+
+
+@dataclass(slots=True)
+class _Suite:
+    """What all rules said of one file."""
+
+    exchanges: int = 0
+    started: str = ""
+    cases: dict[str, _Case] = field(default_factory=dict)
+
+    def add(self, exchange: Record, fails_from: Level) -> None:
+        self.exchanges += 1
+        self.started = self.started or exchange["started"] or ""
+        for rule, outcome in exchange["outcomes"].items():
+            self._case(rule).answer(outcome["answer"], outcome["reason"])
+        asked = f"{exchange['started'] or 'no time'} {shorten(exchange['terminal'])} {asked_of(exchange)}"
+        for finding in (*exchange["findings"], *exchange["notes"]):
+            level = Level.of(finding["level"])
+            fails = level >= fails_from and not exchange["faults"]
+            self._case(finding["rule"]).find(level, f"{asked}: {finding_line(finding)}", fails=fails)
+
+    def _case(self, rule: str) -> _Case:
+        return self.cases.setdefault(rule, _Case())
+
+
+def write(records: Iterable[Record], file: TextIO) -> None:
+    """Write a suite for each file and one for the run; of the records only the first findings are kept."""
+    catalogue.load()
+    suites: dict[str, _Suite] = {}
+    faulted: dict[str, _Suite] = {}
+    fails_from = Level.VIOLATION
+    ended = False
+    for record in records:
+        kind = kind_of(record)
+        ended = kind == "summary"
+        if kind == "run":
+            fails_from = parse_fail_on(record["options"].get("fail_on") or "never") or Level.VIOLATION
+            for source in record["sources"] or ():
+                suites.setdefault(source, _Suite())
+        elif kind == "exchange":
+            into = faulted if record["faults"] else suites
+            name = LIVE if record["file"] is None else record["file"]
+            into.setdefault(name, _Suite()).add(record, fails_from)
+    root = Element("testsuites", name=PROGRAM)
+    seen = any(suite.exchanges for suite in (*suites.values(), *faulted.values()))
+    _run(root, "" if ended else NOT_ENDED, "" if seen else NOTHING_SEEN)
+    for name, suite in suites.items():
+        if suite.exchanges or name not in faulted:
+            _suite(root, printable(name), suite)
+    for name, suite in faulted.items():
+        _suite(root, f"{printable(name)}, with faults put in", suite)
+    _total(root, [*root])
+    indent(root)
+    file.write(f'<?xml version="1.0" encoding="UTF-8"?>\n{tostring(root, "unicode")}\n')
+
+
+def _run(root: Element, unended: str, unseen: str) -> None:
+    suite = SubElement(root, "testsuite", name="run")
+    for name, trouble in (("run-ended", unended), ("msk-exchange-seen", unseen)):
+        case = SubElement(suite, "testcase", classname=f"{PROGRAM}.run", name=name)
+        if trouble:
+            SubElement(case, "error", type=name, message=trouble)
+    _count(suite)
+
+
+def _suite(root: Element, name: str, suite: _Suite) -> None:
+    element = SubElement(root, "testsuite", name=name)
+    if suite.started:
+        element.set("timestamp", suite.started)
+    properties = SubElement(element, "properties")
+    SubElement(properties, "property", name="exchanges", value=str(suite.exchanges))
+    if not suite.exchanges:
+        case = SubElement(element, "testcase", classname=f"{PROGRAM}.run", name="msk-exchange-seen")
+        SubElement(case, "skipped", message=NOTHING_SEEN)
+    for rule, answers in suite.cases.items():
+        subject = RULES[rule].subject if rule in RULES else "engine"
+        case = SubElement(element, "testcase", classname=f"{PROGRAM}.{subject}", name=rule)
+        if answers.failing.number:
+            message = f"{count(answers.failing.number, 'finding')} in {count(suite.exchanges, 'exchange')}"
+            failure = SubElement(case, "failure", type=answers.worst.word, message=message)
+            failure.text = answers.failing.text
+        elif not answers.applied:
+            ((reason, _),) = answers.reasons.most_common(1) or [("it was not asked", 0)]
+            SubElement(case, "skipped", message=shorten(reason))
+        if answers.others.number:
+            SubElement(case, "system-out").text = answers.others.text
+    _count(element)
+
+
+def _count(suite: Element) -> None:
+    cases = suite.findall("testcase")
+    suite.set("tests", str(len(cases)))
+    for name, child in (("failures", "failure"), ("errors", "error"), ("skipped", "skipped")):
+        suite.set(name, str(sum(case.find(child) is not None for case in cases)))
+
+
+def _total(root: Element, suites: Iterable[Element]) -> None:
+    for name in ("tests", "failures", "errors", "skipped"):
+        root.set(name, str(sum(int(suite.get(name, "0")) for suite in suites)))

@@ -1,0 +1,97 @@
+"""Reads the records of a run back from JSON Lines, however the run ended."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import cache
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from ltkm_inspect.report.jsonl import EXCHANGE_SCHEMA, RUN_SCHEMA, SESSION_SCHEMA, SUMMARY_SCHEMA, Record
+from ltkm_inspect.wire import printable
+
+KINDS = {schema.split("/")[1]: schema for schema in (RUN_SCHEMA, EXCHANGE_SCHEMA, SESSION_SCHEMA, SUMMARY_SCHEMA)}
+"""What the records of a run are, with the version that is read here."""
+MOST_DAMAGE = 5
+"""How many damaged lines are told one by one."""
+
+
+class VersionError(ValueError):
+    """What stands in a line are no records that this version can read; the message is one line."""
+
+
+@dataclass(slots=True)
+class Reading:
+    """How the reading of a file went."""
+
+    records: int = 0
+    ended: bool = False
+    """The last record is the summary of a run."""
+    damage: list[str] = field(default_factory=list)
+    """Why the first lines that could not be read are none, safe to print."""
+    damaged: int = 0
+    """How many lines could not be read."""
+
+
+class Records:
+    """The records of a file, read anew each time that one goes through them; lines that are none are left out."""
+
+    def __init__(self, path: Path) -> None:
+        """Take a file that stays as it is, and can be opened again and again."""
+        self.path = path
+
+    def __iter__(self) -> Iterator[Record]:
+        """Go through the records; OSError where the file cannot be read, VersionError for records of another kind."""
+        return self.read(Reading())
+
+    def read(self, reading: Reading) -> Iterator[Record]:
+        """Go through the records and say in `reading` how that went."""
+        with self.path.open("rb") as file:
+            for number, line in enumerate(file, 1):
+                if line.isspace():
+                    continue
+                record = _record(line, number)
+                if isinstance(record, str):
+                    reading.damaged += 1
+                    if not line.endswith(b"\n"):
+                        record = "the last line is cut"
+                    if reading.damaged <= MOST_DAMAGE:
+                        reading.damage.append(f"line {number}: {record}")
+                    continue
+                reading.ended = record["schema"] == SUMMARY_SCHEMA
+                reading.records += 1
+                yield record
+
+
+def schema_text() -> str:
+    """Return the JSON Schema of everything that this program prints as JSON Lines."""
+    return files("ltkm_inspect.report").joinpath("schemas/records.json").read_text("utf-8")
+
+
+def _record(line: bytes, number: int) -> Record | str:
+    """Return the record of a line, or why it is none; VersionError where it is one of another kind."""
+    try:
+        record: Any = json.loads(line)
+    except (ValueError, RecursionError):
+        return "expected a record, got no JSON"
+    schema = record.get("schema") if isinstance(record, dict) else None
+    if not isinstance(schema, str):
+        return "expected a record, got other JSON"
+    if schema not in KINDS.values():
+        wanted = KINDS.get(_kind(schema), "the records of a run, as `check --report jsonl=PATH` writes them")
+        raise VersionError(f"line {number}: expected {wanted}, got {printable(schema)}")
+    missing = _required()[schema] - record.keys()
+    return f"expected {', '.join(sorted(missing))}, got a record without" if missing else record
+
+
+def _kind(schema: str) -> str:
+    program, _, rest = schema.partition("/")
+    return rest.partition("/")[0] if program == "ltkm-inspect" else ""
+
+
+@cache
+def _required() -> dict[str, frozenset[str]]:
+    """Return the fields that each kind of record must have."""
+    definitions = json.loads(schema_text())["$defs"]
+    return {schema: frozenset(definitions[kind]["required"]) for kind, schema in KINDS.items()}

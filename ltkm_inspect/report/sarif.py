@@ -1,0 +1,152 @@
+"""A report as SARIF 2.1.0, for code scanning and for the viewers of editors."""
+
+from collections.abc import Iterable, Mapping
+from hashlib import sha256
+from itertools import chain
+from pathlib import PurePath
+from typing import Any, TextIO
+from urllib.parse import quote
+
+from ltkm_inspect import __version__, catalogue, explain
+from ltkm_inspect.engine import OWN_FINDINGS
+from ltkm_inspect.finding import Level, Place, shorten
+from ltkm_inspect.report.console import PROGRAM
+from ltkm_inspect.report.jsonl import Record
+from ltkm_inspect.report.plain import kind_of, to_json
+from ltkm_inspect.report.summary import NOT_ENDED, NOTHING_SEEN
+from ltkm_inspect.report.text import finding_text
+from ltkm_inspect.rule import RULES, Rule
+from ltkm_inspect.wire import printable
+
+SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/os/schemas/sarif-schema-2.1.0.json"
+FINGERPRINT = "ltkmInspect/v1"
+"""The name of our partial fingerprint: rule, terminal, key, ordinal of the LTKM and path, but no time."""
+
+_LEVELS = {Level.NOTE: "note", Level.WARNING: "warning", Level.VIOLATION: "error"}
+_UNKNOWN: Record = {"version": __version__, "started": None, "sources": None, "options": {}}
+"""What is known of a run that does not begin with its record."""
+
+
+def write(records: Iterable[Record], file: TextIO) -> None:
+    """Write every finding and note of a run as a result.
+
+    What is wrong with an exchange that a fault was put into is suppressed, and the fault named. Octets are told as
+    properties of the place: they are counted in a message or a body, which no region of the capture file stands for.
+    """
+    catalogue.load()
+    rules = [*map(_rule, RULES.values()), *map(_own_rule, OWN_FINDINGS)]
+    indexes = {rule["id"]: index for index, rule in enumerate(rules)}
+    going = iter(records)
+    first = next(going, None)
+    run = first if first is not None and kind_of(first) == "run" else _UNKNOWN
+    artifacts = {source: index for index, source in enumerate(dict.fromkeys(run["sources"] or ()))}
+    driver = {"name": PROGRAM, "version": run["version"], "semanticVersion": run["version"], "rules": rules}
+    file.write(f'{{"$schema":"{SCHEMA}","version":"2.1.0","runs":[{{"tool":{to_json({"driver": driver})},"results":[')
+    exchanges, separator, summary = 0, "", None
+    for record in chain([] if first is None else [first], going):
+        kind = kind_of(record)
+        exchanges += kind == "exchange"
+        summary = record if kind == "summary" else None
+        if kind == "exchange":
+            for finding in (*record["findings"], *record["notes"]):
+                file.write(f"{separator}\n{to_json(_result(finding, record, indexes, artifacts))}")
+                separator = ","
+    end = {
+        "artifacts": [{"location": {"uri": _uri(source)}, "roles": ["analysisTarget"]} for source in artifacts],
+        "invocations": [_invocation(run, exchanges, ended=summary is not None)],
+        "properties": {"options": run["options"], "summary": summary},
+    }
+    file.write(f"\n],{to_json(end)[1:]}]}}\n")
+
+
+def _rule(rule: Rule) -> dict[str, Any]:
+    properties = {
+        "tags": [rule.subject, *dict.fromkeys(clause.publication.key for clause in rule.clauses)],
+        "clauses": [explain.clause_text(clause) for clause in rule.clauses],
+    }
+    return _described(rule.id, rule.paragraphs, rule.level, explain.rule_page(rule), properties)
+
+
+def _own_rule(name: str) -> dict[str, Any]:
+    return _described(name, [OWN_FINDINGS[name]], Level.WARNING, explain.own_page(name), {"tags": ["engine"]})
+
+
+def _described(id: str, paragraphs: list[str], level: Level, page: str, properties: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "id": id,
+        "shortDescription": {"text": paragraphs[0]},
+        "fullDescription": {"text": "\n\n".join(paragraphs)},
+        "help": {"text": page, "markdown": page},
+        "defaultConfiguration": {"level": _LEVELS[level]},
+        "properties": properties,
+    }
+
+
+def _result(finding: Record, exchange: Record, indexes: Mapping[str, int], artifacts: dict[str, int]) -> dict[str, Any]:
+    place = Place(**finding["place"])
+    result: dict[str, Any] = {
+        "ruleId": finding["rule"],
+        "kind": "fail",
+        "level": _LEVELS[Level.of(finding["level"])],
+        "message": {"text": _without_links(f"{place}: {finding_text(finding)}")},
+        "locations": [_location(finding, place, exchange, artifacts)],
+        "partialFingerprints": {FINGERPRINT: _fingerprint(finding, place, exchange)},
+        "webRequest": {"method": printable(exchange["method"]), "target": printable(exchange["url"])},
+        "properties": {
+            "exchange": exchange["id"],
+            "terminal": exchange["terminal"],
+            "started": exchange["started"],
+            "clauses": finding["clauses"],
+        },
+    }
+    if finding["rule"] in indexes:  # not one that only the version knew that wrote the records
+        result["ruleIndex"] = indexes[finding["rule"]]
+    if exchange["status"] is not None:
+        result["webResponse"] = {"statusCode": exchange["status"]}
+    if exchange["faults"]:
+        put_in = ", ".join(map(shorten, exchange["faults"]))
+        why = f"put into this exchange to test the terminal, and not the server's doing: {put_in}"
+        result["suppressions"] = [{"kind": "external", "status": "accepted", "justification": why}]
+    return result
+
+
+def _location(finding: Record, place: Place, exchange: Record, artifacts: dict[str, int]) -> dict[str, Any]:
+    around = (Place(place.item), Place(None, place.ltkm), Place(path=place.path))
+    parts = [printable(exchange["id"]) or "exchange", *(str(each) for each in around if each != Place())]
+    logical = {"name": parts[-1], "fullyQualifiedName": "/".join(parts), "kind": "value" if place.path else "element"}
+    location: dict[str, Any] = {"logicalLocations": [logical]}
+    source = exchange["file"]
+    if source is not None:
+        index = artifacts.setdefault(source, len(artifacts))
+        location["physicalLocation"] = {"artifactLocation": {"uri": _uri(source), "index": index}}
+    if finding["octets"]:
+        location["properties"] = {"octets": finding["octets"], "octetsOf": finding["octets_of"]}
+    return location
+
+
+def _fingerprint(finding: Record, place: Place, exchange: Record) -> str:
+    item: Record = next((item for item in exchange["items"] if item["item"] == place.item), {})
+    key = (item.get("key_domain_id"), item.get("msk_id"), place.ltkm)
+    return sha256(repr((finding["rule"], exchange["terminal"], key, place.path)).encode()).hexdigest()[:32]
+
+
+def _invocation(run: Record, exchanges: int, *, ended: bool) -> dict[str, Any]:
+    troubles = ([] if ended else [NOT_ENDED]) + ([] if exchanges else [NOTHING_SEEN])
+    invocation: dict[str, Any] = {
+        "executionSuccessful": not troubles,
+        "toolExecutionNotifications": [{"level": "error", "message": {"text": trouble}} for trouble in troubles],
+    }
+    if run["started"] is not None:
+        invocation["startTimeUtc"] = run["started"]
+    return invocation
+
+
+def _uri(source: str) -> str:
+    """Return a path as a URI: relative to where the run took place, unless it is absolute."""
+    path = PurePath(source)
+    return ("file://" if path.is_absolute() else "") + quote(path.as_posix(), errors="backslashreplace")
+
+
+def _without_links(text: str) -> str:
+    """Return text in which nothing from the wire is a link: SARIF reads `[text](address)` as one."""
+    return text.replace("](", "]\\(")

@@ -1,0 +1,71 @@
+"""What holds for every format: it is made of the records alone, takes no more memory for a longer run, and is whole."""
+
+import io
+import json
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+
+from ltkm_inspect import cli
+from ltkm_inspect.options import REPORT_FORMATS
+from ltkm_inspect.report.formats import FORMATS
+from tests.report.runs import FAULTED, TRIAL, Counted, checked, one_by_one
+
+HOSTILE = "\x1b[2J\u202e<script>alert(1)</script>]]>&amp;\x00\ufffe\ud800\\ [x](http://evil.example)"
+
+
+def written(format: str, records: Iterable[dict[str, Any]]) -> str:
+    file = io.StringIO()
+    FORMATS[format](records, file)
+    return file.getvalue()
+
+
+def test_every_format_of_the_options_has_its_writer() -> None:
+    assert tuple(FORMATS) == REPORT_FORMATS
+
+
+@pytest.mark.parametrize("keys", [False, True], ids=["without-keys", "with-keys"])
+@pytest.mark.parametrize("files", [[TRIAL], [TRIAL, *FAULTED]], ids=["one-file", "several-files"])
+def test_text_is_what_check_prints(files: list[Path], keys: bool, ring: str) -> None:
+    flags = ["--keys", ring] if keys else []
+    printed = CliRunner().invoke(cli.commands, ["check", *flags, *map(str, files)]).stdout
+    text = written("text", checked(*flags, *files))
+    assert text == printed
+    assert ("key item 1, LTKM 1: MAC valid" in text) is (keys and len(files) > 1)
+
+
+def test_jsonl_is_what_was_read() -> None:
+    records = checked(TRIAL)
+    assert [json.loads(line) for line in written("jsonl", records).splitlines()] == records
+
+
+@pytest.mark.parametrize("format", [name for name in FORMATS if name != "html"])
+def test_records_are_not_held(format: str) -> None:
+    run, *exchanges, session, summary = checked(TRIAL)
+    written(format, one_by_one([run, *exchanges * 5, session, summary]))
+    assert Counted.most <= 4
+
+
+@pytest.mark.parametrize("format", FORMATS)
+def test_nothing_at_all_is_a_report_too(format: str) -> None:
+    written(format, [])
+
+
+@pytest.mark.parametrize("format", ["text", "sarif", "junit"])
+def test_text_from_the_wire_cannot_act(format: str) -> None:
+    run, *exchanges, session, summary = checked(TRIAL)
+    exchange = next(each for each in exchanges if each["findings"])
+    finding = exchange["findings"][0] | dict.fromkeys(("expected", "got", "hint"), HOSTILE)
+    place = finding["place"] | {"path": HOSTILE}
+    hostile = exchange | dict.fromkeys(("method", "url", "terminal", "id", "file"), HOSTILE)
+    hostile |= {"findings": [finding | {"place": place}], "faults": [HOSTILE]}
+    for record in (hostile, hostile | {"faults": []}):
+        output = written(format, [run, record, session, summary])
+        assert "\x1b" not in output
+        assert "\u202e" not in output
+        assert "\x00" not in output
+        assert all(line.isprintable() for line in output.splitlines())
+        output.encode()

@@ -1,0 +1,95 @@
+"""The reports that are expected of the trial: what stands in tests/report/expected."""
+
+import io
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from xml.etree.ElementTree import fromstring, indent, tostring
+
+from mitmproxy.http import HTTPFlow
+from mitmproxy.io import FlowReader
+
+from ltkm_inspect import reference
+from ltkm_inspect.context import Context
+from ltkm_inspect.engine import inspect
+from ltkm_inspect.options import DEFAULTS
+from ltkm_inspect.proxy.flows import exchange_of
+from ltkm_inspect.report import jsonl
+from ltkm_inspect.report.formats import FORMATS
+from ltkm_inspect.report.jsonl import Record
+from ltkm_inspect.report.plain import kind_of, to_json
+from ltkm_inspect.report.summary import Summary
+from ltkm_inspect.session import Session
+
+FOLDER = Path(__file__).resolve().parents[1] / "report" / "expected"
+
+
+def records(file: str, octets: bytes) -> Iterator[Record]:
+    """Yield the records of a run over a flow file."""
+    values = {name: option.check_default or option.default for name, option in DEFAULTS.items() if name != "limit"}
+    yield jsonl.run_record([file], values, started=reference.STARTED)
+    session, total = Session(), Summary()
+    for flow in FlowReader(io.BytesIO(octets)).stream():
+        assert isinstance(flow, HTTPFlow)
+        exchange = exchange_of(flow)
+        if not exchange.is_msk:
+            total.other()
+            continue
+        report = inspect(exchange, Context(session=session))
+        total.add(report)
+        yield jsonl.exchange_record(report, file)
+    total.forgotten = session.forgotten
+    yield jsonl.session_record(session)
+    yield jsonl.summary_record(total)
+
+
+def expected(file: str, octets: bytes) -> dict[Path, bytes]:
+    """Return what is expected of each format by the path of the file that holds it.
+
+    Most are excerpts, so that they can be read: of JSON Lines one exchange that is broken, of SARIF one rule and the
+    results that are no notes, of JUnit all but the output of cases.
+    """
+    found = [json.loads(to_json(record)) for record in records(file, octets)]
+    stem = Path(file).stem
+    return {
+        FOLDER / f"{stem}.txt": written("text", found).encode(),
+        FOLDER / f"{stem}.jsonl.json": pretty(_few(found)),
+        FOLDER / f"{stem}.sarif.json": pretty(_without_notes(json.loads(written("sarif", found)))),
+        FOLDER / f"{stem}.junit.xml": _without_output(written("junit", found)),
+    }
+
+
+def written(format: str, records: list[Any]) -> str:
+    """Return records in a format."""
+    file = io.StringIO()
+    FORMATS[format](records, file)
+    return file.getvalue()
+
+
+def pretty(data: Any) -> bytes:
+    """Return data as JSON for readers."""
+    return f"{json.dumps(data, indent=1, ensure_ascii=False)}\n".encode()
+
+
+def _few(found: list[Any]) -> list[Any]:
+    broken = next(record for record in found if kind_of(record) == "exchange" and record["findings"])
+    return [found[0], broken, *found[-2:]]
+
+
+def _without_notes(log: Any) -> Any:
+    (run,) = log["runs"]
+    run["results"] = [result for result in run["results"] if result["level"] != "note"]
+    rules = run["tool"]["driver"]["rules"]
+    run["tool"]["driver"]["rules"] = [rule for rule in rules if rule["id"] == "ltkm-missing"]
+    return log
+
+
+def _without_output(text: str) -> bytes:
+    root = fromstring(text)
+    for case in root.iter("testcase"):
+        for output in case.findall("system-out"):
+            case.remove(output)
+            case.text = None if len(case) == 0 else case.text
+    indent(root)
+    return f"{tostring(root, 'unicode')}\n".encode()
