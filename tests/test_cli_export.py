@@ -1,6 +1,7 @@
 """What a user of `ltkm-inspect export` types, what comes of it, and the exit codes."""
 
 import csv
+import gzip
 import io
 import json
 import subprocess
@@ -73,6 +74,18 @@ def test_several_files_are_one_export(two: Path, tmp_path: Path) -> None:
     other = save(tmp_path / "other.flow", [CLEAN])
     rows = table(run("export", "csv", two, other).stdout)
     assert [row["file"] for row in rows] == [str(two), str(two), str(other)]
+
+
+def test_whatever_check_reads_is_exported(two: Path, tmp_path: Path) -> None:
+    rows = table(run("export", "csv", two).stdout)
+    packed = tmp_path / "captures" / "two.flow.gz"
+    packed.parent.mkdir()
+    packed.write_bytes(gzip.compress(two.read_bytes()))
+    for name, given in ((packed, None), (packed.parent, None), (tmp_path / "*.flow", None), ("-", two.read_bytes())):
+        found = table(run("export", "csv", name, given=given).stdout)
+        assert [{**row, "file": ""} for row in found] == [{**row, "file": ""} for row in rows]
+    done = run("diff", two, packed.parent)
+    assert (done.returncode, lines(done.stdout)[-1]) == (0, "summary: 0 findings came, 0 went, 0 fields differ")
 
 
 def test_ltkms_are_selected_on_the_command_line(tmp_path: Path) -> None:

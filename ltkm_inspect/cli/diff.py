@@ -8,11 +8,23 @@ import click
 
 from ltkm_inspect import options
 from ltkm_inspect.cli.group import commands
-from ltkm_inspect.cli.shared import FINDINGS, NOTHING_SEEN, OK, flows_of, judging, keys_at_hand, leave, option, shaped
+from ltkm_inspect.cli.shared import (
+    FINDINGS,
+    NOTHING_SEEN,
+    OK,
+    exchanges_of,
+    judging,
+    keys_at_hand,
+    leave,
+    option,
+    shaped,
+    usage,
+)
 from ltkm_inspect.report.console import COULD_NOT_RUN, Trouble, complain, say
 from ltkm_inspect.wire import printable
 
 if TYPE_CHECKING:
+    from ltkm_inspect.capture.inputs import Input
     from ltkm_inspect.context import Settings
     from ltkm_inspect.finding import Report
     from ltkm_inspect.keys import KeyRing
@@ -38,38 +50,39 @@ def diff(
     only kind and length are compared. Exit code 3 where B has a finding that A has not, 4 where one of them has no MSK
     exchange.
     """
-    try:
+    with usage():
         settings, level = options.settings(**words), options.parse_fail_on(fail_on)
-    except options.OptionError as error:
-        raise click.UsageError(f"--{error.option.replace('_', '-')}: {error.reason}") from None
     at_hand = keys_at_hand(keys)
+    from ltkm_inspect.capture.inputs import inputs
     from ltkm_inspect.report import diff as room
     from ltkm_inspect.report.redaction import Redaction
 
-    trouble = Trouble()
-    reports = [list(_reports(path, settings, at_hand.ring, trouble)) for path in (a, b)]
-    if trouble.unread:
+    reports, codes = [], []
+    for path in (a, b):
+        trouble, files = Trouble(), [*inputs([str(path)])]
+        reports.append([*_reports(files, settings, at_hand.ring, trouble)])
+        codes.append(trouble.exit_code(len(files), OK))
+    if COULD_NOT_RUN in codes:
         leave(COULD_NOT_RUN)
     for path, found in zip((a, b), reports, strict=True):
         if not found:
             complain(f"{printable(str(path))}: no MSK exchange was seen, so nothing was compared")
     if not all(reports):
-        leave(trouble.exit_code(2, NOTHING_SEEN))
+        leave(max(codes) or NOTHING_SEEN)
     comparison = room.compared(reports[0], reports[1], at_hand, everything=everything)
     names = Redaction() if redact else None
     lines = room.text_lines(comparison, names)
     say([room.json_text(comparison, str(a), str(b), names)] if shape == "json" else lines)
     worse = level is not None and comparison.worst >= level
-    leave(trouble.exit_code(2, FINDINGS if worse else OK))
+    leave(max(codes) or (FINDINGS if worse else OK))
 
 
-def _reports(path: Path, settings: "Settings", ring: "KeyRing", trouble: Trouble) -> "Iterator[Report]":
-    """Yield the report of every MSK exchange of a file, as a session of its own."""
+def _reports(files: "list[Input]", settings: "Settings", ring: "KeyRing", trouble: Trouble) -> "Iterator[Report]":
+    """Yield the report of every MSK exchange of a capture, as a session of its own."""
     from ltkm_inspect.context import Context
     from ltkm_inspect.engine import inspect
     from ltkm_inspect.session import Session
 
     context = Context(settings, ring, Session())
-    for _, _, exchange in flows_of([path], trouble):
-        if exchange is not None:
-            yield inspect(exchange, context)
+    for _, exchange in exchanges_of(files, trouble):
+        yield inspect(exchange, context)

@@ -2,6 +2,7 @@
 
 import os
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ import click
 
 from ltkm_inspect import options
 from ltkm_inspect.cli.group import commands
-from ltkm_inspect.cli.shared import NOTHING_SEEN, OK, flows_of, judging, keys_at_hand, leave, option
+from ltkm_inspect.cli.shared import NOTHING_SEEN, OK, exchanges_of, judging, keys_at_hand, leave, option, usage
 from ltkm_inspect.report.console import COULD_NOT_RUN, Trouble, complain, reason, say
 from ltkm_inspect.wire import printable
 
@@ -47,14 +48,15 @@ def export(
     and pcapng UDP packets for Wireshark, xml a folder with the document of each MSK response. Exit code 4 where there
     is nothing to write; then there is no OUT.
     """
-    try:
+    from ltkm_inspect.capture.inputs import inputs
+
+    found = [*inputs(map(str, files))]
+    with usage():
         settings = options.settings(**words)
         from ltkm_inspect.report import export as room
 
         selection = room.parse_selection(msks, terminals, flawed)
-    except options.OptionError as error:
-        raise click.UsageError(f"--{error.option.replace('_', '-')}: {error.reason}") from None
-    target = _target(name, output, files)
+    target = _target(name, output, [Path(each.name) for each in found])
     if redact and name not in room.REDACTABLE:
         raise click.UsageError(f"--redact: {room.cannot_redact(name)}")
     from ltkm_inspect.report.redaction import Redaction
@@ -68,9 +70,8 @@ def export(
     run, trouble = room.Export(name, target, manner, selection), Trouble()
     try:
         with run:
-            for path, _, exchange in flows_of(files, trouble):
-                if exchange is not None:
-                    run.add(inspect(exchange, context), str(path))
+            for source, exchange in exchanges_of(found, trouble):
+                run.add(inspect(exchange, context), source)
             run.finish()
     except room.ExportError as error:
         complain(str(error))
@@ -87,10 +88,10 @@ def export(
         say([f"{run.summary} to {printable(str(target))}"])
     if not run.written and not trouble.unread:
         complain(run.nothing)
-    leave(trouble.exit_code(len(files), OK if run.written else NOTHING_SEEN))
+    leave(trouble.exit_code(len(found), OK if run.written else NOTHING_SEEN))
 
 
-def _target(name: str, output: str | None, files: tuple[Path, ...]) -> Path | None:
+def _target(name: str, output: str | None, files: Iterable[Path]) -> Path | None:
     if output is None or output == "-":
         if name in BINARY and sys.stdout is not None and sys.stdout.isatty():
             raise click.UsageError(f"{name} is nothing for a terminal: expected -o OUT, or a pipe")

@@ -12,6 +12,7 @@ from ltkm_inspect.report.console import COULD_NOT_RUN, Trouble, complain, reason
 from ltkm_inspect.wire import printable
 
 if TYPE_CHECKING:
+    from ltkm_inspect.capture.inputs import Input
     from ltkm_inspect.exchange import Exchange
     from ltkm_inspect.report.keys import Keys
 
@@ -83,6 +84,29 @@ def flows_of(files: Iterable[Path], trouble: Trouble) -> "Iterator[tuple[Path, A
                     yield path, *found
         except OSError as error:
             trouble.say(str(path), reason(error), unread=not begun)
+
+
+def exchanges_of(files: "Iterable[Input]", trouble: Trouble) -> "Iterator[tuple[str, Exchange]]":
+    """Yield every MSK exchange with the name of its file, without what else is in there; what is wrong is said."""
+    from ltkm_inspect.capture import Damage, opened
+    from ltkm_inspect.checking.reading import exchanges
+    from ltkm_inspect.exchange import Exchange
+
+    for file in files:
+        if file.problem:
+            trouble.say(file.name, file.problem, unread=True)
+            continue
+        begun = False
+        try:
+            with opened(file.name) as source:
+                for held in exchanges(source):
+                    begun = True
+                    if isinstance(held, Damage):
+                        trouble.say(file.name, str(held), unread=False)
+                    elif isinstance(held, Exchange):
+                        yield file.name, held
+        except OSError as error:
+            trouble.say(file.name, reason(error), unread=not begun)
 
 
 @contextmanager
