@@ -288,7 +288,9 @@ def test_a_damaged_record_is_read_as_mitmproxy_reads_it_or_left_to_it(data: st.D
 
 @given(st.data())
 def test_the_first_record_behind_any_place_is_found(data: st.DataObject) -> None:
-    octets = saved(*[each for each in FLOWS.values() if isinstance(each, http.HTTPFlow)])
+    # a backup is a flow within a flow, whose end looks like the end of a record
+    plain_flows = {name: flow for name, flow in FLOWS.items() if name != "backup-and-fault"}
+    octets = saved(*[each for each in plain_flows.values() if isinstance(each, http.HTTPFlow)])
     begins = [0]
     while begins[-1] < len(octets):
         colon = octets.index(b":", begins[-1])
