@@ -365,6 +365,11 @@ class Step:
         return self.exchange.connection or self.exchange.client
 
     @cached_property
+    def senders(self) -> Mapping[bytes, bytes]:
+        """By IDr, the IDi of the latest LTKM for it before this exchange; none where that is not known."""
+        return {} if self.before is None else self.before.senders
+
+    @cached_property
     def nonce(self) -> str | None:
         """The nonce of the request; None without credentials."""
         credentials = self.exchange.request.credentials
@@ -633,7 +638,8 @@ class Session:
             before.question, before.fingerprint = seen.question, seen.fingerprint
             before.twin = self._twins.get(before.fingerprint, "")
         if seen.sent:
-            before.known = tuple([(muk, self._muks.get(muk), self._senders.get(muk[1])) for muk, _ in seen.sent])
+            muks = dict.fromkeys([muk for muk, _ in seen.sent])
+            before.known = tuple([(muk, self._muks.get(muk), self._senders.get(muk[1])) for muk in muks])
             before.receivers = self._receivers.get(seen.connection, _NOBODY)
         return before
 

@@ -346,9 +346,8 @@ def bsm_changed(delivery: Delivery) -> Iterator[Problem | NotApplicable]:
 
     Nothing is wrong with it where there are several.
     """
-    before = delivery.step.before
     idi, idr = delivery.muk
-    last = before.senders.get(idr) if before is not None else None
+    last = delivery.step.senders.get(idr)
     if last is None:
         yield FIRST_ONE
     elif last != idi:
