@@ -322,7 +322,7 @@ def test_a_full_disk_is_one_line_and_1(broken: Path) -> None:
             stderr=subprocess.PIPE,
             check=False,
         )
-    assert lines(done.stderr) == ["ltkm-inspect: OSError: No space left on device"]
+    assert lines(done.stderr) == ["ltkm-inspect: standard output: No space left on device"]
     assert done.returncode == 1
 
 

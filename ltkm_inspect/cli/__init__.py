@@ -14,6 +14,7 @@ from ltkm_inspect.cli import catalogue, check, decode, diff, export, fault, keys
 from ltkm_inspect.cli.group import commands
 from ltkm_inspect.cli.shared import INTERRUPTED
 from ltkm_inspect.report.console import COULD_NOT_RUN, PROGRAM, complain, raised_at, reason
+from ltkm_inspect.wire import printable
 
 __all__ = ["COLLECT_AFTER", "commands", "main"]
 
@@ -33,8 +34,10 @@ def main() -> NoReturn:
         code = error.exit_code
     except click.Abort:
         code = INTERRUPTED
+    except OSError as error:  # what a command reads or writes by name it answers for itself
+        complain(f"{printable(str(error.filename or 'standard output'))}: {reason(error)}")
+        code = COULD_NOT_RUN
     except Exception as error:  # its text may hold what is not to be shown
-        why = reason(error) if isinstance(error, OSError) else f"at {raised_at(error)}"
-        complain(f"{type(error).__name__}: {why}")
+        complain(f"{type(error).__name__}: at {raised_at(error)}")
         code = COULD_NOT_RUN
     sys.exit(code)
