@@ -57,7 +57,14 @@ CALLS: Mapping[str, list[str]] = {
         "csv --keys BROKEN FLOW",
         "csv RING",
     ],
-    "fault": ["--keys RING flip-mac FLOW OUT", "--keys BROKEN flip-mac FLOW OUT", "flip-mac RING OUT"],
+    "fault": [
+        "--keys RING flip-mac FLOW OUT",
+        "--keys RING inject-ltkm:synthetic=RECIPE FLOW OUT",
+        "--keys BROKEN flip-mac FLOW OUT",
+        "flip-mac RING OUT",
+        "inject-ltkm:synthetic=RING FLOW OUT",
+        "inject-ltkm:file=RECIPE FLOW OUT",
+    ],
     "faults": ["", "--format json"],
     "keys check": ["RING", "BROKEN", "FLOW"],
     "keys derive": ["BROKEN", "RING"],
@@ -98,6 +105,7 @@ def inputs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     texts = {
         "RING": ring_text(),
         "WRONG": stranger,
+        "RECIPE": f'msk = "{SECOND.msk.hex()}"\ncounter = 99\n',
         "BROKEN": f'{ring_text()}{MRK.hex()} = "{base64.b64encode(MUK).decode()}"\n',
     }
     paths = {name: folder / name.lower() for name in (*texts, "FLOW", "OUT", "REPORT", "RUN")}
@@ -115,7 +123,9 @@ def inputs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
 
 def output(command: str, call: str, inputs: Mapping[str, str]) -> str:
     """Return everything that a call prints or writes."""
-    words = [inputs.get(word, word) for word in [*command.split(), *call.split()]]
+    words = [
+        inputs.get(word, word) for word in [*command.split(), *call.replace("=RECIPE", "=" + inputs["RECIPE"]).split()]
+    ]
     done = CliRunner().invoke(commands, words)
     assert not isinstance(done.exception, Exception), done.output
     files = [Path(inputs[name]) for name in ("OUT", "REPORT") if name in call.split()]

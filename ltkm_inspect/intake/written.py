@@ -1,6 +1,7 @@
 """LTKMs as people write them: base64, hex or binary, in an argument, a file or a stream."""
 
 import os
+import re
 from binascii import a2b_base64
 from collections.abc import Callable, Iterator
 from itertools import chain
@@ -27,6 +28,7 @@ _BOM = b"\xef\xbb\xbf"
 _OTHER_ALPHABET = bytes.maketrans(b"-_", b"+/")
 _LONGEST_SHOWN = 40
 _LONGEST_NAME = 150
+_LIKE_KEY = re.compile(rb"[A-Za-z0-9+/_-]{16,}=*")
 """More characters than this are a message that was damaged on its way, not the name of a file."""
 
 
@@ -160,6 +162,8 @@ def _from_base64(text: bytes) -> bytes | None:
 
 
 def _shown(text: bytes) -> str:
-    if len(text) <= _LONGEST_SHOWN:
-        return printable_octets(text) or "nothing"
-    return f"{printable_octets(text[:_LONGEST_SHOWN])}… ({len(text)} characters)"
+    """Return the beginning of a text, safe to print; what may be a key (a key ring, named by mistake) is counted."""
+    shown = _LIKE_KEY.sub(lambda found: b"(%d characters)" % len(found[0]), text)
+    if len(shown) <= _LONGEST_SHOWN:
+        return printable_octets(shown) or "nothing"
+    return f"{printable_octets(shown[:_LONGEST_SHOWN])}… ({len(text)} characters)"

@@ -225,7 +225,7 @@ def _trailers(message: http.Message) -> Headers:
 
 
 def _address(address: tuple[str, int] | None) -> str:
-    return human.format_address(address) if address is not None and address[0] else ""
+    return human.format_address(address) if address and address[0] else ""  # a damaged flow may have an empty one
 
 
 def _parse(address: str) -> tuple[str, int] | None:

@@ -153,3 +153,11 @@ def test_no_way_of_writing_the_request_type_is_overlooked(escaped: list[bool], u
     flow = page(f"/x?{name}={quote('msk-request')}".encode())
     assert exchange_of(flow).is_msk
     assert not is_foreign(flow)
+
+
+def test_a_flow_whose_addresses_are_empty_is_read() -> None:
+    flow = flow_of(reference("download")[-1])
+    flow.client_conn.peername = flow.server_conn.peername = ()  # type: ignore[assignment]
+    flow.server_conn.address = None
+    read = exchange_of(flow)
+    assert (read.client, read.server) == ("", "")
