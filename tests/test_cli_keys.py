@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -22,8 +23,8 @@ KS_NAF = "3d2fec766bf9a75e88caaa2e3eae83a339b4c555d8c400412e6e403aad5ec99a"
 """Worked out for these with an independent script (Ks_NAF of 3GPP TS 33.220 B.3)."""
 
 
-def run(*arguments: str | Path, given: str | None = None) -> subprocess.CompletedProcess[str]:
-    """Run the command."""
+def run(*arguments: str | Path, given: str | None = None, **more: Any) -> subprocess.CompletedProcess[str]:
+    """Run the command; `more` is for the process."""
     done = subprocess.run(
         [sys.executable, "-m", "ltkm_inspect.cli", *map(str, arguments)],
         input=given,
@@ -33,6 +34,7 @@ def run(*arguments: str | Path, given: str | None = None) -> subprocess.Complete
         cwd=ROOT,
         timeout=60,
         check=False,
+        **more,
     )
     assert "Traceback" not in done.stderr
     return done

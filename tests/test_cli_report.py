@@ -8,33 +8,17 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from ltkm_inspect.report.reading import schema_text
 from tests.report.runs import TRIAL
 from tests.samples import generate
+from tests.test_cli_keys import run
 
 ROOT = generate.ROOT
 NOT_ENDED = "the run has no end in the records: it was killed, or still goes on"
 NO_END = f"ltkm-inspect: {{}}: {NOT_ENDED}"
-
-
-def run(*arguments: str | Path, given: str | None = None, **more: Any) -> subprocess.CompletedProcess[str]:
-    done = subprocess.run(
-        [sys.executable, "-m", "ltkm_inspect.cli", *map(str, arguments)],
-        input=given,
-        stdin=subprocess.DEVNULL if given is None else None,
-        capture_output=True,
-        text=True,
-        cwd=ROOT,
-        timeout=60,
-        check=False,
-        **more,
-    )
-    assert "Traceback" not in done.stderr
-    return done
 
 
 @pytest.fixture(scope="module")
