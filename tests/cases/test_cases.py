@@ -1,10 +1,10 @@
 """Inputs that once went wrong, each with what is right for it: one line of expected.jsonl per case.
 
 The fields of a line: file; keys, args (of `check`); verdict (of the whole run: clean, warning, violation); must, not
-(patterns for a line `level rule: place …`, or for the whole output); rc; exchanges (how many MSK exchanges); decode with
-messages (how many decode without an error) or or_rc; addon (mitmdump reports the same exchanges and findings as `check`);
-not_passed (rules that must not answer "passed"); notes_not (patterns that no note matches); leaks (patterns that are in
-no output). Their max_s and max_mb belong to `make hostile`: no test asserts a time. Lines with the issue "house" wait
+(patterns for a line `level rule: place …`, or for the whole output); rc; exchanges (how many MSK exchanges); decode
+with messages (how many decode without an error) or or_rc; addon (mitmdump reports the same exchanges and findings as
+`check`); not_passed (rules that must not answer "passed"); notes_not (patterns that no note matches); leaks (patterns
+that are in no output). Their max_s and max_mb belong to `make hostile`: no test asserts a time. Lines with the issue "house" wait
 for rules that look across terminals.
 """
 
@@ -67,10 +67,7 @@ def test_a_case_is_judged_right(case: Case, tmp_path: Path, mitmdump: Mitmdump) 
     path = HERE / case["file"]
     keys = ["--keys", str(HERE / case["keys"])] if "keys" in case else []
     options = [*keys, *case.get("args", ())]
-    if case.get("decode"):
-        text = _decoded(case, path, options)
-    else:
-        text = _checked(case, path, options, tmp_path)
+    text = _decoded(case, path, options) if case.get("decode") else _checked(case, path, options, tmp_path)
     for pattern in case.get("must", ()):
         assert re.search(pattern, text), f"expected {pattern}, got {text}"
     for pattern in case.get("not", ()):
