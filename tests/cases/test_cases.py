@@ -4,8 +4,8 @@ The fields of a line: file; keys, args (of `check`); verdict (of the whole run: 
 (patterns for a line `level rule: place …`, or for the whole output); rc; exchanges (how many MSK exchanges); decode
 with messages (how many decode without an error) or or_rc; addon (mitmdump reports the same exchanges and findings as
 `check`); not_passed (rules that must not answer "passed"); notes_not (patterns that no note matches); leaks (patterns
-that are in no output). Their max_s and max_mb belong to `make hostile`: no test asserts a time. Lines with the issue "house" wait
-for rules that look across terminals.
+that are in no output). Their max_s and max_mb belong to `make hostile`: no test asserts a time. Lines
+with the issue "house" wait for rules that look across terminals.
 """
 
 import json
