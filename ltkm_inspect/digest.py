@@ -26,12 +26,21 @@ DIGITS: Mapping[str, int] = {
 }
 """How many hex digits `response` and `rspauth` have, by algorithm name (upper case)."""
 
+AKMA_PREFIX = "3GPP-bootstrapping-akma"
 REALM_PREFIXES: Mapping[str, str] = {
-    "3GPP-bootstrapping": "",
-    "3GPP-bootstrapping-uicc": "-uicc",
-    "3GPP-bootstrapping-digest": "-digest",
+    "3GPP-bootstrapping": "3gpp-gba",
+    "3GPP-bootstrapping-uicc": "3gpp-gba-uicc",
+    "3GPP-bootstrapping-digest": "3gpp-gba-digest",
+    AKMA_PREFIX: "3gpp-akma",
 }
-"""What stands before the @ of a realm (3GPP TS 24.109 5.2.2.1), with the end of the User-Agent token that fits it."""
+"""What stands before the @ of a realm, with the product token of User-Agent that goes with it.
+
+The prefixes and tokens of GBA are those of 3GPP TS 24.109 5.2.1 and 5.2.2.1, those of AKMA are from TS 33.535 Annex B.
+"""
+
+_HOST = r"[0-9a-z_-]+(?:\.[0-9a-z_-]+)*\.?"
+_B_TID = re.compile(rf"[A-Za-z0-9+/]{{22}}==@{_HOST}", re.I)
+_NAI = re.compile(rf"[^\s@\x00-\x1f\x7f]+@{_HOST}", re.I)
 
 # Empty elements between commas are legal in every list of RFC 9110 (5.6.1).
 _DIRECTIVE = re.compile(
@@ -82,7 +91,7 @@ class Directives:
 
     @cached_property
     def realm(self) -> "Realm | None":
-        """Its realm, where that has the form of generic bootstrapping."""
+        """Its realm, where that has the form of GBA or AKMA."""
         return parse_realm(self.first.get("realm"))
 
     def put(self, name: str, value: str, *, quoted: bool = False) -> "Directives":
@@ -115,15 +124,28 @@ class Directives:
 
 @dataclass(frozen=True, slots=True)
 class Realm:
-    """A realm of generic bootstrapping, taken apart at its @ (3GPP TS 24.109 5.2.2.1)."""
+    """A realm of GBA or AKMA, taken apart at its @ (3GPP TS 24.109 5.2.2.1, TS 33.535 Annex B)."""
 
     prefix: str
     fqdn: str
     """The name of the server, as it was written; may be empty."""
 
 
+def is_b_tid(text: str) -> bool:
+    """Tell whether a text has the form of a B-TID: the base64 of a RAND of 16 octets, @ and the name of a BSF."""
+    return _B_TID.fullmatch(text) is not None
+
+
+def is_a_kid(text: str) -> bool:
+    """Tell whether a text can be an A-KID: a NAI that is no B-TID (3GPP TS 33.535 Annex B).
+
+    Routing indicator and A-TID stand before the @ and the home network behind it; how they are spelled is not checked.
+    """
+    return _NAI.fullmatch(text) is not None and not is_b_tid(text)
+
+
 def parse_realm(text: str | None) -> Realm | None:
-    """Return a realm as that of generic bootstrapping; None where it does not begin like one."""
+    """Return a realm as that of GBA or AKMA; None where it does not begin like one."""
     prefix, at, fqdn = (text or "").partition("@")
     return Realm(prefix, fqdn) if at and prefix in REALM_PREFIXES else None
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from functools import cache
 
 from ltkm_inspect import digest
+from ltkm_inspect.digest import AKMA_PREFIX, REALM_PREFIXES
 from ltkm_inspect.document import (
     MSK_REQUEST_TYPE,
     MSK_RESPONSE_NS,
@@ -15,7 +16,7 @@ from ltkm_inspect.document import (
     render_request,
 )
 from ltkm_inspect.exchange import Exchange, Headers, Request, Response
-from ltkm_inspect.keys import KeyRing, Subscriber
+from ltkm_inspect.keys import KeyRing, Subscriber, akma
 from ltkm_inspect.keys.protection import encrypt
 from ltkm_inspect.mikey import (
     GeneralExtension,
@@ -56,18 +57,40 @@ class Terminal:
     muk: bytes = MUK
     mrk: bytes = MRK
     address: str = "192.0.2.10:40001"
+    server: str = BSM
+    """FQDN of the server that it asks: that of the BSM, or in 5G broadcast of the MBSSF."""
+    realm_prefix: str = "3GPP-bootstrapping"
+    """How it authenticates: what stands before the @ of the realm."""
 
     @property
     def subscriber(self) -> Subscriber:
         """Its entry in a key ring."""
-        return Subscriber(self.b_tid, BSM, (self.muk,), self.mrk)
+        return Subscriber(self.b_tid, self.server, (self.muk,), self.mrk)
+
+    @property
+    def realm(self) -> str:
+        """The realm that the server asks it for."""
+        return f"{self.realm_prefix}@{self.server}"
 
 
 TERMINAL = Terminal()
 OTHER_TERMINAL = Terminal(
     "QUJDREVGR0hJSktMTU5PUA==@bsf.home1.net", bytes(range(0x60, 0x80)), bytes(range(0x80, 0xA0)), "192.0.2.10:40002"
 )
-KEYS = KeyRing((TERMINAL.subscriber, OTHER_TERMINAL.subscriber))
+MBSSF = "mbssf.home1.net"
+K_AUSF = bytes(range(0xC0, 0xE0))
+SUPI = "999700000000001"
+
+
+def _terminal_of_5g() -> Terminal:
+    """Return a terminal of 5G broadcast that authenticates by AKMA (3GPP TS 33.501 W.4.1.3)."""
+    a_kid = f"rid0012.atid{akma.a_tid(K_AUSF, SUPI).hex()}@5gc.mnc070.mcc999.3gppnetwork.org"
+    keys = akma.muk_and_mrk(akma.k_af(akma.k_akma(K_AUSF, SUPI), akma.af_id(MBSSF)))
+    return Terminal(a_kid, *keys, "192.0.2.10:40004", MBSSF, AKMA_PREFIX)
+
+
+TERMINAL_OF_5G = _terminal_of_5g()
+KEYS = KeyRing((TERMINAL.subscriber, OTHER_TERMINAL.subscriber, TERMINAL_OF_5G.subscriber))
 """The keys of all terminals of the lab."""
 
 
@@ -128,7 +151,7 @@ def ltkm(grant: Grant, terminal: Terminal = TERMINAL) -> Message:
     payloads += [
         Timestamp(2, grant.counter.to_bytes(4)),
         Rand(grant.rand),
-        Identity(0, BSM.encode()),
+        Identity(0, terminal.server.encode()),
         Identity(0, terminal.b_tid.encode()),
     ]
     if grant.streaming:
@@ -197,9 +220,9 @@ def exchange(
 def challenge(requested: Sequence[bytes], *, terminal: Terminal = TERMINAL, at: float = 0.0, id: str = "") -> Exchange:
     """Build the exchange in which the BSM asks a terminal to authenticate."""
     body = request_document(requested)
-    headers = _headers(("Content-Type", MSK_REQUEST_TYPE), ("Content-Length", str(len(body))), host=True)
-    request = Request("POST", "http", BSM, 80, REQUEST_TARGET, headers=headers, body=body)
-    asks = f'Digest realm="3GPP-bootstrapping@{BSM}", nonce="{NONCE}", algorithm=MD5, qop="auth-int", opaque="{OPAQUE}"'
+    headers = _headers(("Content-Type", MSK_REQUEST_TYPE), ("Content-Length", str(len(body))), terminal=terminal)
+    request = Request("POST", "http", terminal.server, 80, REQUEST_TARGET, headers=headers, body=body)
+    asks = f'Digest realm="{terminal.realm}", nonce="{NONCE}", algorithm=MD5, qop="auth-int", opaque="{OPAQUE}"'
     answer = Response(
         401, "Unauthorized", headers=_headers(("WWW-Authenticate", asks), ("Content-Length", "0")), body=b""
     )
@@ -208,7 +231,7 @@ def challenge(requested: Sequence[bytes], *, terminal: Terminal = TERMINAL, at: 
 
 def _request(terminal: Terminal, body: bytes, nonce: str, nc: int, opaque: str) -> Request:
     directives = digest.parse_directives(
-        f'username="{terminal.b_tid}", realm="3GPP-bootstrapping@{BSM}", nonce="{nonce}", uri="{REQUEST_TARGET}", '
+        f'username="{terminal.b_tid}", realm="{terminal.realm}", nonce="{nonce}", uri="{REQUEST_TARGET}", '
         f'algorithm=MD5, qop=auth-int, nc={nc:08x}, cnonce="0a4f113b"' + (f', opaque="{opaque}"' if opaque else "")
     )
     password = terminal.subscriber.password
@@ -218,13 +241,17 @@ def _request(terminal: Terminal, body: bytes, nonce: str, nc: int, opaque: str) 
         ("Authorization", f'Digest {directives}, response="{answer}"'),
         ("Content-Type", MSK_REQUEST_TYPE),
         ("Content-Length", str(len(body))),
-        host=True,
+        terminal=terminal,
     )
-    return Request("POST", "http", BSM, 80, REQUEST_TARGET, headers=headers, body=body)
+    return Request("POST", "http", terminal.server, 80, REQUEST_TARGET, headers=headers, body=body)
 
 
-def _headers(*fields: tuple[str, str], host: bool = False) -> Headers:
-    common = (("Host", BSM), ("User-Agent", "bcast-terminal/1.0 3gpp-gba")) if host else (("Server", "bsm/1.0"),)
+def _headers(*fields: tuple[str, str], terminal: Terminal | None = None) -> Headers:
+    """Return the header of a request of that terminal, or else of a response, with these fields at its end."""
+    common = [("Server", "bsm/1.0")]
+    if terminal is not None:
+        agent = f"bcast-terminal/1.0 {REALM_PREFIXES[terminal.realm_prefix]}"
+        common = [("Host", terminal.server), ("User-Agent", agent)]
     return Headers(tuple((name.encode(), value.encode()) for name, value in (*common, *fields)))
 
 
@@ -290,6 +317,11 @@ REFERENCES: dict[str, Callable[[], tuple[Exchange, ...]]] = {
         _granted(AGAIN, nonce=NONCE[::-1], at=3600),
     ),
     "rebootstrapped": _rebootstrapped,
+    "akma": lambda: (_granted(FIRST, terminal=TERMINAL_OF_5G),),
+    "akma-challenge": lambda: (
+        challenge([FIRST.msk_id], terminal=TERMINAL_OF_5G),
+        _granted(FIRST, terminal=TERMINAL_OF_5G, opaque=OPAQUE, at=1),
+    ),
 }
 """The clean references by name, each a session of one exchange or more; faults damage the last exchange."""
 

@@ -8,31 +8,31 @@ from urllib.parse import unquote, unquote_plus
 
 from ltkm_inspect.catalogue.challenge import AUTHENTICATE, first_challenge, put_challenge
 from ltkm_inspect.context import Context
-from ltkm_inspect.digest import Directives, Realm
+from ltkm_inspect.digest import AKMA_PREFIX, REALM_PREFIXES, Directives, Realm, is_a_kid, is_b_tid
 from ltkm_inspect.exchange import Exchange, split_target
 from ltkm_inspect.fault import FaultError, fault
 from ltkm_inspect.finding import Level, NotApplicable, Problem
 from ltkm_inspect.needs import MSK_PROCEDURE, RESPONSE, USIM
 from ltkm_inspect.rule import rule
-from ltkm_inspect.spec import RFC7616, TS24109, TS33220, TS33246, Sure, Verb
+from ltkm_inspect.spec import RFC7616, TS24109, TS33220, TS33246, TS33501, TS33535, Sure, Verb
 
 MUTUAL = TS33246["6.2.1.3"](says="every procedure of terminal and BM-SC is authenticated both ways by HTTP digest")
 INTEGRITY = TS33246["6.2.1.3"](says="every procedure of terminal and BM-SC is integrity protected by HTTP digest")
 REALM = TS24109["5.2.2.1"](says="the realm is 3GPP-bootstrapping, -uicc or -digest, then @ and the FQDN of the server")
+AKMA_REALM = TS33535["B"](says="with AKMA, the realm is 3GPP-bootstrapping-akma, then @ and the FQDN of the server")
 CREDENTIALS = RFC7616["3.4"](says="which directives credentials have, and their form")
 AUTHORIZATION = "request.headers.Authorization"
 ALGORITHMS = frozenset({"MD5", "MD5-SESS", "SHA-256", "SHA-256-SESS"})
 """What is expected between terminal and BSM, in upper case."""
 _NAME = re.compile(r"[0-9a-z_-]+(?:\.[0-9a-z_-]+)*\.?", re.I)
-_B_TID = re.compile(rf"[A-Za-z0-9+/]{{22}}==@{_NAME.pattern}", re.I)
-"""The base64 of a RAND of 16 octets, and the name of a BSF."""
 _IPV4 = re.compile(r"\d{1,3}(?:\.\d{1,3}){3}")
 _IPV6 = re.compile(r"\[?[0-9a-f]*:[0-9a-f]*:[0-9a-f:.]*\]?", re.I)
 _FQDN = re.compile(r"[a-z0-9-]+(?:\.[a-z0-9-]+)*\.[a-z][a-z0-9-]*")
 COUNT = re.compile(r"[0-9a-fA-F]{8}")
 HEX = re.compile(r"[0-9a-fA-F]+")
-TOKEN = "3gpp-gba"
-"""The product token of bootstrapping."""
+GBA_TOKEN = "3gpp-gba"
+AKMA_TOKEN = REALM_PREFIXES[AKMA_PREFIX]
+"""The product tokens of bootstrapping and of AKMA; that of a kind of bootstrapping begins with the first one."""
 NO_CREDENTIALS = NotApplicable("the request has no digest credentials")
 _DIGEST = re.compile(r"[0-9a-f]{32}")
 _ALWAYS = ("username", "realm", "nonce", "uri", "response")
@@ -66,12 +66,25 @@ def is_bootstrapped(exchange: Exchange) -> bool:
     if host is None or have.get("realm") != f"3GPP-bootstrapping@{host}" or "userhash" in have:
         return False
     agent = exchange.request.headers.get("User-Agent") or ""
-    return agent.endswith(" " + TOKEN) and _is_fqdn(host) and _B_TID.fullmatch(have.get("username", "")) is not None
+    return agent.endswith(" " + GBA_TOKEN) and _is_fqdn(host) and is_b_tid(have.get("username", ""))
 
 
 @lru_cache(maxsize=256)  # a BSM has few names
 def _is_fqdn(name: str) -> bool:
     return len(name) < 256 and _FQDN.fullmatch(name) is not None
+
+
+def product_tokens(agent: str) -> set[str]:
+    """Return the product tokens of GBA and AKMA in a User-Agent; one with an unknown ending counts as if without it."""
+    tokens = set()
+    depth = 0
+    for word in agent.lower().split():
+        if not depth and word.startswith((GBA_TOKEN, AKMA_TOKEN)):
+            token = word.partition("/")[0]
+            known = token in REALM_PREFIXES.values()
+            tokens.add(token if known else GBA_TOKEN if token.startswith(GBA_TOKEN) else AKMA_TOKEN)
+        depth = max(depth + word.count("(") - word.count(")"), 0)
+    return tokens
 
 
 @rule("authorization-missing", on=Exchange, cite=[MUTUAL], needs=[MSK_PROCEDURE, RESPONSE], covers=["HTTP-06"])
@@ -130,12 +143,17 @@ def qop_not_auth_int(exchange: Exchange) -> Iterator[Problem | NotApplicable]:
 
 
 @rule(
-    "realm-malformed", on=Exchange, cite=[REALM], needs=[MSK_PROCEDURE, USIM], covers=["HTTP-08"], usual=is_bootstrapped
+    "realm-malformed",
+    on=Exchange,
+    cite=[REALM, AKMA_REALM],
+    needs=[MSK_PROCEDURE, USIM],
+    covers=["HTTP-08"],
+    usual=is_bootstrapped,
 )
 def realm_malformed(exchange: Exchange) -> Iterator[Problem | NotApplicable]:
-    """The realm is not that of bootstrapping: 3GPP-bootstrapping, -uicc or -digest, then @ and the FQDN of the BSM.
+    """The realm is not 3GPP-bootstrapping, -uicc, -digest or -akma, then @ and the FQDN of the BSM.
 
-    The terminal derives the password from the realm: the prefix says which key of bootstrapping, the FQDN for which
+    The terminal derives the password from the realm: the prefix says which key of GBA or AKMA, the FQDN for which
     server. With another realm it has no password to give, or a wrong one.
 
     Correct the realm that the BSM sends in its challenge. An IP address or a name without a dot is only a warning: it
@@ -152,7 +170,7 @@ def realm_malformed(exchange: Exchange) -> Iterator[Problem | NotApplicable]:
             continue  # a missing directive is reported by itself
         realm = directives.realm
         fqdn = "" if realm is None else realm.fqdn
-        expected = "3GPP-bootstrapping, -uicc or -digest, then @ and an FQDN"
+        expected = "3GPP-bootstrapping, -uicc, -digest or -akma, then @ and an FQDN"
         if not _NAME.fullmatch(fqdn) and not _IPV6.fullmatch(fqdn):
             yield Problem(f"{path}.realm", expected, text or "an empty realm")
         elif "." not in fqdn.rstrip(".") or ":" in fqdn or _IPV4.fullmatch(fqdn):
@@ -225,6 +243,8 @@ def _host(text: str) -> str:
     cite=[
         TS33246["6.2.1.3"](says="the user name is the B-TID"),
         TS33220["4.5.2"](says="a B-TID is the base64 of RAND, @ and the name of the BSF", sure=Sure.RECALL_HIGH),
+        TS33501["W.4.1.3"](says="in 5G broadcast the terminal authenticates by GBA or by AKMA"),
+        TS33535["B"](says="with AKMA, the user name is the A-KID, which is a NAI"),
     ],
     level=Level.WARNING,
     needs=[MSK_PROCEDURE, USIM],
@@ -232,12 +252,13 @@ def _host(text: str) -> str:
     usual=is_bootstrapped,
 )
 def username_not_b_tid(exchange: Exchange, context: Context) -> Iterator[Problem | NotApplicable]:
-    """The user name of the credentials does not look like a B-TID.
+    """The user name of the credentials does not look like a B-TID, or, with AKMA, like an A-KID.
 
-    The BSM asks the BSF for the keys of a B-TID. With another user name there is no bootstrapping behind it, and both
-    sides share some other secret: fine for a bench, not for the field.
+    The BSM asks the BSF for the keys of a B-TID, and the AKMA anchor function for those of an A-KID. With another user
+    name there is no bootstrapping behind it, and both sides share some other secret: fine for a bench, not for the
+    field. An A-KID is expected where the realm is that of AKMA, and a B-TID with every other realm.
 
-    Look whether the terminal has bootstrapped before it asks for keys.
+    Look whether the terminal has bootstrapped before it asks for keys, and whether the realm names what it has done.
     """
     credentials = exchange.request.credentials
     if credentials is None:
@@ -249,10 +270,19 @@ def username_not_b_tid(exchange: Exchange, context: Context) -> Iterator[Problem
         yield NotApplicable("the user name is not given as text")
     elif realm is not None and realm.prefix == "3GPP-bootstrapping-digest":
         yield NotApplicable("bootstrapping by digest forms the B-TID in another way")
-    elif not _B_TID.fullmatch(name):
+    elif not (is_a_kid(name) if (akma := _uses_akma(exchange, realm)) else is_b_tid(name)):
         level = Level.VIOLATION if context.settings.strict else None
         expected = "base64 of 16 octets, @ and the name of a BSF"
+        if akma:
+            expected = "an A-KID: routing indicator and A-TID, @ and the home network"
         yield Problem(f"{AUTHORIZATION}.username", expected, name or "an empty name", level=level)
+
+
+def _uses_akma(exchange: Exchange, realm: Realm | None) -> bool:
+    """Tell whether the realm is that of AKMA; where it is neither that of GBA nor AKMA, User-Agent tells."""
+    if realm is not None:
+        return realm.prefix == AKMA_PREFIX
+    return product_tokens(exchange.request.headers.get("User-Agent") or "") == {AKMA_TOKEN}
 
 
 @rule(
@@ -468,6 +498,12 @@ def replace_host(exchange: Exchange, *, to: str = "bsm.home2.net") -> Exchange:
 def replace_username(exchange: Exchange, *, to: str = "terminal-1") -> Exchange:
     """Write a plain user name into the recorded credentials."""
     return prove(exchange, proof_of(exchange).put("username", to, quoted=True))
+
+
+@fault("replace-a-kid", on=Exchange, reference="akma", trips={"username-not-b-tid", "terminal-identity-mismatch"})
+def replace_a_kid(exchange: Exchange, *, to: str = "Zm91cnRoIHRlcm1pbmFsIQ==@bsf.home1.net") -> Exchange:
+    """Write a B-TID into the recorded credentials of AKMA."""
+    return replace_username(exchange, to=to)
 
 
 @fault("drop-directive", on=Exchange, reference="download", trips={"authorization-incomplete"})

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from urllib.parse import unquote
 
-from ltkm_inspect.catalogue.authorization import TOKEN, is_bootstrapped
+from ltkm_inspect.catalogue.authorization import AKMA_TOKEN, GBA_TOKEN, is_bootstrapped, product_tokens
 from ltkm_inspect.catalogue.exchange import replace_status
 from ltkm_inspect.digest import REALM_PREFIXES
 from ltkm_inspect.document import MSK_REQUEST_TYPE
@@ -13,7 +13,7 @@ from ltkm_inspect.fault import FaultError, fault
 from ltkm_inspect.finding import Level, NotApplicable, Problem
 from ltkm_inspect.needs import HAS_LTKM, MSK_PROCEDURE, RESPONSE, USIM
 from ltkm_inspect.rule import note, rule
-from ltkm_inspect.spec import RFC7616, RFC9111, TS24109, TS26346, TS33246, Sure, Verb
+from ltkm_inspect.spec import RFC7616, RFC9111, TS24109, TS26346, TS33246, TS33535, Sure, Verb
 
 REQUEST = TS33246["G.2.3"](says="an MSK request is a POST of HTTP/1.1 to /keymanagement?requesttype=msk-request")
 STATUS = TS33246["G.2.4"](says="the table of status codes says which of them a BM-SC uses", verb=Verb.SHOULD)
@@ -158,6 +158,7 @@ def request_media_type_wrong(exchange: Exchange) -> Iterator[Problem | NotApplic
     cite=[
         TS24109["5.2.1"](says="User-Agent has the product token 3gpp-gba, 3gpp-gba-uicc or 3gpp-gba-digest"),
         TS24109["5.2.2.1"](says="the prefix of the realm goes with the product token"),
+        TS33535["B"](says="with AKMA, User-Agent has the product token 3gpp-akma, and the realm its prefix"),
     ],
     level=Level.WARNING,
     needs=[MSK_PROCEDURE, USIM],
@@ -167,8 +168,8 @@ def request_media_type_wrong(exchange: Exchange) -> Iterator[Problem | NotApplic
 def user_agent_lacks_gba(exchange: Exchange) -> Iterator[Problem]:
     """User-Agent does not say which generic bootstrapping the terminal can do, or the realm does not go with it.
 
-    By the product token 3gpp-gba, 3gpp-gba-uicc or 3gpp-gba-digest the BSM learns that it may ask for credentials from
-    bootstrapping, and of which kind. Without it a BSM may refuse, or ask for a password.
+    By the product token 3gpp-gba, 3gpp-gba-uicc, 3gpp-gba-digest or 3gpp-akma the BSM learns that it may ask for
+    credentials from bootstrapping or AKMA, and of which kind. Without it a BSM may refuse, or ask for a password.
 
     Add the token to User-Agent in every request. If there is one and the realm differs, look at how the BSM chooses
     its realm.
@@ -176,28 +177,16 @@ def user_agent_lacks_gba(exchange: Exchange) -> Iterator[Problem]:
     agent = exchange.request.headers.get("User-Agent") or ""
     credentials = exchange.request.credentials
     realm = credentials.realm if credentials is not None else None
-    suffix = None if realm is None else REALM_PREFIXES[realm.prefix]
-    if not suffix and agent.endswith(" " + TOKEN):
+    token = GBA_TOKEN if realm is None else REALM_PREFIXES[realm.prefix]
+    if token == GBA_TOKEN and agent.endswith(" " + GBA_TOKEN):
         return
-    found = _kinds(agent)
+    found = product_tokens(agent)
     path = "request.headers.User-Agent"
     if not found:
-        yield Problem(path, f"a product token {TOKEN}", agent or "none")
-    elif suffix is not None and suffix not in found:
-        hint = "" if realm is None else f"the realm begins with {realm.prefix}"
-        yield Problem(path, f"a product token {TOKEN}{suffix}", agent, hint)
-
-
-def _kinds(agent: str) -> set[str]:
-    """Return the kinds of bootstrapping that a User-Agent names: `-uicc`, `-digest`, or nothing for the plain one."""
-    kinds = set()
-    depth = 0
-    for word in agent.lower().split():
-        if not depth and word.startswith(TOKEN):
-            kind = word.partition("/")[0].removeprefix(TOKEN)
-            kinds.add(kind if kind in ("-uicc", "-digest") else "")
-        depth = max(depth + word.count("(") - word.count(")"), 0)
-    return kinds
+        expected = token if realm is not None else f"{GBA_TOKEN} or {AKMA_TOKEN}"
+        yield Problem(path, f"a product token {expected}", agent or "none")
+    elif realm is not None and token not in found:
+        yield Problem(path, f"a product token {token}", agent, f"the realm begins with {realm.prefix}")
 
 
 @rule(
@@ -393,6 +382,12 @@ def drop_gba_token(exchange: Exchange, *, agent: str = "bcast-terminal/1.0") -> 
 def replace_gba_token(exchange: Exchange, *, token: str = "3gpp-gba-uicc") -> Exchange:
     """Let the recorded User-Agent name another kind of bootstrapping than the realm."""
     return _ask_header(exchange, "User-Agent", f"bcast-terminal/1.0 {token}")
+
+
+@fault("replace-akma-token", on=Exchange, reference="akma", trips={"user-agent-lacks-gba"})
+def replace_akma_token(exchange: Exchange, *, token: str = GBA_TOKEN) -> Exchange:
+    """Let the recorded User-Agent name bootstrapping where the realm is that of AKMA."""
+    return replace_gba_token(exchange, token=token)
 
 
 @fault("replace-plain-status", on=Exchange, reference="plain-mbms", trips={"status-unusual"})

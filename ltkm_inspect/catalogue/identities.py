@@ -10,10 +10,10 @@ from ltkm_inspect.finding import Level, NotApplicable, Problem
 from ltkm_inspect.mikey import Identity, Message
 from ltkm_inspect.needs import USIM
 from ltkm_inspect.rule import rule
-from ltkm_inspect.spec import TS24109, TS33246
+from ltkm_inspect.spec import TS24109, TS33246, TS33501, Sure
 
 NOT_TWO = NotApplicable("the message does not decode to a delivery with two identities in UTF-8")
-NO_REALM = NotApplicable("neither the credentials nor a challenge have a realm of bootstrapping")
+NO_REALM = NotApplicable("neither the credentials nor a challenge have a realm of GBA or AKMA")
 NO_USERNAME = NotApplicable("the request has no credentials with the user name as text")
 
 
@@ -99,6 +99,7 @@ def bsm_identity_mismatch(ltkm: Ltkm) -> Iterator[Problem | NotApplicable]:
     cite=[
         TS33246["6.4.5.1"](says="IDr is the B-TID of the terminal"),
         TS33246["6.2.1.3"](says="the user name of the request is the B-TID"),
+        TS33501["W.4.1.3"](says="with AKMA, the A-KID takes the place of the B-TID", sure=Sure.DERIVED),
     ],
     needs=[USIM],
     covers=["ID-12"],
@@ -110,7 +111,7 @@ def terminal_identity_mismatch(ltkm: Ltkm) -> Iterator[Problem | NotApplicable]:
     The message is meant for another terminal, or for an earlier bootstrapping of this one: its card has no MUK for it,
     or a wrong one, and the key is lost.
 
-    Look whether the BSM mixes up terminals, or keeps the B-TID from before the last bootstrapping.
+    Look whether the BSM mixes up terminals, or keeps the B-TID or A-KID from before the last bootstrapping.
     """
     credentials = ltkm.document.exchange.request.credentials
     wanted = None if credentials is None else credentials.first.get("username")

@@ -86,7 +86,7 @@ def identities_not_two(message: Message) -> Iterator[Problem]:
 
     The pair of IDi and IDr says which MUK protects the message. With one or three of them the card finds no key.
 
-    Send IDi, the FQDN of the BSM, then IDr, the B-TID.
+    Send IDi, the FQDN of the BSM, then IDr, the B-TID (with AKMA, the A-KID).
     """
     count = len(message.of(Identity))
     if count != 2:
@@ -129,7 +129,7 @@ def identity_not_text(identity: Identity) -> Iterator[Problem]:
 
     The card compares it with the identity that its key is filed under, and finds none.
 
-    Send the FQDN and the B-TID as they are written.
+    Send the FQDN and the B-TID or A-KID as they are written.
     """
     if not identity.value:
         yield Problem("value", "an identity", "no octets")

@@ -105,7 +105,7 @@ def counter_backward(delivery: Delivery) -> Iterator[Problem]:
     """The counter is behind that of the last LTKM for the same MUK.
 
     The terminal discards the message as a replay, and every further one until the counter has caught up. A counter may
-    start anew only with a new MUK, which has a new B-TID as IDr.
+    start anew only with a new MUK, which has a new B-TID or A-KID as IDr.
 
     Look for a BSM that lost its counters in a restart, or for several that do not share them.
     """
@@ -316,8 +316,8 @@ def msk_beyond_two(delivery: Delivery) -> Iterator[Problem | NotApplicable]:
 def identities_alternate(delivery: Delivery) -> Iterator[Problem | NotApplicable]:
     """LTKMs for two terminals take turns on one connection.
 
-    A connection belongs to one terminal. It may go over to a new B-TID when the terminal has bootstrapped again, but
-    not back and forth: then the BSM mixes terminals up, or something in between carries several of them.
+    A connection belongs to one terminal. It may go over to a new B-TID or A-KID when the terminal has bootstrapped
+    again, but not back and forth: then the BSM mixes terminals up, or something in between carries several of them.
 
     Look at how the BSM finds the MUK. Where an HTTP proxy between joins terminals on one connection, ignore this rule.
     """

@@ -78,6 +78,14 @@ def test_a_fault_trips_the_same_where_authentication_info_is_in_the_trailer(id: 
     assert set(report.rules) == FAULTS[id].trips, [finding.line for finding in report.findings]
 
 
+@pytest.mark.parametrize("id", [fault.id for fault in FAULTS.values() if fault.reference == "download"])
+def test_a_fault_trips_the_same_where_the_terminal_authenticates_by_akma(id: str) -> None:
+    context = Context(SETTINGS, reference.KEYS, Session())
+    (clean,) = reference.reference("akma")
+    report = reports([inject(clean, [Application(FAULTS[id])], context)], context)[-1]
+    assert set(report.rules) == FAULTS[id].trips, [finding.line for finding in report.findings]
+
+
 @pytest.mark.parametrize("id", FINDINGS)
 def test_every_rule_but_a_note_is_tripped_by_a_fault(id: str) -> None:
     assert [fault.id for fault in FAULTS.values() if id in fault.trips]

@@ -17,6 +17,11 @@ from ltkm_inspect.finding import Answer, Level
 DOWNLOAD = reference.reference("download")[0]
 PLAIN = reference.reference("plain-mbms")[0]
 CHALLENGED = reference.reference("challenged")[0]
+AKMA = reference.reference("akma")[0]
+A_KID = reference.TERMINAL_OF_5G.b_tid
+AKMA_PLAIN = reference.exchange(
+    [reference.FIRST.msk_id], [(reference.FIRST, "200 OK", None)], terminal=reference.TERMINAL_OF_5G
+)
 AUTHORIZATION = DOWNLOAD.request.headers.get("Authorization") or ""
 REALM = f"3GPP-bootstrapping@{reference.BSM}"
 DEBUG = Context(Settings(debug=True))
@@ -149,6 +154,9 @@ RIGHT = {
         CHALLENGED,
     ),
     "an empty first request": asked(CHALLENGED, body=b"", headers=CHALLENGED.request.headers.without("Content-Type")),
+    "AKMA, challenged": reference.reference("akma-challenge")[0],
+    "AKMA, with the tokens of both": ask_header("User-Agent", "x 3gpp-gba 3GPP-AKMA/1.0", AKMA),
+    "an A-KID spelled another way": proved(A_KID, "RID0012_ATIDBfVEl8zvEtGyc0cKs4xZkQ==@home.example", AKMA_PLAIN),
     "identities in other case": identified(idi=reference.BSM.upper()),
     "no response": replace(CHALLENGED, response=None),
 }
@@ -246,6 +254,23 @@ WRONG: dict[str, tuple[Exchange, Levels]] = {
     "a realm that the Host does not have": (
         ask_header("Host", "bsm.home2.net", CHALLENGED),
         {"realm-host-mismatch": W},
+    ),
+    "AKMA without its token": (ask_header("User-Agent", "x", AKMA), {"user-agent-lacks-gba": W}),
+    "AKMA with the token of GBA": (ask_header("User-Agent", "x 3gpp-gba", AKMA), {"user-agent-lacks-gba": W}),
+    "the token of AKMA with the realm of GBA": (
+        ask_header("User-Agent", "x 3gpp-akma", PLAIN),
+        {"user-agent-lacks-gba": W},
+    ),
+    "an A-KID with the realm of GBA": (proved(reference.B_TID, A_KID, PLAIN), {"username-not-b-tid": W}),
+    "a B-TID with the realm of AKMA": (proved(A_KID, reference.B_TID, AKMA_PLAIN), {"username-not-b-tid": W}),
+    "an A-KID without a home network": (proved(A_KID, "rid0012.atid00", AKMA_PLAIN), {"username-not-b-tid": W}),
+    "the realm of AKMA without a name": (
+        proved(reference.TERMINAL_OF_5G.realm, "3GPP-bootstrapping-akma@", AKMA_PLAIN),
+        {"realm-malformed": V},
+    ),
+    "the realm of AKMA in lower case": (
+        proved(reference.TERMINAL_OF_5G.realm, reference.TERMINAL_OF_5G.realm.lower(), AKMA_PLAIN),
+        {"realm-malformed": V},
     ),
     "IDi with a dot": (identified(idi=f"{reference.BSM}."), {"bsm-identity-mismatch": W}),
     "IDr with its domain in other case": (
