@@ -40,6 +40,7 @@ The prefixes and tokens of GBA are those of 3GPP TS 24.109 5.2.1 and 5.2.2.1, th
 
 _HOST = r"[0-9a-z_-]+(?:\.[0-9a-z_-]+)*\.?"
 _B_TID = re.compile(rf"[A-Za-z0-9+/]{{22}}==@{_HOST}", re.I)
+_A_TID = re.compile(rf"[^\s@]*([0-9a-f]{{64}})@{_HOST}", re.I)
 _NAI = re.compile(rf"[^\s@\x00-\x1f\x7f]+@{_HOST}", re.I)
 
 # Empty elements between commas are legal in every list of RFC 9110 (5.6.1).
@@ -142,6 +143,17 @@ def is_a_kid(text: str) -> bool:
     Routing indicator and A-TID stand before the @ and the home network behind it; how they are spelled is not checked.
     """
     return _NAI.fullmatch(text) is not None and not is_b_tid(text)
+
+
+def a_tid_of(text: str) -> bytes | None:
+    """Return the A-TID in an A-KID, where it stands there in hex before the @; None where there is none."""
+    found = _A_TID.fullmatch(text)
+    return None if found is None else bytes.fromhex(found[1])
+
+
+def identity_kind(text: str) -> str:
+    """Return what an identity is called: A-KID where an A-TID is seen in it, else B-TID."""
+    return "B-TID" if a_tid_of(text) is None else "A-KID"
 
 
 def parse_realm(text: str | None) -> Realm | None:

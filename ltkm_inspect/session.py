@@ -288,7 +288,7 @@ class Step:
         request = self.exchange.request
         credentials, subscriber = request.credentials, self.subscriber
         if subscriber is None or subscriber.password is None or credentials is None:
-            return Proof(None, "no MRK for the B-TID of the request")
+            return Proof(None, "no MRK for the user name of the request")
         if not self.exchange.raw:
             return Proof(None, "a HAR does not keep the octets as they were sent")
         if request.body is None:

@@ -116,6 +116,26 @@ def test_keys_are_derived_from_standard_input(shape: str) -> None:
     assert base64.b64decode(found["password" if shape == "json" else "digest password"]).hex() == found["MRK"]
 
 
+@pytest.mark.parametrize("shape", ["text", "json"])
+def test_the_steps_of_akma_are_shown(shape: str, tmp_path: Path) -> None:
+    steps = dict(line.rsplit(None, 1) for line in (ROOT / "tests/cases/mbs5g/akma.txt").read_text().splitlines())
+    path = tmp_path / "akma.toml"
+    path.write_text(f'k_ausf = "{steps["KAUSF"]}"\nsupi = "{steps["SUPI"]}"\nnaf = "mbssf.mbs.example.net"\n')
+    done = run("keys", "derive", "--format", shape, path)
+    found = json.loads(done.stdout) if shape == "json" else dict(line.split(": ") for line in done.stdout.splitlines())
+    names = {
+        "A-TID": "A-TID",
+        "K_AKMA": "KAKMA",
+        "AF_ID": "AF_ID",
+        "K_AF": "KAF = MUK",
+        "MUK": "KAF = MUK",
+        "MRK": "MRK",
+    }
+    assert {name: found[name] for name in names} == {name: steps[worked] for name, worked in names.items()}
+    assert (done.returncode, done.stderr) == (0, "")
+    assert steps["KAUSF"] not in done.stdout
+
+
 def test_the_mrk_of_the_worked_example_follows_from_its_ks_naf(tmp_path: Path) -> None:
     path = tmp_path / "ks.toml"
     path.write_text(f'ks_naf = "{MUK.hex()}"\n')

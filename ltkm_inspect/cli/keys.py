@@ -23,7 +23,8 @@ def derive(source: str, shape: str) -> None:
     """Derive MUK, MRK and digest password.
 
     The input is TOML with ck, ik, rand, impi and naf, or ks_naf, or ks_ext_naf, or ks_ext_naf and ks_int_naf; and gba
-    ("me", "u" or "u-plain"). It comes from a file or standard input, so that no key stands where others can read it.
+    ("me", "u" or "u-plain"). Of AKMA it has k_ausf, supi and naf, or k_akma and naf, or k_af. It comes from a file or
+    standard input, so that no key stands where others can read it.
     """
     from ltkm_inspect.keys.ring_file import RingError
     from ltkm_inspect.report import keys as report

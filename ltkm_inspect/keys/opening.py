@@ -7,6 +7,7 @@ from typing import Annotated
 
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms
 
+from ltkm_inspect.digest import identity_kind
 from ltkm_inspect.keys.derivation import HASHES
 from ltkm_inspect.keys.protection import COUNTER_MODES, ECB, KEY_WRAP, MAC_HASHES, NULL, decrypt, first, mac_verifies
 from ltkm_inspect.keys.subscriber import WILD_CARD, Subscriber
@@ -90,7 +91,7 @@ def key_check_value(key: bytes) -> str:
 
 
 def parties(message: Message) -> tuple[str | None, str | None]:
-    """Return B-TID (IDr) and FQDN of the BM-SC (IDi); a single identity is taken for the B-TID."""
+    """Return B-TID or A-KID (IDr) and FQDN of the BM-SC (IDi); a single identity is taken for the B-TID."""
     names = [identity.value.decode("utf-8", "surrogateescape") for identity in message.of(Identity)[:2]]
     if not names:
         return None, None
@@ -115,7 +116,7 @@ def open_with(subscriber: Subscriber | None, message: Message, octets: bytes) ->
         if b_tid is None:
             return Opened(Verdict.NO_KEY, "no MUK: the message names no B-TID", subscriber)
         at = f" at {_name(naf)}" if naf else ""
-        return Opened(Verdict.NO_KEY, f"no MUK for B-TID {_name(b_tid)}{at}", subscriber)
+        return Opened(Verdict.NO_KEY, f"no MUK for {identity_kind(b_tid)} {_name(b_tid)}{at}", subscriber)
     for number, muk in enumerate(subscriber.muks, 1):
         try:
             if mac_verifies(message, octets, muk):

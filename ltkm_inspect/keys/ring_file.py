@@ -18,23 +18,38 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ltkm_inspect.keys import gba
+from ltkm_inspect.digest import a_tid_of
+from ltkm_inspect.keys import akma, gba
 from ltkm_inspect.keys.ring import KeyRing
 from ltkm_inspect.keys.subscriber import Subscriber
 from ltkm_inspect.wire import printable
 
 KEY_OCTETS = range(16, 129)
-"""How long a MUK or an MRK may be; GBA makes 32 octets."""
-DERIVED = ("ks_naf", "ks_ext_naf", "ks_int_naf", "ck", "ik", "rand")
-FIELDS = frozenset({"b_tid", "naf", "impi", "muk", "muks", "mrk", "gba", *DERIVED})
+"""How long a MUK or an MRK may be; GBA and AKMA make 32 octets."""
+DERIVED = ("ks_naf", "ks_ext_naf", "ks_int_naf", "ck", "ik", "rand", "k_af", "k_akma", "k_ausf")
+ALONGSIDE = ("naf", "impi", "gba", "supi")
+"""What else a derivation may take, beside these keys."""
+FIELDS = frozenset({"b_tid", "muk", "muks", "mrk", *DERIVED, *ALONGSIDE})
 WAYS = {
     ("ks_naf",): ("me",),
     ("ks_ext_naf",): ("u-plain",),
     ("ks_ext_naf", "ks_int_naf"): ("u",),
     ("ck", "ik", "rand"): ("me", "u", "u-plain"),
+    ("k_af",): (),
+    ("k_akma",): (),
+    ("k_ausf",): (),
 }
-"""What MUK and MRK can be derived from, and the kinds of GBA that fit; the first is the default."""
-WORDS = {"ks_naf": "Ks_NAF", "ks_ext_naf": "Ks_ext_NAF", "ks_int_naf": "Ks_int_NAF", "ck": "CK", "ik": "IK"}
+"""What MUK and MRK can be derived from, and the kinds of GBA that fit, the default first; none with AKMA."""
+WORDS = {
+    "ks_naf": "Ks_NAF",
+    "ks_ext_naf": "Ks_ext_NAF",
+    "ks_int_naf": "Ks_int_NAF",
+    "ck": "CK",
+    "ik": "IK",
+    "k_af": "K_AF",
+    "k_akma": "K_AKMA",
+    "k_ausf": "K_AUSF",
+}
 """What a field is called in `Subscriber.source`."""
 SHOWN_NAME = re.compile(r"[a-z][a-z_-]{0,19}")
 """A field name that is safe to print: a longer one, or one with digits, may be a key that went to the wrong place."""
@@ -56,10 +71,13 @@ def load(path: str | Path) -> tuple[KeyRing, list[str]]:
 
 @dataclass(frozen=True, slots=True)
 class Derived:
-    """What follows from the keys of a bootstrapping run."""
+    """What follows from the keys of a run of GBA or AKMA."""
 
-    naf_keys: dict[str, bytes] = field(repr=False)
-    """Ks_NAF, or Ks_ext_NAF and Ks_int_NAF, by these names."""
+    steps: dict[str, bytes] = field(repr=False)
+    """What MUK and MRK come from, by its standard name, in the order of the derivation.
+
+    Of GBA it is Ks_NAF, or Ks_ext_NAF and Ks_int_NAF; of AKMA it is A-TID, K_AKMA, AF_ID and K_AF, as far as derived.
+    """
     muk: bytes = field(repr=False)
     mrk: bytes = field(repr=False)
     source: str = ""
@@ -74,8 +92,8 @@ def derive(octets: bytes) -> tuple[Derived, list[str]]:
     warnings: list[str] = []
     table = _Table("", _toml(octets), warnings)
     for name in table.fields:
-        if name not in (*DERIVED, "naf", "impi", "gba"):
-            known = ", ".join((*DERIVED, "naf", "impi", "gba"))
+        if name not in (*DERIVED, *ALONGSIDE):
+            known = ", ".join((*DERIVED, *ALONGSIDE))
             raise RingError(f"{_shown(name)}: expected one of {known}, got another field")
     return table.derived(table.text("naf") if "naf" in table.fields else ""), warnings
 
@@ -226,6 +244,9 @@ class _Table:
         naf = self.text("naf") if "naf" in self.fields else ""
         if any(name in self.fields for name in (*DERIVED, "gba")):
             found = self.derived(naf)
+            written, right = a_tid_of(b_tid), found.steps.get("A-TID")
+            if None not in (written, right) and written != right:
+                self.warnings.append(f"{self.at}b_tid: expected the A-TID of k_ausf and supi, got another one")
             return Subscriber(b_tid, naf, (found.muk,), found.mrk, found.source)
         muks = self.muks()
         mrk = self.key("mrk") if "mrk" in self.fields else None
@@ -254,6 +275,8 @@ class _Table:
             ways = "; ".join(" with ".join(way) for way in WAYS)
             raise RingError(f"{self.whole}expected one of: {ways}; got {' with '.join(given) or 'gba alone'}")
         kinds = WAYS[given]
+        if not kinds:
+            return self.derived_by_akma(given[0], naf)
         run = self.text("gba") if "gba" in self.fields else kinds[0]
         if run not in kinds:
             raise RingError(f"{self.at}gba: expected {' or '.join(kinds)} with {', '.join(given)}, got another text")
@@ -275,6 +298,27 @@ class _Table:
             muk, mrk = gba.gba_me(values["ks_naf"]) if run == "me" else gba.gba_u_plain(values["ks_ext_naf"])
         used = {"me": ("ks_naf",), "u": ("ks_ext_naf", "ks_int_naf"), "u-plain": ("ks_ext_naf",)}[run]
         return Derived({WORDS[name]: values[name] for name in used}, muk, mrk, source)
+
+    def derived_by_akma(self, source: str, naf: str) -> "Derived":
+        if "gba" in self.fields:
+            raise RingError(f"{self.at}gba: expected no such field with {source}, got one")
+        if not naf and source != "k_af":
+            raise RingError(f"{self.at}naf: expected the FQDN of the server, which K_AF needs, got no field")
+        size = range(akma.KEY_OCTETS, akma.KEY_OCTETS + 1)
+        key = _key(f"{self.at}{source}", self.fields[source], size, self.warnings)
+        supi = self.text("supi") if source == "k_ausf" else ""
+        steps: dict[str, bytes] = {}
+        try:
+            if source == "k_ausf":
+                steps["A-TID"] = akma.a_tid(key, supi)
+                key = steps["K_AKMA"] = akma.k_akma(key, supi)
+            if source != "k_af":
+                steps["AF_ID"] = akma.af_id(naf)
+                key = akma.k_af(key, steps["AF_ID"])
+        except ValueError as error:
+            raise RingError(f"{self.at}{error}") from None
+        steps["K_AF"] = key
+        return Derived(steps, *akma.muk_and_mrk(key), f"derived from {WORDS[source]}")
 
     def key(self, name: str) -> bytes:
         return _key(f"{self.at}{name}", self.fields[name], KEY_OCTETS, self.warnings)

@@ -12,7 +12,7 @@ class Subscriber:
     """The keys of one terminal at one BM-SC; the keys never appear in its `repr`."""
 
     b_tid: str
-    """The B-TID, or `*` for the wild card of a lab with one test card."""
+    """The B-TID, with AKMA the A-KID, or `*` for the wild card of a lab with one test card."""
     naf: str = ""
     """FQDN of the BM-SC, or empty where the keys hold for any."""
     muks: tuple[bytes, ...] = field(default=(), repr=False)

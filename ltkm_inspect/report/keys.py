@@ -215,13 +215,13 @@ def _delivered(entry: KeyData, show: bool) -> Delivered:
 
 
 def derived(octets: bytes, *, as_json: bool = False) -> tuple[list[str], list[str]]:
-    """Return what follows from the keys of a bootstrapping run, written in TOML, and the warnings; or RingError.
+    """Return what follows from the keys of a run of GBA or AKMA, written in TOML, and the warnings; or RingError.
 
     This is what the user asked for by name: the keys are shown.
     """
     found, warnings = derive(octets)
     password = base64.b64encode(found.mrk).decode()
-    shown = {name: key.hex() for name, key in (*found.naf_keys.items(), ("MUK", found.muk), ("MRK", found.mrk))}
+    shown = {name: key.hex() for name, key in (*found.steps.items(), ("MUK", found.muk), ("MRK", found.mrk))}
     if as_json:
         return [to_json({**shown, "password": password, "source": found.source})], warnings
     return [*(f"{name}: {key}" for name, key in shown.items()), f"digest password: {password}"], warnings

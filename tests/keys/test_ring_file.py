@@ -69,6 +69,29 @@ WRONG = {
     "two ways": (f'{B_TID}ks_naf = "{PLANTED}"\nmuk = "{PLANTED}"', "subscribers[1].muk: expected keys or what"),
     "gba": (f'{B_TID}ks_naf = "{KS_NAF}"\ngba = "{PLANTED}"', "subscribers[1].gba: expected me with"),
     "ck alone": (f'{B_TID}ck = "{PLANTED}"', "subscribers[1]: expected one of: ks_naf;"),
+    "two steps of AKMA": (
+        f'{B_TID}naf = "n"\nk_af = "{KS_NAF}"\nk_akma = "{KS_NAF}"',
+        "subscribers[1]: expected one of: ks_naf; ks_ext_naf; ks_ext_naf with ks_int_naf; ck with ik with rand; k_af; "
+        "k_akma; k_ausf; got k_af with k_akma",
+    ),
+    "AKMA and GBA": (f'{B_TID}k_af = "{KS_NAF}"\nks_naf = "{KS_NAF}"', "subscribers[1]: expected one of: ks_naf;"),
+    "AKMA and MUK": (f'{B_TID}k_af = "{KS_NAF}"\nmuk = "{PLANTED}"', "subscribers[1].muk: expected keys or what"),
+    "AKMA and gba": (f'{B_TID}k_af = "{KS_NAF}"\ngba = "me"', "subscribers[1].gba: expected no such field with k_af"),
+    "short K_AF": (f'{B_TID}k_af = "{PLANTED[:32]}"', "subscribers[1].k_af: expected 32 octets, got 16"),
+    "long K_AUSF": (
+        f'{B_TID}naf = "n"\nsupi = "001010000000001"\nk_ausf = "{PLANTED}"',
+        "subscribers[1].k_ausf: expected 32 octets, got 33",
+    ),
+    "no naf": (f'{B_TID}k_akma = "{KS_NAF}"', "subscribers[1].naf: expected the FQDN of the server"),
+    "no supi": (f'{B_TID}naf = "n"\nk_ausf = "{KS_NAF}"', "subscribers[1].supi: expected a text, got no field"),
+    "supi as a number": (
+        f'{B_TID}naf = "n"\nk_ausf = "{KS_NAF}"\nsupi = 1010000000001',
+        "subscribers[1].supi: expected a text, got a number",
+    ),
+    "supi that is a key": (
+        f'{B_TID}naf = "n"\nk_ausf = "{KS_NAF}"\nsupi = "{PLANTED}"',
+        "subscribers[1].supi: expected the 6 to 15 digits of an IMSI or a NAI, got another text",
+    ),
     "syntax": (f"{B_TID}muk = {PLANTED}", "line 3, column "),
     "twice": (f'{B_TID}muk = "{PLANTED}"\n[[subscribers]]\n{B_TID}muk = "{PLANTED}"', "subscribers[2]: expected one"),
 }
@@ -255,6 +278,9 @@ def test_hex_goes_before_base64_and_a_doubt_is_told(tmp_path: Path, text: str, o
         ('ks_naf = "{0}"', "derived from Ks_NAF"),
         ('ks_ext_naf = "{0}"\nks_int_naf = "{0}"', "derived from Ks_ext_NAF and Ks_int_NAF"),
         ('naf = "n"\nimpi = "i"\nck = "{1}"\nik = "{1}"\nrand = "{1}"', "derived from CK and IK"),
+        ('k_af = "{0}"', "derived from K_AF"),
+        ('naf = "n"\nk_akma = "{0}"', "derived from K_AKMA"),
+        ('naf = "n"\nk_ausf = "{0}"\nsupi = "imsi-001010000000001"', "derived from K_AUSF"),
     ],
 )
 def test_a_subscriber_says_where_its_keys_come_from(tmp_path: Path, fields: str, source: str) -> None:
