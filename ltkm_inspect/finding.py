@@ -1,7 +1,7 @@
 """What a check says: levels, problems, findings and the report of one exchange."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum, IntEnum
 from functools import cached_property
 from typing import Any
@@ -10,6 +10,10 @@ from ltkm_inspect.exchange import Exchange
 from ltkm_inspect.spec import Clause
 from ltkm_inspect.wire import Span, printable
 
+RULE_CRASHED = "rule-crashed"
+EVENT_CRASHED = "event-crashed"
+CRASHES = frozenset({RULE_CRASHED, EVENT_CRASHED})
+"""The findings of the engine that say that something could not be checked because this program failed."""
 LONGEST_VALUE = 120
 """How many characters of a wire value a finding shows."""
 
@@ -147,6 +151,10 @@ class Finding:
     def span_of(self) -> str:
         """`message` (the octets of the LTKM) or `body` (the response body without its content coding)."""
         return self._located[1]
+
+    def without_octets(self) -> "Finding":
+        """Return the finding for an exchange whose octets cannot be looked at."""
+        return replace(self, locate=_nowhere)
 
     @property
     def text(self) -> str:

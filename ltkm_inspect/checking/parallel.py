@@ -19,7 +19,7 @@ from ltkm_inspect.checking.pieces import Piece, cut
 from ltkm_inspect.checking.results import Checked, Presenter, WorkerError
 from ltkm_inspect.checking.work import Found, Share, Stretch
 from ltkm_inspect.context import Context
-from ltkm_inspect.report.console import raised_at, reason
+from ltkm_inspect.wire import crash_of
 
 AHEAD = 100
 """A process may begin another piece while so many exchanges wait for their turn: what was decoded takes memory."""
@@ -91,9 +91,8 @@ def _serve(connection: Connection, inherited: list[Connection], context: Context
                     answer = share.find(number, given)
                 else:
                     answer = share.inspect(number, given) if what == "inspect" else share.follow(given)
-            except Exception as error:  # its text may hold what is not to be shown
-                why = reason(error) if isinstance(error, OSError) else f"at {raised_at(error)}"
-                connection.send(f"{type(error).__name__}: {why}")
+            except Exception as error:
+                connection.send(crash_of(error))
             else:
                 connection.send(answer)
     except (EOFError, OSError):

@@ -10,7 +10,7 @@ from ltkm_inspect.checking.reading import exchanges
 from ltkm_inspect.checking.results import Checked
 from ltkm_inspect.checking.work import Found, Records, Stretch, Task
 from ltkm_inspect.exchange import Exchange
-from ltkm_inspect.report.console import reason
+from ltkm_inspect.report.console import failure
 
 STRETCH = 1 << 20
 """How many octets of a flow file make a piece of work."""
@@ -65,8 +65,8 @@ def cut(files: Sequence[Input]) -> Iterator[Piece]:
                     yield piece
                     if file.is_over:
                         break
-        except OSError as error:
-            yield _problem(file, reason(error), unread=not begun)
+        except Exception as error:  # a file that the program fails on takes no other one with it
+            yield _problem(file, failure(error), unread=not begun)
 
 
 def _problem(file: File, problem: str, *, unread: bool = False) -> Piece:

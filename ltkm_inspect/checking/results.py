@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from ltkm_inspect.context import Context
-from ltkm_inspect.engine import inspect_step
+from ltkm_inspect.engine import inspect_step, presented
 from ltkm_inspect.finding import Report
 from ltkm_inspect.report import jsonl, text
 from ltkm_inspect.report.keys import Keys
@@ -57,9 +57,9 @@ class Presenter:
 
     def add(self, step: Step, context: Context, checked: Checked) -> None:
         """Inspect an exchange, and add what is counted and printed of it."""
-        report = inspect_step(step, context)
+        report, shown = presented(inspect_step(step, context), lambda report: self._shown(report, checked.name))
         checked.summary.add(report)
-        checked.shown.append(self._shown(report, checked.name))
+        checked.shown.append(shown)
         # What was worked out of it refers back to it. It is taken apart here, so that it is gone at once: a long run
         # would else have to look for hundreds of such documents again and again.
         document = vars(step.exchange).get("document")

@@ -7,7 +7,7 @@ from ltkm_inspect.capture.inputs import Input
 from ltkm_inspect.checking.reading import Held, exchanges, read
 from ltkm_inspect.checking.results import Checked, Presenter
 from ltkm_inspect.context import Context
-from ltkm_inspect.report.console import reason
+from ltkm_inspect.report.console import failure
 from ltkm_inspect.session import Step
 
 
@@ -24,8 +24,8 @@ def follow(file: Input, context: Context, presenter: Presenter) -> Generator[Che
         for held in read(following.follow(file.name)):
             begun = True
             yield _checked(held, file.name, context, presenter)
-    except OSError as error:
-        yield Checked(file.name, problem=reason(error), unread=not begun)
+    except Exception as error:  # a file that the program fails on takes no other one with it
+        yield Checked(file.name, problem=failure(error), unread=not begun)
 
 
 def _file(file: Input, context: Context, presenter: Presenter) -> Generator[Checked]:
@@ -43,8 +43,8 @@ def _file(file: Input, context: Context, presenter: Presenter) -> Generator[Chec
                     at = source.raw.tell()
                     checked.octets, done = at - done, at
                 yield checked
-    except OSError as error:
-        yield Checked(file.name, problem=reason(error), unread=not begun)
+    except Exception as error:  # a file that the program fails on takes no other one with it
+        yield Checked(file.name, problem=failure(error), unread=not begun)
 
 
 def _checked(held: Held, name: str, context: Context, presenter: Presenter) -> Checked:

@@ -7,6 +7,7 @@ process knows the whole session, and each exchange is judged as if all had been 
 
 import pickle
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from errno import ESTALE
 from io import FileIO
@@ -18,7 +19,7 @@ from ltkm_inspect.checking.reading import Held, read
 from ltkm_inspect.checking.results import Checked, Presenter
 from ltkm_inspect.context import Context
 from ltkm_inspect.exchange import Exchange
-from ltkm_inspect.report.console import reason
+from ltkm_inspect.report.console import failure
 from ltkm_inspect.session import Seen, Session, Step
 
 _SLACK = 1 << 16
@@ -96,9 +97,10 @@ class Share:
                     step = Step(held, None, self.context.keys)
                     waiting.append(step)
                     if not held.faults:
-                        seen.append(step.seen)
-        except OSError as error:
-            found.error = reason(error)
+                        with suppress(Exception):  # what cannot be looked at is not remembered; who inspects it says so
+                            seen.append(step.seen)
+        except Exception as error:  # a file that the program fails on takes no other one with it
+            found.error = failure(error)
         self._waiting[number] = task.name, waiting
         found.seen = pickle.dumps(seen, pickle.HIGHEST_PROTOCOL) if seen else b""
         return found
@@ -125,7 +127,8 @@ class Share:
         for octets in seen:
             each: Seen
             for each in pickle.loads(octets):  # it comes from a process of our own
-                session.follow(each)
+                with suppress(Exception):  # whoever inspects it says so
+                    session.follow(each)
         return session
 
     def close(self) -> None:

@@ -13,8 +13,8 @@ import click
 from ltkm_inspect.cli import catalogue, check, decode, diff, export, fault, keys, report  # noqa: F401 - each adds its commands to the group
 from ltkm_inspect.cli.group import commands
 from ltkm_inspect.cli.shared import INTERRUPTED
-from ltkm_inspect.report.console import COULD_NOT_RUN, PROGRAM, complain, raised_at, reason
-from ltkm_inspect.wire import printable
+from ltkm_inspect.report.console import COULD_NOT_RUN, PROGRAM, complain, reason
+from ltkm_inspect.wire import crash_of, printable
 
 __all__ = ["COLLECT_AFTER", "commands", "main"]
 
@@ -38,6 +38,6 @@ def main() -> NoReturn:
         complain(f"{printable(str(error.filename or 'standard output'))}: {reason(error)}")
         code = COULD_NOT_RUN
     except Exception as error:  # its text may hold what is not to be shown
-        complain(f"{type(error).__name__}: at {raised_at(error)}")
+        complain(crash_of(error))
         code = COULD_NOT_RUN
     sys.exit(code)

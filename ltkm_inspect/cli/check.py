@@ -151,6 +151,7 @@ def check(
             complain(summary.NOTHING_SEEN)
     if stopped is not None:
         leave(INTERRUPTED)
+    trouble.damaged += total.crashed
     broken = level is not None and total.worst >= level
     leave(trouble.exit_code(len(found), FINDINGS if broken else OK if total.exchanges else NOTHING_SEEN))
 

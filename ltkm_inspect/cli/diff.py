@@ -17,6 +17,7 @@ from ltkm_inspect.cli.shared import (
     keys_at_hand,
     leave,
     option,
+    say_crashes,
     shaped,
     usage,
 )
@@ -84,5 +85,7 @@ def _reports(files: "list[Input]", settings: "Settings", ring: "KeyRing", troubl
     from ltkm_inspect.session import Session
 
     context = Context(settings, ring, Session())
-    for _, exchange in exchanges_of(files, trouble):
-        yield inspect(exchange, context)
+    for name, exchange in exchanges_of(files, trouble):
+        report = inspect(exchange, context)
+        say_crashes(name, report, trouble)
+        yield report

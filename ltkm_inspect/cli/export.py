@@ -10,9 +10,19 @@ import click
 
 from ltkm_inspect import options
 from ltkm_inspect.cli.group import commands
-from ltkm_inspect.cli.shared import NOTHING_SEEN, OK, exchanges_of, judging, keys_at_hand, leave, option, usage
+from ltkm_inspect.cli.shared import (
+    NOTHING_SEEN,
+    OK,
+    exchanges_of,
+    judging,
+    keys_at_hand,
+    leave,
+    option,
+    say_crashes,
+    usage,
+)
 from ltkm_inspect.report.console import COULD_NOT_RUN, Trouble, complain, reason, say
-from ltkm_inspect.wire import printable
+from ltkm_inspect.wire import crash_of, printable
 
 BINARY = ("pcap", "pcapng")
 
@@ -71,7 +81,15 @@ def export(
     try:
         with run:
             for source, exchange in exchanges_of(found, trouble):
-                run.add(inspect(exchange, context), source)
+                report = inspect(exchange, context)
+                say_crashes(source, report, trouble)
+                try:
+                    run.add(report, source)
+                except (OSError, room.ExportError):
+                    raise
+                except Exception as error:
+                    why = f"an exchange could not be exported, because the program failed on it: {crash_of(error)}"
+                    trouble.say(source, why, unread=False)
             run.finish()
     except room.ExportError as error:
         complain(str(error))

@@ -9,7 +9,7 @@ from ltkm_inspect import options
 from ltkm_inspect.cli.group import commands
 from ltkm_inspect.cli.shared import NOTHING_SEEN, OK, flows_of, keys_at_hand, leave, option
 from ltkm_inspect.report.console import COULD_NOT_RUN, Trouble, complain, reason, say
-from ltkm_inspect.wire import printable
+from ltkm_inspect.wire import crash_of, printable
 
 if TYPE_CHECKING:
     from ltkm_inspect.proxy.rewriting import Rewriting
@@ -50,8 +50,13 @@ def fault(
                 change = rewriting.apply(flow, exchange)
                 file.add(flow)
                 if change is not None:
-                    veil = NO_VEIL if redaction is None else redaction.veil(change.before)
-                    say([veil.text(change.line)])
+                    try:
+                        veil = NO_VEIL if redaction is None else redaction.veil(change.before)
+                        line = veil.text(change.line)
+                    except Exception as error:
+                        line = f"a flow was changed, but the program failed as it was to say how: {crash_of(error)}"
+                        trouble.damaged += 1
+                    say([line])
             if not rewriting.failed and not trouble.unread and (rewriting.flows or not trouble.damaged):
                 file.keep()
     except OSError as error:
@@ -68,6 +73,7 @@ def fault(
     if rewriting.failed:
         complain(rewriting.reason)
         leave(COULD_NOT_RUN)
+    trouble.damaged += rewriting.crashed
     leave(trouble.exit_code(1, OK if rewriting.exchanges else NOTHING_SEEN))
 
 

@@ -13,8 +13,8 @@ import click
 from ltkm_inspect import options
 from ltkm_inspect.cli.group import commands
 from ltkm_inspect.cli.shared import FINDINGS, NOTHING_SEEN, OK, leave, option, shaped, targets_of, usage
-from ltkm_inspect.report.console import COULD_NOT_RUN, Trouble, complain, pour, raised_at, reason, say
-from ltkm_inspect.wire import printable
+from ltkm_inspect.report.console import COULD_NOT_RUN, Trouble, complain, pour, reason, say
+from ltkm_inspect.wire import crash_of, printable
 
 if TYPE_CHECKING:
     from ltkm_inspect.report.reading import Reading
@@ -80,6 +80,7 @@ def report(source: str, report: tuple[str, ...], fail_on: str, shape: str) -> No
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         complain(f"{printable(name)}: {_why(error)}")
         leave(COULD_NOT_RUN)
+    trouble.damaged += total.crashed
     broken = level is not None and total.worst >= level
     leave(trouble.exit_code(1, FINDINGS if broken else OK if total.exchanges else NOTHING_SEEN))
 
@@ -124,4 +125,4 @@ def _read(path: Path) -> "tuple[Summary, Reading]":
 def _why(error: Exception) -> str:
     if isinstance(error, ValueError):
         return reason(error)
-    return f"expected records as this program writes them, got others ({type(error).__name__} at {raised_at(error)})"
+    return f"expected records as this program writes them, got others ({crash_of(error)})"

@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import click
 
 from ltkm_inspect import options
-from ltkm_inspect.report.console import COULD_NOT_RUN, Trouble, complain, reason
+from ltkm_inspect.report.console import COULD_NOT_RUN, Trouble, complain, failure
 from ltkm_inspect.wire import printable
 
 if TYPE_CHECKING:
     from ltkm_inspect.capture.inputs import Input
     from ltkm_inspect.exchange import Exchange
+    from ltkm_inspect.finding import Report
     from ltkm_inspect.report.keys import Keys
 
 OK = 0
@@ -82,8 +83,8 @@ def flows_of(files: Iterable[Path], trouble: Trouble) -> "Iterator[tuple[Path, A
                     trouble.say(str(path), str(found), unread=False)
                 else:
                     yield path, *found
-        except OSError as error:
-            trouble.say(str(path), reason(error), unread=not begun)
+        except Exception as error:  # a file that the program fails on takes no other one with it
+            trouble.say(str(path), failure(error), unread=not begun)
 
 
 def exchanges_of(files: "Iterable[Input]", trouble: Trouble) -> "Iterator[tuple[str, Exchange]]":
@@ -105,8 +106,17 @@ def exchanges_of(files: "Iterable[Input]", trouble: Trouble) -> "Iterator[tuple[
                         trouble.say(file.name, str(held), unread=False)
                     elif isinstance(held, Exchange):
                         yield file.name, held
-        except OSError as error:
-            trouble.say(file.name, reason(error), unread=not begun)
+        except Exception as error:  # a file that the program fails on takes no other one with it
+            trouble.say(file.name, failure(error), unread=not begun)
+
+
+def say_crashes(name: str, report: "Report", trouble: Trouble) -> None:
+    """Say of an exchange of that file where the program failed on it, as the output tells only what was checked."""
+    from ltkm_inspect.finding import CRASHES
+
+    for finding in report.findings:
+        if finding.rule in CRASHES:
+            trouble.say(name, f"{finding.line} (exchange {printable(report.exchange.id)})", unread=False)
 
 
 @contextmanager

@@ -22,6 +22,7 @@ _DOCTYPE_OCTETS = b"<!DOCTYPE"
 _PROLOG = re.compile(r"[^<]*+(?:<!--(?:.*?-->|.*)[^<]*+|<\?(?:.*?\?>|.*)[^<]*+)*+<!DOCTYPE", re.DOTALL)
 # Surrogates are the encoder's business: they become question marks where the text is handed to the parser.
 _FORBIDDEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")
+_REFERENCE = re.compile(r"&#(?:x([\da-fA-F]++)|(\d++));?+", re.ASCII)
 
 
 def read(octets: bytes, charset: str | None = None) -> Xml:
@@ -84,15 +85,31 @@ _HUGE_PARSER = _parser(huge=True)
 def _recover(source: bytes, text: str, kind: str) -> etree._Element | None:
     """What a lenient parse can still make of a document.
 
-    Control characters would end it and an unquoted attribute would take the whole element with it: the copy that is
-    parsed here has replacement characters and quotation marks instead.
+    Control characters would end it, an unquoted attribute would take the whole element with it, and a reference to half
+    a surrogate pair would become text that nothing can decode: the copy that is parsed here has replacement characters
+    and quotation marks instead.
     """
     if kind not in ("namespace", "too-deep"):
-        source = mend(_without_forbidden(text)).encode("utf-8", "replace")
+        source = mend(_REFERENCE.sub(_allowed, _without_forbidden(text))).encode("utf-8", "replace")
     try:
         return etree.fromstring(source, _parser(recover=True, huge=len(source) > _HUGE))
     except etree.XMLSyntaxError:
         return None
+
+
+def _allowed(reference: re.Match[str]) -> str:
+    """Return a character reference as it is, or a replacement character where XML allows no such character."""
+    digits = (reference[1] or reference[2]).lstrip("0")
+    number = int(digits or "0", 16 if reference[1] else 10) if len(digits) <= _LONGEST_REFERENCE else _NO_CHARACTER
+    return reference[0] if number < _NO_CHARACTER and _is_allowed(number) else "\ufffd"
+
+
+_LONGEST_REFERENCE = 7
+_NO_CHARACTER = 0x110000
+
+
+def _is_allowed(number: int) -> bool:
+    return not (0xD800 <= number <= 0xDFFF or _FORBIDDEN.fullmatch(chr(number)))
 
 
 def _without_forbidden(text: str) -> str:

@@ -1,23 +1,35 @@
 """Runs the rules over everything in an exchange and makes their problems into findings that point."""
 
-from collections.abc import Container, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Container, Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from functools import cache, lru_cache, partial
 from typing import Any, NamedTuple
 
 from ltkm_inspect import catalogue, mikey
 from ltkm_inspect.context import Context, Settings
-from ltkm_inspect.exchange import Document, Exchange, Ltkm
-from ltkm_inspect.finding import Answer, Finding, Level, NotApplicable, Outcome, Place, Problem, Report
+from ltkm_inspect.exchange import Document, Exchange, Ltkm, Request
+from ltkm_inspect.finding import (
+    EVENT_CRASHED,
+    RULE_CRASHED,
+    Answer,
+    Finding,
+    Level,
+    NotApplicable,
+    Outcome,
+    Place,
+    Problem,
+    Report,
+)
 from ltkm_inspect.mikey import PAYLOADS, Message
 from ltkm_inspect.rule import RULES, Check, Look, Need, Rule
 from ltkm_inspect.session import Delivery, Session, Step
-from ltkm_inspect.wire import Span
+from ltkm_inspect.wire import Span, crash_of
 
-RULE_CRASHED = "rule-crashed"
 NOT_CHECKED_IN_FULL = "not-checked-in-full"
 OWN_FINDINGS = {
     RULE_CRASHED: "A rule could not be run on this exchange.",
+    EVENT_CRASHED: "The exchange could not be checked, because the program failed on it.",
     NOT_CHECKED_IN_FULL: "Not all of the exchange was checked: it is larger than the limit, or was not captured.",
 }
 """Warnings that the engine itself makes, outside the catalogue, with their titles."""
@@ -107,7 +119,7 @@ class _Site:
 
 
 def inspect(exchange: Exchange, context: Context | None = None, *, remember: bool = True) -> Report:
-    """Return what the selected rules say of an exchange; a rule that crashes becomes a finding.
+    """Return what the selected rules say of an exchange; what crashes becomes a finding.
 
     The session of the context remembers the exchange, unless it is only looked at (`remember=False`), or a fault was
     put into it: what the server sends next is not to be measured by what it did not send.
@@ -118,6 +130,63 @@ def inspect(exchange: Exchange, context: Context | None = None, *, remember: boo
 
 def inspect_step(step: Step, context: Context, *, remember: bool = True) -> Report:
     """Return the same of an exchange that was made a step, with the keys of the context, before its turn came."""
+    try:
+        return _inspected(step, context, remember=remember)
+    except Exception as error:  # law 1: no input makes a hook raise
+        if context.settings.debug:
+            raise
+        unchecked = _not_applicable("the exchange could not be checked")
+        return _report_of_crash(_bare(step.exchange), error, dict.fromkeys(_unanswered(context.settings), unchecked))
+
+
+def presented[T](report: Report, present: Callable[[Report], T]) -> tuple[Report, T]:
+    """Return what presents a report, and the report that it presents: one that says so where this crashes.
+
+    A report that cannot be presented keeps its findings, unless it is them that cannot be.
+    """
+    try:
+        return report, present(report)
+    except Exception as error:
+        bare, blank = _bare(report.exchange), _blank(report.exchange)
+        crashed = _report_of_crash(bare, error, report.outcomes)
+        findings, notes = (tuple(each.without_octets() for each in found) for found in (report.findings, report.notes))
+        whole = replace(report, exchange=bare, findings=(*findings, *crashed.findings), notes=notes)
+        for each in (whole, crashed, replace(crashed, exchange=blank)):
+            with suppress(Exception):
+                return each, present(each)
+        raise
+
+
+def _bare(exchange: Exchange) -> Exchange:
+    """Return an exchange without its bodies, in which there is least to stumble over."""
+    response = exchange.response
+    return replace(
+        exchange,
+        request=replace(exchange.request, body=b""),
+        response=None if response is None else replace(response, body=b""),
+    )
+
+
+def _blank(exchange: Exchange) -> Exchange:
+    """Return an exchange of which no more is known than which one it is."""
+    return Exchange(Request("", "", "", 0, ""), id=str(exchange.id), faults=exchange.faults)
+
+
+def _report_of_crash(exchange: Exchange, error: Exception, outcomes: Mapping[str, Outcome]) -> Report:
+    """Return the report of an exchange that could not be checked; the text of the error may hold what must not show."""
+    finding = Finding(
+        EVENT_CRASHED,
+        Level.WARNING,
+        OWN_FINDINGS[EVENT_CRASHED],
+        Place(),
+        expected="an exchange that can be checked",
+        got=crash_of(error),
+        hint=_PLEASE,
+    )
+    return Report(exchange, (finding,), outcomes=outcomes)
+
+
+def _inspected(step: Step, context: Context, *, remember: bool) -> Report:
     exchange = step.exchange
     session = context.session or Session()
     session.place(step, remember=remember and not exchange.faults)
@@ -344,9 +413,12 @@ def _crashed(rule: Rule, site: _Site, context: Context, error: Exception) -> Fin
         OWN_FINDINGS[RULE_CRASHED],
         site.place(""),
         expected=f"an answer of {rule.id}",
-        got=type(error).__name__,
-        hint="please report this with the flow",
+        got=crash_of(error),
+        hint=_PLEASE,
     )
+
+
+_PLEASE = "please report this with the flow"
 
 
 @lru_cache(maxsize=256)

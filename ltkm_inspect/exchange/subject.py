@@ -114,9 +114,17 @@ class Exchange:
 
     @cached_property
     def is_msk(self) -> bool:
-        """The exchange is one of the LTKM request procedure, or a response that carries an LTKM nevertheless."""
-        if self.asks_for_msk:
+        """The exchange is one of the LTKM request procedure, or a response that carries an LTKM nevertheless.
+
+        So is one that cannot be looked at because the program fails: the check then says so, and nothing is lost.
+        """
+        try:
+            return self.asks_for_msk or self._responds_with_msk
+        except Exception:
             return True
+
+    @property
+    def _responds_with_msk(self) -> bool:
         if self.response is None:
             return False
         if self.response.media_type.name == msk.MSK_RESPONSE_TYPE:

@@ -6,10 +6,10 @@ from ltkm_inspect import catalogue
 from ltkm_inspect.context import Context
 from ltkm_inspect.engine import OWN_FINDINGS, inspect
 from ltkm_inspect.engine.injection import inject
-from ltkm_inspect.engine.inspection import NOT_CHECKED_IN_FULL, RULE_CRASHED
+from ltkm_inspect.engine.inspection import NOT_CHECKED_IN_FULL
 from ltkm_inspect.explain.markdown import bullets, code, join, section, wrap
 from ltkm_inspect.fault import FAULTS, Application, Fault
-from ltkm_inspect.finding import Finding, Level
+from ltkm_inspect.finding import EVENT_CRASHED, RULE_CRASHED, Finding, Level
 from ltkm_inspect.parameter import Parameter
 from ltkm_inspect.reference import KEYS, reference
 from ltkm_inspect.rule import RULES, Rule
@@ -21,6 +21,12 @@ OWN_PAGES = {
         "The mistake is in this software, not in the exchange. The other rules ran; what this one would have said is "
         "not known, so the exchange cannot be called clean.",
         "Report it together with the flow. Until then leave the rule out with `--ignore`.",
+    ),
+    EVENT_CRASHED: (
+        "The mistake is in this software, not in the exchange. What the rules would have said of it is not known in "
+        "full, so the exchange cannot be called clean. All others were checked as usual; what later ones are compared "
+        "with may lack this one. The exit code is 5.",
+        "Report it together with the flow; the finding names the error and the line that raised it.",
     ),
     NOT_CHECKED_IN_FULL: (
         "Beside live traffic the time for one response is bounded: by default 1 MiB of body and 200 LTKMs. What lies "

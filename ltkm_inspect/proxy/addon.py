@@ -32,14 +32,13 @@ from ltkm_inspect.proxy.log_events import spare_events
 from ltkm_inspect.proxy.marking import mark
 from ltkm_inspect.proxy.view import LtkmView
 from ltkm_inspect.report import jsonl, text
-from ltkm_inspect.report.console import raised_at
 from ltkm_inspect.report.export import Manner
 from ltkm_inspect.report.files import ReportFiles
 from ltkm_inspect.report.plain import to_json
 from ltkm_inspect.report.redaction import Veil
 from ltkm_inspect.report.summary import Summary
 from ltkm_inspect.session import Session
-from ltkm_inspect.wire import printable
+from ltkm_inspect.wire import crash_of, printable
 
 logger = logging.getLogger(__name__)
 
@@ -53,7 +52,7 @@ def _guarded[**P, R](hook: Callable[P, R]) -> Callable[P, R | None]:
             return hook(*args, **kwargs)
         except Exception as error:
             # the text of an error may hold what is not to be shown, be it a key
-            logger.warning("ltkm: %s failed: %s at %s", hook.__name__, type(error).__name__, raised_at(error))
+            logger.warning("ltkm: %s failed: %s", hook.__name__, crash_of(error))
             return None
 
     return guarded

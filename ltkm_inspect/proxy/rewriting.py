@@ -19,7 +19,7 @@ from ltkm_inspect.proxy.change import Change
 from ltkm_inspect.report.text import count
 from ltkm_inspect.schedule import Schedule
 from ltkm_inspect.session import Session
-from ltkm_inspect.wire import printable
+from ltkm_inspect.wire import crash_of, printable
 
 MOST_REASONS = 5
 """How many reasons for which exchanges were left as they are get a line."""
@@ -61,6 +61,8 @@ class Rewriting:
         """How many of those were: changed, or with no fault ordered only held back."""
         self.left: Counter[str] = Counter()
         """The selected exchanges that were left as they are, by the reason."""
+        self.crashed = 0
+        """How many of those the program failed on."""
         self.unsealed: Counter[str] = Counter()
         """Exchanges in which something was not made anew for want of a key, by what: MAC, digest."""
         self.remarks: Counter[str] = Counter()
@@ -98,22 +100,26 @@ class Rewriting:
         Raises FaultError where it is meant and cannot be changed. `allow` does so for a change that must not be.
         """
         self.exchanges += 1
+        try:
+            return self._due_change(flow, exchange, allow)
+        except FaultError as error:
+            self.left[str(error)] += 1
+            raise
+        except Exception as error:  # whatever a fault makes of a hostile flow, the others are still to come
+            reason = f"fault {self.orders.names}: {crash_of(error)}"
+            self.left[reason] += 1
+            self.crashed += 1
+            raise FaultError(reason) from error
+
+    def _due_change(self, flow: HTTPFlow, exchange: Exchange, allow: Callable[[Change], None]) -> Change | None:
         if not self.selects(flow, exchange):
             return None
         turn = self._schedule.turn(exchange)
         if turn.is_over:
             self.passed += 1
             return None
-        try:
-            change = self._changed(exchange)
-            allow(change)
-        except FaultError as error:
-            self.left[str(error)] += 1
-            raise
-        except Exception as error:  # whatever a fault makes of a hostile flow, the others are still to come
-            reason = f"fault {self.orders.names}: {type(error).__name__}"
-            self.left[reason] += 1
-            raise FaultError(reason) from error
+        change = self._changed(exchange)
+        allow(change)
         self._schedule.count(turn)
         if not turn.is_hit:
             self.passed += 1

@@ -4,12 +4,11 @@ import os
 import sys
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TextIO
 
 import click
 
-from ltkm_inspect.wire import printable
+from ltkm_inspect.wire import crash_of, printable
 
 PROGRAM = "ltkm-inspect"
 
@@ -47,12 +46,11 @@ def reason(error: Exception) -> str:
     return printable(getattr(error, "strerror", None) or str(error))
 
 
-def raised_at(error: Exception) -> str:
-    """Return where an exception was raised: its text may hold what is not to be shown, its place never does."""
-    at = error.__traceback__
-    while at is not None and at.tb_next is not None:
-        at = at.tb_next
-    return "an unknown place" if at is None else f"{Path(at.tb_frame.f_code.co_filename).name}:{at.tb_lineno}"
+def failure(error: Exception) -> str:
+    """Return why a file could not be read to its end: what the system says, else where this program failed."""
+    if isinstance(error, OSError):
+        return reason(error)
+    return f"the program failed on it, so that what follows was not checked: {crash_of(error)}; please report this"
 
 
 @dataclass(slots=True)

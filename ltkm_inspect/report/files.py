@@ -12,12 +12,12 @@ from pathlib import Path
 from typing import TextIO, cast
 
 from ltkm_inspect.options import AS_IT_HAPPENS, OptionError, Target
-from ltkm_inspect.report.console import PROGRAM, raised_at, reason
+from ltkm_inspect.report.console import PROGRAM, reason
 from ltkm_inspect.report.formats import FORMATS
 from ltkm_inspect.report.jsonl import Record
 from ltkm_inspect.report.reading import Records
 from ltkm_inspect.report.whole import WholeFile
-from ltkm_inspect.wire import printable
+from ltkm_inspect.wire import crash_of, printable
 
 
 @dataclass(eq=False)
@@ -200,7 +200,7 @@ def render(records: Iterable[Record], places: Mapping[Target, Path]) -> list[str
         try:
             _render(records, target.format, path)
         except Exception as error:  # whatever a format stumbles over, the others are still to be written
-            why = reason(error) if isinstance(error, OSError) else f"{type(error).__name__} at {raised_at(error)}"
+            why = reason(error) if isinstance(error, OSError) else crash_of(error)
             failed.append(f"report {_name(target, path)}: not written: {why}")
     return failed
 

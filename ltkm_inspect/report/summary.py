@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any
 
-from ltkm_inspect.finding import Answer, Level, Report, count
+from ltkm_inspect.finding import CRASHES, Answer, Level, Report, count
 from ltkm_inspect.report.plain import kind_of
 from ltkm_inspect.session import LIMIT
 
@@ -35,6 +35,8 @@ class Summary:
     """The findings of those, by level."""
     forgotten: int = 0
     """Exchanges that the session forgot, because it had seen too many."""
+    crashed: int = 0
+    """Exchanges that were not checked in full because the program failed on them."""
     _latest: str | None = None
     """The id of the latest exchange that a record told of."""
 
@@ -43,6 +45,7 @@ class Summary:
         self.exchanges += 1
         self.items += report.items
         self.ltkms += report.ltkms
+        self.crashed += not CRASHES.isdisjoint(report.rules)
         if report.exchange.faults:
             self.add_faulted(report)
             return
@@ -67,6 +70,7 @@ class Summary:
         # Beside live traffic an exchange that goes on with faults was told before, as it came.
         goes_on = bool(record["faults"]) and record["file"] is None and record["id"] == self._latest
         self._latest = record["id"]
+        self.crashed += any(rule in CRASHES for _, rule in levels)
         if not goes_on:
             self.exchanges += 1
             self.items += counts["items"]

@@ -1,7 +1,8 @@
-"""Text and octets from the wire, made safe to print."""
+"""Text and octets from the wire, and errors that they caused, made safe to print."""
 
 import re
 import unicodedata
+from pathlib import Path
 
 UNPRINTABLE = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 """Unicode categories that are escaped: controls, formats (bidirectional too), surrogates, unassigned, line ends."""
@@ -35,6 +36,25 @@ def printable_octets(octets: bytes) -> str:
         f"\\x{ord(character) - 0xDC00:02x}" if "\udc80" <= character <= "\udcff" else _escaped(character)
         for character in parts
     )
+
+
+_PROGRAM = Path(__file__).parents[1]
+
+
+def crash_of(error: BaseException) -> str:
+    """Return the type of an exception and where this program raised it: `TypeError at session.py:618`.
+
+    The text of an error may hold what must not be shown, its type and place never do.
+    """
+    place, at = "an unknown place", error.__traceback__
+    is_ours = False
+    while at is not None:
+        path = Path(at.tb_frame.f_code.co_filename)
+        if path.is_relative_to(_PROGRAM) or not is_ours:  # the line of a library says less than the one that called it
+            place = f"{path.name}:{at.tb_lineno}"
+            is_ours = path.is_relative_to(_PROGRAM)
+        at = at.tb_next
+    return f"{type(error).__name__} at {place}"
 
 
 _ESCAPE = re.compile(r"\\(?:x([0-9a-fA-F]{2})|u([0-9a-fA-F]{4})|U([0-9a-fA-F]{8})|([\\\"]))|(\\)")

@@ -91,3 +91,20 @@ def test_many_attributes_and_declarations_are_survived() -> None:
     error = read(f"<r {'a="1" ' * 20_000}/>".encode()).error
     assert error is not None
     assert error.kind == "syntax"
+
+
+@pytest.mark.parametrize(
+    "reference",
+    ["&#xD800;", "&#55296;", "&#xdFFF;", "&#x0000D800;", "&#xD800", "&#xD83D;&#xDE00;", "&#x110000;", "&#0;", "&#x1;"],
+)
+@pytest.mark.parametrize(
+    "place", ["<a b='{}'/>", "<a>{}</a>", "<a><b/>{}</a>", "<a xmlns:b='{}'><b:c/></a>", "<a b={}/>"]
+)
+def test_a_reference_to_what_is_no_character_leaves_text_that_can_be_encoded(reference: str, place: str) -> None:
+    document = read(place.format(reference).encode())
+    assert document.error is not None
+    assert document.error.kind == "syntax"
+    assert document.root is not None
+    for element in document.root.iter():
+        texts = (element.tag, element.text, element.tail, *element.attrib.values(), *element.nsmap.values())
+        assert [str(each).encode() for each in texts]

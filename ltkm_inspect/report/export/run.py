@@ -95,11 +95,13 @@ class Export:
         if reason:
             self.left[reason] += 1
             return
+        # all or nothing: the index of base64 must not lack what the file has
+        pieces = [form.each(entry, self._manner.keys, self.written + 1) for form, _ in self._streams]
         self.written += 1
-        for form, stream in self._streams:
+        for (form, stream), piece in zip(self._streams, pieces, strict=True):
             if self.written == 1:
                 stream.write(form.head())
-            stream.write(form.each(entry, self._manner.keys, self.written))
+            stream.write(piece)
         self.clear += format.verbatim and shows_key(entry.ltkm.message)
         if format.binary:
             self.unaddressed += bool(packets.missing(entry.exchange))
