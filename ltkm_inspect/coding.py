@@ -81,7 +81,8 @@ def encode(octets: bytes, content_encoding: str | None) -> bytes:
 
 
 def _shown(name: str) -> str:
-    return ascii(name if len(name) <= 40 else name[:40] + "...")
+    """Return a name as it came, which is escaped where it is printed, and at most 40 characters of it."""
+    return f"'{name if len(name) <= 40 else name[:40] + '...'}'"
 
 
 def _cut(octets: bytes, limit: int | None) -> Decoded:

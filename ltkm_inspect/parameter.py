@@ -8,6 +8,7 @@ from types import NoneType, UnionType
 from typing import Any, ClassVar, Literal, Protocol, Self, TypeAliasType, get_args, get_origin, runtime_checkable
 
 from ltkm_inspect.wire import printable
+from ltkm_inspect.wire.key_text import is_key_text
 
 KINDS: Mapping[Any, str] = {bool: "true or false", int: "a whole number", bytes: "octets in hex", str: "text"}
 """What may be typed for a parameter, by its type."""
@@ -100,6 +101,7 @@ class Parameter:
             return value
         except (ValueError, KeyError):
             got = printable(text if len(text) <= LONGEST_SHOWN else text[:LONGEST_SHOWN] + "…") or "nothing"
+            got = "what may be a key" if is_key_text(text) else got
             close = did_you_mean(text, self.words)
             raise ParameterError(f"parameter {self.name}: expected {self.kind}, got {got}{close}") from None
 

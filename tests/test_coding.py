@@ -92,7 +92,7 @@ def test_damage_is_a_problem_not_an_exception(name: str) -> None:
     [
         pytest.param("compress", "'compress'", id="known to HTTP, not to us"),
         pytest.param("gzip, foo", "'foo'", id="in a list"),
-        pytest.param("\x1b[31m", r"'\x1b[31m'", id="terminal escape"),
+        pytest.param("\x1b[31m", "'\x1b[31m'", id="terminal escape"),
         pytest.param("a" * 100, "'" + "a" * 40 + "...'", id="long"),
     ],
 )

@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 
 from ltkm_inspect.intake import Form, from_argument, from_file, from_stream, from_text
 from ltkm_inspect.reference import FIRST, ltkm
+from ltkm_inspect.wire.key_text import may_be_key
 
-OCTETS = st.binary(max_size=200)
+OCTETS = st.binary(max_size=200).filter(lambda octets: not may_be_key(octets))
 LIKE_MESSAGES = OCTETS.map(lambda octets: b"\x01" + octets)
 """Octets that begin as every MIKEY message does."""
 MESSAGE = ltkm(FIRST).encode()

@@ -2,10 +2,17 @@
 
 from dataclasses import dataclass
 
+from ltkm_inspect.wire.key_text import IS_KEY_RING, is_key_ring
+
 NOT_A_CAPTURE = "expected a flow file or a HAR, got something else"
 ENDS_WITHIN = "the file ends within a flow"
 SHORTER = "the file became shorter while it was read"
 NOT_A_FLOW = "what follows is not a flow"
+
+
+def not_a_capture(begins: bytes) -> str:
+    """Return what is said of a file that is no saved traffic, by its first octets: a key ring is named."""
+    return IS_KEY_RING if is_key_ring(begins) else NOT_A_CAPTURE
 
 
 class PackedError(ValueError):

@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
-from ltkm_inspect.capture.damage import ENDS_WITHIN, NOT_A_CAPTURE, NOT_A_FLOW, SHORTER, Damage, PackedError
+from ltkm_inspect.capture.damage import ENDS_WITHIN, NOT_A_FLOW, SHORTER, Damage, PackedError, not_a_capture
 
 VERSION = 21
 """The version of the flow format that is read here; records of any other are left to mitmproxy."""
@@ -109,12 +109,12 @@ def scan(
             if size is not None and not beyond and offset + len(buffer) < size:
                 yield Damage(offset, SHORTER, flows)
             elif buffer:
-                yield Damage(offset, ENDS_WITHIN if offset or b":" in buffer else NOT_A_CAPTURE, flows)
+                yield Damage(offset, ENDS_WITHIN if offset or b":" in buffer else not_a_capture(buffer), flows)
             else:
                 yield Passed(0, offset)
             return
         if end < 0:
-            yield Damage(offset + at, NOT_A_FLOW if offset + at else NOT_A_CAPTURE, flows)
+            yield Damage(offset + at, NOT_A_FLOW if offset + at else not_a_capture(buffer), flows)
             return
         if buffer[end - 1] != _TABLE:
             yield Damage(offset + at, NOT_A_FLOW, flows)

@@ -64,7 +64,7 @@ def keys_at_hand(path: str | None, show: bool = False) -> "Keys":
     if show:
         complain(f"--show-keys is on: {options.SHOWS_KEYS}")
     if file is None:
-        return Keys()
+        return Keys(show=show)
     for line in file.warnings:
         complain(printable(line))
     return Keys(file.ring, show)

@@ -128,19 +128,19 @@ def detect(octets: bytes, charset: str | None = None) -> Encoding:
     stated = codec_of(declared) if declared is not None else None
     parameter = codec_of(charset) if charset is not None else None
     if declared is not None and stated is None:
-        problems.append(f"expected a known encoding, got {declared!a} in the declaration")
+        problems.append(f"expected a known encoding, got '{declared}' in the declaration")
     if charset is not None and parameter is None:
         problems.append(f"expected a known encoding, got {_shown(charset)} as charset")
     if codec is not None:
         if stated is not None and not _same(codec, stated):
-            problems.append(f"expected the declaration to name {_name(codec)}, got {declared!a}")
+            problems.append(f"expected the declaration to name {_name(codec)}, got '{declared}'")
         if source == "octets" and codec.startswith("utf_16") and codec not in (stated, parameter):
             problems.append(f"expected a byte order mark before {_name(codec)}, got none")
     elif stated is not None and not _wide(stated):
         codec, source = stated, "declaration"
     else:
         if stated is not None:
-            problems.append(f"expected {declared!a} as declared, got octets of another encoding")
+            problems.append(f"expected '{declared}' as declared, got octets of another encoding")
         if parameter is not None and not _wide(parameter):
             codec, source = parameter, "charset"
         else:
@@ -192,4 +192,5 @@ def _name(codec: str) -> str:
 
 
 def _shown(name: str) -> str:
-    return ascii(name if len(name) <= 40 else name[:40] + "...")
+    """Return a name as it came, which is escaped where it is printed, and at most 40 characters of it."""
+    return f"'{name if len(name) <= 40 else name[:40] + '...'}'"

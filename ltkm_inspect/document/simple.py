@@ -71,7 +71,7 @@ def _trouble(text: str) -> str:
         character, position = foreign.group(), foreign.start() + 1
         if character in "-_":
             return f"expected the base64 alphabet with + and /, got the url-safe '{character}' at character {position}"
-        return f"expected a base64 character, got {character!a} at character {position}"
+        return f"expected a base64 character, got '{character}' at character {position}"
     packed = text.translate(_SPACE)
     padding = packed.find("=")
     if padding >= 0 and (len(packed) - padding > 2 or packed.strip("=") != packed[:padding]):
@@ -86,7 +86,7 @@ def unsigned_byte(text: str) -> tuple[int | None, str | None]:
     """
     trimmed = text.strip(XML_SPACE)
     if not _UNSIGNED.fullmatch(trimmed):
-        shown = ascii(trimmed if len(trimmed) <= 40 else trimmed[:40] + "...")
+        shown = f"'{trimmed if len(trimmed) <= 40 else trimmed[:40] + '...'}'"
         return None, f"expected a decimal number from 0 to 255, got {shown}"
     digits = trimmed.lstrip("+-").lstrip("0") or "0"
     if len(digits) > 3 or int(digits) > 255 or (trimmed.startswith("-") and digits != "0"):

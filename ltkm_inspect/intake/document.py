@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from ltkm_inspect.intake.given import Given
+from ltkm_inspect.wire import printable
 
 
 def from_document(octets: bytes, source: str) -> Iterator[Given]:
@@ -17,5 +18,5 @@ def from_document(octets: bytes, source: str) -> Iterator[Given]:
         return
     for ltkm in document.ltkms:
         item = f"item {ltkm.item.number}, " if ltkm.item is not None else ""
-        problem = ltkm.base64.problem or ""
+        problem = printable(ltkm.base64.problem or "")
         yield Given(f"{source}, {item}LTKM {ltkm.number}", None if problem else ltkm.octets, problem)

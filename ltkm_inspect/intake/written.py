@@ -11,6 +11,7 @@ from typing import BinaryIO, Literal
 from ltkm_inspect.intake.given import Given
 from ltkm_inspect.intake.kinds import is_array, is_capture, is_document
 from ltkm_inspect.wire import printable_octets
+from ltkm_inspect.wire.key_text import IS_KEY, IS_KEY_RING, is_key_ring, may_be_key
 
 type Form = Literal["auto", "base64", "hex", "binary", "pcap", "xml", "json"]
 
@@ -41,7 +42,8 @@ def from_argument(text: str, source: str, form: Form = "auto") -> Iterator[Given
     given = from_text(os.fsencode(text), source, form)
     meant = given.octets is None or not given.octets.startswith(_VERSION)
     is_name = len(text) <= _LONGEST_NAME and "<" not in text and ("." in text or os.sep in text)
-    if os.path.exists(text) or (form == "auto" and meant and is_name):
+    is_key = given.problem in (IS_KEY, IS_KEY_RING)
+    if os.path.exists(text) or (form == "auto" and meant and is_name and not is_key):
         yield from from_file(Path(text).read_bytes(), text, form)
     else:
         yield given
@@ -54,17 +56,23 @@ def from_text(text: bytes, source: str, form: Form = "auto") -> Given:
     Text that can be hex and base64 is what begins like a MIKEY message, else hex.
     """
     if form == "binary":
-        return Given(source, text)
+        return _message(text, source)
+    if is_key_ring(text):
+        return Given(source, None, IS_KEY_RING)
     compact = text.removeprefix(_BOM).translate(None, _SPACE)
     if compact.startswith(_BEGINS_MESSAGE) and form != "hex":  # which is no hex
         octets = _from_base64(compact)
         if octets is not None:
-            return Given(source, octets)
+            return _message(octets, source)
     found = [octets for octets in _readings(compact, form) if octets is not None]
     if not found:
         wanted = "base64 or hex" if form == "auto" else form
         return Given(source, None, f"expected {wanted}, got {_shown(text.strip(_SPACE))}")
-    return Given(source, next((octets for octets in found if octets.startswith(_VERSION)), found[0]))
+    return _message(next((octets for octets in found if octets.startswith(_VERSION)), found[0]), source)
+
+
+def _message(octets: bytes, source: str) -> Given:
+    return Given(source, None, IS_KEY) if may_be_key(octets) else Given(source, octets)
 
 
 def from_file(octets: bytes, source: str, form: Form = "auto") -> Iterator[Given]:
@@ -72,6 +80,9 @@ def from_file(octets: bytes, source: str, form: Form = "auto") -> Iterator[Given
 
     Of a capture or a document these are all that are in it.
     """
+    if is_key_ring(octets):
+        yield Given(source, None, IS_KEY_RING)
+        return
     reader = _reader(octets, form)
     if reader is not None:
         yield from reader(octets, source)
@@ -80,7 +91,7 @@ def from_file(octets: bytes, source: str, form: Form = "auto") -> Iterator[Given
     given = [from_text(line, f"{source}, line {number}", form) for number, line in lines if form != "binary"]
     if form == "binary" or (form == "auto" and not _is_text(octets) and not any(each.problem == "" for each in given)):
         if octets:
-            yield Given(source, octets)
+            yield _message(octets, source)
     elif _is_wrapped(given, [len(line.strip(_SPACE)) for _, line in lines]):
         yield from_text(octets, source, form)
     else:
@@ -96,15 +107,14 @@ def from_stream(stream: BinaryIO, source: str, form: Form = "auto") -> Iterator[
         lines.append(line)
         start += line
     reader = _reader(start, form)
-    if reader is not None:
-        yield from reader(start + stream.read(), source)
-        return
-    if form == "binary" or (form == "auto" and not _is_text(start.removeprefix(_BOM)[:1])):
-        octets = start + stream.read()
-        if octets:
-            yield Given(source, octets)
+    is_binary = form == "binary" or (form == "auto" and not _is_text(start.removeprefix(_BOM)[:1]))
+    if reader is not None or is_binary:
+        yield from from_file(start + stream.read(), source, form)
         return
     for number, line in enumerate(chain(lines, stream), 1):
+        if is_key_ring(line):  # what follows may be keys without their names
+            yield Given(source, None, IS_KEY_RING)
+            return
         if line.strip(_SPACE):
             yield from_text(line, f"{source}, line {number}", form)
 

@@ -1,5 +1,6 @@
 """What a key says of a message: whether its MAC verifies, what key it delivers and for how long."""
 
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import Enum
@@ -43,7 +44,7 @@ class Opened:
     muk: Annotated[bytes | None, Secret(lambda opened: opened.muk is not None)] = None
     """The MUK that verified the MAC."""
     muk_number: int = 0
-    """Which of the subscriber's MUKs that was, from 1."""
+    """Which of the subscriber's MUKs that was, or decrypted what is unproven, from 1."""
     tried: int = 0
     """How many MUKs were tried."""
     plaintext: Annotated[bytes | None, Secret(lambda opened: opened.plaintext is not None)] = None
@@ -52,6 +53,8 @@ class Opened:
     """The decoded key data; only where the MAC is valid."""
     problem: str = ""
     """Why an authentic message could not be decrypted, or its key data not decoded."""
+    unproven: KeyDataChain | None = None
+    """The key data of a message with a NULL MAC that a MUK decrypts to something that decodes: nothing proves it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +113,8 @@ def open_with(subscriber: Subscriber | None, message: Message, octets: bytes) ->
         message = replace(message, trailing=b"", problem=None)
     hindrance = _hindrance(message, octets)
     if hindrance is not None:
-        return Opened(*hindrance, subscriber=subscriber)
+        opened = Opened(*hindrance, subscriber=subscriber)
+        return _without_proof(opened, message) if opened.verdict is Verdict.NULL_MAC else opened
     if subscriber is None or not subscriber.muks:
         b_tid, naf = parties(message)
         if b_tid is None:
@@ -155,6 +159,16 @@ def _hindrance(message: Message, octets: bytes) -> tuple[Verdict, str] | None:
     if first(message, Rand) is None:
         return Verdict.NOT_CHECKABLE, "the message has no RAND"
     return None
+
+
+def _without_proof(opened: Opened, message: Message) -> Opened:
+    """Return what is known of a message with a NULL MAC, with its key data where a MUK makes sense of it."""
+    for number, muk in enumerate(opened.subscriber.muks if opened.subscriber is not None else (), 1):
+        with suppress(ValueError, OverflowError):
+            chain = read_key_data(decrypt(message, muk))
+            if chain.entries and chain.problem is None:
+                return replace(opened, muk_number=number, tried=number, unproven=chain)
+    return opened
 
 
 def _verified(subscriber: Subscriber, muk: bytes, number: int, message: Message) -> Opened:

@@ -178,7 +178,7 @@ def _ltkms(
             yield from _comments(findings, below)
             yield f"{below}text: {_quoted(ltkm.parts.text)}"
             continue
-        nodes = mikey.tree(ltkm.message) if ltkm.message is not None else ()
+        nodes = mikey.tree(ltkm.message, show_keys=keys.show) if ltkm.message is not None else ()
         at = _at_nodes(findings, nodes)
         yield from _comments(at.pop("", ()), below)
         for node in nodes:

@@ -9,6 +9,7 @@ from typing import TextIO
 import click
 
 from ltkm_inspect.wire import crash_of, printable
+from ltkm_inspect.wire.key_text import is_key_text
 
 PROGRAM = "ltkm-inspect"
 
@@ -62,7 +63,8 @@ class Trouble:
 
     def say(self, source: str, why: str, *, unread: bool) -> None:
         """Count an input that could not be opened, or is damaged, and say so in one line."""
-        complain(f"{printable(source)}: {why}")
+        is_key = is_key_text(source) and not os.path.exists(source)
+        complain(f"{'(what may be a key)' if is_key else printable(source)}: {why}")
         self.unread += unread
         self.damaged += not unread
 

@@ -29,7 +29,7 @@ Record `ltkm-inspect/exchange/1`, one for each MSK exchange:
 
 Where a limit is set, only LTKMs within it are listed. An LTKM has `ltkm` (ordinal from 1 within its item), `element` (its name with namespace), `problem` (why its text is not
 base64), `length` (octets of its message), `sha256` (the first 16 hex digits of the SHA-256 of those octets), `octets` (all of them; zeros stand for keys that are not encrypted,
-unless keys are to be shown, asterisks for identities in a run that is redacted), `message` (as `ltkm-inspect decode --format jsonl` gives it but for `key`, or null) and `key`: null without a key ring, else
+unless keys are to be shown, asterisks for identities in a run that is redacted), `message` (as `ltkm-inspect decode --format jsonl` gives it but for `key`, or null) and `key`: null without a key ring (unless a key in the clear is to be shown), else
 
 | field of `key` | what |
 |---|---|
@@ -37,7 +37,7 @@ unless keys are to be shown, asterisks for identities in a run that is redacted)
 | `verdict` | `valid`, `invalid`, `no key`, `not authenticated` (a NULL MAC) or `not checkable` |
 | `reason` | why the MAC is not valid, or why the key data cannot be read |
 | `b_tid` | of the entry of the key ring that was used; `*` is its wild card |
-| `muk`, `tried` | which MUK of that entry verified the MAC (ordinal from 1), and how many were tried |
+| `muk`, `tried` | which MUK of that entry verified the MAC, or decrypted a message with a NULL MAC (ordinal from 1), and how many were tried |
 | `type`, `type_name`, `length` | of the key that the LTKM delivers: the key data type with its name, and its octets |
 | `seq_l`, `seq_u` | the limits of its interval, where it has one |
 | `valid_from`, `valid_to` | the same as times, where both have 4 octets; unverified |
@@ -272,7 +272,7 @@ def ltkm_record(ltkm: Ltkm, keys: Keys, veil: Veil = NO_VEIL) -> dict[str, Any]:
         "length": None if octets is None else len(octets),
         "sha256": None if octets is None else sha256(octets).hexdigest()[:FINGERPRINT],
         "octets": _hex(octets if message is None else veil.message(message, show_keys=keys.show)),
-        "message": None if message is None else mikey.to_plain(message),
+        "message": None if message is None else mikey.to_plain(message, show_keys=keys.show),
         "key": None if said is None else said.plain,
     }
 

@@ -9,7 +9,7 @@ from typing import Any
 from ltkm_inspect.finding import LONGEST_VALUE, Place, Report, shorten
 from ltkm_inspect.keys import KeyRing, Opened, Verdict, interval_of, key_check_value
 from ltkm_inspect.keys.ring_file import derive
-from ltkm_inspect.mikey import KeyData, Message
+from ltkm_inspect.mikey import Kemac, KeyData, Message
 from ltkm_inspect.mikey.codes import KEY_TYPES
 from ltkm_inspect.mikey.keydata import Spi
 from ltkm_inspect.report.plain import to_json
@@ -85,6 +85,8 @@ class Told:
     """How many MUKs that entry has."""
     tried: int
     keys: tuple[Delivered, ...] = ()
+    unproven: str = ""
+    """Why nothing proves these keys, where no valid MAC does."""
 
     @property
     def fails(self) -> bool:
@@ -99,7 +101,7 @@ class Told:
             said.append("no key data")
         if self.verdict is Verdict.VALID and self.reason:
             said.append(self.reason)
-        return [self._mac, *said]
+        return [self._mac, *([self.unproven] if self.unproven else []), *said]
 
     @property
     def text(self) -> str:
@@ -125,8 +127,7 @@ class Told:
     def _mac(self) -> str:
         match self.verdict:
             case Verdict.VALID:
-                which = f"MUK {self.muk} of {self.muks}" if self.muks > 1 else "MUK"
-                return f"MAC valid ({which} of {shorten(self.b_tid or '')})"
+                return f"MAC valid ({_which(self.muk or 1, self.muks)} of {shorten(self.b_tid or '')})"
             case Verdict.INVALID:
                 return f"MAC invalid ({self.reason.removeprefix('MAC ')})"
             case Verdict.NO_KEY:
@@ -139,20 +140,20 @@ _NO_KEY = tuple(Delivered(0, 0, "").plain)
 
 @dataclass(frozen=True, slots=True)
 class Keys:
-    """The keys at hand, and whether a report shows the keys that LTKMs deliver; without a ring nothing is told."""
+    """The keys at hand, and whether a report shows the keys that LTKMs deliver: without a ring those in the clear."""
 
     ring: KeyRing = field(default_factory=KeyRing)
     show: bool = False
 
     def of(self, message: Message | None, octets: bytes | None) -> Told | None:
-        """Return what is told of a message; None without a key ring or a message."""
-        if not self.ring or message is None or octets is None:
+        """Return what is told of a message; None without a message, or with neither a key ring nor a key to show."""
+        if message is None or octets is None or not (self.ring or (self.show and _clear_key_data(message))):
             return None
-        return told(self.ring.open(message, octets), show=self.show)
+        return told(self.ring.open(message, octets), message, show=self.show)
 
     def lines(self, report: Report) -> Iterator[str]:
         """Yield a line for each LTKM of an exchange that was looked at and holds a message."""
-        document = report.exchange.document if self.ring else None
+        document = report.exchange.document if self.ring or self.show else None
         if document is None:
             return
         for ltkm in document.ltkms[: report.exchange.limits.ltkms]:
@@ -165,10 +166,16 @@ class Keys:
 NO_KEYS = Keys()
 
 
-def told(opened: Opened, *, show: bool = False) -> Told:
+def told(opened: Opened, message: Message, *, show: bool = False) -> Told:
     """Return what is told of a message that was opened; the keys in it only with `show`."""
     subscriber = opened.subscriber
-    entries = opened.key_data.entries if opened.key_data is not None else ()
+    entries, unproven = opened.key_data.entries if opened.key_data is not None else (), ""
+    if opened.unproven is not None and subscriber is not None:
+        entries = opened.unproven.entries
+        which = _which(opened.muk_number, len(subscriber.muks))
+        unproven = f"decrypted with the {which} of {shorten(subscriber.b_tid)}, but nothing proves it"
+    elif not entries and show and (entries := _clear_key_data(message)):
+        unproven = "in the clear, but nothing proves it"
     return Told(
         opened.verdict,
         opened.reason or opened.problem,
@@ -177,7 +184,17 @@ def told(opened: Opened, *, show: bool = False) -> Told:
         len(subscriber.muks) if subscriber is not None else 0,
         opened.tried,
         tuple(_delivered(entry, show) for entry in entries),
+        unproven,
     )
+
+
+def _clear_key_data(message: Message) -> tuple[KeyData, ...]:
+    """Return the keys in a message that are not encrypted."""
+    return tuple(entry for kemac in message.of(Kemac) if kemac.key_data is not None for entry in kemac.key_data.entries)
+
+
+def _which(muk: int, muks: int) -> str:
+    return f"MUK {muk} of {muks}" if muks > 1 else "MUK"
 
 
 def _delivered(entry: KeyData, show: bool) -> Delivered:

@@ -40,7 +40,7 @@ def text_lines(given: Given, message: Message | None, keys: "Keys | None" = None
         return
     verdict = "" if is_whole(message) else ", does not decode"
     yield f"{source}: {message.length} octets{verdict}"
-    yield from render(tree(message), 1)
+    yield from render(tree(message, show_keys=keys is not None and keys.show), 1)
     said = None if keys is None else keys.of(message, given.octets)
     if said is not None:
         yield from (f"  key: {line}" for line in said.lines)
@@ -60,7 +60,7 @@ def json_line(given: Given, message: Message | None, keys: "Keys | None" = None,
         "inner_errors": [],
         "trailing": "",
     }
-    fields = nothing if message is None else to_plain(message)
+    fields = nothing if message is None else to_plain(message, show_keys=keys is not None and keys.show)
     said = None if keys is None else keys.of(message, given.octets)
     key = None if said is None else said.plain
     said_of_it = {**fields, "key": key} if veil is None else veil.plain({**fields, "key": key})

@@ -10,6 +10,7 @@ from typing import Any
 
 from ltkm_inspect.report.jsonl import EXCHANGE_SCHEMA, RUN_SCHEMA, SESSION_SCHEMA, SUMMARY_SCHEMA, Record
 from ltkm_inspect.wire import printable
+from ltkm_inspect.wire.key_text import IS_KEY_RING, is_key_ring
 
 KINDS = {schema.split("/")[1]: schema for schema in (RUN_SCHEMA, EXCHANGE_SCHEMA, SESSION_SCHEMA, SUMMARY_SCHEMA)}
 """What the records of a run are, with the version that is read here."""
@@ -18,7 +19,7 @@ MOST_DAMAGE = 5
 
 
 class VersionError(ValueError):
-    """What stands in a line are no records that this version can read; the message is one line."""
+    """What is in a file are no records that this version can read; the message is one line."""
 
 
 @dataclass(slots=True)
@@ -74,6 +75,8 @@ def _record(line: bytes, number: int) -> Record | str:
     try:
         record: Any = json.loads(line)
     except (ValueError, RecursionError):
+        if number == 1 and is_key_ring(line):
+            raise VersionError(IS_KEY_RING) from None
         return "expected a record, got no JSON"
     schema = record.get("schema") if isinstance(record, dict) else None
     if not isinstance(schema, str):

@@ -102,7 +102,7 @@ def test_encodings_of_one_octet_are_read(name: str) -> None:
             "expected a known encoding, got 'x-secret' in the declaration",
             id="unknown declaration",
         ),
-        pytest.param(b"<a/>", "\x1b[0m", r"expected a known encoding, got '\x1b[0m' as charset", id="unknown charset"),
+        pytest.param(b"<a/>", "\x1b[0m", "expected a known encoding, got '\x1b[0m' as charset", id="unknown charset"),
     ],
 )
 def test_what_disagrees_about_the_encoding_is_told(octets: bytes, charset: str | None, problem: str) -> None:

@@ -249,3 +249,16 @@ def test_every_reading_of_a_v_message_gives_another_mac() -> None:
     assert len(made) == len(COVERAGES) == 12
     for octets, coverage in made.items():
         assert verify_verification(decode(octets), octets, request, MUK) == coverage
+
+
+def test_a_null_mac_leaves_the_key_data_readable_and_unproven() -> None:
+    message = reference.ltkm(reference.FIRST)
+    kemac = replace(message.of(Kemac)[-1], mac_alg=0, mac=b"")
+    message = replace(message, payloads=(*message.payloads[:-1], kemac))
+    opened = reference.KEYS.open(message, message.encode())
+    assert (opened.verdict, opened.muk, opened.key_data, opened.plaintext) == (Verdict.NULL_MAC, None, None, None)
+    assert opened.unproven is not None
+    assert [entry.key for entry in opened.unproven.entries] == [reference.FIRST.msk]
+    assert reference.FIRST.msk.hex() not in repr(opened)
+    other = KeyRing((Subscriber("*", muks=(bytes(32),)),))
+    assert other.open(message, message.encode()).unproven is None

@@ -223,7 +223,7 @@ def test_no_octets_make_it_raise(data: bytes, content_type: str | None, where: s
 
 
 def test_a_mistake_of_ours_still_shows_the_body(monkeypatch: pytest.MonkeyPatch) -> None:
-    def crash(_: object) -> Sequence[object]:
+    def crash(_: object, *, show_keys: bool) -> Sequence[object]:
         raise KeyError("x")
 
     monkeypatch.setattr(mikey, "tree", crash)

@@ -114,3 +114,26 @@ def test_the_key_is_shown_only_on_demand() -> None:
     assert said[1] == f"{INTERVAL}, key {MSK}"
     assert plain["key"] == MSK
     assert MSK not in repr(Keys(RING, True).of(decoded(Given("", MESSAGE.encode())), MESSAGE.encode()))
+
+
+CLEAR, DECRYPTED = "in the clear, but nothing proves it", f"decrypted with the MUK of {B_TID}, but nothing proves it"
+
+
+@pytest.mark.parametrize(
+    ("message", "ring", "line"),
+    [
+        pytest.param(with_kemac(0, FIRST.plaintext), KeyRing(), CLEAR, id="no key ring"),
+        pytest.param(flipped(with_kemac(0, FIRST.plaintext)), RING, CLEAR, id="bad MAC"),
+        pytest.param(with_kemac(0, FIRST.plaintext, 0), RING, DECRYPTED, id="no encryption, no MAC"),
+        pytest.param(with_kemac(1, MESSAGE.of(Kemac)[0].encr_data, 0), RING, DECRYPTED, id="no MAC"),
+    ],
+)
+def test_every_key_is_shown_where_keys_are(message: Message, ring: KeyRing, line: str) -> None:
+    lines, plain, _ = told(message, ring, show=True)
+    assert lines[1:] == [line, f"{INTERVAL}, key {MSK}"]
+    assert plain["key"] == MSK
+    given = Given("argument 1", message.encode())
+    everything = [*text_lines(given, message, Keys(ring, True)), json_line(given, message, Keys(ring, True))]
+    assert not any("hidden" in each for each in everything)
+    hidden, _, _ = told(message, RING)
+    assert MSK not in "\n".join(hidden)
