@@ -66,8 +66,8 @@ CALLS: Mapping[str, list[str]] = {
         "inject-ltkm:file=RECIPE FLOW OUT",
     ],
     "faults": ["", "--format json"],
-    "keys check": ["RING", "BROKEN", "FLOW"],
-    "keys derive": ["BROKEN", "RING"],
+    "keys check": ["RING", "BROKEN", "AKMA", "FLOW"],
+    "keys derive": ["BROKEN", "AKMA", "RING"],
     "report": [
         "RUN",
         *(f"--format {name} RUN" for name in ("jsonl", "sarif", "junit", "html")),
@@ -102,10 +102,12 @@ def inputs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     """Write the files that the calls name."""
     folder = tmp_path_factory.mktemp("canary")
     stranger = ring_text(KS_NAF[::-1])
+    akma = f'[[subscribers]]\nb_tid = "{reference.TERMINAL_OF_5G.b_tid}"\nnaf = "{reference.MBSSF}"\n'
     texts = {
-        "RING": ring_text(),
+        "RING": ring_text() + f'{akma}supi = "{reference.SUPI}"\nk_ausf = "{reference.K_AUSF.hex()}"\n',
         "WRONG": stranger,
         "RECIPE": f'msk = "{SECOND.msk.hex()}"\ncounter = 99\n',
+        "AKMA": f'{akma}supi = "{reference.K_AUSF.hex()}"\nk_ausf = "{reference.K_AUSF.hex()}"\n',
         "BROKEN": f'{ring_text()}{MRK.hex()} = "{base64.b64encode(MUK).decode()}"\n',
     }
     paths = {name: folder / name.lower() for name in (*texts, "FLOW", "OUT", "REPORT", "RUN")}
@@ -140,7 +142,7 @@ def test_every_command_has_its_canary() -> None:
 def test_no_command_shows_a_key(command: str, call: str, inputs: dict[str, str]) -> None:
     said = output(command, call, inputs)
     assert said.strip()
-    assert leaks(said, [*NEVER, *MSKS, KS_NAF[::-1]]) == []
+    assert leaks(said, [*NEVER, *MSKS, KS_NAF[::-1], reference.K_AUSF, reference.TERMINAL_OF_5G.muk]) == []
 
 
 def test_the_canary_finds_the_keys_that_are_asked_for(inputs: dict[str, str]) -> None:

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from ltkm_inspect.reference import B_TID, reference
+from ltkm_inspect.reference import B_TID, TERMINAL_OF_5G, reference
 from ltkm_inspect.terminals import parse_terminal, parse_terminals
 
 CLEAN = reference("download")[0]
@@ -24,6 +24,7 @@ CLEAN = reference("download")[0]
         pytest.param("192.0.2.10", "", False, id="unknown-client"),
         pytest.param(B_TID, "192.0.2.10:40003", True, id="b-tid"),
         pytest.param(B_TID.lower(), "192.0.2.10:40003", False, id="b-tid-case"),
+        pytest.param(TERMINAL_OF_5G.b_tid, "192.0.2.10:40003", False, id="a-kid"),
         pytest.param("192.0.2.300", "192.0.2.10:40003", False, id="no-address"),
     ],
 )
@@ -31,6 +32,12 @@ def test_a_terminal_is_taken_by_its_name_or_by_the_address_of_its_client(typed: 
     terminal = parse_terminal(typed)
     assert str(terminal) == typed.strip()
     assert terminal.takes(replace(CLEAN, client=client)) is taken
+
+
+def test_a_terminal_that_authenticates_by_akma_is_taken_by_its_a_kid() -> None:
+    taken = parse_terminal(TERMINAL_OF_5G.b_tid).takes
+    assert taken(reference("akma")[0])
+    assert not taken(reference("akma-challenge")[0]), "a challenge names nobody"
 
 
 def test_a_request_without_a_name_belongs_to_no_b_tid() -> None:

@@ -25,7 +25,11 @@ from ltkm_inspect.report.redaction import Redaction
 from ltkm_inspect.session import Session
 from tests.proxy.parts import ROOT, TRIAL, clean
 
-FLOWS = [TRIAL, ROOT / "flows" / "change-request.flow", *sorted((ROOT / "flows" / "faults").glob("*.flow"))]
+FLOWS = [
+    TRIAL,
+    *(ROOT / "flows" / name for name in ("change-request.flow", "mbs.flow")),
+    *sorted((ROOT / "flows" / "faults").glob("*.flow")),
+]
 
 
 def forms(value: str) -> tuple[str, str]:
@@ -40,7 +44,7 @@ def personal(exchange: Exchange) -> Iterator[str]:
     for address in (exchange.client, exchange.server):
         yield address.rpartition(":")[0].strip("[]")
     for each in exchange.document.ltkms if exchange.document else ():
-        for found in re.findall(rb"[A-Za-z0-9+/]+=*@[a-z0-9.]+", each.octets or b""):
+        for found in re.findall(rb"[A-Za-z0-9+/.]+=*@[a-z0-9.]+", each.octets or b""):
             yield found.decode()
 
 

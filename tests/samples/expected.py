@@ -39,6 +39,8 @@ ABOUT = {
     "requirement, as [the catalogue](../ltkm_inspect/catalogue/README.md) lists it. In the third hour counters, "
     "nonces, key streams and policies go wrong, most of which shows only when exchanges are compared.",
     "change-request.flow": "The example response of the change request, as printed and as corrected.",
+    "mbs.flow": "5G broadcast (MBS): the same procedure with an MBSSF in the place of the BSM and AKMA in the place "
+    "of GBA, by one terminal (Dogwood).",
 }
 """What each sample file is, by its name."""
 FAULTS = (

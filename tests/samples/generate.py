@@ -17,7 +17,7 @@ from mitmproxy.io import FlowReader, FlowWriter
 from ltkm_inspect import explain
 from ltkm_inspect.exchange import Exchange
 from ltkm_inspect.proxy.flows import flow_of
-from tests.samples import change_request, expected, faulted, reports, trial
+from tests.samples import change_request, expected, faulted, mbs, reports, trial
 from tests.samples.lab import Sample
 from tests.samples.packed import StaleError, pack, packed
 
@@ -28,7 +28,11 @@ COMMAND = "make generate"
 
 def samples(fixture: Callable[[str, bytes], bytes] = packed) -> dict[str, list[Sample]]:
     """Return the samples of every file by its name; StaleError where a committed fixture does not fit."""
-    return {trial.FILE: trial.samples(fixture), change_request.FILE: change_request.samples()}
+    return {
+        trial.FILE: trial.samples(fixture),
+        change_request.FILE: change_request.samples(),
+        mbs.FILE: mbs.samples(),
+    }
 
 
 def recording(samples: Iterable[Sample]) -> bytes:

@@ -55,10 +55,13 @@ def granted(msk_id: str, *, streaming: bool = False, bcast: bool = True) -> Gran
 class Handset:
     """One terminal during the morning: it has one TCP connection, and counts its requests and the LTKMs sent to it."""
 
-    def __init__(self, name: str, counter: int = 0, nc: int = 0, *, bootstrapped: int = 1) -> None:
+    def __init__(
+        self, name: str, counter: int = 0, nc: int = 0, *, bootstrapped: int = 1, by_akma: bool = False
+    ) -> None:
         """Take up the terminal of that name after the last counter it was sent and the last nc that it used.
 
-        `bootstrapped` is how often it has bootstrapped; each time gives it another B-TID and other keys.
+        `bootstrapped` is how often it has bootstrapped; each time gives it another B-TID and other keys. With
+        `by_akma` it has the A-KID and the keys of the reference.
         """
         seed = name if bootstrapped == 1 else f"{name} {bootstrapped}"
         rand = sha256(f"sample RAND {seed}".encode()).digest()[:16]
@@ -66,6 +69,9 @@ class Handset:
         self.nonce = nonce(seed)
         self.counter = counter
         self.nc = nc
+        if by_akma:
+            self.terminal = reference.TERMINAL_OF_5G
+            return
         self.terminal = Terminal(
             f"{base64.b64encode(rand).decode()}@bsf.home1.net",
             sha256(f"sample MUK {seed}".encode()).digest(),

@@ -8,6 +8,7 @@ import math
 import struct
 
 from ltkm_inspect import __version__
+from ltkm_inspect.digest import identity_kind
 from ltkm_inspect.exchange import Exchange
 from ltkm_inspect.finding import shorten
 from ltkm_inspect.intake.captured import MIKEY_PORT
@@ -70,7 +71,7 @@ def comment(entry: Entry) -> str:
     exchange = entry.exchange
     said = [
         f"{shorten(exchange.request.url, LONGEST_URL)}, {entry.place}",
-        f"B-TID {shorten(b_tid(exchange))}" if b_tid(exchange) else "no B-TID",
+        f"{identity_kind(name)} {shorten(name)}" if (name := b_tid(exchange)) else "no B-TID",
         f"{entry.verdict} {' '.join(entry.rules)}".rstrip(),
     ]
     if entry.file:
