@@ -135,8 +135,13 @@ def inspect_step(step: Step, context: Context, *, remember: bool = True) -> Repo
     except Exception as error:  # law 1: no input makes a hook raise
         if context.settings.debug:
             raise
-        unchecked = _not_applicable("the exchange could not be checked")
-        return _report_of_crash(_bare(step.exchange), error, dict.fromkeys(_unanswered(context.settings), unchecked))
+        return crashed(_bare(step.exchange), error, context)
+
+
+def crashed(exchange: Exchange, error: Exception, context: Context) -> Report:
+    """Return the report of an exchange that the program failed on, of which nothing else is looked at here."""
+    unchecked = _not_applicable("the exchange could not be checked")
+    return _report_of_crash(exchange, error, dict.fromkeys(_unanswered(context.settings), unchecked))
 
 
 def presented[T](report: Report, present: Callable[[Report], T]) -> tuple[Report, T]:
@@ -148,10 +153,10 @@ def presented[T](report: Report, present: Callable[[Report], T]) -> tuple[Report
         return report, present(report)
     except Exception as error:
         bare, blank = _bare(report.exchange), _blank(report.exchange)
-        crashed = _report_of_crash(bare, error, report.outcomes)
+        least = _report_of_crash(bare, error, report.outcomes)
         findings, notes = (tuple(each.without_octets() for each in found) for found in (report.findings, report.notes))
-        whole = replace(report, exchange=bare, findings=(*findings, *crashed.findings), notes=notes)
-        for each in (whole, crashed, replace(crashed, exchange=blank)):
+        whole = replace(report, exchange=bare, findings=(*findings, *least.findings), notes=notes)
+        for each in (whole, least, replace(least, exchange=blank)):
             with suppress(Exception):
                 return each, present(each)
         raise

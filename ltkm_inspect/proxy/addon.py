@@ -9,15 +9,15 @@ from functools import partial, wraps
 from typing import Any, cast
 from weakref import WeakKeyDictionary
 
-from mitmproxy import contentviews, ctx, exceptions, http, types
+from mitmproxy import connection, contentviews, ctx, dns, exceptions, http, tcp, types, udp
 from mitmproxy.addonmanager import Loader
 from mitmproxy.flow import Flow
 from mitmproxy.hooks import UpdateHook
 from mitmproxy.log import ALERT
 
 from ltkm_inspect import __version__
-from ltkm_inspect.engine import inspect, plan
-from ltkm_inspect.exchange import Limits
+from ltkm_inspect.engine import crashed, inspect, plan, presented
+from ltkm_inspect.exchange import Exchange, Limits, Request
 from ltkm_inspect.finding import Level, Report, shorten
 from ltkm_inspect.keys import RingFile
 from ltkm_inspect.options import SHOWS_KEYS, OptionError
@@ -30,6 +30,7 @@ from ltkm_inspect.proxy.faulting import Faulting
 from ltkm_inspect.proxy.flows import exchange_of, is_foreign
 from ltkm_inspect.proxy.log_events import spare_events
 from ltkm_inspect.proxy.marking import mark
+from ltkm_inspect.proxy.pending import PendingRequests
 from ltkm_inspect.proxy.view import LtkmView
 from ltkm_inspect.report import jsonl, text
 from ltkm_inspect.report.export import Manner
@@ -73,6 +74,7 @@ class LtkmInspect:
         self._started = False
         # The response that was counted for a flow: a flow with an error beside its response fires a second hook.
         self._counted: WeakKeyDictionary[Flow, http.Response | None] = WeakKeyDictionary()
+        self._pending = PendingRequests()
 
     @property
     def fail_on(self) -> Level | None:
@@ -126,10 +128,20 @@ class LtkmInspect:
             chain.add(ExitStatus(self))
 
     @_guarded
+    def request(self, flow: http.HTTPFlow) -> None:
+        """Remember a request until it is answered, and inspect one that was loaded without answer: no hook follows."""
+        self._counted.pop(flow, None)  # it is replayed
+        if flow.live:
+            self._pending.add(flow)
+        elif flow.response is None and flow.error is None:
+            self._end(flow)
+
+    @_guarded
     def response(self, flow: http.HTTPFlow) -> Awaitable[None] | None:
         """Inspect an exchange that ended with a response, and do to it what is ordered."""
-        self._counted[flow] = flow.response
-        return self._handle(flow)
+        if flow in self._counted and self._counted[flow] is None:
+            return None  # it was told without one when its connection ended
+        return self._end(flow)
 
     @_guarded
     def update(self, flows: Sequence[Flow]) -> None:
@@ -140,16 +152,39 @@ class LtkmInspect:
     @_guarded
     def error(self, flow: http.HTTPFlow) -> None:
         """Inspect an exchange that ended in an error, unless its response was inspected already."""
-        if flow.response is None or self._counted.get(flow) is not flow.response:
-            self._handle(flow)
+        if flow not in self._counted or self._counted[flow] is not flow.response:
+            self._end(flow)
+
+    @_guarded
+    def client_disconnected(self, client: connection.Client) -> None:
+        """Inspect the requests of a connection that nothing has answered or ended before it was closed."""
+        for flow in self._pending.take(client):
+            self._end(flow)
+
+    def tcp_start(self, flow: tcp.TCPFlow) -> None:
+        """Count a flow that is not HTTP, as a check of the saved flows does."""
+        self.summary.other()
+
+    def udp_start(self, flow: udp.UDPFlow) -> None:
+        """Count one over UDP."""
+        self.summary.other()
+
+    def dns_request(self, flow: dns.DNSFlow) -> None:
+        """Count one of DNS."""
+        self.summary.other()
 
     @_guarded
     def done(self) -> None:
         """Tell the summary of the run and close the report files."""
         if not self._started:
             return
+        for flow in self._pending.take():
+            self._end(flow)
         self._started = False
         self.summary.forgotten = self._session.forgotten
+        if self._pending.forgotten:
+            waiting = text.count(self._pending.forgotten, "request")
+            logger.warning("ltkm: %s waited for an answer at once; of the oldest only answers were checked", waiting)
         for line in (*self.summary.lines(), *self.faulting.lines()):
             logger.info("%s", line)
         redaction = self.configuration.redaction
@@ -192,26 +227,28 @@ class LtkmInspect:
                 "--set keep_host_header=true leaves it as the terminal sent it"
             )
 
+    def _end(self, flow: http.HTTPFlow) -> Awaitable[None] | None:
+        """Handle a flow that has ended, or will not be answered any more."""
+        self._pending.end(flow)
+        self._counted[flow] = flow.response
+        return self._handle(flow)
+
     def _handle(self, flow: http.HTTPFlow) -> Awaitable[None] | None:
         """Inspect an exchange as it came, then as it goes on where faults are put in; return what is to be awaited."""
         if flow.is_replay is not None:
             self.faulting.renew(flow)
-        if is_foreign(flow):
-            self.summary.other()
-            return None
         report = self._inspect(flow)
         if report is None:
             self.summary.other()
             return None
+        report = self._tell(flow, report)
         self.summary.add(report)
-        self._tell(flow, report)
         hit = self.faulting.hit(flow, report.exchange)
         if hit.change is not None:
             self.faulting.write(flow, hit.change, report)
             goes_on = replace(hit.change.after, faults=hit.change.names)
             report = inspect(goes_on, self.faulting.context, remember=False)
-            self.summary.add_faulted(report)
-            self._tell(flow, report)
+            self.summary.add_faulted(self._tell(flow, report))
         self.faulting.remember(report.exchange)
         return asyncio.sleep(hit.delay) if hit.delay else None
 
@@ -230,10 +267,15 @@ class LtkmInspect:
 
     def _inspect(self, flow: Flow, limits: Limits | None = None, *, remember: bool = True) -> Report | None:
         """Return the report of a flow, None for one that is not MSK."""
-        if not isinstance(flow, http.HTTPFlow) or is_foreign(flow):
+        if not isinstance(flow, http.HTTPFlow):
             return None
         limits = limits or self.configuration.limits
-        exchange = exchange_of(flow, limits, host_rewritten=_host_rewritten(flow))
+        try:
+            if is_foreign(flow):
+                return None
+            exchange = exchange_of(flow, limits, host_rewritten=_host_rewritten(flow))
+        except Exception as error:  # of a flow with fields that mitmproxy gives none
+            return crashed(Exchange(Request("", "", "", 0, ""), id=str(flow.id)), error, self.configuration.context)
         if not exchange.is_msk:
             return None
         if self.configuration.ring_file is not None:
@@ -258,26 +300,38 @@ class LtkmInspect:
         if lines != warnings:
             _warn(map(printable, lines))
 
-    def _tell(self, flow: Flow, report: Report, *, counts: bool = True) -> None:
-        """Mark a flow and log what was found; one that counts goes into the report files, too."""
-        veil = self.configuration.veil(report.exchange)
-        mark(flow, report, veil)
-        self._log(report, veil)
-        if counts and self._files.names:
-            _warn(self._files.write(jsonl.exchange_line(report, keys=self.configuration.keys, veil=veil)))
+    def _tell(self, flow: Flow, report: Report, *, counts: bool = True) -> Report:
+        """Mark a flow and log what was found; one that counts goes into the report files, too.
 
-    def _log(self, report: Report, veil: Veil) -> None:
+        Return what was told, which is another report where the one that is given cannot be.
+        """
+        report, (veil, lines, streamed, record) = presented(report, partial(self._present, counts))
+        try:
+            mark(flow, report, veil)
+        except Exception as error:  # of a flow with fields that mitmproxy gives none
+            logger.warning("ltkm: a flow could not be marked: %s", crash_of(error))
         put_in = bool(report.exchange.faults)  # asked for, and so nothing to be warned of
         level = logging.INFO if report.worst is Level.OFF or put_in else logging.WARNING
-        for line in (*text.lines(report), *self.configuration.keys.lines(report)):
-            logger.log(level, "%s", veil.text(line))
-        exchange = report.exchange
-        if exchange.response is not None and exchange.response.body is None and exchange.error is None:
+        for line in lines:
+            logger.log(level, "%s", line)
+        if streamed:
             logger.warning(
                 "ltkm: the body of %s was streamed past, so it was not checked; raise stream_large_bodies, "
                 "or keep such bodies with --set store_streamed_bodies=true",
-                veil.text(text.asked(exchange)),
+                streamed,
             )
+        if record:
+            _warn(self._files.write(record))
+        return report
+
+    def _present(self, counts: bool, report: Report) -> tuple[Veil, list[str], str, str]:
+        """Return the veil and the lines of a report, what was streamed past, and its record, where it has these."""
+        exchange, keys = report.exchange, self.configuration.keys
+        veil = self.configuration.veil(exchange)
+        lines = [veil.text(line) for line in (*text.lines(report), *keys.lines(report))]
+        streamed = exchange.response is not None and exchange.response.body is None and exchange.error is None
+        record = jsonl.exchange_line(report, keys=keys, veil=veil) if counts and self._files.names else ""
+        return veil, lines, veil.text(text.asked(exchange)) if streamed else "", record
 
 
 def _tell_of_keys(former: Configuration, now: Configuration) -> None:

@@ -30,7 +30,7 @@ INJECT, STRIP = "inject-ltkm", "strip-ltkm"
 SOURCES = {".flow": "flow", ".har": "flow", ".toml": "synthetic"}
 """What a file holds that `ltkm.inject` is given, by the end of its name; any other holds LTKMs."""
 
-type Tell = Callable[[Flow, Report], None]
+type Tell = Callable[[Flow, Report], object]
 
 
 class FaultName(str):

@@ -10,6 +10,7 @@ from ltkm_inspect.report.summary import Summary
 
 FINDINGS = 3
 NOTHING_SEEN = 4
+INCOMPLETE = 5
 
 
 class Run(Protocol):
@@ -31,7 +32,7 @@ class ExitStatus:
         self._run = run
 
     def done(self) -> None:
-        """End mitmdump with 3 for findings or 4 for a run that saw no MSK exchange; its own errors keep their 1."""
+        """End mitmdump with 5, 3 or 4, as `exit_status` says; its own errors keep their 1."""
         chain: Any = ctx.master.addons  # mitmproxy gives it no types
         errors = chain.get("errorcheck")
         if errors is not None and errors.logger.has_errored:
@@ -42,9 +43,11 @@ class ExitStatus:
 
 
 def exit_status(summary: Summary, fail_on: Level | None) -> int:
-    """Return 0, 3 (findings of that level or worse) or 4 (no MSK exchange was seen)."""
+    """Return 0, 5 (something could not be checked), 3 (findings of that level or worse) or 4 (no MSK exchange seen)."""
     if fail_on is None:
         return 0
+    if summary.crashed:
+        return INCOMPLETE
     if not summary.exchanges:
         return NOTHING_SEEN
     return FINDINGS if summary.worst >= fail_on else 0
