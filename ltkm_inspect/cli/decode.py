@@ -25,9 +25,9 @@ TOGETHER = 200
 def decode(inputs: tuple[str, ...], form: Form, keys: str | None, show_keys: bool, redact: bool, shape: str) -> None:
     """Decode LTKMs, as a tree of fields or as JSON.
 
-    Each is base64 or hex, a file, or - for one a line from standard input. A file is binary, or text with one LTKM a
-    line or one LTKM wrapped over its lines. Exit code 3 where one does not decode, or its MAC or key data is wrong with
-    the keys given; 4 where there is none.
+    Each is text with LTKMs, a file, or - for standard input. Text is base64, hex, a hex dump, an array or a string of a
+    programming language, or a line of SDP: one LTKM per line, or one spread over the lines. Exit code 3 where one does
+    not decode, or its MAC or key data is wrong with the keys given; 4 where there is none.
     """
     from ltkm_inspect.report import messages
 

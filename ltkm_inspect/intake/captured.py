@@ -46,6 +46,15 @@ def from_capture(octets: bytes, source: str) -> Iterator[Given]:
         yield Given(f"{source}, packet {number + 1}", None, str(damage))
 
 
+def message_in_packet(octets: bytes) -> bytes | None:
+    """Return the MIKEY message in the octets of one packet, from the link or from IP on; None where there is none."""
+    for link in (1, 101, 113, 276):
+        given = _message(_Packet(link, octets, len(octets)), "")
+        if given is not None and given.octets is not None:
+            return given.octets
+    return None
+
+
 def _pcap(octets: bytes) -> Iterator[_Packet]:
     order = PCAP[octets[:4]]
     (link,) = _unpack(f"{order}20xI", octets, 0)

@@ -1,16 +1,17 @@
-"""LTKMs as people write them: base64, hex or binary, in an argument, a file or a stream."""
+"""LTKMs as people hand them over, in an argument, a file or a stream: the same text gives the same messages."""
 
 import os
 import re
-from binascii import a2b_base64
-from collections.abc import Callable, Iterator
-from itertools import chain
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import BinaryIO, Literal
 
+from ltkm_inspect.input_kind import DUMP, EMPTY, FLOWS, HAR, RECORDS, TEXT, kind_of
+from ltkm_inspect.intake import dump, notation
+from ltkm_inspect.intake.captured import message_in_packet
 from ltkm_inspect.intake.given import Given
 from ltkm_inspect.intake.kinds import is_array, is_capture, is_document
-from ltkm_inspect.wire import printable_octets
+from ltkm_inspect.wire import printable
 from ltkm_inspect.wire.key_text import IS_KEY, IS_KEY_RING, is_key_ring, may_be_key
 
 type Form = Literal["auto", "base64", "hex", "binary", "pcap", "xml", "json"]
@@ -18,19 +19,19 @@ type Form = Literal["auto", "base64", "hex", "binary", "pcap", "xml", "json"]
 FORMS: tuple[Form, ...] = ("auto", "base64", "hex", "binary", "pcap", "xml", "json")
 """How a message may be written; `auto` finds out which of the others it is."""
 
-_BLANK_LINES = 100
-"""How many blank lines there may be in front of what a stream begins with."""
+_KEY_OCTETS = range(16, 129)
+_DATA_TYPES = 27
+"""Data types of MIKEY messages are below (RFC 6509)."""
 _VERSION = b"\x01"
 _BEGINS_MESSAGE = b"AQ"
 """How a MIKEY message begins in base64."""
-_SPACE = b" \t\r\n\v\f"
-_TEXT = bytes(range(0x20, 0x7F)) + _SPACE
-_BOM = b"\xef\xbb\xbf"
-_OTHER_ALPHABET = bytes.maketrans(b"-_", b"+/")
 _LONGEST_SHOWN = 40
 _LONGEST_NAME = 150
-_LIKE_KEY = re.compile(rb"[A-Za-z0-9+/_-]{16,}=*")
 """More characters than this are a message that was damaged on its way, not the name of a file."""
+_LIKE_KEY = re.compile(r"[A-Za-z0-9+/_=]{16,}")
+_MAY_HOLD_MESSAGE = re.compile(r"[A-Za-z0-9+/_]{14}|\\|%[0-9A-Fa-f]{2}|\d,|0x|[0-9A-Fa-f]{2}\s+[0-9A-Fa-f]{2}")
+"""The header of a message takes ten octets: a line without any of these is other text."""
+_PUNCTUATION = re.compile(r"[\s:,;.\"'\\-]")
 
 
 def from_argument(text: str, source: str, form: Form = "auto") -> Iterator[Given]:
@@ -39,83 +40,68 @@ def from_argument(text: str, source: str, form: Form = "auto") -> Iterator[Given
     What is no message and has a dot or a slash in it was meant as the name of a file. Raises OSError where that cannot
     be read.
     """
-    given = from_text(os.fsencode(text), source, form)
-    meant = given.octets is None or not given.octets.startswith(_VERSION)
-    is_name = len(text) <= _LONGEST_NAME and "<" not in text and ("." in text or os.sep in text)
-    is_key = given.problem in (IS_KEY, IS_KEY_RING)
-    if os.path.exists(text) or (form == "auto" and meant and is_name and not is_key):
+    if len(text) <= _LONGEST_NAME and os.path.exists(text):
         yield from from_file(Path(text).read_bytes(), text, form)
-    else:
-        yield given
+        return
+    given = [*from_file(os.fsencode(text), source, form)]
+    meant = not any(each.octets and each.octets.startswith(_VERSION) for each in given)
+    is_name = len(text) <= _LONGEST_NAME and not re.search(r"[<\s]", text) and ("." in text or os.sep in text)
+    is_key = any(each.problem in (IS_KEY, IS_KEY_RING) for each in given)
+    if form == "auto" and meant and is_name and not is_key:
+        yield from from_file(Path(text).read_bytes(), text, form)
+    elif len(given) > 1:
+        yield from given
+    else:  # a line of its own is all of the argument
+        alone = given[0] if given else Given(source, None, _unreadable(b"", None, form))
+        yield Given(source, alone.octets, alone.problem)
 
 
 def from_text(text: bytes, source: str, form: Form = "auto") -> Given:
-    """Return the message that one argument or line holds.
-
-    White space, `0x` and colons in hex, missing padding and the URL-safe alphabet of base64 are taken as they come.
-    Text that can be hex and base64 is what begins like a MIKEY message, else hex.
-    """
+    """Return the one message that a text is, in any notation."""
     if form == "binary":
-        return _message(text, source)
+        return _message(source, text, form)
     if is_key_ring(text):
         return Given(source, None, IS_KEY_RING)
-    compact = text.removeprefix(_BOM).translate(None, _SPACE)
-    if compact.startswith(_BEGINS_MESSAGE) and form != "hex":  # which is no hex
-        octets = _from_base64(compact)
-        if octets is not None:
-            return _message(octets, source)
-    found = [octets for octets in _readings(compact, form) if octets is not None]
-    if not found:
-        wanted = "base64 or hex" if form == "auto" else form
-        return Given(source, None, f"expected {wanted}, got {_shown(text.strip(_SPACE))}")
-    return _message(next((octets for octets in found if octets.startswith(_VERSION)), found[0]), source)
-
-
-def _message(octets: bytes, source: str) -> Given:
-    return Given(source, None, IS_KEY) if may_be_key(octets) else Given(source, octets)
+    plain = notation.text_of(text)
+    octets = None if plain is None else _of_line(plain, form)
+    if octets is None:
+        return Given(source, None, _unreadable(text, plain, form))
+    return _message(source, octets, form)
 
 
 def from_file(octets: bytes, source: str, form: Form = "auto") -> Iterator[Given]:
-    """Yield the messages of a file: one if it is binary; else one a line, or a single one wrapped over the lines.
+    """Yield the messages of a file: one if it is binary; else one per line, or one that is spread over the lines.
 
-    Of a capture or a document these are all that are in it.
+    Of a capture or a document these are all that are in it. What is no message is one problem, whatever its length.
     """
+    reader = _reader(octets, form)
     if is_key_ring(octets):
         yield Given(source, None, IS_KEY_RING)
-        return
-    reader = _reader(octets, form)
-    if reader is not None:
+    elif reader is not None:
         yield from reader(octets, source)
-        return
-    lines = [(number, line) for number, line in enumerate(octets.splitlines(), 1) if line.strip(_SPACE)]
-    given = [from_text(line, f"{source}, line {number}", form) for number, line in lines if form != "binary"]
-    if form == "binary" or (form == "auto" and not _is_text(octets) and not any(each.problem == "" for each in given)):
+    elif form == "binary":
         if octets:
-            yield _message(octets, source)
-    elif _is_wrapped(given, [len(line.strip(_SPACE)) for _, line in lines]):
-        yield from_text(octets, source, form)
+            yield _message(source, octets, form)
+    elif octets.startswith(_BEGINS_MESSAGE) and form != "hex" and (found := _in_base64(octets, source)):
+        yield from found
     else:
-        yield from given
+        yield from _in_text(octets, source, form)
 
 
 def from_stream(stream: BinaryIO, source: str, form: Form = "auto") -> Iterator[Given]:
-    """Yield the messages of a stream as they come: one a line, or all at its end if it begins like something else."""
-    start = line = stream.readline()
-    lines = [line]
-    while line and not line.strip(_SPACE) and not is_capture(start) and len(lines) < _BLANK_LINES:
-        line = stream.readline()
-        lines.append(line)
-        start += line
-    reader = _reader(start, form)
-    is_binary = form == "binary" or (form == "auto" and not _is_text(start.removeprefix(_BOM)[:1]))
-    if reader is not None or is_binary:
-        yield from from_file(start + stream.read(), source, form)
+    """Yield the messages of a stream: each line's as it comes if the first line is a message; else all at the end."""
+    first = stream.readline()
+    message = None if _reader(first, form) or is_key_ring(first) else notation.text_of(first)
+    octets = None if message is None else notation.from_words(message, _notation(form))
+    if form == "binary" or octets is None or not notation.is_message(octets):
+        yield from from_file(first + stream.read(), source, form)
         return
-    for number, line in enumerate(chain(lines, stream), 1):
+    yield Given(f"{source}, line 1", octets)
+    for number, line in enumerate(stream, 2):
         if is_key_ring(line):  # what follows may be keys without their names
             yield Given(source, None, IS_KEY_RING)
             return
-        if line.strip(_SPACE):
+        if line.strip():
             yield from_text(line, f"{source}, line {number}", form)
 
 
@@ -136,44 +122,147 @@ def _reader(start: bytes, form: Form) -> Callable[[bytes, str], Iterator[Given]]
     return None
 
 
-def _is_text(octets: bytes) -> bool:
-    return not octets.removeprefix(_BOM).translate(None, _TEXT)
+def _in_base64(octets: bytes, source: str) -> list[Given]:
+    """Return one message per line where each line begins like one in base64: the usual form of many; else none."""
+    found = []
+    for number, line in enumerate(octets.splitlines(), 1):
+        if line := line.strip():
+            message = notation.strict_base64(line) if line.startswith(_BEGINS_MESSAGE) else None
+            if message is None:
+                return []
+            found.append(Given(f"{source}, line {number}", message))
+    return found
 
 
-def _is_wrapped(given: list[Given], widths: list[int]) -> bool:
+def _in_text(octets: bytes, source: str, form: Form) -> Iterator[Given]:
+    """Yield the messages in octets of which nobody knows how they are written."""
+    text = notation.text_of(octets)
+    if text is None:
+        if form == "auto" and octets.startswith(_VERSION):
+            yield _message(source, octets, form)
+        else:
+            yield Given(source, None, _unreadable(octets, None, form))
+        return
+    if form == "auto" and kind_of(octets) in (FLOWS, HAR, RECORDS):
+        yield Given(source, None, _unreadable(octets, text, form))
+        return
+    if form == "auto" and (messages := _structured(text)):
+        for number, message in enumerate(messages, 1):
+            yield _message(f"{source}, message {number}" if len(messages) > 1 else source, message, form)
+        return
+    lines = [(number, line) for number, line in enumerate(text.splitlines(), 1) if line.strip()]
+    given = [(number, line, _of_line(line, form)) for number, line in lines if not line.lstrip().startswith("#")]
+    if _is_wrapped(given) and (whole := notation.from_words(text, _notation(form))) is not None:
+        yield _message(source, whole, form)
+    elif form != "auto" or _is_one_per_line(given):
+        yield from _by_line(given, source, form)
+    elif lines:
+        yield Given(source, None, _unreadable(octets, text, form))
+
+
+def _structured(text: str) -> list[bytes]:
+    """Return the messages of text that is more than words: a dump, source code, SDP, or one message over several lines.
+
+    A reading in which every message is whole is taken at once, else the first one that begins like messages do.
+    """
+    plausible = notation.from_key_management(text)
+    if plausible:
+        return plausible
+    for messages in _readings(text):
+        messages = [*filter(_begins_message, (message_in_packet(octets) or octets for octets in messages))]
+        if messages and all(map(notation.is_message, messages)):
+            return messages
+        plausible = plausible or messages
+    return plausible
+
+
+def _readings(text: str) -> Iterator[list[bytes]]:
+    yield from dump.readings(text)
+    if arrays := notation.from_arrays(text):
+        yield arrays
+    for octets in (*notation.from_escapes(text), *notation.from_percent(text)):
+        yield [octets]
+    if text.lstrip()[:1] in ("{", "["):  # JSON of any shape
+        yield notation.within(text)
+    whole = notation.from_words(text)
+    if whole is not None and notation.is_message(whole):
+        yield [whole]
+
+
+def _of_line(line: str, form: Form) -> bytes | None:
+    """Return the octets that one line holds: all of it, or a whole message among other words."""
+    octets = notation.from_words(line, _notation(form))
+    if form != "auto" or (octets is not None and octets.startswith(_VERSION)):
+        return octets
+    if not _MAY_HOLD_MESSAGE.search(line):
+        return octets
+    return next(iter(_structured(line) or notation.within(line)), octets)
+
+
+def _notation(form: Form) -> notation.Notation:
+    return form if form == "base64" or form == "hex" else "auto"
+
+
+def _by_line(given: Iterable[tuple[int, str, bytes | None]], source: str, form: Form) -> Iterator[Given]:
+    """Yield the messages of lines; lines in a row that hold none are one problem."""
+    bad: list[tuple[int, str]] = []
+    for number, line, octets in given:
+        if octets is None:
+            bad.append((number, line))
+            continue
+        yield from _unread(bad, source, form)
+        bad = []
+        yield _message(f"{source}, line {number}", octets, form)
+    yield from _unread(bad, source, form)
+
+
+def _unread(bad: list[tuple[int, str]], source: str, form: Form) -> Iterator[Given]:
+    if bad:
+        (first, line), (last, _) = bad[0], bad[-1]
+        where = f"line {first}" if first == last else f"lines {first} to {last}"
+        yield Given(f"{source}, {where}", None, _unreadable(line.encode("utf-8", "replace"), line, form))
+
+
+def _message(source: str, octets: bytes, form: Form) -> Given:
+    """Return octets as a message; none where they may as well be a key, be it with something around it."""
+    is_doubtful = form == "auto" and len(octets) in _KEY_OCTETS and not octets.startswith(_VERSION)
+    return Given(source, None, IS_KEY) if is_doubtful or may_be_key(octets) else Given(source, octets)
+
+
+def _begins_message(octets: bytes) -> bool:
+    return len(octets) > 1 and octets.startswith(_VERSION) and octets[1] < _DATA_TYPES
+
+
+def _is_one_per_line(given: list[tuple[int, str, bytes | None]]) -> bool:
+    """Tell whether lines are messages: one is whole, or most of them begin like one; a lone line may be anything."""
+    found = [octets for _, _, octets in given if octets is not None]
+    if any(map(notation.is_message, found)) or len(given) == 1:
+        return bool(found)
+    return 2 * sum(map(_begins_message, found)) > len(given)
+
+
+def _is_wrapped(given: list[tuple[int, str, bytes | None]]) -> bool:
     """Tell whether lines are one message: all as wide as the first, but the last, and none but the first begins one."""
-    if len(given) < 2 or len(set(widths[:-1])) > 1 or widths[-1] > widths[0]:
+    if len(given) < 2:
         return False
-    first, *later = ((each.octets or b"").startswith(_VERSION) for each in given)
+    widths = [len(line.strip()) for _, line, _ in given]
+    if len(set(widths[:-1])) > 1 or widths[-1] > widths[0]:
+        return False
+    first, *later = ((octets or b"").startswith(_VERSION) for _, _, octets in given)
     return first and not any(later)
 
 
-def _readings(compact: bytes, form: Form) -> Iterator[bytes | None]:
-    if form in ("auto", "hex"):
-        yield _from_hex(compact)
-    if form in ("auto", "base64"):
-        yield _from_base64(compact)
-
-
-def _from_hex(text: bytes) -> bytes | None:
-    digits = text[2:] if text[:2].lower() == b"0x" else text
-    try:
-        return bytes.fromhex(digits.replace(b":", b"").decode("ascii"))
-    except ValueError:
-        return None
-
-
-def _from_base64(text: bytes) -> bytes | None:
-    characters = text.rstrip(b"=").translate(_OTHER_ALPHABET)
-    try:
-        return a2b_base64(characters + b"=" * (-len(characters) % 4), strict_mode=True)
-    except ValueError:
-        return None
-
-
-def _shown(text: bytes) -> str:
-    """Return the beginning of a text, safe to print; what may be a key (a key ring, named by mistake) is counted."""
-    shown = _LIKE_KEY.sub(lambda found: b"(%d characters)" % len(found[0]), text)
-    if len(shown) <= _LONGEST_SHOWN:
-        return printable_octets(shown) or "nothing"
-    return f"{printable_octets(shown[:_LONGEST_SHOWN])}… ({len(text)} characters)"
+def _unreadable(octets: bytes, text: str | None, form: Form) -> str:
+    """Return why octets are no message; nothing is quoted that may be a key."""
+    wanted = "a MIKEY message in base64, hex or binary" if form == "auto" else form
+    kind = kind_of(octets)
+    short = (text or "").strip()
+    if text is not None and short and "\n" not in short and kind in (TEXT, DUMP, EMPTY):
+        if len(short) <= _LONGEST_SHOWN and not _LIKE_KEY.search(_PUNCTUATION.sub("", short)):
+            return f"expected {wanted}, got {printable(short)}"
+        return f"expected {wanted}, got text of {len(short)} characters"
+    if text is not None and re.search(r"^\*[ \t]*$", text, re.MULTILINE):
+        return f"expected {wanted}, got a dump that leaves out repeated rows (*): print it without offsets only with -v"
+    if kind is DUMP:
+        return f"expected {wanted}, got text like base64 or a hex dump that is damaged or of an unknown form"
+    return f"expected {wanted}, got {kind}"

@@ -1,0 +1,118 @@
+"""What an input looks like by its first octets, and which command reads it; said where a command gets another kind."""
+
+import re
+from typing import NamedTuple
+
+from ltkm_inspect.wire.key_text import is_key_ring
+
+START = 4096
+"""How many octets tell what an input is."""
+
+
+class InputKind(NamedTuple):
+    """A kind of input, in words for the user."""
+
+    name: str
+    """With its article: `a flow file`."""
+    advice: str = ""
+    """What to do with it."""
+
+    def __str__(self) -> str:
+        return f"{self.name}: {self.advice}" if self.advice else self.name
+
+
+CHECK = "use ltkm-inspect check"
+DECODE = "use ltkm-inspect decode"
+UNPACK = "unpack it first"
+
+EMPTY = InputKind("nothing", "the input is empty")
+FLOWS = InputKind("a flow file", CHECK)
+HAR = InputKind("a HAR", CHECK)
+CAPTURE = InputKind("a packet capture", f"{DECODE} for the LTKMs in its UDP packets")
+RECORDS = InputKind("the records of a run", "use ltkm-inspect report")
+RING = InputKind("a key ring", "give it to --keys (its content is not shown)")
+DOCUMENT = InputKind("an XML document", f"{DECODE} for the LTKMs in an MSK response")
+HTML = InputKind("an HTML page")
+LTKMS = InputKind("LTKMs as JSON", DECODE)
+JSON = InputKind("JSON that is neither a HAR nor LTKMs")
+MESSAGE = InputKind("a MIKEY message", DECODE)
+DUMP = InputKind("text like base64 or a hex dump", DECODE)
+TEXT = InputKind("text of another kind")
+OCTETS = InputKind("binary data of an unknown kind")
+
+_PDF = b"%PDF"
+_SIGNATURES: tuple[tuple[bytes, InputKind], ...] = (
+    (b"\xa1\xb2\xc3\xd4", CAPTURE),
+    (b"\xd4\xc3\xb2\xa1", CAPTURE),
+    (b"\xa1\xb2\x3c\x4d", CAPTURE),
+    (b"\x4d\x3c\xb2\xa1", CAPTURE),
+    (b"\n\r\r\n", CAPTURE),
+    (b"PK\x03\x04", InputKind("a zip archive", UNPACK)),
+    (b"PK\x05\x06", InputKind("an empty zip archive")),
+    (b"7z\xbc\xaf\x27\x1c", InputKind("a 7-Zip archive", UNPACK)),
+    (b"Rar!", InputKind("a RAR archive", UNPACK)),
+    (b"\x1f\x8b", InputKind("gzip data", UNPACK)),
+    (b"\x28\xb5\x2f\xfd", InputKind("zstd data", UNPACK)),
+    (b"\xfd7zXZ\0", InputKind("xz data", UNPACK)),
+    (b"BZh", InputKind("bzip2 data", UNPACK)),
+    (b"\x78\x01", InputKind("zlib data", UNPACK)),
+    (b"\x78\x9c", InputKind("zlib data", UNPACK)),
+    (b"\x78\xda", InputKind("zlib data", UNPACK)),
+    (_PDF, InputKind("a PDF file")),
+    (b"\x89PNG", InputKind("a picture", "the text in a picture cannot be read; paste the text itself")),
+    (b"\xff\xd8\xff", InputKind("a picture", "the text in a picture cannot be read; paste the text itself")),
+    (b"GIF8", InputKind("a picture", "the text in a picture cannot be read; paste the text itself")),
+    (b"\x7fELF", InputKind("a program")),
+    (b"MZ", InputKind("a program")),
+    (b"SQLite format 3\0", InputKind("a SQLite database")),
+)
+
+_FLOW = re.compile(rb"\d{1,12}:(?:\d{1,12}:[a-z_]|$)")
+_HAR = re.compile(r"\{\s*\"log\"\s*:")
+_RECORDS = re.compile(r"\{\s*\"schema\"\s*:\s*\"ltkm-inspect/(?:run|exchange|session|summary)/")
+_LTKMS = re.compile(r"\[\s*(?:\]|\{.*\"octets\"|\{[^}]*$)|\{\s*\"schema\"\s*:\s*\"ltkm-inspect/message/", re.DOTALL)
+_WORDS = re.compile(r"[\s\"'`{\[(]*(?:[A-Za-z0-9+/_=-]{16,}|(?:0x)?[0-9A-Fa-f]{2,8}[\s:,]+(?:0x)?[0-9A-Fa-f]{2})")
+
+
+def kind_of(start: bytes) -> InputKind:
+    """Return what an input looks like that begins with these octets; START of them are enough. Never raises."""
+    if not start:
+        return EMPTY
+    if _FLOW.match(start):
+        return FLOWS
+    if is_key_ring(start):
+        return RING
+    text = _text(start[:START])
+    if text is None or start.startswith(_PDF):
+        unknown = MESSAGE if start[:1] == b"\x01" else OCTETS
+        return next((kind for signature, kind in _SIGNATURES if start.startswith(signature)), unknown)
+    return _kind_of_text(text.lstrip("\ufeff \t\r\n\v\f"))
+
+
+def _kind_of_text(text: str) -> InputKind:
+    if not text:
+        return EMPTY
+    if _HAR.match(text):
+        return HAR
+    if _RECORDS.match(text):
+        return RECORDS
+    if text.startswith("<"):
+        return HTML if re.match(r"<(?:!doctype\s+html|html)\b", text, re.IGNORECASE) else DOCUMENT
+    if _LTKMS.match(text):
+        return LTKMS
+    if text[0] in "{[" and text[1:].lstrip()[:1] in ("{", '"', "[", "}", "]"):
+        return JSON
+    return DUMP if _WORDS.match(text) or "mikey" in text.lower() else TEXT
+
+
+def _text(octets: bytes) -> str | None:
+    """Return octets as text, in UTF-8 or UTF-16; None where they are none. A character may be cut off at the end."""
+    if octets.startswith((b"\xff\xfe", b"\xfe\xff")):
+        return octets.decode("utf-16", "replace")
+    if b"\0" in octets[:64]:
+        little = not any(octets[1:64:2])
+        if little or not any(octets[:64:2]):
+            return octets.decode("utf-16-le" if little else "utf-16-be", "replace")
+    text = octets.decode("utf-8", "replace")
+    strange = sum(character < " " and character not in "\t\r\n\v\f\x1b" for character in text[:START])
+    return None if strange or text[:START].count("\ufffd") > len(text[:START]) // 8 else text
