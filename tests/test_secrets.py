@@ -5,6 +5,7 @@ exception of the keys room in tests/keys/test_robustness.py.
 """
 
 import base64
+import re
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
@@ -167,7 +168,7 @@ def test_a_crash_of_the_program_does_not_tell_its_text(
     assert left.value.code == 1
     printed = capsys.readouterr()
     assert printed.out == ""
-    assert printed.err == f"ltkm-inspect: RuntimeError: at test_secrets.py:{crash.__code__.co_firstlineno + 1}\n"
+    assert re.fullmatch(r"ltkm-inspect: RuntimeError at keys\.py:\d+\n", printed.err)
 
 
 def test_a_crash_in_a_hook_does_not_tell_its_text(
@@ -179,5 +180,5 @@ def test_a_crash_in_a_hook_does_not_tell_its_text(
     addon = LtkmInspect()
     monkeypatch.setattr(addon, "_handle", crash)
     addon.response(flow_of(replace(exchanges()[0], id="")))
-    assert "ltkm: response failed: RuntimeError at test_secrets.py:" in caplog.text
+    assert "ltkm: response failed: RuntimeError at addon.py:" in caplog.text
     assert leaks(caplog.text, [MUK]) == []
