@@ -6,7 +6,7 @@ from typing import Any
 
 from ltkm_inspect.finding import Level
 from ltkm_inspect.keys import KeyRing
-from ltkm_inspect.session import Session
+from ltkm_inspect.session import CLOCK_SKEW, Session
 
 EXPECT = ("auto", "always")
 PROFILES = ("auto", "usim", "ruim", "bcast", "mbms")
@@ -20,6 +20,8 @@ class Settings:
     """`always`: every 200 OK item must carry an LTKM even if none in the document does."""
     profile: frozenset[str] = frozenset({"auto"})
     """`usim` or `ruim` for identities, `bcast` or `mbms` for the message; `auto`: (U)SIM, and what the message is."""
+    clock_skew: float = CLOCK_SKEW
+    """How many seconds the clocks of two captures of the run may differ."""
     strict: bool = False
     """Ambiguities count as violations."""
     namespaces: frozenset[str] = frozenset({"1.0"})

@@ -66,6 +66,9 @@ DEFAULTS: dict[str, Option] = {
     "profile": Option(
         "list", ("auto",), "auto|usim|ruim|bcast|mbms", "which identity and message profile applies (several)"
     ),
+    "clock_skew": Option(
+        "word", "60", "SECONDS", "how many seconds the clocks of two captures of the same exchange may differ"
+    ),
     "strict": Option("flag", False, "true|false", "ambiguities count as violations"),
     "namespaces": Option("list", ("1.0",), "VERSION", "further orderqueries versions accepted"),
     "select": Option("list", (), "RULE|SUBJECT|DOCUMENT", "only the rules with that id, subject or document"),
@@ -124,6 +127,7 @@ def settings(
     *,
     expect: str = "auto",
     profile: Iterable[str] = ("auto",),
+    clock_skew: str = "60",
     strict: bool = False,
     namespaces: Iterable[str] = ("1.0",),
     select: Iterable[str] = (),
@@ -143,6 +147,7 @@ def settings(
     return Settings(
         expect=expect,
         profile=_profile(profile, PROFILES),
+        clock_skew=_seconds("clock_skew", clock_skew),
         strict=strict,
         namespaces=_namespaces(namespaces),
         select=selected,
@@ -264,15 +269,20 @@ def parse_when(text: str) -> "When":
 
 
 def parse_delay(text: str) -> float:
+    """Parse seconds, at most a day of them: a response that is held back for longer is better dropped."""
+    return _seconds("fault_delay", text)
+
+
+def _seconds(option: str, text: str) -> float:
     """Parse seconds, at most a day of them."""
-    if not _SECONDS.fullmatch(text.strip()) or float(text) > LONGEST_DELAY:
-        wanted = f"expected seconds from 0 to {LONGEST_DELAY}"
-        raise OptionError("fault_delay", f"{wanted}, got {printable(text) or 'nothing'}")
+    if not _SECONDS.fullmatch(text.strip()) or float(text) > DAY:
+        wanted = f"expected seconds from 0 to {DAY}"
+        raise OptionError(option, f"{wanted}, got {printable(text) or 'nothing'}")
     return float(text)
 
 
-LONGEST_DELAY = 86_400
-"""Seconds; a response that is held back for longer is better dropped."""
+DAY = 86_400
+"""Seconds."""
 _SECONDS = re.compile(r"[0-9]{1,9}(?:\.[0-9]{0,9})?|\.[0-9]{1,9}", re.ASCII)
 
 

@@ -322,6 +322,7 @@ REFERENCES: dict[str, Callable[[], tuple[Exchange, ...]]] = {
         challenge([FIRST.msk_id], terminal=TERMINAL_OF_5G),
         _granted(FIRST, terminal=TERMINAL_OF_5G, opaque=OPAQUE, at=1),
     ),
+    "captured-twice": lambda: (_granted(FIRST), _granted(FIRST, at=3600)),
 }
 """The clean references by name, each a session of one exchange or more; faults damage the last exchange."""
 

@@ -25,6 +25,12 @@ LTKMS_OF_MUK = 16
 """How many LTKMs of one MUK are remembered, besides its counter."""
 USES_OF_NONCE = 32
 """How many uses of one nonce are remembered, besides its highest count."""
+COPIES_OF_EXCHANGE = 16
+"""How many exchanges with the same octets are remembered, the latest."""
+SAME_TIME = 1.0
+"""How many seconds apart one exchange may seem to be that was captured twice with one clock."""
+CLOCK_SKEW = 60.0
+"""How many seconds apart it may seem to be in two captures, if not told otherwise."""
 REQUESTS_OF_TERMINAL = 16
 """How many requests of one terminal are remembered."""
 HALF = 1 << 31
@@ -164,6 +170,42 @@ class Habits(NamedTuple):
     """When the latest of them began."""
 
 
+class Copy(NamedTuple):
+    """One exchange of several that are the same, octet for octet."""
+
+    id: str
+    started: float | None
+    ended: float | None
+    connection: str
+    client: str
+    capture: str
+    is_replayed: bool
+    is_accepted: bool
+    """It was answered as a whole, and not in order to have the request again."""
+
+    def is_twin(self, other: "Copy", clock_skew: float) -> bool:
+        """Tell whether a later one is this very exchange, captured twice or replayed by mitmproxy.
+
+        It is where both came over one connection, or at one time. The clocks of two captures may differ by `clock_skew`
+        seconds. A time that was not captured may be any.
+        """
+        is_elsewhere = self.capture != other.capture
+        # The connection in a HAR is a number that has a meaning within that HAR alone.
+        is_known = bool(self.connection) and (bool(self.client) or not is_elsewhere)
+        if is_known and (self.connection, self.client) == (other.connection, other.client):
+            return True
+        if other.is_replayed or (self.is_replayed and _apart(self.started, other.started) >= 0):
+            return True
+        most = max(SAME_TIME, clock_skew) if is_elsewhere else SAME_TIME
+        times = (self.started, other.started), (self.ended, other.ended)
+        return all(abs(_apart(one, two)) <= most for one, two in times)
+
+
+def _apart(one: float | None, other: float | None) -> float:
+    """Return how many seconds the first of two times is the later one; 0 where one is not known."""
+    return 0.0 if one is None or other is None else round(one - other, 6)
+
+
 _NOTHING = Protected()
 _UNUSED = Uses()
 _UNKNOWN = Habits()
@@ -179,9 +221,11 @@ class Before:
     question: int = 0
     """A hash of what is asked; 0 without credentials."""
     fingerprint: int = 0
-    """A hash that only the same exchange, captured twice, has as well; 0 without credentials."""
+    """A hash that only an exchange with the same octets has as well; 0 without credentials."""
     twin: str = ""
-    """The id of an earlier exchange that is the same, octet for octet."""
+    """The id of an earlier exchange that is this very one, captured twice or replayed by mitmproxy."""
+    replayed: str = ""
+    """The id of an earlier exchange that this one repeats, octet for octet, and was answered again; none of a twin."""
     uses: Uses = _UNUSED
     habits: Habits = _UNKNOWN
     known: tuple[tuple[Muk, Protected | None, bytes | None], ...] = ()
@@ -210,6 +254,12 @@ class Seen:
     terminal: str
     connection: str
     """What tells the connection from others."""
+    client: str
+    """Address and port."""
+    capture: str
+    """What tells the capture from others."""
+    is_replayed: bool
+    """mitmproxy replayed its request or its response."""
     nonce: str | None
     """Of the request; None without credentials."""
     number: int | None
@@ -217,12 +267,14 @@ class Seen:
     question: int
     """A hash of what is asked; 0 without credentials."""
     fingerprint: int
-    """A hash that only the same exchange, captured twice, has as well; 0 without credentials."""
+    """A hash that only an exchange with the same octets has as well; 0 without credentials."""
     challenges: Mapping[str, tuple[digest.Directives, ...]]
     """Those of a 401, by their nonce."""
     asked: "Asked"
     is_answer: bool
     """The request has credentials, and a response came."""
+    is_accepted: bool
+    """The response is whole, and asks neither for other credentials nor for the request at a later time."""
     next_nonce: str | None
     """What the response gives as nextnonce."""
     sent: tuple[tuple[Muk, Sent], ...]
@@ -232,9 +284,16 @@ class Seen:
     proved: frozenset[bytes]
     """Digests of the keys that verified something in the exchange."""
 
+    @property
+    def copy(self) -> Copy:
+        """What exchanges with the same octets are told apart by."""
+        times = self.started, self.ended
+        return Copy(self.id, *times, self.connection, self.client, self.capture, self.is_replayed, self.is_accepted)
+
     def share(self) -> None:
         """Let go of what is equal to something that other exchanges have as well: thousands of these are kept."""
         self.terminal, self.connection, self.nonce = _same(self.terminal), _same(self.connection), _same(self.nonce)
+        self.client, self.capture = _same(self.client), _same(self.capture)
         pairs, delivered = _same(self.asked.pairs), _same(self.asked.delivered)
         self.asked = self.asked._replace(pairs=pairs, delivered=delivered)
         took = self.delivered is self.sent or self.delivered == self.sent
@@ -400,6 +459,9 @@ class Step:
             exchange.ended,
             exchange.terminal,
             self.connection,
+            exchange.client,
+            exchange.capture,
+            exchange.is_replayed,
             nonce,
             _number(credentials),
             question,
@@ -407,6 +469,7 @@ class Step:
             _challenges(exchange) if response is not None and response.status == 401 else {},
             Asked(pairs, exchange.started, answered, pairs if came == pairs else came),
             response is not None and credentials is not None,
+            answered and response is not None and response.status != 401 and response.status < 500,
             None if info is None else info.get("nextnonce"),
             tuple([(muk, sent) for _, muk, sent in self.sent]),
             tuple([(muk, sent) for ltkm, muk, sent in taken if ltkm not in forged]),
@@ -529,9 +592,13 @@ class Delivery:
 class Session:
     """What a run has seen so far, as far as rules need it; the oldest is forgotten where it grows too large."""
 
-    def __init__(self, limit: int = LIMIT) -> None:
-        """Start with nothing seen; `limit` is how many exchanges, terminals and MUKs are remembered, each."""
+    def __init__(self, limit: int = LIMIT, clock_skew: float = CLOCK_SKEW) -> None:
+        """Start with nothing seen; `limit` is how many exchanges, terminals and MUKs are remembered, each.
+
+        `clock_skew` is how many seconds the clocks of two captures may differ.
+        """
         self.limit = limit
+        self.clock_skew = clock_skew
         self.forgotten = 0
         """How many exchanges were forgotten."""
         self.forgotten_terminals = 0
@@ -539,7 +606,8 @@ class Session:
         self._forgotten_until: float | None = None
         self._taken: dict[tuple[str, float | None], Before] = {}
         """By id and time, since a HAR numbers its exchanges only."""
-        self._twins: dict[int, str] = {}
+        self._copies: dict[int, tuple[Copy, ...]] = {}
+        """By fingerprint, the latest last."""
         self._challenges: dict[str, tuple[digest.Directives, ...]] = {}
         self._uses: dict[tuple[str, str], Uses] = {}
         self._habits: dict[str, Habits] = {}
@@ -547,7 +615,7 @@ class Session:
         self._receivers: dict[str, Mapping[bytes, tuple[bytes, ...]]] = {}
         self._senders: dict[bytes, bytes] = {}
         self._bounded: tuple[dict[Any, Any], ...] = (
-            self._twins,
+            self._copies,
             self._challenges,
             self._uses,
             self._habits,
@@ -568,7 +636,7 @@ class Session:
 
     def copy(self) -> "Session":
         """Return a session that has seen the same, and goes its own way from here on."""
-        other = Session(self.limit)
+        other = Session(self.limit, self.clock_skew)
         other.forgotten, other._forgotten_until = self.forgotten, self._forgotten_until
         other.forgotten_terminals, other.forgotten_muks = self.forgotten_terminals, self.forgotten_muks
         other._taken.update(self._taken)
@@ -636,12 +704,22 @@ class Session:
             before.challenges = self._challenges.get(seen.nonce, ())
             before.uses = self._uses.get((seen.terminal, seen.nonce), _UNUSED)
             before.question, before.fingerprint = seen.question, seen.fingerprint
-            before.twin = self._twins.get(before.fingerprint, "")
+            self._compare(seen, before)
         if seen.sent:
             muks = dict.fromkeys([muk for muk, _ in seen.sent])
             before.known = tuple([(muk, self._muks.get(muk), self._senders.get(muk[1])) for muk in muks])
             before.receivers = self._receivers.get(seen.connection, _NOBODY)
         return before
+
+    def _compare(self, seen: Seen, before: Before) -> None:
+        """Tell what exchanges with the same octets make of this one."""
+        copy = seen.copy
+        for earlier in reversed(self._copies.get(seen.fingerprint, ())):
+            if earlier.is_twin(copy, self.clock_skew):
+                before.twin, before.replayed = earlier.id, ""
+                return
+            if earlier.is_accepted and copy.is_accepted:
+                before.replayed = earlier.id
 
     def _remember(self, seen: Seen, before: Before) -> None:
         self._unnamed += not seen.id
@@ -649,12 +727,14 @@ class Session:
         self._taken[name, seen.started] = before
         if seen.proved:
             self._proved = seen.proved | self._proved
+        if seen.nonce is not None:
+            earlier = self._copies.get(seen.fingerprint, ())
+            copies = (*earlier[1 - COPIES_OF_EXCHANGE :], seen.copy._replace(id=name))
+            _put(self._copies, seen.fingerprint, copies)
         if not before.twin:
-            if seen.nonce is not None:
-                _put(self._twins, before.fingerprint, name)
-                if seen.number is not None:
-                    used = before.uses.after(Use(seen.number, seen.question), seen.started)
-                    _put(self._uses, (seen.terminal, seen.nonce), used)
+            if seen.nonce is not None and seen.number is not None:
+                used = before.uses.after(Use(seen.number, seen.question), seen.started)
+                _put(self._uses, (seen.terminal, seen.nonce), used)
             for nonce, challenges in seen.challenges.items():
                 _put(self._challenges, nonce, challenges)
             _put(self._habits, seen.terminal, _after(before.habits, seen))
@@ -715,14 +795,22 @@ def _sent(ltkm: Ltkm) -> tuple[Muk, Sent] | None:
 def _hashes(exchange: Exchange) -> tuple[int, int]:
     """Return a hash of all that a request asks, its credentials included, and one of the whole exchange.
 
-    Only the same exchange, captured twice, has the second one as well. The hash is the keyed one of Python's own
+    The hash is the keyed one of Python's own
     dictionaries: 64 bits that nobody outside this process can aim at.
     """
     asked, answered = exchange.request, exchange.response
     question = hash((asked.method, asked.target, asked.headers.get("Authorization"), asked.body))
     if answered is None:
         return question, question
-    return question, hash((question, answered.status, answered.authentication_info, answered.body))
+    return question, hash(
+        (
+            question,
+            answered.status,
+            answered.authentication_info,
+            answered.headers.get("WWW-Authenticate"),
+            answered.body,
+        )
+    )
 
 
 def _challenges(exchange: Exchange) -> Mapping[str, tuple[digest.Directives, ...]]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -104,6 +105,103 @@ def test_the_same_exchange_captured_twice_is_a_note_and_no_replay() -> None:
     assert [finding.line for finding in second.findings] == []
     assert {note.rule for note in second.notes} >= {"exchange-captured-twice"}
     assert "exchange-captured-twice" not in {note.rule for note in first.notes}
+
+
+def copied(at: float = 0.0, *, ended_at: float | None = None, **changes: Any) -> Exchange:
+    """Build the exchange that the copies below repeat, some seconds later or earlier, over another connection."""
+    first = delivered(5)
+    began, end = first.started, first.ended
+    assert began is not None
+    assert end is not None
+    over: dict[str, Any] = {"id": "copy", "client": "192.0.2.10:50009", "connection": "another"}
+    times: dict[str, Any] = {"started": began + at, "ended": end + (at if ended_at is None else ended_at)}
+    return replace(first, **{**over, **times, **changes})
+
+
+SAME: dict[str, Any] = {"client": delivered(5).client, "connection": delivered(5).connection}
+HAR: dict[str, Any] = {"client": "", "connection": "443"}
+REPLAY = {"nonce-count-reused", "ltkm-replayed"}
+COPIES = {
+    "at once": (copied(), True),
+    "a second later": (copied(1), True),
+    "a second earlier": (copied(-1), True),
+    "just over a second later": (copied(1.001), False),
+    "just over a second earlier": (copied(-1.001), False),
+    "begun at once and ended later": (copied(0, ended_at=1.5), False),
+    "an hour later": (copied(3600), False),
+    "an hour later over the same connection": (copied(3600, **SAME), True),
+    "an hour later from the same port, over a new connection": (copied(3600, **{**SAME, "connection": "b"}), False),
+    "an hour later from another port, said to be one connection": (copied(3600, **{**SAME, "client": "b"}), False),
+    "a minute later in another capture": (copied(60, capture="b"), True),
+    "a minute earlier in another capture": (copied(-60, capture="b"), True),
+    "over a minute later in another capture": (copied(60.001, capture="b"), False),
+    "over a minute earlier in another capture": (copied(-60.001, capture="b"), False),
+    "an hour later over the same connection in another capture": (copied(3600, capture="b", **SAME), True),
+    "begun at a time that was not captured": (copied(started=None), True),
+    "ended an hour later, begun at a time that was not captured": (copied(3600, started=None), False),
+    "at times that were not captured": (copied(started=None, ended=None), True),
+    "an hour later, replayed by mitmproxy": (copied(3600, is_replayed=True), True),
+}
+
+
+@pytest.mark.parametrize("first_comes_last", [False, True], ids=["in order", "the other way round"])
+@pytest.mark.parametrize("name", COPIES)
+def test_a_copy_is_told_from_a_replay(name: str, first_comes_last: bool) -> None:
+    copy, is_copy = COPIES[name]
+    pair = (copy, delivered(5)) if first_comes_last else (delivered(5), copy)
+    first, second = reports(pair)
+    assert [finding.line for finding in first.findings] == []
+    assert set(second.rules) == (set() if is_copy else REPLAY)
+    assert ("exchange-captured-twice" in {note.rule for note in second.notes}) is is_copy
+    assert "request-retried" not in {note.rule for note in second.notes}
+
+
+def test_a_number_of_a_connection_means_nothing_in_another_har() -> None:
+    first, later = copied(**HAR), copied(3600, **HAR)
+    assert broken(first, replace(later, id="b"))[1] == []
+    assert set(broken(first, replace(later, id="b", capture="b"))[1]) == REPLAY
+
+
+def test_replays_in_two_captures_are_each_told_from_their_copies() -> None:
+    first, replay = delivered(5), copied(3600, id="replay")
+    elsewhere = [copied(20, id="c", capture="b", connection="c"), copied(3620, id="d", capture="b", connection="d")]
+    assert list(map(set, broken(first, replay, *elsewhere))) == [set(), REPLAY, set(), set()]
+    assert list(map(set, broken(*elsewhere, first, replay))) == [set(), REPLAY, set(), set()]
+
+
+@pytest.mark.parametrize(("clock_skew", "rules"), [(60, REPLAY), (90, set()), (0, REPLAY)])
+def test_how_far_clocks_may_differ_is_an_option(clock_skew: float, rules: set[str]) -> None:
+    _, second = reports([delivered(5), copied(90, capture="b")], Session(clock_skew=clock_skew))
+    assert set(second.rules) == rules
+
+
+def test_a_real_replay_after_one_by_mitmproxy_is_a_replay() -> None:
+    replayed = copied(60, id="by mitmproxy", is_replayed=True)
+    assert list(map(set, broken(delivered(5), replayed, copied(3600, connection="a third")))) == [set(), set(), REPLAY]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda exchange: replace(exchange, error="the client closed the connection"),
+        lambda exchange: replace(exchange, response=None),
+        lambda exchange: replace(exchange, response=replace(exchange.response, status=401)),
+        lambda exchange: replace(exchange, response=replace(exchange.response, status=503)),
+    ],
+    ids=["broken off", "unanswered", "refused", "not now"],
+)
+def test_what_had_no_answer_is_retried_and_not_replayed(change: Callable[[Exchange], Exchange]) -> None:
+    for second in (copied(3600), change(copied(3600))):
+        _, report = reports([change(delivered(5)), second])
+        assert {note.rule for note in report.notes} >= {"request-retried"}
+        assert not REPLAY.intersection(report.rules)
+
+
+def test_the_title_of_a_nonce_count_used_again_fits_a_replay() -> None:
+    _, report = reports([delivered(5), copied(3600)])
+    (finding,) = [finding for finding in report.findings if finding.rule == "nonce-count-reused"]
+    assert "different" not in finding.title
+    assert finding.hint == f"flow {delivered(5).id}"
 
 
 def test_a_flow_checked_again_gives_the_same_and_counts_once() -> None:

@@ -43,14 +43,15 @@ _CONTENT_TYPE = b"content-type"
 _MEDIA_TYPES = b"mbms-msk"
 
 
-def exchange_of(record: bytes, limits: Limits = _NO_LIMITS) -> Exchange | None:
+def exchange_of(record: bytes, limits: Limits = _NO_LIMITS, capture: str = "") -> Exchange | None:
     """Return the MSK exchange that a record of the current format holds; None for any other HTTP flow.
 
     UnusualError, or another ValueError or LookupError, where the record is not what mitmproxy writes: then mitmproxy
     has to read it.
     """
     inside: Part = (record[-1], record.index(b":") + 1, len(record) - 1)
-    websocket, answered, asked, _, _, _, metadata, _, _, _, server, client, error, id, _, _ = row(record, inside, _FLOW)
+    held = row(record, inside, _FLOW)
+    websocket, answered, asked, _, _, _, metadata, _, replayed, _, server, client, error, id, _, _ = held
     request = row(record, asked, _REQUEST)
     response = None if is_null(answered) else row(record, answered, _RESPONSE)
     target, headers = octets_of(record, request[0]), _fields(record, request[10])
@@ -82,6 +83,8 @@ def exchange_of(record: bytes, limits: Limits = _NO_LIMITS) -> Exchange | None:
         True,
         _faults(record, metadata),
         limits,
+        capture,
+        not is_null(replayed),
     )
     return exchange if exchange.is_msk else None
 

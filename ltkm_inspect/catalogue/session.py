@@ -367,7 +367,9 @@ def _text(identity: bytes) -> str:
 def exchange_captured_twice(step: Step) -> Iterator[Problem | NotApplicable]:
     """The same exchange was captured before, octet for octet.
 
-    Two captures overlap, or a capture was taken at two places. It is not a replay, and is not compared with its twin.
+    Two captures overlap, a capture was taken at two places, or mitmproxy itself replayed the exchange. It is the same
+    where both came over one connection, where their times are at most 1 second apart, or where they are from two
+    captures whose clocks may differ that much (`clock_skew`). It is not compared with its twin.
 
     Nothing is wrong with it.
     """
@@ -391,16 +393,20 @@ NONCE_COUNT = "request.headers.Authorization"
     covers=["XF-09"],
 )
 def nonce_count_reused(step: Step) -> Iterator[Problem | NotApplicable]:
-    """A nonce is used with the same count for two different requests.
+    """A nonce is used with a count that was used before.
 
-    To the BSM one of them is a replay. One that answers both does not check.
+    The count belonged to another request, or to the same one, which was answered already and is now answered again. To
+    the BSM the second one is a replay. One that answers both does not check.
 
-    Make the terminal count each request, those that it repeats with other content included.
+    Make the terminal count each request, those that it repeats included, and the BSM refuse a count that it knows.
     """
     assert step.use is not None
     assert step.before is not None
     same = [use for use in step.before.uses.latest if use.number == step.use.number]
-    if same and all(use.content != step.use.content for use in same):
+    if step.before.replayed:
+        got = f"nc={step.use.number:08x} for the same request before, and the same answer"
+        yield Problem(NONCE_COUNT, "a count of its own", got, f"flow {step.before.replayed}")
+    elif same and all(use.content != step.use.content for use in same):
         yield Problem(NONCE_COUNT, "a count of its own", f"nc={step.use.number:08x} for another request before")
 
 
@@ -412,7 +418,7 @@ def nonce_count_reused(step: Step) -> Iterator[Problem | NotApplicable]:
     covers=["XF-09"],
 )
 def request_retried(step: Step) -> Iterator[Problem | NotApplicable]:
-    """A request was sent again, octet for octet, and answered otherwise.
+    """A request was sent again, octet for octet, and answered otherwise or for the first time.
 
     HTTP stacks repeat a request when a connection breaks.
 
@@ -420,7 +426,7 @@ def request_retried(step: Step) -> Iterator[Problem | NotApplicable]:
     """
     assert step.use is not None
     assert step.before is not None
-    if step.use in step.before.uses.latest:
+    if step.use in step.before.uses.latest and not step.before.replayed:
         yield Problem(NONCE_COUNT, got=f"the request with nc={step.use.number:08x} again")
 
 
@@ -672,6 +678,14 @@ def _credentials(step: Step, **values: str) -> Exchange:
 def repeat_nonce_count(step: Step, *, cnonce: str = "1b5f224c") -> Exchange:
     """Write the nonce count of the last request into the recorded one, which has a cnonce of its own."""
     return _credentials(step, nc=f"{_highest(step):08x}", cnonce=cnonce)
+
+
+@fault("replay-exchange", on=Step, reference="captured-twice", trips={"nonce-count-reused", "ltkm-replayed"})
+def replay_exchange(step: Step, *, connection: str = "192.0.2.10:40009") -> Exchange:
+    """Let an exchange that was captured twice have come over another connection the second time."""
+    if step.before is None or not step.before.twin:
+        raise FaultError("the exchange was not captured before")
+    return replace(step.exchange, connection=connection)
 
 
 @fault("lower-nonce-count", on=Step, reference="renewal", trips={"nonce-count-backward"})

@@ -86,7 +86,7 @@ def _batches(file: File, source: Source) -> Iterator[Piece]:
     """Yield what stands in a file that has to be read from its start, so many exchanges at a time."""
     found: list[Passed | Candidate | Exchange] = []
     octets = done = 0
-    for each in exchanges(source) if source.is_har else scan(source.read):
+    for each in exchanges(source, file.name) if source.is_har else scan(source.read):
         if not isinstance(each, Damage):
             found.append(replace(each) if isinstance(each, Exchange) else each)  # without what was parsed of it already
             octets += len(each.record) if isinstance(each, Candidate) else 0

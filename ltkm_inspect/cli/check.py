@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 @click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="FILE...")
 @option("expect")
 @option("profile")
+@option("clock_skew")
 @option("strict")
 @option("namespaces")
 @option("select")
@@ -95,7 +96,7 @@ def check(
         leave(COULD_NOT_RUN)
     for line in reports.left:
         complain(line)
-    session = Session()
+    session = Session(clock_skew=settings.clock_skew)
     context = Context(settings, at_hand.ring, session)
     presenter = checking.Presenter(
         at_hand,

@@ -84,7 +84,7 @@ def _reports(files: "list[Input]", settings: "Settings", ring: "KeyRing", troubl
     from ltkm_inspect.engine import inspect
     from ltkm_inspect.session import Session
 
-    context = Context(settings, ring, Session())
+    context = Context(settings, ring, Session(clock_skew=settings.clock_skew))
     for name, exchange in exchanges_of(files, trouble):
         report = inspect(exchange, context)
         say_crashes(name, report, trouble)

@@ -76,7 +76,7 @@ def export(
     from ltkm_inspect.engine import inspect
     from ltkm_inspect.session import Session
 
-    context = Context(settings, manner.keys.ring, Session())
+    context = Context(settings, manner.keys.ring, Session(clock_skew=settings.clock_skew))
     run, trouble = room.Export(name, target, manner, selection), Trouble()
     try:
         with run:

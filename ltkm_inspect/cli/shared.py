@@ -41,7 +41,7 @@ def option[F: Callable[..., None]](name: str, spelt: str = "") -> Callable[[F], 
 
 def judging[F: Callable[..., None]](command: F) -> F:
     """Add the options that say how exchanges are judged, which `options.settings` takes."""
-    for name in ("rule", "severity", "ignore", "select", "namespaces", "strict", "profile", "expect"):
+    for name in ("rule", "severity", "ignore", "select", "namespaces", "strict", "clock_skew", "profile", "expect"):
         command = option(name)(command)
     return command
 
@@ -100,7 +100,7 @@ def exchanges_of(files: "Iterable[Input]", trouble: Trouble) -> "Iterator[tuple[
         begun = False
         try:
             with opened(file.name) as source:
-                for held in exchanges(source):
+                for held in exchanges(source, file.name):
                     begun = True
                     if isinstance(held, Damage):
                         trouble.say(file.name, str(held), unread=False)

@@ -56,6 +56,10 @@ class Exchange:
     faults: tuple[str, ...] = ()
     """The faults that were put into it, as typed, in their order: it is not what the server sent."""
     limits: Limits = field(default=Limits())
+    capture: str = ""
+    """What tells the capture that it comes from, a file, from others of the run."""
+    is_replayed: bool = False
+    """mitmproxy replayed the request or the response, so that the same octets before are no doing of the peers."""
 
     @cached_property
     def terminal(self) -> str:

@@ -41,6 +41,9 @@ from ltkm_inspect.report.summary import Summary
 from ltkm_inspect.session import Session
 from ltkm_inspect.wire import crash_of, printable
 
+LOADED = "loaded"
+"""The capture that all flows are from which are no live traffic."""
+
 logger = logging.getLogger(__name__)
 
 
@@ -258,7 +261,8 @@ class LtkmInspect:
         return to_json(jsonl.run_record(sources, wanted.options, wanted.redaction, started=self._began))
 
     def _with_session(self, configuration: Configuration) -> Configuration:
-        """Return the configuration with the session of this run, which goes on whatever options change."""
+        """Give the session of this run to the configuration; it goes on, by what the options say now of clocks."""
+        self._session.clock_skew = configuration.context.settings.clock_skew
         return replace(configuration, context=replace(configuration.context, session=self._session))
 
     def _in_full(self, flow: Flow) -> Report | None:
@@ -273,7 +277,8 @@ class LtkmInspect:
         try:
             if is_foreign(flow):
                 return None
-            exchange = exchange_of(flow, limits, host_rewritten=_host_rewritten(flow))
+            capture = "" if flow.live else LOADED
+            exchange = exchange_of(flow, limits, host_rewritten=_host_rewritten(flow), capture=capture)
         except Exception as error:  # of a flow with fields that mitmproxy gives none
             return crashed(Exchange(Request("", "", "", 0, ""), id=str(flow.id)), error, self.configuration.context)
         if not exchange.is_msk:

@@ -119,6 +119,7 @@ def read(options: OptManager, former: Configuration) -> Configuration:
             settings(
                 expect=options.ltkm_expect,
                 profile=options.ltkm_profile,
+                clock_skew=options.ltkm_clock_skew,
                 strict=options.ltkm_strict,
                 namespaces=options.ltkm_namespaces,
                 select=options.ltkm_select,

@@ -46,7 +46,12 @@ def is_foreign(flow: http.HTTPFlow) -> bool:
 
 
 def exchange_of(
-    flow: http.HTTPFlow, limits: Limits | None = None, *, host_rewritten: bool | None = None, raw: bool = True
+    flow: http.HTTPFlow,
+    limits: Limits | None = None,
+    *,
+    host_rewritten: bool | None = None,
+    raw: bool = True,
+    capture: str = "",
 ) -> Exchange:
     """Return a flow as an exchange; it keeps no reference to the flow, but shares its octets.
 
@@ -92,6 +97,8 @@ def exchange_of(
         raw,
         _faults(flow),
         limits if limits is not None else Limits(),
+        capture,
+        flow.is_replay is not None,
     )
 
 
@@ -120,6 +127,8 @@ def flow_of(exchange: Exchange) -> http.HTTPFlow:
     result.request = _request(asked, started)
     if answered is not None:
         result.response = _response(answered, ended)
+    if exchange.is_replayed:
+        result.is_replay = "response"
     if exchange.faults:
         result.metadata[FAULT] = list(exchange.faults)
     if exchange.error is not None:

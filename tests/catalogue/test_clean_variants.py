@@ -214,6 +214,18 @@ SESSIONS: dict[str, tuple[Exchange, ...]] = {
     "two terminals behind one address": (_delivered(5, 1), _delivered(5, 1, OTHER_TERMINAL), _delivered(6, 2)),
     "one key with one RAND for all terminals": (_delivered(5, 1), _delivered(9, 1, OTHER_TERMINAL)),
     "an exchange captured at two places": (_delivered(5, 1), replace(_delivered(5, 1), id="the other capture")),
+    "an exchange captured at two places whose clocks differ": (
+        _delivered(5, 1),
+        replace(_delivered(5, 1), id="b", capture="b", connection="b", started=reference.STARTED + 960, ended=None),
+    ),
+    "an exchange repeated over one connection": (
+        _delivered(5, 1),
+        replace(_delivered(5, 1), id="again", started=reference.STARTED + 4500, ended=reference.STARTED + 4501),
+    ),
+    "an exchange that mitmproxy replayed": (
+        _delivered(5, 1),
+        replace(_delivered(5, 1), id="b", connection="b", started=reference.STARTED + 4500, is_replayed=True),
+    ),
     "a message sent again because the first was lost": (LOST, replace(LOST, id="again", error=None)),
     "captures in the wrong order": (_delivered(6, 2), _delivered(5, 1)),
     "nonce counts with a gap": (_delivered(5, 1), _delivered(6, 9)),

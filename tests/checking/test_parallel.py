@@ -17,7 +17,7 @@ from mitmproxy.io import FlowReader
 from mitmproxy.test import tflow, tutils
 
 from ltkm_inspect.capture.inputs import Input, inputs
-from ltkm_inspect.checking import Checked, Presenter, parallel, pieces, serial
+from ltkm_inspect.checking import Checked, Presenter, Shown, parallel, pieces, serial
 from ltkm_inspect.checking.work import REPLACED, Share, Stretch
 from ltkm_inspect.context import Context, Settings
 from ltkm_inspect.exchange import Exchange
@@ -76,6 +76,28 @@ def test_a_session_over_many_files_is_the_same_however_it_is_cut(
 ) -> None:
     said = both(monkeypatch, named(TRIAL, *FAULTS, TRIAL), jobs=jobs, stretch=stretch)
     assert len(said) > 100
+
+
+def test_copies_in_two_captures_and_replays_in_one_are_told_apart_the_same(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (first,) = reference("download")
+    assert first.started is not None
+    assert first.ended is not None
+    paths = []
+    for name, offset in (("a", 0.0), ("b", 59.0), ("c", -61.0)):
+        paths.append(tmp_path / name)
+        copies = [
+            replace(first, connection=f"{name}{at}", started=first.started + at, ended=first.ended + at)
+            for at in (offset, offset + 3600)
+        ]
+        paths[-1].write_bytes(written(map(flow_of, copies)))
+    for files in (named(*paths), named(*reversed(paths))):
+        said = both(monkeypatch, files, stretch=500)
+        levels = [json.loads(shown.json)["findings"] for _, shown in said if isinstance(shown, Shown)]
+        replays = [[finding["rule"] for finding in each].count("nonce-count-reused") for each in levels]
+        # b is a copy of a, and c is one minute and more away from a
+        assert replays == ([0, 1, 0, 0, 1, 1] if files[0].name.endswith("a") else [0, 1, 1, 1, 0, 0])
 
 
 @pytest.mark.parametrize("limit", [1, 7])
