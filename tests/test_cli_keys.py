@@ -151,7 +151,8 @@ def test_the_mrk_of_the_worked_example_follows_from_its_ks_naf(tmp_path: Path) -
         ("ks_naf = ", "expected TOML"),
         ("a = 1\nb c\n", "line 2"),
         ('muk = "00"', "muk: expected one of ks_naf"),
-        ("", "expected one of"),
+        ("", "k_ausf; got none of them"),
+        ('gba = "me"', "k_ausf; got gba alone"),
     ],
 )
 def test_what_cannot_be_derived_is_one_line_that_names_the_field(given: str, said: str) -> None:

@@ -273,7 +273,8 @@ class _Table:
         given = tuple(sorted(name for name in DERIVED if name in self.fields))
         if given not in WAYS:
             ways = "; ".join(" with ".join(way) for way in WAYS)
-            raise RingError(f"{self.whole}expected one of: {ways}; got {' with '.join(given) or 'gba alone'}")
+            nothing = "gba alone" if "gba" in self.fields else "none of them"
+            raise RingError(f"{self.whole}expected one of: {ways}; got {' with '.join(given) or nothing}")
         kinds = WAYS[given]
         if not kinds:
             return self.derived_by_akma(given[0], naf)

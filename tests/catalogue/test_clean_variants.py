@@ -13,7 +13,7 @@ from ltkm_inspect.document import MSK_RESPONSE_NS, ORDERQUERIES_NS
 from ltkm_inspect.engine import inspect
 from ltkm_inspect.exchange import Exchange, Headers
 from ltkm_inspect.keys import KeyRing
-from ltkm_inspect.reference import OTHER_TERMINAL, TERMINAL, Terminal
+from ltkm_inspect.reference import OTHER_TERMINAL, TERMINAL, TERMINAL_OF_5G, Terminal
 from ltkm_inspect.session import Session
 
 DOWNLOAD = reference.reference("download")[0]
@@ -211,6 +211,11 @@ SESSIONS: dict[str, tuple[Exchange, ...]] = {
     "a counter that wraps": (_delivered(0xFFFFFFFF, 1), _delivered(0, 2)),
     "a counter that jumps just less than half the range": (_delivered(5, 1), _delivered(4 + 2**31, 2)),
     "a key delivered again under a new MUK, its counter from 1": (_delivered(500, 1), _delivered(1, 1, NEW_B_TID)),
+    "a terminal that goes over from GBA to AKMA": (
+        _delivered(500, 1),
+        _delivered(1, 1, replace(TERMINAL_OF_5G, address=TERMINAL.address)),
+    ),
+    "AKMA beside GBA behind one address": (_delivered(5, 1), _delivered(5, 1, TERMINAL_OF_5G), _delivered(6, 2)),
     "two terminals behind one address": (_delivered(5, 1), _delivered(5, 1, OTHER_TERMINAL), _delivered(6, 2)),
     "one key with one RAND for all terminals": (_delivered(5, 1), _delivered(9, 1, OTHER_TERMINAL)),
     "an exchange captured at two places": (_delivered(5, 1), replace(_delivered(5, 1), id="the other capture")),
