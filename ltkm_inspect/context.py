@@ -37,6 +37,11 @@ class Settings:
     debug: bool = False
     """A rule that crashes raises, instead of becoming a finding; for tests."""
 
+    @property
+    def wants_ltkms(self) -> bool:
+        """Every 200 OK item must carry an LTKM, even if none in the document does."""
+        return self.strict or self.expect == "always"
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Context:

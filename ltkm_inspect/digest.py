@@ -13,8 +13,10 @@ ALGORITHMS: Mapping[str, Callable[..., "hashlib._Hash"]] = {
     "MD5-SESS": lambda octets: hashlib.md5(octets, usedforsecurity=False),
     "SHA-256": hashlib.sha256,
     "SHA-256-SESS": hashlib.sha256,
+    "SHA-512-256": lambda octets: hashlib.new("sha512_256", octets),
+    "SHA-512-256-SESS": lambda octets: hashlib.new("sha512_256", octets),
 }
-"""The hash of each algorithm name (upper case) that can be computed."""
+"""The hash of each algorithm name (upper case) of RFC 7616; ValueError where the OpenSSL of Python lacks it."""
 
 DIGITS: Mapping[str, int] = {
     "MD5": 32,
@@ -91,9 +93,21 @@ class Directives:
         return DIGITS.get((self.first.get("algorithm") or "MD5").upper())
 
     @cached_property
+    def realms(self) -> "tuple[Realm, ...]":
+        """The realms that its realm names; none where that does not have the form of GBA or AKMA."""
+        return parse_realms(self.first.get("realm"))
+
+    @property
     def realm(self) -> "Realm | None":
-        """Its realm, where that has the form of GBA or AKMA."""
-        return parse_realm(self.first.get("realm"))
+        """The first of its realms, where it has the form of GBA or AKMA."""
+        return self.realms[0] if self.realms else None
+
+    @property
+    def hides_username(self) -> bool:
+        """It does not give the user name as plain text: hashed (userhash) or encoded (username*), RFC 7616 §3.4.4."""
+        return self.first.get("userhash", "").lower() == "true" or (
+            "username" not in self.first and "username*" in self.first
+        )
 
     def put(self, name: str, value: str, *, quoted: bool = False) -> "Directives":
         """Return the directives with one of that name: in the place of the first such one, or at the end."""
@@ -156,10 +170,19 @@ def identity_kind(text: str) -> str:
     return "B-TID" if a_tid_of(text) is None else "A-KID"
 
 
-def parse_realm(text: str | None) -> Realm | None:
-    """Return a realm as that of GBA or AKMA; None where it does not begin like one."""
-    prefix, at, fqdn = (text or "").partition("@")
-    return Realm(prefix, fqdn) if at and prefix in REALM_PREFIXES else None
+def parse_realms(text: str | None) -> tuple[Realm, ...]:
+    """Return the realms of GBA or AKMA that one realm names; none where any of them does not begin like one.
+
+    A challenge may offer two at once, with a semicolon between them, and its answer may repeat that text
+    (3GPP TS 24.109 5.2.4).
+    """
+    realms = []
+    for part in (text or "").split(";"):
+        prefix, at, fqdn = part.strip(" \t").partition("@")
+        if not at or prefix not in REALM_PREFIXES:
+            return ()
+        realms.append(Realm(prefix, fqdn))
+    return tuple(realms)
 
 
 def parse_directives(text: str) -> Directives:

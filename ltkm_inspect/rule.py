@@ -43,6 +43,8 @@ class Rule:
     clauses: tuple[Clause, ...]
     level: Level
     needs: tuple[Need, ...] = ()
+    level_reason: str = ""
+    """Why its level is not the one that its clauses ask for by their verbs; empty where it is."""
     covers: tuple[str, ...] = ()
     """References of the requirements it decides (`CR-2a`), for the coverage table of the generated page."""
     takes_context: bool = True
@@ -58,7 +60,8 @@ class Rule:
     """
 
     def __post_init__(self) -> None:
-        highest = max((HIGHEST.get(clause.sure, Level.VIOLATION) for clause in self.clauses), default=Level.NOTE)
+        # a rule without a clause is for the safety of the tool, about which no document has to be remembered
+        highest = max((HIGHEST.get(clause.sure, Level.VIOLATION) for clause in self.clauses), default=Level.VIOLATION)
         object.__setattr__(self, "highest", highest)
 
     @property
@@ -70,6 +73,16 @@ class Rule:
     def paragraphs(self) -> list[str]:
         """Its documentation: the title, why a tester cares, and what to do about it."""
         return paragraphs_of(self.check)
+
+    @property
+    def verb(self) -> Verb | None:
+        """The strongest verb of its clauses; None without clauses."""
+        return max((clause.verb for clause in self.clauses), key=VERB_LEVELS.__getitem__, default=None)
+
+    @property
+    def asked_level(self) -> Level | None:
+        """The level that its clauses ask for by their strongest verb, as far as they are sure; None without clauses."""
+        return None if self.verb is None else min(VERB_LEVELS[self.verb], self.highest)
 
     @property
     def is_keyed(self) -> bool:
@@ -114,6 +127,7 @@ def rule(
     on: type,
     cite: Sequence[Clause],
     level: Level | None = None,
+    level_reason: str = "",
     needs: Iterable[Need] = (),
     covers: Iterable[str] = (),
     usual: Look | None = None,
@@ -121,8 +135,9 @@ def rule(
     """Register the decorated generator function as the rule of that id.
 
     It takes `(subject)` or `(subject, context)`, keyword-only options behind them, and yields a `Problem` for each
-    thing that is wrong, or one `NotApplicable`. Without a level the verb of the first clause decides. Raises ValueError
-    for an id that is taken.
+    thing that is wrong, or one `NotApplicable`. Without a level the verb of the first clause decides; a level other
+    than that of its strongest verb takes a `level_reason`, which follows the word "because" on its page. Raises
+    ValueError for an id that is taken.
     """
 
     def register(check: Check) -> Check:
@@ -136,6 +151,7 @@ def rule(
             clauses=tuple(cite),
             level=VERB_LEVELS[cite[0].verb] if level is None else level,
             needs=tuple(needs),
+            level_reason=level_reason,
             covers=tuple(covers),
             takes_context=len(inspect.signature(check).parameters) - len(parameters) > 1,
             parameters=parameters,
@@ -152,12 +168,15 @@ def note(
     *,
     on: type,
     cite: Sequence[Clause],
+    level_reason: str = "",
     needs: Iterable[Need] = (),
     covers: Iterable[str] = (),
     usual: Look | None = None,
 ) -> Callable[[Check], Check]:
     """Register the decorated function as a note: shown, never a finding, and in need of no fault."""
-    return rule(id, on=on, cite=cite, level=Level.NOTE, needs=needs, covers=covers, usual=usual)
+    return rule(
+        id, on=on, cite=cite, level=Level.NOTE, level_reason=level_reason, needs=needs, covers=covers, usual=usual
+    )
 
 
 def parse_options(text: str) -> tuple[str, Mapping[str, Any]]:

@@ -348,6 +348,8 @@ class Step:
         credentials, subscriber = request.credentials, self.subscriber
         if subscriber is None or subscriber.password is None or credentials is None:
             return Proof(None, "no MRK for the user name of the request")
+        if credentials.hides_username:
+            return Proof(None, "the user name is hashed or encoded, so whose MRK it takes is not known")
         if not self.exchange.raw:
             return Proof(None, "a HAR does not keep the octets as they were sent")
         if request.body is None:

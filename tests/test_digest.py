@@ -51,14 +51,14 @@ def test_without_qop_the_digest_is_the_one_of_rfc_2069_as_the_standard_library_h
     assert digest.response(theirs, b"Circle Of Life", "POST") == theirs.get("response")
 
 
-@pytest.mark.parametrize("algorithm", ["MD5-sess", "SHA-256-sess"])
+@pytest.mark.parametrize("algorithm", ["MD5-sess", "SHA-256-sess", "SHA-512-256-sess"])
 @pytest.mark.parametrize("qop", ["auth", "auth-int"])
 def test_a_session_key_is_hashed_with_nonce_and_cnonce(algorithm: str, qop: str) -> None:
     """RFC 7616 §3.4.2: A1 is H(username:realm:password):nonce:cnonce, written out here step by step."""
 
     def hashed(*parts: str) -> str:
-        function = hashlib.md5 if algorithm.startswith("MD5") else hashlib.sha256
-        return function(":".join(parts).encode()).hexdigest()
+        name = {"MD5": "md5", "SHA-256": "sha256", "SHA-512-256": "sha512_256"}[algorithm.removesuffix("-sess")]
+        return hashlib.new(name, ":".join(parts).encode()).hexdigest()
 
     credentials = digest.parse_directives(RFC_7616.format(algorithm).replace("qop=auth", f"qop={qop}"))
     nonce, cnonce = credentials.get("nonce") or "", credentials.get("cnonce") or ""
@@ -68,6 +68,59 @@ def test_a_session_key_is_hashed_with_nonce_and_cnonce(algorithm: str, qop: str)
         wanted = hashed(first, nonce, "00000001", cnonce, qop, hashed(method, "/dir/index.html", *body))
         arguments = (method, b"<keys/>") if method else (b"<keys/>",)
         assert right(credentials, b"Circle of Life", *arguments) == wanted
+
+
+def test_the_response_of_rfc_7616_with_sha_512_256() -> None:
+    """RFC 7616 §3.9.2 as erratum 4897 corrects it, whose printed digest is not the one of SHA-512/256."""
+    credentials = digest.parse_directives(
+        'username="J\u00e4s\u00f8n Doe", realm="api@example.org", uri="/doe.json", algorithm=SHA-512-256, '
+        'nonce="5TsQWLVdgBdmrQ0XsxbDODV+57QdFR34I9HAbC/RVvkK", nc=00000001, '
+        'cnonce="NTg6RKcb9boFIAS3KrFK9BGeh+iDa/sm6jUMp2wds69v", qop=auth'
+    )
+    right = "3798d4131c277846293534c3edc11bd8a5e4cdcbff78b05db9d95eeb1cec68a5"
+    assert digest.response(credentials, b"Secret, or not?", "GET") == right
+
+
+@pytest.mark.parametrize("name", ["sha-512-256", "SHA-512-256", "Sha-512-256-Sess"])
+def test_an_algorithm_is_named_in_any_case(name: str) -> None:
+    credentials = digest.parse_directives(RFC_7616.format(name))
+    assert credentials.digits == len(digest.response(credentials, b"Circle of Life", "GET")) == 64
+
+
+@pytest.mark.parametrize(
+    ("text", "realms"),
+    [
+        ("3GPP-bootstrapping@a.net", [("3GPP-bootstrapping", "a.net")]),
+        (
+            "3GPP-bootstrapping-uicc@a.net;3GPP-bootstrapping@a.net",
+            [("3GPP-bootstrapping-uicc", "a.net"), ("3GPP-bootstrapping", "a.net")],
+        ),
+        (
+            "3GPP-bootstrapping@a.net ; 3GPP-bootstrapping-uicc@a.net",
+            [("3GPP-bootstrapping", "a.net"), ("3GPP-bootstrapping-uicc", "a.net")],
+        ),
+        ("3GPP-bootstrapping@a.net;other@a.net", []),
+        ("3GPP-bootstrapping@a.net;", []),
+        ("other@a.net", []),
+        ("", []),
+        (None, []),
+    ],
+)
+def test_a_realm_may_name_several(text: str | None, realms: list[tuple[str, str]]) -> None:
+    assert [(realm.prefix, realm.fqdn) for realm in digest.parse_realms(text)] == realms
+
+
+@pytest.mark.parametrize(
+    ("text", "hides"),
+    [
+        ('username="a"', False),
+        ('username="a", userhash=false', False),
+        ('username="a", userhash=TRUE', True),
+        ("username*=UTF-8''a", True),
+    ],
+)
+def test_a_user_name_may_be_hidden(text: str, hides: bool) -> None:
+    assert digest.parse_directives(text).hides_username is hides
 
 
 def test_the_digests_of_the_worked_exchange() -> None:

@@ -120,7 +120,8 @@ def test_every_requirement_is_decided_by_a_rule_or_says_why_by_none() -> None:
     covered = {row for rule in RULES.values() for row in rule.covers}
     assert sorted(rows - covered - set(UNCOVERED)) == []  # nothing missing
     assert sorted(covered & set(UNCOVERED)) == []  # nothing twice
-    assert sorted((covered | set(UNCOVERED)) - rows) == []  # nothing unknown
+    new = set(re.findall(r"^\| ([A-Z]+-\d+[a-z]?) \(new\)", text, re.MULTILINE))  # some of them are for later
+    assert sorted((covered | set(UNCOVERED)) - rows - new) == []  # nothing unknown
 
 
 def test_links_of_the_catalogue_page_lead_to_headings_of_it() -> None:

@@ -6,7 +6,6 @@ from dataclasses import replace
 
 from ltkm_inspect.catalogue.authorization import (
     AUTHORIZATION,
-    COUNT,
     HEX,
     INTEGRITY,
     NO_CREDENTIALS,
@@ -14,7 +13,7 @@ from ltkm_inspect.catalogue.authorization import (
     prove,
     wrong_digest,
 )
-from ltkm_inspect.digest import Directives
+from ltkm_inspect.digest import Directive, Directives
 from ltkm_inspect.exchange import Exchange
 from ltkm_inspect.fault import FaultError, fault
 from ltkm_inspect.finding import Level, NotApplicable, Problem
@@ -24,11 +23,11 @@ from ltkm_inspect.spec import RFC2617, RFC7616, TS33246, Verb
 
 INFO = RFC7616["3.5"](says="Authentication-Info with qop has rspauth, cnonce and nc; the last two as in the request")
 OLD_INFO = RFC2617["3.2.3"](says="Authentication-Info repeats cnonce and nc of the request and has rspauth")
-INFO_FORM = RFC7616["3.5"](says="how the directives of Authentication-Info are written", verb=Verb.SHOULD)
+DIGEST_FORM = RFC7616["3.2"](
+    says="a digest is in hex digits of 0 to 9 and a to f: 32 with MD5, 64 with SHA-256 and SHA-512-256"
+)
 AUTHENTICATION_INFO = "response.headers.Authentication-Info"
 NO_INFO = NotApplicable("the response has no Authentication-Info")
-_QUOTED = {"nextnonce": True, "rspauth": True, "cnonce": True, "qop": False, "nc": False}
-"""Whether a directive of Authentication-Info is written in quotation marks."""
 # Four directives in any order: as each of the four groups is found, each stands there once.
 _PROOF = re.compile(
     r"""(?:(?:qop=(auth-int)|rspauth="([0-9a-f]{32})"|cnonce="([^"\\]*+)"|nc=([0-9a-fA-F]{8}))(?:, ?+(?=[a-z])|$)){4}"""
@@ -58,6 +57,12 @@ def is_proved(exchange: Exchange) -> bool:
         and have.get("nc") == count
         and have.get("algorithm", "MD5") == "MD5"
     )
+
+
+def _asks_for_integrity(exchange: Exchange) -> bool:
+    """Tell whether the credentials of the request use qop auth-int."""
+    asked = None if exchange.credentials is None else exchange.credentials.first.get("qop")
+    return asked is not None and asked.lower() == "auth-int"
 
 
 @rule(
@@ -96,16 +101,16 @@ def success_not_authenticated(exchange: Exchange) -> Iterator[Problem | NotAppli
 @rule(
     "authentication-info-incomplete",
     on=Exchange,
-    cite=[INFO, OLD_INFO],
+    cite=[INFO, OLD_INFO, INTEGRITY],
     needs=[MSK_PROCEDURE, RESPONSE],
-    covers=["HTTP-13"],
+    covers=["HTTP-13", "HTTP-15"],
     usual=is_proved,
 )
 def authentication_info_incomplete(exchange: Exchange) -> Iterator[Problem | NotApplicable]:
-    """Authentication-Info has qop, but not all of rspauth, cnonce and nc.
+    """Authentication-Info lacks rspauth, cnonce or nc.
 
     rspauth is the proof, cnonce and nc tie it to this request. Without one of the three the terminal cannot check that
-    the response comes from the BSM.
+    the response comes from the BSM. An Authentication-Info without qop needs rspauth where the request used auth-int.
 
     Make the BSM send all of them.
     """
@@ -115,7 +120,10 @@ def authentication_info_incomplete(exchange: Exchange) -> Iterator[Problem | Not
     elif info.rest:
         yield Problem(AUTHENTICATION_INFO, "directives with commas between them", "text that is none")
     elif "qop" not in info.first:
-        yield NotApplicable("Authentication-Info has no qop, which is reported by itself")
+        if not _asks_for_integrity(exchange):
+            yield NotApplicable("neither the request nor Authentication-Info has a qop that asks for rspauth")
+        elif "rspauth" not in info.first:
+            yield Problem(f"{AUTHENTICATION_INFO}.rspauth", "rspauth", "none", "nothing is proved")
     else:
         for name in ("rspauth", "cnonce", "nc"):
             if name not in info.first:
@@ -169,90 +177,29 @@ def authentication_info_qop_wrong(exchange: Exchange) -> Iterator[Problem | NotA
 
     Make the BSM answer with qop=auth-int.
     """
-    info, credentials = exchange.info, exchange.credentials
-    asked = None if credentials is None else credentials.first.get("qop")
+    info = exchange.info
     if info is None:
         yield NO_INFO
-    elif asked != "auth-int" and (asked is None or asked.lower() != "auth-int"):
+    elif not _asks_for_integrity(exchange):
         yield NotApplicable("the request does not use auth-int")
     elif info.rest:
         yield NotApplicable("Authentication-Info is not a list of directives, which is reported by itself")
     else:
         got = info.first.get("qop")
-        if got is None:
-            hint = "" if "rspauth" in info.first else "nor rspauth: nothing is proved"
-            yield Problem(f"{AUTHENTICATION_INFO}.qop", "auth-int", "none", hint, Level.WARNING)
+        if got is None and "rspauth" not in info.first:
+            yield NotApplicable("rspauth is missing too, reported by authentication-info-incomplete")
+        elif got is None:
+            yield Problem(f"{AUTHENTICATION_INFO}.qop", "auth-int", "none", level=Level.WARNING)
         elif got != "auth-int" and got.lower() != "auth-int":
             yield Problem(f"{AUTHENTICATION_INFO}.qop", "auth-int", got or "an empty value")
 
 
 @rule(
-    "authentication-info-misquoted",
-    on=Exchange,
-    cite=[INFO_FORM],
-    level=Level.WARNING,
-    needs=[MSK_PROCEDURE, RESPONSE],
-    covers=["HTTP-16"],
-    usual=is_proved,
-)
-def authentication_info_misquoted(exchange: Exchange) -> Iterator[Problem | NotApplicable]:
-    """A directive of Authentication-Info is not written as it should be.
-
-    nextnonce, rspauth and cnonce stand in quotation marks, qop and nc do not, and nc has 8 hex digits. Many terminals
-    read either; some compare the text as it stands.
-
-    Write them as RFC 7616 does.
-    """
-    info = exchange.info
-    if info is None:
-        yield NO_INFO
-        return
-    for field in info.fields:
-        name = field.name.lower()
-        quoted = _QUOTED.get(name)
-        if quoted is None:
-            continue
-        if field.quoted is not quoted:
-            marks = ("without quotation marks", "in quotation marks")
-            yield Problem(f"{AUTHENTICATION_INFO}.{name}", marks[quoted], marks[field.quoted])
-        if name == "nc" and field.value != "00000001" and not COUNT.fullmatch(field.value):
-            yield Problem(f"{AUTHENTICATION_INFO}.nc", "8 hex digits", field.value or "an empty value")
-
-
-@rule(
-    "authentication-info-repeats",
-    on=Exchange,
-    cite=[INFO_FORM],
-    level=Level.WARNING,
-    needs=[MSK_PROCEDURE, RESPONSE],
-    covers=["HTTP-16"],
-    usual=is_proved,
-)
-def authentication_info_repeats(exchange: Exchange) -> Iterator[Problem | NotApplicable]:
-    """A directive stands twice in Authentication-Info.
-
-    One terminal believes the first, another the last.
-
-    Look for a proxy that adds a second Authentication-Info to that of the BSM.
-    """
-    info = exchange.info
-    if info is None:
-        yield NO_INFO
-    elif len(info.first) != len(info.fields):
-        seen = set()
-        for field in info.fields:
-            name = field.name.lower()
-            if name in seen:
-                yield Problem(f"{AUTHENTICATION_INFO}.{name}", "once", "more than once")
-                return
-            seen.add(name)
-
-
-@rule(
     "rspauth-malformed",
     on=Exchange,
-    cite=[INFO_FORM],
+    cite=[DIGEST_FORM],
     level=Level.WARNING,
+    level_reason="the header alone is wrong; whether rspauth proves the response, a key decides",
     needs=[MSK_PROCEDURE, RESPONSE],
     covers=["HTTP-16"],
     usual=is_proved,
@@ -260,8 +207,8 @@ def authentication_info_repeats(exchange: Exchange) -> Iterator[Problem | NotApp
 def rspauth_malformed(exchange: Exchange) -> Iterator[Problem | NotApplicable]:
     """rspauth does not have the length of a digest of its algorithm, or is not hex.
 
-    It has 32 hex digits with MD5 and 64 with SHA-256. Whatever else stands there cannot be the proof that the terminal
-    computes.
+    It has 32 hex digits with MD5, and 64 with SHA-256 or SHA-512-256. Whatever else stands there cannot be the proof
+    that the terminal computes.
 
     Look whether the BSM uses the algorithm of the request, and whether something cut the header short.
     """
@@ -278,8 +225,9 @@ def rspauth_malformed(exchange: Exchange) -> Iterator[Problem | NotApplicable]:
 @rule(
     "digest-upper-case",
     on=Exchange,
-    cite=[RFC7616["3.5"](says="a digest is written in lower-case hex digits", verb=Verb.SHOULD)],
+    cite=[DIGEST_FORM],
     level=Level.WARNING,
+    level_reason="its value is the same, and recipients compare it without regard to case",
     needs=[MSK_PROCEDURE],
     covers=["HTTP-16"],
 )
@@ -328,13 +276,14 @@ def nextnonce_given(exchange: Exchange) -> Iterator[Problem | NotApplicable]:
         yield Problem(f"{AUTHENTICATION_INFO}.nextnonce", got=info.first["nextnonce"])
 
 
-def _inform(exchange: Exchange, directives: Directives) -> Exchange:
+def inform(exchange: Exchange, directives: Directives) -> Exchange:
     """Return the exchange with other directives in its Authentication-Info."""
     assert exchange.response is not None
     return replace(exchange, response=exchange.response.with_info(directives))
 
 
-def _told(exchange: Exchange) -> Directives:
+def info_of(exchange: Exchange) -> Directives:
+    """Return the directives of Authentication-Info; FaultError without any."""
     if exchange.response is None or exchange.response.info is None:
         raise FaultError("the response has no Authentication-Info")
     return exchange.response.info
@@ -350,59 +299,51 @@ def drop_plain_authentication_info(exchange: Exchange) -> Exchange:
 @fault("drop-info-directive", on=Exchange, reference="download", trips={"authentication-info-incomplete"})
 def drop_info_directive(exchange: Exchange, *, name: str = "rspauth") -> Exchange:
     """Take a directive out of Authentication-Info."""
-    return _inform(exchange, _told(exchange).without(name))
+    return inform(exchange, info_of(exchange).without(name))
 
 
 @fault("replace-cnonce", on=Exchange, reference="download", trips={"authentication-info-mismatch"})
 def replace_cnonce(exchange: Exchange, *, to: str = "0A4F113B") -> Exchange:
     """Answer with another cnonce than that of the request: by default the same in upper case."""
-    return _inform(exchange, _told(exchange).put("cnonce", to, quoted=True))
+    return inform(exchange, info_of(exchange).put("cnonce", to, quoted=True))
 
 
 @fault("replace-nonce-count", on=Exchange, reference="download", trips={"authentication-info-mismatch"})
 def replace_nonce_count(exchange: Exchange, *, to: str = "00000002") -> Exchange:
     """Answer with another nonce count than that of the request."""
-    return _inform(exchange, _told(exchange).put("nc", to))
+    return inform(exchange, info_of(exchange).put("nc", to))
+
+
+@fault("drop-proof", on=Exchange, reference="download", trips={"authentication-info-incomplete"})
+def drop_proof(exchange: Exchange, *, next_nonce: str = "6629fae4") -> Exchange:
+    """Answer with a nonce for the next request and nothing else, so that nothing is proved."""
+    return inform(exchange, Directives((Directive("nextnonce", next_nonce, True),)))
 
 
 @fault("downgrade-qop", on=Exchange, reference="download", trips={"authentication-info-qop-wrong"})
 def downgrade_qop(exchange: Exchange, *, to: str = "auth") -> Exchange:
     """Answer with another qop than that of the request."""
-    return _inform(exchange, _told(exchange).put("qop", to))
+    return inform(exchange, info_of(exchange).put("qop", to))
 
 
 @fault("drop-qop", on=Exchange, reference="download", trips={"authentication-info-qop-wrong"})
 def drop_qop(exchange: Exchange) -> Exchange:
     """Answer without qop."""
-    return _inform(exchange, _told(exchange).without("qop"))
-
-
-@fault("quote-directive", on=Exchange, reference="download", trips={"authentication-info-misquoted"})
-def quote_directive(exchange: Exchange, *, name: str = "qop") -> Exchange:
-    """Write a directive of Authentication-Info in quotation marks."""
-    told = _told(exchange)
-    return _inform(exchange, told.put(name, told.get(name) or "", quoted=True))
-
-
-@fault("repeat-directive", on=Exchange, reference="download", trips={"authentication-info-repeats"})
-def repeat_directive(exchange: Exchange) -> Exchange:
-    """Write the first directive of Authentication-Info a second time."""
-    told = _told(exchange)
-    return _inform(exchange, replace(told, fields=told.fields + told.fields[:1]))
+    return inform(exchange, info_of(exchange).without("qop"))
 
 
 @fault("shorten-rspauth", on=Exchange, reference="download", trips={"rspauth-malformed"}, leaves={"digest"})
 def shorten_rspauth(exchange: Exchange, *, digits: int = 31) -> Exchange:
     """Keep only the first digits of rspauth."""
-    told = _told(exchange)
-    return _inform(exchange, told.put("rspauth", (told.get("rspauth") or "")[:digits], quoted=True))
+    told = info_of(exchange)
+    return inform(exchange, told.put("rspauth", (told.get("rspauth") or "")[:digits], quoted=True))
 
 
 @fault("capitalise-rspauth", on=Exchange, reference="download", trips={"digest-upper-case"}, leaves={"digest"})
 def capitalise_rspauth(exchange: Exchange) -> Exchange:
     """Write rspauth in upper case."""
-    told = _told(exchange)
-    return _inform(exchange, told.put("rspauth", (told.get("rspauth") or "").upper(), quoted=True))
+    told = info_of(exchange)
+    return inform(exchange, told.put("rspauth", (told.get("rspauth") or "").upper(), quoted=True))
 
 
 @fault("capitalise-response", on=Exchange, reference="download", trips={"digest-upper-case"}, leaves={"digest"})

@@ -1,7 +1,7 @@
 """Rules on Authorization: what the request proves, and the faults that break it."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 from dataclasses import replace
 from functools import lru_cache
 from urllib.parse import unquote, unquote_plus
@@ -154,7 +154,8 @@ def realm_malformed(exchange: Exchange) -> Iterator[Problem | NotApplicable]:
     """The realm is not 3GPP-bootstrapping, -uicc, -digest or -akma, then @ and the FQDN of the BSM.
 
     The terminal derives the password from the realm: the prefix says which key of GBA or AKMA, the FQDN for which
-    server. With another realm it has no password to give, or a wrong one.
+    server. With another realm it has no password to give, or a wrong one. Two realms may be offered at once, with a
+    semicolon between them; the terminal answers with one of them, or with both.
 
     Correct the realm that the BSM sends in its challenge. An IP address or a name without a dot is only a warning: it
     is no FQDN, but does in a lab.
@@ -168,13 +169,22 @@ def realm_malformed(exchange: Exchange) -> Iterator[Problem | NotApplicable]:
         text = directives.first.get("realm")
         if text is None:
             continue  # a missing directive is reported by itself
-        realm = directives.realm
-        fqdn = "" if realm is None else realm.fqdn
+        fqdns = [realm.fqdn for realm in directives.realms]
         expected = "3GPP-bootstrapping, -uicc, -digest or -akma, then @ and an FQDN"
-        if not _NAME.fullmatch(fqdn) and not _IPV6.fullmatch(fqdn):
+        if not fqdns or not all(map(_is_host, fqdns)):
             yield Problem(f"{path}.realm", expected, text or "an empty realm")
-        elif "." not in fqdn.rstrip(".") or ":" in fqdn or _IPV4.fullmatch(fqdn):
+        elif not all(map(_is_qualified, fqdns)):
             yield Problem(f"{path}.realm", expected, text, "no FQDN stands after the @", Level.WARNING)
+
+
+def _is_host(text: str) -> bool:
+    """Tell whether a text is the name or the address of a host."""
+    return _NAME.fullmatch(text) is not None or _IPV6.fullmatch(text) is not None
+
+
+def _is_qualified(host: str) -> bool:
+    """Tell whether the name of a host has a domain, and is no address."""
+    return "." in host.rstrip(".") and ":" not in host and _IPV4.fullmatch(host) is None
 
 
 def _asked(credentials: Directives | None, challenges: tuple[Directives, ...]) -> list[tuple[str, Directives]]:
@@ -191,10 +201,11 @@ def _asked(credentials: Directives | None, challenges: tuple[Directives, ...]) -
     on=Exchange,
     cite=[
         TS24109["5.2.2.1"](
-            says="each side checks in every message that the realm names the server that the terminal talks to",
-            verb=Verb.SHOULD,
+            says="each side checks in every message that the realm names the server that the terminal talks to"
         )
     ],
+    level=Level.WARNING,
+    level_reason="a gateway on the way may rename the host, and Host then says nothing about what the terminal checked",
     needs=[MSK_PROCEDURE, USIM],
     covers=["HTTP-08"],
     usual=is_bootstrapped,
@@ -215,18 +226,22 @@ def realm_host_mismatch(exchange: Exchange) -> Iterator[Problem | NotApplicable]
     if not host:
         yield NotApplicable("the request has no Host")
         return
-    path, realm = _realm(exchange)
-    if realm is None or not realm.fqdn:
+    path, realms = _realms(exchange)
+    fqdns = [realm.fqdn for realm in realms if realm.fqdn]
+    if not fqdns:
         yield NotApplicable("there is no realm with an FQDN")
-    elif realm.fqdn != host and _host(realm.fqdn) != _host(host):
-        yield Problem(f"{path}.realm", f"the FQDN {_host(host)}", realm.fqdn)
+        return
+    wanted = _host(host)
+    other = next((fqdn for fqdn in fqdns if fqdn != host and _host(fqdn) != wanted), None)
+    if other is not None:
+        yield Problem(f"{path}.realm", f"the FQDN {wanted}", other)
 
 
-def _realm(exchange: Exchange) -> tuple[str, Realm | None]:
-    """Return the realm of the credentials, or else of the first challenge, and where it stands."""
+def _realms(exchange: Exchange) -> tuple[str, tuple[Realm, ...]]:
+    """Return the realms of the credentials, or else of the first challenge, and where they are."""
     if exchange.request.credentials is not None:
-        return AUTHORIZATION, exchange.request.credentials.realm
-    return AUTHENTICATE, next((challenge.realm for challenge in exchange.challenges), None)
+        return AUTHORIZATION, exchange.request.credentials.realms
+    return AUTHENTICATE, next((challenge.realms for challenge in exchange.challenges), ())
 
 
 def _host(text: str) -> str:
@@ -247,6 +262,7 @@ def _host(text: str) -> str:
         TS33535["B"](says="with AKMA, the user name is the A-KID, which is a NAI"),
     ],
     level=Level.WARNING,
+    level_reason="the form of a B-TID is cited from memory, and a lab may use plain names (a violation in strict mode)",
     needs=[MSK_PROCEDURE, USIM],
     covers=["HTTP-09"],
     usual=is_bootstrapped,
@@ -265,23 +281,28 @@ def username_not_b_tid(exchange: Exchange, context: Context) -> Iterator[Problem
         yield NO_CREDENTIALS
         return
     name = credentials.first.get("username")
-    realm = credentials.realm
-    if name is None or credentials.first.get("userhash", "").lower() == "true":
+    prefixes = {realm.prefix for realm in credentials.realms}
+    if name is None or credentials.hides_username:
         yield NotApplicable("the user name is not given as text")
-    elif realm is not None and realm.prefix == "3GPP-bootstrapping-digest":
+        return
+    if "3GPP-bootstrapping-digest" in prefixes:
         yield NotApplicable("bootstrapping by digest forms the B-TID in another way")
-    elif not (is_a_kid(name) if (akma := _uses_akma(exchange, realm)) else is_b_tid(name)):
-        level = Level.VIOLATION if context.settings.strict else None
-        expected = "base64 of 16 octets, @ and the name of a BSF"
-        if akma:
-            expected = "an A-KID: routing indicator and A-TID, @ and the home network"
-        yield Problem(f"{AUTHORIZATION}.username", expected, name or "an empty name", level=level)
+        return
+    akma = _uses_akma(exchange, prefixes)
+    gba = not akma or len(prefixes) > 1
+    if (akma and is_a_kid(name)) or (gba and is_b_tid(name)):
+        return
+    level = Level.VIOLATION if context.settings.strict else None
+    expected = "base64 of 16 octets, @ and the name of a BSF"
+    if akma:
+        expected = "an A-KID: routing indicator and A-TID, @ and the home network"
+    yield Problem(f"{AUTHORIZATION}.username", expected, name or "an empty name", level=level)
 
 
-def _uses_akma(exchange: Exchange, realm: Realm | None) -> bool:
-    """Tell whether the realm is that of AKMA; where it is neither that of GBA nor AKMA, User-Agent tells."""
-    if realm is not None:
-        return realm.prefix == AKMA_PREFIX
+def _uses_akma(exchange: Exchange, prefixes: Set[str]) -> bool:
+    """Tell whether a realm is that of AKMA; where none is that of GBA or AKMA, User-Agent tells."""
+    if prefixes:
+        return AKMA_PREFIX in prefixes
     return product_tokens(exchange.request.headers.get("User-Agent") or "") == {AKMA_TOKEN}
 
 
@@ -356,8 +377,9 @@ def wrong_digest(digest: str, credentials: Directives | None) -> tuple[str, str]
 @rule(
     "uri-mismatch",
     on=Exchange,
-    cite=[RFC7616["3.4.6"](says="uri names the same resource as the request line", verb=Verb.SHOULD)],
+    cite=[RFC7616["3.4.6"](says="uri names the same resource as the request line")],
     level=Level.WARNING,
+    level_reason="an example of 3GPP TS 33.246 Annex H breaks it",
     needs=[MSK_PROCEDURE],
     covers=["HTTP-11"],
     usual=is_well_authorized,

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 
+from ltkm_inspect.context import Context
 from ltkm_inspect.document import (
     MSK_RESPONSE_NS,
     ORDERQUERIES_NS,
@@ -13,7 +14,7 @@ from ltkm_inspect.document import (
 )
 from ltkm_inspect.exchange import Document
 from ltkm_inspect.fault import fault
-from ltkm_inspect.finding import NotApplicable, Problem
+from ltkm_inspect.finding import Level, NotApplicable, Problem
 from ltkm_inspect.needs import HAS_LTKM, MSK_ROOT, WELL_FORMED
 from ltkm_inspect.rule import note, rule
 from ltkm_inspect.spec import CR, TS26346, TS33246, XML, Verb
@@ -80,7 +81,9 @@ def xml_malformed(document: Document) -> Iterator[Problem | NotApplicable]:
 @rule(
     "doctype-present",
     on=Document,
-    cite=[SCHEMA(says="an MSK response is described by a schema, and has no document type declaration")],
+    cite=[],
+    level=Level.VIOLATION,
+    level_reason="whoever parses it, this software included, is no longer safe; XML itself allows it",
     covers=["XML-02"],
     usual=is_plain_text,
 )
@@ -101,7 +104,9 @@ def doctype_present(document: Document) -> Iterator[Problem]:
 @rule(
     "encoding-mismatch",
     on=Document,
-    cite=[XML["4.3.3"](says="a document in another encoding than UTF-8 or UTF-16 declares it", verb=Verb.SHOULD)],
+    cite=[XML["4.3.3"](says="a document in another encoding than UTF-8 or UTF-16 declares it")],
+    level=Level.WARNING,
+    level_reason="a terminal that believes the right one of the three reads the document all the same",
     covers=["XML-03", "HTTP-21"],
     usual=is_plain_text,
 )
@@ -353,8 +358,14 @@ def ltkm_duplicated(document: Document) -> Iterator[Problem]:
         yield Problem("", "a message of its own for each item", got, element=copy.element)
 
 
-@note("ltkm-unused", on=Document, cite=[BODY], needs=[MSK_ROOT, WELL_FORMED], covers=["CR-2a"])
-def ltkm_unused(document: Document) -> Iterator[Problem]:
+@note(
+    "ltkm-unused",
+    on=Document,
+    cite=[CR["5.2.1.1"](says="LTKMs may come in the response", verb=Verb.MAY)],
+    needs=[MSK_ROOT, WELL_FORMED],
+    covers=["CR-2a"],
+)
+def ltkm_unused(document: Document, context: Context) -> Iterator[Problem | NotApplicable]:
     """The response grants keys and carries no LTKM at all.
 
     Either the keys are pushed over UDP, as plain MBMS does, or this BSM does not include LTKMs. Behind NAT such a push
@@ -362,6 +373,9 @@ def ltkm_unused(document: Document) -> Iterator[Problem]:
 
     Nothing is wrong with the response. Where LTKMs are expected in it, say so with `ltkm_expect=always`.
     """
+    if context.settings.wants_ltkms:
+        yield NotApplicable("LTKMs are expected; where they are missing is reported by ltkm-missing")
+        return
     granted = sum(item.outcome.is_success for item in document.items)
     if granted and not document.ltkms:
         yield Problem(

@@ -62,6 +62,7 @@ def method_not_post(exchange: Exchange) -> Iterator[Problem]:
     on=Exchange,
     cite=[REQUEST],
     level=Level.WARNING,
+    level_reason="a proxy on the way may speak another version than terminal and BSM do",
     needs=[MSK_PROCEDURE],
     covers=["HTTP-02"],
     usual=asks_usually,
@@ -161,6 +162,7 @@ def request_media_type_wrong(exchange: Exchange) -> Iterator[Problem | NotApplic
         TS33535["B"](says="with AKMA, User-Agent has the product token 3gpp-akma, and the realm its prefix"),
     ],
     level=Level.WARNING,
+    level_reason="a BSM that knows its terminals can do without, and the keys are the same",
     needs=[MSK_PROCEDURE, USIM],
     covers=["HTTP-05"],
     usual=is_bootstrapped,
@@ -176,17 +178,17 @@ def user_agent_lacks_gba(exchange: Exchange) -> Iterator[Problem]:
     """
     agent = exchange.request.headers.get("User-Agent") or ""
     credentials = exchange.request.credentials
-    realm = credentials.realm if credentials is not None else None
-    token = GBA_TOKEN if realm is None else REALM_PREFIXES[realm.prefix]
-    if token == GBA_TOKEN and agent.endswith(" " + GBA_TOKEN):
+    realms = credentials.realms if credentials is not None else ()
+    tokens = dict.fromkeys(REALM_PREFIXES[realm.prefix] for realm in realms)
+    if (not tokens or GBA_TOKEN in tokens) and agent.endswith(" " + GBA_TOKEN):
         return
     found = product_tokens(agent)
     path = "request.headers.User-Agent"
+    expected = f"a product token {' or '.join(tokens or (GBA_TOKEN, AKMA_TOKEN))}"
     if not found:
-        expected = token if realm is not None else f"{GBA_TOKEN} or {AKMA_TOKEN}"
-        yield Problem(path, f"a product token {expected}", agent or "none")
-    elif realm is not None and token not in found:
-        yield Problem(path, f"a product token {token}", agent, f"the realm begins with {realm.prefix}")
+        yield Problem(path, expected, agent or "none")
+    elif tokens and found.isdisjoint(tokens):
+        yield Problem(path, expected, agent, f"the realm begins with {realms[0].prefix}")
 
 
 @rule(

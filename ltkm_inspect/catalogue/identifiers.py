@@ -127,6 +127,7 @@ def _is_current(sent: bytes, carried: bytes) -> bool:
     on=Ltkm,
     cite=[MATCH, TS33246["6.3.2.1"](says="Key Number 0 in a request asks for the current MSK")],
     level=Level.WARNING,
+    level_reason="the change request prints such an item as an example (a violation in strict mode)",
     covers=["ID-06"],
     usual=is_matched,
 )
@@ -255,7 +256,9 @@ def key_ids_disordered(message: Message) -> Iterator[Problem]:
 @note(
     "key-id-unknown",
     on=Message,
-    cite=[RFC4563["4"](says="key ID types 241 to 255 are for private use, and the others are not assigned")],
+    cite=[
+        RFC4563["4"](says="key ID types 241 to 255 are for private use, and the others are not assigned", verb=Verb.MAY)
+    ],
     needs=[PSK_MESSAGE],
     covers=["ID-05"],
 )

@@ -80,17 +80,17 @@ def bsm_identity_mismatch(ltkm: Ltkm) -> Iterator[Problem | NotApplicable]:
     but the card compares text.
     """
     directives = _directives(ltkm)
-    realm = None if directives is None else directives.realm
-    if realm is None or not realm.fqdn:
+    fqdns = [] if directives is None else [realm.fqdn for realm in directives.realms if realm.fqdn]
+    if not fqdns:
         yield NO_REALM
         return
     got = _identity(ltkm, 0)
     if got is None:
         yield NOT_TWO
-    elif got != realm.fqdn and got.lower() != realm.fqdn.lower():
-        dot = got.lower().rstrip(".") == realm.fqdn.lower().rstrip(".")
+    elif got not in fqdns and got.lower() not in map(str.lower, fqdns):
+        dot = got.lower().rstrip(".") in (fqdn.lower().rstrip(".") for fqdn in fqdns)
         hint = "the same host, but for the dot at the end" if dot else ""
-        yield Problem(_path(ltkm, 0), realm.fqdn, got, hint, Level.WARNING if dot else None)
+        yield Problem(_path(ltkm, 0), fqdns[0], got, hint, Level.WARNING if dot else None)
 
 
 @rule(
@@ -115,7 +115,7 @@ def terminal_identity_mismatch(ltkm: Ltkm) -> Iterator[Problem | NotApplicable]:
     """
     credentials = ltkm.document.exchange.request.credentials
     wanted = None if credentials is None else credentials.first.get("username")
-    if credentials is None or not wanted or credentials.first.get("userhash", "").lower() == "true":
+    if credentials is None or not wanted or credentials.hides_username:
         yield NO_USERNAME
         return
     got = _identity(ltkm, 1)

@@ -35,22 +35,23 @@ UNUSED = "no LTKM in the document: the keys are delivered over UDP, or inclusion
 
 @rule("ltkm-missing", on=Item, cite=[ONE_EACH], needs=[MSK_ROOT], covers=["CR-2a"], usual=is_plain_grant)
 def ltkm_missing(item: Item, context: Context) -> Iterator[Problem | NotApplicable]:
-    """An item says 200 OK and has no LTKM, while others in the document have one.
+    """An item says 200 OK and has no LTKM.
 
     The terminal is told that the key was granted and does not get it. It cannot know whether to wait for a UDP push or
     to ask again.
 
-    Include an LTKM for every granted key, or for none. Where no item has one the keys are pushed over UDP and this rule
-    does not apply, unless `ltkm_expect=always` or strict mode says otherwise.
+    Include an LTKM for every granted key, or for none. Where no item has one, keys may be pushed over UDP, and this
+    rule does not apply unless `ltkm_expect=always` or strict mode says that LTKMs are expected.
     """
     if item.outcome is Outcome.NEAR_MISS:
         yield NotApplicable("the response code is almost 200 OK, which is reported by itself")
     elif not item.outcome.is_success:
         yield NotApplicable("the response code is not 200 OK")
     elif not item.ltkms:
-        settings = context.settings
-        if item.document.has_ltkm or settings.strict or settings.expect == "always":
-            yield Problem("LTKM", "exactly one LTKM", "none")
+        if item.document.has_ltkm:
+            yield Problem("LTKM", "exactly one LTKM", "none", "other items of the document have one")
+        elif context.settings.wants_ltkms:
+            yield Problem("LTKM", "exactly one LTKM", "none", "no item of the document has one")
         else:
             yield NotApplicable(UNUSED)
 
@@ -101,6 +102,7 @@ def ltkm_on_error_code(item: Item, context: Context) -> Iterator[Problem | NotAp
         TS26346["11.8.2"](says="the example writes the successful response code as 200 OK", verb=Verb.SHOULD),
     ],
     level=Level.WARNING,
+    level_reason="the schema leaves the text free, and what a terminal makes of it cannot be known",
     needs=[MSK_ROOT],
     covers=["XML-14"],
     usual=is_plain_grant,

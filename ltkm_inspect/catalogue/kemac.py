@@ -141,6 +141,7 @@ def key_data_missing(message: Message) -> Iterator[Problem | NotApplicable]:
     "key-data-length-unusual",
     on=Kemac,
     cite=[TS33246["6.4.5.1"](says="one MSK without salt, with an interval as its validity", sure=Sure.DERIVED)],
+    level_reason="a length alone does not prove what is encrypted",
     covers=["MB-14"],
 )
 def key_data_length_unusual(kemac: Kemac) -> Iterator[Problem | NotApplicable]:

@@ -128,8 +128,9 @@ def _explained_response(step: Step) -> str:
 @rule(
     "key-unproven",
     on=Step,
-    cite=[MAC(verb=Verb.SHOULD, says=MAC.says), PROOF_OF_REQUEST(verb=Verb.SHOULD, says=PROOF_OF_REQUEST.says)],
+    cite=[MAC, PROOF_OF_REQUEST],
     level=Level.WARNING,
+    level_reason="until a key has verified something, the key ring is more likely wrong than the traffic",
     needs=[KEYS],
     covers=["KEY-01", "KEY-03"],
 )
@@ -243,7 +244,7 @@ def key_validity_malformed(opening: Opening, context: Context) -> Iterator[Probl
 @rule(
     "key-sequence-exhausted",
     on=Opening,
-    cite=[TS33246["6.3.2.1"](says="the upper limit is never the highest number that it can hold")],
+    cite=[TS33246["6.4.5.1"](says="the upper limit is never the highest number that it can hold")],
     needs=[KEY_DATA],
     covers=["KEY-08"],
 )
@@ -265,7 +266,7 @@ def key_sequence_exhausted(opening: Opening) -> Iterator[Problem | NotApplicable
 @note(
     "key-invalidated",
     on=Opening,
-    cite=[TS33246["6.3.2.1"](says="a lower limit above the upper one takes the MSK out of use")],
+    cite=[TS33246["6.3.2.1B"](says="a lower limit above the upper one takes the MSK out of use", verb=Verb.MAY)],
     needs=[KEY_DATA],
     covers=["KEY-08"],
 )
@@ -337,7 +338,9 @@ def key_weak(opening: Opening, *, octets: int = 16) -> Iterator[Problem | NotApp
 @note(
     "key-update-alone",
     on=Opening,
-    cite=[TS33246["6.5.3"](says="a message without a key updates the validity of the MSK that it names")],
+    cite=[
+        TS33246["6.5.3"](says="a message without a key updates the validity of the MSK that it names", verb=Verb.MAY)
+    ],
     needs=[KEY_DATA],
     covers=["KEY-10"],
 )

@@ -18,7 +18,7 @@ from ltkm_inspect.fault import FaultError, fault
 from ltkm_inspect.finding import Level, NotApplicable, Problem
 from ltkm_inspect.needs import ATTRIBUTES, MSK_ROOT
 from ltkm_inspect.rule import note, rule
-from ltkm_inspect.spec import CR, OMNA, XSD, Verb
+from ltkm_inspect.spec import CR, OMNA, XSD, Sure, Verb
 
 ENCODED = CR["5.2.1.1"](
     quote="Each included LTKM SHALL be encoded as one <LTKM> BCAST XML element, defined in Table X below"
@@ -83,6 +83,7 @@ def ltkm_misnamed(ltkm: Ltkm) -> Iterator[Problem]:
         OMNA["orderqueries"](says="later enabler releases have namespaces of their own, 1.1 to 1.3", verb=Verb.SHOULD),
         CR["1"](says="the namespace is urn:oma:xml:bcast:pr:orderqueries:1.0"),
     ],
+    level_reason="terminals of the later release may expect its namespace",
     covers=["LTKM-02"],
 )
 def ltkm_namespace_later(ltkm: Ltkm, context: Context) -> Iterator[Problem | NotApplicable]:
@@ -200,7 +201,7 @@ def ltkm_version_invalid(ltkm: Ltkm) -> Iterator[Problem]:
 @note(
     "ltkm-version-signed",
     on=Ltkm,
-    cite=[XSD["3.3.24"](says="an unsignedByte may be written with a sign", verb=Verb.MAY)],
+    cite=[XSD["3.3.24"](says="an unsignedByte may be written with a sign", verb=Verb.MAY, sure=Sure.RECALL_HIGH)],
     needs=[ATTRIBUTES],
     covers=["CR-1d"],
 )

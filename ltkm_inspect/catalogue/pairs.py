@@ -74,6 +74,7 @@ def key_group_reserved(item: Item) -> Iterator[Problem | NotApplicable]:
     on=Document,
     cite=[TS33246["6.3.2.4"](says="the response has one status code for each pair of the request")],
     level=Level.WARNING,
+    level_reason="a terminal that gets the same answer twice loses nothing (a violation where the LTKMs differ)",
     needs=[MSK_ROOT, WELL_FORMED],
     covers=["XML-16"],
 )
@@ -121,7 +122,7 @@ def _messages(item: Item) -> set[bytes]:
     "key-domain-readable",
     on=Document,
     cite=[
-        TS33246["6.3.2.1"](says="a Key Domain ID is MCC and MNC in 3 octets"),
+        TS33246["6.3.2.1"](says="a Key Domain ID is MCC and MNC in 3 octets", verb=Verb.MAY),
         TS33246["6.3.2.1"](says="they are written as in a PLMN identity", sure=Sure.RECALL_MIDDLE, verb=Verb.MAY),
     ],
     needs=[MSK_ROOT, WELL_FORMED],

@@ -159,6 +159,7 @@ def policy_unmatched(message: Message) -> Iterator[Problem | NotApplicable]:
         RFC3830["6.10.1"](says="one octet is enough for the codes of algorithms and PRF", verb=Verb.SHOULD),
         RFC4771["4"](says="the parameters that it adds have one octet, but for the rate, which has two"),
     ],
+    level_reason="a receiver that honors the length octet reads the value all the same",
     covers=["MK-20"],
 )
 def policy_parameter_length_wrong(policy: SecurityPolicy) -> Iterator[Problem | NotApplicable]:

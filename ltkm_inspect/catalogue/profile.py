@@ -100,6 +100,7 @@ def identities_not_two(message: Message) -> Iterator[Problem]:
         TS33246["6.4.5.1"](says="the ID type is 0; receivers ignore it", verb=Verb.SHOULD),
         RFC3830["6.7"](says="an identity is of a defined type"),
     ],
+    level_reason="receivers of MBMS ignore the type",
     covers=["MB-04", "MK-16"],
 )
 def identity_type_wrong(identity: Identity) -> Iterator[Problem]:

@@ -12,7 +12,7 @@ from ltkm_inspect.fault import fault
 from ltkm_inspect.finding import Level, NotApplicable, Problem
 from ltkm_inspect.needs import MSK_ROOT, WELL_FORMED
 from ltkm_inspect.rule import note, rule
-from ltkm_inspect.spec import TS26346, XSD1, Sure
+from ltkm_inspect.spec import TS26346, XSD1, Sure, Verb
 
 SCHEMA = TS26346["11.8.1"]
 _SCHEMA_LOCATION = f"{{{XSI_NS}}}schemaLocation"
@@ -104,6 +104,7 @@ def _above_ltkms(document: Document) -> set[object]:
         SCHEMA(says="elements of other namespaces under the root are validated strictly, against a schema of their own")
     ],
     level=Level.WARNING,
+    level_reason="which schemas a terminal has cannot be known",
     needs=[MSK_ROOT, WELL_FORMED],
     covers=["XML-12"],
     usual=follows_schema,
@@ -133,7 +134,11 @@ def root_extension_unknown(document: Document) -> Iterator[Problem | NotApplicab
 @note(
     "extension-unknown",
     on=Item,
-    cite=[SCHEMA(says="a Response may hold elements of other namespaces, validated where a schema is known")],
+    cite=[
+        SCHEMA(
+            says="a Response may hold elements of other namespaces, validated where a schema is known", verb=Verb.MAY
+        )
+    ],
     needs=[MSK_ROOT],
     covers=["XML-13"],
 )
@@ -161,6 +166,7 @@ def extension_unknown(item: Item) -> Iterator[Problem]:
             says="xsi:schemaLocation is a list of pairs: a namespace, and where its schema is", sure=Sure.RECALL_HIGH
         )
     ],
+    level_reason="the attribute is a hint, which a validator may pass over",
     needs=[MSK_ROOT, WELL_FORMED],
     covers=["XML-18"],
 )

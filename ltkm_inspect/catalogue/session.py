@@ -14,7 +14,7 @@ from ltkm_inspect.mikey import Header, KeyData, Message, Payload, Rand, Security
 from ltkm_inspect.needs import IN_ORDER, MSK_BEFORE, MUK_BEFORE, NONCE_BEFORE, REMEMBERED, REQUEST_BEFORE
 from ltkm_inspect.rule import note, rule
 from ltkm_inspect.session import HALF, Delivery, Sent, Step, distance, is_newer
-from ltkm_inspect.spec import RFC1982, RFC2617, RFC3830, RFC7616, TS33246, Verb
+from ltkm_inspect.spec import RFC1982, RFC2617, RFC3830, RFC7616, TS24109, TS33246, Sure, Verb
 
 ASCENDING = TS33246["6.4.3"](
     says="every MSK message has a counter above that of the last one, retransmissions included"
@@ -121,6 +121,7 @@ def counter_backward(delivery: Delivery) -> Iterator[Problem]:
     on=Delivery,
     cite=[ASCENDING],
     level=Level.WARNING,
+    level_reason="the order in which a terminal takes the items is not settled (a violation where two are equal)",
     covers=["XF-02"],
 )
 def counters_disordered(delivery: Delivery) -> Iterator[Problem | NotApplicable]:
@@ -142,7 +143,13 @@ def counters_disordered(delivery: Delivery) -> Iterator[Problem | NotApplicable]
         yield Problem("T.value", f"a counter above {last}", str(delivery.sent.counter), "as in the LTKM in front of it")
 
 
-@note("counter-gap", on=Delivery, cite=[ASCENDING], needs=[MUK_BEFORE, IN_ORDER], covers=["XF-03"])
+@note(
+    "counter-gap",
+    on=Delivery,
+    cite=[TS33246["6.4.3"](says="the counter also counts the messages that were sent in another way", verb=Verb.MAY)],
+    needs=[MUK_BEFORE, IN_ORDER],
+    covers=["XF-03"],
+)
 def counter_gap(delivery: Delivery, *, more_than: int = 1) -> Iterator[Problem]:
     """The counter is more than one ahead of that of the last LTKM.
 
@@ -243,7 +250,11 @@ def policy_missing(delivery: Delivery, context: Context) -> Iterator[Problem | N
 @note(
     "msk-delivered-again",
     on=Delivery,
-    cite=[TS33246["6.5.3"](says="a message with an MSK ID that is known replaces the key, or updates its validity")],
+    cite=[
+        TS33246["6.5.3"](
+            says="a message with an MSK ID that is known replaces the key, or updates its validity", verb=Verb.MAY
+        )
+    ],
     needs=[MSK_BEFORE],
     covers=["XF-08"],
 )
@@ -285,7 +296,9 @@ def _change(before: KeyData, now: KeyData) -> str:
 @note(
     "msk-beyond-two",
     on=Delivery,
-    cite=[TS33246["6.5.3"](says="a card keeps two MSKs of one Key Group, and drops the oldest for a third")],
+    cite=[
+        TS33246["6.5.3"](says="a card keeps two MSKs of one Key Group, and drops the oldest for a third", verb=Verb.MAY)
+    ],
     covers=["XF-11"],
 )
 def msk_beyond_two(delivery: Delivery) -> Iterator[Problem | NotApplicable]:
@@ -336,7 +349,7 @@ def identities_alternate(delivery: Delivery) -> Iterator[Problem | NotApplicable
 @note(
     "bsm-changed",
     on=Delivery,
-    cite=[TS33246["6.4.6.1"](says="another IDi is another BM-SC, with another MUK and counter")],
+    cite=[TS33246["6.4.6.1"](says="another IDi is another BM-SC, with another MUK and counter", verb=Verb.MAY)],
     covers=["XF-12"],
 )
 def bsm_changed(delivery: Delivery) -> Iterator[Problem | NotApplicable]:
@@ -361,7 +374,11 @@ def _text(identity: bytes) -> str:
 @note(
     "exchange-captured-twice",
     on=Step,
-    cite=[RFC7616["3.4"](says="a count is used once with a nonce, so two exchanges with both in common are one")],
+    cite=[
+        RFC7616["3.4"](
+            says="a count is used once with a nonce, so two exchanges with both in common are one", verb=Verb.MAY
+        )
+    ],
     covers=["XF-01"],
 )
 def exchange_captured_twice(step: Step) -> Iterator[Problem | NotApplicable]:
@@ -413,7 +430,7 @@ def nonce_count_reused(step: Step) -> Iterator[Problem | NotApplicable]:
 @note(
     "request-retried",
     on=Step,
-    cite=[RFC7616["3.4"](says="a request that is sent again unchanged has the count of the first")],
+    cite=[RFC7616["3.4"](says="a request that is sent again unchanged has the count of the first", verb=Verb.MAY)],
     needs=[REMEMBERED, NONCE_BEFORE],
     covers=["XF-09"],
 )
@@ -481,11 +498,14 @@ def nextnonce_ignored(step: Step) -> Iterator[Problem | NotApplicable]:
         yield Problem(NONCE_COUNT, "the nextnonce of the last response", "the nonce before it")
 
 
+NO_CHALLENGE = NotApplicable("the challenge that the credentials answer was not seen")
+
+
 @rule(
     "credentials-unlike-challenge",
     on=Step,
     cite=[
-        RFC7616["3.4"](says="realm, opaque and algorithm of the credentials are those of the challenge"),
+        RFC7616["3.4"](says="opaque and algorithm of the credentials are those of the challenge"),
         RFC2617["3.2.2"](says="opaque and algorithm are those of the challenge, qop is one of those offered"),
     ],
     needs=[REMEMBERED],
@@ -496,28 +516,69 @@ def credentials_unlike_challenge(step: Step) -> Iterator[Problem | NotApplicable
 
     The BSM finds its own state by these directives. With others it cannot check the digest, or challenges again.
 
-    Make the terminal copy realm, opaque and algorithm as they are, and choose one of the qop values that were offered.
+    Make the terminal copy opaque and algorithm as they are, and choose one of the qop values that were offered.
     """
     credentials = step.exchange.request.credentials
     assert step.before is not None
     if credentials is None:
         yield NO_CREDENTIALS
-        return
-    if not step.before.challenges:
-        yield NotApplicable("the challenge that the credentials answer was not seen")
-        return
-    unlike = [list(_unlike(credentials, challenge)) for challenge in step.before.challenges]
-    if all(unlike):
-        for name, expected, got in unlike[0]:
-            yield Problem(NONCE_COUNT, f"{name}={expected} of the challenge", got)
+    elif not step.before.challenges:
+        yield NO_CHALLENGE
+    else:
+        # Of several challenges with one nonce, the answer is to the one that it is most like.
+        unlike = [list(_unlike(credentials, challenge)) for challenge in step.before.challenges]
+        for name, expected, got in min(unlike, key=len):
+            yield Problem(f"{NONCE_COUNT}.{name}", f"{expected} of the challenge", got)
+
+
+@rule(
+    "realm-not-offered",
+    on=Step,
+    cite=[
+        TS24109["5.2.4"](
+            says="the challenge names the realms that the terminal can choose its key for",
+            verb=Verb.SHOULD,
+            sure=Sure.DERIVED,
+        )
+    ],
+    needs=[REMEMBERED],
+    covers=["HTTP-08"],
+)
+def realm_not_offered(step: Step) -> Iterator[Problem | NotApplicable]:
+    """The realm of the credentials is not one that the challenge offered.
+
+    The terminal takes the key of another kind of bootstrapping, or for another server, than the BSM expects, and the
+    digest fails. A challenge may offer two realms; its answer names one of them, or repeats both.
+
+    Look at how the terminal chooses its realm. Where it reads the challenge right, look for a proxy that changes it.
+    """
+    credentials = step.exchange.request.credentials
+    assert step.before is not None
+    if credentials is None:
+        yield NO_CREDENTIALS
+    elif not step.before.challenges:
+        yield NO_CHALLENGE
+    elif credentials.get("realm") is None:
+        yield NotApplicable("the credentials have no realm, reported by authorization-incomplete")
+    else:
+        given = _realms(credentials)
+        offered = [_realms(challenge) for challenge in step.before.challenges if challenge.get("realm") is not None]
+        if offered and not any(given <= each for each in offered):
+            expected = f"{step.before.challenges[0].get('realm') or 'a realm'} of the challenge"
+            yield Problem(f"{NONCE_COUNT}.realm", expected, credentials.get("realm") or "an empty realm")
+
+
+def _realms(directives: digest.Directives) -> set[tuple[str, str]]:
+    """Return the realms that one realm names, in a form to compare; another text than GBA's is one realm."""
+    named = {(realm.prefix, realm.fqdn.lower()) for realm in directives.realms}
+    return named or {(directives.get("realm") or "", "")}
 
 
 def _unlike(credentials: digest.Directives, challenge: digest.Directives) -> Iterator[tuple[str, str, str]]:
     """Yield the directives in which credentials differ from a challenge: name, expected, got."""
-    for name in ("realm", "opaque"):
-        asked, given = challenge.get(name), credentials.get(name)
-        if asked is not None and asked != given:
-            yield name, asked, given if given is not None else "none"
+    asked, given = challenge.get("opaque"), credentials.get("opaque")
+    if asked is not None and asked != given:
+        yield "opaque", asked, given if given is not None else "none"
     asked, given = challenge.get("algorithm"), credentials.get("algorithm")
     if (asked or "MD5").lower() != (given or "MD5").lower():
         yield "algorithm", asked or "MD5 (by default)", given or "MD5 (by default)"
@@ -529,7 +590,7 @@ def _unlike(credentials: digest.Directives, challenge: digest.Directives) -> Ite
 @note(
     "request-repeated",
     on=Step,
-    cite=[TS33246["6.3.2.2"](says="a terminal asks for an MSK that it does not have")],
+    cite=[TS33246["6.3.2.2"](says="a terminal asks for an MSK that it does not have", verb=Verb.MAY)],
     needs=[REMEMBERED, REQUEST_BEFORE],
     covers=["XF-10"],
 )
@@ -551,7 +612,7 @@ def request_repeated(step: Step, *, seconds: int = 300) -> Iterator[Problem | No
 @note(
     "key-requested-again",
     on=Step,
-    cite=[TS33246["6.3.2.2"](says="a terminal asks for an MSK that it does not have")],
+    cite=[TS33246["6.3.2.2"](says="a terminal asks for an MSK that it does not have", verb=Verb.MAY)],
     needs=[REMEMBERED, REQUEST_BEFORE],
     covers=["XF-10"],
 )
@@ -712,6 +773,23 @@ def keep_nonce(step: Step) -> Exchange:
 def replace_opaque(step: Step, *, to: str = "0123456789abcdef") -> Exchange:
     """Write another opaque than that of the challenge into the recorded request."""
     return _credentials(step, opaque=to)
+
+
+@fault("replace-answered-algorithm", on=Step, reference="challenge", trips={"credentials-unlike-challenge"})
+def replace_answered_algorithm(step: Step, *, to: str = "MD5-sess") -> Exchange:
+    """Write another algorithm than that of the challenge into the recorded request."""
+    return _credentials(step, algorithm=to)
+
+
+@fault("answer-other-realm", on=Step, reference="challenge", trips={"realm-not-offered"})
+def answer_other_realm(step: Step, *, kind: str = "-uicc") -> Exchange:
+    """Let the recorded request name a kind of bootstrapping that the challenge did not offer, with its token."""
+    realm = proof_of(step.exchange).realm
+    if realm is None:
+        raise FaultError("the credentials have no realm of bootstrapping")
+    changed = _credentials(step, realm=f"3GPP-bootstrapping{kind}@{realm.fqdn}")
+    headers = changed.request.headers.put("User-Agent", f"bcast-terminal/1.0 3gpp-gba{kind}")
+    return replace(changed, request=replace(changed.request, headers=headers))
 
 
 @fault("share-connection", on=Step, reference="rebootstrapped", trips={"identities-alternate"})

@@ -115,6 +115,7 @@ def roc_transmission_rate_wrong(message: Message, context: Context) -> Iterator[
         RFC4771["2"](says="three authentication transforms carry the roll-over counter", verb=Verb.SHOULD),
         TS33246["6.6.2.1"](says="MBMS streaming uses the transforms that carry the roll-over counter"),
     ],
+    level_reason="a terminal that joins before the sequence number wraps decrypts the stream all the same",
     needs=[PSK_MESSAGE],
     covers=["MB-09"],
 )

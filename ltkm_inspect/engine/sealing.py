@@ -148,5 +148,5 @@ def subscriber_of(exchange: Exchange, context: Context, message: Message | None 
     credentials = exchange.request.credentials
     if credentials is None:
         return None
-    realm = credentials.get("realm") or ""
-    return context.keys.find(credentials.get("username"), realm.partition("@")[2] or None)
+    realm = credentials.realm
+    return context.keys.find(credentials.get("username"), realm.fqdn if realm is not None else None)

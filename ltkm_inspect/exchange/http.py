@@ -153,8 +153,9 @@ class Request(_Message):
 
     @cached_property
     def credentials(self) -> digest.Directives | None:
-        """The directives of `Authorization: Digest`, or None."""
-        return digest.parse_credentials(self.headers.get("Authorization"))
+        """The directives of the first `Authorization: Digest`, or None."""
+        parsed = map(digest.parse_credentials, self.headers.all("Authorization"))
+        return next((credentials for credentials in parsed if credentials is not None), None)
 
     def with_credentials(self, directives: digest.Directives) -> "Request":
         """Return the request with these directives in its Authorization."""

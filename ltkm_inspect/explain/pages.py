@@ -67,8 +67,7 @@ def rule_page(rule: Rule) -> str:
             f"# {rule.id}",
             wrap(title),
             bullets(_facts(rule)),
-            "## What the clauses say",
-            bullets(map(clause_text, rule.clauses)),
+            *section("## What the clauses say", [bullets(map(clause_text, rule.clauses))] if rule.clauses else []),
             *section("## Why it matters", map(wrap, why)),
             *section("## What to do", map(wrap, remedy)),
             *section("## Options", [bullets(_parameters(rule.parameters))] if rule.parameters else []),
@@ -136,6 +135,9 @@ def _facts(rule: Rule) -> Iterator[str]:
         yield f"level: {rule.level.word} (cannot be raised above {rule.highest.word}: it rests on memory)"
     else:
         yield f"level: {rule.level.word}"
+    if rule.level_reason:
+        asked = "no clause" if rule.verb is None else rule.verb.value
+        yield f"why this level: {asked}, but a {rule.level.word}, because {rule.level_reason}"
     yield f"looks at: {rule.subject}"
     for need in rule.needs:
         yield f"applies where {need.says}"

@@ -11,8 +11,10 @@ from ltkm_inspect import reference
 from ltkm_inspect.context import Context, Settings
 from ltkm_inspect.document import MSK_RESPONSE_NS, ORDERQUERIES_NS
 from ltkm_inspect.engine import inspect
+from ltkm_inspect.engine.sealing import seal
 from ltkm_inspect.exchange import Exchange, Headers
-from ltkm_inspect.keys import KeyRing
+from ltkm_inspect.finding import Answer
+from ltkm_inspect.keys import KeyRing, Subscriber
 from ltkm_inspect.reference import OTHER_TERMINAL, TERMINAL, TERMINAL_OF_5G, Terminal
 from ltkm_inspect.session import Session
 
@@ -206,6 +208,24 @@ def _delivered(counter: int, nc: int, terminal: Terminal = TERMINAL, opaque: str
 NEW_B_TID = replace(OTHER_TERMINAL, address=TERMINAL.address)
 LOST = replace(_delivered(7, 2), error="the client closed the connection")
 CHALLENGE, ANSWER = reference.reference("challenge")
+
+
+def _of_realms(offered: str, answered: str, agent: str = "x 3gpp-gba", algorithm: str = "MD5") -> tuple[Exchange, ...]:
+    """Build a challenge with that realm, and its answer with that one and another User-Agent, rightly signed."""
+    credentials = ANSWER.request.credentials
+    assert credentials is not None
+    assert CHALLENGE.response is not None
+    directives = CHALLENGE.response.challenges[0].put("realm", offered, quoted=True).put("algorithm", algorithm)
+    headers = CHALLENGE.response.headers.put("WWW-Authenticate", f"Digest {directives}")
+    asks = replace(CHALLENGE, response=replace(CHALLENGE.response, headers=headers))
+    proof = credentials.put("realm", answered, quoted=True).put("algorithm", algorithm)
+    request = ANSWER.request.with_credentials(proof)
+    request = replace(request, headers=request.headers.put("User-Agent", agent))
+    return asks, seal(replace(ANSWER, request=request), ANSWER, Context(keys=reference.KEYS))
+
+
+PLAIN_REALM, UICC_REALM = f"3GPP-bootstrapping@{reference.BSM}", f"3GPP-bootstrapping-uicc@{reference.BSM}"
+BOTH_REALMS = f"{UICC_REALM};{PLAIN_REALM}"
 SESSIONS: dict[str, tuple[Exchange, ...]] = {
     "a counter that jumps": (_delivered(5, 1), _delivered(60_000, 2)),
     "a counter that wraps": (_delivered(0xFFFFFFFF, 1), _delivered(0, 2)),
@@ -238,8 +258,27 @@ SESSIONS: dict[str, tuple[Exchange, ...]] = {
     "a challenge that is never answered": (CHALLENGE, _delivered(5, 1)),
     "a challenge answered twice": (CHALLENGE, ANSWER, _delivered(0x2B, 2, opaque=reference.OPAQUE)),
     "a refused key asked for again": (reference.reference("refused")[0], _delivered(5, 2)),
+    "two realms offered, the plain one answered": _of_realms(BOTH_REALMS, PLAIN_REALM),
+    "two realms offered, that of the card answered": _of_realms(BOTH_REALMS, UICC_REALM, "x 3gpp-gba-uicc"),
+    "two realms offered and both answered": _of_realms(BOTH_REALMS, BOTH_REALMS),
+    "two realms offered and both answered, by the card": _of_realms(BOTH_REALMS, BOTH_REALMS, "x 3gpp-gba-uicc"),
+    "two realms in the other order with a space": _of_realms(f"{PLAIN_REALM}; {UICC_REALM}", BOTH_REALMS),
+    "a realm in other case": _of_realms(PLAIN_REALM, PLAIN_REALM.replace(".net", ".NET")),
+    "MD5-sess": _of_realms(PLAIN_REALM, PLAIN_REALM, algorithm="MD5-sess"),
+    "SHA-256": _of_realms(PLAIN_REALM, PLAIN_REALM, algorithm="SHA-256"),
+    "SHA-256-sess": _of_realms(PLAIN_REALM, PLAIN_REALM, algorithm="SHA-256-sess"),
     "another key of the same group": (_delivered(5, 1), _delivered(6, 2, msk_id=b"\x24\xcb\0\1", rand=bytes(16))),
 }
+
+
+def test_both_realms_at_once_prove_with_the_key_of_their_server() -> None:
+    others = Subscriber(reference.B_TID, "bsm.home2.net", (bytes(32),), bytes(32))
+    context = Context(Settings(debug=True), KeyRing((others, *reference.KEYS.subscribers)), Session())
+    for exchange in SESSIONS["two realms offered and both answered"]:
+        report = inspect(exchange, context)
+    assert report.outcomes["request-digest-wrong"].answer is Answer.PASSED
+    assert report.outcomes["response-digest-wrong"].answer is Answer.PASSED
+    assert report.outcomes["mac-invalid"].answer is Answer.PASSED
 
 
 @pytest.mark.parametrize("name", SESSIONS)

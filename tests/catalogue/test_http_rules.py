@@ -13,6 +13,9 @@ from ltkm_inspect.engine import inject, inspect
 from ltkm_inspect.exchange import Exchange, Headers, Request, Response, split_target
 from ltkm_inspect.fault import FaultError, parse_application
 from ltkm_inspect.finding import Answer, Level
+from ltkm_inspect.keys import KeyRing
+from ltkm_inspect.keys.ring import WILD_CARD
+from ltkm_inspect.session import Session
 
 DOWNLOAD = reference.reference("download")[0]
 PLAIN = reference.reference("plain-mbms")[0]
@@ -80,7 +83,10 @@ def challenged(*values: str) -> Exchange:
 def offer(**directives: str) -> str:
     """Return a digest challenge."""
     given = {"realm": REALM, "nonce": "6629fae4", "qop": "auth,auth-int"} | directives
-    return "Digest " + ", ".join(f'{name}="{value}"' for name, value in given.items())
+    bare = {"stale", "algorithm"}
+    return "Digest " + ", ".join(
+        f"{name}={value}" if name in bare else f'{name}="{value}"' for name, value in given.items()
+    )
 
 
 def identified(idi: str = reference.BSM, idr: str = reference.B_TID) -> Exchange:
@@ -116,16 +122,22 @@ RIGHT = {
     "Host with a dot at its end": ask_header("Host", f"{reference.BSM}."),
     "no Host, as in HTTP/2": ask_header("Host", None),
     "a rewritten Host": replace(ask_header("Host", "192.0.2.1:8080"), host_rewritten=True),
-    "qop in quotation marks": proved("qop=auth-int", 'qop="auth-int"'),
     "qop in upper case": proved("qop=auth-int", "qop=AUTH-INT"),
-    "algorithm in quotation marks": proved("algorithm=MD5", 'algorithm="MD5"'),
     "algorithm in lower case": proved("algorithm=MD5", "algorithm=md5"),
     "no algorithm": proved("algorithm=MD5, ", ""),
     "MD5-sess": ask_header("Authorization", FRESH),
     "SHA-256": answer_header(
         "Authentication-Info", TOLD.format("cd" * 32), ask_header("Authorization", f"Digest {LONG}")
     ),
+    "SHA-256 in lower case": answer_header(
+        "Authentication-Info",
+        TOLD.format("cd" * 32),
+        ask_header("Authorization", f"Digest {LONG.put('algorithm', 'sha-256')}"),
+    ),
     "unknown directives": proved("Digest ", 'Digest domain="/", x=y, '),
+    "userhash and charset either way": proved("Digest ", 'Digest userhash="false", charset=UTF-8, '),
+    "white space around the equals sign": proved("algorithm=MD5, qop=auth-int", "algorithm = MD5, qop =auth-int"),
+    "a nonce count with letters": proved("nc=00000001", "nc=0000000a", informed("nc=00000001", "nc=0000000a")),
     "an empty list element": proved("algorithm=MD5,", "algorithm=MD5, ,"),
     "directives in upper case": proved("cnonce=", "CNONCE="),
     "the scheme in lower case": proved("Digest ", "digest "),
@@ -144,7 +156,8 @@ RIGHT = {
     "Negotiate with a token": challenged("Negotiate YIIabc==, " + offer()),
     "two digest challenges": challenged(offer(algorithm="SHA-256") + ", " + offer(algorithm="MD5")),
     "a challenge with an algorithm that is not known, too": challenged(offer(algorithm="X-1"), offer()),
-    "a stale nonce": challenged(offer(stale="true", domain="/ /a", opaque="")),
+    "a stale nonce": challenged(offer(domain="/ /a", opaque="") + ", stale=true, userhash=true, charset=UTF-8"),
+    "the same challenge in two fields": challenged(offer(), offer()),
     "a refused terminal": answered(reference.reference("refused")[0], status=403),
     "a redirection is a note": answered(CHALLENGED, status=302),
     "unavailable without Retry-After is a note": answered(CHALLENGED, status=503),
@@ -224,6 +237,56 @@ WRONG: dict[str, tuple[Exchange, Levels]] = {
         proved('uri="', 'uri="http://other.net', asked(target=f"http://{reference.BSM}{reference.REQUEST_TARGET}")),
         {"uri-mismatch": W},
     ),
+    "qop in quotation marks": (proved("qop=auth-int", 'qop="auth-int"'), {"authorization-misquoted": W}),
+    "qop in upper case and quotation marks": (
+        proved("qop=auth-int", 'QOP="AUTH-INT"'),
+        {"authorization-misquoted": W},
+    ),
+    "algorithm in quotation marks": (proved("algorithm=MD5", 'algorithm="MD5"'), {"authorization-misquoted": W}),
+    "nc in quotation marks": (proved("nc=00000001", 'nc="00000001"'), {"authorization-misquoted": W}),
+    "cnonce without quotation marks": (
+        proved('cnonce="0a4f113b"', "cnonce=0a4f113b"),
+        {"authorization-misquoted": W},
+    ),
+    "a nonce count in upper case": (
+        proved("nc=00000001", "nc=0000000A", informed("nc=00000001", "nc=0000000A")),
+        {"nonce-count-upper-case": W},
+    ),
+    "a nonce count that only the response has in upper case": (
+        proved("nc=00000001", "nc=0000000a", informed("nc=00000001", "nc=0000000A")),
+        {"nonce-count-upper-case": W},
+    ),
+    "a short nonce count, echoed": (
+        proved("nc=00000001", "nc=1", informed("nc=00000001", "nc=1")),
+        {"authorization-malformed": V},
+    ),
+    "any directive twice": (proved("Digest ", "Digest algorithm=MD5, "), {"authorization-repeats": W}),
+    "a directive twice in other case": (proved("Digest ", "Digest QOP=auth-int, "), {"authorization-repeats": W}),
+    "Authorization twice": (
+        asked(headers=Headers((*DOWNLOAD.request.headers.fields, (b"authorization", AUTHORIZATION.encode())))),
+        {"authorization-repeats": W},
+    ),
+    "stale and algorithm of a challenge in quotation marks": (
+        challenged(offer() + ', stale="false", algorithm="MD5"'),
+        {"challenge-misquoted": W},
+    ),
+    "the domain of a challenge without quotation marks": (
+        challenged(offer() + ", domain=/"),
+        {"challenge-misquoted": W},
+    ),
+    "the second challenge without quotation marks": (
+        challenged(offer(), offer().replace('"6629fae4"', "6629fae4")),
+        {"challenge-misquoted": W},
+    ),
+    "a directive twice in one challenge": (challenged(offer() + ', nonce="6629fae4"'), {"challenge-repeats": W}),
+    "a next nonce and nothing else": (
+        answer_header("Authentication-Info", 'nextnonce="zz"'),
+        {"authentication-info-incomplete": V},
+    ),
+    "no qop and no rspauth": (
+        answer_header("Authentication-Info", 'cnonce="0a4f113b", nc=00000001'),
+        {"authentication-info-incomplete": V},
+    ),
     "an algorithm of bootstrapping": (proved("algorithm=MD5", "algorithm=AKAv2-MD5"), {"algorithm-unusual": W}),
     "no cnonce in Authentication-Info": (informed("cnonce=", "x="), {"authentication-info-incomplete": V}),
     "garbage as Authentication-Info": (
@@ -243,6 +306,21 @@ WRONG: dict[str, tuple[Exchange, Levels]] = {
     "a challenge of another scheme": (challenged('Basic realm="x"'), {"challenge-missing": V}),
     "a challenge without a nonce": (challenged(f'Digest realm="{REALM}", qop="auth-int"'), {"challenge-incomplete": V}),
     "a challenge without qop": (challenged(f'Digest realm="{REALM}", nonce="1"'), {"challenge-lacks-auth-int": W}),
+    "two realms, one of another server": (
+        challenged(offer(realm=f"{REALM};3GPP-bootstrapping-uicc@bsm.home2.net")),
+        {"realm-host-mismatch": W},
+    ),
+    "two realms, one of which is none": (challenged(offer(realm=f"{REALM};BSM")), {"realm-malformed": V}),
+    "two realms, one without an FQDN": (
+        challenged(offer(realm=f"{REALM};3GPP-bootstrapping-uicc@")),
+        {"realm-malformed": V},
+    ),
+    "two realms, echoed with the token of neither": (
+        ask_header(
+            "User-Agent", "x 3gpp-gba-digest", proved(REALM, f"{REALM};3GPP-bootstrapping-uicc@{reference.BSM}", PLAIN)
+        ),
+        {"user-agent-lacks-gba": W},
+    ),
     "an algorithm of bootstrapping in the challenge": (
         challenged(offer(algorithm="AKAv1-MD5")),
         {"algorithm-unusual": W},
@@ -317,6 +395,39 @@ def test_the_realm_of_a_challenge_and_of_the_credentials_are_both_looked_at() ->
     report = inspect(exchange, DEBUG)
     places = [finding.place.path for finding in report.findings if finding.rule == "realm-malformed"]
     assert places == ["request.headers.Authorization.realm", "response.headers.WWW-Authenticate.realm"]
+
+
+@pytest.mark.parametrize(
+    ("exchange", "place", "expected"),
+    [
+        pytest.param(
+            proved("algorithm=MD5, qop=auth-int", 'algorithm="MD5", qop="auth-int"'),
+            "request.headers.Authorization",
+            "algorithm, qop without quotation marks",
+            id="two of a kind",
+        ),
+        pytest.param(
+            challenged(offer().replace('"auth,auth-int"', "auth-int")),
+            "response.headers.WWW-Authenticate.qop",
+            "in quotation marks",
+            id="one",
+        ),
+        pytest.param(
+            proved("Digest ", "Digest a=1, b=1, c=1, d=1, e=1, f=1, a=1, b=1, c=1, d=1, e=1, f=1, "),
+            "request.headers.Authorization",
+            "a, b, c, d, e and 1 more once",
+            id="more than are shown",
+        ),
+    ],
+)
+def test_one_warning_names_the_directives_of_a_kind(exchange: Exchange, place: str, expected: str) -> None:
+    (finding,) = inspect(exchange, DEBUG).findings
+    assert (finding.place.path, finding.expected) == (place, expected)
+
+
+def test_credentials_without_qop_need_no_rspauth() -> None:
+    exchange = proved("qop=auth-int, ", "", answer_header("Authentication-Info", 'nextnonce="zz"'))
+    assert levels(exchange) == {"qop-not-auth-int": V}
 
 
 def test_a_registration_is_another_procedure() -> None:
@@ -437,3 +548,54 @@ def test_hostile_headers_take_no_more_than_linear_time(text: str) -> None:
             ask_header("Host", text, ask_header("User-Agent", text, ask_header("Authorization", text, each))), DEBUG
         )
     assert time.perf_counter() - started < 3
+
+
+def asks(**directives: str) -> str:
+    return offer(**{"nonce": reference.NONCE, "opaque": reference.OPAQUE, "qop": "auth-int"} | directives)
+
+
+def answer_of(realm: str, *challenges: str) -> tuple[Exchange, Context]:
+    """Return an answer that names this realm, and the context in which these challenges came before it."""
+    first, answer = reference.reference("challenge")
+    assert first.response is not None
+    fields = tuple((b"WWW-Authenticate", text.encode()) for text in challenges)
+    context = Context(Settings(debug=True), session=Session())
+    inspect(replace(first, response=replace(first.response, headers=Headers(fields))), context)
+    return proved(REALM, realm, answer), context
+
+
+BOTH = f"{REALM};3GPP-bootstrapping-uicc@{reference.BSM}"
+
+
+@pytest.mark.parametrize(
+    ("realm", "challenges", "wanted"),
+    [
+        pytest.param(REALM, [asks()], {}, id="as asked"),
+        pytest.param(REALM, [asks(opaque="other")], {"credentials-unlike-challenge": V}, id="opaque"),
+        pytest.param(REALM, [asks(algorithm="SHA-256")], {"credentials-unlike-challenge": V}, id="algorithm"),
+        pytest.param(REALM, [asks(algorithm="SHA-256"), asks(algorithm="MD5")], {}, id="the second challenge"),
+        pytest.param(
+            REALM, [asks(realm=f"3GPP-bootstrapping-uicc@{reference.BSM}")], {"realm-not-offered": W}, id="realm"
+        ),
+        pytest.param(REALM, [asks(realm=BOTH)], {}, id="one of two realms"),
+        pytest.param(BOTH, [asks()], {"realm-not-offered": W}, id="two realms for one"),
+    ],
+)
+def test_credentials_repeat_opaque_and_algorithm_and_take_a_realm_that_was_offered(
+    realm: str, challenges: list[str], wanted: Levels
+) -> None:
+    assert levels(*answer_of(realm, *challenges)) == wanted
+
+
+def test_a_finding_names_what_differs_from_the_likest_challenge() -> None:
+    challenges = asks(algorithm="SHA-256", opaque="other"), asks(algorithm="MD5", opaque="other")
+    (finding,) = inspect(*answer_of(REALM, *challenges)).findings
+    assert finding.place.path == "request.headers.Authorization.opaque"
+
+
+def test_a_hashed_user_name_proves_nothing_and_is_no_wrong_key() -> None:
+    exchange = proved('username="', 'userhash=true, username="0123456789abcdef', PLAIN)
+    wild = KeyRing((replace(reference.TERMINAL.subscriber, b_tid=WILD_CARD),))
+    report = inspect(exchange, Context(Settings(debug=True), wild, Session()))
+    assert list(report.rules) == []
+    assert "hashed" in report.outcomes["request-digest-wrong"].reason

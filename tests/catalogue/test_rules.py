@@ -6,11 +6,12 @@ from pathlib import Path
 import pytest
 
 from ltkm_inspect.catalogue import load
+from ltkm_inspect.explain.pages import rule_page
 from ltkm_inspect.fault import FAULTS
 from ltkm_inspect.finding import Level
 from ltkm_inspect.parameter import Typed
 from ltkm_inspect.rule import HIGHEST, RULES
-from ltkm_inspect.spec import CR, PUBLICATIONS, RFC3830, Clause, Sure
+from ltkm_inspect.spec import CR, PUBLICATIONS, RFC3830, Clause, Sure, Verb
 
 load()
 CHANGE_REQUEST = Path(__file__).parents[3] / "shared" / "change-request.txt"
@@ -66,8 +67,60 @@ def test_a_publication_that_was_not_read_cannot_be_quoted() -> None:
 def test_a_rule_is_no_higher_than_its_sources_are_sure(id: str) -> None:
     rule = RULES[id]
     assert rule.level <= rule.highest
-    if all(clause.sure is not Sure.FOUND for clause in rule.clauses):
+    if rule.clauses and all(clause.sure is not Sure.FOUND for clause in rule.clauses):
         assert rule.highest == max(HIGHEST.get(clause.sure, Level.VIOLATION) for clause in rule.clauses)
+
+
+@pytest.mark.parametrize("id", RULES)
+def test_a_rule_says_why_where_its_level_is_not_that_of_the_verb(id: str) -> None:
+    rule = RULES[id]
+    assert bool(rule.level_reason) == (rule.level is not rule.asked_level)
+    asked = "no clause" if rule.verb is None else rule.verb.value
+    assert (f"{asked}, but a {rule.level.word}, because" in " ".join(rule_page(rule).split())) == bool(
+        rule.level_reason
+    )
+    assert not rule.level_reason.endswith(".")
+
+
+@pytest.mark.parametrize(
+    "id",
+    [
+        "http-version-wrong",
+        "user-agent-lacks-gba",
+        "username-not-b-tid",
+        "msk-repeated",
+        "requested-msk-unanswered",
+        "answered-msk-unrequested",
+        "root-extension-unknown",
+        "msk-id-current",
+        "counters-disordered",
+        "uri-mismatch",
+        "authentication-info-misquoted",
+    ],
+)
+def test_a_settled_reading_lowers_a_shall_to_a_warning_and_says_so(id: str) -> None:
+    assert RULES[id].verb is Verb.SHALL
+    assert RULES[id].level is Level.WARNING
+    assert RULES[id].level_reason
+
+
+def test_a_rule_without_a_clause_is_for_the_safety_of_the_tool() -> None:
+    assert [rule.id for rule in RULES.values() if not rule.clauses] == ["doctype-present"]
+    page = rule_page(RULES["doctype-present"])
+    assert "What the clauses say" not in page
+
+
+@pytest.mark.parametrize(
+    ("id", "cited"),
+    [
+        ("digest-upper-case", "RFC 7616 §3.2"),
+        ("rspauth-malformed", "RFC 7616 §3.2"),
+        ("key-invalidated", "3GPP TS 33.246 6.3.2.1B"),
+        ("key-sequence-exhausted", "3GPP TS 33.246 6.4.5.1"),
+    ],
+)
+def test_a_rule_cites_the_clause_that_says_so(id: str, cited: str) -> None:
+    assert [str(clause) for clause in RULES[id].clauses] == [cited]
 
 
 R1 = ["CR-1a", "CR-1b", "CR-1c", "CR-1d", "CR-2a", "CR-2b", "CR-3", "CR-4", "CR-5a", "CR-5b", "CR-6", "CR-7", "CR-8a"]

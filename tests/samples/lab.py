@@ -136,6 +136,17 @@ class Handset:
         headers = response.headers.put("Authentication-Info", info).put("Content-Length", str(len(body)))
         return replace(exchange, response=replace(response, headers=headers, body=body))
 
+    def by_card(self, exchange: Exchange) -> Exchange:
+        """Return the exchange with the realm of a card and its product token, and digests that fit them."""
+        request, password = exchange.request, self.terminal.subscriber.password
+        assert request.credentials is not None
+        assert password is not None
+        asked = request.credentials.put("realm", f"3GPP-bootstrapping-uicc@{reference.BSM}", quoted=True)
+        proof = digest.response(asked, password, request.method, request.body or b"")
+        request = request.with_credentials(asked.put("response", proof, quoted=True))
+        request = replace(request, headers=request.headers.put("User-Agent", "bcast-terminal/1.0 3gpp-gba-uicc"))
+        return self.signed(replace(exchange, request=request), body_of(exchange))
+
     def recorded(self, exchange: Exchange) -> Exchange:
         """Return the exchange as recorded on the connection of this terminal."""
         return replace(

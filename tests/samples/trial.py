@@ -293,6 +293,11 @@ def _across_exchanges() -> Iterator[Sample]:
         cedar.answered(7801, [cedar.item(SPORT)], opaque=OPAQUE[::-1]),
         frozenset({"credentials-unlike-challenge"}),
     )
+    yield Sample(
+        "Cedar answers with the key of its card, which the challenge did not offer",
+        cedar.by_card(cedar.answered(7815, [cedar.item(MUSIC)])),
+        frozenset({"realm-not-offered"}),
+    )
     renewed = Handset("Alder", bootstrapped=2)
     yield Sample("Alder has bootstrapped again and is challenged", renewed.challenged(7830, NEXT_SPORT))
     yield Sample(

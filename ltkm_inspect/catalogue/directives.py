@@ -1,0 +1,327 @@
+"""Rules on how the directives of the digest header fields are written, and the faults that write them otherwise."""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
+
+from ltkm_inspect.catalogue.authentication_info import AUTHENTICATION_INFO, NO_INFO, info_of, inform, is_proved
+from ltkm_inspect.catalogue.authorization import AUTHORIZATION, COUNT, NO_CREDENTIALS, proof_of, prove
+from ltkm_inspect.catalogue.challenge import AUTHENTICATE, first_challenge, put_challenge
+from ltkm_inspect.digest import Directive, Directives
+from ltkm_inspect.exchange import Exchange
+from ltkm_inspect.fault import FaultError, fault
+from ltkm_inspect.finding import Level, NotApplicable, Problem
+from ltkm_inspect.needs import MSK_PROCEDURE, RESPONSE
+from ltkm_inspect.rule import rule
+from ltkm_inspect.spec import RFC7616, RFC9110, Sure
+
+CHALLENGE_FORM = RFC7616["3.3"](
+    says="realm, domain, nonce, opaque and qop are in quotation marks, stale and algorithm are not"
+)
+CREDENTIALS_FORM = RFC7616["3.4"](
+    says="username, realm, nonce, uri, response, cnonce and opaque are in quotation marks; algorithm, qop, nc are not"
+)
+INFO_FORM = RFC7616["3.5"](says="nextnonce, rspauth and cnonce are in quotation marks, qop and nc are not")
+COUNT_FORM = RFC7616["3.4"](says="nc has 8 hex digits, with letters in lower case")
+ONCE = RFC9110["11.2"](says="each name is in a list of authentication parameters once")
+EITHER_IS_READ = "most recipients read either form, and the value is the same"
+ONE_IS_TAKEN = "most recipients take one of the values, and where the two agree nothing is lost"
+NO_CHALLENGE = NotApplicable("the response is no 401 with a digest challenge")
+
+_CHALLENGE = {"realm": True, "domain": True, "nonce": True, "opaque": True, "qop": True, "stale": False}
+_CHALLENGE |= {"algorithm": False}
+_CREDENTIALS = {"username": True, "realm": True, "nonce": True, "uri": True, "response": True, "cnonce": True}
+_CREDENTIALS |= {"opaque": True, "algorithm": False, "qop": False, "nc": False}
+_INFO = {"nextnonce": True, "rspauth": True, "cnonce": True, "qop": False, "nc": False}
+"""Whether a directive is written in quotation marks, by its name; other directives may be written either way."""
+_SHOWN = 5
+"""How many names of directives a finding shows."""
+
+
+def _misquoted(path: str, fields: Iterable[Directive], quoted: Mapping[str, bool]) -> Iterator[Problem]:
+    """Yield a problem for the directives that lack quotation marks, and one for those that should have none."""
+    wrong: dict[bool, dict[str, None]] = {True: {}, False: {}}
+    for field in fields:
+        name = field.name.lower()
+        if field.quoted and not field.value:
+            continue  # an empty value cannot be written in another way
+        if quoted.get(name, field.quoted) is not field.quoted:
+            wrong[field.quoted][name] = None
+    marks = {True: "in quotation marks", False: "without quotation marks"}
+    for has_marks, names in wrong.items():
+        if names:
+            place, listed = _named(path, list(names))
+            yield Problem(place, f"{listed}{marks[not has_marks]}", marks[has_marks])
+
+
+def _repeated(path: str, directives: Directives) -> Iterator[Problem]:
+    """Yield a problem for the directives whose names come more than once."""
+    if len(directives.first) != len(directives.fields):
+        counts = Counter(field.name.lower() for field in directives.fields)
+        place, listed = _named(path, [name for name, count in counts.items() if count > 1])
+        yield Problem(place, f"{listed}once", "more than once")
+
+
+def _named(path: str, names: list[str]) -> tuple[str, str]:
+    """Return where a problem of these directives is, and their names in front of what is expected of them."""
+    if len(names) == 1:
+        return f"{path}.{names[0]}", ""
+    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+    return path, f"{', '.join(names[:_SHOWN])}{more} "
+
+
+@rule(
+    "challenge-misquoted",
+    on=Exchange,
+    cite=[CHALLENGE_FORM],
+    level=Level.WARNING,
+    level_reason=EITHER_IS_READ,
+    needs=[MSK_PROCEDURE, RESPONSE],
+    covers=["HTTP-16b"],
+)
+def challenge_misquoted(exchange: Exchange) -> Iterator[Problem | NotApplicable]:
+    """A directive of a digest challenge lacks its quotation marks, or has some that it should not have.
+
+    Some terminals read only the form of the standard, and give up on the challenge. Others copy the marks into their
+    credentials, where the BSM does not expect them.
+
+    Put realm, domain, nonce, opaque and qop into quotation marks, and leave stale and algorithm without.
+    """
+    if not exchange.challenges:
+        yield NO_CHALLENGE
+    else:
+        fields = (field for challenge in exchange.challenges for field in challenge.fields)
+        yield from _misquoted(AUTHENTICATE, fields, _CHALLENGE)
+
+
+@rule(
+    "authorization-misquoted",
+    on=Exchange,
+    cite=[CREDENTIALS_FORM],
+    level=Level.WARNING,
+    level_reason=EITHER_IS_READ,
+    needs=[MSK_PROCEDURE],
+    covers=["HTTP-16b"],
+)
+def authorization_misquoted(exchange: Exchange) -> Iterator[Problem | NotApplicable]:
+    """A directive of Authorization lacks its quotation marks, or has some that it should not have.
+
+    Some servers read only the form of the standard, and answer such credentials with another 401 or a 400.
+
+    Put username, realm, nonce, uri, response, cnonce and opaque into quotation marks, and leave algorithm, qop and nc
+    without.
+    """
+    if exchange.credentials is None:
+        yield NO_CREDENTIALS
+    else:
+        yield from _misquoted(AUTHORIZATION, exchange.credentials.fields, _CREDENTIALS)
+
+
+@rule(
+    "authentication-info-misquoted",
+    on=Exchange,
+    cite=[INFO_FORM],
+    level=Level.WARNING,
+    level_reason=EITHER_IS_READ,
+    needs=[MSK_PROCEDURE, RESPONSE],
+    covers=["HTTP-16"],
+    usual=is_proved,
+)
+def authentication_info_misquoted(exchange: Exchange) -> Iterator[Problem | NotApplicable]:
+    """A directive of Authentication-Info is not written as it should be.
+
+    nextnonce, rspauth and cnonce stand in quotation marks, qop and nc do not, and nc has 8 hex digits. Many terminals
+    read either; some compare the text as it stands. An nc that repeats a wrong one of the request is not reported here.
+
+    Write them as RFC 7616 does.
+    """
+    info, credentials = exchange.info, exchange.credentials
+    if info is None:
+        yield NO_INFO
+        return
+    yield from _misquoted(AUTHENTICATION_INFO, info.fields, _INFO)
+    count = info.first.get("nc", "00000001")
+    asked = None if credentials is None else credentials.first.get("nc")
+    if count != asked and not COUNT.fullmatch(count):
+        yield Problem(f"{AUTHENTICATION_INFO}.nc", "8 hex digits", count or "an empty value")
+
+
+@rule(
+    "challenge-repeats",
+    on=Exchange,
+    cite=[ONCE],
+    level=Level.WARNING,
+    level_reason=ONE_IS_TAKEN,
+    needs=[MSK_PROCEDURE, RESPONSE],
+    covers=["HTTP-16b"],
+)
+def challenge_repeats(exchange: Exchange) -> Iterator[Problem | NotApplicable]:
+    """A directive comes twice in one digest challenge.
+
+    One terminal believes the first, another the last, and a third takes the challenge for damaged.
+
+    Make the BSM write each directive once. Several challenges, each complete, are fine.
+    """
+    if not exchange.challenges:
+        yield NO_CHALLENGE
+        return
+    for challenge in exchange.challenges:
+        found = list(_repeated(AUTHENTICATE, challenge))
+        if found:
+            yield from found
+            return
+
+
+@rule(
+    "authorization-repeats",
+    on=Exchange,
+    cite=[ONCE],
+    level=Level.WARNING,
+    level_reason=ONE_IS_TAKEN,
+    needs=[MSK_PROCEDURE],
+    covers=["HTTP-16b"],
+)
+def authorization_repeats(exchange: Exchange) -> Iterator[Problem | NotApplicable]:
+    """A directive comes twice in Authorization, or Authorization itself does.
+
+    One server believes the first, another the last. What was signed and what is believed may then differ.
+
+    Make the terminal write each directive once, or find the proxy that adds a second Authorization.
+    """
+    if exchange.credentials is None:
+        yield NO_CREDENTIALS
+        return
+    count = sum(1 for _ in exchange.request.headers.all("Authorization"))
+    if count > 1:
+        yield Problem(AUTHORIZATION, "one Authorization", str(count))
+    yield from _repeated(AUTHORIZATION, exchange.credentials)
+
+
+@rule(
+    "authentication-info-repeats",
+    on=Exchange,
+    cite=[ONCE(says=ONCE.says, sure=Sure.DERIVED)],
+    level=Level.WARNING,
+    level_reason=ONE_IS_TAKEN,
+    needs=[MSK_PROCEDURE, RESPONSE],
+    covers=["HTTP-16"],
+    usual=is_proved,
+)
+def authentication_info_repeats(exchange: Exchange) -> Iterator[Problem | NotApplicable]:
+    """A directive stands twice in Authentication-Info.
+
+    One terminal believes the first, another the last.
+
+    Look for a proxy that adds a second Authentication-Info to that of the BSM.
+    """
+    info = exchange.info
+    if info is None:
+        yield NO_INFO
+    else:
+        yield from _repeated(AUTHENTICATION_INFO, info)
+
+
+@rule(
+    "nonce-count-upper-case",
+    on=Exchange,
+    cite=[COUNT_FORM],
+    level=Level.WARNING,
+    level_reason="its value is the same, and the digest is over the text as it is written",
+    needs=[MSK_PROCEDURE],
+    covers=["HTTP-16b"],
+)
+def nonce_count_upper_case(exchange: Exchange) -> Iterator[Problem | NotApplicable]:
+    """A nonce count is written with upper-case hex digits.
+
+    The count is part of the digest as it is written. Who writes it anew from its number gets another digest, from the
+    tenth request with a nonce on.
+
+    Write nc in lower case. Authentication-Info repeats the nc of the request; if that one is in upper case, only the
+    request is reported.
+    """
+    credentials, info = exchange.credentials, exchange.info
+    if credentials is None and info is None:
+        yield NotApplicable("there is no nonce count")
+        return
+    asked = None if credentials is None else credentials.first.get("nc")
+    told = None if info is None else info.first.get("nc")
+    for path, count in ((AUTHORIZATION, asked), (AUTHENTICATION_INFO, None if told == asked else told)):
+        if count and count != count.lower() and COUNT.fullmatch(count):
+            yield Problem(f"{path}.nc", "hex digits in lower case", count)
+
+
+def _rewritten(directives: Directives, name: str, quoted: bool) -> Directives:
+    """Return the directives with that one in quotation marks or without; FaultError where it is not there."""
+    value = directives.get(name)
+    if value is None:
+        raise FaultError(f"there is no {name}")
+    return directives.put(name, value, quoted=quoted)
+
+
+def _doubled(directives: Directives, name: str) -> Directives:
+    """Return the directives with that one twice; FaultError where it is not there."""
+    again = [field for field in directives.fields if field.name.lower() == name.lower()]
+    if not again:
+        raise FaultError(f"there is no {name}")
+    return replace(directives, fields=(*directives.fields, again[0]))
+
+
+def _challenge_with(exchange: Exchange, directives: Directives) -> Exchange:
+    return put_challenge(exchange, f"Digest {directives}")
+
+
+@fault("quote-challenge-directive", on=Exchange, reference="challenged", trips={"challenge-misquoted"})
+def quote_challenge_directive(exchange: Exchange, *, name: str = "algorithm") -> Exchange:
+    """Write a directive of the challenge in quotation marks."""
+    return _challenge_with(exchange, _rewritten(first_challenge(exchange), name, True))
+
+
+@fault("unquote-challenge-directive", on=Exchange, reference="challenged", trips={"challenge-misquoted"})
+def unquote_challenge_directive(exchange: Exchange, *, name: str = "qop") -> Exchange:
+    """Write a directive of the challenge without quotation marks."""
+    return _challenge_with(exchange, _rewritten(first_challenge(exchange), name, False))
+
+
+@fault("repeat-challenge-directive", on=Exchange, reference="challenged", trips={"challenge-repeats"})
+def repeat_challenge_directive(exchange: Exchange, *, name: str = "realm") -> Exchange:
+    """Write a directive of the challenge a second time."""
+    return _challenge_with(exchange, _doubled(first_challenge(exchange), name))
+
+
+@fault("quote-authorization-directive", on=Exchange, reference="download", trips={"authorization-misquoted"})
+def quote_authorization_directive(exchange: Exchange, *, name: str = "qop") -> Exchange:
+    """Write a directive of the recorded credentials in quotation marks."""
+    return prove(exchange, _rewritten(proof_of(exchange), name, True))
+
+
+@fault("unquote-authorization-directive", on=Exchange, reference="download", trips={"authorization-misquoted"})
+def unquote_authorization_directive(exchange: Exchange, *, name: str = "username") -> Exchange:
+    """Write a directive of the recorded credentials without quotation marks."""
+    return prove(exchange, _rewritten(proof_of(exchange), name, False))
+
+
+@fault("repeat-authorization-directive", on=Exchange, reference="download", trips={"authorization-repeats"})
+def repeat_authorization_directive(exchange: Exchange, *, name: str = "username") -> Exchange:
+    """Write a directive of the recorded credentials a second time."""
+    return prove(exchange, _doubled(proof_of(exchange), name))
+
+
+@fault("quote-directive", on=Exchange, reference="download", trips={"authentication-info-misquoted"})
+def quote_directive(exchange: Exchange, *, name: str = "qop") -> Exchange:
+    """Write a directive of Authentication-Info in quotation marks."""
+    told = info_of(exchange)
+    return inform(exchange, told.put(name, told.get(name) or "", quoted=True))
+
+
+@fault("repeat-directive", on=Exchange, reference="download", trips={"authentication-info-repeats"})
+def repeat_directive(exchange: Exchange) -> Exchange:
+    """Write the first directive of Authentication-Info a second time."""
+    told = info_of(exchange)
+    return inform(exchange, replace(told, fields=told.fields + told.fields[:1]))
+
+
+@fault("uppercase-nonce-count", on=Exchange, reference="download", trips={"nonce-count-upper-case"})
+def uppercase_nonce_count(exchange: Exchange, *, to: str = "0000000A") -> Exchange:
+    """Write a nonce count in upper case into the recorded credentials, and where Authentication-Info repeats it."""
+    changed = prove(exchange, proof_of(exchange).put("nc", to))
+    return changed if changed.info is None else inform(changed, changed.info.refilled({"nc": to}))
