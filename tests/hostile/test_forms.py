@@ -1,0 +1,49 @@
+"""The table of hostile forms: it holds what the codec knows, every form can be looked at, and no cost explodes."""
+
+import pytest
+
+from ltkm_inspect.mikey import PAYLOADS, GeneralExtension
+from ltkm_inspect.mikey.codes import EXTENSION_TYPES, KEY_ID_TYPES, KEY_TYPES, SRTP_PARAMETERS
+from tests.hostile import _headers
+from tests.hostile._form import octets_of
+from tests.hostile._messages import payload_variants
+from tests.hostile._steps import exponent, look
+from tests.hostile._table import selected, table
+
+KINDS = sorted({name.partition(",")[0].partition(":")[0] for name in table()})
+
+
+def test_every_payload_has_a_form() -> None:
+    for number, kind in PAYLOADS.items():
+        assert f"payload {number} {kind.label}" in table()
+
+
+def test_every_extension_key_id_policy_parameter_and_key_type_has_a_form() -> None:
+    found = [payload for _, payload in payload_variants(GeneralExtension) if isinstance(payload, GeneralExtension)]
+    assert {payload.type for payload in found} > set(EXTENSION_TYPES.names)
+    names = "\n".join(table())
+    for what, codes in {"KeyId": KEY_ID_TYPES, "SrtpParameter": SRTP_PARAMETERS}.items():
+        for number in sorted(codes.names)[1:]:  # the first is that of the form without a number
+            assert f"{what}, type {number}\n" in names
+    for number in sorted(KEY_TYPES.names)[1:]:
+        assert f"key data, type {number}\n" in names
+
+
+def test_every_header_field_that_is_asked_for_has_forms() -> None:
+    assert {"Authorization", "Www-Authenticate", "Authentication-Info", "Content-Type"} <= set(_headers.names())
+    for name in _headers.names():
+        assert f"header {name}: commas" in table()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_form_can_be_looked_at_and_grows_as_it_says(kind: str) -> None:
+    for form in table().values():
+        if form.name.partition(",")[0].partition(":")[0] == kind and not form.name.startswith("coding"):
+            look(form.make(2))
+            assert octets_of(form.make(40)) >= octets_of(form.make(4)), form.name
+
+
+def test_words_select_forms_by_their_names() -> None:
+    assert [form.name for form in selected(["MESSAGE: CLEAN"])] == ["message: clean, many"]
+    assert selected(["no such form"]) == []
+    assert exponent(table()["header Host: one long token"]) == 0
