@@ -21,6 +21,7 @@ from ltkm_inspect.checking.work import Found, Share, Stretch
 from ltkm_inspect.context import Context
 from ltkm_inspect.wire import crash_of
 
+_ENDS = (signal.SIGINT, signal.SIGTERM)
 AHEAD = 100
 """A process may begin another piece while so many exchanges wait for their turn: what was decoded takes memory."""
 IN_ALL = 8
@@ -49,7 +50,7 @@ def check(files: Sequence[Input], context: Context, presenter: Presenter, jobs: 
     """
     workers: list[_Worker] = []
     try:
-        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # until each new process minds it by itself
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, _ENDS)  # until each new process minds them by itself
         try:
             for _ in range(jobs):
                 workers.append(_start(workers, context, presenter))
@@ -76,11 +77,11 @@ def _start(others: list[_Worker], context: Context, presenter: Presenter) -> _Wo
 
 def _serve(connection: Connection, inherited: list[Connection], context: Context, presenter: Presenter) -> None:
     """Answer one request after the other, until there is nobody who asks."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the main process says when it is over
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
-    for each in inherited:
-        each.close()  # else it would not be noticed that the main process is gone
+    for each in _ENDS:
+        signal.signal(each, signal.SIG_IGN)  # the main process says when it is over
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, _ENDS)
+    for other in inherited:
+        other.close()  # else it would not be noticed that the main process is gone
     share = Share(context, presenter)
     try:
         while True:

@@ -1,43 +1,30 @@
 """The command line: arguments in, exit codes out; the work is in the rooms below.
 
-Every other room is imported by the command that needs it: half of the commands know no exchange, most no proxy.
+Every other room is imported by the command that needs it: half of the commands know no exchange, most no proxy. What is
+here imports next to nothing, so that a signal ends the program quietly almost from its first moment on.
 """
 
-import gc
-import io
-import sys
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
-import click
-
-from ltkm_inspect.cli import catalogue, check, decode, diff, export, fault, keys, report  # noqa: F401 - each adds its commands to the group
-from ltkm_inspect.cli.group import commands
-from ltkm_inspect.cli.shared import INTERRUPTED
-from ltkm_inspect.report.console import COULD_NOT_RUN, PROGRAM, complain, reason
-from ltkm_inspect.wire import crash_of, printable
-
-__all__ = ["COLLECT_AFTER", "commands", "main"]
-
-COLLECT_AFTER = 100_000
-"""How many objects are made before garbage is looked for: to start makes ten thousands that all stay."""
+if TYPE_CHECKING:
+    from ltkm_inspect.cli.program import COLLECT_AFTER as COLLECT_AFTER
+    from ltkm_inspect.cli.program import commands as commands
 
 
 def main() -> NoReturn:
     """Run the command line and exit; whatever happens, in at most one line and with a code of the table."""
-    gc.set_threshold(COLLECT_AFTER)
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="backslashreplace")  # a terminal that knows fewer characters
-    try:
-        code = commands.main(prog_name=PROGRAM, standalone_mode=False)
-    except click.ClickException as error:
-        error.show()
-        code = error.exit_code
-    except click.Abort:
-        code = INTERRUPTED
-    except OSError as error:  # what a command reads or writes by name it answers for itself
-        complain(f"{printable(str(error.filename or 'standard output'))}: {reason(error)}")
-        code = COULD_NOT_RUN
-    except Exception as error:  # its text may hold what is not to be shown
-        complain(crash_of(error))
-        code = COULD_NOT_RUN
-    sys.exit(code)
+    from ltkm_inspect.cli import signals
+
+    signals.exit_at_once()
+    from ltkm_inspect.cli import program
+
+    program.run()
+
+
+def __getattr__(name: str) -> object:
+    """Return what takes every command to be imported, to those who ask for it."""
+    if name not in ("COLLECT_AFTER", "commands"):
+        raise AttributeError(f"module {__name__} has no attribute {name}")
+    from ltkm_inspect.cli import program
+
+    return getattr(program, name)

@@ -1,8 +1,7 @@
 """The command `check`."""
 
-import signal
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing, contextmanager
+from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,9 +12,9 @@ from ltkm_inspect.cli.group import commands
 from ltkm_inspect.cli.progress import Progress
 from ltkm_inspect.cli.shared import (
     FINDINGS,
-    INTERRUPTED,
     NOTHING_SEEN,
     OK,
+    interruptible,
     keys_at_hand,
     leave,
     option,
@@ -23,7 +22,8 @@ from ltkm_inspect.cli.shared import (
     targets_of,
     usage,
 )
-from ltkm_inspect.report.console import COULD_NOT_RUN, Trouble, complain, say
+from ltkm_inspect.cli.signals import INTERRUPTED, code_of, reason_of
+from ltkm_inspect.report.console import COULD_NOT_RUN, Output, Trouble, complain
 from ltkm_inspect.wire import printable
 
 if TYPE_CHECKING:
@@ -50,7 +50,9 @@ if TYPE_CHECKING:
 @click.option(
     "--jobs", type=click.IntRange(1), metavar="N", help="How many processes share the work.  [default: one a core]"
 )
-@click.option("--follow", is_flag=True, help="Read on in a flow file that is still being written, until Ctrl-C.")
+@click.option(
+    "--follow", is_flag=True, help="Read on in a flow file that is still being written, until Ctrl-C or SIGTERM."
+)
 @shaped("text", "jsonl")
 def check(
     files: tuple[Path, ...],
@@ -85,94 +87,79 @@ def check(
     from ltkm_inspect.report.redaction import Redaction
     from ltkm_inspect.session import Session
 
-    reports, total, trouble = ReportFiles(), summary.Summary(), Trouble()
-    redaction = Redaction() if redact else None
-    typed = words | {"fail_on": fail_on, "report": report, "keys": keys, "show_keys": show_keys, "redact": redact}
-    head = [to_json(jsonl.run_record([each.name for each in found], typed, redaction))]
-    try:
-        reports.use(targets, head[0])
-    except options.OptionError as error:
-        complain(str(error))
-        leave(COULD_NOT_RUN)
-    for line in reports.left:
-        complain(line)
-    session = Session(clock_skew=settings.clock_skew)
-    context = Context(settings, at_hand.ring, session)
-    presenter = checking.Presenter(
-        at_hand,
-        as_text=shape == "text",
-        as_json=bool(targets) or shape == "jsonl",
-        redaction=redaction,
-    )
-    if follow:
-        results = checking.follow(found[0], context, presenter)
-    else:
-        results = checking.check(found, context, presenter, jobs or checking.cores())
-    heading = "" if len(found) > 1 else found[0].name
-    stopped = None
-    bar = Progress(each.name for each in found if not follow)
-    with ending_on_sigterm(follow) as ended, bar as progress, closing(results):
+    with interruptible(), ReportFiles() as reports:
+        total, trouble, output = summary.Summary(), Trouble(), Output()
+        redaction = Redaction() if redact else None
+        typed = words | {"fail_on": fail_on, "report": report, "keys": keys, "show_keys": show_keys, "redact": redact}
+        head = [to_json(jsonl.run_record([each.name for each in found], typed, redaction))]
         try:
-            for checked in results:
-                lines: list[str] = []
-                if shape == "jsonl" and checked.shown:
-                    lines, head = head, lines
-                for shown in checked.shown:
-                    trouble.lost(reports.write(shown.json))
-                    if shape == "text" and checked.name != heading:
-                        heading = checked.name
-                        lines.append(f"{printable(heading)}:")
-                    lines += shown.lines or [shown.json]
-                total.merge(checked.summary)
-                total.forgotten = checked.forgotten
-                progress.make_room()
-                if not say(lines) and follow:
-                    break
-                if checked.problem:
-                    progress.hide()
-                    trouble.say(checked.name, checked.problem, unread=checked.unread)
-                progress.advance(checked.octets, checked.summary.findings.total())
-        except KeyboardInterrupt:
-            stopped = None if ended() else "interrupted, so that the report is partial"
-        except checking.WorkerError as error:
-            stopped = str(error)
-    if stopped is not None:
-        complain(stopped)
-    # records without a session and a summary say of themselves that the run did not end
-    last = [] if stopped else [jsonl.session_record(session, redaction), jsonl.summary_record(total)]
-    end = [*map(to_json, last)]
-    trouble.lost(reports.finish(end))
-    if trouble.unread == len(found):
-        pass  # each of them has its line already
-    elif shape == "text":
-        say(total.lines())
-    else:
-        say([*head, *end])
-        if not total.exchanges:
-            complain(summary.NOTHING_SEEN)
-    if stopped is not None:
-        leave(INTERRUPTED)
-    trouble.damaged += total.crashed
-    broken = level is not None and total.worst >= level
-    leave(trouble.exit_code(len(found), FINDINGS if broken else OK if total.exchanges else NOTHING_SEEN))
-
-
-@contextmanager
-def ending_on_sigterm(wanted: bool) -> Iterator[Callable[[], bool]]:
-    """Make SIGTERM end what is followed as Ctrl-C does; the function returned tells whether it did."""
-    came = False
-
-    def end(*_: object) -> None:
-        nonlocal came
-        came = True
-        raise KeyboardInterrupt
-
-    before = signal.signal(signal.SIGTERM, end) if wanted else None
-    try:
-        yield lambda: came
-    finally:
-        if wanted:
-            signal.signal(signal.SIGTERM, before)
+            reports.use(targets, head[0])
+        except options.OptionError as error:
+            complain(str(error))
+            leave(COULD_NOT_RUN)
+        for line in reports.left:
+            complain(line)
+        session = Session(clock_skew=settings.clock_skew)
+        context = Context(settings, at_hand.ring, session)
+        presenter = checking.Presenter(
+            at_hand,
+            as_text=shape == "text",
+            as_json=bool(targets) or shape == "jsonl",
+            redaction=redaction,
+        )
+        if follow:
+            results = checking.follow(found[0], context, presenter)
+        else:
+            results = checking.check(found, context, presenter, jobs or checking.cores())
+        heading = "" if len(found) > 1 else found[0].name
+        stopped, code = None, INTERRUPTED
+        bar = Progress(each.name for each in found if not follow)
+        with bar as progress, closing(results):
+            try:
+                for checked in results:
+                    lines: list[str] = []
+                    if shape == "jsonl" and checked.shown:
+                        lines, head = head, lines
+                    for shown in checked.shown:
+                        trouble.lost(reports.write(shown.json))
+                        if shape == "text" and checked.name != heading:
+                            heading = checked.name
+                            lines.append(f"{printable(heading)}:")
+                        lines += shown.lines or [shown.json]
+                    total.merge(checked.summary)
+                    total.forgotten = checked.forgotten
+                    progress.make_room()
+                    if not output.say(lines) and (follow or (output.failed and not targets)):
+                        break
+                    if checked.problem:
+                        progress.hide()
+                        trouble.say(checked.name, checked.problem, unread=checked.unread)
+                    progress.advance(checked.octets, checked.summary.findings.total())
+            except KeyboardInterrupt as error:
+                stopped, code = f"{reason_of(error)}, so that the report is partial", code_of(error)
+            except checking.WorkerError as error:
+                stopped = str(error)
+        if stopped is not None:
+            complain(stopped)
+        # records without a session and a summary say of themselves that the run did not end
+        last = [] if stopped else [jsonl.session_record(session, redaction), jsonl.summary_record(total)]
+        end = [*map(to_json, last)]
+        trouble.lost(reports.finish(end))
+        if trouble.unread == len(found):
+            pass  # each of them has its line already
+        elif shape == "text":
+            output.say(total.lines())
+        else:
+            output.say([*head, *end])
+            if not total.exchanges:
+                complain(summary.NOTHING_SEEN)
+        if stopped is not None:
+            leave(code)
+        if output.failed:
+            leave(COULD_NOT_RUN)
+        trouble.damaged += total.crashed
+        broken = level is not None and total.worst >= level
+        leave(trouble.exit_code(len(found), FINDINGS if broken else OK if total.exchanges else NOTHING_SEEN))
 
 
 def _understood(

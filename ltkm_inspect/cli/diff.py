@@ -13,6 +13,7 @@ from ltkm_inspect.cli.shared import (
     NOTHING_SEEN,
     OK,
     exchanges_of,
+    interruptible,
     judging,
     keys_at_hand,
     leave,
@@ -58,24 +59,25 @@ def diff(
     from ltkm_inspect.report import diff as room
     from ltkm_inspect.report.redaction import Redaction
 
-    reports, codes = [], []
-    for path in (a, b):
-        trouble, files = Trouble(), [*inputs([str(path)])]
-        reports.append([*_reports(files, settings, at_hand.ring, trouble)])
-        codes.append(trouble.exit_code(len(files), OK))
-    if COULD_NOT_RUN in codes:
-        leave(COULD_NOT_RUN)
-    for path, found in zip((a, b), reports, strict=True):
-        if not found:
-            complain(f"{printable(str(path))}: no MSK exchange was seen, so nothing was compared")
-    if not all(reports):
-        leave(max(codes) or NOTHING_SEEN)
-    comparison = room.compared(reports[0], reports[1], at_hand, everything=everything)
-    names = Redaction() if redact else None
-    lines = room.text_lines(comparison, names)
-    say([room.json_text(comparison, str(a), str(b), names)] if shape == "json" else lines)
-    worse = level is not None and comparison.worst >= level
-    leave(max(codes) or (FINDINGS if worse else OK))
+    with interruptible():
+        reports, codes = [], []
+        for path in (a, b):
+            trouble, files = Trouble(), [*inputs([str(path)])]
+            reports.append([*_reports(files, settings, at_hand.ring, trouble)])
+            codes.append(trouble.exit_code(len(files), OK))
+        if COULD_NOT_RUN in codes:
+            leave(COULD_NOT_RUN)
+        for path, found in zip((a, b), reports, strict=True):
+            if not found:
+                complain(f"{printable(str(path))}: no MSK exchange was seen, so nothing was compared")
+        if not all(reports):
+            leave(max(codes) or NOTHING_SEEN)
+        comparison = room.compared(reports[0], reports[1], at_hand, everything=everything)
+        names = Redaction() if redact else None
+        lines = room.text_lines(comparison, names)
+        say([room.json_text(comparison, str(a), str(b), names)] if shape == "json" else lines)
+        worse = level is not None and comparison.worst >= level
+        leave(max(codes) or (FINDINGS if worse else OK))
 
 
 def _reports(files: "list[Input]", settings: "Settings", ring: "KeyRing", trouble: Trouble) -> "Iterator[Report]":

@@ -14,6 +14,7 @@ from ltkm_inspect.cli.shared import (
     NOTHING_SEEN,
     OK,
     exchanges_of,
+    interruptible,
     judging,
     keys_at_hand,
     leave,
@@ -76,37 +77,38 @@ def export(
     from ltkm_inspect.engine import inspect
     from ltkm_inspect.session import Session
 
-    context = Context(settings, manner.keys.ring, Session(clock_skew=settings.clock_skew))
-    run, trouble = room.Export(name, target, manner, selection), Trouble()
-    try:
-        with run:
-            for source, exchange in exchanges_of(found, trouble):
-                report = inspect(exchange, context)
-                say_crashes(source, report, trouble)
-                try:
-                    run.add(report, source)
-                except (OSError, room.ExportError):
-                    raise
-                except Exception as error:
-                    why = f"an exchange could not be exported, because the program failed on it: {crash_of(error)}"
-                    trouble.say(source, why, unread=False)
-            run.finish()
-    except room.ExportError as error:
-        complain(str(error))
-        leave(COULD_NOT_RUN)
-    except BrokenPipeError:  # nobody reads any more
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        leave(OK)
-    except OSError as error:
-        complain(f"{'standard output' if target is None else printable(str(target))}: {reason(error)}")
-        leave(COULD_NOT_RUN)
-    for line in run.warnings():
-        complain(line)
-    if run.written and target is not None:
-        say([f"{run.summary} to {printable(str(target))}"])
-    if not run.written and not trouble.unread:
-        complain(run.nothing)
-    leave(trouble.exit_code(len(found), OK if run.written else NOTHING_SEEN))
+    with interruptible():
+        context = Context(settings, manner.keys.ring, Session(clock_skew=settings.clock_skew))
+        run, trouble = room.Export(name, target, manner, selection), Trouble()
+        try:
+            with run:
+                for source, exchange in exchanges_of(found, trouble):
+                    report = inspect(exchange, context)
+                    say_crashes(source, report, trouble)
+                    try:
+                        run.add(report, source)
+                    except (OSError, room.ExportError):
+                        raise
+                    except Exception as error:
+                        why = f"an exchange could not be exported, because the program failed on it: {crash_of(error)}"
+                        trouble.say(source, why, unread=False)
+                run.finish()
+        except room.ExportError as error:
+            complain(str(error))
+            leave(COULD_NOT_RUN)
+        except BrokenPipeError:  # nobody reads any more
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            leave(OK)
+        except OSError as error:
+            complain(f"{'standard output' if target is None else printable(str(target))}: {reason(error)}")
+            leave(COULD_NOT_RUN)
+        for line in run.warnings():
+            complain(line)
+        if run.written and target is not None:
+            say([f"{run.summary} to {printable(str(target))}"])
+        if not run.written and not trouble.unread:
+            complain(run.nothing)
+        leave(trouble.exit_code(len(found), OK if run.written else NOTHING_SEEN))
 
 
 def _target(name: str, output: str | None, files: Iterable[Path]) -> Path | None:

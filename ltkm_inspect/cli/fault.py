@@ -7,8 +7,8 @@ import click
 
 from ltkm_inspect import options
 from ltkm_inspect.cli.group import commands
-from ltkm_inspect.cli.shared import NOTHING_SEEN, OK, flows_of, keys_at_hand, leave, option
-from ltkm_inspect.report.console import COULD_NOT_RUN, Trouble, complain, reason, say
+from ltkm_inspect.cli.shared import NOTHING_SEEN, OK, flows_of, interruptible, keys_at_hand, leave, option
+from ltkm_inspect.report.console import COULD_NOT_RUN, Output, Trouble, complain, reason
 from ltkm_inspect.wire import crash_of, printable
 
 if TYPE_CHECKING:
@@ -44,37 +44,41 @@ def fault(
 
     redaction = Redaction() if redact else None
 
-    try:
-        with Target(target) as file:
-            for _, flow, exchange in flows_of([source], trouble):
-                change = rewriting.apply(flow, exchange)
-                file.add(flow)
-                if change is not None:
-                    try:
-                        veil = NO_VEIL if redaction is None else redaction.veil(change.before)
-                        line = veil.text(change.line)
-                    except Exception as error:
-                        line = f"a flow was changed, but the program failed as it was to say how: {crash_of(error)}"
-                        trouble.damaged += 1
-                    say([line])
-            if not rewriting.failed and not trouble.unread and (rewriting.flows or not trouble.damaged):
-                file.keep()
-    except OSError as error:
-        complain(f"{printable(str(target))}: {reason(error)}")
-        leave(COULD_NOT_RUN)
-    if not trouble.unread:
-        say(rewriting.lines())
-    if rewriting.warning:
-        complain(rewriting.warning)
-    if not rewriting.exchanges and not trouble.unread and not trouble.damaged:
-        complain("no MSK exchange was seen, so nothing was changed")
-    for name, text in rewriting.unmatched() if rewriting.exchanges else ():
-        complain(f"{_SPELT[name]}: no MSK exchange matches {printable(text)}")
-    if rewriting.failed:
-        complain(rewriting.reason)
-        leave(COULD_NOT_RUN)
-    trouble.damaged += rewriting.crashed
-    leave(trouble.exit_code(1, OK if rewriting.exchanges else NOTHING_SEEN))
+    output = Output()
+    with interruptible():
+        try:
+            with Target(target) as file:
+                for _, flow, exchange in flows_of([source], trouble):
+                    change = rewriting.apply(flow, exchange)
+                    file.add(flow)
+                    if change is not None:
+                        try:
+                            veil = NO_VEIL if redaction is None else redaction.veil(change.before)
+                            line = veil.text(change.line)
+                        except Exception as error:
+                            line = f"a flow was changed, but the program failed as it was to say how: {crash_of(error)}"
+                            trouble.damaged += 1
+                        output.say([line])
+                if not rewriting.failed and not trouble.unread and (rewriting.flows or not trouble.damaged):
+                    file.keep()
+        except OSError as error:
+            complain(f"{printable(str(target))}: {reason(error)}")
+            leave(COULD_NOT_RUN)
+        if not trouble.unread:
+            output.say(rewriting.lines())
+        if rewriting.warning:
+            complain(rewriting.warning)
+        if not rewriting.exchanges and not trouble.unread and not trouble.damaged:
+            complain("no MSK exchange was seen, so nothing was changed")
+        for name, text in rewriting.unmatched() if rewriting.exchanges else ():
+            complain(f"{_SPELT[name]}: no MSK exchange matches {printable(text)}")
+        if rewriting.failed:
+            complain(rewriting.reason)
+            leave(COULD_NOT_RUN)
+        if output.failed:
+            leave(COULD_NOT_RUN)
+        trouble.damaged += rewriting.crashed
+        leave(trouble.exit_code(1, OK if rewriting.exchanges else NOTHING_SEEN))
 
 
 _SPELT = {

@@ -12,7 +12,7 @@ import click
 
 from ltkm_inspect import options
 from ltkm_inspect.cli.group import commands
-from ltkm_inspect.cli.shared import FINDINGS, NOTHING_SEEN, OK, leave, option, shaped, targets_of, usage
+from ltkm_inspect.cli.shared import FINDINGS, NOTHING_SEEN, OK, interruptible, leave, option, shaped, targets_of, usage
 from ltkm_inspect.report.console import COULD_NOT_RUN, Trouble, complain, pour, reason, say
 from ltkm_inspect.wire import crash_of, printable
 
@@ -56,33 +56,34 @@ def report(source: str, report: tuple[str, ...], fail_on: str, shape: str) -> No
     from ltkm_inspect.report.reading import Records
     from ltkm_inspect.report.summary import NOT_ENDED
 
-    name, trouble = "standard input" if source == "-" else source, Trouble()
-    try:
-        wanted = places(targets)
-        with _at_rest(source) as path:
-            total, reading = _read(path)
-            for line in reading.damage:
-                trouble.say(name, line, unread=False)
-            if reading.damaged > len(reading.damage):
-                trouble.say(name, f"{reading.damaged} lines are no records", unread=False)
-            if not reading.ended:
-                trouble.say(name, NOT_ENDED, unread=False)
-            if targets:
-                trouble.lost(render(Records(path), wanted))
-            else:
-                pour(lambda file: FORMATS[shape](Records(path), file))
-    except options.OptionError as error:
-        complain(str(error))
-        leave(COULD_NOT_RUN)
-    except OSError as error:
-        complain(f"{printable(name)}: {reason(error)}")
-        leave(COULD_NOT_RUN)
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        complain(f"{printable(name)}: {_why(error)}")
-        leave(COULD_NOT_RUN)
-    trouble.damaged += total.crashed
-    broken = level is not None and total.worst >= level
-    leave(trouble.exit_code(1, FINDINGS if broken else OK if total.exchanges else NOTHING_SEEN))
+    with interruptible():
+        name, trouble = "standard input" if source == "-" else source, Trouble()
+        try:
+            wanted = places(targets)
+            with _at_rest(source) as path:
+                total, reading = _read(path)
+                for line in reading.damage:
+                    trouble.say(name, line, unread=False)
+                if reading.damaged > len(reading.damage):
+                    trouble.say(name, f"{reading.damaged} lines are no records", unread=False)
+                if not reading.ended:
+                    trouble.say(name, NOT_ENDED, unread=False)
+                if targets:
+                    trouble.lost(render(Records(path), wanted))
+                else:
+                    pour(lambda file: FORMATS[shape](Records(path), file))
+        except options.OptionError as error:
+            complain(str(error))
+            leave(COULD_NOT_RUN)
+        except OSError as error:
+            complain(f"{printable(str(error.filename or name))}: {reason(error)}")
+            leave(COULD_NOT_RUN)
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            complain(f"{printable(name)}: {_why(error)}")
+            leave(COULD_NOT_RUN)
+        trouble.damaged += total.crashed
+        broken = level is not None and total.worst >= level
+        leave(trouble.exit_code(1, FINDINGS if broken else OK if total.exchanges else NOTHING_SEEN))
 
 
 @contextmanager

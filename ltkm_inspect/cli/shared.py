@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import click
 
 from ltkm_inspect import options
+from ltkm_inspect.cli import signals
 from ltkm_inspect.report.console import COULD_NOT_RUN, Trouble, complain, failure
 from ltkm_inspect.wire import printable
 
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
 OK = 0
 FINDINGS = 3
 NOTHING_SEEN = 4
-INTERRUPTED = 130
 
 
 def option[F: Callable[..., None]](name: str, spelt: str = "") -> Callable[[F], F]:
@@ -117,6 +117,17 @@ def say_crashes(name: str, report: "Report", trouble: Trouble) -> None:
     for finding in report.findings:
         if finding.rule in CRASHES:
             trouble.say(name, f"{finding.line} (exchange {printable(report.exchange.id)})", unread=False)
+
+
+@contextmanager
+def interruptible() -> Iterator[None]:
+    """Let SIGINT and SIGTERM end what is done here, and clean up after it; say so in one line."""
+    with signals.raising():
+        try:
+            yield
+        except KeyboardInterrupt as error:
+            complain(signals.reason_of(error))
+            leave(signals.code_of(error))
 
 
 @contextmanager

@@ -3,7 +3,9 @@
 import os
 import sys
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass
+from errno import EBADF
 from typing import TextIO
 
 import click
@@ -12,6 +14,7 @@ from ltkm_inspect.wire import crash_of, printable
 from ltkm_inspect.wire.key_text import is_key_text
 
 PROGRAM = "ltkm-inspect"
+STANDARD_OUTPUT = "standard output"
 
 COULD_NOT_RUN = 1
 INCOMPLETE = 5
@@ -19,22 +22,61 @@ INCOMPLETE = 5
 
 def say(lines: Iterable[str]) -> bool:
     """Print lines; where nobody reads them any more, drop these and all later ones, and return False."""
+    said = [*lines]
+    if said and sys.stdout is None:  # by whoever started us
+        raise _closed()
     try:
-        if said := [*lines]:
+        if said:
             click.echo("\n".join(said))
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _drop()
         return False
+    except OSError:
+        _drop()  # else it is tried once more at the end of the program
+        raise
     return True
 
 
+class Output:
+    """Standard output of a command that has more to do than to print: where it takes no more, that is said once."""
+
+    failed = False
+    """It took no more, and not because nobody reads it."""
+
+    def say(self, lines: Iterable[str]) -> bool:
+        """Print lines as `say` does, and drop these and all later ones, too, where that fails."""
+        if self.failed:
+            return False
+        try:
+            return say(lines)
+        except OSError as error:
+            complain(f"{STANDARD_OUTPUT}: {reason(error)}")
+            self.failed = True
+            return False
+
+
+def _drop() -> None:
+    """Let what is still printed go nowhere."""
+    with suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _closed() -> OSError:
+    return OSError(EBADF, os.strerror(EBADF), STANDARD_OUTPUT)
+
+
 def pour(write: Callable[[TextIO], None]) -> None:
-    """Let something be written to stdout for as long as somebody reads it."""
+    """Let something be written to stdout for as long as somebody reads it; OSError names standard output."""
+    if sys.stdout is None:
+        raise _closed()
     try:
         write(sys.stdout)
         sys.stdout.flush()
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _drop()
+    except OSError as error:
+        _drop()
+        raise OSError(error.errno, error.strerror, STANDARD_OUTPUT) from error
 
 
 def complain(line: str) -> None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from io import TextIOWrapper
 from itertools import count
 from pathlib import Path
-from typing import TextIO, cast
+from typing import Self, TextIO, cast
 
 from ltkm_inspect.options import AS_IT_HAPPENS, OptionError, Target
 from ltkm_inspect.report.console import PROGRAM, reason
@@ -86,6 +86,17 @@ class ReportFiles:
         self._first = ""
         self.left: list[str] = []
         """A line for each file that an earlier run has left beside the reports."""
+
+    def __enter__(self) -> Self:
+        """Nothing is written yet."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Give up what was not finished; no part is left."""
+        for each in self._lines.values():
+            each.close()
+        if self._part is not None:
+            self._part.unlink(missing_ok=True)
 
     @property
     def names(self) -> list[str]:

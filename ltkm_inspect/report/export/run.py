@@ -1,9 +1,11 @@
 """One export from beginning to end: what is written where, and what has to be said about it."""
 
+import os
 import sys
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack
+from errno import EBADF
 from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, Self
@@ -61,6 +63,8 @@ class Export:
 
     def __enter__(self) -> Self:
         """Begin what is written to; OSError where it cannot be."""
+        if self._path is None and sys.stdout is None:  # closed by whoever started us
+            raise OSError(EBADF, os.strerror(EBADF))
         with ExitStack() as opened:
             if self._name == XML:
                 if self._path is not None:

@@ -1,0 +1,40 @@
+"""The commands together, and how the program ends."""
+
+import gc
+import io
+import sys
+from typing import NoReturn
+
+import click
+
+from ltkm_inspect.cli import catalogue, check, decode, diff, export, fault, keys, report  # noqa: F401 - each adds its commands to the group
+from ltkm_inspect.cli.group import commands
+from ltkm_inspect.cli.signals import INTERRUPTED
+from ltkm_inspect.report.console import COULD_NOT_RUN, PROGRAM, complain, reason
+from ltkm_inspect.wire import crash_of, printable
+
+__all__ = ["COLLECT_AFTER", "commands", "run"]
+
+COLLECT_AFTER = 100_000
+"""How many objects are made before garbage is looked for: to start makes ten thousands that all stay."""
+
+
+def run() -> NoReturn:
+    """Run the command that was typed and exit; whatever happens, in at most one line and with a code of the table."""
+    gc.set_threshold(COLLECT_AFTER)
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # a terminal that knows fewer characters
+    try:
+        code = commands.main(prog_name=PROGRAM, standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        code = error.exit_code
+    except click.Abort:
+        code = INTERRUPTED
+    except OSError as error:  # what a command reads or writes by name it answers for itself
+        complain(f"{printable(str(error.filename or 'standard output'))}: {reason(error)}")
+        code = COULD_NOT_RUN
+    except Exception as error:  # its text may hold what is not to be shown
+        complain(crash_of(error))
+        code = COULD_NOT_RUN
+    sys.exit(code)
