@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from ltkm_inspect.exchange import Limits
 from ltkm_inspect.finding import Level
 from ltkm_inspect.keys import KeyRing
 from ltkm_inspect.session import CLOCK_SKEW, Session
@@ -51,3 +52,5 @@ class Context:
     keys: KeyRing = field(default_factory=KeyRing)
     session: Session | None = None
     """What the run has seen so far; without one each exchange is a session of its own."""
+    limits: Limits = field(default=Limits())
+    """How much is looked at of each exchange that is read from a file."""

@@ -212,10 +212,14 @@ class Report:
     """The answer of every selected rule, by rule id."""
     items: int = 0
     ltkms: int = 0
+    left_out: Mapping[tuple[str, Level], int] = field(default_factory=dict)
+    """How many more findings or notes there were, by rule and level: they are counted, and not kept."""
 
     def count(self, level: Level) -> int:
-        """Return how many findings are of that level."""
-        return sum(finding.level is level for finding in self.findings)
+        """Return how many findings or notes are of that level, those that were not kept among them."""
+        told = self.notes if level is Level.NOTE else self.findings
+        more = sum(number for (_, each), number in self.left_out.items() if each is level)
+        return sum(finding.level is level for finding in told) + more
 
     @property
     def worst(self) -> Level:

@@ -745,14 +745,14 @@ class Session:
         self._forget()
 
     def _deliver(self, seen: Seen) -> None:
-        received = self._receivers.get(seen.connection, _NOBODY)
+        received = dict(self._receivers.get(seen.connection, _NOBODY))
         for muk, sent in seen.delivered:
             idi, idr = muk
             _put(self._muks, muk, self._muks.get(muk, _NOTHING).after(sent, seen.ended))
             _put(self._senders, idr, idi)
             order = received.get(idi, ())
             if order[-1:] != (idr,):
-                received = {**received, idi: (*order[-3:], idr)}
+                received[idi] = (*order[-3:], idr)
         _put(self._receivers, seen.connection, received)
 
     def _forget(self) -> None:
@@ -817,13 +817,13 @@ def _hashes(exchange: Exchange) -> tuple[int, int]:
 
 def _challenges(exchange: Exchange) -> Mapping[str, tuple[digest.Directives, ...]]:
     """Return the digest challenges of a 401, by their nonce."""
-    found: dict[str, tuple[digest.Directives, ...]] = {}
+    found: dict[str, list[digest.Directives]] = {}
     assert exchange.response is not None
     for challenge in exchange.response.challenges:
         nonce = challenge.get("nonce")
         if nonce is not None:
-            found[nonce] = (*found.get(nonce, ()), challenge)
-    return found
+            found.setdefault(nonce, []).append(challenge)
+    return {nonce: tuple(challenges) for nonce, challenges in found.items()}
 
 
 def _number(credentials: digest.Directives | None) -> int | None:

@@ -1,5 +1,6 @@
 """The option table, and what its words mean or why they cannot mean anything."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -26,13 +27,18 @@ from ltkm_inspect.spec import RFC3711, Sure
 catalogue.load()
 
 
+LIVE = Limits(octets=1 << 20, ltkms=200, payloads=1000, findings=100, directives=1000)
+OFFLINE = Limits(octets=64 << 20, findings=100)
+
+
 def test_the_defaults_of_the_table_are_the_defaults_of_the_settings() -> None:
     words = ("expect", "profile", "strict", "namespaces", "select", "ignore", "severity")
     typed = settings(**{word: DEFAULTS[word].default for word in words})  # type: ignore[arg-type]
     untouched = settings()
     for word in words:
         assert getattr(typed, word) == getattr(untouched, word)
-    assert parse_limit(str(DEFAULTS["limit"].default)) == Limits(octets=1 << 20, ltkms=200)
+    assert parse_limit(str(DEFAULTS["limit"].default)) == LIVE
+    assert parse_limit(str(DEFAULTS["limit"].check_default), live=False) == OFFLINE
     assert parse_fail_on(str(DEFAULTS["fail_on"].default)) is None
     assert parse_fail_on(str(DEFAULTS["fail_on"].check_default)) is Level.VIOLATION
 
@@ -141,21 +147,35 @@ def test_a_word_that_cannot_be_is_refused_in_one_line(words: dict[str, object], 
 @pytest.mark.parametrize(
     ("text", "limits"),
     [
-        ("1MiB,200", Limits(1048576, 200)),
-        ("512kib, 7", Limits(524288, 7)),
-        ("3 GiB,none", Limits(3 << 30, None)),
-        ("1000,1", Limits(1000, 1)),
-        ("none,None", Limits(None, None)),
+        ("1MiB,200", LIVE),
+        ("512kib, 7", replace(LIVE, octets=524288, ltkms=7)),
+        ("3 GiB,none", replace(LIVE, octets=3 << 30, ltkms=None)),
+        ("none,None", replace(LIVE, octets=None, ltkms=None)),
+        ("body=2MiB", replace(LIVE, octets=2 << 20)),
+        ("ltkms=none, payloads = 5", replace(LIVE, ltkms=None, payloads=5)),
+        ("FINDINGS=7,directives=None", replace(LIVE, findings=7, directives=None)),
+        ("body=1,ltkms=2,payloads=3,findings=4,directives=5", Limits(1, 2, 3, 4, 5)),
     ],
 )
-def test_a_limit_is_octets_and_ltkms(text: str, limits: Limits) -> None:
+def test_a_limit_has_parts_of_which_each_has_a_default(text: str, limits: Limits) -> None:
     assert parse_limit(text) == limits
 
 
-@pytest.mark.parametrize("text", ["", "1MiB", "200,1MiB", "-1,200", "0,200", "1MiB,0", "1MB,200", "1.5MiB,2", "1,2,3"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("", "1MiB", "200,1MiB", "-1,200", "0,200", "1MiB,0", "1MB,200", "1.5MiB,2", "1,2,3", "1MiB,200,findings=5"),
+        *("body", "body=", "=5", "body=1,", "ltkms=1MiB", "findings=0", "finding=5", "body=1,body=2", "octets=5"),
+    ],
+)
 def test_a_limit_that_is_none_is_refused(text: str) -> None:
-    with pytest.raises(OptionError, match=r"^limit: expected "):
+    with pytest.raises(OptionError, match=r"^limit: expected [^\n]*$"):
         parse_limit(text)
+
+
+def test_a_part_of_a_limit_that_is_not_known_is_named() -> None:
+    with pytest.raises(OptionError, match="got finding=5; did you mean findings"):
+        parse_limit("finding=5")
 
 
 @pytest.mark.parametrize(

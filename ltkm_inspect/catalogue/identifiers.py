@@ -63,11 +63,12 @@ def is_matched(ltkm: Ltkm) -> bool:
 
 def _path(ltkm: Ltkm, kind: int) -> str:
     """Return the field path of the key ID of that type in the message."""
-    wanted = kind.to_bytes()
-    assert ltkm.octets is not None
-    for path, span in ltkm.spans.items():
-        if path.endswith(".type") and ".key_ids" in path and ltkm.octets[span.start : span.end] == wanted:
-            return path.removesuffix("type") + "value"
+    assert ltkm.message is not None
+    for extension in ltkm.message.extensions(EXTENSION):
+        if isinstance(extension.value, KeyIds):
+            for place, each in enumerate(extension.value.key_ids, 1):
+                if each.type == kind:
+                    return f"{ltkm.message.path_of(extension)}.key_ids[{place}].value"
     return ""
 
 

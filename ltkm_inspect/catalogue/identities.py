@@ -33,8 +33,8 @@ def _identity(ltkm: Ltkm, index: int) -> str | None:
 
 def _path(ltkm: Ltkm, index: int) -> str:
     """Return the field path of the value of one of the identities."""
-    found = [path for path in ltkm.spans if path.startswith("ID") and path.endswith(".value")]
-    return found[index] if len(found) == 2 else "ID"
+    assert ltkm.message is not None
+    return f"{ltkm.message.path_of(ltkm.message.of(Identity)[index])}.value"
 
 
 def _directives(ltkm: Ltkm) -> Directives | None:

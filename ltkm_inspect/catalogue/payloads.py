@@ -15,7 +15,6 @@ from ltkm_inspect.mikey import (
     Rand,
     SecurityPolicy,
     Timestamp,
-    path_of,
 )
 from ltkm_inspect.mikey.codes import EXTENSION_TYPES
 from ltkm_inspect.mikey.extension import KEY_IDS, OMA_BCAST
@@ -124,7 +123,7 @@ def timestamp_misplaced(message: Message) -> Iterator[Problem | NotApplicable]:
                 level = None if Identity in before or SecurityPolicy in before else Level.NOTE
                 labels = ", ".join(sorted(each.label for each in before))
                 expected = "T before all other payloads but EXT"
-                yield Problem(path_of(message, index), expected, f"T behind {labels}", level=level)
+                yield Problem(message.paths[index], expected, f"T behind {labels}", level=level)
             elif before:
                 yield NotApplicable("T stands behind KEMAC, which is reported by itself")
             return

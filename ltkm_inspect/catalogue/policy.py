@@ -6,7 +6,7 @@ from dataclasses import replace
 from ltkm_inspect.catalogue.profile import EMPTY_MAP, SRTP_MAP
 from ltkm_inspect.fault import fault
 from ltkm_inspect.finding import Level, NotApplicable, Problem
-from ltkm_inspect.mikey import Message, SecurityPolicy, SrtpParameter, SrtpSession, path_of
+from ltkm_inspect.mikey import Message, SecurityPolicy, SrtpParameter, SrtpSession
 from ltkm_inspect.mikey.codes import PROTOCOLS, SRTP_PARAMETERS
 from ltkm_inspect.mikey.policy import SRTP
 from ltkm_inspect.needs import PSK_MESSAGE
@@ -19,11 +19,6 @@ CODES = frozenset({0, 2, 5})
 KEY_DERIVATION_RATE, TRANSMISSION_RATE = 6, 13
 """SRTP parameters of which the one may, the other must have more than one octet."""
 OTHER_PROTOCOL = "the policy is not one for SRTP"
-
-
-def policy_path(message: Message, policy: SecurityPolicy) -> str:
-    """Return the field path of that SP payload of the message."""
-    return path_of(message, next(at for at, payload in enumerate(message.payloads) if payload is policy))
 
 
 @rule(
@@ -109,7 +104,7 @@ def policy_number_repeated(message: Message) -> Iterator[Problem | NotApplicable
     seen = set()
     for policy in policies:
         if policy.policy_no in seen:
-            path = f"{policy_path(message, policy)}.policy_no"
+            path = f"{message.path_of(policy)}.policy_no"
             yield Problem(path, "a number that no other policy has", str(policy.policy_no))
             return
         seen.add(policy.policy_no)

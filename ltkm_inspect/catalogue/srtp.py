@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import replace
 
-from ltkm_inspect.catalogue.policy import KEY_DERIVATION_RATE, TRANSMISSION_RATE, policy_path, with_parameter
+from ltkm_inspect.catalogue.policy import KEY_DERIVATION_RATE, TRANSMISSION_RATE, with_parameter
 from ltkm_inspect.catalogue.profile import SRTP_MAP, level_of
 from ltkm_inspect.context import Context
 from ltkm_inspect.fault import fault
@@ -69,7 +69,7 @@ def key_derivation_rate_nonzero(message: Message, context: Context) -> Iterator[
     for policy in used:
         found = policy.by_type.get(KEY_DERIVATION_RATE)
         if found is not None and any(found[1]):
-            path = f"{policy_path(message, policy)}.params[{found[0]}].value"
+            path = f"{message.path_of(policy)}.params[{found[0]}].value"
             yield Problem(path, "0, or no such parameter", f"0x{found[1].hex()}", level=level_of(message, context))
 
 
@@ -105,7 +105,7 @@ def roc_transmission_rate_wrong(message: Message, context: Context) -> Iterator[
                 continue
             path = f"params[{place}].value"
             expected, got = ("2 octets", str(len(value))) if len(value) != 2 else ("a rate of 1 or more", "0")
-        yield Problem(f"{policy_path(message, policy)}.{path}", expected, got, level=level_of(message, context))
+        yield Problem(f"{message.path_of(policy)}.{path}", expected, got, level=level_of(message, context))
 
 
 @rule(
@@ -135,10 +135,10 @@ def srtp_authentication_unsuited(message: Message) -> Iterator[Problem | NotAppl
         found = policy.by_type.get(SRTP_ONLY_AUTHENTICATION) or policy.by_type.get(AUTHENTICATION)
         expected = "2, 3 or 4 (RCCm1, RCCm2, RCCm3)"
         if found is None:
-            path = f"{policy_path(message, policy)}.params"
+            path = f"{message.path_of(policy)}.params"
             yield Problem(path, f"SRTP authentication algorithm {expected}", "none, which means HMAC-SHA-1")
         elif found[1] and int.from_bytes(found[1]) not in CARRYING:
-            path = f"{policy_path(message, policy)}.params[{found[0]}].value"
+            path = f"{message.path_of(policy)}.params[{found[0]}].value"
             got = SRTP_AUTHENTICATION.describe(found[1][0]) if len(found[1]) == 1 else f"0x{found[1].hex()}"
             yield Problem(path, expected, got)
 
@@ -176,7 +176,7 @@ def srtp_tag_length_unsuited(
         wanted = 4 if mode == RCCM3 else recommended if mode in CARRYING else None
         if wanted is not None and int.from_bytes(tag[1]) != wanted:
             level = level_of(message, context) if mode == RCCM3 else Level.WARNING
-            path = f"{policy_path(message, policy)}.params[{tag[0]}].value"
+            path = f"{message.path_of(policy)}.params[{tag[0]}].value"
             got = str(tag[1][0]) if len(tag[1]) == 1 else f"0x{tag[1].hex()}"
             yield Problem(path, f"{wanted} octets with {SRTP_AUTHENTICATION.name_of(mode)}", got, level=level)
 

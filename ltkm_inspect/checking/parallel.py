@@ -106,7 +106,7 @@ class _Run:
     def __init__(self, files: Sequence[Input], workers: list[_Worker], context: Context) -> None:
         self._workers = workers
         self._context = context
-        self._new = cut(files)
+        self._new = cut(files, context.limits)
         self._pieces: dict[int, Piece] = {}
         """Those that were begun and not yet given out, by their number."""
         self._begun = self._settled = self._given = 0

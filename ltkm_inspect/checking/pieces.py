@@ -9,7 +9,7 @@ from ltkm_inspect.capture.inputs import Input
 from ltkm_inspect.checking.reading import exchanges
 from ltkm_inspect.checking.results import Checked
 from ltkm_inspect.checking.work import Found, Records, Stretch, Task
-from ltkm_inspect.exchange import Exchange
+from ltkm_inspect.exchange import Exchange, Limits
 from ltkm_inspect.report.console import failure
 
 STRETCH = 1 << 20
@@ -48,7 +48,7 @@ class Piece:
     unread: bool = False
 
 
-def cut(files: Sequence[Input]) -> Iterator[Piece]:
+def cut(files: Sequence[Input], limits: Limits) -> Iterator[Piece]:
     """Yield the pieces of these files in their order."""
     for given in files:
         file = File(given.name)
@@ -58,9 +58,8 @@ def cut(files: Sequence[Input]) -> Iterator[Piece]:
         begun = False
         try:
             with opened(given.name) as source:
-                for piece in (
-                    _stretches(file, source) if source.is_plain and not source.is_har else _batches(file, source)
-                ):
+                whole = source.is_har or not source.is_plain
+                for piece in _batches(file, source, limits) if whole else _stretches(file, source):
                     begun = True
                     yield piece
                     if file.is_over:
@@ -82,11 +81,11 @@ def _stretches(file: File, source: Source) -> Iterator[Piece]:
         yield Piece(file, Stretch(file.name, (status.st_dev, status.st_ino), start, until, size, start == 0))
 
 
-def _batches(file: File, source: Source) -> Iterator[Piece]:
+def _batches(file: File, source: Source, limits: Limits) -> Iterator[Piece]:
     """Yield what stands in a file that has to be read from its start, so many exchanges at a time."""
     found: list[Passed | Candidate | Exchange] = []
     octets = done = 0
-    for each in exchanges(source, file.name) if source.is_har else scan(source.read):
+    for each in exchanges(source, file.name, limits) if source.is_har else scan(source.read):
         if not isinstance(each, Damage):
             found.append(replace(each) if isinstance(each, Exchange) else each)  # without what was parsed of it already
             octets += len(each.record) if isinstance(each, Candidate) else 0

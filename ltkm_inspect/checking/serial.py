@@ -21,7 +21,7 @@ def follow(file: Input, context: Context, presenter: Presenter) -> Generator[Che
     """Yield what the exchanges of a flow file give that somebody is still writing, as they come."""
     begun = False
     try:
-        for held in read(following.follow(file.name), file.name):
+        for held in read(following.follow(file.name), file.name, context.limits):
             begun = True
             yield _checked(held, file.name, context, presenter)
     except Exception as error:  # a file that the program fails on takes no other one with it
@@ -36,7 +36,7 @@ def _file(file: Input, context: Context, presenter: Presenter) -> Generator[Chec
     try:
         with opened(file.name) as source:
             done = 0
-            for held in exchanges(source, file.name):
+            for held in exchanges(source, file.name, context.limits):
                 begun = True
                 checked = _checked(held, file.name, context, presenter)
                 if source.size is not None:

@@ -138,7 +138,7 @@ class Share:
 
     def _held(self, task: Task, found: Found) -> Iterator[Held]:
         if isinstance(task, Records):
-            yield from read(iter(task.found), task.name)
+            yield from read(iter(task.found), task.name, self.context.limits)
             return
         file = self._opened(task)
         start: int | None = task.start
@@ -155,7 +155,7 @@ class Share:
             """Read no further behind the last record than is needed to find its end."""
             return file.read(size if until is None else min(size, max(until - file.tell(), _SLACK)))
 
-        yield from read(scan(some, start, until, task.size), task.name)
+        yield from read(scan(some, start, until, task.size), task.name, self.context.limits)
 
     def _opened(self, task: Stretch) -> FileIO:
         if self._file is None or self._file.name != task.name:

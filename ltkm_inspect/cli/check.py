@@ -17,6 +17,7 @@ from ltkm_inspect.cli.shared import (
     interruptible,
     keys_at_hand,
     leave,
+    limits_of,
     option,
     shaped,
     targets_of,
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
 @option("severity")
 @option("rule")
 @option("fail_on")
+@option("limit")
 @option("report")
 @option("keys")
 @option("show_keys")
@@ -57,6 +59,7 @@ if TYPE_CHECKING:
 def check(
     files: tuple[Path, ...],
     fail_on: str,
+    limit: str,
     report: tuple[str, ...],
     keys: str | None,
     show_keys: bool,
@@ -69,13 +72,13 @@ def check(
     """Check the MSK exchanges in flow files and HARs.
 
     A FILE may be compressed with gzip or zstd, a folder (every capture in it and in its folders, by name) or a pattern;
-    - is standard input. Prints the findings of each exchange and a summary, or one JSON object an exchange. Nothing is
-    left out, however large a response is.
+    - is standard input. Prints the findings of each exchange and a summary, or one JSON object an exchange.
     """
     from ltkm_inspect.capture.inputs import inputs
 
     found = [*inputs(map(str, files))]
     settings, level, targets = _understood(words, fail_on, report, [Path(each.name) for each in found])
+    limits = limits_of(limit)
     if follow and (len(found) != 1 or found[0].problem or found[0].name == "-"):
         raise click.UsageError("--follow: expected exactly one file")
     at_hand = keys_at_hand(keys, show_keys)
@@ -90,7 +93,8 @@ def check(
     with interruptible(), ReportFiles() as reports:
         total, trouble, output = summary.Summary(), Trouble(), Output()
         redaction = Redaction() if redact else None
-        typed = words | {"fail_on": fail_on, "report": report, "keys": keys, "show_keys": show_keys, "redact": redact}
+        typed = words | {"fail_on": fail_on, "limit": limit, "report": report}
+        typed |= {"keys": keys, "show_keys": show_keys, "redact": redact}
         head = [to_json(jsonl.run_record([each.name for each in found], typed, redaction))]
         try:
             reports.use(targets, head[0])
@@ -100,7 +104,7 @@ def check(
         for line in reports.left:
             complain(line)
         session = Session(clock_skew=settings.clock_skew)
-        context = Context(settings, at_hand.ring, session)
+        context = Context(settings, at_hand.ring, session, limits)
         presenter = checking.Presenter(
             at_hand,
             as_text=shape == "text",

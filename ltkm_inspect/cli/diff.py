@@ -17,6 +17,7 @@ from ltkm_inspect.cli.shared import (
     judging,
     keys_at_hand,
     leave,
+    limits_of,
     option,
     say_crashes,
     shaped,
@@ -27,9 +28,8 @@ from ltkm_inspect.wire import printable
 
 if TYPE_CHECKING:
     from ltkm_inspect.capture.inputs import Input
-    from ltkm_inspect.context import Settings
+    from ltkm_inspect.context import Context
     from ltkm_inspect.finding import Report
-    from ltkm_inspect.keys import KeyRing
 
 
 @commands.command()
@@ -39,12 +39,21 @@ if TYPE_CHECKING:
     "--all", "everything", is_flag=True, help="Show what differs every time too: RAND, nonces, MACs, counters."
 )
 @judging
+@option("limit")
 @option("fail_on")
 @option("keys")
 @option("redact")
 @shaped("text", "json")
 def diff(
-    a: Path, b: Path, everything: bool, fail_on: str, keys: str | None, redact: bool, shape: str, **words: Any
+    a: Path,
+    b: Path,
+    everything: bool,
+    limit: str,
+    fail_on: str,
+    keys: str | None,
+    redact: bool,
+    shape: str,
+    **words: Any,
 ) -> None:
     """Show what changed between two captures of the same procedure.
 
@@ -54,16 +63,19 @@ def diff(
     """
     with usage():
         settings, level = options.settings(**words), options.parse_fail_on(fail_on)
-    at_hand = keys_at_hand(keys)
+    limits, at_hand = limits_of(limit), keys_at_hand(keys)
     from ltkm_inspect.capture.inputs import inputs
+    from ltkm_inspect.context import Context
     from ltkm_inspect.report import diff as room
     from ltkm_inspect.report.redaction import Redaction
+    from ltkm_inspect.session import Session
 
     with interruptible():
         reports, codes = [], []
         for path in (a, b):
             trouble, files = Trouble(), [*inputs([str(path)])]
-            reports.append([*_reports(files, settings, at_hand.ring, trouble)])
+            session = Session(clock_skew=settings.clock_skew)
+            reports.append([*_reports(files, Context(settings, at_hand.ring, session, limits), trouble)])
             codes.append(trouble.exit_code(len(files), OK))
         if COULD_NOT_RUN in codes:
             leave(COULD_NOT_RUN)
@@ -80,14 +92,11 @@ def diff(
         leave(max(codes) or (FINDINGS if worse else OK))
 
 
-def _reports(files: "list[Input]", settings: "Settings", ring: "KeyRing", trouble: Trouble) -> "Iterator[Report]":
+def _reports(files: "list[Input]", context: "Context", trouble: Trouble) -> "Iterator[Report]":
     """Yield the report of every MSK exchange of a capture, as a session of its own."""
-    from ltkm_inspect.context import Context
     from ltkm_inspect.engine import inspect
-    from ltkm_inspect.session import Session
 
-    context = Context(settings, ring, Session(clock_skew=settings.clock_skew))
-    for name, exchange in exchanges_of(files, trouble):
+    for name, exchange in exchanges_of(files, trouble, context.limits):
         report = inspect(exchange, context)
         say_crashes(name, report, trouble)
         yield report

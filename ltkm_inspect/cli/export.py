@@ -18,6 +18,7 @@ from ltkm_inspect.cli.shared import (
     judging,
     keys_at_hand,
     leave,
+    limits_of,
     option,
     say_crashes,
     usage,
@@ -38,6 +39,7 @@ BINARY = ("pcap", "pcapng")
 @click.option("--terminal", "terminals", multiple=True, metavar="B-TID|ADDRESS", help="Only LTKMs to these terminals.")
 @click.option("--flawed", is_flag=True, help="Only LTKMs that a finding concerns.")
 @judging
+@option("limit")
 @option("keys")
 @option("show_keys")
 @option("redact")
@@ -48,6 +50,7 @@ def export(
     msks: tuple[str, ...],
     terminals: tuple[str, ...],
     flawed: bool,
+    limit: str,
     keys: str | None,
     show_keys: bool,
     redact: bool,
@@ -67,6 +70,7 @@ def export(
         from ltkm_inspect.report import export as room
 
         selection = room.parse_selection(msks, terminals, flawed)
+    limits = limits_of(limit)
     target = _target(name, output, [Path(each.name) for each in found])
     if redact and name not in room.REDACTABLE:
         raise click.UsageError(f"--redact: {room.cannot_redact(name)}")
@@ -78,11 +82,11 @@ def export(
     from ltkm_inspect.session import Session
 
     with interruptible():
-        context = Context(settings, manner.keys.ring, Session(clock_skew=settings.clock_skew))
+        context = Context(settings, manner.keys.ring, Session(clock_skew=settings.clock_skew), limits)
         run, trouble = room.Export(name, target, manner, selection), Trouble()
         try:
             with run:
-                for source, exchange in exchanges_of(found, trouble):
+                for source, exchange in exchanges_of(found, trouble, limits):
                     report = inspect(exchange, context)
                     say_crashes(source, report, trouble)
                     try:

@@ -7,7 +7,7 @@ import click
 
 from ltkm_inspect import options
 from ltkm_inspect.cli.group import commands
-from ltkm_inspect.cli.shared import NOTHING_SEEN, OK, flows_of, interruptible, keys_at_hand, leave, option
+from ltkm_inspect.cli.shared import NOTHING_SEEN, OK, flows_of, interruptible, keys_at_hand, leave, limits_of, option
 from ltkm_inspect.report.console import COULD_NOT_RUN, Output, Trouble, complain, reason
 from ltkm_inspect.wire import crash_of, printable
 
@@ -25,10 +25,18 @@ if TYPE_CHECKING:
 @option("fault_filter", "--filter")
 @option("fault_when", "--when")
 @option("fault_unsigned", "--unsigned")
+@option("limit")
 @option("keys")
 @option("redact")
 def fault(
-    fault: str, source: Path, target: Path, also: tuple[str, ...], keys: str | None, redact: bool, **words: Any
+    fault: str,
+    source: Path,
+    target: Path,
+    also: tuple[str, ...],
+    limit: str,
+    keys: str | None,
+    redact: bool,
+    **words: Any,
 ) -> None:
     """Put faults into the MSK exchanges of a file.
 
@@ -38,6 +46,7 @@ def fault(
     """
     if source.exists() and target.exists() and source.samefile(target):
         raise click.UsageError(f"OUT: expected another file than the input, got {printable(str(target))}")
+    limits = limits_of(limit)
     rewriting, trouble = _rewriting([fault, *also], words, keys), Trouble()
     from ltkm_inspect.proxy.target import Target
     from ltkm_inspect.report.redaction import NO_VEIL, Redaction
@@ -48,7 +57,7 @@ def fault(
     with interruptible():
         try:
             with Target(target) as file:
-                for _, flow, exchange in flows_of([source], trouble):
+                for _, flow, exchange in flows_of([source], trouble, limits):
                     change = rewriting.apply(flow, exchange)
                     file.add(flow)
                     if change is not None:

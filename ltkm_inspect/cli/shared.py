@@ -14,7 +14,7 @@ from ltkm_inspect.wire import printable
 
 if TYPE_CHECKING:
     from ltkm_inspect.capture.inputs import Input
-    from ltkm_inspect.exchange import Exchange
+    from ltkm_inspect.exchange import Exchange, Limits
     from ltkm_inspect.finding import Report
     from ltkm_inspect.report.keys import Keys
 
@@ -70,14 +70,22 @@ def keys_at_hand(path: str | None, show: bool = False) -> "Keys":
     return Keys(file.ring, show)
 
 
-def flows_of(files: Iterable[Path], trouble: Trouble) -> "Iterator[tuple[Path, Any, Exchange | None]]":
+def limits_of(text: str) -> "Limits":
+    """Return how much of an exchange is looked at on the command line; a wrong word is a line on the usage."""
+    with usage():
+        return options.parse_limit(text, live=False)
+
+
+def flows_of(
+    files: Iterable[Path], trouble: Trouble, limits: "Limits"
+) -> "Iterator[tuple[Path, Any, Exchange | None]]":
     """Yield every flow with its file and the MSK exchange that it is; what is wrong with a file is said."""
     from ltkm_inspect.proxy.reading import Damage, flows
 
     for path in files:
         begun = False
         try:
-            for found in flows(path):
+            for found in flows(path, limits):
                 begun = True
                 if isinstance(found, Damage):
                     trouble.say(str(path), str(found), unread=False)
@@ -87,7 +95,7 @@ def flows_of(files: Iterable[Path], trouble: Trouble) -> "Iterator[tuple[Path, A
             trouble.say(str(path), failure(error), unread=not begun)
 
 
-def exchanges_of(files: "Iterable[Input]", trouble: Trouble) -> "Iterator[tuple[str, Exchange]]":
+def exchanges_of(files: "Iterable[Input]", trouble: Trouble, limits: "Limits") -> "Iterator[tuple[str, Exchange]]":
     """Yield every MSK exchange with the name of its file, without what else is in there; what is wrong is said."""
     from ltkm_inspect.capture import Damage, opened
     from ltkm_inspect.checking.reading import exchanges
@@ -100,7 +108,7 @@ def exchanges_of(files: "Iterable[Input]", trouble: Trouble) -> "Iterator[tuple[
         begun = False
         try:
             with opened(file.name) as source:
-                for held in exchanges(source, file.name):
+                for held in exchanges(source, file.name, limits):
                     begun = True
                     if isinstance(held, Damage):
                         trouble.say(file.name, str(held), unread=False)

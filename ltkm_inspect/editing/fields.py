@@ -3,7 +3,6 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-from ltkm_inspect import mikey
 from ltkm_inspect.editing.lines import EditError, Entry
 from ltkm_inspect.mikey import Message
 from ltkm_inspect.mikey.change import NEXT_PAYLOAD, arrange, number_of, put
@@ -61,7 +60,7 @@ def apply(message: Message, changes: Changes) -> tuple[Message, dict[int, int]]:
             raise EditError(entry.line, f"{entry.key}: {error}") from None
     for path, order in changes.orders:
         message = arrange(message, path, order)
-    names = list(mikey.paths(message))
+    names = list(message.paths)
     if changes.payloads is not None:
         message = arrange(message, "", [names.index(name) + 1 for name in changes.payloads])
         names = changes.payloads

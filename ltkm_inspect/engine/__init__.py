@@ -1,7 +1,7 @@
 """The engine: inspects exchanges with the rules of the catalogue, and injects its faults."""
 
 from ltkm_inspect.engine.injection import Edit, Injection, inject, injected, require_changeable
-from ltkm_inspect.engine.inspection import OWN_FINDINGS, crashed, inspect, inspect_step, plan, presented
+from ltkm_inspect.engine.inspection import OWN_FINDINGS, crashed, inspect, inspect_step, judge, place, plan, presented
 from ltkm_inspect.engine.sealing import Unsealed, seal, unsealed
 
 __all__ = [
@@ -14,6 +14,8 @@ __all__ = [
     "injected",
     "inspect",
     "inspect_step",
+    "judge",
+    "place",
     "plan",
     "presented",
     "require_changeable",

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from functools import cache, lru_cache, partial
 from typing import Any, NamedTuple
 
-from ltkm_inspect import catalogue, mikey
+from ltkm_inspect import catalogue
 from ltkm_inspect.context import Context, Settings
 from ltkm_inspect.exchange import Document, Exchange, Ltkm, Request
 from ltkm_inspect.finding import (
@@ -102,7 +102,7 @@ class _Site:
         """The field path of the payload that the subject is, worked out when something is wrong with it."""
         if self.payload is None or self.ltkm is None or self.ltkm.message is None:
             return ""
-        return mikey.path_of(self.ltkm.message, self.payload)
+        return self.ltkm.message.paths[self.payload]
 
     def below(self, path: str) -> str:
         """Return a field path below the subject as one of the whole message."""
@@ -130,12 +130,31 @@ def inspect(exchange: Exchange, context: Context | None = None, *, remember: boo
 
 def inspect_step(step: Step, context: Context, *, remember: bool = True) -> Report:
     """Return the same of an exchange that was made a step, with the keys of the context, before its turn came."""
+    return place(step, context, remember=remember) or judge(step, context)
+
+
+def place(step: Step, context: Context, *, remember: bool = True) -> Report | None:
+    """Give a step its place in the session; return the report of one that the program fails on, None for any other."""
+    session = context.session or Session()
     try:
-        return _inspected(step, context, remember=remember)
+        session.place(step, remember=remember and not step.exchange.faults)
+    except Exception as error:
+        return _report_of_failure(step, context, error)
+    return None
+
+
+def judge(step: Step, context: Context) -> Report:
+    """Return what the selected rules say of a step that has its place in the session."""
+    try:
+        return _judged(step, context)
     except Exception as error:  # law 1: no input makes a hook raise
-        if context.settings.debug:
-            raise
-        return crashed(_bare(step.exchange), error, context)
+        return _report_of_failure(step, context, error)
+
+
+def _report_of_failure(step: Step, context: Context, error: Exception) -> Report:
+    if context.settings.debug:
+        raise error
+    return crashed(_bare(step.exchange), error, context)
 
 
 def crashed(exchange: Exchange, error: Exception, context: Context) -> Report:
@@ -191,11 +210,9 @@ def _report_of_crash(exchange: Exchange, error: Exception, outcomes: Mapping[str
     return Report(exchange, (finding,), outcomes=outcomes)
 
 
-def _inspected(step: Step, context: Context, *, remember: bool) -> Report:
+def _judged(step: Step, context: Context) -> Report:
     exchange = step.exchange
-    session = context.session or Session()
-    session.place(step, remember=remember and not exchange.faults)
-    inspection = _Inspection(context)
+    inspection = _Inspection(context, exchange.limits.findings)
     inspection.look_at(step)
     said = inspection.said
     document = exchange.document
@@ -206,16 +223,20 @@ def _inspected(step: Step, context: Context, *, remember: bool) -> Report:
         outcomes=inspection.outcomes,
         items=len(document.items) if document else 0,
         ltkms=len(document.ltkms) if document else 0,
+        left_out=inspection.left_out,
     )
 
 
 class _Inspection:
     """One pass over an exchange, from the outside in."""
 
-    def __init__(self, context: Context) -> None:
+    def __init__(self, context: Context, most: int | None) -> None:
         self.context = context
         self.outcomes = dict(_unanswered(context.settings))
         self.said: list[Finding] = []
+        self._most = most
+        self._numbers: dict[tuple[str, Level], int] = {}
+        self._total = 0
         self._broken: set[str] = set()
         self._groups = _groups(context.settings)
         self._plain = _plain(context.settings)
@@ -223,6 +244,22 @@ class _Inspection:
 
     def look_at(self, step: Step) -> None:
         """Look at a step of the session, its exchange, the document, and each item with its LTKMs."""
+        self._look_at(step)
+        worse = [(number, rule) for (rule, level), number in self.left_out.items() if level > Level.NOTE]
+        if worse:
+            got = ", ".join(f"{number:,} more of {rule}" for number, rule in sorted(worse, reverse=True))
+            hint = f"they are counted; {_larger('findings')}"
+            self.said.append(_not_in_full(f"at most {self._most} findings of a rule", f"and {got}", hint))
+
+    @property
+    def left_out(self) -> Mapping[tuple[str, Level], int]:
+        """How many findings of each rule and level were not kept."""
+        most = self._most
+        if most is None:
+            return {}
+        return {key: number - most for key, number in self._numbers.items() if number > most}
+
+    def _look_at(self, step: Step) -> None:
         exchange = step.exchange
         self._run(_Site(step))
         self._run(_Site(exchange))
@@ -236,7 +273,7 @@ class _Inspection:
         ltkms, most = document.ltkms, exchange.limits.ltkms
         checked: Container[Ltkm] = ltkms
         if most is not None and len(ltkms) > most:
-            self.said.append(_not_in_full(f"at most {most} LTKMs", str(len(ltkms))))
+            self.said.append(_not_in_full(f"at most {most} LTKMs", str(len(ltkms)), _larger("ltkms")))
             checked = frozenset(ltkms[:most])
         everything = checked is ltkms
         deliveries = {delivery.ltkm: delivery for delivery in step.deliveries}
@@ -257,6 +294,9 @@ class _Inspection:
         message = ltkm.message
         if message is None:
             return
+        if message.is_cut:
+            self._cut(ltkm, message, item)
+            return
         if message.problem is not None:
             # What was read before the damage may only look wrong because of it: one cause, one finding.
             self._run(_Site(message, item, ltkm))
@@ -265,6 +305,17 @@ class _Inspection:
         self._message(ltkm, message, item)
         if delivery is not None:
             self._run(_Site(delivery, item, ltkm))
+
+    def _cut(self, ltkm: Ltkm, message: Message, item: int | None) -> None:
+        """Say of a message that it has more payloads than were decoded: no rule is asked what it cannot know."""
+        place = Place(item, ltkm.number)
+        got = f"more, in {len(message.trailing)} octets that were not decoded"
+        most = ltkm.document.exchange.limits.payloads
+        self._keep(_not_in_full(f"at most {most} payloads of a message", got, _larger("payloads"), place))
+        for id in _unanswered_in_messages(self.context.settings):
+            if self.outcomes[id].answer is _NOT_APPLICABLE:
+                self.outcomes[id] = _not_applicable("the message has more payloads than are decoded")
+        self._merged = {}
 
     def _message(self, ltkm: Ltkm, message: Message, item: int | None) -> None:
         """Look at a message and its payloads, unless one like it was found plainly right before."""
@@ -287,14 +338,14 @@ class _Inspection:
     def _payloads(self, ltkm: Ltkm, message: Message, item: int | None, pattern: bytes) -> Mapping[str, Outcome]:
         """Run the rules on a message and its payloads; return their answers, kept where there is nothing to say."""
         whole, self.outcomes = self.outcomes, dict(_unanswered_in_messages(self.context.settings))
-        before = len(self.said)
+        before = self._total
         self._run(_Site(message, item, ltkm))
         for index, payload in enumerate(message.payloads):
             if type(payload) in self._groups:
                 self._run(_Site(payload, item, ltkm, index))
         answers: Mapping[str, Outcome] = self.outcomes
         self.outcomes = whole
-        if len(self.said) == before:
+        if self._total == before:
             latest = next(reversed(self._plain.values()), None)
             if self._merged is not None and self._merged == answers:
                 answers = self._merged  # the same mapping for patterns alike: then nothing needs to be merged
@@ -342,15 +393,32 @@ class _Inspection:
                                 if outcomes[id].answer is _NOT_APPLICABLE:
                                     outcomes[id] = found
                             else:
-                                said.append(_finding(rule, found, site, context))  # type: ignore[arg-type]
+                                self._say(rule, found, site)  # type: ignore[arg-type]
                                 outcomes[id] = _BROKEN
                                 broken.add(id)
                         if silent and outcomes[id] is not _BROKEN:
                             outcomes[id] = _PASSED
                     except Exception as error:  # law 1: no input makes a hook raise
-                        said.append(_crashed(rule, site, context, error))
+                        self._keep(_crashed(rule, site, context, error))
         if len(said) > before + 1:
             said[before:] = sorted(said[before:], key=_rank)
+
+    def _say(self, rule: Rule, problem: Problem, site: _Site) -> None:
+        """Keep what a rule found, unless it found as much before; then it is counted."""
+        level = rule.effective(problem, self.context.settings)
+        if self._has_room(rule.id, level):
+            self.said.append(_finding(rule, level, problem, site))
+
+    def _keep(self, finding: Finding) -> None:
+        """Keep a finding of the engine itself in the same way."""
+        if self._has_room(finding.rule, finding.level):
+            self.said.append(finding)
+
+    def _has_room(self, id: str, level: Level) -> bool:
+        self._total += 1
+        number = self._numbers.get((id, level), 0) + 1
+        self._numbers[id, level] = number
+        return self._most is None or number <= self._most
 
     def _missing(self, needs: tuple[Need, ...], ids: list[str], site: _Site) -> NotApplicable | None:
         """Return why the rules with these needs do not apply to a subject; None where they do."""
@@ -360,7 +428,7 @@ class _Inspection:
                 if reason is not None:
                     return _not_applicable(reason)
         except Exception as error:
-            self.said.append(_crashed(RULES[ids[0]], site, self.context, error))
+            self._keep(_crashed(RULES[ids[0]], site, self.context, error))
             return NotApplicable("whether it applies could not be found out")
         return None
 
@@ -405,7 +473,10 @@ def _unseen(exchange: Exchange) -> Iterator[Finding]:
         yield _not_in_full("the body of the response", exchange.error or "none", hint)
     for side, body in (("request", exchange.asked), ("response", exchange.content)):
         if body is not None and body.truncated:
-            yield _not_in_full(f"at most {exchange.limits.octets} octets of {side} body", "more")
+            yield _not_in_full(f"at most {exchange.limits.octets} octets of {side} body", "more", _larger("body"))
+    for name, number in exchange.long_headers():
+        expected = f"at most {exchange.limits.directives} directives in {name}"
+        yield _not_in_full(expected, str(number), _larger("directives"))
 
 
 def _crashed(rule: Rule, site: _Site, context: Context, error: Exception) -> Finding:
@@ -444,10 +515,10 @@ def _unanswered(settings: Settings) -> Mapping[str, Outcome]:
     return {rule.id: NotApplicable(f"the exchange has no {rule.subject}") for rule in chosen}
 
 
-def _finding(rule: Rule, problem: Problem, site: _Site, context: Context) -> Finding:
+def _finding(rule: Rule, level: Level, problem: Problem, site: _Site) -> Finding:
     return Finding(
         rule.id,
-        rule.effective(problem, context.settings),
+        level,
         rule.title,
         site.place(problem.path, problem.element),
         problem.expected,
@@ -464,7 +535,7 @@ def _locate(problem: Problem, site: _Site) -> tuple[Span | None, str]:
         inside = site.element is None
         path = site.below(problem.path)
         span = problem.span if inside else None
-        span = span or (site.ltkm.spans.get(path) if path else None)
+        span = span or (site.ltkm.span(path) if path else None)
         if inside or span is not None:
             return span, "message" if span else ""
     if site.element is None and problem.element is None and problem.span is None:
@@ -477,9 +548,11 @@ def _locate(problem: Problem, site: _Site) -> tuple[Span | None, str]:
     return (Span(place.octets.start, place.octets.end), "body") if place is not None else (None, "")
 
 
-LARGER = "raise ltkm_limit, or check the saved flow from the command line, which has no limit"
+def _larger(part: str) -> str:
+    """Return how to have more looked at."""
+    return f"raise {part} in ltkm_limit, on the command line in --limit"
 
 
-def _not_in_full(expected: str, got: str, hint: str = LARGER) -> Finding:
+def _not_in_full(expected: str, got: str, hint: str, place: Place | None = None) -> Finding:
     title = OWN_FINDINGS[NOT_CHECKED_IN_FULL]
-    return Finding(NOT_CHECKED_IN_FULL, Level.WARNING, title, Place(), expected, got, hint)
+    return Finding(NOT_CHECKED_IN_FULL, Level.WARNING, title, place or Place(), expected, got, hint)

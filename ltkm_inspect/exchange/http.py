@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from typing import Self
 from urllib.parse import parse_qsl, urlsplit
 
 from ltkm_inspect import coding, digest
@@ -106,12 +107,38 @@ class _Message:
 
     headers: Headers
     body: bytes | None
+    most_directives: int | None
 
     @cached_property
     def media_type(self) -> MediaType:
         """What Content-Type says."""
         text = self.headers.get("Content-Type")
         return MediaType.of(text) if text is None or len(text) > _SHORT else _media_type(text)
+
+    def limited(self, directives: int) -> Self:
+        """Return the message such that at most so many directives of each digest header in it are read."""
+        if self.most_directives == directives or not any(self._over(directives)):
+            return self
+        return replace(self, most_directives=directives)  # type: ignore[type-var]
+
+    def long_headers(self) -> Iterator[tuple[str, int]]:
+        """Yield the name of each digest header of which not all directives are read, and how many it has."""
+        most = self.most_directives
+        for name in self._over(most) if most is not None else ():
+            number = digest.count_directives(self._digest_fields(name))
+            if most is not None and number > most:
+                yield name, number
+
+    def _over(self, directives: int) -> Iterator[str]:
+        """Yield the digest headers that have so many characters that they may have more directives than that."""
+        for name in ("Authorization", "WWW-Authenticate", "Authentication-Info"):
+            if name.lower() in self.headers and sum(map(len, self.headers.all(name))) > directives:
+                yield name
+
+    def _digest_fields(self, name: str) -> Iterator[str]:
+        """Return the values of a digest header; Authentication-Info has no scheme, so that one is put before it."""
+        before = "Digest " if name == "Authentication-Info" else ""
+        return (before + text for text in self.headers.all(name))
 
     def decoded(self, limit: int | None = None) -> Decoded:
         """Return the body without its content coding, at most `limit` octets of it."""
@@ -133,6 +160,8 @@ class Request(_Message):
     body: bytes | None = None
     """As sent, without transfer coding; None where it was not captured."""
     trailers: Headers = Headers()
+    most_directives: int | None = None
+    """How many directives of its credentials are read; None for all."""
 
     @cached_property
     def request_types(self) -> tuple[str, ...]:
@@ -154,7 +183,8 @@ class Request(_Message):
     @cached_property
     def credentials(self) -> digest.Directives | None:
         """The directives of the first `Authorization: Digest`, or None."""
-        parsed = map(digest.parse_credentials, self.headers.all("Authorization"))
+        texts = self.headers.all("Authorization")
+        parsed = (digest.parse_credentials(text, self.most_directives) for text in texts)
         return next((credentials for credentials in parsed if credentials is not None), None)
 
     def with_credentials(self, directives: digest.Directives) -> "Request":
@@ -181,11 +211,13 @@ class Response(_Message):
     body: bytes | None = None
     """As sent: without transfer coding, with its content coding; None where it was not captured."""
     trailers: Headers = Headers()
+    most_directives: int | None = None
+    """How many directives of its challenges, and of Authentication-Info, are read; None for all."""
 
     @cached_property
     def challenges(self) -> tuple[digest.Directives, ...]:
         """The Digest challenges of WWW-Authenticate, in order."""
-        return digest.parse_challenges(self.headers.all("WWW-Authenticate"))
+        return digest.parse_challenges(self.headers.all("WWW-Authenticate"), self.most_directives)
 
     @cached_property
     def authentication_info(self) -> str | None:
@@ -197,7 +229,7 @@ class Response(_Message):
     def info(self) -> digest.Directives | None:
         """The directives of Authentication-Info; None where it is missing or blank."""
         value = self.authentication_info
-        return digest.parse_directives(value) if value and not value.isspace() else None
+        return digest.parse_directives(value, self.most_directives) if value and not value.isspace() else None
 
     def with_info(self, directives: digest.Directives) -> "Response":
         """Return the response with these directives in its Authentication-Info, in the header or else the trailer."""

@@ -1,7 +1,7 @@
 """An exchange and the subjects that rules look at in it: document, items and LTKMs, each knowing what encloses it."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from enum import Enum
 from functools import lru_cache
@@ -25,10 +25,18 @@ _SUCCESS = re.compile(r"(?:HTTP/1\.[01]\s+)?200(?!\d).*|OK", re.I | re.S)
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """How much of one response is looked at; None means all of it."""
+    """How much of one exchange is looked at; None means all of it."""
 
     octets: int | None = None
+    """Octets of a body without its content coding."""
     ltkms: int | None = None
+    """LTKMs of a response."""
+    payloads: int | None = None
+    """Payloads of a message, with the key IDs and parameters in them; what follows is not decoded."""
+    findings: int | None = None
+    """Findings of one rule and level that are kept of an exchange; the rest is counted."""
+    directives: int | None = None
+    """Directives of a digest header, in all its fields together; what follows is not read."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,6 +68,20 @@ class Exchange:
     """What tells the capture that it comes from, a file, from others of the run."""
     is_replayed: bool = False
     """mitmproxy replayed the request or the response, so that the same octets before are no doing of the peers."""
+
+    def __post_init__(self) -> None:
+        """Let no more of the digest headers be read than the limits allow."""
+        most = self.limits.directives
+        if most is not None:
+            object.__setattr__(self, "request", self.request.limited(most))
+            if self.response is not None:
+                object.__setattr__(self, "response", self.response.limited(most))
+
+    def long_headers(self) -> Iterator[tuple[str, int]]:
+        """Yield the name of each digest header of which not all directives are read, and how many it has."""
+        yield from self.request.long_headers()
+        if self.response is not None:
+            yield from self.response.long_headers()
 
     @cached_property
     def terminal(self) -> str:
@@ -459,21 +481,29 @@ class Ltkm:
     @cached_property
     def message(self) -> mikey.Message | None:
         """Its octets as a MIKEY message; None where there are none."""
-        return mikey.decode(self.octets) if self.octets else None
+        return mikey.decode(self.octets, self.document.exchange.limits.payloads) if self.octets else None
+
+    def span(self, path: str) -> Span | None:
+        """Return the octets of the field of its message with that path; None where there is no such field."""
+        part = path.partition(".")[0]
+        if part not in self._spans and self.octets and self.message is not None:
+            self._spans[part] = mikey.part_spans(self.message, self.octets, part)
+        return self._spans.get(part, {}).get(path)
 
     @cached_property
-    def spans(self) -> dict[str, Span]:
-        """The octets of every field of its message, by field path."""
-        return mikey.spans(self.octets) if self.octets else {}
+    def _spans(self) -> dict[str, dict[str, Span]]:
+        """The spans of the fields that were asked for, by the part of the message: all of them take much memory."""
+        return {}
 
 
 def _ltkms(document: Document, item: Item | None, found: Iterable[msk.Candidate]) -> tuple[Ltkm, ...]:
     """Return the candidates that are LTKMs: one with another name only counts if its text is a whole MIKEY message."""
-    real = [candidate for candidate in found if candidate.miss != "other-name" or _is_message(candidate.text)]
+    most = document.exchange.limits.payloads
+    real = [candidate for candidate in found if candidate.miss != "other-name" or _is_message(candidate.text, most)]
     return tuple([Ltkm(document, item, number, candidate) for number, candidate in enumerate(real, 1)])
 
 
-def _is_message(text: str) -> bool:
+def _is_message(text: str, most: int | None) -> bool:
     octets = msk.base64_octets(text).octets
-    message = mikey.decode(octets) if octets else None
-    return message is not None and message.problem is None and bool(message.payloads)
+    message = mikey.decode(octets, most) if octets else None
+    return message is not None and (message.problem is None or message.is_cut) and bool(message.payloads)

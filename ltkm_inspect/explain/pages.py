@@ -31,7 +31,7 @@ OWN_PAGES = {
     NOT_CHECKED_IN_FULL: (
         "Beside live traffic the time for one response is bounded: by default 1 MiB of body and 200 LTKMs. What lies "
         "beyond was passed on unchanged and unseen, so the exchange cannot be called clean.",
-        "Raise `ltkm_limit`, or save the flow and check it with `ltkm-inspect check`, which has no limit.",
+        "Raise the part of the limit that the finding names: in `ltkm_limit`, on the command line in `--limit`.",
     ),
 }
 """Why a finding of the engine itself matters, and what to do about it."""

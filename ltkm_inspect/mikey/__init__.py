@@ -6,7 +6,7 @@ from ltkm_inspect.mikey.extension import Extension, GeneralExtension, KeyId, Key
 from ltkm_inspect.mikey.header import GenericSession, Header, SrtpSession
 from ltkm_inspect.mikey.identity_based import EncryptedSecretKey, Ibake, Sakke
 from ltkm_inspect.mikey.keydata import Interval, KeyData, KeyDataChain, Spi, decode_key_data
-from ltkm_inspect.mikey.message import Message, decode, path_of, paths, spans
+from ltkm_inspect.mikey.message import Message, decode, part_spans, spans
 from ltkm_inspect.mikey.payload import PAYLOADS, Payload
 from ltkm_inspect.mikey.policy import PolicyParameter, SecurityPolicy, SrtpParameter
 from ltkm_inspect.mikey.public_key import Certificate, CertificateHash, DiffieHellman, EnvelopeData, Signature
@@ -56,8 +56,7 @@ __all__ = [
     "decode",
     "decode_key_data",
     "describe",
-    "path_of",
-    "paths",
+    "part_spans",
     "render",
     "shown_octets",
     "spans",

@@ -8,7 +8,7 @@ from typing import Any
 from ltkm_inspect.mikey.core import Kemac
 from ltkm_inspect.mikey.extension import Extension, GeneralExtension, OmaBcast
 from ltkm_inspect.mikey.management import read_management_data, write_management_data
-from ltkm_inspect.mikey.message import HEADER_LABEL, TRAILING, Message, paths
+from ltkm_inspect.mikey.message import HEADER_LABEL, TRAILING, Message
 from ltkm_inspect.mikey.record import FieldNotes, notes
 from ltkm_inspect.wire import unescaped_octets
 
@@ -99,7 +99,7 @@ def _within(message: Message, path: str, change: Callable[[Any, str], Any]) -> M
     if head == HEADER_LABEL and message.header is not None:
         return replace(message, header=_inside(message.header, rest, change))
     try:
-        index = paths(message).index(head)
+        index = message.paths.index(head)
     except ValueError:
         raise ValueError(f"expected a payload of the message, got {head}") from None
     payload = _inside(message.payloads[index], rest, change)

@@ -10,7 +10,7 @@ from ltkm_inspect.mikey.extension import OmaBcast
 from ltkm_inspect.mikey.header import Header
 from ltkm_inspect.mikey.keydata import KeyDataChain
 from ltkm_inspect.mikey.management import LTKM_SUBTYPE, read_management_data
-from ltkm_inspect.mikey.message import HEADER_LABEL, TRAILING, Message, decode, paths, spans
+from ltkm_inspect.mikey.message import HEADER_LABEL, TRAILING, Message, decode, spans
 from ltkm_inspect.mikey.record import FieldNotes, hidden, notes
 from ltkm_inspect.wire import DecodeProblem, Span
 
@@ -77,7 +77,7 @@ def tree(message: Message, *, show_keys: bool = False) -> tuple[Node, ...]:
     nodes = []
     if message.header is not None:
         nodes.append(_structure(look, HEADER_LABEL, HEADER_LABEL, message.header, message.next_payload(-1)))
-    for index, (payload, path) in enumerate(zip(message.payloads, paths(message), strict=True)):
+    for index, (payload, path) in enumerate(zip(message.payloads, message.paths, strict=True)):
         nodes.append(_structure(look, path, path, payload, message.next_payload(index)))
     if message.trailing:
         note = next(note for note in notes(Message) if note.name == TRAILING)
@@ -120,7 +120,7 @@ def to_plain(message: Message, *, show_keys: bool = False) -> dict[str, Any]:
                 "next_payload": message.next_payload(index),
                 "fields": _plain(payload, show_keys),
             }
-            for index, (payload, path) in enumerate(zip(message.payloads, paths(message), strict=True))
+            for index, (payload, path) in enumerate(zip(message.payloads, message.paths, strict=True))
         ],
         "error": _plain_problem(message.problem) if message.problem is not None else None,
         "inner_errors": [_plain_problem(problem) for problem in message.inner_problems],
@@ -150,7 +150,7 @@ def _hidden(message: Message) -> Iterator[Span]:
         for note in notes(type(payload)):
             if note.is_secret(payload):
                 places = spans(message.encode()) if places is None else places
-                yield places.get(f"{paths(message)[index]}.{note.name}") or message.payload_span(index)
+                yield places.get(f"{message.paths[index]}.{note.name}") or message.payload_span(index)
 
 
 def _structure(look: _Look, name: str, path: str, record: Any, next_payload: int | None = None) -> Node:

@@ -11,12 +11,15 @@ from ltkm_inspect.mikey.extension import GeneralExtension, KeyId, KeyIds
 from ltkm_inspect.mikey.header import FIXED_LENGTH, Header, pull_header
 from ltkm_inspect.mikey.keydata import KEY_DATA
 from ltkm_inspect.mikey.payload import PAYLOADS, Payload
+from ltkm_inspect.mikey.policy import SecurityPolicy
 from ltkm_inspect.mikey.quick import QUICK, quick_header
 from ltkm_inspect.mikey.record import Secret, record
 from ltkm_inspect.wire import DecodeError, DecodeProblem, Reader, Span, Tracer
 
 HEADER_LABEL = "HDR"
 TRAILING = "trailing"
+MOST_TRAILING = 1000
+"""How many payloads are decoded in trailing octets, to see whether a key is among them."""
 
 
 @record
@@ -56,39 +59,50 @@ class Message:
         return b"".join(parts)
 
     @property
+    def is_cut(self) -> bool:
+        """Whether decoding stopped because there are more payloads than were to be decoded."""
+        return self.problem is not None and self.problem.kind == "limit"
+
+    @cached_property
     def trailing_may_hold_key(self) -> bool:
-        """Whether the trailing octets begin with key data in the clear: then they are shown like a key, not at all."""
+        """Whether the trailing octets may hold key data in the clear: then they are shown like a key, not at all."""
         if not self.trailing:
             return False
+        if self.is_cut:
+            return True  # what was not decoded may be anything
         if self.tail_type == Kemac.payload_type:
             return self.trailing[1:2] in (b"", b"\0")
         if self.tail_type == KEY_DATA:
             return True
-        return any(kemac.encr_alg == 0 for kemac in decode(self.trailing).of(Kemac))
+        message = decode(self.trailing, MOST_TRAILING)
+        return message.is_cut or any(kemac.encr_alg == 0 for kemac in message.of(Kemac))
 
     @cached_property
     def _by_class(self) -> dict[type[Payload], tuple[Payload, ...]]:
         """The payloads by their class; every payload class is final, so the very type is what to compare."""
-        found: dict[type[Payload], tuple[Payload, ...]] = {}
+        found: dict[type[Payload], list[Payload]] = {}
         for payload in self.payloads:
             kind = type(payload)
-            found[kind] = (*found[kind], payload) if kind in found else (payload,)
-        return found
+            if kind in found:
+                found[kind].append(payload)
+            else:
+                found[kind] = [payload]
+        return {kind: tuple(payloads) for kind, payloads in found.items()}
 
     @cached_property
     def _by_extension(self) -> dict[int, tuple[GeneralExtension, ...]]:
-        found: dict[int, tuple[GeneralExtension, ...]] = {}
+        found: dict[int, list[GeneralExtension]] = {}
         for payload in self.of(GeneralExtension):
-            found[payload.type] = (*found.get(payload.type, ()), payload)
-        return found
+            found.setdefault(payload.type, []).append(payload)
+        return {kind: tuple(payloads) for kind, payloads in found.items()}
 
     @cached_property
     def _key_ids(self) -> tuple[KeyId, ...]:
-        found: tuple[KeyId, ...] = ()
+        found: list[KeyId] = []
         for payload in self.of(GeneralExtension):
             if type(payload.value) is KeyIds:
                 found += payload.value.key_ids
-        return found
+        return tuple(found)
 
     def of[P: Payload](self, kind: type[P]) -> tuple[P, ...]:
         """Return the payloads of that class, in order."""
@@ -103,17 +117,49 @@ class Message:
         return self._key_ids
 
     @cached_property
-    def _by_key_id(self) -> dict[int, tuple[bytes, ...]]:
-        found: dict[int, tuple[bytes, ...]] = {}
+    def _by_key_id(self) -> dict[int, list[bytes]]:
+        found: dict[int, list[bytes]] = {}
         for key_id in self._key_ids:
-            kind = key_id.type
-            found[kind] = (*found[kind], key_id.value) if kind in found else (key_id.value,)
+            found.setdefault(key_id.type, []).append(key_id.value)
         return found
 
     def key_id(self, kind: int) -> bytes | None:
         """Return the value of the key ID of that type; None unless there is exactly one."""
         values = self._by_key_id.get(kind, ())
         return values[0] if len(values) == 1 else None
+
+    @cached_property
+    def paths(self) -> tuple[str, ...]:
+        """The field path of every payload: its label, with `[n]` from 1 where the label occurs more than once.
+
+        A payload that could not be read counts as an occurrence.
+        """
+        labels = [payload.label for payload in self.payloads]
+        total = Counter(labels)
+        if self.trailing and self.tail_type in PAYLOADS:
+            total[PAYLOADS[self.tail_type].label] += 1
+        seen: Counter[str] = Counter()
+        result = []
+        for label in labels:
+            seen[label] += 1
+            result.append(f"{label}[{seen[label]}]" if total[label] > 1 else label)
+        return tuple(result)
+
+    @cached_property
+    def places(self) -> dict[str, int]:
+        """The index of each payload by its field path."""
+        return {path: index for index, path in enumerate(self.paths)}
+
+    @cached_property
+    def _path_by_identity(self) -> dict[int, str]:
+        found: dict[int, str] = {}
+        for payload, path in zip(self.payloads, self.paths, strict=True):
+            found.setdefault(id(payload), path)
+        return found
+
+    def path_of(self, payload: Payload) -> str:
+        """Return the field path of one of the payloads, which is looked for by identity."""
+        return self._path_by_identity[id(payload)]
 
     def pattern(self, octets: bytes) -> bytes:
         """Return the octets of this decoded message but for what no two messages have in common.
@@ -153,9 +199,14 @@ class Message:
         return Span(self.offsets[index], end)
 
 
-def decode(octets: bytes) -> Message:
-    """Decode a MIKEY message; never raises: what cannot be read is kept in the message, with the reason."""
+def decode(octets: bytes, most: int | None = None) -> Message:
+    """Decode a MIKEY message; never raises: what cannot be read is kept in the message, with the reason.
+
+    `most` is how many payloads are decoded, where the key IDs and parameters in them count as well; what follows is
+    trailing octets, with a problem of the kind `limit`.
+    """
     reader = Reader(octets)
+    room = most if most is not None and len(octets) > most else None  # a payload has an octet at least
     payloads: list[Payload] = []
     offsets: list[int] = []
     inner: list[tuple[int, DecodeError]] = []
@@ -178,6 +229,8 @@ def decode(octets: bytes) -> Message:
             quick = QUICK.get(following)
             found = quick(octets, start + 1, end) if quick is not None else None
             if found is not None:
+                if room is not None:
+                    room = _room_after(found[0], room, most, start)
                 payloads.append(found[0])
                 offsets.append(start)
                 following = octets[start]
@@ -188,7 +241,10 @@ def decode(octets: bytes) -> Message:
             if kind is None:
                 raise _no_such_payload(following, start)
             next_type = reader.uint8("next_payload") if kind.chained else 0
-            payloads.append(kind.pull(reader))
+            payload = kind.pull(reader)
+            if room is not None:
+                room = _room_after(payload, room, most, start)
+            payloads.append(payload)
             offsets.append(start)
             if reader.problems:
                 inner += [(len(payloads) - 1, problem) for problem in reader.problems]
@@ -208,6 +264,18 @@ def decode(octets: bytes) -> Message:
     return _with_problems(message, error, inner)
 
 
+def _room_after(payload: Payload, room: int, most: int | None, start: int) -> int:
+    """Return how many more payloads may follow one; DecodeError where there is no room for it itself."""
+    room -= 1
+    if type(payload) is SecurityPolicy:
+        room -= len(payload.params)
+    elif type(payload) is GeneralExtension and type(payload.value) is KeyIds:
+        room -= len(payload.value.key_ids)
+    if room < 0:
+        raise DecodeError(f"expected at most {most} payloads, got more", start, "", "limit")
+    return room
+
+
 def _no_such_payload(number: int, start: int) -> DecodeError:
     if number == KEY_DATA:
         return DecodeError("expected key data inside KEMAC only, got it in the message", start, "", "misplaced")
@@ -218,7 +286,7 @@ def _no_such_payload(number: int, start: int) -> DecodeError:
 
 def _with_problems(message: Message, error: DecodeError | None, inner: list[tuple[int, DecodeError]]) -> Message:
     """Return the message with its problems, under the paths that its payloads have."""
-    names = paths(message)
+    names = message.paths
     problem = None
     if error is not None:
         if message.header is None:
@@ -248,44 +316,31 @@ def _failed_path(message: Message) -> str:
     return f"{kind.label}[{before + 1}]" if before else kind.label
 
 
-def paths(message: Message) -> tuple[str, ...]:
-    """Return the field path of every payload: its label, with `[n]` from 1 where the label occurs more than once.
-
-    A payload that could not be read counts as an occurrence.
-    """
-    labels = [payload.label for payload in message.payloads]
-    total = Counter(labels)
-    if message.trailing and message.tail_type in PAYLOADS:
-        total[PAYLOADS[message.tail_type].label] += 1
-    seen: Counter[str] = Counter()
-    result = []
-    for label in labels:
-        seen[label] += 1
-        result.append(f"{label}[{seen[label]}]" if total[label] > 1 else label)
-    return tuple(result)
-
-
-def path_of(message: Message, index: int) -> str:
-    """Return the field path of the payload at that index; use `paths` for all of them."""
-    return paths(message)[index]
-
-
-def spans(octets: bytes) -> dict[str, Span]:
+def spans(octets: bytes, most: int | None = None) -> dict[str, Span]:
     """Return the absolute span of every field of the message, by field path, in the order of the octets.
 
     A second pass through the same `pull` code, with a reader that takes notes. The header is `HDR`; octets that could
-    not be decoded are `trailing`.
+    not be decoded are `trailing`. `most` is as for `decode`.
     """
-    message = decode(octets)
+    message = decode(octets, most)
+    found: dict[str, Span] = {}
+    for part in (HEADER_LABEL, *message.paths, TRAILING):
+        found |= part_spans(message, octets, part)
+    return dict(sorted(found.items(), key=lambda item: (item[1].start, -item[1].end)))
+
+
+def part_spans(message: Message, octets: bytes, part: str) -> dict[str, Span]:
+    """Return the same of one part of a decoded message: `HDR`, the path of a payload, or `trailing`."""
     tracer = Tracer(octets)
-    if message.header is not None:
+    if part == HEADER_LABEL and message.header is not None:
         tracer.inside(HEADER_LABEL, pull_header)
-        for payload, path, offset in zip(message.payloads, paths(message), message.offsets, strict=True):
-            tracer.offset = offset
-            tracer.inside(path, lambda reader, payload=payload: _trace(reader, payload))  # type: ignore[misc]
-    if message.trailing:
+    elif part == TRAILING and message.trailing:
         tracer.record(TRAILING, message.length - len(message.trailing), message.length)
-    return dict(sorted(tracer.spans.items(), key=lambda item: (item[1].start, -item[1].end)))
+    elif part in message.places:
+        index = message.places[part]
+        payload, tracer.offset = message.payloads[index], message.offsets[index]
+        tracer.inside(part, lambda reader: _trace(reader, payload))
+    return tracer.spans
 
 
 def _trace(reader: Reader, payload: Payload) -> None:

@@ -49,10 +49,13 @@ class Summary:
         if report.exchange.faults:
             self.add_faulted(report)
             return
-        self.notes += len(report.notes)
+        self.notes += report.count(Level.NOTE)
         self.verdicts[report.verdict] += 1
         for finding in report.findings:
             self.findings[finding.level, finding.rule] += 1
+        for (rule, level), number in report.left_out.items():
+            if level is not Level.NOTE:
+                self.findings[level, rule] += number
         answers = [outcome.answer for outcome in report.outcomes.values()]
         for answer in Answer:
             self.answers[answer] += answers.count(answer)  # many are asked: this takes a tenth of counting one by one
@@ -87,7 +90,8 @@ class Summary:
     def add_faulted(self, report: Report) -> None:
         """Count what faults made of an exchange that was counted in as it came: it says nothing about the server."""
         self.faulted += 1
-        self.put_in.update(finding.level for finding in report.findings)
+        for level in (Level.VIOLATION, Level.WARNING):
+            self.put_in[level] += report.count(level)
 
     def other(self) -> None:
         """Count one flow that was not MSK."""

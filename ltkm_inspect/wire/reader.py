@@ -15,6 +15,7 @@ type Kind = Literal[
     "version",  # a MIKEY version whose layout is not known
     "misplaced",  # a payload that is known, but not allowed at this place
     "trailing",  # octets left over after the last payload
+    "limit",  # more payloads than were to be decoded
 ]
 """Why decoding stopped: a closed set."""
 

@@ -20,8 +20,6 @@ from ltkm_inspect.mikey import (
     Signature,
     Timestamp,
     decode,
-    path_of,
-    paths,
     spans,
 )
 from ltkm_inspect.reference import FIRST, TERMINAL, ltkm
@@ -74,7 +72,7 @@ def test_spans_are_nested_and_cover_the_message(octets: bytes) -> None:
 def test_the_fields_of_a_payload_cover_it(octets: bytes) -> None:
     message = decode(octets)
     found = spans(octets)
-    for index, path in enumerate(paths(message)):
+    for index, path in enumerate(message.paths):
         assert message.payload_span(index) == found[path]
         fields = sorted(
             {span for name, span in found.items() if name.startswith(path + ".")},
@@ -91,7 +89,7 @@ def test_the_fields_of_a_payload_cover_it(octets: bytes) -> None:
 def test_every_span_of_a_value_holds_its_octets(message: Message) -> None:
     octets = message.encode()
     found = spans(octets)
-    for payload, path in zip(message.payloads, paths(message), strict=True):
+    for payload, path in zip(message.payloads, message.paths, strict=True):
         if isinstance(payload, Identity | Rand | Timestamp):
             span = found[f"{path}.value"]
             assert octets[span.start : span.end] == payload.value
@@ -135,8 +133,8 @@ def test_an_unknown_payload_type_is_kept_with_what_follows(number: int) -> None:
 
 def test_field_paths_count_only_labels_that_occur_twice() -> None:
     message = decode(BASE)
-    assert paths(message) == ("EXT[1]", "EXT[2]", "T", "RAND", "ID[1]", "ID[2]", "KEMAC")
-    assert path_of(message, 4) == "ID[1]"
+    assert message.paths == ("EXT[1]", "EXT[2]", "T", "RAND", "ID[1]", "ID[2]", "KEMAC")
+    assert message.path_of(message.payloads[4]) == "ID[1]"
 
 
 def test_the_spans_of_the_download_example_are_those_worked_out_by_hand() -> None:

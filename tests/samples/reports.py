@@ -27,7 +27,7 @@ FOLDER = Path(__file__).resolve().parents[1] / "report" / "expected"
 
 def records(file: str, octets: bytes) -> Iterator[Record]:
     """Yield the records of a run over a flow file."""
-    values = {name: option.check_default or option.default for name, option in DEFAULTS.items() if name != "limit"}
+    values = {name: option.check_default or option.default for name, option in DEFAULTS.items()}
     yield jsonl.run_record([file], values, started=reference.STARTED)
     session, total = Session(), Summary()
     for flow in FlowReader(io.BytesIO(octets)).stream():
