@@ -13,11 +13,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 from mitmproxy import http
 from mitmproxy.addons.savehar import SaveHar
 from mitmproxy.io import FlowWriter
 
 from ltkm_inspect import __version__
+from ltkm_inspect.cli import commands
 from ltkm_inspect.engine import inspect
 from ltkm_inspect.engine.inspection import NOT_CHECKED_IN_FULL
 from ltkm_inspect.exchange import Exchange
@@ -447,7 +449,9 @@ def test_the_text_form_is_a_tree() -> None:
 @pytest.mark.parametrize("given", [b"", b"\n\n"])
 def test_no_message_at_all_is_said_and_4(given: bytes) -> None:
     done = run("decode", "-", given=given)
-    assert lines(done.stderr) == ["ltkm-inspect: no LTKM in the input"]
+    assert lines(done.stderr) == [
+        "ltkm-inspect: no LTKM in the input; in a packet capture it is looked for in UDP packets of port 2269"
+    ]
     assert done.returncode == 4
 
 
@@ -518,6 +522,19 @@ def test_the_path_of_the_addon_script_is_printed() -> None:
 
 def test_the_version_is_printed() -> None:
     assert lines(run("--version").stdout) == [f"ltkm-inspect {__version__}"]
+
+
+@pytest.mark.parametrize("words", ["check", "diff A", "export csv", "fault drop-ltkm", "keys check", "report"])
+def test_an_empty_name_is_no_folder_at_hand(words: str) -> None:
+    done = CliRunner().invoke(commands, [*words.split(), ""])
+    assert done.exit_code == 2
+    assert "expected the name of a file, got nothing" in done.output
+
+
+def test_a_word_that_is_neither_message_nor_file_is_said_to_be_neither() -> None:
+    done = CliRunner().invoke(commands, ["decode", "missing"])
+    assert done.exit_code == 3
+    assert done.output.endswith("got missing, and there is no file of that name\n")
 
 
 @pytest.mark.parametrize("arguments", [[], ["chek"], ["check"], ["decode"], ["explain"]])

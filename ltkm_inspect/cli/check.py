@@ -14,6 +14,7 @@ from ltkm_inspect.cli.shared import (
     FINDINGS,
     NOTHING_SEEN,
     OK,
+    FilePath,
     interruptible,
     keys_at_hand,
     leave,
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
 
 
 @commands.command()
-@click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="FILE...")
+@click.argument("files", nargs=-1, required=True, type=FilePath(), metavar="FILE...")
 @option("expect")
 @option("profile")
 @option("clock_skew")

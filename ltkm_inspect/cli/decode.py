@@ -64,7 +64,7 @@ def decode(inputs: tuple[str, ...], form: Form, keys: str | None, show_keys: boo
             break
     _said(waiting)
     if not seen and not trouble.unread:
-        complain("no LTKM in the input")
+        complain("no LTKM in the input; in a packet capture it is looked for in UDP packets of port 2269")
     leave(trouble.exit_code(len(inputs), FINDINGS if not whole else OK if seen else NOTHING_SEEN))
 
 

@@ -12,6 +12,7 @@ from ltkm_inspect.cli.shared import (
     FINDINGS,
     NOTHING_SEEN,
     OK,
+    FilePath,
     exchanges_of,
     interruptible,
     judging,
@@ -33,8 +34,8 @@ if TYPE_CHECKING:
 
 
 @commands.command()
-@click.argument("a", type=click.Path(path_type=Path), metavar="A")
-@click.argument("b", type=click.Path(path_type=Path), metavar="B")
+@click.argument("a", type=FilePath(), metavar="A")
+@click.argument("b", type=FilePath(), metavar="B")
 @click.option(
     "--all", "everything", is_flag=True, help="Show what differs every time too: RAND, nonces, MACs, counters."
 )

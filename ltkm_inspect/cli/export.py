@@ -13,6 +13,7 @@ from ltkm_inspect.cli.group import commands
 from ltkm_inspect.cli.shared import (
     NOTHING_SEEN,
     OK,
+    FilePath,
     exchanges_of,
     interruptible,
     judging,
@@ -31,7 +32,7 @@ BINARY = ("pcap", "pcapng")
 
 @commands.command()
 @click.argument("name", metavar="FORMAT", type=click.Choice(options.EXPORT_FORMATS))
-@click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="FILE...")
+@click.argument("files", nargs=-1, required=True, type=FilePath(), metavar="FILE...")
 @click.option("-o", "--output", metavar="OUT", help="The file to write; for xml a folder. Without it, standard output.")
 @click.option(
     "--msk", "msks", multiple=True, metavar="KEYDOMAIN[/GROUP[/NUMBER]]", help="Only LTKMs of these keys, in hex."

@@ -7,7 +7,17 @@ import click
 
 from ltkm_inspect import options
 from ltkm_inspect.cli.group import commands
-from ltkm_inspect.cli.shared import NOTHING_SEEN, OK, flows_of, interruptible, keys_at_hand, leave, limits_of, option
+from ltkm_inspect.cli.shared import (
+    NOTHING_SEEN,
+    OK,
+    FilePath,
+    flows_of,
+    interruptible,
+    keys_at_hand,
+    leave,
+    limits_of,
+    option,
+)
 from ltkm_inspect.report.console import COULD_NOT_RUN, Output, Trouble, complain, reason
 from ltkm_inspect.wire import crash_of, printable
 
@@ -17,8 +27,8 @@ if TYPE_CHECKING:
 
 @commands.command()
 @click.argument("fault", metavar="FAULT[:NAME=VALUE,...]")
-@click.argument("source", type=click.Path(path_type=Path), metavar="IN")
-@click.argument("target", type=click.Path(path_type=Path), metavar="OUT")
+@click.argument("source", type=FilePath(), metavar="IN")
+@click.argument("target", type=FilePath(), metavar="OUT")
 @click.option("--also", multiple=True, metavar="FAULT", help="A further fault, behind the others.")
 @option("fault_msk", "--msk")
 @option("fault_terminal", "--terminal")

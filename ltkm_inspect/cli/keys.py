@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 
 from ltkm_inspect.cli.group import commands
-from ltkm_inspect.cli.shared import leave, shaped
+from ltkm_inspect.cli.shared import FilePath, leave, shaped
 from ltkm_inspect.report.console import COULD_NOT_RUN, complain, reason, say
 from ltkm_inspect.wire import printable
 
@@ -17,7 +17,7 @@ def keys() -> None:
 
 
 @keys.command()
-@click.argument("source", metavar="[FILE|-]", default="-")
+@click.argument("source", type=FilePath(str), metavar="[FILE|-]", default="-")
 @shaped("text", "json")
 def derive(source: str, shape: str) -> None:
     """Derive MUK, MRK and digest password.
@@ -41,7 +41,7 @@ def derive(source: str, shape: str) -> None:
 
 
 @keys.command("check")
-@click.argument("source", metavar="FILE")
+@click.argument("source", type=FilePath(str), metavar="FILE")
 def check_keys(source: str) -> None:
     """Check a key ring: a line for each subscriber, and no key."""
     from ltkm_inspect.keys import RingError, load

@@ -12,7 +12,18 @@ import click
 
 from ltkm_inspect import options
 from ltkm_inspect.cli.group import commands
-from ltkm_inspect.cli.shared import FINDINGS, NOTHING_SEEN, OK, interruptible, leave, option, shaped, targets_of, usage
+from ltkm_inspect.cli.shared import (
+    FINDINGS,
+    NOTHING_SEEN,
+    OK,
+    FilePath,
+    interruptible,
+    leave,
+    option,
+    shaped,
+    targets_of,
+    usage,
+)
 from ltkm_inspect.report.console import COULD_NOT_RUN, Trouble, complain, pour, reason, say
 from ltkm_inspect.wire import crash_of, printable
 
@@ -30,7 +41,7 @@ def _schema(context: click.Context, parameter: click.Parameter, asked: bool) -> 
 
 
 @commands.command()
-@click.argument("source", metavar="RUN.jsonl|-")
+@click.argument("source", type=FilePath(str), metavar="RUN.jsonl|-")
 @option("report")
 @option("fail_on")
 @shaped("text", *(name for name in options.REPORT_FORMATS if name != "text"))

@@ -39,6 +39,20 @@ def option[F: Callable[..., None]](name: str, spelt: str = "") -> Callable[[F], 
     )
 
 
+class FilePath(click.Path):
+    """The path of a file; an empty one is a variable that was not set, and no wish for the folder at hand."""
+
+    def __init__(self, path_type: type[Path] | type[str] = Path) -> None:
+        """Give paths of that type."""
+        super().__init__(path_type=path_type)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return the path; a usage error for an empty one."""
+        if value == "":
+            self.fail("expected the name of a file, got nothing", param, ctx)
+        return super().convert(value, param, ctx)
+
+
 def judging[F: Callable[..., None]](command: F) -> F:
     """Add the options that say how exchanges are judged, which `options.settings` takes."""
     for name in ("rule", "severity", "ignore", "select", "namespaces", "strict", "clock_skew", "profile", "expect"):

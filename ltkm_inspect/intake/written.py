@@ -25,10 +25,12 @@ _DATA_TYPES = 27
 _VERSION = b"\x01"
 _BEGINS_MESSAGE = b"AQ"
 """How a MIKEY message begins in base64."""
+_WANTED = "a MIKEY message in base64, hex or binary"
 _LONGEST_SHOWN = 40
 _LONGEST_NAME = 150
 """More characters than this are a message that was damaged on its way, not the name of a file."""
 _LIKE_KEY = re.compile(r"[A-Za-z0-9+/_=]{16,}")
+_LIKE_NAME = re.compile(r"[\w+-]{1,40}")
 _MAY_HOLD_MESSAGE = re.compile(r"[A-Za-z0-9+/_]{14}|\\|%[0-9A-Fa-f]{2}|\d,|0x|[0-9A-Fa-f]{2}\s+[0-9A-Fa-f]{2}")
 """The header of a message takes ten octets: a line without any of these is other text."""
 _PUNCTUATION = re.compile(r"[\s:,;.\"'\\-]")
@@ -53,6 +55,9 @@ def from_argument(text: str, source: str, form: Form = "auto") -> Iterator[Given
         yield from given
     else:  # a line of its own is all of the argument
         alone = given[0] if given else Given(source, None, _unreadable(b"", None, form))
+        if form == "auto" and meant and not is_key and _LIKE_NAME.fullmatch(text):
+            text = printable(text)
+            alone = Given(source, None, f"expected {_WANTED}, got {text}, and there is no file of that name")
         yield Given(source, alone.octets, alone.problem)
 
 
@@ -254,7 +259,7 @@ def _is_wrapped(given: list[tuple[int, str, bytes | None]]) -> bool:
 
 def _unreadable(octets: bytes, text: str | None, form: Form) -> str:
     """Return why octets are no message; nothing is quoted that may be a key."""
-    wanted = "a MIKEY message in base64, hex or binary" if form == "auto" else form
+    wanted = _WANTED if form == "auto" else form
     kind = kind_of(octets)
     short = (text or "").strip()
     if text is not None and short and "\n" not in short and kind in (TEXT, DUMP, EMPTY):

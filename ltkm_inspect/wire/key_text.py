@@ -41,7 +41,8 @@ def is_key_ring(octets: bytes) -> bool:
         return True
     first = next((line for line in text.splitlines() if line.strip()), "")
     cells = _CELLS.split(first.strip("\xef\xbb\xbf\xff\xfe").lower())
-    return len(cells) > 1 and not _KEY_CELLS.isdisjoint(cells) and len(first) < 1000
+    is_header = len(cells) > 1 and len(first) < 1000 and first.lstrip()[:1] not in ("{", "[")
+    return is_header and not _KEY_CELLS.isdisjoint(cells)
 
 
 def may_be_key(octets: bytes) -> bool:

@@ -142,6 +142,7 @@ STRANGE = {
     "flow": ((DUMPS.parents[2] / "flows" / "trial.flow").read_bytes(), "a flow file: use ltkm-inspect check"),
     "har": (b'{"log": {"entries": []}}', "a HAR: use ltkm-inspect check"),
     "records": (b'{"schema":"ltkm-inspect/run/1","x":1}\n', "the records of a run: use ltkm-inspect report"),
+    "records-with-keys": (b'{"schema":"ltkm-inspect/exchange/1","muk":1,"key":null}\n', "the records of a run"),
     "zip": (b"PK\x03\x04\x14\0\0\0", "a zip archive: unpack it first"),
     "gzip": (b"\x1f\x8b\x08\0\0\0\0\0", "gzip data: unpack it first"),
     "pdf": (b"%PDF-1.7\n1 0 obj\n", "a PDF file"),
