@@ -25,6 +25,7 @@ from ltkm_inspect.cli.shared import (
     usage,
 )
 from ltkm_inspect.report.console import COULD_NOT_RUN, Trouble, complain, reason, say
+from ltkm_inspect.report.device import is_device
 from ltkm_inspect.wire import crash_of, printable
 
 BINARY = ("pcap", "pcapng")
@@ -109,7 +110,7 @@ def export(
             leave(COULD_NOT_RUN)
         for line in run.warnings():
             complain(line)
-        if run.written and target is not None:
+        if run.written and target is not None and not is_device(target):
             say([f"{run.summary} to {printable(str(target))}"])
         if not run.written and not trouble.unread:
             complain(run.nothing)

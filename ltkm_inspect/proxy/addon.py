@@ -72,7 +72,7 @@ class LtkmInspect:
         self.configuration = self._with_session(Configuration())
         self.summary = Summary()
         self.faulting = Faulting(self._session, lambda: self.configuration)
-        self._files = ReportFiles()
+        self._files = ReportFiles(waits=False)
         self._began = time.time()
         self._started = False
         # The response that was counted for a flow: a flow with an error beside its response fires a second hook.

@@ -9,10 +9,11 @@ from dataclasses import dataclass
 from io import TextIOWrapper
 from itertools import count
 from pathlib import Path
-from typing import Self, TextIO, cast
+from typing import BinaryIO, Self, TextIO, cast
 
 from ltkm_inspect.options import AS_IT_HAPPENS, OptionError, Target
 from ltkm_inspect.report.console import PROGRAM, reason
+from ltkm_inspect.report.device import Device, is_device
 from ltkm_inspect.report.formats import FORMATS
 from ltkm_inspect.report.jsonl import Record
 from ltkm_inspect.report.reading import Records
@@ -30,8 +31,10 @@ class _Lines:
     """How many octets of it are whole lines."""
 
     @classmethod
-    def begin(cls, path: Path, mode: str, first: str) -> "_Lines":
+    def begin(cls, path: Path, mode: str, first: str, waits: bool) -> "_Lines":
         """Open a file and write the first line; OSError or ValueError where that cannot be done."""
+        if is_device(path):
+            return cls.begin_on(Device.open(path, waits=waits), first)
         file = open(path, mode, encoding="ascii", newline="\n")  # noqa: SIM115 - it stays open for the whole run
         lines = cls(path, cast(TextIO, file))
         if path.is_file():
@@ -41,6 +44,13 @@ class _Lines:
         except BaseException:
             lines.give_up()
             raise
+        return lines
+
+    @classmethod
+    def begin_on(cls, device: Device, first: str) -> "_Lines":
+        """Write the first line to a pipe or device; OSError where that cannot be done."""
+        lines = cls(device.path, _text(device, "ascii"))
+        lines.append(first)
         return lines
 
     @property
@@ -55,13 +65,13 @@ class _Lines:
         self.whole += len(line) + 1
 
     def close(self) -> None:
-        """Close it."""
-        with suppress(OSError):  # what could not be written was said when it was tried
-            self.file.close()
+        """Close it; OSError where the reader of a pipe did not take all of it."""
+        self.file.close()
 
     def give_up(self) -> None:
         """Close it, and take away the part of a line at its end."""
-        self.close()
+        with suppress(OSError):  # what could not be written was said when it was tried
+            self.close()
         with suppress(OSError):
             if self.path.is_file():
                 os.truncate(self.path, self.whole)
@@ -74,9 +84,11 @@ class ReportFiles:
     as long as the run lasts: a part, from which a run that is killed can still be rendered.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, waits: bool = True) -> None:
+        """Say whether a slow reader of a pipe is waited for, which must not be beside live traffic."""
+        self._waits = waits
         self._lines: dict[Target, _Lines] = {}
-        self._rendered: dict[Target, Path] = {}
+        self._rendered: dict[Target, Place] = {}
         """Where the other formats go."""
         self._source: Target | None = None
         """Which of the lines the other formats are rendered from."""
@@ -91,11 +103,12 @@ class ReportFiles:
         """Nothing is written yet."""
         return self
 
-    def __exit__(self, *_: object) -> None:
-        """Give up what was not finished; no part is left."""
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        """Give up what was not finished; only where the program failed the records of the run are left."""
         for each in self._lines.values():
-            each.close()
-        if self._part is not None:
+            each.give_up()
+        _close(self._rendered.values())
+        if self._part is not None and not (kind is not None and issubclass(kind, Exception)):
             self._part.unlink(missing_ok=True)
 
     @property
@@ -112,30 +125,33 @@ class ReportFiles:
         the local time. A file of JSON Lines is begun anew, unless this run has written to it before.
         """
         targets = dict.fromkeys(targets)
-        rendered = {each: self._rendered.get(each) or _filled(each) for each in targets if each.format != AS_IT_HAPPENS}
+        wanted = [each for each in targets if each.format != AS_IT_HAPPENS]
+        filled = {each: _path(self._rendered[each]) if each in self._rendered else _filled(each) for each in wanted}
         asked = [each for each in targets if each.format == AS_IT_HAPPENS]
-        if rendered and self._source in self._lines and self._source not in asked:
+        if wanted and self._source in self._lines and self._source not in asked:
             asked.append(self._source)  # the other formats still need it
         paths = {each: self._lines[each].path if each in self._lines else _filled(each) for each in asked}
-        _require_apart([*paths.values(), *rendered.values()])
-        for each in rendered.keys() - self._rendered.keys():
-            _require_writable(rendered[each])
+        _require_apart([*paths.values(), *filled.values()])
+        new = _places({each: path for each, path in filled.items() if each not in self._rendered}, self._waits)
+        rendered = {each: new.get(each) or self._rendered[each] for each in wanted}
         known, source = {**self._lines}, self._source if rendered else None
         try:
             for each in asked:
                 if each not in known:
-                    known[each] = _begin(paths[each], "a" if paths[each] in self._begun else "w", first)
+                    known[each] = _begin(paths[each], "a" if paths[each] in self._begun else "w", first, self._waits)
             if rendered and source is None:
                 source = next((each for each in asked if known[each].path.is_file()), None)
             if rendered and source is None:
-                source = self._begin_part(next(iter(rendered.values())), first, known)
+                source = self._begin_part(_path(next(iter(rendered.values()))), first, known)
         except OptionError:
             for each in known.keys() - self._lines.keys():
-                known[each].close()
+                known[each].give_up()
+            _close(new.values())
             raise
         kept = {each for each in self._lines if each in asked or each == source}
         for each in self._lines.keys() - kept:
-            known.pop(each).close()
+            known.pop(each).give_up()
+        _close(self._rendered[each] for each in self._rendered.keys() - rendered.keys())
         if self._part is not None and not rendered:
             self._part.unlink(missing_ok=True)
             self._part = None
@@ -153,7 +169,10 @@ class ReportFiles:
         failed = [failure for line in lines for failure in self.write(line)]
         source = self._lines[self._source].path if self._source in self._lines else None
         for each in self._lines.values():
-            each.close()
+            try:
+                each.close()
+            except OSError as error:
+                failed.append(f"report {each.name}: {reason(error)}")
         if source is not None:
             failed += render(Records(source), self._rendered)
         else:
@@ -190,21 +209,46 @@ class ReportFiles:
                 break
             self.left.append(f"{printable(str(path))} was left by a run that did not end, or has not ended yet")
         target = Target(AS_IT_HAPPENS, path)
-        known[target] = _begin(path, "x", first)
+        known[target] = _begin(path, "x", first, self._waits)
         self._part = path
         return target
 
 
-def places(targets: Iterable[Target]) -> dict[Target, Path]:
+type Place = Path | Device
+"""Where a report goes; a pipe or device is open from the start, as its reader would end if it were opened twice."""
+
+
+def places(targets: Iterable[Target]) -> dict[Target, Place]:
     """Return where reports of records that are there go; OptionError where one cannot be written."""
     found = {each: _filled(each) for each in dict.fromkeys(targets)}
     _require_apart(found.values())
-    for path in found.values():
-        _require_writable(path)
+    return _places(found, waits=True)
+
+
+def _places(paths: Mapping[Target, Path], waits: bool) -> dict[Target, Place]:
+    """Return the same of these paths."""
+    found: dict[Target, Place] = {}
+    try:
+        for each, path in paths.items():
+            found[each] = _place(path, waits)
+    except OptionError:
+        _close(found.values())
+        raise
     return found
 
 
-def render(records: Iterable[Record], places: Mapping[Target, Path]) -> list[str]:
+def _path(place: Place) -> Path:
+    return place.path if isinstance(place, Device) else place
+
+
+def _close(places: Iterable[Place]) -> None:
+    for each in places:
+        if isinstance(each, Device):
+            with suppress(OSError):
+                each.close()
+
+
+def render(records: Iterable[Record], places: Mapping[Target, Place]) -> list[str]:
     """Write reports from records; return a line for each that could not be written, and is then not there."""
     failed = []
     for target, path in places.items():
@@ -216,9 +260,9 @@ def render(records: Iterable[Record], places: Mapping[Target, Path]) -> list[str
     return failed
 
 
-def _begin(path: Path, mode: str, first: str) -> _Lines:
+def _begin(path: Path, mode: str, first: str, waits: bool) -> _Lines:
     try:
-        return _Lines.begin(path, mode, first)
+        return _Lines.begin(path, mode, first, waits)
     except (OSError, ValueError) as error:
         raise _unwritable(path, error) from error
 
@@ -241,25 +285,28 @@ def _require_apart(paths: Iterable[Path]) -> None:
         known.add(whole)
 
 
-def _require_writable(path: Path) -> None:
-    """Refuse a path that a report cannot be written to, before the work for it is done."""
+def _place(path: Path, waits: bool) -> Place:
+    """Return where a report goes; refuse a path that it cannot be written to, before the work for it is done."""
     try:
-        if path.is_file() or not path.exists():
-            with WholeFile(path):
-                pass
-        elif path.is_dir() or not os.access(path, os.W_OK):
-            open(path, "ab").close()
+        if is_device(path):
+            return Device.open(path, waits=waits)
+        with WholeFile(path):
+            return path
     except (OSError, ValueError) as error:
         raise _unwritable(path, error) from error
 
 
-def _render(records: Iterable[Record], format: str, path: Path) -> None:
+def _text(device: Device, encoding: str) -> TextIO:
+    return TextIOWrapper(cast(BinaryIO, device), encoding, newline="\n")
+
+
+def _render(records: Iterable[Record], format: str, place: Place) -> None:
     """Write a report; OSError where it cannot be written, and then what was there before still is."""
-    if path.exists() and not path.is_file():  # a terminal or a pipe
-        with open(path, "w", encoding="utf-8", newline="\n") as file:
+    if isinstance(place, Device):
+        with _text(place, "utf-8") as file:
             FORMATS[format](records, file)
         return
-    with WholeFile(path) as whole:
+    with WholeFile(place) as whole:
         with TextIOWrapper(whole.file, "utf-8", newline="\n") as file:
             FORMATS[format](records, file)
         whole.keep()
@@ -269,5 +316,5 @@ def _unwritable(path: Path, error: Exception) -> OptionError:
     return OptionError("report", f"expected a file that can be written, got {printable(str(path))}: {reason(error)}")
 
 
-def _name(target: Target, path: Path) -> str:
+def _name(target: Target, path: Place) -> str:
     return f"{target.format}={printable(str(path))}"

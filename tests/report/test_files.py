@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -76,15 +77,15 @@ def test_a_format_that_stumbles_leaves_no_part_and_the_records_are_kept(
         raise RuntimeError("a mistake of ours")
 
     (tmp_path / "out.sarif").write_text("of the last run")
-    line = stumble.__code__.co_firstlineno
     monkeypatch.setitem(formats.FORMATS, "sarif", stumble)
     files = using(f"sarif={tmp_path}/out.sarif", f"text={tmp_path}/out.txt")
     part = tmp_path / ".out.sarif.jsonl.part"
     asked = f"--report sarif={tmp_path}/out.sarif --report text={tmp_path}/out.txt"
-    assert written(files) == [
-        f"report sarif={tmp_path}/out.sarif: not written: RuntimeError at test_files.py:{line + 2}",
-        f"the records of the run are kept; to render them again: ltkm-inspect report {part} {asked}",
-    ]
+    stumbled, kept = written(files)
+    assert re.fullmatch(
+        rf"report sarif={re.escape(str(tmp_path))}/out\.sarif: not written: RuntimeError at files\.py:\d+", stumbled
+    )
+    assert kept == f"the records of the run are kept; to render them again: ltkm-inspect report {part} {asked}"
     assert names(tmp_path) == [part.name, "out.sarif", "out.txt"]
     assert (tmp_path / "out.sarif").read_text() == "of the last run"
     assert [*Records(part)] == RECORDS
@@ -161,7 +162,8 @@ def test_reports_may_change_while_the_run_goes_on(tmp_path: Path) -> None:
     assert written(files, LINES[1:]) == []
     assert names(tmp_path) == ["out.txt", "run.jsonl"]
     assert [*Records(tmp_path / "run.jsonl")] == RECORDS
-    assert "summary: 51 MSK exchanges" in (tmp_path / "out.txt").read_text()
+    exchanges = sum("/exchange/" in record["schema"] for record in RECORDS)
+    assert f"summary: {exchanges} MSK exchanges" in (tmp_path / "out.txt").read_text()
 
 
 def test_a_part_goes_with_the_last_report_that_needs_it(tmp_path: Path) -> None:

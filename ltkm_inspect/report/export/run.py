@@ -8,9 +8,10 @@ from contextlib import ExitStack
 from errno import EBADF
 from pathlib import Path
 from types import TracebackType
-from typing import BinaryIO, Self
+from typing import BinaryIO, Self, cast
 
 from ltkm_inspect.finding import Report
+from ltkm_inspect.report.device import Device, is_device
 from ltkm_inspect.report.export import documents, packets
 from ltkm_inspect.report.export.entry import Entry, Manner, entries, moment, shows_key
 from ltkm_inspect.report.export.formats import FORMATS, INDEX, XML, Format
@@ -71,6 +72,10 @@ class Export:
                     self._wholes.append(opened.enter_context(WholeFolder(self._path)))
             elif self._path is None:
                 self._streams.append((FORMATS[self._name], sys.stdout.buffer))
+            elif is_device(self._path):
+                self._streams.append(
+                    (FORMATS[self._name], opened.enter_context(cast(BinaryIO, Device.open(self._path))))
+                )
             else:
                 paths = [(FORMATS[self._name], self._path)]
                 if self._name == "base64":
