@@ -110,7 +110,7 @@ def management_data_present(extension: GeneralExtension) -> Iterator[Problem | N
     elif not isinstance(extension.value, OmaBcast) or extension.value.subtype != LTKM_SUBTYPE:
         yield NotApplicable("the extension is not that of an LTKM, which is reported by itself")
     elif not extension.value.data:
-        yield Problem("data", got="no octets", hint="the extension ends with its subtype")
+        yield NotApplicable("the extension ends with its subtype: there is no management data")
     elif any(extension.value.data):
         data = extension.value.data
         yield Problem("data", got=data.hex(), hint=f"{UNVERIFIED}: {_told(data)}")

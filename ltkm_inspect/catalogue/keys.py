@@ -17,7 +17,7 @@ from ltkm_inspect.mikey import Interval, Kemac, KeyData, KeyDataChain, Message
 from ltkm_inspect.needs import KEY_DATA, KEYS, OPENED
 from ltkm_inspect.rule import note, rule
 from ltkm_inspect.session import Opening, Step
-from ltkm_inspect.spec import RFC3830, RFC7616, TS33246, Sure, Verb
+from ltkm_inspect.spec import RFC3830, RFC5410, RFC7616, TS33246, Sure, Verb
 
 PROOF_OF_REQUEST = RFC7616["3.4.1"](says="how the response of the credentials is computed")
 PROOF_OF_RESPONSE = RFC7616["3.5"](says="how rspauth is computed, over the body of the response with auth-int")
@@ -174,18 +174,29 @@ def key_data_unreadable(opening: Opening) -> Iterator[Problem]:
         yield Problem.told(chain.problem.reason, f"KEMAC.encr_data.{chain.problem.path}")
 
 
-@rule("key-data-not-single", on=Opening, cite=[MSK_KEY_DATA], needs=[KEY_DATA], covers=["KEY-05"])
-def key_data_not_single(opening: Opening) -> Iterator[Problem | NotApplicable]:
+@rule(
+    "key-data-not-single",
+    on=Opening,
+    cite=[
+        MSK_KEY_DATA,
+        RFC5410["1"](says="KEMAC also holds the keys that attributes of BCAST have, a PIN code say", verb=Verb.MAY),
+    ],
+    needs=[KEY_DATA],
+    covers=["KEY-05"],
+)
+def key_data_not_single(opening: Opening, context: Context) -> Iterator[Problem | NotApplicable]:
     """The message does not carry exactly one key.
 
-    A card stores one MSK for the MSK ID of the message. What it does with a second one is not defined.
+    A card stores one MSK for the MSK ID of the message. What it does with a second one is not defined in MBMS. In BCAST
+    it may belong to an attribute, such as the PIN code of parental control, and is a warning.
 
     Send one key data sub-payload in each message.
     """
     if not opening.opened.plaintext:
         yield NotApplicable("the message carries no key data, which is reported by itself")
     elif len(opening.entries) != 1:
-        yield Problem("KEMAC.encr_data", "one key", str(len(opening.entries)))
+        level = level_of(_message(opening), context) if opening.entries else None
+        yield Problem("KEMAC.encr_data", "one key", str(len(opening.entries)), level=level)
 
 
 def _single(opening: Opening) -> KeyData | None:
@@ -281,7 +292,7 @@ def key_invalidated(opening: Opening) -> Iterator[Problem | NotApplicable]:
     interval = interval_of(entry) if entry is not None else None
     if interval is None:
         yield NotApplicable("the key has no interval")
-    elif interval.seq_l > interval.seq_u:
+    elif interval.is_reversed:
         yield Problem("KEMAC.encr_data.key_data.validity", got=f"{interval.seq_l} to {interval.seq_u}")
 
 

@@ -3,11 +3,13 @@
 from collections.abc import Iterator
 from dataclasses import replace
 
+from ltkm_inspect.catalogue.profile import EMPTY_MAP, level_of
+from ltkm_inspect.context import Context
 from ltkm_inspect.fault import Octets, fault
 from ltkm_inspect.finding import NotApplicable, Problem
 from ltkm_inspect.mikey import Kemac, Message
 from ltkm_inspect.mikey.codes import DATA_TYPES
-from ltkm_inspect.needs import WHOLE_MESSAGE
+from ltkm_inspect.needs import PSK_MESSAGE
 from ltkm_inspect.rule import rule
 from ltkm_inspect.spec import CR, RFC3830, RFC4563, TS33246
 from ltkm_inspect.wire import DecodeProblem, Kind, Span
@@ -139,23 +141,22 @@ def octets_left_over(message: Message) -> Iterator[Problem]:
 @rule(
     "map-size-wrong",
     on=Message,
-    cite=[
-        RFC3830["6.1"](says="#CS counts the crypto sessions of the map"),
-        RFC4563["5"](says="the empty map has no sessions"),
-    ],
-    needs=[WHOLE_MESSAGE],
-    covers=["MK-07"],
+    cite=[TS33246["6.4.5.1"](says="the download form has no crypto session and the empty map")],
+    needs=[PSK_MESSAGE],
+    covers=["MK-07", "MB-05"],
 )
-def map_size_wrong(message: Message) -> Iterator[Problem]:
+def map_size_wrong(message: Message, context: Context) -> Iterator[Problem]:
     """The header counts crypto sessions that its map does not have.
 
-    With the empty map there are none; a receiver that believes the count reads the first payload as sessions.
+    With the empty map there are none; a receiver that believes the count reads the first payload as sessions. RFC 4563,
+    which defines the map, sets no count. MBMS does, and BCAST may do otherwise: there it is a warning.
 
     Set #CS to 0 together with the empty map.
     """
     header = message.header
-    if header is not None and header.cs_id_map_type == 1 and header.cs_count != 0:
-        yield Problem("HDR.cs_count", "0 with the empty map", str(header.cs_count))
+    if header is not None and header.cs_id_map_type == EMPTY_MAP and header.cs_count != 0:
+        level = level_of(message, context)
+        yield Problem("HDR.cs_count", "0 with the empty map", str(header.cs_count), level=level)
 
 
 def _misplaced_kemac(message: Message) -> bool:

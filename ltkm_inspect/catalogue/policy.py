@@ -75,12 +75,14 @@ def policy_malformed(message: Message) -> Iterator[Problem | NotApplicable]:
 def policy_protocol_unknown(policy: SecurityPolicy) -> Iterator[Problem]:
     """A security policy is for a protocol that is not registered.
 
-    The types of its parameters mean nothing without the protocol. A receiver has no policy for its stream.
+    The types of its parameters mean nothing without the protocol. A receiver has no policy for its stream. A number of
+    private use means something where BSM and terminals agreed on it, and is a warning.
 
     Send protocol type 0 for SRTP.
     """
     if policy.protocol not in PROTOCOLS:
-        yield Problem("protocol", "0 (SRTP)", PROTOCOLS.describe(policy.protocol))
+        level = Level.WARNING if policy.protocol in PROTOCOLS.private else None
+        yield Problem("protocol", "0 (SRTP)", PROTOCOLS.describe(policy.protocol), level=level)
 
 
 @rule(
@@ -253,6 +255,12 @@ def lengthen_policy_parameter(policy: SecurityPolicy, *, length: int = 200) -> S
 @fault("replace-policy-protocol", on=SecurityPolicy, reference="streaming", trips={"policy-protocol-unknown"})
 def replace_policy_protocol(policy: SecurityPolicy, *, number: int = 2) -> SecurityPolicy:
     """Say that the policy is for another protocol than SRTP."""
+    return replace(policy, protocol=number)
+
+
+@fault("private-policy-protocol", on=SecurityPolicy, reference="streaming", trips={"policy-protocol-unknown"})
+def private_policy_protocol(policy: SecurityPolicy, *, number: int = 241) -> SecurityPolicy:
+    """Say that the policy is for a protocol of private use."""
     return replace(policy, protocol=number)
 
 

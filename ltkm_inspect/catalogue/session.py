@@ -14,7 +14,7 @@ from ltkm_inspect.mikey import Header, KeyData, Message, Payload, Rand, Security
 from ltkm_inspect.needs import IN_ORDER, MSK_BEFORE, MUK_BEFORE, NONCE_BEFORE, REMEMBERED, REQUEST_BEFORE
 from ltkm_inspect.rule import note, rule
 from ltkm_inspect.session import HALF, Delivery, Sent, Step, distance, is_newer
-from ltkm_inspect.spec import RFC1982, RFC2617, RFC3830, RFC7616, TS24109, TS33246, Sure, Verb
+from ltkm_inspect.spec import RFC1982, RFC2617, RFC3830, RFC7616, TS24109, TS31102, TS33246, Sure, Verb
 
 ASCENDING = TS33246["6.4.3"](
     says="every MSK message has a counter above that of the last one, retransmissions included"
@@ -322,7 +322,10 @@ def msk_beyond_two(delivery: Delivery) -> Iterator[Problem | NotApplicable]:
 @rule(
     "identities-alternate",
     on=Delivery,
-    cite=[TS33246["6.4.6.1"](says="the MUK of a message is found by IDi and IDr", verb=Verb.SHOULD)],
+    cite=[
+        TS33246["6.4.6.1"](says="the MUK of a message is found by IDi and IDr", verb=Verb.SHOULD),
+        TS31102["4.2.81"](says="a card has no two MUK IDs with the same IDi", verb=Verb.SHOULD),
+    ],
     level=Level.WARNING,
     covers=["XF-12"],
 )
@@ -330,7 +333,8 @@ def identities_alternate(delivery: Delivery) -> Iterator[Problem | NotApplicable
     """LTKMs for two terminals take turns on one connection.
 
     A connection belongs to one terminal. It may go over to a new B-TID or A-KID when the terminal has bootstrapped
-    again, but not back and forth: then the BSM mixes terminals up, or something in between carries several of them.
+    again, but not back and forth, since its card then has no MUK for the earlier one: the BSM mixes terminals up, or
+    something in between carries several of them.
 
     Look at how the BSM finds the MUK. Where an HTTP proxy between joins terminals on one connection, ignore this rule.
     """

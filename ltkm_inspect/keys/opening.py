@@ -2,7 +2,7 @@
 
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from enum import Enum
 from typing import Annotated
 
@@ -14,7 +14,7 @@ from ltkm_inspect.keys.protection import COUNTER_MODES, ECB, KEY_WRAP, MAC_HASHE
 from ltkm_inspect.keys.subscriber import WILD_CARD, Subscriber
 from ltkm_inspect.mikey import Identity, Interval, Kemac, KeyData, KeyDataChain, Message, Rand, Timestamp, decode
 from ltkm_inspect.mikey import decode_key_data as read_key_data
-from ltkm_inspect.mikey.core import NTP_EPOCH
+from ltkm_inspect.mikey.core import ntp_moment
 from ltkm_inspect.mikey.record import Secret, record
 from ltkm_inspect.wire import printable
 
@@ -68,13 +68,21 @@ class KeyInterval:
 
     @property
     def as_time(self) -> tuple[datetime, datetime] | None:
-        """Both limits as time where both have 4 octets: seconds since 1900, the seconds part of NTP.
+        """Both limits as time where both have 4 octets: the seconds part of NTP, before 2036 or after.
 
         Unverified: the text of OMA BCAST was not at hand.
         """
         if self.octets != (4, 4):
             return None
-        return NTP_EPOCH + timedelta(seconds=self.seq_l), NTP_EPOCH + timedelta(seconds=self.seq_u)
+        return ntp_moment(self.seq_l), ntp_moment(self.seq_u)
+
+    @property
+    def is_reversed(self) -> bool:
+        """The lower limit is above the upper one; times are compared as such, but for 0, which may mean no time."""
+        times = self.as_time
+        if times is None or not (self.seq_l and self.seq_u):
+            return self.seq_l > self.seq_u
+        return times[0] > times[1]
 
 
 def interval_of(entry: KeyData) -> KeyInterval | None:

@@ -21,7 +21,8 @@ from ltkm_inspect.wire import Reader, opaque, printable_octets
 COUNTER = 2
 """The TS type that MBMS uses: a 32-bit counter."""
 
-NTP_EPOCH = datetime(1900, 1, 1, tzinfo=UTC)
+_NTP_EPOCH = datetime(1900, 1, 1, tzinfo=UTC)
+_ERA = 1 << 32
 
 
 @payload(1)
@@ -158,10 +159,19 @@ def pull_time(reader: Reader, kind: int) -> bytes:
 
 
 def describe_time(kind: int, value: bytes) -> str:
-    """Return a counter in decimal, or the moment that an NTP value stands for in its first era (until 2036)."""
+    """Return a counter in decimal, or the moment that an NTP value stands for."""
     if kind not in TIMESTAMP_LENGTHS or len(value) != TIMESTAMP_LENGTHS[kind]:
         return ""
     if kind == COUNTER:
         return str(int.from_bytes(value))
-    moment = NTP_EPOCH + timedelta(seconds=int.from_bytes(value[:4]))
+    moment = ntp_moment(int.from_bytes(value[:4]))
     return f"{moment:%Y-%m-%d %H:%M:%S} UTC" if kind != 1 else f"{moment:%Y-%m-%d %H:%M:%S}"
+
+
+def ntp_moment(seconds: int) -> datetime:
+    """Return the moment that the 32-bit seconds of an NTP time stand for, from January 1968 to January 2104.
+
+    Seconds whose first bit is 0 are counted from February 2036 on, where the next era begins (RFC 4330 §3, which RFC
+    6043 §6.3 refers to).
+    """
+    return _NTP_EPOCH + timedelta(seconds=seconds if seconds & _ERA >> 1 else seconds + _ERA)

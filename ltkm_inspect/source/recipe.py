@@ -160,7 +160,7 @@ def _number(word: str) -> Callable[[Any], int | None]:
     return read
 
 
-_LIMIT = {2: "2 octets (MTK ID)", 4: "4 octets (seconds since 1900)"}
+_LIMIT = {2: "2 octets (MTK ID)", 4: "4 octets (the seconds of NTP)"}
 _FIELDS: Mapping[str, Callable[[Any], Any]] = {
     "msk": _hex({16: "16 octets", 24: "24", 32: "32"}, RANDOM),
     "key_domain": _hex(None),

@@ -9,7 +9,7 @@ from ltkm_inspect.context import Context, Settings
 from ltkm_inspect.engine import inject, inspect
 from ltkm_inspect.exchange import Exchange
 from ltkm_inspect.fault import FaultError, parse_application
-from ltkm_inspect.finding import Answer, Report
+from ltkm_inspect.finding import Answer, Level, Report
 from ltkm_inspect.keys import KeyRing, Subscriber
 from ltkm_inspect.keys.protection import encrypt
 from ltkm_inspect.mikey import Interval, KeyData, KeyDataChain
@@ -137,6 +137,32 @@ def test_what_key_data_says(entry: KeyData, rules: list[str], notes: set[str]) -
     assert list(report.rules) == rules
     mine = {"key-limits-are-times", "key-invalidated", "key-update-alone"}
     assert {note.rule for note in report.notes} & mine == notes
+
+
+@pytest.mark.parametrize(
+    ("seq_l", "seq_u", "is_noted"),
+    [
+        ("d0000000", "d0015180", False),
+        ("d0015180", "d0000000", True),
+        ("ffffff00", "00000100", False),
+        ("00000100", "ffffff00", True),
+        ("00000200", "00000100", True),
+        ("00000000", "d0015180", False),
+        ("d0000000", "00000000", True),
+        ("ff00", "0100", True),
+    ],
+)
+def test_limits_that_are_times_are_compared_across_the_end_of_an_era(seq_l: str, seq_u: str, is_noted: bool) -> None:
+    limits = Interval(bytes.fromhex(seq_l), bytes.fromhex(seq_u))
+    (report,) = reports([delivered(FIRST, 1, KeyData(2, 2, bytes(range(16)), validity=limits))])
+    assert ("key-invalidated" in {note.rule for note in report.notes}) is is_noted
+
+
+@pytest.mark.parametrize(("bcast", "level"), [(True, Level.WARNING), (False, Level.VIOLATION)])
+def test_a_second_key_may_belong_to_an_attribute_of_bcast(bcast: bool, level: Level) -> None:
+    key = KeyData(2, 2, bytes(range(16)), validity=Interval(b"\0\0", b"\0\1"))
+    (report,) = reports([delivered(replace(FIRST, bcast=bcast), 1, key, key)])
+    assert [(finding.rule, finding.level) for finding in report.findings] == [("key-data-not-single", level)]
 
 
 def test_an_update_of_a_key_that_was_delivered_before_is_no_note() -> None:

@@ -16,6 +16,7 @@ from ltkm_inspect.mikey import (
     Message,
     OmaBcast,
     TicketPolicy,
+    Timestamp,
     decode,
     describe,
     render,
@@ -173,6 +174,22 @@ def test_what_rests_on_memory_says_so_wherever_it_is_printed() -> None:
     plain = to_plain(message)
     assert plain["payloads"][0]["fields"]["value"]["unverified"]["terminal_binding_flag"] == 1
     assert plain["payloads"][1]["fields"]["unverified"] is True
+
+
+@pytest.mark.parametrize(
+    ("seconds", "moment"),
+    [
+        ("80000000", "1968-01-20 03:14:08"),
+        ("ce927880", "2009-10-28 08:00:00"),
+        ("ffffffff", "2036-02-07 06:28:15"),
+        ("00000000", "2036-02-07 06:28:16"),
+        ("7fffffff", "2104-02-26 09:42:23"),
+    ],
+)
+@pytest.mark.parametrize(("kind", "rest"), [(0, "00000000"), (3, "")])
+def test_a_time_whose_first_bit_is_0_is_one_of_the_next_era(seconds: str, moment: str, kind: int, rest: str) -> None:
+    node = describe(Timestamp(kind, bytes.fromhex(seconds + rest)))
+    assert node.children[-1].meaning == f"{moment} UTC"
 
 
 def test_a_long_value_is_shortened_in_text_and_whole_in_json() -> None:
