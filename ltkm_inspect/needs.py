@@ -71,6 +71,16 @@ def _other_identities(_: Any, context: Context) -> str | None:
     return "the (R-)UIM profile has other identities" if "ruim" in context.settings.profile else None
 
 
+def _may_be_ruim(subject: Any, context: Context) -> str:
+    if {"usim", "ruim"} & context.settings.profile:
+        return ""
+    exchange = subject if isinstance(subject, Exchange) else subject.document.exchange
+    return "" if exchange.may_be_bootstrapped else NOT_BOOTSTRAPPED
+
+
+NOT_BOOTSTRAPPED = "no identity looks like GBA: for an (R-)UIM use --profile ruim, in mitmproxy ltkm_profile=ruim"
+
+
 def _no_attributes(ltkm: Ltkm, _: Context) -> str | None:
     return None if ltkm.element.keys() else "the LTKM element has no attributes"
 
@@ -133,7 +143,7 @@ RESPONSE = Need("response", "a response was captured", _no_response)
 CHALLENGED = Need("401", "the response asks for authentication, by a 401 without an LTKM", _no_challenge)
 PSK_MESSAGE = Need("LTKM message", "the message decodes and is one that delivers a key", _other_method)
 MSK_PROCEDURE = Need("MSK request", "the exchange is one of the MSK request procedure", _other_procedure)
-USIM = Need("(U)SIM", "the (U)SIM profile applies", _other_identities)
+USIM = Need("(U)SIM", "the (U)SIM profile applies", _other_identities, doubt=_may_be_ruim)
 MUK_BEFORE = Need("earlier LTKM", "an earlier LTKM of the same MUK was seen", _nothing_before)
 IN_ORDER = Need("order", "no later LTKM of the same MUK was delivered before", _overtaken)
 MSK_BEFORE = Need("earlier MSK", "the same MSK was delivered before", _new_msk)

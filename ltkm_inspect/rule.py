@@ -31,6 +31,8 @@ class Need:
     missing: Callable[[Any, Context], str | None] = field(compare=False)
     keyed: bool = False
     """It takes keys to be met."""
+    doubt: Callable[[Any, Context], str] | None = field(default=None, compare=False)
+    """Why a precondition that is assumed may not hold after all: a hint with what is found; empty for no doubt."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

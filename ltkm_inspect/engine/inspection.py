@@ -407,7 +407,7 @@ class _Inspection:
         """Keep what a rule found, unless it found as much before; then it is counted."""
         level = rule.effective(problem, self.context.settings)
         if self._has_room(rule.id, level):
-            self.said.append(_finding(rule, level, problem, site))
+            self.said.append(_finding(rule, level, problem, site, self.context))
 
     def _keep(self, finding: Finding) -> None:
         """Keep a finding of the engine itself in the same way."""
@@ -515,7 +515,8 @@ def _unanswered(settings: Settings) -> Mapping[str, Outcome]:
     return {rule.id: NotApplicable(f"the exchange has no {rule.subject}") for rule in chosen}
 
 
-def _finding(rule: Rule, level: Level, problem: Problem, site: _Site) -> Finding:
+def _finding(rule: Rule, level: Level, problem: Problem, site: _Site, context: Context) -> Finding:
+    doubts = [need.doubt(site.subject, context) for need in rule.needs if need.doubt is not None]
     return Finding(
         rule.id,
         level,
@@ -523,7 +524,7 @@ def _finding(rule: Rule, level: Level, problem: Problem, site: _Site) -> Finding
         site.place(problem.path, problem.element),
         problem.expected,
         problem.got,
-        problem.hint,
+        "; ".join(filter(None, (problem.hint, *doubts))),
         rule.clauses,
         partial(_locate, problem, site),
     )

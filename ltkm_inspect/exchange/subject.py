@@ -10,12 +10,14 @@ from typing import Any
 from ltkm_inspect import document as msk
 from ltkm_inspect import mikey
 from ltkm_inspect.coding import Decoded
-from ltkm_inspect.digest import Directives
+from ltkm_inspect.digest import Directives, a_tid_of, is_b_tid
 from ltkm_inspect.exchange.http import Request, Response
 from ltkm_inspect.kept import cached_property
 from ltkm_inspect.wire import Span
 
 MSK_REQUEST_TYPE = "msk-request"
+BOOTSTRAPPING = "3gpp-bootstrapping"
+"""What the realm of every kind of bootstrapping begins with, in lower case."""
 REGISTRATION_TYPES = frozenset({"register", "deregister"})
 """Values of `requesttype` that belong to other procedures (3GPP TS 33.246 G.2.1, G.2.2)."""
 
@@ -99,6 +101,24 @@ class Exchange:
         # Some clients name themselves in their first request, with nonce and response empty, in order to be challenged.
         names_itself = credentials.first.get("nonce") == "" and credentials.first.get("response") == ""
         return None if names_itself and self.response is not None and self.response.status == 401 else credentials
+
+    @cached_property
+    def may_be_bootstrapped(self) -> bool:
+        """A realm, a user name or an identity in an LTKM looks like one of GBA or AKMA, or there is none of them."""
+        asked = self.request.credentials
+        told = [asked] if asked is not None else []
+        realms = [text for each in (*told, *self.challenges) if (text := each.get("realm"))]
+        names = [text for each in told if (text := each.get("username"))]
+        ltkms = () if self.document is None else self.document.ltkms[: self.limits.ltkms]
+        names += [
+            identity.value.decode("utf-8", "replace")
+            for ltkm in ltkms
+            if ltkm.message is not None
+            for identity in ltkm.message.of(mikey.Identity)[1:]
+        ]
+        if any(BOOTSTRAPPING in realm.lower() for realm in realms):
+            return True
+        return not (realms or names) or any(is_b_tid(name) or a_tid_of(name) is not None for name in names)
 
     @cached_property
     def info(self) -> Directives | None:

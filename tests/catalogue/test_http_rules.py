@@ -599,3 +599,52 @@ def test_a_hashed_user_name_proves_nothing_and_is_no_wrong_key() -> None:
     report = inspect(exchange, Context(Settings(debug=True), wild, Session()))
     assert list(report.rules) == []
     assert "hashed" in report.outcomes["request-digest-wrong"].reason
+
+
+FOREIGN = replace(reference.TERMINAL, b_tid="1234567890@carrier.example")
+
+
+def of_another_system(*, realm: str = "bcmcs@", b_tid: str = FOREIGN.b_tid, idr: str = FOREIGN.b_tid) -> Exchange:
+    """Build an exchange with these identities, none of which is one of GBA or AKMA if not told otherwise."""
+    terminal = replace(FOREIGN, b_tid=idr)
+    item = (reference.FIRST, "200 OK", reference.ltkm(reference.FIRST, terminal))
+    made = reference.exchange([reference.FIRST.msk_id], [item], terminal=terminal)
+    signed = made.request.headers.get("Authorization") or ""
+    signed = signed.replace("3GPP-bootstrapping@", realm).replace(idr, b_tid)
+    headers = made.request.headers.put("Authorization", signed).put("User-Agent", "terminal/1.0")
+    return replace(made, request=replace(made.request, headers=headers))
+
+
+@pytest.mark.parametrize(
+    ("exchange", "profile", "is_hinted"),
+    [
+        pytest.param(of_another_system(), "auto", True, id="none"),
+        pytest.param(of_another_system(), "bcast", True, id="none, and a profile of messages"),
+        pytest.param(of_another_system(), "usim", False, id="none, and the profile of the card"),
+        pytest.param(of_another_system(realm="3gpp-bootstrapping-x@"), "auto", False, id="the realm, misspelled"),
+        pytest.param(of_another_system(b_tid=reference.B_TID), "auto", False, id="the user name"),
+        pytest.param(of_another_system(idr=reference.B_TID), "auto", False, id="IDr"),
+        pytest.param(replace(of_another_system(), response=None), "auto", True, id="no response"),
+    ],
+)
+def test_identities_of_another_system_hint_at_its_profile(exchange: Exchange, profile: str, is_hinted: bool) -> None:
+    found = inspect(exchange, Context(Settings(debug=True, profile=frozenset({profile})))).findings
+    mine = [each for each in found if each.rule in IDENTITY_RULES]
+    assert mine
+    assert {"--profile ruim" in each.hint and "ltkm_profile=ruim" in each.hint for each in mine} == {is_hinted}
+    assert not [each for each in found if each.rule not in IDENTITY_RULES and "ruim" in each.hint]
+
+
+IDENTITY_RULES = {
+    "realm-malformed",
+    "username-not-b-tid",
+    "user-agent-lacks-gba",
+    "bsm-identity-mismatch",
+    "terminal-identity-mismatch",
+    "host-mismatch",
+}
+
+
+def test_under_the_profile_that_is_hinted_at_the_findings_are_gone() -> None:
+    found = inspect(of_another_system(), Context(Settings(debug=True, profile=frozenset({"ruim"})))).findings
+    assert not [each for each in found if each.rule in IDENTITY_RULES]
