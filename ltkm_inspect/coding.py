@@ -2,8 +2,9 @@
 
 import struct
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from io import BytesIO
 from typing import Protocol
 
 import brotli
@@ -11,8 +12,17 @@ import zstandard
 
 MAX_CODINGS = 8
 """How many codings one Content-Encoding may list before the body is left alone."""
+WINDOW = 1 << 23
+"""The largest window of zstd as a content coding, in octets (RFC 9659 §3)."""
 
-_ZSTD_WINDOW = 1 << 27
+_STEP = 8192
+"""How many octets a library is fed at a time: it copies what follows a stream, and that is never more than a step."""
+_PIECE = 1 << 16
+"""How many octets a library hands out at a time, where it can be told."""
+_ZSTD_STEP = 128
+"""The same for zstd, which cannot be told how much to hand out: four octets can stand for 128 KiB, 128 for 4 MiB."""
+_KEPT = 1 << 20
+"""How many octets of a brotli stream are kept to find its end again."""
 _GZIP_HEADER = b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\xff"
 _ALIASES = {"x-gzip": "gzip", "x-deflate": "deflate", "": "identity"}
 
@@ -28,6 +38,22 @@ class Decoded:
     octets: bytes | None
     problem: str | None = None
     truncated: bool = False
+    unwrapped: bool = False
+    """A `deflate` had no zlib wrapper, which RFC 9110 §8.4.1.2 asks for."""
+
+
+class CodingError(ValueError):
+    """Coded octets are damaged; the text is one line, safe to print."""
+
+    def __init__(self, text: str, cause: str = "", *, ended: bool = False) -> None:
+        """Take the text, what the library says, and whether the octets only end too early."""
+        super().__init__(text)
+        self.cause = cause
+        self.ended = ended
+
+
+class _LimitError(Exception):
+    """More octets came than the limit allows."""
 
 
 def codings(content_encoding: str | None) -> tuple[str, ...]:
@@ -39,8 +65,9 @@ def codings(content_encoding: str | None) -> tuple[str, ...]:
 def decode(octets: bytes, content_encoding: str | None, limit: int | None = None) -> Decoded:
     """The body without its content codings; never raises.
 
-    At most `limit` octets are produced by each coding, so that a few octets cannot fill the memory; without a limit the
-    cost is linear in the size of the output. A body of no octets is empty under every known coding.
+    The codings are taken off in pieces, all at once: nothing but the result is kept, which has at most `limit` octets,
+    and what is still coded may not be much larger. So a few octets cannot fill the memory, and the cost is linear. A
+    body of no octets is empty under every known coding.
     """
     if not content_encoding:
         return _cut(octets, limit)
@@ -48,22 +75,39 @@ def decode(octets: bytes, content_encoding: str | None, limit: int | None = None
     if len(names) > MAX_CODINGS:
         return Decoded(None, f"expected at most {MAX_CODINGS} content codings, got {len(names)}")
     for name in names:
-        if name not in _DECODERS:
+        if name not in _CODERS:
             return Decoded(None, f"expected a content coding out of gzip, deflate, br and zstd, got {_shown(name)}")
     if not names or not octets:
         return _cut(octets, limit)
-    problem: str | None = None
-    truncated = False
-    current = octets
-    for name in reversed(names):
-        decoded = _DECODERS[name](current, limit)
-        truncated = truncated or decoded.truncated
-        if problem is None and not truncated:
-            problem = decoded.problem
-        if decoded.octets is None:
-            return Decoded(None, problem or decoded.problem, truncated)
-        current = decoded.octets
-    return Decoded(current, problem, truncated)
+    decoded = Decoded(None)
+    pieces, length = iter((octets,)), len(octets)
+    for number, name in enumerate(reversed(names), 1):
+        most = limit if limit is None or number == len(names) else limit + limit // 8 + _PIECE
+        pieces, length = _within(_unpack(_CODERS[name], pieces, decoded, length), most), -1
+    found = BytesIO()
+    try:
+        for piece in pieces:
+            found.write(piece)
+    except CodingError as error:
+        decoded.problem = str(error)
+    except _LimitError:
+        decoded.truncated = True
+    whole = found.getvalue()
+    if whole or decoded.problem is None:
+        decoded.octets = whole
+    return decoded
+
+
+def unpack(name: str, pieces: Iterator[bytes], *, window: int = WINDOW, step: int | None = None) -> Iterator[bytes]:
+    """Yield what coded octets stand for, in pieces of at most some MiB, however much that is in all.
+
+    `name` is gzip, deflate, br or zstd; `window` is the largest window of zstd, `step` how many octets are taken at a
+    time. Raises CodingError where the octets are damaged, once everything before the damage was yielded.
+    """
+    coder = _CODERS[name]
+    if name == "zstd":
+        coder = _zstd_coder(window)
+    return _unpack(coder, pieces, Decoded(None), -1, step)
 
 
 def encode(octets: bytes, content_encoding: str | None) -> bytes:
@@ -91,14 +135,28 @@ def _cut(octets: bytes, limit: int | None) -> Decoded:
     return Decoded(octets)
 
 
+def _within(pieces: Iterator[bytes], limit: int | None) -> Iterator[bytes]:
+    """Yield the pieces up to so many octets; raise _LimitError where there are more."""
+    if limit is None:
+        yield from pieces
+        return
+    left = limit
+    for piece in pieces:
+        if len(piece) > left:
+            yield piece[:left]
+            raise _LimitError
+        left -= len(piece)
+        yield piece
+
+
 class _Stream(Protocol):
     """One compressed stream while it is being decompressed."""
 
     eof: bool
     unused: bytes
 
-    def feed(self, chunk: bytes, room: int) -> bytes:
-        """What the next octets decompress to; not much more than `room` octets, 0 meaning all of it."""
+    def feed(self, chunk: bytes) -> Iterator[bytes]:
+        """What the next octets decompress to, in pieces."""
         ...
 
 
@@ -108,70 +166,71 @@ class _Inflate:
         self.eof = False
         self.unused = b""
 
-    def feed(self, chunk: bytes, room: int) -> bytes:
-        out = self._inner.decompress(chunk, room)
-        self.eof = self._inner.eof
-        self.unused = self._inner.unused_data
-        return out
+    def feed(self, chunk: bytes) -> Iterator[bytes]:
+        inner = self._inner
+        while True:
+            out = inner.decompress(chunk, _PIECE)
+            if out:
+                yield out
+            chunk = inner.unconsumed_tail
+            if inner.eof or not (chunk or len(out) == _PIECE):
+                break
+        self.eof = inner.eof
+        self.unused = inner.unused_data
 
 
 class _Brotli:
     """The library drops what it has just decoded when more octets follow the stream in what it is fed.
 
-    The octets fed so far are kept, so that the last of them can be fed again one by one to find the end of the stream.
+    The first octets fed are kept, so that they can be fed again, the last of them one by one, to find the end of the
+    stream. Of a longer stream what stands in the last step is lost where something follows it.
     """
 
     def __init__(self) -> None:
         self._inner = brotli.Decompressor()
         self._fed: list[bytes] = []
+        self._size = 0
+        self._yielded = 0
         self.eof = False
         self.unused = b""
 
-    def feed(self, chunk: bytes, room: int) -> bytes:
+    def feed(self, chunk: bytes) -> Iterator[bytes]:
+        self._size += len(chunk)
+        if self._size <= _KEPT:
+            self._fed.append(chunk)
+        else:
+            self._fed.clear()
         try:
-            out = self._pull(chunk, room)
+            for out in self._pull(chunk):
+                self._yielded += len(out)
+                yield out
         except brotli.error:
-            out = self._by_octet(chunk, room)
-        self._fed.append(chunk)
+            if not self._fed:
+                raise
+            yield from self._again()
         self.eof = self._inner.is_finished()
-        return out
 
-    def _pull(self, chunk: bytes, room: int) -> bytes:
+    def _pull(self, chunk: bytes) -> Iterator[bytes]:
         # The output comes in blocks: what is pending has to be asked for until nothing comes.
-        parts = []
-        total = 0
-        while True:
-            out: bytes = self._inner.process(chunk, output_buffer_limit=room) if room else self._inner.process(chunk)
-            parts.append(out)
-            total += len(out)
+        while out := self._inner.process(chunk, output_buffer_limit=_PIECE):
+            yield out
             chunk = b""
-            if self._inner.is_finished() or not out or (room and total >= room):
-                return b"".join(parts)
-
-    def _by_octet(self, chunk: bytes, room: int) -> bytes:
-        self._inner = brotli.Decompressor()
-        for earlier in self._fed:
-            self._pull(earlier, 0)
-        parts: list[bytes] = []
-        for index in range(len(chunk)):
-            try:
-                parts.append(self._pull(chunk[index : index + 1], room))
-            except brotli.error as error:
-                raise _DamageError(b"".join(parts), index, error) from error
             if self._inner.is_finished():
-                self.unused = chunk[index + 1 :]
                 break
-        return b"".join(parts)
 
-
-class _DamageError(Exception):
-    """A stream is broken after some output of the chunk that was being fed."""
-
-    def __init__(self, out: bytes, index: int, error: Exception) -> None:
-        super().__init__(str(error))
-        self.out = out
-        self.index = index
-        self.error = error
+    def _again(self) -> Iterator[bytes]:
+        """Start anew, and yield what was not yielded before."""
+        self._inner = brotli.Decompressor()
+        *earlier, last = self._fed
+        known = self._yielded
+        for index in range(-len(earlier), len(last)):
+            for out in self._pull(earlier[index] if index < 0 else last[index : index + 1]):
+                if len(out) > known:
+                    yield out[known:]
+                known = max(known - len(out), 0)
+            if self._inner.is_finished():
+                self.unused = last[index + 1 :]
+                break
 
 
 class _Zstd:
@@ -180,91 +239,133 @@ class _Zstd:
         self.eof = False
         self.unused = b""
 
-    def feed(self, chunk: bytes, room: int) -> bytes:
+    def feed(self, chunk: bytes) -> Iterator[bytes]:
         out = self._inner.decompress(chunk)
         self.eof = self._inner.eof
         self.unused = self._inner.unused_data
-        return out
+        if out:
+            yield out
 
 
-def _run(
-    name: str, octets: bytes, limit: int | None, start: Callable[[], _Stream], *, members: bool, step: int
-) -> Decoded:
-    """Decompress a body of one stream, or of several that follow each other, in small steps.
+class _Feed:
+    """Octets that come in pieces, taken a step at a time."""
 
-    The steps keep the cost linear: what a library copies when a stream ends inside the octets it was fed is never more
-    than a step.
-    """
-    parts: list[bytes] = []
-    total = 0
-    position = 0
-    stream = start()
-    began = 0
-    problem: str | None = None
-    try:
-        while position < len(octets):
-            chunk = octets[position : position + step]
-            out = stream.feed(chunk, 0 if limit is None else limit - total + 1)
-            if out:
-                parts.append(out)
-                total += len(out)
-            if limit is not None and total > limit:
-                return Decoded(b"".join(parts)[:limit], None, True)
-            position += len(chunk) - (len(stream.unused) if stream.eof else 0)
-            if stream.eof:
-                rest = len(octets) - position
-                if not octets[position : position + 64].strip(b"\x00") and not octets[position:].strip(b"\x00"):
-                    return Decoded(b"".join(parts), problem)
-                if not members or not _looks_like(name, octets, position):
-                    problem = f"expected the end of the {name} stream, got {rest} more octets"
-                    return Decoded(b"".join(parts), problem)
-                stream = start()
-                began = position
-        problem = f"expected the end of the {name} stream, got the end of the body after {len(octets) - began} octets"
-    except _DamageError as damage:
-        parts.append(damage.out)
-        at = position + damage.index
-        problem = f"expected a {name} stream, got damage at about octet {at}{_reason(damage.error)}"
-    except (zlib.error, brotli.error, zstandard.ZstdError) as error:
-        problem = f"expected a {name} stream, got damage at about octet {position}{_reason(error)}"
-    whole = b"".join(parts)
-    return Decoded(whole[:limit] if whole else None, problem, limit is not None and len(whole) > limit)
+    def __init__(self, pieces: Iterator[bytes], step: int) -> None:
+        self._pieces = pieces
+        self._piece = b""
+        self._at = 0
+        self._step = step
+        self._failure: Exception | None = None
+        self.position = 0
+        """How many octets were taken."""
+
+    def take(self) -> bytes:
+        """Return the next octets, none at the end."""
+        while self._at >= len(self._piece):
+            if self._failure is not None:
+                raise self._failure
+            piece = next(self._pieces, None)
+            if piece is None:
+                return b""
+            self._piece, self._at = piece, 0
+        chunk = self._piece[self._at : self._at + self._step]
+        self._at += len(chunk)
+        self.position += len(chunk)
+        return chunk
+
+    def put_back(self, octets: bytes) -> None:
+        """Take back the last octets of what was taken last."""
+        self._at -= len(octets)
+        self.position -= len(octets)
+
+    def peek(self, size: int) -> bytes:
+        """Return the next octets, which are taken later; fewer at the end, or before what fails."""
+        while len(self._piece) - self._at < size and self._failure is None:
+            try:
+                piece = next(self._pieces, None)
+            except (CodingError, _LimitError) as error:
+                self._failure = error
+                break
+            if piece is None:
+                break
+            self._piece, self._at = self._piece[self._at :] + piece, 0
+        return self._piece[self._at : self._at + size]
+
+
+@dataclass(frozen=True, slots=True)
+class _Coder:
+    """How the streams of one coding are read."""
+
+    name: str
+    start: Callable[[], Callable[[bytes, Decoded], _Stream]]
+    """Returns what begins a stream, given its first octets and where to say what is odd about it."""
+    is_member: Callable[[bytes], bool] = lambda _: False
+    """Tells from its first 4 octets that another stream follows."""
+    step: int = _STEP
+
+
+def _unpack(
+    coder: _Coder, pieces: Iterator[bytes], decoded: Decoded, length: int, step: int | None = None
+) -> Iterator[bytes]:
+    """Yield what one stream decompresses to, or several that follow each other; `length` is -1 where it is unknown."""
+    name, feed, begin = coder.name, _Feed(pieces, step or coder.step), coder.start()
+    stream, began = begin(feed.peek(_STEP), decoded), 0
+    while chunk := feed.take():
+        try:
+            yield from stream.feed(chunk)
+        except (zlib.error, brotli.error, zstandard.ZstdError) as error:
+            cause, at = _reason(error), feed.position - len(chunk)
+            text = f"expected a {name} stream, got damage at about octet {at}"
+            raise CodingError(f"{text} ({cause})" if cause else text, cause) from error
+        if not stream.eof:
+            continue
+        feed.put_back(stream.unused)
+        following = feed.peek(4)
+        if not following:
+            return
+        if coder.is_member(following):
+            stream, began = begin(following, decoded), feed.position
+            continue
+        end = feed.position
+        while chunk := feed.take():
+            if chunk.strip(b"\x00"):  # zeros pad a tape, and nobody minds them
+                rest = f"{length - end} more octets" if length >= 0 else "more octets"
+                raise CodingError(f"expected the end of the {name} stream, got {rest}", "more octets follow the stream")
+        return
+    text = f"expected the end of the {name} stream, got the end of the body after {feed.position - began} octets"
+    raise CodingError(text, ended=True)
 
 
 def _reason(error: Exception) -> str:
-    text = str(error).rpartition(": ")[2].strip().rstrip(".").lower()
-    return f" ({text})" if text else ""
+    return str(error).rpartition(": ")[2].strip().rstrip(".").lower()
 
 
-def _looks_like(name: str, octets: bytes, position: int) -> bool:
-    if name == "gzip":
-        return octets.startswith(b"\x1f\x8b", position)
-    # A zstd frame, or a skippable frame (RFC 8878 §3.1).
-    return octets.startswith(b"\x28\xb5\x2f\xfd", position) or octets[position + 1 : position + 4] == b"\x2a\x4d\x18"
-
-
-def _gunzip(octets: bytes, limit: int | None) -> Decoded:
-    return _run("gzip", octets, limit, lambda: _Inflate(31), members=True, step=8192)
-
-
-def _inflate(octets: bytes, limit: int | None) -> Decoded:
+def _inflating(first: bytes, decoded: Decoded) -> _Stream:
     # RFC 9110 §8.4.1.2 means the zlib format; some senders leave its header out.
-    wrapped = _run("deflate", octets, limit, lambda: _Inflate(15), members=False, step=8192)
-    if wrapped.problem is None or wrapped.octets is not None:
-        return wrapped
-    raw = _run("deflate", octets, limit, lambda: _Inflate(-15), members=False, step=8192)
-    return wrapped if raw.octets is None else raw
+    if not _inflates(first, 15) and _inflates(first, -15):
+        decoded.unwrapped = True
+        return _Inflate(-15)
+    return _Inflate(15)
 
 
-def _unbrotli(octets: bytes, limit: int | None) -> Decoded:
-    return _run("br", octets, limit, _Brotli, members=False, step=8192)
+def _inflates(first: bytes, wbits: int) -> bool:
+    """Tell whether a stream begins with these octets, as far as its first octet of output."""
+    try:
+        zlib.decompressobj(wbits).decompress(first, 1)
+    except zlib.error:
+        return False
+    return True
 
 
-def _unzstd(octets: bytes, limit: int | None) -> Decoded:
-    # A block of four octets can stand for 128 KiB, and the library takes no limit: small steps bound what one of them
-    # may yield.
-    context = zstandard.ZstdDecompressor(max_window_size=_ZSTD_WINDOW)
-    return _run("zstd", octets, limit, lambda: _Zstd(context), members=True, step=65536 if limit is None else 128)
+def _zstd_coder(window: int) -> _Coder:
+    def start() -> Callable[[bytes, Decoded], _Stream]:
+        context = zstandard.ZstdDecompressor(max_window_size=window)
+        return lambda _, __: _Zstd(context)
+
+    # A zstd frame, or a skippable frame (RFC 8878 §3.1).
+    return _Coder(
+        "zstd", start, lambda octets: octets == b"\x28\xb5\x2f\xfd" or octets[1:] == b"\x2a\x4d\x18", _ZSTD_STEP
+    )
 
 
 def _gzip(octets: bytes) -> bytes:
@@ -282,10 +383,10 @@ def _zstd(octets: bytes) -> bytes:
     return zstandard.ZstdCompressor().compress(octets)
 
 
-_DECODERS: dict[str, Callable[[bytes, int | None], Decoded]] = {
-    "gzip": _gunzip,
-    "deflate": _inflate,
-    "br": _unbrotli,
-    "zstd": _unzstd,
+_CODERS: dict[str, _Coder] = {
+    "gzip": _Coder("gzip", lambda: lambda _, __: _Inflate(31), lambda octets: octets.startswith(b"\x1f\x8b")),
+    "deflate": _Coder("deflate", lambda: _inflating),
+    "br": _Coder("br", lambda: lambda _, __: _Brotli()),
+    "zstd": _zstd_coder(WINDOW),
 }
 _ENCODERS: dict[str, Callable[[bytes], bytes]] = {"gzip": _gzip, "deflate": zlib.compress, "br": _brotli, "zstd": _zstd}

@@ -55,6 +55,8 @@ class Rule:
     """Its options: what a user can set for it."""
     highest: Level = field(init=False)
     """The level that it cannot exceed, because of how sure its sources are."""
+    looks_at: tuple[str, ...] = ()
+    """The parts of the exchange that it looks at (`response.status`): where one is unknown, it does not apply."""
     usual: Look | None = None
     """A look that it shares with other rules: where that says yes none of them has anything to say, and none is asked.
 
@@ -133,13 +135,15 @@ def rule(
     needs: Iterable[Need] = (),
     covers: Iterable[str] = (),
     usual: Look | None = None,
+    looks_at: Iterable[str] = (),
 ) -> Callable[[Check], Check]:
     """Register the decorated generator function as the rule of that id.
 
     It takes `(subject)` or `(subject, context)`, keyword-only options behind them, and yields a `Problem` for each
-    thing that is wrong, or one `NotApplicable`. Without a level the verb of the first clause decides; a level other
-    than that of its strongest verb takes a `level_reason`, which follows the word "because" on its page. Raises
-    ValueError for an id that is taken.
+    thing that is wrong, or one `NotApplicable`. `looks_at` names the parts of the exchange that decide it, where a
+    capture may lack one. Without a level the verb of the first clause decides; a level other than that of its strongest
+    verb takes a `level_reason`, which follows the word "because" on its page. Raises ValueError for an id that is
+    taken.
     """
 
     def register(check: Check) -> Check:
@@ -157,6 +161,7 @@ def rule(
             covers=tuple(covers),
             takes_context=len(inspect.signature(check).parameters) - len(parameters) > 1,
             parameters=parameters,
+            looks_at=tuple(looks_at),
             usual=usual,
         )
         RULES[id] = new
@@ -174,10 +179,19 @@ def note(
     needs: Iterable[Need] = (),
     covers: Iterable[str] = (),
     usual: Look | None = None,
+    looks_at: Iterable[str] = (),
 ) -> Callable[[Check], Check]:
     """Register the decorated function as a note: shown, never a finding, and in need of no fault."""
     return rule(
-        id, on=on, cite=cite, level=Level.NOTE, level_reason=level_reason, needs=needs, covers=covers, usual=usual
+        id,
+        on=on,
+        cite=cite,
+        level=Level.NOTE,
+        level_reason=level_reason,
+        needs=needs,
+        covers=covers,
+        usual=usual,
+        looks_at=looks_at,
     )
 
 

@@ -1,6 +1,6 @@
 """Saved traffic as exchanges, without mitmproxy: the records of flow files, and the files that they stand in."""
 
-from ltkm_inspect.capture.damage import Damage
+from ltkm_inspect.capture.damage import Damage, DamagedEvent
 from ltkm_inspect.capture.flows import FAULT, exchange_of
 from ltkm_inspect.capture.records import BEFORE, VERSION, Candidate, Passed, find_record, may_be_msk, scan
 from ltkm_inspect.capture.sources import STDIN, Source, opened
@@ -13,6 +13,7 @@ __all__ = [
     "VERSION",
     "Candidate",
     "Damage",
+    "DamagedEvent",
     "Passed",
     "Source",
     "UnusualError",

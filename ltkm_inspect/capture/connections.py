@@ -50,7 +50,7 @@ def client_of(octets: bytes) -> Client:
     mode, id, peer = text_of(octets, held[0]), text_of(octets, held[15]), _address(octets, held[17])
     if peer is None:
         raise UnusualError("expected the address of a client")
-    return Client(id, _shown(peer), _is_reverse(mode))
+    return Client(id, shown(peer), _is_reverse(mode))
 
 
 @lru_cache(maxsize=256)
@@ -58,7 +58,7 @@ def server_of(octets: bytes) -> Server:
     """Return what a flow tells of the connection to its server."""
     held = row(octets, (TABLE, 0, len(octets)), _SERVER)
     address = _address(octets, held[2])
-    return Server(_shown(_address(octets, held[18]) or address), address)
+    return Server(shown(_address(octets, held[18]) or address), address)
 
 
 def _is_reverse(mode: str) -> bool:
@@ -81,7 +81,7 @@ def _address(record: bytes, held: Part) -> tuple[str, int] | None:
 
 
 @lru_cache(maxsize=1024)
-def _shown(address: tuple[str, int] | None) -> str:
+def shown(address: tuple[str, int] | None) -> str:
     """Return an address as mitmproxy writes it; empty where there is none."""
     if address is None or not address[0]:
         return ""

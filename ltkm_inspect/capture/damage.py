@@ -20,8 +20,21 @@ class PackedError(ValueError):
 
 
 @dataclass(frozen=True, slots=True)
+class DamagedEvent:
+    """One event that cannot be read; what stands before and behind it can."""
+
+    reason: str
+    """Which event it is, and why it cannot be read, in one line that is safe to print."""
+    end: int = 0
+    """Where what follows it begins, in a flow file."""
+
+    def __str__(self) -> str:
+        return self.reason
+
+
+@dataclass(frozen=True, slots=True)
 class Damage:
-    """Where a file stops being readable, and why; nothing behind it was read, except in a HAR."""
+    """Where a file stops being readable, and why; nothing behind it was read."""
 
     offset: int
     """Octets before the record that could not be read; in a compressed file those of what was compressed."""

@@ -18,12 +18,11 @@ from ltkm_inspect.capture.tnetstring import (
     time_of,
     value,
 )
-from ltkm_inspect.exchange import Exchange, Headers, Limits, Request, Response
+from ltkm_inspect.exchange import OFFLINE, Exchange, Headers, Limits, Request, Response
 
 FAULT = "ltkm_fault"
 """The key in the metadata of a flow under which stand the faults that were put into it: a list, as typed."""
 
-_NO_LIMITS = Limits()
 _NO_FIELDS = Headers()
 # As mitmproxy writes them, which is the last one first.
 _FLOW = keys(
@@ -43,7 +42,7 @@ _CONTENT_TYPE = b"content-type"
 _MEDIA_TYPES = b"mbms-msk"
 
 
-def exchange_of(record: bytes, limits: Limits = _NO_LIMITS, capture: str = "") -> Exchange | None:
+def exchange_of(record: bytes, limits: Limits = OFFLINE, capture: str = "") -> Exchange | None:
     """Return the MSK exchange that a record of the current format holds; None for any other HTTP flow.
 
     UnusualError, or another ValueError or LookupError, where the record is not what mitmproxy writes: then mitmproxy

@@ -1,38 +1,36 @@
 """Files of saved traffic as they come: plain or compressed, or from a pipe."""
 
-import gzip
 import os
 import re
 import stat
 import sys
-import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from errno import EBADF
 from io import FileIO
-from typing import BinaryIO, cast
-
-import zstandard
 
 from ltkm_inspect.capture.damage import PackedError
+from ltkm_inspect.capture.entries import is_har, is_json
 from ltkm_inspect.capture.records import BLOCK, Read
+from ltkm_inspect.coding import CodingError, unpack
 from ltkm_inspect.wire import printable
 
 STDIN = "-"
 """The name that stands for standard input."""
 
-_BOM = b"\xef\xbb\xbf"
 _FIRST = 512
 """How many octets tell what a file is."""
 _GZIP = b"\x1f\x8b"
 _ZSTD = (b"\x28\xb5\x2f\xfd", *(bytes((number,)) + b"\x2a\x4d\x18" for number in range(0x50, 0x60)))
 """How a frame of Zstandard begins, and one that is to be skipped (RFC 8878 §3.1)."""
+_ZLIB = tuple(bytes((0x78, level)) for level in (0x01, 0x5E, 0x9C, 0xDA))
+"""How a zlib stream begins (RFC 1950 §2.2), in which mitmproxy writes a HAR whose name ends in .zhar."""
 _ZSTD_WINDOW = 1 << 27
-_ZSTD_STEP = 2048
-"""Four octets can stand for 128 KiB, and the library takes no limit: small steps bound what one of them may yield."""
+"""What `zstd --long` takes."""
+_STEPS = {"zstd": 1024}
+"""A file is larger than a body: larger steps take less time, and up to 32 MiB of memory."""
 _FLOWS = re.compile(rb"\d{1,12}:").match
-_HAR = re.compile(rb'\s*\{\s*"log"\s*:').match
 
 
 @dataclass
@@ -59,12 +57,12 @@ class Source:
     @property
     def is_har(self) -> bool:
         """It begins like JSON, which no flow file does."""
-        return self.begins.removeprefix(_BOM).lstrip().startswith(b"{")
+        return is_json(self.begins)
 
     @property
     def may_be_capture(self) -> bool:
         """It begins like a flow file or a HAR."""
-        return _FLOWS(self.begins) is not None or _HAR(self.begins.removeprefix(_BOM)) is not None
+        return _FLOWS(self.begins) is not None or is_har(self.begins)
 
 
 @contextmanager
@@ -83,9 +81,11 @@ def _source(raw: FileIO) -> Source:
     stored = _Stream(iter(lambda: raw.read(BLOCK), b""))
     begins = stored.peek(_FIRST)
     if begins.startswith(_GZIP):
-        packed = _Stream(_gunzipped(stored))
+        packed = _Stream(_unpacked(stored, "gzip", "gzip"))
     elif begins.startswith(_ZSTD):
-        packed = _Stream(_unzstd(stored))
+        packed = _Stream(_unpacked(stored, "zstd", "zstd"))
+    elif begins.startswith(_ZLIB):
+        packed = _Stream(_unpacked(stored, "deflate", "zlib"))
     else:
         return Source(raw, stored.read, begins, is_plain=True)
     return Source(raw, packed.read, packed.peek(_FIRST))
@@ -120,38 +120,17 @@ class _Stream:
             return False
         try:
             piece = next(self._pieces, b"")
-        except (PackedError, EOFError, gzip.BadGzipFile, zlib.error) as error:
-            self._failure = error if isinstance(error, PackedError) else PackedError(_reason("gzip", error))
+        except PackedError as error:
+            self._failure = error
             return False
         self._rest += piece
         return bool(piece)
 
 
-def _gunzipped(stored: _Stream) -> Iterator[bytes]:
-    with gzip.GzipFile(fileobj=cast(BinaryIO, stored)) as file:
-        while piece := file.read1(BLOCK):
-            yield piece
-
-
-def _unzstd(stored: _Stream) -> Iterator[bytes]:
-    context = zstandard.ZstdDecompressor(max_window_size=_ZSTD_WINDOW)
-    frame, begun = context.decompressobj(), False
-    while piece := stored.read(_ZSTD_STEP):
-        while piece:
-            try:
-                found = frame.decompress(piece)
-            except zstandard.ZstdError as error:
-                raise PackedError(_reason("zstd", error)) from error
-            if found:
-                yield found
-            piece, begun = (frame.unused_data, False) if frame.eof else (b"", True)
-            if frame.eof:
-                frame = context.decompressobj()
-    if begun:
-        raise PackedError("the zstd data end within a frame")
-
-
-def _reason(name: str, error: Exception) -> str:
-    if isinstance(error, EOFError):
-        return f"the {name} data end too early"
-    return f"the {name} data are damaged: {printable(str(error).rpartition(': ')[2])}"
+def _unpacked(stored: _Stream, coding: str, name: str) -> Iterator[bytes]:
+    """Yield what is compressed in a file; PackedError where it is damaged."""
+    try:
+        yield from unpack(coding, iter(lambda: stored.read(BLOCK), b""), window=_ZSTD_WINDOW, step=_STEPS.get(coding))
+    except CodingError as error:
+        why = "end too early" if error.ended else f"are damaged: {printable(error.cause)}"
+        raise PackedError(f"the {name} data {why}") from error

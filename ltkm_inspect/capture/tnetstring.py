@@ -16,6 +16,9 @@ type Part = tuple[int, int, int]
 """Type of a value, where its octets begin, and where they end."""
 
 _DIGITS = 12
+_LONGEST_INTEGER = 5
+_LATEST = 1 << 40
+"""No flow was recorded that many seconds after 1970."""
 _LENGTH: Callable[..., re.Match[bytes] | None] = re.compile(rb"(\d{1,12}):").match
 
 
@@ -129,8 +132,8 @@ def text_of(record: bytes, held: Part) -> str:
 
 
 def integer_of(record: bytes, held: Part) -> int:
-    """Return a value that has to be an integer."""
-    if held[0] != INTEGER:
+    """Return a value that has to be an integer: a port or a status, which have few digits."""
+    if held[0] != INTEGER or held[2] - held[1] > _LONGEST_INTEGER:
         raise UnusualError("expected an integer")
     return int(record[held[1] : held[2]])
 
@@ -142,4 +145,6 @@ def time_of(record: bytes, held: Part) -> float | None:
     if held[0] not in (REAL, INTEGER):
         raise UnusualError("expected a time")
     number: float = value(record, held)
+    if not abs(number) < _LATEST:  # nor is what is no number
+        raise UnusualError("expected a time that was")
     return number

@@ -71,6 +71,7 @@ def _asks_for_integrity(exchange: Exchange) -> bool:
     cite=[TS33246["6.3.2.2.1"](says="a successful MSK request is answered by 200 OK with Authentication-Info")],
     needs=[MSK_PROCEDURE, RESPONSE],
     covers=["HTTP-25"],
+    looks_at=["response.headers.Authentication-Info", "request.headers.Authorization", "response.status"],
     usual=is_proved,
 )
 def success_not_authenticated(exchange: Exchange) -> Iterator[Problem | NotApplicable]:
@@ -104,6 +105,7 @@ def success_not_authenticated(exchange: Exchange) -> Iterator[Problem | NotAppli
     cite=[INFO, OLD_INFO, INTEGRITY],
     needs=[MSK_PROCEDURE, RESPONSE],
     covers=["HTTP-13", "HTTP-15"],
+    looks_at=["response.headers.Authentication-Info"],
     usual=is_proved,
 )
 def authentication_info_incomplete(exchange: Exchange) -> Iterator[Problem | NotApplicable]:
@@ -136,6 +138,7 @@ def authentication_info_incomplete(exchange: Exchange) -> Iterator[Problem | Not
     cite=[INFO, OLD_INFO],
     needs=[MSK_PROCEDURE, RESPONSE],
     covers=["HTTP-14"],
+    looks_at=["response.headers.Authentication-Info", "request.headers.Authorization"],
     usual=is_proved,
 )
 def authentication_info_mismatch(exchange: Exchange) -> Iterator[Problem | NotApplicable]:
@@ -167,6 +170,7 @@ def authentication_info_mismatch(exchange: Exchange) -> Iterator[Problem | NotAp
     cite=[INTEGRITY, RFC7616["3.5"](says="the server answers with the qop of the request", verb=Verb.SHOULD)],
     needs=[MSK_PROCEDURE, RESPONSE],
     covers=["HTTP-15"],
+    looks_at=["response.headers.Authentication-Info", "request.headers.Authorization"],
     usual=is_proved,
 )
 def authentication_info_qop_wrong(exchange: Exchange) -> Iterator[Problem | NotApplicable]:
@@ -202,6 +206,7 @@ def authentication_info_qop_wrong(exchange: Exchange) -> Iterator[Problem | NotA
     level_reason="the header alone is wrong; whether rspauth proves the response, a key decides",
     needs=[MSK_PROCEDURE, RESPONSE],
     covers=["HTTP-16"],
+    looks_at=["response.headers.Authentication-Info"],
     usual=is_proved,
 )
 def rspauth_malformed(exchange: Exchange) -> Iterator[Problem | NotApplicable]:
@@ -230,6 +235,7 @@ def rspauth_malformed(exchange: Exchange) -> Iterator[Problem | NotApplicable]:
     level_reason="its value is the same, and recipients compare it without regard to case",
     needs=[MSK_PROCEDURE],
     covers=["HTTP-16"],
+    looks_at=["response.headers.Authentication-Info", "request.headers.Authorization"],
 )
 def digest_upper_case(exchange: Exchange) -> Iterator[Problem | NotApplicable]:
     """A digest is written with upper-case hex digits.
@@ -260,6 +266,7 @@ def digest_upper_case(exchange: Exchange) -> Iterator[Problem | NotApplicable]:
     cite=[RFC7616["3.5"](says="a client uses the nextnonce for its next request", verb=Verb.MAY)],
     needs=[MSK_PROCEDURE, RESPONSE],
     covers=["HTTP-17"],
+    looks_at=["response.headers.Authentication-Info"],
     usual=is_proved,
 )
 def nextnonce_given(exchange: Exchange) -> Iterator[Problem | NotApplicable]:

@@ -87,7 +87,14 @@ def product_tokens(agent: str) -> set[str]:
     return tokens
 
 
-@rule("authorization-missing", on=Exchange, cite=[MUTUAL], needs=[MSK_PROCEDURE, RESPONSE], covers=["HTTP-06"])
+@rule(
+    "authorization-missing",
+    on=Exchange,
+    cite=[MUTUAL],
+    needs=[MSK_PROCEDURE, RESPONSE],
+    covers=["HTTP-06"],
+    looks_at=["request.headers.Authorization", "response.status"],
+)
 def authorization_missing(exchange: Exchange) -> Iterator[Problem | NotApplicable]:
     """A request without digest credentials is answered with 200.
 
@@ -105,8 +112,8 @@ def authorization_missing(exchange: Exchange) -> Iterator[Problem | NotApplicabl
         return
     else:
         value = request.headers.get("Authorization")
-        if value is None and not exchange.raw and response.info is not None:
-            yield NotApplicable("the capture has lost the credentials that Authentication-Info answers")
+        if value is None and not exchange.raw:
+            yield NotApplicable("a HAR may leave credentials out, and most browsers do")
             return
         scheme = (value or "").split(None, 1)
         yield Problem(AUTHORIZATION, "Digest credentials", f"the scheme {scheme[0]}" if scheme else "none")
@@ -118,6 +125,7 @@ def authorization_missing(exchange: Exchange) -> Iterator[Problem | NotApplicabl
     cite=[INTEGRITY, TS24109["5.2.6"](says="integrity protection is qop auth-int")],
     needs=[MSK_PROCEDURE],
     covers=["HTTP-07"],
+    looks_at=["request.headers.Authorization"],
     usual=is_well_authorized,
 )
 def qop_not_auth_int(exchange: Exchange) -> Iterator[Problem | NotApplicable]:
@@ -148,6 +156,7 @@ def qop_not_auth_int(exchange: Exchange) -> Iterator[Problem | NotApplicable]:
     cite=[REALM, AKMA_REALM],
     needs=[MSK_PROCEDURE, USIM],
     covers=["HTTP-08"],
+    looks_at=["request.headers.Authorization", "response.headers.WWW-Authenticate"],
     usual=is_bootstrapped,
 )
 def realm_malformed(exchange: Exchange) -> Iterator[Problem | NotApplicable]:
@@ -208,6 +217,7 @@ def _asked(credentials: Directives | None, challenges: tuple[Directives, ...]) -
     level_reason="a gateway on the way may rename the host, and Host then says nothing about what the terminal checked",
     needs=[MSK_PROCEDURE, USIM],
     covers=["HTTP-08"],
+    looks_at=["request.headers.Authorization", "response.headers.WWW-Authenticate", "request.headers.Host"],
     usual=is_bootstrapped,
 )
 def realm_host_mismatch(exchange: Exchange) -> Iterator[Problem | NotApplicable]:
@@ -265,6 +275,7 @@ def _host(text: str) -> str:
     level_reason="the form of a B-TID is cited from memory, and a lab may use plain names (a violation in strict mode)",
     needs=[MSK_PROCEDURE, USIM],
     covers=["HTTP-09"],
+    looks_at=["request.headers.Authorization"],
     usual=is_bootstrapped,
 )
 def username_not_b_tid(exchange: Exchange, context: Context) -> Iterator[Problem | NotApplicable]:
@@ -312,6 +323,7 @@ def _uses_akma(exchange: Exchange, prefixes: Set[str]) -> bool:
     cite=[CREDENTIALS],
     needs=[MSK_PROCEDURE],
     covers=["HTTP-10"],
+    looks_at=["request.headers.Authorization"],
     usual=is_well_authorized,
 )
 def authorization_incomplete(exchange: Exchange) -> Iterator[Problem | NotApplicable]:
@@ -343,6 +355,7 @@ def authorization_incomplete(exchange: Exchange) -> Iterator[Problem | NotApplic
     cite=[CREDENTIALS],
     needs=[MSK_PROCEDURE],
     covers=["HTTP-10"],
+    looks_at=["request.headers.Authorization"],
     usual=is_well_authorized,
 )
 def authorization_malformed(exchange: Exchange) -> Iterator[Problem | NotApplicable]:
@@ -382,6 +395,7 @@ def wrong_digest(digest: str, credentials: Directives | None) -> tuple[str, str]
     level_reason="an example of 3GPP TS 33.246 Annex H breaks it",
     needs=[MSK_PROCEDURE],
     covers=["HTTP-11"],
+    looks_at=["request.headers.Authorization", "request.target"],
     usual=is_well_authorized,
 )
 def uri_mismatch(exchange: Exchange) -> Iterator[Problem | NotApplicable]:
@@ -427,6 +441,7 @@ def _parameters(query: str) -> list[str]:
     level=Level.WARNING,
     needs=[MSK_PROCEDURE],
     covers=["HTTP-12"],
+    looks_at=["request.headers.Authorization", "response.headers.WWW-Authenticate"],
     usual=is_well_authorized,
 )
 def algorithm_unusual(exchange: Exchange) -> Iterator[Problem | NotApplicable]:

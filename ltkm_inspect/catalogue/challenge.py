@@ -16,7 +16,12 @@ AUTHENTICATE = "response.headers.WWW-Authenticate"
 
 
 @rule(
-    "challenge-missing", on=Exchange, cite=[CHALLENGE], needs=[MSK_PROCEDURE, RESPONSE, CHALLENGED], covers=["HTTP-18"]
+    "challenge-missing",
+    on=Exchange,
+    cite=[CHALLENGE],
+    needs=[MSK_PROCEDURE, RESPONSE, CHALLENGED],
+    covers=["HTTP-18"],
+    looks_at=["response.headers.WWW-Authenticate", "response.status"],
 )
 def challenge_missing(exchange: Exchange) -> Iterator[Problem]:
     """A 401 has no digest challenge.
@@ -37,6 +42,7 @@ def challenge_missing(exchange: Exchange) -> Iterator[Problem]:
     cite=[CHALLENGE],
     needs=[MSK_PROCEDURE, RESPONSE, CHALLENGED],
     covers=["HTTP-18"],
+    looks_at=["response.headers.WWW-Authenticate", "response.status"],
 )
 def challenge_incomplete(exchange: Exchange) -> Iterator[Problem | NotApplicable]:
     """A digest challenge has no realm or no nonce.
@@ -63,6 +69,7 @@ def challenge_incomplete(exchange: Exchange) -> Iterator[Problem | NotApplicable
     level=Level.WARNING,
     needs=[MSK_PROCEDURE, RESPONSE, CHALLENGED],
     covers=["HTTP-18"],
+    looks_at=["response.headers.WWW-Authenticate", "response.status"],
 )
 def challenge_lacks_auth_int(exchange: Exchange) -> Iterator[Problem | NotApplicable]:
     """The challenge does not offer qop auth-int.

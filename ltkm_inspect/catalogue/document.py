@@ -108,6 +108,7 @@ def doctype_present(document: Document) -> Iterator[Problem]:
     level=Level.WARNING,
     level_reason="a terminal that believes the right one of the three reads the document all the same",
     covers=["XML-03", "HTTP-21"],
+    looks_at=["response.body.encoding"],
     usual=is_plain_text,
 )
 def encoding_mismatch(document: Document) -> Iterator[Problem]:
@@ -127,6 +128,7 @@ def encoding_mismatch(document: Document) -> Iterator[Problem]:
     on=Document,
     cite=[XML["4.3.3"](says="every parser reads UTF-8 and UTF-16; other encodings are up to it", verb=Verb.MAY)],
     covers=["XML-03"],
+    looks_at=["response.body.encoding"],
     usual=is_plain_text,
 )
 def encoding_unusual(document: Document) -> Iterator[Problem]:

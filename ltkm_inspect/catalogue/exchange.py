@@ -1,8 +1,10 @@
 """Rules on the HTTP exchange around an MSK response, and the faults that break them."""
 
+import zlib
 from collections.abc import Iterator
 from dataclasses import replace
 
+from ltkm_inspect import coding
 from ltkm_inspect.document import MSK_REQUEST_TYPE, MSK_RESPONSE_TYPE, edit
 from ltkm_inspect.exchange import Exchange, Response
 from ltkm_inspect.fault import fault
@@ -41,7 +43,7 @@ def has_msk_response(exchange: Exchange) -> bool:
     )
 
 
-@rule("status-not-200", on=Exchange, cite=[DELIVERY], needs=[HAS_LTKM], covers=["CR-6"])
+@rule("status-not-200", on=Exchange, cite=[DELIVERY], needs=[HAS_LTKM], covers=["CR-6"], looks_at=["response.status"])
 def status_not_200(exchange: Exchange) -> Iterator[Problem]:
     """LTKMs come in a response whose HTTP status is not 200.
 
@@ -56,7 +58,14 @@ def status_not_200(exchange: Exchange) -> Iterator[Problem]:
         yield Problem("response.status", expected="200 OK", got=got)
 
 
-@rule("authentication-info-missing", on=Exchange, cite=[DELIVERY], needs=[HAS_LTKM], covers=["CR-7"])
+@rule(
+    "authentication-info-missing",
+    on=Exchange,
+    cite=[DELIVERY],
+    needs=[HAS_LTKM],
+    covers=["CR-7"],
+    looks_at=["response.headers.Authentication-Info", "response.status"],
+)
 def authentication_info_missing(exchange: Exchange) -> Iterator[Problem | NotApplicable]:
     """A response with LTKMs has no Authentication-Info, in its header or its trailer.
 
@@ -89,6 +98,7 @@ def authentication_info_missing(exchange: Exchange) -> Iterator[Problem | NotApp
     ],
     needs=[RESPONSE],
     covers=["CR-8b", "HTTP-20"],
+    looks_at=["response.headers.Content-Type", "response.status", "response.body"],
     usual=has_msk_response,
 )
 def media_type_wrong(exchange: Exchange) -> Iterator[Problem | NotApplicable]:
@@ -131,6 +141,7 @@ def media_type_wrong(exchange: Exchange) -> Iterator[Problem | NotApplicable]:
     ],
     needs=[RESPONSE],
     covers=["XML-01"],
+    looks_at=["response.headers.Content-Encoding", "response.body"],
     usual=has_msk_response,
 )
 def body_undecodable(exchange: Exchange) -> Iterator[Problem | NotApplicable]:
@@ -150,11 +161,44 @@ def body_undecodable(exchange: Exchange) -> Iterator[Problem | NotApplicable]:
 
 
 @rule(
+    "deflate-unwrapped",
+    on=Exchange,
+    cite=[RFC9110["8.4.1.2"](says="deflate is the zlib format, which has a wrapper around the compressed data")],
+    level=Level.WARNING,
+    level_reason="the clause only defines the format, and notes that some leave the wrapper out",
+    covers=["HTTP-22b"],
+    looks_at=["request.headers.Content-Encoding", "response.headers.Content-Encoding"],
+)
+def deflate_unwrapped(exchange: Exchange) -> Iterator[Problem | NotApplicable]:
+    """A body in deflate has no zlib wrapper.
+
+    The wrapper is two octets in front of the compressed data and a checksum behind them. Some receivers guess that it
+    was left out; one that keeps to the standard gets nothing out of the body, and so no keys.
+
+    Send the zlib format, or use gzip, which everybody reads in the same way. In Python and Java this is the wrapped
+    form of the same compressor, in .NET `ZLibStream` instead of `DeflateStream`.
+    """
+    sides = {"request": exchange.asked, "response": exchange.content}
+    decoded = {side: body for side, body in sides.items() if body is not None and "deflate" in _codings(exchange, side)}
+    if not decoded:
+        yield NotApplicable("no body is in deflate")
+    for side, body in decoded.items():
+        if body.unwrapped and body.problem is None:  # else it is reported that it cannot be decoded
+            yield Problem(f"{side}.headers.Content-Encoding", "deflate in the zlib format", "bare compressed data")
+
+
+def _codings(exchange: Exchange, side: str) -> tuple[str, ...]:
+    message = exchange.request if side == "request" else exchange.response
+    return () if message is None else coding.codings(message.headers.get("Content-Encoding"))
+
+
+@rule(
     "body-missing",
     on=Exchange,
     cite=[TS33246["G.2.3"](says="the response to an MSK request carries one status code for each requested MSK")],
     needs=[RESPONSE],
     covers=["CR-8a"],
+    looks_at=["response.body", "response.status"],
     usual=has_msk_response,
 )
 def body_missing(exchange: Exchange) -> Iterator[Problem | NotApplicable]:
@@ -175,7 +219,14 @@ def body_missing(exchange: Exchange) -> Iterator[Problem | NotApplicable]:
         yield Problem("response.body", expected="an MSK response document", got="no octets")
 
 
-@rule("request-names-no-key", on=Exchange, cite=[PAIRS], covers=["CR-9"], usual=Exchange.asks_plainly)
+@rule(
+    "request-names-no-key",
+    on=Exchange,
+    cite=[PAIRS],
+    covers=["CR-9"],
+    looks_at=["request.body"],
+    usual=Exchange.asks_plainly,
+)
 def request_names_no_key(exchange: Exchange) -> Iterator[Problem | NotApplicable]:
     """The request does not ask for a single key.
 
@@ -209,6 +260,7 @@ def request_names_no_key(exchange: Exchange) -> Iterator[Problem | NotApplicable
     cite=[TS33246["G.2.3"](says="an MSK response answers a request of type msk-request")],
     needs=[RESPONSE],
     covers=["HTTP-03"],
+    looks_at=["request.target"],
     usual=has_msk_response,
 )
 def request_type_foreign(exchange: Exchange) -> Iterator[Problem | NotApplicable]:
@@ -292,6 +344,16 @@ def wrap_multipart(exchange: Exchange, *, boundary: str = "ltkm", separate: bool
 def break_coding(exchange: Exchange, *, coding: str = "gzip") -> Exchange:
     """Say that the body has a content coding that it does not have."""
     return _header(exchange, "Content-Encoding", coding)
+
+
+@fault("unwrap-deflate", on=Exchange, reference="download", trips={"deflate-unwrapped"})
+def unwrap_deflate(exchange: Exchange) -> Exchange:
+    """Send the body in deflate, without the zlib wrapper."""
+    assert exchange.response is not None
+    content = (exchange.content.octets if exchange.content else None) or b""
+    coded = _header(exchange, "Content-Encoding", "deflate").response
+    assert coded is not None
+    return replace(exchange, response=coded.with_body(zlib.compress(content, wbits=-zlib.MAX_WBITS)))
 
 
 @fault("empty-body", on=Exchange, reference="download", trips={"body-missing"})

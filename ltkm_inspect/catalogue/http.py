@@ -44,7 +44,15 @@ def answers_usually(exchange: Exchange) -> bool:
     return "content-encoding" not in response.headers and "cache-control" not in response.headers
 
 
-@rule("method-not-post", on=Exchange, cite=[REQUEST], needs=[MSK_PROCEDURE], covers=["HTTP-01"], usual=asks_usually)
+@rule(
+    "method-not-post",
+    on=Exchange,
+    cite=[REQUEST],
+    needs=[MSK_PROCEDURE],
+    covers=["HTTP-01"],
+    looks_at=["request.method"],
+    usual=asks_usually,
+)
 def method_not_post(exchange: Exchange) -> Iterator[Problem]:
     """The MSK request is not a POST.
 
@@ -65,6 +73,7 @@ def method_not_post(exchange: Exchange) -> Iterator[Problem]:
     level_reason="a proxy on the way may speak another version than terminal and BSM do",
     needs=[MSK_PROCEDURE],
     covers=["HTTP-02"],
+    looks_at=["request.http_version"],
     usual=asks_usually,
 )
 def http_version_wrong(exchange: Exchange) -> Iterator[Problem | NotApplicable]:
@@ -86,7 +95,15 @@ def http_version_wrong(exchange: Exchange) -> Iterator[Problem | NotApplicable]:
         yield Problem("request.http_version", "HTTP/1.1", version, level=Level.NOTE if later else None)
 
 
-@rule("request-path-wrong", on=Exchange, cite=[REQUEST], needs=[MSK_PROCEDURE], covers=["HTTP-03"], usual=asks_usually)
+@rule(
+    "request-path-wrong",
+    on=Exchange,
+    cite=[REQUEST],
+    needs=[MSK_PROCEDURE],
+    covers=["HTTP-03"],
+    looks_at=["request.target"],
+    usual=asks_usually,
+)
 def request_path_wrong(exchange: Exchange) -> Iterator[Problem]:
     """The path of the MSK request does not end in /keymanagement.
 
@@ -106,6 +123,7 @@ def request_path_wrong(exchange: Exchange) -> Iterator[Problem]:
     cite=[REQUEST],
     needs=[MSK_PROCEDURE],
     covers=["HTTP-03"],
+    looks_at=["request.target"],
     usual=asks_usually,
 )
 def request_type_not_single(exchange: Exchange) -> Iterator[Problem | NotApplicable]:
@@ -132,6 +150,7 @@ def request_type_not_single(exchange: Exchange) -> Iterator[Problem | NotApplica
     ],
     needs=[MSK_PROCEDURE],
     covers=["HTTP-04"],
+    looks_at=["request.headers.Content-Type", "request.method"],
     usual=asks_usually,
 )
 def request_media_type_wrong(exchange: Exchange) -> Iterator[Problem | NotApplicable]:
@@ -165,6 +184,7 @@ def request_media_type_wrong(exchange: Exchange) -> Iterator[Problem | NotApplic
     level_reason="a BSM that knows its terminals can do without, and the keys are the same",
     needs=[MSK_PROCEDURE, USIM],
     covers=["HTTP-05"],
+    looks_at=["request.headers.User-Agent", "request.headers.Authorization"],
     usual=is_bootstrapped,
 )
 def user_agent_lacks_gba(exchange: Exchange) -> Iterator[Problem]:
@@ -198,6 +218,7 @@ def user_agent_lacks_gba(exchange: Exchange) -> Iterator[Problem]:
     level=Level.WARNING,
     needs=[MSK_PROCEDURE, RESPONSE],
     covers=["HTTP-19"],
+    looks_at=["response.status"],
     usual=answers_usually,
 )
 def status_unusual(exchange: Exchange) -> Iterator[Problem | NotApplicable]:
@@ -228,6 +249,7 @@ def status_unusual(exchange: Exchange) -> Iterator[Problem | NotApplicable]:
     cite=[TS33246["G.2.4"](says="after a 503 the terminal tries again when Retry-After says", verb=Verb.MAY)],
     needs=[MSK_PROCEDURE, RESPONSE],
     covers=["HTTP-19"],
+    looks_at=["response.status", "response.headers.Retry-After"],
     usual=answers_usually,
 )
 def retry_time_missing(exchange: Exchange) -> Iterator[Problem]:
@@ -249,6 +271,7 @@ def retry_time_missing(exchange: Exchange) -> Iterator[Problem]:
     cite=[RFC7616["3.4.3"](says="the digest of auth-int is over the body with its content coding", verb=Verb.MAY)],
     needs=[MSK_PROCEDURE, RESPONSE],
     covers=["HTTP-22"],
+    looks_at=["response.headers.Content-Encoding"],
     usual=answers_usually,
 )
 def content_coded(exchange: Exchange) -> Iterator[Problem]:
@@ -271,6 +294,7 @@ def content_coded(exchange: Exchange) -> Iterator[Problem]:
     cite=[TS33246["6.4.1"](says="MIKEY itself encrypts and authenticates an MSK message", verb=Verb.MAY)],
     needs=[HAS_LTKM],
     covers=["HTTP-23"],
+    looks_at=["request.scheme"],
 )
 def transport_plain(exchange: Exchange) -> Iterator[Problem]:
     """LTKMs come over HTTP without TLS.
@@ -296,6 +320,7 @@ def transport_plain(exchange: Exchange) -> Iterator[Problem]:
     ],
     needs=[MSK_PROCEDURE, RESPONSE],
     covers=["HTTP-24"],
+    looks_at=["response.headers.Cache-Control", "request.headers.Authorization"],
     usual=answers_usually,
 )
 def response_cacheable(exchange: Exchange) -> Iterator[Problem]:

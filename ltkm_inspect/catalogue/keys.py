@@ -49,7 +49,14 @@ def mac_invalid(opening: Opening) -> Iterator[Problem | NotApplicable]:
         yield NotApplicable(reason if opened.verdict is Verdict.INVALID else opened.reason)
 
 
-@rule("request-digest-wrong", on=Step, cite=[PROOF_OF_REQUEST, MUTUAL], needs=[KEYS], covers=["KEY-01"])
+@rule(
+    "request-digest-wrong",
+    on=Step,
+    cite=[PROOF_OF_REQUEST, MUTUAL],
+    needs=[KEYS],
+    covers=["KEY-01"],
+    looks_at=["request.headers.Authorization", "request.body"],
+)
 def request_digest_wrong(step: Step) -> Iterator[Problem | NotApplicable]:
     """The digest of a request is wrong, although the MRK is right.
 
@@ -88,7 +95,14 @@ def _response(credentials: digest.Directives, password: bytes, method: str, body
         return None
 
 
-@rule("response-digest-wrong", on=Step, cite=[PROOF_OF_RESPONSE, MUTUAL], needs=[KEYS], covers=["KEY-02"])
+@rule(
+    "response-digest-wrong",
+    on=Step,
+    cite=[PROOF_OF_RESPONSE, MUTUAL],
+    needs=[KEYS],
+    covers=["KEY-02"],
+    looks_at=["request.headers.Authorization", "response.headers.Authentication-Info", "response.body"],
+)
 def response_digest_wrong(step: Step) -> Iterator[Problem | NotApplicable]:
     """The rspauth of a response is wrong, although the MRK is right.
 

@@ -64,6 +64,7 @@ def _named(root: Any) -> list[MskPair]:
     on=Exchange,
     cite=[SCHEMA(says="the root element is mbmsMSKRequest and holds MSK elements, each keyDomainID and MSKID")],
     covers=["XML-20"],
+    looks_at=["request.body"],
     usual=Exchange.asks_plainly,
 )
 def request_structure_wrong(exchange: Exchange) -> Iterator[Problem | NotApplicable]:
@@ -94,6 +95,7 @@ def _is_right(pair: Pair) -> bool:
     on=Exchange,
     cite=[SCHEMA(says="keyDomainID and MSKID are base64Binary, an MSKID of 4 octets"), IDENTIFIERS],
     covers=["XML-20"],
+    looks_at=["request.body"],
     usual=Exchange.asks_plainly,
 )
 def request_identifier_invalid(exchange: Exchange) -> Iterator[Problem | NotApplicable]:
@@ -223,6 +225,7 @@ def _is_echo(document: Document) -> bool:
     level_reason="the same clause lets a terminal process a response that lacks some of its pairs",
     needs=[MSK_ROOT, WELL_FORMED],
     covers=["ID-09"],
+    looks_at=["request.body"],
     usual=_is_echo,
 )
 def requested_msk_unanswered(document: Document) -> Iterator[Problem | NotApplicable]:
@@ -256,6 +259,7 @@ def requested_msk_unanswered(document: Document) -> Iterator[Problem | NotApplic
     level_reason="a terminal can take the answers that it asked for and leave the rest",
     needs=[MSK_ROOT, WELL_FORMED],
     covers=["ID-10"],
+    looks_at=["request.body"],
     usual=_is_echo,
 )
 def answered_msk_unrequested(document: Document) -> Iterator[Problem | NotApplicable]:

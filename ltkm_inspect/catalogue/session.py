@@ -412,6 +412,7 @@ NONCE_COUNT = "request.headers.Authorization"
     ],
     needs=[REMEMBERED, NONCE_BEFORE],
     covers=["XF-09"],
+    looks_at=["request.headers.Authorization", "request.body"],
 )
 def nonce_count_reused(step: Step) -> Iterator[Problem | NotApplicable]:
     """A nonce is used with a count that was used before.
@@ -437,6 +438,7 @@ def nonce_count_reused(step: Step) -> Iterator[Problem | NotApplicable]:
     cite=[RFC7616["3.4"](says="a request that is sent again unchanged has the count of the first", verb=Verb.MAY)],
     needs=[REMEMBERED, NONCE_BEFORE],
     covers=["XF-09"],
+    looks_at=["request.headers.Authorization", "request.body"],
 )
 def request_retried(step: Step) -> Iterator[Problem | NotApplicable]:
     """A request was sent again, octet for octet, and answered otherwise or for the first time.
@@ -457,6 +459,7 @@ def request_retried(step: Step) -> Iterator[Problem | NotApplicable]:
     cite=[RFC7616["3.4"](says="the count rises with each request that uses the nonce", verb=Verb.SHOULD)],
     needs=[REMEMBERED, NONCE_BEFORE],
     covers=["XF-09"],
+    looks_at=["request.headers.Authorization"],
 )
 def nonce_count_backward(step: Step) -> Iterator[Problem | NotApplicable]:
     """The count of a nonce is below that of an earlier request.
@@ -480,6 +483,7 @@ def nonce_count_backward(step: Step) -> Iterator[Problem | NotApplicable]:
     cite=[RFC7616["3.5"](says="a client uses the nextnonce that it was given for its next request", verb=Verb.SHOULD)],
     needs=[REMEMBERED],
     covers=["XF-09"],
+    looks_at=["request.headers.Authorization"],
 )
 def nextnonce_ignored(step: Step) -> Iterator[Problem | NotApplicable]:
     """A request uses the old nonce although the last response gave a new one.
@@ -514,6 +518,7 @@ NO_CHALLENGE = NotApplicable("the challenge that the credentials answer was not 
     ],
     needs=[REMEMBERED],
     covers=["HTTP-10"],
+    looks_at=["request.headers.Authorization"],
 )
 def credentials_unlike_challenge(step: Step) -> Iterator[Problem | NotApplicable]:
     """The credentials do not repeat what the challenge said.
@@ -597,6 +602,7 @@ def _unlike(credentials: digest.Directives, challenge: digest.Directives) -> Ite
     cite=[TS33246["6.3.2.2"](says="a terminal asks for an MSK that it does not have", verb=Verb.MAY)],
     needs=[REMEMBERED, REQUEST_BEFORE],
     covers=["XF-10"],
+    looks_at=["request.body"],
 )
 def request_repeated(step: Step, *, seconds: int = 300) -> Iterator[Problem | NotApplicable]:
     """A terminal asks again for what it got no answer to.
@@ -619,6 +625,7 @@ def request_repeated(step: Step, *, seconds: int = 300) -> Iterator[Problem | No
     cite=[TS33246["6.3.2.2"](says="a terminal asks for an MSK that it does not have", verb=Verb.MAY)],
     needs=[REMEMBERED, REQUEST_BEFORE],
     covers=["XF-10"],
+    looks_at=["request.body", "response.status"],
 )
 def key_requested_again(step: Step, *, seconds: int = 60) -> Iterator[Problem | NotApplicable]:
     """A terminal asks for a key that was delivered to it a moment ago.

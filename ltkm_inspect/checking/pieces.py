@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from os import fstat
 
-from ltkm_inspect.capture import Candidate, Damage, Passed, Source, opened, scan
+from ltkm_inspect.capture import Candidate, Damage, DamagedEvent, Passed, Source, opened, scan
 from ltkm_inspect.capture.inputs import Input
 from ltkm_inspect.checking.reading import exchanges
 from ltkm_inspect.checking.results import Checked
@@ -83,7 +83,7 @@ def _stretches(file: File, source: Source) -> Iterator[Piece]:
 
 def _batches(file: File, source: Source, limits: Limits) -> Iterator[Piece]:
     """Yield what stands in a file that has to be read from its start, so many exchanges at a time."""
-    found: list[Passed | Candidate | Exchange] = []
+    found: list[Passed | Candidate | DamagedEvent | Exchange] = []
     octets = done = 0
     for each in exchanges(source, file.name, limits) if source.is_har else scan(source.read):
         if not isinstance(each, Damage):

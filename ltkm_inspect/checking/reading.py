@@ -3,27 +3,28 @@
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
-from ltkm_inspect.capture import Candidate, Damage, Passed, Source, exchange_of, scan
-from ltkm_inspect.capture.damage import PackedError
+from ltkm_inspect.capture import Candidate, Damage, DamagedEvent, Passed, Source, exchange_of, har, scan
+from ltkm_inspect.capture.damage import NOT_A_CAPTURE
 from ltkm_inspect.exchange import Exchange, Limits
 
-type Held = Exchange | Passed | Damage
+type Held = Exchange | Passed | Damage | DamagedEvent
 """What stands in a file, one after the other."""
 
 
 def exchanges(source: Source, name: str, limits: Limits) -> Iterator[Held]:
     """Yield every MSK exchange of a file of that name just opened, what was passed between them, and damage."""
     if source.is_har:
-        yield from _har(source, name, limits)
+        for each in har.exchanges(source.read, limits, name):
+            yield Passed(1, 0) if isinstance(each, Exchange) and not each.is_msk else each
     else:
         size = source.size if source.is_plain else None
         yield from read(scan(source.read, size=size), name, limits)
 
 
 def read(found: Iterable[Candidate | Held], name: str, limits: Limits) -> Iterator[Held]:
-    """Yield the exchanges that a scan of the file of that name found.
+    """Yield the exchanges that a scan of the file of that name found, and what is damaged.
 
-    A record that cannot be read ends it, as nobody knows what follows.
+    A record of another format ends it, as all that follow may be of that one.
     """
     flows = 0
     for each in found:
@@ -44,21 +45,12 @@ def _exchange(candidate: Candidate, flows: int, name: str, limits: Limits) -> He
             return exchange or Passed(1, candidate.end)
     from ltkm_inspect.proxy import reading
 
-    read = reading.record(candidate.record, limits)
-    if isinstance(read, str):
-        return Damage(candidate.offset, read, flows)
-    return Passed(1, candidate.end) if read is None else replace(read, capture=name)
-
-
-def _har(source: Source, name: str, limits: Limits) -> Iterator[Held]:
-    from ltkm_inspect.proxy import reading
-
-    octets = bytearray()
     try:
-        while piece := source.read(1 << 20):
-            octets += piece
-    except PackedError as error:
-        yield Damage(len(octets), str(error), 0)
-        return
-    for each in reading.har(bytes(octets), limits):
-        yield Passed(1, 0) if each is None else replace(each, capture=name) if isinstance(each, Exchange) else each
+        read = reading.record(candidate.record, limits)
+        return Passed(1, candidate.end) if read is None else replace(read, capture=name)
+    except reading.UnreadError as error:
+        if error.is_of_format:
+            return Damage(candidate.offset, str(error), flows)
+        if not (candidate.offset or candidate.current):
+            return Damage(0, NOT_A_CAPTURE, 0)
+        return DamagedEvent(f"flow at octet {candidate.offset}: {error}", candidate.end)

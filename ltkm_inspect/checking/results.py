@@ -44,6 +44,8 @@ class Checked:
     """What is wrong with the file, in one line that is safe to print."""
     unread: bool = False
     """Nothing of the file could be read."""
+    damaged: list[str] = field(default_factory=list)
+    """The events of the file that could not be read, a line each that is safe to print."""
 
 
 @dataclass(frozen=True, slots=True)

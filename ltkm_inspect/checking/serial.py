@@ -2,7 +2,7 @@
 
 from collections.abc import Generator, Sequence
 
-from ltkm_inspect.capture import Damage, Passed, following, opened
+from ltkm_inspect.capture import Damage, DamagedEvent, Passed, following, opened
 from ltkm_inspect.capture.inputs import Input
 from ltkm_inspect.checking.reading import Held, exchanges, read
 from ltkm_inspect.checking.results import Checked, Presenter
@@ -51,6 +51,8 @@ def _checked(held: Held, name: str, context: Context, presenter: Presenter) -> C
     checked = Checked(name)
     if isinstance(held, Damage):
         checked.problem = str(held)
+    elif isinstance(held, DamagedEvent):
+        checked.damaged.append(str(held))
     elif isinstance(held, Passed):
         checked.summary.others = held.flows
     else:

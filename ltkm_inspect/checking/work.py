@@ -14,7 +14,7 @@ from io import FileIO
 from os import fstat
 from typing import NamedTuple
 
-from ltkm_inspect.capture import BEFORE, Candidate, Damage, Passed, find_record, scan
+from ltkm_inspect.capture import BEFORE, Candidate, Damage, DamagedEvent, Passed, find_record, scan
 from ltkm_inspect.checking.reading import Held, read
 from ltkm_inspect.checking.results import Checked, Presenter
 from ltkm_inspect.context import Context
@@ -45,7 +45,7 @@ class Records(NamedTuple):
     """What was found in a file already."""
 
     name: str
-    found: list[Passed | Candidate | Exchange]
+    found: list[Passed | Candidate | DamagedEvent | Exchange]
 
 
 type Task = Stretch | Records
@@ -75,17 +75,21 @@ class Share:
 
     context: Context
     presenter: Presenter
-    _waiting: dict[int, tuple[str, list[Passed | Step]]] = field(default_factory=dict)
+    _waiting: dict[int, tuple[str, list[Passed | DamagedEvent | Step]]] = field(default_factory=dict)
     _file: FileIO | None = None
 
     def find(self, number: int, task: Task) -> Found:
         """Do the first half of a piece of work."""
         found, seen = Found(), []
-        waiting: list[Passed | Step] = []
+        waiting: list[Passed | DamagedEvent | Step] = []
         try:
             for held in self._held(task, found):
                 if isinstance(held, Damage):
                     found.damage = held
+                elif isinstance(held, DamagedEvent):
+                    found.flows += 1
+                    found.end = max(held.end, found.end)
+                    waiting.append(held)
                 elif isinstance(held, Passed):
                     found.flows += held.flows
                     found.end = max(held.end, found.end)
@@ -115,6 +119,8 @@ class Share:
         for held in waiting:
             if isinstance(held, Passed):
                 checked.summary.others += held.flows
+            elif isinstance(held, DamagedEvent):
+                checked.damaged.append(str(held))
             else:
                 self.presenter.add(held, self.context, checked)
         checked.forgotten = session.forgotten

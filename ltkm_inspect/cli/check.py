@@ -136,9 +136,9 @@ def check(
                     progress.make_room()
                     if not output.say(lines) and (follow or (output.failed and not targets)):
                         break
-                    if checked.problem:
+                    for line in (*checked.damaged, *([checked.problem] if checked.problem else [])):
                         progress.hide()
-                        trouble.say(checked.name, checked.problem, unread=checked.unread)
+                        trouble.say(checked.name, line, unread=checked.unread)
                     progress.advance(checked.octets, checked.summary.findings.total())
             except KeyboardInterrupt as error:
                 stopped, code = f"{reason_of(error)}, so that the report is partial", code_of(error)
@@ -158,11 +158,13 @@ def check(
             output.say([*head, *end])
             if not total.exchanges:
                 complain(summary.NOTHING_SEEN)
+            if total.damaged:
+                complain(summary.damaged(total.damaged))
         if stopped is not None:
             leave(code)
         if output.failed:
             leave(COULD_NOT_RUN)
-        trouble.damaged += total.crashed
+        trouble.damaged += total.crashed + total.damaged
         broken = level is not None and total.worst >= level
         leave(trouble.exit_code(len(found), FINDINGS if broken else OK if total.exchanges else NOTHING_SEEN))
 

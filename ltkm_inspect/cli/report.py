@@ -92,7 +92,7 @@ def report(source: str, report: tuple[str, ...], fail_on: str, shape: str) -> No
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             complain(f"{printable(name)}: {_why(error)}")
             leave(COULD_NOT_RUN)
-        trouble.damaged += total.crashed
+        trouble.damaged += total.crashed + total.damaged
         broken = level is not None and total.worst >= level
         leave(trouble.exit_code(1, FINDINGS if broken else OK if total.exchanges else NOTHING_SEEN))
 

@@ -94,24 +94,24 @@ def flows_of(
     files: Iterable[Path], trouble: Trouble, limits: "Limits"
 ) -> "Iterator[tuple[Path, Any, Exchange | None]]":
     """Yield every flow with its file and the MSK exchange that it is; what is wrong with a file is said."""
-    from ltkm_inspect.proxy.reading import Damage, flows
+    from ltkm_inspect.proxy.reading import flows
 
     for path in files:
         begun = False
         try:
             for found in flows(path, limits):
                 begun = True
-                if isinstance(found, Damage):
-                    trouble.say(str(path), str(found), unread=False)
-                else:
+                if isinstance(found, tuple):
                     yield path, *found
+                else:
+                    trouble.say(str(path), str(found), unread=False)
         except Exception as error:  # a file that the program fails on takes no other one with it
             trouble.say(str(path), failure(error), unread=not begun)
 
 
 def exchanges_of(files: "Iterable[Input]", trouble: Trouble, limits: "Limits") -> "Iterator[tuple[str, Exchange]]":
     """Yield every MSK exchange with the name of its file, without what else is in there; what is wrong is said."""
-    from ltkm_inspect.capture import Damage, opened
+    from ltkm_inspect.capture import Damage, DamagedEvent, opened
     from ltkm_inspect.checking.reading import exchanges
     from ltkm_inspect.exchange import Exchange
 
@@ -124,7 +124,7 @@ def exchanges_of(files: "Iterable[Input]", trouble: Trouble, limits: "Limits") -
             with opened(file.name) as source:
                 for held in exchanges(source, file.name, limits):
                     begun = True
-                    if isinstance(held, Damage):
+                    if isinstance(held, Damage | DamagedEvent):
                         trouble.say(file.name, str(held), unread=False)
                     elif isinstance(held, Exchange):
                         yield file.name, held

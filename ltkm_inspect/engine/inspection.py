@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from ltkm_inspect import catalogue
 from ltkm_inspect.context import Context, Settings
-from ltkm_inspect.exchange import Document, Exchange, Ltkm, Request
+from ltkm_inspect.exchange import Document, Exchange, Gap, Ltkm, Request
 from ltkm_inspect.finding import (
     EVENT_CRASHED,
     RULE_CRASHED,
@@ -214,6 +214,8 @@ def _judged(step: Step, context: Context) -> Report:
     exchange = step.exchange
     inspection = _Inspection(context, exchange.limits.findings)
     inspection.look_at(step)
+    if exchange.gaps:
+        inspection.withhold(exchange)
     said = inspection.said
     document = exchange.document
     return Report(
@@ -288,6 +290,23 @@ class _Inspection:
         for opening in step.openings if step.keys else ():
             inside = opening.ltkm.item
             self._run(_Site(opening, inside.number if inside is not None else None, opening.ltkm))
+
+    def withhold(self, exchange: Exchange) -> None:
+        """Take back what was said of parts of the exchange that its capture lacks or damaged: nobody knows it."""
+        hidden = {
+            id: NotApplicable(_unknown(gap))
+            for id, rule in RULES.items()
+            if id in self.outcomes and (gap := next(filter(None, map(exchange.unknown, rule.looks_at)), None))
+        }
+        kept = []
+        for finding in self.said:
+            gap = exchange.unknown(finding.place.path)
+            if finding.rule in RULES and gap is not None:
+                hidden[finding.rule] = NotApplicable(_unknown(gap))
+            elif finding.rule not in hidden:
+                kept.append(finding)
+        self.said = kept
+        self.outcomes.update(hidden)
 
     def _ltkm(self, ltkm: Ltkm, item: int | None, delivery: Delivery | None) -> None:
         self._run(_Site(ltkm, item, ltkm, element=ltkm.element))
@@ -464,12 +483,19 @@ def _ranks() -> Mapping[str, int]:
     return {id: rank for rank, id in enumerate(RULES)}
 
 
+def _unknown(gap: Gap) -> str:
+    return f"the capture {'damaged' if gap.is_damage else 'does not keep'} it ({gap})"
+
+
 def _unseen(exchange: Exchange) -> Iterator[Finding]:
     """Yield a finding for everything around the document that could not be looked at."""
     if exchange.response is None:
         yield _not_in_full("a response", exchange.error or "none", "nothing came that could be checked")
     elif exchange.response.body is None and exchange.may_have_body:
+        gap = exchange.unknown("response.body")
         hint = "streamed past, or the connection ended: nothing of the document was checked"
+        if gap is not None:
+            hint = f"{gap.field}: {gap.reason}: nothing of the document was checked"
         yield _not_in_full("the body of the response", exchange.error or "none", hint)
     for side, body in (("request", exchange.asked), ("response", exchange.content)):
         if body is not None and body.truncated:

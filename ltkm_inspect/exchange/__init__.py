@@ -1,12 +1,15 @@
 """HTTP exchanges as plain data, and the subjects in them that rules look at."""
 
+from ltkm_inspect.exchange.gap import Gap
 from ltkm_inspect.exchange.http import USUAL_TARGET, Headers, MediaType, Request, Response, split_target
-from ltkm_inspect.exchange.subject import Document, Exchange, Item, Limits, Ltkm, Outcome, read_code
+from ltkm_inspect.exchange.subject import OFFLINE, Document, Exchange, Item, Limits, Ltkm, Outcome, read_code
 
 __all__ = [
+    "OFFLINE",
     "USUAL_TARGET",
     "Document",
     "Exchange",
+    "Gap",
     "Headers",
     "Item",
     "Limits",

@@ -247,7 +247,10 @@ class Response(_Message):
         A response that ends in another way than by its length, in chunks or with the connection, gets none.
         Raises ValueError where the coding is not known.
         """
-        body = coding.encode(content, self.headers.get("Content-Encoding"))
+        return self.with_body(coding.encode(content, self.headers.get("Content-Encoding")))
+
+    def with_body(self, body: bytes) -> "Response":
+        """Return the response with that body as it is sent, and the length that fits it, as `with_content` has it."""
         chunked = "chunked" in (self.headers.get("Transfer-Encoding") or "").lower()
         counted = "content-length" in self.headers and not chunked
         headers = self.headers.put("Content-Length", str(len(body))) if counted else self.headers

@@ -11,6 +11,7 @@ from ltkm_inspect import document as msk
 from ltkm_inspect import mikey
 from ltkm_inspect.coding import Decoded
 from ltkm_inspect.digest import Directives, a_tid_of, is_b_tid
+from ltkm_inspect.exchange.gap import Gap
 from ltkm_inspect.exchange.http import Request, Response
 from ltkm_inspect.kept import cached_property
 from ltkm_inspect.wire import Span
@@ -39,6 +40,10 @@ class Limits:
     """Findings of one rule and level that are kept of an exchange; the rest is counted."""
     directives: int | None = None
     """Directives of a digest header, in all its fields together; what follows is not read."""
+
+
+OFFLINE = Limits(octets=64 << 20)
+"""How much of a response is looked at where it comes from a file."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,6 +75,22 @@ class Exchange:
     """What tells the capture that it comes from, a file, from others of the run."""
     is_replayed: bool = False
     """mitmproxy replayed the request or the response, so that the same octets before are no doing of the peers."""
+    gaps: tuple[Gap, ...] = ()
+    """What the capture lacks of it or damaged, in the order of the capture."""
+
+    @property
+    def damage(self) -> tuple[Gap, ...]:
+        """What the capture damaged: it is incomplete because of that, and nobody else is to be blamed."""
+        return tuple(gap for gap in self.gaps if gap.is_damage)
+
+    @property
+    def lacks(self) -> tuple[Gap, ...]:
+        """What the capture does not keep."""
+        return tuple(gap for gap in self.gaps if not gap.is_damage)
+
+    def unknown(self, part: str) -> Gap | None:
+        """Return why a part of the exchange (`response.status`) is not known from the capture; None where it is."""
+        return next((gap for gap in self.gaps if gap.covers(part)), None)
 
     def __post_init__(self) -> None:
         """Let no more of the digest headers be read than the limits allow."""
@@ -155,8 +176,17 @@ class Exchange:
         response = self.response
         if response is None or response.trailers.fields:
             return False
+        if self.error is not None or (self.unknown("response.trailers") is not None and self._may_have_trailer):
+            return True
         announced = "authentication-info" in (response.headers.get("Trailer") or "").lower()
-        return (announced and (not self.raw or response.body is None)) or self.error is not None
+        return announced and (not self.raw or response.body is None)
+
+    @property
+    def _may_have_trailer(self) -> bool:
+        """What is known of the response leaves room for a trailer: it is in chunks, or of HTTP/2 or later."""
+        assert self.response is not None
+        headers = self.response.headers
+        return "content-length" not in headers or "transfer-encoding" in headers or "trailer" in headers
 
     @cached_property
     def is_msk(self) -> bool:

@@ -1,6 +1,7 @@
 """Flows of mitmproxy to exchanges and back, and the quick look that leaves foreign traffic alone."""
 
 import hashlib
+import math
 import re
 import uuid
 from collections.abc import Mapping
@@ -27,6 +28,10 @@ _CONTENT_TYPE = b"content-type"
 _MEDIA_TYPES = b"mbms-msk"
 
 
+class OddFlowError(ValueError):
+    """A part of a flow has another type than mitmproxy gives it; the text is one line, safe to print."""
+
+
 def is_foreign(flow: http.HTTPFlow) -> bool:
     """Tell from header fields and path alone that a flow is no MSK exchange; False means that it may be one.
 
@@ -50,18 +55,16 @@ def exchange_of(
     limits: Limits | None = None,
     *,
     host_rewritten: bool | None = None,
-    raw: bool = True,
     capture: str = "",
 ) -> Exchange:
     """Return a flow as an exchange; it keeps no reference to the flow, but shares its octets.
 
-    `host_rewritten` says whether the proxy is known to have replaced Host, else the flow itself must tell; `raw=False`
-    says that the flow was read from a HAR, which keeps no octets as sent.
+    `host_rewritten` says whether the proxy is known to have replaced Host, else the flow itself must tell. Raises
+    OddFlowError where the flow was loaded from a file that holds what mitmproxy does not write.
     """
+    _refuse_odd(flow)
     request = flow.request
     response = flow.response
-    if not raw and response is not None and not response.status_code:
-        response = None  # how a HAR says that none came
     client, server = flow.client_conn, flow.server_conn
     ended = response.timestamp_end if response is not None else None
     return Exchange(
@@ -94,7 +97,7 @@ def exchange_of(
         request.timestamp_start,
         ended if ended is not None or flow.error is None else flow.error.timestamp,
         _has_upstream_host(flow) if host_rewritten is None else host_rewritten,
-        raw,
+        True,
         _faults(flow),
         limits if limits is not None else Limits(),
         capture,
@@ -178,7 +181,7 @@ def _request(asked: Request, at: float | None = None) -> http.Request:
         asked.scheme.encode(),
         b"",
         asked.target.encode("utf-8", "surrogateescape"),
-        asked.http_version.encode(),
+        asked.http_version.encode() or b"HTTP/1.1",  # a HAR may not tell it
         http.Headers(asked.headers.fields),
         asked.body,
         http.Headers(asked.trailers.fields) if asked.trailers.fields else None,
@@ -198,6 +201,75 @@ def _response(answered: Response, at: float | None = None) -> http.Response:
         at or 0.0,
         at,
     )
+
+
+def _refuse_odd(flow: http.HTTPFlow) -> None:
+    """Raise OddFlowError where something in a flow has another type than mitmproxy itself gives it.
+
+    Its reader takes over what a file says without a look.
+    """
+    client, server, error = flow.client_conn, flow.server_conn, flow.error
+    _expect(str, "text", id=flow.id, client_conn_id=client.id)
+    _expect(dict, "a table", metadata=flow.metadata)
+    _expect_address(client.peername, server.peername, server.address)
+    times = [flow.request.timestamp_start]
+    if error is not None:
+        _expect(str, "text", error=error.msg)
+        times.append(error.timestamp)
+    for side, message in (("request", flow.request), ("response", flow.response)):
+        if message is None:
+            continue
+        data: Any = message.data  # both have these
+        times.append(data.timestamp_end)
+        _expect(bytes, "octets", **{f"{side}.http_version": data.http_version})
+        for name, fields in (("headers", data.headers), ("trailers", data.trailers)):
+            if fields is not None and not _are_fields(fields):
+                raise OddFlowError(f"expected names and values that are octets in {side}.{name}, got others")
+        if data.content is not None:
+            _expect(bytes, "octets", **{f"{side}.content": data.content})
+    asked, answered = flow.request.data, flow.response
+    _expect(bytes, "octets", method=asked.method, scheme=asked.scheme, authority=asked.authority, path=asked.path)
+    _expect(str, "text", host=asked.host)
+    _expect_number(65535, "a port", asked.port)
+    if answered is not None:
+        _expect(bytes, "octets", reason=answered.data.reason)
+        _expect_number(999, "a status", answered.data.status_code)
+    for each in times:
+        if each is not None and (type(each) not in (float, int) or not math.isfinite(each) or abs(each) > _LATEST):
+            raise OddFlowError(f"expected times in seconds, got {_kind(each)}")
+
+
+_LATEST = 1 << 40
+"""No flow was recorded that many seconds after 1970."""
+
+
+def _expect(kind: type, name: str, **values: Any) -> None:
+    for where, found in values.items():
+        if type(found) is not kind and not isinstance(found, kind):
+            raise OddFlowError(f"expected {name} in {where}, got {_kind(found)}")
+
+
+def _expect_number(most: int, name: str, found: Any) -> None:
+    if type(found) is not int or not 0 <= found <= most:
+        raise OddFlowError(f"expected {name}, got {_kind(found)}")
+
+
+def _expect_address(*addresses: Any) -> None:
+    for each in addresses:
+        if each is None or each in ((), []):
+            continue
+        if not isinstance(each, list | tuple) or len(each) < 2 or type(each[0]) is not str or type(each[1]) is not int:
+            raise OddFlowError(f"expected an address with a port, got {_kind(each)}")
+
+
+def _are_fields(fields: http.Headers) -> bool:
+    return all(len(each) == 2 and type(each[0]) is type(each[1]) is bytes for each in fields.fields)
+
+
+def _kind(found: Any) -> str:
+    """Return the kind of a value, in a word; what it holds may be what must not be shown."""
+    kinds = {bool: "true or false", list: "a list", tuple: "a list", dict: "a table", bytes: "octets", str: "text"}
+    return kinds.get(type(found), "nothing" if found is None else "another number")
 
 
 def _faults(flow: http.HTTPFlow) -> tuple[str, ...]:

@@ -1,58 +1,59 @@
 """Reads saved traffic, flow files of mitmproxy and HAR, as exchanges, up to whatever damage there is."""
 
 import io
-import json
 import re
 from collections.abc import Iterator
-from dataclasses import replace
 from errno import ESPIPE
 from pathlib import Path
-from typing import Any
 
 from mitmproxy import exceptions, http
 from mitmproxy.flow import Flow
 from mitmproxy.io import FlowReader
-from mitmproxy.io.har import request_to_flow
 
 from ltkm_inspect.capture import Damage as Damage
+from ltkm_inspect.capture import DamagedEvent as DamagedEvent
+from ltkm_inspect.capture import har
 from ltkm_inspect.capture.damage import ENDS_WITHIN, NOT_A_CAPTURE, NOT_A_FLOW
-from ltkm_inspect.exchange import Exchange, Limits
-from ltkm_inspect.proxy.flows import exchange_of, is_foreign
+from ltkm_inspect.capture.entries import is_json
+from ltkm_inspect.exchange import OFFLINE, Exchange, Limits
+from ltkm_inspect.proxy.flows import OddFlowError, exchange_of, flow_of, is_foreign
 from ltkm_inspect.wire import printable
 
 _CHUNK = 1 << 20
-_RECORD = re.compile(rb"\d{1,12}:")  # the length that every record of a flow file begins with
-_BOM = b"\xef\xbb\xbf"
-_WITHOUT_BODY = frozenset({204, 304})
+_RECORD = re.compile(rb"(\d{1,12}):")  # the length that every record of a flow file begins with
 
 
 type Read = tuple[Flow, Exchange | None]
 """A flow as it was read, and the MSK exchange that it is, None where it is none."""
 
 
-def exchanges(path: Path, limits: Limits | None = None) -> Iterator[Exchange | Damage | None]:
+class UnreadError(ValueError):
+    """A record of a flow file cannot be read; the text is one line, safe to print."""
+
+    def __init__(self, text: str, *, is_of_format: bool = False) -> None:
+        """Take the text, and whether the record is of a format that mitmproxy does not know."""
+        super().__init__(text)
+        self.is_of_format = is_of_format
+
+
+def exchanges(path: Path, limits: Limits = OFFLINE) -> Iterator[Exchange | Damage | DamagedEvent | None]:
     """Yield every MSK exchange of a flow file or HAR in order, None for every other flow, and damage where it stands.
 
     An empty file yields nothing. Raises OSError where the file cannot be opened or read.
     """
-    return (found if isinstance(found, Damage) else found[1] for found in flows(path, limits))
+    return (found[1] if isinstance(found, tuple) else found for found in flows(path, limits))
 
 
-def har(octets: bytes, limits: Limits | None = None) -> Iterator[Exchange | Damage | None]:
-    """Yield what `exchanges` does of a HAR that was read already."""
-    return (found if isinstance(found, Damage) else found[1] for found in _har(octets, limits))
-
-
-def record(octets: bytes, limits: Limits | None = None) -> Exchange | str | None:
-    """Return the MSK exchange in one record of a flow file; None for any other flow, and why if it cannot be read."""
+def record(octets: bytes, limits: Limits = OFFLINE) -> Exchange | None:
+    """Return the MSK exchange in one record of a flow file, None for any other flow; UnreadError if it is damaged."""
     try:
         (flow,) = FlowReader(io.BytesIO(octets)).stream()
-        return _exchange(flow, limits) if isinstance(flow, http.HTTPFlow) else None
+        return _exchange(flow, limits)
     except Exception as error:  # as below
-        return _why(error, True, ended=False)
+        raise _unread(error) from error
 
 
-def flows(path: Path, limits: Limits | None = None) -> Iterator[Read | Damage]:
+def flows(path: Path, limits: Limits = OFFLINE) -> Iterator[Read | Damage | DamagedEvent]:
     """Yield every flow of a flow file or HAR in order, with the MSK exchange that it is, and damage where it stands.
 
     An empty file yields nothing. Raises OSError where the file cannot be opened or read.
@@ -60,11 +61,17 @@ def flows(path: Path, limits: Limits | None = None) -> Iterator[Read | Damage]:
     with path.open("rb", buffering=0) as raw, _Careful(raw) as file:
         if not raw.seekable():
             raise OSError(ESPIPE, "expected a file, got a pipe; save what comes out of it first")
-        start = file.peek(64)[:64].removeprefix(_BOM).lstrip()
-        yield from _har(file.read(), limits) if start.startswith(b"{") else _flow_file(file, limits)
+        if is_json(file.peek(512)[:512]):
+            for found in har.exchanges(file.read, limits):
+                if isinstance(found, Exchange):
+                    yield flow_of(found), found if found.is_msk else None
+                else:
+                    yield found
+        else:
+            yield from _flow_file(file, limits)
 
 
-def _flow_file(file: "_Careful", limits: Limits | None) -> Iterator[Read | Damage]:
+def _flow_file(file: "_Careful", limits: Limits) -> Iterator[Read | Damage | DamagedEvent]:
     flows = 0
     offset = 0
     begins = _RECORD.match(file.peek(16)) is not None
@@ -72,75 +79,51 @@ def _flow_file(file: "_Careful", limits: Limits | None) -> Iterator[Read | Damag
     while True:
         try:
             flow = next(stream, None)
+            if flow is None:
+                return
+            exchange = _exchange(flow, limits)
         except OSError:
             raise
         except Exception as error:  # the reader lets through KeyError, AssertionError and more for mutated files
-            yield Damage(offset, _why(error, begins, ended=not file.peek(1)), flows)
-            return
-        if flow is None:
-            return
+            unread, end = _unread(error), _end(file, offset)
+            if end is None or unread.is_of_format:
+                reason = str(unread) if unread.is_of_format else ENDS_WITHIN if begins and not file.peek(1) else ""
+                yield Damage(offset, reason or (NOT_A_FLOW if begins else NOT_A_CAPTURE), flows)
+                return
+            yield DamagedEvent(f"flow at octet {offset}: {unread}", end)
+            file.seek(end)
+            stream = iter(FlowReader(file).stream())
+        else:
+            yield flow, exchange
         flows += 1
-        yield flow, _exchange(flow, limits) if isinstance(flow, http.HTTPFlow) else None
         offset = file.tell()
 
 
-def _exchange(flow: http.HTTPFlow, limits: Limits | None) -> Exchange | None:
-    if is_foreign(flow):
+def _end(file: "_Careful", offset: int) -> int | None:
+    """Return where the record ends that begins there; None where none does, and then stay at its end or the file's."""
+    file.seek(offset)
+    length = _RECORD.match(file.peek(16))
+    if length is None:
+        return None
+    end = offset + length.end() + int(length[1]) + 1
+    if file.seek(0, io.SEEK_END) < end:
+        return None
+    file.seek(end - 1)
+    return end if file.read(1) == b"}" else None
+
+
+def _exchange(flow: Flow, limits: Limits) -> Exchange | None:
+    if not isinstance(flow, http.HTTPFlow) or is_foreign(flow):
         return None
     exchange = exchange_of(flow, limits)
     return exchange if exchange.is_msk else None
 
 
-def _why(error: Exception, begins: bool, *, ended: bool) -> str:
+def _unread(error: Exception) -> UnreadError:
     text = str(error)
     if isinstance(error, exceptions.FlowReadException) and "version" in text:
-        return printable(text.rstrip("."))
-    if not begins:
-        return NOT_A_CAPTURE
-    return ENDS_WITHIN if ended else NOT_A_FLOW
-
-
-def _har(octets: bytes, limits: Limits | None) -> Iterator[Read | Damage]:
-    octets = octets.removeprefix(_BOM)
-    try:
-        entries = json.loads(octets.decode())["log"]["entries"]
-        if not isinstance(entries, list):
-            raise TypeError("entries is not a list")
-    except UnicodeDecodeError as error:
-        yield Damage(error.start, "the HAR is not UTF-8", 0)
-        return
-    except json.JSONDecodeError as error:
-        before = len(error.doc[: error.pos].encode())
-        yield Damage(before, f"the HAR is not JSON: {printable(error.msg)}", 0)
-        return
-    except (KeyError, TypeError, RecursionError):
-        yield Damage(0, "expected a HAR with log.entries, got other JSON", 0)
-        return
-    for number, entry in enumerate(entries, 1):
-        try:
-            found = _entry(entry, number, limits)
-        except Exception as error:  # an entry is whatever some program wrote
-            missing = f"{type(error).__name__}: {printable(str(error))}"
-            yield Damage(0, f"entry {number} of the HAR cannot be read: {missing}", number - 1)
-            continue
-        yield found
-
-
-def _entry(entry: dict[str, Any], number: int, limits: Limits | None) -> Read:
-    """Return an entry as a flow and an exchange; a HAR gives no connection and no octets as sent, and often no body."""
-    flow = request_to_flow(entry)
-    if "postData" not in entry["request"]:
-        flow.request.raw_content = None
-    response = flow.response
-    empty = flow.request.method == "HEAD" or (response is not None and response.status_code in _WITHOUT_BODY)
-    content = entry["response"]["content"]
-    if response is not None and "text" not in content and content.get("size") != 0 and not empty:
-        response.raw_content = None
-    if is_foreign(flow):
-        return flow, None
-    exchange = exchange_of(flow, limits, raw=False)
-    exchange = replace(exchange, id=f"entry-{number}", connection=str(entry.get("connection") or ""), client="")
-    return flow, exchange if exchange.is_msk else None
+        return UnreadError(printable(text.rstrip(".")), is_of_format=True)
+    return UnreadError(text if isinstance(error, OddFlowError) else "it is not what mitmproxy writes")
 
 
 class _Careful(io.BufferedReader):

@@ -4,17 +4,17 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from ltkm_inspect.fault import Reader
-from ltkm_inspect.proxy.reading import Damage, exchanges
+from ltkm_inspect.proxy.reading import Damage, DamagedEvent, exchanges
 from ltkm_inspect.source import FlowFile, LtkmFile, Messages, RecipeFile, messages, read_ltkms, read_recipe
 
 
 def recorded_ltkms(path: Path) -> Messages:
     """Return the LTKMs of every MSK response in a flow file or HAR; ValueError where it has none."""
-    damages: list[Damage] = []
+    damages: list[Damage | DamagedEvent] = []
 
     def found() -> Iterator[bytes]:
         for each in exchanges(path):
-            if isinstance(each, Damage):
+            if isinstance(each, Damage | DamagedEvent):
                 damages.append(each)
             elif each is not None and each.document is not None:
                 yield from (ltkm.octets for ltkm in each.document.ltkms if ltkm.octets)

@@ -19,6 +19,7 @@ Record `ltkm-inspect/exchange/1`, one for each MSK exchange:
 | `client`, `server` | addresses with ports, as the proxy saw them |
 | `terminal` | B-TID of the credentials, else the TCP connection |
 | `error` | what ended the connection, where it did not end well |
+| `damage`, `lacks` | what the capture damaged of it, and what it does not keep, each with `field` (as the capture names it: `response.content.text`) and `reason`; no rule judges that |
 | `faults` | that were put into it, as typed; what is wrong with it is then not the server's doing |
 | `verdict` | `clean`, `warning` or `violation` |
 | `counts` | `items`, `ltkms`, `violations`, `warnings`, `notes`, and the answers of the rules: `passed`, `broken`, `not_applicable` |
@@ -55,7 +56,8 @@ Record `ltkm-inspect/session/1`, near the end: what the session remembers of the
 | `forgotten` | how many `exchanges`, `terminals` and `muks` had to be forgotten; one that came again later is listed as if it were new |
 
 Record `ltkm-inspect/summary/1`, the last of a run: `exchanges`, `others` (flows that were not MSK),
-`forgotten` (exchanges that the session forgot, because it had seen too many), `verdicts`,
+`forgotten` (exchanges that the session forgot, because it had seen too many), `damaged` (exchanges of which the capture
+damaged something), `verdicts`,
 `counts` as above, `findings`: each with `rule`, `level`, `number`, and `faulted`: how many of the `exchanges` have faults
 in them, and their `violations` and `warnings`. What the rules say of those counts nowhere else.
 """  # noqa: E501 - a row of a table is one line
@@ -67,7 +69,7 @@ from hashlib import sha256
 from typing import Any, TextIO
 
 from ltkm_inspect import __version__, mikey, options
-from ltkm_inspect.exchange import Item, Ltkm
+from ltkm_inspect.exchange import Gap, Item, Ltkm
 from ltkm_inspect.finding import Answer, Finding, Level, Report
 from ltkm_inspect.report.keys import NO_KEYS, Keys
 from ltkm_inspect.report.plain import to_json
@@ -135,6 +137,8 @@ def exchange_record(report: Report, file: str | None = None, keys: Keys = NO_KEY
         "server": exchange.server,
         "terminal": exchange.terminal,
         "error": exchange.error,
+        "damage": [_gap(gap) for gap in exchange.damage],
+        "lacks": [_gap(gap) for gap in exchange.lacks],
         "faults": list(exchange.faults),
         "verdict": report.verdict,
         "counts": {
@@ -191,6 +195,7 @@ def summary_record(summary: Summary) -> Record:
         "exchanges": summary.exchanges,
         "others": summary.others,
         "forgotten": summary.forgotten,
+        "damaged": summary.damaged,
         "verdicts": {verdict: summary.verdicts[verdict] for verdict in ("clean", "warning", "violation")},
         "counts": {
             "items": summary.items,
@@ -290,6 +295,10 @@ def _finding(finding: Finding) -> dict[str, Any]:
         "octets_of": finding.span_of or None,
         "clauses": [str(clause) for clause in finding.clauses],
     }
+
+
+def _gap(gap: Gap) -> dict[str, str]:
+    return {"field": gap.field, "reason": gap.reason}
 
 
 def _hex(octets: bytes | None) -> str | None:

@@ -14,6 +14,8 @@ from ltkm_inspect.wire.key_text import IS_KEY_RING, is_key_ring
 
 KINDS = {schema.split("/")[1]: schema for schema in (RUN_SCHEMA, EXCHANGE_SCHEMA, SESSION_SCHEMA, SUMMARY_SCHEMA)}
 """What the records of a run are, with the version that is read here."""
+LATER = frozenset({"damage", "lacks", "damaged"})
+"""Fields that records of earlier versions do not have."""
 MOST_DAMAGE = 5
 """How many damaged lines are told one by one."""
 
@@ -95,6 +97,6 @@ def _kind(schema: str) -> str:
 
 @cache
 def _required() -> dict[str, frozenset[str]]:
-    """Return the fields that each kind of record must have."""
+    """Return the fields that each kind of record has in every version."""
     definitions = json.loads(schema_text())["$defs"]
-    return {schema: frozenset(definitions[kind]["required"]) for kind, schema in KINDS.items()}
+    return {schema: frozenset(definitions[kind]["required"]) - LATER for kind, schema in KINDS.items()}

@@ -37,6 +37,8 @@ class Summary:
     """Exchanges that the session forgot, because it had seen too many."""
     crashed: int = 0
     """Exchanges that were not checked in full because the program failed on them."""
+    damaged: int = 0
+    """Exchanges of which the capture damaged something."""
     _latest: str | None = None
     """The id of the latest exchange that a record told of."""
 
@@ -46,6 +48,7 @@ class Summary:
         self.items += report.items
         self.ltkms += report.ltkms
         self.crashed += not CRASHES.isdisjoint(report.rules)
+        self.damaged += bool(report.exchange.damage)
         if report.exchange.faults:
             self.add_faulted(report)
             return
@@ -78,6 +81,7 @@ class Summary:
             self.exchanges += 1
             self.items += counts["items"]
             self.ltkms += counts["ltkms"]
+            self.damaged += bool(record.get("damage"))
         if record["faults"]:
             self.faulted += 1
             self.put_in.update(level for level, _ in levels)
@@ -141,9 +145,14 @@ class Summary:
             f"{count(self.total(Level.WARNING), 'warning')}, {count(self.notes, 'note')}; "
             f"answers of the rules: {answers}",
             *(f"summary: {level.word} {rule}: {number}" for level, rule, number in self.by_rule()),
+            *self._damaged_lines(),
             *self._faulted_lines(),
             *self._forgotten_lines(),
         ]
+
+    def _damaged_lines(self) -> Iterator[str]:
+        if self.damaged:
+            yield f"summary: {damaged(self.damaged)}"
 
     def _forgotten_lines(self) -> Iterator[str]:
         if self.forgotten:
@@ -158,6 +167,11 @@ class Summary:
             findings = f"({count(violations, 'violation')}, {count(warnings, 'warning')})"
             exchanges = f"{count(self.faulted, 'exchange')} with faults put in"
             yield f"summary: {exchanges}; {'its' if self.faulted == 1 else 'their'} findings {findings} do not count"
+
+
+def damaged(exchanges: int) -> str:
+    """Return the line that says how many exchanges the capture damaged."""
+    return f"the capture damaged something of {count(exchanges, 'exchange')}, which was not checked"
 
 
 _COUNTS = tuple(each.name for each in fields(Summary))

@@ -16,7 +16,13 @@ LONGEST_URL = 200
 
 def lines(report: Report) -> list[str]:
     """Return the heading of a report and its findings, a line each; wire text is escaped."""
-    return [heading(report), *(finding.line for finding in report.findings)]
+    damage = (damage_line(gap.field, gap.reason) for gap in report.exchange.damage)
+    return [heading(report), *damage, *(finding.line for finding in report.findings)]
+
+
+def damage_line(field: str, reason: str) -> str:
+    """Return the line that says what the capture damaged, by the field of the capture."""
+    return f"damage {shorten(field)}: {shorten(reason)}"
 
 
 def heading(report: Report) -> str:
@@ -59,7 +65,8 @@ def write(records: Iterable[Mapping[str, Any]], file: TextIO) -> None:
 
 def lines_of(record: Mapping[str, Any]) -> list[str]:
     """Return the lines of the record of an exchange: heading, findings, and what the keys at hand say of its LTKMs."""
-    return [heading_of(record), *map(finding_line, record["findings"]), *_key_lines(record)]
+    damage = (damage_line(each["field"], each["reason"]) for each in record.get("damage", ()))
+    return [heading_of(record), *damage, *map(finding_line, record["findings"]), *_key_lines(record)]
 
 
 def heading_of(record: Mapping[str, Any]) -> str:

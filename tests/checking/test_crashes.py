@@ -9,6 +9,7 @@ import pytest
 from click.testing import CliRunner
 
 from ltkm_inspect import cli, engine
+from ltkm_inspect.capture import har
 from ltkm_inspect.checking import Checked, Presenter, parallel, pieces, serial, work
 from ltkm_inspect.context import Context
 from ltkm_inspect.exchange import Exchange, Request
@@ -155,7 +156,7 @@ def test_a_file_that_the_program_fails_on_has_a_line_and_the_others_are_read(
     def crash(*_: object) -> None:
         raise TypeError(SECRET)
 
-    monkeypatch.setattr(reading, "har", crash)
+    monkeypatch.setattr(har, "exchanges", crash)
     before: dict[str, tuple[str | Path, ...]] = {"check": (), "export": ("csv",), "diff": (TRIAL,)}
     code, _, errors = invoke(command, *before[command], tmp_path)
     assert code == 5

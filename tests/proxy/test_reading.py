@@ -10,15 +10,21 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from mitmproxy import version
 from mitmproxy.addons.savehar import SaveHar
+from mitmproxy.io import tnetstring
 from mitmproxy.test import tflow
 
+from ltkm_inspect.capture import Passed, opened
+from ltkm_inspect.checking.reading import exchanges as read
 from ltkm_inspect.engine import inspect
 from ltkm_inspect.exchange import Exchange, Limits
 from ltkm_inspect.proxy.flows import flow_of
-from ltkm_inspect.proxy.reading import Damage, exchanges
+from ltkm_inspect.proxy.reading import Damage, DamagedEvent, exchanges
 from tests.proxy.parts import Save, clean, edited, flawed
 
 FLOWS = [flow_of(flawed()), tflow.tflow(resp=True), tflow.tdnsflow(), flow_of(clean())]
+
+
+ODD = "it is not what mitmproxy writes"
 
 
 def kinds(path: Path) -> list[str]:
@@ -70,7 +76,6 @@ def test_a_truncated_file_is_read_up_to_its_last_whole_flow(save: Save) -> None:
     [
         pytest.param(b"garbage", "what follows is not a flow", id="garbage"),
         pytest.param(b"999999999999:", "the file ends within a flow", id="huge-length"),
-        pytest.param(b"0:}", "what follows is not a flow", id="no-fields"),
     ],
 )
 def test_what_follows_damage_is_not_read(save: Save, tail: bytes, reason: str) -> None:
@@ -108,6 +113,52 @@ def test_no_mutation_makes_reading_raise(tmp_path: Path, save: Save, data: st.Da
     path.write_bytes(octets)
     found = list(exchanges(path))
     assert not any(isinstance(each, Damage) for each in found[:-1])
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        pytest.param({"id": ["x"]}, "expected text in id, got a list", id="id-list"),
+        pytest.param({"id": float("nan")}, "expected text in id, got another number", id="id-nan"),
+        pytest.param({"id": None}, "expected text in id, got nothing", id="id-none"),
+        pytest.param({"metadata": [1]}, "expected a table in metadata, got a list", id="metadata"),
+        pytest.param({"error": {"msg": 5, "timestamp": 1.0}}, ODD, id="error"),
+        pytest.param({"error": [1]}, ODD, id="error-list"),
+        pytest.param({"request": {"port": 10**30}}, "expected a port, got another number", id="port-huge"),
+        pytest.param({"request": {"port": True}}, "expected a port, got true or false", id="port-bool"),
+        pytest.param({"request": {"headers": [[b"a", 5]]}}, ODD, id="headers"),
+        pytest.param({"request": {"headers": {"a": "b"}}}, ODD, id="headers-table"),
+        pytest.param({"request": {"timestamp_start": float("inf")}}, "expected times in seconds", id="start"),
+        pytest.param({"request": {"timestamp_start": "now"}}, ODD, id="start-text"),
+        pytest.param({"response": {"status_code": "200"}}, ODD, id="status"),
+        pytest.param({"response": {"content": "text"}}, ODD, id="content"),
+        pytest.param({"response": {"reason": None}}, ODD, id="reason"),
+        pytest.param({"response": {"timestamp_end": float("nan")}}, "expected times in seconds", id="end"),
+        pytest.param({"client_conn": {"id": 3}}, ODD, id="client-id"),
+        pytest.param({"client_conn": {"peername": "x"}}, "expected an address with a port, got a list", id="peer"),
+        pytest.param({"request": 5}, ODD, id="request"),
+        pytest.param({"client_conn": None}, ODD, id="no-client"),
+    ],
+)
+def test_a_flow_with_a_part_of_another_type_is_one_damaged_event(
+    save: Save, tmp_path: Path, change: dict[str, Any], reason: str
+) -> None:
+    first, odd, last = (save([each]).read_bytes() for each in (FLOWS[0], FLOWS[3], FLOWS[3]))
+    state: Any = tnetstring.loads(odd)
+    for name, value in change.items():
+        state[name] = {**state[name], **value} if isinstance(value, dict) and state[name] else value
+    path = tmp_path / "odd.flow"
+    path.write_bytes(first + tnetstring.dumps(state) + last)
+    through_mitmproxy = list(exchanges(path))
+    with opened(str(path)) as source:
+        alone = [each for each in read(source, "", Limits()) if not isinstance(each, Passed)]
+    for found in (through_mitmproxy, alone):
+        one, damaged, three = found
+        assert isinstance(one, Exchange)
+        assert isinstance(three, Exchange)
+        assert isinstance(damaged, DamagedEvent)
+        assert str(damaged).startswith(f"flow at octet {len(first)}: ")
+        assert reason in str(damaged)
 
 
 def har(save_path: Path, *flows: Any) -> dict[str, Any]:
@@ -164,18 +215,19 @@ def test_a_damaged_entry_of_a_har_does_not_hide_the_next(tmp_path: Path) -> None
     made["log"]["entries"].insert(0, {"request": {}})
     path.write_text(json.dumps(made))
     first, second = exchanges(path)
-    assert isinstance(first, Damage)
-    assert first.reason.startswith("entry 1 of the HAR cannot be read")
+    assert first == DamagedEvent("entry 1: request.url: the capture does not have it")
     assert isinstance(second, Exchange)
 
 
 @pytest.mark.parametrize(
     ("octets", "reason", "offset"),
     [
-        pytest.param(b'{"log": {"entries": [', "the HAR is not JSON", 21, id="truncated"),
-        pytest.param(b'{"a": "\xff"}', "the HAR is not UTF-8", 7, id="encoding"),
+        pytest.param(b'{"log": {"entries": [', "the HAR is not JSON: expected ], got the end", 21, id="truncated"),
+        pytest.param(b'{"log": {"entries": [] ', "the HAR is not JSON: expected , or }, got the end", 23, id="cut"),
+        pytest.param(b'{"log": {"creator": "', "the file ends within the HAR", 21, id="cut-string"),
         pytest.param(b'{"log": []}', "expected a HAR with log.entries", 0, id="other-json"),
-        pytest.param(b'{"a":' * 100_000, "", 0, id="deep"),
+        pytest.param(b'{"log": {"entries": null}}', "expected a HAR with log.entries", 0, id="no-entries"),
+        pytest.param(b'{"a":' * 100_000, "the file ends within the HAR", 500_000, id="deep"),
     ],
 )
 def test_a_damaged_har_is_explained(tmp_path: Path, octets: bytes, reason: str, offset: int) -> None:
@@ -183,4 +235,4 @@ def test_a_damaged_har_is_explained(tmp_path: Path, octets: bytes, reason: str, 
     path.write_bytes(octets)
     found = damage(path)
     assert found.reason.startswith(reason)
-    assert found.offset == offset or not reason
+    assert found.offset == offset

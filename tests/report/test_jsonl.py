@@ -163,6 +163,7 @@ def test_a_summary_is_one_object() -> None:
         "exchanges": 1,
         "others": 1,
         "forgotten": 0,
+        "damaged": 0,
         "verdicts": {"clean": 0, "warning": 1, "violation": 0},
         "counts": {
             "items": 1,

@@ -1,0 +1,276 @@
+"""The entries of a HAR, found one by one as its text comes, so that no more than one of them is in memory."""
+
+import codecs
+import json
+import math
+import re
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
+
+from ltkm_inspect.capture.damage import PackedError
+from ltkm_inspect.wire import printable
+
+LARGEST = 32 << 20
+"""How many octets one entry may have."""
+MOST_VALUES = 1_000_000
+"""How many values may be in one entry; each takes much more memory than the 2 octets that it has at least."""
+NO_ENTRIES = "expected a HAR with log.entries, got other JSON"
+
+_BLOCK = 1 << 20
+_LONGEST_KEY = 256
+_MOST_DIGITS = 20
+_ENCODINGS = (
+    (codecs.BOM_UTF8, "utf-8"),
+    (codecs.BOM_UTF32_LE, "utf-32-le"),
+    (codecs.BOM_UTF32_BE, "utf-32-be"),
+    (codecs.BOM_UTF16_LE, "utf-16-le"),
+    (codecs.BOM_UTF16_BE, "utf-16-be"),
+    (b"{\0\0\0", "utf-32-le"),
+    (b"\0\0\0{", "utf-32-be"),
+    (b"{\0", "utf-16-le"),
+    (b"\0{", "utf-16-be"),
+)
+"""How a text begins, and its encoding (RFC 4627 §3)."""
+_SPACE: Callable[..., re.Match[bytes]] = re.compile(rb"[ \t\r\n]*+").match  # type: ignore[assignment]  # matches always
+_IN_STRING: Callable[..., re.Match[bytes]] = re.compile(rb'(?:[^"\\]++|\\.)*+', re.DOTALL).match  # type: ignore[assignment]
+_IN_SCALAR: Callable[..., re.Match[bytes]] = re.compile(rb"[^,\]}\s]*+").match  # type: ignore[assignment]
+_HAR = re.compile(r'\{\s*"log"\s*:').match
+_MARK = re.compile(rb'["\[\]{}]').search
+_MAY_BE_MSK = re.compile(rb"requesttype|%[67]|-msk", re.IGNORECASE).search
+
+type Read = Callable[[int], bytes]
+"""Returns at most that many octets, none at the end."""
+
+
+class Entry(NamedTuple):
+    """One entry of a HAR."""
+
+    number: int
+    """From 1."""
+    value: Any
+    """As JSON gives it; numbers that no computer holds are infinite."""
+    problem: str = ""
+    """Why it could not be read, safe to print."""
+
+
+class HarError(ValueError):
+    """A text is no HAR, or ends within one; the message is one line, safe to print."""
+
+    def __init__(self, offset: int, text: str) -> None:
+        """Take where it stops being one, in octets of its UTF-8, and why."""
+        super().__init__(text)
+        self.offset = offset
+
+
+def is_json(begins: bytes) -> bool:
+    """Tell from the first octets of a file that it is a JSON object, in whatever encoding."""
+    return _text(begins).startswith("{")
+
+
+def is_har(begins: bytes) -> bool:
+    """Tell from the first octets of a file that it begins like a HAR."""
+    return _HAR(_text(begins)) is not None
+
+
+def _text(begins: bytes) -> str:
+    encoding, bom = _encoding(begins)
+    return begins[bom:].decode(encoding, "replace").lstrip(" \t\r\n")
+
+
+def entries(read: Read) -> Iterator[Entry]:
+    """Yield the entries of a HAR in their order; HarError where its text is none, once all before that were yielded.
+
+    PackedError passes through, which `read` may raise.
+    """
+    text = _Text(_utf8(read))
+    if text.byte() != b"{":
+        raise HarError(text.offset, NO_ENTRIES)
+    found = False
+    for key in _members(text):
+        if key != b'"log"' or text.byte() != b"{":
+            text.value(0)
+            continue
+        for name in _members(text):
+            if name != b'"entries"' or text.byte() != b"[":
+                text.value(0)
+                continue
+            found = True
+            for number, _ in enumerate(_elements(text), 1):
+                entry = _entry(text, number)
+                if entry is not None:
+                    yield entry
+    if not found:
+        raise HarError(0, NO_ENTRIES)
+
+
+def _entry(text: "_Text", number: int) -> Entry | None:
+    octets = text.value(LARGEST)
+    if octets is None:
+        problem = f"expected at most {LARGEST >> 20} MiB, got more, so it was not read"
+        return Entry(number, None, problem if text.may_be_msk else "")
+    if sum(map(octets.count, (b",", b"[", b"{"))) > MOST_VALUES:
+        return Entry(number, None, f"expected at most {MOST_VALUES} values, got more, so it was not read")
+    try:
+        value = json.loads(octets.decode("utf-8", "surrogateescape"), parse_int=_integer)
+    except json.JSONDecodeError as error:
+        return Entry(number, None, f"not JSON: {printable(error.msg)}, at character {error.pos} of it")
+    except RecursionError:
+        return Entry(number, None, "expected a HAR entry, got JSON that is nested too deep")
+    return Entry(number, value)
+
+
+def _integer(digits: str) -> int | float:
+    """Return a number, or infinity: nobody counts that far, and Python takes a square of time to read it."""
+    if len(digits) <= _MOST_DIGITS:
+        return int(digits)
+    return -math.inf if digits.startswith("-") else math.inf
+
+
+def _encoding(begins: bytes) -> tuple[str, int]:
+    """Return the encoding that a text begins in, and how many octets its byte order mark has."""
+    for start, encoding in _ENCODINGS:
+        if begins.startswith(start):
+            return encoding, 0 if b"{" in start else len(start)
+    return "utf-8", 0
+
+
+def _utf8(read: Read) -> Iterator[bytes]:
+    """Yield a text in pieces, in UTF-8 and without its byte order mark; what cannot be decoded stays damaged."""
+    first = read(_BLOCK)
+    while 0 < len(first) < 4 and (more := read(_BLOCK)):
+        first += more
+    encoding, bom = _encoding(first)
+    piece = first[bom:] or read(_BLOCK)
+    if encoding == "utf-8":
+        while piece:
+            yield piece
+            piece = read(_BLOCK)
+        return
+    decoder = codecs.getincrementaldecoder(encoding)("surrogatepass" if "16" in encoding else "replace")
+    while piece:
+        try:
+            text = decoder.decode(piece)
+        except UnicodeDecodeError as error:
+            raise PackedError(f"the text is not {encoding}: {error.reason}") from error
+        if text:
+            yield text.encode("utf-8", "surrogatepass")
+        piece = read(_BLOCK)
+
+
+class _Text:
+    """JSON that comes in pieces, and is gone through value by value."""
+
+    def __init__(self, pieces: Iterator[bytes]) -> None:
+        self._pieces = pieces
+        self._buffer = b""
+        self._at = 0
+        self._base = 0
+        self.may_be_msk = False
+        """Something in the last value makes it possible that it is an MSK exchange."""
+
+    @property
+    def offset(self) -> int:
+        return self._base + self._at
+
+    def byte(self) -> bytes:
+        """Return the next octet that is no white space, and stay there; none at the end."""
+        while True:
+            self._at = _SPACE(self._buffer, self._at).end()
+            if self._at < len(self._buffer):
+                return self._buffer[self._at : self._at + 1]
+            if not self._fill():
+                return b""
+
+    def take(self, *wanted: bytes) -> bytes:
+        """Take one of these octets; HarError where another one comes."""
+        got = self.byte()
+        if got not in wanted:
+            words = " or ".join(each.decode() for each in wanted)
+            shown = printable(got.decode("ascii", "replace")) if got else "the end"
+            raise HarError(self.offset, f"the HAR is not JSON: expected {words}, got {shown}")
+        self._at += 1
+        return got
+
+    def value(self, most: int) -> bytes | None:
+        """Take a value and return its octets, or None where it has more than that."""
+        is_scalar = self.byte() not in (b'"', b"[", b"{")
+        parts: list[bytes] = []
+        size = depth = 0
+        in_string = escaped = done = False
+        self.may_be_msk = False
+        before = b""
+        while True:
+            buffer, start, at = self._buffer, self._at, self._at
+            end = len(buffer)
+            while at < end and not done:
+                if escaped:
+                    escaped, at = False, at + 1
+                elif in_string:
+                    at = _IN_STRING(buffer, at).end()
+                    if at < end:  # at the quotation mark that ends it, or at a backslash that ends the piece
+                        in_string = escaped = buffer[at] != 0x22
+                        done = not in_string and not depth
+                        at += 1
+                elif is_scalar:
+                    at = _IN_SCALAR(buffer, at).end()
+                    done = at < end
+                elif (mark := _MARK(buffer, at)) is None:
+                    at = end
+                else:
+                    at = mark.end()
+                    if mark[0] == b'"':
+                        in_string = True
+                    else:
+                        depth += 1 if mark[0] in (b"[", b"{") else -1
+                        done = depth <= 0
+            self._at = at
+            size += at - start
+            if size <= most:
+                parts.append(buffer[start:at])
+            elif most:
+                looked_at = before + b"".join(parts) + buffer[start:at]
+                self.may_be_msk = self.may_be_msk or _MAY_BE_MSK(looked_at) is not None
+                before = looked_at[-16:]
+                parts.clear()
+            if done:
+                return b"".join(parts) if size <= most else None
+            if not self._fill():
+                if is_scalar and not depth:
+                    return b"".join(parts) if size <= most else None
+                raise HarError(self.offset, "the file ends within the HAR")
+
+    def _fill(self) -> bool:
+        piece = next(self._pieces, b"")
+        self._base += len(self._buffer)
+        self._buffer, self._at = piece, 0
+        return bool(piece)
+
+
+def _members(text: _Text) -> Iterator[bytes | None]:
+    """Yield the keys of an object as they are written; whoever asks takes the value behind each."""
+    text.take(b"{")
+    if text.byte() == b"}":
+        text.take(b"}")
+        return
+    while True:
+        if text.byte() != b'"':
+            text.take(b'"', b"}")
+        key = text.value(_LONGEST_KEY)
+        text.take(b":")
+        yield key
+        if text.take(b",", b"}") == b"}":
+            return
+
+
+def _elements(text: _Text) -> Iterator[None]:
+    """Stop before each element of a list; whoever asks takes it."""
+    text.take(b"[")
+    if text.byte() == b"]":
+        text.take(b"]")
+        return
+    while True:
+        if not text.byte():
+            text.take(b"]")
+        yield
+        if text.take(b",", b"]") == b"]":
+            return
