@@ -16,6 +16,7 @@ from ltkm_inspect import digest
 from ltkm_inspect.exchange import Exchange, Ltkm, Outcome
 from ltkm_inspect.kept import cached_property
 from ltkm_inspect.keys import KeyRing, Opened, Subscriber, Verdict
+from ltkm_inspect.keys.opening import what_is_missing
 from ltkm_inspect.mikey import Identity, Kemac, KeyData, Message, Rand, SecurityPolicy, Timestamp
 from ltkm_inspect.mikey.core import COUNTER
 
@@ -346,10 +347,12 @@ class Step:
         """What the MRK says of the digest in the request (RFC 7616 §3.4.1)."""
         request = self.exchange.request
         credentials, subscriber = request.credentials, self.subscriber
-        if subscriber is None or subscriber.password is None or credentials is None:
-            return Proof(None, "no MRK for the user name of the request")
+        if credentials is None:
+            return Proof(None, "the request has no digest credentials")
         if credentials.hides_username:
             return Proof(None, "the user name is hashed or encoded, so whose MRK it takes is not known")
+        if subscriber is None or subscriber.password is None:
+            return Proof(None, f"no MRK for the user name of the request: {what_is_missing(subscriber, 'MRK')}")
         if not self.exchange.raw:
             return Proof(None, "a HAR does not keep the octets as they were sent")
         if request.body is None:

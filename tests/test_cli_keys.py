@@ -193,7 +193,7 @@ def test_a_message_whose_mac_is_wrong_gives_exit_code_3_and_one_without_a_key_do
     assert run("decode", wrong).returncode == 0
     ring.write_text(ring.read_text().replace(B_TID, "somebody@else"))
     done = run("decode", "--keys", ring, wrong)
-    assert f"key: no key for B-TID {B_TID}" in done.stdout
+    assert f"key: no key for B-TID {B_TID} at {BSM}: the key ring has no entry for it" in done.stdout
     assert done.returncode == 0
 
 

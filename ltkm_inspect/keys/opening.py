@@ -128,7 +128,8 @@ def open_with(subscriber: Subscriber | None, message: Message, octets: bytes) ->
         if b_tid is None:
             return Opened(Verdict.NO_KEY, "no MUK: the message names no B-TID", subscriber)
         at = f" at {_name(naf)}" if naf else ""
-        return Opened(Verdict.NO_KEY, f"no MUK for {identity_kind(b_tid)} {_name(b_tid)}{at}", subscriber)
+        whose = f"{identity_kind(b_tid)} {_name(b_tid)}{at}"
+        return Opened(Verdict.NO_KEY, f"no MUK for {whose}: {what_is_missing(subscriber, 'MUK')}", subscriber)
     for number, muk in enumerate(subscriber.muks, 1):
         try:
             if mac_verifies(message, octets, muk):
@@ -144,6 +145,13 @@ def open_with(subscriber: Subscriber | None, message: Message, octets: bytes) ->
     whose = "the wild-card subscriber" if subscriber.b_tid == WILD_CARD else _name(subscriber.b_tid)
     reason = f"MAC does not verify with {which} of {whose}"
     return Opened(Verdict.INVALID, reason, subscriber, tried=count)
+
+
+def what_is_missing(subscriber: Subscriber | None, key: str) -> str:
+    """Return why the key ring has no such key, MUK or MRK: it has no entry, or one without that key."""
+    if subscriber is None:
+        return "the key ring has no entry for it"
+    return f"{'the wild-card' if subscriber.b_tid == WILD_CARD else 'its'} entry in the key ring has no {key}"
 
 
 def _hindrance(message: Message, octets: bytes) -> tuple[Verdict, str] | None:

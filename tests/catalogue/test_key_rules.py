@@ -56,6 +56,23 @@ def test_a_b_tid_that_is_not_in_the_ring_is_not_applicable_with_its_name() -> No
     assert TERMINAL.b_tid in report.outcomes["mac-invalid"].reason
 
 
+@pytest.mark.parametrize(
+    ("keys", "why"),
+    [
+        (KeyRing((Subscriber("somebody@else.net", BSM, (MUK,), MRK),)), "the key ring has no entry for it"),
+        (KeyRing((Subscriber(TERMINAL.b_tid, BSM),)), "its entry in the key ring has no"),
+        (KeyRing((Subscriber("*", BSM),)), "the wild-card entry in the key ring has no"),
+    ],
+)
+def test_what_the_ring_lacks_is_said_of_muk_and_mrk(keys: KeyRing, why: str) -> None:
+    (report,) = reports([delivered()], keys)
+    for id, key in (("mac-invalid", "MUK"), ("request-digest-wrong", "MRK")):
+        reason = report.outcomes[id].reason
+        assert reason.startswith(f"no {key} for ")
+        assert why in reason
+        assert reason.endswith(("for it", key))
+
+
 def test_a_wrong_muk_is_a_doubt_about_the_ring_and_not_about_the_message() -> None:
     (report,) = reports([delivered()], ring(muk=WRONG))
     assert list(report.rules) == ["key-unproven"]

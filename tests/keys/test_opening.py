@@ -174,7 +174,12 @@ def test_a_wrong_muk_and_an_unknown_b_tid_are_told_apart() -> None:
     assert wrong.reason == f"MAC does not verify with any of the 2 MUKs of {b_tid}"
     absent = KeyRing().open(DOWNLOAD, octets)
     assert absent.verdict is Verdict.NO_KEY
-    assert absent.reason.startswith(f"no MUK for B-TID {b_tid}")
+    missing = f"no MUK for B-TID {b_tid} at {reference.BSM}: "
+    assert absent.reason == f"{missing}the key ring has no entry for it"
+    for name, whose in ((b_tid, "its"), ("*", "the wild-card")):
+        keyless = KeyRing((Subscriber(name, mrk=bytes(32)),)).open(DOWNLOAD, octets)
+        assert keyless.verdict is Verdict.NO_KEY
+        assert keyless.reason == f"{missing}{whose} entry in the key ring has no MUK"
 
 
 def test_no_key_is_in_a_repr() -> None:
