@@ -75,10 +75,11 @@ def _asks_for_integrity(exchange: Exchange) -> bool:
     usual=is_proved,
 )
 def success_not_authenticated(exchange: Exchange) -> Iterator[Problem | NotApplicable]:
-    """A 200 OK without LTKMs has no Authentication-Info.
+    """A 200 OK has no Authentication-Info.
 
     The terminal takes the response for the BSM's only if Authentication-Info proves it. Without it, the terminal may
-    drop an answer that is right in all else, and ask again.
+    drop an answer that is right in all else, and ask again. Where LTKMs are found in the response, it is reported by
+    authentication-info-missing.
 
     Make the BSM send Authentication-Info with rspauth in every 200 OK, whether keys come with it or over UDP.
     """

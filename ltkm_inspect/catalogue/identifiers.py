@@ -133,7 +133,7 @@ def _is_current(sent: bytes, carried: bytes) -> bool:
     usual=is_matched,
 )
 def msk_id_current(ltkm: Ltkm, context: Context) -> Iterator[Problem | NotApplicable]:
-    """The item repeats Key Number 0 of the request, and the LTKM has the number of the key that it delivers.
+    """The item has Key Number 0, and the LTKM has the number of the key that it delivers.
 
     Asking for Key Number 0, the current MSK, is the usual request. Read literally, the change request wants the real
     number in the item; its own example has a 0 there. Two documents disagree, so this is a warning.
@@ -145,7 +145,7 @@ def msk_id_current(ltkm: Ltkm, context: Context) -> Iterator[Problem | NotApplic
         yield NotApplicable(pair)
     elif _is_current(*pair):
         level = Level.VIOLATION if context.settings.strict else None
-        hint = "current-MSK number echoed from the request; the match rule read literally requires the delivered number"
+        hint = "0 asks for the current MSK; the match rule read literally requires the delivered number"
         yield _mismatch(ltkm, MSK, "MSKID", *pair, hint=hint, level=level)
 
 

@@ -49,9 +49,9 @@ def ltkm_missing(item: Item, context: Context) -> Iterator[Problem | NotApplicab
         yield NotApplicable("the response code is not 200 OK")
     elif not item.ltkms:
         if item.document.has_ltkm:
-            yield Problem("LTKM", "exactly one LTKM", "none", "other items of the document have one")
+            yield Problem("LTKM", "exactly one LTKM", "none", "the document has an LTKM elsewhere")
         elif context.settings.wants_ltkms:
-            yield Problem("LTKM", "exactly one LTKM", "none", "no item of the document has one")
+            yield Problem("LTKM", "exactly one LTKM", "none", "the document has no LTKM")
         else:
             yield NotApplicable(UNUSED)
 

@@ -66,7 +66,7 @@ def ltkm_namespace_wrong(ltkm: Ltkm) -> Iterator[Problem]:
     usual=is_written_usually,
 )
 def ltkm_misnamed(ltkm: Ltkm) -> Iterator[Problem]:
-    """A message stands in an element that is not called LTKM.
+    """An element that holds an LTKM, or seems meant to, is not named LTKM.
 
     Names in XML are compared exactly, upper and lower case included. The terminal passes over the element.
 

@@ -1,7 +1,7 @@
 """Rules and faults as Markdown: the one source of what `explain` prints and of the generated page of the catalogue."""
 
 from ltkm_inspect.explain.overview import by_subject, catalogue_page, faults_by_subject
-from ltkm_inspect.explain.pages import clause_text, fault_page, names, own_page, page, rule_page
+from ltkm_inspect.explain.pages import clause_text, fault_page, level_reason, names, own_page, page, rule_page
 
 __all__ = [
     "by_subject",
@@ -9,6 +9,7 @@ __all__ = [
     "clause_text",
     "fault_page",
     "faults_by_subject",
+    "level_reason",
     "names",
     "own_page",
     "page",

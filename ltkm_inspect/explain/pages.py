@@ -109,6 +109,12 @@ def clause_text(clause: Clause) -> str:
     return f"{clause}, {clause.publication.title}{': ' if said else ''}{'; '.join(said)}{sure}"
 
 
+def level_reason(rule: Rule) -> str:
+    """Return why the level of a rule is not the one that its clauses ask for; empty where it is."""
+    asked = "no clause" if rule.verb is None else rule.verb.value
+    return f"{asked}, but a {rule.level.word}, because {rule.level_reason}" if rule.level_reason else ""
+
+
 def example(rule: Rule) -> tuple[Fault, Finding] | None:
     """Return the first fault that breaks a rule and the finding it gives; None where no fault does."""
     for fault in FAULTS.values():
@@ -135,9 +141,9 @@ def _facts(rule: Rule) -> Iterator[str]:
         yield f"level: {rule.level.word} (cannot be raised above {rule.highest.word}: it rests on memory)"
     else:
         yield f"level: {rule.level.word}"
-    if rule.level_reason:
-        asked = "no clause" if rule.verb is None else rule.verb.value
-        yield f"why this level: {asked}, but a {rule.level.word}, because {rule.level_reason}"
+    reason = level_reason(rule)
+    if reason:
+        yield f"why this level: {reason}"
     yield f"looks at: {rule.subject}"
     for need in rule.needs:
         yield f"applies where {need.says}"

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
-from ltkm_inspect.explain import by_subject
+from ltkm_inspect.explain import by_subject, level_reason
 from ltkm_inspect.report.faults import plain_parameter
 from ltkm_inspect.report.plain import to_json
 from ltkm_inspect.rule import Rule
@@ -37,6 +37,7 @@ def _plain(rule: Rule) -> dict[str, Any]:
         "subject": rule.subject,
         "severity": rule.level.word,
         "highest_severity": rule.highest.word,
+        "severity_reason": level_reason(rule),
         "title": rule.title,
         "documents": list(dict.fromkeys(clause.publication.key for clause in rule.clauses)),
         "clauses": [_plain_clause(clause) for clause in rule.clauses],

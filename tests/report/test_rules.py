@@ -14,6 +14,8 @@ def test_every_rule_is_in_the_json_list_with_what_it_rests_on() -> None:
         assert each["subject"] == rule.subject
         assert each["severity"] == rule.level.word
         assert each["title"] == rule.title
+        assert each["severity_reason"].endswith(rule.level_reason)
+        assert bool(each["severity_reason"]) == bool(rule.level_reason)
         assert set(each["documents"]) == {clause.publication.key for clause in rule.clauses}
         assert [clause["clause"] for clause in each["clauses"]] == [clause.number for clause in rule.clauses]
         assert each["covers"] == list(rule.covers)

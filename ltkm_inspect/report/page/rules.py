@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from ltkm_inspect.explain import clause_text
+from ltkm_inspect.explain import clause_text, level_reason
 from ltkm_inspect.explain.pages import OWN_PAGES
 from ltkm_inspect.report.page.said import said
 from ltkm_inspect.rule import RULES
@@ -28,9 +28,12 @@ class Broken:
 
     @property
     def says(self) -> list[str]:
-        """Its clauses with what they say; only their names where the rule is not one of ours."""
+        """Its clauses with what they say, and why its level is another one; only their names for a rule of others."""
         rule = RULES.get(self.rule)
-        return self.clauses if rule is None else [clause_text(clause) for clause in rule.clauses]
+        if rule is None:
+            return self.clauses
+        reason = level_reason(rule)
+        return [*(clause_text(clause) for clause in rule.clauses), *([reason] if reason else [])]
 
     @property
     def why(self) -> list[str]:
