@@ -70,7 +70,7 @@ def test_a_line_that_was_cut_is_left_out_and_said(recorded: Path, tmp_path: Path
         f"ltkm-inspect: {path}: line {number}: the last line is cut",
         NO_END.format(path),
     ]
-    assert "summary: 51 MSK exchanges" in done.stdout
+    assert "summary: 52 MSK exchanges" in done.stdout
     assert done.returncode == 5
 
 
@@ -92,7 +92,7 @@ def test_a_damaged_line_is_said_and_the_others_are_told(recorded: Path, tmp_path
         f"ltkm-inspect: {path}: line 3: expected a record, got other JSON",
         f"ltkm-inspect: {path}: line 4: expected faults, got a record without",
     ]
-    assert "summary: 50 MSK exchanges" in done.stdout
+    assert "summary: 51 MSK exchanges" in done.stdout
     assert done.returncode == 5
 
 
@@ -220,7 +220,7 @@ def test_no_space_for_records_keeps_whole_lines_and_ends_with_5(tmp_path: Path) 
     report = tmp_path / "run.jsonl"
     done = run("check", "--report", report, TRIAL, preexec_fn=little_room)
     assert done.stderr == f"ltkm-inspect: report {report}: File too large; nothing more is written to it\n"
-    assert "summary: 51 MSK exchanges" in done.stdout
+    assert "summary: 52 MSK exchanges" in done.stdout
     assert done.returncode == 5
     lines = report.read_text().splitlines(keepends=True)
     assert len(lines) > 3
