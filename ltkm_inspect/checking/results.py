@@ -72,6 +72,6 @@ class Presenter:
     def _shown(self, report: Report, name: str) -> Shown:
         veil = NO_VEIL if self.redaction is None else self.redaction.veil(report.exchange)
         return Shown(
-            [veil.text(line) for line in (*text.lines(report), *self.keys.lines(report))] if self.as_text else [],
+            [*text.lines(report, veil), *map(veil.text, self.keys.lines(report))] if self.as_text else [],
             jsonl.exchange_line(report, name, self.keys, veil) if self.as_json else "",
         )

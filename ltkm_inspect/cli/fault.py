@@ -62,6 +62,7 @@ def fault(
     from ltkm_inspect.report.redaction import NO_VEIL, Redaction
 
     redaction = Redaction() if redact else None
+    hidden = NO_VEIL.text if redaction is None else redaction.text
 
     output = Output()
     with interruptible():
@@ -73,7 +74,7 @@ def fault(
                     if change is not None:
                         try:
                             veil = NO_VEIL if redaction is None else redaction.veil(change.before)
-                            line = veil.text(change.line)
+                            line = change.line(veil)
                         except Exception as error:
                             line = f"a flow was changed, but the program failed as it was to say how: {crash_of(error)}"
                             trouble.damaged += 1
@@ -84,15 +85,15 @@ def fault(
             complain(f"{printable(str(target))}: {reason(error)}")
             leave(COULD_NOT_RUN)
         if not trouble.unread:
-            output.say(rewriting.lines())
+            output.say(map(hidden, rewriting.lines()))
         if rewriting.warning:
-            complain(rewriting.warning)
+            complain(hidden(rewriting.warning))
         if not rewriting.exchanges and not trouble.unread and not trouble.damaged:
             complain("no MSK exchange was seen, so nothing was changed")
         for name, text in rewriting.unmatched() if rewriting.exchanges else ():
-            complain(f"{_SPELT[name]}: no MSK exchange matches {printable(text)}")
+            complain(f"{_SPELT[name]}: no MSK exchange matches {hidden(printable(text))}")
         if rewriting.failed:
-            complain(rewriting.reason)
+            complain(hidden(rewriting.reason))
             leave(COULD_NOT_RUN)
         if output.failed:
             leave(COULD_NOT_RUN)

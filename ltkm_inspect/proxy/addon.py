@@ -209,10 +209,10 @@ class LtkmInspect:
             report = self._inspect(flow, remember=False)
             if report is None:
                 continue
-            veil = self.configuration.veil(report.exchange).text
-            asked = veil(shorten(report.exchange.request.url.partition("?")[0]))
-            for finding in (*report.findings, *report.notes):
-                rows.append([asked, f"{finding.level.word} {finding.rule}", str(finding.place), veil(finding.text)])
+            veil = self.configuration.veil(report.exchange)
+            asked = shorten(veil.text(report.exchange.request.url).partition("?")[0])
+            for finding in map(veil.finding, (*report.findings, *report.notes)):
+                rows.append([asked, f"{finding.level.word} {finding.rule}", str(finding.place), finding.text])
         return cast(types.Data, rows)
 
     def _start(self) -> None:
@@ -333,10 +333,10 @@ class LtkmInspect:
         """Return the veil and the lines of a report, what was streamed past, and its record, where it has these."""
         exchange, keys = report.exchange, self.configuration.keys
         veil = self.configuration.veil(exchange)
-        lines = [veil.text(line) for line in (*text.lines(report), *keys.lines(report))]
+        lines = [*text.lines(report, veil), *map(veil.text, keys.lines(report))]
         streamed = exchange.response is not None and exchange.response.body is None and exchange.error is None
         record = jsonl.exchange_line(report, keys=keys, veil=veil) if counts and self._files.names else ""
-        return veil, lines, veil.text(text.asked(exchange)) if streamed else "", record
+        return veil, lines, text.asked(exchange, veil) if streamed else "", record
 
 
 def _tell_of_keys(former: Configuration, now: Configuration) -> None:

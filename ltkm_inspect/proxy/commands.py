@@ -111,9 +111,10 @@ class FaultCommands:
             raise exceptions.CommandError(f"nothing is changed: {rewriting.reason or 'none of the flows is MSK'}")
         ctx.master.addons.trigger(UpdateHook(changed))
         of = count(len(flows), "flow")
-        logger.log(ALERT, "ltkm: fault %s put into %d of %s", shorten(orders.names), len(changed), of)
+        hidden = self._faulting.hidden
+        logger.log(ALERT, "ltkm: fault %s put into %d of %s", shorten(hidden(orders.names)), len(changed), of)
         for line in rewriting.reasons():
-            logger.warning("ltkm: %s", line)
+            logger.warning("ltkm: %s", hidden(line))
 
 
 def _ordered(faults: Sequence[str], msks: Sequence[str] = ()) -> Orders:

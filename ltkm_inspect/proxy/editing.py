@@ -38,7 +38,7 @@ def finish_response(
     # The body is mitmproxy's own to set, as it sets the length that fits it.
     update(flow, before, replace(after, response=replace(after.response, body=old.body)))
     came = None if before.faults else inspect(before, context, remember=False)
-    mark_faults(flow, [*before.faults, EDIT], _sha256(old.body), _sha256(body), came)
+    mark_faults(flow, [*before.faults, EDIT], _sha256(old.body), _sha256(body), came, veil)
     _log(before, _sizes("response", old, body), map(str, unsealed(after, before, context)), veil)
 
 
@@ -53,7 +53,7 @@ def finish_request(
     new = seal(replace(asking, request=replace(old, body=body)), asking, context).request
     update(flow, before, replace(before, request=replace(new, body=old.body)))
     digests = {key: flow.metadata.get(key) for key in (ORIGINAL, FAULTED)}  # they are about the response
-    mark_faults(flow, [*before.faults, EDIT], digests[ORIGINAL], digests[FAULTED])
+    mark_faults(flow, [*before.faults, EDIT], digests[ORIGINAL], digests[FAULTED], veil=veil)
     for key, value in digests.items():
         if value is None:
             del flow.metadata[key]
@@ -77,7 +77,7 @@ def _sizes(what: str, old: Request | Response, body: bytes) -> str:
 
 
 def _log(before: Exchange, what: str, unsealed: Iterable[str], veil: Veil) -> None:
-    at = veil.text(f"ltkm: edit: {asked(before)}")
+    at = f"ltkm: edit: {asked(before, veil)}"
     logger.info("%s: %s", at, what)
     for each in unsealed:
-        logger.warning("%s: %s", at, each)
+        logger.warning("%s: %s", at, veil.text(each))

@@ -116,23 +116,24 @@ class Faulting:
         except FaultError as error:
             # what a fault did not find is for whoever asked for it; what could not be changed at all is told louder
             level = logging.INFO if str(error).startswith("fault ") else logging.WARNING
-            logger.log(level, "ltkm: %s is left as it was: %s", self._said(exchange), error)
+            logger.log(level, "ltkm: %s is left as it was: %s", self._said(exchange), self.hidden(str(error)))
             return NOTHING
         return NOTHING if change is None else Hit(change, rewriting.orders.delay)
 
     def write(self, flow: http.HTTPFlow, change: Change, came: Report) -> None:
         """Make a change in its flow, and tell of it."""
-        change.write(flow, came)
+        change.write(flow, came, self._configuration().veil(change.before))
         self.tell(change)
 
     def tell(self, change: Change) -> None:
         """Log what was changed where, and what no longer fits."""
-        hide = self._configuration().veil(change.before).text
-        logger.info("%s", hide(change.line))
+        veil = self._configuration().veil(change.before)
+        hide = veil.text
+        logger.info("%s", change.line(veil))
         for remark in change.injection.remarks:
             logger.info("%s", hide(f"ltkm: {remark}"))
         for unsealed in change.injection.unsealed:
-            logger.warning("%s", hide(f"ltkm: {asked(change.before)}: {unsealed}"))
+            logger.warning("%s", f"ltkm: {asked(change.before, veil)}: {hide(str(unsealed))}")
 
     def remember(self, exchange: Exchange) -> None:
         """Take note of what a terminal got."""
@@ -154,9 +155,14 @@ class Faulting:
         rest = [f"{rewriting.passed} not due"] if rewriting.passed else []
         rest += [f"{rewriting.left.total()} left as they were"] if rewriting.left else []
         yield f"{told} {rewriting.hit} of {selected}{f' ({", ".join(rest)})' if rest else ''}"
-        yield from (f"faults: {line}" for line in rewriting.reasons())
+        yield from (f"faults: {self.hidden(line)}" for line in rewriting.reasons())
         for name, text in rewriting.unmatched():
             yield f"faults: no MSK exchange matched ltkm_{name} {self._shown(name, text)}"
+
+    def hidden(self, text: str) -> str:
+        """Return a text for the log that belongs to no exchange."""
+        redaction = self._configuration().redaction
+        return text if redaction is None else redaction.text(text)
 
     def _announced(self, orders: Orders) -> Iterator[str]:
         """Yield what is going to be done, and what there is to know about it."""
@@ -174,13 +180,12 @@ class Faulting:
 
     def _said(self, exchange: Exchange) -> str:
         """Return what was asked and answered, in one line for the log."""
-        return self._configuration().veil(exchange).text(f"{asked(exchange)} -> {answered(exchange)}")
+        veil = self._configuration().veil(exchange)
+        return f"{asked(exchange, veil)} -> {answered(exchange, veil)}"
 
     def _named(self, orders: Orders) -> str:
         """Return the faults for the log."""
-        redaction = self._configuration().redaction
-        names = shorten(orders.names)
-        return names if redaction is None else redaction.veil_of(None, None).text(names)
+        return shorten(self.hidden(orders.names))
 
     def _shown(self, option: str, text: str) -> str:
         """Return a selector for the log."""

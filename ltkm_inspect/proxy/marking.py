@@ -41,7 +41,7 @@ def mark(flow: Flow, report: Report, veil: Veil = NO_VEIL) -> None:
     if not rules:
         return
     flow.metadata[RULES] = rules
-    lines = [veil.text(finding.line) for finding in report.findings[:MOST_LINES]]
+    lines = [veil.finding(finding).line for finding in report.findings[:MOST_LINES]]
     more = len(report.findings) - MOST_LINES
     flow.metadata[FINDINGS] = [*lines, f"and {more} more"] if more > 0 else lines
     _append(flow, f"[ltkm: {report.verdict}: {', '.join(rules)}]")
@@ -61,7 +61,12 @@ def clear(flow: Flow) -> None:
 
 
 def mark_faults(
-    flow: Flow, faults: Iterable[str], original: str | None, faulted: str | None, came: Report | None = None
+    flow: Flow,
+    faults: Iterable[str],
+    original: str | None,
+    faulted: str | None,
+    came: Report | None = None,
+    veil: Veil = NO_VEIL,
 ) -> None:
     """Write on a flow which faults are in it, and the digests of its response body; what a check wrote is out of date.
 
@@ -69,7 +74,7 @@ def mark_faults(
     came: what is wrong with that stays in sight.
     """
     clear(flow)
-    faults = [_storable(fault) for fault in faults]
+    faults = [_storable(veil.text(fault)) for fault in faults]
     flow.metadata[FAULT] = faults
     flow.metadata.setdefault(ORIGINAL, original)
     flow.metadata[FAULTED] = faulted

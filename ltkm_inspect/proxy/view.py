@@ -117,9 +117,10 @@ class LtkmView(contentviews.InteractiveContentview):
             report = inspect(exchange, configuration.context, remember=False)  # to look is not to deliver
         else:
             report = _of_the_body(inspect(exchange, replace(configuration.context, session=None)))
-        lines = request_lines(report) if is_request else response_lines(report, data, configuration.keys)
         veil = configuration.veil(exchange)
-        return map(veil.text, lines) if veil else lines
+        if is_request:
+            return request_lines(report, veil)
+        return response_lines(report, data, configuration.keys, veil)
 
 
 def _same(shown: str, edited: str) -> bool:

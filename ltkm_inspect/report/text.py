@@ -7,6 +7,7 @@ from ltkm_inspect.exchange import Exchange
 from ltkm_inspect.finding import Level, Place, Report, line_of, shorten, text_of
 from ltkm_inspect.finding import count as count
 from ltkm_inspect.report.plain import kind_of
+from ltkm_inspect.report.redaction import NO_VEIL, Veil
 from ltkm_inspect.report.summary import Summary
 from ltkm_inspect.wire import printable
 
@@ -14,10 +15,10 @@ LONGEST_URL = 200
 """How many characters of a URL a heading shows."""
 
 
-def lines(report: Report) -> list[str]:
+def lines(report: Report, veil: Veil = NO_VEIL) -> list[str]:
     """Return the heading of a report and its findings, a line each; wire text is escaped."""
-    damage = (damage_line(gap.field, gap.reason) for gap in report.exchange.damage)
-    return [heading(report), *damage, *(finding.line for finding in report.findings)]
+    damage = (damage_line(veil.text(gap.field), veil.text(gap.reason)) for gap in report.exchange.damage)
+    return [heading(report, veil), *damage, *(veil.finding(finding).line for finding in report.findings)]
 
 
 def damage_line(field: str, reason: str) -> str:
@@ -25,24 +26,24 @@ def damage_line(field: str, reason: str) -> str:
     return f"damage {shorten(field)}: {shorten(reason)}"
 
 
-def heading(report: Report) -> str:
+def heading(report: Report, veil: Veil = NO_VEIL) -> str:
     """Return the line that says of an exchange what was asked and answered, what is in it and how bad it is.
 
     The faults that were put into it stand at the end: what is wrong with it is not the server's doing.
     """
     exchange, levels = report.exchange, (report.count(Level.VIOLATION), report.count(Level.WARNING))
     counts = (report.items, report.ltkms, *levels)
-    return _heading(report.verdict, asked(exchange), answered(exchange), counts, exchange.faults)
+    return _heading(report.verdict, asked(exchange, veil), answered(exchange, veil), counts, map(veil.text, exchange.faults))
 
 
-def asked(exchange: Exchange) -> str:
+def asked(exchange: Exchange, veil: Veil = NO_VEIL) -> str:
     """Return method and URL of an exchange, safe to print."""
-    return _asked(exchange.request.method, exchange.request.url)
+    return _asked(veil.text(exchange.request.method), veil.text(exchange.request.url))
 
 
-def answered(exchange: Exchange) -> str:
+def answered(exchange: Exchange, veil: Veil = NO_VEIL) -> str:
     """Return the status of the response, or why there is none; safe to print."""
-    return _answered(exchange.response.status if exchange.response is not None else None, exchange.error)
+    return _answered(exchange.response.status if exchange.response is not None else None, veil.text(exchange.error or ""))
 
 
 def write(records: Iterable[Mapping[str, Any]], file: TextIO) -> None:

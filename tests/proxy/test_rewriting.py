@@ -83,9 +83,9 @@ def test_a_faulted_flow_breaks_the_rules_of_the_fault_also_when_it_was_saved(fau
     exchange = exchange_of(saved(flow))
     assert set(inspect(exchange, context).rules) >= fault.trips
     assert exchange.faults == (fault.id,)
-    assert change.line.startswith(f"fault {fault.id}: POST http://")
-    assert change.line.isprintable()
-    assert change.line.rpartition(": ")[2]  # says what changed
+    assert change.line().startswith(f"fault {fault.id}: POST http://")
+    assert change.line().isprintable()
+    assert change.line().rpartition(": ")[2]  # says what changed
     # a flow has the host of its Host field, which a fault may have changed
     exchange = replace(exchange, request=replace(exchange.request, host=change.after.request.host))
     for part in fields(Exchange):
@@ -168,7 +168,7 @@ def test_a_fault_in_the_request_changes_the_recorded_request() -> None:
     (change,) = apply(flow, "empty-request")
     assert change is not None
     assert flow.request.raw_content == b""
-    assert "request body from" in change.line
+    assert "request body from" in change.line()
     assert body(flow) == response
     assert flow.metadata[ORIGINAL] == flow.metadata[FAULTED]
 

@@ -29,9 +29,10 @@ def _heading(each: Compared, redaction: Redaction | None) -> str:
     b = second.terminal if second is not None else ""
     named = [shorten(_name(name, redaction)) for name in dict.fromkeys((a, b)) if name]
     who = f"terminal {' -> '.join(named)}" if named else "a terminal without B-TID"
+    hidden = NO_VEIL.text if redaction is None else redaction.text
     asked = f" for {shorten(' '.join(each.step.asked))}" if each.step.asked else ""
     how = "" if each.step.authenticated else " without credentials"
-    faults = "".join(f" [fault {shorten(fault)}]" for fault in each.step.report.exchange.faults)
+    faults = "".join(f" [fault {shorten(hidden(fault))}]" for fault in each.step.report.exchange.faults)
     return f"{who}, request {each.pair.number}{asked}{how}{faults}:"
 
 
@@ -49,6 +50,7 @@ def _veiled(each: Compared, redaction: Redaction | None) -> Iterator[Difference]
     for difference in each.differences:
         yield replace(
             difference,
+            what=redaction.text(difference.what),
             a=None if difference.a is None else a.text(difference.a),
             b=None if difference.b is None else b.text(difference.b),
         )
@@ -125,15 +127,16 @@ def json_text(comparison: Comparison, a: str, b: str, redaction: Redaction | Non
 
 def _step(each: Compared, redaction: Redaction | None) -> dict[str, Any]:
     sides = {"a": each.pair.a, "b": each.pair.b}
+    hidden = NO_VEIL.text if redaction is None else redaction.text
     return {
         **{
             name: None
             if step is None
             else {
-                "id": step.report.exchange.id,
+                "id": hidden(step.report.exchange.id),
                 "terminal": _name(step.terminal, redaction) if step.terminal else None,
                 "verdict": step.report.verdict,
-                "faults": list(step.report.exchange.faults),
+                "faults": [*map(hidden, step.report.exchange.faults)],
             }
             for name, step in sides.items()
         },
