@@ -58,8 +58,7 @@ def decode(inputs: tuple[str, ...], form: Form, keys: str | None, show_keys: boo
             if shape == "jsonl":
                 waiting.append(messages.json_line(given, message, at_hand, veil))
             else:
-                lines = messages.text_lines(given, message, at_hand)
-                waiting += lines if veil is None else map(veil.text, lines)
+                waiting += messages.text_lines(given, message, at_hand, veil)
         if len(waiting) >= at_once and not _said(waiting):
             break
     _said(waiting)

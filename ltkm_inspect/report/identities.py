@@ -53,7 +53,9 @@ _LONG_HEX = r"(?<![0-9a-z])[0-9a-f]{32,}+(?![0-9a-z@])"
 _ARPA = r"(?<![0-9a-f.])[0-9a-f.]++(?:in-addr|ip6)\.arpa"
 _SPLIT = r"(?<![0-9])[0-9]++(?:[-._][0-9]++)++"
 _SPANS = re.compile(
-    rf"(?P<hex>{_LONG_HEX})|(?P<sure>{_NAMED}|{_NAI}|{_ARPA})|(?P<host>{_HOST})|{_COLONS}|{_V4}|{_DASHES}|{_DASHED}|{_SPLIT}|[0-9]{{{DIGITS},}}+", re.I
+    rf"(?P<hex>{_LONG_HEX})|(?P<sure>{_NAMED}|{_NAI}|{_ARPA})|(?P<host>{_HOST})|{_COLONS}|{_V4}|{_DASHES}|{_DASHED}|"
+    rf"{_SPLIT}|[0-9]{{{DIGITS},}}+",
+    re.I,
 )
 _DOTTED_QUAD, _DASHED_QUAD = re.compile(_V4, re.I), re.compile(_DASHED)
 _LONG_NUMBER, _LONGER_NUMBER = re.compile(rf"[0-9]{{{DIGITS},}}"), re.compile(r"[0-9]{14,}")
@@ -73,6 +75,7 @@ _VALUES = re.compile(
     re.I,
 )
 _PADDING = re.compile(r"={1,2}(?![0-9A-Za-z=%\"'])")
+_LONG_HEX_ONLY = re.compile(r"[0-9a-f]{16,}", re.I)
 _URL_SAFE = str.maketrans("-_", "+/")
 _NUMERIC = re.compile(r"[0-9a-f]{8}|0x|[%\\&]|[0-9]\.[0-9]|[A-Za-z]*[0-9][A-Za-z0-9+/]{12}", re.I)
 _MAYBE = re.compile(
@@ -114,12 +117,18 @@ def plain(text: str) -> str:
     return "".join(_letters(unicodedata.normalize("NFKC", text))).translate(_DOTS)
 
 
-def find(text: str, values: frozenset[bytes] = frozenset(), knows: Knows | None = None, *, depth: int = 0) -> Hit | None:
+def find(
+    text: str, values: frozenset[bytes] = frozenset(), knows: Knows | None = None, *, depth: int = 0
+) -> Hit | None:
     """Return the first thing in a text that may tell who somebody is, in any spelling; None where there is none.
 
     `values` are addresses, packed, that are also found as numbers; `knows` finds what has no form of its own.
     """
     text = NAME.sub(" ", plain(text))
+    for match in _VALUES.finditer(text) if values else ():
+        packed = _packed(match[0], values)
+        if packed is not None:
+            return Hit("address", str(ipaddress.ip_address(packed)))
     for match in _SPANS.finditer(text):
         hit = _judged(match)
         if hit is not None:
@@ -127,10 +136,6 @@ def find(text: str, values: frozenset[bytes] = frozenset(), knows: Knows | None 
     known = knows(text) if knows is not None else None
     if known is not None:
         return Hit("identity", known)
-    for match in _VALUES.finditer(text) if values else ():
-        packed = _packed(match[0], values)
-        if packed is not None:
-            return Hit("address", str(ipaddress.ip_address(packed)))
     if depth < 2:
         for inner in _readings(text):
             hit = find(inner, values, knows, depth=depth + 1)
@@ -139,11 +144,12 @@ def find(text: str, values: frozenset[bytes] = frozenset(), knows: Knows | None 
     return Hit("code", text) if any(map(_is_code, _BASE64.finditer(text))) else None
 
 
-def spans(text: str, name: Callable[[Hit], str]) -> str:
+def spans(text: str, name: Callable[[Hit], str], values: frozenset[bytes] = frozenset()) -> str:
     """Return a text with names in place of what is found in it as it is written."""
 
     def named(match: re.Match[str]) -> str:
-        hit = _judged(match)
+        packed = _packed(match[0], values) if values and _VALUES.fullmatch(match[0]) else None
+        hit = _judged(match) if packed is None else Hit("address", str(ipaddress.ip_address(packed)))
         return match[0] if hit is None else name(hit)
 
     return _SPANS.sub(named, text)
@@ -186,6 +192,10 @@ def packed_address(text: str) -> bytes | None:
 def _judged(match: re.Match[str]) -> Hit | None:
     """Return what a span of text is that looks like an address or an identity; None where it only looks so."""
     span = match[0]
+    if _HEX.fullmatch(span):
+        inner = next(filter(None, map(find, _texts(bytes.fromhex(span[: len(span) // 2 * 2])))), None)
+        if inner is not None:
+            return inner
     if match["hex"]:  # in octets so many digits come by chance; an IMSI is longer
         long = _LONGER_NUMBER.search(span)
         return None if long is None else Hit("identity", long[0])
@@ -292,6 +302,15 @@ def _packed(text: str, values: frozenset[bytes]) -> bytes | None:
             if packed in values:
                 return packed
     return None
+
+
+def cut_hides(text: str) -> bool:
+    """Tell whether a piece of text, the end of which was cut off, may be the beginning of an identity."""
+    if _LONG_HEX_ONLY.fullmatch(text):
+        return (
+            re.search(rb"[\x20-\x7e]{4,}$", bytes.fromhex(text[: len(text) // 2 * 2]).replace(b"\0", b"")) is not None
+        )
+    return re.search(r"[0-9@%\\]|[a-z][A-Z]", text) is not None
 
 
 def addresses(text: str) -> Iterator[str]:

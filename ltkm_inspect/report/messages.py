@@ -32,18 +32,21 @@ def stands(given: Given, message: Message | None, keys: "Keys | None" = None) ->
     return is_whole(message) and (said is None or not said.fails)
 
 
-def text_lines(given: Given, message: Message | None, keys: "Keys | None" = None) -> Iterator[str]:
+def text_lines(
+    given: Given, message: Message | None, keys: "Keys | None" = None, veil: "Veil | None" = None
+) -> Iterator[str]:
     """Yield a heading and the tree of a message, then what the keys say of it."""
     source = printable(given.source)
     if message is None:
-        yield f"{source}: {given.problem}"
+        yield f"{source}: {given.problem if veil is None else veil.text(given.problem)}"
         return
     verdict = "" if is_whole(message) else ", does not decode"
     yield f"{source}: {message.length} octets{verdict}"
-    yield from render(tree(message, show_keys=keys is not None and keys.show), 1)
+    lines = [*render(tree(message, show_keys=keys is not None and keys.show), 1)]
     said = None if keys is None else keys.of(message, given.octets)
     if said is not None:
-        yield from (f"  key: {line}" for line in said.lines)
+        lines += [f"  key: {line}" for line in said.lines]
+    yield from lines if veil is None else map(veil.text, lines)
 
 
 def json_line(given: Given, message: Message | None, keys: "Keys | None" = None, veil: "Veil | None" = None) -> str:

@@ -28,7 +28,7 @@ EXEMPT = frozenset(
     {
         *("schema", "file", "sources", "report", "keys", "started", "ended", "verdict", "rule", "level", "title"),
         *("clauses", "answer", "octets", "octets_of", "sha256", "type_name", "valid_from", "valid_to", "check_value"),
-        *("kind", "version", "key_domain_id", "msk_id", "key_group", "key_number"),
+        *("kind", "version", "key_group", "key_number"),
     }
 )
 """The fields of JSON objects that hold our own words, numbers, or names of files, and no text from the wire."""
@@ -37,7 +37,11 @@ KEPT_TEXTS = 10_000
 
 _DOMAIN = re.compile(r"[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)*\.[A-Za-z][A-Za-z0-9-]+\.?")
 _UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
-_OURS = re.compile(rf"((?<![\w-]){_UUID.pattern}(?![\w-])|(?:\bTS [0-9]{{2}}\.[0-9]{{3}} |\bCR |§)[0-9]{{1,2}}(?:\.[0-9]{{1,2}}){{1,6}}(?![0-9.][0-9]))")
+_OURS = re.compile(
+    rf"((?<![\w-]){_UUID.pattern}(?![\w-])|"
+    r"(?:\bTS [0-9]{2}\.[0-9]{3} |\bCR |§)[0-9]{1,2}(?:\.[0-9]{1,2}){1,6}(?![0-9.][0-9]))"
+)
+"""What looks like an identity and is our own: ids of exchanges and connections, and clauses."""
 _CHUNK = re.compile(r"([\s\"]+)")
 _PIECE = re.compile(r"([/?&=;,()\[\]{}|#!*'`:<>]+)")
 _WORD = re.compile(r"\w+")
@@ -83,8 +87,9 @@ class Veil:
 
     def finding(self, finding: Finding) -> Finding:
         """Return a finding with names in what it says of the wire; rule, title and clauses are our own words."""
-        said = {name: self.text(getattr(finding, name)) for name in ("expected", "got", "hint")}
-        return replace(finding, **said, place=replace(finding.place, path=self.text(finding.place.path)))
+        place = replace(finding.place, path=self.text(finding.place.path))
+        expected, got, hint = map(self.text, (finding.expected, finding.got, finding.hint))
+        return replace(finding, place=place, expected=expected, got=got, hint=hint)
 
     def plain(self, value: Any) -> Any:
         """Return an object for JSON with names in its texts, but for the fields that hold none from the wire."""
@@ -187,7 +192,7 @@ class Veil:
         hit = self._find(chunk)
         if hit is not None:
             if identities.plain(chunk) == chunk:  # else a part of what is found is written in another way
-                chunk = identities.spans(chunk, self._name)
+                chunk = identities.spans(chunk, self._name, self._values)
             if self._find(chunk) is not None:
                 pieces = _PIECE.split(chunk)
                 pieces[::2] = [self._piece_hidden(piece) if piece else piece for piece in pieces[::2]]
@@ -368,7 +373,7 @@ def _cut_hidden(chunk: str) -> str:
     """Return a text without the last piece before the mark of a cut, where that may be half an identity."""
     before, mark, after = chunk.rpartition("…")
     pieces = _PIECE.split(before)
-    if re.search(r"[0-9@%\\]|[a-z][A-Z]", pieces[-1]):
+    if identities.cut_hides(pieces[-1]):
         pieces[-1] = ""
     return "".join(pieces) + mark + after
 

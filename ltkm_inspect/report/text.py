@@ -33,7 +33,9 @@ def heading(report: Report, veil: Veil = NO_VEIL) -> str:
     """
     exchange, levels = report.exchange, (report.count(Level.VIOLATION), report.count(Level.WARNING))
     counts = (report.items, report.ltkms, *levels)
-    return _heading(report.verdict, asked(exchange, veil), answered(exchange, veil), counts, map(veil.text, exchange.faults))
+    return _heading(
+        report.verdict, asked(exchange, veil), answered(exchange, veil), counts, map(veil.text, exchange.faults)
+    )
 
 
 def asked(exchange: Exchange, veil: Veil = NO_VEIL) -> str:
@@ -43,7 +45,9 @@ def asked(exchange: Exchange, veil: Veil = NO_VEIL) -> str:
 
 def answered(exchange: Exchange, veil: Veil = NO_VEIL) -> str:
     """Return the status of the response, or why there is none; safe to print."""
-    return _answered(exchange.response.status if exchange.response is not None else None, veil.text(exchange.error or ""))
+    return _answered(
+        exchange.response.status if exchange.response is not None else None, veil.text(exchange.error or "")
+    )
 
 
 def write(records: Iterable[Mapping[str, Any]], file: TextIO) -> None:

@@ -30,7 +30,7 @@ def _heading(each: Compared, redaction: Redaction | None) -> str:
     named = [shorten(_name(name, redaction)) for name in dict.fromkeys((a, b)) if name]
     who = f"terminal {' -> '.join(named)}" if named else "a terminal without B-TID"
     hidden = NO_VEIL.text if redaction is None else redaction.text
-    asked = f" for {shorten(' '.join(each.step.asked))}" if each.step.asked else ""
+    asked = f" for {shorten(' '.join(map(hidden, each.step.asked)))}" if each.step.asked else ""
     how = "" if each.step.authenticated else " without credentials"
     faults = "".join(f" [fault {shorten(hidden(fault))}]" for fault in each.step.report.exchange.faults)
     return f"{who}, request {each.pair.number}{asked}{how}{faults}:"
@@ -50,6 +50,7 @@ def _veiled(each: Compared, redaction: Redaction | None) -> Iterator[Difference]
     for difference in each.differences:
         yield replace(
             difference,
+            spot=difference.spot._replace(msk=redaction.text(difference.spot.msk)),
             what=redaction.text(difference.what),
             a=None if difference.a is None else a.text(difference.a),
             b=None if difference.b is None else b.text(difference.b),
@@ -140,7 +141,7 @@ def _step(each: Compared, redaction: Redaction | None) -> dict[str, Any]:
             }
             for name, step in sides.items()
         },
-        "msks": list(each.step.asked),
+        "msks": [*map(hidden, each.step.asked)],
         "request": each.pair.number,
         "authenticated": each.step.authenticated,
         "by_terminal": each.pair.by_terminal,
