@@ -446,3 +446,27 @@ def test_what_was_taken_for_want_of_a_better_one_is_told_with_how_often(source: 
         "2 exchanges: fault replace-ltkm: none of the LTKMs is of this MSK or for this terminal: took the first one"
     )
     assert done.returncode == 0
+
+
+def test_a_flow_that_cannot_be_written_is_named_and_the_others_are_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from click.testing import CliRunner
+
+    from ltkm_inspect.cli import commands
+    from ltkm_inspect.proxy.target import Target
+    from tests.test_cli import save as save_exchanges
+
+    original, flows = Target.add, iter(range(1000))
+
+    def add(self: Target, flow: Flow) -> None:
+        if next(flows) == 1:
+            "\ud800".encode()
+        original(self, flow)
+
+    monkeypatch.setattr(Target, "add", add)
+    source, target = save_exchanges(tmp_path / "in.flow", [CLEAN, CLEAN, CLEAN]), tmp_path / "out.flow"
+    done = CliRunner().invoke(commands, ["fault", "rename-ltkm", str(source), str(target)])
+    assert done.exit_code == 5
+    assert f"{source}: a flow cannot be written: UnicodeEncodeError at " in done.stderr
+    assert target.exists()

@@ -70,7 +70,13 @@ def fault(
             with Target(target) as file:
                 for _, flow, exchange in flows_of([source], trouble, limits):
                     change = rewriting.apply(flow, exchange)
-                    file.add(flow)
+                    try:
+                        file.add(flow)
+                    except OSError:
+                        raise
+                    except Exception as error:  # of a flow with text that mitmproxy can read and cannot write
+                        trouble.say(str(source), f"a flow cannot be written: {crash_of(error)}", unread=False)
+                        continue
                     if change is not None:
                         try:
                             veil = NO_VEIL if redaction is None else redaction.veil(change.before)

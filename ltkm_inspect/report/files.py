@@ -297,7 +297,7 @@ def _place(path: Path, waits: bool) -> Place:
 
 
 def _text(device: Device, encoding: str) -> TextIO:
-    return TextIOWrapper(cast(BinaryIO, device), encoding, newline="\n")
+    return TextIOWrapper(cast(BinaryIO, device), encoding, "backslashreplace", newline="\n")
 
 
 def _render(records: Iterable[Record], format: str, place: Place) -> None:
@@ -307,7 +307,7 @@ def _render(records: Iterable[Record], format: str, place: Place) -> None:
             FORMATS[format](records, file)
         return
     with WholeFile(place) as whole:
-        with TextIOWrapper(whole.file, "utf-8", newline="\n") as file:
+        with TextIOWrapper(whole.file, "utf-8", "backslashreplace", newline="\n") as file:
             FORMATS[format](records, file)
         whole.keep()
 

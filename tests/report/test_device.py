@@ -1,6 +1,7 @@
 """Reports and exports that go to pipes and devices: refused without a reader, and never waited for without end."""
 
 import os
+import re
 import threading
 from collections.abc import Iterator
 from contextlib import suppress
@@ -160,3 +161,15 @@ def test_a_reader_that_goes_is_one_line(pipe: Path) -> None:
     os.close(reader)
     assert files.write("x") == [f"report {pipe}: Broken pipe; nothing more is written to it"]
     assert files.finish() == []
+
+
+@pytest.mark.parametrize("format", ["text", "html", "sarif", "junit"])
+def test_text_in_records_that_cannot_be_encoded_is_escaped_in_a_report(format: str, tmp_path: Path) -> None:
+    records, out = tmp_path / "run.jsonl", tmp_path / "out"
+    run("check", "--report", records, TRIAL)
+    lines = records.read_text("ascii").splitlines()
+    lines[1:-2] = [re.sub(r'"clauses":\["', r'"clauses":["\\ud800', line) for line in lines[1:-2]]
+    records.write_text("\n".join(lines) + "\n")
+    assert "\\ud800" in records.read_text()
+    assert run("report", records, "--report", f"{format}={out}").exit_code == 3
+    assert out.read_bytes().decode("utf-8")
