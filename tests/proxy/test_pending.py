@@ -22,6 +22,7 @@ from ltkm_inspect.finding import EVENT_CRASHED, Report
 from ltkm_inspect.proxy import pending
 from ltkm_inspect.proxy.flows import flow_of
 from ltkm_inspect.report import text
+from ltkm_inspect.report.redaction import Veil
 from tests.loopback.proxy import reverse
 from tests.proxy.parts import PATIENCE, Mitmdump, Save, clean, flawed
 from tests.proxy.test_addon import Stage, logged, stage
@@ -183,10 +184,10 @@ def test_a_report_that_cannot_be_logged_is_told_as_a_crash(
 ) -> None:
     original = text.lines
 
-    def crash(report: Report) -> list[str]:
+    def crash(report: Report, *veil: Veil) -> list[str]:
         if EVENT_CRASHED not in report.rules:
             raise TypeError("not to be shown")
-        return original(report)
+        return original(report, *veil)
 
     monkeypatch.setattr(text, "lines", crash)
     stage.play(flow_of(flawed()))
