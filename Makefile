@@ -5,10 +5,13 @@
 #   REQUIRE="tmux tshark"    for test: a test skipped for want of one of these is a failure
 #   FORMS="rand document"    for hostile: only forms whose name holds one of these words
 #   WAY=offline OCTETS=61440 for hostile: one way of looking at them only, and how large they may get
+#   SECONDS=1200 SEED=1      for fuzz: how long, and what makes its inputs others; TARGETS="codec HAR": only these
 
 PYTHON ?=
 VENV ?= .venv
 REQUIRE ?=
+SECONDS ?= 60
+SEED ?= 1
 
 BIN = $(VENV)/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
 PY = $(BIN)/python
@@ -18,13 +21,14 @@ GENERATORS = tests.samples.generate
 
 # The targets share one environment and some caches; each is quick enough alone.
 .NOTPARALLEL:
-.PHONY: help demo test lint types contracts generated pytest bench hostile generate wheel lock clean environment dev-environment
+.PHONY: help demo test lint types contracts generated pytest bench hostile fuzz generate wheel lock clean environment dev-environment
 
 help:
 	@echo 'make demo      real mitmdump on a recorded trial: the findings scroll by, a summary ends it'
 	@echo 'make test      everything that CI checks: lint, types, contracts, generated, pytest'
 	@echo 'make bench     the benchmarks of tests/bench, side by side; the figures go to build/bench.json'
 	@echo 'make hostile   the hostile forms: how their cost grows, and what is above the bounds (FORMS=, WAY=, OCTETS=)'
+	@echo 'make fuzz      changed inputs for everything that reads any (SECONDS=, SEED=, TARGETS=)'
 	@echo 'make generate  write the sample flows and the generated pages again'
 	@echo 'make wheel     build the wheel into dist/'
 	@echo 'make lock      choose the versions in constraints.txt again (needs uv)'
@@ -57,6 +61,9 @@ bench: dev-environment
 
 hostile: dev-environment
 	@$(PY) -m tests.hostile $(if $(WAY),--way $(WAY)) $(if $(OCTETS),--octets $(OCTETS)) $(FORMS)
+
+fuzz: dev-environment
+	@$(PY) -m tests.fuzz --seconds $(SECONDS) --seed '$(SEED)' $(TARGETS)
 
 generate: dev-environment
 	@for module in $(GENERATORS); do $(PY) -m $$module --write || exit 1; done

@@ -5,6 +5,8 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
+from ltkm_inspect.wire import printable
+
 _LINE = re.compile(r"( *)(- )?([A-Za-z_][\w.\[\]-]*):(?: +(.*))?")
 _QUOTED = re.compile(r'("(?:[^"\\]|\\.)*")[ \t]*(.*)')
 _LONGEST = 60
@@ -14,7 +16,8 @@ class EditError(ValueError):
     """A mistake in the edited text: one line for the user, with the number of the line in the text."""
 
     def __init__(self, line: int | None, reason: str) -> None:
-        super().__init__(f"line {line}: {reason}" if line is not None else reason)
+        safe = reason if reason.isprintable() else printable(reason)  # what is edited may hold anything
+        super().__init__(f"line {line}: {safe}" if line is not None else safe)
 
 
 @dataclass(eq=False)
