@@ -34,7 +34,7 @@ def look_at_message(octets: bytes) -> None:
     whole = Span(0, len(octets))
     for path, span in mikey.spans(octets).items():
         require(span.start <= span.end and whole.holds(span), f"spans lie inside the message, got {path} {span}")
-    require(len(mikey.paths(message)) == len(message.payloads), "every payload has a path")
+    require(len(message.paths) == len(message.payloads), "every payload has a path")
     for index in range(len(message.payloads)):
         require(whole.holds(message.payload_span(index)), "payloads lie inside the message")
     for problem in (message.problem, *message.inner_problems):

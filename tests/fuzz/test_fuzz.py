@@ -12,7 +12,7 @@ from tests.fuzz._inputs import grown
 from tests.fuzz._loop import Crash, growth, input_of, run
 from tests.fuzz._target import Target, require
 
-ROUNDS = 4
+ROUNDS = 3
 """So many inputs for the slowest targets, many times as many for the quick ones: about ten seconds in all."""
 SEED = "make test"
 
