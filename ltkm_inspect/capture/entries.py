@@ -195,7 +195,7 @@ class _Text:
         """Take a value and return its octets, or None where it has more than that."""
         is_scalar = self.byte() not in (b'"', b"[", b"{")
         parts: list[bytes] = []
-        size = depth = 0
+        size = depth = marks = 0
         in_string = escaped = done = False
         self.may_be_msk = False
         before = b""
@@ -218,18 +218,21 @@ class _Text:
                     at = end
                 else:
                     at = mark.end()
+                    marks += 1
                     if mark[0] == b'"':
                         in_string = True
                     else:
                         depth += 1 if mark[0] in (b"[", b"{") else -1
                         done = depth <= 0
             self._at = at
+            if marks > 2 * MOST_VALUES:
+                raise HarError(self.offset, f"expected at most {MOST_VALUES} values in an entry of the HAR, got more")
             size += at - start
             if size <= most:
                 parts.append(buffer[start:at])
-            elif most:
+            elif most and not self.may_be_msk:
                 looked_at = before + b"".join(parts) + buffer[start:at]
-                self.may_be_msk = self.may_be_msk or _MAY_BE_MSK(looked_at) is not None
+                self.may_be_msk = _MAY_BE_MSK(looked_at) is not None
                 before = looked_at[-16:]
                 parts.clear()
             if done:

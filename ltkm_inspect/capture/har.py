@@ -24,6 +24,7 @@ _PORTS = {"http": 80, "https": 443}
 _DECLARED = re.compile(r"\ufeff?<\?xml[^>]*\sencoding\s*=\s*[\"']([A-Za-z0-9._-]+)[\"']")
 # Several challenges in one field: a scheme with a directive behind it follows a comma.
 _JOINED = re.compile(r",\s*[A-Za-z][A-Za-z0-9_-]*\s+[A-Za-z][A-Za-z0-9_-]*\s*=")
+_LONE = re.compile("[\ud800-\udfff]")
 _LOST = "\ufffd"
 _WITHOUT_BODY = frozenset({204, 304})
 _RELEVANT = frozenset(
@@ -64,7 +65,9 @@ def exchange_of(entry: Entry, limits: Limits = OFFLINE, capture: str = "") -> Ex
     if not isinstance(value.get("request"), dict):
         return DamagedEvent(f"{where}: request: {_not('an object', value.get('request'))}")
     exchange = _Reading(value, entry.number).exchange(limits, capture)
-    if not exchange.is_msk and (hidden := exchange.unknown("request.target")) is not None:
+    hidden = exchange.unknown("request.target")
+    # what is no URL, as of a tunnel, is at least none of an MSK request
+    if hidden is not None and not exchange.is_msk and not exchange.request.target:
         return DamagedEvent(f"{where}: {hidden}")
     return exchange
 
@@ -115,9 +118,11 @@ class _Reading:
         """Return a text, empty where it is missing or no text."""
         value = held.get(name)
         path = f"{at}.{name}" if at else name
-        if isinstance(value, str):
-            return value
-        if value is None:
+        if isinstance(value, str) and (value or not hides):
+            if _LONE.search(value) is None:
+                return value
+            self._damage(path, "expected text, got half of a surrogate pair", *hides)
+        elif not value and (value is None or value == ""):
             if hides:
                 self._lack(path, *hides)
         elif numbers and isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value):
@@ -165,7 +170,9 @@ class _Reading:
             url = f"//{host}{url}"
             self._lack("request.url", "request.scheme")
         found = _URL.match(url)
-        if found is None:  # another scheme than those of HTTP, or none of a URL
+        if found is None:
+            if url:
+                self._damage("request.url", "expected a URL, got other text", "request.target", "request.scheme")
             return "", host, 0, url
         scheme = (found[1] or "").lower()
         authority = _AUTHORITY.fullmatch(found[2])
@@ -180,7 +187,7 @@ class _Reading:
         """Return the header fields, and whether all of them are known."""
         at = f"{side}.headers"
         value = held.get("headers")
-        if value is None:
+        if value is None or value in ([], {}):  # nobody sends none
             self._lack(at, at)
             return Headers(), False
         pairs: list[Any] = list(value.items()) if isinstance(value, dict) else value

@@ -8,7 +8,15 @@ import re
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
-from ltkm_inspect.capture.damage import ENDS_WITHIN, NOT_A_FLOW, SHORTER, Damage, PackedError, not_a_capture
+from ltkm_inspect.capture.damage import (
+    ENDS_WITHIN,
+    NOT_A_FLOW,
+    SHORTER,
+    Damage,
+    DamagedEvent,
+    PackedError,
+    not_a_capture,
+)
 
 VERSION = 21
 """The version of the flow format that is read here; records of any other are left to mitmproxy."""
@@ -30,6 +38,10 @@ _REQUEST_TYPE = b"requesttype"
 _ESCAPED = re.compile(rb"%[67]").search
 _PATH = b":path;"
 _LENGTH = re.compile(rb"(\d{1,12}):").match
+_LARGEST = 64 << 20
+"""How many octets of a record are held in memory."""
+_LONG_PATH = re.compile(rb":path;\d{1,12}:[^;,\]}]{0,4096}?%[67]").search
+_OVERLAP = 8192
 
 type Read = Callable[[int], bytes]
 """Returns at most that many octets, none at the end."""
@@ -82,7 +94,7 @@ def _has_escaped_path(octets: bytes, start: int, end: int) -> bool:
 
 def scan(
     read: Read, offset: int = 0, until: int | None = None, size: int | None = None
-) -> Iterator[Passed | Candidate | Damage]:
+) -> Iterator[Passed | Candidate | Damage | DamagedEvent]:
     """Yield what a flow file holds from the record on that begins at `offset`, in order, up to the first damage.
 
     `read` goes on from there. The last record is the one that reaches `until`. The file had `size` octets when it was
@@ -98,6 +110,13 @@ def scan(
                 yield Passed(passed, offset + at)
                 passed = 0
             beyond = size is not None and offset + end > size and end > len(buffer) + 1
+            if end - at > _LARGEST and not beyond:
+                found = _large(read, buffer[at:], offset + at, end - at, flows)
+                yield found
+                if isinstance(found, Damage):
+                    return
+                buffer, offset, at, flows = b"", offset + end, 0, flows + 1
+                continue
             try:
                 more = b"" if beyond else _more(read, end - len(buffer))
             except PackedError as error:
@@ -130,6 +149,33 @@ def scan(
             passed += 1
         at = end
     yield Passed(passed, offset + at)
+
+
+def _large(read: Read, begins: bytes, offset: int, length: int, flows: int) -> "Passed | Damage | DamagedEvent":
+    """Read past a record that is too large to be held; it is damaged where it may be an MSK exchange."""
+    piece, done, may_be = begins, 0, False
+    tail = b""
+    try:
+        while True:
+            done += len(piece)
+            looked_at = tail + piece
+            may_be = may_be or (
+                _MEDIA_TYPE(looked_at) is not None or _REQUEST_TYPE in looked_at or _LONG_PATH(looked_at) is not None
+            )
+            tail = looked_at[-_OVERLAP:]
+            if done >= length:
+                break
+            piece = read(min(length - done, BLOCK))
+            if not piece:
+                return Damage(offset, ENDS_WITHIN, flows)
+    except PackedError as error:
+        return Damage(offset, str(error), flows)
+    if tail[-1] != _TABLE:
+        return Damage(offset, NOT_A_FLOW, flows)
+    if may_be and not tail.endswith(_OTHERS):
+        why = f"expected at most {_LARGEST >> 20} MiB, got {length} octets, so it was not read"
+        return DamagedEvent(f"flow at octet {offset}: {why}", offset + length)
+    return Passed(1, offset + length)
 
 
 def find_record(read: Read, offset: int, until: int) -> int | None:

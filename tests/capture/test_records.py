@@ -2,6 +2,7 @@
 
 import dataclasses
 import io
+import tracemalloc
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -20,11 +21,13 @@ from ltkm_inspect.capture import (
     VERSION,
     Candidate,
     Damage,
+    DamagedEvent,
     Passed,
     UnusualError,
     exchange_of,
     find_record,
     may_be_msk,
+    records,
     scan,
 )
 from ltkm_inspect.document import MSK_REQUEST_TYPE, MSK_RESPONSE_TYPE
@@ -45,9 +48,9 @@ def saved(*recorded: flow.Flow) -> bytes:
     return file.getvalue()
 
 
-def found(octets: bytes) -> list[Exchange | Damage | None]:
+def found(octets: bytes) -> list[Exchange | Damage | DamagedEvent | None]:
     """Read a flow file by the records alone."""
-    read: list[Exchange | Damage | None] = []
+    read: list[Exchange | Damage | DamagedEvent | None] = []
     for each in scan(io.BytesIO(octets).read):
         if isinstance(each, Passed):
             read += [None] * each.flows
@@ -303,3 +306,30 @@ def test_the_first_record_behind_any_place_is_found(data: st.DataObject) -> None
     file.seek(max(place - BEFORE, 0))
     expected = next((begin for begin in begins if place <= begin < until), None)
     assert find_record(file.read, place, until) == (expected if place >= BEFORE else 0)
+
+
+def test_a_record_that_is_too_large_is_read_past_and_named_where_it_may_be_an_msk_exchange(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(records, "_LARGEST", 4000)
+    ours, other = changed(), tflow.tflow(resp=True)
+    for made in (ours, other):
+        assert made.response is not None
+        made.response.content = bytes(10_000)
+    octets = [saved(each) for each in (other, ours, changed())]
+    file = io.BytesIO(b"".join(octets))
+    kinds = list(scan(lambda size: file.read(min(size, 1000))))
+    assert kinds[0] == Passed(1, len(octets[0]))
+    assert isinstance(kinds[1], DamagedEvent)
+    assert str(kinds[1]).startswith(f"flow at octet {len(octets[0])}: expected at most 0 MiB")
+    assert isinstance(kinds[2], Candidate)
+
+
+def test_a_length_without_end_takes_no_memory() -> None:
+    pieces = iter([b"999999999999:", *[bytes(1 << 20)] * 100])
+    tracemalloc.start()
+    (damage,) = scan(lambda size: next(pieces, b""))
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert isinstance(damage, Damage)
+    assert peak < 8 << 20
