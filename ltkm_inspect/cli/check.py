@@ -98,7 +98,7 @@ def check(
         typed |= {"keys": keys, "show_keys": show_keys, "redact": redact}
         head = [to_json(jsonl.run_record([each.name for each in found], typed, redaction))]
         try:
-            reports.use(targets, head[0])
+            reports.use(targets, head[0], private=show_keys)
         except options.OptionError as error:
             complain(str(error))
             leave(COULD_NOT_RUN)

@@ -67,7 +67,7 @@ def fault(
     output = Output()
     with interruptible():
         try:
-            with Target(target) as file:
+            with Target(target, private=keys is not None) as file:
                 for _, flow, exchange in flows_of([source], trouble, limits):
                     change = rewriting.apply(flow, exchange)
                     try:

@@ -80,7 +80,7 @@ def report(source: str, report: tuple[str, ...], fail_on: str, shape: str) -> No
                 if not reading.ended:
                     trouble.say(name, NOT_ENDED, unread=False)
                 if targets:
-                    trouble.lost(render(Records(path), wanted))
+                    trouble.lost(render(Records(path), wanted, private=reading.has_keys))
                 else:
                     pour(lambda file: FORMATS[shape](Records(path), file))
         except options.OptionError as error:

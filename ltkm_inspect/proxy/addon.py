@@ -108,7 +108,7 @@ class LtkmInspect:
             idle = configuration.idle_words(wanted.rewriting.orders)
             if idle and not self._started:
                 raise OptionError(*idle)
-            failed = self._files.use(wanted.reports, self._run_line(wanted))
+            failed = self._files.use(wanted.reports, self._run_line(wanted), private=wanted.show_keys)
         except OptionError as error:
             wrong.append(configuration.PREFIX + str(error))
         else:

@@ -1,6 +1,7 @@
 """The reports of a run: JSON Lines are written as it happens, the other formats are rendered from them at its end."""
 
 import os
+import shutil
 import tempfile
 import time
 from collections.abc import Iterable, Mapping
@@ -17,7 +18,7 @@ from ltkm_inspect.report.device import Device, is_device
 from ltkm_inspect.report.formats import FORMATS
 from ltkm_inspect.report.jsonl import Record
 from ltkm_inspect.report.reading import Records
-from ltkm_inspect.report.whole import WholeFile
+from ltkm_inspect.report.whole import OWNER_ONLY, WholeFile, created
 from ltkm_inspect.wire import crash_of, printable
 
 
@@ -31,10 +32,14 @@ class _Lines:
     """How many octets of it are whole lines."""
 
     @classmethod
-    def begin(cls, path: Path, mode: str, first: str, waits: bool) -> "_Lines":
+    def begin(cls, path: Path, mode: str, first: str, waits: bool, private: bool) -> "_Lines":
         """Open a file and write the first line; OSError or ValueError where that cannot be done."""
         if is_device(path):
             return cls.begin_on(Device.open(path, waits=waits), first)
+        if private and not path.exists():
+            created(path, OWNER_ONLY).close()
+        elif private:
+            path.chmod(OWNER_ONLY)  # before a key is in it
         file = open(path, mode, encoding="ascii", newline="\n")  # noqa: SIM115 - it stays open for the whole run
         lines = cls(path, cast(TextIO, file))
         if path.is_file():
@@ -95,6 +100,7 @@ class ReportFiles:
         self._part: Path | None = None
         """The file of the source, where nobody asked for it."""
         self._begun: set[Path] = set()
+        self._private = False
         self._first = ""
         self.left: list[str] = []
         """A line for each file that an earlier run has left beside the reports."""
@@ -117,13 +123,15 @@ class ReportFiles:
         asked = [lines.name for lines in self._lines.values() if lines.path != self._part]
         return asked + [_name(target, path) for target, path in self._rendered.items()]
 
-    def use(self, targets: Iterable[Target], first: str) -> list[str]:
+    def use(self, targets: Iterable[Target], first: str, *, private: bool = False) -> list[str]:
         """Write these reports and no others; OptionError where one cannot be written, and then nothing changes.
 
         `first` is the record of the run, which every file begins with; in files that are open it is written again where
         it has changed, and what failed then is returned as with `write`. strftime codes in a path are filled in with
-        the local time. A file of JSON Lines is begun anew, unless this run has written to it before.
+        the local time. A file of JSON Lines is begun anew, unless this run has written to it before. Once reports were
+        private, as they have keys in them, only their owner can read those of this run.
         """
+        self._private = self._private or private
         targets = dict.fromkeys(targets)
         wanted = [each for each in targets if each.format != AS_IT_HAPPENS]
         filled = {each: _path(self._rendered[each]) if each in self._rendered else _filled(each) for each in wanted}
@@ -138,7 +146,8 @@ class ReportFiles:
         try:
             for each in asked:
                 if each not in known:
-                    known[each] = _begin(paths[each], "a" if paths[each] in self._begun else "w", first, self._waits)
+                    mode = "a" if paths[each] in self._begun else "w"
+                    known[each] = _begin(paths[each], mode, first, self._waits, self._private)
             if rendered and source is None:
                 source = next((each for each in asked if known[each].path.is_file()), None)
             if rendered and source is None:
@@ -149,6 +158,10 @@ class ReportFiles:
             _close(new.values())
             raise
         kept = {each for each in self._lines if each in asked or each == source}
+        for path in (self._lines[each].path for each in kept if self._private):
+            with suppress(OSError):
+                if path.is_file():
+                    path.chmod(OWNER_ONLY)
         for each in self._lines.keys() - kept:
             known.pop(each).give_up()
         _close(self._rendered[each] for each in self._rendered.keys() - rendered.keys())
@@ -174,7 +187,7 @@ class ReportFiles:
             except OSError as error:
                 failed.append(f"report {each.name}: {reason(error)}")
         if source is not None:
-            failed += render(Records(source), self._rendered)
+            failed += render(Records(source), self._rendered, private=self._private)
         else:
             why = "not written, because not all records of the run could be kept"
             failed += [f"report {_name(*each)}: {why}" for each in self._rendered.items()]
@@ -209,7 +222,9 @@ class ReportFiles:
                 break
             self.left.append(f"{printable(str(path))} was left by a run that did not end, or has not ended yet")
         target = Target(AS_IT_HAPPENS, path)
-        known[target] = _begin(path, "x", first, self._waits)
+        known[target] = _begin(path, "a" if self._private else "x", first, self._waits, self._private)
+        if beside.is_file() and not self._private:
+            shutil.copymode(beside, path)
         self._part = path
         return target
 
@@ -248,21 +263,24 @@ def _close(places: Iterable[Place]) -> None:
                 each.close()
 
 
-def render(records: Iterable[Record], places: Mapping[Target, Place]) -> list[str]:
-    """Write reports from records; return a line for each that could not be written, and is then not there."""
+def render(records: Iterable[Record], places: Mapping[Target, Place], *, private: bool = False) -> list[str]:
+    """Write reports from records; return a line for each that could not be written, and is then not there.
+
+    Where the records have keys in them, they are private: only their owner can read the reports.
+    """
     failed = []
     for target, path in places.items():
         try:
-            _render(records, target.format, path)
+            _render(records, target.format, path, private)
         except Exception as error:  # whatever a format stumbles over, the others are still to be written
             why = reason(error) if isinstance(error, OSError) else crash_of(error)
             failed.append(f"report {_name(target, path)}: not written: {why}")
     return failed
 
 
-def _begin(path: Path, mode: str, first: str, waits: bool) -> _Lines:
+def _begin(path: Path, mode: str, first: str, waits: bool, private: bool) -> _Lines:
     try:
-        return _Lines.begin(path, mode, first, waits)
+        return _Lines.begin(path, mode, first, waits, private)
     except (OSError, ValueError) as error:
         raise _unwritable(path, error) from error
 
@@ -300,13 +318,13 @@ def _text(device: Device, encoding: str) -> TextIO:
     return TextIOWrapper(cast(BinaryIO, device), encoding, "backslashreplace", newline="\n")
 
 
-def _render(records: Iterable[Record], format: str, place: Place) -> None:
+def _render(records: Iterable[Record], format: str, place: Place, private: bool) -> None:
     """Write a report; OSError where it cannot be written, and then what was there before still is."""
     if isinstance(place, Device):
         with _text(place, "utf-8") as file:
             FORMATS[format](records, file)
         return
-    with WholeFile(place) as whole:
+    with WholeFile(place, private=private) as whole:
         with TextIOWrapper(whole.file, "utf-8", "backslashreplace", newline="\n") as file:
             FORMATS[format](records, file)
         whole.keep()

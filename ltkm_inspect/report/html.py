@@ -22,6 +22,7 @@ from ltkm_inspect.report.page.rules import Answers, Tally
 from ltkm_inspect.report.page.run import run_facts, session_view
 from ltkm_inspect.report.page.said import said
 from ltkm_inspect.report.page.timeline import FAULTED, VERDICTS, Timeline
+from ltkm_inspect.wire import inert
 
 MOST_CLEAN = 500
 """How many exchanges without findings the page shows; those with findings are all on it."""
@@ -46,7 +47,7 @@ def write(records: Iterable[Mapping[str, Any]], file: TextIO) -> None:
         "form-action 'none'",
         "most_clean": MOST_CLEAN,
     }
-    file.writelines(_environment().get_template("page.html").generate(shown))
+    file.writelines(inert(part, "\n\t") for part in _environment().get_template("page.html").generate(shown))
 
 
 class _Page:

@@ -21,7 +21,7 @@ from ltkm_inspect.report.plain import kind_of
 from ltkm_inspect.report.summary import NOT_ENDED, NOTHING_SEEN
 from ltkm_inspect.report.text import asked_of, finding_line
 from ltkm_inspect.rule import RULES
-from ltkm_inspect.wire import printable
+from ltkm_inspect.wire import inert, printable
 
 MOST_LINES = 100
 """How many findings of one rule in one file are written out."""
@@ -124,6 +124,10 @@ def write(records: Iterable[Record], file: TextIO) -> None:
     for name, suite in faulted.items():
         _suite(root, f"{printable(name)}, with faults put in", suite)
     _total(root, [*root])
+    for element in root.iter():
+        element.text = None if element.text is None else inert(element.text, "\n")
+        for name, value in element.items():
+            element.set(name, inert(str(value)))
     indent(root)
     file.write(f'<?xml version="1.0" encoding="UTF-8"?>\n{tostring(root, "unicode")}\n')
 

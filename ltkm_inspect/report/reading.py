@@ -31,6 +31,8 @@ class Reading:
     records: int = 0
     ended: bool = False
     """The last record is the summary of a run."""
+    has_keys: bool = False
+    """The keys that LTKMs deliver are shown in some of the records."""
     damage: list[str] = field(default_factory=list)
     """Why the first lines that could not be read are none, safe to print."""
     damaged: int = 0
@@ -64,6 +66,8 @@ class Records:
                     continue
                 reading.ended = record["schema"] == SUMMARY_SCHEMA
                 reading.records += 1
+                options = record.get("options")
+                reading.has_keys |= isinstance(options, dict) and bool(options.get("show_keys"))
                 yield record
 
 

@@ -9,7 +9,7 @@ from ltkm_inspect.finding import count as count
 from ltkm_inspect.report.plain import kind_of
 from ltkm_inspect.report.redaction import NO_VEIL, Veil
 from ltkm_inspect.report.summary import Summary
-from ltkm_inspect.wire import printable
+from ltkm_inspect.wire import inert, printable
 
 LONGEST_URL = 200
 """How many characters of a URL a heading shows."""
@@ -64,8 +64,8 @@ def write(records: Iterable[Mapping[str, Any]], file: TextIO) -> None:
         if record["file"] not in (None, shown):
             shown = record["file"]
             file.write(f"{printable(shown or '')}:\n")
-        file.writelines(f"{line}\n" for line in lines_of(record))
-    file.writelines(f"{line}\n" for line in summary.lines())
+        file.writelines(f"{inert(line)}\n" for line in lines_of(record))
+    file.writelines(f"{inert(line)}\n" for line in summary.lines())
 
 
 def lines_of(record: Mapping[str, Any]) -> list[str]:

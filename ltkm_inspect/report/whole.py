@@ -1,7 +1,12 @@
-"""Files and folders that stand under their name only when they are whole."""
+"""Files and folders that stand under their name only when they are whole.
+
+A file that replaces another keeps its mode; a new one has the mode that the umask leaves. One with keys in it can be
+read by its owner only, whatever the mode of the file that it replaces. So can the part of it that is not whole yet.
+"""
 
 import os
 import shutil
+import stat
 from contextlib import suppress
 from errno import EACCES, EISDIR, ENOTEMPTY, EPERM
 from itertools import count
@@ -10,12 +15,25 @@ from types import TracebackType
 from typing import BinaryIO, Self
 
 _numbers = count(1)
+OWNER_ONLY = 0o600
+"""The mode of a file with keys in it."""
+
+
+def created(path: Path, mode: int | None) -> BinaryIO:
+    """Create a file of that mode, which nobody who must not can open in between; None for what the umask leaves."""
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
+    file = os.fdopen(os.open(path, flags, 0o666 if mode is None else mode), "wb")
+    if mode is not None:
+        path.chmod(mode)  # the umask may have taken some of it away
+    return file
 
 
 class _Whole:
     """What a file and a folder in the making have in common: a name of its own until it is to be kept."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, private: bool = False) -> None:
+        """Take the path; what is private has keys in it."""
+        self._private = private
         self._path = path.resolve()  # through a link, which stays one
         self._part = self._path.with_name(f".ltkm-{os.getpid()}-{next(_numbers)}.part")
         self._kept = False
@@ -36,16 +54,25 @@ class WholeFile(_Whole):
             raise OSError(EPERM, "expected a file or a name that is free, got something else")
         if self._path.exists() and not os.access(self._path, os.W_OK):
             raise PermissionError(EACCES, os.strerror(EACCES))
-        self.file: BinaryIO = open(self._part, "xb")
+        self.file: BinaryIO = created(self._part, self._mode())
         return self
+
+    def _mode(self) -> int | None:
+        if self._private:
+            return OWNER_ONLY
+        return stat.S_IMODE(self._path.stat().st_mode) if self._path.exists() else None
+
+    def make_private(self) -> None:
+        """Let nobody else read it from here on: a key follows."""
+        if not self._private:
+            self._private = True
+            self._part.chmod(OWNER_ONLY)
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         """Give the file its name, or take it away; OSError where its end cannot be written."""
         try:
             self.file.close()
             if kind is None and self._kept:
-                if self._path.exists():
-                    shutil.copymode(self._path, self._part)
                 os.replace(self._part, self._path)
         finally:
             with suppress(OSError):  # it is gone where it has its name
@@ -61,12 +88,21 @@ class WholeFolder(_Whole):
             raise FileExistsError(EPERM, "expected a folder or a name that is free, got something else")
         if self._path.is_dir() and any(self._path.iterdir()):
             raise OSError(ENOTEMPTY, "expected a folder that is new or empty, got one with files in it")
-        self._part.mkdir()
+        self._part.mkdir(mode=0o700 if self._private else 0o777)
         return self
+
+    def make_private(self) -> None:
+        """Let nobody else read what is in it from here on: a key follows."""
+        if not self._private:
+            self._private = True
+            self._part.chmod(0o700)
+            for each in self._part.iterdir():
+                each.chmod(OWNER_ONLY)
 
     def write(self, name: str, octets: bytes) -> None:
         """Write a file of that name in the folder."""
-        (self._part / name).write_bytes(octets)
+        with created(self._part / name, OWNER_ONLY if self._private else None) as file:
+            file.write(octets)
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         """Give the folder its name, or take it away with all that is in it."""

@@ -29,6 +29,19 @@ def _escaped(character: str) -> str:
     return f"\\u{number:04x}" if number < 0x10000 else f"\\U{number:08x}"
 
 
+_NOT_ASCII = re.compile(r"[^ -~]")
+
+
+def inert(text: str, keep: str = "") -> str:
+    """Escape what could act on a terminal in text that is escaped already, or should be: a backslash stays one.
+
+    It is for whole lines, the parts of which come from records that anybody may have written.
+    """
+    if text.isascii() and text.isprintable():
+        return text
+    return _NOT_ASCII.sub(lambda match: match[0] if match[0] in keep else _escaped(match[0]), text)
+
+
 def printable_octets(octets: bytes) -> str:
     """Return wire octets as text: UTF-8 where they are, every other octet as an escape like `\\xff`."""
     parts = octets.decode("utf-8", "surrogateescape")

@@ -69,7 +69,7 @@ class Export:
         with ExitStack() as opened:
             if self._name == XML:
                 if self._path is not None:
-                    self._wholes.append(opened.enter_context(WholeFolder(self._path)))
+                    self._wholes.append(opened.enter_context(WholeFolder(self._path, private=self._manner.keys.show)))
             elif self._path is None:
                 self._streams.append((FORMATS[self._name], sys.stdout.buffer))
             elif is_device(self._path):
@@ -81,7 +81,7 @@ class Export:
                 if self._name == "base64":
                     paths.append((INDEX, index_path(self._path)))
                 for format, path in paths:
-                    whole = opened.enter_context(WholeFile(path))
+                    whole = opened.enter_context(WholeFile(path, private=self._manner.keys.show))
                     self._wholes.append(whole)
                     self._streams.append((format, whole.file))
             self._open = opened.pop_all()
@@ -107,14 +107,21 @@ class Export:
         # all or nothing: the index of base64 must not lack what the file has
         pieces = [form.each(entry, self._manner.keys, self.written + 1) for form, _ in self._streams]
         self.written += 1
+        if format.verbatim and shows_key(entry.ltkm.message):
+            self._add_clear(1)
         for (form, stream), piece in zip(self._streams, pieces, strict=True):
             if self.written == 1:
                 stream.write(form.head())
             stream.write(piece)
-        self.clear += format.verbatim and shows_key(entry.ltkm.message)
         if format.binary:
             self.unaddressed += bool(packets.missing(entry.exchange))
             self.untimed += moment(entry.exchange) is None
+
+    def _add_clear(self, messages: int) -> None:
+        """Count messages that are about to be written with a key in them: from now on it is for its owner only."""
+        self.clear += messages
+        for whole in self._wholes if messages else ():
+            whole.make_private()
 
     def _add_document(self, report: Report, file: str) -> None:
         octets = documents.octets(report.exchange)
@@ -123,7 +130,7 @@ class Export:
         self.written += 1
         document = report.exchange.document
         assert document is not None
-        self.clear += sum(shows_key(ltkm.message) for ltkm in document.ltkms)
+        self._add_clear(sum(shows_key(ltkm.message) for ltkm in document.ltkms))
         for folder in self._wholes:
             assert isinstance(folder, WholeFolder)
             folder.write(documents.name(self.written), octets)
