@@ -61,8 +61,8 @@ _DOTTED_QUAD, _DASHED_QUAD = re.compile(_V4, re.I), re.compile(_DASHED)
 _LONG_NUMBER, _LONGER_NUMBER = re.compile(rf"[0-9]{{{DIGITS},}}"), re.compile(r"[0-9]{14,}")
 
 _ESCAPES = re.compile(
-    r"%(?:25)*u([0-9a-f]{4})|%([0-9a-f]{2})|\\+x([0-9a-f]{2})|\\+u([0-9a-f]{4})|\\+u\{([0-9a-f]{1,6})\}|"
-    r"\\+U([0-9a-f]{8})|=([0-9a-f]{2})(?![0-9a-z])",
+    r"%(?:25)*+u([0-9a-f]{4})|%([0-9a-f]{2})|=([0-9a-f]{2})(?![0-9a-z])|"
+    r"(?<!\\)\\++(?:x([0-9a-f]{2})|u([0-9a-f]{4})|u\{([0-9a-f]{1,6})\}|U([0-9a-f]{8}))",
     re.I,
 )
 _REFERENCE = re.compile(r"&#?\w")
