@@ -16,6 +16,8 @@ CRASHES = frozenset({RULE_CRASHED, EVENT_CRASHED})
 """The findings of the engine that say that something could not be checked because this program failed."""
 LONGEST_VALUE = 120
 """How many characters of a wire value a finding shows."""
+LONGEST_TEXT = 1000
+"""How many characters of such a value a record keeps."""
 
 
 class Level(IntEnum):
@@ -193,6 +195,11 @@ def shorten(text: str, longest: int = LONGEST_VALUE) -> str:
     if len(text) <= longest:
         return printable(text)
     return f"{printable(text[:longest])}… ({len(text)} characters)"
+
+
+def cut(text: str, longest: int = LONGEST_TEXT) -> str:
+    """Return at most `longest` characters of a text, saying how many there are where that is not all."""
+    return text if len(text) <= longest else f"{text[:longest]}… ({len(text)} characters)"
 
 
 def count(number: int, word: str) -> str:

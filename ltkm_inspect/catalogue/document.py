@@ -97,7 +97,7 @@ def doctype_present(document: Document) -> Iterator[Problem]:
     """
     error = document.xml.error
     if error is not None and error.kind == "doctype":
-        at = Span(error.offset, error.offset + len("<!DOCTYPE"))
+        at = Span(error.offset, document.xml.octet_offset(error.text_offset + len("<!DOCTYPE")))
         yield Problem("", "no document type declaration", "one", "refused before parsing", span=at)
 
 

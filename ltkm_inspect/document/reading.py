@@ -15,6 +15,10 @@ from .xml import Xml, XmlError
 MAX_DEPTH = 256
 """How deep elements may nest; the parser's own bound."""
 
+MAX_VALUE = 1024
+"""Octets of an attribute that are taken beside any number of elements."""
+_VALUE = re.compile(rb"""=[ \t\r\n]*+["'][^"'<]{%d,}+""" % MAX_VALUE)
+_MOST_NAMES = 1 << 26
 _HUGE = 9_000_000
 _SHOWN = 200
 _DOCTYPE_TEXT = "<!DOCTYPE"
@@ -53,12 +57,32 @@ def read(octets: bytes, charset: str | None = None) -> Xml:
         refused = _DOCTYPE_TEXT in text and _has_doctype(text)
     if refused:
         return Xml(octets, encoding, text, None, _doctype_error(octets, encoding, text))
+    long = _long_value(source)
+    if long:
+        reason = (
+            f"expected values of at most {MAX_VALUE} octets beside so many elements, got {long.end() - long.start()}"
+        )
+        return Xml(octets, encoding, text, None, _error("too-long", reason, octets, encoding, text, _at(source, long)))
     try:
         root = etree.fromstring(source, _HUGE_PARSER if len(source) > _HUGE else _PARSER)
     except etree.XMLSyntaxError as failure:
         error = _syntax_error(octets, encoding, text, _entries(source, failure))
         return Xml(octets, encoding, text, _recover(source, text, error.kind), error, recovered=True)
     return Xml(octets, encoding, text, root, None)
+
+
+def _long_value(source: bytes) -> re.Match[bytes] | None:
+    """Return an attribute that would take too much memory if it is a namespace: each element has it in its name."""
+    values = _VALUE.finditer(source)
+    longest = max(values, key=lambda value: value.end() - value.start(), default=None)
+    if longest is None or (longest.end() - longest.start()) * source.count(b"<") <= _MOST_NAMES:
+        return None
+    return longest
+
+
+def _at(source: bytes, match: re.Match[bytes]) -> int:
+    """Return where in the text a match begins."""
+    return len(source[: match.start()].decode("utf-8", "replace"))
 
 
 def _parser(recover: bool = False, huge: bool = False) -> etree.XMLParser:

@@ -1,7 +1,17 @@
 """The engine: inspects exchanges with the rules of the catalogue, and injects its faults."""
 
 from ltkm_inspect.engine.injection import Edit, Injection, inject, injected, require_changeable
-from ltkm_inspect.engine.inspection import OWN_FINDINGS, crashed, inspect, inspect_step, judge, place, plan, presented
+from ltkm_inspect.engine.inspection import (
+    OWN_FINDINGS,
+    crashed,
+    inspect,
+    inspect_step,
+    judge,
+    place,
+    plan,
+    prepare,
+    presented,
+)
 from ltkm_inspect.engine.sealing import Unsealed, seal, unsealed
 
 __all__ = [
@@ -17,6 +27,7 @@ __all__ = [
     "judge",
     "place",
     "plan",
+    "prepare",
     "presented",
     "require_changeable",
     "seal",

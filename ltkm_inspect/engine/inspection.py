@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Container, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cache, lru_cache, partial
 from typing import Any, NamedTuple
 
@@ -131,6 +131,15 @@ def inspect(exchange: Exchange, context: Context | None = None, *, remember: boo
 def inspect_step(step: Step, context: Context, *, remember: bool = True) -> Report:
     """Return the same of an exchange that was made a step, with the keys of the context, before its turn came."""
     return place(step, context, remember=remember) or judge(step, context)
+
+
+def prepare(step: Step) -> None:
+    """Work out what the session keeps of a step: its exchange is read, decoded and opened with the keys.
+
+    That takes no session, so it may be done before the turn of the step comes. What fails will fail again in its place.
+    """
+    with suppress(Exception):
+        _ = step.seen
 
 
 def place(step: Step, context: Context, *, remember: bool = True) -> Report | None:
@@ -340,7 +349,7 @@ class _Inspection:
         """Look at a message and its payloads, unless one like it was found plainly right before."""
         assert ltkm.octets is not None
         pattern = message.pattern(ltkm.octets)
-        known = self._plain.get(pattern)
+        known = self._plain.answers.get(pattern)
         if known is None:
             known = self._payloads(ltkm, message, item, pattern)
         if known is not self._merged:
@@ -365,14 +374,15 @@ class _Inspection:
         answers: Mapping[str, Outcome] = self.outcomes
         self.outcomes = whole
         if self._total == before:
-            latest = next(reversed(self._plain.values()), None)
+            plain = self._plain
             if self._merged is not None and self._merged == answers:
                 answers = self._merged  # the same mapping for patterns alike: then nothing needs to be merged
-            elif latest == answers:
-                answers = latest  # nor is there more than one kept
-            if len(self._plain) >= MOST_PATTERNS:
-                self._plain.clear()
-            self._plain[pattern] = answers
+            elif plain.latest == answers:
+                answers = plain.latest  # nor is there more than one kept
+            if len(plain.answers) >= MOST_PATTERNS:
+                plain.answers.clear()
+            if len(pattern) <= LONGEST_PATTERN:
+                plain.answers[pattern] = plain.latest = answers
         return answers
 
     def _run(self, site: _Site) -> None:
@@ -454,16 +464,27 @@ class _Inspection:
 
 MOST_PATTERNS = 1024
 """How many patterns of messages without a finding are remembered."""
+LONGEST_PATTERN = 4096
+"""How many octets a pattern has at most that is remembered."""
+
+
+@dataclass(slots=True)
+class _Plain:
+    """The answers of the rules for patterns of messages with nothing to say of.
+
+    Rules on a message and its payloads know nothing but the message. What no two messages have in common is left out of
+    a pattern, and no rule looks at it; so a message whose pattern was found right is right. Several threads may share
+    this: no step here needs another one to be undisturbed.
+    """
+
+    answers: dict[bytes, Mapping[str, Outcome]] = field(default_factory=dict)
+    latest: Mapping[str, Outcome] = field(default_factory=dict)
 
 
 @lru_cache(maxsize=16)
-def _plain(settings: Settings) -> dict[bytes, Mapping[str, Outcome]]:
-    """Return what is remembered under these settings: the answers of the rules for patterns with nothing to say of.
-
-    Rules on a message and its payloads know nothing but the message. What no two messages have in common is left out of
-    a pattern, and no rule looks at it; so a message whose pattern was found right is right.
-    """
-    return {}
+def _plain(settings: Settings) -> _Plain:
+    """Return what is remembered under these settings."""
+    return _Plain()
 
 
 @lru_cache(maxsize=16)
@@ -564,15 +585,23 @@ def _locate(problem: Problem, site: _Site) -> tuple[Span | None, str]:
         span = problem.span if inside else None
         span = span or (site.ltkm.span(path) if path else None)
         if inside or span is not None:
-            return span, "message" if span else ""
+            return _within(span, site.ltkm.octets), "message" if span else ""
     if site.element is None and problem.element is None and problem.span is None:
         return None, ""
-    if problem.span is not None:
-        return problem.span, "body"
     document = site.subject if isinstance(site.subject, Document) else site.subject.document
+    if problem.span is not None:
+        return _within(problem.span, document.xml.octets), "body"
     element = site.element if problem.element is None else problem.element
     place = document.xml.place(element)
     return (Span(place.octets.start, place.octets.end), "body") if place is not None else (None, "")
+
+
+def _within(span: Span | None, octets: bytes | None) -> Span | None:
+    """Return a span in these octets; where something is missing behind the last of them, that one is its place."""
+    if not span or not octets:
+        return None
+    start = min(span.start, len(octets) - 1)
+    return Span(start, max(min(span.end, len(octets)), start + 1))
 
 
 def _larger(part: str) -> str:

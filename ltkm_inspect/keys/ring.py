@@ -60,7 +60,7 @@ class KeyRing:
             opened = open_with(self.find(b_tid, naf), message, octets)
             if len(octets) <= CACHED_OCTETS:
                 if len(self._opened) >= CACHED:
-                    self._opened.pop(next(iter(self._opened)), None)
+                    self._opened.clear()  # in one step, because several threads may share the ring
                 self._opened[octets] = opened
         return opened
 

@@ -1,6 +1,6 @@
 """A message as a tree of named fields: the one source of the text tree, the content view and the JSON form."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,7 +10,7 @@ from ltkm_inspect.mikey.extension import OmaBcast
 from ltkm_inspect.mikey.header import Header
 from ltkm_inspect.mikey.keydata import KeyDataChain
 from ltkm_inspect.mikey.management import LTKM_SUBTYPE, read_management_data
-from ltkm_inspect.mikey.message import HEADER_LABEL, TRAILING, Message, decode, spans
+from ltkm_inspect.mikey.message import HEADER_LABEL, TRAILING, Message, decode, spans, spans_of
 from ltkm_inspect.mikey.record import FieldNotes, hidden, notes
 from ltkm_inspect.wire import DecodeProblem, Span
 
@@ -72,8 +72,8 @@ def tree(message: Message, *, show_keys: bool = False) -> tuple[Node, ...]:
     Keys that are not encrypted are hidden unless asked for. A message made by hand is shown as what it encodes to.
     """
     octets = message.encode()
-    message = decode(octets)
-    look = _Look(spans(octets), show_keys)
+    message = _as_decoded(message, octets)
+    look = _Look(spans_of(message, octets), show_keys)
     nodes = []
     if message.header is not None:
         nodes.append(_structure(look, HEADER_LABEL, HEADER_LABEL, message.header, message.next_payload(-1)))
@@ -100,32 +100,61 @@ def render(nodes: Iterable[Node], indent: int = 0) -> Iterator[str]:
         yield from render(node.children, indent + 1)
 
 
-def to_plain(message: Message, *, show_keys: bool = False) -> dict[str, Any]:
+class Room:
+    """How many parts of messages there is room for: payloads, and what these have several of. None is without end."""
+
+    def __init__(self, parts: int | None = None) -> None:
+        self._parts = parts
+        self.left_out = 0
+        """How many parts there was no room for."""
+
+    def take[T](self, parts: Sequence[T]) -> Sequence[T]:
+        """Return the first of these parts, as many as there is room for, which they then take up."""
+        if self._parts is None:
+            return parts
+        taken = parts[: self._parts]
+        self._parts -= len(taken)
+        self.left_out += len(parts) - len(taken)
+        return taken
+
+
+def to_plain(message: Message, *, show_keys: bool = False, room: Room | None = None) -> dict[str, Any]:
     """Return a message as data for JSON; octets in hex, keys that are not encrypted hidden unless asked for.
 
-    A message made by hand is given as what it encodes to.
+    A message made by hand is given as what it encodes to. Where there is no room for all parts, the field `more` says
+    how many are left out.
     """
-    message = decode(message.encode())
+    room = room or Room()
+    before = room.left_out
+    message = _as_decoded(message, message.encode())
     header = message.header
-    return {
+    plain = {
         "length": message.length,
-        "header": None if header is None else _plain_header(header, message, show_keys),
+        "header": None if header is None else _plain_header(header, message, show_keys, room),
         "payloads": [
             {
                 "type": payload.payload_type,
                 "name": payload.label,
-                "path": path,
+                "path": message.paths[index],
                 "offset": message.offsets[index],
                 "length": len(message.payload_span(index)),
                 "next_payload": message.next_payload(index),
-                "fields": _plain(payload, show_keys),
+                "fields": _plain(payload, show_keys, room),
             }
-            for index, (payload, path) in enumerate(zip(message.payloads, message.paths, strict=True))
+            for index, payload in enumerate(room.take(message.payloads))
         ],
         "error": _plain_problem(message.problem) if message.problem is not None else None,
-        "inner_errors": [_plain_problem(problem) for problem in message.inner_problems],
+        "inner_errors": [_plain_problem(problem) for problem in room.take(message.inner_problems)],
         "trailing": _plain_octets(message.trailing, message.trailing_may_hold_key and not show_keys),
     }
+    if room.left_out > before:
+        plain["more"] = room.left_out - before
+    return plain
+
+
+def _as_decoded(message: Message, octets: bytes) -> Message:
+    """Return what the octets of a message decode to; one of which not all was decoded is that already."""
+    return message if message.is_cut else decode(octets)
 
 
 def shown_octets(message: Message, *, show_keys: bool = False) -> bytes:
@@ -215,20 +244,20 @@ def _shown(note: FieldNotes, value: Any) -> str:
     return f"0x{value:0{2 * note.hex_octets}x}" if note.hex_octets else str(value)
 
 
-def _plain_header(header: Header, message: Message, show_keys: bool) -> dict[str, Any]:
+def _plain_header(header: Header, message: Message, show_keys: bool, room: Room) -> dict[str, Any]:
     end = message.offsets[0] if message.offsets else message.length - len(message.trailing)
-    fields = _plain(header, show_keys)
+    fields = _plain(header, show_keys, room)
     return {"offset": 0, "length": end, "next_payload": message.next_payload(-1), "fields": fields}
 
 
-def _plain(record: Any, show_keys: bool) -> dict[str, Any]:
+def _plain(record: Any, show_keys: bool, room: Room) -> dict[str, Any]:
     result: dict[str, Any] = {}
     for note in notes(type(record)):
         value = getattr(record, note.name)
         if isinstance(value, tuple):
-            result[note.name] = [_plain(item, show_keys) for item in value]
+            result[note.name] = [_plain(item, show_keys, room) for item in room.take(value)]
         elif hasattr(value, "push"):
-            result[note.name] = _plain(value, show_keys)
+            result[note.name] = _plain(value, show_keys, room)
         elif isinstance(value, bytes):
             result[note.name] = _plain_octets(value, note.is_secret(record) and not show_keys)
         else:
@@ -239,8 +268,9 @@ def _plain(record: Any, show_keys: bool) -> dict[str, Any]:
             meaning = note.meaning(record)
             if meaning:
                 result[f"{note.name}_text"] = meaning
-    if isinstance(record, Kemac) and record.key_data is not None:
-        result["key_data"] = [_plain(entry, show_keys) for entry in record.key_data.entries]
+    key_data = record.key_data if isinstance(record, Kemac) else None
+    if key_data is not None:
+        result["key_data"] = [_plain(entry, show_keys, room) for entry in room.take(key_data.entries)]
     if isinstance(record, OmaBcast) and record.subtype == LTKM_SUBTYPE:
         parts = read_management_data(record.data)
         values = {part.name: part.value.hex() if isinstance(part.value, bytes) else part.value for part in parts}

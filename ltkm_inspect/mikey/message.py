@@ -322,7 +322,11 @@ def spans(octets: bytes, most: int | None = None) -> dict[str, Span]:
     A second pass through the same `pull` code, with a reader that takes notes. The header is `HDR`; octets that could
     not be decoded are `trailing`. `most` is as for `decode`.
     """
-    message = decode(octets, most)
+    return spans_of(decode(octets, most), octets)
+
+
+def spans_of(message: Message, octets: bytes) -> dict[str, Span]:
+    """Return the same of a message that these octets decoded to."""
     found: dict[str, Span] = {}
     for part in (HEADER_LABEL, *message.paths, TRAILING):
         found |= part_spans(message, octets, part)

@@ -4,8 +4,10 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial, wraps
+from threading import Lock
 from typing import Any, cast
 from weakref import WeakKeyDictionary
 
@@ -16,7 +18,8 @@ from mitmproxy.hooks import UpdateHook
 from mitmproxy.log import ALERT
 
 from ltkm_inspect import __version__
-from ltkm_inspect.engine import crashed, inspect, plan, presented
+from ltkm_inspect.context import Context
+from ltkm_inspect.engine import crashed, judge, place, plan, prepare, presented
 from ltkm_inspect.exchange import Exchange, Limits, Request
 from ltkm_inspect.finding import Level, Report, shorten
 from ltkm_inspect.keys import RingFile
@@ -28,6 +31,7 @@ from ltkm_inspect.proxy.exit_status import ExitStatus
 from ltkm_inspect.proxy.exporting import Exporting
 from ltkm_inspect.proxy.faulting import Faulting
 from ltkm_inspect.proxy.flows import exchange_of, is_foreign
+from ltkm_inspect.proxy.handling import Handling, Steps, takes_long
 from ltkm_inspect.proxy.log_events import spare_events
 from ltkm_inspect.proxy.marking import mark
 from ltkm_inspect.proxy.pending import PendingRequests
@@ -38,7 +42,7 @@ from ltkm_inspect.report.files import ReportFiles
 from ltkm_inspect.report.plain import to_json
 from ltkm_inspect.report.redaction import Veil
 from ltkm_inspect.report.summary import Summary
-from ltkm_inspect.session import Session
+from ltkm_inspect.session import Session, Step
 from ltkm_inspect.wire import crash_of, printable
 
 LOADED = "loaded"
@@ -78,6 +82,9 @@ class LtkmInspect:
         # The response that was counted for a flow: a flow with an error beside its response fires a second hook.
         self._counted: WeakKeyDictionary[Flow, http.Response | None] = WeakKeyDictionary()
         self._pending = PendingRequests()
+        self._executor = _executor()
+        self._unfinished: dict[Handling[float], None] = {}
+        self._presenting = Lock()
 
     @property
     def fail_on(self) -> Level | None:
@@ -131,13 +138,14 @@ class LtkmInspect:
             chain.add(ExitStatus(self))
 
     @_guarded
-    def request(self, flow: http.HTTPFlow) -> None:
+    def request(self, flow: http.HTTPFlow) -> Awaitable[None] | None:
         """Remember a request until it is answered, and inspect one that was loaded without answer: no hook follows."""
         self._counted.pop(flow, None)  # it is replayed
         if flow.live:
             self._pending.add(flow)
         elif flow.response is None and flow.error is None:
-            self._end(flow)
+            return self._end(flow)
+        return None
 
     @_guarded
     def response(self, flow: http.HTTPFlow) -> Awaitable[None] | None:
@@ -153,16 +161,17 @@ class LtkmInspect:
             self.faulting.look_at_replays(ctx.master.addons)
 
     @_guarded
-    def error(self, flow: http.HTTPFlow) -> None:
+    def error(self, flow: http.HTTPFlow) -> Awaitable[None] | None:
         """Inspect an exchange that ended in an error, unless its response was inspected already."""
         if flow not in self._counted or self._counted[flow] is not flow.response:
-            self._end(flow)
+            return self._end(flow)
+        return None
 
     @_guarded
-    def client_disconnected(self, client: connection.Client) -> None:
+    def client_disconnected(self, client: connection.Client) -> Awaitable[Any] | None:
         """Inspect the requests of a connection that nothing has answered or ended before it was closed."""
-        for flow in self._pending.take(client):
-            self._end(flow)
+        waits = [wait for flow in self._pending.take(client) if (wait := self._end(flow)) is not None]
+        return asyncio.gather(*waits) if waits else None
 
     def tcp_start(self, flow: tcp.TCPFlow) -> None:
         """Count a flow that is not HTTP, as a check of the saved flows does."""
@@ -182,7 +191,12 @@ class LtkmInspect:
         if not self._started:
             return
         for flow in self._pending.take():
-            self._end(flow)
+            self._forget(flow)
+            self._finish(Handling(self._steps(flow)))
+        for handling in [*self._unfinished]:
+            self._finish(handling)
+        self._executor.shutdown(wait=False)
+        self._executor = _executor()
         self._started = False
         self.summary.forgotten = self._session.forgotten
         if self._pending.forgotten:
@@ -231,29 +245,58 @@ class LtkmInspect:
             )
 
     def _end(self, flow: http.HTTPFlow) -> Awaitable[None] | None:
-        """Handle a flow that has ended, or will not be answered any more."""
+        """Handle a flow that has ended, or will not be answered any more; return what is to be awaited."""
+        self._forget(flow)
+        handling = Handling(self._steps(flow))
+        # While something large is looked at, what is small must not wait for what the two have in common.
+        if not handling.is_over and (self._unfinished or takes_long(flow)):
+            return self._run(handling)
+        delay = handling.finish()
+        return asyncio.sleep(delay) if delay else None
+
+    def _forget(self, flow: http.HTTPFlow) -> None:
         self._pending.end(flow)
         self._counted[flow] = flow.response
-        return self._handle(flow)
 
-    def _handle(self, flow: http.HTTPFlow) -> Awaitable[None] | None:
-        """Inspect an exchange as it came, then as it goes on where faults are put in; return what is to be awaited."""
+    async def _run(self, handling: Handling[float]) -> None:
+        """Handle a flow while the event loop goes on; where this is canceled, `done` finishes it."""
+        self._unfinished[handling] = None
+        try:
+            delay = await handling.run(self._executor)
+        except Exception as error:  # law 1: no input makes a hook raise
+            logger.warning("ltkm: a flow could not be handled: %s", crash_of(error))
+            return
+        finally:
+            if handling.is_over:
+                self._unfinished.pop(handling, None)
+        await asyncio.sleep(delay)
+
+    def _finish(self, handling: Handling[float]) -> None:
+        try:
+            handling.finish()
+        except Exception as error:
+            logger.warning("ltkm: a flow could not be handled: %s", crash_of(error))
+        self._unfinished.pop(handling, None)
+
+    def _steps(self, flow: http.HTTPFlow) -> Steps[float]:
+        """Inspect an exchange as it came, then as it goes on where faults are put in; return how long to hold it."""
         if flow.is_replay is not None:
             self.faulting.renew(flow)
-        report = self._inspect(flow)
+        report = yield from self._inspected(flow)
         if report is None:
             self.summary.other()
-            return None
-        report = self._tell(flow, report)
+            return 0.0
+        report = yield from self._told(flow, report)
         self.summary.add(report)
         hit = self.faulting.hit(flow, report.exchange)
         if hit.change is not None:
             self.faulting.write(flow, hit.change, report)
             goes_on = replace(hit.change.after, faults=hit.change.names)
-            report = inspect(goes_on, self.faulting.context, remember=False)
-            self.summary.add_faulted(self._tell(flow, report))
+            report = yield from self._judged(goes_on, self.faulting.context, remember=False)
+            report = yield from self._told(flow, report)
+            self.summary.add_faulted(report)
         self.faulting.remember(report.exchange)
-        return asyncio.sleep(hit.delay) if hit.delay else None
+        return hit.delay
 
     def _run_line(self, wanted: Configuration) -> str:
         """Return the record that a report begins with."""
@@ -271,6 +314,10 @@ class LtkmInspect:
 
     def _inspect(self, flow: Flow, limits: Limits | None = None, *, remember: bool = True) -> Report | None:
         """Return the report of a flow, None for one that is not MSK."""
+        return Handling(self._inspected(flow, limits, remember=remember)).finish()
+
+    def _inspected(self, flow: Flow, limits: Limits | None = None, *, remember: bool = True) -> Steps[Report | None]:
+        """Take the steps to the report of a flow, None for one that is not MSK."""
         if not isinstance(flow, http.HTTPFlow):
             return None
         limits = limits or self.configuration.limits
@@ -281,12 +328,22 @@ class LtkmInspect:
             exchange = exchange_of(flow, limits, host_rewritten=_host_rewritten(flow), capture=capture)
         except Exception as error:  # of a flow with fields that mitmproxy gives none
             return crashed(Exchange(Request("", "", "", 0, ""), id=str(flow.id)), error, self.configuration.context)
-        if not exchange.is_msk:
+        # Of a registration only the document of the response can tell.
+        if not ((yield lambda: exchange.is_msk) if exchange.registers else exchange.is_msk):
             return None
         if self.configuration.ring_file is not None:
             self._refresh_keys(self.configuration.ring_file)
         context = self.faulting.context if exchange.faults else self.configuration.context
-        return inspect(exchange, context, remember=remember)
+        return (yield from self._judged(exchange, context, remember=remember))
+
+    def _judged(self, exchange: Exchange, context: Context, *, remember: bool) -> Steps[Report]:
+        """Take the steps to the report of an exchange: read it, give it its place in the session, ask the rules.
+
+        The order in the session is the one in which exchanges have been read. Those that take long are overtaken.
+        """
+        step = Step(exchange, None, context.keys)
+        yield partial(prepare, step)
+        return place(step, context, remember=remember) or (yield partial(judge, step, context))
 
     def _refresh_keys(self, ring_file: RingFile) -> None:
         """Take over a key ring file that has changed; one that cannot be used leaves the keys as they are."""
@@ -310,7 +367,10 @@ class LtkmInspect:
 
         Return what was told, which is another report where the one that is given cannot be.
         """
-        report, (veil, lines, streamed, record) = presented(report, partial(self._present, counts))
+        return Handling(self._told(flow, report, counts=counts)).finish()
+
+    def _told(self, flow: Flow, report: Report, *, counts: bool = True) -> Steps[Report]:
+        report, (veil, lines, streamed, record) = yield partial(presented, report, partial(self._present, counts))
         try:
             mark(flow, report, veil)
         except Exception as error:  # of a flow with fields that mitmproxy gives none
@@ -331,12 +391,21 @@ class LtkmInspect:
 
     def _present(self, counts: bool, report: Report) -> tuple[Veil, list[str], str, str]:
         """Return the veil and the lines of a report, what was streamed past, and its record, where it has these."""
+        with self._presenting:  # the names of a run are drawn by one at a time
+            return self._presented(counts, report)
+
+    def _presented(self, counts: bool, report: Report) -> tuple[Veil, list[str], str, str]:
         exchange, keys = report.exchange, self.configuration.keys
         veil = self.configuration.veil(exchange)
         lines = [*text.lines(report, veil), *map(veil.text, keys.lines(report))]
         streamed = exchange.response is not None and exchange.response.body is None and exchange.error is None
         record = jsonl.exchange_line(report, keys=keys, veil=veil) if counts and self._files.names else ""
         return veil, lines, text.asked(exchange, veil) if streamed else "", record
+
+
+def _executor() -> ThreadPoolExecutor:
+    """Return what looks at large exchanges beside the event loop; more than one at once, so that none waits long."""
+    return ThreadPoolExecutor(max_workers=4, thread_name_prefix="ltkm-inspect")
 
 
 def _tell_of_keys(former: Configuration, now: Configuration) -> None:

@@ -42,7 +42,7 @@ def mark(flow: Flow, report: Report, veil: Veil = NO_VEIL) -> None:
         return
     flow.metadata[RULES] = rules
     lines = [veil.finding(finding).line for finding in report.findings[:MOST_LINES]]
-    more = len(report.findings) - MOST_LINES
+    more = report.count(Level.VIOLATION) + report.count(Level.WARNING) - len(lines)
     flow.metadata[FINDINGS] = [*lines, f"and {more} more"] if more > 0 else lines
     _append(flow, f"[ltkm: {report.verdict}: {', '.join(rules)}]")
     if not flow.marked and not flow.metadata.get(FAULT):

@@ -27,6 +27,7 @@ Record `ltkm-inspect/exchange/1`, one for each MSK exchange:
 | `ltkms_outside` | LTKMs outside every item |
 | `findings`, `notes` | each with `rule`, `level`, `title`, `place` (`item`, `ltkm`: ordinals from 1, or null; `path`: field path), `expected`, `got`, `hint`, `octets` (first, and the one after the last, counted from 0), `octets_of` (`message` or `body`), `clauses` |
 | `outcomes` | the answer of every rule by its id: `answer` (`passed`, `broken`, `not applicable`) and `reason` |
+| `more` | only where not all is listed: how many more `items` and `ltkms` there are, and `findings` (and notes): each with `rule`, `level`, `number` |
 
 Where a limit is set, only LTKMs within it are listed. An LTKM has `ltkm` (ordinal from 1 within its item), `element` (its name with namespace), `problem` (why its text is not
 base64), `length` (octets of its message), `sha256` (the first 16 hex digits of the SHA-256 of those octets), `octets` (all of them; zeros stand for keys that are not encrypted,
@@ -64,13 +65,15 @@ in them, and their `violations` and `warnings`. What the rules say of those coun
 
 import time
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from hashlib import sha256
 from typing import Any, TextIO
 
 from ltkm_inspect import __version__, mikey, options
 from ltkm_inspect.exchange import Gap, Item, Ltkm
-from ltkm_inspect.finding import Answer, Finding, Level, Report
+from ltkm_inspect.finding import Answer, Finding, Level, Report, cut
+from ltkm_inspect.mikey import Room
 from ltkm_inspect.report.keys import NO_KEYS, Keys
 from ltkm_inspect.report.plain import to_json
 from ltkm_inspect.report.redaction import NO_VEIL, Redaction, Veil
@@ -85,6 +88,10 @@ RUN_SCHEMA = "ltkm-inspect/run/1"
 EXCHANGE_SCHEMA = "ltkm-inspect/exchange/1"
 SESSION_SCHEMA = "ltkm-inspect/session/1"
 SUMMARY_SCHEMA = "ltkm-inspect/summary/1"
+LEAST_PARTS = 1000
+"""How many items, LTKMs, payloads and the like a record has room for, however small the response is."""
+OCTETS_OF_PART = 16
+"""For so many octets of the response there is room for one more; in a clean one there are twice as many."""
 FINGERPRINT = 16
 """How many hex digits of the SHA-256 of a message are told."""
 
@@ -123,6 +130,8 @@ def exchange_record(report: Report, file: str | None = None, keys: Keys = NO_KEY
     document = exchange.document
     # Law 1: beside live traffic no more is decoded for the report than was for the rules.
     looked_at = frozenset(document.ltkms[: exchange.limits.ltkms]) if document else frozenset()
+    octets = exchange.content.octets if exchange.content is not None else None
+    listing = _Listing(looked_at, keys, veil, Room(LEAST_PARTS + len(octets or b"") // OCTETS_OF_PART))
     answers = [outcome.answer for outcome in report.outcomes.values()]
     record = {
         "schema": EXCHANGE_SCHEMA,
@@ -146,13 +155,11 @@ def exchange_record(report: Report, file: str | None = None, keys: Keys = NO_KEY
             "ltkms": report.ltkms,
             "violations": report.count(Level.VIOLATION),
             "warnings": report.count(Level.WARNING),
-            "notes": len(report.notes),
+            "notes": report.count(Level.NOTE),
             **{answer.key: answers.count(answer) for answer in Answer},
         },
-        "items": [_item(item, looked_at, keys, veil) for item in document.items] if document else [],
-        "ltkms_outside": [ltkm_record(ltkm, keys, veil) for ltkm in document.strays if ltkm in looked_at]
-        if document
-        else [],
+        "items": listing.items(document.items) if document else [],
+        "ltkms_outside": listing.ltkms(document.strays) if document else [],
         "findings": [_finding(finding) for finding in report.findings],
         "notes": [_finding(note) for note in report.notes],
         "outcomes": {
@@ -160,6 +167,9 @@ def exchange_record(report: Report, file: str | None = None, keys: Keys = NO_KEY
             for rule, outcome in report.outcomes.items()
         },
     }
+    more = listing.left_out | _more_findings(report)
+    if more:
+        record["more"] = more
     found: Record = veil.plain(record)
     return found
 
@@ -245,11 +255,38 @@ def _muk(muk: Muk, protected: Protected, redaction: Redaction | None) -> Record:
     }
 
 
-def _item(item: Item, looked_at: frozenset[Ltkm], keys: Keys, veil: Veil) -> dict[str, Any]:
-    return {
-        **item_record(item),
-        "ltkms": [ltkm_record(ltkm, keys, veil) for ltkm in item.ltkms if ltkm in looked_at],
-    }
+@dataclass(slots=True)
+class _Listing:
+    """Lists items and LTKMs, as far as there is room in a record: what is written is in proportion to the response."""
+
+    looked_at: frozenset[Ltkm]
+    keys: Keys
+    veil: Veil
+    room: Room
+    left_out: dict[str, Any] = field(default_factory=dict)
+    """How many items and LTKMs there was no room for, by the name of the field."""
+
+    def items(self, items: Sequence[Item]) -> list[dict[str, Any]]:
+        found = []
+        for number, item in enumerate(items):
+            if not self.room.take((item,)):
+                self.left_out["items"] = len(items) - number
+                break
+            found.append({**item_record(item), "ltkms": self.ltkms(item.ltkms)})
+        return found
+
+    def ltkms(self, ltkms: Sequence[Ltkm]) -> list[dict[str, Any]]:
+        known = [ltkm for ltkm in ltkms if ltkm in self.looked_at]
+        taken = self.room.take(known)
+        if len(taken) < len(known):
+            self.left_out["ltkms"] = self.left_out.get("ltkms", 0) + len(known) - len(taken)
+        return [ltkm_record(ltkm, self.keys, self.veil, self.room) for ltkm in taken]
+
+
+def _more_findings(report: Report) -> dict[str, Any]:
+    """Return how many findings and notes of each rule and level were not kept, where there are such."""
+    more = [{"rule": rule, "level": level.word, "number": number} for (rule, level), number in report.left_out.items()]
+    return {"findings": more} if more else {}
 
 
 def item_record(item: Item) -> dict[str, Any]:
@@ -266,18 +303,18 @@ def item_record(item: Item) -> dict[str, Any]:
     }
 
 
-def ltkm_record(ltkm: Ltkm, keys: Keys, veil: Veil = NO_VEIL) -> dict[str, Any]:
-    """Return what is told of an LTKM, with the fields of its message and of its key."""
+def ltkm_record(ltkm: Ltkm, keys: Keys, veil: Veil = NO_VEIL, room: Room | None = None) -> dict[str, Any]:
+    """Return what is told of an LTKM, with the fields of its message, as far as there is room, and of its key."""
     message, octets = ltkm.message, ltkm.octets
     said = keys.of(message, octets)
     return {
         "ltkm": ltkm.number,
-        "element": str(ltkm.element.tag),
+        "element": cut(str(ltkm.element.tag)),
         "problem": ltkm.base64.problem,
         "length": None if octets is None else len(octets),
         "sha256": None if octets is None else sha256(octets).hexdigest()[:FINGERPRINT],
         "octets": _hex(octets if message is None else veil.message(message, show_keys=keys.show)),
-        "message": None if message is None else mikey.to_plain(message, show_keys=keys.show),
+        "message": None if message is None else mikey.to_plain(message, show_keys=keys.show, room=room),
         "key": None if said is None else said.plain,
     }
 
@@ -288,9 +325,9 @@ def _finding(finding: Finding) -> dict[str, Any]:
         "level": finding.level.word,
         "title": finding.title,
         "place": {"item": finding.place.item, "ltkm": finding.place.ltkm, "path": finding.place.path},
-        "expected": finding.expected,
-        "got": finding.got,
-        "hint": finding.hint,
+        "expected": cut(finding.expected),
+        "got": cut(finding.got),
+        "hint": cut(finding.hint),
         "octets": [finding.span.start, finding.span.end] if finding.span else None,
         "octets_of": finding.span_of or None,
         "clauses": [str(clause) for clause in finding.clauses],

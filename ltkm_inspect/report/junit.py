@@ -67,6 +67,12 @@ class _Case:
         elif reason in self.reasons or len(self.reasons) < MOST_REASONS:
             self.reasons[reason] += 1
 
+    def find_more(self, level: Level, number: int, *, fails: bool) -> None:
+        """Count findings that the record does not list."""
+        if fails:
+            self.worst = max(self.worst, level)
+        (self.failing if fails else self.others).number += number
+
     def find(self, level: Level, line: str, *, fails: bool) -> None:
         self.applied = True
         if fails:
@@ -92,6 +98,10 @@ class _Suite:
             level = Level.of(finding["level"])
             fails = level >= fails_from and not exchange["faults"]
             self._case(finding["rule"]).find(level, f"{asked}: {finding_line(finding)}", fails=fails)
+        for more in exchange.get("more", {}).get("findings", ()):
+            level = Level.of(more["level"])
+            fails = level >= fails_from and not exchange["faults"]
+            self._case(more["rule"]).find_more(level, more["number"], fails=fails)
 
     def _case(self, rule: str) -> _Case:
         return self.cases.setdefault(rule, _Case())

@@ -48,8 +48,9 @@ def write(records: Iterable[Record], file: TextIO) -> None:
         exchanges += kind == "exchange"
         summary = record if kind == "summary" else None
         if kind == "exchange":
+            items = {item["item"]: item for item in record["items"]}
             for finding in (*record["findings"], *record["notes"]):
-                file.write(f"{separator}\n{to_json(_result(finding, record, indexes, artifacts))}")
+                file.write(f"{separator}\n{to_json(_result(finding, record, items, indexes, artifacts))}")
                 separator = ","
     end = {
         "artifacts": [{"location": {"uri": _uri(source)}, "roles": ["analysisTarget"]} for source in artifacts],
@@ -82,7 +83,13 @@ def _described(id: str, paragraphs: list[str], level: Level, page: str, properti
     }
 
 
-def _result(finding: Record, exchange: Record, indexes: Mapping[str, int], artifacts: dict[str, int]) -> dict[str, Any]:
+def _result(
+    finding: Record,
+    exchange: Record,
+    items: Mapping[int | None, Record],
+    indexes: Mapping[str, int],
+    artifacts: dict[str, int],
+) -> dict[str, Any]:
     place = Place(**finding["place"])
     result: dict[str, Any] = {
         "ruleId": finding["rule"],
@@ -90,7 +97,7 @@ def _result(finding: Record, exchange: Record, indexes: Mapping[str, int], artif
         "level": _LEVELS[Level.of(finding["level"])],
         "message": {"text": _without_links(f"{place}: {finding_text(finding)}")},
         "locations": [_location(finding, place, exchange, artifacts)],
-        "partialFingerprints": {FINGERPRINT: _fingerprint(finding, place, exchange)},
+        "partialFingerprints": {FINGERPRINT: _fingerprint(finding, place, exchange, items)},
         "webRequest": {"method": printable(exchange["method"]), "target": printable(exchange["url"])},
         "properties": {
             "exchange": exchange["id"],
@@ -124,8 +131,8 @@ def _location(finding: Record, place: Place, exchange: Record, artifacts: dict[s
     return location
 
 
-def _fingerprint(finding: Record, place: Place, exchange: Record) -> str:
-    item: Record = next((item for item in exchange["items"] if item["item"] == place.item), {})
+def _fingerprint(finding: Record, place: Place, exchange: Record, items: Mapping[int | None, Record]) -> str:
+    item: Record = items.get(place.item, {})
     key = (item.get("key_domain_id"), item.get("msk_id"), place.ltkm)
     return sha256(repr((finding["rule"], exchange["terminal"], key, place.path)).encode()).hexdigest()[:32]
 

@@ -72,7 +72,10 @@ class Summary:
         if kind != "exchange":
             return
         counts = record["counts"]
-        levels = [(Level.of(finding["level"]), finding["rule"]) for finding in record["findings"]]
+        levels = Counter((Level.of(finding["level"]), finding["rule"]) for finding in record["findings"])
+        for more in record.get("more", {}).get("findings", ()):
+            if more["level"] != Level.NOTE.word:
+                levels[Level.of(more["level"]), more["rule"]] += more["number"]
         # Beside live traffic an exchange that goes on with faults was told before, as it came.
         goes_on = bool(record["faults"]) and record["file"] is None and record["id"] == self._latest
         self._latest = record["id"]
@@ -84,7 +87,8 @@ class Summary:
             self.damaged += bool(record.get("damage"))
         if record["faults"]:
             self.faulted += 1
-            self.put_in.update(level for level, _ in levels)
+            for (level, _), number in levels.items():
+                self.put_in[level] += number
             return
         self.notes += counts["notes"]
         self.verdicts[record["verdict"]] += 1

@@ -133,11 +133,11 @@ def test_a_mistake_of_ours_is_one_line(
     def crash(*_: object, **__: object) -> None:
         raise RuntimeError("a \x1b[31mmistake")
 
-    monkeypatch.setattr(addon_module, "inspect", crash)
+    monkeypatch.setattr(addon_module, "judge", crash)
     caplog.clear()
     stage.play(flow_of(clean()))
     ((level, line),) = logged(caplog)
-    assert (level, line.rpartition(":")[0]) == ("WARNING", "ltkm: response failed: RuntimeError at addon.py")
+    assert (level, line.rpartition(":")[0]) == ("WARNING", "ltkm: response failed: RuntimeError at handling.py")
 
 
 def test_the_summary_comes_at_the_end(stage: Stage, caplog: pytest.LogCaptureFixture) -> None:

@@ -44,6 +44,7 @@ def exchange_view(record: Mapping[str, Any], number: int, terminal: int) -> dict
                 ("Terminal", record["terminal"]),
                 ("Faults put in", record.get("faults")),
                 ("Rules", _answers(record["counts"])),
+                ("Not listed", _not_listed(record.get("more", {}))),
                 ("File", record.get("file")),
                 ("Flow", record["id"]),
             ),
@@ -116,6 +117,12 @@ def _answer(record: Mapping[str, Any]) -> str:
     if record["status"] is not None:
         return str(record["status"])
     return f"no response ({record['error']})" if record["error"] else "no response"
+
+
+def _not_listed(more: Mapping[str, Any]) -> str | None:
+    parts = [count(more[name], word) for name, word in (("items", "item"), ("ltkms", "LTKM")) if name in more]
+    parts += [f"{each['number']} more of {each['rule']}" for each in more.get("findings", ())]
+    return ", ".join(parts) or None
 
 
 def _answers(counts: Mapping[str, int]) -> str:

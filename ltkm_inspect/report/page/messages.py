@@ -40,9 +40,9 @@ def ltkm_view(ltkm: Mapping[str, Any]) -> dict[str, Any]:
     pairs = ""
     if octets is not None:
         are_all_there = message is None or not (_holds_hidden(message) or VEILED in octets)
-        nodes = tree(decode(octets), show_keys=message is not None and are_all_there)
+        nodes = tree(decode(octets, MOST_NODES), show_keys=message is not None and are_all_there)
         pairs = _masked(octets[:MOST_OCTETS], nodes)
-        places = spans(octets)
+        places = spans(octets, MOST_NODES)
         rows = _with_lengths(_decoded_rows(nodes) if are_all_there else _placed(rows, places), octets, places)
     shown = list(islice(rows, MOST_NODES))
     return {

@@ -1,0 +1,157 @@
+"""A large exchange is looked at beside the event loop: others pass meanwhile, and what is said stays the same."""
+
+import asyncio
+import json
+import logging
+import threading
+from collections.abc import Iterator
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+from mitmproxy import http
+from mitmproxy.test import taddons
+
+from ltkm_inspect import engine, reference
+from ltkm_inspect.exchange import Exchange, Headers
+from ltkm_inspect.finding import Report
+from ltkm_inspect.proxy import addon as addon_module
+from ltkm_inspect.proxy.addon import LtkmInspect
+from ltkm_inspect.proxy.flows import flow_of
+from ltkm_inspect.proxy.handling import SHORT, Handling, Steps, takes_long
+
+SMALL = reference.reference("download")[0]
+assert SMALL.response is not None
+LARGE = replace(
+    SMALL, id="large", response=replace(SMALL.response, body=(SMALL.response.body or b"") + b"\n" * 2 * SHORT)
+)
+OTHER = replace(SMALL, id="small")
+
+
+class Run:
+    """An addon in an event loop, and the records that it writes."""
+
+    def __init__(self, folder: Path) -> None:
+        self.report = folder / "run.jsonl"
+        self.addon = LtkmInspect()
+
+    def of(self, steps: Any) -> list[dict[str, Any]]:
+        """Return the records of a run in a loop of its own; a master leaves its handlers of the log behind."""
+        root = logging.getLogger()
+        former = root.handlers
+        root.handlers = []
+        try:
+            asyncio.run(self._of(steps))
+        finally:
+            root.handlers = former
+        return [json.loads(line) for line in self.report.read_text().splitlines()]
+
+    async def _of(self, steps: Any) -> None:
+        with taddons.context() as context:  # type: ignore[no-untyped-call]
+            context.master.addons.add(self.addon)
+            context.configure(self.addon, ltkm_report=[f"jsonl={self.report}"])
+            await steps(self)
+            self.addon.done()
+
+    async def play(self, exchange: Exchange) -> None:
+        wait = self.addon.response(flow_of(exchange))
+        if wait is not None:
+            await wait
+
+
+def told(records: list[dict[str, Any]]) -> list[str]:
+    names = {flow_of(exchange).id: exchange.id for exchange in (LARGE, OTHER)}
+    return [names[record["id"]] for record in records if "/exchange/" in record["schema"]]
+
+
+@pytest.fixture
+def held(monkeypatch: pytest.MonkeyPatch) -> Iterator[threading.Event]:
+    """Hold the rules on the large exchange until the event is set."""
+    goes_on = threading.Event()
+
+    def judge(step: Any, context: Any) -> Report:
+        if step.exchange.id == flow_of(LARGE).id:
+            assert goes_on.wait(60)
+        return engine.judge(step, context)
+
+    monkeypatch.setattr(addon_module, "judge", judge)
+    yield goes_on
+    goes_on.set()
+
+
+def test_a_small_exchange_is_told_while_a_large_one_is_looked_at(tmp_path: Path, held: threading.Event) -> None:
+    async def steps(run: Run) -> None:
+        large = asyncio.ensure_future(run.play(LARGE))
+        await asyncio.sleep(0)
+        await run.play(OTHER)
+        assert not large.done()
+        held.set()
+        await large
+
+    assert told(Run(tmp_path).of(steps)) == ["small", "large"]
+
+
+def test_what_is_not_finished_when_the_run_ends_is_told_before_the_summary(
+    tmp_path: Path, held: threading.Event
+) -> None:
+    async def steps(run: Run) -> None:
+        large = asyncio.ensure_future(run.play(LARGE))
+        await asyncio.sleep(0)
+        large.cancel()
+        held.set()
+        with pytest.raises(asyncio.CancelledError):
+            await large
+
+    records = Run(tmp_path).of(steps)
+    assert told(records) == ["large"]
+    assert records[-1]["exchanges"] == 1
+
+
+def test_beside_the_loop_the_records_are_those_of_a_run_without_one(tmp_path: Path) -> None:
+    terminal = replace(LARGE, request=replace(LARGE.request, body=(LARGE.request.body or b"") + b" "))
+    exchanges = [LARGE, OTHER, terminal]
+
+    async def beside(run: Run) -> None:
+        for exchange in exchanges:
+            await run.play(exchange)
+
+    async def at_once(run: Run) -> None:
+        for exchange in exchanges:
+            Handling(run.addon._steps(flow_of(exchange))).finish()
+
+    (tmp_path / "a").mkdir()
+    (tmp_path / "b").mkdir()
+    one, other = Run(tmp_path / "a").of(beside), Run(tmp_path / "b").of(at_once)
+    assert one[1:] == other[1:]
+
+
+def test_work_that_fails_is_told_to_the_steps() -> None:
+    def fail() -> None:
+        raise ValueError("no")
+
+    def steps() -> Steps[str]:
+        try:
+            yield fail
+        except ValueError as error:
+            return f"{error} {(yield partial(str, 5))}"
+        return "yes"
+
+    async def run() -> str:
+        with addon_module._executor() as executor:
+            return await Handling(steps()).run(executor)
+
+    assert Handling(steps()).finish() == asyncio.run(run()) == "no 5"
+
+
+def flow(exchange: Exchange) -> http.HTTPFlow:
+    return flow_of(exchange)
+
+
+def test_what_is_small_on_the_wire_takes_long_where_it_is_compressed() -> None:
+    assert SMALL.response is not None
+    fields = Headers((*SMALL.response.headers.fields, (b"Content-Encoding", b"gzip")))
+    assert not takes_long(flow(SMALL))
+    assert takes_long(flow(LARGE))
+    assert takes_long(flow(replace(SMALL, response=replace(SMALL.response, headers=fields))))
