@@ -178,7 +178,7 @@ def test_a_crash_in_a_hook_does_not_tell_its_text(
         raise RuntimeError(f"cannot use {MUK.hex()}")
 
     addon = LtkmInspect()
-    monkeypatch.setattr(addon, "_handle", crash)
+    monkeypatch.setattr(addon, "_steps", crash)
     addon.response(flow_of(replace(exchanges()[0], id="")))
     assert "ltkm: response failed: RuntimeError at addon.py:" in caplog.text
     assert leaks(caplog.text, [MUK]) == []

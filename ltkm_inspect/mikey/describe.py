@@ -121,14 +121,13 @@ class Room:
 def to_plain(message: Message, *, show_keys: bool = False, room: Room | None = None) -> dict[str, Any]:
     """Return a message as data for JSON; octets in hex, keys that are not encrypted hidden unless asked for.
 
-    A message made by hand is given as what it encodes to. Where there is no room for all parts, the field `more` says
-    how many are left out.
+    A message made by hand is given as what it encodes to. The field `more` says how many parts there is no room for.
     """
     room = room or Room()
     before = room.left_out
     message = _as_decoded(message, message.encode())
     header = message.header
-    plain = {
+    return {
         "length": message.length,
         "header": None if header is None else _plain_header(header, message, show_keys, room),
         "payloads": [
@@ -146,10 +145,8 @@ def to_plain(message: Message, *, show_keys: bool = False, room: Room | None = N
         "error": _plain_problem(message.problem) if message.problem is not None else None,
         "inner_errors": [_plain_problem(problem) for problem in room.take(message.inner_problems)],
         "trailing": _plain_octets(message.trailing, message.trailing_may_hold_key and not show_keys),
+        "more": room.left_out - before,
     }
-    if room.left_out > before:
-        plain["more"] = room.left_out - before
-    return plain
 
 
 def _as_decoded(message: Message, octets: bytes) -> Message:

@@ -27,7 +27,7 @@ Record `ltkm-inspect/exchange/1`, one for each MSK exchange:
 | `ltkms_outside` | LTKMs outside every item |
 | `findings`, `notes` | each with `rule`, `level`, `title`, `place` (`item`, `ltkm`: ordinals from 1, or null; `path`: field path), `expected`, `got`, `hint`, `octets` (first, and the one after the last, counted from 0), `octets_of` (`message` or `body`), `clauses` |
 | `outcomes` | the answer of every rule by its id: `answer` (`passed`, `broken`, `not applicable`) and `reason` |
-| `more` | only where not all is listed: how many more `items` and `ltkms` there are, and `findings` (and notes): each with `rule`, `level`, `number` |
+| `more` | how many more `items` and `ltkms` there are than are listed, and `findings` (and notes): each with `rule`, `level`, `number` |
 
 Where a limit is set, only LTKMs within it are listed. An LTKM has `ltkm` (ordinal from 1 within its item), `element` (its name with namespace), `problem` (why its text is not
 base64), `length` (octets of its message), `sha256` (the first 16 hex digits of the SHA-256 of those octets), `octets` (all of them; zeros stand for keys that are not encrypted,
@@ -65,7 +65,7 @@ in them, and their `violations` and `warnings`. What the rules say of those coun
 
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from hashlib import sha256
 from typing import Any, TextIO
@@ -133,7 +133,7 @@ def exchange_record(report: Report, file: str | None = None, keys: Keys = NO_KEY
     octets = exchange.content.octets if exchange.content is not None else None
     listing = _Listing(looked_at, keys, veil, Room(LEAST_PARTS + len(octets or b"") // OCTETS_OF_PART))
     answers = [outcome.answer for outcome in report.outcomes.values()]
-    record = {
+    record: dict[str, Any] = {
         "schema": EXCHANGE_SCHEMA,
         "file": file,
         "id": exchange.id,
@@ -167,9 +167,7 @@ def exchange_record(report: Report, file: str | None = None, keys: Keys = NO_KEY
             for rule, outcome in report.outcomes.items()
         },
     }
-    more = listing.left_out | _more_findings(report)
-    if more:
-        record["more"] = more
+    record["more"] = {"items": listing.items_left_out, "ltkms": listing.ltkms_left_out, "findings": _more(report)}
     found: Record = veil.plain(record)
     return found
 
@@ -263,14 +261,15 @@ class _Listing:
     keys: Keys
     veil: Veil
     room: Room
-    left_out: dict[str, Any] = field(default_factory=dict)
-    """How many items and LTKMs there was no room for, by the name of the field."""
+    items_left_out: int = 0
+    ltkms_left_out: int = 0
+    """How many there was no room for."""
 
     def items(self, items: Sequence[Item]) -> list[dict[str, Any]]:
         found = []
         for number, item in enumerate(items):
             if not self.room.take((item,)):
-                self.left_out["items"] = len(items) - number
+                self.items_left_out = len(items) - number
                 break
             found.append({**item_record(item), "ltkms": self.ltkms(item.ltkms)})
         return found
@@ -278,15 +277,13 @@ class _Listing:
     def ltkms(self, ltkms: Sequence[Ltkm]) -> list[dict[str, Any]]:
         known = [ltkm for ltkm in ltkms if ltkm in self.looked_at]
         taken = self.room.take(known)
-        if len(taken) < len(known):
-            self.left_out["ltkms"] = self.left_out.get("ltkms", 0) + len(known) - len(taken)
+        self.ltkms_left_out += len(known) - len(taken)
         return [ltkm_record(ltkm, self.keys, self.veil, self.room) for ltkm in taken]
 
 
-def _more_findings(report: Report) -> dict[str, Any]:
-    """Return how many findings and notes of each rule and level were not kept, where there are such."""
-    more = [{"rule": rule, "level": level.word, "number": number} for (rule, level), number in report.left_out.items()]
-    return {"findings": more} if more else {}
+def _more(report: Report) -> list[dict[str, Any]]:
+    """Return how many findings and notes of each rule and level were not kept."""
+    return [{"rule": rule, "level": level.word, "number": number} for (rule, level), number in report.left_out.items()]
 
 
 def item_record(item: Item) -> dict[str, Any]:

@@ -62,6 +62,7 @@ def json_line(given: Given, message: Message | None, keys: "Keys | None" = None,
         "error": error,
         "inner_errors": [],
         "trailing": "",
+        "more": 0,
     }
     fields = nothing if message is None else to_plain(message, show_keys=keys is not None and keys.show)
     said = None if keys is None else keys.of(message, given.octets)

@@ -120,7 +120,7 @@ def _answer(record: Mapping[str, Any]) -> str:
 
 
 def _not_listed(more: Mapping[str, Any]) -> str | None:
-    parts = [count(more[name], word) for name, word in (("items", "item"), ("ltkms", "LTKM")) if name in more]
+    parts = [count(more[name], word) for name, word in (("items", "item"), ("ltkms", "LTKM")) if more.get(name)]
     parts += [f"{each['number']} more of {each['rule']}" for each in more.get("findings", ())]
     return ", ".join(parts) or None
 
