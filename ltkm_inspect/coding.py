@@ -168,15 +168,32 @@ class _Inflate:
 
     def feed(self, chunk: bytes) -> Iterator[bytes]:
         inner = self._inner
+        before, whole, yielded = inner.copy(), chunk, 0
         while True:
-            out = inner.decompress(chunk, _PIECE)
+            try:
+                out = inner.decompress(chunk, _PIECE)
+            except zlib.error:  # it drops what it has just decoded
+                yield from self._again(before, whole, yielded)
+                raise
             if out:
+                yielded += len(out)
                 yield out
             chunk = inner.unconsumed_tail
             if inner.eof or not (chunk or len(out) == _PIECE):
                 break
         self.eof = inner.eof
         self.unused = inner.unused_data
+
+    @staticmethod
+    def _again(inner: "zlib._Decompress", chunk: bytes, known: int) -> Iterator[bytes]:
+        """Yield what octets decompress to in front of their damage, but for so many octets of it, and raise."""
+        for index in range(len(chunk)):
+            octets = chunk[index : index + 1]
+            while out := inner.decompress(octets, _PIECE):
+                if len(out) > known:
+                    yield out[known:]
+                known = max(known - len(out), 0)
+                octets = inner.unconsumed_tail
 
 
 class _Brotli:
