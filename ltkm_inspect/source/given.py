@@ -93,7 +93,7 @@ def read_ltkms(path: Path) -> Messages:
     found: list[bytes] = []
     for given in intake.from_file(octets, ""):
         if given.octets is None:
-            raise ValueError(f"{given.source.lstrip(', ')}: {given.problem}")
+            raise ValueError(": ".join(filter(None, (given.source.lstrip(", "), given.problem))))
         found.append(given.octets)
     return messages(found)
 

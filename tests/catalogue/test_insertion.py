@@ -209,7 +209,7 @@ def test_what_is_no_mikey_message_is_sent_and_said() -> None:
         ("file=/nope/x", "parameter file: /nope/x: No such file or directory"),
         ("file=", "parameter file: expected the path of a file with LTKMs in base64, hex or binary, got nothing"),
         ("file={empty}", "parameter file: {empty}: expected an LTKM, got none"),
-        ("file={text}", "parameter file: {text}: line 1: expected base64 or hex, got hello!"),
+        ("file={text}", "parameter file: {text}: expected a MIKEY message in base64, hex or binary, got hello!"),
         ("file={folder}", "parameter file: {folder}: Is a directory"),
         ("flow={text}", "parameter flow: {text}: expected a flow file or a HAR, got something else"),
         ("flow={empty}", "parameter flow: {empty}: expected MSK responses with LTKMs, got none"),
