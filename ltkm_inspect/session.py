@@ -183,17 +183,19 @@ class Copy(NamedTuple):
     is_replayed: bool
     is_accepted: bool
     """It was answered as a whole, and not in order to have the request again."""
+    is_counted: bool
+    """Its credentials have a nonce, so that no lawful request is the same again."""
 
     def is_twin(self, other: "Copy", clock_skew: float) -> bool:
         """Tell whether a later one is this very exchange, captured twice or replayed by mitmproxy.
 
-        It is where both came over one connection, or at one time. The clocks of two captures may differ by `clock_skew`
-        seconds. A time that was not captured may be any.
+        It is where both came at one time, or over one connection if their credentials count. The clocks of two captures
+        may differ by `clock_skew` seconds. A time that was not captured may be any.
         """
         is_elsewhere = self.capture != other.capture
         # The connection in a HAR is a number that has a meaning within that HAR alone.
         is_known = bool(self.connection) and (bool(self.client) or not is_elsewhere)
-        if is_known and (self.connection, self.client) == (other.connection, other.client):
+        if is_known and self.is_counted and (self.connection, self.client) == (other.connection, other.client):
             return True
         if other.is_replayed or (self.is_replayed and _apart(self.started, other.started) >= 0):
             return True
@@ -222,7 +224,7 @@ class Before:
     question: int = 0
     """A hash of what is asked; 0 without credentials."""
     fingerprint: int = 0
-    """A hash that only an exchange with the same octets has as well; 0 without credentials."""
+    """A hash that only an exchange with the same octets has as well; 0 without credentials and LTKMs."""
     twin: str = ""
     """The id of an earlier exchange that is this very one, captured twice or replayed by mitmproxy."""
     replayed: str = ""
@@ -266,9 +268,9 @@ class Seen:
     number: int | None
     """The nonce count; None without one that counts."""
     question: int
-    """A hash of what is asked; 0 without credentials."""
+    """A hash of what is asked; 0 without credentials and LTKMs."""
     fingerprint: int
-    """A hash that only an exchange with the same octets has as well; 0 without credentials."""
+    """A hash that only an exchange with the same octets has as well; 0 without credentials and LTKMs."""
     challenges: Mapping[str, tuple[digest.Directives, ...]]
     """Those of a 401, by their nonce."""
     asked: "Asked"
@@ -289,7 +291,8 @@ class Seen:
     def copy(self) -> Copy:
         """What exchanges with the same octets are told apart by."""
         times = self.started, self.ended
-        return Copy(self.id, *times, self.connection, self.client, self.capture, self.is_replayed, self.is_accepted)
+        where = self.connection, self.client, self.capture
+        return Copy(self.id, *times, *where, self.is_replayed, self.is_accepted, self.nonce is not None)
 
     def share(self) -> None:
         """Let go of what is equal to something that other exchanges have as well: thousands of these are kept."""
@@ -452,7 +455,7 @@ class Step:
         response, credentials = exchange.response, exchange.request.credentials
         taken = self.sent if self.was_delivered else ()
         forged = {ltkm for ltkm, opened in self.opened if opened.verdict is Verdict.INVALID} if taken else ()
-        question, fingerprint = _hashes(exchange) if nonce is not None else (0, 0)
+        question, fingerprint = _hashes(exchange) if nonce is not None or self.sent else (0, 0)
         answered = response is not None and exchange.error is None
         asks_next = response is not None and "nextnonce" in (response.authentication_info or "").lower()
         info = response.info if response is not None and credentials is not None and asks_next else None
@@ -708,7 +711,9 @@ class Session:
         if seen.nonce is not None:
             before.challenges = self._challenges.get(seen.nonce, ())
             before.uses = self._uses.get((seen.terminal, seen.nonce), _UNUSED)
-            before.question, before.fingerprint = seen.question, seen.fingerprint
+            before.question = seen.question
+        if seen.fingerprint:
+            before.fingerprint = seen.fingerprint
             self._compare(seen, before)
         if seen.sent:
             muks = dict.fromkeys([muk for muk, _ in seen.sent])
@@ -732,7 +737,7 @@ class Session:
         self._taken[name, seen.started] = before
         if seen.proved:
             self._proved = seen.proved | self._proved
-        if seen.nonce is not None:
+        if seen.fingerprint:
             earlier = self._copies.get(seen.fingerprint, ())
             copies = (*earlier[1 - COPIES_OF_EXCHANGE :], seen.copy._replace(id=name))
             _put(self._copies, seen.fingerprint, copies)

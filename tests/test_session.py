@@ -156,6 +156,27 @@ def test_a_copy_is_told_from_a_replay(name: str, first_comes_last: bool) -> None
     assert "request-retried" not in {note.rule for note in second.notes}
 
 
+def bare(exchange: Exchange) -> Exchange:
+    """Return the exchange without the credentials of its request, as browsers export it."""
+    headers = exchange.request.headers.without("Authorization")
+    return replace(exchange, raw=False, request=replace(exchange.request, headers=headers))
+
+
+@pytest.mark.parametrize(
+    ("copy", "is_copy"),
+    [
+        pytest.param(copied(), True, id="at once"),
+        pytest.param(copied(30, capture="b"), True, id="in another capture"),
+        pytest.param(copied(60, **SAME), False, id="a minute later over the same connection"),
+        pytest.param(copied(60), False, id="a minute later"),
+    ],
+)
+def test_a_copy_without_credentials_is_told_from_a_replay_by_its_time(copy: Exchange, is_copy: bool) -> None:
+    _, second = reports([bare(delivered(5)), bare(copy)])
+    assert set(second.rules) == (set() if is_copy else {"ltkm-replayed"})
+    assert ("exchange-captured-twice" in {note.rule for note in second.notes}) is is_copy
+
+
 def test_a_number_of_a_connection_means_nothing_in_another_har() -> None:
     first, later = copied(**HAR), copied(3600, **HAR)
     assert broken(first, replace(later, id="b"))[1] == []
