@@ -49,6 +49,8 @@ _NAI = re.compile(rf"[^\s@\x00-\x1f\x7f]+@{_HOST}", re.I)
 _DIRECTIVE = re.compile(
     r"""[\s,]*+([!#$%&'*+.^_`|~0-9A-Za-z-]++)\s*+=\s*+(?:"([^"\\]*+(?:\\.[^"\\]*+)*+)"|([^\s,"]*+))\s*+(?:,|$)""", re.S
 )
+# What follows the first value of a list of qop that lacks its quotation marks.
+_MORE_QOP = re.compile(r"""\s*+auth(?:-int)?+(?=\s*+(?:,|$))(?:\s*+,\s*+auth(?:-int)?+(?=\s*+(?:,|$)))*+""")
 _PAIR = re.compile(r"""([a-z-]+)=(?:(")([^"\\]*+)"|([^\s,"]++))""")
 _USUAL = re.compile(r"""[a-z-]++=(?:"[^"\\]*+"|[^\s,"]++)(?:, ?[a-z-]++=(?:"[^"\\]*+"|[^\s,"]++))*+""")
 _SCHEME = re.compile(r"""[\s,]*([!#$%&'*+.^_`|~0-9A-Za-z-]+)(?=\s|,|$)""")
@@ -215,8 +217,10 @@ def _directives(text: str, at: int, most: int | None = None) -> tuple[list[Direc
         value = token if quoted is None else quoted
         if quoted is not None and "\\" in quoted:
             value = re.sub(r"\\(.)", r"\1", quoted, flags=re.S)
-        fields.append(Directive(name, value, quoted is not None))
         at = match.end()
+        if quoted is None and name.lower() == "qop" and (more := _MORE_QOP.match(text, at)):
+            value, at = f"{value},{more[0]}", more.end()
+        fields.append(Directive(name, value, quoted is not None))
     return fields, at
 
 

@@ -125,12 +125,19 @@ def authentication_info_incomplete(exchange: Exchange) -> Iterator[Problem | Not
     elif "qop" not in info.first:
         if not _asks_for_integrity(exchange):
             yield NotApplicable("neither the request nor Authentication-Info has a qop that asks for rspauth")
-        elif "rspauth" not in info.first:
-            yield Problem(f"{AUTHENTICATION_INFO}.rspauth", "rspauth", "none", "nothing is proved")
+        elif not info.first.get("rspauth"):
+            yield _lacks_proof(info)
     else:
-        for name in ("rspauth", "cnonce", "nc"):
+        if not info.first.get("rspauth"):
+            yield _lacks_proof(info)
+        for name in ("cnonce", "nc"):
             if name not in info.first:
                 yield Problem(f"{AUTHENTICATION_INFO}.{name}", name, "none")
+
+
+def _lacks_proof(info: Directives) -> Problem:
+    got = "an empty value" if "rspauth" in info.first else "none"
+    return Problem(f"{AUTHENTICATION_INFO}.rspauth", "rspauth", got, "nothing is proved")
 
 
 @rule(
@@ -191,7 +198,7 @@ def authentication_info_qop_wrong(exchange: Exchange) -> Iterator[Problem | NotA
         yield NotApplicable("Authentication-Info is not a list of directives, which is reported by itself")
     else:
         got = info.first.get("qop")
-        if got is None and "rspauth" not in info.first:
+        if got is None and not info.first.get("rspauth"):
             yield NotApplicable("rspauth is missing too, reported by authentication-info-incomplete")
         elif got is None:
             yield Problem(f"{AUTHENTICATION_INFO}.qop", "auth-int", "none", level=Level.WARNING)
@@ -220,7 +227,7 @@ def rspauth_malformed(exchange: Exchange) -> Iterator[Problem | NotApplicable]:
     """
     info = exchange.info
     digest = None if info is None else info.first.get("rspauth")
-    if digest is None:
+    if not digest:
         yield NotApplicable("the response has no rspauth")
         return
     wrong = wrong_digest(digest, exchange.request.credentials)

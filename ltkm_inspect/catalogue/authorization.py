@@ -180,13 +180,13 @@ def realm_malformed(exchange: Exchange) -> Iterator[Problem | NotApplicable]:
             continue  # a missing directive is reported by itself
         fqdns = [realm.fqdn for realm in directives.realms]
         expected = "3GPP-bootstrapping, -uicc, -digest or -akma, then @ and an FQDN"
-        if not fqdns or not all(map(_is_host, fqdns)):
+        if not fqdns or not all(map(is_host, fqdns)):
             yield Problem(f"{path}.realm", expected, text or "an empty realm")
         elif not all(map(_is_qualified, fqdns)):
             yield Problem(f"{path}.realm", expected, text, "no FQDN stands after the @", Level.WARNING)
 
 
-def _is_host(text: str) -> bool:
+def is_host(text: str) -> bool:
     """Tell whether a text is the name or the address of a host."""
     return _NAME.fullmatch(text) is not None or _IPV6.fullmatch(text) is not None
 
@@ -237,9 +237,9 @@ def realm_host_mismatch(exchange: Exchange) -> Iterator[Problem | NotApplicable]
         yield NotApplicable("the request has no Host")
         return
     path, realms = _realms(exchange)
-    fqdns = [realm.fqdn for realm in realms if realm.fqdn]
+    fqdns = [realm.fqdn for realm in realms if is_host(realm.fqdn)]
     if not fqdns:
-        yield NotApplicable("there is no realm with an FQDN")
+        yield NotApplicable("there is no realm with the name of a host")
         return
     wanted = _host(host)
     other = next((fqdn for fqdn in fqdns if fqdn != host and _host(fqdn) != wanted), None)

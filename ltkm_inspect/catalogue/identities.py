@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import replace
 
+from ltkm_inspect.catalogue.authorization import is_host
 from ltkm_inspect.digest import Directives
 from ltkm_inspect.exchange import Ltkm
 from ltkm_inspect.fault import FaultError, fault
@@ -80,7 +81,7 @@ def bsm_identity_mismatch(ltkm: Ltkm) -> Iterator[Problem | NotApplicable]:
     but the card compares text.
     """
     directives = _directives(ltkm)
-    fqdns = [] if directives is None else [realm.fqdn for realm in directives.realms if realm.fqdn]
+    fqdns = [] if directives is None else [realm.fqdn for realm in directives.realms if is_host(realm.fqdn)]
     if not fqdns:
         yield NO_REALM
         return

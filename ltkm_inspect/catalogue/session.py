@@ -514,7 +514,7 @@ NO_CHALLENGE = NotApplicable("the challenge that the credentials answer was not 
     on=Step,
     cite=[
         RFC7616["3.4"](says="opaque and algorithm of the credentials are those of the challenge"),
-        RFC2617["3.2.2"](says="opaque and algorithm are those of the challenge, qop is one of those offered"),
+        RFC2617["3.2.2"](says="opaque and algorithm are those of the challenge"),
     ],
     needs=[REMEMBERED],
     covers=["HTTP-10"],
@@ -525,7 +525,8 @@ def credentials_unlike_challenge(step: Step) -> Iterator[Problem | NotApplicable
 
     The BSM finds its own state by these directives. With others it cannot check the digest, or challenges again.
 
-    Make the terminal copy opaque and algorithm as they are, and choose one of the qop values that were offered.
+    Make the terminal copy opaque and algorithm as they are. A qop other than auth-int is reported by qop-not-auth-int,
+    and a challenge that does not offer auth-int by challenge-lacks-auth-int.
     """
     credentials = step.exchange.request.credentials
     assert step.before is not None
@@ -577,23 +578,20 @@ def realm_not_offered(step: Step) -> Iterator[Problem | NotApplicable]:
             yield Problem(f"{NONCE_COUNT}.realm", expected, credentials.get("realm") or "an empty realm")
 
 
-def _realms(directives: digest.Directives) -> set[tuple[str, str]]:
-    """Return the realms that one realm names, in a form to compare; another text than GBA's is one realm."""
-    named = {(realm.prefix, realm.fqdn.lower()) for realm in directives.realms}
-    return named or {(directives.get("realm") or "", "")}
+def _realms(directives: digest.Directives) -> set[str]:
+    """Return the realms that one realm names, in a form to compare, whatever separates them: form is another rule's."""
+    parts = (directives.get("realm") or "").lower().replace(",", ";").split(";")
+    return {part.strip() for part in parts} - {""}
 
 
 def _unlike(credentials: digest.Directives, challenge: digest.Directives) -> Iterator[tuple[str, str, str]]:
     """Yield the directives in which credentials differ from a challenge: name, expected, got."""
     asked, given = challenge.get("opaque"), credentials.get("opaque")
-    if asked is not None and asked != given:
-        yield "opaque", asked, given if given is not None else "none"
+    if asked is not None and asked != (given or ""):
+        yield "opaque", asked or "the empty value", given if given is not None else "none"
     asked, given = challenge.get("algorithm"), credentials.get("algorithm")
     if (asked or "MD5").lower() != (given or "MD5").lower():
         yield "algorithm", asked or "MD5 (by default)", given or "MD5 (by default)"
-    offered, chosen = challenge.get("qop"), credentials.get("qop")
-    if offered and chosen and chosen.lower() not in [each.strip().lower() for each in offered.split(",")]:
-        yield "qop", offered, chosen
 
 
 @note(

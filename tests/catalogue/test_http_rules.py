@@ -279,6 +279,15 @@ WRONG: dict[str, tuple[Exchange, Levels]] = {
         {"challenge-misquoted": W},
     ),
     "a directive twice in one challenge": (challenged(offer() + ', nonce="6629fae4"'), {"challenge-repeats": W}),
+    "a list of qop without quotation marks": (
+        challenged(offer().replace('"auth,auth-int"', "auth, auth-int") + f', opaque="{reference.OPAQUE}"'),
+        {"challenge-misquoted": W},
+    ),
+    "a list of qop in the credentials": (proved("qop=auth-int", "qop=auth,auth-int"), {"qop-not-auth-int": V}),
+    "an empty rspauth": (
+        informed("a73a7ce9bc9ad596061528d09bebe7a1", ""),
+        {"authentication-info-incomplete": V},
+    ),
     "a next nonce and nothing else": (
         answer_header("Authentication-Info", 'nextnonce="zz"'),
         {"authentication-info-incomplete": V},
@@ -315,6 +324,11 @@ WRONG: dict[str, tuple[Exchange, Levels]] = {
         challenged(offer(realm=f"{REALM};3GPP-bootstrapping-uicc@")),
         {"realm-malformed": V},
     ),
+    "two realms with a comma between them": (
+        challenged(offer(realm=f"{REALM},3GPP-bootstrapping-uicc@{reference.BSM}")),
+        {"realm-malformed": V},
+    ),
+    "a port behind the name in the realm": (proved(REALM, f"{REALM}:80"), {"realm-malformed": V}),
     "two realms, echoed with the token of neither": (
         ask_header(
             "User-Agent", "x 3gpp-gba-digest", proved(REALM, f"{REALM};3GPP-bootstrapping-uicc@{reference.BSM}", PLAIN)
@@ -579,12 +593,27 @@ BOTH = f"{REALM};3GPP-bootstrapping-uicc@{reference.BSM}"
         ),
         pytest.param(REALM, [asks(realm=BOTH)], {}, id="one of two realms"),
         pytest.param(BOTH, [asks()], {"realm-not-offered": W}, id="two realms for one"),
+        pytest.param(REALM, [asks(realm=f"{BOTH};")], {}, id="a semicolon at the end of the offer"),
+        pytest.param(REALM, [asks(realm=f"{REALM};BSM")], {}, id="one of two, the other of which is none"),
+        pytest.param(REALM, [asks(realm=REALM.replace("b", "B"))], {}, id="the offer in other case"),
+        pytest.param(REALM, [asks(qop="auth")], {}, id="auth-int, which was not offered"),
+        pytest.param(REALM, [asks(opaque="")], {"credentials-unlike-challenge": V}, id="opaque for an empty one"),
     ],
 )
 def test_credentials_repeat_opaque_and_algorithm_and_take_a_realm_that_was_offered(
     realm: str, challenges: list[str], wanted: Levels
 ) -> None:
     assert levels(*answer_of(realm, *challenges)) == wanted
+
+
+def test_an_empty_opaque_need_not_be_repeated() -> None:
+    answer, context = answer_of(REALM, asks(opaque=""))
+    assert levels(proved(f', opaque="{reference.OPAQUE}"', "", answer), context) == {}
+
+
+def test_a_qop_that_was_not_offered_is_one_finding() -> None:
+    answer, context = answer_of(REALM, asks())
+    assert levels(proved("qop=auth-int", "qop=auth", answer), context) == {"qop-not-auth-int": V}
 
 
 def test_a_finding_names_what_differs_from_the_likest_challenge() -> None:
