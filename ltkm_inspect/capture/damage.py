@@ -1,18 +1,38 @@
 """What is said where saved traffic stops being readable."""
 
 from dataclasses import dataclass
+from errno import EINVAL
 
-from ltkm_inspect.wire.key_text import IS_KEY_RING, is_key_ring
+from ltkm_inspect.input_kind import EMPTY, FLOWS, HAR, JSON, OCTETS, RING, TEXT, kind_of
+from ltkm_inspect.wire.key_text import IS_KEY_RING
 
-NOT_A_CAPTURE = "expected a flow file or a HAR, got something else"
 ENDS_WITHIN = "the file ends within a flow"
 SHORTER = "the file became shorter while it was read"
 NOT_A_FLOW = "what follows is not a flow"
+_MAY_BE_TRAFFIC = (FLOWS, HAR, JSON, TEXT, OCTETS, EMPTY)
+"""The kinds that only a reader can tell from saved traffic that is damaged or of an unusual form."""
 
 
 def not_a_capture(begins: bytes) -> str:
-    """Return what is said of a file that is no saved traffic, by its first octets: a key ring is named."""
-    return IS_KEY_RING if is_key_ring(begins) else NOT_A_CAPTURE
+    """Return what is said of a file that is no saved traffic: what it looks like by its first octets."""
+    kind = kind_of(begins)
+    if kind is RING:
+        return IS_KEY_RING
+    return f"expected a flow file or a HAR, got {'a damaged one' if kind in (FLOWS, HAR) else kind}"
+
+
+class NotACaptureError(OSError):
+    """A file that holds something else than saved traffic; its text says what, in one line that is safe to print."""
+
+    def __init__(self, begins: bytes) -> None:
+        """Take its first octets."""
+        super().__init__(EINVAL, not_a_capture(begins))
+
+
+def refuse_other(begins: bytes) -> None:
+    """Raise NotACaptureError for what is certainly something else than saved traffic, by its first octets."""
+    if kind_of(begins) not in _MAY_BE_TRAFFIC:
+        raise NotACaptureError(begins)
 
 
 class PackedError(ValueError):

@@ -6,6 +6,7 @@ from errno import ENOENT
 from glob import glob, has_magic
 from typing import NamedTuple
 
+from ltkm_inspect.capture.damage import NotACaptureError
 from ltkm_inspect.capture.sources import STDIN, opened
 
 NO_CAPTURE = "no flow file or HAR in it"
@@ -68,5 +69,7 @@ def _may_be_capture(path: str) -> bool:
     try:
         with opened(path) as source:
             return source.may_be_capture
+    except NotACaptureError:
+        return False
     except OSError:
         return True

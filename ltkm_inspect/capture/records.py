@@ -14,8 +14,8 @@ from ltkm_inspect.capture.damage import (
     SHORTER,
     Damage,
     DamagedEvent,
+    NotACaptureError,
     PackedError,
-    not_a_capture,
 )
 
 VERSION = 21
@@ -128,12 +128,16 @@ def scan(
             if size is not None and not beyond and offset + len(buffer) < size:
                 yield Damage(offset, SHORTER, flows)
             elif buffer:
-                yield Damage(offset, ENDS_WITHIN if offset or b":" in buffer else not_a_capture(buffer), flows)
+                if not offset and b":" not in buffer:
+                    raise NotACaptureError(buffer)
+                yield Damage(offset, ENDS_WITHIN, flows)
             else:
                 yield Passed(0, offset)
             return
         if end < 0:
-            yield Damage(offset + at, NOT_A_FLOW if offset + at else not_a_capture(buffer), flows)
+            if not offset + at:
+                raise NotACaptureError(buffer)
+            yield Damage(offset + at, NOT_A_FLOW, flows)
             return
         if buffer[end - 1] != _TABLE:
             yield Damage(offset + at, NOT_A_FLOW, flows)

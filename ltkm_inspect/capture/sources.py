@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from errno import EBADF
 from io import FileIO
 
-from ltkm_inspect.capture.damage import PackedError
+from ltkm_inspect.capture.damage import PackedError, refuse_other
 from ltkm_inspect.capture.entries import is_har, is_json
 from ltkm_inspect.capture.records import BLOCK, Read
 from ltkm_inspect.coding import CodingError, unpack
@@ -67,7 +67,7 @@ class Source:
 
 @contextmanager
 def opened(name: str) -> Iterator[Source]:
-    """Open a file, or standard input; OSError where that cannot be done."""
+    """Open a file, or standard input; OSError where that cannot be done, NotACaptureError where it is no traffic."""
     if name != STDIN:
         with FileIO(name) as raw:
             yield _source(raw)
@@ -78,6 +78,12 @@ def opened(name: str) -> Iterator[Source]:
 
 
 def _source(raw: FileIO) -> Source:
+    source = _unpacked_source(raw)
+    refuse_other(source.begins)
+    return source
+
+
+def _unpacked_source(raw: FileIO) -> Source:
     stored = _Stream(iter(lambda: raw.read(BLOCK), b""))
     begins = stored.peek(_FIRST)
     if begins.startswith(_GZIP):

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 from ltkm_inspect.capture import Candidate, Damage, DamagedEvent, Passed, Source, exchange_of, har, scan
-from ltkm_inspect.capture.damage import NOT_A_CAPTURE
+from ltkm_inspect.capture.damage import NotACaptureError
 from ltkm_inspect.exchange import Exchange, Limits
 
 type Held = Exchange | Passed | Damage | DamagedEvent
@@ -52,5 +52,5 @@ def _exchange(candidate: Candidate, flows: int, name: str, limits: Limits) -> He
         if error.is_of_format:
             return Damage(candidate.offset, str(error), flows)
         if not (candidate.offset or candidate.current):
-            return Damage(0, NOT_A_CAPTURE, 0)
+            raise NotACaptureError(candidate.record) from None
         return DamagedEvent(f"flow at octet {candidate.offset}: {error}", candidate.end)

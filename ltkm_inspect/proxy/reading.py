@@ -13,7 +13,7 @@ from mitmproxy.io import FlowReader
 from ltkm_inspect.capture import Damage as Damage
 from ltkm_inspect.capture import DamagedEvent as DamagedEvent
 from ltkm_inspect.capture import har
-from ltkm_inspect.capture.damage import ENDS_WITHIN, NOT_A_CAPTURE, NOT_A_FLOW
+from ltkm_inspect.capture.damage import ENDS_WITHIN, NOT_A_FLOW, NotACaptureError, refuse_other
 from ltkm_inspect.capture.entries import is_json
 from ltkm_inspect.exchange import OFFLINE, Exchange, Limits
 from ltkm_inspect.proxy.flows import OddFlowError, exchange_of, flow_of, is_foreign
@@ -61,7 +61,9 @@ def flows(path: Path, limits: Limits = OFFLINE) -> Iterator[Read | Damage | Dama
     with path.open("rb", buffering=0) as raw, _Careful(raw) as file:
         if not raw.seekable():
             raise OSError(ESPIPE, "expected a file, got a pipe; save what comes out of it first")
-        if is_json(file.peek(512)[:512]):
+        start = file.peek(512)[:512]
+        refuse_other(start)
+        if is_json(start):
             for found in har.exchanges(file.read, limits):
                 if isinstance(found, Exchange):
                     yield flow_of(found), found if found.is_msk else None
@@ -74,7 +76,8 @@ def flows(path: Path, limits: Limits = OFFLINE) -> Iterator[Read | Damage | Dama
 def _flow_file(file: "_Careful", limits: Limits) -> Iterator[Read | Damage | DamagedEvent]:
     flows = 0
     offset = 0
-    begins = _RECORD.match(file.peek(16)) is not None
+    start = file.peek(512)[:512]
+    begins = _RECORD.match(start) is not None
     stream = iter(FlowReader(file).stream())
     while True:
         try:
@@ -88,7 +91,9 @@ def _flow_file(file: "_Careful", limits: Limits) -> Iterator[Read | Damage | Dam
             unread, end = _unread(error), _end(file, offset)
             if end is None or unread.is_of_format:
                 reason = str(unread) if unread.is_of_format else ENDS_WITHIN if begins and not file.peek(1) else ""
-                yield Damage(offset, reason or (NOT_A_FLOW if begins else NOT_A_CAPTURE), flows)
+                if not reason and not begins:
+                    raise NotACaptureError(start) from None
+                yield Damage(offset, reason or NOT_A_FLOW, flows)
                 return
             yield DamagedEvent(f"flow at octet {offset}: {unread}", end)
             file.seek(end)

@@ -96,11 +96,22 @@ def test_a_newer_format_is_named(save: Save) -> None:
     assert "cannot read files with flow format version 99, please update mitmproxy" in damage(path).reason
 
 
-@pytest.mark.parametrize("octets", [b"\xa1\xb2\xc3\xd4", b"<xml/>", b"hello\n"], ids=["pcap", "xml", "text"])
-def test_another_kind_of_file_is_said_to_be_one(tmp_path: Path, octets: bytes) -> None:
+@pytest.mark.parametrize(
+    ("octets", "kind"),
+    [
+        (b"\xa1\xb2\xc3\xd4", "a packet capture: use ltkm-inspect decode for the LTKMs in its UDP packets"),
+        (b"<xml/>", "an XML document: use ltkm-inspect decode for the LTKMs in an MSK response"),
+        (b"PK\x03\x04\x14\0", "a zip archive: unpack it first"),
+        (b"hello\n", "text of another kind"),
+    ],
+    ids=["pcap", "xml", "zip", "text"],
+)
+def test_another_kind_of_file_is_refused_by_its_name(tmp_path: Path, octets: bytes, kind: str) -> None:
     path = tmp_path / "other"
     path.write_bytes(octets)
-    assert damage(path) == Damage(0, "expected a flow file or a HAR, got something else", 0)
+    with pytest.raises(OSError, match="expected a flow file or a HAR, got ") as refused:
+        damage(path)
+    assert refused.value.strerror == f"expected a flow file or a HAR, got {kind}"
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
