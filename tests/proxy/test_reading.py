@@ -14,6 +14,7 @@ from mitmproxy.io import tnetstring
 from mitmproxy.test import tflow
 
 from ltkm_inspect.capture import Passed, opened
+from ltkm_inspect.capture.damage import NotACaptureError
 from ltkm_inspect.checking.reading import exchanges as read
 from ltkm_inspect.engine import inspect
 from ltkm_inspect.exchange import Exchange, Limits
@@ -122,8 +123,12 @@ def test_no_mutation_makes_reading_raise(tmp_path: Path, save: Save, data: st.Da
         octets[at] = data.draw(st.integers(0, 255))
     path = tmp_path / "mutated"
     path.write_bytes(octets)
-    found = list(exchanges(path))
-    assert not any(isinstance(each, Damage) for each in found[:-1])
+    try:
+        found = list(exchanges(path))
+    except NotACaptureError:  # its first octets are those of something else
+        assert octets[:16] != save(FLOWS).read_bytes()[:16]
+    else:
+        assert not any(isinstance(each, Damage) for each in found[:-1])
 
 
 @pytest.mark.parametrize(
