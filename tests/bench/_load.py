@@ -123,7 +123,11 @@ def label_of(request: bytes) -> bytes:
 
 async def serve(pairs: Sequence[Pair]) -> asyncio.Server:
     """Start the server on a free port of the loopback."""
-    responses = {label_of(pair.request): pair.response for pair in pairs}
+    return await serve_labels({label_of(pair.request): pair.response for pair in pairs})
+
+
+async def serve_labels(responses: dict[bytes, bytes]) -> asyncio.Server:
+    """Start a server that answers by label; what is put into the dictionary later is answered, too."""
     loop = asyncio.get_running_loop()
     return await loop.create_server(lambda: _Answering(responses), "127.0.0.1", 0)
 

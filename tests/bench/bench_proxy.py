@@ -113,14 +113,14 @@ class Supply:
 class Quiet:
     """A mitmdump that writes what it prints to a file, which costs the load nothing."""
 
-    def __init__(self, folder: Path, script: str, upstream: int) -> None:
-        """Start it, and wait until it says where it listens."""
+    def __init__(self, folder: Path, script: str, upstream: int, *options: str) -> None:
+        """Start it with these options of mitmdump besides, and wait until it says where it listens."""
         self.output = folder / f"{script}.log"
         hook = folder / "hook.py"
         hook.write_text(HOOK)
         more = ["-s", str(hook)] if script == "empty hook" else []
         at = ["--listen-host", "127.0.0.1", "-p", "0", *reverse(upstream)]
-        command = Mitmdump(folder).command(*at, *more, script=script == "addon")
+        command = Mitmdump(folder).command(*at, *more, *options, script=script == "addon")
         with self.output.open("wb") as file:
             self.process = subprocess.Popen(command, stdout=file, stderr=subprocess.STDOUT)
         end = monotonic() + PATIENCE

@@ -1,11 +1,12 @@
 """Measures the hostile forms: `python -m tests.hostile [--way WAY] [WORD …]`, all of them where no word is given.
 
-Each form is made larger in steps of four, up to 960 KiB, and looked at in two ways:
+Each form is made larger in steps of four, up to 960 KiB, and looked at in three ways:
 
 - `offline`: `check` with keys, redaction and a report in every format: growth of processor time, memory, and what is
   written;
 - `live`: the hooks of the addon in an event loop, with keys, redaction and a report: growth, and the longest time for
-  which the loop was held.
+  which the loop was held;
+- `proxy`: an innocent request beside the hostile one in real mitmdump, with and without the addon: how long it waits.
 Prints a line for each form, and ends with a verdict; 1 where a form is above a bound. The JSON file holds everything.
 """
 
@@ -18,6 +19,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
@@ -27,10 +29,11 @@ from tests.conftest import ROOT
 from tests.hostile import _growth
 from tests.hostile._form import Form
 from tests.hostile._growth import SIZES, Cost, Ways
+from tests.hostile._neighbor import Neighbors
 from tests.hostile._table import selected
 
 RESULT = ROOT / "build" / "hostile.json"
-WAYS = ("offline", "live")
+WAYS = ("offline", "live", "proxy")
 
 
 def main() -> int:
@@ -51,11 +54,11 @@ def main() -> int:
     started = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
     ways = [way for way in WAYS if not asked.way or way in asked.way]
     found: dict[str, dict[str, Any]] = {}
-    with tempfile.TemporaryDirectory() as folder:
-        for way in ways:
+    for way in ways:
+        with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
             print(f"{way}: {len(forms)} forms", flush=True)
             print(HEADING, flush=True)
-            look = _look(way, Path(folder), [size for size in SIZES if size <= asked.octets])
+            look = _look(way, Path(folder), [size for size in SIZES if size <= asked.octets], stack)
             for form in forms:
                 cost = look(form)
                 found.setdefault(form.name, {})[way] = _plain(cost)
@@ -79,23 +82,26 @@ def main() -> int:
     return int(bool(above))
 
 
-def _look(way: str, folder: Path, sizes: Sequence[int]) -> Callable[[Form], Cost]:
+def _look(way: str, folder: Path, sizes: Sequence[int], stack: ExitStack) -> Callable[[Form], Cost]:
     ways = Ways(folder)
+    if way == "proxy":
+        neighbors = stack.enter_context(Neighbors(folder, ways.ring))
+        return lambda form: neighbors.cost(form, sizes[-1])
     offline, live = _growth.warm_up(ways)
     if way == "offline":
         return lambda form: _growth.cost(partial(_growth.offline, ways), form, offline, sizes)
     return lambda form: _growth.cost(partial(_growth.live, ways), form, live, sizes)
 
 
-HEADING = f"{'exponent':>10} {'seconds':>8} {'octets':>9} {'MB':>6} {'loop ms':>8} {'written':>8}  form"
+HEADING = f"{'exponent':>10} {'seconds':>8} {'octets':>9} {'MB':>6} {'loop ms':>8} {'delay ms':>8} {'written':>8}  form"
 
 
 def _line(form: Form, cost: Cost) -> str:
     exponent = "-" if math.isnan(cost.exponent) else f"{cost.exponent:.2f}"
     held = f"{cost.slice * 1000:.0f}" if cost.slice else "-"
     wrong = f": {', '.join(cost.wrong)}" if cost.wrong else ""
-    figures = f"{exponent:>10} {cost.seconds:>8.2f} {cost.octets:>9} {cost.peak:>6.0f} {held:>8} {cost.written:>8.1f}"
-    return f"{figures}  {form.name}{wrong}"
+    grew = f"{exponent:>10} {cost.seconds:>8.2f} {cost.octets:>9} {cost.peak:>6.0f}"
+    return f"{grew} {held:>8} {cost.delay * 1000:>8.0f} {cost.written:>8.1f}  {form.name}{wrong}"
 
 
 def _plain(cost: Cost) -> dict[str, Any]:

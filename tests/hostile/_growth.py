@@ -43,6 +43,8 @@ STEEP = 1.5
 
 LARGEST_EXPONENT = 1.2
 LONGEST_SLICE = 0.05
+MOST_DELAY = 0.1
+"""Seconds of the clock that somebody innocent waits longer than without the addon: two slices."""
 MOST_MEMORY = 400.0
 MOST_WRITTEN = 25.0
 """Octets in a report for each octet of the event."""
@@ -62,6 +64,8 @@ class Cost:
     """MB."""
     slice: float = 0.0
     """Seconds of a processor for which the event loop was held at most; 0 in the command line."""
+    delay: float = 0.0
+    """Seconds for which somebody innocent waited longer than without the addon."""
     written: float = 0.0
     """Octets written for an octet of the event, at the largest size."""
     error: str = ""
@@ -267,7 +271,7 @@ def cost(look: Look, form: Form, base: float, sizes: Sequence[int] = SIZES) -> C
     if LONGEST_SLICE < found.slice < CLIMB:
         again = [look(form, runs[-1][0])[1] for _ in range(ROUNDS - 1)]
         found.slice = min([found.slice, *(each.value.slice for each in again if not each.error)])
-    found.wrong = _wrong(found)
+    found.wrong = above(found)
     return found
 
 
@@ -297,7 +301,8 @@ def _exponent(look: Look, form: Form, base: float, runs: list[tuple[int, int, Do
     return found
 
 
-def _wrong(found: Cost) -> list[str]:
+def above(found: Cost) -> list[str]:
+    """Return which bounds a form is above."""
     wrong = []
     if found.error:
         wrong.append(found.error)
@@ -305,6 +310,8 @@ def _wrong(found: Cost) -> list[str]:
         wrong.append(f"exponent {found.exponent:.2f}")
     if found.slice > LONGEST_SLICE:
         wrong.append(f"holds the loop for {found.slice * 1000:.0f} ms")
+    if found.delay > MOST_DELAY:
+        wrong.append(f"somebody innocent waits {found.delay * 1000:.0f} ms")
     if found.peak > MOST_MEMORY:
         wrong.append(f"{found.peak:.0f} MB")
     if found.written > MOST_WRITTEN:
