@@ -17,9 +17,9 @@ from ltkm_inspect.report.redaction import Redaction
 from ltkm_inspect.session import Session
 from tests.hostile._form import Form
 
-FEW, MORE = 50, 200
+FEW, MORE = 20, 80
 """How often something is repeated in the two exchanges that are compared."""
-NOTHING = 2000
+NOTHING = 8000
 """Steps: what takes fewer for all its repetitions is as good as constant."""
 
 _EVENTS = sys.monitoring.events

@@ -2,14 +2,22 @@
 
 import pytest
 
+from ltkm_inspect.exchange import Exchange
 from ltkm_inspect.mikey import PAYLOADS, GeneralExtension
 from ltkm_inspect.mikey.codes import EXTENSION_TYPES, KEY_ID_TYPES, KEY_TYPES, SRTP_PARAMETERS
-from tests.hostile import _headers
+from tests.hostile import _headers, _steps
 from tests.hostile._form import octets_of
+from tests.hostile._growth import LARGEST_EXPONENT
 from tests.hostile._messages import payload_variants
 from tests.hostile._steps import exponent, look
 from tests.hostile._table import selected, table
 
+COUNTED = [
+    name
+    for name in table()
+    if name.endswith(" in the root") or (name.startswith(("payload", "key data", "header map")) and "," not in name)
+]
+"""The forms whose steps are counted: each payload, and each element, in what they can be repeated most often in."""
 KINDS = sorted({name.partition(",")[0].partition(":")[0] for name in table()})
 
 
@@ -38,10 +46,26 @@ def test_every_header_field_that_is_asked_for_has_forms() -> None:
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_form_can_be_looked_at(kind: str) -> None:
     for form in table().values():
-        if form.name.partition(",")[0].partition(":")[0] == kind and not form.name.startswith("coding"):
+        if form.name.partition(",")[0].partition(":")[0] == kind and "bomb" not in form.name:
             exchange = form.make(2)
             look(exchange)
             assert octets_of(exchange) >= form.unit, form.name
+
+
+@pytest.mark.parametrize("name", COUNTED)
+def test_steps_are_in_proportion_to_what_is_repeated(name: str) -> None:
+    assert exponent(table()[name]) <= LARGEST_EXPONENT
+
+
+def test_what_looks_at_everything_for_everything_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+    def look_at_pairs(exchange: Exchange) -> None:
+        count = octets_of(exchange) // 7
+        for _ in range(count):
+            for _ in range(count):
+                pass
+
+    monkeypatch.setattr(_steps, "look", look_at_pairs)
+    assert exponent(table()["document: a comment in the root"]) > LARGEST_EXPONENT
 
 
 def test_words_select_forms_by_their_names() -> None:
