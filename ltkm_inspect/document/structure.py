@@ -148,6 +148,9 @@ _KEY_DOMAIN_ID, _MSK_ID = f"{_PREFIX}keyDomainID", f"{_PREFIX}MSKID"
 
 
 def _response(response: etree._Element) -> Iterator[Departure]:
+    if not len(response) and not response.keys() and _is_blank(response.text):
+        yield Departure("response-child", response, "MSK as first element", "the end")
+        return
     yield from _bare(response)
     children = list(_elements(response))
     expected = ("MSK", "ResponseCode")

@@ -429,9 +429,10 @@ class Item:
     @cached_property
     def ltkms(self) -> tuple["Ltkm", ...]:
         """Every LTKM anywhere in this item, in document order."""
-        return _ltkms(self.document, self, self.parts.candidates)
+        found = self.parts.candidates
+        return _ltkms(self.document, self, found) if found else ()
 
-    @property
+    @cached_property
     def code(self) -> str | None:
         """The text of its response code as written; None without one."""
         return self.parts.code

@@ -92,6 +92,8 @@ LEAST_PARTS = 1000
 """How many items, LTKMs, payloads and the like a record has room for, however small the response is."""
 OCTETS_OF_PART = 16
 """For so many octets of the response there is room for one more; in a clean one there are twice as many."""
+PARTS_OF_ITEM = 4
+"""What an item costs of that room, without its LTKMs: an empty one has ten octets in the response, and its record 120."""
 FINGERPRINT = 16
 """How many hex digits of the SHA-256 of a message are told."""
 
@@ -268,7 +270,7 @@ class _Listing:
     def items(self, items: Sequence[Item]) -> list[dict[str, Any]]:
         found = []
         for number, item in enumerate(items):
-            if not self.room.take((item,)):
+            if len(self.room.take((item,) * PARTS_OF_ITEM)) < PARTS_OF_ITEM:
                 self.items_left_out = len(items) - number
                 break
             found.append({**item_record(item), "ltkms": self.ltkms(item.ltkms)})
