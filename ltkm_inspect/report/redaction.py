@@ -36,6 +36,7 @@ KEPT_TEXTS = 10_000
 """How many texts are kept with what became of them: the reasons of rules come again with each exchange."""
 
 _DOMAIN = re.compile(r"[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)*\.[A-Za-z][A-Za-z0-9-]+\.?")
+_HEX = re.compile(r"[0-9a-f]+")
 _UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _OURS = re.compile(
     rf"((?<![\w-]){_UUID.pattern}(?![\w-])|"
@@ -108,6 +109,8 @@ class Veil:
             return f"({len(value) // 2} octets)"
         if name == "id" and isinstance(value, str) and _UUID.fullmatch(value):
             return "(not shown)" if identities.hides_in(bytes.fromhex(value.replace("-", ""))) else value
+        if name == "key" and isinstance(value, str) and _HEX.fullmatch(value):  # a delivered key that is to be shown
+            return value
         return value if name in EXEMPT else self.plain(value)
 
     def _identity(self, fields: dict[str, Any]) -> dict[str, Any]:
