@@ -47,11 +47,15 @@ def from_capture(octets: bytes, source: str) -> Iterator[Given]:
 
 
 def message_in_packet(octets: bytes) -> bytes | None:
-    """Return the MIKEY message in the octets of one packet, from the link or from IP on; None where there is none."""
+    """Return the MIKEY message in the octets of one packet, from the link, IP or UDP on; None where there is none."""
     for link in (1, 101, 113, 276):
         given = _message(_Packet(link, octets, len(octets)), "")
         if given is not None and given.octets is not None:
             return given.octets
+    if len(octets) > 8:  # from UDP on
+        source_port, target_port, length = struct.unpack_from(">HHH", octets)
+        if MIKEY_PORT in (source_port, target_port) and length == len(octets):
+            return octets[8:]
     return None
 
 

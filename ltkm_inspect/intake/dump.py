@@ -15,6 +15,8 @@ _MOST_IN_ROW = 64
 _LONGEST_COLUMN = 4 * _MOST_IN_ROW
 
 _OFFSET = re.compile(r"[ \t]*(?:0x)?([0-9A-Fa-f]{3,16})(?:h?[:|]|(?=\s)|$)")
+_OPENSSL = re.compile(r"^([0-9a-f]{4,8}) - ((?:[0-9a-f]{2} ){0,7}[0-9a-f]{2})[- ]")
+"""How OpenSSL begins a row; there is a hyphen in its middle."""
 _REPEATED = "*"
 _PAIR = re.compile(r"\s*([0-9A-Fa-f]{2})(?=\s|$|\|)")
 
@@ -65,7 +67,7 @@ def readings(text: str) -> Iterator[list[bytes]]:
 
     The cost is linear in the text, and a reading has at most MOST_OCTETS for each of its dumps.
     """
-    lines = text.splitlines()
+    lines = [_OPENSSL.sub(r"\1  \2 ", line) for line in text.splitlines()]
     tried: list[list[list[_Row | str]]] = [[]]
     for radix in (16, 8, 10):
         blocks = _blocks(lines, radix)

@@ -18,7 +18,9 @@ _INVISIBLE = dict.fromkeys(
 )
 _TYPOGRAPHY = {0xA0: " ", 0x202F: " ", 0x3000: " ", **dict.fromkeys(range(0x2000, 0x200B), " ")}
 _TYPOGRAPHY |= dict.fromkeys((0x201C, 0x201D, 0x201E, 0xAB, 0xBB), '"') | dict.fromkeys((0x2018, 0x2019, 0xB4), "'")
+_TYPOGRAPHY |= dict.fromkeys((*range(0x2010, 0x2016), 0x2212), "-") | {0xFF1A: ":"}
 _CLEANED = {**_INVISIBLE, **_TYPOGRAPHY}
+_COLOR = re.compile(r"\x1b\[[0-9;]*m")
 _CONTROL = re.compile(r"[\0-\x08\x0e-\x1f\x7f]")
 
 _OTHER_ALPHABET = str.maketrans("-_", "+/")
@@ -27,21 +29,24 @@ _AROUND = "\"'`,;\\<>()[]{} \t\r\n\v\f"
 """What stands around a value in source code, SDP and lists; none of it belongs to base64 or hex."""
 _PAIRS = re.compile(r"(?:[0-9A-Fa-f]{2}[-.:])+[0-9A-Fa-f]{2}")
 _PERCENT = re.compile(r"%[0-9A-Fa-f]{2}")
-_BASE64_WORD = re.compile(r"(?<![A-Za-z0-9+/_-])AQ[A-Za-z0-9+/_-]{14,}+={0,2}")
-_HEX_WORD = re.compile(r"(?<![0-9A-Za-z])(?:0x)?(01[0-9A-Fa-f]{30,}+)(?![0-9A-Za-z])")
+_BASE64_WORD = re.compile(r"(?:(?<![A-Za-z0-9+/_-])|(?<=^[+-]))AQ[A-Za-z0-9+/_-]{14,}+={0,2}")
+_HEX_WORD = re.compile(r"(?<![0-9A-Za-z])(?:0x|\\x)?(01[0-9A-Fa-f]{30,}+)(?![0-9A-Za-z])")
 _KEY_MANAGEMENT = re.compile(
     r"key-mgmt:\s*mikey\s+(\S++)|mikey\s*+;[^\r\n]{0,1000}?\bdata\s*=\s*\"([^\"]++)\"", re.IGNORECASE
 )
 """RFC 4567 §3.1 (the attribute of SDP) and §3.2 (the header of RTSP)."""
 
-_NUMBER = r"(?:0[xX][0-9A-Fa-f]{1,2}|-?\d{1,3})[uU]?"
+_NUMBER = r"(?:0[xX][0-9A-Fa-f]{1,2}|[0-9A-Fa-f]{2,3}[hH]|-?\d{1,3})(?:[uU]8?|i8)?"
 _ITEMS = re.compile(
     rf"\s*(?:\(\s*(?:byte|unsigned char|uint8_t|char)\s*\)\s*)?({_NUMBER})\s*(?:,|$|(?=\s))", re.IGNORECASE
 )
 _COMMENT = re.compile(r"/\*.*?(?:\*/|\Z)|//[^\n]*|\#[^\n]*", re.DOTALL)
 _LABEL = re.compile(r"^[ \t]*0x[0-9A-Fa-f]{3,}[^:\n]*:", re.MULTILINE)
 """The address in front of a row, as debuggers print it."""
-_BRACES = re.compile(r"[{\[]([^{}\[\]]*)[}\]]|\(([^()]*)\)")
+_BRACES = re.compile(r"[{\[]([^{}\[\]]*)[}\]]|\(([^()\[\]{}]*)\)")
+_NUMBERS = re.compile(r"0x|[0-9A-F]h\b", re.IGNORECASE)
+_DIRECTIVE = re.compile(r"^\s*(?:db|dc\.b|\.byte|byte)\s", re.IGNORECASE | re.MULTILINE)
+"""Data in assembly language."""
 _LITERAL = re.compile(r'\\.|"((?:[^"\\]|\\.)*+)"|\'((?:[^\'\\]|\\.)*+)\'', re.DOTALL)
 _ESCAPE = re.compile(r"\\(?:x([0-9A-Fa-f]{2})|u([0-9A-Fa-f]{4})|([0-7]{1,3})|\r?\n\s*|(.))", re.DOTALL)
 _LETTERS = {"a": "\a", "b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v"}
@@ -65,6 +70,8 @@ def text_of(octets: bytes) -> str | None:
         text = octets.decode(encoding or "utf-8")
     except UnicodeDecodeError:
         return None
+    if "\x1b[" in text:
+        text = _COLOR.sub("", text)
     return None if _CONTROL.search(text) else text if text.isascii() else text.translate(_CLEANED)
 
 
@@ -113,9 +120,9 @@ def from_key_management(text: str) -> list[bytes]:
 
 def from_arrays(text: str) -> list[bytes]:
     """Return the octets of each array in source code (C, Python, Go, Java); none where there is none."""
-    if "," not in text and "0x" not in text.lower():
+    if "," not in text and not _NUMBERS.search(text):
         return []
-    plain = _LABEL.sub(" ", _COMMENT.sub(" ", text))
+    plain = _DIRECTIVE.sub(" ", _LABEL.sub(" ", _COMMENT.sub(" ", text)))
     inside = [found[1] or found[2] or "" for found in _BRACES.finditer(plain)]
     arrays = [octets for part in inside if (octets := _array(part))]
     if not arrays and (octets := _array(plain.strip(_AROUND))):
@@ -198,12 +205,20 @@ def _array(text: str) -> bytes:
         found = _ITEMS.match(text, at)
         if found is None:
             return b""
-        number = int(found[1].rstrip("uU"), 0) if found[1][:2].lower() == "0x" else int(found[1].rstrip("uU"))
+        number = _number(found[1].lower())
         if not -128 <= number <= 255:
             return b""
         octets.append(number & 0xFF)
         at = found.end()
     return bytes(octets) if len(octets) > 1 else b""
+
+
+def _number(text: str) -> int:
+    if text.startswith("0x"):
+        return int(text.partition("u")[0].partition("i")[0], 16)
+    if text.endswith("h"):
+        return int(text[:-1], 16)
+    return int(text.partition("u")[0].partition("i")[0])
 
 
 def _unescaped(found: re.Match[str]) -> str:

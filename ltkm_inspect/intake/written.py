@@ -1,13 +1,14 @@
 """LTKMs as people hand them over, in an argument, a file or a stream: the same text gives the same messages."""
 
 import os
+import quopri
 import re
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import BinaryIO, Literal
 
 from ltkm_inspect.input_kind import DUMP, EMPTY, FLOWS, HAR, RECORDS, TEXT, kind_of
-from ltkm_inspect.intake import dump, notation
+from ltkm_inspect.intake import dump, notation, passages
 from ltkm_inspect.intake.captured import message_in_packet
 from ltkm_inspect.intake.given import Given
 from ltkm_inspect.intake.kinds import is_array, is_capture, is_document
@@ -33,6 +34,8 @@ _LIKE_KEY = re.compile(r"[A-Za-z0-9+/_=]{16,}")
 _LIKE_NAME = re.compile(r"[\w+-]{1,40}")
 _MAY_HOLD_MESSAGE = re.compile(r"[A-Za-z0-9+/_]{14}|\\|%[0-9A-Fa-f]{2}|\d,|0x|[0-9A-Fa-f]{2}\s+[0-9A-Fa-f]{2}")
 """The header of a message takes ten octets: a line without any of these is other text."""
+_LONG_WORD = re.compile(r"[A-Za-z0-9+/_]{24}")
+"""What may be a message that was damaged, or a part of one."""
 _PUNCTUATION = re.compile(r"[\s:,;.\"'\\-]")
 
 
@@ -54,7 +57,7 @@ def from_argument(text: str, source: str, form: Form = "auto") -> Iterator[Given
     elif len(given) > 1:
         yield from given
     else:  # a line of its own is all of the argument
-        alone = given[0] if given else Given(source, None, _unreadable(b"", None, form))
+        alone = given[0] if given else Given(source, None, _unreadable(os.fsencode(text), text, form))
         if form == "auto" and meant and not is_key and _LIKE_NAME.fullmatch(text):
             text = printable(text)
             alone = Given(source, None, f"expected {_WANTED}, got {text}, and there is no file of that name")
@@ -83,7 +86,7 @@ def from_file(octets: bytes, source: str, form: Form = "auto") -> Iterator[Given
     if is_key_ring(octets):
         yield Given(source, None, IS_KEY_RING)
     elif reader is not None:
-        yield from reader(octets, source)
+        yield from _structure(reader, octets, source, form)
     elif form == "binary":
         if octets:
             yield _message(source, octets, form)
@@ -127,6 +130,22 @@ def _reader(start: bytes, form: Form) -> Callable[[bytes, str], Iterator[Given]]
     return None
 
 
+def _structure(
+    reader: Callable[[bytes, str], Iterator[Given]], octets: bytes, source: str, form: Form
+) -> Iterator[Given]:
+    """Yield the messages of a file with a structure; text that only begins like XML or JSON is read as other text."""
+    if form != "auto" or is_capture(octets):
+        yield from reader(octets, source)
+        return
+    given = [*reader(octets, source)]
+    text = notation.text_of(octets) or ""
+    if len(passages.elements(text)) > len(given) or not any(each.octets for each in given):
+        other = [*_in_text(octets, source, form)]
+        if any(each.octets and notation.is_message(each.octets) for each in other):
+            given = other
+    yield from given
+
+
 def _in_base64(octets: bytes, source: str) -> list[Given]:
     """Return one message per line where each line begins like one in base64: the usual form of many; else none."""
     found = []
@@ -151,18 +170,61 @@ def _in_text(octets: bytes, source: str, form: Form) -> Iterator[Given]:
     if form == "auto" and kind_of(octets) in (FLOWS, HAR, RECORDS):
         yield Given(source, None, _unreadable(octets, text, form))
         return
+    if form == "auto" and any(found := passages.elements(text)):
+        for number, message_octets in enumerate(found, 1):
+            where = f"{source}, LTKM element {number}" if len(found) > 1 else source
+            yield Given(where, message_octets, "" if message_octets else "expected base64, got other text")
+        return
     if form == "auto" and (messages := _structured(text)):
         for number, message in enumerate(messages, 1):
             yield _message(f"{source}, message {number}" if len(messages) > 1 else source, message, form)
         return
     lines = [(number, line) for number, line in enumerate(text.splitlines(), 1) if line.strip()]
     given = [(number, line, _of_line(line, form)) for number, line in lines if not line.lstrip().startswith("#")]
-    if _is_wrapped(given) and (whole := notation.from_words(text, _notation(form))) is not None:
+    if form == "auto":
+        given = _without_words(given)
+    whole = notation.from_words(text, _notation(form)) if _is_wrapped(given) else None
+    if whole is not None and (form != "auto" or whole.startswith(_VERSION)):
         yield _message(source, whole, form)
     elif form != "auto" or _is_one_per_line(given):
         yield from _by_line(given, source, form)
+    elif beside := _in_passages(text, source):
+        yield from beside
     elif lines:
         yield Given(source, None, _unreadable(octets, text, form))
+
+
+def _without_words(given: list[tuple[int, str, bytes | None]]) -> list[tuple[int, str, bytes | None]]:
+    """Return the lines without those that hold only words, where one line holds a message and the rest is beside it.
+
+    Of several messages, one in each line, every line counts. What is read as octets by chance is none then.
+    """
+    whole = [octets is not None and notation.is_message(octets) for _, _, octets in given]
+    if not any(whole):
+        return given
+    given = [
+        (number, line, octets if is_whole or _begins_message(octets or b"") else None)
+        for (number, line, octets), is_whole in zip(given, whole, strict=True)
+    ]
+    if whole.count(True) > 1:
+        return given
+    return [each for each in given if each[2] is not None or _LONG_WORD.search(each[1])]
+
+
+def _in_passages(text: str, source: str) -> list[Given]:
+    """Return the messages of a dump or of blocks of lines with something around them; none where no one is whole."""
+    bare = passages.dump_without_prefixes(text)
+    if bare is not None and (messages := _structured(bare)):
+        named = len(messages) > 1
+        return [
+            _message(f"{source}, message {number}" if named else source, octets, "auto")
+            for number, octets in enumerate(messages, 1)
+        ]
+    found = [*passages.blocks(text)]
+    if not any(passage.octets for passage in found):
+        return []
+    damaged = f"expected {_WANTED}, got text that begins like one and is damaged"
+    return [Given(f"{source}, line {line}", octets, "" if octets is not None else damaged) for line, octets in found]
 
 
 def _structured(text: str) -> list[bytes]:
@@ -188,9 +250,11 @@ def _readings(text: str) -> Iterator[list[bytes]]:
     for octets in (*notation.from_escapes(text), *notation.from_percent(text)):
         yield [octets]
     if text.lstrip()[:1] in ("{", "["):  # JSON of any shape
-        yield notation.within(text)
+        yield notation.within(re.sub(r"\\[nrt]", "", text))
+    if "=3D" in text:  # quoted-printable (RFC 2045 §6.7)
+        yield notation.within(quopri.decodestring(text.encode("utf-8", "replace")).decode("utf-8", "replace"))
     whole = notation.from_words(text)
-    if whole is not None and notation.is_message(whole):
+    if whole is not None and (notation.is_message(whole) or message_in_packet(whole)):
         yield [whole]
 
 

@@ -6,6 +6,7 @@ and one with a long run of zeros and an odd number of octets.
 
 import io
 import json
+import struct
 from base64 import b64encode, urlsafe_b64encode
 from collections.abc import Callable
 from pathlib import Path
@@ -83,7 +84,49 @@ NOTATIONS: dict[str, str] = {
     "xml-elements": "<Response>\n  <bcast:LTKM>\n{}\n  </bcast:LTKM>\n</Response>".format("\n".join(cut(BASE64))),
     "log-line": f"10:22:01 DEBUG msk_id=24cb4400 ltkm={BASE64} length=166",
     "comment-before": f"# from the BSM's log\n{BASE64}\n",
+    "c-array-suffixes": numbers("0{:02x}h".format),
+    "assembly": "\n".join(f"  db {', '.join(map('{:02X}h'.format, MESSAGE[at : at + 8]))}" for at in range(0, 166, 8)),
+    "hex-suffixes": " ".join(map("{:02x}h".format, MESSAGE)),
+    "rust-array": f"let m: [u8; 166] = [{numbers('0x{:02x}u8'.format)}];",
+    "go-literal": f"[]byte{{{numbers('0x{:02x}'.format)}}}",
+    "javascript-array": f"new Uint8Array({[*MESSAGE]})",
+    "erlang-binary": f"<<{numbers(str)}>>",
+    "objective-c-data": f"<{MESSAGE.hex(' ', -4)}>",
+    "postgres": f"\\x{HEX}",
+    "hex-long-dashes": MESSAGE.hex("-").replace("-", "\u2013"),
+    "hex-indented": "Data:\n" + "\n".join(f"    {line}:" for line in cut(MESSAGE.hex(":"), 54)),
+    "colors": f"\x1b[1;32m{BASE64}\x1b[0m",
+    "mail": "Hello,\n\nthe LTKM is:\n\n{}\n\nRegards\nBob\n".format("\n".join(cut(BASE64, 72))),
+    "mail-answer": "On Monday Bob wrote:\n" + "\n".join(f">> {line}" for line in cut(BASE64, 72)),
+    "mime": "Content-Transfer-Encoding: base64\n\n" + "\n".join(cut(BASE64, 76)),
+    "quoted-printable": "=\n".join(cut(BASE64.replace("=", "=3D"), 60)),
+    "rtf": "{{\\rtf1\\ansi\n\\f0\\fs20 {}\\par\n}}".format("\\par\n".join(cut(BASE64))),
+    "fence": "```base64\n{}\n```".format("\n".join(cut(BASE64))),
+    "table": f"| n | LTKM |\n|---|------|\n| 1 | {BASE64} |\n",
+    "prompt": "me@bsm:~$ base64 m.bin\n{}\nme@bsm:~$ ".format("\n".join(cut(BASE64, 76))),
+    "numbered-lines": "\n".join(f"{number:6d}\t{line}" for number, line in enumerate(cut(BASE64), 1)),
+    "diff": f"@@ -1 +1 @@\n+{BASE64}",
+    "diff-lines": "\n".join(f"+{line}" for line in cut(BASE64)),
+    "log-lines": "\n".join(f"11-28 10:22:01.123  1234  1250 D Ltkm: {line}" for line in cut(HEX)),
+    "label-and-lines": "LTKM: {}".format("\n      ".join(cut(BASE64))),
+    "yaml": f"- ltkm: '{BASE64}'\n  code: 200\n",
+    "yaml-block": "ltkm: |\n  {}\ncode: 200 OK\n".format("\n  ".join(cut(BASE64))),
+    "json-lines-within": json.dumps({"ltkm": "\n".join(cut(BASE64))}),
+    "http-response": f"HTTP/1.1 200 OK\r\nServer: x\r\n\r\n<Response>\n<b:LTKM>{BASE64}</b:LTKM>\n</Response>",
+    "curl": f"> POST / HTTP/1.1\n>\n< HTTP/1.1 200 OK\n<\n<a>\n <LTKM>{BASE64}</LTKM>\n</a>* Connection left intact\n",
+    "xml-in-html": f"<pre>&lt;bcast:LTKM&gt;{BASE64}&lt;/bcast:LTKM&gt;</pre>",
+    "xml-in-json": json.dumps(
+        {"body": '<a>\n<bcast:LTKM version="0">{}</bcast:LTKM></a>'.format("\n".join(cut(BASE64)))}
+    ),
 }
+PREFIXES = ("> ", "+", "   1  ", "11-28 10:22:01.123  1234  1250 D Ltkm    : ", "[  123.456789] ltkm: ")
+"""What stands in front of each line of a dump in a mail, a difference or a log."""
+
+
+def in_udp(octets: bytes) -> bytes:
+    """Return octets in a UDP datagram to the port of MIKEY, in IP and Ethernet."""
+    datagram = struct.pack(">HHHH", 4567, 2269, 8 + len(octets), 0) + octets
+    return bytes(12) + struct.pack(">HBBHHHBBH8x", 0x0800, 0x45, 0, 20 + len(datagram), 1, 0, 64, 17, 0) + datagram
 
 
 def every_way(octets: bytes) -> list[list[bytes | None]]:
@@ -119,6 +162,33 @@ def test_two_dumps_in_a_row_are_two_messages(name: str, encoding: str) -> None:
     text = (DUMPS / f"{name}.txt").read_text()
     for found in every_way(f"{text}\n{text}".encode(encoding)):
         assert found == [MESSAGES[name[0]]] * 2
+
+
+@pytest.mark.parametrize("prefix", PREFIXES)
+@pytest.mark.parametrize("name", ["m-hexdump-C", "m-tshark-x", "m-xxd", "m-od-Ax-tx1z"])
+def test_a_dump_is_read_behind_what_stands_in_front_of_each_line(name: str, prefix: str) -> None:
+    lines = (DUMPS / f"{name}.txt").read_text().splitlines()
+    for found in every_way("\n".join(prefix + line for line in lines).encode()):
+        assert found == [MESSAGE]
+
+
+@pytest.mark.parametrize("start", [0, 14, 34], ids=["Ethernet", "IP", "UDP"])
+@pytest.mark.parametrize("write", [bytes.hex, b64encode, lambda octets: "".join(map("\\x{:02x}".format, octets))])
+def test_the_message_of_a_packet_is_found_in_its_octets(start: int, write: Callable[[bytes], str | bytes]) -> None:
+    text = write(in_udp(MESSAGE)[start:])
+    for found in every_way(text if isinstance(text, bytes) else text.encode()):
+        assert found == [MESSAGE]
+
+
+def test_several_messages_in_a_text_are_all_found_and_one_that_is_damaged_is_named() -> None:
+    other = MESSAGES["z"][:10] + MESSAGE[10:]
+    wrapped = ["\n".join(cut(b64encode(octets).decode())) for octets in (MESSAGE, other)]
+    text = f"the first:\n\n{wrapped[0]}\n\nthe second:\n\n{wrapped[1]}\n\nand cut off:\n\n{wrapped[0][:70]}\n"
+    for found in every_way(text.encode()):
+        assert found == [MESSAGE, other, None]
+    elements = f"<LTKM>{BASE64}</LTKM>\n<LTKM>{b64encode(other).decode()}</LTKM> <LTKM>!</LTKM>"
+    for found in every_way(elements.encode()):
+        assert found == [MESSAGE, other, None]
 
 
 @given(st.binary(min_size=1, max_size=300), st.sampled_from([16, 8, 32]), st.booleans(), st.booleans())
