@@ -93,7 +93,7 @@ LEAST_PARTS = 1000
 OCTETS_OF_PART = 16
 """For so many octets of the response there is room for one more; in a clean one there are twice as many."""
 PARTS_OF_ITEM = 4
-"""What an item costs of that room, without its LTKMs: an empty one has ten octets in the response, and its record 120."""
+"""What an item costs of that room, without its LTKMs: an empty one has ten octets, and its record 120."""
 FINGERPRINT = 16
 """How many hex digits of the SHA-256 of a message are told."""
 
