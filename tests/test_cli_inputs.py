@@ -10,8 +10,10 @@ from pathlib import Path
 
 import pytest
 import zstandard
+from click.testing import CliRunner
 from mitmproxy.addons.savehar import SaveHar
 
+from ltkm_inspect.cli import commands
 from ltkm_inspect.proxy.flows import flow_of
 from tests.test_cli import BROKEN, CLEAN, imported, lines, run, save
 
@@ -121,3 +123,25 @@ def test_a_file_whose_name_looks_like_a_pattern_is_that_file(tmp_path: Path) -> 
 
 def test_a_file_of_current_flows_is_checked_without_mitmproxy(broken: Path) -> None:
     assert not {name for name in imported("check", "--fail-on", "never", str(broken)) if name.startswith("mitmproxy")}
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        pytest.param(["check", "{}"], id="check"),
+        pytest.param(["report", "{}"], id="report"),
+        pytest.param(["export", "json", "{}"], id="export"),
+        pytest.param(["diff", "{}", "{}"], id="diff"),
+        pytest.param(["fault", "strip-ltkm", "{}", "{}.out"], id="fault"),
+    ],
+)
+def test_a_file_that_may_not_be_read_is_an_input_that_is_lost_and_no_wrong_usage(
+    arguments: list[str], broken: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def denied(*_: object, **__: object) -> bool:
+        return False  # of root nothing is kept, so the answer is given here
+
+    monkeypatch.setattr(os, "access", denied)
+    done = CliRunner().invoke(commands, [argument.format(broken) for argument in arguments])
+    assert "not readable" not in done.output
+    assert done.exit_code != 2

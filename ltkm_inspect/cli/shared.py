@@ -40,11 +40,14 @@ def option[F: Callable[..., None]](name: str, spelt: str = "") -> Callable[[F], 
 
 
 class FilePath(click.Path):
-    """The path of a file; an empty one is a variable that was not set, and no wish for the folder at hand."""
+    """The path of a file; an empty one is a variable that was not set, and no wish for the folder at hand.
+
+    One that may not be read is found out by reading it: it is an input like a missing one, and no wrong usage.
+    """
 
     def __init__(self, path_type: type[Path] | type[str] = Path) -> None:
         """Give paths of that type."""
-        super().__init__(path_type=path_type)
+        super().__init__(path_type=path_type, readable=False)
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         """Return the path; a usage error for an empty one."""
