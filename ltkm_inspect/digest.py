@@ -229,8 +229,8 @@ def parse_credentials(text: str | None, most: int | None = None) -> Directives |
 
     `most` is as for `parse_directives`.
     """
-    scheme, _, rest = (text or "").strip().partition(" ")
-    return parse_directives(rest, most) if scheme.lower() == "digest" else None
+    scheme, *rest = (text or "").split(None, 1) or ("",)
+    return parse_directives("".join(rest), most) if scheme.lower() == "digest" else None
 
 
 def parse_challenges(texts: Iterable[str], most: int | None = None) -> tuple[Directives, ...]:

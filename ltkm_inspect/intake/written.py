@@ -176,6 +176,8 @@ def _in_text(octets: bytes, source: str, form: Form) -> Iterator[Given]:
             yield Given(where, message_octets, "" if message_octets else "expected base64, got other text")
         return
     if form == "auto" and (messages := _structured(text)):
+        known = set(messages)  # beside a dump or an array there may be others
+        messages += [each.octets for each in passages.blocks(text) if each.octets and each.octets not in known]
         for number, message in enumerate(messages, 1):
             yield _message(f"{source}, message {number}" if len(messages) > 1 else source, message, form)
         return

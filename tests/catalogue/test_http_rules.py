@@ -102,6 +102,7 @@ LONG = SHA256.put("algorithm", "SHA-256").put("response", "ab" * 32, quoted=True
 TOLD = 'qop=auth-int, rspauth="{}", cnonce="0a4f113b", nc=00000001'
 
 RIGHT = {
+    "a tab behind the scheme": ask_header("Authorization", AUTHORIZATION.replace(" ", "\t", 1)),
     "HTTP/2 is a note": asked(http_version="HTTP/2.0"),
     "HTTP/3 as Chromium writes it": asked(http_version="h3"),
     "no version in a HAR": asked(http_version=""),

@@ -181,11 +181,14 @@ def test_the_message_of_a_packet_is_found_in_its_octets(start: int, write: Calla
 
 
 def test_several_messages_in_a_text_are_all_found_and_one_that_is_damaged_is_named() -> None:
-    other = MESSAGES["z"][:10] + MESSAGE[10:]
+    other = MESSAGE[:4] + b"\1\2\3\4" + MESSAGE[8:]  # with another CSB ID
     wrapped = ["\n".join(cut(b64encode(octets).decode())) for octets in (MESSAGE, other)]
     text = f"the first:\n\n{wrapped[0]}\n\nthe second:\n\n{wrapped[1]}\n\nand cut off:\n\n{wrapped[0][:70]}\n"
     for found in every_way(text.encode()):
         assert found == [MESSAGE, other, None]
+    dump = (DUMPS / "m-hexdump-C.txt").read_text()
+    for found in every_way(f"{dump}\nand in base64:\n{b64encode(other).decode()}\n".encode()):
+        assert found == [MESSAGE, other]
     elements = f"<LTKM>{BASE64}</LTKM>\n<LTKM>{b64encode(other).decode()}</LTKM> <LTKM>!</LTKM>"
     for found in every_way(elements.encode()):
         assert found == [MESSAGE, other, None]
