@@ -38,9 +38,10 @@ NAME = re.compile(r"(?:address|identity)-[0-9a-f]{10}(?![0-9a-f])|\([0-9]+ (?:ch
 
 _NUMBER = r"(?:0x[0-9a-f]++|[0-9]++)"
 _V4 = rf"(?<![0-9]){_NUMBER}(?:(?:\.|\[\.\]|\(\.\)){_NUMBER}){{3,}}+"
-_DASHED = r"(?<![0-9])[0-9]{1,3}(?:[-_,][0-9]{1,3}){3,}(?![0-9])"
-_COLONS = r"(?<![0-9a-f:])(?=[0-9a-f]*+:)[0-9a-f:]++(?:\.[0-9]++)*+(?:%(?:25)?[\w.~-]++)?"
-_DASHES = r"(?<![0-9a-z-])(?=[0-9a-f]*+-)[0-9a-f-]++(?![0-9a-z])"
+_OCTET = "(?:25[0-5]|2[0-4][0-9]|[01]?[0-9]{1,2})(?![0-9])"
+_DASHED = rf"(?<![0-9]){_OCTET}(?:[-_,]{_OCTET}){{3}}"
+_COLONS = r"(?<![0-9a-f:])(?=[0-9a-f:]*?::|(?:[0-9a-f]*+:){6})[0-9a-f:]++(?:\.[0-9]++)*+(?:%(?:25)?[\w.~-]++)?"
+_DASHES = r"(?<![0-9a-f_-])(?=[0-9a-f_-]*?(?:--|__)|(?:[0-9a-f]++[-_]){7})[0-9a-f_-]++(?:[.,][0-9]++)*+"
 _LOCAL = r"[^\s\"'<>(),;:?&\[\]{}|/@]"
 _REALM = r"3gpp-bootstrapping(?:-uicc|-digest|-akma)?@"
 _NAI = rf"(?:[a-z0-9+/_-]{{22}}==|(?<!{_LOCAL})(?!{_REALM}){_LOCAL}++)@[\w.-]*+"
@@ -49,14 +50,24 @@ _NAMED = (
     r"(?=[a-z]*[0-9])[0-9a-z][0-9a-z._-]{4,}+"
 )
 _HOST = rf"(?<=//){_NUMBER}(?:\.{_NUMBER}){{0,2}}(?=[:/?#]|$)"
-_LONG_HEX = r"(?<![0-9a-z])[0-9a-f]{32,}+(?![0-9a-z@])"
+_LONG_HEX = r"(?<![0-9a-z])[0-9a-f]{32,}+(?![0-9a-z@:]|[._-][0-9a-f])"
 _ARPA = r"(?<![0-9a-f.])[0-9a-f.]++(?:in-addr|ip6)\.arpa"
-_SPLIT = r"(?<![0-9])[0-9]++(?:[-._][0-9]++)++"
+_SPLIT = rf"(?<![0-9])(?=(?:[-._]?[0-9]){{{DIGITS + 2}}})[0-9]++(?:[-._][0-9]++)++"
 _SPANS = re.compile(
     rf"(?P<hex>{_LONG_HEX})|(?P<sure>{_NAMED}|{_NAI}|{_ARPA})|(?P<host>{_HOST})|{_COLONS}|{_V4}|{_DASHES}|{_DASHED}|"
     rf"{_SPLIT}|[0-9]{{{DIGITS},}}+",
     re.I,
 )
+"""Each kind matches only what it finds, so that it takes nothing away from the kinds behind it."""
+_GAP = r"[\s/:,+]"
+_SPACED = re.compile(
+    rf"(?<![0-9])(?:[0-9]{{3}}{_GAP}[0-9]{{2,3}}{_GAP}[0-9]{{8,10}}|[0-9]{{3}}(?:{_GAP}[0-9]{{3}}){{4}}|"
+    rf"[0-9]{{5,6}}{_GAP}[0-9]{{9,10}}|[0-9](?:\s[0-9]){{10,14}})(?![0-9])|"
+    r"\+(?=(?:[\s/().-]{0,3}[0-9]){10})[0-9]{1,3}(?:[\s/().-]{1,3}[0-9]{2,12}){1,5}|"
+    r"(?<![0-9.])[0-9]{1,3}(?:(?:\s?\.\s|\s\.)[0-9]{1,3}){3}(?![0-9.])|"
+    r"(?<!\S)[^\s@]{1,200}(?<![,;:])\s@\s?[\w-]{1,200}\.[\w.-]{1,200}"
+)
+"""Numbers of subscribers in groups, addresses and names with space in them."""
 _DOTTED_QUAD, _DASHED_QUAD = re.compile(_V4, re.I), re.compile(_DASHED)
 _LONG_NUMBER, _LONGER_NUMBER = re.compile(rf"[0-9]{{{DIGITS},}}"), re.compile(r"[0-9]{14,}")
 
@@ -68,19 +79,24 @@ _ESCAPES = re.compile(
 _REFERENCE = re.compile(r"&#?\w")
 _BASE64 = re.compile(r"[A-Za-z0-9+/_-]{10,}")
 _HEX = re.compile(r"[0-9a-f]{14,}", re.I)
-_DUMP = re.compile(r"(?<![0-9a-f])(?:0x)?[0-9a-f]{2}(?:[\s:,._-]{1,2}+(?:0x)?[0-9a-f]{2}(?![0-9a-f])){6,}+", re.I)
+_DUMP = re.compile(
+    r"(?<![0-9a-f])(?:(?:0x)?[0-9a-f]{2}(?:[\s:,._-]{1,2}+(?:0x)?[0-9a-f]{2}(?![0-9a-f])){6,}+|"
+    r"(?:0x)?(?:[0-9a-f]{4}){1,4}(?:[\s:,._-]{1,2}+(?:0x)?(?:[0-9a-f]{4}){1,4}(?![0-9a-f])){1,}+)",
+    re.I,
+)
+_IN_DUMP = re.compile(r"(?<![0-9A-Fa-f])(?:0x)?((?:[0-9A-Fa-f]{2})+)(?![0-9A-Fa-f])")
 _PRINTABLE = re.compile(r"[\x20-\x7e]{7,}")
 _VALUES = re.compile(
     r"(?<![0-9a-z.])(?:0x[0-9a-f]{1,32}|[0-9a-f]{32}|[0-9a-f]{8}|[0-9]{8,12}|[0-9]{1,10}(?:\.[0-9]{1,10}){1,2})(?![0-9a-z.])",
     re.I,
 )
-_PADDING = re.compile(r"={1,2}(?![0-9A-Za-z=%\"'])")
+_PADDING = re.compile(r"==(?![0-9A-Za-z=%])|=(?![0-9A-Za-z=%\"'])")
 _LONG_HEX_ONLY = re.compile(r"[0-9a-f]{16,}", re.I)
 _URL_SAFE = str.maketrans("-_", "+/")
 _NUMERIC = re.compile(r"[0-9a-f]{8}|0x|[%\\&]|[0-9]\.[0-9]|[A-Za-z]*[0-9][A-Za-z0-9+/]{12}", re.I)
 _MAYBE = re.compile(
     r"[@%\\&\x00]|::|[^\x00-\x7f]|[A-Za-z0-9+/_-]{10}|[0-9][0-9a-fx.:,_\[\]()-]{5}|[0-9a-f]:[0-9a-f]*:|[/@][0-9]|--|"
-    r"[0-9a-f]{2}[\s:,-][0-9a-f]{2}[\s:,-]",
+    r"[0-9a-f]{2}[\s:,-][0-9a-f]{2}[\s:,-]|[0-9]\s[0-9.]|[0-9]{3}[/:+][0-9]{3}",
     re.I,
 )
 _DROPPED = frozenset({"Cc", "Cf", "Cn", "Co", "Mn", "Me"})
@@ -129,8 +145,7 @@ def find(
         packed = _packed(match[0], values)
         if packed is not None:
             return Hit("address", str(ipaddress.ip_address(packed)))
-    for match in _SPANS.finditer(text):
-        hit = _judged(match)
+    for hit in (*map(_judged, _SPANS.finditer(text)), *map(_spaced, _SPACED.finditer(text))):
         if hit is not None:
             return hit
     known = knows(text) if knows is not None else None
@@ -160,9 +175,15 @@ def dumps(text: str, replaced: Callable[[str], str]) -> str:
     return _DUMP.sub(lambda match: replaced(match[0]), text)
 
 
-def in_dump(text: str) -> str:
-    """Return the octets of a hex dump as text."""
-    return bytes.fromhex("".join(re.findall(r"(?:0x)?([0-9A-Fa-f]{2})(?![0-9A-Fa-f])", text))).decode("latin-1")
+def in_dump(text: str) -> tuple[str, ...]:
+    """Return the octets of a hex dump as text, and as they are where it shows words, the last octet of each first."""
+    words = [bytes.fromhex(word) for word in _IN_DUMP.findall(text)]
+    return b"".join(words).decode("latin-1"), b"".join(word[::-1] for word in words).decode("latin-1")
+
+
+def spaced(text: str, name: Callable[[Hit], str]) -> str:
+    """Return a text with names in place of numbers in groups, and of what has space in it."""
+    return _SPACED.sub(lambda match: name(_spaced(match)), text)
 
 
 def canonical_address(text: str) -> str | None:
@@ -222,6 +243,14 @@ def _judged(match: re.Match[str]) -> Hit | None:
     digits = re.sub("[^0-9]", "", span)
     is_split = re.fullmatch(r"[0-9]+(?:[-._][0-9]+)+", span) is not None
     return Hit("identity", digits) if is_split and len(digits) >= DIGITS + 2 else None
+
+
+def _spaced(match: re.Match[str]) -> Hit:
+    span = re.sub(r"\s", "", match[0])
+    address = canonical_address(span)
+    if address is not None:
+        return Hit("address", address)
+    return Hit("identity", span if "@" in span else re.sub("[^0-9]", "", span))
 
 
 def _character(match: re.Match[str]) -> str:

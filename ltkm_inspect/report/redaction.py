@@ -179,14 +179,14 @@ class Veil:
     def _wire_hidden(self, text: str) -> str:
         if not text:
             return text
-        text = identities.dumps(text, self._dump_hidden)
+        text = identities.spaced(identities.dumps(text, self._dump_hidden), self._name)
         chunks = _CHUNK.split(text)
         chunks[::2] = [self._from_memory(chunk, self._chunk_hidden) if chunk else chunk for chunk in chunks[::2]]
         return "".join(chunks)
 
     def _dump_hidden(self, dump: str) -> str:
         octets = identities.in_dump(dump)
-        return dump if self._find(octets) is None else f"({len(octets)} octets)"
+        return dump if all(self._find(each) is None for each in octets) else f"({len(octets[0])} octets)"
 
     def _chunk_hidden(self, chunk: str) -> str:
         """Return a text without white space with names in it: as precisely as possible, as widely as needed."""

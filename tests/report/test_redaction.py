@@ -130,6 +130,7 @@ def test_addresses_in_every_place_have_one_name_and_keep_their_port() -> None:
         "3GPP TS 33.246 6.4.5.1; RFC 3830 §6.2",
         "realm 3GPP-bootstrapping@bmsc.home1.net",
         "expected bmsc.home1.net, got bsm.home2.net",
+        "3GPP-bootstrapping, -uicc, -digest or -akma, @ and an FQDN",
         "urn:oma:xml:bcast:pr:orderqueries:1.0",
         "application/mbms-msk-response+xml",
         "/keymanagement?requesttype=msk-request",
@@ -230,7 +231,28 @@ IMSIS = [
     "234-15-0999999999",
     "supi:234150999999999",
     "5g-guti-23415010041ab",
+    *("234 15 0999999999", "234/15/0999999999", "234:15:0999999999", " ".join("234150999999999")),
+    *("234 150 999 999 999", "+44 7700 900123", "+44 (7700) 900-123"),
 ]
+GLUED = [
+    "/-",
+    "ab-",
+    "198-",
+    "client:",
+    "x:",
+    "f:",
+    "face-",
+    "1:",
+    "dead:",
+    "1-",
+    "1.2.3-",
+    "3-4-",
+    "3_",
+    "-",
+    "t",
+    "c--",
+]
+"""What stands before an address and could be taken for a part of another."""
 
 
 def leaked(said: str, planted: Iterable[str] = PLANTED) -> list[str]:
@@ -265,6 +287,36 @@ def test_what_is_written_in_other_ways_is_hidden(text: str) -> None:
     assert len(digits) <= 1
     if text in ADDRESSES + ADDRESSES6:
         assert redaction.address(ADDRESS if text in ADDRESSES else ADDRESS6) in said
+
+
+@pytest.mark.parametrize("before", GLUED)
+@pytest.mark.parametrize(
+    "address", [ADDRESS, "198-18-7-7", "198_18_7_7", "198,18,7,7", ADDRESS6, ADDRESS6.replace(":", "-")]
+)
+def test_what_stands_before_an_address_does_not_show_it(before: str, address: str) -> None:
+    said = Redaction().text(f"got {before}{address}, and more")
+    assert re.search(r"18.7.7|aaaa|bbbb", said) is None
+    assert said.startswith("got ")
+    assert said.endswith(" and more")
+
+
+def test_an_identity_in_a_dump_of_words_is_hidden() -> None:
+    octets = PLANTED[-1].encode()[:36]
+    for size in (2, 4, 8):
+        words = [octets[at : at + size] for at in range(0, len(octets), size)]
+        for dump in (" ".join(map(bytes.hex, words)), " ".join(word[::-1].hex() for word in words)):
+            said = Redaction().text(f"got {dump} here")
+            assert said == f"got ({len(octets)} octets) here"
+
+
+def test_an_identity_with_space_in_it_is_hidden() -> None:
+    redaction = Redaction()
+    assert redaction.text("of 198 . 18 . 7 . 7 now") == f"of {redaction.address(ADDRESS)} now"
+    assert redaction.text("of alice @ ims.example now") == f"of {redaction.identity('alice@ims.example')} now"
+
+
+def test_a_padded_code_in_quotes_is_hidden() -> None:
+    assert Redaction().text("got 'Gq+bng7wYTmfVf/UQUbokg=='") == "got (26 characters)"
 
 
 def test_addresses_of_an_exchange_are_found_as_numbers() -> None:
