@@ -22,8 +22,6 @@ from tests.proxy.conftest import mitmdump  # noqa: F401  the fixture
 from tests.proxy.parts import Mitmdump
 
 HERE = Path(__file__).resolve().parent
-PENDING = frozenset((HERE / "pending.txt").read_text().split())
-"""Cases that are not right yet."""
 SHOWN = ("place", "expected", "got", "hint", "title")
 
 type Case = dict[str, Any]
@@ -32,8 +30,6 @@ type Case = dict[str, Any]
 def cases() -> Iterator[Any]:
     for line in (HERE / "expected.jsonl").read_text().splitlines():
         case = json.loads(line)
-        if case["file"] in PENDING:
-            continue
         later = case.get("issue") == "house"
         marks = [pytest.mark.xfail(reason="no rule looks across terminals yet")] if later else []
         yield pytest.param(case, id=case["file"], marks=marks)
