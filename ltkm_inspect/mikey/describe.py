@@ -10,7 +10,7 @@ from ltkm_inspect.mikey.extension import OmaBcast
 from ltkm_inspect.mikey.header import Header
 from ltkm_inspect.mikey.keydata import KeyDataChain
 from ltkm_inspect.mikey.management import LTKM_SUBTYPE, read_management_data
-from ltkm_inspect.mikey.message import HEADER_LABEL, TRAILING, Message, decode, spans, spans_of
+from ltkm_inspect.mikey.message import HEADER_LABEL, TRAILING, Message, decode, part_spans, spans_of
 from ltkm_inspect.mikey.record import FieldNotes, hidden, notes
 from ltkm_inspect.wire import DecodeProblem, Span
 
@@ -171,12 +171,12 @@ def shown_octets(message: Message, *, show_keys: bool = False) -> bytes:
 
 def _hidden(message: Message) -> Iterator[Span]:
     """Yield where keys stand that are not encrypted; the whole payload, where the place of the field is not known."""
-    places: Mapping[str, Span] | None = None
-    for index, payload in enumerate(message.payloads):
-        for note in notes(type(payload)):
-            if note.is_secret(payload):
-                places = spans(message.encode()) if places is None else places
-                yield places.get(f"{message.paths[index]}.{note.name}") or message.payload_span(index)
+    octets = message.encode()
+    for index, (payload, path) in enumerate(zip(message.payloads, message.paths, strict=True)):
+        secrets = [note.name for note in notes(type(payload)) if note.is_secret(payload)]
+        places = part_spans(message, octets, path) if secrets else {}
+        for name in secrets:
+            yield places.get(f"{path}.{name}") or message.payload_span(index)
 
 
 def _structure(look: _Look, name: str, path: str, record: Any, next_payload: int | None = None) -> Node:

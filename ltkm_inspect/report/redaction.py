@@ -32,6 +32,8 @@ EXEMPT = frozenset(
     }
 )
 """The fields of JSON objects that hold our own words, numbers, or names of files, and no text from the wire."""
+LONGEST_TEXT = 1 << 15
+"""Characters of one text from the wire; to search a longer one would hold up other traffic, and nothing lawful is."""
 KEPT_TEXTS = 10_000
 """How many texts are kept with what became of them: the reasons of rules come again with each exchange."""
 
@@ -67,7 +69,9 @@ class Veil:
         return True
 
     def text(self, text: str) -> str:
-        """Return text with names in it, in time in proportion to its length."""
+        """Return text with names in it, in time in proportion to its length; a very long one is only counted."""
+        if len(text) > LONGEST_TEXT:
+            return f"({len(text)} characters)"
         if not text:
             return text
         return self._from_memory(self._known_hidden(text), self._patterns_hidden)
@@ -125,6 +129,8 @@ class Veil:
         return octets in self._kept or (not self._kept and self._redaction.is_domain(octets))
 
     def _starred(self, match: re.Match[bytes]) -> bytes:
+        if len(match[0]) > LONGEST_TEXT:
+            return b"*" * len(match[0])
         text = match[0].replace(b"\0", b"").decode("ascii")
         return b"*" * len(match[0]) if self._find(text) is not None else match[0]
 
