@@ -436,7 +436,8 @@ def _addresses(exchange: Exchange) -> Iterator[str]:
     response = exchange.response
     for headers in (exchange.request.headers, response.headers if response is not None else exchange.request.headers):
         for _, value in headers.fields:
-            yield from map(str, identities.addresses(value.decode("latin-1")))
+            if len(value) <= LONGEST_TEXT:  # of a longer one nothing is shown
+                yield from map(str, identities.addresses(value.decode("latin-1")))
 
 
 def _split(text: str) -> tuple[str, str]:
