@@ -34,6 +34,8 @@ _RELEVANT = frozenset(
     }
 )
 """The header fields that rules look at, in lower case: what is wrong with another one matters to nobody."""
+_NUMBERS = frozenset({"content-length", "retry-after"})
+"""Those of them that an exporter may write as numbers."""
 _NEVER_KEPT = (
     Gap("request.httpVersion", "a HAR says what its exporter took for the HTTP version", ("request.http_version",)),
     Gap("response.httpVersion", "a HAR says what its exporter took for the HTTP version", ("response.http_version",)),
@@ -212,9 +214,10 @@ class _Reading:
 
     def _value(self, at: str, name: str, value: Any) -> bytes | None:
         """Return the value of a header field; None where it is damaged, which counts where a rule looks at it."""
-        if isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value):
-            value = str(value)
         relevant = name.lower() in _RELEVANT
+        is_number = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+        if is_number and (not relevant or name.lower() in _NUMBERS):
+            value = str(value)
         reason = ""
         if not isinstance(value, str):
             reason = _not("text", value)
@@ -414,7 +417,7 @@ def _field(pair: Any) -> tuple[str | None, list[Any]]:
         return None, []
     if not isinstance(name, str) or not name:
         return None, []
-    return name, value if isinstance(value, list) else [value]
+    return name, value if isinstance(value, list) and value else [value]
 
 
 def _length(headers: Headers) -> int | None:

@@ -124,6 +124,8 @@ def test_no_field_that_is_odd_or_missing_is_blamed_on_anybody_or_costs_the_other
             "response.headers.WWW-Authenticate",
             id="joined-by-comma",
         ),
+        pytest.param(header("request", "Content-Type", []), 1, "request.headers.Content-Type", id="empty-list"),
+        pytest.param(header("response", "Content-Type", 5), 1, "response.headers.Content-Type", id="media-type-number"),
         pytest.param(
             header("request", "Authorization", {"a": 5}), 1, "request.headers.Authorization", id="credentials"
         ),
