@@ -268,7 +268,7 @@ def key_ring(path: str, current: "RingFile | None" = None) -> "RingFile | None":
     try:
         return RingFile(wanted)
     except RingError as error:
-        raise OptionError("keys", printable(str(error))) from None
+        raise OptionError("keys", str(error)) from None
 
 
 def parse_faults(texts: Iterable[str], readers: "Readers") -> "tuple[Application, ...]":

@@ -1,15 +1,16 @@
 """A key ring that is handed over in place of messages or traffic is named, and nothing of it is shown."""
 
 import base64
+import sys
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
 
-from ltkm_inspect.cli import commands
+from ltkm_inspect.cli import commands, program
 from ltkm_inspect.mikey import decode
 from ltkm_inspect.reference import FIRST, MRK, MUK, ltkm
-from ltkm_inspect.wire.key_text import is_key_ring, is_key_text, may_be_key
+from ltkm_inspect.wire.key_text import IS_TYPED_KEY, is_key_ring, is_key_text, may_be_key
 from tests.proxy.test_keys import leaks, ring_text
 
 HEX, CODED = MUK.hex(), base64.b64encode(MRK).decode()
@@ -105,3 +106,37 @@ def test_what_cannot_be_told_early_is_told_from_a_stream_line_by_line() -> None:
     assert done.exit_code == 3
     assert f"{decode(ltkm(FIRST).encode()).length} octets" in done.output
     assert leaks(done.output, [MUK, MRK]) == []
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("explain",),
+        ("rules",),
+        ("keys",),
+        ("export",),
+        ("check", "flows/trial.flow", "--select"),
+        ("check", "x", "--keys"),
+    ],
+)
+@pytest.mark.parametrize("typed", [HEX, CODED, f'muk = "{HEX}"', f"{HEX}\n{CODED}", f"b_tid,muk\nx,{HEX}\n"])
+def test_a_key_that_was_typed_for_something_else_is_not_repeated(
+    words: tuple[str, ...], typed: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["ltkm-inspect", *words, typed])
+    with pytest.raises(SystemExit) as ended:
+        program.run()
+    said = capsys.readouterr().err
+    assert ended.value.code in (1, 2)
+    assert leaks(said, [MUK, MRK]) == []
+    if typed == HEX:
+        assert said.endswith(f"Error: {IS_TYPED_KEY}\n") or "(what may be a key): " in said
+
+
+def test_a_wrong_word_that_is_no_key_is_repeated(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["ltkm-inspect", "explain", "muk-of-nobody"])
+    with pytest.raises(SystemExit):
+        program.run()
+    assert "muk-of-nobody" in capsys.readouterr().err

@@ -12,6 +12,7 @@ from ltkm_inspect.cli.group import commands
 from ltkm_inspect.cli.signals import INTERRUPTED
 from ltkm_inspect.report.console import COULD_NOT_RUN, PROGRAM, complain, reason
 from ltkm_inspect.wire import crash_of, printable
+from ltkm_inspect.wire.key_text import IS_TYPED_KEY, shows_key
 
 __all__ = ["COLLECT_AFTER", "commands", "run"]
 
@@ -27,6 +28,8 @@ def run() -> NoReturn:
     try:
         code = commands.main(prog_name=PROGRAM, standalone_mode=False)
     except click.ClickException as error:
+        if shows_key(error.format_message()):
+            error.format_message = lambda: IS_TYPED_KEY  # type: ignore[method-assign]
         error.show()
         code = error.exit_code
     except click.Abort:

@@ -23,6 +23,7 @@ from ltkm_inspect.keys import akma, gba
 from ltkm_inspect.keys.ring import KeyRing
 from ltkm_inspect.keys.subscriber import Subscriber
 from ltkm_inspect.wire import printable
+from ltkm_inspect.wire.key_text import is_key_text
 
 KEY_OCTETS = range(16, 129)
 """How long a MUK or an MRK may be; GBA and AKMA make 32 octets."""
@@ -196,7 +197,8 @@ def _toml(octets: bytes) -> dict[str, Any]:
 
 
 def _shown_path(path: Path) -> str:
-    return printable(str(path))
+    is_key = is_key_text(str(path)) and not path.exists()
+    return "(what may be a key)" if is_key else printable(str(path))
 
 
 def _warnings(path: Path, status: os.stat_result) -> list[str]:

@@ -11,6 +11,8 @@ KEY_SIZES = frozenset({16, 20, 24, 32, 48, 64})
 """Octets that keys have: MUK, MRK, MSK, CK and IK, and what they derive from."""
 IS_KEY_RING = "expected messages or traffic, got what looks like a key ring: nothing of it is shown; --keys reads it"
 """What is said of a key ring, in place of anything that is in it."""
+IS_TYPED_KEY = "got what may be a key where none is expected: it is not shown"
+"""What is said in place of a line that would repeat a key."""
 IS_KEY = "expected a MIKEY message, got octets that may be a key: they are not shown"
 """What is said of octets that are as long as a key and are no message."""
 
@@ -53,6 +55,12 @@ def may_be_key(octets: bytes) -> bool:
 def is_key_text(text: str) -> bool:
     """Tell whether a text has a word that may be a key in hex or base64, or is a piece of a key ring."""
     return is_key_ring(text.encode("utf-8", "surrogateescape")) or any(map(_is_key, _CELLS.split(text)))
+
+
+def shows_key(text: str) -> bool:
+    """Tell whether a line of our own repeats a key that somebody typed, in hex, base64 or as a field with its name."""
+    typed = text.replace("\\x0a", "\n").replace("\\n", "\n")  # as `printable` and Click write it
+    return _FIELD.search(typed) is not None or any(map(_is_key, _CELLS.split(typed)))
 
 
 def _is_key(word: str) -> bool:
