@@ -1,13 +1,14 @@
 """Rules on the XML document of an MSK response, and the faults that break them."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from ltkm_inspect.context import Context
 from ltkm_inspect.document import (
     MSK_RESPONSE_NS,
     ORDERQUERIES_NS,
     SLIPS,
+    Departure,
     Splice,
     edit,
     split_name,
@@ -175,9 +176,14 @@ def root_element_wrong(document: Document) -> Iterator[Problem | NotApplicable]:
 
 
 def _departures(document: Document, *kinds: str) -> Iterator[Problem]:
-    for departure in document.departures:
-        if departure.kind in kinds:
-            yield Problem("", departure.expected, departure.got, element=departure.element)
+    found = document.departures_by_kind
+    present = [kind for kind in kinds if kind in found]
+    if len(present) > 1:  # in document order
+        departures: Iterable[Departure] = (each for each in document.departures if each.kind in present)
+    else:
+        departures = found[present[0]] if present else ()
+    for departure in departures:
+        yield Problem("", departure.expected, departure.got, element=departure.element)
 
 
 @rule(

@@ -49,18 +49,17 @@ def response_departures(root: etree._Element) -> Iterator[Departure]:
     responses = 0
     late = False
     for child in _elements(root):
-        if not late and child.tag == _RESPONSE and _is_plain(child):
-            responses += 1
-            continue
-        namespace, local = split_name(str(child.tag))
-        if namespace == MSK_RESPONSE_NS and local == "Response":
+        if child.tag == _RESPONSE:
             responses += 1
             if late:
                 yield Departure(
                     "response-late", child, "every Response before foreign elements", "a Response after one"
                 )
-            yield from _response(child)
-        elif namespace in (None, MSK_RESPONSE_NS):
+            if not _is_plain(child):
+                yield from _response(child)
+            continue
+        namespace, local = split_name(str(child.tag))
+        if namespace in (None, MSK_RESPONSE_NS):
             yield Departure("root-child", child, "Response or an element of another namespace", _name(child))
         else:
             late = True

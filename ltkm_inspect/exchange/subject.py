@@ -1,7 +1,7 @@
 """An exchange and the subjects that rules look at in it: document, items and LTKMs, each knowing what encloses it."""
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 from functools import lru_cache
@@ -346,6 +346,14 @@ class Document:
     def departures(self) -> tuple[msk.Departure, ...]:
         """Where the elements depart from the content models of the schema; none without a root."""
         return () if self.root is None or self.structure.plain else tuple(msk.response_departures(self.root))
+
+    @cached_property
+    def departures_by_kind(self) -> Mapping[str, list[msk.Departure]]:
+        """The same by their kind: each rule asks for one."""
+        found: dict[str, list[msk.Departure]] = {}
+        for departure in self.departures:
+            found.setdefault(departure.kind, []).append(departure)
+        return found
 
     @cached_property
     def items(self) -> tuple["Item", ...]:
