@@ -80,11 +80,12 @@ DEFAULTS: dict[str, Option] = {
     ),
     "limit": Option(
         "word",
-        "body=1MiB,ltkms=200,payloads=1000,findings=100,directives=1000",
+        "body=1MiB,ltkms=200,payloads=1000,findings=100,directives=1000,tags=200000",
         "PART=NUMBER,…",
         "how much of an exchange is looked at: octets of body, LTKMs, payloads of a message, findings of a rule, "
-        "directives of a header; none lifts a limit, and what is left out keeps its default",
-        "body=64MiB,ltkms=none,payloads=none,findings=100,directives=none",
+        "directives of a header, tags and attributes of a document; none lifts a limit, and what is left out keeps its "
+        "default",
+        "body=64MiB,ltkms=none,payloads=none,findings=100,directives=none,tags=200000",
     ),
     "report": Option(
         "list",
@@ -218,9 +219,10 @@ _LIMIT_PARTS = {
     "payloads": "payloads",
     "findings": "findings",
     "directives": "directives",
+    "tags": "tags",
 }
 """What the parts are called in `Limits`."""
-_LIMIT_UNITS = {"ltkms": "LTKMs", "payloads": "payloads", "findings": "findings", "directives": "directives"}
+_LIMIT_UNITS = {"ltkms": "LTKMs"} | {part: part for part in ("payloads", "findings", "directives", "tags")}
 _SIZE = re.compile(r"0*([1-9][0-9]{0,15})\s*([KMG]iB)?|none", re.ASCII | re.IGNORECASE)
 _COUNT = re.compile(r"0*[1-9][0-9]{0,15}|none", re.ASCII | re.IGNORECASE)
 _UNITS = {"": 1, "kib": 1 << 10, "mib": 1 << 20, "gib": 1 << 30}

@@ -27,8 +27,8 @@ from ltkm_inspect.spec import RFC3711, Sure
 catalogue.load()
 
 
-LIVE = Limits(octets=1 << 20, ltkms=200, payloads=1000, findings=100, directives=1000)
-OFFLINE = Limits(octets=64 << 20, findings=100)
+LIVE = Limits(octets=1 << 20, ltkms=200, payloads=1000, findings=100, directives=1000, tags=200_000)
+OFFLINE = Limits(octets=64 << 20, findings=100, tags=200_000)
 
 
 def test_the_defaults_of_the_table_are_the_defaults_of_the_settings() -> None:
@@ -154,7 +154,7 @@ def test_a_word_that_cannot_be_is_refused_in_one_line(words: dict[str, object], 
         ("body=2MiB", replace(LIVE, octets=2 << 20)),
         ("ltkms=none, payloads = 5", replace(LIVE, ltkms=None, payloads=5)),
         ("FINDINGS=7,directives=None", replace(LIVE, findings=7, directives=None)),
-        ("body=1,ltkms=2,payloads=3,findings=4,directives=5", Limits(1, 2, 3, 4, 5)),
+        ("body=1,ltkms=2,payloads=3,findings=4,directives=5,tags=6", Limits(1, 2, 3, 4, 5, 6)),
     ],
 )
 def test_a_limit_has_parts_of_which_each_has_a_default(text: str, limits: Limits) -> None:

@@ -521,6 +521,9 @@ def _unseen(exchange: Exchange) -> Iterator[Finding]:
     for side, body in (("request", exchange.asked), ("response", exchange.content)):
         if body is not None and body.truncated:
             yield _not_in_full(f"at most {exchange.limits.octets} octets of {side} body", "more", _larger("body"))
+        elif body is not None and (tags := exchange.limits.tags_beyond(body.octets)):
+            expected = f"at most {exchange.limits.tags} tags and attributes in the {side} body"
+            yield _not_in_full(expected, str(tags), _larger("tags"))
     for name, number in exchange.long_headers():
         expected = f"at most {exchange.limits.directives} directives in {name}"
         yield _not_in_full(expected, str(number), _larger("directives"))

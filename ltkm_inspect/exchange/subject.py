@@ -40,6 +40,15 @@ class Limits:
     """Findings of one rule and level that are kept of an exchange; the rest is counted."""
     directives: int | None = None
     """Directives of a digest header, in all its fields together; what follows is not read."""
+    tags: int | None = None
+    """Tags and attributes of a body; a document with more is not parsed, as its tree takes much memory."""
+
+    def tags_beyond(self, octets: bytes | None) -> int:
+        """Return how many tags and attributes a body has that is not parsed for having too many; 0 for any other."""
+        if octets is None or self.tags is None or len(octets) <= self.tags:
+            return 0
+        found = octets.count(b"<") + octets.count(b"=")
+        return found if found > self.tags else 0
 
 
 OFFLINE = Limits(octets=64 << 20)
@@ -220,6 +229,8 @@ class Exchange:
         content = self.content
         if self.response is None or content is None or content.octets is None or content.problem or content.truncated:
             return None
+        if self.limits.tags_beyond(content.octets):
+            return None
         media = self.response.media_type
         if media.name.startswith("multipart/"):
             return None
@@ -244,7 +255,7 @@ class Exchange:
     @cached_property
     def _asking(self) -> "_Asking | None":
         asked = self.asked
-        if asked is None or asked.truncated:
+        if asked is None or asked.truncated or self.limits.tags_beyond(asked.octets):
             return None
         octets = asked.octets or b""
         read = _read_asking if len(octets) > _SHORT else _read_short_asking

@@ -83,6 +83,18 @@ def test_key_ids_and_parameters_count_as_payloads(inside: bytes) -> None:
     assert decode(octets, 9).encode() == octets
 
 
+def test_a_document_of_more_tags_than_the_limit_is_not_parsed() -> None:
+    exchange = DOWNLOAD
+    assert exchange.content is not None
+    octets = exchange.content.octets or b""
+    tags = octets.count(b"<") + octets.count(b"=")
+    assert not_in_full(limited(exchange, Limits(tags=tags))) == []
+    report = limited(exchange, Limits(tags=tags - 1))
+    assert (f"at most {tags - 1} tags and attributes in the response body", str(tags)) in not_in_full(report)
+    assert report.exchange.is_msk
+    assert report.items == 0
+
+
 def test_directives_beyond_the_limit_are_not_read() -> None:
     report = limited(header(DOWNLOAD, "Authentication-Info", 'rspauth="0", ' * 20), Limits(directives=10))
     assert not_in_full(report) == [("at most 10 directives in Authentication-Info", "21")]
