@@ -4,6 +4,7 @@ import csv
 import gzip
 import io
 import json
+import os
 import subprocess
 import sys
 from dataclasses import replace
@@ -153,7 +154,9 @@ def test_no_msk_exchange_is_said_and_ends_with_4(tmp_path: Path, name: str) -> N
 
 @pytest.mark.parametrize("name", EXPORT_FORMATS)
 def test_where_nothing_can_be_written_that_is_said_before_anything_is_read(tmp_path: Path, name: str) -> None:
-    for out in (tmp_path / "no" / "such", Path("/dev/null")):
+    unread = tmp_path / "unread"
+    os.mkfifo(unread)
+    for out in (tmp_path / "no" / "such", unread):
         done = run("export", name, tmp_path / "missing.flow", "-o", out)
         assert done.returncode == 1
         (line,) = lines(done.stderr)

@@ -332,6 +332,7 @@ def replace_nonce_count(exchange: Exchange, *, to: str = "00000002") -> Exchange
 @fault("drop-proof", on=Exchange, reference="download", trips={"authentication-info-incomplete"})
 def drop_proof(exchange: Exchange, *, next_nonce: str = "6629fae4") -> Exchange:
     """Answer with a nonce for the next request and nothing else, so that nothing is proved."""
+    info_of(exchange)  # raises where nothing is proved as it is
     return inform(exchange, Directives((Directive("nextnonce", next_nonce, True),)))
 
 
