@@ -32,7 +32,7 @@ EXEMPT = frozenset(
     }
 )
 """The fields of JSON objects that hold our own words, numbers, or names of files, and no text from the wire."""
-LONGEST_TEXT = 1 << 15
+LONGEST_TEXT = 10_000
 """Characters of one text from the wire; to search a longer one would hold up other traffic, and nothing lawful is."""
 KEPT_TEXTS = 10_000
 """How many texts are kept with what became of them: the reasons of rules come again with each exchange."""
