@@ -332,7 +332,8 @@ class Redaction:
         return Veil(self, own, values, kept)
 
     def _learn(self, octets: bytes, own: _Words) -> None:
-        """Take an identity in that is not found by its form."""
+        """Take an identity in that is not found by its form; its beginning is enough, as no longer text is shown."""
+        octets = octets[:LONGEST_TEXT]
         identity = octets.decode("utf-8", "surrogateescape")
         hit = identities.find(identity)
         if hit is not None and hit.value == identity:
