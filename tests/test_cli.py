@@ -582,21 +582,3 @@ def test_a_command_that_needs_no_proxy_imports_none(command: str) -> None:
 @pytest.mark.parametrize("command", ["--version", "addon", "decode"])
 def test_a_command_that_knows_no_exchange_imports_no_parser_and_no_catalogue(command: str) -> None:
     assert not imported(*LIGHT[command]) & {"lxml.etree", "ltkm_inspect.exchange", "ltkm_inspect.catalogue"}
-
-
-@pytest.mark.parametrize("command", ["--version", "addon", "decode", "explain"])
-def test_a_light_command_starts_in_less_than_three_tenths_of_a_second(
-    command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    # as it is for a user, whose second run finds the modules compiled
-    monkeypatch.delenv("PYTHONDONTWRITEBYTECODE", raising=False)
-    monkeypatch.setenv("PYTHONPYCACHEPREFIX", str(tmp_path))
-    run(*LIGHT[command])
-    took = []
-    for _ in range(7):
-        started = time.perf_counter()
-        assert run(*LIGHT[command]).returncode == 0
-        took.append(time.perf_counter() - started)
-        if took[-1] < 0.3:
-            return
-    pytest.fail(f"{min(took):.2f} s at best of {len(took)} runs")
