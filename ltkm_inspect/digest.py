@@ -162,7 +162,7 @@ def is_a_kid(text: str) -> bool:
 
 
 def a_tid_of(text: str) -> bytes | None:
-    """Return the A-TID in an A-KID, where it stands there in hex before the @; None where there is none."""
+    """Return the A-TID in an A-KID, if it is there in hex before the @; else None."""
     found = _A_TID.fullmatch(text)
     return None if found is None else bytes.fromhex(found[1])
 

@@ -205,7 +205,7 @@ class _Reading:
                 known = False
                 continue
             if name.startswith(":"):
-                continue  # of HTTP/2; what it says stands in the URL
+                continue  # of HTTP/2; the URL says the same
             for each in values:
                 octets = self._value(f"{at}.{name}", name, each)
                 if octets is not None:

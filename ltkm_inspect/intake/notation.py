@@ -146,7 +146,7 @@ def from_escapes(text: str) -> Iterator[bytes]:
 
 
 def within(text: str) -> list[bytes]:
-    """Return the whole messages that stand in base64 or hex somewhere in a text, among other words."""
+    """Return the whole messages that are in base64 or hex somewhere in a text, among other words."""
     found = []
     for match in _BASE64_WORD.finditer(text):
         found.append((match.start(), _from_base64(match[0])))

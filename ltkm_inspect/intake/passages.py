@@ -1,6 +1,6 @@
 """Messages in passages of a longer text: in LTKM elements, and in blocks of lines that have something around them.
 
-Mail quotes, prompts, line numbers and the prefixes of logs stand in front of each line; a label or a sentence comes
+Mail quotes, prompts, line numbers and the prefixes of logs come before each line; a label or a sentence comes
 before the block, and a greeting after it.
 """
 
@@ -20,7 +20,7 @@ _START = re.compile(r"(?<![A-Za-z0-9/_-])(?:AQ[A-Za-z0-9+/_-]{14}|01[ :.-]?[0-9A
 _BASE64_LINE = re.compile(r"[A-Za-z0-9+/_-]+={0,2}")
 _HEX_LINE = re.compile(r"[0-9A-Fa-f]{2}(?:[ :.-]?[0-9A-Fa-f]{2})*+")
 _AROUND = "\\ \t\"',;:|`.)]}>"
-"""What stands behind a line of data in source code, tables and sentences."""
+"""What follows a line of data in source code, tables and sentences."""
 
 
 class Passage(NamedTuple):
@@ -43,7 +43,7 @@ def elements(text: str) -> list[bytes | None]:
 
 
 def dump_without_prefixes(text: str) -> str | None:
-    """Return the lines of a dump from the column of the first offset on; None where no offset stands behind text."""
+    """Return the lines of a dump from the column of the first offset on; None where no offset follows text."""
     lines = text.splitlines()
     for line in lines:
         found = _FIRST_OFFSET.search(line)
@@ -53,7 +53,7 @@ def dump_without_prefixes(text: str) -> str | None:
 
 
 def blocks(text: str) -> Iterator[Passage]:
-    """Yield the messages that stand in a text over one line or several, in base64 or hex.
+    """Yield the messages in a text, over one line or several, in base64 or hex.
 
     A line of a block begins in the column of the first one, or is data as a whole. The cost is linear in the text.
     """
@@ -99,7 +99,7 @@ def _start(line: str, column: int, width: int, line_of: re.Pattern[str]) -> int:
 
 
 def _without_end(line: str) -> str:
-    """Return a line without white space and without what stands behind its data."""
+    """Return a line without white space and without what follows its data."""
     line = line.strip()
     end = len(line.rstrip(_AROUND))
     return line[:end].removesuffix("\\par").removesuffix("\\line").rstrip(_AROUND)

@@ -34,7 +34,7 @@ def k_akma(k_ausf: bytes, supi: str) -> bytes:
 
 
 def a_tid(k_ausf: bytes, supi: str) -> bytes:
-    """Return the A-TID, which stands in the A-KID (TS 33.535 A.3)."""
+    """Return the A-TID, which is part of the A-KID (TS 33.535 A.3)."""
     return kdf(k_ausf, b"A-TID", supi_octets(supi), fc=FC_A_TID)
 
 

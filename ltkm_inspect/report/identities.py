@@ -34,7 +34,7 @@ class Hit(NamedTuple):
 
 
 NAME = re.compile(r"(?:address|identity)-[0-9a-f]{10}(?![0-9a-f])|\([0-9]+ (?:characters|octets)\)")
-"""What stands in place of what was found."""
+"""What replaces what was found."""
 
 _NUMBER = r"(?:0x[0-9a-f]++|[0-9]++)"
 _V4 = rf"(?<![0-9]){_NUMBER}(?:(?:\.|\[\.\]|\(\.\)){_NUMBER}){{3,}}+"

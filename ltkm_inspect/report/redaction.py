@@ -155,7 +155,7 @@ class Veil:
         return "".join([*parts, text[at:]]) if parts else text
 
     def _known_in(self, text: str) -> Iterator[tuple[int, int, str]]:
-        """Yield where known identities stand in a text, and each of them."""
+        """Yield where known identities are in a text, and each of them."""
         tries = [trie for trie in self._tries if trie]
         if not tries:
             return
