@@ -200,7 +200,7 @@ class _Brotli:
     """The library drops what it has just decoded when more octets follow the stream in what it is fed.
 
     The first octets fed are kept, so that they can be fed again, the last of them one by one, to find the end of the
-    stream. Of a longer stream what stands in the last step is lost where something follows it.
+    stream. Of a longer stream, the output of the last step is lost if something follows it.
     """
 
     def __init__(self) -> None:

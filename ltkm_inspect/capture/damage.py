@@ -13,20 +13,14 @@ _MAY_BE_TRAFFIC = (FLOWS, HAR, JSON, TEXT, OCTETS, EMPTY)
 """The kinds that only a reader can tell from saved traffic that is damaged or of an unusual form."""
 
 
-def not_a_capture(begins: bytes) -> str:
-    """Return what is said of a file that is no saved traffic: what it looks like by its first octets."""
-    kind = kind_of(begins)
-    if kind is RING:
-        return IS_KEY_RING
-    return f"expected a flow file or a HAR, got {'a damaged one' if kind in (FLOWS, HAR) else kind}"
-
-
 class NotACaptureError(OSError):
     """A file that holds something else than saved traffic; its text says what, in one line that is safe to print."""
 
     def __init__(self, begins: bytes) -> None:
         """Take its first octets."""
-        super().__init__(EINVAL, not_a_capture(begins))
+        kind = kind_of(begins)
+        looks = f"expected a flow file or a HAR, got {'a damaged one' if kind in (FLOWS, HAR) else kind}"
+        super().__init__(EINVAL, IS_KEY_RING if kind is RING else looks)
 
 
 def refuse_other(begins: bytes) -> None:

@@ -1,4 +1,4 @@
-"""Files and folders that stand under their name only when they are whole.
+"""Files and folders that get their name only when they are whole.
 
 A file that replaces another keeps its mode; a new one has the mode that the umask leaves. One with keys in it can be
 read by its owner only, whatever the mode of the file that it replaces. So can the part of it that is not whole yet.

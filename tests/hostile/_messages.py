@@ -184,7 +184,7 @@ def _reads_back(payload: Payload) -> bool:
         read = decode(made.encode())
     except (ValueError, OverflowError):
         return False
-    if not payload.chained:  # what stands behind it is left over
+    if not payload.chained:  # what follows it is left over
         return payload in read.payloads
     return read.payloads == made.payloads and read.problem is None and not read.inner_problems
 

@@ -120,7 +120,7 @@ NOTATIONS: dict[str, str] = {
     ),
 }
 PREFIXES = ("> ", "+", "   1  ", "11-28 10:22:01.123  1234  1250 D Ltkm    : ", "[  123.456789] ltkm: ")
-"""What stands in front of each line of a dump in a mail, a difference or a log."""
+"""What comes before each line of a dump in a mail, a difference or a log."""
 
 
 def in_udp(octets: bytes) -> bytes:
