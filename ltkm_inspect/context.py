@@ -4,10 +4,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from ltkm_inspect.exchange import Limits
 from ltkm_inspect.finding import Level
 from ltkm_inspect.keys import KeyRing
 from ltkm_inspect.session import CLOCK_SKEW, Session
+from ltkm_inspect.traffic import Limits
 
 EXPECT = ("auto", "always")
 PROFILES = ("auto", "usim", "ruim", "bcast", "mbms")

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 from ltkm_inspect.context import Context
-from ltkm_inspect.exchange import Document, Exchange
 from ltkm_inspect.mikey import spans
 from ltkm_inspect.parameter import (
     FileName,
@@ -20,6 +19,7 @@ from ltkm_inspect.parameter import (
 )
 from ltkm_inspect.rule import paragraphs_of, subject_name
 from ltkm_inspect.session import Step
+from ltkm_inspect.traffic import Document, Exchange
 from ltkm_inspect.wire import Span, printable
 
 LEAVES = frozenset({"encryption", "mac", "digest"})

@@ -6,8 +6,8 @@ from enum import Enum, IntEnum
 from functools import cached_property
 from typing import Any
 
-from ltkm_inspect.exchange import Exchange
 from ltkm_inspect.spec import Clause
+from ltkm_inspect.traffic import Exchange
 from ltkm_inspect.wire import Span, printable
 
 RULE_CRASHED = "rule-crashed"

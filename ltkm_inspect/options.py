@@ -13,14 +13,14 @@ from ltkm_inspect.wire import printable
 # The rooms that know rules and documents are imported where they are asked: a command without them starts faster.
 if TYPE_CHECKING:
     from ltkm_inspect.context import Settings
-    from ltkm_inspect.exchange import Limits
     from ltkm_inspect.fault import Application, Reader
     from ltkm_inspect.finding import Level
     from ltkm_inspect.keys import RingFile
-    from ltkm_inspect.orders import Orders
+    from ltkm_inspect.rewriting.orders import Orders
+    from ltkm_inspect.rewriting.schedule import When
     from ltkm_inspect.rule import Rule
-    from ltkm_inspect.schedule import When
     from ltkm_inspect.selection import Selection
+    from ltkm_inspect.traffic import Limits
 
 type Readers = Mapping[type, Reader]
 type Kind = Literal["word", "flag", "list", "path"]
@@ -174,7 +174,7 @@ def parse_limit(text: str, *, live: bool = True) -> "Limits":
     A part that is left out keeps its default: that of the addon, or else that of the command line. `1MiB,200` is the
     short form of the first two parts.
     """
-    from ltkm_inspect.exchange import Limits
+    from ltkm_inspect.traffic import Limits
 
     option = DEFAULTS["limit"]
     default = str(option.default if live else option.check_default)
@@ -300,7 +300,7 @@ def parse_msks(texts: Iterable[str]) -> "Selection":
 
 def parse_when(text: str) -> "When":
     """Parse how often a fault is put in."""
-    from ltkm_inspect import schedule
+    from ltkm_inspect.rewriting import schedule
 
     try:
         return schedule.parse_when(text)
@@ -341,8 +341,8 @@ def orders(
 
     `readers` read the files that faults name, by the kind of file. What the filter means is for mitmproxy to say.
     """
-    from ltkm_inspect.orders import Orders
-    from ltkm_inspect.terminals import parse_terminals
+    from ltkm_inspect.rewriting.orders import Orders
+    from ltkm_inspect.selection import parse_terminals
 
     _one_of("fault_unsigned", fault_unsigned, ("warn", "refuse"))
     return Orders(

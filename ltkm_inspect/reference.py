@@ -15,7 +15,6 @@ from ltkm_inspect.document import (
     Pair,
     render_request,
 )
-from ltkm_inspect.exchange import Exchange, Headers, Request, Response
 from ltkm_inspect.keys import KeyRing, Subscriber, akma
 from ltkm_inspect.keys.protection import encrypt
 from ltkm_inspect.mikey import (
@@ -34,6 +33,7 @@ from ltkm_inspect.mikey import (
     SrtpSession,
     Timestamp,
 )
+from ltkm_inspect.traffic import Exchange, Headers, Request, Response
 
 BSM = "bmsc.home1.net"
 B_TID = "MTIzNDU2Nzg5MDEyMzQ1Ng==@bsf.home1.net"

@@ -13,12 +13,12 @@ from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from ltkm_inspect import digest
-from ltkm_inspect.exchange import Exchange, Ltkm, Outcome
 from ltkm_inspect.kept import cached_property
 from ltkm_inspect.keys import KeyRing, Opened, Subscriber, Verdict
 from ltkm_inspect.keys.opening import what_is_missing
 from ltkm_inspect.mikey import Identity, Kemac, KeyData, Message, Rand, SecurityPolicy, Timestamp
 from ltkm_inspect.mikey.core import COUNTER
+from ltkm_inspect.traffic import Exchange, Ltkm, Outcome
 
 LIMIT = 10_000
 """How many exchanges, terminals, connections, nonces and MUKs a session remembers, each; the oldest are forgotten."""

@@ -22,12 +22,12 @@ from ltkm_inspect import __version__
 from ltkm_inspect.cli import commands
 from ltkm_inspect.engine import inspect
 from ltkm_inspect.engine.inspection import NOT_CHECKED_IN_FULL
-from ltkm_inspect.exchange import Exchange
-from ltkm_inspect.proxy.flows import flow_of
+from ltkm_inspect.mitm.flows import flow_of
 from ltkm_inspect.reference import AGAIN, FIRST, SECOND, exchange, ltkm, reference
 from ltkm_inspect.report import text
 from ltkm_inspect.report.summary import NOTHING_SEEN, Summary
 from ltkm_inspect.rule import RULES
+from ltkm_inspect.traffic import Exchange
 
 ROOT = Path(__file__).resolve().parent.parent
 MESSAGE = ltkm(FIRST).encode()
@@ -581,4 +581,4 @@ def test_a_command_that_needs_no_proxy_imports_none(command: str) -> None:
 
 @pytest.mark.parametrize("command", ["--version", "addon", "decode"])
 def test_a_command_that_knows_no_exchange_imports_no_parser_and_no_catalogue(command: str) -> None:
-    assert not imported(*LIGHT[command]) & {"lxml.etree", "ltkm_inspect.exchange", "ltkm_inspect.catalogue"}
+    assert not imported(*LIGHT[command]) & {"lxml.etree", "ltkm_inspect.traffic", "ltkm_inspect.catalogue"}

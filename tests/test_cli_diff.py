@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from mitmproxy.addons.savehar import SaveHar
 
-from ltkm_inspect.proxy.flows import flow_of
+from ltkm_inspect.mitm.flows import flow_of
 from ltkm_inspect.reference import B_TID, FIRST, KEYS, exchange, ltkm
 from tests.test_cli import CLEAN, WARNED, lines, run, save
 

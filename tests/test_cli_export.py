@@ -13,11 +13,11 @@ from pathlib import Path
 import pytest
 from mitmproxy.addons.savehar import SaveHar
 
-from ltkm_inspect.exchange import Exchange
+from ltkm_inspect.export.table import COLUMNS
+from ltkm_inspect.mitm.flows import flow_of
 from ltkm_inspect.options import EXPORT_FORMATS
-from ltkm_inspect.proxy.flows import flow_of
 from ltkm_inspect.reference import FIRST, KEYS, SECOND, TERMINAL, exchange, ltkm
-from ltkm_inspect.report.export.table import COLUMNS
+from ltkm_inspect.traffic import Exchange
 from tests.test_cli import CLEAN, lines, objects, run, save
 
 ROOT = Path(__file__).resolve().parent.parent

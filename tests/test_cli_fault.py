@@ -20,12 +20,12 @@ from mitmproxy.test import tflow
 from ltkm_inspect import catalogue
 from ltkm_inspect.context import Context
 from ltkm_inspect.engine import inspect
-from ltkm_inspect.exchange import Exchange
 from ltkm_inspect.fault import FAULTS
-from ltkm_inspect.proxy.flows import exchange_of, flow_of
+from ltkm_inspect.mitm.flows import exchange_of, flow_of
 from ltkm_inspect.reference import AGAIN, B_TID, FIRST, KEYS, MRK, MUK, OPAQUE, TERMINAL, ltkm, reference
 from ltkm_inspect.reference import exchange as made
 from ltkm_inspect.session import Session
+from ltkm_inspect.traffic import Exchange
 
 catalogue.load()
 ROOT = Path(__file__).resolve().parent.parent
@@ -454,7 +454,7 @@ def test_a_flow_that_cannot_be_written_is_named_and_the_others_are_written(
     from click.testing import CliRunner
 
     from ltkm_inspect.cli import commands
-    from ltkm_inspect.proxy.target import Target
+    from ltkm_inspect.mitm.flow_file import Target
     from tests.test_cli import save as save_exchanges
 
     original, flows = Target.add, iter(range(1000))

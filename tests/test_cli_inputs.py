@@ -14,7 +14,7 @@ from click.testing import CliRunner
 from mitmproxy.addons.savehar import SaveHar
 
 from ltkm_inspect.cli import commands
-from ltkm_inspect.proxy.flows import flow_of
+from ltkm_inspect.mitm.flows import flow_of
 from tests.test_cli import BROKEN, CLEAN, imported, lines, run, save
 
 PACK: dict[str, Callable[[bytes], bytes]] = {

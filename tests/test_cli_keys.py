@@ -12,7 +12,7 @@ import pytest
 
 from ltkm_inspect import reference
 from ltkm_inspect.keys import key_check_value
-from ltkm_inspect.proxy.flows import flow_of
+from ltkm_inspect.mitm.flows import flow_of
 from ltkm_inspect.reference import B_TID, BSM, FIRST, MRK, MUK
 from tests.samples.generate import written
 

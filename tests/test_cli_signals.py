@@ -53,7 +53,7 @@ def test_a_signal_ends_a_command_with_one_line_its_code_and_no_part(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     from ltkm_inspect import engine
-    from ltkm_inspect.proxy.rewriting import Rewriting
+    from ltkm_inspect.mitm.rewriting import Rewriting
     from ltkm_inspect.report.reading import Records
 
     out = tmp_path / "out"

@@ -7,17 +7,17 @@ from pathlib import Path
 
 import pytest
 
-import ltkm_inspect.location
+import ltkm_inspect.cli.catalogue
 from ltkm_inspect.report import html
 
 ROOT = Path(__file__).resolve().parent.parent
 
 
 def place_from(site: Path) -> str:
-    """What `addon_script` prints in a Python that finds the package here and nowhere else."""
-    code = "from ltkm_inspect.location import addon_script; print(addon_script())"
+    """What `addon_script` prints in a Python that finds the package here first."""
+    code = "from ltkm_inspect.cli.catalogue import addon_script; print(addon_script())"
     run = subprocess.run(
-        [sys.executable, "-S", "-c", code],
+        [sys.executable, "-c", code],
         capture_output=True,
         text=True,
         cwd="/",
@@ -28,7 +28,7 @@ def place_from(site: Path) -> str:
 
 
 def test_a_checkout_has_the_script_beside_the_package() -> None:
-    assert ltkm_inspect.location.addon_script() == ROOT / "addons" / "ltkm.py"
+    assert ltkm_inspect.cli.catalogue.addon_script() == ROOT / "addons" / "ltkm.py"
 
 
 def test_a_package_without_the_script_says_where_it_was_expected(tmp_path: Path) -> None:

@@ -10,7 +10,6 @@ from ltkm_inspect import catalogue
 from ltkm_inspect.cli import commands
 from ltkm_inspect.context import EXPECT, PROFILES
 from ltkm_inspect.engine import plan
-from ltkm_inspect.exchange import Limits
 from ltkm_inspect.finding import Level
 from ltkm_inspect.options import (
     DEFAULTS,
@@ -23,6 +22,7 @@ from ltkm_inspect.options import (
 )
 from ltkm_inspect.rule import RULES, Rule
 from ltkm_inspect.spec import RFC3711, Sure
+from ltkm_inspect.traffic import Limits
 
 catalogue.load()
 

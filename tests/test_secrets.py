@@ -19,12 +19,12 @@ from ltkm_inspect import cli, reference
 from ltkm_inspect.cli import commands
 from ltkm_inspect.context import Context
 from ltkm_inspect.engine import inject
-from ltkm_inspect.exchange import Exchange
 from ltkm_inspect.fault import parse_application
+from ltkm_inspect.mitm.flows import flow_of
 from ltkm_inspect.proxy.addon import LtkmInspect
-from ltkm_inspect.proxy.flows import flow_of
 from ltkm_inspect.reference import FIRST, KEYS, MRK, MUK, SECOND, ltkm
 from ltkm_inspect.session import Session
+from ltkm_inspect.traffic import Exchange
 from tests.proxy.test_keys import MSKS, NEVER, leaks, ring_text
 from tests.samples.generate import written
 

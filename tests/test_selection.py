@@ -9,11 +9,11 @@ from ltkm_inspect import catalogue
 from ltkm_inspect.context import Context
 from ltkm_inspect.document import edit
 from ltkm_inspect.engine import inject, injected, inspect
-from ltkm_inspect.exchange import Document, Exchange
 from ltkm_inspect.fault import FAULTS, Application, FaultError, parse_application
 from ltkm_inspect.reference import FIRST, KEYS, SECOND, reference
 from ltkm_inspect.selection import EVERY, SelectionError, parse_selection
 from ltkm_inspect.session import Session
+from ltkm_inspect.traffic import Document, Exchange
 
 catalogue.load()
 SEVERAL = reference("several-keys")[0]

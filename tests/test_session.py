@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 from ltkm_inspect import reference
 from ltkm_inspect.context import Context, Settings
 from ltkm_inspect.engine import inspect
-from ltkm_inspect.exchange import Exchange
 from ltkm_inspect.finding import Answer, Report
 from ltkm_inspect.reference import AGAIN, FIRST, OTHER_TERMINAL, SECOND, TERMINAL, Grant, Terminal
 from ltkm_inspect.session import Session, distance, is_newer
+from ltkm_inspect.traffic import Exchange
 
 GO = Settings(debug=True)
 

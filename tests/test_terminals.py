@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from ltkm_inspect.reference import B_TID, TERMINAL_OF_5G, reference
-from ltkm_inspect.terminals import parse_terminal, parse_terminals
+from ltkm_inspect.selection import parse_terminal, parse_terminals
 
 CLEAN = reference("download")[0]
 

@@ -18,7 +18,7 @@ from ltkm_inspect.capture.tnetstring import (
     time_of,
     value,
 )
-from ltkm_inspect.exchange import OFFLINE, Exchange, Headers, Limits, Request, Response
+from ltkm_inspect.traffic import OFFLINE, Exchange, Headers, Limits, Request, Response
 
 FAULT = "ltkm_fault"
 """The key in the metadata of a flow under which stand the faults that were put into it: a list, as typed."""

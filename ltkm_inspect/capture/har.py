@@ -16,7 +16,7 @@ from ltkm_inspect.capture.connections import shown
 from ltkm_inspect.capture.damage import Damage, DamagedEvent, PackedError
 from ltkm_inspect.capture.entries import Entry, HarError, Read, entries
 from ltkm_inspect.document import codec_of
-from ltkm_inspect.exchange import OFFLINE, Exchange, Gap, Headers, Limits, MediaType, Request, Response
+from ltkm_inspect.traffic import OFFLINE, Exchange, Gap, Headers, Limits, MediaType, Request, Response
 
 _URL = re.compile(r"(?:([a-zA-Z][a-zA-Z0-9+.-]*):)?//([^/?#]*)([^#]*)")
 _AUTHORITY = re.compile(r"(?:[^@]*@)?(\[[^\]]*\]|[^:]*)(?::(\d*))?")

@@ -13,13 +13,13 @@ from ltkm_inspect.catalogue.authorization import (
     prove,
     wrong_digest,
 )
+from ltkm_inspect.catalogue.preconditions import MSK_PROCEDURE, RESPONSE
 from ltkm_inspect.digest import Directive, Directives
-from ltkm_inspect.exchange import Exchange
 from ltkm_inspect.fault import FaultError, fault
 from ltkm_inspect.finding import Level, NotApplicable, Problem
-from ltkm_inspect.needs import MSK_PROCEDURE, RESPONSE
 from ltkm_inspect.rule import note, rule
 from ltkm_inspect.spec import RFC2617, RFC7616, TS33246, Verb
+from ltkm_inspect.traffic import Exchange
 
 INFO = RFC7616["3.5"](says="Authentication-Info with qop has rspauth, cnonce and nc; the last two as in the request")
 OLD_INFO = RFC2617["3.2.3"](says="Authentication-Info repeats cnonce and nc of the request and has rspauth")

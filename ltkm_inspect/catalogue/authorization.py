@@ -7,14 +7,14 @@ from functools import lru_cache
 from urllib.parse import unquote, unquote_plus
 
 from ltkm_inspect.catalogue.challenge import AUTHENTICATE, first_challenge, put_challenge
+from ltkm_inspect.catalogue.preconditions import MSK_PROCEDURE, RESPONSE, USIM
 from ltkm_inspect.context import Context
 from ltkm_inspect.digest import AKMA_PREFIX, REALM_PREFIXES, Directives, Realm, is_a_kid, is_b_tid
-from ltkm_inspect.exchange import Exchange, split_target
 from ltkm_inspect.fault import FaultError, fault
 from ltkm_inspect.finding import Level, NotApplicable, Problem
-from ltkm_inspect.needs import MSK_PROCEDURE, RESPONSE, USIM
 from ltkm_inspect.rule import rule
 from ltkm_inspect.spec import RFC7616, TS24109, TS33220, TS33246, TS33501, TS33535, Sure, Verb
+from ltkm_inspect.traffic import Exchange, split_target
 
 MUTUAL = TS33246["6.2.1.3"](says="every procedure of terminal and BM-SC is authenticated both ways by HTTP digest")
 INTEGRITY = TS33246["6.2.1.3"](says="every procedure of terminal and BM-SC is integrity protected by HTTP digest")

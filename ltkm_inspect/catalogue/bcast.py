@@ -4,17 +4,17 @@ from collections.abc import Iterator
 from dataclasses import replace
 from functools import lru_cache
 
+from ltkm_inspect.catalogue.preconditions import PSK_MESSAGE
 from ltkm_inspect.document import unsigned_byte
-from ltkm_inspect.exchange import Ltkm
 from ltkm_inspect.fault import Octets, fault
 from ltkm_inspect.finding import Level, NotApplicable, Problem
 from ltkm_inspect.mikey import GeneralExtension, Message, OmaBcast, Payload
 from ltkm_inspect.mikey.codes import BCAST_SUBTYPES
 from ltkm_inspect.mikey.extension import OMA_BCAST
 from ltkm_inspect.mikey.management import LTKM_SUBTYPE, read_management_data
-from ltkm_inspect.needs import PSK_MESSAGE
 from ltkm_inspect.rule import note, rule
 from ltkm_inspect.spec import RFC5410, Sure
+from ltkm_inspect.traffic import Ltkm
 
 MANAGEMENT_DATA = RFC5410["3"](
     says="what follows the subtype has the layout of OMA's specification", sure=Sure.RECALL_LOW

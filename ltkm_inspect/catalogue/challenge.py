@@ -3,13 +3,13 @@
 from collections.abc import Iterator
 from dataclasses import replace
 
+from ltkm_inspect.catalogue.preconditions import CHALLENGED, MSK_PROCEDURE, RESPONSE
 from ltkm_inspect.digest import Directives
-from ltkm_inspect.exchange import Exchange
 from ltkm_inspect.fault import FaultError, fault
 from ltkm_inspect.finding import Level, NotApplicable, Problem
-from ltkm_inspect.needs import CHALLENGED, MSK_PROCEDURE, RESPONSE
 from ltkm_inspect.rule import rule
 from ltkm_inspect.spec import TS24109, Verb
+from ltkm_inspect.traffic import Exchange
 
 CHALLENGE = TS24109["5.2.4"](says="the server asks for authentication by a 401 with a digest challenge")
 AUTHENTICATE = "response.headers.WWW-Authenticate"

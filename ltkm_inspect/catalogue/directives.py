@@ -7,13 +7,13 @@ from dataclasses import replace
 from ltkm_inspect.catalogue.authentication_info import AUTHENTICATION_INFO, NO_INFO, info_of, inform, is_proved
 from ltkm_inspect.catalogue.authorization import AUTHORIZATION, COUNT, NO_CREDENTIALS, proof_of, prove
 from ltkm_inspect.catalogue.challenge import AUTHENTICATE, first_challenge, put_challenge
+from ltkm_inspect.catalogue.preconditions import MSK_PROCEDURE, RESPONSE
 from ltkm_inspect.digest import Directive, Directives
-from ltkm_inspect.exchange import Exchange
 from ltkm_inspect.fault import FaultError, fault
 from ltkm_inspect.finding import Level, NotApplicable, Problem
-from ltkm_inspect.needs import MSK_PROCEDURE, RESPONSE
 from ltkm_inspect.rule import rule
 from ltkm_inspect.spec import RFC7616, RFC9110, Sure
+from ltkm_inspect.traffic import Exchange
 
 CHALLENGE_FORM = RFC7616["3.3"](
     says="realm, domain, nonce, opaque and qop are in quotation marks, stale and algorithm are not"

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterable, Iterator
 
+from ltkm_inspect.catalogue.preconditions import HAS_LTKM, MSK_ROOT, WELL_FORMED
 from ltkm_inspect.context import Context
 from ltkm_inspect.document import (
     MSK_RESPONSE_NS,
@@ -13,12 +14,11 @@ from ltkm_inspect.document import (
     edit,
     split_name,
 )
-from ltkm_inspect.exchange import Document
 from ltkm_inspect.fault import fault
 from ltkm_inspect.finding import Level, NotApplicable, Problem
-from ltkm_inspect.needs import HAS_LTKM, MSK_ROOT, WELL_FORMED
 from ltkm_inspect.rule import note, rule
 from ltkm_inspect.spec import CR, TS26346, TS33246, XML, Verb
+from ltkm_inspect.traffic import Document
 from ltkm_inspect.wire import Span
 
 BODY = CR["5.2.1.1"](

@@ -5,13 +5,13 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from ltkm_inspect import coding
+from ltkm_inspect.catalogue.preconditions import HAS_LTKM, RESPONSE
 from ltkm_inspect.document import MSK_REQUEST_TYPE, MSK_RESPONSE_TYPE, edit
-from ltkm_inspect.exchange import Exchange, Response
 from ltkm_inspect.fault import fault
 from ltkm_inspect.finding import Level, NotApplicable, Problem
-from ltkm_inspect.needs import HAS_LTKM, RESPONSE
 from ltkm_inspect.rule import rule
 from ltkm_inspect.spec import CR, RFC9110, TS33246, Sure
+from ltkm_inspect.traffic import Exchange, Response
 
 MIKEY_TYPE = "application/mikey"
 """Media type of a MIKEY message (RFC 3830 §10.1)."""

@@ -6,14 +6,14 @@ from urllib.parse import unquote
 
 from ltkm_inspect.catalogue.authorization import AKMA_TOKEN, GBA_TOKEN, is_bootstrapped, product_tokens
 from ltkm_inspect.catalogue.exchange import replace_status
+from ltkm_inspect.catalogue.preconditions import HAS_LTKM, MSK_PROCEDURE, RESPONSE, USIM
 from ltkm_inspect.digest import REALM_PREFIXES
 from ltkm_inspect.document import MSK_REQUEST_TYPE
-from ltkm_inspect.exchange import USUAL_TARGET, Exchange
 from ltkm_inspect.fault import FaultError, fault
 from ltkm_inspect.finding import Level, NotApplicable, Problem
-from ltkm_inspect.needs import HAS_LTKM, MSK_PROCEDURE, RESPONSE, USIM
 from ltkm_inspect.rule import note, rule
 from ltkm_inspect.spec import RFC7616, RFC9111, TS24109, TS26346, TS33246, TS33535, Sure, Verb
+from ltkm_inspect.traffic import USUAL_TARGET, Exchange
 
 REQUEST = TS33246["G.2.3"](says="an MSK request is a POST of HTTP/1.1 to /keymanagement?requesttype=msk-request")
 STATUS = TS33246["G.2.4"](says="the table of status codes says which of them a BM-SC uses", verb=Verb.SHOULD)

@@ -4,15 +4,15 @@ from base64 import b64encode
 from collections.abc import Iterator
 from dataclasses import replace
 
+from ltkm_inspect.catalogue.preconditions import PSK_MESSAGE
 from ltkm_inspect.context import Context
 from ltkm_inspect.document import Splice, edit
-from ltkm_inspect.exchange import Ltkm, Outcome
 from ltkm_inspect.fault import fault
 from ltkm_inspect.finding import Level, NotApplicable, Problem
 from ltkm_inspect.mikey import GeneralExtension, Kemac, KeyId, KeyIds, Message
-from ltkm_inspect.needs import PSK_MESSAGE
 from ltkm_inspect.rule import note, rule
 from ltkm_inspect.spec import CR, RFC4563, TS33246, Verb
+from ltkm_inspect.traffic import Ltkm, Outcome
 
 MATCH = CR["5.2.1.1"](
     quote="When <LTKM> element is included, values of <keyDomainID> and <MSKID> contained in <MSK> sibling element "

@@ -4,14 +4,14 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from ltkm_inspect.catalogue.authorization import is_host
+from ltkm_inspect.catalogue.preconditions import USIM
 from ltkm_inspect.digest import Directives
-from ltkm_inspect.exchange import Ltkm
 from ltkm_inspect.fault import FaultError, fault
 from ltkm_inspect.finding import Level, NotApplicable, Problem
 from ltkm_inspect.mikey import Identity, Message
-from ltkm_inspect.needs import USIM
 from ltkm_inspect.rule import rule
 from ltkm_inspect.spec import TS24109, TS33246, TS33501, Sure
+from ltkm_inspect.traffic import Ltkm
 
 NOT_TWO = NotApplicable("the message does not decode to a delivery with two identities in UTF-8")
 NO_REALM = NotApplicable("neither the credentials nor a challenge have a realm of GBA or AKMA")

@@ -6,9 +6,9 @@ from typing import Literal
 from lxml import etree
 
 from ltkm_inspect.document import ORDERQUERIES_NS, NewLtkm, Splice, Style, edit, render_ltkm
-from ltkm_inspect.exchange import Document, Item, Ltkm
 from ltkm_inspect.fault import FaultError, Occasion, Remark, fault
-from ltkm_inspect.source import Base64, FlowFile, LtkmFile, Past, RecipeFile, Source
+from ltkm_inspect.sources import Base64, FlowFile, LtkmFile, Past, RecipeFile, Source
+from ltkm_inspect.traffic import Document, Item, Ltkm
 
 type Place = Literal["auto", "empty", "second", "refused", "before-code", "msk", "root"]
 

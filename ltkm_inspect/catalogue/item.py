@@ -2,14 +2,14 @@
 
 from collections.abc import Iterator
 
+from ltkm_inspect.catalogue.preconditions import MSK_ROOT
 from ltkm_inspect.context import Context
 from ltkm_inspect.document import XML_SPACE, Splice, edit
-from ltkm_inspect.exchange import Document, Item, Outcome
 from ltkm_inspect.fault import FaultError, fault
 from ltkm_inspect.finding import Level, NotApplicable, Problem
-from ltkm_inspect.needs import MSK_ROOT
 from ltkm_inspect.rule import rule
 from ltkm_inspect.spec import CR, TS26346, Verb
+from ltkm_inspect.traffic import Document, Item, Outcome
 
 ONE_EACH = CR["5.2.1.1"](
     quote="In <mbmsMSKResponse> element, each <Response> element containing the successful response code “200 OK” "

@@ -4,11 +4,11 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from ltkm_inspect.catalogue.identifiers import MSK, key_id
+from ltkm_inspect.catalogue.preconditions import PSK_MESSAGE
 from ltkm_inspect.fault import fault
 from ltkm_inspect.finding import Level, NotApplicable, Problem
 from ltkm_inspect.mikey import Kemac, Message
 from ltkm_inspect.mikey.codes import ENCRYPTION_ALGORITHMS, MAC_ALGORITHMS
-from ltkm_inspect.needs import PSK_MESSAGE
 from ltkm_inspect.rule import note, rule
 from ltkm_inspect.spec import RFC3394, RFC3830, RFC5410, TS33246, Sure, Verb
 

@@ -5,19 +5,19 @@ from dataclasses import replace
 
 from ltkm_inspect import digest
 from ltkm_inspect.catalogue.authorization import proof_of, prove
+from ltkm_inspect.catalogue.preconditions import KEY_DATA, KEYS, OPENED
 from ltkm_inspect.catalogue.profile import level_of
 from ltkm_inspect.context import Context
 from ltkm_inspect.document import Splice
-from ltkm_inspect.exchange import Exchange
 from ltkm_inspect.fault import FaultError, fault
 from ltkm_inspect.finding import Level, NotApplicable, Problem
 from ltkm_inspect.keys import Verdict, interval_of
 from ltkm_inspect.keys.protection import encrypt
 from ltkm_inspect.mikey import Interval, Kemac, KeyData, KeyDataChain, Message
-from ltkm_inspect.needs import KEY_DATA, KEYS, OPENED
 from ltkm_inspect.rule import note, rule
 from ltkm_inspect.session import Opening, Step
 from ltkm_inspect.spec import RFC3830, RFC5410, RFC7616, TS33246, Sure, Verb
+from ltkm_inspect.traffic import Exchange
 
 PROOF_OF_REQUEST = RFC7616["3.4.1"](says="how the response of the credentials is computed")
 PROOF_OF_RESPONSE = RFC7616["3.5"](says="how rspauth is computed, over the body of the response with auth-int")

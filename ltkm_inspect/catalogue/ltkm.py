@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from ltkm_inspect.catalogue.preconditions import ATTRIBUTES, MSK_ROOT
 from ltkm_inspect.context import Context
 from ltkm_inspect.document import (
     MSK_RESPONSE_NS,
@@ -13,12 +14,11 @@ from ltkm_inspect.document import (
     ltkm_departures,
     unsigned_byte,
 )
-from ltkm_inspect.exchange import Ltkm, Outcome
 from ltkm_inspect.fault import FaultError, fault
 from ltkm_inspect.finding import Level, NotApplicable, Problem
-from ltkm_inspect.needs import ATTRIBUTES, MSK_ROOT
 from ltkm_inspect.rule import note, rule
 from ltkm_inspect.spec import CR, OMNA, XSD, Sure, Verb
+from ltkm_inspect.traffic import Ltkm, Outcome
 
 ENCODED = CR["5.2.1.1"](
     quote="Each included LTKM SHALL be encoded as one <LTKM> BCAST XML element, defined in Table X below"

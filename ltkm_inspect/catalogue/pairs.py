@@ -4,13 +4,13 @@ from base64 import b64encode
 from collections import Counter
 from collections.abc import Iterator
 
+from ltkm_inspect.catalogue.preconditions import MSK_ROOT, WELL_FORMED
 from ltkm_inspect.document import XML_SPACE, Splice, edit
-from ltkm_inspect.exchange import Document, Exchange, Item, Outcome
 from ltkm_inspect.fault import fault
 from ltkm_inspect.finding import Level, NotApplicable, Problem
-from ltkm_inspect.needs import MSK_ROOT, WELL_FORMED
 from ltkm_inspect.rule import note, rule
 from ltkm_inspect.spec import TS33246, Sure, Verb
+from ltkm_inspect.traffic import Document, Exchange, Item, Outcome
 
 CODES = frozenset(map(str, (200, *range(400, 418), *range(500, 506))))
 """The code numbers that 3GPP TS 33.246 G.2.4 lists, those that it keeps for later or out of use included."""

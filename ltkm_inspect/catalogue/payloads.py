@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import replace
 
+from ltkm_inspect.catalogue.preconditions import PSK_MESSAGE, WHOLE_MESSAGE
 from ltkm_inspect.fault import fault
 from ltkm_inspect.finding import Level, NotApplicable, Problem
 from ltkm_inspect.mikey import (
@@ -18,7 +19,6 @@ from ltkm_inspect.mikey import (
 )
 from ltkm_inspect.mikey.codes import EXTENSION_TYPES
 from ltkm_inspect.mikey.extension import KEY_IDS, OMA_BCAST
-from ltkm_inspect.needs import PSK_MESSAGE, WHOLE_MESSAGE
 from ltkm_inspect.rule import note, rule
 from ltkm_inspect.spec import RFC3830, RFC5410, TS33246, Verb
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import replace
 
+from ltkm_inspect.catalogue.preconditions import PSK_MESSAGE
 from ltkm_inspect.context import Context
 from ltkm_inspect.fault import fault
 from ltkm_inspect.finding import Level, NotApplicable, Problem
@@ -17,7 +18,6 @@ from ltkm_inspect.mikey import (
 from ltkm_inspect.mikey.codes import IDENTITY_TYPES, PRF_FUNCTIONS, TIMESTAMP_TYPES
 from ltkm_inspect.mikey.core import COUNTER
 from ltkm_inspect.mikey.extension import OMA_BCAST
-from ltkm_inspect.needs import PSK_MESSAGE
 from ltkm_inspect.rule import note, rule
 from ltkm_inspect.spec import RFC3830, TS33246, Verb
 

@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import Any
 
 from ltkm_inspect.catalogue.identifiers import KEY_DOMAIN, MSK, key_id
+from ltkm_inspect.catalogue.preconditions import MSK_ROOT, WELL_FORMED
 from ltkm_inspect.document import (
     MSK_REQUEST_NS,
     MskPair,
@@ -20,12 +21,11 @@ from ltkm_inspect.document import (
     msk_pairs,
     request_departures,
 )
-from ltkm_inspect.exchange import Document, Exchange, Item
 from ltkm_inspect.fault import FaultError, fault
 from ltkm_inspect.finding import Level, NotApplicable, Problem
-from ltkm_inspect.needs import MSK_ROOT, WELL_FORMED
 from ltkm_inspect.rule import rule
 from ltkm_inspect.spec import TS26346, TS33246
+from ltkm_inspect.traffic import Document, Exchange, Item
 
 type Pair = tuple[bytes, bytes]
 """The octets of a Key Domain ID and of an MSK ID."""

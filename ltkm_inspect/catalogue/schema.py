@@ -6,13 +6,13 @@ The order and number of its elements are in `document`, the places of LTKMs in `
 from collections.abc import Iterator
 
 from ltkm_inspect.catalogue.document import follows_schema
+from ltkm_inspect.catalogue.preconditions import MSK_ROOT, WELL_FORMED
 from ltkm_inspect.document import MSK_RESPONSE_NS, XSI_NS, Splice, edit, split_name
-from ltkm_inspect.exchange import Document, Item
 from ltkm_inspect.fault import fault
 from ltkm_inspect.finding import Level, NotApplicable, Problem
-from ltkm_inspect.needs import MSK_ROOT, WELL_FORMED
 from ltkm_inspect.rule import note, rule
 from ltkm_inspect.spec import TS26346, XSD1, Sure, Verb
+from ltkm_inspect.traffic import Document, Item
 
 SCHEMA = TS26346["11.8.1"]
 _SCHEMA_LOCATION = f"{{{XSI_NS}}}schemaLocation"

@@ -5,16 +5,23 @@ from dataclasses import replace
 
 from ltkm_inspect import digest, mikey
 from ltkm_inspect.catalogue.authorization import proof_of, prove
+from ltkm_inspect.catalogue.preconditions import (
+    IN_ORDER,
+    MSK_BEFORE,
+    MUK_BEFORE,
+    NONCE_BEFORE,
+    REMEMBERED,
+    REQUEST_BEFORE,
+)
 from ltkm_inspect.catalogue.profile import SRTP_MAP, level_of
 from ltkm_inspect.context import Context
-from ltkm_inspect.exchange import Exchange
 from ltkm_inspect.fault import FaultError, fault
 from ltkm_inspect.finding import Level, NotApplicable, Problem
 from ltkm_inspect.mikey import Header, KeyData, Message, Payload, Rand, SecurityPolicy, Timestamp
-from ltkm_inspect.needs import IN_ORDER, MSK_BEFORE, MUK_BEFORE, NONCE_BEFORE, REMEMBERED, REQUEST_BEFORE
 from ltkm_inspect.rule import note, rule
 from ltkm_inspect.session import HALF, Delivery, Sent, Step, distance, is_newer
 from ltkm_inspect.spec import RFC1982, RFC2617, RFC3830, RFC7616, TS24109, TS31102, TS33246, Sure, Verb
+from ltkm_inspect.traffic import Exchange
 
 ASCENDING = TS33246["6.4.3"](
     says="every MSK message has a counter above that of the last one, retransmissions included"

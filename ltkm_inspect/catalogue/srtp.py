@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from ltkm_inspect.catalogue.policy import KEY_DERIVATION_RATE, TRANSMISSION_RATE, with_parameter
+from ltkm_inspect.catalogue.preconditions import PSK_MESSAGE
 from ltkm_inspect.catalogue.profile import SRTP_MAP, level_of
 from ltkm_inspect.context import Context
 from ltkm_inspect.fault import fault
@@ -11,7 +12,6 @@ from ltkm_inspect.finding import Level, NotApplicable, Problem
 from ltkm_inspect.mikey import Message, SecurityPolicy, SrtpSession
 from ltkm_inspect.mikey.codes import SRTP_AUTHENTICATION
 from ltkm_inspect.mikey.policy import SRTP
-from ltkm_inspect.needs import PSK_MESSAGE
 from ltkm_inspect.rule import rule
 from ltkm_inspect.spec import RFC4771, TS33246, Verb
 

@@ -9,8 +9,8 @@ from ltkm_inspect.capture.inputs import Input
 from ltkm_inspect.checking.reading import exchanges
 from ltkm_inspect.checking.results import Checked
 from ltkm_inspect.checking.work import Found, Records, Stretch, Task
-from ltkm_inspect.exchange import Exchange, Limits
-from ltkm_inspect.report.console import failure
+from ltkm_inspect.output.console import failure
+from ltkm_inspect.traffic import Exchange, Limits
 
 STRETCH = 1 << 20
 """How many octets of a flow file make a piece of work."""

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from ltkm_inspect.capture import Candidate, Damage, DamagedEvent, Passed, Source, exchange_of, har, scan
 from ltkm_inspect.capture.damage import NotACaptureError
-from ltkm_inspect.exchange import Exchange, Limits
+from ltkm_inspect.traffic import Exchange, Limits
 
 type Held = Exchange | Passed | Damage | DamagedEvent
 """What stands in a file, one after the other."""
@@ -43,7 +43,7 @@ def _exchange(candidate: Candidate, flows: int, name: str, limits: Limits) -> He
             pass  # not as mitmproxy writes it: whether it is a flow nevertheless, only mitmproxy can tell
         else:
             return exchange or Passed(1, candidate.end)
-    from ltkm_inspect.proxy import reading
+    from ltkm_inspect.mitm import reading
 
     try:
         read = reading.record(candidate.record, limits)

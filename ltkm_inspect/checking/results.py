@@ -6,9 +6,9 @@ from typing import NamedTuple
 from ltkm_inspect.context import Context
 from ltkm_inspect.engine import inspect_step, presented
 from ltkm_inspect.finding import Report
+from ltkm_inspect.output.redaction import NO_VEIL, Redaction
 from ltkm_inspect.report import jsonl, text
 from ltkm_inspect.report.keys import Keys
-from ltkm_inspect.report.redaction import NO_VEIL, Redaction
 from ltkm_inspect.report.summary import Summary
 from ltkm_inspect.session import Step
 

@@ -7,7 +7,7 @@ from ltkm_inspect.capture.inputs import Input
 from ltkm_inspect.checking.reading import Held, exchanges, read
 from ltkm_inspect.checking.results import Checked, Presenter
 from ltkm_inspect.context import Context
-from ltkm_inspect.report.console import failure
+from ltkm_inspect.output.console import failure
 from ltkm_inspect.session import Step
 
 

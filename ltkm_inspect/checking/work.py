@@ -18,9 +18,9 @@ from ltkm_inspect.capture import BEFORE, Candidate, Damage, DamagedEvent, Passed
 from ltkm_inspect.checking.reading import Held, read
 from ltkm_inspect.checking.results import Checked, Presenter
 from ltkm_inspect.context import Context
-from ltkm_inspect.exchange import Exchange
-from ltkm_inspect.report.console import failure
+from ltkm_inspect.output.console import failure
 from ltkm_inspect.session import Seen, Session, Step
+from ltkm_inspect.traffic import Exchange
 
 _SLACK = 1 << 16
 REPLACED = "the file was replaced while it was read"

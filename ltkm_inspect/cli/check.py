@@ -25,7 +25,7 @@ from ltkm_inspect.cli.shared import (
     usage,
 )
 from ltkm_inspect.cli.signals import INTERRUPTED, code_of, reason_of
-from ltkm_inspect.report.console import COULD_NOT_RUN, Output, Trouble, complain
+from ltkm_inspect.output.console import COULD_NOT_RUN, Output, Trouble, complain
 from ltkm_inspect.wire import printable
 
 if TYPE_CHECKING:
@@ -85,10 +85,10 @@ def check(
     at_hand = keys_at_hand(keys, show_keys)
     from ltkm_inspect import checking
     from ltkm_inspect.context import Context
+    from ltkm_inspect.output.json_line import to_json
+    from ltkm_inspect.output.redaction import Redaction
     from ltkm_inspect.report import jsonl, summary
     from ltkm_inspect.report.files import ReportFiles
-    from ltkm_inspect.report.plain import to_json
-    from ltkm_inspect.report.redaction import Redaction
     from ltkm_inspect.session import Session
 
     with interruptible(), ReportFiles() as reports:

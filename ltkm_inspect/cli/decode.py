@@ -8,8 +8,8 @@ import click
 
 from ltkm_inspect.cli.group import commands
 from ltkm_inspect.cli.shared import FINDINGS, NOTHING_SEEN, OK, keys_at_hand, leave, option, shaped
-from ltkm_inspect.intake import FORMS, Form, Given, from_argument, from_stream
-from ltkm_inspect.report.console import Trouble, complain, reason, say
+from ltkm_inspect.input import FORMS, Form, Given, from_argument, from_stream
+from ltkm_inspect.output.console import Trouble, complain, reason, say
 
 TOGETHER = 200
 """How many lines are printed together: to hand over each by itself takes longer than to write it."""
@@ -33,7 +33,7 @@ def decode(inputs: tuple[str, ...], form: Form, keys: str | None, show_keys: boo
 
     hide = None
     if redact:
-        from ltkm_inspect.report.redaction import Redaction
+        from ltkm_inspect.output.redaction import Redaction
 
         hide = Redaction().veil_of
 

@@ -24,7 +24,7 @@ from ltkm_inspect.cli.shared import (
     shaped,
     usage,
 )
-from ltkm_inspect.report.console import COULD_NOT_RUN, Trouble, complain, say
+from ltkm_inspect.output.console import COULD_NOT_RUN, Trouble, complain, say
 from ltkm_inspect.wire import printable
 
 if TYPE_CHECKING:
@@ -65,10 +65,10 @@ def diff(
     with usage():
         settings, level = options.settings(**words), options.parse_fail_on(fail_on)
     limits, at_hand = limits_of(limit), keys_at_hand(keys)
+    from ltkm_inspect import diff as room
     from ltkm_inspect.capture.inputs import inputs
     from ltkm_inspect.context import Context
-    from ltkm_inspect.report import diff as room
-    from ltkm_inspect.report.redaction import Redaction
+    from ltkm_inspect.output.redaction import Redaction
     from ltkm_inspect.session import Session
 
     with interruptible():

@@ -24,8 +24,8 @@ from ltkm_inspect.cli.shared import (
     say_crashes,
     usage,
 )
-from ltkm_inspect.report.console import COULD_NOT_RUN, Trouble, complain, reason, say
-from ltkm_inspect.report.device import is_device
+from ltkm_inspect.output.console import COULD_NOT_RUN, Trouble, complain, reason, say
+from ltkm_inspect.output.device import is_device
 from ltkm_inspect.wire import crash_of, printable
 
 BINARY = ("pcap", "pcapng")
@@ -69,14 +69,14 @@ def export(
     found = [*inputs(map(str, files))]
     with usage():
         settings = options.settings(**words)
-        from ltkm_inspect.report import export as room
+        from ltkm_inspect import export as room
 
         selection = room.parse_selection(msks, terminals, flawed)
     limits = limits_of(limit)
     target = _target(name, output, [Path(each.name) for each in found])
     if redact and name not in room.REDACTABLE:
         raise click.UsageError(f"--redact: {room.cannot_redact(name)}")
-    from ltkm_inspect.report.redaction import Redaction
+    from ltkm_inspect.output.redaction import Redaction
 
     manner = room.Manner(keys_at_hand(keys, show_keys), Redaction() if redact else None)
     from ltkm_inspect.context import Context

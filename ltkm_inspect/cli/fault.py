@@ -18,11 +18,11 @@ from ltkm_inspect.cli.shared import (
     limits_of,
     option,
 )
-from ltkm_inspect.report.console import COULD_NOT_RUN, Output, Trouble, complain, reason
+from ltkm_inspect.output.console import COULD_NOT_RUN, Output, Trouble, complain, reason
 from ltkm_inspect.wire import crash_of, printable
 
 if TYPE_CHECKING:
-    from ltkm_inspect.proxy.rewriting import Rewriting
+    from ltkm_inspect.mitm.rewriting import Rewriting
 
 
 @commands.command()
@@ -58,8 +58,8 @@ def fault(
         raise click.UsageError(f"OUT: expected another file than the input, got {printable(str(target))}")
     limits = limits_of(limit)
     rewriting, trouble = _rewriting([fault, *also], words, keys), Trouble()
-    from ltkm_inspect.proxy.target import Target
-    from ltkm_inspect.report.redaction import NO_VEIL, Redaction
+    from ltkm_inspect.mitm.flow_file import Target
+    from ltkm_inspect.output.redaction import NO_VEIL, Redaction
 
     redaction = Redaction() if redact else None
     hidden = NO_VEIL.text if redaction is None else redaction.text
@@ -120,8 +120,8 @@ _SPELT = {
 
 def _rewriting(faults: list[str], words: dict[str, Any], keys: str | None) -> "Rewriting":
     from ltkm_inspect.context import Context
-    from ltkm_inspect.proxy.rewriting import Rewriting
-    from ltkm_inspect.proxy.sources import READERS
+    from ltkm_inspect.mitm.rewriting import Rewriting
+    from ltkm_inspect.mitm.sources import READERS
 
     try:
         orders = options.orders(READERS, fault=faults, **words)

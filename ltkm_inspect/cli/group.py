@@ -3,7 +3,7 @@
 import click
 
 from ltkm_inspect import __version__
-from ltkm_inspect.report.console import PROGRAM
+from ltkm_inspect.output.console import PROGRAM
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})

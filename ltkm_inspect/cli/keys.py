@@ -7,7 +7,7 @@ import click
 
 from ltkm_inspect.cli.group import commands
 from ltkm_inspect.cli.shared import FilePath, leave, shaped
-from ltkm_inspect.report.console import COULD_NOT_RUN, complain, reason, say
+from ltkm_inspect.output.console import COULD_NOT_RUN, complain, reason, say
 from ltkm_inspect.wire import printable
 
 

@@ -10,7 +10,7 @@ import click
 from ltkm_inspect.cli import catalogue, check, decode, diff, export, fault, keys, report  # noqa: F401 - each adds its commands to the group
 from ltkm_inspect.cli.group import commands
 from ltkm_inspect.cli.signals import INTERRUPTED
-from ltkm_inspect.report.console import COULD_NOT_RUN, PROGRAM, complain, reason
+from ltkm_inspect.output.console import COULD_NOT_RUN, PROGRAM, complain, reason
 from ltkm_inspect.wire import crash_of, printable
 from ltkm_inspect.wire.key_text import IS_TYPED_KEY, shows_key
 

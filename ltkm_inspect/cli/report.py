@@ -24,7 +24,7 @@ from ltkm_inspect.cli.shared import (
     targets_of,
     usage,
 )
-from ltkm_inspect.report.console import COULD_NOT_RUN, Trouble, complain, pour, reason, say
+from ltkm_inspect.output.console import COULD_NOT_RUN, Trouble, complain, pour, reason, say
 from ltkm_inspect.wire import crash_of, printable
 
 if TYPE_CHECKING:

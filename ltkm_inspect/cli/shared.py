@@ -9,14 +9,14 @@ import click
 
 from ltkm_inspect import options
 from ltkm_inspect.cli import signals
-from ltkm_inspect.report.console import COULD_NOT_RUN, Trouble, complain, failure
+from ltkm_inspect.output.console import COULD_NOT_RUN, Trouble, complain, failure
 from ltkm_inspect.wire import printable
 
 if TYPE_CHECKING:
     from ltkm_inspect.capture.inputs import Input
-    from ltkm_inspect.exchange import Exchange, Limits
     from ltkm_inspect.finding import Report
     from ltkm_inspect.report.keys import Keys
+    from ltkm_inspect.traffic import Exchange, Limits
 
 OK = 0
 FINDINGS = 3
@@ -97,7 +97,7 @@ def flows_of(
     files: Iterable[Path], trouble: Trouble, limits: "Limits"
 ) -> "Iterator[tuple[Path, Any, Exchange | None]]":
     """Yield every flow with its file and the MSK exchange that it is; what is wrong with a file is said."""
-    from ltkm_inspect.proxy.reading import flows
+    from ltkm_inspect.mitm.reading import flows
 
     for path in files:
         begun = False
@@ -116,7 +116,7 @@ def exchanges_of(files: "Iterable[Input]", trouble: Trouble, limits: "Limits") -
     """Yield every MSK exchange with the name of its file, without what else is in there; what is wrong is said."""
     from ltkm_inspect.capture import Damage, DamagedEvent, opened
     from ltkm_inspect.checking.reading import exchanges
-    from ltkm_inspect.exchange import Exchange
+    from ltkm_inspect.traffic import Exchange
 
     for file in files:
         if file.problem:

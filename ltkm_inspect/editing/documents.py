@@ -11,7 +11,7 @@ from ltkm_inspect.editing.identifiers import KEYS, identifier_splices, new_ident
 from ltkm_inspect.editing.items import Response
 from ltkm_inspect.editing.lines import EditError, Entry, at, parse, require_names, require_same_totals
 from ltkm_inspect.editing.lists import gone, listed, matched, place_of
-from ltkm_inspect.exchange import Exchange
+from ltkm_inspect.traffic import Exchange
 
 NO_DOCUMENT = "expected a document that can be shown as a tree, got a body that is none: edit the body itself instead"
 

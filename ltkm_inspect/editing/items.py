@@ -12,7 +12,7 @@ from ltkm_inspect.editing.identifiers import KEYS, identifier_splices, new_ident
 from ltkm_inspect.editing.lines import EditError, Entry, at, require_names, require_same_totals
 from ltkm_inspect.editing.lists import gone, listed, matched, place_of
 from ltkm_inspect.editing.ltkm import ltkm_splices, new_ltkm
-from ltkm_inspect.exchange import Document, Item, Ltkm
+from ltkm_inspect.traffic import Document, Item, Ltkm
 
 NONE = "none"
 """What stands in the place of a response code that an item does not have."""

@@ -11,7 +11,7 @@ from ltkm_inspect.editing import markup
 from ltkm_inspect.editing.fields import HEAD, Changes, apply, changed, compare
 from ltkm_inspect.editing.lines import EditError, Entry, at, require_names
 from ltkm_inspect.editing.protection import protected
-from ltkm_inspect.exchange import Ltkm
+from ltkm_inspect.traffic import Ltkm
 
 
 def ltkm_splices(context: Context, ltkm: Ltkm, old: Entry, new: Entry) -> Iterator[Splice]:

@@ -4,10 +4,10 @@ from collections.abc import Mapping
 
 from ltkm_inspect.context import Context
 from ltkm_inspect.engine.sealing import subscriber_of
-from ltkm_inspect.exchange import Ltkm
 from ltkm_inspect.keys.protection import MAC_HASHES, authenticate, authentication_key, mac_of, reencrypt
 from ltkm_inspect.mikey import Kemac, Message
 from ltkm_inspect.mikey.change import encoded
+from ltkm_inspect.traffic import Ltkm
 
 
 def protected(

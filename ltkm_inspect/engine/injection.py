@@ -10,13 +10,13 @@ from ltkm_inspect.context import Context
 from ltkm_inspect.document import Splice, edit
 from ltkm_inspect.engine.sealing import Unsealed, seal, subscriber_of, unsealed
 from ltkm_inspect.engine.subjects import item_finder, place_of, subjects, unchosen
-from ltkm_inspect.exchange import Document, Exchange, Ltkm
 from ltkm_inspect.fault import Application, FaultError, Occasion, Octets, Remark
 from ltkm_inspect.finding import Place
 from ltkm_inspect.keys.protection import authenticate, reencrypt
 from ltkm_inspect.mikey import Message, Payload
 from ltkm_inspect.selection import EVERY, Selection
 from ltkm_inspect.session import Delivery, Opening, Session, Step
+from ltkm_inspect.traffic import Document, Exchange, Ltkm
 from ltkm_inspect.wire import Span
 
 

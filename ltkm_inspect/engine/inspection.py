@@ -8,7 +8,6 @@ from typing import Any, NamedTuple
 
 from ltkm_inspect import catalogue
 from ltkm_inspect.context import Context, Settings
-from ltkm_inspect.exchange import Document, Exchange, Gap, Ltkm, Request
 from ltkm_inspect.finding import (
     EVENT_CRASHED,
     RULE_CRASHED,
@@ -24,6 +23,7 @@ from ltkm_inspect.finding import (
 from ltkm_inspect.mikey import PAYLOADS, Message
 from ltkm_inspect.rule import RULES, Check, Look, Need, Rule
 from ltkm_inspect.session import Delivery, Session, Step
+from ltkm_inspect.traffic import Document, Exchange, Gap, Ltkm, Request
 from ltkm_inspect.wire import Span, crash_of
 
 NOT_CHECKED_IN_FULL = "not-checked-in-full"

@@ -5,10 +5,10 @@ from functools import cache
 
 from ltkm_inspect.context import Context
 from ltkm_inspect.engine.injection import inject
-from ltkm_inspect.exchange import Exchange
 from ltkm_inspect.fault import FAULTS, Application
 from ltkm_inspect.reference import KEYS, reference
 from ltkm_inspect.session import Session
+from ltkm_inspect.traffic import Exchange
 
 
 def reaches_back(before: Exchange, after: Exchange) -> bool:

@@ -5,9 +5,9 @@ from dataclasses import dataclass, replace
 
 from ltkm_inspect import digest
 from ltkm_inspect.context import Context
-from ltkm_inspect.exchange import Exchange, Response
 from ltkm_inspect.keys import Subscriber
 from ltkm_inspect.mikey import Identity, Kemac, Message
+from ltkm_inspect.traffic import Exchange, Response
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,12 +4,12 @@ from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
-from ltkm_inspect.exchange import Document, Item, Ltkm
 from ltkm_inspect.fault import Application, FaultError, Octets
 from ltkm_inspect.finding import Place
 from ltkm_inspect.mikey import Message
 from ltkm_inspect.selection import Selection
 from ltkm_inspect.session import Delivery, Opening, Step
+from ltkm_inspect.traffic import Document, Item, Ltkm
 
 
 def subjects(application: Application, document: Document, chosen: Selection, step: Step | None) -> list[Any]:

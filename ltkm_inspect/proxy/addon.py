@@ -20,29 +20,29 @@ from mitmproxy.log import ALERT
 from ltkm_inspect import __version__
 from ltkm_inspect.context import Context
 from ltkm_inspect.engine import crashed, judge, place, plan, prepare, presented
-from ltkm_inspect.exchange import Exchange, Limits, Request
+from ltkm_inspect.export import Manner
 from ltkm_inspect.finding import Level, Report, shorten
 from ltkm_inspect.keys import RingFile
+from ltkm_inspect.mitm.flows import exchange_of, is_foreign
+from ltkm_inspect.mitm.marking import mark
 from ltkm_inspect.options import SHOWS_KEYS, OptionError
+from ltkm_inspect.output.json_line import to_json
+from ltkm_inspect.output.redaction import Veil
 from ltkm_inspect.proxy import configuration
 from ltkm_inspect.proxy.commands import FaultCommands
 from ltkm_inspect.proxy.configuration import Configuration
 from ltkm_inspect.proxy.exit_status import ExitStatus
 from ltkm_inspect.proxy.exporting import Exporting
 from ltkm_inspect.proxy.faulting import Faulting
-from ltkm_inspect.proxy.flows import exchange_of, is_foreign
 from ltkm_inspect.proxy.handling import Handling, Steps, takes_long
 from ltkm_inspect.proxy.log_events import spare_events
-from ltkm_inspect.proxy.marking import mark
 from ltkm_inspect.proxy.pending import PendingRequests
 from ltkm_inspect.proxy.view import LtkmView
 from ltkm_inspect.report import jsonl, text
-from ltkm_inspect.report.export import Manner
 from ltkm_inspect.report.files import ReportFiles
-from ltkm_inspect.report.plain import to_json
-from ltkm_inspect.report.redaction import Veil
 from ltkm_inspect.report.summary import Summary
 from ltkm_inspect.session import Session, Step
+from ltkm_inspect.traffic import Exchange, Limits, Request
 from ltkm_inspect.wire import crash_of, printable
 
 LOADED = "loaded"

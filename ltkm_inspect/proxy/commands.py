@@ -16,13 +16,13 @@ from ltkm_inspect import catalogue
 from ltkm_inspect.engine import inspect
 from ltkm_inspect.fault import FAULTS
 from ltkm_inspect.finding import Report, shorten
+from ltkm_inspect.mitm.flows import FAULT, exchange_of, is_foreign
+from ltkm_inspect.mitm.rewriting import Rewriting
+from ltkm_inspect.mitm.sources import READERS
 from ltkm_inspect.options import OptionError, orders
-from ltkm_inspect.orders import Orders
 from ltkm_inspect.proxy.faulting import Faulting
-from ltkm_inspect.proxy.flows import FAULT, exchange_of, is_foreign
-from ltkm_inspect.proxy.rewriting import Rewriting
-from ltkm_inspect.proxy.sources import READERS
 from ltkm_inspect.report.text import count
+from ltkm_inspect.rewriting.orders import Orders
 
 logger = logging.getLogger(__name__)
 

@@ -10,9 +10,10 @@ from mitmproxy.optmanager import OptManager
 
 from ltkm_inspect.context import Context
 from ltkm_inspect.engine.reach import is_for_recordings
-from ltkm_inspect.exchange import Exchange, Limits
 from ltkm_inspect.finding import Level
 from ltkm_inspect.keys import KeyRing, RingFile
+from ltkm_inspect.mitm.rewriting import Rewriting
+from ltkm_inspect.mitm.sources import READERS
 from ltkm_inspect.options import (
     DEFAULTS,
     OptionError,
@@ -25,11 +26,10 @@ from ltkm_inspect.options import (
     settings,
 )
 from ltkm_inspect.options import orders as fault_orders
-from ltkm_inspect.orders import Orders
-from ltkm_inspect.proxy.rewriting import Rewriting
-from ltkm_inspect.proxy.sources import READERS
+from ltkm_inspect.output.redaction import NO_VEIL, Redaction, Veil
 from ltkm_inspect.report.keys import Keys
-from ltkm_inspect.report.redaction import NO_VEIL, Redaction, Veil
+from ltkm_inspect.rewriting.orders import Orders
+from ltkm_inspect.traffic import Exchange, Limits
 from ltkm_inspect.wire import printable
 
 PREFIX = "ltkm_"

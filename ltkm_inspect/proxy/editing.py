@@ -11,11 +11,11 @@ from mitmproxy.net import encoding
 from ltkm_inspect.context import Context
 from ltkm_inspect.engine import inspect
 from ltkm_inspect.engine.sealing import seal, unsealed
-from ltkm_inspect.exchange import Exchange, Headers, Request, Response
-from ltkm_inspect.proxy.flows import update
-from ltkm_inspect.proxy.marking import FAULTED, ORIGINAL, mark_faults
-from ltkm_inspect.report.redaction import NO_VEIL, Veil
+from ltkm_inspect.mitm.flows import update
+from ltkm_inspect.mitm.marking import FAULTED, ORIGINAL, mark_faults
+from ltkm_inspect.output.redaction import NO_VEIL, Veil
 from ltkm_inspect.report.text import asked, count
+from ltkm_inspect.traffic import Exchange, Headers, Request, Response
 
 logger = logging.getLogger(__name__)
 

@@ -9,9 +9,9 @@ from mitmproxy.addonmanager import Loader
 from mitmproxy.flow import Flow
 from mitmproxy.log import ALERT
 
+from ltkm_inspect.export import Export, ExportError, Manner
 from ltkm_inspect.finding import Report
 from ltkm_inspect.options import EXPORT_FORMATS
-from ltkm_inspect.report.export import Export, ExportError, Manner
 from ltkm_inspect.wire import printable
 
 logger = logging.getLogger(__name__)

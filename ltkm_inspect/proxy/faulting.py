@@ -10,17 +10,17 @@ from mitmproxy.log import ALERT
 
 from ltkm_inspect.context import Context
 from ltkm_inspect.engine.reach import reaches_back
-from ltkm_inspect.exchange import Exchange
 from ltkm_inspect.fault import FaultError
 from ltkm_inspect.finding import Report, shorten
-from ltkm_inspect.orders import Orders
-from ltkm_inspect.proxy.change import Change
+from ltkm_inspect.mitm.change import Change
+from ltkm_inspect.mitm.marking import FAULTED, clear_faults
+from ltkm_inspect.mitm.rewriting import Rewriting
 from ltkm_inspect.proxy.configuration import Configuration
-from ltkm_inspect.proxy.marking import FAULTED, clear_faults
 from ltkm_inspect.proxy.replays import Replays
-from ltkm_inspect.proxy.rewriting import Rewriting
 from ltkm_inspect.report.text import answered, asked, count
+from ltkm_inspect.rewriting.orders import Orders
 from ltkm_inspect.session import Session
+from ltkm_inspect.traffic import Exchange
 
 logger = logging.getLogger(__name__)
 

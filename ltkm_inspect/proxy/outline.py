@@ -6,12 +6,12 @@ from typing import Any
 
 from ltkm_inspect import document as msk
 from ltkm_inspect import mikey
-from ltkm_inspect.exchange import Document, Item, Ltkm
 from ltkm_inspect.finding import Finding, Report
 from ltkm_inspect.mikey import Node
+from ltkm_inspect.output.redaction import NO_VEIL, Veil
 from ltkm_inspect.report import text
 from ltkm_inspect.report.keys import NO_KEYS, Keys
-from ltkm_inspect.report.redaction import NO_VEIL, Veil
+from ltkm_inspect.traffic import Document, Item, Ltkm
 from ltkm_inspect.wire import printable, printable_octets
 
 MOST_LINES = 5000

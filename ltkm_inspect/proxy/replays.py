@@ -6,8 +6,8 @@ from typing import Any, NamedTuple
 
 from mitmproxy import http
 
-from ltkm_inspect.proxy.flows import FAULT, exchange_of
-from ltkm_inspect.proxy.marking import FAULTED, ORIGINAL, mark_faults
+from ltkm_inspect.mitm.flows import FAULT, exchange_of
+from ltkm_inspect.mitm.marking import FAULTED, ORIGINAL, mark_faults
 
 MOST = 100_000
 """How many such responses are known at most; the first that were loaded stay."""

@@ -10,12 +10,12 @@ from mitmproxy.utils import strutils
 from ltkm_inspect import document as msk
 from ltkm_inspect.editing import EditError, edit_request, edit_response, significant
 from ltkm_inspect.engine import inspect
-from ltkm_inspect.exchange import Exchange, Headers, Limits, Request, Response
 from ltkm_inspect.finding import Report, shorten
+from ltkm_inspect.mitm.flows import exchange_of, is_foreign
 from ltkm_inspect.proxy.configuration import Configuration
 from ltkm_inspect.proxy.editing import finish_request, finish_response
-from ltkm_inspect.proxy.flows import exchange_of, is_foreign
 from ltkm_inspect.proxy.outline import CUT, NO_DOCUMENT, request_lines, response_lines, text_lines
+from ltkm_inspect.traffic import Exchange, Headers, Limits, Request, Response
 
 _TYPES = frozenset({msk.MSK_RESPONSE_TYPE, msk.MSK_REQUEST_TYPE})
 _OURS = 2.0

@@ -6,8 +6,8 @@ from typing import Any
 from ltkm_inspect.explain import faults_by_subject
 from ltkm_inspect.explain.pages import WITHIN
 from ltkm_inspect.fault import Fault
+from ltkm_inspect.output.json_line import to_json
 from ltkm_inspect.parameter import FileName, Parameter
-from ltkm_inspect.report.plain import to_json
 
 _TYPES = {bool: "boolean", int: "integer", bytes: "octets", str: "text"}
 

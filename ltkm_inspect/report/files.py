@@ -13,12 +13,12 @@ from pathlib import Path
 from typing import BinaryIO, Self, TextIO, cast
 
 from ltkm_inspect.options import AS_IT_HAPPENS, OptionError, Target
-from ltkm_inspect.report.console import PROGRAM, reason
-from ltkm_inspect.report.device import Device, is_device
+from ltkm_inspect.output.atomic_file import OWNER_ONLY, WholeFile, created
+from ltkm_inspect.output.console import PROGRAM, reason
+from ltkm_inspect.output.device import Device, is_device
 from ltkm_inspect.report.formats import FORMATS
 from ltkm_inspect.report.jsonl import Record
 from ltkm_inspect.report.reading import Records
-from ltkm_inspect.report.whole import OWNER_ONLY, WholeFile, created
 from ltkm_inspect.wire import crash_of, printable
 
 

@@ -71,14 +71,14 @@ from hashlib import sha256
 from typing import Any, TextIO
 
 from ltkm_inspect import __version__, mikey, options
-from ltkm_inspect.exchange import Gap, Item, Ltkm
 from ltkm_inspect.finding import Answer, Finding, Level, Report, cut
 from ltkm_inspect.mikey import Room
+from ltkm_inspect.output.json_line import to_json
+from ltkm_inspect.output.redaction import NO_VEIL, Redaction, Veil
 from ltkm_inspect.report.keys import NO_KEYS, Keys
-from ltkm_inspect.report.plain import to_json
-from ltkm_inspect.report.redaction import NO_VEIL, Redaction, Veil
 from ltkm_inspect.report.summary import Summary
 from ltkm_inspect.session import Muk, Protected, Session
+from ltkm_inspect.traffic import Gap, Item, Ltkm
 from ltkm_inspect.wire import printable_octets
 
 type Record = Mapping[str, Any]

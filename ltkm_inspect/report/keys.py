@@ -12,7 +12,7 @@ from ltkm_inspect.keys.ring_file import derive
 from ltkm_inspect.mikey import Kemac, KeyData, Message
 from ltkm_inspect.mikey.codes import KEY_TYPES
 from ltkm_inspect.mikey.keydata import Spi
-from ltkm_inspect.report.plain import to_json
+from ltkm_inspect.output.json_line import to_json
 from ltkm_inspect.report.text import count
 
 LONGEST_LIMIT = 8

@@ -3,15 +3,15 @@
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from ltkm_inspect.intake import Given
+from ltkm_inspect.input import Given
 from ltkm_inspect.mikey import Message, decode, render, to_plain, tree
-from ltkm_inspect.report.plain import to_json
+from ltkm_inspect.output.json_line import to_json
 from ltkm_inspect.wire import printable
 
 # Only who gives keys, or wants names hidden, waits for what handles them.
 if TYPE_CHECKING:
+    from ltkm_inspect.output.redaction import Veil
     from ltkm_inspect.report.keys import Keys
-    from ltkm_inspect.report.redaction import Veil
 
 MESSAGE_SCHEMA = "ltkm-inspect/message/1"
 

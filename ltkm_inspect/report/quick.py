@@ -13,11 +13,11 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
 
-from ltkm_inspect.intake import Given
+from ltkm_inspect.input import Given
 from ltkm_inspect.mikey import Identity, Kemac, Message, Rand, Timestamp, decode, to_plain
 from ltkm_inspect.mikey.core import describe_time
+from ltkm_inspect.output.json_line import to_json
 from ltkm_inspect.report.messages import MESSAGE_SCHEMA
-from ltkm_inspect.report.plain import to_json
 from ltkm_inspect.wire import printable_octets
 
 MOST = 1024

@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from ltkm_inspect.explain import by_subject, level_reason
+from ltkm_inspect.output.json_line import to_json
 from ltkm_inspect.report.faults import plain_parameter
-from ltkm_inspect.report.plain import to_json
 from ltkm_inspect.rule import Rule
 from ltkm_inspect.spec import Clause
 

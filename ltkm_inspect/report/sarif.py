@@ -10,9 +10,9 @@ from urllib.parse import quote
 from ltkm_inspect import __version__, catalogue, explain
 from ltkm_inspect.engine import OWN_FINDINGS
 from ltkm_inspect.finding import Level, Place, shorten
-from ltkm_inspect.report.console import PROGRAM
+from ltkm_inspect.output.console import PROGRAM
+from ltkm_inspect.output.json_line import kind_of, to_json
 from ltkm_inspect.report.jsonl import Record
-from ltkm_inspect.report.plain import kind_of, to_json
 from ltkm_inspect.report.summary import NOT_ENDED, NOTHING_SEEN
 from ltkm_inspect.report.text import finding_text
 from ltkm_inspect.rule import RULES, Rule

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, fields
 from typing import Any
 
 from ltkm_inspect.finding import CRASHES, Answer, Level, Report, count
-from ltkm_inspect.report.plain import kind_of
+from ltkm_inspect.output.json_line import kind_of
 from ltkm_inspect.session import LIMIT
 
 NOTHING_SEEN = "no MSK exchange was seen, so nothing was checked"

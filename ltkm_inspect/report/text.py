@@ -3,12 +3,12 @@
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, TextIO
 
-from ltkm_inspect.exchange import Exchange
 from ltkm_inspect.finding import Level, Place, Report, line_of, shorten, text_of
 from ltkm_inspect.finding import count as count
-from ltkm_inspect.report.plain import kind_of
-from ltkm_inspect.report.redaction import NO_VEIL, Veil
+from ltkm_inspect.output.json_line import kind_of
+from ltkm_inspect.output.redaction import NO_VEIL, Veil
 from ltkm_inspect.report.summary import Summary
+from ltkm_inspect.traffic import Exchange
 from ltkm_inspect.wire import inert, printable
 
 LONGEST_URL = 200

@@ -14,9 +14,9 @@ from typing import BinaryIO
 from mitmproxy.io import FlowWriter
 
 from ltkm_inspect import reference
-from ltkm_inspect.exchange import Exchange, Headers, Request, Response
-from ltkm_inspect.proxy.flows import flow_of
+from ltkm_inspect.mitm.flows import flow_of
 from ltkm_inspect.reference import FIRST, SECOND, Grant, Terminal
+from ltkm_inspect.traffic import Exchange, Headers, Request, Response
 
 EACH = 20
 """How many exchanges a terminal has: a challenge, then new keys every hour."""

@@ -13,9 +13,9 @@ from mitmproxy import http
 from mitmproxy.test import taddons, tflow, tutils
 
 from ltkm_inspect.fault import parse_application
+from ltkm_inspect.mitm.flows import flow_of
+from ltkm_inspect.mitm.rewriting import Rewriting
 from ltkm_inspect.proxy.addon import LtkmInspect
-from ltkm_inspect.proxy.flows import flow_of
-from ltkm_inspect.proxy.rewriting import Rewriting
 from tests.bench.bench_proxy import msk
 
 AT_MOST = {"foreign response, µs": 5.0, "foreign response, with a fault asked for, µs": 5.0}

@@ -12,7 +12,7 @@ from ltkm_inspect import reference
 from ltkm_inspect.cli import COLLECT_AFTER
 from ltkm_inspect.context import Context
 from ltkm_inspect.engine import inspect, inspection
-from ltkm_inspect.exchange import Exchange
+from ltkm_inspect.traffic import Exchange
 
 ROUNDS = 9
 AT_MOST = {"two LTKMs, µs": 250.0, "10,000 items / 100 items, µs an item": 1.5}

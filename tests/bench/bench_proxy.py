@@ -18,8 +18,8 @@ from statistics import median
 from time import monotonic, sleep
 
 from ltkm_inspect import reference
-from ltkm_inspect.exchange import Exchange, Headers, Request, Response
 from ltkm_inspect.reference import FIRST, SECOND
+from ltkm_inspect.traffic import Exchange, Headers, Request, Response
 from tests.bench._load import Measured, Pair, press, serve
 from tests.loopback.proxy import reverse
 from tests.loopback.scenes import person

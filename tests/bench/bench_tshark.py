@@ -18,8 +18,8 @@ from pathlib import Path
 from time import perf_counter
 
 from ltkm_inspect import reference
+from ltkm_inspect.export import Export
 from ltkm_inspect.finding import Report
-from ltkm_inspect.report.export import Export
 
 LTKMS = 10_000
 TERMINALS = 200

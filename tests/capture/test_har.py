@@ -13,10 +13,10 @@ from mitmproxy.addons.savehar import SaveHar
 
 from ltkm_inspect.capture import Damage, DamagedEvent, entries, har
 from ltkm_inspect.engine import inspect
-from ltkm_inspect.exchange import Exchange
 from ltkm_inspect.finding import Answer, Level
-from ltkm_inspect.proxy.flows import flow_of
+from ltkm_inspect.mitm.flows import flow_of
 from ltkm_inspect.reference import reference
+from ltkm_inspect.traffic import Exchange
 
 WHOLE: dict[str, Any] = json.loads(
     json.dumps(SaveHar().make_har([flow_of(each) for each in (*reference("challenged"), *reference("download"))]))

@@ -31,10 +31,10 @@ from ltkm_inspect.capture import (
     scan,
 )
 from ltkm_inspect.document import MSK_REQUEST_TYPE, MSK_RESPONSE_TYPE
-from ltkm_inspect.exchange import OFFLINE, Exchange
-from ltkm_inspect.proxy import flows
-from ltkm_inspect.proxy.reading import UnreadError, exchanges, record
+from ltkm_inspect.mitm import flows
+from ltkm_inspect.mitm.reading import UnreadError, exchanges, record
 from ltkm_inspect.reference import REFERENCES, reference
+from ltkm_inspect.traffic import OFFLINE, Exchange
 
 ROOT = Path(__file__).resolve().parents[2]
 SAMPLES = sorted((ROOT / "flows").rglob("*.flow"))

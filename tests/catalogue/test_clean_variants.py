@@ -12,11 +12,11 @@ from ltkm_inspect.context import Context, Settings
 from ltkm_inspect.document import MSK_RESPONSE_NS, ORDERQUERIES_NS
 from ltkm_inspect.engine import inspect
 from ltkm_inspect.engine.sealing import seal
-from ltkm_inspect.exchange import Exchange, Headers
 from ltkm_inspect.finding import Answer
 from ltkm_inspect.keys import KeyRing, Subscriber
 from ltkm_inspect.reference import OTHER_TERMINAL, TERMINAL, TERMINAL_OF_5G, Terminal
 from ltkm_inspect.session import Session
+from ltkm_inspect.traffic import Exchange, Headers
 
 DOWNLOAD = reference.reference("download")[0]
 type Change = Callable[[str], str]

@@ -10,12 +10,12 @@ from ltkm_inspect import reference
 from ltkm_inspect.catalogue import load
 from ltkm_inspect.context import Context, Settings
 from ltkm_inspect.engine import inject, inspect
-from ltkm_inspect.exchange import Exchange, Headers
 from ltkm_inspect.fault import FAULTS, Application, FaultError
 from ltkm_inspect.finding import Answer, Level, Problem, Report
 from ltkm_inspect.keys import KeyRing
 from ltkm_inspect.rule import RULES
 from ltkm_inspect.session import Opening, Session
+from ltkm_inspect.traffic import Exchange, Headers
 
 load()
 SETTINGS = Settings(debug=True)

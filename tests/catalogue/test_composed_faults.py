@@ -13,12 +13,12 @@ from ltkm_inspect import reference
 from ltkm_inspect.catalogue import load
 from ltkm_inspect.context import Context, Settings
 from ltkm_inspect.engine import inject, inspect
-from ltkm_inspect.exchange import Exchange
 from ltkm_inspect.fault import FAULTS, Application, FaultError
 from ltkm_inspect.keys import KeyRing
 from ltkm_inspect.reference import FIRST, OTHER_TERMINAL, TERMINAL, Terminal
 from ltkm_inspect.rule import RULES
 from ltkm_inspect.session import Session
+from ltkm_inspect.traffic import Exchange
 
 load()
 STRICT = Settings(debug=True, strict=True, expect="always")

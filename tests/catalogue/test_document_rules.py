@@ -11,10 +11,10 @@ from ltkm_inspect.catalogue.pairs import plmn
 from ltkm_inspect.context import Context, Settings
 from ltkm_inspect.document import MSK_REQUEST_NS, MSK_RESPONSE_NS, ORDERQUERIES_NS
 from ltkm_inspect.engine import inspect
-from ltkm_inspect.exchange import Exchange
 from ltkm_inspect.finding import Answer, Level, Report
 from ltkm_inspect.mikey import GeneralExtension, KeyId, KeyIds, Message
 from ltkm_inspect.reference import FIRST, SECOND, Grant
+from ltkm_inspect.traffic import Exchange
 
 DOWNLOAD = reference.reference("download")[0]
 PLAIN = reference.reference("plain-mbms")[0]

@@ -10,12 +10,12 @@ from hypothesis import strategies as st
 from ltkm_inspect import digest, reference
 from ltkm_inspect.context import Context, Settings
 from ltkm_inspect.engine import inject, inspect
-from ltkm_inspect.exchange import Exchange, Headers, Request, Response, split_target
 from ltkm_inspect.fault import FaultError, parse_application
 from ltkm_inspect.finding import Answer, Level
 from ltkm_inspect.keys import KeyRing
 from ltkm_inspect.keys.ring import WILD_CARD
 from ltkm_inspect.session import Session
+from ltkm_inspect.traffic import Exchange, Headers, Request, Response, split_target
 
 DOWNLOAD = reference.reference("download")[0]
 PLAIN = reference.reference("plain-mbms")[0]

@@ -12,15 +12,15 @@ from ltkm_inspect import catalogue, mikey
 from ltkm_inspect.context import Context, Settings
 from ltkm_inspect.document import MSK_RESPONSE_NS, ORDERQUERIES_NS, edit
 from ltkm_inspect.engine import Injection, inject, injected, inspect
-from ltkm_inspect.exchange import Document, Exchange
 from ltkm_inspect.fault import FaultError, parse_application, prepare
 from ltkm_inspect.keys import KeyRing
-from ltkm_inspect.proxy.flows import flow_of
-from ltkm_inspect.proxy.sources import READERS
+from ltkm_inspect.mitm.flows import flow_of
+from ltkm_inspect.mitm.sources import READERS
 from ltkm_inspect.reference import AGAIN, FIRST, KEYS, OTHER_TERMINAL, SECOND, ltkm, reference
 from ltkm_inspect.reference import exchange as build
 from ltkm_inspect.selection import parse_selection
 from ltkm_inspect.session import Session
+from ltkm_inspect.traffic import Document, Exchange
 
 catalogue.load()
 DOWNLOAD = reference("download")

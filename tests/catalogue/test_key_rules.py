@@ -7,7 +7,6 @@ import pytest
 from ltkm_inspect import reference
 from ltkm_inspect.context import Context, Settings
 from ltkm_inspect.engine import inject, inspect
-from ltkm_inspect.exchange import Exchange
 from ltkm_inspect.fault import FaultError, parse_application
 from ltkm_inspect.finding import Answer, Level, Report
 from ltkm_inspect.keys import KeyRing, Subscriber
@@ -15,6 +14,7 @@ from ltkm_inspect.keys.protection import encrypt
 from ltkm_inspect.mikey import Interval, KeyData, KeyDataChain
 from ltkm_inspect.reference import AGAIN, BSM, FIRST, KEYS, MRK, MUK, TERMINAL, Grant
 from ltkm_inspect.session import Session
+from ltkm_inspect.traffic import Exchange
 
 GO = Settings(debug=True)
 WRONG = bytes(range(0xC0, 0xE0))

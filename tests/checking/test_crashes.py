@@ -12,15 +12,15 @@ from ltkm_inspect import cli, engine
 from ltkm_inspect.capture import har
 from ltkm_inspect.checking import Checked, Presenter, parallel, pieces, serial, work
 from ltkm_inspect.context import Context
-from ltkm_inspect.exchange import Exchange, Request
 from ltkm_inspect.finding import EVENT_CRASHED, Level
-from ltkm_inspect.proxy import reading, rewriting
+from ltkm_inspect.mitm import reading, rewriting
+from ltkm_inspect.output.redaction import Redaction
 from ltkm_inspect.reference import KEYS
 from ltkm_inspect.report import jsonl, text
 from ltkm_inspect.report.keys import Keys
-from ltkm_inspect.report.redaction import Redaction
 from ltkm_inspect.report.summary import Summary
 from ltkm_inspect.session import Session, Step
+from ltkm_inspect.traffic import Exchange, Request
 from tests.checking.test_parallel import named
 from tests.proxy.parts import TRIAL
 

@@ -20,12 +20,12 @@ from ltkm_inspect.capture.inputs import Input, inputs
 from ltkm_inspect.checking import Checked, Presenter, Shown, parallel, pieces, serial
 from ltkm_inspect.checking.work import REPLACED, Share, Stretch
 from ltkm_inspect.context import Context, Settings
-from ltkm_inspect.exchange import Exchange
-from ltkm_inspect.proxy.flows import flow_of
+from ltkm_inspect.mitm.flows import flow_of
 from ltkm_inspect.reference import FIRST, KEYS, SECOND, exchange, ltkm, reference
 from ltkm_inspect.report.keys import Keys
 from ltkm_inspect.report.summary import Summary
 from ltkm_inspect.session import Session
+from ltkm_inspect.traffic import Exchange
 from tests.proxy.parts import TRIAL
 from tests.samples.generate import written
 

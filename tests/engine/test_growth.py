@@ -11,11 +11,11 @@ import pytest
 from ltkm_inspect import reference
 from ltkm_inspect.context import Context
 from ltkm_inspect.engine import inspect
-from ltkm_inspect.exchange import Exchange, Headers
 from ltkm_inspect.mikey import PAYLOADS
 from ltkm_inspect.report import jsonl, text
 from ltkm_inspect.report.keys import Keys
 from ltkm_inspect.session import Session
+from ltkm_inspect.traffic import Exchange, Headers
 
 DOWNLOAD = reference.reference("download")[0]
 assert DOWNLOAD.content is not None

@@ -13,9 +13,9 @@ from ltkm_inspect import reference
 from ltkm_inspect.catalogue import load
 from ltkm_inspect.context import Context, Settings
 from ltkm_inspect.engine import inject, inspect
-from ltkm_inspect.exchange import Exchange, Headers
 from ltkm_inspect.fault import FAULTS, Application, FaultError
 from ltkm_inspect.finding import Report
+from ltkm_inspect.traffic import Exchange, Headers
 
 load()
 DOWNLOAD = reference.reference("download")[0]

@@ -8,10 +8,10 @@ import pytest
 from ltkm_inspect import reference
 from ltkm_inspect.context import Context, Settings
 from ltkm_inspect.engine import inject, inspect
-from ltkm_inspect.exchange import Exchange, Limits
 from ltkm_inspect.fault import FAULTS, Application, FaultError, parse_application
 from ltkm_inspect.finding import Answer, Level, Problem
 from ltkm_inspect.rule import RULES
+from ltkm_inspect.traffic import Exchange, Limits
 
 DOWNLOAD = reference.reference("download")[0]
 SEVERAL = reference.reference("several-keys")[0]

@@ -12,12 +12,12 @@ from hypothesis import strategies as st
 from ltkm_inspect import reference
 from ltkm_inspect.document import NewItem, NewLtkm, Pair, read, render_request, render_response
 from ltkm_inspect.engine import inspect
-from ltkm_inspect.exchange import Exchange, Headers, Limits
 from ltkm_inspect.finding import Level, Report
 from ltkm_inspect.mikey import decode
 from ltkm_inspect.options import DEFAULTS, parse_limit
 from ltkm_inspect.report import jsonl
 from ltkm_inspect.report.summary import Summary
+from ltkm_inspect.traffic import Exchange, Headers, Limits
 from tests.engine.test_growth import BODY, DOWNLOAD, MESSAGE, before, body, header, payloads
 
 LIVE = parse_limit(str(DEFAULTS["limit"].default))

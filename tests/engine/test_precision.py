@@ -13,12 +13,12 @@ from ltkm_inspect import catalogue, reference
 from ltkm_inspect.context import Context
 from ltkm_inspect.document import MSK_RESPONSE_TYPE
 from ltkm_inspect.engine import Injection, inject, injected
-from ltkm_inspect.exchange import Document, Exchange, Headers, Item, Ltkm
 from ltkm_inspect.fault import FAULTS, Application, Fault, FaultError, Octets, parse_application
 from ltkm_inspect.keys import KeyRing
 from ltkm_inspect.mikey import Message, Payload
 from ltkm_inspect.reference import FIRST, KEYS
 from ltkm_inspect.session import Delivery, Opening, Session
+from ltkm_inspect.traffic import Document, Exchange, Headers, Item, Ltkm
 from tests.engine.written import GRANTS, STYLES, Style, base64_text, written
 
 catalogue.load()

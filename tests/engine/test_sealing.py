@@ -9,11 +9,11 @@ from hypothesis import strategies as st
 from ltkm_inspect import catalogue, digest, reference
 from ltkm_inspect.context import Context, Settings
 from ltkm_inspect.engine import Injection, Unsealed, inject, injected, inspect
-from ltkm_inspect.exchange import Exchange
 from ltkm_inspect.fault import FAULTS, Application, FaultError, parse_application
 from ltkm_inspect.keys import KeyRing, Subscriber, Verdict
 from ltkm_inspect.reference import B_TID, BSM, KEYS, MRK, MUK, TERMINAL
 from ltkm_inspect.session import Session
+from ltkm_inspect.traffic import Exchange
 
 catalogue.load()
 DOWNLOAD = reference.reference("download")[0]

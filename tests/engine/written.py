@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from ltkm_inspect import reference
 from ltkm_inspect.document import MSK_RESPONSE_NS, ORDERQUERIES_NS
-from ltkm_inspect.exchange import Exchange
 from ltkm_inspect.reference import FIRST, SECOND, TERMINAL, Grant
+from ltkm_inspect.traffic import Exchange
 
 GRANTS = (FIRST, SECOND)
 

@@ -11,14 +11,14 @@ from ltkm_inspect.catalogue import load
 from ltkm_inspect.context import Context
 from ltkm_inspect.editing import EditError, edit_request, edit_response
 from ltkm_inspect.engine import inject, inspect
-from ltkm_inspect.exchange import Exchange, Headers, Request, Response
 from ltkm_inspect.fault import FAULTS, Application, FaultError
 from ltkm_inspect.keys import KeyRing
+from ltkm_inspect.output.redaction import NO_VEIL, Redaction
 from ltkm_inspect.proxy.outline import request_lines, response_lines
 from ltkm_inspect.report import jsonl, text
 from ltkm_inspect.report.keys import Keys
-from ltkm_inspect.report.redaction import NO_VEIL, Redaction
 from ltkm_inspect.session import Session
+from ltkm_inspect.traffic import Exchange, Headers, Request, Response
 from tests.fuzz._inputs import changed
 from tests.fuzz._messages import XML, fields
 from tests.fuzz._target import FORMAT_LAWS, Target, require, require_laws, require_printable

@@ -12,7 +12,7 @@ from typing import Any
 from mitmproxy.io import FlowWriter
 
 from ltkm_inspect import reference
-from ltkm_inspect.proxy.flows import flow_of
+from ltkm_inspect.mitm.flows import flow_of
 from tests.fuzz._messages import messages
 from tests.fuzz._target import Target, files_of, formats_for, require, root, run
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from functools import cache
 
 from ltkm_inspect import coding, digest, document, mikey, reference
-from ltkm_inspect.exchange import MediaType, split_target
+from ltkm_inspect.traffic import MediaType, split_target
 from ltkm_inspect.wire import Span
 from tests.fuzz._target import Target, require
 from tests.hostile._form import message_with

@@ -13,9 +13,9 @@ from urllib.parse import quote
 from mitmproxy.io import FlowWriter
 
 from ltkm_inspect import reference
-from ltkm_inspect.exchange import Exchange, Headers
 from ltkm_inspect.mikey import GeneralExtension, Identity, OmaBcast
-from ltkm_inspect.proxy.flows import flow_of
+from ltkm_inspect.mitm.flows import flow_of
+from ltkm_inspect.traffic import Exchange, Headers
 from tests.fuzz._target import LawError, Output, Target, formats_for, run
 from tests.hostile._form import CLEAN, MESSAGE, message_with, with_items, with_messages
 

@@ -13,8 +13,8 @@ from tempfile import TemporaryDirectory
 from click.testing import CliRunner
 
 from ltkm_inspect import cli
-from ltkm_inspect.exchange import Document, Exchange, Ltkm
 from ltkm_inspect.finding import Finding, Report
+from ltkm_inspect.traffic import Document, Exchange, Ltkm
 
 CRASHES = frozenset({"rule-crashed", "event-crashed"})
 EXIT_CODES = frozenset({0, 1, 2, 3, 4, 5})

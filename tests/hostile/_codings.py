@@ -5,7 +5,7 @@ from dataclasses import replace
 from functools import partial
 
 from ltkm_inspect import coding
-from ltkm_inspect.exchange import Exchange
+from ltkm_inspect.traffic import Exchange
 from tests.hostile._form import CLEAN, Form, sized, with_body
 
 MEBI = 1 << 20

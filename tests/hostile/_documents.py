@@ -4,7 +4,7 @@ import base64
 from collections.abc import Callable, Iterator
 
 from ltkm_inspect.document import MSK_REQUEST_NS, ORDERQUERIES_NS
-from ltkm_inspect.exchange import Exchange
+from ltkm_inspect.traffic import Exchange
 from tests.hostile._form import ITEM, MESSAGE, Form, repeated, sized, with_body, with_items, with_request_body
 
 LTKM = base64.b64encode(MESSAGE.encode()).decode()

@@ -7,8 +7,8 @@ from typing import Any
 
 from ltkm_inspect import reference
 from ltkm_inspect.document import MSK_RESPONSE_NS, ORDERQUERIES_NS
-from ltkm_inspect.exchange import Exchange, Headers
 from ltkm_inspect.mikey import Kemac, Message, Payload
+from ltkm_inspect.traffic import Exchange, Headers
 
 CLEAN = reference.reference("download")[0]
 MESSAGE = reference.ltkm(reference.FIRST)

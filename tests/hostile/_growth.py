@@ -19,9 +19,9 @@ from mitmproxy.io import FlowWriter
 from mitmproxy.test import taddons
 
 from ltkm_inspect import cli, reference
-from ltkm_inspect.exchange import Exchange
+from ltkm_inspect.mitm.flows import flow_of
 from ltkm_inspect.proxy.addon import LtkmInspect
-from ltkm_inspect.proxy.flows import flow_of
+from ltkm_inspect.traffic import Exchange
 from tests.hostile._apart import Done, apart
 from tests.hostile._form import Form, octets_of
 

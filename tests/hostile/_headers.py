@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 from ltkm_inspect import reference
-from ltkm_inspect.exchange import Exchange, Headers
+from ltkm_inspect.traffic import Exchange, Headers
 from tests.conftest import ROOT
 from tests.hostile._form import CLEAN, Form, sized, with_header
 

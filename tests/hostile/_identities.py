@@ -3,8 +3,8 @@
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 
-from ltkm_inspect.exchange import Exchange
 from ltkm_inspect.mikey import Identity
+from ltkm_inspect.traffic import Exchange
 from tests.hostile._form import CLEAN, Form, repeated, sized, with_header, with_items, with_payloads
 
 TEXTS: dict[str, str | Callable[[int], str]] = {

@@ -10,11 +10,11 @@ import sys
 from ltkm_inspect import reference
 from ltkm_inspect.context import Context
 from ltkm_inspect.engine import inspect
-from ltkm_inspect.exchange import Exchange
+from ltkm_inspect.output.redaction import Redaction
 from ltkm_inspect.report import jsonl, text
 from ltkm_inspect.report.keys import Keys
-from ltkm_inspect.report.redaction import Redaction
 from ltkm_inspect.session import Session
+from ltkm_inspect.traffic import Exchange
 from tests.hostile._form import Form
 
 FEW, MORE = 20, 80

@@ -2,9 +2,9 @@
 
 import pytest
 
-from ltkm_inspect.exchange import Exchange
 from ltkm_inspect.mikey import PAYLOADS, GeneralExtension
 from ltkm_inspect.mikey.codes import EXTENSION_TYPES, KEY_ID_TYPES, KEY_TYPES, SRTP_PARAMETERS
+from ltkm_inspect.traffic import Exchange
 from tests.hostile import _headers, _steps
 from tests.hostile._form import octets_of
 from tests.hostile._growth import LARGEST_EXPONENT

@@ -9,9 +9,9 @@ from dataclasses import dataclass, field, replace
 from ltkm_inspect import coding, digest, reference
 from ltkm_inspect.digest import Directives
 from ltkm_inspect.document import MSK_RESPONSE_TYPE
-from ltkm_inspect.exchange import Exchange, Headers, Request, Response
 from ltkm_inspect.mikey import Message
 from ltkm_inspect.reference import BSM, OPAQUE, REQUEST_TARGET, Grant, Terminal
+from ltkm_inspect.traffic import Exchange, Headers, Request, Response
 from tests.loopback.server import Listener
 from tests.loopback.wire import Received, response_octets
 from tests.samples.lab import granted

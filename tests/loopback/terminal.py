@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from typing import BinaryIO, Self, cast
 
 from ltkm_inspect import reference
-from ltkm_inspect.exchange import Exchange, Request
 from ltkm_inspect.keys import KeyRing
 from ltkm_inspect.keys.opening import Verdict
 from ltkm_inspect.reference import Terminal
+from ltkm_inspect.traffic import Exchange, Request
 from tests.loopback.wire import Received, receive, request_octets, response_of
 from tests.proxy.parts import PATIENCE
 

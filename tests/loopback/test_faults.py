@@ -9,7 +9,6 @@ import pytest
 
 from ltkm_inspect.context import Context
 from ltkm_inspect.engine import inject
-from ltkm_inspect.exchange import Document, Exchange, Headers, Item, Ltkm, Response
 from ltkm_inspect.fault import FAULTS, Application
 from ltkm_inspect.keys import KeyRing
 from ltkm_inspect.keys.protection import mac_verifies
@@ -17,6 +16,7 @@ from ltkm_inspect.mikey import Identity, Kemac
 from ltkm_inspect.reference import KEYS, reference
 from ltkm_inspect.rule import RULES
 from ltkm_inspect.session import Opening, Session, Step
+from ltkm_inspect.traffic import Document, Exchange, Headers, Item, Ltkm, Response
 from tests.loopback.bsm import Bsm, Habits, ring_text
 from tests.loopback.proxy import Steered
 from tests.loopback.scenes import SCENES, person, reports, served_for

@@ -18,12 +18,12 @@ from ltkm_inspect import fault as catalogue
 from ltkm_inspect.context import Context
 from ltkm_inspect.engine import inject, inspect
 from ltkm_inspect.engine.reach import is_for_recordings
-from ltkm_inspect.exchange import Exchange, Response
 from ltkm_inspect.fault import FaultError, parse_application
 from ltkm_inspect.keys import KeyRing
-from ltkm_inspect.proxy.flows import exchange_of, flow_of
+from ltkm_inspect.mitm.flows import exchange_of, flow_of
 from ltkm_inspect.reference import BSM
 from ltkm_inspect.session import Delivery, Opening, Session, Step
+from ltkm_inspect.traffic import Exchange, Response
 from tests.loopback.bsm import ring_text
 from tests.loopback.proxy import Steered
 from tests.loopback.server import Listener

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import BinaryIO
 
-from ltkm_inspect.exchange import Headers, Request, Response
+from ltkm_inspect.traffic import Headers, Request, Response
 
 
 @dataclass(frozen=True, slots=True)

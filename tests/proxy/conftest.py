@@ -9,8 +9,8 @@ from mitmproxy.flow import Flow
 from mitmproxy.io import FlowWriter
 
 from ltkm_inspect import reference
-from ltkm_inspect.exchange import Exchange
-from ltkm_inspect.proxy.flows import flow_of
+from ltkm_inspect.mitm.flows import flow_of
+from ltkm_inspect.traffic import Exchange
 from tests.proxy.parts import PATIENCE, Mitmdump, Origin, Save
 
 

@@ -10,11 +10,11 @@ from mitmproxy.io import FlowReader
 
 from ltkm_inspect import mikey
 from ltkm_inspect.context import Context
-from ltkm_inspect.exchange import Exchange
+from ltkm_inspect.mitm.flows import exchange_of, flow_of
 from ltkm_inspect.proxy.configuration import Configuration
-from ltkm_inspect.proxy.flows import exchange_of, flow_of
 from ltkm_inspect.proxy.view import LtkmView
 from ltkm_inspect.reference import KEYS
+from ltkm_inspect.traffic import Exchange
 from tests.proxy.parts import ROOT, clean
 from tests.proxy.test_view import VIEW, metadata_of
 

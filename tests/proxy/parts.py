@@ -16,10 +16,10 @@ from mitmproxy.flow import Flow
 from ltkm_inspect import reference
 from ltkm_inspect.context import Context
 from ltkm_inspect.engine import inspect
-from ltkm_inspect.exchange import Exchange
 from ltkm_inspect.finding import Report
-from ltkm_inspect.proxy.reading import exchanges
+from ltkm_inspect.mitm.reading import exchanges
 from ltkm_inspect.session import Session
+from ltkm_inspect.traffic import Exchange
 
 ROOT = Path(__file__).resolve().parents[2]
 SCRIPT = ROOT / "addons" / "ltkm.py"

@@ -12,8 +12,8 @@ from mitmproxy.http import HTTPFlow
 from mitmproxy.test import taddons, tflow
 
 from ltkm_inspect.fault import FAULTS
+from ltkm_inspect.mitm.flows import exchange_of, flow_of
 from ltkm_inspect.proxy.addon import LtkmInspect
-from ltkm_inspect.proxy.flows import exchange_of, flow_of
 from ltkm_inspect.reference import FIRST, ltkm, reference
 from tests.proxy.parts import clean, flawed
 

@@ -15,8 +15,8 @@ from pathlib import Path
 import pytest
 from mitmproxy.utils import emoji
 
-from ltkm_inspect.intake import from_file
-from ltkm_inspect.proxy.marking import MARKS
+from ltkm_inspect.input import from_file
+from ltkm_inspect.mitm.marking import MARKS
 from tests.proxy.parts import PATIENCE, ROOT, SCRIPT, TRIAL, inspected
 
 MITMPROXY = Path(sys.executable).with_name("mitmproxy")

@@ -10,9 +10,9 @@ from mitmproxy import exceptions, http
 from mitmproxy.contentviews import Metadata
 
 from ltkm_inspect import mikey, reference
+from ltkm_inspect.mitm.flows import flow_of
 from ltkm_inspect.options import parse_limit
 from ltkm_inspect.proxy.configuration import Configuration
-from ltkm_inspect.proxy.flows import flow_of
 from ltkm_inspect.proxy.view import LtkmView
 from tests.proxy.editor import FLOWS, KEYED, Edit, flows_of, several
 from tests.proxy.parts import clean, edited

@@ -13,11 +13,11 @@ from mitmproxy.flow import Flow
 from mitmproxy.test import taddons, tflow
 
 from ltkm_inspect import reference
-from ltkm_inspect.intake import from_file
+from ltkm_inspect.input import from_file
+from ltkm_inspect.mitm.flows import flow_of
 from ltkm_inspect.options import EXPORT_FORMATS
 from ltkm_inspect.proxy import exporting
 from ltkm_inspect.proxy.addon import LtkmInspect
-from ltkm_inspect.proxy.flows import flow_of
 from tests.proxy.parts import clean, flawed
 
 

@@ -10,10 +10,10 @@ from pathlib import Path
 from mitmproxy.http import HTTPFlow
 from mitmproxy.io import FlowReader
 
-from ltkm_inspect.exchange import Exchange
-from ltkm_inspect.proxy.flows import exchange_of, flow_of
+from ltkm_inspect.mitm.flows import exchange_of, flow_of
 from ltkm_inspect.reference import KEYS, MRK, MUK, TERMINAL, reference
 from ltkm_inspect.session import Step
+from ltkm_inspect.traffic import Exchange
 from tests.proxy.parts import PATIENCE, Mitmdump, Origin, Proxy, Run, Save, clean
 
 PATH = b"/keymanagement"

@@ -13,7 +13,6 @@ from mitmproxy.io import FlowReader
 from ltkm_inspect import reference
 from ltkm_inspect.context import Context
 from ltkm_inspect.engine import inject, inspect
-from ltkm_inspect.exchange import Exchange
 from ltkm_inspect.fault import parse_application
 from ltkm_inspect.finding import Problem
 from ltkm_inspect.keys import message_keys
@@ -25,6 +24,7 @@ from ltkm_inspect.reference import AGAIN, B_TID, FIRST, KEYS, MRK, MUK, OTHER_TE
 from ltkm_inspect.report import jsonl, text
 from ltkm_inspect.rule import RULES
 from ltkm_inspect.session import Session
+from ltkm_inspect.traffic import Exchange
 from tests.proxy.parts import Mitmdump, Origin, Save, clean, flawed
 from tests.proxy.test_traffic import request, response
 from tests.proxy.test_view import shown

@@ -11,9 +11,9 @@ import pytest
 from ltkm_inspect import options
 from ltkm_inspect.context import Context
 from ltkm_inspect.engine import inspect
-from ltkm_inspect.exchange import Exchange
 from ltkm_inspect.report import text
 from ltkm_inspect.session import Session
+from ltkm_inspect.traffic import Exchange
 from tests.proxy.parts import Mitmdump, Save, clean, edited, flawed
 
 VERDICTS = ("clean ", "warning ", "violation ")

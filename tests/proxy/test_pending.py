@@ -19,10 +19,10 @@ from mitmproxy.test import tflow
 
 from ltkm_inspect import cli
 from ltkm_inspect.finding import EVENT_CRASHED, Report
+from ltkm_inspect.mitm.flows import flow_of
+from ltkm_inspect.output.redaction import Veil
 from ltkm_inspect.proxy import pending
-from ltkm_inspect.proxy.flows import flow_of
 from ltkm_inspect.report import text
-from ltkm_inspect.report.redaction import Veil
 from tests.loopback.proxy import reverse
 from tests.proxy.parts import PATIENCE, Mitmdump, Save, clean, flawed
 from tests.proxy.test_addon import Stage, logged, stage

@@ -9,9 +9,9 @@ from pathlib import Path
 
 from ltkm_inspect import reference
 from ltkm_inspect.document import MSK_RESPONSE_TYPE
-from ltkm_inspect.exchange import Exchange, Request
-from ltkm_inspect.proxy.flows import flow_of
+from ltkm_inspect.mitm.flows import flow_of
 from ltkm_inspect.reference import FIRST, REQUEST_TARGET, SECOND
+from ltkm_inspect.traffic import Exchange, Request
 from tests.proxy.parts import Mitmdump, Origin, Proxy, Save, clean, flawed
 
 MSK = f"Content-Type: {MSK_RESPONSE_TYPE}\r\n".encode()

@@ -13,12 +13,12 @@ from mitmproxy.test import taddons, tflow, tutils
 from ltkm_inspect import mikey, reference
 from ltkm_inspect.document import MSK_REQUEST_TYPE, MSK_RESPONSE_TYPE
 from ltkm_inspect.engine import inspect
-from ltkm_inspect.exchange import Exchange
+from ltkm_inspect.mitm.flows import flow_of
 from ltkm_inspect.options import parse_limit
 from ltkm_inspect.proxy import outline
 from ltkm_inspect.proxy.configuration import Configuration
-from ltkm_inspect.proxy.flows import flow_of
 from ltkm_inspect.proxy.view import LtkmView
+from ltkm_inspect.traffic import Exchange
 from tests.proxy.parts import clean, edited, flawed
 
 VIEW = LtkmView()

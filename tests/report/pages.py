@@ -10,11 +10,11 @@ from typing import Any
 
 from ltkm_inspect.context import Context
 from ltkm_inspect.engine import inspect
-from ltkm_inspect.exchange import Exchange
 from ltkm_inspect.finding import Report
 from ltkm_inspect.report import html, jsonl
 from ltkm_inspect.report.summary import Summary
 from ltkm_inspect.session import Session
+from ltkm_inspect.traffic import Exchange
 from tests.proxy.parts import inspected
 
 type Record = dict[str, Any]

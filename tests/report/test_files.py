@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from ltkm_inspect.options import OptionError, Target, parse_report
+from ltkm_inspect.output.json_line import to_json
 from ltkm_inspect.report import formats
 from ltkm_inspect.report.files import ReportFiles
-from ltkm_inspect.report.plain import to_json
 from ltkm_inspect.report.reading import Records
 from tests.report.runs import TRIAL, checked
 

@@ -12,9 +12,9 @@ from typing import Any
 
 import pytest
 
-from ltkm_inspect.exchange import Headers
 from ltkm_inspect.mikey import Identity
 from ltkm_inspect.reference import FIRST, exchange, ltkm, reference
+from ltkm_inspect.traffic import Headers
 from tests.proxy.parts import TRIAL, edited, flawed
 from tests.report.browser import Browser, browser
 from tests.report.pages import Record, page_of, record_of, recorded

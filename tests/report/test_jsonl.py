@@ -12,16 +12,16 @@ import pytest
 from ltkm_inspect import __version__
 from ltkm_inspect.context import Context
 from ltkm_inspect.engine import inspect
-from ltkm_inspect.exchange import Exchange, Limits
 from ltkm_inspect.finding import Answer, Finding, Level, Outcome, Place, Report
 from ltkm_inspect.mikey import Identity, Timestamp
 from ltkm_inspect.options import DEFAULTS
+from ltkm_inspect.output.redaction import Redaction
 from ltkm_inspect.reference import FIRST, KEY_DOMAIN, SECOND, challenge, exchange, ltkm, reference
 from ltkm_inspect.report import jsonl
-from ltkm_inspect.report.redaction import Redaction
 from ltkm_inspect.report.summary import Summary
 from ltkm_inspect.session import Session
 from ltkm_inspect.spec import CR
+from ltkm_inspect.traffic import Exchange, Limits
 from ltkm_inspect.wire import Span
 from tests.report.runs import FAULTED, TRIAL, checked
 

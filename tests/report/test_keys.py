@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from ltkm_inspect.intake import Given
+from ltkm_inspect.input import Given
 from ltkm_inspect.keys import KeyRing, Subscriber
 from ltkm_inspect.keys.protection import authenticate, encrypt
 from ltkm_inspect.mikey import Kemac, Message

@@ -2,7 +2,7 @@
 
 import json
 
-from ltkm_inspect.intake import Given
+from ltkm_inspect.input import Given
 from ltkm_inspect.mikey import to_plain
 from ltkm_inspect.reference import FIRST, ltkm
 from ltkm_inspect.report.messages import decoded, is_whole, json_line, text_lines

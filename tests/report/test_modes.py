@@ -10,8 +10,8 @@ import pytest
 from click.testing import CliRunner
 
 from ltkm_inspect.cli import commands
-from ltkm_inspect.proxy.flows import flow_of
-from ltkm_inspect.report.whole import WholeFile, WholeFolder
+from ltkm_inspect.mitm.flows import flow_of
+from ltkm_inspect.output.atomic_file import WholeFile, WholeFolder
 from tests.proxy.parts import clean
 from tests.proxy.test_keys import not_encrypted, ring_text
 from tests.samples.generate import written

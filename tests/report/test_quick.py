@@ -10,7 +10,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from ltkm_inspect import reference
-from ltkm_inspect.intake import Given
+from ltkm_inspect.input import Given
 from ltkm_inspect.mikey import (
     GeneralExtension,
     Identity,

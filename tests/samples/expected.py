@@ -11,8 +11,8 @@ from mitmproxy import eventsequence, hooks
 from mitmproxy.io import FlowReader
 from mitmproxy.test import taddons
 
-from ltkm_inspect.exchange import Exchange
 from ltkm_inspect.proxy.addon import LtkmInspect
+from ltkm_inspect.traffic import Exchange
 from tests.samples import faulted
 from tests.samples.faulted import Faulted
 from tests.samples.lab import Sample

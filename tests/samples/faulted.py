@@ -7,13 +7,13 @@ from mitmproxy.http import HTTPFlow
 
 from ltkm_inspect import catalogue
 from ltkm_inspect.context import Context
-from ltkm_inspect.exchange import Exchange
 from ltkm_inspect.fault import FAULTS, Application, Fault, parse_application
 from ltkm_inspect.keys import KeyRing
-from ltkm_inspect.proxy.flows import exchange_of, flow_of
-from ltkm_inspect.proxy.rewriting import Rewriting
+from ltkm_inspect.mitm.flows import exchange_of, flow_of
+from ltkm_inspect.mitm.rewriting import Rewriting
 from ltkm_inspect.reference import KEYS, reference
 from ltkm_inspect.rule import RULES
+from ltkm_inspect.traffic import Exchange
 from tests.samples.lab import identifier
 
 FOLDER = "faults"

@@ -15,8 +15,8 @@ from mitmproxy.flow import Flow
 from mitmproxy.io import FlowReader, FlowWriter
 
 from ltkm_inspect import explain
-from ltkm_inspect.exchange import Exchange
-from ltkm_inspect.proxy.flows import flow_of
+from ltkm_inspect.mitm.flows import flow_of
+from ltkm_inspect.traffic import Exchange
 from tests.samples import change_request, expected, faulted, mbs, reports, trial
 from tests.samples.lab import Sample
 from tests.samples.packed import StaleError, pack, packed

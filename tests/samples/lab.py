@@ -7,10 +7,10 @@ from dataclasses import dataclass, replace
 from hashlib import sha256
 
 from ltkm_inspect import digest, reference
-from ltkm_inspect.exchange import Exchange, Response
 from ltkm_inspect.keys.protection import authenticate
 from ltkm_inspect.mikey import Message, Payload
 from ltkm_inspect.reference import OPAQUE, Grant, Terminal, ltkm
+from ltkm_inspect.traffic import Exchange, Response
 
 NAT = "192.0.2.10"
 """The one public address that all terminals of the trial share."""

@@ -2,9 +2,9 @@
 
 from dataclasses import replace
 
-from ltkm_inspect.exchange import Exchange
 from ltkm_inspect.mikey import Identity, Payload
 from ltkm_inspect.reference import BSM, MBSSF
+from ltkm_inspect.traffic import Exchange
 from tests.samples.lab import Handset, Sample, granted, numbered
 
 FILE = "mbs.flow"

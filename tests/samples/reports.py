@@ -13,12 +13,12 @@ from mitmproxy.io import FlowReader
 from ltkm_inspect import reference
 from ltkm_inspect.context import Context
 from ltkm_inspect.engine import inspect
+from ltkm_inspect.mitm.flows import exchange_of
 from ltkm_inspect.options import DEFAULTS
-from ltkm_inspect.proxy.flows import exchange_of
+from ltkm_inspect.output.json_line import kind_of, to_json
 from ltkm_inspect.report import jsonl
 from ltkm_inspect.report.formats import FORMATS
 from ltkm_inspect.report.jsonl import Record
-from ltkm_inspect.report.plain import kind_of, to_json
 from ltkm_inspect.report.summary import Summary
 from ltkm_inspect.session import Session
 

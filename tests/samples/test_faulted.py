@@ -16,7 +16,7 @@ from ltkm_inspect.fault import FAULTS
 from ltkm_inspect.keys import KeyRing
 from ltkm_inspect.keys.protection import authenticate
 from ltkm_inspect.mikey import Kemac, Rand
-from ltkm_inspect.proxy.flows import exchange_of, flow_of
+from ltkm_inspect.mitm.flows import exchange_of, flow_of
 from ltkm_inspect.reference import KEYS, TERMINAL
 from ltkm_inspect.rule import RULES
 from ltkm_inspect.session import Session

@@ -8,10 +8,10 @@ from collections.abc import Iterator
 from click.testing import CliRunner
 
 from ltkm_inspect import catalogue, cli
+from ltkm_inspect.export import documents, table
 from ltkm_inspect.fault import FAULTS
 from ltkm_inspect.options import DEFAULTS
-from ltkm_inspect.report.export import documents, table
-from ltkm_inspect.source import Recipe, parse_recipe
+from ltkm_inspect.sources import Recipe, parse_recipe
 from tests.samples import expected, generate
 
 README = (generate.ROOT / "README.md").read_text("utf-8")

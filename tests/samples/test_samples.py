@@ -12,14 +12,14 @@ from mitmproxy.io import FlowReader
 from ltkm_inspect import digest
 from ltkm_inspect.context import Context, Settings
 from ltkm_inspect.engine import inspect
-from ltkm_inspect.exchange import Exchange
 from ltkm_inspect.finding import Level, Report
 from ltkm_inspect.keys.protection import authenticate
 from ltkm_inspect.mikey import Message, Timestamp
-from ltkm_inspect.proxy.flows import exchange_of, flow_of
+from ltkm_inspect.mitm.flows import exchange_of, flow_of
 from ltkm_inspect.reference import STARTED, TERMINAL_OF_5G
 from ltkm_inspect.rule import RULES
 from ltkm_inspect.session import Delivery, Session, Step
+from ltkm_inspect.traffic import Exchange
 from tests.samples import expected, generate
 from tests.samples.lab import PORTS, Handset, Sample
 

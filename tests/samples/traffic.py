@@ -5,8 +5,8 @@ import json
 from dataclasses import replace
 
 from ltkm_inspect import digest
-from ltkm_inspect.exchange import Exchange, Headers, Request, Response
 from ltkm_inspect.reference import BSM, OPAQUE, STARTED
+from ltkm_inspect.traffic import Exchange, Headers, Request, Response
 from tests.samples.lab import Handset
 
 PORTAL = "portal.home1.net"

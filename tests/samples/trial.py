@@ -5,9 +5,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 from ltkm_inspect.document import MSK_RESPONSE_NS, MSK_RESPONSE_TYPE, ORDERQUERIES_NS
-from ltkm_inspect.exchange import Exchange
 from ltkm_inspect.mikey import Payload, SecurityPolicy
 from ltkm_inspect.reference import OPAQUE
+from ltkm_inspect.traffic import Exchange
 from tests.samples import traffic
 from tests.samples.lab import (
     Handset,

@@ -1,0 +1,155 @@
+"""The preconditions that several rules share, each with the reason that is given where it does not hold."""
+
+from typing import Any
+
+from ltkm_inspect.context import Context
+from ltkm_inspect.keys import Verdict
+from ltkm_inspect.mikey import Message
+from ltkm_inspect.rule import Need
+from ltkm_inspect.session import Delivery, Opening, Step
+from ltkm_inspect.traffic import Document, Exchange, Ltkm
+
+
+def document_of(subject: Any) -> Document | None:
+    """Return the document that a subject is, or is part of, or has as its response."""
+    if isinstance(subject, Document):
+        return subject
+    found = subject.document
+    return found if isinstance(found, Document) else None
+
+
+def _no_ltkm(subject: Any, _: Context) -> str | None:
+    document = document_of(subject)
+    if document is not None and document.has_ltkm:
+        return None
+    return "no LTKM in the response: the keys are delivered over UDP, or inclusion is not used"
+
+
+def _other_root(subject: Any, _: Context) -> str | None:
+    document = document_of(subject)
+    if document is not None and document.is_msk_response:
+        return None
+    return "the root element is not that of an MSK response"
+
+
+def _malformed(subject: Any, _: Context) -> str | None:
+    document = document_of(subject)
+    return None if document is not None and document.xml.well_formed else "the document is not well-formed"
+
+
+def _undecoded(message: Message, _: Context) -> str | None:
+    if message.problem is not None:
+        return "the message does not decode to its end"
+    return None if message.payloads else "the message has no payloads"
+
+
+def _other_method(message: Message, context: Context) -> str | None:
+    if message.header is not None and message.header.data_type != 0:
+        return "the message is not the first of the pre-shared key method, which is reported by itself"
+    return _undecoded(message, context)
+
+
+def _no_response(exchange: Exchange, _: Context) -> str | None:
+    return None if exchange.response is not None else "no response was captured"
+
+
+def _no_challenge(exchange: Exchange, _: Context) -> str | None:
+    if exchange.response is None or exchange.response.status != 401:
+        return "the response is not a 401"
+    if exchange.document is not None and exchange.document.has_ltkm:
+        return "the 401 carries an LTKM, which is reported by itself"
+    return None
+
+
+def _other_procedure(exchange: Exchange, _: Context) -> str | None:
+    if exchange.asks_for_msk or (exchange.is_msk and not exchange.registers):
+        return None
+    return "the exchange is not one of the MSK request procedure"
+
+
+def _other_identities(_: Any, context: Context) -> str | None:
+    return "the (R-)UIM profile has other identities" if "ruim" in context.settings.profile else None
+
+
+def _may_be_ruim(subject: Any, context: Context) -> str:
+    if {"usim", "ruim"} & context.settings.profile:
+        return ""
+    exchange = subject if isinstance(subject, Exchange) else subject.document.exchange
+    return "" if exchange.may_be_bootstrapped else NOT_BOOTSTRAPPED
+
+
+NOT_BOOTSTRAPPED = "no identity looks like GBA: for an (R-)UIM use --profile ruim, in mitmproxy ltkm_profile=ruim"
+
+
+def _no_attributes(ltkm: Ltkm, _: Context) -> str | None:
+    return None if ltkm.element.keys() else "the LTKM element has no attributes"
+
+
+def _nothing_before(delivery: Delivery, _: Context) -> str | None:
+    return None if delivery.before.counter is not None else "no earlier LTKM of this MUK was seen"
+
+
+def _overtaken(delivery: Delivery, _: Context) -> str | None:
+    reason = "a later LTKM of this MUK was seen before it, so the capture is not in the order of delivery"
+    return reason if delivery.is_overtaken else None
+
+
+def _new_msk(delivery: Delivery, _: Context) -> str | None:
+    return None if delivery.same_msk is not None else "the MSK was not delivered before"
+
+
+def _unknown_before(step: Step, _: Context) -> str | None:
+    if step.before is None:
+        return "the exchange is older than what the session remembers"
+    return "the same exchange was captured before" if step.before.twin else None
+
+
+def _new_nonce(step: Step, _: Context) -> str | None:
+    if step.use is None:
+        return "the request has no credentials with a nonce count"
+    return None if step.before is not None and step.before.uses.latest else "the nonce was not used before"
+
+
+def _first_request(step: Step, _: Context) -> str | None:
+    if step.before is None or not step.before.habits.requests:
+        return "the terminal asked for nothing before"
+    return None if step.exchange.requested_pairs else "the request names no key, or was not captured"
+
+
+def _no_keys(_: Any, context: Context) -> str | None:
+    return None if context.keys else "no key ring is given"
+
+
+def _unopened(opening: Opening, _: Context) -> str | None:
+    opened = opening.opened
+    if opened.verdict is not Verdict.VALID:
+        return opened.reason
+    return None if opened.key_data is not None else opened.problem
+
+
+def _unread(opening: Opening, context: Context) -> str | None:
+    reason = _unopened(opening, context)
+    if reason is None and opening.opened.problem:
+        return "the key data cannot be read, which is reported by itself"
+    return reason
+
+
+ATTRIBUTES = Need("attributes", "the LTKM element has attributes", _no_attributes)
+HAS_LTKM = Need("LTKM", "the response carries at least one LTKM", _no_ltkm)
+MSK_ROOT = Need("MSK response", "the root element is that of an MBMS MSK response", _other_root)
+WELL_FORMED = Need("well-formed", "the document is well-formed XML", _malformed)
+WHOLE_MESSAGE = Need("whole message", "the message decodes to its end", _undecoded)
+RESPONSE = Need("response", "a response was captured", _no_response)
+CHALLENGED = Need("401", "the response asks for authentication, by a 401 without an LTKM", _no_challenge)
+PSK_MESSAGE = Need("LTKM message", "the message decodes and is one that delivers a key", _other_method)
+MSK_PROCEDURE = Need("MSK request", "the exchange is one of the MSK request procedure", _other_procedure)
+USIM = Need("(U)SIM", "the (U)SIM profile applies", _other_identities, doubt=_may_be_ruim)
+MUK_BEFORE = Need("earlier LTKM", "an earlier LTKM of the same MUK was seen", _nothing_before)
+IN_ORDER = Need("order", "no later LTKM of the same MUK was delivered before", _overtaken)
+MSK_BEFORE = Need("earlier MSK", "the same MSK was delivered before", _new_msk)
+REMEMBERED = Need("memory", "the session remembers what went before, and it is not the same exchange", _unknown_before)
+NONCE_BEFORE = Need("earlier nonce", "the nonce was used before", _new_nonce)
+REQUEST_BEFORE = Need("earlier request", "the terminal asked for keys before", _first_request)
+KEYS = Need("keys", "a key ring is given", _no_keys, keyed=True)
+OPENED = Need("MUK", "the MAC is valid with a MUK of the key ring, and the key data decrypted", _unopened, keyed=True)
+KEY_DATA = Need("key data", "the key data was decrypted and can be read", _unread, keyed=True)

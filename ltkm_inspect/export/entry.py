@@ -1,0 +1,120 @@
+"""One LTKM to be exported, with what is told of it whatever the format."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from ltkm_inspect.finding import Finding, Level, Place, Report
+from ltkm_inspect.mikey import Kemac, Message
+from ltkm_inspect.output.redaction import NO_VEIL, Redaction, Veil
+from ltkm_inspect.report.keys import NO_KEYS, Keys
+from ltkm_inspect.traffic import Exchange, Ltkm
+
+
+@dataclass(frozen=True, slots=True)
+class Manner:
+    """How things are told."""
+
+    keys: Keys = NO_KEYS
+    redaction: Redaction | None = None
+    """The names that stand for B-TIDs, IMPIs and addresses; None where these are shown."""
+
+    def veil(self, exchange: Exchange) -> Veil:
+        """Return what is to be hidden in what is said of an exchange."""
+        return NO_VEIL if self.redaction is None else self.redaction.veil(exchange)
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One LTKM with the report of its exchange, and the file that this was read from."""
+
+    report: Report = field(repr=False)
+    ltkm: Ltkm = field(repr=False)
+    findings: tuple[Finding, ...] = ()
+    """The findings that concern it: at itself, at its item, or at its exchange as a whole."""
+    file: str = ""
+    veil: Veil = NO_VEIL
+    """What is to be hidden in what is said of it."""
+
+    @property
+    def exchange(self) -> Exchange:
+        """The exchange that it stands in."""
+        return self.report.exchange
+
+    @property
+    def place(self) -> Place:
+        """Where in the exchange it stands."""
+        item = self.ltkm.item
+        return Place(item.number if item is not None else None, self.ltkm.number)
+
+    @property
+    def verdict(self) -> str:
+        """`violation`, `warning` or `clean`, by the findings that concern it."""
+        worst = max((finding.level for finding in self.findings), default=Level.OFF)
+        return "clean" if worst is Level.OFF else worst.word
+
+    @property
+    def rules(self) -> list[str]:
+        """The ids of the rules that are broken, each once."""
+        return list(dict.fromkeys(finding.rule for finding in self.findings))
+
+    @property
+    def pair(self) -> tuple[bytes | None, bytes | None]:
+        """Key Domain ID and MSK ID of its item."""
+        item = self.ltkm.item
+        domain = item.key_domain_id if item is not None else None
+        msk_id = item.msk_id if item is not None else None
+        return domain.octets if domain is not None else None, msk_id.octets if msk_id is not None else None
+
+    @property
+    def own_pair(self) -> tuple[bytes | None, bytes | None]:
+        """Key Domain ID and MSK ID in the message itself."""
+        message = self.ltkm.message
+        return (None, None) if message is None else (message.key_id(0), message.key_id(1))
+
+
+def entries(report: Report, file: str = "", veil: Veil = NO_VEIL) -> Iterator[Entry]:
+    """Yield the LTKMs of an exchange in document order; beside live traffic as many as were looked at."""
+    document = report.exchange.document
+    if document is None or not document.ltkms:
+        return
+    by_place: dict[tuple[int | None, int | None], list[Finding]] = {}
+    for finding in report.findings:
+        by_place.setdefault((finding.place.item, finding.place.ltkm), []).append(finding)
+    for ltkm in document.ltkms[: report.exchange.limits.ltkms]:
+        item = ltkm.item.number if ltkm.item is not None else None
+        places = dict.fromkeys(((None, None), (item, None), (item, ltkm.number)))
+        found = [finding for place in places for finding in by_place.get(place, ())]
+        yield Entry(report, ltkm, tuple(found), file, veil)
+
+
+def hindrance(entry: Entry) -> str:
+    """Return why there are no octets to hand on; empty where there are."""
+    if entry.ltkm.octets is None:
+        return "the text is not base64"
+    return "" if entry.ltkm.octets else "it is empty"
+
+
+def moment(exchange: Exchange) -> float | None:
+    """Return when the LTKMs of an exchange were delivered: its end, else its beginning."""
+    return exchange.started if exchange.ended is None else exchange.ended
+
+
+def b_tid(exchange: Exchange) -> str:
+    """Return the B-TID of the credentials; empty where there are none."""
+    credentials = exchange.request.credentials
+    return (credentials.get("username") or "") if credentials is not None else ""
+
+
+def shows_key(message: Message | None) -> bool:
+    """Tell whether the octets of a message hold a key that is not encrypted."""
+    if message is None:
+        return False
+    clear = any(kemac.encr_alg == 0 and kemac.encr_data for kemac in message.of(Kemac))
+    return clear or message.trailing_may_hold_key
+
+
+def key_of(entry: Entry, keys: Keys) -> dict[str, Any]:
+    """Return the fields of the key that an LTKM delivers; empty without a key ring."""
+    said = keys.of(entry.ltkm.message, entry.ltkm.octets)
+    return {} if said is None else said.plain

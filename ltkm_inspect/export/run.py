@@ -1,0 +1,202 @@
+"""One export from beginning to end: what is written where, and what has to be said about it."""
+
+import os
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import ExitStack
+from errno import EBADF
+from pathlib import Path
+from types import TracebackType
+from typing import BinaryIO, Self, cast
+
+from ltkm_inspect.export import documents, packets
+from ltkm_inspect.export.entry import Entry, Manner, entries, moment, shows_key
+from ltkm_inspect.export.formats import FORMATS, INDEX, XML, Format
+from ltkm_inspect.export.selection import Selection
+from ltkm_inspect.finding import Report
+from ltkm_inspect.output.atomic_file import WholeFile, WholeFolder
+from ltkm_inspect.output.device import Device, is_device
+from ltkm_inspect.report.text import count
+
+REDACTABLE = ("csv", "json")
+"""The formats that hold nothing but what is told of an LTKM."""
+
+
+class ExportError(Exception):
+    """What was asked for cannot be done; the message is one line."""
+
+
+class Export:
+    """Writes LTKM after LTKM, or document after document, to a path that has its name only when all are written.
+
+    Without a path they go to standard output. Where there is nothing to write, nothing is written and no file made.
+    """
+
+    def __init__(
+        self, name: str, path: Path | None = None, manner: Manner | None = None, selection: Selection | None = None
+    ) -> None:
+        self.exchanges = 0
+        """MSK exchanges that were looked at."""
+        self.ltkms = 0
+        """LTKMs that were looked at."""
+        self.written = 0
+        """LTKMs or, for XML, documents that were written."""
+        self.left: Counter[str] = Counter()
+        """LTKMs that were selected and cannot be written, by the reason."""
+        self.clear = 0
+        """Messages written as they came with a key in them that is not encrypted."""
+        self.unaddressed = 0
+        """Packets with an address that was made up."""
+        self.untimed = 0
+        """Packets with no time."""
+        self._name = name
+        if manner is not None and manner.redaction is not None and name not in REDACTABLE:
+            raise ExportError(cannot_redact(name))
+        self._path = path
+        self._manner = manner or Manner()
+        self._selection = selection or Selection()
+        self._open = ExitStack()
+        self._streams: list[tuple[Format, BinaryIO]] = []
+        self._wholes: list[WholeFile | WholeFolder] = []
+        self._index: list[bytes] = []
+        self._held: bytes | None = None
+
+    def __enter__(self) -> Self:
+        """Begin what is written to; OSError where it cannot be."""
+        if self._path is None and sys.stdout is None:  # closed by whoever started us
+            raise OSError(EBADF, os.strerror(EBADF))
+        with ExitStack() as opened:
+            if self._name == XML:
+                if self._path is not None:
+                    self._wholes.append(opened.enter_context(WholeFolder(self._path, private=self._manner.keys.show)))
+            elif self._path is None:
+                self._streams.append((FORMATS[self._name], sys.stdout.buffer))
+            elif is_device(self._path):
+                self._streams.append(
+                    (FORMATS[self._name], opened.enter_context(cast(BinaryIO, Device.open(self._path))))
+                )
+            else:
+                paths = [(FORMATS[self._name], self._path)]
+                if self._name == "base64":
+                    paths.append((INDEX, index_path(self._path)))
+                for format, path in paths:
+                    whole = opened.enter_context(WholeFile(path, private=self._manner.keys.show))
+                    self._wholes.append(whole)
+                    self._streams.append((format, whole.file))
+            self._open = opened.pop_all()
+        return self
+
+    def add(self, report: Report, file: str = "") -> None:
+        """Write what is selected of an exchange that was read from that file; OSError where that fails."""
+        self.exchanges += 1
+        self.ltkms += report.ltkms
+        if self._name == XML:
+            self._add_document(report, file)
+            return
+        for entry in entries(report, file, self._manner.veil(report.exchange)):
+            if self._selection.takes(entry):
+                self._add(entry)
+
+    def _add(self, entry: Entry) -> None:
+        format = FORMATS[self._name]
+        reason = format.hindrance(entry)
+        if reason:
+            self.left[reason] += 1
+            return
+        # all or nothing: the index of base64 must not lack what the file has
+        pieces = [form.each(entry, self._manner.keys, self.written + 1) for form, _ in self._streams]
+        self.written += 1
+        if format.verbatim and shows_key(entry.ltkm.message):
+            self._add_clear(1)
+        for (form, stream), piece in zip(self._streams, pieces, strict=True):
+            if self.written == 1:
+                stream.write(form.head())
+            stream.write(piece)
+        if format.binary:
+            self.unaddressed += bool(packets.missing(entry.exchange))
+            self.untimed += moment(entry.exchange) is None
+
+    def _add_clear(self, messages: int) -> None:
+        """Count messages that are about to be written with a key in them: from now on it is for its owner only."""
+        self.clear += messages
+        for whole in self._wholes if messages else ():
+            whole.make_private()
+
+    def _add_document(self, report: Report, file: str) -> None:
+        octets = documents.octets(report.exchange)
+        if octets is None or not self._selection.takes_document(report):
+            return
+        self.written += 1
+        document = report.exchange.document
+        assert document is not None
+        self._add_clear(sum(shows_key(ltkm.message) for ltkm in document.ltkms))
+        for folder in self._wholes:
+            assert isinstance(folder, WholeFolder)
+            folder.write(documents.name(self.written), octets)
+            self._index.append(documents.line(report, file, self.written))
+        if not self._wholes:
+            if self._held is not None:
+                raise ExportError("there is more than one MSK response: -o FOLDER writes each to a file of its own")
+            self._held = octets
+
+    def finish(self) -> None:
+        """Write what is still to be written, and keep it; OSError where that fails."""
+        if not self.written:
+            return
+        for form, stream in self._streams:
+            stream.write(form.tail)
+            stream.flush()
+        if self._held is not None:
+            sys.stdout.buffer.write(self._held)
+            sys.stdout.buffer.flush()
+        for whole in self._wholes:
+            if isinstance(whole, WholeFolder):
+                whole.write(documents.INDEX, documents.heading() + b"".join(self._index))
+            whole.keep()
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        """Give what was kept its name, and take away what was not."""
+        self._open.__exit__(kind, error, at)
+
+    @property
+    def summary(self) -> str:
+        """What was written, in one line."""
+        if self._name == XML:
+            return f"{count(self.written, 'MSK response')} of {count(self.exchanges, 'MSK exchange')} written"
+        return f"{self.written} of {count(self.ltkms, 'LTKM')} in {count(self.exchanges, 'MSK exchange')} written"
+
+    @property
+    def nothing(self) -> str:
+        """Why nothing was written, in one line."""
+        if not self.exchanges:
+            return "no MSK exchange was seen, so nothing was written"
+        if self._name != XML and not self.ltkms:
+            return f"there is no LTKM in {count(self.exchanges, 'MSK exchange')}, so nothing was written"
+        what = "MSK response" if self._name == XML else "LTKM"
+        why = "can be written" if self.left else "is there to write" if self._selection.everything else "is selected"
+        return f"no {what} {why}, so nothing was written"
+
+    def warnings(self) -> Iterator[str]:
+        """Yield what a reader of the output must know, in a line each."""
+        for reason, number in self.left.most_common():
+            yield f"{count(number, 'LTKM')} left out: {reason}"
+        if self.unaddressed:
+            made_up = f"{packets.NO_BSM[4]} for the BSM, {packets.NO_TERMINAL[4]} for the terminal"
+            yield f"{count(self.unaddressed, 'packet')} with an address that was not captured: {made_up}, or as in IPv6"
+        if self.untimed:
+            yield f"{count(self.untimed, 'packet')} with no time, which was not captured"
+        if self.clear:
+            holds = "holds a key" if self.clear == 1 else "hold keys"
+            what = "MSK response" if self._name == XML else "message"
+            yield f"{count(self.clear, 'LTKM')} {holds} in the clear, as the {what} came: keep the output to yourself"
+
+
+def cannot_redact(name: str) -> str:
+    """Return in one line why a format cannot be redacted."""
+    return f"expected {' or '.join(REDACTABLE)}, got {name}, which holds the messages as they came"
+
+
+def index_path(path: Path) -> Path:
+    """Return where the index of base64 stands: beside it, with `.csv` behind its name."""
+    return path.with_name(f"{path.name}.csv")

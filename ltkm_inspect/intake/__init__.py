@@ -1,6 +1,0 @@
-"""LTKMs as people hand them over, in text, documents and captures, made into octets again."""
-
-from ltkm_inspect.intake.given import Given
-from ltkm_inspect.intake.written import FORMS, Form, from_argument, from_file, from_stream, from_text
-
-__all__ = ["FORMS", "Form", "Given", "from_argument", "from_file", "from_stream", "from_text"]

@@ -1,0 +1,108 @@
+"""What faults made of an exchange, told in a line, and written on its flow."""
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from mitmproxy.http import HTTPFlow
+
+from ltkm_inspect.engine import Injection
+from ltkm_inspect.fault import Application
+from ltkm_inspect.finding import Report, shorten
+from ltkm_inspect.mitm.flows import update
+from ltkm_inspect.mitm.marking import mark_faults
+from ltkm_inspect.output.redaction import NO_VEIL, Veil
+from ltkm_inspect.report.text import answered, asked
+from ltkm_inspect.traffic import Exchange, Response
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What faults made of an exchange."""
+
+    faults: tuple[Application, ...]
+    injection: Injection
+
+    @property
+    def before(self) -> Exchange:
+        """The exchange as it was."""
+        return self.injection.before
+
+    @property
+    def after(self) -> Exchange:
+        """The exchange as it is now."""
+        return self.injection.exchange
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """All faults that are in the exchange now, as typed."""
+        return (*self.before.faults, *map(str, self.faults))
+
+    def line(self, veil: Veil = NO_VEIL) -> str:
+        """Return the change as one line, safe to print: what was put in, into what, and where it differs now."""
+        faults = ", ".join(shorten(veil.text(str(fault))) for fault in self.faults)
+        edits = [veil.text(str(edit)) for edit in self.injection.edits]
+        where = "; ".join([*edits, ", ".join(_differences(self.before, self.after))])
+        return f"fault {faults}: {asked(self.before, veil)} -> {answered(self.before, veil)}: {where}"
+
+    def write(self, flow: HTTPFlow, came: Report | None = None, veil: Veil = NO_VEIL) -> None:
+        """Make the change in its flow, and write on it what was done; what it was is its backup.
+
+        `came` is the report of a response that has just come, in whose flow an older backup says nothing any more.
+        """
+        update(flow, self.before, self.after, fresh=came is not None)
+        mark_faults(flow, self.names, sha256(self.before.response), sha256(self.after.response), came, veil)
+
+
+def sha256(response: Response | None) -> str | None:
+    """Return the digest of the body of a response as sent, in hex; None where there is none."""
+    return None if response is None or response.body is None else hashlib.sha256(response.body).hexdigest()
+
+
+def _differences(before: Exchange, after: Exchange) -> Iterator[str]:
+    """Yield what differs, in the order of an exchange; wire text is left out."""
+    if before.connection != after.connection:
+        yield "connection"
+    for name, said in _ASKED.items():
+        if getattr(before.request, name) != getattr(after.request, name):
+            yield f"request {said}"
+    if before.request.body != after.request.body:
+        yield f"request body {_sizes(before.request.body, after.request.body)}"
+    first, second = before.response, after.response
+    if first is None or second is None:
+        if first is not second:
+            yield "response taken away" if second is None else "response added"
+        return
+    if (first.status, first.reason) != (second.status, second.reason):
+        yield f"status {first.status} to {second.status}" if first.status != second.status else "reason phrase"
+    if first.http_version != second.http_version:
+        yield "HTTP version"
+    if _other_fields(first, second):
+        yield "header fields"
+    if first.trailers != second.trailers:
+        yield "trailer fields"
+    if first.body != second.body:
+        yield f"body {_sizes(first.body, second.body)}"
+
+
+_ASKED = {
+    "method": "method",
+    "scheme": "scheme",
+    "host": "host",
+    "port": "port",
+    "target": "target",
+    "http_version": "HTTP version",
+    "headers": "header fields",
+    "trailers": "trailer fields",
+}
+
+
+def _other_fields(before: Response, after: Response) -> bool:
+    """Tell whether header fields differ, but for the length where it only follows the body."""
+    if before.body == after.body:
+        return before.headers != after.headers
+    return before.headers.without("Content-Length") != after.headers.without("Content-Length")
+
+
+def _sizes(before: bytes | None, after: bytes | None) -> str:
+    return f"from {len(before or b'')} to {len(after or b'')} octets"

@@ -1,0 +1,325 @@
+"""Flows of mitmproxy to exchanges and back, and the quick look that leaves foreign traffic alone."""
+
+import hashlib
+import math
+import re
+import uuid
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import Any
+
+from mitmproxy import connection, flow, http
+from mitmproxy.net.http import url
+from mitmproxy.proxy.mode_specs import ProxyMode, ReverseMode
+from mitmproxy.utils import human
+
+from ltkm_inspect.capture import FAULT as FAULT
+from ltkm_inspect.traffic import Exchange, Headers, Limits, Request, Response
+
+LONGEST_NAME = 255
+"""A host name has no more characters (RFC 1035 §2.3.4)."""
+
+_FLOW_ID = re.compile(r"[0-9a-f-]+")  # what mitmweb accepts in the path of a flow
+_NAMESPACE = uuid.UUID("d2c1a4f0-5d0b-5e52-9f6b-3a1c5f6e7d80")
+_ADDRESS = re.compile(r"\[?([^\[\]]*)\]?:(\d{1,5})")
+# `requesttype`, any letter of it percent-encoded (a-z are %61 to %7a): broader than what Exchange.is_msk looks for.
+_REQUEST_TYPE = re.compile(rb"requesttype|%[67]").search
+_CONTENT_TYPE = b"content-type"
+_MEDIA_TYPES = b"mbms-msk"
+
+
+class OddFlowError(ValueError):
+    """A part of a flow has another type than mitmproxy gives it; the text is one line, safe to print."""
+
+
+def is_foreign(flow: http.HTTPFlow) -> bool:
+    """Tell from header fields and path alone that a flow is no MSK exchange; False means that it may be one.
+
+    What it lets through is decided by `Exchange.is_msk`; it costs a few microseconds and looks at no body.
+    """
+    if _REQUEST_TYPE(flow.request.data.path) is not None:
+        return False
+    response = flow.response
+    if response is not None:
+        for name, value in response.data.headers.fields:
+            if len(name) == 12 and name.lower() == _CONTENT_TYPE and _MEDIA_TYPES in value.lower():
+                return False
+    for name, value in flow.request.data.headers.fields:
+        if len(name) == 12 and name.lower() == _CONTENT_TYPE and _MEDIA_TYPES in value.lower():
+            return False
+    return True
+
+
+def exchange_of(
+    flow: http.HTTPFlow,
+    limits: Limits | None = None,
+    *,
+    host_rewritten: bool | None = None,
+    capture: str = "",
+) -> Exchange:
+    """Return a flow as an exchange; it keeps no reference to the flow, but shares its octets.
+
+    `host_rewritten` says whether the proxy is known to have replaced Host, else the flow itself must tell. Raises
+    OddFlowError where the flow was loaded from a file that holds what mitmproxy does not write.
+    """
+    _refuse_odd(flow)
+    request = flow.request
+    response = flow.response
+    client, server = flow.client_conn, flow.server_conn
+    ended = response.timestamp_end if response is not None else None
+    return Exchange(
+        Request(
+            request.method,
+            request.scheme,
+            _host(request),
+            request.port,
+            request.path,
+            request.http_version,
+            Headers(request.headers.fields),
+            request.raw_content,
+            _trailers(request),
+        ),
+        None
+        if response is None
+        else Response(
+            response.status_code,
+            response.reason,
+            response.http_version,
+            Headers(response.headers.fields),
+            response.raw_content,
+            _trailers(response),
+        ),
+        flow.id,
+        flow.error.msg if flow.error is not None else None,
+        _address(client.peername),
+        _address(server.peername or server.address),
+        client.id,
+        request.timestamp_start,
+        ended if ended is not None or flow.error is None else flow.error.timestamp,
+        _has_upstream_host(flow) if host_rewritten is None else host_rewritten,
+        True,
+        _faults(flow),
+        limits if limits is not None else Limits(),
+        capture,
+        flow.is_replay is not None,
+    )
+
+
+def flow_of(exchange: Exchange) -> http.HTTPFlow:
+    """Return an exchange as a flow that was recorded; ids and times come from the exchange, none from the clock."""
+    asked, answered = exchange.request, exchange.response
+    started = exchange.started or 0.0
+    ended = started if exchange.ended is None else exchange.ended
+    client = connection.Client(
+        id=exchange.connection or _id("connection", exchange.client),
+        peername=_parse(exchange.client) or ("", 0),
+        sockname=("", 0),
+        timestamp_start=started,
+    )
+    if exchange.host_rewritten:
+        client.proxy_mode = ProxyMode.parse(f"reverse:{asked.scheme}://{url.hostport('', asked.host, asked.port)}")
+    server = connection.Server(
+        id=_id("server", client.id, exchange.server),
+        address=(asked.host, asked.port),
+        peername=_parse(exchange.server),
+        timestamp_start=started,
+    )
+    result = http.HTTPFlow(client, server)
+    result.id = exchange.id if _FLOW_ID.fullmatch(exchange.id) else _flow_id(exchange)
+    result.timestamp_created = started
+    result.request = _request(asked, started)
+    if answered is not None:
+        result.response = _response(answered, ended)
+    if exchange.is_replayed:
+        result.is_replay = "response"
+    if exchange.faults:
+        result.metadata[FAULT] = list(exchange.faults)
+    if exchange.error is not None:
+        result.error = flow.Error(exchange.error, ended)
+    return result
+
+
+def update(flow: http.HTTPFlow, before: Exchange, after: Exchange, *, fresh: bool = False) -> None:
+    """Write on a flow what makes one exchange of it another, and leave the rest of it untouched.
+
+    What it was is kept as its backup, so that mitmproxy can revert it. The backup of a `fresh` flow is replaced: it is
+    from before the response came, of a flow that is replayed or whose request was edited. Nothing is written where
+    something cannot be: ValueError.
+    """
+    asked = _differing(before.request, after.request, _REQUEST_PARTS)
+    new: list[tuple[Any, str, Any]] = [
+        (flow.request.data, part, getattr(_request(after.request).data, part)) for part in asked
+    ]
+    if after.response is None or before.response is None or flow.response is None:
+        new.append((flow, "response", None if after.response is None else _response(after.response, after.ended)))
+    else:
+        answered = _differing(before.response, after.response, _RESPONSE_PARTS)
+        new += [(flow.response.data, part, getattr(_response(after.response).data, part)) for part in answered]
+    if after.connection != before.connection:
+        new.append((flow.client_conn, "id", after.connection))
+    if fresh:
+        flow._backup = None
+    flow.backup()  # type: ignore[no-untyped-call]
+    for on, part, value in new:
+        setattr(on, part, value)
+
+
+_PARTS = {"http_version": "http_version", "headers": "headers", "body": "content", "trailers": "trailers"}
+_REQUEST_PARTS = {"method": "method", "scheme": "scheme", "host": "host", "port": "port", "target": "path", **_PARTS}
+_RESPONSE_PARTS = {"status": "status_code", "reason": "reason", **_PARTS}
+
+
+def _differing(before: Request | Response, after: Request | Response, parts: Mapping[str, str]) -> list[str]:
+    return [part for name, part in parts.items() if getattr(after, name) != getattr(before, name)]
+
+
+def _request(asked: Request, at: float | None = None) -> http.Request:
+    return http.Request(
+        asked.host,
+        asked.port,
+        asked.method.encode("utf-8", "surrogateescape"),
+        asked.scheme.encode(),
+        b"",
+        asked.target.encode("utf-8", "surrogateescape"),
+        asked.http_version.encode() or b"HTTP/1.1",  # a HAR may not tell it
+        http.Headers(asked.headers.fields),
+        asked.body,
+        http.Headers(asked.trailers.fields) if asked.trailers.fields else None,
+        at or 0.0,
+        at,
+    )
+
+
+def _response(answered: Response, at: float | None = None) -> http.Response:
+    return http.Response(
+        answered.http_version.encode(),
+        answered.status,
+        answered.reason.encode("iso-8859-1", "replace"),
+        http.Headers(answered.headers.fields),
+        answered.body,
+        http.Headers(answered.trailers.fields) if answered.trailers.fields else None,
+        at or 0.0,
+        at,
+    )
+
+
+def _refuse_odd(flow: http.HTTPFlow) -> None:
+    """Raise OddFlowError where something in a flow has another type than mitmproxy itself gives it.
+
+    Its reader takes over what a file says without a look.
+    """
+    client, server, error = flow.client_conn, flow.server_conn, flow.error
+    _expect(str, "text", id=flow.id, client_conn_id=client.id)
+    _expect(dict, "a table", metadata=flow.metadata)
+    _expect_address(client.peername, server.peername, server.address)
+    times = [flow.request.timestamp_start]
+    if error is not None:
+        _expect(str, "text", error=error.msg)
+        times.append(error.timestamp)
+    for side, message in (("request", flow.request), ("response", flow.response)):
+        if message is None:
+            continue
+        data: Any = message.data  # both have these
+        times.append(data.timestamp_end)
+        _expect(bytes, "octets", **{f"{side}.http_version": data.http_version})
+        for name, fields in (("headers", data.headers), ("trailers", data.trailers)):
+            if fields is not None and not _are_fields(fields):
+                raise OddFlowError(f"expected names and values that are octets in {side}.{name}, got others")
+        if data.content is not None:
+            _expect(bytes, "octets", **{f"{side}.content": data.content})
+    asked, answered = flow.request.data, flow.response
+    _expect(bytes, "octets", method=asked.method, scheme=asked.scheme, authority=asked.authority, path=asked.path)
+    _expect(str, "text", host=asked.host)
+    _expect_number(65535, "a port", asked.port)
+    if answered is not None:
+        _expect(bytes, "octets", reason=answered.data.reason)
+        _expect_number(999, "a status", answered.data.status_code)
+    for each in times:
+        if each is not None and (type(each) not in (float, int) or not math.isfinite(each) or abs(each) > _LATEST):
+            raise OddFlowError(f"expected times in seconds, got {_kind(each)}")
+
+
+_LATEST = 1 << 40
+"""No flow was recorded that many seconds after 1970."""
+
+
+def _expect(kind: type, name: str, **values: Any) -> None:
+    for where, found in values.items():
+        if type(found) is not kind and not isinstance(found, kind):
+            raise OddFlowError(f"expected {name} in {where}, got {_kind(found)}")
+
+
+def _expect_number(most: int, name: str, found: Any) -> None:
+    if type(found) is not int or not 0 <= found <= most:
+        raise OddFlowError(f"expected {name}, got {_kind(found)}")
+
+
+def _expect_address(*addresses: Any) -> None:
+    for each in addresses:
+        if each is None or each in ((), []):
+            continue
+        if not isinstance(each, list | tuple) or len(each) < 2 or type(each[0]) is not str or type(each[1]) is not int:
+            raise OddFlowError(f"expected an address with a port, got {_kind(each)}")
+
+
+def _are_fields(fields: http.Headers) -> bool:
+    return all(len(each) == 2 and type(each[0]) is type(each[1]) is bytes for each in fields.fields)
+
+
+def _kind(found: Any) -> str:
+    """Return the kind of a value, in a word; what it holds may be what must not be shown."""
+    kinds = {bool: "true or false", list: "a list", tuple: "a list", dict: "a table", bytes: "octets", str: "text"}
+    return kinds.get(type(found), "nothing" if found is None else "another number")
+
+
+def _faults(flow: http.HTTPFlow) -> tuple[str, ...]:
+    """Return the faults that a flow says were put into it, whatever program wrote its metadata."""
+    found = flow.metadata.get(FAULT)
+    if not found:
+        return ()
+    return tuple(map(str, found)) if isinstance(found, list | tuple) else (str(found),)
+
+
+def _has_upstream_host(flow: http.HTTPFlow) -> bool:
+    """Tell whether Host is what the proxy writes there in reverse mode: the address of its own upstream."""
+    if not isinstance(flow.client_conn.proxy_mode, ReverseMode):
+        return False
+    address = flow.server_conn.address or flow.client_conn.proxy_mode.address
+    return flow.request.host_header == url.hostport(flow.request.scheme, *address[:2])
+
+
+def _host(request: http.Request) -> str:
+    """Return what mitmproxy calls `pretty_host`; most requests of a run have the same few names in Host."""
+    authority = request.host_header
+    if not authority or len(authority) > LONGEST_NAME:
+        return request.pretty_host
+    return _host_of(authority)
+
+
+@lru_cache(maxsize=256)
+def _host_of(authority: str) -> str:
+    return url.parse_authority(authority, check=False)[0]
+
+
+def _trailers(message: http.Message) -> Headers:
+    return Headers(message.trailers.fields) if message.trailers is not None else Headers()
+
+
+def _address(address: tuple[str, int] | None) -> str:
+    return human.format_address(address) if address and address[0] else ""  # a damaged flow may have an empty one
+
+
+def _parse(address: str) -> tuple[str, int] | None:
+    found = _ADDRESS.fullmatch(address)
+    return (found[1], int(found[2])) if found else None
+
+
+def _id(*parts: str) -> str:
+    return str(uuid.uuid5(_NAMESPACE, "\n".join(parts)))
+
+
+def _flow_id(exchange: Exchange) -> str:
+    response = exchange.response
+    body = b"" if response is None else response.body or b""
+    what = (exchange.id, exchange.request.url, str(exchange.started), exchange.connection)
+    return _id("flow", *what, hashlib.sha256(body).hexdigest())

@@ -1,0 +1,111 @@
+"""Writes what was found on a flow, and takes back what an earlier check wrote, never what the user did."""
+
+import re
+from collections.abc import Iterable
+
+from mitmproxy.flow import Flow
+
+from ltkm_inspect.finding import Level, Report, shorten
+from ltkm_inspect.mitm.flows import FAULT
+from ltkm_inspect.output.redaction import NO_VEIL, Veil
+
+MARKS = {Level.VIOLATION: ":red_circle:", Level.WARNING: ":yellow_circle:"}
+"""The marker of a flow, by the worst level of its findings; a flow that the user marked keeps the user's marker."""
+VERDICT = "ltkm_verdict"
+RULES = "ltkm_rules"
+FINDINGS = "ltkm_findings"
+MARK = "ltkm_mark"
+METADATA = (VERDICT, RULES, FINDINGS, MARK)
+"""The keys in the metadata of a checked flow: verdict, ids of the broken rules, the findings as lines, our marker."""
+FAULT_MARK = ":wrench:"
+"""The marker of a flow that a fault was put into; no check takes it away or puts its own in that place."""
+ORIGINAL = "ltkm_original"
+FAULTED = "ltkm_faulted"
+FAULT_METADATA = (FAULT, ORIGINAL, FAULTED)
+"""The keys in the metadata of a flow with faults: these, SHA-256 of the response body as it came and as it now is."""
+CAME = "ltkm_came"
+"""The key of what was wrong with the response of such a flow as it came, where that was seen and something was."""
+MOST_LINES = 50
+"""How many findings the metadata of one flow lists."""
+
+_TAIL = re.compile(r" ?\[ltkm: (?:violation|warning): [a-z0-9, -]*\]")
+_FAULT_TAIL = re.compile(r" ?\[ltkm: fault: [^\[\]]*\]")
+_NO_BRACKETS = str.maketrans("[]", "()")
+
+
+def mark(flow: Flow, report: Report, veil: Veil = NO_VEIL) -> None:
+    """Write verdict and rule ids on a flow, in place of what was written there by us before."""
+    clear(flow)
+    rules = list(report.rules)
+    flow.metadata[VERDICT] = report.verdict
+    if not rules:
+        return
+    flow.metadata[RULES] = rules
+    lines = [veil.finding(finding).line for finding in report.findings[:MOST_LINES]]
+    more = report.count(Level.VIOLATION) + report.count(Level.WARNING) - len(lines)
+    flow.metadata[FINDINGS] = [*lines, f"and {more} more"] if more > 0 else lines
+    _append(flow, f"[ltkm: {report.verdict}: {', '.join(rules)}]")
+    if not flow.marked and not flow.metadata.get(FAULT):
+        flow.marked = MARKS[report.worst]
+        flow.metadata[MARK] = flow.marked
+
+
+def clear(flow: Flow) -> None:
+    """Take back everything that a check wrote on a flow; a marker or comment of the user stays as it is."""
+    if flow.marked and flow.metadata.get(MARK) == flow.marked:
+        flow.marked = ""
+    for key in METADATA:
+        flow.metadata.pop(key, None)
+    if "[ltkm: " in flow.comment:
+        flow.comment = _TAIL.sub("", flow.comment)
+
+
+def mark_faults(
+    flow: Flow,
+    faults: Iterable[str],
+    original: str | None,
+    faulted: str | None,
+    came: Report | None = None,
+    veil: Veil = NO_VEIL,
+) -> None:
+    """Write on a flow which faults are in it, and the digests of its response body; what a check wrote is out of date.
+
+    The digest of the body as it came stays the one that was written first. `came` is the report of the response as it
+    came: what is wrong with that stays in sight.
+    """
+    clear(flow)
+    faults = [_storable(veil.text(fault)) for fault in faults]
+    flow.metadata[FAULT] = faults
+    flow.metadata.setdefault(ORIGINAL, original)
+    flow.metadata[FAULTED] = faulted
+    flow.comment = _FAULT_TAIL.sub("", flow.comment)
+    said = ", ".join(shorten(fault).translate(_NO_BRACKETS) for fault in faults)
+    if came is not None:
+        flow.metadata.pop(CAME, None)
+        if came.findings:
+            flow.metadata[CAME] = f"{came.verdict}: {', '.join(came.rules)}"
+    if CAME in flow.metadata:
+        said += f"; it came with {flow.metadata[CAME]}"
+    _append(flow, f"[ltkm: fault: {said}]")
+    if not flow.marked:
+        flow.marked = FAULT_MARK
+
+
+def clear_faults(flow: Flow) -> None:
+    """Take back everything that was written on a flow about faults, and what a check wrote: both are out of date."""
+    clear(flow)
+    if FAULT in flow.metadata and flow.marked == FAULT_MARK:
+        flow.marked = ""
+    for key in (*FAULT_METADATA, CAME):
+        flow.metadata.pop(key, None)
+    if "[ltkm: " in flow.comment:
+        flow.comment = _FAULT_TAIL.sub("", flow.comment)
+
+
+def _append(flow: Flow, tail: str) -> None:
+    flow.comment = f"{flow.comment} {tail}" if flow.comment else tail
+
+
+def _storable(text: str) -> str:
+    """Return text that a flow file can hold: octets that a shell passed on and that are no text become escapes."""
+    return text.encode("utf-8", "backslashreplace").decode()

@@ -1,0 +1,450 @@
+"""Names in place of identities and addresses: the same name within a run, and of no use outside it."""
+
+import hmac
+import os
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import replace
+from typing import Any
+
+from ltkm_inspect.finding import Finding
+from ltkm_inspect.mikey import Identity, Message, decode, shown_octets
+from ltkm_inspect.output import identities
+from ltkm_inspect.output.identities import Hit
+from ltkm_inspect.traffic import Exchange
+from ltkm_inspect.wire import printable, printable_octets
+
+REMEMBERED = 100_000
+"""How many identities without a form of their own a run remembers."""
+LEAST_REMEMBERED = 4
+"""So many characters such an identity must have, or it is hidden only in what is said of its own exchange."""
+DIGITS = 10
+"""How many hex digits of the keyed hash stand in a name."""
+WORDS = 8
+"""By so many words at its beginning a long identity is known; what follows them is hidden, too."""
+SHOWN = 24
+"""By so many characters a long word of it is known: what prints it may have cut it off."""
+EXEMPT = frozenset(
+    {
+        *("schema", "file", "sources", "report", "keys", "started", "ended", "verdict", "rule", "level", "title"),
+        *("clauses", "answer", "octets", "octets_of", "sha256", "type_name", "valid_from", "valid_to", "check_value"),
+        *("kind", "version", "key_group", "key_number"),
+    }
+)
+"""The fields of JSON objects that hold our own words, numbers, or names of files, and no text from the wire."""
+LONGEST_TEXT = 10_000
+"""Characters of one text from the wire; to search a longer one would hold up other traffic, and nothing lawful is."""
+KEPT_TEXTS = 10_000
+"""How many texts are kept with what became of them: the reasons of rules come again with each exchange."""
+
+_DOMAIN = re.compile(r"[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)*\.[A-Za-z][A-Za-z0-9-]+\.?")
+_HEX = re.compile(r"[0-9a-f]+")
+_UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+_OURS = re.compile(
+    rf"((?<![\w-]){_UUID.pattern}(?![\w-])|"
+    r"(?:\bTS [0-9]{2}\.[0-9]{3} |\bCR |§)[0-9]{1,2}(?:\.[0-9]{1,2}){1,6}(?![0-9.][0-9]))"
+)
+"""What looks like an identity and is our own: ids of exchanges and connections, and clauses."""
+_CHUNK = re.compile(r"([\s\"]+)")
+_PIECE = re.compile(r"([/?&=;,()\[\]{}|#!*'`:<>]+)")
+_WORD = re.compile(r"\w+")
+_END = object()
+_ASCII = re.compile(rb"[\x20-\x7e]{7,}|(?:[\x20-\x7e]\0){7,}|(?:\0[\x20-\x7e]){7,}")
+
+type _Words = dict[Any, Any]
+"""What may follow a word of an identity, by that word; at `_END` the identity itself."""
+
+
+class Veil:
+    """What is to be hidden in what is said of one exchange; `NO_VEIL` hides nothing."""
+
+    def __init__(self, redaction: "Redaction", own: _Words, values: frozenset[bytes], kept: frozenset[bytes]) -> None:
+        """Take the words of its identities, its addresses as octets, and the names that are no identities."""
+        self._redaction = redaction
+        self._tries = (own, redaction.words)
+        self._values = values
+        self._kept = kept
+
+    def __bool__(self) -> bool:
+        return True
+
+    def text(self, text: str) -> str:
+        """Return text with names in it, in time in proportion to its length; a very long one is only counted."""
+        if len(text) > LONGEST_TEXT:
+            return f"({len(text)} characters)"
+        if not text:
+            return text
+        return self._from_memory(self._known_hidden(text), self._patterns_hidden)
+
+    def octets(self, octets: bytes) -> bytes:
+        """Return octets with an asterisk in place of each octet of a text that may be an identity."""
+        return _ASCII.sub(self._starred, octets)
+
+    def message(self, message: Message, *, show_keys: bool = False) -> bytes:
+        """Return the octets of a message as they are shown, with as many asterisks for what is to be hidden in them."""
+        message = message if message.length else decode(message.encode())  # one made by hand does not know its places
+        octets = bytearray(shown_octets(message, show_keys=show_keys))
+        for payload, offset in zip(message.payloads, message.offsets, strict=True):
+            if isinstance(payload, Identity) and not self._is_kept(payload.value):
+                octets[offset + 4 : offset + 4 + len(payload.value)] = b"*" * len(payload.value)
+        undecoded = len(message.trailing)  # may hold an identity that nobody knows
+        return self.octets(bytes(octets[: len(octets) - undecoded])) + b"*" * undecoded
+
+    def finding(self, finding: Finding) -> Finding:
+        """Return a finding with names in what it says of the wire; rule, title and clauses are our own words."""
+        place = replace(finding.place, path=self.text(finding.place.path))
+        expected, got, hint = map(self.text, (finding.expected, finding.got, finding.hint))
+        return replace(finding, place=place, expected=expected, got=got, hint=hint)
+
+    def plain(self, value: Any) -> Any:
+        """Return an object for JSON with names in its texts, but for the fields that hold none from the wire."""
+        if isinstance(value, str):
+            return self.text(value)
+        if isinstance(value, dict):
+            if value.get("name") == Identity.label and isinstance(value.get("fields"), dict):
+                value = {**value, "fields": self._identity(value["fields"])}
+            return {self.text(name): self._field(name, inner) for name, inner in value.items()}
+        if isinstance(value, list | tuple):
+            return [self.plain(inner) for inner in value]
+        return value
+
+    def _field(self, name: str, value: Any) -> Any:
+        if name == "trailing" and value and isinstance(value, str):  # may hold an identity that nobody knows
+            return f"({len(value) // 2} octets)"
+        if name == "id" and isinstance(value, str) and _UUID.fullmatch(value):
+            return "(not shown)" if identities.hides_in(bytes.fromhex(value.replace("-", ""))) else value
+        if name == "key" and isinstance(value, str) and _HEX.fullmatch(value):  # a delivered key that is to be shown
+            return value
+        return value if name in EXEMPT else self.plain(value)
+
+    def _identity(self, fields: dict[str, Any]) -> dict[str, Any]:
+        """Return the fields of an identity payload with a name in place of its value, unless that may be shown."""
+        octets = bytes.fromhex(fields["value"])
+        if not octets or self._is_kept(octets):
+            return fields
+        name = self._redaction.identity(octets.decode("utf-8", "surrogateescape"))
+        return {**fields, "value": name, **({"value_text": name} if "value_text" in fields else {})}
+
+    def _is_kept(self, octets: bytes) -> bool:
+        return octets in self._kept or (not self._kept and self._redaction.is_domain(octets))
+
+    def _starred(self, match: re.Match[bytes]) -> bytes:
+        if len(match[0]) > LONGEST_TEXT:
+            return b"*" * len(match[0])
+        text = match[0].replace(b"\0", b"").decode("ascii")
+        return b"*" * len(match[0]) if self._find(text) is not None else match[0]
+
+    def _from_memory(self, text: str, make: Callable[[str], str]) -> str:
+        """Return what `make` makes of a text, which is the same for every exchange unless this knows more of it."""
+        if any(self._tries) or (self._values and identities.may_be_number(text)):
+            return make(text)
+        return self._redaction.kept(text, make)
+
+    def _find(self, text: str) -> Hit | None:
+        return identities.find(text, self._values, self._known)
+
+    def _known(self, text: str) -> str | None:
+        """Return the first identity of those that are known by their words in a text."""
+        return next((name for _, _, name in self._known_in(text)), None)
+
+    def _known_hidden(self, text: str) -> str:
+        parts, at = [], 0
+        for start, end, identity in self._known_in(text):
+            parts += [text[at:start], self._redaction.identity(identity)]
+            at = end
+        return "".join([*parts, text[at:]]) if parts else text
+
+    def _known_in(self, text: str) -> Iterator[tuple[int, int, str]]:
+        """Yield where known identities are in a text, and each of them."""
+        tries = [trie for trie in self._tries if trie]
+        if not tries:
+            return
+        words = [*_WORD.finditer(text)]
+        at = 0
+        while at < len(words):
+            found = max((_walked(trie, words, at, text) for trie in tries), key=lambda each: each[0])
+            count, identity = found
+            if not count:
+                at += 1
+                continue
+            last = words[at + count - 1]
+            is_long = count >= WORDS
+            yield words[at].start(), len(text) if is_long else last.end(), identity
+            if is_long:
+                return
+            at += count
+
+    def _patterns_hidden(self, text: str) -> str:
+        if not identities.may_hide(text):
+            return text
+        parts = _OURS.split(text)
+        parts[::2] = [self._wire_hidden(part) for part in parts[::2]]
+        parts[1::2] = [self._field("id", part) if _UUID.fullmatch(part) else part for part in parts[1::2]]
+        return "".join(parts)
+
+    def _wire_hidden(self, text: str) -> str:
+        if not text:
+            return text
+        text = identities.spaced(identities.dumps(text, self._dump_hidden), self._name)
+        chunks = _CHUNK.split(text)
+        chunks[::2] = [self._from_memory(chunk, self._chunk_hidden) if chunk else chunk for chunk in chunks[::2]]
+        return "".join(chunks)
+
+    def _dump_hidden(self, dump: str) -> str:
+        octets = identities.in_dump(dump)
+        return dump if all(self._find(each) is None for each in octets) else f"({len(octets[0])} octets)"
+
+    def _chunk_hidden(self, chunk: str) -> str:
+        """Return a text without white space with names in it: as precisely as possible, as widely as needed."""
+        if not identities.may_hide(chunk) and "…" not in chunk:
+            return chunk
+        hit = self._find(chunk)
+        if hit is not None:
+            if identities.plain(chunk) == chunk:  # else a part of what is found is written in another way
+                chunk = identities.spans(chunk, self._name, self._values)
+            if self._find(chunk) is not None:
+                pieces = _PIECE.split(chunk)
+                pieces[::2] = [self._piece_hidden(piece) if piece else piece for piece in pieces[::2]]
+                chunk = "".join(pieces)
+                if self._find(chunk) is not None:
+                    return self._name(hit)
+        return _cut_hidden(chunk) if "…" in chunk else chunk
+
+    def _piece_hidden(self, piece: str) -> str:
+        hit = self._find(piece)
+        return piece if hit is None else self._name(hit)
+
+    def _name(self, hit: Hit) -> str:
+        match hit.kind:
+            case "address":
+                return self._redaction.address(hit.value)
+            case "identity":
+                return self._redaction.identity(hit.value)
+        return f"({len(hit.value)} characters)"
+
+
+class _NoVeil(Veil):
+    """Hides nothing, at no cost."""
+
+    def __init__(self) -> None:
+        pass
+
+    def __bool__(self) -> bool:
+        return False
+
+    def text(self, text: str) -> str:
+        return text
+
+    def octets(self, octets: bytes) -> bytes:
+        return octets
+
+    def message(self, message: Message, *, show_keys: bool = False) -> bytes:
+        return shown_octets(message, show_keys=show_keys)
+
+    def finding(self, finding: Finding) -> Finding:
+        return finding
+
+    def plain(self, value: Any) -> Any:
+        return value
+
+
+NO_VEIL: Veil = _NoVeil()
+
+
+class Redaction:
+    """The names of one run. An identity that has no form of its own is hidden from when it was seen first."""
+
+    def __init__(self, key: bytes | None = None) -> None:
+        """Take the key of the names, which is kept nowhere: processes that share it use the same names."""
+        self._key = os.urandom(16) if key is None else key
+        self.words: _Words = {}
+        """What the run remembers."""
+        self._number = 0
+        self._texts: dict[str, str] = {}
+        self._general = Veil(self, {}, frozenset(), frozenset())
+
+    def text(self, text: str) -> str:
+        """Return a text that belongs to no exchange with names in it."""
+        return self._general.text(text)
+
+    def identity(self, text: str) -> str:
+        """Return the name of a B-TID or IMPI."""
+        local, at, domain = text.rpartition("@")
+        return f"identity-{self._hash(f'{local}@{domain.lower().rstrip(".")}' if at else text)}"
+
+    def address(self, text: str) -> str:
+        """Return the name of an address without its port."""
+        return f"address-{self._hash(identities.canonical_address(text) or text)}"
+
+    def terminal(self, text: str) -> str:
+        """Return the name of a terminal: of a B-TID, or of an address, whose port stays; a connection keeps its id."""
+        host, port = _split(text)
+        if identities.packed_address(host) is not None:
+            return self.address(host) + port
+        return text if _UUID.fullmatch(text) else self.identity(text)
+
+    def named(self, octets: bytes) -> tuple[bytes | None, str]:
+        """Return an identity of a message as octets and text: a name, and no octets, but for that of a BM-SC."""
+        if self.is_domain(octets):
+            return octets, printable_octets(octets)
+        return None, self.identity(octets.decode("utf-8", "surrogateescape"))
+
+    def is_domain(self, octets: bytes) -> bool:
+        """Tell whether octets are the name of a host, as that of a BM-SC is, and no more."""
+        text = octets.decode("latin-1")
+        return _DOMAIN.fullmatch(text) is not None and identities.find(text) is None
+
+    def options(self, typed: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the options of a run as typed, without the terminals and addresses that are in some."""
+        hidden: dict[str, Any] = self._general.plain(typed)
+        hidden["fault_terminal"] = [self.terminal(word) for word in typed.get("fault_terminal") or ()]
+        hidden["fault_filter"] = "(not shown)" if typed.get("fault_filter") else typed.get("fault_filter")
+        return hidden
+
+    def veil(self, exchange: Exchange) -> Veil:
+        """Return what is to be hidden in what is said of an exchange."""
+        found = dict.fromkeys(_identities(exchange, self))
+        kept = frozenset(each for each in _of_messages(exchange) if each not in found)
+        return self._veil(found, _addresses(exchange), kept)
+
+    def veil_of(self, message: Message | None, octets: bytes | None) -> Veil:
+        """Return what is to be hidden in what is said of a message that came alone."""
+        values = [identity.value for identity in message.of(Identity)] if message is not None else []
+        found = dict.fromkeys(value for value in values if value and not self.is_domain(value))
+        if len(values) > 1 and values[-1] not in values[:-1]:
+            found |= dict.fromkeys(values[-1:])  # IDr, that of the terminal, whatever it looks like
+        return self._veil(found, (), frozenset(value for value in values if value not in found))
+
+    def kept(self, text: str, make: Callable[[str], str]) -> str:
+        """Return what `make` makes of a text, from memory where it was asked before."""
+        found = self._texts.get(text)
+        if found is None:
+            found = make(text)
+            if len(text) < 500 and len(self._texts) < KEPT_TEXTS:
+                self._texts[text] = found
+        return found
+
+    def _veil(self, found: Iterable[bytes], addresses: Iterable[str], kept: frozenset[bytes]) -> Veil:
+        own: _Words = {}
+        for each in found:
+            self._learn(each, own)
+        values = frozenset(filter(None, map(identities.packed_address, addresses)))
+        return Veil(self, own, values, kept)
+
+    def _learn(self, octets: bytes, own: _Words) -> None:
+        """Take an identity in that is not found by its form; its beginning is enough, as no longer text is shown."""
+        octets = octets[:LONGEST_TEXT]
+        identity = octets.decode("utf-8", "surrogateescape")
+        hit = identities.find(identity)
+        if hit is not None and hit.value == identity:
+            return
+        tries = [own]
+        if len(identity) >= LEAST_REMEMBERED:
+            if self._number >= REMEMBERED:
+                self.words.clear()
+                self._number = 0
+            self._number += 1
+            tries.append(self.words)
+        for spelling in dict.fromkeys(_spellings(octets, identity)):
+            words = [word[0][:SHOWN] for word in _WORD.finditer(spelling)][:WORDS]
+            for trie in tries if words else ():
+                for word in words:
+                    trie = trie.setdefault(word, {})
+                trie[_END] = identity
+
+    def _hash(self, text: str) -> str:
+        return hmac.digest(self._key, text.encode("utf-8", "surrogatepass"), "sha256").hex()[:DIGITS]
+
+
+def _walked(trie: _Words, words: list[re.Match[str]], at: int, text: str) -> tuple[int, str]:
+    """Return how many words from there on are a known identity, and which; one that was cut off is one, too."""
+    found = (0, "")
+    for count, word in enumerate(words[at : at + WORDS], 1):
+        below = trie.get(word[0][:SHOWN])
+        if below is None:
+            if count > 1 and text.startswith("…", word.end()):
+                found = (count, _first(trie))
+            break
+        trie = below
+        if _END in trie:
+            found = (count, trie[_END])
+        elif text.startswith("…", word.end()):
+            found = (count, _first(trie))
+    return found
+
+
+def _first(trie: _Words) -> str:
+    while _END not in trie:
+        trie = next(iter(trie.values()))
+    return str(trie[_END])
+
+
+def _cut_hidden(chunk: str) -> str:
+    """Return a text without the last piece before the mark of a cut, where that may be half an identity."""
+    before, mark, after = chunk.rpartition("…")
+    pieces = _PIECE.split(before)
+    if identities.cut_hides(pieces[-1]):
+        pieces[-1] = ""
+    return "".join(pieces) + mark + after
+
+
+def _spellings(octets: bytes, identity: str) -> Iterator[str]:
+    """Yield an identity as reports write it: text as it came and made safe, and hex."""
+    for text in (identity, octets.decode("utf-8", "replace")):
+        yield text
+        yield printable(text)
+        yield identities.plain(text)
+    yield printable_octets(octets)
+    yield octets.hex()
+    yield octets.hex().upper()
+
+
+def _identities(exchange: Exchange, redaction: Redaction) -> Iterator[bytes]:
+    """Yield whatever names a terminal by its place: the username, and what is an identity and no host in a message."""
+    credentials = exchange.request.credentials
+    username = credentials.get("username") if credentials is not None else None
+    if username:
+        yield username.encode("utf-8", "surrogateescape")
+    hosts = {exchange.request.host.lower().encode(), *_hosts(exchange)}
+    document = exchange.document
+    for ltkm in document.ltkms[: exchange.limits.ltkms] if document is not None else ():
+        values = [identity.value for identity in ltkm.message.of(Identity)] if ltkm.message is not None else []
+        for number, value in enumerate(values, 1):
+            is_terminal = number == len(values) > 1 and value not in values[:-1] and value.lower() not in hosts
+            if value and (is_terminal or not redaction.is_domain(value)):
+                yield value
+
+
+def _of_messages(exchange: Exchange) -> Iterator[bytes]:
+    document = exchange.document
+    for ltkm in document.ltkms[: exchange.limits.ltkms] if document is not None else ():
+        if ltkm.message is not None:
+            yield from (identity.value for identity in ltkm.message.of(Identity))
+
+
+def _hosts(exchange: Exchange) -> Iterator[bytes]:
+    """Yield the names of the BM-SC: of Host and of the realm."""
+    yield (exchange.request.headers.get("Host") or "").rpartition(":")[0].lower().encode("utf-8", "surrogateescape")
+    credentials = exchange.request.credentials
+    realm = credentials.get("realm") if credentials is not None else None
+    yield (realm or "").rpartition("@")[2].lower().encode("utf-8", "surrogateescape")
+
+
+def _addresses(exchange: Exchange) -> Iterator[str]:
+    """Yield the addresses of an exchange, so that they are found as numbers, too."""
+    for text in (exchange.client, exchange.server, exchange.connection, exchange.request.host):
+        yield _split(text)[0]
+    response = exchange.response
+    for headers in (exchange.request.headers, response.headers if response is not None else exchange.request.headers):
+        for _, value in headers.fields:
+            if len(value) <= LONGEST_TEXT:  # of a longer one nothing is shown
+                yield from map(str, identities.addresses(value.decode("latin-1")))
+
+
+def _split(text: str) -> tuple[str, str]:
+    """Return the address in a text like `192.0.2.1:80` or `[2001:db8::1]:80`, and its port with the colon."""
+    if text.startswith("["):
+        host, _, port = text[1:].partition("]")
+        return host, port
+    host, colon, port = text.rpartition(":")
+    return (host, colon + port) if colon and ":" not in host else (text, "")

@@ -1,0 +1,1 @@
+"""Which faults go into which responses, and how often."""

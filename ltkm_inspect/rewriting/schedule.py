@@ -1,0 +1,128 @@
+"""How often a fault is put in: at each response that it could be put into, counted for each terminal by itself."""
+
+import hashlib
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from ltkm_inspect.traffic import Exchange
+from ltkm_inspect.wire import printable
+
+LIMIT = 10_000
+"""How many terminals a schedule counts for; those that it has not seen for longest are forgotten."""
+FORMS = "always, first, nth=N, every=N, until=N or probability=P,seed=S"
+"""What may be typed."""
+
+
+class ScheduleError(ValueError):
+    """A schedule that means nothing as written; the message is one line for the user."""
+
+
+@dataclass(frozen=True, slots=True)
+class When:
+    """Which of the responses of one terminal are hit, by their number from 1."""
+
+    kind: str = "always"
+    number: int = 1
+    """What `nth`, `every` and `until` are about."""
+    probability: str = "1"
+    """As typed, from 0 to 1."""
+    seed: str = "0"
+
+    def __str__(self) -> str:
+        if self.kind == "probability":
+            return f"probability={self.probability},seed={self.seed}"
+        return self.kind if self.kind in ("always", "first") else f"{self.kind}={self.number}"
+
+    def hits(self, terminal: str, number: int) -> bool:
+        """Tell whether the response of that number is hit.
+
+        With a probability the answer depends on the seed, the terminal and the number, and on nothing else: so it is
+        the same in every run, in whatever order the responses of different terminals come.
+        """
+        if self.kind == "probability":
+            drawn = hashlib.sha256(f"{self.seed}\n{number}\n{terminal}".encode("utf-8", "surrogatepass")).digest()
+            return int.from_bytes(drawn[:8]) < float(self.probability) * (1 << 64)
+        return _HITS[self.kind](number, self.number)
+
+    def is_over(self, number: int) -> bool:
+        """Tell whether no response from that number on is hit."""
+        return self.kind in ("first", "nth", "until") and number > self.number
+
+
+_HITS: Mapping[str, Callable[[int, int], bool]] = {
+    "always": lambda number, _: True,
+    "first": lambda number, _: number == 1,
+    "nth": lambda number, n: number == n,
+    "every": lambda number, n: number % n == 0,
+    "until": lambda number, n: number <= n,
+}
+
+_NUMBER = re.compile(r"0*[1-9][0-9]{0,8}", re.ASCII)
+_SHARE = re.compile(r"0?\.[0-9]{1,12}|0|1(?:\.0{1,12})?", re.ASCII)
+_SEED = re.compile(r"[0-9]{1,18}", re.ASCII)
+
+
+def parse_when(text: str) -> When:
+    """Parse `always`, `first`, `nth=3`, `every=2`, `until=5` or `probability=0.2,seed=7`; ScheduleError otherwise."""
+    first, *rest = (part.strip() for part in text.strip().split(","))
+    kind, equals, value = first.partition("=")
+    if kind in ("always", "first") and not equals and not rest:
+        return When(kind)
+    if kind in ("nth", "every", "until") and not rest:
+        if not _NUMBER.fullmatch(value):
+            raise ScheduleError(f"{kind}: expected a whole number from 1, got {printable(value) or 'nothing'}")
+        return When(kind, int(value))
+    if kind == "probability" and len(rest) < 2:
+        if not _SHARE.fullmatch(value):
+            raise ScheduleError(f"probability: expected a number from 0 to 1, got {printable(value) or 'nothing'}")
+        name, _, seed = rest[0].partition("=") if rest else ("seed", "", "0")
+        if name != "seed" or not _SEED.fullmatch(seed):
+            raise ScheduleError(f"expected seed and a whole number behind the comma, got {printable(rest[0])}")
+        return When(kind, probability=value, seed=seed)
+    raise ScheduleError(f"expected {FORMS}, got {printable(text) or 'nothing'}")
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """One response in its place among those of its terminal."""
+
+    terminal: str
+    number: int
+    """From 1."""
+    is_hit: bool
+    is_over: bool
+    """Neither this response nor a later one of the terminal is hit."""
+
+
+class Schedule:
+    """Counts the responses of each terminal, and tells which of them are hit."""
+
+    def __init__(self, when: When | None = None, limit: int = LIMIT) -> None:
+        """Begin to count; `limit` is for how many terminals."""
+        self.when = when or When()
+        self._limit = limit
+        self._counted: dict[str, int] = {}
+
+    def turn(self, exchange: Exchange) -> Turn:
+        """Return which turn of its terminal an exchange is, without counting it yet."""
+        terminal = self._name(exchange)
+        number = self._counted.get(terminal, 0) + 1
+        return Turn(terminal, number, self.when.hits(terminal, number), self.when.is_over(number))
+
+    def count(self, turn: Turn) -> None:
+        """Count a turn."""
+        self._counted.pop(turn.terminal, None)  # so that it becomes the latest
+        self._counted[turn.terminal] = turn.number
+        if len(self._counted) > self._limit:
+            del self._counted[next(iter(self._counted))]
+
+    def _name(self, exchange: Exchange) -> str:
+        """Return what names the terminal of an exchange.
+
+        The name of a connection is another one in each run: where chance decides, those without a B-TID count as one.
+        """
+        if self.when.kind != "probability":
+            return exchange.terminal
+        credentials = exchange.request.credentials
+        return (credentials.get("username") or "") if credentials is not None else ""
