@@ -28,7 +28,7 @@ _ALIASES = {"x-gzip": "gzip", "x-deflate": "deflate", "": "identity"}
 
 
 @dataclass(slots=True)
-class Decoded:
+class DecodedBody:
     """A body with its content codings taken off, as far as that was possible.
 
     `octets` is None where nothing could be decoded, and what was decoded before the damage where something was.
@@ -62,7 +62,7 @@ def codings(content_encoding: str | None) -> tuple[str, ...]:
     return tuple(name for name in (_ALIASES.get(name, name) for name in names) if name != "identity")
 
 
-def decode(octets: bytes, content_encoding: str | None, limit: int | None = None) -> Decoded:
+def decode(octets: bytes, content_encoding: str | None, limit: int | None = None) -> DecodedBody:
     """The body without its content codings; never raises.
 
     The codings are taken off in pieces, all at once: nothing but the result is kept, which has at most `limit` octets,
@@ -73,13 +73,13 @@ def decode(octets: bytes, content_encoding: str | None, limit: int | None = None
         return _cut(octets, limit)
     names = codings(content_encoding)
     if len(names) > MAX_CODINGS:
-        return Decoded(None, f"expected at most {MAX_CODINGS} content codings, got {len(names)}")
+        return DecodedBody(None, f"expected at most {MAX_CODINGS} content codings, got {len(names)}")
     for name in names:
         if name not in _CODERS:
-            return Decoded(None, f"expected a content coding out of gzip, deflate, br and zstd, got {_shown(name)}")
+            return DecodedBody(None, f"expected a content coding out of gzip, deflate, br and zstd, got {_shown(name)}")
     if not names or not octets:
         return _cut(octets, limit)
-    decoded = Decoded(None)
+    decoded = DecodedBody(None)
     pieces, length = iter((octets,)), len(octets)
     for number, name in enumerate(reversed(names), 1):
         most = limit if limit is None or number == len(names) else limit + limit // 8 + _PIECE
@@ -107,7 +107,7 @@ def unpack(name: str, pieces: Iterator[bytes], *, window: int = WINDOW, step: in
     coder = _CODERS[name]
     if name == "zstd":
         coder = _zstd_coder(window)
-    return _unpack(coder, pieces, Decoded(None), -1, step)
+    return _unpack(coder, pieces, DecodedBody(None), -1, step)
 
 
 def encode(octets: bytes, content_encoding: str | None) -> bytes:
@@ -129,10 +129,10 @@ def _shown(name: str) -> str:
     return f"'{name if len(name) <= 40 else name[:40] + '...'}'"
 
 
-def _cut(octets: bytes, limit: int | None) -> Decoded:
+def _cut(octets: bytes, limit: int | None) -> DecodedBody:
     if limit is not None and len(octets) > limit:
-        return Decoded(octets[:limit], None, True)
-    return Decoded(octets)
+        return DecodedBody(octets[:limit], None, True)
+    return DecodedBody(octets)
 
 
 def _within(pieces: Iterator[bytes], limit: int | None) -> Iterator[bytes]:
@@ -149,7 +149,7 @@ def _within(pieces: Iterator[bytes], limit: int | None) -> Iterator[bytes]:
         yield piece
 
 
-class _Stream(Protocol):
+class _Decompressor(Protocol):
     """One compressed stream while it is being decompressed."""
 
     eof: bool
@@ -314,7 +314,7 @@ class _Coder:
     """How the streams of one coding are read."""
 
     name: str
-    start: Callable[[], Callable[[bytes, Decoded], _Stream]]
+    start: Callable[[], Callable[[bytes, DecodedBody], _Decompressor]]
     """Returns what begins a stream, given its first octets and where to say what is odd about it."""
     is_member: Callable[[bytes], bool] = lambda _: False
     """Tells from its first 4 octets that another stream follows."""
@@ -322,7 +322,7 @@ class _Coder:
 
 
 def _unpack(
-    coder: _Coder, pieces: Iterator[bytes], decoded: Decoded, length: int, step: int | None = None
+    coder: _Coder, pieces: Iterator[bytes], decoded: DecodedBody, length: int, step: int | None = None
 ) -> Iterator[bytes]:
     """Yield what one stream decompresses to, or several that follow each other; `length` is -1 where it is unknown."""
     name, feed, begin = coder.name, _Feed(pieces, step or coder.step), coder.start()
@@ -357,7 +357,7 @@ def _reason(error: Exception) -> str:
     return str(error).rpartition(": ")[2].strip().rstrip(".").lower()
 
 
-def _inflating(first: bytes, decoded: Decoded) -> _Stream:
+def _inflating(first: bytes, decoded: DecodedBody) -> _Decompressor:
     # RFC 9110 §8.4.1.2 means the zlib format; some senders leave its header out.
     if not _inflates(first, 15) and _inflates(first, -15):
         decoded.unwrapped = True
@@ -375,7 +375,7 @@ def _inflates(first: bytes, wbits: int) -> bool:
 
 
 def _zstd_coder(window: int) -> _Coder:
-    def start() -> Callable[[bytes, Decoded], _Stream]:
+    def start() -> Callable[[bytes, DecodedBody], _Decompressor]:
         context = zstandard.ZstdDecompressor(max_window_size=window)
         return lambda _, __: _Zstd(context)
 

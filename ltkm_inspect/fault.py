@@ -18,7 +18,7 @@ from ltkm_inspect.parameter import (
     written,
 )
 from ltkm_inspect.rule import paragraphs_of, subject_name
-from ltkm_inspect.session import Step
+from ltkm_inspect.session import SessionEvent
 from ltkm_inspect.traffic import Document, Exchange
 from ltkm_inspect.wire import Span, printable
 
@@ -29,7 +29,7 @@ LEAVES = frozenset({"encryption", "mac", "digest"})
 WHICH = (Parameter("item", int, 0, least=1), Parameter("all", bool, False))
 """What every fault takes that damages something within a document: the number of an item, or every one there is."""
 
-WHOLES = (Exchange, Step, Document)
+WHOLES = (Exchange, SessionEvent, Document)
 """What there is one of in an exchange."""
 
 type Reader = Callable[[Path], Any]

@@ -228,7 +228,7 @@ _COUNT = re.compile(r"0*[1-9][0-9]{0,15}|none", re.ASCII | re.IGNORECASE)
 _UNITS = {"": 1, "kib": 1 << 10, "mib": 1 << 20, "gib": 1 << 30}
 
 
-class Target(NamedTuple):
+class ReportTarget(NamedTuple):
     """A report that is asked for."""
 
     format: str
@@ -236,7 +236,7 @@ class Target(NamedTuple):
     """As typed: its strftime codes are not filled in."""
 
 
-def parse_report(text: str) -> Target:
+def parse_report(text: str) -> ReportTarget:
     """Parse `[format=]PATH`; OptionError for a format that is not known or an empty path.
 
     A path whose name begins like a format is written with the format: `jsonl=a=b`.
@@ -252,7 +252,7 @@ def parse_report(text: str) -> Target:
         raise OptionError("report", "expected a path, got nothing")
     if "\0" in path:
         raise OptionError("report", f"expected a path, got {printable(path)}")
-    return Target(head if named else AS_IT_HAPPENS, Path(path).expanduser())
+    return ReportTarget(head if named else AS_IT_HAPPENS, Path(path).expanduser())
 
 
 def key_ring(path: str, current: "RingFile | None" = None) -> "RingFile | None":

@@ -22,7 +22,7 @@ class ParameterError(ValueError):
 
 
 @runtime_checkable
-class Typed(Protocol):
+class ParameterType(Protocol):
     """A type of value that says itself what may be typed for it, and reads it."""
 
     KIND: ClassVar[str]
@@ -59,7 +59,7 @@ class Parameter:
 
     name: str
     type: Any
-    """bool, int, bytes, str, a `Literal` of words, or a `Typed` class, which then may be None by itself."""
+    """bool, int, bytes, str, a `Literal` of words, or a `ParameterType` class, which then may be None by itself."""
     default: Any
     least: int | None = None
     """The smallest number that may be typed; None for any."""
@@ -69,7 +69,7 @@ class Parameter:
         """What may be typed for it."""
         if self.words:
             return f"one of {', '.join(self.words)}"
-        if isinstance(self.type, Typed):
+        if isinstance(self.type, ParameterType):
             return self.type.KIND
         bound = "" if self.least is None or self.type is not int else f" from {self.least}"
         return KINDS.get(self.type, "text") + bound
@@ -93,7 +93,7 @@ class Parameter:
                 return bytes.fromhex(text)
             if self.words:
                 return {word: word for word in self.words}[text]
-            if isinstance(self.type, Typed):
+            if isinstance(self.type, ParameterType):
                 return self.type.parse(text)
             value = self.type(text)
             if self.type is int and self.least is not None and value < self.least:

@@ -12,7 +12,7 @@ from ltkm_inspect.document import (
     MSK_RESPONSE_NS,
     MSK_RESPONSE_TYPE,
     ORDERQUERIES_NS,
-    Pair,
+    MskOctets,
     render_request,
 )
 from ltkm_inspect.keys import KeyRing, Subscriber, akma
@@ -50,7 +50,7 @@ STARTED = 1_256_716_800.0
 
 
 @dataclass(frozen=True, slots=True)
-class Terminal:
+class ReferenceTerminal:
     """One terminal of the lab and what it shares with the BSM."""
 
     b_tid: str = B_TID
@@ -73,8 +73,8 @@ class Terminal:
         return f"{self.realm_prefix}@{self.server}"
 
 
-TERMINAL = Terminal()
-OTHER_TERMINAL = Terminal(
+TERMINAL = ReferenceTerminal()
+OTHER_TERMINAL = ReferenceTerminal(
     "QUJDREVGR0hJSktMTU5PUA==@bsf.home1.net", bytes(range(0x60, 0x80)), bytes(range(0x80, 0xA0)), "192.0.2.10:40002"
 )
 MBSSF = "mbssf.home1.net"
@@ -82,11 +82,11 @@ K_AUSF = bytes(range(0xC0, 0xE0))
 SUPI = "999700000000001"
 
 
-def _terminal_of_5g() -> Terminal:
+def _terminal_of_5g() -> ReferenceTerminal:
     """Return a terminal of 5G broadcast that authenticates by AKMA (3GPP TS 33.501 W.4.1.3)."""
     a_kid = f"rid0012.atid{akma.a_tid(K_AUSF, SUPI).hex()}@5gc.mnc070.mcc999.3gppnetwork.org"
     keys = akma.muk_and_mrk(akma.k_af(akma.k_akma(K_AUSF, SUPI), akma.af_id(MBSSF)))
-    return Terminal(a_kid, *keys, "192.0.2.10:40004", MBSSF, AKMA_PREFIX)
+    return ReferenceTerminal(a_kid, *keys, "192.0.2.10:40004", MBSSF, AKMA_PREFIX)
 
 
 TERMINAL_OF_5G = _terminal_of_5g()
@@ -142,7 +142,7 @@ STREAMING_POLICY = (
 """SRTP parameters by type: AES-CM, HMAC-SHA-1 with RCCm1 (RFC 4771) every 10 packets, tag of 14 octets."""
 
 
-def ltkm(grant: Grant, terminal: Terminal = TERMINAL) -> Message:
+def ltkm(grant: Grant, terminal: ReferenceTerminal = TERMINAL) -> Message:
     """Build the LTKM of that grant for that terminal, encrypted and authenticated."""
     sessions = (SrtpSession(1, 0x12345678, 0),) if grant.streaming else ()
     payloads: list[Payload] = [GeneralExtension(3, KeyIds((KeyId(0, grant.key_domain), KeyId(1, grant.msk_id))))]
@@ -165,7 +165,7 @@ def ltkm(grant: Grant, terminal: Terminal = TERMINAL) -> Message:
 
 def request_document(msk_ids: Iterable[bytes], key_domain: bytes = KEY_DOMAIN) -> bytes:
     """Build the XML of an MSK request for these MSK IDs."""
-    return render_request(Pair(key_domain, msk_id) for msk_id in msk_ids)
+    return render_request(MskOctets(key_domain, msk_id) for msk_id in msk_ids)
 
 
 def response_document(items: Iterable[tuple[Grant, str, Message | None]]) -> bytes:
@@ -193,7 +193,7 @@ def exchange(
     requested: Sequence[bytes],
     items: Iterable[tuple[Grant, str, Message | None]],
     *,
-    terminal: Terminal = TERMINAL,
+    terminal: ReferenceTerminal = TERMINAL,
     nonce: str = NONCE,
     nc: int = 1,
     opaque: str = "",
@@ -217,7 +217,9 @@ def exchange(
     return _exchange(request, Response(200, "OK", headers=headers, body=body), terminal, at, id)
 
 
-def challenge(requested: Sequence[bytes], *, terminal: Terminal = TERMINAL, at: float = 0.0, id: str = "") -> Exchange:
+def challenge(
+    requested: Sequence[bytes], *, terminal: ReferenceTerminal = TERMINAL, at: float = 0.0, id: str = ""
+) -> Exchange:
     """Build the exchange in which the BSM asks a terminal to authenticate."""
     body = request_document(requested)
     headers = _headers(("Content-Type", MSK_REQUEST_TYPE), ("Content-Length", str(len(body))), terminal=terminal)
@@ -229,7 +231,7 @@ def challenge(requested: Sequence[bytes], *, terminal: Terminal = TERMINAL, at: 
     return _exchange(request, answer, terminal, at, id)
 
 
-def _request(terminal: Terminal, body: bytes, nonce: str, nc: int, opaque: str) -> Request:
+def _request(terminal: ReferenceTerminal, body: bytes, nonce: str, nc: int, opaque: str) -> Request:
     directives = digest.parse_directives(
         f'username="{terminal.b_tid}", realm="{terminal.realm}", nonce="{nonce}", uri="{REQUEST_TARGET}", '
         f'algorithm=MD5, qop=auth-int, nc={nc:08x}, cnonce="0a4f113b"' + (f', opaque="{opaque}"' if opaque else "")
@@ -246,7 +248,7 @@ def _request(terminal: Terminal, body: bytes, nonce: str, nc: int, opaque: str) 
     return Request("POST", "http", terminal.server, 80, REQUEST_TARGET, headers=headers, body=body)
 
 
-def _headers(*fields: tuple[str, str], terminal: Terminal | None = None) -> Headers:
+def _headers(*fields: tuple[str, str], terminal: ReferenceTerminal | None = None) -> Headers:
     """Return the header of a request of that terminal, or else of a response, with these fields at its end."""
     common = [("Server", "bsm/1.0")]
     if terminal is not None:
@@ -255,7 +257,7 @@ def _headers(*fields: tuple[str, str], terminal: Terminal | None = None) -> Head
     return Headers(tuple((name.encode(), value.encode()) for name, value in (*common, *fields)))
 
 
-def _exchange(request: Request, response: Response, terminal: Terminal, at: float, id: str) -> Exchange:
+def _exchange(request: Request, response: Response, terminal: ReferenceTerminal, at: float, id: str) -> Exchange:
     return Exchange(
         request,
         response,
@@ -270,7 +272,7 @@ def _exchange(request: Request, response: Response, terminal: Terminal, at: floa
 
 def _granted(
     *grants: Grant,
-    terminal: Terminal = TERMINAL,
+    terminal: ReferenceTerminal = TERMINAL,
     nonce: str = NONCE,
     nc: int = 1,
     opaque: str = "",

@@ -63,7 +63,7 @@ class Selection:
         if not self.selectors:
             return True
         if document is not None and (document.items or document.ltkms):
-            return any(map(self.takes_item, document.items)) or any(map(self.takes_ltkm, document.strays))
+            return any(map(self.takes_item, document.items)) or any(map(self.takes_ltkm, document.ltkms_outside_items))
         return any(map(self.takes_pair, exchange.requested_pairs))
 
     def of(self, document: Document) -> Document:
@@ -72,7 +72,7 @@ class Selection:
             return document
         seen = Document(document.exchange, document.xml)
         seen.items = tuple(filter(self.takes_item, document.items))
-        seen.strays = tuple(filter(self.takes_ltkm, document.strays))
+        seen.ltkms_outside_items = tuple(filter(self.takes_ltkm, document.ltkms_outside_items))
         seen.ltkms = tuple(filter(self.takes_ltkm, document.ltkms))
         return seen
 

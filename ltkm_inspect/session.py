@@ -1,7 +1,8 @@
 """What goes together in a run: challenges and their answers, exchanges of one terminal, LTKMs of one MUK.
 
 The session looks at exchanges one after the other, in the order in which they were captured. What a rule is shown is a
-`Step`, an exchange with what went before it, and a `Delivery`, an LTKM with what its MUK protected before it.
+`SessionEvent`, an exchange with what went before it, and a `DeliveredLtkm`, an LTKM with what its MUK protected before
+it.
 """
 
 import hashlib
@@ -14,11 +15,11 @@ from typing import Any, NamedTuple
 
 from ltkm_inspect import digest
 from ltkm_inspect.kept import cached_property
-from ltkm_inspect.keys import KeyRing, Opened, Subscriber, Verdict
+from ltkm_inspect.keys import KeyRing, OpenedMessage, Subscriber, Verdict
 from ltkm_inspect.keys.opening import what_is_missing
 from ltkm_inspect.mikey import Identity, Kemac, KeyData, Message, Rand, SecurityPolicy, Timestamp
 from ltkm_inspect.mikey.core import COUNTER
-from ltkm_inspect.traffic import Exchange, Ltkm, Outcome
+from ltkm_inspect.traffic import CodeKind, Exchange, Ltkm
 
 LIMIT = 10_000
 """How many exchanges, terminals, connections, nonces and MUKs a session remembers, each; the oldest are forgotten."""
@@ -65,7 +66,7 @@ def is_newer(new: int, old: int) -> bool:
     return 0 < distance(new, old) < HALF
 
 
-class Sent(NamedTuple):
+class LtkmRecord(NamedTuple):
     """An LTKM that was delivered, as far as later ones are compared with it."""
 
     octets: bytes
@@ -78,7 +79,7 @@ class Sent(NamedTuple):
     policies: tuple[SecurityPolicy, ...]
 
     @classmethod
-    def of(cls, message: Message, octets: bytes) -> "Sent | None":
+    def of(cls, message: Message, octets: bytes) -> "LtkmRecord | None":
         """Return what is remembered of a message; None for one without header, counter, RAND or KEMAC."""
         times, rands, kemacs = message.of(Timestamp), message.of(Rand), message.of(Kemac)
         if message.header is None or not times or times[0].type != COUNTER or not rands or not kemacs:
@@ -100,26 +101,26 @@ class Sent(NamedTuple):
         return (self.pair[0], self.pair[1][:GROUP_OCTETS]) if self.pair is not None else None
 
 
-class Protected(NamedTuple):
+class MukHistory(NamedTuple):
     """What one MUK protected so far."""
 
     counter: int | None = None
     """The newest counter that was delivered."""
     at: float | None = None
     """When the newest was delivered, in seconds since 1970 UTC."""
-    ltkms: tuple[Sent, ...] = ()
+    ltkms: tuple[LtkmRecord, ...] = ()
     """The latest LTKMs, the oldest first."""
     number: int = 0
     """How many LTKMs there were, those that are not remembered among them."""
 
-    def after(self, sent: Sent, at: float | None) -> "Protected":
+    def after(self, sent: LtkmRecord, at: float | None) -> "MukHistory":
         """Return what it is once this LTKM was delivered."""
         newest = self.counter is None or is_newer(sent.counter, self.counter)
         counter, at = (sent.counter, at) if newest else (self.counter, self.at)
-        return Protected(counter, at, (*self.ltkms[1 - LTKMS_OF_MUK :], sent), self.number + 1)
+        return MukHistory(counter, at, (*self.ltkms[1 - LTKMS_OF_MUK :], sent), self.number + 1)
 
 
-class Use(NamedTuple):
+class NonceUse(NamedTuple):
     """One use of a nonce."""
 
     number: int
@@ -128,22 +129,22 @@ class Use(NamedTuple):
     """A hash of all that was asked."""
 
 
-class Uses(NamedTuple):
+class NonceHistory(NamedTuple):
     """How one terminal used one nonce so far."""
 
     highest: int | None = None
     at: float | None = None
     """When the request with the highest count began."""
-    latest: tuple[Use, ...] = ()
+    latest: tuple[NonceUse, ...] = ()
 
-    def after(self, use: Use, at: float | None) -> "Uses":
+    def after(self, use: NonceUse, at: float | None) -> "NonceHistory":
         """Return what it is after one more use."""
         higher = self.highest is None or use.number > self.highest
         highest, at = (use.number, at) if higher else (self.highest, self.at)
-        return Uses(highest, at, (*self.latest[1 - USES_OF_NONCE :], use))
+        return NonceHistory(highest, at, (*self.latest[1 - USES_OF_NONCE :], use))
 
 
-class Asked(NamedTuple):
+class KeyRequest(NamedTuple):
     """One request of a terminal, and what became of it."""
 
     pairs: frozenset[Pair]
@@ -153,10 +154,10 @@ class Asked(NamedTuple):
     """What was asked for and came with an LTKM."""
 
 
-class Habits(NamedTuple):
+class TerminalHistory(NamedTuple):
     """What one terminal did so far."""
 
-    requests: tuple[Asked, ...] = ()
+    requests: tuple[KeyRequest, ...] = ()
     nonce: str | None = None
     """The nonce of its latest request with an answer."""
     next_nonce: str | None = None
@@ -171,7 +172,7 @@ class Habits(NamedTuple):
     """When the latest of them began."""
 
 
-class Copy(NamedTuple):
+class EventCopy(NamedTuple):
     """One exchange of several that are the same, octet for octet."""
 
     id: str
@@ -186,7 +187,7 @@ class Copy(NamedTuple):
     is_counted: bool
     """Its credentials have a nonce, so that no lawful request is the same again."""
 
-    def is_twin(self, other: "Copy", clock_skew: float) -> bool:
+    def is_twin(self, other: "EventCopy", clock_skew: float) -> bool:
         """Tell whether a later one is this very exchange, captured twice or replayed by mitmproxy.
 
         It is where both came at one time, or over one connection if their credentials count. The clocks of two captures
@@ -209,14 +210,14 @@ def _apart(one: float | None, other: float | None) -> float:
     return 0.0 if one is None or other is None else round(one - other, 6)
 
 
-_NOTHING = Protected()
-_UNUSED = Uses()
-_UNKNOWN = Habits()
+_NOTHING = MukHistory()
+_UNUSED = NonceHistory()
+_UNKNOWN = TerminalHistory()
 _NOBODY: Mapping[bytes, tuple[bytes, ...]] = MappingProxyType({})
 
 
 @dataclass(slots=True)
-class Before:
+class PriorState:
     """What the session knew before an exchange; kept, so that an exchange that is checked again is judged the same."""
 
     challenges: tuple[digest.Directives, ...] = ()
@@ -229,15 +230,15 @@ class Before:
     """The id of an earlier exchange that is this very one, captured twice or replayed by mitmproxy."""
     replayed: str = ""
     """The id of an earlier exchange that this one repeats, octet for octet, and was answered again; none of a twin."""
-    uses: Uses = _UNUSED
-    habits: Habits = _UNKNOWN
-    known: tuple[tuple[Muk, Protected | None, bytes | None], ...] = ()
+    uses: NonceHistory = _UNUSED
+    habits: TerminalHistory = _UNKNOWN
+    known: tuple[tuple[Muk, MukHistory | None, bytes | None], ...] = ()
     """Of each MUK of the exchange what it protected, and the IDi of the latest LTKM for its IDr; None for neither."""
     receivers: Mapping[bytes, tuple[bytes, ...]] = _NOBODY
     """By IDi, the IDrs of the LTKMs that came over this connection, the latest last."""
 
     @property
-    def muks(self) -> Mapping[Muk, Protected]:
+    def muks(self) -> Mapping[Muk, MukHistory]:
         """What each MUK protected."""
         return {muk: protected for muk, protected, _ in self.known if protected is not None}
 
@@ -248,7 +249,7 @@ class Before:
 
 
 @dataclass(slots=True)
-class Seen:
+class EventSummary:
     """What a session keeps of an exchange, which another process may have looked at."""
 
     id: str
@@ -273,26 +274,26 @@ class Seen:
     """A hash that only an exchange with the same octets has as well; 0 without credentials and LTKMs."""
     challenges: Mapping[str, tuple[digest.Directives, ...]]
     """Those of a 401, by their nonce."""
-    asked: "Asked"
+    asked: "KeyRequest"
     is_answer: bool
     """The request has credentials, and a response came."""
     is_accepted: bool
     """The response is whole, and asks neither for other credentials nor for the request at a later time."""
     next_nonce: str | None
     """What the response gives as nextnonce."""
-    sent: tuple[tuple[Muk, Sent], ...]
+    sent: tuple[tuple[Muk, LtkmRecord], ...]
     """The LTKMs that a terminal would take."""
-    delivered: tuple[tuple[Muk, Sent], ...]
+    delivered: tuple[tuple[Muk, LtkmRecord], ...]
     """Those of them that the terminal took, as far as is known."""
     proved: frozenset[bytes]
     """Digests of the keys that verified something in the exchange."""
 
     @property
-    def copy(self) -> Copy:
+    def copy(self) -> EventCopy:
         """What exchanges with the same octets are told apart by."""
         times = self.started, self.ended
         where = self.connection, self.client, self.capture
-        return Copy(self.id, *times, *where, self.is_replayed, self.is_accepted, self.nonce is not None)
+        return EventCopy(self.id, *times, *where, self.is_replayed, self.is_accepted, self.nonce is not None)
 
     def share(self) -> None:
         """Let go of what is equal to something that other exchanges have as well: thousands of these are kept."""
@@ -308,7 +309,7 @@ class Seen:
             self.delivered = self.sent
 
 
-class Proof(NamedTuple):
+class DigestProof(NamedTuple):
     """What a key says of a digest."""
 
     holds: bool | None
@@ -318,13 +319,13 @@ class Proof(NamedTuple):
 
 
 @dataclass(eq=False)  # nothing here is frozen: each exchange makes many of these, and that would double what they cost
-class Step:
+class SessionEvent:
     """An exchange as a step of its session: with what went before it."""
 
     label = "session"
 
     exchange: Exchange
-    before: Before | None = field(default=None, repr=False)
+    before: PriorState | None = field(default=None, repr=False)
     """None where the exchange is older than what the session remembers."""
     keys: KeyRing = _NO_KEYS
     """The keys at hand."""
@@ -346,51 +347,51 @@ class Step:
         return self.keys.find(credentials.get("username"), realm.fqdn if realm is not None else None)
 
     @cached_property
-    def request_proof(self) -> Proof:
+    def request_proof(self) -> DigestProof:
         """What the MRK says of the digest in the request (RFC 7616 §3.4.1)."""
         request = self.exchange.request
         credentials, subscriber = request.credentials, self.subscriber
         if credentials is None:
-            return Proof(None, "the request has no digest credentials")
+            return DigestProof(None, "the request has no digest credentials")
         if credentials.hides_username:
-            return Proof(None, "the user name is hashed or encoded, so whose MRK it takes is not known")
+            return DigestProof(None, "the user name is hashed or encoded, so whose MRK it takes is not known")
         if subscriber is None or subscriber.password is None:
-            return Proof(None, f"no MRK for the user name of the request: {what_is_missing(subscriber, 'MRK')}")
+            return DigestProof(None, f"no MRK for the user name of the request: {what_is_missing(subscriber, 'MRK')}")
         if not self.exchange.raw:
-            return Proof(None, "a HAR does not keep the octets as they were sent")
+            return DigestProof(None, "a HAR does not keep the octets as they were sent")
         if request.body is None:
-            return Proof(None, "the body of the request was not captured")
+            return DigestProof(None, "the body of the request was not captured")
         sent = credentials.get("response")
         if not sent or len(sent) != credentials.digits:
-            return Proof(None, "the response of the credentials is not there, or not of the right length")
+            return DigestProof(None, "the response of the credentials is not there, or not of the right length")
         try:
             right = digest.response(credentials, subscriber.password, request.method, request.body)
         except ValueError as error:
-            return Proof(None, f"the digest cannot be computed: {error}")
-        return Proof(right == sent.lower(), "")
+            return DigestProof(None, f"the digest cannot be computed: {error}")
+        return DigestProof(right == sent.lower(), "")
 
     @cached_property
-    def response_proof(self) -> Proof:
+    def response_proof(self) -> DigestProof:
         """What the MRK says of rspauth in the response (RFC 7616 §3.5); unknown where it fails the request already."""
         response, credentials = self.exchange.response, self.exchange.request.credentials
         if self.request_proof.holds is not True:
-            return Proof(None, self.request_proof.reason or "the same key fails the digest of the request")
-        information = self.exchange.info
+            return DigestProof(None, self.request_proof.reason or "the same key fails the digest of the request")
+        information = self.exchange.authentication_info
         sent = information.get("rspauth") if information is not None else None
         if response is None or not sent or credentials is None or len(sent) != credentials.digits:
-            return Proof(None, "rspauth is not there, or not of the right length")
+            return DigestProof(None, "rspauth is not there, or not of the right length")
         if response.body is None or self.exchange.error is not None:
-            return Proof(None, "the body of the response was not captured, or not as a whole")
+            return DigestProof(None, "the body of the response was not captured, or not as a whole")
         assert self.subscriber is not None
         assert self.subscriber.password is not None
         try:
             right = digest.rspauth(credentials, self.subscriber.password, response.body)
         except ValueError as error:
-            return Proof(None, f"the digest cannot be computed: {error}")
-        return Proof(right == sent.lower(), "")
+            return DigestProof(None, f"the digest cannot be computed: {error}")
+        return DigestProof(right == sent.lower(), "")
 
     @cached_property
-    def opened(self) -> tuple[tuple[Ltkm, Opened], ...]:
+    def opened(self) -> tuple[tuple[Ltkm, OpenedMessage], ...]:
         """The LTKMs of the exchange and what the keys make of them; none without keys."""
         document = self.exchange.document
         if not self.keys or document is None or not document.xml.well_formed:
@@ -402,10 +403,10 @@ class Step:
         )
 
     @cached_property
-    def openings(self) -> tuple["Opening", ...]:
+    def openings(self) -> tuple["OpenedLtkm", ...]:
         """The same as steps of the session."""
         known = {delivery.ltkm: delivery for delivery in self.deliveries} if self.opened else {}
-        return tuple(Opening(ltkm, self, opened, known.get(ltkm)) for ltkm, opened in self.opened)
+        return tuple(OpenedLtkm(ltkm, self, opened, known.get(ltkm)) for ltkm, opened in self.opened)
 
     @cached_property
     def proved_here(self) -> frozenset[bytes]:
@@ -443,13 +444,13 @@ class Step:
         return credentials.get("nonce") if credentials is not None else None
 
     @cached_property
-    def use(self) -> Use | None:
+    def use(self) -> NonceUse | None:
         """How the request uses its nonce; None without credentials that count."""
         number = self.seen.number
-        return None if number is None else Use(number, self.before.question if self.before is not None else 0)
+        return None if number is None else NonceUse(number, self.before.question if self.before is not None else 0)
 
     @cached_property
-    def seen(self) -> Seen:
+    def seen(self) -> EventSummary:
         """What a session keeps of the exchange."""
         exchange, nonce = self.exchange, self.nonce
         response, credentials = exchange.response, exchange.request.credentials
@@ -457,11 +458,11 @@ class Step:
         forged = {ltkm for ltkm, opened in self.opened if opened.verdict is Verdict.INVALID} if taken else ()
         question, fingerprint = _hashes(exchange) if nonce is not None or self.sent else (0, 0)
         answered = response is not None and exchange.error is None
-        asks_next = response is not None and "nextnonce" in (response.authentication_info or "").lower()
-        info = response.info if response is not None and credentials is not None and asks_next else None
+        asks_next = response is not None and "nextnonce" in (response.authentication_info_text or "").lower()
+        info = response.authentication_info if response is not None and credentials is not None and asks_next else None
         pairs = frozenset(exchange.requested_pairs)
         came = frozenset([sent.pair for _, _, sent in taken if sent.pair])
-        return Seen(
+        return EventSummary(
             exchange.id,
             exchange.started,
             exchange.ended,
@@ -475,7 +476,7 @@ class Step:
             question,
             fingerprint,
             _challenges(exchange) if response is not None and response.status == 401 else {},
-            Asked(pairs, exchange.started, answered, pairs if came == pairs else came),
+            KeyRequest(pairs, exchange.started, answered, pairs if came == pairs else came),
             response is not None and credentials is not None,
             answered and response is not None and response.status != 401 and response.status < 500,
             None if info is None else info.get("nextnonce"),
@@ -485,12 +486,12 @@ class Step:
         )
 
     @cached_property
-    def sent(self) -> tuple[tuple[Ltkm, Muk, Sent], ...]:
+    def sent(self) -> tuple[tuple[Ltkm, Muk, LtkmRecord], ...]:
         """The LTKMs of the exchange that a terminal would take, in document order; of the very octets the first."""
         document = self.exchange.document
         if document is None or not document.xml.well_formed:
             return ()
-        found: dict[bytes, tuple[Ltkm, Muk, Sent]] = {}
+        found: dict[bytes, tuple[Ltkm, Muk, LtkmRecord]] = {}
         for ltkm in document.ltkms[: self.exchange.limits.ltkms]:
             if ltkm.octets and ltkm.octets not in found:
                 sent = _sent(ltkm)
@@ -499,16 +500,16 @@ class Step:
         return tuple(found.values())
 
     @cached_property
-    def deliveries(self) -> tuple["Delivery", ...]:
+    def deliveries(self) -> tuple["DeliveredLtkm", ...]:
         """The LTKMs that a terminal would take, each with what went before it; none where that is not known."""
         if self.before is None or self.before.twin:
             return ()
         known = self.before.muks
-        beside: dict[Muk, tuple[Sent, ...]] = {}
+        beside: dict[Muk, tuple[LtkmRecord, ...]] = {}
         deliveries = []
         for ltkm, muk, sent in self.sent:
             mine = beside.get(muk, ())
-            deliveries.append(Delivery(ltkm, self, muk, sent, known.get(muk, _NOTHING), mine))
+            deliveries.append(DeliveredLtkm(ltkm, self, muk, sent, known.get(muk, _NOTHING), mine))
             beside[muk] = (*mine[1 - LTKMS_OF_MUK :], sent)
         return tuple(deliveries)
 
@@ -520,15 +521,15 @@ class Step:
 
 
 @dataclass(eq=False)
-class Opening:
+class OpenedLtkm:
     """An LTKM with what the keys at hand say of it."""
 
     label = "key"
 
     ltkm: Ltkm
-    step: Step = field(repr=False)
-    opened: Opened
-    delivery: "Delivery | None" = field(default=None, repr=False)
+    step: SessionEvent = field(repr=False)
+    opened: OpenedMessage
+    delivery: "DeliveredLtkm | None" = field(default=None, repr=False)
     """The LTKM as a step of the session; None where no terminal would take it."""
 
     @property
@@ -549,18 +550,18 @@ class Opening:
 
 
 @dataclass(eq=False)
-class Delivery:
+class DeliveredLtkm:
     """An LTKM as a step of its session: with what its MUK protected before it."""
 
     label = "session"
 
     ltkm: Ltkm
-    step: Step = field(repr=False)
+    step: SessionEvent = field(repr=False)
     muk: Muk
-    sent: Sent
-    before: Protected
+    sent: LtkmRecord
+    before: MukHistory
     """What the MUK had protected before this exchange."""
-    beside: tuple[Sent, ...]
+    beside: tuple[LtkmRecord, ...]
     """The LTKMs of the MUK that stand in front of this one in its document."""
 
     @property
@@ -575,12 +576,12 @@ class Delivery:
         return self.ltkm.message
 
     @property
-    def earlier(self) -> tuple[Sent, ...]:
+    def earlier(self) -> tuple[LtkmRecord, ...]:
         """Every LTKM of the MUK that is remembered, those in front of this one in its document last."""
         return (*self.before.ltkms, *self.beside) if self.beside else self.before.ltkms
 
     @cached_property
-    def same_msk(self) -> Sent | None:
+    def same_msk(self) -> LtkmRecord | None:
         """The latest LTKM in front of this one that delivered the same MSK to the same terminal."""
         pair = self.sent.pair
         if pair is None:
@@ -612,14 +613,14 @@ class Session:
         self.forgotten_terminals = 0
         self.forgotten_muks = 0
         self._forgotten_until: float | None = None
-        self._taken: dict[tuple[str, float | None], Before] = {}
+        self._taken: dict[tuple[str, float | None], PriorState] = {}
         """By id and time, since a HAR numbers its exchanges only."""
-        self._copies: dict[int, tuple[Copy, ...]] = {}
+        self._copies: dict[int, tuple[EventCopy, ...]] = {}
         """By fingerprint, the latest last."""
         self._challenges: dict[str, tuple[digest.Directives, ...]] = {}
-        self._uses: dict[tuple[str, str], Uses] = {}
-        self._habits: dict[str, Habits] = {}
-        self._muks: dict[Muk, Protected] = {}
+        self._uses: dict[tuple[str, str], NonceHistory] = {}
+        self._habits: dict[str, TerminalHistory] = {}
+        self._muks: dict[Muk, MukHistory] = {}
         self._receivers: dict[str, Mapping[bytes, tuple[bytes, ...]]] = {}
         self._senders: dict[bytes, bytes] = {}
         self._bounded: tuple[dict[Any, Any], ...] = (
@@ -653,44 +654,44 @@ class Session:
         other._proved, other._unnamed = self._proved, self._unnamed
         return other
 
-    def look(self, exchange: Exchange, keys: KeyRing = _NO_KEYS) -> Step:
+    def look(self, exchange: Exchange, keys: KeyRing = _NO_KEYS) -> SessionEvent:
         """Return an exchange with what went before it; the session does not change."""
-        return self.place(Step(exchange, None, keys), remember=False)
+        return self.place(SessionEvent(exchange, None, keys), remember=False)
 
-    def take(self, exchange: Exchange, keys: KeyRing = _NO_KEYS) -> Step:
+    def take(self, exchange: Exchange, keys: KeyRing = _NO_KEYS) -> SessionEvent:
         """Return an exchange with what went before it, and remember it; one that was taken before changes nothing.
 
         Where the MUK of an LTKM is known, it only counts as delivered if its MAC is valid.
         """
-        return self.place(Step(exchange, None, keys))
+        return self.place(SessionEvent(exchange, None, keys))
 
-    def place(self, step: Step, *, remember: bool = True) -> Step:
+    def place(self, step: SessionEvent, *, remember: bool = True) -> SessionEvent:
         """Tell a step that was made elsewhere what went before it, and remember it."""
         step.proved_before = self._proved
         step.before = self._follow(step.seen, remember)
         return step
 
     @property
-    def terminals(self) -> Mapping[str, Habits]:
+    def terminals(self) -> Mapping[str, TerminalHistory]:
         """What each terminal did that is remembered."""
         return self._habits
 
     @property
-    def muks(self) -> Mapping[Muk, Protected]:
+    def muks(self) -> Mapping[Muk, MukHistory]:
         """What each MUK protected that is remembered."""
         return self._muks
 
-    def follow(self, seen: Seen) -> None:
+    def follow(self, seen: EventSummary) -> None:
         """Remember an exchange that somebody else looked at, as if it had been taken here."""
         self._follow(seen, True)
 
-    def protected(self, idr: bytes) -> tuple[Muk, Protected] | None:
+    def protected(self, idr: bytes) -> tuple[Muk, MukHistory] | None:
         """Return the MUK of the latest LTKM for a terminal (IDr), and what it protected so far; None for no LTKM."""
         idi = self._senders.get(idr)
         known = self._muks.get((idi, idr)) if idi is not None else None
         return None if idi is None or known is None else ((idi, idr), known)
 
-    def _follow(self, seen: Seen, remember: bool) -> Before | None:
+    def _follow(self, seen: EventSummary, remember: bool) -> PriorState | None:
         known = self._taken.get((seen.id, seen.started)) if seen.id else None
         if known is not None:
             return known
@@ -702,12 +703,12 @@ class Session:
             self._remember(seen, before)
         return before
 
-    def _is_forgotten(self, seen: Seen) -> bool:
+    def _is_forgotten(self, seen: EventSummary) -> bool:
         until = self._forgotten_until
         return until is not None and seen.started is not None and seen.started <= until
 
-    def _before(self, seen: Seen) -> Before:
-        before = Before(habits=self._habits.get(seen.terminal, _UNKNOWN))
+    def _before(self, seen: EventSummary) -> PriorState:
+        before = PriorState(habits=self._habits.get(seen.terminal, _UNKNOWN))
         if seen.nonce is not None:
             before.challenges = self._challenges.get(seen.nonce, ())
             before.uses = self._uses.get((seen.terminal, seen.nonce), _UNUSED)
@@ -721,7 +722,7 @@ class Session:
             before.receivers = self._receivers.get(seen.connection, _NOBODY)
         return before
 
-    def _compare(self, seen: Seen, before: Before) -> None:
+    def _compare(self, seen: EventSummary, before: PriorState) -> None:
         """Tell what exchanges with the same octets make of this one."""
         copy = seen.copy
         for earlier in reversed(self._copies.get(seen.fingerprint, ())):
@@ -731,7 +732,7 @@ class Session:
             if earlier.is_accepted and copy.is_accepted:
                 before.replayed = earlier.id
 
-    def _remember(self, seen: Seen, before: Before) -> None:
+    def _remember(self, seen: EventSummary, before: PriorState) -> None:
         self._unnamed += not seen.id
         name = seen.id or f"unnamed {self._unnamed}"
         self._taken[name, seen.started] = before
@@ -743,7 +744,7 @@ class Session:
             _put(self._copies, seen.fingerprint, copies)
         if not before.twin:
             if seen.nonce is not None and seen.number is not None:
-                used = before.uses.after(Use(seen.number, seen.question), seen.started)
+                used = before.uses.after(NonceUse(seen.number, seen.question), seen.started)
                 _put(self._uses, (seen.terminal, seen.nonce), used)
             for nonce, challenges in seen.challenges.items():
                 _put(self._challenges, nonce, challenges)
@@ -752,7 +753,7 @@ class Session:
                 self._deliver(seen)
         self._forget()
 
-    def _deliver(self, seen: Seen) -> None:
+    def _deliver(self, seen: EventSummary) -> None:
         received = dict(self._receivers.get(seen.connection, _NOBODY))
         for muk, sent in seen.delivered:
             idi, idr = muk
@@ -788,17 +789,17 @@ def _put[K, V](known: dict[K, V], key: K, value: V) -> None:
     known[key] = value
 
 
-def _sent(ltkm: Ltkm) -> tuple[Muk, Sent] | None:
+def _sent(ltkm: Ltkm) -> tuple[Muk, LtkmRecord] | None:
     """Return what is delivered by an LTKM that a terminal would take; None for any other."""
     message, item = ltkm.message, ltkm.item
     if message is None or message.problem is not None or item is None or not (ltkm.is_named and ltkm.is_placed):
         return None
-    if not item.outcome.is_success and item.outcome is not Outcome.NEAR_MISS:
+    if not item.outcome.is_success and item.outcome is not CodeKind.NEAR_MISS:
         return None
     identities = message.of(Identity)
     if len(identities) != 2 or message.header is None or message.header.data_type:
         return None
-    sent = Sent.of(message, ltkm.octets or b"")
+    sent = LtkmRecord.of(message, ltkm.octets or b"")
     return None if sent is None else ((identities[0].value, identities[1].value), sent)
 
 
@@ -816,7 +817,7 @@ def _hashes(exchange: Exchange) -> tuple[int, int]:
         (
             question,
             answered.status,
-            answered.authentication_info,
+            answered.authentication_info_text,
             answered.headers.get("WWW-Authenticate"),
             answered.body,
         )
@@ -842,7 +843,7 @@ def _number(credentials: digest.Directives | None) -> int | None:
         return None
 
 
-def _after(habits: Habits, seen: Seen) -> Habits:
+def _after(habits: TerminalHistory, seen: EventSummary) -> TerminalHistory:
     """Return what a terminal did, this exchange included."""
     requests = (*habits.requests[1 - REQUESTS_OF_TERMINAL :], seen.asked)
     began = seen.asked.at
@@ -850,4 +851,4 @@ def _after(habits: Habits, seen: Seen) -> Habits:
     last = habits.last if began is None else began
     if not seen.is_answer:
         return habits._replace(requests=requests, exchanges=habits.exchanges + 1, first=first, last=last)
-    return Habits(requests, seen.nonce, seen.next_nonce, seen.ended, habits.exchanges + 1, first, last)
+    return TerminalHistory(requests, seen.nonce, seen.next_nonce, seen.ended, habits.exchanges + 1, first, last)

@@ -454,17 +454,17 @@ def test_a_flow_that_cannot_be_written_is_named_and_the_others_are_written(
     from click.testing import CliRunner
 
     from ltkm_inspect.cli import commands
-    from ltkm_inspect.mitm.flow_file import Target
+    from ltkm_inspect.mitm.flow_file import FlowFileWriter
     from tests.test_cli import save as save_exchanges
 
-    original, flows = Target.add, iter(range(1000))
+    original, flows = FlowFileWriter.add, iter(range(1000))
 
-    def add(self: Target, flow: Flow) -> None:
+    def add(self: FlowFileWriter, flow: Flow) -> None:
         if next(flows) == 1:
             "\ud800".encode()
         original(self, flow)
 
-    monkeypatch.setattr(Target, "add", add)
+    monkeypatch.setattr(FlowFileWriter, "add", add)
     source, target = save_exchanges(tmp_path / "in.flow", [CLEAN, CLEAN, CLEAN]), tmp_path / "out.flow"
     done = CliRunner().invoke(commands, ["fault", "rename-ltkm", str(source), str(target)])
     assert done.exit_code == 5

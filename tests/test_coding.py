@@ -10,7 +10,7 @@ import zstandard
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ltkm_inspect.coding import MAX_CODINGS, Decoded, codings, decode, encode, unpack
+from ltkm_inspect.coding import MAX_CODINGS, DecodedBody, codings, decode, encode, unpack
 
 NAMES = ["gzip", "deflate", "br", "zstd"]
 LISTS = [*NAMES, "identity", "gzip, br", "deflate,zstd", "br , gzip", "x-gzip", "GZip"]
@@ -19,7 +19,7 @@ BODY = b"<Response>200 OK</Response>" * 40
 
 @given(st.binary(max_size=2000), st.sampled_from(LISTS))
 def test_what_is_encoded_decodes_to_itself(body: bytes, name: str) -> None:
-    assert decode(encode(body, name), name) == Decoded(body)
+    assert decode(encode(body, name), name) == DecodedBody(body)
 
 
 @pytest.mark.parametrize("name", LISTS)
@@ -39,9 +39,9 @@ def test_codings_are_applied_in_the_order_listed() -> None:
 
 
 def test_deflate_is_read_without_its_wrapper_too_which_is_said() -> None:
-    assert decode(zlib.compress(BODY), "deflate") == Decoded(BODY)
-    assert decode(zlib.compress(BODY, wbits=-15), "deflate") == Decoded(BODY, unwrapped=True)
-    assert decode(encode(zlib.compress(BODY, wbits=-15), "br"), "deflate, br") == Decoded(BODY, unwrapped=True)
+    assert decode(zlib.compress(BODY), "deflate") == DecodedBody(BODY)
+    assert decode(zlib.compress(BODY, wbits=-15), "deflate") == DecodedBody(BODY, unwrapped=True)
+    assert decode(encode(zlib.compress(BODY, wbits=-15), "br"), "deflate, br") == DecodedBody(BODY, unwrapped=True)
 
 
 def test_damage_in_a_wrapped_deflate_does_not_make_it_an_unwrapped_one() -> None:
@@ -52,17 +52,17 @@ def test_damage_in_a_wrapped_deflate_does_not_make_it_an_unwrapped_one() -> None
 
 
 def test_several_members_are_one_body() -> None:
-    assert decode(gzip.compress(b"one ") + gzip.compress(b"two"), "gzip") == Decoded(b"one two")
-    assert decode(encode(b"one ", "zstd") + encode(b"two", "zstd"), "zstd") == Decoded(b"one two")
+    assert decode(gzip.compress(b"one ") + gzip.compress(b"two"), "gzip") == DecodedBody(b"one two")
+    assert decode(encode(b"one ", "zstd") + encode(b"two", "zstd"), "zstd") == DecodedBody(b"one two")
 
 
 def test_zero_padding_after_gzip_is_no_problem() -> None:
-    assert decode(gzip.compress(BODY) + bytes(512), "gzip") == Decoded(BODY)
+    assert decode(gzip.compress(BODY) + bytes(512), "gzip") == DecodedBody(BODY)
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_octets_after_the_stream_are_told_and_the_body_is_kept(name: str) -> None:
-    assert decode(encode(BODY, name) + b"junk!", name) == Decoded(
+    assert decode(encode(BODY, name) + b"junk!", name) == DecodedBody(
         BODY, f"expected the end of the {name} stream, got 5 more octets"
     )
 
@@ -105,7 +105,7 @@ def test_damage_is_a_problem_not_an_exception(name: str) -> None:
 )
 def test_an_unknown_coding_is_named_and_nothing_is_decoded(name: str, shown: str) -> None:
     problem = f"expected a content coding out of gzip, deflate, br and zstd, got {shown}"
-    assert decode(BODY, name) == Decoded(None, problem)
+    assert decode(BODY, name) == DecodedBody(None, problem)
     with pytest.raises(ValueError, match="expected a content coding") as raised:
         encode(BODY, name)
     assert str(raised.value) == problem
@@ -113,19 +113,19 @@ def test_an_unknown_coding_is_named_and_nothing_is_decoded(name: str, shown: str
 
 def test_too_many_codings_are_left_alone() -> None:
     decoded = decode(BODY, ", ".join(["gzip"] * (MAX_CODINGS + 1)))
-    assert decoded == Decoded(None, "expected at most 8 content codings, got 9")
+    assert decoded == DecodedBody(None, "expected at most 8 content codings, got 9")
 
 
 @pytest.mark.parametrize("name", [None, "", "identity", *NAMES])
 def test_no_octets_are_an_empty_body(name: str | None) -> None:
-    assert decode(b"", name) == Decoded(b"")
+    assert decode(b"", name) == DecodedBody(b"")
 
 
 @pytest.mark.parametrize("name", ["identity", *NAMES, "gzip, br"])
 def test_the_limit_bounds_the_output_and_says_so(name: str) -> None:
     coded = encode(bytes(3_000_000), name)
-    assert decode(coded, name, 1000) == Decoded(bytes(1000), None, truncated=True)
-    assert decode(coded, name, 3_000_000) == Decoded(bytes(3_000_000))
+    assert decode(coded, name, 1000) == DecodedBody(bytes(1000), None, truncated=True)
+    assert decode(coded, name, 3_000_000) == DecodedBody(bytes(3_000_000))
 
 
 BOMBS = {
@@ -151,7 +151,7 @@ def peak(run: Callable[[], object]) -> int:
 @pytest.mark.parametrize("name", BOMBS)
 def test_a_bomb_takes_no_more_memory_than_its_limit_and_some_mib(name: str) -> None:
     limit = 1 << 20
-    assert decode(BOMBS[name], name, limit) == Decoded(bytes(limit), None, truncated=True)
+    assert decode(BOMBS[name], name, limit) == DecodedBody(bytes(limit), None, truncated=True)
     assert peak(lambda: decode(BOMBS[name], name, limit)) < limit + (12 << 20)
 
 
@@ -178,8 +178,8 @@ def test_a_window_of_zstd_beyond_what_http_allows_is_refused() -> None:
 
 
 def test_many_small_members_cost_no_more_than_their_octets() -> None:
-    assert decode(gzip.compress(b"") * 20_000, "gzip") == Decoded(b"")
-    assert decode(encode(b"", "zstd") * 20_000, "zstd", 10) == Decoded(b"")
+    assert decode(gzip.compress(b"") * 20_000, "gzip") == DecodedBody(b"")
+    assert decode(encode(b"", "zstd") * 20_000, "zstd", 10) == DecodedBody(b"")
 
 
 @given(st.binary(max_size=300), st.sampled_from(LISTS), st.none() | st.integers(0, 50))

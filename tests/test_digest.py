@@ -128,7 +128,7 @@ def test_the_digests_of_the_worked_exchange() -> None:
     assert exchange.response is not None
     assert exchange.request.credentials is not None
     assert exchange.request.credentials.get("response") == "66db7b5fb30fbbb2edca30370cfb6249"
-    info = digest.parse_directives(exchange.response.authentication_info or "")
+    info = digest.parse_directives(exchange.response.authentication_info_text or "")
     assert info.get("rspauth") == "a73a7ce9bc9ad596061528d09bebe7a1"
 
 

@@ -12,7 +12,7 @@ from ltkm_inspect import reference
 from ltkm_inspect.context import Context, Settings
 from ltkm_inspect.engine import inspect
 from ltkm_inspect.finding import Answer, Report
-from ltkm_inspect.reference import AGAIN, FIRST, OTHER_TERMINAL, SECOND, TERMINAL, Grant, Terminal
+from ltkm_inspect.reference import AGAIN, FIRST, OTHER_TERMINAL, SECOND, TERMINAL, Grant, ReferenceTerminal
 from ltkm_inspect.session import Session, distance, is_newer
 from ltkm_inspect.traffic import Exchange
 
@@ -20,7 +20,7 @@ GO = Settings(debug=True)
 
 
 def delivered(
-    counter: int, nc: int = 1, *, terminal: Terminal = TERMINAL, grant: Grant = FIRST, at: float = 0
+    counter: int, nc: int = 1, *, terminal: ReferenceTerminal = TERMINAL, grant: Grant = FIRST, at: float = 0
 ) -> Exchange:
     """Build an exchange that delivers an LTKM with that counter."""
     sent = replace(grant, counter=counter, csb_id=0x10000000 + counter % 1000)

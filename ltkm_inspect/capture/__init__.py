@@ -2,8 +2,8 @@
 
 from ltkm_inspect.capture.damage import Damage, DamagedEvent
 from ltkm_inspect.capture.flows import FAULT, exchange_of
-from ltkm_inspect.capture.records import BEFORE, VERSION, Candidate, Passed, find_record, may_be_msk, scan
-from ltkm_inspect.capture.sources import STDIN, Source, opened
+from ltkm_inspect.capture.records import BEFORE, VERSION, CandidateRecord, SkippedFlows, find_record, may_be_msk, scan
+from ltkm_inspect.capture.sources import STDIN, CaptureSource, opened
 from ltkm_inspect.capture.tnetstring import UnusualError
 
 __all__ = [
@@ -11,11 +11,11 @@ __all__ = [
     "FAULT",
     "STDIN",
     "VERSION",
-    "Candidate",
+    "CandidateRecord",
+    "CaptureSource",
     "Damage",
     "DamagedEvent",
-    "Passed",
-    "Source",
+    "SkippedFlows",
     "UnusualError",
     "exchange_of",
     "find_record",

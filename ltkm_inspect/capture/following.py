@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from io import FileIO
 
 from ltkm_inspect.capture.damage import SHORTER, Damage, DamagedEvent, PackedError
-from ltkm_inspect.capture.records import Candidate, Passed, scan
+from ltkm_inspect.capture.records import CandidateRecord, SkippedFlows, scan
 
 POLL = 0.2
 """How many seconds pass before it is looked again whether there is more."""
@@ -14,7 +14,7 @@ NOT_PLAIN = "expected a flow file that is not compressed, as only such a one can
 AGAIN = f"{SHORTER}; what stands in it now is read from its start"
 
 
-def follow(name: str) -> Iterator[Passed | Candidate | Damage | DamagedEvent]:
+def follow(name: str) -> Iterator[SkippedFlows | CandidateRecord | Damage | DamagedEvent]:
     """Yield what a flow file holds and what is added to it, each flow once it is whole; it ends where there is damage.
 
     Where another file takes its name, as when it is rotated, the old one is read to its end, and then the new one.

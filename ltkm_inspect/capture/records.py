@@ -47,7 +47,7 @@ type Read = Callable[[int], bytes]
 """Returns at most that many octets, none at the end."""
 
 
-class Passed(NamedTuple):
+class SkippedFlows(NamedTuple):
     """Flows that are no MSK exchanges, one behind the other."""
 
     flows: int
@@ -55,7 +55,7 @@ class Passed(NamedTuple):
     """Where what follows them begins."""
 
 
-class Candidate(NamedTuple):
+class CandidateRecord(NamedTuple):
     """A record that may be an MSK exchange."""
 
     offset: int
@@ -94,7 +94,7 @@ def _has_escaped_path(octets: bytes, start: int, end: int) -> bool:
 
 def scan(
     read: Read, offset: int = 0, until: int | None = None, size: int | None = None
-) -> Iterator[Passed | Candidate | Damage | DamagedEvent]:
+) -> Iterator[SkippedFlows | CandidateRecord | Damage | DamagedEvent]:
     """Yield what a flow file holds from the record on that begins at `offset`, in order, up to the first damage.
 
     `read` goes on from there. The last record is the one that reaches `until`. The file had `size` octets when it was
@@ -107,7 +107,7 @@ def scan(
         end = _end(buffer, at)
         if end > len(buffer):
             if passed:
-                yield Passed(passed, offset + at)
+                yield SkippedFlows(passed, offset + at)
                 passed = 0
             beyond = size is not None and offset + end > size and end > len(buffer) + 1
             if end - at > _LARGEST and not beyond:
@@ -132,7 +132,7 @@ def scan(
                     raise NotACaptureError(buffer)
                 yield Damage(offset, ENDS_WITHIN, flows)
             else:
-                yield Passed(0, offset)
+                yield SkippedFlows(0, offset)
             return
         if end < 0:
             if not offset + at:
@@ -146,16 +146,16 @@ def scan(
         current = buffer.endswith(_HTTP, at, end)
         if may_be_msk(buffer, at, end) if current else not buffer.endswith(_OTHERS, at, end):
             if passed:
-                yield Passed(passed, offset + at)
+                yield SkippedFlows(passed, offset + at)
                 passed = 0
-            yield Candidate(offset + at, buffer[at:end], current)
+            yield CandidateRecord(offset + at, buffer[at:end], current)
         else:
             passed += 1
         at = end
-    yield Passed(passed, offset + at)
+    yield SkippedFlows(passed, offset + at)
 
 
-def _large(read: Read, begins: bytes, offset: int, length: int, flows: int) -> "Passed | Damage | DamagedEvent":
+def _large(read: Read, begins: bytes, offset: int, length: int, flows: int) -> "SkippedFlows | Damage | DamagedEvent":
     """Read past a record that is too large to be held; it is damaged where it may be an MSK exchange."""
     piece, done, may_be = begins, 0, False
     tail = b""
@@ -179,7 +179,7 @@ def _large(read: Read, begins: bytes, offset: int, length: int, flows: int) -> "
     if may_be and not tail.endswith(_OTHERS):
         why = f"expected at most {_LARGEST >> 20} MiB, got {length} octets, so it was not read"
         return DamagedEvent(f"flow at octet {offset}: {why}", offset + length)
-    return Passed(1, offset + length)
+    return SkippedFlows(1, offset + length)
 
 
 def find_record(read: Read, offset: int, until: int) -> int | None:

@@ -34,7 +34,7 @@ _FLOWS = re.compile(rb"\d{1,12}:").match
 
 
 @dataclass
-class Source:
+class CaptureSource:
     """An open file of saved traffic, its compression taken off."""
 
     raw: FileIO
@@ -66,7 +66,7 @@ class Source:
 
 
 @contextmanager
-def opened(name: str) -> Iterator[Source]:
+def opened(name: str) -> Iterator[CaptureSource]:
     """Open a file, or standard input; OSError where that cannot be done, NotACaptureError where it is no traffic."""
     if name != STDIN:
         with FileIO(name) as raw:
@@ -77,27 +77,27 @@ def opened(name: str) -> Iterator[Source]:
         yield _source(FileIO(sys.stdin.fileno(), closefd=False))
 
 
-def _source(raw: FileIO) -> Source:
+def _source(raw: FileIO) -> CaptureSource:
     source = _unpacked_source(raw)
     refuse_other(source.begins)
     return source
 
 
-def _unpacked_source(raw: FileIO) -> Source:
-    stored = _Stream(iter(lambda: raw.read(BLOCK), b""))
+def _unpacked_source(raw: FileIO) -> CaptureSource:
+    stored = _PieceStream(iter(lambda: raw.read(BLOCK), b""))
     begins = stored.peek(_FIRST)
     if begins.startswith(_GZIP):
-        packed = _Stream(_unpacked(stored, "gzip", "gzip"))
+        packed = _PieceStream(_unpacked(stored, "gzip", "gzip"))
     elif begins.startswith(_ZSTD):
-        packed = _Stream(_unpacked(stored, "zstd", "zstd"))
+        packed = _PieceStream(_unpacked(stored, "zstd", "zstd"))
     elif begins.startswith(_ZLIB):
-        packed = _Stream(_unpacked(stored, "deflate", "zlib"))
+        packed = _PieceStream(_unpacked(stored, "deflate", "zlib"))
     else:
-        return Source(raw, stored.read, begins, is_plain=True)
-    return Source(raw, packed.read, packed.peek(_FIRST))
+        return CaptureSource(raw, stored.read, begins, is_plain=True)
+    return CaptureSource(raw, packed.read, packed.peek(_FIRST))
 
 
-class _Stream:
+class _PieceStream:
     """Octets that come in pieces, read in pieces of another size."""
 
     def __init__(self, pieces: Iterator[bytes]) -> None:
@@ -133,7 +133,7 @@ class _Stream:
         return bool(piece)
 
 
-def _unpacked(stored: _Stream, coding: str, name: str) -> Iterator[bytes]:
+def _unpacked(stored: _PieceStream, coding: str, name: str) -> Iterator[bytes]:
     """Yield what is compressed in a file; PackedError where it is damaged."""
     try:
         yield from unpack(coding, iter(lambda: stored.read(BLOCK), b""), window=_ZSTD_WINDOW, step=_STEPS.get(coding))

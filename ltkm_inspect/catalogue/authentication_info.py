@@ -42,7 +42,7 @@ def is_proved(exchange: Exchange) -> bool:
     response, credentials = exchange.response, exchange.credentials
     if response is None or response.status != 200 or credentials is None:
         return False
-    found = _PROOF.fullmatch(response.authentication_info or "")
+    found = _PROOF.fullmatch(response.authentication_info_text or "")
     if found is None:
         return False
     qop, rspauth, cnonce, count = found.groups()
@@ -87,7 +87,7 @@ def success_not_authenticated(exchange: Exchange) -> Iterator[Problem | NotAppli
     assert response is not None
     if response.status != 200:
         yield NotApplicable("the response is not a 200 OK")
-    elif response.info is not None:
+    elif response.authentication_info is not None:
         return
     elif document is not None and document.has_ltkm:
         yield NotApplicable("the response carries an LTKM; there another rule looks for Authentication-Info")
@@ -96,7 +96,7 @@ def success_not_authenticated(exchange: Exchange) -> Iterator[Problem | NotAppli
     elif exchange.may_have_lost_trailer:
         yield NotApplicable("the trailer may hold it, and was not captured")
     else:
-        got = "none" if response.authentication_info is None else "an empty one"
+        got = "none" if response.authentication_info_text is None else "an empty one"
         yield Problem(AUTHENTICATION_INFO, "Authentication-Info", got)
 
 
@@ -117,7 +117,7 @@ def authentication_info_incomplete(exchange: Exchange) -> Iterator[Problem | Not
 
     Make the BSM send all of them.
     """
-    info = exchange.info
+    info = exchange.authentication_info
     if info is None:
         yield NO_INFO
     elif info.rest:
@@ -157,7 +157,7 @@ def authentication_info_mismatch(exchange: Exchange) -> Iterator[Problem | NotAp
 
     Look for a BSM that keeps them per terminal instead of per request, or a cache between.
     """
-    info, credentials = exchange.info, exchange.credentials
+    info, credentials = exchange.authentication_info, exchange.credentials
     if info is None:
         yield NO_INFO
         return
@@ -189,7 +189,7 @@ def authentication_info_qop_wrong(exchange: Exchange) -> Iterator[Problem | NotA
 
     Make the BSM answer with qop=auth-int.
     """
-    info = exchange.info
+    info = exchange.authentication_info
     if info is None:
         yield NO_INFO
     elif not _asks_for_integrity(exchange):
@@ -225,7 +225,7 @@ def rspauth_malformed(exchange: Exchange) -> Iterator[Problem | NotApplicable]:
 
     Look whether the BSM uses the algorithm of the request, and whether something cut the header short.
     """
-    info = exchange.info
+    info = exchange.authentication_info
     digest = None if info is None else info.first.get("rspauth")
     if not digest:
         yield NotApplicable("the response has no rspauth")
@@ -253,9 +253,9 @@ def digest_upper_case(exchange: Exchange) -> Iterator[Problem | NotApplicable]:
     Write response and rspauth in lower case.
     """
     credentials = exchange.credentials
-    told = exchange.response.authentication_info if exchange.response is not None else None
+    told = exchange.response.authentication_info_text if exchange.response is not None else None
     # Where nothing of it is in upper case there is no need to take it apart.
-    info = None if credentials is not None and told is not None and told.islower() else exchange.info
+    info = None if credentials is not None and told is not None and told.islower() else exchange.authentication_info
     if info is None and credentials is None:
         yield NotApplicable("there is no digest")
         return
@@ -284,7 +284,7 @@ def nextnonce_given(exchange: Exchange) -> Iterator[Problem | NotApplicable]:
 
     Compare with the nonce of the terminal's next request.
     """
-    info = exchange.info
+    info = exchange.authentication_info
     if info is None:
         yield NO_INFO
     elif "nextnonce" in info.first:
@@ -299,9 +299,9 @@ def inform(exchange: Exchange, directives: Directives) -> Exchange:
 
 def info_of(exchange: Exchange) -> Directives:
     """Return the directives of Authentication-Info; FaultError without any."""
-    if exchange.response is None or exchange.response.info is None:
+    if exchange.response is None or exchange.response.authentication_info is None:
         raise FaultError("the response has no Authentication-Info")
-    return exchange.response.info
+    return exchange.response.authentication_info
 
 
 @fault("drop-plain-authentication-info", on=Exchange, reference="plain-mbms", trips={"success-not-authenticated"})

@@ -135,7 +135,7 @@ def authentication_info_misquoted(exchange: Exchange) -> Iterator[Problem | NotA
 
     Write them as RFC 7616 does.
     """
-    info, credentials = exchange.info, exchange.credentials
+    info, credentials = exchange.authentication_info, exchange.credentials
     if info is None:
         yield NO_INFO
         return
@@ -214,7 +214,7 @@ def authentication_info_repeats(exchange: Exchange) -> Iterator[Problem | NotApp
 
     Look for a proxy that adds a second Authentication-Info to that of the BSM.
     """
-    info = exchange.info
+    info = exchange.authentication_info
     if info is None:
         yield NO_INFO
     else:
@@ -239,7 +239,7 @@ def nonce_count_upper_case(exchange: Exchange) -> Iterator[Problem | NotApplicab
     Write nc in lower case. Authentication-Info repeats the nc of the request; if that one is in upper case, only the
     request is reported.
     """
-    credentials, info = exchange.credentials, exchange.info
+    credentials, info = exchange.credentials, exchange.authentication_info
     if credentials is None and info is None:
         yield NotApplicable("there is no nonce count")
         return
@@ -324,4 +324,8 @@ def repeat_directive(exchange: Exchange) -> Exchange:
 def uppercase_nonce_count(exchange: Exchange, *, to: str = "0000000A") -> Exchange:
     """Write a nonce count in upper case into the recorded credentials, and where Authentication-Info repeats it."""
     changed = prove(exchange, proof_of(exchange).put("nc", to))
-    return changed if changed.info is None else inform(changed, changed.info.refilled({"nc": to}))
+    return (
+        changed
+        if changed.authentication_info is None
+        else inform(changed, changed.authentication_info.refilled({"nc": to}))
+    )

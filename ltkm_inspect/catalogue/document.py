@@ -221,7 +221,7 @@ def response_after_extension(document: Document) -> Iterator[Problem]:
     """
     if not document.departures:
         return
-    strays = {ltkm.element for ltkm in document.strays if ltkm.parts.where == "under-root"}
+    strays = {ltkm.element for ltkm in document.ltkms_outside_items if ltkm.parts.where == "under-root"}
     late = [child for child in document.root if child in strays or split_name(str(child.tag))[0] != MSK_RESPONSE_NS]
     if strays and all(child in strays for child in late if isinstance(child.tag, str)):
         return  # the misplaced LTKM itself is the foreign element: one cause, one finding

@@ -79,7 +79,7 @@ def authentication_info_missing(exchange: Exchange) -> Iterator[Problem | NotApp
     if exchange.response.status == 401:
         yield NotApplicable("a 401 does not end the procedure")
         return
-    value = exchange.response.authentication_info
+    value = exchange.response.authentication_info_text
     if value is None and exchange.may_have_lost_trailer:
         yield NotApplicable("the trailer may hold it, and was not captured")
     elif value is None:
@@ -178,7 +178,7 @@ def deflate_unwrapped(exchange: Exchange) -> Iterator[Problem | NotApplicable]:
     Send the zlib format, or use gzip, which everybody reads in the same way. In Python and Java this is the wrapped
     form of the same compressor, in .NET `ZLibStream` instead of `DeflateStream`.
     """
-    sides = {"request": exchange.asked, "response": exchange.content}
+    sides = {"request": exchange.request_content, "response": exchange.content}
     decoded = {side: body for side, body in sides.items() if body is not None and "deflate" in _codings(exchange, side)}
     if not decoded:
         yield NotApplicable("no body is in deflate")
@@ -239,7 +239,7 @@ def request_names_no_key(exchange: Exchange) -> Iterator[Problem | NotApplicable
     if not exchange.asks_for_msk:
         yield NotApplicable("the request asks for no MSK")
         return
-    document = exchange.requested
+    document = exchange.request_document
     if document is None:
         yield NotApplicable("no request body was captured, or it is over the limit")
         return

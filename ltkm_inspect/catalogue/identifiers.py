@@ -12,7 +12,7 @@ from ltkm_inspect.finding import Level, NotApplicable, Problem
 from ltkm_inspect.mikey import GeneralExtension, Kemac, KeyId, KeyIds, Message
 from ltkm_inspect.rule import note, rule
 from ltkm_inspect.spec import CR, RFC4563, TS33246, Verb
-from ltkm_inspect.traffic import Ltkm, Outcome
+from ltkm_inspect.traffic import CodeKind, Ltkm
 
 MATCH = CR["5.2.1.1"](
     quote="When <LTKM> element is included, values of <keyDomainID> and <MSKID> contained in <MSK> sibling element "
@@ -53,7 +53,7 @@ def _pair(ltkm: Ltkm, kind: int) -> tuple[bytes, bytes] | str:
 def is_matched(ltkm: Ltkm) -> bool:
     """Tell whether a message in an item with 200 OK carries the pair of the item, and that is no request for a key."""
     item, message = ltkm.item, ltkm.message
-    if item is None or message is None or message.problem is not None or item.outcome is not Outcome.SUCCESS:
+    if item is None or message is None or message.problem is not None or item.outcome is not CodeKind.SUCCESS:
         return False
     pair = item.pair
     if pair is None or len(pair[0]) != LENGTHS[KEY_DOMAIN] or len(pair[1]) != LENGTHS[MSK] or pair[1][2:] == b"\0\0":

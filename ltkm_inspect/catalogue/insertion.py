@@ -7,7 +7,7 @@ from lxml import etree
 
 from ltkm_inspect.document import ORDERQUERIES_NS, NewLtkm, Splice, Style, edit, render_ltkm
 from ltkm_inspect.fault import FaultError, Occasion, Remark, fault
-from ltkm_inspect.sources import Base64, FlowFile, LtkmFile, Past, RecipeFile, Source
+from ltkm_inspect.sources import Base64Ltkm, FlowFile, LtkmFile, LtkmSource, ReceivedLtkms, RecipeFile
 from ltkm_inspect.traffic import Document, Item, Ltkm
 
 type Place = Literal["auto", "empty", "second", "refused", "before-code", "msk", "root"]
@@ -26,14 +26,14 @@ NO_PLACE = {
     on=Item,
     reference="renewal",
     trips={"counters-disordered", "ltkm-repeated", "ltkm-replayed"},
-    prepare=Source.remarks,
+    prepare=LtkmSource.remarks,
 )
 def inject_ltkm(
     item: Item,
     occasion: Occasion,
     *,
     at: Place = "auto",
-    base64: Base64 | None = None,
+    base64: Base64Ltkm | None = None,
     file: LtkmFile | None = None,
     flow: FlowFile | None = None,
     previous: bool = False,
@@ -46,12 +46,12 @@ def inject_ltkm(
     of the terminal, or one made with the MUK from a description. Told of no source, it is the previous one. It is sent
     as it is, whatever its MAC.
     """
-    source = Source(base64, file, flow, previous, synthetic)
+    source = LtkmSource(base64, file, flow, previous, synthetic)
     found = _place(item, at)
     if found is None:
         raise FaultError(NO_PLACE[at])
     neighbour, is_before = found
-    octets, remark = source.ltkm(item.pair, occasion.once(Past.of, item.document.exchange), occasion.turn)
+    octets, remark = source.ltkm(item.pair, occasion.once(ReceivedLtkms.of, item.document.exchange), occasion.turn)
     text = _element(neighbour.getparent(), octets)
     put = edit.before if is_before else edit.after
     yield put(item.document.xml, neighbour, text)
@@ -64,13 +64,13 @@ def inject_ltkm(
     on=Ltkm,
     reference="renewal",
     trips={"ltkm-replayed"},
-    prepare=Source.remarks,
+    prepare=LtkmSource.remarks,
 )
 def replace_ltkm(
     ltkm: Ltkm,
     occasion: Occasion,
     *,
-    base64: Base64 | None = None,
+    base64: Base64Ltkm | None = None,
     file: LtkmFile | None = None,
     flow: FlowFile | None = None,
     previous: bool = False,
@@ -80,9 +80,9 @@ def replace_ltkm(
 
     The sources are those of `inject-ltkm`.
     """
-    source = Source(base64, file, flow, previous, synthetic)
+    source = LtkmSource(base64, file, flow, previous, synthetic)
     pair = ltkm.item.pair if ltkm.item is not None else None
-    octets, remark = source.ltkm(pair, occasion.once(Past.of, ltkm.document.exchange), occasion.turn)
+    octets, remark = source.ltkm(pair, occasion.once(ReceivedLtkms.of, ltkm.document.exchange), occasion.turn)
     yield edit.refilled(ltkm.document.xml, ltkm.element, NewLtkm(octets).text)
     if remark:
         yield Remark(remark)

@@ -9,7 +9,7 @@ from ltkm_inspect.fault import FaultError, fault
 from ltkm_inspect.finding import Level, NotApplicable, Problem
 from ltkm_inspect.rule import rule
 from ltkm_inspect.spec import CR, TS26346, Verb
-from ltkm_inspect.traffic import Document, Item, Outcome
+from ltkm_inspect.traffic import CodeKind, Document, Item
 
 ONE_EACH = CR["5.2.1.1"](
     quote="In <mbmsMSKResponse> element, each <Response> element containing the successful response code “200 OK” "
@@ -43,7 +43,7 @@ def ltkm_missing(item: Item, context: Context) -> Iterator[Problem | NotApplicab
     Include an LTKM for every granted key, or for none. Where no item has one, keys may be pushed over UDP, and this
     rule does not apply unless `ltkm_expect=always` or strict mode says that LTKMs are expected.
     """
-    if item.outcome is Outcome.NEAR_MISS:
+    if item.outcome is CodeKind.NEAR_MISS:
         yield NotApplicable("the response code is almost 200 OK, which is reported by itself")
     elif not item.outcome.is_success:
         yield NotApplicable("the response code is not 200 OK")
@@ -65,7 +65,7 @@ def ltkm_repeated(item: Item) -> Iterator[Problem | NotApplicable]:
 
     Send one LTKM for each item; another key needs an item of its own.
     """
-    if item.outcome is Outcome.OTHER:
+    if item.outcome is CodeKind.OTHER:
         yield NotApplicable("the item should have no LTKM at all, which is reported by itself")
         return
     count = sum(ltkm.is_named and ltkm.element.getparent() is item.element for ltkm in item.ltkms)
@@ -86,7 +86,7 @@ def ltkm_on_error_code(item: Item, context: Context) -> Iterator[Problem | NotAp
     if item.outcome.is_success or item.code is None:
         yield NO_CODE if item.code is None else GRANTED
         return
-    near = item.outcome is Outcome.NEAR_MISS
+    near = item.outcome is CodeKind.NEAR_MISS
     lenient = near and not context.settings.strict
     found = [ltkm for ltkm in item.ltkms if ltkm.is_named and (ltkm.parts.where != "in-code" or not near)]
     if found:
@@ -121,9 +121,9 @@ def response_code_near_miss(item: Item) -> Iterator[Problem | NotApplicable]:
         return
     trimmed = code.strip(XML_SPACE)
     number, space, reason = trimmed.partition(" ")
-    if item.outcome is Outcome.PADDED:
+    if item.outcome is CodeKind.PADDED:
         yield Problem("ResponseCode", "200 OK", "200 OK within white space", "the literal is 200 OK")
-    elif item.outcome is Outcome.NEAR_MISS:
+    elif item.outcome is CodeKind.NEAR_MISS:
         yield Problem("ResponseCode", "200 OK", trimmed, "the literal is 200 OK")
     elif not (len(number) == 3 and number.isascii() and number.isdigit() and space and reason.strip()):
         yield Problem("ResponseCode", "a code of three digits and a reason", trimmed or "no text")

@@ -15,7 +15,7 @@ from ltkm_inspect.keys import Verdict, interval_of
 from ltkm_inspect.keys.protection import encrypt
 from ltkm_inspect.mikey import Interval, Kemac, KeyData, KeyDataChain, Message
 from ltkm_inspect.rule import note, rule
-from ltkm_inspect.session import Opening, Step
+from ltkm_inspect.session import OpenedLtkm, SessionEvent
 from ltkm_inspect.spec import RFC3830, RFC5410, RFC7616, TS33246, Sure, Verb
 from ltkm_inspect.traffic import Exchange
 
@@ -31,8 +31,8 @@ TEK, TEK_WITH_SALT = 2, 3
 MTK_ID_OCTETS, TIME_OCTETS = 2, 4
 
 
-@rule("mac-invalid", on=Opening, cite=[MAC, VERIFIED], needs=[KEYS], covers=["KEY-03"])
-def mac_invalid(opening: Opening) -> Iterator[Problem | NotApplicable]:
+@rule("mac-invalid", on=OpenedLtkm, cite=[MAC, VERIFIED], needs=[KEYS], covers=["KEY-03"])
+def mac_invalid(opening: OpenedLtkm) -> Iterator[Problem | NotApplicable]:
     """The MAC of an LTKM is not valid, although the MUK is right.
 
     The terminal discards the message. The MUK has verified something else, so the octets were changed after the MAC was
@@ -51,13 +51,13 @@ def mac_invalid(opening: Opening) -> Iterator[Problem | NotApplicable]:
 
 @rule(
     "request-digest-wrong",
-    on=Step,
+    on=SessionEvent,
     cite=[PROOF_OF_REQUEST, MUTUAL],
     needs=[KEYS],
     covers=["KEY-01"],
     looks_at=["request.headers.Authorization", "request.body"],
 )
-def request_digest_wrong(step: Step) -> Iterator[Problem | NotApplicable]:
+def request_digest_wrong(step: SessionEvent) -> Iterator[Problem | NotApplicable]:
     """The digest of a request is wrong, although the MRK is right.
 
     The request was changed on its way, or the terminal computes the digest over something else. A BSM that answers it
@@ -75,7 +75,7 @@ def request_digest_wrong(step: Step) -> Iterator[Problem | NotApplicable]:
             yield NotApplicable("the MRK has proved right nowhere yet, which is reported by itself")
 
 
-def _explained(step: Step) -> str:
+def _explained(step: SessionEvent) -> str:
     """Return which other way to compute the digest of a request gives what was sent; empty for none."""
     request, subscriber = step.exchange.request, step.subscriber
     if request.credentials is None or subscriber is None or subscriber.password is None:
@@ -97,13 +97,13 @@ def _response(credentials: digest.Directives, password: bytes, method: str, body
 
 @rule(
     "response-digest-wrong",
-    on=Step,
+    on=SessionEvent,
     cite=[PROOF_OF_RESPONSE, MUTUAL],
     needs=[KEYS],
     covers=["KEY-02"],
     looks_at=["request.headers.Authorization", "response.headers.Authentication-Info", "response.body"],
 )
-def response_digest_wrong(step: Step) -> Iterator[Problem | NotApplicable]:
+def response_digest_wrong(step: SessionEvent) -> Iterator[Problem | NotApplicable]:
     """The rspauth of a response is wrong, although the MRK is right.
 
     To the terminal the response is not from its BSM, and everything in it, keys included, is to be thrown away. The key
@@ -118,10 +118,10 @@ def response_digest_wrong(step: Step) -> Iterator[Problem | NotApplicable]:
         yield Problem(RSPAUTH, "the digest over this response", "another one", _explained_response(step))
 
 
-def _explained_response(step: Step) -> str:
+def _explained_response(step: SessionEvent) -> str:
     """Return which other way to compute rspauth gives what was sent; empty for none."""
     exchange, subscriber = step.exchange, step.subscriber
-    credentials, information, content = exchange.request.credentials, exchange.info, exchange.content
+    credentials, information, content = exchange.request.credentials, exchange.authentication_info, exchange.content
     if credentials is None or information is None or subscriber is None or subscriber.password is None:
         return ""
     sent = (information.get("rspauth") or "").lower()
@@ -141,14 +141,14 @@ def _explained_response(step: Step) -> str:
 
 @rule(
     "key-unproven",
-    on=Step,
+    on=SessionEvent,
     cite=[MAC, PROOF_OF_REQUEST],
     level=Level.WARNING,
     level_reason="until a key has verified something, the key ring is more likely wrong than the traffic",
     needs=[KEYS],
     covers=["KEY-01", "KEY-03"],
 )
-def key_unproven(step: Step) -> Iterator[Problem]:
+def key_unproven(step: SessionEvent) -> Iterator[Problem]:
     """A MAC or digest does not verify, with a key that has verified nothing yet.
 
     Most likely the key ring has the wrong key for this terminal: an old one, that of another terminal, or one that was
@@ -169,12 +169,12 @@ def key_unproven(step: Step) -> Iterator[Problem]:
 
 @rule(
     "key-data-unreadable",
-    on=Opening,
+    on=OpenedLtkm,
     cite=[RFC3830["6.13"](says="how key data is written")],
     covers=["KEY-04"],
     needs=[OPENED],
 )
-def key_data_unreadable(opening: Opening) -> Iterator[Problem]:
+def key_data_unreadable(opening: OpenedLtkm) -> Iterator[Problem]:
     """The decrypted key data does not follow its layout.
 
     The MAC is right, so this is what the BSM built: the terminal finds no key in it. Key data that looks like noise was
@@ -190,7 +190,7 @@ def key_data_unreadable(opening: Opening) -> Iterator[Problem]:
 
 @rule(
     "key-data-not-single",
-    on=Opening,
+    on=OpenedLtkm,
     cite=[
         MSK_KEY_DATA,
         RFC5410["1"](says="KEMAC also holds the keys that attributes of BCAST have, a PIN code say", verb=Verb.MAY),
@@ -198,7 +198,7 @@ def key_data_unreadable(opening: Opening) -> Iterator[Problem]:
     needs=[KEY_DATA],
     covers=["KEY-05"],
 )
-def key_data_not_single(opening: Opening, context: Context) -> Iterator[Problem | NotApplicable]:
+def key_data_not_single(opening: OpenedLtkm, context: Context) -> Iterator[Problem | NotApplicable]:
     """The message does not carry exactly one key.
 
     A card stores one MSK for the MSK ID of the message. What it does with a second one is not defined in MBMS. In BCAST
@@ -213,15 +213,15 @@ def key_data_not_single(opening: Opening, context: Context) -> Iterator[Problem 
         yield Problem("KEMAC.encr_data", "one key", str(len(opening.entries)), level=level)
 
 
-def _single(opening: Opening) -> KeyData | None:
+def _single(opening: OpenedLtkm) -> KeyData | None:
     return opening.entries[0] if len(opening.entries) == 1 else None
 
 
 NOT_ONE = NotApplicable("the message does not carry exactly one key")
 
 
-@rule("key-type-wrong", on=Opening, cite=[MSK_KEY_DATA], needs=[KEY_DATA], covers=["KEY-06"])
-def key_type_wrong(opening: Opening, context: Context) -> Iterator[Problem | NotApplicable]:
+@rule("key-type-wrong", on=OpenedLtkm, cite=[MSK_KEY_DATA], needs=[KEY_DATA], covers=["KEY-06"])
+def key_type_wrong(opening: OpenedLtkm, context: Context) -> Iterator[Problem | NotApplicable]:
     """The key is not of type TEK, which is what an MSK is sent as.
 
     A card that sees a salt takes the message for one that delivers an MTK; other types are derived from before use.
@@ -237,13 +237,13 @@ def key_type_wrong(opening: Opening, context: Context) -> Iterator[Problem | Not
         yield Problem("KEMAC.encr_data.key_data.type", "2 (TEK)", str(entry.type), hint, level)
 
 
-def _message(opening: Opening) -> Message:
+def _message(opening: OpenedLtkm) -> Message:
     assert opening.ltkm.message is not None
     return opening.ltkm.message
 
 
-@rule("key-validity-malformed", on=Opening, cite=[MSK_KEY_DATA], needs=[KEY_DATA], covers=["KEY-07"])
-def key_validity_malformed(opening: Opening, context: Context) -> Iterator[Problem | NotApplicable]:
+@rule("key-validity-malformed", on=OpenedLtkm, cite=[MSK_KEY_DATA], needs=[KEY_DATA], covers=["KEY-07"])
+def key_validity_malformed(opening: OpenedLtkm, context: Context) -> Iterator[Problem | NotApplicable]:
     """The validity of the key is not an interval of two limits with 2 octets each, or 4 each.
 
     The limits say which MTKs the key may open: MTK IDs of 2 octets in MBMS, times of 4 octets in BCAST. Without them
@@ -268,12 +268,12 @@ def key_validity_malformed(opening: Opening, context: Context) -> Iterator[Probl
 
 @rule(
     "key-sequence-exhausted",
-    on=Opening,
+    on=OpenedLtkm,
     cite=[TS33246["6.4.5.1"](says="the upper limit is never the highest number that it can hold")],
     needs=[KEY_DATA],
     covers=["KEY-08"],
 )
-def key_sequence_exhausted(opening: Opening) -> Iterator[Problem | NotApplicable]:
+def key_sequence_exhausted(opening: OpenedLtkm) -> Iterator[Problem | NotApplicable]:
     """The upper limit of the MTK IDs is the highest possible number.
 
     The number is kept free: a card takes it for the mark that there is no limit, or overflows when it counts on.
@@ -290,12 +290,12 @@ def key_sequence_exhausted(opening: Opening) -> Iterator[Problem | NotApplicable
 
 @note(
     "key-invalidated",
-    on=Opening,
+    on=OpenedLtkm,
     cite=[TS33246["6.3.2.1B"](says="a lower limit above the upper one takes the MSK out of use", verb=Verb.MAY)],
     needs=[KEY_DATA],
     covers=["KEY-08"],
 )
-def key_invalidated(opening: Opening) -> Iterator[Problem | NotApplicable]:
+def key_invalidated(opening: OpenedLtkm) -> Iterator[Problem | NotApplicable]:
     """The lower limit is above the upper one: the MSK is taken out of use.
 
     The card keeps the key and opens nothing with it.
@@ -312,12 +312,12 @@ def key_invalidated(opening: Opening) -> Iterator[Problem | NotApplicable]:
 
 @note(
     "key-limits-are-times",
-    on=Opening,
+    on=OpenedLtkm,
     cite=[TS33246["6.4.5.1"](says="limits of 4 octets are times in BCAST", sure=Sure.RECALL_MIDDLE)],
     needs=[KEY_DATA],
     covers=["KEY-08"],
 )
-def key_limits_are_times(opening: Opening) -> Iterator[Problem | NotApplicable]:
+def key_limits_are_times(opening: OpenedLtkm) -> Iterator[Problem | NotApplicable]:
     """The limits of the key have 4 octets, and are read as times.
 
     That is how BCAST is remembered to use them; its text was not at hand.
@@ -337,14 +337,14 @@ def key_limits_are_times(opening: Opening) -> Iterator[Problem | NotApplicable]:
 
 @rule(
     "key-weak",
-    on=Opening,
+    on=OpenedLtkm,
     cite=[
         TS33246["4.2"](says="an MSK is at least as long as the MTKs under it, which have 128 bits", verb=Verb.SHOULD)
     ],
     needs=[KEY_DATA],
     covers=["KEY-09"],
 )
-def key_weak(opening: Opening, *, octets: int = 16) -> Iterator[Problem | NotApplicable]:
+def key_weak(opening: OpenedLtkm, *, octets: int = 16) -> Iterator[Problem | NotApplicable]:
     """The key is shorter than 16 octets, or all its octets are the same.
 
     A key of zeros or of one repeated octet is a test key that was left in place.
@@ -362,14 +362,14 @@ def key_weak(opening: Opening, *, octets: int = 16) -> Iterator[Problem | NotApp
 
 @note(
     "key-update-alone",
-    on=Opening,
+    on=OpenedLtkm,
     cite=[
         TS33246["6.5.3"](says="a message without a key updates the validity of the MSK that it names", verb=Verb.MAY)
     ],
     needs=[KEY_DATA],
     covers=["KEY-10"],
 )
-def key_update_alone(opening: Opening) -> Iterator[Problem | NotApplicable]:
+def key_update_alone(opening: OpenedLtkm) -> Iterator[Problem | NotApplicable]:
     """The message updates the validity of a key that was not delivered in this capture.
 
     A terminal that does not have the key can do nothing with it.
@@ -405,7 +405,7 @@ def replace_ciphertext(kemac: Kemac) -> Kemac:
     return replace(kemac, encr_data=bytes(len(kemac.encr_data)))
 
 
-def _rekeyed(opening: Opening, *entries: KeyData) -> Message:
+def _rekeyed(opening: OpenedLtkm, *entries: KeyData) -> Message:
     """Return the message with this key data, encrypted and authenticated with the MUK that opened it."""
     opened = opening.opened
     if opened.muk is None:
@@ -413,57 +413,57 @@ def _rekeyed(opening: Opening, *entries: KeyData) -> Message:
     return encrypt(_message(opening), opened.muk, KeyDataChain(tuple(entries)).encode())
 
 
-def _entry(opening: Opening) -> KeyData:
+def _entry(opening: OpenedLtkm) -> KeyData:
     if not opening.entries:
         raise FaultError("it takes the MUK of the terminal to change what is encrypted")
     return opening.entries[0]
 
 
-@fault("repeat-key", on=Opening, reference="download", trips={"key-data-not-single"})
-def repeat_key(opening: Opening) -> Message:
+@fault("repeat-key", on=OpenedLtkm, reference="download", trips={"key-data-not-single"})
+def repeat_key(opening: OpenedLtkm) -> Message:
     """Deliver the key twice in one message."""
     entry = _entry(opening)
     return _rekeyed(opening, entry, entry)
 
 
-@fault("salt-key", on=Opening, reference="plain-message", trips={"key-type-wrong"})
-def salt_key(opening: Opening, *, salt: bytes = bytes(range(14))) -> Message:
+@fault("salt-key", on=OpenedLtkm, reference="plain-message", trips={"key-type-wrong"})
+def salt_key(opening: OpenedLtkm, *, salt: bytes = bytes(range(14))) -> Message:
     """Send the key with a salt, as in the messages that deliver MTKs."""
     return _rekeyed(opening, replace(_entry(opening), type=TEK_WITH_SALT, salt=salt))
 
 
-@fault("drop-validity", on=Opening, reference="plain-message", trips={"key-validity-malformed"})
-def drop_validity(opening: Opening) -> Message:
+@fault("drop-validity", on=OpenedLtkm, reference="plain-message", trips={"key-validity-malformed"})
+def drop_validity(opening: OpenedLtkm) -> Message:
     """Send the key without a validity."""
     return _rekeyed(opening, replace(_entry(opening), kv=0, validity=None))
 
 
-@fault("skew-validity", on=Opening, reference="plain-message", trips={"key-validity-malformed"})
-def skew_validity(opening: Opening, *, lower: bytes = b"\0\0", upper: bytes = b"\0\0\x0f\xff") -> Message:
+@fault("skew-validity", on=OpenedLtkm, reference="plain-message", trips={"key-validity-malformed"})
+def skew_validity(opening: OpenedLtkm, *, lower: bytes = b"\0\0", upper: bytes = b"\0\0\x0f\xff") -> Message:
     """Send limits of different lengths."""
     return _rekeyed(opening, replace(_entry(opening), kv=2, validity=Interval(lower, upper)))
 
 
-@fault("exhaust-sequence", on=Opening, reference="download", trips={"key-sequence-exhausted"})
-def exhaust_sequence(opening: Opening) -> Message:
+@fault("exhaust-sequence", on=OpenedLtkm, reference="download", trips={"key-sequence-exhausted"})
+def exhaust_sequence(opening: OpenedLtkm) -> Message:
     """Send the highest possible upper limit."""
     return _rekeyed(opening, replace(_entry(opening), kv=2, validity=Interval(b"\0\0", b"\xff\xff")))
 
 
-@fault("weaken-key", on=Opening, reference="download", trips={"key-weak"})
-def weaken_key(opening: Opening, *, key: bytes = bytes(16)) -> Message:
+@fault("weaken-key", on=OpenedLtkm, reference="download", trips={"key-weak"})
+def weaken_key(opening: OpenedLtkm, *, key: bytes = bytes(16)) -> Message:
     """Send a key of zeros."""
     return _rekeyed(opening, replace(_entry(opening), key=key))
 
 
-@fault("shorten-key", on=Opening, reference="download", trips={"key-weak"})
-def shorten_key(opening: Opening, *, octets: int = 8) -> Message:
+@fault("shorten-key", on=OpenedLtkm, reference="download", trips={"key-weak"})
+def shorten_key(opening: OpenedLtkm, *, octets: int = 8) -> Message:
     """Send only the first octets of the key."""
     return _rekeyed(opening, replace(_entry(opening), key=_entry(opening).key[:octets]))
 
 
-@fault("keep-digest", on=Step, reference="download", trips={"response-digest-wrong"}, leaves={"digest"})
-def keep_digest(step: Step) -> Exchange:
+@fault("keep-digest", on=SessionEvent, reference="download", trips={"response-digest-wrong"}, leaves={"digest"})
+def keep_digest(step: SessionEvent) -> Exchange:
     """Put one more line end behind the document, and leave rspauth over the old body."""
     exchange = step.exchange
     document = exchange.document
@@ -473,11 +473,11 @@ def keep_digest(step: Step) -> Exchange:
     return replace(exchange, response=exchange.response.with_content(document.xml.splice([Splice(end, end, "\n")])))
 
 
-def _with_response(step: Step, value: str) -> Exchange:
+def _with_response(step: SessionEvent, value: str) -> Exchange:
     return prove(step.exchange, proof_of(step.exchange).put("response", value, quoted=True))
 
 
-@fault("replace-response", on=Step, reference="renewal", trips={"request-digest-wrong"}, leaves={"digest"})
-def replace_response(step: Step, *, to: str = "0123456789abcdef0123456789abcdef") -> Exchange:
+@fault("replace-response", on=SessionEvent, reference="renewal", trips={"request-digest-wrong"}, leaves={"digest"})
+def replace_response(step: SessionEvent, *, to: str = "0123456789abcdef0123456789abcdef") -> Exchange:
     """Write another digest into the recorded request."""
     return _with_response(step, to)

@@ -18,7 +18,7 @@ from ltkm_inspect.fault import FaultError, fault
 from ltkm_inspect.finding import Level, NotApplicable, Problem
 from ltkm_inspect.rule import note, rule
 from ltkm_inspect.spec import CR, OMNA, XSD, Sure, Verb
-from ltkm_inspect.traffic import Ltkm, Outcome
+from ltkm_inspect.traffic import CodeKind, Ltkm
 
 ENCODED = CR["5.2.1.1"](
     quote="Each included LTKM SHALL be encoded as one <LTKM> BCAST XML element, defined in Table X below"
@@ -112,7 +112,7 @@ def ltkm_misplaced(ltkm: Ltkm) -> Iterator[Problem | NotApplicable]:
         return
     if any(above in ltkm.document.ltkm_elements for above in ltkm.element.iterancestors()):
         yield NotApplicable("it stands inside another LTKM, which is reported by itself")
-    elif ltkm.item is not None and ltkm.item.outcome is Outcome.OTHER:
+    elif ltkm.item is not None and ltkm.item.outcome is CodeKind.OTHER:
         yield NotApplicable("its item should have no LTKM at all, which is reported by itself")
     else:
         yield Problem("", WHERE["wildcard"], WHERE[ltkm.parts.where])

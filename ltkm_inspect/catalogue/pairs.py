@@ -10,7 +10,7 @@ from ltkm_inspect.fault import fault
 from ltkm_inspect.finding import Level, NotApplicable, Problem
 from ltkm_inspect.rule import note, rule
 from ltkm_inspect.spec import TS33246, Sure, Verb
-from ltkm_inspect.traffic import Document, Exchange, Item, Outcome
+from ltkm_inspect.traffic import CodeKind, Document, Exchange, Item
 
 CODES = frozenset(map(str, (200, *range(400, 418), *range(500, 506))))
 """The code numbers that 3GPP TS 33.246 G.2.4 lists, those that it keeps for later or out of use included."""
@@ -34,7 +34,7 @@ def response_code_unknown(item: Item) -> Iterator[Problem | NotApplicable]:
 
     Send 200, or the error that comes nearest: 403 for a key that is not granted, 404 for one that is not there.
     """
-    if item.outcome is not Outcome.OTHER:
+    if item.outcome is not CodeKind.OTHER:
         if item.code is None:
             yield NotApplicable("the item has no response code")
         return

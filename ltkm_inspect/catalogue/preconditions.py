@@ -6,7 +6,7 @@ from ltkm_inspect.context import Context
 from ltkm_inspect.keys import Verdict
 from ltkm_inspect.mikey import Message
 from ltkm_inspect.rule import Need
-from ltkm_inspect.session import Delivery, Opening, Step
+from ltkm_inspect.session import DeliveredLtkm, OpenedLtkm, SessionEvent
 from ltkm_inspect.traffic import Document, Exchange, Ltkm
 
 
@@ -85,32 +85,32 @@ def _no_attributes(ltkm: Ltkm, _: Context) -> str | None:
     return None if ltkm.element.keys() else "the LTKM element has no attributes"
 
 
-def _nothing_before(delivery: Delivery, _: Context) -> str | None:
+def _nothing_before(delivery: DeliveredLtkm, _: Context) -> str | None:
     return None if delivery.before.counter is not None else "no earlier LTKM of this MUK was seen"
 
 
-def _overtaken(delivery: Delivery, _: Context) -> str | None:
+def _overtaken(delivery: DeliveredLtkm, _: Context) -> str | None:
     reason = "a later LTKM of this MUK was seen before it, so the capture is not in the order of delivery"
     return reason if delivery.is_overtaken else None
 
 
-def _new_msk(delivery: Delivery, _: Context) -> str | None:
+def _new_msk(delivery: DeliveredLtkm, _: Context) -> str | None:
     return None if delivery.same_msk is not None else "the MSK was not delivered before"
 
 
-def _unknown_before(step: Step, _: Context) -> str | None:
+def _unknown_before(step: SessionEvent, _: Context) -> str | None:
     if step.before is None:
         return "the exchange is older than what the session remembers"
     return "the same exchange was captured before" if step.before.twin else None
 
 
-def _new_nonce(step: Step, _: Context) -> str | None:
+def _new_nonce(step: SessionEvent, _: Context) -> str | None:
     if step.use is None:
         return "the request has no credentials with a nonce count"
     return None if step.before is not None and step.before.uses.latest else "the nonce was not used before"
 
 
-def _first_request(step: Step, _: Context) -> str | None:
+def _first_request(step: SessionEvent, _: Context) -> str | None:
     if step.before is None or not step.before.habits.requests:
         return "the terminal asked for nothing before"
     return None if step.exchange.requested_pairs else "the request names no key, or was not captured"
@@ -120,14 +120,14 @@ def _no_keys(_: Any, context: Context) -> str | None:
     return None if context.keys else "no key ring is given"
 
 
-def _unopened(opening: Opening, _: Context) -> str | None:
+def _unopened(opening: OpenedLtkm, _: Context) -> str | None:
     opened = opening.opened
     if opened.verdict is not Verdict.VALID:
         return opened.reason
     return None if opened.key_data is not None else opened.problem
 
 
-def _unread(opening: Opening, context: Context) -> str | None:
+def _unread(opening: OpenedLtkm, context: Context) -> str | None:
     reason = _unopened(opening, context)
     if reason is None and opening.opened.problem:
         return "the key data cannot be read, which is reported by itself"

@@ -44,7 +44,7 @@ def _root(exchange: Exchange) -> Any:
     """Return the root element of the request document, or the reason why the document cannot be looked at."""
     if not exchange.asks_for_msk:
         return "the request asks for no MSK"
-    document = exchange.requested
+    document = exchange.request_document
     if document is None:
         return "no request body was captured, or it is over the limit"
     if document.root is None or not document.well_formed:
@@ -153,7 +153,7 @@ def _incomparable(document: Document) -> str | None:
     return None if document.items else "the document has no Response"
 
 
-class _Comparison:
+class _PairComparison:
     """Which requested pairs are not answered by any item, and which items answer none of them."""
 
     def __init__(self, document: Document) -> None:
@@ -190,12 +190,12 @@ class _Comparison:
         return pair in self._requested or (pair[0], pair[1][:2]) in self._current
 
 
-def _compared(document: Document) -> _Comparison | NotApplicable:
+def _compared(document: Document) -> _PairComparison | NotApplicable:
     """Return how request and response compare, or why they cannot be compared."""
     reason = _incomparable(document)
     if reason is not None:
         return NotApplicable(reason)
-    compared = _Comparison(document)
+    compared = _PairComparison(document)
     if not compared.readable_request:
         return NotApplicable("the request has identifiers that are wrong, which is reported by itself")
     return compared
@@ -214,7 +214,12 @@ def _is_echo(document: Document) -> bool:
             ):
                 return False
     answered = exchange.response is not None and exchange.response.status == 200
-    return answered and exchange.asks_for_msk and exchange.requested is not None and exchange.requested.well_formed
+    return (
+        answered
+        and exchange.asks_for_msk
+        and exchange.request_document is not None
+        and exchange.request_document.well_formed
+    )
 
 
 @rule(
@@ -287,7 +292,7 @@ def _shown(domain: bytes, msk_id: bytes) -> str:
 
 def _asking(exchange: Exchange, change: Callable[[Xml, Sequence[MskPair]], Splice]) -> Exchange:
     """Return the exchange with the document of its request changed; FaultError where it has none with a pair."""
-    document = exchange.requested
+    document = exchange.request_document
     if document is None or document.root is None or not document.well_formed:
         raise FaultError("the request has no document to damage")
     named = _named(document.root)

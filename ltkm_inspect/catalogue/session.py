@@ -19,7 +19,7 @@ from ltkm_inspect.fault import FaultError, fault
 from ltkm_inspect.finding import Level, NotApplicable, Problem
 from ltkm_inspect.mikey import Header, KeyData, Message, Payload, Rand, SecurityPolicy, Timestamp
 from ltkm_inspect.rule import note, rule
-from ltkm_inspect.session import HALF, Delivery, Sent, Step, distance, is_newer
+from ltkm_inspect.session import HALF, DeliveredLtkm, LtkmRecord, SessionEvent, distance, is_newer
 from ltkm_inspect.spec import RFC1982, RFC2617, RFC3830, RFC7616, TS24109, TS31102, TS33246, Sure, Verb
 from ltkm_inspect.traffic import Exchange
 
@@ -36,13 +36,13 @@ FIRST_ONE = NotApplicable("the terminal got no LTKM before")
 NO_EARLIER = NotApplicable("no earlier LTKM of this MUK was seen")
 
 
-def _is_repeated(delivery: Delivery) -> bool:
+def _is_repeated(delivery: DeliveredLtkm) -> bool:
     """Tell whether the very octets of an LTKM were delivered before."""
     octets = delivery.sent.octets
     return any(each.octets == octets for each in delivery.before.ltkms)
 
 
-def _reuses_keystream(delivery: Delivery) -> bool:
+def _reuses_keystream(delivery: DeliveredLtkm) -> bool:
     """Tell whether an earlier LTKM has what the key stream is made of in common, and encrypts something else."""
     sent = delivery.sent
     if not sent.encr_data:
@@ -54,8 +54,8 @@ def _reuses_keystream(delivery: Delivery) -> bool:
     return False
 
 
-@rule("ltkm-replayed", on=Delivery, cite=[REPLAY, ASCENDING], needs=[MUK_BEFORE], covers=["XF-01"])
-def ltkm_replayed(delivery: Delivery) -> Iterator[Problem]:
+@rule("ltkm-replayed", on=DeliveredLtkm, cite=[REPLAY, ASCENDING], needs=[MUK_BEFORE], covers=["XF-01"])
+def ltkm_replayed(delivery: DeliveredLtkm) -> Iterator[Problem]:
     """The very LTKM was delivered before.
 
     The terminal has its counter stored already and discards it as a replay, so the request that it answers got no key.
@@ -68,11 +68,11 @@ def ltkm_replayed(delivery: Delivery) -> Iterator[Problem]:
 
 @rule(
     "keystream-reused",
-    on=Delivery,
+    on=DeliveredLtkm,
     cite=[RFC3830["4.2.3"](says="the key stream is made of the MUK, RAND, CSB ID and timestamp; it is used once")],
     covers=["XF-06"],
 )
-def keystream_reused(delivery: Delivery) -> Iterator[Problem | NotApplicable]:
+def keystream_reused(delivery: DeliveredLtkm) -> Iterator[Problem | NotApplicable]:
     """Two LTKMs encrypt different key data with the same key stream.
 
     Whoever has both messages has the difference of the two keys, and with one key also the other. No MUK is needed for
@@ -87,8 +87,8 @@ def keystream_reused(delivery: Delivery) -> Iterator[Problem | NotApplicable]:
         yield Problem("KEMAC.encr_data", "counter, RAND and CSB ID that were not used together before", got)
 
 
-@rule("counter-repeated", on=Delivery, cite=[REPLAY, ASCENDING], needs=[MUK_BEFORE, IN_ORDER], covers=["XF-01"])
-def counter_repeated(delivery: Delivery) -> Iterator[Problem]:
+@rule("counter-repeated", on=DeliveredLtkm, cite=[REPLAY, ASCENDING], needs=[MUK_BEFORE, IN_ORDER], covers=["XF-01"])
+def counter_repeated(delivery: DeliveredLtkm) -> Iterator[Problem]:
     """The counter is that of the last LTKM, and the message is another one.
 
     The terminal discards the message, and takes the key of the first one for all there is. Two messages with one
@@ -103,12 +103,12 @@ def counter_repeated(delivery: Delivery) -> Iterator[Problem]:
 
 @rule(
     "counter-backward",
-    on=Delivery,
+    on=DeliveredLtkm,
     cite=[REPLAY, RFC1982["3.2"](says="of two 32-bit numbers the newer one is less than 2^31 ahead")],
     needs=[MUK_BEFORE, IN_ORDER],
     covers=["XF-01", "XF-04"],
 )
-def counter_backward(delivery: Delivery) -> Iterator[Problem]:
+def counter_backward(delivery: DeliveredLtkm) -> Iterator[Problem]:
     """The counter is behind that of the last LTKM for the same MUK.
 
     The terminal discards the message as a replay, and every further one until the counter has caught up. A counter may
@@ -125,13 +125,13 @@ def counter_backward(delivery: Delivery) -> Iterator[Problem]:
 
 @rule(
     "counters-disordered",
-    on=Delivery,
+    on=DeliveredLtkm,
     cite=[ASCENDING],
     level=Level.WARNING,
     level_reason="the order in which a terminal takes the items is not settled (a violation where two are equal)",
     covers=["XF-02"],
 )
-def counters_disordered(delivery: Delivery) -> Iterator[Problem | NotApplicable]:
+def counters_disordered(delivery: DeliveredLtkm) -> Iterator[Problem | NotApplicable]:
     """The counters of the LTKMs in one document do not ascend.
 
     A terminal that works from top to bottom stores the higher counter first, and discards what comes below as a replay.
@@ -152,12 +152,12 @@ def counters_disordered(delivery: Delivery) -> Iterator[Problem | NotApplicable]
 
 @note(
     "counter-gap",
-    on=Delivery,
+    on=DeliveredLtkm,
     cite=[TS33246["6.4.3"](says="the counter also counts the messages that were sent in another way", verb=Verb.MAY)],
     needs=[MUK_BEFORE, IN_ORDER],
     covers=["XF-03"],
 )
-def counter_gap(delivery: Delivery, *, more_than: int = 1) -> Iterator[Problem]:
+def counter_gap(delivery: DeliveredLtkm, *, more_than: int = 1) -> Iterator[Problem]:
     """The counter is more than one ahead of that of the last LTKM.
 
     Messages in between were sent over UDP, or in exchanges that were not captured; or they were lost.
@@ -173,12 +173,12 @@ def counter_gap(delivery: Delivery, *, more_than: int = 1) -> Iterator[Problem]:
 
 @rule(
     "rand-changed",
-    on=Delivery,
+    on=DeliveredLtkm,
     cite=[TS33246["6.4.4"](says="all messages that deliver one MSK have the same RAND", verb=Verb.SHOULD)],
     needs=[MSK_BEFORE],
     covers=["XF-05"],
 )
-def rand_changed(delivery: Delivery) -> Iterator[Problem]:
+def rand_changed(delivery: DeliveredLtkm) -> Iterator[Problem]:
     """An MSK is delivered again with another RAND.
 
     The RAND belongs to the MSK, Key Number included. Terminals that compare it take the key for another one.
@@ -193,11 +193,11 @@ def rand_changed(delivery: Delivery) -> Iterator[Problem]:
 
 @rule(
     "policy-changed",
-    on=Delivery,
+    on=DeliveredLtkm,
     cite=[TS33246["6.4.5.1"](says="the policy does not change while the service uses it", verb=Verb.SHOULD)],
     covers=["XF-07"],
 )
-def policy_changed(delivery: Delivery) -> Iterator[Problem | NotApplicable]:
+def policy_changed(delivery: DeliveredLtkm) -> Iterator[Problem | NotApplicable]:
     """The security policy differs from the one that was delivered for the same Key Group before.
 
     Terminals that joined earlier decrypt the running stream with the old policy, those that join now with the new one;
@@ -218,7 +218,7 @@ def policy_changed(delivery: Delivery) -> Iterator[Problem | NotApplicable]:
         yield Problem("SP", "the policy delivered before for this Key Group", _difference(before, sent))
 
 
-def _difference(before: Sent, sent: Sent) -> str:
+def _difference(before: LtkmRecord, sent: LtkmRecord) -> str:
     """Return in what the policies of two messages differ, in words."""
     if len(before.policies) != len(sent.policies):
         return f"{len(sent.policies)} SP payloads instead of {len(before.policies)}"
@@ -233,11 +233,11 @@ def _difference(before: Sent, sent: Sent) -> str:
 
 @rule(
     "policy-missing",
-    on=Delivery,
+    on=DeliveredLtkm,
     cite=[TS33246["6.4.5.1"](says="a message that answers an MSK request for streaming carries the SP payload")],
     covers=["MB-06"],
 )
-def policy_missing(delivery: Delivery, context: Context) -> Iterator[Problem | NotApplicable]:
+def policy_missing(delivery: DeliveredLtkm, context: Context) -> Iterator[Problem | NotApplicable]:
     """An LTKM for streaming has no security policy.
 
     A terminal that asks for the key of a stream for the first time has no other source for the SRTP parameters.
@@ -256,7 +256,7 @@ def policy_missing(delivery: Delivery, context: Context) -> Iterator[Problem | N
 
 @note(
     "msk-delivered-again",
-    on=Delivery,
+    on=DeliveredLtkm,
     cite=[
         TS33246["6.5.3"](
             says="a message with an MSK ID that is known replaces the key, or updates its validity", verb=Verb.MAY
@@ -265,7 +265,7 @@ def policy_missing(delivery: Delivery, context: Context) -> Iterator[Problem | N
     needs=[MSK_BEFORE],
     covers=["XF-08"],
 )
-def msk_delivered_again(delivery: Delivery, context: Context) -> Iterator[Problem]:
+def msk_delivered_again(delivery: DeliveredLtkm, context: Context) -> Iterator[Problem]:
     """An MSK that was delivered before is delivered again.
 
     The terminal replaces the key, or updates how long it is valid. Which of the two it is takes the MUK to tell.
@@ -282,7 +282,7 @@ def msk_delivered_again(delivery: Delivery, context: Context) -> Iterator[Proble
         yield Problem("EXT", got=got, hint=f"{said}before with counter {before.counter}")
 
 
-def _opened(sent: Sent, context: Context) -> KeyData | None:
+def _opened(sent: LtkmRecord, context: Context) -> KeyData | None:
     """Return the key that a message delivered; None without its MUK, or where that is not exactly one."""
     if not context.keys:
         return None
@@ -302,13 +302,13 @@ def _change(before: KeyData, now: KeyData) -> str:
 
 @note(
     "msk-beyond-two",
-    on=Delivery,
+    on=DeliveredLtkm,
     cite=[
         TS33246["6.5.3"](says="a card keeps two MSKs of one Key Group, and drops the oldest for a third", verb=Verb.MAY)
     ],
     covers=["XF-11"],
 )
-def msk_beyond_two(delivery: Delivery) -> Iterator[Problem | NotApplicable]:
+def msk_beyond_two(delivery: DeliveredLtkm) -> Iterator[Problem | NotApplicable]:
     """A third MSK of one Key Group is delivered.
 
     The card keeps two and drops the oldest. What is still protected with that one can no longer be decrypted.
@@ -328,7 +328,7 @@ def msk_beyond_two(delivery: Delivery) -> Iterator[Problem | NotApplicable]:
 
 @rule(
     "identities-alternate",
-    on=Delivery,
+    on=DeliveredLtkm,
     cite=[
         TS33246["6.4.6.1"](says="the MUK of a message is found by IDi and IDr", verb=Verb.SHOULD),
         TS31102["4.2.81"](says="a card has no two MUK IDs with the same IDi", verb=Verb.SHOULD),
@@ -336,7 +336,7 @@ def msk_beyond_two(delivery: Delivery) -> Iterator[Problem | NotApplicable]:
     level=Level.WARNING,
     covers=["XF-12"],
 )
-def identities_alternate(delivery: Delivery) -> Iterator[Problem | NotApplicable]:
+def identities_alternate(delivery: DeliveredLtkm) -> Iterator[Problem | NotApplicable]:
     """LTKMs for two terminals take turns on one connection.
 
     A connection belongs to one terminal. It may go over to a new B-TID or A-KID when the terminal has bootstrapped
@@ -359,11 +359,11 @@ def identities_alternate(delivery: Delivery) -> Iterator[Problem | NotApplicable
 
 @note(
     "bsm-changed",
-    on=Delivery,
+    on=DeliveredLtkm,
     cite=[TS33246["6.4.6.1"](says="another IDi is another BM-SC, with another MUK and counter", verb=Verb.MAY)],
     covers=["XF-12"],
 )
-def bsm_changed(delivery: Delivery) -> Iterator[Problem | NotApplicable]:
+def bsm_changed(delivery: DeliveredLtkm) -> Iterator[Problem | NotApplicable]:
     """A terminal gets LTKMs from another BM-SC than before.
 
     Another IDi means another MUK and another counter.
@@ -384,7 +384,7 @@ def _text(identity: bytes) -> str:
 
 @note(
     "exchange-captured-twice",
-    on=Step,
+    on=SessionEvent,
     cite=[
         RFC7616["3.4"](
             says="a count is used once with a nonce, so two exchanges with both in common are one", verb=Verb.MAY
@@ -392,7 +392,7 @@ def _text(identity: bytes) -> str:
     ],
     covers=["XF-01"],
 )
-def exchange_captured_twice(step: Step) -> Iterator[Problem | NotApplicable]:
+def exchange_captured_twice(step: SessionEvent) -> Iterator[Problem | NotApplicable]:
     """The same exchange was captured before, octet for octet.
 
     Two captures overlap, a capture was taken at two places, or mitmproxy itself replayed the exchange. It is the same
@@ -412,7 +412,7 @@ NONCE_COUNT = "request.headers.Authorization"
 
 @rule(
     "nonce-count-reused",
-    on=Step,
+    on=SessionEvent,
     cite=[
         RFC7616["3.4"](says="nc counts the requests that were sent with a nonce, this one included"),
         RFC2617["3.2.2"](says="the count lets the server detect replays"),
@@ -421,7 +421,7 @@ NONCE_COUNT = "request.headers.Authorization"
     covers=["XF-09"],
     looks_at=["request.headers.Authorization", "request.body"],
 )
-def nonce_count_reused(step: Step) -> Iterator[Problem | NotApplicable]:
+def nonce_count_reused(step: SessionEvent) -> Iterator[Problem | NotApplicable]:
     """A nonce is used with a count that was used before.
 
     The count belonged to another request, or to the same one, which was answered already and is now answered again. To
@@ -441,13 +441,13 @@ def nonce_count_reused(step: Step) -> Iterator[Problem | NotApplicable]:
 
 @note(
     "request-retried",
-    on=Step,
+    on=SessionEvent,
     cite=[RFC7616["3.4"](says="a request that is sent again unchanged has the count of the first", verb=Verb.MAY)],
     needs=[REMEMBERED, NONCE_BEFORE],
     covers=["XF-09"],
     looks_at=["request.headers.Authorization", "request.body"],
 )
-def request_retried(step: Step) -> Iterator[Problem | NotApplicable]:
+def request_retried(step: SessionEvent) -> Iterator[Problem | NotApplicable]:
     """A request was sent again, octet for octet, and answered otherwise or for the first time.
 
     HTTP stacks repeat a request when a connection breaks.
@@ -462,13 +462,13 @@ def request_retried(step: Step) -> Iterator[Problem | NotApplicable]:
 
 @rule(
     "nonce-count-backward",
-    on=Step,
+    on=SessionEvent,
     cite=[RFC7616["3.4"](says="the count rises with each request that uses the nonce", verb=Verb.SHOULD)],
     needs=[REMEMBERED, NONCE_BEFORE],
     covers=["XF-09"],
     looks_at=["request.headers.Authorization"],
 )
-def nonce_count_backward(step: Step) -> Iterator[Problem | NotApplicable]:
+def nonce_count_backward(step: SessionEvent) -> Iterator[Problem | NotApplicable]:
     """The count of a nonce is below that of an earlier request.
 
     A BSM that stores only the highest count takes the request for a replay and asks for a new nonce.
@@ -486,13 +486,13 @@ def nonce_count_backward(step: Step) -> Iterator[Problem | NotApplicable]:
 
 @rule(
     "nextnonce-ignored",
-    on=Step,
+    on=SessionEvent,
     cite=[RFC7616["3.5"](says="a client uses the nextnonce that it was given for its next request", verb=Verb.SHOULD)],
     needs=[REMEMBERED],
     covers=["XF-09"],
     looks_at=["request.headers.Authorization"],
 )
-def nextnonce_ignored(step: Step) -> Iterator[Problem | NotApplicable]:
+def nextnonce_ignored(step: SessionEvent) -> Iterator[Problem | NotApplicable]:
     """A request uses the old nonce although the last response gave a new one.
 
     A BSM that gives nonces for one use answers with another challenge, which costs the terminal a round trip each time.
@@ -518,7 +518,7 @@ NO_CHALLENGE = NotApplicable("the challenge that the credentials answer was not 
 
 @rule(
     "credentials-unlike-challenge",
-    on=Step,
+    on=SessionEvent,
     cite=[
         RFC7616["3.4"](says="opaque and algorithm of the credentials are those of the challenge"),
         RFC2617["3.2.2"](says="opaque and algorithm are those of the challenge"),
@@ -527,7 +527,7 @@ NO_CHALLENGE = NotApplicable("the challenge that the credentials answer was not 
     covers=["HTTP-10"],
     looks_at=["request.headers.Authorization"],
 )
-def credentials_unlike_challenge(step: Step) -> Iterator[Problem | NotApplicable]:
+def credentials_unlike_challenge(step: SessionEvent) -> Iterator[Problem | NotApplicable]:
     """The credentials do not repeat what the challenge said.
 
     The BSM finds its own state by these directives. With others it cannot check the digest, or challenges again.
@@ -550,7 +550,7 @@ def credentials_unlike_challenge(step: Step) -> Iterator[Problem | NotApplicable
 
 @rule(
     "realm-not-offered",
-    on=Step,
+    on=SessionEvent,
     cite=[
         TS24109["5.2.4"](
             says="the challenge names the realms that the terminal can choose its key for",
@@ -561,7 +561,7 @@ def credentials_unlike_challenge(step: Step) -> Iterator[Problem | NotApplicable
     needs=[REMEMBERED],
     covers=["HTTP-08"],
 )
-def realm_not_offered(step: Step) -> Iterator[Problem | NotApplicable]:
+def realm_not_offered(step: SessionEvent) -> Iterator[Problem | NotApplicable]:
     """The realm of the credentials is not one that the challenge offered.
 
     The terminal takes the key of another kind of bootstrapping, or for another server, than the BSM expects, and the
@@ -603,13 +603,13 @@ def _unlike(credentials: digest.Directives, challenge: digest.Directives) -> Ite
 
 @note(
     "request-repeated",
-    on=Step,
+    on=SessionEvent,
     cite=[TS33246["6.3.2.2"](says="a terminal asks for an MSK that it does not have", verb=Verb.MAY)],
     needs=[REMEMBERED, REQUEST_BEFORE],
     covers=["XF-10"],
     looks_at=["request.body"],
 )
-def request_repeated(step: Step, *, seconds: int = 300) -> Iterator[Problem | NotApplicable]:
+def request_repeated(step: SessionEvent, *, seconds: int = 300) -> Iterator[Problem | NotApplicable]:
     """A terminal asks again for what it got no answer to.
 
     The first request, or its response, was lost.
@@ -626,13 +626,13 @@ def request_repeated(step: Step, *, seconds: int = 300) -> Iterator[Problem | No
 
 @note(
     "key-requested-again",
-    on=Step,
+    on=SessionEvent,
     cite=[TS33246["6.3.2.2"](says="a terminal asks for an MSK that it does not have", verb=Verb.MAY)],
     needs=[REMEMBERED, REQUEST_BEFORE],
     covers=["XF-10"],
     looks_at=["request.body", "response.status"],
 )
-def key_requested_again(step: Step, *, seconds: int = 60) -> Iterator[Problem | NotApplicable]:
+def key_requested_again(step: SessionEvent, *, seconds: int = 60) -> Iterator[Problem | NotApplicable]:
     """A terminal asks for a key that was delivered to it a moment ago.
 
     It did not take the LTKM: it found the MAC wrong, the counter used, or the response not to its liking.
@@ -649,12 +649,12 @@ def key_requested_again(step: Step, *, seconds: int = 60) -> Iterator[Problem | 
                 return
 
 
-def _is_within(step: Step, at: float | None, seconds: int) -> bool:
+def _is_within(step: SessionEvent, at: float | None, seconds: int) -> bool:
     started = step.exchange.started
     return at is not None and started is not None and 0 <= started - at <= seconds
 
 
-def _last(delivery: Delivery) -> Sent:
+def _last(delivery: DeliveredLtkm) -> LtkmRecord:
     """Return the last LTKM that was delivered for the MUK before this exchange."""
     if not delivery.before.ltkms:
         raise FaultError("no earlier LTKM of this terminal was seen")
@@ -677,128 +677,128 @@ def _counter(number: int) -> Timestamp:
     return Timestamp(2, (number % (1 << 32)).to_bytes(4))
 
 
-@fault("replay-ltkm", on=Delivery, reference="renewal", trips={"ltkm-replayed"}, leaves={"encryption", "mac"})
-def replay_ltkm(delivery: Delivery) -> Message:
+@fault("replay-ltkm", on=DeliveredLtkm, reference="renewal", trips={"ltkm-replayed"}, leaves={"encryption", "mac"})
+def replay_ltkm(delivery: DeliveredLtkm) -> Message:
     """Send the last LTKM of the terminal once more."""
     return mikey.decode(_last(delivery).octets)
 
 
-@fault("repeat-counter", on=Delivery, reference="renewal", trips={"counter-repeated"})
-def repeat_counter(delivery: Delivery) -> Message:
+@fault("repeat-counter", on=DeliveredLtkm, reference="renewal", trips={"counter-repeated"})
+def repeat_counter(delivery: DeliveredLtkm) -> Message:
     """Give the message the counter of the last one."""
     return _replaced(delivery.message, _counter(_last(delivery).counter))
 
 
-@fault("rewind-counter", on=Delivery, reference="renewal", trips={"counter-backward"})
-def rewind_counter(delivery: Delivery, *, by: int = 1) -> Message:
+@fault("rewind-counter", on=DeliveredLtkm, reference="renewal", trips={"counter-backward"})
+def rewind_counter(delivery: DeliveredLtkm, *, by: int = 1) -> Message:
     """Give the message a counter behind that of the last one: 2147483648 behind is neither ahead nor behind."""
     return _replaced(delivery.message, _counter(_last(delivery).counter - by))
 
 
 @fault(
     "repeat-keystream",
-    on=Delivery,
+    on=DeliveredLtkm,
     reference="renewal",
     trips={"keystream-reused", "key-data-unreadable"},
     leaves={"encryption"},
 )
-def repeat_keystream(delivery: Delivery) -> Message:
+def repeat_keystream(delivery: DeliveredLtkm) -> Message:
     """Give the message counter, RAND and CSB ID of the last one, and leave its own key data."""
     last = _last(delivery)
     changed = _replaced(delivery.message, _counter(last.counter), Rand(last.rand))
     return replace(changed, header=replace(_header(changed), csb_id=last.csb_id))
 
 
-@fault("equal-counters", on=Delivery, reference="several-keys", trips={"counters-disordered"})
-def equal_counters(delivery: Delivery) -> Message:
+@fault("equal-counters", on=DeliveredLtkm, reference="several-keys", trips={"counters-disordered"})
+def equal_counters(delivery: DeliveredLtkm) -> Message:
     """Give the last LTKM of a document the counter of the one in front of it."""
     return _replaced(delivery.message, _counter(delivery.beside[-1].counter))
 
 
-@fault("lower-counter", on=Delivery, reference="several-keys", trips={"counters-disordered"})
-def lower_counter(delivery: Delivery, *, by: int = 1) -> Message:
+@fault("lower-counter", on=DeliveredLtkm, reference="several-keys", trips={"counters-disordered"})
+def lower_counter(delivery: DeliveredLtkm, *, by: int = 1) -> Message:
     """Give the last LTKM of a document a counter below that of the one in front of it."""
     return _replaced(delivery.message, _counter(delivery.beside[-1].counter - by))
 
 
-@fault("replace-rand", on=Delivery, reference="renewal", trips={"rand-changed"})
-def replace_rand(delivery: Delivery, *, value: bytes = bytes(range(16))) -> Message:
+@fault("replace-rand", on=DeliveredLtkm, reference="renewal", trips={"rand-changed"})
+def replace_rand(delivery: DeliveredLtkm, *, value: bytes = bytes(range(16))) -> Message:
     """Deliver an MSK again with another RAND."""
     return _replaced(delivery.message, Rand(value))
 
 
-@fault("replace-policy", on=Delivery, reference="streaming-renewal", trips={"policy-changed"})
-def replace_policy(delivery: Delivery, *, type: int = 13, value: bytes = b"\0\x14") -> Message:
+@fault("replace-policy", on=DeliveredLtkm, reference="streaming-renewal", trips={"policy-changed"})
+def replace_policy(delivery: DeliveredLtkm, *, type: int = 13, value: bytes = b"\0\x14") -> Message:
     """Change one parameter of the security policy: how often the roll-over counter is sent, if not told otherwise."""
     policy = delivery.message.of(SecurityPolicy)[0]
     params = tuple(replace(each, value=value) if each.type == type else each for each in policy.params)
     return _replaced(delivery.message, replace(policy, params=params))
 
 
-@fault("drop-policy", on=Delivery, reference="streaming", trips={"policy-missing"})
-def drop_policy(delivery: Delivery) -> Message:
+@fault("drop-policy", on=DeliveredLtkm, reference="streaming", trips={"policy-missing"})
+def drop_policy(delivery: DeliveredLtkm) -> Message:
     """Take the security policy out of a message for streaming."""
     payloads = [each for each in delivery.message.payloads if not isinstance(each, SecurityPolicy)]
     return replace(delivery.message, payloads=tuple(payloads))
 
 
-def _credentials(step: Step, **values: str) -> Exchange:
+def _credentials(step: SessionEvent, **values: str) -> Exchange:
     """Return the exchange with these directives in its credentials, and where Authentication-Info repeats them."""
     exchange = prove(step.exchange, proof_of(step.exchange).refilled(values))
     response = exchange.response
-    if response is None or response.info is None:
+    if response is None or response.authentication_info is None:
         return exchange
-    return replace(exchange, response=response.with_info(response.info.refilled(values)))
+    return replace(exchange, response=response.with_info(response.authentication_info.refilled(values)))
 
 
-@fault("repeat-nonce-count", on=Step, reference="renewal", trips={"nonce-count-reused"})
-def repeat_nonce_count(step: Step, *, cnonce: str = "1b5f224c") -> Exchange:
+@fault("repeat-nonce-count", on=SessionEvent, reference="renewal", trips={"nonce-count-reused"})
+def repeat_nonce_count(step: SessionEvent, *, cnonce: str = "1b5f224c") -> Exchange:
     """Write the nonce count of the last request into the recorded one, which has a cnonce of its own."""
     return _credentials(step, nc=f"{_highest(step):08x}", cnonce=cnonce)
 
 
-@fault("replay-exchange", on=Step, reference="captured-twice", trips={"nonce-count-reused", "ltkm-replayed"})
-def replay_exchange(step: Step, *, connection: str = "192.0.2.10:40009") -> Exchange:
+@fault("replay-exchange", on=SessionEvent, reference="captured-twice", trips={"nonce-count-reused", "ltkm-replayed"})
+def replay_exchange(step: SessionEvent, *, connection: str = "192.0.2.10:40009") -> Exchange:
     """Let an exchange that was captured twice have come over another connection the second time."""
     if step.before is None or not step.before.twin:
         raise FaultError("the exchange was not captured before")
     return replace(step.exchange, connection=connection)
 
 
-@fault("lower-nonce-count", on=Step, reference="renewal", trips={"nonce-count-backward"})
-def lower_nonce_count(step: Step, *, by: int = 1) -> Exchange:
+@fault("lower-nonce-count", on=SessionEvent, reference="renewal", trips={"nonce-count-backward"})
+def lower_nonce_count(step: SessionEvent, *, by: int = 1) -> Exchange:
     """Write a nonce count below that of the last request into the recorded one."""
     return _credentials(step, nc=f"{max(0, _highest(step) - by):08x}")
 
 
-def _highest(step: Step) -> int:
+def _highest(step: SessionEvent) -> int:
     if step.before is None or step.before.uses.highest is None:
         raise FaultError("the nonce was not used before")
     return step.before.uses.highest
 
 
-@fault("keep-nonce", on=Step, reference="next-nonce", trips={"nextnonce-ignored"})
-def keep_nonce(step: Step) -> Exchange:
+@fault("keep-nonce", on=SessionEvent, reference="next-nonce", trips={"nextnonce-ignored"})
+def keep_nonce(step: SessionEvent) -> Exchange:
     """Write the old nonce, counted on, into the recorded request, as if nextnonce had not been read."""
     if step.before is None or step.before.habits.nonce is None:
         raise FaultError("the terminal used no nonce before")
     return _credentials(step, nonce=step.before.habits.nonce, nc="00000002")
 
 
-@fault("replace-opaque", on=Step, reference="challenge", trips={"credentials-unlike-challenge"})
-def replace_opaque(step: Step, *, to: str = "0123456789abcdef") -> Exchange:
+@fault("replace-opaque", on=SessionEvent, reference="challenge", trips={"credentials-unlike-challenge"})
+def replace_opaque(step: SessionEvent, *, to: str = "0123456789abcdef") -> Exchange:
     """Write another opaque than that of the challenge into the recorded request."""
     return _credentials(step, opaque=to)
 
 
-@fault("replace-answered-algorithm", on=Step, reference="challenge", trips={"credentials-unlike-challenge"})
-def replace_answered_algorithm(step: Step, *, to: str = "MD5-sess") -> Exchange:
+@fault("replace-answered-algorithm", on=SessionEvent, reference="challenge", trips={"credentials-unlike-challenge"})
+def replace_answered_algorithm(step: SessionEvent, *, to: str = "MD5-sess") -> Exchange:
     """Write another algorithm than that of the challenge into the recorded request."""
     return _credentials(step, algorithm=to)
 
 
-@fault("answer-other-realm", on=Step, reference="challenge", trips={"realm-not-offered"})
-def answer_other_realm(step: Step, *, kind: str = "-uicc") -> Exchange:
+@fault("answer-other-realm", on=SessionEvent, reference="challenge", trips={"realm-not-offered"})
+def answer_other_realm(step: SessionEvent, *, kind: str = "-uicc") -> Exchange:
     """Let the recorded request name a kind of bootstrapping that the challenge did not offer, with its token."""
     realm = proof_of(step.exchange).realm
     if realm is None:
@@ -808,7 +808,7 @@ def answer_other_realm(step: Step, *, kind: str = "-uicc") -> Exchange:
     return replace(changed, request=replace(changed.request, headers=headers))
 
 
-@fault("share-connection", on=Step, reference="rebootstrapped", trips={"identities-alternate"})
-def share_connection(step: Step, *, connection: str = "192.0.2.10:40001") -> Exchange:
+@fault("share-connection", on=SessionEvent, reference="rebootstrapped", trips={"identities-alternate"})
+def share_connection(step: SessionEvent, *, connection: str = "192.0.2.10:40001") -> Exchange:
     """Let the exchange have come over another connection: the first of the lab, if not told otherwise."""
     return replace(step.exchange, connection=connection)

@@ -9,11 +9,11 @@ from contextlib import suppress
 from ltkm_inspect.capture import STDIN
 from ltkm_inspect.capture.inputs import Input
 from ltkm_inspect.checking import serial
-from ltkm_inspect.checking.results import Checked, Presenter, Shown, WorkerError
+from ltkm_inspect.checking.results import Presenter, Shown, StretchResult, WorkerError
 from ltkm_inspect.checking.serial import follow
 from ltkm_inspect.context import Context
 
-__all__ = ["WORTH", "Checked", "Presenter", "Shown", "WorkerError", "check", "cores", "follow"]
+__all__ = ["WORTH", "Presenter", "Shown", "StretchResult", "WorkerError", "check", "cores", "follow"]
 
 WORTH = 4 << 20
 """How many octets of input are worth a process more."""
@@ -22,7 +22,7 @@ _DENSE = 8
 """How much more there is to do for an octet that was compressed."""
 
 
-def check(files: Sequence[Input], context: Context, presenter: Presenter, jobs: int) -> Generator[Checked]:
+def check(files: Sequence[Input], context: Context, presenter: Presenter, jobs: int) -> Generator[StretchResult]:
     """Yield what the exchanges of these files give, as one session, in their order, whatever the number of jobs.
 
     What is small, comes from a pipe or is redacted (which takes to have seen each connection) is checked in this

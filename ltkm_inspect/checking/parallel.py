@@ -16,8 +16,8 @@ from typing import Any
 
 from ltkm_inspect.capture.inputs import Input
 from ltkm_inspect.checking.pieces import Piece, cut
-from ltkm_inspect.checking.results import Checked, Presenter, WorkerError
-from ltkm_inspect.checking.work import Found, Share, Stretch
+from ltkm_inspect.checking.results import Presenter, StretchResult, WorkerError
+from ltkm_inspect.checking.work import PreparedPiece, Share, Stretch
 from ltkm_inspect.context import Context
 from ltkm_inspect.wire import crash_of
 
@@ -43,7 +43,7 @@ class _Worker:
     """What was seen in the pieces before this one it knows."""
 
 
-def check(files: Sequence[Input], context: Context, presenter: Presenter, jobs: int) -> Generator[Checked]:
+def check(files: Sequence[Input], context: Context, presenter: Presenter, jobs: int) -> Generator[StretchResult]:
     """Yield what the exchanges of these files give, as one session, in their order; that many processes share it.
 
     Raises WorkerError where one of them is gone.
@@ -115,7 +115,7 @@ class _Run:
         self._seen: dict[int, tuple[int | None, bytes]] = {}
         """What was seen in each piece, and by whom, until everybody knows it."""
 
-    def results(self) -> Generator[Checked]:
+    def results(self) -> Generator[StretchResult]:
         """Yield the results in the order of the pieces."""
         while self._hand_out() or self._pieces:
             while (piece := self._pieces.get(self._given)) is not None and piece.checked is not None:
@@ -194,7 +194,7 @@ class _Run:
         number, worker.busy = worker.busy, None
         assert number is not None
         piece = self._pieces[number]
-        if isinstance(answer, Found):
+        if isinstance(answer, PreparedPiece):
             piece.found = answer
             self._settle()
         else:
@@ -207,7 +207,7 @@ class _Run:
             number, file, found = self._settled, piece.file, piece.found
             if piece.task is None:
                 if file.is_over:
-                    piece.checked = Checked(file.name)
+                    piece.checked = StretchResult(file.name)
             elif found is None:
                 return
             elif file.is_over:
@@ -230,11 +230,11 @@ class _Run:
 
     def _leave_out(self, number: int, piece: Piece) -> None:
         """Drop a piece in which there is nothing after all."""
-        piece.checked = Checked(piece.file.name)
+        piece.checked = StretchResult(piece.file.name)
         if piece.worker is not None:
             self._workers[piece.worker].pieces.remove(number)
 
-    def _give(self, piece: Piece, checked: Checked) -> Checked:
+    def _give(self, piece: Piece, checked: StretchResult) -> StretchResult:
         """Return the result of a piece, complete, and let go of what nobody needs any more."""
         del self._pieces[self._given]
         self._given += 1

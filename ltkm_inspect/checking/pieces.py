@@ -4,11 +4,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from os import fstat
 
-from ltkm_inspect.capture import Candidate, Damage, DamagedEvent, Passed, Source, opened, scan
+from ltkm_inspect.capture import CandidateRecord, CaptureSource, Damage, DamagedEvent, SkippedFlows, opened, scan
 from ltkm_inspect.capture.inputs import Input
 from ltkm_inspect.checking.reading import exchanges
-from ltkm_inspect.checking.results import Checked
-from ltkm_inspect.checking.work import Found, Records, Stretch, Task
+from ltkm_inspect.checking.results import StretchResult
+from ltkm_inspect.checking.work import FileRecords, PreparedPiece, Stretch, Task
 from ltkm_inspect.output.console import failure
 from ltkm_inspect.traffic import Exchange, Limits
 
@@ -38,12 +38,12 @@ class Piece:
     file: File
     task: Task | None
     """None where there is nothing to do."""
-    checked: Checked | None = None
+    checked: StretchResult | None = None
     """What it gives, once that is known."""
     octets: int = 0
     worker: int | None = None
     """Who does it."""
-    found: Found | None = None
+    found: PreparedPiece | None = None
     problem: str = ""
     unread: bool = False
 
@@ -69,10 +69,10 @@ def cut(files: Sequence[Input], limits: Limits) -> Iterator[Piece]:
 
 
 def _problem(file: File, problem: str, *, unread: bool = False) -> Piece:
-    return Piece(file, None, Checked(file.name, problem=problem, unread=unread))
+    return Piece(file, None, StretchResult(file.name, problem=problem, unread=unread))
 
 
-def _stretches(file: File, source: Source) -> Iterator[Piece]:
+def _stretches(file: File, source: CaptureSource) -> Iterator[Piece]:
     """Yield the stretches of a flow file, of which any part can be read at once."""
     size = source.size or 0
     status = fstat(source.raw.fileno())
@@ -81,19 +81,19 @@ def _stretches(file: File, source: Source) -> Iterator[Piece]:
         yield Piece(file, Stretch(file.name, (status.st_dev, status.st_ino), start, until, size, start == 0))
 
 
-def _batches(file: File, source: Source, limits: Limits) -> Iterator[Piece]:
+def _batches(file: File, source: CaptureSource, limits: Limits) -> Iterator[Piece]:
     """Yield what stands in a file that has to be read from its start, so many exchanges at a time."""
-    found: list[Passed | Candidate | DamagedEvent | Exchange] = []
+    found: list[SkippedFlows | CandidateRecord | DamagedEvent | Exchange] = []
     octets = done = 0
     for each in exchanges(source, file.name, limits) if source.is_har else scan(source.read):
         if not isinstance(each, Damage):
             found.append(replace(each) if isinstance(each, Exchange) else each)  # without what was parsed of it already
-            octets += len(each.record) if isinstance(each, Candidate) else 0
+            octets += len(each.record) if isinstance(each, CandidateRecord) else 0
         if isinstance(each, Damage) or len(found) >= BATCH or octets >= STRETCH:
             at = source.raw.tell()
-            yield Piece(file, Records(file.name, found), octets=at - done)
+            yield Piece(file, FileRecords(file.name, found), octets=at - done)
             found, octets, done = [], 0, at
         if isinstance(each, Damage):
             yield _problem(file, str(each))
     if found:
-        yield Piece(file, Records(file.name, found), octets=(source.size or 0) - done)
+        yield Piece(file, FileRecords(file.name, found), octets=(source.size or 0) - done)

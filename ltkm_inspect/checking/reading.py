@@ -3,51 +3,60 @@
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
-from ltkm_inspect.capture import Candidate, Damage, DamagedEvent, Passed, Source, exchange_of, har, scan
+from ltkm_inspect.capture import (
+    CandidateRecord,
+    CaptureSource,
+    Damage,
+    DamagedEvent,
+    SkippedFlows,
+    exchange_of,
+    har,
+    scan,
+)
 from ltkm_inspect.capture.damage import NotACaptureError
 from ltkm_inspect.traffic import Exchange, Limits
 
-type Held = Exchange | Passed | Damage | DamagedEvent
+type Held = Exchange | SkippedFlows | Damage | DamagedEvent
 """What stands in a file, one after the other."""
 
 
-def exchanges(source: Source, name: str, limits: Limits) -> Iterator[Held]:
+def exchanges(source: CaptureSource, name: str, limits: Limits) -> Iterator[Held]:
     """Yield every MSK exchange of a file of that name just opened, what was passed between them, and damage."""
     if source.is_har:
         for each in har.exchanges(source.read, limits, name):
-            yield Passed(1, 0) if isinstance(each, Exchange) and not each.is_msk else each
+            yield SkippedFlows(1, 0) if isinstance(each, Exchange) and not each.is_msk else each
     else:
         size = source.size if source.is_plain else None
         yield from read(scan(source.read, size=size), name, limits)
 
 
-def read(found: Iterable[Candidate | Held], name: str, limits: Limits) -> Iterator[Held]:
+def read(found: Iterable[CandidateRecord | Held], name: str, limits: Limits) -> Iterator[Held]:
     """Yield the exchanges that a scan of the file of that name found, and what is damaged.
 
     A record of another format ends it, as all that follow may be of that one.
     """
     flows = 0
     for each in found:
-        held = _exchange(each, flows, name, limits) if isinstance(each, Candidate) else each
+        held = _exchange(each, flows, name, limits) if isinstance(each, CandidateRecord) else each
         yield held
-        if isinstance(held, Damage) and isinstance(each, Candidate):
+        if isinstance(held, Damage) and isinstance(each, CandidateRecord):
             return
-        flows += held.flows if isinstance(held, Passed) else 1
+        flows += held.flows if isinstance(held, SkippedFlows) else 1
 
 
-def _exchange(candidate: Candidate, flows: int, name: str, limits: Limits) -> Held:
+def _exchange(candidate: CandidateRecord, flows: int, name: str, limits: Limits) -> Held:
     if candidate.current:
         try:
             exchange = exchange_of(candidate.record, limits, capture=name)
         except (ValueError, LookupError, RecursionError):
             pass  # not as mitmproxy writes it: whether it is a flow nevertheless, only mitmproxy can tell
         else:
-            return exchange or Passed(1, candidate.end)
+            return exchange or SkippedFlows(1, candidate.end)
     from ltkm_inspect.mitm import reading
 
     try:
         read = reading.record(candidate.record, limits)
-        return Passed(1, candidate.end) if read is None else replace(read, capture=name)
+        return SkippedFlows(1, candidate.end) if read is None else replace(read, capture=name)
     except reading.UnreadError as error:
         if error.is_of_format:
             return Damage(candidate.offset, str(error), flows)

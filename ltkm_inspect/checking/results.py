@@ -6,11 +6,11 @@ from typing import NamedTuple
 from ltkm_inspect.context import Context
 from ltkm_inspect.engine import inspect_step, presented
 from ltkm_inspect.finding import Report
-from ltkm_inspect.output.redaction import NO_VEIL, Redaction
+from ltkm_inspect.output.redaction import NO_REDACTOR, Redaction
 from ltkm_inspect.report import jsonl, text
 from ltkm_inspect.report.keys import Keys
 from ltkm_inspect.report.summary import Summary
-from ltkm_inspect.session import Step
+from ltkm_inspect.session import SessionEvent
 
 
 class WorkerError(Exception):
@@ -27,7 +27,7 @@ class Shown(NamedTuple):
 
 
 @dataclass(slots=True)
-class Checked:
+class StretchResult:
     """What the check of one stretch of a file gave."""
 
     name: str
@@ -57,7 +57,7 @@ class Presenter:
     as_json: bool
     redaction: Redaction | None = None
 
-    def add(self, step: Step, context: Context, checked: Checked) -> None:
+    def add(self, step: SessionEvent, context: Context, checked: StretchResult) -> None:
         """Inspect an exchange, and add what is counted and printed of it."""
         report, shown = presented(inspect_step(step, context), lambda report: self._shown(report, checked.name))
         checked.summary.add(report)
@@ -70,8 +70,8 @@ class Presenter:
                 vars(each).clear()
 
     def _shown(self, report: Report, name: str) -> Shown:
-        veil = NO_VEIL if self.redaction is None else self.redaction.veil(report.exchange)
+        redactor = NO_REDACTOR if self.redaction is None else self.redaction.redactor(report.exchange)
         return Shown(
-            [*text.lines(report, veil), *map(veil.text, self.keys.lines(report))] if self.as_text else [],
-            jsonl.exchange_line(report, name, self.keys, veil) if self.as_json else "",
+            [*text.lines(report, redactor), *map(redactor.text, self.keys.lines(report))] if self.as_text else [],
+            jsonl.exchange_line(report, name, self.keys, redactor) if self.as_json else "",
         )

@@ -2,22 +2,22 @@
 
 from collections.abc import Generator, Sequence
 
-from ltkm_inspect.capture import Damage, DamagedEvent, Passed, following, opened
+from ltkm_inspect.capture import Damage, DamagedEvent, SkippedFlows, following, opened
 from ltkm_inspect.capture.inputs import Input
 from ltkm_inspect.checking.reading import Held, exchanges, read
-from ltkm_inspect.checking.results import Checked, Presenter
+from ltkm_inspect.checking.results import Presenter, StretchResult
 from ltkm_inspect.context import Context
 from ltkm_inspect.output.console import failure
-from ltkm_inspect.session import Step
+from ltkm_inspect.session import SessionEvent
 
 
-def check(files: Sequence[Input], context: Context, presenter: Presenter) -> Generator[Checked]:
+def check(files: Sequence[Input], context: Context, presenter: Presenter) -> Generator[StretchResult]:
     """Yield what the exchanges of these files give, as one session, in their order."""
     for file in files:
         yield from _file(file, context, presenter)
 
 
-def follow(file: Input, context: Context, presenter: Presenter) -> Generator[Checked]:
+def follow(file: Input, context: Context, presenter: Presenter) -> Generator[StretchResult]:
     """Yield what the exchanges of a flow file give that somebody is still writing, as they come."""
     begun = False
     try:
@@ -25,12 +25,12 @@ def follow(file: Input, context: Context, presenter: Presenter) -> Generator[Che
             begun = True
             yield _checked(held, file.name, context, presenter)
     except Exception as error:  # a file that the program fails on takes no other one with it
-        yield Checked(file.name, problem=failure(error), unread=not begun)
+        yield StretchResult(file.name, problem=failure(error), unread=not begun)
 
 
-def _file(file: Input, context: Context, presenter: Presenter) -> Generator[Checked]:
+def _file(file: Input, context: Context, presenter: Presenter) -> Generator[StretchResult]:
     if file.problem:
-        yield Checked(file.name, problem=file.problem, unread=True)
+        yield StretchResult(file.name, problem=file.problem, unread=True)
         return
     begun = False
     try:
@@ -44,19 +44,19 @@ def _file(file: Input, context: Context, presenter: Presenter) -> Generator[Chec
                     checked.octets, done = at - done, at
                 yield checked
     except Exception as error:  # a file that the program fails on takes no other one with it
-        yield Checked(file.name, problem=failure(error), unread=not begun)
+        yield StretchResult(file.name, problem=failure(error), unread=not begun)
 
 
-def _checked(held: Held, name: str, context: Context, presenter: Presenter) -> Checked:
-    checked = Checked(name)
+def _checked(held: Held, name: str, context: Context, presenter: Presenter) -> StretchResult:
+    checked = StretchResult(name)
     if isinstance(held, Damage):
         checked.problem = str(held)
     elif isinstance(held, DamagedEvent):
         checked.damaged.append(str(held))
-    elif isinstance(held, Passed):
+    elif isinstance(held, SkippedFlows):
         checked.summary.others = held.flows
     else:
-        presenter.add(Step(held, None, context.keys), context, checked)
+        presenter.add(SessionEvent(held, None, context.keys), context, checked)
     if context.session is not None:
         checked.forgotten = context.session.forgotten
     return checked

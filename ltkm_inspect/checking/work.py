@@ -14,12 +14,12 @@ from io import FileIO
 from os import fstat
 from typing import NamedTuple
 
-from ltkm_inspect.capture import BEFORE, Candidate, Damage, DamagedEvent, Passed, find_record, scan
+from ltkm_inspect.capture import BEFORE, CandidateRecord, Damage, DamagedEvent, SkippedFlows, find_record, scan
 from ltkm_inspect.checking.reading import Held, read
-from ltkm_inspect.checking.results import Checked, Presenter
+from ltkm_inspect.checking.results import Presenter, StretchResult
 from ltkm_inspect.context import Context
 from ltkm_inspect.output.console import failure
-from ltkm_inspect.session import Seen, Session, Step
+from ltkm_inspect.session import EventSummary, Session, SessionEvent
 from ltkm_inspect.traffic import Exchange
 
 _SLACK = 1 << 16
@@ -41,18 +41,18 @@ class Stretch(NamedTuple):
     """A record begins at `start`; else the first one behind it is to be found, which is a guess."""
 
 
-class Records(NamedTuple):
+class FileRecords(NamedTuple):
     """What was found in a file already."""
 
     name: str
-    found: list[Passed | Candidate | DamagedEvent | Exchange]
+    found: list[SkippedFlows | CandidateRecord | DamagedEvent | Exchange]
 
 
-type Task = Stretch | Records
+type Task = Stretch | FileRecords
 
 
 @dataclass(slots=True)
-class Found:
+class PreparedPiece:
     """What the first half of a piece of work gave."""
 
     start: int | None = None
@@ -75,13 +75,13 @@ class Share:
 
     context: Context
     presenter: Presenter
-    _waiting: dict[int, tuple[str, list[Passed | DamagedEvent | Step]]] = field(default_factory=dict)
+    _waiting: dict[int, tuple[str, list[SkippedFlows | DamagedEvent | SessionEvent]]] = field(default_factory=dict)
     _file: FileIO | None = None
 
-    def find(self, number: int, task: Task) -> Found:
+    def find(self, number: int, task: Task) -> PreparedPiece:
         """Do the first half of a piece of work."""
-        found, seen = Found(), []
-        waiting: list[Passed | DamagedEvent | Step] = []
+        found, seen = PreparedPiece(), []
+        waiting: list[SkippedFlows | DamagedEvent | SessionEvent] = []
         try:
             for held in self._held(task, found):
                 if isinstance(held, Damage):
@@ -90,7 +90,7 @@ class Share:
                     found.flows += 1
                     found.end = max(held.end, found.end)
                     waiting.append(held)
-                elif isinstance(held, Passed):
+                elif isinstance(held, SkippedFlows):
                     found.flows += held.flows
                     found.end = max(held.end, found.end)
                     if held.flows:
@@ -98,7 +98,7 @@ class Share:
                 else:
                     found.flows += 1
                     found.exchanges += 1
-                    step = Step(held, None, self.context.keys)
+                    step = SessionEvent(held, None, self.context.keys)
                     waiting.append(step)
                     if not held.faults:
                         with suppress(Exception):  # what cannot be looked at is not remembered; who inspects it says so
@@ -109,15 +109,15 @@ class Share:
         found.seen = pickle.dumps(seen, pickle.HIGHEST_PROTOCOL) if seen else b""
         return found
 
-    def inspect(self, number: int, seen: list[bytes]) -> Checked:
+    def inspect(self, number: int, seen: list[bytes]) -> StretchResult:
         """Do the second half, after what others saw of the pieces before it, those of this process left out."""
         session = self.follow(seen)
         for earlier in [earlier for earlier in self._waiting if earlier < number]:
             del self._waiting[earlier]  # it turned out that there is nothing in it after all
         name, waiting = self._waiting.pop(number)
-        checked = Checked(name)
+        checked = StretchResult(name)
         for held in waiting:
-            if isinstance(held, Passed):
+            if isinstance(held, SkippedFlows):
                 checked.summary.others += held.flows
             elif isinstance(held, DamagedEvent):
                 checked.damaged.append(str(held))
@@ -131,7 +131,7 @@ class Share:
         session = self.context.session
         assert session is not None
         for octets in seen:
-            each: Seen
+            each: EventSummary
             for each in pickle.loads(octets):  # it comes from a process of our own
                 with suppress(Exception):  # whoever inspects it says so
                     session.follow(each)
@@ -142,8 +142,8 @@ class Share:
         if self._file is not None:
             self._file.close()
 
-    def _held(self, task: Task, found: Found) -> Iterator[Held]:
-        if isinstance(task, Records):
+    def _held(self, task: Task, found: PreparedPiece) -> Iterator[Held]:
+        if isinstance(task, FileRecords):
             yield from read(iter(task.found), task.name, self.context.limits)
             return
         file = self._opened(task)

@@ -25,7 +25,7 @@ from ltkm_inspect.cli.shared import (
     usage,
 )
 from ltkm_inspect.cli.signals import INTERRUPTED, code_of, reason_of
-from ltkm_inspect.output.console import COULD_NOT_RUN, Output, Trouble, complain
+from ltkm_inspect.output.console import COULD_NOT_RUN, InputErrors, Output, complain
 from ltkm_inspect.wire import printable
 
 if TYPE_CHECKING:
@@ -92,7 +92,7 @@ def check(
     from ltkm_inspect.session import Session
 
     with interruptible(), ReportFiles() as reports:
-        total, trouble, output = summary.Summary(), Trouble(), Output()
+        total, trouble, output = summary.Summary(), InputErrors(), Output()
         redaction = Redaction() if redact else None
         typed = words | {"fail_on": fail_on, "limit": limit, "report": report}
         typed |= {"keys": keys, "show_keys": show_keys, "redact": redact}
@@ -171,6 +171,6 @@ def check(
 
 def _understood(
     words: dict[str, Any], fail_on: str, report: tuple[str, ...], files: Sequence[Path]
-) -> "tuple[Settings, Level | None, list[options.Target]]":
+) -> "tuple[Settings, Level | None, list[options.ReportTarget]]":
     with usage():
         return options.settings(**words), options.parse_fail_on(fail_on), targets_of(report, files)

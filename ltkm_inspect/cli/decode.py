@@ -8,8 +8,8 @@ import click
 
 from ltkm_inspect.cli.group import commands
 from ltkm_inspect.cli.shared import FINDINGS, NOTHING_SEEN, OK, keys_at_hand, leave, option, shaped
-from ltkm_inspect.input import FORMS, Form, Given, from_argument, from_stream
-from ltkm_inspect.output.console import Trouble, complain, reason, say
+from ltkm_inspect.input import FORMS, Form, InputMessage, from_argument, from_stream
+from ltkm_inspect.output.console import InputErrors, complain, reason, say
 
 TOGETHER = 200
 """How many lines are printed together: to hand over each by itself takes longer than to write it."""
@@ -35,7 +35,7 @@ def decode(inputs: tuple[str, ...], form: Form, keys: str | None, show_keys: boo
     if redact:
         from ltkm_inspect.output.redaction import Redaction
 
-        hide = Redaction().veil_of
+        hide = Redaction().redactor_of
 
     at_hand = keys_at_hand(keys, show_keys) if keys is not None or show_keys else None
     quick = None
@@ -43,7 +43,7 @@ def decode(inputs: tuple[str, ...], form: Form, keys: str | None, show_keys: boo
         from ltkm_inspect.report.quick import QuickLines
 
         quick = QuickLines()
-    trouble, seen, whole = Trouble(), False, True
+    trouble, seen, whole = InputErrors(), False, True
     at_once = 1 if "-" in inputs else TOGETHER  # who writes to us a line at a time waits for the answer
     waiting: list[str] = []
     for given in _given(inputs, form, trouble):
@@ -54,11 +54,11 @@ def decode(inputs: tuple[str, ...], form: Form, keys: str | None, show_keys: boo
         else:
             message = messages.decoded(given)
             whole = whole and messages.stands(given, message, at_hand)
-            veil = hide(message, given.octets) if hide is not None else None
+            redactor = hide(message, given.octets) if hide is not None else None
             if shape == "jsonl":
-                waiting.append(messages.json_line(given, message, at_hand, veil))
+                waiting.append(messages.json_line(given, message, at_hand, redactor))
             else:
-                waiting += messages.text_lines(given, message, at_hand, veil)
+                waiting += messages.text_lines(given, message, at_hand, redactor)
         if len(waiting) >= at_once and not _said(waiting):
             break
     _said(waiting)
@@ -74,7 +74,7 @@ def _said(waiting: list[str]) -> bool:
     return say(lines)
 
 
-def _given(inputs: Iterable[str], form: Form, trouble: Trouble) -> Iterator[Given]:
+def _given(inputs: Iterable[str], form: Form, trouble: InputErrors) -> Iterator[InputMessage]:
     for number, text in enumerate(inputs, 1):
         try:
             if text == "-":

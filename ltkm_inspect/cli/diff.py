@@ -24,7 +24,7 @@ from ltkm_inspect.cli.shared import (
     shaped,
     usage,
 )
-from ltkm_inspect.output.console import COULD_NOT_RUN, Trouble, complain, say
+from ltkm_inspect.output.console import COULD_NOT_RUN, InputErrors, complain, say
 from ltkm_inspect.wire import printable
 
 if TYPE_CHECKING:
@@ -74,7 +74,7 @@ def diff(
     with interruptible():
         reports, codes = [], []
         for path in (a, b):
-            trouble, files = Trouble(), [*inputs([str(path)])]
+            trouble, files = InputErrors(), [*inputs([str(path)])]
             session = Session(clock_skew=settings.clock_skew)
             reports.append([*_reports(files, Context(settings, at_hand.ring, session, limits), trouble)])
             codes.append(trouble.exit_code(len(files), OK))
@@ -93,7 +93,7 @@ def diff(
         leave(max(codes) or (FINDINGS if worse else OK))
 
 
-def _reports(files: "list[Input]", context: "Context", trouble: Trouble) -> "Iterator[Report]":
+def _reports(files: "list[Input]", context: "Context", trouble: InputErrors) -> "Iterator[Report]":
     """Yield the report of every MSK exchange of a capture, as a session of its own."""
     from ltkm_inspect.engine import inspect
 

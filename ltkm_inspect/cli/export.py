@@ -24,7 +24,7 @@ from ltkm_inspect.cli.shared import (
     say_crashes,
     usage,
 )
-from ltkm_inspect.output.console import COULD_NOT_RUN, Trouble, complain, reason, say
+from ltkm_inspect.output.console import COULD_NOT_RUN, InputErrors, complain, reason, say
 from ltkm_inspect.output.device import is_device
 from ltkm_inspect.wire import crash_of, printable
 
@@ -85,7 +85,7 @@ def export(
 
     with interruptible():
         context = Context(settings, manner.keys.ring, Session(clock_skew=settings.clock_skew), limits)
-        run, trouble = room.Export(name, target, manner, selection), Trouble()
+        run, trouble = room.Export(name, target, manner, selection), InputErrors()
         try:
             with run:
                 for source, exchange in exchanges_of(found, trouble, limits):

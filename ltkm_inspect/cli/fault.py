@@ -18,7 +18,7 @@ from ltkm_inspect.cli.shared import (
     limits_of,
     option,
 )
-from ltkm_inspect.output.console import COULD_NOT_RUN, Output, Trouble, complain, reason
+from ltkm_inspect.output.console import COULD_NOT_RUN, InputErrors, Output, complain, reason
 from ltkm_inspect.wire import crash_of, printable
 
 if TYPE_CHECKING:
@@ -57,17 +57,17 @@ def fault(
     if source.exists() and target.exists() and source.samefile(target):
         raise click.UsageError(f"OUT: expected another file than the input, got {printable(str(target))}")
     limits = limits_of(limit)
-    rewriting, trouble = _rewriting([fault, *also], words, keys), Trouble()
-    from ltkm_inspect.mitm.flow_file import Target
-    from ltkm_inspect.output.redaction import NO_VEIL, Redaction
+    rewriting, trouble = _rewriting([fault, *also], words, keys), InputErrors()
+    from ltkm_inspect.mitm.flow_file import FlowFileWriter
+    from ltkm_inspect.output.redaction import NO_REDACTOR, Redaction
 
     redaction = Redaction() if redact else None
-    hidden = NO_VEIL.text if redaction is None else redaction.text
+    hidden = NO_REDACTOR.text if redaction is None else redaction.text
 
     output = Output()
     with interruptible():
         try:
-            with Target(target, private=keys is not None) as file:
+            with FlowFileWriter(target, private=keys is not None) as file:
                 for _, flow, exchange in flows_of([source], trouble, limits):
                     change = rewriting.apply(flow, exchange)
                     try:
@@ -79,8 +79,8 @@ def fault(
                         continue
                     if change is not None:
                         try:
-                            veil = NO_VEIL if redaction is None else redaction.veil(change.before)
-                            line = change.line(veil)
+                            redactor = NO_REDACTOR if redaction is None else redaction.redactor(change.before)
+                            line = change.line(redactor)
                         except Exception as error:
                             line = f"a flow was changed, but the program failed as it was to say how: {crash_of(error)}"
                             trouble.damaged += 1

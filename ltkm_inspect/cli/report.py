@@ -24,7 +24,7 @@ from ltkm_inspect.cli.shared import (
     targets_of,
     usage,
 )
-from ltkm_inspect.output.console import COULD_NOT_RUN, Trouble, complain, pour, reason, say
+from ltkm_inspect.output.console import COULD_NOT_RUN, InputErrors, complain, pour, reason, say
 from ltkm_inspect.wire import crash_of, printable
 
 if TYPE_CHECKING:
@@ -64,11 +64,11 @@ def report(source: str, report: tuple[str, ...], fail_on: str, shape: str) -> No
         level, targets = options.parse_fail_on(fail_on), targets_of(report, [] if source == "-" else [Path(source)])
     from ltkm_inspect.report.files import places, render
     from ltkm_inspect.report.formats import FORMATS
-    from ltkm_inspect.report.reading import Records
+    from ltkm_inspect.report.reading import RecordFile
     from ltkm_inspect.report.summary import NOT_ENDED
 
     with interruptible():
-        name, trouble = "standard input" if source == "-" else source, Trouble()
+        name, trouble = "standard input" if source == "-" else source, InputErrors()
         try:
             wanted = places(targets)
             with _at_rest(source) as path:
@@ -80,9 +80,9 @@ def report(source: str, report: tuple[str, ...], fail_on: str, shape: str) -> No
                 if not reading.ended:
                     trouble.say(name, NOT_ENDED, unread=False)
                 if targets:
-                    trouble.lost(render(Records(path), wanted, private=reading.has_keys))
+                    trouble.lost(render(RecordFile(path), wanted, private=reading.has_keys))
                 else:
-                    pour(lambda file: FORMATS[shape](Records(path), file))
+                    pour(lambda file: FORMATS[shape](RecordFile(path), file))
         except options.OptionError as error:
             complain(str(error))
             leave(COULD_NOT_RUN)
@@ -123,11 +123,11 @@ def _at_rest(source: str) -> Iterator[Path]:
 
 def _read(path: Path) -> "tuple[Summary, Reading]":
     """Return what the records add up to, and how it went to read them; ValueError where there is none."""
-    from ltkm_inspect.report.reading import Reading, Records
+    from ltkm_inspect.report.reading import Reading, RecordFile
     from ltkm_inspect.report.summary import Summary
 
     total, reading = Summary(), Reading()
-    for record in Records(path).read(reading):
+    for record in RecordFile(path).read(reading):
         total.add_record(record)
     if not reading.records:
         raise ValueError("expected the records of a run, got none")

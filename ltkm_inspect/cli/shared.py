@@ -9,7 +9,7 @@ import click
 
 from ltkm_inspect import options
 from ltkm_inspect.cli import signals
-from ltkm_inspect.output.console import COULD_NOT_RUN, Trouble, complain, failure
+from ltkm_inspect.output.console import COULD_NOT_RUN, InputErrors, complain, failure
 from ltkm_inspect.wire import printable
 
 if TYPE_CHECKING:
@@ -94,7 +94,7 @@ def limits_of(text: str) -> "Limits":
 
 
 def flows_of(
-    files: Iterable[Path], trouble: Trouble, limits: "Limits"
+    files: Iterable[Path], trouble: InputErrors, limits: "Limits"
 ) -> "Iterator[tuple[Path, Any, Exchange | None]]":
     """Yield every flow with its file and the MSK exchange that it is; what is wrong with a file is said."""
     from ltkm_inspect.mitm.reading import flows
@@ -112,7 +112,7 @@ def flows_of(
             trouble.say(str(path), failure(error), unread=not begun)
 
 
-def exchanges_of(files: "Iterable[Input]", trouble: Trouble, limits: "Limits") -> "Iterator[tuple[str, Exchange]]":
+def exchanges_of(files: "Iterable[Input]", trouble: InputErrors, limits: "Limits") -> "Iterator[tuple[str, Exchange]]":
     """Yield every MSK exchange with the name of its file, without what else is in there; what is wrong is said."""
     from ltkm_inspect.capture import Damage, DamagedEvent, opened
     from ltkm_inspect.checking.reading import exchanges
@@ -135,7 +135,7 @@ def exchanges_of(files: "Iterable[Input]", trouble: Trouble, limits: "Limits") -
             trouble.say(file.name, failure(error), unread=not begun)
 
 
-def say_crashes(name: str, report: "Report", trouble: Trouble) -> None:
+def say_crashes(name: str, report: "Report", trouble: InputErrors) -> None:
     """Say of an exchange of that file where the program failed on it, as the output tells only what was checked."""
     from ltkm_inspect.finding import CRASHES
 
@@ -164,7 +164,7 @@ def usage() -> Iterator[None]:
         raise click.UsageError(f"--{error.option.replace('_', '-')}: {error.reason}") from None
 
 
-def targets_of(report: Iterable[str], files: Iterable[Path]) -> list[options.Target]:
+def targets_of(report: Iterable[str], files: Iterable[Path]) -> list[options.ReportTarget]:
     """Return the reports that are asked for; OptionError for one that would overwrite a file that is read."""
     targets = [*map(options.parse_report, report)]
     for target in targets:

@@ -6,7 +6,7 @@ from functools import cached_property
 from typing import Literal
 
 from ltkm_inspect.diff.facts import EXCHANGE, Fact, Facts, Spot, facts, spots
-from ltkm_inspect.diff.pairing import Pair, Step, paired, steps
+from ltkm_inspect.diff.pairing import CapturedExchange, ExchangePair, paired, steps
 from ltkm_inspect.finding import Finding, Level, Report
 from ltkm_inspect.report.keys import NO_KEYS, Keys
 
@@ -29,14 +29,14 @@ class Difference:
 
 
 @dataclass(frozen=True, slots=True)
-class Compared:
+class ExchangeComparison:
     """Two exchanges that are one step of the procedure, and what differs between them."""
 
-    pair: Pair
+    pair: ExchangePair
     differences: tuple[Difference, ...]
 
     @property
-    def step(self) -> Step:
+    def step(self) -> CapturedExchange:
         """The exchange of B, else that of A."""
         step = self.pair.b or self.pair.a
         assert step is not None
@@ -55,11 +55,11 @@ class Comparison:
     a: int
     """How many MSK exchanges capture A has."""
     b: int
-    compared: tuple[Compared, ...]
+    compared: tuple[ExchangeComparison, ...]
     """Every step, those without a difference too."""
 
     @cached_property
-    def differing(self) -> list[Compared]:
+    def differing(self) -> list[ExchangeComparison]:
         """The steps that differ."""
         return [each for each in self.compared if each.differences]
 
@@ -90,11 +90,11 @@ class Comparison:
 def compared(a: Iterable[Report], b: Iterable[Report], keys: Keys = NO_KEYS, *, everything: bool = False) -> Comparison:
     """Compare two captures; with `everything` also the values of what differs every time."""
     first, second = steps(a), steps(b)
-    found = [Compared(pair, tuple(_differences(pair, keys, everything))) for pair in paired(first, second)]
+    found = [ExchangeComparison(pair, tuple(_differences(pair, keys, everything))) for pair in paired(first, second)]
     return Comparison(len(first), len(second), tuple(found))
 
 
-def _differences(pair: Pair, keys: Keys, everything: bool) -> Iterator[Difference]:
+def _differences(pair: ExchangePair, keys: Keys, everything: bool) -> Iterator[Difference]:
     if pair.a is None or pair.b is None:
         here = "only here"
         yield Difference("exchange", "exchange", a=here if pair.a else None, b=here if pair.b else None)
@@ -104,7 +104,7 @@ def _differences(pair: Pair, keys: Keys, everything: bool) -> Iterator[Differenc
         yield from _of_fields(first, second, everything)
 
 
-def _of_findings(pair: Pair) -> Iterator[Difference]:
+def _of_findings(pair: ExchangePair) -> Iterator[Difference]:
     first, second = _findings(pair.a), _findings(pair.b)
     for key in dict.fromkeys((*first, *second)):
         rule, level, spot = key
@@ -119,7 +119,7 @@ def _of_findings(pair: Pair) -> Iterator[Difference]:
 type _Key = tuple[str, Level, Spot]
 
 
-def _findings(step: Step | None) -> dict[_Key, list[Finding]]:
+def _findings(step: CapturedExchange | None) -> dict[_Key, list[Finding]]:
     """Return the findings of an exchange by rule, level and what they are about, not by words that always differ."""
     if step is None:
         return {}

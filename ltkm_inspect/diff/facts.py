@@ -73,7 +73,7 @@ def facts(exchange: Exchange, keys: Keys, *, everything: bool = False) -> Facts:
         for ltkm in item.ltkms:
             below = spot._replace(ltkm=ltkm.number)
             found.update(((below, path), fact) for path, fact in _of_ltkm(ltkm, own_name, keys, everything))
-    for ltkm in document.strays:
+    for ltkm in document.ltkms_outside_items:
         below = Spot("outside every item", 1, ltkm.number)
         found.update(((below, path), fact) for path, fact in _of_ltkm(ltkm, own_name, keys, everything))
     return found
@@ -111,14 +111,14 @@ def _of_exchange(exchange: Exchange) -> Iterator[tuple[str, Fact]]:
     yield "status", Fact(str(response.status))
     yield "Content-Type", Fact(_text(response.headers.get("Content-Type")))
     yield "Content-Encoding", Fact(_text(response.headers.get("Content-Encoding")))
-    yield from _of_directives("Authentication-Info", response.info)
+    yield from _of_directives("Authentication-Info", response.authentication_info)
     for number, challenge in enumerate(response.challenges, 1):
         yield from _of_directives(f"WWW-Authenticate[{number}]", challenge)
     document = exchange.document
     yield "document", Fact("none" if document is None else _root(document.root))
     if document is not None:
         yield "document.well_formed", Fact("yes" if document.xml.well_formed else "no")
-        yield "document.strays", Fact(str(len(document.strays)))
+        yield "document.strays", Fact(str(len(document.ltkms_outside_items)))
         yield "document.items", Fact(" ".join(msk_name(pair) for pair in document.pairs) or "none")
 
 

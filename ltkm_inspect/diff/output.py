@@ -5,11 +5,11 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
-from ltkm_inspect.diff.compare import Compared, Comparison, Difference
+from ltkm_inspect.diff.compare import Comparison, Difference, ExchangeComparison
 from ltkm_inspect.diff.facts import EXCHANGE
 from ltkm_inspect.finding import shorten
 from ltkm_inspect.output.json_line import to_json
-from ltkm_inspect.output.redaction import NO_VEIL, Redaction
+from ltkm_inspect.output.redaction import NO_REDACTOR, Redaction
 from ltkm_inspect.report.text import count
 
 SCHEMA = "ltkm-inspect/diff/1"
@@ -19,17 +19,17 @@ def text_lines(comparison: Comparison, redaction: Redaction | None = None) -> It
     """Yield a heading for every step that differs with its differences below, then the summary."""
     for each in comparison.differing:
         yield _heading(each, redaction)
-        yield from (f"  {_line(difference)}" for difference in _veiled(each, redaction))
+        yield from (f"  {_line(difference)}" for difference in _redacted(each, redaction))
     yield from _summary(comparison)
 
 
-def _heading(each: Compared, redaction: Redaction | None) -> str:
+def _heading(each: ExchangeComparison, redaction: Redaction | None) -> str:
     first, second = each.pair.a, each.pair.b
     a = first.terminal if first is not None else ""
     b = second.terminal if second is not None else ""
     named = [shorten(_name(name, redaction)) for name in dict.fromkeys((a, b)) if name]
     who = f"terminal {' -> '.join(named)}" if named else "a terminal without B-TID"
-    hidden = NO_VEIL.text if redaction is None else redaction.text
+    hidden = NO_REDACTOR.text if redaction is None else redaction.text
     asked = f" for {shorten(' '.join(map(hidden, each.step.asked)))}" if each.step.asked else ""
     how = "" if each.step.authenticated else " without credentials"
     faults = "".join(f" [fault {shorten(hidden(fault))}]" for fault in each.step.report.exchange.faults)
@@ -40,13 +40,13 @@ def _name(terminal: str, redaction: Redaction | None) -> str:
     return terminal if redaction is None else redaction.terminal(terminal)
 
 
-def _veiled(each: Compared, redaction: Redaction | None) -> Iterator[Difference]:
-    """Yield the differences of a step, each with what is said of either exchange behind the veil of that exchange."""
+def _redacted(each: ExchangeComparison, redaction: Redaction | None) -> Iterator[Difference]:
+    """Yield the differences of a step, each side redacted by the redactor of its exchange."""
     if redaction is None:
         yield from each.differences
         return
     sides = (each.pair.a, each.pair.b)
-    a, b = (NO_VEIL if step is None else redaction.veil(step.report.exchange) for step in sides)
+    a, b = (NO_REDACTOR if step is None else redaction.redactor(step.report.exchange) for step in sides)
     for difference in each.differences:
         yield replace(
             difference,
@@ -126,9 +126,9 @@ def json_text(comparison: Comparison, a: str, b: str, redaction: Redaction | Non
     )
 
 
-def _step(each: Compared, redaction: Redaction | None) -> dict[str, Any]:
+def _step(each: ExchangeComparison, redaction: Redaction | None) -> dict[str, Any]:
     sides = {"a": each.pair.a, "b": each.pair.b}
-    hidden = NO_VEIL.text if redaction is None else redaction.text
+    hidden = NO_REDACTOR.text if redaction is None else redaction.text
     return {
         **{
             name: None
@@ -145,7 +145,7 @@ def _step(each: Compared, redaction: Redaction | None) -> dict[str, Any]:
         "request": each.pair.number,
         "authenticated": each.step.authenticated,
         "by_terminal": each.pair.by_terminal,
-        "differences": [_difference(difference) for difference in _veiled(each, redaction)],
+        "differences": [_difference(difference) for difference in _redacted(each, redaction)],
     }
 
 

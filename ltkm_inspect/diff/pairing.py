@@ -9,7 +9,7 @@ from ltkm_inspect.finding import Report
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class CapturedExchange:
     """An exchange of a capture, with whose it is and what it asks for."""
 
     report: Report = field(repr=False)
@@ -21,18 +21,18 @@ class Step:
 
 
 @dataclass(frozen=True, slots=True)
-class Pair:
+class ExchangePair:
     """Two exchanges that are one step of the procedure; None where a capture has no such."""
 
-    a: Step | None
-    b: Step | None
+    a: CapturedExchange | None
+    b: CapturedExchange | None
     number: int
     """Which of several alike, from 1."""
     by_terminal: bool
     """They have the same B-TID; else they were paired by MSK ID and order alone."""
 
 
-def steps(reports: Iterable[Report]) -> list[Step]:
+def steps(reports: Iterable[Report]) -> list[CapturedExchange]:
     """Return the exchanges of a capture as steps."""
     kept = list(reports)
     owners: dict[str, set[str]] = {}
@@ -41,7 +41,7 @@ def steps(reports: Iterable[Report]) -> list[Step]:
     return [_step(report, owners) for report in kept]
 
 
-def _step(report: Report, owners: dict[str, set[str]]) -> Step:
+def _step(report: Report, owners: dict[str, set[str]]) -> CapturedExchange:
     exchange = report.exchange
     terminal = b_tid(exchange)
     if not terminal and exchange.connection:
@@ -50,17 +50,17 @@ def _step(report: Report, owners: dict[str, set[str]]) -> Step:
     document = exchange.document
     answered = [pair for pair in document.pairs if pair is not None] if document is not None else []
     asked = tuple(map(msk_name, exchange.requested_pairs or answered))
-    return Step(report, terminal, asked, exchange.credentials is not None)
+    return CapturedExchange(report, terminal, asked, exchange.credentials is not None)
 
 
-def paired(a: Sequence[Step], b: Sequence[Step]) -> list[Pair]:
+def paired(a: Sequence[CapturedExchange], b: Sequence[CapturedExchange]) -> list[ExchangePair]:
     """Pair the steps of two captures: by terminal and MSKs, and of several alike by order.
 
     A B-TID changes at each bootstrapping, so a terminal that is in one capture only may be any of the other: its
     exchanges are paired by MSKs and order. Steps of A come in their order, then those that only B has.
     """
     common = {step.terminal for step in a} & {step.terminal for step in b} - {""}
-    waiting: dict[tuple[object, ...], list[Step]] = {}
+    waiting: dict[tuple[object, ...], list[CapturedExchange]] = {}
     for step in reversed(b):
         waiting.setdefault(_key(step, common), []).append(step)
     seen: dict[tuple[object, ...], int] = {}
@@ -71,15 +71,15 @@ def paired(a: Sequence[Step], b: Sequence[Step]) -> list[Pair]:
         others = waiting.get(key)
         other = others.pop() if others else None
         taken.add(id(other))
-        pairs.append(Pair(step, other, seen[key], step.terminal in common))
+        pairs.append(ExchangePair(step, other, seen[key], step.terminal in common))
     for step in b:
         if id(step) not in taken:
             key = _key(step, common)
             seen[key] = seen.get(key, 0) + 1
-            pairs.append(Pair(None, step, seen[key], step.terminal in common))
+            pairs.append(ExchangePair(None, step, seen[key], step.terminal in common))
     return pairs
 
 
-def _key(step: Step, common: set[str]) -> tuple[object, ...]:
+def _key(step: CapturedExchange, common: set[str]) -> tuple[object, ...]:
     terminal = step.terminal if step.terminal in common else None
     return terminal, step.authenticated, tuple(sorted(step.asked))

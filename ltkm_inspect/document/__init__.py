@@ -2,7 +2,7 @@
 
 from . import edit
 from .encoding import Encoding, codec_of, detect, is_stateful
-from .items import WHERE, Candidate, MskItems, MskPair, ResponseItem, content_text, msk_items, msk_pairs
+from .items import WHERE, LtkmCandidate, MskItems, MskPair, ResponseItem, content_text, msk_items, msk_pairs
 from .names import (
     LATER_ORDERQUERIES_NS,
     LTKM_TAG,
@@ -17,9 +17,9 @@ from .names import (
     near_miss,
     split_name,
 )
-from .places import Extent, OctetMap, Place
+from .places import ElementPlace, Extent, OctetMap
 from .reading import MAX_DEPTH, read
-from .render import PLAIN, NewItem, NewLtkm, Pair, Style, render_ltkm, render_request, render_response
+from .render import PLAIN, MskOctets, NewItem, NewLtkm, Style, render_ltkm, render_request, render_response
 from .simple import Base64, base64_octets, unsigned_byte
 from .slips import SLIPS, Slip
 from .structure import (
@@ -49,17 +49,17 @@ __all__ = [
     "XML_SPACE",
     "XSI_NS",
     "Base64",
-    "Candidate",
     "Departure",
+    "ElementPlace",
     "Encoding",
     "Extent",
+    "LtkmCandidate",
     "MskItems",
+    "MskOctets",
     "MskPair",
     "NewItem",
     "NewLtkm",
     "OctetMap",
-    "Pair",
-    "Place",
     "ResponseItem",
     "Slip",
     "Splice",

@@ -24,7 +24,7 @@ WHERE = {
 """The places at which an LTKM candidate can stand; the change request's own is "wildcard"."""
 
 
-class Candidate(NamedTuple):
+class LtkmCandidate(NamedTuple):
     """An element that is an LTKM or looks like one.
 
     `miss` is None for an LTKM (of the change request's namespace or, with `later`, of a later one), else a key of
@@ -53,7 +53,7 @@ class ResponseItem(NamedTuple):
     key_domain_ids: tuple[etree._Element, ...]
     msk_ids: tuple[etree._Element, ...]
     codes: tuple[etree._Element, ...]
-    candidates: tuple[Candidate, ...]
+    candidates: tuple[LtkmCandidate, ...]
     foreign: tuple[etree._Element, ...]
     plain: bool = False
     """It is written as nearly all are, and departs in nothing from its content model."""
@@ -68,12 +68,12 @@ class MskItems(NamedTuple):
     """What an MSK response is made of: its Responses, candidates outside them, unknown elements under the root."""
 
     items: tuple[ResponseItem, ...]
-    outside: tuple[Candidate, ...]
+    outside: tuple[LtkmCandidate, ...]
     foreign: tuple[etree._Element, ...]
     plain: bool = False
     """The root encloses plain Responses alone, and departs in nothing from its content model."""
 
-    def candidates(self) -> Iterator[Candidate]:
+    def candidates(self) -> Iterator[LtkmCandidate]:
         """Every candidate of the document, those of the Responses first."""
         for item in self.items:
             yield from item.candidates
@@ -108,7 +108,7 @@ def msk_items(root: etree._Element) -> MskItems:
         return MskItems((), (), ())
     names = _RESPONSE if tag.startswith(_RESPONSE_PREFIX) else _names(split_name(tag)[0])
     items: list[ResponseItem] = []
-    outside: list[Candidate] = []
+    outside: list[LtkmCandidate] = []
     foreign: list[etree._Element] = []
     own = _candidate(root, tag, "root")
     if own is not None:
@@ -190,7 +190,7 @@ def _plain_item(response: etree._Element, names: _Names) -> ResponseItem | None:
     between = (msk.text, domain.tail, msk_id.tail, msk.tail, code.tail)
     if not _is_blank("".join(filter(None, between))):
         return None
-    found: tuple[Candidate, ...] = ()
+    found: tuple[LtkmCandidate, ...] = ()
     if count == 3:
         ltkm = children[2]
         if ltkm.tag != LTKM_TAG or len(ltkm) or not _is_blank(ltkm.tail):
@@ -205,8 +205,8 @@ def _is_blank(text: str | None) -> bool:
     return not text or not text.strip(XML_SPACE)
 
 
-def _ltkm(element: etree._Element, where: str) -> Candidate:
-    return Candidate(element, ORDERQUERIES_NS, "LTKM", None, False, where)
+def _ltkm(element: etree._Element, where: str) -> LtkmCandidate:
+    return LtkmCandidate(element, ORDERQUERIES_NS, "LTKM", None, False, where)
 
 
 def _item(response: etree._Element, names: _Names) -> ResponseItem:
@@ -214,7 +214,7 @@ def _item(response: etree._Element, names: _Names) -> ResponseItem:
     domains: list[etree._Element] = []
     ids: list[etree._Element] = []
     codes: list[etree._Element] = []
-    candidates: list[Candidate] = []
+    candidates: list[LtkmCandidate] = []
     foreign: list[etree._Element] = []
     direct = 0
     for child in response:
@@ -257,14 +257,14 @@ def _item(response: etree._Element, names: _Names) -> ResponseItem:
     )
 
 
-def _early(candidates: list[Candidate], first: int) -> None:
+def _early(candidates: list[LtkmCandidate], first: int) -> None:
     """Candidates that were taken to stand in the wildcard stand before an MSK or ResponseCode after all."""
     for index in range(first, len(candidates)):
         if candidates[index].where == "wildcard":
             candidates[index] = candidates[index]._replace(where="early")
 
 
-def _below(element: etree._Element, where: str) -> Iterator[Candidate]:
+def _below(element: etree._Element, where: str) -> Iterator[LtkmCandidate]:
     for descendant in element.iterdescendants("*"):
         tag = descendant.tag
         if isinstance(tag, str):
@@ -273,16 +273,16 @@ def _below(element: etree._Element, where: str) -> Iterator[Candidate]:
                 yield found
 
 
-def _candidate(element: etree._Element, tag: str, where: str) -> Candidate | None:
+def _candidate(element: etree._Element, tag: str, where: str) -> LtkmCandidate | None:
     if tag == LTKM_TAG:
         return _ltkm(element, where)
     if tag[-4:].lower() == "ltkm" and (len(tag) == 4 or tag[-5] in "}:"):
         namespace, local = split_name(tag)
-        return Candidate(element, namespace, local, near_miss(namespace, local), tag in _LATER_TAGS, where)
+        return LtkmCandidate(element, namespace, local, near_miss(namespace, local), tag in _LATER_TAGS, where)
     text = element.text
     if text is not None and len(text) >= _SHORTEST and _looks_like_message(text):
         namespace, local = split_name(tag)
-        return Candidate(element, namespace, local, "other-name", False, where)
+        return LtkmCandidate(element, namespace, local, "other-name", False, where)
     return None
 
 

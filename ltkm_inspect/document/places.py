@@ -40,7 +40,7 @@ class Extent:
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class ElementPlace:
     """Where an element stands in the text and in the octets."""
 
     text: Extent

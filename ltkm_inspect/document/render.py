@@ -10,7 +10,7 @@ from .names import MSK_REQUEST_NS, MSK_RESPONSE_NS, ORDERQUERIES_NS, quoted
 
 
 @dataclass(frozen=True, slots=True)
-class Pair:
+class MskOctets:
     """A Key Domain ID and an MSK ID as octets."""
 
     key_domain_id: bytes
@@ -34,7 +34,7 @@ class NewLtkm:
 class NewItem:
     """A Response element to be written."""
 
-    pair: Pair
+    pair: MskOctets
     code: str = "200 OK"
     ltkms: tuple[NewLtkm, ...] = ()
 
@@ -64,7 +64,7 @@ PLAIN = Style()
 """One line an item, UTF-8, declared: the style of the reference documents."""
 
 
-def render_request(pairs: Iterable[Pair], style: Style | None = None) -> bytes:
+def render_request(pairs: Iterable[MskOctets], style: Style | None = None) -> bytes:
     """An MSK request (TS 26.346 §11.6); without a style one line without declaration."""
     if style is None:
         style = Style(declaration=False, newline="")
@@ -101,7 +101,7 @@ def render_ltkm(ltkm: NewLtkm, style: Style = PLAIN) -> str:
 _Node = tuple[str, "str | list[_Node]"]
 
 
-def _msk(pair: Pair) -> _Node:
+def _msk(pair: MskOctets) -> _Node:
     return "MSK", [("keyDomainID", _base64(pair.key_domain_id)), ("MSKID", _base64(pair.msk_id))]
 
 

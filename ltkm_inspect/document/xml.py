@@ -8,7 +8,7 @@ from typing import NamedTuple
 from lxml import etree
 
 from .encoding import Encoding
-from .places import Extent, OctetMap, Place, TagTable, pair, scan
+from .places import ElementPlace, Extent, OctetMap, TagTable, pair, scan
 from .slips import Slip, find_slips
 
 
@@ -76,7 +76,7 @@ class Xml:
             return ()
         return find_slips(self.text)
 
-    def place(self, element: etree._Element) -> Place | None:
+    def place(self, element: etree._Element) -> ElementPlace | None:
         """Where an element of this tree stands; None if that cannot be told (damaged document, foreign element).
 
         The first call scans the text; the tree must still be as it was read.
@@ -86,7 +86,9 @@ class Xml:
             return None
         text = self._tags[index].extent
         octet = self.octet_offset
-        return Place(text, Extent(octet(text.start), octet(text.content), octet(text.content_end), octet(text.end)))
+        return ElementPlace(
+            text, Extent(octet(text.start), octet(text.content), octet(text.content_end), octet(text.end))
+        )
 
     def octet_offset(self, text_offset: int) -> int:
         """The octet at which the character at a text offset begins."""

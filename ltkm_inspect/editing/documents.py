@@ -8,8 +8,8 @@ from ltkm_inspect.context import Context
 from ltkm_inspect.document import Splice, edit
 from ltkm_inspect.editing import markup
 from ltkm_inspect.editing.identifiers import KEYS, identifier_splices, new_identifiers
-from ltkm_inspect.editing.items import Response
-from ltkm_inspect.editing.lines import EditError, Entry, at, parse, require_names, require_same_totals
+from ltkm_inspect.editing.items import EditedDocument
+from ltkm_inspect.editing.lines import EditError, LineTree, at, parse, require_names, require_same_totals
 from ltkm_inspect.editing.lists import gone, listed, matched, place_of
 from ltkm_inspect.traffic import Exchange
 
@@ -25,12 +25,12 @@ def edit_response(shown: str, edited: str, exchange: Exchange, context: Context)
     document = exchange.document
     if document is None or document.root is None:
         raise EditError(None, NO_DOCUMENT)
-    return _spliced(document.xml, Response(document, context, parse(shown), parse(edited)).splices())
+    return _spliced(document.xml, EditedDocument(document, context, parse(shown), parse(edited)).splices())
 
 
 def edit_request(shown: str, edited: str, exchange: Exchange) -> bytes:
     """Return the request body, without content coding, with what differs between the shown text and the edited one."""
-    xml = exchange.requested
+    xml = exchange.request_document
     if xml is None or xml.root is None:
         raise EditError(None, NO_DOCUMENT)
     return _spliced(xml, _request(xml, parse(shown), parse(edited)))
@@ -46,7 +46,7 @@ def _spliced(xml: msk.Xml, splices: Iterator[Splice]) -> bytes:
         raise EditError(None, f"this cannot be written into the document: {error}") from None
 
 
-def _request(xml: msk.Xml, old: Entry, new: Entry) -> Iterator[Splice]:
+def _request(xml: msk.Xml, old: LineTree, new: LineTree) -> Iterator[Splice]:
     root = xml.root
     assert root is not None
     require_names(new, ("requested", "totals"))
@@ -74,7 +74,7 @@ def _request(xml: msk.Xml, old: Entry, new: Entry) -> Iterator[Splice]:
     yield from gone(xml, matches, shown, elements)
 
 
-def _new_msk(xml: msk.Xml, entry: Entry) -> str:
+def _new_msk(xml: msk.Xml, entry: LineTree) -> str:
     if entry.key != "msk":
         raise EditError(entry.line, f"expected `- msk: …`, got {entry.key}")
     require_names(entry, KEYS)

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-from ltkm_inspect.editing.lines import EditError, Entry
+from ltkm_inspect.editing.lines import EditError, LineTree
 from ltkm_inspect.mikey import Message
 from ltkm_inspect.mikey.change import NEXT_PAYLOAD, arrange, number_of, put
 from ltkm_inspect.mikey.message import HEADER_LABEL
@@ -17,7 +17,7 @@ HEAD = ("element", "version", "text", "base64")
 class Changes:
     """What the edited lines of a message say differently."""
 
-    values: list[tuple[str, Entry]] = field(default_factory=list)
+    values: list[tuple[str, LineTree]] = field(default_factory=list)
     """Fields by their path, with the line that has the new value."""
     orders: list[tuple[str, list[int]]] = field(default_factory=list)
     """Lists by their path, innermost first, with the numbers of their entries in the new order."""
@@ -33,7 +33,7 @@ class Changes:
         return {path for path, _ in self.values}
 
 
-def compare(old: Entry, new: Entry) -> Changes:
+def compare(old: LineTree, new: LineTree) -> Changes:
     """Return what differs between the lines of a message as shown and as edited; EditError names the line."""
     changes = Changes()
     _compare(old, new, "", changes)
@@ -48,7 +48,7 @@ def compare(old: Entry, new: Entry) -> Changes:
 
 def apply(message: Message, changes: Changes) -> tuple[Message, dict[int, int]]:
     """Return the message with the changes but those of Next payload, and these by the index of their payload."""
-    following: list[tuple[str, Entry]] = []
+    following: list[tuple[str, LineTree]] = []
     for path, entry in changes.values:
         try:
             if path.endswith(f".{NEXT_PAYLOAD}"):
@@ -68,7 +68,7 @@ def apply(message: Message, changes: Changes) -> tuple[Message, dict[int, int]]:
     return message, {places[name]: number_of(entry.value, 8) for name, entry in following if name in places}
 
 
-def likeness(old: Entry, new: Mapping[str, str]) -> int:
+def likeness(old: LineTree, new: Mapping[str, str]) -> int:
     """Return how many of these values the lines of an LTKM give, too; -1 where there are other fields, or none."""
     shown = values_of(old)
     if not new or not shown.keys() >= new.keys():
@@ -76,17 +76,17 @@ def likeness(old: Entry, new: Mapping[str, str]) -> int:
     return sum(shown[path] == value for path, value in new.items())
 
 
-def values_of(entry: Entry) -> dict[str, str]:
+def values_of(entry: LineTree) -> dict[str, str]:
     """Return the values that the lines of an LTKM give its message, by the paths of the fields."""
     return dict(_values(entry, ""))
 
 
-def _lines(entry: Entry, path: str) -> list[Entry]:
+def _lines(entry: LineTree, path: str) -> list[LineTree]:
     """Return the lines below one that are about the message; those about its element stand at the top alone."""
     return [child for child in entry.children if path or child.key not in HEAD]
 
 
-def _values(entry: Entry, path: str) -> Iterator[tuple[str, str]]:
+def _values(entry: LineTree, path: str) -> Iterator[tuple[str, str]]:
     for child in _lines(entry, path):
         if child.children:
             yield from _values(child, f"{path}{child.key}.")
@@ -94,9 +94,9 @@ def _values(entry: Entry, path: str) -> Iterator[tuple[str, str]]:
             yield path + child.key, child.value
 
 
-def _compare(old: Entry, new: Entry, path: str, changes: Changes) -> None:
+def _compare(old: LineTree, new: LineTree, path: str, changes: Changes) -> None:
     known = {child.key: child for child in _lines(old, path)}
-    seen: dict[str, Entry] = {}
+    seen: dict[str, LineTree] = {}
     for child in _lines(new, path):
         if child.is_item:
             raise EditError(child.line, "expected no dash: the parts of a message have names")
@@ -124,7 +124,7 @@ def _compare(old: Entry, new: Entry, path: str, changes: Changes) -> None:
             changes.orders.append((path + name, [before.index(key) + 1 for key in after]))
 
 
-def changed(old: Entry, new: Entry) -> bool:
+def changed(old: LineTree, new: LineTree) -> bool:
     """Return whether a line has another value; EditError where only what follows from the value was changed."""
     if new.value != old.value:
         if all(entry.value.rstrip('"').endswith("…") for entry in (old, new)):

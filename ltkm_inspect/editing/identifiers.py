@@ -7,7 +7,7 @@ from typing import Any
 from ltkm_inspect.document import Splice, Xml, edit
 from ltkm_inspect.editing import markup
 from ltkm_inspect.editing.fields import changed
-from ltkm_inspect.editing.lines import EditError, Entry, at
+from ltkm_inspect.editing.lines import EditError, LineTree, at
 from ltkm_inspect.mikey.change import octets_of
 
 KEYS = ("key_domain_id", "msk_id", "key_group", "key_number")
@@ -15,7 +15,7 @@ _PARTS = {"key_group": slice(0, 2), "key_number": slice(2, 4)}
 
 
 def identifier_splices(
-    xml: Xml, domains: Sequence[Any], ids: Sequence[Any], old: Entry, new: Entry
+    xml: Xml, domains: Sequence[Any], ids: Sequence[Any], old: LineTree, new: LineTree
 ) -> Iterator[Splice]:
     """Yield what gives the elements of an item's identifiers the values of the edited lines."""
     for key, elements in (("key_domain_id", domains), ("msk_id", ids)):
@@ -30,7 +30,7 @@ def identifier_splices(
                     yield edit.filled(xml, element, text)
 
 
-def new_identifiers(entry: Entry) -> tuple[str, str]:
+def new_identifiers(entry: LineTree) -> tuple[str, str]:
     """Return the text of keyDomainID and MSKID for a new item; EditError where one of them is not given."""
     texts = []
     for key in ("key_domain_id", "msk_id"):
@@ -45,9 +45,9 @@ def new_identifiers(entry: Entry) -> tuple[str, str]:
     return texts[0], texts[1]
 
 
-def _groups(entry: Entry, key: str) -> list[list[Entry]]:
+def _groups(entry: LineTree, key: str) -> list[list[LineTree]]:
     """Return the lines of that name, each with those of Key Group and Key Number behind it."""
-    groups: list[list[Entry]] = []
+    groups: list[list[LineTree]] = []
     for child in entry.children:
         if child.key == key:
             groups.append([child])
@@ -60,7 +60,7 @@ def _groups(entry: Entry, key: str) -> list[list[Entry]]:
     return groups
 
 
-def _text(old: list[Entry], new: list[Entry]) -> str | None:
+def _text(old: list[LineTree], new: list[LineTree]) -> str | None:
     """Return the new text of an element; None where it stays as it is."""
     whole = changed(old[0], new[0])
     former = {part.key: part for part in old[1:]}
@@ -86,13 +86,13 @@ def _text(old: list[Entry], new: list[Entry]) -> str | None:
     return b64encode(octets).decode()
 
 
-def _as_text(entry: Entry) -> str:
+def _as_text(entry: LineTree) -> str:
     if entry.value.startswith('"'):
         return markup.escaped(markup.quoted_text(entry))  # shown so where it is no base64: the very text
     return b64encode(_octets(entry)).decode()
 
 
-def _octets(entry: Entry) -> bytes:
+def _octets(entry: LineTree) -> bytes:
     try:
         return octets_of(entry.value)
     except ValueError as error:

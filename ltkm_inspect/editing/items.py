@@ -9,7 +9,7 @@ from ltkm_inspect.document import Splice, edit
 from ltkm_inspect.editing import markup
 from ltkm_inspect.editing.fields import changed, likeness, values_of
 from ltkm_inspect.editing.identifiers import KEYS, identifier_splices, new_identifiers
-from ltkm_inspect.editing.lines import EditError, Entry, at, require_names, require_same_totals
+from ltkm_inspect.editing.lines import EditError, LineTree, at, require_names, require_same_totals
 from ltkm_inspect.editing.lists import gone, listed, matched, place_of
 from ltkm_inspect.editing.ltkm import ltkm_splices, new_ltkm
 from ltkm_inspect.traffic import Document, Item, Ltkm
@@ -19,19 +19,19 @@ NONE = "none"
 _LINES = frozenset((*KEYS, "response_code", "ltkms"))
 
 
-type Shown = tuple[Entry, Ltkm]
+type Shown = tuple[LineTree, Ltkm]
 """An LTKM with the lines that show it."""
 
 
-class Response:
+class EditedDocument:
     """The document of a response beside the lines that show it and the lines that were edited."""
 
-    def __init__(self, document: Document, context: Context, old: Entry, new: Entry) -> None:
+    def __init__(self, document: Document, context: Context, old: LineTree, new: LineTree) -> None:
         self._context = context
         self._document = document
         self._xml = document.xml
         self._old, self._new = old, new
-        self._shown: list[Shown] = [*zip(listed(old, "outside_every_item"), document.strays, strict=False)]
+        self._shown: list[Shown] = [*zip(listed(old, "outside_every_item"), document.ltkms_outside_items, strict=False)]
         for entry, item in zip(listed(old, "items"), document.items, strict=False):
             self._shown += zip(listed(entry, "ltkms"), item.ltkms, strict=False)
 
@@ -46,13 +46,13 @@ class Response:
         yield from self._ltkms(
             listed(self._old, "outside_every_item"),
             strays,
-            self._document.strays,
+            self._document.ltkms_outside_items,
             root,
             lambda text: edit.appended(self._xml, root, text),
         )
         yield from self._items(listed(self._old, "items"), listed(self._new, "items"))
 
-    def _items(self, old: list[Entry], new: list[Entry]) -> Iterator[Splice]:
+    def _items(self, old: list[LineTree], new: list[LineTree]) -> Iterator[Splice]:
         items, root = self._document.items, self._document.root
         elements = [item.element for item in items]
         matches = matched(old, new)
@@ -70,7 +70,7 @@ class Response:
                 yield markup.placed(self._xml, elements, match.behind, text) or edit.appended(self._xml, root, text)
         yield from gone(self._xml, matches, old, elements)
 
-    def _item(self, item: Item, old: Entry, new: Entry) -> Iterator[Splice]:
+    def _item(self, item: Item, old: LineTree, new: LineTree) -> Iterator[Splice]:
         require_names(new, _LINES, " in an item")
         parts = item.parts
         yield from identifier_splices(self._xml, parts.key_domain_ids, parts.msk_ids, old, new)
@@ -83,7 +83,7 @@ class Response:
             lambda text: self._first_ltkm(item, text),
         )
 
-    def _code(self, item: Item, old: Entry, new: Entry) -> Iterator[Splice]:
+    def _code(self, item: Item, old: LineTree, new: LineTree) -> Iterator[Splice]:
         former, code = old.one("response_code"), new.one("response_code")
         if code is None or former is None:
             raise EditError(new.line, f"expected response_code in this item; `response_code: {NONE}` takes it away")
@@ -105,8 +105,8 @@ class Response:
 
     def _ltkms(
         self,
-        old: list[Entry],
-        new: list[Entry],
+        old: list[LineTree],
+        new: list[LineTree],
         ltkms: Sequence[Ltkm],
         scope: Any,
         first: Callable[[str], Splice],
@@ -127,7 +127,7 @@ class Response:
                     yield markup.placed(self._xml, elements, match.behind, text) or first(text)
         yield from gone(self._xml, matches, old, elements)
 
-    def _model(self, entry: Entry, own: Shown | None) -> Shown | None:
+    def _model(self, entry: LineTree, own: Shown | None) -> Shown | None:
         """Return the LTKM that an edited one is made from: itself, or for a copy the one that it is most like.
 
         One that was overwritten with a copy is that copy. None where no LTKM that was shown has all of its fields.
@@ -145,7 +145,7 @@ class Response:
             return best if overwritten else own
         return best if score >= 0 else None
 
-    def _new_ltkm(self, entry: Entry, model: Shown | None, scope: Any) -> str:
+    def _new_ltkm(self, entry: LineTree, model: Shown | None, scope: Any) -> str:
         """Return a new element: a copy of another one with the changes, or what the lines give as a whole."""
         if model is None:
             return new_ltkm(entry, scope)
@@ -159,7 +159,7 @@ class Response:
             return edit.appended(self._xml, item.element, text)
         return edit.after(self._xml, before[-1], markup.space_before(self._xml, before[-1]) + text)
 
-    def _new_item(self, entry: Entry) -> str:
+    def _new_item(self, entry: LineTree) -> str:
         if entry.key != "item":
             raise EditError(entry.line, f"expected `- item: …`, got {entry.key}")
         require_names(entry, _LINES, " in an item")

@@ -21,7 +21,7 @@ class EditError(ValueError):
 
 
 @dataclass(eq=False)
-class Entry:
+class LineTree:
     """One line, and the lines below it."""
 
     line: int
@@ -35,13 +35,13 @@ class Entry:
     """What stands in brackets behind the value, and follows from it."""
     is_item: bool = False
     """It begins with a dash."""
-    children: list["Entry"] = field(default_factory=list)
+    children: list["LineTree"] = field(default_factory=list)
 
-    def all(self, key: str) -> list["Entry"]:
+    def all(self, key: str) -> list["LineTree"]:
         """Return the lines right below that have that name."""
         return [child for child in self.children if child.key == key]
 
-    def one(self, key: str) -> "Entry | None":
+    def one(self, key: str) -> "LineTree | None":
         """Return the line right below that has that name; EditError where there are several."""
         found = self.all(key)
         if len(found) > 1:
@@ -50,7 +50,7 @@ class Entry:
 
 
 @contextmanager
-def at(entry: Entry) -> Iterator[None]:
+def at(entry: LineTree) -> Iterator[None]:
     """Name the line of an entry in the reason for which something inside cannot be done."""
     try:
         yield
@@ -66,9 +66,9 @@ def significant(text: str) -> list[str]:
     return [line for line in lines if line and not line.lstrip().startswith("#")]
 
 
-def parse(text: str) -> Entry:
+def parse(text: str) -> LineTree:
     """Return the tree that the lines of a text make, without comments; EditError names a line that fits nowhere."""
-    top = Entry(0, -2, "")
+    top = LineTree(0, -2, "")
     open_entries = [top]
     for number, written in enumerate(text.split("\n"), 1):
         line = written.rstrip()
@@ -82,7 +82,7 @@ def parse(text: str) -> Entry:
     return top
 
 
-def _entry(line: str, number: int) -> Entry:
+def _entry(line: str, number: int) -> LineTree:
     if "\t" in line[: len(line) - len(line.lstrip())]:
         raise EditError(number, "expected spaces as indentation, got a tab")
     match = _LINE.fullmatch(line)
@@ -90,7 +90,7 @@ def _entry(line: str, number: int) -> Entry:
         raise EditError(number, f"expected `name: value`, got {_short(line.strip())}")
     spaces, dash, key, rest = match.groups()
     value, note = _value((rest or "").strip(), number)
-    return Entry(number, len(spaces), key, value, note, dash is not None)
+    return LineTree(number, len(spaces), key, value, note, dash is not None)
 
 
 def _value(rest: str, number: int) -> tuple[str, str]:
@@ -113,7 +113,7 @@ def _value(rest: str, number: int) -> tuple[str, str]:
     return value.rstrip(), bracket + note if note else ""
 
 
-def _put_below(parent: Entry, entry: Entry) -> None:
+def _put_below(parent: LineTree, entry: LineTree) -> None:
     siblings = parent.children
     if siblings:
         wanted = siblings[0].indent
@@ -134,7 +134,7 @@ def _short(text: str) -> str:
     return text if len(text) <= _LONGEST else text[:_LONGEST] + "…"
 
 
-def require_names(entry: Entry, names: Iterable[str], where: str = "") -> None:
+def require_names(entry: LineTree, names: Iterable[str], where: str = "") -> None:
     """Raise EditError for a line right below that has none of these names."""
     known = sorted(names)
     for child in entry.children:
@@ -142,7 +142,7 @@ def require_names(entry: Entry, names: Iterable[str], where: str = "") -> None:
             raise EditError(child.line, f"expected one of {', '.join(known)}{where}, got {child.key}")
 
 
-def require_same_totals(old: Entry | None, new: Entry | None) -> None:
+def require_same_totals(old: LineTree | None, new: LineTree | None) -> None:
     """Raise EditError where totals were changed, which are counted; findings may have come to differ meanwhile."""
     former = {child.key: child for child in old.children} if old is not None else {}
     for child in new.children if new is not None else ():

@@ -9,12 +9,12 @@ from ltkm_inspect.context import Context
 from ltkm_inspect.document import Splice, edit
 from ltkm_inspect.editing import markup
 from ltkm_inspect.editing.fields import HEAD, Changes, apply, changed, compare
-from ltkm_inspect.editing.lines import EditError, Entry, at, require_names
+from ltkm_inspect.editing.lines import EditError, LineTree, at, require_names
 from ltkm_inspect.editing.protection import protected
 from ltkm_inspect.traffic import Ltkm
 
 
-def ltkm_splices(context: Context, ltkm: Ltkm, old: Entry, new: Entry) -> Iterator[Splice]:
+def ltkm_splices(context: Context, ltkm: Ltkm, old: LineTree, new: LineTree) -> Iterator[Splice]:
     """Yield what makes the element of an LTKM, shown by the lines `old`, what the lines `new` say."""
     xml, element = ltkm.document.xml, ltkm.element
     base64, text = new.one("base64"), new.one("text")
@@ -38,7 +38,7 @@ def ltkm_splices(context: Context, ltkm: Ltkm, old: Entry, new: Entry) -> Iterat
             yield from markup.renamed(xml, element, msk.LTKM_TAG if name is None else markup.expanded_name(name))
 
 
-def new_ltkm(entry: Entry, scope: Any) -> str:
+def new_ltkm(entry: LineTree, scope: Any) -> str:
     """Return a new element for the lines `base64: …` or `text: …`, for a place inside an element of the document."""
     base64, text = (entry if entry.key == key else entry.one(key) for key in ("base64", "text"))
     if (base64 is None) is (text is None):
@@ -55,7 +55,7 @@ def new_ltkm(entry: Entry, scope: Any) -> str:
     return markup.element_text(expanded, scope, content, attributes)
 
 
-def base64_text(entry: Entry) -> str:
+def base64_text(entry: LineTree) -> str:
     """Return the base64 that a line gives; EditError where it is none."""
     text = entry.value.strip('"')
     problem = msk.base64_octets(text).problem
@@ -64,7 +64,7 @@ def base64_text(entry: Entry) -> str:
     return text
 
 
-def _message_changes(old: Entry, new: Entry, instead: Entry | None) -> Changes:
+def _message_changes(old: LineTree, new: LineTree, instead: LineTree | None) -> Changes:
     """Return what differs in the message; with a line that stands for all of it nothing else may."""
     if instead is None:
         return compare(old, new)
@@ -73,14 +73,14 @@ def _message_changes(old: Entry, new: Entry, instead: Entry | None) -> Changes:
     return Changes()
 
 
-def _message_text(context: Context, ltkm: Ltkm, new: Entry, changes: Changes) -> str:
+def _message_text(context: Context, ltkm: Ltkm, new: LineTree, changes: Changes) -> str:
     assert ltkm.message is not None
     message, following = apply(ltkm.message, changes)
     keep_mac = any(path.startswith("KEMAC") and path.endswith(".mac") for path in changes.paths)
     return b64encode(protected(message, ltkm, context, following, keep_mac=keep_mac)).decode()
 
 
-def _differs(old: Entry | None, new: Entry | None) -> bool:
+def _differs(old: LineTree | None, new: LineTree | None) -> bool:
     if old is None or new is None:
         return old is not new
     return changed(old, new)

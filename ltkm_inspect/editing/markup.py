@@ -6,14 +6,14 @@ from typing import Any
 
 from ltkm_inspect import document as msk
 from ltkm_inspect.document import Splice, Xml, edit
-from ltkm_inspect.editing.lines import EditError, Entry
+from ltkm_inspect.editing.lines import EditError, LineTree
 from ltkm_inspect.wire import unescaped
 
 _NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _EXPANDED = re.compile(r"(?:\{([^{}]*)\})?([A-Za-z_][\w.:-]*)")
 
 
-def quoted_text(entry: Entry) -> str:
+def quoted_text(entry: LineTree) -> str:
     """Return the text that a line gives in quotation marks; EditError for anything else and what XML cannot hold."""
     if not entry.value.startswith('"'):
         got = entry.value or "nothing"
@@ -32,7 +32,7 @@ def escaped(text: str) -> str:
     return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;").replace("\r", "&#13;")
 
 
-def expanded_name(entry: Entry) -> str:
+def expanded_name(entry: LineTree) -> str:
     """Return the name of an element, namespace in braces, that a line gives in quotation marks."""
     name = quoted_text(entry)
     if not _EXPANDED.fullmatch(name):

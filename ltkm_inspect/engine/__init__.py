@@ -12,13 +12,13 @@ from ltkm_inspect.engine.inspection import (
     prepare,
     presented,
 )
-from ltkm_inspect.engine.sealing import Unsealed, seal, unsealed
+from ltkm_inspect.engine.sealing import UnsealedPart, seal, unsealed
 
 __all__ = [
     "OWN_FINDINGS",
     "Edit",
     "Injection",
-    "Unsealed",
+    "UnsealedPart",
     "crashed",
     "inject",
     "injected",

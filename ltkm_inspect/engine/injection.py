@@ -8,14 +8,14 @@ from typing import Any
 from ltkm_inspect import mikey
 from ltkm_inspect.context import Context
 from ltkm_inspect.document import Splice, edit
-from ltkm_inspect.engine.sealing import Unsealed, seal, subscriber_of, unsealed
+from ltkm_inspect.engine.sealing import UnsealedPart, seal, subscriber_of, unsealed
 from ltkm_inspect.engine.subjects import item_finder, place_of, subjects, unchosen
 from ltkm_inspect.fault import Application, FaultError, Occasion, Octets, Remark
 from ltkm_inspect.finding import Place
 from ltkm_inspect.keys.protection import authenticate, reencrypt
 from ltkm_inspect.mikey import Message, Payload
 from ltkm_inspect.selection import EVERY, Selection
-from ltkm_inspect.session import Delivery, Opening, Session, Step
+from ltkm_inspect.session import DeliveredLtkm, OpenedLtkm, Session, SessionEvent
 from ltkm_inspect.traffic import Document, Exchange, Ltkm
 from ltkm_inspect.wire import Span
 
@@ -49,7 +49,7 @@ class Injection:
     """What was replaced in the document, fault by fault; what a fault does to the rest of an exchange is not in it."""
     remarks: tuple[str, ...] = ()
     """What else there is to tell, in a line each."""
-    unsealed: tuple[Unsealed, ...] = ()
+    unsealed: tuple[UnsealedPart, ...] = ()
     """What no longer fits, for want of a key."""
 
     @property
@@ -151,9 +151,9 @@ def _applied(exchange: Exchange, application: Application, context: Context, cho
     if not chosen.takes(exchange):
         raise FaultError(unchosen(chosen))
     step = None
-    if fault.on in (Step, Delivery, Opening):
+    if fault.on in (SessionEvent, DeliveredLtkm, OpenedLtkm):
         step = (context.session or Session()).look(exchange, context.keys)
-    if fault.on in (Exchange, Step):
+    if fault.on in (Exchange, SessionEvent):
         changed = application.run(exchange if fault.on is Exchange else step, Occasion(context))
         assert isinstance(changed, Exchange)
         return _Change(changed)
@@ -163,7 +163,7 @@ def _applied(exchange: Exchange, application: Application, context: Context, cho
         raise FaultError(
             "the response is longer than is looked at" if cut else "the response has no document to damage"
         )
-    if fault.on is Opening and step is not None and not step.keys:
+    if fault.on is OpenedLtkm and step is not None and not step.keys:
         raise FaultError("it takes the keys of the terminal, and no key ring is given")
     pieces = _pieces(subjects(application, document, chosen, step), application, context)
     splices = [(subject, piece) for subject, piece in pieces if not isinstance(piece, Remark)]
@@ -209,7 +209,7 @@ def _pieces(choices: Sequence[Any], application: Application, context: Context) 
 
 
 def _pieces_of(subject: Any, application: Application, occasion: Occasion) -> list[Splice | Remark]:
-    if isinstance(subject, Delivery | Opening):
+    if isinstance(subject, DeliveredLtkm | OpenedLtkm):
         return [_message_splice(subject.ltkm, application, occasion, subject)]
     if isinstance(subject, Ltkm) and application.fault.on is not Ltkm:
         return [_message_splice(subject, application, occasion)]
@@ -217,7 +217,7 @@ def _pieces_of(subject: Any, application: Application, occasion: Occasion) -> li
 
 
 def _message_splice(
-    ltkm: Ltkm, application: Application, occasion: Occasion, delivery: Delivery | Opening | None = None
+    ltkm: Ltkm, application: Application, occasion: Occasion, delivery: DeliveredLtkm | OpenedLtkm | None = None
 ) -> Splice:
     fault, context = application.fault, occasion.context
     if fault.on is Octets:

@@ -22,7 +22,7 @@ from ltkm_inspect.finding import (
 )
 from ltkm_inspect.mikey import PAYLOADS, Message
 from ltkm_inspect.rule import RULES, Check, Look, Need, Rule
-from ltkm_inspect.session import Delivery, Session, Step
+from ltkm_inspect.session import DeliveredLtkm, Session, SessionEvent
 from ltkm_inspect.traffic import Document, Exchange, Gap, Ltkm, Request
 from ltkm_inspect.wire import Span, crash_of
 
@@ -125,15 +125,15 @@ def inspect(exchange: Exchange, context: Context | None = None, *, remember: boo
     put into it: what the server sends next is not to be measured by what it did not send.
     """
     context = context or Context()
-    return inspect_step(Step(exchange, None, context.keys), context, remember=remember)
+    return inspect_step(SessionEvent(exchange, None, context.keys), context, remember=remember)
 
 
-def inspect_step(step: Step, context: Context, *, remember: bool = True) -> Report:
+def inspect_step(step: SessionEvent, context: Context, *, remember: bool = True) -> Report:
     """Return the same of an exchange that was made a step, with the keys of the context, before its turn came."""
     return place(step, context, remember=remember) or judge(step, context)
 
 
-def prepare(step: Step) -> None:
+def prepare(step: SessionEvent) -> None:
     """Work out what the session keeps of a step: its exchange is read, decoded and opened with the keys.
 
     That takes no session, so it may be done before the turn of the step comes. What fails will fail again in its place.
@@ -142,7 +142,7 @@ def prepare(step: Step) -> None:
         _ = step.seen
 
 
-def place(step: Step, context: Context, *, remember: bool = True) -> Report | None:
+def place(step: SessionEvent, context: Context, *, remember: bool = True) -> Report | None:
     """Give a step its place in the session; return the report of one that the program fails on, None for any other."""
     session = context.session or Session()
     try:
@@ -152,7 +152,7 @@ def place(step: Step, context: Context, *, remember: bool = True) -> Report | No
     return None
 
 
-def judge(step: Step, context: Context) -> Report:
+def judge(step: SessionEvent, context: Context) -> Report:
     """Return what the selected rules say of a step that has its place in the session."""
     try:
         return _judged(step, context)
@@ -160,7 +160,7 @@ def judge(step: Step, context: Context) -> Report:
         return _report_of_failure(step, context, error)
 
 
-def _report_of_failure(step: Step, context: Context, error: Exception) -> Report:
+def _report_of_failure(step: SessionEvent, context: Context, error: Exception) -> Report:
     if context.settings.debug:
         raise error
     return crashed(_bare(step.exchange), error, context)
@@ -219,7 +219,7 @@ def _report_of_crash(exchange: Exchange, error: Exception, outcomes: Mapping[str
     return Report(exchange, (finding,), outcomes=outcomes)
 
 
-def _judged(step: Step, context: Context) -> Report:
+def _judged(step: SessionEvent, context: Context) -> Report:
     exchange = step.exchange
     inspection = _Inspection(context, exchange.limits.findings)
     inspection.look_at(step)
@@ -253,7 +253,7 @@ class _Inspection:
         self._plain = _plain(context.settings)
         self._merged: Mapping[str, Outcome] | None = None
 
-    def look_at(self, step: Step) -> None:
+    def look_at(self, step: SessionEvent) -> None:
         """Look at a step of the session, its exchange, the document, and each item with its LTKMs."""
         self._look_at(step)
         worse = [(number, rule) for (rule, level), number in self.left_out.items() if level > Level.NOTE]
@@ -270,7 +270,7 @@ class _Inspection:
             return {}
         return {key: number - most for key, number in self._numbers.items() if number > most}
 
-    def _look_at(self, step: Step) -> None:
+    def _look_at(self, step: SessionEvent) -> None:
         exchange = step.exchange
         self._run(_Site(step))
         self._run(_Site(exchange))
@@ -288,7 +288,7 @@ class _Inspection:
             checked = frozenset(ltkms[:most])
         everything = checked is ltkms
         deliveries = {delivery.ltkm: delivery for delivery in step.deliveries}
-        for ltkm in document.strays:
+        for ltkm in document.ltkms_outside_items:
             if everything or ltkm in checked:
                 self._ltkm(ltkm, None, None)
         for item in document.items:
@@ -317,7 +317,7 @@ class _Inspection:
         self.said = kept
         self.outcomes.update(hidden)
 
-    def _ltkm(self, ltkm: Ltkm, item: int | None, delivery: Delivery | None) -> None:
+    def _ltkm(self, ltkm: Ltkm, item: int | None, delivery: DeliveredLtkm | None) -> None:
         self._run(_Site(ltkm, item, ltkm, element=ltkm.element))
         message = ltkm.message
         if message is None:
@@ -518,7 +518,7 @@ def _unseen(exchange: Exchange) -> Iterator[Finding]:
         if gap is not None:
             hint = f"{gap.field}: {gap.reason}: nothing of the document was checked"
         yield _not_in_full("the body of the response", exchange.error or "none", hint)
-    for side, body in (("request", exchange.asked), ("response", exchange.content)):
+    for side, body in (("request", exchange.request_content), ("response", exchange.content)):
         if body is not None and body.truncated:
             yield _not_in_full(f"at most {exchange.limits.octets} octets of {side} body", "more", _larger("body"))
         elif body is not None and (tags := exchange.limits.tags_beyond(body.octets)):

@@ -11,7 +11,7 @@ from ltkm_inspect.traffic import Exchange, Response
 
 
 @dataclass(frozen=True, slots=True)
-class Unsealed:
+class UnsealedPart:
     """Something that no longer fits what it protects, because it takes a key to make it anew."""
 
     part: str
@@ -47,17 +47,19 @@ def seal(damaged: Exchange, original: Exchange, context: Context, leave: frozens
 
 def unsealed(
     damaged: Exchange, original: Exchange, context: Context, leave: frozenset[str] = frozenset()
-) -> tuple[Unsealed, ...]:
+) -> tuple[UnsealedPart, ...]:
     """Return what a changed exchange keeps although it no longer fits, but for what is left on purpose."""
     return tuple(_unsealed(damaged, original, context, leave))
 
 
-def _unsealed(damaged: Exchange, original: Exchange, context: Context, leave: frozenset[str]) -> Iterator[Unsealed]:
+def _unsealed(damaged: Exchange, original: Exchange, context: Context, leave: frozenset[str]) -> Iterator[UnsealedPart]:
     unknown = "no key of the ring fits" if context.keys else "no keys are known"
     if "mac" not in leave and _keeps_mac(original, damaged):
-        yield Unsealed("MAC", unknown)
+        yield UnsealedPart("MAC", unknown)
     if "digest" not in leave and _keeps_digest(original, damaged):
-        yield Unsealed("digest", unknown if _proved_password(original, context) is None else "it cannot be computed")
+        yield UnsealedPart(
+            "digest", unknown if _proved_password(original, context) is None else "it cannot be computed"
+        )
 
 
 def _keeps_mac(before: Exchange, after: Exchange) -> bool:
@@ -83,7 +85,7 @@ def _keeps_digest(before: Exchange, after: Exchange) -> bool:
     """
     if before.response is None or after.response is None or before.response.body == after.response.body:
         return False
-    old, new = before.response.info, after.response.info
+    old, new = before.response.authentication_info, after.response.authentication_info
     if old is None or new is None or not new.get("rspauth") or new.get("rspauth") != old.get("rspauth"):
         return False
     credentials = after.request.credentials

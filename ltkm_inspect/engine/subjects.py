@@ -8,11 +8,11 @@ from ltkm_inspect.fault import Application, FaultError, Octets
 from ltkm_inspect.finding import Place
 from ltkm_inspect.mikey import Message
 from ltkm_inspect.selection import Selection
-from ltkm_inspect.session import Delivery, Opening, Step
+from ltkm_inspect.session import DeliveredLtkm, OpenedLtkm, SessionEvent
 from ltkm_inspect.traffic import Document, Item, Ltkm
 
 
-def subjects(application: Application, document: Document, chosen: Selection, step: Step | None) -> list[Any]:
+def subjects(application: Application, document: Document, chosen: Selection, step: SessionEvent | None) -> list[Any]:
     """Return what a fault may damage, the first choice first; for what is inside a message that is its LTKM.
 
     Raises FaultError where there is nothing.
@@ -31,9 +31,9 @@ def subjects(application: Application, document: Document, chosen: Selection, st
     )
 
 
-def _subjects(on: type, document: Document, chosen: Selection, step: Step | None) -> Iterable[Any]:
+def _subjects(on: type, document: Document, chosen: Selection, step: SessionEvent | None) -> Iterable[Any]:
     if step is not None:
-        found: Sequence[Delivery | Opening] = step.deliveries if on is Delivery else step.openings
+        found: Sequence[DeliveredLtkm | OpenedLtkm] = step.deliveries if on is DeliveredLtkm else step.openings
         return (each for each in reversed(found) if chosen.takes_ltkm(each.ltkm))
     document = chosen.of(document)
     if on is Document:
@@ -60,7 +60,7 @@ def unchosen(chosen: Selection, kind: str = "item or LTKM") -> str:
 
 def place_of(subject: Any) -> Place:
     """Return the item and LTKM that a subject is."""
-    if isinstance(subject, Delivery | Opening):
+    if isinstance(subject, DeliveredLtkm | OpenedLtkm):
         subject = subject.ltkm
     if isinstance(subject, Ltkm):
         return Place(None if subject.item is None else subject.item.number, subject.number)

@@ -3,7 +3,7 @@
 from ltkm_inspect.export.entry import b_tid, moment
 from ltkm_inspect.export.table import row, text_cell
 from ltkm_inspect.finding import Report
-from ltkm_inspect.output.redaction import NO_VEIL
+from ltkm_inspect.output.redaction import NO_REDACTOR
 from ltkm_inspect.report.jsonl import time_of
 from ltkm_inspect.traffic import Exchange
 
@@ -50,14 +50,14 @@ def line(report: Report, file: str, number: int) -> bytes:
     return row(
         [
             name(number),
-            *(text_cell(said, NO_VEIL) for said in (file, exchange.id)),
+            *(text_cell(said, NO_REDACTOR) for said in (file, exchange.id)),
             time_of(moment(exchange)) or "",
-            *(text_cell(said, NO_VEIL) for said in (exchange.client, b_tid(exchange), exchange.request.url)),
+            *(text_cell(said, NO_REDACTOR) for said in (exchange.client, b_tid(exchange), exchange.request.url)),
             str(exchange.response.status) if exchange.response is not None else "",
             str(report.items),
             str(report.ltkms),
             report.verdict,
             " ".join(report.rules),
-            text_cell(" ".join(exchange.faults), NO_VEIL),
+            text_cell(" ".join(exchange.faults), NO_REDACTOR),
         ]
     )

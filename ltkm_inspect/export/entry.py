@@ -6,7 +6,7 @@ from typing import Any
 
 from ltkm_inspect.finding import Finding, Level, Place, Report
 from ltkm_inspect.mikey import Kemac, Message
-from ltkm_inspect.output.redaction import NO_VEIL, Redaction, Veil
+from ltkm_inspect.output.redaction import NO_REDACTOR, Redaction, Redactor
 from ltkm_inspect.report.keys import NO_KEYS, Keys
 from ltkm_inspect.traffic import Exchange, Ltkm
 
@@ -19,13 +19,13 @@ class Manner:
     redaction: Redaction | None = None
     """The names that stand for B-TIDs, IMPIs and addresses; None where these are shown."""
 
-    def veil(self, exchange: Exchange) -> Veil:
+    def redactor(self, exchange: Exchange) -> Redactor:
         """Return what is to be hidden in what is said of an exchange."""
-        return NO_VEIL if self.redaction is None else self.redaction.veil(exchange)
+        return NO_REDACTOR if self.redaction is None else self.redaction.redactor(exchange)
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class ExportEntry:
     """One LTKM with the report of its exchange, and the file that this was read from."""
 
     report: Report = field(repr=False)
@@ -33,7 +33,7 @@ class Entry:
     findings: tuple[Finding, ...] = ()
     """The findings that concern it: at itself, at its item, or at its exchange as a whole."""
     file: str = ""
-    veil: Veil = NO_VEIL
+    redactor: Redactor = NO_REDACTOR
     """What is to be hidden in what is said of it."""
 
     @property
@@ -73,7 +73,7 @@ class Entry:
         return (None, None) if message is None else (message.key_id(0), message.key_id(1))
 
 
-def entries(report: Report, file: str = "", veil: Veil = NO_VEIL) -> Iterator[Entry]:
+def entries(report: Report, file: str = "", redactor: Redactor = NO_REDACTOR) -> Iterator[ExportEntry]:
     """Yield the LTKMs of an exchange in document order; beside live traffic as many as were looked at."""
     document = report.exchange.document
     if document is None or not document.ltkms:
@@ -85,10 +85,10 @@ def entries(report: Report, file: str = "", veil: Veil = NO_VEIL) -> Iterator[En
         item = ltkm.item.number if ltkm.item is not None else None
         places = dict.fromkeys(((None, None), (item, None), (item, ltkm.number)))
         found = [finding for place in places for finding in by_place.get(place, ())]
-        yield Entry(report, ltkm, tuple(found), file, veil)
+        yield ExportEntry(report, ltkm, tuple(found), file, redactor)
 
 
-def hindrance(entry: Entry) -> str:
+def hindrance(entry: ExportEntry) -> str:
     """Return why there are no octets to hand on; empty where there are."""
     if entry.ltkm.octets is None:
         return "the text is not base64"
@@ -114,7 +114,7 @@ def shows_key(message: Message | None) -> bool:
     return clear or message.trailing_may_hold_key
 
 
-def key_of(entry: Entry, keys: Keys) -> dict[str, Any]:
+def key_of(entry: ExportEntry, keys: Keys) -> dict[str, Any]:
     """Return the fields of the key that an LTKM delivers; empty without a key ring."""
     said = keys.of(entry.ltkm.message, entry.ltkm.octets)
     return {} if said is None else said.plain

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from ltkm_inspect.export import packets, records, table
-from ltkm_inspect.export.entry import Entry, hindrance
+from ltkm_inspect.export.entry import ExportEntry, hindrance
 from ltkm_inspect.report.keys import Keys
 
 XML = "xml"
@@ -18,10 +18,10 @@ class Format:
 
     help: str
     head: Callable[[], bytes]
-    each: Callable[[Entry, Keys, int], bytes]
+    each: Callable[[ExportEntry, Keys, int], bytes]
     """The octets of an LTKM, whose number counts from 1."""
     tail: bytes = b""
-    hindrance: Callable[[Entry], str] = lambda entry: ""
+    hindrance: Callable[[ExportEntry], str] = lambda entry: ""
     """Why an LTKM cannot be in this format; empty where it can."""
     binary: bool = False
     """It is nothing for a terminal."""
@@ -29,11 +29,11 @@ class Format:
     """It holds the octets of the messages as they came, with whatever identities and keys in the clear are in them."""
 
 
-def _json(entry: Entry, keys: Keys, number: int) -> bytes:
+def _json(entry: ExportEntry, keys: Keys, number: int) -> bytes:
     return (b"[\n" if number == 1 else b",\n") + records.line(entry, keys)
 
 
-def _base64(entry: Entry, keys: Keys, number: int) -> bytes:
+def _base64(entry: ExportEntry, keys: Keys, number: int) -> bytes:
     return b2a_base64(entry.ltkm.octets or b"")
 
 

@@ -9,7 +9,7 @@ import struct
 
 from ltkm_inspect import __version__
 from ltkm_inspect.digest import identity_kind
-from ltkm_inspect.export.entry import Entry, b_tid, hindrance, moment
+from ltkm_inspect.export.entry import ExportEntry, b_tid, hindrance, moment
 from ltkm_inspect.finding import shorten
 from ltkm_inspect.input.captured import MIKEY_PORT
 from ltkm_inspect.report.text import LONGEST_URL
@@ -32,7 +32,7 @@ _USER_APPLICATION = 4
 _NAME = 2
 
 
-def no_packet(entry: Entry) -> str:
+def no_packet(entry: ExportEntry) -> str:
     """Return why an LTKM cannot be a packet; empty where it can."""
     octets = entry.ltkm.octets or b""
     return hindrance(entry) or ("it is too long for a UDP datagram" if len(octets) > LARGEST else "")
@@ -43,7 +43,7 @@ def pcap_head() -> bytes:
     return struct.pack("<IHHiIII", 0xA1B2C3D4, 2, 4, 0, 0, _SNAP_LENGTH, LINK_RAW)
 
 
-def pcap_packet(entry: Entry) -> bytes:
+def pcap_packet(entry: ExportEntry) -> bytes:
     """Return the record of an LTKM in a pcap file."""
     packet = _packet(entry)
     seconds, micros = divmod(_micros(entry.exchange), 1_000_000)
@@ -58,7 +58,7 @@ def pcapng_head() -> bytes:
     return _block(0x0A0D0D0A, section) + _block(1, interface)
 
 
-def pcapng_packet(entry: Entry) -> bytes:
+def pcapng_packet(entry: ExportEntry) -> bytes:
     """Return the block of an LTKM in a pcapng file, with a comment that says where it comes from."""
     packet = _packet(entry)
     micros = _micros(entry.exchange)
@@ -66,7 +66,7 @@ def pcapng_packet(entry: Entry) -> bytes:
     return _block(6, head + _padded(packet) + _option(_COMMENT, comment(entry)) + _END)
 
 
-def comment(entry: Entry) -> str:
+def comment(entry: ExportEntry) -> str:
     """Return what a packet is, in a few lines that are safe to print."""
     exchange = entry.exchange
     said = [
@@ -120,7 +120,7 @@ def checksum(octets: bytes) -> int:
     return 0xFFFF - (int.from_bytes(octets + b"\0" * (len(octets) % 2)) % 0xFFFF or 0xFFFF)
 
 
-def _packet(entry: Entry) -> bytes:
+def _packet(entry: ExportEntry) -> bytes:
     return datagram(*ends(entry.exchange), entry.ltkm.octets or b"")
 
 

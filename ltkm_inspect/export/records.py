@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from ltkm_inspect.export.entry import Entry, moment
+from ltkm_inspect.export.entry import ExportEntry, moment
 from ltkm_inspect.output.json_line import to_json
 from ltkm_inspect.report.jsonl import item_record, ltkm_record, time_of
 from ltkm_inspect.report.keys import Keys
@@ -12,12 +12,12 @@ SCHEMA = "ltkm-inspect/ltkm/1"
 _NO_ITEM = dict.fromkeys(("item", "key_domain_id", "msk_id", "key_group", "key_number", "response_code"))
 
 
-def line(entry: Entry, keys: Keys) -> bytes:
+def line(entry: ExportEntry, keys: Keys) -> bytes:
     """Return the object of an LTKM, on one line without its end."""
-    return to_json(entry.veil.plain(record(entry, keys))).encode("ascii")
+    return to_json(entry.redactor.plain(record(entry, keys))).encode("ascii")
 
 
-def record(entry: Entry, keys: Keys) -> dict[str, Any]:
+def record(entry: ExportEntry, keys: Keys) -> dict[str, Any]:
     """Return what is told of an LTKM as data for JSON."""
     exchange, item = entry.exchange, entry.ltkm.item
     return {
@@ -31,7 +31,7 @@ def record(entry: Entry, keys: Keys) -> dict[str, Any]:
         "url": exchange.request.url,
         "status": exchange.response.status if exchange.response is not None else None,
         **(_NO_ITEM if item is None else item_record(item)),
-        **ltkm_record(entry.ltkm, keys, entry.veil),
+        **ltkm_record(entry.ltkm, keys, entry.redactor),
         "verdict": entry.verdict,
         "rules": entry.rules,
         "faults": list(exchange.faults),

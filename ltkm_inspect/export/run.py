@@ -11,11 +11,11 @@ from types import TracebackType
 from typing import BinaryIO, Self, cast
 
 from ltkm_inspect.export import documents, packets
-from ltkm_inspect.export.entry import Entry, Manner, entries, moment, shows_key
+from ltkm_inspect.export.entry import ExportEntry, Manner, entries, moment, shows_key
 from ltkm_inspect.export.formats import FORMATS, INDEX, XML, Format
-from ltkm_inspect.export.selection import Selection
+from ltkm_inspect.export.selection import ExportSelection
 from ltkm_inspect.finding import Report
-from ltkm_inspect.output.atomic_file import WholeFile, WholeFolder
+from ltkm_inspect.output.atomic_file import AtomicFile, AtomicFolder
 from ltkm_inspect.output.device import Device, is_device
 from ltkm_inspect.report.text import count
 
@@ -34,7 +34,11 @@ class Export:
     """
 
     def __init__(
-        self, name: str, path: Path | None = None, manner: Manner | None = None, selection: Selection | None = None
+        self,
+        name: str,
+        path: Path | None = None,
+        manner: Manner | None = None,
+        selection: ExportSelection | None = None,
     ) -> None:
         self.exchanges = 0
         """MSK exchanges that were looked at."""
@@ -55,10 +59,10 @@ class Export:
             raise ExportError(cannot_redact(name))
         self._path = path
         self._manner = manner or Manner()
-        self._selection = selection or Selection()
+        self._selection = selection or ExportSelection()
         self._open = ExitStack()
         self._streams: list[tuple[Format, BinaryIO]] = []
-        self._wholes: list[WholeFile | WholeFolder] = []
+        self._wholes: list[AtomicFile | AtomicFolder] = []
         self._index: list[bytes] = []
         self._held: bytes | None = None
 
@@ -69,7 +73,7 @@ class Export:
         with ExitStack() as opened:
             if self._name == XML:
                 if self._path is not None:
-                    self._wholes.append(opened.enter_context(WholeFolder(self._path, private=self._manner.keys.show)))
+                    self._wholes.append(opened.enter_context(AtomicFolder(self._path, private=self._manner.keys.show)))
             elif self._path is None:
                 self._streams.append((FORMATS[self._name], sys.stdout.buffer))
             elif is_device(self._path):
@@ -81,7 +85,7 @@ class Export:
                 if self._name == "base64":
                     paths.append((INDEX, index_path(self._path)))
                 for format, path in paths:
-                    whole = opened.enter_context(WholeFile(path, private=self._manner.keys.show))
+                    whole = opened.enter_context(AtomicFile(path, private=self._manner.keys.show))
                     self._wholes.append(whole)
                     self._streams.append((format, whole.file))
             self._open = opened.pop_all()
@@ -94,11 +98,11 @@ class Export:
         if self._name == XML:
             self._add_document(report, file)
             return
-        for entry in entries(report, file, self._manner.veil(report.exchange)):
+        for entry in entries(report, file, self._manner.redactor(report.exchange)):
             if self._selection.takes(entry):
                 self._add(entry)
 
-    def _add(self, entry: Entry) -> None:
+    def _add(self, entry: ExportEntry) -> None:
         format = FORMATS[self._name]
         reason = format.hindrance(entry)
         if reason:
@@ -132,7 +136,7 @@ class Export:
         assert document is not None
         self._add_clear(sum(shows_key(ltkm.message) for ltkm in document.ltkms))
         for folder in self._wholes:
-            assert isinstance(folder, WholeFolder)
+            assert isinstance(folder, AtomicFolder)
             folder.write(documents.name(self.written), octets)
             self._index.append(documents.line(report, file, self.written))
         if not self._wholes:
@@ -151,7 +155,7 @@ class Export:
             sys.stdout.buffer.write(self._held)
             sys.stdout.buffer.flush()
         for whole in self._wholes:
-            if isinstance(whole, WholeFolder):
+            if isinstance(whole, AtomicFolder):
                 whole.write(documents.INDEX, documents.heading() + b"".join(self._index))
             whole.keep()
 

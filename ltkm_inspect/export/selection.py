@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from ltkm_inspect import selection
-from ltkm_inspect.export.entry import Entry
+from ltkm_inspect.export.entry import ExportEntry
 from ltkm_inspect.finding import Level, Report
 from ltkm_inspect.options import OptionError
 from ltkm_inspect.selection import Terminal, parse_terminals
@@ -12,7 +12,7 @@ from ltkm_inspect.traffic import Exchange
 
 
 @dataclass(frozen=True, slots=True)
-class Selection:
+class ExportSelection:
     """What an LTKM must be like to be exported; by default any is."""
 
     keys: selection.Selection = selection.EVERY
@@ -25,7 +25,7 @@ class Selection:
         """Nothing is left out."""
         return not (self.keys.selectors or self.terminals or self.flawed)
 
-    def takes(self, entry: Entry) -> bool:
+    def takes(self, entry: ExportEntry) -> bool:
         """Tell whether an LTKM is exported: by its key, its terminal, and the findings that concern it."""
         if self.flawed and not entry.findings:
             return False
@@ -41,10 +41,10 @@ class Selection:
         return not self.terminals or any(terminal.takes(exchange) for terminal in self.terminals)
 
 
-def parse_selection(msks: Iterable[str] = (), terminals: Iterable[str] = (), flawed: bool = False) -> Selection:
+def parse_selection(msks: Iterable[str] = (), terminals: Iterable[str] = (), flawed: bool = False) -> ExportSelection:
     """Return the selection that these words ask for; OptionError says which of them means nothing."""
     try:
         keys = selection.parse_selection(text.lower().replace("0x", "") for text in msks)  # as tables have it
     except selection.SelectionError as error:
         raise OptionError("msk", str(error)) from None
-    return Selection(keys, parse_terminals(terminals), flawed)
+    return ExportSelection(keys, parse_terminals(terminals), flawed)

@@ -5,9 +5,9 @@ import io
 from collections.abc import Iterable
 from hashlib import sha256
 
-from ltkm_inspect.export.entry import Entry, b_tid, key_of, moment
+from ltkm_inspect.export.entry import ExportEntry, b_tid, key_of, moment
 from ltkm_inspect.mikey import Timestamp
-from ltkm_inspect.output.redaction import NO_VEIL, Veil
+from ltkm_inspect.output.redaction import NO_REDACTOR, Redactor
 from ltkm_inspect.report.jsonl import FINGERPRINT, time_of
 from ltkm_inspect.report.keys import Keys
 from ltkm_inspect.wire import printable
@@ -53,12 +53,12 @@ def heading(*more: str) -> bytes:
     return row([*more, *COLUMNS])
 
 
-def line(entry: Entry, keys: Keys, *more: str) -> bytes:
+def line(entry: ExportEntry, keys: Keys, *more: str) -> bytes:
     """Return the line of an LTKM, with further cells in front."""
     return row([*more, *_cells(entry, keys)])
 
 
-def _cells(entry: Entry, keys: Keys) -> list[str]:
+def _cells(entry: ExportEntry, keys: Keys) -> list[str]:
     exchange, ltkm = entry.exchange, entry.ltkm
     message, octets = ltkm.message, ltkm.octets
     key_domain, msk_id = entry.pair
@@ -66,10 +66,10 @@ def _cells(entry: Entry, keys: Keys) -> list[str]:
     key = key_of(entry, keys)
 
     def text(said: str | None) -> str:
-        return text_cell(said, entry.veil)
+        return text_cell(said, entry.redactor)
 
     return [
-        text_cell(entry.file, NO_VEIL),
+        text_cell(entry.file, NO_REDACTOR),
         text(exchange.id),
         time_of(moment(exchange)) or "",
         text(exchange.client),
@@ -77,11 +77,11 @@ def _cells(entry: Entry, keys: Keys) -> list[str]:
         str(exchange.response.status) if exchange.response is not None else "",
         str(ltkm.item.number) if ltkm.item is not None else "",
         str(ltkm.number),
-        entry.veil.text(_hex(key_domain)),
-        entry.veil.text(_hex(msk_id)),
+        entry.redactor.text(_hex(key_domain)),
+        entry.redactor.text(_hex(msk_id)),
         text(ltkm.item.code if ltkm.item is not None else None),
-        entry.veil.text(_hex(own_key_domain)),
-        entry.veil.text(_hex(own_msk_id)),
+        entry.redactor.text(_hex(own_key_domain)),
+        entry.redactor.text(_hex(own_msk_id)),
         "" if message is None else next((_time(each) for each in message.of(Timestamp)), ""),
         "" if message is None or message.header is None else f"0x{message.header.csb_id:08x}",
         "" if octets is None else str(len(octets)),
@@ -97,9 +97,9 @@ def _cells(entry: Entry, keys: Keys) -> list[str]:
     ]
 
 
-def text_cell(text: str | None, veil: Veil) -> str:
+def text_cell(text: str | None, redactor: Redactor) -> str:
     """Return text from the wire as a cell: escaped, and with an apostrophe in front where it could be a formula."""
-    shown = printable(veil.text(text or ""))
+    shown = printable(redactor.text(text or ""))
     return f"'{shown}" if shown.lstrip().startswith(_FORMULA) else shown
 
 

@@ -4,8 +4,8 @@ import struct
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from ltkm_inspect.input.given import Given
 from ltkm_inspect.input.kinds import PCAP, PCAPNG, is_capture
+from ltkm_inspect.input.message import InputMessage
 
 MIKEY_PORT = 2269
 """The UDP port of MIKEY (RFC 3830 §9)."""
@@ -30,10 +30,10 @@ class _Packet:
     """How many octets it had on the link."""
 
 
-def from_capture(octets: bytes, source: str) -> Iterator[Given]:
+def from_capture(octets: bytes, source: str) -> Iterator[InputMessage]:
     """Yield the message of every UDP packet from or to the port of MIKEY; what is damaged is said where it stands."""
     if not is_capture(octets):
-        yield Given(source, None, "expected a capture file, pcap or pcapng, got something else")
+        yield InputMessage(source, None, "expected a capture file, pcap or pcapng, got something else")
         return
     packets = _pcapng(octets) if octets[:4] == PCAPNG else _pcap(octets)
     number = 0
@@ -43,7 +43,7 @@ def from_capture(octets: bytes, source: str) -> Iterator[Given]:
             if given is not None:
                 yield given
     except _DamageError as damage:
-        yield Given(f"{source}, packet {number + 1}", None, str(damage))
+        yield InputMessage(f"{source}, packet {number + 1}", None, str(damage))
 
 
 def message_in_packet(octets: bytes) -> bytes | None:
@@ -108,7 +108,7 @@ def _part(octets: bytes, start: int, length: int) -> bytes:
     return octets[start : start + length]
 
 
-def _message(packet: _Packet, source: str) -> Given | None:
+def _message(packet: _Packet, source: str) -> InputMessage | None:
     """Return what a packet has to do with MIKEY; None where nothing."""
     try:
         found = _LINKS[packet.link](packet.octets) if packet.link in _LINKS else None
@@ -125,8 +125,8 @@ def _message(packet: _Packet, source: str) -> Given | None:
         return None
     octets = packet.octets[udp + 8 : udp + length]
     if length < 8 or len(octets) < length - 8:
-        return Given(source, None, f"expected {max(0, length - 8)} octets of message, got {len(octets)}")
-    return Given(source, octets)
+        return InputMessage(source, None, f"expected {max(0, length - 8)} octets of message, got {len(octets)}")
+    return InputMessage(source, octets)
 
 
 def _ipv4(octets: bytes, start: int) -> int | None:

@@ -5,11 +5,11 @@ from collections.abc import Iterator
 from typing import Any
 
 from ltkm_inspect.capture.kind import JSON
-from ltkm_inspect.input.given import Given
+from ltkm_inspect.input.message import InputMessage
 from ltkm_inspect.input.notation import within
 
 
-def from_array(octets: bytes, source: str) -> Iterator[Given]:
+def from_array(octets: bytes, source: str) -> Iterator[InputMessage]:
     """Yield the message of every object, which is hex in its field `octets`.
 
     Where no object has that field, each message that is anywhere in the array is yielded once, like those in what
@@ -18,19 +18,19 @@ def from_array(octets: bytes, source: str) -> Iterator[Given]:
     try:
         objects = json.loads(octets)
     except (ValueError, RecursionError):
-        yield Given(source, None, "expected an array of LTKMs, got something that is no JSON")
+        yield InputMessage(source, None, "expected an array of LTKMs, got something that is no JSON")
         return
     objects = objects if isinstance(objects, list) else []
     if objects and not any(isinstance(each, dict) and "octets" in each for each in objects):
         messages = dict.fromkeys(within(octets.decode("utf-8", "replace")))
         for number, message in enumerate(messages, 1):
-            yield Given(f"{source}, message {number}" if len(messages) > 1 else source, message)
+            yield InputMessage(f"{source}, message {number}" if len(messages) > 1 else source, message)
         if not messages:
-            yield Given(source, None, f"expected an array of LTKMs, got {JSON}")
+            yield InputMessage(source, None, f"expected an array of LTKMs, got {JSON}")
         return
     for number, each in enumerate(objects, 1):
         found, problem = _octets(each)
-        yield Given(f"{source}, LTKM {number}", found, problem)
+        yield InputMessage(f"{source}, LTKM {number}", found, problem)
 
 
 def _octets(each: Any) -> tuple[bytes | None, str]:

@@ -10,8 +10,8 @@ from typing import BinaryIO, Literal
 from ltkm_inspect.capture.kind import DUMP, EMPTY, FLOWS, HAR, RECORDS, TEXT, kind_of
 from ltkm_inspect.input import dump, notation, passages
 from ltkm_inspect.input.captured import message_in_packet
-from ltkm_inspect.input.given import Given
 from ltkm_inspect.input.kinds import is_array, is_capture, is_document
+from ltkm_inspect.input.message import InputMessage
 from ltkm_inspect.wire import printable
 from ltkm_inspect.wire.key_text import IS_KEY, IS_KEY_RING, is_key_ring, may_be_key
 
@@ -39,7 +39,7 @@ _LONG_WORD = re.compile(r"[A-Za-z0-9+/_]{24}")
 _PUNCTUATION = re.compile(r"[\s:,;.\"'\\-]")
 
 
-def from_argument(text: str, source: str, form: Form = "auto") -> Iterator[Given]:
+def from_argument(text: str, source: str, form: Form = "auto") -> Iterator[InputMessage]:
     """Yield the messages that an argument of the command line stands for: those of a file of that name, else its own.
 
     What is no message and has a dot or a slash in it was meant as the name of a file. Raises OSError where that cannot
@@ -57,34 +57,34 @@ def from_argument(text: str, source: str, form: Form = "auto") -> Iterator[Given
     elif len(given) > 1:
         yield from given
     else:  # a line of its own is all of the argument
-        alone = given[0] if given else Given(source, None, _unreadable(os.fsencode(text), text, form))
+        alone = given[0] if given else InputMessage(source, None, _unreadable(os.fsencode(text), text, form))
         if form == "auto" and meant and not is_key and _LIKE_NAME.fullmatch(text):
             text = printable(text)
-            alone = Given(source, None, f"expected {_WANTED}, got {text}, and there is no file of that name")
-        yield Given(source, alone.octets, alone.problem)
+            alone = InputMessage(source, None, f"expected {_WANTED}, got {text}, and there is no file of that name")
+        yield InputMessage(source, alone.octets, alone.problem)
 
 
-def from_text(text: bytes, source: str, form: Form = "auto") -> Given:
+def from_text(text: bytes, source: str, form: Form = "auto") -> InputMessage:
     """Return the one message that a text is, in any notation."""
     if form == "binary":
         return _message(source, text, form)
     if is_key_ring(text):
-        return Given(source, None, IS_KEY_RING)
+        return InputMessage(source, None, IS_KEY_RING)
     plain = notation.text_of(text)
     octets = None if plain is None else _of_line(plain, form)
     if octets is None:
-        return Given(source, None, _unreadable(text, plain, form))
+        return InputMessage(source, None, _unreadable(text, plain, form))
     return _message(source, octets, form)
 
 
-def from_file(octets: bytes, source: str, form: Form = "auto") -> Iterator[Given]:
+def from_file(octets: bytes, source: str, form: Form = "auto") -> Iterator[InputMessage]:
     """Yield the messages of a file: one if it is binary; else one per line, or one that is spread over the lines.
 
     Of a capture or a document these are all that are in it. What is no message is one problem, whatever its length.
     """
     reader = _reader(octets, form)
     if is_key_ring(octets):
-        yield Given(source, None, IS_KEY_RING)
+        yield InputMessage(source, None, IS_KEY_RING)
     elif reader is not None:
         yield from _structure(reader, octets, source, form)
     elif form == "binary":
@@ -96,7 +96,7 @@ def from_file(octets: bytes, source: str, form: Form = "auto") -> Iterator[Given
         yield from _in_text(octets, source, form)
 
 
-def from_stream(stream: BinaryIO, source: str, form: Form = "auto") -> Iterator[Given]:
+def from_stream(stream: BinaryIO, source: str, form: Form = "auto") -> Iterator[InputMessage]:
     """Yield the messages of a stream: each line's as it comes if the first line is a message; else all at the end."""
     first = stream.readline()
     message = None if _reader(first, form) or is_key_ring(first) else notation.text_of(first)
@@ -104,16 +104,16 @@ def from_stream(stream: BinaryIO, source: str, form: Form = "auto") -> Iterator[
     if form == "binary" or octets is None or not notation.is_message(octets):
         yield from from_file(first + stream.read(), source, form)
         return
-    yield Given(f"{source}, line 1", octets)
+    yield InputMessage(f"{source}, line 1", octets)
     for number, line in enumerate(stream, 2):
         if is_key_ring(line):  # what follows may be keys without their names
-            yield Given(source, None, IS_KEY_RING)
+            yield InputMessage(source, None, IS_KEY_RING)
             return
         if line.strip():
             yield from_text(line, f"{source}, line {number}", form)
 
 
-def _reader(start: bytes, form: Form) -> Callable[[bytes, str], Iterator[Given]] | None:
+def _reader(start: bytes, form: Form) -> Callable[[bytes, str], Iterator[InputMessage]] | None:
     """Return what reads a file with messages in it, by its beginning or its form; None for messages by themselves."""
     if form == "pcap" or (form == "auto" and is_capture(start)):
         from ltkm_inspect.input.captured import from_capture
@@ -131,8 +131,8 @@ def _reader(start: bytes, form: Form) -> Callable[[bytes, str], Iterator[Given]]
 
 
 def _structure(
-    reader: Callable[[bytes, str], Iterator[Given]], octets: bytes, source: str, form: Form
-) -> Iterator[Given]:
+    reader: Callable[[bytes, str], Iterator[InputMessage]], octets: bytes, source: str, form: Form
+) -> Iterator[InputMessage]:
     """Yield the messages of a file with a structure; text that only begins like XML or JSON is read as other text."""
     if form != "auto" or is_capture(octets):
         yield from reader(octets, source)
@@ -146,7 +146,7 @@ def _structure(
     yield from given
 
 
-def _in_base64(octets: bytes, source: str) -> list[Given]:
+def _in_base64(octets: bytes, source: str) -> list[InputMessage]:
     """Return one message per line where each line begins like one in base64: the usual form of many; else none."""
     found = []
     for number, line in enumerate(octets.splitlines(), 1):
@@ -154,26 +154,26 @@ def _in_base64(octets: bytes, source: str) -> list[Given]:
             message = notation.strict_base64(line) if line.startswith(_BEGINS_MESSAGE) else None
             if message is None:
                 return []
-            found.append(Given(f"{source}, line {number}", message))
+            found.append(InputMessage(f"{source}, line {number}", message))
     return found
 
 
-def _in_text(octets: bytes, source: str, form: Form) -> Iterator[Given]:
+def _in_text(octets: bytes, source: str, form: Form) -> Iterator[InputMessage]:
     """Yield the messages in octets of which nobody knows how they are written."""
     text = notation.text_of(octets)
     if text is None:
         if form == "auto" and octets.startswith(_VERSION):
             yield _message(source, octets, form)
         else:
-            yield Given(source, None, _unreadable(octets, None, form))
+            yield InputMessage(source, None, _unreadable(octets, None, form))
         return
     if form == "auto" and kind_of(octets) in (FLOWS, HAR, RECORDS):
-        yield Given(source, None, _unreadable(octets, text, form))
+        yield InputMessage(source, None, _unreadable(octets, text, form))
         return
     if form == "auto" and any(found := passages.elements(text)):
         for number, message_octets in enumerate(found, 1):
             where = f"{source}, LTKM element {number}" if len(found) > 1 else source
-            yield Given(where, message_octets, "" if message_octets else "expected base64, got other text")
+            yield InputMessage(where, message_octets, "" if message_octets else "expected base64, got other text")
         return
     if form == "auto" and (messages := _structured(text)):
         known = set(messages)  # beside a dump or an array there may be others
@@ -193,7 +193,7 @@ def _in_text(octets: bytes, source: str, form: Form) -> Iterator[Given]:
     elif beside := _in_passages(text, source):
         yield from beside
     elif lines:
-        yield Given(source, None, _unreadable(octets, text, form))
+        yield InputMessage(source, None, _unreadable(octets, text, form))
 
 
 def _without_words(given: list[tuple[int, str, bytes | None]]) -> list[tuple[int, str, bytes | None]]:
@@ -213,7 +213,7 @@ def _without_words(given: list[tuple[int, str, bytes | None]]) -> list[tuple[int
     return [each for each in given if each[2] is not None or _LONG_WORD.search(each[1])]
 
 
-def _in_passages(text: str, source: str) -> list[Given]:
+def _in_passages(text: str, source: str) -> list[InputMessage]:
     """Return the messages of a dump or of blocks of lines with something around them; none where no one is whole."""
     bare = passages.dump_without_prefixes(text)
     if bare is not None and (messages := _structured(bare)):
@@ -226,7 +226,9 @@ def _in_passages(text: str, source: str) -> list[Given]:
     if not any(passage.octets for passage in found):
         return []
     damaged = f"expected {_WANTED}, got text that begins like one and is damaged"
-    return [Given(f"{source}, line {line}", octets, "" if octets is not None else damaged) for line, octets in found]
+    return [
+        InputMessage(f"{source}, line {line}", octets, "" if octets is not None else damaged) for line, octets in found
+    ]
 
 
 def _structured(text: str) -> list[bytes]:
@@ -274,7 +276,7 @@ def _notation(form: Form) -> notation.Notation:
     return form if form == "base64" or form == "hex" else "auto"
 
 
-def _by_line(given: Iterable[tuple[int, str, bytes | None]], source: str, form: Form) -> Iterator[Given]:
+def _by_line(given: Iterable[tuple[int, str, bytes | None]], source: str, form: Form) -> Iterator[InputMessage]:
     """Yield the messages of lines; lines in a row that hold none are one problem."""
     bad: list[tuple[int, str]] = []
     for number, line, octets in given:
@@ -287,17 +289,17 @@ def _by_line(given: Iterable[tuple[int, str, bytes | None]], source: str, form: 
     yield from _unread(bad, source, form)
 
 
-def _unread(bad: list[tuple[int, str]], source: str, form: Form) -> Iterator[Given]:
+def _unread(bad: list[tuple[int, str]], source: str, form: Form) -> Iterator[InputMessage]:
     if bad:
         (first, line), (last, _) = bad[0], bad[-1]
         where = f"line {first}" if first == last else f"lines {first} to {last}"
-        yield Given(f"{source}, {where}", None, _unreadable(line.encode("utf-8", "replace"), line, form))
+        yield InputMessage(f"{source}, {where}", None, _unreadable(line.encode("utf-8", "replace"), line, form))
 
 
-def _message(source: str, octets: bytes, form: Form) -> Given:
+def _message(source: str, octets: bytes, form: Form) -> InputMessage:
     """Return octets as a message; none where they may as well be a key, be it with something around it."""
     is_doubtful = form == "auto" and len(octets) in _KEY_OCTETS and not octets.startswith(_VERSION)
-    return Given(source, None, IS_KEY) if is_doubtful or may_be_key(octets) else Given(source, octets)
+    return InputMessage(source, None, IS_KEY) if is_doubtful or may_be_key(octets) else InputMessage(source, octets)
 
 
 def _begins_message(octets: bytes) -> bool:

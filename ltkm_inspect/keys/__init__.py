@@ -1,7 +1,7 @@
 """Keys: how they are derived, the ring that holds them, and what they protect."""
 
 from ltkm_inspect.keys.derivation import MessageKeys, message_key, message_keys, prf
-from ltkm_inspect.keys.opening import KeyInterval, Opened, Verdict, interval_of, key_check_value
+from ltkm_inspect.keys.opening import KeyInterval, OpenedMessage, Verdict, interval_of, key_check_value
 from ltkm_inspect.keys.ring import KeyRing, Subscriber
 from ltkm_inspect.keys.ring_file import RingError, RingFile, load
 
@@ -9,7 +9,7 @@ __all__ = [
     "KeyInterval",
     "KeyRing",
     "MessageKeys",
-    "Opened",
+    "OpenedMessage",
     "RingError",
     "RingFile",
     "Subscriber",

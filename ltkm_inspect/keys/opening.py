@@ -34,7 +34,7 @@ class Verdict(Enum):
 
 @record
 @dataclass(frozen=True, slots=True)
-class Opened:
+class OpenedMessage:
     """What the keys at hand say of one message; no key appears in its `repr`."""
 
     verdict: Verdict
@@ -109,7 +109,7 @@ def parties(message: Message) -> tuple[str | None, str | None]:
     return names[-1], names[0] if len(names) > 1 else None
 
 
-def open_with(subscriber: Subscriber | None, message: Message, octets: bytes) -> Opened:
+def open_with(subscriber: Subscriber | None, message: Message, octets: bytes) -> OpenedMessage:
     """Verify a message with each MUK of a subscriber in turn and decrypt it with the one that fits; never raises."""
     if type(octets) is not bytes:  # a memoryview has no text methods, and neither have the fields cut out of it
         octets = bytes(octets)
@@ -121,15 +121,15 @@ def open_with(subscriber: Subscriber | None, message: Message, octets: bytes) ->
         message = replace(message, trailing=b"", problem=None)
     hindrance = _hindrance(message, octets)
     if hindrance is not None:
-        opened = Opened(*hindrance, subscriber=subscriber)
+        opened = OpenedMessage(*hindrance, subscriber=subscriber)
         return _without_proof(opened, message) if opened.verdict is Verdict.NULL_MAC else opened
     if subscriber is None or not subscriber.muks:
         b_tid, naf = parties(message)
         if b_tid is None:
-            return Opened(Verdict.NO_KEY, "no MUK: the message names no B-TID", subscriber)
+            return OpenedMessage(Verdict.NO_KEY, "no MUK: the message names no B-TID", subscriber)
         at = f" at {_name(naf)}" if naf else ""
         whose = f"{identity_kind(b_tid)} {_name(b_tid)}{at}"
-        return Opened(Verdict.NO_KEY, f"no MUK for {whose}: {what_is_missing(subscriber, 'MUK')}", subscriber)
+        return OpenedMessage(Verdict.NO_KEY, f"no MUK for {whose}: {what_is_missing(subscriber, 'MUK')}", subscriber)
     for number, muk in enumerate(subscriber.muks, 1):
         try:
             if mac_verifies(message, octets, muk):
@@ -140,11 +140,11 @@ def open_with(subscriber: Subscriber | None, message: Message, octets: bytes) ->
     header = message.header
     if header is not None and header.data_type != 0:  # keyed in another way, for which no key is known
         reason = f"expected a message with pre-shared key (data type 0), got data type {header.data_type}"
-        return Opened(Verdict.NOT_CHECKABLE, reason, subscriber, tried=count)
+        return OpenedMessage(Verdict.NOT_CHECKABLE, reason, subscriber, tried=count)
     which = "the MUK" if count == 1 else f"any of the {count} MUKs"
     whose = "the wild-card subscriber" if subscriber.b_tid == WILD_CARD else _name(subscriber.b_tid)
     reason = f"MAC does not verify with {which} of {whose}"
-    return Opened(Verdict.INVALID, reason, subscriber, tried=count)
+    return OpenedMessage(Verdict.INVALID, reason, subscriber, tried=count)
 
 
 def what_is_missing(subscriber: Subscriber | None, key: str) -> str:
@@ -177,7 +177,7 @@ def _hindrance(message: Message, octets: bytes) -> tuple[Verdict, str] | None:
     return None
 
 
-def _without_proof(opened: Opened, message: Message) -> Opened:
+def _without_proof(opened: OpenedMessage, message: Message) -> OpenedMessage:
     """Return what is known of a message with a NULL MAC, with its key data where a MUK makes sense of it."""
     for number, muk in enumerate(opened.subscriber.muks if opened.subscriber is not None else (), 1):
         with suppress(ValueError, OverflowError):
@@ -187,7 +187,7 @@ def _without_proof(opened: Opened, message: Message) -> Opened:
     return opened
 
 
-def _verified(subscriber: Subscriber, muk: bytes, number: int, message: Message) -> Opened:
+def _verified(subscriber: Subscriber, muk: bytes, number: int, message: Message) -> OpenedMessage:
     plaintext: bytes | None = None
     chain: KeyDataChain | None = None
     problem = ""
@@ -199,7 +199,7 @@ def _verified(subscriber: Subscriber, muk: bytes, number: int, message: Message)
         chain = read_key_data(plaintext)
         if chain.problem is not None:
             problem = f"key data: {chain.problem.path}: {chain.problem.reason}"
-    return Opened(Verdict.VALID, "", subscriber, muk, number, number, plaintext, chain, problem)
+    return OpenedMessage(Verdict.VALID, "", subscriber, muk, number, number, plaintext, chain, problem)
 
 
 def _why_sealed(message: Message) -> str:

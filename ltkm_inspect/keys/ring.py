@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from ltkm_inspect.keys.opening import Opened, open_with, parties
+from ltkm_inspect.keys.opening import OpenedMessage, open_with, parties
 from ltkm_inspect.keys.subscriber import WILD_CARD, Subscriber
 from ltkm_inspect.mikey import Message, decode
 
@@ -20,7 +20,7 @@ class KeyRing:
 
     subscribers: tuple[Subscriber, ...] = ()
     _by_b_tid: dict[str, list[Subscriber]] = field(default_factory=dict, init=False, repr=False, compare=False)
-    _opened: dict[bytes, Opened] = field(default_factory=dict, init=False, repr=False, compare=False)
+    _opened: dict[bytes, OpenedMessage] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         for subscriber in self.subscribers:
@@ -46,7 +46,7 @@ class KeyRing:
             found = known[0]
         return found or _of_naf(self._by_b_tid.get(WILD_CARD, []), wanted)
 
-    def open(self, message: Message, octets: bytes) -> Opened:
+    def open(self, message: Message, octets: bytes) -> OpenedMessage:
         """Verify the MAC of a message with the MUKs of its B-TID and, where one fits, decrypt its key data.
 
         `message` is what `octets` decode to. Never raises; what was opened before comes from memory.

@@ -71,7 +71,7 @@ def load(path: str | Path) -> tuple[KeyRing, list[str]]:
 
 
 @dataclass(frozen=True, slots=True)
-class Derived:
+class DerivedKeys:
     """What follows from the keys of a run of GBA or AKMA."""
 
     steps: dict[str, bytes] = field(repr=False)
@@ -85,7 +85,7 @@ class Derived:
     """What they were derived from, in words."""
 
 
-def derive(octets: bytes) -> tuple[Derived, list[str]]:
+def derive(octets: bytes) -> tuple[DerivedKeys, list[str]]:
     """Derive what follows from the fields of one subscriber, written in TOML without a [[subscribers]] heading.
 
     Return it with the warnings, each one line. Raises RingError, whose text names the field.
@@ -268,7 +268,7 @@ class _Table:
             _key(f"{self.at}muks[{at}]", value, KEY_OCTETS, self.warnings) for at, value in enumerate(values, 1)
         )
 
-    def derived(self, naf: str) -> "Derived":
+    def derived(self, naf: str) -> "DerivedKeys":
         for name in ("muk", "muks", "mrk"):
             if name in self.fields:
                 raise RingError(f"{self.at}{name}: expected keys or what they derive from, got both")
@@ -300,9 +300,9 @@ class _Table:
         else:
             muk, mrk = gba.gba_me(values["ks_naf"]) if run == "me" else gba.gba_u_plain(values["ks_ext_naf"])
         used = {"me": ("ks_naf",), "u": ("ks_ext_naf", "ks_int_naf"), "u-plain": ("ks_ext_naf",)}[run]
-        return Derived({WORDS[name]: values[name] for name in used}, muk, mrk, source)
+        return DerivedKeys({WORDS[name]: values[name] for name in used}, muk, mrk, source)
 
-    def derived_by_akma(self, source: str, naf: str) -> "Derived":
+    def derived_by_akma(self, source: str, naf: str) -> "DerivedKeys":
         if "gba" in self.fields:
             raise RingError(f"{self.at}gba: expected no such field with {source}, got one")
         if not naf and source != "k_af":
@@ -321,7 +321,7 @@ class _Table:
         except ValueError as error:
             raise RingError(f"{self.at}{error}") from None
         steps["K_AF"] = key
-        return Derived(steps, *akma.muk_and_mrk(key), f"derived from {WORDS[source]}")
+        return DerivedKeys(steps, *akma.muk_and_mrk(key), f"derived from {WORDS[source]}")
 
     def key(self, name: str) -> bytes:
         return _key(f"{self.at}{name}", self.fields[name], KEY_OCTETS, self.warnings)

@@ -163,10 +163,10 @@ def shown_octets(message: Message, *, show_keys: bool = False) -> bytes:
     hidden = [*_hidden(message)]
     if message.trailing_may_hold_key:
         hidden.append(Span(len(octets) - len(message.trailing), len(octets)))
-    veiled = bytearray(octets)
+    redacted = bytearray(octets)
     for span in hidden:
-        veiled[span.start : span.end] = bytes(len(span))
-    return bytes(veiled)
+        redacted[span.start : span.end] = bytes(len(span))
+    return bytes(redacted)
 
 
 def _hidden(message: Message) -> Iterator[Span]:

@@ -11,7 +11,7 @@ from ltkm_inspect.fault import Application
 from ltkm_inspect.finding import Report, shorten
 from ltkm_inspect.mitm.flows import update
 from ltkm_inspect.mitm.marking import mark_faults
-from ltkm_inspect.output.redaction import NO_VEIL, Veil
+from ltkm_inspect.output.redaction import NO_REDACTOR, Redactor
 from ltkm_inspect.report.text import answered, asked
 from ltkm_inspect.traffic import Exchange, Response
 
@@ -38,20 +38,20 @@ class Change:
         """All faults that are in the exchange now, as typed."""
         return (*self.before.faults, *map(str, self.faults))
 
-    def line(self, veil: Veil = NO_VEIL) -> str:
+    def line(self, redactor: Redactor = NO_REDACTOR) -> str:
         """Return the change as one line, safe to print: what was put in, into what, and where it differs now."""
-        faults = ", ".join(shorten(veil.text(str(fault))) for fault in self.faults)
-        edits = [veil.text(str(edit)) for edit in self.injection.edits]
+        faults = ", ".join(shorten(redactor.text(str(fault))) for fault in self.faults)
+        edits = [redactor.text(str(edit)) for edit in self.injection.edits]
         where = "; ".join([*edits, ", ".join(_differences(self.before, self.after))])
-        return f"fault {faults}: {asked(self.before, veil)} -> {answered(self.before, veil)}: {where}"
+        return f"fault {faults}: {asked(self.before, redactor)} -> {answered(self.before, redactor)}: {where}"
 
-    def write(self, flow: HTTPFlow, came: Report | None = None, veil: Veil = NO_VEIL) -> None:
+    def write(self, flow: HTTPFlow, came: Report | None = None, redactor: Redactor = NO_REDACTOR) -> None:
         """Make the change in its flow, and write on it what was done; what it was is its backup.
 
         `came` is the report of a response that has just come, in whose flow an older backup says nothing any more.
         """
         update(flow, self.before, self.after, fresh=came is not None)
-        mark_faults(flow, self.names, sha256(self.before.response), sha256(self.after.response), came, veil)
+        mark_faults(flow, self.names, sha256(self.before.response), sha256(self.after.response), came, redactor)
 
 
 def sha256(response: Response | None) -> str | None:

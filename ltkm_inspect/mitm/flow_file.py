@@ -5,10 +5,10 @@ from typing import Any, Self
 from mitmproxy.flow import Flow
 from mitmproxy.io import FlowWriter
 
-from ltkm_inspect.output.atomic_file import WholeFile
+from ltkm_inspect.output.atomic_file import AtomicFile
 
 
-class Target(WholeFile):
+class FlowFileWriter(AtomicFile):
     """A flow file in the making: it gets its name when it is whole, and none where it is not to be kept."""
 
     def __enter__(self) -> Self:

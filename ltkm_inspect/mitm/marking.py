@@ -7,7 +7,7 @@ from mitmproxy.flow import Flow
 
 from ltkm_inspect.finding import Level, Report, shorten
 from ltkm_inspect.mitm.flows import FAULT
-from ltkm_inspect.output.redaction import NO_VEIL, Veil
+from ltkm_inspect.output.redaction import NO_REDACTOR, Redactor
 
 MARKS = {Level.VIOLATION: ":red_circle:", Level.WARNING: ":yellow_circle:"}
 """The marker of a flow, by the worst level of its findings; a flow that the user marked keeps the user's marker."""
@@ -33,7 +33,7 @@ _FAULT_TAIL = re.compile(r" ?\[ltkm: fault: [^\[\]]*\]")
 _NO_BRACKETS = str.maketrans("[]", "()")
 
 
-def mark(flow: Flow, report: Report, veil: Veil = NO_VEIL) -> None:
+def mark(flow: Flow, report: Report, redactor: Redactor = NO_REDACTOR) -> None:
     """Write verdict and rule ids on a flow, in place of what was written there by us before."""
     clear(flow)
     rules = list(report.rules)
@@ -41,7 +41,7 @@ def mark(flow: Flow, report: Report, veil: Veil = NO_VEIL) -> None:
     if not rules:
         return
     flow.metadata[RULES] = rules
-    lines = [veil.finding(finding).line for finding in report.findings[:MOST_LINES]]
+    lines = [redactor.finding(finding).line for finding in report.findings[:MOST_LINES]]
     more = report.count(Level.VIOLATION) + report.count(Level.WARNING) - len(lines)
     flow.metadata[FINDINGS] = [*lines, f"and {more} more"] if more > 0 else lines
     _append(flow, f"[ltkm: {report.verdict}: {', '.join(rules)}]")
@@ -66,7 +66,7 @@ def mark_faults(
     original: str | None,
     faulted: str | None,
     came: Report | None = None,
-    veil: Veil = NO_VEIL,
+    redactor: Redactor = NO_REDACTOR,
 ) -> None:
     """Write on a flow which faults are in it, and the digests of its response body; what a check wrote is out of date.
 
@@ -74,7 +74,7 @@ def mark_faults(
     came: what is wrong with that stays in sight.
     """
     clear(flow)
-    faults = [_storable(veil.text(fault)) for fault in faults]
+    faults = [_storable(redactor.text(fault)) for fault in faults]
     flow.metadata[FAULT] = faults
     flow.metadata.setdefault(ORIGINAL, original)
     flow.metadata[FAULTED] = faulted

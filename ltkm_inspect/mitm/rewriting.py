@@ -15,7 +15,7 @@ from ltkm_inspect.fault import Application, FaultError
 from ltkm_inspect.mitm.change import Change
 from ltkm_inspect.options import OptionError
 from ltkm_inspect.report.text import count
-from ltkm_inspect.rewriting.orders import Orders, Selector
+from ltkm_inspect.rewriting.orders import FlowSelector, Orders
 from ltkm_inspect.rewriting.schedule import Schedule
 from ltkm_inspect.session import Session
 from ltkm_inspect.traffic import Exchange
@@ -68,7 +68,7 @@ class Rewriting:
         self.remarks: Counter[str] = Counter()
         """What there is to tell besides, by how many exchanges it is about."""
         self._filter = parse_filter(orders.filter)
-        self._selectors: dict[str, list[Selector]] = {}
+        self._selectors: dict[str, list[FlowSelector]] = {}
         for selector in orders.selectors():
             self._selectors.setdefault(selector.option, []).append(selector)
         self._matched: Counter[tuple[str, str]] = Counter()

@@ -28,7 +28,7 @@ def created(path: Path, mode: int | None) -> BinaryIO:
     return file
 
 
-class _Whole:
+class _Atomic:
     """What a file and a folder in the making have in common: a name of its own until it is to be kept."""
 
     def __init__(self, path: Path, *, private: bool = False) -> None:
@@ -43,7 +43,7 @@ class _Whole:
         self._kept = True
 
 
-class WholeFile(_Whole):
+class AtomicFile(_Atomic):
     """A file in the making: it gets its name when it is whole, and none where it is not to be kept."""
 
     def __enter__(self) -> Self:
@@ -79,7 +79,7 @@ class WholeFile(_Whole):
                 self._part.unlink(missing_ok=True)
 
 
-class WholeFolder(_Whole):
+class AtomicFolder(_Atomic):
     """A folder in the making, which may stand in for an empty one."""
 
     def __enter__(self) -> Self:

@@ -97,7 +97,7 @@ def failure(error: Exception) -> str:
 
 
 @dataclass(slots=True)
-class Trouble:
+class InputErrors:
     """What was wrong with the input files or messages, said on stderr as it came up."""
 
     unread: int = 0

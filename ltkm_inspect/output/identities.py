@@ -24,7 +24,7 @@ type Knows = Callable[[str], str | None]
 """Returns the identity that is known besides and in this text; None where there is none."""
 
 
-class Hit(NamedTuple):
+class IdentityMatch(NamedTuple):
     """What was found."""
 
     kind: str
@@ -135,7 +135,7 @@ def plain(text: str) -> str:
 
 def find(
     text: str, values: frozenset[bytes] = frozenset(), knows: Knows | None = None, *, depth: int = 0
-) -> Hit | None:
+) -> IdentityMatch | None:
     """Return the first thing in a text that may tell who somebody is, in any spelling; None where there is none.
 
     `values` are addresses, packed, that are also found as numbers; `knows` finds what has no form of its own.
@@ -144,27 +144,27 @@ def find(
     for match in _VALUES.finditer(text) if values else ():
         packed = _packed(match[0], values)
         if packed is not None:
-            return Hit("address", str(ipaddress.ip_address(packed)))
+            return IdentityMatch("address", str(ipaddress.ip_address(packed)))
     for hit in (*map(_judged, _SPANS.finditer(text)), *map(_spaced, _SPACED.finditer(text))):
         if hit is not None:
             return hit
     known = knows(text) if knows is not None else None
     if known is not None:
-        return Hit("identity", known)
+        return IdentityMatch("identity", known)
     if depth < 2:
         for inner in _readings(text):
             hit = find(inner, values, knows, depth=depth + 1)
             if hit is not None:
                 return hit
-    return Hit("code", text) if any(map(_is_code, _BASE64.finditer(text))) else None
+    return IdentityMatch("code", text) if any(map(_is_code, _BASE64.finditer(text))) else None
 
 
-def spans(text: str, name: Callable[[Hit], str], values: frozenset[bytes] = frozenset()) -> str:
+def spans(text: str, name: Callable[[IdentityMatch], str], values: frozenset[bytes] = frozenset()) -> str:
     """Return a text with names in place of what is found in it as it is written."""
 
     def named(match: re.Match[str]) -> str:
         packed = _packed(match[0], values) if values and _VALUES.fullmatch(match[0]) else None
-        hit = _judged(match) if packed is None else Hit("address", str(ipaddress.ip_address(packed)))
+        hit = _judged(match) if packed is None else IdentityMatch("address", str(ipaddress.ip_address(packed)))
         return match[0] if hit is None else name(hit)
 
     return _SPANS.sub(named, text)
@@ -181,7 +181,7 @@ def in_dump(text: str) -> tuple[str, ...]:
     return b"".join(words).decode("latin-1"), b"".join(word[::-1] for word in words).decode("latin-1")
 
 
-def spaced(text: str, name: Callable[[Hit], str]) -> str:
+def spaced(text: str, name: Callable[[IdentityMatch], str]) -> str:
     """Return a text with names in place of numbers in groups, and of what has space in it."""
     return _SPACED.sub(lambda match: name(_spaced(match)), text)
 
@@ -210,7 +210,7 @@ def packed_address(text: str) -> bytes | None:
     return None if address is None else ipaddress.ip_address(address).packed
 
 
-def _judged(match: re.Match[str]) -> Hit | None:
+def _judged(match: re.Match[str]) -> IdentityMatch | None:
     """Return what a span of text is that looks like an address or an identity; None where it only looks so."""
     span = match[0]
     if _HEX.fullmatch(span):
@@ -219,38 +219,38 @@ def _judged(match: re.Match[str]) -> Hit | None:
             return inner
     if match["hex"]:  # in octets so many digits come by chance; an IMSI is longer
         long = _LONGER_NUMBER.search(span)
-        return None if long is None else Hit("identity", long[0])
+        return None if long is None else IdentityMatch("identity", long[0])
     if match["host"]:
         number = _whole_number(span.lower())
-        return Hit("address", str(ipaddress.ip_address(number)) if number < 1 << 32 else span.lower())
+        return IdentityMatch("address", str(ipaddress.ip_address(number)) if number < 1 << 32 else span.lower())
     if match["sure"]:
         local, at, domain = span.rpartition("@")
-        return Hit("identity", f"{local}@{domain.lower().rstrip('.')}" if at else span.lower())
+        return IdentityMatch("identity", f"{local}@{domain.lower().rstrip('.')}" if at else span.lower())
     head = span.partition("%")[0]
     if ("::" in head and head.strip(":")) or head.count(":") >= 6:
-        return Hit("address", canonical_address(span) or span.lower())
+        return IdentityMatch("address", canonical_address(span) or span.lower())
     if ("--" in head and re.search("[0-9]", head)) or head.count("-") == 7:
-        return Hit("address", canonical_address(head.replace("-", ":")) or span.lower())
+        return IdentityMatch("address", canonical_address(head.replace("-", ":")) or span.lower())
     quad = _DOTTED_QUAD.search(span)
     if quad is not None:
-        return Hit("address", canonical_address(quad[0]) or quad[0].lower())
+        return IdentityMatch("address", canonical_address(quad[0]) or quad[0].lower())
     quad = _DASHED_QUAD.search(span)
     if quad is not None and max(map(int, re.split("[-_,]", quad[0]))) < 256:
-        return Hit("address", canonical_address(quad[0]) or quad[0])
+        return IdentityMatch("address", canonical_address(quad[0]) or quad[0])
     long = _LONG_NUMBER.search(span)
     if long is not None:
-        return Hit("identity", long[0])
+        return IdentityMatch("identity", long[0])
     digits = re.sub("[^0-9]", "", span)
     is_split = re.fullmatch(r"[0-9]+(?:[-._][0-9]+)+", span) is not None
-    return Hit("identity", digits) if is_split and len(digits) >= DIGITS + 2 else None
+    return IdentityMatch("identity", digits) if is_split and len(digits) >= DIGITS + 2 else None
 
 
-def _spaced(match: re.Match[str]) -> Hit:
+def _spaced(match: re.Match[str]) -> IdentityMatch:
     span = re.sub(r"\s", "", match[0])
     address = canonical_address(span)
     if address is not None:
-        return Hit("address", address)
-    return Hit("identity", span if "@" in span else re.sub("[^0-9]", "", span))
+        return IdentityMatch("address", address)
+    return IdentityMatch("identity", span if "@" in span else re.sub("[^0-9]", "", span))
 
 
 def _character(match: re.Match[str]) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 from ltkm_inspect.finding import Finding
 from ltkm_inspect.mikey import Identity, Message, decode, shown_octets
 from ltkm_inspect.output import identities
-from ltkm_inspect.output.identities import Hit
+from ltkm_inspect.output.identities import IdentityMatch
 from ltkm_inspect.traffic import Exchange
 from ltkm_inspect.wire import printable, printable_octets
 
@@ -55,8 +55,8 @@ type _Words = dict[Any, Any]
 """What may follow a word of an identity, by that word; at `_END` the identity itself."""
 
 
-class Veil:
-    """What is to be hidden in what is said of one exchange; `NO_VEIL` hides nothing."""
+class Redactor:
+    """What is to be hidden in what is said of one exchange; `NO_REDACTOR` hides nothing."""
 
     def __init__(self, redaction: "Redaction", own: _Words, values: frozenset[bytes], kept: frozenset[bytes]) -> None:
         """Take the words of its identities, its addresses as octets, and the names that are no identities."""
@@ -140,7 +140,7 @@ class Veil:
             return make(text)
         return self._redaction.kept(text, make)
 
-    def _find(self, text: str) -> Hit | None:
+    def _find(self, text: str) -> IdentityMatch | None:
         return identities.find(text, self._values, self._known)
 
     def _known(self, text: str) -> str | None:
@@ -214,7 +214,7 @@ class Veil:
         hit = self._find(piece)
         return piece if hit is None else self._name(hit)
 
-    def _name(self, hit: Hit) -> str:
+    def _name(self, hit: IdentityMatch) -> str:
         match hit.kind:
             case "address":
                 return self._redaction.address(hit.value)
@@ -223,7 +223,7 @@ class Veil:
         return f"({len(hit.value)} characters)"
 
 
-class _NoVeil(Veil):
+class _NoRedactor(Redactor):
     """Hides nothing, at no cost."""
 
     def __init__(self) -> None:
@@ -248,7 +248,7 @@ class _NoVeil(Veil):
         return value
 
 
-NO_VEIL: Veil = _NoVeil()
+NO_REDACTOR: Redactor = _NoRedactor()
 
 
 class Redaction:
@@ -261,7 +261,7 @@ class Redaction:
         """What the run remembers."""
         self._number = 0
         self._texts: dict[str, str] = {}
-        self._general = Veil(self, {}, frozenset(), frozenset())
+        self._general = Redactor(self, {}, frozenset(), frozenset())
 
     def text(self, text: str) -> str:
         """Return a text that belongs to no exchange with names in it."""
@@ -301,19 +301,19 @@ class Redaction:
         hidden["fault_filter"] = "(not shown)" if typed.get("fault_filter") else typed.get("fault_filter")
         return hidden
 
-    def veil(self, exchange: Exchange) -> Veil:
+    def redactor(self, exchange: Exchange) -> Redactor:
         """Return what is to be hidden in what is said of an exchange."""
         found = dict.fromkeys(_identities(exchange, self))
         kept = frozenset(each for each in _of_messages(exchange) if each not in found)
-        return self._veil(found, _addresses(exchange), kept)
+        return self._redactor(found, _addresses(exchange), kept)
 
-    def veil_of(self, message: Message | None, octets: bytes | None) -> Veil:
+    def redactor_of(self, message: Message | None, octets: bytes | None) -> Redactor:
         """Return what is to be hidden in what is said of a message that came alone."""
         values = [identity.value for identity in message.of(Identity)] if message is not None else []
         found = dict.fromkeys(value for value in values if value and not self.is_domain(value))
         if len(values) > 1 and values[-1] not in values[:-1]:
             found |= dict.fromkeys(values[-1:])  # IDr, that of the terminal, whatever it looks like
-        return self._veil(found, (), frozenset(value for value in values if value not in found))
+        return self._redactor(found, (), frozenset(value for value in values if value not in found))
 
     def kept(self, text: str, make: Callable[[str], str]) -> str:
         """Return what `make` makes of a text, from memory where it was asked before."""
@@ -324,12 +324,12 @@ class Redaction:
                 self._texts[text] = found
         return found
 
-    def _veil(self, found: Iterable[bytes], addresses: Iterable[str], kept: frozenset[bytes]) -> Veil:
+    def _redactor(self, found: Iterable[bytes], addresses: Iterable[str], kept: frozenset[bytes]) -> Redactor:
         own: _Words = {}
         for each in found:
             self._learn(each, own)
         values = frozenset(filter(None, map(identities.packed_address, addresses)))
-        return Veil(self, own, values, kept)
+        return Redactor(self, own, values, kept)
 
     def _learn(self, octets: bytes, own: _Words) -> None:
         """Take an identity in that is not found by its form; its beginning is enough, as no longer text is shown."""

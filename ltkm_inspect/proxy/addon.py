@@ -27,7 +27,7 @@ from ltkm_inspect.mitm.flows import exchange_of, is_foreign
 from ltkm_inspect.mitm.marking import mark
 from ltkm_inspect.options import SHOWS_KEYS, OptionError
 from ltkm_inspect.output.json_line import to_json
-from ltkm_inspect.output.redaction import Veil
+from ltkm_inspect.output.redaction import Redactor
 from ltkm_inspect.proxy import configuration
 from ltkm_inspect.proxy.commands import FaultCommands
 from ltkm_inspect.proxy.configuration import Configuration
@@ -41,7 +41,7 @@ from ltkm_inspect.proxy.view import LtkmView
 from ltkm_inspect.report import jsonl, text
 from ltkm_inspect.report.files import ReportFiles
 from ltkm_inspect.report.summary import Summary
-from ltkm_inspect.session import Session, Step
+from ltkm_inspect.session import Session, SessionEvent
 from ltkm_inspect.traffic import Exchange, Limits, Request
 from ltkm_inspect.wire import crash_of, printable
 
@@ -223,9 +223,9 @@ class LtkmInspect:
             report = self._inspect(flow, remember=False)
             if report is None:
                 continue
-            veil = self.configuration.veil(report.exchange)
-            asked = shorten(veil.text(report.exchange.request.url).partition("?")[0])
-            for finding in map(veil.finding, (*report.findings, *report.notes)):
+            redactor = self.configuration.redactor(report.exchange)
+            asked = shorten(redactor.text(report.exchange.request.url).partition("?")[0])
+            for finding in map(redactor.finding, (*report.findings, *report.notes)):
                 rows.append([asked, f"{finding.level.word} {finding.rule}", str(finding.place), finding.text])
         return cast(types.Data, rows)
 
@@ -341,7 +341,7 @@ class LtkmInspect:
 
         The order in the session is the one in which exchanges have been read. Those that take long are overtaken.
         """
-        step = Step(exchange, None, context.keys)
+        step = SessionEvent(exchange, None, context.keys)
         yield partial(prepare, step)
         return place(step, context, remember=remember) or (yield partial(judge, step, context))
 
@@ -370,9 +370,9 @@ class LtkmInspect:
         return Handling(self._told(flow, report, counts=counts)).finish()
 
     def _told(self, flow: Flow, report: Report, *, counts: bool = True) -> Steps[Report]:
-        report, (veil, lines, streamed, record) = yield partial(presented, report, partial(self._present, counts))
+        report, (redactor, lines, streamed, record) = yield partial(presented, report, partial(self._present, counts))
         try:
-            mark(flow, report, veil)
+            mark(flow, report, redactor)
         except Exception as error:  # of a flow with fields that mitmproxy gives none
             logger.warning("ltkm: a flow could not be marked: %s", crash_of(error))
         put_in = bool(report.exchange.faults)  # asked for, and so nothing to be warned of
@@ -389,18 +389,18 @@ class LtkmInspect:
             _warn(self._files.write(record))
         return report
 
-    def _present(self, counts: bool, report: Report) -> tuple[Veil, list[str], str, str]:
-        """Return the veil and the lines of a report, what was streamed past, and its record, where it has these."""
+    def _present(self, counts: bool, report: Report) -> tuple[Redactor, list[str], str, str]:
+        """Return the redactor and the lines of a report, what was streamed past, and its record, where it has these."""
         with self._presenting:  # the names of a run are drawn by one at a time
             return self._presented(counts, report)
 
-    def _presented(self, counts: bool, report: Report) -> tuple[Veil, list[str], str, str]:
+    def _presented(self, counts: bool, report: Report) -> tuple[Redactor, list[str], str, str]:
         exchange, keys = report.exchange, self.configuration.keys
-        veil = self.configuration.veil(exchange)
-        lines = [*text.lines(report, veil), *map(veil.text, keys.lines(report))]
+        redactor = self.configuration.redactor(exchange)
+        lines = [*text.lines(report, redactor), *map(redactor.text, keys.lines(report))]
         streamed = exchange.response is not None and exchange.response.body is None and exchange.error is None
-        record = jsonl.exchange_line(report, keys=keys, veil=veil) if counts and self._files.names else ""
-        return veil, lines, text.asked(exchange, veil) if streamed else "", record
+        record = jsonl.exchange_line(report, keys=keys, redactor=redactor) if counts and self._files.names else ""
+        return redactor, lines, text.asked(exchange, redactor) if streamed else "", record
 
 
 def _executor() -> ThreadPoolExecutor:

@@ -9,7 +9,6 @@ from mitmproxy.addonmanager import Loader
 from mitmproxy.optmanager import OptManager
 
 from ltkm_inspect.context import Context
-from ltkm_inspect.engine.reach import is_for_recordings
 from ltkm_inspect.finding import Level
 from ltkm_inspect.keys import KeyRing, RingFile
 from ltkm_inspect.mitm.rewriting import Rewriting
@@ -17,7 +16,7 @@ from ltkm_inspect.mitm.sources import READERS
 from ltkm_inspect.options import (
     DEFAULTS,
     OptionError,
-    Target,
+    ReportTarget,
     did_you_mean,
     key_ring,
     parse_fail_on,
@@ -26,9 +25,10 @@ from ltkm_inspect.options import (
     settings,
 )
 from ltkm_inspect.options import orders as fault_orders
-from ltkm_inspect.output.redaction import NO_VEIL, Redaction, Veil
+from ltkm_inspect.output.redaction import NO_REDACTOR, Redaction, Redactor
 from ltkm_inspect.report.keys import Keys
 from ltkm_inspect.rewriting.orders import Orders
+from ltkm_inspect.rewriting.recording import is_for_recordings
 from ltkm_inspect.traffic import Exchange, Limits
 from ltkm_inspect.wire import printable
 
@@ -48,7 +48,7 @@ class Configuration:
     limits: Limits = field(default_factory=lambda: parse_limit(str(DEFAULTS["limit"].default)))
     fail_on: Level | None = None
     """The level from which findings give mitmdump an exit status of 3; None for never."""
-    reports: tuple[Target, ...] = ()
+    reports: tuple[ReportTarget, ...] = ()
     """The reports that are asked for."""
     options: Mapping[str, Any] = field(default_factory=dict)
     """Every option of the table, as typed."""
@@ -68,9 +68,9 @@ class Configuration:
         """What reports tell of keys."""
         return Keys(self.context.keys, self.show_keys)
 
-    def veil(self, exchange: Exchange) -> Veil:
+    def redactor(self, exchange: Exchange) -> Redactor:
         """Return what is to be hidden in what is said of an exchange."""
-        return NO_VEIL if self.redaction is None else self.redaction.veil(exchange)
+        return NO_REDACTOR if self.redaction is None else self.redaction.redactor(exchange)
 
 
 def offer(loader: Loader) -> None:

@@ -13,7 +13,7 @@ from ltkm_inspect.engine import inspect
 from ltkm_inspect.engine.sealing import seal, unsealed
 from ltkm_inspect.mitm.flows import update
 from ltkm_inspect.mitm.marking import FAULTED, ORIGINAL, mark_faults
-from ltkm_inspect.output.redaction import NO_VEIL, Veil
+from ltkm_inspect.output.redaction import NO_REDACTOR, Redactor
 from ltkm_inspect.report.text import asked, count
 from ltkm_inspect.traffic import Exchange, Headers, Request, Response
 
@@ -24,7 +24,7 @@ EDIT = "edit"
 
 
 def finish_response(
-    flow: http.HTTPFlow, before: Exchange, content: bytes, context: Context, veil: Veil = NO_VEIL
+    flow: http.HTTPFlow, before: Exchange, content: bytes, context: Context, redactor: Redactor = NO_REDACTOR
 ) -> None:
     """Sign a response with that new content and write the edit on its flow; mitmproxy sets the content right after."""
     assert flow.response is not None
@@ -38,12 +38,12 @@ def finish_response(
     # The body is mitmproxy's own to set, as it sets the length that fits it.
     update(flow, before, replace(after, response=replace(after.response, body=old.body)))
     came = None if before.faults else inspect(before, context, remember=False)
-    mark_faults(flow, [*before.faults, EDIT], _sha256(old.body), _sha256(body), came, veil)
-    _log(before, _sizes("response", old, body), map(str, unsealed(after, before, context)), veil)
+    mark_faults(flow, [*before.faults, EDIT], _sha256(old.body), _sha256(body), came, redactor)
+    _log(before, _sizes("response", old, body), map(str, unsealed(after, before, context)), redactor)
 
 
 def finish_request(
-    flow: http.HTTPFlow, before: Exchange, content: bytes, context: Context, veil: Veil = NO_VEIL
+    flow: http.HTTPFlow, before: Exchange, content: bytes, context: Context, redactor: Redactor = NO_REDACTOR
 ) -> None:
     """Sign a request with that new content and write the edit on its flow; mitmproxy sets the content right after."""
     old = replace(before.request, headers=Headers(flow.request.headers.fields), body=flow.request.raw_content)
@@ -53,14 +53,14 @@ def finish_request(
     new = seal(replace(asking, request=replace(old, body=body)), asking, context).request
     update(flow, before, replace(before, request=replace(new, body=old.body)))
     digests = {key: flow.metadata.get(key) for key in (ORIGINAL, FAULTED)}  # they are about the response
-    mark_faults(flow, [*before.faults, EDIT], digests[ORIGINAL], digests[FAULTED], veil=veil)
+    mark_faults(flow, [*before.faults, EDIT], digests[ORIGINAL], digests[FAULTED], redactor=redactor)
     for key, value in digests.items():
         if value is None:
             del flow.metadata[key]
     credentials = old.credentials
     signs_body = credentials is not None and (credentials.get("qop") or "").lower() == "auth-int"
     said = "digest: no key of the ring fits; the BSM will see the digest fail"
-    _log(before, _sizes("request", old, body), [said] if signs_body and new.headers == old.headers else [], veil)
+    _log(before, _sizes("request", old, body), [said] if signs_body and new.headers == old.headers else [], redactor)
 
 
 def _coded(message: http.Message, content: bytes) -> bytes:
@@ -76,8 +76,8 @@ def _sizes(what: str, old: Request | Response, body: bytes) -> str:
     return f"{what} body from {len(old.body or b'')} to {count(len(body), 'octet')}"
 
 
-def _log(before: Exchange, what: str, unsealed: Iterable[str], veil: Veil) -> None:
-    at = f"ltkm: edit: {asked(before, veil)}"
+def _log(before: Exchange, what: str, unsealed: Iterable[str], redactor: Redactor) -> None:
+    at = f"ltkm: edit: {asked(before, redactor)}"
     logger.info("%s: %s", at, what)
     for each in unsealed:
-        logger.warning("%s: %s", at, veil.text(each))
+        logger.warning("%s: %s", at, redactor.text(each))

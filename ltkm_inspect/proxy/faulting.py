@@ -9,7 +9,6 @@ from mitmproxy import http
 from mitmproxy.log import ALERT
 
 from ltkm_inspect.context import Context
-from ltkm_inspect.engine.reach import reaches_back
 from ltkm_inspect.fault import FaultError
 from ltkm_inspect.finding import Report, shorten
 from ltkm_inspect.mitm.change import Change
@@ -19,6 +18,7 @@ from ltkm_inspect.proxy.configuration import Configuration
 from ltkm_inspect.proxy.replays import Replays
 from ltkm_inspect.report.text import answered, asked, count
 from ltkm_inspect.rewriting.orders import Orders
+from ltkm_inspect.rewriting.recording import reaches_back
 from ltkm_inspect.session import Session
 from ltkm_inspect.traffic import Exchange
 
@@ -26,7 +26,7 @@ logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Hit:
+class ResponseChange:
     """What is done to one response."""
 
     change: Change | None = None
@@ -34,7 +34,7 @@ class Hit:
     """Seconds for which it is held back."""
 
 
-NOTHING = Hit()
+NOTHING = ResponseChange()
 
 
 class Faulting:
@@ -97,7 +97,7 @@ class Faulting:
         elif flow.response is not None and self._replays.recognise(flow):
             self._part()
 
-    def hit(self, flow: http.HTTPFlow, exchange: Exchange) -> Hit:
+    def hit(self, flow: http.HTTPFlow, exchange: Exchange) -> ResponseChange:
         """Return what is to be done to a response; the flow stays as it is."""
         rewriting = self.rewriting
         if rewriting.orders.are_idle or not flow.live or flow.error is not None or flow.response is None:
@@ -109,7 +109,7 @@ class Faulting:
         if not rewriting.orders.faults:
             rewriting.exchanges += 1
             is_due = rewriting.selects(flow, exchange) and rewriting.is_due(exchange)
-            return Hit(None, rewriting.orders.delay) if is_due else NOTHING
+            return ResponseChange(None, rewriting.orders.delay) if is_due else NOTHING
         rewriting.context = self.context
         try:
             change = rewriting.change(flow, exchange, _require_sendable)
@@ -118,22 +118,22 @@ class Faulting:
             level = logging.INFO if str(error).startswith("fault ") else logging.WARNING
             logger.log(level, "ltkm: %s is left as it was: %s", self._said(exchange), self.hidden(str(error)))
             return NOTHING
-        return NOTHING if change is None else Hit(change, rewriting.orders.delay)
+        return NOTHING if change is None else ResponseChange(change, rewriting.orders.delay)
 
     def write(self, flow: http.HTTPFlow, change: Change, came: Report) -> None:
         """Make a change in its flow, and tell of it."""
-        change.write(flow, came, self._configuration().veil(change.before))
+        change.write(flow, came, self._configuration().redactor(change.before))
         self.tell(change)
 
     def tell(self, change: Change) -> None:
         """Log what was changed where, and what no longer fits."""
-        veil = self._configuration().veil(change.before)
-        hide = veil.text
-        logger.info("%s", change.line(veil))
+        redactor = self._configuration().redactor(change.before)
+        hide = redactor.text
+        logger.info("%s", change.line(redactor))
         for remark in change.injection.remarks:
             logger.info("%s", hide(f"ltkm: {remark}"))
         for unsealed in change.injection.unsealed:
-            logger.warning("%s", f"ltkm: {asked(change.before, veil)}: {hide(str(unsealed))}")
+            logger.warning("%s", f"ltkm: {asked(change.before, redactor)}: {hide(str(unsealed))}")
 
     def remember(self, exchange: Exchange) -> None:
         """Take note of what a terminal got."""
@@ -180,8 +180,8 @@ class Faulting:
 
     def _said(self, exchange: Exchange) -> str:
         """Return what was asked and answered, in one line for the log."""
-        veil = self._configuration().veil(exchange)
-        return f"{asked(exchange, veil)} -> {answered(exchange, veil)}"
+        redactor = self._configuration().redactor(exchange)
+        return f"{asked(exchange, redactor)} -> {answered(exchange, redactor)}"
 
     def _named(self, orders: Orders) -> str:
         """Return the faults for the log."""

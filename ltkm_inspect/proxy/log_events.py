@@ -10,7 +10,7 @@ from mitmproxy import ctx, log
 OURS = "ltkm_inspect."
 
 
-class Unheard(logging.Filter):
+class UnheardFilter(logging.Filter):
     """Lets a record pass unless it is ours and nobody listens."""
 
     def filter(self, record: logging.LogRecord) -> bool:
@@ -24,5 +24,5 @@ def spare_events() -> None:
     """Install the filter, once, where this mitmproxy still has such events."""
     events = getattr(log, "LegacyLogEvents", ())
     for handler in logging.getLogger().handlers:
-        if isinstance(handler, events) and not any(isinstance(each, Unheard) for each in handler.filters):
-            handler.addFilter(Unheard())
+        if isinstance(handler, events) and not any(isinstance(each, UnheardFilter) for each in handler.filters):
+            handler.addFilter(UnheardFilter())

@@ -8,7 +8,7 @@ from ltkm_inspect import document as msk
 from ltkm_inspect import mikey
 from ltkm_inspect.finding import Finding, Report
 from ltkm_inspect.mikey import Node
-from ltkm_inspect.output.redaction import NO_VEIL, Veil
+from ltkm_inspect.output.redaction import NO_REDACTOR, Redactor
 from ltkm_inspect.report import text
 from ltkm_inspect.report.keys import NO_KEYS, Keys
 from ltkm_inspect.traffic import Document, Item, Ltkm
@@ -29,24 +29,26 @@ type Where = tuple[int | None, int | None]
 """Item and LTKM by their ordinals; None outside."""
 
 
-def response_lines(report: Report, data: bytes, keys: Keys = NO_KEYS, veil: Veil = NO_VEIL) -> Iterator[str]:
+def response_lines(
+    report: Report, data: bytes, keys: Keys = NO_KEYS, redactor: Redactor = NO_REDACTOR
+) -> Iterator[str]:
     """Yield the lines for a response: heading, items with their LTKMs, totals; without a document the body as text.
 
     A response whose request is not known (it has no host) gets no heading.
     """
     exchange = report.exchange
-    placed = _by_place(map(veil.finding, (*report.findings, *report.notes)))
+    placed = _by_place(map(redactor.finding, (*report.findings, *report.notes)))
     if exchange.request.host:
-        yield f"# {text.heading(report, veil)}"
+        yield f"# {text.heading(report, redactor)}"
     yield from _comments(placed.pop((None, None), ()))
     document = exchange.document
     if document is None:
-        yield from text_lines(data, veil)
+        yield from text_lines(data, redactor)
         return
-    yield from map(veil.text, _recovered(document.xml))
+    yield from map(redactor.text, _recovered(document.xml))
     most = exchange.limits.ltkms
     shown = frozenset(document.ltkms[:most])
-    yield from map(veil.text, bounded(_items(document, shown, placed, keys)))
+    yield from map(redactor.text, bounded(_items(document, shown, placed, keys)))
     if len(document.ltkms) > len(shown):
         yield f"{CUT}{len(shown)} of {len(document.ltkms)} LTKMs are looked at, because of ltkm_limit"
     counts = {
@@ -59,30 +61,30 @@ def response_lines(report: Report, data: bytes, keys: Keys = NO_KEYS, veil: Veil
     yield from (f"  {name}: {number}" for name, number in counts.items())
 
 
-def request_lines(report: Report, veil: Veil = NO_VEIL) -> Iterator[str]:
+def request_lines(report: Report, redactor: Redactor = NO_REDACTOR) -> Iterator[str]:
     """Yield the lines for a request: the MSKs that it asks for, and the findings that concern the request."""
     exchange = report.exchange
     if exchange.request.host:
-        yield f"# {text.asked(exchange, veil)}"
-    said = map(veil.finding, (*report.findings, *report.notes))
+        yield f"# {text.asked(exchange, redactor)}"
+    said = map(redactor.finding, (*report.findings, *report.notes))
     yield from _comments(finding for finding in said if finding.place.path.startswith("request"))
-    xml = exchange.requested
+    xml = exchange.request_document
     if xml is None or xml.root is None:
         body = exchange.request.decoded(exchange.limits.octets).octets or exchange.request.body or b""
-        yield from text_lines(body, veil)
+        yield from text_lines(body, redactor)
         return
-    yield from map(veil.text, _recovered(xml))
+    yield from map(redactor.text, _recovered(xml))
     pairs = msk.msk_pairs(xml.root)
-    yield from map(veil.text, bounded(_requested(pairs)))
+    yield from map(redactor.text, bounded(_requested(pairs)))
     yield "totals:"
     yield f"  msks: {len(pairs)}"
 
 
-def text_lines(data: bytes, veil: Veil = NO_VEIL) -> Iterator[str]:
+def text_lines(data: bytes, redactor: Redactor = NO_REDACTOR) -> Iterator[str]:
     """Yield the beginning of a body that is no document, made safe to print."""
     yield f"{NO_DOCUMENT}; the body has {len(data)} octets"
     for line in data[:MOST_OCTETS].splitlines():
-        yield f"  {veil.text(printable_octets(line))}"
+        yield f"  {redactor.text(printable_octets(line))}"
     if len(data) > MOST_OCTETS:
         yield f"{CUT}the first {MOST_OCTETS} octets are shown"
 
@@ -102,9 +104,9 @@ def _recovered(xml: msk.Xml) -> Iterator[str]:
 
 
 def _items(document: Document, shown: frozenset[Ltkm], placed: dict[Where, list[Finding]], keys: Keys) -> Iterator[str]:
-    if document.strays:
+    if document.ltkms_outside_items:
         yield "outside_every_item:"
-        yield from _ltkms(document.strays, None, shown, placed, keys, "  ")
+        yield from _ltkms(document.ltkms_outside_items, None, shown, placed, keys, "  ")
     yield "items:" if document.items else "items: []"
     for item in document.items:
         yield from _item(item, shown, placed, keys)

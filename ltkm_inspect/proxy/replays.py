@@ -15,7 +15,7 @@ _REFRESHED = frozenset({b"date", b"expires", b"last-modified", b"set-cookie"})
 """The fields that mitmproxy brings up to date in a response that it replays."""
 
 
-class Known(NamedTuple):
+class ReplayedFaults(NamedTuple):
     """What a saved flow says of the faults in it."""
 
     faults: tuple[str, ...]
@@ -31,7 +31,7 @@ class Replays:
     """
 
     def __init__(self) -> None:
-        self._known: dict[bytes, Known] = {}
+        self._known: dict[bytes, ReplayedFaults] = {}
 
     def look(self, playback: Any) -> None:
         """Take note of what the server replay of mitmproxy has loaded; what it has used up stays known."""
@@ -41,7 +41,7 @@ class Replays:
                 return
             exchange = exchange_of(flow)
             text = flow.metadata.get
-            known = Known(exchange.faults, _text(text(ORIGINAL)), _text(text(FAULTED)))
+            known = ReplayedFaults(exchange.faults, _text(text(ORIGINAL)), _text(text(FAULTED)))
             self._known.setdefault(_fingerprint(flow.response), known)
 
     def recognise(self, flow: http.HTTPFlow) -> bool:

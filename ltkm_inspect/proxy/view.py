@@ -96,7 +96,7 @@ class LtkmView(contentviews.InteractiveContentview):
             content = edit_response(shown, prettified, exchange, context)
         if content != data and isinstance(metadata.flow, http.HTTPFlow):
             finish = finish_request if is_request else finish_response
-            finish(metadata.flow, exchange, content, context, configuration.veil(exchange))
+            finish(metadata.flow, exchange, content, context, configuration.redactor(exchange))
         return content
 
     def _exchange(self, data: bytes, metadata: contentviews.Metadata) -> tuple[Exchange, bool]:
@@ -117,10 +117,10 @@ class LtkmView(contentviews.InteractiveContentview):
             report = inspect(exchange, configuration.context, remember=False)  # to look is not to deliver
         else:
             report = _of_the_body(inspect(exchange, replace(configuration.context, session=None)))
-        veil = configuration.veil(exchange)
+        redactor = configuration.redactor(exchange)
         if is_request:
-            return request_lines(report, veil)
-        return response_lines(report, data, configuration.keys, veil)
+            return request_lines(report, redactor)
+        return response_lines(report, data, configuration.keys, redactor)
 
 
 def _same(shown: str, edited: str) -> bool:

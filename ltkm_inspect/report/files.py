@@ -12,18 +12,18 @@ from itertools import count
 from pathlib import Path
 from typing import BinaryIO, Self, TextIO, cast
 
-from ltkm_inspect.options import AS_IT_HAPPENS, OptionError, Target
-from ltkm_inspect.output.atomic_file import OWNER_ONLY, WholeFile, created
+from ltkm_inspect.options import AS_IT_HAPPENS, OptionError, ReportTarget
+from ltkm_inspect.output.atomic_file import OWNER_ONLY, AtomicFile, created
 from ltkm_inspect.output.console import PROGRAM, reason
 from ltkm_inspect.output.device import Device, is_device
 from ltkm_inspect.report.formats import FORMATS
 from ltkm_inspect.report.jsonl import Record
-from ltkm_inspect.report.reading import Records
+from ltkm_inspect.report.reading import RecordFile
 from ltkm_inspect.wire import crash_of, printable
 
 
 @dataclass(eq=False)
-class _Lines:
+class _LineFile:
     """A file that lines are appended to, each on disk before the next one."""
 
     path: Path
@@ -32,7 +32,7 @@ class _Lines:
     """How many octets of it are whole lines."""
 
     @classmethod
-    def begin(cls, path: Path, mode: str, first: str, waits: bool, private: bool) -> "_Lines":
+    def begin(cls, path: Path, mode: str, first: str, waits: bool, private: bool) -> "_LineFile":
         """Open a file and write the first line; OSError or ValueError where that cannot be done."""
         if is_device(path):
             return cls.begin_on(Device.open(path, waits=waits), first)
@@ -52,7 +52,7 @@ class _Lines:
         return lines
 
     @classmethod
-    def begin_on(cls, device: Device, first: str) -> "_Lines":
+    def begin_on(cls, device: Device, first: str) -> "_LineFile":
         """Write the first line to a pipe or device; OSError where that cannot be done."""
         lines = cls(device.path, _text(device, "ascii"))
         lines.append(first)
@@ -92,10 +92,10 @@ class ReportFiles:
     def __init__(self, *, waits: bool = True) -> None:
         """Say whether a slow reader of a pipe is waited for, which must not be beside live traffic."""
         self._waits = waits
-        self._lines: dict[Target, _Lines] = {}
-        self._rendered: dict[Target, Place] = {}
+        self._lines: dict[ReportTarget, _LineFile] = {}
+        self._rendered: dict[ReportTarget, Place] = {}
         """Where the other formats go."""
-        self._source: Target | None = None
+        self._source: ReportTarget | None = None
         """Which of the lines the other formats are rendered from."""
         self._part: Path | None = None
         """The file of the source, where nobody asked for it."""
@@ -123,7 +123,7 @@ class ReportFiles:
         asked = [lines.name for lines in self._lines.values() if lines.path != self._part]
         return asked + [_name(target, path) for target, path in self._rendered.items()]
 
-    def use(self, targets: Iterable[Target], first: str, *, private: bool = False) -> list[str]:
+    def use(self, targets: Iterable[ReportTarget], first: str, *, private: bool = False) -> list[str]:
         """Write these reports and no others; OptionError where one cannot be written, and then nothing changes.
 
         `first` is the record of the run, which every file begins with; in files that are open it is written again where
@@ -187,7 +187,7 @@ class ReportFiles:
             except OSError as error:
                 failed.append(f"report {each.name}: {reason(error)}")
         if source is not None:
-            failed += render(Records(source), self._rendered, private=self._private)
+            failed += render(RecordFile(source), self._rendered, private=self._private)
         else:
             why = "not written, because not all records of the run could be kept"
             failed += [f"report {_name(*each)}: {why}" for each in self._rendered.items()]
@@ -201,7 +201,7 @@ class ReportFiles:
         self._lines, self._rendered, self._source, self._part = {}, {}, None, None
         return failed
 
-    def _append(self, line: str, targets: Iterable[Target]) -> list[str]:
+    def _append(self, line: str, targets: Iterable[ReportTarget]) -> list[str]:
         failed = []
         for each in [*targets]:
             lines = self._lines[each]
@@ -213,7 +213,7 @@ class ReportFiles:
                 del self._lines[each]
         return failed
 
-    def _begin_part(self, beside: Path, first: str, known: dict[Target, _Lines]) -> Target:
+    def _begin_part(self, beside: Path, first: str, known: dict[ReportTarget, _LineFile]) -> ReportTarget:
         """Begin the file that records are kept in where nobody asked for them, under a name that is free."""
         folder = beside.parent if beside.is_file() or not beside.exists() else Path(tempfile.gettempdir())
         for number in count(1):
@@ -221,7 +221,7 @@ class ReportFiles:
             if not path.exists():
                 break
             self.left.append(f"{printable(str(path))} was left by a run that did not end, or has not ended yet")
-        target = Target(AS_IT_HAPPENS, path)
+        target = ReportTarget(AS_IT_HAPPENS, path)
         known[target] = _begin(path, "a" if self._private else "x", first, self._waits, self._private)
         if beside.is_file() and not self._private:
             shutil.copymode(beside, path)
@@ -233,16 +233,16 @@ type Place = Path | Device
 """Where a report goes; a pipe or device is open from the start, as its reader would end if it were opened twice."""
 
 
-def places(targets: Iterable[Target]) -> dict[Target, Place]:
+def places(targets: Iterable[ReportTarget]) -> dict[ReportTarget, Place]:
     """Return where reports of records that are there go; OptionError where one cannot be written."""
     found = {each: _filled(each) for each in dict.fromkeys(targets)}
     _require_apart(found.values())
     return _places(found, waits=True)
 
 
-def _places(paths: Mapping[Target, Path], waits: bool) -> dict[Target, Place]:
+def _places(paths: Mapping[ReportTarget, Path], waits: bool) -> dict[ReportTarget, Place]:
     """Return the same of these paths."""
-    found: dict[Target, Place] = {}
+    found: dict[ReportTarget, Place] = {}
     try:
         for each, path in paths.items():
             found[each] = _place(path, waits)
@@ -263,7 +263,7 @@ def _close(places: Iterable[Place]) -> None:
                 each.close()
 
 
-def render(records: Iterable[Record], places: Mapping[Target, Place], *, private: bool = False) -> list[str]:
+def render(records: Iterable[Record], places: Mapping[ReportTarget, Place], *, private: bool = False) -> list[str]:
     """Write reports from records; return a line for each that could not be written, and is then not there.
 
     Where the records have keys in them, they are private: only their owner can read the reports.
@@ -278,14 +278,14 @@ def render(records: Iterable[Record], places: Mapping[Target, Place], *, private
     return failed
 
 
-def _begin(path: Path, mode: str, first: str, waits: bool, private: bool) -> _Lines:
+def _begin(path: Path, mode: str, first: str, waits: bool, private: bool) -> _LineFile:
     try:
-        return _Lines.begin(path, mode, first, waits, private)
+        return _LineFile.begin(path, mode, first, waits, private)
     except (OSError, ValueError) as error:
         raise _unwritable(path, error) from error
 
 
-def _filled(target: Target) -> Path:
+def _filled(target: ReportTarget) -> Path:
     """Return where a report goes: its path with the time in it."""
     try:
         return Path(time.strftime(str(target.path)))
@@ -308,7 +308,7 @@ def _place(path: Path, waits: bool) -> Place:
     try:
         if is_device(path):
             return Device.open(path, waits=waits)
-        with WholeFile(path):
+        with AtomicFile(path):
             return path
     except (OSError, ValueError) as error:
         raise _unwritable(path, error) from error
@@ -324,7 +324,7 @@ def _render(records: Iterable[Record], format: str, place: Place, private: bool)
         with _text(place, "utf-8") as file:
             FORMATS[format](records, file)
         return
-    with WholeFile(place, private=private) as whole:
+    with AtomicFile(place, private=private) as whole:
         with TextIOWrapper(whole.file, "utf-8", "backslashreplace", newline="\n") as file:
             FORMATS[format](records, file)
         whole.keep()
@@ -334,5 +334,5 @@ def _unwritable(path: Path, error: Exception) -> OptionError:
     return OptionError("report", f"expected a file that can be written, got {printable(str(path))}: {reason(error)}")
 
 
-def _name(target: Target, path: Place) -> str:
+def _name(target: ReportTarget, path: Place) -> str:
     return f"{target.format}={printable(str(path))}"

@@ -20,8 +20,8 @@ from ltkm_inspect import catalogue
 from ltkm_inspect.report.page.exchanges import exchange_view
 from ltkm_inspect.report.page.rules import Answers, Tally
 from ltkm_inspect.report.page.run import run_facts, session_view
-from ltkm_inspect.report.page.said import said
 from ltkm_inspect.report.page.timeline import FAULTED, VERDICTS, Timeline
+from ltkm_inspect.report.page.value import value_text
 from ltkm_inspect.wire import inert
 
 MOST_CLEAN = 500
@@ -104,14 +104,14 @@ class _Page:
         return next((verdict for verdict in reversed(VERDICTS) if self.verdicts[verdict]), "")
 
     def _add_exchange(self, record: Mapping[str, Any]) -> None:
-        terminal = self.timeline.terminal(said(record["terminal"]) or "unknown")
+        terminal = self.timeline.terminal(value_text(record["terminal"]) or "unknown")
         view = exchange_view(record, self.counts["exchanges"], terminal) if self._is_shown(record) else None
         self.is_whole = False
         self.counts["exchanges"] += 1
         self.counts.update({name: record["counts"][name] for name in ("items", "ltkms")})
         self._add_time(record)
         if record.get("file"):
-            self.files.setdefault(said(record["file"]))
+            self.files.setdefault(value_text(record["file"]))
         number = -1
         if view is not None:
             number = view["number"]
@@ -135,7 +135,7 @@ class _Page:
         return self.counts["without findings"] <= MOST_CLEAN
 
     def _add_time(self, record: Mapping[str, Any]) -> None:
-        started, ended = said(record["started"]), said(record["ended"]) or said(record["started"])
+        started, ended = value_text(record["started"]), value_text(record["ended"]) or value_text(record["started"])
         if started:
             first, last = self.times or (started, ended)
             self.times = (min(first, started), max(last, ended))

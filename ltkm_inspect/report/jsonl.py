@@ -74,10 +74,10 @@ from ltkm_inspect import __version__, mikey, options
 from ltkm_inspect.finding import Answer, Finding, Level, Report, cut
 from ltkm_inspect.mikey import Room
 from ltkm_inspect.output.json_line import to_json
-from ltkm_inspect.output.redaction import NO_VEIL, Redaction, Veil
+from ltkm_inspect.output.redaction import NO_REDACTOR, Redaction, Redactor
 from ltkm_inspect.report.keys import NO_KEYS, Keys
 from ltkm_inspect.report.summary import Summary
-from ltkm_inspect.session import Muk, Protected, Session
+from ltkm_inspect.session import Muk, MukHistory, Session
 from ltkm_inspect.traffic import Gap, Item, Ltkm
 from ltkm_inspect.wire import printable_octets
 
@@ -126,14 +126,16 @@ def run_record(
     }
 
 
-def exchange_record(report: Report, file: str | None = None, keys: Keys = NO_KEYS, veil: Veil = NO_VEIL) -> Record:
+def exchange_record(
+    report: Report, file: str | None = None, keys: Keys = NO_KEYS, redactor: Redactor = NO_REDACTOR
+) -> Record:
     """Return the record of one exchange, read from that file."""
     exchange = report.exchange
     document = exchange.document
     # Law 1: beside live traffic no more is decoded for the report than was for the rules.
     looked_at = frozenset(document.ltkms[: exchange.limits.ltkms]) if document else frozenset()
     octets = exchange.content.octets if exchange.content is not None else None
-    listing = _Listing(looked_at, keys, veil, Room(LEAST_PARTS + len(octets or b"") // OCTETS_OF_PART))
+    listing = _Listing(looked_at, keys, redactor, Room(LEAST_PARTS + len(octets or b"") // OCTETS_OF_PART))
     answers = [outcome.answer for outcome in report.outcomes.values()]
     record: dict[str, Any] = {
         "schema": EXCHANGE_SCHEMA,
@@ -161,7 +163,7 @@ def exchange_record(report: Report, file: str | None = None, keys: Keys = NO_KEY
             **{answer.key: answers.count(answer) for answer in Answer},
         },
         "items": listing.items(document.items) if document else [],
-        "ltkms_outside": listing.ltkms(document.strays) if document else [],
+        "ltkms_outside": listing.ltkms(document.ltkms_outside_items) if document else [],
         "findings": [_finding(finding) for finding in report.findings],
         "notes": [_finding(note) for note in report.notes],
         "outcomes": {
@@ -170,7 +172,7 @@ def exchange_record(report: Report, file: str | None = None, keys: Keys = NO_KEY
         },
     }
     record["more"] = {"items": listing.items_left_out, "ltkms": listing.ltkms_left_out, "findings": _more(report)}
-    found: Record = veil.plain(record)
+    found: Record = redactor.plain(record)
     return found
 
 
@@ -226,9 +228,11 @@ def summary_record(summary: Summary) -> Record:
     }
 
 
-def exchange_line(report: Report, file: str | None = None, keys: Keys = NO_KEYS, veil: Veil = NO_VEIL) -> str:
+def exchange_line(
+    report: Report, file: str | None = None, keys: Keys = NO_KEYS, redactor: Redactor = NO_REDACTOR
+) -> str:
     """Return the record of one exchange, read from that file, as a line without its end."""
-    return to_json(exchange_record(report, file, keys, veil))
+    return to_json(exchange_record(report, file, keys, redactor))
 
 
 def summary_line(summary: Summary) -> str:
@@ -242,7 +246,7 @@ def _typed(value: Any) -> Any:
     return value if isinstance(value, str | bool) else list(value)
 
 
-def _muk(muk: Muk, protected: Protected, redaction: Redaction | None) -> Record:
+def _muk(muk: Muk, protected: MukHistory, redaction: Redaction | None) -> Record:
     idi, idr = ((each, printable_octets(each)) if redaction is None else redaction.named(each) for each in muk)
     return {
         "idi": _hex(idi[0]),
@@ -261,7 +265,7 @@ class _Listing:
 
     looked_at: frozenset[Ltkm]
     keys: Keys
-    veil: Veil
+    redactor: Redactor
     room: Room
     items_left_out: int = 0
     ltkms_left_out: int = 0
@@ -280,7 +284,7 @@ class _Listing:
         known = [ltkm for ltkm in ltkms if ltkm in self.looked_at]
         taken = self.room.take(known)
         self.ltkms_left_out += len(known) - len(taken)
-        return [ltkm_record(ltkm, self.keys, self.veil, self.room) for ltkm in taken]
+        return [ltkm_record(ltkm, self.keys, self.redactor, self.room) for ltkm in taken]
 
 
 def _more(report: Report) -> list[dict[str, Any]]:
@@ -302,7 +306,7 @@ def item_record(item: Item) -> dict[str, Any]:
     }
 
 
-def ltkm_record(ltkm: Ltkm, keys: Keys, veil: Veil = NO_VEIL, room: Room | None = None) -> dict[str, Any]:
+def ltkm_record(ltkm: Ltkm, keys: Keys, redactor: Redactor = NO_REDACTOR, room: Room | None = None) -> dict[str, Any]:
     """Return what is told of an LTKM, with the fields of its message, as far as there is room, and of its key."""
     message, octets = ltkm.message, ltkm.octets
     said = keys.of(message, octets)
@@ -312,7 +316,7 @@ def ltkm_record(ltkm: Ltkm, keys: Keys, veil: Veil = NO_VEIL, room: Room | None 
         "problem": ltkm.base64.problem,
         "length": None if octets is None else len(octets),
         "sha256": None if octets is None else sha256(octets).hexdigest()[:FINGERPRINT],
-        "octets": _hex(octets if message is None else veil.message(message, show_keys=keys.show)),
+        "octets": _hex(octets if message is None else redactor.message(message, show_keys=keys.show)),
         "message": None if message is None else mikey.to_plain(message, show_keys=keys.show, room=room),
         "key": None if said is None else said.plain,
     }

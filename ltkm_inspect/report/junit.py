@@ -32,7 +32,7 @@ LIVE = "traffic"
 
 
 @dataclass(slots=True)
-class _Lines:
+class _FindingLines:
     """Findings: all are counted, and the first ones are kept."""
 
     number: int = 0
@@ -56,8 +56,8 @@ class _Case:
     applied: bool = False
     worst: Level = Level.OFF
     """Of what fails."""
-    failing: _Lines = field(default_factory=_Lines)
-    others: _Lines = field(default_factory=_Lines)
+    failing: _FindingLines = field(default_factory=_FindingLines)
+    others: _FindingLines = field(default_factory=_FindingLines)
     reasons: Counter[str] = field(default_factory=Counter)
     """Why it did not apply."""
 

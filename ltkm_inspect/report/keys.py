@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from ltkm_inspect.finding import LONGEST_VALUE, Place, Report, shorten
-from ltkm_inspect.keys import KeyRing, Opened, Verdict, interval_of, key_check_value
+from ltkm_inspect.keys import KeyRing, OpenedMessage, Verdict, interval_of, key_check_value
 from ltkm_inspect.keys.ring_file import derive
 from ltkm_inspect.mikey import Kemac, KeyData, Message
 from ltkm_inspect.mikey.codes import KEY_TYPES
@@ -24,7 +24,7 @@ def _time(moment: datetime | None) -> str | None:
 
 
 @dataclass(frozen=True, slots=True)
-class Delivered:
+class DeliveredKey:
     """A key that an LTKM delivers."""
 
     type: int
@@ -71,7 +71,7 @@ class Delivered:
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class LtkmFacts:
     """What is told of one LTKM: the facts behind text, view and JSON."""
 
     verdict: Verdict
@@ -84,7 +84,7 @@ class Told:
     muks: int
     """How many MUKs that entry has."""
     tried: int
-    keys: tuple[Delivered, ...] = ()
+    keys: tuple[DeliveredKey, ...] = ()
     unproven: str = ""
     """Why nothing proves these keys, where no valid MAC does."""
 
@@ -135,7 +135,7 @@ class Told:
         return f"MAC {self.verdict.value} ({self.reason})"
 
 
-_NO_KEY = tuple(Delivered(0, 0, "").plain)
+_NO_KEY = tuple(DeliveredKey(0, 0, "").plain)
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +145,7 @@ class Keys:
     ring: KeyRing = field(default_factory=KeyRing)
     show: bool = False
 
-    def of(self, message: Message | None, octets: bytes | None) -> Told | None:
+    def of(self, message: Message | None, octets: bytes | None) -> LtkmFacts | None:
         """Return what is told of a message; None without a message, or with neither a key ring nor a key to show."""
         if message is None or octets is None or not (self.ring or (self.show and _clear_key_data(message))):
             return None
@@ -166,7 +166,7 @@ class Keys:
 NO_KEYS = Keys()
 
 
-def told(opened: Opened, message: Message, *, show: bool = False) -> Told:
+def told(opened: OpenedMessage, message: Message, *, show: bool = False) -> LtkmFacts:
     """Return what is told of a message that was opened; the keys in it only with `show`."""
     subscriber = opened.subscriber
     entries, unproven = opened.key_data.entries if opened.key_data is not None else (), ""
@@ -176,7 +176,7 @@ def told(opened: Opened, message: Message, *, show: bool = False) -> Told:
         unproven = f"decrypted with the {which} of {shorten(subscriber.b_tid)}, but nothing proves it"
     elif not entries and show and (entries := _clear_key_data(message)):
         unproven = "in the clear, but nothing proves it"
-    return Told(
+    return LtkmFacts(
         opened.verdict,
         opened.reason or opened.problem,
         subscriber.b_tid if subscriber is not None else None,
@@ -197,7 +197,7 @@ def _which(muk: int, muks: int) -> str:
     return f"MUK {muk} of {muks}" if muks > 1 else "MUK"
 
 
-def _delivered(entry: KeyData, show: bool) -> Delivered:
+def _delivered(entry: KeyData, show: bool) -> DeliveredKey:
     interval = interval_of(entry)
     seq_l = seq_u = times = None
     spi = entry.validity.spi if isinstance(entry.validity, Spi) else None
@@ -218,7 +218,7 @@ def _delivered(entry: KeyData, show: bool) -> Delivered:
         validity = f"SPI {shorten(spi.hex(), LONGEST_VALUE)}"
     else:
         validity = "no validity"
-    return Delivered(
+    return DeliveredKey(
         entry.type,
         len(entry.key),
         key_check_value(entry.key),

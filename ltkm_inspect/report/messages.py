@@ -3,20 +3,20 @@
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from ltkm_inspect.input import Given
+from ltkm_inspect.input import InputMessage
 from ltkm_inspect.mikey import Message, decode, render, to_plain, tree
 from ltkm_inspect.output.json_line import to_json
 from ltkm_inspect.wire import printable
 
 # Only who gives keys, or wants names hidden, waits for what handles them.
 if TYPE_CHECKING:
-    from ltkm_inspect.output.redaction import Veil
+    from ltkm_inspect.output.redaction import Redactor
     from ltkm_inspect.report.keys import Keys
 
 MESSAGE_SCHEMA = "ltkm-inspect/message/1"
 
 
-def decoded(given: Given) -> Message | None:
+def decoded(given: InputMessage) -> Message | None:
     """Return what was given as a message; None where it is no octets."""
     return None if given.octets is None else decode(given.octets)
 
@@ -26,19 +26,19 @@ def is_whole(message: Message | None) -> bool:
     return message is not None and message.problem is None and not message.inner_problems
 
 
-def stands(given: Given, message: Message | None, keys: "Keys | None" = None) -> bool:
+def stands(given: InputMessage, message: Message | None, keys: "Keys | None" = None) -> bool:
     """Tell whether a message decodes as a whole and does not fail with the keys at hand; without a key it stands."""
     said = None if keys is None else keys.of(message, given.octets)
     return is_whole(message) and (said is None or not said.fails)
 
 
 def text_lines(
-    given: Given, message: Message | None, keys: "Keys | None" = None, veil: "Veil | None" = None
+    given: InputMessage, message: Message | None, keys: "Keys | None" = None, redactor: "Redactor | None" = None
 ) -> Iterator[str]:
     """Yield a heading and the tree of a message, then what the keys say of it."""
     source = printable(given.source)
     if message is None:
-        yield f"{source}: {given.problem if veil is None else veil.text(given.problem)}"
+        yield f"{source}: {given.problem if redactor is None else redactor.text(given.problem)}"
         return
     verdict = "" if is_whole(message) else ", does not decode"
     yield f"{source}: {message.length} octets{verdict}"
@@ -46,10 +46,12 @@ def text_lines(
     said = None if keys is None else keys.of(message, given.octets)
     if said is not None:
         lines += [f"  key: {line}" for line in said.lines]
-    yield from lines if veil is None else map(veil.text, lines)
+    yield from lines if redactor is None else map(redactor.text, lines)
 
 
-def json_line(given: Given, message: Message | None, keys: "Keys | None" = None, veil: "Veil | None" = None) -> str:
+def json_line(
+    given: InputMessage, message: Message | None, keys: "Keys | None" = None, redactor: "Redactor | None" = None
+) -> str:
     """Return the object of a message: `schema`, `source`, the fields that `mikey.to_plain` gives, and `key`.
 
     Where the input is no octets, `length` and `header` are null, and `error` says why.
@@ -67,5 +69,5 @@ def json_line(given: Given, message: Message | None, keys: "Keys | None" = None,
     fields = nothing if message is None else to_plain(message, show_keys=keys is not None and keys.show)
     said = None if keys is None else keys.of(message, given.octets)
     key = None if said is None else said.plain
-    said_of_it = {**fields, "key": key} if veil is None else veil.plain({**fields, "key": key})
+    said_of_it = {**fields, "key": key} if redactor is None else redactor.plain({**fields, "key": key})
     return to_json({"schema": MESSAGE_SCHEMA, "source": given.source, **said_of_it})

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
 
-from ltkm_inspect.input import Given
+from ltkm_inspect.input import InputMessage
 from ltkm_inspect.mikey import Identity, Kemac, Message, Rand, Timestamp, decode, to_plain
 from ltkm_inspect.mikey.core import describe_time
 from ltkm_inspect.output.json_line import to_json
@@ -91,7 +91,7 @@ class QuickLines:
     def __init__(self) -> None:
         self._writer = Writer()
 
-    def line(self, given: Given) -> str | None:
+    def line(self, given: InputMessage) -> str | None:
         """Return what `json_line` does, for a message that decodes as a whole and is like an earlier one; else None."""
         octets = given.octets
         if not octets:

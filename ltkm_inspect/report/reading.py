@@ -39,7 +39,7 @@ class Reading:
     """How many lines could not be read."""
 
 
-class Records:
+class RecordFile:
     """The records of a file, read anew each time that one goes through them; lines that are none are left out."""
 
     def __init__(self, path: Path) -> None:

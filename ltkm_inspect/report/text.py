@@ -6,7 +6,7 @@ from typing import Any, TextIO
 from ltkm_inspect.finding import Level, Place, Report, line_of, shorten, text_of
 from ltkm_inspect.finding import count as count
 from ltkm_inspect.output.json_line import kind_of
-from ltkm_inspect.output.redaction import NO_VEIL, Veil
+from ltkm_inspect.output.redaction import NO_REDACTOR, Redactor
 from ltkm_inspect.report.summary import Summary
 from ltkm_inspect.traffic import Exchange
 from ltkm_inspect.wire import inert, printable
@@ -15,10 +15,10 @@ LONGEST_URL = 200
 """How many characters of a URL a heading shows."""
 
 
-def lines(report: Report, veil: Veil = NO_VEIL) -> list[str]:
+def lines(report: Report, redactor: Redactor = NO_REDACTOR) -> list[str]:
     """Return the heading of a report and its findings, a line each; wire text is escaped."""
-    damage = (damage_line(veil.text(gap.field), veil.text(gap.reason)) for gap in report.exchange.damage)
-    return [heading(report, veil), *damage, *(veil.finding(finding).line for finding in report.findings)]
+    damage = (damage_line(redactor.text(gap.field), redactor.text(gap.reason)) for gap in report.exchange.damage)
+    return [heading(report, redactor), *damage, *(redactor.finding(finding).line for finding in report.findings)]
 
 
 def damage_line(field: str, reason: str) -> str:
@@ -26,7 +26,7 @@ def damage_line(field: str, reason: str) -> str:
     return f"damage {shorten(field)}: {shorten(reason)}"
 
 
-def heading(report: Report, veil: Veil = NO_VEIL) -> str:
+def heading(report: Report, redactor: Redactor = NO_REDACTOR) -> str:
     """Return the line that says of an exchange what was asked and answered, what is in it and how bad it is.
 
     The faults that were put into it stand at the end: what is wrong with it is not the server's doing.
@@ -34,19 +34,23 @@ def heading(report: Report, veil: Veil = NO_VEIL) -> str:
     exchange, levels = report.exchange, (report.count(Level.VIOLATION), report.count(Level.WARNING))
     counts = (report.items, report.ltkms, *levels)
     return _heading(
-        report.verdict, asked(exchange, veil), answered(exchange, veil), counts, map(veil.text, exchange.faults)
+        report.verdict,
+        asked(exchange, redactor),
+        answered(exchange, redactor),
+        counts,
+        map(redactor.text, exchange.faults),
     )
 
 
-def asked(exchange: Exchange, veil: Veil = NO_VEIL) -> str:
+def asked(exchange: Exchange, redactor: Redactor = NO_REDACTOR) -> str:
     """Return method and URL of an exchange, safe to print."""
-    return _asked(veil.text(exchange.request.method), veil.text(exchange.request.url))
+    return _asked(redactor.text(exchange.request.method), redactor.text(exchange.request.url))
 
 
-def answered(exchange: Exchange, veil: Veil = NO_VEIL) -> str:
+def answered(exchange: Exchange, redactor: Redactor = NO_REDACTOR) -> str:
     """Return the status of the response, or why there is none; safe to print."""
     return _answered(
-        exchange.response.status if exchange.response is not None else None, veil.text(exchange.error or "")
+        exchange.response.status if exchange.response is not None else None, redactor.text(exchange.error or "")
     )
 
 

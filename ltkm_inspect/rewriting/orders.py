@@ -42,16 +42,16 @@ class Orders:
         """The faults, as typed."""
         return ", ".join(map(str, self.faults))
 
-    def selectors(self) -> Iterator["Selector"]:
+    def selectors(self) -> Iterator["FlowSelector"]:
         """Yield each selector but the filter, which takes a flow."""
         for key in self.selection.selectors:
-            yield Selector("fault_msk", str(key), Selection((key,)).takes)
+            yield FlowSelector("fault_msk", str(key), Selection((key,)).takes)
         for terminal in self.terminals:
-            yield Selector("fault_terminal", str(terminal), partial(Terminal.takes, terminal))
+            yield FlowSelector("fault_terminal", str(terminal), partial(Terminal.takes, terminal))
 
 
 @dataclass(frozen=True, slots=True)
-class Selector:
+class FlowSelector:
     """One selector: of those of one option one has to match, and one of each option that has any."""
 
     option: str

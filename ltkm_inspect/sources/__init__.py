@@ -1,18 +1,18 @@
 """Where a fault takes the LTKM from that it sends: given, saved, delivered before, or made with the MUK."""
 
-from ltkm_inspect.sources.given import Base64, FlowFile, LtkmFile, Messages, messages, read_ltkms
 from ltkm_inspect.sources.recipe import Recipe, RecipeFile, parse_recipe, read_recipe
-from ltkm_inspect.sources.source import Past, Source
+from ltkm_inspect.sources.source import LtkmSource, ReceivedLtkms
+from ltkm_inspect.sources.values import Base64Ltkm, FlowFile, LtkmFile, Messages, messages, read_ltkms
 
 __all__ = [
-    "Base64",
+    "Base64Ltkm",
     "FlowFile",
     "LtkmFile",
+    "LtkmSource",
     "Messages",
-    "Past",
+    "ReceivedLtkms",
     "Recipe",
     "RecipeFile",
-    "Source",
     "messages",
     "parse_recipe",
     "read_ltkms",

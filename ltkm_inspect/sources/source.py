@@ -8,9 +8,9 @@ from ltkm_inspect import mikey
 from ltkm_inspect.context import Context
 from ltkm_inspect.kept import cached_property
 from ltkm_inspect.mikey import Identity
-from ltkm_inspect.session import Muk, Protected, Sent, Session, Step, is_newer
-from ltkm_inspect.sources.given import Base64, FlowFile, LtkmFile, Messages, Pair, messages
+from ltkm_inspect.session import LtkmRecord, Muk, MukHistory, Session, SessionEvent, is_newer
 from ltkm_inspect.sources.recipe import Blanks, Recipe, RecipeFile, make
+from ltkm_inspect.sources.values import Base64Ltkm, FlowFile, LtkmFile, Messages, Pair, messages
 from ltkm_inspect.traffic import Exchange
 
 FIRST_COUNTER = 1
@@ -18,10 +18,10 @@ FIRST_COUNTER = 1
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class LtkmSource:
     """What a fault was told of the LTKM that it sends; told nothing, it sends the terminal's previous one again."""
 
-    base64: Base64 | None = None
+    base64: Base64Ltkm | None = None
     file: LtkmFile | None = None
     flow: FlowFile | None = None
     previous: bool = False
@@ -48,7 +48,7 @@ class Source:
         named = self.file or self.flow
         return None if named is None else _read(named)
 
-    def ltkm(self, pair: Pair | None, past: "Past", turn: int = 0) -> tuple[bytes, str]:
+    def ltkm(self, pair: Pair | None, past: "ReceivedLtkms", turn: int = 0) -> tuple[bytes, str]:
         """Return the octets of an LTKM for an MSK, and what there is to remark on it, or nothing.
 
         `turn` is how many were made for this exchange before: the counters go on from there. Raises ValueError where
@@ -64,13 +64,13 @@ class Source:
 
 
 @dataclass(frozen=True)
-class Past:
+class ReceivedLtkms:
     """What the terminal of an exchange got before, and what it gets in it."""
 
-    step: Step
+    step: SessionEvent
     muk: Muk | None
     """The names of its MUK; None where it got no LTKM that would tell."""
-    before: Protected
+    before: MukHistory
 
     @classmethod
     def of(cls, exchange: Exchange, context: Context) -> Self:
@@ -87,7 +87,7 @@ class Past:
             found = session.protected(idr)
             if found is not None:
                 return cls(step, *found)
-        return cls(step, step.sent[0][1] if step.sent else None, Protected())
+        return cls(step, step.sent[0][1] if step.sent else None, MukHistory())
 
     @cached_property
     def terminal(self) -> bytes | None:
@@ -95,7 +95,7 @@ class Past:
         return _asking(self.step.exchange)
 
     @cached_property
-    def _earlier(self) -> tuple[Sent, ...]:
+    def _earlier(self) -> tuple[LtkmRecord, ...]:
         """What the terminal got before and does not get in this exchange, the latest first."""
         document = self.step.exchange.document
         here = {ltkm.octets for ltkm in document.ltkms} if document is not None else set()

@@ -2,11 +2,12 @@
 
 from ltkm_inspect.traffic.gap import Gap
 from ltkm_inspect.traffic.http import USUAL_TARGET, Headers, MediaType, Request, Response, split_target
-from ltkm_inspect.traffic.subject import OFFLINE, Document, Exchange, Item, Limits, Ltkm, Outcome, read_code
+from ltkm_inspect.traffic.subject import OFFLINE, CodeKind, Document, Exchange, Item, Limits, Ltkm, read_code
 
 __all__ = [
     "OFFLINE",
     "USUAL_TARGET",
+    "CodeKind",
     "Document",
     "Exchange",
     "Gap",
@@ -15,7 +16,6 @@ __all__ = [
     "Limits",
     "Ltkm",
     "MediaType",
-    "Outcome",
     "Request",
     "Response",
     "read_code",

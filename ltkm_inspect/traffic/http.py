@@ -8,7 +8,7 @@ from typing import Self
 from urllib.parse import parse_qsl, urlsplit
 
 from ltkm_inspect import coding, digest
-from ltkm_inspect.coding import Decoded
+from ltkm_inspect.coding import DecodedBody
 from ltkm_inspect.kept import cached_property
 
 USUAL_TARGET = "/keymanagement?requesttype=msk-request"
@@ -140,7 +140,7 @@ class _Message:
         before = "Digest " if name == "Authentication-Info" else ""
         return (before + text for text in self.headers.all(name))
 
-    def decoded(self, limit: int | None = None) -> Decoded:
+    def decoded(self, limit: int | None = None) -> DecodedBody:
         """Return the body without its content coding, at most `limit` octets of it."""
         return coding.decode(self.body or b"", self.headers.get("Content-Encoding"), limit)
 
@@ -220,15 +220,15 @@ class Response(_Message):
         return digest.parse_challenges(self.headers.all("WWW-Authenticate"), self.most_directives)
 
     @cached_property
-    def authentication_info(self) -> str | None:
+    def authentication_info_text(self) -> str | None:
         """The value of Authentication-Info, from the header or else the trailer; None where there is none."""
         value = self.headers.get("Authentication-Info")
         return value if value is not None else self.trailers.get("Authentication-Info")
 
     @cached_property
-    def info(self) -> digest.Directives | None:
+    def authentication_info(self) -> digest.Directives | None:
         """The directives of Authentication-Info; None where it is missing or blank."""
-        value = self.authentication_info
+        value = self.authentication_info_text
         return digest.parse_directives(value, self.most_directives) if value and not value.isspace() else None
 
     def with_info(self, directives: digest.Directives) -> "Response":

@@ -9,7 +9,7 @@ from typing import Any
 
 from ltkm_inspect import document as msk
 from ltkm_inspect import mikey
-from ltkm_inspect.coding import Decoded
+from ltkm_inspect.coding import DecodedBody
 from ltkm_inspect.digest import Directives, a_tid_of, is_b_tid
 from ltkm_inspect.kept import cached_property
 from ltkm_inspect.traffic.gap import Gap
@@ -151,9 +151,9 @@ class Exchange:
         return not (realms or names) or any(is_b_tid(name) or a_tid_of(name) is not None for name in names)
 
     @cached_property
-    def info(self) -> Directives | None:
+    def authentication_info(self) -> Directives | None:
         """The directives of the Authentication-Info that ends the procedure; None without one."""
-        return None if self.response is None or self.response.status == 401 else self.response.info
+        return None if self.response is None or self.response.status == 401 else self.response.authentication_info
 
     @cached_property
     def challenges(self) -> tuple[Directives, ...]:
@@ -217,7 +217,7 @@ class Exchange:
         return self.registers and self.document is not None and bool(self.document.ltkms)
 
     @cached_property
-    def content(self) -> Decoded | None:
+    def content(self) -> DecodedBody | None:
         """The response body without its content coding, as far as the limit allows; None without a body."""
         if self.response is None or not self.response.body:
             return None
@@ -248,21 +248,21 @@ class Exchange:
         return document if ours else None
 
     @cached_property
-    def asked(self) -> Decoded | None:
+    def request_content(self) -> DecodedBody | None:
         """The request body without its content coding, as far as the limit allows; None where none was captured."""
         return None if self.request.body is None else self.request.decoded(self.limits.octets)
 
     @cached_property
-    def _asking(self) -> "_Asking | None":
-        asked = self.asked
-        if asked is None or asked.truncated or self.limits.tags_beyond(asked.octets):
+    def _asking(self) -> "_RequestDocument | None":
+        content = self.request_content
+        if content is None or content.truncated or self.limits.tags_beyond(content.octets):
             return None
-        octets = asked.octets or b""
+        octets = content.octets or b""
         read = _read_asking if len(octets) > _SHORT else _read_short_asking
         return read(octets, self.request.media_type.charset)
 
     @property
-    def requested(self) -> msk.Xml | None:
+    def request_document(self) -> msk.Xml | None:
         """The XML body of the request; None where no body was captured, or not all of it is looked at."""
         return None if self._asking is None else self._asking.xml
 
@@ -283,7 +283,7 @@ class Exchange:
 
 
 @dataclass(eq=False)
-class _Asking:
+class _RequestDocument:
     """The document of a request."""
 
     xml: msk.Xml
@@ -316,8 +316,8 @@ def _can_be_key(pair: tuple[bytes, bytes]) -> bool:
     return len(pair[0]) == 3 and len(pair[1]) == 4 and pair[1][:2] != b"\0\0"
 
 
-def _read_asking(octets: bytes, charset: str | None) -> _Asking:
-    return _Asking(msk.read(octets, charset))
+def _read_asking(octets: bytes, charset: str | None) -> _RequestDocument:
+    return _RequestDocument(msk.read(octets, charset))
 
 
 _SHORT = 2048
@@ -396,14 +396,14 @@ class Document:
         return next((item for item in above if item is not None), None)
 
     @cached_property
-    def strays(self) -> tuple["Ltkm", ...]:
+    def ltkms_outside_items(self) -> tuple["Ltkm", ...]:
         """The LTKMs that stand outside every item."""
         return _ltkms(self, None, self.structure.outside)
 
     @cached_property
     def ltkms(self) -> tuple["Ltkm", ...]:
         """Every element that carries an LTKM or seems meant to: those outside every item, then item by item."""
-        found = list(self.strays)
+        found = list(self.ltkms_outside_items)
         for item in self.items:
             found += item.ltkms
         return tuple(found)
@@ -457,7 +457,7 @@ class Item:
         return self.parts.code
 
     @cached_property
-    def outcome(self) -> "Outcome":
+    def outcome(self) -> "CodeKind":
         """How its response code reads."""
         return read_code(self.code)
 
@@ -484,7 +484,7 @@ class Item:
         return domain.octets, msk_id.octets
 
 
-class Outcome(Enum):
+class CodeKind(Enum):
     """How a response code reads, in the light of the literal `200 OK` of the change request."""
 
     SUCCESS = "200 OK"
@@ -496,19 +496,19 @@ class Outcome(Enum):
     @property
     def is_success(self) -> bool:
         """The item counts as successful."""
-        return self is Outcome.SUCCESS or self is Outcome.PADDED
+        return self is CodeKind.SUCCESS or self is CodeKind.PADDED
 
 
-def read_code(code: str | None) -> Outcome:
+def read_code(code: str | None) -> CodeKind:
     """Return how a response code reads: only `200 OK`, give or take white space around it, is the successful one."""
     if code is None:
-        return Outcome.MISSING
+        return CodeKind.MISSING
     if code == "200 OK":
-        return Outcome.SUCCESS
+        return CodeKind.SUCCESS
     trimmed = code.strip(msk.XML_SPACE)
     if trimmed == "200 OK":
-        return Outcome.PADDED
-    return Outcome.NEAR_MISS if _SUCCESS.fullmatch(trimmed) else Outcome.OTHER
+        return CodeKind.PADDED
+    return CodeKind.NEAR_MISS if _SUCCESS.fullmatch(trimmed) else CodeKind.OTHER
 
 
 @dataclass(eq=False)
@@ -520,7 +520,7 @@ class Ltkm:
     """The item it stands in at any depth; None outside every item."""
     number: int
     """Place among the LTKMs of its item (or of those outside every item), from 1."""
-    parts: msk.Candidate = field(repr=False)
+    parts: msk.LtkmCandidate = field(repr=False)
     """The element with its name, how the name misses, and where it stands."""
 
     @property
@@ -566,7 +566,7 @@ class Ltkm:
         return {}
 
 
-def _ltkms(document: Document, item: Item | None, found: Iterable[msk.Candidate]) -> tuple[Ltkm, ...]:
+def _ltkms(document: Document, item: Item | None, found: Iterable[msk.LtkmCandidate]) -> tuple[Ltkm, ...]:
     """Return the candidates that are LTKMs: one with another name only counts if its text is a whole MIKEY message."""
     most = document.exchange.limits.payloads
     real = [candidate for candidate in found if candidate.miss != "other-name" or _is_message(candidate.text, most)]

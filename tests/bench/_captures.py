@@ -15,7 +15,7 @@ from mitmproxy.io import FlowWriter
 
 from ltkm_inspect import reference
 from ltkm_inspect.mitm.flows import flow_of
-from ltkm_inspect.reference import FIRST, SECOND, Grant, Terminal
+from ltkm_inspect.reference import FIRST, SECOND, Grant, ReferenceTerminal
 from ltkm_inspect.traffic import Exchange, Headers, Request, Response
 
 EACH = 20
@@ -100,8 +100,8 @@ def _headers(fields: dict[str, str]) -> Headers:
     return Headers(tuple((name.encode(), value.encode()) for name, value in fields.items()))
 
 
-def _terminal(who: int) -> Terminal:
-    return Terminal(
+def _terminal(who: int) -> ReferenceTerminal:
+    return ReferenceTerminal(
         f"{_hex(f'B-TID {who}', 22)}==@bsf.home1.net",
         sha256(f"MUK {who}".encode()).digest(),
         sha256(f"MRK {who}".encode()).digest(),

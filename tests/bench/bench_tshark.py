@@ -28,7 +28,7 @@ ROUNDS = 5
 AT_LEAST = {"decode of base64 / tshark, messages a second": 2.0, "decode of pcap / tshark, messages a second": 1.5}
 
 
-def messages() -> list[tuple[reference.Terminal, reference.Grant]]:
+def messages() -> list[tuple[reference.ReferenceTerminal, reference.Grant]]:
     """Return who gets which key, each with a counter, CSB ID and RAND of its own."""
     names = [b64encode(number.to_bytes(16)).decode() for number in range(TERMINALS)]
     terminals = [replace(reference.TERMINAL, b_tid=f"{name}@bsf.home1.net") for name in names]

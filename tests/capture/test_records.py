@@ -19,10 +19,10 @@ from mitmproxy.test import tflow, tutils
 from ltkm_inspect.capture import (
     BEFORE,
     VERSION,
-    Candidate,
+    CandidateRecord,
     Damage,
     DamagedEvent,
-    Passed,
+    SkippedFlows,
     UnusualError,
     exchange_of,
     find_record,
@@ -52,9 +52,9 @@ def found(octets: bytes) -> list[Exchange | Damage | DamagedEvent | None]:
     """Read a flow file by the records alone."""
     read: list[Exchange | Damage | DamagedEvent | None] = []
     for each in scan(io.BytesIO(octets).read):
-        if isinstance(each, Passed):
+        if isinstance(each, SkippedFlows):
             read += [None] * each.flows
-        elif isinstance(each, Candidate):
+        elif isinstance(each, CandidateRecord):
             read.append(exchange_of(each.record))
         else:
             read.append(each)
@@ -267,8 +267,8 @@ class Trickle:
 @given(st.lists(st.integers(1, 3000), max_size=50))
 def test_it_does_not_matter_in_which_pieces_octets_come(sizes: list[int]) -> None:
     octets = saved(*FLOWS.values())
-    events = [each for each in scan(Trickle(octets, sizes).read) if isinstance(each, Candidate)]
-    whole = [each for each in scan(io.BytesIO(octets).read) if isinstance(each, Candidate)]
+    events = [each for each in scan(Trickle(octets, sizes).read) if isinstance(each, CandidateRecord)]
+    whole = [each for each in scan(io.BytesIO(octets).read) if isinstance(each, CandidateRecord)]
     assert events == whole
 
 
@@ -283,7 +283,7 @@ def test_a_damaged_record_is_read_as_mitmproxy_reads_it_or_left_to_it(data: st.D
     except UnreadError:
         assume(False)
     try:
-        (ours,) = [each for each in scan(io.BytesIO(octets).read) if isinstance(each, Candidate)]
+        (ours,) = [each for each in scan(io.BytesIO(octets).read) if isinstance(each, CandidateRecord)]
         exchange = exchange_of(ours.record) if ours.current else None
     except (ValueError, LookupError):
         return
@@ -319,10 +319,10 @@ def test_a_record_that_is_too_large_is_read_past_and_named_where_it_may_be_an_ms
     octets = [saved(each) for each in (other, ours, changed())]
     file = io.BytesIO(b"".join(octets))
     kinds = list(scan(lambda size: file.read(min(size, 1000))))
-    assert kinds[0] == Passed(1, len(octets[0]))
+    assert kinds[0] == SkippedFlows(1, len(octets[0]))
     assert isinstance(kinds[1], DamagedEvent)
     assert str(kinds[1]).startswith(f"flow at octet {len(octets[0])}: expected at most 0 MiB")
-    assert isinstance(kinds[2], Candidate)
+    assert isinstance(kinds[2], CandidateRecord)
 
 
 def test_a_length_without_end_takes_no_memory() -> None:

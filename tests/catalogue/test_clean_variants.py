@@ -14,7 +14,7 @@ from ltkm_inspect.engine import inspect
 from ltkm_inspect.engine.sealing import seal
 from ltkm_inspect.finding import Answer
 from ltkm_inspect.keys import KeyRing, Subscriber
-from ltkm_inspect.reference import OTHER_TERMINAL, TERMINAL, TERMINAL_OF_5G, Terminal
+from ltkm_inspect.reference import OTHER_TERMINAL, TERMINAL, TERMINAL_OF_5G, ReferenceTerminal
 from ltkm_inspect.session import Session
 from ltkm_inspect.traffic import Exchange, Headers
 
@@ -37,7 +37,7 @@ def _header(name: str, value: str) -> Exchange:
 
 def _trailer() -> Exchange:
     assert DOWNLOAD.response is not None
-    info = DOWNLOAD.response.authentication_info or ""
+    info = DOWNLOAD.response.authentication_info_text or ""
     headers = DOWNLOAD.response.headers.without("Authentication-Info")
     trailers = Headers(((b"Authentication-Info", info.encode()),))
     return replace(DOWNLOAD, response=replace(DOWNLOAD.response, headers=headers, trailers=trailers))
@@ -194,7 +194,9 @@ def test_there_are_enough_variants() -> None:
     assert len(VARIANTS) >= 40
 
 
-def _delivered(counter: int, nc: int, terminal: Terminal = TERMINAL, opaque: str = "", **changes: object) -> Exchange:
+def _delivered(
+    counter: int, nc: int, terminal: ReferenceTerminal = TERMINAL, opaque: str = "", **changes: object
+) -> Exchange:
     """Build an exchange that delivers an LTKM with that counter; with the opaque of the challenge, in its nonce."""
     grant = replace(reference.FIRST, counter=counter, csb_id=0x20000000 + nc, **changes)  # type: ignore[arg-type]
     item = (grant, "200 OK", reference.ltkm(grant, terminal))

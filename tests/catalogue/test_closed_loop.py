@@ -14,7 +14,7 @@ from ltkm_inspect.fault import FAULTS, Application, FaultError
 from ltkm_inspect.finding import Answer, Level, Problem, Report
 from ltkm_inspect.keys import KeyRing
 from ltkm_inspect.rule import RULES
-from ltkm_inspect.session import Opening, Session
+from ltkm_inspect.session import OpenedLtkm, Session
 from ltkm_inspect.traffic import Exchange, Headers
 
 load()
@@ -32,9 +32,9 @@ def reports(exchanges: Iterable[Exchange], context: Context) -> list[Report]:
 def informed_late(exchange: Exchange) -> Exchange:
     """Return the exchange with its Authentication-Info in the trailer, where RFC 7615 allows it as well."""
     response = exchange.response
-    if response is None or response.authentication_info is None:
+    if response is None or response.authentication_info_text is None:
         return exchange
-    info = Headers(((b"Authentication-Info", response.authentication_info.encode()),))
+    info = Headers(((b"Authentication-Info", response.authentication_info_text.encode()),))
     return replace(exchange, response=replace(response.without_info(), trailers=info))
 
 
@@ -60,7 +60,7 @@ def test_a_clean_reference_trips_no_rule(name: str, keys: str) -> None:
 @pytest.mark.parametrize("id", FAULTS)
 def test_a_fault_trips_the_rules_it_declares_and_no_others(id: str, keys: str) -> None:
     fault = FAULTS[id]
-    if fault.on is Opening and not KEYS[keys]:
+    if fault.on is OpenedLtkm and not KEYS[keys]:
         with pytest.raises(FaultError, match="no key ring is given"):
             damaged(id, keys)
         return
@@ -126,7 +126,9 @@ def loop_breaks(id: str) -> bool:
             return True
     if any(id in tripped(reference.reference(name), context) for name in reference.REFERENCES):
         return True
-    others = (fault for fault in FAULTS.values() if id not in fault.trips and (KEYS[keys] or fault.on is not Opening))
+    others = (
+        fault for fault in FAULTS.values() if id not in fault.trips and (KEYS[keys] or fault.on is not OpenedLtkm)
+    )
     return any(id in tripped(damaged(fault.id, keys), context) for fault in others)
 
 

@@ -15,14 +15,14 @@ from ltkm_inspect.context import Context, Settings
 from ltkm_inspect.engine import inject, inspect
 from ltkm_inspect.fault import FAULTS, Application, FaultError
 from ltkm_inspect.keys import KeyRing
-from ltkm_inspect.reference import FIRST, OTHER_TERMINAL, TERMINAL, Terminal
+from ltkm_inspect.reference import FIRST, OTHER_TERMINAL, TERMINAL, ReferenceTerminal
 from ltkm_inspect.rule import RULES
 from ltkm_inspect.session import Session
 from ltkm_inspect.traffic import Exchange
 
 load()
 STRICT = Settings(debug=True, strict=True, expect="always")
-THIRD_TERMINAL = Terminal(
+THIRD_TERMINAL = ReferenceTerminal(
     "UVJTVFVWV1hZWjAxMjM0NQ==@bsf.home1.net", bytes(range(0x90, 0xB0)), bytes(32), "192.0.2.10:40003"
 )
 TERMINALS = (TERMINAL, OTHER_TERMINAL, THIRD_TERMINAL)

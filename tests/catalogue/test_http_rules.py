@@ -67,7 +67,7 @@ def answer_header(name: str, value: str | None, exchange: Exchange = DOWNLOAD) -
 def informed(old: str, new: str, exchange: Exchange = DOWNLOAD) -> Exchange:
     """Return the exchange with its Authentication-Info changed as text."""
     assert exchange.response is not None
-    value = exchange.response.authentication_info or ""
+    value = exchange.response.authentication_info_text or ""
     assert old in value
     return answer_header("Authentication-Info", value.replace(old, new), exchange)
 

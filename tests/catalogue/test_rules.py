@@ -9,7 +9,7 @@ from ltkm_inspect.catalogue import load
 from ltkm_inspect.explain.pages import rule_page
 from ltkm_inspect.fault import FAULTS
 from ltkm_inspect.finding import Level
-from ltkm_inspect.parameter import Typed
+from ltkm_inspect.parameter import ParameterType
 from ltkm_inspect.rule import HIGHEST, RULES
 from ltkm_inspect.spec import CR, PUBLICATIONS, RFC3830, Clause, Sure, Verb
 
@@ -33,7 +33,7 @@ def test_a_fault_says_what_it_does(id: str) -> None:
     for parameter in FAULTS[id].parameters:
         if parameter.words:
             assert parameter.default in parameter.words
-        elif isinstance(parameter.type, Typed):
+        elif isinstance(parameter.type, ParameterType):
             assert parameter.default is None  # nothing of that kind is there by itself
         else:
             assert isinstance(parameter.default, parameter.type)

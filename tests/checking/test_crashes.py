@@ -10,7 +10,7 @@ from click.testing import CliRunner
 
 from ltkm_inspect import cli, engine
 from ltkm_inspect.capture import har
-from ltkm_inspect.checking import Checked, Presenter, parallel, pieces, serial, work
+from ltkm_inspect.checking import Presenter, StretchResult, parallel, pieces, serial, work
 from ltkm_inspect.context import Context
 from ltkm_inspect.finding import EVENT_CRASHED, Level
 from ltkm_inspect.mitm import reading, rewriting
@@ -19,7 +19,7 @@ from ltkm_inspect.reference import KEYS
 from ltkm_inspect.report import jsonl, text
 from ltkm_inspect.report.keys import Keys
 from ltkm_inspect.report.summary import Summary
-from ltkm_inspect.session import Session, Step
+from ltkm_inspect.session import Session, SessionEvent
 from ltkm_inspect.traffic import Exchange, Request
 from tests.checking.test_parallel import named
 from tests.proxy.parts import TRIAL
@@ -52,15 +52,15 @@ def crashing(original: Any) -> Any:
 
 PLACES: dict[str, tuple[Any, str]] = {
     "document": (Exchange, "document"),
-    "request": (Exchange, "asked"),
+    "request": (Exchange, "request_content"),
     "ours": (Exchange, "asks_for_msk"),
     "terminal": (Exchange, "terminal"),
     "session": (Session, "_follow"),
-    "memory": (Step, "seen"),
-    "keys": (Step, "opened"),
+    "memory": (SessionEvent, "seen"),
+    "keys": (SessionEvent, "opened"),
     "text": (text, "lines"),
     "record": (jsonl, "exchange_line"),
-    "redaction": (Redaction, "veil"),
+    "redaction": (Redaction, "redactor"),
 }
 
 
@@ -73,7 +73,7 @@ def place(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> st
     return str(request.param)
 
 
-def total(results: list[Checked]) -> Summary:
+def total(results: list[StretchResult]) -> Summary:
     summary = Summary()
     for each in results:
         summary.merge(each.summary)

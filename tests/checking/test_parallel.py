@@ -17,7 +17,7 @@ from mitmproxy.io import FlowReader
 from mitmproxy.test import tflow, tutils
 
 from ltkm_inspect.capture.inputs import Input, inputs
-from ltkm_inspect.checking import Checked, Presenter, Shown, parallel, pieces, serial
+from ltkm_inspect.checking import Presenter, Shown, StretchResult, parallel, pieces, serial
 from ltkm_inspect.checking.work import REPLACED, Share, Stretch
 from ltkm_inspect.context import Context, Settings
 from ltkm_inspect.mitm.flows import flow_of
@@ -37,7 +37,7 @@ def context(limit: int = 10_000) -> Context:
     return Context(Settings(debug=True), KEYS, Session(limit))
 
 
-def told(results: Iterator[Checked]) -> tuple[list[tuple[str, object]], Summary, int]:
+def told(results: Iterator[StretchResult]) -> tuple[list[tuple[str, object]], Summary, int]:
     """Return what is printed in its order, with the file that it is about; and what is counted."""
     said: list[tuple[str, object]] = []
     total, forgotten = Summary(), 0

@@ -16,14 +16,14 @@ from ltkm_inspect.finding import Level, Report
 from ltkm_inspect.mikey import GeneralExtension, Identity, Kemac, Message, Rand, Timestamp
 from ltkm_inspect.mitm.reading import exchanges
 from ltkm_inspect.output.redaction import Redaction
-from ltkm_inspect.reference import FIRST, KEYS, OTHER_TERMINAL, SECOND, TERMINAL, Grant, Terminal, ltkm
+from ltkm_inspect.reference import FIRST, KEYS, OTHER_TERMINAL, SECOND, TERMINAL, Grant, ReferenceTerminal, ltkm
 from ltkm_inspect.report.keys import Keys
 from ltkm_inspect.session import Session
 from ltkm_inspect.traffic import Exchange
 
 
 def of(
-    *grants: Grant, terminal: Terminal = TERMINAL, change: Any = None, code: str = "200 OK", **more: Any
+    *grants: Grant, terminal: ReferenceTerminal = TERMINAL, change: Any = None, code: str = "200 OK", **more: Any
 ) -> Exchange:
     """Return an exchange that delivers these keys, each message changed."""
     items = [(grant, code, (change or (lambda message: message))(ltkm(grant, terminal))) for grant in grants]
@@ -161,7 +161,7 @@ def test_codes_headers_and_status_are_compared() -> None:
     a, b = of(FIRST), of(FIRST, code="400 Bad Request")
     response = b.response
     assert response is not None
-    info = response.info
+    info = response.authentication_info
     assert info is not None
     without = replace(info, fields=tuple(each for each in info.fields if each.name != "rspauth"))
     headers = response.headers.put("Content-Type", "text/xml")

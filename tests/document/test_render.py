@@ -5,9 +5,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ltkm_inspect.document import (
+    MskOctets,
     NewItem,
     NewLtkm,
-    Pair,
     Style,
     base64_octets,
     content_text,
@@ -25,9 +25,9 @@ VECTOR_A = (
     "AQAVAFoXwN4AARUDAAsAA7hwnQEEJMtEAAUFAAIBAAsCAAAAKgYQ8OHSw7Sllod4aVpLPC0eDwYAAA5ibXNjLmhvbWUxLm5ldAEAACZNVEl6TkRVMk56"
     "ZzVNREV5TXpRMU5nPT1AYnNmLmhvbWUxLm5ldAABABr2h90f7eRVxvmt7kDTELDAw4Wa7UW/RpnWGgFwU1oSjvfvetbEaMylJx/OX+NDTA=="
 )
-PAIR = Pair(bytes.fromhex("b8709d"), bytes.fromhex("24cb4400"))
+PAIR = MskOctets(bytes.fromhex("b8709d"), bytes.fromhex("24cb4400"))
 
-pairs = st.builds(Pair, st.binary(max_size=4), st.binary(max_size=5))
+pairs = st.builds(MskOctets, st.binary(max_size=4), st.binary(max_size=5))
 ltkms = st.builds(NewLtkm, st.binary(max_size=60), st.sampled_from([None, "0", "1", "0x00"]))
 items = st.builds(
     NewItem, pairs, st.sampled_from(["200 OK", "404 Not Found", "a < b & c"]), st.lists(ltkms, max_size=3).map(tuple)
@@ -72,13 +72,13 @@ def test_what_is_written_is_read_back(written: list[NewItem], style: Style) -> N
 
 
 @given(st.lists(pairs, min_size=1, max_size=4), styles)
-def test_a_request_is_read_back(written: list[Pair], style: Style) -> None:
+def test_a_request_is_read_back(written: list[MskOctets], style: Style) -> None:
     for octets in (render_request(written), render_request(written, style)):
         document = read(octets)
         assert document.root is not None
         assert not list(request_departures(document.root))
         assert [
-            Pair(
+            MskOctets(
                 base64_octets(content_text(pair.key_domain_ids[0])).octets or b"",
                 base64_octets(content_text(pair.msk_ids[0])).octets or b"",
             )

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ltkm_inspect.editing.lines import EditError, Entry, parse, significant
+from ltkm_inspect.editing.lines import EditError, LineTree, parse, significant
 from ltkm_inspect.editing.lists import matched
 
 TEXT = """\
@@ -26,7 +26,7 @@ totals:
 """
 
 
-def plain(entry: Entry) -> list[object]:
+def plain(entry: LineTree) -> list[object]:
     """Return an entry as a list: its line, and the lists of those below."""
     dash = "- " if entry.is_item else ""
     return [f"{entry.line} {dash}{entry.key}|{entry.value}|{entry.note}", *map(plain, entry.children)]
@@ -86,13 +86,13 @@ def test_any_text_is_read_or_refused_with_its_line(text: str) -> None:
         reason = str(error)
     else:
         reason = "line "
-        assert isinstance(tree, Entry)
+        assert isinstance(tree, LineTree)
     assert reason.startswith("line ")
 
 
-def entries(numbers: str) -> list[Entry]:
+def entries(numbers: str) -> list[LineTree]:
     """Return the entries of a list with these numbers."""
-    return [Entry(line, 0, "ltkm", number, is_item=True) for line, number in enumerate(numbers, 1)]
+    return [LineTree(line, 0, "ltkm", number, is_item=True) for line, number in enumerate(numbers, 1)]
 
 
 @pytest.mark.parametrize(

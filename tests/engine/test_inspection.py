@@ -135,11 +135,11 @@ def test_sealing_signs_the_changed_body_and_nothing_else() -> None:
     changed = _broken("replace-key-number", context=context)
     assert changed.response is not None
     assert DOWNLOAD.response is not None
-    before, after = DOWNLOAD.response.authentication_info or "", changed.response.authentication_info or ""
+    before, after = DOWNLOAD.response.authentication_info_text or "", changed.response.authentication_info_text or ""
     assert before.partition("rspauth")[0] == after.partition("rspauth")[0]
     assert before != after
     assert before.partition(", cnonce")[2] == after.partition(", cnonce")[2]
-    assert _broken("replace-key-number").response.authentication_info == before  # type: ignore[union-attr]
+    assert _broken("replace-key-number").response.authentication_info_text == before  # type: ignore[union-attr]
 
 
 def test_the_mac_of_a_changed_message_is_made_anew_with_the_muk() -> None:

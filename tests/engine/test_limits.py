@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ltkm_inspect import reference
-from ltkm_inspect.document import NewItem, NewLtkm, Pair, read, render_request, render_response
+from ltkm_inspect.document import MskOctets, NewItem, NewLtkm, read, render_request, render_response
 from ltkm_inspect.engine import inspect
 from ltkm_inspect.finding import Level, Report
 from ltkm_inspect.mikey import decode
@@ -99,8 +99,8 @@ def test_directives_beyond_the_limit_are_not_read() -> None:
     report = limited(header(DOWNLOAD, "Authentication-Info", 'rspauth="0", ' * 20), Limits(directives=10))
     assert not_in_full(report) == [("at most 10 directives in Authentication-Info", "21")]
     assert report.exchange.response is not None
-    assert report.exchange.response.info is not None
-    assert len(report.exchange.response.info.fields) == 10
+    assert report.exchange.response.authentication_info is not None
+    assert len(report.exchange.response.authentication_info.fields) == 10
 
 
 def test_challenges_beyond_the_limit_are_not_read() -> None:
@@ -119,7 +119,8 @@ def many(number: int) -> Exchange:
         replace(reference.FIRST, msk_id=(0x10001 + index).to_bytes(4), counter=index + 1) for index in range(number)
     ]
     items = [
-        NewItem(Pair(each.key_domain, each.msk_id), ltkms=(NewLtkm(reference.ltkm(each).encode()),)) for each in grants
+        NewItem(MskOctets(each.key_domain, each.msk_id), ltkms=(NewLtkm(reference.ltkm(each).encode()),))
+        for each in grants
     ]
     request = replace(DOWNLOAD.request, body=render_request(each.pair for each in items))
     return replace(body(render_response(items)), request=request)
@@ -185,7 +186,7 @@ def test_what_a_finding_points_to_is_there(data: st.DataObject) -> None:
             if finding.span_of == "message":
                 assert document is not None
                 at_item = finding.place.item
-                found = document.strays if at_item is None else document.items[at_item - 1].ltkms
+                found = document.ltkms_outside_items if at_item is None else document.items[at_item - 1].ltkms
                 whole = next(ltkm.octets for ltkm in found if ltkm.number == finding.place.ltkm)
             assert 0 <= finding.span.start < finding.span.end <= len(whole or b""), finding.line
 

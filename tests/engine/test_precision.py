@@ -17,7 +17,7 @@ from ltkm_inspect.fault import FAULTS, Application, Fault, FaultError, Octets, p
 from ltkm_inspect.keys import KeyRing
 from ltkm_inspect.mikey import Message, Payload
 from ltkm_inspect.reference import FIRST, KEYS
-from ltkm_inspect.session import Delivery, Opening, Session
+from ltkm_inspect.session import DeliveredLtkm, OpenedLtkm, Session
 from ltkm_inspect.traffic import Document, Exchange, Headers, Item, Ltkm
 from tests.engine.written import GRANTS, STYLES, Style, base64_text, written
 
@@ -53,9 +53,9 @@ def on(*kinds: type) -> list[Fault]:
 
 
 WITHIN_LTKM = [
-    fault for fault in on(Ltkm, Octets, Message, Payload, Delivery, Opening) if fault.id not in (*MOVES, BESIDE)
+    fault for fault in on(Ltkm, Octets, Message, Payload, DeliveredLtkm, OpenedLtkm) if fault.id not in (*MOVES, BESIDE)
 ]
-STRUCTURAL = on(Document, Item, Ltkm, Octets, Message, Payload, Delivery, Opening)
+STRUCTURAL = on(Document, Item, Ltkm, Octets, Message, Payload, DeliveredLtkm, OpenedLtkm)
 
 
 @given(style=STYLES, fault=st.sampled_from(WITHIN_LTKM), keys=st.sampled_from([KEYS, KeyRing()]))

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from ltkm_inspect import catalogue, digest, reference
 from ltkm_inspect.context import Context, Settings
-from ltkm_inspect.engine import Injection, Unsealed, inject, injected, inspect
+from ltkm_inspect.engine import Injection, UnsealedPart, inject, injected, inspect
 from ltkm_inspect.fault import FAULTS, Application, FaultError, parse_application
 from ltkm_inspect.keys import KeyRing, Subscriber, Verdict
 from ltkm_inspect.reference import B_TID, BSM, KEYS, MRK, MUK, TERMINAL
@@ -33,12 +33,12 @@ def with_qop(qop: str | None) -> Exchange:
     credentials, response = DOWNLOAD.request.credentials, DOWNLOAD.response
     assert credentials is not None
     assert response is not None
-    assert response.info is not None
+    assert response.authentication_info is not None
     assert PASSWORD is not None
     if qop is None:
-        credentials, info = credentials.without("qop"), response.info.without("qop")
+        credentials, info = credentials.without("qop"), response.authentication_info.without("qop")
     else:
-        credentials, info = credentials.put("qop", qop), response.info.put("qop", qop)
+        credentials, info = credentials.put("qop", qop), response.authentication_info.put("qop", qop)
     asked = digest.response(credentials, PASSWORD, DOWNLOAD.request.method, DOWNLOAD.request.body or b"")
     credentials = credentials.refilled({"response": asked})
     info = info.refilled({"rspauth": digest.rspauth(credentials, PASSWORD, response.body or b"")})
@@ -50,9 +50,9 @@ def rspauth_is_right(exchange: Exchange) -> bool:
     credentials, response = exchange.request.credentials, exchange.response
     assert credentials is not None
     assert response is not None
-    assert response.info is not None
+    assert response.authentication_info is not None
     assert PASSWORD is not None
-    return response.info.get("rspauth") == digest.rspauth(credentials, PASSWORD, response.body or b"")
+    return response.authentication_info.get("rspauth") == digest.rspauth(credentials, PASSWORD, response.body or b"")
 
 
 def macs(exchange: Exchange) -> list[Verdict]:
@@ -85,12 +85,12 @@ def test_with_the_keys_everything_fits_again_and_nothing_is_told(fault: str) -> 
 )
 def test_without_the_right_keys_mac_and_digest_stay_and_are_told(keys: KeyRing, reason: str) -> None:
     done = put("shorten-rand:octets=8", keys=keys)
-    assert done.unsealed == (Unsealed("MAC", reason), Unsealed("digest", reason))
+    assert done.unsealed == (UnsealedPart("MAC", reason), UnsealedPart("digest", reason))
     assert done.breaks_digest
     assert str(done.unsealed[1]) == f"digest: {reason}; the terminal will see the digest fail"
     assert done.exchange.response is not None
     assert DOWNLOAD.response is not None
-    assert done.exchange.response.info == DOWNLOAD.response.info
+    assert done.exchange.response.authentication_info == DOWNLOAD.response.authentication_info
     assert macs(done.exchange) == [Verdict.INVALID]
 
 

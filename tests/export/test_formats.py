@@ -18,11 +18,11 @@ from ltkm_inspect.export import (
     FORMATS,
     REDACTABLE,
     XML,
-    Entry,
     Export,
+    ExportEntry,
     ExportError,
+    ExportSelection,
     Manner,
-    Selection,
     entries,
     parse_selection,
 )
@@ -54,7 +54,7 @@ def exported(
     folder: Path,
     name: str,
     found: list[Report],
-    selection: Selection | None = None,
+    selection: ExportSelection | None = None,
     manner: Manner | None = None,
 ) -> tuple[Path, Export]:
     path = folder / f"out.{name}"
@@ -200,7 +200,7 @@ def test_only_findings_that_concern_an_ltkm_stand_on_its_line(tmp_path: Path) ->
     assert (first["verdict"], first["rules"]) == ("clean", "")
     assert second["verdict"] == "violation"
     assert second["rules"].split() == list(report.rules)
-    path, run = exported(tmp_path, "csv", [report], Selection(flawed=True))
+    path, run = exported(tmp_path, "csv", [report], ExportSelection(flawed=True))
     assert [row["msk_id"] for row in rows(path)] == ["0x68c90001"]
     assert (run.written, run.ltkms) == (1, 2)
 
@@ -283,13 +283,13 @@ def test_a_key_in_the_clear_stands_in_neither_table_nor_objects_and_is_warned_of
         assert "in the clear" in " ".join(run.warnings())
 
 
-def selected(found: list[Report], selection: Selection) -> list[Entry]:
+def selected(found: list[Report], selection: ExportSelection) -> list[ExportEntry]:
     return [entry for report in found for entry in entries(report) if selection.takes(entry)]
 
 
 def test_ltkms_are_selected_by_key_terminal_and_verdict(tmp_path: Path) -> None:
     found = reports()
-    everything = selected(found, Selection())
+    everything = selected(found, ExportSelection())
     by_group = selected(found, parse_selection(msks=["b8709d/24cb"]))
     assert 0 < len(by_group) < len(everything)
     assert all(b"\x24\xcb" in ((entry.pair[1] or b"")[:2], (entry.own_pair[1] or b"")[:2]) for entry in by_group)
@@ -356,7 +356,7 @@ def test_a_folder_that_has_something_in_it_is_refused(tmp_path: Path) -> None:
 
 
 def test_with_redaction_names_stand_for_b_tids_and_addresses_in_table_and_objects(tmp_path: Path) -> None:
-    hostile = reference.Terminal("=1+1@bsf.home1.net", address="[2001:db8::77]:5")
+    hostile = reference.ReferenceTerminal("=1+1@bsf.home1.net", address="[2001:db8::77]:5")
     found = [inspect(CLEAN), inspect(of((FIRST, "200 OK", reference.ltkm(FIRST, hostile)), terminal=hostile))]
     for name in ("csv", "json"):
         path, _ = exported(tmp_path, name, found, manner=Manner(redaction=Redaction()))

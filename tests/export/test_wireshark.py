@@ -261,7 +261,7 @@ def test_a_time_that_no_capture_has_is_the_beginning_of_1970(tmp_path: Path, suf
 
 
 def test_a_pcapng_says_in_a_comment_what_a_packet_is(tmp_path: Path) -> None:
-    hostile = reference.Terminal("\x1b]0;owned\x07\u202e=1+1@bsf", address="")
+    hostile = reference.ReferenceTerminal("\x1b]0;owned\x07\u202e=1+1@bsf", address="")
     exchange = reference.exchange(
         [reference.FIRST.msk_id], [(reference.FIRST, "200 OK", reference.ltkm(reference.FIRST))], terminal=hostile
     )

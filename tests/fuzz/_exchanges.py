@@ -13,7 +13,7 @@ from ltkm_inspect.editing import EditError, edit_request, edit_response
 from ltkm_inspect.engine import inject, inspect
 from ltkm_inspect.fault import FAULTS, Application, FaultError
 from ltkm_inspect.keys import KeyRing
-from ltkm_inspect.output.redaction import NO_VEIL, Redaction
+from ltkm_inspect.output.redaction import NO_REDACTOR, Redaction
 from ltkm_inspect.proxy.outline import request_lines, response_lines
 from ltkm_inspect.report import jsonl, text
 from ltkm_inspect.report.keys import Keys
@@ -77,8 +77,8 @@ def look_at_exchange(octets: bytes) -> None:
         require_laws(report)
         for line in text.lines(report):
             require(line.isprintable(), f"a line is safe to print, got {line!a}")
-        for veil in (NO_VEIL, Redaction().veil(each)):
-            FORMAT_LAWS["jsonl"](jsonl.exchange_line(report, keys=Keys(reference.KEYS, False), veil=veil))
+        for redactor in (NO_REDACTOR, Redaction().redactor(each)):
+            FORMAT_LAWS["jsonl"](jsonl.exchange_line(report, keys=Keys(reference.KEYS, False), redactor=redactor))
 
 
 def look_at_faults(octets: bytes) -> None:

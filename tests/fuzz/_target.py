@@ -167,7 +167,7 @@ def _octets(finding: Finding, exchange: Exchange) -> bytes | None:
 def _ltkm(finding: Finding, document: Document) -> Ltkm | None:
     place = finding.place
     item = next((item for item in document.items if item.number == place.item), None)
-    inside = document.strays if item is None else item.ltkms
+    inside = document.ltkms_outside_items if item is None else item.ltkms
     return next((ltkm for ltkm in inside if ltkm.number == place.ltkm), None)
 
 

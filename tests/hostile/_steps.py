@@ -29,10 +29,10 @@ _STEPS = _EVENTS.PY_START | _EVENTS.PY_RESUME | _EVENTS.CALL | _EVENTS.JUMP
 def look(exchange: Exchange) -> None:
     """Do what the addon does with an exchange, with keys and redaction: inspect it, and write its record and lines."""
     report = inspect(exchange, Context(session=Session(), keys=reference.KEYS))
-    veil = Redaction().veil(exchange)
-    jsonl.exchange_line(report, keys=Keys(reference.KEYS, False), veil=veil)
+    redactor = Redaction().redactor(exchange)
+    jsonl.exchange_line(report, keys=Keys(reference.KEYS, False), redactor=redactor)
     for line in text.lines(report):
-        veil.text(line)
+        redactor.text(line)
 
 
 def steps(exchange: Exchange) -> int:

@@ -16,7 +16,7 @@ from ltkm_inspect import reference
 from ltkm_inspect.export import Export, packets
 from ltkm_inspect.export.entry import entries
 from ltkm_inspect.finding import Report
-from ltkm_inspect.input import Given, from_file, from_stream
+from ltkm_inspect.input import InputMessage, from_file, from_stream
 
 FIRST, SECOND = reference.FIRST, reference.SECOND
 MESSAGES = [reference.ltkm(grant).encode() for grant in (FIRST, SECOND)]
@@ -45,7 +45,7 @@ def pcap(frames: list[bytes], link: int = 101, order: str = "<", magic: int = 0x
     return head + b"".join(struct.pack(f"{order}IIII", 1, 2, len(frame), len(frame)) + frame for frame in frames)
 
 
-def found_in(octets: bytes) -> list[Given]:
+def found_in(octets: bytes) -> list[InputMessage]:
     """Return what is in a file, and make sure that a stream gives the same."""
     found = list(from_file(octets, "x"))
     assert list(from_stream(io.BytesIO(octets), "x")) == found

@@ -12,7 +12,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ltkm_inspect import reference
-from ltkm_inspect.keys import KeyRing, MessageKeys, Opened, Subscriber, Verdict, interval_of, key_check_value, prf
+from ltkm_inspect.keys import (
+    KeyRing,
+    MessageKeys,
+    OpenedMessage,
+    Subscriber,
+    Verdict,
+    interval_of,
+    key_check_value,
+    prf,
+)
 from ltkm_inspect.keys.opening import open_with
 from ltkm_inspect.keys.protection import (
     counter_mode,
@@ -40,7 +49,7 @@ MUK = bytes(range(0x20, 0x40))
 DOWNLOAD = reference.ltkm(reference.FIRST)
 
 
-def _opened(vector: dict[str, Any], *muks: bytes) -> Opened:
+def _opened(vector: dict[str, Any], *muks: bytes) -> OpenedMessage:
     octets = base64.b64decode(vector["base64"])
     return KeyRing((Subscriber("*", muks=muks),)).open(decode(octets), octets)
 

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ltkm_inspect import reference
-from ltkm_inspect.keys import KeyRing, Opened, RingError, Subscriber, Verdict, load, message_keys
+from ltkm_inspect.keys import KeyRing, OpenedMessage, RingError, Subscriber, Verdict, load, message_keys
 from ltkm_inspect.keys import ring as ring_module
 from ltkm_inspect.keys.opening import open_with
 from ltkm_inspect.keys.protection import encrypt, initial_vector, keys_of, mac_of, time_of
@@ -60,13 +60,13 @@ def test_openssl_agrees_on_hmac(name: str, size: int) -> None:
 def test_no_octets_raise(octets: bytes, kind: type) -> None:
     given_octets = kind(octets)
     for ring in (RING, KeyRing()):
-        assert isinstance(ring.open(decode(given_octets), given_octets), Opened)
+        assert isinstance(ring.open(decode(given_octets), given_octets), OpenedMessage)
 
 
 @given(message=messages.messages, other=st.binary(max_size=60), muk=st.binary(max_size=130))
 def test_no_message_raises_whatever_its_octets_and_key(message: Message, other: bytes, muk: bytes) -> None:
     for octets in (message.encode(), other):
-        assert isinstance(open_with(Subscriber("*", muks=(muk,)), message, octets), Opened)
+        assert isinstance(open_with(Subscriber("*", muks=(muk,)), message, octets), OpenedMessage)
 
 
 @given(octets=messages.any_octets)

@@ -10,7 +10,7 @@ from ltkm_inspect import coding, digest, reference
 from ltkm_inspect.digest import Directives
 from ltkm_inspect.document import MSK_RESPONSE_TYPE
 from ltkm_inspect.mikey import Message
-from ltkm_inspect.reference import BSM, OPAQUE, REQUEST_TARGET, Grant, Terminal
+from ltkm_inspect.reference import BSM, OPAQUE, REQUEST_TARGET, Grant, ReferenceTerminal
 from ltkm_inspect.traffic import Exchange, Headers, Request, Response
 from tests.loopback.server import Listener
 from tests.loopback.wire import Received, response_octets
@@ -39,7 +39,7 @@ class Habits:
 class Account:
     """What the BSM knows of one terminal."""
 
-    terminal: Terminal
+    terminal: ReferenceTerminal
     habits: Habits
     counter: int
     """The counter of the latest LTKM."""
@@ -69,7 +69,7 @@ class Bsm(Listener):
         self._nonces = 0
         self._lock = threading.Lock()
 
-    def subscribe(self, terminal: Terminal, habits: Habits | None = None, *, counter: int = 41) -> None:
+    def subscribe(self, terminal: ReferenceTerminal, habits: Habits | None = None, *, counter: int = 41) -> None:
         """Open an account, or change the habits of one."""
         with self._lock:
             account = self.accounts.setdefault(terminal.b_tid, Account(terminal, Habits(), counter))
@@ -161,7 +161,7 @@ def page(target: str) -> Response:
     return Response(200, "OK", headers=_headers(*fields), body=body)
 
 
-def ring_text(terminals: Iterable[Terminal]) -> str:
+def ring_text(terminals: Iterable[ReferenceTerminal]) -> str:
     """Return the key ring of these terminals."""
     return "".join(
         f'[[subscribers]]\nb_tid = "{each.b_tid}"\nnaf = "{BSM}"\nmuk = "{each.muk.hex()}"\nmrk = "{each.mrk.hex()}"\n'

@@ -9,7 +9,7 @@ from ltkm_inspect.context import Context, Settings
 from ltkm_inspect.engine import inspect
 from ltkm_inspect.finding import Report
 from ltkm_inspect.keys import KeyRing
-from ltkm_inspect.reference import FIRST, SECOND, Terminal
+from ltkm_inspect.reference import FIRST, SECOND, ReferenceTerminal
 from ltkm_inspect.session import Session
 from tests.loopback.bsm import Bsm, Habits, Served
 from tests.loopback.terminal import Handset, Taken
@@ -55,14 +55,14 @@ SCENES: dict[str, Scene] = {
 """What is played for each reference of one terminal with one connection."""
 
 
-def person(name: str) -> Terminal:
+def person(name: str) -> ReferenceTerminal:
     """Return a terminal with a B-TID and keys of its own."""
 
     def derived(what: str, length: int) -> bytes:
         return sha256(f"loopback {what} {name}".encode()).digest()[:length]
 
     b_tid = f"{base64.b64encode(derived('RAND', 16)).decode()}@bsf.home1.net"
-    return Terminal(b_tid, derived("MUK", 32), derived("MRK", 32), f"192.0.2.10:{name}")
+    return ReferenceTerminal(b_tid, derived("MUK", 32), derived("MRK", 32), f"192.0.2.10:{name}")
 
 
 def reports(handset: Handset, keys: KeyRing | None = None) -> list[Report]:

@@ -10,7 +10,7 @@ from typing import BinaryIO, Self, cast
 from ltkm_inspect import reference
 from ltkm_inspect.keys import KeyRing
 from ltkm_inspect.keys.opening import Verdict
-from ltkm_inspect.reference import Terminal
+from ltkm_inspect.reference import ReferenceTerminal
 from ltkm_inspect.traffic import Exchange, Request
 from tests.loopback.wire import Received, receive, request_octets, response_of
 from tests.proxy.parts import PATIENCE
@@ -34,7 +34,7 @@ class Taken:
 class Handset:
     """One terminal with one connection, which it keeps as long as it can."""
 
-    def __init__(self, terminal: Terminal, port: int) -> None:
+    def __init__(self, terminal: ReferenceTerminal, port: int) -> None:
         """Take up the terminal; `port` of the loopback is where it finds the BSM, or the proxy in its place."""
         self.terminal = terminal
         self.taken: list[Taken] = []
@@ -77,7 +77,7 @@ class Handset:
             msk_ids, (), terminal=self.terminal, nonce=self._nonce, nc=self._nc, opaque=self._opaque
         )
         taken = self._take(made.request)
-        info = taken.exchange.info
+        info = taken.exchange.authentication_info
         next_nonce = info.get("nextnonce") if info is not None else None
         if next_nonce:
             self._nonce, self._nc = next_nonce, 0

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from ltkm_inspect.reference import Terminal
+from ltkm_inspect.reference import ReferenceTerminal
 from tests.loopback.bsm import Bsm, Served, page, ring_text
 from tests.loopback.proxy import reverse
 from tests.loopback.scenes import person
@@ -43,7 +43,7 @@ def msk_id(number: int) -> bytes:
     return bytes.fromhex("24cb") + (number + 1).to_bytes(2)
 
 
-def live(terminal: Terminal, port: int) -> tuple[list[Taken], list[tuple[str, Received]]]:
+def live(terminal: ReferenceTerminal, port: int) -> tuple[list[Taken], list[tuple[str, Received]]]:
     """Let one terminal ask for one key after another, and now and then for something else."""
     pages = []
     with Handset(terminal, port) as handset:

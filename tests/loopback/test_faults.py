@@ -15,7 +15,7 @@ from ltkm_inspect.keys.protection import mac_verifies
 from ltkm_inspect.mikey import Identity, Kemac
 from ltkm_inspect.reference import KEYS, reference
 from ltkm_inspect.rule import RULES
-from ltkm_inspect.session import Opening, Session, Step
+from ltkm_inspect.session import OpenedLtkm, Session, SessionEvent
 from ltkm_inspect.traffic import Document, Exchange, Headers, Item, Ltkm, Response
 from tests.loopback.bsm import Bsm, Habits, ring_text
 from tests.loopback.proxy import Steered
@@ -117,7 +117,7 @@ def test_a_terminal_gets_the_fault_and_nothing_else(id: str, keys: str, bsm: Bsm
     played = play(id, keys, bsm, proxies)
     before, after = played.before, played.after
     own = KeyRing((played.handset.terminal.subscriber,))
-    if fault.on is Opening and not KEYED[keys]:
+    if fault.on is OpenedLtkm and not KEYED[keys]:
         assert after == before
         assert any("no key ring is given" in line for line in played.log)
         return
@@ -132,7 +132,7 @@ def test_a_terminal_gets_the_fault_and_nothing_else(id: str, keys: str, bsm: Bsm
     # The difference is where the fault says, and the octets around it are those of the BSM.
     assert after == injected(played, id, own if KEYED[keys] else KeyRing())
     assert after != before
-    if fault.on not in (Exchange, Step):
+    if fault.on not in (Exchange, SessionEvent):
         assert (after.status, after.reason, after.http_version) == (before.status, before.reason, before.http_version)
         assert frame(after.headers) == frame(before.headers)
         assert_within(fault.on, before.body or b"", after.body or b"")
@@ -141,7 +141,7 @@ def test_a_terminal_gets_the_fault_and_nothing_else(id: str, keys: str, bsm: Bsm
     # Digest and MAC fit where the keys are known and the fault does not leave them, and the log says where they do not.
     said = [line for line in played.log if "the terminal will see the" in line]
     if "digest" not in fault.leaves and played.taken.digest is not None:
-        covers = after.info is not None and after.info.get("qop") != "auth"
+        covers = after.authentication_info is not None and after.authentication_info.get("qop") != "auth"
         assert played.taken.digest is (KEYED[keys] or after.body == before.body)
         assert any("digest" in line for line in said) is (not played.taken.digest and covers)
     if "mac" not in fault.leaves:

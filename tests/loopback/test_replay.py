@@ -17,12 +17,12 @@ from mitmproxy.io import FlowReader, FlowWriter
 from ltkm_inspect import fault as catalogue
 from ltkm_inspect.context import Context
 from ltkm_inspect.engine import inject, inspect
-from ltkm_inspect.engine.reach import is_for_recordings
 from ltkm_inspect.fault import FaultError, parse_application
 from ltkm_inspect.keys import KeyRing
 from ltkm_inspect.mitm.flows import exchange_of, flow_of
 from ltkm_inspect.reference import BSM
-from ltkm_inspect.session import Delivery, Opening, Session, Step
+from ltkm_inspect.rewriting.recording import is_for_recordings
+from ltkm_inspect.session import DeliveredLtkm, OpenedLtkm, Session, SessionEvent
 from ltkm_inspect.traffic import Exchange, Response
 from tests.loopback.bsm import ring_text
 from tests.loopback.proxy import Steered
@@ -36,7 +36,7 @@ KEYS = KeyRing(tuple(terminal.subscriber for terminal in TERMINALS))
 FAULTS = [
     fault.id
     for fault in catalogue.FAULTS.values()
-    if fault.on not in (Step, Delivery, Opening)
+    if fault.on not in (SessionEvent, DeliveredLtkm, OpenedLtkm)
     and fault.id not in ("inject-ltkm", "replace-ltkm")  # a replay, if not told otherwise
     and not is_for_recordings(fault.id)
 ]

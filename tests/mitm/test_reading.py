@@ -13,7 +13,7 @@ from mitmproxy.addons.savehar import SaveHar
 from mitmproxy.io import tnetstring
 from mitmproxy.test import tflow
 
-from ltkm_inspect.capture import Passed, opened
+from ltkm_inspect.capture import SkippedFlows, opened
 from ltkm_inspect.capture.damage import NotACaptureError
 from ltkm_inspect.checking.reading import exchanges as read
 from ltkm_inspect.engine import inspect
@@ -167,7 +167,7 @@ def test_a_flow_with_a_part_of_another_type_is_one_damaged_event(
     path.write_bytes(first + tnetstring.dumps(state) + last)
     through_mitmproxy = list(exchanges(path))
     with opened(str(path)) as source:
-        alone = [each for each in read(source, "", Limits()) if not isinstance(each, Passed)]
+        alone = [each for each in read(source, "", Limits()) if not isinstance(each, SkippedFlows)]
     for found in (through_mitmproxy, alone):
         one, damaged, three = found
         assert isinstance(one, Exchange)

@@ -21,7 +21,7 @@ from ltkm_inspect.context import Context
 from ltkm_inspect.engine import inspect
 from ltkm_inspect.fault import FAULTS, Application, parse_application
 from ltkm_inspect.mitm.change import Change
-from ltkm_inspect.mitm.flow_file import Target
+from ltkm_inspect.mitm.flow_file import FlowFileWriter
 from ltkm_inspect.mitm.flows import FAULT, exchange_of, flow_of
 from ltkm_inspect.mitm.marking import FAULT_MARK, FAULT_METADATA, FAULTED, METADATA, ORIGINAL, mark
 from ltkm_inspect.mitm.rewriting import Rewriting
@@ -107,7 +107,7 @@ def test_the_flow_says_what_was_put_in_and_keeps_the_digests_of_both_bodies() ->
 
 def test_mitmdump_shows_what_was_put_in_and_does_not_fail_for_it(mitmdump: Mitmdump, tmp_path: Path) -> None:
     path = tmp_path / "out.flow"
-    with Target(path) as file:
+    with FlowFileWriter(path) as file:
         for exchange in reference("two-terminals"):
             flow = flow_of(exchange)
             assert apply(flow, "shorten-rand:octets=8") != [None]
@@ -300,16 +300,16 @@ def test_what_needs_a_key_to_be_made_anew_is_said(fault: str, unsealed: list[str
 
 def test_a_file_has_its_name_only_when_it_is_whole(tmp_path: Path) -> None:
     path = tmp_path / "out.flow"
-    with Target(path) as file:
+    with FlowFileWriter(path) as file:
         file.add(flow_of(clean()))
         assert not path.exists()
         file.keep()
     assert path.is_file()
     before = path.read_bytes()
-    with Target(path) as file:
+    with FlowFileWriter(path) as file:
         file.add(flow_of(flawed()))
     assert path.read_bytes() == before
-    with suppress(KeyboardInterrupt), Target(path) as file:
+    with suppress(KeyboardInterrupt), FlowFileWriter(path) as file:
         file.add(flow_of(flawed()))
         file.keep()
         raise KeyboardInterrupt
@@ -322,7 +322,7 @@ def test_a_file_that_is_replaced_keeps_its_mode_and_a_link_stays_a_link(tmp_path
     path.write_bytes(b"")
     path.chmod(0o640)
     link.symlink_to(path)
-    with Target(link) as file:
+    with FlowFileWriter(link) as file:
         file.add(flow_of(clean()))
         file.keep()
     assert link.is_symlink()
@@ -333,6 +333,6 @@ def test_a_file_that_is_replaced_keeps_its_mode_and_a_link_stays_a_link(tmp_path
 def test_what_is_no_place_for_a_file_is_refused(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     for path in (tmp_path, tmp_path / "no" / "such", tmp_path / "pipe", Path(os.devnull)):
-        with pytest.raises(OSError, match=r"."), Target(path):
+        with pytest.raises(OSError, match=r"."), FlowFileWriter(path):
             pass
     assert [each.name for each in tmp_path.iterdir()] == ["pipe"]

@@ -23,7 +23,7 @@ from ltkm_inspect.export import Export, Manner
 from ltkm_inspect.mikey import Identity
 from ltkm_inspect.mitm.reading import exchanges
 from ltkm_inspect.output.redaction import Redaction
-from ltkm_inspect.reference import AGAIN, B_TID, FIRST, SECOND, TERMINAL, Terminal, ltkm
+from ltkm_inspect.reference import AGAIN, B_TID, FIRST, SECOND, TERMINAL, ReferenceTerminal, ltkm
 from ltkm_inspect.report import jsonl
 from ltkm_inspect.report import text as report_text
 from ltkm_inspect.report.formats import FORMATS
@@ -91,13 +91,13 @@ def test_decode_says_nothing_of_the_terminal() -> None:
 def test_a_terminal_keeps_its_name_within_a_run_and_has_another_in_the_next() -> None:
     first, again = clean(), reference.exchange([AGAIN.msk_id], [(AGAIN, "200 OK", ltkm(AGAIN))])
     redaction, other = Redaction(), Redaction()
-    names = [redaction.veil(each).text(B_TID) for each in (first, again)]
+    names = [redaction.redactor(each).text(B_TID) for each in (first, again)]
     assert names[0] == names[1] == redaction.identity(B_TID) == redaction.terminal(B_TID)
-    assert other.veil(first).text(B_TID) not in (B_TID, names[0])
+    assert other.redactor(first).text(B_TID) not in (B_TID, names[0])
 
 
 def test_what_an_exchange_says_of_an_earlier_terminal_is_hidden_too() -> None:
-    plain = Terminal(b_tid="terminal one")
+    plain = ReferenceTerminal(b_tid="terminal one")
     redaction, context = Redaction(), Context(session=Session())
     said = []
     for number, (terminal, grant) in enumerate([(TERMINAL, FIRST), (plain, SECOND), (TERMINAL, AGAIN)]):
@@ -105,8 +105,10 @@ def test_what_an_exchange_says_of_an_earlier_terminal_is_hidden_too() -> None:
         exchange = replace(exchange, id=str(number), connection="one", started=float(number))
         report = inspect(exchange, context)
         assert number < 2 or "after terminal one" in "\n".join(each.text for each in (*report.findings, *report.notes))
-        veil = redaction.veil(exchange)
-        said += [veil.text(line) for line in report_text.lines(report)] + [jsonl.exchange_line(report, veil=veil)]
+        redactor = redaction.redactor(exchange)
+        said += [redactor.text(line) for line in report_text.lines(report)] + [
+            jsonl.exchange_line(report, redactor=redactor)
+        ]
     assert found_in(said, ["terminal one", B_TID]) == []
 
 
@@ -116,7 +118,7 @@ def test_addresses_in_every_place_have_one_name_and_keep_their_port() -> None:
     )
     exchange = replace(exchange, request=replace(exchange.request, host="192.0.2.80", port=8080))
     redaction = Redaction()
-    record = json.loads(jsonl.exchange_line(inspect(exchange), veil=redaction.veil(exchange)))
+    record = json.loads(jsonl.exchange_line(inspect(exchange), redactor=redaction.redactor(exchange)))
     client, server = redaction.address("2001:db8::7"), redaction.address("192.0.2.80")
     assert record["client"] == f"[{client}]:40001"
     assert record["server"] == f"{server}:8080"
@@ -137,7 +139,7 @@ def test_addresses_in_every_place_have_one_name_and_keep_their_port() -> None:
     ],
 )
 def test_what_is_no_identity_is_kept(kept: str) -> None:
-    assert Redaction().veil(clean()).text(kept) == kept
+    assert Redaction().redactor(clean()).text(kept) == kept
 
 
 @given(
@@ -150,16 +152,16 @@ def test_what_is_no_identity_is_kept(kept: str) -> None:
 @example("\x1b[31m\u202e@x", True)
 @example("46000123456789" * 10 + "@ims.mnc001.mcc001.3gppnetwork.org", True)
 def test_an_identity_of_any_characters_is_hidden(b_tid: str, padded: bool) -> None:
-    terminal = Terminal(b_tid=f"{b_tid} at home" if padded else b_tid)
+    terminal = ReferenceTerminal(b_tid=f"{b_tid} at home" if padded else b_tid)
     value = terminal.b_tid.encode("utf-8", "surrogatepass")
     grant = replace(FIRST, counter=7)
     message = ltkm(grant, replace(terminal, b_tid="x"))
     payloads = tuple(Identity(0, value) if each == Identity(0, b"x") else each for each in message.payloads)
     exchange = reference.exchange([grant.msk_id], [(grant, "200 OK", replace(message, payloads=payloads))])
     redaction = Redaction()
-    veil = redaction.veil(exchange)
+    redactor = redaction.redactor(exchange)
     report = inspect(exchange)
-    said = [*map(veil.text, report_text.lines(report)), jsonl.exchange_line(report, veil=veil)]
+    said = [*map(redactor.text, report_text.lines(report)), jsonl.exchange_line(report, redactor=redactor)]
     assert value.hex() not in "\n".join(said)
     if value.isascii() and terminal.b_tid.isprintable() and "\\" not in terminal.b_tid:
         assert f"got {terminal.b_tid}" not in "\n".join(said)
@@ -167,7 +169,7 @@ def test_an_identity_of_any_characters_is_hidden(b_tid: str, padded: bool) -> No
 
 def test_masked_octets_are_as_many_as_before() -> None:
     octets = ltkm(FIRST).encode()
-    masked = Redaction().veil(clean()).message(ltkm(FIRST))
+    masked = Redaction().redactor(clean()).message(ltkm(FIRST))
     assert len(masked) == len(octets)
     assert B_TID.encode() not in masked
     assert [place for place, (old, new) in enumerate(zip(octets, masked, strict=True)) if old != new] == [
@@ -322,10 +324,10 @@ def test_a_padded_code_in_quotes_is_hidden() -> None:
 def test_addresses_of_an_exchange_are_found_as_numbers() -> None:
     exchange = replace(clean(), client=f"{ADDRESS}:40001", server=f"[{ADDRESS6}]:80")
     redaction = Redaction()
-    veil = redaction.veil(exchange)
+    redactor = redaction.redactor(exchange)
     for number in ("3323070215", "0xC6120707", "c6120707", "030604403407", "198.18.1799"):
-        assert veil.text(f"ip={number}") == f"ip={redaction.address(ADDRESS)}"
-    assert veil.text("fd00aaaabbbb00000000000000000009") == redaction.address(ADDRESS6)
+        assert redactor.text(f"ip={number}") == f"ip={redaction.address(ADDRESS)}"
+    assert redactor.text("fd00aaaabbbb00000000000000000009") == redaction.address(ADDRESS6)
     assert Redaction().text("ip=c6120707") == "ip=c6120707"
 
 
@@ -374,10 +376,10 @@ def test_no_report_says_what_was_planted_in_any_field(identity: str, spelling: s
     records, said = [head], list[str]()
     for number, exchange in enumerate(planted(text)):
         report = inspect(replace(exchange, started=float(number)), context)
-        veil = redaction.veil(exchange)
-        said += report_text.lines(report, veil)
-        said += [str(veil.finding(each).line) for each in report.notes]
-        records.append(jsonl.exchange_record(report, "a.flow", veil=veil))
+        redactor = redaction.redactor(exchange)
+        said += report_text.lines(report, redactor)
+        said += [str(redactor.finding(each).line) for each in report.notes]
+        records.append(jsonl.exchange_record(report, "a.flow", redactor=redactor))
         with Export("csv", tmp_path / "x.csv", Manner(redaction=redaction)) as export:
             export.add(report)
             export.finish()

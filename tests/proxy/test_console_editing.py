@@ -169,8 +169,8 @@ def test_the_terminal_gets_an_intercepted_response_as_edited_and_properly_signed
     assert exchange.request.credentials is not None
     expected = digest.rspauth(exchange.request.credentials, base64.b64encode(MRK), body)
     assert digest.parse_directives(info[1].decode()).get("rspauth") == expected
-    assert exchange.info is not None
-    assert exchange.info.get("rspauth") != expected
+    assert exchange.authentication_info is not None
+    assert exchange.authentication_info.get("rspauth") != expected
 
 
 def test_a_loaded_flow_is_saved_as_edited_with_its_findings_and_the_trace_of_the_edit(desk: Desk, save: Save) -> None:

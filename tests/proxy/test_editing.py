@@ -16,7 +16,16 @@ from mitmproxy.contentviews import InteractiveContentview, Metadata
 
 from ltkm_inspect import digest, mikey, reference
 from ltkm_inspect.context import Context
-from ltkm_inspect.document import MSK_RESPONSE_TYPE, NewItem, NewLtkm, Pair, Style, msk_items, read, render_response
+from ltkm_inspect.document import (
+    MSK_RESPONSE_TYPE,
+    MskOctets,
+    NewItem,
+    NewLtkm,
+    Style,
+    msk_items,
+    read,
+    render_response,
+)
 from ltkm_inspect.keys import Verdict
 from ltkm_inspect.keys.protection import authentication_key, mac_of
 from ltkm_inspect.mitm.flows import flow_of
@@ -317,10 +326,10 @@ def rspauth(edit: Edit) -> tuple[str | None, str]:
     """Return the rspauth of the response, and the one that the body as sent asks for."""
     exchange = edit.after
     assert exchange.response is not None
-    assert exchange.info is not None
+    assert exchange.authentication_info is not None
     assert exchange.request.credentials is not None
     body = exchange.response.body or b""
-    return exchange.info.get("rspauth"), digest.rspauth(exchange.request.credentials, PASSWORD, body)
+    return exchange.authentication_info.get("rspauth"), digest.rspauth(exchange.request.credentials, PASSWORD, body)
 
 
 @pytest.mark.parametrize("coding", ["identity", "gzip", "br", "deflate", "zstd"])
@@ -427,7 +436,7 @@ STYLES = {
 @pytest.mark.parametrize("style", STYLES.values(), ids=STYLES)
 def test_documents_of_every_style_are_edited_in_place(style: Style) -> None:
     grant, message = reference.FIRST, reference.ltkm(reference.FIRST)
-    pair = Pair(reference.KEY_DOMAIN, grant.msk_id)
+    pair = MskOctets(reference.KEY_DOMAIN, grant.msk_id)
     items = [NewItem(pair, "200 OK", (NewLtkm(message.encode()),)), NewItem(pair, "404 N\xe9")]
     body = render_response(items, style)
     flow = flow_of(clean())

@@ -13,12 +13,12 @@ from mitmproxy.http import HTTPFlow
 from mitmproxy.log import ALERT
 from mitmproxy.test import taddons, tflow
 
-from ltkm_inspect.engine.reach import is_for_recordings
 from ltkm_inspect.fault import FAULTS
 from ltkm_inspect.finding import Level
 from ltkm_inspect.mitm.flows import FAULT, exchange_of, flow_of
 from ltkm_inspect.proxy.addon import LtkmInspect
 from ltkm_inspect.reference import B_TID, FIRST, SECOND, reference
+from ltkm_inspect.rewriting.recording import is_for_recordings
 from ltkm_inspect.traffic import Exchange
 from tests.proxy.parts import clean, flawed
 

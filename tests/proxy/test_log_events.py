@@ -5,7 +5,7 @@ from pathlib import Path
 
 from mitmproxy.test import taddons
 
-from ltkm_inspect.proxy.log_events import Unheard
+from ltkm_inspect.proxy.log_events import UnheardFilter
 from tests.proxy.parts import Mitmdump, Save, clean
 
 LISTENER = """
@@ -39,7 +39,7 @@ def record(name: str) -> logging.LogRecord:
 
 
 def test_a_line_of_ours_becomes_an_event_only_where_an_addon_listens() -> None:
-    unheard = Unheard()
+    unheard = UnheardFilter()
     with taddons.context() as context:  # type: ignore[no-untyped-call]
         assert not unheard.filter(record("ltkm_inspect.proxy.addon"))
         assert unheard.filter(record("mitmproxy.proxy.server"))

@@ -20,7 +20,7 @@ from mitmproxy.test import tflow
 from ltkm_inspect import cli
 from ltkm_inspect.finding import EVENT_CRASHED, Report
 from ltkm_inspect.mitm.flows import flow_of
-from ltkm_inspect.output.redaction import Veil
+from ltkm_inspect.output.redaction import Redactor
 from ltkm_inspect.proxy import pending
 from ltkm_inspect.report import text
 from tests.loopback.proxy import reverse
@@ -184,10 +184,10 @@ def test_a_report_that_cannot_be_logged_is_told_as_a_crash(
 ) -> None:
     original = text.lines
 
-    def crash(report: Report, *veil: Veil) -> list[str]:
+    def crash(report: Report, *redactor: Redactor) -> list[str]:
         if EVENT_CRASHED not in report.rules:
             raise TypeError("not to be shown")
-        return original(report, *veil)
+        return original(report, *redactor)
 
     monkeypatch.setattr(text, "lines", crash)
     stage.play(flow_of(flawed()))

@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from ltkm_inspect.options import OptionError, Target, parse_report
+from ltkm_inspect.options import OptionError, ReportTarget, parse_report
 from ltkm_inspect.output.json_line import to_json
 from ltkm_inspect.report import formats
 from ltkm_inspect.report.files import ReportFiles
-from ltkm_inspect.report.reading import Records
+from ltkm_inspect.report.reading import RecordFile
 from tests.report.runs import TRIAL, checked
 
 RECORDS = checked(TRIAL)
@@ -26,7 +26,7 @@ def using(*texts: str | Path, first: str = FIRST) -> ReportFiles:
     return files
 
 
-def targets(*texts: str | Path) -> list[Target]:
+def targets(*texts: str | Path) -> list[ReportTarget]:
     return [parse_report(str(text)) for text in texts]
 
 
@@ -45,7 +45,7 @@ def test_every_format_is_there_at_the_end_and_nothing_else(tmp_path: Path) -> No
     assert names(tmp_path) == ["out.jsonl"]
     assert written(files) == []
     assert names(tmp_path) == ["out.jsonl", "out.junit", "out.sarif", "out.text"]
-    assert [*Records(tmp_path / "out.jsonl")] == RECORDS
+    assert [*RecordFile(tmp_path / "out.jsonl")] == RECORDS
     assert len(json.loads((tmp_path / "out.sarif").read_text())["runs"][0]["results"]) > 80
 
 
@@ -54,7 +54,7 @@ def test_without_jsonl_the_records_are_kept_beside_until_all_is_rendered(tmp_pat
     assert names(tmp_path) == [".out.txt.jsonl.part"]
     assert files.names == [f"text={tmp_path}/out.txt"]
     files.write(LINES[0])
-    assert [*Records(tmp_path / ".out.txt.jsonl.part")] == RECORDS[:2]
+    assert [*RecordFile(tmp_path / ".out.txt.jsonl.part")] == RECORDS[:2]
     assert written(files, LINES[1:]) == []
     assert names(tmp_path) == ["out.txt"]
 
@@ -88,7 +88,7 @@ def test_a_format_that_stumbles_leaves_no_part_and_the_records_are_kept(
     assert kept == f"the records of the run are kept; to render them again: ltkm-inspect report {part} {asked}"
     assert names(tmp_path) == [part.name, "out.sarif", "out.txt"]
     assert (tmp_path / "out.sarif").read_text() == "of the last run"
-    assert [*Records(part)] == RECORDS
+    assert [*RecordFile(part)] == RECORDS
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no /dev/full")
@@ -97,7 +97,7 @@ def test_no_space_is_said_of_a_report_and_of_lines(tmp_path: Path) -> None:
         using("/dev/full")
     files = using("text=/dev/full", tmp_path / "run.jsonl")
     assert written(files) == ["report text=/dev/full: not written: No space left on device"]
-    assert [*Records(tmp_path / "run.jsonl")] == RECORDS
+    assert [*RecordFile(tmp_path / "run.jsonl")] == RECORDS
 
 
 def test_what_could_not_be_kept_is_not_rendered_as_if_it_were_all(tmp_path: Path) -> None:
@@ -117,7 +117,7 @@ def test_what_could_not_be_kept_is_not_rendered_as_if_it_were_all(tmp_path: Path
     )
     assert len(failed) == 3
     assert names(tmp_path) == [part.name]
-    assert [*Records(part)] == RECORDS[:2]
+    assert [*RecordFile(part)] == RECORDS[:2]
     assert part.read_text().endswith("}\n")
 
 
@@ -161,7 +161,7 @@ def test_reports_may_change_while_the_run_goes_on(tmp_path: Path) -> None:
     assert files.use(targets(f"text={tmp_path}/out.txt"), FIRST) == []
     assert written(files, LINES[1:]) == []
     assert names(tmp_path) == ["out.txt", "run.jsonl"]
-    assert [*Records(tmp_path / "run.jsonl")] == RECORDS
+    assert [*RecordFile(tmp_path / "run.jsonl")] == RECORDS
     exchanges = sum("/exchange/" in record["schema"] for record in RECORDS)
     assert f"summary: {exchanges} MSK exchanges" in (tmp_path / "out.txt").read_text()
 
@@ -180,7 +180,7 @@ def test_options_that_change_are_a_record_of_the_run_in_every_open_file(tmp_path
     files.use(targets(tmp_path / "run.jsonl"), changed)
     files.use(targets(tmp_path / "run.jsonl"), changed)
     files.finish()
-    assert [record["options"]["strict"] for record in Records(tmp_path / "run.jsonl")] == [False, True]
+    assert [record["options"]["strict"] for record in RecordFile(tmp_path / "run.jsonl")] == [False, True]
 
 
 def test_a_pipe_gets_its_report_without_a_file_beside_it(tmp_path: Path) -> None:

@@ -231,11 +231,11 @@ def test_where_names_stand_for_identities_the_fields_show_the_names_and_keep_the
     each = copy.deepcopy(CLEAN["items"][0]["ltkms"][0])
     expected = ltkm_view(each)["r"]
     identity = each["message"]["payloads"][5]["fields"]
-    veiled = bytes.fromhex(each["octets"]).replace(
+    redacted = bytes.fromhex(each["octets"]).replace(
         bytes.fromhex(identity["value"]), b"*" * (len(identity["value"]) // 2)
     )
     identity |= {"value": "identity-0123456789", "value_text": "identity-0123456789"}
-    shown = ltkm_view({**each, "octets": veiled.hex()})["r"]
+    shown = ltkm_view({**each, "octets": redacted.hex()})["r"]
     assert sorted(row[2] + str(row[4:]) for row in shown) == sorted(row[2] + str(row[4:]) for row in expected)
     assert {row[2]: row[3] for row in shown}["ID[2].value"] == "identity-0123456789"
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from ltkm_inspect.input import Given
+from ltkm_inspect.input import InputMessage
 from ltkm_inspect.keys import KeyRing, Subscriber
 from ltkm_inspect.keys.protection import authenticate, encrypt
 from ltkm_inspect.mikey import Kemac, Message
@@ -47,7 +47,7 @@ def flipped(message: Message) -> Message:
 
 def told(message: Message, ring: KeyRing = RING, *, show: bool = False) -> tuple[list[str], dict[str, object], bool]:
     """Return the lines and the object that tell of a message, and whether it stands."""
-    given = Given("argument 1", message.encode())
+    given = InputMessage("argument 1", message.encode())
     found, keys = decoded(given), Keys(ring, show)
     lines = [*text_lines(given, found, keys)]
     line = json_line(given, found, keys)
@@ -113,7 +113,7 @@ def test_the_key_is_shown_only_on_demand() -> None:
     said, plain, _ = told(MESSAGE, show=True)
     assert said[1] == f"{INTERVAL}, key {MSK}"
     assert plain["key"] == MSK
-    assert MSK not in repr(Keys(RING, True).of(decoded(Given("", MESSAGE.encode())), MESSAGE.encode()))
+    assert MSK not in repr(Keys(RING, True).of(decoded(InputMessage("", MESSAGE.encode())), MESSAGE.encode()))
 
 
 CLEAR, DECRYPTED = "in the clear, but nothing proves it", f"decrypted with the MUK of {B_TID}, but nothing proves it"
@@ -132,7 +132,7 @@ def test_every_key_is_shown_where_keys_are(message: Message, ring: KeyRing, line
     lines, plain, _ = told(message, ring, show=True)
     assert lines[1:] == [line, f"{INTERVAL}, key {MSK}"]
     assert plain["key"] == MSK
-    given = Given("argument 1", message.encode())
+    given = InputMessage("argument 1", message.encode())
     everything = [*text_lines(given, message, Keys(ring, True)), json_line(given, message, Keys(ring, True))]
     assert not any("hidden" in each for each in everything)
     hidden, _, _ = told(message, RING)

@@ -2,7 +2,7 @@
 
 import json
 
-from ltkm_inspect.input import Given
+from ltkm_inspect.input import InputMessage
 from ltkm_inspect.mikey import to_plain
 from ltkm_inspect.reference import FIRST, ltkm
 from ltkm_inspect.report.messages import decoded, is_whole, json_line, text_lines
@@ -11,7 +11,7 @@ MESSAGE = ltkm(FIRST).encode()
 
 
 def test_a_message_is_one_object_with_what_was_decoded() -> None:
-    given = Given("argument 1", MESSAGE)
+    given = InputMessage("argument 1", MESSAGE)
     message = decoded(given)
     assert message is not None
     assert is_whole(message)
@@ -26,9 +26,9 @@ def test_a_message_is_one_object_with_what_was_decoded() -> None:
 
 
 def test_what_is_no_octets_has_the_same_fields_and_an_error() -> None:
-    given = Given("line 1", None, "expected hex, got \x1b")
+    given = InputMessage("line 1", None, "expected hex, got \x1b")
     found = json.loads(json_line(given, decoded(given)))
-    whole = json.loads(json_line(Given("line 1", MESSAGE), decoded(Given("line 1", MESSAGE))))
+    whole = json.loads(json_line(InputMessage("line 1", MESSAGE), decoded(InputMessage("line 1", MESSAGE))))
     assert set(found) == set(whole)
     assert found["error"] == {"reason": "expected hex, got \x1b", "offset": 0, "path": "", "kind": "input"}
     assert not is_whole(None)
@@ -36,7 +36,7 @@ def test_what_is_no_octets_has_the_same_fields_and_an_error() -> None:
 
 def test_a_message_cut_at_any_octet_says_that_it_does_not_decode_and_keeps_the_rest() -> None:
     for end in range(len(MESSAGE)):
-        given = Given("cut", MESSAGE[:end])
+        given = InputMessage("cut", MESSAGE[:end])
         message = decoded(given)
         assert not is_whole(message)
         found = json.loads(json_line(given, message))
@@ -45,7 +45,7 @@ def test_a_message_cut_at_any_octet_says_that_it_does_not_decode_and_keeps_the_r
 
 
 def test_the_tree_stands_below_the_source() -> None:
-    given = Given("a\x1b.bin, line 1", MESSAGE)
+    given = InputMessage("a\x1b.bin, line 1", MESSAGE)
     heading, *tree = text_lines(given, decoded(given))
     assert heading == f"a\\x1b.bin, line 1: {len(MESSAGE)} octets"
     assert tree

@@ -11,7 +11,7 @@ from click.testing import CliRunner
 
 from ltkm_inspect.cli import commands
 from ltkm_inspect.mitm.flows import flow_of
-from ltkm_inspect.output.atomic_file import WholeFile, WholeFolder
+from ltkm_inspect.output.atomic_file import AtomicFile, AtomicFolder
 from tests.proxy.parts import clean
 from tests.proxy.test_keys import not_encrypted, ring_text
 from tests.samples.generate import written
@@ -92,18 +92,18 @@ def test_a_part_has_the_mode_of_its_file_and_is_gone_after_an_error(private: boo
     (tmp_path / "old").touch()
     (tmp_path / "old").chmod(0o660)
 
-    def interrupted(whole: WholeFile | WholeFolder, wanted: int) -> None:
+    def interrupted(whole: AtomicFile | AtomicFolder, wanted: int) -> None:
         with whole:
             (part,) = tmp_path.glob(".*.part")
             assert mode(part) == wanted
-            if isinstance(whole, WholeFolder):
+            if isinstance(whole, AtomicFolder):
                 whole.write("a", b"x")
             raise KeyboardInterrupt
 
     for name, wanted in (("old", 0o660), ("new", 0o644)):
         with pytest.raises(KeyboardInterrupt):
-            interrupted(WholeFile(tmp_path / name, private=private), 0o600 if private else wanted)
+            interrupted(AtomicFile(tmp_path / name, private=private), 0o600 if private else wanted)
     with pytest.raises(KeyboardInterrupt):
-        interrupted(WholeFolder(tmp_path / "folder", private=private), 0o700 if private else 0o755)
+        interrupted(AtomicFolder(tmp_path / "folder", private=private), 0o700 if private else 0o755)
     assert [each.name for each in tmp_path.iterdir()] == ["old"]
     assert mode(tmp_path / "old") == 0o660

@@ -10,7 +10,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from ltkm_inspect import reference
-from ltkm_inspect.input import Given
+from ltkm_inspect.input import InputMessage
 from ltkm_inspect.mikey import (
     GeneralExtension,
     Identity,
@@ -32,13 +32,13 @@ VECTORS = [octets_of(vector) for vector in vectors(Path(__file__).resolve().pare
 
 
 def slow(octets: bytes) -> str:
-    given = Given("here", octets)
+    given = InputMessage("here", octets)
     return messages.json_line(given, messages.decoded(given))
 
 
 def check(lines: quick.QuickLines, octets: bytes) -> bool:
     """Compare both ways to write a message; tell whether it was written quickly."""
-    line = lines.line(Given("here", octets))
+    line = lines.line(InputMessage("here", octets))
     assert line is None or line == slow(octets)
     return line is not None
 
@@ -110,7 +110,7 @@ def test_identities_are_escaped_the_same(bsm: bytes, terminal: bytes) -> None:
     payloads = tuple(next(names) if isinstance(payload, Identity) else payload for payload in message.payloads)
     octets = replace(message, payloads=payloads).encode()
     assert check(LINES, octets)
-    line = LINES.line(Given("here", octets))
+    line = LINES.line(InputMessage("here", octets))
     assert line is not None
     assert line.isascii()
     json.loads(line)
@@ -127,5 +127,5 @@ def test_messages_that_are_not_alike_are_not_kept_for_ever(monkeypatch: pytest.M
 
 def test_a_source_is_written_the_same() -> None:
     for source in ('a"\\b', "\udcff.b64, line 1", "\U0001f600\x1b"):
-        given = Given(source, VECTORS[0])
+        given = InputMessage(source, VECTORS[0])
         assert LINES.line(given) == messages.json_line(given, messages.decoded(given))

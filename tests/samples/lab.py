@@ -9,7 +9,7 @@ from hashlib import sha256
 from ltkm_inspect import digest, reference
 from ltkm_inspect.keys.protection import authenticate
 from ltkm_inspect.mikey import Message, Payload
-from ltkm_inspect.reference import OPAQUE, Grant, Terminal, ltkm
+from ltkm_inspect.reference import OPAQUE, Grant, ReferenceTerminal, ltkm
 from ltkm_inspect.traffic import Exchange, Response
 
 NAT = "192.0.2.10"
@@ -72,7 +72,7 @@ class Handset:
         if by_akma:
             self.terminal = reference.TERMINAL_OF_5G
             return
-        self.terminal = Terminal(
+        self.terminal = ReferenceTerminal(
             f"{base64.b64encode(rand).decode()}@bsf.home1.net",
             sha256(f"sample MUK {seed}".encode()).digest(),
             sha256(f"sample MRK {seed}".encode()).digest(),

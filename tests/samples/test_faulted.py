@@ -92,8 +92,8 @@ def test_what_the_fault_is_not_about_is_signed_with_the_keys_of_the_reference(sa
         request = exchange.request
         right = digest.response(credentials, password, request.method, request.body or b"")
         assert credentials.get("response") == right
-        if response.authentication_info is not None:
-            said = digest.parse_directives(response.authentication_info)
+        if response.authentication_info_text is not None:
+            said = digest.parse_directives(response.authentication_info_text)
             assert said.get("rspauth") == digest.rspauth(credentials, password, response.body or b"")
     for message in messages(exchange):
         if "mac" not in sample.fault.leaves and {Rand, Kemac} <= {type(payload) for payload in message.payloads}:

@@ -18,7 +18,7 @@ from ltkm_inspect.mikey import Message, Timestamp
 from ltkm_inspect.mitm.flows import exchange_of, flow_of
 from ltkm_inspect.reference import STARTED, TERMINAL_OF_5G
 from ltkm_inspect.rule import RULES
-from ltkm_inspect.session import Delivery, Session, Step
+from ltkm_inspect.session import DeliveredLtkm, Session, SessionEvent
 from ltkm_inspect.traffic import Exchange
 from tests.samples import expected, generate
 from tests.samples.lab import PORTS, Handset, Sample
@@ -48,7 +48,7 @@ def test_a_sample_breaks_the_rules_it_names_and_no_others(file: str) -> None:
 
 def test_the_third_hour_breaks_every_rule_across_exchanges_and_nothing_else() -> None:
     third = [sample for sample in FILES["trial.flow"] if hour(sample.exchange) == 2]
-    subjects = (Step, Delivery)
+    subjects = (SessionEvent, DeliveredLtkm)
     across = {
         rule.id for rule in RULES.values() if rule.on in subjects and rule.level > Level.NOTE and not rule.is_keyed
     }
@@ -116,8 +116,8 @@ def test_digests_and_message_authentication_codes_are_right(sample: Sample) -> N
     assert response is not None
     right = digest.response(credentials, password, exchange.request.method, exchange.request.body or b"")
     assert credentials.get("response") == right
-    if response.authentication_info is not None:
-        said = digest.parse_directives(response.authentication_info)
+    if response.authentication_info_text is not None:
+        said = digest.parse_directives(response.authentication_info_text)
         assert said.get("rspauth") == digest.rspauth(credentials, password, response.body or b"")
 
 

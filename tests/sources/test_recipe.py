@@ -10,7 +10,7 @@ from ltkm_inspect import catalogue, mikey
 from ltkm_inspect.context import Context, Settings
 from ltkm_inspect.engine import inject, inspect
 from ltkm_inspect.fault import FaultError, parse_application, prepare
-from ltkm_inspect.keys import KeyRing, Opened, Subscriber, Verdict, interval_of
+from ltkm_inspect.keys import KeyRing, OpenedMessage, Subscriber, Verdict, interval_of
 from ltkm_inspect.mikey import OmaBcast, Rand, Timestamp
 from ltkm_inspect.mitm.sources import READERS
 from ltkm_inspect.reference import B_TID, BSM, FIRST, KEYS, MRK, MUK, SECOND, reference
@@ -36,7 +36,9 @@ def made(
     return inject(exchanges[-1], [application], context)
 
 
-def opened(exchange: Exchange, keys: KeyRing = KEYS, item: int = 0, number: int = 0) -> tuple[mikey.Message, Opened]:
+def opened(
+    exchange: Exchange, keys: KeyRing = KEYS, item: int = 0, number: int = 0
+) -> tuple[mikey.Message, OpenedMessage]:
     """Return an LTKM of an exchange and what its MUK says of it, which must be that it is authentic."""
     assert exchange.document is not None
     ltkm = exchange.document.items[item].ltkms[number]

@@ -6,7 +6,7 @@ import pytest
 
 from ltkm_inspect import reference
 from ltkm_inspect.document import MSK_RESPONSE_TYPE
-from ltkm_inspect.traffic import Exchange, Headers, Limits, MediaType, Outcome, Request, Response, read_code
+from ltkm_inspect.traffic import CodeKind, Exchange, Headers, Limits, MediaType, Request, Response, read_code
 
 DOWNLOAD = reference.reference("download")[0]
 assert DOWNLOAD.response is not None
@@ -74,21 +74,21 @@ def test_a_body_over_the_limit_is_not_parsed() -> None:
 @pytest.mark.parametrize(
     ("code", "outcome"),
     [
-        ("200 OK", Outcome.SUCCESS),
-        (" 200 OK\n", Outcome.PADDED),
-        ("200", Outcome.NEAR_MISS),
-        ("200 ok", Outcome.NEAR_MISS),
-        ("200  OK", Outcome.NEAR_MISS),
-        ("200 Fine", Outcome.NEAR_MISS),
-        ("OK", Outcome.NEAR_MISS),
-        ("HTTP/1.1 200 OK", Outcome.NEAR_MISS),
-        ("2000 OK", Outcome.OTHER),
-        ("404 Not Found", Outcome.OTHER),
-        ("", Outcome.OTHER),
-        (None, Outcome.MISSING),
+        ("200 OK", CodeKind.SUCCESS),
+        (" 200 OK\n", CodeKind.PADDED),
+        ("200", CodeKind.NEAR_MISS),
+        ("200 ok", CodeKind.NEAR_MISS),
+        ("200  OK", CodeKind.NEAR_MISS),
+        ("200 Fine", CodeKind.NEAR_MISS),
+        ("OK", CodeKind.NEAR_MISS),
+        ("HTTP/1.1 200 OK", CodeKind.NEAR_MISS),
+        ("2000 OK", CodeKind.OTHER),
+        ("404 Not Found", CodeKind.OTHER),
+        ("", CodeKind.OTHER),
+        (None, CodeKind.MISSING),
     ],
 )
-def test_how_a_response_code_reads(code: str | None, outcome: Outcome) -> None:
+def test_how_a_response_code_reads(code: str | None, outcome: CodeKind) -> None:
     assert read_code(code) is outcome
 
 
@@ -121,4 +121,4 @@ def test_the_terminal_is_its_b_tid_else_its_connection() -> None:
 
 def test_authentication_info_may_come_in_the_trailer() -> None:
     trailing = Response(200, trailers=Headers(((b"authentication-info", b"qop=auth-int"),)))
-    assert trailing.authentication_info == "qop=auth-int"
+    assert trailing.authentication_info_text == "qop=auth-int"

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from ltkm_inspect.report.page.messages import ltkm_view
-from ltkm_inspect.report.page.said import facts, said
+from ltkm_inspect.report.page.value import facts, value_text
 from ltkm_inspect.report.text import count
 
 LONGEST_PATH = 120
@@ -16,21 +16,21 @@ OUTSIDE = 0
 
 def exchange_view(record: Mapping[str, Any], number: int, terminal: int) -> dict[str, Any]:
     """Return what the template shows of an exchange, by its number on the page and that of its terminal."""
-    faults = [said(fault) for fault in record.get("faults", ())]
-    started = said(record["started"])
+    faults = [value_text(fault) for fault in record.get("faults", ())]
+    started = value_text(record["started"])
     findings = [_finding(finding) for finding in record["findings"]]
     return {
         "number": number,
         "verdict": record["verdict"],
         "faults": faults,
-        "terminal": said(record["terminal"]),
+        "terminal": value_text(record["terminal"]),
         "terminal_number": terminal,
         "day": started[:10],
         "time": started[11:].removesuffix("Z"),
-        "request": f"{said(record['method'])} {_path(record['url'])}",
-        "answer": said(_answer(record)),
+        "request": f"{value_text(record['method'])} {_path(record['url'])}",
+        "answer": value_text(_answer(record)),
         "holds": f"{count(record['counts']['items'], 'item')}, {count(record['counts']['ltkms'], 'LTKM')}",
-        "msk_ids": list(dict.fromkeys(filter(None, (said(item["msk_id"]) for item in record["items"])))),
+        "msk_ids": list(dict.fromkeys(filter(None, (value_text(item["msk_id"]) for item in record["items"])))),
         "rules": list(dict.fromkeys(finding["rule"] for finding in findings)),
         "findings": findings,
         "data": {
@@ -60,19 +60,19 @@ def _finding(finding: Mapping[str, Any]) -> dict[str, Any]:
     octets, of = finding["octets"], finding["octets_of"]
     in_message = octets is not None and of == "message"
     return {
-        "rule": said(finding["rule"]),
+        "rule": value_text(finding["rule"]),
         "level": finding["level"],
-        "title": said(finding["title"]),
-        "place": ", ".join(_place(item, ltkm, said(place["path"]))),
-        "expected": said(finding["expected"]),
-        "got": said(finding["got"]),
-        "hint": said(finding["hint"]),
-        "octets": _span(octets[0], octets[1] - 1, said(of)) if octets is not None else "",
-        "clauses": [said(clause) for clause in finding["clauses"]],
+        "title": value_text(finding["title"]),
+        "place": ", ".join(_place(item, ltkm, value_text(place["path"]))),
+        "expected": value_text(finding["expected"]),
+        "got": value_text(finding["got"]),
+        "hint": value_text(finding["hint"]),
+        "octets": _span(octets[0], octets[1] - 1, value_text(of)) if octets is not None else "",
+        "clauses": [value_text(clause) for clause in finding["clauses"]],
         # where the page can lead to: an LTKM, or an item
         "item": item if item is not None else OUTSIDE if ltkm is not None else None,
         "ltkm": ltkm,
-        "path": said(place["path"]),
+        "path": value_text(place["path"]),
         "start": octets[0] if in_message else None,
         "end": octets[1] if in_message else None,
     }
@@ -130,4 +130,4 @@ def _answers(counts: Mapping[str, int]) -> str:
 
 
 def _path(url: Any) -> str:
-    return said(re.sub(r"^[a-zA-Z][a-zA-Z0-9+.-]*://[^/]*(?=/)", "", str(url)), LONGEST_PATH)
+    return value_text(re.sub(r"^[a-zA-Z][a-zA-Z0-9+.-]*://[^/]*(?=/)", "", str(url)), LONGEST_PATH)

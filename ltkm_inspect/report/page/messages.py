@@ -14,7 +14,7 @@ from ltkm_inspect.mikey.codes import NEXT_PAYLOADS
 from ltkm_inspect.mikey.describe import UNVERIFIED
 from ltkm_inspect.mikey.message import HEADER_LABEL, TRAILING
 from ltkm_inspect.mikey.record import hidden
-from ltkm_inspect.report.page.said import facts, said
+from ltkm_inspect.report.page.value import facts, value_text
 from ltkm_inspect.wire import Span
 
 MOST_NODES = 2000
@@ -102,7 +102,7 @@ def _holds_hidden(plain: Any) -> bool:
 def _title(ltkm: Mapping[str, Any]) -> str:
     digest = ltkm.get("sha256")
     parts = (f"LTKM {ltkm.get('ltkm')}", _counted(ltkm.get("length")), f"SHA-256 {digest}…" if digest else None)
-    return said(" · ".join(part for part in parts if part))
+    return value_text(" · ".join(part for part in parts if part))
 
 
 def _counted(length: Any) -> str | None:
@@ -119,7 +119,7 @@ def _octets(text: Any) -> bytes | None:
 def _decoded_rows(nodes: Iterable[Node], depth: int = 0) -> Iterator[Row]:
     for node in nodes:
         start, end = (node.span.start, node.span.end) if node.span is not None else (-1, -1)
-        yield depth, said(node.name), said(node.path), node.text, start, end
+        yield depth, value_text(node.name), value_text(node.path), node.text, start, end
         yield from _decoded_rows(node.children, depth + 1)
 
 
@@ -166,7 +166,7 @@ def _masked(octets: bytes, nodes: tuple[Node, ...]) -> str:
 def _plain_rows(message: Mapping[str, Any]) -> Iterator[Row]:
     header = message.get("header")
     tops = [(HEADER_LABEL, header)] if header is not None else []
-    for path, top in [*tops, *((said(payload["path"]), payload) for payload in message.get("payloads", ()))]:
+    for path, top in [*tops, *((value_text(payload["path"]), payload) for payload in message.get("payloads", ()))]:
         start = top["offset"]
         yield 0, path, path, "", start, start + top["length"]
         following = top.get("next_payload")
@@ -179,7 +179,14 @@ def _plain_rows(message: Mapping[str, Any]) -> Iterator[Row]:
         yield 0, TRAILING, TRAILING, _plain_value(message["trailing"]), -1, -1
     for error in [message.get("error"), *message.get("inner_errors", ())]:
         if error is not None:
-            yield 0, "problem", said(error["path"]), f"{said(error['reason'])} (octet {error['offset']})", -1, -1
+            yield (
+                0,
+                "problem",
+                value_text(error["path"]),
+                f"{value_text(error['reason'])} (octet {error['offset']})",
+                -1,
+                -1,
+            )
 
 
 def _plain_fields(fields: Mapping[str, Any], prefix: str, depth: int) -> Iterator[Row]:
@@ -202,7 +209,7 @@ def _plain_fields(fields: Mapping[str, Any], prefix: str, depth: int) -> Iterato
                 yield depth, name, path, "", -1, -1
             yield from _plain_fields(value, prefix if name == "value" else f"{path}.", depth + (name != "value"))
         else:
-            meaning = said(fields.get(f"{name}_name") or fields.get(f"{name}_text"))
+            meaning = value_text(fields.get(f"{name}_name") or fields.get(f"{name}_text"))
             text = _plain_value(value)
             yield depth, name, path, text if meaning in ("", text) else f"{text} ({meaning})", -1, -1
 
@@ -210,4 +217,4 @@ def _plain_fields(fields: Mapping[str, Any], prefix: str, depth: int) -> Iterato
 def _plain_value(value: Any) -> str:
     if isinstance(value, dict):
         return f"{_counted(value.get('length'))}, hidden"
-    return str(int(value)) if isinstance(value, bool) else said(value)
+    return str(int(value)) if isinstance(value, bool) else value_text(value)

@@ -7,7 +7,7 @@ from typing import Any
 
 from ltkm_inspect.explain import clause_text, level_reason
 from ltkm_inspect.explain.pages import OWN_PAGES
-from ltkm_inspect.report.page.said import said
+from ltkm_inspect.report.page.value import value_text
 from ltkm_inspect.rule import RULES
 
 LEVELS = {"violation": 3, "warning": 2, "note": 1}
@@ -64,7 +64,10 @@ class Tally:
             broken = self._rules.get(finding["rule"])
             if broken is None:
                 broken = Broken(
-                    said(finding["rule"]), said(finding["title"]), list(map(said, finding["clauses"])), finding["level"]
+                    value_text(finding["rule"]),
+                    value_text(finding["title"]),
+                    list(map(value_text, finding["clauses"])),
+                    finding["level"],
                 )
                 self._rules[finding["rule"]] = broken
             broken.number += 1
@@ -106,7 +109,7 @@ class Answers:
         for rule, answers in self._answers.items():
             title = RULES[rule].title if rule in RULES else ""
             reasons = self._reasons.get(rule)
-            yield said(rule), title, answers, said(reasons.most_common(1)[0][0]) if reasons else ""
+            yield value_text(rule), title, answers, value_text(reasons.most_common(1)[0][0]) if reasons else ""
 
     def __len__(self) -> int:
         return len(self._answers)

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from ltkm_inspect.report.page.said import facts, said
+from ltkm_inspect.report.page.value import facts, value_text
 
 MOST_MUKS = 500
 """How many MUKs the page lists."""
@@ -31,4 +31,4 @@ def session_view(session: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _first(record: Mapping[str, Any], *names: str) -> str:
-    return next((said(record[name]) for name in names if record.get(name) is not None), "")
+    return next((value_text(record[name]) for name in names if record.get(name) is not None), "")

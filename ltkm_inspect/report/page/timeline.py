@@ -100,12 +100,12 @@ class Timeline:
         """Whether all of it happened on one day, so that the day need not be said each time."""
         return not self.moments or int(self.first // DAY) == int(self.last // DAY)
 
-    def drawn(self) -> "Drawn":
+    def drawn(self) -> "TimelineDrawing":
         """Return the timeline as it is drawn."""
-        return Drawn(self)
+        return TimelineDrawing(self)
 
 
-class Drawn:
+class TimelineDrawing:
     """A timeline as it is drawn: rows of marks, bars above them, and ticks with their labels."""
 
     def __init__(self, timeline: Timeline) -> None:

@@ -53,7 +53,7 @@ class Messages:
 
 
 @dataclass(frozen=True, slots=True)
-class Base64:
+class Base64Ltkm:
     """An LTKM that is typed as base64."""
 
     KIND: ClassVar[str] = "base64"

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
-class Given:
+class InputMessage:
     """One message as it was given: its octets, or why there are none."""
 
     source: str

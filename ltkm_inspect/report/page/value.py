@@ -8,7 +8,7 @@ LONGEST = 1000
 """How many characters of one value the page shows."""
 
 
-def said(value: Any, longest: int = LONGEST) -> str:
+def value_text(value: Any, longest: int = LONGEST) -> str:
     """Return a value as text; nothing where there is none."""
     if value is None:
         return ""
@@ -19,7 +19,7 @@ def said(value: Any, longest: int = LONGEST) -> str:
 
 def facts(*pairs: tuple[str, Any]) -> list[tuple[str, str]]:
     """Return names with their values as text, without those that have no value."""
-    return [(name, text) for name, value in pairs if (text := said(_listed(value)))]
+    return [(name, text) for name, value in pairs if (text := value_text(_listed(value)))]
 
 
 def _listed(value: Any) -> Any:
