@@ -16,8 +16,8 @@ from mitmproxy.utils import human
 from ltkm_inspect.capture import FAULT as FAULT
 from ltkm_inspect.traffic import Exchange, Headers, Limits, Request, Response
 
-LONGEST_NAME = 255
-"""A host name has no more characters (RFC 1035 §2.3.4)."""
+LONGEST_AUTHORITY = 255 + len(":65535")
+"""A host name has at most 255 characters (RFC 1035 §2.3.4), and a port may follow."""
 
 _FLOW_ID = re.compile(r"[0-9a-f-]+")  # what mitmweb accepts in the path of a flow
 _NAMESPACE = uuid.UUID("d2c1a4f0-5d0b-5e52-9f6b-3a1c5f6e7d80")
@@ -291,9 +291,10 @@ def _has_upstream_host(flow: http.HTTPFlow) -> bool:
 def _host(request: http.Request) -> str:
     """Return what mitmproxy calls `pretty_host`; most requests of a run have the same few names in Host."""
     authority = request.host_header
-    if not authority or len(authority) > LONGEST_NAME:
-        return request.pretty_host
-    return _host_of(authority)
+    if not authority:
+        return request.host
+    # In a longer one mitmproxy looks for letters of a domain name for very long, finds no host, and returns it as well.
+    return authority if len(authority) > LONGEST_AUTHORITY else _host_of(authority)
 
 
 @lru_cache(maxsize=256)

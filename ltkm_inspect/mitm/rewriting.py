@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 
 from mitmproxy import flowfilter
 from mitmproxy.flow import Flow
@@ -13,6 +14,7 @@ from ltkm_inspect.context import Context
 from ltkm_inspect.engine import injected
 from ltkm_inspect.fault import Application, FaultError
 from ltkm_inspect.mitm.change import Change
+from ltkm_inspect.mitm.handling import Handling, Steps
 from ltkm_inspect.options import OptionError
 from ltkm_inspect.report.text import count
 from ltkm_inspect.rewriting.orders import FlowSelector, Orders
@@ -99,9 +101,15 @@ class Rewriting:
 
         Raises FaultError where it is meant and cannot be changed. `allow` does so for a change that must not be.
         """
+        return Handling(self.change_in_steps(flow, exchange, allow)).finish()
+
+    def change_in_steps(
+        self, flow: HTTPFlow, exchange: Exchange, allow: Callable[[Change], None]
+    ) -> Steps[Change | None]:
+        """Do the same in steps; while the faults are put in, other exchanges may pass and have their turn."""
         self.exchanges += 1
         try:
-            return self._due_change(flow, exchange, allow)
+            return (yield from self._due_change(flow, exchange, allow))
         except FaultError as error:
             self.left[str(error)] += 1
             raise
@@ -111,15 +119,15 @@ class Rewriting:
             self.crashed += 1
             raise FaultError(reason) from error
 
-    def _due_change(self, flow: HTTPFlow, exchange: Exchange, allow: Callable[[Change], None]) -> Change | None:
+    def _due_change(self, flow: HTTPFlow, exchange: Exchange, allow: Callable[[Change], None]) -> Steps[Change | None]:
         if not self.selects(flow, exchange):
             return None
-        turn = self._schedule.turn(exchange)
-        if turn.is_over:
+        if self._schedule.turn(exchange).is_over:
             self.passed += 1
             return None
-        change = self._changed(exchange)
+        change: Change = yield partial(self._changed, exchange, self.context)
         allow(change)
+        turn = self._schedule.turn(exchange)  # others may have had theirs meanwhile
         self._schedule.count(turn)
         if not turn.is_hit:
             self.passed += 1
@@ -157,9 +165,9 @@ class Rewriting:
         with suppress(Exception):  # a hostile exchange is none that a later one could repeat
             self.context.session.take(exchange)
 
-    def _changed(self, exchange: Exchange) -> Change:
+    def _changed(self, exchange: Exchange, context: Context) -> Change:
         faults = self.orders.faults
-        change = Change(faults, injected(exchange, faults, self.context, self.orders.selection))
+        change = Change(faults, injected(exchange, faults, context, self.orders.selection))
         if self.orders.refuses_unsigned and change.injection.breaks_digest:
             raise FaultError(UNSIGNED)
         return change

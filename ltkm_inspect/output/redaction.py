@@ -48,11 +48,14 @@ _OURS = re.compile(
 _CHUNK = re.compile(r"([\s\"]+)")
 _PIECE = re.compile(r"([/?&=;,()\[\]{}|#!*'`:<>]+)")
 _WORD = re.compile(r"\w+")
-_END = object()
+_END, _FIRST = object(), object()
 _ASCII = re.compile(rb"[\x20-\x7e]{7,}|(?:[\x20-\x7e]\0){7,}|(?:\0[\x20-\x7e]){7,}")
 
 type _Words = dict[Any, Any]
-"""What may follow a word of an identity, by that word; at `_END` the identity itself."""
+"""What may follow a word of an identity, by that word; at `_END` the identity itself, at `_FIRST` one that begins so.
+
+Several threads may read and learn at once: what is in it is only ever added to.
+"""
 
 
 class Redactor:
@@ -349,7 +352,7 @@ class Redaction:
             words = [word[0][:SHOWN] for word in _WORD.finditer(spelling)][:WORDS]
             for trie in tries if words else ():
                 for word in words:
-                    trie = trie.setdefault(word, {})
+                    trie = trie.setdefault(word, {_FIRST: identity})
                 trie[_END] = identity
 
     def _hash(self, text: str) -> str:
@@ -376,9 +379,7 @@ def _walked(trie: _Words, words: list[re.Match[str]], at: int, text: str) -> tup
 
 
 def _first(trie: _Words) -> str:
-    while _END not in trie:
-        trie = next(iter(trie.values()))
-    return str(trie[_END])
+    return str(trie.get(_END, trie[_FIRST]))
 
 
 def _cut_hidden(chunk: str) -> str:

@@ -7,7 +7,6 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial, wraps
-from threading import Lock
 from typing import Any, cast
 from weakref import WeakKeyDictionary
 
@@ -24,6 +23,7 @@ from ltkm_inspect.export import Manner
 from ltkm_inspect.finding import Level, Report, shorten
 from ltkm_inspect.keys import RingFile
 from ltkm_inspect.mitm.flows import exchange_of, is_foreign
+from ltkm_inspect.mitm.handling import Handling, Steps, takes_long
 from ltkm_inspect.mitm.marking import mark
 from ltkm_inspect.options import SHOWS_KEYS, OptionError
 from ltkm_inspect.output.json_line import to_json
@@ -34,7 +34,6 @@ from ltkm_inspect.proxy.configuration import Configuration
 from ltkm_inspect.proxy.exit_status import ExitStatus
 from ltkm_inspect.proxy.exporting import Exporting
 from ltkm_inspect.proxy.faulting import Faulting
-from ltkm_inspect.proxy.handling import Handling, Steps, takes_long
 from ltkm_inspect.proxy.log_events import spare_events
 from ltkm_inspect.proxy.pending import PendingRequests
 from ltkm_inspect.proxy.view import LtkmView
@@ -84,7 +83,6 @@ class LtkmInspect:
         self._pending = PendingRequests()
         self._executor = _executor()
         self._unfinished: dict[Handling[float], None] = {}
-        self._presenting = Lock()
 
     @property
     def fail_on(self) -> Level | None:
@@ -288,14 +286,14 @@ class LtkmInspect:
             return 0.0
         report = yield from self._told(flow, report)
         self.summary.add(report)
-        hit = self.faulting.hit(flow, report.exchange)
+        hit = yield from self.faulting.hit(flow, report.exchange)
         if hit.change is not None:
-            self.faulting.write(flow, hit.change, report)
+            yield from self.faulting.write(flow, hit.change, report)
             goes_on = replace(hit.change.after, faults=hit.change.names)
             report = yield from self._judged(goes_on, self.faulting.context, remember=False)
             report = yield from self._told(flow, report)
             self.summary.add_faulted(report)
-        self.faulting.remember(report.exchange)
+        yield from self.faulting.remember(report.exchange)
         return hit.delay
 
     def _run_line(self, wanted: Configuration) -> str:
@@ -342,7 +340,7 @@ class LtkmInspect:
         The order in the session is the one in which exchanges have been read. Those that take long are overtaken.
         """
         step = SessionEvent(exchange, None, context.keys)
-        yield partial(prepare, step)
+        yield partial(prepare, event)
         return place(step, context, remember=remember) or (yield partial(judge, step, context))
 
     def _refresh_keys(self, ring_file: RingFile) -> None:
@@ -391,10 +389,6 @@ class LtkmInspect:
 
     def _present(self, counts: bool, report: Report) -> tuple[Redactor, list[str], str, str]:
         """Return the redactor and the lines of a report, what was streamed past, and its record, where it has these."""
-        with self._presenting:  # the names of a run are drawn by one at a time
-            return self._presented(counts, report)
-
-    def _presented(self, counts: bool, report: Report) -> tuple[Redactor, list[str], str, str]:
         exchange, keys = report.exchange, self.configuration.keys
         redactor = self.configuration.redactor(exchange)
         lines = [*text.lines(report, redactor), *map(redactor.text, keys.lines(report))]

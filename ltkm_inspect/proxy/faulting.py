@@ -1,25 +1,29 @@
 """Puts faults into live responses as the options order it, and tells what was done."""
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 from mitmproxy import http
 from mitmproxy.log import ALERT
 
 from ltkm_inspect.context import Context
+from ltkm_inspect.engine import prepare
 from ltkm_inspect.fault import FaultError
 from ltkm_inspect.finding import Report, shorten
 from ltkm_inspect.mitm.change import Change
+from ltkm_inspect.mitm.handling import Steps
 from ltkm_inspect.mitm.marking import FAULTED, clear_faults
 from ltkm_inspect.mitm.rewriting import Rewriting
+from ltkm_inspect.output.redaction import Redactor
 from ltkm_inspect.proxy.configuration import Configuration
 from ltkm_inspect.proxy.replays import Replays
 from ltkm_inspect.report.text import answered, asked, count
 from ltkm_inspect.rewriting.orders import Orders
 from ltkm_inspect.rewriting.recording import reaches_back
-from ltkm_inspect.session import Session
+from ltkm_inspect.session import Session, SessionEvent
 from ltkm_inspect.traffic import Exchange
 
 logger = logging.getLogger(__name__)
@@ -97,13 +101,13 @@ class Faulting:
         elif flow.response is not None and self._replays.recognise(flow):
             self._part()
 
-    def hit(self, flow: http.HTTPFlow, exchange: Exchange) -> ResponseChange:
-        """Return what is to be done to a response; the flow stays as it is."""
+    def hit(self, flow: http.HTTPFlow, exchange: Exchange) -> Steps[ResponseChange]:
+        """Take the steps to what is to be done to a response; the flow stays as it is."""
         rewriting = self.rewriting
         if rewriting.orders.are_idle or not flow.live or flow.error is not None or flow.response is None:
             return NOTHING
         if exchange.faults and (flow.is_replay == "response" or flow.metadata.get(FAULTED)):  # not an edited request
-            said = self._said(exchange)
+            said = yield partial(self._said, exchange)
             logger.info("ltkm: %s is left alone: the replayed response has faults in it already", said)
             return NOTHING
         if not rewriting.orders.faults:
@@ -112,33 +116,40 @@ class Faulting:
             return ResponseChange(None, rewriting.orders.delay) if is_due else NOTHING
         rewriting.context = self.context
         try:
-            change = rewriting.change(flow, exchange, _require_sendable)
+            change = yield from rewriting.change_in_steps(flow, exchange, _require_sendable)
         except FaultError as error:
+            said = yield partial(self._said, exchange)
             # what a fault did not find is for whoever asked for it; what could not be changed at all is told louder
             level = logging.INFO if str(error).startswith("fault ") else logging.WARNING
-            logger.log(level, "ltkm: %s is left as it was: %s", self._said(exchange), self.hidden(str(error)))
+            logger.log(level, "ltkm: %s is left as it was: %s", said, self.hidden(str(error)))
             return NOTHING
         return NOTHING if change is None else ResponseChange(change, rewriting.orders.delay)
 
-    def write(self, flow: http.HTTPFlow, change: Change, came: Report) -> None:
+    def write(self, flow: http.HTTPFlow, change: Change, came: Report) -> Steps[None]:
         """Make a change in its flow, and tell of it."""
-        change.write(flow, came, self._configuration().redactor(change.before))
-        self.tell(change)
+        redactor, lines = yield partial(self._told, change)
+        change.write(flow, came, redactor)
+        _log(lines)
 
     def tell(self, change: Change) -> None:
         """Log what was changed where, and what no longer fits."""
-        redactor = self._configuration().redactor(change.before)
-        hide = redactor.text
-        logger.info("%s", change.line(redactor))
-        for remark in change.injection.remarks:
-            logger.info("%s", hide(f"ltkm: {remark}"))
-        for unsealed in change.injection.unsealed:
-            logger.warning("%s", f"ltkm: {asked(change.before, redactor)}: {hide(str(unsealed))}")
+        _log(self._told(change)[1])
 
-    def remember(self, exchange: Exchange) -> None:
+    def _told(self, change: Change) -> tuple[Redactor, list[tuple[int, str]]]:
+        """Return what is to be hidden of a change, and the lines for the log, each with its level."""
+        redactor = self._configuration().redactor(change.before)
+        lines = [(logging.INFO, change.line(redactor))]
+        lines += [(logging.INFO, redactor.text(f"ltkm: {remark}")) for remark in change.injection.remarks]
+        for unsealed in change.injection.unsealed:
+            lines.append((logging.WARNING, f"ltkm: {asked(change.before, redactor)}: {redactor.text(str(unsealed))}"))
+        return redactor, lines
+
+    def remember(self, exchange: Exchange) -> Steps[None]:
         """Take note of what a terminal got."""
         if self._got is not None:
-            self._got.take(exchange, self._configuration().context.keys)
+            event = SessionEvent(exchange, None, self._configuration().context.keys)
+            yield partial(prepare, event)
+            self._got.place(event)
 
     def _part(self) -> None:
         """From now on terminals may get something else than the server sends."""
@@ -193,6 +204,11 @@ class Faulting:
         if redaction is None or option == "fault_msk":
             return shorten(text)
         return redaction.terminal(text) if option == "fault_terminal" else "(not shown)"
+
+
+def _log(lines: Iterable[tuple[int, str]]) -> None:
+    for level, line in lines:
+        logger.log(level, "%s", line)
 
 
 def _require_sendable(change: Change) -> None:

@@ -22,7 +22,7 @@ from ltkm_inspect import cli, reference
 from ltkm_inspect.mitm.flows import flow_of
 from ltkm_inspect.proxy.addon import LtkmInspect
 from ltkm_inspect.traffic import Exchange
-from tests.hostile._apart import Done, apart
+from tests.hostile._apart import Done, apart, go_first
 from tests.hostile._form import Form, octets_of
 
 KIBI = 1 << 10
@@ -35,6 +35,8 @@ LONGEST = 10
 """Seconds of a processor after which a run is ended."""
 NOTHING = 0.05
 """Seconds: what is less than that at the largest size costs too little to tell how it grows."""
+LITTLE = 0.25
+"""What is less than that part of what a small exchange takes is too little, too: so much it differs by chance."""
 ROUNDS = 3
 """How often what looks too dear is measured; the least counts, because a shared machine only adds."""
 
@@ -43,6 +45,8 @@ STEEP = 1.5
 
 LARGEST_EXPONENT = 1.2
 LONGEST_SLICE = 0.05
+TICK = 0.001
+"""Seconds after which the event loop has something else to do."""
 MOST_DELAY = 0.1
 """Seconds of the clock that somebody innocent waits longer than without the addon: two slices."""
 MOST_MEMORY = 400.0
@@ -173,7 +177,10 @@ class _Lines(logging.Handler):
 
 
 class _Ticker:
-    """Takes a turn of the event loop whenever it can, and sees how much of the processor was taken between two."""
+    """Takes a turn of the event loop every TICK, and sees how much of the processor was taken between two.
+
+    A ticker without pauses would hold up the thread that works, as nothing in a proxy does.
+    """
 
     def __init__(self) -> None:
         self.longest = 0.0
@@ -182,7 +189,7 @@ class _Ticker:
     async def run(self) -> None:
         last = process_time()
         while not self.stop:
-            await asyncio.sleep(0)
+            await asyncio.sleep(TICK)
             now = process_time()
             self.longest = max(self.longest, now - last)
             last = now
@@ -237,6 +244,7 @@ def live(ways: Ways, form: Form, octets: int) -> tuple[int, Done]:
     """Look at a form with the hooks."""
 
     def work() -> tuple[int, Taken]:
+        go_first()
         exchange = form.of_size(octets)
         return octets_of(exchange), ways.hook(flow_of(exchange), redact=True)
 
@@ -289,7 +297,7 @@ def _exponent(look: Look, form: Form, base: float, runs: list[tuple[int, int, Do
         return math.nan  # it does not grow
     least = [first.value.seconds, second.value.seconds]
     for _ in range(ROUNDS):
-        if least[1] < NOTHING + base:
+        if least[1] < base + max(NOTHING, LITTLE * base):
             return math.nan
         found = math.log(max(least[1] - base, 1e-4) / max(least[0] - base, 1e-4)) / math.log(more / few)
         if found <= LARGEST_EXPONENT or least[1] > CLIMB:

@@ -17,9 +17,9 @@ from mitmproxy.test import taddons
 from ltkm_inspect import engine, reference
 from ltkm_inspect.finding import Report
 from ltkm_inspect.mitm.flows import flow_of
+from ltkm_inspect.mitm.handling import SHORT, Handling, Steps, takes_long
 from ltkm_inspect.proxy import addon as addon_module
 from ltkm_inspect.proxy.addon import LtkmInspect
-from ltkm_inspect.proxy.handling import SHORT, Handling, Steps, takes_long
 from ltkm_inspect.traffic import Exchange, Headers
 
 SMALL = reference.reference("download")[0]
