@@ -11,12 +11,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from mitmproxy import http
+from mitmproxy import ctx, http
 from mitmproxy.test import taddons
 
 from ltkm_inspect import engine, reference
 from ltkm_inspect.finding import Report
-from ltkm_inspect.mitm.flows import flow_of
+from ltkm_inspect.mitm import rewriting
+from ltkm_inspect.mitm.flows import FAULT, flow_of
 from ltkm_inspect.mitm.handling import SHORT, Handling, Steps, takes_long
 from ltkm_inspect.proxy import addon as addon_module
 from ltkm_inspect.proxy.addon import LtkmInspect
@@ -55,8 +56,8 @@ class Run:
             await steps(self)
             self.addon.done()
 
-    async def play(self, exchange: Exchange) -> None:
-        wait = self.addon.response(flow_of(exchange))
+    async def play(self, passing: Exchange | http.HTTPFlow) -> None:
+        wait = self.addon.response(flow_of(passing) if isinstance(passing, Exchange) else passing)
         if wait is not None:
             await wait
 
@@ -125,6 +126,37 @@ def test_beside_the_loop_the_records_are_those_of_a_run_without_one(tmp_path: Pa
     (tmp_path / "b").mkdir()
     one, other = Run(tmp_path / "a").of(beside), Run(tmp_path / "b").of(at_once)
     assert one[1:] == other[1:]
+
+
+def test_a_fault_is_put_into_a_large_response_while_a_small_exchange_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    goes_on = threading.Event()
+
+    def injected(exchange: Exchange, *arguments: Any) -> Any:
+        if exchange.id == flow_of(LARGE).id:
+            assert goes_on.wait(60)
+        return engine.injected(exchange, *arguments)
+
+    monkeypatch.setattr(rewriting, "injected", injected)
+    large, small = flow_of(LARGE), flow_of(OTHER)
+    assert large.response is not None
+    large.live = small.live = True
+    came = large.response.raw_content
+
+    async def steps(run: Run) -> None:
+        ctx.options.update(ltkm_fault=["strip-ltkm"], ltkm_fault_when="nth=2")  # type: ignore[no-untyped-call]
+        wait = asyncio.ensure_future(run.play(large))
+        await asyncio.sleep(0)
+        await run.play(small)
+        assert not wait.done()
+        goes_on.set()
+        await wait
+
+    Run(tmp_path).of(steps)
+    assert not small.metadata.get(FAULT)  # it had the first turn of its terminal, and the large one the second
+    assert large.metadata[FAULT] == ["strip-ltkm"]
+    assert large.response.raw_content != came
 
 
 def test_work_that_fails_is_told_to_the_steps() -> None:
