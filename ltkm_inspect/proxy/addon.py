@@ -5,6 +5,7 @@ import logging
 import time
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial, wraps
 from typing import Any, cast
@@ -20,7 +21,7 @@ from ltkm_inspect import __version__
 from ltkm_inspect.context import Context
 from ltkm_inspect.engine import crashed, judge, place, plan, prepare, presented
 from ltkm_inspect.export import Manner
-from ltkm_inspect.finding import Level, Report, shorten
+from ltkm_inspect.finding import Level, Report
 from ltkm_inspect.keys import RingFile
 from ltkm_inspect.mitm.flows import exchange_of, is_foreign
 from ltkm_inspect.mitm.handling import Handling, Steps, takes_long
@@ -36,6 +37,7 @@ from ltkm_inspect.proxy.exporting import Exporting
 from ltkm_inspect.proxy.faulting import Faulting
 from ltkm_inspect.proxy.log_events import spare_events
 from ltkm_inspect.proxy.pending import PendingRequests
+from ltkm_inspect.proxy.rendering import Rendering, is_wanted, render, rows
 from ltkm_inspect.proxy.view import LtkmView
 from ltkm_inspect.report import jsonl, text
 from ltkm_inspect.report.files import ReportFiles
@@ -80,9 +82,11 @@ class LtkmInspect:
         self._started = False
         # The response that was counted for a flow: a flow with an error beside its response fires a second hook.
         self._counted: WeakKeyDictionary[Flow, http.Response | None] = WeakKeyDictionary()
+        self._renderings: WeakKeyDictionary[Flow, Rendering] = WeakKeyDictionary()
         self._pending = PendingRequests()
         self._executor = _executor()
-        self._unfinished: dict[Handling[float], None] = {}
+        self._unfinished: dict[Handling[Any], None] = {}
+        self._tasks: set[asyncio.Task[Any]] = set()
 
     @property
     def fail_on(self) -> Level | None:
@@ -97,7 +101,7 @@ class LtkmInspect:
         loader.add_command("ltkm.findings", self.findings)
         Exporting(self._in_full, lambda: Manner(self.configuration.keys, self.configuration.redaction)).offer(loader)
         FaultCommands(self.faulting, partial(self._tell, counts=False)).offer(loader)
-        contentviews.add(LtkmView(lambda: self.configuration))
+        contentviews.add(LtkmView(lambda: self.configuration, self._renderings))
         for line in configuration.take_deferred(ctx.options):
             logger.error(line)
 
@@ -208,24 +212,37 @@ class LtkmInspect:
 
     def check(self, flows: Sequence[Flow]) -> None:
         """Check flows again, or for the first time where they were loaded without being processed."""
-        reports = [(flow, report) for flow in flows if (report := self._inspect(flow)) is not None]
+        handling = Handling(self._checked(flows))
+        if any(isinstance(flow, http.HTTPFlow) and takes_long(flow) for flow in flows):
+            task = asyncio.get_running_loop().create_task(self._run(handling))
+            self._tasks.add(task)  # a loop itself does not keep its tasks
+            task.add_done_callback(self._tasks.discard)
+        else:
+            handling.finish()
+
+    def _checked(self, flows: Sequence[Flow]) -> Steps[None]:
+        reports = []
+        for flow in flows:
+            report = yield from self._inspected(flow)
+            if report is not None:
+                reports.append((flow, report))
         for flow, report in reports:
-            self._tell(flow, report, counts=False)
+            yield from self._told(flow, report, counts=False)
         logger.info("ltkm: %s of %d flows checked", text.count(len(reports), "MSK exchange"), len(flows))
         ctx.master.addons.trigger(UpdateHook([flow for flow, _ in reports]))
 
     def findings(self, flows: Sequence[Flow]) -> types.Data:
         """Show the findings and notes of flows as a table."""
-        rows = [["flow", "rule", "place", "what"]]  # few columns: the console makes them all equally wide
+        found = [["flow", "rule", "place", "what"]]  # few columns: the console makes them all equally wide
         for flow in flows:
-            report = self._inspect(flow, remember=False)
-            if report is None:
+            rendering = self._renderings.get(flow)
+            if rendering is not None and rendering.fits(flow, self.configuration):
+                found += rendering.rows
                 continue
-            redactor = self.configuration.redactor(report.exchange)
-            asked = shorten(redactor.text(report.exchange.request.url).partition("?")[0])
-            for finding in map(redactor.finding, (*report.findings, *report.notes)):
-                rows.append([asked, f"{finding.level.word} {finding.rule}", str(finding.place), finding.text])
-        return cast(types.Data, rows)
+            report = self._inspect(flow, remember=False)
+            if report is not None:
+                found += rows(report, self.configuration.redactor(report.exchange))
+        return cast(types.Data, found)
 
     def _start(self) -> None:
         self._started = True
@@ -248,28 +265,30 @@ class LtkmInspect:
         handling = Handling(self._steps(flow))
         # While something large is looked at, what is small must not wait for what the two have in common.
         if not handling.is_over and (self._unfinished or takes_long(flow)):
-            return self._run(handling)
+            return self._hold(handling)
         delay = handling.finish()
         return asyncio.sleep(delay) if delay else None
+
+    async def _hold(self, handling: Handling[float]) -> None:
+        await asyncio.sleep(await self._run(handling) or 0)
 
     def _forget(self, flow: http.HTTPFlow) -> None:
         self._pending.end(flow)
         self._counted[flow] = flow.response
 
-    async def _run(self, handling: Handling[float]) -> None:
-        """Handle a flow while the event loop goes on; where this is canceled, `done` finishes it."""
+    async def _run[T](self, handling: Handling[T]) -> T | None:
+        """Take the steps while the event loop goes on; where this is canceled, `done` finishes them."""
         self._unfinished[handling] = None
         try:
-            delay = await handling.run(self._executor)
+            return await handling.run(self._executor)
         except Exception as error:  # law 1: no input makes a hook raise
             logger.warning("ltkm: a flow could not be handled: %s", crash_of(error))
-            return
+            return None
         finally:
             if handling.is_over:
                 self._unfinished.pop(handling, None)
-        await asyncio.sleep(delay)
 
-    def _finish(self, handling: Handling[float]) -> None:
+    def _finish(self, handling: Handling[Any]) -> None:
         try:
             handling.finish()
         except Exception as error:
@@ -340,7 +359,7 @@ class LtkmInspect:
         The order in the session is the one in which exchanges have been read. Those that take long are overtaken.
         """
         step = SessionEvent(exchange, None, context.keys)
-        yield partial(prepare, event)
+        yield partial(prepare, step)
         return place(step, context, remember=remember) or (yield partial(judge, step, context))
 
     def _refresh_keys(self, ring_file: RingFile) -> None:
@@ -385,6 +404,9 @@ class LtkmInspect:
             )
         if record:
             _warn(self._files.write(record))
+        if isinstance(flow, http.HTTPFlow) and takes_long(flow) and is_wanted():
+            with suppress(Exception):  # the view will say so itself
+                self._renderings[flow] = yield partial(render, flow, report, redactor, self.configuration)
         return report
 
     def _present(self, counts: bool, report: Report) -> tuple[Redactor, list[str], str, str]:

@@ -1,7 +1,8 @@
 """The content view LTKM: an MSK request or response as a tree of named fields, with what is wrong beside each."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
+from types import MappingProxyType
 
 from mitmproxy import contentviews, exceptions, http
 from mitmproxy.flow import Flow
@@ -12,9 +13,11 @@ from ltkm_inspect.editing import EditError, edit_request, edit_response, signifi
 from ltkm_inspect.engine import inspect
 from ltkm_inspect.finding import Report, shorten
 from ltkm_inspect.mitm.flows import exchange_of, is_foreign
+from ltkm_inspect.mitm.handling import takes_long
 from ltkm_inspect.proxy.configuration import Configuration
 from ltkm_inspect.proxy.editing import finish_request, finish_response
 from ltkm_inspect.proxy.outline import CUT, NO_DOCUMENT, request_lines, response_lines, text_lines
+from ltkm_inspect.proxy.rendering import Rendering, joined
 from ltkm_inspect.traffic import Exchange, Headers, Limits, Request, Response
 
 _TYPES = frozenset({msk.MSK_RESPONSE_TYPE, msk.MSK_REQUEST_TYPE})
@@ -29,14 +32,26 @@ class LtkmView(contentviews.InteractiveContentview):
     name = "LTKM"
     syntax_highlight = "yaml"
 
-    def __init__(self, configuration: Callable[[], Configuration] = Configuration) -> None:
-        """Take a function that returns what the options ask for at the time of showing."""
+    def __init__(
+        self,
+        configuration: Callable[[], Configuration] = Configuration,
+        renderings: Mapping[Flow, Rendering] = MappingProxyType({}),
+    ) -> None:
+        """Take a function that returns what the options ask for at the time of showing, and what was made before."""
         self._configuration = configuration
+        self._renderings = renderings
 
     def prettify(self, data: bytes, metadata: contentviews.Metadata) -> str:
-        """Return the tree of a document; where it cannot be made, the reason and the text of the body."""
+        """Return the tree of a document; where it cannot be made, the reason and the text of the body.
+
+        mitmproxy waits for it, and all traffic with it. So what is large is taken from its rendering.
+        """
         try:
-            return "\n".join(self._lines(data, metadata)) + "\n"
+            rendering = self._rendering(metadata.flow)
+            if rendering is not None:
+                is_request = metadata.http_message is metadata.flow.request  # type: ignore[union-attr]
+                return rendering.request_text if is_request else rendering.response_text
+            return joined(self._lines(data, metadata))
         except Exception as error:  # in mitmdump a view that raises is replaced without a word
             shown = [f"# this body cannot be shown as a tree: {type(error).__name__}", *text_lines(data)]
             return "\n".join(shown) + "\n"
@@ -55,7 +70,16 @@ class LtkmView(contentviews.InteractiveContentview):
     def _is_msk(self, flow: Flow | None) -> bool:
         if not isinstance(flow, http.HTTPFlow) or is_foreign(flow):
             return False
-        return exchange_of(flow, self._configuration().limits).is_msk
+        if self._rendering(flow) is not None:
+            return True
+        exchange = exchange_of(flow, self._configuration().limits)
+        # Of a registration only the document of the response can tell, and to read a large one takes long.
+        return not (exchange.registers and takes_long(flow)) and exchange.is_msk
+
+    def _rendering(self, flow: Flow | None) -> Rendering | None:
+        """Return what was made before of a flow, None where there is nothing, or nothing that fits any more."""
+        rendering = self._renderings.get(flow) if flow is not None else None
+        return rendering if rendering is not None and rendering.fits(flow, self._configuration()) else None
 
     def reencode(self, prettified: str, metadata: contentviews.Metadata) -> bytes:
         """Return the body with what was changed in its tree; CommandError says in one line, with its number, why not.

@@ -76,6 +76,8 @@ class Neighbors:
     def cost(self, form: Form, octets: int) -> Cost:
         """Return what it costs somebody innocent that somebody else gets that form, of about that many octets."""
         exchange = form.of_size(octets)
+        if exchange.response is None:  # there is nothing that the server could send
+            return Cost(octets=octets_of(exchange))
         pair = labelled(exchange, HOSTILE)
         self._responses[label_of(pair.request)] = pair.response
         found = Cost(octets=octets_of(exchange), delay=float("inf"))

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 from mitmproxy import ctx, http
+from mitmproxy.contentviews import Metadata
 from mitmproxy.test import taddons
 
 from ltkm_inspect import engine, reference
@@ -19,7 +20,9 @@ from ltkm_inspect.finding import Report
 from ltkm_inspect.mitm import rewriting
 from ltkm_inspect.mitm.flows import FAULT, flow_of
 from ltkm_inspect.mitm.handling import SHORT, Handling, Steps, takes_long
+from ltkm_inspect.mitm.marking import VERDICT
 from ltkm_inspect.proxy import addon as addon_module
+from ltkm_inspect.proxy import view
 from ltkm_inspect.proxy.addon import LtkmInspect
 from ltkm_inspect.traffic import Exchange, Headers
 
@@ -157,6 +160,59 @@ def test_a_fault_is_put_into_a_large_response_while_a_small_exchange_is_told(
     assert not small.metadata.get(FAULT)  # it had the first turn of its terminal, and the large one the second
     assert large.metadata[FAULT] == ["strip-ltkm"]
     assert large.response.raw_content != came
+
+
+def test_the_command_looks_at_a_large_flow_while_a_small_exchange_is_told(
+    tmp_path: Path, held: threading.Event
+) -> None:
+    loaded = flow_of(LARGE)
+
+    async def steps(run: Run) -> None:
+        run.addon.check([loaded])
+        await asyncio.sleep(0)
+        await run.play(OTHER)
+        assert VERDICT not in loaded.metadata
+        held.set()
+        await asyncio.gather(*run.addon._tasks)
+        assert loaded.metadata[VERDICT]
+
+    assert told(Run(tmp_path).of(steps)) == ["small"]
+
+
+def test_what_is_shown_of_a_large_flow_was_made_beside_the_loop_and_fits_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(addon_module, "is_wanted", lambda: True)
+    passing = flow_of(LARGE)
+    assert passing.response is not None
+    messages = (passing.request, passing.response)
+    looked_at: list[Exchange] = []
+
+    def inspect(exchange: Exchange, *arguments: Any, **options: Any) -> Report:
+        looked_at.append(exchange)
+        return engine.inspect(exchange, *arguments, **options)
+
+    monkeypatch.setattr(view, "inspect", inspect)
+
+    def shown(through: view.LtkmView) -> list[str]:
+        return [
+            through.prettify(message.content or b"", Metadata(flow=passing, http_message=message))
+            for message in messages
+        ]
+
+    async def steps(run: Run) -> None:
+        await run.play(passing)
+        ours = view.LtkmView(lambda: run.addon.configuration, run.addon._renderings)
+        table = run.addon.findings([passing])
+        made = shown(ours)
+        assert not looked_at
+        assert made == shown(view.LtkmView(lambda: run.addon.configuration))
+        passing.request.headers["Authorization"] = "Digest"
+        assert "authorization-" in shown(ours)[0]
+        assert run.addon.findings([passing]) != table
+        assert len(looked_at) == 4
+
+    Run(tmp_path).of(steps)
 
 
 def test_work_that_fails_is_told_to_the_steps() -> None:
