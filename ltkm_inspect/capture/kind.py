@@ -3,6 +3,7 @@
 import re
 from typing import NamedTuple
 
+from ltkm_inspect.packets import is_capture
 from ltkm_inspect.wire.key_text import is_key_ring
 
 START = 4096
@@ -42,11 +43,6 @@ OCTETS = InputKind("binary data of an unknown kind")
 
 _PDF = b"%PDF"
 _SIGNATURES: tuple[tuple[bytes, InputKind], ...] = (
-    (b"\xa1\xb2\xc3\xd4", CAPTURE),
-    (b"\xd4\xc3\xb2\xa1", CAPTURE),
-    (b"\xa1\xb2\x3c\x4d", CAPTURE),
-    (b"\x4d\x3c\xb2\xa1", CAPTURE),
-    (b"\n\r\r\n", CAPTURE),
     (b"PK\x03\x04", InputKind("a zip archive", UNPACK)),
     (b"PK\x05\x06", InputKind("an empty zip archive")),
     (b"7z\xbc\xaf\x27\x1c", InputKind("a 7-Zip archive", UNPACK)),
@@ -84,6 +80,8 @@ def kind_of(start: bytes) -> InputKind:
         return RING
     text = _text(start[:START])
     if text is None or start.startswith(_PDF):
+        if is_capture(start):
+            return CAPTURE
         unknown = MESSAGE if start[:1] == b"\x01" else OCTETS
         return next((kind for signature, kind in _SIGNATURES if start.startswith(signature)), unknown)
     return _kind_of_text(text.lstrip("\ufeff \t\r\n\v\f"))

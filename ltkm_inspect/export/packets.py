@@ -11,7 +11,7 @@ from ltkm_inspect import __version__
 from ltkm_inspect.digest import identity_kind
 from ltkm_inspect.export.entry import ExportEntry, b_tid, hindrance, moment
 from ltkm_inspect.finding import shorten
-from ltkm_inspect.input.captured import MIKEY_PORT
+from ltkm_inspect.packets import MIKEY_PORT
 from ltkm_inspect.report.text import LONGEST_URL
 from ltkm_inspect.traffic import Exchange
 

@@ -1,6 +1,6 @@
 """LTKMs as people hand them over, in text, documents and captures, made into octets again."""
 
-from ltkm_inspect.input.message import InputMessage
-from ltkm_inspect.input.written import FORMS, Form, from_argument, from_file, from_stream, from_text
+from ltkm_inspect.input.message import FORMS, Form, InputMessage
+from ltkm_inspect.input.written import from_argument, from_file, from_stream, from_text
 
 __all__ = ["FORMS", "Form", "InputMessage", "from_argument", "from_file", "from_stream", "from_text"]

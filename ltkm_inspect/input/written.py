@@ -1,42 +1,23 @@
 """LTKMs as people hand them over, in an argument, a file or a stream: the same text gives the same messages."""
 
 import os
-import quopri
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import BinaryIO, Literal
+from typing import BinaryIO
 
-from ltkm_inspect.capture.kind import DUMP, EMPTY, FLOWS, HAR, RECORDS, TEXT, kind_of
-from ltkm_inspect.input import dump, notation, passages
-from ltkm_inspect.input.captured import message_in_packet
-from ltkm_inspect.input.kinds import is_array, is_capture, is_document
-from ltkm_inspect.input.message import InputMessage
+from ltkm_inspect.input import notation, passages
+from ltkm_inspect.input.message import Form, InputMessage
+from ltkm_inspect.input.prose import VERSION, WANTED, as_message, in_text, notation_of, of_line, unreadable
+from ltkm_inspect.packets import is_capture
 from ltkm_inspect.wire import printable
-from ltkm_inspect.wire.key_text import IS_KEY, IS_KEY_RING, is_key_ring, may_be_key
+from ltkm_inspect.wire.key_text import IS_KEY, IS_KEY_RING, is_key_ring
 
-type Form = Literal["auto", "base64", "hex", "binary", "pcap", "xml", "json"]
-
-FORMS: tuple[Form, ...] = ("auto", "base64", "hex", "binary", "pcap", "xml", "json")
-"""How a message may be written; `auto` finds out which of the others it is."""
-
-_KEY_OCTETS = range(16, 129)
-_DATA_TYPES = 27
-"""Data types of MIKEY messages are below (RFC 6509)."""
-_VERSION = b"\x01"
 _BEGINS_MESSAGE = b"AQ"
 """How a MIKEY message begins in base64."""
-_WANTED = "a MIKEY message in base64, hex or binary"
-_LONGEST_SHOWN = 40
 _LONGEST_NAME = 150
 """More characters than this are a message that was damaged on its way, not the name of a file."""
-_LIKE_KEY = re.compile(r"[A-Za-z0-9+/_=]{16,}")
 _LIKE_NAME = re.compile(r"[\w+-]{1,40}")
-_MAY_HOLD_MESSAGE = re.compile(r"[A-Za-z0-9+/_]{14}|\\|%[0-9A-Fa-f]{2}|\d,|0x|[0-9A-Fa-f]{2}\s+[0-9A-Fa-f]{2}")
-"""The header of a message takes ten octets: a line without any of these is other text."""
-_LONG_WORD = re.compile(r"[A-Za-z0-9+/_]{24}")
-"""What may be a message that was damaged, or a part of one."""
-_PUNCTUATION = re.compile(r"[\s:,;.\"'\\-]")
 
 
 def from_argument(text: str, source: str, form: Form = "auto") -> Iterator[InputMessage]:
@@ -49,7 +30,7 @@ def from_argument(text: str, source: str, form: Form = "auto") -> Iterator[Input
         yield from from_file(Path(text).read_bytes(), text, form)
         return
     given = [*from_file(os.fsencode(text), source, form)]
-    meant = not any(each.octets and each.octets.startswith(_VERSION) for each in given)
+    meant = not any(each.octets and each.octets.startswith(VERSION) for each in given)
     is_name = len(text) <= _LONGEST_NAME and not re.search(r"[<\s]", text) and ("." in text or os.sep in text)
     is_key = any(each.problem in (IS_KEY, IS_KEY_RING) for each in given)
     if form == "auto" and meant and is_name and not is_key:
@@ -57,24 +38,24 @@ def from_argument(text: str, source: str, form: Form = "auto") -> Iterator[Input
     elif len(given) > 1:
         yield from given
     else:  # a line of its own is all of the argument
-        alone = given[0] if given else InputMessage(source, None, _unreadable(os.fsencode(text), text, form))
+        alone = given[0] if given else InputMessage(source, None, unreadable(os.fsencode(text), text, form))
         if form == "auto" and meant and not is_key and _LIKE_NAME.fullmatch(text):
             text = printable(text)
-            alone = InputMessage(source, None, f"expected {_WANTED}, got {text}, and there is no file of that name")
+            alone = InputMessage(source, None, f"expected {WANTED}, got {text}, and there is no file of that name")
         yield InputMessage(source, alone.octets, alone.problem)
 
 
 def from_text(text: bytes, source: str, form: Form = "auto") -> InputMessage:
     """Return the one message that a text is, in any notation."""
     if form == "binary":
-        return _message(source, text, form)
+        return as_message(source, text, form)
     if is_key_ring(text):
         return InputMessage(source, None, IS_KEY_RING)
     plain = notation.text_of(text)
-    octets = None if plain is None else _of_line(plain, form)
+    octets = None if plain is None else of_line(plain, form)
     if octets is None:
-        return InputMessage(source, None, _unreadable(text, plain, form))
-    return _message(source, octets, form)
+        return InputMessage(source, None, unreadable(text, plain, form))
+    return as_message(source, octets, form)
 
 
 def from_file(octets: bytes, source: str, form: Form = "auto") -> Iterator[InputMessage]:
@@ -89,18 +70,18 @@ def from_file(octets: bytes, source: str, form: Form = "auto") -> Iterator[Input
         yield from _structure(reader, octets, source, form)
     elif form == "binary":
         if octets:
-            yield _message(source, octets, form)
+            yield as_message(source, octets, form)
     elif octets.startswith(_BEGINS_MESSAGE) and form != "hex" and (found := _in_base64(octets, source)):
         yield from found
     else:
-        yield from _in_text(octets, source, form)
+        yield from in_text(octets, source, form)
 
 
 def from_stream(stream: BinaryIO, source: str, form: Form = "auto") -> Iterator[InputMessage]:
     """Yield the messages of a stream: each line's as it comes if the first line is a message; else all at the end."""
     first = stream.readline()
     message = None if _reader(first, form) or is_key_ring(first) else notation.text_of(first)
-    octets = None if message is None else notation.from_words(message, _notation(form))
+    octets = None if message is None else notation.from_words(message, notation_of(form))
     if form == "binary" or octets is None or not notation.is_message(octets):
         yield from from_file(first + stream.read(), source, form)
         return
@@ -119,11 +100,11 @@ def _reader(start: bytes, form: Form) -> Callable[[bytes, str], Iterator[InputMe
         from ltkm_inspect.input.captured import from_capture
 
         return from_capture
-    if form == "xml" or (form == "auto" and is_document(start)):
+    if form == "xml" or (form == "auto" and _is_document(start)):
         from ltkm_inspect.input.document import from_document
 
         return from_document
-    if form == "json" or (form == "auto" and is_array(start)):
+    if form == "json" or (form == "auto" and _is_array(start)):
         from ltkm_inspect.input.objects import from_array
 
         return from_array
@@ -140,7 +121,7 @@ def _structure(
     given = [*reader(octets, source)]
     text = notation.text_of(octets) or ""
     if len(passages.elements(text)) > len(given) or not any(each.octets for each in given):
-        other = [*_in_text(octets, source, form)]
+        other = [*in_text(octets, source, form)]
         if any(each.octets and notation.is_message(each.octets) for each in other):
             given = other
     yield from given
@@ -158,184 +139,15 @@ def _in_base64(octets: bytes, source: str) -> list[InputMessage]:
     return found
 
 
-def _in_text(octets: bytes, source: str, form: Form) -> Iterator[InputMessage]:
-    """Yield the messages in octets of which nobody knows how they are written."""
-    text = notation.text_of(octets)
-    if text is None:
-        if form == "auto" and octets.startswith(_VERSION):
-            yield _message(source, octets, form)
-        else:
-            yield InputMessage(source, None, _unreadable(octets, None, form))
-        return
-    if form == "auto" and kind_of(octets) in (FLOWS, HAR, RECORDS):
-        yield InputMessage(source, None, _unreadable(octets, text, form))
-        return
-    if form == "auto" and any(found := passages.elements(text)):
-        for number, message_octets in enumerate(found, 1):
-            where = f"{source}, LTKM element {number}" if len(found) > 1 else source
-            yield InputMessage(where, message_octets, "" if message_octets else "expected base64, got other text")
-        return
-    if form == "auto" and (messages := _structured(text)):
-        known = set(messages)  # beside a dump or an array there may be others
-        messages += [each.octets for each in passages.blocks(text) if each.octets and each.octets not in known]
-        for number, message in enumerate(messages, 1):
-            yield _message(f"{source}, message {number}" if len(messages) > 1 else source, message, form)
-        return
-    lines = [(number, line) for number, line in enumerate(text.splitlines(), 1) if line.strip()]
-    given = [(number, line, _of_line(line, form)) for number, line in lines if not line.lstrip().startswith("#")]
-    if form == "auto":
-        given = _without_words(given)
-    whole = notation.from_words(text, _notation(form)) if _is_wrapped(given) else None
-    if whole is not None and (form != "auto" or whole.startswith(_VERSION)):
-        yield _message(source, whole, form)
-    elif form != "auto" or _is_one_per_line(given):
-        yield from _by_line(given, source, form)
-    elif beside := _in_passages(text, source):
-        yield from beside
-    elif lines:
-        yield InputMessage(source, None, _unreadable(octets, text, form))
+def _is_document(start: bytes) -> bool:
+    """Tell whether octets begin like XML, in UTF-8 or UTF-16."""
+    start = start[:1024]
+    for mark in (b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff"):
+        start = start.removeprefix(mark)
+    return start.replace(b"\0", b"").lstrip().startswith(b"<")
 
 
-def _without_words(given: list[tuple[int, str, bytes | None]]) -> list[tuple[int, str, bytes | None]]:
-    """Return the lines without those that hold only words, where one line holds a message and the rest is beside it.
-
-    Of several messages, one in each line, every line counts. What is read as octets by chance is none then.
-    """
-    whole = [octets is not None and notation.is_message(octets) for _, _, octets in given]
-    if not any(whole):
-        return given
-    given = [
-        (number, line, octets if is_whole or _begins_message(octets or b"") else None)
-        for (number, line, octets), is_whole in zip(given, whole, strict=True)
-    ]
-    if whole.count(True) > 1:
-        return given
-    return [each for each in given if each[2] is not None or _LONG_WORD.search(each[1])]
-
-
-def _in_passages(text: str, source: str) -> list[InputMessage]:
-    """Return the messages of a dump or of blocks of lines with something around them; none where no one is whole."""
-    bare = passages.dump_without_prefixes(text)
-    if bare is not None and (messages := _structured(bare)):
-        named = len(messages) > 1
-        return [
-            _message(f"{source}, message {number}" if named else source, octets, "auto")
-            for number, octets in enumerate(messages, 1)
-        ]
-    found = [*passages.blocks(text)]
-    if not any(passage.octets for passage in found):
-        return []
-    damaged = f"expected {_WANTED}, got text that begins like one and is damaged"
-    return [
-        InputMessage(f"{source}, line {line}", octets, "" if octets is not None else damaged) for line, octets in found
-    ]
-
-
-def _structured(text: str) -> list[bytes]:
-    """Return the messages of text that is more than words: a dump, source code, SDP, or one message over several lines.
-
-    A reading in which every message is whole is taken at once, else the first one that begins like messages do.
-    """
-    plausible = notation.from_key_management(text)
-    if plausible:
-        return plausible
-    for messages in _readings(text):
-        messages = [*filter(_begins_message, (message_in_packet(octets) or octets for octets in messages))]
-        if messages and all(map(notation.is_message, messages)):
-            return messages
-        plausible = plausible or messages
-    return plausible
-
-
-def _readings(text: str) -> Iterator[list[bytes]]:
-    yield from dump.readings(text)
-    if arrays := notation.from_arrays(text):
-        yield arrays
-    for octets in (*notation.from_escapes(text), *notation.from_percent(text)):
-        yield [octets]
-    if text.lstrip()[:1] in ("{", "["):  # JSON of any shape
-        yield notation.within(re.sub(r"\\[nrt]", "", text))
-    if "=3D" in text:  # quoted-printable (RFC 2045 §6.7)
-        yield notation.within(quopri.decodestring(text.encode("utf-8", "replace")).decode("utf-8", "replace"))
-    whole = notation.from_words(text)
-    if whole is not None and (notation.is_message(whole) or message_in_packet(whole)):
-        yield [whole]
-
-
-def _of_line(line: str, form: Form) -> bytes | None:
-    """Return the octets that one line holds: all of it, or a whole message among other words."""
-    octets = notation.from_words(line, _notation(form))
-    if form != "auto" or (octets is not None and octets.startswith(_VERSION)):
-        return octets
-    if not _MAY_HOLD_MESSAGE.search(line):
-        return octets
-    return next(iter(_structured(line) or notation.within(line)), octets)
-
-
-def _notation(form: Form) -> notation.Notation:
-    return form if form == "base64" or form == "hex" else "auto"
-
-
-def _by_line(given: Iterable[tuple[int, str, bytes | None]], source: str, form: Form) -> Iterator[InputMessage]:
-    """Yield the messages of lines; lines in a row that hold none are one problem."""
-    bad: list[tuple[int, str]] = []
-    for number, line, octets in given:
-        if octets is None:
-            bad.append((number, line))
-            continue
-        yield from _unread(bad, source, form)
-        bad = []
-        yield _message(f"{source}, line {number}", octets, form)
-    yield from _unread(bad, source, form)
-
-
-def _unread(bad: list[tuple[int, str]], source: str, form: Form) -> Iterator[InputMessage]:
-    if bad:
-        (first, line), (last, _) = bad[0], bad[-1]
-        where = f"line {first}" if first == last else f"lines {first} to {last}"
-        yield InputMessage(f"{source}, {where}", None, _unreadable(line.encode("utf-8", "replace"), line, form))
-
-
-def _message(source: str, octets: bytes, form: Form) -> InputMessage:
-    """Return octets as a message; none where they may as well be a key, be it with something around it."""
-    is_doubtful = form == "auto" and len(octets) in _KEY_OCTETS and not octets.startswith(_VERSION)
-    return InputMessage(source, None, IS_KEY) if is_doubtful or may_be_key(octets) else InputMessage(source, octets)
-
-
-def _begins_message(octets: bytes) -> bool:
-    return len(octets) > 1 and octets.startswith(_VERSION) and octets[1] < _DATA_TYPES
-
-
-def _is_one_per_line(given: list[tuple[int, str, bytes | None]]) -> bool:
-    """Tell whether lines are messages: one is whole, or most of them begin like one; a lone line may be anything."""
-    found = [octets for _, _, octets in given if octets is not None]
-    if any(map(notation.is_message, found)) or len(given) == 1:
-        return bool(found)
-    return 2 * sum(map(_begins_message, found)) > len(given)
-
-
-def _is_wrapped(given: list[tuple[int, str, bytes | None]]) -> bool:
-    """Tell whether lines are one message: all as wide as the first, but the last, and none but the first begins one."""
-    if len(given) < 2:
-        return False
-    widths = [len(line.strip()) for _, line, _ in given]
-    if len(set(widths[:-1])) > 1 or widths[-1] > widths[0]:
-        return False
-    first, *later = ((octets or b"").startswith(_VERSION) for _, _, octets in given)
-    return first and not any(later)
-
-
-def _unreadable(octets: bytes, text: str | None, form: Form) -> str:
-    """Return why octets are no message; nothing is quoted that may be a key."""
-    wanted = _WANTED if form == "auto" else form
-    kind = kind_of(octets)
-    short = (text or "").strip()
-    if text is not None and short and "\n" not in short and kind in (TEXT, DUMP, EMPTY):
-        if len(short) <= _LONGEST_SHOWN and not _LIKE_KEY.search(_PUNCTUATION.sub("", short)):
-            return f"expected {wanted}, got {printable(short)}"
-        return f"expected {wanted}, got text of {len(short)} characters"
-    if text is not None and re.search(r"^\*[ \t]*$", text, re.MULTILINE):
-        return f"expected {wanted}, got a dump that leaves out repeated rows (*): print it without offsets only with -v"
-    if kind is DUMP:
-        return f"expected {wanted}, got text like base64 or a hex dump that is damaged or of an unknown form"
-    return f"expected {wanted}, got {kind}"
+def _is_array(start: bytes) -> bool:
+    """Tell whether octets begin like an array of JSON objects, or an empty one."""
+    start = start[:1024].lstrip()
+    return start[:1] == b"[" and start[1:].lstrip()[:1] in (b"{", b"]", b"")
