@@ -9,7 +9,8 @@ from mitmproxy.addons.savehar import SaveHar
 
 from ltkm_inspect.mitm.flows import flow_of
 from ltkm_inspect.reference import B_TID, FIRST, KEYS, exchange, ltkm
-from tests.test_cli import CLEAN, WARNED, lines, run, save
+from tests.command import run
+from tests.test_cli import CLEAN, WARNED, lines, save
 
 BAD = exchange([FIRST.msk_id], [(FIRST, "200 OK", ltkm(replace(FIRST, rand=b"x" * 8)))], id="bad", nc=1)
 

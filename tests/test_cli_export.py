@@ -5,8 +5,6 @@ import gzip
 import io
 import json
 import os
-import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,9 +16,9 @@ from ltkm_inspect.mitm.flows import flow_of
 from ltkm_inspect.options import EXPORT_FORMATS
 from ltkm_inspect.reference import FIRST, KEYS, SECOND, TERMINAL, exchange, ltkm
 from ltkm_inspect.traffic import Exchange
-from tests.test_cli import CLEAN, lines, objects, run, save
+from tests.command import run, run_shell
+from tests.test_cli import CLEAN, lines, objects, save
 
-ROOT = Path(__file__).resolve().parent.parent
 TWO = exchange([FIRST.msk_id, SECOND.msk_id], [(grant, "200 OK", ltkm(grant)) for grant in (FIRST, SECOND)], id="two")
 FLAWED = exchange(
     [FIRST.msk_id], [(FIRST, "200 OK", ltkm(replace(FIRST, rand=b"short", counter=99)))], id="flawed", nc=3, at=5
@@ -82,7 +80,7 @@ def test_whatever_check_reads_is_exported(two: Path, tmp_path: Path) -> None:
     packed = tmp_path / "captures" / "two.flow.gz"
     packed.parent.mkdir()
     packed.write_bytes(gzip.compress(two.read_bytes()))
-    for name, given in ((packed, None), (packed.parent, None), (tmp_path / "*.flow", None), ("-", two.read_bytes())):
+    for name, given in ((packed, b""), (packed.parent, b""), (tmp_path / "*.flow", b""), ("-", two.read_bytes())):
         found = table(run("export", "csv", name, given=given).stdout)
         assert [{**row, "file": ""} for row in found] == [{**row, "file": ""} for row in rows]
     done = run("diff", two, packed.parent)
@@ -204,8 +202,7 @@ def test_one_document_goes_to_standard_output_and_more_need_a_folder(two: Path, 
 def test_a_reader_that_goes_away_is_no_error(tmp_path: Path) -> None:
     many = [replace(TWO, id=f"{number:08x}") for number in range(300)]
     file = save(tmp_path / "many.flow", many)
-    command = f"{sys.executable} -m ltkm_inspect.cli export csv {file} | head -n 1"
-    done = subprocess.run(["bash", "-c", command], capture_output=True, timeout=60, check=True, cwd=ROOT)
+    done = run_shell(f"{{command}} export csv {file} | head -n 1")
     assert done.stdout.decode().strip().split(",") == list(COLUMNS)
     assert done.stderr == b""
 
@@ -215,9 +212,8 @@ def test_where_there_is_no_space_nothing_is_left_behind(tmp_path: Path, name: st
     file = save(tmp_path / "many.flow", [replace(TWO, id=f"{number:08x}") for number in range(100)])
     folder = tmp_path / "out"
     folder.mkdir()
-    command = f"{sys.executable} -m ltkm_inspect.cli export {name} {file} -o {folder / 'x'}"
     limit = "ulimit -f 1" if name == "xml" else "ulimit -f 8"  # of one file, in KiB
-    done = subprocess.run(["bash", "-c", f"{limit}; {command}"], capture_output=True, timeout=60, check=False, cwd=ROOT)
+    done = run_shell(f"{limit}; {{command}} export {name} {file} -o {folder / 'x'}")
     assert (done.returncode, done.stdout) == (1, b"")
     assert lines(done.stderr) == [f"ltkm-inspect: {folder / 'x'}: File too large"]
     assert [*folder.iterdir()] == []
@@ -225,8 +221,7 @@ def test_where_there_is_no_space_nothing_is_left_behind(tmp_path: Path, name: st
 
 @pytest.mark.parametrize("name", ["csv", "pcap"])
 def test_where_standard_output_takes_no_more_that_is_one_line(two: Path, name: str) -> None:
-    command = f"{sys.executable} -m ltkm_inspect.cli export {name} {two} > /dev/full"
-    done = subprocess.run(["bash", "-c", command], capture_output=True, timeout=60, check=False, cwd=ROOT)
+    done = run_shell(f"{{command}} export {name} {two} > /dev/full")
     assert done.returncode == 1
     assert lines(done.stderr) == ["ltkm-inspect: standard output: No space left on device"]
 

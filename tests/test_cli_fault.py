@@ -4,8 +4,6 @@ import base64
 import json
 import os
 import re
-import subprocess
-import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -26,27 +24,13 @@ from ltkm_inspect.reference import AGAIN, B_TID, FIRST, KEYS, MRK, MUK, OPAQUE, 
 from ltkm_inspect.reference import exchange as made
 from ltkm_inspect.session import Session
 from ltkm_inspect.traffic import Exchange
+from tests.command import ROOT, run, run_shell
 
 catalogue.load()
-ROOT = Path(__file__).resolve().parent.parent
 CLEAN = reference("download")[0]
 CHALLENGE, ANSWERED = reference("challenge")
 RENEWED = made([FIRST.msk_id], [(FIRST, "200 OK", ltkm(AGAIN))], nc=2, opaque=OPAQUE, at=3600)
 URL = "POST http://bmsc.home1.net/keymanagement?requesttype=msk-request"
-
-
-def run(*arguments: str | Path) -> subprocess.CompletedProcess[bytes]:
-    """Run the command; whatever it was given, there must be no traceback."""
-    done = subprocess.run(
-        [sys.executable, "-m", "ltkm_inspect.cli", *map(str, arguments)],
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        cwd=ROOT,
-        timeout=60,
-        check=False,
-    )
-    assert b"Traceback" not in done.stderr
-    return done
 
 
 def lines(octets: bytes) -> list[str]:
@@ -261,8 +245,7 @@ def test_a_fault_that_means_nothing_is_2_and_one_line(source: Path, target: Path
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="the system has no /dev/full")
 def test_a_full_disk_leaves_no_half_written_file(source: Path, target: Path) -> None:
-    limit = f"ulimit -f 4; trap '' XFSZ; {sys.executable} -m ltkm_inspect.cli fault shorten-rand {source} {target}"
-    done = subprocess.run(["bash", "-c", limit], cwd=ROOT, capture_output=True, timeout=60, check=False)
+    done = run_shell(f"ulimit -f 4; trap '' XFSZ; {{command}} fault shorten-rand {source} {target}")
     assert lines(done.stderr)[-1] == f"ltkm-inspect: {target}: File too large"
     assert [each.name for each in target.parent.iterdir()] == ["in.flow"]
     assert done.returncode == 1
@@ -270,10 +253,7 @@ def test_a_full_disk_leaves_no_half_written_file(source: Path, target: Path) -> 
 
 def test_a_reader_that_goes_away_does_not_stop_the_writing(tmp_path: Path, target: Path) -> None:
     many = write(tmp_path / "many.flow", [flow_of(replace(CLEAN, id=f"{n:08x}")) for n in range(600)])
-    command = (
-        f"{sys.executable} -m ltkm_inspect.cli fault rename-ltkm {many} {target} | head -1; echo ${{PIPESTATUS[0]}}"
-    )
-    done = subprocess.run(["bash", "-c", command], cwd=ROOT, capture_output=True, timeout=60, check=True)
+    done = run_shell(f"{{command}} fault rename-ltkm {many} {target} | head -1; echo ${{PIPESTATUS[0]}}")
     assert lines(done.stdout)[-1] == "0"
     assert len(read(target)) == 600
 
@@ -287,15 +267,6 @@ def test_a_fault_is_explained() -> None:
     done = run("explain", "shorten-rand")
     assert lines(done.stdout)[0] == "# shorten-rand"
     assert done.returncode == 0
-
-
-def test_the_list_of_faults_needs_no_proxy() -> None:
-    code = (
-        "import sys, atexit; from ltkm_inspect.cli import main; "
-        "atexit.register(lambda: print(*sys.modules, file=sys.stderr)); main()"
-    )
-    done = subprocess.run([sys.executable, "-c", code, "faults"], cwd=ROOT, capture_output=True, check=True)
-    assert not {name for name in done.stderr.decode().split() if name.partition(".")[0] == "mitmproxy"}
 
 
 @pytest.mark.parametrize("arguments", [["fault"], ["fault", "shorten-rand"], ["fault", "shorten-rand", "in.flow"]])

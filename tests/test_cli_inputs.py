@@ -15,7 +15,8 @@ from mitmproxy.addons.savehar import SaveHar
 
 from ltkm_inspect.cli import commands
 from ltkm_inspect.mitm.flows import flow_of
-from tests.test_cli import BROKEN, CLEAN, imported, lines, run, save
+from tests.command import imported, run
+from tests.test_cli import BROKEN, CLEAN, lines, save
 
 PACK: dict[str, Callable[[bytes], bytes]] = {
     "plain": lambda octets: octets,

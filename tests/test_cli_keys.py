@@ -3,10 +3,7 @@
 import base64
 import json
 import os
-import subprocess
-import sys
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -14,30 +11,14 @@ from ltkm_inspect import reference
 from ltkm_inspect.keys import key_check_value
 from ltkm_inspect.mitm.flows import flow_of
 from ltkm_inspect.reference import B_TID, BSM, FIRST, MRK, MUK
+from tests.command import ROOT
+from tests.command import run_text as run
 from tests.samples.generate import written
 
-ROOT = Path(__file__).resolve().parent.parent
 MESSAGE = base64.b64encode(reference.ltkm(FIRST).encode()).decode()
 CK, IK, RAND = (bytes(range(start, start + 16)) for start in (0, 16, 0))
 KS_NAF = "3d2fec766bf9a75e88caaa2e3eae83a339b4c555d8c400412e6e403aad5ec99a"
 """Worked out for these with an independent script (Ks_NAF of 3GPP TS 33.220 B.3)."""
-
-
-def run(*arguments: str | Path, given: str | None = None, **more: Any) -> subprocess.CompletedProcess[str]:
-    """Run the command; `more` is for the process."""
-    done = subprocess.run(
-        [sys.executable, "-m", "ltkm_inspect.cli", *map(str, arguments)],
-        input=given,
-        stdin=subprocess.DEVNULL if given is None else None,
-        capture_output=True,
-        text=True,
-        cwd=ROOT,
-        timeout=60,
-        check=False,
-        **more,
-    )
-    assert "Traceback" not in done.stderr
-    return done
 
 
 def secrets(*keys: bytes) -> list[str]:

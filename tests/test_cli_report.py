@@ -1,22 +1,21 @@
-"""`report`, and the reports that `check` writes: real processes on real files."""
+"""`report`, and the reports that `check` writes: what is printed, what is written, and the exit codes."""
 
 import json
 import os
 import resource
 import signal
 import subprocess
-import sys
 import time
 from pathlib import Path
 
 import pytest
 
 from ltkm_inspect.report.reading import schema_text
+from tests.command import COMMAND, ROOT, run_process, run_shell, text_of
+from tests.command import run_text as run
 from tests.report.runs import TRIAL
 from tests.samples import generate
-from tests.test_cli_keys import run
 
-ROOT = generate.ROOT
 NOT_ENDED = "the run has no end in the records: it was killed, or still goes on"
 NO_END = f"ltkm-inspect: {{}}: {NOT_ENDED}"
 
@@ -46,8 +45,7 @@ def test_it_reads_what_can_be_read_only_once(recorded: Path, tmp_path: Path, giv
     if given:
         done = run("report", "-", "--format", "sarif", given=recorded.read_text())
     else:
-        command = f"cat {recorded} | {sys.executable} -m ltkm_inspect.cli report --format sarif /dev/stdin"
-        done = subprocess.run(command, shell=True, capture_output=True, text=True, cwd=ROOT, timeout=60, check=False)
+        done = text_of(run_shell(f"cat {recorded} | {{command}} report --format sarif /dev/stdin"))
     assert (done.returncode, done.stderr) == (3, "")
     assert len(json.loads(done.stdout)["runs"][0]["results"]) > 80
 
@@ -165,9 +163,8 @@ def test_the_schema_is_printed() -> None:
 
 
 def test_nobody_reading_any_more_is_no_trouble(recorded: Path) -> None:
-    command = f"{sys.executable} -m ltkm_inspect.cli report --format junit {recorded} | head -1"
-    done = subprocess.run(command, shell=True, capture_output=True, text=True, cwd=ROOT, timeout=60, check=False)
-    assert done.stderr == ""
+    done = run_shell(f"{{command}} report --format junit {recorded} | head -1")
+    assert done.stderr == b""
 
 
 # check
@@ -199,7 +196,7 @@ def test_no_space_for_a_report_leaves_no_part_of_it_and_ends_with_5(tmp_path: Pa
         resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
 
     small = generate.FOLDER / "change-request.flow"
-    done = run("check", "--report", f"sarif={tmp_path}/out.sarif", small, preexec_fn=little_room)
+    done = text_of(run_process("check", "--report", f"sarif={tmp_path}/out.sarif", small, preexec_fn=little_room))
     part = tmp_path / ".out.sarif.jsonl.part"
     report = f"sarif={tmp_path}/out.sarif"
     assert done.stderr.splitlines() == [
@@ -218,7 +215,7 @@ def test_no_space_for_records_keeps_whole_lines_and_ends_with_5(tmp_path: Path) 
         resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
 
     report = tmp_path / "run.jsonl"
-    done = run("check", "--report", report, TRIAL, preexec_fn=little_room)
+    done = text_of(run_process("check", "--report", report, TRIAL, preexec_fn=little_room))
     assert done.stderr == f"ltkm-inspect: report {report}: File too large; nothing more is written to it\n"
     assert "summary: 52 MSK exchanges" in done.stdout
     assert done.returncode == 5
@@ -233,7 +230,7 @@ def test_an_interrupt_gives_the_report_of_a_part_and_130(tmp_path: Path) -> None
     capture.write_bytes(TRIAL.read_bytes() * 400)
     report = tmp_path / "out.txt"
     process = subprocess.Popen(
-        [sys.executable, "-m", "ltkm_inspect.cli", "check", "--report", f"text={report}", str(capture)],
+        [*COMMAND, "check", "--report", f"text={report}", str(capture)],
         cwd=ROOT,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

@@ -12,8 +12,8 @@ import pytest
 from click.testing import CliRunner
 
 from ltkm_inspect.cli import commands, signals
+from tests.command import ROOT
 from tests.proxy.parts import TRIAL
-from tests.test_cli import ROOT
 
 BOTH = [
     pytest.param(signal.SIGINT, 130, "interrupted", id="SIGINT"),
