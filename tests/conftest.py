@@ -8,12 +8,17 @@ one of these words is a failure.
 import os
 import re
 import shutil
+import signal
 from collections import defaultdict
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import settings
+
+if TYPE_CHECKING:
+    from tests.proxy.parts import Mitmdump
 
 collect_ignore = ["bench"]
 
@@ -34,6 +39,19 @@ FOLDERS = {"shared": (ROOT.parent / "shared", "a folder of that name, with the p
 # A deadline for one example measures the machine, not the code; how fast the code is belongs to tests/bench.
 settings.register_profile("without-deadline", settings(), deadline=None)
 settings.load_profile("without-deadline")
+
+
+@pytest.fixture(scope="session")
+def mitmdump(tmp_path_factory: pytest.TempPathFactory) -> Iterator["Mitmdump"]:
+    """The real mitmdump; whatever of it still runs is stopped at the end."""
+    from tests.proxy.parts import PATIENCE, Mitmdump
+
+    tool = Mitmdump(tmp_path_factory.mktemp("mitmproxy"))
+    yield tool
+    for process in tool.running:
+        if process.poll() is None:
+            process.kill()
+            process.wait(PATIENCE)
 
 
 def required() -> frozenset[str]:
@@ -76,6 +94,8 @@ def refuse_skip(report: pytest.TestReport | pytest.CollectReport) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     """Make the marker known, and refuse a REQUIRE that nothing here could ever fulfil."""
     config.addinivalue_line("markers", "needs(name, ...): skipped where a program or folder is missing")
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as under nohup: what is started would ignore it
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     for word in required():
         lack(word)
 

@@ -18,7 +18,6 @@ import pytest
 from click.testing import CliRunner, Result
 
 from ltkm_inspect.cli import commands
-from tests.proxy.conftest import mitmdump  # noqa: F401  the fixture
 from tests.proxy.parts import Mitmdump
 
 HERE = Path(__file__).resolve().parent
@@ -59,7 +58,7 @@ def everything(case: Case, path: Path, options: list[str], folder: Path) -> str:
 
 
 @pytest.mark.parametrize("case", [*cases()])
-def test_a_case_is_judged_right(case: Case, tmp_path: Path, mitmdump: Mitmdump) -> None:  # noqa: F811
+def test_a_case_is_judged_right(case: Case, tmp_path: Path, mitmdump: Mitmdump) -> None:
     path = HERE / case["file"]
     keys = ["--keys", str(HERE / case["keys"])] if "keys" in case else []
     options = [*keys, *case.get("args", ())]
@@ -103,7 +102,7 @@ def _checked(case: Case, path: Path, options: list[str], folder: Path) -> str:
     return "\n".join([*lines, done.stderr, run("check", *options, path).output])
 
 
-def _same_in_the_addon(path: Path, keys: list[str], mitmdump: Mitmdump, folder: Path) -> None:  # noqa: F811
+def _same_in_the_addon(path: Path, keys: list[str], mitmdump: Mitmdump, folder: Path) -> None:
     report = folder / "addon.jsonl"
     ring = ["--set", f"ltkm_keys={keys[1]}"] if keys else []
     mitmdump("-q", "-nr", path, "--set", f"ltkm_report={report}", *ring)

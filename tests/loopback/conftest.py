@@ -1,13 +1,13 @@
-"""The fixtures of the tests on the loopback: the BSM, and the mitmdump that the tests of the addon have as well."""
+"""The fixtures of the tests on the loopback: the BSM, and what the tests of the addon have as well."""
 
 from collections.abc import Iterator
 
 import pytest
 
 from tests.loopback.bsm import Bsm
-from tests.proxy.conftest import mitmdump, save
+from tests.proxy.conftest import save
 
-__all__ = ["bsm", "mitmdump", "save"]
+__all__ = ["bsm", "save"]
 
 
 @pytest.fixture(scope="module")

@@ -1,5 +1,5 @@
 """The fixtures that these tests share with those of the addon."""
 
-from tests.proxy.conftest import mitmdump, save
+from tests.proxy.conftest import save
 
-__all__ = ["mitmdump", "save"]
+__all__ = ["save"]

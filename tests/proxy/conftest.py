@@ -11,18 +11,7 @@ from mitmproxy.io import FlowWriter
 from ltkm_inspect import reference
 from ltkm_inspect.mitm.flows import flow_of
 from ltkm_inspect.traffic import Exchange
-from tests.proxy.parts import PATIENCE, Mitmdump, Origin, Save
-
-
-@pytest.fixture(scope="session")
-def mitmdump(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mitmdump]:
-    """The real mitmdump; whatever of it still runs is stopped at the end."""
-    tool = Mitmdump(tmp_path_factory.mktemp("mitmproxy"))
-    yield tool
-    for process in tool.running:
-        if process.poll() is None:
-            process.kill()
-            process.wait(PATIENCE)
+from tests.proxy.parts import Origin, Save
 
 
 @pytest.fixture

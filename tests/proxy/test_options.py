@@ -1,4 +1,7 @@
-"""Each option of the addon as typed to the real mitmdump: what it changes, and how a mistake is refused."""
+"""Each option of the addon as typed to the real mitmdump: what it changes, and how a mistake is refused.
+
+Most runs of mitmdump are in the process of the tests; that a process of its own gives the same is tested here as well.
+"""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -14,7 +17,7 @@ from ltkm_inspect.engine import inspect
 from ltkm_inspect.report import text
 from ltkm_inspect.session import Session
 from ltkm_inspect.traffic import Exchange
-from tests.proxy.parts import Mitmdump, Save, clean, edited, flawed
+from tests.proxy.parts import HERE, SCRIPT, TIME, Mitmdump, Run, Save, clean, edited, flawed
 
 VERDICTS = ("clean ", "warning ", "violation ")
 
@@ -22,6 +25,11 @@ VERDICTS = ("clean ", "warning ", "violation ")
 def said(log: Sequence[str]) -> list[str]:
     """Return the lines about exchanges."""
     return [line for line in log if line.startswith(VERDICTS)]
+
+
+def shown(run: Run, script: Path) -> list[str]:
+    """Return everything that was printed, without times and the path of the script."""
+    return [TIME.sub("", line).replace(str(script), "") for line in run.output.splitlines()]
 
 
 def expected(exchanges: Sequence[Exchange], **words: Any) -> list[str]:
@@ -35,6 +43,15 @@ def expected(exchanges: Sequence[Exchange], **words: Any) -> list[str]:
 LATER = edited(clean(), "orderqueries:1.0", "orderqueries:1.1")
 SWAPPED = edited(clean("several-keys"), "200 OK", "200 Okay")
 EXCHANGES = (clean(), clean("plain-mbms"), clean("streaming"), flawed(), LATER, SWAPPED)
+
+
+@pytest.mark.parametrize("typed", ["ltkm_fail_on=violation", "ltkm_fail_on=always", "ltkm_exspect=auto"])
+def test_the_script_in_a_process_of_its_own_gives_the_same(mitmdump: Mitmdump, save: Save, typed: str) -> None:
+    words: list[str | Path] = ["-nr", save(EXCHANGES), "--set", typed, "--flow-detail", "3"]
+    here, there = mitmdump(*words), mitmdump.process(*words)
+    assert (there.status, there.errors) == (here.status, here.errors)
+    assert shown(there, SCRIPT) == shown(here, HERE)
+    assert there.status in (1, 3)
 
 
 @pytest.mark.parametrize(

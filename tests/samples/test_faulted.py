@@ -20,6 +20,7 @@ from ltkm_inspect.mitm.flows import exchange_of, flow_of
 from ltkm_inspect.reference import KEYS, TERMINAL
 from ltkm_inspect.rule import RULES
 from ltkm_inspect.session import Session
+from tests.proxy.parts import Mitmdump
 from tests.samples import expected, faulted, generate
 from tests.samples.faulted import Faulted
 from tests.samples.test_samples import committed_text, messages, printed_by_mitmdump
@@ -116,8 +117,8 @@ def test_the_text_beside_a_sample_is_what_is_printed_for_it(sample: Faulted) -> 
 
 
 @pytest.mark.parametrize("family", ["item", "session"])
-def test_mitmdump_prints_the_text_beside_a_sample(family: str, tmp_path: Path) -> None:
-    assert printed_by_mitmdump(f"faults/{family}.flow", tmp_path) == committed_text(f"faults/{family}.flow")
+def test_mitmdump_prints_the_text_beside_a_sample(family: str, mitmdump: Mitmdump) -> None:
+    assert printed_by_mitmdump(f"faults/{family}.flow", mitmdump) == committed_text(f"faults/{family}.flow")
 
 
 def without_keys(sample: Faulted) -> dict[str, object]:
