@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from errno import EINVAL
 
-from ltkm_inspect.capture.kind import EMPTY, FLOWS, HAR, JSON, OCTETS, RING, TEXT, kind_of
+from ltkm_inspect.input.kind import EMPTY, FLOWS, HAR, JSON, OCTETS, RING, TEXT, kind_of
 from ltkm_inspect.wire.key_text import IS_KEY_RING
 
 ENDS_WITHIN = "the file ends within a flow"

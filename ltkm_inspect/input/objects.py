@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from ltkm_inspect.capture.kind import JSON
+from ltkm_inspect.input.kind import JSON
 from ltkm_inspect.input.message import InputMessage
 from ltkm_inspect.input.notation import within
 

@@ -4,9 +4,9 @@ import quopri
 import re
 from collections.abc import Iterable, Iterator
 
-from ltkm_inspect.capture.kind import DUMP, EMPTY, FLOWS, HAR, RECORDS, TEXT, kind_of
 from ltkm_inspect.input import dump, notation, passages
 from ltkm_inspect.input.captured import message_in_packet
+from ltkm_inspect.input.kind import DUMP, EMPTY, FLOWS, HAR, RECORDS, TEXT, kind_of
 from ltkm_inspect.input.message import Form, InputMessage
 from ltkm_inspect.wire import printable
 from ltkm_inspect.wire.key_text import IS_KEY, may_be_key

@@ -1,0 +1,149 @@
+"""The settings that the options on rules ask for."""
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+from ltkm_inspect.options.table import FAIL_ON
+from ltkm_inspect.options.words import OptionError, did_you_mean, one_of, seconds, split_words
+from ltkm_inspect.wire import printable
+
+# Rooms that know rules and documents are imported where they are needed: a command without them starts faster.
+if TYPE_CHECKING:
+    from ltkm_inspect.context import Settings
+    from ltkm_inspect.finding import Level
+    from ltkm_inspect.rule import Rule
+
+
+def settings(
+    *,
+    expect: str = "auto",
+    profile: Iterable[str] = ("auto",),
+    clock_skew: str = "60",
+    strict: bool = False,
+    namespaces: Iterable[str] = ("1.0",),
+    select: Iterable[str] = (),
+    ignore: Iterable[str] = (),
+    severity: Iterable[str] = (),
+    rule: Iterable[str] = (),
+) -> "Settings":
+    """Return the settings that these words ask for; OptionError says in one line which word is wrong and why.
+
+    A list may hold several words joined by commas; but for `rule`, where a comma joins the options of one rule.
+    """
+    from ltkm_inspect.context import EXPECT, PROFILES, Settings
+
+    one_of("expect", expect, EXPECT)
+    selected, ignored = _rule_split_words("select", select), _rule_split_words("ignore", ignore)
+    _leave_a_rule(selected, ignored)
+    return Settings(
+        expect=expect,
+        profile=_profile(profile, PROFILES),
+        clock_skew=seconds("clock_skew", clock_skew),
+        strict=strict,
+        namespaces=_namespaces(namespaces),
+        select=selected,
+        ignore=ignored,
+        severity=_severity(severity),
+        options=_rule_options(rule),
+    )
+
+
+def parse_fail_on(text: str) -> "Level | None":
+    """Return the level from which findings fail a run, None for never; OptionError for another word."""
+    from ltkm_inspect.finding import Level
+
+    one_of("fail_on", text, FAIL_ON)
+    return None if text == "never" else Level.of(text)
+
+
+def _profile(texts: Iterable[str], known: Iterable[str]) -> frozenset[str]:
+    words = split_words(texts)
+    for word in words:
+        one_of("profile", word, known)
+    for pair in (("usim", "ruim"), ("bcast", "mbms")):
+        if set(pair) <= set(words):
+            raise OptionError("profile", f"expected one of {pair[0]} and {pair[1]}, got both")
+    return frozenset(words or ["auto"])
+
+
+def _namespaces(texts: Iterable[str]) -> frozenset[str]:
+    from ltkm_inspect.document import LATER_ORDERQUERIES_NS, ORDERQUERIES_NS
+
+    known = {name.rpartition(":")[2]: name for name in sorted({ORDERQUERIES_NS, *LATER_ORDERQUERIES_NS})}
+    versions = {"1.0"}
+    for word in split_words(texts):
+        version = next((version for version, name in known.items() if word in (version, name)), None)
+        if version is None:
+            raise OptionError("namespaces", f"expected one of {', '.join(known)}, got {printable(word)}")
+        versions.add(version)
+    return frozenset(versions)
+
+
+def _rule_split_words(option: str, texts: Iterable[str]) -> frozenset[str]:
+    words = [word.lower() for word in split_words(texts)]
+    if not words:
+        return frozenset()
+    rules = _rules()
+    known = {name for rule in rules.values() for name in rule.names()}
+    for word in words:
+        if word not in known:
+            reason = f"expected a rule, subject or document that rules have, got {printable(word)}"
+            raise OptionError(option, reason + did_you_mean(word, sorted(known)))
+    return frozenset(words)
+
+
+def _leave_a_rule(select: frozenset[str], ignore: frozenset[str]) -> None:
+    """Refuse a selection that leaves nothing to check: it would pass whatever comes."""
+    if not select and not ignore:
+        return
+    left = (names for rule in _rules().values() if not (names := rule.names()) & ignore)
+    if not any(not select or names & select for names in left):
+        raise OptionError("ignore" if ignore else "select", "expected at least one rule to be left, got none")
+
+
+def _severity(texts: Iterable[str]) -> "dict[str, Level]":
+    from ltkm_inspect.finding import Level
+
+    levels: dict[str, Level] = {}
+    for word in split_words(texts):
+        id, equals, name = word.partition("=")
+        if not equals:
+            raise OptionError("severity", f"expected RULE=LEVEL, got {printable(word)}")
+        rule = _rules().get(id)
+        if rule is None:
+            raise OptionError("severity", f"unknown rule {printable(id)}{did_you_mean(id, _rules())}")
+        try:
+            level = Level.of(name)
+        except ValueError as error:
+            raise OptionError("severity", f"{id}: {error}") from None
+        if level > rule.highest:
+            reason = f"expected at most {rule.highest.word}, because its source rests on memory, got {level.word}"
+            raise OptionError("severity", f"{id}: {reason}")
+        if levels.setdefault(id, level) is not level:
+            raise OptionError("severity", f"{id}: expected one level, got {levels[id].word} and {level.word}")
+    return levels
+
+
+def _rule_options(texts: Iterable[str]) -> dict[str, dict[str, Any]]:
+    from ltkm_inspect.rule import parse_options
+
+    _rules()
+    found: dict[str, dict[str, Any]] = {}
+    for text in texts:
+        try:
+            id, values = parse_options(text.strip())
+        except ValueError as error:
+            raise OptionError("rule", str(error)) from None
+        known = found.setdefault(id, {})
+        for name, value in values.items():
+            if known.setdefault(name, value) != value:
+                raise OptionError("rule", f"{id}: expected one value of {name}, got two")
+    return found
+
+
+def _rules() -> "dict[str, Rule]":
+    from ltkm_inspect import catalogue
+    from ltkm_inspect.rule import RULES
+
+    catalogue.load()
+    return RULES

@@ -1,0 +1,48 @@
+"""Words of options: lists, choices, seconds, and the error that names the option."""
+
+import re
+from collections.abc import Iterable
+
+from ltkm_inspect import parameter
+from ltkm_inspect.wire import printable
+
+
+class OptionError(ValueError):
+    """An option that cannot mean anything as written; the message is one line that begins with the option's name."""
+
+    def __init__(self, option: str, reason: str) -> None:
+        super().__init__(f"{option}: {reason}")
+        self.option = option
+        """The name in the table: `fail_on`."""
+        self.reason = reason
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """Return `; did you mean X?` for the known word that comes closest, in whatever case it was typed, or nothing."""
+    return parameter.did_you_mean(word.lower(), known)
+
+
+def split_words(texts: Iterable[str]) -> list[str]:
+    """Return the words of several texts, in which commas separate words."""
+    return [word for text in texts for part in text.split(",") if (word := part.strip())]
+
+
+def one_of(option: str, word: str, known: Iterable[str]) -> None:
+    """Raise OptionError for a word that is not one of the known ones."""
+    known = list(known)
+    if word not in known:
+        reason = f"expected {', '.join(known[:-1])} or {known[-1]}, got {printable(word)}"
+        raise OptionError(option, reason + did_you_mean(word, known))
+
+
+def seconds(option: str, text: str) -> float:
+    """Parse seconds, at most a day of them."""
+    if not _SECONDS.fullmatch(text.strip()) or float(text) > DAY:
+        wanted = f"expected seconds from 0 to {DAY}"
+        raise OptionError(option, f"{wanted}, got {printable(text) or 'nothing'}")
+    return float(text)
+
+
+DAY = 86_400
+"""Seconds."""
+_SECONDS = re.compile(r"[0-9]{1,9}(?:\.[0-9]{0,9})?|\.[0-9]{1,9}", re.ASCII)
