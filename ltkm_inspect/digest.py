@@ -40,10 +40,10 @@ REALM_PREFIXES: Mapping[str, str] = {
 The prefixes and tokens of GBA are those of 3GPP TS 24.109 5.2.1 and 5.2.2.1, those of AKMA are from TS 33.535 Annex B.
 """
 
-_HOST = r"[0-9a-z_-]+(?:\.[0-9a-z_-]+)*\.?"
+_HOST = r"[0-9a-z_-]++(?:\.[0-9a-z_-]++)*+\.?"
 _B_TID = re.compile(rf"[A-Za-z0-9+/]{{22}}==@{_HOST}", re.I)
-_A_TID = re.compile(rf"[^\s@]*([0-9a-f]{{64}})@{_HOST}", re.I)
-_NAI = re.compile(rf"[^\s@\x00-\x1f\x7f]+@{_HOST}", re.I)
+_A_TID = re.compile(rf"[^\s@]*+(?<=([0-9a-f]{{64}}))@{_HOST}", re.I)
+_NAI = re.compile(rf"[^\s@\x00-\x1f\x7f]++@{_HOST}", re.I)
 
 # Empty elements between commas are legal in every list of RFC 9110 (5.6.1).
 _DIRECTIVE = re.compile(
