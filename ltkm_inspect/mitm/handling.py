@@ -1,10 +1,9 @@
 """What is done with one flow, in steps: beside the event loop where it may take long, at once where it does not."""
 
 import asyncio
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import CancelledError, Executor, Future
 from functools import partial
-from math import inf
 from typing import Any
 
 from mitmproxy import http
@@ -76,17 +75,21 @@ class Handling[T]:
 def takes_long(flow: http.HTTPFlow) -> bool:
     """Tell whether it may take long to look at a flow: it is large, or small octets may stand for many."""
     try:
-        return _octets(flow) > SHORT
+        left = SHORT
+        for octets in _parts(flow):
+            left -= octets
+            if left < 0:  # to count all fields may take long, too
+                return True
+        return any("content-encoding" in message.headers for message in (flow.request, flow.response) if message)
     except Exception:  # of a flow with fields that mitmproxy gives none: what is wrong with it is said elsewhere
         return False
 
 
-def _octets(flow: http.HTTPFlow) -> float:
-    octets = len(flow.request.path) + (len(flow.error.msg) if flow.error is not None else 0)
+def _parts(flow: http.HTTPFlow) -> Iterator[int]:
+    """Yield how many octets each part of a flow has."""
+    yield len(flow.request.path)
+    yield len(flow.error.msg) if flow.error is not None else 0
     for message in (flow.request, flow.response):
         if message is not None:
-            if "content-encoding" in message.headers:
-                return inf
-            octets += len(message.raw_content or b"")
-            octets += sum([len(name) + len(value) for name, value in message.headers.fields])
-    return octets
+            yield len(message.raw_content or b"")
+            yield from (len(name) + len(value) for name, value in message.headers.fields)

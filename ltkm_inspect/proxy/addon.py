@@ -342,11 +342,11 @@ class LtkmInspect:
             if is_foreign(flow):
                 return None
             capture = "" if flow.live else LOADED
-            exchange = exchange_of(flow, limits, host_rewritten=_host_rewritten(flow), capture=capture)
+            options = {"host_rewritten": _host_rewritten(flow), "capture": capture}
+            exchange: Exchange | None = yield partial(_msk_exchange_of, flow, limits, **options)
         except Exception as error:  # of a flow with fields that mitmproxy gives none
             return crashed(Exchange(Request("", "", "", 0, ""), id=str(flow.id)), error, self.configuration.context)
-        # Of a registration only the document of the response can tell.
-        if not ((yield lambda: exchange.is_msk) if exchange.registers else exchange.is_msk):
+        if exchange is None:
             return None
         if self.configuration.ring_file is not None:
             self._refresh_keys(self.configuration.ring_file)
@@ -417,6 +417,12 @@ class LtkmInspect:
         streamed = exchange.response is not None and exchange.response.body is None and exchange.error is None
         record = jsonl.exchange_line(report, keys=keys, redactor=redactor) if counts and self._files.names else ""
         return redactor, lines, text.asked(exchange, redactor) if streamed else "", record
+
+
+def _msk_exchange_of(flow: http.HTTPFlow, limits: Limits, **options: Any) -> Exchange | None:
+    """Return a flow as an exchange, None where it is not MSK."""
+    exchange = exchange_of(flow, limits, **options)
+    return exchange if exchange.is_msk else None
 
 
 def _executor() -> ThreadPoolExecutor:

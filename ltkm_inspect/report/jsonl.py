@@ -88,6 +88,8 @@ RUN_SCHEMA = "ltkm-inspect/run/1"
 EXCHANGE_SCHEMA = "ltkm-inspect/exchange/1"
 SESSION_SCHEMA = "ltkm-inspect/session/1"
 SUMMARY_SCHEMA = "ltkm-inspect/summary/1"
+LARGE, PIECES = 1 << 16, 8
+"""From so many octets of document on a record is encoded piece by piece, down to so many levels: to its payloads."""
 LEAST_PARTS = 1000
 """How many items, LTKMs, payloads and the like a record has room for, however small the response is."""
 OCTETS_OF_PART = 16
@@ -232,7 +234,9 @@ def exchange_line(
     report: Report, file: str | None = None, keys: Keys = NO_KEYS, redactor: Redactor = NO_REDACTOR
 ) -> str:
     """Return the record of one exchange, read from that file, as a line without its end."""
-    return to_json(exchange_record(report, file, keys, redactor))
+    content = report.exchange.content
+    is_large = content is not None and len(content.octets or b"") > LARGE
+    return to_json(exchange_record(report, file, keys, redactor), PIECES if is_large else 0)
 
 
 def summary_line(summary: Summary) -> str:

@@ -20,6 +20,16 @@ def test_whatever_the_text_it_is_one_line_of_valid_json(data: object) -> None:
     json.dumps(json.loads(line), ensure_ascii=False).encode("utf-8")  # no half of a surrogate pair is left
 
 
+@given(
+    st.recursive(
+        ANY_TEXT | st.integers() | st.none(), lambda inner: st.lists(inner) | st.dictionaries(ANY_TEXT, inner)
+    ),
+    st.integers(1, 3),
+)
+def test_piece_by_piece_the_line_is_the_same(data: object, levels: int) -> None:
+    assert to_json(data, levels) == to_json(data)
+
+
 @given(st.text())
 def test_text_without_surrogates_comes_back_as_it_was(text: str) -> None:
     assert json.loads(to_json([text])) == [text]
