@@ -85,10 +85,10 @@ def test_a_check_that_is_interrupted_a_second_time_leaves_no_part(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from ltkm_inspect import engine
-    from ltkm_inspect.report import files
+    from ltkm_inspect.report import places
 
     monkeypatch.setattr("ltkm_inspect.checking.results.inspect_step", signalled(engine.inspect_step, signal.SIGTERM, 4))
-    monkeypatch.setattr(files, "render", signalled(files.render, signal.SIGINT))
+    monkeypatch.setattr("ltkm_inspect.report.files.render", signalled(places.render, signal.SIGINT))
     done = CliRunner().invoke(commands, ["check", "--report", f"html={tmp_path / 'a'}", str(TRIAL)])
     assert done.exit_code == 130
     assert [*tmp_path.iterdir()] == []

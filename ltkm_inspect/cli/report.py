@@ -62,8 +62,8 @@ def report(source: str, report: tuple[str, ...], fail_on: str, shape: str) -> No
     """
     with usage():
         level, targets = options.parse_fail_on(fail_on), targets_of(report, [] if source == "-" else [Path(source)])
-    from ltkm_inspect.report.files import places, render
     from ltkm_inspect.report.formats import FORMATS
+    from ltkm_inspect.report.places import places, render
     from ltkm_inspect.report.reading import RecordFile
     from ltkm_inspect.report.summary import NOT_ENDED
 

@@ -1,7 +1,6 @@
 """Flows of mitmproxy to exchanges and back, and the quick look that leaves foreign traffic alone."""
 
 import hashlib
-import math
 import re
 import uuid
 from collections.abc import Mapping
@@ -14,6 +13,7 @@ from mitmproxy.proxy.mode_specs import ProxyMode, ReverseMode
 from mitmproxy.utils import human
 
 from ltkm_inspect.capture import FAULT as FAULT
+from ltkm_inspect.mitm.odd_flow import refuse_odd
 from ltkm_inspect.traffic import Exchange, Headers, Limits, Request, Response
 
 LONGEST_AUTHORITY = 255 + len(":65535")
@@ -26,10 +26,6 @@ _ADDRESS = re.compile(r"\[?([^\[\]]*)\]?:(\d{1,5})")
 _REQUEST_TYPE = re.compile(rb"requesttype|%[67]").search
 _CONTENT_TYPE = b"content-type"
 _MEDIA_TYPES = b"mbms-msk"
-
-
-class OddFlowError(ValueError):
-    """A part of a flow has another type than mitmproxy gives it; the text is one line, safe to print."""
 
 
 def is_foreign(flow: http.HTTPFlow) -> bool:
@@ -62,7 +58,7 @@ def exchange_of(
     `host_rewritten` says whether the proxy is known to have replaced Host, else the flow itself must tell. Raises
     OddFlowError where the flow was loaded from a file that holds what mitmproxy does not write.
     """
-    _refuse_odd(flow)
+    refuse_odd(flow)
     request = flow.request
     response = flow.response
     client, server = flow.client_conn, flow.server_conn
@@ -201,75 +197,6 @@ def _response(answered: Response, at: float | None = None) -> http.Response:
         at or 0.0,
         at,
     )
-
-
-def _refuse_odd(flow: http.HTTPFlow) -> None:
-    """Raise OddFlowError where something in a flow has another type than mitmproxy itself gives it.
-
-    Its reader takes over what a file says without a look.
-    """
-    client, server, error = flow.client_conn, flow.server_conn, flow.error
-    _expect(str, "text", id=flow.id, client_conn_id=client.id)
-    _expect(dict, "a table", metadata=flow.metadata)
-    _expect_address(client.peername, server.peername, server.address)
-    times = [flow.request.timestamp_start]
-    if error is not None:
-        _expect(str, "text", error=error.msg)
-        times.append(error.timestamp)
-    for side, message in (("request", flow.request), ("response", flow.response)):
-        if message is None:
-            continue
-        data: Any = message.data  # both have these
-        times.append(data.timestamp_end)
-        _expect(bytes, "octets", **{f"{side}.http_version": data.http_version})
-        for name, fields in (("headers", data.headers), ("trailers", data.trailers)):
-            if fields is not None and not _are_fields(fields):
-                raise OddFlowError(f"expected names and values that are octets in {side}.{name}, got others")
-        if data.content is not None:
-            _expect(bytes, "octets", **{f"{side}.content": data.content})
-    asked, answered = flow.request.data, flow.response
-    _expect(bytes, "octets", method=asked.method, scheme=asked.scheme, authority=asked.authority, path=asked.path)
-    _expect(str, "text", host=asked.host)
-    _expect_number(65535, "a port", asked.port)
-    if answered is not None:
-        _expect(bytes, "octets", reason=answered.data.reason)
-        _expect_number(999, "a status", answered.data.status_code)
-    for each in times:
-        if each is not None and (type(each) not in (float, int) or not math.isfinite(each) or abs(each) > _LATEST):
-            raise OddFlowError(f"expected times in seconds, got {_kind(each)}")
-
-
-_LATEST = 1 << 40
-"""No flow was recorded that many seconds after 1970."""
-
-
-def _expect(kind: type, name: str, **values: Any) -> None:
-    for where, found in values.items():
-        if type(found) is not kind and not isinstance(found, kind):
-            raise OddFlowError(f"expected {name} in {where}, got {_kind(found)}")
-
-
-def _expect_number(most: int, name: str, found: Any) -> None:
-    if type(found) is not int or not 0 <= found <= most:
-        raise OddFlowError(f"expected {name}, got {_kind(found)}")
-
-
-def _expect_address(*addresses: Any) -> None:
-    for each in addresses:
-        if each is None or each in ((), []):
-            continue
-        if not isinstance(each, list | tuple) or len(each) < 2 or type(each[0]) is not str or type(each[1]) is not int:
-            raise OddFlowError(f"expected an address with a port, got {_kind(each)}")
-
-
-def _are_fields(fields: http.Headers) -> bool:
-    return all(len(each) == 2 and type(each[0]) is type(each[1]) is bytes for each in fields.fields)
-
-
-def _kind(found: Any) -> str:
-    """Return the kind of a value, in a word; what it holds may be what must not be shown."""
-    kinds = {bool: "true or false", list: "a list", tuple: "a list", dict: "a table", bytes: "octets", str: "text"}
-    return kinds.get(type(found), "nothing" if found is None else "another number")
 
 
 def _faults(flow: http.HTTPFlow) -> tuple[str, ...]:

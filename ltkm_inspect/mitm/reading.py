@@ -15,7 +15,8 @@ from ltkm_inspect.capture import DamagedEvent as DamagedEvent
 from ltkm_inspect.capture import har
 from ltkm_inspect.capture.damage import ENDS_WITHIN, NOT_A_FLOW, NotACaptureError, refuse_other
 from ltkm_inspect.capture.entries import is_json
-from ltkm_inspect.mitm.flows import OddFlowError, exchange_of, flow_of, is_foreign
+from ltkm_inspect.mitm.flows import exchange_of, flow_of, is_foreign
+from ltkm_inspect.mitm.odd_flow import OddFlowError
 from ltkm_inspect.traffic import OFFLINE, Exchange, Limits
 from ltkm_inspect.wire import printable
 

@@ -1,85 +1,30 @@
 """The reports of a run: JSON Lines are written as it happens, the other formats are rendered from them at its end."""
 
-import os
 import shutil
 import tempfile
-import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from contextlib import suppress
-from dataclasses import dataclass
-from io import TextIOWrapper
 from itertools import count
 from pathlib import Path
-from typing import BinaryIO, Self, TextIO, cast
+from typing import Self
 
 from ltkm_inspect.options import AS_IT_HAPPENS, OptionError, ReportTarget
-from ltkm_inspect.output.atomic_file import OWNER_ONLY, AtomicFile, created
+from ltkm_inspect.output.atomic_file import OWNER_ONLY
 from ltkm_inspect.output.console import PROGRAM, reason
-from ltkm_inspect.output.device import Device, is_device
-from ltkm_inspect.report.formats import FORMATS
-from ltkm_inspect.report.jsonl import Record
+from ltkm_inspect.report.line_file import LineFile
+from ltkm_inspect.report.places import (
+    Place,
+    close_devices,
+    filled,
+    open_places,
+    path_of,
+    render,
+    require_apart,
+    shown_name,
+    unwritable,
+)
 from ltkm_inspect.report.reading import RecordFile
-from ltkm_inspect.wire import crash_of, printable
-
-
-@dataclass(eq=False)
-class _LineFile:
-    """A file that lines are appended to, each on disk before the next one."""
-
-    path: Path
-    file: TextIO
-    whole: int = 0
-    """How many octets of it are whole lines."""
-
-    @classmethod
-    def begin(cls, path: Path, mode: str, first: str, waits: bool, private: bool) -> "_LineFile":
-        """Open a file and write the first line; OSError or ValueError where that cannot be done."""
-        if is_device(path):
-            return cls.begin_on(Device.open(path, waits=waits), first)
-        if private and not path.exists():
-            created(path, OWNER_ONLY).close()
-        elif private:
-            path.chmod(OWNER_ONLY)  # before a key is in it
-        file = open(path, mode, encoding="ascii", newline="\n")  # noqa: SIM115 - it stays open for the whole run
-        lines = cls(path, cast(TextIO, file))
-        if path.is_file():
-            lines.whole = path.stat().st_size
-        try:
-            lines.append(first)
-        except BaseException:
-            lines.give_up()
-            raise
-        return lines
-
-    @classmethod
-    def begin_on(cls, device: Device, first: str) -> "_LineFile":
-        """Write the first line to a pipe or device; OSError where that cannot be done."""
-        lines = cls(device.path, _text(device, "ascii"))
-        lines.append(first)
-        return lines
-
-    @property
-    def name(self) -> str:
-        """Its path, safe to print."""
-        return printable(str(self.path))
-
-    def append(self, line: str) -> None:
-        """Write a line."""
-        self.file.write(line + "\n")
-        self.file.flush()
-        self.whole += len(line) + 1
-
-    def close(self) -> None:
-        """Close it; OSError where the reader of a pipe did not take all of it."""
-        self.file.close()
-
-    def give_up(self) -> None:
-        """Close it, and take away the part of a line at its end."""
-        with suppress(OSError):  # what could not be written was said when it was tried
-            self.close()
-        with suppress(OSError):
-            if self.path.is_file():
-                os.truncate(self.path, self.whole)
+from ltkm_inspect.wire import printable
 
 
 class ReportFiles:
@@ -92,7 +37,7 @@ class ReportFiles:
     def __init__(self, *, waits: bool = True) -> None:
         """Say whether a slow reader of a pipe is waited for, which must not be beside live traffic."""
         self._waits = waits
-        self._lines: dict[ReportTarget, _LineFile] = {}
+        self._lines: dict[ReportTarget, LineFile] = {}
         self._rendered: dict[ReportTarget, Place] = {}
         """Where the other formats go."""
         self._source: ReportTarget | None = None
@@ -113,7 +58,7 @@ class ReportFiles:
         """Give up what was not finished; only where the program failed the records of the run are left."""
         for each in self._lines.values():
             each.give_up()
-        _close(self._rendered.values())
+        close_devices(self._rendered.values())
         if self._part is not None and not (kind is not None and issubclass(kind, Exception)):
             self._part.unlink(missing_ok=True)
 
@@ -121,7 +66,7 @@ class ReportFiles:
     def names(self) -> list[str]:
         """The paths of the reports, safe to print."""
         asked = [lines.name for lines in self._lines.values() if lines.path != self._part]
-        return asked + [_name(target, path) for target, path in self._rendered.items()]
+        return asked + [shown_name(target, path) for target, path in self._rendered.items()]
 
     def use(self, targets: Iterable[ReportTarget], first: str, *, private: bool = False) -> list[str]:
         """Write these reports and no others; OptionError where one cannot be written, and then nothing changes.
@@ -134,13 +79,13 @@ class ReportFiles:
         self._private = self._private or private
         targets = dict.fromkeys(targets)
         wanted = [each for each in targets if each.format != AS_IT_HAPPENS]
-        filled = {each: _path(self._rendered[each]) if each in self._rendered else _filled(each) for each in wanted}
+        others = {each: path_of(self._rendered[each]) if each in self._rendered else filled(each) for each in wanted}
         asked = [each for each in targets if each.format == AS_IT_HAPPENS]
         if wanted and self._source in self._lines and self._source not in asked:
             asked.append(self._source)  # the other formats still need it
-        paths = {each: self._lines[each].path if each in self._lines else _filled(each) for each in asked}
-        _require_apart([*paths.values(), *filled.values()])
-        new = _places({each: path for each, path in filled.items() if each not in self._rendered}, self._waits)
+        paths = {each: self._lines[each].path if each in self._lines else filled(each) for each in asked}
+        require_apart([*paths.values(), *others.values()])
+        new = open_places({each: path for each, path in others.items() if each not in self._rendered}, self._waits)
         rendered = {each: new.get(each) or self._rendered[each] for each in wanted}
         known, source = {**self._lines}, self._source if rendered else None
         try:
@@ -151,11 +96,11 @@ class ReportFiles:
             if rendered and source is None:
                 source = next((each for each in asked if known[each].path.is_file()), None)
             if rendered and source is None:
-                source = self._begin_part(_path(next(iter(rendered.values()))), first, known)
+                source = self._begin_part(path_of(next(iter(rendered.values()))), first, known)
         except OptionError:
             for each in known.keys() - self._lines.keys():
                 known[each].give_up()
-            _close(new.values())
+            close_devices(new.values())
             raise
         kept = {each for each in self._lines if each in asked or each == source}
         for path in (self._lines[each].path for each in kept if self._private):
@@ -164,7 +109,7 @@ class ReportFiles:
                     path.chmod(OWNER_ONLY)
         for each in self._lines.keys() - kept:
             known.pop(each).give_up()
-        _close(self._rendered[each] for each in self._rendered.keys() - rendered.keys())
+        close_devices(self._rendered[each] for each in self._rendered.keys() - rendered.keys())
         if self._part is not None and not rendered:
             self._part.unlink(missing_ok=True)
             self._part = None
@@ -190,10 +135,10 @@ class ReportFiles:
             failed += render(RecordFile(source), self._rendered, private=self._private)
         else:
             why = "not written, because not all records of the run could be kept"
-            failed += [f"report {_name(*each)}: {why}" for each in self._rendered.items()]
+            failed += [f"report {shown_name(*each)}: {why}" for each in self._rendered.items()]
         if self._part is not None:
             if failed and self._part.exists():
-                typed = " ".join(f"--report {_name(*each)}" for each in self._rendered.items())
+                typed = " ".join(f"--report {shown_name(*each)}" for each in self._rendered.items())
                 again = f"{PROGRAM} report {printable(str(self._part))} {typed}"
                 failed.append(f"the records of the run are kept; to render them again: {again}")
             else:
@@ -213,7 +158,7 @@ class ReportFiles:
                 del self._lines[each]
         return failed
 
-    def _begin_part(self, beside: Path, first: str, known: dict[ReportTarget, _LineFile]) -> ReportTarget:
+    def _begin_part(self, beside: Path, first: str, known: dict[ReportTarget, LineFile]) -> ReportTarget:
         """Begin the file that records are kept in where nobody asked for them, under a name that is free."""
         folder = beside.parent if beside.is_file() or not beside.exists() else Path(tempfile.gettempdir())
         for number in count(1):
@@ -229,110 +174,8 @@ class ReportFiles:
         return target
 
 
-type Place = Path | Device
-"""Where a report goes; a pipe or device is open from the start, as its reader would end if it were opened twice."""
-
-
-def places(targets: Iterable[ReportTarget]) -> dict[ReportTarget, Place]:
-    """Return where reports of records that are there go; OptionError where one cannot be written."""
-    found = {each: _filled(each) for each in dict.fromkeys(targets)}
-    _require_apart(found.values())
-    return _places(found, waits=True)
-
-
-def _places(paths: Mapping[ReportTarget, Path], waits: bool) -> dict[ReportTarget, Place]:
-    """Return the same of these paths."""
-    found: dict[ReportTarget, Place] = {}
+def _begin(path: Path, mode: str, first: str, waits: bool, private: bool) -> LineFile:
     try:
-        for each, path in paths.items():
-            found[each] = _place(path, waits)
-    except OptionError:
-        _close(found.values())
-        raise
-    return found
-
-
-def _path(place: Place) -> Path:
-    return place.path if isinstance(place, Device) else place
-
-
-def _close(places: Iterable[Place]) -> None:
-    for each in places:
-        if isinstance(each, Device):
-            with suppress(OSError):
-                each.close()
-
-
-def render(records: Iterable[Record], places: Mapping[ReportTarget, Place], *, private: bool = False) -> list[str]:
-    """Write reports from records; return a line for each that could not be written, and is then not there.
-
-    Where the records have keys in them, they are private: only their owner can read the reports.
-    """
-    failed = []
-    for target, path in places.items():
-        try:
-            _render(records, target.format, path, private)
-        except Exception as error:  # whatever a format stumbles over, the others are still to be written
-            why = reason(error) if isinstance(error, OSError) else crash_of(error)
-            failed.append(f"report {_name(target, path)}: not written: {why}")
-    return failed
-
-
-def _begin(path: Path, mode: str, first: str, waits: bool, private: bool) -> _LineFile:
-    try:
-        return _LineFile.begin(path, mode, first, waits, private)
+        return LineFile.begin(path, mode, first, waits, private)
     except (OSError, ValueError) as error:
-        raise _unwritable(path, error) from error
-
-
-def _filled(target: ReportTarget) -> Path:
-    """Return where a report goes: its path with the time in it."""
-    try:
-        return Path(time.strftime(str(target.path)))
-    except ValueError as error:
-        raise _unwritable(target.path, error) from error
-
-
-def _require_apart(paths: Iterable[Path]) -> None:
-    """Refuse two reports of one name: each would overwrite the other."""
-    known: set[Path] = set()
-    for path in paths:
-        whole = path.resolve()
-        if whole in known and (path.is_file() or not path.exists()):
-            raise OptionError("report", f"expected a path of its own for each report, got {printable(str(path))} twice")
-        known.add(whole)
-
-
-def _place(path: Path, waits: bool) -> Place:
-    """Return where a report goes; refuse a path that it cannot be written to, before the work for it is done."""
-    try:
-        if is_device(path):
-            return Device.open(path, waits=waits)
-        with AtomicFile(path):
-            return path
-    except (OSError, ValueError) as error:
-        raise _unwritable(path, error) from error
-
-
-def _text(device: Device, encoding: str) -> TextIO:
-    return TextIOWrapper(cast(BinaryIO, device), encoding, "backslashreplace", newline="\n")
-
-
-def _render(records: Iterable[Record], format: str, place: Place, private: bool) -> None:
-    """Write a report; OSError where it cannot be written, and then what was there before still is."""
-    if isinstance(place, Device):
-        with _text(place, "utf-8") as file:
-            FORMATS[format](records, file)
-        return
-    with AtomicFile(place, private=private) as whole:
-        with TextIOWrapper(whole.file, "utf-8", "backslashreplace", newline="\n") as file:
-            FORMATS[format](records, file)
-        whole.keep()
-
-
-def _unwritable(path: Path, error: Exception) -> OptionError:
-    return OptionError("report", f"expected a file that can be written, got {printable(str(path))}: {reason(error)}")
-
-
-def _name(target: ReportTarget, path: Place) -> str:
-    return f"{target.format}={printable(str(path))}"
+        raise unwritable(path, error) from error

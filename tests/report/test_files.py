@@ -83,7 +83,7 @@ def test_a_format_that_stumbles_leaves_no_part_and_the_records_are_kept(
     asked = f"--report sarif={tmp_path}/out.sarif --report text={tmp_path}/out.txt"
     stumbled, kept = written(files)
     assert re.fullmatch(
-        rf"report sarif={re.escape(str(tmp_path))}/out\.sarif: not written: RuntimeError at files\.py:\d+", stumbled
+        rf"report sarif={re.escape(str(tmp_path))}/out\.sarif: not written: RuntimeError at places\.py:\d+", stumbled
     )
     assert kept == f"the records of the run are kept; to render them again: ltkm-inspect report {part} {asked}"
     assert names(tmp_path) == [part.name, "out.sarif", "out.txt"]

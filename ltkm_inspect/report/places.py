@@ -1,0 +1,117 @@
+"""Where reports go: files that replace others at once, pipes and devices; and what is rendered into them."""
+
+import time
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from io import TextIOWrapper
+from pathlib import Path
+from typing import BinaryIO, TextIO, cast
+
+from ltkm_inspect.options import OptionError, ReportTarget
+from ltkm_inspect.output.atomic_file import AtomicFile
+from ltkm_inspect.output.console import reason
+from ltkm_inspect.output.device import Device, is_device
+from ltkm_inspect.report.formats import FORMATS
+from ltkm_inspect.report.jsonl import Record
+from ltkm_inspect.wire import crash_of, printable
+
+type Place = Path | Device
+"""Where a report goes; a pipe or device is open from the start, as its reader would end if it were opened twice."""
+
+
+def places(targets: Iterable[ReportTarget]) -> dict[ReportTarget, Place]:
+    """Return where reports of records that are there go; OptionError where one cannot be written."""
+    found = {each: filled(each) for each in dict.fromkeys(targets)}
+    require_apart(found.values())
+    return open_places(found, waits=True)
+
+
+def open_places(paths: Mapping[ReportTarget, Path], waits: bool) -> dict[ReportTarget, Place]:
+    """Return the same of these paths."""
+    found: dict[ReportTarget, Place] = {}
+    try:
+        for each, path in paths.items():
+            found[each] = _place(path, waits)
+    except OptionError:
+        close_devices(found.values())
+        raise
+    return found
+
+
+def path_of(place: Place) -> Path:
+    return place.path if isinstance(place, Device) else place
+
+
+def close_devices(places: Iterable[Place]) -> None:
+    for each in places:
+        if isinstance(each, Device):
+            with suppress(OSError):
+                each.close()
+
+
+def render(records: Iterable[Record], places: Mapping[ReportTarget, Place], *, private: bool = False) -> list[str]:
+    """Write reports from records; return a line for each that could not be written, and is then not there.
+
+    Where the records have keys in them, they are private: only their owner can read the reports.
+    """
+    failed = []
+    for target, path in places.items():
+        try:
+            _render(records, target.format, path, private)
+        except Exception as error:  # whatever a format stumbles over, the others are still to be written
+            why = reason(error) if isinstance(error, OSError) else crash_of(error)
+            failed.append(f"report {shown_name(target, path)}: not written: {why}")
+    return failed
+
+
+def filled(target: ReportTarget) -> Path:
+    """Return where a report goes: its path with the time in it."""
+    try:
+        return Path(time.strftime(str(target.path)))
+    except ValueError as error:
+        raise unwritable(target.path, error) from error
+
+
+def require_apart(paths: Iterable[Path]) -> None:
+    """Refuse two reports of one name: each would overwrite the other."""
+    known: set[Path] = set()
+    for path in paths:
+        whole = path.resolve()
+        if whole in known and (path.is_file() or not path.exists()):
+            raise OptionError("report", f"expected a path of its own for each report, got {printable(str(path))} twice")
+        known.add(whole)
+
+
+def _place(path: Path, waits: bool) -> Place:
+    """Return where a report goes; refuse a path that it cannot be written to, before the work for it is done."""
+    try:
+        if is_device(path):
+            return Device.open(path, waits=waits)
+        with AtomicFile(path):
+            return path
+    except (OSError, ValueError) as error:
+        raise unwritable(path, error) from error
+
+
+def text_file(device: Device, encoding: str) -> TextIO:
+    return TextIOWrapper(cast(BinaryIO, device), encoding, "backslashreplace", newline="\n")
+
+
+def _render(records: Iterable[Record], format: str, place: Place, private: bool) -> None:
+    """Write a report; OSError where it cannot be written, and then what was there before still is."""
+    if isinstance(place, Device):
+        with text_file(place, "utf-8") as file:
+            FORMATS[format](records, file)
+        return
+    with AtomicFile(place, private=private) as whole:
+        with TextIOWrapper(whole.file, "utf-8", "backslashreplace", newline="\n") as file:
+            FORMATS[format](records, file)
+        whole.keep()
+
+
+def unwritable(path: Path, error: Exception) -> OptionError:
+    return OptionError("report", f"expected a file that can be written, got {printable(str(path))}: {reason(error)}")
+
+
+def shown_name(target: ReportTarget, path: Place) -> str:
+    return f"{target.format}={printable(str(path))}"
