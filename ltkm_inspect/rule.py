@@ -4,7 +4,7 @@ import inspect
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
-from typing import Any
+from typing import Any, TypedDict, Unpack
 
 from ltkm_inspect.context import Context, Settings
 from ltkm_inspect.finding import Level, NotApplicable, Problem
@@ -125,74 +125,83 @@ RULES: dict[str, Rule] = {}
 """Every registered rule by id, in the order of registration."""
 
 
-def rule(
-    id: str,
-    *,
-    on: type,
-    cite: Sequence[Clause],
-    level: Level | None = None,
-    level_reason: str = "",
-    needs: Iterable[Need] = (),
-    covers: Iterable[str] = (),
-    usual: Look | None = None,
-    looks_at: Iterable[str] = (),
-) -> Callable[[Check], Check]:
+class Declaration(TypedDict, total=False):
+    """What a rule declares besides its id and its subject."""
+
+    cite: Sequence[Clause]
+    level: Level | None
+    """By itself the level that the verb of the first clause asks for."""
+    level_reason: str
+    """Why it is another one than the strongest verb of its clauses asks for; follows "because" on the page."""
+    needs: Iterable[Need]
+    covers: Iterable[str]
+    usual: Look | None
+    looks_at: Iterable[str]
+    """The parts of the exchange that decide it, where a capture may lack one."""
+
+
+def rule(id: str, *, on: type, **declared: Unpack[Declaration]) -> Callable[[Check], Check]:
     """Register the decorated generator function as the rule of that id.
 
     It takes `(subject)` or `(subject, context)`, keyword-only options behind them, and yields a `Problem` for each
-    thing that is wrong, or one `NotApplicable`. `looks_at` names the parts of the exchange that decide it, where a
-    capture may lack one. Without a level the verb of the first clause decides; a level other than that of its strongest
-    verb takes a `level_reason`, which follows the word "because" on its page. Raises ValueError for an id that is
-    taken.
+    thing that is wrong, or one `NotApplicable`. Raises ValueError for an id that is taken.
     """
 
     def register(check: Check) -> Check:
         if id in RULES:
             raise ValueError(f"rule {id} is registered twice")
         parameters = parameters_of(check, least=0)
-        new = Rule(
+        clauses, level = tuple(declared["cite"]), declared.get("level")
+        RULES[id] = Rule(
             id=id,
             on=on,
             check=check,
-            clauses=tuple(cite),
-            level=VERB_LEVELS[cite[0].verb] if level is None else level,
-            needs=tuple(needs),
-            level_reason=level_reason,
-            covers=tuple(covers),
+            clauses=clauses,
+            level=VERB_LEVELS[clauses[0].verb] if level is None else level,
+            needs=tuple(declared.get("needs", ())),
+            level_reason=declared.get("level_reason", ""),
+            covers=tuple(declared.get("covers", ())),
             takes_context=len(inspect.signature(check).parameters) - len(parameters) > 1,
             parameters=parameters,
-            looks_at=tuple(looks_at),
-            usual=usual,
+            looks_at=tuple(declared.get("looks_at", ())),
+            usual=declared.get("usual"),
         )
-        RULES[id] = new
         return check
 
     return register
 
 
-def note(
-    id: str,
-    *,
-    on: type,
-    cite: Sequence[Clause],
-    level_reason: str = "",
-    needs: Iterable[Need] = (),
-    covers: Iterable[str] = (),
-    usual: Look | None = None,
-    looks_at: Iterable[str] = (),
-) -> Callable[[Check], Check]:
+def note(id: str, *, on: type, **declared: Unpack[Declaration]) -> Callable[[Check], Check]:
     """Register the decorated function as a note: shown, never a finding, and in need of no fault."""
-    return rule(
-        id,
-        on=on,
-        cite=cite,
-        level=Level.NOTE,
-        level_reason=level_reason,
-        needs=needs,
-        covers=covers,
-        usual=usual,
-        looks_at=looks_at,
-    )
+    declared["level"] = Level.NOTE
+    return rule(id, on=on, **declared)
+
+
+def warning(id: str, *, on: type, **declared: Unpack[Declaration]) -> Callable[[Check], Check]:
+    """Register the decorated function as a rule whose level is a warning, whatever its clauses ask for."""
+    declared["level"] = Level.WARNING
+    return rule(id, on=on, **declared)
+
+
+class RuleGroup:
+    """What several rules of a module share, declared once; what a rule declares itself takes its place."""
+
+    def __init__(self, on: type, **shared: Unpack[Declaration]) -> None:
+        """Take the subject of the rules, and whatever else they share."""
+        self._on = on
+        self._shared = shared
+
+    def rule(self, id: str, **own: Unpack[Declaration]) -> Callable[[Check], Check]:
+        """Register the decorated function as a rule of the group, as `rule` does."""
+        return rule(id, on=self._on, **(self._shared | own))
+
+    def warning(self, id: str, **own: Unpack[Declaration]) -> Callable[[Check], Check]:
+        """Register the decorated function as a rule of the group, as `warning` does."""
+        return warning(id, on=self._on, **(self._shared | own))
+
+    def note(self, id: str, **own: Unpack[Declaration]) -> Callable[[Check], Check]:
+        """Register the decorated function as a note of the group, as `note` does."""
+        return note(id, on=self._on, **(self._shared | own))
 
 
 def parse_options(text: str) -> tuple[str, Mapping[str, Any]]:

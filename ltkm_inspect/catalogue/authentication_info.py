@@ -17,7 +17,7 @@ from ltkm_inspect.catalogue.preconditions import MSK_PROCEDURE, RESPONSE
 from ltkm_inspect.digest import Directive, Directives
 from ltkm_inspect.fault import FaultError, fault
 from ltkm_inspect.finding import Level, NotApplicable, Problem
-from ltkm_inspect.rule import note, rule
+from ltkm_inspect.rule import RuleGroup, warning
 from ltkm_inspect.spec import RFC2617, RFC7616, TS33246, Verb
 from ltkm_inspect.traffic import Exchange
 
@@ -65,14 +65,16 @@ def _asks_for_integrity(exchange: Exchange) -> bool:
     return asked is not None and asked.lower() == "auth-int"
 
 
-@rule(
+INFO_RULES = RuleGroup(
+    Exchange, needs=[MSK_PROCEDURE, RESPONSE], looks_at=["response.headers.Authentication-Info"], usual=is_proved
+)
+
+
+@INFO_RULES.rule(
     "success-not-authenticated",
-    on=Exchange,
     cite=[TS33246["6.3.2.2.1"](says="a successful MSK request is answered by 200 OK with Authentication-Info")],
-    needs=[MSK_PROCEDURE, RESPONSE],
     covers=["HTTP-25"],
     looks_at=["response.headers.Authentication-Info", "request.headers.Authorization", "response.status"],
-    usual=is_proved,
 )
 def success_not_authenticated(exchange: Exchange) -> Iterator[Problem | NotApplicable]:
     """A 200 OK has no Authentication-Info.
@@ -100,15 +102,7 @@ def success_not_authenticated(exchange: Exchange) -> Iterator[Problem | NotAppli
         yield Problem(AUTHENTICATION_INFO, "Authentication-Info", got)
 
 
-@rule(
-    "authentication-info-incomplete",
-    on=Exchange,
-    cite=[INFO, OLD_INFO, INTEGRITY],
-    needs=[MSK_PROCEDURE, RESPONSE],
-    covers=["HTTP-13", "HTTP-15"],
-    looks_at=["response.headers.Authentication-Info"],
-    usual=is_proved,
-)
+@INFO_RULES.rule("authentication-info-incomplete", cite=[INFO, OLD_INFO, INTEGRITY], covers=["HTTP-13", "HTTP-15"])
 def authentication_info_incomplete(exchange: Exchange) -> Iterator[Problem | NotApplicable]:
     """Authentication-Info lacks rspauth, cnonce or nc.
 
@@ -140,14 +134,11 @@ def _lacks_proof(info: Directives) -> Problem:
     return Problem(f"{AUTHENTICATION_INFO}.rspauth", "rspauth", got, "nothing is proved")
 
 
-@rule(
+@INFO_RULES.rule(
     "authentication-info-mismatch",
-    on=Exchange,
     cite=[INFO, OLD_INFO],
-    needs=[MSK_PROCEDURE, RESPONSE],
     covers=["HTTP-14"],
     looks_at=["response.headers.Authentication-Info", "request.headers.Authorization"],
-    usual=is_proved,
 )
 def authentication_info_mismatch(exchange: Exchange) -> Iterator[Problem | NotApplicable]:
     """cnonce or nc of Authentication-Info is not that of the request.
@@ -172,14 +163,11 @@ def authentication_info_mismatch(exchange: Exchange) -> Iterator[Problem | NotAp
             yield Problem(f"{AUTHENTICATION_INFO}.{name}", wanted or "an empty value", got or "an empty value")
 
 
-@rule(
+@INFO_RULES.rule(
     "authentication-info-qop-wrong",
-    on=Exchange,
     cite=[INTEGRITY, RFC7616["3.5"](says="the server answers with the qop of the request", verb=Verb.SHOULD)],
-    needs=[MSK_PROCEDURE, RESPONSE],
     covers=["HTTP-15"],
     looks_at=["response.headers.Authentication-Info", "request.headers.Authorization"],
-    usual=is_proved,
 )
 def authentication_info_qop_wrong(exchange: Exchange) -> Iterator[Problem | NotApplicable]:
     """The qop of Authentication-Info is not the auth-int of the request.
@@ -206,16 +194,11 @@ def authentication_info_qop_wrong(exchange: Exchange) -> Iterator[Problem | NotA
             yield Problem(f"{AUTHENTICATION_INFO}.qop", "auth-int", got or "an empty value")
 
 
-@rule(
+@INFO_RULES.warning(
     "rspauth-malformed",
-    on=Exchange,
     cite=[DIGEST_FORM],
-    level=Level.WARNING,
     level_reason="the header alone is wrong; whether rspauth proves the response, a key decides",
-    needs=[MSK_PROCEDURE, RESPONSE],
     covers=["HTTP-16"],
-    looks_at=["response.headers.Authentication-Info"],
-    usual=is_proved,
 )
 def rspauth_malformed(exchange: Exchange) -> Iterator[Problem | NotApplicable]:
     """rspauth does not have the length of a digest of its algorithm, or is not hex.
@@ -235,11 +218,10 @@ def rspauth_malformed(exchange: Exchange) -> Iterator[Problem | NotApplicable]:
         yield Problem(f"{AUTHENTICATION_INFO}.rspauth", *wrong)
 
 
-@rule(
+@warning(
     "digest-upper-case",
     on=Exchange,
     cite=[DIGEST_FORM],
-    level=Level.WARNING,
     level_reason="its value is the same, and recipients compare it without regard to case",
     needs=[MSK_PROCEDURE],
     covers=["HTTP-16"],
@@ -259,23 +241,16 @@ def digest_upper_case(exchange: Exchange) -> Iterator[Problem | NotApplicable]:
     if info is None and credentials is None:
         yield NotApplicable("there is no digest")
         return
-    for path, directives, name in (
-        (AUTHORIZATION, credentials, "response"),
-        (AUTHENTICATION_INFO, info, "rspauth"),
-    ):
+    for path, directives, name in ((AUTHORIZATION, credentials, "response"), (AUTHENTICATION_INFO, info, "rspauth")):
         digest = None if directives is None else directives.first.get(name)
         if digest and digest != digest.lower() and HEX.fullmatch(digest):
             yield Problem(f"{path}.{name}", "hex digits in lower case", "upper case")
 
 
-@note(
+@INFO_RULES.note(
     "nextnonce-given",
-    on=Exchange,
     cite=[RFC7616["3.5"](says="a client uses the nextnonce for its next request", verb=Verb.MAY)],
-    needs=[MSK_PROCEDURE, RESPONSE],
     covers=["HTTP-17"],
-    looks_at=["response.headers.Authentication-Info"],
-    usual=is_proved,
 )
 def nextnonce_given(exchange: Exchange) -> Iterator[Problem | NotApplicable]:
     """Authentication-Info gives the nonce for the next request.

@@ -12,7 +12,7 @@ from ltkm_inspect.context import Context
 from ltkm_inspect.digest import AKMA_PREFIX, REALM_PREFIXES, Directives, Realm, is_a_kid, is_b_tid
 from ltkm_inspect.fault import FaultError, fault
 from ltkm_inspect.finding import Level, NotApplicable, Problem
-from ltkm_inspect.rule import rule
+from ltkm_inspect.rule import RuleGroup, rule
 from ltkm_inspect.spec import RFC7616, TS24109, TS33220, TS33246, TS33501, TS33535, Sure, Verb
 from ltkm_inspect.traffic import Exchange, split_target
 
@@ -119,14 +119,18 @@ def authorization_missing(exchange: Exchange) -> Iterator[Problem | NotApplicabl
         yield Problem(AUTHORIZATION, "Digest credentials", f"the scheme {scheme[0]}" if scheme else "none")
 
 
-@rule(
+CREDENTIALS_RULES = RuleGroup(
+    Exchange, needs=[MSK_PROCEDURE], looks_at=["request.headers.Authorization"], usual=is_well_authorized
+)
+REALM_RULES = RuleGroup(
+    Exchange, needs=[MSK_PROCEDURE, USIM], looks_at=["request.headers.Authorization"], usual=is_bootstrapped
+)
+
+
+@CREDENTIALS_RULES.rule(
     "qop-not-auth-int",
-    on=Exchange,
     cite=[INTEGRITY, TS24109["5.2.6"](says="integrity protection is qop auth-int")],
-    needs=[MSK_PROCEDURE],
     covers=["HTTP-07"],
-    looks_at=["request.headers.Authorization"],
-    usual=is_well_authorized,
 )
 def qop_not_auth_int(exchange: Exchange) -> Iterator[Problem | NotApplicable]:
     """The credentials of the request do not use qop auth-int.
@@ -150,14 +154,11 @@ def qop_not_auth_int(exchange: Exchange) -> Iterator[Problem | NotApplicable]:
         yield Problem(f"{AUTHORIZATION}.qop", "auth-int", "none" if qop is None else qop or "an empty value", hint)
 
 
-@rule(
+@REALM_RULES.rule(
     "realm-malformed",
-    on=Exchange,
     cite=[REALM, AKMA_REALM],
-    needs=[MSK_PROCEDURE, USIM],
     covers=["HTTP-08"],
     looks_at=["request.headers.Authorization", "response.headers.WWW-Authenticate"],
-    usual=is_bootstrapped,
 )
 def realm_malformed(exchange: Exchange) -> Iterator[Problem | NotApplicable]:
     """The realm is not 3GPP-bootstrapping, -uicc, -digest or -akma, then @ and the FQDN of the BSM.
@@ -205,20 +206,16 @@ def _asked(credentials: Directives | None, challenges: tuple[Directives, ...]) -
     return found
 
 
-@rule(
+@REALM_RULES.warning(
     "realm-host-mismatch",
-    on=Exchange,
     cite=[
         TS24109["5.2.2.1"](
             says="each side checks in every message that the realm names the server that the terminal talks to"
         )
     ],
-    level=Level.WARNING,
     level_reason="a gateway on the way may rename the host, and Host then says nothing about what the terminal checked",
-    needs=[MSK_PROCEDURE, USIM],
     covers=["HTTP-08"],
     looks_at=["request.headers.Authorization", "response.headers.WWW-Authenticate", "request.headers.Host"],
-    usual=is_bootstrapped,
 )
 def realm_host_mismatch(exchange: Exchange) -> Iterator[Problem | NotApplicable]:
     """The FQDN in the realm is not the host that the request is sent to.
@@ -262,21 +259,16 @@ def _host(text: str) -> str:
     return text.strip().strip("[]").rstrip(".").lower()
 
 
-@rule(
+@REALM_RULES.warning(
     "username-not-b-tid",
-    on=Exchange,
     cite=[
         TS33246["6.2.1.3"](says="the user name is the B-TID"),
         TS33220["4.5.2"](says="a B-TID is the base64 of RAND, @ and the name of the BSF", sure=Sure.RECALL_HIGH),
         TS33501["W.4.1.3"](says="in 5G broadcast the terminal authenticates by GBA or by AKMA"),
         TS33535["B"](says="with AKMA, the user name is the A-KID, which is a NAI"),
     ],
-    level=Level.WARNING,
     level_reason="the form of a B-TID is cited from memory, and a lab may use plain names (a violation in strict mode)",
-    needs=[MSK_PROCEDURE, USIM],
     covers=["HTTP-09"],
-    looks_at=["request.headers.Authorization"],
-    usual=is_bootstrapped,
 )
 def username_not_b_tid(exchange: Exchange, context: Context) -> Iterator[Problem | NotApplicable]:
     """The user name of the credentials does not look like a B-TID, or, with AKMA, like an A-KID.
@@ -317,15 +309,7 @@ def _uses_akma(exchange: Exchange, prefixes: Set[str]) -> bool:
     return product_tokens(exchange.request.headers.get("User-Agent") or "") == {AKMA_TOKEN}
 
 
-@rule(
-    "authorization-incomplete",
-    on=Exchange,
-    cite=[CREDENTIALS],
-    needs=[MSK_PROCEDURE],
-    covers=["HTTP-10"],
-    looks_at=["request.headers.Authorization"],
-    usual=is_well_authorized,
-)
+@CREDENTIALS_RULES.rule("authorization-incomplete", cite=[CREDENTIALS], covers=["HTTP-10"])
 def authorization_incomplete(exchange: Exchange) -> Iterator[Problem | NotApplicable]:
     """A directive that digest cannot do without is missing from Authorization.
 
@@ -349,15 +333,7 @@ def authorization_incomplete(exchange: Exchange) -> Iterator[Problem | NotApplic
         yield Problem(f"{AUTHORIZATION}.{name}", name, "none")
 
 
-@rule(
-    "authorization-malformed",
-    on=Exchange,
-    cite=[CREDENTIALS],
-    needs=[MSK_PROCEDURE],
-    covers=["HTTP-10"],
-    looks_at=["request.headers.Authorization"],
-    usual=is_well_authorized,
-)
+@CREDENTIALS_RULES.rule("authorization-malformed", cite=[CREDENTIALS], covers=["HTTP-10"])
 def authorization_malformed(exchange: Exchange) -> Iterator[Problem | NotApplicable]:
     """The nonce count or the digest of the credentials does not have its form.
 
@@ -387,16 +363,12 @@ def wrong_digest(digest: str, credentials: Directives | None) -> tuple[str, str]
     return (f"{wanted} hex digits", str(len(digest))) if wanted is not None and len(digest) != wanted else None
 
 
-@rule(
+@CREDENTIALS_RULES.warning(
     "uri-mismatch",
-    on=Exchange,
     cite=[RFC7616["3.4.6"](says="uri names the same resource as the request line")],
-    level=Level.WARNING,
     level_reason="an example of 3GPP TS 33.246 Annex H breaks it",
-    needs=[MSK_PROCEDURE],
     covers=["HTTP-11"],
     looks_at=["request.headers.Authorization", "request.target"],
-    usual=is_well_authorized,
 )
 def uri_mismatch(exchange: Exchange) -> Iterator[Problem | NotApplicable]:
     """The uri of the credentials is not the resource that the request line asks for.
@@ -434,15 +406,11 @@ def _parameters(query: str) -> list[str]:
     return [f"{unquote_plus(name).strip()}{mark}{unquote_plus(value).strip()}" for name, mark, value in parts]
 
 
-@rule(
+@CREDENTIALS_RULES.warning(
     "algorithm-unusual",
-    on=Exchange,
     cite=[TS24109["5.2.6"](says="terminal and server use ordinary digest with MD5", verb=Verb.SHOULD)],
-    level=Level.WARNING,
-    needs=[MSK_PROCEDURE],
     covers=["HTTP-12"],
     looks_at=["request.headers.Authorization", "response.headers.WWW-Authenticate"],
-    usual=is_well_authorized,
 )
 def algorithm_unusual(exchange: Exchange) -> Iterator[Problem | NotApplicable]:
     """The digest algorithm is not MD5 or SHA-256.

@@ -12,7 +12,7 @@ from ltkm_inspect.mikey import GeneralExtension, Message, OmaBcast, Payload
 from ltkm_inspect.mikey.codes import BCAST_SUBTYPES
 from ltkm_inspect.mikey.extension import OMA_BCAST
 from ltkm_inspect.mikey.management import LTKM_SUBTYPE, read_management_data
-from ltkm_inspect.rule import note, rule
+from ltkm_inspect.rule import RuleGroup, note
 from ltkm_inspect.spec import RFC5410, Sure
 from ltkm_inspect.traffic import Ltkm
 
@@ -24,9 +24,12 @@ VERSION = "protocol_version"
 """The field of the management data that is compared with the version attribute, where the layout has one."""
 
 
-@rule(
+EXTENSION_RULES = RuleGroup(GeneralExtension)
+MESSAGE_RULES = RuleGroup(Message, needs=[PSK_MESSAGE])
+
+
+@EXTENSION_RULES.rule(
     "bcast-subtype-foreign",
-    on=GeneralExtension,
     cite=[RFC5410["3"](says="subtype 1 is an LTKM; 2 an STKM, 3 a report, 4 parental control")],
     covers=["BC-02", "BC-03"],
 )
@@ -47,11 +50,9 @@ def bcast_subtype_foreign(extension: GeneralExtension) -> Iterator[Problem | Not
         yield Problem("subtype", BCAST_SUBTYPES.describe(LTKM_SUBTYPE), BCAST_SUBTYPES.describe(subtype), level=level)
 
 
-@note(
+@MESSAGE_RULES.note(
     "bcast-repeated",
-    on=Message,
     cite=[RFC5410["3"](says="one BCAST extension in a message", sure=Sure.RECALL_MIDDLE)],
-    needs=[PSK_MESSAGE],
     covers=["BC-01"],
 )
 def bcast_repeated(message: Message) -> Iterator[Problem]:
@@ -66,11 +67,9 @@ def bcast_repeated(message: Message) -> Iterator[Problem]:
         yield Problem("EXT", "one extension of type 5 (OMA BCAST)", str(count))
 
 
-@note(
+@MESSAGE_RULES.note(
     "bcast-absent",
-    on=Message,
     cite=[RFC5410["3"](says="the extension carries what BCAST adds", sure=Sure.RECALL_MIDDLE)],
-    needs=[PSK_MESSAGE],
     covers=["BC-06"],
 )
 def bcast_absent(message: Message) -> Iterator[Problem]:
@@ -96,7 +95,7 @@ def _told(data: bytes) -> str:
     return ", ".join(f"{name} {value.hex() if isinstance(value, bytes) else value}" for name, value in nonzero)
 
 
-@note("management-data-present", on=GeneralExtension, cite=[MANAGEMENT_DATA], covers=["BC-05"])
+@EXTENSION_RULES.note("management-data-present", cite=[MANAGEMENT_DATA], covers=["BC-05"])
 def management_data_present(extension: GeneralExtension) -> Iterator[Problem | NotApplicable]:
     """The BCAST management data says more than its defaults.
 
@@ -116,12 +115,7 @@ def management_data_present(extension: GeneralExtension) -> Iterator[Problem | N
         yield Problem("data", got=data.hex(), hint=f"{UNVERIFIED}: {_told(data)}")
 
 
-@note(
-    "management-version-differs",
-    on=Ltkm,
-    cite=[MANAGEMENT_DATA],
-    covers=["BC-07"],
-)
+@note("management-version-differs", on=Ltkm, cite=[MANAGEMENT_DATA], covers=["BC-07"])
 def management_version_differs(ltkm: Ltkm) -> Iterator[Problem | NotApplicable]:
     """The LTKM element says version 0, its management data another one.
 

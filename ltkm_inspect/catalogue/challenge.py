@@ -6,8 +6,8 @@ from dataclasses import replace
 from ltkm_inspect.catalogue.preconditions import CHALLENGED, MSK_PROCEDURE, RESPONSE
 from ltkm_inspect.digest import Directives
 from ltkm_inspect.fault import FaultError, fault
-from ltkm_inspect.finding import Level, NotApplicable, Problem
-from ltkm_inspect.rule import rule
+from ltkm_inspect.finding import NotApplicable, Problem
+from ltkm_inspect.rule import RuleGroup
 from ltkm_inspect.spec import TS24109, Verb
 from ltkm_inspect.traffic import Exchange
 
@@ -15,14 +15,15 @@ CHALLENGE = TS24109["5.2.4"](says="the server asks for authentication by a 401 w
 AUTHENTICATE = "response.headers.WWW-Authenticate"
 
 
-@rule(
-    "challenge-missing",
-    on=Exchange,
+CHALLENGE_RULES = RuleGroup(
+    Exchange,
     cite=[CHALLENGE],
     needs=[MSK_PROCEDURE, RESPONSE, CHALLENGED],
-    covers=["HTTP-18"],
     looks_at=["response.headers.WWW-Authenticate", "response.status"],
 )
+
+
+@CHALLENGE_RULES.rule("challenge-missing", covers=["HTTP-18"])
 def challenge_missing(exchange: Exchange) -> Iterator[Problem]:
     """A 401 has no digest challenge.
 
@@ -36,14 +37,7 @@ def challenge_missing(exchange: Exchange) -> Iterator[Problem]:
         yield Problem(AUTHENTICATE, "a Digest challenge", f"the scheme {value[0]}" if value else "none")
 
 
-@rule(
-    "challenge-incomplete",
-    on=Exchange,
-    cite=[CHALLENGE],
-    needs=[MSK_PROCEDURE, RESPONSE, CHALLENGED],
-    covers=["HTTP-18"],
-    looks_at=["response.headers.WWW-Authenticate", "response.status"],
-)
+@CHALLENGE_RULES.rule("challenge-incomplete", covers=["HTTP-18"])
 def challenge_incomplete(exchange: Exchange) -> Iterator[Problem | NotApplicable]:
     """A digest challenge has no realm or no nonce.
 
@@ -62,14 +56,10 @@ def challenge_incomplete(exchange: Exchange) -> Iterator[Problem | NotApplicable
                 yield Problem(f"{AUTHENTICATE}.{name}", name, got, hint)
 
 
-@rule(
+@CHALLENGE_RULES.warning(
     "challenge-lacks-auth-int",
-    on=Exchange,
     cite=[TS24109["5.2.6"](says="a server that wants integrity protection offers qop auth-int", verb=Verb.SHOULD)],
-    level=Level.WARNING,
-    needs=[MSK_PROCEDURE, RESPONSE, CHALLENGED],
     covers=["HTTP-18"],
-    looks_at=["response.headers.WWW-Authenticate", "response.status"],
 )
 def challenge_lacks_auth_int(exchange: Exchange) -> Iterator[Problem | NotApplicable]:
     """The challenge does not offer qop auth-int.

@@ -11,7 +11,7 @@ from ltkm_inspect.catalogue.preconditions import MSK_PROCEDURE, RESPONSE
 from ltkm_inspect.digest import Directive, Directives
 from ltkm_inspect.fault import FaultError, fault
 from ltkm_inspect.finding import Level, NotApplicable, Problem
-from ltkm_inspect.rule import rule
+from ltkm_inspect.rule import RuleGroup
 from ltkm_inspect.spec import RFC7616, RFC9110, Sure
 from ltkm_inspect.traffic import Exchange
 
@@ -70,15 +70,20 @@ def _named(path: str, names: list[str]) -> tuple[str, str]:
     return path, f"{', '.join(names[:_SHOWN])}{more} "
 
 
-@rule(
-    "challenge-misquoted",
-    on=Exchange,
-    cite=[CHALLENGE_FORM],
+QUOTING = RuleGroup(
+    Exchange, level=Level.WARNING, level_reason=EITHER_IS_READ, needs=[MSK_PROCEDURE, RESPONSE], covers=["HTTP-16b"]
+)
+REPEATING = RuleGroup(
+    Exchange,
+    cite=[ONCE],
     level=Level.WARNING,
-    level_reason=EITHER_IS_READ,
+    level_reason=ONE_IS_TAKEN,
     needs=[MSK_PROCEDURE, RESPONSE],
     covers=["HTTP-16b"],
 )
+
+
+@QUOTING.rule("challenge-misquoted", cite=[CHALLENGE_FORM])
 def challenge_misquoted(exchange: Exchange) -> Iterator[Problem | NotApplicable]:
     """A directive of a digest challenge lacks its quotation marks, or has some that it should not have.
 
@@ -94,15 +99,7 @@ def challenge_misquoted(exchange: Exchange) -> Iterator[Problem | NotApplicable]
         yield from _misquoted(AUTHENTICATE, fields, _CHALLENGE)
 
 
-@rule(
-    "authorization-misquoted",
-    on=Exchange,
-    cite=[CREDENTIALS_FORM],
-    level=Level.WARNING,
-    level_reason=EITHER_IS_READ,
-    needs=[MSK_PROCEDURE],
-    covers=["HTTP-16b"],
-)
+@QUOTING.rule("authorization-misquoted", cite=[CREDENTIALS_FORM], needs=[MSK_PROCEDURE])
 def authorization_misquoted(exchange: Exchange) -> Iterator[Problem | NotApplicable]:
     """A directive of Authorization lacks its quotation marks, or has some that it should not have.
 
@@ -117,16 +114,7 @@ def authorization_misquoted(exchange: Exchange) -> Iterator[Problem | NotApplica
         yield from _misquoted(AUTHORIZATION, exchange.credentials.fields, _CREDENTIALS)
 
 
-@rule(
-    "authentication-info-misquoted",
-    on=Exchange,
-    cite=[INFO_FORM],
-    level=Level.WARNING,
-    level_reason=EITHER_IS_READ,
-    needs=[MSK_PROCEDURE, RESPONSE],
-    covers=["HTTP-16"],
-    usual=is_proved,
-)
+@QUOTING.rule("authentication-info-misquoted", cite=[INFO_FORM], covers=["HTTP-16"], usual=is_proved)
 def authentication_info_misquoted(exchange: Exchange) -> Iterator[Problem | NotApplicable]:
     """A directive of Authentication-Info is not written as it should be.
 
@@ -146,15 +134,7 @@ def authentication_info_misquoted(exchange: Exchange) -> Iterator[Problem | NotA
         yield Problem(f"{AUTHENTICATION_INFO}.nc", "8 hex digits", count or "an empty value")
 
 
-@rule(
-    "challenge-repeats",
-    on=Exchange,
-    cite=[ONCE],
-    level=Level.WARNING,
-    level_reason=ONE_IS_TAKEN,
-    needs=[MSK_PROCEDURE, RESPONSE],
-    covers=["HTTP-16b"],
-)
+@REPEATING.rule("challenge-repeats")
 def challenge_repeats(exchange: Exchange) -> Iterator[Problem | NotApplicable]:
     """A directive comes twice in one digest challenge.
 
@@ -172,15 +152,7 @@ def challenge_repeats(exchange: Exchange) -> Iterator[Problem | NotApplicable]:
             return
 
 
-@rule(
-    "authorization-repeats",
-    on=Exchange,
-    cite=[ONCE],
-    level=Level.WARNING,
-    level_reason=ONE_IS_TAKEN,
-    needs=[MSK_PROCEDURE],
-    covers=["HTTP-16b"],
-)
+@REPEATING.rule("authorization-repeats", needs=[MSK_PROCEDURE])
 def authorization_repeats(exchange: Exchange) -> Iterator[Problem | NotApplicable]:
     """A directive comes twice in Authorization, or Authorization itself does.
 
@@ -197,15 +169,8 @@ def authorization_repeats(exchange: Exchange) -> Iterator[Problem | NotApplicabl
     yield from _repeated(AUTHORIZATION, exchange.credentials)
 
 
-@rule(
-    "authentication-info-repeats",
-    on=Exchange,
-    cite=[ONCE(says=ONCE.says, sure=Sure.DERIVED)],
-    level=Level.WARNING,
-    level_reason=ONE_IS_TAKEN,
-    needs=[MSK_PROCEDURE, RESPONSE],
-    covers=["HTTP-16"],
-    usual=is_proved,
+@REPEATING.rule(
+    "authentication-info-repeats", cite=[ONCE(says=ONCE.says, sure=Sure.DERIVED)], covers=["HTTP-16"], usual=is_proved
 )
 def authentication_info_repeats(exchange: Exchange) -> Iterator[Problem | NotApplicable]:
     """A directive stands twice in Authentication-Info.
@@ -221,14 +186,11 @@ def authentication_info_repeats(exchange: Exchange) -> Iterator[Problem | NotApp
         yield from _repeated(AUTHENTICATION_INFO, info)
 
 
-@rule(
+@QUOTING.rule(
     "nonce-count-upper-case",
-    on=Exchange,
     cite=[COUNT_FORM],
-    level=Level.WARNING,
     level_reason="its value is the same, and the digest is over the text as it is written",
     needs=[MSK_PROCEDURE],
-    covers=["HTTP-16b"],
 )
 def nonce_count_upper_case(exchange: Exchange) -> Iterator[Problem | NotApplicable]:
     """A nonce count is written with upper-case hex digits.

@@ -5,18 +5,10 @@ from collections.abc import Iterable, Iterator
 
 from ltkm_inspect.catalogue.preconditions import HAS_LTKM, MSK_ROOT, WELL_FORMED
 from ltkm_inspect.context import Context
-from ltkm_inspect.document import (
-    MSK_RESPONSE_NS,
-    ORDERQUERIES_NS,
-    SLIPS,
-    Departure,
-    Splice,
-    edit,
-    split_name,
-)
+from ltkm_inspect.document import MSK_RESPONSE_NS, ORDERQUERIES_NS, SLIPS, Departure, Splice, edit, split_name
 from ltkm_inspect.fault import fault
 from ltkm_inspect.finding import Level, NotApplicable, Problem
-from ltkm_inspect.rule import note, rule
+from ltkm_inspect.rule import RuleGroup, note, rule
 from ltkm_inspect.spec import CR, TS26346, TS33246, XML, Verb
 from ltkm_inspect.traffic import Document
 from ltkm_inspect.wire import Span
@@ -50,13 +42,12 @@ def names_usually(document: Document) -> bool:
     return len(pairs) < 2 or len(set(pairs)) == len(pairs)
 
 
-@rule(
-    "xml-malformed",
-    on=Document,
-    cite=[BODY, XML["2.1"](says="a document is well-formed")],
-    covers=["XML-01"],
-    usual=is_plain_text,
-)
+TEXT_RULES = RuleGroup(Document, usual=is_plain_text)
+SCHEMA_RULES = RuleGroup(Document, needs=[MSK_ROOT, WELL_FORMED], usual=follows_schema)
+IDENTIFIER_RULES = RuleGroup(Document, needs=[MSK_ROOT, WELL_FORMED], usual=names_usually)
+
+
+@TEXT_RULES.rule("xml-malformed", cite=[BODY, XML["2.1"](says="a document is well-formed")], covers=["XML-01"])
 def xml_malformed(document: Document) -> Iterator[Problem | NotApplicable]:
     """The body is not well-formed XML.
 
@@ -79,14 +70,12 @@ def xml_malformed(document: Document) -> Iterator[Problem | NotApplicable]:
     yield Problem.told(error.reason, hint=where, span=Span(error.offset, error.offset + 1))
 
 
-@rule(
+@TEXT_RULES.rule(
     "doctype-present",
-    on=Document,
     cite=[],
     level=Level.VIOLATION,
     level_reason="whoever parses it, this software included, is no longer safe; XML itself allows it",
     covers=["XML-02"],
-    usual=is_plain_text,
 )
 def doctype_present(document: Document) -> Iterator[Problem]:
     """The document has a document type declaration.
@@ -102,15 +91,12 @@ def doctype_present(document: Document) -> Iterator[Problem]:
         yield Problem("", "no document type declaration", "one", "refused before parsing", span=at)
 
 
-@rule(
+@TEXT_RULES.warning(
     "encoding-mismatch",
-    on=Document,
     cite=[XML["4.3.3"](says="a document in another encoding than UTF-8 or UTF-16 declares it")],
-    level=Level.WARNING,
     level_reason="a terminal that believes the right one of the three reads the document all the same",
     covers=["XML-03", "HTTP-21"],
     looks_at=["response.body.encoding"],
-    usual=is_plain_text,
 )
 def encoding_mismatch(document: Document) -> Iterator[Problem]:
     """Byte order mark, XML declaration and charset do not agree on the encoding.
@@ -124,13 +110,11 @@ def encoding_mismatch(document: Document) -> Iterator[Problem]:
         yield Problem.told(document.xml.encoding_problem)
 
 
-@note(
+@TEXT_RULES.note(
     "encoding-unusual",
-    on=Document,
     cite=[XML["4.3.3"](says="every parser reads UTF-8 and UTF-16; other encodings are up to it", verb=Verb.MAY)],
     covers=["XML-03"],
     looks_at=["response.body.encoding"],
-    usual=is_plain_text,
 )
 def encoding_unusual(document: Document) -> Iterator[Problem]:
     """The document is in another encoding than UTF-8 or UTF-16.
@@ -186,13 +170,8 @@ def _departures(document: Document, *kinds: str) -> Iterator[Problem]:
         yield Problem("", departure.expected, departure.got, element=departure.element)
 
 
-@rule(
-    "responses-missing",
-    on=Document,
-    cite=[SCHEMA(says="the root element holds at least one Response")],
-    needs=[MSK_ROOT, WELL_FORMED],
-    covers=["XML-05"],
-    usual=follows_schema,
+@SCHEMA_RULES.rule(
+    "responses-missing", cite=[SCHEMA(says="the root element holds at least one Response")], covers=["XML-05"]
 )
 def responses_missing(document: Document) -> Iterator[Problem]:
     """The document has no Response at all.
@@ -204,13 +183,8 @@ def responses_missing(document: Document) -> Iterator[Problem]:
     yield from _departures(document, "no-response")
 
 
-@rule(
-    "response-after-extension",
-    on=Document,
-    cite=[SCHEMA(says="foreign elements follow the Responses")],
-    needs=[MSK_ROOT, WELL_FORMED],
-    covers=["XML-05"],
-    usual=follows_schema,
+@SCHEMA_RULES.rule(
+    "response-after-extension", cite=[SCHEMA(says="foreign elements follow the Responses")], covers=["XML-05"]
 )
 def response_after_extension(document: Document) -> Iterator[Problem]:
     """A Response stands after a foreign element under the root.
@@ -228,13 +202,10 @@ def response_after_extension(document: Document) -> Iterator[Problem]:
     yield from _departures(document, "response-late")
 
 
-@rule(
+@SCHEMA_RULES.rule(
     "response-children-wrong",
-    on=Document,
     cite=[SCHEMA(says="a Response holds MSK, ResponseCode, and then elements of other namespaces, in this order")],
-    needs=[MSK_ROOT, WELL_FORMED],
     covers=["XML-06"],
-    usual=follows_schema,
 )
 def response_children_wrong(document: Document) -> Iterator[Problem]:
     """The children of a Response are not MSK, ResponseCode and then foreign elements.
@@ -255,13 +226,10 @@ def response_children_wrong(document: Document) -> Iterator[Problem]:
         yield problem
 
 
-@rule(
+@SCHEMA_RULES.rule(
     "msk-children-wrong",
-    on=Document,
     cite=[SCHEMA(says="an MSK holds keyDomainID and MSKID in this order and nothing else")],
-    needs=[MSK_ROOT, WELL_FORMED],
     covers=["XML-07"],
-    usual=follows_schema,
 )
 def msk_children_wrong(document: Document) -> Iterator[Problem]:
     """The children of an MSK are not keyDomainID and MSKID.
@@ -285,14 +253,7 @@ def _wrong_length(document: Document, name: str) -> Iterator[Problem]:
             yield Problem(name, f"{octets} octets", f"{len(found.octets)}", element=element)
 
 
-@rule(
-    "msk-id-length-wrong",
-    on=Document,
-    cite=[SCHEMA(says="an MSKID is 4 octets in base64")],
-    needs=[MSK_ROOT, WELL_FORMED],
-    covers=["XML-08"],
-    usual=names_usually,
-)
+@IDENTIFIER_RULES.rule("msk-id-length-wrong", cite=[SCHEMA(says="an MSKID is 4 octets in base64")], covers=["XML-08"])
 def msk_id_length_wrong(document: Document) -> Iterator[Problem]:
     """An MSKID does not have 4 octets.
 
@@ -303,16 +264,13 @@ def msk_id_length_wrong(document: Document) -> Iterator[Problem]:
     yield from _wrong_length(document, "MSKID")
 
 
-@rule(
+@IDENTIFIER_RULES.rule(
     "key-domain-id-length-wrong",
-    on=Document,
     cite=[
         TS33246["6.3.2.1"](says="a Key Domain ID is MCC and MNC in 3 octets"),
         TS26346["11.3.1"](says="a Key Domain ID has 3 octets"),
     ],
-    needs=[MSK_ROOT, WELL_FORMED],
     covers=["XML-09"],
-    usual=names_usually,
 )
 def key_domain_id_length_wrong(document: Document) -> Iterator[Problem]:
     """A keyDomainID does not have 3 octets.
@@ -324,13 +282,8 @@ def key_domain_id_length_wrong(document: Document) -> Iterator[Problem]:
     yield from _wrong_length(document, "keyDomainID")
 
 
-@rule(
-    "identifier-not-base64",
-    on=Document,
-    cite=[SCHEMA(says="keyDomainID and MSKID are base64Binary")],
-    needs=[MSK_ROOT, WELL_FORMED],
-    covers=["XML-10"],
-    usual=names_usually,
+@IDENTIFIER_RULES.rule(
+    "identifier-not-base64", cite=[SCHEMA(says="keyDomainID and MSKID are base64Binary")], covers=["XML-10"]
 )
 def identifier_not_base64(document: Document) -> Iterator[Problem]:
     """A keyDomainID or MSKID is not base64.
@@ -436,11 +389,7 @@ def declare_encoding(document: Document, *, name: str = "UTF-16") -> Iterator[Sp
 
 
 @fault("replace-root", on=Document, reference="plain-mbms", trips={"root-element-wrong"})
-def replace_root(
-    document: Document,
-    *,
-    name: str = "bcast:LTKMResponse",
-) -> Iterator[Splice]:
+def replace_root(document: Document, *, name: str = "bcast:LTKMResponse") -> Iterator[Splice]:
     """Give the root element another name: the change request's rejected option 1."""
     assert document.root is not None
     yield from edit.renamed(document.xml, document.root, name)
@@ -504,12 +453,7 @@ def garble_msk_id(document: Document, *, text: str = "JMt!AA==") -> Iterator[Spl
     yield edit.refilled(document.xml, document.items[0].parts.msk_ids[0], text)
 
 
-@fault(
-    "copy-ltkm",
-    on=Document,
-    reference="several-keys",
-    trips={"ltkm-duplicated"},
-)
+@fault("copy-ltkm", on=Document, reference="several-keys", trips={"ltkm-duplicated"})
 def copy_ltkm(document: Document) -> Iterator[Splice]:
     """Write the LTKM of the first item into the second, too."""
     first, second = document.items[0].ltkms[0], document.items[1].ltkms[0]

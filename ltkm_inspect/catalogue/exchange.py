@@ -9,7 +9,7 @@ from ltkm_inspect.catalogue.preconditions import HAS_LTKM, RESPONSE
 from ltkm_inspect.document import MSK_REQUEST_TYPE, MSK_RESPONSE_TYPE, edit
 from ltkm_inspect.fault import fault
 from ltkm_inspect.finding import Level, NotApplicable, Problem
-from ltkm_inspect.rule import rule
+from ltkm_inspect.rule import RuleGroup, rule, warning
 from ltkm_inspect.spec import CR, RFC9110, TS33246, Sure
 from ltkm_inspect.traffic import Exchange, Response
 
@@ -43,7 +43,13 @@ def has_msk_response(exchange: Exchange) -> bool:
     )
 
 
-@rule("status-not-200", on=Exchange, cite=[DELIVERY], needs=[HAS_LTKM], covers=["CR-6"], looks_at=["response.status"])
+DELIVERY_RULES = RuleGroup(Exchange, cite=[DELIVERY], needs=[HAS_LTKM], looks_at=["response.status"])
+RESPONSE_RULES = RuleGroup(
+    Exchange, needs=[RESPONSE], looks_at=["response.body", "response.status"], usual=has_msk_response
+)
+
+
+@DELIVERY_RULES.rule("status-not-200", covers=["CR-6"])
 def status_not_200(exchange: Exchange) -> Iterator[Problem]:
     """LTKMs come in a response whose HTTP status is not 200.
 
@@ -58,13 +64,8 @@ def status_not_200(exchange: Exchange) -> Iterator[Problem]:
         yield Problem("response.status", expected="200 OK", got=got)
 
 
-@rule(
-    "authentication-info-missing",
-    on=Exchange,
-    cite=[DELIVERY],
-    needs=[HAS_LTKM],
-    covers=["CR-7"],
-    looks_at=["response.headers.Authentication-Info", "response.status"],
+@DELIVERY_RULES.rule(
+    "authentication-info-missing", covers=["CR-7"], looks_at=["response.headers.Authentication-Info", "response.status"]
 )
 def authentication_info_missing(exchange: Exchange) -> Iterator[Problem | NotApplicable]:
     """A response with LTKMs has no Authentication-Info, in its header or its trailer.
@@ -88,18 +89,15 @@ def authentication_info_missing(exchange: Exchange) -> Iterator[Problem | NotApp
         yield Problem("response.headers.Authentication-Info", expected="Authentication-Info", got="an empty one")
 
 
-@rule(
+@RESPONSE_RULES.rule(
     "media-type-wrong",
-    on=Exchange,
     cite=[
         DELIVERY,
         REJECTED_MULTIPART,
         TS33246["G.2.3"](says="a successful response to an MSK request is of type application/mbms-msk-response+xml"),
     ],
-    needs=[RESPONSE],
     covers=["CR-8b", "HTTP-20"],
     looks_at=["response.headers.Content-Type", "response.status", "response.body"],
-    usual=has_msk_response,
 )
 def media_type_wrong(exchange: Exchange) -> Iterator[Problem | NotApplicable]:
     """The Content-Type of the response is not that of an MSK response.
@@ -132,17 +130,11 @@ def media_type_wrong(exchange: Exchange) -> Iterator[Problem | NotApplicable]:
         yield Problem(path, expected, got or "none")
 
 
-@rule(
+@RESPONSE_RULES.rule(
     "body-undecodable",
-    on=Exchange,
-    cite=[
-        DELIVERY,
-        RFC9110["8.4"](says="Content-Encoding lists the codings that were applied", sure=Sure.RECALL_HIGH),
-    ],
-    needs=[RESPONSE],
+    cite=[DELIVERY, RFC9110["8.4"](says="Content-Encoding lists the codings that were applied", sure=Sure.RECALL_HIGH)],
     covers=["XML-01"],
     looks_at=["response.headers.Content-Encoding", "response.body"],
-    usual=has_msk_response,
 )
 def body_undecodable(exchange: Exchange) -> Iterator[Problem | NotApplicable]:
     """The content coding of the response cannot be taken off its body.
@@ -160,11 +152,10 @@ def body_undecodable(exchange: Exchange) -> Iterator[Problem | NotApplicable]:
         yield Problem.told(content.problem, "response.body")
 
 
-@rule(
+@warning(
     "deflate-unwrapped",
     on=Exchange,
     cite=[RFC9110["8.4.1.2"](says="deflate is the zlib format, which has a wrapper around the compressed data")],
-    level=Level.WARNING,
     level_reason="the clause only defines the format, and notes that some leave the wrapper out",
     covers=["HTTP-22b"],
     looks_at=["request.headers.Content-Encoding", "response.headers.Content-Encoding"],
@@ -192,14 +183,10 @@ def _codings(exchange: Exchange, side: str) -> tuple[str, ...]:
     return () if message is None else coding.codings(message.headers.get("Content-Encoding"))
 
 
-@rule(
+@RESPONSE_RULES.rule(
     "body-missing",
-    on=Exchange,
     cite=[TS33246["G.2.3"](says="the response to an MSK request carries one status code for each requested MSK")],
-    needs=[RESPONSE],
     covers=["CR-8a"],
-    looks_at=["response.body", "response.status"],
-    usual=has_msk_response,
 )
 def body_missing(exchange: Exchange) -> Iterator[Problem | NotApplicable]:
     """A 200 OK that ends the procedure has an empty body.
@@ -254,14 +241,11 @@ def request_names_no_key(exchange: Exchange) -> Iterator[Problem | NotApplicable
         yield Problem(path, expected, "none")
 
 
-@rule(
+@RESPONSE_RULES.rule(
     "request-type-foreign",
-    on=Exchange,
     cite=[TS33246["G.2.3"](says="an MSK response answers a request of type msk-request")],
-    needs=[RESPONSE],
     covers=["HTTP-03"],
     looks_at=["request.target"],
-    usual=has_msk_response,
 )
 def request_type_foreign(exchange: Exchange) -> Iterator[Problem | NotApplicable]:
     """An MSK response answers a request to register or deregister.

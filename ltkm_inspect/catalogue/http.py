@@ -11,7 +11,7 @@ from ltkm_inspect.digest import REALM_PREFIXES
 from ltkm_inspect.document import MSK_REQUEST_TYPE
 from ltkm_inspect.fault import FaultError, fault
 from ltkm_inspect.finding import Level, NotApplicable, Problem
-from ltkm_inspect.rule import note, rule
+from ltkm_inspect.rule import RuleGroup, note, warning
 from ltkm_inspect.spec import RFC7616, RFC9111, TS24109, TS26346, TS33246, TS33535, Sure, Verb
 from ltkm_inspect.traffic import USUAL_TARGET, Exchange
 
@@ -44,15 +44,13 @@ def answers_usually(exchange: Exchange) -> bool:
     return "content-encoding" not in response.headers and "cache-control" not in response.headers
 
 
-@rule(
-    "method-not-post",
-    on=Exchange,
-    cite=[REQUEST],
-    needs=[MSK_PROCEDURE],
-    covers=["HTTP-01"],
-    looks_at=["request.method"],
-    usual=asks_usually,
+REQUEST_RULES = RuleGroup(
+    Exchange, cite=[REQUEST], needs=[MSK_PROCEDURE], looks_at=["request.target"], usual=asks_usually
 )
+ANSWER_RULES = RuleGroup(Exchange, needs=[MSK_PROCEDURE, RESPONSE], looks_at=["response.status"], usual=answers_usually)
+
+
+@REQUEST_RULES.rule("method-not-post", covers=["HTTP-01"], looks_at=["request.method"])
 def method_not_post(exchange: Exchange) -> Iterator[Problem]:
     """The MSK request is not a POST.
 
@@ -65,16 +63,11 @@ def method_not_post(exchange: Exchange) -> Iterator[Problem]:
         yield Problem("request.method", "POST", exchange.request.method)
 
 
-@rule(
+@REQUEST_RULES.warning(
     "http-version-wrong",
-    on=Exchange,
-    cite=[REQUEST],
-    level=Level.WARNING,
     level_reason="a proxy on the way may speak another version than terminal and BSM do",
-    needs=[MSK_PROCEDURE],
     covers=["HTTP-02"],
     looks_at=["request.http_version"],
-    usual=asks_usually,
 )
 def http_version_wrong(exchange: Exchange) -> Iterator[Problem | NotApplicable]:
     """The MSK request is not in HTTP/1.1.
@@ -95,15 +88,7 @@ def http_version_wrong(exchange: Exchange) -> Iterator[Problem | NotApplicable]:
         yield Problem("request.http_version", "HTTP/1.1", version, level=Level.NOTE if later else None)
 
 
-@rule(
-    "request-path-wrong",
-    on=Exchange,
-    cite=[REQUEST],
-    needs=[MSK_PROCEDURE],
-    covers=["HTTP-03"],
-    looks_at=["request.target"],
-    usual=asks_usually,
-)
+@REQUEST_RULES.rule("request-path-wrong", covers=["HTTP-03"])
 def request_path_wrong(exchange: Exchange) -> Iterator[Problem]:
     """The path of the MSK request does not end in /keymanagement.
 
@@ -117,15 +102,7 @@ def request_path_wrong(exchange: Exchange) -> Iterator[Problem]:
         yield Problem("request.target", f"a path that ends in {PATH}", path or "none")
 
 
-@rule(
-    "request-type-not-single",
-    on=Exchange,
-    cite=[REQUEST],
-    needs=[MSK_PROCEDURE],
-    covers=["HTTP-03"],
-    looks_at=["request.target"],
-    usual=asks_usually,
-)
+@REQUEST_RULES.rule("request-type-not-single", covers=["HTTP-03"])
 def request_type_not_single(exchange: Exchange) -> Iterator[Problem | NotApplicable]:
     """The query of the MSK request has not exactly one requesttype, with the value msk-request.
 
@@ -141,17 +118,14 @@ def request_type_not_single(exchange: Exchange) -> Iterator[Problem | NotApplica
         yield Problem("request.target", f"requesttype={REQUEST_TYPE}", found[0] or "an empty value")
 
 
-@rule(
+@REQUEST_RULES.rule(
     "request-media-type-wrong",
-    on=Exchange,
     cite=[
         TS33246["G.2.3"](says="an MSK request is of type application/mbms-msk+xml"),
         TS26346["C.8"](says="the media type of an MSK request is application/mbms-msk+xml"),
     ],
-    needs=[MSK_PROCEDURE],
     covers=["HTTP-04"],
     looks_at=["request.headers.Content-Type", "request.method"],
-    usual=asks_usually,
 )
 def request_media_type_wrong(exchange: Exchange) -> Iterator[Problem | NotApplicable]:
     """The Content-Type of the MSK request is not application/mbms-msk+xml.
@@ -172,7 +146,7 @@ def request_media_type_wrong(exchange: Exchange) -> Iterator[Problem | NotApplic
         yield Problem("request.headers.Content-Type", MSK_REQUEST_TYPE, got or "none")
 
 
-@rule(
+@warning(
     "user-agent-lacks-gba",
     on=Exchange,
     cite=[
@@ -180,7 +154,6 @@ def request_media_type_wrong(exchange: Exchange) -> Iterator[Problem | NotApplic
         TS24109["5.2.2.1"](says="the prefix of the realm goes with the product token"),
         TS33535["B"](says="with AKMA, User-Agent has the product token 3gpp-akma, and the realm its prefix"),
     ],
-    level=Level.WARNING,
     level_reason="a BSM that knows its terminals can do without, and the keys are the same",
     needs=[MSK_PROCEDURE, USIM],
     covers=["HTTP-05"],
@@ -211,16 +184,7 @@ def user_agent_lacks_gba(exchange: Exchange) -> Iterator[Problem]:
         yield Problem(path, expected, agent, f"the realm begins with {realms[0].prefix}")
 
 
-@rule(
-    "status-unusual",
-    on=Exchange,
-    cite=[STATUS],
-    level=Level.WARNING,
-    needs=[MSK_PROCEDURE, RESPONSE],
-    covers=["HTTP-19"],
-    looks_at=["response.status"],
-    usual=answers_usually,
-)
+@ANSWER_RULES.warning("status-unusual", cite=[STATUS], covers=["HTTP-19"])
 def status_unusual(exchange: Exchange) -> Iterator[Problem | NotApplicable]:
     """The HTTP status is not among those that a BSM uses to answer an MSK request.
 
@@ -243,14 +207,11 @@ def status_unusual(exchange: Exchange) -> Iterator[Problem | NotApplicable]:
     yield Problem("response.status", "one that a BM-SC uses", got, hint, level)
 
 
-@note(
+@ANSWER_RULES.note(
     "retry-time-missing",
-    on=Exchange,
     cite=[TS33246["G.2.4"](says="after a 503 the terminal tries again when Retry-After says", verb=Verb.MAY)],
-    needs=[MSK_PROCEDURE, RESPONSE],
     covers=["HTTP-19"],
     looks_at=["response.status", "response.headers.Retry-After"],
-    usual=answers_usually,
 )
 def retry_time_missing(exchange: Exchange) -> Iterator[Problem]:
     """A 503 has no Retry-After.
@@ -265,14 +226,11 @@ def retry_time_missing(exchange: Exchange) -> Iterator[Problem]:
         yield Problem("response.headers.Retry-After", "a time or a number of seconds", "none")
 
 
-@note(
+@ANSWER_RULES.note(
     "content-coded",
-    on=Exchange,
     cite=[RFC7616["3.4.3"](says="the digest of auth-int is over the body with its content coding", verb=Verb.MAY)],
-    needs=[MSK_PROCEDURE, RESPONSE],
     covers=["HTTP-22"],
     looks_at=["response.headers.Content-Encoding"],
-    usual=answers_usually,
 )
 def content_coded(exchange: Exchange) -> Iterator[Problem]:
     """The response has a content coding.
@@ -308,9 +266,8 @@ def transport_plain(exchange: Exchange) -> Iterator[Problem]:
         yield Problem("request.scheme", got="http")
 
 
-@note(
+@ANSWER_RULES.note(
     "response-cacheable",
-    on=Exchange,
     cite=[
         RFC9111["3.5"](
             says="public or s-maxage lets a shared cache keep the response to a request with Authorization",
@@ -318,10 +275,8 @@ def transport_plain(exchange: Exchange) -> Iterator[Problem]:
             sure=Sure.RECALL_HIGH,
         )
     ],
-    needs=[MSK_PROCEDURE, RESPONSE],
     covers=["HTTP-24"],
     looks_at=["response.headers.Cache-Control", "request.headers.Authorization"],
-    usual=answers_usually,
 )
 def response_cacheable(exchange: Exchange) -> Iterator[Problem]:
     """The response to a request with credentials allows a shared cache to keep it.

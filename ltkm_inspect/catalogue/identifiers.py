@@ -10,7 +10,7 @@ from ltkm_inspect.document import Splice, edit
 from ltkm_inspect.fault import fault
 from ltkm_inspect.finding import Level, NotApplicable, Problem
 from ltkm_inspect.mikey import GeneralExtension, Kemac, KeyId, KeyIds, Message
-from ltkm_inspect.rule import note, rule
+from ltkm_inspect.rule import RuleGroup
 from ltkm_inspect.spec import CR, RFC4563, TS33246, Verb
 from ltkm_inspect.traffic import CodeKind, Ltkm
 
@@ -78,7 +78,11 @@ def _mismatch(
     return Problem(_path(ltkm, kind), f"{sent.hex()} as in {name} of the item", carried.hex(), hint, level)
 
 
-@rule("key-domain-mismatch", on=Ltkm, cite=[MATCH], covers=["CR-5a"], usual=is_matched)
+MATCH_RULES = RuleGroup(Ltkm, cite=[MATCH], usual=is_matched)
+MESSAGE_RULES = RuleGroup(Message, cite=[CARRIED, KEY_ID_TYPES], needs=[PSK_MESSAGE])
+
+
+@MATCH_RULES.rule("key-domain-mismatch", covers=["CR-5a"])
 def key_domain_mismatch(ltkm: Ltkm) -> Iterator[Problem | NotApplicable]:
     """The Key Domain ID in the LTKM is not the one of its item.
 
@@ -93,7 +97,7 @@ def key_domain_mismatch(ltkm: Ltkm) -> Iterator[Problem | NotApplicable]:
         yield _mismatch(ltkm, KEY_DOMAIN, "keyDomainID", *pair)
 
 
-@rule("msk-id-mismatch", on=Ltkm, cite=[MATCH], covers=["CR-5b"], usual=is_matched)
+@MATCH_RULES.rule("msk-id-mismatch", covers=["CR-5b"])
 def msk_id_mismatch(ltkm: Ltkm) -> Iterator[Problem | NotApplicable]:
     """The MSK ID in the LTKM is not the one of its item.
 
@@ -123,14 +127,11 @@ def _is_current(sent: bytes, carried: bytes) -> bool:
     return sent[:2] == carried[:2] and sent[2:] == b"\0\0" != carried[2:]
 
 
-@rule(
+@MATCH_RULES.warning(
     "msk-id-current",
-    on=Ltkm,
     cite=[MATCH, TS33246["6.3.2.1"](says="Key Number 0 in a request asks for the current MSK")],
-    level=Level.WARNING,
     level_reason="the change request prints such an item as an example (a violation in strict mode)",
     covers=["ID-06"],
-    usual=is_matched,
 )
 def msk_id_current(ltkm: Ltkm, context: Context) -> Iterator[Problem | NotApplicable]:
     """The item has Key Number 0, and the LTKM has the number of the key that it delivers.
@@ -149,7 +150,7 @@ def msk_id_current(ltkm: Ltkm, context: Context) -> Iterator[Problem | NotApplic
         yield _mismatch(ltkm, MSK, "MSKID", *pair, hint=hint, level=level)
 
 
-@rule("key-ids-missing", on=Message, cite=[CARRIED, KEY_ID_TYPES], needs=[PSK_MESSAGE], covers=["ID-01"])
+@MESSAGE_RULES.rule("key-ids-missing", covers=["ID-01"])
 def key_ids_missing(message: Message) -> Iterator[Problem]:
     """The message has no Key ID information.
 
@@ -161,7 +162,7 @@ def key_ids_missing(message: Message) -> Iterator[Problem]:
         yield Problem("EXT", "one extension of type 3 (Key ID)", "none")
 
 
-@rule("key-ids-repeated", on=Message, cite=[CARRIED, KEY_ID_TYPES], needs=[PSK_MESSAGE], covers=["ID-01"])
+@MESSAGE_RULES.rule("key-ids-repeated", covers=["ID-01"])
 def key_ids_repeated(message: Message) -> Iterator[Problem]:
     """The message has Key ID information more than once.
 
@@ -194,7 +195,7 @@ def _not_single(message: Message, kind: int, name: str) -> Iterator[Problem | No
         yield Problem("EXT.key_ids", expected, f"{len(values[0])} octets")
 
 
-@rule("key-domain-id-not-single", on=Message, cite=[CARRIED, KEY_ID_TYPES], needs=[PSK_MESSAGE], covers=["ID-02"])
+@MESSAGE_RULES.rule("key-domain-id-not-single", covers=["ID-02"])
 def key_domain_id_not_single(message: Message) -> Iterator[Problem | NotApplicable]:
     """The Key ID information has not exactly one Key Domain ID of 3 octets.
 
@@ -205,7 +206,7 @@ def key_domain_id_not_single(message: Message) -> Iterator[Problem | NotApplicab
     yield from _not_single(message, KEY_DOMAIN, "Key Domain ID")
 
 
-@rule("msk-id-not-single", on=Message, cite=[CARRIED, KEY_ID_TYPES], needs=[PSK_MESSAGE], covers=["ID-03"])
+@MESSAGE_RULES.rule("msk-id-not-single", covers=["ID-03"])
 def msk_id_not_single(message: Message) -> Iterator[Problem | NotApplicable]:
     """The Key ID information has not exactly one MSK ID of 4 octets.
 
@@ -216,11 +217,9 @@ def msk_id_not_single(message: Message) -> Iterator[Problem | NotApplicable]:
     yield from _not_single(message, MSK, "MSK ID")
 
 
-@rule(
+@MESSAGE_RULES.rule(
     "mtk-id-present",
-    on=Message,
     cite=[TS33246["6.4.2"](says="an MTK ID stands in the messages that deliver MTKs")],
-    needs=[PSK_MESSAGE],
     covers=["ID-04"],
 )
 def mtk_id_present(message: Message) -> Iterator[Problem]:
@@ -235,11 +234,9 @@ def mtk_id_present(message: Message) -> Iterator[Problem]:
         yield Problem("EXT.key_ids", "no MTK ID", "one", "the mark of a short-term key message")
 
 
-@rule(
+@MESSAGE_RULES.rule(
     "key-ids-disordered",
-    on=Message,
     cite=[TS33246["6.4.2"](says="the Key Domain ID comes first, then the MSK ID", verb=Verb.SHOULD)],
-    needs=[PSK_MESSAGE],
     covers=["ID-05"],
 )
 def key_ids_disordered(message: Message) -> Iterator[Problem]:
@@ -254,13 +251,11 @@ def key_ids_disordered(message: Message) -> Iterator[Problem]:
         yield Problem("EXT.key_ids", "Key Domain ID, then MSK ID", "MSK ID, then Key Domain ID")
 
 
-@note(
+@MESSAGE_RULES.note(
     "key-id-unknown",
-    on=Message,
     cite=[
         RFC4563["4"](says="key ID types 241 to 255 are for private use, and the others are not assigned", verb=Verb.MAY)
     ],
-    needs=[PSK_MESSAGE],
     covers=["ID-05"],
 )
 def key_id_unknown(message: Message) -> Iterator[Problem]:
@@ -280,12 +275,8 @@ def _msk_id_problem(message: Message, part: slice) -> bool:
     return value is not None and value[part] == b"\0\0"
 
 
-@rule(
-    "key-group-zero",
-    on=Message,
-    cite=[TS33246["6.3.2.1"](says="the Key Group part of an MSK ID is not 0")],
-    needs=[PSK_MESSAGE],
-    covers=["ID-07"],
+@MESSAGE_RULES.rule(
+    "key-group-zero", cite=[TS33246["6.3.2.1"](says="the Key Group part of an MSK ID is not 0")], covers=["ID-07"]
 )
 def key_group_zero(message: Message) -> Iterator[Problem]:
     """The Key Group part of the MSK ID is 0.
@@ -298,15 +289,13 @@ def key_group_zero(message: Message) -> Iterator[Problem]:
         yield Problem("EXT.key_ids", "a Key Group from 0001 to ffff", "0000")
 
 
-@rule(
+@MATCH_RULES.rule(
     "key-number-zero",
-    on=Ltkm,
     cite=[
         TS33246["6.3.2.2.4"](says="Key Number 0 in a message asks the terminal to request the current MSK"),
         TS33246["6.5.3"](says="a message with Key Number 0 is treated so whatever it came over"),
     ],
     covers=["ID-08"],
-    usual=is_matched,
 )
 def key_number_zero(ltkm: Ltkm) -> Iterator[Problem | NotApplicable]:
     """The Key Number part of the MSK ID is 0 in an LTKM that answers a granted request.

@@ -9,7 +9,7 @@ from ltkm_inspect.digest import Directives
 from ltkm_inspect.fault import FaultError, fault
 from ltkm_inspect.finding import Level, NotApplicable, Problem
 from ltkm_inspect.mikey import Identity, Message
-from ltkm_inspect.rule import rule
+from ltkm_inspect.rule import RuleGroup
 from ltkm_inspect.spec import TS24109, TS33246, TS33501, Sure
 from ltkm_inspect.traffic import Ltkm
 
@@ -60,16 +60,16 @@ def is_for_both(ltkm: Ltkm) -> bool:
     return named and "userhash" not in credentials.first
 
 
-@rule(
+IDENTITY_RULES = RuleGroup(Ltkm, needs=[USIM], usual=is_for_both)
+
+
+@IDENTITY_RULES.rule(
     "bsm-identity-mismatch",
-    on=Ltkm,
     cite=[
         TS33246["6.4.5.1"](says="IDi is the FQDN of the BM-SC, which the NAF-ID begins with"),
         TS24109["5.2.2.1"](says="the realm holds the FQDN of the server"),
     ],
-    needs=[USIM],
     covers=["ID-11"],
-    usual=is_for_both,
 )
 def bsm_identity_mismatch(ltkm: Ltkm) -> Iterator[Problem | NotApplicable]:
     """IDi of the message is not the FQDN of the BSM that the realm names.
@@ -94,17 +94,14 @@ def bsm_identity_mismatch(ltkm: Ltkm) -> Iterator[Problem | NotApplicable]:
         yield Problem(_path(ltkm, 0), fqdns[0], got, hint, Level.WARNING if dot else None)
 
 
-@rule(
+@IDENTITY_RULES.rule(
     "terminal-identity-mismatch",
-    on=Ltkm,
     cite=[
         TS33246["6.4.5.1"](says="IDr is the B-TID of the terminal"),
         TS33246["6.2.1.3"](says="the user name of the request is the B-TID"),
         TS33501["W.4.1.3"](says="with AKMA, the A-KID takes the place of the B-TID", sure=Sure.DERIVED),
     ],
-    needs=[USIM],
     covers=["ID-12"],
-    usual=is_for_both,
 )
 def terminal_identity_mismatch(ltkm: Ltkm) -> Iterator[Problem | NotApplicable]:
     """IDr of the message is not the user name of the request.
@@ -160,10 +157,7 @@ def replace_terminal_identity(message: Message, *, to: str = "QUJDREVGR0hJSktMTU
 
 
 @fault(
-    "swap-identities",
-    on=Message,
-    reference="download",
-    trips={"bsm-identity-mismatch", "terminal-identity-mismatch"},
+    "swap-identities", on=Message, reference="download", trips={"bsm-identity-mismatch", "terminal-identity-mismatch"}
 )
 def swap_identities(message: Message) -> Message:
     """Write IDi and IDr in the wrong order."""

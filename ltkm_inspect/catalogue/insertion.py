@@ -59,13 +59,7 @@ def inject_ltkm(
         yield Remark(remark)
 
 
-@fault(
-    "replace-ltkm",
-    on=Ltkm,
-    reference="renewal",
-    trips={"ltkm-replayed"},
-    prepare=LtkmSource.remarks,
-)
+@fault("replace-ltkm", on=Ltkm, reference="renewal", trips={"ltkm-replayed"}, prepare=LtkmSource.remarks)
 def replace_ltkm(
     ltkm: Ltkm,
     occasion: Occasion,

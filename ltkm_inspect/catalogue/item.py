@@ -7,7 +7,7 @@ from ltkm_inspect.context import Context
 from ltkm_inspect.document import XML_SPACE, Splice, edit
 from ltkm_inspect.fault import FaultError, fault
 from ltkm_inspect.finding import Level, NotApplicable, Problem
-from ltkm_inspect.rule import rule
+from ltkm_inspect.rule import RuleGroup, rule
 from ltkm_inspect.spec import CR, TS26346, Verb
 from ltkm_inspect.traffic import CodeKind, Document, Item
 
@@ -33,7 +33,10 @@ GRANTED = NotApplicable("the response code is 200 OK")
 UNUSED = "no LTKM in the document: the keys are delivered over UDP, or inclusion is not used"
 
 
-@rule("ltkm-missing", on=Item, cite=[ONE_EACH], needs=[MSK_ROOT], covers=["CR-2a"], usual=is_plain_grant)
+ITEM_RULES = RuleGroup(Item, cite=[ONE_EACH], needs=[MSK_ROOT], usual=is_plain_grant)
+
+
+@ITEM_RULES.rule("ltkm-missing", covers=["CR-2a"])
 def ltkm_missing(item: Item, context: Context) -> Iterator[Problem | NotApplicable]:
     """An item says 200 OK and has no LTKM.
 
@@ -56,7 +59,7 @@ def ltkm_missing(item: Item, context: Context) -> Iterator[Problem | NotApplicab
             yield NotApplicable(UNUSED)
 
 
-@rule("ltkm-repeated", on=Item, cite=[ONE_EACH], needs=[MSK_ROOT], covers=["CR-2b"], usual=is_plain_grant)
+@ITEM_RULES.rule("ltkm-repeated", covers=["CR-2b"])
 def ltkm_repeated(item: Item) -> Iterator[Problem | NotApplicable]:
     """An item has more than one LTKM.
 
@@ -94,18 +97,14 @@ def ltkm_on_error_code(item: Item, context: Context) -> Iterator[Problem | NotAp
         yield Problem("LTKM", "no LTKM", got, level=Level.WARNING if lenient else None, element=found[0].element)
 
 
-@rule(
+@ITEM_RULES.warning(
     "response-code-near-miss",
-    on=Item,
     cite=[
         ONE_EACH,
         TS26346["11.8.2"](says="the example writes the successful response code as 200 OK", verb=Verb.SHOULD),
     ],
-    level=Level.WARNING,
     level_reason="the schema leaves the text free, and what a terminal makes of it cannot be known",
-    needs=[MSK_ROOT],
     covers=["XML-14"],
-    usual=is_plain_grant,
 )
 def response_code_near_miss(item: Item) -> Iterator[Problem | NotApplicable]:
     """A response code is almost the literal 200 OK, or not a code with a reason at all.

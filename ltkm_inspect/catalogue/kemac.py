@@ -9,7 +9,7 @@ from ltkm_inspect.fault import fault
 from ltkm_inspect.finding import Level, NotApplicable, Problem
 from ltkm_inspect.mikey import Kemac, Message
 from ltkm_inspect.mikey.codes import ENCRYPTION_ALGORITHMS, MAC_ALGORITHMS
-from ltkm_inspect.rule import note, rule
+from ltkm_inspect.rule import RuleGroup, rule
 from ltkm_inspect.spec import RFC3394, RFC3830, RFC5410, TS33246, Sure, Verb
 
 NULL, AES_CM_128, AES_KW_128 = range(3)
@@ -19,9 +19,11 @@ USUAL_LENGTHS = frozenset({10, 14, 26, 30, 42, 46})
 """Octets of MBMS key data: no key, one of 128 or one of 256 bits, with limits of 2 or 4 octets."""
 
 
-@rule(
+KEMAC_RULES = RuleGroup(Kemac)
+
+
+@KEMAC_RULES.rule(
     "kemac-not-encrypted",
-    on=Kemac,
     cite=[
         TS33246["6.4.1"](says="NULL encryption is not used; AES-CM-128 is what receivers support"),
         RFC3830["6.2"](says="the encryption algorithm is a defined one, or one of the private range"),
@@ -44,9 +46,8 @@ def kemac_not_encrypted(kemac: Kemac, *, algorithm: int = AES_CM_128) -> Iterato
         yield Problem("encr_alg", expected, got, level=level)
 
 
-@rule(
+@KEMAC_RULES.rule(
     "kemac-not-authenticated",
-    on=Kemac,
     cite=[
         TS33246["6.4.1"](says="the NULL MAC is not used; HMAC-SHA-1-160 is what receivers support"),
         RFC3830["4.2.3"](says="the NULL MAC is not used with the pre-shared key method", verb=Verb.SHOULD),
@@ -68,9 +69,8 @@ def kemac_not_authenticated(kemac: Kemac, *, algorithm: int = HMAC_SHA_1_160) ->
         yield Problem("mac_alg", MAC_ALGORITHMS.describe(algorithm), MAC_ALGORITHMS.describe(found), level=level)
 
 
-@rule(
+@KEMAC_RULES.rule(
     "key-wrap-length-wrong",
-    on=Kemac,
     cite=[RFC3394["2.2"](says="key wrap takes and gives whole blocks of 8 octets"), RFC3830["4.2.3"](says="AES-KW")],
     covers=["MK-14"],
 )
@@ -89,9 +89,8 @@ def key_wrap_length_wrong(kemac: Kemac) -> Iterator[Problem | NotApplicable]:
         yield Problem("encr_data", "a multiple of 8 octets, at least 24", str(len(kemac.encr_data)))
 
 
-@rule(
+@KEMAC_RULES.rule(
     "kemac-too-long",
-    on=Kemac,
     cite=[RFC3830["6.13"](says="a KEMAC payload has at most 65,536 octets, whatever its length fields could count")],
     covers=["MK-15"],
 )
@@ -137,9 +136,8 @@ def key_data_missing(message: Message) -> Iterator[Problem | NotApplicable]:
         yield Problem("KEMAC.encr_data", "the key data of one MSK", "no octets", "no key in a delivery")
 
 
-@note(
+@KEMAC_RULES.note(
     "key-data-length-unusual",
-    on=Kemac,
     cite=[TS33246["6.4.5.1"](says="one MSK without salt, with an interval as its validity", sure=Sure.DERIVED)],
     level_reason="a length alone does not prove what is encrypted",
     covers=["MB-14"],

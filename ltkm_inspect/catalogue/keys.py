@@ -14,7 +14,7 @@ from ltkm_inspect.finding import Level, NotApplicable, Problem
 from ltkm_inspect.keys import Verdict, interval_of
 from ltkm_inspect.keys.protection import encrypt
 from ltkm_inspect.mikey import Interval, Kemac, KeyData, KeyDataChain, Message
-from ltkm_inspect.rule import note, rule
+from ltkm_inspect.rule import RuleGroup, rule
 from ltkm_inspect.session import OpenedLtkm, SessionEvent
 from ltkm_inspect.spec import RFC3830, RFC5410, RFC7616, TS33246, Sure, Verb
 from ltkm_inspect.traffic import Exchange
@@ -49,11 +49,13 @@ def mac_invalid(opening: OpenedLtkm) -> Iterator[Problem | NotApplicable]:
         yield NotApplicable(reason if opened.verdict is Verdict.INVALID else opened.reason)
 
 
-@rule(
+KEY_RULES = RuleGroup(OpenedLtkm, cite=[MSK_KEY_DATA], needs=[KEY_DATA])
+DIGEST_RULES = RuleGroup(SessionEvent, needs=[KEYS])
+
+
+@DIGEST_RULES.rule(
     "request-digest-wrong",
-    on=SessionEvent,
     cite=[PROOF_OF_REQUEST, MUTUAL],
-    needs=[KEYS],
     covers=["KEY-01"],
     looks_at=["request.headers.Authorization", "request.body"],
 )
@@ -95,11 +97,9 @@ def _response(credentials: digest.Directives, password: bytes, method: str, body
         return None
 
 
-@rule(
+@DIGEST_RULES.rule(
     "response-digest-wrong",
-    on=SessionEvent,
     cite=[PROOF_OF_RESPONSE, MUTUAL],
-    needs=[KEYS],
     covers=["KEY-02"],
     looks_at=["request.headers.Authorization", "response.headers.Authentication-Info", "response.body"],
 )
@@ -139,13 +139,10 @@ def _explained_response(step: SessionEvent) -> str:
     return ""
 
 
-@rule(
+@DIGEST_RULES.warning(
     "key-unproven",
-    on=SessionEvent,
     cite=[MAC, PROOF_OF_REQUEST],
-    level=Level.WARNING,
     level_reason="until a key has verified something, the key ring is more likely wrong than the traffic",
-    needs=[KEYS],
     covers=["KEY-01", "KEY-03"],
 )
 def key_unproven(step: SessionEvent) -> Iterator[Problem]:
@@ -188,14 +185,12 @@ def key_data_unreadable(opening: OpenedLtkm) -> Iterator[Problem]:
         yield Problem.told(chain.problem.reason, f"KEMAC.encr_data.{chain.problem.path}")
 
 
-@rule(
+@KEY_RULES.rule(
     "key-data-not-single",
-    on=OpenedLtkm,
     cite=[
         MSK_KEY_DATA,
         RFC5410["1"](says="KEMAC also holds the keys that attributes of BCAST have, a PIN code say", verb=Verb.MAY),
     ],
-    needs=[KEY_DATA],
     covers=["KEY-05"],
 )
 def key_data_not_single(opening: OpenedLtkm, context: Context) -> Iterator[Problem | NotApplicable]:
@@ -220,7 +215,7 @@ def _single(opening: OpenedLtkm) -> KeyData | None:
 NOT_ONE = NotApplicable("the message does not carry exactly one key")
 
 
-@rule("key-type-wrong", on=OpenedLtkm, cite=[MSK_KEY_DATA], needs=[KEY_DATA], covers=["KEY-06"])
+@KEY_RULES.rule("key-type-wrong", covers=["KEY-06"])
 def key_type_wrong(opening: OpenedLtkm, context: Context) -> Iterator[Problem | NotApplicable]:
     """The key is not of type TEK, which is what an MSK is sent as.
 
@@ -242,7 +237,7 @@ def _message(opening: OpenedLtkm) -> Message:
     return opening.ltkm.message
 
 
-@rule("key-validity-malformed", on=OpenedLtkm, cite=[MSK_KEY_DATA], needs=[KEY_DATA], covers=["KEY-07"])
+@KEY_RULES.rule("key-validity-malformed", covers=["KEY-07"])
 def key_validity_malformed(opening: OpenedLtkm, context: Context) -> Iterator[Problem | NotApplicable]:
     """The validity of the key is not an interval of two limits with 2 octets each, or 4 each.
 
@@ -266,11 +261,9 @@ def key_validity_malformed(opening: OpenedLtkm, context: Context) -> Iterator[Pr
         yield Problem(path, "limits of 2 octets each, or 4", got, level=Level.WARNING if same else level)
 
 
-@rule(
+@KEY_RULES.rule(
     "key-sequence-exhausted",
-    on=OpenedLtkm,
     cite=[TS33246["6.4.5.1"](says="the upper limit is never the highest number that it can hold")],
-    needs=[KEY_DATA],
     covers=["KEY-08"],
 )
 def key_sequence_exhausted(opening: OpenedLtkm) -> Iterator[Problem | NotApplicable]:
@@ -288,11 +281,9 @@ def key_sequence_exhausted(opening: OpenedLtkm) -> Iterator[Problem | NotApplica
         yield Problem("KEMAC.encr_data.key_data.validity.valid_to", "at most fffe", "ffff")
 
 
-@note(
+@KEY_RULES.note(
     "key-invalidated",
-    on=OpenedLtkm,
     cite=[TS33246["6.3.2.1B"](says="a lower limit above the upper one takes the MSK out of use", verb=Verb.MAY)],
-    needs=[KEY_DATA],
     covers=["KEY-08"],
 )
 def key_invalidated(opening: OpenedLtkm) -> Iterator[Problem | NotApplicable]:
@@ -310,11 +301,9 @@ def key_invalidated(opening: OpenedLtkm) -> Iterator[Problem | NotApplicable]:
         yield Problem("KEMAC.encr_data.key_data.validity", got=f"{interval.seq_l} to {interval.seq_u}")
 
 
-@note(
+@KEY_RULES.note(
     "key-limits-are-times",
-    on=OpenedLtkm,
     cite=[TS33246["6.4.5.1"](says="limits of 4 octets are times in BCAST", sure=Sure.RECALL_MIDDLE)],
-    needs=[KEY_DATA],
     covers=["KEY-08"],
 )
 def key_limits_are_times(opening: OpenedLtkm) -> Iterator[Problem | NotApplicable]:
@@ -335,13 +324,11 @@ def key_limits_are_times(opening: OpenedLtkm) -> Iterator[Problem | NotApplicabl
     yield Problem("KEMAC.encr_data.key_data.validity", got=said, hint="no end: all ones" if all_ones else "")
 
 
-@rule(
+@KEY_RULES.rule(
     "key-weak",
-    on=OpenedLtkm,
     cite=[
         TS33246["4.2"](says="an MSK is at least as long as the MTKs under it, which have 128 bits", verb=Verb.SHOULD)
     ],
-    needs=[KEY_DATA],
     covers=["KEY-09"],
 )
 def key_weak(opening: OpenedLtkm, *, octets: int = 16) -> Iterator[Problem | NotApplicable]:
@@ -360,13 +347,11 @@ def key_weak(opening: OpenedLtkm, *, octets: int = 16) -> Iterator[Problem | Not
         yield Problem("KEMAC.encr_data.key_data.key", "a random key", "one octet repeated")
 
 
-@note(
+@KEY_RULES.note(
     "key-update-alone",
-    on=OpenedLtkm,
     cite=[
         TS33246["6.5.3"](says="a message without a key updates the validity of the MSK that it names", verb=Verb.MAY)
     ],
-    needs=[KEY_DATA],
     covers=["KEY-10"],
 )
 def key_update_alone(opening: OpenedLtkm) -> Iterator[Problem | NotApplicable]:

@@ -16,7 +16,7 @@ from ltkm_inspect.document import (
 )
 from ltkm_inspect.fault import FaultError, fault
 from ltkm_inspect.finding import Level, NotApplicable, Problem
-from ltkm_inspect.rule import note, rule
+from ltkm_inspect.rule import RuleGroup, rule
 from ltkm_inspect.spec import CR, OMNA, XSD, Sure, Verb
 from ltkm_inspect.traffic import CodeKind, Ltkm
 
@@ -36,12 +36,14 @@ def is_written_usually(ltkm: Ltkm) -> bool:
     return ltkm.parts.miss is None and not len(ltkm.element) and bool(ltkm.octets)
 
 
-@rule(
+TEXT_RULES = RuleGroup(Ltkm, usual=is_written_usually)
+ATTRIBUTE_RULES = RuleGroup(Ltkm, needs=[ATTRIBUTES])
+
+
+@TEXT_RULES.rule(
     "ltkm-namespace-wrong",
-    on=Ltkm,
     cite=[ENCODED, CR["1"](says="the namespace is urn:oma:xml:bcast:pr:orderqueries:1.0")],
     covers=["CR-1a", "LTKM-01"],
-    usual=is_written_usually,
 )
 def ltkm_namespace_wrong(ltkm: Ltkm) -> Iterator[Problem]:
     """An LTKM element is not in the namespace of the change request.
@@ -58,13 +60,7 @@ def ltkm_namespace_wrong(ltkm: Ltkm) -> Iterator[Problem]:
         yield Problem("", f"namespace {ORDERQUERIES_NS}", got, NEAR_MISSES[miss])
 
 
-@rule(
-    "ltkm-misnamed",
-    on=Ltkm,
-    cite=[ENCODED],
-    covers=["CR-1a", "LTKM-03"],
-    usual=is_written_usually,
-)
+@TEXT_RULES.rule("ltkm-misnamed", cite=[ENCODED], covers=["CR-1a", "LTKM-03"])
 def ltkm_misnamed(ltkm: Ltkm) -> Iterator[Problem]:
     """An element that holds an LTKM, or seems meant to, is not named LTKM.
 
@@ -118,12 +114,10 @@ def ltkm_misplaced(ltkm: Ltkm) -> Iterator[Problem | NotApplicable]:
         yield Problem("", WHERE["wildcard"], WHERE[ltkm.parts.where])
 
 
-@rule(
+@TEXT_RULES.rule(
     "ltkm-has-children",
-    on=Ltkm,
     cite=[TABLE(says="the content is base64Binary, which has no child elements")],
     covers=["LTKM-04"],
-    usual=is_written_usually,
 )
 def ltkm_has_children(ltkm: Ltkm) -> Iterator[Problem]:
     """An LTKM element encloses something else than text.
@@ -142,12 +136,10 @@ def ltkm_has_children(ltkm: Ltkm) -> Iterator[Problem]:
         yield Problem("", "text alone", "a comment or processing instruction", level=Level.WARNING)
 
 
-@rule(
+@TEXT_RULES.rule(
     "ltkm-not-base64",
-    on=Ltkm,
     cite=[TABLE(says="the content is of type base64Binary"), XSD["3.2.16"](says="the lexical form of base64Binary")],
     covers=["CR-1b", "LTKM-05"],
-    usual=is_written_usually,
 )
 def ltkm_not_base64(ltkm: Ltkm) -> Iterator[Problem]:
     """The text of an LTKM is not base64.
@@ -162,7 +154,7 @@ def ltkm_not_base64(ltkm: Ltkm) -> Iterator[Problem]:
         yield Problem.told(problem)
 
 
-@rule("ltkm-empty", on=Ltkm, cite=[BASE64_MESSAGE], covers=["CR-1c", "LTKM-06"], usual=is_written_usually)
+@TEXT_RULES.rule("ltkm-empty", cite=[BASE64_MESSAGE], covers=["CR-1c", "LTKM-06"])
 def ltkm_empty(ltkm: Ltkm) -> Iterator[Problem]:
     """An LTKM element is empty.
 
@@ -174,11 +166,9 @@ def ltkm_empty(ltkm: Ltkm) -> Iterator[Problem]:
         yield Problem("", "a MIKEY message", "no octets")
 
 
-@rule(
+@ATTRIBUTE_RULES.rule(
     "ltkm-version-invalid",
-    on=Ltkm,
     cite=[TABLE(says="version is an unsignedByte"), XSD["3.3.24"](says="an unsignedByte is written in decimal")],
-    needs=[ATTRIBUTES],
     covers=["CR-1d", "LTKM-07"],
 )
 def ltkm_version_invalid(ltkm: Ltkm) -> Iterator[Problem]:
@@ -198,11 +188,9 @@ def ltkm_version_invalid(ltkm: Ltkm) -> Iterator[Problem]:
         yield Problem.told(problem, "@version", hint=hint)
 
 
-@note(
+@ATTRIBUTE_RULES.note(
     "ltkm-version-signed",
-    on=Ltkm,
     cite=[XSD["3.3.24"](says="an unsignedByte may be written with a sign", verb=Verb.MAY, sure=Sure.RECALL_HIGH)],
-    needs=[ATTRIBUTES],
     covers=["CR-1d"],
 )
 def ltkm_version_signed(ltkm: Ltkm) -> Iterator[Problem]:
@@ -217,12 +205,8 @@ def ltkm_version_signed(ltkm: Ltkm) -> Iterator[Problem]:
         yield Problem("@version", "digits alone", text)
 
 
-@rule(
-    "ltkm-version-later",
-    on=Ltkm,
-    cite=[TABLE(says="version 0x00 identifies BCAST 1.0", verb=Verb.SHOULD)],
-    needs=[ATTRIBUTES],
-    covers=["LTKM-08"],
+@ATTRIBUTE_RULES.rule(
+    "ltkm-version-later", cite=[TABLE(says="version 0x00 identifies BCAST 1.0", verb=Verb.SHOULD)], covers=["LTKM-08"]
 )
 def ltkm_version_later(ltkm: Ltkm) -> Iterator[Problem]:
     """The version attribute is not 0.
@@ -237,11 +221,9 @@ def ltkm_version_later(ltkm: Ltkm) -> Iterator[Problem]:
         yield Problem("@version", "0", str(value))
 
 
-@rule(
+@ATTRIBUTE_RULES.rule(
     "ltkm-attribute-unknown",
-    on=Ltkm,
     cite=[CR["1"](says="LTKMType has the one attribute version, in no namespace")],
-    needs=[ATTRIBUTES],
     covers=["LTKM-09"],
 )
 def ltkm_attribute_unknown(ltkm: Ltkm) -> Iterator[Problem]:

@@ -10,7 +10,7 @@ from ltkm_inspect.fault import Octets, fault
 from ltkm_inspect.finding import NotApplicable, Problem
 from ltkm_inspect.mikey import Kemac, Message
 from ltkm_inspect.mikey.codes import DATA_TYPES
-from ltkm_inspect.rule import rule
+from ltkm_inspect.rule import RuleGroup, rule
 from ltkm_inspect.spec import CR, RFC3830, RFC4563, TS33246
 from ltkm_inspect.wire import DecodeProblem, Kind, Span
 
@@ -112,7 +112,10 @@ def code_unknown(message: Message) -> Iterator[Problem]:
         yield from _stopped(message, "unknown-code")
 
 
-@rule("length-overrun", on=Message, cite=[ONE_MESSAGE, CHAIN], covers=["CR-1c", "MK-05", "MK-13"])
+MESSAGE_RULES = RuleGroup(Message, cite=[ONE_MESSAGE, CHAIN])
+
+
+@MESSAGE_RULES.rule("length-overrun", covers=["CR-1c", "MK-05", "MK-13"])
 def length_overrun(message: Message) -> Iterator[Problem]:
     """A payload runs past the end of the message.
 
@@ -124,7 +127,7 @@ def length_overrun(message: Message) -> Iterator[Problem]:
         yield from _stopped(message, "truncated", "overrun", header=False)
 
 
-@rule("octets-left-over", on=Message, cite=[ONE_MESSAGE, CHAIN], covers=["CR-1c", "MK-06"])
+@MESSAGE_RULES.rule("octets-left-over", covers=["CR-1c", "MK-06"])
 def octets_left_over(message: Message) -> Iterator[Problem]:
     """Octets are left over behind the last payload.
 

@@ -8,7 +8,7 @@ from ltkm_inspect.catalogue.preconditions import MSK_ROOT, WELL_FORMED
 from ltkm_inspect.document import XML_SPACE, Splice, edit
 from ltkm_inspect.fault import fault
 from ltkm_inspect.finding import Level, NotApplicable, Problem
-from ltkm_inspect.rule import note, rule
+from ltkm_inspect.rule import RuleGroup
 from ltkm_inspect.spec import TS33246, Sure, Verb
 from ltkm_inspect.traffic import CodeKind, Document, Exchange, Item
 
@@ -16,14 +16,16 @@ CODES = frozenset(map(str, (200, *range(400, 418), *range(500, 506))))
 """The code numbers that 3GPP TS 33.246 G.2.4 lists, those that it keeps for later or out of use included."""
 
 
-@rule(
+ITEM_RULES = RuleGroup(Item, needs=[MSK_ROOT])
+DOCUMENT_RULES = RuleGroup(Document, needs=[MSK_ROOT, WELL_FORMED])
+
+
+@ITEM_RULES.rule(
     "response-code-unknown",
-    on=Item,
     cite=[
         TS33246["6.3.2.4"](says="the status code of each key is one of HTTP's", verb=Verb.SHOULD),
         TS33246["G.2.4"](says="a list of the codes and what a terminal does on each", verb=Verb.SHOULD),
     ],
-    needs=[MSK_ROOT],
     covers=["XML-15"],
 )
 def response_code_unknown(item: Item) -> Iterator[Problem | NotApplicable]:
@@ -48,12 +50,8 @@ def response_code_unknown(item: Item) -> Iterator[Problem | NotApplicable]:
         yield NotApplicable("the response code is not a number with a reason, which is reported by itself")
 
 
-@rule(
-    "key-group-reserved",
-    on=Item,
-    cite=[TS33246["6.3.2.1"](says="the Key Group part of an MSK ID is not 0")],
-    needs=[MSK_ROOT],
-    covers=["XML-17"],
+@ITEM_RULES.rule(
+    "key-group-reserved", cite=[TS33246["6.3.2.1"](says="the Key Group part of an MSK ID is not 0")], covers=["XML-17"]
 )
 def key_group_reserved(item: Item) -> Iterator[Problem | NotApplicable]:
     """The MSKID of an item has Key Group 0.
@@ -69,13 +67,10 @@ def key_group_reserved(item: Item) -> Iterator[Problem | NotApplicable]:
         yield Problem("MSKID", "a Key Group from 0001 to ffff", "0000", element=item.parts.msk_ids[0])
 
 
-@rule(
+@DOCUMENT_RULES.warning(
     "msk-repeated",
-    on=Document,
     cite=[TS33246["6.3.2.4"](says="the response has one status code for each pair of the request")],
-    level=Level.WARNING,
     level_reason="a terminal that gets the same answer twice loses nothing (a violation where the LTKMs differ)",
-    needs=[MSK_ROOT, WELL_FORMED],
     covers=["XML-16"],
 )
 def msk_repeated(document: Document) -> Iterator[Problem]:
@@ -118,14 +113,12 @@ def _messages(item: Item) -> set[bytes]:
     return {ltkm.octets for ltkm in item.ltkms if ltkm.octets}
 
 
-@note(
+@DOCUMENT_RULES.note(
     "key-domain-readable",
-    on=Document,
     cite=[
         TS33246["6.3.2.1"](says="a Key Domain ID is MCC and MNC in 3 octets", verb=Verb.MAY),
         TS33246["6.3.2.1"](says="they are written as in a PLMN identity", sure=Sure.RECALL_MIDDLE, verb=Verb.MAY),
     ],
-    needs=[MSK_ROOT, WELL_FORMED],
     covers=["ID-13"],
 )
 def key_domain_readable(document: Document) -> Iterator[Problem]:

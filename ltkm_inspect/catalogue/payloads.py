@@ -19,7 +19,7 @@ from ltkm_inspect.mikey import (
 )
 from ltkm_inspect.mikey.codes import EXTENSION_TYPES
 from ltkm_inspect.mikey.extension import KEY_IDS, OMA_BCAST
-from ltkm_inspect.rule import note, rule
+from ltkm_inspect.rule import RuleGroup, note, rule
 from ltkm_inspect.spec import RFC3830, RFC5410, TS33246, Verb
 
 ONCE: tuple[type[Payload], ...] = (Timestamp, Rand, Kemac)
@@ -100,11 +100,12 @@ def kemac_not_last(message: Message) -> Iterator[Problem | NotApplicable]:
         yield NotApplicable("what follows KEMAC cannot be read, which is reported by itself")
 
 
-@rule(
+MESSAGE_RULES = RuleGroup(Message, needs=[PSK_MESSAGE])
+
+
+@MESSAGE_RULES.rule(
     "timestamp-misplaced",
-    on=Message,
     cite=[RFC3830["5.2"](says="T follows the header; MBMS puts EXT between the two", verb=Verb.SHOULD)],
-    needs=[PSK_MESSAGE],
     covers=["MK-10"],
 )
 def timestamp_misplaced(message: Message) -> Iterator[Problem | NotApplicable]:
@@ -152,11 +153,9 @@ def extension_additional(extension: GeneralExtension) -> Iterator[Problem]:
         yield Problem("type", got=EXTENSION_TYPES.describe(extension.type), hint="kept as it came")
 
 
-@rule(
+@MESSAGE_RULES.rule(
     "payload-foreign",
-    on=Message,
     cite=[RFC3830["3.1"](says="the payloads of the first message of the pre-shared key method")],
-    needs=[PSK_MESSAGE],
     covers=["MK-21"],
 )
 def payload_foreign(message: Message) -> Iterator[Problem]:

@@ -10,7 +10,7 @@ from ltkm_inspect.finding import Level, NotApplicable, Problem
 from ltkm_inspect.mikey import Message, SecurityPolicy, SrtpParameter, SrtpSession
 from ltkm_inspect.mikey.codes import PROTOCOLS, SRTP_PARAMETERS
 from ltkm_inspect.mikey.policy import SRTP
-from ltkm_inspect.rule import note, rule
+from ltkm_inspect.rule import RuleGroup
 from ltkm_inspect.spec import RFC3830, RFC4563, RFC4771, TS33246, Sure, Verb
 from ltkm_inspect.wire import Span
 
@@ -21,14 +21,16 @@ KEY_DERIVATION_RATE, TRANSMISSION_RATE = 6, 13
 OTHER_PROTOCOL = "the policy is not one for SRTP"
 
 
-@rule(
+POLICY_RULES = RuleGroup(SecurityPolicy)
+MESSAGE_RULES = RuleGroup(Message, needs=[PSK_MESSAGE])
+
+
+@MESSAGE_RULES.rule(
     "policy-with-empty-map",
-    on=Message,
     cite=[
         RFC4563["5"](says="with the empty map there is no SP payload"),
         TS33246["6.4.5.1"](says="the download form has no SP payload"),
     ],
-    needs=[PSK_MESSAGE],
     covers=["MK-18", "MB-15"],
 )
 def policy_with_empty_map(message: Message) -> Iterator[Problem]:
@@ -43,11 +45,9 @@ def policy_with_empty_map(message: Message) -> Iterator[Problem]:
         yield Problem("SP", "no SP payload with the empty map", str(len(policies)))
 
 
-@rule(
+@MESSAGE_RULES.rule(
     "policy-malformed",
-    on=Message,
     cite=[RFC3830["6.10"](says="the parameters fill the policy exactly, each with its type and its length")],
-    needs=[PSK_MESSAGE],
     covers=["MK-19"],
 )
 def policy_malformed(message: Message) -> Iterator[Problem | NotApplicable]:
@@ -66,9 +66,8 @@ def policy_malformed(message: Message) -> Iterator[Problem | NotApplicable]:
             yield Problem.told(found.reason, found.path, span=Span(found.offset, found.offset + 1))
 
 
-@rule(
+@POLICY_RULES.rule(
     "policy-protocol-unknown",
-    on=SecurityPolicy,
     cite=[RFC3830["6.10"](says="the protocol of a policy is a registered one: 0 is SRTP, 1 TESLA")],
     covers=["MK-19"],
 )
@@ -85,11 +84,9 @@ def policy_protocol_unknown(policy: SecurityPolicy) -> Iterator[Problem]:
         yield Problem("protocol", "0 (SRTP)", PROTOCOLS.describe(policy.protocol), level=level)
 
 
-@rule(
+@MESSAGE_RULES.rule(
     "policy-number-repeated",
-    on=Message,
     cite=[RFC3830["6.10"](says="every policy of a message has a number of its own")],
-    needs=[PSK_MESSAGE],
     covers=["MK-19"],
 )
 def policy_number_repeated(message: Message) -> Iterator[Problem | NotApplicable]:
@@ -112,11 +109,9 @@ def policy_number_repeated(message: Message) -> Iterator[Problem | NotApplicable
         seen.add(policy.policy_no)
 
 
-@rule(
+@MESSAGE_RULES.rule(
     "policy-unmatched",
-    on=Message,
     cite=[RFC3830["6.1"](says="each session of the map names the policy that applies to it")],
-    needs=[PSK_MESSAGE],
     covers=["MK-19"],
 )
 def policy_unmatched(message: Message) -> Iterator[Problem | NotApplicable]:
@@ -149,9 +144,8 @@ def policy_unmatched(message: Message) -> Iterator[Problem | NotApplicable]:
             numbers.add(session.policy_no)  # several sessions may name the same missing policy
 
 
-@rule(
+@POLICY_RULES.rule(
     "policy-parameter-length-wrong",
-    on=SecurityPolicy,
     cite=[
         RFC3830["6.10.1"](says="one octet is enough for the codes of algorithms and PRF", verb=Verb.SHOULD),
         RFC4771["4"](says="the parameters that it adds have one octet, but for the rate, which has two"),
@@ -182,9 +176,8 @@ def policy_parameter_length_wrong(policy: SecurityPolicy) -> Iterator[Problem | 
         yield Problem(f"params[{place}].value", "1 octet", got, level=level)
 
 
-@rule(
+@POLICY_RULES.rule(
     "policy-parameter-repeated",
-    on=SecurityPolicy,
     cite=[RFC3830["6.10.1"](says="a policy gives each parameter one value", verb=Verb.SHOULD, sure=Sure.DERIVED)],
     covers=["MK-20"],
 )
@@ -204,9 +197,8 @@ def policy_parameter_repeated(policy: SecurityPolicy) -> Iterator[Problem]:
             return
 
 
-@note(
+@POLICY_RULES.note(
     "policy-parameter-unknown",
-    on=SecurityPolicy,
     cite=[RFC3830["6.10.1"](says="the parameters of an SRTP policy are registered by number", verb=Verb.MAY)],
     covers=["MK-20"],
 )

@@ -7,18 +7,11 @@ from ltkm_inspect.catalogue.preconditions import PSK_MESSAGE
 from ltkm_inspect.context import Context
 from ltkm_inspect.fault import fault
 from ltkm_inspect.finding import Level, NotApplicable, Problem
-from ltkm_inspect.mikey import (
-    GenericSession,
-    Identity,
-    Message,
-    Rand,
-    SrtpSession,
-    Timestamp,
-)
+from ltkm_inspect.mikey import GenericSession, Identity, Message, Rand, SrtpSession, Timestamp
 from ltkm_inspect.mikey.codes import IDENTITY_TYPES, PRF_FUNCTIONS, TIMESTAMP_TYPES
 from ltkm_inspect.mikey.core import COUNTER
 from ltkm_inspect.mikey.extension import OMA_BCAST
-from ltkm_inspect.rule import note, rule
+from ltkm_inspect.rule import RuleGroup, rule
 from ltkm_inspect.spec import RFC3830, TS33246, Verb
 
 SRTP_MAP, EMPTY_MAP, GENERIC_MAP = range(3)
@@ -74,11 +67,12 @@ def rand_length_wrong(rand: Rand, *, octets: int = 16) -> Iterator[Problem]:
         yield Problem("value", f"{octets} octets", str(len(rand.value)), level=longer)
 
 
-@rule(
+MESSAGE_RULES = RuleGroup(Message, needs=[PSK_MESSAGE])
+
+
+@MESSAGE_RULES.rule(
     "identities-not-two",
-    on=Message,
     cite=[TS33246["6.4.5.1"](says="an MSK message carries IDi, the BM-SC, and IDr, the terminal")],
-    needs=[PSK_MESSAGE],
     covers=["MB-03"],
 )
 def identities_not_two(message: Message) -> Iterator[Problem]:
@@ -119,10 +113,7 @@ def identity_type_wrong(identity: Identity) -> Iterator[Problem]:
 @rule(
     "identity-not-text",
     on=Identity,
-    cite=[
-        TS33246["6.4.1"](says="text in MIKEY payloads is UTF-8"),
-        RFC3830["6.7"](says="ID data holds an identity"),
-    ],
+    cite=[TS33246["6.4.1"](says="text in MIKEY payloads is UTF-8"), RFC3830["6.7"](says="ID data holds an identity")],
     covers=["MK-16"],
 )
 def identity_not_text(identity: Identity) -> Iterator[Problem]:
@@ -141,13 +132,11 @@ def identity_not_text(identity: Identity) -> Iterator[Problem]:
         yield Problem("value", "UTF-8", f"octet {identity.value[error.start]:02x} at place {error.start + 1}")
 
 
-@rule(
+@MESSAGE_RULES.rule(
     "map-form-wrong",
-    on=Message,
     cite=[
         TS33246["6.4.5.1"](says="streaming: one crypto session in an SRTP-ID map; download: none, and the empty map")
     ],
-    needs=[PSK_MESSAGE],
     covers=["MB-05"],
 )
 def map_form_wrong(message: Message, context: Context) -> Iterator[Problem | NotApplicable]:
@@ -169,11 +158,9 @@ def map_form_wrong(message: Message, context: Context) -> Iterator[Problem | Not
         yield Problem(path, expected, f"{count} and map type {kind}", level=level_of(message, context))
 
 
-@rule(
+@MESSAGE_RULES.rule(
     "prf-unusual",
-    on=Message,
     cite=[TS33246["6.4.1"](says="keys are derived with the PRF of RFC 3830"), RFC3830["6.1"](says="PRF func 0")],
-    needs=[PSK_MESSAGE],
     covers=["MB-12", "MK-22"],
 )
 def prf_unusual(message: Message, *, function: int = 0) -> Iterator[Problem]:
@@ -191,11 +178,9 @@ def prf_unusual(message: Message, *, function: int = 0) -> Iterator[Problem]:
         yield Problem("HDR.prf_func", PRF_FUNCTIONS.describe(function), got, level=level)
 
 
-@rule(
+@MESSAGE_RULES.rule(
     "verification-requested",
-    on=Message,
     cite=[TS33246["6.4.5.1"](says="V asks for an answer, which is sent over UDP", verb=Verb.SHOULD)],
-    needs=[PSK_MESSAGE],
     covers=["MB-13"],
 )
 def verification_requested(message: Message) -> Iterator[Problem]:
@@ -210,11 +195,9 @@ def verification_requested(message: Message) -> Iterator[Problem]:
         yield Problem("HDR.v", "0", "1", "how the answer would travel is not specified")
 
 
-@note(
+@MESSAGE_RULES.note(
     "csb-id-zero",
-    on=Message,
     cite=[TS33246["6.4.2"](says="the CSB ID has no meaning of its own; a random one is recommended", verb=Verb.MAY)],
-    needs=[PSK_MESSAGE],
     covers=["MB-16"],
 )
 def csb_id_zero(message: Message) -> Iterator[Problem]:

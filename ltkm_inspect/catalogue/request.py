@@ -23,7 +23,7 @@ from ltkm_inspect.document import (
 )
 from ltkm_inspect.fault import FaultError, fault
 from ltkm_inspect.finding import Level, NotApplicable, Problem
-from ltkm_inspect.rule import rule
+from ltkm_inspect.rule import RuleGroup
 from ltkm_inspect.spec import TS26346, TS33246
 from ltkm_inspect.traffic import Document, Exchange, Item
 
@@ -59,13 +59,13 @@ def _named(root: Any) -> list[MskPair]:
     return [pair for pair in msk_pairs(root) if pair.key_domain_ids and pair.msk_ids]
 
 
-@rule(
+REQUEST_RULES = RuleGroup(Exchange, looks_at=["request.body"], usual=Exchange.asks_plainly)
+
+
+@REQUEST_RULES.rule(
     "request-structure-wrong",
-    on=Exchange,
     cite=[SCHEMA(says="the root element is mbmsMSKRequest and holds MSK elements, each keyDomainID and MSKID")],
     covers=["XML-20"],
-    looks_at=["request.body"],
-    usual=Exchange.asks_plainly,
 )
 def request_structure_wrong(exchange: Exchange) -> Iterator[Problem | NotApplicable]:
     """The request document is not built as its schema says.
@@ -90,13 +90,10 @@ def _is_right(pair: Pair) -> bool:
     return len(domain) == 3 and len(msk_id) == 4 and msk_id[:2] != NO_GROUP
 
 
-@rule(
+@REQUEST_RULES.rule(
     "request-identifier-invalid",
-    on=Exchange,
     cite=[SCHEMA(says="keyDomainID and MSKID are base64Binary, an MSKID of 4 octets"), IDENTIFIERS],
     covers=["XML-20"],
-    looks_at=["request.body"],
-    usual=Exchange.asks_plainly,
 )
 def request_identifier_invalid(exchange: Exchange) -> Iterator[Problem | NotApplicable]:
     """The request asks for a key by an identifier that no key can have.
@@ -222,16 +219,16 @@ def _is_echo(document: Document) -> bool:
     )
 
 
-@rule(
+PAIR_RULES = RuleGroup(
+    Document, level=Level.WARNING, needs=[MSK_ROOT, WELL_FORMED], looks_at=["request.body"], usual=_is_echo
+)
+
+
+@PAIR_RULES.rule(
     "requested-msk-unanswered",
-    on=Document,
     cite=[MULTIPLE_STATUS(says="the response has one status code for each pair of the request")],
-    level=Level.WARNING,
     level_reason="the same clause lets a terminal process a response that lacks some of its pairs",
-    needs=[MSK_ROOT, WELL_FORMED],
     covers=["ID-09"],
-    looks_at=["request.body"],
-    usual=_is_echo,
 )
 def requested_msk_unanswered(document: Document) -> Iterator[Problem | NotApplicable]:
     """A requested MSK has no Response.
@@ -256,16 +253,11 @@ def requested_msk_unanswered(document: Document) -> Iterator[Problem | NotApplic
         yield NotApplicable("another key is answered in its place, which is reported by itself")
 
 
-@rule(
+@PAIR_RULES.rule(
     "answered-msk-unrequested",
-    on=Document,
     cite=[MULTIPLE_STATUS(says="the status codes of the response are those of the pairs in the request")],
-    level=Level.WARNING,
     level_reason="a terminal can take the answers that it asked for and leave the rest",
-    needs=[MSK_ROOT, WELL_FORMED],
     covers=["ID-10"],
-    looks_at=["request.body"],
-    usual=_is_echo,
 )
 def answered_msk_unrequested(document: Document) -> Iterator[Problem | NotApplicable]:
     """A Response is about an MSK that was not requested.

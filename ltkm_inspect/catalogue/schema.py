@@ -9,8 +9,8 @@ from ltkm_inspect.catalogue.document import follows_schema
 from ltkm_inspect.catalogue.preconditions import MSK_ROOT, WELL_FORMED
 from ltkm_inspect.document import MSK_RESPONSE_NS, XSI_NS, Splice, edit, split_name
 from ltkm_inspect.fault import fault
-from ltkm_inspect.finding import Level, NotApplicable, Problem
-from ltkm_inspect.rule import note, rule
+from ltkm_inspect.finding import NotApplicable, Problem
+from ltkm_inspect.rule import RuleGroup, note
 from ltkm_inspect.spec import TS26346, XSD1, Sure, Verb
 from ltkm_inspect.traffic import Document, Item
 
@@ -20,13 +20,13 @@ MOST_SHOWN = 8
 """How many unknown elements of one item are named."""
 
 
-@rule(
+SCHEMA_RULES = RuleGroup(Document, needs=[MSK_ROOT, WELL_FORMED], usual=follows_schema)
+
+
+@SCHEMA_RULES.rule(
     "attribute-unexpected",
-    on=Document,
     cite=[SCHEMA(says="no element of an MSK response has an attribute of its own")],
-    needs=[MSK_ROOT, WELL_FORMED],
     covers=["XML-11"],
-    usual=follows_schema,
 )
 def attribute_unexpected(document: Document) -> Iterator[Problem]:
     """An element of the MSK response has an attribute.
@@ -41,13 +41,8 @@ def attribute_unexpected(document: Document) -> Iterator[Problem]:
             yield Problem("", departure.expected, departure.got, element=departure.element)
 
 
-@rule(
-    "text-misplaced",
-    on=Document,
-    cite=[SCHEMA(says="the root element, Response and MSK hold elements alone")],
-    needs=[MSK_ROOT, WELL_FORMED],
-    covers=["XML-19"],
-    usual=follows_schema,
+@SCHEMA_RULES.rule(
+    "text-misplaced", cite=[SCHEMA(says="the root element, Response and MSK hold elements alone")], covers=["XML-19"]
 )
 def text_misplaced(document: Document) -> Iterator[Problem]:
     """Text stands between the elements of an MSK response.
@@ -62,13 +57,10 @@ def text_misplaced(document: Document) -> Iterator[Problem]:
             yield Problem("", departure.expected, departure.got, element=departure.element)
 
 
-@rule(
+@SCHEMA_RULES.rule(
     "value-has-children",
-    on=Document,
     cite=[SCHEMA(says="keyDomainID, MSKID and ResponseCode have simple content")],
-    needs=[MSK_ROOT, WELL_FORMED],
     covers=["XML-06", "XML-07"],
-    usual=follows_schema,
 )
 def value_has_children(document: Document) -> Iterator[Problem]:
     """A keyDomainID, MSKID or ResponseCode encloses an element.
@@ -97,17 +89,13 @@ def _above_ltkms(document: Document) -> set[object]:
     return found
 
 
-@rule(
+@SCHEMA_RULES.warning(
     "root-extension-unknown",
-    on=Document,
     cite=[
         SCHEMA(says="elements of other namespaces under the root are validated strictly, against a schema of their own")
     ],
-    level=Level.WARNING,
     level_reason="which schemas a terminal has cannot be known",
-    needs=[MSK_ROOT, WELL_FORMED],
     covers=["XML-12"],
-    usual=follows_schema,
 )
 def root_extension_unknown(document: Document) -> Iterator[Problem | NotApplicable]:
     """A foreign element stands under the root, where a terminal must know its schema.

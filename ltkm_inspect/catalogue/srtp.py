@@ -12,7 +12,7 @@ from ltkm_inspect.finding import Level, NotApplicable, Problem
 from ltkm_inspect.mikey import Message, SecurityPolicy, SrtpSession
 from ltkm_inspect.mikey.codes import SRTP_AUTHENTICATION
 from ltkm_inspect.mikey.policy import SRTP
-from ltkm_inspect.rule import rule
+from ltkm_inspect.rule import RuleGroup
 from ltkm_inspect.spec import RFC4771, TS33246, Verb
 
 AUTHENTICATION, SRTP_ONLY_AUTHENTICATION = 2, 14
@@ -47,11 +47,12 @@ _NO_POLICY = NotApplicable("the message has no security policy")
 _NO_USE = NotApplicable("no SRTP policy that can be read in full goes with the sessions")
 
 
-@rule(
+SRTP_RULES = RuleGroup(Message, needs=[PSK_MESSAGE])
+
+
+@SRTP_RULES.rule(
     "key-derivation-rate-nonzero",
-    on=Message,
     cite=[TS33246["6.6.2.1"](says="the SRTP key derivation rate is 0, written or left out")],
-    needs=[PSK_MESSAGE],
     covers=["MB-07"],
 )
 def key_derivation_rate_nonzero(message: Message, context: Context) -> Iterator[Problem | NotApplicable]:
@@ -73,14 +74,12 @@ def key_derivation_rate_nonzero(message: Message, context: Context) -> Iterator[
             yield Problem(path, "0, or no such parameter", f"0x{found[1].hex()}", level=level_of(message, context))
 
 
-@rule(
+@SRTP_RULES.rule(
     "roc-transmission-rate-wrong",
-    on=Message,
     cite=[
         TS33246["6.6.2.1"](says="the messages that deliver an MSK for streaming carry R, the ROC transmission rate"),
         RFC4771["4"](says="the rate has 16 bits and is not 0"),
     ],
-    needs=[PSK_MESSAGE],
     covers=["MB-08", "MK-20"],
 )
 def roc_transmission_rate_wrong(message: Message, context: Context) -> Iterator[Problem | NotApplicable]:
@@ -108,15 +107,13 @@ def roc_transmission_rate_wrong(message: Message, context: Context) -> Iterator[
         yield Problem(f"{message.path_of(policy)}.{path}", expected, got, level=level_of(message, context))
 
 
-@rule(
+@SRTP_RULES.rule(
     "srtp-authentication-unsuited",
-    on=Message,
     cite=[
         RFC4771["2"](says="three authentication transforms carry the roll-over counter", verb=Verb.SHOULD),
         TS33246["6.6.2.1"](says="MBMS streaming uses the transforms that carry the roll-over counter"),
     ],
     level_reason="a terminal that joins before the sequence number wraps decrypts the stream all the same",
-    needs=[PSK_MESSAGE],
     covers=["MB-09"],
 )
 def srtp_authentication_unsuited(message: Message) -> Iterator[Problem | NotApplicable]:
@@ -143,14 +140,12 @@ def srtp_authentication_unsuited(message: Message) -> Iterator[Problem | NotAppl
             yield Problem(path, expected, got)
 
 
-@rule(
+@SRTP_RULES.rule(
     "srtp-tag-length-unsuited",
-    on=Message,
     cite=[
         RFC4771["3"](says="with RCCm3 the tag is the roll-over counter alone: 4 octets"),
         RFC4771["4"](says="with RCCm1 and RCCm2 a tag of 14 octets is recommended", verb=Verb.SHOULD),
     ],
-    needs=[PSK_MESSAGE],
     covers=["MB-09"],
 )
 def srtp_tag_length_unsuited(
