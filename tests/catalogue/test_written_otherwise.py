@@ -11,6 +11,7 @@ from ltkm_inspect.fault import FAULTS, Application
 from ltkm_inspect.keys import KeyRing
 from ltkm_inspect.reference import FIRST, KEYS, SECOND
 from ltkm_inspect.rule import RULES
+from ltkm_inspect.session import OpenedLtkm
 from tests.engine.written import STYLES, Style, Written, written
 
 load()
@@ -41,7 +42,7 @@ def test_a_fault_trips_the_rules_it_declares_however_the_document_is_written(id:
     if id == "drop-prefix" and not style.prefix:
         return  # there is none to drop
     for keys in (KEYS, KeyRing()):
-        if not keys and fault.on.__name__ == "Opening":
+        if not keys and fault.on is OpenedLtkm:
             continue
         exchange = document.put_into(reference.reference(fault.reference)[0])
         # the digest of the reference is over its own document
