@@ -68,7 +68,7 @@ class _Page:
         self.runs: list[list[tuple[str, str]]] = []
         self.redacted = False
         self.sessions: list[dict[str, Any]] = []
-        self.others = self.forgotten = 0
+        self.others = self.forgotten = self.damaged = 0
         self.is_whole = True
         """No exchange came after the last summary."""
         self._row = _environment().get_template("exchange.html")
@@ -109,6 +109,7 @@ class _Page:
         self.is_whole = False
         self.counts["exchanges"] += 1
         self.counts.update({name: record["counts"][name] for name in ("items", "ltkms")})
+        self.damaged += bool(record.get("damage"))
         self._add_time(record)
         if record.get("file"):
             self.files.setdefault(value_text(record["file"]))

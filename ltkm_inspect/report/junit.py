@@ -2,8 +2,9 @@
 
 A rule that is broken at the level from which the run fails (`fail_on`; where that is `never`, a violation) is a
 failure. What is less bad stands in the output of its case. A rule that applied nowhere in a file is skipped, with the
-reason that was given most often. Exchanges with faults put in have a suite of their own, in which nothing fails. The
-suite `run` says whether the run ended, and whether there was anything to check.
+reason that was given most often. Exchanges with faults put in have a suite of their own, in which nothing fails. What
+the capture damaged is an error of its file. The suite `run` says whether the run ended, and whether there was anything
+to check.
 """
 
 from collections import Counter
@@ -18,8 +19,8 @@ from ltkm_inspect.options import parse_fail_on
 from ltkm_inspect.output.console import PROGRAM
 from ltkm_inspect.output.json_line import kind_of
 from ltkm_inspect.report.jsonl import Record
-from ltkm_inspect.report.summary import NOT_ENDED, NOTHING_SEEN
-from ltkm_inspect.report.text import asked_of, finding_line
+from ltkm_inspect.report.summary import NOT_ENDED, NOTHING_SEEN, damaged
+from ltkm_inspect.report.text import asked_of, damage_line, finding_line
 from ltkm_inspect.rule import RULES
 from ltkm_inspect.wire import inert, printable
 
@@ -87,6 +88,9 @@ class _Suite:
     exchanges: int = 0
     started: str = ""
     cases: dict[str, _Case] = field(default_factory=dict)
+    damage: _FindingLines = field(default_factory=_FindingLines)
+    damaged: int = 0
+    """How many exchanges the capture damaged."""
 
     def add(self, exchange: Record, fails_from: Level) -> None:
         self.exchanges += 1
@@ -94,6 +98,10 @@ class _Suite:
         for rule, outcome in exchange["outcomes"].items():
             self._case(rule).answer(outcome["answer"], outcome["reason"])
         asked = f"{exchange['started'] or 'no time'} {shorten(exchange['terminal'])} {asked_of(exchange)}"
+        damage = exchange.get("damage", ())
+        self.damaged += bool(damage)
+        for each in damage:
+            self.damage.add(f"{asked}: {damage_line(each['field'], each['reason'])}")
         for finding in (*exchange["findings"], *exchange["notes"]):
             level = Level.of(finding["level"])
             fails = level >= fails_from and not exchange["faults"]
@@ -160,6 +168,10 @@ def _suite(root: Element, name: str, suite: _Suite) -> None:
     if not suite.exchanges:
         case = SubElement(element, "testcase", classname=f"{PROGRAM}.run", name="msk-exchange-seen")
         SubElement(case, "skipped", message=NOTHING_SEEN)
+    if suite.damaged:
+        case = SubElement(element, "testcase", classname=f"{PROGRAM}.run", name="capture-intact")
+        error = SubElement(case, "error", type="capture-damaged", message=damaged(suite.damaged))
+        error.text = suite.damage.text
     for rule, answers in suite.cases.items():
         subject = RULES[rule].subject if rule in RULES else "engine"
         case = SubElement(element, "testcase", classname=f"{PROGRAM}.{subject}", name=rule)

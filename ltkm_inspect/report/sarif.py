@@ -13,7 +13,7 @@ from ltkm_inspect.finding import Level, Place, shorten
 from ltkm_inspect.output.console import PROGRAM
 from ltkm_inspect.output.json_line import kind_of, to_json
 from ltkm_inspect.report.jsonl import Record
-from ltkm_inspect.report.summary import NOT_ENDED, NOTHING_SEEN
+from ltkm_inspect.report.summary import NOT_ENDED, NOTHING_SEEN, damaged
 from ltkm_inspect.report.text import finding_text
 from ltkm_inspect.rule import RULES, Rule
 from ltkm_inspect.wire import printable
@@ -42,10 +42,11 @@ def write(records: Iterable[Record], file: TextIO) -> None:
     artifacts = {source: index for index, source in enumerate(dict.fromkeys(run["sources"] or ()))}
     driver = {"name": PROGRAM, "version": run["version"], "semanticVersion": run["version"], "rules": rules}
     file.write(f'{{"$schema":"{SCHEMA}","version":"2.1.0","runs":[{{"tool":{to_json({"driver": driver})},"results":[')
-    exchanges, separator, summary = 0, "", None
+    exchanges, harmed, separator, summary = 0, 0, "", None
     for record in chain([] if first is None else [first], going):
         kind = kind_of(record)
         exchanges += kind == "exchange"
+        harmed += bool(record.get("damage"))
         summary = record if kind == "summary" else None
         if kind == "exchange":
             items = {item["item"]: item for item in record["items"]}
@@ -54,7 +55,7 @@ def write(records: Iterable[Record], file: TextIO) -> None:
                 separator = ","
     end = {
         "artifacts": [{"location": {"uri": _uri(source)}, "roles": ["analysisTarget"]} for source in artifacts],
-        "invocations": [_invocation(run, exchanges, ended=summary is not None)],
+        "invocations": [_invocation(run, exchanges, harmed, ended=summary is not None)],
         "properties": {"options": run["options"], "summary": summary},
     }
     file.write(f"\n],{to_json(end)[1:]}]}}\n")
@@ -137,8 +138,9 @@ def _fingerprint(finding: Record, place: Place, exchange: Record, items: Mapping
     return sha256(repr((finding["rule"], exchange["terminal"], key, place.path)).encode()).hexdigest()[:32]
 
 
-def _invocation(run: Record, exchanges: int, *, ended: bool) -> dict[str, Any]:
+def _invocation(run: Record, exchanges: int, harmed: int, *, ended: bool) -> dict[str, Any]:
     troubles = ([] if ended else [NOT_ENDED]) + ([] if exchanges else [NOTHING_SEEN])
+    troubles += [damaged(harmed)] if harmed else []
     invocation: dict[str, Any] = {
         "executionSuccessful": not troubles,
         "toolExecutionNotifications": [{"level": "error", "message": {"text": trouble}} for trouble in troubles],

@@ -69,3 +69,14 @@ def test_text_from_the_wire_cannot_act(format: str) -> None:
         assert "\x00" not in output
         assert all(line.isprintable() for line in output.splitlines())
         output.encode()
+
+
+DAMAGED = Path(__file__).resolve().parents[1] / "cases" / "field" / "03a-har-says-base64-but-is-plain.har"
+
+
+@pytest.mark.parametrize("format", ["text", "sarif", "junit", "html"])
+def test_every_format_says_what_the_capture_damaged(format: str) -> None:
+    text = written(format, checked(DAMAGED))
+    assert "the capture damaged something of 1 exchange" in text.lower()
+    assert "response.content.text" in text
+    assert "the capture damaged" not in written(format, checked(TRIAL)).lower()

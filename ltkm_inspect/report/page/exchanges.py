@@ -23,6 +23,7 @@ def exchange_view(record: Mapping[str, Any], number: int, terminal: int) -> dict
         "number": number,
         "verdict": record["verdict"],
         "faults": faults,
+        "damage": [value_text(each) for each in _gaps(record.get("damage", ()))],
         "terminal": value_text(record["terminal"]),
         "terminal_number": terminal,
         "day": started[:10],
@@ -43,6 +44,7 @@ def exchange_view(record: Mapping[str, Any], number: int, terminal: int) -> dict
                 ("Server", record["server"]),
                 ("Terminal", record["terminal"]),
                 ("Faults put in", record.get("faults")),
+                ("Not kept by the capture", _gaps(record.get("lacks", ()))),
                 ("Rules", _answers(record["counts"])),
                 ("Not listed", _not_listed(record.get("more", {}))),
                 ("File", record.get("file")),
@@ -117,6 +119,10 @@ def _answer(record: Mapping[str, Any]) -> str:
     if record["status"] is not None:
         return str(record["status"])
     return f"no response ({record['error']})" if record["error"] else "no response"
+
+
+def _gaps(gaps: Iterable[Mapping[str, Any]]) -> list[str]:
+    return [f"{gap['field']}: {gap['reason']}" for gap in gaps]
 
 
 def _not_listed(more: Mapping[str, Any]) -> str | None:
