@@ -261,7 +261,7 @@ def _exchange(request: Request, response: Response, terminal: ReferenceTerminal,
     return Exchange(
         request,
         response,
-        id,
+        id=id,
         client=terminal.address,
         server="198.51.100.1:80",
         connection=terminal.address,

@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from ltkm_inspect.traffic import Document, Exchange, Item, Ltkm
+from ltkm_inspect.traffic import Document, Event, Item, Ltkm, LtkmElement
 from ltkm_inspect.wire import printable
 
 FORM = "KEYDOMAIN[/GROUP[/NUMBER]] in hex, of 6, 4 and 4 digits"
@@ -47,7 +47,7 @@ class Selection:
         """Tell whether a Key Domain ID and an MSK ID are meant."""
         return not self.selectors or any(selector.takes(pair) for selector in self.selectors)
 
-    def takes_ltkm(self, ltkm: Ltkm) -> bool:
+    def takes_ltkm(self, ltkm: Ltkm | LtkmElement) -> bool:
         """Tell whether an LTKM is meant: by the MSK of its item, or by the one that it names itself."""
         if ltkm.item is not None and self.takes_pair(ltkm.item.pair):
             return True
@@ -55,16 +55,16 @@ class Selection:
 
     def takes_item(self, item: Item) -> bool:
         """Tell whether an item is meant: by its MSK, or by the one that an LTKM in it names."""
-        return self.takes_pair(item.pair) or any(map(self.takes_ltkm, item.ltkms))
+        return self.takes_pair(item.pair) or any(map(self.takes_ltkm, item.ltkm_elements))
 
-    def takes(self, exchange: Exchange) -> bool:
-        """Tell whether an exchange is about a key that is meant: in its response, else in its request."""
-        document = exchange.document
+    def takes(self, event: Event) -> bool:
+        """Tell whether an event is about a key that is meant: in its items and LTKMs, else in its request."""
+        items = event.document.items if event.document is not None else ()
         if not self.selectors:
             return True
-        if document is not None and (document.items or document.ltkms):
-            return any(map(self.takes_item, document.items)) or any(map(self.takes_ltkm, document.ltkms_outside_items))
-        return any(map(self.takes_pair, exchange.requested_pairs))
+        if items or event.ltkms:
+            return any(map(self.takes_item, items)) or any(map(self.takes_ltkm, event.ltkms))
+        return any(map(self.takes_pair, event.requested_pairs))
 
     def of(self, document: Document) -> Document:
         """Return a document as if it had no other items and LTKMs than those that are meant."""
@@ -72,8 +72,8 @@ class Selection:
             return document
         seen = Document(document.exchange, document.xml)
         seen.items = tuple(filter(self.takes_item, document.items))
-        seen.ltkms_outside_items = tuple(filter(self.takes_ltkm, document.ltkms_outside_items))
-        seen.ltkms = tuple(filter(self.takes_ltkm, document.ltkms))
+        seen.elements_outside_items = tuple(filter(self.takes_ltkm, document.elements_outside_items))
+        seen.ltkm_elements = tuple(filter(self.takes_ltkm, document.ltkm_elements))
         return seen
 
 
@@ -98,7 +98,7 @@ def _parse(text: str) -> Selector:
     return Selector(octets[0], b"".join(octets[1:]))
 
 
-def _named(ltkm: Ltkm) -> tuple[bytes, bytes] | None:
+def _named(ltkm: Ltkm | LtkmElement) -> tuple[bytes, bytes] | None:
     """Return Key Domain ID and MSK ID in the EXT payload of an LTKM; None where it has not one of each."""
     if ltkm.message is None:
         return None
@@ -122,12 +122,12 @@ class Terminal:
     def __str__(self) -> str:
         return self.text
 
-    def takes(self, exchange: Exchange) -> bool:
-        """Tell whether the request of an exchange comes from it."""
+    def takes(self, event: Event) -> bool:
+        """Tell whether an event is one of it: by the B-TID of the credentials, or by the address."""
         if not self.address:
-            credentials = exchange.request.credentials
+            credentials = event.authorization
             return credentials is not None and credentials.get("username") == self.text
-        address, port = _parts(exchange.client)
+        address, port = _parts(event.client)
         return address == self.address and self.port in ("", port)
 
 

@@ -19,7 +19,7 @@ from ltkm_inspect.keys import KeyRing, OpenedMessage, Subscriber, Verdict
 from ltkm_inspect.keys.opening import what_is_missing
 from ltkm_inspect.mikey import Identity, Kemac, KeyData, Message, Rand, SecurityPolicy, Timestamp
 from ltkm_inspect.mikey.core import COUNTER
-from ltkm_inspect.traffic import CodeKind, Exchange, Ltkm
+from ltkm_inspect.traffic import Event, Exchange, Ltkm
 
 LIMIT = 10_000
 """How many exchanges, terminals, connections, nonces and MUKs a session remembers, each; the oldest are forgotten."""
@@ -333,9 +333,9 @@ class SessionEvent:
     """Digests of the keys that verified something earlier in the session."""
 
     @property
-    def document(self) -> object:
-        """The document of the exchange."""
-        return self.exchange.document
+    def event(self) -> Event:
+        """The exchange."""
+        return self.exchange
 
     @cached_property
     def subscriber(self) -> Subscriber | None:
@@ -533,9 +533,9 @@ class OpenedLtkm:
     """The LTKM as a step of the session; None where no terminal would take it."""
 
     @property
-    def document(self) -> object:
-        """The document that the LTKM stands in."""
-        return self.ltkm.document
+    def event(self) -> Event:
+        """The event that the LTKM is in."""
+        return self.ltkm.event
 
     @property
     def entries(self) -> tuple[KeyData, ...]:
@@ -565,9 +565,9 @@ class DeliveredLtkm:
     """The LTKMs of the MUK that stand in front of this one in its document."""
 
     @property
-    def document(self) -> object:
-        """The document that the LTKM stands in."""
-        return self.ltkm.document
+    def event(self) -> Event:
+        """The event that the LTKM is in."""
+        return self.ltkm.event
 
     @property
     def message(self) -> Message:
@@ -791,10 +791,8 @@ def _put[K, V](known: dict[K, V], key: K, value: V) -> None:
 
 def _sent(ltkm: Ltkm) -> tuple[Muk, LtkmRecord] | None:
     """Return what is delivered by an LTKM that a terminal would take; None for any other."""
-    message, item = ltkm.message, ltkm.item
-    if message is None or message.problem is not None or item is None or not (ltkm.is_named and ltkm.is_placed):
-        return None
-    if not item.outcome.is_success and item.outcome is not CodeKind.NEAR_MISS:
+    message = ltkm.message
+    if message is None or message.problem is not None or not ltkm.carrier.is_delivery:
         return None
     identities = message.of(Identity)
     if len(identities) != 2 or message.header is None or message.header.data_type:

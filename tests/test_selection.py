@@ -195,7 +195,7 @@ def test_where_a_fault_was_put_in_is_told_with_the_octets() -> None:
 
 def test_all_ltkms_are_taken_out_also_those_outside_the_items_and_within_each_other() -> None:
     moved = inject(SEVERAL, [parse_application("move-ltkm-under-root:item=1"), parse_application("bury-ltkm:item=2")])
-    assert len(document_of(moved).ltkms_outside_items) == 1
+    assert len(document_of(moved).elements_outside_items) == 1
     assert document_of(inject(moved, [parse_application("strip-ltkm:all=true")])).ltkms == ()
     assert len(document_of(inject(moved, [parse_application("strip-ltkm")])).ltkms) == 1
     with pytest.raises(FaultError, match=r"^fault strip-ltkm: the document has no LTKM to take out of item 1$"):

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 from ltkm_inspect.capture.damage import PackedError
+from ltkm_inspect.traffic import ours
 from ltkm_inspect.wire import printable
 
 LARGEST = 32 << 20
@@ -36,7 +37,6 @@ _IN_STRING: Callable[..., re.Match[bytes]] = re.compile(rb'(?:[^"\\]++|\\.)*+', 
 _IN_SCALAR: Callable[..., re.Match[bytes]] = re.compile(rb"[^,\]}\s]*+").match  # type: ignore[assignment]
 _HAR = re.compile(r'\{\s*"log"\s*:').match
 _MARK = re.compile(rb'["\[\]{}]').search
-_MAY_BE_MSK = re.compile(rb"requesttype|%[67]|-msk", re.IGNORECASE).search
 
 type Read = Callable[[int], bytes]
 """Returns at most that many octets, none at the end."""
@@ -232,7 +232,7 @@ class _Text:
                 parts.append(buffer[start:at])
             elif most and not self.may_be_msk:
                 looked_at = before + b"".join(parts) + buffer[start:at]
-                self.may_be_msk = _MAY_BE_MSK(looked_at) is not None
+                self.may_be_msk = ours.may_be_text(looked_at)
                 before = looked_at[-16:]
                 parts.clear()
             if done:

@@ -18,7 +18,7 @@ from ltkm_inspect.capture.tnetstring import (
     time_of,
     value,
 )
-from ltkm_inspect.traffic import OFFLINE, Exchange, Headers, Limits, Request, Response
+from ltkm_inspect.traffic import OFFLINE, Exchange, Headers, Limits, Request, Response, ours
 
 FAULT = "ltkm_fault"
 """The key in the metadata of a flow under which stand the faults that were put into it: a list, as typed."""
@@ -37,9 +37,6 @@ _FIELD: Callable[..., re.Match[bytes] | None] = re.compile(rb"(\d{1,12}):(\d{1,1
 _VALUE: Callable[..., re.Match[bytes] | None] = re.compile(rb",(\d{1,12}):").match
 _HOST = re.compile(r"((?:[a-z\d_-]{1,63}\.)*[a-z\d_-]{1,63})(?::(\d{1,5}))?", re.ASCII | re.IGNORECASE)
 _PUNYCODE = "xn--"
-_MAY_ASK: Callable[[bytes], re.Match[bytes] | None] = re.compile(rb"requesttype|%[67]").search
-_CONTENT_TYPE = b"content-type"
-_MEDIA_TYPES = b"mbms-msk"
 
 
 def exchange_of(record: bytes, limits: Limits = OFFLINE, capture: str = "") -> Exchange | None:
@@ -55,7 +52,7 @@ def exchange_of(record: bytes, limits: Limits = OFFLINE, capture: str = "") -> E
     response = None if is_null(answered) else row(record, answered, _RESPONSE)
     target, headers = octets_of(record, request[0]), _fields(record, request[10])
     came = None if response is None else _fields(record, response[6])
-    if _MAY_ASK(target) is None and not _names_ours(headers) and (came is None or not _names_ours(came)):
+    if not ours.may_be_exchange(target, headers.fields, came.fields if came is not None else ()):
         return None
     if not is_null(websocket):
         raise UnusualError("expected a flow without messages of its own")
@@ -71,21 +68,20 @@ def exchange_of(record: bytes, limits: Limits = OFFLINE, capture: str = "") -> E
     exchange = Exchange(
         made,
         None if response is None or came is None else _response(record, response, came),
-        text_of(record, id),
-        message,
-        who.address,
-        whom.shown,
-        who.id,
-        time_of(record, request[7]),
-        ended,
-        who.is_reverse and _has_upstream_host(record, request, made, whom.address),
-        True,
-        _faults(record, metadata),
-        limits,
-        capture,
-        not is_null(replayed),
+        id=text_of(record, id),
+        error=message,
+        client=who.address,
+        server=whom.shown,
+        connection=who.id,
+        started=time_of(record, request[7]),
+        ended=ended,
+        host_rewritten=who.is_reverse and _has_upstream_host(record, request, made, whom.address),
+        faults=_faults(record, metadata),
+        limits=limits,
+        capture=capture,
+        is_replayed=not is_null(replayed),
     )
-    return exchange if exchange.is_msk else None
+    return exchange if exchange.is_ours else None
 
 
 def _request(record: bytes, asked: list[Part], target: bytes, headers: Headers) -> Request:
@@ -113,13 +109,6 @@ def _response(record: bytes, answered: list[Part], headers: Headers) -> Response
         headers,
         _body(record, answered[5]),
         _trailers(record, answered[4]),
-    )
-
-
-def _names_ours(headers: Headers) -> bool:
-    return any(
-        len(name) == 12 and name.lower() == _CONTENT_TYPE and _MEDIA_TYPES in text.lower()
-        for name, text in headers.fields
     )
 
 

@@ -16,7 +16,7 @@ from ltkm_inspect.capture.connections import shown
 from ltkm_inspect.capture.damage import Damage, DamagedEvent, PackedError
 from ltkm_inspect.capture.entries import Entry, HarError, Read, entries
 from ltkm_inspect.document import codec_of
-from ltkm_inspect.traffic import OFFLINE, Exchange, Gap, Headers, Limits, MediaType, Request, Response
+from ltkm_inspect.traffic import OFFLINE, Exchange, Gap, Headers, Limits, MediaType, Request, Response, ours
 
 _URL = re.compile(r"(?:([a-zA-Z][a-zA-Z0-9+.-]*):)?//([^/?#]*)([^#]*)")
 _AUTHORITY = re.compile(r"(?:[^@]*@)?(\[[^\]]*\]|[^:]*)(?::(\d*))?")
@@ -69,7 +69,7 @@ def exchange_of(entry: Entry, limits: Limits = OFFLINE, capture: str = "") -> Ex
     exchange = _Reading(value, entry.number).exchange(limits, capture)
     hidden = exchange.unknown("request.target")
     # what is no URL, as of a tunnel, is at least none of an MSK request
-    if hidden is not None and not exchange.is_msk and not exchange.request.target:
+    if hidden is not None and not exchange.is_ours and not exchange.request.target:
         return DamagedEvent(f"{where}: {hidden}")
     return exchange
 
@@ -93,13 +93,12 @@ class _Reading:
         return Exchange(
             request,
             response,
-            f"entry-{self.number}",
-            error or self._text("response", self._object("response"), "_error") or None,
-            "",
-            shown((address.strip("[]"), request.port)) if address else "",
-            self._text("", self.entry, "connection", numbers=True),
-            started,
-            None if started is None or took is None else started + took / 1000,
+            id=f"entry-{self.number}",
+            error=error or self._text("response", self._object("response"), "_error") or None,
+            server=shown((address.strip("[]"), request.port)) if address else "",
+            connection=self._text("", self.entry, "connection", numbers=True),
+            started=started,
+            ended=None if started is None or took is None else started + took / 1000,
             raw=False,
             limits=limits,
             capture=capture,
@@ -330,7 +329,7 @@ class _Reading:
         least = max(length or 0, _length(headers) or 0) if is_bare else length or 0
         if len(body) < least:
             self._damage(at, f"expected {least} octets, got {len(body)}", *hides)
-        elif not is_bare and body and not _begins_like_xml(body):
+        elif not is_bare and body and not ours.starts_like_xml(body):
             self._damage(at, "expected text, got what may be left of its content coding", *hides)
         else:
             return body
@@ -456,11 +455,7 @@ def _codec(text: str, headers: Headers) -> str:
 def _is_coded(body: bytes, headers: Headers) -> bool:
     """Tell whether an exporter left the content coding on a body."""
     codings = headers.get("Content-Encoding")
-    if not coding.codings(codings) or _begins_like_xml(body):
+    if not coding.codings(codings) or ours.starts_like_xml(body):
         return False
     decoded = coding.decode(body, codings, 1 << 16)
     return decoded.problem is None and bool(decoded.octets)
-
-
-def _begins_like_xml(body: bytes) -> bool:
-    return body[:64].removeprefix(codecs.BOM_UTF8).replace(b"\0", b"").lstrip(b" \t\r\n\xff\xfe").startswith(b"<")

@@ -17,6 +17,7 @@ from ltkm_inspect.capture.damage import (
     NotACaptureError,
     PackedError,
 )
+from ltkm_inspect.traffic import ours
 
 VERSION = 21
 """The version of the flow format that is read here; records of any other are left to mitmproxy."""
@@ -32,10 +33,6 @@ _TABLE = b"}"[0]
 BEFORE = len(_VERSION)
 _BETWEEN = re.compile(re.escape(_VERSION) + rb"(?=\d{1,12}:)").search
 
-# The media types of the procedure have it, in any case; one letter that stands alone at the front is found quickest.
-_MEDIA_TYPE = re.compile(rb"-[mM][sS][kK]").search
-_REQUEST_TYPE = b"requesttype"
-_ESCAPED = re.compile(rb"%[67]").search
 _PATH = b":path;"
 _LENGTH = re.compile(rb"(\d{1,12}):").match
 _LARGEST = 64 << 20
@@ -72,12 +69,11 @@ class CandidateRecord(NamedTuple):
 def may_be_msk(octets: bytes, start: int, end: int) -> bool:
     """Tell whether the record between these places may hold an MSK exchange; False means that it does not.
 
-    An exchange of the procedure has its media type in a header, whatever the case, or `requesttype` in its path, where
-    each letter may be percent-encoded. It costs about a nanosecond an octet.
+    The parameter in its path may be percent-encoded.
     """
-    if _MEDIA_TYPE(octets, start, end) is not None or octets.find(_REQUEST_TYPE, start, end) >= 0:
+    if ours.may_be_record(octets, start, end):
         return True
-    return _ESCAPED(octets, start, end) is not None and _has_escaped_path(octets, start, end)
+    return ours.find_escaped(octets, start, end) is not None and _has_escaped_path(octets, start, end)
 
 
 def _has_escaped_path(octets: bytes, start: int, end: int) -> bool:
@@ -86,7 +82,7 @@ def _has_escaped_path(octets: bytes, start: int, end: int) -> bool:
         length = _LENGTH(octets, at + len(_PATH), end)
         if length is None:  # written as mitmproxy writes none
             return True
-        if _ESCAPED(octets, length.end(), min(length.end() + int(length[1]), end)) is not None:
+        if ours.find_escaped(octets, length.end(), min(length.end() + int(length[1]), end)) is not None:
             return True
         at = octets.find(_PATH, length.end(), end)
     return False
@@ -163,9 +159,7 @@ def _large(read: Read, begins: bytes, offset: int, length: int, flows: int) -> "
         while True:
             done += len(piece)
             looked_at = tail + piece
-            may_be = may_be or (
-                _MEDIA_TYPE(looked_at) is not None or _REQUEST_TYPE in looked_at or _LONG_PATH(looked_at) is not None
-            )
+            may_be = may_be or ours.may_be_record(looked_at) or _LONG_PATH(looked_at) is not None
             tail = looked_at[-_OVERLAP:]
             if done >= length:
                 break

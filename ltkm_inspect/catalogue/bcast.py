@@ -14,7 +14,7 @@ from ltkm_inspect.mikey.extension import OMA_BCAST
 from ltkm_inspect.mikey.management import LTKM_SUBTYPE, read_management_data
 from ltkm_inspect.rule import RuleGroup, note
 from ltkm_inspect.spec import RFC5410, Sure
-from ltkm_inspect.traffic import Ltkm
+from ltkm_inspect.traffic import LtkmElement
 
 MANAGEMENT_DATA = RFC5410["3"](
     says="what follows the subtype has the layout of OMA's specification", sure=Sure.RECALL_LOW
@@ -115,8 +115,8 @@ def management_data_present(extension: GeneralExtension) -> Iterator[Problem | N
         yield Problem("data", got=data.hex(), hint=f"{UNVERIFIED}: {_told(data)}")
 
 
-@note("management-version-differs", on=Ltkm, cite=[MANAGEMENT_DATA], covers=["BC-07"])
-def management_version_differs(ltkm: Ltkm) -> Iterator[Problem | NotApplicable]:
+@note("management-version-differs", on=LtkmElement, cite=[MANAGEMENT_DATA], covers=["BC-07"])
+def management_version_differs(ltkm: LtkmElement) -> Iterator[Problem | NotApplicable]:
     """The LTKM element says version 0, its management data another one.
 
     Element and message seem to come from different releases of the BSM's software. Where the version stands in the

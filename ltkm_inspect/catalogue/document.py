@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable, Iterator
+from typing import Any
 
 from ltkm_inspect.catalogue.preconditions import HAS_LTKM, MSK_ROOT, WELL_FORMED
 from ltkm_inspect.context import Context
@@ -145,7 +146,7 @@ def root_element_wrong(document: Document) -> Iterator[Problem | NotApplicable]:
     """
     if document.is_msk_response:
         return
-    if document.exchange.registers and not document.ltkms:
+    if document.exchange.registers and not document.ltkm_elements:
         yield NotApplicable("the response belongs to a registration")
         return
     namespace, local = split_name(document.root.tag)
@@ -195,7 +196,7 @@ def response_after_extension(document: Document) -> Iterator[Problem]:
     """
     if not document.departures:
         return
-    strays = {ltkm.element for ltkm in document.ltkms_outside_items if ltkm.parts.where == "under-root"}
+    strays = {ltkm.element for ltkm in document.elements_outside_items if ltkm.parts.where == "under-root"}
     late = [child for child in document.root if child in strays or split_name(str(child.tag))[0] != MSK_RESPONSE_NS]
     if strays and all(child in strays for child in late if isinstance(child.tag, str)):
         return  # the misplaced LTKM itself is the foreign element: one cause, one finding
@@ -217,13 +218,17 @@ def response_children_wrong(document: Document) -> Iterator[Problem]:
     """
     if not document.departures:
         return
-    ltkms = {ltkm.element for ltkm in document.ltkms}
-    early = {ltkm.item.element for ltkm in document.ltkms if ltkm.item is not None and ltkm.parts.where == "early"}
+    early = _items_with_ltkm(document, "early")
     for problem in _departures(document, "response-child", "root-child"):
         # An LTKM that stands wrong or in no namespace has a rule of its own: one cause, one finding.
-        if problem.element in ltkms or problem.element in early:
+        if problem.element in document.xml_elements or problem.element in early:
             continue
         yield problem
+
+
+def _items_with_ltkm(document: Document, where: str) -> set[Any]:
+    """Return the elements of the items that have an LTKM at such a place."""
+    return {each.item.element for each in document.ltkm_elements if each.item is not None and each.parts.where == where}
 
 
 @SCHEMA_RULES.rule(
@@ -240,7 +245,7 @@ def msk_children_wrong(document: Document) -> Iterator[Problem]:
     """
     if not document.departures:
         return
-    inside = {ltkm.item.element for ltkm in document.ltkms if ltkm.item is not None and ltkm.parts.where == "in-msk"}
+    inside = _items_with_ltkm(document, "in-msk")
     for problem in _departures(document, "msk-child"):
         if problem.element.getparent() not in inside:  # the misplaced LTKM is the cause there
             yield problem
@@ -338,7 +343,7 @@ def ltkm_unused(document: Document, context: Context) -> Iterator[Problem | NotA
         yield NotApplicable("LTKMs are expected; where they are missing is reported by ltkm-missing")
         return
     granted = sum(item.outcome.is_success for item in document.items)
-    if granted and not document.ltkms:
+    if granted and not document.ltkm_elements:
         yield Problem(
             "", got=f"no LTKM for {granted} granted {'key' if granted == 1 else 'keys'}", hint="pushed over UDP?"
         )
@@ -348,8 +353,8 @@ def ltkm_unused(document: Document, context: Context) -> Iterator[Problem | NotA
 def cut_document(document: Document) -> Iterator[Splice]:
     """End the document in the middle of its first LTKM, or else before its last element ends."""
     text = document.xml.text or ""
-    if document.ltkms:
-        at = edit.extent(document.xml, document.ltkms[0].element)
+    if document.ltkm_elements:
+        at = edit.extent(document.xml, document.ltkm_elements[0].element)
         yield Splice((at.content + at.content_end) // 2, len(text), "")
     else:
         yield Splice(text.rindex("</"), len(text), "")
@@ -456,5 +461,5 @@ def garble_msk_id(document: Document, *, text: str = "JMt!AA==") -> Iterator[Spl
 @fault("copy-ltkm", on=Document, reference="several-keys", trips={"ltkm-duplicated"})
 def copy_ltkm(document: Document) -> Iterator[Splice]:
     """Write the LTKM of the first item into the second, too."""
-    first, second = document.items[0].ltkms[0], document.items[1].ltkms[0]
+    first, second = document.items[0].ltkm_elements[0], document.items[1].ltkm_elements[0]
     yield edit.refilled(document.xml, second.element, first.parts.text)

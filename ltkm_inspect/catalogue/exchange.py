@@ -313,7 +313,7 @@ def wrap_multipart(exchange: Exchange, *, boundary: str = "ltkm", separate: bool
     content = (exchange.content.octets if exchange.content else None) or b""
     parts = [(MSK_RESPONSE_TYPE, content)]
     if separate and document is not None:
-        taken = {ltkm.element: ltkm.octets for ltkm in document.ltkms if ltkm.octets}
+        taken = {ltkm.element: ltkm.octets for ltkm in document.ltkm_elements if ltkm.octets}
         outer = [element for element in taken if not any(above in taken for above in element.iterancestors())]
         kept = document.xml.splice(edit.replaced(document.xml, element, "") for element in outer)
         parts = [(MSK_RESPONSE_TYPE, kept), *((MIKEY_TYPE, octets) for octets in taken.values())]

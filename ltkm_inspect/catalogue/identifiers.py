@@ -12,7 +12,7 @@ from ltkm_inspect.finding import Level, NotApplicable, Problem
 from ltkm_inspect.mikey import GeneralExtension, Kemac, KeyId, KeyIds, Message
 from ltkm_inspect.rule import RuleGroup
 from ltkm_inspect.spec import CR, RFC4563, TS33246, Verb
-from ltkm_inspect.traffic import CodeKind, Ltkm
+from ltkm_inspect.traffic import CodeKind, Ltkm, LtkmElement
 
 MATCH = CR["5.2.1.1"](
     quote="When <LTKM> element is included, values of <keyDomainID> and <MSKID> contained in <MSK> sibling element "
@@ -37,7 +37,7 @@ def _pair(ltkm: Ltkm, kind: int) -> tuple[bytes, bytes] | str:
     """Return what the item and the message say of an identifier, or why the two cannot be compared."""
     if ltkm.item is None:
         return "the LTKM stands in no item"
-    if ltkm in ltkm.document.copies:
+    if ltkm.carrier in ltkm.item.document.copies:
         return "the LTKM repeats that of another item, which is reported by itself"
     found = ltkm.item.key_domain_id if kind == KEY_DOMAIN else ltkm.item.msk_id
     if found is None or found.octets is None or len(found.octets) != LENGTHS[kind]:
@@ -58,7 +58,8 @@ def is_matched(ltkm: Ltkm) -> bool:
     pair = item.pair
     if pair is None or len(pair[0]) != LENGTHS[KEY_DOMAIN] or len(pair[1]) != LENGTHS[MSK] or pair[1][2:] == b"\0\0":
         return False
-    return message.key_id(KEY_DOMAIN) == pair[0] and message.key_id(MSK) == pair[1] and ltkm not in ltkm.document.copies
+    matched = message.key_id(KEY_DOMAIN) == pair[0] and message.key_id(MSK) == pair[1]
+    return matched and ltkm.carrier not in item.document.copies
 
 
 def _path(ltkm: Ltkm, kind: int) -> str:
@@ -396,8 +397,8 @@ def zero_key_number(message: Message) -> Message:
     return _replaced(message, MSK, value[:2] + b"\0\0")
 
 
-@fault("request-current", on=Ltkm, reference="download", trips={"msk-id-current"})
-def request_current(ltkm: Ltkm) -> Iterator[Splice]:
+@fault("request-current", on=LtkmElement, reference="download", trips={"msk-id-current"})
+def request_current(ltkm: LtkmElement) -> Iterator[Splice]:
     """Write Key Number 0 into the MSKID of the item, as if echoed from the request."""
     assert ltkm.item is not None
     assert ltkm.item.msk_id is not None

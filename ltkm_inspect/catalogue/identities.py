@@ -40,16 +40,13 @@ def _path(ltkm: Ltkm, index: int) -> str:
 
 def _directives(ltkm: Ltkm) -> Directives | None:
     """Return the credentials of the request, or else the first challenge of a 401."""
-    exchange = ltkm.document.exchange
-    if exchange.request.credentials is not None:
-        return exchange.request.credentials
-    response = exchange.response
-    return next(iter(response.challenges), None) if response is not None and response.status == 401 else None
+    event = ltkm.event
+    return next(iter(event.challenges), None) if event.authorization is None else event.authorization
 
 
 def is_for_both(ltkm: Ltkm) -> bool:
     """Tell whether the two identities of the message are the FQDN of the realm and the user name of the credentials."""
-    credentials, message = ltkm.document.exchange.request.credentials, ltkm.message
+    credentials, message = ltkm.event.authorization, ltkm.message
     if credentials is None or message is None or message.problem is not None:
         return False
     realm, username = credentials.realm, credentials.first.get("username")
@@ -111,7 +108,7 @@ def terminal_identity_mismatch(ltkm: Ltkm) -> Iterator[Problem | NotApplicable]:
 
     Look whether the BSM mixes up terminals, or keeps the B-TID or A-KID from before the last bootstrapping.
     """
-    credentials = ltkm.document.exchange.request.credentials
+    credentials = ltkm.event.authorization
     wanted = None if credentials is None else credentials.first.get("username")
     if credentials is None or not wanted or credentials.hides_username:
         yield NO_USERNAME

@@ -8,7 +8,7 @@ from lxml import etree
 from ltkm_inspect.document import ORDERQUERIES_NS, NewLtkm, Splice, Style, edit, render_ltkm
 from ltkm_inspect.fault import FaultError, Occasion, Remark, fault
 from ltkm_inspect.sources import Base64Ltkm, FlowFile, LtkmFile, LtkmSource, ReceivedLtkms, RecipeFile
-from ltkm_inspect.traffic import Document, Item, Ltkm
+from ltkm_inspect.traffic import Document, Item, LtkmElement
 
 type Place = Literal["auto", "empty", "second", "refused", "before-code", "msk", "root"]
 
@@ -59,9 +59,9 @@ def inject_ltkm(
         yield Remark(remark)
 
 
-@fault("replace-ltkm", on=Ltkm, reference="renewal", trips={"ltkm-replayed"}, prepare=LtkmSource.remarks)
+@fault("replace-ltkm", on=LtkmElement, reference="renewal", trips={"ltkm-replayed"}, prepare=LtkmSource.remarks)
 def replace_ltkm(
-    ltkm: Ltkm,
+    ltkm: LtkmElement,
     occasion: Occasion,
     *,
     base64: Base64Ltkm | None = None,
@@ -91,12 +91,12 @@ def swap_ltkm(document: Document, *, item: int = 0, other: int = 0) -> Iterator[
         yield edit.refilled(document.xml, one.element, edit.content(document.xml, another.element))
 
 
-def _with_ltkm(document: Document, number: int, but: Ltkm | None = None) -> Ltkm:
+def _with_ltkm(document: Document, number: int, but: LtkmElement | None = None) -> LtkmElement:
     """Return the first LTKM of the item of that number, 0 for any, but for an item that is taken."""
     taken = but.item if but is not None else None
     for item in document.items:
-        if item is not taken and item.ltkms and number in (0, item.number):
-            return item.ltkms[0]
+        if item is not taken and item.ltkm_elements and number in (0, item.number):
+            return item.ltkm_elements[0]
     which = f"item {number} that has an LTKM" if number else "two items that have an LTKM"
     raise FaultError(f"expected {which}, got none")
 
@@ -113,10 +113,12 @@ def _place(item: Item, at: Place) -> tuple[etree._Element, bool] | None:
         return _last(item.parts.msks[0]), False
     if at == "root":
         return _last(item.document.root), False
-    if at in ("auto", "empty") and success and not item.ltkms:
+    if at in ("auto", "empty") and success and not item.ltkm_elements:
         return _last(item.element), False
-    if at in ("auto", "second") and item.ltkms:
-        return next((each.element for each in reversed(item.ltkms) if each.is_placed), _last(item.element)), False
+    if at in ("auto", "second") and item.ltkm_elements:
+        return next(
+            (each.element for each in reversed(item.ltkm_elements) if each.is_placed), _last(item.element)
+        ), False
     if at == "refused" and code is not None and not success:
         return _last(item.element), False
     return None

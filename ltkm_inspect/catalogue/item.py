@@ -22,9 +22,9 @@ NONE_ELSE = CR["5.2.1.1"](
 
 def is_plain_grant(item: Item) -> bool:
     """Tell whether the item says 200 OK and has one LTKM in its place, no other element, and a real Key Group."""
-    if item.code != "200 OK" or len(item.ltkms) != 1 or item.parts.foreign or item.pair is None:
+    if item.code != "200 OK" or len(item.ltkm_elements) != 1 or item.parts.foreign or item.pair is None:
         return False
-    ltkm, msk_id = item.ltkms[0], item.pair[1]
+    ltkm, msk_id = item.ltkm_elements[0], item.pair[1]
     return ltkm.is_named and ltkm.is_placed and len(msk_id) == 4 and msk_id[:2] != b"\0\0"
 
 
@@ -50,7 +50,7 @@ def ltkm_missing(item: Item, context: Context) -> Iterator[Problem | NotApplicab
         yield NotApplicable("the response code is almost 200 OK, which is reported by itself")
     elif not item.outcome.is_success:
         yield NotApplicable("the response code is not 200 OK")
-    elif not item.ltkms:
+    elif not item.ltkm_elements:
         if item.document.has_ltkm:
             yield Problem("LTKM", "exactly one LTKM", "none", "the document has an LTKM elsewhere")
         elif context.settings.wants_ltkms:
@@ -71,7 +71,7 @@ def ltkm_repeated(item: Item) -> Iterator[Problem | NotApplicable]:
     if item.outcome is CodeKind.OTHER:
         yield NotApplicable("the item should have no LTKM at all, which is reported by itself")
         return
-    count = sum(ltkm.is_named and ltkm.element.getparent() is item.element for ltkm in item.ltkms)
+    count = sum(ltkm.is_named and ltkm.element.getparent() is item.element for ltkm in item.ltkm_elements)
     if count > 1:
         yield Problem("LTKM", "exactly one LTKM" if item.outcome.is_success else "at most one LTKM", str(count))
 
@@ -91,7 +91,7 @@ def ltkm_on_error_code(item: Item, context: Context) -> Iterator[Problem | NotAp
         return
     near = item.outcome is CodeKind.NEAR_MISS
     lenient = near and not context.settings.strict
-    found = [ltkm for ltkm in item.ltkms if ltkm.is_named and (ltkm.parts.where != "in-code" or not near)]
+    found = [ltkm for ltkm in item.ltkm_elements if ltkm.is_named and (ltkm.parts.where != "in-code" or not near)]
     if found:
         got = f"{'one' if len(found) == 1 else len(found)} beside {item.code.strip()}"
         yield Problem("LTKM", "no LTKM", got, level=Level.WARNING if lenient else None, element=found[0].element)
@@ -134,8 +134,8 @@ def strip_ltkm(document: Document, *, item: int = 0, all: bool = False) -> Itera
 
     With `all` every LTKM of the document goes, also one that stands outside the items.
     """
-    first = (each.ltkms for each in document.items if each.ltkms and item in (0, each.number))
-    found = {ltkm.element: ltkm for ltkm in (document.ltkms if all else next(first, ()))}
+    first = (each.ltkm_elements for each in document.items if each.ltkm_elements and item in (0, each.number))
+    found = {ltkm.element: ltkm for ltkm in (document.ltkm_elements if all else next(first, ()))}
     if not found:
         raise FaultError("the document has no LTKM to take out" + (f" of item {item}" if item else ""))
     for element in found:
@@ -146,7 +146,7 @@ def strip_ltkm(document: Document, *, item: int = 0, all: bool = False) -> Itera
 @fault("repeat-ltkm", on=Item, reference="download", trips={"ltkm-repeated"})
 def repeat_ltkm(item: Item) -> Iterator[Splice]:
     """Write the LTKM of an item twice."""
-    ltkm = item.ltkms[0]
+    ltkm = item.ltkm_elements[0]
     yield edit.after(item.document.xml, ltkm.element, edit.source(item.document.xml, ltkm.element))
 
 

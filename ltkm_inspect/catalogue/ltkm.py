@@ -18,7 +18,7 @@ from ltkm_inspect.fault import FaultError, fault
 from ltkm_inspect.finding import Level, NotApplicable, Problem
 from ltkm_inspect.rule import RuleGroup, rule
 from ltkm_inspect.spec import CR, OMNA, XSD, Sure, Verb
-from ltkm_inspect.traffic import CodeKind, Ltkm
+from ltkm_inspect.traffic import CodeKind, LtkmElement
 
 ENCODED = CR["5.2.1.1"](
     quote="Each included LTKM SHALL be encoded as one <LTKM> BCAST XML element, defined in Table X below"
@@ -31,13 +31,13 @@ WILDCARD = CR["5.2.1.1"](
 BASE64_MESSAGE = TABLE(quote="Smartcard profile BCAST LTKM (base64-encoded MIKEY message).")
 
 
-def is_written_usually(ltkm: Ltkm) -> bool:
+def is_written_usually(ltkm: LtkmElement) -> bool:
     """Tell whether the element has its name and encloses base64 alone."""
     return ltkm.parts.miss is None and not len(ltkm.element) and bool(ltkm.octets)
 
 
-TEXT_RULES = RuleGroup(Ltkm, usual=is_written_usually)
-ATTRIBUTE_RULES = RuleGroup(Ltkm, needs=[ATTRIBUTES])
+TEXT_RULES = RuleGroup(LtkmElement, usual=is_written_usually)
+ATTRIBUTE_RULES = RuleGroup(LtkmElement, needs=[ATTRIBUTES])
 
 
 @TEXT_RULES.rule(
@@ -45,7 +45,7 @@ ATTRIBUTE_RULES = RuleGroup(Ltkm, needs=[ATTRIBUTES])
     cite=[ENCODED, CR["1"](says="the namespace is urn:oma:xml:bcast:pr:orderqueries:1.0")],
     covers=["CR-1a", "LTKM-01"],
 )
-def ltkm_namespace_wrong(ltkm: Ltkm) -> Iterator[Problem]:
+def ltkm_namespace_wrong(ltkm: LtkmElement) -> Iterator[Problem]:
     """An LTKM element is not in the namespace of the change request.
 
     To an XML parser this is another element. The terminal passes over it as over any extension that it does not know,
@@ -61,7 +61,7 @@ def ltkm_namespace_wrong(ltkm: Ltkm) -> Iterator[Problem]:
 
 
 @TEXT_RULES.rule("ltkm-misnamed", cite=[ENCODED], covers=["CR-1a", "LTKM-03"])
-def ltkm_misnamed(ltkm: Ltkm) -> Iterator[Problem]:
+def ltkm_misnamed(ltkm: LtkmElement) -> Iterator[Problem]:
     """An element that holds an LTKM, or seems meant to, is not named LTKM.
 
     Names in XML are compared exactly, upper and lower case included. The terminal passes over the element.
@@ -74,7 +74,7 @@ def ltkm_misnamed(ltkm: Ltkm) -> Iterator[Problem]:
 
 @rule(
     "ltkm-namespace-later",
-    on=Ltkm,
+    on=LtkmElement,
     cite=[
         OMNA["orderqueries"](says="later enabler releases have namespaces of their own, 1.1 to 1.3", verb=Verb.SHOULD),
         CR["1"](says="the namespace is urn:oma:xml:bcast:pr:orderqueries:1.0"),
@@ -82,7 +82,7 @@ def ltkm_misnamed(ltkm: Ltkm) -> Iterator[Problem]:
     level_reason="terminals of the later release may expect its namespace",
     covers=["LTKM-02"],
 )
-def ltkm_namespace_later(ltkm: Ltkm, context: Context) -> Iterator[Problem | NotApplicable]:
+def ltkm_namespace_later(ltkm: LtkmElement, context: Context) -> Iterator[Problem | NotApplicable]:
     """An LTKM element is in the namespace of a later enabler release.
 
     The change request defines the element in version 1.0. A terminal of that release does not know the later one.
@@ -95,8 +95,8 @@ def ltkm_namespace_later(ltkm: Ltkm, context: Context) -> Iterator[Problem | Not
         yield Problem("", f"namespace {ORDERQUERIES_NS}", ltkm.parts.namespace or "", "later enabler release")
 
 
-@rule("ltkm-misplaced", on=Ltkm, cite=[WILDCARD], needs=[MSK_ROOT], covers=["CR-4"])
-def ltkm_misplaced(ltkm: Ltkm) -> Iterator[Problem | NotApplicable]:
+@rule("ltkm-misplaced", on=LtkmElement, cite=[WILDCARD], needs=[MSK_ROOT], covers=["CR-4"])
+def ltkm_misplaced(ltkm: LtkmElement) -> Iterator[Problem | NotApplicable]:
     """An LTKM does not stand where Response has room for extensions.
 
     A validating terminal rejects the document; one that does not validate looks behind ResponseCode and finds no key.
@@ -106,7 +106,7 @@ def ltkm_misplaced(ltkm: Ltkm) -> Iterator[Problem | NotApplicable]:
     """
     if ltkm.is_placed:
         return
-    if any(above in ltkm.document.ltkm_elements for above in ltkm.element.iterancestors()):
+    if ltkm.is_nested:
         yield NotApplicable("it stands inside another LTKM, which is reported by itself")
     elif ltkm.item is not None and ltkm.item.outcome is CodeKind.OTHER:
         yield NotApplicable("its item should have no LTKM at all, which is reported by itself")
@@ -119,7 +119,7 @@ def ltkm_misplaced(ltkm: Ltkm) -> Iterator[Problem | NotApplicable]:
     cite=[TABLE(says="the content is base64Binary, which has no child elements")],
     covers=["LTKM-04"],
 )
-def ltkm_has_children(ltkm: Ltkm) -> Iterator[Problem]:
+def ltkm_has_children(ltkm: LtkmElement) -> Iterator[Problem]:
     """An LTKM element encloses something else than text.
 
     With a child element inside, the text is no longer one value. Comments and processing instructions are legal and
@@ -141,7 +141,7 @@ def ltkm_has_children(ltkm: Ltkm) -> Iterator[Problem]:
     cite=[TABLE(says="the content is of type base64Binary"), XSD["3.2.16"](says="the lexical form of base64Binary")],
     covers=["CR-1b", "LTKM-05"],
 )
-def ltkm_not_base64(ltkm: Ltkm) -> Iterator[Problem]:
+def ltkm_not_base64(ltkm: LtkmElement) -> Iterator[Problem]:
     """The text of an LTKM is not base64.
 
     Lenient decoders skip characters that they do not know and hand on a damaged message, whose MAC then fails; strict
@@ -155,7 +155,7 @@ def ltkm_not_base64(ltkm: Ltkm) -> Iterator[Problem]:
 
 
 @TEXT_RULES.rule("ltkm-empty", cite=[BASE64_MESSAGE], covers=["CR-1c", "LTKM-06"])
-def ltkm_empty(ltkm: Ltkm) -> Iterator[Problem]:
+def ltkm_empty(ltkm: LtkmElement) -> Iterator[Problem]:
     """An LTKM element is empty.
 
     A schema validator accepts it, and the terminal counts one LTKM and has none.
@@ -171,7 +171,7 @@ def ltkm_empty(ltkm: Ltkm) -> Iterator[Problem]:
     cite=[TABLE(says="version is an unsignedByte"), XSD["3.3.24"](says="an unsignedByte is written in decimal")],
     covers=["CR-1d", "LTKM-07"],
 )
-def ltkm_version_invalid(ltkm: Ltkm) -> Iterator[Problem]:
+def ltkm_version_invalid(ltkm: LtkmElement) -> Iterator[Problem]:
     """The version attribute is not a number from 0 to 255 in decimal.
 
     The table writes 0x00 to say which value means BCAST 1.0; copied into a document, that is no value of the type.
@@ -193,7 +193,7 @@ def ltkm_version_invalid(ltkm: Ltkm) -> Iterator[Problem]:
     cite=[XSD["3.3.24"](says="an unsignedByte may be written with a sign", verb=Verb.MAY, sure=Sure.RECALL_HIGH)],
     covers=["CR-1d"],
 )
-def ltkm_version_signed(ltkm: Ltkm) -> Iterator[Problem]:
+def ltkm_version_signed(ltkm: LtkmElement) -> Iterator[Problem]:
     """The version attribute is written with a sign.
 
     It is legal, and unusual enough that a terminal's own number reader may stumble over it.
@@ -208,7 +208,7 @@ def ltkm_version_signed(ltkm: Ltkm) -> Iterator[Problem]:
 @ATTRIBUTE_RULES.rule(
     "ltkm-version-later", cite=[TABLE(says="version 0x00 identifies BCAST 1.0", verb=Verb.SHOULD)], covers=["LTKM-08"]
 )
-def ltkm_version_later(ltkm: Ltkm) -> Iterator[Problem]:
+def ltkm_version_later(ltkm: LtkmElement) -> Iterator[Problem]:
     """The version attribute is not 0.
 
     Only 0, BCAST 1.0, is defined. A terminal of that release need not read another one.
@@ -226,7 +226,7 @@ def ltkm_version_later(ltkm: Ltkm) -> Iterator[Problem]:
     cite=[CR["1"](says="LTKMType has the one attribute version, in no namespace")],
     covers=["LTKM-09"],
 )
-def ltkm_attribute_unknown(ltkm: Ltkm) -> Iterator[Problem]:
+def ltkm_attribute_unknown(ltkm: LtkmElement) -> Iterator[Problem]:
     """An LTKM element has an attribute besides version.
 
     A validating terminal rejects the document. An attribute with a prefix, such as bcast:version, is another attribute
@@ -239,46 +239,46 @@ def ltkm_attribute_unknown(ltkm: Ltkm) -> Iterator[Problem]:
             yield Problem("", departure.expected, departure.got)
 
 
-def _rename(ltkm: Ltkm, name: str) -> Iterator[Splice]:
+def _rename(ltkm: LtkmElement, name: str) -> Iterator[Splice]:
     return edit.renamed(ltkm.document.xml, ltkm.element, name)
 
 
-def _declared(ltkm: Ltkm, namespace: str) -> Iterator[Splice]:
+def _declared(ltkm: LtkmElement, namespace: str) -> Iterator[Splice]:
     """Declare another namespace for the prefix of the element, on the element itself."""
     prefix = ltkm.element.prefix
     name = f"xmlns:{prefix}" if prefix else "xmlns"
     yield edit.attribute_set(ltkm.document.xml, ltkm.element, name, namespace)
 
 
-@fault("replace-namespace", on=Ltkm, reference="download", trips={"ltkm-namespace-wrong"})
-def replace_namespace(ltkm: Ltkm, *, namespace: str = f" {ORDERQUERIES_NS}") -> Iterator[Splice]:
+@fault("replace-namespace", on=LtkmElement, reference="download", trips={"ltkm-namespace-wrong"})
+def replace_namespace(ltkm: LtkmElement, *, namespace: str = f" {ORDERQUERIES_NS}") -> Iterator[Splice]:
     """Put the LTKM into another namespace: the right one behind a space, if not told otherwise."""
     yield from _declared(ltkm, namespace)
 
 
-@fault("drop-prefix", on=Ltkm, reference="download", trips={"ltkm-namespace-wrong"})
-def drop_prefix(ltkm: Ltkm) -> Iterator[Splice]:
+@fault("drop-prefix", on=LtkmElement, reference="download", trips={"ltkm-namespace-wrong"})
+def drop_prefix(ltkm: LtkmElement) -> Iterator[Splice]:
     """Write the LTKM without its prefix, and so in the namespace of the MSK response."""
     if ltkm.element.prefix is None:
         raise FaultError("the LTKM has no prefix")
     yield from _rename(ltkm, "LTKM")
 
 
-@fault("advance-namespace", on=Ltkm, reference="download", trips={"ltkm-namespace-later"})
-def advance_namespace(ltkm: Ltkm, *, minor: int = 1) -> Iterator[Splice]:
+@fault("advance-namespace", on=LtkmElement, reference="download", trips={"ltkm-namespace-later"})
+def advance_namespace(ltkm: LtkmElement, *, minor: int = 1) -> Iterator[Splice]:
     """Put the LTKM into the namespace of a later release."""
     yield from _declared(ltkm, ORDERQUERIES_NS.removesuffix("0") + str(minor))
 
 
-@fault("rename-ltkm", on=Ltkm, reference="download", trips={"ltkm-misnamed"})
-def rename_ltkm(ltkm: Ltkm, *, name: str = "ltkm") -> Iterator[Splice]:
+@fault("rename-ltkm", on=LtkmElement, reference="download", trips={"ltkm-misnamed"})
+def rename_ltkm(ltkm: LtkmElement, *, name: str = "ltkm") -> Iterator[Splice]:
     """Give the element another local name and leave its prefix."""
     prefix = ltkm.element.prefix
     yield from _rename(ltkm, f"{prefix}:{name}" if prefix else name)
 
 
-@fault("advance-ltkm", on=Ltkm, reference="download", trips={"ltkm-misplaced"})
-def advance_ltkm(ltkm: Ltkm) -> Iterator[Splice]:
+@fault("advance-ltkm", on=LtkmElement, reference="download", trips={"ltkm-misplaced"})
+def advance_ltkm(ltkm: LtkmElement) -> Iterator[Splice]:
     """Write the LTKM before ResponseCode."""
     assert ltkm.item is not None
     text = edit.source(ltkm.document.xml, ltkm.element)
@@ -286,8 +286,8 @@ def advance_ltkm(ltkm: Ltkm) -> Iterator[Splice]:
     yield edit.replaced(ltkm.document.xml, ltkm.element, "")
 
 
-@fault("bury-ltkm", on=Ltkm, reference="download", trips={"ltkm-misplaced"})
-def bury_ltkm(ltkm: Ltkm) -> Iterator[Splice]:
+@fault("bury-ltkm", on=LtkmElement, reference="download", trips={"ltkm-misplaced"})
+def bury_ltkm(ltkm: LtkmElement) -> Iterator[Splice]:
     """Write the LTKM inside another extension element."""
     text = edit.source(ltkm.document.xml, ltkm.element)
     prefix = "x" if ltkm.element.prefix != "x" else "y"
@@ -295,8 +295,8 @@ def bury_ltkm(ltkm: Ltkm) -> Iterator[Splice]:
     yield edit.replaced(ltkm.document.xml, ltkm.element, wrapped)
 
 
-@fault("move-ltkm-into-msk", on=Ltkm, reference="download", trips={"ltkm-misplaced"})
-def move_ltkm_into_msk(ltkm: Ltkm) -> Iterator[Splice]:
+@fault("move-ltkm-into-msk", on=LtkmElement, reference="download", trips={"ltkm-misplaced"})
+def move_ltkm_into_msk(ltkm: LtkmElement) -> Iterator[Splice]:
     """Write the LTKM inside MSK."""
     assert ltkm.item is not None
     text = edit.source(ltkm.document.xml, ltkm.element)
@@ -304,8 +304,8 @@ def move_ltkm_into_msk(ltkm: Ltkm) -> Iterator[Splice]:
     yield edit.replaced(ltkm.document.xml, ltkm.element, "")
 
 
-@fault("move-ltkm-under-root", on=Ltkm, reference="download", trips={"ltkm-misplaced", "ltkm-missing"})
-def move_ltkm_under_root(ltkm: Ltkm) -> Iterator[Splice]:
+@fault("move-ltkm-under-root", on=LtkmElement, reference="download", trips={"ltkm-misplaced", "ltkm-missing"})
+def move_ltkm_under_root(ltkm: LtkmElement) -> Iterator[Splice]:
     """Write the LTKM behind the Responses; its item then has none."""
     assert ltkm.document.root is not None
     text = edit.source(ltkm.document.xml, ltkm.element)
@@ -313,28 +313,28 @@ def move_ltkm_under_root(ltkm: Ltkm) -> Iterator[Splice]:
     yield edit.replaced(ltkm.document.xml, ltkm.element, "")
 
 
-@fault("insert-child", on=Ltkm, reference="download", trips={"ltkm-has-children"})
-def insert_child(ltkm: Ltkm) -> Iterator[Splice]:
+@fault("insert-child", on=LtkmElement, reference="download", trips={"ltkm-has-children"})
+def insert_child(ltkm: LtkmElement) -> Iterator[Splice]:
     """Write an element inside the LTKM, behind its text."""
     yield edit.appended(ltkm.document.xml, ltkm.element, f'<octets xmlns="{MSK_RESPONSE_NS}x"/>')
 
 
-@fault("insert-comment", on=Ltkm, reference="download", trips={"ltkm-has-children"})
-def insert_comment(ltkm: Ltkm) -> Iterator[Splice]:
+@fault("insert-comment", on=LtkmElement, reference="download", trips={"ltkm-has-children"})
+def insert_comment(ltkm: LtkmElement) -> Iterator[Splice]:
     """Write a comment inside the LTKM, behind its text."""
     yield edit.appended(ltkm.document.xml, ltkm.element, "<!-- key -->")
 
 
-@fault("garble-base64", on=Ltkm, reference="download", trips={"ltkm-not-base64"})
-def garble_base64(ltkm: Ltkm, *, character: str = "!") -> Iterator[Splice]:
+@fault("garble-base64", on=LtkmElement, reference="download", trips={"ltkm-not-base64"})
+def garble_base64(ltkm: LtkmElement, *, character: str = "!") -> Iterator[Splice]:
     """Write a foreign character in the middle of the base64 text."""
     at = edit.extent(ltkm.document.xml, ltkm.element)
     middle = (at.content + at.content_end) // 2
     yield Splice(middle, middle + 1, character)
 
 
-@fault("set-unused-bits", on=Ltkm, reference="download", trips={"ltkm-not-base64"})
-def set_unused_bits(ltkm: Ltkm) -> Iterator[Splice]:
+@fault("set-unused-bits", on=LtkmElement, reference="download", trips={"ltkm-not-base64"})
+def set_unused_bits(ltkm: LtkmElement) -> Iterator[Splice]:
     """Set the unused bits of the last base64 character; without padding, take one character away."""
     text = ltkm.parts.text.strip()
     body = text.rstrip("=")
@@ -346,26 +346,26 @@ def set_unused_bits(ltkm: Ltkm) -> Iterator[Splice]:
     yield edit.refilled(ltkm.document.xml, ltkm.element, changed)
 
 
-@fault("empty-ltkm", on=Ltkm, reference="download", trips={"ltkm-empty"})
-def empty_ltkm(ltkm: Ltkm) -> Iterator[Splice]:
+@fault("empty-ltkm", on=LtkmElement, reference="download", trips={"ltkm-empty"})
+def empty_ltkm(ltkm: LtkmElement) -> Iterator[Splice]:
     """Write the LTKM element without text."""
     yield edit.refilled(ltkm.document.xml, ltkm.element, "")
 
 
-@fault("write-version", on=Ltkm, reference="download", trips={"ltkm-version-invalid"})
-def write_version(ltkm: Ltkm, *, version: str = "0x00") -> Iterator[Splice]:
+@fault("write-version", on=LtkmElement, reference="download", trips={"ltkm-version-invalid"})
+def write_version(ltkm: LtkmElement, *, version: str = "0x00") -> Iterator[Splice]:
     """Write a version attribute: the table's 0x notation, if not told otherwise."""
     yield edit.attribute_set(ltkm.document.xml, ltkm.element, "version", str(version))
 
 
-@fault("advance-version", on=Ltkm, reference="download", trips={"ltkm-version-later"})
-def advance_version(ltkm: Ltkm, *, version: int = 1) -> Iterator[Splice]:
+@fault("advance-version", on=LtkmElement, reference="download", trips={"ltkm-version-later"})
+def advance_version(ltkm: LtkmElement, *, version: int = 1) -> Iterator[Splice]:
     """Say that the LTKM is of a later version."""
     yield edit.attribute_set(ltkm.document.xml, ltkm.element, "version", str(version))
 
 
-@fault("add-attribute", on=Ltkm, reference="download", trips={"ltkm-attribute-unknown"})
-def add_attribute(ltkm: Ltkm, *, name: str = "bcast:version", value: str = "0") -> Iterator[Splice]:
+@fault("add-attribute", on=LtkmElement, reference="download", trips={"ltkm-attribute-unknown"})
+def add_attribute(ltkm: LtkmElement, *, name: str = "bcast:version", value: str = "0") -> Iterator[Splice]:
     """Write another attribute: version with a prefix, if not told otherwise."""
     yield from edit.declared(ltkm.document.xml, ltkm.element, name, ORDERQUERIES_NS)
     yield edit.attribute_set(ltkm.document.xml, ltkm.element, name, value)

@@ -90,7 +90,7 @@ def msk_repeated(document: Document) -> Iterator[Problem]:
         original = item if pair is None else first.setdefault(pair, item)
         if pair is None or original is item or (len(pair[0]), len(pair[1])) != (3, 4):
             continue
-        if any(ltkm in document.copies for ltkm in item.ltkms):
+        if any(ltkm in document.copies for ltkm in item.ltkm_elements):
             continue  # the whole item is there twice: its LTKM is reported as duplicated
         wanted = _wanted(document.exchange) if wanted is None else wanted
         group = (pair[0], pair[1][:2] + b"\0\0")
@@ -110,7 +110,7 @@ def _wanted(exchange: Exchange) -> Counter[tuple[bytes, bytes]]:
 
 
 def _messages(item: Item) -> set[bytes]:
-    return {ltkm.octets for ltkm in item.ltkms if ltkm.octets}
+    return {ltkm.octets for ltkm in item.ltkm_elements if ltkm.octets}
 
 
 @DOCUMENT_RULES.note(

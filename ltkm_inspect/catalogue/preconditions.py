@@ -7,15 +7,13 @@ from ltkm_inspect.keys import Verdict
 from ltkm_inspect.mikey import Message
 from ltkm_inspect.rule import Need
 from ltkm_inspect.session import DeliveredLtkm, OpenedLtkm, SessionEvent
-from ltkm_inspect.traffic import Document, Exchange, Ltkm
+from ltkm_inspect.traffic import Document, Exchange, LtkmElement
 
 
 def document_of(subject: Any) -> Document | None:
     """Return the document that a subject is, or is part of, or has as its response."""
-    if isinstance(subject, Document):
-        return subject
-    found = subject.document
-    return found if isinstance(found, Document) else None
+    found: Document | None = subject if isinstance(subject, Document) else subject.event.document
+    return found
 
 
 def _no_ltkm(subject: Any, _: Context) -> str | None:
@@ -62,7 +60,7 @@ def _no_challenge(exchange: Exchange, _: Context) -> str | None:
 
 
 def _other_procedure(exchange: Exchange, _: Context) -> str | None:
-    if exchange.asks_for_msk or (exchange.is_msk and not exchange.registers):
+    if exchange.asks_for_msk or (exchange.is_ours and not exchange.registers):
         return None
     return "the exchange is not one of the MSK request procedure"
 
@@ -74,14 +72,13 @@ def _other_identities(_: Any, context: Context) -> str | None:
 def _may_be_ruim(subject: Any, context: Context) -> str:
     if {"usim", "ruim"} & context.settings.profile:
         return ""
-    exchange = subject if isinstance(subject, Exchange) else subject.document.exchange
-    return "" if exchange.may_be_bootstrapped else NOT_BOOTSTRAPPED
+    return "" if subject.event.may_be_bootstrapped else NOT_BOOTSTRAPPED
 
 
 NOT_BOOTSTRAPPED = "no identity looks like GBA: for an (R-)UIM use --profile ruim, in mitmproxy ltkm_profile=ruim"
 
 
-def _no_attributes(ltkm: Ltkm, _: Context) -> str | None:
+def _no_attributes(ltkm: LtkmElement, _: Context) -> str | None:
     return None if ltkm.element.keys() else "the LTKM element has no attributes"
 
 

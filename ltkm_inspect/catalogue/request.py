@@ -132,7 +132,7 @@ def _wrong(text: str, name: str, octets: int, hint: str) -> Iterator[Problem]:
 
 def _carried(item: Item) -> Iterator[Pair]:
     """Yield the pairs that the LTKMs of an item carry; where they are not the item's own, other rules report it."""
-    for ltkm in item.ltkms:
+    for ltkm in item.ltkm_elements:
         if ltkm.message is not None:
             domain, msk_id = key_id(ltkm.message, KEY_DOMAIN), key_id(ltkm.message, MSK)
             if domain is not None and msk_id is not None:

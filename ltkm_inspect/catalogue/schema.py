@@ -81,7 +81,7 @@ def value_has_children(document: Document) -> Iterator[Problem]:
 def _above_ltkms(document: Document) -> set[object]:
     """Return the LTKM elements that stand at a wrong place, and every element that they stand in."""
     found: set[object] = set()
-    for ltkm in document.ltkms:
+    for ltkm in document.ltkm_elements:
         above = None if ltkm.is_placed else ltkm.element
         while above is not None and above not in found:
             found.add(above)

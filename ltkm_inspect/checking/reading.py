@@ -24,7 +24,7 @@ def exchanges(source: CaptureSource, name: str, limits: Limits) -> Iterator[Held
     """Yield every MSK exchange of a file of that name just opened, what was passed between them, and damage."""
     if source.is_har:
         for each in har.exchanges(source.read, limits, name):
-            yield SkippedFlows(1, 0) if isinstance(each, Exchange) and not each.is_msk else each
+            yield SkippedFlows(1, 0) if isinstance(each, Exchange) and not each.is_ours else each
     else:
         size = source.size if source.is_plain else None
         yield from read(scan(source.read, size=size), name, limits)

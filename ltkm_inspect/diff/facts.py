@@ -9,7 +9,7 @@ from ltkm_inspect.export.entry import b_tid, shows_key
 from ltkm_inspect.finding import shorten
 from ltkm_inspect.mikey import GeneralExtension, Message, Node, tree
 from ltkm_inspect.report.keys import Keys
-from ltkm_inspect.traffic import Exchange, Item, Ltkm
+from ltkm_inspect.traffic import Exchange, Item, LtkmElement
 
 
 class Spot(NamedTuple):
@@ -69,11 +69,11 @@ def facts(exchange: Exchange, keys: Keys, *, everything: bool = False) -> Facts:
     own_name = b_tid(exchange)
     for item, spot in spots(exchange).items():
         found[spot, "response_code"] = Fact(_text(item.code))
-        found[spot, "LTKMs"] = Fact(str(len(item.ltkms)))
-        for ltkm in item.ltkms:
+        found[spot, "LTKMs"] = Fact(str(len(item.ltkm_elements)))
+        for ltkm in item.ltkm_elements:
             below = spot._replace(ltkm=ltkm.number)
             found.update(((below, path), fact) for path, fact in _of_ltkm(ltkm, own_name, keys, everything))
-    for ltkm in document.ltkms_outside_items:
+    for ltkm in document.elements_outside_items:
         below = Spot("outside every item", 1, ltkm.number)
         found.update(((below, path), fact) for path, fact in _of_ltkm(ltkm, own_name, keys, everything))
     return found
@@ -118,7 +118,7 @@ def _of_exchange(exchange: Exchange) -> Iterator[tuple[str, Fact]]:
     yield "document", Fact("none" if document is None else _root(document.root))
     if document is not None:
         yield "document.well_formed", Fact("yes" if document.xml.well_formed else "no")
-        yield "document.strays", Fact(str(len(document.ltkms_outside_items)))
+        yield "document.strays", Fact(str(len(document.elements_outside_items)))
         yield "document.items", Fact(" ".join(msk_name(pair) for pair in document.pairs) or "none")
 
 
@@ -135,11 +135,11 @@ def _of_directives(header: str, directives: Directives | None) -> Iterator[tuple
         yield f"{header}.{shorten(name)}", Fact(_text(value), kind)
 
 
-def _of_ltkm(ltkm: Ltkm, own_name: str, keys: Keys, everything: bool) -> Iterator[tuple[str, Fact]]:
+def _of_ltkm(ltkm: LtkmElement, own_name: str, keys: Keys, everything: bool) -> Iterator[tuple[str, Fact]]:
     yield "element", Fact(_text(str(ltkm.element.tag)))
     yield "version", Fact(_text(ltkm.element.get("version")))
     yield "placed", Fact("at the wildcard" if ltkm.is_placed else "elsewhere")
-    yield "base64", Fact(_text(ltkm.base64.problem) if ltkm.base64.problem else "yes")
+    yield "base64", Fact(_text(ltkm.problem) if ltkm.problem else "yes")
     if ltkm.message is None or ltkm.octets is None:
         return
     if everything or ltkm.message.problem is not None or shows_key(ltkm.message):

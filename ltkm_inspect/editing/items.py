@@ -12,14 +12,14 @@ from ltkm_inspect.editing.identifiers import KEYS, identifier_splices, new_ident
 from ltkm_inspect.editing.lines import EditError, LineTree, at, require_names, require_same_totals
 from ltkm_inspect.editing.lists import gone, listed, matched, place_of
 from ltkm_inspect.editing.ltkm import ltkm_splices, new_ltkm
-from ltkm_inspect.traffic import Document, Item, Ltkm
+from ltkm_inspect.traffic import Document, Item, LtkmElement
 
 NONE = "none"
 """What stands in the place of a response code that an item does not have."""
 _LINES = frozenset((*KEYS, "response_code", "ltkms"))
 
 
-type Shown = tuple[LineTree, Ltkm]
+type Shown = tuple[LineTree, LtkmElement]
 """An LTKM with the lines that show it."""
 
 
@@ -31,9 +31,11 @@ class EditedDocument:
         self._document = document
         self._xml = document.xml
         self._old, self._new = old, new
-        self._shown: list[Shown] = [*zip(listed(old, "outside_every_item"), document.ltkms_outside_items, strict=False)]
+        self._shown: list[Shown] = [
+            *zip(listed(old, "outside_every_item"), document.elements_outside_items, strict=False)
+        ]
         for entry, item in zip(listed(old, "items"), document.items, strict=False):
-            self._shown += zip(listed(entry, "ltkms"), item.ltkms, strict=False)
+            self._shown += zip(listed(entry, "ltkms"), item.ltkm_elements, strict=False)
 
     def splices(self) -> Iterator[Splice]:
         """Yield what makes the document what the edited lines say."""
@@ -46,7 +48,7 @@ class EditedDocument:
         yield from self._ltkms(
             listed(self._old, "outside_every_item"),
             strays,
-            self._document.ltkms_outside_items,
+            self._document.elements_outside_items,
             root,
             lambda text: edit.appended(self._xml, root, text),
         )
@@ -78,7 +80,7 @@ class EditedDocument:
         yield from self._ltkms(
             listed(old, "ltkms"),
             listed(new, "ltkms"),
-            item.ltkms,
+            item.ltkm_elements,
             item.element,
             lambda text: self._first_ltkm(item, text),
         )
@@ -107,7 +109,7 @@ class EditedDocument:
         self,
         old: list[LineTree],
         new: list[LineTree],
-        ltkms: Sequence[Ltkm],
+        ltkms: Sequence[LtkmElement],
         scope: Any,
         first: Callable[[str], Splice],
     ) -> Iterator[Splice]:

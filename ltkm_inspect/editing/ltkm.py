@@ -11,10 +11,10 @@ from ltkm_inspect.editing import markup
 from ltkm_inspect.editing.fields import HEAD, Changes, apply, changed, compare
 from ltkm_inspect.editing.lines import EditError, LineTree, at, require_names
 from ltkm_inspect.editing.protection import protected
-from ltkm_inspect.traffic import Ltkm
+from ltkm_inspect.traffic import LtkmElement
 
 
-def ltkm_splices(context: Context, ltkm: Ltkm, old: LineTree, new: LineTree) -> Iterator[Splice]:
+def ltkm_splices(context: Context, ltkm: LtkmElement, old: LineTree, new: LineTree) -> Iterator[Splice]:
     """Yield what makes the element of an LTKM, shown by the lines `old`, what the lines `new` say."""
     xml, element = ltkm.document.xml, ltkm.element
     base64, text = new.one("base64"), new.one("text")
@@ -73,7 +73,7 @@ def _message_changes(old: LineTree, new: LineTree, instead: LineTree | None) -> 
     return Changes()
 
 
-def _message_text(context: Context, ltkm: Ltkm, new: LineTree, changes: Changes) -> str:
+def _message_text(context: Context, ltkm: LtkmElement, new: LineTree, changes: Changes) -> str:
     assert ltkm.message is not None
     message, following = apply(ltkm.message, changes)
     keep_mac = any(path.startswith("KEMAC") and path.endswith(".mac") for path in changes.paths)

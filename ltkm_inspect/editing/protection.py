@@ -7,11 +7,11 @@ from ltkm_inspect.engine.sealing import subscriber_of
 from ltkm_inspect.keys.protection import MAC_HASHES, authenticate, authentication_key, mac_of, reencrypt
 from ltkm_inspect.mikey import Kemac, Message
 from ltkm_inspect.mikey.change import encoded
-from ltkm_inspect.traffic import Ltkm
+from ltkm_inspect.traffic import LtkmElement
 
 
 def protected(
-    message: Message, ltkm: Ltkm, context: Context, following: Mapping[int, int], *, keep_mac: bool = False
+    message: Message, ltkm: LtkmElement, context: Context, following: Mapping[int, int], *, keep_mac: bool = False
 ) -> bytes:
     """Return the octets of a changed message of an LTKM, with these Next payload values.
 
@@ -23,7 +23,7 @@ def protected(
     old = context.keys.open(ltkm.message, ltkm.octets)
     if old.muk is None:
         return encoded(message, following)
-    subscriber = subscriber_of(ltkm.document.exchange, context, message)
+    subscriber = subscriber_of(ltkm.event, context, message)
     muk = old.muk  # of several that one which this terminal was just served with
     if subscriber is not old.subscriber:
         if subscriber is None or not subscriber.muks:

@@ -16,7 +16,7 @@ from ltkm_inspect.keys.protection import authenticate, reencrypt
 from ltkm_inspect.mikey import Message, Payload
 from ltkm_inspect.selection import EVERY, Selection
 from ltkm_inspect.session import DeliveredLtkm, OpenedLtkm, Session, SessionEvent
-from ltkm_inspect.traffic import Document, Exchange, Ltkm
+from ltkm_inspect.traffic import Document, Exchange, Ltkm, LtkmElement
 from ltkm_inspect.wire import Span
 
 
@@ -210,14 +210,14 @@ def _pieces(choices: Sequence[Any], application: Application, context: Context) 
 
 def _pieces_of(subject: Any, application: Application, occasion: Occasion) -> list[Splice | Remark]:
     if isinstance(subject, DeliveredLtkm | OpenedLtkm):
-        return [_message_splice(subject.ltkm, application, occasion, subject)]
-    if isinstance(subject, Ltkm) and application.fault.on is not Ltkm:
+        return [_message_splice(_element_of(subject.ltkm), application, occasion, subject)]
+    if isinstance(subject, LtkmElement) and application.fault.on is not LtkmElement:
         return [_message_splice(subject, application, occasion)]
     return [*application.run(subject, occasion)]
 
 
 def _message_splice(
-    ltkm: Ltkm, application: Application, occasion: Occasion, delivery: DeliveredLtkm | OpenedLtkm | None = None
+    ltkm: LtkmElement, application: Application, occasion: Occasion, delivery: DeliveredLtkm | OpenedLtkm | None = None
 ) -> Splice:
     fault, context = application.fault, occasion.context
     if fault.on is Octets:
@@ -240,7 +240,12 @@ def _message_splice(
     return edit.refilled(ltkm.document.xml, ltkm.element, b64encode(octets).decode())
 
 
-def _muks(ltkm: Ltkm, message: Message, context: Context) -> tuple[bytes | None, bytes | None]:
+def _element_of(ltkm: Ltkm) -> LtkmElement:
+    assert isinstance(ltkm.carrier, LtkmElement)
+    return ltkm.carrier
+
+
+def _muks(ltkm: LtkmElement, message: Message, context: Context) -> tuple[bytes | None, bytes | None]:
     """Return the MUK that a changed message of an LTKM is to be protected with, and the one that protected it before.
 
     Only a MUK that verifies the message as it was is known to be right, so without one the first is None. Thus a MAC
@@ -251,7 +256,7 @@ def _muks(ltkm: Ltkm, message: Message, context: Context) -> tuple[bytes | None,
     old = context.keys.open(ltkm.message, ltkm.octets)
     if old.muk is None:
         return None, None
-    subscriber = subscriber_of(ltkm.document.exchange, context, message)
+    subscriber = subscriber_of(ltkm.event, context, message)
     if subscriber is old.subscriber:
         return old.muk, old.muk  # of several that one which this terminal was just served with
     return (subscriber.muks[0] if subscriber is not None and subscriber.muks else None), old.muk

@@ -23,7 +23,7 @@ from ltkm_inspect.finding import (
 from ltkm_inspect.mikey import PAYLOADS, Message
 from ltkm_inspect.rule import RULES, Check, Look, Need, Rule
 from ltkm_inspect.session import DeliveredLtkm, Session, SessionEvent
-from ltkm_inspect.traffic import Document, Exchange, Gap, Ltkm, Request
+from ltkm_inspect.traffic import Document, Exchange, Gap, Ltkm, LtkmElement, Request
 from ltkm_inspect.wire import Span, crash_of
 
 NOT_CHECKED_IN_FULL = "not-checked-in-full"
@@ -288,14 +288,14 @@ class _Inspection:
             checked = frozenset(ltkms[:most])
         everything = checked is ltkms
         deliveries = {delivery.ltkm: delivery for delivery in step.deliveries}
-        for ltkm in document.ltkms_outside_items:
-            if everything or ltkm in checked:
-                self._ltkm(ltkm, None, None)
+        for element in document.elements_outside_items:
+            if everything or element.ltkm in checked:
+                self._ltkm(element, None, None)
         for item in document.items:
             self._run(_Site(item, item.number, element=item.element))
-            for ltkm in item.ltkms:
-                if everything or ltkm in checked:
-                    self._ltkm(ltkm, item.number, deliveries.get(ltkm))
+            for element in item.ltkm_elements:
+                if everything or element.ltkm in checked:
+                    self._ltkm(element, item.number, deliveries.get(element.ltkm))
         for opening in step.openings if step.keys else ():
             inside = opening.ltkm.item
             self._run(_Site(opening, inside.number if inside is not None else None, opening.ltkm))
@@ -317,8 +317,10 @@ class _Inspection:
         self.said = kept
         self.outcomes.update(hidden)
 
-    def _ltkm(self, ltkm: Ltkm, item: int | None, delivery: DeliveredLtkm | None) -> None:
-        self._run(_Site(ltkm, item, ltkm, element=ltkm.element))
+    def _ltkm(self, element: LtkmElement, item: int | None, delivery: DeliveredLtkm | None) -> None:
+        ltkm = element.ltkm
+        self._run(_Site(ltkm, item, ltkm, element=element.element))
+        self._run(_Site(element, item, ltkm, element=element.element))
         message = ltkm.message
         if message is None:
             return
@@ -338,7 +340,7 @@ class _Inspection:
         """Say of a message that it has more payloads than were decoded: no rule is asked what it cannot know."""
         place = Place(item, ltkm.number)
         got = f"more, in {len(message.trailing)} octets that were not decoded"
-        most = ltkm.document.exchange.limits.payloads
+        most = ltkm.event.limits.payloads
         self._keep(_not_in_full(f"at most {most} payloads of a message", got, _larger("payloads"), place))
         for id in _unanswered_in_messages(self.context.settings):
             if self.outcomes[id].answer is _NOT_APPLICABLE:
@@ -561,8 +563,13 @@ _BROKEN = Outcome(Answer.BROKEN)
 @lru_cache(maxsize=16)
 def _unanswered(settings: Settings) -> Mapping[str, Outcome]:
     """Return what each rule answers for an exchange in which it finds no subject."""
-    chosen = (rule for rules in plan(settings).values() for rule in rules)
-    return {rule.id: NotApplicable(f"the exchange has no {rule.subject}") for rule in chosen}
+    chosen = {rule.id for rules in plan(settings).values() for rule in rules}
+    by_subject: dict[type, list[Rule]] = {}
+    for rule in RULES.values():
+        # an LTKM and the element that carries it are one subject in the eyes of a user
+        by_subject.setdefault(Ltkm if rule.on is LtkmElement else rule.on, []).append(rule)
+    listed = (rule for rules in by_subject.values() for rule in rules if rule.id in chosen)
+    return {rule.id: NotApplicable(f"the exchange has no {rule.subject}") for rule in listed}
 
 
 def _finding(rule: Rule, level: Level, problem: Problem, site: _Site, context: Context) -> Finding:
@@ -591,7 +598,7 @@ def _locate(problem: Problem, site: _Site) -> tuple[Span | None, str]:
             return _within(span, site.ltkm.octets), "message" if span else ""
     if site.element is None and problem.element is None and problem.span is None:
         return None, ""
-    document = site.subject if isinstance(site.subject, Document) else site.subject.document
+    document = site.subject if isinstance(site.subject, Document) else site.subject.event.document
     if problem.span is not None:
         return _within(problem.span, document.xml.octets), "body"
     element = site.element if problem.element is None else problem.element

@@ -7,7 +7,7 @@ from ltkm_inspect import digest
 from ltkm_inspect.context import Context
 from ltkm_inspect.keys import Subscriber
 from ltkm_inspect.mikey import Identity, Kemac, Message
-from ltkm_inspect.traffic import Exchange, Response
+from ltkm_inspect.traffic import Event, Exchange, Response
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +72,7 @@ def _keeps_mac(before: Exchange, after: Exchange) -> bool:
 def _macs(exchange: Exchange) -> dict[bytes, bytes]:
     """Return the MAC of every message that decodes and has one, by the octets of the message."""
     found: dict[bytes, bytes] = {}
-    for ltkm in exchange.document.ltkms if exchange.document else ():
+    for ltkm in exchange.ltkms:
         if ltkm.octets and ltkm.message is not None and ltkm.message.problem is None:
             found.update((ltkm.octets, kemac.mac) for kemac in ltkm.message.of(Kemac) if kemac.mac)
     return found
@@ -141,13 +141,13 @@ def _with_rspauth(response: Response, signature: str) -> Response:
     return response
 
 
-def subscriber_of(exchange: Exchange, context: Context, message: Message | None = None) -> Subscriber | None:
-    """Return the subscriber whose keys protect a message, or the exchange: by IDr and IDi, or by the credentials."""
+def subscriber_of(event: Event, context: Context, message: Message | None = None) -> Subscriber | None:
+    """Return the subscriber whose keys protect a message, or the event: by IDr and IDi, or by the credentials."""
     identities = message.of(Identity) if message is not None else ()
     if len(identities) == 2:
         idi, idr = (identity.value.decode("utf-8", "replace") for identity in identities)
         return context.keys.find(idr, idi)
-    credentials = exchange.request.credentials
+    credentials = event.authorization
     if credentials is None:
         return None
     realm = credentials.realm

@@ -9,7 +9,7 @@ from ltkm_inspect.finding import Place
 from ltkm_inspect.mikey import Message
 from ltkm_inspect.selection import Selection
 from ltkm_inspect.session import DeliveredLtkm, OpenedLtkm, SessionEvent
-from ltkm_inspect.traffic import Document, Item, Ltkm
+from ltkm_inspect.traffic import Document, Item, Ltkm, LtkmElement
 
 
 def subjects(application: Application, document: Document, chosen: Selection, step: SessionEvent | None) -> list[Any]:
@@ -39,15 +39,15 @@ def _subjects(on: type, document: Document, chosen: Selection, step: SessionEven
     if on is Document:
         return (document,)
     if on is Item:
-        return sorted(document.items, key=lambda item: not item.ltkms)
-    if on is Ltkm or on is Octets:
-        return (ltkm for ltkm in document.ltkms if ltkm.octets or on is Ltkm)
+        return sorted(document.items, key=lambda item: not item.ltkm_elements)
+    if on is LtkmElement or on is Octets:
+        return (ltkm for ltkm in document.ltkm_elements if ltkm.octets or on is LtkmElement)
     return _with(on, document)
 
 
-def _with(on: type, document: Document) -> Iterator[Ltkm]:
+def _with(on: type, document: Document) -> Iterator[LtkmElement]:
     """Yield the LTKMs with a whole message, for a payload class those that have such a payload."""
-    for ltkm in document.ltkms:
+    for ltkm in document.ltkm_elements:
         message = ltkm.message
         if message is not None and message.problem is None and (on is Message or message.of(on)):
             yield ltkm
@@ -62,7 +62,7 @@ def place_of(subject: Any) -> Place:
     """Return the item and LTKM that a subject is."""
     if isinstance(subject, DeliveredLtkm | OpenedLtkm):
         subject = subject.ltkm
-    if isinstance(subject, Ltkm):
+    if isinstance(subject, Ltkm | LtkmElement):
         return Place(None if subject.item is None else subject.item.number, subject.number)
     return Place(subject.number if isinstance(subject, Item) else None)
 

@@ -86,7 +86,7 @@ def _cells(entry: ExportEntry, keys: Keys) -> list[str]:
         "" if message is None or message.header is None else f"0x{message.header.csb_id:08x}",
         "" if octets is None else str(len(octets)),
         "" if octets is None else f"0x{sha256(octets).hexdigest()[:FINGERPRINT]}",
-        text(ltkm.base64.problem or (str(message.problem) if message is not None and message.problem else "")),
+        text(ltkm.carrier.problem or (str(message.problem) if message is not None and message.problem else "")),
         entry.verdict,
         " ".join(entry.rules),
         text(" ".join(exchange.faults)),

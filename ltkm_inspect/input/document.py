@@ -18,5 +18,5 @@ def from_document(octets: bytes, source: str) -> Iterator[InputMessage]:
         return
     for ltkm in document.ltkms:
         item = f"item {ltkm.item.number}, " if ltkm.item is not None else ""
-        problem = printable(ltkm.base64.problem or "")
+        problem = printable(ltkm.carrier.problem or "")
         yield InputMessage(f"{source}, {item}LTKM {ltkm.number}", None if problem else ltkm.octets, problem)

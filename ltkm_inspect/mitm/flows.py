@@ -14,7 +14,7 @@ from mitmproxy.utils import human
 
 from ltkm_inspect.capture import FAULT as FAULT
 from ltkm_inspect.mitm.odd_flow import refuse_odd
-from ltkm_inspect.traffic import Exchange, Headers, Limits, Request, Response
+from ltkm_inspect.traffic import Exchange, Headers, Limits, Request, Response, ours
 
 LONGEST_AUTHORITY = 255 + len(":65535")
 """A host name has at most 255 characters (RFC 1035 §2.3.4), and a port may follow."""
@@ -22,28 +22,12 @@ LONGEST_AUTHORITY = 255 + len(":65535")
 _FLOW_ID = re.compile(r"[0-9a-f-]+")  # what mitmweb accepts in the path of a flow
 _NAMESPACE = uuid.UUID("d2c1a4f0-5d0b-5e52-9f6b-3a1c5f6e7d80")
 _ADDRESS = re.compile(r"\[?([^\[\]]*)\]?:(\d{1,5})")
-# `requesttype`, any letter of it percent-encoded (a-z are %61 to %7a): broader than what Exchange.is_msk looks for.
-_REQUEST_TYPE = re.compile(rb"requesttype|%[67]").search
-_CONTENT_TYPE = b"content-type"
-_MEDIA_TYPES = b"mbms-msk"
 
 
 def is_foreign(flow: http.HTTPFlow) -> bool:
-    """Tell from header fields and path alone that a flow is no MSK exchange; False means that it may be one.
-
-    What it lets through is decided by `Exchange.is_msk`; it costs a few microseconds and looks at no body.
-    """
-    if _REQUEST_TYPE(flow.request.data.path) is not None:
-        return False
-    response = flow.response
-    if response is not None:
-        for name, value in response.data.headers.fields:
-            if len(name) == 12 and name.lower() == _CONTENT_TYPE and _MEDIA_TYPES in value.lower():
-                return False
-    for name, value in flow.request.data.headers.fields:
-        if len(name) == 12 and name.lower() == _CONTENT_TYPE and _MEDIA_TYPES in value.lower():
-            return False
-    return True
+    """Tell from header fields and path alone that a flow is no MSK exchange; False means that it may be one."""
+    answered = flow.response.data.headers.fields if flow.response is not None else ()
+    return not ours.may_be_exchange(flow.request.data.path, flow.request.data.headers.fields, answered)
 
 
 def exchange_of(
@@ -85,19 +69,18 @@ def exchange_of(
             response.raw_content,
             _trailers(response),
         ),
-        flow.id,
-        flow.error.msg if flow.error is not None else None,
-        _address(client.peername),
-        _address(server.peername or server.address),
-        client.id,
-        request.timestamp_start,
-        ended if ended is not None or flow.error is None else flow.error.timestamp,
-        _has_upstream_host(flow) if host_rewritten is None else host_rewritten,
-        True,
-        _faults(flow),
-        limits if limits is not None else Limits(),
-        capture,
-        flow.is_replay is not None,
+        id=flow.id,
+        error=flow.error.msg if flow.error is not None else None,
+        client=_address(client.peername),
+        server=_address(server.peername or server.address),
+        connection=client.id,
+        started=request.timestamp_start,
+        ended=ended if ended is not None or flow.error is None else flow.error.timestamp,
+        host_rewritten=_has_upstream_host(flow) if host_rewritten is None else host_rewritten,
+        faults=_faults(flow),
+        limits=limits if limits is not None else Limits(),
+        capture=capture,
+        is_replayed=flow.is_replay is not None,
     )
 
 

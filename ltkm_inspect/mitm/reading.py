@@ -67,7 +67,7 @@ def flows(path: Path, limits: Limits = OFFLINE) -> Iterator[Read | Damage | Dama
         if is_json(start):
             for found in har.exchanges(file.read, limits):
                 if isinstance(found, Exchange):
-                    yield flow_of(found), found if found.is_msk else None
+                    yield flow_of(found), found if found.is_ours else None
                 else:
                     yield found
         else:
@@ -122,7 +122,7 @@ def _exchange(flow: Flow, limits: Limits) -> Exchange | None:
     if not isinstance(flow, http.HTTPFlow) or is_foreign(flow):
         return None
     exchange = exchange_of(flow, limits)
-    return exchange if exchange.is_msk else None
+    return exchange if exchange.is_ours else None
 
 
 def _unread(error: Exception) -> UnreadError:

@@ -422,7 +422,7 @@ class LtkmInspect:
 def _msk_exchange_of(flow: http.HTTPFlow, limits: Limits, **options: Any) -> Exchange | None:
     """Return a flow as an exchange, None where it is not MSK."""
     exchange = exchange_of(flow, limits, **options)
-    return exchange if exchange.is_msk else None
+    return exchange if exchange.is_ours else None
 
 
 def _executor() -> ThreadPoolExecutor:

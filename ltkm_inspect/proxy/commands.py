@@ -101,7 +101,7 @@ class FaultCommands:
         changed: list[Flow] = []
         for flow in flows:
             exchange = exchange_of(flow) if isinstance(flow, http.HTTPFlow) and not is_foreign(flow) else None
-            change = rewriting.apply(flow, exchange if exchange is not None and exchange.is_msk else None)
+            change = rewriting.apply(flow, exchange if exchange is not None and exchange.is_ours else None)
             if change is not None:
                 self._faulting.tell(change)
                 after = replace(change.after, faults=change.names)

@@ -11,7 +11,7 @@ from ltkm_inspect.mikey import Node
 from ltkm_inspect.output.redaction import NO_REDACTOR, Redactor
 from ltkm_inspect.report import text
 from ltkm_inspect.report.keys import NO_KEYS, Keys
-from ltkm_inspect.traffic import Document, Item, Ltkm
+from ltkm_inspect.traffic import Document, Item, LtkmElement
 from ltkm_inspect.wire import printable, printable_octets
 
 MOST_LINES = 5000
@@ -25,6 +25,7 @@ NO_DOCUMENT = "# no document"
 CUT = "# only "
 """How a line begins that says that not all of the body is shown."""
 
+type Shown = frozenset[LtkmElement]
 type Where = tuple[int | None, int | None]
 """Item and LTKM by their ordinals; None outside."""
 
@@ -47,13 +48,13 @@ def response_lines(
         return
     yield from map(redactor.text, _recovered(document.xml))
     most = exchange.limits.ltkms
-    shown = frozenset(document.ltkms[:most])
+    shown = frozenset(document.ltkm_elements[:most])
     yield from map(redactor.text, bounded(_items(document, shown, placed, keys)))
-    if len(document.ltkms) > len(shown):
-        yield f"{CUT}{len(shown)} of {len(document.ltkms)} LTKMs are looked at, because of ltkm_limit"
+    if len(document.ltkm_elements) > len(shown):
+        yield f"{CUT}{len(shown)} of {len(document.ltkm_elements)} LTKMs are looked at, because of ltkm_limit"
     counts = {
         "items": len(document.items),
-        "ltkms": len(document.ltkms),
+        "ltkms": len(document.ltkm_elements),
         "findings": len(report.findings),
         "notes": len(report.notes),
     }
@@ -103,10 +104,10 @@ def _recovered(xml: msk.Xml) -> Iterator[str]:
         yield f"# the XML is not well-formed: {printable(xml.error.reason)}; what follows was recovered from it"
 
 
-def _items(document: Document, shown: frozenset[Ltkm], placed: dict[Where, list[Finding]], keys: Keys) -> Iterator[str]:
-    if document.ltkms_outside_items:
+def _items(document: Document, shown: Shown, placed: dict[Where, list[Finding]], keys: Keys) -> Iterator[str]:
+    if document.elements_outside_items:
         yield "outside_every_item:"
-        yield from _ltkms(document.ltkms_outside_items, None, shown, placed, keys, "  ")
+        yield from _ltkms(document.elements_outside_items, None, shown, placed, keys, "  ")
     yield "items:" if document.items else "items: []"
     for item in document.items:
         yield from _item(item, shown, placed, keys)
@@ -122,14 +123,14 @@ def _requested(pairs: Sequence[msk.MskPair]) -> Iterator[str]:
         yield from _identifiers(pair.key_domain_ids, pair.msk_ids, "    ")
 
 
-def _item(item: Item, shown: frozenset[Ltkm], placed: dict[Where, list[Finding]], keys: Keys) -> Iterator[str]:
+def _item(item: Item, shown: Shown, placed: dict[Where, list[Finding]], keys: Keys) -> Iterator[str]:
     yield f"  - item: {item.number}"
     yield from _identifiers(item.parts.key_domain_ids, item.parts.msk_ids, "    ")
     yield f"    response_code: {_quoted(item.code) if item.code is not None else 'none'}"
     yield from _comments(placed.pop((item.number, None), ()), "    ")
-    if item.ltkms:
+    if item.ltkm_elements:
         yield "    ltkms:"
-        yield from _ltkms(item.ltkms, item.number, shown, placed, keys, "      ")
+        yield from _ltkms(item.ltkm_elements, item.number, shown, placed, keys, "      ")
     else:
         yield "    ltkms: []"
 
@@ -158,9 +159,9 @@ def _base64(element: Any) -> tuple[str, bytes | None]:
 
 
 def _ltkms(
-    ltkms: Iterable[Ltkm],
+    ltkms: Iterable[LtkmElement],
     item: int | None,
-    shown: frozenset[Ltkm],
+    shown: Shown,
     placed: dict[Where, list[Finding]],
     keys: Keys,
     indent: str,

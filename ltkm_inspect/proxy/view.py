@@ -74,7 +74,7 @@ class LtkmView(contentviews.InteractiveContentview):
             return True
         exchange = exchange_of(flow, self._configuration().limits)
         # Of a registration only the document of the response can tell, and to read a large one takes long.
-        return not (exchange.registers and takes_long(flow)) and exchange.is_msk
+        return not (exchange.registers and takes_long(flow)) and exchange.is_ours
 
     def _rendering(self, flow: Flow | None) -> Rendering | None:
         """Return what was made before of a flow, None where there is nothing, or nothing that fits any more."""

@@ -165,7 +165,7 @@ def exchange_record(
             **{answer.key: answers.count(answer) for answer in Answer},
         },
         "items": listing.items(document.items) if document else [],
-        "ltkms_outside": listing.ltkms(document.ltkms_outside_items) if document else [],
+        "ltkms_outside": listing.ltkms([each.ltkm for each in document.elements_outside_items]) if document else [],
         "findings": [_finding(finding) for finding in report.findings],
         "notes": [_finding(note) for note in report.notes],
         "outcomes": {
@@ -312,12 +312,12 @@ def item_record(item: Item) -> dict[str, Any]:
 
 def ltkm_record(ltkm: Ltkm, keys: Keys, redactor: Redactor = NO_REDACTOR, room: Room | None = None) -> dict[str, Any]:
     """Return what is told of an LTKM, with the fields of its message, as far as there is room, and of its key."""
-    message, octets = ltkm.message, ltkm.octets
+    message, octets, name = ltkm.message, ltkm.octets, ltkm.carrier.element_name
     said = keys.of(message, octets)
     return {
         "ltkm": ltkm.number,
-        "element": cut(str(ltkm.element.tag)),
-        "problem": ltkm.base64.problem,
+        "element": None if name is None else cut(name),
+        "problem": ltkm.carrier.problem,
         "length": None if octets is None else len(octets),
         "sha256": None if octets is None else sha256(octets).hexdigest()[:FINGERPRINT],
         "octets": _hex(octets if message is None else redactor.message(message, show_keys=keys.show)),

@@ -1,20 +1,31 @@
-"""HTTP exchanges as plain data, and the subjects in them that rules look at."""
+"""The observed traffic as plain data: events, and the subjects in them that rules look at."""
 
+from ltkm_inspect.traffic.datagram import Datagram
+from ltkm_inspect.traffic.document import Document
+from ltkm_inspect.traffic.element import LtkmElement
+from ltkm_inspect.traffic.event import OFFLINE, Direction, Event, Limits
+from ltkm_inspect.traffic.exchange import Exchange
 from ltkm_inspect.traffic.gap import Gap
 from ltkm_inspect.traffic.http import USUAL_TARGET, Headers, MediaType, Request, Response, split_target
-from ltkm_inspect.traffic.subject import OFFLINE, CodeKind, Document, Exchange, Item, Limits, Ltkm, read_code
+from ltkm_inspect.traffic.item import CodeKind, Item, read_code
+from ltkm_inspect.traffic.ltkm import Carrier, Ltkm
 
 __all__ = [
     "OFFLINE",
     "USUAL_TARGET",
+    "Carrier",
     "CodeKind",
+    "Datagram",
+    "Direction",
     "Document",
+    "Event",
     "Exchange",
     "Gap",
     "Headers",
     "Item",
     "Limits",
     "Ltkm",
+    "LtkmElement",
     "MediaType",
     "Request",
     "Response",

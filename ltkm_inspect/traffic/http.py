@@ -10,8 +10,9 @@ from urllib.parse import parse_qsl, urlsplit
 from ltkm_inspect import coding, digest
 from ltkm_inspect.coding import DecodedBody
 from ltkm_inspect.kept import cached_property
+from ltkm_inspect.traffic.ours import MSK_REQUEST, PARAMETER
 
-USUAL_TARGET = "/keymanagement?requesttype=msk-request"
+USUAL_TARGET = f"/keymanagement?{PARAMETER}={MSK_REQUEST}"
 """What nearly all MSK requests ask for, word for word."""
 
 
@@ -167,13 +168,13 @@ class Request(_Message):
     def request_types(self) -> tuple[str, ...]:
         """The values of `requesttype` in the query, percent-decoded and stripped (3GPP TS 33.246 G.2)."""
         if self.target == USUAL_TARGET:
-            return ("msk-request",)
+            return (MSK_REQUEST,)
         try:
             query = urlsplit(self.target).query
             pairs = parse_qsl(query, keep_blank_values=True)
         except ValueError:
             return ()
-        return tuple(value.strip() for name, value in pairs if name.strip() == "requesttype")
+        return tuple(value.strip() for name, value in pairs if name.strip() == PARAMETER)
 
     @cached_property
     def resource(self) -> tuple[str, str]:

@@ -87,7 +87,7 @@ def _page() -> Exchange:
     return Exchange(
         Request("GET", "http", "portal.example", 80, "/guide/today?channel=1", headers=_headers(fields), body=b""),
         Response(200, "OK", headers=_headers(answered), body=body),
-        _uuid("page"),
+        id=_uuid("page"),
         client="192.0.2.10:40001",
         server="198.51.100.7:80",
         connection=_uuid("connection of a page"),

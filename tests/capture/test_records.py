@@ -73,7 +73,7 @@ def by_mitmproxy(each: flow.Flow) -> Exchange | None:
     if not isinstance(each, http.HTTPFlow) or flows.is_foreign(each):
         return None
     exchange = flows.exchange_of(each, OFFLINE)
-    return exchange if exchange.is_msk else None
+    return exchange if exchange.is_ours else None
 
 
 def test_the_format_that_is_read_is_the_one_that_mitmproxy_writes() -> None:

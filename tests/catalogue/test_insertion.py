@@ -76,7 +76,7 @@ def test_an_ltkm_stands_where_it_was_put_and_trips_the_rules_of_that_place(
     at: str, item: int | None, where: str, trips: set[str], keys: KeyRing
 ) -> None:
     done = put(f"inject-ltkm:at={at},base64={BASE64}", [MIXED], keys)
-    (found,) = [each for each in document_of(done.exchange).ltkms if each.octets == OCTETS]
+    (found,) = [each for each in document_of(done.exchange).ltkm_elements if each.octets == OCTETS]
     assert found.parts.where == where
     assert (None if found.item is None else found.item.number) == item
     rules = set(inspect(done.exchange, Context(Settings(debug=True), keys)).rules)
@@ -86,7 +86,7 @@ def test_an_ltkm_stands_where_it_was_put_and_trips_the_rules_of_that_place(
 def test_auto_is_a_second_one_where_there_is_one_and_else_the_only_one() -> None:
     text = f"inject-ltkm:base64={BASE64}"
     alone = put(text, reference("plain-mbms")).exchange
-    assert [(each.parts.where, each.octets) for each in document_of(alone).ltkms] == [("wildcard", OCTETS)]
+    assert [(each.parts.where, each.octets) for each in document_of(alone).ltkm_elements] == [("wildcard", OCTETS)]
     two = put(text, DOWNLOAD).exchange
     assert octets_of(two) == [ltkm(FIRST).encode(), OCTETS]
     assert set(inspect(two, Context(Settings(debug=True), KEYS)).rules) == {"ltkm-repeated"}
@@ -258,7 +258,7 @@ def test_an_ltkm_has_its_namespace_whatever_the_document_declares(
     body = body.replace(root.encode(), (root + declared).encode())
     exchange = replace(plain, response=plain.response.with_content(body))
     done = put(f"inject-ltkm:at={at},base64={BASE64}", [exchange]).exchange
-    (found,) = document_of(done).ltkms
+    (found,) = document_of(done).ltkm_elements
     assert found.is_named
     assert found.element.prefix == prefix
     assert edit.source(found.document.xml, found.element).startswith(written)
@@ -274,7 +274,7 @@ def test_an_item_may_declare_the_namespace_itself() -> None:
     texts = {at: put(f"inject-ltkm:at={at},base64={BASE64}", [exchange]).exchange.document for at in ("empty", "root")}
     for at, document in texts.items():
         assert document is not None
-        (found,) = document.ltkms
+        (found,) = document.ltkm_elements
         assert found.is_named
         assert found.element.prefix == ("k" if at == "empty" else None)
 

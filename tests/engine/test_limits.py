@@ -91,7 +91,7 @@ def test_a_document_of_more_tags_than_the_limit_is_not_parsed() -> None:
     assert not_in_full(limited(exchange, Limits(tags=tags))) == []
     report = limited(exchange, Limits(tags=tags - 1))
     assert (f"at most {tags - 1} tags and attributes in the response body", str(tags)) in not_in_full(report)
-    assert report.exchange.is_msk
+    assert report.exchange.is_ours
     assert report.items == 0
 
 
@@ -186,7 +186,9 @@ def test_what_a_finding_points_to_is_there(data: st.DataObject) -> None:
             if finding.span_of == "message":
                 assert document is not None
                 at_item = finding.place.item
-                found = document.ltkms_outside_items if at_item is None else document.items[at_item - 1].ltkms
+                found = (
+                    document.elements_outside_items if at_item is None else document.items[at_item - 1].ltkm_elements
+                )
                 whole = next(ltkm.octets for ltkm in found if ltkm.number == finding.place.ltkm)
             assert 0 <= finding.span.start < finding.span.end <= len(whole or b""), finding.line
 

@@ -131,7 +131,7 @@ def test_inject_then_strip_gives_the_original(style: Style, at: str, item: int) 
     text = f"inject-ltkm:at={at},item={item},base64={base64_text(reference.ltkm(FIRST).encode())}"
     full = inject(document.exchange, [parse_application(text)])
     assert full.document is not None
-    (ltkm,) = full.document.ltkms
+    (ltkm,) = full.document.ltkm_elements
     assert ltkm.is_named
     assert ltkm.item is not None
     assert ltkm.item.number == item

@@ -14,7 +14,7 @@ from click.testing import CliRunner
 
 from ltkm_inspect import cli
 from ltkm_inspect.finding import Finding, Report
-from ltkm_inspect.traffic import Document, Exchange, Ltkm
+from ltkm_inspect.traffic import Document, Exchange, LtkmElement
 
 CRASHES = frozenset({"rule-crashed", "event-crashed"})
 EXIT_CODES = frozenset({0, 1, 2, 3, 4, 5})
@@ -164,10 +164,10 @@ def _octets(finding: Finding, exchange: Exchange) -> bytes | None:
     return None if ltkm is None else ltkm.octets
 
 
-def _ltkm(finding: Finding, document: Document) -> Ltkm | None:
+def _ltkm(finding: Finding, document: Document) -> LtkmElement | None:
     place = finding.place
     item = next((item for item in document.items if item.number == place.item), None)
-    inside = document.ltkms_outside_items if item is None else item.ltkms
+    inside = document.elements_outside_items if item is None else item.ltkm_elements
     return next((ltkm for ltkm in inside if ltkm.number == place.ltkm), None)
 
 

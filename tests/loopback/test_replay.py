@@ -54,7 +54,7 @@ def faulted(exchanges: Iterable[Exchange], fault: str) -> Iterator[Response | No
     """Yield the response of each exchange, with the fault put in here, and not in the proxy, where it can be."""
     session = Session()
     for exchange in exchanges:
-        if exchange.is_msk:
+        if exchange.is_ours:
             with suppress(FaultError):
                 exchange = inject(exchange, [parse_application(fault)], Context(keys=KEYS, session=session))
             session.take(exchange, KEYS)
@@ -215,12 +215,12 @@ def test_a_capture_with_faults_replayed_as_a_server_is_left_alone_where_it_has_t
     assert 0 < sum(had) < len(had)
     for exchange, response in zip(captured, got, strict=True):
         assert response.body == (exchange.response.body if exchange.response else None)
-        assert (response == exchange.response) is bool(exchange.faults or not exchange.is_msk)
+        assert (response == exchange.response) is bool(exchange.faults or not exchange.is_ours)
     assert sum("has faults in it already" in line for line in run.log) == sum(had)
     written = saved(again)
     for old, new in zip(captured, written, strict=True):
-        assert new.faults == (old.faults or (("replace-status",) if new.is_msk else ()))
+        assert new.faults == (old.faults or (("replace-status",) if new.is_ours else ()))
     context = Context(keys=KEYS, session=Session())
     assert [inspect(new, context).exchange.faults for new in written] == [new.faults for new in written]
     counted = next(line for line in run.log if line.startswith("summary: "))
-    assert f"{len([new for new in written if new.is_msk])} MSK exchanges" in counted
+    assert f"{len([new for new in written if new.is_ours])} MSK exchanges" in counted

@@ -129,7 +129,7 @@ def page(path: bytes = b"/", asked: str = "text/plain", answered: str | None = "
 )
 def test_other_traffic_is_foreign(flow: http.HTTPFlow) -> None:
     assert is_foreign(flow)
-    assert not exchange_of(flow).is_msk
+    assert not exchange_of(flow).is_ours
 
 
 @pytest.mark.parametrize(
@@ -143,7 +143,7 @@ def test_other_traffic_is_foreign(flow: http.HTTPFlow) -> None:
 )
 def test_what_may_be_msk_is_let_through(flow: http.HTTPFlow) -> None:
     assert not is_foreign(flow)
-    assert exchange_of(flow).is_msk
+    assert exchange_of(flow).is_ours
 
 
 @given(st.lists(st.booleans(), min_size=11, max_size=11), st.booleans())
@@ -151,7 +151,7 @@ def test_no_way_of_writing_the_request_type_is_overlooked(escaped: list[bool], u
     letters = zip("requesttype", escaped, strict=True)
     name = "".join(f"%{ord(letter):02{'X' if upper else 'x'}}" if hide else letter for letter, hide in letters)
     flow = page(f"/x?{name}={quote('msk-request')}".encode())
-    assert exchange_of(flow).is_msk
+    assert exchange_of(flow).is_ours
     assert not is_foreign(flow)
 
 

@@ -33,7 +33,7 @@ def records(file: str, octets: bytes) -> Iterator[Record]:
     for flow in FlowReader(io.BytesIO(octets)).stream():
         assert isinstance(flow, HTTPFlow)
         exchange = exchange_of(flow)
-        if not exchange.is_msk:
+        if not exchange.is_ours:
             total.other()
             continue
         report = inspect(exchange, Context(session=session))

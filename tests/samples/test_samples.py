@@ -36,7 +36,7 @@ def reports(file: str) -> list[Report | None]:
     """Return what one session says of the flows of a file, in order; None for flows that are not MSK."""
     context = Context(Settings(debug=True), session=Session())
     exchanges = [sample.exchange for sample in FILES[file]]
-    return [inspect(exchange, context) if exchange.is_msk else None for exchange in exchanges]
+    return [inspect(exchange, context) if exchange.is_ours else None for exchange in exchanges]
 
 
 @pytest.mark.parametrize("file", FILES)
@@ -138,7 +138,7 @@ def test_the_trial_has_every_kind_of_traffic() -> None:
     assert any(response.headers.get("Content-Encoding") == "gzip" for response in responses)
     assert any(response.headers.get("Transfer-Encoding") == "chunked" for response in responses)
     assert {"text/html", "image/png", "application/json"} <= {response.media_type.name for response in responses}
-    assert any(exchange.registers and not exchange.is_msk for exchange in exchanges)
+    assert any(exchange.registers and not exchange.is_ours for exchange in exchanges)
     assert len({exchange.client.partition(":")[0] for exchange in exchanges}) == 1
     assert len({exchange.connection for exchange in exchanges}) == 3
     named = {exchange.terminal for exchange in exchanges if exchange.request.credentials}

@@ -36,7 +36,7 @@ def _exchange(
     ],
 )
 def test_an_exchange_of_the_procedure_is_recognised(exchange: Exchange) -> None:
-    assert exchange.is_msk
+    assert exchange.is_ours
 
 
 @pytest.mark.parametrize(
@@ -50,12 +50,12 @@ def test_an_exchange_of_the_procedure_is_recognised(exchange: Exchange) -> None:
     ],
 )
 def test_other_exchanges_are_not(exchange: Exchange) -> None:
-    assert not exchange.is_msk
+    assert not exchange.is_ours
 
 
 def test_an_error_page_is_not_taken_for_a_document() -> None:
     page = _exchange("/k?requesttype=msk-request", response_type="text/html", body=b"<html><p>no", status=503)
-    assert page.is_msk
+    assert page.is_ours
     assert page.document is None
 
 

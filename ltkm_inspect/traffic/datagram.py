@@ -1,0 +1,82 @@
+"""A datagram: one UDP packet that holds a MIKEY message, and so carries an LTKM itself."""
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from ltkm_inspect import mikey
+from ltkm_inspect.kept import cached_property
+from ltkm_inspect.mikey import Identity
+from ltkm_inspect.traffic.event import Direction, Event
+from ltkm_inspect.traffic.ltkm import Ltkm
+
+if TYPE_CHECKING:
+    from ltkm_inspect.traffic.item import Item
+
+
+@dataclass(frozen=True, eq=False)
+class Datagram(Event):
+    """One UDP packet with a MIKEY message."""
+
+    octets: bytes = field(repr=False)
+    """Its payload."""
+    direction: Direction = field(default=Direction.TO_TERMINAL, kw_only=True)
+
+    @property
+    def item(self) -> "Item | None":
+        """None: there are no items outside a document."""
+        return None
+
+    @property
+    def number(self) -> int:
+        """1: it carries one message."""
+        return 1
+
+    @property
+    def element_name(self) -> str | None:
+        """None: it is no element."""
+        return None
+
+    @property
+    def problem(self) -> str | None:
+        """None: its octets are as they came."""
+        return None
+
+    @property
+    def is_delivery(self) -> bool:
+        """A terminal takes an LTKM from it."""
+        return self.was_delivered
+
+    @cached_property
+    def ltkm(self) -> Ltkm:
+        """The LTKM in it."""
+        return Ltkm(self, self.octets)
+
+    @property
+    def ltkms(self) -> tuple[Ltkm, ...]:
+        """The same; none without octets."""
+        return (self.ltkm,) if self.octets else ()
+
+    @property
+    def message(self) -> mikey.Message | None:
+        """The message in it; None without octets."""
+        return self.ltkm.message
+
+    @property
+    def is_ours(self) -> bool:
+        """Its octets begin as a MIKEY message does."""
+        return self.message is not None and self.message.header is not None
+
+    @property
+    def was_delivered(self) -> bool:
+        """It goes to the terminal; whether it got there nobody can tell."""
+        return self.direction is Direction.TO_TERMINAL
+
+    @cached_property
+    def terminal(self) -> str:
+        """The terminal: the IDr of the message, else the connection.
+
+        The address does not tell: behind NAT all terminals share one.
+        """
+        identities = self.message.of(Identity) if self.message is not None else ()
+        idr = identities[-1].value.decode("utf-8", "surrogateescape") if identities else ""
+        return idr or self.connection or self.client

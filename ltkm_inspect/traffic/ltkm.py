@@ -1,0 +1,85 @@
+"""An LTKM: a MIKEY message that delivers a key, and its place in the traffic, whatever carries it."""
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol
+
+from ltkm_inspect import mikey
+from ltkm_inspect.kept import cached_property
+from ltkm_inspect.wire import Span
+
+if TYPE_CHECKING:
+    from ltkm_inspect.traffic.event import Event
+    from ltkm_inspect.traffic.item import Item
+
+
+class Carrier(Protocol):
+    """What contains an LTKM: an element of a document, or a datagram."""
+
+    @property
+    def event(self) -> "Event":
+        """The event that it is in."""
+
+    @property
+    def item(self) -> "Item | None":
+        """The item that it is in, at any depth; None outside every item."""
+
+    @property
+    def number(self) -> int:
+        """Place among the carriers of its item, or of those outside every item, from 1."""
+
+    @property
+    def element_name(self) -> str | None:
+        """The name of the element that it is, with its namespace; None for a datagram."""
+
+    @property
+    def octets(self) -> bytes | None:
+        """The octets of the message; None where they cannot be read."""
+
+    @property
+    def problem(self) -> str | None:
+        """Why the octets cannot be read; None where they can."""
+
+    @property
+    def is_delivery(self) -> bool:
+        """A terminal takes an LTKM from it."""
+
+
+@dataclass(eq=False)
+class Ltkm:
+    """The message in a carrier."""
+
+    carrier: Carrier = field(repr=False)
+    octets: bytes | None
+    """The octets of the message; None where they cannot be read from the carrier."""
+
+    @property
+    def event(self) -> "Event":
+        """The event that it is in."""
+        return self.carrier.event
+
+    @property
+    def item(self) -> "Item | None":
+        """The item that it is in, at any depth; None outside every item."""
+        return self.carrier.item
+
+    @property
+    def number(self) -> int:
+        """Place among the LTKMs of its item, or of those outside every item, from 1."""
+        return self.carrier.number
+
+    @cached_property
+    def message(self) -> mikey.Message | None:
+        """Its octets as a MIKEY message; None where there are none."""
+        return mikey.decode(self.octets, self.event.limits.payloads) if self.octets else None
+
+    def span(self, path: str) -> Span | None:
+        """Return the octets of the field of its message with that path; None where there is no such field."""
+        part = path.partition(".")[0]
+        if part not in self._spans and self.octets and self.message is not None:
+            self._spans[part] = mikey.part_spans(self.message, self.octets, part)
+        return self._spans.get(part, {}).get(path)
+
+    @cached_property
+    def _spans(self) -> dict[str, dict[str, Span]]:
+        """The spans of the fields that were asked for, by the part of the message: all of them take much memory."""
+        return {}
