@@ -53,7 +53,7 @@ def test_a_signal_ends_a_command_with_one_line_its_code_and_no_part(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     from ltkm_inspect import engine
-    from ltkm_inspect.mitm.rewriting import Rewriting
+    from ltkm_inspect.mitm.rewriting import FlowRewriter
     from ltkm_inspect.report.reading import RecordFile
 
     out = tmp_path / "out"
@@ -68,7 +68,7 @@ def test_a_signal_ends_a_command_with_one_line_its_code_and_no_part(
     }
     monkeypatch.setattr("ltkm_inspect.checking.results.inspect_step", signalled(engine.inspect_step, by, 4))
     monkeypatch.setattr(engine, "inspect", signalled(engine.inspect, by, 4))
-    monkeypatch.setattr(Rewriting, "apply", signalled(Rewriting.apply, by, 4))
+    monkeypatch.setattr(FlowRewriter, "apply", signalled(FlowRewriter.apply, by, 4))
     monkeypatch.setattr(RecordFile, "read", signalled(RecordFile.read, by, 2))
     before = [signal.getsignal(each) for each in (signal.SIGINT, signal.SIGTERM)]
     done = CliRunner().invoke(commands, [*map(str, arguments[command])])

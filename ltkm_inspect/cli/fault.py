@@ -22,7 +22,7 @@ from ltkm_inspect.output.console import COULD_NOT_RUN, InputErrors, Output, comp
 from ltkm_inspect.wire import crash_of, printable
 
 if TYPE_CHECKING:
-    from ltkm_inspect.mitm.rewriting import Rewriting
+    from ltkm_inspect.mitm.rewriting import FlowRewriter
 
 
 @commands.command()
@@ -58,6 +58,7 @@ def fault(
         raise click.UsageError(f"OUT: expected another file than the input, got {printable(str(target))}")
     limits = limits_of(limit)
     rewriting, trouble = _rewriting([fault, *also], words, keys), InputErrors()
+    from ltkm_inspect.mitm.change import change_line
     from ltkm_inspect.mitm.flow_file import FlowFileWriter
     from ltkm_inspect.output.redaction import NO_REDACTOR, Redaction
 
@@ -80,7 +81,7 @@ def fault(
                     if change is not None:
                         try:
                             redactor = NO_REDACTOR if redaction is None else redaction.redactor(change.before)
-                            line = change.line(redactor)
+                            line = change_line(change, redactor)
                         except Exception as error:
                             line = f"a flow was changed, but the program failed as it was to say how: {crash_of(error)}"
                             trouble.damaged += 1
@@ -118,14 +119,14 @@ _SPELT = {
 """How the command line spells the options of the table."""
 
 
-def _rewriting(faults: list[str], words: dict[str, Any], keys: str | None) -> "Rewriting":
+def _rewriting(faults: list[str], words: dict[str, Any], keys: str | None) -> "FlowRewriter":
     from ltkm_inspect.context import Context
-    from ltkm_inspect.mitm.rewriting import Rewriting
+    from ltkm_inspect.mitm.rewriting import FlowRewriter
     from ltkm_inspect.mitm.sources import READERS
 
     try:
         orders = options.orders(READERS, fault=faults, **words)
-        rewriting = Rewriting(orders, Context(keys=keys_at_hand(keys).ring))
+        rewriting = FlowRewriter(orders, Context(keys=keys_at_hand(keys).ring))
     except options.OptionError as error:
         where = _SPELT[error.option]
         raise click.UsageError(error.reason if where == "FAULT" else f"{where}: {error.reason}") from None

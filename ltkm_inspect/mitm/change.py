@@ -2,56 +2,33 @@
 
 import hashlib
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from mitmproxy.http import HTTPFlow
 
-from ltkm_inspect.engine import Injection
-from ltkm_inspect.fault import Application
 from ltkm_inspect.finding import Report, shorten
 from ltkm_inspect.mitm.flows import update
 from ltkm_inspect.mitm.marking import mark_faults
 from ltkm_inspect.output.redaction import NO_REDACTOR, Redactor
 from ltkm_inspect.report.text import answered, asked
+from ltkm_inspect.rewriting.change import Change
 from ltkm_inspect.traffic import Exchange, Response
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
-    """What faults made of an exchange."""
+def change_line(change: Change, redactor: Redactor = NO_REDACTOR) -> str:
+    """Return the change as one line, safe to print: what was put in, into what, and where it differs now."""
+    faults = ", ".join(shorten(redactor.text(str(fault))) for fault in change.faults)
+    edits = [redactor.text(str(edit)) for edit in change.injection.edits]
+    where = "; ".join([*edits, ", ".join(_differences(change.before, change.after))])
+    return f"fault {faults}: {asked(change.before, redactor)} -> {answered(change.before, redactor)}: {where}"
 
-    faults: tuple[Application, ...]
-    injection: Injection
 
-    @property
-    def before(self) -> Exchange:
-        """The exchange as it was."""
-        return self.injection.before
+def write_change(flow: HTTPFlow, change: Change, came: Report | None = None, redactor: Redactor = NO_REDACTOR) -> None:
+    """Make the change in its flow, and write on it what was done; what it was is its backup.
 
-    @property
-    def after(self) -> Exchange:
-        """The exchange as it is now."""
-        return self.injection.exchange
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """All faults that are in the exchange now, as typed."""
-        return (*self.before.faults, *map(str, self.faults))
-
-    def line(self, redactor: Redactor = NO_REDACTOR) -> str:
-        """Return the change as one line, safe to print: what was put in, into what, and where it differs now."""
-        faults = ", ".join(shorten(redactor.text(str(fault))) for fault in self.faults)
-        edits = [redactor.text(str(edit)) for edit in self.injection.edits]
-        where = "; ".join([*edits, ", ".join(_differences(self.before, self.after))])
-        return f"fault {faults}: {asked(self.before, redactor)} -> {answered(self.before, redactor)}: {where}"
-
-    def write(self, flow: HTTPFlow, came: Report | None = None, redactor: Redactor = NO_REDACTOR) -> None:
-        """Make the change in its flow, and write on it what was done; what it was is its backup.
-
-        `came` is the report of a response that has just come, in whose flow an older backup says nothing any more.
-        """
-        update(flow, self.before, self.after, fresh=came is not None)
-        mark_faults(flow, self.names, sha256(self.before.response), sha256(self.after.response), came, redactor)
+    `came` is the report of a response that has just come, in whose flow an older backup says nothing any more.
+    """
+    update(flow, change.before, change.after, fresh=came is not None)
+    mark_faults(flow, change.names, sha256(change.before.response), sha256(change.after.response), came, redactor)
 
 
 def sha256(response: Response | None) -> str | None:

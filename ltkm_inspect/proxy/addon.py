@@ -20,12 +20,13 @@ from mitmproxy.log import ALERT
 from ltkm_inspect import __version__
 from ltkm_inspect.context import Context
 from ltkm_inspect.engine import crashed, judge, place, plan, prepare, presented
+from ltkm_inspect.engine.handling import Handling, Steps
 from ltkm_inspect.export import Manner
 from ltkm_inspect.finding import Level, Report
 from ltkm_inspect.keys import RingFile
 from ltkm_inspect.mitm.flows import exchange_of, is_foreign
-from ltkm_inspect.mitm.handling import Handling, Steps, takes_long
 from ltkm_inspect.mitm.marking import mark
+from ltkm_inspect.mitm.size import takes_long
 from ltkm_inspect.options import SHOWS_KEYS, OptionError
 from ltkm_inspect.output.json_line import to_json
 from ltkm_inspect.output.redaction import Redactor

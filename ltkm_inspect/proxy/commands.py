@@ -17,7 +17,7 @@ from ltkm_inspect.engine import inspect
 from ltkm_inspect.fault import FAULTS
 from ltkm_inspect.finding import Report, shorten
 from ltkm_inspect.mitm.flows import FAULT, exchange_of, is_foreign
-from ltkm_inspect.mitm.rewriting import Rewriting
+from ltkm_inspect.mitm.rewriting import FlowRewriter
 from ltkm_inspect.mitm.sources import READERS
 from ltkm_inspect.options import OptionError, orders
 from ltkm_inspect.proxy.faulting import Faulting
@@ -96,7 +96,7 @@ class FaultCommands:
     def _put(self, flows: Sequence[Flow], orders: Orders) -> None:
         context = self._faulting.context
         # what is done here to the session of the run is done to a copy: the flows may never have passed
-        rewriting = Rewriting(orders, context)
+        rewriting = FlowRewriter(orders, context)
         rewriting.context = replace(context, session=context.session.copy() if context.session else None)
         changed: list[Flow] = []
         for flow in flows:

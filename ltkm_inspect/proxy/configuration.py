@@ -11,7 +11,7 @@ from mitmproxy.optmanager import OptManager
 from ltkm_inspect.context import Context
 from ltkm_inspect.finding import Level
 from ltkm_inspect.keys import KeyRing, RingFile
-from ltkm_inspect.mitm.rewriting import Rewriting
+from ltkm_inspect.mitm.rewriting import FlowRewriter
 from ltkm_inspect.mitm.sources import READERS
 from ltkm_inspect.options import (
     DEFAULTS,
@@ -60,7 +60,7 @@ class Configuration:
     """The names that stand in every output for B-TIDs, IMPIs and addresses; None where these are shown."""
     typed: Mapping[str, Any] = field(default_factory=dict)
     """The options on faults, as typed."""
-    rewriting: Rewriting = field(default_factory=lambda: Rewriting(Orders()))
+    rewriting: FlowRewriter = field(default_factory=lambda: FlowRewriter(Orders()))
     """What puts the faults in, and counts."""
 
     @property
@@ -147,14 +147,14 @@ def sources(options: OptManager) -> list[str] | None:
     return [file] if file else None
 
 
-def _rewriting(typed: Mapping[str, Any]) -> Rewriting:
+def _rewriting(typed: Mapping[str, Any]) -> FlowRewriter:
     orders = fault_orders(READERS, **typed)
     for application in orders.faults:
         id = application.fault.id
         if is_for_recordings(id):
             why = "damages the request, which the server has answered before the response comes"
             raise OptionError("fault", f"fault {id} {why}; ltkm-inspect fault puts it into recordings")
-    return Rewriting(orders)
+    return FlowRewriter(orders)
 
 
 def idle_words(orders: Orders) -> tuple[str, str] | None:

@@ -11,16 +11,17 @@ from mitmproxy.log import ALERT
 
 from ltkm_inspect.context import Context
 from ltkm_inspect.engine import prepare
+from ltkm_inspect.engine.handling import Steps
 from ltkm_inspect.fault import FaultError
 from ltkm_inspect.finding import Report, shorten
-from ltkm_inspect.mitm.change import Change
-from ltkm_inspect.mitm.handling import Steps
+from ltkm_inspect.mitm.change import change_line, write_change
 from ltkm_inspect.mitm.marking import FAULTED, clear_faults
-from ltkm_inspect.mitm.rewriting import Rewriting
+from ltkm_inspect.mitm.rewriting import FlowRewriter
 from ltkm_inspect.output.redaction import Redactor
 from ltkm_inspect.proxy.configuration import Configuration
 from ltkm_inspect.proxy.replays import Replays
 from ltkm_inspect.report.text import answered, asked, count
+from ltkm_inspect.rewriting.change import Change
 from ltkm_inspect.rewriting.orders import Orders
 from ltkm_inspect.rewriting.recording import reaches_back
 from ltkm_inspect.session import Session, SessionEvent
@@ -50,7 +51,7 @@ class Faulting:
 
     def __init__(self, session: Session, configuration: Callable[[], Configuration]) -> None:
         """Take the session of what the server sends, and a function that returns what the options ask for."""
-        self.rewriting = Rewriting(Orders())
+        self.rewriting = FlowRewriter(Orders())
         self._configuration = configuration
         self._replays = Replays()
         self._sent = session
@@ -61,7 +62,7 @@ class Faulting:
         """What is ordered now."""
         return self.rewriting.orders
 
-    def use(self, rewriting: Rewriting, idle: tuple[str, str] | None = None) -> None:
+    def use(self, rewriting: FlowRewriter, idle: tuple[str, str] | None = None) -> None:
         """Do from now on what that is for, and say so; what became of the orders before is told.
 
         `idle` is an option that means nothing as long as there is no fault, and why.
@@ -128,7 +129,7 @@ class Faulting:
     def write(self, flow: http.HTTPFlow, change: Change, came: Report) -> Steps[None]:
         """Make a change in its flow, and tell of it."""
         redactor, lines = yield partial(self._told, change)
-        change.write(flow, came, redactor)
+        write_change(flow, change, came, redactor)
         _log(lines)
 
     def tell(self, change: Change) -> None:
@@ -138,7 +139,7 @@ class Faulting:
     def _told(self, change: Change) -> tuple[Redactor, list[tuple[int, str]]]:
         """Return what is to be hidden of a change, and the lines for the log, each with its level."""
         redactor = self._configuration().redactor(change.before)
-        lines = [(logging.INFO, change.line(redactor))]
+        lines = [(logging.INFO, change_line(change, redactor))]
         lines += [(logging.INFO, redactor.text(f"ltkm: {remark}")) for remark in change.injection.remarks]
         for unsealed in change.injection.unsealed:
             lines.append((logging.WARNING, f"ltkm: {asked(change.before, redactor)}: {redactor.text(str(unsealed))}"))

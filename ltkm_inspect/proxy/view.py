@@ -13,7 +13,7 @@ from ltkm_inspect.editing import EditError, edit_request, edit_response, signifi
 from ltkm_inspect.engine import inspect
 from ltkm_inspect.finding import Report, shorten
 from ltkm_inspect.mitm.flows import exchange_of, is_foreign
-from ltkm_inspect.mitm.handling import takes_long
+from ltkm_inspect.mitm.size import takes_long
 from ltkm_inspect.proxy.configuration import Configuration
 from ltkm_inspect.proxy.editing import finish_request, finish_response
 from ltkm_inspect.proxy.outline import CUT, NO_DOCUMENT, request_lines, response_lines, text_lines

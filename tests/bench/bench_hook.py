@@ -14,7 +14,7 @@ from mitmproxy.test import taddons, tflow, tutils
 
 from ltkm_inspect.fault import parse_application
 from ltkm_inspect.mitm.flows import flow_of
-from ltkm_inspect.mitm.rewriting import Rewriting
+from ltkm_inspect.mitm.rewriting import FlowRewriter
 from ltkm_inspect.proxy.addon import LtkmInspect
 from tests.bench.bench_proxy import msk
 
@@ -60,7 +60,7 @@ async def measure() -> dict[str, float]:
                 "foreign response, µs": cost(addon, foreign),
                 "MSK response with two LTKMs, µs": cost(addon, matching),
             }
-            addon.faulting.use(Rewriting.of(parse_application("strip-ltkm")))
+            addon.faulting.use(FlowRewriter.of(parse_application("strip-ltkm")))
             return {**found, "foreign response, with a fault asked for, µs": cost(addon, foreign)}
     finally:
         logging.disable(logging.NOTSET)

@@ -137,7 +137,7 @@ def test_other_commands_name_what_they_could_not_check(
 def test_a_fault_that_crashes_on_a_flow_leaves_it_and_damages_the_others(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(rewriting.Rewriting, "_changed", crashing(rewriting.Rewriting._changed))
+    monkeypatch.setattr(rewriting.FlowRewriter, "_changed", crashing(rewriting.FlowRewriter._changed))
     code, said, _ = invoke("fault", "strip-ltkm", TRIAL, tmp_path / "out.flow")
     assert code == 5
     assert "fault strip-ltkm: TypeError at " in said

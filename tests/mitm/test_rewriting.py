@@ -20,12 +20,13 @@ from ltkm_inspect import catalogue
 from ltkm_inspect.context import Context
 from ltkm_inspect.engine import inspect
 from ltkm_inspect.fault import FAULTS, Application, parse_application
-from ltkm_inspect.mitm.change import Change
+from ltkm_inspect.mitm.change import change_line
 from ltkm_inspect.mitm.flow_file import FlowFileWriter
 from ltkm_inspect.mitm.flows import FAULT, exchange_of, flow_of
 from ltkm_inspect.mitm.marking import FAULT_MARK, FAULT_METADATA, FAULTED, METADATA, ORIGINAL, mark
-from ltkm_inspect.mitm.rewriting import Rewriting
+from ltkm_inspect.mitm.rewriting import FlowRewriter
 from ltkm_inspect.reference import KEYS, reference
+from ltkm_inspect.rewriting.change import Change
 from ltkm_inspect.session import Session
 from ltkm_inspect.traffic import Exchange
 from tests.proxy.parts import Mitmdump, clean, flawed
@@ -35,7 +36,7 @@ catalogue.load()
 
 def apply(flow: HTTPFlow, *faults: str) -> list[Change | None]:
     """Put faults into a flow, one after the other, each in a run of its own."""
-    return [Rewriting.of(parse_application(fault)).apply(flow, exchange_of(flow)) for fault in faults]
+    return [FlowRewriter.of(parse_application(fault)).apply(flow, exchange_of(flow)) for fault in faults]
 
 
 def saved(flow: Flow) -> HTTPFlow:
@@ -58,7 +59,7 @@ def body(flow: HTTPFlow) -> bytes:
 
 def left(exchange: Exchange, fault: str = "shorten-rand") -> str:
     """Return why a fault was not put into an exchange, which must be as it was."""
-    rewriting = Rewriting.of(parse_application(fault))
+    rewriting = FlowRewriter.of(parse_application(fault))
     flow = flow_of(exchange)
     before = flow.get_state()
     assert rewriting.apply(flow, exchange) is None
@@ -73,7 +74,7 @@ def left(exchange: Exchange, fault: str = "shorten-rand") -> str:
 def test_a_faulted_flow_breaks_the_rules_of_the_fault_also_when_it_was_saved(fault: Any) -> None:
     *earlier, before = reference(fault.reference)
     context = Context(keys=KEYS, session=Session())
-    rewriting = Rewriting.of(Application(fault), context=context)
+    rewriting = FlowRewriter.of(Application(fault), context=context)
     for each in earlier:
         inspect(each, context)
         rewriting.remember(each)
@@ -83,9 +84,9 @@ def test_a_faulted_flow_breaks_the_rules_of_the_fault_also_when_it_was_saved(fau
     exchange = exchange_of(saved(flow))
     assert set(inspect(exchange, context).rules) >= fault.trips
     assert exchange.faults == (fault.id,)
-    assert change.line().startswith(f"fault {fault.id}: POST http://")
-    assert change.line().isprintable()
-    assert change.line().rpartition(": ")[2]  # says what changed
+    assert change_line(change).startswith(f"fault {fault.id}: POST http://")
+    assert change_line(change).isprintable()
+    assert change_line(change).rpartition(": ")[2]  # says what changed
     # a flow has the host of its Host field, which a fault may have changed
     exchange = replace(exchange, request=replace(exchange.request, host=change.after.request.host))
     for part in fields(Exchange):
@@ -168,7 +169,7 @@ def test_a_fault_in_the_request_changes_the_recorded_request() -> None:
     (change,) = apply(flow, "empty-request")
     assert change is not None
     assert flow.request.raw_content == b""
-    assert "request body from" in change.line()
+    assert "request body from" in change_line(change)
     assert body(flow) == response
     assert flow.metadata[ORIGINAL] == flow.metadata[FAULTED]
 
@@ -255,7 +256,7 @@ def test_what_the_fault_does_not_find_or_does_not_change_is_left_and_says_why() 
 
 
 def test_foreign_flows_are_counted_and_untouched() -> None:
-    rewriting = Rewriting.of(parse_application("shorten-rand"))
+    rewriting = FlowRewriter.of(parse_application("shorten-rand"))
     flows: list[Flow] = [tflow.tflow(resp=True), tflow.ttcpflow(), tflow.tdnsflow()]
     before = [flow.get_state() for flow in flows]
     assert [rewriting.apply(flow, None) for flow in flows] == [None] * 3
@@ -265,7 +266,7 @@ def test_foreign_flows_are_counted_and_untouched() -> None:
 
 
 def test_the_closing_lines_count_what_became_of_the_flows() -> None:
-    rewriting = Rewriting.of(parse_application("shorten-rand"))
+    rewriting = FlowRewriter.of(parse_application("shorten-rand"))
     for exchange in (clean(), reference("challenge")[0], replace(clean(), response=None)):
         if exchange.document or exchange.response is None:
             rewriting.apply(flow_of(exchange), exchange)
@@ -273,7 +274,7 @@ def test_the_closing_lines_count_what_became_of_the_flows() -> None:
     assert list(rewriting.lines())[-1].startswith(
         f"{rewriting.hit} of {rewriting.flows} flows changed (1 was not MSK, "
     )
-    alone = Rewriting.of(parse_application("shorten-rand"))
+    alone = FlowRewriter.of(parse_application("shorten-rand"))
     alone.apply(flow_of(clean()), clean())
     assert list(alone.lines()) == ["1 of 1 flow changed"]
 
@@ -291,7 +292,7 @@ def test_the_closing_lines_count_what_became_of_the_flows() -> None:
     ],
 )
 def test_what_needs_a_key_to_be_made_anew_is_said(fault: str, unsealed: list[str]) -> None:
-    rewriting = Rewriting.of(parse_application(fault))
+    rewriting = FlowRewriter.of(parse_application(fault))
     rewriting.apply(flow_of(clean()), clean())
     assert sorted(rewriting.unsealed) == unsealed
     assert bool(rewriting.warning) == bool(unsealed)

@@ -16,14 +16,15 @@ from mitmproxy.contentviews import Metadata
 from mitmproxy.test import taddons
 
 from ltkm_inspect import engine, reference
+from ltkm_inspect.engine.handling import Handling, Steps
 from ltkm_inspect.finding import Report
-from ltkm_inspect.mitm import rewriting
 from ltkm_inspect.mitm.flows import FAULT, flow_of
-from ltkm_inspect.mitm.handling import SHORT, Handling, Steps, takes_long
 from ltkm_inspect.mitm.marking import VERDICT
+from ltkm_inspect.mitm.size import SHORT, takes_long
 from ltkm_inspect.proxy import addon as addon_module
 from ltkm_inspect.proxy import view
 from ltkm_inspect.proxy.addon import LtkmInspect
+from ltkm_inspect.rewriting import rewriter
 from ltkm_inspect.traffic import Exchange, Headers
 
 SMALL = reference.reference("download")[0]
@@ -141,7 +142,7 @@ def test_a_fault_is_put_into_a_large_response_while_a_small_exchange_is_told(
             assert goes_on.wait(60)
         return engine.injected(exchange, *arguments)
 
-    monkeypatch.setattr(rewriting, "injected", injected)
+    monkeypatch.setattr(rewriter, "injected", injected)
     large, small = flow_of(LARGE), flow_of(OTHER)
     assert large.response is not None
     large.live = small.live = True

@@ -10,7 +10,7 @@ from ltkm_inspect.context import Context
 from ltkm_inspect.fault import FAULTS, Application, Fault, parse_application
 from ltkm_inspect.keys import KeyRing
 from ltkm_inspect.mitm.flows import exchange_of, flow_of
-from ltkm_inspect.mitm.rewriting import Rewriting
+from ltkm_inspect.mitm.rewriting import FlowRewriter
 from ltkm_inspect.reference import KEYS, reference
 from ltkm_inspect.rule import RULES
 from ltkm_inspect.traffic import Exchange
@@ -68,7 +68,7 @@ class Faulted:
         These keys make anew what the fault leaves undone otherwise: MACs and digests.
         """
         flows = [flow_of(exchange) for exchange in self.clean]
-        rewriting = Rewriting.of(self.application, context=Context(keys=keys))
+        rewriting = FlowRewriter.of(self.application, context=Context(keys=keys))
         for flow in flows[:-1]:
             rewriting.remember(exchange_of(flow))
         change = rewriting.apply(flows[-1], exchange_of(flows[-1]))

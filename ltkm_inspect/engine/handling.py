@@ -1,24 +1,19 @@
-"""What is done with one flow, in steps: beside the event loop where it may take long, at once where it does not."""
+"""What is done with one event, in steps: beside an event loop where it may take long, at once where it does not."""
 
 import asyncio
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator
 from concurrent.futures import CancelledError, Executor, Future
 from functools import partial
 from typing import Any
-
-from mitmproxy import http
-
-SHORT = 4096
-"""Octets of an exchange, headers included, that take so little time that nobody waits for them."""
 
 type Steps[T] = Generator[Callable[[], Any], Any, T]
 """Yields work that may take long, as a function that touches nothing but what it is given; is sent its result."""
 
 
 class Handling[T]:
-    """The handling of one flow: steps, which are short and belong to the event loop, and work between them.
+    """The handling of one event: steps, which are short and belong to the event loop, and work between them.
 
-    The work may be done by another thread while the loop goes on, so that nobody but this flow waits for it.
+    The work may be done by another thread while the loop goes on, so that nobody but this event waits for it.
     """
 
     def __init__(self, steps: Steps[T]) -> None:
@@ -70,26 +65,3 @@ class Handling[T]:
             self._result = end.value
         else:
             self.is_over = over
-
-
-def takes_long(flow: http.HTTPFlow) -> bool:
-    """Tell whether it may take long to look at a flow: it is large, or small octets may stand for many."""
-    try:
-        left = SHORT
-        for octets in _parts(flow):
-            left -= octets
-            if left < 0:  # to count all fields may take long, too
-                return True
-        return any("content-encoding" in message.headers for message in (flow.request, flow.response) if message)
-    except Exception:  # of a flow with fields that mitmproxy gives none: what is wrong with it is said elsewhere
-        return False
-
-
-def _parts(flow: http.HTTPFlow) -> Iterator[int]:
-    """Yield how many octets each part of a flow has."""
-    yield len(flow.request.path)
-    yield len(flow.error.msg) if flow.error is not None else 0
-    for message in (flow.request, flow.response):
-        if message is not None:
-            yield len(message.raw_content or b"")
-            yield from (len(name) + len(value) for name, value in message.headers.fields)

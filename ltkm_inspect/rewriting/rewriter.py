@@ -1,0 +1,189 @@
+"""Puts faults into exchange after exchange as they were ordered, and counts what became of each."""
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+from ltkm_inspect.context import Context
+from ltkm_inspect.engine import injected
+from ltkm_inspect.engine.handling import Handling, Steps
+from ltkm_inspect.fault import FaultError
+from ltkm_inspect.finding import count
+from ltkm_inspect.rewriting.change import Change
+from ltkm_inspect.rewriting.orders import FlowSelector, Orders
+from ltkm_inspect.rewriting.schedule import Schedule
+from ltkm_inspect.session import Session
+from ltkm_inspect.traffic import Exchange
+from ltkm_inspect.wire import crash_of
+
+MOST_REASONS = 5
+"""How many reasons for which exchanges were left as they are get a line."""
+
+
+class Rewriter:
+    """Puts faults into exchange after exchange, as ordered, and counts what became of them.
+
+    A fault that repeats something of an earlier exchange repeats it as that was left here: as its terminal got it.
+    """
+
+    def __init__(
+        self, orders: Orders, context: Context | None = None, passes_filter: Callable[[Any], bool] | None = None
+    ) -> None:
+        """Take the orders, and what the filter in them says of a flow; None without a filter."""
+        self.orders = orders
+        self.context = replace(context or Context(), session=Session())
+        """The session in it is of what terminals got."""
+        self.flows = 0
+        self.exchanges = 0
+        """How many of the flows were MSK exchanges."""
+        self.selected = 0
+        """How many of those the selectors take."""
+        self.passed = 0
+        """How many of those were not hit, because others were to be."""
+        self.hit = 0
+        """How many of those were: changed, or with no fault ordered only held back."""
+        self.left: Counter[str] = Counter()
+        """The selected exchanges that were left as they are, by the reason."""
+        self.crashed = 0
+        """How many of those the program failed on."""
+        self.unsealed: Counter[str] = Counter()
+        """Exchanges in which something was not made anew for want of a key, by what: MAC, digest."""
+        self.remarks: Counter[str] = Counter()
+        """What there is to tell besides, by how many exchanges it is about."""
+        self._passes_filter = passes_filter
+        self._selectors: dict[str, list[FlowSelector]] = {}
+        for selector in orders.selectors():
+            self._selectors.setdefault(selector.option, []).append(selector)
+        self._matched: Counter[tuple[str, str]] = Counter()
+        self._schedule = Schedule(orders.when)
+
+    def change(self, flow: Any, exchange: Exchange, allow: Callable[[Change], None] = lambda _: None) -> Change | None:
+        """Return what is to be changed in an MSK exchange, None where it is not meant; the flow stays as it is.
+
+        Raises FaultError where it is meant and cannot be changed. `allow` does so for a change that must not be.
+        """
+        return Handling(self.change_in_steps(flow, exchange, allow)).finish()
+
+    def change_in_steps(self, flow: Any, exchange: Exchange, allow: Callable[[Change], None]) -> Steps[Change | None]:
+        """Do the same in steps; while the faults are put in, other exchanges may pass and have their turn."""
+        self.exchanges += 1
+        try:
+            return (yield from self._due_change(flow, exchange, allow))
+        except FaultError as error:
+            self.left[str(error)] += 1
+            raise
+        except Exception as error:  # whatever a fault makes of a hostile flow, the others are still to come
+            reason = f"fault {self.orders.names}: {crash_of(error)}"
+            self.left[reason] += 1
+            self.crashed += 1
+            raise FaultError(reason) from error
+
+    def _due_change(self, flow: Any, exchange: Exchange, allow: Callable[[Change], None]) -> Steps[Change | None]:
+        if not self.selects(flow, exchange):
+            return None
+        if self._schedule.turn(exchange).is_over:
+            self.passed += 1
+            return None
+        change: Change = yield partial(self._changed, exchange, self.context)
+        allow(change)
+        turn = self._schedule.turn(exchange)  # others may have had theirs meanwhile
+        self._schedule.count(turn)
+        if not turn.is_hit:
+            self.passed += 1
+            return None
+        self.hit += 1
+        self.unsealed.update(each.part for each in change.injection.unsealed)
+        self.remarks.update(change.injection.remarks)
+        return change
+
+    def is_due(self, exchange: Exchange) -> bool:
+        """Count a selected exchange that nothing is to be changed in, and tell whether it is its turn."""
+        turn = self._schedule.turn(exchange)
+        self._schedule.count(turn)
+        self.hit += turn.is_hit
+        self.passed += not turn.is_hit
+        return turn.is_hit
+
+    def selects(self, flow: Any, exchange: Exchange) -> bool:
+        """Tell whether an MSK exchange is one that the faults are for, and take note of what matched."""
+        selected = True
+        for option, selectors in self._selectors.items():
+            matching = [(option, each.text) for each in selectors if each.takes(exchange)]
+            self._matched.update(matching)
+            selected = selected and bool(matching)
+        if self._passes_filter is not None:
+            matches = bool(self._passes_filter(flow))
+            self._matched["fault_filter", self.orders.filter] += matches
+            selected = selected and matches
+        self.selected += selected
+        return selected
+
+    def remember(self, exchange: Exchange) -> None:
+        """Take note of an exchange as it goes by; faults may repeat what was in it."""
+        assert self.context.session is not None
+        with suppress(Exception):  # a hostile exchange is none that a later one could repeat
+            self.context.session.take(exchange)
+
+    def _changed(self, exchange: Exchange, context: Context) -> Change:
+        faults = self.orders.faults
+        change = Change(faults, injected(exchange, faults, context, self.orders.selection))
+        if self.orders.refuses_unsigned and change.injection.breaks_digest:
+            raise FaultError(UNSIGNED)
+        return change
+
+    @property
+    def failed(self) -> bool:
+        """There were MSK exchanges, and the faults could be put into none of them."""
+        return bool(self.exchanges) and not self.hit
+
+    @property
+    def reason(self) -> str:
+        """Why most of the exchanges were left as they are that were."""
+        if not self.exchanges or self.hit:
+            return ""
+        if not self.selected:
+            return "no MSK exchange is selected"
+        return next((reason for reason, _ in self.left.most_common(1)), "it was the turn of no MSK exchange")
+
+    def unmatched(self) -> Iterator[tuple[str, str]]:
+        """Yield the selectors that matched no MSK exchange: name of the option, and text as typed."""
+        asked = [(each.option, each.text) for selectors in self._selectors.values() for each in selectors]
+        asked += [("fault_filter", self.orders.filter)] if self.orders.filter else []
+        yield from ((option, text) for option, text in asked if not self._matched[option, text])
+
+    def reasons(self) -> Iterator[str]:
+        """Yield why exchanges were left as they are, the most frequent reason first."""
+        for reason, number in self.left.most_common(MOST_REASONS):
+            yield f"left as it was: {count(number, 'MSK exchange')}: {reason}"
+        if len(self.left) > MOST_REASONS:
+            yield f"left as it was: and {len(self.left) - MOST_REASONS} more reasons"
+
+    def lines(self) -> Iterator[str]:
+        """Yield what is remarkable, why exchanges were left as they are, and how many flows were changed."""
+        for remark, number in self.remarks.most_common(MOST_REASONS):
+            yield f"{count(number, 'exchange')}: {remark}"
+        yield from self.reasons()
+        parts = (
+            (self.flows - self.exchanges, "was not MSK", "were not MSK"),
+            (self.exchanges - self.selected, "was not selected", "were not selected"),
+            (self.passed, "was not due", "were not due"),
+            (self.left.total(), "was left as it was", "were left as they were"),
+        )
+        rest = [f"{number} {one if number == 1 else many}" for number, one, many in parts if number]
+        yield f"{self.hit} of {count(self.flows, 'flow')} changed{f' ({", ".join(rest)})' if rest else ''}"
+
+    @property
+    def warning(self) -> str:
+        """What was not made anew for want of keys, in one line; empty where nothing had to be."""
+        if not self.unsealed:
+            return ""
+        said = " and ".join(f"{word}s in {count(self.unsealed[word], 'exchange')}" for word in sorted(self.unsealed))
+        why = "no key of the ring fits" if self.context.keys else "no keys are known"
+        return f"{why}, so these were left as they were: {said}"
+
+
+UNSIGNED = "its digest cannot be made anew, and such responses are not to be changed"
+"""Why a response is left as it was that is not to go out with a wrong digest."""
