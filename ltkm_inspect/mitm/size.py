@@ -28,4 +28,5 @@ def _parts(flow: http.HTTPFlow) -> Iterator[int]:
     for message in (flow.request, flow.response):
         if message is not None:
             yield len(message.raw_content or b"")
-            yield from (len(name) + len(value) for name, value in message.headers.fields)
+            trailers = message.trailers.fields if message.trailers is not None else ()
+            yield from (len(name) + len(value) for name, value in (*message.headers.fields, *trailers))

@@ -51,6 +51,11 @@ _WORD = re.compile(r"\w+")
 _END, _FIRST = object(), object()
 _ASCII = re.compile(rb"[\x20-\x7e]{7,}|(?:[\x20-\x7e]\0){7,}|(?:\0[\x20-\x7e]){7,}")
 
+_APART = re.compile(rb"[^\x20-\x7e\0]|\0\0")
+"""No text goes on behind the first octet of it."""
+BLOCK = 1 << 14
+"""Octets of a message that are searched at once: no other thread gets its turn meanwhile."""
+
 type _Words = dict[Any, Any]
 """What may follow a word of an identity, by that word; at `_END` the identity itself, at `_FIRST` one that begins so.
 
@@ -81,7 +86,7 @@ class Redactor:
 
     def octets(self, octets: bytes) -> bytes:
         """Return octets with an asterisk in place of each octet of a text that may be an identity."""
-        return _ASCII.sub(self._starred, octets)
+        return b"".join(_ASCII.sub(self._starred, block) for block in _blocks(octets))
 
     def message(self, message: Message, *, show_keys: bool = False) -> bytes:
         """Return the octets of a message as they are shown, with as many asterisks for what is to be hidden in them."""
@@ -359,6 +364,15 @@ class Redaction:
         # BLAKE2 hashes a short text without releasing the GIL. A thread that releases it thousands of times takes it
         # back before another one wakes up, so that the event loop waits for all of them.
         return blake2b(text.encode("utf-8", "surrogatepass"), digest_size=DIGITS // 2, key=self._key).hexdigest()
+
+
+def _blocks(octets: bytes) -> Iterator[bytes]:
+    """Yield octets in blocks, between which no text is torn apart."""
+    at = 0
+    while (apart := _APART.search(octets, at + BLOCK)) is not None:
+        yield octets[at : apart.start() + 1]
+        at = apart.start() + 1
+    yield octets[at:]
 
 
 def _walked(trie: _Words, words: list[re.Match[str]], at: int, text: str) -> tuple[int, str]:

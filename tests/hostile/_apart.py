@@ -69,10 +69,10 @@ def _work(work: Callable[[], Any], seconds: int, answer: int) -> None:
 
 
 def go_first() -> None:
-    """Let this process go before all others where that is allowed.
+    """Let this thread, but none that it starts, go before everything else where that is allowed.
 
-    On a busy machine one of its threads would wait for the processor while another goes on, which looks as if that
-    one did not let it.
+    On a busy machine an event loop would wait for the processor while a thread of its process goes on, which looks as
+    if that thread did not let it.
     """
     with suppress(AttributeError, OSError):  # not on every system, and not for everybody
-        os.sched_setscheduler(0, os.SCHED_RR, os.sched_param(1))
+        os.sched_setscheduler(0, os.SCHED_RR | os.SCHED_RESET_ON_FORK, os.sched_param(1))

@@ -15,7 +15,7 @@ from time import process_time
 
 from mitmproxy import http
 from mitmproxy.eventsequence import iterate
-from mitmproxy.io import FlowWriter
+from mitmproxy.io import FlowReader, FlowWriter
 from mitmproxy.test import taddons
 
 from ltkm_inspect import cli, reference
@@ -241,18 +241,20 @@ def offline(ways: Ways, form: Form, octets: int) -> tuple[int, Done]:
 
 
 def live(ways: Ways, form: Form, octets: int) -> tuple[int, Done]:
-    """Look at a form with the hooks."""
+    """Look at a form with the hooks; it is made elsewhere, which may take more memory than to look at it."""
+    path = ways.folder / "hostile.flow"
+    made = apart(partial(write, form, octets, path), 4 * LONGEST)
+    if made.error:
+        return 0, made
 
-    def work() -> tuple[int, Taken]:
+    def work() -> Taken:
         go_first()
-        exchange = form.of_size(octets)
-        return octets_of(exchange), ways.hook(flow_of(exchange), redact=True)
+        with path.open("rb") as file:
+            (flow,) = FlowReader(file).stream()
+        assert isinstance(flow, http.HTTPFlow)
+        return ways.hook(flow, redact=True)
 
-    done = apart(work, LONGEST)
-    if done.error:
-        return octets, done
-    size, taken = done.value
-    return size, Done(taken, done.seconds, done.peak)
+    return made.value, apart(work, LONGEST)
 
 
 def cost(look: Look, form: Form, base: float, sizes: Sequence[int] = SIZES) -> Cost:

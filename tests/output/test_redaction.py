@@ -22,6 +22,7 @@ from ltkm_inspect.engine import inspect
 from ltkm_inspect.export import Export, Manner
 from ltkm_inspect.mikey import Identity
 from ltkm_inspect.mitm.reading import exchanges
+from ltkm_inspect.output import redaction as redaction_module
 from ltkm_inspect.output.redaction import Redaction
 from ltkm_inspect.reference import AGAIN, B_TID, FIRST, SECOND, TERMINAL, ReferenceTerminal, ltkm
 from ltkm_inspect.report import jsonl
@@ -400,3 +401,15 @@ def test_hostile_text_comes_back_as_text_that_hides_nothing_more(text: str) -> N
     redaction = Redaction()
     said = redaction.text(text)
     assert redaction.text(said) == said
+
+
+PARTS = (b"\0", b"\0\0", b"\xff", b"x", b"user@bsf.home1.net", b"u\0s\0e\0r\0@\0a\0.\0b\0", b"\0" + b"2\0" * 15)
+
+
+@given(st.lists(st.sampled_from(PARTS), max_size=12).map(b"".join))
+def test_in_blocks_the_same_octets_are_hidden(octets: bytes) -> None:
+    redactor = Redaction().redactor(clean())
+    whole = redactor.octets(octets)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(redaction_module, "BLOCK", 1)
+        assert redactor.octets(octets) == whole
