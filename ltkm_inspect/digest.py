@@ -216,7 +216,8 @@ def _directives(text: str, at: int, most: int | None = None) -> tuple[list[Direc
         name, quoted, token = match.groups()
         value = token if quoted is None else quoted
         if quoted is not None and "\\" in quoted:
-            value = re.sub(r"\\(.)", r"\1", quoted, flags=re.S)
+            # Quicker than one substitution, during which no other thread gets its turn.
+            value = "\\".join([part.replace("\\", "") for part in quoted.split(r"\\")])
         at = match.end()
         if quoted is None and name.lower() == "qop" and (more := _MORE_QOP.match(text, at)):
             value, at = f"{value},{more[0]}", more.end()

@@ -166,3 +166,16 @@ def test_hostile_directives_take_no_more_than_linear_time() -> None:
     digest.parse_directives('a="' + "\\" * 200_000)
     digest.parse_directives("a=" * 100_000)
     digest.parse_directives(" " * 200_000)
+
+
+@given(st.text('\\"a,'))
+def test_a_quoted_value_comes_back_as_it_was(value: str) -> None:
+    escaped = value.replace("\\", "\\\\").replace('"', '\\"')
+    assert digest.parse_directives(f'nonce="{escaped}", nc=1').get("nonce") == value
+
+
+def test_an_a_tid_is_the_64_digits_in_front_of_the_at_sign() -> None:
+    digits = "0123456789abcdef" * 4
+    assert digest.a_tid_of(f"12.{digits}@akma.home1.net") == bytes.fromhex(digits)
+    assert digest.a_tid_of(f"{digits[1:]}@akma.home1.net") is None
+    assert digest.a_tid_of(f"{digits} @akma.home1.net") is None
