@@ -1,38 +1,31 @@
-"""The page of the whole catalogue: every rule and fault, and the requirement that each rule decides."""
+"""The pages of the catalogue: an index, and for each of its modules the rules, the faults, and what they cover."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from importlib import import_module
 
 from ltkm_inspect import catalogue
+from ltkm_inspect.catalogue.requirements import requirements, uncovered
 from ltkm_inspect.engine import OWN_FINDINGS
 from ltkm_inspect.explain.markdown import escape, join, table, wrap
 from ltkm_inspect.explain.pages import fault_page, own_page, rule_page
-from ltkm_inspect.explain.uncovered import UNCOVERED
 from ltkm_inspect.fault import FAULTS, Fault
 from ltkm_inspect.rule import RULES, Rule
 
 _FIRST_SUBJECTS = ("exchange", "document", "item", "ltkm", "message")
+_GENERATED = "This page is generated from the code. `ltkm-inspect explain` prints any part of it."
+_ENGINE = "engine"
 
 
-def catalogue_page() -> str:
-    """Return the page of the whole catalogue: rules by subject, faults, and which rules decide each requirement."""
+def catalogue_pages() -> dict[str, str]:
+    """Return the pages of the catalogue by the names of their files; none tells how much there is of anything."""
     catalogue.load()
-    parts = [
-        "# The catalogue",
-        wrap(
-            "Every rule that an exchange is checked against, by what it looks at, and every fault that the proxy can "
-            "put into one. This page is generated from the code beside it. `ltkm-inspect explain` prints any part of "
-            "it."
-        ),
-        _list_of_contents(),
-        "## Rules",
-    ]
-    for subject, rules in by_subject():
-        parts += [f"### Rules on {subject}", _rule_table(rules), *(_below(rule_page(rule)) for rule in rules)]
-    parts += ["## Faults", _fault_table(), *(_below(fault_page(fault)) for fault in FAULTS.values())]
-    parts += ["## Findings of the engine itself", *(_below(own_page(name)) for name in OWN_FINDINGS)]
-    parts += ["## Requirements covered", _coverage_table()]
-    return join(parts)
+    modules = sorted(
+        {_module(each.check) for each in RULES.values()} | {_module(each.apply) for each in FAULTS.values()}
+    )
+    own = ["# engine", "Findings that the engine makes by itself.", *(_below(own_page(name)) for name in OWN_FINDINGS)]
+    pages = {_file(module): _module_page(module) for module in modules}
+    return {"index.md": _index(modules), **pages, "engine.md": join(own)}
 
 
 def by_subject() -> list[tuple[str, list[Rule]]]:
@@ -55,55 +48,100 @@ def _by_subject[Entry: (Rule, Fault)](entries: Iterable[Entry]) -> list[tuple[st
     return sorted(subjects.items(), key=lambda entry: (rank.get(entry[0], len(rank)), entry[0]))
 
 
-def _list_of_contents() -> str:
-    count = f"{len(RULES)} rules, {len(FAULTS)} faults"
-    return f"{count}: [rules](#rules), [faults](#faults), [requirements covered](#requirements-covered)."
+def _module(function: Callable[..., object]) -> str:
+    """Return the name of the module of the catalogue that has the function of a rule or a fault."""
+    return function.__module__.removeprefix(f"{catalogue.__name__}.")
+
+
+def _file(module: str) -> str:
+    return f"{module}.md"
+
+
+def _about(module: str) -> str:
+    return (import_module(f"{catalogue.__name__}.{module}").__doc__ or "").partition("\n")[0]
+
+
+def _index(modules: Iterable[str]) -> str:
+    """Return the page that leads to the others, and says which requirements no rule covers."""
+    rows = [*([f"[{module}]({_file(module)})", _about(module)] for module in modules)]
+    rows.append(["[engine](engine.md)", "Findings that the engine makes by itself."])
+    covered = {row for rule in RULES.values() for row in rule.covers}
+    missing = ([row, asks, uncovered().get(row, "")] for row, asks in requirements().items() if row not in covered)
+    return join(
+        [
+            "# The catalogue",
+            wrap("Every rule that an exchange is checked against, and every fault that the proxy can put into one."),
+            wrap(_GENERATED),
+            table(["page", "what is on it"], rows),
+            "## Requirements without a rule",
+            table(["requirement", "what it asks for", "why there is none"], missing),
+        ]
+    )
+
+
+def _module_page(module: str) -> str:
+    rules = [each for each in RULES.values() if _module(each.check) == module]
+    faults = [each for each in FAULTS.values() if _module(each.apply) == module]
+    parts = [f"# {module}", wrap(_about(module)), wrap(_GENERATED)]
+    if rules:
+        parts += ["## Rules", _rule_table(rules), *(_below(rule_page(rule)) for rule in rules)]
+    if faults:
+        parts += ["## Faults", _fault_table(faults), *(_below(fault_page(fault)) for fault in faults)]
+    if rules:
+        parts += ["## Requirements", _coverage_table(rules)]
+    return join(parts)
 
 
 def _rule_table(rules: Iterable[Rule]) -> str:
     rows = (
-        [_link(rule.id), rule.level.word, rule.title, "; ".join(dict.fromkeys(map(str, rule.clauses)))]
+        [
+            f"[{rule.id}](#{rule.id})",
+            rule.subject,
+            rule.level.word,
+            rule.title,
+            "; ".join(dict.fromkeys(map(str, rule.clauses))),
+        ]
         for rule in rules
     )
-    return table(["rule", "level", "what is wrong", "rests on"], rows)
+    return table(["rule", "looks at", "level", "what is wrong", "rests on"], rows)
 
 
-def _fault_table() -> str:
+def _fault_table(faults: Iterable[Fault]) -> str:
     rows = (
-        [_link(fault.id), fault.subject, fault.title, ", ".join(map(_link, sorted(fault.trips)))]
-        for fault in FAULTS.values()
+        [
+            f"[{fault.id}](#{fault.id})",
+            fault.subject,
+            fault.title,
+            ", ".join(f"[{id}]({_file(_module(RULES[id].check))}#{id})" for id in sorted(fault.trips)),
+        ]
+        for fault in faults
     )
     return table(["fault", "damages", "what it does", "breaks"], rows)
 
 
-def _coverage_table() -> str:
-    """Return every requirement with the rules that decide it, or with the reason why none does."""
+def _coverage_table(rules: Iterable[Rule]) -> str:
+    """Return each requirement that one of these rules covers, what it asks for, and which of them do."""
     rows: dict[str, list[str]] = {}
-    for rule in RULES.values():
+    for rule in rules:
         for row in rule.covers:
-            rows.setdefault(row, []).append(_link(rule.id))
-    for row, reason in UNCOVERED.items():
-        rows.setdefault(row, [f"none: {reason}"])
+            rows.setdefault(row, []).append(f"[{rule.id}](#{rule.id})")
     ordered = sorted(rows.items(), key=lambda entry: _natural(entry[0]))
-    return table(["requirement", "rules"], ([row, ", ".join(cells)] for row, cells in ordered))
+    cells = ([row, requirements()[row], ", ".join(links)] for row, links in ordered)
+    return table(["requirement", "what it asks for", "rules"], cells)
 
 
 def _natural(text: str) -> list[tuple[int, str]]:
     return [(int(part), "") if part.isdigit() else (0, part) for part in re.findall(r"\d+|\D+", text)]
 
 
-def _link(id: str) -> str:
-    return f"[{id}](#{id})"
-
-
 def _below(text: str) -> str:
-    """Return a page as a section of the catalogue: headings three levels down, and no text that reads as HTML."""
+    """Return a page as a section of another: headings two levels down, and no text that reads as HTML."""
     return "\n\n".join(_section_part(part) for part in text.rstrip("\n").split("\n\n"))
 
 
 def _section_part(part: str) -> str:
     if part.startswith("# "):
-        return f"###{part}"
+        return f"##{part}"
     if part.startswith("## "):
         return f"**{part[3:]}**"
     return part if part.startswith("    ") else escape(part)

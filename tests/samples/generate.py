@@ -23,6 +23,7 @@ from tests.samples.packed import StaleError, pack, packed
 
 ROOT = Path(__file__).resolve().parents[2]
 FOLDER = ROOT / "flows"
+CATALOGUE = ROOT / "docs/catalogue"
 COMMAND = "make generate"
 
 
@@ -56,7 +57,7 @@ def states(octets: bytes) -> list[dict[str, object]]:
 
 def generated(files: dict[str, list[Sample]]) -> dict[Path, bytes]:
     """Return the octets of every generated file by its path."""
-    made = {ROOT / "ltkm_inspect/catalogue/README.md": explain.catalogue_page().encode()}
+    made = {CATALOGUE / name: text.encode() for name, text in explain.catalogue_pages().items()}
     for file, recorded in files.items():
         titles = [(sample.exchange, sample.title) for sample in recorded]
         made |= _recording_and_text(file, recording(recorded), titles)
@@ -106,8 +107,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 1
     made = generated(files)
     stale: dict[Path, bytes | None] = {path: octets for path, octets in made.items() if not is_current(path, octets)}
-    # what a family of faults left that is no more; nothing else stands in that folder
-    stale |= dict.fromkeys(sorted({*(FOLDER / faulted.FOLDER).glob("*")} - set(made)))
+    # what a subject or a family of faults left that is no more; nothing else is in these folders
+    there = {path for folder in (CATALOGUE, FOLDER / faulted.FOLDER) for path in folder.glob("*")}
+    stale |= dict.fromkeys(sorted(there - set(made)))
     for path, octets in stale.items():
         name = path.relative_to(ROOT).as_posix()
         if write and octets is None:
