@@ -146,6 +146,18 @@ def test_what_an_exporter_damaged_is_named_by_its_field_and_not_judged(made: Any
         pytest.param(changed("startedDateTime", "2009-10-28T08:00:00.1234567+0100"), id="seven-digits"),
         pytest.param(changed("startedDateTime", "Wed, 28 Oct 2009 08:00:00 GMT"), id="http-date"),
         pytest.param(changed("response.content.size", -1), id="size-unknown"),
+        pytest.param(changed("response.bodySize", -1), id="body-size-unknown"),
+        pytest.param(changed("response.content.compression", -5), id="larger-when-compressed"),
+        pytest.param(changed("startedDateTime", "2009-10-28T08:00:00.123"), id="no-offset"),
+        pytest.param(changed("time", -1), id="time-unknown"),
+        pytest.param(changed("timings", NOTHING), id="no-timings"),
+        pytest.param(changed("connection", NOTHING), id="no-connection"),
+        pytest.param(changed("connection", "ClientPort:50000;EgressPort:50001"), id="ports-as-connection"),
+        pytest.param(changed("serverIPAddress", "[2001:db8::1]"), id="address-in-brackets"),
+        pytest.param(changed("response.statusText", ""), id="no-reason-over-http-2"),
+        pytest.param(changed("request.postData.params", []), id="params-beside-text"),
+        pytest.param(changed("response.content.mimeType", "x-unknown"), id="media-type-unknown"),
+        pytest.param(changed("_resourceType", "fetch"), id="own-field"),
         pytest.param(header("request", ":authority", "bmsc.home1.net"), id="pseudo-header"),
         pytest.param(header("response", "Set-Cookie", "a=1\nb=2"), id="cookies-joined"),
         pytest.param(header("response", "Content-Length", 5), id="header-number"),
@@ -158,6 +170,40 @@ def test_what_can_be_read_nevertheless_is_no_damage(made: Any) -> None:
     assert exchange.response is not None
     assert exchange.response.status == 200
     assert inspect(exchange).findings == ()
+
+
+@pytest.mark.parametrize("version", ["h2", "HTTP/2", "http/2.0", "HTTP/2.0", "h3", "HTTP/3", "unknown", "", None])
+@pytest.mark.parametrize("side", ["request", "response"])
+def test_no_spelling_of_a_version_is_blamed_on_anybody(side: str, version: str | None) -> None:
+    exchange = the(changed(f"{side}.httpVersion", version))
+    assert exchange.damage == ()
+    assert inspect(exchange).findings == ()
+
+
+@pytest.mark.parametrize("end", [b"\xef\xbb\xbf", b"\0\0", b"\r\n\r\n"], ids=["bom", "zeros", "lines"])
+def test_what_exporters_leave_behind_the_end_is_no_damage(end: bytes) -> None:
+    for each in read(json.dumps(WHOLE).encode() + end):
+        assert isinstance(each, Exchange)
+        assert each.damage == ()
+
+
+def test_a_request_that_a_browser_canceled_has_no_response() -> None:
+    canceled = {
+        "status": 0,
+        "statusText": "",
+        "httpVersion": "",
+        "headers": [],
+        "cookies": [],
+        "content": {"size": 0, "mimeType": "x-unknown"},
+        "redirectURL": "",
+        "headersSize": -1,
+        "bodySize": -1,
+        "_error": "net::ERR_ABORTED",
+    }
+    exchange = the(changed("response", canceled))
+    assert exchange.response is None
+    assert exchange.damage == ()
+    assert [finding.rule for finding in inspect(exchange).findings] == ["not-checked-in-full"]
 
 
 @pytest.mark.parametrize("form", [dict, list], ids=["object", "pairs"])
