@@ -203,8 +203,8 @@ def authentication_info_qop_wrong(exchange: Exchange) -> Iterator[Problem | NotA
 def rspauth_malformed(exchange: Exchange) -> Iterator[Problem | NotApplicable]:
     """rspauth does not have the length of a digest of its algorithm, or is not hex.
 
-    It has 32 hex digits with MD5, and 64 with SHA-256 or SHA-512-256. Whatever else stands there cannot be the proof
-    that the terminal computes.
+    It has 32 hex digits with MD5, and 64 with SHA-256 or SHA-512-256. Any other value cannot be the proof that the
+    terminal computes.
 
     Look whether the BSM uses the algorithm of the request, and whether something cut the header short.
     """

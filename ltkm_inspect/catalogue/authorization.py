@@ -1,38 +1,27 @@
 """Rules on Authorization: what the request proves, and the faults that break it."""
 
 import re
-from collections.abc import Iterator, Set
+from collections.abc import Iterator
 from dataclasses import replace
-from functools import lru_cache
 from urllib.parse import unquote, unquote_plus
 
 from ltkm_inspect.catalogue.challenge import AUTHENTICATE, first_challenge, put_challenge
-from ltkm_inspect.catalogue.preconditions import MSK_PROCEDURE, RESPONSE, USIM
-from ltkm_inspect.context import Context
-from ltkm_inspect.digest import AKMA_PREFIX, REALM_PREFIXES, Directives, Realm, is_a_kid, is_b_tid
+from ltkm_inspect.catalogue.preconditions import MSK_PROCEDURE, RESPONSE
+from ltkm_inspect.digest import Directives
 from ltkm_inspect.fault import FaultError, fault
-from ltkm_inspect.finding import Level, NotApplicable, Problem
+from ltkm_inspect.finding import NotApplicable, Problem
 from ltkm_inspect.rule import RuleGroup, rule
-from ltkm_inspect.spec import RFC7616, TS24109, TS33220, TS33246, TS33501, TS33535, Sure, Verb
+from ltkm_inspect.spec import RFC7616, TS24109, TS33246, Verb
 from ltkm_inspect.traffic import Exchange, split_target
 
 MUTUAL = TS33246["6.2.1.3"](says="every procedure of terminal and BM-SC is authenticated both ways by HTTP digest")
 INTEGRITY = TS33246["6.2.1.3"](says="every procedure of terminal and BM-SC is integrity protected by HTTP digest")
-REALM = TS24109["5.2.2.1"](says="the realm is 3GPP-bootstrapping, -uicc or -digest, then @ and the FQDN of the server")
-AKMA_REALM = TS33535["B"](says="with AKMA, the realm is 3GPP-bootstrapping-akma, then @ and the FQDN of the server")
 CREDENTIALS = RFC7616["3.4"](says="which directives credentials have, and their form")
 AUTHORIZATION = "request.headers.Authorization"
 ALGORITHMS = frozenset({"MD5", "MD5-SESS", "SHA-256", "SHA-256-SESS"})
 """What is expected between terminal and BSM, in upper case."""
-_NAME = re.compile(r"[0-9a-z_-]+(?:\.[0-9a-z_-]+)*\.?", re.I)
-_IPV4 = re.compile(r"\d{1,3}(?:\.\d{1,3}){3}")
-_IPV6 = re.compile(r"\[?[0-9a-f]*:[0-9a-f]*:[0-9a-f:.]*\]?", re.I)
-_FQDN = re.compile(r"[a-z0-9-]+(?:\.[a-z0-9-]+)*\.[a-z][a-z0-9-]*")
 COUNT = re.compile(r"[0-9a-fA-F]{8}")
 HEX = re.compile(r"[0-9a-fA-F]+")
-GBA_TOKEN = "3gpp-gba"
-AKMA_TOKEN = REALM_PREFIXES[AKMA_PREFIX]
-"""The product tokens of bootstrapping and of AKMA; that of a kind of bootstrapping begins with the first one."""
 NO_CREDENTIALS = NotApplicable("the request has no digest credentials")
 _DIGEST = re.compile(r"[0-9a-f]{32}")
 _ALWAYS = ("username", "realm", "nonce", "uri", "response")
@@ -54,37 +43,6 @@ def is_well_authorized(exchange: Exchange) -> bool:
         and COUNT.fullmatch(have["nc"]) is not None
         and _DIGEST.fullmatch(have["response"]) is not None
     )
-
-
-def is_bootstrapped(exchange: Exchange) -> bool:
-    """Tell whether credentials, Host and User-Agent are those of plain bootstrapping, and fit each other."""
-    credentials = exchange.request.credentials
-    if credentials is None or exchange.challenges or exchange.host_rewritten:
-        return False
-    have = credentials.first
-    host = exchange.request.headers.get("Host")
-    if host is None or have.get("realm") != f"3GPP-bootstrapping@{host}" or "userhash" in have:
-        return False
-    agent = exchange.request.headers.get("User-Agent") or ""
-    return agent.endswith(" " + GBA_TOKEN) and _is_fqdn(host) and is_b_tid(have.get("username", ""))
-
-
-@lru_cache(maxsize=256)  # a BSM has few names
-def _is_fqdn(name: str) -> bool:
-    return len(name) < 256 and _FQDN.fullmatch(name) is not None
-
-
-def product_tokens(agent: str) -> set[str]:
-    """Return the product tokens of GBA and AKMA in a User-Agent; one with an unknown ending counts as if without it."""
-    tokens = set()
-    depth = 0
-    for word in agent.lower().split():
-        if not depth and word.startswith((GBA_TOKEN, AKMA_TOKEN)):
-            token = word.partition("/")[0]
-            known = token in REALM_PREFIXES.values()
-            tokens.add(token if known else GBA_TOKEN if token.startswith(GBA_TOKEN) else AKMA_TOKEN)
-        depth = max(depth + word.count("(") - word.count(")"), 0)
-    return tokens
 
 
 @rule(
@@ -122,9 +80,6 @@ def authorization_missing(exchange: Exchange) -> Iterator[Problem | NotApplicabl
 CREDENTIALS_RULES = RuleGroup(
     Exchange, needs=[MSK_PROCEDURE], looks_at=["request.headers.Authorization"], usual=is_well_authorized
 )
-REALM_RULES = RuleGroup(
-    Exchange, needs=[MSK_PROCEDURE, USIM], looks_at=["request.headers.Authorization"], usual=is_bootstrapped
-)
 
 
 @CREDENTIALS_RULES.rule(
@@ -154,159 +109,12 @@ def qop_not_auth_int(exchange: Exchange) -> Iterator[Problem | NotApplicable]:
         yield Problem(f"{AUTHORIZATION}.qop", "auth-int", "none" if qop is None else qop or "an empty value", hint)
 
 
-@REALM_RULES.rule(
-    "realm-malformed",
-    cite=[REALM, AKMA_REALM],
-    covers=["HTTP-08"],
-    looks_at=["request.headers.Authorization", "response.headers.WWW-Authenticate"],
-)
-def realm_malformed(exchange: Exchange) -> Iterator[Problem | NotApplicable]:
-    """The realm is not 3GPP-bootstrapping, -uicc, -digest or -akma, then @ and the FQDN of the BSM.
-
-    The terminal derives the password from the realm: the prefix says which key of GBA or AKMA, the FQDN for which
-    server. With another realm it has no password to give, or a wrong one. Two realms may be offered at once, with a
-    semicolon between them; the terminal answers with one of them, or with both.
-
-    Correct the realm that the BSM sends in its challenge. An IP address or a name without a dot is only a warning: it
-    is no FQDN, but does in a lab.
-    """
-    credentials = exchange.request.credentials
-    challenges = exchange.challenges
-    if credentials is None and not challenges:
-        yield NotApplicable("there is neither a challenge nor credentials")
-        return
-    for path, directives in _asked(credentials, challenges):
-        text = directives.first.get("realm")
-        if text is None:
-            continue  # a missing directive is reported by itself
-        fqdns = [realm.fqdn for realm in directives.realms]
-        expected = "3GPP-bootstrapping, -uicc, -digest or -akma, then @ and an FQDN"
-        if not fqdns or not all(map(is_host, fqdns)):
-            yield Problem(f"{path}.realm", expected, text or "an empty realm")
-        elif not all(map(_is_qualified, fqdns)):
-            yield Problem(f"{path}.realm", expected, text, "no FQDN stands after the @", Level.WARNING)
-
-
-def is_host(text: str) -> bool:
-    """Tell whether a text is the name or the address of a host."""
-    return _NAME.fullmatch(text) is not None or _IPV6.fullmatch(text) is not None
-
-
-def _is_qualified(host: str) -> bool:
-    """Tell whether the name of a host has a domain, and is no address."""
-    return "." in host.rstrip(".") and ":" not in host and _IPV4.fullmatch(host) is None
-
-
-def _asked(credentials: Directives | None, challenges: tuple[Directives, ...]) -> list[tuple[str, Directives]]:
-    """Return credentials and challenges with their paths; of several challenges with one realm only the first."""
-    found = [] if credentials is None else [(AUTHORIZATION, credentials)]
-    if challenges:
-        first = {challenge.first.get("realm"): challenge for challenge in reversed(challenges)}
-        found += [(AUTHENTICATE, challenge) for challenge in reversed(first.values())]
-    return found
-
-
-@REALM_RULES.warning(
-    "realm-host-mismatch",
-    cite=[
-        TS24109["5.2.2.1"](
-            says="each side checks in every message that the realm names the server that the terminal talks to"
-        )
-    ],
-    level_reason="a gateway on the way may rename the host, and Host then says nothing about what the terminal checked",
-    covers=["HTTP-08"],
-    looks_at=["request.headers.Authorization", "response.headers.WWW-Authenticate", "request.headers.Host"],
-)
-def realm_host_mismatch(exchange: Exchange) -> Iterator[Problem | NotApplicable]:
-    """The FQDN in the realm is not the host that the request is sent to.
-
-    The terminal checks that the realm belongs to the server that it talks to, so that no other server can have its
-    credentials for it. It may drop a challenge that names another one.
-
-    Compare the base URI in the terminal's provisioning with the realm of the BSM. Behind a gateway that renames the
-    host the two may rightly differ.
-    """
-    if exchange.host_rewritten:
-        yield NotApplicable("the proxy rewrote Host")
-        return
-    host = exchange.request.headers.get("Host")
-    if not host:
-        yield NotApplicable("the request has no Host")
-        return
-    path, realms = _realms(exchange)
-    fqdns = [realm.fqdn for realm in realms if is_host(realm.fqdn)]
-    if not fqdns:
-        yield NotApplicable("there is no realm with the name of a host")
-        return
-    wanted = _host(host)
-    other = next((fqdn for fqdn in fqdns if fqdn != host and _host(fqdn) != wanted), None)
-    if other is not None:
-        yield Problem(f"{path}.realm", f"the FQDN {wanted}", other)
-
-
-def _realms(exchange: Exchange) -> tuple[str, tuple[Realm, ...]]:
-    """Return the realms of the credentials, or else of the first challenge, and where they are."""
-    if exchange.request.credentials is not None:
-        return AUTHORIZATION, exchange.request.credentials.realms
-    return AUTHENTICATE, next((challenge.realms for challenge in exchange.challenges), ())
-
-
-def _host(text: str) -> str:
+def host_of(text: str) -> str:
     """Return a host in lower case, without port and trailing dot."""
     name, colon, port = text.strip().rpartition(":")
     if colon and port.isdigit() and (":" not in name or name.endswith("]")):
         text = name
     return text.strip().strip("[]").rstrip(".").lower()
-
-
-@REALM_RULES.warning(
-    "username-not-b-tid",
-    cite=[
-        TS33246["6.2.1.3"](says="the user name is the B-TID"),
-        TS33220["4.5.2"](says="a B-TID is the base64 of RAND, @ and the name of the BSF", sure=Sure.RECALL_HIGH),
-        TS33501["W.4.1.3"](says="in 5G broadcast the terminal authenticates by GBA or by AKMA"),
-        TS33535["B"](says="with AKMA, the user name is the A-KID, which is a NAI"),
-    ],
-    level_reason="the form of a B-TID is cited from memory, and a lab may use plain names (a violation in strict mode)",
-    covers=["HTTP-09"],
-)
-def username_not_b_tid(exchange: Exchange, context: Context) -> Iterator[Problem | NotApplicable]:
-    """The user name of the credentials does not look like a B-TID, or, with AKMA, like an A-KID.
-
-    The BSM asks the BSF for the keys of a B-TID, and the AKMA anchor function for those of an A-KID. With another user
-    name there is no bootstrapping behind it, and both sides share some other secret: fine for a bench, not for the
-    field. An A-KID is expected where the realm is that of AKMA, and a B-TID with every other realm.
-
-    Look whether the terminal has bootstrapped before it asks for keys, and whether the realm names what it has done.
-    """
-    credentials = exchange.request.credentials
-    if credentials is None:
-        yield NO_CREDENTIALS
-        return
-    name = credentials.first.get("username")
-    prefixes = {realm.prefix for realm in credentials.realms}
-    if name is None or credentials.hides_username:
-        yield NotApplicable("the user name is not given as text")
-        return
-    if "3GPP-bootstrapping-digest" in prefixes:
-        yield NotApplicable("bootstrapping by digest forms the B-TID in another way")
-        return
-    akma = _uses_akma(exchange, prefixes)
-    gba = not akma or len(prefixes) > 1
-    if (akma and is_a_kid(name)) or (gba and is_b_tid(name)):
-        return
-    level = Level.VIOLATION if context.settings.strict else None
-    expected = "base64 of 16 octets, @ and the name of a BSF"
-    if akma:
-        expected = "an A-KID: routing indicator and A-TID, @ and the home network"
-    yield Problem(f"{AUTHORIZATION}.username", expected, name or "an empty name", level=level)
-
-
-def _uses_akma(exchange: Exchange, prefixes: Set[str]) -> bool:
-    """Tell whether a realm is that of AKMA; where none is that of GBA or AKMA, User-Agent tells."""
-    if prefixes:
-        return AKMA_PREFIX in prefixes
-    return product_tokens(exchange.request.headers.get("User-Agent") or "") == {AKMA_TOKEN}
 
 
 @CREDENTIALS_RULES.rule("authorization-incomplete", cite=[CREDENTIALS], covers=["HTTP-10"])
@@ -394,7 +202,7 @@ def uri_mismatch(exchange: Exchange) -> Iterator[Problem | NotApplicable]:
 def _same(one: str, other: str) -> bool:
     """Tell whether two request targets name one resource; a host counts only where both have one."""
     hosts, paths, queries = zip(split_target(one), split_target(other), strict=True)
-    if all(hosts) and _host(hosts[0]) != _host(hosts[1]):
+    if all(hosts) and host_of(hosts[0]) != host_of(hosts[1]):
         return False
     plain = [unquote(path) or "/" for path in paths]
     return plain[0] == plain[1] and _parameters(queries[0]) == _parameters(queries[1])
@@ -478,37 +286,6 @@ def downgrade_request_qop(exchange: Exchange, *, to: str = "auth") -> Exchange:
 def drop_request_qop(exchange: Exchange) -> Exchange:
     """Let the recorded credentials use no qop, as before RFC 2617."""
     return prove(exchange, proof_of(exchange).without("qop"))
-
-
-@fault("replace-realm", on=Exchange, reference="download", trips={"realm-malformed"})
-def replace_realm(exchange: Exchange, *, to: str = "BSM") -> Exchange:
-    """Write another realm into the recorded credentials."""
-    return prove(exchange, proof_of(exchange).put("realm", to, quoted=True))
-
-
-@fault("replace-challenge-realm", on=Exchange, reference="challenged", trips={"realm-malformed"})
-def replace_challenge_realm(exchange: Exchange, *, to: str = "3GPP-bootstrapping@") -> Exchange:
-    """Write another realm into the challenge."""
-    return put_challenge(exchange, f"Digest {first_challenge(exchange).put('realm', to, quoted=True)}")
-
-
-@fault("replace-host", on=Exchange, reference="download", trips={"realm-host-mismatch"})
-def replace_host(exchange: Exchange, *, to: str = "bsm.home2.net") -> Exchange:
-    """Write another host into the recorded request."""
-    headers = exchange.request.headers.put("Host", to)
-    return replace(exchange, request=replace(exchange.request, headers=headers))
-
-
-@fault("replace-username", on=Exchange, reference="plain-mbms", trips={"username-not-b-tid"})
-def replace_username(exchange: Exchange, *, to: str = "terminal-1") -> Exchange:
-    """Write a plain user name into the recorded credentials."""
-    return prove(exchange, proof_of(exchange).put("username", to, quoted=True))
-
-
-@fault("replace-a-kid", on=Exchange, reference="akma", trips={"username-not-b-tid", "terminal-identity-mismatch"})
-def replace_a_kid(exchange: Exchange, *, to: str = "Zm91cnRoIHRlcm1pbmFsIQ==@bsf.home1.net") -> Exchange:
-    """Write a B-TID into the recorded credentials of AKMA."""
-    return replace_username(exchange, to=to)
 
 
 @fault("drop-directive", on=Exchange, reference="download", trips={"authorization-incomplete"})

@@ -118,8 +118,9 @@ def authorization_misquoted(exchange: Exchange) -> Iterator[Problem | NotApplica
 def authentication_info_misquoted(exchange: Exchange) -> Iterator[Problem | NotApplicable]:
     """A directive of Authentication-Info is not written as it should be.
 
-    nextnonce, rspauth and cnonce stand in quotation marks, qop and nc do not, and nc has 8 hex digits. Many terminals
-    read either; some compare the text as it stands. An nc that repeats a wrong one of the request is not reported here.
+    nextnonce, rspauth and cnonce need quotation marks, qop and nc must not have any, and nc has 8 hex digits. Many
+    terminals accept both forms; some compare the text as it is written. An nc that repeats a wrong one of the request
+    is not reported here.
 
     Write them as RFC 7616 does.
     """

@@ -1,18 +1,16 @@
-"""Rules on the XML document of an MSK response, and the faults that break them."""
+"""Rules on the elements of an MSK response, and the faults that break them."""
 
-import re
 from collections.abc import Iterable, Iterator
 from typing import Any
 
 from ltkm_inspect.catalogue.preconditions import HAS_LTKM, MSK_ROOT, WELL_FORMED
 from ltkm_inspect.context import Context
-from ltkm_inspect.document import MSK_RESPONSE_NS, ORDERQUERIES_NS, SLIPS, Departure, Splice, edit, split_name
+from ltkm_inspect.document import MSK_RESPONSE_NS, ORDERQUERIES_NS, Departure, Splice, edit, split_name
 from ltkm_inspect.fault import fault
-from ltkm_inspect.finding import Level, NotApplicable, Problem
+from ltkm_inspect.finding import NotApplicable, Problem
 from ltkm_inspect.rule import RuleGroup, note, rule
-from ltkm_inspect.spec import CR, TS26346, TS33246, XML, Verb
+from ltkm_inspect.spec import CR, TS26346, TS33246, Verb
 from ltkm_inspect.traffic import Document
-from ltkm_inspect.wire import Span
 
 BODY = CR["5.2.1.1"](
     quote="The MBMS MSK Response, which provides the status code of each requested SEK/PEK, is an XML document defined "
@@ -21,12 +19,6 @@ BODY = CR["5.2.1.1"](
 SCHEMA = TS26346["11.8.1"]
 FIELDS = {"keyDomainID": 3, "MSKID": 4}
 """Octets of each identifier of an MSK."""
-
-
-def is_plain_text(document: Document) -> bool:
-    """Tell whether the document is well-formed XML in UTF-8, and all that says something of its encoding agrees."""
-    xml = document.xml
-    return xml.error is None and xml.encoding.codec == "utf_8" and xml.encoding.problem is None
 
 
 def follows_schema(document: Document) -> bool:
@@ -43,90 +35,8 @@ def names_usually(document: Document) -> bool:
     return len(pairs) < 2 or len(set(pairs)) == len(pairs)
 
 
-TEXT_RULES = RuleGroup(Document, usual=is_plain_text)
 SCHEMA_RULES = RuleGroup(Document, needs=[MSK_ROOT, WELL_FORMED], usual=follows_schema)
 IDENTIFIER_RULES = RuleGroup(Document, needs=[MSK_ROOT, WELL_FORMED], usual=names_usually)
-
-
-@TEXT_RULES.rule("xml-malformed", cite=[BODY, XML["2.1"](says="a document is well-formed")], covers=["XML-01"])
-def xml_malformed(document: Document) -> Iterator[Problem | NotApplicable]:
-    """The body is not well-formed XML.
-
-    A terminal's parser stops at the first such place, so that every key of the response is lost, not only the one
-    beside it. The example printed in the change request has two such slips, which have been copied into servers.
-
-    Fix the text at the octet that the finding names. What the inspector shows of such a document was recovered by a
-    lenient parser and may not be what any terminal sees; its items are shown and not checked.
-    """
-    error = document.xml.error
-    if error is None or document.xml.well_formed or error.kind == "doctype":
-        return
-    if document.xml.slips:
-        for slip in document.xml.slips:
-            at = Span(document.xml.octet_offset(slip.start), document.xml.octet_offset(slip.end))
-            got = f"{slip.attribute}: {SLIPS[slip.kind]}"
-            yield Problem("", "well-formed XML", got, "as in the example of the change request", span=at)
-        return
-    where = f"line {error.line}, column {error.column}"
-    yield Problem.told(error.reason, hint=where, span=Span(error.offset, error.offset + 1))
-
-
-@TEXT_RULES.rule(
-    "doctype-present",
-    cite=[],
-    level=Level.VIOLATION,
-    level_reason="whoever parses it, this software included, is no longer safe; XML itself allows it",
-    covers=["XML-02"],
-)
-def doctype_present(document: Document) -> Iterator[Problem]:
-    """The document has a document type declaration.
-
-    Such a declaration can define entities that fill a terminal's memory or read its files. The inspector refuses to
-    parse the document, and so should everybody else.
-
-    Nothing in an MSK response needs one: take it out.
-    """
-    error = document.xml.error
-    if error is not None and error.kind == "doctype":
-        at = Span(error.offset, document.xml.octet_offset(error.text_offset + len("<!DOCTYPE")))
-        yield Problem("", "no document type declaration", "one", "refused before parsing", span=at)
-
-
-@TEXT_RULES.warning(
-    "encoding-mismatch",
-    cite=[XML["4.3.3"](says="a document in another encoding than UTF-8 or UTF-16 declares it")],
-    level_reason="a terminal that believes the right one of the three reads the document all the same",
-    covers=["XML-03", "HTTP-21"],
-    looks_at=["response.body.encoding"],
-)
-def encoding_mismatch(document: Document) -> Iterator[Problem]:
-    """Byte order mark, XML declaration and charset do not agree on the encoding.
-
-    Different parsers believe different ones of the three, so that the same octets are keys to one terminal and noise to
-    another.
-
-    Write UTF-8, declare UTF-8, and leave the charset parameter out or right.
-    """
-    if document.xml.encoding_problem is not None:
-        yield Problem.told(document.xml.encoding_problem)
-
-
-@TEXT_RULES.note(
-    "encoding-unusual",
-    cite=[XML["4.3.3"](says="every parser reads UTF-8 and UTF-16; other encodings are up to it", verb=Verb.MAY)],
-    covers=["XML-03"],
-    looks_at=["response.body.encoding"],
-)
-def encoding_unusual(document: Document) -> Iterator[Problem]:
-    """The document is in another encoding than UTF-8 or UTF-16.
-
-    It is declared and legal, but a terminal's parser need not know it.
-
-    Prefer UTF-8.
-    """
-    codec = document.xml.encoding.codec.replace("_", "-")
-    if document.xml.encoding_problem is None and not codec.startswith(("utf-8", "utf-16", "ascii")):
-        yield Problem("", "UTF-8 or UTF-16", document.xml.encoding.name)
 
 
 @rule(
@@ -347,50 +257,6 @@ def ltkm_unused(document: Document, context: Context) -> Iterator[Problem | NotA
         yield Problem(
             "", got=f"no LTKM for {granted} granted {'key' if granted == 1 else 'keys'}", hint="pushed over UDP?"
         )
-
-
-@fault("cut-document", on=Document, reference="download", trips={"xml-malformed"})
-def cut_document(document: Document) -> Iterator[Splice]:
-    """End the document in the middle of its first LTKM, or else before its last element ends."""
-    text = document.xml.text or ""
-    if document.ltkm_elements:
-        at = edit.extent(document.xml, document.ltkm_elements[0].element)
-        yield Splice((at.content + at.content_end) // 2, len(text), "")
-    else:
-        yield Splice(text.rindex("</"), len(text), "")
-
-
-@fault("unquote-attribute", on=Document, reference="download", trips={"xml-malformed"})
-def unquote_attribute(document: Document) -> Iterator[Splice]:
-    """Write an attribute of the root element without quotation marks, as the change request's example does."""
-    assert document.root is not None
-    yield edit.attributed(document.xml, document.root, "xmlns:xsi=http://www.w3.org/2001/XMLSchema-instance")
-
-
-@fault("insert-doctype", on=Document, reference="download", trips={"doctype-present"})
-def insert_doctype(document: Document) -> Iterator[Splice]:
-    """Declare a document type before the root element."""
-    assert document.root is not None
-    yield edit.before(document.xml, document.root, "<!DOCTYPE mbmsMSKResponse>")
-
-
-_DECLARATION = re.compile(r"""<\?xml\s+version\s*=\s*(?:"[^"]*"|'[^']*')""")
-
-
-@fault("declare-encoding", on=Document, reference="download", trips={"encoding-mismatch"})
-def declare_encoding(document: Document, *, name: str = "UTF-16") -> Iterator[Splice]:
-    """Declare another encoding than the one that the document is written in: UTF-8 where that is UTF-16 itself."""
-    text, encoding = document.xml.text or "", document.xml.encoding
-    if encoding.name.startswith(name):
-        name = "UTF-8" if name != "UTF-8" else "UTF-16"
-    declaration = _DECLARATION.match(text)
-    if encoding.declared is not None:
-        at = text.index(encoding.declared)
-        yield Splice(at, at + len(encoding.declared), name)
-    elif declaration is not None:
-        yield Splice(declaration.end(), declaration.end(), f' encoding="{name}"')
-    else:
-        yield Splice(0, 0, f'<?xml version="1.0" encoding="{name}"?>')
 
 
 @fault("replace-root", on=Document, reference="plain-mbms", trips={"root-element-wrong"})

@@ -4,9 +4,9 @@ from collections.abc import Iterator
 from dataclasses import replace
 from urllib.parse import unquote
 
-from ltkm_inspect.catalogue.authorization import AKMA_TOKEN, GBA_TOKEN, is_bootstrapped, product_tokens
 from ltkm_inspect.catalogue.exchange import replace_status
 from ltkm_inspect.catalogue.preconditions import HAS_LTKM, MSK_PROCEDURE, RESPONSE, USIM
+from ltkm_inspect.catalogue.realm import AKMA_TOKEN, GBA_TOKEN, is_bootstrapped, product_tokens
 from ltkm_inspect.digest import REALM_PREFIXES
 from ltkm_inspect.document import MSK_REQUEST_TYPE
 from ltkm_inspect.fault import FaultError, fault

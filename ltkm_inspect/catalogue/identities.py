@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 from dataclasses import replace
 
-from ltkm_inspect.catalogue.authorization import is_host
 from ltkm_inspect.catalogue.preconditions import USIM
+from ltkm_inspect.catalogue.realm import is_host
 from ltkm_inspect.digest import Directives
 from ltkm_inspect.fault import FaultError, fault
 from ltkm_inspect.finding import Level, NotApplicable, Problem

@@ -22,7 +22,6 @@ TELLING = {
     "authentication_info": "replace-cnonce",
     "authorization": "downgrade-request-qop",
     "challenge": "downgrade-challenge",
-    "document": "unquote-attribute",
     "exchange": "drop-authentication-info",
     "kemac": "drop-mac",
     "ltkm": "rename-ltkm",
@@ -32,6 +31,7 @@ TELLING = {
     "request": "drop-response",
     "session": "rewind-counter",
     "srtp": "drop-transmission-rate",
+    "xml_text": "unquote-attribute",
 }
 """The fault shown for a family, where its first one is not the one that tells most."""
 
