@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 from ltkm_inspect.context import Context
-from ltkm_inspect.mikey import spans
 from ltkm_inspect.parameter import (
     FileName,
     Parameter,
@@ -17,10 +16,10 @@ from ltkm_inspect.parameter import (
     parse_values,
     written,
 )
-from ltkm_inspect.rule import paragraphs_of, subject_name
-from ltkm_inspect.session import SessionEvent
-from ltkm_inspect.traffic import Document, Exchange
-from ltkm_inspect.wire import Span, printable
+from ltkm_inspect.rule import paragraphs_of
+from ltkm_inspect.subject import KINDS, Kind
+from ltkm_inspect.traffic import Event
+from ltkm_inspect.wire import printable
 
 LEAVES = frozenset({"encryption", "mac", "digest"})
 """What a fault may ask `seal` not to make anew."""
@@ -28,9 +27,6 @@ LEAVES = frozenset({"encryption", "mac", "digest"})
 
 WHICH = (Parameter("item", int, 0, least=1), Parameter("all", bool, False))
 """What every fault takes that damages something within a document: the number of an item, or every one there is."""
-
-WHOLES = (Exchange, SessionEvent, Document)
-"""What there is one of in an exchange."""
 
 type Reader = Callable[[Path], Any]
 """Reads what a parameter that names a file is about; ValueError in one line where the file holds no such thing."""
@@ -64,6 +60,11 @@ class Fault:
     """Takes the values once the files they name are read; yields remarks, and raises ValueError where they clash."""
 
     @property
+    def kind(self) -> Kind:
+        """The kind of what it damages."""
+        return KINDS[self.on]
+
+    @property
     def accepted(self) -> tuple[Parameter, ...]:
         """Every parameter that may be typed for it."""
         return (*self.parameters, *WHICH) if self.is_within else self.parameters
@@ -71,7 +72,7 @@ class Fault:
     @property
     def is_within(self) -> bool:
         """It damages one of several things in a document, and so can be told which, or that it is all of them."""
-        return self.on not in WHOLES
+        return not self.kind.is_single
 
     @property
     def title(self) -> str:
@@ -86,7 +87,7 @@ class Fault:
     @property
     def subject(self) -> str:
         """The name of what it damages."""
-        return subject_name(self.on)
+        return self.kind.name
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,10 +99,10 @@ class Occasion:
     """How many subjects of the same document it has damaged before, where it damages them all."""
     _known: dict[Callable[..., Any], Any] = field(default_factory=dict, repr=False, compare=False)
 
-    def once[T](self, find: Callable[[Exchange, Context], T], exchange: Exchange) -> T:
-        """Return what a function finds in the exchange, which it is asked once for all subjects of the document."""
+    def once[T](self, find: Callable[[Any, Context], T], event: Event) -> T:
+        """Return what a function finds in the event, which it is asked once for all subjects of the document."""
         if find not in self._known:
-            self._known[find] = find(exchange, self.context)
+            self._known[find] = find(event, self.context)
         found: T = self._known[find]
         return found
 
@@ -223,22 +224,3 @@ def prepare(application: Application, readers: Mapping[type, Reader]) -> Applica
     except ValueError as error:
         raise FaultError(f"fault {fault.id}: {error}") from None
     return replace(application, values=values, remarks=remarks)
-
-
-@dataclass(frozen=True, slots=True)
-class Octets:
-    """The octets of one LTKM as they are: the subject of faults below the fields of a message."""
-
-    octets: bytes
-
-    @property
-    def spans(self) -> Mapping[str, Span]:
-        """The octets of every field, by field path."""
-        return spans(self.octets)
-
-    def put(self, path: str, value: bytes) -> bytes:
-        """Return the octets with those of a field replaced; FaultError where the message has no such field."""
-        found = self.spans.get(path)
-        if found is None:
-            raise FaultError(f"the message has no field {printable(path)}")
-        return self.octets[: found.start] + value + self.octets[found.end :]

@@ -10,6 +10,7 @@ from ltkm_inspect.context import Context, Settings
 from ltkm_inspect.finding import Level, NotApplicable, Problem
 from ltkm_inspect.parameter import Parameter, did_you_mean, parameters_of, parse_values
 from ltkm_inspect.spec import Clause, Sure, Verb
+from ltkm_inspect.subject import KINDS
 from ltkm_inspect.wire import printable
 
 type Check = Callable[..., Iterator[Problem | NotApplicable]]
@@ -96,7 +97,7 @@ class Rule:
     @property
     def subject(self) -> str:
         """The name of what it looks at, as typed after `--select`."""
-        return subject_name(self.on)
+        return KINDS[self.on].name
 
     def effective(self, problem: Problem, settings: Settings) -> Level:
         """Return the level of this problem under these settings."""
@@ -114,11 +115,6 @@ class Rule:
 def paragraphs_of(documented: Callable[..., Any]) -> list[str]:
     """Return the paragraphs of a docstring, each on one line; the same list each time."""
     return [" ".join(paragraph.split()) for paragraph in (inspect.getdoc(documented) or "").split("\n\n")]
-
-
-def subject_name(on: type) -> str:
-    """Return the name of a subject: the label of a payload class, else the class name, in lower case."""
-    return str(getattr(on, "label", on.__name__)).lower()
 
 
 RULES: dict[str, Rule] = {}

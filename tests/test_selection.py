@@ -108,10 +108,10 @@ def test_a_fault_damages_the_chosen_item_and_no_other(id: str) -> None:
     done = injected(SEVERAL, [Application(FAULTS[id])], context, SECOND_ALONE)
     assert done.edits
     assert {edit.place.item for edit in done.edits} <= {2, None if FAULTS[id].on is Document else 2}
-    before, after = document_of(SEVERAL), done.exchange.document
+    before, after = document_of(SEVERAL), done.after.document
     assert after is not None
     if after.items and len(after.items) == len(before.items):
-        assert ltkm_texts(done.exchange)[0] == ltkm_texts(SEVERAL)[0]
+        assert ltkm_texts(done.after)[0] == ltkm_texts(SEVERAL)[0]
 
 
 @pytest.mark.parametrize("id", FAULTS)
@@ -189,7 +189,7 @@ def test_where_a_fault_was_put_in_is_told_with_the_octets() -> None:
     assert body[edit.octets.start : edit.octets.end].endswith(b"</bcast:LTKM>")
     assert edit.length == 0
     assert str(edit) == f"item 2: octets {edit.octets.start} to {edit.octets.end} became 0 octets"
-    response: Any = done.exchange.response
+    response: Any = done.after.response
     assert response.body == body[: edit.octets.start] + body[edit.octets.end :]
 
 

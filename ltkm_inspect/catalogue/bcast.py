@@ -6,7 +6,7 @@ from functools import lru_cache
 
 from ltkm_inspect.catalogue.preconditions import PSK_MESSAGE
 from ltkm_inspect.document import unsigned_byte
-from ltkm_inspect.fault import Octets, fault
+from ltkm_inspect.fault import fault
 from ltkm_inspect.finding import Level, NotApplicable, Problem
 from ltkm_inspect.mikey import GeneralExtension, Message, OmaBcast, Payload
 from ltkm_inspect.mikey.codes import BCAST_SUBTYPES
@@ -14,6 +14,7 @@ from ltkm_inspect.mikey.extension import OMA_BCAST
 from ltkm_inspect.mikey.management import LTKM_SUBTYPE, read_management_data
 from ltkm_inspect.rule import RuleGroup, note
 from ltkm_inspect.spec import RFC5410, Sure
+from ltkm_inspect.subject import Octets
 from ltkm_inspect.traffic import LtkmElement
 
 MANAGEMENT_DATA = RFC5410["3"](

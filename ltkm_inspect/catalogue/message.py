@@ -6,12 +6,13 @@ from dataclasses import replace
 from ltkm_inspect.catalogue.preconditions import PSK_MESSAGE
 from ltkm_inspect.catalogue.profile import EMPTY_MAP, level_of
 from ltkm_inspect.context import Context
-from ltkm_inspect.fault import Octets, fault
+from ltkm_inspect.fault import fault
 from ltkm_inspect.finding import NotApplicable, Problem
 from ltkm_inspect.mikey import Kemac, Message
 from ltkm_inspect.mikey.codes import DATA_TYPES
 from ltkm_inspect.rule import RuleGroup, rule
 from ltkm_inspect.spec import CR, RFC3830, RFC4563, TS33246
+from ltkm_inspect.subject import Octets
 from ltkm_inspect.wire import DecodeProblem, Kind, Span
 
 ONE_MESSAGE = CR["5.2.1.1, Table X"](quote="Smartcard profile BCAST LTKM (base64-encoded MIKEY message).")

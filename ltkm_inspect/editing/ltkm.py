@@ -10,7 +10,7 @@ from ltkm_inspect.document import Splice, edit
 from ltkm_inspect.editing import markup
 from ltkm_inspect.editing.fields import HEAD, Changes, apply, changed, compare
 from ltkm_inspect.editing.lines import EditError, LineTree, at, require_names
-from ltkm_inspect.editing.protection import protected
+from ltkm_inspect.engine import protected
 from ltkm_inspect.traffic import LtkmElement
 
 
@@ -76,8 +76,9 @@ def _message_changes(old: LineTree, new: LineTree, instead: LineTree | None) -> 
 def _message_text(context: Context, ltkm: LtkmElement, new: LineTree, changes: Changes) -> str:
     assert ltkm.message is not None
     message, following = apply(ltkm.message, changes)
-    keep_mac = any(path.startswith("KEMAC") and path.endswith(".mac") for path in changes.paths)
-    return b64encode(protected(message, ltkm, context, following, keep_mac=keep_mac)).decode()
+    keeps_mac = any(path.startswith("KEMAC") and path.endswith(".mac") for path in changes.paths)
+    leave = {"mac"} if keeps_mac else ()
+    return b64encode(protected(message, ltkm.ltkm, context, leave, following)).decode()
 
 
 def _differs(old: LineTree | None, new: LineTree | None) -> bool:

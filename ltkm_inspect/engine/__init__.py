@@ -12,7 +12,7 @@ from ltkm_inspect.engine.inspection import (
     prepare,
     presented,
 )
-from ltkm_inspect.engine.sealing import UnsealedPart, seal, unsealed
+from ltkm_inspect.engine.sealing import UnsealedPart, protected, seal, unsealed
 
 __all__ = [
     "OWN_FINDINGS",
@@ -29,6 +29,7 @@ __all__ = [
     "plan",
     "prepare",
     "presented",
+    "protected",
     "require_changeable",
     "seal",
     "unsealed",

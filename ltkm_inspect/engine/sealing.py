@@ -1,13 +1,16 @@
 """Makes anew what a change left behind, where the keys are known: digests; and tells what still does not fit."""
 
-from collections.abc import Iterator
+from collections.abc import Container, Iterator, Mapping
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 
 from ltkm_inspect import digest
 from ltkm_inspect.context import Context
 from ltkm_inspect.keys import Subscriber
+from ltkm_inspect.keys.protection import MAC_HASHES, authenticate, authentication_key, mac_of, reencrypt
 from ltkm_inspect.mikey import Identity, Kemac, Message
-from ltkm_inspect.traffic import Event, Exchange, Response
+from ltkm_inspect.mikey.change import encoded
+from ltkm_inspect.traffic import Event, Exchange, Ltkm, Response
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,18 +26,22 @@ class UnsealedPart:
         return f"{self.part}: {self.reason}; the terminal will see the {self.part} fail"
 
 
-def seal(damaged: Exchange, original: Exchange, context: Context, leave: frozenset[str] = frozenset()) -> Exchange:
+def seal[E: Event](damaged: E, original: E, context: Context, leave: frozenset[str] = frozenset()) -> E:
     """Sign what was changed in an exchange anew, where the MRK is known, proved right, and `digest` is not left.
 
     Only the `response` of the request and the `rspauth` of the response change; every other directive stays as it was
     written. The MACs of changed messages are made anew as the messages are written back, and lengths as they are
     encoded.
     """
-    if "digest" in leave:
+    if "digest" in leave or not isinstance(damaged, Exchange) or not isinstance(original, Exchange):
         return damaged
     password = _proved_password(original, context)
     if password is None:
         return damaged
+    return _signed(damaged, original, password)  # type: ignore[return-value]  # E is Exchange here
+
+
+def _signed(damaged: Exchange, original: Exchange, password: bytes) -> Exchange:
     asks_otherwise = damaged.request is not original.request
     if asks_otherwise:
         damaged = _signed_request(damaged, password)
@@ -45,34 +52,78 @@ def seal(damaged: Exchange, original: Exchange, context: Context, leave: frozens
     return damaged
 
 
+def protected(
+    message: Message,
+    ltkm: Ltkm,
+    context: Context,
+    leave: Container[str] = (),
+    following: Mapping[int, int] = MappingProxyType({}),
+) -> bytes:
+    """Return the octets of what an LTKM was changed to, with these Next payload values (by payload, the header's -1).
+
+    Key data is encrypted and the MAC is made anew, unless `encryption` or `mac` are left. That takes a MUK which is
+    known to be right: one that verifies the message as it was. So a MAC that was wrong stays as it is.
+    """
+    assert ltkm.message is not None
+    assert ltkm.octets is not None
+    old = context.keys.open(ltkm.message, ltkm.octets)
+    subscriber = subscriber_of(ltkm.event, context, message) if old.muk is not None else None
+    muk = old.muk  # of several that one which this terminal was just served with
+    if subscriber is not old.subscriber:
+        muk = subscriber.muks[0] if subscriber is not None and subscriber.muks else None
+    if muk is None:
+        return encoded(message, following)
+    if "encryption" not in leave:
+        message = reencrypt(message, ltkm.message, muk, old.muk)
+    if "mac" not in leave:
+        try:
+            message = authenticate(message, muk)
+        except ValueError:  # no KEMAC at its end, no RAND: there is nothing to make it of
+            return encoded(message, following)
+        if following:
+            return _authenticated(encoded(message, following), message, muk)
+    return encoded(message, following)
+
+
+def _authenticated(octets: bytes, message: Message, muk: bytes) -> bytes:
+    """Return octets whose Next payload values are not those of the message with the MAC over what they now are."""
+    kemac = message.payloads[-1]
+    if not isinstance(kemac, Kemac) or kemac.mac_alg not in MAC_HASHES:
+        return octets
+    name, size = MAC_HASHES[kemac.mac_alg]
+    return octets[:-size] + mac_of(authentication_key(message, muk, size), octets[:-size], name)
+
+
 def unsealed(
-    damaged: Exchange, original: Exchange, context: Context, leave: frozenset[str] = frozenset()
+    damaged: Event, original: Event, context: Context, leave: frozenset[str] = frozenset()
 ) -> tuple[UnsealedPart, ...]:
-    """Return what a changed exchange keeps although it no longer fits, but for what is left on purpose."""
+    """Return what a changed event keeps although it no longer fits, but for what is left on purpose."""
     return tuple(_unsealed(damaged, original, context, leave))
 
 
-def _unsealed(damaged: Exchange, original: Exchange, context: Context, leave: frozenset[str]) -> Iterator[UnsealedPart]:
+def _unsealed(damaged: Event, original: Event, context: Context, leave: frozenset[str]) -> Iterator[UnsealedPart]:
     unknown = "no key of the ring fits" if context.keys else "no keys are known"
     if "mac" not in leave and _keeps_mac(original, damaged):
         yield UnsealedPart("MAC", unknown)
+    if not isinstance(damaged, Exchange) or not isinstance(original, Exchange):
+        return
     if "digest" not in leave and _keeps_digest(original, damaged):
         yield UnsealedPart(
             "digest", unknown if _proved_password(original, context) is None else "it cannot be computed"
         )
 
 
-def _keeps_mac(before: Exchange, after: Exchange) -> bool:
+def _keeps_mac(before: Event, after: Event) -> bool:
     """Tell whether a message that was changed still has the MAC of one before."""
     old, new = _macs(before), _macs(after)
     macs = set(old.values())
     return any(octets not in old and mac in macs for octets, mac in new.items())
 
 
-def _macs(exchange: Exchange) -> dict[bytes, bytes]:
+def _macs(event: Event) -> dict[bytes, bytes]:
     """Return the MAC of every message that decodes and has one, by the octets of the message."""
     found: dict[bytes, bytes] = {}
-    for ltkm in exchange.ltkms:
+    for ltkm in event.ltkms:
         if ltkm.octets and ltkm.message is not None and ltkm.message.problem is None:
             found.update((ltkm.octets, kemac.mac) for kemac in ltkm.message.of(Kemac) if kemac.mac)
     return found

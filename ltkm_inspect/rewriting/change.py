@@ -12,7 +12,7 @@ class Change:
     """What faults made of an exchange."""
 
     faults: tuple[Application, ...]
-    injection: Injection
+    injection: Injection[Exchange]
 
     @property
     def before(self) -> Exchange:
@@ -22,7 +22,7 @@ class Change:
     @property
     def after(self) -> Exchange:
         """The exchange as it is now."""
-        return self.injection.exchange
+        return self.injection.after
 
     @property
     def names(self) -> tuple[str, ...]:

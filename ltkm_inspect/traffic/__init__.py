@@ -8,7 +8,7 @@ from ltkm_inspect.traffic.exchange import Exchange
 from ltkm_inspect.traffic.gap import Gap
 from ltkm_inspect.traffic.http import USUAL_TARGET, Headers, MediaType, Request, Response, split_target
 from ltkm_inspect.traffic.item import CodeKind, Item, read_code
-from ltkm_inspect.traffic.ltkm import Carrier, Ltkm
+from ltkm_inspect.traffic.ltkm import Carrier, Ltkm, Replacement
 
 __all__ = [
     "OFFLINE",
@@ -27,6 +27,7 @@ __all__ = [
     "Ltkm",
     "LtkmElement",
     "MediaType",
+    "Replacement",
     "Request",
     "Response",
     "read_code",

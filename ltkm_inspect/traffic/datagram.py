@@ -1,13 +1,15 @@
 """A datagram: one UDP packet that holds a MIKEY message, and so carries an LTKM itself."""
 
-from dataclasses import dataclass, field
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from ltkm_inspect import mikey
 from ltkm_inspect.kept import cached_property
 from ltkm_inspect.mikey import Identity
 from ltkm_inspect.traffic.event import Direction, Event
-from ltkm_inspect.traffic.ltkm import Ltkm
+from ltkm_inspect.traffic.ltkm import Ltkm, Replacement
+from ltkm_inspect.wire import Span
 
 if TYPE_CHECKING:
     from ltkm_inspect.traffic.item import Item
@@ -45,6 +47,25 @@ class Datagram(Event):
     def is_delivery(self) -> bool:
         """A terminal takes an LTKM from it."""
         return self.was_delivered
+
+    @property
+    def body_span(self) -> Span | None:
+        """None: it is in no body."""
+        return None
+
+    def refilled(self, octets: bytes) -> bytes:
+        """Return the octets as they are: the whole payload."""
+        return octets
+
+    def replaced_octets(self, replacement: Replacement) -> tuple[Span, int]:
+        """Return all its octets, and how many it has then."""
+        return Span(0, len(self.octets)), len(replacement)
+
+    def changed(self, changes: Iterable[Replacement]) -> "Datagram":
+        """Return the datagram with the last of these payloads."""
+        *_, octets = changes
+        assert isinstance(octets, bytes)
+        return replace(self, octets=octets)
 
     @cached_property
     def ltkm(self) -> Ltkm:

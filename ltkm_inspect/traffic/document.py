@@ -1,5 +1,6 @@
 """The document of an MSK response, as the subject that rules look at."""
 
+from bisect import bisect_right
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -84,6 +85,18 @@ class Document:
         """Return the item that an element is, or is part of; None outside every item."""
         above = (self._by_element.get(each) for each in (element, *element.iterancestors()))
         return next((item for item in above if item is not None), None)
+
+    @cached_property
+    def _extents(self) -> tuple[list[int], list[tuple[int, Item]]]:
+        """Where the items begin in the text, and where each ends; none whose place cannot be told."""
+        places = [(place.text, item) for item in self.items if (place := self.xml.place(item.element)) is not None]
+        return [text.start for text, _ in places], [(text.end, item) for text, item in places]
+
+    def item_at(self, offset: int) -> Item | None:
+        """Return the item that a character of the text belongs to; None outside every item."""
+        starts, ends = self._extents
+        index = bisect_right(starts, offset) - 1
+        return ends[index][1] if index >= 0 and offset < ends[index][0] else None
 
     @cached_property
     def elements_outside_items(self) -> tuple[LtkmElement, ...]:

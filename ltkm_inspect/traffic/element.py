@@ -1,13 +1,16 @@
 """The elements of a document that carry LTKMs."""
 
+from base64 import b64encode
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from ltkm_inspect import document as msk
 from ltkm_inspect import mikey
+from ltkm_inspect.document import edit
 from ltkm_inspect.kept import cached_property
 from ltkm_inspect.traffic.ltkm import Ltkm
+from ltkm_inspect.wire import Span
 
 if TYPE_CHECKING:
     from ltkm_inspect.traffic.document import Document
@@ -83,6 +86,16 @@ class LtkmElement:
     def ltkm(self) -> Ltkm:
         """The LTKM in it."""
         return Ltkm(self, self.octets)
+
+    @property
+    def body_span(self) -> Span | None:
+        """Its octets in the body; None where that cannot be told."""
+        place = self.document.xml.place(self.element)
+        return None if place is None else Span(place.octets.start, place.octets.end)
+
+    def refilled(self, octets: bytes) -> msk.Splice:
+        """Return what writes these octets into it; ValueError in a damaged document."""
+        return edit.refilled(self.document.xml, self.element, b64encode(octets).decode())
 
     @property
     def message(self) -> mikey.Message | None:

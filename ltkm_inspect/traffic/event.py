@@ -1,6 +1,7 @@
 """An event of the traffic: what an HTTP exchange and a datagram have in common."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import TYPE_CHECKING, Self
@@ -9,10 +10,11 @@ from ltkm_inspect.digest import Directives, a_tid_of, is_b_tid
 from ltkm_inspect.kept import cached_property
 from ltkm_inspect.mikey import Identity
 from ltkm_inspect.traffic.gap import Gap
+from ltkm_inspect.wire import Span
 
 if TYPE_CHECKING:
     from ltkm_inspect.traffic.document import Document
-    from ltkm_inspect.traffic.ltkm import Ltkm
+    from ltkm_inspect.traffic.ltkm import Ltkm, Replacement
 
 BOOTSTRAPPING = "3gpp-bootstrapping"
 """What the realm of every kind of bootstrapping begins with, in lower case."""
@@ -98,6 +100,24 @@ class Event(ABC):
     @abstractmethod
     def ltkms(self) -> "tuple[Ltkm, ...]":
         """Its LTKMs, in order."""
+
+    @property
+    def unchangeable(self) -> str:
+        """Why it cannot be changed without breaking more than was asked for; empty where it can."""
+        return ""
+
+    @property
+    def unreadable(self) -> str:
+        """Why nothing in it can be told apart and replaced; empty where it can."""
+        return ""
+
+    @abstractmethod
+    def replaced_octets(self, replacement: "Replacement") -> tuple[Span, int]:
+        """Return which octets something is put in the place of, and how many it has itself."""
+
+    @abstractmethod
+    def changed(self, changes: "Iterable[Replacement]") -> Self:
+        """Return the event with these changes; ValueError where it cannot have them."""
 
     @property
     def checked_ltkms(self) -> "tuple[Ltkm, ...]":

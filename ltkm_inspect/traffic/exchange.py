@@ -1,7 +1,7 @@
 """An HTTP exchange: one request with its response."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field, replace
 
 from ltkm_inspect import document as msk
 from ltkm_inspect.coding import DecodedBody
@@ -11,8 +11,9 @@ from ltkm_inspect.traffic import ours
 from ltkm_inspect.traffic.document import Document
 from ltkm_inspect.traffic.event import Event
 from ltkm_inspect.traffic.http import Request, Response
-from ltkm_inspect.traffic.ltkm import Ltkm
+from ltkm_inspect.traffic.ltkm import Ltkm, Replacement
 from ltkm_inspect.traffic.request_content import RequestDocument, read_request
+from ltkm_inspect.wire import Span
 
 
 @dataclass(frozen=True, eq=False)
@@ -157,6 +158,42 @@ class Exchange(Event):
         if content is None or content.truncated or self.limits.tags_beyond(content.octets):
             return None
         return read_request(content.octets or b"", self.request.media_type.charset)
+
+    @property
+    def unchangeable(self) -> str:
+        """Why the response cannot be changed without breaking more than was asked for; empty where it can."""
+        if self.response is None:
+            return "the exchange has no response"
+        if not self.may_have_body:
+            return "a response to HEAD, or with a status like 204, has no body"
+        if self.response.body is None:
+            return "the body of the response was not captured"
+        if self.content is not None and self.content.problem is not None:
+            return "the content coding of the response cannot be undone"
+        return ""
+
+    @property
+    def unreadable(self) -> str:
+        """Why nothing in the response can be told apart and replaced; empty where it can."""
+        if self.document is not None and self.document.root is not None:
+            return ""
+        cut = self.content is not None and self.content.truncated
+        return "the response is longer than is looked at" if cut else "the response has no document to damage"
+
+    def replaced_octets(self, replacement: Replacement) -> tuple[Span, int]:
+        """Return the octets of the body without its content coding that go, and how many come."""
+        assert self.document is not None
+        assert isinstance(replacement, msk.Splice)
+        xml = self.document.xml
+        octets = Span(xml.octet_offset(replacement.start), xml.octet_offset(replacement.end))
+        return octets, len(replacement.text.encode(xml.encoding.codec))
+
+    def changed(self, changes: Iterable[Replacement]) -> "Exchange":
+        """Return the exchange with its document changed at these places; ValueError where it cannot be edited."""
+        assert self.response is not None
+        assert self.document is not None
+        content = self.document.xml.splice(each for each in changes if isinstance(each, msk.Splice))
+        return replace(self, response=self.response.with_content(content))
 
     @property
     def request_document(self) -> msk.Xml | None:

@@ -4,12 +4,17 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
 from ltkm_inspect import mikey
+from ltkm_inspect.document import Splice
 from ltkm_inspect.kept import cached_property
 from ltkm_inspect.wire import Span
 
 if TYPE_CHECKING:
     from ltkm_inspect.traffic.event import Event
     from ltkm_inspect.traffic.item import Item
+
+
+type Replacement = Splice | bytes
+"""What is put into an event: text at a place of its document, or all octets of a datagram."""
 
 
 class Carrier(Protocol):
@@ -42,6 +47,13 @@ class Carrier(Protocol):
     @property
     def is_delivery(self) -> bool:
         """A terminal takes an LTKM from it."""
+
+    @property
+    def body_span(self) -> Span | None:
+        """The octets of the body that it is; None for a datagram, or where that cannot be told."""
+
+    def refilled(self, octets: bytes) -> Replacement:
+        """Return the change of its event that makes it carry these octets; ValueError where there is none."""
 
 
 @dataclass(eq=False)

@@ -39,7 +39,7 @@ OCTETS = ltkm(replace(FIRST, counter=0x77)).encode()
 BASE64 = base64.b64encode(OCTETS).decode()
 
 
-def put(fault: str, exchanges: Sequence[Exchange], keys: KeyRing = KEYS) -> Injection:
+def put(fault: str, exchanges: Sequence[Exchange], keys: KeyRing = KEYS) -> Injection[Exchange]:
     """Return what a fault makes of the last exchange, once the others went by."""
     context = Context(Settings(debug=True), keys, Session())
     for exchange in exchanges[:-1]:
@@ -76,18 +76,18 @@ def test_an_ltkm_stands_where_it_was_put_and_trips_the_rules_of_that_place(
     at: str, item: int | None, where: str, trips: set[str], keys: KeyRing
 ) -> None:
     done = put(f"inject-ltkm:at={at},base64={BASE64}", [MIXED], keys)
-    (found,) = [each for each in document_of(done.exchange).ltkm_elements if each.octets == OCTETS]
+    (found,) = [each for each in document_of(done.after).ltkm_elements if each.octets == OCTETS]
     assert found.parts.where == where
     assert (None if found.item is None else found.item.number) == item
-    rules = set(inspect(done.exchange, Context(Settings(debug=True), keys)).rules)
+    rules = set(inspect(done.after, Context(Settings(debug=True), keys)).rules)
     assert rules == trips
 
 
 def test_auto_is_a_second_one_where_there_is_one_and_else_the_only_one() -> None:
     text = f"inject-ltkm:base64={BASE64}"
-    alone = put(text, reference("plain-mbms")).exchange
+    alone = put(text, reference("plain-mbms")).after
     assert [(each.parts.where, each.octets) for each in document_of(alone).ltkm_elements] == [("wildcard", OCTETS)]
-    two = put(text, DOWNLOAD).exchange
+    two = put(text, DOWNLOAD).after
     assert octets_of(two) == [ltkm(FIRST).encode(), OCTETS]
     assert set(inspect(two, Context(Settings(debug=True), KEYS)).rules) == {"ltkm-repeated"}
 
@@ -110,7 +110,7 @@ def test_a_place_that_there_is_not_is_said(name: str, at: str, said: str) -> Non
 def test_every_empty_item_that_is_chosen_gets_one() -> None:
     empty = inject(SEVERAL[0], [parse_application("strip-ltkm:all=true")])
     assert octets_of(empty) == []
-    assert octets_of(put(f"inject-ltkm:base64={BASE64},all=true", [empty]).exchange) == [OCTETS, OCTETS]
+    assert octets_of(put(f"inject-ltkm:base64={BASE64},all=true", [empty]).after) == [OCTETS, OCTETS]
     chosen = parse_selection(["b8709d/68c9"])
     done = injected(empty, [parse_application(f"inject-ltkm:base64={BASE64},all=true")], None, chosen)
     assert [edit.place.item for edit in done.edits] == [2]
@@ -119,9 +119,9 @@ def test_every_empty_item_that_is_chosen_gets_one() -> None:
 def test_the_previous_ltkm_of_the_terminal_is_sent_again() -> None:
     (old,) = octets_of(RENEWAL[0])
     (new,) = octets_of(RENEWAL[1])
-    assert octets_of(put("replace-ltkm:previous=true", RENEWAL).exchange) == [old]
-    assert octets_of(put("replace-ltkm", RENEWAL).exchange) == [old]
-    assert octets_of(put("inject-ltkm:previous=true", RENEWAL).exchange) == [new, old]
+    assert octets_of(put("replace-ltkm:previous=true", RENEWAL).after) == [old]
+    assert octets_of(put("replace-ltkm", RENEWAL).after) == [old]
+    assert octets_of(put("inject-ltkm:previous=true", RENEWAL).after) == [new, old]
 
 
 def test_the_previous_ltkm_is_of_the_same_terminal_and_of_the_same_msk_if_there_was_one() -> None:
@@ -129,12 +129,12 @@ def test_the_previous_ltkm_is_of_the_same_terminal_and_of_the_same_msk_if_there_
     later = build([FIRST.msk_id], [(FIRST, "200 OK", ltkm(replace(FIRST, counter=0x90)))], nc=3, at=9)
     first, second = octets_of(SEVERAL[0])
     done = put("replace-ltkm", [SEVERAL[0], other, later])
-    assert octets_of(done.exchange) == [first]
+    assert octets_of(done.after) == [first]
     assert done.remarks == ()
     third = replace(FIRST, msk_id=b"\x12\x34\x00\x01", counter=0x90)
     unknown = build([third.msk_id], [(third, "200 OK", ltkm(third))], nc=3, at=9)
     done = put("replace-ltkm", [SEVERAL[0], other, unknown])
-    assert octets_of(done.exchange) == [second]
+    assert octets_of(done.after) == [second]
     assert done.remarks == ("fault replace-ltkm: the terminal got no LTKM of this MSK before: took its latest one",)
 
 
@@ -157,7 +157,7 @@ def test_a_terminal_that_got_nothing_before_has_nothing_to_be_sent_again() -> No
 def test_the_ltkm_of_a_file_is_sent(content: bytes, tmp_path: Path) -> None:
     path = tmp_path / "ltkm.b64"
     path.write_bytes(content)
-    assert octets_of(put(f"replace-ltkm:file={path}", DOWNLOAD).exchange) == [OCTETS]
+    assert octets_of(put(f"replace-ltkm:file={path}", DOWNLOAD).after) == [OCTETS]
 
 
 def recording(path: Path, exchanges: Sequence[Exchange]) -> Path:
@@ -174,16 +174,16 @@ def test_of_recorded_ltkms_that_of_the_same_msk_and_terminal_is_sent_else_the_fi
     theirs = ltkm(replace(FIRST, csb_id=0x11223344), OTHER_TERMINAL).encode()
     damaged = inject(SEVERAL[0], [parse_application("shorten-rand:octets=8,all=true")])
     done = put(f"replace-ltkm:flow={path},all=true", [damaged])
-    assert octets_of(done.exchange) == [ltkm(FIRST).encode(), ltkm(SECOND).encode()]
+    assert octets_of(done.after) == [ltkm(FIRST).encode(), ltkm(SECOND).encode()]
     assert done.remarks == ()
     with pytest.raises(FaultError, match=r"^fault replace-ltkm: it changes nothing here$"):
         put(f"replace-ltkm:flow={path},all=true", SEVERAL)
     for_the_other = build([FIRST.msk_id], [(FIRST, "200 OK", ltkm(AGAIN, OTHER_TERMINAL))], terminal=OTHER_TERMINAL)
-    assert octets_of(put(f"replace-ltkm:flow={path}", [for_the_other]).exchange) == [theirs]
+    assert octets_of(put(f"replace-ltkm:flow={path}", [for_the_other]).after) == [theirs]
     third = replace(FIRST, msk_id=b"\x12\x34\x00\x01")
     unknown = build([third.msk_id], [(third, "200 OK", ltkm(third, OTHER_TERMINAL))], terminal=OTHER_TERMINAL)
     done = put(f"replace-ltkm:flow={path}", [unknown])
-    assert octets_of(done.exchange) == [theirs]
+    assert octets_of(done.after) == [theirs]
     assert done.remarks == (
         "fault replace-ltkm: none of the LTKMs is of this MSK: took the first one for this terminal",
     )
@@ -194,7 +194,7 @@ def test_what_is_no_mikey_message_is_sent_and_said() -> None:
     (remark,) = application.remarks
     assert remark.startswith("fault replace-ltkm: it is not a MIKEY message, and is sent all the same (HDR")
     done = injected(DOWNLOAD[0], [application])
-    assert octets_of(done.exchange) == [b"\xde\xad\xbe\xef"]
+    assert octets_of(done.after) == [b"\xde\xad\xbe\xef"]
     assert prepare(parse_application(f"replace-ltkm:base64={BASE64}"), READERS).remarks == ()
 
 
@@ -257,7 +257,7 @@ def test_an_ltkm_has_its_namespace_whatever_the_document_declares(
     body = plain.response.body.replace(b' xmlns:bcast="' + ORDERQUERIES_NS.encode() + b'"', b"")
     body = body.replace(root.encode(), (root + declared).encode())
     exchange = replace(plain, response=plain.response.with_content(body))
-    done = put(f"inject-ltkm:at={at},base64={BASE64}", [exchange]).exchange
+    done = put(f"inject-ltkm:at={at},base64={BASE64}", [exchange]).after
     (found,) = document_of(done).ltkm_elements
     assert found.is_named
     assert found.element.prefix == prefix
@@ -271,7 +271,7 @@ def test_an_item_may_declare_the_namespace_itself() -> None:
     body = plain.response.body.replace(b' xmlns:bcast="' + ORDERQUERIES_NS.encode() + b'"', b"")
     body = body.replace(b"<Response>", f'<Response xmlns:k="{ORDERQUERIES_NS}">'.encode())
     exchange = replace(plain, response=plain.response.with_content(body))
-    texts = {at: put(f"inject-ltkm:at={at},base64={BASE64}", [exchange]).exchange.document for at in ("empty", "root")}
+    texts = {at: put(f"inject-ltkm:at={at},base64={BASE64}", [exchange]).after.document for at in ("empty", "root")}
     for at, document in texts.items():
         assert document is not None
         (found,) = document.ltkm_elements
@@ -286,7 +286,7 @@ def test_an_empty_element_tag_is_opened_to_take_a_message() -> None:
     start, _, rest = exchange.response.body.partition(b"<bcast:LTKM>")
     body = start + b"<bcast:LTKM\n/>" + rest.partition(b"</bcast:LTKM>")[2]
     empty = replace(exchange, response=exchange.response.with_content(body))
-    done = put(f"replace-ltkm:base64={BASE64}", [empty]).exchange
+    done = put(f"replace-ltkm:base64={BASE64}", [empty]).after
     assert done.response is not None
     assert done.response.body == body.replace(b"<bcast:LTKM\n/>", f"<bcast:LTKM\n>{BASE64}</bcast:LTKM>".encode())
 
@@ -294,9 +294,9 @@ def test_an_empty_element_tag_is_opened_to_take_a_message() -> None:
 def test_two_items_exchange_their_ltkms_and_nothing_else() -> None:
     first, second = octets_of(SEVERAL[0])
     swapped = put("swap-ltkm", SEVERAL)
-    assert octets_of(swapped.exchange) == [second, first]
-    assert octets_of(put("swap-ltkm:item=2,other=1", SEVERAL).exchange) == [second, first]
-    again = inject(swapped.exchange, [parse_application("swap-ltkm")])
+    assert octets_of(swapped.after) == [second, first]
+    assert octets_of(put("swap-ltkm:item=2,other=1", SEVERAL).after) == [second, first]
+    again = inject(swapped.after, [parse_application("swap-ltkm")])
     assert again.response is not None
     assert SEVERAL[0].response is not None
     assert again.response.body == SEVERAL[0].response.body
@@ -305,7 +305,7 @@ def test_two_items_exchange_their_ltkms_and_nothing_else() -> None:
 def test_a_chosen_item_exchanges_with_one_that_need_not_be_chosen() -> None:
     first, second = octets_of(SEVERAL[0])
     done = injected(SEVERAL[0], [parse_application("swap-ltkm")], None, parse_selection(["b8709d/68c9"]))
-    assert octets_of(done.exchange) == [second, first]
+    assert octets_of(done.after) == [second, first]
 
 
 @pytest.mark.parametrize(
@@ -326,6 +326,6 @@ def test_messages_that_are_put_in_are_left_as_they_are() -> None:
     wrong = bytearray(OCTETS)
     wrong[-1] ^= 1
     done = put(f"replace-ltkm:base64={base64.b64encode(wrong).decode()}", RENEWAL)
-    assert octets_of(done.exchange) == [bytes(wrong)]
+    assert octets_of(done.after) == [bytes(wrong)]
     assert done.unsealed == ()
     assert mikey.decode(bytes(wrong)).problem is None

@@ -13,12 +13,13 @@ from ltkm_inspect import catalogue, reference
 from ltkm_inspect.context import Context
 from ltkm_inspect.document import MSK_RESPONSE_TYPE
 from ltkm_inspect.engine import Injection, inject, injected
-from ltkm_inspect.fault import FAULTS, Application, Fault, FaultError, Octets, parse_application
+from ltkm_inspect.fault import FAULTS, Application, Fault, FaultError, parse_application
 from ltkm_inspect.keys import KeyRing
 from ltkm_inspect.mikey import Message, Payload
 from ltkm_inspect.reference import FIRST, KEYS
 from ltkm_inspect.session import DeliveredLtkm, OpenedLtkm, Session
-from ltkm_inspect.traffic import Document, Exchange, Headers, Item, Ltkm
+from ltkm_inspect.subject import Octets
+from ltkm_inspect.traffic import Document, Exchange, Headers, Item, LtkmElement
 from tests.engine.written import GRANTS, STYLES, Style, base64_text, written
 
 catalogue.load()
@@ -29,7 +30,7 @@ BESIDE = "request-current"
 """A fault that damages what its item says of an LTKM."""
 
 
-def put(fault: Fault, exchange: Exchange, keys: KeyRing) -> Injection | None:
+def put(fault: Fault, exchange: Exchange, keys: KeyRing) -> Injection[Exchange] | None:
     """Return what the fault makes of an exchange after an earlier one of the same terminal; None for nothing."""
     session = Session()
     session.take(replace(reference.reference("renewal")[1], id="earlier", started=0.0, ended=1.0))
@@ -52,10 +53,9 @@ def on(*kinds: type) -> list[Fault]:
     return [fault for fault in FAULTS.values() if issubclass(fault.on, kinds)]
 
 
-WITHIN_LTKM = [
-    fault for fault in on(Ltkm, Octets, Message, Payload, DeliveredLtkm, OpenedLtkm) if fault.id not in (*MOVES, BESIDE)
-]
-STRUCTURAL = on(Document, Item, Ltkm, Octets, Message, Payload, DeliveredLtkm, OpenedLtkm)
+INSIDE = on(Octets, Message, Payload, DeliveredLtkm, OpenedLtkm)
+WITHIN_LTKM = [fault for fault in (*on(LtkmElement), *INSIDE) if fault.id not in (*MOVES, BESIDE)]
+STRUCTURAL = [*on(Document, Item, LtkmElement), *INSIDE]
 
 
 @given(style=STYLES, fault=st.sampled_from(WITHIN_LTKM), keys=st.sampled_from([KEYS, KeyRing()]))
@@ -68,7 +68,7 @@ def test_what_damages_an_ltkm_leaves_every_octet_outside_its_element(style: Styl
         (place,) = {edit.place.item for edit in done.edits}
         assert place is not None
         before, behind = document.around_ltkm(place - 1)
-        after = content(done.exchange)
+        after = content(done.after)
         assert after.startswith(before)
         assert after.endswith(behind)
         assert after != document.octets
@@ -80,7 +80,7 @@ def test_what_damages_an_item_leaves_every_octet_outside_of_it(style: Style, fau
     done = put(fault, document.exchange, KEYS)
     if done is not None:
         before, behind = document.around(0)
-        after = content(done.exchange)
+        after = content(done.after)
         assert after.startswith(before)
         assert after.endswith(behind)
 
@@ -90,7 +90,7 @@ def test_what_moves_an_ltkm_moves_the_very_octets_and_leaves_the_others(style: S
     document = written(style)
     done = put(fault, document.exchange, KEYS)
     assert done is not None
-    after = content(done.exchange)
+    after = content(done.after)
     ltkm = document.items[0][1]
     assert after.count(ltkm) == document.octets.count(ltkm)
     if fault.id != "bury-ltkm":
@@ -103,7 +103,7 @@ def test_what_is_told_of_an_edit_is_where_the_octets_differ(style: Style, fault:
     done = put(fault, document.exchange, keys)
     if done is None:
         return
-    before, after = document.octets, content(done.exchange)
+    before, after = document.octets, content(done.after)
     at = kept = 0
     for edit in sorted(done.edits, key=lambda edit: (edit.octets.start, edit.octets.end)):
         size = edit.octets.start - kept

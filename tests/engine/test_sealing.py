@@ -23,7 +23,7 @@ WRONG = KeyRing((Subscriber(B_TID, BSM, (bytes(32),), bytes(32)),))
 """A ring that has other keys for the terminal than it uses."""
 
 
-def put(faults: str, exchange: Exchange = DOWNLOAD, keys: KeyRing = KEYS) -> Injection:
+def put(faults: str, exchange: Exchange = DOWNLOAD, keys: KeyRing = KEYS) -> Injection[Exchange]:
     """Return what faults, with spaces between them, make of an exchange."""
     return injected(exchange, [parse_application(each) for each in faults.split()], Context(keys=keys))
 
@@ -69,10 +69,10 @@ def macs(exchange: Exchange) -> list[Verdict]:
 @pytest.mark.parametrize("fault", ["strip-ltkm", "shorten-rand:octets=8", "rename-ltkm", "swap-ltkm:item=1,other=2"])
 def test_with_the_keys_everything_fits_again_and_nothing_is_told(fault: str) -> None:
     done = put(fault, SEVERAL)
-    assert rspauth_is_right(done.exchange)
+    assert rspauth_is_right(done.after)
     assert done.unsealed == ()
     assert not done.breaks_digest
-    assert set(macs(done.exchange)) == {Verdict.VALID}
+    assert set(macs(done.after)) == {Verdict.VALID}
 
 
 @pytest.mark.parametrize(
@@ -88,10 +88,10 @@ def test_without_the_right_keys_mac_and_digest_stay_and_are_told(keys: KeyRing, 
     assert done.unsealed == (UnsealedPart("MAC", reason), UnsealedPart("digest", reason))
     assert done.breaks_digest
     assert str(done.unsealed[1]) == f"digest: {reason}; the terminal will see the digest fail"
-    assert done.exchange.response is not None
+    assert done.after.response is not None
     assert DOWNLOAD.response is not None
-    assert done.exchange.response.authentication_info == DOWNLOAD.response.authentication_info
-    assert macs(done.exchange) == [Verdict.INVALID]
+    assert done.after.response.authentication_info == DOWNLOAD.response.authentication_info
+    assert macs(done.after) == [Verdict.INVALID]
 
 
 @pytest.mark.parametrize("qop", ["auth", "AUTH", None], ids=["auth", "in capitals", "none, as in RFC 2069"])
@@ -100,7 +100,7 @@ def test_a_digest_that_does_not_cover_the_body_needs_no_key(qop: str | None, key
     exchange = with_qop(qop)
     assert rspauth_is_right(exchange)
     done = put("strip-ltkm", exchange, keys)
-    assert rspauth_is_right(done.exchange)
+    assert rspauth_is_right(done.after)
     assert done.unsealed == ()
 
 
@@ -132,14 +132,14 @@ def test_what_a_fault_leaves_on_purpose_is_not_told(id: str) -> None:
 @pytest.mark.parametrize("faults", ["flip-mac shorten-rand:octets=8", "shorten-rand:octets=8 flip-mac"])
 def test_a_mac_that_one_fault_wants_wrong_is_not_put_right_by_another(faults: str) -> None:
     done = put(faults, SEVERAL)
-    assert macs(done.exchange) == [Verdict.INVALID, Verdict.VALID]
-    assert rspauth_is_right(done.exchange)
+    assert macs(done.after) == [Verdict.INVALID, Verdict.VALID]
+    assert rspauth_is_right(done.after)
     assert done.unsealed == ()
 
 
 def test_a_wrong_mac_in_one_ltkm_leaves_the_others_to_be_made_anew() -> None:
     done = put("flip-mac:item=1 shorten-rand:octets=8,item=2", SEVERAL)
-    assert macs(done.exchange) == [Verdict.INVALID, Verdict.VALID]
+    assert macs(done.after) == [Verdict.INVALID, Verdict.VALID]
 
 
 def test_what_is_put_in_as_it_is_does_not_hide_that_another_fault_needed_a_key() -> None:
@@ -153,7 +153,7 @@ def test_what_is_put_in_as_it_is_does_not_hide_that_another_fault_needed_a_key()
 def test_a_digest_that_one_fault_wants_wrong_is_not_put_right_by_another() -> None:
     for faults in ("keep-digest shorten-rand:octets=8", "shorten-rand:octets=8 keep-digest"):
         done = put(faults)
-        assert not rspauth_is_right(done.exchange)
+        assert not rspauth_is_right(done.after)
         assert done.unsealed == ()
 
 

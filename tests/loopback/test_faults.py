@@ -16,7 +16,7 @@ from ltkm_inspect.mikey import Identity, Kemac
 from ltkm_inspect.reference import KEYS, reference
 from ltkm_inspect.rule import RULES
 from ltkm_inspect.session import OpenedLtkm, Session, SessionEvent
-from ltkm_inspect.traffic import Document, Exchange, Headers, Item, Ltkm, Response
+from ltkm_inspect.traffic import Document, Exchange, Headers, Item, LtkmElement, Response
 from tests.loopback.bsm import Bsm, Habits, ring_text
 from tests.loopback.proxy import Steered
 from tests.loopback.scenes import SCENES, person, reports, served_for
@@ -163,7 +163,7 @@ def assert_within(on: type, before: bytes, after: bytes) -> None:
     """Hold that two bodies differ only within one thing of the kind that a fault is about."""
     if on is Document:
         return
-    if on is Item or on is Ltkm:
+    if on is Item or on is LtkmElement:
         # an LTKM may go elsewhere, but nothing else does, and one item is different
         rests = [ELEMENT.sub(b"", b"|".join(ITEM.split(body))) for body in (before, after)]
         assert rests[0] == rests[1]

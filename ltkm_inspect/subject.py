@@ -1,0 +1,323 @@
+"""The kinds of subject: each finds its subjects in an event, and tells what a fault makes of one of them.
+
+A rule or a fault names its kind by a class, in `on=`. Where a subject is, and in which order, tells its site.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from ltkm_inspect.finding import Place, Problem
+from ltkm_inspect.mikey import PAYLOADS, Message, Payload, decode, spans
+from ltkm_inspect.selection import Selection
+from ltkm_inspect.session import DeliveredLtkm, OpenedLtkm, SessionEvent
+from ltkm_inspect.traffic import Document, Event, Exchange, Item, Ltkm, LtkmElement
+from ltkm_inspect.wire import Span, printable
+
+type Look = Callable[[], SessionEvent]
+"""Returns the event with what went before it."""
+
+
+@dataclass(slots=True)
+class Site:
+    """A subject, and where in its event it is."""
+
+    kind: "Kind"
+    subject: Any
+    event: Event
+    item: Item | None = None
+    ltkm: Ltkm | None = None
+    payload: int | None = None
+    """Index of the payload that the subject is."""
+    element: Any = None
+    """The XML element that the subject is."""
+
+    @property
+    def numbers(self) -> tuple[int | None, int | None]:
+        """The numbers of the item and the LTKM that it is in, or is."""
+        return (
+            self.item.number if self.item is not None else None,
+            self.ltkm.number if self.ltkm is not None else None,
+        )
+
+    @property
+    def order(self) -> tuple[int, ...]:
+        """Where among all sites of the event it comes: from the outside in, in the order of the document."""
+        item, ltkm = self.numbers
+        return (self.kind.group, item or 0, ltkm or 0, self.kind.stage, self.payload or 0)
+
+    def below(self, path: str) -> str:
+        """Return a field path below the subject as one of the whole message."""
+        if self.payload is None or self.ltkm is None or self.ltkm.message is None:
+            return path
+        return ".".join(part for part in (self.ltkm.message.paths[self.payload], path) if part)
+
+    def place(self, path: str = "", element: Any = None) -> Place:
+        """Return the place of a field of the subject, or of an element in it."""
+        return self.kind.place(self, self.below(path), element)
+
+    def locate(self, problem: Problem) -> tuple[Span | None, str]:
+        """Return the octets that a problem is at: of the message for what is inside one, of the body for an element."""
+        inside, document = self.kind.is_inside, self.event.document
+        if self.ltkm is not None:
+            path = self.below(problem.path)
+            span = (problem.span if inside else None) or (self.ltkm.span(path) if path else None)
+            if inside or span is not None:
+                return _within(span, self.ltkm.octets), "message" if span else ""
+        if problem.span is not None and document is not None:
+            return _within(problem.span, document.xml.octets), "body"
+        element = self.element if problem.element is None else problem.element
+        if element is not None and document is not None:
+            place = document.xml.place(element)
+            return (None, "") if place is None else (Span(place.octets.start, place.octets.end), "body")
+        span = self.ltkm.carrier.body_span if self.ltkm is not None else None
+        return span, "body" if span is not None else ""
+
+
+def _within(span: Span | None, octets: bytes | None) -> Span | None:
+    """Return a span in these octets; where something is missing behind the last of them, that one is its place."""
+    if not span or not octets:
+        return None
+    start = min(span.start, len(octets) - 1)
+    return Span(start, max(min(span.end, len(octets)), start + 1))
+
+
+class Kind:
+    """A kind of subject."""
+
+    group = 5
+    """Sites come group by group, and in a group item by item, LTKM by LTKM, and stage by stage."""
+    stage = 0
+    is_single = False
+    """There is one of it in an event."""
+    is_event = False
+    """It is the event itself, and what a fault makes of it is another event."""
+    is_inside = False
+    """It is a message, or is in one, and what a fault makes of it are octets of another message."""
+    takes_session = False
+    """It takes the session to find it."""
+
+    def __init__(self, on: type) -> None:
+        """Make the kind of the subjects of a class."""
+        self.on = on
+        self.name = str(getattr(on, "label", on.__name__)).lower()
+        """As typed after `--select`: the label of the class, else its name, in lower case."""
+
+    def find(self, step: SessionEvent) -> Iterable[Site]:
+        """Return the subjects in an event that rules look at, in order."""
+        raise NotImplementedError
+
+    def choices(self, event: Event, chosen: Selection, look: Look) -> Iterable[Site]:
+        """Return the subjects in an event that a fault may damage, the first choice first."""
+        return self.find(look())
+
+    def place(self, site: Site, path: str, element: Any) -> Place:
+        """Return the place of what is below a subject."""
+        return Place(*site.numbers, path)
+
+    def changed(self, site: Site, result: Any) -> Message:
+        """Return the message that a fault made of one, given what it returned for a subject inside."""
+        assert isinstance(result, Message)
+        return result
+
+
+class _EventKind(Kind):
+    group = 1
+    is_single = is_event = True
+
+    def find(self, step: SessionEvent) -> Iterator[Site]:
+        if isinstance(step.event, Exchange):
+            yield Site(self, step.event, step.event)
+
+    def choices(self, event: Event, chosen: Selection, look: Look) -> Iterator[Site]:
+        yield Site(self, event, event)
+
+
+class _SessionKind(Kind):
+    group = 0
+    is_single = is_event = takes_session = True
+
+    def find(self, step: SessionEvent) -> Iterator[Site]:
+        if isinstance(step.event, Exchange):
+            yield Site(self, step, step.event)
+
+
+class _DocumentKind(Kind):
+    group = 3
+    is_single = True
+
+    def find(self, step: SessionEvent) -> Iterator[Site]:
+        document = step.event.document
+        if document is not None:
+            yield Site(self, document, step.event, element=document.root)
+
+    def choices(self, event: Event, chosen: Selection, look: Look) -> Iterator[Site]:
+        document = _chosen(event, chosen)
+        if document is not None:
+            yield Site(self, document, event, element=document.root)
+
+    def place(self, site: Site, path: str, element: Any) -> Place:
+        item = None if element is None else site.subject.item_of(element)
+        return Place(None, None, path or "document") if item is None else Place(item.number, None, path)
+
+
+class _ItemKind(Kind):
+    def find(self, step: SessionEvent) -> Iterable[Site]:
+        document = step.event.document
+        return self._sites(document.items if document is not None and document.xml.well_formed else ())
+
+    def choices(self, event: Event, chosen: Selection, look: Look) -> Iterable[Site]:
+        document = _chosen(event, chosen)
+        items = document.items if document is not None else ()
+        return self._sites(sorted(items, key=lambda item: not item.ltkm_elements))
+
+    def _sites(self, items: Iterable[Item]) -> Iterator[Site]:
+        return (Site(self, item, item.event, item, element=item.element) for item in items)
+
+
+class _ElementKind(Kind):
+    stage = 1
+
+    def find(self, step: SessionEvent) -> Iterable[Site]:
+        document, most = step.event.document, step.event.limits.ltkms
+        return self._sites(document.ltkm_elements[:most] if document is not None and document.xml.well_formed else ())
+
+    def choices(self, event: Event, chosen: Selection, look: Look) -> Iterable[Site]:
+        document = _chosen(event, chosen)
+        return self._sites(document.ltkm_elements if document is not None else ())
+
+    def _sites(self, elements: Iterable[LtkmElement]) -> Iterator[Site]:
+        return (Site(self, each, each.event, each.item, each.ltkm, element=each.element) for each in elements)
+
+
+class _LtkmKind(Kind):
+    stage = 1
+
+    def find(self, step: SessionEvent) -> Iterator[Site]:
+        for ltkm in ltkms_of(step.event):
+            yield Site(self, ltkm, ltkm.event, ltkm.item, ltkm)
+
+
+class _InsideKind(Kind):
+    """What is inside a message."""
+
+    stage = 2
+    is_inside = True
+
+    def choices(self, event: Event, chosen: Selection, look: Look) -> Iterator[Site]:
+        for ltkm in filter(chosen.takes_ltkm, event.ltkms):
+            if ltkm.octets:
+                yield from self.sites(ltkm, ltkm.octets)
+
+    def sites(self, ltkm: Ltkm, octets: bytes) -> Iterable[Site]:
+        """Return the subjects in one LTKM."""
+        raise NotImplementedError
+
+
+class _OctetsKind(_InsideKind):
+    def sites(self, ltkm: Ltkm, octets: bytes) -> Iterator[Site]:
+        yield Site(self, Octets(octets), ltkm.event, ltkm.item, ltkm)
+
+    def changed(self, site: Site, result: Any) -> Message:
+        return decode(result)
+
+
+class _MessageKind(_InsideKind):
+    def sites(self, ltkm: Ltkm, octets: bytes) -> Iterator[Site]:
+        if ltkm.message is not None and ltkm.message.problem is None:
+            yield Site(self, ltkm.message, ltkm.event, ltkm.item, ltkm)
+
+
+class _PayloadKind(_InsideKind):
+    stage = 3
+
+    def sites(self, ltkm: Ltkm, octets: bytes) -> Iterator[Site]:
+        """Return the first payload of the class."""
+        message = ltkm.message
+        for index, payload in enumerate(message.payloads if message is not None and message.problem is None else ()):
+            if type(payload) is self.on:
+                yield Site(self, payload, ltkm.event, ltkm.item, ltkm, index)
+                return
+
+    def changed(self, site: Site, result: Any) -> Message:
+        assert site.ltkm is not None
+        assert site.ltkm.message is not None
+        payloads: list[Payload] = list(site.ltkm.message.payloads)
+        payloads[site.payload or 0] = result
+        return replace(site.ltkm.message, payloads=tuple(payloads))
+
+
+class _DeliveryKind(_InsideKind):
+    """What is inside a message, and part of the session."""
+
+    stage = 4
+    takes_session = True
+
+    def find(self, step: SessionEvent) -> Iterable[Site]:
+        return self._sites(step.deliveries)
+
+    def choices(self, event: Event, chosen: Selection, look: Look) -> Iterator[Site]:
+        """Return the last LTKM first, in front of which most was delivered."""
+        sites = [site for site in self.find(look()) if site.ltkm is not None and chosen.takes_ltkm(site.ltkm)]
+        return reversed(sites)
+
+    def _sites(self, found: Iterable[DeliveredLtkm | OpenedLtkm]) -> Iterator[Site]:
+        return (Site(self, each, each.event, each.ltkm.item, each.ltkm) for each in found)
+
+
+class _OpenedKind(_DeliveryKind):
+    group = 6
+
+    def choices(self, event: Event, chosen: Selection, look: Look) -> Iterator[Site]:
+        if not look().keys:
+            raise ValueError("it takes the keys of the terminal, and no key ring is given")
+        return super().choices(event, chosen, look)
+
+    def find(self, step: SessionEvent) -> Iterable[Site]:
+        return self._sites(step.openings if step.keys else ())
+
+
+def _chosen(event: Event, chosen: Selection) -> Document | None:
+    return None if event.document is None else chosen.of(event.document)
+
+
+def ltkms_of(event: Event) -> tuple[Ltkm, ...]:
+    """Return the LTKMs of an event that rules look at: none in a document that is not well-formed."""
+    document = event.document
+    return event.checked_ltkms if document is None or document.xml.well_formed else ()
+
+
+@dataclass(frozen=True, slots=True)
+class Octets:
+    """The octets of one LTKM as they are: the subject of faults below the fields of a message."""
+
+    octets: bytes
+
+    @property
+    def spans(self) -> Mapping[str, Span]:
+        """The octets of every field, by field path."""
+        return spans(self.octets)
+
+    def put(self, path: str, value: bytes) -> bytes:
+        """Return the octets with those of a field replaced; LookupError where the message has no such field."""
+        found = self.spans.get(path)
+        if found is None:
+            raise ValueError(f"the message has no field {printable(path)}")
+        return self.octets[: found.start] + value + self.octets[found.end :]
+
+
+MESSAGE = _MessageKind(Message)
+PAYLOAD_KINDS: Mapping[type, Kind] = {on: _PayloadKind(on) for on in PAYLOADS.values()}
+FOUND = (
+    _SessionKind(SessionEvent),
+    _EventKind(Exchange),
+    _DocumentKind(Document),
+    _LtkmKind(Ltkm),
+    _ElementKind(LtkmElement),
+    _ItemKind(Item),
+    _DeliveryKind(DeliveredLtkm),
+    _OpenedKind(OpenedLtkm),
+)
+"""The kinds that find themselves in an event; messages and payloads are found in its LTKMs."""
+KINDS: Mapping[type, Kind] = {kind.on: kind for kind in (*FOUND, MESSAGE, _OctetsKind(Octets), *PAYLOAD_KINDS.values())}
+"""Every kind of subject by the class of its subjects."""
