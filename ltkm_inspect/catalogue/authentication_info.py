@@ -65,16 +65,14 @@ def _asks_for_integrity(exchange: Exchange) -> bool:
     return asked is not None and asked.lower() == "auth-int"
 
 
-INFO_RULES = RuleGroup(
-    Exchange, needs=[MSK_PROCEDURE, RESPONSE], looks_at=["response.headers.Authentication-Info"], usual=is_proved
-)
+INFO_RULES = RuleGroup(Exchange, needs=[MSK_PROCEDURE, RESPONSE], looks_at=[AUTHENTICATION_INFO], usual=is_proved)
 
 
 @INFO_RULES.rule(
     "success-not-authenticated",
     cite=[TS33246["6.3.2.2.1"](says="a successful MSK request is answered by 200 OK with Authentication-Info")],
     covers=["HTTP-25"],
-    looks_at=["response.headers.Authentication-Info", "request.headers.Authorization", "response.status"],
+    looks_at=[AUTHENTICATION_INFO, AUTHORIZATION, "response.status"],
 )
 def success_not_authenticated(exchange: Exchange) -> Iterator[Problem | NotApplicable]:
     """A 200 OK has no Authentication-Info.
@@ -138,7 +136,7 @@ def _lacks_proof(info: Directives) -> Problem:
     "authentication-info-mismatch",
     cite=[INFO, OLD_INFO],
     covers=["HTTP-14"],
-    looks_at=["response.headers.Authentication-Info", "request.headers.Authorization"],
+    looks_at=[AUTHENTICATION_INFO, AUTHORIZATION],
 )
 def authentication_info_mismatch(exchange: Exchange) -> Iterator[Problem | NotApplicable]:
     """cnonce or nc of Authentication-Info is not that of the request.
@@ -167,7 +165,7 @@ def authentication_info_mismatch(exchange: Exchange) -> Iterator[Problem | NotAp
     "authentication-info-qop-wrong",
     cite=[INTEGRITY, RFC7616["3.5"](says="the server answers with the qop of the request", verb=Verb.SHOULD)],
     covers=["HTTP-15"],
-    looks_at=["response.headers.Authentication-Info", "request.headers.Authorization"],
+    looks_at=[AUTHENTICATION_INFO, AUTHORIZATION],
 )
 def authentication_info_qop_wrong(exchange: Exchange) -> Iterator[Problem | NotApplicable]:
     """The qop of Authentication-Info is not the auth-int of the request.
@@ -225,7 +223,7 @@ def rspauth_malformed(exchange: Exchange) -> Iterator[Problem | NotApplicable]:
     level_reason="its value is the same, and recipients compare it without regard to case",
     needs=[MSK_PROCEDURE],
     covers=["HTTP-16"],
-    looks_at=["response.headers.Authentication-Info", "request.headers.Authorization"],
+    looks_at=[AUTHENTICATION_INFO, AUTHORIZATION],
 )
 def digest_upper_case(exchange: Exchange) -> Iterator[Problem | NotApplicable]:
     """A digest is written with upper-case hex digits.

@@ -6,6 +6,7 @@ from dataclasses import replace
 from urllib.parse import unquote, unquote_plus
 
 from ltkm_inspect.catalogue.challenge import AUTHENTICATE, first_challenge, put_challenge
+from ltkm_inspect.catalogue.changes import with_request, with_request_header
 from ltkm_inspect.catalogue.preconditions import MSK_PROCEDURE, RESPONSE
 from ltkm_inspect.digest import Directives
 from ltkm_inspect.fault import FaultError, fault
@@ -51,7 +52,7 @@ def is_well_authorized(exchange: Exchange) -> bool:
     cite=[MUTUAL],
     needs=[MSK_PROCEDURE, RESPONSE],
     covers=["HTTP-06"],
-    looks_at=["request.headers.Authorization", "response.status"],
+    looks_at=[AUTHORIZATION, "response.status"],
 )
 def authorization_missing(exchange: Exchange) -> Iterator[Problem | NotApplicable]:
     """A request without digest credentials is answered with 200.
@@ -77,9 +78,7 @@ def authorization_missing(exchange: Exchange) -> Iterator[Problem | NotApplicabl
         yield Problem(AUTHORIZATION, "Digest credentials", f"the scheme {scheme[0]}" if scheme else "none")
 
 
-CREDENTIALS_RULES = RuleGroup(
-    Exchange, needs=[MSK_PROCEDURE], looks_at=["request.headers.Authorization"], usual=is_well_authorized
-)
+CREDENTIALS_RULES = RuleGroup(Exchange, needs=[MSK_PROCEDURE], looks_at=[AUTHORIZATION], usual=is_well_authorized)
 
 
 @CREDENTIALS_RULES.rule(
@@ -176,7 +175,7 @@ def wrong_digest(digest: str, credentials: Directives | None) -> tuple[str, str]
     cite=[RFC7616["3.4.6"](says="uri names the same resource as the request line")],
     level_reason="an example of 3GPP TS 33.246 Annex H breaks it",
     covers=["HTTP-11"],
-    looks_at=["request.headers.Authorization", "request.target"],
+    looks_at=[AUTHORIZATION, "request.target"],
 )
 def uri_mismatch(exchange: Exchange) -> Iterator[Problem | NotApplicable]:
     """The uri of the credentials is not the resource that the request line asks for.
@@ -218,7 +217,7 @@ def _parameters(query: str) -> list[str]:
     "algorithm-unusual",
     cite=[TS24109["5.2.6"](says="terminal and server use ordinary digest with MD5", verb=Verb.SHOULD)],
     covers=["HTTP-12"],
-    looks_at=["request.headers.Authorization", "response.headers.WWW-Authenticate"],
+    looks_at=[AUTHORIZATION, AUTHENTICATE],
 )
 def algorithm_unusual(exchange: Exchange) -> Iterator[Problem | NotApplicable]:
     """The digest algorithm is not MD5 or SHA-256.
@@ -265,15 +264,13 @@ def proof_of(exchange: Exchange) -> Directives:
 @fault("drop-authorization", on=Exchange, reference="download", trips={"authorization-missing"})
 def drop_authorization(exchange: Exchange) -> Exchange:
     """Take Authorization out of the recorded request."""
-    headers = exchange.request.headers.without("Authorization")
-    return replace(exchange, request=replace(exchange.request, headers=headers))
+    return with_request_header(exchange, "Authorization", None)
 
 
 @fault("replace-authorization", on=Exchange, reference="download", trips={"authorization-missing"})
 def replace_authorization(exchange: Exchange, *, value: str = "Basic dGVybWluYWw6") -> Exchange:
     """Put credentials of another scheme into the recorded request."""
-    headers = exchange.request.headers.put("Authorization", value)
-    return replace(exchange, request=replace(exchange.request, headers=headers))
+    return with_request_header(exchange, "Authorization", value)
 
 
 @fault("downgrade-request-qop", on=Exchange, reference="download", trips={"qop-not-auth-int"})
@@ -312,7 +309,7 @@ def extend_target(exchange: Exchange, *, parameter: str = "via=proxy") -> Exchan
     """Add a parameter to the target of the recorded request, but not to the uri that was signed."""
     target = exchange.request.target
     mark = "&" if "?" in target else "?"
-    return replace(exchange, request=replace(exchange.request, target=f"{target}{mark}{parameter}"))
+    return with_request(exchange, target=f"{target}{mark}{parameter}")
 
 
 @fault("replace-algorithm", on=Exchange, reference="download", trips={"algorithm-unusual"})

@@ -1,14 +1,14 @@
 """Rules on the OMA BCAST extension of a message, and the faults that break them."""
 
 from collections.abc import Iterator
-from dataclasses import replace
 from functools import lru_cache
 
+from ltkm_inspect.catalogue.changes import with_payload
 from ltkm_inspect.catalogue.preconditions import PSK_MESSAGE
 from ltkm_inspect.document import unsigned_byte
 from ltkm_inspect.fault import fault
 from ltkm_inspect.finding import Level, NotApplicable, Problem
-from ltkm_inspect.mikey import GeneralExtension, Message, OmaBcast, Payload
+from ltkm_inspect.mikey import GeneralExtension, Message, OmaBcast
 from ltkm_inspect.mikey.codes import BCAST_SUBTYPES
 from ltkm_inspect.mikey.extension import OMA_BCAST
 from ltkm_inspect.mikey.management import LTKM_SUBTYPE, read_management_data
@@ -150,7 +150,4 @@ def replace_subtype(octets: Octets, *, number: int = 2) -> bytes:
 @fault("empty-bcast", on=Message, reference="download", trips={"bcast-subtype-foreign"})
 def empty_bcast(message: Message) -> Message:
     """Send the OMA BCAST extension without a subtype."""
-    old = message.extensions(OMA_BCAST)[0]
-    empty = GeneralExtension(OMA_BCAST, b"")
-    payloads: tuple[Payload, ...] = tuple(empty if payload is old else payload for payload in message.payloads)
-    return replace(message, payloads=payloads)
+    return with_payload(message, message.extensions(OMA_BCAST)[0], GeneralExtension(OMA_BCAST, b""))

@@ -1,8 +1,8 @@
 """Rules on the challenge: how the server asks for authentication, and the faults that break it."""
 
 from collections.abc import Iterator
-from dataclasses import replace
 
+from ltkm_inspect.catalogue.changes import with_response_header
 from ltkm_inspect.catalogue.preconditions import CHALLENGED, MSK_PROCEDURE, RESPONSE
 from ltkm_inspect.digest import Directives
 from ltkm_inspect.fault import FaultError, fault
@@ -16,10 +16,7 @@ AUTHENTICATE = "response.headers.WWW-Authenticate"
 
 
 CHALLENGE_RULES = RuleGroup(
-    Exchange,
-    cite=[CHALLENGE],
-    needs=[MSK_PROCEDURE, RESPONSE, CHALLENGED],
-    looks_at=["response.headers.WWW-Authenticate", "response.status"],
+    Exchange, cite=[CHALLENGE], needs=[MSK_PROCEDURE, RESPONSE, CHALLENGED], looks_at=[AUTHENTICATE, "response.status"]
 )
 
 
@@ -81,10 +78,7 @@ def _offers(challenge: Directives) -> list[str]:
 
 def put_challenge(exchange: Exchange, text: str | None) -> Exchange:
     """Return the exchange with another WWW-Authenticate in its response; None takes it out."""
-    assert exchange.response is not None
-    headers = exchange.response.headers
-    changed = headers.without("WWW-Authenticate") if text is None else headers.put("WWW-Authenticate", text)
-    return replace(exchange, response=replace(exchange.response, headers=changed))
+    return with_response_header(exchange, "WWW-Authenticate", text)
 
 
 def first_challenge(exchange: Exchange) -> Directives:

@@ -70,7 +70,8 @@ def root_element_wrong(document: Document) -> Iterator[Problem | NotApplicable]:
     yield Problem("", f"mbmsMSKResponse in {MSK_RESPONSE_NS}", f"{local} in {namespace or 'no namespace'}", hint)
 
 
-def _departures(document: Document, *kinds: str) -> Iterator[Problem]:
+def departures(document: Document, *kinds: str) -> Iterator[Problem]:
+    """Yield a problem for each departure of these kinds from the content models, in the order of the document."""
     found = document.departures_by_kind
     present = [kind for kind in kinds if kind in found]
     if len(present) > 1:  # in document order
@@ -91,7 +92,7 @@ def responses_missing(document: Document) -> Iterator[Problem]:
 
     Send one Response for each requested MSK, if only to say that it is refused.
     """
-    yield from _departures(document, "no-response")
+    yield from departures(document, "no-response")
 
 
 @SCHEMA_RULES.rule(
@@ -110,7 +111,7 @@ def response_after_extension(document: Document) -> Iterator[Problem]:
     late = [child for child in document.root if child in strays or split_name(str(child.tag))[0] != MSK_RESPONSE_NS]
     if strays and all(child in strays for child in late if isinstance(child.tag, str)):
         return  # the misplaced LTKM itself is the foreign element: one cause, one finding
-    yield from _departures(document, "response-late")
+    yield from departures(document, "response-late")
 
 
 @SCHEMA_RULES.rule(
@@ -129,7 +130,7 @@ def response_children_wrong(document: Document) -> Iterator[Problem]:
     if not document.departures:
         return
     early = _items_with_ltkm(document, "early")
-    for problem in _departures(document, "response-child", "root-child"):
+    for problem in departures(document, "response-child", "root-child"):
         # An LTKM that stands wrong or in no namespace has a rule of its own: one cause, one finding.
         if problem.element in document.xml_elements or problem.element in early:
             continue
@@ -156,7 +157,7 @@ def msk_children_wrong(document: Document) -> Iterator[Problem]:
     if not document.departures:
         return
     inside = _items_with_ltkm(document, "in-msk")
-    for problem in _departures(document, "msk-child"):
+    for problem in departures(document, "msk-child"):
         if problem.element.getparent() not in inside:  # the misplaced LTKM is the cause there
             yield problem
 

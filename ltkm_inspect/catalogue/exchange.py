@@ -5,13 +5,14 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from ltkm_inspect import coding
+from ltkm_inspect.catalogue.changes import with_request, with_response, with_response_header
 from ltkm_inspect.catalogue.preconditions import HAS_LTKM, RESPONSE
 from ltkm_inspect.document import MSK_REQUEST_TYPE, MSK_RESPONSE_TYPE, edit
 from ltkm_inspect.fault import fault
 from ltkm_inspect.finding import Level, NotApplicable, Problem
 from ltkm_inspect.rule import RuleGroup, rule, warning
 from ltkm_inspect.spec import CR, RFC9110, TS33246, Sure
-from ltkm_inspect.traffic import Exchange, Response
+from ltkm_inspect.traffic import Exchange
 
 MIKEY_TYPE = "application/mikey"
 """Media type of a MIKEY message (RFC 3830 §10.1)."""
@@ -264,23 +265,10 @@ def request_type_foreign(exchange: Exchange) -> Iterator[Problem | NotApplicable
         yield Problem("request.target", "requesttype=msk-request", ", ".join(exchange.request.request_types))
 
 
-def _response(exchange: Exchange, **changes: object) -> Exchange:
-    """Return the exchange with its response changed."""
-    assert exchange.response is not None
-    changed: Response = replace(exchange.response, **changes)  # type: ignore[arg-type]
-    return replace(exchange, response=changed)
-
-
-def _header(exchange: Exchange, name: str, value: str | None) -> Exchange:
-    assert exchange.response is not None
-    headers = exchange.response.headers
-    return _response(exchange, headers=headers.without(name) if value is None else headers.put(name, value))
-
-
 @fault("replace-status", on=Exchange, reference="download", trips={"status-not-200"})
 def replace_status(exchange: Exchange, *, status: int = 202, reason: str = "Accepted") -> Exchange:
     """Answer with another HTTP status."""
-    return _response(exchange, status=status, reason=reason)
+    return with_response(exchange, status=status, reason=reason)
 
 
 @fault("drop-authentication-info", on=Exchange, reference="download", trips={"authentication-info-missing"})
@@ -293,13 +281,13 @@ def drop_authentication_info(exchange: Exchange) -> Exchange:
 @fault("empty-authentication-info", on=Exchange, reference="download", trips={"authentication-info-missing"})
 def empty_authentication_info(exchange: Exchange) -> Exchange:
     """Send Authentication-Info without a value."""
-    return _header(exchange, "Authentication-Info", "")
+    return with_response_header(exchange, "Authentication-Info", "")
 
 
 @fault("change-media-type", on=Exchange, reference="download", trips={"media-type-wrong"})
 def change_media_type(exchange: Exchange, *, to: str = "application/xml") -> Exchange:
     """Send another Content-Type with the same body."""
-    return _header(exchange, "Content-Type", to)
+    return with_response_header(exchange, "Content-Type", to)
 
 
 @fault("wrap-multipart", on=Exchange, reference="download", trips={"media-type-wrong"})
@@ -319,7 +307,7 @@ def wrap_multipart(exchange: Exchange, *, boundary: str = "ltkm", separate: bool
         parts = [(MSK_RESPONSE_TYPE, kept), *((MIKEY_TYPE, octets) for octets in taken.values())]
     delimiter = f"--{boundary}\r\n".encode()
     body = b"".join(delimiter + f"Content-Type: {name}\r\n\r\n".encode() + part + b"\r\n" for name, part in parts)
-    typed = _header(exchange, "Content-Type", f"multipart/mixed; boundary={boundary}")
+    typed = with_response_header(exchange, "Content-Type", f"multipart/mixed; boundary={boundary}")
     assert typed.response is not None
     return replace(typed, response=typed.response.with_content(body + f"--{boundary}--\r\n".encode()))
 
@@ -327,7 +315,7 @@ def wrap_multipart(exchange: Exchange, *, boundary: str = "ltkm", separate: bool
 @fault("break-coding", on=Exchange, reference="download", trips={"body-undecodable"})
 def break_coding(exchange: Exchange, *, coding: str = "gzip") -> Exchange:
     """Say that the body has a content coding that it does not have."""
-    return _header(exchange, "Content-Encoding", coding)
+    return with_response_header(exchange, "Content-Encoding", coding)
 
 
 @fault("unwrap-deflate", on=Exchange, reference="download", trips={"deflate-unwrapped"})
@@ -335,7 +323,7 @@ def unwrap_deflate(exchange: Exchange) -> Exchange:
     """Send the body in deflate, without the zlib wrapper."""
     assert exchange.response is not None
     content = (exchange.content.octets if exchange.content else None) or b""
-    coded = _header(exchange, "Content-Encoding", "deflate").response
+    coded = with_response_header(exchange, "Content-Encoding", "deflate").response
     assert coded is not None
     return replace(exchange, response=coded.with_body(zlib.compress(content, wbits=-zlib.MAX_WBITS)))
 
@@ -343,13 +331,13 @@ def unwrap_deflate(exchange: Exchange) -> Exchange:
 @fault("empty-body", on=Exchange, reference="download", trips={"body-missing"})
 def empty_body(exchange: Exchange) -> Exchange:
     """Send no body at all."""
-    return _response(_header(exchange, "Content-Length", "0"), body=b"")
+    return with_response(with_response_header(exchange, "Content-Length", "0"), body=b"")
 
 
 @fault("empty-request", on=Exchange, reference="download", trips={"request-names-no-key"})
 def empty_request(exchange: Exchange) -> Exchange:
     """Take the body out of the recorded request, as a terminal would that sends none."""
-    return replace(exchange, request=replace(exchange.request, body=b""))
+    return with_request(exchange, body=b"")
 
 
 @fault("replace-request", on=Exchange, reference="download", trips={"request-names-no-key"})
@@ -357,11 +345,10 @@ def replace_request(
     exchange: Exchange, *, document: str = '<mbmsMSKRequest xmlns="urn:3GPP:metadata:2005:MBMS:mskRequest"/>'
 ) -> Exchange:
     """Put another document in place of the recorded request: without a pair, if not told otherwise."""
-    return replace(exchange, request=replace(exchange.request, body=document.encode()))
+    return with_request(exchange, body=document.encode())
 
 
 @fault("replace-request-type", on=Exchange, reference="download", trips={"request-type-foreign"})
 def replace_request_type(exchange: Exchange, *, to: str = "register") -> Exchange:
     """Write another request type into the recorded request."""
-    target = exchange.request.target.replace("msk-request", to)
-    return replace(exchange, request=replace(exchange.request, target=target))
+    return with_request(exchange, target=exchange.request.target.replace("msk-request", to))

@@ -1,9 +1,9 @@
 """Rules on method, version, target, header fields and status of an MSK exchange, and the faults that break them."""
 
 from collections.abc import Iterator
-from dataclasses import replace
 from urllib.parse import unquote
 
+from ltkm_inspect.catalogue.changes import with_request, with_request_header
 from ltkm_inspect.catalogue.exchange import replace_status
 from ltkm_inspect.catalogue.preconditions import HAS_LTKM, MSK_PROCEDURE, RESPONSE, USIM
 from ltkm_inspect.catalogue.realm import AKMA_TOKEN, GBA_TOKEN, is_bootstrapped, product_tokens
@@ -295,32 +295,23 @@ def response_cacheable(exchange: Exchange) -> Iterator[Problem]:
         yield Problem("response.headers.Cache-Control", "no-store", control)
 
 
-def _ask(exchange: Exchange, **changes: object) -> Exchange:
-    """Return the exchange with its recorded request changed."""
-    return replace(exchange, request=replace(exchange.request, **changes))  # type: ignore[arg-type]
-
-
-def _ask_header(exchange: Exchange, name: str, value: str) -> Exchange:
-    return _ask(exchange, headers=exchange.request.headers.put(name, value))
-
-
 @fault("replace-method", on=Exchange, reference="download", trips={"method-not-post"})
 def replace_method(exchange: Exchange, *, to: str = "GET") -> Exchange:
     """Write another method into the recorded request."""
-    return _ask(exchange, method=to)
+    return with_request(exchange, method=to)
 
 
 @fault("replace-http-version", on=Exchange, reference="download", trips={"http-version-wrong"})
 def replace_http_version(exchange: Exchange, *, to: str = "HTTP/1.0") -> Exchange:
     """Write another version of HTTP into the recorded request."""
-    return _ask(exchange, http_version=to)
+    return with_request(exchange, http_version=to)
 
 
 @fault("replace-path", on=Exchange, reference="download", trips={"request-path-wrong"})
 def replace_path(exchange: Exchange, *, to: str = "/keys") -> Exchange:
     """Write another path into the recorded request."""
-    path = exchange.request.resource[0]
-    return _ask(exchange, target=exchange.request.target.replace(path, to, 1))
+    request = exchange.request
+    return with_request(exchange, target=request.target.replace(request.resource[0], to, 1))
 
 
 @fault("drop-request-type", on=Exchange, reference="download", trips={"request-type-not-single"})
@@ -345,25 +336,25 @@ def _retype(exchange: Exchange, parameter: str) -> Exchange:
     before, found, after = exchange.request.target.partition(f"requesttype={REQUEST_TYPE}")
     if not found:
         raise FaultError(f"the request has no requesttype={REQUEST_TYPE}")
-    return _ask(exchange, target=before + parameter + after)
+    return with_request(exchange, target=before + parameter + after)
 
 
 @fault("change-request-media-type", on=Exchange, reference="download", trips={"request-media-type-wrong"})
 def change_request_media_type(exchange: Exchange, *, to: str = "text/xml") -> Exchange:
     """Write another Content-Type into the recorded request."""
-    return _ask_header(exchange, "Content-Type", to)
+    return with_request_header(exchange, "Content-Type", to)
 
 
 @fault("drop-gba-token", on=Exchange, reference="download", trips={"user-agent-lacks-gba"})
 def drop_gba_token(exchange: Exchange, *, agent: str = "bcast-terminal/1.0") -> Exchange:
     """Let the recorded User-Agent say nothing of bootstrapping."""
-    return _ask_header(exchange, "User-Agent", agent)
+    return with_request_header(exchange, "User-Agent", agent)
 
 
 @fault("replace-gba-token", on=Exchange, reference="download", trips={"user-agent-lacks-gba"})
 def replace_gba_token(exchange: Exchange, *, token: str = "3gpp-gba-uicc") -> Exchange:
     """Let the recorded User-Agent name another kind of bootstrapping than the realm."""
-    return _ask_header(exchange, "User-Agent", f"bcast-terminal/1.0 {token}")
+    return with_request_header(exchange, "User-Agent", f"bcast-terminal/1.0 {token}")
 
 
 @fault("replace-akma-token", on=Exchange, reference="akma", trips={"user-agent-lacks-gba"})

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import replace
 
+from ltkm_inspect.catalogue.changes import with_payload, without
 from ltkm_inspect.catalogue.preconditions import PSK_MESSAGE
 from ltkm_inspect.fault import fault
 from ltkm_inspect.finding import NotApplicable, Problem
@@ -170,10 +171,7 @@ def key_group_zero(message: Message) -> Iterator[Problem]:
 
 def _with_key_ids(message: Message, key_ids: tuple[KeyId, ...]) -> Message:
     """Return the message with other key IDs in its first Key ID information."""
-    payloads = list(message.payloads)
-    index = next(i for i, payload in enumerate(payloads) if payload in message.extensions(EXTENSION))
-    payloads[index] = GeneralExtension(EXTENSION, KeyIds(key_ids))
-    return replace(message, payloads=tuple(payloads))
+    return with_payload(message, message.extensions(EXTENSION)[0], GeneralExtension(EXTENSION, KeyIds(key_ids)))
 
 
 def with_key_id(message: Message, kind: int, value: bytes) -> Message:
@@ -186,8 +184,7 @@ def with_key_id(message: Message, kind: int, value: bytes) -> Message:
 @fault("drop-key-ids", on=Message, reference="download", trips={"key-ids-missing"})
 def drop_key_ids(message: Message) -> Message:
     """Take the Key ID information out of the message."""
-    gone = message.extensions(EXTENSION)
-    return replace(message, payloads=tuple(payload for payload in message.payloads if payload not in gone))
+    return without(message, message.extensions(EXTENSION))
 
 
 @fault("repeat-key-ids", on=Message, reference="download", trips={"key-ids-repeated"})

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import replace
 
+from ltkm_inspect.catalogue.changes import with_payload
 from ltkm_inspect.catalogue.preconditions import USIM
 from ltkm_inspect.catalogue.realm import is_host
 from ltkm_inspect.digest import Directives
@@ -132,7 +133,7 @@ def _renamed(message: Message, index: int, name: str) -> Message:
     if len(found) <= index:
         raise FaultError("the message has no such identity")
     changed = replace(found[index], value=name.encode("utf-8", "surrogateescape"))
-    return replace(message, payloads=tuple(changed if each is found[index] else each for each in message.payloads))
+    return with_payload(message, found[index], changed)
 
 
 @fault("replace-bsm-identity", on=Message, reference="download", trips={"bsm-identity-mismatch"})

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import replace
 
+from ltkm_inspect.catalogue.changes import with_header
 from ltkm_inspect.catalogue.preconditions import PSK_MESSAGE
 from ltkm_inspect.catalogue.profile import EMPTY_MAP, level_of
 from ltkm_inspect.context import Context
@@ -209,8 +210,7 @@ def replace_version(octets: Octets, *, version: int = 2) -> bytes:
 @fault("replace-data-type", on=Message, reference="download", trips={"data-type-foreign"})
 def replace_data_type(message: Message, *, number: int = 1) -> Message:
     """Say that the message is of another data type: a verification message, if not told otherwise."""
-    assert message.header is not None
-    return replace(message, header=replace(message.header, data_type=number))
+    return with_header(message, data_type=number)
 
 
 @fault("replace-next-payload", on=Octets, reference="download", trips={"payload-unknown"}, leaves={"mac"})
@@ -246,8 +246,7 @@ def append_octets(octets: Octets, *, value: bytes = b"\0") -> bytes:
 @fault("count-sessions", on=Message, reference="download", trips={"map-size-wrong"})
 def count_sessions(message: Message, *, count: int = 1) -> Message:
     """Count crypto sessions that the empty map does not have."""
-    assert message.header is not None
-    return replace(message, header=replace(message.header, cs_count=count))
+    return with_header(message, cs_count=count)
 
 
 @fault("lengthen-key-id", on=Octets, reference="download", trips={"key-ids-malformed"})

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import replace
 
+from ltkm_inspect.catalogue.changes import with_payload, without
 from ltkm_inspect.catalogue.preconditions import PSK_MESSAGE, WHOLE_MESSAGE
 from ltkm_inspect.fault import fault
 from ltkm_inspect.finding import Level, NotApplicable, Problem
@@ -173,31 +174,28 @@ def payload_foreign(message: Message) -> Iterator[Problem]:
 @fault("drop-rand", on=Message, reference="download", trips={"payload-missing"}, leaves={"mac"})
 def drop_rand(message: Message) -> Message:
     """Take RAND out of the message."""
-    return replace(message, payloads=tuple(payload for payload in message.payloads if not isinstance(payload, Rand)))
+    return without(message, message.of(Rand))
 
 
 @fault("repeat-timestamp", on=Message, reference="download", trips={"payload-repeated"})
 def repeat_timestamp(message: Message) -> Message:
     """Send T twice."""
-    payloads: list[Payload] = []
-    for payload in message.payloads:
-        payloads += [payload, payload] if isinstance(payload, Timestamp) else [payload]
-    return replace(message, payloads=tuple(payloads))
+    timestamp = message.of(Timestamp)[0]
+    return with_payload(message, timestamp, timestamp, timestamp)
 
 
 @fault("advance-kemac", on=Message, reference="download", trips={"kemac-not-last"}, leaves={"mac"})
 def advance_kemac(message: Message) -> Message:
     """Send the Key ID information behind KEMAC."""
-    moved = message.extensions(3)
-    kept = tuple(payload for payload in message.payloads if payload not in moved)
-    return replace(message, payloads=(*kept, *moved))
+    moved = message.extensions(KEY_IDS)
+    return replace(message, payloads=(*without(message, moved).payloads, *moved))
 
 
 @fault("delay-timestamp", on=Message, reference="download", trips={"timestamp-misplaced"})
 def delay_timestamp(message: Message) -> Message:
     """Send T behind the identities, just before KEMAC."""
     moved = message.of(Timestamp)[0]
-    kept = tuple(payload for payload in message.payloads if payload is not moved)
+    kept = with_payload(message, moved).payloads
     return replace(message, payloads=(*kept[:-1], moved, kept[-1]))
 
 

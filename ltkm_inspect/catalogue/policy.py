@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import replace
 
+from ltkm_inspect.catalogue.changes import with_header, with_payload
 from ltkm_inspect.catalogue.preconditions import PSK_MESSAGE
 from ltkm_inspect.catalogue.profile import EMPTY_MAP, SRTP_MAP
 from ltkm_inspect.fault import fault
@@ -233,8 +234,7 @@ def with_parameter(policy: SecurityPolicy, kind: int, value: bytes) -> SecurityP
 @fault("empty-map-with-policy", on=Message, reference="streaming", trips={"policy-with-empty-map"})
 def empty_map_with_policy(message: Message) -> Message:
     """Send the empty map and leave the security policy."""
-    assert message.header is not None
-    return replace(message, header=replace(message.header, cs_id_map_type=EMPTY_MAP, cs_count=0, cs_id_map=()))
+    return with_header(message, cs_id_map_type=EMPTY_MAP, cs_count=0, cs_id_map=())
 
 
 @fault("lengthen-policy-parameter", on=SecurityPolicy, reference="streaming", trips={"policy-malformed"})
@@ -259,8 +259,8 @@ def private_policy_protocol(policy: SecurityPolicy, *, number: int = 241) -> Sec
 @fault("repeat-policy", on=Message, reference="streaming", trips={"policy-number-repeated"})
 def repeat_policy(message: Message) -> Message:
     """Send the security policy twice, under one number."""
-    at = message.payloads.index(message.of(SecurityPolicy)[0])
-    return replace(message, payloads=(*message.payloads[: at + 1], *message.payloads[at:]))
+    policy = message.of(SecurityPolicy)[0]
+    return with_payload(message, policy, policy, policy)
 
 
 @fault("replace-policy-number", on=SecurityPolicy, reference="streaming", trips={"policy-unmatched"})

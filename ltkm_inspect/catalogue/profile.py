@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import replace
 
+from ltkm_inspect.catalogue.changes import with_header, with_payload
 from ltkm_inspect.catalogue.preconditions import PSK_MESSAGE
 from ltkm_inspect.context import Context
 from ltkm_inspect.fault import fault
@@ -213,11 +214,6 @@ def csb_id_zero(message: Message) -> Iterator[Problem]:
         yield Problem("HDR.csb_id", "a random number", "0")
 
 
-def _header(message: Message, **changes: object) -> Message:
-    assert message.header is not None
-    return replace(message, header=replace(message.header, **changes))  # type: ignore[arg-type]
-
-
 @fault("replace-timestamp-type", on=Timestamp, reference="download", trips={"timestamp-not-counter"})
 def replace_timestamp_type(timestamp: Timestamp) -> Timestamp:
     """Send the counter as a time: NTP-UTC-32, which has 4 octets, too."""
@@ -233,8 +229,7 @@ def shorten_rand(rand: Rand, *, octets: int = 8) -> Rand:
 @fault("drop-identity", on=Message, reference="download", trips={"identities-not-two"})
 def drop_identity(message: Message) -> Message:
     """Take IDr out of the message."""
-    gone = message.of(Identity)[-1]
-    return replace(message, payloads=tuple(payload for payload in message.payloads if payload is not gone))
+    return with_payload(message, message.of(Identity)[-1])
 
 
 @fault("replace-identity-type", on=Identity, reference="download", trips={"identity-type-wrong"})
@@ -258,7 +253,7 @@ def empty_identity(identity: Identity) -> Identity:
 @fault("empty-map", on=Message, reference="download", trips={"map-form-wrong"})
 def empty_map(message: Message) -> Message:
     """Send an SRTP-ID map without sessions."""
-    return _header(message, cs_id_map_type=SRTP_MAP)
+    return with_header(message, cs_id_map_type=SRTP_MAP)
 
 
 @fault("add-session", on=Message, reference="streaming", trips={"map-form-wrong"})
@@ -268,23 +263,25 @@ def add_session(message: Message, *, ssrc: int = 0x23456789) -> Message:
     sessions = message.header.cs_id_map
     first = sessions[0]
     assert isinstance(first, SrtpSession)
-    return _header(message, cs_count=len(sessions) + 1, cs_id_map=(*sessions, SrtpSession(first.policy_no, ssrc, 0)))
+    return with_header(
+        message, cs_count=len(sessions) + 1, cs_id_map=(*sessions, SrtpSession(first.policy_no, ssrc, 0))
+    )
 
 
 @fault("generalize-map", on=Message, reference="streaming", trips={"map-form-wrong"})
 def generalize_map(message: Message) -> Message:
     """Send the session in a GENERIC-ID map."""
     session = GenericSession(1, 0, False, b"\1", b"", b"")
-    return _header(message, cs_count=1, cs_id_map_type=GENERIC_MAP, cs_id_map=(session,))
+    return with_header(message, cs_count=1, cs_id_map_type=GENERIC_MAP, cs_id_map=(session,))
 
 
 @fault("replace-prf", on=Message, reference="download", trips={"prf-unusual"})
 def replace_prf(message: Message, *, number: int = 1) -> Message:
     """Say that keys are derived with another PRF."""
-    return _header(message, prf_func=number)
+    return with_header(message, prf_func=number)
 
 
 @fault("request-verification", on=Message, reference="download", trips={"verification-requested"})
 def request_verification(message: Message) -> Message:
     """Ask the terminal for a verification message."""
-    return _header(message, v=True)
+    return with_header(message, v=True)

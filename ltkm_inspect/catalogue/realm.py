@@ -2,11 +2,11 @@
 
 import re
 from collections.abc import Iterator, Set
-from dataclasses import replace
 from functools import lru_cache
 
 from ltkm_inspect.catalogue.authorization import AUTHORIZATION, NO_CREDENTIALS, host_of, proof_of, prove
 from ltkm_inspect.catalogue.challenge import AUTHENTICATE, first_challenge, put_challenge
+from ltkm_inspect.catalogue.changes import with_request_header
 from ltkm_inspect.catalogue.preconditions import MSK_PROCEDURE, USIM
 from ltkm_inspect.context import Context
 from ltkm_inspect.digest import AKMA_PREFIX, REALM_PREFIXES, Directives, Realm, is_a_kid, is_b_tid
@@ -58,16 +58,11 @@ def product_tokens(agent: str) -> set[str]:
     return tokens
 
 
-REALM_RULES = RuleGroup(
-    Exchange, needs=[MSK_PROCEDURE, USIM], looks_at=["request.headers.Authorization"], usual=is_bootstrapped
-)
+REALM_RULES = RuleGroup(Exchange, needs=[MSK_PROCEDURE, USIM], looks_at=[AUTHORIZATION], usual=is_bootstrapped)
 
 
 @REALM_RULES.rule(
-    "realm-malformed",
-    cite=[REALM, AKMA_REALM],
-    covers=["HTTP-08"],
-    looks_at=["request.headers.Authorization", "response.headers.WWW-Authenticate"],
+    "realm-malformed", cite=[REALM, AKMA_REALM], covers=["HTTP-08"], looks_at=[AUTHORIZATION, AUTHENTICATE]
 )
 def realm_malformed(exchange: Exchange) -> Iterator[Problem | NotApplicable]:
     """The realm is not 3GPP-bootstrapping, -uicc, -digest or -akma, then @ and the FQDN of the BSM.
@@ -124,7 +119,7 @@ def _asked(credentials: Directives | None, challenges: tuple[Directives, ...]) -
     ],
     level_reason="a gateway on the way may rename the host, and Host then says nothing about what the terminal checked",
     covers=["HTTP-08"],
-    looks_at=["request.headers.Authorization", "response.headers.WWW-Authenticate", "request.headers.Host"],
+    looks_at=[AUTHORIZATION, AUTHENTICATE, "request.headers.Host"],
 )
 def realm_host_mismatch(exchange: Exchange) -> Iterator[Problem | NotApplicable]:
     """The FQDN in the realm is not the host that the request is sent to.
@@ -225,8 +220,7 @@ def replace_challenge_realm(exchange: Exchange, *, to: str = "3GPP-bootstrapping
 @fault("replace-host", on=Exchange, reference="download", trips={"realm-host-mismatch"})
 def replace_host(exchange: Exchange, *, to: str = "bsm.home2.net") -> Exchange:
     """Write another host into the recorded request."""
-    headers = exchange.request.headers.put("Host", to)
-    return replace(exchange, request=replace(exchange.request, headers=headers))
+    return with_request_header(exchange, "Host", to)
 
 
 @fault("replace-username", on=Exchange, reference="plain-mbms", trips={"username-not-b-tid"})

@@ -5,9 +5,9 @@ The document of a request is the terminal's, so its findings say nothing against
 
 from base64 import b64encode
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
 from typing import Any
 
+from ltkm_inspect.catalogue.changes import with_request
 from ltkm_inspect.catalogue.identifiers import KEY_DOMAIN, MSK, key_id
 from ltkm_inspect.catalogue.preconditions import MSK_ROOT, WELL_FORMED
 from ltkm_inspect.document import (
@@ -292,7 +292,7 @@ def _asking(exchange: Exchange, change: Callable[[Xml, Sequence[MskPair]], Splic
         raise FaultError("the request names no key")
     body = document.splice([change(document, named)])
     headers = exchange.request.headers.without("Content-Encoding").put("Content-Length", str(len(body)))
-    return replace(exchange, request=replace(exchange.request, headers=headers, body=body))
+    return with_request(exchange, headers=headers, body=body)
 
 
 @fault("insert-requested-element", on=Exchange, reference="download", trips={"request-structure-wrong"})

@@ -5,7 +5,7 @@ The order and number of its elements are in `document`, the places of LTKMs in `
 
 from collections.abc import Iterator
 
-from ltkm_inspect.catalogue.document import follows_schema
+from ltkm_inspect.catalogue.document import departures, follows_schema
 from ltkm_inspect.catalogue.preconditions import MSK_ROOT, WELL_FORMED
 from ltkm_inspect.document import MSK_RESPONSE_NS, XSI_NS, Splice, edit, split_name
 from ltkm_inspect.fault import fault
@@ -36,9 +36,7 @@ def attribute_unexpected(document: Document) -> Iterator[Problem]:
     Leave it out. Namespace declarations are no attributes, and the four of XML Schema itself, as xsi:schemaLocation,
     are allowed everywhere.
     """
-    for departure in document.departures:
-        if departure.kind == "attribute":
-            yield Problem("", departure.expected, departure.got, element=departure.element)
+    return departures(document, "attribute")
 
 
 @SCHEMA_RULES.rule(
@@ -52,9 +50,7 @@ def text_misplaced(document: Document) -> Iterator[Problem]:
 
     Take it out; only white space and comments may stand between elements.
     """
-    for departure in document.departures:
-        if departure.kind == "text":
-            yield Problem("", departure.expected, departure.got, element=departure.element)
+    return departures(document, "text")
 
 
 @SCHEMA_RULES.rule(
@@ -70,12 +66,11 @@ def value_has_children(document: Document) -> Iterator[Problem]:
 
     Write the value alone.
     """
-    if not document.departures:
-        return
-    held = _above_ltkms(document)
-    for departure in document.departures:
-        if departure.kind == "leaf-child" and departure.element not in held:  # the LTKM inside is the cause there
-            yield Problem("", departure.expected, departure.got, element=departure.element)
+    found = [*departures(document, "leaf-child")]
+    held = _above_ltkms(document) if found else ()
+    for problem in found:
+        if problem.element not in held:  # the LTKM inside is the cause there
+            yield problem
 
 
 def _above_ltkms(document: Document) -> set[object]:
@@ -105,18 +100,14 @@ def root_extension_unknown(document: Document) -> Iterator[Problem | NotApplicab
 
     Put the extension into a Response, whose room for them is lax, or leave it out.
     """
-    if not document.departures:
-        return
-    found = [departure for departure in document.departures if departure.kind == "root-foreign"]
-    if not found:
-        return
-    if any(departure.kind == "response-late" for departure in document.departures):
+    found = [*departures(document, "root-foreign")]
+    if found and "response-late" in document.departures_by_kind:
         yield NotApplicable("a Response stands after the foreign element, which is reported by itself")
         return
-    held = _above_ltkms(document)
-    for departure in found:
-        if departure.element not in held:
-            yield Problem("", departure.expected, departure.got, element=departure.element)
+    held = _above_ltkms(document) if found else ()
+    for problem in found:
+        if problem.element not in held:
+            yield problem
 
 
 @note(
