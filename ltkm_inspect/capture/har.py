@@ -1,27 +1,34 @@
 """Entries of HARs as exchanges; what their exporter left out or got wrong costs the field and nothing else."""
 
-import base64
-import binascii
 import codecs
 import math
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from typing import Any
 
 from ltkm_inspect import coding
 from ltkm_inspect.capture.connections import shown
 from ltkm_inspect.capture.damage import Damage, DamagedEvent, PackedError
 from ltkm_inspect.capture.entries import Entry, HarError, Read, entries
+from ltkm_inspect.capture.har_values import (
+    as_number,
+    body_size,
+    content_length,
+    from_base64,
+    header_field,
+    http_version,
+    is_coded,
+    not_expected,
+    text_codec,
+    time_of,
+)
 from ltkm_inspect.document import codec_of
-from ltkm_inspect.traffic import OFFLINE, Exchange, Gap, Headers, Limits, MediaType, Request, Response, ours
+from ltkm_inspect.traffic import OFFLINE, Exchange, Gap, Headers, Limits, Request, Response, ours
 
 _URL = re.compile(r"(?:([a-zA-Z][a-zA-Z0-9+.-]*):)?//([^/?#]*)([^#]*)")
 _AUTHORITY = re.compile(r"(?:[^@]*@)?(\[[^\]]*\]|[^:]*)(?::(\d*))?")
 _PORTS = {"http": 80, "https": 443}
-_DECLARED = re.compile(r"\ufeff?<\?xml[^>]*\sencoding\s*=\s*[\"']([A-Za-z0-9._-]+)[\"']")
 # Several challenges in one field: a scheme with a directive behind it follows a comma.
 _JOINED = re.compile(r",\s*[A-Za-z][A-Za-z0-9_-]*\s+[A-Za-z][A-Za-z0-9_-]*\s*=")
 _LONE = re.compile("[\ud800-\udfff]")
@@ -63,9 +70,9 @@ def exchange_of(entry: Entry, limits: Limits = OFFLINE, capture: str = "") -> Ex
     """Return an entry as an exchange with its gaps; a damaged event where not even its request can be found."""
     where, value = f"entry {entry.number}", entry.value
     if entry.problem or not isinstance(value, dict):
-        return DamagedEvent(f"{where}: {entry.problem or _not('an object', value)}")
+        return DamagedEvent(f"{where}: {entry.problem or not_expected('an object', value)}")
     if not isinstance(value.get("request"), dict):
-        return DamagedEvent(f"{where}: request: {_not('an object', value.get('request'))}")
+        return DamagedEvent(f"{where}: request: {not_expected('an object', value.get('request'))}")
     exchange = _Reading(value, entry.number).exchange(limits, capture)
     hidden = exchange.unknown("request.target")
     # what is no URL, as of a tunnel, is at least none of an MSK request
@@ -129,7 +136,7 @@ class _Reading:
         elif numbers and isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value):
             return str(value)
         else:
-            self._damage(path, _not("text", value), *hides)
+            self._damage(path, not_expected("text", value), *hides)
         return ""
 
     def _number(self, at: str, held: Mapping[str, Any], name: str, *hides: str) -> float | None:
@@ -139,9 +146,9 @@ class _Reading:
         if value is None:
             self._lack(path, *hides)
             return None
-        number = _as_number(value)
+        number = as_number(value)
         if number is None:
-            self._damage(path, _not("a number", value), *hides)
+            self._damage(path, not_expected("a number", value), *hides)
         return number
 
     def _started(self) -> float | None:
@@ -150,9 +157,9 @@ class _Reading:
             self._lack("startedDateTime")
             return None
         try:
-            return _time(value)
+            return time_of(value)
         except (ValueError, TypeError, OverflowError):
-            self._damage("startedDateTime", _not("a date and time", value))
+            self._damage("startedDateTime", not_expected("a date and time", value))
             return None
 
     def _request(self, asked: Mapping[str, Any]) -> Request:
@@ -160,9 +167,9 @@ class _Reading:
         scheme, host, port, target = self._url(asked, headers)
         method = self._text("request", asked, "method", "request.method")
         body = self._request_body(asked, headers, lengths)
-        if body is None or not _is_coded(body, headers):
+        if body is None or not is_coded(body, headers):
             headers = headers.without("Content-Encoding")
-        return Request(method, scheme, host, port, target, _version(asked), headers, body)
+        return Request(method, scheme, host, port, target, http_version(asked), headers, body)
 
     def _url(self, asked: Mapping[str, Any], headers: Headers) -> tuple[str, str, int, str]:
         url = self._text("request", asked, "url", "request.target", "request.scheme")
@@ -193,14 +200,14 @@ class _Reading:
             return Headers(), False
         pairs: list[Any] = list(value.items()) if isinstance(value, dict) else value
         if not isinstance(pairs, list):
-            self._damage(at, _not("a list", value), at)
+            self._damage(at, not_expected("a list", value), at)
             return Headers(), False
         fields: list[tuple[bytes, bytes]] = []
         known = True
         for number, pair in enumerate(pairs):
-            name, values = _field(pair)
+            name, values = header_field(pair)
             if name is None:
-                self._damage(f"{at}[{number}]", _not("a header field", pair), at)
+                self._damage(f"{at}[{number}]", not_expected("a header field", pair), at)
                 known = False
                 continue
             if name.startswith(":"):
@@ -219,7 +226,7 @@ class _Reading:
             value = str(value)
         reason = ""
         if not isinstance(value, str):
-            reason = _not("text", value)
+            reason = not_expected("text", value)
         else:
             value = value.strip(" \t\r\n")
             if "\n" in value or "\r" in value:
@@ -243,7 +250,7 @@ class _Reading:
 
     def _request_body(self, asked: Mapping[str, Any], headers: Headers, known: bool) -> bytes | None:
         data, at = asked.get("postData"), "request.postData"
-        size = _size(asked.get("bodySize"), headers)
+        size = body_size(asked.get("bodySize"), headers)
         if data is None:
             if size:
                 self._damage(at, f"expected a body of {size} octets, got none", "request.body")
@@ -251,7 +258,7 @@ class _Reading:
                 return b""
             return None
         if not isinstance(data, dict):
-            self._damage(at, _not("an object", data), "request.body")
+            self._damage(at, not_expected("an object", data), "request.body")
             return None
         text = data.get("text")
         if text is None or (text == "" and size):
@@ -271,7 +278,7 @@ class _Reading:
         held = self.entry.get("response")
         if not isinstance(held, dict):
             if held is not None:
-                self._damage("response", _not("an object", held))
+                self._damage("response", not_expected("an object", held))
             return None
         status = self._number("response", held, "status", "response.status")
         if status == 0:
@@ -282,7 +289,7 @@ class _Reading:
         headers, known = self._headers("response", held)
         number = int(status or 0)
         body = self._response_body(request, number, held, headers, known)
-        return Response(number, self._text("response", held, "statusText"), _version(held), *body)
+        return Response(number, self._text("response", held, "statusText"), http_version(held), *body)
 
     def _response_body(
         self, request: Request, status: int, held: Mapping[str, Any], headers: Headers, known: bool
@@ -292,7 +299,7 @@ class _Reading:
         content, at = held.get("content"), "response.content"
         if request.method == "HEAD" or status in _WITHOUT_BODY:
             return bare, b""
-        size = _size(held.get("bodySize"), headers)
+        size = body_size(held.get("bodySize"), headers)
         if content is None:
             if size:
                 self._damage(at, f"expected a body of {size} octets, got none", *_BODY)
@@ -302,9 +309,9 @@ class _Reading:
                 self._lack(at, *_BODY)
             return bare, None
         if not isinstance(content, dict):
-            self._damage(at, _not("an object", content), *_BODY)
+            self._damage(at, not_expected("an object", content), *_BODY)
             return bare, None
-        told = _as_number(content.get("size"))
+        told = as_number(content.get("size"))
         whole = int(told) if told is not None and told >= 0 else None
         size = whole or size or whole
         text = content.get("text")
@@ -317,16 +324,16 @@ class _Reading:
                 self._lack(f"{at}.text", *_BODY)
             return bare, None
         body = self._content(at, content, text, headers, *_BODY)
-        if body is not None and _is_coded(body, headers):
+        if body is not None and is_coded(body, headers):
             return headers, body
         return bare, self._whole(f"{at}.text", body, headers, whole, *_BODY)
 
     def _whole(self, at: str, body: bytes | None, headers: Headers, length: int | None, *hides: str) -> bytes | None:
         """Return a body, unless it has less octets than it had on its way, or what is left of it under its coding."""
-        if body is None or _is_coded(body, headers):
+        if body is None or is_coded(body, headers):
             return body
         is_bare = not coding.codings(headers.get("Content-Encoding"))
-        least = max(length or 0, _length(headers) or 0) if is_bare else length or 0
+        least = max(length or 0, content_length(headers) or 0) if is_bare else length or 0
         if len(body) < least:
             self._damage(at, f"expected {least} octets, got {len(body)}", *hides)
         elif not is_bare and body and not ours.starts_like_xml(body):
@@ -338,124 +345,29 @@ class _Reading:
     def _content(self, at: str, held: Mapping[str, Any], text: Any, headers: Headers, hides: str) -> bytes | None:
         """Return the octets that a text stands for; None where that cannot be known."""
         if not isinstance(text, str):
-            self._damage(f"{at}.text", _not("text", text), hides)
+            self._damage(f"{at}.text", not_expected("text", text), hides)
             return None
         encoding = held.get("encoding")
         if isinstance(encoding, str) and encoding.strip().lower() == "base64":
-            octets = _base64(text)
+            octets = from_base64(text)
             if octets is None:
                 self._damage(f"{at}.text", "expected base64, as its encoding says, got other text", hides)
             return octets
         if encoding and not (isinstance(encoding, str) and codec_of(encoding)):
-            self._damage(f"{at}.encoding", _not("base64 or none", encoding), hides)
+            self._damage(f"{at}.encoding", not_expected("base64 or none", encoding), hides)
             return None
         if _LOST in text:
             self._damage(f"{at}.text", "expected text, got characters that the exporter could not read", hides)
             return None
-        unpacked = None if text[:64].lstrip("\ufeff \t\r\n").startswith("<") else _base64(text)
+        unpacked = None if text[:64].lstrip("\ufeff \t\r\n").startswith("<") else from_base64(text)
         if unpacked and unpacked.removeprefix(codecs.BOM_UTF8).lstrip()[:1] == b"<":
             self._damage(f"{at}.encoding", "expected base64, as the text is, got none", hides)
             return None
         if hides == "response.body":
             self.gaps.append(Gap(f"{at}.text", "a HAR keeps text, and not its encoding", _ENCODING))
-        codec = _codec(text, headers)
+        codec = text_codec(text, headers)
         try:
             return text.encode(codec)
         except (UnicodeError, ValueError):
             self._damage(f"{at}.text", f"expected text in {codec}, got characters that it does not have", hides)
             return None
-
-
-def _not(expected: str, got: Any) -> str:
-    """Say what was expected of a value, and of what kind it is; itself it may be what must not be shown."""
-    kinds = {dict: "an object", list: "a list", bool: "true or false", str: "other text", type(None): "null"}
-    return f"expected {expected}, got {kinds.get(type(got), 'a number')}"
-
-
-def _as_number(value: Any) -> float | None:
-    """Return a finite number, also one that is written as text; None for anything else."""
-    if isinstance(value, bool) or not isinstance(value, int | float | str):
-        return None
-    if isinstance(value, str) and len(value) > 40:
-        return None
-    try:
-        number = float(value)
-    except (ValueError, OverflowError):
-        return None
-    return number if math.isfinite(number) and abs(number) < 1 << 53 else None
-
-
-def _time(value: Any) -> float:
-    """Return a time as seconds since 1970 UTC; ValueError, TypeError or OverflowError where it is none.
-
-    A time without a zone counts as UTC. Besides ISO 8601 the form of HTTP is read.
-    """
-    if not isinstance(value, str) or len(value) > 64:
-        raise ValueError("expected a date and time")
-    text = value.strip()
-    try:
-        found = datetime.fromisoformat(text)
-    except ValueError:
-        found = parsedate_to_datetime(text)
-    return (found if found.tzinfo is not None else found.replace(tzinfo=UTC)).timestamp()
-
-
-def _version(held: Mapping[str, Any]) -> str:
-    """Return what an exporter took for the HTTP version, as it is written elsewhere."""
-    value = held.get("httpVersion")
-    return value.upper() if isinstance(value, str) and value.isascii() and len(value) <= 16 else ""
-
-
-def _field(pair: Any) -> tuple[str | None, list[Any]]:
-    """Return the name of a header field and its values; None where it has no name."""
-    if isinstance(pair, dict):
-        name, value = pair.get("name"), pair.get("value")
-    elif isinstance(pair, list | tuple) and len(pair) == 2:
-        name, value = pair
-    else:
-        return None, []
-    if not isinstance(name, str) or not name:
-        return None, []
-    return name, value if isinstance(value, list) and value else [value]
-
-
-def _length(headers: Headers) -> int | None:
-    """Return what Content-Length says, where it says one thing that can be."""
-    value = headers.get("Content-Length")
-    chunked = "chunked" in (headers.get("Transfer-Encoding") or "").lower()
-    return int(value) if value and value.isascii() and value.isdigit() and len(value) < 16 and not chunked else None
-
-
-def _size(told: Any, headers: Headers) -> int | None:
-    """Return how long a body was on its way, as far as the entry or Content-Length tells; None where neither does."""
-    number = _as_number(told)
-    if number is not None and number > 0:
-        return int(number)
-    length = _length(headers)
-    return length if length is not None else 0 if number == 0 else None
-
-
-def _base64(text: str) -> bytes | None:
-    """Return the octets of base64, line ends and missing padding allowed; None for other text."""
-    try:
-        octets = "".join(text.split()).rstrip("=").encode("ascii")
-        return base64.b64decode(octets + b"=" * (-len(octets) % 4), validate=True)
-    except (UnicodeEncodeError, binascii.Error, ValueError):
-        return None
-
-
-def _codec(text: str, headers: Headers) -> str:
-    """Return the encoding that a text had on its way: that of its XML declaration, or its charset, or UTF-8."""
-    declared = _DECLARED.match(text)
-    charset = MediaType.of(headers.get("Content-Type")).charset
-    found = (codec_of(name) for name in (declared[1] if declared else "", charset or ""))
-    return next((codec for codec in found if codec is not None), "utf-8")
-
-
-def _is_coded(body: bytes, headers: Headers) -> bool:
-    """Tell whether an exporter left the content coding on a body."""
-    codings = headers.get("Content-Encoding")
-    if not coding.codings(codings) or ours.starts_like_xml(body):
-        return False
-    decoded = coding.decode(body, codings, 1 << 16)
-    return decoded.problem is None and bool(decoded.octets)

@@ -10,9 +10,17 @@ from typing import Any
 from ltkm_inspect.finding import Finding
 from ltkm_inspect.mikey import Identity, Message, decode, shown_octets
 from ltkm_inspect.output import identities
+from ltkm_inspect.output.exchange_identities import (
+    LONGEST_TEXT,
+    addresses_of,
+    identities_of,
+    message_identities,
+    split_port,
+)
 from ltkm_inspect.output.identities import IdentityMatch
+from ltkm_inspect.output.known_words import Words, known_in, learn
 from ltkm_inspect.traffic import Exchange
-from ltkm_inspect.wire import printable, printable_octets
+from ltkm_inspect.wire import printable_octets
 
 REMEMBERED = 100_000
 """How many identities without a form of their own a run remembers."""
@@ -20,10 +28,6 @@ LEAST_REMEMBERED = 4
 """So many characters such an identity must have, or it is hidden only in what is said of its own exchange."""
 DIGITS = 10
 """How many hex digits of the keyed hash stand in a name."""
-WORDS = 8
-"""By so many words at its beginning a long identity is known; what follows them is hidden, too."""
-SHOWN = 24
-"""By so many characters a long word of it is known: what prints it may have cut it off."""
 EXEMPT = frozenset(
     {
         *("schema", "file", "sources", "report", "keys", "started", "ended", "verdict", "rule", "level", "title"),
@@ -32,8 +36,6 @@ EXEMPT = frozenset(
     }
 )
 """The fields of JSON objects that hold our own words, numbers, or names of files, and no text from the wire."""
-LONGEST_TEXT = 10_000
-"""Characters of one text from the wire; to search a longer one would hold up other traffic, and nothing lawful is."""
 KEPT_TEXTS = 10_000
 """How many texts are kept with what became of them: the reasons of rules come again with each exchange."""
 
@@ -47,8 +49,6 @@ _OURS = re.compile(
 """What looks like an identity and is our own: ids of exchanges and connections, and clauses."""
 _CHUNK = re.compile(r"([\s\"]+)")
 _PIECE = re.compile(r"([/?&=;,()\[\]{}|#!*'`:<>]+)")
-_WORD = re.compile(r"\w+")
-_END, _FIRST = object(), object()
 _ASCII = re.compile(rb"[\x20-\x7e]{7,}|(?:[\x20-\x7e]\0){7,}|(?:\0[\x20-\x7e]){7,}")
 
 _APART = re.compile(rb"[^\x20-\x7e\0]|\0\0")
@@ -56,17 +56,11 @@ _APART = re.compile(rb"[^\x20-\x7e\0]|\0\0")
 BLOCK = 1 << 14
 """Octets of a message that are searched at once: no other thread gets its turn meanwhile."""
 
-type _Words = dict[Any, Any]
-"""What may follow a word of an identity, by that word; at `_END` the identity itself, at `_FIRST` one that begins so.
-
-Several threads may read and learn at once: what is in it is only ever added to.
-"""
-
 
 class Redactor:
     """What is to be hidden in what is said of one exchange; `NO_REDACTOR` hides nothing."""
 
-    def __init__(self, redaction: "Redaction", own: _Words, values: frozenset[bytes], kept: frozenset[bytes]) -> None:
+    def __init__(self, redaction: "Redaction", own: Words, values: frozenset[bytes], kept: frozenset[bytes]) -> None:
         """Take the words of its identities, its addresses as octets, and the names that are no identities."""
         self._redaction = redaction
         self._tries = (own, redaction.words)
@@ -153,34 +147,14 @@ class Redactor:
 
     def _known(self, text: str) -> str | None:
         """Return the first identity of those that are known by their words in a text."""
-        return next((name for _, _, name in self._known_in(text)), None)
+        return next((name for _, _, name in known_in(text, self._tries)), None)
 
     def _known_hidden(self, text: str) -> str:
         parts, at = [], 0
-        for start, end, identity in self._known_in(text):
+        for start, end, identity in known_in(text, self._tries):
             parts += [text[at:start], self._redaction.identity(identity)]
             at = end
         return "".join([*parts, text[at:]]) if parts else text
-
-    def _known_in(self, text: str) -> Iterator[tuple[int, int, str]]:
-        """Yield where known identities are in a text, and each of them."""
-        tries = [trie for trie in self._tries if trie]
-        if not tries:
-            return
-        words = [*_WORD.finditer(text)]
-        at = 0
-        while at < len(words):
-            found = max((_walked(trie, words, at, text) for trie in tries), key=lambda each: each[0])
-            count, identity = found
-            if not count:
-                at += 1
-                continue
-            last = words[at + count - 1]
-            is_long = count >= WORDS
-            yield words[at].start(), len(text) if is_long else last.end(), identity
-            if is_long:
-                return
-            at += count
 
     def _patterns_hidden(self, text: str) -> str:
         if not identities.may_hide(text):
@@ -265,7 +239,7 @@ class Redaction:
     def __init__(self, key: bytes | None = None) -> None:
         """Take the key of the names, which is kept nowhere: processes that share it use the same names."""
         self._key = os.urandom(16) if key is None else key
-        self.words: _Words = {}
+        self.words: Words = {}
         """What the run remembers."""
         self._number = 0
         self._texts: dict[str, str] = {}
@@ -286,7 +260,7 @@ class Redaction:
 
     def terminal(self, text: str) -> str:
         """Return the name of a terminal: of a B-TID, or of an address, whose port stays; a connection keeps its id."""
-        host, port = _split(text)
+        host, port = split_port(text)
         if identities.packed_address(host) is not None:
             return self.address(host) + port
         return text if _UUID.fullmatch(text) else self.identity(text)
@@ -311,9 +285,9 @@ class Redaction:
 
     def redactor(self, exchange: Exchange) -> Redactor:
         """Return what is to be hidden in what is said of an exchange."""
-        found = dict.fromkeys(_identities(exchange, self))
-        kept = frozenset(each for each in _of_messages(exchange) if each not in found)
-        return self._redactor(found, _addresses(exchange), kept)
+        found = dict.fromkeys(identities_of(exchange, self.is_domain))
+        kept = frozenset(each for each in message_identities(exchange) if each not in found)
+        return self._redactor(found, addresses_of(exchange), kept)
 
     def redactor_of(self, message: Message | None, octets: bytes | None) -> Redactor:
         """Return what is to be hidden in what is said of a message that came alone."""
@@ -333,13 +307,13 @@ class Redaction:
         return found
 
     def _redactor(self, found: Iterable[bytes], addresses: Iterable[str], kept: frozenset[bytes]) -> Redactor:
-        own: _Words = {}
+        own: Words = {}
         for each in found:
             self._learn(each, own)
         values = frozenset(filter(None, map(identities.packed_address, addresses)))
         return Redactor(self, own, values, kept)
 
-    def _learn(self, octets: bytes, own: _Words) -> None:
+    def _learn(self, octets: bytes, own: Words) -> None:
         """Take an identity in that is not found by its form; its beginning is enough, as no longer text is shown."""
         octets = octets[:LONGEST_TEXT]
         identity = octets.decode("utf-8", "surrogateescape")
@@ -353,12 +327,7 @@ class Redaction:
                 self._number = 0
             self._number += 1
             tries.append(self.words)
-        for spelling in dict.fromkeys(_spellings(octets, identity)):
-            words = [word[0][:SHOWN] for word in _WORD.finditer(spelling)][:WORDS]
-            for trie in tries if words else ():
-                for word in words:
-                    trie = trie.setdefault(word, {_FIRST: identity})
-                trie[_END] = identity
+        learn(octets, identity, tries)
 
     def _hash(self, text: str) -> str:
         # BLAKE2 hashes a short text without releasing the GIL. A thread that releases it thousands of times takes it
@@ -375,27 +344,6 @@ def _blocks(octets: bytes) -> Iterator[bytes]:
     yield octets[at:]
 
 
-def _walked(trie: _Words, words: list[re.Match[str]], at: int, text: str) -> tuple[int, str]:
-    """Return how many words from there on are a known identity, and which; one that was cut off is one, too."""
-    found = (0, "")
-    for count, word in enumerate(words[at : at + WORDS], 1):
-        below = trie.get(word[0][:SHOWN])
-        if below is None:
-            if count > 1 and text.startswith("…", word.end()):
-                found = (count, _first(trie))
-            break
-        trie = below
-        if _END in trie:
-            found = (count, trie[_END])
-        elif text.startswith("…", word.end()):
-            found = (count, _first(trie))
-    return found
-
-
-def _first(trie: _Words) -> str:
-    return str(trie.get(_END, trie[_FIRST]))
-
-
 def _cut_hidden(chunk: str) -> str:
     """Return a text without the last piece before the mark of a cut, where that may be half an identity."""
     before, mark, after = chunk.rpartition("…")
@@ -403,65 +351,3 @@ def _cut_hidden(chunk: str) -> str:
     if identities.cut_hides(pieces[-1]):
         pieces[-1] = ""
     return "".join(pieces) + mark + after
-
-
-def _spellings(octets: bytes, identity: str) -> Iterator[str]:
-    """Yield an identity as reports write it: text as it came and made safe, and hex."""
-    for text in (identity, octets.decode("utf-8", "replace")):
-        yield text
-        yield printable(text)
-        yield identities.plain(text)
-    yield printable_octets(octets)
-    yield octets.hex()
-    yield octets.hex().upper()
-
-
-def _identities(exchange: Exchange, redaction: Redaction) -> Iterator[bytes]:
-    """Yield whatever names a terminal by its place: the username, and what is an identity and no host in a message."""
-    credentials = exchange.request.credentials
-    username = credentials.get("username") if credentials is not None else None
-    if username:
-        yield username.encode("utf-8", "surrogateescape")
-    hosts = {exchange.request.host.lower().encode(), *_hosts(exchange)}
-    document = exchange.document
-    for ltkm in document.ltkms[: exchange.limits.ltkms] if document is not None else ():
-        values = [identity.value for identity in ltkm.message.of(Identity)] if ltkm.message is not None else []
-        for number, value in enumerate(values, 1):
-            is_terminal = number == len(values) > 1 and value not in values[:-1] and value.lower() not in hosts
-            if value and (is_terminal or not redaction.is_domain(value)):
-                yield value
-
-
-def _of_messages(exchange: Exchange) -> Iterator[bytes]:
-    document = exchange.document
-    for ltkm in document.ltkms[: exchange.limits.ltkms] if document is not None else ():
-        if ltkm.message is not None:
-            yield from (identity.value for identity in ltkm.message.of(Identity))
-
-
-def _hosts(exchange: Exchange) -> Iterator[bytes]:
-    """Yield the names of the BM-SC: of Host and of the realm."""
-    yield (exchange.request.headers.get("Host") or "").rpartition(":")[0].lower().encode("utf-8", "surrogateescape")
-    credentials = exchange.request.credentials
-    realm = credentials.get("realm") if credentials is not None else None
-    yield (realm or "").rpartition("@")[2].lower().encode("utf-8", "surrogateescape")
-
-
-def _addresses(exchange: Exchange) -> Iterator[str]:
-    """Yield the addresses of an exchange, so that they are found as numbers, too."""
-    for text in (exchange.client, exchange.server, exchange.connection, exchange.request.host):
-        yield _split(text)[0]
-    response = exchange.response
-    for headers in (exchange.request.headers, response.headers if response is not None else exchange.request.headers):
-        for _, value in headers.fields:
-            if len(value) <= LONGEST_TEXT:  # of a longer one nothing is shown
-                yield from map(str, identities.addresses(value.decode("latin-1")))
-
-
-def _split(text: str) -> tuple[str, str]:
-    """Return the address in a text like `192.0.2.1:80` or `[2001:db8::1]:80`, and its port with the colon."""
-    if text.startswith("["):
-        host, _, port = text[1:].partition("]")
-        return host, port
-    host, colon, port = text.rpartition(":")
-    return (host, colon + port) if colon and ":" not in host else (text, "")
