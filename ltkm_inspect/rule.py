@@ -8,6 +8,7 @@ from typing import Any, TypedDict, Unpack
 
 from ltkm_inspect.context import Context, Settings
 from ltkm_inspect.finding import Level, NotApplicable, Problem
+from ltkm_inspect.mikey import Message, Payload
 from ltkm_inspect.parameter import Parameter, did_you_mean, parameters_of, parse_values
 from ltkm_inspect.spec import Clause, Sure, Verb
 from ltkm_inspect.subject import KINDS
@@ -63,8 +64,15 @@ class Rule:
 
     A look only saves time. It may say no to what is right, and never yes to what a rule would speak about.
     """
+    shape_only: bool = False
+    """Its answer depends on nothing but the shape of the message (`mikey.shape`) and the settings.
+
+    Only such a rule may be answered from the cache of shapes. Every other rule runs on every message.
+    """
 
     def __post_init__(self) -> None:
+        if self.shape_only and not issubclass(self.on, Message | Payload):
+            raise ValueError(f"rule {self.id}: expected a message or a payload for shape_only, got {self.on.__name__}")
         # a rule without a clause is for the safety of the tool, about which no document has to be remembered
         highest = max((HIGHEST.get(clause.sure, Level.VIOLATION) for clause in self.clauses), default=Level.VIOLATION)
         object.__setattr__(self, "highest", highest)
@@ -134,6 +142,9 @@ class Declaration(TypedDict, total=False):
     usual: Look | None
     looks_at: Iterable[str]
     """The parts of the exchange that decide it, where a capture may lack one."""
+    shape_only: bool
+    """True for a rule on a message or a payload that does not look at CSB ID (but for whether it is 0), T, RAND, Encr
+    data, MAC or the text of an identity: it is not run again on a message of the same shape."""
 
 
 def rule(id: str, *, on: type, **declared: Unpack[Declaration]) -> Callable[[Check], Check]:
@@ -161,6 +172,7 @@ def rule(id: str, *, on: type, **declared: Unpack[Declaration]) -> Callable[[Che
             parameters=parameters,
             looks_at=tuple(declared.get("looks_at", ())),
             usual=declared.get("usual"),
+            shape_only=declared.get("shape_only", False),
         )
         return check
 

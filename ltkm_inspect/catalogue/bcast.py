@@ -33,6 +33,7 @@ MESSAGE_RULES = RuleGroup(Message, needs=[PSK_MESSAGE])
     "bcast-subtype-foreign",
     cite=[RFC5410["3"](says="subtype 1 is an LTKM; 2 an STKM, 3 a report, 4 parental control")],
     covers=["BC-02", "BC-03"],
+    shape_only=True,
 )
 def bcast_subtype_foreign(extension: GeneralExtension) -> Iterator[Problem | NotApplicable]:
     """The OMA BCAST extension does not say that the message is an LTKM.
@@ -55,6 +56,7 @@ def bcast_subtype_foreign(extension: GeneralExtension) -> Iterator[Problem | Not
     "bcast-repeated",
     cite=[RFC5410["3"](says="one BCAST extension in a message", sure=Sure.RECALL_MIDDLE)],
     covers=["BC-01"],
+    shape_only=True,
 )
 def bcast_repeated(message: Message) -> Iterator[Problem]:
     """The message has more than one OMA BCAST extension.
@@ -72,6 +74,7 @@ def bcast_repeated(message: Message) -> Iterator[Problem]:
     "bcast-absent",
     cite=[RFC5410["3"](says="the extension carries what BCAST adds", sure=Sure.RECALL_MIDDLE)],
     covers=["BC-06"],
+    shape_only=True,
 )
 def bcast_absent(message: Message) -> Iterator[Problem]:
     """The message has no OMA BCAST extension, and so is a plain MBMS MSK message.
@@ -96,7 +99,7 @@ def _told(data: bytes) -> str:
     return ", ".join(f"{name} {value.hex() if isinstance(value, bytes) else value}" for name, value in nonzero)
 
 
-@EXTENSION_RULES.note("management-data-present", cite=[MANAGEMENT_DATA], covers=["BC-05"])
+@EXTENSION_RULES.note("management-data-present", cite=[MANAGEMENT_DATA], covers=["BC-05"], shape_only=True)
 def management_data_present(extension: GeneralExtension) -> Iterator[Problem | NotApplicable]:
     """The BCAST management data says more than its defaults.
 

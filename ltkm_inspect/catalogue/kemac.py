@@ -29,6 +29,7 @@ KEMAC_RULES = RuleGroup(Kemac)
         RFC3830["6.2"](says="the encryption algorithm is a defined one, or one of the private range"),
     ],
     covers=["MB-10", "MK-12", "MK-24"],
+    shape_only=True,
 )
 def kemac_not_encrypted(kemac: Kemac, *, algorithm: int = AES_CM_128) -> Iterator[Problem]:
     """The key data is not encrypted with AES-CM-128.
@@ -54,6 +55,7 @@ def kemac_not_encrypted(kemac: Kemac, *, algorithm: int = AES_CM_128) -> Iterato
         RFC5410["5"](says="the BCAST extension is integrity protected"),
     ],
     covers=["MB-11", "MK-24", "BC-04"],
+    shape_only=True,
 )
 def kemac_not_authenticated(kemac: Kemac, *, algorithm: int = HMAC_SHA_1_160) -> Iterator[Problem]:
     """The MAC is not HMAC-SHA-1-160.
@@ -73,6 +75,7 @@ def kemac_not_authenticated(kemac: Kemac, *, algorithm: int = HMAC_SHA_1_160) ->
     "key-wrap-length-wrong",
     cite=[RFC3394["2.2"](says="key wrap takes and gives whole blocks of 8 octets"), RFC3830["4.2.3"](says="AES-KW")],
     covers=["MK-14"],
+    shape_only=True,
 )
 def key_wrap_length_wrong(kemac: Kemac) -> Iterator[Problem | NotApplicable]:
     """Key-wrapped key data does not have a length that key wrap can give.
@@ -93,6 +96,7 @@ def key_wrap_length_wrong(kemac: Kemac) -> Iterator[Problem | NotApplicable]:
     "kemac-too-long",
     cite=[RFC3830["6.13"](says="a KEMAC payload has at most 65,536 octets, whatever its length fields could count")],
     covers=["MK-15"],
+    shape_only=True,
 )
 def kemac_too_long(kemac: Kemac, *, octets: int = 65536) -> Iterator[Problem]:
     """KEMAC has more than 65,536 octets.
@@ -114,6 +118,7 @@ def kemac_too_long(kemac: Kemac, *, octets: int = 65536) -> Iterator[Problem]:
     cite=[TS33246["6.4.5.1"](says="the KEMAC of an MSK message holds the key data of one MSK", sure=Sure.DERIVED)],
     needs=[PSK_MESSAGE],
     covers=["MB-14"],
+    shape_only=True,
 )
 def key_data_missing(message: Message) -> Iterator[Problem | NotApplicable]:
     """The message delivers no key data for the MSK that it names.
@@ -141,6 +146,7 @@ def key_data_missing(message: Message) -> Iterator[Problem | NotApplicable]:
     cite=[TS33246["6.4.5.1"](says="one MSK without salt, with an interval as its validity", sure=Sure.DERIVED)],
     level_reason="a length alone does not prove what is encrypted",
     covers=["MB-14"],
+    shape_only=True,
 )
 def key_data_length_unusual(kemac: Kemac) -> Iterator[Problem | NotApplicable]:
     """The key data has a length that one MSK with its validity does not give.

@@ -34,7 +34,13 @@ def _problem(found: DecodeProblem) -> Problem:
     return Problem.told(found.reason, found.path, span=Span(found.offset, found.offset + 1))
 
 
-@rule("header-truncated", on=Message, cite=[ONE_MESSAGE, RFC3830["6.1"](says="the header")], covers=["CR-1c", "MK-01"])
+@rule(
+    "header-truncated",
+    on=Message,
+    cite=[ONE_MESSAGE, RFC3830["6.1"](says="the header")],
+    covers=["CR-1c", "MK-01"],
+    shape_only=True,
+)
 def header_truncated(message: Message) -> Iterator[Problem]:
     """The message ends within its header, or has no payload behind it.
 
@@ -48,7 +54,13 @@ def header_truncated(message: Message) -> Iterator[Problem]:
         yield Problem("HDR.next_payload", "a payload behind the header", "the end of the message")
 
 
-@rule("version-unsupported", on=Message, cite=[RFC3830["6.1"](says="the version is 1")], covers=["CR-1c", "MK-02"])
+@rule(
+    "version-unsupported",
+    on=Message,
+    cite=[RFC3830["6.1"](says="the version is 1")],
+    covers=["CR-1c", "MK-02"],
+    shape_only=True,
+)
 def version_unsupported(message: Message) -> Iterator[Problem]:
     """The first octet does not say MIKEY version 1.
 
@@ -68,6 +80,7 @@ def version_unsupported(message: Message) -> Iterator[Problem]:
         TS33246["6.4.1"](says="MSKs are delivered with the pre-shared key method"),
     ],
     covers=["CR-1c", "MK-03"],
+    shape_only=True,
 )
 def data_type_foreign(message: Message) -> Iterator[Problem | NotApplicable]:
     """The data type is not that of a pre-shared key message.
@@ -83,7 +96,7 @@ def data_type_foreign(message: Message) -> Iterator[Problem | NotApplicable]:
         yield Problem("HDR.data_type", "0 (pre-shared key)", DATA_TYPES.describe(message.header.data_type))
 
 
-@rule("payload-unknown", on=Message, cite=[CHAIN], covers=["CR-1c", "MK-04"])
+@rule("payload-unknown", on=Message, cite=[CHAIN], covers=["CR-1c", "MK-04"], shape_only=True)
 def payload_unknown(message: Message) -> Iterator[Problem]:
     """A Next payload value announces a payload that is not defined there.
 
@@ -101,6 +114,7 @@ def payload_unknown(message: Message) -> Iterator[Problem]:
     on=Message,
     cite=[RFC3830["6"](says="algorithm and type codes decide the length of what follows them")],
     covers=["MK-12", "MK-07"],
+    shape_only=True,
 )
 def code_unknown(message: Message) -> Iterator[Problem]:
     """A code that decides a length is not defined.
@@ -117,7 +131,7 @@ def code_unknown(message: Message) -> Iterator[Problem]:
 MESSAGE_RULES = RuleGroup(Message, cite=[ONE_MESSAGE, CHAIN])
 
 
-@MESSAGE_RULES.rule("length-overrun", covers=["CR-1c", "MK-05", "MK-13"])
+@MESSAGE_RULES.rule("length-overrun", covers=["CR-1c", "MK-05", "MK-13"], shape_only=True)
 def length_overrun(message: Message) -> Iterator[Problem]:
     """A payload runs past the end of the message.
 
@@ -129,7 +143,7 @@ def length_overrun(message: Message) -> Iterator[Problem]:
         yield from _stopped(message, "truncated", "overrun", header=False)
 
 
-@MESSAGE_RULES.rule("octets-left-over", covers=["CR-1c", "MK-06"])
+@MESSAGE_RULES.rule("octets-left-over", covers=["CR-1c", "MK-06"], shape_only=True)
 def octets_left_over(message: Message) -> Iterator[Problem]:
     """Octets are left over behind the last payload.
 
@@ -149,6 +163,7 @@ def octets_left_over(message: Message) -> Iterator[Problem]:
     cite=[TS33246["6.4.5.1"](says="the download form has no crypto session and the empty map")],
     needs=[PSK_MESSAGE],
     covers=["MK-07", "MB-05"],
+    shape_only=True,
 )
 def map_size_wrong(message: Message, context: Context) -> Iterator[Problem]:
     """The header counts crypto sessions that its map does not have.
@@ -173,6 +188,7 @@ def _misplaced_kemac(message: Message) -> bool:
     on=Message,
     cite=[RFC4563["4"](says="the key IDs fill the extension exactly")],
     covers=["MK-17"],
+    shape_only=True,
 )
 def key_ids_malformed(message: Message) -> Iterator[Problem | NotApplicable]:
     """The key IDs do not fill their extension.

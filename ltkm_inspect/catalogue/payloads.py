@@ -35,6 +35,7 @@ ALLOWED = frozenset({1, 5, 6, 10, 11, 21})
     cite=[RFC3830["3.1"](says="a pre-shared key message has T, RAND and KEMAC")],
     needs=[WHOLE_MESSAGE],
     covers=["MK-08"],
+    shape_only=True,
 )
 def payload_missing(message: Message) -> Iterator[Problem | NotApplicable]:
     """A payload that every LTKM has is missing.
@@ -58,6 +59,7 @@ def payload_missing(message: Message) -> Iterator[Problem | NotApplicable]:
     cite=[RFC3830["3.1"](says="a pre-shared key message has one T, one RAND and one KEMAC")],
     needs=[WHOLE_MESSAGE],
     covers=["MK-08"],
+    shape_only=True,
 )
 def payload_repeated(message: Message) -> Iterator[Problem]:
     """A payload stands twice in the message that is defined to stand there once.
@@ -80,6 +82,7 @@ def payload_repeated(message: Message) -> Iterator[Problem]:
         RFC5410["5"](says="the BCAST extension is integrity protected, as what stands before KEMAC is"),
     ],
     covers=["MK-09", "BC-04"],
+    shape_only=True,
 )
 def kemac_not_last(message: Message) -> Iterator[Problem | NotApplicable]:
     """Payloads follow KEMAC.
@@ -108,6 +111,7 @@ MESSAGE_RULES = RuleGroup(Message, needs=[PSK_MESSAGE])
     "timestamp-misplaced",
     cite=[RFC3830["5.2"](says="T follows the header; MBMS puts EXT between the two", verb=Verb.SHOULD)],
     covers=["MK-10"],
+    shape_only=True,
 )
 def timestamp_misplaced(message: Message) -> Iterator[Problem | NotApplicable]:
     """T stands behind identities or policies.
@@ -142,6 +146,7 @@ def timestamp_misplaced(message: Message) -> Iterator[Problem | NotApplicable]:
         TS33246["6.5.3"](says="an extension that is not known does not end the processing of a message", verb=Verb.MAY),
     ],
     covers=["MK-23"],
+    shape_only=True,
 )
 def extension_additional(extension: GeneralExtension) -> Iterator[Problem]:
     """The message has a General Extension of another type than Key ID information and OMA BCAST.
@@ -158,6 +163,7 @@ def extension_additional(extension: GeneralExtension) -> Iterator[Problem]:
     "payload-foreign",
     cite=[RFC3830["3.1"](says="the payloads of the first message of the pre-shared key method")],
     covers=["MK-21"],
+    shape_only=True,
 )
 def payload_foreign(message: Message) -> Iterator[Problem]:
     """The message has a payload of another key exchange method.

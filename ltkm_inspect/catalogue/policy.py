@@ -33,6 +33,7 @@ MESSAGE_RULES = RuleGroup(Message, needs=[PSK_MESSAGE])
         TS33246["6.4.5.1"](says="the download form has no SP payload"),
     ],
     covers=["MK-18", "MB-15"],
+    shape_only=True,
 )
 def policy_with_empty_map(message: Message) -> Iterator[Problem]:
     """The message has a security policy and the empty map.
@@ -50,6 +51,7 @@ def policy_with_empty_map(message: Message) -> Iterator[Problem]:
     "policy-malformed",
     cite=[RFC3830["6.10"](says="the parameters fill the policy exactly, each with its type and its length")],
     covers=["MK-19"],
+    shape_only=True,
 )
 def policy_malformed(message: Message) -> Iterator[Problem | NotApplicable]:
     """The parameters of a security policy do not fill it.
@@ -71,6 +73,7 @@ def policy_malformed(message: Message) -> Iterator[Problem | NotApplicable]:
     "policy-protocol-unknown",
     cite=[RFC3830["6.10"](says="the protocol of a policy is a registered one: 0 is SRTP, 1 TESLA")],
     covers=["MK-19"],
+    shape_only=True,
 )
 def policy_protocol_unknown(policy: SecurityPolicy) -> Iterator[Problem]:
     """A security policy is for a protocol that is not registered.
@@ -89,6 +92,7 @@ def policy_protocol_unknown(policy: SecurityPolicy) -> Iterator[Problem]:
     "policy-number-repeated",
     cite=[RFC3830["6.10"](says="every policy of a message has a number of its own")],
     covers=["MK-19"],
+    shape_only=True,
 )
 def policy_number_repeated(message: Message) -> Iterator[Problem | NotApplicable]:
     """Two security policies have the same number.
@@ -114,6 +118,7 @@ def policy_number_repeated(message: Message) -> Iterator[Problem | NotApplicable
     "policy-unmatched",
     cite=[RFC3830["6.1"](says="each session of the map names the policy that applies to it")],
     covers=["MK-19"],
+    shape_only=True,
 )
 def policy_unmatched(message: Message) -> Iterator[Problem | NotApplicable]:
     """A crypto session names a security policy that the message does not have.
@@ -153,6 +158,7 @@ def policy_unmatched(message: Message) -> Iterator[Problem | NotApplicable]:
     ],
     level_reason="a receiver that honors the length octet reads the value all the same",
     covers=["MK-20"],
+    shape_only=True,
 )
 def policy_parameter_length_wrong(policy: SecurityPolicy) -> Iterator[Problem | NotApplicable]:
     """A parameter of an SRTP policy has an unusual number of octets.
@@ -181,6 +187,7 @@ def policy_parameter_length_wrong(policy: SecurityPolicy) -> Iterator[Problem | 
     "policy-parameter-repeated",
     cite=[RFC3830["6.10.1"](says="a policy gives each parameter one value", verb=Verb.SHOULD, sure=Sure.DERIVED)],
     covers=["MK-20"],
+    shape_only=True,
 )
 def policy_parameter_repeated(policy: SecurityPolicy) -> Iterator[Problem]:
     """A security policy has a parameter twice.
@@ -202,6 +209,7 @@ def policy_parameter_repeated(policy: SecurityPolicy) -> Iterator[Problem]:
     "policy-parameter-unknown",
     cite=[RFC3830["6.10.1"](says="the parameters of an SRTP policy are registered by number", verb=Verb.MAY)],
     covers=["MK-20"],
+    shape_only=True,
 )
 def policy_parameter_unknown(policy: SecurityPolicy) -> Iterator[Problem | NotApplicable]:
     """A security policy has a parameter that is not registered.

@@ -35,6 +35,7 @@ def level_of(message: Message, context: Context) -> Level | None:
     on=Timestamp,
     cite=[TS33246["6.4.3"](says="the timestamp of an MSK message is a counter, TS type 2")],
     covers=["MB-01"],
+    shape_only=True,
 )
 def timestamp_not_counter(timestamp: Timestamp, *, kind: int = COUNTER) -> Iterator[Problem]:
     """The timestamp is not a counter.
@@ -55,6 +56,7 @@ def timestamp_not_counter(timestamp: Timestamp, *, kind: int = COUNTER) -> Itera
         RFC3830["6.11"](says="RAND has at least 128 bits", verb=Verb.SHOULD),
     ],
     covers=["MB-02", "MK-11"],
+    shape_only=True,
 )
 def rand_length_wrong(rand: Rand, *, octets: int = 16) -> Iterator[Problem]:
     """RAND does not have 16 octets.
@@ -75,6 +77,7 @@ MESSAGE_RULES = RuleGroup(Message, needs=[PSK_MESSAGE])
     "identities-not-two",
     cite=[TS33246["6.4.5.1"](says="an MSK message carries IDi, the BM-SC, and IDr, the terminal")],
     covers=["MB-03"],
+    shape_only=True,
 )
 def identities_not_two(message: Message) -> Iterator[Problem]:
     """The message does not have exactly two identities.
@@ -97,6 +100,7 @@ def identities_not_two(message: Message) -> Iterator[Problem]:
     ],
     level_reason="receivers of MBMS ignore the type",
     covers=["MB-04", "MK-16"],
+    shape_only=True,
 )
 def identity_type_wrong(identity: Identity) -> Iterator[Problem]:
     """The type of an identity is not 0.
@@ -116,6 +120,7 @@ def identity_type_wrong(identity: Identity) -> Iterator[Problem]:
     on=Identity,
     cite=[TS33246["6.4.1"](says="text in MIKEY payloads is UTF-8"), RFC3830["6.7"](says="ID data holds an identity")],
     covers=["MK-16"],
+    shape_only=True,
 )
 def identity_not_text(identity: Identity) -> Iterator[Problem]:
     """An identity is empty, or not UTF-8.
@@ -139,6 +144,7 @@ def identity_not_text(identity: Identity) -> Iterator[Problem]:
         TS33246["6.4.5.1"](says="streaming: one crypto session in an SRTP-ID map; download: none, and the empty map")
     ],
     covers=["MB-05"],
+    shape_only=True,
 )
 def map_form_wrong(message: Message, context: Context) -> Iterator[Problem | NotApplicable]:
     """Number and map of the crypto sessions are neither those of streaming nor those of download.
@@ -163,6 +169,7 @@ def map_form_wrong(message: Message, context: Context) -> Iterator[Problem | Not
     "prf-unusual",
     cite=[TS33246["6.4.1"](says="keys are derived with the PRF of RFC 3830"), RFC3830["6.1"](says="PRF func 0")],
     covers=["MB-12", "MK-22"],
+    shape_only=True,
 )
 def prf_unusual(message: Message, *, function: int = 0) -> Iterator[Problem]:
     """The PRF is not the one of RFC 3830.
@@ -183,6 +190,7 @@ def prf_unusual(message: Message, *, function: int = 0) -> Iterator[Problem]:
     "verification-requested",
     cite=[TS33246["6.4.5.1"](says="V asks for an answer, which is sent over UDP", verb=Verb.SHOULD)],
     covers=["MB-13"],
+    shape_only=True,
 )
 def verification_requested(message: Message) -> Iterator[Problem]:
     """The V flag asks the terminal for a verification message.
@@ -200,6 +208,7 @@ def verification_requested(message: Message) -> Iterator[Problem]:
     "csb-id-zero",
     cite=[TS33246["6.4.2"](says="the CSB ID has no meaning of its own; a random one is recommended", verb=Verb.MAY)],
     covers=["MB-16"],
+    shape_only=True,
 )
 def csb_id_zero(message: Message) -> Iterator[Problem]:
     """The CSB ID is 0.

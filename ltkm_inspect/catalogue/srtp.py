@@ -54,6 +54,7 @@ SRTP_RULES = RuleGroup(Message, needs=[PSK_MESSAGE])
     "key-derivation-rate-nonzero",
     cite=[TS33246["6.6.2.1"](says="the SRTP key derivation rate is 0, written or left out")],
     covers=["MB-07"],
+    shape_only=True,
 )
 def key_derivation_rate_nonzero(message: Message, context: Context) -> Iterator[Problem | NotApplicable]:
     """The security policy asks for SRTP keys to be derived anew on the way.
@@ -81,6 +82,7 @@ def key_derivation_rate_nonzero(message: Message, context: Context) -> Iterator[
         RFC4771["4"](says="the rate has 16 bits and is not 0"),
     ],
     covers=["MB-08", "MK-20"],
+    shape_only=True,
 )
 def roc_transmission_rate_wrong(message: Message, context: Context) -> Iterator[Problem | NotApplicable]:
     """The security policy has no usable ROC transmission rate.
@@ -115,6 +117,7 @@ def roc_transmission_rate_wrong(message: Message, context: Context) -> Iterator[
     ],
     level_reason="a terminal that joins before the sequence number wraps decrypts the stream all the same",
     covers=["MB-09"],
+    shape_only=True,
 )
 def srtp_authentication_unsuited(message: Message) -> Iterator[Problem | NotApplicable]:
     """The SRTP authentication algorithm carries no roll-over counter.
@@ -147,6 +150,7 @@ def srtp_authentication_unsuited(message: Message) -> Iterator[Problem | NotAppl
         RFC4771["4"](says="with RCCm1 and RCCm2 a tag of 14 octets is recommended", verb=Verb.SHOULD),
     ],
     covers=["MB-09"],
+    shape_only=True,
 )
 def srtp_tag_length_unsuited(
     message: Message, context: Context, *, recommended: int = 14

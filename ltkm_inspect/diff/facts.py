@@ -7,7 +7,8 @@ from typing import NamedTuple
 from ltkm_inspect.digest import Directives
 from ltkm_inspect.export.entry import b_tid, shows_key
 from ltkm_inspect.finding import shorten
-from ltkm_inspect.mikey import GeneralExtension, Message, Node, tree
+from ltkm_inspect.mikey import GeneralExtension, Message, Node, message_shape, tree
+from ltkm_inspect.mikey.shape import UNSHARED
 from ltkm_inspect.report.keys import Keys
 from ltkm_inspect.traffic import Exchange, Item, LtkmElement
 
@@ -48,7 +49,7 @@ type Facts = dict[tuple[Spot, str], Fact]
 EXCHANGE = Spot()
 FRESH_DIRECTIVES = frozenset({"nonce", "cnonce", "nextnonce", "response", "rspauth", "nc", "username", "opaque"})
 """Directives of HTTP Digest that differ every time."""
-FRESH_FIELDS = frozenset({"T.value", "RAND.value", "KEMAC.encr_data", "KEMAC.mac", "V.ver_data"})
+FRESH_FIELDS = frozenset(f"{kind.label}.{name}" for kind, fields in UNSHARED.items() for name, _ in fields)
 """Fields of a message that differ every time: their length is compared."""
 
 
@@ -145,7 +146,7 @@ def _of_ltkm(ltkm: LtkmElement, own_name: str, keys: Keys, everything: bool) -> 
     if everything or ltkm.message.problem is not None or shows_key(ltkm.message):
         yield from _of_message(ltkm.message, own_name)
     else:
-        known = (ltkm.message.pattern(ltkm.octets), own_name)
+        known = (message_shape(ltkm.message, ltkm.octets), own_name)
         if known not in _known:
             if len(_known) >= _KNOWN_AT_MOST:
                 _known.clear()

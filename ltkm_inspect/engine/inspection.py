@@ -20,7 +20,7 @@ from ltkm_inspect.finding import (
     Problem,
     Report,
 )
-from ltkm_inspect.mikey import PAYLOADS, Message
+from ltkm_inspect.mikey import PAYLOADS, Message, message_shape
 from ltkm_inspect.rule import RULES, Check, Look, Need, Rule
 from ltkm_inspect.session import DeliveredLtkm, Session, SessionEvent
 from ltkm_inspect.traffic import Document, Exchange, Gap, Ltkm, LtkmElement, Request
@@ -67,10 +67,12 @@ class _Group(NamedTuple):
     alike: list[_Alike]
 
 
-@lru_cache(maxsize=16)
-def _groups(settings: Settings) -> Mapping[type, list[_Group]]:
+@lru_cache(maxsize=48)
+def _groups(settings: Settings, shape_only: bool | None = None) -> Mapping[type, list[_Group]]:
+    """Return the selected rules by subject; with `shape_only` only those on messages that declare it, or do not."""
     made: dict[type, list[_Group]] = {}
-    for on, rules in plan(settings).items():
+    plans = plan(settings).items() if shape_only is None else _plan_of_messages(settings, shape_only).items()
+    for on, rules in plans:
         groups: dict[tuple[Need, ...], dict[Look | None, _Alike]] = {}
         for rule in rules:
             options = settings.options.get(rule.id)
@@ -250,7 +252,9 @@ class _Inspection:
         self._total = 0
         self._broken: set[str] = set()
         self._groups = _groups(context.settings)
-        self._plain = _plain(context.settings)
+        self._shaped = _groups(context.settings, True)
+        self._unshaped = _groups(context.settings, False)
+        self._shapes = shape_cache(context.settings)
         self._merged: Mapping[str, Outcome] | None = None
 
     def look_at(self, step: SessionEvent) -> None:
@@ -272,13 +276,13 @@ class _Inspection:
 
     def _look_at(self, step: SessionEvent) -> None:
         exchange = step.exchange
-        self._run(_Site(step))
-        self._run(_Site(exchange))
+        self._look(_Site(step))
+        self._look(_Site(exchange))
         self.said += _unseen(exchange)
         document = exchange.document
         if document is None:
             return
-        self._run(_Site(document, element=document.root))
+        self._look(_Site(document, element=document.root))
         if not document.xml.well_formed:
             return
         ltkms, most = document.ltkms, exchange.limits.ltkms
@@ -292,13 +296,13 @@ class _Inspection:
             if everything or element.ltkm in checked:
                 self._ltkm(element, None, None)
         for item in document.items:
-            self._run(_Site(item, item.number, element=item.element))
+            self._look(_Site(item, item.number, element=item.element))
             for element in item.ltkm_elements:
                 if everything or element.ltkm in checked:
                     self._ltkm(element, item.number, deliveries.get(element.ltkm))
         for opening in step.openings if step.keys else ():
             inside = opening.ltkm.item
-            self._run(_Site(opening, inside.number if inside is not None else None, opening.ltkm))
+            self._look(_Site(opening, inside.number if inside is not None else None, opening.ltkm))
 
     def withhold(self, exchange: Exchange) -> None:
         """Take back what was said of parts of the exchange that its capture lacks or damaged: nobody knows it."""
@@ -319,8 +323,8 @@ class _Inspection:
 
     def _ltkm(self, element: LtkmElement, item: int | None, delivery: DeliveredLtkm | None) -> None:
         ltkm = element.ltkm
-        self._run(_Site(ltkm, item, ltkm, element=element.element))
-        self._run(_Site(element, item, ltkm, element=element.element))
+        self._look(_Site(ltkm, item, ltkm, element=element.element))
+        self._look(_Site(element, item, ltkm, element=element.element))
         message = ltkm.message
         if message is None:
             return
@@ -329,12 +333,12 @@ class _Inspection:
             return
         if message.problem is not None:
             # What was read before the damage may only look wrong because of it: one cause, one finding.
-            self._run(_Site(message, item, ltkm))
+            self._look(_Site(message, item, ltkm))
             self._merged = {}
             return
         self._message(ltkm, message, item)
         if delivery is not None:
-            self._run(_Site(delivery, item, ltkm))
+            self._look(_Site(delivery, item, ltkm))
 
     def _cut(self, ltkm: Ltkm, message: Message, item: int | None) -> None:
         """Say of a message that it has more payloads than were decoded: no rule is asked what it cannot know."""
@@ -348,12 +352,15 @@ class _Inspection:
         self._merged = {}
 
     def _message(self, ltkm: Ltkm, message: Message, item: int | None) -> None:
-        """Look at a message and its payloads, unless one like it was found plainly right before."""
+        """Look at a message and its payloads; the rules that look at the shape alone are asked once for each shape."""
         assert ltkm.octets is not None
-        pattern = message.pattern(ltkm.octets)
-        known = self._plain.answers.get(pattern)
+        shape = message_shape(message, ltkm.octets)
+        known = self._shapes.answers.get(shape)
         if known is None:
-            known = self._payloads(ltkm, message, item, pattern)
+            known = self._first_of_shape(ltkm, message, item, shape)
+        elif self._unshaped:
+            for site in _sites_in(ltkm, message, item):
+                self._run(site, self._unshaped)
         if known is not self._merged:
             first, self._merged = self._merged is None, known
             outcomes = self.outcomes
@@ -365,36 +372,52 @@ class _Inspection:
                 if kept.answer is _NOT_APPLICABLE or answer is _BROKEN:
                     outcomes[id] = answer
 
-    def _payloads(self, ltkm: Ltkm, message: Message, item: int | None, pattern: bytes) -> Mapping[str, Outcome]:
-        """Run the rules on a message and its payloads; return their answers, kept where there is nothing to say."""
-        whole, self.outcomes = self.outcomes, dict(_unanswered_in_messages(self.context.settings))
-        before = self._total
-        self._run(_Site(message, item, ltkm))
-        for index, payload in enumerate(message.payloads):
-            if type(payload) in self._groups:
-                self._run(_Site(payload, item, ltkm, index))
-        answers: Mapping[str, Outcome] = self.outcomes
-        self.outcomes = whole
-        if self._total == before:
-            plain = self._plain
+    def _first_of_shape(self, ltkm: Ltkm, message: Message, item: int | None, shape: bytes) -> Mapping[str, Outcome]:
+        """Run all rules on a message and its payloads.
+
+        Return what the rules answer that look at the shape alone. It is kept for the shape unless they found something.
+        """
+        outcomes, shaped = self.outcomes, dict(_unanswered_by_shape(self.context.settings))
+        found = 0
+        for site in _sites_in(ltkm, message, item):
+            start, total = len(self.said), self._total
+            self.outcomes = shaped
+            self._run(site, self._shaped)
+            found += self._total - total
+            self.outcomes = outcomes
+            self._run(site, self._unshaped)
+            self._sort(start)
+        answers: Mapping[str, Outcome] = shaped
+        if not found:
+            shapes = self._shapes
             if self._merged is not None and self._merged == answers:
-                answers = self._merged  # the same mapping for patterns alike: then nothing needs to be merged
-            elif plain.latest == answers:
-                answers = plain.latest  # nor is there more than one kept
-            if len(plain.answers) >= MOST_PATTERNS:
-                plain.answers.clear()
-            if len(pattern) <= LONGEST_PATTERN:
-                plain.answers[pattern] = plain.latest = answers
+                answers = self._merged  # the same mapping for similar shapes: then nothing needs to be merged
+            elif shapes.latest == answers:
+                answers = shapes.latest  # nor is there more than one kept
+            if len(shapes.answers) >= MOST_SHAPES:
+                shapes.answers.clear()
+            if len(shape) <= LONGEST_SHAPE:
+                shapes.answers[shape] = shapes.latest = answers
         return answers
 
-    def _run(self, site: _Site) -> None:
-        """Run the rules on one subject: add what they find to what is said, and keep their answers."""
-        groups = self._groups.get(type(site.subject))
+    def _look(self, site: _Site) -> None:
+        """Run all rules on one subject."""
+        start = len(self.said)
+        self._run(site, self._groups)
+        self._sort(start)
+
+    def _sort(self, start: int) -> None:
+        """Put the findings from that one on, which are at one place, in order."""
+        if len(self.said) > start + 1:
+            self.said[start:] = sorted(self.said[start:], key=_rank)
+
+    def _run(self, site: _Site, chosen: Mapping[type, list[_Group]]) -> None:
+        """Run rules on one subject: add what they find to what is said, and keep their answers."""
+        groups = chosen.get(type(site.subject))
         if groups is None:
             return
-        subject, context, outcomes, said = site.subject, self.context, self.outcomes, self.said
+        subject, context, outcomes = site.subject, self.context, self.outcomes
         broken = self._broken
-        before = len(said)
         for needs, ids, alikes in groups:
             if needs:
                 missing = self._missing(needs, ids, site)
@@ -431,8 +454,6 @@ class _Inspection:
                             outcomes[id] = _PASSED
                     except Exception as error:  # law 1: no input makes a hook raise
                         self._keep(_crashed(rule, site, context, error))
-        if len(said) > before + 1:
-            said[before:] = sorted(said[before:], key=_rank)
 
     def _say(self, rule: Rule, problem: Problem, site: _Site) -> None:
         """Keep what a rule found, unless it found as much before; then it is counted."""
@@ -464,19 +485,18 @@ class _Inspection:
         return None
 
 
-MOST_PATTERNS = 1024
-"""How many patterns of messages without a finding are remembered."""
-LONGEST_PATTERN = 4096
-"""How many octets a pattern has at most that is remembered."""
+MOST_SHAPES = 1024
+"""How many shapes of messages without a finding are remembered."""
+LONGEST_SHAPE = 4096
+"""How many octets a shape has at most that is remembered."""
+MESSAGE_KINDS = frozenset({Message, *PAYLOADS.values()})
 
 
 @dataclass(slots=True)
-class _Plain:
-    """The answers of the rules for patterns of messages with nothing to say of.
+class ShapeCache:
+    """What the rules that look at the shape alone answer for the shapes of messages in which they found nothing.
 
-    Rules on a message and its payloads know nothing but the message. What no two messages have in common is left out of
-    a pattern, and no rule looks at it; so a message whose pattern was found right is right. Several threads may share
-    this: no step here needs another one to be undisturbed.
+    Several threads may share this: no step here needs another one to be undisturbed.
     """
 
     answers: dict[bytes, Mapping[str, Outcome]] = field(default_factory=dict)
@@ -484,16 +504,38 @@ class _Plain:
 
 
 @lru_cache(maxsize=16)
-def _plain(settings: Settings) -> _Plain:
+def shape_cache(settings: Settings) -> ShapeCache:
     """Return what is remembered under these settings."""
-    return _Plain()
+    return ShapeCache()
+
+
+def _sites_in(ltkm: Ltkm, message: Message, item: int | None) -> Iterator[_Site]:
+    yield _Site(message, item, ltkm)
+    for index, payload in enumerate(message.payloads):
+        yield _Site(payload, item, ltkm, index)
+
+
+def _plan_of_messages(settings: Settings, shape_only: bool) -> Mapping[type, tuple[Rule, ...]]:
+    """Return the selected rules on messages and payloads that look at the shape alone, or the others."""
+    found = {
+        on: tuple(rule for rule in rules if rule.shape_only is shape_only)
+        for on, rules in plan(settings).items()
+        if on in MESSAGE_KINDS
+    }
+    return {on: rules for on, rules in found.items() if rules}
+
+
+@lru_cache(maxsize=16)
+def _unanswered_by_shape(settings: Settings) -> Mapping[str, Outcome]:
+    unanswered = _unanswered(settings)
+    return {rule.id: unanswered[rule.id] for rules in _plan_of_messages(settings, True).values() for rule in rules}
 
 
 @lru_cache(maxsize=16)
 def _unanswered_in_messages(settings: Settings) -> Mapping[str, Outcome]:
-    kinds = {Message, *PAYLOADS.values()}
     unanswered = _unanswered(settings)
-    return {rule.id: unanswered[rule.id] for on, rules in plan(settings).items() if on in kinds for rule in rules}
+    chosen = ((on, rules) for on, rules in plan(settings).items() if on in MESSAGE_KINDS)
+    return {rule.id: unanswered[rule.id] for on, rules in chosen for rule in rules}
 
 
 def _rank(finding: Finding) -> int:

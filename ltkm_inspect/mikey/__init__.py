@@ -10,6 +10,7 @@ from ltkm_inspect.mikey.message import Message, decode, part_spans, spans
 from ltkm_inspect.mikey.payload import PAYLOADS, Payload
 from ltkm_inspect.mikey.policy import PolicyParameter, SecurityPolicy, SrtpParameter
 from ltkm_inspect.mikey.public_key import Certificate, CertificateHash, DiffieHellman, EnvelopeData, Signature
+from ltkm_inspect.mikey.shape import message_shape
 from ltkm_inspect.mikey.ticket import IdentityWithRole, RandWithRole, Ticket, TicketPolicy, TimestampWithRole
 from ltkm_inspect.wire import DecodeProblem
 
@@ -57,6 +58,7 @@ __all__ = [
     "decode",
     "decode_key_data",
     "describe",
+    "message_shape",
     "part_spans",
     "render",
     "shown_octets",

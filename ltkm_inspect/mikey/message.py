@@ -6,7 +6,7 @@ from typing import Annotated
 
 from ltkm_inspect.kept import cached_property
 from ltkm_inspect.mikey.codes import NEXT_PAYLOADS
-from ltkm_inspect.mikey.core import Identity, Kemac, Rand, Timestamp
+from ltkm_inspect.mikey.core import Kemac
 from ltkm_inspect.mikey.extension import GeneralExtension, KeyId, KeyIds
 from ltkm_inspect.mikey.header import FIXED_LENGTH, Header, pull_header
 from ltkm_inspect.mikey.keydata import KEY_DATA
@@ -160,32 +160,6 @@ class Message:
     def path_of(self, payload: Payload) -> str:
         """Return the field path of one of the payloads, which is looked for by identity."""
         return self._path_by_identity[id(payload)]
-
-    def pattern(self, octets: bytes) -> bytes:
-        """Return the octets of this decoded message but for what no two messages have in common.
-
-        Left out are CSB ID (but not whether it is 0), timestamp, RAND, encrypted key data and MAC; their lengths stay.
-        Of an identity that is plain text only this is kept, and its length: what it says is nothing about the message.
-        """
-        header = self.header
-        parts = [octets[:4], b"\1" if header is not None and header.csb_id else b"\0"]
-        at = 8
-        for payload, offset in zip(self.payloads, self.offsets, strict=True):
-            if type(payload) is Timestamp or type(payload) is Rand:
-                parts.append(octets[at : offset + 2])
-                at = offset + 2 + len(payload.value)
-            elif type(payload) is Identity:
-                at_value = offset + 4
-                is_text = payload.value.isascii()
-                parts += octets[at:at_value], b"\1" if is_text else b"\0"
-                at = at_value + len(payload.value) if is_text else at_value
-            elif type(payload) is Kemac:
-                parts.append(octets[at : offset + 4])
-                at = offset + 4 + len(payload.encr_data)
-                parts.append(octets[at : at + 1])
-                at += 1 + len(payload.mac)
-        parts.append(octets[at:])
-        return b"".join(parts)
 
     def next_payload(self, index: int) -> int | None:
         """Return the Next payload value of the payload at that index, the header's for -1; None for SIGN."""

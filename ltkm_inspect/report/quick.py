@@ -14,8 +14,9 @@ from functools import lru_cache
 from typing import Any
 
 from ltkm_inspect.input import InputMessage
-from ltkm_inspect.mikey import Identity, Kemac, Message, Rand, Timestamp, decode, to_plain
+from ltkm_inspect.mikey import Identity, Kemac, Message, Timestamp, decode, to_plain
 from ltkm_inspect.mikey.core import describe_time
+from ltkm_inspect.mikey.shape import CSB_ID, unshared_fields
 from ltkm_inspect.output.json_line import to_json
 from ltkm_inspect.report.messages import MESSAGE_SCHEMA
 from ltkm_inspect.wire import printable_octets
@@ -127,24 +128,18 @@ type _Place = tuple[dict[str, Any], str, int, int, Callable[[bytes], str]]
 
 def _differing(message: Message, plain: dict[str, Any]) -> Iterator[_Place]:
     """Yield every value that differs: where it stands in the object, where in the octets, and how it is written."""
-    yield plain["header"]["fields"], "csb_id", 4, 8, _number
+    yield plain["header"]["fields"], "csb_id", CSB_ID.start, CSB_ID.end, _number
     for payload, offset, said in zip(message.payloads, message.offsets, plain["payloads"], strict=True):
         fields = said["fields"]
-        match payload:
-            case Timestamp() if payload.type in _TIMES:
-                start, end = offset + 2, offset + 2 + len(payload.value)
-                yield fields, "value", start, end, bytes.hex
-                yield fields, "value_text", start, end, _TIMES[payload.type]
-            case Rand():
-                yield fields, "value", offset + 2, offset + 2 + len(payload.value), bytes.hex
-            case Identity() if payload.value:
-                start, end = offset + 4, offset + 4 + len(payload.value)
-                yield fields, "value", start, end, bytes.hex
-                yield fields, "value_text", start, end, _name
-            case Kemac():
-                start, end = offset + 4, offset + 4 + len(payload.encr_data)
-                yield fields, "encr_data", start, end, bytes.hex
-                yield fields, "mac", end + 1, end + 1 + len(payload.mac), bytes.hex
+        if isinstance(payload, Identity) and payload.value:
+            start, end = offset + 4, offset + 4 + len(payload.value)
+            yield fields, "value", start, end, bytes.hex
+            yield fields, "value_text", start, end, _name
+        elif not isinstance(payload, Timestamp) or payload.type in _TIMES:
+            for name, start, end in unshared_fields(payload, offset):
+                yield fields, name, start, end, bytes.hex
+                if isinstance(payload, Timestamp):
+                    yield fields, "value_text", start, end, _TIMES[payload.type]
 
 
 def _number(octets: bytes) -> str:

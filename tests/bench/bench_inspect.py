@@ -35,7 +35,7 @@ def microseconds(exchanges: list[Exchange], context: Context, rounds: int = ROUN
         while copies:  # each is gone once it was inspected
             copy = copies.pop()
             if anew:
-                inspection._plain.cache_clear()
+                inspection.shape_cache.cache_clear()
             begin = process_time()
             inspect(copy, context)
             taken = process_time() - begin

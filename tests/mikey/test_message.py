@@ -20,6 +20,7 @@ from ltkm_inspect.mikey import (
     Signature,
     Timestamp,
     decode,
+    message_shape,
     spans,
 )
 from ltkm_inspect.reference import FIRST, TERMINAL, ltkm
@@ -271,23 +272,23 @@ def test_an_error_payload_keeps_its_reserved_octets() -> None:
     assert message.of(ErrorReport)[0].reserved == 0xBEEF
 
 
-def test_messages_that_differ_only_in_what_no_rule_on_a_message_looks_at_have_one_pattern() -> None:
+def test_messages_that_differ_only_in_what_no_rule_on_a_message_looks_at_have_one_shape() -> None:
     terminals = [replace(TERMINAL, b_tid=f"{letter * 24}@bsf.home1.net") for letter in "AB"]
     first, second = [ltkm(replace(FIRST, counter=n, csb_id=n), each) for n, each in enumerate(terminals, 1)]
-    assert pattern(first) == pattern(second)
+    assert shape(first) == shape(second)
 
 
 @pytest.mark.parametrize(
     "value", [b"", b"A" * 23, b"\xc3\xa9" * 12, b"\xff" * 24], ids=["none", "short", "é", "no text"]
 )
-def test_an_identity_of_another_length_or_that_is_no_plain_text_gives_another_pattern(value: bytes) -> None:
+def test_an_identity_of_another_length_or_that_is_no_plain_text_gives_another_shape(value: bytes) -> None:
     plain, other = Identity(0, b"A" * 24), Identity(0, value)
     message = Message(Header(1, 0, False, 0, 1, 0, 1, ()), (plain, Rand(bytes(16))))
-    assert pattern(message) != pattern(replace(message, payloads=(other, Rand(bytes(16)))))
-    assert pattern(message) != pattern(replace(message, payloads=(replace(plain, type=1), Rand(bytes(16)))))
+    assert shape(message) != shape(replace(message, payloads=(other, Rand(bytes(16)))))
+    assert shape(message) != shape(replace(message, payloads=(replace(plain, type=1), Rand(bytes(16)))))
 
 
-def pattern(message: Message) -> bytes:
-    """Return the pattern of a message that was encoded and decoded."""
+def shape(message: Message) -> bytes:
+    """Return the shape of a message that was encoded and decoded."""
     octets = message.encode()
-    return decode(octets).pattern(octets)
+    return message_shape(decode(octets), octets)
