@@ -1,4 +1,4 @@
-"""The catalogue: one module a subject, with its rules and the faults that break them side by side."""
+"""The catalogue: one module per subject, with its rules and the faults that break them side by side."""
 
 import pkgutil
 from functools import cache

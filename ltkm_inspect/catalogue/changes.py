@@ -1,12 +1,14 @@
-"""The small changes that faults of several modules make to an exchange or a message."""
+"""The small changes that faults of several modules make to an exchange or a message.
+
+They do not ask whether what they change is there: the engine says so where it is not.
+"""
 
 from collections.abc import Container
 from dataclasses import replace
 from typing import Any
 
-from ltkm_inspect.fault import FaultError
 from ltkm_inspect.mikey import Message, Payload
-from ltkm_inspect.traffic import Exchange, Headers
+from ltkm_inspect.traffic import Exchange
 
 
 def with_request(exchange: Exchange, **changes: Any) -> Exchange:
@@ -15,9 +17,8 @@ def with_request(exchange: Exchange, **changes: Any) -> Exchange:
 
 
 def with_response(exchange: Exchange, **changes: Any) -> Exchange:
-    """Return the exchange with these parts of its response replaced; FaultError without a response."""
-    if exchange.response is None:
-        raise FaultError("the exchange has no response")
+    """Return the exchange with these parts of its response replaced; AssertionError without a response."""
+    assert exchange.response is not None
     return replace(exchange, response=replace(exchange.response, **changes))
 
 
@@ -28,8 +29,9 @@ def with_request_header(exchange: Exchange, name: str, value: str | None) -> Exc
 
 
 def with_response_header(exchange: Exchange, name: str, value: str | None) -> Exchange:
-    """Return the exchange with that field in the header of its response; None takes it out, FaultError without one."""
-    headers = Headers() if exchange.response is None else exchange.response.headers
+    """Return the exchange with that field in the header of its response; None takes it out."""
+    assert exchange.response is not None
+    headers = exchange.response.headers
     return with_response(exchange, headers=headers.without(name) if value is None else headers.put(name, value))
 
 

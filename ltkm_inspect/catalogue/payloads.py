@@ -186,8 +186,10 @@ def drop_rand(message: Message) -> Message:
 @fault("repeat-timestamp", on=Message, reference="download", trips={"payload-repeated"})
 def repeat_timestamp(message: Message) -> Message:
     """Send T twice."""
-    timestamp = message.of(Timestamp)[0]
-    return with_payload(message, timestamp, timestamp, timestamp)
+    payloads: list[Payload] = []
+    for payload in message.payloads:
+        payloads += [payload, payload] if isinstance(payload, Timestamp) else [payload]
+    return replace(message, payloads=tuple(payloads))
 
 
 @fault("advance-kemac", on=Message, reference="download", trips={"kemac-not-last"}, leaves={"mac"})
