@@ -4,9 +4,8 @@ import hashlib
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import NamedTuple
-
-from ltkm_inspect.kept import cached_property
 
 ALGORITHMS: Mapping[str, Callable[..., "hashlib._Hash"]] = {
     "MD5": lambda octets: hashlib.md5(octets, usedforsecurity=False),

@@ -15,8 +15,8 @@ from ltkm_inspect.subject import KINDS
 from ltkm_inspect.wire import printable
 
 type Check = Callable[..., Iterator[Problem | NotApplicable]]
-type Look = Callable[[Any], bool]
-"""Tells at a glance that a subject is as nearly all are."""
+type FastPass = Callable[[Any], bool]
+"""Fast check: true if the subject has the common, valid form."""
 
 VERB_LEVELS = {Verb.SHALL: Level.VIOLATION, Verb.SHOULD: Level.WARNING, Verb.MAY: Level.NOTE}
 """The level of a rule that names none, by what its first clause asks for."""
@@ -59,10 +59,11 @@ class Rule:
     """The level that it cannot exceed, because of how sure its sources are."""
     looks_at: tuple[str, ...] = ()
     """The parts of the exchange that it looks at (`response.status`): where one is unknown, it does not apply."""
-    usual: Look | None = None
-    """A look that it shares with other rules: where that says yes none of them has anything to say, and none is asked.
+    fast_pass: FastPass | None = None
+    """A fast check that several rules share: where it is true, all of them pass and none is run.
 
-    A look only saves time. It may say no to what is right, and never yes to what a rule would speak about.
+    It only saves time. It may be false for a valid subject, and must never be true where one of the rules has anything
+    to say.
     """
     shape_only: bool = False
     """Its answer depends on nothing but the shape of the message (`mikey.shape`) and the settings.
@@ -139,7 +140,7 @@ class Declaration(TypedDict, total=False):
     """Why it is another one than the strongest verb of its clauses asks for; follows "because" on the page."""
     needs: Iterable[Need]
     covers: Iterable[str]
-    usual: Look | None
+    fast_pass: FastPass | None
     looks_at: Iterable[str]
     """The parts of the exchange that decide it, where a capture may lack one."""
     shape_only: bool
@@ -171,7 +172,7 @@ def rule(id: str, *, on: type, **declared: Unpack[Declaration]) -> Callable[[Che
             takes_context=len(inspect.signature(check).parameters) - len(parameters) > 1,
             parameters=parameters,
             looks_at=tuple(declared.get("looks_at", ())),
-            usual=declared.get("usual"),
+            fast_pass=declared.get("fast_pass"),
             shape_only=declared.get("shape_only", False),
         )
         return check

@@ -9,12 +9,11 @@ import hashlib
 import os
 from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from ltkm_inspect import digest
-from ltkm_inspect.kept import cached_property
 from ltkm_inspect.keys import KeyRing, OpenedMessage, Subscriber, Verdict
 from ltkm_inspect.keys.opening import what_is_missing
 from ltkm_inspect.mikey import Identity, Kemac, KeyData, Message, Rand, SecurityPolicy, Timestamp

@@ -65,7 +65,7 @@ def _asks_for_integrity(exchange: Exchange) -> bool:
     return asked is not None and asked.lower() == "auth-int"
 
 
-INFO_RULES = RuleGroup(Exchange, needs=[MSK_PROCEDURE, RESPONSE], looks_at=[AUTHENTICATION_INFO], usual=is_proved)
+INFO_RULES = RuleGroup(Exchange, needs=[MSK_PROCEDURE, RESPONSE], looks_at=[AUTHENTICATION_INFO], fast_pass=is_proved)
 
 
 @INFO_RULES.rule(

@@ -114,7 +114,7 @@ def authorization_misquoted(exchange: Exchange) -> Iterator[Problem | NotApplica
         yield from _misquoted(AUTHORIZATION, exchange.credentials.fields, _CREDENTIALS)
 
 
-@QUOTING.rule("authentication-info-misquoted", cite=[INFO_FORM], covers=["HTTP-16"], usual=is_proved)
+@QUOTING.rule("authentication-info-misquoted", cite=[INFO_FORM], covers=["HTTP-16"], fast_pass=is_proved)
 def authentication_info_misquoted(exchange: Exchange) -> Iterator[Problem | NotApplicable]:
     """A directive of Authentication-Info is not written as it should be.
 
@@ -171,7 +171,10 @@ def authorization_repeats(exchange: Exchange) -> Iterator[Problem | NotApplicabl
 
 
 @REPEATING.rule(
-    "authentication-info-repeats", cite=[ONCE(says=ONCE.says, sure=Sure.DERIVED)], covers=["HTTP-16"], usual=is_proved
+    "authentication-info-repeats",
+    cite=[ONCE(says=ONCE.says, sure=Sure.DERIVED)],
+    covers=["HTTP-16"],
+    fast_pass=is_proved,
 )
 def authentication_info_repeats(exchange: Exchange) -> Iterator[Problem | NotApplicable]:
     """A directive stands twice in Authentication-Info.

@@ -35,8 +35,8 @@ def names_usually(document: Document) -> bool:
     return len(pairs) < 2 or len(set(pairs)) == len(pairs)
 
 
-SCHEMA_RULES = RuleGroup(Document, needs=[MSK_ROOT, WELL_FORMED], usual=follows_schema)
-IDENTIFIER_RULES = RuleGroup(Document, needs=[MSK_ROOT, WELL_FORMED], usual=names_usually)
+SCHEMA_RULES = RuleGroup(Document, needs=[MSK_ROOT, WELL_FORMED], fast_pass=follows_schema)
+IDENTIFIER_RULES = RuleGroup(Document, needs=[MSK_ROOT, WELL_FORMED], fast_pass=names_usually)
 
 
 @rule(

@@ -46,7 +46,7 @@ def has_msk_response(exchange: Exchange) -> bool:
 
 DELIVERY_RULES = RuleGroup(Exchange, cite=[DELIVERY], needs=[HAS_LTKM], looks_at=["response.status"])
 RESPONSE_RULES = RuleGroup(
-    Exchange, needs=[RESPONSE], looks_at=["response.body", "response.status"], usual=has_msk_response
+    Exchange, needs=[RESPONSE], looks_at=["response.body", "response.status"], fast_pass=has_msk_response
 )
 
 
@@ -213,7 +213,7 @@ def body_missing(exchange: Exchange) -> Iterator[Problem | NotApplicable]:
     cite=[PAIRS],
     covers=["CR-9"],
     looks_at=["request.body"],
-    usual=Exchange.asks_plainly,
+    fast_pass=Exchange.asks_plainly,
 )
 def request_names_no_key(exchange: Exchange) -> Iterator[Problem | NotApplicable]:
     """The request does not ask for a single key.

@@ -45,9 +45,11 @@ def answers_usually(exchange: Exchange) -> bool:
 
 
 REQUEST_RULES = RuleGroup(
-    Exchange, cite=[REQUEST], needs=[MSK_PROCEDURE], looks_at=["request.target"], usual=asks_usually
+    Exchange, cite=[REQUEST], needs=[MSK_PROCEDURE], looks_at=["request.target"], fast_pass=asks_usually
 )
-ANSWER_RULES = RuleGroup(Exchange, needs=[MSK_PROCEDURE, RESPONSE], looks_at=["response.status"], usual=answers_usually)
+ANSWER_RULES = RuleGroup(
+    Exchange, needs=[MSK_PROCEDURE, RESPONSE], looks_at=["response.status"], fast_pass=answers_usually
+)
 
 
 @REQUEST_RULES.rule("method-not-post", covers=["HTTP-01"], looks_at=["request.method"])
@@ -158,7 +160,7 @@ def request_media_type_wrong(exchange: Exchange) -> Iterator[Problem | NotApplic
     needs=[MSK_PROCEDURE, USIM],
     covers=["HTTP-05"],
     looks_at=["request.headers.User-Agent", "request.headers.Authorization"],
-    usual=is_bootstrapped,
+    fast_pass=is_bootstrapped,
 )
 def user_agent_lacks_gba(exchange: Exchange) -> Iterator[Problem]:
     """User-Agent does not say which generic bootstrapping the terminal can do, or the realm does not go with it.

@@ -58,7 +58,7 @@ def is_for_both(ltkm: Ltkm) -> bool:
     return named and "userhash" not in credentials.first
 
 
-IDENTITY_RULES = RuleGroup(Ltkm, needs=[USIM], usual=is_for_both)
+IDENTITY_RULES = RuleGroup(Ltkm, needs=[USIM], fast_pass=is_for_both)
 
 
 @IDENTITY_RULES.rule(

@@ -33,7 +33,7 @@ GRANTED = NotApplicable("the response code is 200 OK")
 UNUSED = "no LTKM in the document: the keys are delivered over UDP, or inclusion is not used"
 
 
-ITEM_RULES = RuleGroup(Item, cite=[ONE_EACH], needs=[MSK_ROOT], usual=is_plain_grant)
+ITEM_RULES = RuleGroup(Item, cite=[ONE_EACH], needs=[MSK_ROOT], fast_pass=is_plain_grant)
 
 
 @ITEM_RULES.rule("ltkm-missing", covers=["CR-2a"])

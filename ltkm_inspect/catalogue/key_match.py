@@ -65,7 +65,7 @@ def _mismatch(
     return Problem(_path(ltkm, kind), f"{sent.hex()} as in {name} of the item", carried.hex(), hint, level)
 
 
-MATCH_RULES = RuleGroup(Ltkm, cite=[MATCH], usual=is_matched)
+MATCH_RULES = RuleGroup(Ltkm, cite=[MATCH], fast_pass=is_matched)
 
 
 @MATCH_RULES.rule("key-domain-mismatch", covers=["CR-5a"])

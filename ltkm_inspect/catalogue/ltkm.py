@@ -36,7 +36,7 @@ def is_written_usually(ltkm: LtkmElement) -> bool:
     return ltkm.parts.miss is None and not len(ltkm.element) and bool(ltkm.octets)
 
 
-TEXT_RULES = RuleGroup(LtkmElement, usual=is_written_usually)
+TEXT_RULES = RuleGroup(LtkmElement, fast_pass=is_written_usually)
 ATTRIBUTE_RULES = RuleGroup(LtkmElement, needs=[ATTRIBUTES])
 
 

@@ -58,7 +58,7 @@ def product_tokens(agent: str) -> set[str]:
     return tokens
 
 
-REALM_RULES = RuleGroup(Exchange, needs=[MSK_PROCEDURE, USIM], looks_at=[AUTHORIZATION], usual=is_bootstrapped)
+REALM_RULES = RuleGroup(Exchange, needs=[MSK_PROCEDURE, USIM], looks_at=[AUTHORIZATION], fast_pass=is_bootstrapped)
 
 
 @REALM_RULES.rule(

@@ -20,7 +20,7 @@ MOST_SHOWN = 8
 """How many unknown elements of one item are named."""
 
 
-SCHEMA_RULES = RuleGroup(Document, needs=[MSK_ROOT, WELL_FORMED], usual=follows_schema)
+SCHEMA_RULES = RuleGroup(Document, needs=[MSK_ROOT, WELL_FORMED], fast_pass=follows_schema)
 
 
 @SCHEMA_RULES.rule(

@@ -19,7 +19,7 @@ def is_plain_text(document: Document) -> bool:
     return xml.error is None and xml.encoding.codec == "utf_8" and xml.encoding.problem is None
 
 
-TEXT_RULES = RuleGroup(Document, usual=is_plain_text)
+TEXT_RULES = RuleGroup(Document, fast_pass=is_plain_text)
 
 
 @TEXT_RULES.rule("xml-malformed", cite=[BODY, XML["2.1"](says="a document is well-formed")], covers=["XML-01"])

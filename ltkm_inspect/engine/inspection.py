@@ -21,7 +21,7 @@ from ltkm_inspect.finding import (
     Report,
 )
 from ltkm_inspect.mikey import PAYLOADS, Message, message_shape
-from ltkm_inspect.rule import RULES, Check, Look, Need, Rule
+from ltkm_inspect.rule import RULES, Check, FastPass, Need, Rule
 from ltkm_inspect.session import DeliveredLtkm, Session, SessionEvent
 from ltkm_inspect.traffic import Document, Exchange, Gap, Ltkm, LtkmElement, Request
 from ltkm_inspect.wire import Span, crash_of
@@ -50,13 +50,13 @@ def plan(settings: Settings) -> Mapping[type, tuple[Rule, ...]]:
 
 
 class _Alike(NamedTuple):
-    """Rules that share a look, so that this is asked once for all of them."""
+    """Rules that share a fast check, which is then made once for all of them."""
 
-    usual: Look | None
+    fast_pass: FastPass | None
     rules: list[tuple[str, Rule, Check, bool]]
     """Id, rule, its function with the options of the settings, and whether that takes the context."""
     passed: dict[str, Outcome]
-    """The answers of all of them where the look finds the subject as nearly all are."""
+    """The answers of all of them where the fast check is true."""
 
 
 class _Group(NamedTuple):
@@ -73,12 +73,12 @@ def _groups(settings: Settings, shape_only: bool | None = None) -> Mapping[type,
     made: dict[type, list[_Group]] = {}
     plans = plan(settings).items() if shape_only is None else _plan_of_messages(settings, shape_only).items()
     for on, rules in plans:
-        groups: dict[tuple[Need, ...], dict[Look | None, _Alike]] = {}
+        groups: dict[tuple[Need, ...], dict[FastPass | None, _Alike]] = {}
         for rule in rules:
             options = settings.options.get(rule.id)
             check = partial(rule.check, **options) if options else rule.check
             group = groups.setdefault(rule.needs, {})
-            alike = group.setdefault(rule.usual, _Alike(rule.usual, [], {}))
+            alike = group.setdefault(rule.fast_pass, _Alike(rule.fast_pass, [], {}))
             alike.rules.append((rule.id, rule, check, rule.takes_context))
             alike.passed[rule.id] = _PASSED
         made[on] = [
@@ -426,12 +426,12 @@ class _Inspection:
                         if outcomes[id].answer is _NOT_APPLICABLE:
                             outcomes[id] = missing
                     continue
-            for usual, rules, passed in alikes:
+            for fast_pass, rules, passed in alikes:
                 try:
-                    is_usual = usual is not None and usual(subject)
+                    is_valid = fast_pass is not None and fast_pass(subject)
                 except Exception:  # what it stumbled over the rules will meet themselves
-                    is_usual = False
-                if is_usual:
+                    is_valid = False
+                if is_valid:
                     if passed.keys().isdisjoint(broken):
                         outcomes.update(passed)
                     else:

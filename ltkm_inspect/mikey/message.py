@@ -2,9 +2,9 @@
 
 from collections import Counter
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Annotated
 
-from ltkm_inspect.kept import cached_property
 from ltkm_inspect.mikey.codes import NEXT_PAYLOADS
 from ltkm_inspect.mikey.core import Kemac
 from ltkm_inspect.mikey.extension import GeneralExtension, KeyId, KeyIds

@@ -2,9 +2,9 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Annotated, Self
 
-from ltkm_inspect.kept import cached_property
 from ltkm_inspect.mikey.codes import PROTOCOLS, SRTP_PARAMETER_VALUES, SRTP_PARAMETERS
 from ltkm_inspect.mikey.payload import Payload, payload
 from ltkm_inspect.mikey.record import Meaning, record

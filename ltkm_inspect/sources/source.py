@@ -2,11 +2,11 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Self
 
 from ltkm_inspect import mikey
 from ltkm_inspect.context import Context
-from ltkm_inspect.kept import cached_property
 from ltkm_inspect.mikey import Identity
 from ltkm_inspect.session import LtkmRecord, Muk, MukHistory, Session, SessionEvent, is_newer
 from ltkm_inspect.sources.recipe import Blanks, Recipe, RecipeFile, make

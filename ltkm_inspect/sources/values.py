@@ -2,12 +2,12 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import ClassVar, Self
 
 from ltkm_inspect import mikey
 from ltkm_inspect.input import from_file, from_text
-from ltkm_inspect.kept import cached_property
 from ltkm_inspect.parameter import FileName
 
 LONGEST_FILE = 16 << 20

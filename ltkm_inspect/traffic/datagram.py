@@ -2,10 +2,10 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from ltkm_inspect import mikey
-from ltkm_inspect.kept import cached_property
 from ltkm_inspect.mikey import Identity
 from ltkm_inspect.traffic.event import Direction, Event
 from ltkm_inspect.traffic.ltkm import Ltkm, Replacement

@@ -3,10 +3,10 @@
 from bisect import bisect_right
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from ltkm_inspect import document as msk
-from ltkm_inspect.kept import cached_property
 from ltkm_inspect.traffic.element import LtkmElement, elements_of
 from ltkm_inspect.traffic.item import Item
 from ltkm_inspect.traffic.ltkm import Ltkm

@@ -3,12 +3,12 @@
 from base64 import b64encode
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from ltkm_inspect import document as msk
 from ltkm_inspect import mikey
 from ltkm_inspect.document import edit
-from ltkm_inspect.kept import cached_property
 from ltkm_inspect.traffic.ltkm import Ltkm
 from ltkm_inspect.wire import Span
 

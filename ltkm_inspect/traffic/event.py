@@ -4,10 +4,10 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from enum import Enum
+from functools import cached_property
 from typing import TYPE_CHECKING, Self
 
 from ltkm_inspect.digest import Directives, a_tid_of, is_b_tid
-from ltkm_inspect.kept import cached_property
 from ltkm_inspect.mikey import Identity
 from ltkm_inspect.traffic.gap import Gap
 from ltkm_inspect.wire import Span

@@ -2,11 +2,11 @@
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 from ltkm_inspect import document as msk
 from ltkm_inspect.coding import DecodedBody
 from ltkm_inspect.digest import Directives
-from ltkm_inspect.kept import cached_property
 from ltkm_inspect.traffic import ours
 from ltkm_inspect.traffic.document import Document
 from ltkm_inspect.traffic.event import Event

@@ -3,13 +3,12 @@
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Self
 from urllib.parse import parse_qsl, urlsplit
 
 from ltkm_inspect import coding, digest
 from ltkm_inspect.coding import DecodedBody
-from ltkm_inspect.kept import cached_property
 from ltkm_inspect.traffic.ours import MSK_REQUEST, PARAMETER
 
 USUAL_TARGET = f"/keymanagement?{PARAMETER}={MSK_REQUEST}"

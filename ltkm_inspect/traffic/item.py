@@ -3,10 +3,10 @@
 import re
 from dataclasses import dataclass, field
 from enum import Enum
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from ltkm_inspect import document as msk
-from ltkm_inspect.kept import cached_property
 from ltkm_inspect.traffic.element import LtkmElement, elements_of
 from ltkm_inspect.traffic.ltkm import Ltkm
 

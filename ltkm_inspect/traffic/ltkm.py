@@ -1,11 +1,11 @@
 """An LTKM: a MIKEY message that delivers a key, and its place in the traffic, whatever carries it."""
 
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Protocol
 
 from ltkm_inspect import mikey
 from ltkm_inspect.document import Splice
-from ltkm_inspect.kept import cached_property
 from ltkm_inspect.wire import Span
 
 if TYPE_CHECKING:

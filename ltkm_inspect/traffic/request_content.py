@@ -1,10 +1,9 @@
 """The document in the body of a request: which keys it asks for."""
 
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 
 from ltkm_inspect import document as msk
-from ltkm_inspect.kept import cached_property
 
 
 @dataclass(eq=False)

@@ -74,19 +74,19 @@ def test_what_is_remembered_of_messages_changes_no_report(ids: list[str], name: 
 
 
 @cache
-def without_looks() -> Settings:
-    """Return settings under which every rule is asked, whatever look it shares with others."""
+def without_fast_passes() -> Settings:
+    """Return settings under which every rule is asked, whatever fast check it shares with others."""
     settings = Settings(debug=True)
-    looks = {id: rule for id, rule in RULES.items() if rule.usual is not None}
-    RULES.update((id, replace(rule, usual=None)) for id, rule in looks.items())
+    passes = {id: rule for id, rule in RULES.items() if rule.fast_pass is not None}
+    RULES.update((id, replace(rule, fast_pass=None)) for id, rule in passes.items())
     try:
         inspect(reference.reference("download")[0], Context(settings))  # which is when the rules are gathered
     finally:
-        RULES.update(looks)
+        RULES.update(passes)
     return settings
 
 
-WITH_LOOKS = Settings(debug=True)
+WITH_FAST_PASSES = Settings(debug=True)
 
 
 @given(
@@ -94,17 +94,17 @@ WITH_LOOKS = Settings(debug=True)
     ids=st.lists(st.sampled_from(sorted(FAULTS)), min_size=0, max_size=3, unique=True),
 )
 @settings(max_examples=600)
-def test_a_look_that_rules_share_changes_no_report(name: str, ids: list[str]) -> None:
-    """Where a look finds everything as usual, the rules that share it have nothing to say: no finding, no note."""
+def test_a_fast_check_that_rules_share_changes_no_report(name: str, ids: list[str]) -> None:
+    """Where a fast check is true, the rules that share it have nothing to say: no finding, no note."""
     *before, last = reference.reference(name)
-    context = Context(WITH_LOOKS, session=Session())
+    context = Context(WITH_FAST_PASSES, session=Session())
     for exchange in before:
         inspect(exchange, context)
     for id in ids:
         with suppress(FaultError):
             last = inject(last, [Application(FAULTS[id])], context)
     looked = inspect(last, context, remember=False)
-    asked = inspect(last, Context(without_looks(), session=context.session), remember=False)
+    asked = inspect(last, Context(without_fast_passes(), session=context.session), remember=False)
     assert [each.line for each in looked.findings] == [each.line for each in asked.findings]
     assert [each.line for each in looked.notes] == [each.line for each in asked.notes]
     assert looked.outcomes == asked.outcomes
@@ -113,12 +113,12 @@ def test_a_look_that_rules_share_changes_no_report(name: str, ids: list[str]) ->
 @pytest.mark.parametrize("id", FAULTS)
 def test_no_look_hides_a_fault(id: str) -> None:
     *before, last = reference.reference(FAULTS[id].reference)
-    context = Context(WITH_LOOKS, reference.KEYS, Session())
+    context = Context(WITH_FAST_PASSES, reference.KEYS, Session())
     for exchange in before:
         inspect(exchange, context)
     damaged = inject(last, [Application(FAULTS[id])], context)
     looked = inspect(damaged, context, remember=False)
-    asked = inspect(damaged, replace(context, settings=without_looks()), remember=False)
+    asked = inspect(damaged, replace(context, settings=without_fast_passes()), remember=False)
     assert looked.outcomes == asked.outcomes
 
 
@@ -148,7 +148,10 @@ def test_a_look_hides_nothing_in_damaged_text(at: int, octets: bytes, cut: int, 
             text = damaged(value.encode()).decode("utf-8", "surrogateescape")
             message = replace(message, headers=message.headers.put(header, text))
             exchange = replace(exchange, **{name: message})
-    assert inspect(exchange, Context(WITH_LOOKS)).outcomes == inspect(exchange, Context(without_looks())).outcomes
+    assert (
+        inspect(exchange, Context(WITH_FAST_PASSES)).outcomes
+        == inspect(exchange, Context(without_fast_passes())).outcomes
+    )
 
 
 @cache
