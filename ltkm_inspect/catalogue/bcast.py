@@ -25,15 +25,14 @@ VERSION = "protocol_version"
 """The field of the management data that is compared with the version attribute, where the layout has one."""
 
 
-EXTENSION_RULES = RuleGroup(GeneralExtension)
-MESSAGE_RULES = RuleGroup(Message, needs=[PSK_MESSAGE])
+EXTENSION_SHAPE = RuleGroup(GeneralExtension, shape_only=True)
+MESSAGE_SHAPE = RuleGroup(Message, needs=[PSK_MESSAGE], shape_only=True)
 
 
-@EXTENSION_RULES.rule(
+@EXTENSION_SHAPE.rule(
     "bcast-subtype-foreign",
     cite=[RFC5410["3"](says="subtype 1 is an LTKM; 2 an STKM, 3 a report, 4 parental control")],
     covers=["BC-02", "BC-03"],
-    shape_only=True,
 )
 def bcast_subtype_foreign(extension: GeneralExtension) -> Iterator[Problem | NotApplicable]:
     """The OMA BCAST extension does not say that the message is an LTKM.
@@ -52,11 +51,10 @@ def bcast_subtype_foreign(extension: GeneralExtension) -> Iterator[Problem | Not
         yield Problem("subtype", BCAST_SUBTYPES.describe(LTKM_SUBTYPE), BCAST_SUBTYPES.describe(subtype), level=level)
 
 
-@MESSAGE_RULES.note(
+@MESSAGE_SHAPE.note(
     "bcast-repeated",
     cite=[RFC5410["3"](says="one BCAST extension in a message", sure=Sure.RECALL_MIDDLE)],
     covers=["BC-01"],
-    shape_only=True,
 )
 def bcast_repeated(message: Message) -> Iterator[Problem]:
     """The message has more than one OMA BCAST extension.
@@ -70,11 +68,10 @@ def bcast_repeated(message: Message) -> Iterator[Problem]:
         yield Problem("EXT", "one extension of type 5 (OMA BCAST)", str(count))
 
 
-@MESSAGE_RULES.note(
+@MESSAGE_SHAPE.note(
     "bcast-absent",
     cite=[RFC5410["3"](says="the extension carries what BCAST adds", sure=Sure.RECALL_MIDDLE)],
     covers=["BC-06"],
-    shape_only=True,
 )
 def bcast_absent(message: Message) -> Iterator[Problem]:
     """The message has no OMA BCAST extension, and so is a plain MBMS MSK message.
@@ -99,7 +96,7 @@ def _told(data: bytes) -> str:
     return ", ".join(f"{name} {value.hex() if isinstance(value, bytes) else value}" for name, value in nonzero)
 
 
-@EXTENSION_RULES.note("management-data-present", cite=[MANAGEMENT_DATA], covers=["BC-05"], shape_only=True)
+@EXTENSION_SHAPE.note("management-data-present", cite=[MANAGEMENT_DATA], covers=["BC-05"])
 def management_data_present(extension: GeneralExtension) -> Iterator[Problem | NotApplicable]:
     """The BCAST management data says more than its defaults.
 

@@ -26,10 +26,10 @@ def key_id(message: Message, kind: int) -> bytes | None:
     return found if found is not None and len(found) == LENGTHS[kind] else None
 
 
-MESSAGE_RULES = RuleGroup(Message, cite=[CARRIED, KEY_ID_TYPES], needs=[PSK_MESSAGE])
+MESSAGE_SHAPE = RuleGroup(Message, cite=[CARRIED, KEY_ID_TYPES], needs=[PSK_MESSAGE], shape_only=True)
 
 
-@MESSAGE_RULES.rule("key-ids-missing", covers=["ID-01"], shape_only=True)
+@MESSAGE_SHAPE.rule("key-ids-missing", covers=["ID-01"])
 def key_ids_missing(message: Message) -> Iterator[Problem]:
     """The message has no Key ID information.
 
@@ -41,7 +41,7 @@ def key_ids_missing(message: Message) -> Iterator[Problem]:
         yield Problem("EXT", "one extension of type 3 (Key ID)", "none")
 
 
-@MESSAGE_RULES.rule("key-ids-repeated", covers=["ID-01"], shape_only=True)
+@MESSAGE_SHAPE.rule("key-ids-repeated", covers=["ID-01"])
 def key_ids_repeated(message: Message) -> Iterator[Problem]:
     """The message has Key ID information more than once.
 
@@ -74,7 +74,7 @@ def _not_single(message: Message, kind: int, name: str) -> Iterator[Problem | No
         yield Problem("EXT.key_ids", expected, f"{len(values[0])} octets")
 
 
-@MESSAGE_RULES.rule("key-domain-id-not-single", covers=["ID-02"], shape_only=True)
+@MESSAGE_SHAPE.rule("key-domain-id-not-single", covers=["ID-02"])
 def key_domain_id_not_single(message: Message) -> Iterator[Problem | NotApplicable]:
     """The Key ID information has not exactly one Key Domain ID of 3 octets.
 
@@ -85,7 +85,7 @@ def key_domain_id_not_single(message: Message) -> Iterator[Problem | NotApplicab
     yield from _not_single(message, KEY_DOMAIN, "Key Domain ID")
 
 
-@MESSAGE_RULES.rule("msk-id-not-single", covers=["ID-03"], shape_only=True)
+@MESSAGE_SHAPE.rule("msk-id-not-single", covers=["ID-03"])
 def msk_id_not_single(message: Message) -> Iterator[Problem | NotApplicable]:
     """The Key ID information has not exactly one MSK ID of 4 octets.
 
@@ -96,11 +96,10 @@ def msk_id_not_single(message: Message) -> Iterator[Problem | NotApplicable]:
     yield from _not_single(message, MSK, "MSK ID")
 
 
-@MESSAGE_RULES.rule(
+@MESSAGE_SHAPE.rule(
     "mtk-id-present",
     cite=[TS33246["6.4.2"](says="an MTK ID stands in the messages that deliver MTKs")],
     covers=["ID-04"],
-    shape_only=True,
 )
 def mtk_id_present(message: Message) -> Iterator[Problem]:
     """The Key ID information of an LTKM has an MTK ID.
@@ -114,11 +113,10 @@ def mtk_id_present(message: Message) -> Iterator[Problem]:
         yield Problem("EXT.key_ids", "no MTK ID", "one", "the mark of a short-term key message")
 
 
-@MESSAGE_RULES.rule(
+@MESSAGE_SHAPE.rule(
     "key-ids-disordered",
     cite=[TS33246["6.4.2"](says="the Key Domain ID comes first, then the MSK ID", verb=Verb.SHOULD)],
     covers=["ID-05"],
-    shape_only=True,
 )
 def key_ids_disordered(message: Message) -> Iterator[Problem]:
     """The MSK ID stands before the Key Domain ID.
@@ -132,13 +130,12 @@ def key_ids_disordered(message: Message) -> Iterator[Problem]:
         yield Problem("EXT.key_ids", "Key Domain ID, then MSK ID", "MSK ID, then Key Domain ID")
 
 
-@MESSAGE_RULES.note(
+@MESSAGE_SHAPE.note(
     "key-id-unknown",
     cite=[
         RFC4563["4"](says="key ID types 241 to 255 are for private use, and the others are not assigned", verb=Verb.MAY)
     ],
     covers=["ID-05"],
-    shape_only=True,
 )
 def key_id_unknown(message: Message) -> Iterator[Problem]:
     """The Key ID information has an identifier of a type that is not defined.
@@ -158,11 +155,8 @@ def is_zero_in(message: Message, part: slice) -> bool:
     return value is not None and value[part] == b"\0\0"
 
 
-@MESSAGE_RULES.rule(
-    "key-group-zero",
-    cite=[TS33246["6.3.2.1"](says="the Key Group part of an MSK ID is not 0")],
-    covers=["ID-07"],
-    shape_only=True,
+@MESSAGE_SHAPE.rule(
+    "key-group-zero", cite=[TS33246["6.3.2.1"](says="the Key Group part of an MSK ID is not 0")], covers=["ID-07"]
 )
 def key_group_zero(message: Message) -> Iterator[Problem]:
     """The Key Group part of the MSK ID is 0.

@@ -19,17 +19,16 @@ USUAL_LENGTHS = frozenset({10, 14, 26, 30, 42, 46})
 """Octets of MBMS key data: no key, one of 128 or one of 256 bits, with limits of 2 or 4 octets."""
 
 
-KEMAC_RULES = RuleGroup(Kemac)
+KEMAC_SHAPE = RuleGroup(Kemac, shape_only=True)
 
 
-@KEMAC_RULES.rule(
+@KEMAC_SHAPE.rule(
     "kemac-not-encrypted",
     cite=[
         TS33246["6.4.1"](says="NULL encryption is not used; AES-CM-128 is what receivers support"),
         RFC3830["6.2"](says="the encryption algorithm is a defined one, or one of the private range"),
     ],
     covers=["MB-10", "MK-12", "MK-24"],
-    shape_only=True,
 )
 def kemac_not_encrypted(kemac: Kemac, *, algorithm: int = AES_CM_128) -> Iterator[Problem]:
     """The key data is not encrypted with AES-CM-128.
@@ -47,7 +46,7 @@ def kemac_not_encrypted(kemac: Kemac, *, algorithm: int = AES_CM_128) -> Iterato
         yield Problem("encr_alg", expected, got, level=level)
 
 
-@KEMAC_RULES.rule(
+@KEMAC_SHAPE.rule(
     "kemac-not-authenticated",
     cite=[
         TS33246["6.4.1"](says="the NULL MAC is not used; HMAC-SHA-1-160 is what receivers support"),
@@ -55,7 +54,6 @@ def kemac_not_encrypted(kemac: Kemac, *, algorithm: int = AES_CM_128) -> Iterato
         RFC5410["5"](says="the BCAST extension is integrity protected"),
     ],
     covers=["MB-11", "MK-24", "BC-04"],
-    shape_only=True,
 )
 def kemac_not_authenticated(kemac: Kemac, *, algorithm: int = HMAC_SHA_1_160) -> Iterator[Problem]:
     """The MAC is not HMAC-SHA-1-160.
@@ -71,11 +69,10 @@ def kemac_not_authenticated(kemac: Kemac, *, algorithm: int = HMAC_SHA_1_160) ->
         yield Problem("mac_alg", MAC_ALGORITHMS.describe(algorithm), MAC_ALGORITHMS.describe(found), level=level)
 
 
-@KEMAC_RULES.rule(
+@KEMAC_SHAPE.rule(
     "key-wrap-length-wrong",
     cite=[RFC3394["2.2"](says="key wrap takes and gives whole blocks of 8 octets"), RFC3830["4.2.3"](says="AES-KW")],
     covers=["MK-14"],
-    shape_only=True,
 )
 def key_wrap_length_wrong(kemac: Kemac) -> Iterator[Problem | NotApplicable]:
     """Key-wrapped key data does not have a length that key wrap can give.
@@ -92,11 +89,10 @@ def key_wrap_length_wrong(kemac: Kemac) -> Iterator[Problem | NotApplicable]:
         yield Problem("encr_data", "a multiple of 8 octets, at least 24", str(len(kemac.encr_data)))
 
 
-@KEMAC_RULES.rule(
+@KEMAC_SHAPE.rule(
     "kemac-too-long",
     cite=[RFC3830["6.13"](says="a KEMAC payload has at most 65,536 octets, whatever its length fields could count")],
     covers=["MK-15"],
-    shape_only=True,
 )
 def kemac_too_long(kemac: Kemac, *, octets: int = 65536) -> Iterator[Problem]:
     """KEMAC has more than 65,536 octets.
@@ -141,12 +137,11 @@ def key_data_missing(message: Message) -> Iterator[Problem | NotApplicable]:
         yield Problem("KEMAC.encr_data", "the key data of one MSK", "no octets", "no key in a delivery")
 
 
-@KEMAC_RULES.note(
+@KEMAC_SHAPE.note(
     "key-data-length-unusual",
     cite=[TS33246["6.4.5.1"](says="one MSK without salt, with an interval as its validity", sure=Sure.DERIVED)],
     level_reason="a length alone does not prove what is encrypted",
     covers=["MB-14"],
-    shape_only=True,
 )
 def key_data_length_unusual(kemac: Kemac) -> Iterator[Problem | NotApplicable]:
     """The key data has a length that one MSK with its validity does not give.

@@ -11,7 +11,7 @@ from ltkm_inspect.fault import fault
 from ltkm_inspect.finding import NotApplicable, Problem
 from ltkm_inspect.mikey import Kemac, Message
 from ltkm_inspect.mikey.codes import DATA_TYPES
-from ltkm_inspect.rule import RuleGroup, rule
+from ltkm_inspect.rule import RuleGroup
 from ltkm_inspect.spec import CR, RFC3830, RFC4563, TS33246
 from ltkm_inspect.subject import Octets
 from ltkm_inspect.wire import DecodeProblem, Kind, Span
@@ -34,12 +34,11 @@ def _problem(found: DecodeProblem) -> Problem:
     return Problem.told(found.reason, found.path, span=Span(found.offset, found.offset + 1))
 
 
-@rule(
-    "header-truncated",
-    on=Message,
-    cite=[ONE_MESSAGE, RFC3830["6.1"](says="the header")],
-    covers=["CR-1c", "MK-01"],
-    shape_only=True,
+MESSAGE_SHAPE = RuleGroup(Message, cite=[ONE_MESSAGE, CHAIN], shape_only=True)
+
+
+@MESSAGE_SHAPE.rule(
+    "header-truncated", cite=[ONE_MESSAGE, RFC3830["6.1"](says="the header")], covers=["CR-1c", "MK-01"]
 )
 def header_truncated(message: Message) -> Iterator[Problem]:
     """The message ends within its header, or has no payload behind it.
@@ -54,13 +53,7 @@ def header_truncated(message: Message) -> Iterator[Problem]:
         yield Problem("HDR.next_payload", "a payload behind the header", "the end of the message")
 
 
-@rule(
-    "version-unsupported",
-    on=Message,
-    cite=[RFC3830["6.1"](says="the version is 1")],
-    covers=["CR-1c", "MK-02"],
-    shape_only=True,
-)
+@MESSAGE_SHAPE.rule("version-unsupported", cite=[RFC3830["6.1"](says="the version is 1")], covers=["CR-1c", "MK-02"])
 def version_unsupported(message: Message) -> Iterator[Problem]:
     """The first octet does not say MIKEY version 1.
 
@@ -72,15 +65,13 @@ def version_unsupported(message: Message) -> Iterator[Problem]:
         yield from _stopped(message, "version")
 
 
-@rule(
+@MESSAGE_SHAPE.rule(
     "data-type-foreign",
-    on=Message,
     cite=[
         RFC3830["6.1"](says="data type 0 is the first message of the pre-shared key method"),
         TS33246["6.4.1"](says="MSKs are delivered with the pre-shared key method"),
     ],
     covers=["CR-1c", "MK-03"],
-    shape_only=True,
 )
 def data_type_foreign(message: Message) -> Iterator[Problem | NotApplicable]:
     """The data type is not that of a pre-shared key message.
@@ -96,7 +87,7 @@ def data_type_foreign(message: Message) -> Iterator[Problem | NotApplicable]:
         yield Problem("HDR.data_type", "0 (pre-shared key)", DATA_TYPES.describe(message.header.data_type))
 
 
-@rule("payload-unknown", on=Message, cite=[CHAIN], covers=["CR-1c", "MK-04"], shape_only=True)
+@MESSAGE_SHAPE.rule("payload-unknown", cite=[CHAIN], covers=["CR-1c", "MK-04"])
 def payload_unknown(message: Message) -> Iterator[Problem]:
     """A Next payload value announces a payload that is not defined there.
 
@@ -109,12 +100,10 @@ def payload_unknown(message: Message) -> Iterator[Problem]:
         yield from _stopped(message, "unknown-payload", "misplaced")
 
 
-@rule(
+@MESSAGE_SHAPE.rule(
     "code-unknown",
-    on=Message,
     cite=[RFC3830["6"](says="algorithm and type codes decide the length of what follows them")],
     covers=["MK-12", "MK-07"],
-    shape_only=True,
 )
 def code_unknown(message: Message) -> Iterator[Problem]:
     """A code that decides a length is not defined.
@@ -128,10 +117,7 @@ def code_unknown(message: Message) -> Iterator[Problem]:
         yield from _stopped(message, "unknown-code")
 
 
-MESSAGE_RULES = RuleGroup(Message, cite=[ONE_MESSAGE, CHAIN])
-
-
-@MESSAGE_RULES.rule("length-overrun", covers=["CR-1c", "MK-05", "MK-13"], shape_only=True)
+@MESSAGE_SHAPE.rule("length-overrun", covers=["CR-1c", "MK-05", "MK-13"])
 def length_overrun(message: Message) -> Iterator[Problem]:
     """A payload runs past the end of the message.
 
@@ -143,7 +129,7 @@ def length_overrun(message: Message) -> Iterator[Problem]:
         yield from _stopped(message, "truncated", "overrun", header=False)
 
 
-@MESSAGE_RULES.rule("octets-left-over", covers=["CR-1c", "MK-06"], shape_only=True)
+@MESSAGE_SHAPE.rule("octets-left-over", covers=["CR-1c", "MK-06"])
 def octets_left_over(message: Message) -> Iterator[Problem]:
     """Octets are left over behind the last payload.
 
@@ -157,13 +143,11 @@ def octets_left_over(message: Message) -> Iterator[Problem]:
         yield replace(found, span=Span(message.problem.offset, message.length))
 
 
-@rule(
+@MESSAGE_SHAPE.rule(
     "map-size-wrong",
-    on=Message,
     cite=[TS33246["6.4.5.1"](says="the download form has no crypto session and the empty map")],
     needs=[PSK_MESSAGE],
     covers=["MK-07", "MB-05"],
-    shape_only=True,
 )
 def map_size_wrong(message: Message, context: Context) -> Iterator[Problem]:
     """The header counts crypto sessions that its map does not have.
@@ -183,12 +167,8 @@ def _misplaced_kemac(message: Message) -> bool:
     return any(isinstance(payload, Kemac) for payload in message.payloads[:-1])
 
 
-@rule(
-    "key-ids-malformed",
-    on=Message,
-    cite=[RFC4563["4"](says="the key IDs fill the extension exactly")],
-    covers=["MK-17"],
-    shape_only=True,
+@MESSAGE_SHAPE.rule(
+    "key-ids-malformed", cite=[RFC4563["4"](says="the key IDs fill the extension exactly")], covers=["MK-17"]
 )
 def key_ids_malformed(message: Message) -> Iterator[Problem | NotApplicable]:
     """The key IDs do not fill their extension.

@@ -29,13 +29,14 @@ ALLOWED = frozenset({1, 5, 6, 10, 11, 21})
 """KEMAC, T, ID, SP, RAND and EXT: the payloads of a first message of the pre-shared key method."""
 
 
-@rule(
+MESSAGE_SHAPE = RuleGroup(Message, needs=[PSK_MESSAGE], shape_only=True)
+
+
+@MESSAGE_SHAPE.rule(
     "payload-missing",
-    on=Message,
     cite=[RFC3830["3.1"](says="a pre-shared key message has T, RAND and KEMAC")],
     needs=[WHOLE_MESSAGE],
     covers=["MK-08"],
-    shape_only=True,
 )
 def payload_missing(message: Message) -> Iterator[Problem | NotApplicable]:
     """A payload that every LTKM has is missing.
@@ -53,13 +54,11 @@ def payload_missing(message: Message) -> Iterator[Problem | NotApplicable]:
             yield Problem(kind.label, f"one {kind.label} payload", "none")
 
 
-@rule(
+@MESSAGE_SHAPE.rule(
     "payload-repeated",
-    on=Message,
     cite=[RFC3830["3.1"](says="a pre-shared key message has one T, one RAND and one KEMAC")],
     needs=[WHOLE_MESSAGE],
     covers=["MK-08"],
-    shape_only=True,
 )
 def payload_repeated(message: Message) -> Iterator[Problem]:
     """A payload stands twice in the message that is defined to stand there once.
@@ -104,14 +103,10 @@ def kemac_not_last(message: Message) -> Iterator[Problem | NotApplicable]:
         yield NotApplicable("what follows KEMAC cannot be read, which is reported by itself")
 
 
-MESSAGE_RULES = RuleGroup(Message, needs=[PSK_MESSAGE])
-
-
-@MESSAGE_RULES.rule(
+@MESSAGE_SHAPE.rule(
     "timestamp-misplaced",
     cite=[RFC3830["5.2"](says="T follows the header; MBMS puts EXT between the two", verb=Verb.SHOULD)],
     covers=["MK-10"],
-    shape_only=True,
 )
 def timestamp_misplaced(message: Message) -> Iterator[Problem | NotApplicable]:
     """T stands behind identities or policies.
@@ -159,11 +154,10 @@ def extension_additional(extension: GeneralExtension) -> Iterator[Problem]:
         yield Problem("type", got=EXTENSION_TYPES.describe(extension.type), hint="kept as it came")
 
 
-@MESSAGE_RULES.rule(
+@MESSAGE_SHAPE.rule(
     "payload-foreign",
     cite=[RFC3830["3.1"](says="the payloads of the first message of the pre-shared key method")],
     covers=["MK-21"],
-    shape_only=True,
 )
 def payload_foreign(message: Message) -> Iterator[Problem]:
     """The message has a payload of another key exchange method.

@@ -22,18 +22,17 @@ KEY_DERIVATION_RATE, TRANSMISSION_RATE = 6, 13
 OTHER_PROTOCOL = "the policy is not one for SRTP"
 
 
-POLICY_RULES = RuleGroup(SecurityPolicy)
-MESSAGE_RULES = RuleGroup(Message, needs=[PSK_MESSAGE])
+POLICY_SHAPE = RuleGroup(SecurityPolicy, shape_only=True)
+MESSAGE_SHAPE = RuleGroup(Message, needs=[PSK_MESSAGE], shape_only=True)
 
 
-@MESSAGE_RULES.rule(
+@MESSAGE_SHAPE.rule(
     "policy-with-empty-map",
     cite=[
         RFC4563["5"](says="with the empty map there is no SP payload"),
         TS33246["6.4.5.1"](says="the download form has no SP payload"),
     ],
     covers=["MK-18", "MB-15"],
-    shape_only=True,
 )
 def policy_with_empty_map(message: Message) -> Iterator[Problem]:
     """The message has a security policy and the empty map.
@@ -47,11 +46,10 @@ def policy_with_empty_map(message: Message) -> Iterator[Problem]:
         yield Problem("SP", "no SP payload with the empty map", str(len(policies)))
 
 
-@MESSAGE_RULES.rule(
+@MESSAGE_SHAPE.rule(
     "policy-malformed",
     cite=[RFC3830["6.10"](says="the parameters fill the policy exactly, each with its type and its length")],
     covers=["MK-19"],
-    shape_only=True,
 )
 def policy_malformed(message: Message) -> Iterator[Problem | NotApplicable]:
     """The parameters of a security policy do not fill it.
@@ -69,11 +67,10 @@ def policy_malformed(message: Message) -> Iterator[Problem | NotApplicable]:
             yield Problem.told(found.reason, found.path, span=Span(found.offset, found.offset + 1))
 
 
-@POLICY_RULES.rule(
+@POLICY_SHAPE.rule(
     "policy-protocol-unknown",
     cite=[RFC3830["6.10"](says="the protocol of a policy is a registered one: 0 is SRTP, 1 TESLA")],
     covers=["MK-19"],
-    shape_only=True,
 )
 def policy_protocol_unknown(policy: SecurityPolicy) -> Iterator[Problem]:
     """A security policy is for a protocol that is not registered.
@@ -88,11 +85,10 @@ def policy_protocol_unknown(policy: SecurityPolicy) -> Iterator[Problem]:
         yield Problem("protocol", "0 (SRTP)", PROTOCOLS.describe(policy.protocol), level=level)
 
 
-@MESSAGE_RULES.rule(
+@MESSAGE_SHAPE.rule(
     "policy-number-repeated",
     cite=[RFC3830["6.10"](says="every policy of a message has a number of its own")],
     covers=["MK-19"],
-    shape_only=True,
 )
 def policy_number_repeated(message: Message) -> Iterator[Problem | NotApplicable]:
     """Two security policies have the same number.
@@ -114,11 +110,10 @@ def policy_number_repeated(message: Message) -> Iterator[Problem | NotApplicable
         seen.add(policy.policy_no)
 
 
-@MESSAGE_RULES.rule(
+@MESSAGE_SHAPE.rule(
     "policy-unmatched",
     cite=[RFC3830["6.1"](says="each session of the map names the policy that applies to it")],
     covers=["MK-19"],
-    shape_only=True,
 )
 def policy_unmatched(message: Message) -> Iterator[Problem | NotApplicable]:
     """A crypto session names a security policy that the message does not have.
@@ -150,7 +145,7 @@ def policy_unmatched(message: Message) -> Iterator[Problem | NotApplicable]:
             numbers.add(session.policy_no)  # several sessions may name the same missing policy
 
 
-@POLICY_RULES.rule(
+@POLICY_SHAPE.rule(
     "policy-parameter-length-wrong",
     cite=[
         RFC3830["6.10.1"](says="one octet is enough for the codes of algorithms and PRF", verb=Verb.SHOULD),
@@ -158,7 +153,6 @@ def policy_unmatched(message: Message) -> Iterator[Problem | NotApplicable]:
     ],
     level_reason="a receiver that honors the length octet reads the value all the same",
     covers=["MK-20"],
-    shape_only=True,
 )
 def policy_parameter_length_wrong(policy: SecurityPolicy) -> Iterator[Problem | NotApplicable]:
     """A parameter of an SRTP policy has an unusual number of octets.
@@ -183,11 +177,10 @@ def policy_parameter_length_wrong(policy: SecurityPolicy) -> Iterator[Problem | 
         yield Problem(f"params[{place}].value", "1 octet", got, level=level)
 
 
-@POLICY_RULES.rule(
+@POLICY_SHAPE.rule(
     "policy-parameter-repeated",
     cite=[RFC3830["6.10.1"](says="a policy gives each parameter one value", verb=Verb.SHOULD, sure=Sure.DERIVED)],
     covers=["MK-20"],
-    shape_only=True,
 )
 def policy_parameter_repeated(policy: SecurityPolicy) -> Iterator[Problem]:
     """A security policy has a parameter twice.
@@ -205,11 +198,10 @@ def policy_parameter_repeated(policy: SecurityPolicy) -> Iterator[Problem]:
             return
 
 
-@POLICY_RULES.note(
+@POLICY_SHAPE.note(
     "policy-parameter-unknown",
     cite=[RFC3830["6.10.1"](says="the parameters of an SRTP policy are registered by number", verb=Verb.MAY)],
     covers=["MK-20"],
-    shape_only=True,
 )
 def policy_parameter_unknown(policy: SecurityPolicy) -> Iterator[Problem | NotApplicable]:
     """A security policy has a parameter that is not registered.

@@ -70,14 +70,14 @@ def rand_length_wrong(rand: Rand, *, octets: int = 16) -> Iterator[Problem]:
         yield Problem("value", f"{octets} octets", str(len(rand.value)), level=longer)
 
 
-MESSAGE_RULES = RuleGroup(Message, needs=[PSK_MESSAGE])
+MESSAGE_SHAPE = RuleGroup(Message, needs=[PSK_MESSAGE], shape_only=True)
+IDENTITY_SHAPE = RuleGroup(Identity, shape_only=True)
 
 
-@MESSAGE_RULES.rule(
+@MESSAGE_SHAPE.rule(
     "identities-not-two",
     cite=[TS33246["6.4.5.1"](says="an MSK message carries IDi, the BM-SC, and IDr, the terminal")],
     covers=["MB-03"],
-    shape_only=True,
 )
 def identities_not_two(message: Message) -> Iterator[Problem]:
     """The message does not have exactly two identities.
@@ -91,16 +91,14 @@ def identities_not_two(message: Message) -> Iterator[Problem]:
         yield Problem("ID", "IDi and IDr", f"{count} ID payload{'' if count == 1 else 's'}")
 
 
-@rule(
+@IDENTITY_SHAPE.rule(
     "identity-type-wrong",
-    on=Identity,
     cite=[
         TS33246["6.4.5.1"](says="the ID type is 0; receivers ignore it", verb=Verb.SHOULD),
         RFC3830["6.7"](says="an identity is of a defined type"),
     ],
     level_reason="receivers of MBMS ignore the type",
     covers=["MB-04", "MK-16"],
-    shape_only=True,
 )
 def identity_type_wrong(identity: Identity) -> Iterator[Problem]:
     """The type of an identity is not 0.
@@ -115,12 +113,10 @@ def identity_type_wrong(identity: Identity) -> Iterator[Problem]:
         yield Problem("type", "0 (NAI)", IDENTITY_TYPES.describe(identity.type), level=level)
 
 
-@rule(
+@IDENTITY_SHAPE.rule(
     "identity-not-text",
-    on=Identity,
     cite=[TS33246["6.4.1"](says="text in MIKEY payloads is UTF-8"), RFC3830["6.7"](says="ID data holds an identity")],
     covers=["MK-16"],
-    shape_only=True,
 )
 def identity_not_text(identity: Identity) -> Iterator[Problem]:
     """An identity is empty, or not UTF-8.
@@ -138,13 +134,12 @@ def identity_not_text(identity: Identity) -> Iterator[Problem]:
         yield Problem("value", "UTF-8", f"octet {identity.value[error.start]:02x} at place {error.start + 1}")
 
 
-@MESSAGE_RULES.rule(
+@MESSAGE_SHAPE.rule(
     "map-form-wrong",
     cite=[
         TS33246["6.4.5.1"](says="streaming: one crypto session in an SRTP-ID map; download: none, and the empty map")
     ],
     covers=["MB-05"],
-    shape_only=True,
 )
 def map_form_wrong(message: Message, context: Context) -> Iterator[Problem | NotApplicable]:
     """Number and map of the crypto sessions are neither those of streaming nor those of download.
@@ -165,11 +160,10 @@ def map_form_wrong(message: Message, context: Context) -> Iterator[Problem | Not
         yield Problem(path, expected, f"{count} and map type {kind}", level=level_of(message, context))
 
 
-@MESSAGE_RULES.rule(
+@MESSAGE_SHAPE.rule(
     "prf-unusual",
     cite=[TS33246["6.4.1"](says="keys are derived with the PRF of RFC 3830"), RFC3830["6.1"](says="PRF func 0")],
     covers=["MB-12", "MK-22"],
-    shape_only=True,
 )
 def prf_unusual(message: Message, *, function: int = 0) -> Iterator[Problem]:
     """The PRF is not the one of RFC 3830.
@@ -186,11 +180,10 @@ def prf_unusual(message: Message, *, function: int = 0) -> Iterator[Problem]:
         yield Problem("HDR.prf_func", PRF_FUNCTIONS.describe(function), got, level=level)
 
 
-@MESSAGE_RULES.rule(
+@MESSAGE_SHAPE.rule(
     "verification-requested",
     cite=[TS33246["6.4.5.1"](says="V asks for an answer, which is sent over UDP", verb=Verb.SHOULD)],
     covers=["MB-13"],
-    shape_only=True,
 )
 def verification_requested(message: Message) -> Iterator[Problem]:
     """The V flag asks the terminal for a verification message.
@@ -204,11 +197,10 @@ def verification_requested(message: Message) -> Iterator[Problem]:
         yield Problem("HDR.v", "0", "1", "how the answer would travel is not specified")
 
 
-@MESSAGE_RULES.note(
+@MESSAGE_SHAPE.note(
     "csb-id-zero",
     cite=[TS33246["6.4.2"](says="the CSB ID has no meaning of its own; a random one is recommended", verb=Verb.MAY)],
     covers=["MB-16"],
-    shape_only=True,
 )
 def csb_id_zero(message: Message) -> Iterator[Problem]:
     """The CSB ID is 0.

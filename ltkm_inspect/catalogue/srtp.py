@@ -47,14 +47,13 @@ _NO_POLICY = NotApplicable("the message has no security policy")
 _NO_USE = NotApplicable("no SRTP policy that can be read in full goes with the sessions")
 
 
-SRTP_RULES = RuleGroup(Message, needs=[PSK_MESSAGE])
+SRTP_SHAPE = RuleGroup(Message, needs=[PSK_MESSAGE], shape_only=True)
 
 
-@SRTP_RULES.rule(
+@SRTP_SHAPE.rule(
     "key-derivation-rate-nonzero",
     cite=[TS33246["6.6.2.1"](says="the SRTP key derivation rate is 0, written or left out")],
     covers=["MB-07"],
-    shape_only=True,
 )
 def key_derivation_rate_nonzero(message: Message, context: Context) -> Iterator[Problem | NotApplicable]:
     """The security policy asks for SRTP keys to be derived anew on the way.
@@ -75,14 +74,13 @@ def key_derivation_rate_nonzero(message: Message, context: Context) -> Iterator[
             yield Problem(path, "0, or no such parameter", f"0x{found[1].hex()}", level=level_of(message, context))
 
 
-@SRTP_RULES.rule(
+@SRTP_SHAPE.rule(
     "roc-transmission-rate-wrong",
     cite=[
         TS33246["6.6.2.1"](says="the messages that deliver an MSK for streaming carry R, the ROC transmission rate"),
         RFC4771["4"](says="the rate has 16 bits and is not 0"),
     ],
     covers=["MB-08", "MK-20"],
-    shape_only=True,
 )
 def roc_transmission_rate_wrong(message: Message, context: Context) -> Iterator[Problem | NotApplicable]:
     """The security policy has no usable ROC transmission rate.
@@ -109,7 +107,7 @@ def roc_transmission_rate_wrong(message: Message, context: Context) -> Iterator[
         yield Problem(f"{message.path_of(policy)}.{path}", expected, got, level=level_of(message, context))
 
 
-@SRTP_RULES.rule(
+@SRTP_SHAPE.rule(
     "srtp-authentication-unsuited",
     cite=[
         RFC4771["2"](says="three authentication transforms carry the roll-over counter", verb=Verb.SHOULD),
@@ -117,7 +115,6 @@ def roc_transmission_rate_wrong(message: Message, context: Context) -> Iterator[
     ],
     level_reason="a terminal that joins before the sequence number wraps decrypts the stream all the same",
     covers=["MB-09"],
-    shape_only=True,
 )
 def srtp_authentication_unsuited(message: Message) -> Iterator[Problem | NotApplicable]:
     """The SRTP authentication algorithm carries no roll-over counter.
@@ -143,14 +140,13 @@ def srtp_authentication_unsuited(message: Message) -> Iterator[Problem | NotAppl
             yield Problem(path, expected, got)
 
 
-@SRTP_RULES.rule(
+@SRTP_SHAPE.rule(
     "srtp-tag-length-unsuited",
     cite=[
         RFC4771["3"](says="with RCCm3 the tag is the roll-over counter alone: 4 octets"),
         RFC4771["4"](says="with RCCm1 and RCCm2 a tag of 14 octets is recommended", verb=Verb.SHOULD),
     ],
     covers=["MB-09"],
-    shape_only=True,
 )
 def srtp_tag_length_unsuited(
     message: Message, context: Context, *, recommended: int = 14
