@@ -7,7 +7,7 @@ from functools import cached_property
 from typing import Any
 
 from ltkm_inspect.spec import Clause
-from ltkm_inspect.traffic import Exchange
+from ltkm_inspect.traffic import Event, Exchange
 from ltkm_inspect.wire import Span, printable
 
 RULE_CRASHED = "rule-crashed"
@@ -209,9 +209,9 @@ def count(number: int, word: str) -> str:
 
 @dataclass(slots=True)
 class Report:
-    """What the inspection of one exchange gave."""
+    """What the inspection of one event gave."""
 
-    exchange: Exchange
+    event: Event
     findings: tuple[Finding, ...] = ()
     """In the order of the document; warnings and violations only."""
     notes: tuple[Finding, ...] = ()
@@ -221,6 +221,12 @@ class Report:
     ltkms: int = 0
     left_out: Mapping[tuple[str, Level], int] = field(default_factory=dict)
     """How many more findings or notes there were, by rule and level: they are counted, and not kept."""
+
+    @property
+    def exchange(self) -> Exchange:
+        """The event, where it is an exchange."""
+        assert isinstance(self.event, Exchange)
+        return self.event
 
     def count(self, level: Level) -> int:
         """Return how many findings or notes are of that level, those that were not kept among them."""

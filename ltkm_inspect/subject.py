@@ -287,6 +287,16 @@ def ltkms_of(event: Event) -> tuple[Ltkm, ...]:
     return event.checked_ltkms if document is None or document.xml.well_formed else ()
 
 
+def message_sites(ltkm: Ltkm, message: Message) -> Iterator[Site]:
+    """Yield the message of an LTKM, then its payloads."""
+    event, item = ltkm.event, ltkm.item
+    yield Site(MESSAGE, message, event, item, ltkm)
+    for index, payload in enumerate(message.payloads):
+        kind = PAYLOAD_KINDS.get(type(payload))
+        if kind is not None:
+            yield Site(kind, payload, event, item, ltkm, index)
+
+
 @dataclass(frozen=True, slots=True)
 class Octets:
     """The octets of one LTKM as they are: the subject of faults below the fields of a message."""

@@ -20,7 +20,7 @@ from mitmproxy.io import FlowWriter
 from ltkm_inspect import __version__
 from ltkm_inspect.cli import commands
 from ltkm_inspect.engine import inspect
-from ltkm_inspect.engine.inspection import NOT_CHECKED_IN_FULL
+from ltkm_inspect.engine.own_findings import NOT_CHECKED_IN_FULL
 from ltkm_inspect.mitm.flows import flow_of
 from ltkm_inspect.reference import AGAIN, FIRST, SECOND, exchange, ltkm, reference
 from ltkm_inspect.report import text

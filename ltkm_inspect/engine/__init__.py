@@ -1,17 +1,10 @@
-"""The engine: inspects exchanges with the rules of the catalogue, and injects its faults."""
+"""The engine: inspects events with the rules of the catalogue, and injects its faults."""
 
+from ltkm_inspect.engine.crash import crashed, presented
 from ltkm_inspect.engine.injection import Edit, Injection, inject, injected, require_changeable
-from ltkm_inspect.engine.inspection import (
-    OWN_FINDINGS,
-    crashed,
-    inspect,
-    inspect_step,
-    judge,
-    place,
-    plan,
-    prepare,
-    presented,
-)
+from ltkm_inspect.engine.inspection import inspect, inspect_step, judge, place, prepare
+from ltkm_inspect.engine.own_findings import OWN_FINDINGS
+from ltkm_inspect.engine.rule_plan import plan
 from ltkm_inspect.engine.sealing import UnsealedPart, protected, seal, unsealed
 
 __all__ = [

@@ -6,7 +6,7 @@ from ltkm_inspect import catalogue
 from ltkm_inspect.context import Context
 from ltkm_inspect.engine import OWN_FINDINGS, inspect
 from ltkm_inspect.engine.injection import inject
-from ltkm_inspect.engine.inspection import NOT_CHECKED_IN_FULL
+from ltkm_inspect.engine.own_findings import NOT_CHECKED_IN_FULL
 from ltkm_inspect.explain.markdown import bullets, code, join, section, wrap
 from ltkm_inspect.fault import FAULTS, Application, Fault
 from ltkm_inspect.finding import EVENT_CRASHED, RULE_CRASHED, Finding, Level

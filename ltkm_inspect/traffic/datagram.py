@@ -57,6 +57,14 @@ class Datagram(Event):
         """Return the octets as they are: the whole payload."""
         return octets
 
+    def without_content(self) -> "Datagram":
+        """Return the datagram without its octets."""
+        return replace(self, octets=b"")
+
+    def blank(self) -> "Datagram":
+        """Return a datagram of which no more is known than which one it is."""
+        return Datagram(b"", id=str(self.id), faults=self.faults)
+
     def replaced_octets(self, replacement: Replacement) -> tuple[Span, int]:
         """Return all its octets, and how many it has then."""
         return Span(0, len(self.octets)), len(replacement)

@@ -101,6 +101,14 @@ class Event(ABC):
     def ltkms(self) -> "tuple[Ltkm, ...]":
         """Its LTKMs, in order."""
 
+    @abstractmethod
+    def without_content(self) -> Self:
+        """Return the event without its octets, in which there is least to stumble over."""
+
+    @abstractmethod
+    def blank(self) -> Self:
+        """Return an event of which no more is known than which one it is."""
+
     @property
     def unchangeable(self) -> str:
         """Why it cannot be changed without breaking more than was asked for; empty where it can."""

@@ -159,6 +159,15 @@ class Exchange(Event):
             return None
         return read_request(content.octets or b"", self.request.media_type.charset)
 
+    def without_content(self) -> "Exchange":
+        """Return the exchange without its bodies."""
+        response = None if self.response is None else replace(self.response, body=b"")
+        return replace(self, request=replace(self.request, body=b""), response=response)
+
+    def blank(self) -> "Exchange":
+        """Return an exchange of which no more is known than which one it is."""
+        return Exchange(Request("", "", "", 0, ""), id=str(self.id), faults=self.faults)
+
     @property
     def unchangeable(self) -> str:
         """Why the response cannot be changed without breaking more than was asked for; empty where it can."""

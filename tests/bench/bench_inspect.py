@@ -11,7 +11,7 @@ from time import process_time
 from ltkm_inspect import reference
 from ltkm_inspect.cli import COLLECT_AFTER
 from ltkm_inspect.context import Context
-from ltkm_inspect.engine import inspect, inspection
+from ltkm_inspect.engine import inspect, messages
 from ltkm_inspect.traffic import Exchange
 
 ROUNDS = 9
@@ -35,7 +35,7 @@ def microseconds(exchanges: list[Exchange], context: Context, rounds: int = ROUN
         while copies:  # each is gone once it was inspected
             copy = copies.pop()
             if anew:
-                inspection.shape_cache.cache_clear()
+                messages.shape_cache.cache_clear()
             begin = process_time()
             inspect(copy, context)
             taken = process_time() - begin

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 from lxml import etree
 
-from ltkm_inspect.engine import inspection
+from ltkm_inspect.engine import messages, rule_plan
 from ltkm_inspect.finding import Level, Problem
 from ltkm_inspect.output.json_line import to_json
 from ltkm_inspect.rule import RULES, rule
@@ -90,7 +90,7 @@ def test_a_rule_that_finds_nothing_changes_no_report_and_no_text_beside_a_record
 
 def forget_plans() -> None:
     """Let the engine look anew at which rules there are."""
-    for function in vars(inspection).values():
+    for function in (*vars(rule_plan).values(), *vars(messages).values()):
         if hasattr(function, "cache_clear"):
             function.cache_clear()
 

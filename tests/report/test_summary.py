@@ -68,7 +68,7 @@ def test_what_was_put_in_counts_for_nothing_and_is_said() -> None:
     summary.add(report(finding("alpha", Level.WARNING), one=Outcome(Answer.PASSED)))
     found = report(finding("zeta", Level.VIOLATION), finding("alpha", Level.WARNING), one=Outcome(Answer.BROKEN))
     for _ in range(2):
-        summary.add(replace(found, exchange=replace(found.exchange, faults=("shorten-rand",))))
+        summary.add(replace(found, event=replace(found.exchange, faults=("shorten-rand",))))
     assert summary.worst is Level.WARNING
     assert summary.lines() == [
         "summary: 3 MSK exchanges (0 clean, 1 with warnings, 0 with violations, 2 with faults put in), "
@@ -82,7 +82,7 @@ def test_what_was_put_in_counts_for_nothing_and_is_said() -> None:
 def test_a_run_with_nothing_but_faulted_exchanges_saw_exchanges() -> None:
     summary = Summary()
     found = report(finding("zeta", Level.VIOLATION))
-    summary.add(replace(found, exchange=replace(found.exchange, faults=("shorten-rand",))))
+    summary.add(replace(found, event=replace(found.exchange, faults=("shorten-rand",))))
     assert summary.worst is Level.OFF
     assert summary.exchanges == 1
     assert summary.lines()[-1] == (

@@ -1,0 +1,185 @@
+"""The answers of the rules for one event: each is run on its subjects, and what it finds is kept in order."""
+
+from collections.abc import Iterable, Mapping
+from functools import partial
+
+from ltkm_inspect.context import Context
+from ltkm_inspect.engine.own_findings import larger, not_in_full, rule_crash
+from ltkm_inspect.engine.rule_plan import PASSED, Groups, not_applicable, ranks, unanswered
+from ltkm_inspect.finding import Answer, Finding, Level, NotApplicable, Outcome, Problem
+from ltkm_inspect.rule import RULES, Need, Rule
+from ltkm_inspect.subject import Site
+from ltkm_inspect.traffic import Event, Gap
+
+NOT_APPLICABLE = Answer.NOT_APPLICABLE
+BROKEN = Outcome(Answer.BROKEN)
+
+
+class Answers:
+    """What the rules answer and find, site by site in any order."""
+
+    def __init__(self, context: Context, most: int | None) -> None:
+        """Start without answers; at most so many findings of a rule and level are kept."""
+        self.context = context
+        self.outcomes = dict(unanswered(context.settings))
+        self.total = 0
+        """How many findings there were, those that were not kept included."""
+        self._found: list[tuple[tuple[int, ...], int, Finding]] = []
+        self._most = most
+        self._numbers: dict[tuple[str, Level], int] = {}
+        self._broken: set[str] = set()
+
+    @property
+    def findings(self) -> list[Finding]:
+        """What was found, in the order of the event and of the catalogue."""
+        if len(self._found) > 1:
+            self._found.sort(key=lambda each: each[:2])
+        return [finding for _, _, finding in self._found]
+
+    @property
+    def left_out(self) -> Mapping[tuple[str, Level], int]:
+        """How many findings of each rule and level were not kept."""
+        most = self._most
+        if most is None:
+            return {}
+        return {key: number - most for key, number in self._numbers.items() if number > most}
+
+    def run(self, site: Site, chosen: Groups) -> None:
+        """Run rules on one subject: keep what they find, and their answers."""
+        subject, context, outcomes = site.subject, self.context, self.outcomes
+        broken = self._broken
+        for needs, ids, alikes in chosen.get(site.kind.on, ()):
+            if needs:
+                missing = self._missing(needs, ids, site)
+                if missing is not None:
+                    for id in ids:
+                        if outcomes[id].answer is NOT_APPLICABLE:
+                            outcomes[id] = missing
+                    continue
+            for fast_pass, rules, passed in alikes:
+                try:
+                    passes = fast_pass is not None and fast_pass(subject)
+                except Exception:  # what it stumbled over the rules will meet themselves
+                    passes = False
+                if passes:
+                    if passed.keys().isdisjoint(broken):
+                        outcomes.update(passed)
+                    else:
+                        for id in passed.keys() - broken:
+                            outcomes[id] = PASSED
+                    continue
+                for id, rule, check, takes_context in rules:
+                    silent = True
+                    try:
+                        for found in check(subject, context) if takes_context else check(subject):
+                            silent = False
+                            if type(found) is NotApplicable:
+                                if outcomes[id].answer is NOT_APPLICABLE:
+                                    outcomes[id] = found
+                            else:
+                                self._say(rule, found, site)  # type: ignore[arg-type]
+                                outcomes[id] = BROKEN
+                                broken.add(id)
+                        if silent and outcomes[id] is not BROKEN:
+                            outcomes[id] = PASSED
+                    except Exception as error:  # law 1: no input makes a hook raise
+                        self.keep(rule_crash(rule, site, context, error), site.order)
+
+    def run_apart(
+        self, sites: Iterable[Site], chosen: Groups, outcomes: dict[str, Outcome]
+    ) -> tuple[Mapping[str, Outcome], bool]:
+        """Run rules on subjects; return their answers for these alone, and whether they found nothing."""
+        kept, broken, total = self.outcomes, self._broken, self.total
+        self.outcomes, self._broken = outcomes, set()
+        for site in sites:
+            self.run(site, chosen)
+        self.outcomes, self._broken = kept, broken | self._broken
+        return outcomes, self.total == total
+
+    def merge(self, found: Mapping[str, Outcome], *, first: bool) -> None:
+        """Add answers that were found apart; the first of their rules are taken as they are."""
+        outcomes = self.outcomes
+        if first:
+            outcomes.update(found)
+            return
+        for id, answer in found.items():
+            if outcomes[id].answer is NOT_APPLICABLE or answer is BROKEN:
+                outcomes[id] = answer
+
+    def add(self, finding: Finding, order: tuple[int, ...]) -> None:
+        """Add a finding of the engine itself, for which there is always room."""
+        self._found.append((order, ranks().get(finding.rule, -1), finding))
+
+    def keep(self, finding: Finding, order: tuple[int, ...]) -> None:
+        """Add a finding, unless there were as many before; then it is counted."""
+        if self._has_room(finding.rule, finding.level):
+            self.add(finding, order)
+
+    def say_what_is_left_out(self) -> None:
+        """Add a finding, if some were only counted."""
+        worse = [(number, rule) for (rule, level), number in self.left_out.items() if level > Level.NOTE]
+        if worse:
+            got = ", ".join(f"{number:,} more of {rule}" for number, rule in sorted(worse, reverse=True))
+            hint = f"they are counted; {larger('findings')}"
+            self.add(not_in_full(f"at most {self._most} findings of a rule", f"and {got}", hint), _LAST)
+
+    def withhold(self, event: Event) -> None:
+        """Take back what was said of parts of the event that its capture lacks or damaged: nobody knows it."""
+        hidden = {
+            id: NotApplicable(_unknown(gap))
+            for id, rule in RULES.items()
+            if id in self.outcomes and (gap := next(filter(None, map(event.unknown, rule.looks_at)), None))
+        }
+        kept = []
+        for each in self._found:
+            finding = each[2]
+            gap = event.unknown(finding.place.path)
+            if finding.rule in RULES and gap is not None:
+                hidden[finding.rule] = NotApplicable(_unknown(gap))
+            elif finding.rule not in hidden:
+                kept.append(each)
+        self._found = kept
+        self.outcomes.update(hidden)
+
+    def _say(self, rule: Rule, problem: Problem, site: Site) -> None:
+        level = rule.effective(problem, self.context.settings)
+        if not self._has_room(rule.id, level):
+            return
+        doubts = [need.doubt(site.subject, self.context) for need in rule.needs if need.doubt is not None]
+        finding = Finding(
+            rule.id,
+            level,
+            rule.title,
+            site.place(problem.path, problem.element),
+            problem.expected,
+            problem.got,
+            "; ".join(filter(None, (problem.hint, *doubts))),
+            rule.clauses,
+            partial(site.locate, problem),
+        )
+        self.add(finding, site.order)
+
+    def _has_room(self, id: str, level: Level) -> bool:
+        self.total += 1
+        number = self._numbers.get((id, level), 0) + 1
+        self._numbers[id, level] = number
+        return self._most is None or number <= self._most
+
+    def _missing(self, needs: tuple[Need, ...], ids: list[str], site: Site) -> NotApplicable | None:
+        """Return why the rules with these needs do not apply to a subject; None where they do."""
+        try:
+            for need in needs:
+                reason = need.missing(site.subject, self.context)
+                if reason is not None:
+                    return not_applicable(reason)
+        except Exception as error:
+            self.keep(rule_crash(RULES[ids[0]], site, self.context, error), site.order)
+            return NotApplicable("whether it applies could not be found out")
+        return None
+
+
+_LAST = (9,)
+
+
+def _unknown(gap: Gap) -> str:
+    return f"the capture {'damaged' if gap.is_damage else 'does not keep'} it ({gap})"

@@ -1,0 +1,67 @@
+"""What the engine itself says, outside the catalogue: that something was not checked, and why."""
+
+from collections.abc import Iterator
+
+from ltkm_inspect.context import Context
+from ltkm_inspect.finding import EVENT_CRASHED, RULE_CRASHED, Finding, Level, Place
+from ltkm_inspect.rule import Rule
+from ltkm_inspect.subject import Site
+from ltkm_inspect.traffic import Event, Exchange
+from ltkm_inspect.wire import crash_of
+
+NOT_CHECKED_IN_FULL = "not-checked-in-full"
+OWN_FINDINGS = {
+    RULE_CRASHED: "A rule could not be run on this exchange.",
+    EVENT_CRASHED: "The exchange could not be checked, because the program failed on it.",
+    NOT_CHECKED_IN_FULL: "Not all of the exchange was checked: it is larger than the limit, or was not captured.",
+}
+"""Warnings that the engine itself makes, outside the catalogue, with their titles."""
+
+
+def not_in_full(expected: str, got: str, hint: str, place: Place | None = None) -> Finding:
+    """Return the finding that not all was checked."""
+    return _finding(NOT_CHECKED_IN_FULL, place or Place(), expected, got, hint)
+
+
+def crash_finding(id: str, place: Place, expected: str, error: Exception) -> Finding:
+    """Return the finding that the program failed; the text of the error may hold what must not be shown."""
+    return _finding(id, place, expected, crash_of(error), "please report this with the flow")
+
+
+def rule_crash(rule: Rule, site: Site, context: Context, error: Exception) -> Finding:
+    """Return the finding that a rule crashed; where rules may not, raise its error."""
+    if context.settings.debug:
+        raise error
+    return crash_finding(RULE_CRASHED, site.place(), f"an answer of {rule.id}", error)
+
+
+def _finding(id: str, place: Place, expected: str, got: str, hint: str) -> Finding:
+    return Finding(id, Level.WARNING, OWN_FINDINGS[id], place, expected, got, hint)
+
+
+def larger(part: str) -> str:
+    """Return how to have more looked at."""
+    return f"raise {part} in ltkm_limit, on the command line in --limit"
+
+
+def unseen(event: Event) -> Iterator[Finding]:
+    """Yield a finding for everything around the document that could not be looked at."""
+    if not isinstance(event, Exchange):
+        return
+    if event.response is None:
+        yield not_in_full("a response", event.error or "none", "nothing came that could be checked")
+    elif event.response.body is None and event.may_have_body:
+        gap = event.unknown("response.body")
+        hint = "streamed past, or the connection ended: nothing of the document was checked"
+        if gap is not None:
+            hint = f"{gap.field}: {gap.reason}: nothing of the document was checked"
+        yield not_in_full("the body of the response", event.error or "none", hint)
+    for side, body in (("request", event.request_content), ("response", event.content)):
+        if body is not None and body.truncated:
+            yield not_in_full(f"at most {event.limits.octets} octets of {side} body", "more", larger("body"))
+        elif body is not None and (tags := event.limits.tags_beyond(body.octets)):
+            expected = f"at most {event.limits.tags} tags and attributes in the {side} body"
+            yield not_in_full(expected, str(tags), larger("tags"))
+    for name, number in event.long_headers():
+        expected = f"at most {event.limits.directives} directives in {name}"
+        yield not_in_full(expected, str(number), larger("directives"))

@@ -1,0 +1,122 @@
+"""Which rules are run under which settings, and in which groups."""
+
+from collections.abc import Iterable, Mapping
+from functools import cache, lru_cache, partial
+from typing import NamedTuple
+
+from ltkm_inspect import catalogue
+from ltkm_inspect.context import Settings
+from ltkm_inspect.finding import Answer, Level, NotApplicable, Outcome
+from ltkm_inspect.mikey import PAYLOADS, Message
+from ltkm_inspect.rule import RULES, Check, FastPass, Need, Rule
+from ltkm_inspect.traffic import Ltkm, LtkmElement
+
+PASSED = Outcome(Answer.PASSED)
+MESSAGE_KINDS = frozenset({Message, *PAYLOADS.values()})
+"""The subjects in a message, itself included."""
+
+catalogue.load()
+
+
+@lru_cache(maxsize=16)
+def plan(settings: Settings) -> Mapping[type, tuple[Rule, ...]]:
+    """Return the rules that these settings select, by the subject that they look at."""
+    chosen: dict[type, list[Rule]] = {}
+    for rule in RULES.values():
+        names = rule.names()
+        wanted = not settings.select or names & settings.select
+        if wanted and not names & settings.ignore and settings.severity.get(rule.id) is not Level.OFF:
+            chosen.setdefault(rule.on, []).append(rule)
+    return {on: tuple(rules) for on, rules in chosen.items()}
+
+
+class SimilarRules(NamedTuple):
+    """Rules that share a fast check, which is then made once for all of them."""
+
+    fast_pass: FastPass | None
+    rules: list[tuple[str, Rule, Check, bool]]
+    """Id, rule, its function with the options of the settings, and whether that takes the context."""
+    passed: dict[str, Outcome]
+    """The answers of all of them where the fast check is true."""
+
+
+class NeedGroup(NamedTuple):
+    """Rules on one subject with the same needs, so that these are looked at once for all of them."""
+
+    needs: tuple[Need, ...]
+    ids: list[str]
+    alike: list[SimilarRules]
+
+
+type Groups = Mapping[type, list[NeedGroup]]
+
+
+@lru_cache(maxsize=48)
+def groups(settings: Settings, shape_only: bool | None = None) -> Groups:
+    """Return the selected rules by subject; with `shape_only` only those on messages that declare it, or do not."""
+    made: dict[type, list[NeedGroup]] = {}
+    plans = plan(settings) if shape_only is None else _plan_of_messages(settings, shape_only)
+    for on, rules in plans.items():
+        found: dict[tuple[Need, ...], dict[FastPass | None, SimilarRules]] = {}
+        for rule in rules:
+            options = settings.options.get(rule.id)
+            check = partial(rule.check, **options) if options else rule.check
+            group = found.setdefault(rule.needs, {})
+            alike = group.setdefault(rule.fast_pass, SimilarRules(rule.fast_pass, [], {}))
+            alike.rules.append((rule.id, rule, check, rule.takes_context))
+            alike.passed[rule.id] = PASSED
+        made[on] = [
+            NeedGroup(needs, [id for alike in group.values() for id in alike.passed], list(group.values()))
+            for needs, group in found.items()
+        ]
+    return made
+
+
+def _plan_of_messages(settings: Settings, shape_only: bool) -> Mapping[type, tuple[Rule, ...]]:
+    """Return the selected rules on messages and payloads that look at the shape alone, or the others."""
+    found = {
+        on: tuple(rule for rule in rules if rule.shape_only is shape_only)
+        for on, rules in plan(settings).items()
+        if on in MESSAGE_KINDS
+    }
+    return {on: rules for on, rules in found.items() if rules}
+
+
+@lru_cache(maxsize=256)
+def not_applicable(reason: str) -> NotApplicable:
+    """Return the answer for a reason; the same reasons are given again and again, and nobody changes an answer."""
+    return NotApplicable(reason)
+
+
+@lru_cache(maxsize=16)
+def unanswered(settings: Settings) -> Mapping[str, Outcome]:
+    """Return what each rule answers for an event in which it finds no subject."""
+    chosen = {rule.id for rules in plan(settings).values() for rule in rules}
+    by_subject: dict[type, list[Rule]] = {}
+    for rule in RULES.values():
+        # an LTKM and the element that carries it are one subject in the eyes of a user
+        by_subject.setdefault(Ltkm if rule.on is LtkmElement else rule.on, []).append(rule)
+    listed = (rule for rules in by_subject.values() for rule in rules if rule.id in chosen)
+    return {rule.id: NotApplicable(f"the exchange has no {rule.subject}") for rule in listed}
+
+
+@lru_cache(maxsize=16)
+def unanswered_in_messages(settings: Settings) -> Mapping[str, Outcome]:
+    """Return the same for the rules on messages and payloads."""
+    return _of(settings, (rules for on, rules in plan(settings).items() if on in MESSAGE_KINDS))
+
+
+@lru_cache(maxsize=16)
+def unanswered_by_shape(settings: Settings) -> Mapping[str, Outcome]:
+    """Return the same for those of them that look at the shape alone."""
+    return _of(settings, _plan_of_messages(settings, True).values())
+
+
+def _of(settings: Settings, chosen: Iterable[tuple[Rule, ...]]) -> Mapping[str, Outcome]:
+    return {rule.id: unanswered(settings)[rule.id] for rules in chosen for rule in rules}
+
+
+@cache
+def ranks() -> Mapping[str, int]:
+    """Return the place of each rule in the catalogue, which is the order of the findings at one place."""
+    return {id: rank for rank, id in enumerate(RULES)}
