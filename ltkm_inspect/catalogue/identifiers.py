@@ -12,6 +12,7 @@ from ltkm_inspect.rule import RuleGroup
 from ltkm_inspect.spec import RFC4563, TS33246, Verb
 
 CARRIED = TS33246["6.4.5.1"](says="an MSK message carries the Key Domain ID, then the MSK ID, in one EXT payload")
+KEY_GROUP = TS33246["6.3.2.1"](says="the Key Group part of an MSK ID is not 0")
 KEY_ID_TYPES = RFC4563["4"](says="a Key Domain ID is of Key ID type 0, an MSK ID of type 1, an MTK ID of type 2")
 KEY_DOMAIN, MSK, MTK = 0, 1, 2
 LENGTHS = {KEY_DOMAIN: 3, MSK: 4}
@@ -155,9 +156,7 @@ def is_zero_in(message: Message, part: slice) -> bool:
     return value is not None and value[part] == b"\0\0"
 
 
-@MESSAGE_SHAPE.rule(
-    "key-group-zero", cite=[TS33246["6.3.2.1"](says="the Key Group part of an MSK ID is not 0")], covers=["ID-07"]
-)
+@MESSAGE_SHAPE.rule("key-group-zero", cite=[KEY_GROUP], covers=["ID-07"])
 def key_group_zero(message: Message) -> Iterator[Problem]:
     """The Key Group part of the MSK ID is 0.
 

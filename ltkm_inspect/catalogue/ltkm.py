@@ -23,12 +23,13 @@ from ltkm_inspect.traffic import CodeKind, LtkmElement
 ENCODED = CR["5.2.1.1"](
     quote="Each included LTKM SHALL be encoded as one <LTKM> BCAST XML element, defined in Table X below"
 )
+NAMESPACE = CR["1"](says="the namespace is urn:oma:xml:bcast:pr:orderqueries:1.0")
 TABLE = CR["5.2.1.1, Table X"]
 WILDCARD = CR["5.2.1.1"](
     quote="When <LTKM> element is included, its location in the sequence of child elements of <Response> element SHALL "
     "correspond to the wildcard defined in <Response> element type."
 )
-BASE64_MESSAGE = TABLE(quote="Smartcard profile BCAST LTKM (base64-encoded MIKEY message).")
+ONE_MESSAGE = TABLE(quote="Smartcard profile BCAST LTKM (base64-encoded MIKEY message).")
 
 
 def is_written_usually(ltkm: LtkmElement) -> bool:
@@ -40,11 +41,7 @@ TEXT_RULES = RuleGroup(LtkmElement, fast_pass=is_written_usually)
 ATTRIBUTE_RULES = RuleGroup(LtkmElement, needs=[ATTRIBUTES])
 
 
-@TEXT_RULES.rule(
-    "ltkm-namespace-wrong",
-    cite=[ENCODED, CR["1"](says="the namespace is urn:oma:xml:bcast:pr:orderqueries:1.0")],
-    covers=["CR-1a", "LTKM-01"],
-)
+@TEXT_RULES.rule("ltkm-namespace-wrong", cite=[ENCODED, NAMESPACE], covers=["CR-1a", "LTKM-01"])
 def ltkm_namespace_wrong(ltkm: LtkmElement) -> Iterator[Problem]:
     """An LTKM element is not in the namespace of the change request.
 
@@ -77,7 +74,7 @@ def ltkm_misnamed(ltkm: LtkmElement) -> Iterator[Problem]:
     on=LtkmElement,
     cite=[
         OMNA["orderqueries"](says="later enabler releases have namespaces of their own, 1.1 to 1.3", verb=Verb.SHOULD),
-        CR["1"](says="the namespace is urn:oma:xml:bcast:pr:orderqueries:1.0"),
+        NAMESPACE,
     ],
     level_reason="terminals of the later release may expect its namespace",
     covers=["LTKM-02"],
@@ -154,7 +151,7 @@ def ltkm_not_base64(ltkm: LtkmElement) -> Iterator[Problem]:
         yield Problem.told(problem)
 
 
-@TEXT_RULES.rule("ltkm-empty", cite=[BASE64_MESSAGE], covers=["CR-1c", "LTKM-06"])
+@TEXT_RULES.rule("ltkm-empty", cite=[ONE_MESSAGE], covers=["CR-1c", "LTKM-06"])
 def ltkm_empty(ltkm: LtkmElement) -> Iterator[Problem]:
     """An LTKM element is empty.
 

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from ltkm_inspect.catalogue.changes import with_header
+from ltkm_inspect.catalogue.ltkm import ONE_MESSAGE
 from ltkm_inspect.catalogue.preconditions import PSK_MESSAGE
 from ltkm_inspect.catalogue.profile import EMPTY_MAP, level_of
 from ltkm_inspect.context import Context
@@ -12,11 +13,10 @@ from ltkm_inspect.finding import NotApplicable, Problem
 from ltkm_inspect.mikey import Kemac, Message
 from ltkm_inspect.mikey.codes import DATA_TYPES
 from ltkm_inspect.rule import RuleGroup
-from ltkm_inspect.spec import CR, RFC3830, RFC4563, TS33246
+from ltkm_inspect.spec import RFC3830, RFC4563, TS33246
 from ltkm_inspect.subject import Octets
 from ltkm_inspect.wire import DecodeProblem, Kind, Span
 
-ONE_MESSAGE = CR["5.2.1.1, Table X"](quote="Smartcard profile BCAST LTKM (base64-encoded MIKEY message).")
 CHAIN = RFC3830["6"](says="each payload says which one comes next, the last one says 0")
 
 

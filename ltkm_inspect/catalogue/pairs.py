@@ -4,6 +4,7 @@ from base64 import b64encode
 from collections import Counter
 from collections.abc import Iterator
 
+from ltkm_inspect.catalogue.identifiers import KEY_GROUP
 from ltkm_inspect.catalogue.preconditions import MSK_ROOT, WELL_FORMED
 from ltkm_inspect.document import XML_SPACE, Splice, edit
 from ltkm_inspect.fault import fault
@@ -50,9 +51,7 @@ def response_code_unknown(item: Item) -> Iterator[Problem | NotApplicable]:
         yield NotApplicable("the response code is not a number with a reason, which is reported by itself")
 
 
-@ITEM_RULES.rule(
-    "key-group-reserved", cite=[TS33246["6.3.2.1"](says="the Key Group part of an MSK ID is not 0")], covers=["XML-17"]
-)
+@ITEM_RULES.rule("key-group-reserved", cite=[KEY_GROUP], covers=["XML-17"])
 def key_group_reserved(item: Item) -> Iterator[Problem | NotApplicable]:
     """The MSKID of an item has Key Group 0.
 
