@@ -3,6 +3,7 @@
 #   PYTHON=/path/to/python   which Python to use (3.12 or newer; without it .ci/find-python looks for one)
 #   VENV=folder              where the environment stands
 #   REQUIRE="tmux tshark"    for test: a test skipped for want of one of these is a failure
+#   WORKERS=2                for check, test, sweep: how many processes share the tests (without it: one per core)
 #   FORMS="rand document"    for hostile: only forms whose name holds one of these words
 #   WAY=offline OCTETS=61440 for hostile: one way of looking at them only, and how large they may get
 #   SECONDS=1200 SEED=1      for fuzz: how long, and what makes its inputs others; TARGETS="codec HAR": only these
@@ -10,22 +11,34 @@
 PYTHON ?=
 VENV ?= .venv
 REQUIRE ?=
+WORKERS ?= auto
 SECONDS ?= 60
 SEED ?= 1
 
-BIN = $(VENV)/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
+BIN = $(VENV)/bin
 PY = $(BIN)/python
 FLOW = flows/trial.flow
 # modules that write the generated files with --write, and with --check compare them with what they would write
 GENERATORS = tests.samples.generate
 
+# A file of tests stays in one process, with the proxies and other fixtures that its tests share.
+PYTEST = REQUIRE='$(REQUIRE)' $(PY) -m pytest --quiet --numprocesses $(WORKERS) --dist loadfile
+# the tests that are worth running on every save: those of the codec, the documents, the rules and the engine
+QUICK = catalogue document engine input keys mikey traffic test_digest.py test_wire.py
+SLOW = catalogue/test_composed_faults.py catalogue/test_written_otherwise.py document/test_hostile.py engine/test_growth.py
+
+# The tests start many Pythons: none of them should compile everything anew.
+unexport PYTHONDONTWRITEBYTECODE
+
 # The targets share one environment and some caches; each is quick enough alone.
 .NOTPARALLEL:
-.PHONY: help demo test lint types contracts generated pytest bench hostile fuzz generate wheel lock clean environment dev-environment
+.PHONY: help demo check test sweep lint types contracts generated pytest bench hostile fuzz generate wheel lock clean environment dev-environment
 
 help:
 	@echo 'make demo      real mitmdump on a recorded trial: the findings scroll by, a summary ends it'
+	@echo 'make check     the part of make test that is worth running on every save'
 	@echo 'make test      everything that CI checks: lint, types, contracts, generated, pytest'
+	@echo 'make sweep     what make test does with one of a kind, with all: every fault through the real mitmdump'
 	@echo 'make bench     the benchmarks of tests/bench, side by side; the figures go to build/bench.json'
 	@echo 'make hostile   the hostile forms: how their cost grows, and what is above the bounds (FORMS=, WAY=, OCTETS=)'
 	@echo 'make fuzz      changed inputs for everything that reads any (SECONDS=, SEED=, TARGETS=)'
@@ -36,6 +49,12 @@ help:
 
 demo: environment
 	$(BIN)/mitmdump -nr $(FLOW) -s addons/ltkm.py
+
+check: lint types contracts
+	@$(PYTEST) -m "not sweep and not slow" $(addprefix --ignore=tests/,$(SLOW)) $(addprefix tests/,$(QUICK))
+
+sweep: dev-environment
+	@$(PYTEST) -m sweep
 
 # pytest comes last, so that its list of skipped tests ends the output
 test: lint types contracts generated pytest
@@ -54,7 +73,7 @@ generated: dev-environment
 	@for module in $(GENERATORS); do $(PY) -m $$module --check || exit 1; done
 
 pytest: dev-environment
-	@REQUIRE='$(REQUIRE)' $(PY) -m pytest --quiet
+	@$(PYTEST)
 
 bench: dev-environment
 	@$(PY) -m tests.bench

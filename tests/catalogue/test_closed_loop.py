@@ -99,6 +99,7 @@ def test_a_fault_names_a_reference_and_rules_that_exist(id: str) -> None:
     assert fault.trips <= set(RULES)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("id", FINDINGS)
 @pytest.mark.parametrize("fires", [False, True], ids=["never", "always"])
 def test_the_loop_notices_a_rule_that_fires_never_or_always(

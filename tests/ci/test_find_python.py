@@ -60,11 +60,6 @@ def test_versions_of_pyenv_are_found_behind_failing_shims(tmp_path: Path, folder
     assert (run.returncode, run.stdout) == (0, f"{REAL}\n")
 
 
-def test_the_python_launcher_of_windows_is_asked(tmp_path: Path) -> None:
-    program(tmp_path / "bin" / "py", f'#!/bin/sh\n[ "$1" = -{HERE} ] && shift && exec "{sys.executable}" "$@"\n')
-    assert find(tmp_path, HERE).stdout == f"{REAL}\n"
-
-
 def test_uv_is_asked_last(tmp_path: Path) -> None:
     real = program(tmp_path / "far" / "python", FITS)
     program(tmp_path / "bin" / "uv", f'#!/bin/sh\ncase "$1" in --version) ;; python) echo "{real}" ;; esac\n')

@@ -1,4 +1,4 @@
-"""Twenty terminals at once through one proxy, with faults by chance: the same ones are hit, nobody gets another's."""
+"""Eight terminals at once through one proxy, with faults by chance: the same ones are hit, nobody gets another's."""
 
 import hashlib
 from concurrent.futures import ThreadPoolExecutor
@@ -16,8 +16,8 @@ from tests.loopback.wire import Received
 from tests.proxy.parts import PATIENCE, Mitmdump, Run
 from tests.samples.lab import granted
 
-PEOPLE = [person(f"crowd {number}") for number in range(20)]
-EXCHANGES = 100
+PEOPLE = [person(f"crowd {number}") for number in range(8)]
+EXCHANGES = 30
 """How often each of them asks for a key; after every tenth time it gets a page as well."""
 FAULT = "shorten-rand"
 
@@ -87,7 +87,7 @@ def test_the_same_exchanges_are_hit_in_two_runs(days: tuple[Day, Day]) -> None:
     first, second = ({each.b_tid: day.hits(each.b_tid) for each in PEOPLE} for day in days)
     assert first == second
     hits = sum(map(sum, first.values()))
-    assert 0.15 < hits / (len(PEOPLE) * EXCHANGES) < 0.25
+    assert 0.1 < hits / (len(PEOPLE) * EXCHANGES) < 0.3
     assert len(set(map(tuple, first.values()))) == len(PEOPLE), "each terminal has a chance of its own"
 
 

@@ -1,4 +1,4 @@
-"""Every fault of the catalogue through the real proxy: what the terminal gets, and that it gets nothing else."""
+"""Faults through the real proxy: what the terminal gets, and that it gets nothing else; all of them in `make sweep`."""
 
 import re
 from collections.abc import Iterator
@@ -20,6 +20,7 @@ from ltkm_inspect.traffic import Document, Exchange, Headers, Item, LtkmElement,
 from tests.loopback.bsm import Bsm, Habits, ring_text
 from tests.loopback.proxy import Steered
 from tests.loopback.scenes import SCENES, person, reports, served_for
+from tests.loopback.sweep import faults
 from tests.loopback.terminal import Handset, Taken
 from tests.proxy.parts import Mitmdump
 
@@ -111,7 +112,7 @@ def injected(played: Played, id: str, keys: KeyRing) -> Response | None:
 
 
 @pytest.mark.parametrize("keys", KEYED)
-@pytest.mark.parametrize("id", LIVE)
+@pytest.mark.parametrize("id", faults(LIVE))
 def test_a_terminal_gets_the_fault_and_nothing_else(id: str, keys: str, bsm: Bsm, proxies: dict[str, Steered]) -> None:
     fault = FAULTS[id]
     played = play(id, keys, bsm, proxies)
@@ -222,7 +223,7 @@ def names_another(played: Played) -> bool:
     return any(message.of(Identity) and message.of(Identity)[-1].value != own for message in messages)
 
 
-@pytest.mark.parametrize("id", sorted(FOR_RECORDINGS))
+@pytest.mark.parametrize("id", faults(sorted(FOR_RECORDINGS)))
 def test_a_fault_of_the_request_is_refused_and_the_traffic_left_alone(
     id: str, bsm: Bsm, proxies: dict[str, Steered]
 ) -> None:

@@ -27,6 +27,7 @@ from ltkm_inspect.traffic import Exchange, Response
 from tests.loopback.bsm import ring_text
 from tests.loopback.proxy import Steered
 from tests.loopback.server import Listener
+from tests.loopback.sweep import faults
 from tests.loopback.wire import Received, receive, request_octets, response_octets, response_of
 from tests.proxy.parts import PATIENCE, TRIAL, Mitmdump, Save
 from tests.samples.test_samples import HANDSETS
@@ -99,7 +100,7 @@ def replaying(mitmdump: Mitmdump, ring: Path) -> Iterator[Steered]:
 REPLAYING = ("connection_strategy=lazy", "server_replay_extra=kill", "server_replay_refresh=false")
 
 
-@pytest.mark.parametrize("fault", FAULTS)
+@pytest.mark.parametrize("fault", faults(FAULTS))
 def test_the_trial_replayed_as_a_server_has_the_fault_wherever_it_can_be_put_in(fault: str, replaying: Steered) -> None:
     recorded = saved(TRIAL)
     assert replaying.run("replay.server.file", str(TRIAL)) == ""
@@ -181,7 +182,7 @@ def turns(tmp_path_factory: pytest.TempPathFactory, mitmdump: Mitmdump, ring: Pa
         yield Turns(tmp_path_factory.mktemp("turns"), proxy, origin, server.port)
 
 
-@pytest.mark.parametrize("fault", FAULTS)
+@pytest.mark.parametrize("fault", faults(FAULTS))
 def test_the_trial_replayed_as_a_client_has_the_fault_wherever_it_can_be_put_in(fault: str, turns: Turns) -> None:
     got = turns.replay(fault)
     assert [exchange.response for exchange in got] == [*expected(fault)]

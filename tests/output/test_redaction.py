@@ -369,8 +369,17 @@ def planted(text: str) -> list[Exchange]:
     ]
 
 
-@pytest.mark.parametrize("spelling", ["as it is", "percent", "base64", "glued", "in quotes", "hex"])
-@pytest.mark.parametrize("identity", PLANTED)
+WRITTEN = ["as it is", "percent", "base64", "glued", "in quotes", "hex"]
+PAIRS = [(identity, spelling) for identity in PLANTED for spelling in WRITTEN]
+
+
+@pytest.mark.parametrize(
+    ("identity", "spelling"),
+    [
+        pytest.param(*pair, marks=() if pair[0] == PLANTED[0] or pair[1] == WRITTEN[0] else pytest.mark.sweep)
+        for pair in PAIRS
+    ],
+)
 def test_no_report_says_what_was_planted_in_any_field(identity: str, spelling: str, tmp_path: Path) -> None:
     text, redaction, context = SPELLINGS[spelling](identity), Redaction(), Context(session=Session())
     head = jsonl.run_record(["a.flow"], {"fault_terminal": (text,), "fault": (f"x:y={text}",)}, redaction)
