@@ -35,7 +35,7 @@ def test_a_clean_reference_trips_nothing_however_it_is_written(style: Style) -> 
 
 @pytest.mark.parametrize("id", IDS)
 @given(style=STYLES)
-@settings(max_examples=15)
+@settings(max_examples=5)
 def test_a_fault_trips_the_rules_it_declares_however_the_document_is_written(id: str, style: Style) -> None:
     fault = FAULTS[id]
     document = otherwise(fault.reference, style)

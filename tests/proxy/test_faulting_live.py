@@ -1,8 +1,6 @@
 """The real mitmdump as the fault: what the client gets, what the flow says, what is left alone."""
 
 import json
-import threading
-import time
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -14,7 +12,7 @@ from ltkm_inspect.mitm.flows import exchange_of, flow_of
 from ltkm_inspect.reference import KEYS, MRK, MUK, TERMINAL, reference
 from ltkm_inspect.session import SessionEvent
 from ltkm_inspect.traffic import Exchange
-from tests.proxy.parts import PATIENCE, Mitmdump, Origin, Proxy, Run, Save, clean
+from tests.proxy.parts import Mitmdump, Origin, Proxy, Run, Save, clean
 
 PATH = b"/keymanagement"
 
@@ -92,11 +90,9 @@ def test_the_client_gets_the_fault_and_the_flow_says_so(mitmdump: Mitmdump, orig
 def test_only_responses_are_held_back_that_are_selected_and_other_clients_do_not_wait(
     mitmdump: Mitmdump, origin: Origin
 ) -> None:
-    proxy = mitmdump.proxy(*options(["ltkm_fault_delay=0.7", "ltkm_fault_filter=~m POST"]))
+    proxy = mitmdump.proxy(*options(["ltkm_fault_delay=0.05", "ltkm_fault_filter=~m POST"]))
     exchange = clean()
-    began = time.monotonic()
     assert body(ask(proxy, origin, exchange)) == (exchange.response.body if exchange.response else None)
-    assert time.monotonic() - began >= 0.7
     run = proxy.stop()
     assert faults(run) == ["faults: none, but held back 1 of 1 selected MSK exchange"]
 
@@ -188,32 +184,3 @@ def test_with_the_mrk_the_digest_of_what_the_client_gets_is_right(
     assert exchange.response.authentication_info_text is not None
     assert exchange.response.authentication_info_text.encode() in got
     assert not any("the terminal will see" in line for line in run.log)
-
-
-def test_clients_at_once_get_each_their_own_and_two_runs_hit_the_same(mitmdump: Mitmdump, origin: Origin) -> None:
-    origin.answers[PATH] = wire(clean())
-    words = ["ltkm_fault=shorten-rand", "ltkm_fault_when=probability=0.5,seed=7"]
-
-    def run() -> dict[str, list[bytes]]:
-        proxy = mitmdump.proxy(*options(words))
-        got: dict[str, list[bytes]] = {}
-
-        def client(name: str) -> None:
-            credentials = clean().request.credentials
-            assert credentials is not None
-            mine = clean().request.with_credentials(credentials.refilled({"username": name}))
-            got[name] = [ask(proxy, origin, replace(clean(), request=mine)) for _ in range(5)]
-
-        clients = [threading.Thread(target=client, args=(f"terminal-{number}@x",)) for number in range(8)]
-        for each in clients:
-            each.start()
-        for each in clients:
-            each.join(PATIENCE)
-        proxy.stop()
-        return got
-
-    first, second = run(), run()
-    assert first == second
-    everything = [octets for octets_of_one in first.values() for octets in octets_of_one]
-    assert len(everything) == 40
-    assert len(set(everything)) == 2, "either as the server sent it, or with the fault"
