@@ -1,7 +1,6 @@
 """Rules on the OMA BCAST extension of a message, and the faults that break them."""
 
 from collections.abc import Iterator
-from functools import lru_cache
 
 from ltkm_inspect.catalogue.changes import with_payload
 from ltkm_inspect.catalogue.preconditions import PSK_MESSAGE
@@ -84,7 +83,6 @@ def bcast_absent(message: Message) -> Iterator[Problem]:
         yield Problem("EXT", got="no extension of type 5 (OMA BCAST)", hint="plain MBMS semantics")
 
 
-@lru_cache(maxsize=64)  # a BSM sends the same few octets again and again
 def _version(data: bytes) -> int | bytes:
     """Return the version that the management data tells; 0 where it tells none."""
     return next((part.value for part in read_management_data(data) if part.name == VERSION), 0)

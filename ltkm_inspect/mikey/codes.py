@@ -14,7 +14,7 @@ class Codes:
 
     def get(self, value: int) -> str | None:
         """Return the registered name of a number, `private use`, or None."""
-        return self.names.get(value, "private use" if value in self.private else None)
+        return self.names.get(value) or ("private use" if value in self.private else None)
 
     def name_of(self, value: int) -> str:
         """Return the name of a number, or `unknown (27)`."""

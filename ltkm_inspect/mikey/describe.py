@@ -6,12 +6,12 @@ from typing import Any
 
 from ltkm_inspect.mikey.codes import NEXT_PAYLOADS
 from ltkm_inspect.mikey.core import Kemac
-from ltkm_inspect.mikey.extension import OmaBcast
+from ltkm_inspect.mikey.extension import Extension, OmaBcast
 from ltkm_inspect.mikey.header import Header
 from ltkm_inspect.mikey.keydata import KeyDataChain
 from ltkm_inspect.mikey.management import LTKM_SUBTYPE, read_management_data
-from ltkm_inspect.mikey.message import HEADER_LABEL, TRAILING, Message, decode, part_spans, spans_of
-from ltkm_inspect.mikey.record import FieldNotes, hidden, notes
+from ltkm_inspect.mikey.message import HEADER_LABEL, TRAILING, Message, decode, part_spans, traced
+from ltkm_inspect.mikey.record import FieldNotes, hidden, notes, record
 from ltkm_inspect.wire import DecodeProblem, Span
 
 UNVERIFIED = "unverified"
@@ -21,6 +21,7 @@ LONGEST_MEANING = 160
 """How many characters of a meaning a line of text shows."""
 
 
+@record
 @dataclass(frozen=True, slots=True)
 class Node:
     """One field, structure or payload."""
@@ -58,37 +59,37 @@ class Node:
             yield from child.walk()
 
 
-@dataclass(frozen=True, slots=True)
-class _Look:
-    """What is known of the message while its nodes are made."""
-
-    places: Mapping[str, Span]
-    show_keys: bool
-
-
 def tree(message: Message, *, show_keys: bool = False) -> tuple[Node, ...]:
     """Return the nodes of a message: header, payloads, trailing octets, problems.
 
     Keys that are not encrypted are hidden unless asked for. A message made by hand is shown as what it encodes to.
     """
     octets = message.encode()
-    message = _as_decoded(message, octets)
-    look = _Look(spans_of(message, octets), show_keys)
+    if message.is_cut:
+        parts = traced(octets[: len(octets) - len(message.trailing)])[1]
+    else:
+        message, parts = traced(octets)
     nodes = []
-    if message.header is not None:
-        nodes.append(_structure(look, HEADER_LABEL, HEADER_LABEL, message.header, message.next_payload(-1)))
-    for index, (payload, path) in enumerate(zip(message.payloads, message.paths, strict=True)):
-        nodes.append(_structure(look, path, path, payload, message.next_payload(index)))
+    records = (
+        [*enumerate(message.payloads)]
+        if message.header is None
+        else [(-1, message.header), *enumerate(message.payloads)]
+    )
+    paths = (*message.paths, HEADER_LABEL)  # that of the header is at -1, as its Next payload is
+    for (index, each), spans in zip(records, parts, strict=True):
+        path = paths[index]
+        nodes.append(_Part(path, spans, show_keys).structure(path, "", each, message.next_payload(index)))
     if message.trailing:
+        part = _Part("", {TRAILING: message.trailing_span}, show_keys)
         note = next(note for note in notes(Message) if note.name == TRAILING)
-        nodes.append(_value(look, note, TRAILING, message, message.trailing))
+        nodes.append(part.value(note, TRAILING, message, message.trailing))
     problems = [message.problem, *message.inner_problems]
     return (*nodes, *(Node("problem", each.path, meaning=str(each)) for each in problems if each is not None))
 
 
 def describe(record: Any, name: str = "", *, show_keys: bool = False) -> Node:
     """Return the node of any record of this package, without spans: a payload, a key data entry, a key ID."""
-    return _structure(_Look({}, show_keys), name or getattr(record, "label", type(record).__name__), name, record)
+    return _Part(name, {}, show_keys).structure(name or getattr(record, "label", type(record).__name__), "", record)
 
 
 def render(nodes: Iterable[Node], indent: int = 0) -> Iterator[str]:
@@ -179,66 +180,80 @@ def _hidden(message: Message) -> Iterator[Span]:
             yield places.get(f"{path}.{name}") or message.payload_span(index)
 
 
-def _structure(look: _Look, name: str, path: str, record: Any, next_payload: int | None = None) -> Node:
-    children = list(_children(look, path, record))
-    if next_payload is not None:
-        below = f"{path}.next_payload"
-        meaning = NEXT_PAYLOADS.name_of(next_payload)
-        children.insert(0, Node("next_payload", below, str(next_payload), meaning, look.places.get(below)))
-    unverified = getattr(record, "unverified", False)
-    return Node(name, path, span=look.places.get(path), children=tuple(children), unverified=unverified)
+class _Part:
+    """A header or payload, or another record, whose nodes are made; `below` is a field path below it, or empty."""
 
+    __slots__ = ("path", "prefix", "show_keys", "spans")
 
-def _children(look: _Look, path: str, record: Any) -> Iterator[Node]:
-    prefix = f"{path}." if path else ""
-    for note in notes(type(record)):
-        value = getattr(record, note.name)
-        if isinstance(value, tuple):
-            for number, item in enumerate(value, 1):
-                name = f"{note.name}[{number}]"
-                yield _structure(look, name, prefix + name, item)
-        elif hasattr(value, "push") and note.name == "value":
-            # The data of an extension: its fields have their paths directly below the payload.
-            yield from _children(look, path, value)
-        elif hasattr(value, "push"):
-            yield _structure(look, note.name, prefix + note.name, value)
-        elif value is not None and not (value == b"" and note.name == TRAILING):
-            yield _value(look, note, prefix + note.name, record, value)
-    if isinstance(record, Kemac) and record.key_data is not None:
-        yield from _key_data(look, prefix, record.key_data)
-    if isinstance(record, OmaBcast) and record.subtype == LTKM_SUBTYPE:
-        for part in read_management_data(record.data):
+    def __init__(self, path: str, spans: Mapping[str, Span], show_keys: bool) -> None:
+        self.path = path
+        self.prefix = f"{path}." if path else ""
+        self.spans = spans
+        self.show_keys = show_keys
+
+    def structure(self, name: str, below: str, record: Any, next_payload: int | None = None) -> Node:
+        """Return the node of a record, with those of its fields."""
+        children = self._children(below, record)
+        if next_payload is not None:
+            meaning = NEXT_PAYLOADS.name_of(next_payload)
+            span = self.spans.get("next_payload")
+            children.insert(0, Node("next_payload", f"{self.prefix}next_payload", str(next_payload), meaning, span))
+        path = self.prefix + below if below else self.path
+        unverified = getattr(record, "unverified", False)
+        return Node(name, path, "", "", self.spans.get(below), tuple(children), unverified)
+
+    def _children(self, below: str, record: Any) -> list[Node]:
+        inner = f"{below}." if below else ""
+        nodes: list[Node] = []
+        for note in notes(type(record)):
+            name = note.name
+            value = getattr(record, name)
+            if isinstance(value, int) or (isinstance(value, bytes) and (value or name != TRAILING)):
+                nodes.append(self.value(note, inner + name, record, value))
+            elif isinstance(value, tuple):
+                names = [f"{name}[{number}]" for number in range(1, len(value) + 1)]
+                nodes += [self.structure(each, inner + each, item) for each, item in zip(names, value, strict=True)]
+            elif name == "value" and isinstance(value, Extension):
+                # The data of an extension: its fields have their paths directly below the payload.
+                nodes += self._children(below, value)
+            elif hasattr(value, "push"):
+                nodes.append(self.structure(name, inner + name, value))
+        if isinstance(record, Kemac) and record.key_data is not None:
+            nodes += self._key_data(inner, record.key_data)
+        if isinstance(record, OmaBcast) and record.subtype == LTKM_SUBTYPE:
+            nodes += self._management_data(inner, record.data)
+        return nodes
+
+    def _management_data(self, inner: str, data: bytes) -> Iterator[Node]:
+        for part in read_management_data(data):
             shown = part.value.hex() if isinstance(part.value, bytes) else str(part.value)
             octets = len(part.value) if isinstance(part.value, bytes) else None
-            where = f"{prefix}data.{part.name}"
+            where = f"{self.prefix}{inner}data.{part.name}"
             yield Node(part.name, where, shown, part.meaning, unverified=True, octets=octets)
 
+    def _key_data(self, inner: str, chain: KeyDataChain) -> Iterator[Node]:
+        for number, entry in enumerate(chain.entries, 1):
+            name = f"key_data[{number}]"
+            yield self.structure(name, inner + name, entry)
+        if chain.problem is not None:
+            yield Node("problem", f"{self.prefix}{inner}{chain.problem.path}", meaning=chain.problem.reason)
 
-def _key_data(look: _Look, prefix: str, chain: KeyDataChain) -> Iterator[Node]:
-    for number, entry in enumerate(chain.entries, 1):
-        name = f"key_data[{number}]"
-        yield _structure(look, name, prefix + name, entry)
-    if chain.problem is not None:
-        yield Node("problem", f"{prefix}{chain.problem.path}", meaning=chain.problem.reason)
-
-
-def _value(look: _Look, note: FieldNotes, path: str, record: Any, value: Any) -> Node:
-    octets = len(value) if isinstance(value, bytes) else None
-    span = look.places.get(path)
-    if note.is_secret(record) and not look.show_keys:
-        return Node(note.name, path, hidden(value), span=span, octets=octets)
-    meaning = note.meaning(record) if note.meaning else ""
-    if note.codes is not None:
-        meaning = note.codes.get(value) or "unknown"
-    return Node(note.name, path, _shown(note, value), meaning, span, octets=octets)
-
-
-def _shown(note: FieldNotes, value: Any) -> str:
-    if isinstance(value, bytes):
-        return value.hex() or "empty"
-    if isinstance(value, bool):
-        return str(int(value))
-    return f"0x{value:0{2 * note.hex_octets}x}" if note.hex_octets else str(value)
+    def value(self, note: FieldNotes, below: str, record: Any, value: Any) -> Node:
+        """Return the node of a field that is no record."""
+        octets = len(value) if isinstance(value, bytes) else None
+        meaning = ""
+        if note.secret is not None and not self.show_keys and note.secret(record):
+            shown = hidden(value)
+        else:
+            if octets is not None:
+                shown = value.hex() or "empty"
+            else:
+                shown = f"0x{value:0{2 * note.hex_octets}x}" if note.hex_octets else str(int(value))
+            if note.codes is not None:
+                meaning = note.codes.get(value) or "unknown"
+            elif note.meaning is not None:
+                meaning = note.meaning(record)
+        return Node(note.name, self.prefix + below, shown, meaning, self.spans.get(below), (), False, octets)
 
 
 def _plain_header(header: Header, message: Message, show_keys: bool, room: Room) -> dict[str, Any]:

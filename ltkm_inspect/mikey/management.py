@@ -3,7 +3,7 @@
 import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, lru_cache
 from importlib.resources import files
 from typing import Any
 
@@ -51,6 +51,7 @@ def layout() -> tuple[Mapping[str, Any], ...]:
     return tuple(tomllib.loads(text)["field"])
 
 
+@lru_cache(maxsize=64)  # a BSM sends the same few octets again and again
 def read_management_data(octets: bytes) -> tuple[Part, ...]:
     """Return the fields of LTKM management data (the octets after the subtype); never raises.
 

@@ -1,6 +1,7 @@
 """A MIKEY message: header, payloads, and what could not be read; `decode` is total and `encode` its inverse."""
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Annotated
@@ -12,7 +13,7 @@ from ltkm_inspect.mikey.header import FIXED_LENGTH, Header, pull_header
 from ltkm_inspect.mikey.keydata import KEY_DATA
 from ltkm_inspect.mikey.payload import PAYLOADS, Payload
 from ltkm_inspect.mikey.policy import SecurityPolicy
-from ltkm_inspect.mikey.quick import QUICK, quick_header
+from ltkm_inspect.mikey.quick import QUICK, Quick, quick_header
 from ltkm_inspect.mikey.record import Secret, record
 from ltkm_inspect.wire import DecodeError, DecodeProblem, Reader, Span, Tracer
 
@@ -172,6 +173,11 @@ class Message:
         end = self.offsets[index + 1] if index + 1 < len(self.offsets) else self.length - len(self.trailing)
         return Span(self.offsets[index], end)
 
+    @property
+    def trailing_span(self) -> Span:
+        """The span of the trailing octets of a decoded message."""
+        return Span(self.length - len(self.trailing), self.length)
+
 
 def decode(octets: bytes, most: int | None = None) -> Message:
     """Decode a MIKEY message; never raises: what cannot be read is kept in the message, with the reason.
@@ -179,7 +185,23 @@ def decode(octets: bytes, most: int | None = None) -> Message:
     `most` is how many payloads are decoded, where the key IDs and parameters in them count as well; what follows is
     trailing octets, with a problem of the kind `limit`.
     """
-    reader = Reader(octets)
+    return _decode(Reader(octets), most, QUICK)
+
+
+def traced(octets: bytes, most: int | None = None) -> tuple[Message, list[dict[str, Span]]]:
+    """Return what `decode` does, and the spans of its fields, read in the same pass.
+
+    There is one mapping for the header and one for each payload, by the field path below it; the path of the header or
+    payload itself is empty.
+    """
+    parts: list[dict[str, Span]] = []
+    return _decode(Tracer(octets), most, {}, parts), parts
+
+
+def _decode(
+    reader: Reader, most: int | None, quick_ways: Mapping[int, Quick], parts: list[dict[str, Span]] | None = None
+) -> Message:
+    octets = reader.octets
     room = most if most is not None and len(octets) > most else None  # a payload has an octet at least
     payloads: list[Payload] = []
     offsets: list[int] = []
@@ -190,17 +212,19 @@ def decode(octets: bytes, most: int | None = None) -> Message:
     start = 0
     end = len(octets)
     try:
-        usual = quick_header(octets)
+        usual = quick_header(octets) if quick_ways else None
         if usual is not None:
             header, following = usual
             start = FIXED_LENGTH
         else:
             header, following, error = pull_header(reader)
             start = reader.offset
+            if parts is not None:
+                parts.append(_taken(reader, 0))
         if error is not None:
             raise error.within(HEADER_LABEL)
         while following:
-            quick = QUICK.get(following)
+            quick = quick_ways.get(following)
             found = quick(octets, start + 1, end) if quick is not None else None
             if found is not None:
                 if room is not None:
@@ -220,6 +244,8 @@ def decode(octets: bytes, most: int | None = None) -> Message:
                 room = _room_after(payload, room, most, start)
             payloads.append(payload)
             offsets.append(start)
+            if parts is not None:
+                parts.append(_taken(reader, start))
             if reader.problems:
                 inner += [(len(payloads) - 1, problem) for problem in reader.problems]
                 reader.problems.clear()
@@ -290,30 +316,35 @@ def _failed_path(message: Message) -> str:
     return f"{kind.label}[{before + 1}]" if before else kind.label
 
 
+def _taken(reader: Reader, start: int) -> dict[str, Span]:
+    """Return the spans that a tracer recorded since it was asked the last time, from that offset on."""
+    assert isinstance(reader, Tracer)
+    found, reader.spans = reader.spans, {}
+    found[""] = Span(start, reader.offset)
+    return found
+
+
 def spans(octets: bytes, most: int | None = None) -> dict[str, Span]:
     """Return the absolute span of every field of the message, by field path, in the order of the octets.
 
-    A second pass through the same `pull` code, with a reader that takes notes. The header is `HDR`; octets that could
-    not be decoded are `trailing`. `most` is as for `decode`.
+    The header is `HDR`; octets that could not be decoded are `trailing`. `most` is as for `decode`.
     """
-    return spans_of(decode(octets, most), octets)
-
-
-def spans_of(message: Message, octets: bytes) -> dict[str, Span]:
-    """Return the same of a message that these octets decoded to."""
+    message, parts = traced(octets, most)
     found: dict[str, Span] = {}
-    for part in (HEADER_LABEL, *message.paths, TRAILING):
-        found |= part_spans(message, octets, part)
+    for name, part in zip([HEADER_LABEL, *message.paths] if parts else [], parts, strict=True):
+        found |= {f"{name}.{path}" if path else name: span for path, span in part.items()}
+    if message.trailing:
+        found[TRAILING] = message.trailing_span
     return dict(sorted(found.items(), key=lambda item: (item[1].start, -item[1].end)))
 
 
 def part_spans(message: Message, octets: bytes, part: str) -> dict[str, Span]:
-    """Return the same of one part of a decoded message: `HDR`, the path of a payload, or `trailing`."""
+    """Return the same of one part of a message that the octets decoded to: `HDR`, the path of a payload, `trailing`."""
     tracer = Tracer(octets)
     if part == HEADER_LABEL and message.header is not None:
         tracer.inside(HEADER_LABEL, pull_header)
     elif part == TRAILING and message.trailing:
-        tracer.record(TRAILING, message.length - len(message.trailing), message.length)
+        return {TRAILING: message.trailing_span}
     elif part in message.places:
         index = message.places[part]
         payload, tracer.offset = message.payloads[index], message.offsets[index]

@@ -45,6 +45,8 @@ def inert(text: str, keep: str = "") -> str:
 def printable_octets(octets: bytes) -> str:
     """Return wire octets as text: UTF-8 where they are, every other octet as an escape like `\\xff`."""
     parts = octets.decode("utf-8", "surrogateescape")
+    if parts.isascii() and parts.isprintable() and "\\" not in parts:
+        return parts
     return "".join(
         f"\\x{ord(character) - 0xDC00:02x}" if "\udc80" <= character <= "\udcff" else _escaped(character)
         for character in parts

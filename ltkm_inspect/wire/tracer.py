@@ -18,8 +18,9 @@ class Tracer(Reader):
 
     def record(self, name: str, start: int, end: int) -> None:
         """Record the span of a field, or of several that share it."""
-        for part in name.split("|"):
-            self.spans[self.prefix + part] = Span(start, end)
+        span = Span(start, end)
+        for part in name.split("|") if "|" in name else (name,):
+            self.spans[self.prefix + part] = span
 
     def uint8(self, name: str) -> int:
         at = self.offset
