@@ -24,7 +24,7 @@ MOST_TRAILING = 1000
 
 
 @record
-@dataclass(frozen=True)  # without slots, because it keeps its payloads by class once somebody has asked
+@dataclass(frozen=True)  # no slots: caches its payload index in `__dict__`
 class Message:
     """A MIKEY message, decoded or made by hand; what is not part of the octets is not compared."""
 

@@ -63,7 +63,7 @@ class SrtpParameter:
 
 
 @payload(10)
-@dataclass(frozen=True)  # without slots, because it keeps its parameters by type once somebody has asked
+@dataclass(frozen=True)  # no slots: caches its parameter index in `__dict__`
 class SecurityPolicy(Payload):
     """Security policy payload (RFC 3830 §6.10)."""
 

@@ -1,4 +1,4 @@
-"""A reader that takes notes: the second pass that finds the span of every field."""
+"""A reader that takes notes of where every field is."""
 
 from itertools import count
 from typing import Literal
