@@ -70,7 +70,7 @@ class Presenter:
                 vars(each).clear()
 
     def _shown(self, report: Report, name: str) -> Shown:
-        redactor = NO_REDACTOR if self.redaction is None else self.redaction.redactor(report.exchange)
+        redactor = NO_REDACTOR if self.redaction is None else self.redaction.redactor(report.event)
         return Shown(
             [*text.lines(report, redactor), *map(redactor.text, self.keys.lines(report))] if self.as_text else [],
             jsonl.exchange_line(report, name, self.keys, redactor) if self.as_json else "",

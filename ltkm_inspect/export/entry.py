@@ -8,7 +8,7 @@ from ltkm_inspect.finding import Finding, Level, Place, Report
 from ltkm_inspect.mikey import Kemac, Message
 from ltkm_inspect.output.redaction import NO_REDACTOR, Redaction, Redactor
 from ltkm_inspect.report.keys import NO_KEYS, Keys
-from ltkm_inspect.traffic import Exchange, Ltkm
+from ltkm_inspect.traffic import Event, Ltkm
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,14 +19,14 @@ class Manner:
     redaction: Redaction | None = None
     """The names that stand for B-TIDs, IMPIs and addresses; None where these are shown."""
 
-    def redactor(self, exchange: Exchange) -> Redactor:
-        """Return what is to be hidden in what is said of an exchange."""
-        return NO_REDACTOR if self.redaction is None else self.redaction.redactor(exchange)
+    def redactor(self, event: Event) -> Redactor:
+        """Return what is to be hidden in what is said of an event."""
+        return NO_REDACTOR if self.redaction is None else self.redaction.redactor(event)
 
 
 @dataclass(frozen=True, slots=True)
 class ExportEntry:
-    """One LTKM with the report of its exchange, and the file that this was read from."""
+    """One LTKM with the report of its event, and the file that this was read from."""
 
     report: Report = field(repr=False)
     ltkm: Ltkm = field(repr=False)
@@ -37,13 +37,13 @@ class ExportEntry:
     """What is to be hidden in what is said of it."""
 
     @property
-    def exchange(self) -> Exchange:
-        """The exchange that it stands in."""
-        return self.report.exchange
+    def event(self) -> Event:
+        """The event that it is in."""
+        return self.report.event
 
     @property
     def place(self) -> Place:
-        """Where in the exchange it stands."""
+        """Where in the event it is."""
         item = self.ltkm.item
         return Place(item.number if item is not None else None, self.ltkm.number)
 
@@ -74,14 +74,13 @@ class ExportEntry:
 
 
 def entries(report: Report, file: str = "", redactor: Redactor = NO_REDACTOR) -> Iterator[ExportEntry]:
-    """Yield the LTKMs of an exchange in document order; beside live traffic as many as were looked at."""
-    document = report.exchange.document
-    if document is None or not document.ltkms:
+    """Yield the LTKMs of an event in their order; beside live traffic as many as were looked at."""
+    if not report.event.ltkms:
         return
     by_place: dict[tuple[int | None, int | None], list[Finding]] = {}
     for finding in report.findings:
         by_place.setdefault((finding.place.item, finding.place.ltkm), []).append(finding)
-    for ltkm in document.ltkms[: report.exchange.limits.ltkms]:
+    for ltkm in report.event.checked_ltkms:
         item = ltkm.item.number if ltkm.item is not None else None
         places = dict.fromkeys(((None, None), (item, None), (item, ltkm.number)))
         found = [finding for place in places for finding in by_place.get(place, ())]
@@ -95,14 +94,14 @@ def hindrance(entry: ExportEntry) -> str:
     return "" if entry.ltkm.octets else "it is empty"
 
 
-def moment(exchange: Exchange) -> float | None:
-    """Return when the LTKMs of an exchange were delivered: its end, else its beginning."""
-    return exchange.started if exchange.ended is None else exchange.ended
+def moment(event: Event) -> float | None:
+    """Return when the LTKMs of an event were delivered: its end, else its beginning."""
+    return event.started if event.ended is None else event.ended
 
 
-def b_tid(exchange: Exchange) -> str:
+def b_tid(event: Event) -> str:
     """Return the B-TID of the credentials; empty where there are none."""
-    credentials = exchange.request.credentials
+    credentials = event.authorization
     return (credentials.get("username") or "") if credentials is not None else ""
 
 

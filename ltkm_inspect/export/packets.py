@@ -13,7 +13,7 @@ from ltkm_inspect.export.entry import ExportEntry, b_tid, hindrance, moment
 from ltkm_inspect.finding import shorten
 from ltkm_inspect.packets import MIKEY_PORT
 from ltkm_inspect.report.text import LONGEST_URL
-from ltkm_inspect.traffic import Exchange
+from ltkm_inspect.traffic import Event
 
 type Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
@@ -46,7 +46,7 @@ def pcap_head() -> bytes:
 def pcap_packet(entry: ExportEntry) -> bytes:
     """Return the record of an LTKM in a pcap file."""
     packet = _packet(entry)
-    seconds, micros = divmod(_micros(entry.exchange), 1_000_000)
+    seconds, micros = divmod(_micros(entry.event), 1_000_000)
     return struct.pack("<IIII", min(seconds, 0xFFFFFFFF), micros, len(packet), len(packet)) + packet
 
 
@@ -61,37 +61,37 @@ def pcapng_head() -> bytes:
 def pcapng_packet(entry: ExportEntry) -> bytes:
     """Return the block of an LTKM in a pcapng file, with a comment that says where it comes from."""
     packet = _packet(entry)
-    micros = _micros(entry.exchange)
+    micros = _micros(entry.event)
     head = struct.pack("<IIIII", 0, micros >> 32, micros & 0xFFFFFFFF, len(packet), len(packet))
     return _block(6, head + _padded(packet) + _option(_COMMENT, comment(entry)) + _END)
 
 
 def comment(entry: ExportEntry) -> str:
     """Return what a packet is, in a few lines that are safe to print."""
-    exchange = entry.exchange
+    event = entry.event
     said = [
-        f"{shorten(exchange.request.url, LONGEST_URL)}, {entry.place}",
-        f"{identity_kind(name)} {shorten(name)}" if (name := b_tid(exchange)) else "no B-TID",
+        f"{shorten(event.url, LONGEST_URL)}, {entry.place}",
+        f"{identity_kind(name)} {shorten(name)}" if (name := b_tid(event)) else "no B-TID",
         f"{entry.verdict} {' '.join(entry.rules)}".rstrip(),
     ]
     if entry.file:
-        said.insert(0, f"{shorten(entry.file, LONGEST_URL)}, flow {shorten(exchange.id)}")
-    said += [f"fault {shorten(fault)}" for fault in exchange.faults]
-    said += [f"the address of the {side} was not captured" for side in missing(exchange)]
-    if moment(exchange) is None:
+        said.insert(0, f"{shorten(entry.file, LONGEST_URL)}, flow {shorten(event.id)}")
+    said += [f"fault {shorten(fault)}" for fault in event.faults]
+    said += [f"the address of the {side} was not captured" for side in missing(event)]
+    if moment(event) is None:
         said.append("the time was not captured")
     return "\n".join(said)
 
 
-def missing(exchange: Exchange) -> list[str]:
+def missing(event: Event) -> list[str]:
     """Return whose address is not known: `BSM`, `terminal`."""
-    sides = (("BSM", exchange.server), ("terminal", exchange.client))
+    sides = (("BSM", event.server), ("terminal", event.client))
     return [side for side, address in sides if _address(address) is None]
 
 
-def ends(exchange: Exchange) -> tuple[Address, Address]:
+def ends(event: Event) -> tuple[Address, Address]:
     """Return the addresses of BSM and terminal, of one version of IP, and made up where they were not captured."""
-    server, client = _address(exchange.server), _address(exchange.client)
+    server, client = _address(event.server), _address(event.client)
     known = [address for address in (server, client) if address is not None]
     version = max((address.version for address in known), default=4)
     found = (server or NO_BSM[version], client or NO_TERMINAL[version])
@@ -121,7 +121,7 @@ def checksum(octets: bytes) -> int:
 
 
 def _packet(entry: ExportEntry) -> bytes:
-    return datagram(*ends(entry.exchange), entry.ltkm.octets or b"")
+    return datagram(*ends(entry.event), entry.ltkm.octets or b"")
 
 
 def _address(text: str) -> Address | None:
@@ -134,9 +134,9 @@ def _address(text: str) -> Address | None:
     return mapped or address
 
 
-def _micros(exchange: Exchange) -> int:
+def _micros(event: Event) -> int:
     """Return when an LTKM was delivered in microseconds since 1970; 0 where that is not known or before."""
-    seconds = moment(exchange)
+    seconds = moment(event)
     return int(seconds * 1_000_000) if seconds is not None and math.isfinite(seconds) and 0 < seconds < 1e12 else 0
 
 

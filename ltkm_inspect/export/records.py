@@ -19,20 +19,20 @@ def line(entry: ExportEntry, keys: Keys) -> bytes:
 
 def record(entry: ExportEntry, keys: Keys) -> dict[str, Any]:
     """Return what is told of an LTKM as data for JSON."""
-    exchange, item = entry.exchange, entry.ltkm.item
+    event, item = entry.event, entry.ltkm.item
     return {
         "schema": SCHEMA,
         "file": entry.file,
-        "id": exchange.id,
-        "time": time_of(moment(exchange)),
-        "client": exchange.client,
-        "server": exchange.server,
-        "terminal": exchange.terminal,
-        "url": exchange.request.url,
-        "status": exchange.response.status if exchange.response is not None else None,
+        "id": event.id,
+        "time": time_of(moment(event)),
+        "client": event.client,
+        "server": event.server,
+        "terminal": event.terminal,
+        "url": event.url,
+        "status": event.status,
         **(_NO_ITEM if item is None else item_record(item)),
         **ltkm_record(entry.ltkm, keys, entry.redactor),
         "verdict": entry.verdict,
         "rules": entry.rules,
-        "faults": list(exchange.faults),
+        "faults": list(event.faults),
     }

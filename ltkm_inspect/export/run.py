@@ -98,7 +98,7 @@ class Export:
         if self._name == XML:
             self._add_document(report, file)
             return
-        for entry in entries(report, file, self._manner.redactor(report.exchange)):
+        for entry in entries(report, file, self._manner.redactor(report.event)):
             if self._selection.takes(entry):
                 self._add(entry)
 
@@ -118,8 +118,8 @@ class Export:
                 stream.write(form.head())
             stream.write(piece)
         if format.binary:
-            self.unaddressed += bool(packets.missing(entry.exchange))
-            self.untimed += moment(entry.exchange) is None
+            self.unaddressed += bool(packets.missing(entry.event))
+            self.untimed += moment(entry.event) is None
 
     def _add_clear(self, messages: int) -> None:
         """Count messages that are about to be written with a key in them: from now on it is for its owner only."""
@@ -132,9 +132,7 @@ class Export:
         if octets is None or not self._selection.takes_document(report):
             return
         self.written += 1
-        document = report.exchange.document
-        assert document is not None
-        self._add_clear(sum(shows_key(ltkm.message) for ltkm in document.ltkms))
+        self._add_clear(sum(shows_key(ltkm.message) for ltkm in report.event.ltkms))
         for folder in self._wholes:
             assert isinstance(folder, AtomicFolder)
             folder.write(documents.name(self.written), octets)

@@ -8,7 +8,7 @@ from ltkm_inspect.export.entry import ExportEntry
 from ltkm_inspect.finding import Level, Report
 from ltkm_inspect.options import OptionError
 from ltkm_inspect.selection import Terminal, parse_terminals
-from ltkm_inspect.traffic import Exchange
+from ltkm_inspect.traffic import Event
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,16 +29,16 @@ class ExportSelection:
         """Tell whether an LTKM is exported: by its key, its terminal, and the findings that concern it."""
         if self.flawed and not entry.findings:
             return False
-        return self.keys.takes_ltkm(entry.ltkm) and self._is_of(entry.exchange)
+        return self.keys.takes_ltkm(entry.ltkm) and self._is_of(entry.event)
 
     def takes_document(self, report: Report) -> bool:
         """Tell whether the document of an exchange is exported: by the keys in it, its terminal, and its findings."""
         if self.flawed and report.worst is Level.OFF:
             return False
-        return self.keys.takes(report.exchange) and self._is_of(report.exchange)
+        return self.keys.takes(report.event) and self._is_of(report.event)
 
-    def _is_of(self, exchange: Exchange) -> bool:
-        return not self.terminals or any(terminal.takes(exchange) for terminal in self.terminals)
+    def _is_of(self, event: Event) -> bool:
+        return not self.terminals or any(terminal.takes(event) for terminal in self.terminals)
 
 
 def parse_selection(msks: Iterable[str] = (), terminals: Iterable[str] = (), flawed: bool = False) -> ExportSelection:

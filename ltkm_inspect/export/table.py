@@ -59,7 +59,7 @@ def line(entry: ExportEntry, keys: Keys, *more: str) -> bytes:
 
 
 def _cells(entry: ExportEntry, keys: Keys) -> list[str]:
-    exchange, ltkm = entry.exchange, entry.ltkm
+    event, ltkm = entry.event, entry.ltkm
     message, octets = ltkm.message, ltkm.octets
     key_domain, msk_id = entry.pair
     own_key_domain, own_msk_id = entry.own_pair
@@ -70,11 +70,11 @@ def _cells(entry: ExportEntry, keys: Keys) -> list[str]:
 
     return [
         text_cell(entry.file, NO_REDACTOR),
-        text(exchange.id),
-        time_of(moment(exchange)) or "",
-        text(exchange.client),
-        text(b_tid(exchange)),
-        str(exchange.response.status) if exchange.response is not None else "",
+        text(event.id),
+        time_of(moment(event)) or "",
+        text(event.client),
+        text(b_tid(event)),
+        "" if event.status is None else str(event.status),
         str(ltkm.item.number) if ltkm.item is not None else "",
         str(ltkm.number),
         entry.redactor.text(_hex(key_domain)),
@@ -89,7 +89,7 @@ def _cells(entry: ExportEntry, keys: Keys) -> list[str]:
         text(ltkm.carrier.problem or (str(message.problem) if message is not None and message.problem else "")),
         entry.verdict,
         " ".join(entry.rules),
-        text(" ".join(exchange.faults)),
+        text(" ".join(event.faults)),
         text(key.get("verdict")),
         text(key.get("type_name")),
         *("" if key.get(name) is None else str(key[name]) for name in ("length", "seq_l", "seq_u")),

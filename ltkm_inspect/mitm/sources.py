@@ -16,8 +16,8 @@ def recorded_ltkms(path: Path) -> Messages:
         for each in exchanges(path):
             if isinstance(each, Damage | DamagedEvent):
                 damages.append(each)
-            elif each is not None and each.document is not None:
-                yield from (ltkm.octets for ltkm in each.document.ltkms if ltkm.octets)
+            elif each is not None:
+                yield from (ltkm.octets for ltkm in each.ltkms if ltkm.octets)
 
     octets = list(found())
     if not octets and damages:

@@ -1,24 +1,23 @@
-"""Which identities and addresses an exchange has, by their places in it."""
+"""Which identities and addresses an event has, by their places in it."""
 
 from collections.abc import Callable, Iterator
 
 from ltkm_inspect.mikey import Identity
 from ltkm_inspect.output import identities
-from ltkm_inspect.traffic import Exchange
+from ltkm_inspect.traffic import Event, Exchange
 
 LONGEST_TEXT = 10_000
 """Characters of one text from the wire; to search a longer one would hold up other traffic, and nothing lawful is."""
 
 
-def identities_of(exchange: Exchange, is_domain: Callable[[bytes], bool]) -> Iterator[bytes]:
+def identities_of(event: Event, is_domain: Callable[[bytes], bool]) -> Iterator[bytes]:
     """Yield whatever names a terminal by its place: the username, and what is an identity and no host in a message."""
-    credentials = exchange.request.credentials
+    credentials = event.authorization
     username = credentials.get("username") if credentials is not None else None
     if username:
         yield username.encode("utf-8", "surrogateescape")
-    hosts = {exchange.request.host.lower().encode(), *_hosts(exchange)}
-    document = exchange.document
-    for ltkm in document.ltkms[: exchange.limits.ltkms] if document is not None else ():
+    hosts = {*_hosts(event)} if isinstance(event, Exchange) else set()
+    for ltkm in event.checked_ltkms:
         values = [identity.value for identity in ltkm.message.of(Identity)] if ltkm.message is not None else []
         for number, value in enumerate(values, 1):
             is_terminal = number == len(values) > 1 and value not in values[:-1] and value.lower() not in hosts
@@ -26,27 +25,30 @@ def identities_of(exchange: Exchange, is_domain: Callable[[bytes], bool]) -> Ite
                 yield value
 
 
-def message_identities(exchange: Exchange) -> Iterator[bytes]:
-    document = exchange.document
-    for ltkm in document.ltkms[: exchange.limits.ltkms] if document is not None else ():
+def message_identities(event: Event) -> Iterator[bytes]:
+    for ltkm in event.checked_ltkms:
         if ltkm.message is not None:
             yield from (identity.value for identity in ltkm.message.of(Identity))
 
 
 def _hosts(exchange: Exchange) -> Iterator[bytes]:
-    """Yield the names of the BM-SC: of Host and of the realm."""
+    """Yield the names of the BM-SC: of the connection, of Host and of the realm."""
+    yield exchange.request.host.lower().encode()
     yield (exchange.request.headers.get("Host") or "").rpartition(":")[0].lower().encode("utf-8", "surrogateescape")
     credentials = exchange.request.credentials
     realm = credentials.get("realm") if credentials is not None else None
     yield (realm or "").rpartition("@")[2].lower().encode("utf-8", "surrogateescape")
 
 
-def addresses_of(exchange: Exchange) -> Iterator[str]:
-    """Yield the addresses of an exchange, so that they are found as numbers, too."""
-    for text in (exchange.client, exchange.server, exchange.connection, exchange.request.host):
+def addresses_of(event: Event) -> Iterator[str]:
+    """Yield the addresses of an event, so that they are found as numbers, too."""
+    for text in (event.client, event.server, event.connection):
         yield split_port(text)[0]
-    response = exchange.response
-    for headers in (exchange.request.headers, response.headers if response is not None else exchange.request.headers):
+    if not isinstance(event, Exchange):
+        return
+    yield split_port(event.request.host)[0]
+    response = event.response
+    for headers in (event.request.headers, response.headers if response is not None else event.request.headers):
         for _, value in headers.fields:
             if len(value) <= LONGEST_TEXT:  # of a longer one nothing is shown
                 yield from map(str, identities.addresses(value.decode("latin-1")))

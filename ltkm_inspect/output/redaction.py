@@ -19,7 +19,7 @@ from ltkm_inspect.output.exchange_identities import (
 )
 from ltkm_inspect.output.identities import IdentityMatch
 from ltkm_inspect.output.known_words import Words, known_in, learn
-from ltkm_inspect.traffic import Exchange
+from ltkm_inspect.traffic import Event
 from ltkm_inspect.wire import printable_octets
 
 REMEMBERED = 100_000
@@ -283,11 +283,11 @@ class Redaction:
         hidden["fault_filter"] = "(not shown)" if typed.get("fault_filter") else typed.get("fault_filter")
         return hidden
 
-    def redactor(self, exchange: Exchange) -> Redactor:
-        """Return what is to be hidden in what is said of an exchange."""
-        found = dict.fromkeys(identities_of(exchange, self.is_domain))
-        kept = frozenset(each for each in message_identities(exchange) if each not in found)
-        return self._redactor(found, addresses_of(exchange), kept)
+    def redactor(self, event: Event) -> Redactor:
+        """Return what is to be hidden in what is said of an event."""
+        found = dict.fromkeys(identities_of(event, self.is_domain))
+        kept = frozenset(each for each in message_identities(event) if each not in found)
+        return self._redactor(found, addresses_of(event), kept)
 
     def redactor_of(self, message: Message | None, octets: bytes | None) -> Redactor:
         """Return what is to be hidden in what is said of a message that came alone."""

@@ -29,7 +29,7 @@ from ltkm_inspect.output.redaction import NO_REDACTOR, Redaction, Redactor
 from ltkm_inspect.report.keys import Keys
 from ltkm_inspect.rewriting.orders import Orders
 from ltkm_inspect.rewriting.recording import is_for_recordings
-from ltkm_inspect.traffic import Exchange, Limits
+from ltkm_inspect.traffic import Event, Limits
 from ltkm_inspect.wire import printable
 
 PREFIX = "ltkm_"
@@ -68,9 +68,9 @@ class Configuration:
         """What reports tell of keys."""
         return Keys(self.context.keys, self.show_keys)
 
-    def redactor(self, exchange: Exchange) -> Redactor:
-        """Return what is to be hidden in what is said of an exchange."""
-        return NO_REDACTOR if self.redaction is None else self.redaction.redactor(exchange)
+    def redactor(self, event: Event) -> Redactor:
+        """Return what is to be hidden in what is said of an event."""
+        return NO_REDACTOR if self.redaction is None else self.redaction.redactor(event)
 
 
 def offer(loader: Loader) -> None:

@@ -152,11 +152,8 @@ class Keys:
         return told(self.ring.open(message, octets), message, show=self.show)
 
     def lines(self, report: Report) -> Iterator[str]:
-        """Yield a line for each LTKM of an exchange that was looked at and holds a message."""
-        document = report.exchange.document if self.ring or self.show else None
-        if document is None:
-            return
-        for ltkm in document.ltkms[: report.exchange.limits.ltkms]:
+        """Yield a line for each LTKM of an event that was looked at and holds a message."""
+        for ltkm in report.event.checked_ltkms if self.ring or self.show else ():
             said = self.of(ltkm.message, ltkm.octets)
             if said is not None:
                 place = Place(ltkm.item.number if ltkm.item is not None else None, ltkm.number)

@@ -48,8 +48,8 @@ class Summary:
         self.items += report.items
         self.ltkms += report.ltkms
         self.crashed += not CRASHES.isdisjoint(report.rules)
-        self.damaged += bool(report.exchange.damage)
-        if report.exchange.faults:
+        self.damaged += bool(report.event.damage)
+        if report.event.faults:
             self.add_faulted(report)
             return
         self.notes += report.count(Level.NOTE)

@@ -8,7 +8,7 @@ from ltkm_inspect.finding import count as count
 from ltkm_inspect.output.json_line import kind_of
 from ltkm_inspect.output.redaction import NO_REDACTOR, Redactor
 from ltkm_inspect.report.summary import Summary
-from ltkm_inspect.traffic import Exchange
+from ltkm_inspect.traffic import Event
 from ltkm_inspect.wire import inert, printable
 
 LONGEST_URL = 200
@@ -17,7 +17,7 @@ LONGEST_URL = 200
 
 def lines(report: Report, redactor: Redactor = NO_REDACTOR) -> list[str]:
     """Return the heading of a report and its findings, a line each; wire text is escaped."""
-    damage = (damage_line(redactor.text(gap.field), redactor.text(gap.reason)) for gap in report.exchange.damage)
+    damage = (damage_line(redactor.text(gap.field), redactor.text(gap.reason)) for gap in report.event.damage)
     return [heading(report, redactor), *damage, *(redactor.finding(finding).line for finding in report.findings)]
 
 
@@ -31,27 +31,25 @@ def heading(report: Report, redactor: Redactor = NO_REDACTOR) -> str:
 
     The faults that were put into it stand at the end: what is wrong with it is not the server's doing.
     """
-    exchange, levels = report.exchange, (report.count(Level.VIOLATION), report.count(Level.WARNING))
+    event, levels = report.event, (report.count(Level.VIOLATION), report.count(Level.WARNING))
     counts = (report.items, report.ltkms, *levels)
     return _heading(
         report.verdict,
-        asked(exchange, redactor),
-        answered(exchange, redactor),
+        asked(event, redactor),
+        answered(event, redactor),
         counts,
-        map(redactor.text, exchange.faults),
+        map(redactor.text, event.faults),
     )
 
 
-def asked(exchange: Exchange, redactor: Redactor = NO_REDACTOR) -> str:
-    """Return method and URL of an exchange, safe to print."""
-    return _asked(redactor.text(exchange.request.method), redactor.text(exchange.request.url))
+def asked(event: Event, redactor: Redactor = NO_REDACTOR) -> str:
+    """Return method and URL of an event, safe to print."""
+    return _asked(redactor.text(event.method), redactor.text(event.url))
 
 
-def answered(exchange: Exchange, redactor: Redactor = NO_REDACTOR) -> str:
+def answered(event: Event, redactor: Redactor = NO_REDACTOR) -> str:
     """Return the status of the response, or why there is none; safe to print."""
-    return _answered(
-        exchange.response.status if exchange.response is not None else None, redactor.text(exchange.error or "")
-    )
+    return _answered(event.status, redactor.text(event.error or ""))
 
 
 def write(records: Iterable[Mapping[str, Any]], file: TextIO) -> None:

@@ -11,7 +11,7 @@ from ltkm_inspect.mikey import Identity
 from ltkm_inspect.session import LtkmRecord, Muk, MukHistory, Session, SessionEvent, is_newer
 from ltkm_inspect.sources.recipe import Blanks, Recipe, RecipeFile, make
 from ltkm_inspect.sources.values import Base64Ltkm, FlowFile, LtkmFile, Messages, Pair, messages
-from ltkm_inspect.traffic import Exchange
+from ltkm_inspect.traffic import Event, Exchange
 
 FIRST_COUNTER = 1
 """The counter of an LTKM that is made for a terminal which got none before."""
@@ -92,13 +92,12 @@ class ReceivedLtkms:
     @cached_property
     def terminal(self) -> bytes | None:
         """The terminal that asks, by its credentials, else the one that its LTKMs are for."""
-        return _asking(self.step.exchange)
+        return _asking(self.step.event)
 
     @cached_property
     def _earlier(self) -> tuple[LtkmRecord, ...]:
         """What the terminal got before and does not get in this exchange, the latest first."""
-        document = self.step.exchange.document
-        here = {ltkm.octets for ltkm in document.ltkms} if document is not None else set()
+        here = {ltkm.octets for ltkm in self.step.event.ltkms}
         return tuple(sent for sent in reversed(self.before.ltkms) if sent.octets not in here)
 
     def previous(self, pair: Pair | None) -> tuple[bytes, str]:
@@ -160,14 +159,13 @@ def _read(named: LtkmFile | FlowFile | RecipeFile) -> Any:
     return named.content
 
 
-def _asking(exchange: Exchange) -> bytes | None:
+def _asking(event: Event) -> bytes | None:
     """Return the terminal that asks, by its credentials, else the one that its LTKMs are for."""
-    credentials = exchange.request.credentials
+    credentials = event.authorization
     name = credentials.get("username") if credentials is not None else None
     if name:
         return name.encode("utf-8", "surrogateescape")
-    document = exchange.document
-    for ltkm in document.ltkms if document is not None else ():
+    for ltkm in event.ltkms:
         identities = ltkm.message.of(Identity) if ltkm.message is not None else ()
         if len(identities) == 2:
             return identities[1].value

@@ -24,6 +24,16 @@ class Datagram(Event):
     direction: Direction = field(default=Direction.TO_TERMINAL, kw_only=True)
 
     @property
+    def method(self) -> str:
+        """`UDP`."""
+        return "UDP"
+
+    @property
+    def url(self) -> str:
+        """The address that it goes to, as a URL."""
+        return f"udp://{self.client if self.direction is Direction.TO_TERMINAL else self.server}"
+
+    @property
     def item(self) -> "Item | None":
         """None: there are no items outside a document."""
         return None

@@ -81,6 +81,24 @@ class Event(ABC):
     gaps: tuple[Gap, ...] = ()
     """What the capture lacks of it or damaged, in the order of the capture."""
 
+    error: str | None = None
+    """What ended the connection, where it did not end well."""
+
+    @property
+    @abstractmethod
+    def method(self) -> str:
+        """What is done: the method of a request, or `UDP`."""
+
+    @property
+    @abstractmethod
+    def url(self) -> str:
+        """Where it goes to."""
+
+    @property
+    def status(self) -> int | None:
+        """The status of the response; None without one."""
+        return None
+
     @property
     @abstractmethod
     def is_ours(self) -> bool:

@@ -23,8 +23,6 @@ class Exchange(Event):
     request: Request
     response: Response | None = None
     """None where the connection ended before one came."""
-    error: str | None = field(default=None, kw_only=True)
-    """What ended the connection, where it did not end well."""
     host_rewritten: bool = field(default=False, kw_only=True)
     """The proxy put its own upstream into Host, so that Host says nothing about the terminal."""
     raw: bool = field(default=True, kw_only=True)
@@ -43,6 +41,21 @@ class Exchange(Event):
         yield from self.request.long_headers()
         if self.response is not None:
             yield from self.response.long_headers()
+
+    @property
+    def method(self) -> str:
+        """The method of the request."""
+        return self.request.method
+
+    @property
+    def url(self) -> str:
+        """The URL of the request."""
+        return self.request.url
+
+    @property
+    def status(self) -> int | None:
+        """The status of the response; None without one."""
+        return None if self.response is None else self.response.status
 
     @property
     def authorization(self) -> Directives | None:

@@ -297,8 +297,8 @@ def test_ltkms_are_selected_by_key_terminal_and_verdict(tmp_path: Path) -> None:
     assert 0 < len(by_key) <= len(by_group)
     assert len(selected(found, parse_selection(msks=["b8709d"]))) >= len(by_group)
     assert selected(found, parse_selection(msks=["ffffff"])) == []
-    terminal = everything[0].exchange.terminal
-    assert {entry.exchange.terminal for entry in selected(found, parse_selection(terminals=[terminal]))} == {terminal}
+    terminal = everything[0].event.terminal
+    assert {entry.event.terminal for entry in selected(found, parse_selection(terminals=[terminal]))} == {terminal}
     at = selected(found, parse_selection(terminals=["192.0.2.10:40001"]))
     assert 0 < len(at) < len(everything)
     assert len(selected(found, parse_selection(terminals=["192.0.2.10"]))) == len(everything)
