@@ -9,7 +9,7 @@ from ltkm_inspect.traffic import Exchange
 from tests.hostile._form import CLEAN, Form, sized, with_body
 
 MEBI = 1 << 20
-CODINGS = tuple(name for name in coding._ENCODERS)
+CODINGS = tuple(name for name in coding.ENCODERS)
 assert CLEAN.response is not None
 BODY = CLEAN.response.body or b""
 
