@@ -43,7 +43,7 @@ def message_shape(message: Message, octets: bytes) -> bytes:
             is_ascii = payload.value.isascii()
             parts += octets[at:at_value], b"\1" if is_ascii else b"\0"
             at = at_value + len(payload.value) if is_ascii else at_value
-        else:
+        elif type(payload) in UNSHARED:
             for _, start, end in unshared_fields(payload, offset):
                 parts.append(octets[at:start])
                 at = end

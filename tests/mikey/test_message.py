@@ -20,8 +20,10 @@ from ltkm_inspect.mikey import (
     Timestamp,
     decode,
     message_shape,
+    part_spans,
     spans,
 )
+from ltkm_inspect.mikey.message import HEADER_LABEL, TRAILING, traced
 from ltkm_inspect.reference import FIRST, TERMINAL, ltkm
 from ltkm_inspect.wire import Span
 from tests.growth import grows_as_its_input
@@ -283,6 +285,21 @@ def test_an_identity_of_another_length_or_that_is_no_plain_text_gives_another_sh
     message = Message(Header(1, 0, False, 0, 1, 0, 1, ()), (plain, Rand(bytes(16))))
     assert shape(message) != shape(replace(message, payloads=(other, Rand(bytes(16)))))
     assert shape(message) != shape(replace(message, payloads=(replace(plain, type=1), Rand(bytes(16)))))
+
+
+@given(any_octets)
+def test_what_is_decoded_and_traced_in_one_pass_is_what_is_decoded_and_then_traced_part_by_part(octets: bytes) -> None:
+    message, (found, _) = decode(octets), traced(octets)
+    assert found == message
+    assert (found.problem, found.inner_problems, found.offsets) == (
+        message.problem,
+        message.inner_problems,
+        message.offsets,
+    )
+    parts: dict[str, Span] = {}
+    for part in (HEADER_LABEL, *message.paths, TRAILING):
+        parts |= part_spans(message, octets, part)
+    assert spans(octets) == parts
 
 
 def shape(message: Message) -> bytes:
