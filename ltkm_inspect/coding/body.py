@@ -10,6 +10,7 @@ import zstandard
 
 from ltkm_inspect.coding.decompressors import PIECE
 from ltkm_inspect.coding.streams import CODERS, CodingError, DecodedBody, LimitError, decompress
+from ltkm_inspect.wire import abbreviate
 
 MAX_CODINGS = 8
 """How many codings one Content-Encoding may list before the body is left alone."""
@@ -37,7 +38,7 @@ def decode(octets: bytes, content_encoding: str | None, limit: int | None = None
         return DecodedBody(None, f"expected at most {MAX_CODINGS} content codings, got {len(names)}")
     for name in names:
         if name not in CODERS:
-            return DecodedBody(None, f"expected a content coding out of gzip, deflate, br and zstd, got {_shown(name)}")
+            return DecodedBody(None, _unknown(name))
     if not names or not octets:
         return _cut(octets, limit)
     decoded = DecodedBody(None)
@@ -67,15 +68,14 @@ def encode(octets: bytes, content_encoding: str | None) -> bytes:
     names = codings(content_encoding)
     for name in names:
         if name not in ENCODERS:
-            raise ValueError(f"expected a content coding out of gzip, deflate, br and zstd, got {_shown(name)}")
+            raise ValueError(_unknown(name))
     for name in names:
         octets = ENCODERS[name](octets)
     return octets
 
 
-def _shown(name: str) -> str:
-    """Return a name as it came, which is escaped where it is printed, and at most 40 characters of it."""
-    return f"'{name if len(name) <= 40 else name[:40] + '...'}'"
+def _unknown(name: str) -> str:
+    return f"expected a content coding out of gzip, deflate, br and zstd, got '{abbreviate(name)}'"
 
 
 def _cut(octets: bytes, limit: int | None) -> DecodedBody:

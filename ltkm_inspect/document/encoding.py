@@ -5,6 +5,8 @@ import re
 from dataclasses import dataclass
 from encodings.aliases import aliases
 
+from ltkm_inspect.wire import abbreviate
+
 _NOT_TEXT = {
     "base64_codec",
     "bz2_codec",
@@ -130,7 +132,7 @@ def detect(octets: bytes, charset: str | None = None) -> Encoding:
     if declared is not None and stated is None:
         problems.append(f"expected a known encoding, got '{declared}' in the declaration")
     if charset is not None and parameter is None:
-        problems.append(f"expected a known encoding, got {_shown(charset)} as charset")
+        problems.append(f"expected a known encoding, got '{abbreviate(charset)}' as charset")
     if codec is not None:
         if stated is not None and not _same(codec, stated):
             problems.append(f"expected the declaration to name {_name(codec)}, got '{declared}'")
@@ -146,7 +148,7 @@ def detect(octets: bytes, charset: str | None = None) -> Encoding:
         else:
             codec, source = "utf_8", "default"
     if parameter is not None and not _same(codec, parameter):
-        problems.append(f"expected a charset of {_name(codec)}, got {_shown(charset or '')}")
+        problems.append(f"expected a charset of {_name(codec)}, got '{abbreviate(charset or '')}'")
     return Encoding(codec, source, bom, declared, charset, "; ".join(problems) or None)
 
 
@@ -189,8 +191,3 @@ def _name(codec: str) -> str:
         return codec.upper().replace("ISO8859_", "ISO-8859-")
     name = codec.upper().replace("_", "-")
     return name.replace("-LE", "LE").replace("-BE", "BE") if codec.startswith("utf_") else name
-
-
-def _shown(name: str) -> str:
-    """Return a name as it came, which is escaped where it is printed, and at most 40 characters of it."""
-    return f"'{name if len(name) <= 40 else name[:40] + '...'}'"

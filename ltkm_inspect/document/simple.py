@@ -5,6 +5,8 @@ import re
 from functools import lru_cache
 from typing import NamedTuple
 
+from ltkm_inspect.wire import abbreviate
+
 from .names import XML_SPACE
 
 _SPACE = {ord(character): None for character in XML_SPACE}
@@ -86,9 +88,9 @@ def unsigned_byte(text: str) -> tuple[int | None, str | None]:
     """
     trimmed = text.strip(XML_SPACE)
     if not _UNSIGNED.fullmatch(trimmed):
-        shown = f"'{trimmed if len(trimmed) <= 40 else trimmed[:40] + '...'}'"
+        shown = f"'{abbreviate(trimmed)}'"
         return None, f"expected a decimal number from 0 to 255, got {shown}"
     digits = trimmed.lstrip("+-").lstrip("0") or "0"
     if len(digits) > 3 or int(digits) > 255 or (trimmed.startswith("-") and digits != "0"):
-        return None, f"expected a number from 0 to 255, got {trimmed if len(trimmed) <= 40 else trimmed[:40] + '...'}"
+        return None, f"expected a number from 0 to 255, got {abbreviate(trimmed)}"
     return int(digits), None

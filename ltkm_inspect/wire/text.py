@@ -53,6 +53,11 @@ def printable_octets(octets: bytes) -> str:
     )
 
 
+def abbreviate(text: str) -> str:
+    """Return at most 40 characters of a text as it came: it is escaped where it is printed."""
+    return text if len(text) <= 40 else text[:40] + "..."
+
+
 _PROGRAM = Path(__file__).parents[1]
 
 
