@@ -6,8 +6,8 @@ from typing import Any
 
 from ltkm_inspect.finding import Level
 from ltkm_inspect.keys import KeyRing
-from ltkm_inspect.session import CLOCK_SKEW, Session
-from ltkm_inspect.traffic import Limits
+from ltkm_inspect.session import Session, SessionEvent, SessionSettings
+from ltkm_inspect.traffic import Event, Limits
 
 EXPECT = ("auto", "always")
 PROFILES = ("auto", "usim", "ruim", "bcast", "mbms")
@@ -21,8 +21,8 @@ class Settings:
     """`always`: every 200 OK item must carry an LTKM even if none in the document does."""
     profile: frozenset[str] = frozenset({"auto"})
     """`usim` or `ruim` for identities, `bcast` or `mbms` for the message; `auto`: (U)SIM, and what the message is."""
-    clock_skew: float = CLOCK_SKEW
-    """How many seconds the clocks of two captures of the run may differ."""
+    session: SessionSettings = field(default_factory=SessionSettings)
+    """How much the session of the run remembers, and for how long."""
     strict: bool = False
     """Ambiguities count as violations."""
     namespaces: frozenset[str] = frozenset({"1.0"})
@@ -54,3 +54,8 @@ class Context:
     """What the run has seen so far; without one each exchange is a session of its own."""
     limits: Limits = field(default=Limits())
     """How much is looked at of each exchange that is read from a file."""
+
+    def event(self, event: Event) -> SessionEvent:
+        """Return an event as part of the session, which has not told yet what went before it."""
+        settings = self.settings.session if self.session is None else self.session.settings
+        return SessionEvent(event, self.keys, settings)

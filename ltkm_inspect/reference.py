@@ -309,6 +309,10 @@ REFERENCES: dict[str, Callable[[], tuple[Exchange, ...]]] = {
     "challenge": lambda: (challenge([FIRST.msk_id]), _granted(FIRST, opaque=OPAQUE, at=1)),
     "challenged": lambda: (challenge([FIRST.msk_id]),),
     "two-terminals": lambda: (_granted(FIRST), _granted(replace(FIRST, csb_id=0x11223344), terminal=OTHER_TERMINAL)),
+    "streaming-two-terminals": lambda: (
+        _granted(STREAMING),
+        _granted(replace(STREAMING, csb_id=0x01020306), terminal=OTHER_TERMINAL),
+    ),
     "renewal": lambda: (_granted(FIRST, nc=2), _granted(AGAIN, nc=3, at=3600)),
     "streaming-renewal": lambda: (
         _granted(STREAMING, nc=2),

@@ -50,3 +50,9 @@ def with_payload(message: Message, old: Payload, *new: Payload) -> Message:
     """Return the message with one payload replaced by others: the very one, not those that equal it."""
     at = next(index for index, payload in enumerate(message.payloads) if payload is old)
     return replace(message, payloads=(*message.payloads[:at], *new, *message.payloads[at + 1 :]))
+
+
+def with_payloads(message: Message, *payloads: Payload) -> Message:
+    """Return the message with these payloads in the place of those of their class, the first of each."""
+    new = {type(payload): payload for payload in payloads}
+    return replace(message, payloads=tuple(new.pop(type(each), each) for each in message.payloads))

@@ -269,7 +269,7 @@ def replace_ciphertext(kemac: Kemac) -> Kemac:
     return replace(kemac, encr_data=bytes(len(kemac.encr_data)))
 
 
-def _rekeyed(opening: OpenedLtkm, *entries: KeyData) -> Message:
+def rekeyed(opening: OpenedLtkm, *entries: KeyData) -> Message:
     """Return the message with this key data, encrypted and authenticated with the MUK that opened it."""
     opened = opening.opened
     if opened.muk is None:
@@ -277,7 +277,7 @@ def _rekeyed(opening: OpenedLtkm, *entries: KeyData) -> Message:
     return encrypt(_message(opening), opened.muk, KeyDataChain(tuple(entries)).encode())
 
 
-def _entry(opening: OpenedLtkm) -> KeyData:
+def entry_of(opening: OpenedLtkm) -> KeyData:
     if not opening.entries:
         raise FaultError("it takes the MUK of the terminal to change what is encrypted")
     return opening.entries[0]
@@ -286,41 +286,41 @@ def _entry(opening: OpenedLtkm) -> KeyData:
 @fault("repeat-key", on=OpenedLtkm, reference="download", trips={"key-data-not-single"})
 def repeat_key(opening: OpenedLtkm) -> Message:
     """Deliver the key twice in one message."""
-    entry = _entry(opening)
-    return _rekeyed(opening, entry, entry)
+    entry = entry_of(opening)
+    return rekeyed(opening, entry, entry)
 
 
 @fault("salt-key", on=OpenedLtkm, reference="plain-message", trips={"key-type-wrong"})
 def salt_key(opening: OpenedLtkm, *, salt: bytes = bytes(range(14))) -> Message:
     """Send the key with a salt, as in the messages that deliver MTKs."""
-    return _rekeyed(opening, replace(_entry(opening), type=TEK_WITH_SALT, salt=salt))
+    return rekeyed(opening, replace(entry_of(opening), type=TEK_WITH_SALT, salt=salt))
 
 
 @fault("drop-validity", on=OpenedLtkm, reference="plain-message", trips={"key-validity-malformed"})
 def drop_validity(opening: OpenedLtkm) -> Message:
     """Send the key without a validity."""
-    return _rekeyed(opening, replace(_entry(opening), kv=0, validity=None))
+    return rekeyed(opening, replace(entry_of(opening), kv=0, validity=None))
 
 
 @fault("skew-validity", on=OpenedLtkm, reference="plain-message", trips={"key-validity-malformed"})
 def skew_validity(opening: OpenedLtkm, *, lower: bytes = b"\0\0", upper: bytes = b"\0\0\x0f\xff") -> Message:
     """Send limits of different lengths."""
-    return _rekeyed(opening, replace(_entry(opening), kv=2, validity=Interval(lower, upper)))
+    return rekeyed(opening, replace(entry_of(opening), kv=2, validity=Interval(lower, upper)))
 
 
 @fault("exhaust-sequence", on=OpenedLtkm, reference="download", trips={"key-sequence-exhausted"})
 def exhaust_sequence(opening: OpenedLtkm) -> Message:
     """Send the highest possible upper limit."""
-    return _rekeyed(opening, replace(_entry(opening), kv=2, validity=Interval(b"\0\0", b"\xff\xff")))
+    return rekeyed(opening, replace(entry_of(opening), kv=2, validity=Interval(b"\0\0", b"\xff\xff")))
 
 
 @fault("weaken-key", on=OpenedLtkm, reference="download", trips={"key-weak"})
 def weaken_key(opening: OpenedLtkm, *, key: bytes = bytes(16)) -> Message:
     """Send a key of zeros."""
-    return _rekeyed(opening, replace(_entry(opening), key=key))
+    return rekeyed(opening, replace(entry_of(opening), key=key))
 
 
 @fault("shorten-key", on=OpenedLtkm, reference="download", trips={"key-weak"})
 def shorten_key(opening: OpenedLtkm, *, octets: int = 8) -> Message:
     """Send only the first octets of the key."""
-    return _rekeyed(opening, replace(_entry(opening), key=_entry(opening).key[:octets]))
+    return rekeyed(opening, replace(entry_of(opening), key=entry_of(opening).key[:octets]))

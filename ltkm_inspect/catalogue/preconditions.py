@@ -95,20 +95,22 @@ def _new_msk(delivery: DeliveredLtkm, _: Context) -> str | None:
     return None if delivery.same_msk is not None else "the MSK was not delivered before"
 
 
-def _unknown_before(step: SessionEvent, _: Context) -> str | None:
-    if step.before is None:
-        return "the exchange is older than what the session remembers"
-    return "the same exchange was captured before" if step.before.twin else None
+def _unseen_msk(delivery: DeliveredLtkm, _: Context) -> str | None:
+    return None if delivery.msk.rand is not None else "the MSK was not delivered before, to whichever terminal"
+
+
+def _captured_before(step: SessionEvent, _: Context) -> str | None:
+    return None if step.before.twin is None else "the same exchange was captured before"
 
 
 def _new_nonce(step: SessionEvent, _: Context) -> str | None:
     if step.use is None:
         return "the request has no credentials with a nonce count"
-    return None if step.before is not None and step.before.uses.latest else "the nonce was not used before"
+    return None if step.uses.latest else "the nonce was not used before"
 
 
 def _first_request(step: SessionEvent, _: Context) -> str | None:
-    if step.before is None or not step.before.habits.requests:
+    if not step.terminal.requests:
         return "the terminal asked for nothing before"
     return None if step.exchange.requested_pairs else "the request names no key, or was not captured"
 
@@ -144,7 +146,8 @@ USIM = Need("(U)SIM", "the (U)SIM profile applies", _other_identities, doubt=_ma
 MUK_BEFORE = Need("earlier LTKM", "an earlier LTKM of the same MUK was seen", _nothing_before)
 IN_ORDER = Need("order", "no later LTKM of the same MUK was delivered before", _overtaken)
 MSK_BEFORE = Need("earlier MSK", "the same MSK was delivered before", _new_msk)
-REMEMBERED = Need("memory", "the session remembers what went before, and it is not the same exchange", _unknown_before)
+MSK_SEEN = Need("MSK seen", "the MSK was delivered before, to whichever terminal", _unseen_msk)
+FIRST_COPY = Need("first copy", "the same exchange was not captured before", _captured_before)
 NONCE_BEFORE = Need("earlier nonce", "the nonce was used before", _new_nonce)
 REQUEST_BEFORE = Need("earlier request", "the terminal asked for keys before", _first_request)
 KEYS = Need("keys", "a key ring is given", _no_keys, keyed=True)

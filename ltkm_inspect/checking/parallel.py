@@ -7,6 +7,7 @@ and the guess is taken only if the stretch before ends there.
 """
 
 import signal
+from collections import Counter
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass, field, replace
 from multiprocessing import get_context
@@ -111,7 +112,7 @@ class _Run:
         """Those that were begun and not yet given out, by their number."""
         self._begun = self._settled = self._given = 0
         """How many pieces were begun, are known to be what they seem, and were given out."""
-        self._forgotten = 0
+        self._forgotten: Counter[str] = Counter()
         self._seen: dict[int, tuple[int | None, bytes]] = {}
         """What was seen in each piece, and by whom, until everybody knows it."""
 
@@ -242,7 +243,7 @@ class _Run:
             if number >= min(self._given, *(worker.told for worker in self._workers)):
                 break
             del self._seen[number]
-        self._forgotten = checked.forgotten = max(checked.forgotten, self._forgotten)
+        self._forgotten = checked.forgotten = checked.forgotten | self._forgotten  # the larger number of each
         if piece.task is not None:
             checked.problem, checked.unread = piece.problem, piece.unread
         checked.octets = piece.octets

@@ -1,5 +1,6 @@
 """What a check gives of a stretch of a file: small enough to be handed from one process to another."""
 
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -36,8 +37,8 @@ class StretchResult:
     """The MSK exchanges in their order."""
     summary: Summary = field(default_factory=Summary)
     """The same exchanges, and flows of other traffic, counted."""
-    forgotten: int = 0
-    """How many exchanges the session had to forget up to here."""
+    forgotten: Counter[str] = field(default_factory=Counter)
+    """How much the session had to forget up to here, by what it is."""
     octets: int = 0
     """How many octets of the file are done with this stretch."""
     problem: str = ""

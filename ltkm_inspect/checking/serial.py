@@ -8,7 +8,6 @@ from ltkm_inspect.checking.reading import Held, exchanges, read
 from ltkm_inspect.checking.results import Presenter, StretchResult
 from ltkm_inspect.context import Context
 from ltkm_inspect.output.console import failure
-from ltkm_inspect.session import SessionEvent
 
 
 def check(files: Sequence[Input], context: Context, presenter: Presenter) -> Generator[StretchResult]:
@@ -56,7 +55,7 @@ def _checked(held: Held, name: str, context: Context, presenter: Presenter) -> S
     elif isinstance(held, SkippedFlows):
         checked.summary.others = held.flows
     else:
-        presenter.add(SessionEvent(held, None, context.keys), context, checked)
+        presenter.add(context.event(held), context, checked)
     if context.session is not None:
-        checked.forgotten = context.session.forgotten
+        checked.forgotten = context.session.forgotten.copy()
     return checked

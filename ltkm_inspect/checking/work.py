@@ -98,11 +98,11 @@ class Share:
                 else:
                     found.flows += 1
                     found.exchanges += 1
-                    step = SessionEvent(held, None, self.context.keys)
+                    step = self.context.event(held)
                     waiting.append(step)
                     if not held.faults:
                         with suppress(Exception):  # what cannot be looked at is not remembered; who inspects it says so
-                            seen.append(step.seen)
+                            seen.append(step.summary)
         except Exception as error:  # a file that the program fails on takes no other one with it
             found.error = failure(error)
         self._waiting[number] = task.name, waiting
@@ -123,7 +123,7 @@ class Share:
                 checked.damaged.append(str(held))
             else:
                 self.presenter.add(held, self.context, checked)
-        checked.forgotten = session.forgotten
+        checked.forgotten = session.forgotten.copy()
         return checked
 
     def follow(self, seen: list[bytes]) -> Session:

@@ -16,6 +16,7 @@ from ltkm_inspect.cli.shared import (
     OK,
     FilePath,
     interruptible,
+    judging,
     keys_at_hand,
     leave,
     limits_of,
@@ -35,15 +36,7 @@ if TYPE_CHECKING:
 
 @commands.command()
 @click.argument("files", nargs=-1, required=True, type=FilePath(), metavar="FILE...")
-@option("expect")
-@option("profile")
-@option("clock_skew")
-@option("strict")
-@option("namespaces")
-@option("select")
-@option("ignore")
-@option("severity")
-@option("rule")
+@judging
 @option("fail_on")
 @option("limit")
 @option("report")
@@ -104,7 +97,7 @@ def check(
             leave(COULD_NOT_RUN)
         for line in reports.left:
             complain(line)
-        session = Session(clock_skew=settings.clock_skew)
+        session = Session(settings.session)
         context = Context(settings, at_hand.ring, session, limits)
         presenter = checking.Presenter(
             at_hand,

@@ -75,7 +75,7 @@ def diff(
         reports, codes = [], []
         for path in (a, b):
             trouble, files = InputErrors(), [*inputs([str(path)])]
-            session = Session(clock_skew=settings.clock_skew)
+            session = Session(settings.session)
             reports.append([*_reports(files, Context(settings, at_hand.ring, session, limits), trouble)])
             codes.append(trouble.exit_code(len(files), OK))
         if COULD_NOT_RUN in codes:

@@ -84,7 +84,7 @@ def export(
     from ltkm_inspect.session import Session
 
     with interruptible():
-        context = Context(settings, manner.keys.ring, Session(clock_skew=settings.clock_skew), limits)
+        context = Context(settings, manner.keys.ring, Session(settings.session), limits)
         run, trouble = room.Export(name, target, manner, selection), InputErrors()
         try:
             with run:

@@ -134,7 +134,7 @@ def _sites(event: Event, application: Application, context: Context, chosen: Sel
     kind, number = application.fault.kind, application.item
 
     def look() -> SessionEvent:
-        return (context.session or Session()).look(event, context.keys)  # type: ignore[arg-type]
+        return (context.session or Session()).look(event, context.keys)
 
     if not kind.is_event and event.unreadable:
         raise FaultError(event.unreadable)

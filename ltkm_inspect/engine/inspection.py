@@ -24,7 +24,7 @@ def inspect(event: Event, context: Context | None = None, *, remember: bool = Tr
     into it: what the server sends next is not to be measured by what it did not send.
     """
     context = context or Context()
-    return inspect_step(SessionEvent(event, None, context.keys), context, remember=remember)  # type: ignore[arg-type]
+    return inspect_step(context.event(event), context, remember=remember)
 
 
 def inspect_step(step: SessionEvent, context: Context, *, remember: bool = True) -> Report:
@@ -38,14 +38,14 @@ def prepare(step: SessionEvent) -> None:
     That takes no session, so it may be done before the turn of the step comes. What fails will fail again in its place.
     """
     with suppress(Exception):
-        _ = step.seen
+        _ = step.summary
 
 
 def place(step: SessionEvent, context: Context, *, remember: bool = True) -> Report | None:
     """Give a step its place in the session; return the report of one that the program fails on, None for any other."""
-    session = context.session or Session()
+    session = context.session or Session(step.settings)
     try:
-        session.place(step, remember=remember and not step.event.faults)
+        step.before = session.follow(step.summary, remember=remember and not step.event.faults)
     except Exception as error:
         return failed(step.event, error, context)
     return None

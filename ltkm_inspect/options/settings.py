@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from ltkm_inspect.options.table import FAIL_ON
-from ltkm_inspect.options.words import OptionError, did_you_mean, one_of, seconds, split_words
+from ltkm_inspect.options.words import OptionError, did_you_mean, hours, number, one_of, seconds, split_words
 from ltkm_inspect.wire import printable
 
 # Rooms that know rules and documents are imported where they are needed: a command without them starts faster.
@@ -19,6 +19,8 @@ def settings(
     expect: str = "auto",
     profile: Iterable[str] = ("auto",),
     clock_skew: str = "60",
+    msk_hours: str = "24",
+    session_limit: str = "10000",
     strict: bool = False,
     namespaces: Iterable[str] = ("1.0",),
     select: Iterable[str] = (),
@@ -31,6 +33,7 @@ def settings(
     A list may hold several words joined by commas; but for `rule`, where a comma joins the options of one rule.
     """
     from ltkm_inspect.context import EXPECT, PROFILES, Settings
+    from ltkm_inspect.session import SessionSettings
 
     one_of("expect", expect, EXPECT)
     selected, ignored = _rule_split_words("select", select), _rule_split_words("ignore", ignore)
@@ -38,7 +41,9 @@ def settings(
     return Settings(
         expect=expect,
         profile=_profile(profile, PROFILES),
-        clock_skew=seconds("clock_skew", clock_skew),
+        session=SessionSettings(
+            number("session_limit", session_limit), seconds("clock_skew", clock_skew), hours("msk_hours", msk_hours)
+        ),
         strict=strict,
         namespaces=_namespaces(namespaces),
         select=selected,

@@ -38,6 +38,12 @@ DEFAULTS: dict[str, Option] = {
     "clock_skew": Option(
         "word", "60", "SECONDS", "how many seconds the clocks of two captures of the same exchange may differ"
     ),
+    "msk_hours": Option(
+        "word", "24", "HOURS", "for how many hours deliveries of one MSK are compared, to whichever terminals they go"
+    ),
+    "session_limit": Option(
+        "word", "10000", "NUMBER", "how many exchanges, terminals, MUKs, MSKs and so on the session remembers, of each"
+    ),
     "strict": Option("flag", False, "true|false", "ambiguities count as violations"),
     "namespaces": Option("list", ("1.0",), "VERSION", "further orderqueries versions accepted"),
     "select": Option("list", (), "RULE|SUBJECT|DOCUMENT", "only the rules with that id, subject or document"),

@@ -37,12 +37,27 @@ def one_of(option: str, word: str, known: Iterable[str]) -> None:
 
 def seconds(option: str, text: str) -> float:
     """Parse seconds, at most a day of them."""
-    if not _SECONDS.fullmatch(text.strip()) or float(text) > DAY:
-        wanted = f"expected seconds from 0 to {DAY}"
-        raise OptionError(option, f"{wanted}, got {printable(text) or 'nothing'}")
+    return _decimal(option, text, "seconds", DAY)
+
+
+def hours(option: str, text: str) -> float:
+    """Parse hours, at most a year of them."""
+    return _decimal(option, text, "hours", 8784)
+
+
+def number(option: str, text: str) -> int:
+    """Parse a whole number from 1 to 1,000,000,000."""
+    if not re.fullmatch("[0-9]{1,10}", text.strip(), re.ASCII) or not 1 <= int(text) <= 10**9:
+        raise OptionError(option, f"expected a number from 1 to 1000000000, got {printable(text) or 'nothing'}")
+    return int(text)
+
+
+def _decimal(option: str, text: str, unit: str, most: int) -> float:
+    if not _DECIMAL.fullmatch(text.strip()) or float(text) > most:
+        raise OptionError(option, f"expected {unit} from 0 to {most}, got {printable(text) or 'nothing'}")
     return float(text)
 
 
 DAY = 86_400
 """Seconds."""
-_SECONDS = re.compile(r"[0-9]{1,9}(?:\.[0-9]{0,9})?|\.[0-9]{1,9}", re.ASCII)
+_DECIMAL = re.compile(r"[0-9]{1,9}(?:\.[0-9]{0,9})?|\.[0-9]{1,9}", re.ASCII)

@@ -43,7 +43,7 @@ from ltkm_inspect.proxy.view import LtkmView
 from ltkm_inspect.report import jsonl, text
 from ltkm_inspect.report.files import ReportFiles
 from ltkm_inspect.report.summary import Summary
-from ltkm_inspect.session import Session, SessionEvent
+from ltkm_inspect.session import Session
 from ltkm_inspect.traffic import Exchange, Limits, Request
 from ltkm_inspect.wire import crash_of, printable
 
@@ -201,7 +201,7 @@ class LtkmInspect:
         self._executor.shutdown(wait=False)
         self._executor = _executor()
         self._started = False
-        self.summary.forgotten = self._session.forgotten
+        self.summary.forgotten = self._session.forgotten.copy()
         if self._pending.forgotten:
             waiting = text.count(self._pending.forgotten, "request")
             logger.warning("ltkm: %s waited for an answer at once; of the oldest only answers were checked", waiting)
@@ -322,8 +322,9 @@ class LtkmInspect:
         return to_json(jsonl.run_record(sources, wanted.options, wanted.redaction, started=self._began))
 
     def _with_session(self, configuration: Configuration) -> Configuration:
-        """Give the session of this run to the configuration; it goes on, by what the options say now of clocks."""
-        self._session.clock_skew = configuration.context.settings.clock_skew
+        """Give the session of this run to the configuration; it goes on, by what the options say now of its memory."""
+        settings = configuration.context.settings.session
+        self._session.settings = replace(settings, hash_key=self._session.settings.hash_key)
         return replace(configuration, context=replace(configuration.context, session=self._session))
 
     def _in_full(self, flow: Flow) -> Report | None:
@@ -359,7 +360,7 @@ class LtkmInspect:
 
         The order in the session is the one in which exchanges have been read. Those that take long are overtaken.
         """
-        step = SessionEvent(exchange, None, context.keys)
+        step = context.event(exchange)
         yield partial(prepare, step)
         return place(step, context, remember=remember) or (yield partial(judge, step, context))
 

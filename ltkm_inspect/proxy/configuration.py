@@ -120,6 +120,8 @@ def read(options: OptManager, former: Configuration) -> Configuration:
                 expect=options.ltkm_expect,
                 profile=options.ltkm_profile,
                 clock_skew=options.ltkm_clock_skew,
+                msk_hours=options.ltkm_msk_hours,
+                session_limit=options.ltkm_session_limit,
                 strict=options.ltkm_strict,
                 namespaces=options.ltkm_namespaces,
                 select=options.ltkm_select,

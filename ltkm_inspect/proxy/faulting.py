@@ -24,7 +24,7 @@ from ltkm_inspect.report.text import answered, asked, count
 from ltkm_inspect.rewriting.change import Change
 from ltkm_inspect.rewriting.orders import Orders
 from ltkm_inspect.rewriting.recording import reaches_back
-from ltkm_inspect.session import Session, SessionEvent
+from ltkm_inspect.session import Session
 from ltkm_inspect.traffic import Exchange
 
 logger = logging.getLogger(__name__)
@@ -148,9 +148,9 @@ class Faulting:
     def remember(self, exchange: Exchange) -> Steps[None]:
         """Take note of what a terminal got."""
         if self._got is not None:
-            event = SessionEvent(exchange, None, self._configuration().context.keys)
+            event = self.context.event(exchange)
             yield partial(prepare, event)
-            self._got.place(event)
+            self._got.follow(event.summary)
 
     def _part(self) -> None:
         """From now on terminals may get something else than the server sends."""

@@ -22,6 +22,7 @@ from ltkm_inspect.report.page.rules import Answers, Tally
 from ltkm_inspect.report.page.run import run_facts, session_view
 from ltkm_inspect.report.page.timeline import FAULTED, VERDICTS, Timeline
 from ltkm_inspect.report.page.value import value_text
+from ltkm_inspect.report.summary import forgotten
 from ltkm_inspect.wire import inert
 
 MOST_CLEAN = 500
@@ -68,7 +69,8 @@ class _Page:
         self.runs: list[list[tuple[str, str]]] = []
         self.redacted = False
         self.sessions: list[dict[str, Any]] = []
-        self.others = self.forgotten = self.damaged = 0
+        self.others = self.damaged = 0
+        self.forgotten: Counter[str] = Counter()
         self.is_whole = True
         """No exchange came after the last summary."""
         self._row = _environment().get_template("exchange.html")
@@ -80,13 +82,13 @@ class _Page:
                 self._add_exchange(record)
             case ["summary"]:
                 self.others += record["others"]
-                self.forgotten += record["forgotten"]
                 self.is_whole = True
             case ["run"]:
                 self.runs.append(run_facts(record))
                 self.redacted = self.redacted or bool(record.get("redacted"))
             case ["session"]:
                 self.sessions.append(session_view(record))
+                self.forgotten.update(record["forgotten"])
 
     @property
     def exchanges(self) -> int:
@@ -152,7 +154,12 @@ def _environment() -> Environment:
         undefined=StrictUndefined,
     )
     environment.policies["json.dumps_kwargs"] = {"separators": (",", ":")}
-    environment.filters |= {"ticked": _ticked, "number": lambda number: f"{number:,}", "counted": _counted}
+    environment.filters |= {
+        "ticked": _ticked,
+        "number": lambda number: f"{number:,}",
+        "counted": _counted,
+        "forgotten": forgotten,
+    }
     return environment
 
 

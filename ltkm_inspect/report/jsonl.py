@@ -54,7 +54,7 @@ Record `ltkm-inspect/session/1`, near the end: what the session remembers of the
 |---|---|
 | `terminals` | each with `terminal`, `exchanges`, `first` and `last` (when the first and the latest began); the same exchange captured twice counts once |
 | `muks` | each with `idi` and `idr` (and `idi_text`, `idr_text`), which name a MUK: in a run that is redacted the first is null where the other is a made-up name, `counter` (the newest that was delivered), `delivered` (when), `ltkms` (how many) |
-| `forgotten` | how many `exchanges`, `terminals` and `muks` had to be forgotten; one that came again later is listed as if it were new |
+| `forgotten` | how many keys each register of the session forgot: `exchanges`, `copies` (exchanges with the same octets), `challenges`, `nonces`, `terminals`, `muks`, `senders`, `connections`, `msks`, `key_groups`, `rands`, `proofs` (keys of the key ring); one that came again later is listed as if it were new |
 
 Record `ltkm-inspect/summary/1`, the last of a run: `exchanges`, `others` (flows that were not MSK),
 `forgotten` (exchanges that the session forgot, because it had seen too many), `damaged` (exchanges of which the capture
@@ -187,18 +187,14 @@ def session_record(session: Session, redaction: Redaction | None = None) -> Reco
         "terminals": [
             {
                 "terminal": terminal if redaction is None else redaction.terminal(terminal),
-                "exchanges": habits.exchanges,
-                "first": time_of(habits.first),
-                "last": time_of(habits.last),
+                "exchanges": history.exchanges,
+                "first": time_of(history.first),
+                "last": time_of(history.last),
             }
-            for terminal, habits in terminals
+            for terminal, history in terminals
         ],
         "muks": [_muk(muk, protected, redaction) for muk, protected in muks],
-        "forgotten": {
-            "exchanges": session.forgotten,
-            "terminals": session.forgotten_terminals,
-            "muks": session.forgotten_muks,
-        },
+        "forgotten": dict(session.forgotten),
     }
 
 
@@ -208,7 +204,7 @@ def summary_record(summary: Summary) -> Record:
         "schema": SUMMARY_SCHEMA,
         "exchanges": summary.exchanges,
         "others": summary.others,
-        "forgotten": summary.forgotten,
+        "forgotten": summary.forgotten["exchanges"],
         "damaged": summary.damaged,
         "verdicts": {verdict: summary.verdicts[verdict] for verdict in ("clean", "warning", "violation")},
         "counts": {

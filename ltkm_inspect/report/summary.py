@@ -7,7 +7,6 @@ from typing import Any
 
 from ltkm_inspect.finding import CRASHES, Answer, Level, Report, count
 from ltkm_inspect.output.json_line import kind_of
-from ltkm_inspect.session import LIMIT
 
 NOTHING_SEEN = "no MSK exchange was seen, so nothing was checked"
 NOT_ENDED = "the run has no end in the records: it was killed, or still goes on"
@@ -33,8 +32,8 @@ class Summary:
     """Exchanges with faults put in; their verdicts, findings, notes and answers are not among those above."""
     put_in: Counter[Level] = field(default_factory=Counter)
     """The findings of those, by level."""
-    forgotten: int = 0
-    """Exchanges that the session forgot, because it had seen too many."""
+    forgotten: Counter[str] = field(default_factory=Counter)
+    """How many keys each register of the session forgot, because it had too many."""
     crashed: int = 0
     """Exchanges that were not checked in full because the program failed on them."""
     damaged: int = 0
@@ -68,7 +67,8 @@ class Summary:
         kind = kind_of(record)
         if kind == "summary":
             self.others += record["others"]
-            self.forgotten += record["forgotten"]
+        if kind == "session":
+            self.forgotten.update(record["forgotten"])
         if kind != "exchange":
             return
         counts = record["counts"]
@@ -159,11 +159,8 @@ class Summary:
             yield f"summary: {damaged(self.damaged)}"
 
     def _forgotten_lines(self) -> Iterator[str]:
-        if self.forgotten:
-            yield (
-                f"summary: the {count(self.forgotten, 'oldest exchange')} had to be forgotten, so that what came later "
-                f"was compared with the latest {LIMIT} only"
-            )
+        if text := forgotten(self.forgotten):
+            yield f"summary: the session forgot the oldest of these: {text}"
 
     def _faulted_lines(self) -> Iterator[str]:
         if self.faulted:
@@ -176,6 +173,15 @@ class Summary:
 def damaged(exchanges: int) -> str:
     """Return the line that says how many exchanges the capture damaged."""
     return f"the capture damaged something of {count(exchanges, 'exchange')}, which was not checked"
+
+
+def forgotten(numbers: Mapping[str, int]) -> str:
+    """Return what the session forgot, by the numbers of keys that its registers forgot; empty where it was nothing."""
+    names = {"muks": "MUKs", "msks": "MSKs", "rands": "RANDs"}
+    told = ", ".join(
+        f"{number} {names.get(name, name.replace('_', ' '))}" for name, number in numbers.items() if number
+    )
+    return told and f"{told}; later events were not compared with them (session_limit)"
 
 
 _COUNTS = tuple(each.name for each in fields(Summary))

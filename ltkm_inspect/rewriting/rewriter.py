@@ -34,7 +34,8 @@ class Rewriter:
     ) -> None:
         """Take the orders, and what the filter in them says of a flow; None without a filter."""
         self.orders = orders
-        self.context = replace(context or Context(), session=Session())
+        context = context or Context()
+        self.context = replace(context, session=Session(context.settings.session))
         """The session in it is of what terminals got."""
         self.flows = 0
         self.exchanges = 0

@@ -9,6 +9,7 @@ from ltkm_inspect import mikey
 from ltkm_inspect.context import Context
 from ltkm_inspect.mikey import Identity
 from ltkm_inspect.session import LtkmRecord, Muk, MukHistory, Session, SessionEvent, is_newer
+from ltkm_inspect.session.muks import MUKS
 from ltkm_inspect.sources.recipe import Blanks, Recipe, RecipeFile, make
 from ltkm_inspect.sources.values import Base64Ltkm, FlowFile, LtkmFile, Messages, Pair, messages
 from ltkm_inspect.traffic import Event, Exchange
@@ -77,17 +78,17 @@ class ReceivedLtkms:
         """Look an exchange up in the session."""
         session = context.session or Session()
         step = session.look(exchange, context.keys)
-        known = dict(step.before.muks) if step.before is not None else {}
-        terminals = dict.fromkeys(idr for idr in (_asking(exchange), *(muk[1] for _, muk, _ in step.sent)) if idr)
-        by_terminal = {muk[1]: muk for muk in reversed(known)}
+        muks = [sent.muk for sent in step.records.values()]
+        terminals = dict.fromkeys(idr for idr in (_asking(exchange), *(idr for _, idr in muks)) if idr)
+        known = {muk[1]: (muk, history) for muk in reversed(muks) if (history := step.before.of(MUKS, muk)) is not None}
         for idr in terminals:  # what went before this very exchange, where it is looked at again
-            if idr in by_terminal:
-                return cls(step, by_terminal[idr], known[by_terminal[idr]])
+            if idr in known:
+                return cls(step, *known[idr])
         for idr in terminals:
             found = session.protected(idr)
             if found is not None:
                 return cls(step, *found)
-        return cls(step, step.sent[0][1] if step.sent else None, MukHistory())
+        return cls(step, muks[0] if muks else None, MukHistory())
 
     @cached_property
     def terminal(self) -> bytes | None:
@@ -136,7 +137,7 @@ class ReceivedLtkms:
     def _proved(self) -> bytes | None:
         """The MUK that protects what the terminal gets; None where that is not known."""
         keys = self.step.keys
-        sent = [*(each for _, _, each in self.step.sent), *reversed(self.before.ltkms)]
+        sent = [*self.step.records.values(), *reversed(self.before.ltkms)]
         opened = (keys.open(mikey.decode(each.octets), each.octets).muk for each in sent)
         return next((muk for muk in opened if muk is not None), None)
 
@@ -144,8 +145,8 @@ class ReceivedLtkms:
     def _newest(self) -> int | None:
         """The newest counter of what the terminal got before and gets in this exchange."""
         newest = self.before.counter
-        for _, muk, sent in self.step.sent:
-            if muk == self.muk and (newest is None or is_newer(sent.counter, newest)):
+        for sent in self.step.records.values():
+            if sent.muk == self.muk and (newest is None or is_newer(sent.counter, newest)):
                 newest = sent.counter
         return newest
 

@@ -4,8 +4,7 @@ The fields of a line: file; keys, args (of `check`); verdict (of the whole run: 
 (patterns for a line `level rule: place …`, or for the whole output); rc; exchanges (how many MSK exchanges); decode
 with messages (how many decode without an error) or or_rc; addon (mitmdump reports the same exchanges and findings as
 `check`); not_passed (rules that must not answer "passed"); notes_not (patterns that no note matches); leaks (patterns
-that are in no output). Their max_s and max_mb belong to `make hostile`: no test asserts a time. Lines
-with the issue "house" wait for rules that look across terminals.
+that are in no output). Their max_s and max_mb belong to `make hostile`: no test asserts a time.
 """
 
 import json
@@ -29,9 +28,7 @@ type Case = dict[str, Any]
 def cases() -> Iterator[Any]:
     for line in (HERE / "expected.jsonl").read_text().splitlines():
         case = json.loads(line)
-        later = case.get("issue") == "house"
-        marks = [pytest.mark.xfail(reason="no rule looks across terminals yet")] if later else []
-        yield pytest.param(case, id=case["file"], marks=marks)
+        yield pytest.param(case, id=case["file"])
 
 
 def run(*words: str | Path) -> Result:

@@ -269,7 +269,10 @@ SESSIONS: dict[str, tuple[Exchange, ...]] = {
     "MD5-sess": _of_realms(PLAIN_REALM, PLAIN_REALM, algorithm="MD5-sess"),
     "SHA-256": _of_realms(PLAIN_REALM, PLAIN_REALM, algorithm="SHA-256"),
     "SHA-256-sess": _of_realms(PLAIN_REALM, PLAIN_REALM, algorithm="SHA-256-sess"),
-    "another key of the same group": (_delivered(5, 1), _delivered(6, 2, msk_id=b"\x24\xcb\0\1", rand=bytes(16))),
+    "another key of the same group": (
+        _delivered(5, 1),
+        _delivered(6, 2, msk_id=b"\x24\xcb\0\1", rand=reference.SECOND.rand),
+    ),
 }
 
 

@@ -19,7 +19,7 @@ from ltkm_inspect.reference import KEYS
 from ltkm_inspect.report import jsonl, text
 from ltkm_inspect.report.keys import Keys
 from ltkm_inspect.report.summary import Summary
-from ltkm_inspect.session import Session, SessionEvent
+from ltkm_inspect.session import EventSummary, Session, SessionEvent
 from ltkm_inspect.traffic import Exchange, Request
 from tests.checking.test_parallel import named
 from tests.proxy.parts import TRIAL
@@ -31,15 +31,20 @@ VICTIM = EXCHANGES[3].id
 
 def id_of(subject: Any) -> object:
     """Return the id of the exchange that something is or is about; None for one of which nothing else is known."""
+    if isinstance(subject, EventSummary):
+        return subject.origin.id
     exchange = subject if isinstance(subject, Exchange) else getattr(subject, "exchange", subject)
     return exchange.id if not isinstance(exchange, Exchange) or exchange.request.method else None
+
+
+NAMES = ("id", "exchange", "origin")
 
 
 def crashing(original: Any) -> Any:
     """Make a function or property of exchanges that crashes on the victim."""
 
     def crash(*arguments: Any, **options: Any) -> Any:
-        if any(id_of(each) == VICTIM for each in arguments if hasattr(each, "id") or hasattr(each, "exchange")):
+        if any(id_of(each) == VICTIM for each in arguments if any(hasattr(each, name) for name in NAMES)):
             raise TypeError(SECRET)
         return original(*arguments, **options)
 
@@ -55,8 +60,8 @@ PLACES: dict[str, tuple[Any, str]] = {
     "request": (Exchange, "request_content"),
     "ours": (Exchange, "asks_for_msk"),
     "terminal": (Exchange, "terminal"),
-    "session": (Session, "_follow"),
-    "memory": (SessionEvent, "seen"),
+    "session": (Session, "follow"),
+    "memory": (SessionEvent, "summary"),
     "keys": (SessionEvent, "opened"),
     "text": (text, "lines"),
     "record": (jsonl, "exchange_line"),
@@ -126,7 +131,7 @@ def test_check_and_report_end_with_5_where_the_program_failed(place: str, tmp_pa
 def test_other_commands_name_what_they_could_not_check(
     command: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(Session, "_follow", crashing(Session._follow))
+    monkeypatch.setattr(SessionEvent, "summary", crashing(SessionEvent.summary))
     arguments = ["csv", TRIAL] if command == "export" else [TRIAL, TRIAL]
     code, _, errors = invoke(command, *arguments)
     assert code == 5

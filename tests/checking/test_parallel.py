@@ -4,6 +4,7 @@ import gzip
 import io
 import json
 import os
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import replace
@@ -24,7 +25,7 @@ from ltkm_inspect.mitm.flows import flow_of
 from ltkm_inspect.reference import FIRST, KEYS, SECOND, exchange, ltkm, reference
 from ltkm_inspect.report.keys import Keys
 from ltkm_inspect.report.summary import Summary
-from ltkm_inspect.session import Session
+from ltkm_inspect.session import Session, SessionSettings
 from ltkm_inspect.traffic import Exchange
 from tests.proxy.parts import TRIAL
 from tests.samples.generate import written
@@ -34,13 +35,13 @@ PRESENTER = Presenter(Keys(KEYS), as_text=True, as_json=True)
 
 
 def context(limit: int = 10_000) -> Context:
-    return Context(Settings(debug=True), KEYS, Session(limit))
+    return Context(Settings(debug=True), KEYS, Session(SessionSettings(limit, hash_key=bytes(16))))
 
 
-def told(results: Iterator[StretchResult]) -> tuple[list[tuple[str, object]], Summary, int]:
+def told(results: Iterator[StretchResult]) -> tuple[list[tuple[str, object]], Summary, Counter[str]]:
     """Return what is printed in its order, with the file that it is about; and what is counted."""
     said: list[tuple[str, object]] = []
-    total, forgotten = Summary(), 0
+    total, forgotten = Summary(), Counter[str]()
     for each in results:
         said += [(each.name, shown) for shown in each.shown]
         if each.problem:

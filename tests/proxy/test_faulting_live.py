@@ -10,7 +10,7 @@ from mitmproxy.io import FlowReader
 
 from ltkm_inspect.mitm.flows import exchange_of, flow_of
 from ltkm_inspect.reference import KEYS, MRK, MUK, TERMINAL, reference
-from ltkm_inspect.session import SessionEvent
+from ltkm_inspect.session import Session
 from ltkm_inspect.traffic import Exchange
 from tests.proxy.parts import Mitmdump, Origin, Proxy, Run, Save, clean
 
@@ -180,7 +180,7 @@ def test_with_the_mrk_the_digest_of_what_the_client_gets_is_right(
     exchange = exchange_of(flow)
     assert exchange.response is not None
     assert exchange.response.body == body(got) != (clean().response or exchange.response).body
-    assert SessionEvent(exchange, keys=KEYS).response_proof.holds is True
+    assert Session().look(exchange, KEYS).response_proof.holds is True
     assert exchange.response.authentication_info_text is not None
     assert exchange.response.authentication_info_text.encode() in got
     assert not any("the terminal will see" in line for line in run.log)

@@ -19,7 +19,7 @@ from ltkm_inspect.output.redaction import Redaction
 from ltkm_inspect.reference import FIRST, KEY_DOMAIN, SECOND, challenge, exchange, ltkm, reference
 from ltkm_inspect.report import jsonl
 from ltkm_inspect.report.summary import Summary
-from ltkm_inspect.session import Session
+from ltkm_inspect.session import HISTORY, Session, SessionSettings
 from ltkm_inspect.spec import CR
 from ltkm_inspect.traffic import Exchange, Limits
 from ltkm_inspect.wire import Span
@@ -223,7 +223,7 @@ def test_of_a_redacted_session_terminals_have_the_names_of_the_exchanges() -> No
 
 
 def session_of(limit: int, *exchanges: Exchange) -> dict[str, Any]:
-    session = Session(limit)
+    session = Session(SessionSettings(limit))
     for each in exchanges:
         inspect(each, Context(session=session))
     return dict(jsonl.session_record(session))
@@ -243,7 +243,7 @@ def test_a_session_tells_its_terminals_and_what_each_muk_delivered() -> None:
         muk = told[idr.decode()]
         assert (muk["idi"], muk["idi_text"], muk["idr"]) == (idi.hex(), idi.decode(), idr.hex())
         assert (muk["counter"], muk["ltkms"]) == (message.of(Timestamp)[0].number, 1)
-    assert found["forgotten"] == {"exchanges": 0, "terminals": 0, "muks": 0}
+    assert found["forgotten"] == dict.fromkeys(["exchanges", "copies", *(each.name for each in HISTORY)], 0)
 
 
 def test_the_newest_counter_of_a_muk_is_told_and_every_ltkm_counts() -> None:
@@ -270,10 +270,12 @@ def test_several_processes_tell_the_same_session_as_one(monkeypatch: pytest.Monk
 
 def test_a_session_that_had_to_forget_says_how_much() -> None:
     first, second = reference("two-terminals")[-2:]
-    found = session_of(1, first, second)
+    found = session_of(1, replace(first, id="1"), replace(second, id="2"))
     assert [each["terminal"] for each in found["terminals"]] == [second.terminal]
     assert len(found["muks"]) == 1
-    assert found["forgotten"] == {"exchanges": 1, "terminals": 1, "muks": 1}
+    forgotten = {name for name, number in found["forgotten"].items() if number}
+    assert forgotten == {"exchanges", "copies", "nonces", "terminals", "muks", "senders", "connections"}
+    assert max(found["forgotten"].values()) == 1
 
 
 def test_faults_that_were_put_in_are_listed_and_counted_apart() -> None:

@@ -1,11 +1,11 @@
 """The summary of a run."""
 
+from collections import Counter
 from dataclasses import replace
 
 from ltkm_inspect.finding import Answer, Finding, Level, Outcome, Place, Report
 from ltkm_inspect.reference import reference
 from ltkm_inspect.report.summary import Summary
-from ltkm_inspect.session import LIMIT
 
 
 def report(*findings: Finding, **outcomes: Outcome) -> Report:
@@ -91,9 +91,9 @@ def test_a_run_with_nothing_but_faulted_exchanges_saw_exchanges() -> None:
 
 
 def test_what_the_session_forgot_is_said() -> None:
-    summary = Summary(exchanges=1, forgotten=3)
+    summary = Summary(exchanges=1, forgotten=Counter({"exchanges": 3, "muks": 0, "msks": 1}))
     assert summary.lines()[-1] == (
-        "summary: the 3 oldest exchanges had to be forgotten, so that what came later was compared with the latest "
-        f"{LIMIT} only"
+        "summary: the session forgot the oldest of these: 3 exchanges, 1 MSKs; "
+        "later events were not compared with them (session_limit)"
     )
     assert "forgotten" not in Summary(exchanges=1).lines()[-1]

@@ -22,6 +22,7 @@ TELLING = {
     "authentication_info": "replace-cnonce",
     "authorization": "downgrade-request-qop",
     "challenge": "downgrade-challenge",
+    "counters": "rewind-counter",
     "exchange": "drop-authentication-info",
     "kemac": "drop-mac",
     "ltkm": "rename-ltkm",
@@ -29,7 +30,6 @@ TELLING = {
     "pairs": "repeat-response",
     "profile": "shorten-rand:octets=8",
     "request": "drop-response",
-    "session": "rewind-counter",
     "srtp": "drop-transmission-rate",
     "xml_text": "unquote-attribute",
 }

@@ -17,7 +17,7 @@ from ltkm_inspect.keys import KeyRing
 from ltkm_inspect.keys.protection import authenticate
 from ltkm_inspect.mikey import Kemac, Rand
 from ltkm_inspect.mitm.flows import exchange_of, flow_of
-from ltkm_inspect.reference import KEYS, TERMINAL
+from ltkm_inspect.reference import KEYS, OTHER_TERMINAL, TERMINAL
 from ltkm_inspect.rule import RULES
 from ltkm_inspect.session import Session
 from tests.proxy.parts import Mitmdump
@@ -87,7 +87,8 @@ def test_what_the_fault_is_not_about_is_signed_with_the_keys_of_the_reference(sa
     exchange = exchange_of(committed(sample)[-1])
     response, credentials = exchange.response, exchange.request.credentials
     assert response is not None
-    password = TERMINAL.subscriber.password
+    terminal = OTHER_TERMINAL if exchange.terminal == OTHER_TERMINAL.b_tid else TERMINAL
+    password = terminal.subscriber.password
     assert password is not None
     if credentials is not None and "digest" not in sample.fault.leaves:
         request = exchange.request
@@ -98,7 +99,7 @@ def test_what_the_fault_is_not_about_is_signed_with_the_keys_of_the_reference(sa
             assert said.get("rspauth") == digest.rspauth(credentials, password, response.body or b"")
     for message in messages(exchange):
         if "mac" not in sample.fault.leaves and {Rand, Kemac} <= {type(payload) for payload in message.payloads}:
-            assert authenticate(message, TERMINAL.muk) == message
+            assert authenticate(message, terminal.muk) == message
 
 
 @EVERY
@@ -116,7 +117,7 @@ def test_the_text_beside_a_sample_is_what_is_printed_for_it(sample: Faulted) -> 
     assert [line for lines in printed for line in lines] == committed_text(sample.file)
 
 
-@pytest.mark.parametrize("family", ["item", "session"])
+@pytest.mark.parametrize("family", ["item", "counters"])
 def test_mitmdump_prints_the_text_beside_a_sample(family: str, mitmdump: Mitmdump) -> None:
     assert printed_by_mitmdump(f"faults/{family}.flow", mitmdump) == committed_text(f"faults/{family}.flow")
 

@@ -83,7 +83,7 @@ def test_the_trial_breaks_every_requirement_of_the_change_request(requirement: s
 
 HANDSETS = [*map(Handset, PORTS), Handset("Alder", bootstrapped=2), Handset("Dogwood", by_akma=True)]
 TERMINALS = {handset.terminal.b_tid: handset.terminal for handset in HANDSETS}
-WITHOUT_OTHERS = {"keystream-reused", "counters-disordered", "policy-missing"}
+WITHOUT_OTHERS = {"keystream-reused", "counters-disordered", "policy-missing", "rand-constant"}
 """The rules across exchanges that one document is enough to break."""
 
 

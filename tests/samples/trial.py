@@ -32,6 +32,8 @@ PLAIN = granted("47110001", bcast=False)
 WEATHER = granted("5e1d0001")
 KIDS = granted("7a300001")
 MUSIC = granted("0c520001")
+RADIO = granted("2f6b0001")
+TRAFFIC = replace(granted("4d2e0001"), rand=bytes(16))
 
 ROC_TRANSMISSION_RATE = 13
 """The SRTP parameter that says with how many packets the roll-over counter is sent once (RFC 4771)."""
@@ -244,10 +246,10 @@ def _across_exchanges() -> Iterator[Sample]:
     )
     one = birch.item(KIDS)
     birch.counter -= 1
-    other = birch.ltkm(replace(MUSIC, rand=KIDS.rand, csb_id=KIDS.csb_id))
+    other = birch.ltkm(replace(RADIO, rand=KIDS.rand, csb_id=KIDS.csb_id))
     yield Sample(
         "Birch gets two keys, encrypted with one key stream",
-        birch.answered(7470, [one, (MUSIC, "200 OK", other)]),
+        birch.answered(7470, [one, (RADIO, "200 OK", other)]),
         frozenset({"keystream-reused"}),
     )
     later = birch.ltkm(NEXT_NEWS), birch.ltkm(NEXT_SPORT)
@@ -308,6 +310,11 @@ def _across_exchanges() -> Iterator[Sample]:
         "Alder falls back on its old B-TID, on the same connection",
         alder.answered(7860, [alder.item(NEXT_SPORT)]),
         frozenset({"identities-alternate"}),
+    )
+    yield Sample(
+        "Birch gets a key with a RAND of zeros",
+        birch.answered(7890, [birch.item(TRAFFIC)]),
+        frozenset({"rand-constant"}),
     )
 
 

@@ -13,7 +13,7 @@ from ltkm_inspect.context import Context, Settings
 from ltkm_inspect.engine import inspect
 from ltkm_inspect.finding import Answer, Report
 from ltkm_inspect.reference import AGAIN, FIRST, OTHER_TERMINAL, SECOND, TERMINAL, Grant, ReferenceTerminal
-from ltkm_inspect.session import Session, distance, is_newer
+from ltkm_inspect.session import Session, SessionSettings, distance, is_newer
 from ltkm_inspect.traffic import Exchange
 
 GO = Settings(debug=True)
@@ -192,7 +192,7 @@ def test_replays_in_two_captures_are_each_told_from_their_copies() -> None:
 
 @pytest.mark.parametrize(("clock_skew", "rules"), [(60, REPLAY), (90, set()), (0, REPLAY)])
 def test_how_far_clocks_may_differ_is_an_option(clock_skew: float, rules: set[str]) -> None:
-    _, second = reports([delivered(5), copied(90, capture="b")], Session(clock_skew=clock_skew))
+    _, second = reports([delivered(5), copied(90, capture="b")], Session(SessionSettings(clock_skew=clock_skew)))
     assert set(second.rules) == rules
 
 
@@ -323,18 +323,25 @@ def test_a_retried_request_is_a_note_and_a_count_for_another_request_is_not() ->
     assert "nonce-count-reused" not in broken(first, retried)[1]
 
 
-def test_memory_is_bounded_the_oldest_is_forgotten_and_what_is_forgotten_is_not_a_replay() -> None:
-    session = Session(limit=10)
+def test_memory_is_bounded_and_each_register_forgets_on_its_own() -> None:
+    session = Session(SessionSettings(limit=10))
     exchanges = [delivered(counter, counter) for counter in range(1, 31)]
     reports(exchanges, session)
-    assert session.forgotten == 20
-    sizes = {name: len(value) for name, value in vars(session).items() if isinstance(value, dict)}
-    assert max(sizes.values()) <= 10
-    (old,) = reports([exchanges[0]], session)
-    assert [finding.line for finding in old.findings] == []
-    assert old.outcomes["exchange-captured-twice"].reason == "the exchange is older than what the session remembers"
-    (recent,) = reports([exchanges[-1]], session)
-    assert [finding.line for finding in recent.findings] == []
+    assert +session.forgotten == {"exchanges": 20, "copies": 20}
+    assert max(map(len, session._tables.values())) == 10
+    terminals = [replace(TERMINAL, b_tid=f"{number:04}@bsf.home1.net", address=f"{number}") for number in range(12)]
+    reports([delivered(1, terminal=terminal) for terminal in terminals], session)
+    assert session.forgotten["terminals"] == session.forgotten["muks"] == 3
+    assert session.forgotten["msks"] == session.forgotten["rands"] == 0
+
+
+def test_an_exchange_that_was_forgotten_is_no_replay_of_itself() -> None:
+    session = Session(SessionSettings(limit=2))
+    exchanges = [delivered(counter, counter) for counter in range(1, 6)]
+    reports(exchanges, session)
+    for again in (exchanges[0], exchanges[-1]):
+        (report,) = reports([again], session)
+        assert [finding.line for finding in report.findings] == []
 
 
 def test_the_second_delivery_has_what_the_first_left() -> None:

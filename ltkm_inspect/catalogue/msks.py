@@ -1,0 +1,258 @@
+"""Rules on the key and the policy that an MSK is delivered with, to one terminal and to all, and their faults."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+from ltkm_inspect.catalogue.changes import with_payloads, without
+from ltkm_inspect.catalogue.keys import entry_of, rekeyed
+from ltkm_inspect.catalogue.preconditions import KEY_DATA, MSK_BEFORE
+from ltkm_inspect.catalogue.profile import SRTP_MAP, level_of
+from ltkm_inspect.context import Context
+from ltkm_inspect.fault import fault
+from ltkm_inspect.finding import Level, NotApplicable, Problem
+from ltkm_inspect.mikey import Interval, Message, SecurityPolicy
+from ltkm_inspect.mikey.keydata import Validity
+from ltkm_inspect.rule import note, rule
+from ltkm_inspect.session import DeliveredLtkm, OpenedLtkm
+from ltkm_inspect.session.ltkm import DeliveredKey
+from ltkm_inspect.spec import RFC4563, TS33246, Verb
+
+REPLACED = TS33246["6.5.3"](says="a message with an MSK ID that is known replaces the key", verb=Verb.MAY)
+KEY = "KEMAC.encr_data.key_data.key"
+NO_KEY = NotApplicable("the message delivers no key to a terminal")
+NO_OTHER_KEY = NotApplicable("no key of this MSK was delivered before")
+NO_POLICY = NotApplicable("the message has no security policy, or no MSK ID")
+
+
+NOT_STREAMING = NotApplicable("the message is not of the streaming form")
+
+
+@rule(
+    "policy-changed",
+    on=DeliveredLtkm,
+    cite=[TS33246["6.4.5.1"](says="the policy does not change while the service uses it", verb=Verb.SHOULD)],
+    covers=["XF-07"],
+)
+def policy_changed(delivery: DeliveredLtkm) -> Iterator[Problem | NotApplicable]:
+    """The security policy differs from the one that was delivered with the same MSK before.
+
+    Terminals with the old policy and those with the new one decrypt the same stream in different ways; some of them
+    fail. Each delivery within 24 hours (`msk_hours`) is compared with the first one, whichever terminal gets it.
+
+    Change a policy together with the MSK, or between two broadcasts.
+    """
+    sent, reference = delivery.sent, delivery.msk.policies
+    if not sent.policies or sent.pair is None:
+        yield NO_POLICY
+    elif reference is None:
+        yield NotApplicable("no policy was delivered with this MSK before")
+    elif reference.value != sent.policies:
+        yield Problem("SP", "the policy delivered before with this MSK", _difference(reference.value, sent.policies))
+
+
+@note(
+    "policy-renewed",
+    on=DeliveredLtkm,
+    cite=[RFC4563["7"](says="a new key may come with a new policy", verb=Verb.MAY)],
+    covers=["XF-07"],
+)
+def policy_renewed(delivery: DeliveredLtkm) -> Iterator[Problem | NotApplicable]:
+    """A new MSK has another security policy than the one before it in its Key Group.
+
+    Terminals use the new policy from the new MSK on.
+
+    Nothing is wrong with it.
+    """
+    sent, last = delivery.sent, delivery.group
+    if not sent.policies or sent.pair is None:
+        yield NO_POLICY
+    elif last is None or delivery.msk.policies is not None:
+        yield NotApplicable("the MSK is not new, or the first of its Key Group with a policy")
+    elif last.msk != sent.msk and last.policies != sent.policies:
+        hint = f"MSK ID {last.msk[2].hex()} was before it"
+        yield Problem("SP", got=_difference(last.policies, sent.policies), hint=hint)
+
+
+def _difference(before: Sequence[SecurityPolicy], sent: Sequence[SecurityPolicy]) -> str:
+    """Return in what the policies of two messages differ, in words."""
+    if len(before) != len(sent):
+        return f"{len(sent)} SP payloads instead of {len(before)}"
+    for old, new in zip(before, sent, strict=True):
+        known = {each.type: each.value for each in old.params}
+        for each in new.params:
+            if known.get(each.type) != each.value:
+                was = known[each.type].hex() if each.type in known else "none"
+                return f"{each.value.hex()} instead of {was} for parameter {each.type}"
+    return "another one"
+
+
+@rule(
+    "policy-missing",
+    on=DeliveredLtkm,
+    cite=[TS33246["6.4.5.1"](says="a message that answers an MSK request for streaming carries the SP payload")],
+    covers=["MB-06"],
+)
+def policy_missing(delivery: DeliveredLtkm, context: Context) -> Iterator[Problem | NotApplicable]:
+    """An LTKM for streaming has no security policy.
+
+    A terminal that asks for the key of a stream for the first time has no other source for the SRTP parameters.
+
+    Send the SP payload in every message that answers an MSK request. Where the same MSK was delivered before,
+    this is a warning.
+    """
+    message = delivery.message
+    header = message.header
+    if header is None or header.cs_id_map_type != SRTP_MAP or not header.cs_count:
+        yield NOT_STREAMING
+    elif not delivery.sent.policies:
+        known = delivery.same_msk is not None
+        yield Problem("SP", "an SP payload", "none", level=Level.WARNING if known else level_of(message, context))
+
+
+@note(
+    "msk-delivered-again",
+    on=DeliveredLtkm,
+    cite=[
+        TS33246["6.5.3"](
+            says="a message with an MSK ID that is known replaces the key, or updates its validity", verb=Verb.MAY
+        )
+    ],
+    needs=[MSK_BEFORE],
+    covers=["XF-08"],
+)
+def msk_delivered_again(delivery: DeliveredLtkm) -> Iterator[Problem]:
+    """An MSK that was delivered before is delivered again.
+
+    The terminal replaces the key, or updates how long it is valid. Which of the two it is takes the MUK to tell.
+
+    Nothing is wrong with it.
+    """
+    sent, before = delivery.sent, delivery.same_msk
+    assert before is not None
+    assert sent.pair is not None
+    if before.octets != sent.octets:
+        said = f"{_change(before.key, sent.key)}; " if before.key is not None and sent.key is not None else ""
+        got = f"MSK ID {sent.pair[1].hex()} again"
+        yield Problem("EXT", got=got, hint=f"{said}before with counter {before.counter}")
+
+
+def _change(before: DeliveredKey, now: DeliveredKey) -> str:
+    """Return in words what a second delivery changes."""
+    if not now.hash:
+        return "another validity alone"
+    if before.hash != now.hash:
+        return "another key"
+    same = before.validity == now.validity
+    return "the key and its validity as before" if same else "the same key with another validity"
+
+
+@note(
+    "msk-beyond-two",
+    on=DeliveredLtkm,
+    cite=[
+        TS33246["6.5.3"](says="a card keeps two MSKs of one Key Group, and drops the oldest for a third", verb=Verb.MAY)
+    ],
+    covers=["XF-11"],
+)
+def msk_beyond_two(delivery: DeliveredLtkm) -> Iterator[Problem | NotApplicable]:
+    """A third MSK of one Key Group is delivered.
+
+    The card keeps two and drops the oldest. What is still protected with that one can no longer be decrypted.
+
+    Nothing is wrong with it, as long as the oldest is no longer in use.
+    """
+    group = delivery.sent.key_group
+    if group is None:
+        yield NotApplicable("the message has no MSK ID")
+        return
+    if len(delivery.earlier) < 2:
+        return
+    others = {each.pair for each in delivery.earlier if each.key_group == group} - {delivery.sent.pair}
+    if len(others) > 1:
+        yield Problem("EXT", got=f"{len(others) + 1} MSKs of Key Group {group[2].hex()}", hint="the card keeps two")
+
+
+@rule(
+    "msk-key-changed",
+    on=OpenedLtkm,
+    cite=[REPLACED],
+    level=Level.WARNING,
+    level_reason="a key may be replaced for all terminals (a violation where the old one comes back)",
+    needs=[KEY_DATA],
+    covers=["XF-13"],
+)
+def msk_key_changed(opening: OpenedLtkm) -> Iterator[Problem | NotApplicable]:
+    """One MSK ID is delivered with another key than before.
+
+    Terminals with the old key cannot open what is protected with the new one. That is right where the key was
+    replaced, and every terminal then gets the new one. Where a key comes back that was replaced, two keys are in use
+    under one MSK ID. Deliveries to all terminals within 24 hours (`msk_hours`) are compared.
+
+    Look whether several processes of the BSM make keys for the same MSK ID. Compare the key check values.
+    """
+    delivery = opening.delivery
+    key = delivery.sent.key if delivery is not None else None
+    if delivery is None or key is None or not key.hash:
+        yield NO_KEY
+        return
+    msk = delivery.msk
+    if msk.key is None:
+        yield NO_OTHER_KEY
+    elif msk.key.hash != key.hash:
+        is_known = any(each.hash == key.hash for each in msk.keys)
+        if not is_known:
+            yield Problem(KEY, f"{_named(msk.key)} as before", _named(key))
+        elif not msk.is_overtaken(delivery.sent):
+            hint = "this key was in use before that one"
+            yield Problem(KEY, f"{_named(msk.key)} as before", _named(key), hint, Level.VIOLATION)
+
+
+def _named(key: DeliveredKey) -> str:
+    return f"the key with check value {key.check_value}" if key.check_value else "another key"
+
+
+@note("validity-unlike", on=OpenedLtkm, cite=[REPLACED], needs=[KEY_DATA], covers=["XF-14"])
+def validity_unlike(opening: OpenedLtkm) -> Iterator[Problem | NotApplicable]:
+    """An MSK is valid for another time than for another terminal.
+
+    The subscriptions of the terminals differ, or the validity was updated.
+
+    Nothing is wrong with it.
+    """
+    delivery = opening.delivery
+    key = delivery.sent.key if delivery is not None else None
+    if delivery is None or key is None:
+        yield NO_KEY
+        return
+    latest = delivery.msk.latest
+    if latest is None or latest.key is None or latest.muk == delivery.muk:
+        yield NotApplicable("the MSK was not delivered to another terminal before")
+    elif latest.key.validity != key.validity:
+        hint = f"{_limits(latest.key.validity)} for another terminal"
+        yield Problem("KEMAC.encr_data.key_data.validity", got=_limits(key.validity), hint=hint)
+
+
+def _limits(validity: Validity) -> str:
+    if isinstance(validity, Interval):
+        return f"SEQ {validity.valid_from.hex()} to {validity.valid_to.hex()}"
+    return "no validity" if validity is None else f"SPI {validity.spi.hex()}"
+
+
+@fault("replace-policy", on=DeliveredLtkm, reference="streaming-two-terminals", trips={"policy-changed"})
+def replace_policy(delivery: DeliveredLtkm, *, type: int = 13, value: bytes = b"\0\x14") -> Message:
+    """Change one parameter of the security policy: how often the roll-over counter is sent, if not told otherwise."""
+    policy = delivery.message.of(SecurityPolicy)[0]
+    params = tuple(replace(each, value=value) if each.type == type else each for each in policy.params)
+    return with_payloads(delivery.message, replace(policy, params=params))
+
+
+@fault("drop-policy", on=DeliveredLtkm, reference="streaming", trips={"policy-missing"})
+def drop_policy(delivery: DeliveredLtkm) -> Message:
+    """Take the security policy out of a message for streaming."""
+    return without(delivery.message, delivery.message.of(SecurityPolicy))
+
+
+@fault("deliver-other-key", on=OpenedLtkm, reference="two-terminals", trips={"msk-key-changed"})
+def deliver_other_key(opening: OpenedLtkm, *, key: bytes = bytes(range(0xB0, 0xC0))) -> Message:
+    """Deliver another key under the MSK ID than other terminals got, or this one before."""
+    return rekeyed(opening, replace(entry_of(opening), key=key))

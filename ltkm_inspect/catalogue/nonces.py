@@ -1,0 +1,183 @@
+"""Rules on how terminals use nonces and count their requests, on exchanges that come twice, and their faults."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from ltkm_inspect.catalogue.authorization import proof_of, prove
+from ltkm_inspect.catalogue.preconditions import FIRST_COPY, NONCE_BEFORE
+from ltkm_inspect.fault import FaultError, fault
+from ltkm_inspect.finding import NotApplicable, Problem
+from ltkm_inspect.rule import note, rule
+from ltkm_inspect.session import SessionEvent
+from ltkm_inspect.spec import RFC2617, RFC7616, Verb
+from ltkm_inspect.traffic import Exchange
+
+NO_CREDENTIALS = NotApplicable("the request has no credentials")
+
+
+NONCE_COUNT = "request.headers.Authorization"
+
+
+@note(
+    "exchange-captured-twice",
+    on=SessionEvent,
+    cite=[
+        RFC7616["3.4"](
+            says="a count is used once with a nonce, so two exchanges with both in common are one", verb=Verb.MAY
+        )
+    ],
+    covers=["XF-01"],
+)
+def exchange_captured_twice(step: SessionEvent) -> Iterator[Problem]:
+    """The same exchange was captured before, octet for octet.
+
+    Two captures overlap, a capture was taken at two places, or mitmproxy itself replayed the exchange. It is the same
+    where both came over one connection, where their times are at most 1 second apart, or where they are from two
+    captures whose clocks may differ that much (`clock_skew`). It is not compared with its twin.
+
+    Nothing is wrong with it.
+    """
+    if step.before.twin is not None:
+        yield Problem("", got="the same exchange as before", hint=f"flow {step.before.twin or 'without an id'}")
+
+
+@rule(
+    "nonce-count-reused",
+    on=SessionEvent,
+    cite=[
+        RFC7616["3.4"](says="nc counts the requests that were sent with a nonce, this one included"),
+        RFC2617["3.2.2"](says="the count lets the server detect replays"),
+    ],
+    needs=[FIRST_COPY, NONCE_BEFORE],
+    covers=["XF-09"],
+    looks_at=["request.headers.Authorization", "request.body"],
+)
+def nonce_count_reused(step: SessionEvent) -> Iterator[Problem | NotApplicable]:
+    """A nonce is used with a count that was used before.
+
+    The count belonged to another request, or to the same one, which was answered already and is now answered again. To
+    the BSM the second one is a replay. One that answers both does not check.
+
+    Make the terminal count each request, those that it repeats included, and the BSM refuse a count that it knows.
+    """
+    assert step.use is not None
+    same = [use for use in step.uses.latest if use.number == step.use.number]
+    if step.before.replayed is not None:
+        got = f"nc={step.use.number:08x} for the same request before, and the same answer"
+        yield Problem(NONCE_COUNT, "a count of its own", got, f"flow {step.before.replayed or 'without an id'}")
+    elif same and all(use.content != step.use.content for use in same):
+        yield Problem(NONCE_COUNT, "a count of its own", f"nc={step.use.number:08x} for another request before")
+
+
+@note(
+    "request-retried",
+    on=SessionEvent,
+    cite=[RFC7616["3.4"](says="a request that is sent again unchanged has the count of the first", verb=Verb.MAY)],
+    needs=[FIRST_COPY, NONCE_BEFORE],
+    covers=["XF-09"],
+    looks_at=["request.headers.Authorization", "request.body"],
+)
+def request_retried(step: SessionEvent) -> Iterator[Problem | NotApplicable]:
+    """A request was sent again, octet for octet, and answered otherwise or for the first time.
+
+    HTTP stacks repeat a request when a connection breaks.
+
+    Nothing is wrong with it, though a BSM may take it for a replay.
+    """
+    assert step.use is not None
+    if step.use in step.uses.latest and step.before.replayed is None:
+        yield Problem(NONCE_COUNT, got=f"the request with nc={step.use.number:08x} again")
+
+
+@rule(
+    "nonce-count-backward",
+    on=SessionEvent,
+    cite=[RFC7616["3.4"](says="the count rises with each request that uses the nonce", verb=Verb.SHOULD)],
+    needs=[FIRST_COPY, NONCE_BEFORE],
+    covers=["XF-09"],
+    looks_at=["request.headers.Authorization"],
+)
+def nonce_count_backward(step: SessionEvent) -> Iterator[Problem | NotApplicable]:
+    """The count of a nonce is below that of an earlier request.
+
+    A BSM that stores only the highest count takes the request for a replay and asks for a new nonce.
+
+    Look at whether the terminal counts in several places, or sends requests in parallel.
+    """
+    assert step.use is not None
+    uses = step.uses
+    if uses.at is not None and step.exchange.started is not None and step.exchange.started < uses.at:
+        yield NotApplicable("the request began before the one with the highest count")
+    elif step.use.number < (uses.highest or 0) and all(use.number != step.use.number for use in uses.latest):
+        yield Problem(NONCE_COUNT, f"a count above {uses.highest:08x}", f"nc={step.use.number:08x}")
+
+
+@rule(
+    "nextnonce-ignored",
+    on=SessionEvent,
+    cite=[RFC7616["3.5"](says="a client uses the nextnonce that it was given for its next request", verb=Verb.SHOULD)],
+    needs=[FIRST_COPY],
+    covers=["XF-09"],
+    looks_at=["request.headers.Authorization"],
+)
+def nextnonce_ignored(step: SessionEvent) -> Iterator[Problem | NotApplicable]:
+    """A request uses the old nonce although the last response gave a new one.
+
+    A BSM that gives nonces for one use answers with another challenge, which costs the terminal a round trip each time.
+
+    Make the terminal take nextnonce from Authentication-Info.
+    """
+    credentials = step.exchange.request.credentials
+    if credentials is None:
+        yield NO_CREDENTIALS
+        return
+    terminal = step.terminal
+    if not terminal.next_nonce or terminal.next_nonce == terminal.nonce:
+        yield NotApplicable("the last response to this terminal gave no nextnonce")
+    elif terminal.answered is not None and (step.exchange.started or 0.0) < terminal.answered:
+        yield NotApplicable("the request began before the last response had ended")
+    elif credentials.get("nonce") == terminal.nonce:
+        yield Problem(NONCE_COUNT, "the nextnonce of the last response", "the nonce before it")
+
+
+def with_directives(step: SessionEvent, **values: str) -> Exchange:
+    """Return the exchange with these directives in its credentials, and where Authentication-Info repeats them."""
+    exchange = prove(step.exchange, proof_of(step.exchange).refilled(values))
+    response = exchange.response
+    if response is None or response.authentication_info is None:
+        return exchange
+    return replace(exchange, response=response.with_info(response.authentication_info.refilled(values)))
+
+
+@fault("repeat-nonce-count", on=SessionEvent, reference="renewal", trips={"nonce-count-reused"})
+def repeat_nonce_count(step: SessionEvent, *, cnonce: str = "1b5f224c") -> Exchange:
+    """Write the nonce count of the last request into the recorded one, which has a cnonce of its own."""
+    return with_directives(step, nc=f"{_highest(step):08x}", cnonce=cnonce)
+
+
+@fault("replay-exchange", on=SessionEvent, reference="captured-twice", trips={"nonce-count-reused", "ltkm-replayed"})
+def replay_exchange(step: SessionEvent, *, connection: str = "192.0.2.10:40009") -> Exchange:
+    """Let an exchange that was captured twice have come over another connection the second time."""
+    if step.before.twin is None:
+        raise FaultError("the exchange was not captured before")
+    return replace(step.exchange, connection=connection)
+
+
+@fault("lower-nonce-count", on=SessionEvent, reference="renewal", trips={"nonce-count-backward"})
+def lower_nonce_count(step: SessionEvent, *, by: int = 1) -> Exchange:
+    """Write a nonce count below that of the last request into the recorded one."""
+    return with_directives(step, nc=f"{max(0, _highest(step) - by):08x}")
+
+
+def _highest(step: SessionEvent) -> int:
+    if step.uses.highest is None:
+        raise FaultError("the nonce was not used before")
+    return step.uses.highest
+
+
+@fault("keep-nonce", on=SessionEvent, reference="next-nonce", trips={"nextnonce-ignored"})
+def keep_nonce(step: SessionEvent) -> Exchange:
+    """Write the old nonce, counted on, into the recorded request, as if nextnonce had not been read."""
+    if step.terminal.nonce is None:
+        raise FaultError("the terminal used no nonce before")
+    return with_directives(step, nonce=step.terminal.nonce, nc="00000002")

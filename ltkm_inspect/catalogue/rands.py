@@ -1,0 +1,92 @@
+"""Rules on the RAND that MSKs are delivered with, to one terminal and to all, and their faults."""
+
+from collections.abc import Iterator
+
+from ltkm_inspect.catalogue.changes import with_payloads
+from ltkm_inspect.catalogue.preconditions import MSK_SEEN
+from ltkm_inspect.fault import fault
+from ltkm_inspect.finding import NotApplicable, Problem
+from ltkm_inspect.mikey import Message, Rand
+from ltkm_inspect.rule import note, rule
+from ltkm_inspect.session import DeliveredLtkm
+from ltkm_inspect.spec import RFC3830, TS33246, Verb
+
+RAND_OCTETS = 16
+
+
+@rule(
+    "rand-changed",
+    on=DeliveredLtkm,
+    cite=[
+        TS33246["6.4.4"](says="all messages that deliver one MSK have the same RAND, for all UEs", verb=Verb.SHOULD),
+        RFC3830["6.11"](says="the RAND is the same for all members of a CSB", verb=Verb.SHOULD),
+    ],
+    needs=[MSK_SEEN],
+    covers=["XF-05"],
+)
+def rand_changed(delivery: DeliveredLtkm) -> Iterator[Problem]:
+    """An MSK is delivered with another RAND than before.
+
+    The RAND belongs to the MSK, Key Number included, whichever terminal gets it. Keys below the MSK are derived with
+    it, so terminals with another RAND cannot open the stream. Each delivery within 24 hours (`msk_hours`) is compared
+    with the first one.
+
+    Choose RAND with the MSK, and send it to all terminals as long as the MSK lives.
+    """
+    sent, reference = delivery.sent, delivery.msk.rand
+    assert reference is not None
+    if reference.value != sent.rand:
+        hint = "the CSB ID is the same" if reference.csb_id == sent.csb_id else ""
+        yield Problem("RAND.value", f"{reference.value.hex()} as before", sent.rand.hex(), hint)
+
+
+@rule(
+    "rand-constant",
+    on=DeliveredLtkm,
+    cite=[RFC3830["6.11"](says="RAND is a random or pseudorandom string", verb=Verb.SHOULD)],
+    covers=["XF-15"],
+)
+def rand_constant(delivery: DeliveredLtkm) -> Iterator[Problem]:
+    """All octets of the RAND are the same.
+
+    Such a RAND is a test value that was left in place. Keys of different MSKs are then derived with the same RAND. A
+    RAND that is too short is reported by rand-length-wrong alone.
+
+    Give the BSM a source of random numbers.
+    """
+    rand = delivery.sent.rand
+    if len(rand) >= RAND_OCTETS and len(set(rand)) == 1:
+        yield Problem("RAND.value", "random octets", f"{len(rand)} octets {rand[0]:02x}")
+
+
+@note(
+    "rand-shared",
+    on=DeliveredLtkm,
+    cite=[RFC3830["6.11"](says="the RAND is generated independently for each CSB", verb=Verb.MAY)],
+    covers=["XF-15"],
+)
+def rand_shared(delivery: DeliveredLtkm) -> Iterator[Problem | NotApplicable]:
+    """Another MSK was delivered with the same RAND and another CSB ID.
+
+    The BSM may have one RAND for all keys, or choose RANDs that repeat.
+
+    Look at how the BSM chooses RAND.
+    """
+    sent, first = delivery.sent, delivery.rand
+    if first is None or sent.msk is None:
+        yield NotApplicable("the RAND was not used before, or the message has no MSK ID")
+    elif first.msk != sent.msk and first.csb_id != sent.csb_id:
+        domain, msk_id = first.msk[1:]
+        yield Problem("RAND.value", got=f"that of MSK ID {msk_id.hex()} of Key Domain {domain.hex()}")
+
+
+@fault("replace-rand", on=DeliveredLtkm, reference="two-terminals", trips={"rand-changed"})
+def replace_rand(delivery: DeliveredLtkm, *, value: bytes = bytes(range(16))) -> Message:
+    """Deliver an MSK with another RAND than other terminals got, or this one before."""
+    return with_payloads(delivery.message, Rand(value))
+
+
+@fault("flatten-rand", on=DeliveredLtkm, reference="download", trips={"rand-constant"})
+def flatten_rand(delivery: DeliveredLtkm, *, octet: int = 0) -> Message:
+    """Deliver an MSK with a RAND of equal octets."""
+    return with_payloads(delivery.message, Rand(bytes((octet,)) * 16))

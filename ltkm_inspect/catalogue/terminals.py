@@ -1,0 +1,131 @@
+"""Rules on what terminals ask for and whom they get LTKMs from, and their faults."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from ltkm_inspect.catalogue.preconditions import FIRST_COPY, REQUEST_BEFORE
+from ltkm_inspect.fault import fault
+from ltkm_inspect.finding import Level, NotApplicable, Problem
+from ltkm_inspect.rule import note, rule
+from ltkm_inspect.session import DeliveredLtkm, SessionEvent
+from ltkm_inspect.session.connections import CONNECTIONS
+from ltkm_inspect.session.senders import SENDERS
+from ltkm_inspect.spec import TS31102, TS33246, Verb
+from ltkm_inspect.traffic import Exchange
+
+NO_CONNECTION = NotApplicable("no LTKM came over this connection before")
+
+
+FIRST_ONE = NotApplicable("the terminal got no LTKM before")
+
+
+@rule(
+    "identities-alternate",
+    on=DeliveredLtkm,
+    cite=[
+        TS33246["6.4.6.1"](says="the MUK of a message is found by IDi and IDr", verb=Verb.SHOULD),
+        TS31102["4.2.81"](says="a card has no two MUK IDs with the same IDi", verb=Verb.SHOULD),
+    ],
+    level=Level.WARNING,
+    covers=["XF-12"],
+)
+def identities_alternate(delivery: DeliveredLtkm) -> Iterator[Problem | NotApplicable]:
+    """LTKMs for two terminals take turns on one connection.
+
+    A connection belongs to one terminal. It may go over to a new B-TID or A-KID when the terminal has bootstrapped
+    again, but not back and forth, since its card then has no MUK for the earlier one: the BSM mixes terminals up, or
+    something in between carries several of them.
+
+    Look at how the BSM finds the MUK. Where an HTTP proxy between joins terminals on one connection, ignore this rule.
+    """
+    idr = delivery.muk[1]
+    order = delivery.step.before.of(CONNECTIONS, (delivery.sent.connection, delivery.muk[0]))
+    if not order:
+        yield NO_CONNECTION
+    elif idr in order[:-1] and order[-1] != idr:
+        joined = bool(delivery.step.exchange.connection)
+        got = f"{_text(idr)} after {_text(order[-1])}"
+        hint = "" if joined else "only the address joins them, which many terminals may share"
+        yield Problem("ID[2].value", "one terminal on a connection", got, hint, None if joined else Level.NOTE)
+
+
+@note(
+    "bsm-changed",
+    on=DeliveredLtkm,
+    cite=[TS33246["6.4.6.1"](says="another IDi is another BM-SC, with another MUK and counter", verb=Verb.MAY)],
+    covers=["XF-12"],
+)
+def bsm_changed(delivery: DeliveredLtkm) -> Iterator[Problem | NotApplicable]:
+    """A terminal gets LTKMs from another BM-SC than before.
+
+    Another IDi means another MUK and another counter.
+
+    Nothing is wrong with it where there are several.
+    """
+    idi, idr = delivery.muk
+    last = delivery.step.before.of(SENDERS, idr)
+    if last is None:
+        yield FIRST_ONE
+    elif last != idi:
+        yield Problem("ID[1].value", f"{_text(last)} as before", _text(idi))
+
+
+def _text(identity: bytes) -> str:
+    return identity.decode("utf-8", "backslashreplace")
+
+
+@note(
+    "request-repeated",
+    on=SessionEvent,
+    cite=[TS33246["6.3.2.2"](says="a terminal asks for an MSK that it does not have", verb=Verb.MAY)],
+    needs=[FIRST_COPY, REQUEST_BEFORE],
+    covers=["XF-10"],
+    looks_at=["request.body"],
+)
+def request_repeated(step: SessionEvent, *, seconds: int = 300) -> Iterator[Problem | NotApplicable]:
+    """A terminal asks again for what it got no answer to.
+
+    The first request, or its response, was lost.
+
+    Look at what became of the first one.
+    """
+    pairs = step.exchange.requested_pairs
+    for asked in reversed(step.terminal.requests):
+        if _is_within(step, asked.at, seconds) and not asked.answered and not asked.pairs.isdisjoint(pairs):
+            yield Problem("request.body", got="a request that was not answered, again")
+            return
+
+
+@note(
+    "key-requested-again",
+    on=SessionEvent,
+    cite=[TS33246["6.3.2.2"](says="a terminal asks for an MSK that it does not have", verb=Verb.MAY)],
+    needs=[FIRST_COPY, REQUEST_BEFORE],
+    covers=["XF-10"],
+    looks_at=["request.body", "response.status"],
+)
+def key_requested_again(step: SessionEvent, *, seconds: int = 60) -> Iterator[Problem | NotApplicable]:
+    """A terminal asks for a key that was delivered to it a moment ago.
+
+    It did not take the LTKM: it found the MAC wrong, the counter used, or the response not to its liking.
+
+    Look at the last response to this terminal, and at what its log says about it.
+    """
+    for asked in reversed(step.terminal.requests):
+        if asked.delivered and _is_within(step, asked.at, seconds):
+            again = [pair for pair in step.exchange.requested_pairs if pair in asked.delivered]
+            if again:
+                got = f"MSK ID {again[0][1].hex()} again" + (f" and {len(again) - 1} more" if len(again) > 1 else "")
+                yield Problem("request.body", got=got, hint="delivered with an LTKM a moment ago")
+                return
+
+
+def _is_within(step: SessionEvent, at: float | None, seconds: int) -> bool:
+    started = step.exchange.started
+    return at is not None and started is not None and 0 <= started - at <= seconds
+
+
+@fault("share-connection", on=SessionEvent, reference="rebootstrapped", trips={"identities-alternate"})
+def share_connection(step: SessionEvent, *, connection: str = "192.0.2.10:40001") -> Exchange:
+    """Let the exchange have come over another connection: the first of the lab, if not told otherwise."""
+    return replace(step.exchange, connection=connection)

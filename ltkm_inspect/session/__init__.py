@@ -1,0 +1,36 @@
+"""What goes together in a run: challenges and their answers, exchanges of one terminal, LTKMs of one MUK or MSK.
+
+What is known of the past is kept in registers, one module each. A register names the keys that an event touches, and
+says what its state under a key becomes after the event. First it is told by two of them whether an event counts at all
+or repeats an earlier one (`copies`, and in `session` events by id and time); the others take the events that count.
+"""
+
+from ltkm_inspect.session.delivery import DeliveredLtkm, OpenedLtkm
+from ltkm_inspect.session.event import SessionEvent
+from ltkm_inspect.session.ltkm import HALF, LtkmRecord, Muk, Pair, distance, is_newer
+from ltkm_inspect.session.muks import MukHistory
+from ltkm_inspect.session.prior import PriorState
+from ltkm_inspect.session.register import CLOCK_SKEW, LIMIT, MSK_HOURS, SessionSettings
+from ltkm_inspect.session.session import HISTORY, Session
+from ltkm_inspect.session.summary import EventSummary
+
+__all__ = [
+    "CLOCK_SKEW",
+    "HALF",
+    "HISTORY",
+    "LIMIT",
+    "MSK_HOURS",
+    "DeliveredLtkm",
+    "EventSummary",
+    "LtkmRecord",
+    "Muk",
+    "MukHistory",
+    "OpenedLtkm",
+    "Pair",
+    "PriorState",
+    "Session",
+    "SessionEvent",
+    "SessionSettings",
+    "distance",
+    "is_newer",
+]

@@ -1,0 +1,136 @@
+"""LTKMs as part of their session: with what the keys at hand say of them, and what was delivered before them."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from ltkm_inspect.keys import OpenedMessage
+from ltkm_inspect.mikey import KeyData, Message
+from ltkm_inspect.session.key_groups import KEY_GROUPS, GroupPolicy
+from ltkm_inspect.session.ltkm import LtkmRecord, Muk
+from ltkm_inspect.session.msks import MSKS, MskHistory
+from ltkm_inspect.session.muks import LTKMS_OF_MUK, MUKS, MukHistory
+from ltkm_inspect.session.rands import RANDS, RandUse
+from ltkm_inspect.session.register import LtkmRegister
+from ltkm_inspect.traffic import Event, Ltkm
+
+if TYPE_CHECKING:
+    from ltkm_inspect.session.event import SessionEvent
+
+
+@dataclass(eq=False)
+class DeliveredLtkm:
+    """An LTKM as part of its session: with what was delivered before it."""
+
+    label = "session"
+
+    ltkm: Ltkm
+    step: "SessionEvent" = field(repr=False)
+    sent: LtkmRecord
+    before: MukHistory
+    """What its MUK had protected before this exchange."""
+    beside: tuple[LtkmRecord, ...]
+    """The LTKMs of the MUK that stand in front of this one in its document."""
+    msk: MskHistory
+    """What its MSK was delivered with before, those in front of this one in its document included."""
+    group: GroupPolicy | None
+    """The policy that came last in its Key Group."""
+    rand: RandUse | None
+    """The first use of its RAND."""
+
+    @property
+    def event(self) -> Event:
+        """The event that the LTKM is in."""
+        return self.ltkm.event
+
+    @property
+    def muk(self) -> Muk:
+        """What names its MUK."""
+        return self.sent.muk
+
+    @property
+    def message(self) -> Message:
+        """The message of the LTKM."""
+        assert self.ltkm.message is not None
+        return self.ltkm.message
+
+    @property
+    def earlier(self) -> tuple[LtkmRecord, ...]:
+        """Every LTKM of the MUK that is remembered, those in front of this one in its document last."""
+        return (*self.before.ltkms, *self.beside) if self.beside else self.before.ltkms
+
+    @cached_property
+    def same_msk(self) -> LtkmRecord | None:
+        """The latest LTKM in front of this one that delivered the same MSK to the same terminal."""
+        pair = self.sent.pair
+        if pair is None:
+            return None
+        return next((each for each in reversed(self.earlier) if each.pair == pair), None)
+
+    @property
+    def is_overtaken(self) -> bool:
+        """It ended before the newest LTKM of the MUK did, so the capture is not in the order of delivery."""
+        ended, newest = self.sent.at, self.before.at
+        return ended is not None and newest is not None and ended < newest
+
+
+@dataclass(eq=False)
+class OpenedLtkm:
+    """An LTKM with what the keys at hand say of it."""
+
+    label = "key"
+
+    ltkm: Ltkm
+    step: "SessionEvent" = field(repr=False)
+    opened: OpenedMessage
+    delivery: DeliveredLtkm | None = field(default=None, repr=False)
+    """The LTKM as part of the session; None where no terminal would take it."""
+
+    @property
+    def event(self) -> Event:
+        """The event that the LTKM is in."""
+        return self.ltkm.event
+
+    @property
+    def entries(self) -> tuple[KeyData, ...]:
+        """The key data sub-payloads; none where the message could not be opened."""
+        return self.opened.key_data.entries if self.opened.key_data is not None else ()
+
+    @property
+    def is_proved(self) -> bool:
+        """A MUK that was tried has verified something else, so that it is right."""
+        subscriber = self.opened.subscriber
+        return subscriber is not None and self.step.is_proved(subscriber.muks)
+
+
+def deliveries(step: "SessionEvent") -> Iterator[DeliveredLtkm]:
+    """Yield the LTKMs of an event with what was delivered before each, be it in front of it in the document."""
+    beside: dict[Muk, tuple[LtkmRecord, ...]] = {}
+    added: dict[tuple[str, Any], Any] = {}
+
+    def before[S](register: LtkmRegister[Any, S], sent: LtkmRecord) -> S | None:
+        key = register.key(sent)
+        name = register.name, key
+        state: S | None = added[name] if name in added else step.before.of(register, key)
+        if sent.is_delivered and key is not None:
+            added[name] = register.add(state, sent, step.settings)
+        return state
+
+    for ltkm, sent in step.records.items():
+        mine = beside.get(sent.muk, ())
+        yield DeliveredLtkm(
+            ltkm,
+            step,
+            sent,
+            step.before.of(MUKS, sent.muk) or _NOTHING,
+            mine,
+            (before(MSKS, sent) or _UNKNOWN).recent(sent.at, step.settings),
+            before(KEY_GROUPS, sent),
+            before(RANDS, sent),
+        )
+        beside[sent.muk] = (*mine[1 - LTKMS_OF_MUK :], sent)
+
+
+_NOTHING = MukHistory()
+_UNKNOWN = MskHistory()

@@ -1,0 +1,61 @@
+"""What the MRK of a terminal says of the digests of an exchange (RFC 7616 §3.4.1, §3.5)."""
+
+from typing import NamedTuple
+
+from ltkm_inspect import digest
+from ltkm_inspect.keys import Subscriber
+from ltkm_inspect.keys.opening import what_is_missing
+from ltkm_inspect.traffic import Exchange
+
+
+class DigestProof(NamedTuple):
+    """What a key says of a digest."""
+
+    holds: bool | None
+    """None where it cannot be told."""
+    reason: str
+    """Why it cannot be told."""
+
+
+def request_proof(exchange: Exchange, subscriber: Subscriber | None) -> DigestProof:
+    """Return what the MRK says of the digest in the request (RFC 7616 §3.4.1)."""
+    request = exchange.request
+    credentials = request.credentials
+    if credentials is None:
+        return DigestProof(None, "the request has no digest credentials")
+    if credentials.hides_username:
+        return DigestProof(None, "the user name is hashed or encoded, so whose MRK it takes is not known")
+    if subscriber is None or subscriber.password is None:
+        return DigestProof(None, f"no MRK for the user name of the request: {what_is_missing(subscriber, 'MRK')}")
+    if not exchange.raw:
+        return DigestProof(None, "a HAR does not keep the octets as they were sent")
+    if request.body is None:
+        return DigestProof(None, "the body of the request was not captured")
+    sent = credentials.get("response")
+    if not sent or len(sent) != credentials.digits:
+        return DigestProof(None, "the response of the credentials is not there, or not of the right length")
+    try:
+        right = digest.response(credentials, subscriber.password, request.method, request.body)
+    except ValueError as error:
+        return DigestProof(None, f"the digest cannot be computed: {error}")
+    return DigestProof(right == sent.lower(), "")
+
+
+def response_proof(exchange: Exchange, subscriber: Subscriber | None, asked: DigestProof) -> DigestProof:
+    """Return what the MRK says of rspauth in the response (RFC 7616 §3.5); unknown where it fails the request."""
+    response, credentials = exchange.response, exchange.request.credentials
+    if asked.holds is not True:
+        return DigestProof(None, asked.reason or "the same key fails the digest of the request")
+    information = exchange.authentication_info
+    sent = information.get("rspauth") if information is not None else None
+    if response is None or not sent or credentials is None or len(sent) != credentials.digits:
+        return DigestProof(None, "rspauth is not there, or not of the right length")
+    if response.body is None or exchange.error is not None:
+        return DigestProof(None, "the body of the response was not captured, or not as a whole")
+    assert subscriber is not None
+    assert subscriber.password is not None
+    try:
+        right = digest.rspauth(credentials, subscriber.password, response.body)
+    except ValueError as error:
+        return DigestProof(None, f"the digest cannot be computed: {error}")
+    return DigestProof(right == sent.lower(), "")

@@ -1,0 +1,221 @@
+"""An event as part of its session: what the keys say of it, its summary, and what went before it."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+
+from ltkm_inspect import digest
+from ltkm_inspect.keys import KeyRing, OpenedMessage, Subscriber, Verdict
+from ltkm_inspect.session.challenges import CHALLENGES, Challenges
+from ltkm_inspect.session.delivery import DeliveredLtkm, OpenedLtkm, deliveries
+from ltkm_inspect.session.digest_proof import DigestProof, request_proof, response_proof
+from ltkm_inspect.session.ltkm import DeliveredKey, LtkmRecord, keyed_hash, record, takeable
+from ltkm_inspect.session.nonces import NONCES, NonceHistory, NonceUse, use_of
+from ltkm_inspect.session.prior import PriorState
+from ltkm_inspect.session.proofs import PROOFS
+from ltkm_inspect.session.register import SessionSettings
+from ltkm_inspect.session.summary import EventOrigin, EventSummary, KeyRequest
+from ltkm_inspect.session.terminals import TERMINALS, TerminalHistory
+from ltkm_inspect.traffic import Event, Exchange, Ltkm, Response
+
+_NOTHING_BEFORE = PriorState()
+
+
+@dataclass(eq=False)  # nothing here is frozen: each exchange makes many of these, and that would double what they cost
+class SessionEvent:
+    """An event as part of its session: with what went before it."""
+
+    label = "session"
+
+    event: Event
+    keys: KeyRing
+    """The keys at hand."""
+    settings: SessionSettings
+    """Those of the session that it is part of."""
+    before: PriorState = field(default=_NOTHING_BEFORE, repr=False)
+    """What went before it, once its session has told."""
+
+    @property
+    def exchange(self) -> Exchange:
+        """The event, which must be an exchange."""
+        assert isinstance(self.event, Exchange)
+        return self.event
+
+    @cached_property
+    def subscriber(self) -> Subscriber | None:
+        """Who asks, as the key ring knows them by the credentials; None without keys or credentials."""
+        credentials = self.event.authorization
+        if not self.keys or credentials is None:
+            return None
+        realm = credentials.realm
+        return self.keys.find(credentials.get("username"), realm.fqdn if realm is not None else None)
+
+    @cached_property
+    def request_proof(self) -> DigestProof:
+        """What the MRK says of the digest in the request."""
+        return request_proof(self.exchange, self.subscriber)
+
+    @cached_property
+    def response_proof(self) -> DigestProof:
+        """What the MRK says of rspauth in the response; unknown where it fails the request already."""
+        return response_proof(self.exchange, self.subscriber, self.request_proof)
+
+    @cached_property
+    def opened(self) -> Mapping[Ltkm, OpenedMessage]:
+        """What the keys make of the LTKMs of the event; nothing without keys."""
+        if not self.keys:
+            return {}
+        return {
+            ltkm: self.keys.open(ltkm.message, ltkm.octets)
+            for ltkm in self._ltkms
+            if ltkm.octets and ltkm.message is not None
+        }
+
+    @property
+    def _ltkms(self) -> tuple[Ltkm, ...]:
+        document = self.event.document
+        return self.event.checked_ltkms if document is None or document.xml.well_formed else ()
+
+    @cached_property
+    def openings(self) -> tuple[OpenedLtkm, ...]:
+        """The same with their part in the session."""
+        known = {delivery.ltkm: delivery for delivery in self.deliveries} if self.opened else {}
+        return tuple(OpenedLtkm(ltkm, self, opened, known.get(ltkm)) for ltkm, opened in self.opened.items())
+
+    def is_proved(self, keys: Iterable[bytes | None]) -> bool:
+        """Tell whether one of these keys has verified something: then a failure is not the fault of the key ring."""
+        hashes = [keyed_hash(self.settings.hash_key, key) for key in keys if key is not None]
+        proofs = self.summary.proofs
+        return any(proofs.get(each) or self.before.of(PROOFS, each) is not None for each in hashes)
+
+    def _proofs(self) -> Iterator[tuple[bytes, bool]]:
+        """Yield the hash of each key that was tried, and whether it verified something."""
+        failed: list[bytes] = []
+        proved: list[bytes] = []
+        for opened in self.opened.values():
+            if opened.muk is not None:
+                proved.append(opened.muk)
+            elif opened.verdict is Verdict.INVALID and opened.subscriber is not None:
+                failed += opened.subscriber.muks
+        mrk = self.subscriber.mrk if self.subscriber is not None else None
+        if mrk is not None and self.request_proof.holds is not None:
+            (proved if self.request_proof.holds else failed).append(mrk)
+        for keys, verified in ((failed, False), (proved, True)):  # what is proved comes last, and so it counts
+            for key in keys:
+                yield keyed_hash(self.settings.hash_key, key), verified
+
+    @property
+    def nonce(self) -> str | None:
+        """The nonce of the request; None without credentials."""
+        credentials = self.event.authorization
+        return credentials.get("nonce") if credentials is not None else None
+
+    @property
+    def use(self) -> NonceUse | None:
+        """How the request uses its nonce; None without credentials that count."""
+        return use_of(self.summary)
+
+    @property
+    def uses(self) -> NonceHistory:
+        """How the terminal used the nonce before."""
+        return self.before.of(NONCES, (self.event.terminal, self.nonce or "")) or NonceHistory()
+
+    @property
+    def challenges(self) -> Challenges:
+        """The challenges of the 401 that the credentials answer; none where it was not seen."""
+        return self.before.of(CHALLENGES, self.nonce or "") or ()
+
+    @property
+    def terminal(self) -> TerminalHistory:
+        """What the terminal did before."""
+        return self.before.of(TERMINALS, self.event.terminal) or TerminalHistory()
+
+    @cached_property
+    def records(self) -> Mapping[Ltkm, LtkmRecord]:
+        """The LTKMs of the event that a terminal would take, in their order; of the very octets the first."""
+        found: dict[Ltkm, LtkmRecord] = {}
+        seen = set()
+        for ltkm in self._ltkms:
+            if not ltkm.octets or ltkm.octets in seen:
+                continue
+            message = takeable(ltkm)
+            if message is not None:
+                seen.add(ltkm.octets)
+                opened = self.opened.get(ltkm)
+                found[ltkm] = record(
+                    message,
+                    ltkm.octets,
+                    self.event,
+                    DeliveredKey.of(opened, self.settings.hash_key),
+                    is_delivered=self.event.was_delivered and (opened is None or opened.verdict is not Verdict.INVALID),
+                )
+        return found
+
+    @cached_property
+    def deliveries(self) -> tuple[DeliveredLtkm, ...]:
+        """The same LTKMs with their part in the session; none of an event that was captured before."""
+        return () if self.before.twin is not None else tuple(deliveries(self))
+
+    @cached_property
+    def summary(self) -> EventSummary:
+        """What a session keeps of the event."""
+        event, nonce, ltkms = self.event, self.nonce, tuple(self.records.values())
+        question, fingerprint = self._hashes() if nonce is not None or ltkms else (b"", b"")
+        response = event.response if isinstance(event, Exchange) else None
+        answered = response is not None and self.exchange.error is None
+        accepted = answered and response is not None and response.status != 401 and response.status < 500
+        pairs = frozenset(event.requested_pairs)
+        came = frozenset([ltkm.pair for ltkm in ltkms if ltkm.pair and event.was_delivered])
+        where = event.connection or event.client, event.client, event.capture
+        return EventSummary(
+            EventOrigin(event.id, event.started, event.ended, *where, event.is_replayed, accepted, nonce is not None),
+            event.terminal,
+            nonce,
+            _number(event.authorization),
+            question,
+            fingerprint,
+            _challenges(event),
+            KeyRequest(pairs, event.started, answered, pairs if came == pairs else came),
+            response is not None and event.authorization is not None,
+            _next_nonce(response) if response is not None and event.authorization is not None else None,
+            ltkms,
+            dict(self._proofs()) if self.keys else {},
+        )
+
+    def _hashes(self) -> tuple[bytes, bytes]:
+        """Return a hash of all that the event asks, its credentials included, and one of the whole event."""
+        event, key = self.event, self.settings.hash_key
+        if not isinstance(event, Exchange):
+            return b"", keyed_hash(key, *(ltkm.octets for ltkm in event.ltkms))
+        asked, answered = event.request, event.response
+        question = keyed_hash(key, asked.method, asked.target, asked.headers.get("Authorization"), asked.body)
+        if answered is None:
+            return question, question
+        info, challenge = answered.authentication_info_text, answered.headers.get("WWW-Authenticate")
+        return question, keyed_hash(key, question, str(answered.status), info, challenge, answered.body)
+
+
+def _next_nonce(response: Response) -> str | None:
+    """Return what Authentication-Info gives as nextnonce."""
+    if "nextnonce" not in (response.authentication_info_text or "").lower():
+        return None
+    info = response.authentication_info
+    return None if info is None else info.get("nextnonce")
+
+
+def _challenges(event: Event) -> Mapping[str, Challenges]:
+    """Return the digest challenges of a 401, by their nonce."""
+    found: dict[str, Challenges] = {}
+    for challenge in event.challenges:
+        nonce = challenge.get("nonce")
+        if nonce is not None:
+            found[nonce] = (*found.get(nonce, ()), challenge)
+    return found
+
+
+def _number(credentials: digest.Directives | None) -> int | None:
+    """Return the nonce count of credentials; None without one that counts."""
+    try:
+        return int((credentials.get("nc") if credentials is not None else None) or "", 16)
+    except ValueError:
+        return None

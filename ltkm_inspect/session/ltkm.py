@@ -1,0 +1,137 @@
+"""An LTKM as far as later ones are compared with it, and the order of counters."""
+
+from hashlib import blake2b
+from typing import NamedTuple
+
+from ltkm_inspect.keys import OpenedMessage
+from ltkm_inspect.keys.opening import key_check_value
+from ltkm_inspect.mikey import Identity, Kemac, Message, Rand, SecurityPolicy, Timestamp
+from ltkm_inspect.mikey.core import COUNTER
+from ltkm_inspect.mikey.keydata import Validity
+from ltkm_inspect.traffic import Event, Ltkm
+
+HALF = 1 << 31
+"""The distance of two counters at which neither is the newer one (RFC 1982 §3.2, 32 bits)."""
+GROUP_OCTETS = 2
+"""The Key Group part of an MSK ID."""
+
+type Muk = tuple[bytes, bytes]
+"""What names a MUK: IDi, the BM-SC, and IDr, the terminal (3GPP TS 33.246 6.1)."""
+type Pair = tuple[bytes, bytes]
+"""Key Domain ID and MSK ID."""
+type Msk = tuple[bytes, bytes, bytes]
+"""What names an MSK for all terminals: IDi, Key Domain ID and MSK ID."""
+
+
+def distance(new: int, old: int) -> int:
+    """Return how far a counter is ahead of another one, from 0 to 2^32 - 1 (RFC 1982 with 32 bits)."""
+    return (new - old) % (1 << 32)
+
+
+def is_newer(new: int, old: int) -> bool:
+    """Tell whether a counter is newer than another one; equal ones, and those half the range apart, are not."""
+    return 0 < distance(new, old) < HALF
+
+
+def keyed_hash(key: bytes, *parts: bytes | str | None) -> bytes:
+    """Return a hash of some parts, 16 octets, that is the same wherever the key is."""
+    hashed = blake2b(key=key, digest_size=16)
+    for part in parts:
+        octets = part.encode("utf-8", "surrogatepass") if isinstance(part, str) else part
+        hashed.update(b"-" if octets is None else b"%d:" % len(octets))
+        hashed.update(octets or b"")
+    return hashed.digest()
+
+
+class DeliveredKey(NamedTuple):
+    """The MSK in an LTKM that the keys at hand open, without the key itself."""
+
+    hash: bytes
+    """A keyed hash of it; empty where the message carries a validity alone."""
+    check_value: str
+    """Its key check value, which may be shown; empty where it has none."""
+    validity: Validity
+
+    @classmethod
+    def of(cls, opened: OpenedMessage | None, hash_key: bytes) -> "DeliveredKey | None":
+        """Return the key in a message; None where it was not opened, or holds not exactly one."""
+        chain = opened.key_data if opened is not None else None
+        if chain is None or chain.problem is not None or len(chain.entries) != 1:
+            return None
+        (entry,) = chain.entries
+        hashed = keyed_hash(hash_key, entry.key) if entry.key else b""
+        return cls(hashed, key_check_value(entry.key), entry.validity)
+
+
+class LtkmRecord(NamedTuple):
+    """An LTKM that a terminal would take, as far as later ones are compared with it."""
+
+    muk: Muk
+    octets: bytes
+    counter: int
+    csb_id: int
+    rand: bytes
+    encr_data: bytes
+    pair: Pair | None
+    """None where the message has not exactly one of each."""
+    policies: tuple[SecurityPolicy, ...]
+    key: DeliveredKey | None
+    """None where no key at hand opens it."""
+    is_delivered: bool
+    """The terminal took it, as far as is known."""
+    event: str
+    """The id of the event that it came in; empty for one without."""
+    connection: str
+    """What tells the connection that it came over from others."""
+    at: float | None
+    """When its delivery ended, in seconds since 1970 UTC."""
+
+    def is_of_same_event(self, other: "LtkmRecord") -> bool:
+        """Tell whether two LTKMs came in one event, which is looked at again after the session forgot it."""
+        return bool(self.event) and (self.event, self.at) == (other.event, other.at)
+
+    @property
+    def msk(self) -> Msk | None:
+        """What names its MSK for all terminals."""
+        return (self.muk[0], *self.pair) if self.pair is not None else None
+
+    @property
+    def key_group(self) -> Msk | None:
+        """IDi, Key Domain ID and Key Group part."""
+        return (self.muk[0], self.pair[0], self.pair[1][:GROUP_OCTETS]) if self.pair is not None else None
+
+
+def takeable(ltkm: Ltkm) -> Message | None:
+    """Return the message of an LTKM that a terminal would take; None for any other."""
+    message = ltkm.message
+    if message is None or message.problem is not None or not ltkm.carrier.is_delivery:
+        return None
+    if len(message.of(Identity)) != 2 or message.header is None or message.header.data_type:
+        return None
+    times, rands, kemacs = message.of(Timestamp), message.of(Rand), message.of(Kemac)
+    return message if times and times[0].type == COUNTER and rands and kemacs else None
+
+
+def record(
+    message: Message, octets: bytes, event: Event, key: DeliveredKey | None, *, is_delivered: bool
+) -> LtkmRecord:
+    """Return what is remembered of a message that a terminal would take."""
+    assert message.header is not None
+    sender, terminal = message.of(Identity)
+    kemac = message.of(Kemac)[0]
+    domain, msk_id = message.key_id(0), message.key_id(1)
+    return LtkmRecord(
+        (sender.value, terminal.value),
+        octets,
+        int.from_bytes(message.of(Timestamp)[0].value),
+        message.header.csb_id,
+        message.of(Rand)[0].value,
+        kemac.encr_data,
+        (domain, msk_id) if domain is not None and msk_id is not None else None,
+        message.of(SecurityPolicy),
+        key,
+        is_delivered,
+        event.id,
+        event.connection or event.client,
+        event.ended,
+    )

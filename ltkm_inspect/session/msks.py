@@ -1,0 +1,84 @@
+"""The register of MSKs: what each was delivered with, to whichever terminal."""
+
+from typing import NamedTuple
+
+from ltkm_inspect.mikey import SecurityPolicy
+from ltkm_inspect.session.ltkm import DeliveredKey, LtkmRecord
+from ltkm_inspect.session.register import SessionSettings, ltkm_register
+
+KEYS_OF_MSK = 16
+"""How many keys are remembered that were delivered under one MSK ID."""
+
+
+class Reference[T](NamedTuple):
+    """What the deliveries of an MSK have in common, as the first of them had it.
+
+    It stays until none had it for `msk_hours`, so that one bad delivery does not blame the good one after it.
+    """
+
+    value: T
+    csb_id: int
+    """The CSB ID of the first."""
+    at: float | None
+    """When it was last delivered."""
+
+
+class MskHistory(NamedTuple):
+    """What one MSK was delivered with so far."""
+
+    rand: Reference[bytes] | None = None
+    policies: Reference[tuple[SecurityPolicy, ...]] | None = None
+    keys: tuple[DeliveredKey, ...] = ()
+    """The keys by the order in which they came into use; the last one is in use."""
+    latest: LtkmRecord | None = None
+    """The latest LTKM that was opened."""
+
+    @property
+    def key(self) -> DeliveredKey | None:
+        """The key in use."""
+        return self.keys[-1] if self.keys else None
+
+    def is_overtaken(self, ltkm: LtkmRecord) -> bool:
+        """Tell whether an LTKM was delivered before the latest one, so the capture is not in the order of delivery."""
+        at = self.latest.at if self.latest is not None else None
+        return at is not None and ltkm.at is not None and ltkm.at < at
+
+    def recent(self, at: float | None, settings: SessionSettings) -> "MskHistory":
+        """Return what of it counts at that time."""
+        known = self
+        if known.rand is not None and not settings.is_recent(known.rand.at, at):
+            known = known._replace(rand=None)
+        if known.policies is not None and not settings.is_recent(known.policies.at, at):
+            known = known._replace(policies=None)
+        if known.latest is not None and not settings.is_recent(known.latest.at, at):
+            known = known._replace(keys=(), latest=None)
+        return known
+
+
+def _add(history: MskHistory | None, ltkm: LtkmRecord, settings: SessionSettings) -> MskHistory:
+    known = (history or MskHistory()).recent(ltkm.at, settings)
+    rand = _confirmed(known.rand, ltkm.rand, ltkm)
+    policies = _confirmed(known.policies, ltkm.policies, ltkm) if ltkm.policies else known.policies
+    if ltkm.key is None:
+        return known._replace(rand=rand, policies=policies)
+    is_late = known.is_overtaken(ltkm)
+    return MskHistory(rand, policies, _keys(known, ltkm.key, is_late=is_late), known.latest if is_late else ltkm)
+
+
+def _confirmed[T](reference: Reference[T] | None, value: T, ltkm: LtkmRecord) -> Reference[T]:
+    if reference is None:
+        return Reference(value, ltkm.csb_id, ltkm.at)
+    if reference.value != value or ltkm.at is None or (reference.at is not None and ltkm.at <= reference.at):
+        return reference
+    return reference._replace(at=ltkm.at)
+
+
+def _keys(known: MskHistory, key: DeliveredKey, *, is_late: bool) -> tuple[DeliveredKey, ...]:
+    if not key.hash or (known.key is not None and known.key.hash == key.hash):
+        return known.keys
+    others = tuple([each for each in known.keys if each.hash != key.hash])
+    return (key, *others)[:KEYS_OF_MSK] if is_late else (*others[1 - KEYS_OF_MSK :], key)
+
+
+MSKS = ltkm_register("msks", lambda ltkm: ltkm.msk, _add)
+"""What an MSK was delivered with, by IDi, Key Domain ID and MSK ID."""

@@ -1,0 +1,33 @@
+"""The register of MUKs: the counter of each, and the LTKMs that it protected."""
+
+from typing import NamedTuple
+
+from ltkm_inspect.session.ltkm import LtkmRecord, is_newer
+from ltkm_inspect.session.register import SessionSettings, ltkm_register
+
+LTKMS_OF_MUK = 16
+"""How many LTKMs of one MUK are remembered, besides its counter."""
+
+
+class MukHistory(NamedTuple):
+    """What one MUK protected so far."""
+
+    counter: int | None = None
+    """The newest counter that was delivered."""
+    at: float | None = None
+    """When the newest was delivered, in seconds since 1970 UTC."""
+    ltkms: tuple[LtkmRecord, ...] = ()
+    """The latest LTKMs, the oldest first."""
+    number: int = 0
+    """How many LTKMs there were, those that are not remembered among them."""
+
+
+def _add(history: MukHistory | None, ltkm: LtkmRecord, settings: SessionSettings) -> MukHistory:
+    known = history or MukHistory()
+    newest = known.counter is None or is_newer(ltkm.counter, known.counter)
+    counter, at = (ltkm.counter, ltkm.at) if newest else (known.counter, known.at)
+    return MukHistory(counter, at, (*known.ltkms[1 - LTKMS_OF_MUK :], ltkm), known.number + 1)
+
+
+MUKS = ltkm_register("muks", lambda ltkm: ltkm.muk, _add)
+"""What a MUK protected, by IDi and IDr."""

@@ -1,0 +1,24 @@
+"""What went before an event: the state of each register under the keys that the event touches."""
+
+from collections.abc import Hashable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from ltkm_inspect.session.register import Register
+
+
+@dataclass(frozen=True, slots=True)
+class PriorState:
+    """What the session knew before an event; kept, so that an event that is checked again is judged the same."""
+
+    twin: str | None = None
+    """The id of an earlier event that is this very one, captured twice or replayed by mitmproxy."""
+    replayed: str | None = None
+    """The id of an earlier event that this one repeats, octet for octet, and was answered again; none of a twin."""
+    states: Mapping[tuple[str, Hashable], Any] = field(default_factory=dict)
+    """The states that there were, by the name of the register and the key."""
+
+    def of[K: Hashable, S](self, register: Register[K, Any, S], key: K) -> S | None:
+        """Return the state of a register under a key that the event touches; None where nothing was known."""
+        found: S | None = self.states.get((register.name, key))
+        return found

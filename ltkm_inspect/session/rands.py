@@ -1,0 +1,21 @@
+"""The register of RANDs: which MSK each was first used for."""
+
+from typing import NamedTuple
+
+from ltkm_inspect.session.ltkm import LtkmRecord, Msk
+from ltkm_inspect.session.register import SessionSettings, ltkm_register
+
+
+class RandUse(NamedTuple):
+    """The first use of a RAND."""
+
+    msk: Msk
+    csb_id: int
+
+
+def _add(use: RandUse | None, ltkm: LtkmRecord, settings: SessionSettings) -> RandUse | None:
+    return RandUse(ltkm.msk, ltkm.csb_id) if use is None and ltkm.msk is not None else use
+
+
+RANDS = ltkm_register("rands", lambda ltkm: ltkm.rand, _add)
+"""The first use of a RAND, by its octets."""

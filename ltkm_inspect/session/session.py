@@ -1,0 +1,152 @@
+"""The session of one machine: one bounded table for each register, and what they say of the time before an event."""
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from ltkm_inspect.keys import KeyRing
+from ltkm_inspect.session.challenges import CHALLENGES
+from ltkm_inspect.session.connections import CONNECTIONS
+from ltkm_inspect.session.copies import COPIES, compare
+from ltkm_inspect.session.event import SessionEvent
+from ltkm_inspect.session.key_groups import KEY_GROUPS
+from ltkm_inspect.session.ltkm import Muk
+from ltkm_inspect.session.msks import MSKS
+from ltkm_inspect.session.muks import MUKS, MukHistory
+from ltkm_inspect.session.nonces import NONCES
+from ltkm_inspect.session.prior import PriorState
+from ltkm_inspect.session.proofs import PROOFS
+from ltkm_inspect.session.rands import RANDS
+from ltkm_inspect.session.register import Register, SessionSettings
+from ltkm_inspect.session.senders import SENDERS
+from ltkm_inspect.session.summary import EventSummary
+from ltkm_inspect.session.terminals import TERMINALS, TerminalHistory
+from ltkm_inspect.traffic import Event
+
+EVENTS = "exchanges"
+"""The register of events by id and time: its state is what went before the event, and only the first one sets it."""
+HISTORY: tuple[Register[Any, Any, Any], ...] = (
+    CHALLENGES,
+    NONCES,
+    TERMINALS,
+    MUKS,
+    SENDERS,
+    CONNECTIONS,
+    MSKS,
+    KEY_GROUPS,
+    RANDS,
+    PROOFS,
+)
+"""The registers of events that count."""
+_NO_KEYS = KeyRing()
+
+
+def event_key(event: EventSummary) -> tuple[str, float | None] | None:
+    """Return what an event that is looked at again has in common with itself; None where it has no id.
+
+    That is its id and its time, since a HAR numbers its exchanges only.
+    """
+    return (event.origin.id, event.origin.started) if event.origin.id else None
+
+
+class Session:
+    """What a run has seen so far, as far as rules need it.
+
+    Each register remembers so many keys; of more it forgets those whose state has not changed for longest.
+    """
+
+    def __init__(self, settings: SessionSettings | None = None) -> None:
+        """Start with nothing seen."""
+        self.settings = settings or SessionSettings()
+        self.forgotten = Counter(dict.fromkeys((EVENTS, COPIES.name, *(each.name for each in HISTORY)), 0))
+        """How many keys each register forgot, by its name."""
+        self._tables: dict[str, dict[Any, Any]] = {name: {} for name in self.forgotten}
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Take to another process what registers know, but of single events nothing."""
+        return {**self.__dict__, "_tables": {**self._tables, EVENTS: {}}}
+
+    def become(self, other: "Session") -> None:
+        """Take over what another session knows, which is given up."""
+        self.__dict__.update(other.__dict__)
+
+    def copy(self) -> "Session":
+        """Return a session that has seen the same, and goes its own way from here on."""
+        other = Session(self.settings)
+        other.forgotten = self.forgotten.copy()
+        other._tables = {name: dict(table) for name, table in self._tables.items()}  # no state is ever changed itself
+        return other
+
+    def look(self, event: Event, keys: KeyRing = _NO_KEYS) -> SessionEvent:
+        """Return an event with what went before it; the session does not change."""
+        return self.take(event, keys, remember=False)
+
+    def take(self, event: Event, keys: KeyRing = _NO_KEYS, *, remember: bool = True) -> SessionEvent:
+        """Return an event with what went before it, and remember it; one that was taken before changes nothing.
+
+        Where the MUK of an LTKM is known, it only counts as delivered if its MAC is valid.
+        """
+        taken = SessionEvent(event, keys, self.settings)
+        taken.before = self.follow(taken.summary, remember=remember)
+        return taken
+
+    def follow(self, event: EventSummary, *, remember: bool = True) -> PriorState:
+        """Return what went before an event, and remember it; one that was followed before changes nothing."""
+        key = event_key(event)
+        known: PriorState | None = self._tables[EVENTS].get(key)
+        if known is not None:
+            return known
+        before = self._identity(event, remember=remember)
+        states = {}
+        remembers_history = remember and before.twin is None
+        for register in HISTORY:
+            name, table = register.name, self._tables[register.name]
+            for touched, added in register.keys(event).items():
+                state = table.get(touched)
+                if state is not None:
+                    states[name, touched] = state
+                if remembers_history:
+                    self._put(name, touched, state, register.after(state, added, self.settings))
+        before = replace(before, states=states)
+        if remember and key is not None:
+            self._put(EVENTS, key, None, before)
+        return before
+
+    def _identity(self, event: EventSummary, *, remember: bool) -> PriorState:
+        """Tell by events with the same octets whether this one counts."""
+        before = PriorState()
+        for key, origin in COPIES.keys(event).items():
+            copies = self._tables[COPIES.name].get(key)
+            before = PriorState(*compare(copies or (), origin, self.settings.clock_skew))
+            if remember:
+                self._put(COPIES.name, key, copies, COPIES.after(copies, origin, self.settings))
+        return before
+
+    def _put(self, register: str, key: Any, before: Any, state: Any) -> None:
+        """Remember a state that is new as the latest one, and forget the oldest where there are too many."""
+        if state is None or state is before:
+            return
+        table = self._tables[register]
+        if before is not None:
+            del table[key]
+        table[key] = state
+        while len(table) > self.settings.limit:
+            del table[next(iter(table))]
+            self.forgotten[register] += 1
+
+    @property
+    def terminals(self) -> Mapping[str, TerminalHistory]:
+        """What each terminal did that is remembered."""
+        return self._tables[TERMINALS.name]
+
+    @property
+    def muks(self) -> Mapping[Muk, MukHistory]:
+        """What each MUK protected that is remembered."""
+        return self._tables[MUKS.name]
+
+    def protected(self, idr: bytes) -> tuple[Muk, MukHistory] | None:
+        """Return the MUK of the latest LTKM for a terminal (IDr), and what it protected so far; None for no LTKM."""
+        idi: bytes | None = self._tables[SENDERS.name].get(idr)
+        known = self.muks.get((idi, idr)) if idi is not None else None
+        return None if idi is None or known is None else ((idi, idr), known)

@@ -1,0 +1,48 @@
+"""The register of terminals: what each asked for, and which nonce it was given for its next request."""
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from ltkm_inspect.session.register import Register, SessionSettings
+from ltkm_inspect.session.summary import EventSummary, KeyRequest
+
+REQUESTS_OF_TERMINAL = 16
+"""How many requests of one terminal are remembered."""
+
+
+class TerminalHistory(NamedTuple):
+    """What one terminal did so far."""
+
+    requests: tuple[KeyRequest, ...] = ()
+    nonce: str | None = None
+    """The nonce of its latest request with an answer."""
+    next_nonce: str | None = None
+    """What that answer gave as nextnonce."""
+    answered: float | None = None
+    """When that answer ended."""
+    exchanges: int = 0
+    """How many exchanges there were; the same one captured twice counts once."""
+    first: float | None = None
+    """When the first of them began."""
+    last: float | None = None
+    """When the latest of them began."""
+
+
+def _keys(event: EventSummary) -> Mapping[str, EventSummary]:
+    return {event.terminal: event}
+
+
+def _after(history: TerminalHistory | None, event: EventSummary, settings: SessionSettings) -> TerminalHistory:
+    known = history or TerminalHistory()
+    requests = (*known.requests[1 - REQUESTS_OF_TERMINAL :], event.asked)
+    began = event.asked.at
+    first = began if known.first is None else known.first
+    last = known.last if began is None else began
+    answer = known.nonce, known.next_nonce, known.answered
+    if event.is_answer:
+        answer = event.nonce, event.next_nonce, event.origin.ended
+    return TerminalHistory(requests, *answer, known.exchanges + 1, first, last)
+
+
+TERMINALS = Register("terminals", _keys, _after)
+"""What a terminal did, by its B-TID, otherwise its connection."""
