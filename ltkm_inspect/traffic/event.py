@@ -2,10 +2,10 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from enum import Enum
 from functools import cached_property
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from ltkm_inspect.digest import Directives, a_tid_of, is_b_tid
 from ltkm_inspect.mikey import Identity
@@ -83,6 +83,10 @@ class Event(ABC):
 
     error: str | None = None
     """What ended the connection, where it did not end well."""
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Take the fields to another process, and nothing that was worked out of them: no parser's tree can go along."""
+        return {each.name: getattr(self, each.name) for each in fields(self)}
 
     @property
     @abstractmethod
