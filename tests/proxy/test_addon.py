@@ -17,6 +17,7 @@ from mitmproxy.test import taddons, tflow
 from ltkm_inspect.engine import inspect
 from ltkm_inspect.mitm.flows import exchange_of, flow_of
 from ltkm_inspect.proxy import addon as addon_module
+from ltkm_inspect.proxy import inspector
 from ltkm_inspect.proxy.addon import LtkmInspect
 from ltkm_inspect.proxy.exit_status import ExitStatus
 from ltkm_inspect.report import text
@@ -54,9 +55,10 @@ def stage(caplog: pytest.LogCaptureFixture) -> Iterator[Stage]:
         stage.addon.done()
 
 
-def logged(caplog: pytest.LogCaptureFixture, name: str = addon_module.__name__) -> list[tuple[str, str]]:
+def logged(caplog: pytest.LogCaptureFixture) -> list[tuple[str, str]]:
     """Return level and text of what the addon logged."""
-    return [(record.levelname, record.getMessage()) for record in caplog.records if record.name == name]
+    names = (addon_module.__name__, inspector.__name__)
+    return [(record.levelname, record.getMessage()) for record in caplog.records if record.name in names]
 
 
 def test_a_broken_exchange_is_a_warning_and_its_flow_is_marked(stage: Stage, caplog: pytest.LogCaptureFixture) -> None:
@@ -133,7 +135,7 @@ def test_a_mistake_of_ours_is_one_line(
     def crash(*_: object, **__: object) -> None:
         raise RuntimeError("a \x1b[31mmistake")
 
-    monkeypatch.setattr(addon_module, "judge", crash)
+    monkeypatch.setattr(inspector, "judge", crash)
     caplog.clear()
     stage.play(flow_of(clean()))
     ((level, line),) = logged(caplog)
@@ -242,7 +244,7 @@ def test_host_of_a_loaded_flow_is_the_upstream_in_reverse_mode(stage: Stage) -> 
     stage.set(mode=["reverse:http://127.0.0.1:9"])
     flow = flow_of(clean())
     flow.live = False
-    assert addon_module._host_rewritten(flow) is True
+    assert inspector._host_rewritten(flow) is True
     assert exchange_of(flow, host_rewritten=True).host_rewritten
 
 

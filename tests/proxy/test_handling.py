@@ -22,6 +22,7 @@ from ltkm_inspect.mitm.flows import FAULT, flow_of
 from ltkm_inspect.mitm.marking import VERDICT
 from ltkm_inspect.mitm.size import SHORT, takes_long
 from ltkm_inspect.proxy import addon as addon_module
+from ltkm_inspect.proxy import inspector
 from ltkm_inspect.proxy import view
 from ltkm_inspect.proxy.addon import LtkmInspect
 from ltkm_inspect.rewriting import rewriter
@@ -81,7 +82,7 @@ def held(monkeypatch: pytest.MonkeyPatch) -> Iterator[threading.Event]:
             assert goes_on.wait(60)
         return engine.judge(step, context)
 
-    monkeypatch.setattr(addon_module, "judge", judge)
+    monkeypatch.setattr(inspector, "judge", judge)
     yield goes_on
     goes_on.set()
 
@@ -183,7 +184,7 @@ def test_the_command_looks_at_a_large_flow_while_a_small_exchange_is_told(
 def test_what_is_shown_of_a_large_flow_was_made_beside_the_loop_and_fits_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(addon_module, "is_wanted", lambda: True)
+    monkeypatch.setattr(inspector, "is_wanted", lambda: True)
     passing = flow_of(LARGE)
     assert passing.response is not None
     messages = (passing.request, passing.response)
@@ -203,7 +204,7 @@ def test_what_is_shown_of_a_large_flow_was_made_beside_the_loop_and_fits_it(
 
     async def steps(run: Run) -> None:
         await run.play(passing)
-        ours = view.LtkmView(lambda: run.addon.configuration, run.addon._renderings)
+        ours = view.LtkmView(lambda: run.addon.configuration, run.addon.inspector.renderings)
         table = run.addon.findings([passing])
         made = shown(ours)
         assert not looked_at

@@ -1,0 +1,182 @@
+"""Flows to reports, and reports to log, marks and files; in steps, so that the event loop goes on."""
+
+import logging
+from collections.abc import Iterable
+from contextlib import suppress
+from dataclasses import replace
+from functools import partial
+from typing import Any
+from weakref import WeakKeyDictionary
+
+from mitmproxy import ctx, http
+from mitmproxy.flow import Flow
+
+from ltkm_inspect.context import Context
+from ltkm_inspect.engine import crashed, judge, place, prepare, presented
+from ltkm_inspect.engine.handling import Handling, Steps
+from ltkm_inspect.finding import Level, Report
+from ltkm_inspect.keys import RingFile
+from ltkm_inspect.mitm.flows import exchange_of, is_foreign
+from ltkm_inspect.mitm.marking import mark
+from ltkm_inspect.mitm.size import takes_long
+from ltkm_inspect.options import SHOWS_KEYS
+from ltkm_inspect.output.redaction import Redactor
+from ltkm_inspect.proxy import configuration
+from ltkm_inspect.proxy.configuration import Configuration
+from ltkm_inspect.proxy.faulting import Faulting
+from ltkm_inspect.proxy.rendering import Rendering, is_wanted, render
+from ltkm_inspect.report import jsonl, text
+from ltkm_inspect.report.files import ReportFiles
+from ltkm_inspect.session import Session
+from ltkm_inspect.traffic import Exchange, Limits, Request
+from ltkm_inspect.wire import crash_of, printable
+
+LOADED = "loaded"
+"""The capture that all flows are from which are no live traffic."""
+
+logger = logging.getLogger(__name__)
+
+
+class Inspector:
+    """Inspects flows by the configuration of the run, and tells what was found in log, marks and report files."""
+
+    def __init__(self) -> None:
+        self.session = Session()
+        self.configuration = self._with_session(Configuration())
+        self.faulting = Faulting(self.session, lambda: self.configuration)
+        self.files = ReportFiles(waits=False)
+        self.renderings: WeakKeyDictionary[Flow, Rendering] = WeakKeyDictionary()
+        """What is shown of large flows."""
+
+    def take_over(self, wanted: Configuration) -> None:
+        """Go by another configuration; the session goes on, by what the options say now of its memory."""
+        former, self.configuration = self.configuration, self._with_session(wanted)
+        _tell_of_keys(former, wanted)
+
+    def _with_session(self, configuration: Configuration) -> Configuration:
+        """Give the session of this run to the configuration; it goes on, by what the options say now of its memory."""
+        settings = configuration.context.settings.session
+        self.session.settings = replace(settings, hash_key=self.session.settings.hash_key)
+        return replace(configuration, context=replace(configuration.context, session=self.session))
+
+    def in_full(self, flow: Flow) -> Report | None:
+        """Return the report of a flow whatever its size, None for one that is not MSK; nothing is remembered of it."""
+        return self.inspect(flow, Limits(), remember=False)
+
+    def inspect(self, flow: Flow, limits: Limits | None = None, *, remember: bool = True) -> Report | None:
+        """Return the report of a flow, None for one that is not MSK."""
+        return Handling(self.inspected(flow, limits, remember=remember)).finish()
+
+    def inspected(self, flow: Flow, limits: Limits | None = None, *, remember: bool = True) -> Steps[Report | None]:
+        """Take the steps to the report of a flow, None for one that is not MSK."""
+        if not isinstance(flow, http.HTTPFlow):
+            return None
+        limits = limits or self.configuration.limits
+        try:
+            if is_foreign(flow):
+                return None
+            capture = "" if flow.live else LOADED
+            options = {"host_rewritten": _host_rewritten(flow), "capture": capture}
+            exchange: Exchange | None = yield partial(_msk_exchange_of, flow, limits, **options)
+        except Exception as error:  # of a flow with fields that mitmproxy gives none
+            return crashed(Exchange(Request("", "", "", 0, ""), id=str(flow.id)), error, self.configuration.context)
+        if exchange is None:
+            return None
+        if self.configuration.ring_file is not None:
+            self._refresh_keys(self.configuration.ring_file)
+        context = self.faulting.context if exchange.faults else self.configuration.context
+        return (yield from self.judged(exchange, context, remember=remember))
+
+    def judged(self, exchange: Exchange, context: Context, *, remember: bool) -> Steps[Report]:
+        """Take the steps to the report of an exchange: read it, give it its place in the session, ask the rules.
+
+        The order in the session is the one in which exchanges have been read. Those that take long are overtaken.
+        """
+        step = context.event(exchange)
+        yield partial(prepare, step)
+        return place(step, context, remember=remember) or (yield partial(judge, step, context))
+
+    def _refresh_keys(self, ring_file: RingFile) -> None:
+        """Take over a key ring file that has changed; one that cannot be used leaves the keys as they are."""
+        former, warnings = ring_file.ring, ring_file.warnings
+        lines = ring_file.refresh()
+        if lines is None:
+            return
+        if ring_file.ring is former:
+            for line in lines:
+                logger.warning("ltkm: %s; the keys stay as they were", printable(line))
+            return
+        now = self.configuration
+        self.configuration = replace(now, context=replace(now.context, keys=ring_file.ring))
+        subscribers = text.count(len(ring_file.ring.subscribers), "subscriber")
+        logger.info("ltkm: %s was read again: keys of %s", printable(str(ring_file.path)), subscribers)
+        if lines != warnings:
+            warn(map(printable, lines))
+
+    def tell(self, flow: Flow, report: Report, *, counts: bool = True) -> Report:
+        """Mark a flow and log what was found; one that counts goes into the report files, too.
+
+        Return what was told, which is another report where the one that is given cannot be.
+        """
+        return Handling(self.told(flow, report, counts=counts)).finish()
+
+    def told(self, flow: Flow, report: Report, *, counts: bool = True) -> Steps[Report]:
+        report, (redactor, lines, streamed, record) = yield partial(presented, report, partial(self._present, counts))
+        try:
+            mark(flow, report, redactor)
+        except Exception as error:  # of a flow with fields that mitmproxy gives none
+            logger.warning("ltkm: a flow could not be marked: %s", crash_of(error))
+        put_in = bool(report.exchange.faults)  # asked for, and so nothing to be warned of
+        level = logging.INFO if report.worst is Level.OFF or put_in else logging.WARNING
+        for line in lines:
+            logger.log(level, "%s", line)
+        if streamed:
+            logger.warning(
+                "ltkm: the body of %s was streamed past, so it was not checked; raise stream_large_bodies, "
+                "or keep such bodies with --set store_streamed_bodies=true",
+                streamed,
+            )
+        if record:
+            warn(self.files.write(record))
+        if isinstance(flow, http.HTTPFlow) and takes_long(flow) and is_wanted():
+            with suppress(Exception):  # the view will say so itself
+                self.renderings[flow] = yield partial(render, flow, report, redactor, self.configuration)
+        return report
+
+    def _present(self, counts: bool, report: Report) -> tuple[Redactor, list[str], str, str]:
+        """Return the redactor and the lines of a report, what was streamed past, and its record, where it has these."""
+        exchange, keys = report.exchange, self.configuration.keys
+        redactor = self.configuration.redactor(exchange)
+        lines = [*text.lines(report, redactor), *map(redactor.text, keys.lines(report))]
+        streamed = exchange.response is not None and exchange.response.body is None and exchange.error is None
+        record = jsonl.exchange_line(report, keys=keys, redactor=redactor) if counts and self.files.names else ""
+        return redactor, lines, text.asked(exchange, redactor) if streamed else "", record
+
+
+def _msk_exchange_of(flow: http.HTTPFlow, limits: Limits, **options: Any) -> Exchange | None:
+    """Return a flow as an exchange, None where it is not MSK."""
+    exchange = exchange_of(flow, limits, **options)
+    return exchange if exchange.is_ours else None
+
+
+def _host_rewritten(flow: http.HTTPFlow) -> bool | None:
+    """Tell what the options say of Host in a flow: replaced, left alone, or None where the flow itself must tell."""
+    if flow.live:
+        return False if configuration.keeps_host(ctx.options) else None
+    return True if configuration.loads_with_upstream(ctx.options) else None
+
+
+def warn(lines: Iterable[str]) -> None:
+    """Log lines as warnings of this addon."""
+    for line in lines:
+        logger.warning("ltkm: %s", line)
+
+
+def _tell_of_keys(former: Configuration, now: Configuration) -> None:
+    """Log what is to be told once of the keys that are now in use."""
+    if now.ring_file is not None and now.ring_file is not former.ring_file:
+        warn(map(printable, now.ring_file.warnings))
+    if now.show_keys and not former.show_keys:
+        logger.warning("ltkm: ltkm_show_keys is on: %s", SHOWS_KEYS)
+    if now.redaction is not None and former.redaction is None:
+        logger.info("ltkm: ltkm_redact is on; mitmproxy's own lines still show addresses, unless flow_detail is 0")
