@@ -85,7 +85,7 @@ class Event(ABC):
     """What ended the connection, where it did not end well."""
 
     def __getstate__(self) -> dict[str, Any]:
-        """Take the fields to another process, and nothing that was worked out of them: no parser's tree can go along."""
+        """Take the fields to another process, but nothing that was worked out of them, such as a tree of elements."""
         return {each.name: getattr(self, each.name) for each in fields(self)}
 
     @property
