@@ -22,8 +22,7 @@ from ltkm_inspect.mitm.flows import FAULT, flow_of
 from ltkm_inspect.mitm.marking import VERDICT
 from ltkm_inspect.mitm.size import SHORT, takes_long
 from ltkm_inspect.proxy import addon as addon_module
-from ltkm_inspect.proxy import inspector
-from ltkm_inspect.proxy import view
+from ltkm_inspect.proxy import inspector, view
 from ltkm_inspect.proxy.addon import LtkmInspect
 from ltkm_inspect.rewriting import rewriter
 from ltkm_inspect.traffic import Exchange, Headers
