@@ -1,6 +1,5 @@
 """A MIKEY message: header, payloads, and what could not be read; `decode` is total and `encode` its inverse."""
 
-from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -136,15 +135,16 @@ class Message:
         A payload that could not be read counts as an occurrence.
         """
         labels = [payload.label for payload in self.payloads]
-        total = Counter(labels)
-        if self.trailing and self.tail_type in PAYLOADS:
-            total[PAYLOADS[self.tail_type].label] += 1
-        seen: Counter[str] = Counter()
-        result = []
-        for label in labels:
-            seen[label] += 1
-            result.append(f"{label}[{seen[label]}]" if total[label] > 1 else label)
-        return tuple(result)
+        once, repeated = set[str](), set[str]()
+        unread = [PAYLOADS[self.tail_type].label] if self.trailing and self.tail_type in PAYLOADS else []
+        for label in (*labels, *unread):
+            (repeated if label in once else once).add(label)
+        seen = dict.fromkeys(repeated, 0)
+        for index, label in enumerate(labels):
+            if label in repeated:
+                seen[label] += 1
+                labels[index] = f"{label}[{seen[label]}]"
+        return tuple(labels)
 
     @cached_property
     def places(self) -> dict[str, int]:
