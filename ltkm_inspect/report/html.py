@@ -18,7 +18,7 @@ from markupsafe import Markup, escape
 
 from ltkm_inspect import catalogue
 from ltkm_inspect.report.page.exchanges import exchange_view
-from ltkm_inspect.report.page.rules import Answers, Tally
+from ltkm_inspect.report.page.rules import AnswerCounts, Tally
 from ltkm_inspect.report.page.run import run_facts, session_view
 from ltkm_inspect.report.page.timeline import FAULTED, VERDICTS, Timeline
 from ltkm_inspect.report.page.value import value_text
@@ -61,7 +61,7 @@ class _Page:
         self.counts: Counter[str] = Counter()
         self.verdicts: Counter[str] = Counter()
         self.timeline = Timeline()
-        self.findings, self.notes, self.answers = Tally(), Tally(), Answers()
+        self.findings, self.notes, self.answers = Tally(), Tally(), AnswerCounts()
         self.shown_terminals: set[int] = set()
         self.faulted_findings = 0
         self.times: tuple[str, str] | None = None

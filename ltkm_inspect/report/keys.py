@@ -24,7 +24,7 @@ def _time(moment: datetime | None) -> str | None:
 
 
 @dataclass(frozen=True, slots=True)
-class DeliveredKey:
+class KeyFacts:
     """A key that an LTKM delivers."""
 
     type: int
@@ -84,7 +84,7 @@ class LtkmFacts:
     muks: int
     """How many MUKs that entry has."""
     tried: int
-    keys: tuple[DeliveredKey, ...] = ()
+    keys: tuple[KeyFacts, ...] = ()
     unproven: str = ""
     """Why nothing proves these keys, where no valid MAC does."""
 
@@ -135,7 +135,7 @@ class LtkmFacts:
         return f"MAC {self.verdict.value} ({self.reason})"
 
 
-_NO_KEY = tuple(DeliveredKey(0, 0, "").plain)
+_NO_KEY = tuple(KeyFacts(0, 0, "").plain)
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,7 +194,7 @@ def _which(muk: int, muks: int) -> str:
     return f"MUK {muk} of {muks}" if muks > 1 else "MUK"
 
 
-def _delivered(entry: KeyData, show: bool) -> DeliveredKey:
+def _delivered(entry: KeyData, show: bool) -> KeyFacts:
     interval = interval_of(entry)
     seq_l = seq_u = times = None
     spi = entry.validity.spi if isinstance(entry.validity, Spi) else None
@@ -215,7 +215,7 @@ def _delivered(entry: KeyData, show: bool) -> DeliveredKey:
         validity = f"SPI {shorten(spi.hex(), LONGEST_VALUE)}"
     else:
         validity = "no validity"
-    return DeliveredKey(
+    return KeyFacts(
         entry.type,
         len(entry.key),
         key_check_value(entry.key),

@@ -89,7 +89,7 @@ class Tally:
         return sum(broken.number for broken in self._rules.values())
 
 
-class Answers:
+class AnswerCounts:
     """The answers of every rule over all exchanges: silence is never a pass."""
 
     def __init__(self) -> None:

@@ -1,0 +1,95 @@
+"""The house: what stands at the top level, one name per class, and no file that is too long to know."""
+
+import ast
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).resolve().parents[2] / "ltkm_inspect"
+MODULES = sorted(PACKAGE.rglob("*.py"))
+LOOSE = {
+    "__init__",
+    "context",
+    "digest",
+    "fault",
+    "finding",
+    "parameter",
+    "reference",
+    "rule",
+    "selection",
+    "spec",
+}
+"""The modules that are no room."""
+MOST = 400
+"""Lines of a file."""
+USUAL = 250
+"""Lines of a file that needs no reason."""
+REASONS: dict[str, str] = {
+    "capture/entries.py": "one state machine that reads entries of a HAR as they come",
+    "capture/har.py": "one reader of an entry, field by field, whose damage goes to one list",
+    "catalogue/authentication_info.py": "its docstrings are the pages of its rules",
+    "catalogue/authorization.py": "its docstrings are the pages of its rules",
+    "catalogue/directives.py": "its docstrings are the pages of its rules",
+    "catalogue/document.py": "its docstrings are the pages of its rules",
+    "catalogue/exchange.py": "its docstrings are the pages of its rules",
+    "catalogue/http.py": "its docstrings are the pages of its rules",
+    "catalogue/keys.py": "its docstrings are the pages of its rules",
+    "catalogue/ltkm.py": "its docstrings are the pages of its rules",
+    "catalogue/message.py": "its docstrings are the pages of its rules",
+    "catalogue/msks.py": "its docstrings are the pages of its rules",
+    "catalogue/policy.py": "its docstrings are the pages of its rules",
+    "catalogue/profile.py": "its docstrings are the pages of its rules",
+    "catalogue/request.py": "its docstrings are the pages of its rules",
+    "checking/parallel.py": "the parent and the workers of one protocol",
+    "digest.py": "one grammar, RFC 7616, parsed and written",
+    "document/items.py": "one walk over the elements of a response",
+    "keys/ring_file.py": "one file format, with a message for each mistake in it",
+    "mikey/codes.py": "tables of the numbers that the standards assign",
+    "mikey/describe.py": "one walk over a message for tree, text and JSON",
+    "mikey/message.py": "decoding and encoding are kept side by side",
+    "output/identities.py": "one grammar of identities and addresses in every spelling",
+    "output/redaction.py": "one redactor, whose parts call each other",
+    "proxy/addon.py": "every hook of mitmproxy that is used",
+    "reference.py": "one builder of the clean exchanges",
+    "report/jsonl.py": "its docstring documents every field of the records",
+    "report/keys.py": "one set of facts, as text and as JSON",
+    "traffic/http.py": "request and response, with what they share",
+    "wire/reader.py": "every way to read a field",
+}
+"""Why a file has more lines than usual."""
+
+
+def lines(path: Path) -> int:
+    return len(path.read_text(encoding="utf-8").splitlines())
+
+
+def test_the_top_level_has_rooms_and_few_modules() -> None:
+    assert {path.stem for path in PACKAGE.glob("*.py")} <= LOOSE
+
+
+def test_no_file_is_too_long() -> None:
+    assert not {str(path.relative_to(PACKAGE)) for path in MODULES if lines(path) > MOST}
+
+
+def test_a_long_file_has_a_reason() -> None:
+    long = {str(path.relative_to(PACKAGE)) for path in MODULES if lines(path) > USUAL}
+    assert long == REASONS.keys(), "each long file has a reason, and no other file has one"
+
+
+def classes() -> Iterator[str]:
+    """Yield the name of every class."""
+    for path in MODULES:
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ClassDef):
+                yield node.name
+
+
+def test_each_class_name_is_used_once() -> None:
+    assert not [name for name, number in Counter(classes()).items() if number > 1]
+
+
+@pytest.mark.parametrize("path", [path for path in MODULES if path.name == "__init__.py"], ids=str)
+def test_each_room_says_what_it_is_for(path: Path) -> None:
+    assert ast.get_docstring(ast.parse(path.read_text(encoding="utf-8")))
