@@ -9,7 +9,7 @@ from ltkm_inspect.context import Settings
 from ltkm_inspect.finding import Answer, Level, NotApplicable, Outcome
 from ltkm_inspect.mikey import PAYLOADS, Message
 from ltkm_inspect.rule import RULES, Check, FastPass, Need, Rule
-from ltkm_inspect.traffic import Ltkm, LtkmElement
+from ltkm_inspect.subject import KINDS
 
 PASSED = Outcome(Answer.PASSED)
 MESSAGE_KINDS = frozenset({Message, *PAYLOADS.values()})
@@ -94,8 +94,7 @@ def unanswered(settings: Settings) -> Mapping[str, Outcome]:
     chosen = {rule.id for rules in plan(settings).values() for rule in rules}
     by_subject: dict[type, list[Rule]] = {}
     for rule in RULES.values():
-        # an LTKM and the element that carries it are one subject in the eyes of a user
-        by_subject.setdefault(Ltkm if rule.on is LtkmElement else rule.on, []).append(rule)
+        by_subject.setdefault(KINDS[rule.on].listed_with, []).append(rule)
     listed = (rule for rules in by_subject.values() for rule in rules if rule.id in chosen)
     return {rule.id: NotApplicable(f"the exchange has no {rule.subject}") for rule in listed}
 

@@ -35,7 +35,8 @@ class Kind:
 
     def __init__(self, on: type) -> None:
         """Make the kind of the subjects of a class."""
-        self.on = on
+        self.on = self.listed_with = on
+        """In lists of rules it comes with the subjects of that class, as one kind in the eyes of a user."""
         self.name = str(getattr(on, "label", on.__name__)).lower()
         """As typed after `--select`: the label of the class, else its name, in lower case."""
 
@@ -113,6 +114,10 @@ class _ItemKind(Kind):
 
 class _ElementKind(Kind):
     stage = 1
+
+    def __init__(self, on: type, listed_with: type) -> None:
+        super().__init__(on)
+        self.listed_with = listed_with
 
     def find(self, step: SessionEvent) -> Iterable[Site]:
         document, most = step.event.document, step.event.limits.ltkms
@@ -240,7 +245,7 @@ FOUND = (
     _EventKind(Exchange),
     _DocumentKind(Document),
     _LtkmKind(Ltkm),
-    _ElementKind(LtkmElement),
+    _ElementKind(LtkmElement, Ltkm),
     _ItemKind(Item),
     _DeliveryKind(DeliveredLtkm),
     _OpenedKind(OpenedLtkm),
