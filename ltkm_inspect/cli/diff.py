@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from ltkm_inspect.capture.inputs import Input
     from ltkm_inspect.context import Context
     from ltkm_inspect.finding import Report
+    from ltkm_inspect.output.redaction import Redaction
 
 
 @commands.command()
@@ -72,11 +73,12 @@ def diff(
     from ltkm_inspect.session import Session
 
     with interruptible():
+        names = Redaction() if redact else None
         reports, codes = [], []
         for path in (a, b):
             trouble, files = InputErrors(), [*inputs([str(path)])]
             session = Session(settings.session)
-            reports.append([*_reports(files, Context(settings, at_hand.ring, session, limits), trouble)])
+            reports.append([*_reports(files, Context(settings, at_hand.ring, session, limits), trouble, names)])
             codes.append(trouble.exit_code(len(files), OK))
         if COULD_NOT_RUN in codes:
             leave(COULD_NOT_RUN)
@@ -86,18 +88,19 @@ def diff(
         if not all(reports):
             leave(max(codes) or NOTHING_SEEN)
         comparison = room.compared(reports[0], reports[1], at_hand, everything=everything)
-        names = Redaction() if redact else None
         lines = room.text_lines(comparison, names)
         say([room.json_text(comparison, str(a), str(b), names)] if shape == "json" else lines)
         worse = level is not None and comparison.worst >= level
         leave(max(codes) or (FINDINGS if worse else OK))
 
 
-def _reports(files: "list[Input]", context: "Context", trouble: InputErrors) -> "Iterator[Report]":
+def _reports(
+    files: "list[Input]", context: "Context", trouble: InputErrors, names: "Redaction | None"
+) -> "Iterator[Report]":
     """Yield the report of every MSK exchange of a capture, as a session of its own."""
     from ltkm_inspect.engine import inspect
 
     for name, exchange in exchanges_of(files, trouble, context.limits):
         report = inspect(exchange, context)
-        say_crashes(name, report, trouble)
+        say_crashes(name, report, trouble, names)
         yield report

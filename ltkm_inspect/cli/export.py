@@ -90,7 +90,7 @@ def export(
             with run:
                 for source, exchange in exchanges_of(found, trouble, limits):
                     report = inspect(exchange, context)
-                    say_crashes(source, report, trouble)
+                    say_crashes(source, report, trouble, manner.redaction)
                     try:
                         run.add(report, source)
                     except (OSError, room.ExportError):

@@ -15,6 +15,7 @@ from ltkm_inspect.wire import printable
 if TYPE_CHECKING:
     from ltkm_inspect.capture.inputs import Input
     from ltkm_inspect.finding import Report
+    from ltkm_inspect.output.redaction import Redaction
     from ltkm_inspect.report.keys import Keys
     from ltkm_inspect.traffic import Exchange, Limits
 
@@ -151,13 +152,14 @@ def exchanges_of(files: "Iterable[Input]", trouble: InputErrors, limits: "Limits
             trouble.say(file.name, failure(error), unread=not begun)
 
 
-def say_crashes(name: str, report: "Report", trouble: InputErrors) -> None:
+def say_crashes(name: str, report: "Report", trouble: InputErrors, redaction: "Redaction | None" = None) -> None:
     """Say of an exchange of that file where the program failed on it, as the output tells only what was checked."""
     from ltkm_inspect.finding import CRASHES
 
     for finding in report.findings:
         if finding.rule in CRASHES:
-            trouble.say(name, f"{finding.line} (exchange {printable(report.exchange.id)})", unread=False)
+            line = f"{finding.line} (exchange {printable(report.exchange.id)})"
+            trouble.say(name, line if redaction is None else redaction.text(line), unread=False)
 
 
 @contextmanager

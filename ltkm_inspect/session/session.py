@@ -2,7 +2,6 @@
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 
 from ltkm_inspect.keys import KeyRing
@@ -108,7 +107,7 @@ class Session:
                     states[name, touched] = state
                 if remembers_history:
                     self._put(name, touched, state, register.after(state, added, self.settings))
-        before = replace(before, states=states)
+        before = PriorState(before.twin, before.replayed, states)
         if remember and key is not None:
             self._put(EVENTS, key, None, before)
         return before

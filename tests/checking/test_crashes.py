@@ -11,9 +11,11 @@ from click.testing import CliRunner
 from ltkm_inspect import cli, engine
 from ltkm_inspect.capture import har
 from ltkm_inspect.checking import Presenter, StretchResult, parallel, pieces, serial, work
+from ltkm_inspect.cli.shared import say_crashes
 from ltkm_inspect.context import Context
 from ltkm_inspect.finding import EVENT_CRASHED, Level
 from ltkm_inspect.mitm import reading, rewriting
+from ltkm_inspect.output.console import InputErrors
 from ltkm_inspect.output.redaction import Redaction
 from ltkm_inspect.reference import KEYS
 from ltkm_inspect.report import jsonl, text
@@ -191,3 +193,13 @@ def test_an_exchange_of_which_nothing_can_be_presented_is_still_named() -> None:
     assert told.exchange.id == EXCHANGES[0].id
     assert "ValueError at " in said
     assert SECRET not in said
+
+
+def test_a_crash_is_named_without_the_addresses_in_an_id(capsys: pytest.CaptureFixture[str]) -> None:
+    exchange = Exchange(Request("", "", "", 0, ""), id="from 198.51.100.7")
+    report = engine.crashed(exchange, TypeError(SECRET), Context())
+    for redaction, shown in ((None, True), (Redaction(), False)):
+        say_crashes("a file", report, InputErrors(), redaction)
+        errors = capsys.readouterr().err
+        assert EVENT_CRASHED in errors
+        assert ("198.51.100.7" in errors) is shown
