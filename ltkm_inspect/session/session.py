@@ -41,12 +41,14 @@ HISTORY: tuple[Register[Any, Any, Any], ...] = (
 _NO_KEYS = KeyRing()
 
 
-def event_key(event: EventSummary) -> tuple[str, float | None] | None:
+def event_key(event: EventSummary) -> tuple[str, float | None, str] | None:
     """Return what an event that is looked at again has in common with itself; None where it has no id.
 
-    That is its id and its time, since a HAR numbers its exchanges only.
+    That is its id and its time. A HAR, in which no client has an address, only numbers its exchanges: two of them may
+    have the same number and time in two captures.
     """
-    return (event.origin.id, event.origin.started) if event.origin.id else None
+    origin = event.origin
+    return (origin.id, origin.started, "" if origin.client else origin.capture) if origin.id else None
 
 
 class Session:

@@ -183,6 +183,15 @@ def test_a_number_of_a_connection_means_nothing_in_another_har() -> None:
     assert set(broken(first, replace(later, id="b", capture="b"))[1]) == REPLAY
 
 
+def test_the_number_of_an_exchange_means_nothing_in_another_har() -> None:
+    first = replace(delivered(5), id="entry-1", capture="a", **HAR)
+    other = replace(delivered(4), id="entry-1", capture="b", **HAR)
+    said = reports([first, other, replace(first, capture="c"), first])
+    assert [set(report.rules) for report in said] == [set(), {"counter-backward"}, set(), set()]
+    twice = ["exchange-captured-twice" in {note.rule for note in report.notes} for report in said]
+    assert twice == [False, False, True, False]
+
+
 def test_replays_in_two_captures_are_each_told_from_their_copies() -> None:
     first, replay = delivered(5), copied(3600, id="replay")
     elsewhere = [copied(20, id="c", capture="b", connection="c"), copied(3620, id="d", capture="b", connection="d")]
