@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from ltkm_inspect.keys import KeyRing
@@ -49,6 +50,13 @@ def event_key(event: EventSummary) -> tuple[str, float | None, str] | None:
     """
     origin = event.origin
     return (origin.id, origin.started, "" if origin.client else origin.capture) if origin.id else None
+
+
+def counted(event: EventSummary, before: PriorState) -> EventSummary:
+    """Return an event as the registers of those that count take it: a terminal discards the LTKMs of a replay."""
+    if before.replayed is None:
+        return event
+    return replace(event, ltkms=tuple([ltkm._replace(is_delivered=False) for ltkm in event.ltkms]))
 
 
 class Session:
@@ -101,6 +109,7 @@ class Session:
         before = self._identity(event, remember=remember)
         states = {}
         remembers_history = remember and before.twin is None
+        event = counted(event, before)
         for register in HISTORY:
             name, table = register.name, self._tables[register.name]
             for touched, added in register.keys(event).items():

@@ -11,7 +11,7 @@ from ltkm_inspect.context import Context, Settings
 from ltkm_inspect.engine import inspect
 from ltkm_inspect.finding import Finding, Level, Report
 from ltkm_inspect.keys import KeyRing, key_check_value
-from ltkm_inspect.reference import FIRST, KEYS, OTHER_TERMINAL, SECOND, STREAMING, TERMINAL, Grant
+from ltkm_inspect.reference import FIRST, KEYS, OTHER_TERMINAL, SECOND, STARTED, STREAMING, TERMINAL, Grant
 from ltkm_inspect.session import Session, SessionSettings
 from ltkm_inspect.traffic import Exchange
 
@@ -190,3 +190,15 @@ def test_two_keys_of_one_msk_in_one_document_are_compared() -> None:
 @pytest.mark.parametrize(("rand", "is_broken"), [(bytes(16), True), (b"\x41" * 20, True), (bytes(15) + b"\1", False)])
 def test_a_rand_of_equal_octets_is_a_warning(rand: bytes, is_broken: bool) -> None:
     assert rules([Trial(KeyRing()).deliver(ONE, rand=rand)]) == [[("rand-constant", W)] if is_broken else []]
+
+
+def test_a_replay_brings_no_key_back_for_the_deliveries_after_it() -> None:
+    trial = Trial()
+    trial.number = 1
+    old = trial.exchange(ONE, FIRST, 0)
+    inspect(old, trial.context)
+    trial.deliver(ONE, at=HOUR, msk=NEW_KEY)
+    later = replace(old, started=STARTED + 2 * HOUR, ended=STARTED + 2 * HOUR)
+    again = inspect(replace(later, id="again", client="192.0.2.10:50009", connection="b"), trial.context)
+    assert "ltkm-replayed" in again.rules
+    assert trial.deliver(TWO, at=3 * HOUR, msk=NEW_KEY).findings == ()

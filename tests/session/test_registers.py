@@ -22,6 +22,7 @@ from ltkm_inspect.report import jsonl
 from ltkm_inspect.report.keys import Keys
 from ltkm_inspect.session import HISTORY, EventSummary, PriorState, Session, SessionSettings
 from ltkm_inspect.session.copies import COPIES, compare
+from ltkm_inspect.session.session import counted as counted_event
 from ltkm_inspect.session.session import event_key
 from ltkm_inspect.traffic import Exchange
 
@@ -88,7 +89,8 @@ def folded(events: Sequence[EventSummary], parts: int) -> Iterator[PriorState]:
         identities[index] = PriorState(*compare(copies or (), origin, SETTINGS.clock_skew))
     known: dict[int, dict[tuple[str, Hashable], Any]] = defaultdict(dict)
     twins = {index for index in counted if identities[index].twin is not None}
-    for (index, name, key), state, _ in states(HISTORY, events, counted, parts, only_looked_at=twins):
+    taken = [counted_event(event, identities.get(index, PriorState())) for index, event in enumerate(events)]
+    for (index, name, key), state, _ in states(HISTORY, taken, counted, parts, only_looked_at=twins):
         if state is not None:
             known[index][name, key] = state
     for index in first:
