@@ -20,6 +20,14 @@ NOT_ENDED = "the run has no end in the records: it was killed, or still goes on"
 NO_END = f"ltkm-inspect: {{}}: {NOT_ENDED}"
 
 
+def exchanges_of(recorded: Path, less: int = 0) -> str:
+    """How the summary begins of all recorded exchanges but some."""
+    number = sum(
+        json.loads(line)["schema"].startswith("ltkm-inspect/exchange/") for line in recorded.read_text().splitlines()
+    )
+    return f"summary: {number - less} MSK exchanges"
+
+
 @pytest.fixture(scope="module")
 def recorded(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The records of a run over the trial."""
@@ -68,7 +76,7 @@ def test_a_line_that_was_cut_is_left_out_and_said(recorded: Path, tmp_path: Path
         f"ltkm-inspect: {path}: line {number}: the last line is cut",
         NO_END.format(path),
     ]
-    assert "summary: 52 MSK exchanges" in done.stdout
+    assert exchanges_of(recorded) in done.stdout
     assert done.returncode == 5
 
 
@@ -90,7 +98,7 @@ def test_a_damaged_line_is_said_and_the_others_are_told(recorded: Path, tmp_path
         f"ltkm-inspect: {path}: line 3: expected a record, got other JSON",
         f"ltkm-inspect: {path}: line 4: expected faults, got a record without",
     ]
-    assert "summary: 51 MSK exchanges" in done.stdout
+    assert exchanges_of(recorded, less=1) in done.stdout
     assert done.returncode == 5
 
 
@@ -210,14 +218,14 @@ def test_no_space_for_a_report_leaves_no_part_of_it_and_ends_with_5(tmp_path: Pa
     assert json.loads((tmp_path / "out.sarif").read_text())["version"] == "2.1.0"
 
 
-def test_no_space_for_records_keeps_whole_lines_and_ends_with_5(tmp_path: Path) -> None:
+def test_no_space_for_records_keeps_whole_lines_and_ends_with_5(recorded: Path, tmp_path: Path) -> None:
     def little_room() -> None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
 
     report = tmp_path / "run.jsonl"
     done = text_of(run_process("check", "--report", report, TRIAL, preexec_fn=little_room))
     assert done.stderr == f"ltkm-inspect: report {report}: File too large; nothing more is written to it\n"
-    assert "summary: 52 MSK exchanges" in done.stdout
+    assert exchanges_of(recorded) in done.stdout
     assert done.returncode == 5
     lines = report.read_text().splitlines(keepends=True)
     assert len(lines) > 3

@@ -57,25 +57,9 @@ class FilePath(click.Path):
         return super().convert(value, param, ctx)
 
 
-JUDGING = (
-    "expect",
-    "profile",
-    "clock_skew",
-    "msk_hours",
-    "session_limit",
-    "strict",
-    "namespaces",
-    "select",
-    "ignore",
-    "severity",
-    "rule",
-)
-"""The options that say how exchanges are judged."""
-
-
 def judging[F: Callable[..., None]](command: F) -> F:
     """Add the options that say how exchanges are judged, which `options.settings` takes."""
-    for name in reversed(JUDGING):
+    for name in reversed(options.JUDGING):
         command = option(name)(command)
     return command
 

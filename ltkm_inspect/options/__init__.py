@@ -3,7 +3,7 @@
 from ltkm_inspect.options.faults import orders, parse_delay, parse_faults, parse_msks, parse_when
 from ltkm_inspect.options.files import ReportTarget, key_ring, parse_report
 from ltkm_inspect.options.limit import parse_limit
-from ltkm_inspect.options.settings import parse_fail_on, settings
+from ltkm_inspect.options.settings import JUDGING, parse_fail_on, settings
 from ltkm_inspect.options.table import (
     AS_IT_HAPPENS,
     DEFAULTS,
@@ -20,6 +20,7 @@ __all__ = [
     "DEFAULTS",
     "EXPORT_FORMATS",
     "FAIL_ON",
+    "JUDGING",
     "REPORT_FORMATS",
     "SHOWS_KEYS",
     "Option",

@@ -1,5 +1,6 @@
 """The settings that the options on rules ask for."""
 
+import inspect
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
@@ -51,6 +52,10 @@ def settings(
         severity=_severity(severity),
         options=_rule_options(rule),
     )
+
+
+JUDGING = tuple(inspect.signature(settings).parameters)
+"""The options that say how exchanges are judged: those that `settings` takes."""
 
 
 def parse_fail_on(text: str) -> "Level | None":

@@ -15,6 +15,7 @@ from ltkm_inspect.mitm.rewriting import FlowRewriter
 from ltkm_inspect.mitm.sources import READERS
 from ltkm_inspect.options import (
     DEFAULTS,
+    JUDGING,
     OptionError,
     ReportTarget,
     did_you_mean,
@@ -116,19 +117,7 @@ def read(options: OptManager, former: Configuration) -> Configuration:
     typed = {name: tuple(words) if isinstance(words, list) else words for name, words in typed.items()}
     return Configuration(
         Context(
-            settings(
-                expect=options.ltkm_expect,
-                profile=options.ltkm_profile,
-                clock_skew=options.ltkm_clock_skew,
-                msk_hours=options.ltkm_msk_hours,
-                session_limit=options.ltkm_session_limit,
-                strict=options.ltkm_strict,
-                namespaces=options.ltkm_namespaces,
-                select=options.ltkm_select,
-                ignore=options.ltkm_ignore,
-                severity=options.ltkm_severity,
-                rule=options.ltkm_rule,
-            ),
+            settings(**{name: getattr(options, PREFIX + name) for name in JUDGING}),
             keys=KeyRing() if ring_file is None else ring_file.ring,
         ),
         parse_limit(options.ltkm_limit),

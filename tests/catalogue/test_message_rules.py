@@ -316,7 +316,7 @@ BINDING = GeneralExtension(5, OmaBcast(1, b"\1" + b"\0\0\0\x2a" + b"\4http"))
 LATER = GeneralExtension(5, OmaBcast(1, b"\x10"))
 NOTES: dict[str, tuple[reference.Grant, Change, str]] = {
     "RAND before T": (DOWNLOAD, ordered(EXT, RAND, T, ID, KEMAC), "timestamp-misplaced"),
-    "a RAND of 17 octets": (DOWNLOAD, changed(RAND, value=bytes(17)), "rand-length-wrong"),
+    "a RAND of 17 octets": (DOWNLOAD, changed(RAND, value=bytes(range(17))), "rand-length-wrong"),
     "a CSB ID of 0": (DOWNLOAD, header(csb_id=0), "csb-id-zero"),
     "a vendor's extension": (DOWNLOAD, inserted(GeneralExtension(0, b"vendor")), "extension-additional"),
     "a CSB_ID extension": (DOWNLOAD, inserted(GeneralExtension(4, b"")), "extension-additional"),

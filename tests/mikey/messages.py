@@ -42,6 +42,7 @@ from ltkm_inspect.mikey import (
     TimestampWithRole,
     Verification,
 )
+from ltkm_inspect.mikey.extension import EXTENSIONS
 from tests.mikey.seen import octets_of, vectors
 
 DOWNLOAD = base64.b64decode(
@@ -108,12 +109,14 @@ headers = st.builds(
     st.one_of(srtp_maps, generic_maps, empty_maps),
 )
 
+extension_data = {
+    3: st.lists(st.builds(KeyId, octet, short), max_size=5).map(lambda ids: KeyIds(tuple(ids))),
+    5: st.builds(OmaBcast, octet, short),
+}
+"""What makes the data of each extension type that has fields of its own."""
 extensions = st.one_of(
-    st.builds(GeneralExtension, octet.filter(lambda kind: kind not in {3, 5}), short),
-    st.builds(
-        lambda ids: GeneralExtension(3, KeyIds(tuple(ids))), st.lists(st.builds(KeyId, octet, short), max_size=5)
-    ),
-    st.builds(lambda subtype, data: GeneralExtension(5, OmaBcast(subtype, data)), octet, short),
+    st.builds(GeneralExtension, octet.filter(lambda kind: kind not in EXTENSIONS), short),
+    *(st.builds(GeneralExtension, st.just(kind), data) for kind, data in extension_data.items()),
 )
 policies = st.one_of(
     st.builds(

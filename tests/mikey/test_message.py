@@ -23,11 +23,22 @@ from ltkm_inspect.mikey import (
     part_spans,
     spans,
 )
+from ltkm_inspect.mikey.extension import EXTENSIONS
 from ltkm_inspect.mikey.message import HEADER_LABEL, TRAILING, traced
 from ltkm_inspect.reference import FIRST, TERMINAL, ltkm
 from ltkm_inspect.wire import Span
 from tests.growth import grows_as_its_input
-from tests.mikey.messages import BASE, DOWNLOAD, EXAMPLES, VECTORS, any_octets, chained_payloads, damaged, messages
+from tests.mikey.messages import (
+    BASE,
+    DOWNLOAD,
+    EXAMPLES,
+    VECTORS,
+    any_octets,
+    chained_payloads,
+    damaged,
+    extension_data,
+    messages,
+)
 
 
 @given(any_octets)
@@ -306,3 +317,7 @@ def shape(message: Message) -> bytes:
     """Return the shape of a message that was encoded and decoded."""
     octets = message.encode()
     return message_shape(decode(octets), octets)
+
+
+def test_the_data_of_every_extension_are_drawn() -> None:
+    assert extension_data.keys() == EXTENSIONS.keys(), "tests/mikey/messages.py makes the data of each extension type"

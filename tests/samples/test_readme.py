@@ -47,7 +47,8 @@ def test_every_option_has_its_row_with_its_default_and_no_other_has() -> None:
 
 
 def test_the_rule_shown_is_one_of_the_catalogue() -> None:
-    example = README[README.index("```python\n") + len("```python\n") :]
+    page = (generate.ROOT / "CONTRIBUTING.md").read_text("utf-8")
+    example = page[page.index("```python\n") + len("```python\n") :]
     module = (generate.ROOT / "ltkm_inspect/catalogue/item.py").read_text("utf-8")
     shown = example[: example.index("```")].split("\n\n\n")
     assert len(shown) == 3
