@@ -184,9 +184,9 @@ def msk_beyond_two(delivery: DeliveredLtkm) -> Iterator[Problem | NotApplicable]
 def msk_key_changed(opening: OpenedLtkm) -> Iterator[Problem | NotApplicable]:
     """One MSK ID is delivered with another key than before.
 
-    One terminal has the key in use, and another one gets this one: it is right where the key is replaced and every
-    terminal gets the new one. Where a key comes back that was replaced, two keys are in use under one MSK ID.
-    Deliveries to all terminals within 24 hours (`msk_hours`) are compared.
+    Terminals with the old key cannot open what is protected with the new one. That is right where the key was
+    replaced, and every terminal then gets the new one. Where a key comes back that was replaced, two keys are in use
+    under one MSK ID. Deliveries to all terminals within 24 hours (`msk_hours`) are compared.
 
     Look whether several processes of the BSM make keys for the same MSK ID. Compare the key check values.
     """
@@ -200,8 +200,6 @@ def msk_key_changed(opening: OpenedLtkm) -> Iterator[Problem | NotApplicable]:
         yield NO_OTHER_KEY
     elif msk.key.hash != key.hash:
         is_known = any(each.hash == key.hash for each in msk.keys)
-        if not is_known and msk.latest is not None and msk.latest.muk == delivery.muk:
-            return  # the terminal that has the key in use gets another one in its place
         if not is_known:
             yield Problem(KEY, f"{_named(msk.key)} as before", _named(key))
         elif not msk.is_overtaken(delivery.sent):
