@@ -22,9 +22,8 @@ NO_END = f"ltkm-inspect: {{}}: {NOT_ENDED}"
 
 def exchanges_of(recorded: Path, less: int = 0) -> str:
     """How the summary begins of all recorded exchanges but some."""
-    number = sum(
-        json.loads(line)["schema"].startswith("ltkm-inspect/exchange/") for line in recorded.read_text().splitlines()
-    )
+    lines = recorded.read_text().splitlines()
+    number = sum(json.loads(line)["schema"].startswith("ltkm-inspect/exchange/") for line in lines)
     return f"summary: {number - less} MSK exchanges"
 
 

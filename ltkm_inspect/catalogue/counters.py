@@ -26,12 +26,6 @@ NEW_HERE = NotApplicable("no LTKM of this MUK stands in front of it in the docum
 NO_EARLIER = NotApplicable("no earlier LTKM of this MUK was seen")
 
 
-def _is_repeated(delivery: DeliveredLtkm) -> bool:
-    """Tell whether the very octets of an LTKM were delivered before; the same delivery, looked at again, is not."""
-    sent = delivery.sent
-    return any(each.octets == sent.octets and not each.is_of_same_event(sent) for each in delivery.before.ltkms)
-
-
 def _reuses_keystream(delivery: DeliveredLtkm) -> bool:
     """Tell whether an earlier LTKM has what the key stream is made of in common, and encrypts something else."""
     sent = delivery.sent
@@ -52,7 +46,7 @@ def ltkm_replayed(delivery: DeliveredLtkm) -> Iterator[Problem]:
 
     Make the BSM build a message with the next counter for every delivery, retransmissions included.
     """
-    if _is_repeated(delivery):
+    if delivery.is_repeated:
         yield Problem("T.value", "a message with a counter of its own", "the octets of an earlier delivery")
 
 
@@ -87,7 +81,7 @@ def counter_repeated(delivery: DeliveredLtkm) -> Iterator[Problem]:
     Keep one counter for each MUK, and add 1 before each message.
     """
     equal = delivery.sent.counter == delivery.before.counter
-    if equal and not _is_repeated(delivery) and not _reuses_keystream(delivery):
+    if equal and not delivery.is_repeated and not _reuses_keystream(delivery):
         yield Problem("T.value", f"a counter above {delivery.before.counter}", str(delivery.sent.counter))
 
 
@@ -108,7 +102,7 @@ def counter_backward(delivery: DeliveredLtkm) -> Iterator[Problem]:
     """
     assert delivery.before.counter is not None
     ahead = distance(delivery.sent.counter, delivery.before.counter)
-    if ahead >= HALF and not _is_repeated(delivery):
+    if ahead >= HALF and not delivery.is_repeated:
         hint = "half the range apart, which is neither ahead nor behind and counts as a replay" if ahead == HALF else ""
         yield Problem("T.value", f"a counter above {delivery.before.counter}", str(delivery.sent.counter), hint)
 

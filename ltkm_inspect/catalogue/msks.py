@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from ltkm_inspect.catalogue.changes import with_payloads, without
 from ltkm_inspect.catalogue.keys import entry_of, rekeyed
-from ltkm_inspect.catalogue.preconditions import KEY_DATA, MSK_BEFORE
+from ltkm_inspect.catalogue.preconditions import KEY_DATA, MSK_BEFORE, NEW_LTKM, NEW_OPENED_LTKM
 from ltkm_inspect.catalogue.profile import SRTP_MAP, level_of
 from ltkm_inspect.context import Context
 from ltkm_inspect.fault import fault
@@ -31,6 +31,7 @@ NOT_STREAMING = NotApplicable("the message is not of the streaming form")
     "policy-changed",
     on=DeliveredLtkm,
     cite=[TS33246["6.4.5.1"](says="the policy does not change while the service uses it", verb=Verb.SHOULD)],
+    needs=[NEW_LTKM],
     covers=["XF-07"],
 )
 def policy_changed(delivery: DeliveredLtkm) -> Iterator[Problem | NotApplicable]:
@@ -178,7 +179,7 @@ def msk_beyond_two(delivery: DeliveredLtkm) -> Iterator[Problem | NotApplicable]
     cite=[REPLACED],
     level=Level.WARNING,
     level_reason="a key may be replaced for all terminals (a violation where the old one comes back)",
-    needs=[KEY_DATA],
+    needs=[KEY_DATA, NEW_OPENED_LTKM],
     covers=["XF-13"],
 )
 def msk_key_changed(opening: OpenedLtkm) -> Iterator[Problem | NotApplicable]:

@@ -95,6 +95,14 @@ def _new_msk(delivery: DeliveredLtkm, _: Context) -> str | None:
     return None if delivery.same_msk is not None else "the MSK was not delivered before"
 
 
+def _repeated(delivery: DeliveredLtkm, _: Context) -> str | None:
+    return "the very LTKM was delivered before, reported by ltkm-replayed" if delivery.is_repeated else None
+
+
+def _repeated_opening(opening: OpenedLtkm, context: Context) -> str | None:
+    return None if opening.delivery is None else _repeated(opening.delivery, context)
+
+
 def _unseen_msk(delivery: DeliveredLtkm, _: Context) -> str | None:
     return None if delivery.msk.rand is not None else "the MSK was not delivered before, to whichever terminal"
 
@@ -147,6 +155,8 @@ MUK_BEFORE = Need("earlier LTKM", "an earlier LTKM of the same MUK was seen", _n
 IN_ORDER = Need("order", "no later LTKM of the same MUK was delivered before", _overtaken)
 MSK_BEFORE = Need("earlier MSK", "the same MSK was delivered before", _new_msk)
 MSK_SEEN = Need("MSK seen", "the MSK was delivered before, to whichever terminal", _unseen_msk)
+NEW_LTKM = Need("new LTKM", "the very LTKM was not delivered before", _repeated)
+NEW_OPENED_LTKM = Need("new LTKM", "the very LTKM was not delivered before", _repeated_opening)
 FIRST_COPY = Need("first copy", "the same exchange was not captured before", _captured_before)
 NONCE_BEFORE = Need("earlier nonce", "the nonce was used before", _new_nonce)
 REQUEST_BEFORE = Need("earlier request", "the terminal asked for keys before", _first_request)

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from ltkm_inspect.catalogue.changes import with_payloads
-from ltkm_inspect.catalogue.preconditions import MSK_SEEN
+from ltkm_inspect.catalogue.preconditions import MSK_SEEN, NEW_LTKM
 from ltkm_inspect.fault import fault
 from ltkm_inspect.finding import NotApplicable, Problem
 from ltkm_inspect.mikey import Message, Rand
@@ -21,7 +21,7 @@ RAND_OCTETS = 16
         TS33246["6.4.4"](says="all messages that deliver one MSK have the same RAND, for all UEs", verb=Verb.SHOULD),
         RFC3830["6.11"](says="the RAND is the same for all members of a CSB", verb=Verb.SHOULD),
     ],
-    needs=[MSK_SEEN],
+    needs=[NEW_LTKM, MSK_SEEN],
     covers=["XF-05"],
 )
 def rand_changed(delivery: DeliveredLtkm) -> Iterator[Problem]:

@@ -68,6 +68,12 @@ class DeliveredLtkm:
             return None
         return next((each for each in reversed(self.earlier) if each.pair == pair), None)
 
+    @cached_property
+    def is_repeated(self) -> bool:
+        """The very octets were delivered before; the same delivery, looked at again, does not count."""
+        sent = self.sent
+        return any(each.octets == sent.octets and not each.is_of_same_event(sent) for each in self.before.ltkms)
+
     @property
     def is_overtaken(self) -> bool:
         """It ended before the newest LTKM of the MUK did, so the capture is not in the order of delivery."""

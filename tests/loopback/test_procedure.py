@@ -54,7 +54,7 @@ def test_a_clean_procedure_is_what_the_bsm_sent_verifies_and_trips_no_rule(
 
 def test_every_reference_of_one_terminal_and_gba_has_its_scene() -> None:
     # the BSM here authenticates by GBA, and what it answers is captured once
-    others = {"two-terminals", "rebootstrapped", "akma", "akma-challenge", "captured-twice"}
+    others = {"two-terminals", "streaming-two-terminals", "rebootstrapped", "akma", "akma-challenge", "captured-twice"}
     assert set(REFERENCES) - set(SCENES) == others
 
 

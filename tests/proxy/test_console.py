@@ -39,7 +39,7 @@ class Console:
         self._tmux = ["tmux", "-u", "-S", str(folder / "socket"), "-f", str(folder / "conf")]
         program = [str(MITMPROXY), "--set", f"confdir={folder}", "-s", str(SCRIPT)]
         self._do(
-            "new-session", "-d", "-x", "200", "-y", "60", "--", *program, *map(str, arguments or ("-n", "-r", TRIAL))
+            "new-session", "-d", "-x", "200", "-y", "80", "--", *program, *map(str, arguments or ("-n", "-r", TRIAL))
         )
 
     def _do(self, *command: str) -> str:
