@@ -115,10 +115,10 @@ def deliveries(step: "SessionEvent") -> Iterator[DeliveredLtkm]:
     beside: dict[Muk, tuple[LtkmRecord, ...]] = {}
     added: dict[tuple[str, Any], Any] = {}
 
-    def before[S](register: LtkmRegister[Any, S], sent: LtkmRecord) -> S | None:
+    def before(register: LtkmRegister[Any, Any], sent: LtkmRecord) -> Any:
         key = register.key(sent)
         name = register.name, key
-        state: S | None = added[name] if name in added else step.before.of(register, key)
+        state = added[name] if name in added else step.before.of(register, key)
         if sent.is_delivered and key is not None:
             added[name] = register.add(state, sent, step.settings)
         return state
