@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from ltkm_inspect.catalogue.changes import with_payloads, without
 from ltkm_inspect.catalogue.keys import entry_of, rekeyed
-from ltkm_inspect.catalogue.preconditions import KEY_DATA, MSK_BEFORE, NEW_LTKM, NEW_OPENED_LTKM
+from ltkm_inspect.catalogue.preconditions import KEY_DATA, MSK_BEFORE, NEW_LTKM
 from ltkm_inspect.catalogue.profile import SRTP_MAP, level_of
 from ltkm_inspect.context import Context
 from ltkm_inspect.fault import fault
@@ -179,7 +179,7 @@ def msk_beyond_two(delivery: DeliveredLtkm) -> Iterator[Problem | NotApplicable]
     cite=[REPLACED],
     level=Level.WARNING,
     level_reason="a key may be replaced for all terminals (a violation where the old one comes back)",
-    needs=[KEY_DATA, NEW_OPENED_LTKM],
+    needs=[KEY_DATA, NEW_LTKM],
     covers=["XF-13"],
 )
 def msk_key_changed(opening: OpenedLtkm) -> Iterator[Problem | NotApplicable]:

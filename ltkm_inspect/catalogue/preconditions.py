@@ -95,12 +95,10 @@ def _new_msk(delivery: DeliveredLtkm, _: Context) -> str | None:
     return None if delivery.same_msk is not None else "the MSK was not delivered before"
 
 
-def _repeated(delivery: DeliveredLtkm, _: Context) -> str | None:
-    return "the very LTKM was delivered before, reported by ltkm-replayed" if delivery.is_repeated else None
-
-
-def _repeated_opening(opening: OpenedLtkm, context: Context) -> str | None:
-    return None if opening.delivery is None else _repeated(opening.delivery, context)
+def _repeated(subject: DeliveredLtkm | OpenedLtkm, _: Context) -> str | None:
+    delivery = subject.delivery if isinstance(subject, OpenedLtkm) else subject
+    is_repeated = delivery is not None and delivery.is_repeated
+    return "the very LTKM was delivered before, reported by ltkm-replayed" if is_repeated else None
 
 
 def _unseen_msk(delivery: DeliveredLtkm, _: Context) -> str | None:
@@ -156,7 +154,6 @@ IN_ORDER = Need("order", "no later LTKM of the same MUK was delivered before", _
 MSK_BEFORE = Need("earlier MSK", "the same MSK was delivered before", _new_msk)
 MSK_SEEN = Need("MSK seen", "the MSK was delivered before, to whichever terminal", _unseen_msk)
 NEW_LTKM = Need("new LTKM", "the very LTKM was not delivered before", _repeated)
-NEW_OPENED_LTKM = Need("new LTKM", "the very LTKM was not delivered before", _repeated_opening)
 FIRST_COPY = Need("first copy", "the same exchange was not captured before", _captured_before)
 NONCE_BEFORE = Need("earlier nonce", "the nonce was used before", _new_nonce)
 REQUEST_BEFORE = Need("earlier request", "the terminal asked for keys before", _first_request)

@@ -10,7 +10,7 @@ from ltkm_inspect.engine.own_findings import larger, not_in_full, unseen
 from ltkm_inspect.engine.rule_plan import groups
 from ltkm_inspect.finding import Level, Report
 from ltkm_inspect.session import Session, SessionEvent
-from ltkm_inspect.subject import FOUND, ltkms_of
+from ltkm_inspect.subject import FOUND
 from ltkm_inspect.traffic import Event
 
 _UNSEEN, _MORE_LTKMS = (2,), (4,)
@@ -66,11 +66,11 @@ def _judged(step: SessionEvent, context: Context) -> Report:
         if kind.on in rules:
             for site in kind.find(step):
                 answers.run(site, rules)
-    run_on_messages(ltkms_of(event), answers)
+    run_on_messages(event.judged_ltkms, answers)
     for finding in unseen(event):
         answers.add(finding, _UNSEEN)
     ltkms, most = len(event.ltkms), event.limits.ltkms
-    if most is not None and ltkms > most and ltkms_of(event):
+    if most is not None and ltkms > most and event.judged_ltkms:
         answers.add(not_in_full(f"at most {most} LTKMs", str(ltkms), larger("ltkms")), _MORE_LTKMS)
     answers.say_what_is_left_out()
     if event.gaps:

@@ -39,7 +39,7 @@ def shape_cache(settings: Settings) -> ShapeCache:
 def run_on_messages(ltkms: Iterable[Ltkm], answers: Answers) -> None:
     """Run the rules on the messages of LTKMs, and on the payloads of those that decode to their end."""
     settings = answers.context.settings
-    unshaped = groups(settings, False)
+    shaped, unshaped = groups(settings, True), groups(settings, False)
     merged: Mapping[str, Outcome] | None = None
     for ltkm in ltkms:
         message = ltkm.message
@@ -47,7 +47,7 @@ def run_on_messages(ltkms: Iterable[Ltkm], answers: Answers) -> None:
             continue
         if message.problem is not None:
             # What was read before the damage may only look wrong because of it: one cause, one finding.
-            site = next(message_sites(ltkm, message))
+            site = next(message_sites(ltkm, message, (Message,)))
             if message.is_cut:
                 _say_cut(site, message, answers)
             else:
@@ -57,8 +57,8 @@ def run_on_messages(ltkms: Iterable[Ltkm], answers: Answers) -> None:
         shape = message_shape(message, ltkm.octets)
         known = shape_cache(settings).answers.get(shape)
         if known is None:
-            known = _first_of_shape(shape, [*message_sites(ltkm, message)], answers, merged)
-        for site in message_sites(ltkm, message) if unshaped else ():
+            known = _first_of_shape(shape, [*message_sites(ltkm, message, shaped)], answers, merged)
+        for site in message_sites(ltkm, message, unshaped):
             answers.run(site, unshaped)
         if known is not merged:
             first, merged = merged is None, known

@@ -67,14 +67,9 @@ class SessionEvent:
             return {}
         return {
             ltkm: self.keys.open(ltkm.message, ltkm.octets)
-            for ltkm in self._ltkms
+            for ltkm in self.event.judged_ltkms
             if ltkm.octets and ltkm.message is not None
         }
-
-    @property
-    def _ltkms(self) -> tuple[Ltkm, ...]:
-        document = self.event.document
-        return self.event.checked_ltkms if document is None or document.xml.well_formed else ()
 
     @cached_property
     def openings(self) -> tuple[OpenedLtkm, ...]:
@@ -135,7 +130,7 @@ class SessionEvent:
         """The LTKMs of the event that a terminal would take, in their order; of the very octets the first."""
         found: dict[Ltkm, LtkmRecord] = {}
         seen = set()
-        for ltkm in self._ltkms:
+        for ltkm in self.event.judged_ltkms:
             if not ltkm.octets or ltkm.octets in seen:
                 continue
             message = takeable(ltkm)

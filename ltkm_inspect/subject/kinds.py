@@ -3,7 +3,7 @@
 A rule or a fault names its kind by a class, in `on=`. Where a subject is, and in which order, tells its site.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -135,7 +135,7 @@ class _LtkmKind(Kind):
     stage = 1
 
     def find(self, step: SessionEvent) -> Iterator[Site]:
-        for ltkm in ltkms_of(step.event):
+        for ltkm in step.event.judged_ltkms:
             yield Site(self, ltkm, ltkm.event, ltkm.item, ltkm)
 
 
@@ -222,19 +222,14 @@ def _chosen(event: Event, chosen: Selection) -> Document | None:
     return None if event.document is None else chosen.of(event.document)
 
 
-def ltkms_of(event: Event) -> tuple[Ltkm, ...]:
-    """Return the LTKMs of an event that rules look at: none in a document that is not well-formed."""
-    document = event.document
-    return event.checked_ltkms if document is None or document.xml.well_formed else ()
-
-
-def message_sites(ltkm: Ltkm, message: Message) -> Iterator[Site]:
-    """Yield the message of an LTKM, then its payloads."""
+def message_sites(ltkm: Ltkm, message: Message, wanted: Container[type]) -> Iterator[Site]:
+    """Yield the message of an LTKM, then its payloads, as far as their classes are wanted."""
     event, item = ltkm.event, ltkm.item
-    yield Site(MESSAGE, message, event, item, ltkm)
+    if Message in wanted:
+        yield Site(MESSAGE, message, event, item, ltkm)
     for index, payload in enumerate(message.payloads):
         kind = PAYLOAD_KINDS.get(type(payload))
-        if kind is not None:
+        if kind is not None and kind.on in wanted:
             yield Site(kind, payload, event, item, ltkm, index)
 
 

@@ -155,6 +155,12 @@ class Event(ABC):
         return self.ltkms if self.limits.ltkms is None else self.ltkms[: self.limits.ltkms]
 
     @property
+    def judged_ltkms(self) -> "tuple[Ltkm, ...]":
+        """Those of them that rules look at: none in a document that is not well-formed."""
+        document = self.document
+        return self.checked_ltkms if document is None or document.xml.well_formed else ()
+
+    @property
     def event(self) -> Self:
         """Itself, so that every subject names the event that it is in in the same way."""
         return self
