@@ -55,7 +55,6 @@ REASONS: dict[str, str] = {
     "reference.py": "one builder of the clean exchanges",
     "report/jsonl.py": "its docstring documents every field of the records",
     "report/keys.py": "one set of facts, as text and as JSON",
-    "subject/kinds.py": "every kind of subject, each of a few lines",
     "traffic/http.py": "request and response, with what they share",
     "wire/reader.py": "every way to read a field",
 }
