@@ -18,7 +18,7 @@ from mitmproxy.addons.savehar import SaveHar
 from mitmproxy.io import FlowWriter
 
 from ltkm_inspect import __version__
-from ltkm_inspect.cli import commands
+from ltkm_inspect.cli.program import commands
 from ltkm_inspect.engine import inspect
 from ltkm_inspect.engine.own_findings import NOT_CHECKED_IN_FULL
 from ltkm_inspect.mitm.flows import flow_of

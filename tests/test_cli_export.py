@@ -11,7 +11,6 @@ from pathlib import Path
 import pytest
 from mitmproxy.addons.savehar import SaveHar
 
-from ltkm_inspect.export.table import COLUMNS
 from ltkm_inspect.mitm.flows import flow_of
 from ltkm_inspect.options import EXPORT_FORMATS
 from ltkm_inspect.reference import FIRST, KEYS, SECOND, TERMINAL, exchange, ltkm
@@ -203,7 +202,8 @@ def test_a_reader_that_goes_away_is_no_error(tmp_path: Path) -> None:
     many = [replace(TWO, id=f"{number:08x}") for number in range(300)]
     file = save(tmp_path / "many.flow", many)
     done = run_shell(f"{{command}} export csv {file} | head -n 1")
-    assert done.stdout.decode().strip().split(",") == list(COLUMNS)
+    assert done.stdout.startswith(b"file,id,time,")
+    assert done.stdout.count(b"\n") == 1
     assert done.stderr == b""
 
 

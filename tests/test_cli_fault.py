@@ -424,7 +424,7 @@ def test_a_flow_that_cannot_be_written_is_named_and_the_others_are_written(
 ) -> None:
     from click.testing import CliRunner
 
-    from ltkm_inspect.cli import commands
+    from ltkm_inspect.cli.program import commands
     from ltkm_inspect.mitm.flow_file import FlowFileWriter
     from tests.test_cli import save as save_exchanges
 

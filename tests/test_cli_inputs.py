@@ -13,7 +13,7 @@ import zstandard
 from click.testing import CliRunner
 from mitmproxy.addons.savehar import SaveHar
 
-from ltkm_inspect.cli import commands
+from ltkm_inspect.cli.program import commands
 from ltkm_inspect.mitm.flows import flow_of
 from tests.command import imported, run
 from tests.test_cli import BROKEN, CLEAN, lines, save

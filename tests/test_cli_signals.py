@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-from ltkm_inspect.cli import commands, signals
+from ltkm_inspect.cli import signals
+from ltkm_inspect.cli.program import commands
 from tests.command import ROOT
 from tests.proxy.parts import TRIAL
 

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from ltkm_inspect.cli import commands, program
+from ltkm_inspect.cli import program
+from ltkm_inspect.cli.program import commands
 from ltkm_inspect.mikey import decode
 from ltkm_inspect.reference import FIRST, MRK, MUK, ltkm
 from ltkm_inspect.wire.key_text import IS_TYPED_KEY, is_key_ring, is_key_text, may_be_key

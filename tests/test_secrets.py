@@ -15,8 +15,9 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from ltkm_inspect import cli, reference
-from ltkm_inspect.cli import commands
+from ltkm_inspect import reference
+from ltkm_inspect.cli import main
+from ltkm_inspect.cli.program import commands
 from ltkm_inspect.context import Context
 from ltkm_inspect.engine import inject
 from ltkm_inspect.fault import parse_application
@@ -164,7 +165,7 @@ def test_a_crash_of_the_program_does_not_tell_its_text(
     monkeypatch.setattr(sys, "argv", ["ltkm-inspect", "keys", "check", inputs["RING"]])
     monkeypatch.setattr("ltkm_inspect.keys.load", crash)
     with pytest.raises(SystemExit) as left:
-        cli.main()
+        main()
     assert left.value.code == 1
     printed = capsys.readouterr()
     assert printed.out == ""

@@ -89,13 +89,14 @@ def _has_escaped_path(octets: bytes, start: int, end: int) -> bool:
 
 
 def scan(
-    read: Read, offset: int = 0, until: int | None = None, size: int | None = None
+    read: Read, offset: int = 0, until: int | None = None, size: int | None = None, *, every: bool = False
 ) -> Iterator[SkippedFlows | CandidateRecord | Damage | DamagedEvent]:
     """Yield what a flow file holds from the record on that begins at `offset`, in order, up to the first damage.
 
     `read` goes on from there. The last record is the one that reaches `until`. The file had `size` octets when it was
     opened, where that is known: then no length makes this read more. Damage tells the flows from `offset` on. What was
-    passed is told before each candidate, whenever more is read, and at the end, where it may be nothing.
+    passed is told before each candidate, whenever more is read, and at the end, where it may be nothing. With `every`
+    nothing is passed: each record is a candidate, however large.
     """
     buffer, at = b"", 0
     flows = passed = 0
@@ -106,7 +107,7 @@ def scan(
                 yield SkippedFlows(passed, offset + at)
                 passed = 0
             beyond = size is not None and offset + end > size and end > len(buffer) + 1
-            if end - at > _LARGEST and not beyond:
+            if end - at > _LARGEST and not beyond and not every:
                 found = _large(read, buffer[at:], offset + at, end - at, flows)
                 yield found
                 if isinstance(found, Damage):
@@ -140,7 +141,7 @@ def scan(
             return
         flows += 1
         current = buffer.endswith(_HTTP, at, end)
-        if may_be_msk(buffer, at, end) if current else not buffer.endswith(_OTHERS, at, end):
+        if every or (may_be_msk(buffer, at, end) if current else not buffer.endswith(_OTHERS, at, end)):
             if passed:
                 yield SkippedFlows(passed, offset + at)
                 passed = 0

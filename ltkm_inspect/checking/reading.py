@@ -13,7 +13,6 @@ from ltkm_inspect.capture import (
     har,
     scan,
 )
-from ltkm_inspect.capture.damage import NotACaptureError
 from ltkm_inspect.traffic import Exchange, Limits
 
 type Held = Exchange | SkippedFlows | Damage | DamagedEvent
@@ -54,12 +53,7 @@ def _exchange(candidate: CandidateRecord, flows: int, name: str, limits: Limits)
             return exchange or SkippedFlows(1, candidate.end)
     from ltkm_inspect.mitm import reading
 
-    try:
-        read = reading.record(candidate.record, limits)
-        return SkippedFlows(1, candidate.end) if read is None else replace(read, capture=name)
-    except reading.UnreadError as error:
-        if error.is_of_format:
-            return Damage(candidate.offset, str(error), flows)
-        if not (candidate.offset or candidate.current):
-            raise NotACaptureError(candidate.record) from None
-        return DamagedEvent(f"flow at octet {candidate.offset}: {error}", candidate.end)
+    found = reading.record(candidate, flows, limits)
+    if not isinstance(found, tuple):
+        return found
+    return SkippedFlows(1, candidate.end) if found[1] is None else replace(found[1], capture=name)

@@ -4,11 +4,7 @@ Every other room is imported by the command that needs it: half of the commands 
 here imports next to nothing, so that a signal ends the program quietly almost from its first moment on.
 """
 
-from typing import TYPE_CHECKING, NoReturn
-
-if TYPE_CHECKING:
-    from ltkm_inspect.cli.program import COLLECT_AFTER as COLLECT_AFTER
-    from ltkm_inspect.cli.program import commands as commands
+from typing import NoReturn
 
 
 def main() -> NoReturn:
@@ -19,12 +15,3 @@ def main() -> NoReturn:
     from ltkm_inspect.cli import program
 
     program.run()
-
-
-def __getattr__(name: str) -> object:
-    """Return what takes every command to be imported, to those who ask for it."""
-    if name not in ("COLLECT_AFTER", "commands"):
-        raise AttributeError(f"module {__name__} has no attribute {name}")
-    from ltkm_inspect.cli import program
-
-    return getattr(program, name)

@@ -1,9 +1,7 @@
 """The command `check`."""
 
-from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -15,12 +13,10 @@ from ltkm_inspect.cli.shared import (
     NOTHING_SEEN,
     OK,
     FilePath,
+    JudgingOptions,
     interruptible,
     judging,
-    keys_at_hand,
     leave,
-    limits_of,
-    option,
     shaped,
     targets_of,
     usage,
@@ -29,20 +25,10 @@ from ltkm_inspect.cli.signals import INTERRUPTED, code_of, reason_of
 from ltkm_inspect.output.console import COULD_NOT_RUN, InputErrors, Output, complain
 from ltkm_inspect.wire import printable
 
-if TYPE_CHECKING:
-    from ltkm_inspect.context import Settings
-    from ltkm_inspect.finding import Level
-
 
 @commands.command()
 @click.argument("files", nargs=-1, required=True, type=FilePath(), metavar="FILE...")
-@judging
-@option("fail_on")
-@option("limit")
-@option("report")
-@option("keys")
-@option("show_keys")
-@option("redact")
+@judging("fail_on", "limit", "report", "keys", "show_keys", "redact")
 @click.option(
     "--jobs", type=click.IntRange(1), metavar="N", help="How many processes share the work.  [default: one a core]"
 )
@@ -50,19 +36,7 @@ if TYPE_CHECKING:
     "--follow", is_flag=True, help="Read on in a flow file that is still being written, until Ctrl-C or SIGTERM."
 )
 @shaped("text", "jsonl")
-def check(
-    files: tuple[Path, ...],
-    fail_on: str,
-    limit: str,
-    report: tuple[str, ...],
-    keys: str | None,
-    show_keys: bool,
-    redact: bool,
-    jobs: int | None,
-    follow: bool,
-    shape: str,
-    **words: Any,
-) -> None:
+def check(files: tuple[Path, ...], asked: JudgingOptions, jobs: int | None, follow: bool, shape: str) -> None:
     """Check the MSK exchanges in flow files and HARs.
 
     A FILE may be compressed with gzip or zstd, a folder (every capture in it and in its folders, by name) or a pattern;
@@ -71,40 +45,29 @@ def check(
     from ltkm_inspect.capture.inputs import inputs
 
     found = [*inputs(map(str, files))]
-    settings, level, targets = _understood(words, fail_on, report, [Path(each.name) for each in found])
-    limits = limits_of(limit)
+    with usage():
+        targets = targets_of(asked.typed["report"], [Path(each.name) for each in found])
     if follow and (len(found) != 1 or found[0].problem or found[0].name == "-"):
         raise click.UsageError("--follow: expected exactly one file")
-    at_hand = keys_at_hand(keys, show_keys)
+    keys = asked.keys()
     from ltkm_inspect import checking
-    from ltkm_inspect.context import Context
     from ltkm_inspect.output.json_line import to_json
-    from ltkm_inspect.output.redaction import Redaction
     from ltkm_inspect.report import jsonl, summary
     from ltkm_inspect.report.files import ReportFiles
-    from ltkm_inspect.session import Session
 
     with interruptible(), ReportFiles() as reports:
         total, trouble, output = summary.Summary(), InputErrors(), Output()
-        redaction = Redaction() if redact else None
-        typed = words | {"fail_on": fail_on, "limit": limit, "report": report}
-        typed |= {"keys": keys, "show_keys": show_keys, "redact": redact}
-        head = [to_json(jsonl.run_record([each.name for each in found], typed, redaction))]
+        redaction, context = asked.redaction(), asked.context(keys)
+        assert context.session is not None
+        head = [to_json(jsonl.run_record([each.name for each in found], asked.typed, redaction))]
         try:
-            reports.use(targets, head[0], private=show_keys)
+            reports.use(targets, head[0], private=keys.show)
         except options.OptionError as error:
             complain(str(error))
             leave(COULD_NOT_RUN)
         for line in reports.left:
             complain(line)
-        session = Session(settings.session)
-        context = Context(settings, at_hand.ring, session, limits)
-        presenter = checking.Presenter(
-            at_hand,
-            as_text=shape == "text",
-            as_json=bool(targets) or shape == "jsonl",
-            redaction=redaction,
-        )
+        presenter = checking.Presenter(keys, shape == "text", bool(targets) or shape == "jsonl", redaction)
         if follow:
             results = checking.follow(found[0], context, presenter)
         else:
@@ -140,7 +103,7 @@ def check(
         if stopped is not None:
             complain(stopped)
         # records without a session and a summary say of themselves that the run did not end
-        last = [] if stopped else [jsonl.session_record(session, redaction), jsonl.summary_record(total)]
+        last = [] if stopped else [jsonl.session_record(context.session, redaction), jsonl.summary_record(total)]
         end = [*map(to_json, last)]
         trouble.lost(reports.finish(end))
         if trouble.unread == len(found):
@@ -158,12 +121,5 @@ def check(
         if output.failed:
             leave(COULD_NOT_RUN)
         trouble.damaged += total.crashed + total.damaged
-        broken = level is not None and total.worst >= level
+        broken = asked.level is not None and total.worst >= asked.level
         leave(trouble.exit_code(len(found), FINDINGS if broken else OK if total.exchanges else NOTHING_SEEN))
-
-
-def _understood(
-    words: dict[str, Any], fail_on: str, report: tuple[str, ...], files: Sequence[Path]
-) -> "tuple[Settings, Level | None, list[options.ReportTarget]]":
-    with usage():
-        return options.settings(**words), options.parse_fail_on(fail_on), targets_of(report, files)

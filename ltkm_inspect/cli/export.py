@@ -4,7 +4,6 @@ import os
 import sys
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
 
 import click
 
@@ -14,21 +13,16 @@ from ltkm_inspect.cli.shared import (
     NOTHING_SEEN,
     OK,
     FilePath,
-    exchanges_of,
+    JudgingOptions,
     interruptible,
     judging,
-    keys_at_hand,
     leave,
-    limits_of,
-    option,
-    say_crashes,
+    reports_of,
     usage,
 )
 from ltkm_inspect.output.console import COULD_NOT_RUN, InputErrors, complain, reason, say
 from ltkm_inspect.output.device import is_device
 from ltkm_inspect.wire import crash_of, printable
-
-BINARY = ("pcap", "pcapng")
 
 
 @commands.command()
@@ -40,11 +34,7 @@ BINARY = ("pcap", "pcapng")
 )
 @click.option("--terminal", "terminals", multiple=True, metavar="B-TID|ADDRESS", help="Only LTKMs to these terminals.")
 @click.option("--flawed", is_flag=True, help="Only LTKMs that a finding concerns.")
-@judging
-@option("limit")
-@option("keys")
-@option("show_keys")
-@option("redact")
+@judging("limit", "keys", "show_keys", "redact")
 def export(
     name: str,
     files: tuple[Path, ...],
@@ -52,11 +42,7 @@ def export(
     msks: tuple[str, ...],
     terminals: tuple[str, ...],
     flawed: bool,
-    limit: str,
-    keys: str | None,
-    show_keys: bool,
-    redact: bool,
-    **words: Any,
+    asked: JudgingOptions,
 ) -> None:
     """Hand the LTKMs in flow files and HARs on to other programs.
 
@@ -64,33 +50,24 @@ def export(
     and pcapng UDP packets for Wireshark, xml a folder with the document of each MSK response. Exit code 4 where there
     is nothing to write; then there is no OUT.
     """
+    from ltkm_inspect import export as room
     from ltkm_inspect.capture.inputs import inputs
 
     found = [*inputs(map(str, files))]
     with usage():
-        settings = options.settings(**words)
-        from ltkm_inspect import export as room
-
         selection = room.parse_selection(msks, terminals, flawed)
-    limits = limits_of(limit)
-    target = _target(name, output, [Path(each.name) for each in found])
-    if redact and name not in room.REDACTABLE:
+    target = _target(
+        name, output, [Path(each.name) for each in found], binary=name != room.XML and room.FORMATS[name].binary
+    )
+    if asked.typed["redact"] and name not in room.REDACTABLE:
         raise click.UsageError(f"--redact: {room.cannot_redact(name)}")
-    from ltkm_inspect.output.redaction import Redaction
-
-    manner = room.Manner(keys_at_hand(keys, show_keys), Redaction() if redact else None)
-    from ltkm_inspect.context import Context
-    from ltkm_inspect.engine import inspect
-    from ltkm_inspect.session import Session
+    manner = room.Manner(asked.keys(), asked.redaction())
 
     with interruptible():
-        context = Context(settings, manner.keys.ring, Session(settings.session), limits)
         run, trouble = room.Export(name, target, manner, selection), InputErrors()
         try:
             with run:
-                for source, exchange in exchanges_of(found, trouble, limits):
-                    report = inspect(exchange, context)
-                    say_crashes(source, report, trouble, manner.redaction)
+                for source, report in reports_of(found, asked.context(manner.keys), trouble, manner.redaction):
                     try:
                         run.add(report, source)
                     except (OSError, room.ExportError):
@@ -117,9 +94,9 @@ def export(
         leave(trouble.exit_code(len(found), OK if run.written else NOTHING_SEEN))
 
 
-def _target(name: str, output: str | None, files: Iterable[Path]) -> Path | None:
+def _target(name: str, output: str | None, files: Iterable[Path], *, binary: bool) -> Path | None:
     if output is None or output == "-":
-        if name in BINARY and sys.stdout is not None and sys.stdout.isatty():
+        if binary and sys.stdout is not None and sys.stdout.isatty():
             raise click.UsageError(f"{name} is nothing for a terminal: expected -o OUT, or a pipe")
         return None
     if not output.strip():

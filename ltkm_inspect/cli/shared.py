@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -14,6 +15,7 @@ from ltkm_inspect.wire import printable
 
 if TYPE_CHECKING:
     from ltkm_inspect.capture.inputs import Input
+    from ltkm_inspect.context import Context
     from ltkm_inspect.finding import Report
     from ltkm_inspect.output.redaction import Redaction
     from ltkm_inspect.report.keys import Keys
@@ -57,11 +59,51 @@ class FilePath(click.Path):
         return super().convert(value, param, ctx)
 
 
-def judging[F: Callable[..., None]](command: F) -> F:
-    """Add the options that say how exchanges are judged, which `options.settings` takes."""
-    for name in reversed(options.JUDGING):
-        command = option(name)(command)
-    return command
+class JudgingOptions:
+    """How exchanges are judged and told, by the options of one command; a usage error for what means nothing."""
+
+    def __init__(self, typed: dict[str, Any]) -> None:
+        """Take the options as typed, by their names in the option table."""
+        self.typed = typed
+        with usage():
+            self.settings = options.settings(**{name: typed[name] for name in options.JUDGING})
+            self.level = options.parse_fail_on(typed.get("fail_on", "never"))
+            """The level from which findings fail the run; None for never."""
+        self.limits = limits_of(typed["limit"])
+
+    def keys(self) -> "Keys":
+        """Return the keys at hand, as `keys_at_hand` does."""
+        return keys_at_hand(self.typed["keys"], self.typed.get("show_keys", False))
+
+    def redaction(self) -> "Redaction | None":
+        """Return the names of this run, None where nothing is redacted."""
+        from ltkm_inspect.output.redaction import Redaction
+
+        return Redaction() if self.typed["redact"] else None
+
+    def context(self, keys: "Keys") -> "Context":
+        """Return a context with these keys and a new session."""
+        from ltkm_inspect.context import Context
+        from ltkm_inspect.session import Session
+
+        return Context(self.settings, keys.ring, Session(self.settings.session), self.limits)
+
+
+def judging(*names: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Add the options that `options.settings` takes and those of that name; the command gets them as `asked`."""
+    every = (*options.JUDGING, *names)
+
+    def add(command: Callable[..., None]) -> Callable[..., None]:
+        @wraps(command)
+        def run(**given: Any) -> None:
+            typed = {name: given.pop(name) for name in every}
+            command(asked=JudgingOptions(typed), **given)
+
+        for name in reversed(every):
+            run = option(name)(run)
+        return run
+
+    return add
 
 
 def shaped(*names: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
@@ -113,10 +155,13 @@ def flows_of(
             trouble.say(str(path), failure(error), unread=not begun)
 
 
-def exchanges_of(files: "Iterable[Input]", trouble: InputErrors, limits: "Limits") -> "Iterator[tuple[str, Exchange]]":
-    """Yield every MSK exchange with the name of its file, without what else is in there; what is wrong is said."""
+def reports_of(
+    files: "Iterable[Input]", context: "Context", trouble: InputErrors, redaction: "Redaction | None"
+) -> "Iterator[tuple[str, Report]]":
+    """Yield the report of every MSK exchange with the name of its file, as one session; what is wrong is said."""
     from ltkm_inspect.capture import Damage, DamagedEvent, opened
     from ltkm_inspect.checking.reading import exchanges
+    from ltkm_inspect.engine import inspect
     from ltkm_inspect.traffic import Exchange
 
     for file in files:
@@ -126,17 +171,19 @@ def exchanges_of(files: "Iterable[Input]", trouble: InputErrors, limits: "Limits
         begun = False
         try:
             with opened(file.name) as source:
-                for held in exchanges(source, file.name, limits):
+                for held in exchanges(source, file.name, context.limits):
                     begun = True
                     if isinstance(held, Damage | DamagedEvent):
                         trouble.say(file.name, str(held), unread=False)
                     elif isinstance(held, Exchange):
-                        yield file.name, held
+                        report = inspect(held, context)
+                        say_crashes(file.name, report, trouble, redaction)
+                        yield file.name, report
         except Exception as error:  # a file that the program fails on takes no other one with it
             trouble.say(file.name, failure(error), unread=not begun)
 
 
-def say_crashes(name: str, report: "Report", trouble: InputErrors, redaction: "Redaction | None" = None) -> None:
+def say_crashes(name: str, report: "Report", trouble: InputErrors, redaction: "Redaction | None") -> None:
     """Say of an exchange of that file where the program failed on it, as the output tells only what was checked."""
     from ltkm_inspect.finding import CRASHES
 

@@ -1,7 +1,7 @@
 """MSK responses as XML files: the documents as they came, without their content coding, and a table of them."""
 
 from ltkm_inspect.export.entry import b_tid, moment
-from ltkm_inspect.export.table import row, text_cell
+from ltkm_inspect.export.table import rows, text_cell
 from ltkm_inspect.finding import Report
 from ltkm_inspect.output.redaction import NO_REDACTOR
 from ltkm_inspect.report.jsonl import time_of
@@ -9,22 +9,6 @@ from ltkm_inspect.traffic import Exchange
 
 INDEX = "index.csv"
 """The name of the table in the folder."""
-COLUMNS = (
-    "document",
-    "file",
-    "id",
-    "time",
-    "client",
-    "b_tid",
-    "url",
-    "status",
-    "items",
-    "ltkms",
-    "verdict",
-    "rules",
-    "faults",
-)
-"""The first line of the table."""
 
 
 def name(number: int) -> str:
@@ -39,25 +23,26 @@ def octets(exchange: Exchange) -> bytes | None:
     return exchange.content.octets
 
 
-def heading() -> bytes:
-    """Return the first line of the table."""
-    return row(COLUMNS)
-
-
-def line(report: Report, file: str, number: int) -> bytes:
-    """Return the line of a document in the table."""
+def lines(report: Report, file: str, number: int) -> bytes:
+    """Return the line of a document in the table; a heading is above the first."""
     exchange = report.exchange
-    return row(
-        [
-            name(number),
-            *(text_cell(said, NO_REDACTOR) for said in (file, exchange.id)),
-            time_of(moment(exchange)) or "",
-            *(text_cell(said, NO_REDACTOR) for said in (exchange.client, b_tid(exchange), exchange.request.url)),
-            str(exchange.response.status) if exchange.response is not None else "",
-            str(report.items),
-            str(report.ltkms),
-            report.verdict,
-            " ".join(report.rules),
-            text_cell(" ".join(exchange.faults), NO_REDACTOR),
-        ]
-    )
+    cells = {
+        "document": name(number),
+        "file": _text(file),
+        "id": _text(exchange.id),
+        "time": time_of(moment(exchange)) or "",
+        "client": _text(exchange.client),
+        "b_tid": _text(b_tid(exchange)),
+        "url": _text(exchange.request.url),
+        "status": str(exchange.response.status) if exchange.response is not None else "",
+        "items": str(report.items),
+        "ltkms": str(report.ltkms),
+        "verdict": report.verdict,
+        "rules": " ".join(report.rules),
+        "faults": _text(" ".join(exchange.faults)),
+    }
+    return rows(cells, number)
+
+
+def _text(text: str) -> str:
+    return text_cell(text, NO_REDACTOR)

@@ -16,10 +16,9 @@ XML = "xml"
 class Format:
     """One format that is a stream of LTKMs."""
 
-    help: str
-    head: Callable[[], bytes]
     each: Callable[[ExportEntry, Keys, int], bytes]
     """The octets of an LTKM, whose number counts from 1."""
+    head: bytes = b""
     tail: bytes = b""
     hindrance: Callable[[ExportEntry], str] = lambda entry: ""
     """Why an LTKM cannot be in this format; empty where it can."""
@@ -29,40 +28,22 @@ class Format:
     """It holds the octets of the messages as they came, with whatever identities and keys in the clear are in them."""
 
 
-def _json(entry: ExportEntry, keys: Keys, number: int) -> bytes:
-    return (b"[\n" if number == 1 else b",\n") + records.line(entry, keys)
-
-
-def _base64(entry: ExportEntry, keys: Keys, number: int) -> bytes:
-    return b2a_base64(entry.ltkm.octets or b"")
+def _packets(packet: Callable[[ExportEntry], bytes], head: bytes) -> Format:
+    return Format(
+        lambda entry, keys, number: packet(entry), head, hindrance=packets.no_packet, binary=True, verbatim=True
+    )
 
 
 FORMATS: Mapping[str, Format] = {
-    "csv": Format("a table with one line an LTKM", table.heading, lambda entry, keys, number: table.line(entry, keys)),
-    "json": Format("a JSON array with one object an LTKM", lambda: b"", _json, b"\n]\n"),
-    "base64": Format("one LTKM a line, as decode - takes it", lambda: b"", _base64, hindrance=hindrance, verbatim=True),
-    "pcap": Format(
-        "UDP packets for Wireshark and tshark",
-        packets.pcap_head,
-        lambda entry, keys, number: packets.pcap_packet(entry),
-        hindrance=packets.no_packet,
-        binary=True,
-        verbatim=True,
+    "csv": Format(table.lines),
+    "json": Format(records.line, tail=b"\n]\n"),
+    "base64": Format(
+        lambda entry, keys, number: b2a_base64(entry.ltkm.octets or b""), hindrance=hindrance, verbatim=True
     ),
-    "pcapng": Format(
-        "the same, with a comment on each packet",
-        packets.pcapng_head,
-        lambda entry, keys, number: packets.pcapng_packet(entry),
-        hindrance=packets.no_packet,
-        binary=True,
-        verbatim=True,
-    ),
+    "pcap": _packets(packets.pcap_packet, packets.pcap_head()),
+    "pcapng": _packets(packets.pcapng_packet, packets.pcapng_head()),
 }
 """Every format that is a stream, by the name that users type."""
 
-INDEX = Format(
-    "which line of the base64 is what",
-    lambda: table.heading("line"),
-    lambda entry, keys, number: table.line(entry, keys, str(number)),
-)
+INDEX = Format(lambda entry, keys, number: table.lines(entry, keys, number, line=str(number)))
 """The table that goes with base64 in a file of its own."""

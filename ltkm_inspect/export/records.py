@@ -12,9 +12,9 @@ SCHEMA = "ltkm-inspect/ltkm/1"
 _NO_ITEM = dict.fromkeys(("item", "key_domain_id", "msk_id", "key_group", "key_number", "response_code"))
 
 
-def line(entry: ExportEntry, keys: Keys) -> bytes:
-    """Return the object of an LTKM, on one line without its end."""
-    return to_json(entry.redactor.plain(record(entry, keys))).encode("ascii")
+def line(entry: ExportEntry, keys: Keys, number: int) -> bytes:
+    """Return the object of an LTKM, on a line of an array behind the others; its number counts from 1."""
+    return (b"[\n" if number == 1 else b",\n") + to_json(entry.redactor.plain(record(entry, keys))).encode("ascii")
 
 
 def record(entry: ExportEntry, keys: Keys) -> dict[str, Any]:

@@ -114,9 +114,7 @@ class Export:
         if format.verbatim and shows_key(entry.ltkm.message):
             self._add_clear(1)
         for (form, stream), piece in zip(self._streams, pieces, strict=True):
-            if self.written == 1:
-                stream.write(form.head())
-            stream.write(piece)
+            stream.write(piece if self.written > 1 else form.head + piece)
         if format.binary:
             self.unaddressed += bool(packets.missing(entry.event))
             self.untimed += moment(entry.event) is None
@@ -136,7 +134,7 @@ class Export:
         for folder in self._wholes:
             assert isinstance(folder, AtomicFolder)
             folder.write(documents.name(self.written), octets)
-            self._index.append(documents.line(report, file, self.written))
+            self._index.append(documents.lines(report, file, self.written))
         if not self._wholes:
             if self._held is not None:
                 raise ExportError("there is more than one MSK response: -o FOLDER writes each to a file of its own")
@@ -154,7 +152,7 @@ class Export:
             sys.stdout.buffer.flush()
         for whole in self._wholes:
             if isinstance(whole, AtomicFolder):
-                whole.write(documents.INDEX, documents.heading() + b"".join(self._index))
+                whole.write(documents.INDEX, b"".join(self._index))
             whole.keep()
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:

@@ -2,7 +2,7 @@
 
 import csv
 import io
-from collections.abc import Iterable
+from collections.abc import Mapping
 from hashlib import sha256
 
 from ltkm_inspect.export.entry import ExportEntry, b_tid, key_of, moment
@@ -12,89 +12,62 @@ from ltkm_inspect.report.jsonl import FINGERPRINT, time_of
 from ltkm_inspect.report.keys import Keys
 from ltkm_inspect.wire import printable
 
-COLUMNS = (
-    "file",
-    "id",
-    "time",
-    "client",
-    "b_tid",
-    "status",
-    "item",
-    "ltkm",
-    "key_domain_id",
-    "msk_id",
-    "response_code",
-    "ltkm_key_domain_id",
-    "ltkm_msk_id",
-    "ts",
-    "csb_id",
-    "length",
-    "sha256",
-    "problem",
-    "verdict",
-    "rules",
-    "faults",
-    "mac",
-    "key_type",
-    "key_length",
-    "seq_l",
-    "seq_u",
-    "check_value",
-    "key",
-)
-"""The first line of the table."""
-
 _FORMULA = ("=", "+", "-", "@", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 """What a cell begins with that some spreadsheet takes for a formula, in both widths."""
 
 
-def heading(*more: str) -> bytes:
-    """Return the first line, with further columns in front."""
-    return row([*more, *COLUMNS])
+def lines(entry: ExportEntry, keys: Keys, number: int, **more: str) -> bytes:
+    """Return the line of an LTKM of that number, from 1, with further cells in front; a heading is above the first."""
+    return rows({**more, **_cells(entry, keys)}, number)
 
 
-def line(entry: ExportEntry, keys: Keys, *more: str) -> bytes:
-    """Return the line of an LTKM, with further cells in front."""
-    return row([*more, *_cells(entry, keys)])
-
-
-def _cells(entry: ExportEntry, keys: Keys) -> list[str]:
-    event, ltkm = entry.event, entry.ltkm
+def _cells(entry: ExportEntry, keys: Keys) -> dict[str, str]:
+    """Return the cells of an LTKM, by the names of their columns."""
+    event, item, ltkm = entry.event, entry.ltkm.item, entry.ltkm
     message, octets = ltkm.message, ltkm.octets
-    key_domain, msk_id = entry.pair
-    own_key_domain, own_msk_id = entry.own_pair
     key = key_of(entry, keys)
 
     def text(said: str | None) -> str:
         return text_cell(said, entry.redactor)
 
-    return [
-        text_cell(entry.file, NO_REDACTOR),
-        text(event.id),
-        time_of(moment(event)) or "",
-        text(event.client),
-        text(b_tid(event)),
-        "" if event.status is None else str(event.status),
-        str(ltkm.item.number) if ltkm.item is not None else "",
-        str(ltkm.number),
-        entry.redactor.text(_hex(key_domain)),
-        entry.redactor.text(_hex(msk_id)),
-        text(ltkm.item.code if ltkm.item is not None else None),
-        entry.redactor.text(_hex(own_key_domain)),
-        entry.redactor.text(_hex(own_msk_id)),
-        "" if message is None else next((_time(each) for each in message.of(Timestamp)), ""),
-        "" if message is None or message.header is None else f"0x{message.header.csb_id:08x}",
-        "" if octets is None else str(len(octets)),
-        "" if octets is None else f"0x{sha256(octets).hexdigest()[:FINGERPRINT]}",
-        text(ltkm.carrier.problem or (str(message.problem) if message is not None and message.problem else "")),
-        entry.verdict,
-        " ".join(entry.rules),
-        text(" ".join(event.faults)),
-        text(key.get("verdict")),
-        text(key.get("type_name")),
-        *("" if key.get(name) is None else str(key[name]) for name in ("length", "seq_l", "seq_u")),
-        *("" if key.get(name) is None else f"0x{key[name]}" for name in ("check_value", "key")),
-    ]
+    def identifier(octets: bytes | None) -> str:
+        return entry.redactor.text(_hex(octets))
+
+    def of_key(name: str, prefix: str = "") -> str:
+        return "" if key.get(name) is None else f"{prefix}{key[name]}"
+
+    return {
+        "file": text_cell(entry.file, NO_REDACTOR),
+        "id": text(event.id),
+        "time": time_of(moment(event)) or "",
+        "client": text(event.client),
+        "b_tid": text(b_tid(event)),
+        "status": "" if event.status is None else str(event.status),
+        "item": "" if item is None else str(item.number),
+        "ltkm": str(ltkm.number),
+        "key_domain_id": identifier(entry.pair[0]),
+        "msk_id": identifier(entry.pair[1]),
+        "response_code": text(None if item is None else item.code),
+        "ltkm_key_domain_id": identifier(entry.own_pair[0]),
+        "ltkm_msk_id": identifier(entry.own_pair[1]),
+        "ts": "" if message is None else next((_time(each) for each in message.of(Timestamp)), ""),
+        "csb_id": "" if message is None or message.header is None else f"0x{message.header.csb_id:08x}",
+        "length": "" if octets is None else str(len(octets)),
+        "sha256": "" if octets is None else f"0x{sha256(octets).hexdigest()[:FINGERPRINT]}",
+        "problem": text(
+            ltkm.carrier.problem or (str(message.problem) if message is not None and message.problem else "")
+        ),
+        "verdict": entry.verdict,
+        "rules": " ".join(entry.rules),
+        "faults": text(" ".join(event.faults)),
+        "mac": text(key.get("verdict")),
+        "key_type": text(key.get("type_name")),
+        "key_length": of_key("length"),
+        "seq_l": of_key("seq_l"),
+        "seq_u": of_key("seq_u"),
+        "check_value": of_key("check_value", "0x"),
+        "key": of_key("key", "0x"),
+    }
 
 
 def text_cell(text: str | None, redactor: Redactor) -> str:
@@ -113,8 +86,11 @@ def _time(timestamp: Timestamp) -> str:
     return str(timestamp.number) if timestamp.type == 2 else f"0x{timestamp.value.hex()}"
 
 
-def row(cells: Iterable[str]) -> bytes:
-    """Return a line of CSV (RFC 4180) in UTF-8."""
+def rows(cells: Mapping[str, str], number: int) -> bytes:
+    """Return a line of CSV (RFC 4180) in UTF-8, and above the first one (1) the names of its columns."""
     buffer = io.StringIO(newline="")
-    csv.writer(buffer).writerow(cells)
+    writer = csv.writer(buffer)
+    if number == 1:
+        writer.writerow(cells)
+    writer.writerow(cells.values())
     return buffer.getvalue().encode("utf-8", "backslashreplace")

@@ -9,7 +9,7 @@ from statistics import median
 from time import process_time
 
 from ltkm_inspect import reference
-from ltkm_inspect.cli import COLLECT_AFTER
+from ltkm_inspect.cli.program import COLLECT_AFTER
 from ltkm_inspect.context import Context
 from ltkm_inspect.engine import inspect, messages
 from ltkm_inspect.traffic import Exchange

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
-from ltkm_inspect.cli import commands
+from ltkm_inspect.cli.program import commands
 from tests.proxy.parts import Mitmdump
 
 HERE = Path(__file__).resolve().parent

@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-from ltkm_inspect import cli, engine
+from ltkm_inspect import engine
 from ltkm_inspect.capture import har
 from ltkm_inspect.checking import Presenter, StretchResult, parallel, pieces, serial, work
+from ltkm_inspect.cli.program import commands
 from ltkm_inspect.cli.shared import say_crashes
 from ltkm_inspect.context import Context
 from ltkm_inspect.finding import EVENT_CRASHED, Level
@@ -117,7 +118,7 @@ def test_an_event_that_the_program_fails_on_has_a_finding_and_all_others_are_che
 
 
 def invoke(*arguments: str | Path) -> tuple[int, str, str]:
-    done = CliRunner().invoke(cli.commands, [*map(str, arguments)])
+    done = CliRunner().invoke(commands, [*map(str, arguments)])
     assert SECRET not in done.output
     return done.exit_code, done.stdout, done.stderr
 

@@ -12,7 +12,7 @@ from tempfile import TemporaryDirectory
 
 from click.testing import CliRunner
 
-from ltkm_inspect import cli
+from ltkm_inspect.cli.program import commands
 from ltkm_inspect.finding import Finding, Report
 from ltkm_inspect.traffic import Document, Exchange, LtkmElement
 
@@ -73,7 +73,7 @@ def run(arguments: Sequence[str], files: dict[str, bytes], formats: Sequence[str
             (folder / file).chmod(0o600)
         typed = [str(folder / word) if word in files else word for word in arguments]
         typed += [f"--report={each}={folder / f'report.{each}'}" for each in formats]
-        done = CliRunner().invoke(cli.commands, typed, input=stdin)
+        done = CliRunner().invoke(commands, typed, input=stdin)
         if done.exception is not None and not isinstance(done.exception, SystemExit):
             raise done.exception
         paths = {each: folder / f"report.{each}" for each in formats}

@@ -17,7 +17,7 @@ from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ltkm_inspect.cli import commands
+from ltkm_inspect.cli.program import commands
 from ltkm_inspect.input import from_argument, from_file, from_stream
 from ltkm_inspect.reference import MRK, MUK
 from tests.proxy.test_keys import leaks, ring_text

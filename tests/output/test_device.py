@@ -11,7 +11,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from ltkm_inspect import options
-from ltkm_inspect.cli import commands
+from ltkm_inspect.cli.program import commands
 from ltkm_inspect.output import device
 from ltkm_inspect.output.device import Device, is_device
 from ltkm_inspect.report.files import ReportFiles

@@ -16,7 +16,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from ltkm_inspect import reference
-from ltkm_inspect.cli import commands
+from ltkm_inspect.cli.program import commands
 from ltkm_inspect.context import Context
 from ltkm_inspect.engine import inspect
 from ltkm_inspect.export import Export, Manner

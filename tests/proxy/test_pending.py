@@ -17,7 +17,7 @@ from mitmproxy.flow import Error, Flow
 from mitmproxy.io import FlowReader
 from mitmproxy.test import tflow
 
-from ltkm_inspect import cli
+from ltkm_inspect.cli.program import commands
 from ltkm_inspect.finding import EVENT_CRASHED, Report
 from ltkm_inspect.mitm.flows import flow_of
 from ltkm_inspect.output.redaction import Redactor
@@ -139,7 +139,7 @@ def saved(save: Save, flows: Iterable[Flow]) -> tuple[Path, list[Flow]]:
 
 
 def offline(path: Path) -> tuple[tuple[int, int], Counter[str]]:
-    done = CliRunner().invoke(cli.commands, ["check", "--format", "jsonl", str(path)])
+    done = CliRunner().invoke(commands, ["check", "--format", "jsonl", str(path)])
     summary = json.loads(done.stdout.splitlines()[-1])
     told = Counter({each["rule"]: each["number"] for each in summary["findings"]})
     return (summary["exchanges"], summary["others"]), told

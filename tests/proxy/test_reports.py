@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from ltkm_inspect import cli
+from ltkm_inspect.cli.program import commands
 from tests.proxy.parts import TRIAL, Mitmdump, Origin
 from tests.proxy.test_traffic import ANSWERS, request
 
@@ -21,7 +21,7 @@ def reports(*wanted: str) -> list[str]:
 
 
 def report(*arguments: str | Path) -> str:
-    return CliRunner().invoke(cli.commands, ["report", *map(str, arguments)]).stdout
+    return CliRunner().invoke(commands, ["report", *map(str, arguments)]).stdout
 
 
 def test_several_formats_are_written_of_a_recording_and_agree(mitmdump: Mitmdump, tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 from click.testing import CliRunner
 
-from ltkm_inspect import cli
+from ltkm_inspect.cli.program import commands
 from tests.samples import generate
 
 TRIAL = generate.FOLDER / "trial.flow"
@@ -16,7 +16,7 @@ FAULTED = sorted((generate.FOLDER / "faults").glob("*.flow"))
 
 def checked(*arguments: str | Path) -> list[dict[str, Any]]:
     """Return the records that `check` prints."""
-    done = CliRunner().invoke(cli.commands, ["check", "--format", "jsonl", *map(str, arguments)])
+    done = CliRunner().invoke(commands, ["check", "--format", "jsonl", *map(str, arguments)])
     return [json.loads(line) for line in done.stdout.splitlines()]
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-from ltkm_inspect import cli
+from ltkm_inspect.cli.program import commands
 from ltkm_inspect.options import REPORT_FORMATS
 from ltkm_inspect.report.formats import FORMATS
 from tests.report.runs import FAULTED, TRIAL, Counted, checked, one_by_one
@@ -31,7 +31,7 @@ def test_every_format_of_the_options_has_its_writer() -> None:
 @pytest.mark.parametrize("files", [[TRIAL], [TRIAL, *FAULTED]], ids=["one-file", "several-files"])
 def test_text_is_what_check_prints(files: list[Path], keys: bool, ring: str) -> None:
     flags = ["--keys", ring] if keys else []
-    printed = CliRunner().invoke(cli.commands, ["check", *flags, *map(str, files)]).stdout
+    printed = CliRunner().invoke(commands, ["check", *flags, *map(str, files)]).stdout
     text = written("text", checked(*flags, *files))
     assert text == printed
     assert ("key item 1, LTKM 1: MAC valid" in text) is (keys and len(files) > 1)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from ltkm_inspect.cli import commands
+from ltkm_inspect.cli.program import commands
 from ltkm_inspect.mitm.flows import flow_of
 from ltkm_inspect.output.atomic_file import AtomicFile, AtomicFolder
 from tests.proxy.parts import clean

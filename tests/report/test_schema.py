@@ -9,7 +9,7 @@ import pytest
 from click.testing import CliRunner
 from jsonschema import Draft202012Validator
 
-from ltkm_inspect import cli
+from ltkm_inspect.cli.program import commands
 from ltkm_inspect.report import jsonl
 from ltkm_inspect.report.reading import schema_text
 from tests.samples import generate
@@ -28,7 +28,7 @@ def wrong(line: str) -> list[str]:
 
 
 def printed(*arguments: str) -> list[str]:
-    return CliRunner().invoke(cli.commands, [*arguments]).stdout.splitlines()
+    return CliRunner().invoke(commands, [*arguments]).stdout.splitlines()
 
 
 def flows() -> Iterator[str]:
@@ -82,7 +82,7 @@ def ltkms(record: dict[str, Any]) -> Iterator[dict[str, Any]]:
 
 @pytest.mark.parametrize("given", ["AQAF", "no base64!", ""], ids=["cut", "no-octets", "nothing"])
 def test_what_decode_prints_follows_it(given: str) -> None:
-    for line in CliRunner().invoke(cli.commands, ["decode", "--format", "jsonl", "-"], given).stdout.splitlines():
+    for line in CliRunner().invoke(commands, ["decode", "--format", "jsonl", "-"], given).stdout.splitlines():
         assert wrong(line) == []
 
 

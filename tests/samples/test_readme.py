@@ -4,11 +4,13 @@ import json
 import re
 import tomllib
 from collections.abc import Iterator
+from pathlib import Path
 
 from click.testing import CliRunner
 
-from ltkm_inspect import catalogue, cli
-from ltkm_inspect.export import documents, table
+from ltkm_inspect import catalogue
+from ltkm_inspect.cli.keys import keys
+from ltkm_inspect.cli.program import commands
 from ltkm_inspect.fault import FAULTS
 from ltkm_inspect.options import DEFAULTS
 from ltkm_inspect.sources import Recipe, parse_recipe
@@ -76,12 +78,12 @@ def test_every_source_of_an_ltkm_and_every_place_for_it_has_its_row() -> None:
 
 def test_every_command_is_listed() -> None:
     listed = re.findall(r"^    ltkm-inspect (\w+)", README, re.MULTILINE)
-    assert sorted(set(listed)) == sorted(cli.commands.commands)
-    assert set(re.findall(r"^    ltkm-inspect keys (\w+)", README, re.MULTILINE)) == set(cli.keys.keys.commands)
+    assert sorted(set(listed)) == sorted(commands.commands)
+    assert set(re.findall(r"^    ltkm-inspect keys (\w+)", README, re.MULTILINE)) == set(keys.commands)
 
 
 def test_every_exit_code_of_the_help_has_its_row() -> None:
-    help_text = " ".join(CliRunner().invoke(cli.commands, ["--help"]).stdout.split())
+    help_text = " ".join(CliRunner().invoke(commands, ["--help"]).stdout.split())
     listed = help_text[help_text.index("Exit codes:") : help_text.index(" 1 beats")]
     assert re.findall(r"^\| (\d+) \|", README, re.MULTILINE) == re.findall(r"(?:: |, )(\d+) ", listed)
 
@@ -89,17 +91,21 @@ def test_every_exit_code_of_the_help_has_its_row() -> None:
 def test_every_field_of_the_json_output_is_named() -> None:
     named = set(re.findall(r"`(\w+)`", README[README.index("### JSON Lines") :]))
     flows = [str(generate.FOLDER / file) for file in ("trial.flow", "change-request.flow")]
-    printed = CliRunner().invoke(cli.commands, ["check", "--format", "jsonl", *flows]).stdout.splitlines()
-    printed += CliRunner().invoke(cli.commands, ["decode", "--format", "jsonl", "AQAF"]).stdout.splitlines()
-    printed += CliRunner().invoke(cli.commands, ["diff", "--format", "json", *flows]).stdout.splitlines()
+    printed = CliRunner().invoke(commands, ["check", "--format", "jsonl", *flows]).stdout.splitlines()
+    printed += CliRunner().invoke(commands, ["decode", "--format", "jsonl", "AQAF"]).stdout.splitlines()
+    printed += CliRunner().invoke(commands, ["diff", "--format", "json", *flows]).stdout.splitlines()
     assert len(printed) > 30
-    found = [*map(json.loads, printed), json.loads(CliRunner().invoke(cli.commands, ["export", "json", *flows]).stdout)]
+    found = [*map(json.loads, printed), json.loads(CliRunner().invoke(commands, ["export", "json", *flows]).stdout)]
     assert {name for each in found for name in _names(each)} <= named
 
 
-def test_every_column_of_the_tables_is_named_in_its_order() -> None:
+def test_every_column_of_the_tables_is_named_in_its_order(tmp_path: Path) -> None:
     rows = dict(re.findall(r"^\| `(csv|xml)` \| (.*) \|$", README, re.MULTILINE))
-    for row, columns in ((rows["csv"], table.COLUMNS), (rows["xml"], documents.COLUMNS)):
+    for name, file in (("csv", tmp_path / "trial.csv"), ("xml", tmp_path / "trial" / "index.csv")):
+        out = file if name == "csv" else file.parent
+        arguments = ["export", name, str(generate.FOLDER / "trial.flow"), "-o", str(out)]
+        assert CliRunner().invoke(commands, arguments).exit_code == 0
+        row, columns = rows[name], file.read_text("utf-8").splitlines()[0].split(",")
         named = re.findall(r"`(\w+)`", row)
         assert [name for name in named if name in columns] == list(columns)
 
