@@ -16,7 +16,7 @@ from ltkm_inspect.parameter import (
     parse_values,
     written,
 )
-from ltkm_inspect.rule import paragraphs_of
+from ltkm_inspect.rule import id_of, paragraphs_of
 from ltkm_inspect.subject import KINDS, Kind
 from ltkm_inspect.traffic import Event
 from ltkm_inspect.wire import printable
@@ -146,7 +146,6 @@ FAULTS: dict[str, Fault] = {}
 
 
 def fault[F: Callable[..., Any]](
-    id: str,
     *,
     on: type,
     reference: str,
@@ -154,7 +153,7 @@ def fault[F: Callable[..., Any]](
     leaves: Iterable[str] = (),
     prepare: Callable[..., Iterable[str]] | None = None,
 ) -> Callable[[F], F]:
-    """Register the decorated function as the fault of that id.
+    """Register the decorated function as the fault of its name: `drop_rand` as `drop-rand`.
 
     It takes `(subject)` or `(subject, occasion)` and keyword parameters with defaults, and returns: for an exchange, a
     message or a payload the damaged one; for a step of a session the damaged exchange, for a delivery the damaged
@@ -164,6 +163,7 @@ def fault[F: Callable[..., Any]](
     """
 
     def register(function: F) -> F:
+        id = id_of(function)
         if id in FAULTS:
             raise ValueError(f"fault {id} is registered twice")
         unknown = set(leaves) - LEAVES

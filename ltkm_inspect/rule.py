@@ -3,7 +3,7 @@
 import inspect
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, wraps
 from typing import Any, TypedDict, Unpack
 
 from ltkm_inspect.context import Context, Settings
@@ -17,6 +17,8 @@ from ltkm_inspect.wire import printable
 type Check = Callable[..., Iterator[Problem | NotApplicable]]
 type FastPass = Callable[[Any], bool]
 """Fast check: true if the subject has the common, valid form."""
+type Find = Callable[[Any], Any]
+"""Finds what a rule looks at in its subject, or the NotApplicable that says why there is none."""
 
 VERB_LEVELS = {Verb.SHALL: Level.VIOLATION, Verb.SHOULD: Level.WARNING, Verb.MAY: Level.NOTE}
 """The level of a rule that names none, by what its first clause asks for."""
@@ -143,33 +145,38 @@ class Declaration(TypedDict, total=False):
     fast_pass: FastPass | None
     looks_at: Iterable[str]
     """The parts of the exchange that decide it, where a capture may lack one."""
+    takes: Find | None
+    """Finds what its function takes behind the subject; where it finds a NotApplicable, that is the rule's answer."""
     shape_only: bool
     """True for a rule on a message or a payload that does not look at CSB ID (but for whether it is 0), T, RAND, Encr
     data, MAC or the text of an identity: it is not run again on a message of the same shape."""
 
 
-def rule(id: str, *, on: type, **declared: Unpack[Declaration]) -> Callable[[Check], Check]:
-    """Register the decorated generator function as the rule of that id.
+def rule(*, on: type, **declared: Unpack[Declaration]) -> Callable[[Check], Check]:
+    """Register the decorated generator function as the rule of its name: `rand_changed` as `rand-changed`.
 
-    It takes `(subject)` or `(subject, context)`, keyword-only options behind them, and yields a `Problem` for each
-    thing that is wrong, or one `NotApplicable`. Raises ValueError for an id that is taken.
+    It takes `(subject)` or `(subject, context)`, with what `takes` finds between the two and keyword-only options
+    behind them, and yields a `Problem` for each thing that is wrong, or one `NotApplicable`. Raises ValueError for an
+    id that is taken.
     """
 
     def register(check: Check) -> Check:
+        id = id_of(check)
         if id in RULES:
             raise ValueError(f"rule {id} is registered twice")
-        parameters = parameters_of(check, least=0)
+        parameters, takes = parameters_of(check, least=0), declared.get("takes")
         clauses, level = tuple(declared["cite"]), declared.get("level")
+        taken = len(inspect.signature(check).parameters) - len(parameters) - (takes is not None)
         RULES[id] = Rule(
             id=id,
             on=on,
-            check=check,
+            check=check if takes is None else _taking(takes, check),
             clauses=clauses,
             level=VERB_LEVELS[clauses[0].verb] if level is None else level,
             needs=tuple(declared.get("needs", ())),
             level_reason=declared.get("level_reason", ""),
             covers=tuple(declared.get("covers", ())),
-            takes_context=len(inspect.signature(check).parameters) - len(parameters) > 1,
+            takes_context=taken > 1,
             parameters=parameters,
             looks_at=tuple(declared.get("looks_at", ())),
             fast_pass=declared.get("fast_pass"),
@@ -180,16 +187,20 @@ def rule(id: str, *, on: type, **declared: Unpack[Declaration]) -> Callable[[Che
     return register
 
 
-def note(id: str, *, on: type, **declared: Unpack[Declaration]) -> Callable[[Check], Check]:
-    """Register the decorated function as a note: shown, never a finding, and in need of no fault."""
-    declared["level"] = Level.NOTE
-    return rule(id, on=on, **declared)
+def id_of(function: Callable[..., Any]) -> str:
+    """Return the id of the rule or the fault that a function is; ids are API, so that renaming it breaks users."""
+    return function.__name__.replace("_", "-")
 
 
-def warning(id: str, *, on: type, **declared: Unpack[Declaration]) -> Callable[[Check], Check]:
-    """Register the decorated function as a rule whose level is a warning, whatever its clauses ask for."""
-    declared["level"] = Level.WARNING
-    return rule(id, on=on, **declared)
+def _taking(find: Find, check: Check) -> Check:
+    """Return the function of a rule that also takes what is found in its subject."""
+
+    @wraps(check)
+    def answered(subject: Any, *context: Context, **options: Any) -> Iterator[Problem | NotApplicable]:
+        found = find(subject)
+        return iter((found,)) if type(found) is NotApplicable else check(subject, found, *context, **options)
+
+    return answered
 
 
 class RuleGroup:
@@ -200,17 +211,17 @@ class RuleGroup:
         self._on = on
         self._shared = shared
 
-    def rule(self, id: str, **own: Unpack[Declaration]) -> Callable[[Check], Check]:
+    def rule(self, **own: Unpack[Declaration]) -> Callable[[Check], Check]:
         """Register the decorated function as a rule of the group, as `rule` does."""
-        return rule(id, on=self._on, **(self._shared | own))
+        return rule(on=self._on, **(self._shared | own))
 
-    def warning(self, id: str, **own: Unpack[Declaration]) -> Callable[[Check], Check]:
-        """Register the decorated function as a rule of the group, as `warning` does."""
-        return warning(id, on=self._on, **(self._shared | own))
+    def warning(self, **own: Unpack[Declaration]) -> Callable[[Check], Check]:
+        """Register the decorated function as a rule whose level is a warning, whatever its clauses ask for."""
+        return self.rule(**(own | {"level": Level.WARNING}))
 
-    def note(self, id: str, **own: Unpack[Declaration]) -> Callable[[Check], Check]:
-        """Register the decorated function as a note of the group, as `note` does."""
-        return note(id, on=self._on, **(self._shared | own))
+    def note(self, **own: Unpack[Declaration]) -> Callable[[Check], Check]:
+        """Register the decorated function as a note: shown, never a finding, and in need of no fault."""
+        return self.rule(**(own | {"level": Level.NOTE}))
 
 
 def parse_options(text: str) -> tuple[str, Mapping[str, Any]]:

@@ -17,7 +17,7 @@ from ltkm_inspect.catalogue.preconditions import MSK_PROCEDURE, RESPONSE
 from ltkm_inspect.digest import Directive, Directives
 from ltkm_inspect.fault import FaultError, fault
 from ltkm_inspect.finding import Level, NotApplicable, Problem
-from ltkm_inspect.rule import RuleGroup, warning
+from ltkm_inspect.rule import RuleGroup, rule
 from ltkm_inspect.spec import RFC2617, RFC7616, TS33246, Verb
 from ltkm_inspect.traffic import Exchange
 
@@ -65,14 +65,25 @@ def _asks_for_integrity(exchange: Exchange) -> bool:
     return asked is not None and asked.lower() == "auth-int"
 
 
-INFO_RULES = RuleGroup(Exchange, needs=[MSK_PROCEDURE, RESPONSE], looks_at=[AUTHENTICATION_INFO], fast_pass=is_proved)
+def information(exchange: Exchange) -> Directives | NotApplicable:
+    """Return the directives of the Authentication-Info that ends the procedure."""
+    return exchange.authentication_info or NO_INFO
+
+
+INFO_RULES = RuleGroup(
+    Exchange,
+    needs=[MSK_PROCEDURE, RESPONSE],
+    looks_at=[AUTHENTICATION_INFO],
+    takes=information,
+    fast_pass=is_proved,
+)
 
 
 @INFO_RULES.rule(
-    "success-not-authenticated",
     cite=[TS33246["6.3.2.2.1"](says="a successful MSK request is answered by 200 OK with Authentication-Info")],
     covers=["HTTP-25"],
     looks_at=[AUTHENTICATION_INFO, AUTHORIZATION, "response.status"],
+    takes=None,
 )
 def success_not_authenticated(exchange: Exchange) -> Iterator[Problem | NotApplicable]:
     """A 200 OK has no Authentication-Info.
@@ -100,8 +111,8 @@ def success_not_authenticated(exchange: Exchange) -> Iterator[Problem | NotAppli
         yield Problem(AUTHENTICATION_INFO, "Authentication-Info", got)
 
 
-@INFO_RULES.rule("authentication-info-incomplete", cite=[INFO, OLD_INFO, INTEGRITY], covers=["HTTP-13", "HTTP-15"])
-def authentication_info_incomplete(exchange: Exchange) -> Iterator[Problem | NotApplicable]:
+@INFO_RULES.rule(cite=[INFO, OLD_INFO, INTEGRITY], covers=["HTTP-13", "HTTP-15"])
+def authentication_info_incomplete(exchange: Exchange, info: Directives) -> Iterator[Problem | NotApplicable]:
     """Authentication-Info lacks rspauth, cnonce or nc.
 
     rspauth is the proof, cnonce and nc tie it to this request. Without one of the three the terminal cannot check that
@@ -109,10 +120,7 @@ def authentication_info_incomplete(exchange: Exchange) -> Iterator[Problem | Not
 
     Make the BSM send all of them.
     """
-    info = exchange.authentication_info
-    if info is None:
-        yield NO_INFO
-    elif info.rest:
+    if info.rest:
         yield Problem(AUTHENTICATION_INFO, "directives with commas between them", "text that is none")
     elif "qop" not in info.first:
         if not _asks_for_integrity(exchange):
@@ -132,13 +140,8 @@ def _lacks_proof(info: Directives) -> Problem:
     return Problem(f"{AUTHENTICATION_INFO}.rspauth", "rspauth", got, "nothing is proved")
 
 
-@INFO_RULES.rule(
-    "authentication-info-mismatch",
-    cite=[INFO, OLD_INFO],
-    covers=["HTTP-14"],
-    looks_at=[AUTHENTICATION_INFO, AUTHORIZATION],
-)
-def authentication_info_mismatch(exchange: Exchange) -> Iterator[Problem | NotApplicable]:
+@INFO_RULES.rule(cite=[INFO, OLD_INFO], covers=["HTTP-14"], looks_at=[AUTHENTICATION_INFO, AUTHORIZATION])
+def authentication_info_mismatch(exchange: Exchange, info: Directives) -> Iterator[Problem | NotApplicable]:
     """cnonce or nc of Authentication-Info is not that of the request.
 
     The two tie the response to its request. If they differ, it is the answer to another request, or one played back,
@@ -146,10 +149,7 @@ def authentication_info_mismatch(exchange: Exchange) -> Iterator[Problem | NotAp
 
     Look for a BSM that keeps them per terminal instead of per request, or a cache between.
     """
-    info, credentials = exchange.authentication_info, exchange.credentials
-    if info is None:
-        yield NO_INFO
-        return
+    credentials = exchange.credentials
     if credentials is None:
         yield NO_CREDENTIALS
         return
@@ -162,12 +162,11 @@ def authentication_info_mismatch(exchange: Exchange) -> Iterator[Problem | NotAp
 
 
 @INFO_RULES.rule(
-    "authentication-info-qop-wrong",
     cite=[INTEGRITY, RFC7616["3.5"](says="the server answers with the qop of the request", verb=Verb.SHOULD)],
     covers=["HTTP-15"],
     looks_at=[AUTHENTICATION_INFO, AUTHORIZATION],
 )
-def authentication_info_qop_wrong(exchange: Exchange) -> Iterator[Problem | NotApplicable]:
+def authentication_info_qop_wrong(exchange: Exchange, info: Directives) -> Iterator[Problem | NotApplicable]:
     """The qop of Authentication-Info is not the auth-int of the request.
 
     With auth the proof says nothing of the body, so the keys in it could come from anybody. Without qop the terminal
@@ -175,10 +174,7 @@ def authentication_info_qop_wrong(exchange: Exchange) -> Iterator[Problem | NotA
 
     Make the BSM answer with qop=auth-int.
     """
-    info = exchange.authentication_info
-    if info is None:
-        yield NO_INFO
-    elif not _asks_for_integrity(exchange):
+    if not _asks_for_integrity(exchange):
         yield NotApplicable("the request does not use auth-int")
     elif info.rest:
         yield NotApplicable("Authentication-Info is not a list of directives, which is reported by itself")
@@ -193,10 +189,10 @@ def authentication_info_qop_wrong(exchange: Exchange) -> Iterator[Problem | NotA
 
 
 @INFO_RULES.warning(
-    "rspauth-malformed",
     cite=[DIGEST_FORM],
     level_reason="the header alone is wrong; whether rspauth proves the response, a key decides",
     covers=["HTTP-16"],
+    takes=None,
 )
 def rspauth_malformed(exchange: Exchange) -> Iterator[Problem | NotApplicable]:
     """rspauth does not have the length of a digest of its algorithm, or is not hex.
@@ -216,10 +212,10 @@ def rspauth_malformed(exchange: Exchange) -> Iterator[Problem | NotApplicable]:
         yield Problem(f"{AUTHENTICATION_INFO}.rspauth", *wrong)
 
 
-@warning(
-    "digest-upper-case",
+@rule(
     on=Exchange,
     cite=[DIGEST_FORM],
+    level=Level.WARNING,
     level_reason="its value is the same, and recipients compare it without regard to case",
     needs=[MSK_PROCEDURE],
     covers=["HTTP-16"],
@@ -246,21 +242,16 @@ def digest_upper_case(exchange: Exchange) -> Iterator[Problem | NotApplicable]:
 
 
 @INFO_RULES.note(
-    "nextnonce-given",
-    cite=[RFC7616["3.5"](says="a client uses the nextnonce for its next request", verb=Verb.MAY)],
-    covers=["HTTP-17"],
+    cite=[RFC7616["3.5"](says="a client uses the nextnonce for its next request", verb=Verb.MAY)], covers=["HTTP-17"]
 )
-def nextnonce_given(exchange: Exchange) -> Iterator[Problem | NotApplicable]:
+def nextnonce_given(exchange: Exchange, info: Directives) -> Iterator[Problem]:
     """Authentication-Info gives the nonce for the next request.
 
     A terminal that goes on with the old one will be challenged again, which costs a round trip but breaks nothing.
 
     Compare with the nonce of the terminal's next request.
     """
-    info = exchange.authentication_info
-    if info is None:
-        yield NO_INFO
-    elif "nextnonce" in info.first:
+    if "nextnonce" in info.first:
         yield Problem(f"{AUTHENTICATION_INFO}.nextnonce", got=info.first["nextnonce"])
 
 
@@ -277,65 +268,65 @@ def info_of(exchange: Exchange) -> Directives:
     return exchange.response.authentication_info
 
 
-@fault("drop-plain-authentication-info", on=Exchange, reference="plain-mbms", trips={"success-not-authenticated"})
+@fault(on=Exchange, reference="plain-mbms", trips={"success-not-authenticated"})
 def drop_plain_authentication_info(exchange: Exchange) -> Exchange:
     """Take Authentication-Info out of a response without LTKMs."""
     assert exchange.response is not None
     return replace(exchange, response=exchange.response.without_info())
 
 
-@fault("drop-info-directive", on=Exchange, reference="download", trips={"authentication-info-incomplete"})
+@fault(on=Exchange, reference="download", trips={"authentication-info-incomplete"})
 def drop_info_directive(exchange: Exchange, *, name: str = "rspauth") -> Exchange:
     """Take a directive out of Authentication-Info."""
     return inform(exchange, info_of(exchange).without(name))
 
 
-@fault("replace-cnonce", on=Exchange, reference="download", trips={"authentication-info-mismatch"})
+@fault(on=Exchange, reference="download", trips={"authentication-info-mismatch"})
 def replace_cnonce(exchange: Exchange, *, to: str = "0A4F113B") -> Exchange:
     """Answer with another cnonce than that of the request: by default the same in upper case."""
     return inform(exchange, info_of(exchange).put("cnonce", to, quoted=True))
 
 
-@fault("replace-nonce-count", on=Exchange, reference="download", trips={"authentication-info-mismatch"})
+@fault(on=Exchange, reference="download", trips={"authentication-info-mismatch"})
 def replace_nonce_count(exchange: Exchange, *, to: str = "00000002") -> Exchange:
     """Answer with another nonce count than that of the request."""
     return inform(exchange, info_of(exchange).put("nc", to))
 
 
-@fault("drop-proof", on=Exchange, reference="download", trips={"authentication-info-incomplete"})
+@fault(on=Exchange, reference="download", trips={"authentication-info-incomplete"})
 def drop_proof(exchange: Exchange, *, next_nonce: str = "6629fae4") -> Exchange:
     """Answer with a nonce for the next request and nothing else, so that nothing is proved."""
     info_of(exchange)  # raises where nothing is proved as it is
     return inform(exchange, Directives((Directive("nextnonce", next_nonce, True),)))
 
 
-@fault("downgrade-qop", on=Exchange, reference="download", trips={"authentication-info-qop-wrong"})
+@fault(on=Exchange, reference="download", trips={"authentication-info-qop-wrong"})
 def downgrade_qop(exchange: Exchange, *, to: str = "auth") -> Exchange:
     """Answer with another qop than that of the request."""
     return inform(exchange, info_of(exchange).put("qop", to))
 
 
-@fault("drop-qop", on=Exchange, reference="download", trips={"authentication-info-qop-wrong"})
+@fault(on=Exchange, reference="download", trips={"authentication-info-qop-wrong"})
 def drop_qop(exchange: Exchange) -> Exchange:
     """Answer without qop."""
     return inform(exchange, info_of(exchange).without("qop"))
 
 
-@fault("shorten-rspauth", on=Exchange, reference="download", trips={"rspauth-malformed"}, leaves={"digest"})
+@fault(on=Exchange, reference="download", trips={"rspauth-malformed"}, leaves={"digest"})
 def shorten_rspauth(exchange: Exchange, *, digits: int = 31) -> Exchange:
     """Keep only the first digits of rspauth."""
     told = info_of(exchange)
     return inform(exchange, told.put("rspauth", (told.get("rspauth") or "")[:digits], quoted=True))
 
 
-@fault("capitalise-rspauth", on=Exchange, reference="download", trips={"digest-upper-case"}, leaves={"digest"})
+@fault(on=Exchange, reference="download", trips={"digest-upper-case"}, leaves={"digest"})
 def capitalise_rspauth(exchange: Exchange) -> Exchange:
     """Write rspauth in upper case."""
     told = info_of(exchange)
     return inform(exchange, told.put("rspauth", (told.get("rspauth") or "").upper(), quoted=True))
 
 
-@fault("capitalise-response", on=Exchange, reference="download", trips={"digest-upper-case"}, leaves={"digest"})
+@fault(on=Exchange, reference="download", trips={"digest-upper-case"}, leaves={"digest"})
 def capitalise_response(exchange: Exchange) -> Exchange:
     """Write the digest of the recorded credentials in upper case."""
     proof = proof_of(exchange)

@@ -47,7 +47,6 @@ def is_well_authorized(exchange: Exchange) -> bool:
 
 
 @rule(
-    "authorization-missing",
     on=Exchange,
     cite=[MUTUAL],
     needs=[MSK_PROCEDURE, RESPONSE],
@@ -78,15 +77,20 @@ def authorization_missing(exchange: Exchange) -> Iterator[Problem | NotApplicabl
         yield Problem(AUTHORIZATION, "Digest credentials", f"the scheme {scheme[0]}" if scheme else "none")
 
 
-CREDENTIALS_RULES = RuleGroup(Exchange, needs=[MSK_PROCEDURE], looks_at=[AUTHORIZATION], fast_pass=is_well_authorized)
+def credentials_in(exchange: Exchange) -> Directives | NotApplicable:
+    """Return the credentials that are meant to prove something."""
+    return exchange.credentials or NO_CREDENTIALS
+
+
+CREDENTIALS_RULES = RuleGroup(
+    Exchange, needs=[MSK_PROCEDURE], looks_at=[AUTHORIZATION], takes=credentials_in, fast_pass=is_well_authorized
+)
 
 
 @CREDENTIALS_RULES.rule(
-    "qop-not-auth-int",
-    cite=[INTEGRITY, TS24109["5.2.6"](says="integrity protection is qop auth-int")],
-    covers=["HTTP-07"],
+    cite=[INTEGRITY, TS24109["5.2.6"](says="integrity protection is qop auth-int")], covers=["HTTP-07"]
 )
-def qop_not_auth_int(exchange: Exchange) -> Iterator[Problem | NotApplicable]:
+def qop_not_auth_int(_: Exchange, credentials: Directives) -> Iterator[Problem | NotApplicable]:
     """The credentials of the request do not use qop auth-int.
 
     Only auth-int takes the bodies into the digests. With auth, or without qop, everybody on the path can change what is
@@ -94,13 +98,7 @@ def qop_not_auth_int(exchange: Exchange) -> Iterator[Problem | NotApplicable]:
 
     If the challenge offers auth-int, the terminal chose wrong; if it does not, look at the BSM.
     """
-    credentials = exchange.credentials
-    if credentials is None:
-        yield NO_CREDENTIALS
-        return
     qop = credentials.first.get("qop")
-    if qop == "auth-int":
-        return
     if qop is None and credentials.rest:
         yield NotApplicable("the credentials are not a list of directives, which is reported by itself")
     elif qop is None or qop.lower() != "auth-int":
@@ -116,18 +114,14 @@ def host_of(text: str) -> str:
     return text.strip().strip("[]").rstrip(".").lower()
 
 
-@CREDENTIALS_RULES.rule("authorization-incomplete", cite=[CREDENTIALS], covers=["HTTP-10"])
-def authorization_incomplete(exchange: Exchange) -> Iterator[Problem | NotApplicable]:
+@CREDENTIALS_RULES.rule(cite=[CREDENTIALS], covers=["HTTP-10"])
+def authorization_incomplete(_: Exchange, credentials: Directives) -> Iterator[Problem]:
     """A directive that digest cannot do without is missing from Authorization.
 
     The BSM cannot compute the digest and refuses the request, again and again, whatever the password.
 
     Let the terminal send username, realm, nonce, uri and response, and with qop cnonce and nc as well.
     """
-    credentials = exchange.credentials
-    if credentials is None:
-        yield NO_CREDENTIALS
-        return
     have = credentials.first
     missing = [name for name in _ALWAYS if name not in have and (name != "username" or "username*" not in have)]
     if "qop" in have:
@@ -140,8 +134,8 @@ def authorization_incomplete(exchange: Exchange) -> Iterator[Problem | NotApplic
         yield Problem(f"{AUTHORIZATION}.{name}", name, "none")
 
 
-@CREDENTIALS_RULES.rule("authorization-malformed", cite=[CREDENTIALS], covers=["HTTP-10"])
-def authorization_malformed(exchange: Exchange) -> Iterator[Problem | NotApplicable]:
+@CREDENTIALS_RULES.rule(cite=[CREDENTIALS], covers=["HTTP-10"])
+def authorization_malformed(_: Exchange, credentials: Directives) -> Iterator[Problem]:
     """The nonce count or the digest of the credentials does not have its form.
 
     The nonce count has 8 hex digits and goes into the digest as it is written. The digest has 32 hex digits with MD5
@@ -149,12 +143,8 @@ def authorization_malformed(exchange: Exchange) -> Iterator[Problem | NotApplica
 
     Look at how the terminal writes the two. Both are compared without regard to case.
     """
-    credentials = exchange.credentials
-    if credentials is None:
-        yield NO_CREDENTIALS
-        return
     count = credentials.first.get("nc")
-    if count is not None and count != "00000001" and not COUNT.fullmatch(count):
+    if count is not None and not COUNT.fullmatch(count):
         yield Problem(f"{AUTHORIZATION}.nc", "8 hex digits", count or "an empty value")
     digest = credentials.first.get("response")
     wrong = None if digest is None else wrong_digest(digest, credentials)
@@ -171,11 +161,11 @@ def wrong_digest(digest: str, credentials: Directives | None) -> tuple[str, str]
 
 
 @CREDENTIALS_RULES.warning(
-    "uri-mismatch",
     cite=[RFC7616["3.4.6"](says="uri names the same resource as the request line")],
     level_reason="an example of 3GPP TS 33.246 Annex H breaks it",
     covers=["HTTP-11"],
     looks_at=[AUTHORIZATION, "request.target"],
+    takes=None,
 )
 def uri_mismatch(exchange: Exchange) -> Iterator[Problem | NotApplicable]:
     """The uri of the credentials is not the resource that the request line asks for.
@@ -214,10 +204,10 @@ def _parameters(query: str) -> list[str]:
 
 
 @CREDENTIALS_RULES.warning(
-    "algorithm-unusual",
     cite=[TS24109["5.2.6"](says="terminal and server use ordinary digest with MD5", verb=Verb.SHOULD)],
     covers=["HTTP-12"],
     looks_at=[AUTHORIZATION, AUTHENTICATE],
+    takes=None,
 )
 def algorithm_unusual(exchange: Exchange) -> Iterator[Problem | NotApplicable]:
     """The digest algorithm is not MD5 or SHA-256.
@@ -234,8 +224,6 @@ def algorithm_unusual(exchange: Exchange) -> Iterator[Problem | NotApplicable]:
         return
     if credentials is not None and (got := _unusual(credentials)) is not None:
         yield Problem(f"{AUTHORIZATION}.algorithm", "MD5 or SHA-256", got)
-    if not challenges:
-        return
     offered = [_unusual(challenge) for challenge in challenges]
     if offered and None not in offered:  # one that every terminal can use is enough
         got = ", ".join(each for each in offered[:5] if each is not None)
@@ -243,10 +231,8 @@ def algorithm_unusual(exchange: Exchange) -> Iterator[Problem | NotApplicable]:
 
 
 def _unusual(directives: Directives) -> str | None:
-    name = directives.first.get("algorithm")
-    if name is None or name == "MD5" or name.upper() in ALGORITHMS:
-        return None
-    return name or "an empty value"
+    name = directives.first.get("algorithm", "MD5")
+    return None if name.upper() in ALGORITHMS else name or "an empty value"
 
 
 def prove(exchange: Exchange, directives: Directives) -> Exchange:
@@ -261,50 +247,50 @@ def proof_of(exchange: Exchange) -> Directives:
     return exchange.request.credentials
 
 
-@fault("drop-authorization", on=Exchange, reference="download", trips={"authorization-missing"})
+@fault(on=Exchange, reference="download", trips={"authorization-missing"})
 def drop_authorization(exchange: Exchange) -> Exchange:
     """Take Authorization out of the recorded request."""
     return with_request_header(exchange, "Authorization", None)
 
 
-@fault("replace-authorization", on=Exchange, reference="download", trips={"authorization-missing"})
+@fault(on=Exchange, reference="download", trips={"authorization-missing"})
 def replace_authorization(exchange: Exchange, *, value: str = "Basic dGVybWluYWw6") -> Exchange:
     """Put credentials of another scheme into the recorded request."""
     return with_request_header(exchange, "Authorization", value)
 
 
-@fault("downgrade-request-qop", on=Exchange, reference="download", trips={"qop-not-auth-int"})
+@fault(on=Exchange, reference="download", trips={"qop-not-auth-int"})
 def downgrade_request_qop(exchange: Exchange, *, to: str = "auth") -> Exchange:
     """Let the recorded credentials use another qop."""
     return prove(exchange, proof_of(exchange).put("qop", to))
 
 
-@fault("drop-request-qop", on=Exchange, reference="download", trips={"qop-not-auth-int"})
+@fault(on=Exchange, reference="download", trips={"qop-not-auth-int"})
 def drop_request_qop(exchange: Exchange) -> Exchange:
     """Let the recorded credentials use no qop, as before RFC 2617."""
     return prove(exchange, proof_of(exchange).without("qop"))
 
 
-@fault("drop-directive", on=Exchange, reference="download", trips={"authorization-incomplete"})
+@fault(on=Exchange, reference="download", trips={"authorization-incomplete"})
 def drop_directive(exchange: Exchange, *, name: str = "cnonce") -> Exchange:
     """Take a directive out of the recorded credentials."""
     return prove(exchange, proof_of(exchange).without(name))
 
 
-@fault("shorten-nonce-count", on=Exchange, reference="download", trips={"authorization-malformed"})
+@fault(on=Exchange, reference="download", trips={"authorization-malformed"})
 def shorten_nonce_count(exchange: Exchange, *, to: str = "1") -> Exchange:
     """Write the nonce count of the recorded credentials without its leading zeros."""
     return prove(exchange, proof_of(exchange).put("nc", to))
 
 
-@fault("shorten-response", on=Exchange, reference="download", trips={"authorization-malformed"}, leaves={"digest"})
+@fault(on=Exchange, reference="download", trips={"authorization-malformed"}, leaves={"digest"})
 def shorten_response(exchange: Exchange, *, digits: int = 31) -> Exchange:
     """Keep only the first digits of the digest in the recorded credentials."""
     proof = proof_of(exchange)
     return prove(exchange, proof.put("response", (proof.get("response") or "")[:digits], quoted=True))
 
 
-@fault("extend-target", on=Exchange, reference="download", trips={"uri-mismatch"})
+@fault(on=Exchange, reference="download", trips={"uri-mismatch"})
 def extend_target(exchange: Exchange, *, parameter: str = "via=proxy") -> Exchange:
     """Add a parameter to the target of the recorded request, but not to the uri that was signed."""
     target = exchange.request.target
@@ -312,13 +298,13 @@ def extend_target(exchange: Exchange, *, parameter: str = "via=proxy") -> Exchan
     return with_request(exchange, target=f"{target}{mark}{parameter}")
 
 
-@fault("replace-algorithm", on=Exchange, reference="download", trips={"algorithm-unusual"})
+@fault(on=Exchange, reference="download", trips={"algorithm-unusual"})
 def replace_algorithm(exchange: Exchange, *, to: str = "AKAv1-MD5") -> Exchange:
     """Write another algorithm into the recorded credentials."""
     return prove(exchange, proof_of(exchange).put("algorithm", to))
 
 
-@fault("replace-challenge-algorithm", on=Exchange, reference="challenged", trips={"algorithm-unusual"})
+@fault(on=Exchange, reference="challenged", trips={"algorithm-unusual"})
 def replace_challenge_algorithm(exchange: Exchange, *, to: str = "AKAv1-MD5") -> Exchange:
     """Write another algorithm into the challenge."""
     return put_challenge(exchange, f"Digest {first_challenge(exchange).put('algorithm', to)}")

@@ -11,7 +11,7 @@ from ltkm_inspect.mikey import GeneralExtension, Message, OmaBcast
 from ltkm_inspect.mikey.codes import BCAST_SUBTYPES
 from ltkm_inspect.mikey.extension import OMA_BCAST
 from ltkm_inspect.mikey.management import LTKM_SUBTYPE, read_management_data
-from ltkm_inspect.rule import RuleGroup, note
+from ltkm_inspect.rule import RuleGroup, rule
 from ltkm_inspect.spec import RFC5410, Sure
 from ltkm_inspect.subject import Octets
 from ltkm_inspect.traffic import LtkmElement
@@ -24,36 +24,38 @@ VERSION = "protocol_version"
 """The field of the management data that is compared with the version attribute, where the layout has one."""
 
 
-EXTENSION_SHAPE = RuleGroup(GeneralExtension, shape_only=True)
+def _bcast(extension: GeneralExtension) -> OmaBcast | NotApplicable | None:
+    """Return what the OMA BCAST extension holds; None where that is less than a subtype."""
+    if extension.type != OMA_BCAST:
+        return NotApplicable("the extension is not the one of OMA BCAST")
+    return extension.value if isinstance(extension.value, OmaBcast) else None
+
+
+EXTENSION_SHAPE = RuleGroup(GeneralExtension, takes=_bcast, shape_only=True)
 MESSAGE_SHAPE = RuleGroup(Message, needs=[PSK_MESSAGE], shape_only=True)
 
 
 @EXTENSION_SHAPE.rule(
-    "bcast-subtype-foreign",
     cite=[RFC5410["3"](says="subtype 1 is an LTKM; 2 an STKM, 3 a report, 4 parental control")],
     covers=["BC-02", "BC-03"],
 )
-def bcast_subtype_foreign(extension: GeneralExtension) -> Iterator[Problem | NotApplicable]:
+def bcast_subtype_foreign(_: GeneralExtension, bcast: OmaBcast | None) -> Iterator[Problem]:
     """The OMA BCAST extension does not say that the message is an LTKM.
 
     A BCAST terminal dispatches on this octet, and does not take the message for a long-term key message.
 
     Send subtype 1.
     """
-    if extension.type != OMA_BCAST:
-        yield NotApplicable("the extension is not the one of OMA BCAST")
-    elif not isinstance(extension.value, OmaBcast):
+    if bcast is None:
         yield Problem("value", "a subtype of 1 octet", "no octets")
-    elif extension.value.subtype != LTKM_SUBTYPE:
-        subtype = extension.value.subtype
-        level = None if subtype in BCAST_SUBTYPES else Level.WARNING
-        yield Problem("subtype", BCAST_SUBTYPES.describe(LTKM_SUBTYPE), BCAST_SUBTYPES.describe(subtype), level=level)
+    elif bcast.subtype != LTKM_SUBTYPE:
+        level = None if bcast.subtype in BCAST_SUBTYPES else Level.WARNING
+        expected, got = BCAST_SUBTYPES.describe(LTKM_SUBTYPE), BCAST_SUBTYPES.describe(bcast.subtype)
+        yield Problem("subtype", expected, got, level=level)
 
 
 @MESSAGE_SHAPE.note(
-    "bcast-repeated",
-    cite=[RFC5410["3"](says="one BCAST extension in a message", sure=Sure.RECALL_MIDDLE)],
-    covers=["BC-01"],
+    cite=[RFC5410["3"](says="one BCAST extension in a message", sure=Sure.RECALL_MIDDLE)], covers=["BC-01"]
 )
 def bcast_repeated(message: Message) -> Iterator[Problem]:
     """The message has more than one OMA BCAST extension.
@@ -68,9 +70,7 @@ def bcast_repeated(message: Message) -> Iterator[Problem]:
 
 
 @MESSAGE_SHAPE.note(
-    "bcast-absent",
-    cite=[RFC5410["3"](says="the extension carries what BCAST adds", sure=Sure.RECALL_MIDDLE)],
-    covers=["BC-06"],
+    cite=[RFC5410["3"](says="the extension carries what BCAST adds", sure=Sure.RECALL_MIDDLE)], covers=["BC-06"]
 )
 def bcast_absent(message: Message) -> Iterator[Problem]:
     """The message has no OMA BCAST extension, and so is a plain MBMS MSK message.
@@ -83,19 +83,14 @@ def bcast_absent(message: Message) -> Iterator[Problem]:
         yield Problem("EXT", got="no extension of type 5 (OMA BCAST)", hint="plain MBMS semantics")
 
 
-def _version(data: bytes) -> int | bytes:
-    """Return the version that the management data tells; 0 where it tells none."""
-    return next((part.value for part in read_management_data(data) if part.name == VERSION), 0)
-
-
 def _told(data: bytes) -> str:
     """Return the fields that are not 0, with their values."""
     nonzero = [(part.name, part.value) for part in read_management_data(data) if part.value]
     return ", ".join(f"{name} {value.hex() if isinstance(value, bytes) else value}" for name, value in nonzero)
 
 
-@EXTENSION_SHAPE.note("management-data-present", cite=[MANAGEMENT_DATA], covers=["BC-05"])
-def management_data_present(extension: GeneralExtension) -> Iterator[Problem | NotApplicable]:
+@EXTENSION_SHAPE.note(cite=[MANAGEMENT_DATA], covers=["BC-05"])
+def management_data_present(_: GeneralExtension, bcast: OmaBcast | None) -> Iterator[Problem | NotApplicable]:
     """The BCAST management data says more than its defaults.
 
     It may bind the key to a terminal, count its use or ask for reports. The layout that it is read by was not checked
@@ -103,18 +98,15 @@ def management_data_present(extension: GeneralExtension) -> Iterator[Problem | N
 
     Compare the octets with what the BSM was told to send.
     """
-    if extension.type != OMA_BCAST:
-        yield NotApplicable("the extension is not the one of OMA BCAST")
-    elif not isinstance(extension.value, OmaBcast) or extension.value.subtype != LTKM_SUBTYPE:
+    if bcast is None or bcast.subtype != LTKM_SUBTYPE:
         yield NotApplicable("the extension is not that of an LTKM, which is reported by itself")
-    elif not extension.value.data:
+    elif not bcast.data:
         yield NotApplicable("the extension ends with its subtype: there is no management data")
-    elif any(extension.value.data):
-        data = extension.value.data
-        yield Problem("data", got=data.hex(), hint=f"{UNVERIFIED}: {_told(data)}")
+    elif any(bcast.data):
+        yield Problem("data", got=bcast.data.hex(), hint=f"{UNVERIFIED}: {_told(bcast.data)}")
 
 
-@note("management-version-differs", on=LtkmElement, cite=[MANAGEMENT_DATA], covers=["BC-07"])
+@rule(on=LtkmElement, cite=[MANAGEMENT_DATA], level=Level.NOTE, covers=["BC-07"])
 def management_version_differs(ltkm: LtkmElement) -> Iterator[Problem | NotApplicable]:
     """The LTKM element says version 0, its management data another one.
 
@@ -131,21 +123,19 @@ def management_version_differs(ltkm: LtkmElement) -> Iterator[Problem | NotAppli
     if not isinstance(value, OmaBcast) or value.subtype != LTKM_SUBTYPE or not value.data:
         yield NotApplicable("the message has no management data of BCAST")
         return
-    version = _version(value.data)
-    if version:
-        text = ltkm.element.get("version")
-        if text is None or unsigned_byte(text)[0] == 0:
-            yield Problem("", "version 0 in the management data, too", str(version), UNVERIFIED)
+    version = next((part.value for part in read_management_data(value.data) if part.name == VERSION), 0)
+    if version and unsigned_byte(ltkm.element.get("version", "0"))[0] == 0:
+        yield Problem("", "version 0 in the management data, too", str(version), UNVERIFIED)
 
 
-@fault("replace-subtype", on=Octets, reference="download", trips={"bcast-subtype-foreign"})
+@fault(on=Octets, reference="download", trips={"bcast-subtype-foreign"})
 def replace_subtype(octets: Octets, *, number: int = 2) -> bytes:
     """Give the OMA BCAST extension another subtype: an STKM, if not told otherwise."""
     path = next(path for path in octets.spans if path.endswith(".subtype"))
     return octets.put(path, bytes((number,)))
 
 
-@fault("empty-bcast", on=Message, reference="download", trips={"bcast-subtype-foreign"})
+@fault(on=Message, reference="download", trips={"bcast-subtype-foreign"})
 def empty_bcast(message: Message) -> Message:
     """Send the OMA BCAST extension without a subtype."""
     return with_payload(message, message.extensions(OMA_BCAST)[0], GeneralExtension(OMA_BCAST, b""))

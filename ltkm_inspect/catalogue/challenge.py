@@ -15,12 +15,21 @@ CHALLENGE = TS24109["5.2.4"](says="the server asks for authentication by a 401 w
 AUTHENTICATE = "response.headers.WWW-Authenticate"
 
 
+def _challenges(exchange: Exchange) -> tuple[Directives, ...] | NotApplicable:
+    return exchange.challenges or NotApplicable("the 401 has no digest challenge, which is reported by itself")
+
+
 CHALLENGE_RULES = RuleGroup(
-    Exchange, cite=[CHALLENGE], needs=[MSK_PROCEDURE, RESPONSE, CHALLENGED], looks_at=[AUTHENTICATE, "response.status"]
+    Exchange,
+    cite=[CHALLENGE],
+    needs=[MSK_PROCEDURE, RESPONSE, CHALLENGED],
+    covers=["HTTP-18"],
+    looks_at=[AUTHENTICATE, "response.status"],
+    takes=_challenges,
 )
 
 
-@CHALLENGE_RULES.rule("challenge-missing", covers=["HTTP-18"])
+@CHALLENGE_RULES.rule(takes=None)
 def challenge_missing(exchange: Exchange) -> Iterator[Problem]:
     """A 401 has no digest challenge.
 
@@ -34,18 +43,15 @@ def challenge_missing(exchange: Exchange) -> Iterator[Problem]:
         yield Problem(AUTHENTICATE, "a Digest challenge", f"the scheme {value[0]}" if value else "none")
 
 
-@CHALLENGE_RULES.rule("challenge-incomplete", covers=["HTTP-18"])
-def challenge_incomplete(exchange: Exchange) -> Iterator[Problem | NotApplicable]:
+@CHALLENGE_RULES.rule()
+def challenge_incomplete(_: Exchange, challenges: tuple[Directives, ...]) -> Iterator[Problem]:
     """A digest challenge has no realm or no nonce.
 
     Without a realm the terminal does not know which key is meant, and without a nonce it cannot compute a digest.
 
     Send both in every challenge, with commas between the directives.
     """
-    if not exchange.challenges:
-        yield NotApplicable("the 401 has no digest challenge, which is reported by itself")
-        return
-    for challenge in exchange.challenges[:10]:
+    for challenge in challenges[:10]:
         for name in ("realm", "nonce"):
             if not challenge.first.get(name):
                 hint = "text that is no directive stands in the challenge" if challenge.rest else ""
@@ -54,21 +60,16 @@ def challenge_incomplete(exchange: Exchange) -> Iterator[Problem | NotApplicable
 
 
 @CHALLENGE_RULES.warning(
-    "challenge-lacks-auth-int",
-    cite=[TS24109["5.2.6"](says="a server that wants integrity protection offers qop auth-int", verb=Verb.SHOULD)],
-    covers=["HTTP-18"],
+    cite=[TS24109["5.2.6"](says="a server that wants integrity protection offers qop auth-int", verb=Verb.SHOULD)]
 )
-def challenge_lacks_auth_int(exchange: Exchange) -> Iterator[Problem | NotApplicable]:
+def challenge_lacks_auth_int(_: Exchange, challenges: tuple[Directives, ...]) -> Iterator[Problem]:
     """The challenge does not offer qop auth-int.
 
     A terminal that keeps to the offer then authenticates without protecting the bodies, which MBMS does not allow.
 
     Offer `qop="auth-int"`, alone or beside auth. Of several digest challenges one that offers it is enough.
     """
-    challenges = exchange.challenges
-    if not challenges:
-        yield NotApplicable("the 401 has no digest challenge, which is reported by itself")
-    elif not any("auth-int" in _offers(challenge) for challenge in challenges):
+    if not any("auth-int" in _offers(challenge) for challenge in challenges):
         yield Problem(f"{AUTHENTICATE}.qop", "auth-int among others", challenges[0].first.get("qop") or "none")
 
 
@@ -88,25 +89,25 @@ def first_challenge(exchange: Exchange) -> Directives:
     return exchange.response.challenges[0]
 
 
-@fault("drop-challenge", on=Exchange, reference="challenged", trips={"challenge-missing"})
+@fault(on=Exchange, reference="challenged", trips={"challenge-missing"})
 def drop_challenge(exchange: Exchange) -> Exchange:
     """Take the challenge out of a 401."""
     return put_challenge(exchange, None)
 
 
-@fault("replace-challenge", on=Exchange, reference="challenged", trips={"challenge-missing"})
+@fault(on=Exchange, reference="challenged", trips={"challenge-missing"})
 def replace_challenge(exchange: Exchange, *, value: str = 'Basic realm="BSM"') -> Exchange:
     """Challenge by another scheme than Digest."""
     return put_challenge(exchange, value)
 
 
-@fault("drop-challenge-directive", on=Exchange, reference="challenged", trips={"challenge-incomplete"})
+@fault(on=Exchange, reference="challenged", trips={"challenge-incomplete"})
 def drop_challenge_directive(exchange: Exchange, *, name: str = "nonce") -> Exchange:
     """Take a directive out of the challenge."""
     return put_challenge(exchange, f"Digest {first_challenge(exchange).without(name)}")
 
 
-@fault("downgrade-challenge", on=Exchange, reference="challenged", trips={"challenge-lacks-auth-int"})
+@fault(on=Exchange, reference="challenged", trips={"challenge-lacks-auth-int"})
 def downgrade_challenge(exchange: Exchange, *, qop: str = "auth") -> Exchange:
     """Offer another qop than auth-int."""
     return put_challenge(exchange, f"Digest {first_challenge(exchange).put('qop', qop, quoted=True)}")

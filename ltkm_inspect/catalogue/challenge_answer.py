@@ -9,7 +9,7 @@ from ltkm_inspect.catalogue.nonces import NO_CREDENTIALS, NONCE_COUNT, with_dire
 from ltkm_inspect.catalogue.preconditions import FIRST_COPY
 from ltkm_inspect.fault import FaultError, fault
 from ltkm_inspect.finding import NotApplicable, Problem
-from ltkm_inspect.rule import rule
+from ltkm_inspect.rule import RuleGroup
 from ltkm_inspect.session import SessionEvent
 from ltkm_inspect.spec import RFC2617, RFC7616, TS24109, Sure, Verb
 from ltkm_inspect.traffic import Exchange
@@ -17,18 +17,25 @@ from ltkm_inspect.traffic import Exchange
 NO_CHALLENGE = NotApplicable("the challenge that the credentials answer was not seen")
 
 
-@rule(
-    "credentials-unlike-challenge",
-    on=SessionEvent,
+def _answer(step: SessionEvent) -> digest.Directives | NotApplicable:
+    credentials = step.exchange.request.credentials
+    if credentials is None:
+        return NO_CREDENTIALS
+    return credentials if step.challenges else NO_CHALLENGE
+
+
+ANSWER_RULES = RuleGroup(SessionEvent, needs=[FIRST_COPY], takes=_answer)
+
+
+@ANSWER_RULES.rule(
     cite=[
         RFC7616["3.4"](says="opaque and algorithm of the credentials are those of the challenge"),
         RFC2617["3.2.2"](says="opaque and algorithm are those of the challenge"),
     ],
-    needs=[FIRST_COPY],
     covers=["HTTP-10"],
-    looks_at=["request.headers.Authorization"],
+    looks_at=[NONCE_COUNT],
 )
-def credentials_unlike_challenge(step: SessionEvent) -> Iterator[Problem | NotApplicable]:
+def credentials_unlike_challenge(step: SessionEvent, credentials: digest.Directives) -> Iterator[Problem]:
     """The credentials do not repeat what the challenge said.
 
     The BSM finds its own state by these directives. With others it cannot check the digest, or challenges again.
@@ -36,21 +43,13 @@ def credentials_unlike_challenge(step: SessionEvent) -> Iterator[Problem | NotAp
     Make the terminal copy opaque and algorithm as they are. A qop other than auth-int is reported by qop-not-auth-int,
     and a challenge that does not offer auth-int by challenge-lacks-auth-int.
     """
-    credentials = step.exchange.request.credentials
-    if credentials is None:
-        yield NO_CREDENTIALS
-    elif not step.challenges:
-        yield NO_CHALLENGE
-    else:
-        # Of several challenges with one nonce, the answer is to the one that it is most like.
-        unlike = [list(_unlike(credentials, challenge)) for challenge in step.challenges]
-        for name, expected, got in min(unlike, key=len):
-            yield Problem(f"{NONCE_COUNT}.{name}", f"{expected} of the challenge", got)
+    # Of several challenges with one nonce, the answer is to the one that it is most like.
+    unlike = [list(_unlike(credentials, challenge)) for challenge in step.challenges]
+    for name, expected, got in min(unlike, key=len):
+        yield Problem(f"{NONCE_COUNT}.{name}", f"{expected} of the challenge", got)
 
 
-@rule(
-    "realm-not-offered",
-    on=SessionEvent,
+@ANSWER_RULES.rule(
     cite=[
         TS24109["5.2.4"](
             says="the challenge names the realms that the terminal can choose its key for",
@@ -58,10 +57,9 @@ def credentials_unlike_challenge(step: SessionEvent) -> Iterator[Problem | NotAp
             sure=Sure.DERIVED,
         )
     ],
-    needs=[FIRST_COPY],
     covers=["HTTP-08"],
 )
-def realm_not_offered(step: SessionEvent) -> Iterator[Problem | NotApplicable]:
+def realm_not_offered(step: SessionEvent, credentials: digest.Directives) -> Iterator[Problem | NotApplicable]:
     """The realm of the credentials is not one that the challenge offered.
 
     The terminal takes the key of another kind of bootstrapping, or for another server, than the BSM expects, and the
@@ -69,19 +67,13 @@ def realm_not_offered(step: SessionEvent) -> Iterator[Problem | NotApplicable]:
 
     Look at how the terminal chooses its realm. Where it reads the challenge right, look for a proxy that changes it.
     """
-    credentials = step.exchange.request.credentials
-    if credentials is None:
-        yield NO_CREDENTIALS
-    elif not step.challenges:
-        yield NO_CHALLENGE
-    elif credentials.get("realm") is None:
+    realm, given = credentials.get("realm"), _realms(credentials)
+    offered = [_realms(challenge) for challenge in step.challenges if challenge.get("realm") is not None]
+    if realm is None:
         yield NotApplicable("the credentials have no realm, reported by authorization-incomplete")
-    else:
-        given = _realms(credentials)
-        offered = [_realms(challenge) for challenge in step.challenges if challenge.get("realm") is not None]
-        if offered and not any(given <= each for each in offered):
-            expected = f"{step.challenges[0].get('realm') or 'a realm'} of the challenge"
-            yield Problem(f"{NONCE_COUNT}.realm", expected, credentials.get("realm") or "an empty realm")
+    elif offered and not any(given <= each for each in offered):
+        expected = f"{step.challenges[0].get('realm') or 'a realm'} of the challenge"
+        yield Problem(f"{NONCE_COUNT}.realm", expected, realm or "an empty realm")
 
 
 def _realms(directives: digest.Directives) -> set[str]:
@@ -100,19 +92,19 @@ def _unlike(credentials: digest.Directives, challenge: digest.Directives) -> Ite
         yield "algorithm", asked or "MD5 (by default)", given or "MD5 (by default)"
 
 
-@fault("replace-opaque", on=SessionEvent, reference="challenge", trips={"credentials-unlike-challenge"})
+@fault(on=SessionEvent, reference="challenge", trips={"credentials-unlike-challenge"})
 def replace_opaque(step: SessionEvent, *, to: str = "0123456789abcdef") -> Exchange:
     """Write another opaque than that of the challenge into the recorded request."""
     return with_directives(step, opaque=to)
 
 
-@fault("replace-answered-algorithm", on=SessionEvent, reference="challenge", trips={"credentials-unlike-challenge"})
+@fault(on=SessionEvent, reference="challenge", trips={"credentials-unlike-challenge"})
 def replace_answered_algorithm(step: SessionEvent, *, to: str = "MD5-sess") -> Exchange:
     """Write another algorithm than that of the challenge into the recorded request."""
     return with_directives(step, algorithm=to)
 
 
-@fault("answer-other-realm", on=SessionEvent, reference="challenge", trips={"realm-not-offered"})
+@fault(on=SessionEvent, reference="challenge", trips={"realm-not-offered"})
 def answer_other_realm(step: SessionEvent, *, kind: str = "-uicc") -> Exchange:
     """Let the recorded request name a kind of bootstrapping that the challenge did not offer, with its token."""
     realm = proof_of(step.exchange).realm

@@ -8,22 +8,17 @@ from ltkm_inspect.catalogue.preconditions import IN_ORDER, MUK_BEFORE
 from ltkm_inspect.fault import FaultError, fault
 from ltkm_inspect.finding import Level, NotApplicable, Problem
 from ltkm_inspect.mikey import Message, Rand, Timestamp
-from ltkm_inspect.rule import note, rule
+from ltkm_inspect.rule import RuleGroup
 from ltkm_inspect.session import HALF, DeliveredLtkm, LtkmRecord, distance, is_newer
 from ltkm_inspect.spec import RFC1982, RFC3830, TS33246, Verb
 
 ASCENDING = TS33246["6.4.3"](
     says="every MSK message has a counter above that of the last one, retransmissions included"
 )
-
-
 REPLAY = TS33246["6.5.3"](says="a message whose counter is not above the stored one of its MUK is discarded")
-
-
 NEW_HERE = NotApplicable("no LTKM of this MUK stands in front of it in the document")
-
-
 NO_EARLIER = NotApplicable("no earlier LTKM of this MUK was seen")
+COUNTER_RULES = RuleGroup(DeliveredLtkm, cite=[REPLAY, ASCENDING], needs=[MUK_BEFORE, IN_ORDER], covers=["XF-01"])
 
 
 def _reuses_keystream(delivery: DeliveredLtkm) -> bool:
@@ -38,7 +33,7 @@ def _reuses_keystream(delivery: DeliveredLtkm) -> bool:
     return False
 
 
-@rule("ltkm-replayed", on=DeliveredLtkm, cite=[REPLAY, ASCENDING], needs=[MUK_BEFORE], covers=["XF-01"])
+@COUNTER_RULES.rule(needs=[MUK_BEFORE])
 def ltkm_replayed(delivery: DeliveredLtkm) -> Iterator[Problem]:
     """The very LTKM was delivered before.
 
@@ -50,10 +45,9 @@ def ltkm_replayed(delivery: DeliveredLtkm) -> Iterator[Problem]:
         yield Problem("T.value", "a message with a counter of its own", "the octets of an earlier delivery")
 
 
-@rule(
-    "keystream-reused",
-    on=DeliveredLtkm,
+@COUNTER_RULES.rule(
     cite=[RFC3830["4.2.3"](says="the key stream is made of the MUK, RAND, CSB ID and timestamp; it is used once")],
+    needs=[],
     covers=["XF-06"],
 )
 def keystream_reused(delivery: DeliveredLtkm) -> Iterator[Problem | NotApplicable]:
@@ -71,7 +65,7 @@ def keystream_reused(delivery: DeliveredLtkm) -> Iterator[Problem | NotApplicabl
         yield Problem("KEMAC.encr_data", "counter, RAND and CSB ID that were not used together before", got)
 
 
-@rule("counter-repeated", on=DeliveredLtkm, cite=[REPLAY, ASCENDING], needs=[MUK_BEFORE, IN_ORDER], covers=["XF-01"])
+@COUNTER_RULES.rule()
 def counter_repeated(delivery: DeliveredLtkm) -> Iterator[Problem]:
     """The counter is that of the last LTKM, and the message is another one.
 
@@ -85,11 +79,8 @@ def counter_repeated(delivery: DeliveredLtkm) -> Iterator[Problem]:
         yield Problem("T.value", f"a counter above {delivery.before.counter}", str(delivery.sent.counter))
 
 
-@rule(
-    "counter-backward",
-    on=DeliveredLtkm,
+@COUNTER_RULES.rule(
     cite=[REPLAY, RFC1982["3.2"](says="of two 32-bit numbers the newer one is less than 2^31 ahead")],
-    needs=[MUK_BEFORE, IN_ORDER],
     covers=["XF-01", "XF-04"],
 )
 def counter_backward(delivery: DeliveredLtkm) -> Iterator[Problem]:
@@ -107,11 +98,9 @@ def counter_backward(delivery: DeliveredLtkm) -> Iterator[Problem]:
         yield Problem("T.value", f"a counter above {delivery.before.counter}", str(delivery.sent.counter), hint)
 
 
-@rule(
-    "counters-disordered",
-    on=DeliveredLtkm,
+@COUNTER_RULES.warning(
     cite=[ASCENDING],
-    level=Level.WARNING,
+    needs=[],
     level_reason="the order in which a terminal takes the items is not settled (a violation where two are equal)",
     covers=["XF-02"],
 )
@@ -134,11 +123,8 @@ def counters_disordered(delivery: DeliveredLtkm) -> Iterator[Problem | NotApplic
         yield Problem("T.value", f"a counter above {last}", str(delivery.sent.counter), "as in the LTKM in front of it")
 
 
-@note(
-    "counter-gap",
-    on=DeliveredLtkm,
+@COUNTER_RULES.note(
     cite=[TS33246["6.4.3"](says="the counter also counts the messages that were sent in another way", verb=Verb.MAY)],
-    needs=[MUK_BEFORE, IN_ORDER],
     covers=["XF-03"],
 )
 def counter_gap(delivery: DeliveredLtkm, *, more_than: int = 1) -> Iterator[Problem]:
@@ -166,31 +152,25 @@ def _counter(number: int) -> Timestamp:
     return Timestamp(2, (number % (1 << 32)).to_bytes(4))
 
 
-@fault("replay-ltkm", on=DeliveredLtkm, reference="renewal", trips={"ltkm-replayed"}, leaves={"encryption", "mac"})
+@fault(on=DeliveredLtkm, reference="renewal", trips={"ltkm-replayed"}, leaves={"encryption", "mac"})
 def replay_ltkm(delivery: DeliveredLtkm) -> Message:
     """Send the last LTKM of the terminal once more."""
     return mikey.decode(_last(delivery).octets)
 
 
-@fault("repeat-counter", on=DeliveredLtkm, reference="renewal", trips={"counter-repeated"})
+@fault(on=DeliveredLtkm, reference="renewal", trips={"counter-repeated"})
 def repeat_counter(delivery: DeliveredLtkm) -> Message:
     """Give the message the counter of the last one."""
     return with_payloads(delivery.message, _counter(_last(delivery).counter))
 
 
-@fault("rewind-counter", on=DeliveredLtkm, reference="renewal", trips={"counter-backward"})
+@fault(on=DeliveredLtkm, reference="renewal", trips={"counter-backward"})
 def rewind_counter(delivery: DeliveredLtkm, *, by: int = 1) -> Message:
     """Give the message a counter behind that of the last one: 2147483648 behind is neither ahead nor behind."""
     return with_payloads(delivery.message, _counter(_last(delivery).counter - by))
 
 
-@fault(
-    "repeat-keystream",
-    on=DeliveredLtkm,
-    reference="renewal",
-    trips={"keystream-reused", "key-data-unreadable"},
-    leaves={"encryption"},
-)
+@fault(on=DeliveredLtkm, reference="renewal", trips={"keystream-reused", "key-data-unreadable"}, leaves={"encryption"})
 def repeat_keystream(delivery: DeliveredLtkm) -> Message:
     """Give the message counter, RAND and CSB ID of the last one, and leave its own key data."""
     last = _last(delivery)
@@ -198,13 +178,13 @@ def repeat_keystream(delivery: DeliveredLtkm) -> Message:
     return with_header(changed, csb_id=last.csb_id)
 
 
-@fault("equal-counters", on=DeliveredLtkm, reference="several-keys", trips={"counters-disordered"})
+@fault(on=DeliveredLtkm, reference="several-keys", trips={"counters-disordered"})
 def equal_counters(delivery: DeliveredLtkm) -> Message:
     """Give the last LTKM of a document the counter of the one in front of it."""
     return with_payloads(delivery.message, _counter(delivery.beside[-1].counter))
 
 
-@fault("lower-counter", on=DeliveredLtkm, reference="several-keys", trips={"counters-disordered"})
+@fault(on=DeliveredLtkm, reference="several-keys", trips={"counters-disordered"})
 def lower_counter(delivery: DeliveredLtkm, *, by: int = 1) -> Message:
     """Give the last LTKM of a document a counter below that of the one in front of it."""
     return with_payloads(delivery.message, _counter(delivery.beside[-1].counter - by))

@@ -25,10 +25,7 @@ DIGEST_RULES = RuleGroup(SessionEvent, needs=[KEYS])
 
 
 @DIGEST_RULES.rule(
-    "request-digest-wrong",
-    cite=[PROOF_OF_REQUEST, MUTUAL],
-    covers=["KEY-01"],
-    looks_at=["request.headers.Authorization", "request.body"],
+    cite=[PROOF_OF_REQUEST, MUTUAL], covers=["KEY-01"], looks_at=["request.headers.Authorization", "request.body"]
 )
 def request_digest_wrong(step: SessionEvent) -> Iterator[Problem | NotApplicable]:
     """The digest of a request is wrong, although the MRK is right.
@@ -69,7 +66,6 @@ def _response(credentials: digest.Directives, password: bytes, method: str, body
 
 
 @DIGEST_RULES.rule(
-    "response-digest-wrong",
     cite=[PROOF_OF_RESPONSE, MUTUAL],
     covers=["KEY-02"],
     looks_at=["request.headers.Authorization", "response.headers.Authentication-Info", "response.body"],
@@ -111,7 +107,6 @@ def _explained_response(step: SessionEvent) -> str:
 
 
 @DIGEST_RULES.warning(
-    "key-unproven",
     cite=[MAC, PROOF_OF_REQUEST],
     level_reason="until a key has verified something, the key ring is more likely wrong than the traffic",
     covers=["KEY-01", "KEY-03"],
@@ -135,7 +130,7 @@ def key_unproven(step: SessionEvent) -> Iterator[Problem]:
             yield Problem(path, "a MAC that verifies", opening.opened.reason)
 
 
-@fault("keep-digest", on=SessionEvent, reference="download", trips={"response-digest-wrong"}, leaves={"digest"})
+@fault(on=SessionEvent, reference="download", trips={"response-digest-wrong"}, leaves={"digest"})
 def keep_digest(step: SessionEvent) -> Exchange:
     """Put one more line end behind the document, and leave rspauth over the old body."""
     exchange = step.exchange
@@ -150,7 +145,7 @@ def _with_response(step: SessionEvent, value: str) -> Exchange:
     return prove(step.exchange, proof_of(step.exchange).put("response", value, quoted=True))
 
 
-@fault("replace-response", on=SessionEvent, reference="renewal", trips={"request-digest-wrong"}, leaves={"digest"})
+@fault(on=SessionEvent, reference="renewal", trips={"request-digest-wrong"}, leaves={"digest"})
 def replace_response(step: SessionEvent, *, to: str = "0123456789abcdef0123456789abcdef") -> Exchange:
     """Write another digest into the recorded request."""
     return _with_response(step, to)

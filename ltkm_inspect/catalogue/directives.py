@@ -4,13 +4,13 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 
-from ltkm_inspect.catalogue.authentication_info import AUTHENTICATION_INFO, NO_INFO, info_of, inform, is_proved
-from ltkm_inspect.catalogue.authorization import AUTHORIZATION, COUNT, NO_CREDENTIALS, proof_of, prove
+from ltkm_inspect.catalogue.authentication_info import AUTHENTICATION_INFO, info_of, inform, information, is_proved
+from ltkm_inspect.catalogue.authorization import AUTHORIZATION, COUNT, credentials_in, proof_of, prove
 from ltkm_inspect.catalogue.challenge import AUTHENTICATE, first_challenge, put_challenge
 from ltkm_inspect.catalogue.preconditions import MSK_PROCEDURE, RESPONSE
 from ltkm_inspect.digest import Directive, Directives
 from ltkm_inspect.fault import FaultError, fault
-from ltkm_inspect.finding import Level, NotApplicable, Problem
+from ltkm_inspect.finding import NotApplicable, Problem
 from ltkm_inspect.rule import RuleGroup
 from ltkm_inspect.spec import RFC7616, RFC9110, Sure
 from ltkm_inspect.traffic import Exchange
@@ -26,7 +26,6 @@ COUNT_FORM = RFC7616["3.4"](says="nc has 8 hex digits, with letters in lower cas
 ONCE = RFC9110["11.2"](says="each name is in a list of authentication parameters once")
 EITHER_IS_READ = "most recipients read either form, and the value is the same"
 ONE_IS_TAKEN = "most recipients take one of the values, and where the two agree nothing is lost"
-NO_CHALLENGE = NotApplicable("the response is no 401 with a digest challenge")
 
 _CHALLENGE = {"realm": True, "domain": True, "nonce": True, "opaque": True, "qop": True, "stale": False}
 _CHALLENGE |= {"algorithm": False}
@@ -70,21 +69,18 @@ def _named(path: str, names: list[str]) -> tuple[str, str]:
     return path, f"{', '.join(names[:_SHOWN])}{more} "
 
 
-QUOTING = RuleGroup(
-    Exchange, level=Level.WARNING, level_reason=EITHER_IS_READ, needs=[MSK_PROCEDURE, RESPONSE], covers=["HTTP-16b"]
-)
+def _challenges(exchange: Exchange) -> tuple[Directives, ...] | NotApplicable:
+    return exchange.challenges or NotApplicable("the response is no 401 with a digest challenge")
+
+
+QUOTING = RuleGroup(Exchange, level_reason=EITHER_IS_READ, needs=[MSK_PROCEDURE, RESPONSE], covers=["HTTP-16b"])
 REPEATING = RuleGroup(
-    Exchange,
-    cite=[ONCE],
-    level=Level.WARNING,
-    level_reason=ONE_IS_TAKEN,
-    needs=[MSK_PROCEDURE, RESPONSE],
-    covers=["HTTP-16b"],
+    Exchange, cite=[ONCE], level_reason=ONE_IS_TAKEN, needs=[MSK_PROCEDURE, RESPONSE], covers=["HTTP-16b"]
 )
 
 
-@QUOTING.rule("challenge-misquoted", cite=[CHALLENGE_FORM])
-def challenge_misquoted(exchange: Exchange) -> Iterator[Problem | NotApplicable]:
+@QUOTING.warning(cite=[CHALLENGE_FORM], takes=_challenges)
+def challenge_misquoted(_: Exchange, challenges: tuple[Directives, ...]) -> Iterator[Problem]:
     """A directive of a digest challenge lacks its quotation marks, or has some that it should not have.
 
     Some terminals read only the form of the standard, and give up on the challenge. Others copy the marks into their
@@ -92,15 +88,12 @@ def challenge_misquoted(exchange: Exchange) -> Iterator[Problem | NotApplicable]
 
     Put realm, domain, nonce, opaque and qop into quotation marks, and leave stale and algorithm without.
     """
-    if not exchange.challenges:
-        yield NO_CHALLENGE
-    else:
-        fields = (field for challenge in exchange.challenges for field in challenge.fields)
-        yield from _misquoted(AUTHENTICATE, fields, _CHALLENGE)
+    fields = (field for challenge in challenges for field in challenge.fields)
+    return _misquoted(AUTHENTICATE, fields, _CHALLENGE)
 
 
-@QUOTING.rule("authorization-misquoted", cite=[CREDENTIALS_FORM], needs=[MSK_PROCEDURE])
-def authorization_misquoted(exchange: Exchange) -> Iterator[Problem | NotApplicable]:
+@QUOTING.warning(cite=[CREDENTIALS_FORM], needs=[MSK_PROCEDURE], takes=credentials_in)
+def authorization_misquoted(_: Exchange, credentials: Directives) -> Iterator[Problem]:
     """A directive of Authorization lacks its quotation marks, or has some that it should not have.
 
     Some servers read only the form of the standard, and answer such credentials with another 401 or a 400.
@@ -108,14 +101,11 @@ def authorization_misquoted(exchange: Exchange) -> Iterator[Problem | NotApplica
     Put username, realm, nonce, uri, response, cnonce and opaque into quotation marks, and leave algorithm, qop and nc
     without.
     """
-    if exchange.credentials is None:
-        yield NO_CREDENTIALS
-    else:
-        yield from _misquoted(AUTHORIZATION, exchange.credentials.fields, _CREDENTIALS)
+    return _misquoted(AUTHORIZATION, credentials.fields, _CREDENTIALS)
 
 
-@QUOTING.rule("authentication-info-misquoted", cite=[INFO_FORM], covers=["HTTP-16"], fast_pass=is_proved)
-def authentication_info_misquoted(exchange: Exchange) -> Iterator[Problem | NotApplicable]:
+@QUOTING.warning(cite=[INFO_FORM], covers=["HTTP-16"], takes=information, fast_pass=is_proved)
+def authentication_info_misquoted(exchange: Exchange, info: Directives) -> Iterator[Problem]:
     """A directive of Authentication-Info is not written as it should be.
 
     nextnonce, rspauth and cnonce need quotation marks, qop and nc must not have any, and nc has 8 hex digits. Many
@@ -124,74 +114,52 @@ def authentication_info_misquoted(exchange: Exchange) -> Iterator[Problem | NotA
 
     Write them as RFC 7616 does.
     """
-    info, credentials = exchange.authentication_info, exchange.credentials
-    if info is None:
-        yield NO_INFO
-        return
     yield from _misquoted(AUTHENTICATION_INFO, info.fields, _INFO)
     count = info.first.get("nc", "00000001")
-    asked = None if credentials is None else credentials.first.get("nc")
+    asked = None if exchange.credentials is None else exchange.credentials.first.get("nc")
     if count != asked and not COUNT.fullmatch(count):
         yield Problem(f"{AUTHENTICATION_INFO}.nc", "8 hex digits", count or "an empty value")
 
 
-@REPEATING.rule("challenge-repeats")
-def challenge_repeats(exchange: Exchange) -> Iterator[Problem | NotApplicable]:
+@REPEATING.warning(takes=_challenges)
+def challenge_repeats(_: Exchange, challenges: tuple[Directives, ...]) -> Iterator[Problem]:
     """A directive comes twice in one digest challenge.
 
     One terminal believes the first, another the last, and a third takes the challenge for damaged.
 
     Make the BSM write each directive once. Several challenges, each complete, are fine.
     """
-    if not exchange.challenges:
-        yield NO_CHALLENGE
-        return
-    for challenge in exchange.challenges:
-        found = list(_repeated(AUTHENTICATE, challenge))
-        if found:
-            yield from found
-            return
+    yield from next(filter(None, (list(_repeated(AUTHENTICATE, challenge)) for challenge in challenges)), ())
 
 
-@REPEATING.rule("authorization-repeats", needs=[MSK_PROCEDURE])
-def authorization_repeats(exchange: Exchange) -> Iterator[Problem | NotApplicable]:
+@REPEATING.warning(needs=[MSK_PROCEDURE], takes=credentials_in)
+def authorization_repeats(exchange: Exchange, credentials: Directives) -> Iterator[Problem]:
     """A directive comes twice in Authorization, or Authorization itself does.
 
     One server believes the first, another the last. What was signed and what is believed may then differ.
 
     Make the terminal write each directive once, or find the proxy that adds a second Authorization.
     """
-    if exchange.credentials is None:
-        yield NO_CREDENTIALS
-        return
     count = sum(1 for _ in exchange.request.headers.all("Authorization"))
     if count > 1:
         yield Problem(AUTHORIZATION, "one Authorization", str(count))
-    yield from _repeated(AUTHORIZATION, exchange.credentials)
+    yield from _repeated(AUTHORIZATION, credentials)
 
 
-@REPEATING.rule(
-    "authentication-info-repeats",
-    cite=[ONCE(says=ONCE.says, sure=Sure.DERIVED)],
-    covers=["HTTP-16"],
-    fast_pass=is_proved,
+@REPEATING.warning(
+    cite=[ONCE(says=ONCE.says, sure=Sure.DERIVED)], covers=["HTTP-16"], takes=information, fast_pass=is_proved
 )
-def authentication_info_repeats(exchange: Exchange) -> Iterator[Problem | NotApplicable]:
+def authentication_info_repeats(_: Exchange, info: Directives) -> Iterator[Problem]:
     """A directive stands twice in Authentication-Info.
 
     One terminal believes the first, another the last.
 
     Look for a proxy that adds a second Authentication-Info to that of the BSM.
     """
-    info = exchange.authentication_info
-    if info is None:
-        yield NO_INFO
-    else:
-        yield from _repeated(AUTHENTICATION_INFO, info)
+    return _repeated(AUTHENTICATION_INFO, info)
 
 
-@QUOTING.rule(
-    "nonce-count-upper-case",
+@QUOTING.warning(
     cite=[COUNT_FORM],
     level_reason="its value is the same, and the digest is over the text as it is written",
     needs=[MSK_PROCEDURE],
@@ -236,57 +204,57 @@ def _challenge_with(exchange: Exchange, directives: Directives) -> Exchange:
     return put_challenge(exchange, f"Digest {directives}")
 
 
-@fault("quote-challenge-directive", on=Exchange, reference="challenged", trips={"challenge-misquoted"})
+@fault(on=Exchange, reference="challenged", trips={"challenge-misquoted"})
 def quote_challenge_directive(exchange: Exchange, *, name: str = "algorithm") -> Exchange:
     """Write a directive of the challenge in quotation marks."""
     return _challenge_with(exchange, _rewritten(first_challenge(exchange), name, True))
 
 
-@fault("unquote-challenge-directive", on=Exchange, reference="challenged", trips={"challenge-misquoted"})
+@fault(on=Exchange, reference="challenged", trips={"challenge-misquoted"})
 def unquote_challenge_directive(exchange: Exchange, *, name: str = "qop") -> Exchange:
     """Write a directive of the challenge without quotation marks."""
     return _challenge_with(exchange, _rewritten(first_challenge(exchange), name, False))
 
 
-@fault("repeat-challenge-directive", on=Exchange, reference="challenged", trips={"challenge-repeats"})
+@fault(on=Exchange, reference="challenged", trips={"challenge-repeats"})
 def repeat_challenge_directive(exchange: Exchange, *, name: str = "realm") -> Exchange:
     """Write a directive of the challenge a second time."""
     return _challenge_with(exchange, _doubled(first_challenge(exchange), name))
 
 
-@fault("quote-authorization-directive", on=Exchange, reference="download", trips={"authorization-misquoted"})
+@fault(on=Exchange, reference="download", trips={"authorization-misquoted"})
 def quote_authorization_directive(exchange: Exchange, *, name: str = "qop") -> Exchange:
     """Write a directive of the recorded credentials in quotation marks."""
     return prove(exchange, _rewritten(proof_of(exchange), name, True))
 
 
-@fault("unquote-authorization-directive", on=Exchange, reference="download", trips={"authorization-misquoted"})
+@fault(on=Exchange, reference="download", trips={"authorization-misquoted"})
 def unquote_authorization_directive(exchange: Exchange, *, name: str = "username") -> Exchange:
     """Write a directive of the recorded credentials without quotation marks."""
     return prove(exchange, _rewritten(proof_of(exchange), name, False))
 
 
-@fault("repeat-authorization-directive", on=Exchange, reference="download", trips={"authorization-repeats"})
+@fault(on=Exchange, reference="download", trips={"authorization-repeats"})
 def repeat_authorization_directive(exchange: Exchange, *, name: str = "username") -> Exchange:
     """Write a directive of the recorded credentials a second time."""
     return prove(exchange, _doubled(proof_of(exchange), name))
 
 
-@fault("quote-directive", on=Exchange, reference="download", trips={"authentication-info-misquoted"})
+@fault(on=Exchange, reference="download", trips={"authentication-info-misquoted"})
 def quote_directive(exchange: Exchange, *, name: str = "qop") -> Exchange:
     """Write a directive of Authentication-Info in quotation marks."""
     told = info_of(exchange)
     return inform(exchange, told.put(name, told.get(name) or "", quoted=True))
 
 
-@fault("repeat-directive", on=Exchange, reference="download", trips={"authentication-info-repeats"})
+@fault(on=Exchange, reference="download", trips={"authentication-info-repeats"})
 def repeat_directive(exchange: Exchange) -> Exchange:
     """Write the first directive of Authentication-Info a second time."""
     told = info_of(exchange)
     return inform(exchange, replace(told, fields=told.fields + told.fields[:1]))
 
 
-@fault("uppercase-nonce-count", on=Exchange, reference="download", trips={"nonce-count-upper-case"})
+@fault(on=Exchange, reference="download", trips={"nonce-count-upper-case"})
 def uppercase_nonce_count(exchange: Exchange, *, to: str = "0000000A") -> Exchange:
     """Write a nonce count in upper case into the recorded credentials, and where Authentication-Info repeats it."""
     changed = prove(exchange, proof_of(exchange).put("nc", to))

@@ -1,14 +1,14 @@
 """Rules on the elements of an MSK response, and the faults that break them."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 from ltkm_inspect.catalogue.preconditions import HAS_LTKM, MSK_ROOT, WELL_FORMED
 from ltkm_inspect.context import Context
-from ltkm_inspect.document import MSK_RESPONSE_NS, ORDERQUERIES_NS, Departure, Splice, edit, split_name
+from ltkm_inspect.document import MSK_RESPONSE_NS, ORDERQUERIES_NS, Splice, edit, split_name
 from ltkm_inspect.fault import fault
-from ltkm_inspect.finding import NotApplicable, Problem
-from ltkm_inspect.rule import RuleGroup, note, rule
+from ltkm_inspect.finding import NotApplicable, Problem, count
+from ltkm_inspect.rule import RuleGroup
 from ltkm_inspect.spec import CR, TS26346, TS33246, Verb
 from ltkm_inspect.traffic import Document
 
@@ -35,13 +35,12 @@ def names_usually(document: Document) -> bool:
     return len(pairs) < 2 or len(set(pairs)) == len(pairs)
 
 
+DOCUMENT_RULES = RuleGroup(Document, needs=[MSK_ROOT, WELL_FORMED])
 SCHEMA_RULES = RuleGroup(Document, needs=[MSK_ROOT, WELL_FORMED], fast_pass=follows_schema)
 IDENTIFIER_RULES = RuleGroup(Document, needs=[MSK_ROOT, WELL_FORMED], fast_pass=names_usually)
 
 
-@rule(
-    "root-element-wrong",
-    on=Document,
+@DOCUMENT_RULES.rule(
     cite=[BODY, SCHEMA(says="the root element is mbmsMSKResponse in the namespace of the MSK response")],
     needs=[WELL_FORMED],
     covers=["CR-8a", "XML-04"],
@@ -72,19 +71,12 @@ def root_element_wrong(document: Document) -> Iterator[Problem | NotApplicable]:
 
 def departures(document: Document, *kinds: str) -> Iterator[Problem]:
     """Yield a problem for each departure of these kinds from the content models, in the order of the document."""
-    found = document.departures_by_kind
-    present = [kind for kind in kinds if kind in found]
-    if len(present) > 1:  # in document order
-        departures: Iterable[Departure] = (each for each in document.departures if each.kind in present)
-    else:
-        departures = found[present[0]] if present else ()
-    for departure in departures:
-        yield Problem("", departure.expected, departure.got, element=departure.element)
+    for departure in document.departures:
+        if departure.kind in kinds:
+            yield Problem("", departure.expected, departure.got, element=departure.element)
 
 
-@SCHEMA_RULES.rule(
-    "responses-missing", cite=[SCHEMA(says="the root element holds at least one Response")], covers=["XML-05"]
-)
+@SCHEMA_RULES.rule(cite=[SCHEMA(says="the root element holds at least one Response")], covers=["XML-05"])
 def responses_missing(document: Document) -> Iterator[Problem]:
     """The document has no Response at all.
 
@@ -95,9 +87,7 @@ def responses_missing(document: Document) -> Iterator[Problem]:
     yield from departures(document, "no-response")
 
 
-@SCHEMA_RULES.rule(
-    "response-after-extension", cite=[SCHEMA(says="foreign elements follow the Responses")], covers=["XML-05"]
-)
+@SCHEMA_RULES.rule(cite=[SCHEMA(says="foreign elements follow the Responses")], covers=["XML-05"])
 def response_after_extension(document: Document) -> Iterator[Problem]:
     """A Response stands after a foreign element under the root.
 
@@ -115,7 +105,6 @@ def response_after_extension(document: Document) -> Iterator[Problem]:
 
 
 @SCHEMA_RULES.rule(
-    "response-children-wrong",
     cite=[SCHEMA(says="a Response holds MSK, ResponseCode, and then elements of other namespaces, in this order")],
     covers=["XML-06"],
 )
@@ -143,9 +132,7 @@ def _items_with_ltkm(document: Document, where: str) -> set[Any]:
 
 
 @SCHEMA_RULES.rule(
-    "msk-children-wrong",
-    cite=[SCHEMA(says="an MSK holds keyDomainID and MSKID in this order and nothing else")],
-    covers=["XML-07"],
+    cite=[SCHEMA(says="an MSK holds keyDomainID and MSKID in this order and nothing else")], covers=["XML-07"]
 )
 def msk_children_wrong(document: Document) -> Iterator[Problem]:
     """The children of an MSK are not keyDomainID and MSKID.
@@ -169,7 +156,7 @@ def _wrong_length(document: Document, name: str) -> Iterator[Problem]:
             yield Problem(name, f"{octets} octets", f"{len(found.octets)}", element=element)
 
 
-@IDENTIFIER_RULES.rule("msk-id-length-wrong", cite=[SCHEMA(says="an MSKID is 4 octets in base64")], covers=["XML-08"])
+@IDENTIFIER_RULES.rule(cite=[SCHEMA(says="an MSKID is 4 octets in base64")], covers=["XML-08"])
 def msk_id_length_wrong(document: Document) -> Iterator[Problem]:
     """An MSKID does not have 4 octets.
 
@@ -181,7 +168,6 @@ def msk_id_length_wrong(document: Document) -> Iterator[Problem]:
 
 
 @IDENTIFIER_RULES.rule(
-    "key-domain-id-length-wrong",
     cite=[
         TS33246["6.3.2.1"](says="a Key Domain ID is MCC and MNC in 3 octets"),
         TS26346["11.3.1"](says="a Key Domain ID has 3 octets"),
@@ -198,9 +184,7 @@ def key_domain_id_length_wrong(document: Document) -> Iterator[Problem]:
     yield from _wrong_length(document, "keyDomainID")
 
 
-@IDENTIFIER_RULES.rule(
-    "identifier-not-base64", cite=[SCHEMA(says="keyDomainID and MSKID are base64Binary")], covers=["XML-10"]
-)
+@IDENTIFIER_RULES.rule(cite=[SCHEMA(says="keyDomainID and MSKID are base64Binary")], covers=["XML-10"])
 def identifier_not_base64(document: Document) -> Iterator[Problem]:
     """A keyDomainID or MSKID is not base64.
 
@@ -213,9 +197,7 @@ def identifier_not_base64(document: Document) -> Iterator[Problem]:
             yield Problem.told(found.problem or "", name, element=element)
 
 
-@rule(
-    "ltkm-duplicated",
-    on=Document,
+@DOCUMENT_RULES.rule(
     cite=[TS33246["6.4.3"](says="every MSK message sent has a counter of its own, retransmissions included")],
     needs=[HAS_LTKM, WELL_FORMED],
     covers=["LTKM-10"],
@@ -235,13 +217,7 @@ def ltkm_duplicated(document: Document) -> Iterator[Problem]:
         yield Problem("", "a message of its own for each item", got, element=copy.element)
 
 
-@note(
-    "ltkm-unused",
-    on=Document,
-    cite=[CR["5.2.1.1"](says="LTKMs may come in the response", verb=Verb.MAY)],
-    needs=[MSK_ROOT, WELL_FORMED],
-    covers=["CR-2a"],
-)
+@DOCUMENT_RULES.note(cite=[CR["5.2.1.1"](says="LTKMs may come in the response", verb=Verb.MAY)], covers=["CR-2a"])
 def ltkm_unused(document: Document, context: Context) -> Iterator[Problem | NotApplicable]:
     """The response grants keys and carries no LTKM at all.
 
@@ -255,12 +231,10 @@ def ltkm_unused(document: Document, context: Context) -> Iterator[Problem | NotA
         return
     granted = sum(item.outcome.is_success for item in document.items)
     if granted and not document.ltkm_elements:
-        yield Problem(
-            "", got=f"no LTKM for {granted} granted {'key' if granted == 1 else 'keys'}", hint="pushed over UDP?"
-        )
+        yield Problem("", got=f"no LTKM for {count(granted, 'granted key')}", hint="pushed over UDP?")
 
 
-@fault("replace-root", on=Document, reference="plain-mbms", trips={"root-element-wrong"})
+@fault(on=Document, reference="plain-mbms", trips={"root-element-wrong"})
 def replace_root(document: Document, *, name: str = "bcast:LTKMResponse") -> Iterator[Splice]:
     """Give the root element another name: the change request's rejected option 1."""
     assert document.root is not None
@@ -268,14 +242,14 @@ def replace_root(document: Document, *, name: str = "bcast:LTKMResponse") -> Ite
     yield from edit.declared(document.xml, document.root, name, ORDERQUERIES_NS)
 
 
-@fault("lower-namespace", on=Document, reference="plain-mbms", trips={"root-element-wrong"})
+@fault(on=Document, reference="plain-mbms", trips={"root-element-wrong"})
 def lower_namespace(document: Document) -> Iterator[Splice]:
     """Write the namespace of the MSK response in lower case."""
     assert document.root is not None
     yield from edit.namespace_replaced(document.xml, document.root, MSK_RESPONSE_NS, MSK_RESPONSE_NS.lower())
 
 
-@fault("drop-responses", on=Document, reference="plain-mbms", trips={"responses-missing"})
+@fault(on=Document, reference="plain-mbms", trips={"responses-missing"})
 def drop_responses(document: Document) -> Iterator[Splice]:
     """Take every Response out of the document."""
     for item in document.items:
@@ -285,20 +259,20 @@ def drop_responses(document: Document) -> Iterator[Splice]:
 EXTENSION = '<x:note xmlns:x="urn:example:extension"/>'
 
 
-@fault("insert-extension", on=Document, reference="several-keys", trips={"response-after-extension"})
+@fault(on=Document, reference="several-keys", trips={"response-after-extension"})
 def insert_extension(document: Document) -> Iterator[Splice]:
     """Put a foreign element between the first two Responses."""
     yield edit.after(document.xml, document.items[0].element, EXTENSION)
 
 
-@fault("repeat-response-code", on=Document, reference="plain-mbms", trips={"response-children-wrong"})
+@fault(on=Document, reference="plain-mbms", trips={"response-children-wrong"})
 def repeat_response_code(document: Document) -> Iterator[Splice]:
     """Write the ResponseCode of the first item twice."""
     code = document.items[0].parts.codes[0]
     yield edit.after(document.xml, code, edit.source(document.xml, code))
 
 
-@fault("swap-identifiers", on=Document, reference="plain-mbms", trips={"msk-children-wrong"})
+@fault(on=Document, reference="plain-mbms", trips={"msk-children-wrong"})
 def swap_identifiers(document: Document) -> Iterator[Splice]:
     """Write MSKID before keyDomainID in the first item."""
     parts = document.items[0].parts
@@ -307,25 +281,25 @@ def swap_identifiers(document: Document) -> Iterator[Splice]:
     yield edit.replaced(document.xml, msk_id, edit.source(document.xml, domain))
 
 
-@fault("replace-msk-id", on=Document, reference="plain-mbms", trips={"msk-id-length-wrong"})
+@fault(on=Document, reference="plain-mbms", trips={"msk-id-length-wrong"})
 def replace_msk_id(document: Document, *, text: str = "JMtE") -> Iterator[Splice]:
     """Write another text into the first MSKID: 3 octets, if not told otherwise."""
     yield edit.refilled(document.xml, document.items[0].parts.msk_ids[0], text)
 
 
-@fault("replace-key-domain-id", on=Document, reference="plain-mbms", trips={"key-domain-id-length-wrong"})
+@fault(on=Document, reference="plain-mbms", trips={"key-domain-id-length-wrong"})
 def replace_key_domain_id(document: Document, *, text: str = "uHCdAA==") -> Iterator[Splice]:
     """Write another text into the first keyDomainID: 4 octets, if not told otherwise."""
     yield edit.refilled(document.xml, document.items[0].parts.key_domain_ids[0], text)
 
 
-@fault("garble-msk-id", on=Document, reference="plain-mbms", trips={"identifier-not-base64"})
+@fault(on=Document, reference="plain-mbms", trips={"identifier-not-base64"})
 def garble_msk_id(document: Document, *, text: str = "JMt!AA==") -> Iterator[Splice]:
     """Write a text that is not base64 into the first MSKID."""
     yield edit.refilled(document.xml, document.items[0].parts.msk_ids[0], text)
 
 
-@fault("copy-ltkm", on=Document, reference="several-keys", trips={"ltkm-duplicated"})
+@fault(on=Document, reference="several-keys", trips={"ltkm-duplicated"})
 def copy_ltkm(document: Document) -> Iterator[Splice]:
     """Write the LTKM of the first item into the second, too."""
     first, second = document.items[0].ltkm_elements[0], document.items[1].ltkm_elements[0]

@@ -10,7 +10,7 @@ from ltkm_inspect.catalogue.preconditions import HAS_LTKM, RESPONSE
 from ltkm_inspect.document import MSK_REQUEST_TYPE, MSK_RESPONSE_TYPE, edit
 from ltkm_inspect.fault import fault
 from ltkm_inspect.finding import Level, NotApplicable, Problem
-from ltkm_inspect.rule import RuleGroup, rule, warning
+from ltkm_inspect.rule import RuleGroup, rule
 from ltkm_inspect.spec import CR, RFC9110, TS33246, Sure
 from ltkm_inspect.traffic import Exchange
 
@@ -50,7 +50,7 @@ RESPONSE_RULES = RuleGroup(
 )
 
 
-@DELIVERY_RULES.rule("status-not-200", covers=["CR-6"])
+@DELIVERY_RULES.rule(covers=["CR-6"])
 def status_not_200(exchange: Exchange) -> Iterator[Problem]:
     """LTKMs come in a response whose HTTP status is not 200.
 
@@ -65,9 +65,7 @@ def status_not_200(exchange: Exchange) -> Iterator[Problem]:
         yield Problem("response.status", expected="200 OK", got=got)
 
 
-@DELIVERY_RULES.rule(
-    "authentication-info-missing", covers=["CR-7"], looks_at=["response.headers.Authentication-Info", "response.status"]
-)
+@DELIVERY_RULES.rule(covers=["CR-7"], looks_at=["response.headers.Authentication-Info", "response.status"])
 def authentication_info_missing(exchange: Exchange) -> Iterator[Problem | NotApplicable]:
     """A response with LTKMs has no Authentication-Info, in its header or its trailer.
 
@@ -91,7 +89,6 @@ def authentication_info_missing(exchange: Exchange) -> Iterator[Problem | NotApp
 
 
 @RESPONSE_RULES.rule(
-    "media-type-wrong",
     cite=[
         DELIVERY,
         REJECTED_MULTIPART,
@@ -132,7 +129,6 @@ def media_type_wrong(exchange: Exchange) -> Iterator[Problem | NotApplicable]:
 
 
 @RESPONSE_RULES.rule(
-    "body-undecodable",
     cite=[DELIVERY, RFC9110["8.4"](says="Content-Encoding lists the codings that were applied", sure=Sure.RECALL_HIGH)],
     covers=["XML-01"],
     looks_at=["response.headers.Content-Encoding", "response.body"],
@@ -153,9 +149,9 @@ def body_undecodable(exchange: Exchange) -> Iterator[Problem | NotApplicable]:
         yield Problem.told(content.problem, "response.body")
 
 
-@warning(
-    "deflate-unwrapped",
+@rule(
     on=Exchange,
+    level=Level.WARNING,
     cite=[RFC9110["8.4.1.2"](says="deflate is the zlib format, which has a wrapper around the compressed data")],
     level_reason="the clause only defines the format, and notes that some leave the wrapper out",
     covers=["HTTP-22b"],
@@ -185,7 +181,6 @@ def _codings(exchange: Exchange, side: str) -> tuple[str, ...]:
 
 
 @RESPONSE_RULES.rule(
-    "body-missing",
     cite=[TS33246["G.2.3"](says="the response to an MSK request carries one status code for each requested MSK")],
     covers=["CR-8a"],
 )
@@ -207,14 +202,7 @@ def body_missing(exchange: Exchange) -> Iterator[Problem | NotApplicable]:
         yield Problem("response.body", expected="an MSK response document", got="no octets")
 
 
-@rule(
-    "request-names-no-key",
-    on=Exchange,
-    cite=[PAIRS],
-    covers=["CR-9"],
-    looks_at=["request.body"],
-    fast_pass=Exchange.asks_plainly,
-)
+@rule(on=Exchange, cite=[PAIRS], covers=["CR-9"], looks_at=["request.body"], fast_pass=Exchange.asks_plainly)
 def request_names_no_key(exchange: Exchange) -> Iterator[Problem | NotApplicable]:
     """The request does not ask for a single key.
 
@@ -243,7 +231,6 @@ def request_names_no_key(exchange: Exchange) -> Iterator[Problem | NotApplicable
 
 
 @RESPONSE_RULES.rule(
-    "request-type-foreign",
     cite=[TS33246["G.2.3"](says="an MSK response answers a request of type msk-request")],
     covers=["HTTP-03"],
     looks_at=["request.target"],
@@ -265,32 +252,32 @@ def request_type_foreign(exchange: Exchange) -> Iterator[Problem | NotApplicable
         yield Problem("request.target", "requesttype=msk-request", ", ".join(exchange.request.request_types))
 
 
-@fault("replace-status", on=Exchange, reference="download", trips={"status-not-200"})
+@fault(on=Exchange, reference="download", trips={"status-not-200"})
 def replace_status(exchange: Exchange, *, status: int = 202, reason: str = "Accepted") -> Exchange:
     """Answer with another HTTP status."""
     return with_response(exchange, status=status, reason=reason)
 
 
-@fault("drop-authentication-info", on=Exchange, reference="download", trips={"authentication-info-missing"})
+@fault(on=Exchange, reference="download", trips={"authentication-info-missing"})
 def drop_authentication_info(exchange: Exchange) -> Exchange:
     """Take Authentication-Info out of header and trailer."""
     assert exchange.response is not None
     return replace(exchange, response=exchange.response.without_info())
 
 
-@fault("empty-authentication-info", on=Exchange, reference="download", trips={"authentication-info-missing"})
+@fault(on=Exchange, reference="download", trips={"authentication-info-missing"})
 def empty_authentication_info(exchange: Exchange) -> Exchange:
     """Send Authentication-Info without a value."""
     return with_response_header(exchange, "Authentication-Info", "")
 
 
-@fault("change-media-type", on=Exchange, reference="download", trips={"media-type-wrong"})
+@fault(on=Exchange, reference="download", trips={"media-type-wrong"})
 def change_media_type(exchange: Exchange, *, to: str = "application/xml") -> Exchange:
     """Send another Content-Type with the same body."""
     return with_response_header(exchange, "Content-Type", to)
 
 
-@fault("wrap-multipart", on=Exchange, reference="download", trips={"media-type-wrong"})
+@fault(on=Exchange, reference="download", trips={"media-type-wrong"})
 def wrap_multipart(exchange: Exchange, *, boundary: str = "ltkm", separate: bool = True) -> Exchange:
     """Send the document as one part of multipart/mixed: the change request's rejected option 2.
 
@@ -312,13 +299,13 @@ def wrap_multipart(exchange: Exchange, *, boundary: str = "ltkm", separate: bool
     return replace(typed, response=typed.response.with_content(body + f"--{boundary}--\r\n".encode()))
 
 
-@fault("break-coding", on=Exchange, reference="download", trips={"body-undecodable"})
+@fault(on=Exchange, reference="download", trips={"body-undecodable"})
 def break_coding(exchange: Exchange, *, coding: str = "gzip") -> Exchange:
     """Say that the body has a content coding that it does not have."""
     return with_response_header(exchange, "Content-Encoding", coding)
 
 
-@fault("unwrap-deflate", on=Exchange, reference="download", trips={"deflate-unwrapped"})
+@fault(on=Exchange, reference="download", trips={"deflate-unwrapped"})
 def unwrap_deflate(exchange: Exchange) -> Exchange:
     """Send the body in deflate, without the zlib wrapper."""
     assert exchange.response is not None
@@ -328,19 +315,19 @@ def unwrap_deflate(exchange: Exchange) -> Exchange:
     return replace(exchange, response=coded.with_body(zlib.compress(content, wbits=-zlib.MAX_WBITS)))
 
 
-@fault("empty-body", on=Exchange, reference="download", trips={"body-missing"})
+@fault(on=Exchange, reference="download", trips={"body-missing"})
 def empty_body(exchange: Exchange) -> Exchange:
     """Send no body at all."""
     return with_response(with_response_header(exchange, "Content-Length", "0"), body=b"")
 
 
-@fault("empty-request", on=Exchange, reference="download", trips={"request-names-no-key"})
+@fault(on=Exchange, reference="download", trips={"request-names-no-key"})
 def empty_request(exchange: Exchange) -> Exchange:
     """Take the body out of the recorded request, as a terminal would that sends none."""
     return with_request(exchange, body=b"")
 
 
-@fault("replace-request", on=Exchange, reference="download", trips={"request-names-no-key"})
+@fault(on=Exchange, reference="download", trips={"request-names-no-key"})
 def replace_request(
     exchange: Exchange, *, document: str = '<mbmsMSKRequest xmlns="urn:3GPP:metadata:2005:MBMS:mskRequest"/>'
 ) -> Exchange:
@@ -348,7 +335,7 @@ def replace_request(
     return with_request(exchange, body=document.encode())
 
 
-@fault("replace-request-type", on=Exchange, reference="download", trips={"request-type-foreign"})
+@fault(on=Exchange, reference="download", trips={"request-type-foreign"})
 def replace_request_type(exchange: Exchange, *, to: str = "register") -> Exchange:
     """Write another request type into the recorded request."""
     return with_request(exchange, target=exchange.request.target.replace("msk-request", to))

@@ -11,7 +11,7 @@ from ltkm_inspect.digest import REALM_PREFIXES
 from ltkm_inspect.document import MSK_REQUEST_TYPE
 from ltkm_inspect.fault import FaultError, fault
 from ltkm_inspect.finding import Level, NotApplicable, Problem
-from ltkm_inspect.rule import RuleGroup, note, warning
+from ltkm_inspect.rule import RuleGroup, rule
 from ltkm_inspect.spec import RFC7616, RFC9111, TS24109, TS26346, TS33246, TS33535, Sure, Verb
 from ltkm_inspect.traffic import USUAL_TARGET, Exchange
 
@@ -52,7 +52,7 @@ ANSWER_RULES = RuleGroup(
 )
 
 
-@REQUEST_RULES.rule("method-not-post", covers=["HTTP-01"], looks_at=["request.method"])
+@REQUEST_RULES.rule(covers=["HTTP-01"], looks_at=["request.method"])
 def method_not_post(exchange: Exchange) -> Iterator[Problem]:
     """The MSK request is not a POST.
 
@@ -66,7 +66,6 @@ def method_not_post(exchange: Exchange) -> Iterator[Problem]:
 
 
 @REQUEST_RULES.warning(
-    "http-version-wrong",
     level_reason="a proxy on the way may speak another version than terminal and BSM do",
     covers=["HTTP-02"],
     looks_at=["request.http_version"],
@@ -90,7 +89,7 @@ def http_version_wrong(exchange: Exchange) -> Iterator[Problem | NotApplicable]:
         yield Problem("request.http_version", "HTTP/1.1", version, level=Level.NOTE if later else None)
 
 
-@REQUEST_RULES.rule("request-path-wrong", covers=["HTTP-03"])
+@REQUEST_RULES.rule(covers=["HTTP-03"])
 def request_path_wrong(exchange: Exchange) -> Iterator[Problem]:
     """The path of the MSK request does not end in /keymanagement.
 
@@ -104,7 +103,7 @@ def request_path_wrong(exchange: Exchange) -> Iterator[Problem]:
         yield Problem("request.target", f"a path that ends in {PATH}", path or "none")
 
 
-@REQUEST_RULES.rule("request-type-not-single", covers=["HTTP-03"])
+@REQUEST_RULES.rule(covers=["HTTP-03"])
 def request_type_not_single(exchange: Exchange) -> Iterator[Problem | NotApplicable]:
     """The query of the MSK request has not exactly one requesttype, with the value msk-request.
 
@@ -121,7 +120,6 @@ def request_type_not_single(exchange: Exchange) -> Iterator[Problem | NotApplica
 
 
 @REQUEST_RULES.rule(
-    "request-media-type-wrong",
     cite=[
         TS33246["G.2.3"](says="an MSK request is of type application/mbms-msk+xml"),
         TS26346["C.8"](says="the media type of an MSK request is application/mbms-msk+xml"),
@@ -148,9 +146,9 @@ def request_media_type_wrong(exchange: Exchange) -> Iterator[Problem | NotApplic
         yield Problem("request.headers.Content-Type", MSK_REQUEST_TYPE, got or "none")
 
 
-@warning(
-    "user-agent-lacks-gba",
+@rule(
     on=Exchange,
+    level=Level.WARNING,
     cite=[
         TS24109["5.2.1"](says="User-Agent has the product token 3gpp-gba, 3gpp-gba-uicc or 3gpp-gba-digest"),
         TS24109["5.2.2.1"](says="the prefix of the realm goes with the product token"),
@@ -186,7 +184,7 @@ def user_agent_lacks_gba(exchange: Exchange) -> Iterator[Problem]:
         yield Problem(path, expected, agent, f"the realm begins with {realms[0].prefix}")
 
 
-@ANSWER_RULES.warning("status-unusual", cite=[STATUS], covers=["HTTP-19"])
+@ANSWER_RULES.warning(cite=[STATUS], covers=["HTTP-19"])
 def status_unusual(exchange: Exchange) -> Iterator[Problem | NotApplicable]:
     """The HTTP status is not among those that a BSM uses to answer an MSK request.
 
@@ -210,7 +208,6 @@ def status_unusual(exchange: Exchange) -> Iterator[Problem | NotApplicable]:
 
 
 @ANSWER_RULES.note(
-    "retry-time-missing",
     cite=[TS33246["G.2.4"](says="after a 503 the terminal tries again when Retry-After says", verb=Verb.MAY)],
     covers=["HTTP-19"],
     looks_at=["response.status", "response.headers.Retry-After"],
@@ -229,7 +226,6 @@ def retry_time_missing(exchange: Exchange) -> Iterator[Problem]:
 
 
 @ANSWER_RULES.note(
-    "content-coded",
     cite=[RFC7616["3.4.3"](says="the digest of auth-int is over the body with its content coding", verb=Verb.MAY)],
     covers=["HTTP-22"],
     looks_at=["response.headers.Content-Encoding"],
@@ -248,9 +244,9 @@ def content_coded(exchange: Exchange) -> Iterator[Problem]:
         yield Problem("response.headers.Content-Encoding", got=coding)
 
 
-@note(
-    "transport-plain",
+@rule(
     on=Exchange,
+    level=Level.NOTE,
     cite=[TS33246["6.4.1"](says="MIKEY itself encrypts and authenticates an MSK message", verb=Verb.MAY)],
     needs=[HAS_LTKM],
     covers=["HTTP-23"],
@@ -269,7 +265,6 @@ def transport_plain(exchange: Exchange) -> Iterator[Problem]:
 
 
 @ANSWER_RULES.note(
-    "response-cacheable",
     cite=[
         RFC9111["3.5"](
             says="public or s-maxage lets a shared cache keep the response to a request with Authorization",
@@ -297,38 +292,38 @@ def response_cacheable(exchange: Exchange) -> Iterator[Problem]:
         yield Problem("response.headers.Cache-Control", "no-store", control)
 
 
-@fault("replace-method", on=Exchange, reference="download", trips={"method-not-post"})
+@fault(on=Exchange, reference="download", trips={"method-not-post"})
 def replace_method(exchange: Exchange, *, to: str = "GET") -> Exchange:
     """Write another method into the recorded request."""
     return with_request(exchange, method=to)
 
 
-@fault("replace-http-version", on=Exchange, reference="download", trips={"http-version-wrong"})
+@fault(on=Exchange, reference="download", trips={"http-version-wrong"})
 def replace_http_version(exchange: Exchange, *, to: str = "HTTP/1.0") -> Exchange:
     """Write another version of HTTP into the recorded request."""
     return with_request(exchange, http_version=to)
 
 
-@fault("replace-path", on=Exchange, reference="download", trips={"request-path-wrong"})
+@fault(on=Exchange, reference="download", trips={"request-path-wrong"})
 def replace_path(exchange: Exchange, *, to: str = "/keys") -> Exchange:
     """Write another path into the recorded request."""
     request = exchange.request
     return with_request(exchange, target=request.target.replace(request.resource[0], to, 1))
 
 
-@fault("drop-request-type", on=Exchange, reference="download", trips={"request-type-not-single"})
+@fault(on=Exchange, reference="download", trips={"request-type-not-single"})
 def drop_request_type(exchange: Exchange) -> Exchange:
     """Take requesttype out of the query of the recorded request."""
     return _retype(exchange, "")
 
 
-@fault("repeat-request-type", on=Exchange, reference="download", trips={"request-type-not-single"})
+@fault(on=Exchange, reference="download", trips={"request-type-not-single"})
 def repeat_request_type(exchange: Exchange, *, value: str = "register") -> Exchange:
     """Give the recorded request a second request type."""
     return _retype(exchange, f"requesttype={REQUEST_TYPE}&requesttype={value}")
 
 
-@fault("misspell-request-type", on=Exchange, reference="download", trips={"request-type-not-single"})
+@fault(on=Exchange, reference="download", trips={"request-type-not-single"})
 def misspell_request_type(exchange: Exchange, *, value: str = "MSK-Request") -> Exchange:
     """Write an unknown request type into the recorded request."""
     return _retype(exchange, f"requesttype={value}")
@@ -341,31 +336,31 @@ def _retype(exchange: Exchange, parameter: str) -> Exchange:
     return with_request(exchange, target=before + parameter + after)
 
 
-@fault("change-request-media-type", on=Exchange, reference="download", trips={"request-media-type-wrong"})
+@fault(on=Exchange, reference="download", trips={"request-media-type-wrong"})
 def change_request_media_type(exchange: Exchange, *, to: str = "text/xml") -> Exchange:
     """Write another Content-Type into the recorded request."""
     return with_request_header(exchange, "Content-Type", to)
 
 
-@fault("drop-gba-token", on=Exchange, reference="download", trips={"user-agent-lacks-gba"})
+@fault(on=Exchange, reference="download", trips={"user-agent-lacks-gba"})
 def drop_gba_token(exchange: Exchange, *, agent: str = "bcast-terminal/1.0") -> Exchange:
     """Let the recorded User-Agent say nothing of bootstrapping."""
     return with_request_header(exchange, "User-Agent", agent)
 
 
-@fault("replace-gba-token", on=Exchange, reference="download", trips={"user-agent-lacks-gba"})
+@fault(on=Exchange, reference="download", trips={"user-agent-lacks-gba"})
 def replace_gba_token(exchange: Exchange, *, token: str = "3gpp-gba-uicc") -> Exchange:
     """Let the recorded User-Agent name another kind of bootstrapping than the realm."""
     return with_request_header(exchange, "User-Agent", f"bcast-terminal/1.0 {token}")
 
 
-@fault("replace-akma-token", on=Exchange, reference="akma", trips={"user-agent-lacks-gba"})
+@fault(on=Exchange, reference="akma", trips={"user-agent-lacks-gba"})
 def replace_akma_token(exchange: Exchange, *, token: str = GBA_TOKEN) -> Exchange:
     """Let the recorded User-Agent name bootstrapping where the realm is that of AKMA."""
     return replace_gba_token(exchange, token=token)
 
 
-@fault("replace-plain-status", on=Exchange, reference="plain-mbms", trips={"status-unusual"})
+@fault(on=Exchange, reference="plain-mbms", trips={"status-unusual"})
 def replace_plain_status(exchange: Exchange, *, status: int = 502, reason: str = "Bad Gateway") -> Exchange:
     """Answer a response without LTKMs with a status that a BSM does not use."""
     return replace_status(exchange, status=status, reason=reason)

@@ -30,7 +30,7 @@ def key_id(message: Message, kind: int) -> bytes | None:
 MESSAGE_SHAPE = RuleGroup(Message, cite=[CARRIED, KEY_ID_TYPES], needs=[PSK_MESSAGE], shape_only=True)
 
 
-@MESSAGE_SHAPE.rule("key-ids-missing", covers=["ID-01"])
+@MESSAGE_SHAPE.rule(covers=["ID-01"])
 def key_ids_missing(message: Message) -> Iterator[Problem]:
     """The message has no Key ID information.
 
@@ -42,7 +42,7 @@ def key_ids_missing(message: Message) -> Iterator[Problem]:
         yield Problem("EXT", "one extension of type 3 (Key ID)", "none")
 
 
-@MESSAGE_SHAPE.rule("key-ids-repeated", covers=["ID-01"])
+@MESSAGE_SHAPE.rule(covers=["ID-01"])
 def key_ids_repeated(message: Message) -> Iterator[Problem]:
     """The message has Key ID information more than once.
 
@@ -75,7 +75,7 @@ def _not_single(message: Message, kind: int, name: str) -> Iterator[Problem | No
         yield Problem("EXT.key_ids", expected, f"{len(values[0])} octets")
 
 
-@MESSAGE_SHAPE.rule("key-domain-id-not-single", covers=["ID-02"])
+@MESSAGE_SHAPE.rule(covers=["ID-02"])
 def key_domain_id_not_single(message: Message) -> Iterator[Problem | NotApplicable]:
     """The Key ID information has not exactly one Key Domain ID of 3 octets.
 
@@ -86,7 +86,7 @@ def key_domain_id_not_single(message: Message) -> Iterator[Problem | NotApplicab
     yield from _not_single(message, KEY_DOMAIN, "Key Domain ID")
 
 
-@MESSAGE_SHAPE.rule("msk-id-not-single", covers=["ID-03"])
+@MESSAGE_SHAPE.rule(covers=["ID-03"])
 def msk_id_not_single(message: Message) -> Iterator[Problem | NotApplicable]:
     """The Key ID information has not exactly one MSK ID of 4 octets.
 
@@ -98,9 +98,7 @@ def msk_id_not_single(message: Message) -> Iterator[Problem | NotApplicable]:
 
 
 @MESSAGE_SHAPE.rule(
-    "mtk-id-present",
-    cite=[TS33246["6.4.2"](says="an MTK ID stands in the messages that deliver MTKs")],
-    covers=["ID-04"],
+    cite=[TS33246["6.4.2"](says="an MTK ID stands in the messages that deliver MTKs")], covers=["ID-04"]
 )
 def mtk_id_present(message: Message) -> Iterator[Problem]:
     """The Key ID information of an LTKM has an MTK ID.
@@ -115,9 +113,7 @@ def mtk_id_present(message: Message) -> Iterator[Problem]:
 
 
 @MESSAGE_SHAPE.rule(
-    "key-ids-disordered",
-    cite=[TS33246["6.4.2"](says="the Key Domain ID comes first, then the MSK ID", verb=Verb.SHOULD)],
-    covers=["ID-05"],
+    cite=[TS33246["6.4.2"](says="the Key Domain ID comes first, then the MSK ID", verb=Verb.SHOULD)], covers=["ID-05"]
 )
 def key_ids_disordered(message: Message) -> Iterator[Problem]:
     """The MSK ID stands before the Key Domain ID.
@@ -132,7 +128,6 @@ def key_ids_disordered(message: Message) -> Iterator[Problem]:
 
 
 @MESSAGE_SHAPE.note(
-    "key-id-unknown",
     cite=[
         RFC4563["4"](says="key ID types 241 to 255 are for private use, and the others are not assigned", verb=Verb.MAY)
     ],
@@ -156,7 +151,7 @@ def is_zero_in(message: Message, part: slice) -> bool:
     return value is not None and value[part] == b"\0\0"
 
 
-@MESSAGE_SHAPE.rule("key-group-zero", cite=[KEY_GROUP], covers=["ID-07"])
+@MESSAGE_SHAPE.rule(cite=[KEY_GROUP], covers=["ID-07"])
 def key_group_zero(message: Message) -> Iterator[Problem]:
     """The Key Group part of the MSK ID is 0.
 
@@ -180,44 +175,44 @@ def with_key_id(message: Message, kind: int, value: bytes) -> Message:
     )
 
 
-@fault("drop-key-ids", on=Message, reference="download", trips={"key-ids-missing"})
+@fault(on=Message, reference="download", trips={"key-ids-missing"})
 def drop_key_ids(message: Message) -> Message:
     """Take the Key ID information out of the message."""
     return without(message, message.extensions(EXTENSION))
 
 
-@fault("repeat-key-ids", on=Message, reference="download", trips={"key-ids-repeated"})
+@fault(on=Message, reference="download", trips={"key-ids-repeated"})
 def repeat_key_ids(message: Message) -> Message:
     """Send an empty Key ID information in front of the real one."""
     return replace(message, payloads=(GeneralExtension(EXTENSION, KeyIds(())), *message.payloads))
 
 
-@fault("drop-key-domain-id", on=Message, reference="download", trips={"key-domain-id-not-single"})
+@fault(on=Message, reference="download", trips={"key-domain-id-not-single"})
 def drop_key_domain_id(message: Message) -> Message:
     """Take the Key Domain ID out of the Key ID information."""
     return _with_key_ids(message, tuple(each for each in message.key_ids() if each.type != KEY_DOMAIN))
 
 
-@fault("shorten-msk-id", on=Message, reference="download", trips={"msk-id-not-single"})
+@fault(on=Message, reference="download", trips={"msk-id-not-single"})
 def shorten_msk_id(message: Message, *, octets: int = 3) -> Message:
     """Send only the first octets of the MSK ID."""
     value = next(each.value for each in message.key_ids() if each.type == MSK)
     return with_key_id(message, MSK, value[:octets])
 
 
-@fault("add-mtk-id", on=Message, reference="download", trips={"mtk-id-present"})
+@fault(on=Message, reference="download", trips={"mtk-id-present"})
 def add_mtk_id(message: Message, *, value: bytes = b"\0\1") -> Message:
     """Send an MTK ID behind the MSK ID."""
     return _with_key_ids(message, (*message.key_ids(), KeyId(MTK, value)))
 
 
-@fault("swap-key-ids", on=Message, reference="download", trips={"key-ids-disordered"})
+@fault(on=Message, reference="download", trips={"key-ids-disordered"})
 def swap_key_ids(message: Message) -> Message:
     """Send the key IDs in reverse order."""
     return _with_key_ids(message, message.key_ids()[::-1])
 
 
-@fault("zero-key-group", on=Message, reference="download", trips={"key-group-zero", "msk-id-mismatch"})
+@fault(on=Message, reference="download", trips={"key-group-zero", "msk-id-mismatch"})
 def zero_key_group(message: Message) -> Message:
     """Set the Key Group part of the MSK ID to 0; it then differs from that of the item."""
     value = next(each.value for each in message.key_ids() if each.type == MSK)

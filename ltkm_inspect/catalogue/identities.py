@@ -62,7 +62,6 @@ IDENTITY_RULES = RuleGroup(Ltkm, needs=[USIM], fast_pass=is_for_both)
 
 
 @IDENTITY_RULES.rule(
-    "bsm-identity-mismatch",
     cite=[
         TS33246["6.4.5.1"](says="IDi is the FQDN of the BM-SC, which the NAF-ID begins with"),
         TS24109["5.2.2.1"](says="the realm holds the FQDN of the server"),
@@ -93,7 +92,6 @@ def bsm_identity_mismatch(ltkm: Ltkm) -> Iterator[Problem | NotApplicable]:
 
 
 @IDENTITY_RULES.rule(
-    "terminal-identity-mismatch",
     cite=[
         TS33246["6.4.5.1"](says="IDr is the B-TID of the terminal"),
         TS33246["6.2.1.3"](says="the user name of the request is the B-TID"),
@@ -136,27 +134,25 @@ def _renamed(message: Message, index: int, name: str) -> Message:
     return with_payload(message, found[index], changed)
 
 
-@fault("replace-bsm-identity", on=Message, reference="download", trips={"bsm-identity-mismatch"})
+@fault(on=Message, reference="download", trips={"bsm-identity-mismatch"})
 def replace_bsm_identity(message: Message, *, to: str = "bsm.home2.net") -> Message:
     """Write another name into IDi."""
     return _renamed(message, 0, to)
 
 
-@fault("end-bsm-identity", on=Message, reference="download", trips={"bsm-identity-mismatch"})
+@fault(on=Message, reference="download", trips={"bsm-identity-mismatch"})
 def end_bsm_identity(message: Message) -> Message:
     """Write a dot at the end of IDi."""
     return _renamed(message, 0, message.of(Identity)[0].value.decode("utf-8", "surrogateescape") + ".")
 
 
-@fault("replace-terminal-identity", on=Message, reference="download", trips={"terminal-identity-mismatch"})
+@fault(on=Message, reference="download", trips={"terminal-identity-mismatch"})
 def replace_terminal_identity(message: Message, *, to: str = "QUJDREVGR0hJSktMTU5PUA==@bsf.home1.net") -> Message:
     """Write the B-TID of another terminal into IDr."""
     return _renamed(message, 1, to)
 
 
-@fault(
-    "swap-identities", on=Message, reference="download", trips={"bsm-identity-mismatch", "terminal-identity-mismatch"}
-)
+@fault(on=Message, reference="download", trips={"bsm-identity-mismatch", "terminal-identity-mismatch"})
 def swap_identities(message: Message) -> Message:
     """Write IDi and IDr in the wrong order."""
     first, second = (identity.value.decode("utf-8", "surrogateescape") for identity in message.of(Identity)[:2])

@@ -22,7 +22,6 @@ NO_PLACE = {
 
 
 @fault(
-    "inject-ltkm",
     on=Item,
     reference="renewal",
     trips={"counters-disordered", "ltkm-repeated", "ltkm-replayed"},
@@ -59,7 +58,7 @@ def inject_ltkm(
         yield Remark(remark)
 
 
-@fault("replace-ltkm", on=LtkmElement, reference="renewal", trips={"ltkm-replayed"}, prepare=LtkmSource.remarks)
+@fault(on=LtkmElement, reference="renewal", trips={"ltkm-replayed"}, prepare=LtkmSource.remarks)
 def replace_ltkm(
     ltkm: LtkmElement,
     occasion: Occasion,
@@ -82,7 +81,7 @@ def replace_ltkm(
         yield Remark(remark)
 
 
-@fault("swap-ltkm", on=Document, reference="several-keys", trips={"msk-id-mismatch", "counters-disordered"})
+@fault(on=Document, reference="several-keys", trips={"msk-id-mismatch", "counters-disordered"})
 def swap_ltkm(document: Document, *, item: int = 0, other: int = 0) -> Iterator[Splice]:
     """Exchange what stands in the LTKMs of two items: of the first two that have one, if not told their numbers."""
     first = _with_ltkm(document, item)

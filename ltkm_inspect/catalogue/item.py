@@ -7,7 +7,7 @@ from ltkm_inspect.context import Context
 from ltkm_inspect.document import XML_SPACE, Splice, edit
 from ltkm_inspect.fault import FaultError, fault
 from ltkm_inspect.finding import Level, NotApplicable, Problem
-from ltkm_inspect.rule import RuleGroup, rule
+from ltkm_inspect.rule import RuleGroup
 from ltkm_inspect.spec import CR, TS26346, Verb
 from ltkm_inspect.traffic import CodeKind, Document, Item
 
@@ -36,7 +36,7 @@ UNUSED = "no LTKM in the document: the keys are delivered over UDP, or inclusion
 ITEM_RULES = RuleGroup(Item, cite=[ONE_EACH], needs=[MSK_ROOT], fast_pass=is_plain_grant)
 
 
-@ITEM_RULES.rule("ltkm-missing", covers=["CR-2a"])
+@ITEM_RULES.rule(covers=["CR-2a"])
 def ltkm_missing(item: Item, context: Context) -> Iterator[Problem | NotApplicable]:
     """An item says 200 OK and has no LTKM.
 
@@ -59,7 +59,7 @@ def ltkm_missing(item: Item, context: Context) -> Iterator[Problem | NotApplicab
             yield NotApplicable(UNUSED)
 
 
-@ITEM_RULES.rule("ltkm-repeated", covers=["CR-2b"])
+@ITEM_RULES.rule(covers=["CR-2b"])
 def ltkm_repeated(item: Item) -> Iterator[Problem | NotApplicable]:
     """An item has more than one LTKM.
 
@@ -76,7 +76,7 @@ def ltkm_repeated(item: Item) -> Iterator[Problem | NotApplicable]:
         yield Problem("LTKM", "exactly one LTKM" if item.outcome.is_success else "at most one LTKM", str(count))
 
 
-@rule("ltkm-on-error-code", on=Item, cite=[NONE_ELSE], needs=[MSK_ROOT], covers=["CR-3"])
+@ITEM_RULES.rule(cite=[NONE_ELSE], covers=["CR-3"], fast_pass=None)
 def ltkm_on_error_code(item: Item, context: Context) -> Iterator[Problem | NotApplicable]:
     """An item has an LTKM although its response code is not 200 OK.
 
@@ -98,7 +98,6 @@ def ltkm_on_error_code(item: Item, context: Context) -> Iterator[Problem | NotAp
 
 
 @ITEM_RULES.warning(
-    "response-code-near-miss",
     cite=[
         ONE_EACH,
         TS26346["11.8.2"](says="the example writes the successful response code as 200 OK", verb=Verb.SHOULD),
@@ -128,7 +127,7 @@ def response_code_near_miss(item: Item) -> Iterator[Problem | NotApplicable]:
         yield Problem("ResponseCode", "a code of three digits and a reason", trimmed or "no text")
 
 
-@fault("strip-ltkm", on=Document, reference="several-keys", trips={"ltkm-missing"})
+@fault(on=Document, reference="several-keys", trips={"ltkm-missing"})
 def strip_ltkm(document: Document, *, item: int = 0, all: bool = False) -> Iterator[Splice]:
     """Take the LTKMs out of an item that keeps its 200 OK: out of the first one that has any, if not told otherwise.
 
@@ -143,26 +142,26 @@ def strip_ltkm(document: Document, *, item: int = 0, all: bool = False) -> Itera
             yield edit.replaced(document.xml, element, "")
 
 
-@fault("repeat-ltkm", on=Item, reference="download", trips={"ltkm-repeated"})
+@fault(on=Item, reference="download", trips={"ltkm-repeated"})
 def repeat_ltkm(item: Item) -> Iterator[Splice]:
     """Write the LTKM of an item twice."""
     ltkm = item.ltkm_elements[0]
     yield edit.after(item.document.xml, ltkm.element, edit.source(item.document.xml, ltkm.element))
 
 
-@fault("replace-response-code", on=Item, reference="download", trips={"ltkm-on-error-code"})
+@fault(on=Item, reference="download", trips={"ltkm-on-error-code"})
 def replace_response_code(item: Item, *, code: str = "404 Not Found") -> Iterator[Splice]:
     """Write another response code and leave the LTKM beside it."""
     yield edit.refilled(item.document.xml, item.parts.codes[0], code)
 
 
-@fault("pad-response-code", on=Item, reference="download", trips={"response-code-near-miss"})
+@fault(on=Item, reference="download", trips={"response-code-near-miss"})
 def pad_response_code(item: Item) -> Iterator[Splice]:
     """Write the response code on a line of its own."""
     yield edit.refilled(item.document.xml, item.parts.codes[0], "\n200 OK\n")
 
 
-@fault("misspell-response-code", on=Item, reference="download", trips={"response-code-near-miss", "ltkm-on-error-code"})
+@fault(on=Item, reference="download", trips={"response-code-near-miss", "ltkm-on-error-code"})
 def misspell_response_code(item: Item, *, code: str = "200 ok") -> Iterator[Splice]:
     """Write a code that is almost 200 OK; an LTKM beside it is one more doubt."""
     yield edit.refilled(item.document.xml, item.parts.codes[0], code)

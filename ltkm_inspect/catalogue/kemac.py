@@ -23,7 +23,6 @@ KEMAC_SHAPE = RuleGroup(Kemac, shape_only=True)
 
 
 @KEMAC_SHAPE.rule(
-    "kemac-not-encrypted",
     cite=[
         TS33246["6.4.1"](says="NULL encryption is not used; AES-CM-128 is what receivers support"),
         RFC3830["6.2"](says="the encryption algorithm is a defined one, or one of the private range"),
@@ -47,7 +46,6 @@ def kemac_not_encrypted(kemac: Kemac, *, algorithm: int = AES_CM_128) -> Iterato
 
 
 @KEMAC_SHAPE.rule(
-    "kemac-not-authenticated",
     cite=[
         TS33246["6.4.1"](says="the NULL MAC is not used; HMAC-SHA-1-160 is what receivers support"),
         RFC3830["4.2.3"](says="the NULL MAC is not used with the pre-shared key method", verb=Verb.SHOULD),
@@ -70,7 +68,6 @@ def kemac_not_authenticated(kemac: Kemac, *, algorithm: int = HMAC_SHA_1_160) ->
 
 
 @KEMAC_SHAPE.rule(
-    "key-wrap-length-wrong",
     cite=[RFC3394["2.2"](says="key wrap takes and gives whole blocks of 8 octets"), RFC3830["4.2.3"](says="AES-KW")],
     covers=["MK-14"],
 )
@@ -90,7 +87,6 @@ def key_wrap_length_wrong(kemac: Kemac) -> Iterator[Problem | NotApplicable]:
 
 
 @KEMAC_SHAPE.rule(
-    "kemac-too-long",
     cite=[RFC3830["6.13"](says="a KEMAC payload has at most 65,536 octets, whatever its length fields could count")],
     covers=["MK-15"],
 )
@@ -109,7 +105,6 @@ def kemac_too_long(kemac: Kemac, *, octets: int = 65536) -> Iterator[Problem]:
 
 
 @rule(
-    "key-data-missing",
     on=Message,
     cite=[TS33246["6.4.5.1"](says="the KEMAC of an MSK message holds the key data of one MSK", sure=Sure.DERIVED)],
     needs=[PSK_MESSAGE],
@@ -138,7 +133,6 @@ def key_data_missing(message: Message) -> Iterator[Problem | NotApplicable]:
 
 
 @KEMAC_SHAPE.note(
-    "key-data-length-unusual",
     cite=[TS33246["6.4.5.1"](says="one MSK without salt, with an interval as its validity", sure=Sure.DERIVED)],
     level_reason="a length alone does not prove what is encrypted",
     covers=["MB-14"],
@@ -162,31 +156,31 @@ def key_data_length_unusual(kemac: Kemac) -> Iterator[Problem | NotApplicable]:
         yield Problem("encr_data", "10, 14, 26, 30, 42 or 46 octets", str(length))
 
 
-@fault("replace-encryption", on=Kemac, reference="download", trips={"kemac-not-encrypted"})
+@fault(on=Kemac, reference="download", trips={"kemac-not-encrypted"})
 def replace_encryption(kemac: Kemac, *, number: int = 3) -> Kemac:
     """Say that the key data is encrypted with another algorithm: AES-CM-256, if not told otherwise."""
     return replace(kemac, encr_alg=number)
 
 
-@fault("wrap-key", on=Kemac, reference="download", trips={"kemac-not-encrypted", "key-wrap-length-wrong"})
+@fault(on=Kemac, reference="download", trips={"kemac-not-encrypted", "key-wrap-length-wrong"})
 def wrap_key(kemac: Kemac) -> Kemac:
     """Say that the key data is key-wrapped, which no MSK message can be."""
     return replace(kemac, encr_alg=AES_KW_128)
 
 
-@fault("drop-mac", on=Kemac, reference="download", trips={"kemac-not-authenticated"}, leaves={"mac"})
+@fault(on=Kemac, reference="download", trips={"kemac-not-authenticated"}, leaves={"mac"})
 def drop_mac(kemac: Kemac) -> Kemac:
     """Send the NULL MAC."""
     return replace(kemac, mac_alg=0, mac=b"")
 
 
-@fault("empty-kemac", on=Kemac, reference="download", trips={"key-data-missing"})
+@fault(on=Kemac, reference="download", trips={"key-data-missing"})
 def empty_kemac(kemac: Kemac) -> Kemac:
     """Send KEMAC without key data."""
     return replace(kemac, encr_data=b"")
 
 
-@fault("inflate-kemac", on=Kemac, reference="download", trips={"kemac-too-long", "key-data-unreadable"})
+@fault(on=Kemac, reference="download", trips={"kemac-too-long", "key-data-unreadable"})
 def inflate_kemac(kemac: Kemac, *, octets: int = 0xFFFF) -> Kemac:
     """Lengthen the encrypted key data with zeros to as many octets as its length field can count."""
     return replace(kemac, encr_data=kemac.encr_data.ljust(octets, b"\0"))

@@ -2,6 +2,7 @@
 
 from base64 import b64encode
 from collections.abc import Iterator
+from functools import partial
 
 from ltkm_inspect.catalogue.identifiers import EXTENSION, KEY_DOMAIN, LENGTHS, MSK, is_zero_in, key_id, with_key_id
 from ltkm_inspect.context import Context
@@ -13,26 +14,29 @@ from ltkm_inspect.rule import RuleGroup
 from ltkm_inspect.spec import CR, TS33246
 from ltkm_inspect.traffic import CodeKind, Ltkm, LtkmElement
 
+type Pair = tuple[bytes, bytes]
+"""An identifier as the item has it, and as the message has it."""
+
 MATCH = CR["5.2.1.1"](
     quote="When <LTKM> element is included, values of <keyDomainID> and <MSKID> contained in <MSK> sibling element "
     "SHALL match Key Domain ID and MSKID sub-payloads of MBMS EXT payload in LTKM."
 )
 
 
-def _pair(ltkm: Ltkm, kind: int) -> tuple[bytes, bytes] | str:
+def _pair(ltkm: Ltkm, kind: int) -> Pair | NotApplicable:
     """Return what the item and the message say of an identifier, or why the two cannot be compared."""
     if ltkm.item is None:
-        return "the LTKM stands in no item"
+        return NotApplicable("the LTKM stands in no item")
     if ltkm.carrier in ltkm.item.document.copies:
-        return "the LTKM repeats that of another item, which is reported by itself"
+        return NotApplicable("the LTKM repeats that of another item, which is reported by itself")
     found = ltkm.item.key_domain_id if kind == KEY_DOMAIN else ltkm.item.msk_id
     if found is None or found.octets is None or len(found.octets) != LENGTHS[kind]:
-        return "the item has no such identifier of the right length"
+        return NotApplicable("the item has no such identifier of the right length")
     if ltkm.message is None or ltkm.message.problem is not None:
-        return "the LTKM holds no message that decodes to its end"
+        return NotApplicable("the LTKM holds no message that decodes to its end")
     carried = key_id(ltkm.message, kind)
     if carried is None:
-        return "the message has not exactly one such key ID of the right length"
+        return NotApplicable("the message has not exactly one such key ID of the right length")
     return found.octets, carried
 
 
@@ -59,32 +63,28 @@ def _path(ltkm: Ltkm, kind: int) -> str:
     return ""
 
 
-def _mismatch(
-    ltkm: Ltkm, kind: int, name: str, sent: bytes, carried: bytes, hint: str = "", level: Level | None = None
-) -> Problem:
-    return Problem(_path(ltkm, kind), f"{sent.hex()} as in {name} of the item", carried.hex(), hint, level)
+def _mismatch(ltkm: Ltkm, kind: int, pair: Pair, hint: str = "", level: Level | None = None) -> Problem:
+    name = "keyDomainID" if kind == KEY_DOMAIN else "MSKID"
+    return Problem(_path(ltkm, kind), f"{pair[0].hex()} as in {name} of the item", pair[1].hex(), hint, level)
 
 
-MATCH_RULES = RuleGroup(Ltkm, cite=[MATCH], fast_pass=is_matched)
+MATCH_RULES = RuleGroup(Ltkm, cite=[MATCH], takes=partial(_pair, kind=MSK), fast_pass=is_matched)
 
 
-@MATCH_RULES.rule("key-domain-mismatch", covers=["CR-5a"])
-def key_domain_mismatch(ltkm: Ltkm) -> Iterator[Problem | NotApplicable]:
+@MATCH_RULES.rule(covers=["CR-5a"], takes=partial(_pair, kind=KEY_DOMAIN))
+def key_domain_mismatch(ltkm: Ltkm, pair: Pair) -> Iterator[Problem]:
     """The Key Domain ID in the LTKM is not the one of its item.
 
     The terminal asked for a key of one domain and files what it gets under another, where nothing will look for it.
 
     Look at how the BSM pairs messages with items; if all items of a response are off by one, the pairing is.
     """
-    pair = _pair(ltkm, KEY_DOMAIN)
-    if isinstance(pair, str):
-        yield NotApplicable(pair)
-    elif pair[0] != pair[1]:
-        yield _mismatch(ltkm, KEY_DOMAIN, "keyDomainID", *pair)
+    if pair[0] != pair[1]:
+        yield _mismatch(ltkm, KEY_DOMAIN, pair)
 
 
-@MATCH_RULES.rule("msk-id-mismatch", covers=["CR-5b"])
-def msk_id_mismatch(ltkm: Ltkm) -> Iterator[Problem | NotApplicable]:
+@MATCH_RULES.rule(covers=["CR-5b"])
+def msk_id_mismatch(ltkm: Ltkm, pair: Pair) -> Iterator[Problem | NotApplicable]:
     """The MSK ID in the LTKM is not the one of its item.
 
     The terminal takes the key for another than it is, or rejects the response. Which of the two identifiers is wrong
@@ -93,13 +93,10 @@ def msk_id_mismatch(ltkm: Ltkm) -> Iterator[Problem | NotApplicable]:
     Look at how the BSM pairs messages with items. An item that repeats the Key Number 0 of the request is reported by
     msk-id-current instead.
     """
-    pair = _pair(ltkm, MSK)
-    if isinstance(pair, str):
-        yield NotApplicable(pair)
-    elif _is_pull(ltkm, *pair):
+    if _is_pull(ltkm, *pair):
         yield NotApplicable("the message has Key Number 0, which is reported by itself")
     elif pair[0] != pair[1] and not _is_current(*pair):
-        yield _mismatch(ltkm, MSK, "MSKID", *pair)
+        yield _mismatch(ltkm, MSK, pair)
 
 
 def _is_pull(ltkm: Ltkm, sent: bytes, carried: bytes) -> bool:
@@ -114,12 +111,11 @@ def _is_current(sent: bytes, carried: bytes) -> bool:
 
 
 @MATCH_RULES.warning(
-    "msk-id-current",
     cite=[MATCH, TS33246["6.3.2.1"](says="Key Number 0 in a request asks for the current MSK")],
     level_reason="the change request prints such an item as an example (a violation in strict mode)",
     covers=["ID-06"],
 )
-def msk_id_current(ltkm: Ltkm, context: Context) -> Iterator[Problem | NotApplicable]:
+def msk_id_current(ltkm: Ltkm, pair: Pair, context: Context) -> Iterator[Problem]:
     """The item has Key Number 0, and the LTKM has the number of the key that it delivers.
 
     Asking for Key Number 0, the current MSK, is the usual request. Read literally, the change request wants the real
@@ -127,22 +123,19 @@ def msk_id_current(ltkm: Ltkm, context: Context) -> Iterator[Problem | NotApplic
 
     Put the Key Number of the delivered MSK into the item's MSKID. Strict mode makes this a violation.
     """
-    pair = _pair(ltkm, MSK)
-    if isinstance(pair, str):
-        yield NotApplicable(pair)
-    elif _is_current(*pair):
+    if _is_current(*pair):
         level = Level.VIOLATION if context.settings.strict else None
         hint = "0 asks for the current MSK; the match rule read literally requires the delivered number"
-        yield _mismatch(ltkm, MSK, "MSKID", *pair, hint=hint, level=level)
+        yield _mismatch(ltkm, MSK, pair, hint, level)
 
 
 @MATCH_RULES.rule(
-    "key-number-zero",
     cite=[
         TS33246["6.3.2.2.4"](says="Key Number 0 in a message asks the terminal to request the current MSK"),
         TS33246["6.5.3"](says="a message with Key Number 0 is treated so whatever it came over"),
     ],
     covers=["ID-08"],
+    takes=None,
 )
 def key_number_zero(ltkm: Ltkm) -> Iterator[Problem | NotApplicable]:
     """The Key Number part of the MSK ID is 0 in an LTKM that answers a granted request.
@@ -165,26 +158,26 @@ def key_number_zero(ltkm: Ltkm) -> Iterator[Problem | NotApplicable]:
         yield Problem(_path(ltkm, MSK), "a Key Number from 0001 to ffff", "0000", hint)
 
 
-@fault("replace-key-domain", on=Message, reference="download", trips={"key-domain-mismatch"})
+@fault(on=Message, reference="download", trips={"key-domain-mismatch"})
 def replace_key_domain(message: Message, *, value: bytes = bytes.fromhex("68ca0c")) -> Message:
     """Deliver a key of another Key Domain than the item says."""
     return with_key_id(message, KEY_DOMAIN, value)
 
 
-@fault("replace-key-number", on=Message, reference="download", trips={"msk-id-mismatch"})
+@fault(on=Message, reference="download", trips={"msk-id-mismatch"})
 def replace_key_number(message: Message, *, value: bytes = bytes.fromhex("24cb4401")) -> Message:
     """Deliver another MSK ID than the item says."""
     return with_key_id(message, MSK, value)
 
 
-@fault("zero-key-number", on=Message, reference="download", trips={"key-number-zero"})
+@fault(on=Message, reference="download", trips={"key-number-zero"})
 def zero_key_number(message: Message) -> Message:
     """Set the Key Number part of the MSK ID to 0."""
     value = next(each.value for each in message.key_ids() if each.type == MSK)
     return with_key_id(message, MSK, value[:2] + b"\0\0")
 
 
-@fault("request-current", on=LtkmElement, reference="download", trips={"msk-id-current"})
+@fault(on=LtkmElement, reference="download", trips={"msk-id-current"})
 def request_current(ltkm: LtkmElement) -> Iterator[Splice]:
     """Write Key Number 0 into the MSKID of the item, as if echoed from the request."""
     assert ltkm.item is not None

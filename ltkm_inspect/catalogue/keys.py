@@ -8,10 +8,10 @@ from ltkm_inspect.catalogue.profile import level_of
 from ltkm_inspect.context import Context
 from ltkm_inspect.fault import FaultError, fault
 from ltkm_inspect.finding import Level, NotApplicable, Problem
-from ltkm_inspect.keys import Verdict, interval_of
+from ltkm_inspect.keys import KeyInterval, Verdict, interval_of
 from ltkm_inspect.keys.protection import encrypt
 from ltkm_inspect.mikey import Interval, Kemac, KeyData, KeyDataChain, Message
-from ltkm_inspect.rule import RuleGroup, rule
+from ltkm_inspect.rule import RuleGroup
 from ltkm_inspect.session import OpenedLtkm
 from ltkm_inspect.spec import RFC3830, RFC5410, TS33246, Sure, Verb
 
@@ -22,7 +22,21 @@ TEK, TEK_WITH_SALT = 2, 3
 MTK_ID_OCTETS, TIME_OCTETS = 2, 4
 
 
-@rule("mac-invalid", on=OpenedLtkm, cite=[MAC, VERIFIED], needs=[KEYS], covers=["KEY-03"])
+NOT_ONE = NotApplicable("the message does not carry exactly one key")
+
+
+def _single(opening: OpenedLtkm) -> KeyData | NotApplicable:
+    return opening.entries[0] if len(opening.entries) == 1 else NOT_ONE
+
+
+def _interval(opening: OpenedLtkm) -> KeyInterval | None:
+    return interval_of(opening.entries[0]) if len(opening.entries) == 1 else None
+
+
+KEY_RULES = RuleGroup(OpenedLtkm, cite=[MSK_KEY_DATA], needs=[KEY_DATA])
+
+
+@KEY_RULES.rule(cite=[MAC, VERIFIED], needs=[KEYS], covers=["KEY-03"])
 def mac_invalid(opening: OpenedLtkm) -> Iterator[Problem | NotApplicable]:
     """The MAC of an LTKM is not valid, although the MUK is right.
 
@@ -40,16 +54,7 @@ def mac_invalid(opening: OpenedLtkm) -> Iterator[Problem | NotApplicable]:
         yield NotApplicable(reason if opened.verdict is Verdict.INVALID else opened.reason)
 
 
-KEY_RULES = RuleGroup(OpenedLtkm, cite=[MSK_KEY_DATA], needs=[KEY_DATA])
-
-
-@rule(
-    "key-data-unreadable",
-    on=OpenedLtkm,
-    cite=[RFC3830["6.13"](says="how key data is written")],
-    covers=["KEY-04"],
-    needs=[OPENED],
-)
+@KEY_RULES.rule(cite=[RFC3830["6.13"](says="how key data is written")], needs=[OPENED], covers=["KEY-04"])
 def key_data_unreadable(opening: OpenedLtkm) -> Iterator[Problem]:
     """The decrypted key data does not follow its layout.
 
@@ -65,7 +70,6 @@ def key_data_unreadable(opening: OpenedLtkm) -> Iterator[Problem]:
 
 
 @KEY_RULES.rule(
-    "key-data-not-single",
     cite=[
         MSK_KEY_DATA,
         RFC5410["1"](says="KEMAC also holds the keys that attributes of BCAST have, a PIN code say", verb=Verb.MAY),
@@ -87,25 +91,15 @@ def key_data_not_single(opening: OpenedLtkm, context: Context) -> Iterator[Probl
         yield Problem("KEMAC.encr_data", "one key", str(len(opening.entries)), level=level)
 
 
-def _single(opening: OpenedLtkm) -> KeyData | None:
-    return opening.entries[0] if len(opening.entries) == 1 else None
-
-
-NOT_ONE = NotApplicable("the message does not carry exactly one key")
-
-
-@KEY_RULES.rule("key-type-wrong", covers=["KEY-06"])
-def key_type_wrong(opening: OpenedLtkm, context: Context) -> Iterator[Problem | NotApplicable]:
+@KEY_RULES.rule(covers=["KEY-06"], takes=_single)
+def key_type_wrong(opening: OpenedLtkm, entry: KeyData, context: Context) -> Iterator[Problem]:
     """The key is not of type TEK, which is what an MSK is sent as.
 
     A card that sees a salt takes the message for one that delivers an MTK; other types are derived from before use.
 
     Send type 2, without salt.
     """
-    entry = _single(opening)
-    if entry is None:
-        yield NOT_ONE
-    elif entry.type != TEK:
+    if entry.type != TEK:
         hint = "a salt in an MSK message" if entry.type == TEK_WITH_SALT else ""
         level = level_of(_message(opening), context)
         yield Problem("KEMAC.encr_data.key_data.type", "2 (TEK)", str(entry.type), hint, level)
@@ -116,8 +110,8 @@ def _message(opening: OpenedLtkm) -> Message:
     return opening.ltkm.message
 
 
-@KEY_RULES.rule("key-validity-malformed", covers=["KEY-07"])
-def key_validity_malformed(opening: OpenedLtkm, context: Context) -> Iterator[Problem | NotApplicable]:
+@KEY_RULES.rule(covers=["KEY-07"], takes=_single)
+def key_validity_malformed(opening: OpenedLtkm, entry: KeyData, context: Context) -> Iterator[Problem]:
     """The validity of the key is not an interval of two limits with 2 octets each, or 4 each.
 
     The limits say which MTKs the key may open: MTK IDs of 2 octets in MBMS, times of 4 octets in BCAST. Without them
@@ -125,10 +119,6 @@ def key_validity_malformed(opening: OpenedLtkm, context: Context) -> Iterator[Pr
 
     Send key validity type 2 with both limits in the same form.
     """
-    entry = _single(opening)
-    if entry is None:
-        yield NOT_ONE
-        return
     path, level = "KEMAC.encr_data.key_data.validity", level_of(_message(opening), context)
     interval = interval_of(entry)
     if interval is None:
@@ -141,9 +131,7 @@ def key_validity_malformed(opening: OpenedLtkm, context: Context) -> Iterator[Pr
 
 
 @KEY_RULES.rule(
-    "key-sequence-exhausted",
-    cite=[TS33246["6.4.5.1"](says="the upper limit is never the highest number that it can hold")],
-    covers=["KEY-08"],
+    cite=[TS33246["6.4.5.1"](says="the upper limit is never the highest number that it can hold")], covers=["KEY-08"]
 )
 def key_sequence_exhausted(opening: OpenedLtkm) -> Iterator[Problem | NotApplicable]:
     """The upper limit of the MTK IDs is the highest possible number.
@@ -152,8 +140,7 @@ def key_sequence_exhausted(opening: OpenedLtkm) -> Iterator[Problem | NotApplica
 
     Send at most fffe.
     """
-    entry = _single(opening)
-    interval = interval_of(entry) if entry is not None else None
+    interval = _interval(opening)
     if interval is None or interval.octets != (MTK_ID_OCTETS, MTK_ID_OCTETS):
         yield NotApplicable("the key has no limits of 2 octets")
     elif interval.seq_u == 0xFFFF:
@@ -161,7 +148,6 @@ def key_sequence_exhausted(opening: OpenedLtkm) -> Iterator[Problem | NotApplica
 
 
 @KEY_RULES.note(
-    "key-invalidated",
     cite=[TS33246["6.3.2.1B"](says="a lower limit above the upper one takes the MSK out of use", verb=Verb.MAY)],
     covers=["KEY-08"],
 )
@@ -172,8 +158,7 @@ def key_invalidated(opening: OpenedLtkm) -> Iterator[Problem | NotApplicable]:
 
     Nothing is wrong with it if that was the intention.
     """
-    entry = _single(opening)
-    interval = interval_of(entry) if entry is not None else None
+    interval = _interval(opening)
     if interval is None:
         yield NotApplicable("the key has no interval")
     elif interval.is_reversed:
@@ -181,9 +166,7 @@ def key_invalidated(opening: OpenedLtkm) -> Iterator[Problem | NotApplicable]:
 
 
 @KEY_RULES.note(
-    "key-limits-are-times",
-    cite=[TS33246["6.4.5.1"](says="limits of 4 octets are times in BCAST", sure=Sure.RECALL_MIDDLE)],
-    covers=["KEY-08"],
+    cite=[TS33246["6.4.5.1"](says="limits of 4 octets are times in BCAST", sure=Sure.RECALL_MIDDLE)], covers=["KEY-08"]
 )
 def key_limits_are_times(opening: OpenedLtkm) -> Iterator[Problem | NotApplicable]:
     """The limits of the key have 4 octets, and are read as times.
@@ -192,8 +175,7 @@ def key_limits_are_times(opening: OpenedLtkm) -> Iterator[Problem | NotApplicabl
 
     Compare the times with the schedule of the broadcast.
     """
-    entry = _single(opening)
-    interval = interval_of(entry) if entry is not None else None
+    interval = _interval(opening)
     times = interval.as_time if interval is not None else None
     if interval is None or times is None:
         yield NotApplicable("the key has no limits of 4 octets")
@@ -204,7 +186,6 @@ def key_limits_are_times(opening: OpenedLtkm) -> Iterator[Problem | NotApplicabl
 
 
 @KEY_RULES.rule(
-    "key-weak",
     cite=[
         TS33246["4.2"](says="an MSK is at least as long as the MTKs under it, which have 128 bits", verb=Verb.SHOULD)
     ],
@@ -217,17 +198,16 @@ def key_weak(opening: OpenedLtkm, *, octets: int = 16) -> Iterator[Problem | Not
 
     Give the BSM a source of random keys.
     """
-    entry = _single(opening)
-    if entry is None or not entry.key:
+    key = opening.entries[0].key if len(opening.entries) == 1 else b""
+    if not key:
         yield NotApplicable("the message delivers no key")
-    elif len(entry.key) < octets:
-        yield Problem("KEMAC.encr_data.key_data.key", f"at least {octets} octets", str(len(entry.key)))
-    elif len(set(entry.key)) == 1:
+    elif len(key) < octets:
+        yield Problem("KEMAC.encr_data.key_data.key", f"at least {octets} octets", str(len(key)))
+    elif len(set(key)) == 1:
         yield Problem("KEMAC.encr_data.key_data.key", "a random key", "one octet repeated")
 
 
 @KEY_RULES.note(
-    "key-update-alone",
     cite=[
         TS33246["6.5.3"](says="a message without a key updates the validity of the MSK that it names", verb=Verb.MAY)
     ],
@@ -240,14 +220,13 @@ def key_update_alone(opening: OpenedLtkm) -> Iterator[Problem | NotApplicable]:
 
     Look whether the key was delivered before the capture began.
     """
-    entry = _single(opening)
-    if entry is None or entry.key:
+    if len(opening.entries) != 1 or opening.entries[0].key:
         yield NotApplicable("the message delivers a key")
     elif opening.delivery is None or opening.delivery.same_msk is None:
         yield Problem("KEMAC.encr_data", got="a validity without a key, for an MSK that was not seen")
 
 
-@fault("flip-mac", on=Kemac, reference="renewal", trips={"mac-invalid"}, leaves={"mac"})
+@fault(on=Kemac, reference="renewal", trips={"mac-invalid"}, leaves={"mac"})
 def flip_mac(kemac: Kemac, *, bit: int = 0) -> Kemac:
     """Flip one bit of the MAC."""
     if not kemac.mac:
@@ -256,14 +235,14 @@ def flip_mac(kemac: Kemac, *, bit: int = 0) -> Kemac:
     return replace(kemac, mac=number.to_bytes(len(kemac.mac)))
 
 
-@fault("replace-muk", on=Message, reference="download", trips={"key-unproven"}, leaves={"encryption", "mac"})
+@fault(on=Message, reference="download", trips={"key-unproven"}, leaves={"encryption", "mac"})
 def replace_muk(message: Message, *, muk: bytes = bytes(range(0xA0, 0xC0))) -> Message:
     """Protect a key of its own with another MUK than the terminal's."""
     plaintext = bytes.fromhex("00220010") + bytes(range(16)) + bytes.fromhex("020000020fff")
     return encrypt(message, muk, plaintext)
 
 
-@fault("replace-ciphertext", on=Kemac, reference="download", trips={"key-data-unreadable"})
+@fault(on=Kemac, reference="download", trips={"key-data-unreadable"})
 def replace_ciphertext(kemac: Kemac) -> Kemac:
     """Put zeros where the encrypted key data was, under a MAC that fits them."""
     return replace(kemac, encr_data=bytes(len(kemac.encr_data)))
@@ -283,44 +262,44 @@ def entry_of(opening: OpenedLtkm) -> KeyData:
     return opening.entries[0]
 
 
-@fault("repeat-key", on=OpenedLtkm, reference="download", trips={"key-data-not-single"})
+@fault(on=OpenedLtkm, reference="download", trips={"key-data-not-single"})
 def repeat_key(opening: OpenedLtkm) -> Message:
     """Deliver the key twice in one message."""
     entry = entry_of(opening)
     return rekeyed(opening, entry, entry)
 
 
-@fault("salt-key", on=OpenedLtkm, reference="plain-message", trips={"key-type-wrong"})
+@fault(on=OpenedLtkm, reference="plain-message", trips={"key-type-wrong"})
 def salt_key(opening: OpenedLtkm, *, salt: bytes = bytes(range(14))) -> Message:
     """Send the key with a salt, as in the messages that deliver MTKs."""
     return rekeyed(opening, replace(entry_of(opening), type=TEK_WITH_SALT, salt=salt))
 
 
-@fault("drop-validity", on=OpenedLtkm, reference="plain-message", trips={"key-validity-malformed"})
+@fault(on=OpenedLtkm, reference="plain-message", trips={"key-validity-malformed"})
 def drop_validity(opening: OpenedLtkm) -> Message:
     """Send the key without a validity."""
     return rekeyed(opening, replace(entry_of(opening), kv=0, validity=None))
 
 
-@fault("skew-validity", on=OpenedLtkm, reference="plain-message", trips={"key-validity-malformed"})
+@fault(on=OpenedLtkm, reference="plain-message", trips={"key-validity-malformed"})
 def skew_validity(opening: OpenedLtkm, *, lower: bytes = b"\0\0", upper: bytes = b"\0\0\x0f\xff") -> Message:
     """Send limits of different lengths."""
     return rekeyed(opening, replace(entry_of(opening), kv=2, validity=Interval(lower, upper)))
 
 
-@fault("exhaust-sequence", on=OpenedLtkm, reference="download", trips={"key-sequence-exhausted"})
+@fault(on=OpenedLtkm, reference="download", trips={"key-sequence-exhausted"})
 def exhaust_sequence(opening: OpenedLtkm) -> Message:
     """Send the highest possible upper limit."""
     return rekeyed(opening, replace(entry_of(opening), kv=2, validity=Interval(b"\0\0", b"\xff\xff")))
 
 
-@fault("weaken-key", on=OpenedLtkm, reference="download", trips={"key-weak"})
+@fault(on=OpenedLtkm, reference="download", trips={"key-weak"})
 def weaken_key(opening: OpenedLtkm, *, key: bytes = bytes(16)) -> Message:
     """Send a key of zeros."""
     return rekeyed(opening, replace(entry_of(opening), key=key))
 
 
-@fault("shorten-key", on=OpenedLtkm, reference="download", trips={"key-weak"})
+@fault(on=OpenedLtkm, reference="download", trips={"key-weak"})
 def shorten_key(opening: OpenedLtkm, *, octets: int = 8) -> Message:
     """Send only the first octets of the key."""
     return rekeyed(opening, replace(entry_of(opening), key=entry_of(opening).key[:octets]))

@@ -41,7 +41,7 @@ TEXT_RULES = RuleGroup(LtkmElement, fast_pass=is_written_usually)
 ATTRIBUTE_RULES = RuleGroup(LtkmElement, needs=[ATTRIBUTES])
 
 
-@TEXT_RULES.rule("ltkm-namespace-wrong", cite=[ENCODED, NAMESPACE], covers=["CR-1a", "LTKM-01"])
+@TEXT_RULES.rule(cite=[ENCODED, NAMESPACE], covers=["CR-1a", "LTKM-01"])
 def ltkm_namespace_wrong(ltkm: LtkmElement) -> Iterator[Problem]:
     """An LTKM element is not in the namespace of the change request.
 
@@ -57,7 +57,7 @@ def ltkm_namespace_wrong(ltkm: LtkmElement) -> Iterator[Problem]:
         yield Problem("", f"namespace {ORDERQUERIES_NS}", got, NEAR_MISSES[miss])
 
 
-@TEXT_RULES.rule("ltkm-misnamed", cite=[ENCODED], covers=["CR-1a", "LTKM-03"])
+@TEXT_RULES.rule(cite=[ENCODED], covers=["CR-1a", "LTKM-03"])
 def ltkm_misnamed(ltkm: LtkmElement) -> Iterator[Problem]:
     """An element that holds an LTKM, or seems meant to, is not named LTKM.
 
@@ -70,7 +70,6 @@ def ltkm_misnamed(ltkm: LtkmElement) -> Iterator[Problem]:
 
 
 @rule(
-    "ltkm-namespace-later",
     on=LtkmElement,
     cite=[
         OMNA["orderqueries"](says="later enabler releases have namespaces of their own, 1.1 to 1.3", verb=Verb.SHOULD),
@@ -92,7 +91,7 @@ def ltkm_namespace_later(ltkm: LtkmElement, context: Context) -> Iterator[Proble
         yield Problem("", f"namespace {ORDERQUERIES_NS}", ltkm.parts.namespace or "", "later enabler release")
 
 
-@rule("ltkm-misplaced", on=LtkmElement, cite=[WILDCARD], needs=[MSK_ROOT], covers=["CR-4"])
+@TEXT_RULES.rule(cite=[WILDCARD], needs=[MSK_ROOT], covers=["CR-4"], fast_pass=None)
 def ltkm_misplaced(ltkm: LtkmElement) -> Iterator[Problem | NotApplicable]:
     """An LTKM does not stand where Response has room for extensions.
 
@@ -111,11 +110,7 @@ def ltkm_misplaced(ltkm: LtkmElement) -> Iterator[Problem | NotApplicable]:
         yield Problem("", WHERE["wildcard"], WHERE[ltkm.parts.where])
 
 
-@TEXT_RULES.rule(
-    "ltkm-has-children",
-    cite=[TABLE(says="the content is base64Binary, which has no child elements")],
-    covers=["LTKM-04"],
-)
+@TEXT_RULES.rule(cite=[TABLE(says="the content is base64Binary, which has no child elements")], covers=["LTKM-04"])
 def ltkm_has_children(ltkm: LtkmElement) -> Iterator[Problem]:
     """An LTKM element encloses something else than text.
 
@@ -134,7 +129,6 @@ def ltkm_has_children(ltkm: LtkmElement) -> Iterator[Problem]:
 
 
 @TEXT_RULES.rule(
-    "ltkm-not-base64",
     cite=[TABLE(says="the content is of type base64Binary"), XSD["3.2.16"](says="the lexical form of base64Binary")],
     covers=["CR-1b", "LTKM-05"],
 )
@@ -151,7 +145,7 @@ def ltkm_not_base64(ltkm: LtkmElement) -> Iterator[Problem]:
         yield Problem.told(problem)
 
 
-@TEXT_RULES.rule("ltkm-empty", cite=[ONE_MESSAGE], covers=["CR-1c", "LTKM-06"])
+@TEXT_RULES.rule(cite=[ONE_MESSAGE], covers=["CR-1c", "LTKM-06"])
 def ltkm_empty(ltkm: LtkmElement) -> Iterator[Problem]:
     """An LTKM element is empty.
 
@@ -164,7 +158,6 @@ def ltkm_empty(ltkm: LtkmElement) -> Iterator[Problem]:
 
 
 @ATTRIBUTE_RULES.rule(
-    "ltkm-version-invalid",
     cite=[TABLE(says="version is an unsignedByte"), XSD["3.3.24"](says="an unsignedByte is written in decimal")],
     covers=["CR-1d", "LTKM-07"],
 )
@@ -186,7 +179,6 @@ def ltkm_version_invalid(ltkm: LtkmElement) -> Iterator[Problem]:
 
 
 @ATTRIBUTE_RULES.note(
-    "ltkm-version-signed",
     cite=[XSD["3.3.24"](says="an unsignedByte may be written with a sign", verb=Verb.MAY, sure=Sure.RECALL_HIGH)],
     covers=["CR-1d"],
 )
@@ -202,9 +194,7 @@ def ltkm_version_signed(ltkm: LtkmElement) -> Iterator[Problem]:
         yield Problem("@version", "digits alone", text)
 
 
-@ATTRIBUTE_RULES.rule(
-    "ltkm-version-later", cite=[TABLE(says="version 0x00 identifies BCAST 1.0", verb=Verb.SHOULD)], covers=["LTKM-08"]
-)
+@ATTRIBUTE_RULES.rule(cite=[TABLE(says="version 0x00 identifies BCAST 1.0", verb=Verb.SHOULD)], covers=["LTKM-08"])
 def ltkm_version_later(ltkm: LtkmElement) -> Iterator[Problem]:
     """The version attribute is not 0.
 
@@ -219,9 +209,7 @@ def ltkm_version_later(ltkm: LtkmElement) -> Iterator[Problem]:
 
 
 @ATTRIBUTE_RULES.rule(
-    "ltkm-attribute-unknown",
-    cite=[CR["1"](says="LTKMType has the one attribute version, in no namespace")],
-    covers=["LTKM-09"],
+    cite=[CR["1"](says="LTKMType has the one attribute version, in no namespace")], covers=["LTKM-09"]
 )
 def ltkm_attribute_unknown(ltkm: LtkmElement) -> Iterator[Problem]:
     """An LTKM element has an attribute besides version.
@@ -247,13 +235,13 @@ def _declared(ltkm: LtkmElement, namespace: str) -> Iterator[Splice]:
     yield edit.attribute_set(ltkm.document.xml, ltkm.element, name, namespace)
 
 
-@fault("replace-namespace", on=LtkmElement, reference="download", trips={"ltkm-namespace-wrong"})
+@fault(on=LtkmElement, reference="download", trips={"ltkm-namespace-wrong"})
 def replace_namespace(ltkm: LtkmElement, *, namespace: str = f" {ORDERQUERIES_NS}") -> Iterator[Splice]:
     """Put the LTKM into another namespace: the right one behind a space, if not told otherwise."""
     yield from _declared(ltkm, namespace)
 
 
-@fault("drop-prefix", on=LtkmElement, reference="download", trips={"ltkm-namespace-wrong"})
+@fault(on=LtkmElement, reference="download", trips={"ltkm-namespace-wrong"})
 def drop_prefix(ltkm: LtkmElement) -> Iterator[Splice]:
     """Write the LTKM without its prefix, and so in the namespace of the MSK response."""
     if ltkm.element.prefix is None:
@@ -261,20 +249,20 @@ def drop_prefix(ltkm: LtkmElement) -> Iterator[Splice]:
     yield from _rename(ltkm, "LTKM")
 
 
-@fault("advance-namespace", on=LtkmElement, reference="download", trips={"ltkm-namespace-later"})
+@fault(on=LtkmElement, reference="download", trips={"ltkm-namespace-later"})
 def advance_namespace(ltkm: LtkmElement, *, minor: int = 1) -> Iterator[Splice]:
     """Put the LTKM into the namespace of a later release."""
     yield from _declared(ltkm, ORDERQUERIES_NS.removesuffix("0") + str(minor))
 
 
-@fault("rename-ltkm", on=LtkmElement, reference="download", trips={"ltkm-misnamed"})
+@fault(on=LtkmElement, reference="download", trips={"ltkm-misnamed"})
 def rename_ltkm(ltkm: LtkmElement, *, name: str = "ltkm") -> Iterator[Splice]:
     """Give the element another local name and leave its prefix."""
     prefix = ltkm.element.prefix
     yield from _rename(ltkm, f"{prefix}:{name}" if prefix else name)
 
 
-@fault("advance-ltkm", on=LtkmElement, reference="download", trips={"ltkm-misplaced"})
+@fault(on=LtkmElement, reference="download", trips={"ltkm-misplaced"})
 def advance_ltkm(ltkm: LtkmElement) -> Iterator[Splice]:
     """Write the LTKM before ResponseCode."""
     assert ltkm.item is not None
@@ -283,7 +271,7 @@ def advance_ltkm(ltkm: LtkmElement) -> Iterator[Splice]:
     yield edit.replaced(ltkm.document.xml, ltkm.element, "")
 
 
-@fault("bury-ltkm", on=LtkmElement, reference="download", trips={"ltkm-misplaced"})
+@fault(on=LtkmElement, reference="download", trips={"ltkm-misplaced"})
 def bury_ltkm(ltkm: LtkmElement) -> Iterator[Splice]:
     """Write the LTKM inside another extension element."""
     text = edit.source(ltkm.document.xml, ltkm.element)
@@ -292,7 +280,7 @@ def bury_ltkm(ltkm: LtkmElement) -> Iterator[Splice]:
     yield edit.replaced(ltkm.document.xml, ltkm.element, wrapped)
 
 
-@fault("move-ltkm-into-msk", on=LtkmElement, reference="download", trips={"ltkm-misplaced"})
+@fault(on=LtkmElement, reference="download", trips={"ltkm-misplaced"})
 def move_ltkm_into_msk(ltkm: LtkmElement) -> Iterator[Splice]:
     """Write the LTKM inside MSK."""
     assert ltkm.item is not None
@@ -301,7 +289,7 @@ def move_ltkm_into_msk(ltkm: LtkmElement) -> Iterator[Splice]:
     yield edit.replaced(ltkm.document.xml, ltkm.element, "")
 
 
-@fault("move-ltkm-under-root", on=LtkmElement, reference="download", trips={"ltkm-misplaced", "ltkm-missing"})
+@fault(on=LtkmElement, reference="download", trips={"ltkm-misplaced", "ltkm-missing"})
 def move_ltkm_under_root(ltkm: LtkmElement) -> Iterator[Splice]:
     """Write the LTKM behind the Responses; its item then has none."""
     assert ltkm.document.root is not None
@@ -310,19 +298,19 @@ def move_ltkm_under_root(ltkm: LtkmElement) -> Iterator[Splice]:
     yield edit.replaced(ltkm.document.xml, ltkm.element, "")
 
 
-@fault("insert-child", on=LtkmElement, reference="download", trips={"ltkm-has-children"})
+@fault(on=LtkmElement, reference="download", trips={"ltkm-has-children"})
 def insert_child(ltkm: LtkmElement) -> Iterator[Splice]:
     """Write an element inside the LTKM, behind its text."""
     yield edit.appended(ltkm.document.xml, ltkm.element, f'<octets xmlns="{MSK_RESPONSE_NS}x"/>')
 
 
-@fault("insert-comment", on=LtkmElement, reference="download", trips={"ltkm-has-children"})
+@fault(on=LtkmElement, reference="download", trips={"ltkm-has-children"})
 def insert_comment(ltkm: LtkmElement) -> Iterator[Splice]:
     """Write a comment inside the LTKM, behind its text."""
     yield edit.appended(ltkm.document.xml, ltkm.element, "<!-- key -->")
 
 
-@fault("garble-base64", on=LtkmElement, reference="download", trips={"ltkm-not-base64"})
+@fault(on=LtkmElement, reference="download", trips={"ltkm-not-base64"})
 def garble_base64(ltkm: LtkmElement, *, character: str = "!") -> Iterator[Splice]:
     """Write a foreign character in the middle of the base64 text."""
     at = edit.extent(ltkm.document.xml, ltkm.element)
@@ -330,7 +318,7 @@ def garble_base64(ltkm: LtkmElement, *, character: str = "!") -> Iterator[Splice
     yield Splice(middle, middle + 1, character)
 
 
-@fault("set-unused-bits", on=LtkmElement, reference="download", trips={"ltkm-not-base64"})
+@fault(on=LtkmElement, reference="download", trips={"ltkm-not-base64"})
 def set_unused_bits(ltkm: LtkmElement) -> Iterator[Splice]:
     """Set the unused bits of the last base64 character; without padding, take one character away."""
     text = ltkm.parts.text.strip()
@@ -343,25 +331,25 @@ def set_unused_bits(ltkm: LtkmElement) -> Iterator[Splice]:
     yield edit.refilled(ltkm.document.xml, ltkm.element, changed)
 
 
-@fault("empty-ltkm", on=LtkmElement, reference="download", trips={"ltkm-empty"})
+@fault(on=LtkmElement, reference="download", trips={"ltkm-empty"})
 def empty_ltkm(ltkm: LtkmElement) -> Iterator[Splice]:
     """Write the LTKM element without text."""
     yield edit.refilled(ltkm.document.xml, ltkm.element, "")
 
 
-@fault("write-version", on=LtkmElement, reference="download", trips={"ltkm-version-invalid"})
+@fault(on=LtkmElement, reference="download", trips={"ltkm-version-invalid"})
 def write_version(ltkm: LtkmElement, *, version: str = "0x00") -> Iterator[Splice]:
     """Write a version attribute: the table's 0x notation, if not told otherwise."""
     yield edit.attribute_set(ltkm.document.xml, ltkm.element, "version", str(version))
 
 
-@fault("advance-version", on=LtkmElement, reference="download", trips={"ltkm-version-later"})
+@fault(on=LtkmElement, reference="download", trips={"ltkm-version-later"})
 def advance_version(ltkm: LtkmElement, *, version: int = 1) -> Iterator[Splice]:
     """Say that the LTKM is of a later version."""
     yield edit.attribute_set(ltkm.document.xml, ltkm.element, "version", str(version))
 
 
-@fault("add-attribute", on=LtkmElement, reference="download", trips={"ltkm-attribute-unknown"})
+@fault(on=LtkmElement, reference="download", trips={"ltkm-attribute-unknown"})
 def add_attribute(ltkm: LtkmElement, *, name: str = "bcast:version", value: str = "0") -> Iterator[Splice]:
     """Write another attribute: version with a prefix, if not told otherwise."""
     yield from edit.declared(ltkm.document.xml, ltkm.element, name, ORDERQUERIES_NS)

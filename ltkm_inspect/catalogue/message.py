@@ -37,9 +37,7 @@ def _problem(found: DecodeProblem) -> Problem:
 MESSAGE_SHAPE = RuleGroup(Message, cite=[ONE_MESSAGE, CHAIN], shape_only=True)
 
 
-@MESSAGE_SHAPE.rule(
-    "header-truncated", cite=[ONE_MESSAGE, RFC3830["6.1"](says="the header")], covers=["CR-1c", "MK-01"]
-)
+@MESSAGE_SHAPE.rule(cite=[ONE_MESSAGE, RFC3830["6.1"](says="the header")], covers=["CR-1c", "MK-01"])
 def header_truncated(message: Message) -> Iterator[Problem]:
     """The message ends within its header, or has no payload behind it.
 
@@ -53,7 +51,7 @@ def header_truncated(message: Message) -> Iterator[Problem]:
         yield Problem("HDR.next_payload", "a payload behind the header", "the end of the message")
 
 
-@MESSAGE_SHAPE.rule("version-unsupported", cite=[RFC3830["6.1"](says="the version is 1")], covers=["CR-1c", "MK-02"])
+@MESSAGE_SHAPE.rule(cite=[RFC3830["6.1"](says="the version is 1")], covers=["CR-1c", "MK-02"])
 def version_unsupported(message: Message) -> Iterator[Problem]:
     """The first octet does not say MIKEY version 1.
 
@@ -66,7 +64,6 @@ def version_unsupported(message: Message) -> Iterator[Problem]:
 
 
 @MESSAGE_SHAPE.rule(
-    "data-type-foreign",
     cite=[
         RFC3830["6.1"](says="data type 0 is the first message of the pre-shared key method"),
         TS33246["6.4.1"](says="MSKs are delivered with the pre-shared key method"),
@@ -87,7 +84,7 @@ def data_type_foreign(message: Message) -> Iterator[Problem | NotApplicable]:
         yield Problem("HDR.data_type", "0 (pre-shared key)", DATA_TYPES.describe(message.header.data_type))
 
 
-@MESSAGE_SHAPE.rule("payload-unknown", cite=[CHAIN], covers=["CR-1c", "MK-04"])
+@MESSAGE_SHAPE.rule(cite=[CHAIN], covers=["CR-1c", "MK-04"])
 def payload_unknown(message: Message) -> Iterator[Problem]:
     """A Next payload value announces a payload that is not defined there.
 
@@ -101,7 +98,6 @@ def payload_unknown(message: Message) -> Iterator[Problem]:
 
 
 @MESSAGE_SHAPE.rule(
-    "code-unknown",
     cite=[RFC3830["6"](says="algorithm and type codes decide the length of what follows them")],
     covers=["MK-12", "MK-07"],
 )
@@ -117,7 +113,7 @@ def code_unknown(message: Message) -> Iterator[Problem]:
         yield from _stopped(message, "unknown-code")
 
 
-@MESSAGE_SHAPE.rule("length-overrun", covers=["CR-1c", "MK-05", "MK-13"])
+@MESSAGE_SHAPE.rule(covers=["CR-1c", "MK-05", "MK-13"])
 def length_overrun(message: Message) -> Iterator[Problem]:
     """A payload runs past the end of the message.
 
@@ -129,7 +125,7 @@ def length_overrun(message: Message) -> Iterator[Problem]:
         yield from _stopped(message, "truncated", "overrun", header=False)
 
 
-@MESSAGE_SHAPE.rule("octets-left-over", covers=["CR-1c", "MK-06"])
+@MESSAGE_SHAPE.rule(covers=["CR-1c", "MK-06"])
 def octets_left_over(message: Message) -> Iterator[Problem]:
     """Octets are left over behind the last payload.
 
@@ -144,7 +140,6 @@ def octets_left_over(message: Message) -> Iterator[Problem]:
 
 
 @MESSAGE_SHAPE.rule(
-    "map-size-wrong",
     cite=[TS33246["6.4.5.1"](says="the download form has no crypto session and the empty map")],
     needs=[PSK_MESSAGE],
     covers=["MK-07", "MB-05"],
@@ -167,9 +162,7 @@ def _misplaced_kemac(message: Message) -> bool:
     return any(isinstance(payload, Kemac) for payload in message.payloads[:-1])
 
 
-@MESSAGE_SHAPE.rule(
-    "key-ids-malformed", cite=[RFC4563["4"](says="the key IDs fill the extension exactly")], covers=["MK-17"]
-)
+@MESSAGE_SHAPE.rule(cite=[RFC4563["4"](says="the key IDs fill the extension exactly")], covers=["MK-17"])
 def key_ids_malformed(message: Message) -> Iterator[Problem | NotApplicable]:
     """The key IDs do not fill their extension.
 
@@ -185,67 +178,67 @@ def key_ids_malformed(message: Message) -> Iterator[Problem | NotApplicable]:
             yield _problem(found)
 
 
-@fault("cut-header", on=Octets, reference="download", trips={"header-truncated"}, leaves={"mac"})
+@fault(on=Octets, reference="download", trips={"header-truncated"}, leaves={"mac"})
 def cut_header(octets: Octets, *, keep: int = 9) -> bytes:
     """Keep only the first octets of the header."""
     return octets.octets[:keep]
 
 
-@fault("drop-payloads", on=Message, reference="download", trips={"header-truncated"}, leaves={"mac"})
+@fault(on=Message, reference="download", trips={"header-truncated"}, leaves={"mac"})
 def drop_payloads(message: Message) -> Message:
     """Keep the header alone."""
     return replace(message, payloads=())
 
 
-@fault("replace-version", on=Octets, reference="download", trips={"version-unsupported"})
+@fault(on=Octets, reference="download", trips={"version-unsupported"})
 def replace_version(octets: Octets, *, version: int = 2) -> bytes:
     """Say that the message has another MIKEY version."""
     return octets.put("HDR.version", bytes((version,)))
 
 
-@fault("replace-data-type", on=Message, reference="download", trips={"data-type-foreign"})
+@fault(on=Message, reference="download", trips={"data-type-foreign"})
 def replace_data_type(message: Message, *, number: int = 1) -> Message:
     """Say that the message is of another data type: a verification message, if not told otherwise."""
     return with_header(message, data_type=number)
 
 
-@fault("replace-next-payload", on=Octets, reference="download", trips={"payload-unknown"}, leaves={"mac"})
+@fault(on=Octets, reference="download", trips={"payload-unknown"}, leaves={"mac"})
 def replace_next_payload(octets: Octets, *, after: str = "RAND", number: int = 200) -> bytes:
     """Write another Next payload value behind a payload."""
     return octets.put(f"{after}.next_payload", bytes((number,)))
 
 
-@fault("replace-mac-algorithm", on=Octets, reference="download", trips={"code-unknown"}, leaves={"mac"})
+@fault(on=Octets, reference="download", trips={"code-unknown"}, leaves={"mac"})
 def replace_mac_algorithm(octets: Octets, *, number: int = 200) -> bytes:
     """Write another MAC algorithm, so that the length of the MAC cannot be known."""
     return octets.put("KEMAC.mac_alg", bytes((number,)))
 
 
-@fault("cut-message", on=Octets, reference="download", trips={"length-overrun"}, leaves={"mac"})
+@fault(on=Octets, reference="download", trips={"length-overrun"}, leaves={"mac"})
 def cut_message(octets: Octets, *, octets_off: int = 1) -> bytes:
     """Cut octets off the end of the message."""
     return octets.octets[:-octets_off]
 
 
-@fault("lengthen-kemac", on=Octets, reference="download", trips={"length-overrun"}, leaves={"mac"})
+@fault(on=Octets, reference="download", trips={"length-overrun"}, leaves={"mac"})
 def lengthen_kemac(octets: Octets, *, length: int = 0xFFFF) -> bytes:
     """Declare more encrypted data than there is."""
     return octets.put("KEMAC.encr_data_length", length.to_bytes(2))
 
 
-@fault("append-octets", on=Octets, reference="download", trips={"octets-left-over"}, leaves={"mac"})
+@fault(on=Octets, reference="download", trips={"octets-left-over"}, leaves={"mac"})
 def append_octets(octets: Octets, *, value: bytes = b"\0") -> bytes:
     """Append octets to the message."""
     return octets.octets + value
 
 
-@fault("count-sessions", on=Message, reference="download", trips={"map-size-wrong"})
+@fault(on=Message, reference="download", trips={"map-size-wrong"})
 def count_sessions(message: Message, *, count: int = 1) -> Message:
     """Count crypto sessions that the empty map does not have."""
     return with_header(message, cs_count=count)
 
 
-@fault("lengthen-key-id", on=Octets, reference="download", trips={"key-ids-malformed"})
+@fault(on=Octets, reference="download", trips={"key-ids-malformed"})
 def lengthen_key_id(octets: Octets, *, length: int = 200) -> bytes:
     """Declare a first key ID that is longer than its extension."""
     path = next(path for path in octets.spans if path.endswith("key_ids[1].length"))

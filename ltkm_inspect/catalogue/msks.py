@@ -12,7 +12,7 @@ from ltkm_inspect.fault import fault
 from ltkm_inspect.finding import Level, NotApplicable, Problem
 from ltkm_inspect.mikey import Interval, Message, SecurityPolicy
 from ltkm_inspect.mikey.keydata import Validity
-from ltkm_inspect.rule import note, rule
+from ltkm_inspect.rule import RuleGroup
 from ltkm_inspect.session import DeliveredLtkm, OpenedLtkm
 from ltkm_inspect.session.ltkm import DeliveredKey
 from ltkm_inspect.spec import RFC4563, TS33246, Verb
@@ -20,19 +20,22 @@ from ltkm_inspect.spec import RFC4563, TS33246, Verb
 REPLACED = TS33246["6.5.3"](says="a message with an MSK ID that is known replaces the key", verb=Verb.MAY)
 KEY = "KEMAC.encr_data.key_data.key"
 NO_KEY = NotApplicable("the message delivers no key to a terminal")
-NO_OTHER_KEY = NotApplicable("no key of this MSK was delivered before")
 NO_POLICY = NotApplicable("the message has no security policy, or no MSK ID")
-
-
 NOT_STREAMING = NotApplicable("the message is not of the streaming form")
 
 
-@rule(
-    "policy-changed",
-    on=DeliveredLtkm,
+def _delivery(opening: OpenedLtkm) -> DeliveredLtkm | NotApplicable:
+    delivery = opening.delivery
+    return NO_KEY if delivery is None or delivery.sent.key is None else delivery
+
+
+DELIVERY_RULES = RuleGroup(DeliveredLtkm, covers=["XF-07"])
+KEY_RULES = RuleGroup(OpenedLtkm, cite=[REPLACED], needs=[KEY_DATA], takes=_delivery)
+
+
+@DELIVERY_RULES.rule(
     cite=[TS33246["6.4.5.1"](says="the policy does not change while the service uses it", verb=Verb.SHOULD)],
     needs=[NEW_LTKM],
-    covers=["XF-07"],
 )
 def policy_changed(delivery: DeliveredLtkm) -> Iterator[Problem | NotApplicable]:
     """The security policy differs from the one that was delivered with the same MSK before.
@@ -51,12 +54,7 @@ def policy_changed(delivery: DeliveredLtkm) -> Iterator[Problem | NotApplicable]
         yield Problem("SP", "the policy delivered before with this MSK", _difference(reference.value, sent.policies))
 
 
-@note(
-    "policy-renewed",
-    on=DeliveredLtkm,
-    cite=[RFC4563["7"](says="a new key may come with a new policy", verb=Verb.MAY)],
-    covers=["XF-07"],
-)
+@DELIVERY_RULES.note(cite=[RFC4563["7"](says="a new key may come with a new policy", verb=Verb.MAY)])
 def policy_renewed(delivery: DeliveredLtkm) -> Iterator[Problem | NotApplicable]:
     """A new MSK has another security policy than the one before it in its Key Group.
 
@@ -87,9 +85,7 @@ def _difference(before: Sequence[SecurityPolicy], sent: Sequence[SecurityPolicy]
     return "another one"
 
 
-@rule(
-    "policy-missing",
-    on=DeliveredLtkm,
+@DELIVERY_RULES.rule(
     cite=[TS33246["6.4.5.1"](says="a message that answers an MSK request for streaming carries the SP payload")],
     covers=["MB-06"],
 )
@@ -110,9 +106,7 @@ def policy_missing(delivery: DeliveredLtkm, context: Context) -> Iterator[Proble
         yield Problem("SP", "an SP payload", "none", level=Level.WARNING if known else level_of(message, context))
 
 
-@note(
-    "msk-delivered-again",
-    on=DeliveredLtkm,
+@DELIVERY_RULES.note(
     cite=[
         TS33246["6.5.3"](
             says="a message with an MSK ID that is known replaces the key, or updates its validity", verb=Verb.MAY
@@ -147,9 +141,7 @@ def _change(before: DeliveredKey, now: DeliveredKey) -> str:
     return "the key and its validity as before" if same else "the same key with another validity"
 
 
-@note(
-    "msk-beyond-two",
-    on=DeliveredLtkm,
+@DELIVERY_RULES.note(
     cite=[
         TS33246["6.5.3"](says="a card keeps two MSKs of one Key Group, and drops the oldest for a third", verb=Verb.MAY)
     ],
@@ -173,16 +165,12 @@ def msk_beyond_two(delivery: DeliveredLtkm) -> Iterator[Problem | NotApplicable]
         yield Problem("EXT", got=f"{len(others) + 1} MSKs of Key Group {group[2].hex()}", hint="the card keeps two")
 
 
-@rule(
-    "msk-key-changed",
-    on=OpenedLtkm,
-    cite=[REPLACED],
-    level=Level.WARNING,
+@KEY_RULES.warning(
     level_reason="a key may be replaced for all terminals (a violation where the old one comes back)",
     needs=[KEY_DATA, NEW_LTKM],
     covers=["XF-13"],
 )
-def msk_key_changed(opening: OpenedLtkm) -> Iterator[Problem | NotApplicable]:
+def msk_key_changed(_: OpenedLtkm, delivery: DeliveredLtkm) -> Iterator[Problem | NotApplicable]:
     """One MSK ID is delivered with another key than before.
 
     Terminals with the old key cannot open what is protected with the new one. That is right where the key was
@@ -191,14 +179,11 @@ def msk_key_changed(opening: OpenedLtkm) -> Iterator[Problem | NotApplicable]:
 
     Look whether several processes of the BSM make keys for the same MSK ID. Compare the key check values.
     """
-    delivery = opening.delivery
-    key = delivery.sent.key if delivery is not None else None
-    if delivery is None or key is None or not key.hash:
+    key, msk = delivery.sent.key, delivery.msk
+    if key is None or not key.hash:
         yield NO_KEY
-        return
-    msk = delivery.msk
-    if msk.key is None:
-        yield NO_OTHER_KEY
+    elif msk.key is None:
+        yield NotApplicable("no key of this MSK was delivered before")
     elif msk.key.hash != key.hash:
         is_known = any(each.hash == key.hash for each in msk.keys)
         if not is_known:
@@ -212,20 +197,16 @@ def _named(key: DeliveredKey) -> str:
     return f"the key with check value {key.check_value}" if key.check_value else "another key"
 
 
-@note("validity-unlike", on=OpenedLtkm, cite=[REPLACED], needs=[KEY_DATA], covers=["XF-14"])
-def validity_unlike(opening: OpenedLtkm) -> Iterator[Problem | NotApplicable]:
+@KEY_RULES.note(covers=["XF-14"])
+def validity_unlike(_: OpenedLtkm, delivery: DeliveredLtkm) -> Iterator[Problem | NotApplicable]:
     """An MSK is valid for another time than for another terminal.
 
     The subscriptions of the terminals differ, or the validity was updated.
 
     Nothing is wrong with it.
     """
-    delivery = opening.delivery
-    key = delivery.sent.key if delivery is not None else None
-    if delivery is None or key is None:
-        yield NO_KEY
-        return
-    latest = delivery.msk.latest
+    key, latest = delivery.sent.key, delivery.msk.latest
+    assert key is not None
     if latest is None or latest.key is None or latest.muk == delivery.muk:
         yield NotApplicable("the MSK was not delivered to another terminal before")
     elif latest.key.validity != key.validity:
@@ -239,7 +220,7 @@ def _limits(validity: Validity) -> str:
     return "no validity" if validity is None else f"SPI {validity.spi.hex()}"
 
 
-@fault("replace-policy", on=DeliveredLtkm, reference="streaming-two-terminals", trips={"policy-changed"})
+@fault(on=DeliveredLtkm, reference="streaming-two-terminals", trips={"policy-changed"})
 def replace_policy(delivery: DeliveredLtkm, *, type: int = 13, value: bytes = b"\0\x14") -> Message:
     """Change one parameter of the security policy: how often the roll-over counter is sent, if not told otherwise."""
     policy = delivery.message.of(SecurityPolicy)[0]
@@ -247,13 +228,13 @@ def replace_policy(delivery: DeliveredLtkm, *, type: int = 13, value: bytes = b"
     return with_payloads(delivery.message, replace(policy, params=params))
 
 
-@fault("drop-policy", on=DeliveredLtkm, reference="streaming", trips={"policy-missing"})
+@fault(on=DeliveredLtkm, reference="streaming", trips={"policy-missing"})
 def drop_policy(delivery: DeliveredLtkm) -> Message:
     """Take the security policy out of a message for streaming."""
     return without(delivery.message, delivery.message.of(SecurityPolicy))
 
 
-@fault("deliver-other-key", on=OpenedLtkm, reference="two-terminals", trips={"msk-key-changed"})
+@fault(on=OpenedLtkm, reference="two-terminals", trips={"msk-key-changed"})
 def deliver_other_key(opening: OpenedLtkm, *, key: bytes = bytes(range(0xB0, 0xC0))) -> Message:
     """Deliver another key under the MSK ID than other terminals got, or this one before."""
     return rekeyed(opening, replace(entry_of(opening), key=key))

@@ -7,26 +7,27 @@ from ltkm_inspect.catalogue.authorization import proof_of, prove
 from ltkm_inspect.catalogue.preconditions import FIRST_COPY, NONCE_BEFORE
 from ltkm_inspect.fault import FaultError, fault
 from ltkm_inspect.finding import NotApplicable, Problem
-from ltkm_inspect.rule import note, rule
+from ltkm_inspect.rule import RuleGroup
 from ltkm_inspect.session import SessionEvent
 from ltkm_inspect.spec import RFC2617, RFC7616, Verb
 from ltkm_inspect.traffic import Exchange
 
 NO_CREDENTIALS = NotApplicable("the request has no credentials")
-
-
 NONCE_COUNT = "request.headers.Authorization"
+NONCE_RULES = RuleGroup(
+    SessionEvent, needs=[FIRST_COPY, NONCE_BEFORE], covers=["XF-09"], looks_at=[NONCE_COUNT, "request.body"]
+)
 
 
-@note(
-    "exchange-captured-twice",
-    on=SessionEvent,
+@NONCE_RULES.note(
     cite=[
         RFC7616["3.4"](
             says="a count is used once with a nonce, so two exchanges with both in common are one", verb=Verb.MAY
         )
     ],
+    needs=[],
     covers=["XF-01"],
+    looks_at=[],
 )
 def exchange_captured_twice(step: SessionEvent) -> Iterator[Problem]:
     """The same exchange was captured before, octet for octet.
@@ -41,16 +42,11 @@ def exchange_captured_twice(step: SessionEvent) -> Iterator[Problem]:
         yield Problem("", got="the same exchange as before", hint=f"flow {step.before.twin or 'without an id'}")
 
 
-@rule(
-    "nonce-count-reused",
-    on=SessionEvent,
+@NONCE_RULES.rule(
     cite=[
         RFC7616["3.4"](says="nc counts the requests that were sent with a nonce, this one included"),
         RFC2617["3.2.2"](says="the count lets the server detect replays"),
-    ],
-    needs=[FIRST_COPY, NONCE_BEFORE],
-    covers=["XF-09"],
-    looks_at=["request.headers.Authorization", "request.body"],
+    ]
 )
 def nonce_count_reused(step: SessionEvent) -> Iterator[Problem | NotApplicable]:
     """A nonce is used with a count that was used before.
@@ -69,13 +65,8 @@ def nonce_count_reused(step: SessionEvent) -> Iterator[Problem | NotApplicable]:
         yield Problem(NONCE_COUNT, "a count of its own", f"nc={step.use.number:08x} for another request before")
 
 
-@note(
-    "request-retried",
-    on=SessionEvent,
-    cite=[RFC7616["3.4"](says="a request that is sent again unchanged has the count of the first", verb=Verb.MAY)],
-    needs=[FIRST_COPY, NONCE_BEFORE],
-    covers=["XF-09"],
-    looks_at=["request.headers.Authorization", "request.body"],
+@NONCE_RULES.note(
+    cite=[RFC7616["3.4"](says="a request that is sent again unchanged has the count of the first", verb=Verb.MAY)]
 )
 def request_retried(step: SessionEvent) -> Iterator[Problem | NotApplicable]:
     """A request was sent again, octet for octet, and answered otherwise or for the first time.
@@ -89,13 +80,9 @@ def request_retried(step: SessionEvent) -> Iterator[Problem | NotApplicable]:
         yield Problem(NONCE_COUNT, got=f"the request with nc={step.use.number:08x} again")
 
 
-@rule(
-    "nonce-count-backward",
-    on=SessionEvent,
+@NONCE_RULES.rule(
     cite=[RFC7616["3.4"](says="the count rises with each request that uses the nonce", verb=Verb.SHOULD)],
-    needs=[FIRST_COPY, NONCE_BEFORE],
-    covers=["XF-09"],
-    looks_at=["request.headers.Authorization"],
+    looks_at=[NONCE_COUNT],
 )
 def nonce_count_backward(step: SessionEvent) -> Iterator[Problem | NotApplicable]:
     """The count of a nonce is below that of an earlier request.
@@ -112,13 +99,10 @@ def nonce_count_backward(step: SessionEvent) -> Iterator[Problem | NotApplicable
         yield Problem(NONCE_COUNT, f"a count above {uses.highest:08x}", f"nc={step.use.number:08x}")
 
 
-@rule(
-    "nextnonce-ignored",
-    on=SessionEvent,
+@NONCE_RULES.rule(
     cite=[RFC7616["3.5"](says="a client uses the nextnonce that it was given for its next request", verb=Verb.SHOULD)],
     needs=[FIRST_COPY],
-    covers=["XF-09"],
-    looks_at=["request.headers.Authorization"],
+    looks_at=[NONCE_COUNT],
 )
 def nextnonce_ignored(step: SessionEvent) -> Iterator[Problem | NotApplicable]:
     """A request uses the old nonce although the last response gave a new one.
@@ -149,13 +133,13 @@ def with_directives(step: SessionEvent, **values: str) -> Exchange:
     return replace(exchange, response=response.with_info(response.authentication_info.refilled(values)))
 
 
-@fault("repeat-nonce-count", on=SessionEvent, reference="renewal", trips={"nonce-count-reused"})
+@fault(on=SessionEvent, reference="renewal", trips={"nonce-count-reused"})
 def repeat_nonce_count(step: SessionEvent, *, cnonce: str = "1b5f224c") -> Exchange:
     """Write the nonce count of the last request into the recorded one, which has a cnonce of its own."""
     return with_directives(step, nc=f"{_highest(step):08x}", cnonce=cnonce)
 
 
-@fault("replay-exchange", on=SessionEvent, reference="captured-twice", trips={"nonce-count-reused", "ltkm-replayed"})
+@fault(on=SessionEvent, reference="captured-twice", trips={"nonce-count-reused", "ltkm-replayed"})
 def replay_exchange(step: SessionEvent, *, connection: str = "192.0.2.10:40009") -> Exchange:
     """Let an exchange that was captured twice have come over another connection the second time."""
     if step.before.twin is None:
@@ -163,7 +147,7 @@ def replay_exchange(step: SessionEvent, *, connection: str = "192.0.2.10:40009")
     return replace(step.exchange, connection=connection)
 
 
-@fault("lower-nonce-count", on=SessionEvent, reference="renewal", trips={"nonce-count-backward"})
+@fault(on=SessionEvent, reference="renewal", trips={"nonce-count-backward"})
 def lower_nonce_count(step: SessionEvent, *, by: int = 1) -> Exchange:
     """Write a nonce count below that of the last request into the recorded one."""
     return with_directives(step, nc=f"{max(0, _highest(step) - by):08x}")
@@ -175,7 +159,7 @@ def _highest(step: SessionEvent) -> int:
     return step.uses.highest
 
 
-@fault("keep-nonce", on=SessionEvent, reference="next-nonce", trips={"nextnonce-ignored"})
+@fault(on=SessionEvent, reference="next-nonce", trips={"nextnonce-ignored"})
 def keep_nonce(step: SessionEvent) -> Exchange:
     """Write the old nonce, counted on, into the recorded request, as if nextnonce had not been read."""
     if step.terminal.nonce is None:

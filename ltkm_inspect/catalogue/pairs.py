@@ -22,7 +22,6 @@ DOCUMENT_RULES = RuleGroup(Document, needs=[MSK_ROOT, WELL_FORMED])
 
 
 @ITEM_RULES.rule(
-    "response-code-unknown",
     cite=[
         TS33246["6.3.2.4"](says="the status code of each key is one of HTTP's", verb=Verb.SHOULD),
         TS33246["G.2.4"](says="a list of the codes and what a terminal does on each", verb=Verb.SHOULD),
@@ -51,7 +50,7 @@ def response_code_unknown(item: Item) -> Iterator[Problem | NotApplicable]:
         yield NotApplicable("the response code is not a number with a reason, which is reported by itself")
 
 
-@ITEM_RULES.rule("key-group-reserved", cite=[KEY_GROUP], covers=["XML-17"])
+@ITEM_RULES.rule(cite=[KEY_GROUP], covers=["XML-17"])
 def key_group_reserved(item: Item) -> Iterator[Problem | NotApplicable]:
     """The MSKID of an item has Key Group 0.
 
@@ -67,7 +66,6 @@ def key_group_reserved(item: Item) -> Iterator[Problem | NotApplicable]:
 
 
 @DOCUMENT_RULES.warning(
-    "msk-repeated",
     cite=[TS33246["6.3.2.4"](says="the response has one status code for each pair of the request")],
     level_reason="a terminal that gets the same answer twice loses nothing (a violation where the LTKMs differ)",
     covers=["XML-16"],
@@ -113,7 +111,6 @@ def _messages(item: Item) -> set[bytes]:
 
 
 @DOCUMENT_RULES.note(
-    "key-domain-readable",
     cite=[
         TS33246["6.3.2.1"](says="a Key Domain ID is MCC and MNC in 3 octets", verb=Verb.MAY),
         TS33246["6.3.2.1"](says="they are written as in a PLMN identity", sure=Sure.RECALL_MIDDLE, verb=Verb.MAY),
@@ -149,13 +146,13 @@ def plmn(octets: bytes) -> tuple[str, str] | None:
     return (mcc, mnc) if mcc.isdigit() and mnc.isdigit() else None
 
 
-@fault("invent-response-code", on=Item, reference="refused", trips={"response-code-unknown"})
+@fault(on=Item, reference="refused", trips={"response-code-unknown"})
 def invent_response_code(item: Item, *, code: str = "299 Granted Later") -> Iterator[Splice]:
     """Write a response code that the procedure does not know."""
     yield edit.refilled(item.document.xml, item.parts.codes[0], code)
 
 
-@fault("reserve-key-group", on=Item, reference="plain-mbms", trips={"key-group-reserved"})
+@fault(on=Item, reference="plain-mbms", trips={"key-group-reserved"})
 def reserve_key_group(item: Item) -> Iterator[Splice]:
     """Set the Key Group part of the MSKID of an item to 0; an LTKM beside it then has another one."""
     assert item.msk_id is not None
@@ -163,14 +160,14 @@ def reserve_key_group(item: Item) -> Iterator[Splice]:
     yield edit.refilled(item.document.xml, item.parts.msk_ids[0], b64encode(octets).decode())
 
 
-@fault("repeat-response", on=Document, reference="plain-mbms", trips={"msk-repeated"})
+@fault(on=Document, reference="plain-mbms", trips={"msk-repeated"})
 def repeat_response(document: Document) -> Iterator[Splice]:
     """Write the first Response twice."""
     element = document.items[0].element
     yield edit.after(document.xml, element, edit.source(document.xml, element))
 
 
-@fault("copy-msk", on=Document, reference="several-keys", trips={"msk-repeated", "msk-id-mismatch"})
+@fault(on=Document, reference="several-keys", trips={"msk-repeated", "msk-id-mismatch"})
 def copy_msk(document: Document) -> Iterator[Splice]:
     """Write the MSK of the first item into the second, whose LTKM keeps its own identifiers."""
     first, second = document.items[0].parts.msks[0], document.items[1].parts.msks[0]

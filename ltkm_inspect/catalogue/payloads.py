@@ -20,7 +20,7 @@ from ltkm_inspect.mikey import (
 )
 from ltkm_inspect.mikey.codes import EXTENSION_TYPES
 from ltkm_inspect.mikey.extension import KEY_IDS, OMA_BCAST
-from ltkm_inspect.rule import RuleGroup, note, rule
+from ltkm_inspect.rule import RuleGroup, rule
 from ltkm_inspect.spec import RFC3830, RFC5410, TS33246, Verb
 
 ONCE: tuple[type[Payload], ...] = (Timestamp, Rand, Kemac)
@@ -33,7 +33,6 @@ MESSAGE_SHAPE = RuleGroup(Message, needs=[PSK_MESSAGE], shape_only=True)
 
 
 @MESSAGE_SHAPE.rule(
-    "payload-missing",
     cite=[RFC3830["3.1"](says="a pre-shared key message has T, RAND and KEMAC")],
     needs=[WHOLE_MESSAGE],
     covers=["MK-08"],
@@ -55,7 +54,6 @@ def payload_missing(message: Message) -> Iterator[Problem | NotApplicable]:
 
 
 @MESSAGE_SHAPE.rule(
-    "payload-repeated",
     cite=[RFC3830["3.1"](says="a pre-shared key message has one T, one RAND and one KEMAC")],
     needs=[WHOLE_MESSAGE],
     covers=["MK-08"],
@@ -74,7 +72,6 @@ def payload_repeated(message: Message) -> Iterator[Problem]:
 
 
 @rule(
-    "kemac-not-last",
     on=Message,
     cite=[
         RFC3830["6.2"](says="in the pre-shared key method KEMAC is the last payload, and its Next payload is 0"),
@@ -104,7 +101,6 @@ def kemac_not_last(message: Message) -> Iterator[Problem | NotApplicable]:
 
 
 @MESSAGE_SHAPE.rule(
-    "timestamp-misplaced",
     cite=[RFC3830["5.2"](says="T follows the header; MBMS puts EXT between the two", verb=Verb.SHOULD)],
     covers=["MK-10"],
 )
@@ -133,9 +129,9 @@ def timestamp_misplaced(message: Message) -> Iterator[Problem | NotApplicable]:
     yield NotApplicable("the message has no T")
 
 
-@note(
-    "extension-additional",
+@rule(
     on=GeneralExtension,
+    level=Level.NOTE,
     cite=[
         RFC3830["6.15"](says="extensions are registered by number", verb=Verb.MAY),
         TS33246["6.5.3"](says="an extension that is not known does not end the processing of a message", verb=Verb.MAY),
@@ -155,9 +151,7 @@ def extension_additional(extension: GeneralExtension) -> Iterator[Problem]:
 
 
 @MESSAGE_SHAPE.rule(
-    "payload-foreign",
-    cite=[RFC3830["3.1"](says="the payloads of the first message of the pre-shared key method")],
-    covers=["MK-21"],
+    cite=[RFC3830["3.1"](says="the payloads of the first message of the pre-shared key method")], covers=["MK-21"]
 )
 def payload_foreign(message: Message) -> Iterator[Problem]:
     """The message has a payload of another key exchange method.
@@ -171,13 +165,13 @@ def payload_foreign(message: Message) -> Iterator[Problem]:
             yield Problem(payload.label, "a payload of the pre-shared key method", payload.label)
 
 
-@fault("drop-rand", on=Message, reference="download", trips={"payload-missing"}, leaves={"mac"})
+@fault(on=Message, reference="download", trips={"payload-missing"}, leaves={"mac"})
 def drop_rand(message: Message) -> Message:
     """Take RAND out of the message."""
     return without(message, message.of(Rand))
 
 
-@fault("repeat-timestamp", on=Message, reference="download", trips={"payload-repeated"})
+@fault(on=Message, reference="download", trips={"payload-repeated"})
 def repeat_timestamp(message: Message) -> Message:
     """Send T twice."""
     payloads: list[Payload] = []
@@ -186,14 +180,14 @@ def repeat_timestamp(message: Message) -> Message:
     return replace(message, payloads=tuple(payloads))
 
 
-@fault("advance-kemac", on=Message, reference="download", trips={"kemac-not-last"}, leaves={"mac"})
+@fault(on=Message, reference="download", trips={"kemac-not-last"}, leaves={"mac"})
 def advance_kemac(message: Message) -> Message:
     """Send the Key ID information behind KEMAC."""
     moved = message.extensions(KEY_IDS)
     return replace(message, payloads=(*without(message, moved).payloads, *moved))
 
 
-@fault("delay-timestamp", on=Message, reference="download", trips={"timestamp-misplaced"})
+@fault(on=Message, reference="download", trips={"timestamp-misplaced"})
 def delay_timestamp(message: Message) -> Message:
     """Send T behind the identities, just before KEMAC."""
     moved = message.of(Timestamp)[0]
@@ -201,7 +195,7 @@ def delay_timestamp(message: Message) -> Message:
     return replace(message, payloads=(*kept[:-1], moved, kept[-1]))
 
 
-@fault("insert-error", on=Message, reference="download", trips={"payload-foreign"})
+@fault(on=Message, reference="download", trips={"payload-foreign"})
 def insert_error(message: Message) -> Message:
     """Put an error payload before KEMAC."""
     return replace(message, payloads=(*message.payloads[:-1], ErrorReport(0, 0), message.payloads[-1]))

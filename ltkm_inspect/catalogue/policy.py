@@ -27,7 +27,6 @@ MESSAGE_SHAPE = RuleGroup(Message, needs=[PSK_MESSAGE], shape_only=True)
 
 
 @MESSAGE_SHAPE.rule(
-    "policy-with-empty-map",
     cite=[
         RFC4563["5"](says="with the empty map there is no SP payload"),
         TS33246["6.4.5.1"](says="the download form has no SP payload"),
@@ -47,7 +46,6 @@ def policy_with_empty_map(message: Message) -> Iterator[Problem]:
 
 
 @MESSAGE_SHAPE.rule(
-    "policy-malformed",
     cite=[RFC3830["6.10"](says="the parameters fill the policy exactly, each with its type and its length")],
     covers=["MK-19"],
 )
@@ -68,9 +66,7 @@ def policy_malformed(message: Message) -> Iterator[Problem | NotApplicable]:
 
 
 @POLICY_SHAPE.rule(
-    "policy-protocol-unknown",
-    cite=[RFC3830["6.10"](says="the protocol of a policy is a registered one: 0 is SRTP, 1 TESLA")],
-    covers=["MK-19"],
+    cite=[RFC3830["6.10"](says="the protocol of a policy is a registered one: 0 is SRTP, 1 TESLA")], covers=["MK-19"]
 )
 def policy_protocol_unknown(policy: SecurityPolicy) -> Iterator[Problem]:
     """A security policy is for a protocol that is not registered.
@@ -85,11 +81,7 @@ def policy_protocol_unknown(policy: SecurityPolicy) -> Iterator[Problem]:
         yield Problem("protocol", "0 (SRTP)", PROTOCOLS.describe(policy.protocol), level=level)
 
 
-@MESSAGE_SHAPE.rule(
-    "policy-number-repeated",
-    cite=[RFC3830["6.10"](says="every policy of a message has a number of its own")],
-    covers=["MK-19"],
-)
+@MESSAGE_SHAPE.rule(cite=[RFC3830["6.10"](says="every policy of a message has a number of its own")], covers=["MK-19"])
 def policy_number_repeated(message: Message) -> Iterator[Problem | NotApplicable]:
     """Two security policies have the same number.
 
@@ -111,9 +103,7 @@ def policy_number_repeated(message: Message) -> Iterator[Problem | NotApplicable
 
 
 @MESSAGE_SHAPE.rule(
-    "policy-unmatched",
-    cite=[RFC3830["6.1"](says="each session of the map names the policy that applies to it")],
-    covers=["MK-19"],
+    cite=[RFC3830["6.1"](says="each session of the map names the policy that applies to it")], covers=["MK-19"]
 )
 def policy_unmatched(message: Message) -> Iterator[Problem | NotApplicable]:
     """A crypto session names a security policy that the message does not have.
@@ -146,7 +136,6 @@ def policy_unmatched(message: Message) -> Iterator[Problem | NotApplicable]:
 
 
 @POLICY_SHAPE.rule(
-    "policy-parameter-length-wrong",
     cite=[
         RFC3830["6.10.1"](says="one octet is enough for the codes of algorithms and PRF", verb=Verb.SHOULD),
         RFC4771["4"](says="the parameters that it adds have one octet, but for the rate, which has two"),
@@ -178,7 +167,6 @@ def policy_parameter_length_wrong(policy: SecurityPolicy) -> Iterator[Problem | 
 
 
 @POLICY_SHAPE.rule(
-    "policy-parameter-repeated",
     cite=[RFC3830["6.10.1"](says="a policy gives each parameter one value", verb=Verb.SHOULD, sure=Sure.DERIVED)],
     covers=["MK-20"],
 )
@@ -199,7 +187,6 @@ def policy_parameter_repeated(policy: SecurityPolicy) -> Iterator[Problem]:
 
 
 @POLICY_SHAPE.note(
-    "policy-parameter-unknown",
     cite=[RFC3830["6.10.1"](says="the parameters of an SRTP policy are registered by number", verb=Verb.MAY)],
     covers=["MK-20"],
 )
@@ -231,57 +218,57 @@ def with_parameter(policy: SecurityPolicy, kind: int, value: bytes) -> SecurityP
     return replace(policy, params=params)
 
 
-@fault("empty-map-with-policy", on=Message, reference="streaming", trips={"policy-with-empty-map"})
+@fault(on=Message, reference="streaming", trips={"policy-with-empty-map"})
 def empty_map_with_policy(message: Message) -> Message:
     """Send the empty map and leave the security policy."""
     return with_header(message, cs_id_map_type=EMPTY_MAP, cs_count=0, cs_id_map=())
 
 
-@fault("lengthen-policy-parameter", on=SecurityPolicy, reference="streaming", trips={"policy-malformed"})
+@fault(on=SecurityPolicy, reference="streaming", trips={"policy-malformed"})
 def lengthen_policy_parameter(policy: SecurityPolicy, *, length: int = 200) -> SecurityPolicy:
     """Declare a last parameter that is longer than its policy."""
     last = policy.params[-1]
     return replace(policy, params=policy.params[:-1], trailing=bytes((last.type, length)) + last.value)
 
 
-@fault("replace-policy-protocol", on=SecurityPolicy, reference="streaming", trips={"policy-protocol-unknown"})
+@fault(on=SecurityPolicy, reference="streaming", trips={"policy-protocol-unknown"})
 def replace_policy_protocol(policy: SecurityPolicy, *, number: int = 2) -> SecurityPolicy:
     """Say that the policy is for another protocol than SRTP."""
     return replace(policy, protocol=number)
 
 
-@fault("private-policy-protocol", on=SecurityPolicy, reference="streaming", trips={"policy-protocol-unknown"})
+@fault(on=SecurityPolicy, reference="streaming", trips={"policy-protocol-unknown"})
 def private_policy_protocol(policy: SecurityPolicy, *, number: int = 241) -> SecurityPolicy:
     """Say that the policy is for a protocol of private use."""
     return replace(policy, protocol=number)
 
 
-@fault("repeat-policy", on=Message, reference="streaming", trips={"policy-number-repeated"})
+@fault(on=Message, reference="streaming", trips={"policy-number-repeated"})
 def repeat_policy(message: Message) -> Message:
     """Send the security policy twice, under one number."""
     policy = message.of(SecurityPolicy)[0]
     return with_payload(message, policy, policy, policy)
 
 
-@fault("replace-policy-number", on=SecurityPolicy, reference="streaming", trips={"policy-unmatched"})
+@fault(on=SecurityPolicy, reference="streaming", trips={"policy-unmatched"})
 def replace_policy_number(policy: SecurityPolicy, *, number: int = 2) -> SecurityPolicy:
     """Give the policy another number than the session asks for."""
     return replace(policy, policy_no=number)
 
 
-@fault("resize-policy-parameter", on=SecurityPolicy, reference="streaming", trips={"policy-parameter-length-wrong"})
+@fault(on=SecurityPolicy, reference="streaming", trips={"policy-parameter-length-wrong"})
 def resize_policy_parameter(policy: SecurityPolicy, *, kind: int = 0, value: bytes = b"\0\1") -> SecurityPolicy:
     """Send a parameter with another number of octets: AES-CM in two, if not told otherwise."""
     return with_parameter(policy, kind, value)
 
 
-@fault("empty-policy-parameter", on=SecurityPolicy, reference="streaming", trips={"policy-parameter-length-wrong"})
+@fault(on=SecurityPolicy, reference="streaming", trips={"policy-parameter-length-wrong"})
 def empty_policy_parameter(policy: SecurityPolicy, *, kind: int = 7) -> SecurityPolicy:
     """Send a parameter without octets: the switch of SRTP encryption, if not told otherwise."""
     return with_parameter(policy, kind, b"")
 
 
-@fault("repeat-policy-parameter", on=SecurityPolicy, reference="streaming", trips={"policy-parameter-repeated"})
+@fault(on=SecurityPolicy, reference="streaming", trips={"policy-parameter-repeated"})
 def repeat_policy_parameter(policy: SecurityPolicy, *, value: bytes = b"\2") -> SecurityPolicy:
     """Send the first parameter, the encryption algorithm, again and with another value."""
     first = policy.params[0]

@@ -31,7 +31,6 @@ def level_of(message: Message, context: Context) -> Level | None:
 
 
 @rule(
-    "timestamp-not-counter",
     on=Timestamp,
     cite=[TS33246["6.4.3"](says="the timestamp of an MSK message is a counter, TS type 2")],
     covers=["MB-01"],
@@ -49,7 +48,6 @@ def timestamp_not_counter(timestamp: Timestamp, *, kind: int = COUNTER) -> Itera
 
 
 @rule(
-    "rand-length-wrong",
     on=Rand,
     cite=[
         TS33246["6.4.4"](says="RAND is in every MSK message, with 128 bits"),
@@ -75,9 +73,7 @@ IDENTITY_SHAPE = RuleGroup(Identity, shape_only=True)
 
 
 @MESSAGE_SHAPE.rule(
-    "identities-not-two",
-    cite=[TS33246["6.4.5.1"](says="an MSK message carries IDi, the BM-SC, and IDr, the terminal")],
-    covers=["MB-03"],
+    cite=[TS33246["6.4.5.1"](says="an MSK message carries IDi, the BM-SC, and IDr, the terminal")], covers=["MB-03"]
 )
 def identities_not_two(message: Message) -> Iterator[Problem]:
     """The message does not have exactly two identities.
@@ -92,7 +88,6 @@ def identities_not_two(message: Message) -> Iterator[Problem]:
 
 
 @IDENTITY_SHAPE.rule(
-    "identity-type-wrong",
     cite=[
         TS33246["6.4.5.1"](says="the ID type is 0; receivers ignore it", verb=Verb.SHOULD),
         RFC3830["6.7"](says="an identity is of a defined type"),
@@ -114,7 +109,6 @@ def identity_type_wrong(identity: Identity) -> Iterator[Problem]:
 
 
 @IDENTITY_SHAPE.rule(
-    "identity-not-text",
     cite=[TS33246["6.4.1"](says="text in MIKEY payloads is UTF-8"), RFC3830["6.7"](says="ID data holds an identity")],
     covers=["MK-16"],
 )
@@ -135,7 +129,6 @@ def identity_not_text(identity: Identity) -> Iterator[Problem]:
 
 
 @MESSAGE_SHAPE.rule(
-    "map-form-wrong",
     cite=[
         TS33246["6.4.5.1"](says="streaming: one crypto session in an SRTP-ID map; download: none, and the empty map")
     ],
@@ -161,7 +154,6 @@ def map_form_wrong(message: Message, context: Context) -> Iterator[Problem | Not
 
 
 @MESSAGE_SHAPE.rule(
-    "prf-unusual",
     cite=[TS33246["6.4.1"](says="keys are derived with the PRF of RFC 3830"), RFC3830["6.1"](says="PRF func 0")],
     covers=["MB-12", "MK-22"],
 )
@@ -181,9 +173,7 @@ def prf_unusual(message: Message, *, function: int = 0) -> Iterator[Problem]:
 
 
 @MESSAGE_SHAPE.rule(
-    "verification-requested",
-    cite=[TS33246["6.4.5.1"](says="V asks for an answer, which is sent over UDP", verb=Verb.SHOULD)],
-    covers=["MB-13"],
+    cite=[TS33246["6.4.5.1"](says="V asks for an answer, which is sent over UDP", verb=Verb.SHOULD)], covers=["MB-13"]
 )
 def verification_requested(message: Message) -> Iterator[Problem]:
     """The V flag asks the terminal for a verification message.
@@ -198,7 +188,6 @@ def verification_requested(message: Message) -> Iterator[Problem]:
 
 
 @MESSAGE_SHAPE.note(
-    "csb-id-zero",
     cite=[TS33246["6.4.2"](says="the CSB ID has no meaning of its own; a random one is recommended", verb=Verb.MAY)],
     covers=["MB-16"],
 )
@@ -215,49 +204,49 @@ def csb_id_zero(message: Message) -> Iterator[Problem]:
         yield Problem("HDR.csb_id", "a random number", "0")
 
 
-@fault("replace-timestamp-type", on=Timestamp, reference="download", trips={"timestamp-not-counter"})
+@fault(on=Timestamp, reference="download", trips={"timestamp-not-counter"})
 def replace_timestamp_type(timestamp: Timestamp) -> Timestamp:
     """Send the counter as a time: NTP-UTC-32, which has 4 octets, too."""
     return replace(timestamp, type=3)
 
 
-@fault("shorten-rand", on=Rand, reference="download", trips={"rand-length-wrong"})
+@fault(on=Rand, reference="download", trips={"rand-length-wrong"})
 def shorten_rand(rand: Rand, *, octets: int = 8) -> Rand:
     """Keep only the first octets of RAND."""
     return replace(rand, value=rand.value[:octets])
 
 
-@fault("drop-identity", on=Message, reference="download", trips={"identities-not-two"})
+@fault(on=Message, reference="download", trips={"identities-not-two"})
 def drop_identity(message: Message) -> Message:
     """Take IDr out of the message."""
     return with_payload(message, message.of(Identity)[-1])
 
 
-@fault("replace-identity-type", on=Identity, reference="download", trips={"identity-type-wrong"})
+@fault(on=Identity, reference="download", trips={"identity-type-wrong"})
 def replace_identity_type(identity: Identity, *, number: int = 1) -> Identity:
     """Give IDi another ID type: a URI, if not told otherwise; from 3 on the type is not defined."""
     return replace(identity, type=number)
 
 
-@fault("garble-identity", on=Identity, reference="download", trips={"identity-not-text"})
+@fault(on=Identity, reference="download", trips={"identity-not-text"})
 def garble_identity(identity: Identity) -> Identity:
     """Put an octet that is not UTF-8 into IDi."""
     return replace(identity, value=b"\xff" + identity.value[1:])
 
 
-@fault("empty-identity", on=Identity, reference="download", trips={"identity-not-text"})
+@fault(on=Identity, reference="download", trips={"identity-not-text"})
 def empty_identity(identity: Identity) -> Identity:
     """Send an IDi without octets."""
     return replace(identity, value=b"")
 
 
-@fault("empty-map", on=Message, reference="download", trips={"map-form-wrong"})
+@fault(on=Message, reference="download", trips={"map-form-wrong"})
 def empty_map(message: Message) -> Message:
     """Send an SRTP-ID map without sessions."""
     return with_header(message, cs_id_map_type=SRTP_MAP)
 
 
-@fault("add-session", on=Message, reference="streaming", trips={"map-form-wrong"})
+@fault(on=Message, reference="streaming", trips={"map-form-wrong"})
 def add_session(message: Message, *, ssrc: int = 0x23456789) -> Message:
     """Send a second crypto session under the policy of the first."""
     assert message.header is not None
@@ -269,20 +258,20 @@ def add_session(message: Message, *, ssrc: int = 0x23456789) -> Message:
     )
 
 
-@fault("generalize-map", on=Message, reference="streaming", trips={"map-form-wrong"})
+@fault(on=Message, reference="streaming", trips={"map-form-wrong"})
 def generalize_map(message: Message) -> Message:
     """Send the session in a GENERIC-ID map."""
     session = GenericSession(1, 0, False, b"\1", b"", b"")
     return with_header(message, cs_count=1, cs_id_map_type=GENERIC_MAP, cs_id_map=(session,))
 
 
-@fault("replace-prf", on=Message, reference="download", trips={"prf-unusual"})
+@fault(on=Message, reference="download", trips={"prf-unusual"})
 def replace_prf(message: Message, *, number: int = 1) -> Message:
     """Say that keys are derived with another PRF."""
     return with_header(message, prf_func=number)
 
 
-@fault("request-verification", on=Message, reference="download", trips={"verification-requested"})
+@fault(on=Message, reference="download", trips={"verification-requested"})
 def request_verification(message: Message) -> Message:
     """Ask the terminal for a verification message."""
     return with_header(message, v=True)

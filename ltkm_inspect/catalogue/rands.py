@@ -7,16 +7,15 @@ from ltkm_inspect.catalogue.preconditions import MSK_SEEN, NEW_LTKM
 from ltkm_inspect.fault import fault
 from ltkm_inspect.finding import NotApplicable, Problem
 from ltkm_inspect.mikey import Message, Rand
-from ltkm_inspect.rule import note, rule
+from ltkm_inspect.rule import RuleGroup
 from ltkm_inspect.session import DeliveredLtkm
 from ltkm_inspect.spec import RFC3830, TS33246, Verb
 
 RAND_OCTETS = 16
+RAND_RULES = RuleGroup(DeliveredLtkm, covers=["XF-15"])
 
 
-@rule(
-    "rand-changed",
-    on=DeliveredLtkm,
+@RAND_RULES.rule(
     cite=[
         TS33246["6.4.4"](says="all messages that deliver one MSK have the same RAND, for all UEs", verb=Verb.SHOULD),
         RFC3830["6.11"](says="the RAND is the same for all members of a CSB", verb=Verb.SHOULD),
@@ -40,12 +39,7 @@ def rand_changed(delivery: DeliveredLtkm) -> Iterator[Problem]:
         yield Problem("RAND.value", f"{reference.value.hex()} as before", sent.rand.hex(), hint)
 
 
-@rule(
-    "rand-constant",
-    on=DeliveredLtkm,
-    cite=[RFC3830["6.11"](says="RAND is a random or pseudorandom string", verb=Verb.SHOULD)],
-    covers=["XF-15"],
-)
+@RAND_RULES.rule(cite=[RFC3830["6.11"](says="RAND is a random or pseudorandom string", verb=Verb.SHOULD)])
 def rand_constant(delivery: DeliveredLtkm) -> Iterator[Problem]:
     """All octets of the RAND are the same.
 
@@ -59,12 +53,7 @@ def rand_constant(delivery: DeliveredLtkm) -> Iterator[Problem]:
         yield Problem("RAND.value", "random octets", f"{len(rand)} octets {rand[0]:02x}")
 
 
-@note(
-    "rand-shared",
-    on=DeliveredLtkm,
-    cite=[RFC3830["6.11"](says="the RAND is generated independently for each CSB", verb=Verb.MAY)],
-    covers=["XF-15"],
-)
+@RAND_RULES.note(cite=[RFC3830["6.11"](says="the RAND is generated independently for each CSB", verb=Verb.MAY)])
 def rand_shared(delivery: DeliveredLtkm) -> Iterator[Problem | NotApplicable]:
     """Another MSK was delivered with the same RAND and another CSB ID.
 
@@ -80,13 +69,13 @@ def rand_shared(delivery: DeliveredLtkm) -> Iterator[Problem | NotApplicable]:
         yield Problem("RAND.value", got=f"that of MSK ID {msk_id.hex()} of Key Domain {domain.hex()}")
 
 
-@fault("replace-rand", on=DeliveredLtkm, reference="two-terminals", trips={"rand-changed"})
+@fault(on=DeliveredLtkm, reference="two-terminals", trips={"rand-changed"})
 def replace_rand(delivery: DeliveredLtkm, *, value: bytes = bytes(range(16))) -> Message:
     """Deliver an MSK with another RAND than other terminals got, or this one before."""
     return with_payloads(delivery.message, Rand(value))
 
 
-@fault("flatten-rand", on=DeliveredLtkm, reference="download", trips={"rand-constant"})
+@fault(on=DeliveredLtkm, reference="download", trips={"rand-constant"})
 def flatten_rand(delivery: DeliveredLtkm, *, octet: int = 0) -> Message:
     """Deliver an MSK with a RAND of equal octets."""
     return with_payloads(delivery.message, Rand(bytes((octet,)) * 16))

@@ -61,9 +61,7 @@ def product_tokens(agent: str) -> set[str]:
 REALM_RULES = RuleGroup(Exchange, needs=[MSK_PROCEDURE, USIM], looks_at=[AUTHORIZATION], fast_pass=is_bootstrapped)
 
 
-@REALM_RULES.rule(
-    "realm-malformed", cite=[REALM, AKMA_REALM], covers=["HTTP-08"], looks_at=[AUTHORIZATION, AUTHENTICATE]
-)
+@REALM_RULES.rule(cite=[REALM, AKMA_REALM], covers=["HTTP-08"], looks_at=[AUTHORIZATION, AUTHENTICATE])
 def realm_malformed(exchange: Exchange) -> Iterator[Problem | NotApplicable]:
     """The realm is not 3GPP-bootstrapping, -uicc, -digest or -akma, then @ and the FQDN of the BSM.
 
@@ -111,7 +109,6 @@ def _asked(credentials: Directives | None, challenges: tuple[Directives, ...]) -
 
 
 @REALM_RULES.warning(
-    "realm-host-mismatch",
     cite=[
         TS24109["5.2.2.1"](
             says="each side checks in every message that the realm names the server that the terminal talks to"
@@ -156,7 +153,6 @@ def _realms(exchange: Exchange) -> tuple[str, tuple[Realm, ...]]:
 
 
 @REALM_RULES.warning(
-    "username-not-b-tid",
     cite=[
         TS33246["6.2.1.3"](says="the user name is the B-TID"),
         TS33220["4.5.2"](says="a B-TID is the base64 of RAND, @ and the name of the BSF", sure=Sure.RECALL_HIGH),
@@ -205,31 +201,31 @@ def _uses_akma(exchange: Exchange, prefixes: Set[str]) -> bool:
     return product_tokens(exchange.request.headers.get("User-Agent") or "") == {AKMA_TOKEN}
 
 
-@fault("replace-realm", on=Exchange, reference="download", trips={"realm-malformed"})
+@fault(on=Exchange, reference="download", trips={"realm-malformed"})
 def replace_realm(exchange: Exchange, *, to: str = "BSM") -> Exchange:
     """Write another realm into the recorded credentials."""
     return prove(exchange, proof_of(exchange).put("realm", to, quoted=True))
 
 
-@fault("replace-challenge-realm", on=Exchange, reference="challenged", trips={"realm-malformed"})
+@fault(on=Exchange, reference="challenged", trips={"realm-malformed"})
 def replace_challenge_realm(exchange: Exchange, *, to: str = "3GPP-bootstrapping@") -> Exchange:
     """Write another realm into the challenge."""
     return put_challenge(exchange, f"Digest {first_challenge(exchange).put('realm', to, quoted=True)}")
 
 
-@fault("replace-host", on=Exchange, reference="download", trips={"realm-host-mismatch"})
+@fault(on=Exchange, reference="download", trips={"realm-host-mismatch"})
 def replace_host(exchange: Exchange, *, to: str = "bsm.home2.net") -> Exchange:
     """Write another host into the recorded request."""
     return with_request_header(exchange, "Host", to)
 
 
-@fault("replace-username", on=Exchange, reference="plain-mbms", trips={"username-not-b-tid"})
+@fault(on=Exchange, reference="plain-mbms", trips={"username-not-b-tid"})
 def replace_username(exchange: Exchange, *, to: str = "terminal-1") -> Exchange:
     """Write a plain user name into the recorded credentials."""
     return prove(exchange, proof_of(exchange).put("username", to, quoted=True))
 
 
-@fault("replace-a-kid", on=Exchange, reference="akma", trips={"username-not-b-tid", "terminal-identity-mismatch"})
+@fault(on=Exchange, reference="akma", trips={"username-not-b-tid", "terminal-identity-mismatch"})
 def replace_a_kid(exchange: Exchange, *, to: str = "Zm91cnRoIHRlcm1pbmFsIQ==@bsf.home1.net") -> Exchange:
     """Write a B-TID into the recorded credentials of AKMA."""
     return replace_username(exchange, to=to)

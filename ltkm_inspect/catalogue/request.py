@@ -22,7 +22,7 @@ from ltkm_inspect.document import (
     request_departures,
 )
 from ltkm_inspect.fault import FaultError, fault
-from ltkm_inspect.finding import Level, NotApplicable, Problem
+from ltkm_inspect.finding import NotApplicable, Problem
 from ltkm_inspect.rule import RuleGroup
 from ltkm_inspect.spec import TS26346, TS33246
 from ltkm_inspect.traffic import Document, Exchange, Item
@@ -41,17 +41,17 @@ CURRENT = b"\0\0"
 
 
 def _root(exchange: Exchange) -> Any:
-    """Return the root element of the request document, or the reason why the document cannot be looked at."""
+    """Return the root element of the request document, or why the document cannot be looked at."""
     if not exchange.asks_for_msk:
-        return "the request asks for no MSK"
+        return NotApplicable("the request asks for no MSK")
     document = exchange.request_document
     if document is None:
-        return "no request body was captured, or it is over the limit"
+        return NotApplicable("no request body was captured, or it is over the limit")
     if document.root is None or not document.well_formed:
-        return "the body of the request is not well-formed XML"
+        return NotApplicable("the body of the request is not well-formed XML")
     if exchange.requested_pairs or _named(document.root):
         return document.root
-    return "the request names no key, which is reported by itself"
+    return NotApplicable("the request names no key, which is reported by itself")
 
 
 def _named(root: Any) -> list[MskPair]:
@@ -59,15 +59,16 @@ def _named(root: Any) -> list[MskPair]:
     return [pair for pair in msk_pairs(root) if pair.key_domain_ids and pair.msk_ids]
 
 
-REQUEST_RULES = RuleGroup(Exchange, looks_at=["request.body"], fast_pass=Exchange.asks_plainly)
+REQUEST_RULES = RuleGroup(
+    Exchange, covers=["XML-20"], looks_at=["request.body"], takes=_root, fast_pass=Exchange.asks_plainly
+)
 
 
 @REQUEST_RULES.rule(
-    "request-structure-wrong",
     cite=[SCHEMA(says="the root element is mbmsMSKRequest and holds MSK elements, each keyDomainID and MSKID")],
     covers=["XML-20"],
 )
-def request_structure_wrong(exchange: Exchange) -> Iterator[Problem | NotApplicable]:
+def request_structure_wrong(_: Exchange, root: Any) -> Iterator[Problem]:
     """The request document is not built as its schema says.
 
     A BSM that validates answers 400 to it; one that does not may read fewer keys out of it than the terminal asked for.
@@ -76,10 +77,6 @@ def request_structure_wrong(exchange: Exchange) -> Iterator[Problem | NotApplica
     Write MSK elements alone under mbmsMSKRequest, each with keyDomainID first and MSKID second. The root element may
     have any attribute.
     """
-    root = _root(exchange)
-    if isinstance(root, str):
-        yield NotApplicable(root)
-        return
     for departure in request_departures(root):
         yield Problem("request.body", departure.expected, departure.got)
 
@@ -91,11 +88,9 @@ def _is_right(pair: Pair) -> bool:
 
 
 @REQUEST_RULES.rule(
-    "request-identifier-invalid",
-    cite=[SCHEMA(says="keyDomainID and MSKID are base64Binary, an MSKID of 4 octets"), IDENTIFIERS],
-    covers=["XML-20"],
+    cite=[SCHEMA(says="keyDomainID and MSKID are base64Binary, an MSKID of 4 octets"), IDENTIFIERS], covers=["XML-20"]
 )
-def request_identifier_invalid(exchange: Exchange) -> Iterator[Problem | NotApplicable]:
+def request_identifier_invalid(exchange: Exchange, root: Any) -> Iterator[Problem]:
     """The request asks for a key by an identifier that no key can have.
 
     A BSM can only refuse such a key, or guess which one is meant. It is the terminal's document: nothing in it is the
@@ -104,10 +99,6 @@ def request_identifier_invalid(exchange: Exchange) -> Iterator[Problem | NotAppl
     Look at where the terminal has the identifiers from: the service guide, or its own reading of it. Key Number 0, the
     current MSK, is legal; Key Group 0 is not.
     """
-    root = _root(exchange)
-    if isinstance(root, str):
-        yield NotApplicable(root)
-        return
     pairs = exchange.requested_pairs
     if len(pairs) == len(root) and all(map(_is_right, pairs)):
         return
@@ -137,17 +128,6 @@ def _carried(item: Item) -> Iterator[Pair]:
             domain, msk_id = key_id(ltkm.message, KEY_DOMAIN), key_id(ltkm.message, MSK)
             if domain is not None and msk_id is not None:
                 yield domain, msk_id
-
-
-def _incomparable(document: Document) -> str | None:
-    """Return why request and response cannot be compared, or None."""
-    exchange = document.exchange
-    if exchange.response is None or exchange.response.status != 200:
-        return "the HTTP status is not 200"
-    root = _root(exchange)
-    if isinstance(root, str):
-        return root
-    return None if document.items else "the document has no Response"
 
 
 class _PairComparison:
@@ -189,9 +169,14 @@ class _PairComparison:
 
 def _compared(document: Document) -> _PairComparison | NotApplicable:
     """Return how request and response compare, or why they cannot be compared."""
-    reason = _incomparable(document)
-    if reason is not None:
-        return NotApplicable(reason)
+    exchange = document.exchange
+    if exchange.response is None or exchange.response.status != 200:
+        return NotApplicable("the HTTP status is not 200")
+    root = _root(exchange)
+    if isinstance(root, NotApplicable):
+        return root
+    if not document.items:
+        return NotApplicable("the document has no Response")
     compared = _PairComparison(document)
     if not compared.readable_request:
         return NotApplicable("the request has identifiers that are wrong, which is reported by itself")
@@ -220,17 +205,16 @@ def _is_echo(document: Document) -> bool:
 
 
 PAIR_RULES = RuleGroup(
-    Document, level=Level.WARNING, needs=[MSK_ROOT, WELL_FORMED], looks_at=["request.body"], fast_pass=_is_echo
+    Document, needs=[MSK_ROOT, WELL_FORMED], looks_at=["request.body"], takes=_compared, fast_pass=_is_echo
 )
 
 
-@PAIR_RULES.rule(
-    "requested-msk-unanswered",
+@PAIR_RULES.warning(
     cite=[MULTIPLE_STATUS(says="the response has one status code for each pair of the request")],
     level_reason="the same clause lets a terminal process a response that lacks some of its pairs",
     covers=["ID-09"],
 )
-def requested_msk_unanswered(document: Document) -> Iterator[Problem | NotApplicable]:
+def requested_msk_unanswered(document: Document, compared: _PairComparison) -> Iterator[Problem | NotApplicable]:
     """A requested MSK has no Response.
 
     The terminal learns nothing about that key, neither that it is granted nor why not. It may process the rest and ask
@@ -239,12 +223,7 @@ def requested_msk_unanswered(document: Document) -> Iterator[Problem | NotApplic
     Answer every pair of the request with a Response of its own, if only to refuse it. A request with Key Number 0 is
     answered by any key of that Key Group.
     """
-    if _is_echo(document):
-        return
-    compared = _compared(document)
-    if isinstance(compared, NotApplicable):
-        yield compared
-    elif not compared.readable_response or any(departure.kind == "root-child" for departure in document.departures):
+    if not compared.readable_response or any(departure.kind == "root-child" for departure in document.departures):
         yield NotApplicable("an item cannot be told by its identifiers, which is reported by itself")
     elif len(compared.unanswered) > len(compared.foreign) + compared.repeated:
         for domain, msk_id in compared.unanswered:
@@ -253,13 +232,12 @@ def requested_msk_unanswered(document: Document) -> Iterator[Problem | NotApplic
         yield NotApplicable("another key is answered in its place, which is reported by itself")
 
 
-@PAIR_RULES.rule(
-    "answered-msk-unrequested",
+@PAIR_RULES.warning(
     cite=[MULTIPLE_STATUS(says="the status codes of the response are those of the pairs in the request")],
     level_reason="a terminal can take the answers that it asked for and leave the rest",
     covers=["ID-10"],
 )
-def answered_msk_unrequested(document: Document) -> Iterator[Problem | NotApplicable]:
+def answered_msk_unrequested(_: Document, compared: _PairComparison) -> Iterator[Problem]:
     """A Response is about an MSK that was not requested.
 
     The terminal looks for the pairs that it asked for and does not find one of them, or has a key that it cannot place.
@@ -268,12 +246,6 @@ def answered_msk_unrequested(document: Document) -> Iterator[Problem | NotApplic
     Copy the pair of the request into the Response. A request with Key Number 0 may be answered by any key of that Key
     Group.
     """
-    if _is_echo(document):
-        return
-    compared = _compared(document)
-    if isinstance(compared, NotApplicable):
-        yield compared
-        return
     for item, pair in compared.foreign:
         yield Problem("MSK", "a pair of the request", _shown(*pair), element=item.element)
 
@@ -295,13 +267,13 @@ def _asking(exchange: Exchange, change: Callable[[Xml, Sequence[MskPair]], Splic
     return with_request(exchange, headers=headers, body=body)
 
 
-@fault("insert-requested-element", on=Exchange, reference="download", trips={"request-structure-wrong"})
+@fault(on=Exchange, reference="download", trips={"request-structure-wrong"})
 def insert_requested_element(exchange: Exchange, *, name: str = "ResponseCode") -> Exchange:
     """Put another element behind the first MSK of the recorded request."""
     return _asking(exchange, lambda xml, msks: edit.after(xml, msks[0].element, f"<{name}/>"))
 
 
-@fault("replace-requested-namespace", on=Exchange, reference="download", trips={"request-structure-wrong"})
+@fault(on=Exchange, reference="download", trips={"request-structure-wrong"})
 def replace_requested_namespace(
     exchange: Exchange, *, namespace: str = "urn:3gpp:metadata:2005:MBMS:mskRequest"
 ) -> Exchange:
@@ -314,13 +286,13 @@ def replace_requested_namespace(
     return _asking(exchange, change)
 
 
-@fault("replace-requested-msk-id", on=Exchange, reference="download", trips={"request-identifier-invalid"})
+@fault(on=Exchange, reference="download", trips={"request-identifier-invalid"})
 def replace_requested_msk_id(exchange: Exchange, *, text: str = "JMtE") -> Exchange:
     """Write another text into the first MSKID of the recorded request: 3 octets, if not told otherwise."""
     return _asking(exchange, lambda xml, msks: edit.refilled(xml, msks[0].msk_ids[0], text))
 
 
-@fault("zero-requested-key-group", on=Exchange, reference="download", trips={"request-identifier-invalid"})
+@fault(on=Exchange, reference="download", trips={"request-identifier-invalid"})
 def zero_requested_key_group(exchange: Exchange) -> Exchange:
     """Set the Key Group part of the first MSKID of the recorded request to 0."""
 
@@ -332,13 +304,13 @@ def zero_requested_key_group(exchange: Exchange) -> Exchange:
     return _asking(exchange, change)
 
 
-@fault("drop-response", on=Document, reference="several-keys", trips={"requested-msk-unanswered"})
+@fault(on=Document, reference="several-keys", trips={"requested-msk-unanswered"})
 def drop_response(document: Document) -> Iterator[Splice]:
     """Take the last Response out of the document."""
     yield edit.replaced(document.xml, document.items[-1].element, "")
 
 
-@fault("drop-requested-msk", on=Exchange, reference="several-keys", trips={"answered-msk-unrequested"})
+@fault(on=Exchange, reference="several-keys", trips={"answered-msk-unrequested"})
 def drop_requested_msk(exchange: Exchange) -> Exchange:
     """Take the last MSK out of the recorded request, so that its answer is one that nobody asked for."""
     return _asking(exchange, lambda xml, msks: edit.replaced(xml, msks[-1].element, ""))

@@ -9,8 +9,8 @@ from ltkm_inspect.catalogue.document import departures, follows_schema
 from ltkm_inspect.catalogue.preconditions import MSK_ROOT, WELL_FORMED
 from ltkm_inspect.document import MSK_RESPONSE_NS, XSI_NS, Splice, edit, split_name
 from ltkm_inspect.fault import fault
-from ltkm_inspect.finding import NotApplicable, Problem
-from ltkm_inspect.rule import RuleGroup, note
+from ltkm_inspect.finding import Level, NotApplicable, Problem
+from ltkm_inspect.rule import RuleGroup, rule
 from ltkm_inspect.spec import TS26346, XSD1, Sure, Verb
 from ltkm_inspect.traffic import Document, Item
 
@@ -23,11 +23,7 @@ MOST_SHOWN = 8
 SCHEMA_RULES = RuleGroup(Document, needs=[MSK_ROOT, WELL_FORMED], fast_pass=follows_schema)
 
 
-@SCHEMA_RULES.rule(
-    "attribute-unexpected",
-    cite=[SCHEMA(says="no element of an MSK response has an attribute of its own")],
-    covers=["XML-11"],
-)
+@SCHEMA_RULES.rule(cite=[SCHEMA(says="no element of an MSK response has an attribute of its own")], covers=["XML-11"])
 def attribute_unexpected(document: Document) -> Iterator[Problem]:
     """An element of the MSK response has an attribute.
 
@@ -39,9 +35,7 @@ def attribute_unexpected(document: Document) -> Iterator[Problem]:
     return departures(document, "attribute")
 
 
-@SCHEMA_RULES.rule(
-    "text-misplaced", cite=[SCHEMA(says="the root element, Response and MSK hold elements alone")], covers=["XML-19"]
-)
+@SCHEMA_RULES.rule(cite=[SCHEMA(says="the root element, Response and MSK hold elements alone")], covers=["XML-19"])
 def text_misplaced(document: Document) -> Iterator[Problem]:
     """Text stands between the elements of an MSK response.
 
@@ -54,9 +48,7 @@ def text_misplaced(document: Document) -> Iterator[Problem]:
 
 
 @SCHEMA_RULES.rule(
-    "value-has-children",
-    cite=[SCHEMA(says="keyDomainID, MSKID and ResponseCode have simple content")],
-    covers=["XML-06", "XML-07"],
+    cite=[SCHEMA(says="keyDomainID, MSKID and ResponseCode have simple content")], covers=["XML-06", "XML-07"]
 )
 def value_has_children(document: Document) -> Iterator[Problem]:
     """A keyDomainID, MSKID or ResponseCode encloses an element.
@@ -85,7 +77,6 @@ def _above_ltkms(document: Document) -> set[object]:
 
 
 @SCHEMA_RULES.warning(
-    "root-extension-unknown",
     cite=[
         SCHEMA(says="elements of other namespaces under the root are validated strictly, against a schema of their own")
     ],
@@ -101,7 +92,7 @@ def root_extension_unknown(document: Document) -> Iterator[Problem | NotApplicab
     Put the extension into a Response, whose room for them is lax, or leave it out.
     """
     found = [*departures(document, "root-foreign")]
-    if found and "response-late" in document.departures_by_kind:
+    if found and any(departures(document, "response-late")):
         yield NotApplicable("a Response stands after the foreign element, which is reported by itself")
         return
     held = _above_ltkms(document) if found else ()
@@ -110,9 +101,9 @@ def root_extension_unknown(document: Document) -> Iterator[Problem | NotApplicab
             yield problem
 
 
-@note(
-    "extension-unknown",
+@rule(
     on=Item,
+    level=Level.NOTE,
     cite=[
         SCHEMA(
             says="a Response may hold elements of other namespaces, validated where a schema is known", verb=Verb.MAY
@@ -137,17 +128,15 @@ def extension_unknown(item: Item) -> Iterator[Problem]:
         yield Problem("", got=", ".join(unknown[:MOST_SHOWN]) + more)
 
 
-@note(
-    "schema-location-unpaired",
-    on=Document,
+@SCHEMA_RULES.note(
     cite=[
         XSD1["4.3.2"](
             says="xsi:schemaLocation is a list of pairs: a namespace, and where its schema is", sure=Sure.RECALL_HIGH
         )
     ],
     level_reason="the attribute is a hint, which a validator may pass over",
-    needs=[MSK_ROOT, WELL_FORMED],
     covers=["XML-18"],
+    fast_pass=None,
 )
 def schema_location_unpaired(document: Document) -> Iterator[Problem]:
     """An xsi:schemaLocation is not a list of pairs.
@@ -165,25 +154,25 @@ def schema_location_unpaired(document: Document) -> Iterator[Problem]:
             yield Problem("", "an even number of names", str(len(value.split())), element=element)
 
 
-@fault("write-attribute", on=Document, reference="download", trips={"attribute-unexpected"})
+@fault(on=Document, reference="download", trips={"attribute-unexpected"})
 def write_attribute(document: Document, *, name: str = "xml:lang", value: str = "en") -> Iterator[Splice]:
     """Write an attribute on the first Response."""
     yield edit.attribute_set(document.xml, document.items[0].element, name, value)
 
 
-@fault("insert-text", on=Document, reference="download", trips={"text-misplaced"})
+@fault(on=Document, reference="download", trips={"text-misplaced"})
 def insert_text(document: Document, *, text: str = "key 1") -> Iterator[Splice]:
     """Write text before the first MSK."""
     yield edit.before(document.xml, document.items[0].parts.msks[0], text)
 
 
-@fault("insert-value-child", on=Document, reference="download", trips={"value-has-children"})
+@fault(on=Document, reference="download", trips={"value-has-children"})
 def insert_value_child(document: Document) -> Iterator[Splice]:
     """Write an element inside the first ResponseCode, behind its text."""
     yield edit.appended(document.xml, document.items[0].parts.codes[0], '<x:note xmlns:x="urn:example:extension"/>')
 
 
-@fault("append-extension", on=Document, reference="download", trips={"root-extension-unknown"})
+@fault(on=Document, reference="download", trips={"root-extension-unknown"})
 def append_extension(document: Document) -> Iterator[Splice]:
     """Put a foreign element behind the last Response."""
     assert document.root is not None

@@ -23,39 +23,32 @@ CARRYING = frozenset({RCCM1, RCCM2, RCCM3})
 """The authentication algorithms that carry the roll-over counter, in three modes (RFC 4771 §2)."""
 
 
-def _used(message: Message) -> tuple[SecurityPolicy, ...] | NotApplicable:
+type Policies = tuple[SecurityPolicy, ...]
+
+
+def _used(message: Message) -> Policies | NotApplicable:
     """Return the SRTP policies that sessions of a streaming message use, or why there is none to look at."""
     header = message.header
     if header is None or header.cs_id_map_type != SRTP_MAP or not header.cs_count:
-        return _OTHER_FORM
+        return NotApplicable("the message is not of the streaming form")
     policies = message.of(SecurityPolicy)
     if not policies:
-        return _NO_POLICY
-    # Where the parameters of one cannot all be read, what seems to be missing may only be hidden.
-    numbers = [session.policy_no for session in header.cs_id_map if type(session) is SrtpSession]
-    if len(policies) == 1 == len(numbers):  # as in nearly every message
-        policy = policies[0]
-        fits = policy.policy_no == numbers[0] and policy.protocol == SRTP and not policy.trailing
-        return policies if fits else _NO_USE
-    named = frozenset(numbers)
+        return NotApplicable("the message has no security policy")
+    named = {session.policy_no for session in header.cs_id_map if isinstance(session, SrtpSession)}
     used = tuple(each for each in policies if each.protocol == SRTP and each.policy_no in named)
-    return used if used and not any(each.trailing for each in used) else _NO_USE
+    # Where the parameters of one cannot all be read, what seems to be missing may only be hidden.
+    if used and not any(each.trailing for each in used):
+        return used
+    return NotApplicable("no SRTP policy that can be read in full goes with the sessions")
 
 
-_OTHER_FORM = NotApplicable("the message is not of the streaming form")
-_NO_POLICY = NotApplicable("the message has no security policy")
-_NO_USE = NotApplicable("no SRTP policy that can be read in full goes with the sessions")
-
-
-SRTP_SHAPE = RuleGroup(Message, needs=[PSK_MESSAGE], shape_only=True)
+SRTP_SHAPE = RuleGroup(Message, needs=[PSK_MESSAGE], takes=_used, shape_only=True)
 
 
 @SRTP_SHAPE.rule(
-    "key-derivation-rate-nonzero",
-    cite=[TS33246["6.6.2.1"](says="the SRTP key derivation rate is 0, written or left out")],
-    covers=["MB-07"],
+    cite=[TS33246["6.6.2.1"](says="the SRTP key derivation rate is 0, written or left out")], covers=["MB-07"]
 )
-def key_derivation_rate_nonzero(message: Message, context: Context) -> Iterator[Problem | NotApplicable]:
+def key_derivation_rate_nonzero(message: Message, used: Policies, context: Context) -> Iterator[Problem]:
     """The security policy asks for SRTP keys to be derived anew on the way.
 
     In MBMS the keys change with the MTK only. A terminal that follows the policy derives other keys than the sender of
@@ -63,10 +56,6 @@ def key_derivation_rate_nonzero(message: Message, context: Context) -> Iterator[
 
     Send key derivation rate 0, or leave the parameter out.
     """
-    used = _used(message)
-    if isinstance(used, NotApplicable):
-        yield used
-        return
     for policy in used:
         found = policy.by_type.get(KEY_DERIVATION_RATE)
         if found is not None and any(found[1]):
@@ -75,14 +64,13 @@ def key_derivation_rate_nonzero(message: Message, context: Context) -> Iterator[
 
 
 @SRTP_SHAPE.rule(
-    "roc-transmission-rate-wrong",
     cite=[
         TS33246["6.6.2.1"](says="the messages that deliver an MSK for streaming carry R, the ROC transmission rate"),
         RFC4771["4"](says="the rate has 16 bits and is not 0"),
     ],
     covers=["MB-08", "MK-20"],
 )
-def roc_transmission_rate_wrong(message: Message, context: Context) -> Iterator[Problem | NotApplicable]:
+def roc_transmission_rate_wrong(message: Message, used: Policies, context: Context) -> Iterator[Problem]:
     """The security policy has no usable ROC transmission rate.
 
     A terminal that joins a running stream learns the roll-over counter from every R-th packet. Without the right R it
@@ -90,10 +78,6 @@ def roc_transmission_rate_wrong(message: Message, context: Context) -> Iterator[
 
     Send SRTP parameter 13 with two octets: the R that the sender of the stream is set to, 1 or more.
     """
-    used = _used(message)
-    if isinstance(used, NotApplicable):
-        yield used
-        return
     for policy in used:
         found = policy.by_type.get(TRANSMISSION_RATE)
         if found is None:
@@ -108,7 +92,6 @@ def roc_transmission_rate_wrong(message: Message, context: Context) -> Iterator[
 
 
 @SRTP_SHAPE.rule(
-    "srtp-authentication-unsuited",
     cite=[
         RFC4771["2"](says="three authentication transforms carry the roll-over counter", verb=Verb.SHOULD),
         TS33246["6.6.2.1"](says="MBMS streaming uses the transforms that carry the roll-over counter"),
@@ -116,7 +99,7 @@ def roc_transmission_rate_wrong(message: Message, context: Context) -> Iterator[
     level_reason="a terminal that joins before the sequence number wraps decrypts the stream all the same",
     covers=["MB-09"],
 )
-def srtp_authentication_unsuited(message: Message) -> Iterator[Problem | NotApplicable]:
+def srtp_authentication_unsuited(message: Message, used: Policies) -> Iterator[Problem]:
     """The SRTP authentication algorithm carries no roll-over counter.
 
     A terminal that joins late cannot know how often the sequence number has wrapped. With plain HMAC-SHA-1 it guesses 0
@@ -124,10 +107,6 @@ def srtp_authentication_unsuited(message: Message) -> Iterator[Problem | NotAppl
 
     Select RCCm1, RCCm2 or RCCm3 in SRTP parameter 14 or 2.
     """
-    used = _used(message)
-    if isinstance(used, NotApplicable):
-        yield used
-        return
     for policy in used:
         found = policy.by_type.get(SRTP_ONLY_AUTHENTICATION) or policy.by_type.get(AUTHENTICATION)
         expected = "2, 3 or 4 (RCCm1, RCCm2, RCCm3)"
@@ -141,7 +120,6 @@ def srtp_authentication_unsuited(message: Message) -> Iterator[Problem | NotAppl
 
 
 @SRTP_SHAPE.rule(
-    "srtp-tag-length-unsuited",
     cite=[
         RFC4771["3"](says="with RCCm3 the tag is the roll-over counter alone: 4 octets"),
         RFC4771["4"](says="with RCCm1 and RCCm2 a tag of 14 octets is recommended", verb=Verb.SHOULD),
@@ -149,8 +127,8 @@ def srtp_authentication_unsuited(message: Message) -> Iterator[Problem | NotAppl
     covers=["MB-09"],
 )
 def srtp_tag_length_unsuited(
-    message: Message, context: Context, *, recommended: int = 14
-) -> Iterator[Problem | NotApplicable]:
+    message: Message, used: Policies, context: Context, *, recommended: int = 14
+) -> Iterator[Problem]:
     """The length of the SRTP authentication tag does not suit its algorithm.
 
     The tag holds the roll-over counter and, but for RCCm3, a MAC behind it. One of another length cuts either of them
@@ -158,10 +136,6 @@ def srtp_tag_length_unsuited(
 
     Send a tag of 4 octets with RCCm3, and one of 14 with RCCm1 and RCCm2.
     """
-    used = _used(message)
-    if isinstance(used, NotApplicable):
-        yield used
-        return
     for policy in used:
         algorithm = policy.by_type.get(SRTP_ONLY_AUTHENTICATION) or policy.by_type.get(AUTHENTICATION)
         tag = policy.by_type.get(SRTP_ONLY_TAG_LENGTH) or policy.by_type.get(TAG_LENGTH)
@@ -176,44 +150,44 @@ def srtp_tag_length_unsuited(
             yield Problem(path, f"{wanted} octets with {SRTP_AUTHENTICATION.name_of(mode)}", got, level=level)
 
 
-@fault("set-key-derivation-rate", on=SecurityPolicy, reference="streaming", trips={"key-derivation-rate-nonzero"})
+@fault(on=SecurityPolicy, reference="streaming", trips={"key-derivation-rate-nonzero"})
 def set_key_derivation_rate(policy: SecurityPolicy, *, value: bytes = b"\1") -> SecurityPolicy:
     """Ask for SRTP keys to be derived anew on the way."""
     return with_parameter(policy, KEY_DERIVATION_RATE, value)
 
 
-@fault("drop-transmission-rate", on=SecurityPolicy, reference="streaming", trips={"roc-transmission-rate-wrong"})
+@fault(on=SecurityPolicy, reference="streaming", trips={"roc-transmission-rate-wrong"})
 def drop_transmission_rate(policy: SecurityPolicy) -> SecurityPolicy:
     """Leave the ROC transmission rate out of the policy."""
     place, _ = policy.by_type[TRANSMISSION_RATE]
     return replace(policy, params=policy.params[: place - 1] + policy.params[place:])
 
 
-@fault("zero-transmission-rate", on=SecurityPolicy, reference="streaming", trips={"roc-transmission-rate-wrong"})
+@fault(on=SecurityPolicy, reference="streaming", trips={"roc-transmission-rate-wrong"})
 def zero_transmission_rate(policy: SecurityPolicy) -> SecurityPolicy:
     """Set the ROC transmission rate to 0."""
     return with_parameter(policy, TRANSMISSION_RATE, b"\0\0")
 
 
-@fault("resize-transmission-rate", on=SecurityPolicy, reference="streaming", trips={"roc-transmission-rate-wrong"})
+@fault(on=SecurityPolicy, reference="streaming", trips={"roc-transmission-rate-wrong"})
 def resize_transmission_rate(policy: SecurityPolicy, *, value: bytes = b"\x0a") -> SecurityPolicy:
     """Send the ROC transmission rate with another number of octets than two."""
     return with_parameter(policy, TRANSMISSION_RATE, value)
 
 
-@fault("replace-srtp-authentication", on=SecurityPolicy, reference="streaming", trips={"srtp-authentication-unsuited"})
+@fault(on=SecurityPolicy, reference="streaming", trips={"srtp-authentication-unsuited"})
 def replace_srtp_authentication(policy: SecurityPolicy, *, number: int = 1) -> SecurityPolicy:
     """Select another SRTP authentication algorithm: plain HMAC-SHA-1, if not told otherwise."""
     return with_parameter(policy, SRTP_ONLY_AUTHENTICATION, bytes((number,)))
 
 
-@fault("select-rccm3", on=SecurityPolicy, reference="streaming", trips={"srtp-tag-length-unsuited"})
+@fault(on=SecurityPolicy, reference="streaming", trips={"srtp-tag-length-unsuited"})
 def select_rccm3(policy: SecurityPolicy) -> SecurityPolicy:
     """Select RCCm3, in which the tag is the roll-over counter alone, and leave the length of the tag."""
     return with_parameter(policy, SRTP_ONLY_AUTHENTICATION, bytes((RCCM3,)))
 
 
-@fault("resize-srtp-tag", on=SecurityPolicy, reference="streaming", trips={"srtp-tag-length-unsuited"})
+@fault(on=SecurityPolicy, reference="streaming", trips={"srtp-tag-length-unsuited"})
 def resize_srtp_tag(policy: SecurityPolicy, *, octets: int = 10) -> SecurityPolicy:
     """Announce an SRTP tag of another length than the one recommended."""
     return with_parameter(policy, SRTP_ONLY_TAG_LENGTH, bytes((octets,)))

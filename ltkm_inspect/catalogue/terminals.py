@@ -6,7 +6,7 @@ from dataclasses import replace
 from ltkm_inspect.catalogue.preconditions import FIRST_COPY, REQUEST_BEFORE
 from ltkm_inspect.fault import fault
 from ltkm_inspect.finding import Level, NotApplicable, Problem
-from ltkm_inspect.rule import note, rule
+from ltkm_inspect.rule import RuleGroup
 from ltkm_inspect.session import DeliveredLtkm, SessionEvent
 from ltkm_inspect.session.connections import CONNECTIONS
 from ltkm_inspect.session.senders import SENDERS
@@ -14,20 +14,21 @@ from ltkm_inspect.spec import TS31102, TS33246, Verb
 from ltkm_inspect.traffic import Exchange
 
 NO_CONNECTION = NotApplicable("no LTKM came over this connection before")
-
-
 FIRST_ONE = NotApplicable("the terminal got no LTKM before")
+SENDER_RULES = RuleGroup(DeliveredLtkm, covers=["XF-12"])
+REQUEST_RULES = RuleGroup(
+    SessionEvent,
+    cite=[TS33246["6.3.2.2"](says="a terminal asks for an MSK that it does not have", verb=Verb.MAY)],
+    needs=[FIRST_COPY, REQUEST_BEFORE],
+    covers=["XF-10"],
+)
 
 
-@rule(
-    "identities-alternate",
-    on=DeliveredLtkm,
+@SENDER_RULES.warning(
     cite=[
         TS33246["6.4.6.1"](says="the MUK of a message is found by IDi and IDr", verb=Verb.SHOULD),
         TS31102["4.2.81"](says="a card has no two MUK IDs with the same IDi", verb=Verb.SHOULD),
-    ],
-    level=Level.WARNING,
-    covers=["XF-12"],
+    ]
 )
 def identities_alternate(delivery: DeliveredLtkm) -> Iterator[Problem | NotApplicable]:
     """LTKMs for two terminals take turns on one connection.
@@ -49,11 +50,8 @@ def identities_alternate(delivery: DeliveredLtkm) -> Iterator[Problem | NotAppli
         yield Problem("ID[2].value", "one terminal on a connection", got, hint, None if joined else Level.NOTE)
 
 
-@note(
-    "bsm-changed",
-    on=DeliveredLtkm,
-    cite=[TS33246["6.4.6.1"](says="another IDi is another BM-SC, with another MUK and counter", verb=Verb.MAY)],
-    covers=["XF-12"],
+@SENDER_RULES.note(
+    cite=[TS33246["6.4.6.1"](says="another IDi is another BM-SC, with another MUK and counter", verb=Verb.MAY)]
 )
 def bsm_changed(delivery: DeliveredLtkm) -> Iterator[Problem | NotApplicable]:
     """A terminal gets LTKMs from another BM-SC than before.
@@ -74,14 +72,7 @@ def _text(identity: bytes) -> str:
     return identity.decode("utf-8", "backslashreplace")
 
 
-@note(
-    "request-repeated",
-    on=SessionEvent,
-    cite=[TS33246["6.3.2.2"](says="a terminal asks for an MSK that it does not have", verb=Verb.MAY)],
-    needs=[FIRST_COPY, REQUEST_BEFORE],
-    covers=["XF-10"],
-    looks_at=["request.body"],
-)
+@REQUEST_RULES.note(looks_at=["request.body"])
 def request_repeated(step: SessionEvent, *, seconds: int = 300) -> Iterator[Problem | NotApplicable]:
     """A terminal asks again for what it got no answer to.
 
@@ -96,14 +87,7 @@ def request_repeated(step: SessionEvent, *, seconds: int = 300) -> Iterator[Prob
             return
 
 
-@note(
-    "key-requested-again",
-    on=SessionEvent,
-    cite=[TS33246["6.3.2.2"](says="a terminal asks for an MSK that it does not have", verb=Verb.MAY)],
-    needs=[FIRST_COPY, REQUEST_BEFORE],
-    covers=["XF-10"],
-    looks_at=["request.body", "response.status"],
-)
+@REQUEST_RULES.note(looks_at=["request.body", "response.status"])
 def key_requested_again(step: SessionEvent, *, seconds: int = 60) -> Iterator[Problem | NotApplicable]:
     """A terminal asks for a key that was delivered to it a moment ago.
 
@@ -125,7 +109,7 @@ def _is_within(step: SessionEvent, at: float | None, seconds: int) -> bool:
     return at is not None and started is not None and 0 <= started - at <= seconds
 
 
-@fault("share-connection", on=SessionEvent, reference="rebootstrapped", trips={"identities-alternate"})
+@fault(on=SessionEvent, reference="rebootstrapped", trips={"identities-alternate"})
 def share_connection(step: SessionEvent, *, connection: str = "192.0.2.10:40001") -> Exchange:
     """Let the exchange have come over another connection: the first of the lab, if not told otherwise."""
     return replace(step.exchange, connection=connection)

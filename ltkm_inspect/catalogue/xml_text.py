@@ -22,7 +22,7 @@ def is_plain_text(document: Document) -> bool:
 TEXT_RULES = RuleGroup(Document, fast_pass=is_plain_text)
 
 
-@TEXT_RULES.rule("xml-malformed", cite=[BODY, XML["2.1"](says="a document is well-formed")], covers=["XML-01"])
+@TEXT_RULES.rule(cite=[BODY, XML["2.1"](says="a document is well-formed")], covers=["XML-01"])
 def xml_malformed(document: Document) -> Iterator[Problem | NotApplicable]:
     """The body is not well-formed XML.
 
@@ -46,7 +46,6 @@ def xml_malformed(document: Document) -> Iterator[Problem | NotApplicable]:
 
 
 @TEXT_RULES.rule(
-    "doctype-present",
     cite=[],
     level=Level.VIOLATION,
     level_reason="whoever parses it, this software included, is no longer safe; XML itself allows it",
@@ -67,7 +66,6 @@ def doctype_present(document: Document) -> Iterator[Problem]:
 
 
 @TEXT_RULES.warning(
-    "encoding-mismatch",
     cite=[XML["4.3.3"](says="a document in another encoding than UTF-8 or UTF-16 declares it")],
     level_reason="a terminal that believes the right one of the three reads the document all the same",
     covers=["XML-03", "HTTP-21"],
@@ -86,7 +84,6 @@ def encoding_mismatch(document: Document) -> Iterator[Problem]:
 
 
 @TEXT_RULES.note(
-    "encoding-unusual",
     cite=[XML["4.3.3"](says="every parser reads UTF-8 and UTF-16; other encodings are up to it", verb=Verb.MAY)],
     covers=["XML-03"],
     looks_at=["response.body.encoding"],
@@ -103,7 +100,7 @@ def encoding_unusual(document: Document) -> Iterator[Problem]:
         yield Problem("", "UTF-8 or UTF-16", document.xml.encoding.name)
 
 
-@fault("cut-document", on=Document, reference="download", trips={"xml-malformed"})
+@fault(on=Document, reference="download", trips={"xml-malformed"})
 def cut_document(document: Document) -> Iterator[Splice]:
     """End the document in the middle of its first LTKM, or else before its last element ends."""
     text = document.xml.text or ""
@@ -114,14 +111,14 @@ def cut_document(document: Document) -> Iterator[Splice]:
         yield Splice(text.rindex("</"), len(text), "")
 
 
-@fault("unquote-attribute", on=Document, reference="download", trips={"xml-malformed"})
+@fault(on=Document, reference="download", trips={"xml-malformed"})
 def unquote_attribute(document: Document) -> Iterator[Splice]:
     """Write an attribute of the root element without quotation marks, as the change request's example does."""
     assert document.root is not None
     yield edit.attributed(document.xml, document.root, "xmlns:xsi=http://www.w3.org/2001/XMLSchema-instance")
 
 
-@fault("insert-doctype", on=Document, reference="download", trips={"doctype-present"})
+@fault(on=Document, reference="download", trips={"doctype-present"})
 def insert_doctype(document: Document) -> Iterator[Splice]:
     """Declare a document type before the root element."""
     assert document.root is not None
@@ -131,7 +128,7 @@ def insert_doctype(document: Document) -> Iterator[Splice]:
 _DECLARATION = re.compile(r"""<\?xml\s+version\s*=\s*(?:"[^"]*"|'[^']*')""")
 
 
-@fault("declare-encoding", on=Document, reference="download", trips={"encoding-mismatch"})
+@fault(on=Document, reference="download", trips={"encoding-mismatch"})
 def declare_encoding(document: Document, *, name: str = "UTF-16") -> Iterator[Splice]:
     """Declare another encoding than the one that the document is written in: UTF-8 where that is UTF-16 itself."""
     text, encoding = document.xml.text or "", document.xml.encoding

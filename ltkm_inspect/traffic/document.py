@@ -50,14 +50,6 @@ class Document:
         return () if self.root is None or self.structure.plain else tuple(msk.response_departures(self.root))
 
     @cached_property
-    def departures_by_kind(self) -> Mapping[str, list[msk.Departure]]:
-        """The same by their kind: each rule asks for one."""
-        found: dict[str, list[msk.Departure]] = {}
-        for departure in self.departures:
-            found.setdefault(departure.kind, []).append(departure)
-        return found
-
-    @cached_property
     def items(self) -> tuple[Item, ...]:
         """The `<Response>` elements under the root, in document order."""
         return tuple([Item(self, number, parts) for number, parts in enumerate(self.structure.items, 1)])
