@@ -25,7 +25,6 @@ from .slips import SLIPS, Slip
 from .structure import (
     DEPARTURES,
     Departure,
-    is_plain_request,
     ltkm_departures,
     request_departures,
     response_departures,
@@ -71,7 +70,6 @@ __all__ = [
     "content_text",
     "detect",
     "edit",
-    "is_plain_request",
     "is_stateful",
     "ltkm_departures",
     "msk_items",

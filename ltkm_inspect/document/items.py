@@ -172,30 +172,22 @@ def _plain_item(response: etree._Element, names: _Names) -> ResponseItem | None:
     Nearly all are such, so everything is looked at once here, for the parts as well as for departures.
     """
     children = list(response)
-    count = len(children)
-    if not 2 <= count <= 3 or response.keys() or not _is_blank(response.text):
+    if not 2 <= len(children) <= 3:
         return None
-    msk, code = children[0], children[1]
+    msk, code, *ltkms = children
     leaves = list(msk)
-    if len(leaves) != 2 or msk.tag != names.msk or code.tag != names.code or len(code) or msk.keys() or code.keys():
+    if [each.tag for each in (msk, code, *leaves)] != [names.msk, names.code, names.key_domain_id, names.msk_id]:
         return None
     domain, msk_id = leaves
-    if domain.tag != names.key_domain_id or msk_id.tag != names.msk_id or len(domain) or len(msk_id):
-        return None
-    if domain.keys() or msk_id.keys():
-        return None
     for leaf in (domain, msk_id, code):
-        if len(leaf.text or "") >= _SHORTEST:  # it might be a message
+        if len(leaf) or leaf.keys() or len(leaf.text or "") >= _SHORTEST:  # it might be a message
             return None
-    between = (msk.text, domain.tail, msk_id.tail, msk.tail, code.tail)
-    if not _is_blank("".join(filter(None, between))):
+    between = (response.text, msk.text, domain.tail, msk_id.tail, msk.tail, code.tail)
+    if response.keys() or msk.keys() or not _is_blank("".join(filter(None, between))):
         return None
-    found: tuple[LtkmCandidate, ...] = ()
-    if count == 3:
-        ltkm = children[2]
-        if ltkm.tag != LTKM_TAG or len(ltkm) or not _is_blank(ltkm.tail):
-            return None
-        found = (_ltkm(ltkm, "wildcard"),)
+    if any(ltkm.tag != LTKM_TAG or len(ltkm) or not _is_blank(ltkm.tail) for ltkm in ltkms):
+        return None
+    found = tuple([_ltkm(ltkm, "wildcard") for ltkm in ltkms])
     # An item in another namespace than that of the schema has its parts all the same, and departs from the schema.
     plain = names is _RESPONSE
     return ResponseItem(response, (msk,), (domain,), (msk_id,), (code,), found, (), plain)

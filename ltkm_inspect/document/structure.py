@@ -1,6 +1,7 @@
 """What the content models of TS 26.346 §11.6 and §11.8 say about a tree, element by element."""
 
 from collections.abc import Iterable, Iterator
+from itertools import zip_longest
 from typing import NamedTuple
 
 from lxml import etree
@@ -55,8 +56,7 @@ def response_departures(root: etree._Element) -> Iterator[Departure]:
                 yield Departure(
                     "response-late", child, "every Response before foreign elements", "a Response after one"
                 )
-            if not _is_plain(child):
-                yield from _response(child)
+            yield from _response(child)
             continue
         namespace, local = split_name(str(child.tag))
         if namespace in (None, MSK_RESPONSE_NS):
@@ -95,55 +95,12 @@ def ltkm_departures(ltkm: etree._Element) -> Iterator[Departure]:
         yield Departure("leaf-child", ltkm, "text alone", _name(child))
 
 
-def _is_plain(response: etree._Element) -> bool:
-    """Tell whether a Response is written as nearly all are, without a departure: one look for the detailed walk."""
-    children = list(response)
-    if len(children) < 2 or response.keys() or not _is_blank(response.text):
-        return False
-    msk, code, *extensions = children
-    if msk.tag != _MSK or code.tag != _CODE or msk.keys() or code.keys() or len(code) or not _is_blank(msk.text):
-        return False
-    pair = list(msk)
-    if len(pair) != 2 or pair[0].tag != _KEY_DOMAIN_ID or pair[1].tag != _MSK_ID:
-        return False
-    for leaf in pair:
-        if len(leaf) or leaf.keys() or not _is_blank(leaf.tail):
-            return False
-    for each in extensions:
-        tag = each.tag
-        if not isinstance(tag, str) or not tag.startswith("{") or tag.startswith(_PREFIX) or not _is_blank(each.tail):
-            return False
-    return _is_blank(msk.tail) and _is_blank(code.tail)
-
-
 def _is_blank(text: str | None) -> bool:
     return not text or not text.strip(XML_SPACE)
 
 
-def is_plain_request(root: etree._Element) -> bool:
-    """Tell whether a request is written as nearly all are, without a departure: one look for the detailed walk."""
-    if root.tag != _REQUEST_ROOT or (root.text and root.text.strip(XML_SPACE)):
-        return False
-    for msk in root:
-        if msk.tag != _REQUEST_MSK or len(msk) != 2 or msk.keys():
-            return False
-        domain, msk_id = msk
-        if domain.tag != _REQUEST_KEY_DOMAIN_ID or msk_id.tag != _REQUEST_MSK_ID or len(domain) or len(msk_id):
-            return False
-        if domain.keys() or msk_id.keys():
-            return False
-        for text in (msk.text, msk.tail, domain.tail, msk_id.tail):
-            if text and text.strip(XML_SPACE):
-                return False
-    return True
-
-
-_REQUEST_PREFIX = f"{{{MSK_REQUEST_NS}}}"
-_REQUEST_ROOT, _REQUEST_MSK = f"{_REQUEST_PREFIX}mbmsMSKRequest", f"{_REQUEST_PREFIX}MSK"
-_REQUEST_KEY_DOMAIN_ID, _REQUEST_MSK_ID = f"{_REQUEST_PREFIX}keyDomainID", f"{_REQUEST_PREFIX}MSKID"
 _PREFIX = f"{{{MSK_RESPONSE_NS}}}"
 _RESPONSE, _MSK, _CODE = f"{_PREFIX}Response", f"{_PREFIX}MSK", f"{_PREFIX}ResponseCode"
-_KEY_DOMAIN_ID, _MSK_ID = f"{_PREFIX}keyDomainID", f"{_PREFIX}MSKID"
 
 
 def _response(response: etree._Element) -> Iterator[Departure]:
@@ -152,12 +109,11 @@ def _response(response: etree._Element) -> Iterator[Departure]:
         return
     yield from _bare(response)
     children = list(_elements(response))
-    expected = ("MSK", "ResponseCode")
-    for index, local in enumerate(expected):
-        got = children[index] if index < len(children) else None
-        if got is None or got.tag != f"{{{MSK_RESPONSE_NS}}}{local}":
-            place = "as first element" if index == 0 else "after MSK"
-            yield Departure("response-child", response, f"{local} {place}", "the end" if got is None else _name(got))
+    for got, tag, expected in zip_longest(
+        children[:2], (_MSK, _CODE), ("MSK as first element", "ResponseCode after MSK")
+    ):
+        if got is None or got.tag != tag:
+            yield Departure("response-child", response, expected, "the end" if got is None else _name(got))
             break
     else:
         for child in children[2:]:
@@ -166,9 +122,9 @@ def _response(response: etree._Element) -> Iterator[Departure]:
                     "response-child", child, "an element of another namespace after ResponseCode", _name(child)
                 )
     for child in children:
-        if child.tag == f"{{{MSK_RESPONSE_NS}}}MSK":
+        if child.tag == _MSK:
             yield from _msk(child, MSK_RESPONSE_NS)
-        elif child.tag == f"{{{MSK_RESPONSE_NS}}}ResponseCode":
+        elif child.tag == _CODE:
             yield from _leaf(child)
 
 

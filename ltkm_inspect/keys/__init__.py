@@ -1,6 +1,5 @@
 """Keys: how they are derived, the ring that holds them, and what they protect."""
 
-from ltkm_inspect.keys.derivation import MessageKeys, message_key, message_keys, prf
 from ltkm_inspect.keys.opening import KeyInterval, OpenedMessage, Verdict, interval_of, key_check_value
 from ltkm_inspect.keys.ring import KeyRing, Subscriber
 from ltkm_inspect.keys.ring_file import RingError, RingFile, load
@@ -8,7 +7,6 @@ from ltkm_inspect.keys.ring_file import RingError, RingFile, load
 __all__ = [
     "KeyInterval",
     "KeyRing",
-    "MessageKeys",
     "OpenedMessage",
     "RingError",
     "RingFile",
@@ -17,7 +15,4 @@ __all__ = [
     "interval_of",
     "key_check_value",
     "load",
-    "message_key",
-    "message_keys",
-    "prf",
 ]

@@ -1,6 +1,5 @@
 """Key derivation of MIKEY: the PRF of RFC 3830 §4.1 and the keys that protect a message with a pre-shared key."""
 
-from dataclasses import dataclass, field
 from functools import lru_cache
 
 from cryptography.hazmat.primitives import hashes
@@ -15,15 +14,6 @@ ENCRYPTION, AUTHENTICATION, SALT = 0x150533E1, 0x2D22AC75, 0x29B88916
 KEYED = 1024
 """For how many blocks of input keys the keyed HMAC is kept: one message needs it six times."""
 _ALGORITHMS: dict[str, hashes.HashAlgorithm] = {"sha1": hashes.SHA1(), "sha256": hashes.SHA256()}
-
-
-@dataclass(frozen=True, slots=True)
-class MessageKeys:
-    """The keys that protect one message (RFC 3830 §4.1.4); never shown."""
-
-    encryption: bytes = field(repr=False)
-    authentication: bytes = field(repr=False)
-    salt: bytes = field(repr=False)
 
 
 def prf(key: bytes, label: bytes, octets: int, prf_func: int = 0) -> bytes:
@@ -65,21 +55,3 @@ def _digest(keyed: HMAC, octets: bytes) -> bytes:
 def message_key(key: bytes, purpose: int, csb_id: int, rand: bytes, octets: int, prf_func: int = 0) -> bytes:
     """Derive one key of a message from its pre-shared key; the purpose is ENCRYPTION, AUTHENTICATION or SALT."""
     return prf(key, purpose.to_bytes(4) + b"\xff" + csb_id.to_bytes(4) + rand, octets, prf_func)
-
-
-def message_keys(
-    key: bytes,
-    csb_id: int,
-    rand: bytes,
-    *,
-    prf_func: int = 0,
-    encryption_octets: int = 16,
-    authentication_octets: int = 20,
-    salt_octets: int = 14,
-) -> MessageKeys:
-    """Derive what protects a message from its pre-shared key (for an LTKM: the MUK), CSB ID and RAND value."""
-    return MessageKeys(
-        message_key(key, ENCRYPTION, csb_id, rand, encryption_octets, prf_func),
-        message_key(key, AUTHENTICATION, csb_id, rand, authentication_octets, prf_func),
-        message_key(key, SALT, csb_id, rand, salt_octets, prf_func),
-    )

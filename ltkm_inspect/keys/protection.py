@@ -6,7 +6,7 @@ from hashlib import sha1, sha256
 
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 
-from ltkm_inspect.keys.derivation import AUTHENTICATION, ENCRYPTION, SALT, MessageKeys, message_key, message_keys
+from ltkm_inspect.keys.derivation import AUTHENTICATION, ENCRYPTION, SALT, message_key
 from ltkm_inspect.mikey import Kemac, Message, Payload, Rand, Timestamp
 from ltkm_inspect.mikey.core import COUNTER
 
@@ -17,8 +17,6 @@ NULL, KEY_WRAP = 0, 2
 AES_CM_KEY_OCTETS = {1: 16, 3: 32}
 """Octets of the encryption key by Encr alg, for the AES counter modes."""
 COUNTER_MODES = frozenset(AES_CM_KEY_OCTETS)
-SALT_OCTETS = {KEY_WRAP: 8}
-"""Octets of the salt by Encr alg, where it is not the 14 of AES-CM (RFC 3830 §4.1.4, §4.2.3)."""
 SHORT = 128
 """Up to so many octets of key data are encrypted block by block."""
 COUNTERS = tuple(number.to_bytes(2) for number in range(SHORT // 16))
@@ -26,26 +24,7 @@ ECB = modes.ECB()
 _INNER, _OUTER = (bytes(octet ^ pad for octet in range(256)) for pad in (0x36, 0x5C))
 
 
-def keys_of(message: Message, muk: bytes, rand: bytes | None = None) -> MessageKeys:
-    """Derive the keys of a message from its MUK; ValueError where the message has no header, RAND or usable PRF.
-
-    `rand` is for a message whose RAND came in another one.
-    """
-    csb_id, prf_func, value = derivation_of(message, rand)
-    kemacs = message.of(Kemac)
-    encr_alg, mac_alg = (kemacs[-1].encr_alg, kemacs[-1].mac_alg) if kemacs else (1, 1)
-    return message_keys(
-        muk,
-        csb_id,
-        value,
-        prf_func=prf_func,
-        encryption_octets=AES_CM_KEY_OCTETS.get(encr_alg, 16),
-        authentication_octets=MAC_HASHES.get(mac_alg, ("", 20))[1],
-        salt_octets=SALT_OCTETS.get(encr_alg, 14),
-    )
-
-
-def mac_verifies(message: Message, octets: bytes, muk: bytes, rand: bytes | None = None) -> bool:
+def mac_verifies(message: Message, octets: bytes, muk: bytes) -> bool:
     """Say whether the MAC at the end of a message, over the octets as received, is what this MUK gives.
 
     ValueError where the message does not end with a KEMAC that has a MAC, or no key can be derived.
@@ -54,7 +33,7 @@ def mac_verifies(message: Message, octets: bytes, muk: bytes, rand: bytes | None
     if kemac.mac_alg not in MAC_HASHES:
         raise ValueError(f"expected MAC alg 1 or 2, got {kemac.mac_alg}")
     name, size = MAC_HASHES[kemac.mac_alg]
-    key = authentication_key(message, muk, size, rand)
+    key = authentication_key(message, muk, size)
     return hmac.compare_digest(mac_of(key, octets[:-size], name), octets[-size:])
 
 
@@ -69,32 +48,31 @@ def mac_of(key: bytes, octets: bytes, name: str) -> bytes:
     return make(padded.translate(_OUTER) + make(padded.translate(_INNER) + octets).digest()).digest()
 
 
-def decrypt(message: Message, muk: bytes, rand: bytes | None = None) -> bytes:
+def decrypt(message: Message, muk: bytes) -> bytes:
     """Return the key data of the message's KEMAC in the clear; verify the MAC before you trust it.
 
     ValueError where it cannot be decrypted: an unknown Encr alg, no RAND or T, a key wrap that does not verify.
     """
-    kemac = _kemac(message)
-    return _crypt(message, muk, kemac.encr_data, rand, wrap=False)
+    return _crypt(message, muk, _kemac(message).encr_data, wrap=False)
 
 
-def _crypt(message: Message, muk: bytes, octets: bytes, rand: bytes | None = None, *, wrap: bool) -> bytes:
+def _crypt(message: Message, muk: bytes, octets: bytes, *, wrap: bool) -> bytes:
     encr_alg = _kemac(message).encr_alg
     if encr_alg == NULL or not octets:  # no octets: an update without key
         return octets
-    csb_id, prf_func, value = derivation_of(message, rand)
+    csb_id, prf_func, rand = _derivation(message)
     if encr_alg == KEY_WRAP:
-        key = message_key(muk, ENCRYPTION, csb_id, value, 16, prf_func)
-        salt = message_key(muk, SALT, csb_id, value, 8, prf_func)
+        key = message_key(muk, ENCRYPTION, csb_id, rand, 16, prf_func)
+        salt = message_key(muk, SALT, csb_id, rand, 8, prf_func)
         return key_wrap(key, salt, octets) if wrap else key_unwrap(key, salt, octets)
     if encr_alg not in AES_CM_KEY_OCTETS:
         raise ValueError(f"expected Encr alg 0 to 3, got {encr_alg}")
     timestamp = first(message, Timestamp)
     if timestamp is None:
         raise ValueError("expected a message with T")
-    key = message_key(muk, ENCRYPTION, csb_id, value, AES_CM_KEY_OCTETS[encr_alg], prf_func)
-    salt = message_key(muk, SALT, csb_id, value, 14, prf_func)
-    return _aes_cm(key, salt, csb_id, time_of(timestamp), octets)
+    key = message_key(muk, ENCRYPTION, csb_id, rand, AES_CM_KEY_OCTETS[encr_alg], prf_func)
+    salt = message_key(muk, SALT, csb_id, rand, 14, prf_func)
+    return counter_mode(key, initial_vector(salt, csb_id, time_of(timestamp)), octets)
 
 
 def first[P: Payload](message: Message, kind: type[P]) -> P | None:
@@ -105,16 +83,12 @@ def first[P: Payload](message: Message, kind: type[P]) -> P | None:
     return None
 
 
-def derivation_of(message: Message, rand: bytes | None = None) -> tuple[int, int, bytes]:
+def _derivation(message: Message) -> tuple[int, int, bytes]:
     """Return CSB ID, PRF func and RAND value of a message."""
-    if message.header is None:
+    rand = first(message, Rand)
+    if message.header is None or rand is None:
         raise ValueError("expected a message with header and RAND")
-    if rand is None:
-        found = first(message, Rand)
-        if found is None:
-            raise ValueError("expected a message with header and RAND")
-        rand = found.value
-    return message.header.csb_id, message.header.prf_func, rand
+    return message.header.csb_id, message.header.prf_func, rand.value
 
 
 def initial_vector(salt: bytes, csb_id: int, timestamp: bytes) -> bytes:
@@ -157,13 +131,8 @@ def key_unwrap(key: bytes, initial: bytes, octets: bytes) -> bytes:
     return b"".join(parts)
 
 
-def counter_mode(keys: MessageKeys, csb_id: int, timestamp: bytes, octets: bytes) -> bytes:
-    """Encrypt or decrypt with AES-CM (RFC 3830 §4.2.3); the timestamp has the 8 octets that `time_of` gives it."""
-    return _aes_cm(keys.encryption, keys.salt, csb_id, timestamp, octets)
-
-
-def _aes_cm(key: bytes, salt: bytes, csb_id: int, timestamp: bytes, octets: bytes) -> bytes:
-    iv = initial_vector(salt, csb_id, timestamp)
+def counter_mode(key: bytes, iv: bytes, octets: bytes) -> bytes:
+    """Encrypt or decrypt with AES-CM (RFC 3830 §4.2.3)."""
     count = len(octets)
     if count > SHORT:
         return Cipher(algorithms.AES(key), modes.CTR(iv)).encryptor().update(octets)
@@ -199,20 +168,14 @@ def reencrypt(message: Message, original: Message, muk: bytes, original_muk: byt
     kemacs = message.of(Kemac), original.of(Kemac)
     if not all(kemacs) or kemacs[0][0].encr_data != kemacs[1][0].encr_data:
         return message
-    if any(each[0].encr_alg not in AES_CM_KEY_OCTETS for each in kemacs) or not kemacs[0][0].encr_data:
-        return message
-    times = message.of(Timestamp), original.of(Timestamp)
-    if not all(times) or message.header is None or original.header is None:
+    if any(each[0].encr_alg not in AES_CM_KEY_OCTETS for each in kemacs):
         return message
     try:
-        keys = keys_of(message, muk), keys_of(original, muk if original_muk is None else original_muk)
-        if (keys[0], message.header.csb_id, times[0][0]) == (keys[1], original.header.csb_id, times[1][0]):
-            return message
-        octets = counter_mode(keys[1], original.header.csb_id, time_of(times[1][0]), kemacs[1][0].encr_data)
-        octets = counter_mode(keys[0], message.header.csb_id, time_of(times[0][0]), octets)
-        return _with_kemac(message, replace(_kemac(message), encr_data=octets))
+        plaintext = decrypt(replace(original, trailing=b""), muk if original_muk is None else original_muk)
+        octets = _crypt(message, muk, plaintext, wrap=True)
     except (ValueError, OverflowError):  # no RAND, no usable PRF, a payload behind KEMAC: nothing to encrypt with
         return message
+    return _with_kemac(message, replace(_kemac(message), encr_data=octets))
 
 
 def authenticate(message: Message, muk: bytes) -> Message:
@@ -229,10 +192,10 @@ def authenticate(message: Message, muk: bytes) -> Message:
     return _with_kemac(blank, replace(kemac, mac=mac_of(authentication_key(message, muk, size), covered, name)))
 
 
-def authentication_key(message: Message, muk: bytes, size: int, rand: bytes | None = None) -> bytes:
-    """Derive the key of a MAC from CSB ID, PRF func and RAND of a message, or the RAND that came in another one."""
-    csb_id, prf_func, value = derivation_of(message, rand)
-    return message_key(muk, AUTHENTICATION, csb_id, value, size, prf_func)
+def authentication_key(message: Message, muk: bytes, size: int) -> bytes:
+    """Derive the key of a MAC from CSB ID, PRF func and RAND of a message."""
+    csb_id, prf_func, rand = _derivation(message)
+    return message_key(muk, AUTHENTICATION, csb_id, rand, size, prf_func)
 
 
 def _kemac(message: Message) -> Kemac:

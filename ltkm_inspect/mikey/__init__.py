@@ -1,7 +1,7 @@
 """The MIKEY codec: messages of RFC 3830 and its extensions, decoded to the last octet and encoded back."""
 
 from ltkm_inspect.mikey.core import ErrorReport, Identity, Kemac, Rand, Timestamp, Verification
-from ltkm_inspect.mikey.describe import Node, Room, describe, render, shown_octets, to_plain, tree
+from ltkm_inspect.mikey.describe import Node, Room, render, shown_octets, to_plain, tree
 from ltkm_inspect.mikey.extension import Extension, GeneralExtension, KeyId, KeyIds, OmaBcast
 from ltkm_inspect.mikey.header import GenericSession, Header, SrtpSession
 from ltkm_inspect.mikey.identity_based import EncryptedSecretKey, Ibake, Sakke
@@ -57,7 +57,6 @@ __all__ = [
     "Verification",
     "decode",
     "decode_key_data",
-    "describe",
     "message_shape",
     "part_spans",
     "render",

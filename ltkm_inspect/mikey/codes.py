@@ -8,7 +8,6 @@ from dataclasses import dataclass
 class Codes:
     """One registry of numbers; the range of private use is named too."""
 
-    name: str
     names: Mapping[int, str]
     private: range = range(0)
 
@@ -30,10 +29,9 @@ class Codes:
 
 PRIVATE = range(241, 256)
 
-VERSIONS = Codes("version", {1: "MIKEY, RFC 3830"})
+VERSIONS = Codes({1: "MIKEY, RFC 3830"})
 
 DATA_TYPES = Codes(
-    "data type",
     {
         0: "pre-shared key message of the initiator",
         1: "pre-shared key verification message",
@@ -66,7 +64,6 @@ DATA_TYPES = Codes(
 )
 
 NEXT_PAYLOADS = Codes(
-    "next payload",
     {
         0: "last payload",
         1: "KEMAC",
@@ -97,38 +94,33 @@ NEXT_PAYLOADS = Codes(
     PRIVATE,
 )
 
-PRF_FUNCTIONS = Codes("PRF function", {0: "MIKEY-1, HMAC-SHA-1", 1: "PRF-HMAC-SHA-256"}, range(112, 128))
-MAP_TYPES = Codes("CS ID map type", {0: "SRTP-ID", 1: "empty map", 2: "GENERIC-ID"}, PRIVATE)
+PRF_FUNCTIONS = Codes({0: "MIKEY-1, HMAC-SHA-1", 1: "PRF-HMAC-SHA-256"}, range(112, 128))
+MAP_TYPES = Codes({0: "SRTP-ID", 1: "empty map", 2: "GENERIC-ID"}, PRIVATE)
 
-ENCRYPTION_ALGORITHMS = Codes(
-    "encryption algorithm", {0: "NULL", 1: "AES-CM-128", 2: "AES-KW-128", 3: "AES-CM-256"}, PRIVATE
-)
-MAC_ALGORITHMS = Codes("MAC algorithm", {0: "NULL", 1: "HMAC-SHA-1-160", 2: "HMAC-SHA-256-256"}, PRIVATE)
+ENCRYPTION_ALGORITHMS = Codes({0: "NULL", 1: "AES-CM-128", 2: "AES-KW-128", 3: "AES-CM-256"}, PRIVATE)
+MAC_ALGORITHMS = Codes({0: "NULL", 1: "HMAC-SHA-1-160", 2: "HMAC-SHA-256-256"}, PRIVATE)
 MAC_LENGTHS = {0: 0, 1: 20, 2: 32}
 """Octets of a MAC by its algorithm (RFC 3830 §6.2; RFC 6043 for 2)."""
 
-TIMESTAMP_TYPES = Codes("TS type", {0: "NTP-UTC", 1: "NTP", 2: "COUNTER", 3: "NTP-UTC-32"}, PRIVATE)
+TIMESTAMP_TYPES = Codes({0: "NTP-UTC", 1: "NTP", 2: "COUNTER", 3: "NTP-UTC-32"}, PRIVATE)
 TIMESTAMP_LENGTHS = {0: 8, 1: 8, 2: 4, 3: 4}
 """Octets of a timestamp by its type (RFC 3830 §6.6; RFC 6043 for 3)."""
 
-IDENTITY_TYPES = Codes("ID type", {0: "NAI", 1: "URI", 2: "byte string"}, PRIVATE)
-CERTIFICATE_TYPES = Codes(
-    "certificate type", {0: "X.509v3", 1: "X.509v3 URL", 2: "X.509v3 Sign", 3: "X.509v3 Encr"}, PRIVATE
-)
+IDENTITY_TYPES = Codes({0: "NAI", 1: "URI", 2: "byte string"}, PRIVATE)
+CERTIFICATE_TYPES = Codes({0: "X.509v3", 1: "X.509v3 URL", 2: "X.509v3 Sign", 3: "X.509v3 Encr"}, PRIVATE)
 
-HASH_FUNCTIONS = Codes("hash function", {0: "SHA-1", 1: "MD5", 2: "SHA-256"}, PRIVATE)
+HASH_FUNCTIONS = Codes({0: "SHA-1", 1: "MD5", 2: "SHA-256"}, PRIVATE)
 HASH_LENGTHS = {0: 20, 1: 16, 2: 32}
 """Octets of a certificate hash by its function (RFC 3830 §6.8; RFC 6043 for 2)."""
 
-DH_GROUPS = Codes("DH group", {0: "OAKLEY 5", 1: "OAKLEY 1", 2: "OAKLEY 2"}, PRIVATE)
+DH_GROUPS = Codes({0: "OAKLEY 5", 1: "OAKLEY 1", 2: "OAKLEY 2"}, PRIVATE)
 DH_LENGTHS = {0: 192, 1: 96, 2: 128}
 """Octets of a Diffie-Hellman value by its group (RFC 3830 §6.4)."""
 
-CACHE_INDICATORS = Codes("cache indicator", {0: "no cache", 1: "cache", 2: "cache for the CSB"})
-SIGNATURE_TYPES = Codes("signature type", {0: "RSA/PKCS#1 1.5", 1: "RSA-PSS", 2: "ECCSI"})
+CACHE_INDICATORS = Codes({0: "no cache", 1: "cache", 2: "cache for the CSB"})
+SIGNATURE_TYPES = Codes({0: "RSA/PKCS#1 1.5", 1: "RSA-PSS", 2: "ECCSI"})
 
 ERROR_NUMBERS = Codes(
-    "error number",
     {
         0: "authentication failure",
         1: "invalid timestamp",
@@ -151,7 +143,6 @@ ERROR_NUMBERS = Codes(
 )
 
 KEY_TYPES = Codes(
-    "key data type",
     {
         0: "TGK",
         1: "TGK with salt",
@@ -163,10 +154,9 @@ KEY_TYPES = Codes(
         7: "K_PR",
     },
 )
-VALIDITY_TYPES = Codes("key validity type", {0: "none", 1: "SPI", 2: "interval"})
+VALIDITY_TYPES = Codes({0: "none", 1: "SPI", 2: "interval"})
 
 EXTENSION_TYPES = Codes(
-    "extension type",
     {
         0: "Vendor ID",
         1: "SDP IDs",
@@ -179,16 +169,14 @@ EXTENSION_TYPES = Codes(
     },
     PRIVATE,
 )
-KEY_ID_TYPES = Codes("key ID type", {0: "MBMS Key Domain ID", 1: "MBMS MSK ID", 2: "MBMS MTK ID"}, PRIVATE)
+KEY_ID_TYPES = Codes({0: "MBMS Key Domain ID", 1: "MBMS MSK ID", 2: "MBMS MTK ID"}, PRIVATE)
 BCAST_SUBTYPES = Codes(
-    "OMA BCAST subtype",
     {0: "reserved", 1: "LTKM", 2: "STKM", 3: "LTKM Reporting", 4: "Parental Control"},
     range(192, 256),
 )
 
-PROTOCOLS = Codes("security protocol", {0: "SRTP", 1: "TESLA"}, PRIVATE)
+PROTOCOLS = Codes({0: "SRTP", 1: "TESLA"}, PRIVATE)
 SRTP_PARAMETERS = Codes(
-    "SRTP parameter",
     {
         0: "encryption algorithm",
         1: "session encryption key length",
@@ -214,7 +202,6 @@ SRTP_PARAMETERS = Codes(
     },
 )
 SRTP_ENCRYPTION = Codes(
-    "SRTP encryption algorithm",
     {
         0: "NULL",
         1: "AES-CM",
@@ -227,12 +214,10 @@ SRTP_ENCRYPTION = Codes(
         8: "ARIA-GCM",
     },
 )
-SRTP_AUTHENTICATION = Codes(
-    "SRTP authentication algorithm", {0: "NULL", 1: "HMAC-SHA-1", 2: "RCCm1", 3: "RCCm2", 4: "RCCm3"}
-)
-SRTP_PRFS = Codes("SRTP PRF", {0: "AES-CM", 1: "CR-CTR", 2: "ARIA-CTR"})
-SWITCHES = Codes("switch", {0: "off", 1: "on"})
-FEC_ORDERS = Codes("FEC order", {0: "FEC, then SRTP"})
+SRTP_AUTHENTICATION = Codes({0: "NULL", 1: "HMAC-SHA-1", 2: "RCCm1", 3: "RCCm2", 4: "RCCm3"})
+SRTP_PRFS = Codes({0: "AES-CM", 1: "CR-CTR", 2: "ARIA-CTR"})
+SWITCHES = Codes({0: "off", 1: "on"})
+FEC_ORDERS = Codes({0: "FEC, then SRTP"})
 
 SRTP_PARAMETER_VALUES: Mapping[int, Codes] = {
     0: SRTP_ENCRYPTION,
@@ -249,10 +234,9 @@ SRTP_PARAMETER_VALUES: Mapping[int, Codes] = {
 
 # The names of the roles are [recall M]; how many there are is found (RFC 6043), as are ID roles 6 and 7 (RFC 6509).
 TIMESTAMP_ROLES = Codes(
-    "TS role", {1: "time of issue", 2: "start of validity", 3: "end of validity", 4: "rekeying interval"}, PRIVATE
+    {1: "time of issue", 2: "start of validity", 3: "end of validity", 4: "rekeying interval"}, PRIVATE
 )
 IDENTITY_ROLES = Codes(
-    "ID role",
     {
         1: "initiator",
         2: "responder",
@@ -264,9 +248,9 @@ IDENTITY_ROLES = Codes(
     },
     PRIVATE,
 )
-RAND_ROLES = Codes("RAND role", {1: "initiator", 2: "responder", 3: "KMS"}, PRIVATE)
-TICKET_TYPES = Codes("ticket type", {1: "MIKEY Base Ticket", 2: "3GPP Base Ticket"})
+RAND_ROLES = Codes({1: "initiator", 2: "responder", 3: "KMS"}, PRIVATE)
+TICKET_TYPES = Codes({1: "MIKEY Base Ticket", 2: "3GPP Base Ticket"})
 
-SAKKE_PARAMETERS = Codes("SAKKE parameter set", {1: "parameter set 1"})
+SAKKE_PARAMETERS = Codes({1: "parameter set 1"})
 # Scheme 2 is [recall M].
-SAKKE_ID_SCHEMES = Codes("SAKKE identifier scheme", {1: "tel URI with monthly keys", 2: "3GPP MCX hashed UID"})
+SAKKE_ID_SCHEMES = Codes({1: "tel URI with monthly keys", 2: "3GPP MCX hashed UID"})

@@ -1,7 +1,7 @@
 """A message as a tree of named fields: the one source of the text tree, the content view and the JSON form."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from ltkm_inspect.mikey.codes import NEXT_PAYLOADS
@@ -12,7 +12,7 @@ from ltkm_inspect.mikey.keydata import KeyDataChain
 from ltkm_inspect.mikey.management import LTKM_SUBTYPE, read_management_data
 from ltkm_inspect.mikey.message import HEADER_LABEL, TRAILING, Message, decode, part_spans, traced
 from ltkm_inspect.mikey.record import FieldNotes, hidden, notes, record
-from ltkm_inspect.wire import DecodeProblem, Span
+from ltkm_inspect.wire import Span
 
 UNVERIFIED = "unverified"
 LONGEST_SHOWN = 64
@@ -70,11 +70,9 @@ def tree(message: Message, *, show_keys: bool = False) -> tuple[Node, ...]:
     else:
         message, parts = traced(octets)
     nodes = []
-    records = (
-        [*enumerate(message.payloads)]
-        if message.header is None
-        else [(-1, message.header), *enumerate(message.payloads)]
-    )
+    records: list[tuple[int, Any]] = [*enumerate(message.payloads)]
+    if message.header is not None:
+        records.insert(0, (-1, message.header))
     paths = (*message.paths, HEADER_LABEL)  # that of the header is at -1, as its Next payload is
     for (index, each), spans in zip(records, parts, strict=True):
         path = paths[index]
@@ -85,11 +83,6 @@ def tree(message: Message, *, show_keys: bool = False) -> tuple[Node, ...]:
         nodes.append(part.value(note, TRAILING, message, message.trailing))
     problems = [message.problem, *message.inner_problems]
     return (*nodes, *(Node("problem", each.path, meaning=str(each)) for each in problems if each is not None))
-
-
-def describe(record: Any, name: str = "", *, show_keys: bool = False) -> Node:
-    """Return the node of any record of this package, without spans: a payload, a key data entry, a key ID."""
-    return _Part(name, {}, show_keys).structure(name or getattr(record, "label", type(record).__name__), "", record)
 
 
 def render(nodes: Iterable[Node], indent: int = 0) -> Iterator[str]:
@@ -143,8 +136,8 @@ def to_plain(message: Message, *, show_keys: bool = False, room: Room | None = N
             }
             for index, payload in enumerate(room.take(message.payloads))
         ],
-        "error": _plain_problem(message.problem) if message.problem is not None else None,
-        "inner_errors": [_plain_problem(problem) for problem in room.take(message.inner_problems)],
+        "error": asdict(message.problem) if message.problem is not None else None,
+        "inner_errors": [asdict(problem) for problem in room.take(message.inner_problems)],
         "trailing": _plain_octets(message.trailing, message.trailing_may_hold_key and not show_keys),
         "more": room.left_out - before,
     }
@@ -294,7 +287,3 @@ def _plain(record: Any, show_keys: bool, room: Room) -> dict[str, Any]:
 
 def _plain_octets(value: bytes, hide: bool) -> str | dict[str, Any]:
     return {"hidden": True, "length": len(value)} if hide else value.hex()
-
-
-def _plain_problem(problem: DecodeProblem) -> dict[str, Any]:
-    return {"reason": problem.reason, "offset": problem.offset, "path": problem.path, "kind": problem.kind}

@@ -1,12 +1,11 @@
 """The General Extension payload EXT and what an LTKM carries in it (RFC 3830 §6.15, RFC 4563, RFC 5410)."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Annotated, Any, ClassVar, Self
+from typing import Annotated, Self
 
 from ltkm_inspect.mikey.codes import BCAST_SUBTYPES, EXTENSION_TYPES, KEY_ID_TYPES
 from ltkm_inspect.mikey.payload import Payload, payload
-from ltkm_inspect.mikey.record import Meaning, Secret, record
+from ltkm_inspect.mikey.record import Meaning, Opaque, Secret, Structure, record
 from ltkm_inspect.wire import Reader, opaque, printable_octets
 
 VENDOR_ID, SDP_IDS, TESLA_KEY, KEY_IDS, CSB_ID, OMA_BCAST = range(6)
@@ -15,46 +14,20 @@ VENDOR_ID, SDP_IDS, TESLA_KEY, KEY_IDS, CSB_ID, OMA_BCAST = range(6)
 KEY_DOMAIN_ID, MSK_ID, MTK_ID = range(3)
 """The key ID types of RFC 4563."""
 
-EXTENSIONS: dict[int, Callable[[Reader], Any]] = {}
-"""How to read the data of an extension, by its type."""
 
-
-class Extension:
-    """The data of an EXT payload, where it has fields of its own."""
+class Extension(Structure):
+    """The data of an EXT payload, where it has fields of its own; `pull` reads the whole block."""
 
     __slots__ = ()
-
-    extension_type: ClassVar[int]
-
-    @classmethod
-    def pull(cls, reader: Reader) -> Self:
-        """Read the whole block of extension data; DecodeError where it cannot be read."""
-        raise NotImplementedError
-
-    def push(self) -> bytes:
-        """Return the extension data without its length."""
-        raise NotImplementedError
-
-
-def extension[E: Extension](number: int) -> Callable[[type[E]], type[E]]:
-    """Register a class for the data of an extension type."""
-
-    def register(cls: type[E]) -> type[E]:
-        cls.extension_type = number
-        cls = record(cls)
-        EXTENSIONS[number] = cls.pull
-        return cls
-
-    return register
 
 
 @record
 @dataclass(frozen=True, slots=True)
-class KeyId:
+class KeyId(Structure):
     """One sub-payload of Key ID information (RFC 4563 §4)."""
 
     type: Annotated[int, KEY_ID_TYPES]
-    value: Annotated[bytes, Meaning(lambda key_id: key_id.meaning)]
+    value: Annotated[bytes, Opaque(1), Meaning(lambda key_id: key_id.meaning)]
 
     @property
     def meaning(self) -> str:
@@ -63,17 +36,8 @@ class KeyId:
             return f"Key Group 0x{self.value[:2].hex()}, Key Number 0x{self.value[2:].hex()}"
         return str(int.from_bytes(self.value)) if self.type == MTK_ID and len(self.value) == 2 else ""
 
-    @classmethod
-    def pull(cls, reader: Reader) -> Self:
-        """Read type, length and value."""
-        return cls(reader.uint8("type"), reader.opaque("value"))
 
-    def push(self) -> bytes:
-        """Return type, length and value."""
-        return bytes((self.type,)) + opaque(self.value)
-
-
-@extension(KEY_IDS)
+@record
 @dataclass(frozen=True, slots=True)
 class KeyIds(Extension):
     """Key ID information (RFC 4563): in an LTKM the Key Domain ID, then the MSK ID."""
@@ -94,7 +58,7 @@ class KeyIds(Extension):
         return b"".join([key_id.push() for key_id in self.key_ids]) + self.trailing
 
 
-@extension(OMA_BCAST)
+@record
 @dataclass(frozen=True, slots=True)
 class OmaBcast(Extension):
     """OMA BCAST extension (RFC 5410 §3): a subtype, and data whose layout OMA's specification gives."""
@@ -102,12 +66,9 @@ class OmaBcast(Extension):
     subtype: Annotated[int, BCAST_SUBTYPES]
     data: bytes
 
-    @classmethod
-    def pull(cls, reader: Reader) -> Self:
-        return cls(reader.uint8("subtype"), reader.rest("data"))
 
-    def push(self) -> bytes:
-        return bytes((self.subtype,)) + self.data
+EXTENSIONS: dict[int, type[Extension]] = {KEY_IDS: KeyIds, OMA_BCAST: OmaBcast}
+"""What the data of an extension is, by its type."""
 
 
 @payload(21)
@@ -133,8 +94,8 @@ class GeneralExtension(Payload):
     @classmethod
     def pull(cls, reader: Reader) -> Self:
         kind = reader.uint8("type")
-        pull = EXTENSIONS.get(kind)
-        return cls(kind, reader.opaque("value", 2) if pull is None else reader.block("value", 2, pull))
+        known = EXTENSIONS.get(kind)
+        return cls(kind, reader.opaque("value", 2) if known is None else reader.block("value", 2, known.pull))
 
     def push(self) -> bytes:
         return bytes((self.type,)) + opaque(self.data, length_octets=2)

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Annotated, Self
 
 from ltkm_inspect.mikey.codes import DATA_TYPES, MAP_TYPES, PRF_FUNCTIONS, PROTOCOLS, VERSIONS
-from ltkm_inspect.mikey.record import Bits, Hex, record
+from ltkm_inspect.mikey.record import Bits, Hex, Structure, record
 from ltkm_inspect.wire import DecodeError, Reader, opaque
 
 FIXED_LENGTH = 10
@@ -15,26 +15,17 @@ SRTP_ID, EMPTY_MAP, GENERIC_ID = 0, 1, 2
 
 @record
 @dataclass(frozen=True, slots=True)
-class SrtpSession:
+class SrtpSession(Structure):
     """One crypto session of an SRTP-ID map; its CS ID is its place in the map, counted from 1."""
 
     policy_no: int
     ssrc: Annotated[int, Hex(4)]
     roc: Annotated[int, Hex(4)]
 
-    @classmethod
-    def pull(cls, reader: Reader) -> Self:
-        """Read the nine octets of one session."""
-        return cls(reader.uint8("policy_no"), reader.uint32("ssrc"), reader.uint32("roc"))
-
-    def push(self) -> bytes:
-        """Return the nine octets of the session."""
-        return bytes((self.policy_no,)) + self.ssrc.to_bytes(4) + self.roc.to_bytes(4)
-
 
 @record
 @dataclass(frozen=True, slots=True)
-class GenericSession:
+class GenericSession(Structure):
     """One crypto session of a GENERIC-ID map (RFC 6043 §6.1.1)."""
 
     cs_id: int

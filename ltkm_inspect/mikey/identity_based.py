@@ -4,11 +4,11 @@ SK and ECCPT (RFC 6267) stand in encrypted data and have no layout here: in a me
 """
 
 from dataclasses import dataclass
-from typing import Annotated, ClassVar, Self
+from typing import Annotated, ClassVar
 
 from ltkm_inspect.mikey.codes import SAKKE_ID_SCHEMES, SAKKE_PARAMETERS
 from ltkm_inspect.mikey.payload import Payload, payload
-from ltkm_inspect.wire import Reader, opaque
+from ltkm_inspect.mikey.record import Opaque
 
 # That IBAKE and ESK are a length of two octets and encrypted data is [recall M].
 
@@ -20,14 +20,7 @@ class Ibake(Payload):
 
     unverified: ClassVar[bool] = True
 
-    data: bytes
-
-    @classmethod
-    def pull(cls, reader: Reader) -> Self:
-        return cls(reader.opaque("data", length_octets=2))
-
-    def push(self) -> bytes:
-        return opaque(self.data, length_octets=2)
+    data: Annotated[bytes, Opaque(2)]
 
 
 @payload(23)
@@ -37,14 +30,7 @@ class EncryptedSecretKey(Payload):
 
     unverified: ClassVar[bool] = True
 
-    data: bytes
-
-    @classmethod
-    def pull(cls, reader: Reader) -> Self:
-        return cls(reader.opaque("data", length_octets=2))
-
-    def push(self) -> bytes:
-        return opaque(self.data, length_octets=2)
+    data: Annotated[bytes, Opaque(2)]
 
 
 @payload(26)
@@ -54,11 +40,4 @@ class Sakke(Payload):
 
     params: Annotated[int, SAKKE_PARAMETERS]
     id_scheme: Annotated[int, SAKKE_ID_SCHEMES]
-    data: bytes
-
-    @classmethod
-    def pull(cls, reader: Reader) -> Self:
-        return cls(reader.uint8("params"), reader.uint8("id_scheme"), reader.opaque("data", length_octets=2))
-
-    def push(self) -> bytes:
-        return bytes((self.params, self.id_scheme)) + opaque(self.data, length_octets=2)
+    data: Annotated[bytes, Opaque(2)]

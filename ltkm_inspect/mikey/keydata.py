@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from typing import Annotated, Self
 
 from ltkm_inspect.mikey.codes import KEY_TYPES, VALIDITY_TYPES
-from ltkm_inspect.mikey.record import Bits, Meaning, Secret, record
+from ltkm_inspect.mikey.record import Bits, Meaning, Opaque, Secret, Structure, record
 from ltkm_inspect.wire import DecodeError, DecodeProblem, Reader, opaque
 
 KEY_DATA = 20
@@ -18,37 +18,19 @@ NO_VALIDITY, SPI, INTERVAL = range(3)
 
 @record
 @dataclass(frozen=True, slots=True)
-class Spi:
+class Spi(Structure):
     """Key validity by Security Parameter Index or MKI (RFC 3830 §6.14)."""
 
-    spi: bytes
-
-    @classmethod
-    def pull(cls, reader: Reader) -> Self:
-        """Read the length and the SPI."""
-        return cls(reader.opaque("spi"))
-
-    def push(self) -> bytes:
-        """Return the length and the SPI."""
-        return opaque(self.spi)
+    spi: Annotated[bytes, Opaque(1)]
 
 
 @record
 @dataclass(frozen=True, slots=True)
-class Interval:
+class Interval(Structure):
     """Key validity by interval (RFC 3830 §6.14): in MBMS from SEQl to SEQu, in terms of the MTK ID."""
 
-    valid_from: Annotated[bytes, Meaning(lambda interval: _number(interval.valid_from))]
-    valid_to: Annotated[bytes, Meaning(lambda interval: _number(interval.valid_to))]
-
-    @classmethod
-    def pull(cls, reader: Reader) -> Self:
-        """Read both limits with their lengths."""
-        return cls(reader.opaque("valid_from"), reader.opaque("valid_to"))
-
-    def push(self) -> bytes:
-        """Return both limits with their lengths."""
-        return opaque(self.valid_from) + opaque(self.valid_to)
+    valid_from: Annotated[bytes, Opaque(1), Meaning(lambda interval: _number(interval.valid_from))]
+    valid_to: Annotated[bytes, Opaque(1), Meaning(lambda interval: _number(interval.valid_to))]
 
 
 type Validity = Spi | Interval | None
@@ -56,7 +38,7 @@ type Validity = Spi | Interval | None
 
 @record
 @dataclass(frozen=True, slots=True)
-class KeyData:
+class KeyData(Structure):
     """One key with its salt and its validity; its repr shows neither key nor salt."""
 
     type: Annotated[int, KEY_TYPES, Bits(4)]

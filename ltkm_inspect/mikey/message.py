@@ -1,7 +1,7 @@
 """A MIKEY message: header, payloads, and what could not be read; `decode` is total and `encode` its inverse."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Annotated
 
@@ -80,29 +80,20 @@ class Message:
     @cached_property
     def _by_class(self) -> dict[type[Payload], tuple[Payload, ...]]:
         """The payloads by their class; every payload class is final, so the very type is what to compare."""
-        found: dict[type[Payload], list[Payload]] = {}
-        for payload in self.payloads:
-            kind = type(payload)
-            if kind in found:
-                found[kind].append(payload)
-            else:
-                found[kind] = [payload]
-        return {kind: tuple(payloads) for kind, payloads in found.items()}
+        return _grouped((type(payload), payload) for payload in self.payloads)
 
     @cached_property
     def _by_extension(self) -> dict[int, tuple[GeneralExtension, ...]]:
-        found: dict[int, list[GeneralExtension]] = {}
-        for payload in self.of(GeneralExtension):
-            found.setdefault(payload.type, []).append(payload)
-        return {kind: tuple(payloads) for kind, payloads in found.items()}
+        return _grouped((payload.type, payload) for payload in self.of(GeneralExtension))
+
+    @cached_property
+    def _by_key_id(self) -> dict[int, tuple[bytes, ...]]:
+        return _grouped((key_id.type, key_id.value) for key_id in self._key_ids)
 
     @cached_property
     def _key_ids(self) -> tuple[KeyId, ...]:
-        found: list[KeyId] = []
-        for payload in self.of(GeneralExtension):
-            if type(payload.value) is KeyIds:
-                found += payload.value.key_ids
-        return tuple(found)
+        values = (payload.value for payload in self.of(GeneralExtension))
+        return tuple(key_id for value in values if type(value) is KeyIds for key_id in value.key_ids)
 
     def of[P: Payload](self, kind: type[P]) -> tuple[P, ...]:
         """Return the payloads of that class, in order."""
@@ -115,13 +106,6 @@ class Message:
     def key_ids(self) -> tuple[KeyId, ...]:
         """Return every key ID of every Key ID information extension, in order."""
         return self._key_ids
-
-    @cached_property
-    def _by_key_id(self) -> dict[int, list[bytes]]:
-        found: dict[int, list[bytes]] = {}
-        for key_id in self._key_ids:
-            found.setdefault(key_id.type, []).append(key_id.value)
-        return found
 
     def key_id(self, kind: int) -> bytes | None:
         """Return the value of the key ID of that type; None unless there is exactly one."""
@@ -153,10 +137,7 @@ class Message:
 
     @cached_property
     def _path_by_identity(self) -> dict[int, str]:
-        found: dict[int, str] = {}
-        for payload, path in zip(self.payloads, self.paths, strict=True):
-            found.setdefault(id(payload), path)
-        return found
+        return dict(zip(map(id, reversed(self.payloads)), reversed(self.paths), strict=True))
 
     def path_of(self, payload: Payload) -> str:
         """Return the field path of one of the payloads, which is looked for by identity."""
@@ -177,6 +158,13 @@ class Message:
     def trailing_span(self) -> Span:
         """The span of the trailing octets of a decoded message."""
         return Span(self.length - len(self.trailing), self.length)
+
+
+def _grouped[K, V](pairs: Iterable[tuple[K, V]]) -> dict[K, tuple[V, ...]]:
+    found: dict[K, list[V]] = {}
+    for key, value in pairs:
+        found.setdefault(key, []).append(value)
+    return {key: tuple(values) for key, values in found.items()}
 
 
 def decode(octets: bytes, most: int | None = None) -> Message:
@@ -224,22 +212,21 @@ def _decode(
         if error is not None:
             raise error.within(HEADER_LABEL)
         while following:
-            quick = quick_ways.get(following)
-            found = quick(octets, start + 1, end) if quick is not None else None
-            if found is not None:
-                if room is not None:
-                    room = _room_after(found[0], room, most, start)
-                payloads.append(found[0])
-                offsets.append(start)
-                following = octets[start]
-                start = found[1]
-                continue
-            reader.offset = start
-            kind = PAYLOADS.get(following)
-            if kind is None:
-                raise _no_such_payload(following, start)
-            next_type = reader.uint8("next_payload") if kind.chained else 0
-            payload = kind.pull(reader)
+            try:
+                payload, behind = quick_ways[following](octets, start + 1)
+                is_read = behind <= end
+            except LookupError:
+                is_read = False
+            if is_read:
+                next_type = octets[start]
+            else:
+                reader.offset = start
+                kind = PAYLOADS.get(following)
+                if kind is None:
+                    raise _no_such_payload(following, start)
+                next_type = reader.uint8("next_payload") if kind.chained else 0
+                payload = kind.pull(reader)
+                behind = reader.offset
             if room is not None:
                 room = _room_after(payload, room, most, start)
             payloads.append(payload)
@@ -249,8 +236,7 @@ def _decode(
             if reader.problems:
                 inner += [(len(payloads) - 1, problem) for problem in reader.problems]
                 reader.problems.clear()
-            following = next_type
-            start = reader.offset
+            following, start = next_type, behind
     except DecodeError as stop:
         error = stop
     trailing = octets[start:]
@@ -295,16 +281,7 @@ def _with_problems(message: Message, error: DecodeError | None, inner: list[tupl
             error = error.within(_failed_path(message))
         problem = error.problem()
     problems = tuple(each.within(names[index]).problem() for index, each in inner)
-    return Message(
-        message.header,
-        message.payloads,
-        message.tail_type,
-        message.trailing,
-        problem,
-        problems,
-        message.offsets,
-        message.length,
-    )
+    return replace(message, problem=problem, inner_problems=problems)
 
 
 def _failed_path(message: Message) -> str:

@@ -1,17 +1,16 @@
-"""What every MIKEY payload is: a frozen record with `pull` beside `push`, registered by its number."""
+"""What every MIKEY payload is: a frozen record with `pull` and `push`, registered by its number."""
 
 from collections.abc import Callable
-from typing import ClassVar, Self
+from typing import ClassVar
 
 from ltkm_inspect.mikey.codes import NEXT_PAYLOADS
-from ltkm_inspect.mikey.record import record
-from ltkm_inspect.wire import Reader
+from ltkm_inspect.mikey.record import Structure, record
 
 PAYLOADS: dict[int, type["Payload"]] = {}
 """Every payload that may stand in a message, by its Next payload value."""
 
 
-class Payload:
+class Payload(Structure):
     """A payload of a MIKEY message, without its Next payload octet: the order of the payloads says what comes next."""
 
     __slots__ = ()
@@ -24,15 +23,6 @@ class Payload:
     """Whether the payload begins with a Next payload octet: all but SIGN do (RFC 3830 §6.5)."""
     unverified: ClassVar[bool] = False
     """True where the layout rests on memory and not on the text of its document: what is printed of it says so."""
-
-    @classmethod
-    def pull(cls, reader: Reader) -> Self:
-        """Read the payload after its Next payload octet; DecodeError where it cannot be read."""
-        raise NotImplementedError
-
-    def push(self) -> bytes:
-        """Return the octets of the payload after its Next payload octet."""
-        raise NotImplementedError
 
 
 def payload[P: Payload](number: int) -> Callable[[type[P]], type[P]]:

@@ -7,7 +7,7 @@ from typing import Annotated, Self
 
 from ltkm_inspect.mikey.codes import PROTOCOLS, SRTP_PARAMETER_VALUES, SRTP_PARAMETERS
 from ltkm_inspect.mikey.payload import Payload, payload
-from ltkm_inspect.mikey.record import Meaning, record
+from ltkm_inspect.mikey.record import Meaning, Opaque, Structure, record
 from ltkm_inspect.wire import Pull, Reader, opaque
 
 SRTP = 0
@@ -15,29 +15,20 @@ SRTP = 0
 
 @record
 @dataclass(frozen=True, slots=True)
-class PolicyParameter:
+class PolicyParameter(Structure):
     """One parameter of a policy for another protocol than SRTP, whose numbers have no names here."""
 
     type: int
-    value: bytes
-
-    @classmethod
-    def pull(cls, reader: Reader) -> Self:
-        """Read type, length and value."""
-        return cls(reader.uint8("type"), reader.opaque("value"))
-
-    def push(self) -> bytes:
-        """Return type, length and value."""
-        return bytes((self.type,)) + opaque(self.value)
+    value: Annotated[bytes, Opaque(1)]
 
 
 @record
 @dataclass(frozen=True, slots=True)
-class SrtpParameter:
+class SrtpParameter(Structure):
     """One parameter of an SRTP policy."""
 
     type: Annotated[int, SRTP_PARAMETERS]
-    value: Annotated[bytes, Meaning(lambda parameter: parameter.meaning)]
+    value: Annotated[bytes, Opaque(1), Meaning(lambda parameter: parameter.meaning)]
 
     @property
     def number(self) -> int:
@@ -51,15 +42,6 @@ class SrtpParameter:
             return ""
         codes = SRTP_PARAMETER_VALUES.get(self.type)
         return codes.name_of(self.number) if codes else str(self.number)
-
-    @classmethod
-    def pull(cls, reader: Reader) -> Self:
-        """Read type, length and value."""
-        return cls(reader.uint8("type"), reader.opaque("value"))
-
-    def push(self) -> bytes:
-        """Return type, length and value."""
-        return bytes((self.type,)) + opaque(self.value)
 
 
 @payload(10)

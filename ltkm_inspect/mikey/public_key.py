@@ -15,8 +15,10 @@ from ltkm_inspect.mikey.codes import (
 )
 from ltkm_inspect.mikey.keydata import Validity, pull_validity
 from ltkm_inspect.mikey.payload import Payload, payload
-from ltkm_inspect.mikey.record import Bits
-from ltkm_inspect.wire import Reader, opaque
+from ltkm_inspect.mikey.record import Bits, Opaque, Sized
+from ltkm_inspect.wire import Reader
+
+DH_SIZE = Sized("group", DH_LENGTHS, "a DH group")
 
 
 @payload(2)
@@ -44,7 +46,7 @@ class DiffieHellman(Payload):
     """DH data payload (RFC 3830 §6.4); how long the value is follows from the group."""
 
     group: Annotated[int, DH_GROUPS]
-    value: bytes
+    value: Annotated[bytes, DH_SIZE]
     reserved: Annotated[int, Bits(4)]
     """Four bits, kept as they came."""
     kv: Annotated[int, VALIDITY_TYPES, Bits(4)]
@@ -53,10 +55,7 @@ class DiffieHellman(Payload):
     @classmethod
     def pull(cls, reader: Reader) -> Self:
         group = reader.uint8("group")
-        length = DH_LENGTHS.get(group)
-        if length is None:
-            raise reader.unknown("group", "a DH group of known length (0 to 2)", group)
-        value = reader.take("value", length)
+        value = DH_SIZE.pull(reader, "value", group)
         octet = reader.uint8("reserved|kv")
         kv = octet & 0x0F
         if kv not in VALIDITY_TYPES:
@@ -95,14 +94,7 @@ class Certificate(Payload):
     """Certificate payload CERT (RFC 3830 §6.7)."""
 
     type: Annotated[int, CERTIFICATE_TYPES]
-    data: bytes
-
-    @classmethod
-    def pull(cls, reader: Reader) -> Self:
-        return cls(reader.uint8("type"), reader.opaque("data", length_octets=2))
-
-    def push(self) -> bytes:
-        return bytes((self.type,)) + opaque(self.data, length_octets=2)
+    data: Annotated[bytes, Opaque(2)]
 
 
 @payload(8)
@@ -111,18 +103,7 @@ class CertificateHash(Payload):
     """Certificate hash payload CHASH (RFC 3830 §6.8); how long the hash is follows from the function."""
 
     function: Annotated[int, HASH_FUNCTIONS]
-    hash: bytes
-
-    @classmethod
-    def pull(cls, reader: Reader) -> Self:
-        function = reader.uint8("function")
-        length = HASH_LENGTHS.get(function)
-        if length is None:
-            raise reader.unknown("function", "a hash function of known length (0 to 2)", function)
-        return cls(function, reader.take("hash", length))
-
-    def push(self) -> bytes:
-        return bytes((self.function,)) + self.hash
+    hash: Annotated[bytes, Sized("function", HASH_LENGTHS, "a hash function")]
 
 
 def pull_shared_length(reader: Reader, first: str, name: str, length_bits: int) -> tuple[int, bytes]:

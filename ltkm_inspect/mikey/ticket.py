@@ -1,7 +1,7 @@
 """The payloads of MIKEY-TICKET (RFC 6043): TR, IDR, RANDR, TP and TICKET; an LTKM carries none of them."""
 
 from dataclasses import dataclass
-from typing import Annotated, ClassVar, Self
+from typing import Annotated, ClassVar
 
 from ltkm_inspect.mikey.codes import (
     IDENTITY_ROLES,
@@ -11,10 +11,10 @@ from ltkm_inspect.mikey.codes import (
     TIMESTAMP_ROLES,
     TIMESTAMP_TYPES,
 )
-from ltkm_inspect.mikey.core import describe_time, pull_time
+from ltkm_inspect.mikey.core import TIMESTAMP_MEANING, TIMESTAMP_SIZE
 from ltkm_inspect.mikey.payload import Payload, payload
-from ltkm_inspect.mikey.record import Bits, Meaning
-from ltkm_inspect.wire import Reader, opaque, printable_octets
+from ltkm_inspect.mikey.record import Bits, Meaning, Opaque
+from ltkm_inspect.wire import printable_octets
 
 
 @payload(13)
@@ -24,16 +24,7 @@ class TimestampWithRole(Payload):
 
     role: Annotated[int, TIMESTAMP_ROLES]
     type: Annotated[int, TIMESTAMP_TYPES]
-    value: Annotated[bytes, Meaning(lambda timestamp: describe_time(timestamp.type, timestamp.value))]
-
-    @classmethod
-    def pull(cls, reader: Reader) -> Self:
-        role = reader.uint8("role")
-        kind = reader.uint8("type")
-        return cls(role, kind, pull_time(reader, kind))
-
-    def push(self) -> bytes:
-        return bytes((self.role, self.type)) + self.value
+    value: Annotated[bytes, TIMESTAMP_SIZE, TIMESTAMP_MEANING]
 
 
 @payload(14)
@@ -43,19 +34,12 @@ class IdentityWithRole(Payload):
 
     role: Annotated[int, IDENTITY_ROLES]
     type: Annotated[int, IDENTITY_TYPES]
-    value: Annotated[bytes, Meaning(lambda identity: identity.text)]
+    value: Annotated[bytes, Opaque(2), Meaning(lambda identity: identity.text)]
 
     @property
     def text(self) -> str:
         """The identity as text that is safe to print."""
         return printable_octets(self.value)
-
-    @classmethod
-    def pull(cls, reader: Reader) -> Self:
-        return cls(reader.uint8("role"), reader.uint8("type"), reader.opaque("value", length_octets=2))
-
-    def push(self) -> bytes:
-        return bytes((self.role, self.type)) + opaque(self.value, length_octets=2)
 
 
 @payload(15)
@@ -64,14 +48,7 @@ class RandWithRole(Payload):
     """RAND payload with a role indicator, RANDR (RFC 6043): a role, then the fields of RAND."""
 
     role: Annotated[int, RAND_ROLES]
-    value: bytes
-
-    @classmethod
-    def pull(cls, reader: Reader) -> Self:
-        return cls(reader.uint8("role"), reader.opaque("value"))
-
-    def push(self) -> bytes:
-        return bytes((self.role,)) + opaque(self.value)
+    value: Annotated[bytes, Opaque(1)]
 
 
 # The ticket types are found (RFC 6043); that both payloads begin with type, subtype and version, and that every part
@@ -88,15 +65,7 @@ class TicketPolicy(Payload):
     ticket_type: Annotated[int, TICKET_TYPES, Bits(16)]
     subtype: int
     version: int
-    policy: bytes
-
-    @classmethod
-    def pull(cls, reader: Reader) -> Self:
-        kind, subtype, version = reader.uint16("ticket_type"), reader.uint8("subtype"), reader.uint8("version")
-        return cls(kind, subtype, version, reader.opaque("policy", length_octets=2))
-
-    def push(self) -> bytes:
-        return self.ticket_type.to_bytes(2) + bytes((self.subtype, self.version)) + opaque(self.policy, length_octets=2)
+    policy: Annotated[bytes, Opaque(2)]
 
 
 @payload(17)
@@ -109,15 +78,5 @@ class Ticket(Payload):
     ticket_type: Annotated[int, TICKET_TYPES, Bits(16)]
     subtype: int
     version: int
-    policy: bytes
-    data: bytes
-
-    @classmethod
-    def pull(cls, reader: Reader) -> Self:
-        kind, subtype, version = reader.uint16("ticket_type"), reader.uint8("subtype"), reader.uint8("version")
-        policy = reader.opaque("policy", length_octets=2)
-        return cls(kind, subtype, version, policy, reader.opaque("data", length_octets=2))
-
-    def push(self) -> bytes:
-        fixed = self.ticket_type.to_bytes(2) + bytes((self.subtype, self.version))
-        return fixed + opaque(self.policy, length_octets=2) + opaque(self.data, length_octets=2)
+    policy: Annotated[bytes, Opaque(2)]
+    data: Annotated[bytes, Opaque(2)]

@@ -31,9 +31,9 @@ class RequestDocument:
 
     @cached_property
     def is_plain(self) -> bool:
-        """It is written as nearly all are: a plain tree, and in each MSK a pair that a key can have."""
+        """It departs in nothing from the schema, and has in each MSK a pair that a key can have."""
         root = self.xml.root
-        if root is None or not self.xml.well_formed or not self.pairs or not msk.is_plain_request(root):
+        if root is None or not self.xml.well_formed or not self.pairs or any(msk.request_departures(root)):
             return False
         return len(self.pairs) == len(root) and all(map(_can_be_key, self.pairs))
 

@@ -1,11 +1,8 @@
 """A bounded reader whose errors name the field and its place, and the writer of length-prefixed octets."""
 
-import struct
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal, Self
-
-_uint32 = struct.Struct(">I").unpack_from
 
 type Kind = Literal[
     "truncated",  # the octets end inside a field of known size
@@ -103,11 +100,7 @@ class Reader:
 
     def uint8(self, name: str) -> int:
         """Read one octet as an unsigned number."""
-        at = self.offset
-        if at >= self.end:
-            raise self.truncated(name, 1)
-        self.offset = at + 1
-        return self.octets[at]
+        return self.take(name, 1)[0]
 
     def uint16(self, name: str) -> int:
         """Read two octets as an unsigned number, most significant first."""
@@ -115,12 +108,7 @@ class Reader:
 
     def uint32(self, name: str) -> int:
         """Read four octets as an unsigned number, most significant first."""
-        at = self.offset
-        end = at + 4
-        if end > self.end:
-            raise self.truncated(name, 4)
-        self.offset = end
-        return int(_uint32(self.octets, at)[0])
+        return int.from_bytes(self.take(name, 4))
 
     def take(self, name: str, length: int) -> bytes:
         """Read that many octets."""
@@ -137,16 +125,8 @@ class Reader:
 
     def opaque(self, name: str, length_octets: Literal[1, 2] = 1) -> bytes:
         """Read a length of one or two octets, then that many octets."""
-        at = self.offset
-        start = at + length_octets
-        if start > self.end:
-            raise self.truncated(length_name(name), length_octets)
-        octets = self.octets
-        end = start + (octets[at] if length_octets == 1 else octets[at] << 8 | octets[at + 1])
-        if end > self.end:
-            raise self.overrun(name, end - start, self.end - start)
-        self.offset = end
-        return octets[start:end]
+        end = self.declared(name, length_octets)
+        return self.take(name, end - self.offset)
 
     def inside[T](self, name: str, pull: Pull[T]) -> T:
         """Pull a structure whose fields have their paths below `name`."""
@@ -217,8 +197,7 @@ class Reader:
         start = at + length_octets
         if start > self.end:
             raise self.truncated(length_name(name), length_octets)
-        octets = self.octets
-        end = start + (octets[at] if length_octets == 1 else octets[at] << 8 | octets[at + 1])
+        end = start + int.from_bytes(self.octets[at:start])
         if end > self.end:
             raise self.overrun(name, end - start, self.end - start)
         self.offset = start

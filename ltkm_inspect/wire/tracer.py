@@ -22,29 +22,10 @@ class Tracer(Reader):
         for part in name.split("|") if "|" in name else (name,):
             self.spans[self.prefix + part] = span
 
-    def uint8(self, name: str) -> int:
-        at = self.offset
-        value = super().uint8(name)
-        self.record(name, at, self.offset)
-        return value
-
-    def uint32(self, name: str) -> int:
-        at = self.offset
-        value = super().uint32(name)
-        self.record(name, at, self.offset)
-        return value
-
     def take(self, name: str, length: int) -> bytes:
         at = self.offset
         value = super().take(name, length)
         self.record(name, at, self.offset)
-        return value
-
-    def opaque(self, name: str, length_octets: Literal[1, 2] = 1) -> bytes:
-        at = self.offset
-        value = super().opaque(name, length_octets)
-        self.record(length_name(name), at, at + length_octets)
-        self.record(name, at + length_octets, self.offset)
         return value
 
     def inside[T](self, name: str, pull: Pull[T]) -> T:

@@ -129,7 +129,7 @@ def _variants(value: Any) -> Iterator[tuple[str, Any]]:
                 for name, inner in _variants(_plain(kind)):
                     wanted = {note.name: inner}
                     if isinstance(value, GeneralExtension):
-                        wanted["type"] = kind.extension_type
+                        wanted["type"] = next(number for number, each in EXTENSIONS.items() if each is kind)
                     yield f", {kind.__name__}{name}", replace(value, **wanted)
         if _may_be_octets(hint):
             for length in LONG:
@@ -168,7 +168,7 @@ def _records(hint: Any) -> list[Any]:
     if get_origin(hint) is tuple or isinstance(hint, UnionType) or get_args(hint):
         return [kind for each in get_args(hint) for kind in _records(each)]
     if hint is Extension:
-        return [pull.__self__ for pull in EXTENSIONS.values()]  # type: ignore[attr-defined]
+        return [*EXTENSIONS.values()]
     return [hint] if is_dataclass(hint) and hasattr(hint, "pull") else []
 
 

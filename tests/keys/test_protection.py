@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from ltkm_inspect import reference
-from ltkm_inspect.keys.protection import authenticate, counter_mode, keys_of, time_of
+from ltkm_inspect.keys.protection import authenticate, counter_mode, initial_vector, time_of
 from ltkm_inspect.mikey import Kemac, Message, Timestamp, decode
+from tests.keys.derived import derived
 
 A = (
     "AQAVAFoXwN4AARUDAAsAA7hwnQEEJMtEAAUFAAIBAAsCAAAAKgYQ8OHSw7Sllod4aVpLPC0eDwYAAA5ibXNjLmhvbWUxLm5ldAEAACZNVEl6TkRV"
@@ -60,6 +61,6 @@ def test_the_key_data_of_a_vector_comes_out_of_counter_mode(vector: dict[str, ob
     message = decode(base64.b64decode(str(vector["base64"])))
     kemac = message.of(Kemac)[-1]
     assert message.header is not None
-    keys = keys_of(message, bytes.fromhex(vector["psk"]["hex"]))  # type: ignore[index]
-    time = time_of(message.of(Timestamp)[0])
-    assert counter_mode(keys, message.header.csb_id, time, kemac.encr_data).hex() == expect["kemac_plain"]
+    keys = derived(message, bytes.fromhex(vector["psk"]["hex"]))  # type: ignore[index]
+    iv = initial_vector(keys.salt, message.header.csb_id, time_of(message.of(Timestamp)[0]))
+    assert counter_mode(keys.encryption, iv, kemac.encr_data).hex() == expect["kemac_plain"]

@@ -13,10 +13,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ltkm_inspect import reference
-from ltkm_inspect.keys import KeyRing, OpenedMessage, RingError, Subscriber, Verdict, load, message_keys
+from ltkm_inspect.keys import KeyRing, OpenedMessage, RingError, Subscriber, Verdict, load
 from ltkm_inspect.keys import ring as ring_module
 from ltkm_inspect.keys.opening import open_with
-from ltkm_inspect.keys.protection import encrypt, initial_vector, keys_of, mac_of, time_of
+from ltkm_inspect.keys.protection import authentication_key, encrypt, initial_vector, mac_of, time_of
 from ltkm_inspect.mikey import (
     GeneralExtension,
     Interval,
@@ -29,6 +29,7 @@ from ltkm_inspect.mikey import (
     Timestamp,
     decode,
 )
+from tests.keys.derived import derived
 from tests.mikey import messages
 
 VECTORS = [json.loads(line) for line in (Path(__file__).parents[1] / "vectors/ltkm.jsonl").read_text().splitlines()]
@@ -42,7 +43,7 @@ DOWNLOAD = reference.ltkm(reference.FIRST)
 def test_the_iv_of_a_vector(vector: dict[str, Any]) -> None:
     crypto, message = vector["expect"]["crypto"], decode(base64.b64decode(vector["base64"]))
     assert message.header is not None
-    salt = keys_of(message, bytes.fromhex(vector["psk"]["hex"]), bytes.fromhex(crypto["rand"])).salt
+    salt = derived(message, bytes.fromhex(vector["psk"]["hex"]), bytes.fromhex(crypto["rand"])).salt
     time = time_of(message.of(Timestamp)[0])
     assert initial_vector(salt, message.header.csb_id, time).hex() == crypto["iv"]
 
@@ -194,14 +195,17 @@ def _forms(secret: bytes) -> set[str]:
 
 def test_no_key_and_nothing_derived_from_one_is_in_any_text(tmp_path: Path) -> None:
     octets = DOWNLOAD.encode()
-    keys = keys_of(DOWNLOAD, reference.MUK)
+    keys = derived(DOWNLOAD, reference.MUK)
     opened = reference.KEYS.open(DOWNLOAD, octets)
     assert opened.plaintext is not None
     secrets = (reference.MUK, reference.MRK, keys.encryption, keys.authentication, keys.salt, reference.FIRST.msk)
     wrong = KeyRing((Subscriber("*", muks=(reference.MUK[::-1],)),)).open(DOWNLOAD, octets)
     short = replace(DOWNLOAD, payloads=DOWNLOAD.payloads[:-1])
-    told: list[object] = [opened, wrong, reference.KEYS, keys, opened.key_data, message_keys(reference.MUK, 1, b"r")]
-    for failing in (lambda: keys_of(Message(None), reference.MUK), lambda: encrypt(short, reference.MUK, keys.salt)):
+    told: list[object] = [opened, wrong, reference.KEYS, opened.key_data]
+    for failing in (
+        lambda: authentication_key(Message(None), reference.MUK, 20),
+        lambda: encrypt(short, reference.MUK, keys.salt),
+    ):
         with pytest.raises(ValueError, match="expected") as caught:
             failing()
         told += [caught.value, "".join(traceback.format_exception(caught.value))]

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 import pytest
 
 from ltkm_inspect.keys import KeyInterval, KeyRing, Subscriber, Verdict, interval_of
-from ltkm_inspect.keys.protection import initial_vector, keys_of, time_of
+from ltkm_inspect.keys.protection import initial_vector, time_of
 from ltkm_inspect.mikey import Kemac, Rand, Timestamp, decode
+from tests.keys.derived import derived
 from tests.mikey import messages
 
 MUK = bytes(range(0x20, 0x40))
@@ -87,7 +88,7 @@ def _holds(worked: Worked) -> None:
     assert message.header.csb_id == worked.csb_id
     assert message.of(Timestamp)[0].value.hex() == worked.timestamp
     assert message.of(Rand)[0].value.hex() == worked.rand
-    keys = keys_of(message, MUK)
+    keys = derived(message, MUK)
     assert keys.encryption.hex() == worked.encryption
     assert keys.authentication.hex() == worked.authentication
     assert keys.salt.hex() == worked.salt

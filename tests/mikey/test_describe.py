@@ -18,7 +18,6 @@ from ltkm_inspect.mikey import (
     TicketPolicy,
     Timestamp,
     decode,
-    describe,
     render,
     shown_octets,
     spans,
@@ -113,7 +112,7 @@ def test_a_message_that_does_not_decode_shows_why_and_what_is_left() -> None:
 
 def test_text_from_the_wire_cannot_act_on_a_terminal() -> None:
     identity = Identity(0, b"bsm\x1b[2J\r\n\xe2\x80\xae\xff\\x")
-    (line,) = [node.text for node in describe(identity).children if node.name == "value"]
+    (line,) = [node.text for node in tree(Message(HEADER, (identity,)))[1].children if node.name == "value"]
     assert line.endswith("(bsm\\x1b[2J\\x0d\\x0a\\u202e\\xff\\\\x)")
 
 
@@ -188,7 +187,7 @@ def test_what_rests_on_memory_says_so_wherever_it_is_printed() -> None:
 )
 @pytest.mark.parametrize(("kind", "rest"), [(0, "00000000"), (3, "")])
 def test_a_time_whose_first_bit_is_0_is_one_of_the_next_era(seconds: str, moment: str, kind: int, rest: str) -> None:
-    node = describe(Timestamp(kind, bytes.fromhex(seconds + rest)))
+    node = tree(Message(HEADER, (Timestamp(kind, bytes.fromhex(seconds + rest)),)))[1]
     assert node.children[-1].meaning == f"{moment} UTC"
 
 

@@ -2,6 +2,7 @@
 
 import json
 from base64 import b64decode
+from contextlib import suppress
 from pathlib import Path
 from random import Random
 
@@ -52,9 +53,8 @@ def test_each_payload_ends_where_the_reader_ends() -> None:
     for octets in MESSAGES:
         message = decode(octets)
         for payload, offset in zip(message.payloads, message.offsets, strict=True):
-            quick = QUICK.get(payload.payload_type)
-            found = quick(octets, offset + 1, len(octets)) if quick is not None else None
-            if found is not None:
+            with suppress(LookupError):
+                found = QUICK[payload.payload_type](octets, offset + 1)
                 reader = Reader(octets, offset + 1)
                 assert found == (type(payload).pull(reader), reader.offset)
                 seen.add(payload.payload_type)

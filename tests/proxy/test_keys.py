@@ -15,7 +15,6 @@ from ltkm_inspect.context import Context
 from ltkm_inspect.engine import inject, inspect
 from ltkm_inspect.fault import parse_application
 from ltkm_inspect.finding import Problem
-from ltkm_inspect.keys import message_keys
 from ltkm_inspect.keys.protection import authenticate
 from ltkm_inspect.mikey import Kemac
 from ltkm_inspect.proxy.configuration import Configuration
@@ -25,6 +24,7 @@ from ltkm_inspect.report import jsonl, text
 from ltkm_inspect.rule import RULES
 from ltkm_inspect.session import Session
 from ltkm_inspect.traffic import Exchange
+from tests.keys.derived import derived
 from tests.proxy.parts import Mitmdump, Origin, Save, clean, flawed
 from tests.proxy.test_traffic import request, response
 from tests.proxy.test_view import shown
@@ -35,8 +35,7 @@ TOLD = f"{VALID}, TEK of 16 octets, SEQ 0 to 4095, check value fde4fb"
 
 def _derived(grants: Iterable[reference.Grant]) -> Iterator[bytes]:
     for grant in grants:
-        found = message_keys(MUK, grant.csb_id, grant.rand)
-        yield from (found.encryption, found.authentication, found.salt)
+        yield from derived(reference.ltkm(grant), MUK)
 
 
 GRANTS = (FIRST, SECOND, AGAIN)
