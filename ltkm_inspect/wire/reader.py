@@ -126,7 +126,8 @@ class Reader:
     def opaque(self, name: str, length_octets: Literal[1, 2] = 1) -> bytes:
         """Read a length of one or two octets, then that many octets."""
         end = self.declared(name, length_octets)
-        return self.take(name, end - self.offset)
+        start, self.offset = self.offset, end
+        return self.octets[start:end]
 
     def inside[T](self, name: str, pull: Pull[T]) -> T:
         """Pull a structure whose fields have their paths below `name`."""
