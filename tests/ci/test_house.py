@@ -56,7 +56,6 @@ REASONS: dict[str, str] = {
     "report/jsonl.py": "its docstring documents every field of the records",
     "report/keys.py": "one set of facts, as text and as JSON",
     "traffic/http.py": "request and response, with what they share",
-    "wire/reader.py": "every way to read a field",
 }
 """Why a file has more lines than usual."""
 
