@@ -136,6 +136,7 @@ class Declaration(TypedDict, total=False):
     """What a rule declares besides its id and its subject."""
 
     cite: Sequence[Clause]
+    """The clauses of the rules of a group that name none themselves."""
     level: Level | None
     """By itself the level that the verb of the first clause asks for."""
     level_reason: str
@@ -152,8 +153,8 @@ class Declaration(TypedDict, total=False):
     data, MAC or the text of an identity: it is not run again on a message of the same shape."""
 
 
-def rule(*, on: type, **declared: Unpack[Declaration]) -> Callable[[Check], Check]:
-    """Register the decorated generator function as the rule of its name: `rand_changed` as `rand-changed`.
+def rule(*clauses: Clause, on: type, **declared: Unpack[Declaration]) -> Callable[[Check], Check]:
+    """Register the decorated generator function as the rule of its name (`rand_changed`: `rand-changed`) on clauses.
 
     It takes `(subject)` or `(subject, context)`, with what `takes` finds between the two and keyword-only options
     behind them, and yields a `Problem` for each thing that is wrong, or one `NotApplicable`. Raises ValueError for an
@@ -165,14 +166,14 @@ def rule(*, on: type, **declared: Unpack[Declaration]) -> Callable[[Check], Chec
         if id in RULES:
             raise ValueError(f"rule {id} is registered twice")
         parameters, takes = parameters_of(check, least=0), declared.get("takes")
-        clauses, level = tuple(declared["cite"]), declared.get("level")
+        cited, level = clauses or tuple(declared.get("cite", ())), declared.get("level")
         taken = len(inspect.signature(check).parameters) - len(parameters) - (takes is not None)
         RULES[id] = Rule(
             id=id,
             on=on,
             check=check if takes is None else _taking(takes, check),
-            clauses=clauses,
-            level=VERB_LEVELS[clauses[0].verb] if level is None else level,
+            clauses=cited,
+            level=VERB_LEVELS[cited[0].verb] if level is None else level,
             needs=tuple(declared.get("needs", ())),
             level_reason=declared.get("level_reason", ""),
             covers=tuple(declared.get("covers", ())),
@@ -211,17 +212,17 @@ class RuleGroup:
         self._on = on
         self._shared = shared
 
-    def rule(self, **own: Unpack[Declaration]) -> Callable[[Check], Check]:
+    def rule(self, *clauses: Clause, **own: Unpack[Declaration]) -> Callable[[Check], Check]:
         """Register the decorated function as a rule of the group, as `rule` does."""
-        return rule(on=self._on, **(self._shared | own))
+        return rule(*clauses, on=self._on, **(self._shared | own))
 
-    def warning(self, **own: Unpack[Declaration]) -> Callable[[Check], Check]:
+    def warning(self, *clauses: Clause, **own: Unpack[Declaration]) -> Callable[[Check], Check]:
         """Register the decorated function as a rule whose level is a warning, whatever its clauses ask for."""
-        return self.rule(**(own | {"level": Level.WARNING}))
+        return self.rule(*clauses, **(own | {"level": Level.WARNING}))
 
-    def note(self, **own: Unpack[Declaration]) -> Callable[[Check], Check]:
+    def note(self, *clauses: Clause, **own: Unpack[Declaration]) -> Callable[[Check], Check]:
         """Register the decorated function as a note: shown, never a finding, and in need of no fault."""
-        return self.rule(**(own | {"level": Level.NOTE}))
+        return self.rule(*clauses, **(own | {"level": Level.NOTE}))
 
 
 def parse_options(text: str) -> tuple[str, Mapping[str, Any]]:

@@ -43,20 +43,12 @@ def is_proved(exchange: Exchange) -> bool:
     if response is None or response.status != 200 or credentials is None:
         return False
     found = _PROOF.fullmatch(response.authentication_info_text or "")
-    if found is None:
+    if found is None or None in found.groups():
         return False
-    qop, rspauth, cnonce, count = found.groups()
+    qop, _, cnonce, count = found.groups()
     have = credentials.first
-    return (
-        rspauth is not None
-        and qop is not None
-        and have.get("qop") == qop
-        and cnonce is not None
-        and have.get("cnonce") == cnonce
-        and count is not None
-        and have.get("nc") == count
-        and have.get("algorithm", "MD5") == "MD5"
-    )
+    same = have.get("qop") == qop and have.get("cnonce") == cnonce and have.get("nc") == count
+    return same and have.get("algorithm", "MD5") == "MD5"
 
 
 def _asks_for_integrity(exchange: Exchange) -> bool:
@@ -80,7 +72,7 @@ INFO_RULES = RuleGroup(
 
 
 @INFO_RULES.rule(
-    cite=[TS33246["6.3.2.2.1"](says="a successful MSK request is answered by 200 OK with Authentication-Info")],
+    TS33246["6.3.2.2.1"](says="a successful MSK request is answered by 200 OK with Authentication-Info"),
     covers=["HTTP-25"],
     looks_at=[AUTHENTICATION_INFO, AUTHORIZATION, "response.status"],
     takes=None,
@@ -111,7 +103,7 @@ def success_not_authenticated(exchange: Exchange) -> Iterator[Problem | NotAppli
         yield Problem(AUTHENTICATION_INFO, "Authentication-Info", got)
 
 
-@INFO_RULES.rule(cite=[INFO, OLD_INFO, INTEGRITY], covers=["HTTP-13", "HTTP-15"])
+@INFO_RULES.rule(INFO, OLD_INFO, INTEGRITY, covers=["HTTP-13", "HTTP-15"])
 def authentication_info_incomplete(exchange: Exchange, info: Directives) -> Iterator[Problem | NotApplicable]:
     """Authentication-Info lacks rspauth, cnonce or nc.
 
@@ -140,7 +132,7 @@ def _lacks_proof(info: Directives) -> Problem:
     return Problem(f"{AUTHENTICATION_INFO}.rspauth", "rspauth", got, "nothing is proved")
 
 
-@INFO_RULES.rule(cite=[INFO, OLD_INFO], covers=["HTTP-14"], looks_at=[AUTHENTICATION_INFO, AUTHORIZATION])
+@INFO_RULES.rule(INFO, OLD_INFO, covers=["HTTP-14"], looks_at=[AUTHENTICATION_INFO, AUTHORIZATION])
 def authentication_info_mismatch(exchange: Exchange, info: Directives) -> Iterator[Problem | NotApplicable]:
     """cnonce or nc of Authentication-Info is not that of the request.
 
@@ -162,7 +154,8 @@ def authentication_info_mismatch(exchange: Exchange, info: Directives) -> Iterat
 
 
 @INFO_RULES.rule(
-    cite=[INTEGRITY, RFC7616["3.5"](says="the server answers with the qop of the request", verb=Verb.SHOULD)],
+    INTEGRITY,
+    RFC7616["3.5"](says="the server answers with the qop of the request", verb=Verb.SHOULD),
     covers=["HTTP-15"],
     looks_at=[AUTHENTICATION_INFO, AUTHORIZATION],
 )
@@ -189,7 +182,7 @@ def authentication_info_qop_wrong(exchange: Exchange, info: Directives) -> Itera
 
 
 @INFO_RULES.warning(
-    cite=[DIGEST_FORM],
+    DIGEST_FORM,
     level_reason="the header alone is wrong; whether rspauth proves the response, a key decides",
     covers=["HTTP-16"],
     takes=None,
@@ -213,8 +206,8 @@ def rspauth_malformed(exchange: Exchange) -> Iterator[Problem | NotApplicable]:
 
 
 @rule(
+    DIGEST_FORM,
     on=Exchange,
-    cite=[DIGEST_FORM],
     level=Level.WARNING,
     level_reason="its value is the same, and recipients compare it without regard to case",
     needs=[MSK_PROCEDURE],
@@ -242,7 +235,7 @@ def digest_upper_case(exchange: Exchange) -> Iterator[Problem | NotApplicable]:
 
 
 @INFO_RULES.note(
-    cite=[RFC7616["3.5"](says="a client uses the nextnonce for its next request", verb=Verb.MAY)], covers=["HTTP-17"]
+    RFC7616["3.5"](says="a client uses the nextnonce for its next request", verb=Verb.MAY), covers=["HTTP-17"]
 )
 def nextnonce_given(exchange: Exchange, info: Directives) -> Iterator[Problem]:
     """Authentication-Info gives the nonce for the next request.

@@ -47,8 +47,8 @@ def is_well_authorized(exchange: Exchange) -> bool:
 
 
 @rule(
+    MUTUAL,
     on=Exchange,
-    cite=[MUTUAL],
     needs=[MSK_PROCEDURE, RESPONSE],
     covers=["HTTP-06"],
     looks_at=[AUTHORIZATION, "response.status"],
@@ -87,9 +87,7 @@ CREDENTIALS_RULES = RuleGroup(
 )
 
 
-@CREDENTIALS_RULES.rule(
-    cite=[INTEGRITY, TS24109["5.2.6"](says="integrity protection is qop auth-int")], covers=["HTTP-07"]
-)
+@CREDENTIALS_RULES.rule(INTEGRITY, TS24109["5.2.6"](says="integrity protection is qop auth-int"), covers=["HTTP-07"])
 def qop_not_auth_int(_: Exchange, credentials: Directives) -> Iterator[Problem | NotApplicable]:
     """The credentials of the request do not use qop auth-int.
 
@@ -114,7 +112,7 @@ def host_of(text: str) -> str:
     return text.strip().strip("[]").rstrip(".").lower()
 
 
-@CREDENTIALS_RULES.rule(cite=[CREDENTIALS], covers=["HTTP-10"])
+@CREDENTIALS_RULES.rule(CREDENTIALS, covers=["HTTP-10"])
 def authorization_incomplete(_: Exchange, credentials: Directives) -> Iterator[Problem]:
     """A directive that digest cannot do without is missing from Authorization.
 
@@ -134,7 +132,7 @@ def authorization_incomplete(_: Exchange, credentials: Directives) -> Iterator[P
         yield Problem(f"{AUTHORIZATION}.{name}", name, "none")
 
 
-@CREDENTIALS_RULES.rule(cite=[CREDENTIALS], covers=["HTTP-10"])
+@CREDENTIALS_RULES.rule(CREDENTIALS, covers=["HTTP-10"])
 def authorization_malformed(_: Exchange, credentials: Directives) -> Iterator[Problem]:
     """The nonce count or the digest of the credentials does not have its form.
 
@@ -161,7 +159,7 @@ def wrong_digest(digest: str, credentials: Directives | None) -> tuple[str, str]
 
 
 @CREDENTIALS_RULES.warning(
-    cite=[RFC7616["3.4.6"](says="uri names the same resource as the request line")],
+    RFC7616["3.4.6"](says="uri names the same resource as the request line"),
     level_reason="an example of 3GPP TS 33.246 Annex H breaks it",
     covers=["HTTP-11"],
     looks_at=[AUTHORIZATION, "request.target"],
@@ -204,7 +202,7 @@ def _parameters(query: str) -> list[str]:
 
 
 @CREDENTIALS_RULES.warning(
-    cite=[TS24109["5.2.6"](says="terminal and server use ordinary digest with MD5", verb=Verb.SHOULD)],
+    TS24109["5.2.6"](says="terminal and server use ordinary digest with MD5", verb=Verb.SHOULD),
     covers=["HTTP-12"],
     looks_at=[AUTHORIZATION, AUTHENTICATE],
     takes=None,

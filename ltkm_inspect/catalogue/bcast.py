@@ -36,8 +36,7 @@ MESSAGE_SHAPE = RuleGroup(Message, needs=[PSK_MESSAGE], shape_only=True)
 
 
 @EXTENSION_SHAPE.rule(
-    cite=[RFC5410["3"](says="subtype 1 is an LTKM; 2 an STKM, 3 a report, 4 parental control")],
-    covers=["BC-02", "BC-03"],
+    RFC5410["3"](says="subtype 1 is an LTKM; 2 an STKM, 3 a report, 4 parental control"), covers=["BC-02", "BC-03"]
 )
 def bcast_subtype_foreign(_: GeneralExtension, bcast: OmaBcast | None) -> Iterator[Problem]:
     """The OMA BCAST extension does not say that the message is an LTKM.
@@ -54,9 +53,7 @@ def bcast_subtype_foreign(_: GeneralExtension, bcast: OmaBcast | None) -> Iterat
         yield Problem("subtype", expected, got, level=level)
 
 
-@MESSAGE_SHAPE.note(
-    cite=[RFC5410["3"](says="one BCAST extension in a message", sure=Sure.RECALL_MIDDLE)], covers=["BC-01"]
-)
+@MESSAGE_SHAPE.note(RFC5410["3"](says="one BCAST extension in a message", sure=Sure.RECALL_MIDDLE), covers=["BC-01"])
 def bcast_repeated(message: Message) -> Iterator[Problem]:
     """The message has more than one OMA BCAST extension.
 
@@ -70,7 +67,7 @@ def bcast_repeated(message: Message) -> Iterator[Problem]:
 
 
 @MESSAGE_SHAPE.note(
-    cite=[RFC5410["3"](says="the extension carries what BCAST adds", sure=Sure.RECALL_MIDDLE)], covers=["BC-06"]
+    RFC5410["3"](says="the extension carries what BCAST adds", sure=Sure.RECALL_MIDDLE), covers=["BC-06"]
 )
 def bcast_absent(message: Message) -> Iterator[Problem]:
     """The message has no OMA BCAST extension, and so is a plain MBMS MSK message.
@@ -89,7 +86,7 @@ def _told(data: bytes) -> str:
     return ", ".join(f"{name} {value.hex() if isinstance(value, bytes) else value}" for name, value in nonzero)
 
 
-@EXTENSION_SHAPE.note(cite=[MANAGEMENT_DATA], covers=["BC-05"])
+@EXTENSION_SHAPE.note(MANAGEMENT_DATA, covers=["BC-05"])
 def management_data_present(_: GeneralExtension, bcast: OmaBcast | None) -> Iterator[Problem | NotApplicable]:
     """The BCAST management data says more than its defaults.
 
@@ -106,7 +103,7 @@ def management_data_present(_: GeneralExtension, bcast: OmaBcast | None) -> Iter
         yield Problem("data", got=bcast.data.hex(), hint=f"{UNVERIFIED}: {_told(bcast.data)}")
 
 
-@rule(on=LtkmElement, cite=[MANAGEMENT_DATA], level=Level.NOTE, covers=["BC-07"])
+@rule(MANAGEMENT_DATA, on=LtkmElement, level=Level.NOTE, covers=["BC-07"])
 def management_version_differs(ltkm: LtkmElement) -> Iterator[Problem | NotApplicable]:
     """The LTKM element says version 0, its management data another one.
 

@@ -60,7 +60,7 @@ def challenge_incomplete(_: Exchange, challenges: tuple[Directives, ...]) -> Ite
 
 
 @CHALLENGE_RULES.warning(
-    cite=[TS24109["5.2.6"](says="a server that wants integrity protection offers qop auth-int", verb=Verb.SHOULD)]
+    TS24109["5.2.6"](says="a server that wants integrity protection offers qop auth-int", verb=Verb.SHOULD)
 )
 def challenge_lacks_auth_int(_: Exchange, challenges: tuple[Directives, ...]) -> Iterator[Problem]:
     """The challenge does not offer qop auth-int.

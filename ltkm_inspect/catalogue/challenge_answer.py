@@ -28,10 +28,8 @@ ANSWER_RULES = RuleGroup(SessionEvent, needs=[FIRST_COPY], takes=_answer)
 
 
 @ANSWER_RULES.rule(
-    cite=[
-        RFC7616["3.4"](says="opaque and algorithm of the credentials are those of the challenge"),
-        RFC2617["3.2.2"](says="opaque and algorithm are those of the challenge"),
-    ],
+    RFC7616["3.4"](says="opaque and algorithm of the credentials are those of the challenge"),
+    RFC2617["3.2.2"](says="opaque and algorithm are those of the challenge"),
     covers=["HTTP-10"],
     looks_at=[NONCE_COUNT],
 )
@@ -50,13 +48,11 @@ def credentials_unlike_challenge(step: SessionEvent, credentials: digest.Directi
 
 
 @ANSWER_RULES.rule(
-    cite=[
-        TS24109["5.2.4"](
-            says="the challenge names the realms that the terminal can choose its key for",
-            verb=Verb.SHOULD,
-            sure=Sure.DERIVED,
-        )
-    ],
+    TS24109["5.2.4"](
+        says="the challenge names the realms that the terminal can choose its key for",
+        verb=Verb.SHOULD,
+        sure=Sure.DERIVED,
+    ),
     covers=["HTTP-08"],
 )
 def realm_not_offered(step: SessionEvent, credentials: digest.Directives) -> Iterator[Problem | NotApplicable]:

@@ -46,7 +46,7 @@ def ltkm_replayed(delivery: DeliveredLtkm) -> Iterator[Problem]:
 
 
 @COUNTER_RULES.rule(
-    cite=[RFC3830["4.2.3"](says="the key stream is made of the MUK, RAND, CSB ID and timestamp; it is used once")],
+    RFC3830["4.2.3"](says="the key stream is made of the MUK, RAND, CSB ID and timestamp; it is used once"),
     needs=[],
     covers=["XF-06"],
 )
@@ -80,7 +80,8 @@ def counter_repeated(delivery: DeliveredLtkm) -> Iterator[Problem]:
 
 
 @COUNTER_RULES.rule(
-    cite=[REPLAY, RFC1982["3.2"](says="of two 32-bit numbers the newer one is less than 2^31 ahead")],
+    REPLAY,
+    RFC1982["3.2"](says="of two 32-bit numbers the newer one is less than 2^31 ahead"),
     covers=["XF-01", "XF-04"],
 )
 def counter_backward(delivery: DeliveredLtkm) -> Iterator[Problem]:
@@ -99,7 +100,7 @@ def counter_backward(delivery: DeliveredLtkm) -> Iterator[Problem]:
 
 
 @COUNTER_RULES.warning(
-    cite=[ASCENDING],
+    ASCENDING,
     needs=[],
     level_reason="the order in which a terminal takes the items is not settled (a violation where two are equal)",
     covers=["XF-02"],
@@ -124,7 +125,7 @@ def counters_disordered(delivery: DeliveredLtkm) -> Iterator[Problem | NotApplic
 
 
 @COUNTER_RULES.note(
-    cite=[TS33246["6.4.3"](says="the counter also counts the messages that were sent in another way", verb=Verb.MAY)],
+    TS33246["6.4.3"](says="the counter also counts the messages that were sent in another way", verb=Verb.MAY),
     covers=["XF-03"],
 )
 def counter_gap(delivery: DeliveredLtkm, *, more_than: int = 1) -> Iterator[Problem]:

@@ -25,7 +25,7 @@ DIGEST_RULES = RuleGroup(SessionEvent, needs=[KEYS])
 
 
 @DIGEST_RULES.rule(
-    cite=[PROOF_OF_REQUEST, MUTUAL], covers=["KEY-01"], looks_at=["request.headers.Authorization", "request.body"]
+    PROOF_OF_REQUEST, MUTUAL, covers=["KEY-01"], looks_at=["request.headers.Authorization", "request.body"]
 )
 def request_digest_wrong(step: SessionEvent) -> Iterator[Problem | NotApplicable]:
     """The digest of a request is wrong, although the MRK is right.
@@ -66,7 +66,8 @@ def _response(credentials: digest.Directives, password: bytes, method: str, body
 
 
 @DIGEST_RULES.rule(
-    cite=[PROOF_OF_RESPONSE, MUTUAL],
+    PROOF_OF_RESPONSE,
+    MUTUAL,
     covers=["KEY-02"],
     looks_at=["request.headers.Authorization", "response.headers.Authentication-Info", "response.body"],
 )
@@ -107,7 +108,8 @@ def _explained_response(step: SessionEvent) -> str:
 
 
 @DIGEST_RULES.warning(
-    cite=[MAC, PROOF_OF_REQUEST],
+    MAC,
+    PROOF_OF_REQUEST,
     level_reason="until a key has verified something, the key ring is more likely wrong than the traffic",
     covers=["KEY-01", "KEY-03"],
 )

@@ -79,7 +79,7 @@ REPEATING = RuleGroup(
 )
 
 
-@QUOTING.warning(cite=[CHALLENGE_FORM], takes=_challenges)
+@QUOTING.warning(CHALLENGE_FORM, takes=_challenges)
 def challenge_misquoted(_: Exchange, challenges: tuple[Directives, ...]) -> Iterator[Problem]:
     """A directive of a digest challenge lacks its quotation marks, or has some that it should not have.
 
@@ -92,7 +92,7 @@ def challenge_misquoted(_: Exchange, challenges: tuple[Directives, ...]) -> Iter
     return _misquoted(AUTHENTICATE, fields, _CHALLENGE)
 
 
-@QUOTING.warning(cite=[CREDENTIALS_FORM], needs=[MSK_PROCEDURE], takes=credentials_in)
+@QUOTING.warning(CREDENTIALS_FORM, needs=[MSK_PROCEDURE], takes=credentials_in)
 def authorization_misquoted(_: Exchange, credentials: Directives) -> Iterator[Problem]:
     """A directive of Authorization lacks its quotation marks, or has some that it should not have.
 
@@ -104,7 +104,7 @@ def authorization_misquoted(_: Exchange, credentials: Directives) -> Iterator[Pr
     return _misquoted(AUTHORIZATION, credentials.fields, _CREDENTIALS)
 
 
-@QUOTING.warning(cite=[INFO_FORM], covers=["HTTP-16"], takes=information, fast_pass=is_proved)
+@QUOTING.warning(INFO_FORM, covers=["HTTP-16"], takes=information, fast_pass=is_proved)
 def authentication_info_misquoted(exchange: Exchange, info: Directives) -> Iterator[Problem]:
     """A directive of Authentication-Info is not written as it should be.
 
@@ -146,9 +146,7 @@ def authorization_repeats(exchange: Exchange, credentials: Directives) -> Iterat
     yield from _repeated(AUTHORIZATION, credentials)
 
 
-@REPEATING.warning(
-    cite=[ONCE(says=ONCE.says, sure=Sure.DERIVED)], covers=["HTTP-16"], takes=information, fast_pass=is_proved
-)
+@REPEATING.warning(ONCE(says=ONCE.says, sure=Sure.DERIVED), covers=["HTTP-16"], takes=information, fast_pass=is_proved)
 def authentication_info_repeats(_: Exchange, info: Directives) -> Iterator[Problem]:
     """A directive stands twice in Authentication-Info.
 
@@ -160,7 +158,7 @@ def authentication_info_repeats(_: Exchange, info: Directives) -> Iterator[Probl
 
 
 @QUOTING.warning(
-    cite=[COUNT_FORM],
+    COUNT_FORM,
     level_reason="its value is the same, and the digest is over the text as it is written",
     needs=[MSK_PROCEDURE],
 )

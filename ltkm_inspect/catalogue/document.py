@@ -41,7 +41,8 @@ IDENTIFIER_RULES = RuleGroup(Document, needs=[MSK_ROOT, WELL_FORMED], fast_pass=
 
 
 @DOCUMENT_RULES.rule(
-    cite=[BODY, SCHEMA(says="the root element is mbmsMSKResponse in the namespace of the MSK response")],
+    BODY,
+    SCHEMA(says="the root element is mbmsMSKResponse in the namespace of the MSK response"),
     needs=[WELL_FORMED],
     covers=["CR-8a", "XML-04"],
 )
@@ -76,7 +77,7 @@ def departures(document: Document, *kinds: str) -> Iterator[Problem]:
             yield Problem("", departure.expected, departure.got, element=departure.element)
 
 
-@SCHEMA_RULES.rule(cite=[SCHEMA(says="the root element holds at least one Response")], covers=["XML-05"])
+@SCHEMA_RULES.rule(SCHEMA(says="the root element holds at least one Response"), covers=["XML-05"])
 def responses_missing(document: Document) -> Iterator[Problem]:
     """The document has no Response at all.
 
@@ -87,7 +88,7 @@ def responses_missing(document: Document) -> Iterator[Problem]:
     yield from departures(document, "no-response")
 
 
-@SCHEMA_RULES.rule(cite=[SCHEMA(says="foreign elements follow the Responses")], covers=["XML-05"])
+@SCHEMA_RULES.rule(SCHEMA(says="foreign elements follow the Responses"), covers=["XML-05"])
 def response_after_extension(document: Document) -> Iterator[Problem]:
     """A Response stands after a foreign element under the root.
 
@@ -105,7 +106,7 @@ def response_after_extension(document: Document) -> Iterator[Problem]:
 
 
 @SCHEMA_RULES.rule(
-    cite=[SCHEMA(says="a Response holds MSK, ResponseCode, and then elements of other namespaces, in this order")],
+    SCHEMA(says="a Response holds MSK, ResponseCode, and then elements of other namespaces, in this order"),
     covers=["XML-06"],
 )
 def response_children_wrong(document: Document) -> Iterator[Problem]:
@@ -131,9 +132,7 @@ def _items_with_ltkm(document: Document, where: str) -> set[Any]:
     return {each.item.element for each in document.ltkm_elements if each.item is not None and each.parts.where == where}
 
 
-@SCHEMA_RULES.rule(
-    cite=[SCHEMA(says="an MSK holds keyDomainID and MSKID in this order and nothing else")], covers=["XML-07"]
-)
+@SCHEMA_RULES.rule(SCHEMA(says="an MSK holds keyDomainID and MSKID in this order and nothing else"), covers=["XML-07"])
 def msk_children_wrong(document: Document) -> Iterator[Problem]:
     """The children of an MSK are not keyDomainID and MSKID.
 
@@ -156,7 +155,7 @@ def _wrong_length(document: Document, name: str) -> Iterator[Problem]:
             yield Problem(name, f"{octets} octets", f"{len(found.octets)}", element=element)
 
 
-@IDENTIFIER_RULES.rule(cite=[SCHEMA(says="an MSKID is 4 octets in base64")], covers=["XML-08"])
+@IDENTIFIER_RULES.rule(SCHEMA(says="an MSKID is 4 octets in base64"), covers=["XML-08"])
 def msk_id_length_wrong(document: Document) -> Iterator[Problem]:
     """An MSKID does not have 4 octets.
 
@@ -168,10 +167,8 @@ def msk_id_length_wrong(document: Document) -> Iterator[Problem]:
 
 
 @IDENTIFIER_RULES.rule(
-    cite=[
-        TS33246["6.3.2.1"](says="a Key Domain ID is MCC and MNC in 3 octets"),
-        TS26346["11.3.1"](says="a Key Domain ID has 3 octets"),
-    ],
+    TS33246["6.3.2.1"](says="a Key Domain ID is MCC and MNC in 3 octets"),
+    TS26346["11.3.1"](says="a Key Domain ID has 3 octets"),
     covers=["XML-09"],
 )
 def key_domain_id_length_wrong(document: Document) -> Iterator[Problem]:
@@ -184,7 +181,7 @@ def key_domain_id_length_wrong(document: Document) -> Iterator[Problem]:
     yield from _wrong_length(document, "keyDomainID")
 
 
-@IDENTIFIER_RULES.rule(cite=[SCHEMA(says="keyDomainID and MSKID are base64Binary")], covers=["XML-10"])
+@IDENTIFIER_RULES.rule(SCHEMA(says="keyDomainID and MSKID are base64Binary"), covers=["XML-10"])
 def identifier_not_base64(document: Document) -> Iterator[Problem]:
     """A keyDomainID or MSKID is not base64.
 
@@ -198,7 +195,7 @@ def identifier_not_base64(document: Document) -> Iterator[Problem]:
 
 
 @DOCUMENT_RULES.rule(
-    cite=[TS33246["6.4.3"](says="every MSK message sent has a counter of its own, retransmissions included")],
+    TS33246["6.4.3"](says="every MSK message sent has a counter of its own, retransmissions included"),
     needs=[HAS_LTKM, WELL_FORMED],
     covers=["LTKM-10"],
 )
@@ -217,7 +214,7 @@ def ltkm_duplicated(document: Document) -> Iterator[Problem]:
         yield Problem("", "a message of its own for each item", got, element=copy.element)
 
 
-@DOCUMENT_RULES.note(cite=[CR["5.2.1.1"](says="LTKMs may come in the response", verb=Verb.MAY)], covers=["CR-2a"])
+@DOCUMENT_RULES.note(CR["5.2.1.1"](says="LTKMs may come in the response", verb=Verb.MAY), covers=["CR-2a"])
 def ltkm_unused(document: Document, context: Context) -> Iterator[Problem | NotApplicable]:
     """The response grants keys and carries no LTKM at all.
 
@@ -237,7 +234,6 @@ def ltkm_unused(document: Document, context: Context) -> Iterator[Problem | NotA
 @fault(on=Document, reference="plain-mbms", trips={"root-element-wrong"})
 def replace_root(document: Document, *, name: str = "bcast:LTKMResponse") -> Iterator[Splice]:
     """Give the root element another name: the change request's rejected option 1."""
-    assert document.root is not None
     yield from edit.renamed(document.xml, document.root, name)
     yield from edit.declared(document.xml, document.root, name, ORDERQUERIES_NS)
 
@@ -245,7 +241,6 @@ def replace_root(document: Document, *, name: str = "bcast:LTKMResponse") -> Ite
 @fault(on=Document, reference="plain-mbms", trips={"root-element-wrong"})
 def lower_namespace(document: Document) -> Iterator[Splice]:
     """Write the namespace of the MSK response in lower case."""
-    assert document.root is not None
     yield from edit.namespace_replaced(document.xml, document.root, MSK_RESPONSE_NS, MSK_RESPONSE_NS.lower())
 
 

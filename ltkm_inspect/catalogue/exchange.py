@@ -3,6 +3,7 @@
 import zlib
 from collections.abc import Iterator
 from dataclasses import replace
+from operator import attrgetter
 
 from ltkm_inspect import coding
 from ltkm_inspect.catalogue.changes import with_request, with_response, with_response_header
@@ -12,7 +13,7 @@ from ltkm_inspect.fault import fault
 from ltkm_inspect.finding import Level, NotApplicable, Problem
 from ltkm_inspect.rule import RuleGroup, rule
 from ltkm_inspect.spec import CR, RFC9110, TS33246, Sure
-from ltkm_inspect.traffic import Exchange
+from ltkm_inspect.traffic import Exchange, Response
 
 MIKEY_TYPE = "application/mikey"
 """Media type of a MIKEY message (RFC 3830 §10.1)."""
@@ -44,14 +45,16 @@ def has_msk_response(exchange: Exchange) -> bool:
     )
 
 
-DELIVERY_RULES = RuleGroup(Exchange, cite=[DELIVERY], needs=[HAS_LTKM], looks_at=["response.status"])
+DELIVERY_RULES = RuleGroup(
+    Exchange, cite=[DELIVERY], needs=[HAS_LTKM], looks_at=["response.status"], takes=attrgetter("response")
+)
 RESPONSE_RULES = RuleGroup(
     Exchange, needs=[RESPONSE], looks_at=["response.body", "response.status"], fast_pass=has_msk_response
 )
 
 
 @DELIVERY_RULES.rule(covers=["CR-6"])
-def status_not_200(exchange: Exchange) -> Iterator[Problem]:
+def status_not_200(_: Exchange, response: Response) -> Iterator[Problem]:
     """LTKMs come in a response whose HTTP status is not 200.
 
     Only the 200 OK that ends the procedure may carry LTKMs. A terminal that follows the procedure does not look for
@@ -59,14 +62,12 @@ def status_not_200(exchange: Exchange) -> Iterator[Problem]:
 
     Look at the BSM's response builder: LTKMs belong in the response to the authenticated request alone.
     """
-    assert exchange.response is not None
-    if exchange.response.status != 200:
-        got = f"{exchange.response.status} {exchange.response.reason}".strip()
-        yield Problem("response.status", expected="200 OK", got=got)
+    if response.status != 200:
+        yield Problem("response.status", expected="200 OK", got=f"{response.status} {response.reason}".strip())
 
 
 @DELIVERY_RULES.rule(covers=["CR-7"], looks_at=["response.headers.Authentication-Info", "response.status"])
-def authentication_info_missing(exchange: Exchange) -> Iterator[Problem | NotApplicable]:
+def authentication_info_missing(exchange: Exchange, response: Response) -> Iterator[Problem | NotApplicable]:
     """A response with LTKMs has no Authentication-Info, in its header or its trailer.
 
     Authentication-Info is how the BSM proves to the terminal that the response, keys and all, comes from somebody who
@@ -75,25 +76,20 @@ def authentication_info_missing(exchange: Exchange) -> Iterator[Problem | NotApp
     Make the BSM send Authentication-Info with rspauth in every response that ends the procedure. If a proxy between
     takes it away, find that one first.
     """
-    assert exchange.response is not None
-    if exchange.response.status == 401:
+    value = response.authentication_info_text
+    if response.status == 401:
         yield NotApplicable("a 401 does not end the procedure")
-        return
-    value = exchange.response.authentication_info_text
-    if value is None and exchange.may_have_lost_trailer:
+    elif value is None and exchange.may_have_lost_trailer:
         yield NotApplicable("the trailer may hold it, and was not captured")
-    elif value is None:
-        yield Problem("response.headers.Authentication-Info", expected="Authentication-Info", got="none")
-    elif not value.strip():
-        yield Problem("response.headers.Authentication-Info", expected="Authentication-Info", got="an empty one")
+    elif value is None or not value.strip():
+        got = "none" if value is None else "an empty one"
+        yield Problem("response.headers.Authentication-Info", "Authentication-Info", got)
 
 
 @RESPONSE_RULES.rule(
-    cite=[
-        DELIVERY,
-        REJECTED_MULTIPART,
-        TS33246["G.2.3"](says="a successful response to an MSK request is of type application/mbms-msk-response+xml"),
-    ],
+    DELIVERY,
+    REJECTED_MULTIPART,
+    TS33246["G.2.3"](says="a successful response to an MSK request is of type application/mbms-msk-response+xml"),
     covers=["CR-8b", "HTTP-20"],
     looks_at=["response.headers.Content-Type", "response.status", "response.body"],
 )
@@ -129,7 +125,8 @@ def media_type_wrong(exchange: Exchange) -> Iterator[Problem | NotApplicable]:
 
 
 @RESPONSE_RULES.rule(
-    cite=[DELIVERY, RFC9110["8.4"](says="Content-Encoding lists the codings that were applied", sure=Sure.RECALL_HIGH)],
+    DELIVERY,
+    RFC9110["8.4"](says="Content-Encoding lists the codings that were applied", sure=Sure.RECALL_HIGH),
     covers=["XML-01"],
     looks_at=["response.headers.Content-Encoding", "response.body"],
 )
@@ -145,14 +142,13 @@ def body_undecodable(exchange: Exchange) -> Iterator[Problem | NotApplicable]:
     if content is None:
         yield NotApplicable("the response has no body")
     elif content.problem is not None and not content.truncated:
-        assert exchange.response is not None
         yield Problem.told(content.problem, "response.body")
 
 
 @rule(
+    RFC9110["8.4.1.2"](says="deflate is the zlib format, which has a wrapper around the compressed data"),
     on=Exchange,
     level=Level.WARNING,
-    cite=[RFC9110["8.4.1.2"](says="deflate is the zlib format, which has a wrapper around the compressed data")],
     level_reason="the clause only defines the format, and notes that some leave the wrapper out",
     covers=["HTTP-22b"],
     looks_at=["request.headers.Content-Encoding", "response.headers.Content-Encoding"],
@@ -181,7 +177,7 @@ def _codings(exchange: Exchange, side: str) -> tuple[str, ...]:
 
 
 @RESPONSE_RULES.rule(
-    cite=[TS33246["G.2.3"](says="the response to an MSK request carries one status code for each requested MSK")],
+    TS33246["G.2.3"](says="the response to an MSK request carries one status code for each requested MSK"),
     covers=["CR-8a"],
 )
 def body_missing(exchange: Exchange) -> Iterator[Problem | NotApplicable]:
@@ -202,7 +198,7 @@ def body_missing(exchange: Exchange) -> Iterator[Problem | NotApplicable]:
         yield Problem("response.body", expected="an MSK response document", got="no octets")
 
 
-@rule(on=Exchange, cite=[PAIRS], covers=["CR-9"], looks_at=["request.body"], fast_pass=Exchange.asks_plainly)
+@rule(PAIRS, on=Exchange, covers=["CR-9"], looks_at=["request.body"], fast_pass=Exchange.asks_plainly)
 def request_names_no_key(exchange: Exchange) -> Iterator[Problem | NotApplicable]:
     """The request does not ask for a single key.
 
@@ -231,7 +227,7 @@ def request_names_no_key(exchange: Exchange) -> Iterator[Problem | NotApplicable
 
 
 @RESPONSE_RULES.rule(
-    cite=[TS33246["G.2.3"](says="an MSK response answers a request of type msk-request")],
+    TS33246["G.2.3"](says="an MSK response answers a request of type msk-request"),
     covers=["HTTP-03"],
     looks_at=["request.target"],
 )
@@ -283,7 +279,6 @@ def wrap_multipart(exchange: Exchange, *, boundary: str = "ltkm", separate: bool
 
     The messages are taken out of it and are the other parts, in binary. Not so with `separate=false`.
     """
-    assert exchange.response is not None
     document = exchange.document
     content = (exchange.content.octets if exchange.content else None) or b""
     parts = [(MSK_RESPONSE_TYPE, content)]
@@ -308,7 +303,6 @@ def break_coding(exchange: Exchange, *, coding: str = "gzip") -> Exchange:
 @fault(on=Exchange, reference="download", trips={"deflate-unwrapped"})
 def unwrap_deflate(exchange: Exchange) -> Exchange:
     """Send the body in deflate, without the zlib wrapper."""
-    assert exchange.response is not None
     content = (exchange.content.octets if exchange.content else None) or b""
     coded = with_response_header(exchange, "Content-Encoding", "deflate").response
     assert coded is not None

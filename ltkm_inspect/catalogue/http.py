@@ -1,6 +1,7 @@
 """Rules on method, version, target, header fields and status of an MSK exchange, and the faults that break them."""
 
 from collections.abc import Iterator
+from operator import attrgetter
 from urllib.parse import unquote
 
 from ltkm_inspect.catalogue.changes import with_request, with_request_header
@@ -13,7 +14,7 @@ from ltkm_inspect.fault import FaultError, fault
 from ltkm_inspect.finding import Level, NotApplicable, Problem
 from ltkm_inspect.rule import RuleGroup, rule
 from ltkm_inspect.spec import RFC7616, RFC9111, TS24109, TS26346, TS33246, TS33535, Sure, Verb
-from ltkm_inspect.traffic import USUAL_TARGET, Exchange
+from ltkm_inspect.traffic import USUAL_TARGET, Exchange, Response
 
 REQUEST = TS33246["G.2.3"](says="an MSK request is a POST of HTTP/1.1 to /keymanagement?requesttype=msk-request")
 STATUS = TS33246["G.2.4"](says="the table of status codes says which of them a BM-SC uses", verb=Verb.SHOULD)
@@ -48,7 +49,11 @@ REQUEST_RULES = RuleGroup(
     Exchange, cite=[REQUEST], needs=[MSK_PROCEDURE], looks_at=["request.target"], fast_pass=asks_usually
 )
 ANSWER_RULES = RuleGroup(
-    Exchange, needs=[MSK_PROCEDURE, RESPONSE], looks_at=["response.status"], fast_pass=answers_usually
+    Exchange,
+    needs=[MSK_PROCEDURE, RESPONSE],
+    looks_at=["response.status"],
+    takes=attrgetter("response"),
+    fast_pass=answers_usually,
 )
 
 
@@ -120,10 +125,8 @@ def request_type_not_single(exchange: Exchange) -> Iterator[Problem | NotApplica
 
 
 @REQUEST_RULES.rule(
-    cite=[
-        TS33246["G.2.3"](says="an MSK request is of type application/mbms-msk+xml"),
-        TS26346["C.8"](says="the media type of an MSK request is application/mbms-msk+xml"),
-    ],
+    TS33246["G.2.3"](says="an MSK request is of type application/mbms-msk+xml"),
+    TS26346["C.8"](says="the media type of an MSK request is application/mbms-msk+xml"),
     covers=["HTTP-04"],
     looks_at=["request.headers.Content-Type", "request.method"],
 )
@@ -147,13 +150,11 @@ def request_media_type_wrong(exchange: Exchange) -> Iterator[Problem | NotApplic
 
 
 @rule(
+    TS24109["5.2.1"](says="User-Agent has the product token 3gpp-gba, 3gpp-gba-uicc or 3gpp-gba-digest"),
+    TS24109["5.2.2.1"](says="the prefix of the realm goes with the product token"),
+    TS33535["B"](says="with AKMA, User-Agent has the product token 3gpp-akma, and the realm its prefix"),
     on=Exchange,
     level=Level.WARNING,
-    cite=[
-        TS24109["5.2.1"](says="User-Agent has the product token 3gpp-gba, 3gpp-gba-uicc or 3gpp-gba-digest"),
-        TS24109["5.2.2.1"](says="the prefix of the realm goes with the product token"),
-        TS33535["B"](says="with AKMA, User-Agent has the product token 3gpp-akma, and the realm its prefix"),
-    ],
     level_reason="a BSM that knows its terminals can do without, and the keys are the same",
     needs=[MSK_PROCEDURE, USIM],
     covers=["HTTP-05"],
@@ -184,8 +185,8 @@ def user_agent_lacks_gba(exchange: Exchange) -> Iterator[Problem]:
         yield Problem(path, expected, agent, f"the realm begins with {realms[0].prefix}")
 
 
-@ANSWER_RULES.warning(cite=[STATUS], covers=["HTTP-19"])
-def status_unusual(exchange: Exchange) -> Iterator[Problem | NotApplicable]:
+@ANSWER_RULES.warning(STATUS, covers=["HTTP-19"])
+def status_unusual(exchange: Exchange, response: Response) -> Iterator[Problem | NotApplicable]:
     """The HTTP status is not among those that a BSM uses to answer an MSK request.
 
     The terminal knows from a table which errors are worth a second try. With another status it does what its maker
@@ -194,8 +195,7 @@ def status_unusual(exchange: Exchange) -> Iterator[Problem | NotApplicable]:
     Answer with a status of the table. If a proxy between has made this one, look for what it could not reach. An
     interim response or a redirection is only a note.
     """
-    assert exchange.response is not None
-    status = exchange.response.status
+    status = response.status
     if status in USED:
         return
     if exchange.document is not None and exchange.document.has_ltkm:
@@ -203,16 +203,15 @@ def status_unusual(exchange: Exchange) -> Iterator[Problem | NotApplicable]:
         return
     hint = "the table calls it reserved or not used" if status in UNUSED else ""
     level = Level.NOTE if 100 <= status < 200 or 300 <= status < 400 else None
-    got = f"{status} {exchange.response.reason}".strip()
-    yield Problem("response.status", "one that a BM-SC uses", got, hint, level)
+    yield Problem("response.status", "one that a BM-SC uses", f"{status} {response.reason}".strip(), hint, level)
 
 
 @ANSWER_RULES.note(
-    cite=[TS33246["G.2.4"](says="after a 503 the terminal tries again when Retry-After says", verb=Verb.MAY)],
+    TS33246["G.2.4"](says="after a 503 the terminal tries again when Retry-After says", verb=Verb.MAY),
     covers=["HTTP-19"],
     looks_at=["response.status", "response.headers.Retry-After"],
 )
-def retry_time_missing(exchange: Exchange) -> Iterator[Problem]:
+def retry_time_missing(_: Exchange, response: Response) -> Iterator[Problem]:
     """A 503 has no Retry-After.
 
     The terminal is to try again at the time that Retry-After names; without one it chooses by itself, and all terminals
@@ -220,17 +219,16 @@ def retry_time_missing(exchange: Exchange) -> Iterator[Problem]:
 
     Send Retry-After, spread over some minutes.
     """
-    assert exchange.response is not None
-    if exchange.response.status == 503 and exchange.response.headers.get("Retry-After") is None:
+    if response.status == 503 and response.headers.get("Retry-After") is None:
         yield Problem("response.headers.Retry-After", "a time or a number of seconds", "none")
 
 
 @ANSWER_RULES.note(
-    cite=[RFC7616["3.4.3"](says="the digest of auth-int is over the body with its content coding", verb=Verb.MAY)],
+    RFC7616["3.4.3"](says="the digest of auth-int is over the body with its content coding", verb=Verb.MAY),
     covers=["HTTP-22"],
     looks_at=["response.headers.Content-Encoding"],
 )
-def content_coded(exchange: Exchange) -> Iterator[Problem]:
+def content_coded(_: Exchange, response: Response) -> Iterator[Problem]:
     """The response has a content coding.
 
     The digest of auth-int is computed over the octets as they are sent, compressed and all. A terminal or BSM that
@@ -238,16 +236,14 @@ def content_coded(exchange: Exchange) -> Iterator[Problem]:
 
     When digests fail, try the request without Accept-Encoding first.
     """
-    assert exchange.response is not None
-    coding = exchange.response.headers.get("Content-Encoding")
+    coding = response.headers.get("Content-Encoding")
     if coding and coding.strip().lower() != "identity":
         yield Problem("response.headers.Content-Encoding", got=coding)
 
 
 @rule(
+    TS33246["6.4.1"](says="MIKEY itself encrypts and authenticates an MSK message", verb=Verb.MAY),
     on=Exchange,
-    level=Level.NOTE,
-    cite=[TS33246["6.4.1"](says="MIKEY itself encrypts and authenticates an MSK message", verb=Verb.MAY)],
     needs=[HAS_LTKM],
     covers=["HTTP-23"],
     looks_at=["request.scheme"],
@@ -265,17 +261,15 @@ def transport_plain(exchange: Exchange) -> Iterator[Problem]:
 
 
 @ANSWER_RULES.note(
-    cite=[
-        RFC9111["3.5"](
-            says="public or s-maxage lets a shared cache keep the response to a request with Authorization",
-            verb=Verb.MAY,
-            sure=Sure.RECALL_HIGH,
-        )
-    ],
+    RFC9111["3.5"](
+        says="public or s-maxage lets a shared cache keep the response to a request with Authorization",
+        verb=Verb.MAY,
+        sure=Sure.RECALL_HIGH,
+    ),
     covers=["HTTP-24"],
     looks_at=["response.headers.Cache-Control", "request.headers.Authorization"],
 )
-def response_cacheable(exchange: Exchange) -> Iterator[Problem]:
+def response_cacheable(exchange: Exchange, response: Response) -> Iterator[Problem]:
     """The response to a request with credentials allows a shared cache to keep it.
 
     What one terminal may have is no business of the next. A cache rarely keeps the answer to a POST, but nothing is
@@ -283,8 +277,7 @@ def response_cacheable(exchange: Exchange) -> Iterator[Problem]:
 
     Send `Cache-Control: no-store`, or leave public and s-maxage out.
     """
-    assert exchange.response is not None
-    control = exchange.response.headers.get("Cache-Control")
+    control = response.headers.get("Cache-Control")
     if control is None or exchange.request.headers.get("Authorization") is None:
         return
     names = {part.partition("=")[0].strip() for part in control.lower().split(",")}

@@ -97,9 +97,7 @@ def msk_id_not_single(message: Message) -> Iterator[Problem | NotApplicable]:
     yield from _not_single(message, MSK, "MSK ID")
 
 
-@MESSAGE_SHAPE.rule(
-    cite=[TS33246["6.4.2"](says="an MTK ID stands in the messages that deliver MTKs")], covers=["ID-04"]
-)
+@MESSAGE_SHAPE.rule(TS33246["6.4.2"](says="an MTK ID stands in the messages that deliver MTKs"), covers=["ID-04"])
 def mtk_id_present(message: Message) -> Iterator[Problem]:
     """The Key ID information of an LTKM has an MTK ID.
 
@@ -113,7 +111,7 @@ def mtk_id_present(message: Message) -> Iterator[Problem]:
 
 
 @MESSAGE_SHAPE.rule(
-    cite=[TS33246["6.4.2"](says="the Key Domain ID comes first, then the MSK ID", verb=Verb.SHOULD)], covers=["ID-05"]
+    TS33246["6.4.2"](says="the Key Domain ID comes first, then the MSK ID", verb=Verb.SHOULD), covers=["ID-05"]
 )
 def key_ids_disordered(message: Message) -> Iterator[Problem]:
     """The MSK ID stands before the Key Domain ID.
@@ -128,9 +126,7 @@ def key_ids_disordered(message: Message) -> Iterator[Problem]:
 
 
 @MESSAGE_SHAPE.note(
-    cite=[
-        RFC4563["4"](says="key ID types 241 to 255 are for private use, and the others are not assigned", verb=Verb.MAY)
-    ],
+    RFC4563["4"](says="key ID types 241 to 255 are for private use, and the others are not assigned", verb=Verb.MAY),
     covers=["ID-05"],
 )
 def key_id_unknown(message: Message) -> Iterator[Problem]:
@@ -151,7 +147,7 @@ def is_zero_in(message: Message, part: slice) -> bool:
     return value is not None and value[part] == b"\0\0"
 
 
-@MESSAGE_SHAPE.rule(cite=[KEY_GROUP], covers=["ID-07"])
+@MESSAGE_SHAPE.rule(KEY_GROUP, covers=["ID-07"])
 def key_group_zero(message: Message) -> Iterator[Problem]:
     """The Key Group part of the MSK ID is 0.
 

@@ -62,10 +62,8 @@ IDENTITY_RULES = RuleGroup(Ltkm, needs=[USIM], fast_pass=is_for_both)
 
 
 @IDENTITY_RULES.rule(
-    cite=[
-        TS33246["6.4.5.1"](says="IDi is the FQDN of the BM-SC, which the NAF-ID begins with"),
-        TS24109["5.2.2.1"](says="the realm holds the FQDN of the server"),
-    ],
+    TS33246["6.4.5.1"](says="IDi is the FQDN of the BM-SC, which the NAF-ID begins with"),
+    TS24109["5.2.2.1"](says="the realm holds the FQDN of the server"),
     covers=["ID-11"],
 )
 def bsm_identity_mismatch(ltkm: Ltkm) -> Iterator[Problem | NotApplicable]:
@@ -92,11 +90,9 @@ def bsm_identity_mismatch(ltkm: Ltkm) -> Iterator[Problem | NotApplicable]:
 
 
 @IDENTITY_RULES.rule(
-    cite=[
-        TS33246["6.4.5.1"](says="IDr is the B-TID of the terminal"),
-        TS33246["6.2.1.3"](says="the user name of the request is the B-TID"),
-        TS33501["W.4.1.3"](says="with AKMA, the A-KID takes the place of the B-TID", sure=Sure.DERIVED),
-    ],
+    TS33246["6.4.5.1"](says="IDr is the B-TID of the terminal"),
+    TS33246["6.2.1.3"](says="the user name of the request is the B-TID"),
+    TS33501["W.4.1.3"](says="with AKMA, the A-KID takes the place of the B-TID", sure=Sure.DERIVED),
     covers=["ID-12"],
 )
 def terminal_identity_mismatch(ltkm: Ltkm) -> Iterator[Problem | NotApplicable]:

@@ -76,7 +76,7 @@ def ltkm_repeated(item: Item) -> Iterator[Problem | NotApplicable]:
         yield Problem("LTKM", "exactly one LTKM" if item.outcome.is_success else "at most one LTKM", str(count))
 
 
-@ITEM_RULES.rule(cite=[NONE_ELSE], covers=["CR-3"], fast_pass=None)
+@ITEM_RULES.rule(NONE_ELSE, covers=["CR-3"], fast_pass=None)
 def ltkm_on_error_code(item: Item, context: Context) -> Iterator[Problem | NotApplicable]:
     """An item has an LTKM although its response code is not 200 OK.
 
@@ -98,10 +98,8 @@ def ltkm_on_error_code(item: Item, context: Context) -> Iterator[Problem | NotAp
 
 
 @ITEM_RULES.warning(
-    cite=[
-        ONE_EACH,
-        TS26346["11.8.2"](says="the example writes the successful response code as 200 OK", verb=Verb.SHOULD),
-    ],
+    ONE_EACH,
+    TS26346["11.8.2"](says="the example writes the successful response code as 200 OK", verb=Verb.SHOULD),
     level_reason="the schema leaves the text free, and what a terminal makes of it cannot be known",
     covers=["XML-14"],
 )

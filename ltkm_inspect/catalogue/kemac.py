@@ -23,10 +23,8 @@ KEMAC_SHAPE = RuleGroup(Kemac, shape_only=True)
 
 
 @KEMAC_SHAPE.rule(
-    cite=[
-        TS33246["6.4.1"](says="NULL encryption is not used; AES-CM-128 is what receivers support"),
-        RFC3830["6.2"](says="the encryption algorithm is a defined one, or one of the private range"),
-    ],
+    TS33246["6.4.1"](says="NULL encryption is not used; AES-CM-128 is what receivers support"),
+    RFC3830["6.2"](says="the encryption algorithm is a defined one, or one of the private range"),
     covers=["MB-10", "MK-12", "MK-24"],
 )
 def kemac_not_encrypted(kemac: Kemac, *, algorithm: int = AES_CM_128) -> Iterator[Problem]:
@@ -46,11 +44,9 @@ def kemac_not_encrypted(kemac: Kemac, *, algorithm: int = AES_CM_128) -> Iterato
 
 
 @KEMAC_SHAPE.rule(
-    cite=[
-        TS33246["6.4.1"](says="the NULL MAC is not used; HMAC-SHA-1-160 is what receivers support"),
-        RFC3830["4.2.3"](says="the NULL MAC is not used with the pre-shared key method", verb=Verb.SHOULD),
-        RFC5410["5"](says="the BCAST extension is integrity protected"),
-    ],
+    TS33246["6.4.1"](says="the NULL MAC is not used; HMAC-SHA-1-160 is what receivers support"),
+    RFC3830["4.2.3"](says="the NULL MAC is not used with the pre-shared key method", verb=Verb.SHOULD),
+    RFC5410["5"](says="the BCAST extension is integrity protected"),
     covers=["MB-11", "MK-24", "BC-04"],
 )
 def kemac_not_authenticated(kemac: Kemac, *, algorithm: int = HMAC_SHA_1_160) -> Iterator[Problem]:
@@ -68,7 +64,8 @@ def kemac_not_authenticated(kemac: Kemac, *, algorithm: int = HMAC_SHA_1_160) ->
 
 
 @KEMAC_SHAPE.rule(
-    cite=[RFC3394["2.2"](says="key wrap takes and gives whole blocks of 8 octets"), RFC3830["4.2.3"](says="AES-KW")],
+    RFC3394["2.2"](says="key wrap takes and gives whole blocks of 8 octets"),
+    RFC3830["4.2.3"](says="AES-KW"),
     covers=["MK-14"],
 )
 def key_wrap_length_wrong(kemac: Kemac) -> Iterator[Problem | NotApplicable]:
@@ -87,7 +84,7 @@ def key_wrap_length_wrong(kemac: Kemac) -> Iterator[Problem | NotApplicable]:
 
 
 @KEMAC_SHAPE.rule(
-    cite=[RFC3830["6.13"](says="a KEMAC payload has at most 65,536 octets, whatever its length fields could count")],
+    RFC3830["6.13"](says="a KEMAC payload has at most 65,536 octets, whatever its length fields could count"),
     covers=["MK-15"],
 )
 def kemac_too_long(kemac: Kemac, *, octets: int = 65536) -> Iterator[Problem]:
@@ -105,8 +102,8 @@ def kemac_too_long(kemac: Kemac, *, octets: int = 65536) -> Iterator[Problem]:
 
 
 @rule(
+    TS33246["6.4.5.1"](says="the KEMAC of an MSK message holds the key data of one MSK", sure=Sure.DERIVED),
     on=Message,
-    cite=[TS33246["6.4.5.1"](says="the KEMAC of an MSK message holds the key data of one MSK", sure=Sure.DERIVED)],
     needs=[PSK_MESSAGE],
     covers=["MB-14"],
     shape_only=True,
@@ -133,7 +130,7 @@ def key_data_missing(message: Message) -> Iterator[Problem | NotApplicable]:
 
 
 @KEMAC_SHAPE.note(
-    cite=[TS33246["6.4.5.1"](says="one MSK without salt, with an interval as its validity", sure=Sure.DERIVED)],
+    TS33246["6.4.5.1"](says="one MSK without salt, with an interval as its validity", sure=Sure.DERIVED),
     level_reason="a length alone does not prove what is encrypted",
     covers=["MB-14"],
 )

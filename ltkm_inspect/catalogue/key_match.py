@@ -111,7 +111,8 @@ def _is_current(sent: bytes, carried: bytes) -> bool:
 
 
 @MATCH_RULES.warning(
-    cite=[MATCH, TS33246["6.3.2.1"](says="Key Number 0 in a request asks for the current MSK")],
+    MATCH,
+    TS33246["6.3.2.1"](says="Key Number 0 in a request asks for the current MSK"),
     level_reason="the change request prints such an item as an example (a violation in strict mode)",
     covers=["ID-06"],
 )
@@ -130,10 +131,8 @@ def msk_id_current(ltkm: Ltkm, pair: Pair, context: Context) -> Iterator[Problem
 
 
 @MATCH_RULES.rule(
-    cite=[
-        TS33246["6.3.2.2.4"](says="Key Number 0 in a message asks the terminal to request the current MSK"),
-        TS33246["6.5.3"](says="a message with Key Number 0 is treated so whatever it came over"),
-    ],
+    TS33246["6.3.2.2.4"](says="Key Number 0 in a message asks the terminal to request the current MSK"),
+    TS33246["6.5.3"](says="a message with Key Number 0 is treated so whatever it came over"),
     covers=["ID-08"],
     takes=None,
 )

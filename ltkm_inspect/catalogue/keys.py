@@ -36,7 +36,7 @@ def _interval(opening: OpenedLtkm) -> KeyInterval | None:
 KEY_RULES = RuleGroup(OpenedLtkm, cite=[MSK_KEY_DATA], needs=[KEY_DATA])
 
 
-@KEY_RULES.rule(cite=[MAC, VERIFIED], needs=[KEYS], covers=["KEY-03"])
+@KEY_RULES.rule(MAC, VERIFIED, needs=[KEYS], covers=["KEY-03"])
 def mac_invalid(opening: OpenedLtkm) -> Iterator[Problem | NotApplicable]:
     """The MAC of an LTKM is not valid, although the MUK is right.
 
@@ -54,7 +54,7 @@ def mac_invalid(opening: OpenedLtkm) -> Iterator[Problem | NotApplicable]:
         yield NotApplicable(reason if opened.verdict is Verdict.INVALID else opened.reason)
 
 
-@KEY_RULES.rule(cite=[RFC3830["6.13"](says="how key data is written")], needs=[OPENED], covers=["KEY-04"])
+@KEY_RULES.rule(RFC3830["6.13"](says="how key data is written"), needs=[OPENED], covers=["KEY-04"])
 def key_data_unreadable(opening: OpenedLtkm) -> Iterator[Problem]:
     """The decrypted key data does not follow its layout.
 
@@ -70,10 +70,8 @@ def key_data_unreadable(opening: OpenedLtkm) -> Iterator[Problem]:
 
 
 @KEY_RULES.rule(
-    cite=[
-        MSK_KEY_DATA,
-        RFC5410["1"](says="KEMAC also holds the keys that attributes of BCAST have, a PIN code say", verb=Verb.MAY),
-    ],
+    MSK_KEY_DATA,
+    RFC5410["1"](says="KEMAC also holds the keys that attributes of BCAST have, a PIN code say", verb=Verb.MAY),
     covers=["KEY-05"],
 )
 def key_data_not_single(opening: OpenedLtkm, context: Context) -> Iterator[Problem | NotApplicable]:
@@ -131,7 +129,7 @@ def key_validity_malformed(opening: OpenedLtkm, entry: KeyData, context: Context
 
 
 @KEY_RULES.rule(
-    cite=[TS33246["6.4.5.1"](says="the upper limit is never the highest number that it can hold")], covers=["KEY-08"]
+    TS33246["6.4.5.1"](says="the upper limit is never the highest number that it can hold"), covers=["KEY-08"]
 )
 def key_sequence_exhausted(opening: OpenedLtkm) -> Iterator[Problem | NotApplicable]:
     """The upper limit of the MTK IDs is the highest possible number.
@@ -148,7 +146,7 @@ def key_sequence_exhausted(opening: OpenedLtkm) -> Iterator[Problem | NotApplica
 
 
 @KEY_RULES.note(
-    cite=[TS33246["6.3.2.1B"](says="a lower limit above the upper one takes the MSK out of use", verb=Verb.MAY)],
+    TS33246["6.3.2.1B"](says="a lower limit above the upper one takes the MSK out of use", verb=Verb.MAY),
     covers=["KEY-08"],
 )
 def key_invalidated(opening: OpenedLtkm) -> Iterator[Problem | NotApplicable]:
@@ -166,7 +164,7 @@ def key_invalidated(opening: OpenedLtkm) -> Iterator[Problem | NotApplicable]:
 
 
 @KEY_RULES.note(
-    cite=[TS33246["6.4.5.1"](says="limits of 4 octets are times in BCAST", sure=Sure.RECALL_MIDDLE)], covers=["KEY-08"]
+    TS33246["6.4.5.1"](says="limits of 4 octets are times in BCAST", sure=Sure.RECALL_MIDDLE), covers=["KEY-08"]
 )
 def key_limits_are_times(opening: OpenedLtkm) -> Iterator[Problem | NotApplicable]:
     """The limits of the key have 4 octets, and are read as times.
@@ -186,9 +184,7 @@ def key_limits_are_times(opening: OpenedLtkm) -> Iterator[Problem | NotApplicabl
 
 
 @KEY_RULES.rule(
-    cite=[
-        TS33246["4.2"](says="an MSK is at least as long as the MTKs under it, which have 128 bits", verb=Verb.SHOULD)
-    ],
+    TS33246["4.2"](says="an MSK is at least as long as the MTKs under it, which have 128 bits", verb=Verb.SHOULD),
     covers=["KEY-09"],
 )
 def key_weak(opening: OpenedLtkm, *, octets: int = 16) -> Iterator[Problem | NotApplicable]:
@@ -208,9 +204,7 @@ def key_weak(opening: OpenedLtkm, *, octets: int = 16) -> Iterator[Problem | Not
 
 
 @KEY_RULES.note(
-    cite=[
-        TS33246["6.5.3"](says="a message without a key updates the validity of the MSK that it names", verb=Verb.MAY)
-    ],
+    TS33246["6.5.3"](says="a message without a key updates the validity of the MSK that it names", verb=Verb.MAY),
     covers=["KEY-10"],
 )
 def key_update_alone(opening: OpenedLtkm) -> Iterator[Problem | NotApplicable]:

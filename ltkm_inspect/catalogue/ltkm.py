@@ -41,7 +41,7 @@ TEXT_RULES = RuleGroup(LtkmElement, fast_pass=is_written_usually)
 ATTRIBUTE_RULES = RuleGroup(LtkmElement, needs=[ATTRIBUTES])
 
 
-@TEXT_RULES.rule(cite=[ENCODED, NAMESPACE], covers=["CR-1a", "LTKM-01"])
+@TEXT_RULES.rule(ENCODED, NAMESPACE, covers=["CR-1a", "LTKM-01"])
 def ltkm_namespace_wrong(ltkm: LtkmElement) -> Iterator[Problem]:
     """An LTKM element is not in the namespace of the change request.
 
@@ -57,7 +57,7 @@ def ltkm_namespace_wrong(ltkm: LtkmElement) -> Iterator[Problem]:
         yield Problem("", f"namespace {ORDERQUERIES_NS}", got, NEAR_MISSES[miss])
 
 
-@TEXT_RULES.rule(cite=[ENCODED], covers=["CR-1a", "LTKM-03"])
+@TEXT_RULES.rule(ENCODED, covers=["CR-1a", "LTKM-03"])
 def ltkm_misnamed(ltkm: LtkmElement) -> Iterator[Problem]:
     """An element that holds an LTKM, or seems meant to, is not named LTKM.
 
@@ -70,11 +70,9 @@ def ltkm_misnamed(ltkm: LtkmElement) -> Iterator[Problem]:
 
 
 @rule(
+    OMNA["orderqueries"](says="later enabler releases have namespaces of their own, 1.1 to 1.3", verb=Verb.SHOULD),
+    NAMESPACE,
     on=LtkmElement,
-    cite=[
-        OMNA["orderqueries"](says="later enabler releases have namespaces of their own, 1.1 to 1.3", verb=Verb.SHOULD),
-        NAMESPACE,
-    ],
     level_reason="terminals of the later release may expect its namespace",
     covers=["LTKM-02"],
 )
@@ -91,7 +89,7 @@ def ltkm_namespace_later(ltkm: LtkmElement, context: Context) -> Iterator[Proble
         yield Problem("", f"namespace {ORDERQUERIES_NS}", ltkm.parts.namespace or "", "later enabler release")
 
 
-@TEXT_RULES.rule(cite=[WILDCARD], needs=[MSK_ROOT], covers=["CR-4"], fast_pass=None)
+@TEXT_RULES.rule(WILDCARD, needs=[MSK_ROOT], covers=["CR-4"], fast_pass=None)
 def ltkm_misplaced(ltkm: LtkmElement) -> Iterator[Problem | NotApplicable]:
     """An LTKM does not stand where Response has room for extensions.
 
@@ -110,7 +108,7 @@ def ltkm_misplaced(ltkm: LtkmElement) -> Iterator[Problem | NotApplicable]:
         yield Problem("", WHERE["wildcard"], WHERE[ltkm.parts.where])
 
 
-@TEXT_RULES.rule(cite=[TABLE(says="the content is base64Binary, which has no child elements")], covers=["LTKM-04"])
+@TEXT_RULES.rule(TABLE(says="the content is base64Binary, which has no child elements"), covers=["LTKM-04"])
 def ltkm_has_children(ltkm: LtkmElement) -> Iterator[Problem]:
     """An LTKM element encloses something else than text.
 
@@ -129,7 +127,8 @@ def ltkm_has_children(ltkm: LtkmElement) -> Iterator[Problem]:
 
 
 @TEXT_RULES.rule(
-    cite=[TABLE(says="the content is of type base64Binary"), XSD["3.2.16"](says="the lexical form of base64Binary")],
+    TABLE(says="the content is of type base64Binary"),
+    XSD["3.2.16"](says="the lexical form of base64Binary"),
     covers=["CR-1b", "LTKM-05"],
 )
 def ltkm_not_base64(ltkm: LtkmElement) -> Iterator[Problem]:
@@ -145,7 +144,7 @@ def ltkm_not_base64(ltkm: LtkmElement) -> Iterator[Problem]:
         yield Problem.told(problem)
 
 
-@TEXT_RULES.rule(cite=[ONE_MESSAGE], covers=["CR-1c", "LTKM-06"])
+@TEXT_RULES.rule(ONE_MESSAGE, covers=["CR-1c", "LTKM-06"])
 def ltkm_empty(ltkm: LtkmElement) -> Iterator[Problem]:
     """An LTKM element is empty.
 
@@ -158,7 +157,8 @@ def ltkm_empty(ltkm: LtkmElement) -> Iterator[Problem]:
 
 
 @ATTRIBUTE_RULES.rule(
-    cite=[TABLE(says="version is an unsignedByte"), XSD["3.3.24"](says="an unsignedByte is written in decimal")],
+    TABLE(says="version is an unsignedByte"),
+    XSD["3.3.24"](says="an unsignedByte is written in decimal"),
     covers=["CR-1d", "LTKM-07"],
 )
 def ltkm_version_invalid(ltkm: LtkmElement) -> Iterator[Problem]:
@@ -179,7 +179,7 @@ def ltkm_version_invalid(ltkm: LtkmElement) -> Iterator[Problem]:
 
 
 @ATTRIBUTE_RULES.note(
-    cite=[XSD["3.3.24"](says="an unsignedByte may be written with a sign", verb=Verb.MAY, sure=Sure.RECALL_HIGH)],
+    XSD["3.3.24"](says="an unsignedByte may be written with a sign", verb=Verb.MAY, sure=Sure.RECALL_HIGH),
     covers=["CR-1d"],
 )
 def ltkm_version_signed(ltkm: LtkmElement) -> Iterator[Problem]:
@@ -194,7 +194,7 @@ def ltkm_version_signed(ltkm: LtkmElement) -> Iterator[Problem]:
         yield Problem("@version", "digits alone", text)
 
 
-@ATTRIBUTE_RULES.rule(cite=[TABLE(says="version 0x00 identifies BCAST 1.0", verb=Verb.SHOULD)], covers=["LTKM-08"])
+@ATTRIBUTE_RULES.rule(TABLE(says="version 0x00 identifies BCAST 1.0", verb=Verb.SHOULD), covers=["LTKM-08"])
 def ltkm_version_later(ltkm: LtkmElement) -> Iterator[Problem]:
     """The version attribute is not 0.
 
@@ -208,9 +208,7 @@ def ltkm_version_later(ltkm: LtkmElement) -> Iterator[Problem]:
         yield Problem("@version", "0", str(value))
 
 
-@ATTRIBUTE_RULES.rule(
-    cite=[CR["1"](says="LTKMType has the one attribute version, in no namespace")], covers=["LTKM-09"]
-)
+@ATTRIBUTE_RULES.rule(CR["1"](says="LTKMType has the one attribute version, in no namespace"), covers=["LTKM-09"])
 def ltkm_attribute_unknown(ltkm: LtkmElement) -> Iterator[Problem]:
     """An LTKM element has an attribute besides version.
 
@@ -292,7 +290,6 @@ def move_ltkm_into_msk(ltkm: LtkmElement) -> Iterator[Splice]:
 @fault(on=LtkmElement, reference="download", trips={"ltkm-misplaced", "ltkm-missing"})
 def move_ltkm_under_root(ltkm: LtkmElement) -> Iterator[Splice]:
     """Write the LTKM behind the Responses; its item then has none."""
-    assert ltkm.document.root is not None
     text = edit.source(ltkm.document.xml, ltkm.element)
     yield edit.appended(ltkm.document.xml, ltkm.document.root, text)
     yield edit.replaced(ltkm.document.xml, ltkm.element, "")

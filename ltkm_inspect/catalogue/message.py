@@ -37,7 +37,7 @@ def _problem(found: DecodeProblem) -> Problem:
 MESSAGE_SHAPE = RuleGroup(Message, cite=[ONE_MESSAGE, CHAIN], shape_only=True)
 
 
-@MESSAGE_SHAPE.rule(cite=[ONE_MESSAGE, RFC3830["6.1"](says="the header")], covers=["CR-1c", "MK-01"])
+@MESSAGE_SHAPE.rule(ONE_MESSAGE, RFC3830["6.1"](says="the header"), covers=["CR-1c", "MK-01"])
 def header_truncated(message: Message) -> Iterator[Problem]:
     """The message ends within its header, or has no payload behind it.
 
@@ -51,7 +51,7 @@ def header_truncated(message: Message) -> Iterator[Problem]:
         yield Problem("HDR.next_payload", "a payload behind the header", "the end of the message")
 
 
-@MESSAGE_SHAPE.rule(cite=[RFC3830["6.1"](says="the version is 1")], covers=["CR-1c", "MK-02"])
+@MESSAGE_SHAPE.rule(RFC3830["6.1"](says="the version is 1"), covers=["CR-1c", "MK-02"])
 def version_unsupported(message: Message) -> Iterator[Problem]:
     """The first octet does not say MIKEY version 1.
 
@@ -64,10 +64,8 @@ def version_unsupported(message: Message) -> Iterator[Problem]:
 
 
 @MESSAGE_SHAPE.rule(
-    cite=[
-        RFC3830["6.1"](says="data type 0 is the first message of the pre-shared key method"),
-        TS33246["6.4.1"](says="MSKs are delivered with the pre-shared key method"),
-    ],
+    RFC3830["6.1"](says="data type 0 is the first message of the pre-shared key method"),
+    TS33246["6.4.1"](says="MSKs are delivered with the pre-shared key method"),
     covers=["CR-1c", "MK-03"],
 )
 def data_type_foreign(message: Message) -> Iterator[Problem | NotApplicable]:
@@ -84,7 +82,7 @@ def data_type_foreign(message: Message) -> Iterator[Problem | NotApplicable]:
         yield Problem("HDR.data_type", "0 (pre-shared key)", DATA_TYPES.describe(message.header.data_type))
 
 
-@MESSAGE_SHAPE.rule(cite=[CHAIN], covers=["CR-1c", "MK-04"])
+@MESSAGE_SHAPE.rule(CHAIN, covers=["CR-1c", "MK-04"])
 def payload_unknown(message: Message) -> Iterator[Problem]:
     """A Next payload value announces a payload that is not defined there.
 
@@ -98,8 +96,7 @@ def payload_unknown(message: Message) -> Iterator[Problem]:
 
 
 @MESSAGE_SHAPE.rule(
-    cite=[RFC3830["6"](says="algorithm and type codes decide the length of what follows them")],
-    covers=["MK-12", "MK-07"],
+    RFC3830["6"](says="algorithm and type codes decide the length of what follows them"), covers=["MK-12", "MK-07"]
 )
 def code_unknown(message: Message) -> Iterator[Problem]:
     """A code that decides a length is not defined.
@@ -140,7 +137,7 @@ def octets_left_over(message: Message) -> Iterator[Problem]:
 
 
 @MESSAGE_SHAPE.rule(
-    cite=[TS33246["6.4.5.1"](says="the download form has no crypto session and the empty map")],
+    TS33246["6.4.5.1"](says="the download form has no crypto session and the empty map"),
     needs=[PSK_MESSAGE],
     covers=["MK-07", "MB-05"],
 )
@@ -162,7 +159,7 @@ def _misplaced_kemac(message: Message) -> bool:
     return any(isinstance(payload, Kemac) for payload in message.payloads[:-1])
 
 
-@MESSAGE_SHAPE.rule(cite=[RFC4563["4"](says="the key IDs fill the extension exactly")], covers=["MK-17"])
+@MESSAGE_SHAPE.rule(RFC4563["4"](says="the key IDs fill the extension exactly"), covers=["MK-17"])
 def key_ids_malformed(message: Message) -> Iterator[Problem | NotApplicable]:
     """The key IDs do not fill their extension.
 

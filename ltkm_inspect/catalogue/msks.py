@@ -34,8 +34,7 @@ KEY_RULES = RuleGroup(OpenedLtkm, cite=[REPLACED], needs=[KEY_DATA], takes=_deli
 
 
 @DELIVERY_RULES.rule(
-    cite=[TS33246["6.4.5.1"](says="the policy does not change while the service uses it", verb=Verb.SHOULD)],
-    needs=[NEW_LTKM],
+    TS33246["6.4.5.1"](says="the policy does not change while the service uses it", verb=Verb.SHOULD), needs=[NEW_LTKM]
 )
 def policy_changed(delivery: DeliveredLtkm) -> Iterator[Problem | NotApplicable]:
     """The security policy differs from the one that was delivered with the same MSK before.
@@ -54,7 +53,7 @@ def policy_changed(delivery: DeliveredLtkm) -> Iterator[Problem | NotApplicable]
         yield Problem("SP", "the policy delivered before with this MSK", _difference(reference.value, sent.policies))
 
 
-@DELIVERY_RULES.note(cite=[RFC4563["7"](says="a new key may come with a new policy", verb=Verb.MAY)])
+@DELIVERY_RULES.note(RFC4563["7"](says="a new key may come with a new policy", verb=Verb.MAY))
 def policy_renewed(delivery: DeliveredLtkm) -> Iterator[Problem | NotApplicable]:
     """A new MSK has another security policy than the one before it in its Key Group.
 
@@ -86,7 +85,7 @@ def _difference(before: Sequence[SecurityPolicy], sent: Sequence[SecurityPolicy]
 
 
 @DELIVERY_RULES.rule(
-    cite=[TS33246["6.4.5.1"](says="a message that answers an MSK request for streaming carries the SP payload")],
+    TS33246["6.4.5.1"](says="a message that answers an MSK request for streaming carries the SP payload"),
     covers=["MB-06"],
 )
 def policy_missing(delivery: DeliveredLtkm, context: Context) -> Iterator[Problem | NotApplicable]:
@@ -107,11 +106,9 @@ def policy_missing(delivery: DeliveredLtkm, context: Context) -> Iterator[Proble
 
 
 @DELIVERY_RULES.note(
-    cite=[
-        TS33246["6.5.3"](
-            says="a message with an MSK ID that is known replaces the key, or updates its validity", verb=Verb.MAY
-        )
-    ],
+    TS33246["6.5.3"](
+        says="a message with an MSK ID that is known replaces the key, or updates its validity", verb=Verb.MAY
+    ),
     needs=[MSK_BEFORE],
     covers=["XF-08"],
 )
@@ -142,9 +139,7 @@ def _change(before: DeliveredKey, now: DeliveredKey) -> str:
 
 
 @DELIVERY_RULES.note(
-    cite=[
-        TS33246["6.5.3"](says="a card keeps two MSKs of one Key Group, and drops the oldest for a third", verb=Verb.MAY)
-    ],
+    TS33246["6.5.3"](says="a card keeps two MSKs of one Key Group, and drops the oldest for a third", verb=Verb.MAY),
     covers=["XF-11"],
 )
 def msk_beyond_two(delivery: DeliveredLtkm) -> Iterator[Problem | NotApplicable]:

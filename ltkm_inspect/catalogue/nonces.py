@@ -20,11 +20,9 @@ NONCE_RULES = RuleGroup(
 
 
 @NONCE_RULES.note(
-    cite=[
-        RFC7616["3.4"](
-            says="a count is used once with a nonce, so two exchanges with both in common are one", verb=Verb.MAY
-        )
-    ],
+    RFC7616["3.4"](
+        says="a count is used once with a nonce, so two exchanges with both in common are one", verb=Verb.MAY
+    ),
     needs=[],
     covers=["XF-01"],
     looks_at=[],
@@ -43,10 +41,8 @@ def exchange_captured_twice(step: SessionEvent) -> Iterator[Problem]:
 
 
 @NONCE_RULES.rule(
-    cite=[
-        RFC7616["3.4"](says="nc counts the requests that were sent with a nonce, this one included"),
-        RFC2617["3.2.2"](says="the count lets the server detect replays"),
-    ]
+    RFC7616["3.4"](says="nc counts the requests that were sent with a nonce, this one included"),
+    RFC2617["3.2.2"](says="the count lets the server detect replays"),
 )
 def nonce_count_reused(step: SessionEvent) -> Iterator[Problem | NotApplicable]:
     """A nonce is used with a count that was used before.
@@ -66,7 +62,7 @@ def nonce_count_reused(step: SessionEvent) -> Iterator[Problem | NotApplicable]:
 
 
 @NONCE_RULES.note(
-    cite=[RFC7616["3.4"](says="a request that is sent again unchanged has the count of the first", verb=Verb.MAY)]
+    RFC7616["3.4"](says="a request that is sent again unchanged has the count of the first", verb=Verb.MAY)
 )
 def request_retried(step: SessionEvent) -> Iterator[Problem | NotApplicable]:
     """A request was sent again, octet for octet, and answered otherwise or for the first time.
@@ -81,7 +77,7 @@ def request_retried(step: SessionEvent) -> Iterator[Problem | NotApplicable]:
 
 
 @NONCE_RULES.rule(
-    cite=[RFC7616["3.4"](says="the count rises with each request that uses the nonce", verb=Verb.SHOULD)],
+    RFC7616["3.4"](says="the count rises with each request that uses the nonce", verb=Verb.SHOULD),
     looks_at=[NONCE_COUNT],
 )
 def nonce_count_backward(step: SessionEvent) -> Iterator[Problem | NotApplicable]:
@@ -100,7 +96,7 @@ def nonce_count_backward(step: SessionEvent) -> Iterator[Problem | NotApplicable
 
 
 @NONCE_RULES.rule(
-    cite=[RFC7616["3.5"](says="a client uses the nextnonce that it was given for its next request", verb=Verb.SHOULD)],
+    RFC7616["3.5"](says="a client uses the nextnonce that it was given for its next request", verb=Verb.SHOULD),
     needs=[FIRST_COPY],
     looks_at=[NONCE_COUNT],
 )

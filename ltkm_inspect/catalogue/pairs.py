@@ -22,10 +22,8 @@ DOCUMENT_RULES = RuleGroup(Document, needs=[MSK_ROOT, WELL_FORMED])
 
 
 @ITEM_RULES.rule(
-    cite=[
-        TS33246["6.3.2.4"](says="the status code of each key is one of HTTP's", verb=Verb.SHOULD),
-        TS33246["G.2.4"](says="a list of the codes and what a terminal does on each", verb=Verb.SHOULD),
-    ],
+    TS33246["6.3.2.4"](says="the status code of each key is one of HTTP's", verb=Verb.SHOULD),
+    TS33246["G.2.4"](says="a list of the codes and what a terminal does on each", verb=Verb.SHOULD),
     covers=["XML-15"],
 )
 def response_code_unknown(item: Item) -> Iterator[Problem | NotApplicable]:
@@ -50,7 +48,7 @@ def response_code_unknown(item: Item) -> Iterator[Problem | NotApplicable]:
         yield NotApplicable("the response code is not a number with a reason, which is reported by itself")
 
 
-@ITEM_RULES.rule(cite=[KEY_GROUP], covers=["XML-17"])
+@ITEM_RULES.rule(KEY_GROUP, covers=["XML-17"])
 def key_group_reserved(item: Item) -> Iterator[Problem | NotApplicable]:
     """The MSKID of an item has Key Group 0.
 
@@ -66,7 +64,7 @@ def key_group_reserved(item: Item) -> Iterator[Problem | NotApplicable]:
 
 
 @DOCUMENT_RULES.warning(
-    cite=[TS33246["6.3.2.4"](says="the response has one status code for each pair of the request")],
+    TS33246["6.3.2.4"](says="the response has one status code for each pair of the request"),
     level_reason="a terminal that gets the same answer twice loses nothing (a violation where the LTKMs differ)",
     covers=["XML-16"],
 )
@@ -111,10 +109,8 @@ def _messages(item: Item) -> set[bytes]:
 
 
 @DOCUMENT_RULES.note(
-    cite=[
-        TS33246["6.3.2.1"](says="a Key Domain ID is MCC and MNC in 3 octets", verb=Verb.MAY),
-        TS33246["6.3.2.1"](says="they are written as in a PLMN identity", sure=Sure.RECALL_MIDDLE, verb=Verb.MAY),
-    ],
+    TS33246["6.3.2.1"](says="a Key Domain ID is MCC and MNC in 3 octets", verb=Verb.MAY),
+    TS33246["6.3.2.1"](says="they are written as in a PLMN identity", sure=Sure.RECALL_MIDDLE, verb=Verb.MAY),
     covers=["ID-13"],
 )
 def key_domain_readable(document: Document) -> Iterator[Problem]:

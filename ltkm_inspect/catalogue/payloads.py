@@ -33,9 +33,7 @@ MESSAGE_SHAPE = RuleGroup(Message, needs=[PSK_MESSAGE], shape_only=True)
 
 
 @MESSAGE_SHAPE.rule(
-    cite=[RFC3830["3.1"](says="a pre-shared key message has T, RAND and KEMAC")],
-    needs=[WHOLE_MESSAGE],
-    covers=["MK-08"],
+    RFC3830["3.1"](says="a pre-shared key message has T, RAND and KEMAC"), needs=[WHOLE_MESSAGE], covers=["MK-08"]
 )
 def payload_missing(message: Message) -> Iterator[Problem | NotApplicable]:
     """A payload that every LTKM has is missing.
@@ -54,7 +52,7 @@ def payload_missing(message: Message) -> Iterator[Problem | NotApplicable]:
 
 
 @MESSAGE_SHAPE.rule(
-    cite=[RFC3830["3.1"](says="a pre-shared key message has one T, one RAND and one KEMAC")],
+    RFC3830["3.1"](says="a pre-shared key message has one T, one RAND and one KEMAC"),
     needs=[WHOLE_MESSAGE],
     covers=["MK-08"],
 )
@@ -72,11 +70,9 @@ def payload_repeated(message: Message) -> Iterator[Problem]:
 
 
 @rule(
+    RFC3830["6.2"](says="in the pre-shared key method KEMAC is the last payload, and its Next payload is 0"),
+    RFC5410["5"](says="the BCAST extension is integrity protected, as what stands before KEMAC is"),
     on=Message,
-    cite=[
-        RFC3830["6.2"](says="in the pre-shared key method KEMAC is the last payload, and its Next payload is 0"),
-        RFC5410["5"](says="the BCAST extension is integrity protected, as what stands before KEMAC is"),
-    ],
     covers=["MK-09", "BC-04"],
     shape_only=True,
 )
@@ -101,8 +97,7 @@ def kemac_not_last(message: Message) -> Iterator[Problem | NotApplicable]:
 
 
 @MESSAGE_SHAPE.rule(
-    cite=[RFC3830["5.2"](says="T follows the header; MBMS puts EXT between the two", verb=Verb.SHOULD)],
-    covers=["MK-10"],
+    RFC3830["5.2"](says="T follows the header; MBMS puts EXT between the two", verb=Verb.SHOULD), covers=["MK-10"]
 )
 def timestamp_misplaced(message: Message) -> Iterator[Problem | NotApplicable]:
     """T stands behind identities or policies.
@@ -130,12 +125,9 @@ def timestamp_misplaced(message: Message) -> Iterator[Problem | NotApplicable]:
 
 
 @rule(
+    RFC3830["6.15"](says="extensions are registered by number", verb=Verb.MAY),
+    TS33246["6.5.3"](says="an extension that is not known does not end the processing of a message", verb=Verb.MAY),
     on=GeneralExtension,
-    level=Level.NOTE,
-    cite=[
-        RFC3830["6.15"](says="extensions are registered by number", verb=Verb.MAY),
-        TS33246["6.5.3"](says="an extension that is not known does not end the processing of a message", verb=Verb.MAY),
-    ],
     covers=["MK-23"],
     shape_only=True,
 )
@@ -151,7 +143,7 @@ def extension_additional(extension: GeneralExtension) -> Iterator[Problem]:
 
 
 @MESSAGE_SHAPE.rule(
-    cite=[RFC3830["3.1"](says="the payloads of the first message of the pre-shared key method")], covers=["MK-21"]
+    RFC3830["3.1"](says="the payloads of the first message of the pre-shared key method"), covers=["MK-21"]
 )
 def payload_foreign(message: Message) -> Iterator[Problem]:
     """The message has a payload of another key exchange method.

@@ -27,10 +27,8 @@ MESSAGE_SHAPE = RuleGroup(Message, needs=[PSK_MESSAGE], shape_only=True)
 
 
 @MESSAGE_SHAPE.rule(
-    cite=[
-        RFC4563["5"](says="with the empty map there is no SP payload"),
-        TS33246["6.4.5.1"](says="the download form has no SP payload"),
-    ],
+    RFC4563["5"](says="with the empty map there is no SP payload"),
+    TS33246["6.4.5.1"](says="the download form has no SP payload"),
     covers=["MK-18", "MB-15"],
 )
 def policy_with_empty_map(message: Message) -> Iterator[Problem]:
@@ -46,8 +44,7 @@ def policy_with_empty_map(message: Message) -> Iterator[Problem]:
 
 
 @MESSAGE_SHAPE.rule(
-    cite=[RFC3830["6.10"](says="the parameters fill the policy exactly, each with its type and its length")],
-    covers=["MK-19"],
+    RFC3830["6.10"](says="the parameters fill the policy exactly, each with its type and its length"), covers=["MK-19"]
 )
 def policy_malformed(message: Message) -> Iterator[Problem | NotApplicable]:
     """The parameters of a security policy do not fill it.
@@ -66,7 +63,7 @@ def policy_malformed(message: Message) -> Iterator[Problem | NotApplicable]:
 
 
 @POLICY_SHAPE.rule(
-    cite=[RFC3830["6.10"](says="the protocol of a policy is a registered one: 0 is SRTP, 1 TESLA")], covers=["MK-19"]
+    RFC3830["6.10"](says="the protocol of a policy is a registered one: 0 is SRTP, 1 TESLA"), covers=["MK-19"]
 )
 def policy_protocol_unknown(policy: SecurityPolicy) -> Iterator[Problem]:
     """A security policy is for a protocol that is not registered.
@@ -81,7 +78,7 @@ def policy_protocol_unknown(policy: SecurityPolicy) -> Iterator[Problem]:
         yield Problem("protocol", "0 (SRTP)", PROTOCOLS.describe(policy.protocol), level=level)
 
 
-@MESSAGE_SHAPE.rule(cite=[RFC3830["6.10"](says="every policy of a message has a number of its own")], covers=["MK-19"])
+@MESSAGE_SHAPE.rule(RFC3830["6.10"](says="every policy of a message has a number of its own"), covers=["MK-19"])
 def policy_number_repeated(message: Message) -> Iterator[Problem | NotApplicable]:
     """Two security policies have the same number.
 
@@ -103,7 +100,7 @@ def policy_number_repeated(message: Message) -> Iterator[Problem | NotApplicable
 
 
 @MESSAGE_SHAPE.rule(
-    cite=[RFC3830["6.1"](says="each session of the map names the policy that applies to it")], covers=["MK-19"]
+    RFC3830["6.1"](says="each session of the map names the policy that applies to it"), covers=["MK-19"]
 )
 def policy_unmatched(message: Message) -> Iterator[Problem | NotApplicable]:
     """A crypto session names a security policy that the message does not have.
@@ -136,10 +133,8 @@ def policy_unmatched(message: Message) -> Iterator[Problem | NotApplicable]:
 
 
 @POLICY_SHAPE.rule(
-    cite=[
-        RFC3830["6.10.1"](says="one octet is enough for the codes of algorithms and PRF", verb=Verb.SHOULD),
-        RFC4771["4"](says="the parameters that it adds have one octet, but for the rate, which has two"),
-    ],
+    RFC3830["6.10.1"](says="one octet is enough for the codes of algorithms and PRF", verb=Verb.SHOULD),
+    RFC4771["4"](says="the parameters that it adds have one octet, but for the rate, which has two"),
     level_reason="a receiver that honors the length octet reads the value all the same",
     covers=["MK-20"],
 )
@@ -167,7 +162,7 @@ def policy_parameter_length_wrong(policy: SecurityPolicy) -> Iterator[Problem | 
 
 
 @POLICY_SHAPE.rule(
-    cite=[RFC3830["6.10.1"](says="a policy gives each parameter one value", verb=Verb.SHOULD, sure=Sure.DERIVED)],
+    RFC3830["6.10.1"](says="a policy gives each parameter one value", verb=Verb.SHOULD, sure=Sure.DERIVED),
     covers=["MK-20"],
 )
 def policy_parameter_repeated(policy: SecurityPolicy) -> Iterator[Problem]:
@@ -187,8 +182,7 @@ def policy_parameter_repeated(policy: SecurityPolicy) -> Iterator[Problem]:
 
 
 @POLICY_SHAPE.note(
-    cite=[RFC3830["6.10.1"](says="the parameters of an SRTP policy are registered by number", verb=Verb.MAY)],
-    covers=["MK-20"],
+    RFC3830["6.10.1"](says="the parameters of an SRTP policy are registered by number", verb=Verb.MAY), covers=["MK-20"]
 )
 def policy_parameter_unknown(policy: SecurityPolicy) -> Iterator[Problem | NotApplicable]:
     """A security policy has a parameter that is not registered.

@@ -31,8 +31,8 @@ def level_of(message: Message, context: Context) -> Level | None:
 
 
 @rule(
+    TS33246["6.4.3"](says="the timestamp of an MSK message is a counter, TS type 2"),
     on=Timestamp,
-    cite=[TS33246["6.4.3"](says="the timestamp of an MSK message is a counter, TS type 2")],
     covers=["MB-01"],
     shape_only=True,
 )
@@ -48,11 +48,9 @@ def timestamp_not_counter(timestamp: Timestamp, *, kind: int = COUNTER) -> Itera
 
 
 @rule(
+    TS33246["6.4.4"](says="RAND is in every MSK message, with 128 bits"),
+    RFC3830["6.11"](says="RAND has at least 128 bits", verb=Verb.SHOULD),
     on=Rand,
-    cite=[
-        TS33246["6.4.4"](says="RAND is in every MSK message, with 128 bits"),
-        RFC3830["6.11"](says="RAND has at least 128 bits", verb=Verb.SHOULD),
-    ],
     covers=["MB-02", "MK-11"],
     shape_only=True,
 )
@@ -73,7 +71,7 @@ IDENTITY_SHAPE = RuleGroup(Identity, shape_only=True)
 
 
 @MESSAGE_SHAPE.rule(
-    cite=[TS33246["6.4.5.1"](says="an MSK message carries IDi, the BM-SC, and IDr, the terminal")], covers=["MB-03"]
+    TS33246["6.4.5.1"](says="an MSK message carries IDi, the BM-SC, and IDr, the terminal"), covers=["MB-03"]
 )
 def identities_not_two(message: Message) -> Iterator[Problem]:
     """The message does not have exactly two identities.
@@ -88,10 +86,8 @@ def identities_not_two(message: Message) -> Iterator[Problem]:
 
 
 @IDENTITY_SHAPE.rule(
-    cite=[
-        TS33246["6.4.5.1"](says="the ID type is 0; receivers ignore it", verb=Verb.SHOULD),
-        RFC3830["6.7"](says="an identity is of a defined type"),
-    ],
+    TS33246["6.4.5.1"](says="the ID type is 0; receivers ignore it", verb=Verb.SHOULD),
+    RFC3830["6.7"](says="an identity is of a defined type"),
     level_reason="receivers of MBMS ignore the type",
     covers=["MB-04", "MK-16"],
 )
@@ -109,7 +105,8 @@ def identity_type_wrong(identity: Identity) -> Iterator[Problem]:
 
 
 @IDENTITY_SHAPE.rule(
-    cite=[TS33246["6.4.1"](says="text in MIKEY payloads is UTF-8"), RFC3830["6.7"](says="ID data holds an identity")],
+    TS33246["6.4.1"](says="text in MIKEY payloads is UTF-8"),
+    RFC3830["6.7"](says="ID data holds an identity"),
     covers=["MK-16"],
 )
 def identity_not_text(identity: Identity) -> Iterator[Problem]:
@@ -129,9 +126,7 @@ def identity_not_text(identity: Identity) -> Iterator[Problem]:
 
 
 @MESSAGE_SHAPE.rule(
-    cite=[
-        TS33246["6.4.5.1"](says="streaming: one crypto session in an SRTP-ID map; download: none, and the empty map")
-    ],
+    TS33246["6.4.5.1"](says="streaming: one crypto session in an SRTP-ID map; download: none, and the empty map"),
     covers=["MB-05"],
 )
 def map_form_wrong(message: Message, context: Context) -> Iterator[Problem | NotApplicable]:
@@ -154,7 +149,8 @@ def map_form_wrong(message: Message, context: Context) -> Iterator[Problem | Not
 
 
 @MESSAGE_SHAPE.rule(
-    cite=[TS33246["6.4.1"](says="keys are derived with the PRF of RFC 3830"), RFC3830["6.1"](says="PRF func 0")],
+    TS33246["6.4.1"](says="keys are derived with the PRF of RFC 3830"),
+    RFC3830["6.1"](says="PRF func 0"),
     covers=["MB-12", "MK-22"],
 )
 def prf_unusual(message: Message, *, function: int = 0) -> Iterator[Problem]:
@@ -173,7 +169,7 @@ def prf_unusual(message: Message, *, function: int = 0) -> Iterator[Problem]:
 
 
 @MESSAGE_SHAPE.rule(
-    cite=[TS33246["6.4.5.1"](says="V asks for an answer, which is sent over UDP", verb=Verb.SHOULD)], covers=["MB-13"]
+    TS33246["6.4.5.1"](says="V asks for an answer, which is sent over UDP", verb=Verb.SHOULD), covers=["MB-13"]
 )
 def verification_requested(message: Message) -> Iterator[Problem]:
     """The V flag asks the terminal for a verification message.
@@ -188,7 +184,7 @@ def verification_requested(message: Message) -> Iterator[Problem]:
 
 
 @MESSAGE_SHAPE.note(
-    cite=[TS33246["6.4.2"](says="the CSB ID has no meaning of its own; a random one is recommended", verb=Verb.MAY)],
+    TS33246["6.4.2"](says="the CSB ID has no meaning of its own; a random one is recommended", verb=Verb.MAY),
     covers=["MB-16"],
 )
 def csb_id_zero(message: Message) -> Iterator[Problem]:

@@ -16,10 +16,8 @@ RAND_RULES = RuleGroup(DeliveredLtkm, covers=["XF-15"])
 
 
 @RAND_RULES.rule(
-    cite=[
-        TS33246["6.4.4"](says="all messages that deliver one MSK have the same RAND, for all UEs", verb=Verb.SHOULD),
-        RFC3830["6.11"](says="the RAND is the same for all members of a CSB", verb=Verb.SHOULD),
-    ],
+    TS33246["6.4.4"](says="all messages that deliver one MSK have the same RAND, for all UEs", verb=Verb.SHOULD),
+    RFC3830["6.11"](says="the RAND is the same for all members of a CSB", verb=Verb.SHOULD),
     needs=[NEW_LTKM, MSK_SEEN],
     covers=["XF-05"],
 )
@@ -39,7 +37,7 @@ def rand_changed(delivery: DeliveredLtkm) -> Iterator[Problem]:
         yield Problem("RAND.value", f"{reference.value.hex()} as before", sent.rand.hex(), hint)
 
 
-@RAND_RULES.rule(cite=[RFC3830["6.11"](says="RAND is a random or pseudorandom string", verb=Verb.SHOULD)])
+@RAND_RULES.rule(RFC3830["6.11"](says="RAND is a random or pseudorandom string", verb=Verb.SHOULD))
 def rand_constant(delivery: DeliveredLtkm) -> Iterator[Problem]:
     """All octets of the RAND are the same.
 
@@ -53,7 +51,7 @@ def rand_constant(delivery: DeliveredLtkm) -> Iterator[Problem]:
         yield Problem("RAND.value", "random octets", f"{len(rand)} octets {rand[0]:02x}")
 
 
-@RAND_RULES.note(cite=[RFC3830["6.11"](says="the RAND is generated independently for each CSB", verb=Verb.MAY)])
+@RAND_RULES.note(RFC3830["6.11"](says="the RAND is generated independently for each CSB", verb=Verb.MAY))
 def rand_shared(delivery: DeliveredLtkm) -> Iterator[Problem | NotApplicable]:
     """Another MSK was delivered with the same RAND and another CSB ID.
 

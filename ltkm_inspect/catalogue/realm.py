@@ -61,7 +61,7 @@ def product_tokens(agent: str) -> set[str]:
 REALM_RULES = RuleGroup(Exchange, needs=[MSK_PROCEDURE, USIM], looks_at=[AUTHORIZATION], fast_pass=is_bootstrapped)
 
 
-@REALM_RULES.rule(cite=[REALM, AKMA_REALM], covers=["HTTP-08"], looks_at=[AUTHORIZATION, AUTHENTICATE])
+@REALM_RULES.rule(REALM, AKMA_REALM, covers=["HTTP-08"], looks_at=[AUTHORIZATION, AUTHENTICATE])
 def realm_malformed(exchange: Exchange) -> Iterator[Problem | NotApplicable]:
     """The realm is not 3GPP-bootstrapping, -uicc, -digest or -akma, then @ and the FQDN of the BSM.
 
@@ -109,11 +109,9 @@ def _asked(credentials: Directives | None, challenges: tuple[Directives, ...]) -
 
 
 @REALM_RULES.warning(
-    cite=[
-        TS24109["5.2.2.1"](
-            says="each side checks in every message that the realm names the server that the terminal talks to"
-        )
-    ],
+    TS24109["5.2.2.1"](
+        says="each side checks in every message that the realm names the server that the terminal talks to"
+    ),
     level_reason="a gateway on the way may rename the host, and Host then says nothing about what the terminal checked",
     covers=["HTTP-08"],
     looks_at=[AUTHORIZATION, AUTHENTICATE, "request.headers.Host"],
@@ -153,12 +151,10 @@ def _realms(exchange: Exchange) -> tuple[str, tuple[Realm, ...]]:
 
 
 @REALM_RULES.warning(
-    cite=[
-        TS33246["6.2.1.3"](says="the user name is the B-TID"),
-        TS33220["4.5.2"](says="a B-TID is the base64 of RAND, @ and the name of the BSF", sure=Sure.RECALL_HIGH),
-        TS33501["W.4.1.3"](says="in 5G broadcast the terminal authenticates by GBA or by AKMA"),
-        TS33535["B"](says="with AKMA, the user name is the A-KID, which is a NAI"),
-    ],
+    TS33246["6.2.1.3"](says="the user name is the B-TID"),
+    TS33220["4.5.2"](says="a B-TID is the base64 of RAND, @ and the name of the BSF", sure=Sure.RECALL_HIGH),
+    TS33501["W.4.1.3"](says="in 5G broadcast the terminal authenticates by GBA or by AKMA"),
+    TS33535["B"](says="with AKMA, the user name is the A-KID, which is a NAI"),
     level_reason="the form of a B-TID is cited from memory, and a lab may use plain names (a violation in strict mode)",
     covers=["HTTP-09"],
 )

@@ -65,7 +65,7 @@ REQUEST_RULES = RuleGroup(
 
 
 @REQUEST_RULES.rule(
-    cite=[SCHEMA(says="the root element is mbmsMSKRequest and holds MSK elements, each keyDomainID and MSKID")],
+    SCHEMA(says="the root element is mbmsMSKRequest and holds MSK elements, each keyDomainID and MSKID"),
     covers=["XML-20"],
 )
 def request_structure_wrong(_: Exchange, root: Any) -> Iterator[Problem]:
@@ -88,7 +88,7 @@ def _is_right(pair: Pair) -> bool:
 
 
 @REQUEST_RULES.rule(
-    cite=[SCHEMA(says="keyDomainID and MSKID are base64Binary, an MSKID of 4 octets"), IDENTIFIERS], covers=["XML-20"]
+    SCHEMA(says="keyDomainID and MSKID are base64Binary, an MSKID of 4 octets"), IDENTIFIERS, covers=["XML-20"]
 )
 def request_identifier_invalid(exchange: Exchange, root: Any) -> Iterator[Problem]:
     """The request asks for a key by an identifier that no key can have.
@@ -210,7 +210,7 @@ PAIR_RULES = RuleGroup(
 
 
 @PAIR_RULES.warning(
-    cite=[MULTIPLE_STATUS(says="the response has one status code for each pair of the request")],
+    MULTIPLE_STATUS(says="the response has one status code for each pair of the request"),
     level_reason="the same clause lets a terminal process a response that lacks some of its pairs",
     covers=["ID-09"],
 )
@@ -233,7 +233,7 @@ def requested_msk_unanswered(document: Document, compared: _PairComparison) -> I
 
 
 @PAIR_RULES.warning(
-    cite=[MULTIPLE_STATUS(says="the status codes of the response are those of the pairs in the request")],
+    MULTIPLE_STATUS(says="the status codes of the response are those of the pairs in the request"),
     level_reason="a terminal can take the answers that it asked for and leave the rest",
     covers=["ID-10"],
 )

@@ -9,7 +9,7 @@ from ltkm_inspect.catalogue.document import departures, follows_schema
 from ltkm_inspect.catalogue.preconditions import MSK_ROOT, WELL_FORMED
 from ltkm_inspect.document import MSK_RESPONSE_NS, XSI_NS, Splice, edit, split_name
 from ltkm_inspect.fault import fault
-from ltkm_inspect.finding import Level, NotApplicable, Problem
+from ltkm_inspect.finding import NotApplicable, Problem
 from ltkm_inspect.rule import RuleGroup, rule
 from ltkm_inspect.spec import TS26346, XSD1, Sure, Verb
 from ltkm_inspect.traffic import Document, Item
@@ -23,7 +23,7 @@ MOST_SHOWN = 8
 SCHEMA_RULES = RuleGroup(Document, needs=[MSK_ROOT, WELL_FORMED], fast_pass=follows_schema)
 
 
-@SCHEMA_RULES.rule(cite=[SCHEMA(says="no element of an MSK response has an attribute of its own")], covers=["XML-11"])
+@SCHEMA_RULES.rule(SCHEMA(says="no element of an MSK response has an attribute of its own"), covers=["XML-11"])
 def attribute_unexpected(document: Document) -> Iterator[Problem]:
     """An element of the MSK response has an attribute.
 
@@ -35,7 +35,7 @@ def attribute_unexpected(document: Document) -> Iterator[Problem]:
     return departures(document, "attribute")
 
 
-@SCHEMA_RULES.rule(cite=[SCHEMA(says="the root element, Response and MSK hold elements alone")], covers=["XML-19"])
+@SCHEMA_RULES.rule(SCHEMA(says="the root element, Response and MSK hold elements alone"), covers=["XML-19"])
 def text_misplaced(document: Document) -> Iterator[Problem]:
     """Text stands between the elements of an MSK response.
 
@@ -47,9 +47,7 @@ def text_misplaced(document: Document) -> Iterator[Problem]:
     return departures(document, "text")
 
 
-@SCHEMA_RULES.rule(
-    cite=[SCHEMA(says="keyDomainID, MSKID and ResponseCode have simple content")], covers=["XML-06", "XML-07"]
-)
+@SCHEMA_RULES.rule(SCHEMA(says="keyDomainID, MSKID and ResponseCode have simple content"), covers=["XML-06", "XML-07"])
 def value_has_children(document: Document) -> Iterator[Problem]:
     """A keyDomainID, MSKID or ResponseCode encloses an element.
 
@@ -77,9 +75,7 @@ def _above_ltkms(document: Document) -> set[object]:
 
 
 @SCHEMA_RULES.warning(
-    cite=[
-        SCHEMA(says="elements of other namespaces under the root are validated strictly, against a schema of their own")
-    ],
+    SCHEMA(says="elements of other namespaces under the root are validated strictly, against a schema of their own"),
     level_reason="which schemas a terminal has cannot be known",
     covers=["XML-12"],
 )
@@ -102,13 +98,8 @@ def root_extension_unknown(document: Document) -> Iterator[Problem | NotApplicab
 
 
 @rule(
+    SCHEMA(says="a Response may hold elements of other namespaces, validated where a schema is known", verb=Verb.MAY),
     on=Item,
-    level=Level.NOTE,
-    cite=[
-        SCHEMA(
-            says="a Response may hold elements of other namespaces, validated where a schema is known", verb=Verb.MAY
-        )
-    ],
     needs=[MSK_ROOT],
     covers=["XML-13"],
 )
@@ -129,11 +120,9 @@ def extension_unknown(item: Item) -> Iterator[Problem]:
 
 
 @SCHEMA_RULES.note(
-    cite=[
-        XSD1["4.3.2"](
-            says="xsi:schemaLocation is a list of pairs: a namespace, and where its schema is", sure=Sure.RECALL_HIGH
-        )
-    ],
+    XSD1["4.3.2"](
+        says="xsi:schemaLocation is a list of pairs: a namespace, and where its schema is", sure=Sure.RECALL_HIGH
+    ),
     level_reason="the attribute is a hint, which a validator may pass over",
     covers=["XML-18"],
     fast_pass=None,
@@ -175,5 +164,4 @@ def insert_value_child(document: Document) -> Iterator[Splice]:
 @fault(on=Document, reference="download", trips={"root-extension-unknown"})
 def append_extension(document: Document) -> Iterator[Splice]:
     """Put a foreign element behind the last Response."""
-    assert document.root is not None
     yield edit.appended(document.xml, document.root, '<x:note xmlns:x="urn:example:extension"/>')

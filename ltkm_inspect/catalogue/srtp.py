@@ -45,9 +45,7 @@ def _used(message: Message) -> Policies | NotApplicable:
 SRTP_SHAPE = RuleGroup(Message, needs=[PSK_MESSAGE], takes=_used, shape_only=True)
 
 
-@SRTP_SHAPE.rule(
-    cite=[TS33246["6.6.2.1"](says="the SRTP key derivation rate is 0, written or left out")], covers=["MB-07"]
-)
+@SRTP_SHAPE.rule(TS33246["6.6.2.1"](says="the SRTP key derivation rate is 0, written or left out"), covers=["MB-07"])
 def key_derivation_rate_nonzero(message: Message, used: Policies, context: Context) -> Iterator[Problem]:
     """The security policy asks for SRTP keys to be derived anew on the way.
 
@@ -64,10 +62,8 @@ def key_derivation_rate_nonzero(message: Message, used: Policies, context: Conte
 
 
 @SRTP_SHAPE.rule(
-    cite=[
-        TS33246["6.6.2.1"](says="the messages that deliver an MSK for streaming carry R, the ROC transmission rate"),
-        RFC4771["4"](says="the rate has 16 bits and is not 0"),
-    ],
+    TS33246["6.6.2.1"](says="the messages that deliver an MSK for streaming carry R, the ROC transmission rate"),
+    RFC4771["4"](says="the rate has 16 bits and is not 0"),
     covers=["MB-08", "MK-20"],
 )
 def roc_transmission_rate_wrong(message: Message, used: Policies, context: Context) -> Iterator[Problem]:
@@ -92,10 +88,8 @@ def roc_transmission_rate_wrong(message: Message, used: Policies, context: Conte
 
 
 @SRTP_SHAPE.rule(
-    cite=[
-        RFC4771["2"](says="three authentication transforms carry the roll-over counter", verb=Verb.SHOULD),
-        TS33246["6.6.2.1"](says="MBMS streaming uses the transforms that carry the roll-over counter"),
-    ],
+    RFC4771["2"](says="three authentication transforms carry the roll-over counter", verb=Verb.SHOULD),
+    TS33246["6.6.2.1"](says="MBMS streaming uses the transforms that carry the roll-over counter"),
     level_reason="a terminal that joins before the sequence number wraps decrypts the stream all the same",
     covers=["MB-09"],
 )
@@ -120,10 +114,8 @@ def srtp_authentication_unsuited(message: Message, used: Policies) -> Iterator[P
 
 
 @SRTP_SHAPE.rule(
-    cite=[
-        RFC4771["3"](says="with RCCm3 the tag is the roll-over counter alone: 4 octets"),
-        RFC4771["4"](says="with RCCm1 and RCCm2 a tag of 14 octets is recommended", verb=Verb.SHOULD),
-    ],
+    RFC4771["3"](says="with RCCm3 the tag is the roll-over counter alone: 4 octets"),
+    RFC4771["4"](says="with RCCm1 and RCCm2 a tag of 14 octets is recommended", verb=Verb.SHOULD),
     covers=["MB-09"],
 )
 def srtp_tag_length_unsuited(

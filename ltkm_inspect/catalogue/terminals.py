@@ -25,10 +25,8 @@ REQUEST_RULES = RuleGroup(
 
 
 @SENDER_RULES.warning(
-    cite=[
-        TS33246["6.4.6.1"](says="the MUK of a message is found by IDi and IDr", verb=Verb.SHOULD),
-        TS31102["4.2.81"](says="a card has no two MUK IDs with the same IDi", verb=Verb.SHOULD),
-    ]
+    TS33246["6.4.6.1"](says="the MUK of a message is found by IDi and IDr", verb=Verb.SHOULD),
+    TS31102["4.2.81"](says="a card has no two MUK IDs with the same IDi", verb=Verb.SHOULD),
 )
 def identities_alternate(delivery: DeliveredLtkm) -> Iterator[Problem | NotApplicable]:
     """LTKMs for two terminals take turns on one connection.
@@ -50,9 +48,7 @@ def identities_alternate(delivery: DeliveredLtkm) -> Iterator[Problem | NotAppli
         yield Problem("ID[2].value", "one terminal on a connection", got, hint, None if joined else Level.NOTE)
 
 
-@SENDER_RULES.note(
-    cite=[TS33246["6.4.6.1"](says="another IDi is another BM-SC, with another MUK and counter", verb=Verb.MAY)]
-)
+@SENDER_RULES.note(TS33246["6.4.6.1"](says="another IDi is another BM-SC, with another MUK and counter", verb=Verb.MAY))
 def bsm_changed(delivery: DeliveredLtkm) -> Iterator[Problem | NotApplicable]:
     """A terminal gets LTKMs from another BM-SC than before.
 

@@ -22,7 +22,7 @@ def is_plain_text(document: Document) -> bool:
 TEXT_RULES = RuleGroup(Document, fast_pass=is_plain_text)
 
 
-@TEXT_RULES.rule(cite=[BODY, XML["2.1"](says="a document is well-formed")], covers=["XML-01"])
+@TEXT_RULES.rule(BODY, XML["2.1"](says="a document is well-formed"), covers=["XML-01"])
 def xml_malformed(document: Document) -> Iterator[Problem | NotApplicable]:
     """The body is not well-formed XML.
 
@@ -46,7 +46,6 @@ def xml_malformed(document: Document) -> Iterator[Problem | NotApplicable]:
 
 
 @TEXT_RULES.rule(
-    cite=[],
     level=Level.VIOLATION,
     level_reason="whoever parses it, this software included, is no longer safe; XML itself allows it",
     covers=["XML-02"],
@@ -66,7 +65,7 @@ def doctype_present(document: Document) -> Iterator[Problem]:
 
 
 @TEXT_RULES.warning(
-    cite=[XML["4.3.3"](says="a document in another encoding than UTF-8 or UTF-16 declares it")],
+    XML["4.3.3"](says="a document in another encoding than UTF-8 or UTF-16 declares it"),
     level_reason="a terminal that believes the right one of the three reads the document all the same",
     covers=["XML-03", "HTTP-21"],
     looks_at=["response.body.encoding"],
@@ -84,7 +83,7 @@ def encoding_mismatch(document: Document) -> Iterator[Problem]:
 
 
 @TEXT_RULES.note(
-    cite=[XML["4.3.3"](says="every parser reads UTF-8 and UTF-16; other encodings are up to it", verb=Verb.MAY)],
+    XML["4.3.3"](says="every parser reads UTF-8 and UTF-16; other encodings are up to it", verb=Verb.MAY),
     covers=["XML-03"],
     looks_at=["response.body.encoding"],
 )
@@ -114,14 +113,12 @@ def cut_document(document: Document) -> Iterator[Splice]:
 @fault(on=Document, reference="download", trips={"xml-malformed"})
 def unquote_attribute(document: Document) -> Iterator[Splice]:
     """Write an attribute of the root element without quotation marks, as the change request's example does."""
-    assert document.root is not None
     yield edit.attributed(document.xml, document.root, "xmlns:xsi=http://www.w3.org/2001/XMLSchema-instance")
 
 
 @fault(on=Document, reference="download", trips={"doctype-present"})
 def insert_doctype(document: Document) -> Iterator[Splice]:
     """Declare a document type before the root element."""
-    assert document.root is not None
     yield edit.before(document.xml, document.root, "<!DOCTYPE mbmsMSKResponse>")
 
 

@@ -70,7 +70,7 @@ def test_a_rule_that_finds_nothing_changes_no_report_and_no_text_beside_a_record
         yield from ()
 
     before, added = dict(RULES), "finds-nothing"
-    rule(on=Exchange, cite=[CR["1"](says="nothing")], covers=["CR-1a"])(finds_nothing)
+    rule(CR["1"](says="nothing"), on=Exchange, covers=["CR-1a"])(finds_nothing)
     new = RULES[added]
     RULES.clear()
     RULES.update({added: new, **before})  # in front, where it moves all others
