@@ -14,7 +14,7 @@ from ltkm_inspect.mikey import Interval, Message, SecurityPolicy
 from ltkm_inspect.mikey.keydata import Validity
 from ltkm_inspect.rule import RuleGroup
 from ltkm_inspect.session import DeliveredLtkm, OpenedLtkm
-from ltkm_inspect.session.ltkm import DeliveredKey
+from ltkm_inspect.session.ltkm import GROUP_OCTETS, DeliveredKey
 from ltkm_inspect.spec import RFC4563, TS33246, Verb
 
 REPLACED = TS33246["6.5.3"](says="a message with an MSK ID that is known replaces the key", verb=Verb.MAY)
@@ -149,15 +149,15 @@ def msk_beyond_two(delivery: DeliveredLtkm) -> Iterator[Problem | NotApplicable]
 
     Nothing is wrong with it, as long as the oldest is no longer in use.
     """
-    group = delivery.sent.key_group
-    if group is None:
+    if delivery.sent.pair is None:
         yield NotApplicable("the message has no MSK ID")
         return
-    if len(delivery.earlier) < 2:
-        return
-    others = {each.pair for each in delivery.earlier if each.key_group == group} - {delivery.sent.pair}
-    if len(others) > 1:
-        yield Problem("EXT", got=f"{len(others) + 1} MSKs of Key Group {group[2].hex()}", hint="the card keeps two")
+    domain, msk_id = delivery.sent.pair
+    group = msk_id[:GROUP_OCTETS]
+    pairs = {each.pair for each in delivery.earlier if each.pair is not None}
+    known = {of for in_domain, of in pairs if in_domain == domain and of[:GROUP_OCTETS] == group and of != msk_id}
+    if len(known) > 1:
+        yield Problem("EXT", got=f"{len(known) + 1} MSKs of Key Group {group.hex()}", hint="the card keeps two")
 
 
 @KEY_RULES.warning(

@@ -9,7 +9,7 @@ from ltkm_inspect.engine.messages import run_on_messages
 from ltkm_inspect.engine.own_findings import larger, not_in_full, unseen
 from ltkm_inspect.engine.rule_plan import groups
 from ltkm_inspect.finding import Level, Report
-from ltkm_inspect.session import Session, SessionEvent
+from ltkm_inspect.session import SessionEvent
 from ltkm_inspect.subject import FOUND
 from ltkm_inspect.traffic import Event
 
@@ -42,10 +42,11 @@ def prepare(step: SessionEvent) -> None:
 
 
 def place(step: SessionEvent, context: Context, *, remember: bool = True) -> Report | None:
-    """Give a step its place in the session; return the report of one that the program fails on, None for any other."""
-    session = context.session or Session(step.settings)
+    """Give a step its place in the session, if there is one; return the report of a step that the program fails on."""
+    if context.session is None:
+        return None
     try:
-        step.before = session.follow(step.summary, remember=remember and not step.event.faults)
+        step.before = context.session.follow(step.summary, remember=remember and not step.event.faults)
     except Exception as error:
         return failed(step.event, error, context)
     return None

@@ -1,6 +1,6 @@
 """LTKMs as part of their session: with what the keys at hand say of them, and what was delivered before them."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -113,29 +113,26 @@ class OpenedLtkm:
 def deliveries(step: "SessionEvent") -> Iterator[DeliveredLtkm]:
     """Yield the LTKMs of an event with what was delivered before each, be it in front of it in the document."""
     beside: dict[Muk, tuple[LtkmRecord, ...]] = {}
-    added: dict[tuple[str, Any], Any] = {}
-
-    def before(register: LtkmRegister[Any, Any], sent: LtkmRecord) -> Any:
-        key = register.key(sent)
-        name = register.name, key
-        state = added[name] if name in added else step.before.of(register, key)
-        if sent.is_delivered and key is not None:
-            added[name] = register.add(state, sent, step.settings)
-        return state
-
-    for ltkm, sent in step.records.items():
+    histories = (_in_turn(register, step) for register in (MSKS, KEY_GROUPS, RANDS))
+    for ltkm, sent, msk, group, rand in zip(step.records, step.records.values(), *histories, strict=True):
         mine = beside.get(sent.muk, ())
-        yield DeliveredLtkm(
-            ltkm,
-            step,
-            sent,
-            step.before.of(MUKS, sent.muk) or _NOTHING,
-            mine,
-            (before(MSKS, sent) or _UNKNOWN).recent(sent.at, step.settings),
-            before(KEY_GROUPS, sent),
-            before(RANDS, sent),
-        )
+        known = (msk or _UNKNOWN).recent(sent.at, step.settings)
+        yield DeliveredLtkm(ltkm, step, sent, step.before.of(MUKS, sent.muk) or _NOTHING, mine, known, group, rand)
         beside[sent.muk] = (*mine[1 - LTKMS_OF_MUK :], sent)
+
+
+def _in_turn(register: LtkmRegister[Any, Any], step: "SessionEvent") -> Iterable[Any]:
+    """Return the state of a register before each LTKM of an event."""
+    keys = [register.key(sent) for sent in step.records.values()]
+    states = {key: step.before.of(register, key) for key in keys}
+    if len(states) == len(keys):
+        return states.values()
+    found = []
+    for key, sent in zip(keys, step.records.values(), strict=True):
+        found.append(states[key])
+        if sent.is_delivered and key is not None:
+            states[key] = register.add(states[key], sent, step.settings)
+    return found
 
 
 _NOTHING = MukHistory()

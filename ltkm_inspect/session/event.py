@@ -9,12 +9,12 @@ from ltkm_inspect.keys import KeyRing, OpenedMessage, Subscriber, Verdict
 from ltkm_inspect.session.challenges import CHALLENGES, Challenges
 from ltkm_inspect.session.delivery import DeliveredLtkm, OpenedLtkm, deliveries
 from ltkm_inspect.session.digest_proof import DigestProof, request_proof, response_proof
-from ltkm_inspect.session.ltkm import DeliveredKey, LtkmRecord, keyed_hash, record, takeable
-from ltkm_inspect.session.nonces import NONCES, NonceHistory, NonceUse, use_of
+from ltkm_inspect.session.ltkm import LtkmRecord, keyed_hash, record
+from ltkm_inspect.session.nonces import NONCES, NonceHistory
 from ltkm_inspect.session.prior import PriorState
 from ltkm_inspect.session.proofs import PROOFS
 from ltkm_inspect.session.register import SessionSettings
-from ltkm_inspect.session.summary import EventOrigin, EventSummary, KeyRequest
+from ltkm_inspect.session.summary import EventOrigin, EventSummary, KeyRequest, NonceUse
 from ltkm_inspect.session.terminals import TERMINALS, TerminalHistory
 from ltkm_inspect.traffic import Event, Exchange, Ltkm, Response
 
@@ -100,25 +100,19 @@ class SessionEvent:
                 yield keyed_hash(self.settings.hash_key, key), verified
 
     @property
-    def nonce(self) -> str | None:
-        """The nonce of the request; None without credentials."""
-        credentials = self.event.authorization
-        return credentials.get("nonce") if credentials is not None else None
-
-    @property
     def use(self) -> NonceUse | None:
         """How the request uses its nonce; None without credentials that count."""
-        return use_of(self.summary)
+        return self.summary.use
 
     @property
     def uses(self) -> NonceHistory:
         """How the terminal used the nonce before."""
-        return self.before.of(NONCES, (self.event.terminal, self.nonce or "")) or NonceHistory()
+        return self.before.of(NONCES, (self.event.terminal, self.summary.nonce or "")) or NonceHistory()
 
     @property
     def challenges(self) -> Challenges:
         """The challenges of the 401 that the credentials answer; none where it was not seen."""
-        return self.before.of(CHALLENGES, self.nonce or "") or ()
+        return self.before.of(CHALLENGES, self.summary.nonce or "") or ()
 
     @property
     def terminal(self) -> TerminalHistory:
@@ -128,23 +122,13 @@ class SessionEvent:
     @cached_property
     def records(self) -> Mapping[Ltkm, LtkmRecord]:
         """The LTKMs of the event that a terminal would take, in their order; of the very octets the first."""
-        found: dict[Ltkm, LtkmRecord] = {}
-        seen = set()
+        found: dict[bytes, tuple[Ltkm, LtkmRecord]] = {}
         for ltkm in self.event.judged_ltkms:
-            if not ltkm.octets or ltkm.octets in seen:
-                continue
-            message = takeable(ltkm)
-            if message is not None:
-                seen.add(ltkm.octets)
-                opened = self.opened.get(ltkm)
-                found[ltkm] = record(
-                    message,
-                    ltkm.octets,
-                    self.event,
-                    DeliveredKey.of(opened, self.settings.hash_key),
-                    is_delivered=self.event.was_delivered and (opened is None or opened.verdict is not Verdict.INVALID),
-                )
-        return found
+            if ltkm.octets and ltkm.octets not in found:
+                sent = record(ltkm, self.opened.get(ltkm), self.settings.hash_key)
+                if sent is not None:
+                    found[ltkm.octets] = ltkm, sent
+        return dict(found.values())
 
     @cached_property
     def deliveries(self) -> tuple[DeliveredLtkm, ...]:
@@ -154,11 +138,14 @@ class SessionEvent:
     @cached_property
     def summary(self) -> EventSummary:
         """What a session keeps of the event."""
-        event, nonce, ltkms = self.event, self.nonce, tuple(self.records.values())
+        event, ltkms, credentials = self.event, tuple(self.records.values()), self.event.authorization
+        nonce = credentials.get("nonce") if credentials is not None else None
+        number = None if credentials is None or nonce is None else _number(credentials)
         question, fingerprint = self._hashes() if nonce is not None or ltkms else (b"", b"")
         response = event.response if isinstance(event, Exchange) else None
-        answered = response is not None and self.exchange.error is None
+        answered = response is not None and event.error is None
         accepted = answered and response is not None and response.status != 401 and response.status < 500
+        is_answer = response is not None and credentials is not None
         pairs = frozenset(event.requested_pairs)
         came = frozenset([ltkm.pair for ltkm in ltkms if ltkm.pair and event.was_delivered])
         where = event.connection or event.client, event.client, event.capture
@@ -166,13 +153,12 @@ class SessionEvent:
             EventOrigin(event.id, event.started, event.ended, *where, event.is_replayed, accepted, nonce is not None),
             event.terminal,
             nonce,
-            _number(event.authorization),
-            question,
+            None if number is None else NonceUse(number, question),
             fingerprint,
             _challenges(event),
             KeyRequest(pairs, event.started, answered, pairs if came == pairs else came),
-            response is not None and event.authorization is not None,
-            _next_nonce(response) if response is not None and event.authorization is not None else None,
+            is_answer,
+            _next_nonce(response) if is_answer and response is not None else None,
             ltkms,
             dict(self._proofs()) if self.keys else {},
         )
@@ -208,9 +194,9 @@ def _challenges(event: Event) -> Mapping[str, Challenges]:
     return found
 
 
-def _number(credentials: digest.Directives | None) -> int | None:
+def _number(credentials: digest.Directives) -> int | None:
     """Return the nonce count of credentials; None without one that counts."""
     try:
-        return int((credentials.get("nc") if credentials is not None else None) or "", 16)
+        return int(credentials.get("nc") or "", 16)
     except ValueError:
         return None

@@ -3,12 +3,12 @@
 from hashlib import blake2b
 from typing import NamedTuple
 
-from ltkm_inspect.keys import OpenedMessage
+from ltkm_inspect.keys import OpenedMessage, Verdict
 from ltkm_inspect.keys.opening import key_check_value
-from ltkm_inspect.mikey import Identity, Kemac, Message, Rand, SecurityPolicy, Timestamp
+from ltkm_inspect.mikey import Identity, Kemac, Rand, SecurityPolicy, Timestamp
 from ltkm_inspect.mikey.core import COUNTER
 from ltkm_inspect.mikey.keydata import Validity
-from ltkm_inspect.traffic import Event, Ltkm
+from ltkm_inspect.traffic import Ltkm
 
 HALF = 1 << 31
 """The distance of two counters at which neither is the newer one (RFC 1982 §3.2, 32 bits)."""
@@ -35,12 +35,11 @@ def is_newer(new: int, old: int) -> bool:
 
 def keyed_hash(key: bytes, *parts: bytes | str | None) -> bytes:
     """Return a hash of some parts, 16 octets, that is the same wherever the key is."""
-    hashed = blake2b(key=key, digest_size=16)
+    said: list[bytes] = []
     for part in parts:
         octets = part.encode("utf-8", "surrogatepass") if isinstance(part, str) else part
-        hashed.update(b"-" if octets is None else b"%d:" % len(octets))
-        hashed.update(octets or b"")
-    return hashed.digest()
+        said += (b"-",) if octets is None else (b"%d:" % len(octets), octets)
+    return blake2b(b"".join(said), key=key, digest_size=16).digest()
 
 
 class DeliveredKey(NamedTuple):
@@ -101,36 +100,29 @@ class LtkmRecord(NamedTuple):
         return (self.muk[0], self.pair[0], self.pair[1][:GROUP_OCTETS]) if self.pair is not None else None
 
 
-def takeable(ltkm: Ltkm) -> Message | None:
-    """Return the message of an LTKM that a terminal would take; None for any other."""
-    message = ltkm.message
-    if message is None or message.problem is not None or not ltkm.carrier.is_delivery:
+def record(ltkm: Ltkm, opened: OpenedMessage | None, hash_key: bytes) -> LtkmRecord | None:
+    """Return what is remembered of an LTKM that a terminal would take; None for any other."""
+    message, octets = ltkm.message, ltkm.octets
+    if octets is None or message is None or message.problem is not None or not ltkm.carrier.is_delivery:
         return None
-    if len(message.of(Identity)) != 2 or message.header is None or message.header.data_type:
-        return None
+    header, identities = message.header, message.of(Identity)
     times, rands, kemacs = message.of(Timestamp), message.of(Rand), message.of(Kemac)
-    return message if times and times[0].type == COUNTER and rands and kemacs else None
-
-
-def record(
-    message: Message, octets: bytes, event: Event, key: DeliveredKey | None, *, is_delivered: bool
-) -> LtkmRecord:
-    """Return what is remembered of a message that a terminal would take."""
-    assert message.header is not None
-    sender, terminal = message.of(Identity)
-    kemac = message.of(Kemac)[0]
-    domain, msk_id = message.key_id(0), message.key_id(1)
+    if header is None or header.data_type or len(identities) != 2 or not (times and rands and kemacs):
+        return None
+    if times[0].type != COUNTER:
+        return None
+    event, domain, msk_id = ltkm.event, message.key_id(0), message.key_id(1)
     return LtkmRecord(
-        (sender.value, terminal.value),
+        (identities[0].value, identities[1].value),
         octets,
-        int.from_bytes(message.of(Timestamp)[0].value),
-        message.header.csb_id,
-        message.of(Rand)[0].value,
-        kemac.encr_data,
+        int.from_bytes(times[0].value),
+        header.csb_id,
+        rands[0].value,
+        kemacs[0].encr_data,
         (domain, msk_id) if domain is not None and msk_id is not None else None,
         message.of(SecurityPolicy),
-        key,
-        is_delivered,
+        DeliveredKey.of(opened, hash_key),
+        event.was_delivered and (opened is None or opened.verdict is not Verdict.INVALID),
         event.id,
         event.connection or event.client,
         event.ended,

@@ -3,7 +3,7 @@
 from typing import NamedTuple
 
 from ltkm_inspect.mikey import SecurityPolicy
-from ltkm_inspect.session.ltkm import DeliveredKey, LtkmRecord
+from ltkm_inspect.session.ltkm import DeliveredKey, LtkmRecord, is_newer
 from ltkm_inspect.session.register import SessionSettings, ltkm_register
 
 KEYS_OF_MSK = 16
@@ -39,9 +39,16 @@ class MskHistory(NamedTuple):
         return self.keys[-1] if self.keys else None
 
     def is_overtaken(self, ltkm: LtkmRecord) -> bool:
-        """Tell whether an LTKM was delivered before the latest one, so the capture is not in the order of delivery."""
-        at = self.latest.at if self.latest is not None else None
-        return at is not None and ltkm.at is not None and ltkm.at < at
+        """Tell whether an LTKM is older than the latest one: by its time, or by the counter if its MUK is the same.
+
+        Then the capture is not in the order of delivery, or the terminal discards the LTKM.
+        """
+        latest = self.latest
+        if latest is None:
+            return False
+        if latest.muk == ltkm.muk and not is_newer(ltkm.counter, latest.counter):
+            return True
+        return latest.at is not None and ltkm.at is not None and ltkm.at < latest.at
 
     def recent(self, at: float | None, settings: SessionSettings) -> "MskHistory":
         """Return what of it counts at that time."""

@@ -4,19 +4,10 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from ltkm_inspect.session.register import Register, SessionSettings
-from ltkm_inspect.session.summary import EventSummary
+from ltkm_inspect.session.summary import EventSummary, NonceUse
 
 USES_OF_NONCE = 32
 """How many uses of one nonce are remembered, besides its highest count."""
-
-
-class NonceUse(NamedTuple):
-    """One use of a nonce."""
-
-    number: int
-    """The nonce count."""
-    content: bytes
-    """A keyed hash of all that was asked."""
 
 
 class NonceHistory(NamedTuple):
@@ -28,25 +19,17 @@ class NonceHistory(NamedTuple):
     latest: tuple[NonceUse, ...] = ()
 
 
-def use_of(event: EventSummary) -> NonceUse | None:
-    """Return how a request uses its nonce; None without credentials that count."""
-    return None if event.nonce is None or event.number is None else NonceUse(event.number, event.question)
+def _keys(event: EventSummary) -> Mapping[tuple[str, str], EventSummary]:
+    return {} if event.nonce is None else {(event.terminal, event.nonce): event}
 
 
-def _keys(event: EventSummary) -> Mapping[tuple[str, str], tuple[NonceUse | None, float | None]]:
-    nonce = event.nonce
-    return {} if nonce is None else {(event.terminal, nonce): (use_of(event), event.origin.started)}
-
-
-def _after(
-    history: NonceHistory | None, added: tuple[NonceUse | None, float | None], settings: SessionSettings
-) -> NonceHistory | None:
-    use, at = added
+def _after(history: NonceHistory | None, event: EventSummary, settings: SessionSettings) -> NonceHistory | None:
+    use = event.use
     if use is None:
         return history
     known = history or NonceHistory()
     higher = known.highest is None or use.number > known.highest
-    highest, at = (use.number, at) if higher else (known.highest, known.at)
+    highest, at = (use.number, event.origin.started) if higher else (known.highest, known.at)
     return NonceHistory(highest, at, (*known.latest[1 - USES_OF_NONCE :], use))
 
 

@@ -108,7 +108,7 @@ class Session:
             return known
         before = self._identity(event, remember=remember)
         states = {}
-        remembers_history = remember and before.twin is None
+        remembers_history, settings = remember and before.twin is None, self.settings
         event = counted(event, before)
         for register in HISTORY:
             name, table = register.name, self._tables[register.name]
@@ -117,10 +117,12 @@ class Session:
                 if state is not None:
                     states[name, touched] = state
                 if remembers_history:
-                    self._put(name, touched, state, register.after(state, added, self.settings))
+                    after = register.after(state, added, settings)
+                    if after is not state and after is not None:
+                        self._put(name, touched, after)
         before = PriorState(before.twin, before.replayed, states)
         if remember and key is not None:
-            self._put(EVENTS, key, None, before)
+            self._put(EVENTS, key, before)
         return before
 
     def _identity(self, event: EventSummary, *, remember: bool) -> PriorState:
@@ -130,16 +132,13 @@ class Session:
             copies = self._tables[COPIES.name].get(key)
             before = PriorState(*compare(copies or (), origin, self.settings.clock_skew))
             if remember:
-                self._put(COPIES.name, key, copies, COPIES.after(copies, origin, self.settings))
+                self._put(COPIES.name, key, COPIES.after(copies, origin, self.settings))
         return before
 
-    def _put(self, register: str, key: Any, before: Any, state: Any) -> None:
-        """Remember a state that is new as the latest one, and forget the oldest where there are too many."""
-        if state is None or state is before:
-            return
+    def _put(self, register: str, key: Any, state: Any) -> None:
+        """Remember a state as the latest one, and forget the oldest where there are too many."""
         table = self._tables[register]
-        if before is not None:
-            del table[key]
+        table.pop(key, None)
         table[key] = state
         while len(table) > self.settings.limit:
             del table[next(iter(table))]

@@ -38,6 +38,15 @@ class KeyRequest(NamedTuple):
     """What was asked for and came with an LTKM."""
 
 
+class NonceUse(NamedTuple):
+    """One use of a nonce."""
+
+    number: int
+    """The nonce count."""
+    content: bytes
+    """A keyed hash of all that was asked."""
+
+
 @dataclass(slots=True)
 class EventSummary:
     """What a session keeps of an event, which another process may have looked at."""
@@ -46,10 +55,8 @@ class EventSummary:
     terminal: str
     nonce: str | None
     """Of the request; None without credentials."""
-    number: int | None
-    """The nonce count; None without one that counts."""
-    question: bytes
-    """A keyed hash of what is asked; empty without credentials and LTKMs."""
+    use: NonceUse | None
+    """How the request uses its nonce; None without a nonce count."""
     fingerprint: bytes
     """A keyed hash that only an event with the same octets has as well; empty without credentials and LTKMs."""
     challenges: Mapping[str, tuple[digest.Directives, ...]]

@@ -108,8 +108,8 @@ class _ItemKind(Kind):
         items = document.items if document is not None else ()
         return self._sites(sorted(items, key=lambda item: not item.ltkm_elements))
 
-    def _sites(self, items: Iterable[Item]) -> Iterator[Site]:
-        return (Site(self, item, item.event, item, element=item.element) for item in items)
+    def _sites(self, items: Iterable[Item]) -> Iterable[Site]:
+        return [Site(self, item, item.event, item, element=item.element) for item in items]
 
 
 class _ElementKind(Kind):
@@ -127,8 +127,8 @@ class _ElementKind(Kind):
         document = _chosen(event, chosen)
         return self._sites(document.ltkm_elements if document is not None else ())
 
-    def _sites(self, elements: Iterable[LtkmElement]) -> Iterator[Site]:
-        return (Site(self, each, each.event, each.item, each.ltkm, element=each.element) for each in elements)
+    def _sites(self, elements: Iterable[LtkmElement]) -> Iterable[Site]:
+        return [Site(self, each, each.event, each.item, each.ltkm, element=each.element) for each in elements]
 
 
 class _LtkmKind(Kind):
@@ -202,8 +202,8 @@ class _DeliveryKind(_InsideKind):
         sites = [site for site in self.find(look()) if site.ltkm is not None and chosen.takes_ltkm(site.ltkm)]
         return reversed(sites)
 
-    def _sites(self, found: Iterable[DeliveredLtkm | OpenedLtkm]) -> Iterator[Site]:
-        return (Site(self, each, each.event, each.ltkm.item, each.ltkm) for each in found)
+    def _sites(self, found: Iterable[DeliveredLtkm | OpenedLtkm]) -> Iterable[Site]:
+        return [Site(self, each, each.event, each.ltkm.item, each.ltkm) for each in found]
 
 
 class _OpenedKind(_DeliveryKind):

@@ -195,10 +195,22 @@ def test_a_rand_of_equal_octets_is_a_warning(rand: bytes, is_broken: bool) -> No
 def test_a_replay_brings_no_key_back_for_the_deliveries_after_it() -> None:
     trial = Trial()
     trial.number = 1
-    old = trial.exchange(ONE, FIRST, 0)
+    old = trial.exchange(ONE, replace(FIRST, counter=41), 0)
     inspect(old, trial.context)
     trial.deliver(ONE, at=HOUR, msk=NEW_KEY)
     later = replace(old, started=STARTED + 2 * HOUR, ended=STARTED + 2 * HOUR)
     again = inspect(replace(later, id="again", client="192.0.2.10:50009", connection="b"), trial.context)
     assert "ltkm-replayed" in again.rules
     assert trial.deliver(TWO, at=3 * HOUR, msk=NEW_KEY).findings == ()
+
+
+def test_an_ltkm_that_the_terminal_discards_brings_no_old_key_back() -> None:
+    trial = Trial()
+    trial.deliver(ONE, msk=OLD_KEY, counter=41)
+    trial.deliver(ONE, msk=NEW_KEY, counter=42)
+    discarded = trial.deliver(ONE, msk=OLD_KEY, counter=41)
+    after = trial.deliver(ONE, msk=NEW_KEY, counter=43)
+    again = trial.deliver(ONE, msk=OLD_KEY, counter=44)
+    key_rule = "msk-key-changed"
+    said = [[level for rule, level in found if rule == key_rule] for found in rules([discarded, after, again])]
+    assert said == [[], [], [V]]
