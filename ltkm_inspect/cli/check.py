@@ -9,9 +9,6 @@ from ltkm_inspect import options
 from ltkm_inspect.cli.group import commands
 from ltkm_inspect.cli.progress import Progress
 from ltkm_inspect.cli.shared import (
-    FINDINGS,
-    NOTHING_SEEN,
-    OK,
     FilePath,
     JudgingOptions,
     interruptible,
@@ -121,5 +118,4 @@ def check(files: tuple[Path, ...], asked: JudgingOptions, jobs: int | None, foll
         if output.failed:
             leave(COULD_NOT_RUN)
         trouble.damaged += total.crashed + total.damaged
-        broken = asked.level is not None and total.worst >= asked.level
-        leave(trouble.exit_code(len(found), FINDINGS if broken else OK if total.exchanges else NOTHING_SEEN))
+        leave(trouble.exit_code(len(found), total.exit_code(asked.level)))

@@ -7,9 +7,9 @@ from errno import EBADF
 import click
 
 from ltkm_inspect.cli.group import commands
-from ltkm_inspect.cli.shared import FINDINGS, NOTHING_SEEN, OK, keys_at_hand, leave, option, shaped
+from ltkm_inspect.cli.shared import keys_at_hand, leave, option, shaped
 from ltkm_inspect.input import FORMS, Form, InputMessage, from_argument, from_stream
-from ltkm_inspect.output.console import InputErrors, complain, reason, say
+from ltkm_inspect.output.console import FINDINGS, NOTHING_SEEN, OK, InputErrors, complain, reason, say
 
 TOGETHER = 200
 """How many lines are printed together: to hand over each by itself takes longer than to write it."""

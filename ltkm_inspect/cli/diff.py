@@ -6,9 +6,6 @@ import click
 
 from ltkm_inspect.cli.group import commands
 from ltkm_inspect.cli.shared import (
-    FINDINGS,
-    NOTHING_SEEN,
-    OK,
     FilePath,
     JudgingOptions,
     interruptible,
@@ -17,7 +14,7 @@ from ltkm_inspect.cli.shared import (
     reports_of,
     shaped,
 )
-from ltkm_inspect.output.console import COULD_NOT_RUN, InputErrors, complain, say
+from ltkm_inspect.output.console import COULD_NOT_RUN, FINDINGS, NOTHING_SEEN, OK, InputErrors, complain, say
 from ltkm_inspect.wire import printable
 
 

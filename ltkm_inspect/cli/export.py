@@ -10,8 +10,6 @@ import click
 from ltkm_inspect import options
 from ltkm_inspect.cli.group import commands
 from ltkm_inspect.cli.shared import (
-    NOTHING_SEEN,
-    OK,
     FilePath,
     JudgingOptions,
     interruptible,
@@ -20,7 +18,7 @@ from ltkm_inspect.cli.shared import (
     reports_of,
     usage,
 )
-from ltkm_inspect.output.console import COULD_NOT_RUN, InputErrors, complain, reason, say
+from ltkm_inspect.output.console import COULD_NOT_RUN, NOTHING_SEEN, OK, InputErrors, complain, reason, say
 from ltkm_inspect.output.device import is_device
 from ltkm_inspect.wire import crash_of, printable
 

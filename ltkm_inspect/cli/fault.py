@@ -8,8 +8,6 @@ import click
 from ltkm_inspect import options
 from ltkm_inspect.cli.group import commands
 from ltkm_inspect.cli.shared import (
-    NOTHING_SEEN,
-    OK,
     FilePath,
     flows_of,
     interruptible,
@@ -18,7 +16,7 @@ from ltkm_inspect.cli.shared import (
     limits_of,
     option,
 )
-from ltkm_inspect.output.console import COULD_NOT_RUN, InputErrors, Output, complain, reason
+from ltkm_inspect.output.console import COULD_NOT_RUN, NOTHING_SEEN, OK, InputErrors, Output, complain, reason
 from ltkm_inspect.wire import crash_of, printable
 
 if TYPE_CHECKING:

@@ -13,9 +13,6 @@ import click
 from ltkm_inspect import options
 from ltkm_inspect.cli.group import commands
 from ltkm_inspect.cli.shared import (
-    FINDINGS,
-    NOTHING_SEEN,
-    OK,
     FilePath,
     interruptible,
     leave,
@@ -62,8 +59,7 @@ def report(source: str, report: tuple[str, ...], fail_on: str, shape: str) -> No
     """
     with usage():
         level, targets = options.parse_fail_on(fail_on), targets_of(report, [] if source == "-" else [Path(source)])
-    from ltkm_inspect.report.formats import FORMATS
-    from ltkm_inspect.report.places import places, render
+    from ltkm_inspect.report.places import places, render, write
     from ltkm_inspect.report.reading import RecordFile
     from ltkm_inspect.report.summary import NOT_ENDED
 
@@ -82,7 +78,7 @@ def report(source: str, report: tuple[str, ...], fail_on: str, shape: str) -> No
                 if targets:
                     trouble.lost(render(RecordFile(path), wanted, private=reading.has_keys))
                 else:
-                    pour(lambda file: FORMATS[shape](RecordFile(path), file))
+                    pour(lambda file: write(shape, RecordFile(path), file))
         except options.OptionError as error:
             complain(str(error))
             leave(COULD_NOT_RUN)
@@ -93,8 +89,7 @@ def report(source: str, report: tuple[str, ...], fail_on: str, shape: str) -> No
             complain(f"{printable(name)}: {_why(error)}")
             leave(COULD_NOT_RUN)
         trouble.damaged += total.crashed + total.damaged
-        broken = level is not None and total.worst >= level
-        leave(trouble.exit_code(1, FINDINGS if broken else OK if total.exchanges else NOTHING_SEEN))
+        leave(trouble.exit_code(1, total.exit_code(level)))
 
 
 @contextmanager

@@ -21,10 +21,6 @@ if TYPE_CHECKING:
     from ltkm_inspect.report.keys import Keys
     from ltkm_inspect.traffic import Exchange, Limits
 
-OK = 0
-FINDINGS = 3
-NOTHING_SEEN = 4
-
 
 def option[F: Callable[..., None]](name: str, spelt: str = "") -> Callable[[F], F]:
     """Return the click option of that row of the option table, under its own name or as it is `spelt`."""

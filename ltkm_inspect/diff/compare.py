@@ -27,6 +27,16 @@ class Difference:
     level: Level | None = None
     """Of a finding."""
 
+    @property
+    def sign(self) -> str:
+        """`+` for what only B has, `-` for what only A has, `~` for a field whose values differ."""
+        return "~" if self.kind == "field" else "+" if self.a is None else "-"
+
+    @property
+    def name(self) -> str:
+        """What differs, and how bad that is."""
+        return self.what if self.level is None else f"{self.level.word} {self.what}"
+
 
 @dataclass(frozen=True, slots=True)
 class ExchangeComparison:
@@ -64,27 +74,25 @@ class Comparison:
         return [each for each in self.compared if each.differences]
 
     @property
-    def both(self) -> int:
-        """How many steps both captures have."""
-        return sum(each.pair.a is not None and each.pair.b is not None for each in self.compared)
+    def both(self) -> list[ExchangePair]:
+        """The steps that both captures have."""
+        return [each.pair for each in self.compared if each.pair.a is not None and each.pair.b is not None]
 
     @property
     def by_order(self) -> int:
         """How many of these were paired without a B-TID that both captures have."""
-        pairs = [each.pair for each in self.compared if each.pair.a is not None and each.pair.b is not None]
-        return sum(not pair.by_terminal for pair in pairs)
+        return sum(not pair.by_terminal for pair in self.both)
 
-    def came(self) -> Iterator[Difference]:
-        """Yield the findings that only B has, but for those of a fault that was put in."""
-        for each in self.compared:
-            for difference in each.differences:
-                if difference.kind == "finding" and difference.a is None and each.counts:
-                    yield difference
+    @property
+    def differences(self) -> list[Difference]:
+        """The findings that only one has, and the fields that differ."""
+        return [each for step in self.compared for each in step.differences if each.kind != "exchange"]
 
     @property
     def worst(self) -> Level:
-        """The worst level among the findings that came; OFF when none did."""
-        return max((each.level for each in self.came() if each.level is not None), default=Level.OFF)
+        """The worst level among the findings that only B has, but for those of a fault; OFF where there is none."""
+        came = (each for step in self.compared if step.counts for each in step.differences if each.sign == "+")
+        return max((each.level for each in came if each.level is not None), default=Level.OFF)
 
 
 def compared(a: Iterable[Report], b: Iterable[Report], keys: Keys = NO_KEYS, *, everything: bool = False) -> Comparison:

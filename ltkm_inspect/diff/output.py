@@ -7,6 +7,7 @@ from typing import Any
 
 from ltkm_inspect.diff.compare import Comparison, Difference, ExchangeComparison
 from ltkm_inspect.diff.facts import EXCHANGE
+from ltkm_inspect.diff.pairing import CapturedExchange
 from ltkm_inspect.finding import shorten
 from ltkm_inspect.output.json_line import to_json
 from ltkm_inspect.output.redaction import NO_REDACTOR, Redaction
@@ -24,15 +25,13 @@ def text_lines(comparison: Comparison, redaction: Redaction | None = None) -> It
 
 
 def _heading(each: ExchangeComparison, redaction: Redaction | None) -> str:
-    first, second = each.pair.a, each.pair.b
-    a = first.terminal if first is not None else ""
-    b = second.terminal if second is not None else ""
-    named = [shorten(_name(name, redaction)) for name in dict.fromkeys((a, b)) if name]
+    terminals = dict.fromkeys(step.terminal for step in (each.pair.a, each.pair.b) if step is not None)
+    named = [shorten(_name(name, redaction)) for name in terminals if name]
     who = f"terminal {' -> '.join(named)}" if named else "a terminal without B-TID"
-    hidden = NO_REDACTOR.text if redaction is None else redaction.text
-    asked = f" for {shorten(' '.join(map(hidden, each.step.asked)))}" if each.step.asked else ""
+    msks = " ".join(_hidden(msk, redaction) for msk in each.step.asked)
+    asked = f" for {shorten(msks)}" if msks else ""
     how = "" if each.step.authenticated else " without credentials"
-    faults = "".join(f" [fault {shorten(hidden(fault))}]" for fault in each.step.report.exchange.faults)
+    faults = "".join(f" [fault {shorten(_hidden(fault, redaction))}]" for fault in each.step.report.exchange.faults)
     return f"{who}, request {each.pair.number}{asked}{how}{faults}:"
 
 
@@ -58,57 +57,30 @@ def _redacted(each: ExchangeComparison, redaction: Redaction | None) -> Iterator
 
 
 def _line(difference: Difference) -> str:
-    sign = "-" if difference.b is None else "+"
-    at = f"{difference.spot}, " if difference.spot != EXCHANGE else ""
     if difference.kind == "exchange":
-        return f"{sign} only in {'A' if difference.b is None else 'B'}"
+        return f"{difference.sign} only in {'A' if difference.b is None else 'B'}"
     if difference.kind == "finding":
-        assert difference.level is not None
-        said = difference.a if difference.b is None else difference.b
-        return f"{sign} {difference.level.word} {difference.what}: {said}"
+        return f"{difference.sign} {difference.name}: {difference.a or difference.b}"
+    at = f"{difference.spot}, " if difference.spot != EXCHANGE else ""
     return f"~ {at}{difference.what}: {difference.a or 'not there'} -> {difference.b or 'not there'}"
 
 
 def _summary(comparison: Comparison) -> Iterator[str]:
-    exchanges = f"{count(comparison.a, 'MSK exchange')} in A, {comparison.b} in B, {comparison.both} in both"
-    yield (
-        f"summary: {exchanges}; {comparison.by_order} of them paired by MSK ID and order"
-        if comparison.by_order
-        else (f"summary: {exchanges}")
-    )
+    exchanges = f"{count(comparison.a, 'MSK exchange')} in A, {comparison.b} in B, {len(comparison.both)} in both"
+    paired = f"; {comparison.by_order} of them paired by MSK ID and order" if comparison.by_order else ""
+    yield f"summary: {exchanges}{paired}"
     if comparison.by_order:
         yield "summary: a B-TID changes at each bootstrapping; what was paired by order may be another terminal's"
     number = _numbers(comparison)
-    yield (
-        f"summary: {count(number['came'], 'finding')} came, {number['went']} went, {count(number['fields'], 'field')} "
-        f"{'differs' if number['fields'] == 1 else 'differ'}"
-    )
-    for (sign, what), times in sorted(_totals(comparison).items()):
-        yield f"summary: {sign} {what}: {times}"
+    differ = f"{count(number['fields'], 'field')} {'differs' if number['fields'] == 1 else 'differ'}"
+    yield f"summary: {count(number['came'], 'finding')} came, {number['went']} went, {differ}"
+    totals = Counter((each.sign, each.name) for each in comparison.differences)
+    yield from (f"summary: {sign} {name}: {times}" for (sign, name), times in sorted(totals.items()))
 
 
 def _numbers(comparison: Comparison) -> dict[str, int]:
-    found = Counter(
-        "fields" if difference.kind == "field" else "came" if difference.a is None else "went"
-        for each in comparison.differing
-        for difference in each.differences
-        if difference.kind != "exchange"
-    )
-    return {name: found[name] for name in ("came", "went", "fields")}
-
-
-def _totals(comparison: Comparison) -> Counter[tuple[str, str]]:
-    """Return how often each rule came or went and each field differs."""
-    found: Counter[tuple[str, str]] = Counter()
-    for each in comparison.differing:
-        for difference in each.differences:
-            if difference.kind == "finding":
-                assert difference.level is not None
-                sign = "+" if difference.a is None else "-"
-                found[sign, f"{difference.level.word} {difference.what}"] += 1
-            elif difference.kind == "field":
-                found["~", difference.what] += 1
-    return found
+    signs = Counter(each.sign for each in comparison.differences)
+    return {"came": signs["+"], "went": signs["-"], "fields": signs["~"]}
 
 
 def json_text(comparison: Comparison, a: str, b: str, redaction: Redaction | None = None) -> str:
@@ -118,7 +90,7 @@ def json_text(comparison: Comparison, a: str, b: str, redaction: Redaction | Non
             "schema": SCHEMA,
             "a": {"file": a, "exchanges": comparison.a},
             "b": {"file": b, "exchanges": comparison.b},
-            "paired": comparison.both,
+            "paired": len(comparison.both),
             "paired_by_order": comparison.by_order,
             "counts": _numbers(comparison),
             "steps": [_step(each, redaction) for each in comparison.differing],
@@ -127,21 +99,10 @@ def json_text(comparison: Comparison, a: str, b: str, redaction: Redaction | Non
 
 
 def _step(each: ExchangeComparison, redaction: Redaction | None) -> dict[str, Any]:
-    sides = {"a": each.pair.a, "b": each.pair.b}
-    hidden = NO_REDACTOR.text if redaction is None else redaction.text
     return {
-        **{
-            name: None
-            if step is None
-            else {
-                "id": hidden(step.report.exchange.id),
-                "terminal": _name(step.terminal, redaction) if step.terminal else None,
-                "verdict": step.report.verdict,
-                "faults": [*map(hidden, step.report.exchange.faults)],
-            }
-            for name, step in sides.items()
-        },
-        "msks": [*map(hidden, each.step.asked)],
+        "a": _side(each.pair.a, redaction),
+        "b": _side(each.pair.b, redaction),
+        "msks": [_hidden(msk, redaction) for msk in each.step.asked],
         "request": each.pair.number,
         "authenticated": each.step.authenticated,
         "by_terminal": each.pair.by_terminal,
@@ -149,11 +110,26 @@ def _step(each: ExchangeComparison, redaction: Redaction | None) -> dict[str, An
     }
 
 
+def _side(step: CapturedExchange | None, redaction: Redaction | None) -> dict[str, Any] | None:
+    if step is None:
+        return None
+    return {
+        "id": _hidden(step.report.exchange.id, redaction),
+        "terminal": _name(step.terminal, redaction) if step.terminal else None,
+        "verdict": step.report.verdict,
+        "faults": [_hidden(fault, redaction) for fault in step.report.exchange.faults],
+    }
+
+
+def _hidden(text: str, redaction: Redaction | None) -> str:
+    return text if redaction is None else redaction.text(text)
+
+
 def _difference(difference: Difference) -> dict[str, Any]:
     return {
         "kind": difference.kind,
         "what": difference.what,
-        "level": difference.level.word if difference.level is not None else None,
+        "level": difference.level and difference.level.word,
         "msk": difference.spot.msk or None,
         "number": difference.spot.number,
         "ltkm": difference.spot.ltkm,

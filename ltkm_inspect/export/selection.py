@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from ltkm_inspect import selection
 from ltkm_inspect.export.entry import ExportEntry
 from ltkm_inspect.finding import Level, Report
-from ltkm_inspect.options import OptionError
+from ltkm_inspect.options import blaming
 from ltkm_inspect.selection import Terminal, parse_terminals
 from ltkm_inspect.traffic import Event
 
@@ -43,8 +43,6 @@ class ExportSelection:
 
 def parse_selection(msks: Iterable[str] = (), terminals: Iterable[str] = (), flawed: bool = False) -> ExportSelection:
     """Return the selection that these words ask for; OptionError says which of them means nothing."""
-    try:
+    with blaming("msk", selection.SelectionError):
         keys = selection.parse_selection(text.lower().replace("0x", "") for text in msks)  # as tables have it
-    except selection.SelectionError as error:
-        raise OptionError("msk", str(error)) from None
     return ExportSelection(keys, parse_terminals(terminals), flawed)

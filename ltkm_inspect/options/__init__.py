@@ -1,6 +1,6 @@
 """The options that users type, in one table, and what their words mean; for the command line and the addon alike."""
 
-from ltkm_inspect.options.faults import orders, parse_delay, parse_faults, parse_msks, parse_when
+from ltkm_inspect.options.faults import orders
 from ltkm_inspect.options.files import ReportTarget, key_ring, parse_report
 from ltkm_inspect.options.limit import parse_limit
 from ltkm_inspect.options.settings import JUDGING, parse_fail_on, settings
@@ -13,7 +13,7 @@ from ltkm_inspect.options.table import (
     SHOWS_KEYS,
     Option,
 )
-from ltkm_inspect.options.words import OptionError, did_you_mean
+from ltkm_inspect.options.words import OptionError, blaming, did_you_mean
 
 __all__ = [
     "AS_IT_HAPPENS",
@@ -26,15 +26,12 @@ __all__ = [
     "Option",
     "OptionError",
     "ReportTarget",
+    "blaming",
     "did_you_mean",
     "key_ring",
     "orders",
-    "parse_delay",
     "parse_fail_on",
-    "parse_faults",
     "parse_limit",
-    "parse_msks",
     "parse_report",
-    "parse_when",
     "settings",
 ]

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from ltkm_inspect.options.table import AS_IT_HAPPENS, REPORT_FORMATS
-from ltkm_inspect.options.words import OptionError, did_you_mean
+from ltkm_inspect.options.words import OptionError, blaming, did_you_mean
 from ltkm_inspect.wire import printable
 
 # Rooms that know rules and documents are imported where they are needed: a command without them starts faster.
@@ -52,7 +52,5 @@ def key_ring(path: str, current: "RingFile | None" = None) -> "RingFile | None":
     wanted = Path(os.path.expanduser(path))
     if current is not None and current.path == wanted:
         return current
-    try:
+    with blaming("keys", RingError):
         return RingFile(wanted)
-    except RingError as error:
-        raise OptionError("keys", str(error)) from None

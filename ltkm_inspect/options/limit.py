@@ -22,25 +22,26 @@ def parse_limit(text: str, *, live: bool = True) -> "Limits":
 
     option = DEFAULTS["limit"]
     default = str(option.default if live else option.check_default)
-    return Limits(**_limit_parts(default) | _limit_parts(text))
+    parts = _limit_parts(default) | _limit_parts(text)
+    return Limits(parts.pop("body"), **parts)
 
 
 def _limit_parts(text: str) -> dict[str, int | None]:
-    """Return the parts of a limit that are typed, by the names that they have in `Limits`."""
+    """Return the parts of a limit that are typed, by their names."""
     words = text.split(",")
     if len(words) == 2 and "=" not in text:
-        words = [f"{part}={word}" for part, word in zip(_LIMIT_PARTS, words, strict=False)]
+        words = [f"{part}={word}" for part, word in zip(_UNITS_OF_PARTS, words, strict=False)]
     found: dict[str, int | None] = {}
     for word in words:
         name, equals, value = (each.strip() for each in word.partition("="))
-        field = _LIMIT_PARTS.get(name.lower())
-        if not equals or field is None:
-            parts = ", ".join(f"{part}=" for part in _LIMIT_PARTS)
+        name = name.lower()
+        if not equals or name not in _UNITS_OF_PARTS:
+            parts = ", ".join(f"{part}=" for part in _UNITS_OF_PARTS)
             reason = f"expected {parts} with a number, or 1MiB,200, got {printable(word.strip()) or 'nothing'}"
-            raise OptionError("limit", reason + did_you_mean(name, _LIMIT_PARTS))
-        if field in found:
-            raise OptionError("limit", f"expected each part once, got {name.lower()} twice")
-        found[field] = _octets(value) if field == "octets" else _count(name.lower(), value)
+            raise OptionError("limit", reason + did_you_mean(name, _UNITS_OF_PARTS))
+        if name in found:
+            raise OptionError("limit", f"expected each part once, got {name} twice")
+        found[name] = _octets(value) if name == "body" else _count(name, value)
     return found
 
 
@@ -53,20 +54,16 @@ def _octets(text: str) -> int | None:
 
 def _count(part: str, text: str) -> int | None:
     if not _COUNT.fullmatch(text):
-        raise OptionError("limit", f"expected a number of {_LIMIT_UNITS[part]} from 1 or none, got {printable(text)}")
+        raise OptionError(
+            "limit", f"expected a number of {_UNITS_OF_PARTS[part]} from 1 or none, got {printable(text)}"
+        )
     return None if text.lower() == "none" else int(text)
 
 
-_LIMIT_PARTS = {
-    "body": "octets",
-    "ltkms": "ltkms",
-    "payloads": "payloads",
-    "findings": "findings",
-    "directives": "directives",
-    "tags": "tags",
+_UNITS_OF_PARTS = {"body": "octets", "ltkms": "LTKMs"} | {
+    part: part for part in ("payloads", "findings", "directives", "tags")
 }
-"""What the parts are called in `Limits`."""
-_LIMIT_UNITS = {"ltkms": "LTKMs"} | {part: part for part in ("payloads", "findings", "directives", "tags")}
+"""What the parts are counted in."""
 _SIZE = re.compile(r"0*([1-9][0-9]{0,15})\s*([KMG]iB)?|none", re.ASCII | re.IGNORECASE)
 _COUNT = re.compile(r"0*[1-9][0-9]{0,15}|none", re.ASCII | re.IGNORECASE)
 _UNITS = {"": 1, "kib": 1 << 10, "mib": 1 << 20, "gib": 1 << 30}

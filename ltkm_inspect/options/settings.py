@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from ltkm_inspect.options.table import FAIL_ON
-from ltkm_inspect.options.words import OptionError, did_you_mean, hours, number, one_of, seconds, split_words
+from ltkm_inspect.options.words import OptionError, blaming, did_you_mean, hours, number, one_of, seconds, split_words
 from ltkm_inspect.wire import printable
 
 # Rooms that know rules and documents are imported where they are needed: a command without them starts faster.
@@ -140,10 +140,8 @@ def _rule_options(texts: Iterable[str]) -> dict[str, dict[str, Any]]:
     _rules()
     found: dict[str, dict[str, Any]] = {}
     for text in texts:
-        try:
+        with blaming("rule", ValueError):
             id, values = parse_options(text.strip())
-        except ValueError as error:
-            raise OptionError("rule", str(error)) from None
         known = found.setdefault(id, {})
         for name, value in values.items():
             if known.setdefault(name, value) != value:

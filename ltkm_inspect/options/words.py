@@ -1,7 +1,8 @@
 """Words of options: lists, choices, seconds, and the error that names the option."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 
 from ltkm_inspect import parameter
 from ltkm_inspect.wire import printable
@@ -15,6 +16,15 @@ class OptionError(ValueError):
         self.option = option
         """The name in the table: `fail_on`."""
         self.reason = reason
+
+
+@contextmanager
+def blaming(option: str, kind: type[Exception]) -> Iterator[None]:
+    """Make of an error of that kind, which says in one line what is wrong, one of that option."""
+    try:
+        yield
+    except kind as error:
+        raise OptionError(option, str(error)) from None
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:

@@ -16,25 +16,17 @@ from ltkm_inspect.wire.key_text import is_key_text
 PROGRAM = "ltkm-inspect"
 STANDARD_OUTPUT = "standard output"
 
+OK = 0
 COULD_NOT_RUN = 1
+FINDINGS = 3
+NOTHING_SEEN = 4
 INCOMPLETE = 5
 
 
 def say(lines: Iterable[str]) -> bool:
     """Print lines; where nobody reads them any more, drop these and all later ones, and return False."""
-    said = [*lines]
-    if said and sys.stdout is None:  # by whoever started us
-        raise _closed()
-    try:
-        if said:
-            click.echo("\n".join(said))
-    except BrokenPipeError:
-        _drop()
-        return False
-    except OSError:
-        _drop()  # else it is tried once more at the end of the program
-        raise
-    return True
+    said = "\n".join(lines)
+    return not said or pour(lambda file: click.echo(said, file))
 
 
 class Output:
@@ -61,22 +53,23 @@ def _drop() -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
-def _closed() -> OSError:
-    return OSError(EBADF, os.strerror(EBADF), STANDARD_OUTPUT)
+def pour(write: Callable[[TextIO], None]) -> bool:
+    """Let something be written to stdout; where nobody reads it any more, drop it and all that follows: False.
 
-
-def pour(write: Callable[[TextIO], None]) -> None:
-    """Let something be written to stdout for as long as somebody reads it; OSError names standard output."""
-    if sys.stdout is None:
-        raise _closed()
+    OSError, for whatever else does not work, names standard output.
+    """
+    if sys.stdout is None:  # closed by whoever started us
+        raise OSError(EBADF, os.strerror(EBADF), STANDARD_OUTPUT)
     try:
         write(sys.stdout)
         sys.stdout.flush()
     except BrokenPipeError:
         _drop()
+        return False
     except OSError as error:
-        _drop()
+        _drop()  # else it is tried once more at the end of the program
         raise OSError(error.errno, error.strerror, STANDARD_OUTPUT) from error
+    return True
 
 
 def complain(line: str) -> None:

@@ -6,7 +6,7 @@ import time
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from functools import partial, wraps
+from functools import wraps
 from typing import Any, cast
 from weakref import WeakKeyDictionary
 
@@ -19,10 +19,9 @@ from mitmproxy.log import ALERT
 from ltkm_inspect import __version__
 from ltkm_inspect.engine import plan
 from ltkm_inspect.engine.handling import Handling, Steps
-from ltkm_inspect.export import Manner
-from ltkm_inspect.finding import Level
 from ltkm_inspect.mitm.size import takes_long
 from ltkm_inspect.options import OptionError
+from ltkm_inspect.output.console import INCOMPLETE, OK
 from ltkm_inspect.output.json_line import to_json
 from ltkm_inspect.proxy import configuration
 from ltkm_inspect.proxy.commands import FaultCommands
@@ -84,21 +83,14 @@ class LtkmInspect:
         """What puts faults into responses."""
         return self.inspector.faulting
 
-    @property
-    def fail_on(self) -> Level | None:
-        """The level from which findings fail the run; None for never."""
-        return self.configuration.fail_on
-
     def load(self, loader: Loader) -> None:
         """Offer options, commands and the content view."""
         self._started = False
         configuration.offer(loader)
         loader.add_command("ltkm.check", self.check)
         loader.add_command("ltkm.findings", self.findings)
-        Exporting(self.inspector.in_full, lambda: Manner(self.configuration.keys, self.configuration.redaction)).offer(
-            loader
-        )
-        FaultCommands(self.faulting, partial(self.inspector.tell, counts=False)).offer(loader)
+        Exporting(self.inspector).offer(loader)
+        FaultCommands(self.inspector).offer(loader)
         contentviews.add(LtkmView(lambda: self.configuration, self.inspector.renderings))
         for line in configuration.take_deferred(ctx.options):
             logger.error(line)
@@ -134,7 +126,7 @@ class LtkmInspect:
         spare_events()
         chain: Any = ctx.master.addons  # mitmproxy gives it no types
         if chain.get("dumper") is not None and chain.get(ExitStatus.name) is None:
-            chain.add(ExitStatus(self))
+            chain.add(ExitStatus(self._exit_status))
 
     @_guarded
     def request(self, flow: http.HTTPFlow) -> Awaitable[None] | None:
@@ -241,6 +233,12 @@ class LtkmInspect:
                 found += rows(report, self.configuration.redactor(report.exchange))
         return cast(types.Data, found)
 
+    def _exit_status(self) -> int:
+        fail_on = self.configuration.fail_on
+        if fail_on is None:
+            return OK
+        return INCOMPLETE if self.summary.crashed else self.summary.exit_code(fail_on)
+
     def _start(self) -> None:
         self._started = True
         active = sum(map(len, plan(self.configuration.context.settings).values()))
@@ -311,9 +309,6 @@ class LtkmInspect:
             self.summary.add_faulted(report)
         yield from self.faulting.remember(report.exchange)
         return hit.delay
-
-    def _manner(self) -> Manner:
-        return Manner(self.configuration.keys, self.configuration.redaction)
 
     def _run_line(self, wanted: Configuration) -> str:
         """Return the record that a report begins with."""

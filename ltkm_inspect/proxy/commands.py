@@ -2,7 +2,7 @@
 
 import logging
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any, cast
 
@@ -15,12 +15,12 @@ from mitmproxy.log import ALERT
 from ltkm_inspect import catalogue
 from ltkm_inspect.engine import inspect
 from ltkm_inspect.fault import FAULTS
-from ltkm_inspect.finding import Report, shorten
+from ltkm_inspect.finding import shorten
 from ltkm_inspect.mitm.flows import FAULT, exchange_of, is_foreign
 from ltkm_inspect.mitm.rewriting import FlowRewriter
 from ltkm_inspect.mitm.sources import READERS
 from ltkm_inspect.options import OptionError, orders
-from ltkm_inspect.proxy.faulting import Faulting
+from ltkm_inspect.proxy.inspector import Inspector
 from ltkm_inspect.report.text import count
 from ltkm_inspect.rewriting.orders import Orders
 
@@ -29,8 +29,6 @@ logger = logging.getLogger(__name__)
 INJECT, STRIP = "inject-ltkm", "strip-ltkm"
 SOURCES = {".flow": "flow", ".har": "flow", ".toml": "synthetic"}
 """What a file holds that `ltkm.inject` is given, by the end of its name; any other holds LTKMs."""
-
-type Tell = Callable[[Flow, Report], object]
 
 
 class FaultName(str):
@@ -48,10 +46,10 @@ class SourceName(str):
 class FaultCommands:
     """The commands `ltkm.fault`, `ltkm.strip`, `ltkm.inject`, `ltkm.revert` and `ltkm.faults`."""
 
-    def __init__(self, faulting: Faulting, tell: Tell) -> None:
-        """Take what knows the orders of the run, and what marks a flow and logs what is found in it."""
-        self._faulting = faulting
-        self._tell = tell
+    def __init__(self, inspector: Inspector) -> None:
+        """Take what marks a flow and logs what is found in it, and knows the orders of the run."""
+        self._inspector = inspector
+        self._faulting = inspector.faulting
 
     def offer(self, loader: Loader) -> None:
         """Add the commands to mitmproxy."""
@@ -105,7 +103,7 @@ class FaultCommands:
             if change is not None:
                 self._faulting.tell(change)
                 after = replace(change.after, faults=change.names)
-                self._tell(flow, inspect(after, context, remember=False))
+                self._inspector.tell(flow, inspect(after, context, remember=False), counts=False)
                 changed.append(flow)
         if not changed:
             raise exceptions.CommandError(f"nothing is changed: {rewriting.reason or 'none of the flows is MSK'}")
@@ -138,7 +136,17 @@ def _source(text: str) -> str:
     return f"base64={text}"
 
 
-class _FaultType(types._BaseType):
+class _TextType(types._BaseType):
+    """Text that is taken as it is typed."""
+
+    def parse(self, manager: Any, t: Any, s: str) -> str:
+        return s
+
+    def is_valid(self, manager: Any, typ: Any, val: Any) -> bool:
+        return isinstance(val, str)
+
+
+class _FaultType(_TextType):
     """Completes the names of faults, and behind a colon those of their parameters with the defaults."""
 
     typ = FaultName
@@ -147,12 +155,6 @@ class _FaultType(types._BaseType):
     def completion(self, manager: Any, t: Any, s: str) -> Sequence[str]:
         catalogue.load()
         return [*_completions(s)]
-
-    def parse(self, manager: Any, t: Any, s: str) -> str:
-        return s
-
-    def is_valid(self, manager: Any, typ: Any, val: Any) -> bool:
-        return isinstance(val, str)
 
 
 def _completions(typed: str) -> Iterator[str]:
@@ -165,7 +167,7 @@ def _completions(typed: str) -> Iterator[str]:
             yield f"{name}:{before}{comma}{parameter.name}={parameter.shown}"
 
 
-class _SourceType(types._BaseType):
+class _SourceType(_TextType):
     """Completes the kinds of sources, and paths."""
 
     typ = SourceName
@@ -175,9 +177,3 @@ class _SourceType(types._BaseType):
         kind, equals, path = s.partition("=")
         files = types._PathType().completion(manager, types.Path, path if equals else s)
         return [f"{kind}={file}" for file in files] if equals else ["previous", *files]
-
-    def parse(self, manager: Any, t: Any, s: str) -> str:
-        return s
-
-    def is_valid(self, manager: Any, typ: Any, val: Any) -> bool:
-        return isinstance(val, str)

@@ -1,6 +1,5 @@
 """The last step of an edit in the content view: the digests fit what will be sent, and the flow says what was done."""
 
-import hashlib
 import logging
 from collections.abc import Iterable
 from dataclasses import replace
@@ -11,6 +10,7 @@ from mitmproxy.net import encoding
 from ltkm_inspect.context import Context
 from ltkm_inspect.engine import inspect
 from ltkm_inspect.engine.sealing import seal, unsealed
+from ltkm_inspect.mitm.change import sha256
 from ltkm_inspect.mitm.flows import update
 from ltkm_inspect.mitm.marking import FAULTED, ORIGINAL, mark_faults
 from ltkm_inspect.output.redaction import NO_REDACTOR, Redactor
@@ -38,7 +38,7 @@ def finish_response(
     # The body is mitmproxy's own to set, as it sets the length that fits it.
     update(flow, before, replace(after, response=replace(after.response, body=old.body)))
     came = None if before.faults else inspect(before, context, remember=False)
-    mark_faults(flow, [*before.faults, EDIT], _sha256(old.body), _sha256(body), came, redactor)
+    mark_faults(flow, [*before.faults, EDIT], sha256(old), sha256(after.response), came, redactor)
     _log(before, _sizes("response", old, body), map(str, unsealed(after, before, context)), redactor)
 
 
@@ -66,10 +66,6 @@ def finish_request(
 def _coded(message: http.Message, content: bytes) -> bytes:
     """Return the body as mitmproxy will set it."""
     return encoding.encode(content, message.headers.get("content-encoding") or "identity")
-
-
-def _sha256(body: bytes | None) -> str | None:
-    return None if body is None else hashlib.sha256(body).hexdigest()
 
 
 def _sizes(what: str, old: Request | Response, body: bytes) -> str:

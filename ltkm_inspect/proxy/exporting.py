@@ -1,7 +1,7 @@
 """The command that hands LTKMs on to other programs from within mitmproxy and mitmweb."""
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from mitmproxy import command, exceptions, types
@@ -10,8 +10,9 @@ from mitmproxy.flow import Flow
 from mitmproxy.log import ALERT
 
 from ltkm_inspect.export import Export, ExportError, Manner
-from ltkm_inspect.finding import Report
 from ltkm_inspect.options import EXPORT_FORMATS
+from ltkm_inspect.proxy.inspector import Inspector
+from ltkm_inspect.traffic import Limits
 from ltkm_inspect.wire import printable
 
 logger = logging.getLogger(__name__)
@@ -22,10 +23,9 @@ _FORMATS = "ltkm.export.formats"
 class Exporting:
     """Writes the LTKMs of flows to a file, in the formats of `ltkm-inspect export`."""
 
-    def __init__(self, inspected: Callable[[Flow], Report | None], manner: Callable[[], Manner]) -> None:
-        """Take what gives the report of a flow, None for one that is not MSK, and what says how things are told."""
-        self._inspected = inspected
-        self._manner = manner
+    def __init__(self, inspector: Inspector) -> None:
+        """Take what gives the report of a flow, and knows how things are told."""
+        self._inspector = inspector
 
     def offer(self, loader: Loader) -> None:
         """Add the commands to mitmproxy."""
@@ -41,9 +41,10 @@ class Exporting:
     def export(self, format: str, path: str, flows: Sequence[Flow]) -> None:
         """Write the LTKMs of flows to a file; for xml the documents that carry them, to a folder."""
         try:
-            with Export(format, Path(path), self._manner()) as run:
+            configuration = self._inspector.configuration
+            with Export(format, Path(path), Manner(configuration.keys, configuration.redaction)) as run:
                 for flow in flows:
-                    report = self._inspected(flow)
+                    report = self._inspector.inspect(flow, Limits(), remember=False)
                     if report is not None:
                         run.add(report)
                 run.finish()

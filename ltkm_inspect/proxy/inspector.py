@@ -59,10 +59,6 @@ class Inspector:
         self.session.settings = replace(settings, hash_key=self.session.settings.hash_key)
         return replace(configuration, context=replace(configuration.context, session=self.session))
 
-    def in_full(self, flow: Flow) -> Report | None:
-        """Return the report of a flow whatever its size, None for one that is not MSK; nothing is remembered of it."""
-        return self.inspect(flow, Limits(), remember=False)
-
     def inspect(self, flow: Flow, limits: Limits | None = None, *, remember: bool = True) -> Report | None:
         """Return the report of a flow, None for one that is not MSK."""
         return Handling(self.inspected(flow, limits, remember=remember)).finish()

@@ -131,8 +131,10 @@ class LtkmView(contentviews.InteractiveContentview):
             exchange = _alone(data, metadata.content_type, limits)
             return exchange, exchange.response is None
         exchange = exchange_of(flow, limits)
-        is_request = metadata.http_message is flow.request
-        return (_with_request if is_request else _with_response)(exchange, data), is_request
+        if metadata.http_message is flow.request:
+            return replace(exchange, request=_with_body(exchange.request, data, limits.octets)), True
+        response = exchange.response or Response(200, "OK", headers=_typed(msk.MSK_RESPONSE_TYPE), body=data)
+        return replace(exchange, response=_with_body(response, data, limits.octets)), False
 
     def _lines(self, data: bytes, metadata: contentviews.Metadata) -> Iterator[str]:
         configuration = self._configuration()
@@ -177,21 +179,8 @@ def _typed(content_type: str) -> Headers:
     return Headers(((b"Content-Type", content_type.encode()),))
 
 
-def _with_request(exchange: Exchange, data: bytes) -> Exchange:
-    """Return the exchange with the request body that is to be shown, which may be newer than the flow's."""
-    request, limit = exchange.request, exchange.limits.octets
-    if request.body == data or request.decoded(limit).octets == data[:limit]:
-        return exchange
-    return replace(exchange, request=replace(request, headers=request.headers.without("Content-Encoding"), body=data))
-
-
-def _with_response(exchange: Exchange, data: bytes) -> Exchange:
-    """Return the exchange with the response body that is to be shown, which may be newer than the flow's."""
-    response, limit = exchange.response, exchange.limits.octets
-    if response is None:
-        return replace(exchange, response=Response(200, "OK", headers=_typed(msk.MSK_RESPONSE_TYPE), body=data))
-    if response.body == data or response.decoded(limit).octets == data[:limit]:
-        return exchange
-    return replace(
-        exchange, response=replace(response, headers=response.headers.without("Content-Encoding"), body=data)
-    )
+def _with_body[M: (Request, Response)](message: M, data: bytes, limit: int | None) -> M:
+    """Return a message with the body that is to be shown, which may be newer than the flow's."""
+    if message.body == data or message.decoded(limit).octets == data[:limit]:
+        return message
+    return replace(message, headers=message.headers.without("Content-Encoding"), body=data)

@@ -39,9 +39,9 @@ class _FindingLines:
     number: int = 0
     kept: list[str] = field(default_factory=list)
 
-    def add(self, line: str) -> None:
-        self.number += 1
-        if len(self.kept) < MOST_LINES:
+    def add(self, line: str | None, number: int = 1) -> None:
+        self.number += number
+        if line is not None and len(self.kept) < MOST_LINES:
             self.kept.append(line)
 
     @property
@@ -68,17 +68,12 @@ class _Case:
         elif reason in self.reasons or len(self.reasons) < MOST_REASONS:
             self.reasons[reason] += 1
 
-    def find_more(self, level: Level, number: int, *, fails: bool) -> None:
-        """Count findings that the record does not list."""
-        if fails:
-            self.worst = max(self.worst, level)
-        (self.failing if fails else self.others).number += number
-
-    def find(self, level: Level, line: str, *, fails: bool) -> None:
+    def find(self, level: Level, line: str | None, number: int, *, fails: bool) -> None:
+        """Count findings in; those that the record does not list have no line."""
         self.applied = True
         if fails:
             self.worst = max(self.worst, level)
-        (self.failing if fails else self.others).add(line)
+        (self.failing if fails else self.others).add(line, number)
 
 
 @dataclass(slots=True)
@@ -102,14 +97,14 @@ class _Suite:
         self.damaged += bool(damage)
         for each in damage:
             self.damage.add(f"{asked}: {damage_line(each['field'], each['reason'])}")
-        for finding in (*exchange["findings"], *exchange["notes"]):
+        found: list[tuple[Record, str | None, int]] = [
+            (each, finding_line(each), 1) for each in (*exchange["findings"], *exchange["notes"])
+        ]
+        found += [(more, None, more["number"]) for more in exchange.get("more", {}).get("findings", ())]
+        for finding, line, number in found:
             level = Level.of(finding["level"])
             fails = level >= fails_from and not exchange["faults"]
-            self._case(finding["rule"]).find(level, f"{asked}: {finding_line(finding)}", fails=fails)
-        for more in exchange.get("more", {}).get("findings", ()):
-            level = Level.of(more["level"])
-            fails = level >= fails_from and not exchange["faults"]
-            self._case(more["rule"]).find_more(level, more["number"], fails=fails)
+            self._case(finding["rule"]).find(level, line and f"{asked}: {line}", number, fails=fails)
 
     def _case(self, rule: str) -> _Case:
         return self.cases.setdefault(rule, _Case())

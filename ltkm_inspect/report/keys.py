@@ -19,88 +19,53 @@ LONGEST_LIMIT = 8
 """A limit of a key interval that has more octets is no number that any program reads."""
 
 
-def _time(moment: datetime | None) -> str | None:
-    return None if moment is None else moment.isoformat(timespec="seconds").replace("+00:00", "Z")
+def _time(moment: datetime) -> str:
+    return moment.isoformat(timespec="seconds").replace("+00:00", "Z")
 
 
 @dataclass(frozen=True, slots=True)
 class KeyFacts:
-    """A key that an LTKM delivers."""
+    """A key that an LTKM delivers; the key itself is among the facts only where it is to be shown."""
 
-    type: int
-    """The key data type (RFC 3830 §6.13)."""
-    length: int
-    """Octets of the key."""
-    check_value: str
-    """The first 3 octets of AES(key, 16 zero octets) in hex; empty where AES has no key of that length."""
-    seq_l: int | None = None
-    """The lower limit of its interval; None without an interval, or for a limit of more than 8 octets."""
-    seq_u: int | None = None
-    times: tuple[datetime, datetime] | None = None
-    """Both limits as time, where they have 4 octets; unverified."""
-    spi: bytes | None = None
-    """The SPI or MKI that it belongs to, where its validity is told so."""
-    validity: str = ""
-    """How long it is valid, as text."""
-    key: bytes | None = field(default=None, repr=False)
-    """The key itself, only where it is to be shown."""
+    text: str = field(repr=False)
+    """The key in one line."""
+    plain: dict[str, Any] = field(repr=False)
+    """The key as an object for JSON."""
 
-    @property
-    def text(self) -> str:
-        """The key in one line."""
-        said = [f"{KEY_TYPES.name_of(self.type)} of {count(self.length, 'octet')}", self.validity]
-        said.append(f"check value {self.check_value}" if self.check_value else "no check value")
-        return ", ".join(said) + ("" if self.key is None else f", key {self.key.hex() or 'empty'}")
 
-    @property
-    def plain(self) -> dict[str, Any]:
-        """The key as an object for JSON."""
-        start, end = self.times or (None, None)
-        return {
-            "type": self.type,
-            "type_name": KEY_TYPES.name_of(self.type),
-            "length": self.length,
-            "seq_l": self.seq_l,
-            "seq_u": self.seq_u,
-            "valid_from": _time(start),
-            "valid_to": _time(end),
-            "spi": None if self.spi is None else self.spi.hex(),
-            "check_value": self.check_value or None,
-            "key": None if self.key is None else self.key.hex(),
-        }
+_NO_KEY = dict.fromkeys(
+    ("type", "type_name", "length", "seq_l", "seq_u", "valid_from", "valid_to", "spi", "check_value", "key")
+)
 
 
 @dataclass(frozen=True, slots=True)
 class LtkmFacts:
     """What is told of one LTKM: the facts behind text, view and JSON."""
 
-    verdict: Verdict
-    reason: str
-    """Why the verdict is not `valid`, or why the key data cannot be read."""
-    b_tid: str | None
-    """Of the entry of the key ring whose keys were tried."""
-    muk: int | None
-    """Which MUK of that entry verified the MAC, from 1."""
-    muks: int
-    """How many MUKs that entry has."""
-    tried: int
+    opened: OpenedMessage = field(repr=False)
     keys: tuple[KeyFacts, ...] = ()
     unproven: str = ""
     """Why nothing proves these keys, where no valid MAC does."""
 
     @property
+    def reason(self) -> str:
+        """Why the verdict is not `valid`, or why the key data cannot be read."""
+        return self.opened.reason or self.opened.problem
+
+    @property
     def fails(self) -> bool:
         """The MAC is not valid with the keys at hand, or what it protects cannot be read."""
-        return self.verdict is Verdict.INVALID or (self.verdict is Verdict.VALID and bool(self.reason))
+        verdict = self.opened.verdict
+        return verdict is Verdict.INVALID or (verdict is Verdict.VALID and bool(self.reason))
 
     @property
     def lines(self) -> list[str]:
         """What is told as lines, safe to print: the MAC, then each key."""
         said = [key.text for key in self.keys]
-        if self.verdict is Verdict.VALID and not self.keys and not self.reason:
-            said.append("no key data")
-        if self.verdict is Verdict.VALID and self.reason:
+        if self.opened.verdict is Verdict.VALID and self.reason:
             said.append(self.reason)
+        elif self.opened.verdict is Verdict.VALID and not self.keys:
+            said.append("no key data")
         return [self._mac, *([self.unproven] if self.unproven else []), *said]
 
     @property
@@ -111,31 +76,28 @@ class LtkmFacts:
     @property
     def plain(self) -> dict[str, Any]:
         """What is told as an object for JSON; where there is no key, the fields of the key are null."""
-        first = self.keys[0].plain if self.keys else dict.fromkeys(_NO_KEY)
+        opened, subscriber = self.opened, self.opened.subscriber
         return {
             "text": self.text,
-            "verdict": self.verdict.value,
+            "verdict": opened.verdict.value,
             "reason": self.reason,
-            "b_tid": self.b_tid,
-            "muk": self.muk,
-            "tried": self.tried,
-            **first,
+            "b_tid": None if subscriber is None else subscriber.b_tid,
+            "muk": opened.muk_number or None,
+            "tried": opened.tried,
+            **(self.keys[0].plain if self.keys else _NO_KEY),
             "further": [key.plain for key in self.keys[1:]],
         }
 
     @property
     def _mac(self) -> str:
-        match self.verdict:
+        match self.opened.verdict:
             case Verdict.VALID:
-                return f"MAC valid ({_which(self.muk or 1, self.muks)} of {shorten(self.b_tid or '')})"
+                return f"MAC valid ({_which(self.opened)})"
             case Verdict.INVALID:
                 return f"MAC invalid ({self.reason.removeprefix('MAC ')})"
             case Verdict.NO_KEY:
                 return f"no key{self.reason.removeprefix('no MUK')}"
-        return f"MAC {self.verdict.value} ({self.reason})"
-
-
-_NO_KEY = tuple(KeyFacts(0, 0, "").plain)
+        return f"MAC {self.opened.verdict.value} ({self.reason})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,24 +127,13 @@ NO_KEYS = Keys()
 
 def told(opened: OpenedMessage, message: Message, *, show: bool = False) -> LtkmFacts:
     """Return what is told of a message that was opened; the keys in it only with `show`."""
-    subscriber = opened.subscriber
     entries, unproven = opened.key_data.entries if opened.key_data is not None else (), ""
-    if opened.unproven is not None and subscriber is not None:
+    if opened.unproven is not None and opened.subscriber is not None:
         entries = opened.unproven.entries
-        which = _which(opened.muk_number, len(subscriber.muks))
-        unproven = f"decrypted with the {which} of {shorten(subscriber.b_tid)}, but nothing proves it"
+        unproven = f"decrypted with the {_which(opened)}, but nothing proves it"
     elif not entries and show and (entries := _clear_key_data(message)):
         unproven = "in the clear, but nothing proves it"
-    return LtkmFacts(
-        opened.verdict,
-        opened.reason or opened.problem,
-        subscriber.b_tid if subscriber is not None else None,
-        opened.muk_number or None,
-        len(subscriber.muks) if subscriber is not None else 0,
-        opened.tried,
-        tuple(_delivered(entry, show) for entry in entries),
-        unproven,
-    )
+    return LtkmFacts(opened, tuple(_delivered(entry, show) for entry in entries), unproven)
 
 
 def _clear_key_data(message: Message) -> tuple[KeyData, ...]:
@@ -190,42 +141,40 @@ def _clear_key_data(message: Message) -> tuple[KeyData, ...]:
     return tuple(entry for kemac in message.of(Kemac) if kemac.key_data is not None for entry in kemac.key_data.entries)
 
 
-def _which(muk: int, muks: int) -> str:
-    return f"MUK {muk} of {muks}" if muks > 1 else "MUK"
+def _which(opened: OpenedMessage) -> str:
+    """Return which MUK of which subscriber opened a message."""
+    subscriber = opened.subscriber
+    if subscriber is None:
+        return "MUK of "
+    muks = len(subscriber.muks)
+    return f"{f'MUK {opened.muk_number or 1} of {muks}' if muks > 1 else 'MUK'} of {shorten(subscriber.b_tid)}"
 
 
 def _delivered(entry: KeyData, show: bool) -> KeyFacts:
     interval = interval_of(entry)
-    seq_l = seq_u = times = None
     spi = entry.validity.spi if isinstance(entry.validity, Spi) else None
+    limits: list[int | None] = [None, None]
+    times: list[str | None] = [None, None]
     if interval is not None:
-        if interval.octets[0] <= LONGEST_LIMIT:
-            seq_l = interval.seq_l
-        if interval.octets[1] <= LONGEST_LIMIT:
-            seq_u = interval.seq_u
-        times = interval.as_time
-        limits = [
-            f"a number of {octets} octets" if number is None else str(number)
-            for number, octets in zip((seq_l, seq_u), interval.octets, strict=True)
-        ]
-        validity = f"SEQ {' to '.join(limits)}"
-        if times is not None:
-            validity += f" ({_time(times[0])} to {_time(times[1])}, unverified)"
+        pairs = [*zip((interval.seq_l, interval.seq_u), interval.octets, strict=True)]
+        limits = [number if octets <= LONGEST_LIMIT else None for number, octets in pairs]
+        words = (f"a number of {octets} octets" if octets > LONGEST_LIMIT else str(number) for number, octets in pairs)
+        validity = f"SEQ {' to '.join(words)}"
+        if interval.as_time is not None:
+            times = [*map(_time, interval.as_time)]
+            validity += f" ({' to '.join(map(_time, interval.as_time))}, unverified)"
     elif spi is not None:
         validity = f"SPI {shorten(spi.hex(), LONGEST_VALUE)}"
     else:
         validity = "no validity"
-    return KeyFacts(
-        entry.type,
-        len(entry.key),
-        key_check_value(entry.key),
-        seq_l,
-        seq_u,
-        times,
-        spi,
-        validity,
-        entry.key if show else None,
-    )
+    name, check_value = KEY_TYPES.name_of(entry.type), key_check_value(entry.key)
+    said = [f"{name} of {count(len(entry.key), 'octet')}", validity]
+    said += [f"check value {check_value}" if check_value else "no check value"]
+    said += [f"key {entry.key.hex() or 'empty'}"] if show else []
+    key = entry.key.hex() if show else None
+    validities = (*limits, *times, None if spi is None else spi.hex())
+    values = (entry.type, name, len(entry.key), *validities, check_value or None, key)
+    return KeyFacts(", ".join(said), dict(zip(_NO_KEY, values, strict=True)))
 
 
 def derived(octets: bytes, *, as_json: bool = False) -> tuple[list[str], list[str]]:

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
+from importlib import import_module
 from io import TextIOWrapper
 from pathlib import Path
 from typing import BinaryIO, TextIO, cast
@@ -11,7 +12,6 @@ from ltkm_inspect.options import OptionError, ReportTarget
 from ltkm_inspect.output.atomic_file import AtomicFile
 from ltkm_inspect.output.console import reason
 from ltkm_inspect.output.device import Device, is_device
-from ltkm_inspect.report.formats import FORMATS
 from ltkm_inspect.report.jsonl import Record
 from ltkm_inspect.wire import crash_of, printable
 
@@ -64,6 +64,14 @@ def render(records: Iterable[Record], places: Mapping[ReportTarget, Place], *, p
     return failed
 
 
+def write(format: str, records: Iterable[Record], file: TextIO) -> None:
+    """Write a report of the records of a run; it may go through them more than once, and keeps none of them.
+
+    Each format is a module beside this one, imported when something is written.
+    """
+    import_module(f"ltkm_inspect.report.{format}").write(records, file)
+
+
 def filled(target: ReportTarget) -> Path:
     """Return where a report goes: its path with the time in it."""
     try:
@@ -101,11 +109,11 @@ def _render(records: Iterable[Record], format: str, place: Place, private: bool)
     """Write a report; OSError where it cannot be written, and then what was there before still is."""
     if isinstance(place, Device):
         with text_file(place, "utf-8") as file:
-            FORMATS[format](records, file)
+            write(format, records, file)
         return
     with AtomicFile(place, private=private) as whole:
         with TextIOWrapper(whole.file, "utf-8", "backslashreplace", newline="\n") as file:
-            FORMATS[format](records, file)
+            write(format, records, file)
         whole.keep()
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, fields
 from typing import Any
 
 from ltkm_inspect.finding import CRASHES, Answer, Level, Report, count
+from ltkm_inspect.output import console
 from ltkm_inspect.output.json_line import kind_of
 
 NOTHING_SEEN = "no MSK exchange was seen, so nothing was checked"
@@ -119,6 +120,12 @@ class Summary:
     def worst(self) -> Level:
         """The worst level among all findings; OFF when there is none."""
         return max((level for level, _ in self.findings), default=Level.OFF)
+
+    def exit_code(self, fail_on: Level | None) -> int:
+        """Return 3 where there are findings of that level or worse, 4 where no MSK exchange was seen, else 0."""
+        if fail_on is not None and self.worst >= fail_on:
+            return console.FINDINGS
+        return console.OK if self.exchanges else console.NOTHING_SEEN
 
     def total(self, level: Level) -> int:
         """Return how many findings were of that level."""

@@ -54,7 +54,6 @@ REASONS: dict[str, str] = {
     "proxy/addon.py": "every hook of mitmproxy that is used",
     "reference.py": "one builder of the clean exchanges",
     "report/jsonl.py": "its docstring documents every field of the records",
-    "report/keys.py": "one set of facts, as text and as JSON",
     "traffic/http.py": "request and response, with what they share",
 }
 """Why a file has more lines than usual."""

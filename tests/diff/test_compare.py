@@ -196,7 +196,7 @@ def test_terminals_are_paired_by_b_tid_and_alike_requests_by_order() -> None:
     a = [of(FIRST), of(FIRST, nc=2, at=9), of(SECOND, terminal=OTHER_TERMINAL)]
     b = [of(flawed, terminal=OTHER_TERMINAL), of(FIRST), of(replace(FIRST, rand=b"y" * 8), nc=2, at=9)]
     comparison = diff(a, b)
-    assert (comparison.both, comparison.by_order) == (3, 0)
+    assert (len(comparison.both), comparison.by_order) == (3, 0)
     told = [(each.step.terminal, each.pair.number) for each in comparison.differing]
     assert told == [(TERMINAL.b_tid, 2), (OTHER_TERMINAL.b_tid, 1)]
 
@@ -206,7 +206,7 @@ def test_terminals_that_bootstrapped_anew_are_paired_by_msk_and_order_and_that_i
     a = [of(FIRST), of(SECOND, nc=2, at=9)]
     b = [of(SECOND, terminal=renewed), of(FIRST, terminal=renewed, nc=2, at=9)]
     comparison = diff(a, b)
-    assert (comparison.both, comparison.by_order) == (2, 2)
+    assert (len(comparison.both), comparison.by_order) == (2, 2)
     assert fields(comparison) == []
     said = [line for line in text_lines(comparison) if line.startswith("summary: ")]
     assert said[0] == "summary: 2 MSK exchanges in A, 2 in B, 2 in both; 2 of them paired by MSK ID and order"
@@ -299,6 +299,6 @@ def test_whatever_is_wrong_with_an_exchange_it_is_compared(path: Path) -> None:
     assert compared(faulted, faulted).differing == []
     for a, b in ((trial, faulted), (faulted, trial)):
         comparison = compared(a, b, everything=True)
-        assert comparison.a + comparison.b - comparison.both == len(comparison.compared)
+        assert comparison.a + comparison.b - len(comparison.both) == len(comparison.compared)
         assert all(line.isprintable() for line in text_lines(comparison))
         json.loads(json_text(comparison, "a", "b"))

@@ -22,12 +22,13 @@ from ltkm_inspect.engine import inspect
 from ltkm_inspect.export import Export, Manner
 from ltkm_inspect.mikey import Identity
 from ltkm_inspect.mitm.reading import exchanges
+from ltkm_inspect.options import REPORT_FORMATS
 from ltkm_inspect.output import redaction as redaction_module
 from ltkm_inspect.output.redaction import Redaction
 from ltkm_inspect.reference import AGAIN, B_TID, FIRST, SECOND, TERMINAL, ReferenceTerminal, ltkm
 from ltkm_inspect.report import jsonl
 from ltkm_inspect.report import text as report_text
-from ltkm_inspect.report.formats import FORMATS
+from ltkm_inspect.report.places import write
 from ltkm_inspect.session import Session
 from ltkm_inspect.traffic import Exchange, Headers, Response
 from tests.proxy.parts import ROOT, TRIAL, clean
@@ -396,9 +397,9 @@ def test_no_report_says_what_was_planted_in_any_field(identity: str, spelling: s
             export.finish()
         said += [(tmp_path / "x.csv").read_text() if (tmp_path / "x.csv").exists() else ""]
     records.append(jsonl.session_record(context.session or Session(), redaction))
-    for name, write in FORMATS.items():
+    for name in REPORT_FORMATS:
         page = io.StringIO()
-        write(records, page)
+        write(name, records, page)
         assert leaked(page.getvalue()) == [], name
         assert "identity-" in page.getvalue() or "address-" in page.getvalue(), name
     assert leaked("\n".join(said)) == []

@@ -11,7 +11,7 @@ import pytest
 
 from ltkm_inspect.options import OptionError, ReportTarget, parse_report
 from ltkm_inspect.output.json_line import to_json
-from ltkm_inspect.report import formats
+from ltkm_inspect.report import sarif
 from ltkm_inspect.report.files import ReportFiles
 from ltkm_inspect.report.reading import RecordFile
 from tests.report.runs import TRIAL, checked
@@ -77,7 +77,7 @@ def test_a_format_that_stumbles_leaves_no_part_and_the_records_are_kept(
         raise RuntimeError("a mistake of ours")
 
     (tmp_path / "out.sarif").write_text("of the last run")
-    monkeypatch.setitem(formats.FORMATS, "sarif", stumble)
+    monkeypatch.setattr(sarif, "write", stumble)
     files = using(f"sarif={tmp_path}/out.sarif", f"text={tmp_path}/out.txt")
     part = tmp_path / ".out.sarif.jsonl.part"
     asked = f"--report sarif={tmp_path}/out.sarif --report text={tmp_path}/out.txt"

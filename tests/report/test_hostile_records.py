@@ -11,7 +11,8 @@ import pytest
 from click.testing import CliRunner
 
 from ltkm_inspect.cli.program import commands
-from ltkm_inspect.report.formats import FORMATS
+from ltkm_inspect.options import REPORT_FORMATS
+from ltkm_inspect.report.places import write
 from tests.report.runs import FAULTED, checked
 
 HOSTILE = "x\x1b[2J\x07\x00\x9b\u202e\ufffe\ud800]]><b>&"
@@ -53,7 +54,7 @@ def test_no_field_of_a_record_reaches_a_screen_unescaped(name: str, records: lis
         hostile = [*records[:at], changed(records[at], path, HOSTILE), *records[at + 1 :]]
         page = io.StringIO()
         try:
-            FORMATS[name](hostile, page)
+            write(name, hostile, page)
         except (ValueError, TypeError, KeyError, AttributeError):
             continue  # told in one line by `report`
         rendered += 1
@@ -63,7 +64,7 @@ def test_no_field_of_a_record_reaches_a_screen_unescaped(name: str, records: lis
     assert rendered > 10
 
 
-@pytest.mark.parametrize("name", sorted(FORMATS))
+@pytest.mark.parametrize("name", sorted(REPORT_FORMATS))
 @pytest.mark.parametrize("case", ["report-escape", "control-character-in-started"])
 def test_the_cases_are_rendered_without_effect_on_a_screen(case: str, name: str) -> None:
     path = Path(__file__).parent.parent / "cases" / "fuzz" / f"{case}.jsonl"

@@ -18,8 +18,8 @@ from ltkm_inspect.mitm.flows import exchange_of
 from ltkm_inspect.options import DEFAULTS
 from ltkm_inspect.output.json_line import kind_of, to_json
 from ltkm_inspect.report import jsonl
-from ltkm_inspect.report.formats import FORMATS
 from ltkm_inspect.report.jsonl import Record
+from ltkm_inspect.report.places import write
 from ltkm_inspect.report.summary import Summary
 from ltkm_inspect.session import Session
 from tests.samples.expected import without_totals
@@ -65,7 +65,7 @@ def expected(file: str, octets: bytes) -> dict[Path, bytes]:
 def written(format: str, records: list[Any]) -> str:
     """Return records in a format."""
     file = io.StringIO()
-    FORMATS[format](records, file)
+    write(format, records, file)
     return file.getvalue()
 
 
