@@ -1,6 +1,7 @@
 """The addon that `mitmdump -s` runs: every MSK exchange is inspected, told about in the log and marked."""
 
 import asyncio
+import gc
 import logging
 import time
 from collections.abc import Awaitable, Callable, Iterable, Sequence
@@ -124,6 +125,10 @@ class LtkmInspect:
     def running(self) -> None:
         """Take the last place in the chain of mitmdump, for the exit status."""
         spare_events()
+        # What is loaded by now stays. A full collection that goes over it holds the event loop for 50 ms or more.
+        if not gc.get_freeze_count():
+            gc.collect()
+            gc.freeze()
         chain: Any = ctx.master.addons  # mitmproxy gives it no types
         if chain.get("dumper") is not None and chain.get(ExitStatus.name) is None:
             chain.add(ExitStatus(self._exit_status))
