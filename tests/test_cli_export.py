@@ -12,7 +12,7 @@ import pytest
 from mitmproxy.addons.savehar import SaveHar
 
 from ltkm_inspect.mitm.flows import flow_of
-from ltkm_inspect.options import EXPORT_FORMATS
+from ltkm_inspect.options.table import EXPORT_FORMATS
 from ltkm_inspect.reference import FIRST, KEYS, SECOND, TERMINAL, exchange, ltkm
 from ltkm_inspect.traffic import Exchange
 from tests.command import run, run_shell

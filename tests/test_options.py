@@ -11,15 +11,11 @@ from ltkm_inspect.cli.program import commands
 from ltkm_inspect.context import EXPECT, PROFILES
 from ltkm_inspect.engine import plan
 from ltkm_inspect.finding import Level
-from ltkm_inspect.options import (
-    DEFAULTS,
-    FAIL_ON,
-    OptionError,
-    parse_fail_on,
-    parse_limit,
-    parse_report,
-    settings,
-)
+from ltkm_inspect.options.files import parse_report
+from ltkm_inspect.options.limit import parse_limit
+from ltkm_inspect.options.settings import parse_fail_on, settings
+from ltkm_inspect.options.table import DEFAULTS, FAIL_ON
+from ltkm_inspect.options.words import OptionError
 from ltkm_inspect.rule import RULES, Rule
 from ltkm_inspect.spec import RFC3711, Sure
 from ltkm_inspect.traffic import Limits

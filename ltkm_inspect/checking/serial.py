@@ -1,6 +1,6 @@
 """The check of files one after the other, in this process; each result is there as soon as it can be."""
 
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 
 from ltkm_inspect.capture import Damage, DamagedEvent, SkippedFlows, following, opened
 from ltkm_inspect.capture.inputs import Input
@@ -13,37 +13,38 @@ from ltkm_inspect.output.console import failure
 def check(files: Sequence[Input], context: Context, presenter: Presenter) -> Generator[StretchResult]:
     """Yield what the exchanges of these files give, as one session, in their order."""
     for file in files:
-        yield from _file(file, context, presenter)
+        if file.problem:
+            yield StretchResult(file.name, problem=file.problem, unread=True)
+        else:
+            yield from _to_the_end(file.name, _file(file.name, context, presenter))
 
 
 def follow(file: Input, context: Context, presenter: Presenter) -> Generator[StretchResult]:
     """Yield what the exchanges of a flow file give that somebody is still writing, as they come."""
+    found = read(following.follow(file.name), file.name, context.limits)
+    return _to_the_end(file.name, (_checked(held, file.name, context, presenter) for held in found))
+
+
+def _to_the_end(name: str, results: Iterable[StretchResult]) -> Generator[StretchResult]:
+    """Yield the results of a file, and at last why what follows cannot be read, if there is anything."""
     begun = False
     try:
-        for held in read(following.follow(file.name), file.name, context.limits):
+        for each in results:
             begun = True
-            yield _checked(held, file.name, context, presenter)
+            yield each
     except Exception as error:  # a file that the program fails on takes no other one with it
-        yield StretchResult(file.name, problem=failure(error), unread=not begun)
+        yield StretchResult(name, problem=failure(error), unread=not begun)
 
 
-def _file(file: Input, context: Context, presenter: Presenter) -> Generator[StretchResult]:
-    if file.problem:
-        yield StretchResult(file.name, problem=file.problem, unread=True)
-        return
-    begun = False
-    try:
-        with opened(file.name) as source:
-            done = 0
-            for held in exchanges(source, file.name, context.limits):
-                begun = True
-                checked = _checked(held, file.name, context, presenter)
-                if source.size is not None:
-                    at = source.raw.tell()
-                    checked.octets, done = at - done, at
-                yield checked
-    except Exception as error:  # a file that the program fails on takes no other one with it
-        yield StretchResult(file.name, problem=failure(error), unread=not begun)
+def _file(name: str, context: Context, presenter: Presenter) -> Iterator[StretchResult]:
+    with opened(name) as source:
+        done = 0
+        for held in exchanges(source, name, context.limits):
+            checked = _checked(held, name, context, presenter)
+            if source.size is not None:
+                at = source.raw.tell()
+                checked.octets, done = at - done, at
+            yield checked
 
 
 def _checked(held: Held, name: str, context: Context, presenter: Presenter) -> StretchResult:

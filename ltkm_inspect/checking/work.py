@@ -86,15 +86,10 @@ class Share:
             for held in self._held(task, found):
                 if isinstance(held, Damage):
                     found.damage = held
-                elif isinstance(held, DamagedEvent):
-                    found.flows += 1
+                elif isinstance(held, DamagedEvent | SkippedFlows):
+                    found.flows += held.flows if isinstance(held, SkippedFlows) else 1
                     found.end = max(held.end, found.end)
                     waiting.append(held)
-                elif isinstance(held, SkippedFlows):
-                    found.flows += held.flows
-                    found.end = max(held.end, found.end)
-                    if held.flows:
-                        waiting.append(held)
                 else:
                     found.flows += 1
                     found.exchanges += 1

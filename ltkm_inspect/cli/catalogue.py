@@ -4,9 +4,9 @@ from pathlib import Path
 
 import click
 
-from ltkm_inspect import options
 from ltkm_inspect.cli.group import commands
 from ltkm_inspect.cli.shared import leave, shaped
+from ltkm_inspect.options.words import did_you_mean
 from ltkm_inspect.output.console import COULD_NOT_RUN, complain, say
 from ltkm_inspect.wire import printable
 
@@ -15,18 +15,18 @@ from ltkm_inspect.wire import printable
 @shaped("text", "json")
 def rules(shape: str) -> None:
     """List the rules, by what they look at."""
-    from ltkm_inspect.report import rules as listing
+    from ltkm_inspect.report import listing
 
-    say([listing.json_text()] if shape == "json" else listing.text_lines())
+    say([listing.rules_json()] if shape == "json" else listing.rule_lines())
 
 
 @commands.command()
 @shaped("text", "json")
 def faults(shape: str) -> None:
     """List the faults, by what they damage."""
-    from ltkm_inspect.report import faults as listing
+    from ltkm_inspect.report import listing
 
-    say([listing.json_text()] if shape == "json" else listing.text_lines())
+    say([listing.faults_json()] if shape == "json" else listing.fault_lines())
 
 
 @commands.command()
@@ -40,7 +40,7 @@ def explain(rule: str) -> None:
 
     page = room.page(rule)
     if page is None:
-        raise click.UsageError(f"unknown rule {printable(rule)}{options.did_you_mean(rule, room.names())}")
+        raise click.UsageError(f"unknown rule {printable(rule)}{did_you_mean(rule, room.names())}")
     say(page.splitlines())
 
 

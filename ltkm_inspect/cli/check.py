@@ -5,7 +5,6 @@ from pathlib import Path
 
 import click
 
-from ltkm_inspect import options
 from ltkm_inspect.cli.group import commands
 from ltkm_inspect.cli.progress import Progress
 from ltkm_inspect.cli.shared import (
@@ -19,6 +18,7 @@ from ltkm_inspect.cli.shared import (
     usage,
 )
 from ltkm_inspect.cli.signals import INTERRUPTED, code_of, reason_of
+from ltkm_inspect.options.words import OptionError
 from ltkm_inspect.output.console import COULD_NOT_RUN, InputErrors, Output, complain
 from ltkm_inspect.wire import printable
 
@@ -59,7 +59,7 @@ def check(files: tuple[Path, ...], asked: JudgingOptions, jobs: int | None, foll
         head = [to_json(jsonl.run_record([each.name for each in found], asked.typed, redaction))]
         try:
             reports.use(targets, head[0], private=keys.show)
-        except options.OptionError as error:
+        except OptionError as error:
             complain(str(error))
             leave(COULD_NOT_RUN)
         for line in reports.left:

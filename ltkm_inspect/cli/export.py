@@ -7,7 +7,6 @@ from pathlib import Path
 
 import click
 
-from ltkm_inspect import options
 from ltkm_inspect.cli.group import commands
 from ltkm_inspect.cli.shared import (
     FilePath,
@@ -18,13 +17,14 @@ from ltkm_inspect.cli.shared import (
     reports_of,
     usage,
 )
+from ltkm_inspect.options.table import EXPORT_FORMATS
 from ltkm_inspect.output.console import COULD_NOT_RUN, NOTHING_SEEN, OK, InputErrors, complain, reason, say
 from ltkm_inspect.output.device import is_device
 from ltkm_inspect.wire import crash_of, printable
 
 
 @commands.command()
-@click.argument("name", metavar="FORMAT", type=click.Choice(options.EXPORT_FORMATS))
+@click.argument("name", metavar="FORMAT", type=click.Choice(EXPORT_FORMATS))
 @click.argument("files", nargs=-1, required=True, type=FilePath(), metavar="FILE...")
 @click.option("-o", "--output", metavar="OUT", help="The file to write; for xml a folder. Without it, standard output.")
 @click.option(

@@ -5,7 +5,6 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ltkm_inspect import options
 from ltkm_inspect.cli.group import commands
 from ltkm_inspect.cli.shared import (
     FilePath,
@@ -16,6 +15,8 @@ from ltkm_inspect.cli.shared import (
     limits_of,
     option,
 )
+from ltkm_inspect.options.faults import orders
+from ltkm_inspect.options.words import OptionError
 from ltkm_inspect.output.console import COULD_NOT_RUN, NOTHING_SEEN, OK, InputErrors, Output, complain, reason
 from ltkm_inspect.wire import crash_of, printable
 
@@ -123,12 +124,12 @@ def _rewriting(faults: list[str], words: dict[str, Any], keys: str | None) -> "F
     from ltkm_inspect.mitm.sources import READERS
 
     try:
-        orders = options.orders(READERS, fault=faults, **words)
-        rewriting = FlowRewriter(orders, Context(keys=keys_at_hand(keys).ring))
-    except options.OptionError as error:
+        ordered = orders(READERS, fault=faults, **words)
+        rewriting = FlowRewriter(ordered, Context(keys=keys_at_hand(keys).ring))
+    except OptionError as error:
         where = _SPELT[error.option]
         raise click.UsageError(error.reason if where == "FAULT" else f"{where}: {error.reason}") from None
-    for fault in orders.faults:
+    for fault in ordered.faults:
         for remark in fault.remarks:
             complain(remark)
     return rewriting

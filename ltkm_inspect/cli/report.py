@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ltkm_inspect import options
 from ltkm_inspect.cli.group import commands
 from ltkm_inspect.cli.shared import (
     FilePath,
@@ -21,6 +20,9 @@ from ltkm_inspect.cli.shared import (
     targets_of,
     usage,
 )
+from ltkm_inspect.options.settings import parse_fail_on
+from ltkm_inspect.options.table import REPORT_FORMATS
+from ltkm_inspect.options.words import OptionError
 from ltkm_inspect.output.console import COULD_NOT_RUN, InputErrors, complain, pour, reason, say
 from ltkm_inspect.wire import crash_of, printable
 
@@ -41,7 +43,7 @@ def _schema(context: click.Context, parameter: click.Parameter, asked: bool) -> 
 @click.argument("source", type=FilePath(str), metavar="RUN.jsonl|-")
 @option("report")
 @option("fail_on")
-@shaped("text", *(name for name in options.REPORT_FORMATS if name != "text"))
+@shaped("text", *(name for name in REPORT_FORMATS if name != "text"))
 @click.option(
     "--schema",
     is_flag=True,
@@ -58,7 +60,7 @@ def report(source: str, report: tuple[str, ...], fail_on: str, shape: str) -> No
     end in its records.
     """
     with usage():
-        level, targets = options.parse_fail_on(fail_on), targets_of(report, [] if source == "-" else [Path(source)])
+        level, targets = parse_fail_on(fail_on), targets_of(report, [] if source == "-" else [Path(source)])
     from ltkm_inspect.report.places import places, render, write
     from ltkm_inspect.report.reading import RecordFile
     from ltkm_inspect.report.summary import NOT_ENDED
@@ -79,7 +81,7 @@ def report(source: str, report: tuple[str, ...], fail_on: str, shape: str) -> No
                     trouble.lost(render(RecordFile(path), wanted, private=reading.has_keys))
                 else:
                     pour(lambda file: write(shape, RecordFile(path), file))
-        except options.OptionError as error:
+        except OptionError as error:
             complain(str(error))
             leave(COULD_NOT_RUN)
         except OSError as error:

@@ -8,8 +8,12 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
-from ltkm_inspect import options
 from ltkm_inspect.cli import signals
+from ltkm_inspect.options.files import ReportTarget, key_ring, parse_report
+from ltkm_inspect.options.limit import parse_limit
+from ltkm_inspect.options.settings import JUDGING, parse_fail_on, settings
+from ltkm_inspect.options.table import DEFAULTS, SHOWS_KEYS
+from ltkm_inspect.options.words import OptionError
 from ltkm_inspect.output.console import COULD_NOT_RUN, InputErrors, complain, failure
 from ltkm_inspect.wire import printable
 
@@ -24,7 +28,7 @@ if TYPE_CHECKING:
 
 def option[F: Callable[..., None]](name: str, spelt: str = "") -> Callable[[F], F]:
     """Return the click option of that row of the option table, under its own name or as it is `spelt`."""
-    row = options.DEFAULTS[name]
+    row = DEFAULTS[name]
     return click.option(
         spelt or f"--{name.replace('_', '-')}",
         name,
@@ -62,8 +66,8 @@ class JudgingOptions:
         """Take the options as typed, by their names in the option table."""
         self.typed = typed
         with usage():
-            self.settings = options.settings(**{name: typed[name] for name in options.JUDGING})
-            self.level = options.parse_fail_on(typed.get("fail_on", "never"))
+            self.settings = settings(**{name: typed[name] for name in JUDGING})
+            self.level = parse_fail_on(typed.get("fail_on", "never"))
             """The level from which findings fail the run; None for never."""
         self.limits = limits_of(typed["limit"])
 
@@ -86,8 +90,8 @@ class JudgingOptions:
 
 
 def judging(*names: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """Add the options that `options.settings` takes and those of that name; the command gets them as `asked`."""
-    every = (*options.JUDGING, *names)
+    """Add the options that `settings` takes and those of that name; the command gets them as `asked`."""
+    every = (*JUDGING, *names)
 
     def add(command: Callable[..., None]) -> Callable[..., None]:
         @wraps(command)
@@ -113,12 +117,12 @@ def keys_at_hand(path: str | None, show: bool = False) -> "Keys":
     if path is not None and not path.strip():
         raise click.UsageError("--keys: expected a path, got nothing")
     try:
-        file = options.key_ring(path or "")
-    except options.OptionError as error:
+        file = key_ring(path or "")
+    except OptionError as error:
         complain(f"--keys: {error.reason}")
         leave(COULD_NOT_RUN)
     if show:
-        complain(f"--show-keys is on: {options.SHOWS_KEYS}")
+        complain(f"--show-keys is on: {SHOWS_KEYS}")
     if file is None:
         return Keys(show=show)
     for line in file.warnings:
@@ -129,7 +133,7 @@ def keys_at_hand(path: str | None, show: bool = False) -> "Keys":
 def limits_of(text: str) -> "Limits":
     """Return how much of an exchange is looked at on the command line; a wrong word is a line on the usage."""
     with usage():
-        return options.parse_limit(text, live=False)
+        return parse_limit(text, live=False)
 
 
 def flows_of(
@@ -205,17 +209,17 @@ def usage() -> Iterator[None]:
     """Make of an option that cannot mean anything as written a line on its usage."""
     try:
         yield
-    except options.OptionError as error:
+    except OptionError as error:
         raise click.UsageError(f"--{error.option.replace('_', '-')}: {error.reason}") from None
 
 
-def targets_of(report: Iterable[str], files: Iterable[Path]) -> list[options.ReportTarget]:
+def targets_of(report: Iterable[str], files: Iterable[Path]) -> list[ReportTarget]:
     """Return the reports that are asked for; OptionError for one that would overwrite a file that is read."""
-    targets = [*map(options.parse_report, report)]
+    targets = [*map(parse_report, report)]
     for target in targets:
         path = target.path
         if any(file.exists() and path.exists() and file.samefile(path) for file in files):
-            raise options.OptionError("report", f"expected another file than the input, got {printable(str(path))}")
+            raise OptionError("report", f"expected another file than the input, got {printable(str(path))}")
     return targets
 
 

@@ -1,7 +1,9 @@
 """Which exchange of one capture is to be compared with which of the other."""
 
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from itertools import zip_longest
 
 from ltkm_inspect.diff.facts import msk_name
 from ltkm_inspect.export.entry import b_tid
@@ -60,24 +62,18 @@ def paired(a: Sequence[CapturedExchange], b: Sequence[CapturedExchange]) -> list
     exchanges are paired by MSKs and order. Steps of A come in their order, then those that only B has.
     """
     common = {step.terminal for step in a} & {step.terminal for step in b} - {""}
-    waiting: dict[tuple[object, ...], list[CapturedExchange]] = {}
-    for step in reversed(b):
-        waiting.setdefault(_key(step, common), []).append(step)
-    seen: dict[tuple[object, ...], int] = {}
-    pairs, taken = [], set[int]()
-    for step in a:
-        key = _key(step, common)
-        seen[key] = seen.get(key, 0) + 1
-        others = waiting.get(key)
-        other = others.pop() if others else None
-        taken.add(id(other))
-        pairs.append(ExchangePair(step, other, seen[key], step.terminal in common))
-    for step in b:
-        if id(step) not in taken:
-            key = _key(step, common)
-            seen[key] = seen.get(key, 0) + 1
-            pairs.append(ExchangePair(None, step, seen[key], step.terminal in common))
-    return pairs
+    alike: defaultdict[tuple[object, ...], tuple[list[CapturedExchange], list[CapturedExchange]]]
+    alike = defaultdict(lambda: ([], []))
+    for side, found in enumerate((a, b)):
+        for step in found:
+            alike[_key(step, common)][side].append(step)
+    pairs = [
+        ExchangePair(first, second, number, (first or second).terminal in common)
+        for sides in alike.values()
+        for number, (first, second) in enumerate(zip_longest(*sides), 1)
+    ]
+    order = {id(step): index for index, step in enumerate((*a, *b))}
+    return sorted(pairs, key=lambda pair: order[id(pair.a or pair.b)])
 
 
 def _key(step: CapturedExchange, common: set[str]) -> tuple[object, ...]:

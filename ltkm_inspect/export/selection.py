@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from ltkm_inspect import selection
 from ltkm_inspect.export.entry import ExportEntry
 from ltkm_inspect.finding import Level, Report
-from ltkm_inspect.options import blaming
+from ltkm_inspect.options.words import blaming
 from ltkm_inspect.selection import Terminal, parse_terminals
 from ltkm_inspect.traffic import Event
 

@@ -8,9 +8,9 @@ from mitmproxy.flow import Flow
 from mitmproxy.http import HTTPFlow
 
 from ltkm_inspect.context import Context
-from ltkm_inspect.fault import Application, FaultError
+from ltkm_inspect.fault import FaultError
 from ltkm_inspect.mitm.change import write_change
-from ltkm_inspect.options import OptionError
+from ltkm_inspect.options.words import OptionError
 from ltkm_inspect.rewriting.change import Change
 from ltkm_inspect.rewriting.orders import Orders
 from ltkm_inspect.rewriting.rewriter import Rewriter
@@ -37,11 +37,6 @@ class FlowRewriter(Rewriter):
 
     def __init__(self, orders: Orders, context: Context | None = None) -> None:
         super().__init__(orders, context, parse_filter(orders.filter))
-
-    @classmethod
-    def of(cls, *faults: Application, context: Context | None = None) -> "FlowRewriter":
-        """Return what puts faults into every MSK exchange that they find something in."""
-        return cls(Orders(faults), context)
 
     def apply(self, flow: Flow, exchange: Exchange | None) -> Change | None:
         """Put the faults into a flow, where that is an MSK exchange with something to damage; return what changed."""

@@ -67,9 +67,6 @@ class Redactor:
         self._values = values
         self._kept = kept
 
-    def __bool__(self) -> bool:
-        return True
-
     def text(self, text: str) -> str:
         """Return text with names in it, in time in proportion to its length; a very long one is only counted."""
         if len(text) > LONGEST_TEXT:
@@ -210,9 +207,6 @@ class _NoRedactor(Redactor):
 
     def __init__(self) -> None:
         pass
-
-    def __bool__(self) -> bool:
-        return False
 
     def text(self, text: str) -> str:
         return text

@@ -3,6 +3,7 @@
 import asyncio
 import gc
 import logging
+import sys
 import time
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -21,13 +22,12 @@ from ltkm_inspect import __version__
 from ltkm_inspect.engine import plan
 from ltkm_inspect.engine.handling import Handling, Steps
 from ltkm_inspect.mitm.size import takes_long
-from ltkm_inspect.options import OptionError
+from ltkm_inspect.options.words import OptionError
 from ltkm_inspect.output.console import INCOMPLETE, OK
 from ltkm_inspect.output.json_line import to_json
 from ltkm_inspect.proxy import configuration
 from ltkm_inspect.proxy.commands import FaultCommands
 from ltkm_inspect.proxy.configuration import Configuration
-from ltkm_inspect.proxy.exit_status import ExitStatus
 from ltkm_inspect.proxy.exporting import Exporting
 from ltkm_inspect.proxy.faulting import Faulting
 from ltkm_inspect.proxy.inspector import Inspector, warn
@@ -319,6 +319,25 @@ class LtkmInspect:
         """Return the record that a report begins with."""
         sources = configuration.sources(ctx.options)
         return to_json(jsonl.run_record(sources, wanted.options, wanted.redaction, started=self._began))
+
+
+class ExitStatus:
+    """An addon for the end of the chain: whatever another addon still has to save at the end is saved before it."""
+
+    name = "ltkm_exit_status"
+
+    def __init__(self, status: Callable[[], int]) -> None:
+        """Take what tells the status of the run, 0 where there is nothing to tell."""
+        self._status = status
+
+    def done(self) -> None:
+        """End mitmdump with that status; its own errors keep their 1."""
+        chain: Any = ctx.master.addons  # mitmproxy gives it no types
+        errors = chain.get("errorcheck")
+        if errors is not None and errors.logger.has_errored:
+            return
+        if status := self._status():
+            sys.exit(status)
 
 
 def _executor() -> ThreadPoolExecutor:

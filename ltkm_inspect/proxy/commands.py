@@ -19,7 +19,8 @@ from ltkm_inspect.finding import shorten
 from ltkm_inspect.mitm.flows import FAULT, exchange_of, is_foreign
 from ltkm_inspect.mitm.rewriting import FlowRewriter
 from ltkm_inspect.mitm.sources import READERS
-from ltkm_inspect.options import OptionError, orders
+from ltkm_inspect.options.faults import orders
+from ltkm_inspect.options.words import OptionError
 from ltkm_inspect.proxy.inspector import Inspector
 from ltkm_inspect.report.text import count
 from ltkm_inspect.rewriting.orders import Orders

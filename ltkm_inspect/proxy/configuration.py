@@ -13,19 +13,12 @@ from ltkm_inspect.finding import Level
 from ltkm_inspect.keys import KeyRing, RingFile
 from ltkm_inspect.mitm.rewriting import FlowRewriter
 from ltkm_inspect.mitm.sources import READERS
-from ltkm_inspect.options import (
-    DEFAULTS,
-    JUDGING,
-    OptionError,
-    ReportTarget,
-    did_you_mean,
-    key_ring,
-    parse_fail_on,
-    parse_limit,
-    parse_report,
-    settings,
-)
-from ltkm_inspect.options import orders as fault_orders
+from ltkm_inspect.options.faults import orders as fault_orders
+from ltkm_inspect.options.files import ReportTarget, key_ring, parse_report
+from ltkm_inspect.options.limit import parse_limit
+from ltkm_inspect.options.settings import JUDGING, parse_fail_on, settings
+from ltkm_inspect.options.table import DEFAULTS
+from ltkm_inspect.options.words import OptionError, did_you_mean
 from ltkm_inspect.output.redaction import NO_REDACTOR, Redaction, Redactor
 from ltkm_inspect.report.keys import Keys
 from ltkm_inspect.rewriting.orders import Orders
@@ -59,8 +52,6 @@ class Configuration:
     """The keys that LTKMs deliver are shown."""
     redaction: Redaction | None = None
     """The names that stand in every output for B-TIDs, IMPIs and addresses; None where these are shown."""
-    typed: Mapping[str, Any] = field(default_factory=dict)
-    """The options on faults, as typed."""
     rewriting: FlowRewriter = field(default_factory=lambda: FlowRewriter(Orders()))
     """What puts the faults in, and counts."""
 
@@ -113,22 +104,21 @@ def read(options: OptManager, former: Configuration) -> Configuration:
     the run, and what puts faults in, where none of the options on faults has changed.
     """
     ring_file = key_ring(options.ltkm_keys, former.ring_file)
-    typed = {name: getattr(options, PREFIX + name) for name in FAULT_OPTIONS}
-    typed = {name: tuple(words) if isinstance(words, list) else words for name, words in typed.items()}
+    typed = {name: getattr(options, PREFIX + name) for name in DEFAULTS}
+    faults = {name: typed[name] for name in FAULT_OPTIONS}
     return Configuration(
         Context(
-            settings(**{name: getattr(options, PREFIX + name) for name in JUDGING}),
+            settings(**{name: typed[name] for name in JUDGING}),
             keys=KeyRing() if ring_file is None else ring_file.ring,
         ),
         parse_limit(options.ltkm_limit),
         parse_fail_on(options.ltkm_fail_on),
         tuple(dict.fromkeys(map(parse_report, options.ltkm_report))),
-        {name: getattr(options, PREFIX + name) for name in DEFAULTS},
+        typed,
         ring_file,
         options.ltkm_show_keys,
         (former.redaction or Redaction()) if options.ltkm_redact else None,
-        typed,
-        former.rewriting if typed == former.typed else _rewriting(typed),
+        former.rewriting if faults.items() <= former.options.items() else _rewriting(faults),
     )
 
 

@@ -10,7 +10,7 @@ from mitmproxy.flow import Flow
 from mitmproxy.log import ALERT
 
 from ltkm_inspect.export import Export, ExportError, Manner
-from ltkm_inspect.options import EXPORT_FORMATS
+from ltkm_inspect.options.table import EXPORT_FORMATS
 from ltkm_inspect.proxy.inspector import Inspector
 from ltkm_inspect.traffic import Limits
 from ltkm_inspect.wire import printable

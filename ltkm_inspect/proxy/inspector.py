@@ -19,7 +19,7 @@ from ltkm_inspect.keys import RingFile
 from ltkm_inspect.mitm.flows import exchange_of, is_foreign
 from ltkm_inspect.mitm.marking import mark
 from ltkm_inspect.mitm.size import takes_long
-from ltkm_inspect.options import SHOWS_KEYS
+from ltkm_inspect.options.table import SHOWS_KEYS
 from ltkm_inspect.output.redaction import Redactor
 from ltkm_inspect.proxy import configuration
 from ltkm_inspect.proxy.configuration import Configuration

@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from ltkm_inspect import document as msk
@@ -25,7 +26,6 @@ NO_DOCUMENT = "# no document"
 CUT = "# only "
 """How a line begins that says that not all of the body is shown."""
 
-type Shown = frozenset[LtkmElement]
 type Where = tuple[int | None, int | None]
 """Item and LTKM by their ordinals; None outside."""
 
@@ -47,9 +47,8 @@ def response_lines(
         yield from text_lines(data, redactor)
         return
     yield from map(redactor.text, _recovered(document.xml))
-    most = exchange.limits.ltkms
-    shown = frozenset(document.ltkm_elements[:most])
-    yield from map(redactor.text, bounded(_items(document, shown, placed, keys)))
+    shown = frozenset(document.ltkm_elements[: exchange.limits.ltkms])
+    yield from map(redactor.text, bounded(_Outline(shown, placed, keys).lines(document)))
     if len(document.ltkm_elements) > len(shown):
         yield f"{CUT}{len(shown)} of {len(document.ltkm_elements)} LTKMs are looked at, because of ltkm_limit"
     counts = {
@@ -104,16 +103,61 @@ def _recovered(xml: msk.Xml) -> Iterator[str]:
         yield f"# the XML is not well-formed: {printable(xml.error.reason)}; what follows was recovered from it"
 
 
-def _items(document: Document, shown: Shown, placed: dict[Where, list[Finding]], keys: Keys) -> Iterator[str]:
-    if document.elements_outside_items:
-        yield "outside_every_item:"
-        yield from _ltkms(document.elements_outside_items, None, shown, placed, keys, "  ")
-    yield "items:" if document.items else "items: []"
-    for item in document.items:
-        yield from _item(item, shown, placed, keys)
-    # What is left concerns something that is not shown.
-    for leftover in placed.values():
-        yield from _comments(leftover, with_place=True)
+@dataclass(frozen=True, slots=True)
+class _Outline:
+    """The lines of a document, with what is wrong in it."""
+
+    shown: frozenset[LtkmElement]
+    """The LTKMs that are looked at."""
+    placed: dict[Where, list[Finding]]
+    """The findings that are still to be shown."""
+    keys: Keys
+
+    def lines(self, document: Document) -> Iterator[str]:
+        if document.elements_outside_items:
+            yield "outside_every_item:"
+            yield from self._ltkms(document.elements_outside_items, None, "  ")
+        yield "items:" if document.items else "items: []"
+        for item in document.items:
+            yield from self._item(item)
+        # What is left concerns something that is not shown.
+        for leftover in self.placed.values():
+            yield from _comments(leftover, with_place=True)
+
+    def _item(self, item: Item) -> Iterator[str]:
+        yield f"  - item: {item.number}"
+        yield from _identifiers(item.parts.key_domain_ids, item.parts.msk_ids, "    ")
+        yield f"    response_code: {_quoted(item.code) if item.code is not None else 'none'}"
+        yield from _comments(self.placed.pop((item.number, None), ()), "    ")
+        yield "    ltkms:" if item.ltkm_elements else "    ltkms: []"
+        yield from self._ltkms(item.ltkm_elements, item.number, "      ")
+
+    def _ltkms(self, ltkms: Iterable[LtkmElement], item: int | None, indent: str) -> Iterator[str]:
+        for ltkm in ltkms:
+            if ltkm not in self.shown:
+                return
+            octets = ltkm.octets
+            size = f" # {text.count(len(octets), 'octet')}" if octets is not None else ""
+            yield f"{indent}- ltkm: {ltkm.number}{size}"
+            findings = self.placed.pop((item, ltkm.number), [])
+            below = f"{indent}  "
+            if not ltkm.is_named:
+                yield f"{below}element: {_quoted(str(ltkm.element.tag))}"
+            version = ltkm.element.get("version")
+            if version is not None:
+                yield f"{below}version: {_quoted(version)}"
+            if octets is None:
+                yield from _comments(findings, below)
+                yield f"{below}text: {_quoted(ltkm.parts.text)}"
+                continue
+            nodes = mikey.tree(ltkm.message, show_keys=self.keys.show) if ltkm.message is not None else ()
+            at = _at_nodes(findings, nodes)
+            yield from _comments(at.pop("", ()), below)
+            for node in nodes:
+                yield from _node(node, at, below)
+            said = self.keys.of(ltkm.message, octets)
+            if said is not None:
+                yield from (f"{below}# key: {line}" for line in said.lines)
 
 
 def _requested(pairs: Sequence[msk.MskPair]) -> Iterator[str]:
@@ -121,18 +165,6 @@ def _requested(pairs: Sequence[msk.MskPair]) -> Iterator[str]:
     for number, pair in enumerate(pairs, 1):
         yield f"  - msk: {number}"
         yield from _identifiers(pair.key_domain_ids, pair.msk_ids, "    ")
-
-
-def _item(item: Item, shown: Shown, placed: dict[Where, list[Finding]], keys: Keys) -> Iterator[str]:
-    yield f"  - item: {item.number}"
-    yield from _identifiers(item.parts.key_domain_ids, item.parts.msk_ids, "    ")
-    yield f"    response_code: {_quoted(item.code) if item.code is not None else 'none'}"
-    yield from _comments(placed.pop((item.number, None), ()), "    ")
-    if item.ltkm_elements:
-        yield "    ltkms:"
-        yield from _ltkms(item.ltkm_elements, item.number, shown, placed, keys, "      ")
-    else:
-        yield "    ltkms: []"
 
 
 def _identifiers(key_domain_ids: Iterable[Any], msk_ids: Iterable[Any], indent: str) -> Iterator[str]:
@@ -156,41 +188,6 @@ def _base64(element: Any) -> tuple[str, bytes | None]:
     size = len(value.octets)
     shown = value.octets[:_OCTETS].hex() or "empty"
     return shown if size <= _OCTETS else f"{shown}… ({size} octets)", value.octets
-
-
-def _ltkms(
-    ltkms: Iterable[LtkmElement],
-    item: int | None,
-    shown: Shown,
-    placed: dict[Where, list[Finding]],
-    keys: Keys,
-    indent: str,
-) -> Iterator[str]:
-    for ltkm in ltkms:
-        if ltkm not in shown:
-            return
-        octets = ltkm.octets
-        size = f" # {text.count(len(octets), 'octet')}" if octets is not None else ""
-        yield f"{indent}- ltkm: {ltkm.number}{size}"
-        findings = placed.pop((item, ltkm.number), [])
-        below = f"{indent}  "
-        if not ltkm.is_named:
-            yield f"{below}element: {_quoted(str(ltkm.element.tag))}"
-        version = ltkm.element.get("version")
-        if version is not None:
-            yield f"{below}version: {_quoted(version)}"
-        if octets is None:
-            yield from _comments(findings, below)
-            yield f"{below}text: {_quoted(ltkm.parts.text)}"
-            continue
-        nodes = mikey.tree(ltkm.message, show_keys=keys.show) if ltkm.message is not None else ()
-        at = _at_nodes(findings, nodes)
-        yield from _comments(at.pop("", ()), below)
-        for node in nodes:
-            yield from _node(node, at, below)
-        said = keys.of(ltkm.message, octets)
-        if said is not None:
-            yield from (f"{below}# key: {line}" for line in said.lines)
 
 
 def _node(node: Node, at: dict[str, list[Finding]], indent: str) -> Iterator[str]:

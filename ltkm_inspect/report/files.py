@@ -8,11 +8,13 @@ from itertools import count
 from pathlib import Path
 from typing import Self
 
-from ltkm_inspect.options import AS_IT_HAPPENS, OptionError, ReportTarget
+from ltkm_inspect.options.files import ReportTarget
+from ltkm_inspect.options.table import AS_IT_HAPPENS
+from ltkm_inspect.options.words import OptionError
 from ltkm_inspect.output.atomic_file import OWNER_ONLY
 from ltkm_inspect.output.console import PROGRAM, reason
-from ltkm_inspect.report.line_file import LineFile
 from ltkm_inspect.report.places import (
+    LineFile,
     Place,
     close_devices,
     filled,

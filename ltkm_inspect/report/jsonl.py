@@ -70,9 +70,10 @@ from datetime import UTC, datetime
 from hashlib import sha256
 from typing import Any, TextIO
 
-from ltkm_inspect import __version__, mikey, options
+from ltkm_inspect import __version__, mikey
 from ltkm_inspect.finding import Answer, Finding, Level, Report, cut
 from ltkm_inspect.mikey import Room
+from ltkm_inspect.options.table import DEFAULTS
 from ltkm_inspect.output.json_line import to_json
 from ltkm_inspect.output.redaction import NO_REDACTOR, Redaction, Redactor
 from ltkm_inspect.report.keys import NO_KEYS, Keys
@@ -117,7 +118,7 @@ def run_record(
 
     `values` are the options as typed, by the names of the option table.
     """
-    typed = {name: _typed(values[name]) if name in values else None for name in options.DEFAULTS}
+    typed = {name: _typed(values[name]) if name in values else None for name in DEFAULTS}
     return {
         "schema": RUN_SCHEMA,
         "version": __version__,
@@ -233,11 +234,6 @@ def exchange_line(
     content = report.exchange.content
     is_large = content is not None and len(content.octets or b"") > LARGE
     return to_json(exchange_record(report, file, keys, redactor), PIECES if is_large else 0)
-
-
-def summary_line(summary: Summary) -> str:
-    """Return the record of a whole run as a line without its end."""
-    return to_json(summary_record(summary))
 
 
 def _typed(value: Any) -> Any:

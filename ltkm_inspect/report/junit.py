@@ -15,7 +15,7 @@ from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
 from ltkm_inspect import catalogue
 from ltkm_inspect.finding import Answer, Level, count, shorten
-from ltkm_inspect.options import parse_fail_on
+from ltkm_inspect.options.settings import parse_fail_on
 from ltkm_inspect.output.console import PROGRAM
 from ltkm_inspect.output.json_line import kind_of
 from ltkm_inspect.report.jsonl import Record

@@ -1,15 +1,18 @@
-"""Where reports go: files that replace others at once, pipes and devices; and what is rendered into them."""
+"""Where reports go: files that lines are appended to, files that replace others at once, pipes and devices."""
 
+import os
 import time
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
+from dataclasses import dataclass
 from importlib import import_module
 from io import TextIOWrapper
 from pathlib import Path
 from typing import BinaryIO, TextIO, cast
 
-from ltkm_inspect.options import OptionError, ReportTarget
-from ltkm_inspect.output.atomic_file import AtomicFile
+from ltkm_inspect.options.files import ReportTarget
+from ltkm_inspect.options.words import OptionError
+from ltkm_inspect.output.atomic_file import OWNER_ONLY, AtomicFile, created
 from ltkm_inspect.output.console import reason
 from ltkm_inspect.output.device import Device, is_device
 from ltkm_inspect.report.jsonl import Record
@@ -123,3 +126,55 @@ def unwritable(path: Path, error: Exception) -> OptionError:
 
 def shown_name(target: ReportTarget, path: Place) -> str:
     return f"{target.format}={printable(str(path))}"
+
+
+@dataclass(eq=False)
+class LineFile:
+    """A file that lines are appended to, each on disk before the next one."""
+
+    path: Path
+    file: TextIO
+    whole: int = 0
+    """How many octets of it are whole lines."""
+
+    @classmethod
+    def begin(cls, path: Path, mode: str, first: str, waits: bool, private: bool) -> "LineFile":
+        """Open a file and write the first line; OSError or ValueError where that cannot be done."""
+        if is_device(path):
+            lines = cls(path, text_file(Device.open(path, waits=waits), "ascii"))
+        else:
+            if private and not path.exists():
+                created(path, OWNER_ONLY).close()
+            elif private:
+                path.chmod(OWNER_ONLY)  # before a key is in it
+            file = open(path, mode, encoding="ascii", newline="\n")  # noqa: SIM115 - it stays open for the whole run
+            lines = cls(path, cast(TextIO, file), path.stat().st_size if path.is_file() else 0)
+        try:
+            lines.append(first)
+        except BaseException:
+            lines.give_up()
+            raise
+        return lines
+
+    @property
+    def name(self) -> str:
+        """Its path, safe to print."""
+        return printable(str(self.path))
+
+    def append(self, line: str) -> None:
+        """Write a line."""
+        self.file.write(line + "\n")
+        self.file.flush()
+        self.whole += len(line) + 1
+
+    def close(self) -> None:
+        """Close it; OSError where the reader of a pipe did not take all of it."""
+        self.file.close()
+
+    def give_up(self) -> None:
+        """Close it, and take away the part of a line at its end."""
+        with suppress(OSError):  # what could not be written was said when it was tried
+            self.close()
+        with suppress(OSError):
+            if self.path.is_file():
+                os.truncate(self.path, self.whole)

@@ -1,7 +1,7 @@
 """What a whole run saw: exchanges and findings counted, and what was never looked at."""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any
 
@@ -156,25 +156,20 @@ class Summary:
             f"{count(self.total(Level.WARNING), 'warning')}, {count(self.notes, 'note')}; "
             f"answers of the rules: {answers}",
             *(f"summary: {level.word} {rule}: {number}" for level, rule, number in self.by_rule()),
-            *self._damaged_lines(),
-            *self._faulted_lines(),
-            *self._forgotten_lines(),
+            *([f"summary: {damaged(self.damaged)}"] if self.damaged else []),
+            *([f"summary: {self._faulted_text()}"] if self.faulted else []),
+            *(
+                [f"summary: the session forgot the oldest of these: {lost}"]
+                if (lost := forgotten(self.forgotten))
+                else []
+            ),
         ]
 
-    def _damaged_lines(self) -> Iterator[str]:
-        if self.damaged:
-            yield f"summary: {damaged(self.damaged)}"
-
-    def _forgotten_lines(self) -> Iterator[str]:
-        if text := forgotten(self.forgotten):
-            yield f"summary: the session forgot the oldest of these: {text}"
-
-    def _faulted_lines(self) -> Iterator[str]:
-        if self.faulted:
-            violations, warnings = (self.put_in[level] for level in (Level.VIOLATION, Level.WARNING))
-            findings = f"({count(violations, 'violation')}, {count(warnings, 'warning')})"
-            exchanges = f"{count(self.faulted, 'exchange')} with faults put in"
-            yield f"summary: {exchanges}; {'its' if self.faulted == 1 else 'their'} findings {findings} do not count"
+    def _faulted_text(self) -> str:
+        violations, warnings = (self.put_in[level] for level in (Level.VIOLATION, Level.WARNING))
+        findings = f"({count(violations, 'violation')}, {count(warnings, 'warning')})"
+        exchanges = f"{count(self.faulted, 'exchange')} with faults put in"
+        return f"{exchanges}; {'its' if self.faulted == 1 else 'their'} findings {findings} do not count"
 
 
 def damaged(exchanges: int) -> str:

@@ -16,6 +16,7 @@ from ltkm_inspect.fault import parse_application
 from ltkm_inspect.mitm.flows import flow_of
 from ltkm_inspect.mitm.rewriting import FlowRewriter
 from ltkm_inspect.proxy.addon import LtkmInspect
+from ltkm_inspect.rewriting.orders import Orders
 from tests.bench.bench_proxy import msk
 
 AT_MOST = {"foreign response, µs": 5.0, "foreign response, with a fault asked for, µs": 5.0}
@@ -60,7 +61,7 @@ async def measure() -> dict[str, float]:
                 "foreign response, µs": cost(addon, foreign),
                 "MSK response with two LTKMs, µs": cost(addon, matching),
             }
-            addon.faulting.use(FlowRewriter.of(parse_application("strip-ltkm")))
+            addon.faulting.use(FlowRewriter(Orders((parse_application("strip-ltkm"),))))
             return {**found, "foreign response, with a fault asked for, µs": cost(addon, foreign)}
     finally:
         logging.disable(logging.NOTSET)

@@ -14,7 +14,8 @@ from ltkm_inspect.document import MskOctets, NewItem, NewLtkm, read, render_requ
 from ltkm_inspect.engine import inspect
 from ltkm_inspect.finding import Level, Report
 from ltkm_inspect.mikey import decode
-from ltkm_inspect.options import DEFAULTS, parse_limit
+from ltkm_inspect.options.limit import parse_limit
+from ltkm_inspect.options.table import DEFAULTS
 from ltkm_inspect.report import jsonl
 from ltkm_inspect.report.summary import Summary
 from ltkm_inspect.traffic import Exchange, Headers, Limits

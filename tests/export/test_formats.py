@@ -30,7 +30,8 @@ from ltkm_inspect.finding import Report
 from ltkm_inspect.input import from_file
 from ltkm_inspect.mikey import GeneralExtension, Kemac, decode, to_plain
 from ltkm_inspect.mitm.reading import exchanges
-from ltkm_inspect.options import EXPORT_FORMATS, OptionError
+from ltkm_inspect.options.table import EXPORT_FORMATS
+from ltkm_inspect.options.words import OptionError
 from ltkm_inspect.output.redaction import Redaction
 from ltkm_inspect.report.keys import Keys
 from ltkm_inspect.session import Session

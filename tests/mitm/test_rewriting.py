@@ -27,6 +27,7 @@ from ltkm_inspect.mitm.marking import FAULT_MARK, FAULT_METADATA, FAULTED, METAD
 from ltkm_inspect.mitm.rewriting import FlowRewriter
 from ltkm_inspect.reference import KEYS, reference
 from ltkm_inspect.rewriting.change import Change
+from ltkm_inspect.rewriting.orders import Orders
 from ltkm_inspect.session import Session
 from ltkm_inspect.traffic import Exchange
 from tests.proxy.parts import Mitmdump, clean, flawed
@@ -36,7 +37,7 @@ catalogue.load()
 
 def apply(flow: HTTPFlow, *faults: str) -> list[Change | None]:
     """Put faults into a flow, one after the other, each in a run of its own."""
-    return [FlowRewriter.of(parse_application(fault)).apply(flow, exchange_of(flow)) for fault in faults]
+    return [FlowRewriter(Orders((parse_application(fault),))).apply(flow, exchange_of(flow)) for fault in faults]
 
 
 def saved(flow: Flow) -> HTTPFlow:
@@ -59,7 +60,7 @@ def body(flow: HTTPFlow) -> bytes:
 
 def left(exchange: Exchange, fault: str = "shorten-rand") -> str:
     """Return why a fault was not put into an exchange, which must be as it was."""
-    rewriting = FlowRewriter.of(parse_application(fault))
+    rewriting = FlowRewriter(Orders((parse_application(fault),)))
     flow = flow_of(exchange)
     before = flow.get_state()
     assert rewriting.apply(flow, exchange) is None
@@ -74,7 +75,7 @@ def left(exchange: Exchange, fault: str = "shorten-rand") -> str:
 def test_a_faulted_flow_breaks_the_rules_of_the_fault_also_when_it_was_saved(fault: Any) -> None:
     *earlier, before = reference(fault.reference)
     context = Context(keys=KEYS, session=Session())
-    rewriting = FlowRewriter.of(Application(fault), context=context)
+    rewriting = FlowRewriter(Orders((Application(fault),)), context)
     for each in earlier:
         inspect(each, context)
         rewriting.remember(each)
@@ -256,7 +257,7 @@ def test_what_the_fault_does_not_find_or_does_not_change_is_left_and_says_why() 
 
 
 def test_foreign_flows_are_counted_and_untouched() -> None:
-    rewriting = FlowRewriter.of(parse_application("shorten-rand"))
+    rewriting = FlowRewriter(Orders((parse_application("shorten-rand"),)))
     flows: list[Flow] = [tflow.tflow(resp=True), tflow.ttcpflow(), tflow.tdnsflow()]
     before = [flow.get_state() for flow in flows]
     assert [rewriting.apply(flow, None) for flow in flows] == [None] * 3
@@ -266,7 +267,7 @@ def test_foreign_flows_are_counted_and_untouched() -> None:
 
 
 def test_the_closing_lines_count_what_became_of_the_flows() -> None:
-    rewriting = FlowRewriter.of(parse_application("shorten-rand"))
+    rewriting = FlowRewriter(Orders((parse_application("shorten-rand"),)))
     for exchange in (clean(), reference("challenge")[0], replace(clean(), response=None)):
         if exchange.document or exchange.response is None:
             rewriting.apply(flow_of(exchange), exchange)
@@ -274,7 +275,7 @@ def test_the_closing_lines_count_what_became_of_the_flows() -> None:
     assert list(rewriting.lines())[-1].startswith(
         f"{rewriting.hit} of {rewriting.flows} flows changed (1 was not MSK, "
     )
-    alone = FlowRewriter.of(parse_application("shorten-rand"))
+    alone = FlowRewriter(Orders((parse_application("shorten-rand"),)))
     alone.apply(flow_of(clean()), clean())
     assert list(alone.lines()) == ["1 of 1 flow changed"]
 
@@ -292,7 +293,7 @@ def test_the_closing_lines_count_what_became_of_the_flows() -> None:
     ],
 )
 def test_what_needs_a_key_to_be_made_anew_is_said(fault: str, unsealed: list[str]) -> None:
-    rewriting = FlowRewriter.of(parse_application(fault))
+    rewriting = FlowRewriter(Orders((parse_application(fault),)))
     rewriting.apply(flow_of(clean()), clean())
     assert sorted(rewriting.unsealed) == unsealed
     assert bool(rewriting.warning) == bool(unsealed)

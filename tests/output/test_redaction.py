@@ -22,7 +22,7 @@ from ltkm_inspect.engine import inspect
 from ltkm_inspect.export import Export, Manner
 from ltkm_inspect.mikey import Identity
 from ltkm_inspect.mitm.reading import exchanges
-from ltkm_inspect.options import REPORT_FORMATS
+from ltkm_inspect.options.table import REPORT_FORMATS
 from ltkm_inspect.output import redaction as redaction_module
 from ltkm_inspect.output.redaction import Redaction
 from ltkm_inspect.reference import AGAIN, B_TID, FIRST, SECOND, TERMINAL, ReferenceTerminal, ltkm

@@ -18,8 +18,7 @@ from ltkm_inspect.engine import inspect
 from ltkm_inspect.mitm.flows import exchange_of, flow_of
 from ltkm_inspect.proxy import addon as addon_module
 from ltkm_inspect.proxy import inspector
-from ltkm_inspect.proxy.addon import LtkmInspect
-from ltkm_inspect.proxy.exit_status import ExitStatus
+from ltkm_inspect.proxy.addon import ExitStatus, LtkmInspect
 from ltkm_inspect.report import text
 from ltkm_inspect.traffic import Headers
 from tests.proxy.parts import clean, flawed

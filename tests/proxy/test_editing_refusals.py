@@ -11,7 +11,7 @@ from mitmproxy.contentviews import Metadata
 
 from ltkm_inspect import mikey, reference
 from ltkm_inspect.mitm.flows import flow_of
-from ltkm_inspect.options import parse_limit
+from ltkm_inspect.options.limit import parse_limit
 from ltkm_inspect.proxy.configuration import Configuration
 from ltkm_inspect.proxy.view import LtkmView
 from tests.proxy.editor import FLOWS, KEYED, Edit, flows_of, several

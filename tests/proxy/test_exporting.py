@@ -15,7 +15,7 @@ from mitmproxy.test import taddons, tflow
 from ltkm_inspect import reference
 from ltkm_inspect.input import from_file
 from ltkm_inspect.mitm.flows import flow_of
-from ltkm_inspect.options import EXPORT_FORMATS
+from ltkm_inspect.options.table import EXPORT_FORMATS
 from ltkm_inspect.proxy import exporting
 from ltkm_inspect.proxy.addon import LtkmInspect
 from tests.proxy.parts import clean, flawed

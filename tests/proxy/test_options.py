@@ -11,9 +11,11 @@ from typing import Any
 
 import pytest
 
-from ltkm_inspect import options
 from ltkm_inspect.context import Context
 from ltkm_inspect.engine import inspect
+from ltkm_inspect.options.limit import parse_limit
+from ltkm_inspect.options.settings import settings
+from ltkm_inspect.options.table import DEFAULTS
 from ltkm_inspect.report import text
 from ltkm_inspect.session import Session
 from ltkm_inspect.traffic import Exchange
@@ -34,8 +36,8 @@ def shown(run: Run, script: Path) -> list[str]:
 
 def expected(exchanges: Sequence[Exchange], **words: Any) -> list[str]:
     """Return the lines that the engine gives under these settings."""
-    context = Context(options.settings(**words), session=Session())
-    limits = options.parse_limit("1MiB,200")
+    context = Context(settings(**words), session=Session())
+    limits = parse_limit("1MiB,200")
     reports = [inspect(replace(exchange, limits=limits), context) for exchange in exchanges]
     return [line for report in reports for line in text.lines(report)]
 
@@ -194,7 +196,7 @@ def test_a_mistake_stops_mitmdump_with_one_line(mitmdump: Mitmdump, save: Save, 
 
 def test_the_options_on_faults_are_listed_with_what_may_be_typed(mitmdump: Mitmdump) -> None:
     shown = " ".join(mitmdump("--options").output.replace("#", " ").split())
-    for name, option in options.DEFAULTS.items():
+    for name, option in DEFAULTS.items():
         if name.startswith("fault"):
             assert f"{option.help} ({option.metavar})" in shown
             assert f"ltkm_{name}: " in shown

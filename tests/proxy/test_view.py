@@ -14,7 +14,7 @@ from ltkm_inspect import mikey, reference
 from ltkm_inspect.document import MSK_REQUEST_TYPE, MSK_RESPONSE_TYPE
 from ltkm_inspect.engine import inspect
 from ltkm_inspect.mitm.flows import flow_of
-from ltkm_inspect.options import parse_limit
+from ltkm_inspect.options.limit import parse_limit
 from ltkm_inspect.proxy import outline
 from ltkm_inspect.proxy.configuration import Configuration
 from ltkm_inspect.proxy.view import LtkmView

@@ -11,6 +11,7 @@ from typing import Any
 from ltkm_inspect.context import Context
 from ltkm_inspect.engine import inspect
 from ltkm_inspect.finding import Report
+from ltkm_inspect.output.json_line import to_json
 from ltkm_inspect.report import html, jsonl
 from ltkm_inspect.report.summary import Summary
 from ltkm_inspect.session import Session
@@ -36,7 +37,7 @@ def records_of(reports: Iterable[Report | None], file: str | None = None) -> Ite
             continue
         summary.add(report)
         yield json.loads(jsonl.exchange_line(report, file))
-    yield json.loads(jsonl.summary_line(summary))
+    yield json.loads(to_json(jsonl.summary_record(summary)))
 
 
 def recorded(path: Path) -> list[Record]:

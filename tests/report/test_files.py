@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from ltkm_inspect.options import OptionError, ReportTarget, parse_report
+from ltkm_inspect.options.files import ReportTarget, parse_report
+from ltkm_inspect.options.words import OptionError
 from ltkm_inspect.output.json_line import to_json
 from ltkm_inspect.report import sarif
 from ltkm_inspect.report.files import ReportFiles

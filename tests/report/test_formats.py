@@ -10,7 +10,7 @@ import pytest
 from click.testing import CliRunner
 
 from ltkm_inspect.cli.program import commands
-from ltkm_inspect.options import REPORT_FORMATS
+from ltkm_inspect.options.table import REPORT_FORMATS
 from ltkm_inspect.report.places import write
 from tests.report.runs import FAULTED, TRIAL, Counted, checked, one_by_one
 

@@ -14,7 +14,8 @@ from ltkm_inspect.context import Context
 from ltkm_inspect.engine import inspect
 from ltkm_inspect.finding import Answer, Finding, Level, Outcome, Place, Report
 from ltkm_inspect.mikey import Identity, Timestamp
-from ltkm_inspect.options import DEFAULTS
+from ltkm_inspect.options.table import DEFAULTS
+from ltkm_inspect.output.json_line import to_json
 from ltkm_inspect.output.redaction import Redaction
 from ltkm_inspect.reference import FIRST, KEY_DOMAIN, SECOND, challenge, exchange, ltkm, reference
 from ltkm_inspect.report import jsonl
@@ -158,7 +159,7 @@ def test_a_summary_is_one_object() -> None:
     summary = Summary()
     summary.add(Report(reference("download")[0], (Finding("alpha", Level.WARNING, "", Place()),), items=1, ltkms=1))
     summary.other()
-    assert json.loads(jsonl.summary_line(summary)) == {
+    assert json.loads(to_json(jsonl.summary_record(summary))) == {
         "schema": "ltkm-inspect/summary/1",
         "exchanges": 1,
         "others": 1,
@@ -285,7 +286,7 @@ def test_faults_that_were_put_in_are_listed_and_counted_apart() -> None:
     summary = Summary()
     found = Finding("alpha", Level.VIOLATION, "", Place())
     summary.add(Report(exchange, (found, found, replace(found, level=Level.WARNING)), items=1, ltkms=1))
-    said = json.loads(jsonl.summary_line(summary))
+    said = json.loads(to_json(jsonl.summary_record(summary)))
     assert said["faulted"] == {"exchanges": 1, "violations": 2, "warnings": 1}
     assert said["exchanges"] == 1
     assert said["verdicts"] == {"clean": 0, "warning": 0, "violation": 0}

@@ -12,6 +12,7 @@ from ltkm_inspect.keys import KeyRing
 from ltkm_inspect.mitm.flows import exchange_of, flow_of
 from ltkm_inspect.mitm.rewriting import FlowRewriter
 from ltkm_inspect.reference import KEYS, reference
+from ltkm_inspect.rewriting.orders import Orders
 from ltkm_inspect.rule import RULES
 from ltkm_inspect.traffic import Exchange
 from tests.samples.lab import identifier
@@ -68,7 +69,7 @@ class Faulted:
         These keys make anew what the fault leaves undone otherwise: MACs and digests.
         """
         flows = [flow_of(exchange) for exchange in self.clean]
-        rewriting = FlowRewriter.of(self.application, context=Context(keys=keys))
+        rewriting = FlowRewriter(Orders((self.application,)), Context(keys=keys))
         for flow in flows[:-1]:
             rewriting.remember(exchange_of(flow))
         change = rewriting.apply(flows[-1], exchange_of(flows[-1]))

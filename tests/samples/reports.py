@@ -15,7 +15,7 @@ from ltkm_inspect.context import Context
 from ltkm_inspect.engine import inspect
 from ltkm_inspect.finding import Answer
 from ltkm_inspect.mitm.flows import exchange_of
-from ltkm_inspect.options import DEFAULTS
+from ltkm_inspect.options.table import DEFAULTS
 from ltkm_inspect.output.json_line import kind_of, to_json
 from ltkm_inspect.report import jsonl
 from ltkm_inspect.report.jsonl import Record

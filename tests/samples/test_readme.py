@@ -12,7 +12,7 @@ from ltkm_inspect import catalogue
 from ltkm_inspect.cli.keys import keys
 from ltkm_inspect.cli.program import commands
 from ltkm_inspect.fault import FAULTS
-from ltkm_inspect.options import DEFAULTS
+from ltkm_inspect.options.table import DEFAULTS
 from ltkm_inspect.sources import Recipe, parse_recipe
 from tests.samples import expected, generate
 

@@ -1,0 +1,122 @@
+"""The lists of rules and of faults, as text and as JSON."""
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+from ltkm_inspect.explain import by_subject, faults_by_subject, level_reason
+from ltkm_inspect.explain.pages import WITHIN
+from ltkm_inspect.fault import Fault
+from ltkm_inspect.output.json_line import to_json
+from ltkm_inspect.parameter import FileName, Parameter
+from ltkm_inspect.rule import Rule
+from ltkm_inspect.spec import Clause
+
+_TYPES = {bool: "boolean", int: "integer", bytes: "octets", str: "text"}
+
+
+def rule_lines() -> Iterator[str]:
+    """Yield every rule, by subject: severity, id, title, and on a second line what it rests on, needs and decides."""
+    return _lines(by_subject(), lambda rule: f"{rule.level.word} {rule.id}", _rule_facts)
+
+
+def fault_lines() -> Iterator[str]:
+    """Yield every fault, by subject: id and title, and on a second line what it takes, breaks and leaves as it was."""
+    yield from _lines(faults_by_subject(), lambda fault: fault.id, _fault_facts)
+    yield f"those on an item, an LTKM or what stands in one also take {WITHIN}"
+
+
+def rules_json() -> str:
+    """Return every rule as one JSON array of objects."""
+    return to_json([_plain_rule(rule) for _, rules in by_subject() for rule in rules])
+
+
+def faults_json() -> str:
+    """Return every fault as one JSON array of objects."""
+    return to_json([_plain_fault(fault) for _, faults in faults_by_subject() for fault in faults])
+
+
+def _lines[E: (Rule, Fault)](
+    subjects: Iterable[tuple[str, list[E]]], name: Callable[[E], str], facts: Callable[[E], dict[str, str]]
+) -> Iterator[str]:
+    for subject, entries in subjects:
+        yield f"{subject}:"
+        for entry in entries:
+            yield f"  {name(entry)}: {entry.title}"
+            yield "    " + " · ".join(f"{word} {fact}" for word, fact in facts(entry).items() if fact)
+
+
+def _rule_facts(rule: Rule) -> dict[str, str]:
+    return {
+        "rests on": "; ".join(dict.fromkeys(map(str, rule.clauses))),
+        "needs": ", ".join(need.name for need in rule.needs),
+        "decides": ", ".join(rule.covers),
+        "takes": ", ".join(f"{option.name}={option.shown}" for option in rule.parameters),
+    }
+
+
+def _fault_facts(fault: Fault) -> dict[str, str]:
+    return {
+        "takes": ",".join(f"{parameter.name}={parameter.shown}" for parameter in fault.parameters),
+        "breaks": ", ".join(sorted(fault.trips)),
+        "leaves": ", ".join(sorted(fault.leaves)),
+        "proved on": fault.reference,
+    }
+
+
+def _plain_rule(rule: Rule) -> dict[str, Any]:
+    return {
+        "id": rule.id,
+        "subject": rule.subject,
+        "severity": rule.level.word,
+        "highest_severity": rule.highest.word,
+        "severity_reason": level_reason(rule),
+        "title": rule.title,
+        "documents": list(dict.fromkeys(clause.publication.key for clause in rule.clauses)),
+        "clauses": [_plain_clause(clause) for clause in rule.clauses],
+        "needs": [{"name": need.name, "says": need.says} for need in rule.needs],
+        "covers": list(rule.covers),
+        "options": [_plain_parameter(option) for option in rule.parameters],
+    }
+
+
+def _plain_clause(clause: Clause) -> dict[str, str]:
+    return {
+        "document": clause.publication.key,
+        "clause": clause.number,
+        "quote": clause.quote,
+        "says": clause.says,
+        "verb": clause.verb.value,
+        "sure": clause.sure.value,
+    }
+
+
+def _plain_fault(fault: Fault) -> dict[str, Any]:
+    return {
+        "id": fault.id,
+        "subject": fault.subject,
+        "title": fault.title,
+        "parameters": [_plain_parameter(parameter) for parameter in fault.parameters],
+        "reference": fault.reference,
+        "within": fault.is_within,
+        "trips": sorted(fault.trips),
+        "leaves": sorted(fault.leaves),
+    }
+
+
+def _plain_parameter(parameter: Parameter) -> dict[str, Any]:
+    """Return a parameter of a fault, or an option of a rule, as an object; octets are in hex."""
+    default = parameter.default
+    plain = {
+        "name": parameter.name,
+        "type": _type(parameter),
+        "default": default if default is None or isinstance(default, bool | int | str) else parameter.shown,
+    }
+    return {**plain, "words": list(parameter.words)} if parameter.words else plain
+
+
+def _type(parameter: Parameter) -> str:
+    if parameter.words:
+        return "choice"
+    if isinstance(parameter.type, type) and issubclass(parameter.type, FileName):
+        return "file"
+    return _TYPES.get(parameter.type, "text")
