@@ -4,28 +4,16 @@ import hashlib
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from typing import NamedTuple
 
-ALGORITHMS: Mapping[str, Callable[..., "hashlib._Hash"]] = {
-    "MD5": lambda octets: hashlib.md5(octets, usedforsecurity=False),
-    "MD5-SESS": lambda octets: hashlib.md5(octets, usedforsecurity=False),
+_HASHES: Mapping[str, Callable[..., "hashlib._Hash"]] = {
+    "MD5": partial(hashlib.md5, usedforsecurity=False),
     "SHA-256": hashlib.sha256,
-    "SHA-256-SESS": hashlib.sha256,
-    "SHA-512-256": lambda octets: hashlib.new("sha512_256", octets),
-    "SHA-512-256-SESS": lambda octets: hashlib.new("sha512_256", octets),
+    "SHA-512-256": partial(hashlib.new, "sha512_256"),
 }
+ALGORITHMS = {name + session: hash for name, hash in _HASHES.items() for session in ("", "-SESS")}
 """The hash of each algorithm name (upper case) of RFC 7616; ValueError where the OpenSSL of Python lacks it."""
-
-DIGITS: Mapping[str, int] = {
-    "MD5": 32,
-    "MD5-SESS": 32,
-    "SHA-256": 64,
-    "SHA-256-SESS": 64,
-    "SHA-512-256": 64,
-    "SHA-512-256-SESS": 64,
-}
-"""How many hex digits `response` and `rspauth` have, by algorithm name (upper case)."""
 
 AKMA_PREFIX = "3GPP-bootstrapping-akma"
 REALM_PREFIXES: Mapping[str, str] = {
@@ -91,7 +79,8 @@ class Directives:
     @property
     def digits(self) -> int | None:
         """How many hex digits a digest of its algorithm has; None for an algorithm that is not known."""
-        return DIGITS.get((self.first.get("algorithm") or "MD5").upper())
+        name = (self.first.get("algorithm") or "MD5").upper()
+        return (32 if name.startswith("MD5") else 64) if name in ALGORITHMS else None
 
     @cached_property
     def realms(self) -> "tuple[Realm, ...]":
@@ -114,15 +103,9 @@ class Directives:
         """Return the directives with one of that name: in the place of the first such one, or at the end."""
         new = Directive(name, value, quoted)
         wanted = name.lower()
-        kept = []
-        done = False
-        for field in self.fields:
-            if field.name.lower() != wanted:
-                kept.append(field)
-            elif not done:
-                kept.append(new)
-                done = True
-        return replace(self, fields=tuple(kept) if done else (*kept, new))
+        at = next((at for at, field in enumerate(self.fields) if field.name.lower() == wanted), len(self.fields))
+        others = (field for field in self.fields[at:] if field.name.lower() != wanted)
+        return replace(self, fields=(*self.fields[:at], new, *others))
 
     def refilled(self, values: Mapping[str, str]) -> "Directives":
         """Return the directives with other values (by name in lower case) where such names stand, quoted as before."""

@@ -4,6 +4,7 @@ import base64
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
+from typing import Any
 
 from ltkm_inspect import digest
 from ltkm_inspect.digest import AKMA_PREFIX, REALM_PREFIXES
@@ -17,22 +18,8 @@ from ltkm_inspect.document import (
 )
 from ltkm_inspect.keys import KeyRing, Subscriber, akma
 from ltkm_inspect.keys.protection import encrypt
-from ltkm_inspect.mikey import (
-    GeneralExtension,
-    Header,
-    Identity,
-    Kemac,
-    KeyId,
-    KeyIds,
-    Message,
-    OmaBcast,
-    Payload,
-    Rand,
-    SecurityPolicy,
-    SrtpParameter,
-    SrtpSession,
-    Timestamp,
-)
+from ltkm_inspect.mikey import Message, SecurityPolicy, SrtpParameter, SrtpSession
+from ltkm_inspect.sources.recipe import unprotected
 from ltkm_inspect.traffic import Exchange, Headers, Request, Response
 
 BSM = "bmsc.home1.net"
@@ -144,22 +131,16 @@ STREAMING_POLICY = (
 
 def ltkm(grant: Grant, terminal: ReferenceTerminal = TERMINAL) -> Message:
     """Build the LTKM of that grant for that terminal, encrypted and authenticated."""
-    sessions = (SrtpSession(1, 0x12345678, 0),) if grant.streaming else ()
-    payloads: list[Payload] = [GeneralExtension(3, KeyIds((KeyId(0, grant.key_domain), KeyId(1, grant.msk_id))))]
-    if grant.bcast:
-        payloads.append(GeneralExtension(5, OmaBcast(1, b"\0")))
-    payloads += [
-        Timestamp(2, grant.counter.to_bytes(4)),
-        Rand(grant.rand),
-        Identity(0, terminal.server.encode()),
-        Identity(0, terminal.b_tid.encode()),
-    ]
+    identities = terminal.server.encode(), terminal.b_tid.encode()
+    data = b"\0" if grant.bcast else None
+    message = unprotected((grant.key_domain, grant.msk_id), grant.csb_id, grant.counter, grant.rand, identities, data)
     if grant.streaming:
+        assert message.header is not None
+        session = SrtpSession(1, 0x12345678, 0)
         parameters = tuple(SrtpParameter(number, bytes.fromhex(value)) for number, value in STREAMING_POLICY)
-        payloads.append(SecurityPolicy(1, 0, parameters))
-    payloads.append(Kemac(1, b"", 1, b""))
-    map_type = 0 if grant.streaming else 1
-    message = Message(Header(1, 0, False, 0, grant.csb_id, len(sessions), map_type, sessions), tuple(payloads))
+        payloads = (*message.payloads[:-1], SecurityPolicy(1, 0, parameters), message.payloads[-1])
+        header = replace(message.header, cs_count=1, cs_id_map_type=0, cs_id_map=(session,))
+        message = replace(message, header=header, payloads=payloads)
     return encrypt(message, terminal.muk, grant.plaintext)
 
 
@@ -221,14 +202,11 @@ def challenge(
     requested: Sequence[bytes], *, terminal: ReferenceTerminal = TERMINAL, at: float = 0.0, id: str = ""
 ) -> Exchange:
     """Build the exchange in which the BSM asks a terminal to authenticate."""
-    body = request_document(requested)
-    headers = _headers(("Content-Type", MSK_REQUEST_TYPE), ("Content-Length", str(len(body))), terminal=terminal)
-    request = Request("POST", "http", terminal.server, 80, REQUEST_TARGET, headers=headers, body=body)
     asks = f'Digest realm="{terminal.realm}", nonce="{NONCE}", algorithm=MD5, qop="auth-int", opaque="{OPAQUE}"'
     answer = Response(
         401, "Unauthorized", headers=_headers(("WWW-Authenticate", asks), ("Content-Length", "0")), body=b""
     )
-    return _exchange(request, answer, terminal, at, id)
+    return _exchange(_post(terminal, request_document(requested)), answer, terminal, at, id)
 
 
 def _request(terminal: ReferenceTerminal, body: bytes, nonce: str, nc: int, opaque: str) -> Request:
@@ -239,12 +217,12 @@ def _request(terminal: ReferenceTerminal, body: bytes, nonce: str, nc: int, opaq
     password = terminal.subscriber.password
     assert password is not None
     answer = digest.response(directives, password, "POST", body)
-    headers = _headers(
-        ("Authorization", f'Digest {directives}, response="{answer}"'),
-        ("Content-Type", MSK_REQUEST_TYPE),
-        ("Content-Length", str(len(body))),
-        terminal=terminal,
-    )
+    return _post(terminal, body, ("Authorization", f'Digest {directives}, response="{answer}"'))
+
+
+def _post(terminal: ReferenceTerminal, body: bytes, *fields: tuple[str, str]) -> Request:
+    content = ("Content-Type", MSK_REQUEST_TYPE), ("Content-Length", str(len(body)))
+    headers = _headers(*fields, *content, terminal=terminal)
     return Request("POST", "http", terminal.server, 80, REQUEST_TARGET, headers=headers, body=body)
 
 
@@ -270,26 +248,9 @@ def _exchange(request: Request, response: Response, terminal: ReferenceTerminal,
     )
 
 
-def _granted(
-    *grants: Grant,
-    terminal: ReferenceTerminal = TERMINAL,
-    nonce: str = NONCE,
-    nc: int = 1,
-    opaque: str = "",
-    next_nonce: str = "",
-    at: float = 0.0,
-) -> Exchange:
+def _granted(*grants: Grant, terminal: ReferenceTerminal = TERMINAL, **more: Any) -> Exchange:
     items = [(grant, "200 OK", ltkm(grant, terminal)) for grant in grants]
-    return exchange(
-        [grant.msk_id for grant in grants],
-        items,
-        terminal=terminal,
-        nonce=nonce,
-        nc=nc,
-        opaque=opaque,
-        next_nonce=next_nonce,
-        at=at,
-    )
+    return exchange([grant.msk_id for grant in grants], items, terminal=terminal, **more)
 
 
 def _rebootstrapped() -> tuple[Exchange, ...]:

@@ -14,7 +14,6 @@ from ltkm_inspect.rule import RULES, Rule
 
 _FIRST_SUBJECTS = ("exchange", "document", "item", "ltkm", "message")
 _GENERATED = "This page is generated from the code. `ltkm-inspect explain` prints any part of it."
-_ENGINE = "engine"
 
 
 def catalogue_pages() -> dict[str, str]:

@@ -20,11 +20,11 @@ from ltkm_inspect.mikey import (
     KeyIds,
     Message,
     OmaBcast,
-    Payload,
     Rand,
     Timestamp,
 )
 from ltkm_inspect.mikey.core import COUNTER
+from ltkm_inspect.mikey.extension import KEY_IDS, OMA_BCAST
 from ltkm_inspect.parameter import FileName, did_you_mean
 from ltkm_inspect.wire import printable
 
@@ -109,21 +109,32 @@ def make(recipe: Recipe, blanks: Blanks) -> bytes:
     msk_id = blanks.pair[1] if recipe.msk_id is None and blanks.pair is not None else recipe.msk_id
     if domain is None or msk_id is None:
         raise ValueError("the item names no MSK that can be read: give key_domain and msk_id")
-    payloads: list[Payload] = [GeneralExtension(3, KeyIds((KeyId(0, domain), KeyId(1, msk_id))))]
-    if recipe.management_data is not None:
-        payloads.append(GeneralExtension(5, OmaBcast(1, recipe.management_data)))
-    counter = blanks.counter if recipe.counter is None else recipe.counter
-    payloads += [
-        Timestamp(COUNTER, counter.to_bytes(4)),
-        Rand(recipe.rand or blanks.rand or secrets.token_bytes(16)),
-        Identity(0, blanks.idi),
-        Identity(0, blanks.idr),
-        Kemac(1, b"", 1, b""),
-    ]
-    csb_id = secrets.randbits(32) if recipe.csb_id is None else recipe.csb_id
+    message = unprotected(
+        (domain, msk_id),
+        secrets.randbits(32) if recipe.csb_id is None else recipe.csb_id,
+        blanks.counter if recipe.counter is None else recipe.counter,
+        recipe.rand or blanks.rand or secrets.token_bytes(16),
+        (blanks.idi, blanks.idr),
+        recipe.management_data,
+    )
     entry = KeyData(TEK, INTERVAL, recipe.msk or secrets.token_bytes(16), validity=Interval(recipe.seq_l, recipe.seq_u))
-    message = Message(Header(1, 0, False, 0, csb_id, 0, 1, ()), tuple(payloads))
     return encrypt(message, blanks.muk, KeyDataChain((entry,)).encode()).encode()
+
+
+def unprotected(
+    pair: tuple[bytes, bytes],
+    csb_id: int,
+    counter: int,
+    rand: bytes,
+    identities: tuple[bytes, bytes],
+    management_data: bytes | None,
+) -> Message:
+    """Return the message of the download form for these values, with an empty KEMAC; without the data no BCAST."""
+    extensions = [GeneralExtension(KEY_IDS, KeyIds((KeyId(0, pair[0]), KeyId(1, pair[1]))))]
+    if management_data is not None:
+        extensions.append(GeneralExtension(OMA_BCAST, OmaBcast(1, management_data)))
+    others = (Timestamp(COUNTER, counter.to_bytes(4)), Rand(rand), *(Identity(0, name) for name in identities))
+    return Message(Header(1, 0, False, 0, csb_id, 0, 1, ()), (*extensions, *others, Kemac(1, b"", 1, b"")))
 
 
 def _hex(lengths: Mapping[int, str] | None, word: str = "") -> Callable[[Any], bytes | None]:
