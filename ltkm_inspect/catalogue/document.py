@@ -96,8 +96,6 @@ def response_after_extension(document: Document) -> Iterator[Problem]:
 
     Put every Response before whatever else the root element holds.
     """
-    if not document.departures:
-        return
     strays = {ltkm.element for ltkm in document.elements_outside_items if ltkm.parts.where == "under-root"}
     late = [child for child in document.root if child in strays or split_name(str(child.tag))[0] != MSK_RESPONSE_NS]
     if strays and all(child in strays for child in late if isinstance(child.tag, str)):
@@ -117,8 +115,6 @@ def response_children_wrong(document: Document) -> Iterator[Problem]:
     Write MSK first, ResponseCode second, once each, and extensions behind them. An LTKM at the wrong place is reported
     by ltkm-misplaced instead, one in the wrong namespace by ltkm-namespace-wrong.
     """
-    if not document.departures:
-        return
     early = _items_with_ltkm(document, "early")
     for problem in departures(document, "response-child", "root-child"):
         # An LTKM that stands wrong or in no namespace has a rule of its own: one cause, one finding.
@@ -140,8 +136,6 @@ def msk_children_wrong(document: Document) -> Iterator[Problem]:
 
     Write keyDomainID first, MSKID second, once each, and nothing else: MSK has no room for extensions.
     """
-    if not document.departures:
-        return
     inside = _items_with_ltkm(document, "in-msk")
     for problem in departures(document, "msk-child"):
         if problem.element.getparent() not in inside:  # the misplaced LTKM is the cause there

@@ -1,6 +1,7 @@
 """Rules on the LTKM element: its name, place, attributes and text, and the faults that break them."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import Any
 
 from ltkm_inspect.catalogue.preconditions import ATTRIBUTES, MSK_ROOT
 from ltkm_inspect.context import Context
@@ -10,6 +11,7 @@ from ltkm_inspect.document import (
     ORDERQUERIES_NS,
     WHERE,
     Splice,
+    Xml,
     edit,
     ltkm_departures,
     unsigned_byte,
@@ -222,10 +224,6 @@ def ltkm_attribute_unknown(ltkm: LtkmElement) -> Iterator[Problem]:
             yield Problem("", departure.expected, departure.got)
 
 
-def _rename(ltkm: LtkmElement, name: str) -> Iterator[Splice]:
-    return edit.renamed(ltkm.document.xml, ltkm.element, name)
-
-
 def _declared(ltkm: LtkmElement, namespace: str) -> Iterator[Splice]:
     """Declare another namespace for the prefix of the element, on the element itself."""
     prefix = ltkm.element.prefix
@@ -244,7 +242,7 @@ def drop_prefix(ltkm: LtkmElement) -> Iterator[Splice]:
     """Write the LTKM without its prefix, and so in the namespace of the MSK response."""
     if ltkm.element.prefix is None:
         raise FaultError("the LTKM has no prefix")
-    yield from _rename(ltkm, "LTKM")
+    yield from edit.renamed(ltkm.document.xml, ltkm.element, "LTKM")
 
 
 @fault(on=LtkmElement, reference="download", trips={"ltkm-namespace-later"})
@@ -257,16 +255,14 @@ def advance_namespace(ltkm: LtkmElement, *, minor: int = 1) -> Iterator[Splice]:
 def rename_ltkm(ltkm: LtkmElement, *, name: str = "ltkm") -> Iterator[Splice]:
     """Give the element another local name and leave its prefix."""
     prefix = ltkm.element.prefix
-    yield from _rename(ltkm, f"{prefix}:{name}" if prefix else name)
+    yield from edit.renamed(ltkm.document.xml, ltkm.element, f"{prefix}:{name}" if prefix else name)
 
 
 @fault(on=LtkmElement, reference="download", trips={"ltkm-misplaced"})
 def advance_ltkm(ltkm: LtkmElement) -> Iterator[Splice]:
     """Write the LTKM before ResponseCode."""
     assert ltkm.item is not None
-    text = edit.source(ltkm.document.xml, ltkm.element)
-    yield edit.before(ltkm.document.xml, ltkm.item.parts.codes[0], text)
-    yield edit.replaced(ltkm.document.xml, ltkm.element, "")
+    return _moved(ltkm, edit.before, ltkm.item.parts.codes[0])
 
 
 @fault(on=LtkmElement, reference="download", trips={"ltkm-misplaced"})
@@ -282,16 +278,18 @@ def bury_ltkm(ltkm: LtkmElement) -> Iterator[Splice]:
 def move_ltkm_into_msk(ltkm: LtkmElement) -> Iterator[Splice]:
     """Write the LTKM inside MSK."""
     assert ltkm.item is not None
-    text = edit.source(ltkm.document.xml, ltkm.element)
-    yield edit.appended(ltkm.document.xml, ltkm.item.parts.msks[0], text)
-    yield edit.replaced(ltkm.document.xml, ltkm.element, "")
+    return _moved(ltkm, edit.appended, ltkm.item.parts.msks[0])
 
 
 @fault(on=LtkmElement, reference="download", trips={"ltkm-misplaced", "ltkm-missing"})
 def move_ltkm_under_root(ltkm: LtkmElement) -> Iterator[Splice]:
     """Write the LTKM behind the Responses; its item then has none."""
-    text = edit.source(ltkm.document.xml, ltkm.element)
-    yield edit.appended(ltkm.document.xml, ltkm.document.root, text)
+    return _moved(ltkm, edit.appended, ltkm.document.root)
+
+
+def _moved(ltkm: LtkmElement, put: Callable[[Xml, Any, str], Splice], element: Any) -> Iterator[Splice]:
+    """Write the LTKM where `put` writes beside or in another element, and take it out where it was."""
+    yield put(ltkm.document.xml, element, edit.source(ltkm.document.xml, ltkm.element))
     yield edit.replaced(ltkm.document.xml, ltkm.element, "")
 
 

@@ -59,8 +59,7 @@ def version_unsupported(message: Message) -> Iterator[Problem]:
 
     Look at what the BSM encoded: a message encoded twice begins with 41 51, the letters AQ.
     """
-    if message.problem is not None:
-        yield from _stopped(message, "version")
+    return _stopped(message, "version")
 
 
 @MESSAGE_SHAPE.rule(
@@ -91,8 +90,7 @@ def payload_unknown(message: Message) -> Iterator[Problem]:
 
     Check the lengths of the payload before.
     """
-    if message.problem is not None:
-        yield from _stopped(message, "unknown-payload", "misplaced")
+    return _stopped(message, "unknown-payload", "misplaced")
 
 
 @MESSAGE_SHAPE.rule(
@@ -106,8 +104,7 @@ def code_unknown(message: Message) -> Iterator[Problem]:
 
     Use the codes of RFC 3830 and RFC 6043.
     """
-    if message.problem is not None:
-        yield from _stopped(message, "unknown-code")
+    return _stopped(message, "unknown-code")
 
 
 @MESSAGE_SHAPE.rule(covers=["CR-1c", "MK-05", "MK-13"])
@@ -118,8 +115,7 @@ def length_overrun(message: Message) -> Iterator[Problem]:
 
     If the message ends at a round number of octets, look for a buffer of that size on its way.
     """
-    if message.problem is not None:
-        yield from _stopped(message, "truncated", "overrun", header=False)
+    return _stopped(message, "truncated", "overrun", header=False)
 
 
 @MESSAGE_SHAPE.rule(covers=["CR-1c", "MK-06"])

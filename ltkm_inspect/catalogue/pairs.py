@@ -11,7 +11,7 @@ from ltkm_inspect.fault import fault
 from ltkm_inspect.finding import Level, NotApplicable, Problem
 from ltkm_inspect.rule import RuleGroup
 from ltkm_inspect.spec import TS33246, Sure, Verb
-from ltkm_inspect.traffic import CodeKind, Document, Exchange, Item
+from ltkm_inspect.traffic import CodeKind, Document, Item
 
 CODES = frozenset(map(str, (200, *range(400, 418), *range(500, 506))))
 """The code numbers that 3GPP TS 33.246 G.2.4 lists, those that it keeps for later or out of use included."""
@@ -80,14 +80,13 @@ def msk_repeated(document: Document) -> Iterator[Problem]:
     if len(pairs) < 2 or len(set(pairs)) == len(pairs):
         return
     first: dict[tuple[bytes, bytes], Item] = {}
-    wanted: Counter[tuple[bytes, bytes]] | None = None
+    wanted = Counter(document.exchange.requested_pairs)
     for item, pair in zip(document.items, pairs, strict=True):
         original = item if pair is None else first.setdefault(pair, item)
         if pair is None or original is item or (len(pair[0]), len(pair[1])) != (3, 4):
             continue
         if any(ltkm in document.copies for ltkm in item.ltkm_elements):
             continue  # the whole item is there twice: its LTKM is reported as duplicated
-        wanted = _wanted(document.exchange) if wanted is None else wanted
         group = (pair[0], pair[1][:2] + b"\0\0")
         wanted[pair] -= 1
         if wanted[pair] + (wanted[group] if group != pair else 0) > 0:
@@ -97,11 +96,6 @@ def msk_repeated(document: Document) -> Iterator[Problem]:
         got = f"the pair of item {original.number} in item {item.number}"
         hint = "with another LTKM" if level else ""
         yield Problem("", "a pair of its own for each item", got, hint, level, item.element)
-
-
-def _wanted(exchange: Exchange) -> Counter[tuple[bytes, bytes]]:
-    """Return how often each pair is requested."""
-    return Counter(exchange.requested_pairs)
 
 
 def _messages(item: Item) -> set[bytes]:

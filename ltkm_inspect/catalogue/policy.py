@@ -119,10 +119,6 @@ def policy_unmatched(message: Message) -> Iterator[Problem | NotApplicable]:
     if header.cs_id_map_type != SRTP_MAP:
         yield NotApplicable("the crypto sessions are not in an SRTP-ID map")
         return
-    if len(header.cs_id_map) == 1 == len(policies):
-        session = header.cs_id_map[0]
-        if isinstance(session, SrtpSession) and session.policy_no == policies[0].policy_no:
-            return  # as in nearly every message
     numbers = {policy.policy_no for policy in policies}
     for place, session in enumerate(header.cs_id_map, 1):
         if isinstance(session, SrtpSession) and session.policy_no not in numbers:
@@ -172,8 +168,6 @@ def policy_parameter_repeated(policy: SecurityPolicy) -> Iterator[Problem]:
 
     Send each parameter once.
     """
-    if len(policy.by_type) == len(policy.params):
-        return
     for place, parameter in enumerate(policy.params, 1):
         if policy.by_type[parameter.type][0] != place:
             kind = SRTP_PARAMETERS.describe(parameter.type) if policy.protocol == SRTP else str(parameter.type)
@@ -193,8 +187,6 @@ def policy_parameter_unknown(policy: SecurityPolicy) -> Iterator[Problem | NotAp
     """
     if policy.protocol != SRTP:
         yield NotApplicable(OTHER_PROTOCOL)
-        return
-    if max(policy.by_type, default=0) <= LAST_PARAMETER:
         return
     for place, parameter in enumerate(policy.params, 1):
         if parameter.type > LAST_PARAMETER:
