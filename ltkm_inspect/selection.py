@@ -51,7 +51,7 @@ class Selection:
         """Tell whether an LTKM is meant: by the MSK of its item, or by the one that it names itself."""
         if ltkm.item is not None and self.takes_pair(ltkm.item.pair):
             return True
-        return self.takes_pair(_named(ltkm))
+        return self.takes_pair(None if ltkm.message is None else ltkm.message.pair)
 
     def takes_item(self, item: Item) -> bool:
         """Tell whether an item is meant: by its MSK, or by the one that an LTKM in it names."""
@@ -96,14 +96,6 @@ def _parse(text: str) -> Selector:
     if not octets or lengths != [*_DIGITS[: len(lengths)]] or [len(part) for part in parts] != lengths:
         raise SelectionError(f"expected {FORM}, got {printable(text) or 'nothing'}")
     return Selector(octets[0], b"".join(octets[1:]))
-
-
-def _named(ltkm: Ltkm | LtkmElement) -> tuple[bytes, bytes] | None:
-    """Return Key Domain ID and MSK ID in the EXT payload of an LTKM; None where it has not one of each."""
-    if ltkm.message is None:
-        return None
-    domain, msk_id = ltkm.message.key_id(0), ltkm.message.key_id(1)
-    return None if domain is None or msk_id is None else (domain, msk_id)
 
 
 _WITH_PORT = re.compile(r"(\[[^\[\]]+\]|[^:\[\]]+):([0-9]{1,5})", re.ASCII)

@@ -64,15 +64,12 @@ def authorization_missing(exchange: Exchange) -> Iterator[Problem | NotApplicabl
     """
     request, response = exchange.request, exchange.response
     assert response is not None
+    value = request.headers.get("Authorization")
     if response.status != 200:
         yield NotApplicable("the request was not answered with 200")
-    elif request.credentials is not None:
-        return
-    else:
-        value = request.headers.get("Authorization")
-        if value is None and not exchange.raw:
-            yield NotApplicable("a HAR may leave credentials out, and most browsers do")
-            return
+    elif request.credentials is None and value is None and not exchange.raw:
+        yield NotApplicable("a HAR may leave credentials out, and most browsers do")
+    elif request.credentials is None:
         scheme = (value or "").split(None, 1)
         yield Problem(AUTHORIZATION, "Digest credentials", f"the scheme {scheme[0]}" if scheme else "none")
 

@@ -84,8 +84,6 @@ def http_version_wrong(exchange: Exchange) -> Iterator[Problem | NotApplicable]:
     Compare with what the BSM receives; let the terminal speak HTTP/1.1.
     """
     version = exchange.request.http_version
-    if version == "HTTP/1.1":
-        return
     name = version.upper()
     if not name or name == "UNKNOWN":
         yield NotApplicable("the HTTP version was not captured")

@@ -112,6 +112,12 @@ class Message:
         values = self._by_key_id.get(kind, ())
         return values[0] if len(values) == 1 else None
 
+    @property
+    def pair(self) -> tuple[bytes, bytes] | None:
+        """Key Domain ID and MSK ID of the key that it is about; None unless it has exactly one of each."""
+        domain, msk_id = self.key_id(0), self.key_id(1)
+        return None if domain is None or msk_id is None else (domain, msk_id)
+
     @cached_property
     def paths(self) -> tuple[str, ...]:
         """The field path of every payload: its label, with `[n]` from 1 where the label occurs more than once.

@@ -118,7 +118,5 @@ def _remarks(found: Sequence[bytes]) -> Iterable[str]:
 def _names(octets: bytes) -> tuple[Pair | None, bytes | None]:
     """Return the MSK that an LTKM says it delivers, and the terminal that it says it is for."""
     message = mikey.decode(octets)
-    domain, msk_id = message.key_id(0), message.key_id(1)
     identities = message.of(mikey.Identity)
-    pair = (domain, msk_id) if domain is not None and msk_id is not None else None
-    return pair, identities[-1].value if identities else None
+    return message.pair, identities[-1].value if identities else None
