@@ -5,21 +5,3 @@ from ltkm_inspect.capture.flows import FAULT, exchange_of
 from ltkm_inspect.capture.records import BEFORE, VERSION, CandidateRecord, SkippedFlows, find_record, may_be_msk, scan
 from ltkm_inspect.capture.sources import STDIN, CaptureSource, opened
 from ltkm_inspect.capture.tnetstring import UnusualError
-
-__all__ = [
-    "BEFORE",
-    "FAULT",
-    "STDIN",
-    "VERSION",
-    "CandidateRecord",
-    "CaptureSource",
-    "Damage",
-    "DamagedEvent",
-    "SkippedFlows",
-    "UnusualError",
-    "exchange_of",
-    "find_record",
-    "may_be_msk",
-    "opened",
-    "scan",
-]

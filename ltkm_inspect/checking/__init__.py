@@ -13,8 +13,6 @@ from ltkm_inspect.checking.results import Presenter, Shown, StretchResult, Worke
 from ltkm_inspect.checking.serial import follow
 from ltkm_inspect.context import Context
 
-__all__ = ["WORTH", "Presenter", "Shown", "StretchResult", "WorkerError", "check", "cores", "follow"]
-
 WORTH = 4 << 20
 """How many octets of input are worth a process more."""
 _PACKED = (".gz", ".zst")

@@ -1,6 +1,4 @@
 """Content codings of HTTP (gzip, deflate, br, zstd) taken off a body without trust, and put on again."""
 
 from ltkm_inspect.coding.body import ENCODERS, MAX_CODINGS, codings, decode, encode
-from ltkm_inspect.coding.streams import WINDOW, CodingError, DecodedBody, unpack
-
-__all__ = ["ENCODERS", "MAX_CODINGS", "WINDOW", "CodingError", "DecodedBody", "codings", "decode", "encode", "unpack"]
+from ltkm_inspect.coding.streams import CodingError, DecodedBody, unpack

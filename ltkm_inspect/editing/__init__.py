@@ -2,5 +2,3 @@
 
 from ltkm_inspect.editing.documents import edit_request, edit_response
 from ltkm_inspect.editing.lines import EditError, significant
-
-__all__ = ["EditError", "edit_request", "edit_response", "significant"]

@@ -1,29 +1,8 @@
 """The engine: inspects events with the rules of the catalogue, and injects its faults."""
 
 from ltkm_inspect.engine.crash import crashed, presented
-from ltkm_inspect.engine.injection import Edit, Injection, inject, injected, require_changeable
+from ltkm_inspect.engine.injection import Injection, inject, injected
 from ltkm_inspect.engine.inspection import inspect, inspect_step, judge, place, prepare
 from ltkm_inspect.engine.own_findings import OWN_FINDINGS
 from ltkm_inspect.engine.rule_plan import plan
-from ltkm_inspect.engine.sealing import UnsealedPart, protected, seal, unsealed
-
-__all__ = [
-    "OWN_FINDINGS",
-    "Edit",
-    "Injection",
-    "UnsealedPart",
-    "crashed",
-    "inject",
-    "injected",
-    "inspect",
-    "inspect_step",
-    "judge",
-    "place",
-    "plan",
-    "prepare",
-    "presented",
-    "protected",
-    "require_changeable",
-    "seal",
-    "unsealed",
-]
+from ltkm_inspect.engine.sealing import UnsealedPart, protected

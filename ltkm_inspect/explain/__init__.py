@@ -2,16 +2,3 @@
 
 from ltkm_inspect.explain.overview import by_subject, catalogue_pages, faults_by_subject
 from ltkm_inspect.explain.pages import clause_text, fault_page, level_reason, names, own_page, page, rule_page
-
-__all__ = [
-    "by_subject",
-    "catalogue_pages",
-    "clause_text",
-    "fault_page",
-    "faults_by_subject",
-    "level_reason",
-    "names",
-    "own_page",
-    "page",
-    "rule_page",
-]

@@ -2,5 +2,3 @@
 
 from ltkm_inspect.input.message import FORMS, Form, InputMessage
 from ltkm_inspect.input.written import from_argument, from_file, from_stream, from_text
-
-__all__ = ["FORMS", "Form", "InputMessage", "from_argument", "from_file", "from_stream", "from_text"]

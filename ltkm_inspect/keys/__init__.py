@@ -3,16 +3,3 @@
 from ltkm_inspect.keys.opening import KeyInterval, OpenedMessage, Verdict, interval_of, key_check_value
 from ltkm_inspect.keys.ring import KeyRing, Subscriber
 from ltkm_inspect.keys.ring_file import RingError, RingFile, load
-
-__all__ = [
-    "KeyInterval",
-    "KeyRing",
-    "OpenedMessage",
-    "RingError",
-    "RingFile",
-    "Subscriber",
-    "Verdict",
-    "interval_of",
-    "key_check_value",
-    "load",
-]

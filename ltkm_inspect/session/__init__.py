@@ -7,30 +7,9 @@ or repeats an earlier one (`copies`, and in `session` events by id and time); th
 
 from ltkm_inspect.session.delivery import DeliveredLtkm, OpenedLtkm
 from ltkm_inspect.session.event import SessionEvent
-from ltkm_inspect.session.ltkm import HALF, LtkmRecord, Muk, Pair, distance, is_newer
+from ltkm_inspect.session.ltkm import HALF, LtkmRecord, Muk, distance, is_newer
 from ltkm_inspect.session.muks import MukHistory
 from ltkm_inspect.session.prior import PriorState
-from ltkm_inspect.session.register import CLOCK_SKEW, LIMIT, MSK_HOURS, SessionSettings
+from ltkm_inspect.session.register import SessionSettings
 from ltkm_inspect.session.session import HISTORY, Session
 from ltkm_inspect.session.summary import EventSummary
-
-__all__ = [
-    "CLOCK_SKEW",
-    "HALF",
-    "HISTORY",
-    "LIMIT",
-    "MSK_HOURS",
-    "DeliveredLtkm",
-    "EventSummary",
-    "LtkmRecord",
-    "Muk",
-    "MukHistory",
-    "OpenedLtkm",
-    "Pair",
-    "PriorState",
-    "Session",
-    "SessionEvent",
-    "SessionSettings",
-    "distance",
-    "is_newer",
-]

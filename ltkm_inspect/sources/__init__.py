@@ -3,18 +3,3 @@
 from ltkm_inspect.sources.recipe import Recipe, RecipeFile, parse_recipe, read_recipe
 from ltkm_inspect.sources.source import LtkmSource, ReceivedLtkms
 from ltkm_inspect.sources.values import Base64Ltkm, FlowFile, LtkmFile, Messages, messages, read_ltkms
-
-__all__ = [
-    "Base64Ltkm",
-    "FlowFile",
-    "LtkmFile",
-    "LtkmSource",
-    "Messages",
-    "ReceivedLtkms",
-    "Recipe",
-    "RecipeFile",
-    "messages",
-    "parse_recipe",
-    "read_ltkms",
-    "read_recipe",
-]

@@ -2,5 +2,3 @@
 
 from ltkm_inspect.subject.kinds import FOUND, KINDS, Kind, message_sites
 from ltkm_inspect.subject.site import Octets, Site
-
-__all__ = ["FOUND", "KINDS", "Kind", "Octets", "Site", "message_sites"]

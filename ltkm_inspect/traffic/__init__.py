@@ -8,28 +8,4 @@ from ltkm_inspect.traffic.exchange import Exchange
 from ltkm_inspect.traffic.gap import Gap
 from ltkm_inspect.traffic.http import USUAL_TARGET, Headers, MediaType, Request, Response, split_target
 from ltkm_inspect.traffic.item import CodeKind, Item, read_code
-from ltkm_inspect.traffic.ltkm import Carrier, Ltkm, Replacement
-
-__all__ = [
-    "OFFLINE",
-    "USUAL_TARGET",
-    "Carrier",
-    "CodeKind",
-    "Datagram",
-    "Direction",
-    "Document",
-    "Event",
-    "Exchange",
-    "Gap",
-    "Headers",
-    "Item",
-    "Limits",
-    "Ltkm",
-    "LtkmElement",
-    "MediaType",
-    "Replacement",
-    "Request",
-    "Response",
-    "read_code",
-    "split_target",
-]
+from ltkm_inspect.traffic.ltkm import Ltkm, Replacement

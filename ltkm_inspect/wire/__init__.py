@@ -3,21 +3,3 @@
 from ltkm_inspect.wire.reader import DecodeError, DecodeProblem, Kind, Pull, Reader, Span, opaque
 from ltkm_inspect.wire.text import abbreviate, crash_of, inert, printable, printable_octets, unescaped, unescaped_octets
 from ltkm_inspect.wire.tracer import Tracer
-
-__all__ = [
-    "DecodeError",
-    "DecodeProblem",
-    "Kind",
-    "Pull",
-    "Reader",
-    "Span",
-    "Tracer",
-    "abbreviate",
-    "crash_of",
-    "inert",
-    "opaque",
-    "printable",
-    "printable_octets",
-    "unescaped",
-    "unescaped_octets",
-]

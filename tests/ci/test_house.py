@@ -1,6 +1,7 @@
 """The house: what stands at the top level, one name per class, and no file that is too long to know."""
 
 import ast
+import re
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -37,8 +38,6 @@ REASONS: dict[str, str] = {
     "catalogue/http.py": "its docstrings are the pages of its rules",
     "catalogue/keys.py": "its docstrings are the pages of its rules",
     "catalogue/ltkm.py": "its docstrings are the pages of its rules",
-    "catalogue/message.py": "its docstrings are the pages of its rules",
-    "catalogue/msks.py": "its docstrings are the pages of its rules",
     "catalogue/policy.py": "its docstrings are the pages of its rules",
     "catalogue/profile.py": "its docstrings are the pages of its rules",
     "catalogue/request.py": "its docstrings are the pages of its rules",
@@ -91,3 +90,28 @@ def test_each_class_name_is_used_once() -> None:
 @pytest.mark.parametrize("path", [path for path in MODULES if path.name == "__init__.py"], ids=str)
 def test_each_room_says_what_it_is_for(path: Path) -> None:
     assert ast.get_docstring(ast.parse(path.read_text(encoding="utf-8")))
+
+
+IMPORT = re.compile(r"^ *from (ltkm_inspect\.\w+) import (\([^)]*\)|.*)", re.MULTILINE)
+
+
+def test_what_a_room_offers_is_taken() -> None:
+    root = PACKAGE.parent
+    files = {
+        path: path.read_text("utf-8") for name in ("ltkm_inspect", "tests") for path in (root / name).rglob("*.py")
+    }
+    unused = []
+    for facade in PACKAGE.glob("*/__init__.py"):
+        room = f"ltkm_inspect.{facade.parent.name}"
+        outside = [text for path, text in files.items() if not path.is_relative_to(facade.parent)]
+        taken = {name for text in outside for of, names in IMPORT.findall(text) if of == room for name in words(names)}
+        taken |= {name for text in outside for name in re.findall(r"\w\.(\w+)", text)}
+        tree = ast.parse(files[facade])
+        taken |= {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
+        offers = [node for node in tree.body if isinstance(node, ast.ImportFrom) and node.module != "__future__"]
+        unused += [f"{room}.{each.name}" for node in offers for each in node.names if each.name not in taken]
+    assert unused == []
+
+
+def words(text: str) -> list[str]:
+    return re.findall(r"\w+", text)
