@@ -84,7 +84,7 @@ def injected[E: Event](
         raise FaultError(f"fault {', '.join(each.fault.id for each in applications)}: it changes nothing here")
     leave = frozenset().union(*(application.fault.leaves for application in applications))
     sealed = seal(damaged, event, context, leave)
-    left = unsealed(sealed, event, context, leave)
+    left = tuple(unsealed(sealed, event, context, leave))
     return Injection(event, sealed, tuple(edits), tuple(remarks), left)
 
 

@@ -10,7 +10,7 @@ from ltkm_inspect.keys import Subscriber
 from ltkm_inspect.keys.protection import MAC_HASHES, authenticate, authentication_key, mac_of, reencrypt
 from ltkm_inspect.mikey import Identity, Kemac, Message
 from ltkm_inspect.mikey.change import encoded
-from ltkm_inspect.traffic import Event, Exchange, Ltkm, Response
+from ltkm_inspect.traffic import Event, Exchange, Ltkm
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,18 +38,13 @@ def seal[E: Event](damaged: E, original: E, context: Context, leave: frozenset[s
     password = _proved_password(original, context)
     if password is None:
         return damaged
-    return _signed(damaged, original, password)  # type: ignore[return-value]  # E is Exchange here
-
-
-def _signed(damaged: Exchange, original: Exchange, password: bytes) -> Exchange:
+    signed: Exchange = damaged
     asks_otherwise = damaged.request is not original.request
     if asks_otherwise:
-        damaged = _signed_request(damaged, password)
-    if damaged.response is None or original.response is None:
-        return damaged
-    if asks_otherwise or damaged.response.body != original.response.body:
-        damaged = _signed_response(damaged, password)
-    return damaged
+        signed = _signed_request(signed, password)
+    if asks_otherwise or (signed.response and original.response and signed.response.body != original.response.body):
+        signed = _signed_response(signed, password)
+    return signed  # type: ignore[return-value]  # E is Exchange here
 
 
 def protected(
@@ -96,12 +91,8 @@ def _authenticated(octets: bytes, message: Message, muk: bytes) -> bytes:
 
 def unsealed(
     damaged: Event, original: Event, context: Context, leave: frozenset[str] = frozenset()
-) -> tuple[UnsealedPart, ...]:
-    """Return what a changed event keeps although it no longer fits, but for what is left on purpose."""
-    return tuple(_unsealed(damaged, original, context, leave))
-
-
-def _unsealed(damaged: Event, original: Event, context: Context, leave: frozenset[str]) -> Iterator[UnsealedPart]:
+) -> Iterator[UnsealedPart]:
+    """Yield what a changed event keeps although it no longer fits, but for what is left on purpose."""
     unknown = "no key of the ring fits" if context.keys else "no keys are known"
     if "mac" not in leave and _keeps_mac(original, damaged):
         yield UnsealedPart("MAC", unknown)
@@ -177,19 +168,10 @@ def _signed_response(exchange: Exchange, password: bytes) -> Exchange:
         signature = digest.rspauth(credentials, password, response.body or b"")
     except ValueError:
         return exchange
-    return replace(exchange, response=_with_rspauth(response, signature))
-
-
-def _with_rspauth(response: Response, signature: str) -> Response:
-    for name in ("headers", "trailers"):
-        fields = getattr(response, name)
-        value = fields.get("Authentication-Info")
-        if value is not None:
-            found = digest.parse_directives(value)
-            changed = found.refilled({"rspauth": signature})
-            if changed.fields != found.fields:
-                return replace(response, **{name: fields.put("Authentication-Info", str(changed))})
-    return response
+    information = digest.parse_directives(response.authentication_info_text or "")
+    if not information.get("rspauth"):
+        return exchange
+    return replace(exchange, response=response.with_info(information.refilled({"rspauth": signature})))
 
 
 def subscriber_of(event: Event, context: Context, message: Message | None = None) -> Subscriber | None:
@@ -198,8 +180,4 @@ def subscriber_of(event: Event, context: Context, message: Message | None = None
     if len(identities) == 2:
         idi, idr = (identity.value.decode("utf-8", "replace") for identity in identities)
         return context.keys.find(idr, idi)
-    credentials = event.authorization
-    if credentials is None:
-        return None
-    realm = credentials.realm
-    return context.keys.find(credentials.get("username"), realm.fqdn if realm is not None else None)
+    return context.keys.find_by_credentials(event.authorization)

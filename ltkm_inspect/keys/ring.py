@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 
+from ltkm_inspect.digest import Directives
 from ltkm_inspect.keys.opening import OpenedMessage, open_with, parties
 from ltkm_inspect.keys.subscriber import WILD_CARD, Subscriber
 from ltkm_inspect.mikey import Message, decode
@@ -45,6 +46,13 @@ class KeyRing:
         if found is None and len(known) == 1:
             found = known[0]
         return found or _of_naf(self._by_b_tid.get(WILD_CARD, []), wanted)
+
+    def find_by_credentials(self, credentials: Directives | None) -> Subscriber | None:
+        """Return the subscriber that digest credentials name; None without credentials."""
+        if credentials is None:
+            return None
+        realm = credentials.realm
+        return self.find(credentials.get("username"), realm.fqdn if realm is not None else None)
 
     def open(self, message: Message, octets: bytes) -> OpenedMessage:
         """Verify the MAC of a message with the MUKs of its B-TID and, where one fits, decrypt its key data.

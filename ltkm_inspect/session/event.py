@@ -44,11 +44,7 @@ class SessionEvent:
     @cached_property
     def subscriber(self) -> Subscriber | None:
         """Who asks, as the key ring knows them by the credentials; None without keys or credentials."""
-        credentials = self.event.authorization
-        if not self.keys or credentials is None:
-            return None
-        realm = credentials.realm
-        return self.keys.find(credentials.get("username"), realm.fqdn if realm is not None else None)
+        return self.keys.find_by_credentials(self.event.authorization) if self.keys else None
 
     @cached_property
     def request_proof(self) -> DigestProof:
