@@ -9,12 +9,11 @@ from typing import Any
 from ltkm_inspect import digest
 from ltkm_inspect.digest import AKMA_PREFIX, REALM_PREFIXES
 from ltkm_inspect.document import (
+    MSK_REQUEST_NS,
     MSK_REQUEST_TYPE,
     MSK_RESPONSE_NS,
     MSK_RESPONSE_TYPE,
     ORDERQUERIES_NS,
-    MskOctets,
-    render_request,
 )
 from ltkm_inspect.keys import KeyRing, Subscriber, akma
 from ltkm_inspect.keys.protection import encrypt
@@ -146,7 +145,8 @@ def ltkm(grant: Grant, terminal: ReferenceTerminal = TERMINAL) -> Message:
 
 def request_document(msk_ids: Iterable[bytes], key_domain: bytes = KEY_DOMAIN) -> bytes:
     """Build the XML of an MSK request for these MSK IDs."""
-    return render_request(MskOctets(key_domain, msk_id) for msk_id in msk_ids)
+    msks = "".join(_msk(key_domain, msk_id) for msk_id in msk_ids)
+    return f'<mbmsMSKRequest xmlns="{MSK_REQUEST_NS}">{msks}</mbmsMSKRequest>'.encode()
 
 
 def response_document(items: Iterable[tuple[Grant, str, Message | None]]) -> bytes:
@@ -157,13 +157,13 @@ def response_document(items: Iterable[tuple[Grant, str, Message | None]]) -> byt
     ]
     for grant, code, message in items:
         text = f"<bcast:LTKM>{_base64(message.encode())}</bcast:LTKM>" if message else ""
-        msk = f"<MSK>{_pair(grant.key_domain, grant.msk_id)}</MSK>"
+        msk = _msk(grant.key_domain, grant.msk_id)
         lines.append(f"<Response>{msk}<ResponseCode>{code}</ResponseCode>{text}</Response>")
     return "\n".join([*lines, "</mbmsMSKResponse>\n"]).encode()
 
 
-def _pair(key_domain: bytes, msk_id: bytes) -> str:
-    return f"<keyDomainID>{_base64(key_domain)}</keyDomainID><MSKID>{_base64(msk_id)}</MSKID>"
+def _msk(key_domain: bytes, msk_id: bytes) -> str:
+    return f"<MSK><keyDomainID>{_base64(key_domain)}</keyDomainID><MSKID>{_base64(msk_id)}</MSKID></MSK>"
 
 
 def _base64(octets: bytes) -> str:

@@ -249,31 +249,30 @@ class _Text:
         return bool(piece)
 
 
+def _parts(text: _Text, begin: bytes, end: bytes) -> Iterator[None]:
+    """Stop before each part of an object or a list; whoever asks takes it."""
+    text.take(begin)
+    if text.byte() == end:
+        text.take(end)
+        return
+    yield
+    while text.take(b",", end) != end:
+        yield
+
+
 def _members(text: _Text) -> Iterator[bytes | None]:
     """Yield the keys of an object as they are written; whoever asks takes the value behind each."""
-    text.take(b"{")
-    if text.byte() == b"}":
-        text.take(b"}")
-        return
-    while True:
+    for _ in _parts(text, b"{", b"}"):
         if text.byte() != b'"':
             text.take(b'"', b"}")
         key = text.value(_LONGEST_KEY)
         text.take(b":")
         yield key
-        if text.take(b",", b"}") == b"}":
-            return
 
 
 def _elements(text: _Text) -> Iterator[None]:
     """Stop before each element of a list; whoever asks takes it."""
-    text.take(b"[")
-    if text.byte() == b"]":
-        text.take(b"]")
-        return
-    while True:
+    for _ in _parts(text, b"[", b"]"):
         if not text.byte():
             text.take(b"]")
         yield
-        if text.take(b",", b"]") == b"]":
-            return

@@ -52,7 +52,6 @@ _NEVER_KEPT = (
 )
 """What no HAR tells."""
 _ENCODING = ("response.body.encoding",)
-_BODY = ("response.body",)
 
 
 def exchanges(read: Read, limits: Limits = OFFLINE, capture: str = "") -> Iterator[Exchange | Damage | DamagedEvent]:
@@ -249,30 +248,30 @@ class _Reading:
             return value.encode("utf-8", "backslashreplace")
 
     def _request_body(self, asked: Mapping[str, Any], headers: Headers, known: bool) -> bytes | None:
-        data, at = asked.get("postData"), "request.postData"
-        size = body_size(asked.get("bodySize"), headers)
-        if data is None:
-            if size:
-                self._damage(at, f"expected a body of {size} octets, got none", "request.body")
-            elif size == 0 and known:
-                return b""
+        data, size = asked.get("postData"), body_size(asked.get("bodySize"), headers)
+        if data is None and not size:
+            return b"" if size == 0 and known else None
+        body = self._body("request.postData", data, size, headers, known, "request.body")
+        return self._whole("request.postData.text", body, headers, None, "request.body")
+
+    def _body(self, at: str, held: Any, size: int | None, headers: Headers, known: bool, hides: str) -> bytes | None:
+        """Return the octets of a body, of which the entry says how many there were; None where they are not known."""
+        if held is not None and not isinstance(held, dict):
+            self._damage(at, not_expected("an object", held), hides)
             return None
-        if not isinstance(data, dict):
-            self._damage(at, not_expected("an object", data), "request.body")
-            return None
-        text = data.get("text")
-        if text is None or (text == "" and size):
-            if data.get("params"):
-                self._damage(f"{at}.text", "expected the body, got only parameters of it", "request.body")
-            elif size:
-                self._damage(f"{at}.text", f"expected a body of {size} octets, got none", "request.body")
-            elif size == 0:
-                return b""
-            else:
-                self._lack(f"{at}.text", "request.body")
-            return None
-        body = self._content(at, data, text, headers, "request.body")
-        return self._whole(f"{at}.text", body, headers, None, "request.body")
+        is_there, held = held is not None, held or {}
+        text, place = held.get("text"), f"{at}.text" if is_there else at
+        if text is not None and not (text == "" and size):
+            return self._content(at, held, text, headers, hides)
+        if held.get("params"):
+            self._damage(place, "expected the body, got only parameters of it", hides)
+        elif size:
+            self._damage(place, f"expected a body of {size} octets, got none", hides)
+        elif size == 0 and (known or is_there):
+            return b""
+        else:
+            self._lack(place, hides)
+        return None
 
     def _response(self, request: Request) -> Response | None:
         held = self.entry.get("response")
@@ -296,48 +295,28 @@ class _Reading:
     ) -> tuple[Headers, bytes | None]:
         """Return the header fields and the body, which have the same content coding, or none."""
         bare = headers.without("Content-Encoding")
-        content, at = held.get("content"), "response.content"
         if request.method == "HEAD" or status in _WITHOUT_BODY:
             return bare, b""
-        size = body_size(held.get("bodySize"), headers)
-        if content is None:
-            if size:
-                self._damage(at, f"expected a body of {size} octets, got none", *_BODY)
-            elif size == 0 and known:
-                return bare, b""
-            else:
-                self._lack(at, *_BODY)
-            return bare, None
-        if not isinstance(content, dict):
-            self._damage(at, not_expected("an object", content), *_BODY)
-            return bare, None
-        told = as_number(content.get("size"))
-        whole = int(told) if told is not None and told >= 0 else None
-        size = whole or size or whole
-        text = content.get("text")
-        if text is None or (text == "" and size):
-            if size:
-                self._damage(f"{at}.text", f"expected a body of {size} octets, got none", *_BODY)
-            elif size == 0:
-                return bare, b""
-            else:
-                self._lack(f"{at}.text", *_BODY)
-            return bare, None
-        body = self._content(at, content, text, headers, *_BODY)
+        content, size, whole = held.get("content"), body_size(held.get("bodySize"), headers), None
+        if isinstance(content, dict):
+            told = as_number(content.get("size"))
+            whole = int(told) if told is not None and told >= 0 else None
+            size = whole or size or whole
+        body = self._body("response.content", content, size, headers, known, "response.body")
         if body is not None and is_coded(body, headers):
             return headers, body
-        return bare, self._whole(f"{at}.text", body, headers, whole, *_BODY)
+        return bare, self._whole("response.content.text", body, headers, whole, "response.body")
 
-    def _whole(self, at: str, body: bytes | None, headers: Headers, length: int | None, *hides: str) -> bytes | None:
+    def _whole(self, at: str, body: bytes | None, headers: Headers, length: int | None, hides: str) -> bytes | None:
         """Return a body, unless it has less octets than it had on its way, or what is left of it under its coding."""
         if body is None or is_coded(body, headers):
             return body
         is_bare = not coding.codings(headers.get("Content-Encoding"))
         least = max(length or 0, content_length(headers) or 0) if is_bare else length or 0
         if len(body) < least:
-            self._damage(at, f"expected {least} octets, got {len(body)}", *hides)
+            self._damage(at, f"expected {least} octets, got {len(body)}", hides)
         elif not is_bare and body and not ours.starts_like_xml(body):
-            self._damage(at, "expected text, got what may be left of its content coding", *hides)
+            self._damage(at, "expected text, got what may be left of its content coding", hides)
         else:
             return body
         return None

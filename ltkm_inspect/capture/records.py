@@ -131,12 +131,9 @@ def scan(
             else:
                 yield SkippedFlows(0, offset)
             return
-        if end < 0:
-            if not offset + at:
-                raise NotACaptureError(buffer)
-            yield Damage(offset + at, NOT_A_FLOW, flows)
-            return
-        if buffer[end - 1] != _TABLE:
+        if end < 0 and not offset + at:
+            raise NotACaptureError(buffer)
+        if end < 0 or buffer[end - 1] != _TABLE:
             yield Damage(offset + at, NOT_A_FLOW, flows)
             return
         flows += 1

@@ -21,11 +21,14 @@ STDIN = "-"
 
 _FIRST = 512
 """How many octets tell what a file is."""
-_GZIP = b"\x1f\x8b"
-_ZSTD = (b"\x28\xb5\x2f\xfd", *(bytes((number,)) + b"\x2a\x4d\x18" for number in range(0x50, 0x60)))
-"""How a frame of Zstandard begins, and one that is to be skipped (RFC 8878 §3.1)."""
-_ZLIB = tuple(bytes((0x78, level)) for level in (0x01, 0x5E, 0x9C, 0xDA))
-"""How a zlib stream begins (RFC 1950 §2.2), in which mitmproxy writes a HAR whose name ends in .zhar."""
+_PACKED = (
+    ((b"\x1f\x8b",), "gzip", "gzip"),
+    # A frame of Zstandard, and one that is to be skipped (RFC 8878 §3.1).
+    ((b"\x28\xb5\x2f\xfd", *(bytes((number,)) + b"\x2a\x4d\x18" for number in range(0x50, 0x60))), "zstd", "zstd"),
+    # A zlib stream (RFC 1950 §2.2), in which mitmproxy writes a HAR whose name ends in .zhar.
+    (tuple(bytes((0x78, level)) for level in (0x01, 0x5E, 0x9C, 0xDA)), "deflate", "zlib"),
+)
+"""How a compressed file begins, its content coding, and the name of that."""
 _ZSTD_WINDOW = 1 << 27
 """What `zstd --long` takes."""
 _STEPS = {"zstd": 1024}
@@ -69,32 +72,25 @@ class CaptureSource:
 def opened(name: str) -> Iterator[CaptureSource]:
     """Open a file, or standard input; OSError where that cannot be done, NotACaptureError where it is no traffic."""
     if name != STDIN:
-        with FileIO(name) as raw:
-            yield _source(raw)
+        raw = FileIO(name)
     elif sys.stdin is None:  # closed by whoever started us
         raise OSError(EBADF, "there is none")
     else:
-        yield _source(FileIO(sys.stdin.fileno(), closefd=False))
+        raw = FileIO(sys.stdin.fileno(), closefd=False)
+    with raw:
+        source = _source(raw)
+        refuse_other(source.begins)
+        yield source
 
 
 def _source(raw: FileIO) -> CaptureSource:
-    source = _unpacked_source(raw)
-    refuse_other(source.begins)
-    return source
-
-
-def _unpacked_source(raw: FileIO) -> CaptureSource:
     stored = _PieceStream(iter(lambda: raw.read(BLOCK), b""))
     begins = stored.peek(_FIRST)
-    if begins.startswith(_GZIP):
-        packed = _PieceStream(_unpacked(stored, "gzip", "gzip"))
-    elif begins.startswith(_ZSTD):
-        packed = _PieceStream(_unpacked(stored, "zstd", "zstd"))
-    elif begins.startswith(_ZLIB):
-        packed = _PieceStream(_unpacked(stored, "deflate", "zlib"))
-    else:
-        return CaptureSource(raw, stored.read, begins, is_plain=True)
-    return CaptureSource(raw, packed.read, packed.peek(_FIRST))
+    for starts, coding, name in _PACKED:
+        if begins.startswith(starts):
+            packed = _PieceStream(_unpacked(stored, coding, name))
+            return CaptureSource(raw, packed.read, packed.peek(_FIRST))
+    return CaptureSource(raw, stored.read, begins, is_plain=True)
 
 
 class _PieceStream:

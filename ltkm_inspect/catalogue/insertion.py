@@ -1,11 +1,12 @@
 """Faults that put an LTKM where another, or none, was: one from elsewhere, or that of another item."""
 
+from base64 import b64encode
 from collections.abc import Iterator
 from typing import Literal
 
 from lxml import etree
 
-from ltkm_inspect.document import ORDERQUERIES_NS, NewLtkm, Splice, Style, edit, render_ltkm
+from ltkm_inspect.document import ORDERQUERIES_NS, Splice, edit
 from ltkm_inspect.fault import FaultError, Occasion, Remark, fault
 from ltkm_inspect.sources import Base64Ltkm, FlowFile, LtkmFile, LtkmSource, ReceivedLtkms, RecipeFile
 from ltkm_inspect.traffic import Document, Item, LtkmElement
@@ -76,7 +77,7 @@ def replace_ltkm(
     source = LtkmSource(base64, file, flow, previous, synthetic)
     pair = ltkm.item.pair if ltkm.item is not None else None
     octets, remark = source.ltkm(pair, occasion.once(ReceivedLtkms.of, ltkm.document.exchange), occasion.turn)
-    yield edit.refilled(ltkm.document.xml, ltkm.element, NewLtkm(octets).text)
+    yield edit.refilled(ltkm.document.xml, ltkm.element, b64encode(octets).decode())
     if remark:
         yield Remark(remark)
 
@@ -131,4 +132,5 @@ def _element(parent: etree._Element | None, octets: bytes) -> str:
     """Return an LTKM element for a place below a parent: with a prefix that is declared there, else with its own."""
     declared = parent.nsmap.items() if parent is not None else ()
     prefix = next((prefix for prefix, namespace in declared if prefix and namespace == ORDERQUERIES_NS), "")
-    return render_ltkm(NewLtkm(octets), Style(prefix=prefix))
+    name, own = (f"{prefix}:LTKM", "") if prefix else ("LTKM", f' xmlns="{ORDERQUERIES_NS}"')
+    return f"<{name}{own}>{b64encode(octets).decode()}</{name}>"

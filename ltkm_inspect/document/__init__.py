@@ -1,4 +1,4 @@
-"""MSK request and response documents: XML read without trust, taken to items, located, edited in place and written."""
+"""MSK request and response documents: XML read without trust, taken to items, located and edited in place."""
 
 from . import edit
 from .encoding import codec_of, detect, is_stateful
@@ -15,10 +15,10 @@ from .names import (
     XML_SPACE,
     XSI_NS,
     near_miss,
+    quoted,
     split_name,
 )
 from .reading import MAX_DEPTH, read
-from .render import MskOctets, NewItem, NewLtkm, Style, render_ltkm, render_request, render_response
 from .simple import Base64, base64_octets, unsigned_byte
 from .slips import SLIPS
 from .structure import (

@@ -7,7 +7,7 @@ from lxml import etree
 
 from .names import XML_SPACE, quoted
 from .places import Extent
-from .xml import Splice, Xml
+from .xml import Splice, Xml, written_name
 
 _ATTRIBUTE = re.compile(r"[ \t\r\n]+([^\s=<>/\"']+)[ \t\r\n]*=[ \t\r\n]*(\"[^\"<]*\"|'[^'<]*')")
 
@@ -104,13 +104,13 @@ def appended(xml: Xml, element: etree._Element, text: str) -> Splice:
 
 def attributed(xml: Xml, element: etree._Element, attribute: str) -> Splice:
     """Put an attribute, written as in the document, into the start tag of the element."""
-    at = extent(xml, element).start + 1 + len(_written(element))
+    at = extent(xml, element).start + 1 + len(written_name(element))
     return Splice(at, at, " " + attribute)
 
 
 def renamed(xml: Xml, element: etree._Element, name: str) -> Iterator[Splice]:
     """Write another name, with its prefix, into the tags of the element."""
-    at, old = extent(xml, element), len(_written(element))
+    at, old = extent(xml, element), len(written_name(element))
     yield Splice(at.start + 1, at.start + 1 + old, name)
     if at.end > at.content_end:
         yield Splice(at.content_end + 2, at.content_end + 2 + old, name)
@@ -119,7 +119,7 @@ def renamed(xml: Xml, element: etree._Element, name: str) -> Iterator[Splice]:
 def _attributes(xml: Xml, element: etree._Element) -> Iterator[re.Match[str]]:
     """Yield the attributes of the start tag as written: name, and value with its quotation marks."""
     at = extent(xml, element)
-    start = at.start + 1 + len(_written(element))
+    start = at.start + 1 + len(written_name(element))
     tag = (xml.text or "")[: at.content]
     while match := _ATTRIBUTE.match(tag, start):
         yield match
@@ -130,9 +130,4 @@ def _opened(xml: Xml, element: etree._Element, at: Extent, text: str) -> Splice 
     """Make the two tags of an empty-element tag, with a text between them; None where it is no such tag."""
     if at.content != at.end or not (xml.text or "").endswith("/>", at.start, at.content):
         return None
-    return Splice(at.content - 2, at.content, f">{text}</{_written(element)}>" if text else "/>")
-
-
-def _written(element: etree._Element) -> str:
-    local = str(element.tag).rpartition("}")[2]
-    return f"{element.prefix}:{local}" if element.prefix else local
+    return Splice(at.content - 2, at.content, f">{text}</{written_name(element)}>" if text else "/>")

@@ -47,14 +47,6 @@ class ElementPlace:
     octets: Extent
 
 
-@dataclass(frozen=True, slots=True)
-class Tag:
-    """An element as the scan found it: its qualified name as written, and where it stands in the text."""
-
-    name: str
-    extent: Extent
-
-
 class TagTable:
     """The elements of a text in document order, kept in arrays so that ten thousands of them stay cheap."""
 
@@ -67,9 +59,9 @@ class TagTable:
     def __len__(self) -> int:
         return len(self.names)
 
-    def __getitem__(self, index: int) -> Tag:
-        at = 4 * index
-        return Tag(self.names[index], Extent(*self._offsets[at : at + 4]))
+    def extent(self, index: int) -> Extent:
+        """Return where an element stands in the text."""
+        return Extent(*self._offsets[4 * index : 4 * index + 4])
 
 
 def scan(text: str, loose: bool = False) -> TagTable:

@@ -84,7 +84,7 @@ class Xml:
         index = self._indices.get(element)
         if index is None:
             return None
-        text = self._tags[index].extent
+        text = self._tags.extent(index)
         octet = self.octet_offset
         return ElementPlace(
             text, Extent(octet(text.start), octet(text.content), octet(text.content_end), octet(text.end))
@@ -146,14 +146,12 @@ class Xml:
         if self.root is None:
             return {}
         elements = list(self.root.iter("*"))
-        names = (_written(element) for element in elements)
+        names = (written_name(element) for element in elements)
         indices = pair(names, self._tags)
         return {element: index for element, index in zip(elements, indices, strict=True) if index is not None}
 
 
-def _written(element: etree._Element) -> str:
+def written_name(element: etree._Element) -> str:
     """The name of an element as its tag writes it: prefix and local name."""
-    name = element.tag
-    assert isinstance(name, str)
-    local = name.rpartition("}")[2]
+    local = str(element.tag).rpartition("}")[2]
     return f"{element.prefix}:{local}" if element.prefix else local

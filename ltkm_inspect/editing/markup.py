@@ -52,7 +52,7 @@ def tag_for(name: str, scope: Any) -> tuple[str, str]:
         prefix = min(prefixes, key=lambda prefix: prefix is None)  # a prefix says more than its absence
         return (f"{prefix}:{local}" if prefix else local), ""
     free = next(prefix for prefix in ("bcast", *(f"ns{n}" for n in range(1, len(known) + 2))) if prefix not in known)
-    return f"{free}:{local}", f" xmlns:{free}={_quoted(namespace)}"
+    return f"{free}:{local}", f" xmlns:{free}={msk.quoted(namespace)}"
 
 
 def element_text(name: str, scope: Any, content: str, attributes: str = "") -> str:
@@ -69,7 +69,7 @@ def own_element(root: Any, name: str, content: str) -> str:
 
 def attribute(name: str, value: str) -> str:
     """Return an attribute as it stands in a start tag."""
-    return f" {name}={_quoted(value)}"
+    return f" {name}={msk.quoted(value)}"
 
 
 def renamed(xml: Xml, element: Any, name: str) -> list[Splice]:
@@ -90,7 +90,7 @@ def copied(xml: Xml, element: Any, splices: Iterable[Splice], scope: Any) -> str
         prefix: uri for prefix, uri in element.nsmap.items() if scope.nsmap.get(prefix) != uri and prefix != "xml"
     }
     declared = [
-        edit.attributed(xml, element, f"xmlns{f':{prefix}' if prefix else ''}={_quoted(uri)}")
+        edit.attributed(xml, element, f"xmlns{f':{prefix}' if prefix else ''}={msk.quoted(uri)}")
         for prefix, uri in missing.items()
         if f"xmlns{f':{prefix}' if prefix else ''}=" not in text[: at.content - at.start]
     ]
@@ -115,7 +115,3 @@ def space_before(xml: Xml, element: Any) -> str:
     head = (xml.text or "")[:start]
     bare = head.rstrip(msk.XML_SPACE)
     return head[len(bare) :] if bare.endswith(">") else ""
-
-
-def _quoted(value: str) -> str:
-    return '"' + escaped(value).replace('"', "&quot;").replace("\n", "&#10;").replace("\t", "&#9;") + '"'

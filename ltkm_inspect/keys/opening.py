@@ -33,7 +33,6 @@ class Verdict(Enum):
 
 
 @record
-@dataclass(frozen=True, slots=True)
 class OpenedMessage:
     """What the keys at hand say of one message; no key appears in its `repr`."""
 

@@ -1,6 +1,5 @@
 """The payloads that an LTKM is made of, except SP and EXT: KEMAC, T, ID, V, RAND and ERR (RFC 3830 §6)."""
 
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Annotated
 
@@ -49,7 +48,6 @@ TIMESTAMP_MEANING = Meaning(lambda timestamp: describe_time(timestamp.type, time
 
 
 @payload(1)
-@dataclass(frozen=True, slots=True)
 class Kemac(Payload):
     """Key data transport payload (RFC 3830 §6.2): encrypted key data and, as its last octets, the MAC."""
 
@@ -65,7 +63,6 @@ class Kemac(Payload):
 
 
 @payload(5)
-@dataclass(frozen=True, slots=True)
 class Timestamp(Payload):
     """Timestamp payload (RFC 3830 §6.6); how many octets the value has follows from the type."""
 
@@ -79,7 +76,6 @@ class Timestamp(Payload):
 
 
 @payload(6)
-@dataclass(frozen=True, slots=True)
 class Identity(Payload):
     """ID payload (RFC 3830 §6.7): in an LTKM the first names the BSM, the second the terminal."""
 
@@ -93,7 +89,6 @@ class Identity(Payload):
 
 
 @payload(9)
-@dataclass(frozen=True, slots=True)
 class Verification(Payload):
     """Verification message payload V (RFC 3830 §6.9)."""
 
@@ -102,7 +97,6 @@ class Verification(Payload):
 
 
 @payload(11)
-@dataclass(frozen=True, slots=True)
 class Rand(Payload):
     """RAND payload (RFC 3830 §6.11): the random value that salts every derived key."""
 
@@ -110,7 +104,6 @@ class Rand(Payload):
 
 
 @payload(12)
-@dataclass(frozen=True, slots=True)
 class ErrorReport(Payload):
     """Error payload ERR (RFC 3830 §6.12)."""
 

@@ -1,7 +1,7 @@
 """A message as a tree of named fields: the one source of the text tree, the content view and the JSON form."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import Any
 
 from ltkm_inspect.mikey.codes import NEXT_PAYLOADS
@@ -22,7 +22,6 @@ LONGEST_MEANING = 160
 
 
 @record
-@dataclass(frozen=True, slots=True)
 class Node:
     """One field, structure or payload."""
 

@@ -1,6 +1,5 @@
 """The General Extension payload EXT and what an LTKM carries in it (RFC 3830 §6.15, RFC 4563, RFC 5410)."""
 
-from dataclasses import dataclass
 from typing import Annotated, Self
 
 from ltkm_inspect.mikey.codes import BCAST_SUBTYPES, EXTENSION_TYPES, KEY_ID_TYPES
@@ -22,7 +21,6 @@ class Extension(Structure):
 
 
 @record
-@dataclass(frozen=True, slots=True)
 class KeyId(Structure):
     """One sub-payload of Key ID information (RFC 4563 §4)."""
 
@@ -38,7 +36,6 @@ class KeyId(Structure):
 
 
 @record
-@dataclass(frozen=True, slots=True)
 class KeyIds(Extension):
     """Key ID information (RFC 4563): in an LTKM the Key Domain ID, then the MSK ID."""
 
@@ -59,7 +56,6 @@ class KeyIds(Extension):
 
 
 @record
-@dataclass(frozen=True, slots=True)
 class OmaBcast(Extension):
     """OMA BCAST extension (RFC 5410 §3): a subtype, and data whose layout OMA's specification gives."""
 
@@ -72,7 +68,6 @@ EXTENSIONS: dict[int, type[Extension]] = {KEY_IDS: KeyIds, OMA_BCAST: OmaBcast}
 
 
 @payload(21)
-@dataclass(frozen=True, slots=True)
 class GeneralExtension(Payload):
     """General Extension payload (RFC 3830 §6.15)."""
 

@@ -1,6 +1,5 @@
 """The common header HDR and its three maps of crypto sessions (RFC 3830 §6.1, RFC 4563 §5, RFC 6043 §6.1.1)."""
 
-from dataclasses import dataclass
 from typing import Annotated, Self
 
 from ltkm_inspect.mikey.codes import DATA_TYPES, MAP_TYPES, PRF_FUNCTIONS, PROTOCOLS, VERSIONS
@@ -14,7 +13,6 @@ SRTP_ID, EMPTY_MAP, GENERIC_ID = 0, 1, 2
 
 
 @record
-@dataclass(frozen=True, slots=True)
 class SrtpSession(Structure):
     """One crypto session of an SRTP-ID map; its CS ID is its place in the map, counted from 1."""
 
@@ -24,7 +22,6 @@ class SrtpSession(Structure):
 
 
 @record
-@dataclass(frozen=True, slots=True)
 class GenericSession(Structure):
     """One crypto session of a GENERIC-ID map (RFC 6043 §6.1.1)."""
 
@@ -62,7 +59,6 @@ class GenericSession(Structure):
 
 
 @record
-@dataclass(frozen=True, slots=True)
 class Header:
     """The common header; its Next payload is the type of the first payload of the message."""
 

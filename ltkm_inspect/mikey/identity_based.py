@@ -3,7 +3,6 @@
 SK and ECCPT (RFC 6267) stand in encrypted data and have no layout here: in a message they end the walk, by name.
 """
 
-from dataclasses import dataclass
 from typing import Annotated, ClassVar
 
 from ltkm_inspect.mikey.codes import SAKKE_ID_SCHEMES, SAKKE_PARAMETERS
@@ -14,7 +13,6 @@ from ltkm_inspect.mikey.record import Opaque
 
 
 @payload(22)
-@dataclass(frozen=True, slots=True)
 class Ibake(Payload):
     """IBAKE payload (RFC 6267): identity-based encrypted data; the layout is from memory."""
 
@@ -24,7 +22,6 @@ class Ibake(Payload):
 
 
 @payload(23)
-@dataclass(frozen=True, slots=True)
 class EncryptedSecretKey(Payload):
     """Encrypted secret key payload ESK (RFC 6267); the layout is from memory."""
 
@@ -34,7 +31,6 @@ class EncryptedSecretKey(Payload):
 
 
 @payload(26)
-@dataclass(frozen=True, slots=True)
 class Sakke(Payload):
     """SAKKE payload (RFC 6509): a shared secret, encrypted for an identity."""
 

@@ -1,6 +1,6 @@
 """Key data sub-payloads, which stand in the decrypted Encr data of KEMAC (RFC 3830 §6.13 and §6.14)."""
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Annotated, Self
 
 from ltkm_inspect.mikey.codes import KEY_TYPES, VALIDITY_TYPES
@@ -17,7 +17,6 @@ NO_VALIDITY, SPI, INTERVAL = range(3)
 
 
 @record
-@dataclass(frozen=True, slots=True)
 class Spi(Structure):
     """Key validity by Security Parameter Index or MKI (RFC 3830 §6.14)."""
 
@@ -25,7 +24,6 @@ class Spi(Structure):
 
 
 @record
-@dataclass(frozen=True, slots=True)
 class Interval(Structure):
     """Key validity by interval (RFC 3830 §6.14): in MBMS from SEQl to SEQu, in terms of the MTK ID."""
 
@@ -37,7 +35,6 @@ type Validity = Spi | Interval | None
 
 
 @record
-@dataclass(frozen=True, slots=True)
 class KeyData(Structure):
     """One key with its salt and its validity; its repr shows neither key nor salt."""
 
@@ -69,7 +66,6 @@ class KeyData(Structure):
 
 
 @record
-@dataclass(frozen=True, slots=True)
 class KeyDataChain:
     """The sub-payloads of one Encr data field, in order; empty where no key is delivered."""
 

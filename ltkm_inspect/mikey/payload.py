@@ -1,7 +1,7 @@
 """What every MIKEY payload is: a frozen record with `pull` and `push`, registered by its number."""
 
 from collections.abc import Callable
-from typing import ClassVar
+from typing import ClassVar, dataclass_transform
 
 from ltkm_inspect.mikey.codes import NEXT_PAYLOADS
 from ltkm_inspect.mikey.record import Structure, record
@@ -25,13 +25,15 @@ class Payload(Structure):
     """True where the layout rests on memory and not on the text of its document: what is printed of it says so."""
 
 
+@dataclass_transform(frozen_default=True)
 def payload[P: Payload](number: int) -> Callable[[type[P]], type[P]]:
-    """Register a payload class under its Next payload value."""
+    """Make a record of a payload class, and register it under its Next payload value."""
 
     def register(cls: type[P]) -> type[P]:
+        cls = record(cls)
         cls.payload_type = number
         cls.label = NEXT_PAYLOADS.names[number]
         PAYLOADS[number] = cls
-        return record(cls)
+        return cls
 
     return register

@@ -14,7 +14,6 @@ SRTP = 0
 
 
 @record
-@dataclass(frozen=True, slots=True)
 class PolicyParameter(Structure):
     """One parameter of a policy for another protocol than SRTP, whose numbers have no names here."""
 
@@ -23,7 +22,6 @@ class PolicyParameter(Structure):
 
 
 @record
-@dataclass(frozen=True, slots=True)
 class SrtpParameter(Structure):
     """One parameter of an SRTP policy."""
 

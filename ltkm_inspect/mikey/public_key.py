@@ -1,6 +1,5 @@
 """The payloads of public-key and Diffie-Hellman messages: PKE, DH, SIGN, CERT and CHASH (RFC 3830 §6)."""
 
-from dataclasses import dataclass
 from typing import Annotated, ClassVar, Self
 
 from ltkm_inspect.mikey.codes import (
@@ -22,7 +21,6 @@ DH_SIZE = Sized("group", DH_LENGTHS, "a DH group")
 
 
 @payload(2)
-@dataclass(frozen=True, slots=True)
 class EnvelopeData(Payload):
     """Envelope data payload PKE (RFC 3830 §6.3)."""
 
@@ -41,7 +39,6 @@ class EnvelopeData(Payload):
 
 
 @payload(3)
-@dataclass(frozen=True, slots=True)
 class DiffieHellman(Payload):
     """DH data payload (RFC 3830 §6.4); how long the value is follows from the group."""
 
@@ -68,7 +65,6 @@ class DiffieHellman(Payload):
 
 
 @payload(4)
-@dataclass(frozen=True, slots=True)
 class Signature(Payload):
     """Signature payload SIGN (RFC 3830 §6.5): always the last, and without a Next payload octet."""
 
@@ -89,7 +85,6 @@ class Signature(Payload):
 
 
 @payload(7)
-@dataclass(frozen=True, slots=True)
 class Certificate(Payload):
     """Certificate payload CERT (RFC 3830 §6.7)."""
 
@@ -98,7 +93,6 @@ class Certificate(Payload):
 
 
 @payload(8)
-@dataclass(frozen=True, slots=True)
 class CertificateHash(Payload):
     """Certificate hash payload CHASH (RFC 3830 §6.8); how long the hash is follows from the function."""
 

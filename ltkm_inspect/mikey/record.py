@@ -1,8 +1,8 @@
 """Frozen records that are quick to make and keep keys out of their repr, with what a field says about itself."""
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import MISSING, Field, dataclass, fields
-from typing import Any, Literal, Self, get_args
+from dataclasses import MISSING, Field, dataclass, field, fields, is_dataclass
+from typing import Any, Literal, Self, dataclass_transform, get_args
 
 from ltkm_inspect.mikey.codes import Codes
 from ltkm_inspect.wire import Reader, opaque
@@ -98,13 +98,16 @@ class FieldNotes:
         return self.secret is not None and self.secret(owner)
 
 
+@dataclass_transform(frozen_default=True, field_specifiers=(field,))
 def record[C](cls: type[C]) -> type[C]:
-    """Finish a frozen dataclass: an `__init__` that takes half the time, and a repr without keys.
+    """Make a frozen dataclass, with slots if it is none yet: an `__init__` in half the time, and a repr without keys.
 
     The `__init__` of a frozen dataclass looks up `object.__setattr__` for every field. Here the slots, or without slots
     the dict, are set directly: a message of 230 octets is made of some forty fields, and this is a quarter of the time
     it takes to decode it.
     """
+    if not is_dataclass(cls):
+        cls = dataclass(frozen=True, slots=True)(cls)
     names: dict[str, Any] = {}
     parameters, body = [], []
     for each in fields(cls):  # type: ignore[arg-type]

@@ -1,6 +1,5 @@
 """The payloads of MIKEY-TICKET (RFC 6043): TR, IDR, RANDR, TP and TICKET; an LTKM carries none of them."""
 
-from dataclasses import dataclass
 from typing import Annotated, ClassVar
 
 from ltkm_inspect.mikey.codes import (
@@ -18,7 +17,6 @@ from ltkm_inspect.wire import printable_octets
 
 
 @payload(13)
-@dataclass(frozen=True, slots=True)
 class TimestampWithRole(Payload):
     """Timestamp payload with a role indicator, TR (RFC 6043): a role, then the fields of T."""
 
@@ -28,7 +26,6 @@ class TimestampWithRole(Payload):
 
 
 @payload(14)
-@dataclass(frozen=True, slots=True)
 class IdentityWithRole(Payload):
     """ID payload with a role indicator, IDR (RFC 6043, RFC 6509): a role, then the fields of ID."""
 
@@ -43,7 +40,6 @@ class IdentityWithRole(Payload):
 
 
 @payload(15)
-@dataclass(frozen=True, slots=True)
 class RandWithRole(Payload):
     """RAND payload with a role indicator, RANDR (RFC 6043): a role, then the fields of RAND."""
 
@@ -56,7 +52,6 @@ class RandWithRole(Payload):
 
 
 @payload(16)
-@dataclass(frozen=True, slots=True)
 class TicketPolicy(Payload):
     """Ticket policy payload TP (RFC 6043); the layout is from memory."""
 
@@ -69,7 +64,6 @@ class TicketPolicy(Payload):
 
 
 @payload(17)
-@dataclass(frozen=True, slots=True)
 class Ticket(Payload):
     """Ticket payload TICKET (RFC 6043); the layout is from memory."""
 

@@ -2,7 +2,8 @@
 
 import pytest
 
-from ltkm_inspect.document import MskOctets, NewItem, NewLtkm, base64_octets, msk_items, read, render_response
+from ltkm_inspect.document import base64_octets, msk_items, read
+from tests.document.render import MskOctets, NewItem, NewLtkm, render_response
 
 ITEM = NewItem(MskOctets(b"\xb8\x70\x9d", b"\x24\xcb\x44\x00"), ltkms=(NewLtkm(bytes([1, 0]) + bytes(164)),))
 MEGA = 1_000_000

@@ -5,21 +5,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ltkm_inspect.document import (
-    MskOctets,
-    NewItem,
-    NewLtkm,
-    Style,
     base64_octets,
     content_text,
     msk_items,
     msk_pairs,
     read,
-    render_ltkm,
-    render_request,
-    render_response,
     request_departures,
     response_departures,
 )
+from tests.document.render import MskOctets, NewItem, NewLtkm, Style, render_ltkm, render_request, render_response
 
 VECTOR_A = (
     "AQAVAFoXwN4AARUDAAsAA7hwnQEEJMtEAAUFAAIBAAsCAAAAKgYQ8OHSw7Sllod4aVpLPC0eDwYAAA5ibXNjLmhvbWUxLm5ldAEAACZNVEl6TkRVMk56"

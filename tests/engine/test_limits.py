@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ltkm_inspect import reference
-from ltkm_inspect.document import MskOctets, NewItem, NewLtkm, read, render_request, render_response
+from ltkm_inspect.document import read
 from ltkm_inspect.engine import inspect
 from ltkm_inspect.finding import Level, Report
 from ltkm_inspect.mikey import decode
@@ -19,6 +19,7 @@ from ltkm_inspect.options.table import DEFAULTS
 from ltkm_inspect.report import jsonl
 from ltkm_inspect.report.summary import Summary
 from ltkm_inspect.traffic import Exchange, Headers, Limits
+from tests.document.render import MskOctets, NewItem, NewLtkm, render_request, render_response
 from tests.engine.test_growth import BODY, DOWNLOAD, MESSAGE, before, body, header, payloads
 
 LIVE = parse_limit(str(DEFAULTS["limit"].default))

@@ -16,16 +16,7 @@ from mitmproxy.contentviews import InteractiveContentview, Metadata
 
 from ltkm_inspect import digest, mikey, reference
 from ltkm_inspect.context import Context
-from ltkm_inspect.document import (
-    MSK_RESPONSE_TYPE,
-    MskOctets,
-    NewItem,
-    NewLtkm,
-    Style,
-    msk_items,
-    read,
-    render_response,
-)
+from ltkm_inspect.document import MSK_RESPONSE_TYPE, msk_items, read
 from ltkm_inspect.keys import Verdict
 from ltkm_inspect.keys.protection import authentication_key, mac_of
 from ltkm_inspect.mitm.flows import flow_of
@@ -33,6 +24,7 @@ from ltkm_inspect.output.redaction import Redaction
 from ltkm_inspect.proxy.configuration import Configuration
 from ltkm_inspect.proxy.view import LtkmView
 from ltkm_inspect.reference import KEYS, MRK, MUK
+from tests.document.render import MskOctets, NewItem, NewLtkm, Style, render_response
 from tests.proxy.editor import FLOWS, KEYED, Edit, all_messages, flows_of, several, stripped, without_comments
 from tests.proxy.parts import clean, edited, flawed
 from tests.proxy.test_view import BODY, CUT, VIEW, metadata_of

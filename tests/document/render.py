@@ -5,8 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from html import escape
 
-from .encoding import codec_of
-from .names import MSK_REQUEST_NS, MSK_RESPONSE_NS, ORDERQUERIES_NS, quoted
+from ltkm_inspect.document import MSK_REQUEST_NS, MSK_RESPONSE_NS, ORDERQUERIES_NS, codec_of, quoted
 
 
 @dataclass(frozen=True, slots=True)
