@@ -13,7 +13,7 @@ from io import FileIO
 from ltkm_inspect.capture.damage import PackedError, refuse_other
 from ltkm_inspect.capture.entries import is_har, is_json
 from ltkm_inspect.capture.records import BLOCK, Read
-from ltkm_inspect.coding import CodingError, unpack
+from ltkm_inspect.coding import CodingError, PieceStream, unpack
 from ltkm_inspect.wire import printable
 
 STDIN = "-"
@@ -84,55 +84,19 @@ def opened(name: str) -> Iterator[CaptureSource]:
 
 
 def _source(raw: FileIO) -> CaptureSource:
-    stored = _PieceStream(iter(lambda: raw.read(BLOCK), b""))
+    stored = PieceStream(iter(lambda: raw.read(BLOCK), b""))
     begins = stored.peek(_FIRST)
     for starts, coding, name in _PACKED:
         if begins.startswith(starts):
-            packed = _PieceStream(_unpacked(stored, coding, name))
-            return CaptureSource(raw, packed.read, packed.peek(_FIRST))
-    return CaptureSource(raw, stored.read, begins, is_plain=True)
+            packed = PieceStream(_unpacked(stored, coding, name))
+            return CaptureSource(raw, packed.take, packed.peek(_FIRST))
+    return CaptureSource(raw, stored.take, begins, is_plain=True)
 
 
-class _PieceStream:
-    """Octets that come in pieces, read in pieces of another size."""
-
-    def __init__(self, pieces: Iterator[bytes]) -> None:
-        self._pieces = pieces
-        self._rest = b""
-        self._failure: PackedError | None = None
-
-    def read(self, size: int) -> bytes:
-        """Return what is there, at most that much; where damage was met, what stands before it, then PackedError."""
-        if not self._rest and not self._fill() and self._failure is not None:
-            raise self._failure
-        if len(self._rest) <= size:
-            found, self._rest = self._rest, b""
-        else:
-            found, self._rest = self._rest[:size], self._rest[size:]
-        return found
-
-    def peek(self, size: int) -> bytes:
-        """Return the next octets, which are read again; fewer at the end or before damage."""
-        while len(self._rest) < size and self._fill():
-            pass
-        return self._rest[:size]
-
-    def _fill(self) -> bool:
-        if self._failure is not None:
-            return False
-        try:
-            piece = next(self._pieces, b"")
-        except PackedError as error:
-            self._failure = error
-            return False
-        self._rest += piece
-        return bool(piece)
-
-
-def _unpacked(stored: _PieceStream, coding: str, name: str) -> Iterator[bytes]:
+def _unpacked(stored: PieceStream, coding: str, name: str) -> Iterator[bytes]:
     """Yield what is compressed in a file; PackedError where it is damaged."""
     try:
-        yield from unpack(coding, iter(lambda: stored.read(BLOCK), b""), window=_ZSTD_WINDOW, step=_STEPS.get(coding))
+        yield from unpack(coding, iter(lambda: stored.take(BLOCK), b""), window=_ZSTD_WINDOW, step=_STEPS.get(coding))
     except CodingError as error:
         why = "end too early" if error.ended else f"are damaged: {printable(error.cause)}"
         raise PackedError(f"the {name} data {why}") from error

@@ -46,28 +46,24 @@ class LimitError(Exception):
     """More octets came than the limit allows."""
 
 
-class Feed:
-    """Octets that come in pieces, taken a step at a time."""
+class PieceStream:
+    """Octets that come in pieces, taken in pieces of another size."""
 
-    def __init__(self, pieces: Iterator[bytes], step: int) -> None:
+    def __init__(self, pieces: Iterator[bytes]) -> None:
         self._pieces = pieces
         self._piece = b""
         self._at = 0
-        self._step = step
         self._failure: Exception | None = None
         self.position = 0
         """How many octets were taken."""
 
-    def take(self) -> bytes:
-        """Return the next octets, none at the end."""
-        while self._at >= len(self._piece):
-            if self._failure is not None:
-                raise self._failure
-            piece = next(self._pieces, None)
-            if piece is None:
-                return b""
-            self._piece, self._at = piece, 0
-        chunk = self._piece[self._at : self._at + self._step]
+    def take(self, size: int) -> bytes:
+        """Return the next octets, at most that many, none at the end; what the pieces raise comes behind them all."""
+        while self._at >= len(self._piece) and self._fill():
+            pass
+        if self._at >= len(self._piece) and self._failure is not None:
+            raise self._failure
+        chunk = self._piece[self._at : self._at + size]
         self._at += len(chunk)
         self.position += len(chunk)
         return chunk
@@ -79,16 +75,20 @@ class Feed:
 
     def peek(self, size: int) -> bytes:
         """Return the next octets, which are taken later; fewer at the end, or before what fails."""
-        while len(self._piece) - self._at < size and self._failure is None:
+        while len(self._piece) - self._at < size and self._fill():
+            pass
+        return self._piece[self._at : self._at + size]
+
+    def _fill(self) -> bool:
+        piece = None
+        if self._failure is None:
             try:
                 piece = next(self._pieces, None)
-            except (CodingError, LimitError) as error:
+            except (ValueError, LimitError) as error:
                 self._failure = error
-                break
-            if piece is None:
-                break
+        if piece is not None:
             self._piece, self._at = self._piece[self._at :] + piece, 0
-        return self._piece[self._at : self._at + size]
+        return piece is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,9 +107,9 @@ def decompress(
     coder: Coder, pieces: Iterator[bytes], decoded: DecodedBody, length: int, step: int | None = None
 ) -> Iterator[bytes]:
     """Yield what one stream decompresses to, or several that follow each other; `length` is -1 where it is unknown."""
-    name, feed, begin = coder.name, Feed(pieces, step or coder.step), coder.start()
+    name, feed, begin, step = coder.name, PieceStream(pieces), coder.start(), step or coder.step
     stream, began = begin(feed.peek(STEP), decoded), 0
-    while chunk := feed.take():
+    while chunk := feed.take(step):
         try:
             yield from stream.feed(chunk)
         except (zlib.error, brotli.error, zstandard.ZstdError) as error:
@@ -126,7 +126,7 @@ def decompress(
             stream, began = begin(following, decoded), feed.position
             continue
         end = feed.position
-        while chunk := feed.take():
+        while chunk := feed.take(step):
             if chunk.strip(b"\x00"):  # zeros pad a tape, and nobody minds them
                 rest = f"{length - end} more octets" if length >= 0 else "more octets"
                 raise CodingError(f"expected the end of the {name} stream, got {rest}", "more octets follow the stream")

@@ -1,7 +1,7 @@
 """MSK request and response documents: XML read without trust, taken to items, located and edited in place."""
 
 from . import edit
-from .encoding import codec_of, detect, is_stateful
+from .encoding import codec_of
 from .items import WHERE, LtkmCandidate, MskItems, MskPair, ResponseItem, content_text, msk_items, msk_pairs
 from .names import (
     LATER_ORDERQUERIES_NS,
@@ -14,18 +14,11 @@ from .names import (
     ORDERQUERIES_NS,
     XML_SPACE,
     XSI_NS,
-    near_miss,
     quoted,
     split_name,
 )
-from .reading import MAX_DEPTH, read
+from .reading import read
 from .simple import Base64, base64_octets, unsigned_byte
 from .slips import SLIPS
-from .structure import (
-    DEPARTURES,
-    Departure,
-    ltkm_departures,
-    request_departures,
-    response_departures,
-)
+from .structure import Departure, ltkm_departures, request_departures, response_departures
 from .xml import Splice, Xml

@@ -153,19 +153,12 @@ def detect(octets: bytes, charset: str | None = None) -> Encoding:
 
 
 def _by_bom(octets: bytes) -> tuple[str | None, int]:
-    for mark, codec in _BOMS:
-        if octets.startswith(mark):
-            return codec, len(mark)
-    return None, 0
+    return next(((codec, len(mark)) for mark, codec in _BOMS if octets.startswith(mark)), (None, 0))
 
 
 def _by_first_octets(octets: bytes) -> str | None:
-    if b"\0" not in octets[:4]:
-        return None
-    for pattern, codec in _WIDE:
-        if pattern.match(octets, 0, _LOOK):
-            return codec
-    return None
+    wide = _WIDE if b"\0" in octets[:4] else ()
+    return next((codec for pattern, codec in wide if pattern.match(octets, 0, _LOOK)), None)
 
 
 def _declared(head: bytes, codec: str | None) -> str | None:

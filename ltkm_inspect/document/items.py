@@ -110,9 +110,7 @@ def msk_items(root: etree._Element) -> MskItems:
     items: list[ResponseItem] = []
     outside: list[LtkmCandidate] = []
     foreign: list[etree._Element] = []
-    own = _candidate(root, tag, "root")
-    if own is not None:
-        outside.append(own)
+    outside += _itself(root, "root")
     plain = tag == _ROOT and not root.keys() and _is_blank(root.text)
     for child in root:
         tag = child.tag
@@ -123,13 +121,11 @@ def msk_items(root: etree._Element) -> MskItems:
             continue
         plain = False
         if isinstance(tag, str):
-            found = _candidate(child, tag, "under-root")
-            if found is None:
+            found = [*_itself(child, "under-root")]
+            outside += found
+            if not found:
                 foreign.append(child)
-            else:
-                outside.append(found)
-            if len(child):
-                outside.extend(_below(child, "elsewhere"))
+            outside += _below(child, "elsewhere")
     return MskItems(tuple(items), tuple(outside), tuple(foreign), plain and bool(items))
 
 
@@ -211,39 +207,23 @@ def _item(response: etree._Element, names: _Names) -> ResponseItem:
     direct = 0
     for child in response:
         tag = child.tag
-        if tag == names.msk:
-            msks.append(child)
+        if tag in (names.msk, names.code):
             _early(candidates, direct)
-            for leaf in child:
-                tag = leaf.tag
-                if tag == names.key_domain_id:
-                    domains.append(leaf)
-                elif tag == names.msk_id:
-                    ids.append(leaf)
-                if isinstance(tag, str):
-                    found = _candidate(leaf, tag, "in-msk")
-                    if found is not None:
-                        candidates.append(found)
-                    if len(leaf):
-                        candidates.extend(_below(leaf, "in-msk"))
-            direct = len(candidates)
-        elif tag == names.code:
-            codes.append(child)
-            _early(candidates, direct)
-            found = _candidate(child, tag, "in-code")
-            if found is not None:
-                candidates.append(found)
-            if len(child):
-                candidates.extend(_below(child, "in-code"))
+            if tag == names.msk:
+                msks.append(child)
+                domains += [leaf for leaf in child if leaf.tag == names.key_domain_id]
+                ids += [leaf for leaf in child if leaf.tag == names.msk_id]
+                candidates += _below(child, "in-msk")
+            else:
+                codes.append(child)
+                candidates += [*_itself(child, "in-code"), *_below(child, "in-code")]
             direct = len(candidates)
         elif isinstance(tag, str):
-            found = _candidate(child, tag, "wildcard")
-            if found is None:
+            found = [*_itself(child, "wildcard")]
+            candidates += found
+            if not found:
                 foreign.append(child)
-            else:
-                candidates.append(found)
-            if len(child):
-                candidates.extend(_below(child, "nested"))
+            candidates += _below(child, "nested")
     return ResponseItem(
         response, tuple(msks), tuple(domains), tuple(ids), tuple(codes), tuple(candidates), tuple(foreign)
     )
@@ -256,13 +236,15 @@ def _early(candidates: list[LtkmCandidate], first: int) -> None:
             candidates[index] = candidates[index]._replace(where="early")
 
 
+def _itself(element: etree._Element, where: str) -> Iterator[LtkmCandidate]:
+    found = _candidate(element, str(element.tag), where)
+    if found is not None:
+        yield found
+
+
 def _below(element: etree._Element, where: str) -> Iterator[LtkmCandidate]:
-    for descendant in element.iterdescendants("*"):
-        tag = descendant.tag
-        if isinstance(tag, str):
-            found = _candidate(descendant, tag, where)
-            if found is not None:
-                yield found
+    for descendant in element.iterdescendants("*") if len(element) else ():
+        yield from _itself(descendant, where)
 
 
 def _candidate(element: etree._Element, tag: str, where: str) -> LtkmCandidate | None:

@@ -8,7 +8,6 @@ from typing import NamedTuple, cast
 from lxml import etree
 
 from .encoding import Encoding, detect
-from .places import OctetMap
 from .slips import mend
 from .xml import Xml, XmlError
 
@@ -21,8 +20,7 @@ _VALUE = re.compile(rb"""=[ \t\r\n]*+["'][^"'<]{%d,}+""" % MAX_VALUE)
 _MOST_NAMES = 1 << 26
 _HUGE = 9_000_000
 _SHOWN = 200
-_DOCTYPE_TEXT = "<!DOCTYPE"
-_DOCTYPE_OCTETS = b"<!DOCTYPE"
+_DOCTYPE = "<!DOCTYPE"
 _PROLOG = re.compile(r"[^<]*+(?:<!--(?:.*?-->|.*)[^<]*+|<\?(?:.*?\?>|.*)[^<]*+)*+<!DOCTYPE", re.DOTALL)
 # Surrogates are the encoder's business: they become question marks where the text is handed to the parser.
 _FORBIDDEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")
@@ -35,40 +33,31 @@ def read(octets: bytes, charset: str | None = None) -> Xml:
     `charset` is the parameter of the media type. No DTD is read, no entity is expanded and nothing is fetched: a
     document with a DOCTYPE is refused before it is parsed. Nesting is bounded by MAX_DEPTH.
     """
-    if not octets:
-        return Xml(
-            octets,
-            detect(octets, charset),
-            None,
-            None,
-            XmlError("empty", "expected a document, got no octets", 1, 1, 0, 0),
-        )
     encoding = detect(octets, charset)
+    if not octets:
+        error = XmlError("empty", "expected a document, got no octets", 1, 1, 0, 0)
+        return Xml(octets, encoding, None, None, error)
     bare = octets[encoding.bom :] if encoding.bom else octets
     try:
         text = bare.decode(encoding.codec)
     except ValueError as failure:
         return _undecodable(octets, encoding, bare, failure)
-    if encoding.codec == "utf_8":
-        source = bare
-        refused = _DOCTYPE_OCTETS in bare and _has_doctype(text)
-    else:
-        source = text.encode("utf-8", "replace")
-        refused = _DOCTYPE_TEXT in text and _has_doctype(text)
-    if refused:
-        return Xml(octets, encoding, text, None, _doctype_error(octets, encoding, text))
+    xml = Xml(octets, encoding, text, None, None)
+    doctype = _doctype(text)
+    if doctype is not None:
+        return _failed(xml, text, "doctype", "expected no document type declaration, got one", doctype)
+    source = bare if encoding.codec == "utf_8" else text.encode("utf-8", "replace")
     long = _long_value(source)
     if long:
-        reason = (
-            f"expected values of at most {MAX_VALUE} octets beside so many elements, got {long.end() - long.start()}"
-        )
-        return Xml(octets, encoding, text, None, _error("too-long", reason, octets, encoding, text, _at(source, long)))
+        got = f"got {long.end() - long.start()}"
+        reason = f"expected values of at most {MAX_VALUE} octets beside so many elements, {got}"
+        return _failed(xml, text, "too-long", reason, _at(source, long))
     try:
-        root = etree.fromstring(source, _HUGE_PARSER if len(source) > _HUGE else _PARSER)
+        xml.root = etree.fromstring(source, _HUGE_PARSER if len(source) > _HUGE else _PARSER)
     except etree.XMLSyntaxError as failure:
-        error = _syntax_error(octets, encoding, text, _entries(source, failure))
-        return Xml(octets, encoding, text, _recover(source, text, error.kind), error, recovered=True)
-    return Xml(octets, encoding, text, root, None)
+        kind, reason, at = _syntax_error(text, _entries(source, failure))
+        _failed(xml, text, kind, reason, at).root = _recover(source, text, kind)
+    return xml
 
 
 def _long_value(source: bytes) -> re.Match[bytes] | None:
@@ -157,27 +146,20 @@ def _undecodable(octets: bytes, encoding: Encoding, bare: bytes, failure: ValueE
     reason = f"expected {encoding.name}, got {got} at octet {encoding.bom + at}"
     line, column = _line_column(before, len(before))
     error = XmlError("encoding", reason, line, column, encoding.bom + at, min(len(before), len(text)))
-    if _DOCTYPE_TEXT in text and _has_doctype(text):
-        return Xml(octets, encoding, text, None, error, decodable=False)
-    root = _recover(b"", text, error.kind)
-    return Xml(octets, encoding, text, root, error, recovered=True, decodable=False)
+    root = _recover(b"", text, error.kind) if _doctype(text) is None else None
+    return Xml(octets, encoding, text, root, error, decodable=False)
 
 
-def _has_doctype(text: str) -> bool:
-    """Whether a document type declaration stands before the first element; inside a comment it is none."""
-    return _PROLOG.match(text) is not None
+def _doctype(text: str) -> int | None:
+    """Return where a document type declaration stands before the first element; inside a comment it is none."""
+    match = _PROLOG.match(text) if _DOCTYPE in text else None
+    return None if match is None else match.end() - len(_DOCTYPE)
 
 
-def _doctype_error(octets: bytes, encoding: Encoding, text: str) -> XmlError:
-    match = _PROLOG.match(text)
-    at = match.end() - len(_DOCTYPE_TEXT) if match else 0
-    return _error("doctype", "expected no document type declaration, got one", octets, encoding, text, at)
-
-
-def _error(kind: str, reason: str, octets: bytes, encoding: Encoding, text: str, at: int) -> XmlError:
-    line, column = _line_column(text, at)
-    offset = OctetMap(text, octets, encoding.codec, encoding.bom, not encoding.stateful)(at)
-    return XmlError(kind, reason, line, column, offset, at)
+def _failed(xml: Xml, text: str, kind: str, reason: str, at: int) -> Xml:
+    """Return a document with its error at that character."""
+    xml.error = XmlError(kind, reason, *_line_column(text, at), xml.octet_offset(at), at)
+    return xml
 
 
 def _line_column(text: str, at: int) -> tuple[int, int]:
@@ -208,20 +190,18 @@ def _entries(source: bytes, failure: etree.XMLSyntaxError) -> list[_Entry]:
     return entries or [_Entry(False, failure.msg or "", line, column)]
 
 
-def _syntax_error(octets: bytes, encoding: Encoding, text: str, entries: list[_Entry]) -> XmlError:
+def _syntax_error(text: str, entries: list[_Entry]) -> tuple[str, str, int]:
+    """Return the kind of an error, its reason, and its place in the text."""
     entry = next((entry for entry in entries if not entry.warning), entries[0])
     at = _text_offset(text, entry.line, entry.column)
     if entry.warning:
-        reason = f"expected a namespace name that is a URI, got {_plain(entry.message)}"
-        return _error("namespace", reason, octets, encoding, text, at)
+        return "namespace", f"expected a namespace name that is a URI, got {_plain(entry.message)}", at
     if "Excessive depth" in entry.message:
-        return _error("too-deep", f"expected at most {MAX_DEPTH} nested elements, got more", octets, encoding, text, at)
-    reason = f"expected well-formed XML, got {_plain(entry.message)}"
+        return "too-deep", f"expected at most {MAX_DEPTH} nested elements, got more", at
     forbidden = _FORBIDDEN.search(text, 0, at + 2)
     if forbidden:
-        at = forbidden.start()
-        reason = f"expected a character that XML allows, got U+{ord(forbidden.group()):04X}"
-    return _error("syntax", reason, octets, encoding, text, at)
+        return "syntax", f"expected a character that XML allows, got U+{ord(forbidden[0]):04X}", forbidden.start()
+    return "syntax", f"expected well-formed XML, got {_plain(entry.message)}", at
 
 
 def _plain(message: str) -> str:

@@ -12,24 +12,13 @@ _XSI_ALLOWED = frozenset(
     f"{{{XSI_NS}}}{name}" for name in ("schemaLocation", "noNamespaceSchemaLocation", "type", "nil")
 )
 
-DEPARTURES = {
-    "root": "the root element has another name or namespace",
-    "no-response": "the root encloses no Response",
-    "response-late": "a Response stands after a foreign element",
-    "root-child": "an element stands under the root that the type does not allow there",
-    "root-foreign": "a foreign element stands in the root's strict wildcard",
-    "response-child": "a Response is not MSK, ResponseCode and then foreign elements",
-    "msk-child": "an MSK is not keyDomainID and MSKID",
-    "leaf-child": "an element of simple content encloses an element",
-    "attribute": "an attribute stands where none is allowed",
-    "text": "text stands where only elements are allowed",
-    "no-msk": "a request encloses no MSK",
-}
-"""The closed list of ways in which a tree departs from its content model."""
-
 
 class Departure(NamedTuple):
-    """One departure from a content model: its kind (a key of DEPARTURES), the element, and what stands there."""
+    """One departure from a content model: its kind, the element, and what stands there.
+
+    The kinds are `root`, `no-response`, `response-late`, `root-child`, `root-foreign`, `response-child`, `msk-child`,
+    `leaf-child`, `attribute`, `text` and `no-msk`.
+    """
 
     kind: str
     element: etree._Element

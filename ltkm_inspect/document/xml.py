@@ -42,8 +42,8 @@ class Xml:
     """An XML document as it came and as it was read.
 
     `text` is the decoded document without its byte order mark, with U+FFFD where octets could not be decoded; None only
-    where there are none. `root` is the parsed tree, or, where `recovered`, what a lenient parse could still make of the
-    document; None if that is nothing. Nothing here compares equal but to itself.
+    where there are none. `root` is the parsed tree, or, where there is an error, what a lenient parse could still make
+    of the document; None if that is nothing. Nothing here compares equal but to itself.
     """
 
     octets: bytes
@@ -51,7 +51,6 @@ class Xml:
     text: str | None
     root: etree._Element | None
     error: XmlError | None
-    recovered: bool = False
     decodable: bool = True
 
     @property

@@ -9,8 +9,8 @@ from ltkm_inspect.document import Splice, edit
 from ltkm_inspect.editing import markup
 from ltkm_inspect.editing.identifiers import KEYS, identifier_splices, new_identifiers
 from ltkm_inspect.editing.items import EditedDocument
-from ltkm_inspect.editing.lines import EditError, LineTree, at, parse, require_names, require_same_totals
-from ltkm_inspect.editing.lists import gone, listed, matched, place_of
+from ltkm_inspect.editing.lines import EditError, LineTree, parse, require_names, require_same_totals
+from ltkm_inspect.editing.lists import edited, listed, place_of
 from ltkm_inspect.traffic import Exchange
 
 NO_DOCUMENT = "expected a document that can be shown as a tree, got a body that is none: edit the body itself instead"
@@ -54,24 +54,20 @@ def _request(xml: msk.Xml, old: LineTree, new: LineTree) -> Iterator[Splice]:
         raise EditError(None, "expected the line `requested:`, got none")
     require_same_totals(old.one("totals"), new.one("totals"))
     pairs: Sequence[msk.MskPair] = msk.msk_pairs(root)
-    shown, edited = listed(old, "requested"), listed(new, "requested")
-    elements = [pair.element for pair in pairs]
-    matches = matched(shown, edited)
-    for match in matches:
-        index = place_of(shown, match.new)
-        with at(match.new):
-            if index is None:
-                text = _new_msk(xml, match.new)
-            else:
-                require_names(match.new, KEYS)
-                pair = pairs[index]
-                changes = identifier_splices(xml, pair.key_domain_ids, pair.msk_ids, shown[index], match.new)
-                if match.own is not None:
-                    yield from changes
-                    continue
-                text = markup.copied(xml, pair.element, changes, root)
-            yield markup.placed(xml, elements, match.behind, text) or edit.appended(xml, root, text)
-    yield from gone(xml, matches, shown, elements)
+    shown = listed(old, "requested")
+
+    def changed(index: int, entry: LineTree) -> Iterator[Splice]:
+        require_names(entry, KEYS)
+        return identifier_splices(xml, pairs[index].key_domain_ids, pairs[index].msk_ids, shown[index], entry)
+
+    def written(entry: LineTree) -> str:
+        index = place_of(shown, entry)
+        if index is None:
+            return _new_msk(xml, entry)
+        return markup.copied(xml, pairs[index].element, changed(index, entry), root)
+
+    elements, wanted = [pair.element for pair in pairs], listed(new, "requested")
+    yield from edited(xml, elements, shown, wanted, changed, written, lambda text: edit.appended(xml, root, text))
 
 
 def _new_msk(xml: msk.Xml, entry: LineTree) -> str:

@@ -10,7 +10,7 @@ from ltkm_inspect.editing import markup
 from ltkm_inspect.editing.fields import changed, likeness, values_of
 from ltkm_inspect.editing.identifiers import KEYS, identifier_splices, new_identifiers
 from ltkm_inspect.editing.lines import EditError, LineTree, at, require_names, require_same_totals
-from ltkm_inspect.editing.lists import gone, listed, matched, place_of
+from ltkm_inspect.editing.lists import edited, listed, place_of
 from ltkm_inspect.editing.ltkm import ltkm_splices, new_ltkm
 from ltkm_inspect.traffic import Document, Item, LtkmElement
 
@@ -43,34 +43,28 @@ class EditedDocument:
         if self._new.one("items") is None:
             raise EditError(None, "expected the line `items:`, got none")
         require_same_totals(self._old.one("totals"), self._new.one("totals"))
-        root = self._document.root
-        strays = listed(self._new, "outside_every_item")
-        yield from self._ltkms(
-            listed(self._old, "outside_every_item"),
-            strays,
-            self._document.elements_outside_items,
-            root,
-            lambda text: edit.appended(self._xml, root, text),
-        )
+        strays, edited_strays = (listed(lines, "outside_every_item") for lines in (self._old, self._new))
+        outside = self._document.elements_outside_items
+        yield from self._ltkms(strays, edited_strays, outside, self._document.root, self._at_end)
         yield from self._items(listed(self._old, "items"), listed(self._new, "items"))
 
     def _items(self, old: list[LineTree], new: list[LineTree]) -> Iterator[Splice]:
         items, root = self._document.items, self._document.root
+
+        def changed(index: int, entry: LineTree) -> Iterator[Splice]:
+            return self._item(items[index], old[index], entry)
+
+        def written(entry: LineTree) -> str:
+            index = place_of(old, entry)
+            if index is None:
+                return self._new_item(entry)
+            return markup.copied(self._xml, items[index].element, changed(index, entry), root)
+
         elements = [item.element for item in items]
-        matches = matched(old, new)
-        for match in matches:
-            with at(match.new):
-                if match.own is not None:
-                    yield from self._item(items[match.own], old[match.own], match.new)
-                    continue
-                index = place_of(old, match.new)
-                if index is None:
-                    text = self._new_item(match.new)
-                else:
-                    changes = self._item(items[index], old[index], match.new)
-                    text = markup.copied(self._xml, items[index].element, changes, root)
-                yield markup.placed(self._xml, elements, match.behind, text) or edit.appended(self._xml, root, text)
-        yield from gone(self._xml, matches, old, elements)
+        return edited(self._xml, elements, old, new, changed, written, self._at_end)
+
+    def _at_end(self, text: str) -> Splice:
+        return edit.appended(self._xml, self._document.root, text)
 
     def _item(self, item: Item, old: LineTree, new: LineTree) -> Iterator[Splice]:
         require_names(new, _LINES, " in an item")
@@ -113,21 +107,18 @@ class EditedDocument:
         scope: Any,
         first: Callable[[str], Splice],
     ) -> Iterator[Splice]:
-        elements = [ltkm.element for ltkm in ltkms]
-        matches = matched(old, new)
-        for match in matches:
-            with at(match.new):
-                own = None if match.own is None else (old[match.own], ltkms[match.own])
-                model = self._model(match.new, own)
-                if model is not None and model is own:
-                    yield from ltkm_splices(self._context, model[1], model[0], match.new)
-                    continue
-                text = self._new_ltkm(match.new, model, scope)
-                if own is not None:
-                    yield edit.replaced(self._xml, own[1].element, text)
-                else:
-                    yield markup.placed(self._xml, elements, match.behind, text) or first(text)
-        yield from gone(self._xml, matches, old, elements)
+        def changed(index: int, entry: LineTree) -> Iterator[Splice]:
+            own = old[index], ltkms[index]
+            model = self._model(entry, own)
+            if model is own:
+                yield from ltkm_splices(self._context, own[1], own[0], entry)
+            else:
+                yield edit.replaced(self._xml, own[1].element, self._new_ltkm(entry, model, scope))
+
+        def written(entry: LineTree) -> str:
+            return self._new_ltkm(entry, self._model(entry, None), scope)
+
+        return edited(self._xml, [ltkm.element for ltkm in ltkms], old, new, changed, written, first)
 
     def _model(self, entry: LineTree, own: Shown | None) -> Shown | None:
         """Return the LTKM that an edited one is made from: itself, or for a copy the one that it is most like.

@@ -1,45 +1,42 @@
-"""Lists of items and LTKMs as edited: which entry is which, and what is gone."""
+"""Lists of items and LTKMs as edited: what changed in an entry, what is new, and what is gone."""
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from ltkm_inspect.document import Splice, Xml, edit
-from ltkm_inspect.editing.lines import EditError, LineTree
+from ltkm_inspect.editing import markup
+from ltkm_inspect.editing.lines import EditError, LineTree, at
 
 
-@dataclass(frozen=True, slots=True)
-class Match:
-    """One entry of an edited list, with the one that it is, or a place for it where it is new."""
+def edited(
+    xml: Xml,
+    elements: Sequence[Any],
+    old: Sequence[LineTree],
+    new: Sequence[LineTree],
+    changed: Callable[[int, LineTree], Iterator[Splice]],
+    written: Callable[[LineTree], str],
+    first: Callable[[str], Splice],
+) -> Iterator[Splice]:
+    """Yield what makes the elements of a list, shown by the lines `old`, what the lines `new` say.
 
-    new: LineTree
-    own: int | None
-    """The index of what it was, where it is one that was shown and stands in its order."""
-    behind: int | None
-    """The index of the last one before it that was shown; None where none stands before."""
-
-
-def matched(old: Sequence[LineTree], new: Sequence[LineTree]) -> list[Match]:
-    """Find the entries of a list in the edited one by their numbers.
-
-    What comes a second time, or before one that stood before it, is a copy; what does not come is gone.
+    Entries are known by their numbers. What comes a second time, or before one that stood before it, is a copy; what
+    does not come is gone. `changed` tells the edits of an entry that stays, by its index, `written` the text of another
+    one, and `first` puts that into a list without elements.
     """
     places = {(entry.key, entry.value): index for index, entry in enumerate(old)}
-    found: list[Match] = []
-    last: int | None = None
+    kept: list[int] = []
     for entry in new:
         index = places.get((entry.key, entry.value))
-        own = index if index is not None and (last is None or index > last) else None
-        found.append(Match(entry, own, last))
-        last = own if own is not None else last
-    return found
-
-
-def gone(xml: Xml, matches: Sequence[Match], old: Sequence[LineTree], elements: Sequence[Any]) -> Iterator[Splice]:
-    """Yield what takes away the elements whose lines are no longer there."""
-    kept = {match.own for match in matches}
+        with at(entry):
+            if index is not None and (not kept or index > kept[-1]):
+                yield from changed(index, entry)
+                kept.append(index)
+            else:
+                text = written(entry)
+                yield markup.placed(xml, elements, kept[-1] if kept else None, text) or first(text)
+    stayed = set(kept)
     for index, (entry, element) in enumerate(zip(old, elements, strict=False)):
-        if index not in kept:
+        if index not in stayed:
             try:
                 yield edit.replaced(xml, element, "")
             except ValueError as error:

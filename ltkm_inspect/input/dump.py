@@ -167,9 +167,7 @@ def _in_row(
             return None
     if wanted is None:
         if not width:
-            for size, end in reversed(ends):
-                if _is_text_of(octets[:size], data[end : end + _LONGEST_COLUMN]):
-                    return octets[:size], end
+            return _before_text(octets, ends, data) or ((octets, at) if octets else None)
         return (octets, at) if octets else None
     if len(octets) > wanted and cut:
         octets = octets[:wanted]
@@ -186,13 +184,17 @@ def _without_offsets(lines: Sequence[str]) -> bytes:
             octets += bytes.fromhex(found[1])
             at = found.end()
             ends.append((len(octets), at))
-        split = next(
-            (size for size, end in reversed(ends) if _is_text_of(octets[:size], line[end : end + _LONGEST_COLUMN])), 0
-        )
-        if not split:
+        found_part = _before_text(octets, ends, line)
+        if found_part is None:
             return b""
-        parts.append(octets[:split])
+        parts.append(found_part[0])
     return b"".join(parts)
+
+
+def _before_text(octets: bytes, ends: list[tuple[int, int]], data: str) -> tuple[bytes, int] | None:
+    """Return the octets that a column of text follows, and where they end; None where there is no such column."""
+    splits = ((octets[:size], end) for size, end in reversed(ends))
+    return next((split for split in splits if _is_text_of(split[0], data[split[1] : split[1] + _LONGEST_COLUMN])), None)
 
 
 def _is_text_of(octets: bytes, column: str) -> bool:

@@ -42,7 +42,8 @@ TEXT = InputKind("text of another kind")
 OCTETS = InputKind("binary data of an unknown kind")
 
 _PDF = b"%PDF"
-_SIGNATURES: tuple[tuple[bytes, InputKind], ...] = (
+_OF_PICTURE = "the text in a picture cannot be read; paste the text itself"
+_SIGNATURES: tuple[tuple[bytes | tuple[bytes, ...], InputKind], ...] = (
     (b"PK\x03\x04", InputKind("a zip archive", UNPACK)),
     (b"PK\x05\x06", InputKind("an empty zip archive")),
     (b"7z\xbc\xaf\x27\x1c", InputKind("a 7-Zip archive", UNPACK)),
@@ -51,15 +52,10 @@ _SIGNATURES: tuple[tuple[bytes, InputKind], ...] = (
     (b"\x28\xb5\x2f\xfd", InputKind("zstd data", UNPACK)),
     (b"\xfd7zXZ\0", InputKind("xz data", UNPACK)),
     (b"BZh", InputKind("bzip2 data", UNPACK)),
-    (b"\x78\x01", InputKind("zlib data", UNPACK)),
-    (b"\x78\x9c", InputKind("zlib data", UNPACK)),
-    (b"\x78\xda", InputKind("zlib data", UNPACK)),
+    ((b"\x78\x01", b"\x78\x9c", b"\x78\xda"), InputKind("zlib data", UNPACK)),
     (_PDF, InputKind("a PDF file")),
-    (b"\x89PNG", InputKind("a picture", "the text in a picture cannot be read; paste the text itself")),
-    (b"\xff\xd8\xff", InputKind("a picture", "the text in a picture cannot be read; paste the text itself")),
-    (b"GIF8", InputKind("a picture", "the text in a picture cannot be read; paste the text itself")),
-    (b"\x7fELF", InputKind("a program")),
-    (b"MZ", InputKind("a program")),
+    ((b"\x89PNG", b"\xff\xd8\xff", b"GIF8"), InputKind("a picture", _OF_PICTURE)),
+    ((b"\x7fELF", b"MZ"), InputKind("a program")),
     (b"SQLite format 3\0", InputKind("a SQLite database")),
 )
 

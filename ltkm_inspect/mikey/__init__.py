@@ -2,13 +2,10 @@
 
 from ltkm_inspect.mikey.core import ErrorReport, Identity, Kemac, Rand, Timestamp, Verification
 from ltkm_inspect.mikey.describe import Node, Room, render, shown_octets, to_plain, tree
-from ltkm_inspect.mikey.extension import Extension, GeneralExtension, KeyId, KeyIds, OmaBcast
+from ltkm_inspect.mikey.extension import GeneralExtension, KeyId, KeyIds, OmaBcast
 from ltkm_inspect.mikey.header import GenericSession, Header, SrtpSession
-from ltkm_inspect.mikey.identity_based import EncryptedSecretKey, Ibake, Sakke
-from ltkm_inspect.mikey.keydata import Interval, KeyData, KeyDataChain, Spi, decode_key_data
+from ltkm_inspect.mikey.keydata import Interval, KeyData, KeyDataChain, decode_key_data
 from ltkm_inspect.mikey.message import Message, decode, part_spans, spans
 from ltkm_inspect.mikey.payload import PAYLOADS, Payload
-from ltkm_inspect.mikey.policy import PolicyParameter, SecurityPolicy, SrtpParameter
-from ltkm_inspect.mikey.public_key import Certificate, CertificateHash, DiffieHellman, EnvelopeData, Signature
+from ltkm_inspect.mikey.policy import SecurityPolicy, SrtpParameter
 from ltkm_inspect.mikey.shape import message_shape
-from ltkm_inspect.mikey.ticket import IdentityWithRole, RandWithRole, Ticket, TicketPolicy, TimestampWithRole

@@ -41,14 +41,7 @@ class GenericSession(Structure):
         protocol = reader.uint8("protocol")
         octet = reader.uint8("s|policies_length")
         policies = reader.take("policies", octet & 0x7F)
-        return cls(
-            cs_id,
-            protocol,
-            octet > 0x7F,
-            policies,
-            reader.opaque("session_data", length_octets=2),
-            reader.opaque("spi"),
-        )
+        return cls(cs_id, protocol, octet > 0x7F, policies, reader.opaque("session_data", 2), reader.opaque("spi"))
 
     def push(self) -> bytes:
         """Return the octets of the session; ValueError where there are more than 127 policies."""

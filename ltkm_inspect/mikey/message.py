@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Annotated
 
+from ltkm_inspect.mikey import identity_based, public_key, ticket  # noqa: F401 - their payloads register themselves
 from ltkm_inspect.mikey.codes import NEXT_PAYLOADS
 from ltkm_inspect.mikey.core import Kemac
 from ltkm_inspect.mikey.extension import GeneralExtension, KeyId, KeyIds

@@ -18,18 +18,17 @@ from mitmproxy.test import tflow, tutils
 
 from ltkm_inspect.capture import (
     BEFORE,
-    VERSION,
     CandidateRecord,
     Damage,
     DamagedEvent,
     SkippedFlows,
-    UnusualError,
     exchange_of,
     find_record,
-    may_be_msk,
     records,
     scan,
 )
+from ltkm_inspect.capture.records import VERSION, may_be_msk
+from ltkm_inspect.capture.tnetstring import UnusualError
 from ltkm_inspect.document import MSK_REQUEST_TYPE, MSK_RESPONSE_TYPE
 from ltkm_inspect.mitm import flows
 from ltkm_inspect.mitm.reading import exchanges, record

@@ -24,13 +24,13 @@ from ltkm_inspect.mikey import (
     Message,
     OmaBcast,
     Payload,
-    PolicyParameter,
     Rand,
     SecurityPolicy,
     SrtpParameter,
     SrtpSession,
     Timestamp,
 )
+from ltkm_inspect.mikey.policy import PolicyParameter
 
 DOWNLOAD = reference.FIRST
 PLAIN = replace(DOWNLOAD, bcast=False)

@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ltkm_inspect.document import codec_of, detect, is_stateful, read
+from ltkm_inspect.document import codec_of, read
+from ltkm_inspect.document.encoding import detect, is_stateful
 
 TEXT = "<a><b>\u4e2d\u6587</b></a>"
 

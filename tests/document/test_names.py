@@ -1,6 +1,7 @@
 import pytest
 
-from ltkm_inspect.document import MSK_RESPONSE_NS, NEAR_MISSES, ORDERQUERIES_NS, near_miss, split_name
+from ltkm_inspect.document import MSK_RESPONSE_NS, NEAR_MISSES, ORDERQUERIES_NS, split_name
+from ltkm_inspect.document.names import near_miss
 
 CASES = [
     (ORDERQUERIES_NS, "LTKM", None),

@@ -1,11 +1,14 @@
 """The lines that show a document, read back as a tree."""
 
+from collections.abc import Iterator
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ltkm_inspect.document import Splice, read
 from ltkm_inspect.editing.lines import EditError, LineTree, parse, significant
-from ltkm_inspect.editing.lists import matched
+from ltkm_inspect.editing.lists import edited
 
 TEXT = """\
 # a comment
@@ -107,4 +110,18 @@ def entries(numbers: str) -> list[LineTree]:
     ],
 )
 def test_what_comes_again_or_too_early_is_a_copy(new: str, own: list[int | None]) -> None:
-    assert [match.own for match in matched(entries("123"), entries(new))] == own
+    xml, found = read(b"<a><b/><b/><b/></a>"), list[int | None]()
+    assert xml.root is not None
+
+    def changed(index: int, entry: LineTree) -> Iterator[Splice]:
+        found.append(index)
+        return iter(())
+
+    def written(entry: LineTree) -> str:
+        found.append(None)
+        return "<c/>"
+
+    edits = [*edited(xml, [*xml.root], entries("123"), entries(new), changed, written, lambda text: Splice(3, 3, text))]
+    assert found == own
+    gone = sum(text == "" for _, _, text in edits)
+    assert (gone, len(edits) - gone) == (3 - len(own) + own.count(None), own.count(None))

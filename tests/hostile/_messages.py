@@ -13,7 +13,6 @@ from typing import Any, TypeAliasType, get_args, get_origin, get_type_hints
 
 from ltkm_inspect.mikey import (
     PAYLOADS,
-    Extension,
     GeneralExtension,
     Header,
     Kemac,
@@ -25,7 +24,7 @@ from ltkm_inspect.mikey import (
     decode_key_data,
 )
 from ltkm_inspect.mikey.codes import EXTENSION_TYPES, MAP_TYPES
-from ltkm_inspect.mikey.extension import EXTENSIONS
+from ltkm_inspect.mikey.extension import EXTENSIONS, Extension
 from ltkm_inspect.mikey.record import notes
 from ltkm_inspect.wire import DecodeError, Reader, Tracer
 from tests.hostile._form import MESSAGE, Form, message_with, sized, with_messages, with_payloads

@@ -25,10 +25,10 @@ from ltkm_inspect.mikey import (
     KeyDataChain,
     Message,
     OmaBcast,
-    Spi,
     Timestamp,
     decode,
 )
+from ltkm_inspect.mikey.keydata import Spi
 from tests.keys.derived import derived
 from tests.mikey import messages
 

@@ -4,7 +4,8 @@ from dataclasses import dataclass
 
 import pytest
 
-from ltkm_inspect.keys import KeyInterval, KeyRing, Subscriber, Verdict, interval_of
+from ltkm_inspect.keys import KeyRing, Subscriber, Verdict, interval_of
+from ltkm_inspect.keys.opening import KeyInterval
 from ltkm_inspect.keys.protection import initial_vector, time_of
 from ltkm_inspect.mikey import Kemac, Rand, Timestamp, decode
 from tests.keys.derived import derived

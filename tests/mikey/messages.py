@@ -6,18 +6,11 @@ from pathlib import Path
 from hypothesis import strategies as st
 
 from ltkm_inspect.mikey import (
-    Certificate,
-    CertificateHash,
-    DiffieHellman,
-    EncryptedSecretKey,
-    EnvelopeData,
     ErrorReport,
     GeneralExtension,
     GenericSession,
     Header,
-    Ibake,
     Identity,
-    IdentityWithRole,
     Interval,
     Kemac,
     KeyData,
@@ -27,22 +20,19 @@ from ltkm_inspect.mikey import (
     Message,
     OmaBcast,
     Payload,
-    PolicyParameter,
     Rand,
-    RandWithRole,
-    Sakke,
     SecurityPolicy,
-    Signature,
-    Spi,
     SrtpParameter,
     SrtpSession,
-    Ticket,
-    TicketPolicy,
     Timestamp,
-    TimestampWithRole,
     Verification,
 )
 from ltkm_inspect.mikey.extension import EXTENSIONS
+from ltkm_inspect.mikey.identity_based import EncryptedSecretKey, Ibake, Sakke
+from ltkm_inspect.mikey.keydata import Spi
+from ltkm_inspect.mikey.policy import PolicyParameter
+from ltkm_inspect.mikey.public_key import Certificate, CertificateHash, DiffieHellman, EnvelopeData, Signature
+from ltkm_inspect.mikey.ticket import IdentityWithRole, RandWithRole, Ticket, TicketPolicy, TimestampWithRole
 from tests.mikey.seen import octets_of, vectors
 
 DOWNLOAD = base64.b64decode(

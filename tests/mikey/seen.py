@@ -11,7 +11,6 @@ from ltkm_inspect.mikey import (
     GenericSession,
     Header,
     Identity,
-    IdentityWithRole,
     Interval,
     Kemac,
     KeyDataChain,
@@ -20,15 +19,16 @@ from ltkm_inspect.mikey import (
     OmaBcast,
     Payload,
     Rand,
-    Sakke,
     SecurityPolicy,
-    Signature,
-    Spi,
     SrtpSession,
     Timestamp,
     Verification,
     spans,
 )
+from ltkm_inspect.mikey.identity_based import Sakke
+from ltkm_inspect.mikey.keydata import Spi
+from ltkm_inspect.mikey.public_key import Signature
+from ltkm_inspect.mikey.ticket import IdentityWithRole
 
 type Plain = dict[str, Any]
 

@@ -15,7 +15,6 @@ from ltkm_inspect.mikey import (
     KeyDataChain,
     Message,
     OmaBcast,
-    TicketPolicy,
     Timestamp,
     decode,
     render,
@@ -24,6 +23,7 @@ from ltkm_inspect.mikey import (
     to_plain,
     tree,
 )
+from ltkm_inspect.mikey.ticket import TicketPolicy
 from tests.mikey.messages import DOWNLOAD, STREAMING, any_octets
 
 KEY = bytes.fromhex("c0ffee00112233445566778899aabbcc")

@@ -16,7 +16,6 @@ from ltkm_inspect.mikey import (
     Message,
     Rand,
     SecurityPolicy,
-    Signature,
     Timestamp,
     decode,
     message_shape,
@@ -25,6 +24,7 @@ from ltkm_inspect.mikey import (
 )
 from ltkm_inspect.mikey.extension import EXTENSIONS
 from ltkm_inspect.mikey.message import HEADER_LABEL, TRAILING, traced
+from ltkm_inspect.mikey.public_key import Signature
 from ltkm_inspect.reference import FIRST, TERMINAL, ltkm
 from ltkm_inspect.wire import Span
 from tests.growth import grows_as_its_input

@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from ltkm_inspect.mikey import Interval, Kemac, Message, Spi, decode
+from ltkm_inspect.mikey import Interval, Kemac, Message, decode
+from ltkm_inspect.mikey.keydata import Spi
 from tests.mikey.seen import Plain, differences, octets_of, seen_header, seen_payloads, vectors
 
 PUBLIC = Path(__file__).resolve().parents[3] / "shared" / "vectors" / "public.jsonl"
