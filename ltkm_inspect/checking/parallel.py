@@ -86,13 +86,9 @@ def _serve(connection: Connection, inherited: list[Connection], context: Context
     share = Share(context, presenter)
     try:
         while True:
-            what, number, given = connection.recv()
+            what, given = connection.recv()
             try:
-                answer: object
-                if what == "find":
-                    answer = share.find(number, given)
-                else:
-                    answer = share.inspect(number, given) if what == "inspect" else share.follow(given)
+                answer = getattr(share, what)(*given)
             except Exception as error:
                 connection.send(crash_of(error))
             else:
@@ -125,7 +121,7 @@ class _Run:
             for connection in wait(busy) if busy else ():
                 self._receive(next(worker for worker in self._workers if worker.connection is connection))
         worker, session = self._workers[0], self._context.session
-        self._send(worker, "follow", self._given, self._news(worker, self._given))
+        self._send(worker, self._given, "follow", self._news(worker, self._given))
         if session is not None:
             session.become(self._answer(worker))
 
@@ -142,10 +138,10 @@ class _Run:
             number = worker.pieces[0]
             piece = self._pieces[number]
             if piece.found is None:
-                self._send(worker, "find", number, piece.task)
+                self._send(worker, number, "find", number, piece.task)
                 return
             if number < self._settled:
-                self._send(worker, "inspect", number, self._news(worker, number))
+                self._send(worker, number, "inspect", number, self._news(worker, number))
                 return
         if len(worker.pieces) < 2 and self._waiting(worker) < AHEAD:
             self._begin(worker)
@@ -166,7 +162,7 @@ class _Run:
             if piece.task is not None:
                 piece.worker = worker.index
                 worker.pieces.append(number)
-                self._send(worker, "find", number, piece.task)
+                self._send(worker, number, "find", number, piece.task)
                 return
             self._settle()
 
@@ -174,10 +170,11 @@ class _Run:
         """Return how many exchanges of a process wait for their turn."""
         return sum(found.exchanges for each in worker.pieces if (found := self._pieces[each].found) is not None)
 
-    def _send(self, worker: _Worker, what: str, number: int, given: Any) -> None:
+    def _send(self, worker: _Worker, number: int, what: str, *given: Any) -> None:
+        """Let a process do that to the piece of this number."""
         worker.busy = number
         try:
-            worker.connection.send((what, number, given))
+            worker.connection.send((what, given))
         except OSError:
             raise WorkerError(_end_of(worker)) from None
 

@@ -48,33 +48,35 @@ def export(
     and pcapng UDP packets for Wireshark, xml a folder with the document of each MSK response. Exit code 4 where there
     is nothing to write; then there is no OUT.
     """
-    from ltkm_inspect import export as room
     from ltkm_inspect.capture.inputs import inputs
+    from ltkm_inspect.export.entry import Manner
+    from ltkm_inspect.export.formats import FORMATS, XML
+    from ltkm_inspect.export.run import Export, ExportError
+    from ltkm_inspect.export.selection import parse_selection
 
     found = [*inputs(map(str, files))]
     with usage():
-        selection = room.parse_selection(msks, terminals, flawed)
-    target = _target(
-        name, output, [Path(each.name) for each in found], binary=name != room.XML and room.FORMATS[name].binary
-    )
-    if asked.typed["redact"] and name not in room.REDACTABLE:
-        raise click.UsageError(f"--redact: {room.cannot_redact(name)}")
-    manner = room.Manner(asked.keys(), asked.redaction())
+        selection = parse_selection(msks, terminals, flawed)
+    target = _target(name, output, [Path(each.name) for each in found], binary=name != XML and FORMATS[name].binary)
+    manner = Manner(asked.keys(), asked.redaction())
+    try:
+        run, trouble = Export(name, target, manner, selection), InputErrors()
+    except ExportError as error:
+        raise click.UsageError(f"--redact: {error}") from None
 
     with interruptible():
-        run, trouble = room.Export(name, target, manner, selection), InputErrors()
         try:
             with run:
                 for source, report in reports_of(found, asked.context(manner.keys), trouble, manner.redaction):
                     try:
                         run.add(report, source)
-                    except (OSError, room.ExportError):
+                    except (OSError, ExportError):
                         raise
                     except Exception as error:
                         why = f"an exchange could not be exported, because the program failed on it: {crash_of(error)}"
                         trouble.say(source, why, unread=False)
                 run.finish()
-        except room.ExportError as error:
+        except ExportError as error:
             complain(str(error))
             leave(COULD_NOT_RUN)
         except BrokenPipeError:  # nobody reads any more

@@ -1,5 +1,6 @@
 """The command `fault`."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -8,7 +9,6 @@ import click
 from ltkm_inspect.cli.group import commands
 from ltkm_inspect.cli.shared import (
     FilePath,
-    flows_of,
     interruptible,
     keys_at_hand,
     leave,
@@ -17,11 +17,12 @@ from ltkm_inspect.cli.shared import (
 )
 from ltkm_inspect.options.faults import orders
 from ltkm_inspect.options.words import OptionError
-from ltkm_inspect.output.console import COULD_NOT_RUN, NOTHING_SEEN, OK, InputErrors, Output, complain, reason
+from ltkm_inspect.output.console import COULD_NOT_RUN, NOTHING_SEEN, OK, InputErrors, Output, complain, failure, reason
 from ltkm_inspect.wire import crash_of, printable
 
 if TYPE_CHECKING:
     from ltkm_inspect.mitm.rewriting import FlowRewriter
+    from ltkm_inspect.traffic import Exchange, Limits
 
 
 @commands.command()
@@ -68,7 +69,7 @@ def fault(
     with interruptible():
         try:
             with FlowFileWriter(target, private=keys is not None) as file:
-                for _, flow, exchange in flows_of([source], trouble, limits):
+                for flow, exchange in _flows(source, trouble, limits):
                     change = rewriting.apply(flow, exchange)
                     try:
                         file.add(flow)
@@ -105,6 +106,22 @@ def fault(
             leave(COULD_NOT_RUN)
         trouble.damaged += rewriting.crashed
         leave(trouble.exit_code(1, OK if rewriting.exchanges else NOTHING_SEEN))
+
+
+def _flows(path: Path, trouble: InputErrors, limits: "Limits") -> "Iterator[tuple[Any, Exchange | None]]":
+    """Yield every flow of a file with the MSK exchange that it is; what is wrong with the file is said."""
+    from ltkm_inspect.mitm.reading import flows
+
+    begun = False
+    try:
+        for found in flows(path, limits):
+            begun = True
+            if isinstance(found, tuple):
+                yield found
+            else:
+                trouble.say(str(path), str(found), unread=False)
+    except Exception as error:
+        trouble.say(str(path), failure(error), unread=not begun)
 
 
 _SPELT = {

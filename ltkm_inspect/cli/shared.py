@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from ltkm_inspect.finding import Report
     from ltkm_inspect.output.redaction import Redaction
     from ltkm_inspect.report.keys import Keys
-    from ltkm_inspect.traffic import Exchange, Limits
+    from ltkm_inspect.traffic import Limits
 
 
 def option[F: Callable[..., None]](name: str, spelt: str = "") -> Callable[[F], F]:
@@ -134,25 +134,6 @@ def limits_of(text: str) -> "Limits":
     """Return how much of an exchange is looked at on the command line; a wrong word is a line on the usage."""
     with usage():
         return parse_limit(text, live=False)
-
-
-def flows_of(
-    files: Iterable[Path], trouble: InputErrors, limits: "Limits"
-) -> "Iterator[tuple[Path, Any, Exchange | None]]":
-    """Yield every flow with its file and the MSK exchange that it is; what is wrong with a file is said."""
-    from ltkm_inspect.mitm.reading import flows
-
-    for path in files:
-        begun = False
-        try:
-            for found in flows(path, limits):
-                begun = True
-                if isinstance(found, tuple):
-                    yield path, *found
-                else:
-                    trouble.say(str(path), str(found), unread=False)
-        except Exception as error:  # a file that the program fails on takes no other one with it
-            trouble.say(str(path), failure(error), unread=not begun)
 
 
 def reports_of(

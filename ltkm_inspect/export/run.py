@@ -56,7 +56,8 @@ class Export:
         """Packets with no time."""
         self._name = name
         if manner is not None and manner.redaction is not None and name not in REDACTABLE:
-            raise ExportError(cannot_redact(name))
+            expected = " or ".join(REDACTABLE)
+            raise ExportError(f"expected {expected}, got {name}, which holds the messages as they came")
         self._path = path
         self._manner = manner or Manner()
         self._selection = selection or ExportSelection()
@@ -190,11 +191,6 @@ class Export:
             holds = "holds a key" if self.clear == 1 else "hold keys"
             what = "MSK response" if self._name == XML else "message"
             yield f"{count(self.clear, 'LTKM')} {holds} in the clear, as the {what} came: keep the output to yourself"
-
-
-def cannot_redact(name: str) -> str:
-    """Return in one line why a format cannot be redacted."""
-    return f"expected {' or '.join(REDACTABLE)}, got {name}, which holds the messages as they came"
 
 
 def index_path(path: Path) -> Path:

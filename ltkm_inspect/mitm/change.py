@@ -10,7 +10,7 @@ from ltkm_inspect.mitm.flows import update
 from ltkm_inspect.mitm.marking import mark_faults
 from ltkm_inspect.output.redaction import NO_REDACTOR, Redactor
 from ltkm_inspect.report.text import answered, asked
-from ltkm_inspect.rewriting.change import Change
+from ltkm_inspect.rewriting.rewriter import Change
 from ltkm_inspect.traffic import Exchange, Response
 
 

@@ -11,9 +11,8 @@ from ltkm_inspect.context import Context
 from ltkm_inspect.fault import FaultError
 from ltkm_inspect.mitm.change import write_change
 from ltkm_inspect.options.words import OptionError
-from ltkm_inspect.rewriting.change import Change
 from ltkm_inspect.rewriting.orders import Orders
-from ltkm_inspect.rewriting.rewriter import Rewriter
+from ltkm_inspect.rewriting.rewriter import Change, Rewriter
 from ltkm_inspect.traffic import Exchange
 from ltkm_inspect.wire import printable
 

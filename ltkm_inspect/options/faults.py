@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
-from ltkm_inspect.options.words import blaming, one_of, seconds, split_words
+from ltkm_inspect.options.words import blaming, decimal, one_of, split_words
 
 # Rooms that know rules and documents are imported where they are needed: a command without them starts faster.
 if TYPE_CHECKING:
@@ -41,6 +41,6 @@ def orders(
     with blaming("fault_when", ScheduleError):
         when = parse_when(fault_when)
     # at most a day: a response that is held back for longer is better dropped
-    delay = seconds("fault_delay", fault_delay)
+    delay = decimal("fault_delay", fault_delay, "seconds")
     terminals = parse_terminals(split_words(fault_terminal))
     return Orders(faults, msks, terminals, fault_filter.strip(), when, delay, fault_unsigned == "refuse")

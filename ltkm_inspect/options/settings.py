@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from ltkm_inspect.options.table import FAIL_ON
-from ltkm_inspect.options.words import OptionError, blaming, did_you_mean, hours, number, one_of, seconds, split_words
+from ltkm_inspect.options.words import OptionError, blaming, decimal, did_you_mean, number, one_of, split_words
 from ltkm_inspect.wire import printable
 
 # Rooms that know rules and documents are imported where they are needed: a command without them starts faster.
@@ -43,7 +43,9 @@ def settings(
         expect=expect,
         profile=_profile(profile, PROFILES),
         session=SessionSettings(
-            number("session_limit", session_limit), seconds("clock_skew", clock_skew), hours("msk_hours", msk_hours)
+            number("session_limit", session_limit),
+            decimal("clock_skew", clock_skew, "seconds"),
+            decimal("msk_hours", msk_hours, "hours"),
         ),
         strict=strict,
         namespaces=_namespaces(namespaces),

@@ -45,16 +45,6 @@ def one_of(option: str, word: str, known: Iterable[str]) -> None:
         raise OptionError(option, reason + did_you_mean(word, known))
 
 
-def seconds(option: str, text: str) -> float:
-    """Parse seconds, at most a day of them."""
-    return _decimal(option, text, "seconds", DAY)
-
-
-def hours(option: str, text: str) -> float:
-    """Parse hours, at most a year of them."""
-    return _decimal(option, text, "hours", 8784)
-
-
 def number(option: str, text: str) -> int:
     """Parse a whole number from 1 to 1,000,000,000."""
     if not re.fullmatch("[0-9]{1,10}", text.strip(), re.ASCII) or not 1 <= int(text) <= 10**9:
@@ -62,12 +52,14 @@ def number(option: str, text: str) -> int:
     return int(text)
 
 
-def _decimal(option: str, text: str, unit: str, most: int) -> float:
+def decimal(option: str, text: str, unit: str) -> float:
+    """Parse a number of that unit, from 0 to the most that is taken of it."""
+    most = MOST[unit]
     if not _DECIMAL.fullmatch(text.strip()) or float(text) > most:
         raise OptionError(option, f"expected {unit} from 0 to {most}, got {printable(text) or 'nothing'}")
     return float(text)
 
 
-DAY = 86_400
-"""Seconds."""
+MOST = {"seconds": 86_400, "hours": 8784}
+"""The most that is taken of a unit: a day, and a year."""
 _DECIMAL = re.compile(r"[0-9]{1,9}(?:\.[0-9]{0,9})?|\.[0-9]{1,9}", re.ASCII)

@@ -26,9 +26,8 @@ from ltkm_inspect.options.words import OptionError
 from ltkm_inspect.output.console import INCOMPLETE, OK
 from ltkm_inspect.output.json_line import to_json
 from ltkm_inspect.proxy import configuration
-from ltkm_inspect.proxy.commands import FaultCommands
+from ltkm_inspect.proxy.commands import FlowCommands
 from ltkm_inspect.proxy.configuration import Configuration
-from ltkm_inspect.proxy.exporting import Exporting
 from ltkm_inspect.proxy.faulting import Faulting
 from ltkm_inspect.proxy.inspector import Inspector, warn
 from ltkm_inspect.proxy.log_events import spare_events
@@ -90,8 +89,7 @@ class LtkmInspect:
         configuration.offer(loader)
         loader.add_command("ltkm.check", self.check)
         loader.add_command("ltkm.findings", self.findings)
-        Exporting(self.inspector).offer(loader)
-        FaultCommands(self.inspector).offer(loader)
+        FlowCommands(self.inspector).offer(loader)
         contentviews.add(LtkmView(lambda: self.configuration, self.inspector.renderings))
         for line in configuration.take_deferred(ctx.options):
             logger.error(line)

@@ -1,12 +1,13 @@
-"""The commands that put faults into flows by name, and take them back: in the console, and in mitmweb."""
+"""The commands that put faults into flows by name, take them back, and export LTKMs: in the console, and in mitmweb."""
 
 import logging
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any, cast
 
-from mitmproxy import ctx, exceptions, http, types
+from mitmproxy import command, ctx, exceptions, http, types
 from mitmproxy.addonmanager import Loader
 from mitmproxy.flow import Flow
 from mitmproxy.hooks import UpdateHook
@@ -14,19 +15,25 @@ from mitmproxy.log import ALERT
 
 from ltkm_inspect import catalogue
 from ltkm_inspect.engine import inspect
+from ltkm_inspect.export.entry import Manner
+from ltkm_inspect.export.run import Export, ExportError
 from ltkm_inspect.fault import FAULTS
 from ltkm_inspect.finding import shorten
 from ltkm_inspect.mitm.flows import FAULT, exchange_of, is_foreign
 from ltkm_inspect.mitm.rewriting import FlowRewriter
 from ltkm_inspect.mitm.sources import READERS
 from ltkm_inspect.options.faults import orders
+from ltkm_inspect.options.table import EXPORT_FORMATS
 from ltkm_inspect.options.words import OptionError
 from ltkm_inspect.proxy.inspector import Inspector
 from ltkm_inspect.report.text import count
 from ltkm_inspect.rewriting.orders import Orders
+from ltkm_inspect.traffic import Limits
+from ltkm_inspect.wire import printable
 
 logger = logging.getLogger(__name__)
 
+_FORMATS = "ltkm.export.formats"
 INJECT, STRIP = "inject-ltkm", "strip-ltkm"
 SOURCES = {".flow": "flow", ".har": "flow", ".toml": "synthetic"}
 """What a file holds that `ltkm.inject` is given, by the end of its name; any other holds LTKMs."""
@@ -44,8 +51,8 @@ class SourceName(str):
     __slots__ = ()
 
 
-class FaultCommands:
-    """The commands `ltkm.fault`, `ltkm.strip`, `ltkm.inject`, `ltkm.revert` and `ltkm.faults`."""
+class FlowCommands:
+    """The commands `ltkm.fault`, `ltkm.strip`, `ltkm.inject`, `ltkm.revert`, `ltkm.faults` and `ltkm.export`."""
 
     def __init__(self, inspector: Inspector) -> None:
         """Take what marks a flow and logs what is found in it, and knows the orders of the run."""
@@ -56,8 +63,9 @@ class FaultCommands:
         """Add the commands to mitmproxy."""
         for kind in (_FaultType(), _SourceType()):
             types.CommandTypes.typemap[kind.typ] = kind  # so that the console completes them
-        for name in ("fault", "strip", "inject", "revert", "faults"):
+        for name in ("fault", "strip", "inject", "revert", "faults", "export"):
             loader.add_command(f"ltkm.{name}", getattr(self, name))
+        loader.add_command(_FORMATS, self.formats)
 
     def fault(self, flows: Sequence[Flow], fault: FaultName, *more: FaultName) -> None:
         """Put faults into flows, in the order given, each as in ltkm_fault: strip-ltkm, shorten-rand:octets=8."""
@@ -91,6 +99,32 @@ class FaultCommands:
             takes = ",".join(f"{parameter.name}={parameter.shown}" for parameter in fault.parameters)
             rows.append([fault.id, fault.subject, takes, fault.title])
         return cast(types.Data, rows)
+
+    def formats(self) -> Sequence[str]:
+        """Return the formats that LTKMs can be exported in."""
+        return EXPORT_FORMATS
+
+    @command.argument("format", type=types.Choice(_FORMATS))  # type: ignore[no-untyped-call, untyped-decorator]
+    @command.argument("path", type=types.Path)  # type: ignore[no-untyped-call, untyped-decorator]
+    def export(self, format: str, path: str, flows: Sequence[Flow]) -> None:
+        """Write the LTKMs of flows to a file; for xml the documents that carry them, to a folder."""
+        try:
+            configuration = self._inspector.configuration
+            with Export(format, Path(path), Manner(configuration.keys, configuration.redaction)) as run:
+                for flow in flows:
+                    report = self._inspector.inspect(flow, Limits(), remember=False)
+                    if report is not None:
+                        run.add(report)
+                run.finish()
+        except ExportError as error:
+            raise exceptions.CommandError(str(error)) from error
+        except OSError as error:
+            raise exceptions.CommandError(f"{printable(path)}: {error.strerror or error}") from error
+        for line in run.warnings():
+            logger.warning("ltkm: %s", line)
+        if not run.written:
+            raise exceptions.CommandError(run.nothing)
+        logger.log(ALERT, "ltkm: %s to %s", run.summary, printable(path))
 
     def _put(self, flows: Sequence[Flow], orders: Orders) -> None:
         context = self._faulting.context

@@ -21,9 +21,9 @@ from ltkm_inspect.output.redaction import Redactor
 from ltkm_inspect.proxy.configuration import Configuration
 from ltkm_inspect.proxy.replays import Replays
 from ltkm_inspect.report.text import answered, asked, count
-from ltkm_inspect.rewriting.change import Change
 from ltkm_inspect.rewriting.orders import Orders
 from ltkm_inspect.rewriting.recording import reaches_back
+from ltkm_inspect.rewriting.rewriter import Change
 from ltkm_inspect.session import Session
 from ltkm_inspect.traffic import Exchange
 

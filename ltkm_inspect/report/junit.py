@@ -136,7 +136,7 @@ def write(records: Iterable[Record], file: TextIO) -> None:
             _suite(root, printable(name), suite)
     for name, suite in faulted.items():
         _suite(root, f"{printable(name)}, with faults put in", suite)
-    _total(root, [*root])
+    _count(root)
     for element in root.iter():
         element.text = None if element.text is None else inert(element.text, "\n")
         for name, value in element.items():
@@ -183,12 +183,8 @@ def _suite(root: Element, name: str, suite: _Suite) -> None:
 
 
 def _count(suite: Element) -> None:
-    cases = suite.findall("testcase")
+    """Write on a suite, or on all of them, how many cases it has, and how they ended."""
+    cases = [*suite.iter("testcase")]
     suite.set("tests", str(len(cases)))
     for name, child in (("failures", "failure"), ("errors", "error"), ("skipped", "skipped")):
         suite.set(name, str(sum(case.find(child) is not None for case in cases)))
-
-
-def _total(root: Element, suites: Iterable[Element]) -> None:
-    for name in ("tests", "failures", "errors", "skipped"):
-        root.set(name, str(sum(int(suite.get(name, "0")) for suite in suites)))

@@ -88,15 +88,11 @@ def _record(line: bytes, number: int) -> Record | str:
     if not isinstance(schema, str):
         return "expected a record, got other JSON"
     if schema not in KINDS.values():
-        wanted = KINDS.get(_kind(schema), "the records of a run, as `check --report jsonl=PATH` writes them")
+        kind = schema.removeprefix("ltkm-inspect/").partition("/")[0]
+        wanted = KINDS.get(kind, "the records of a run, as `check --report jsonl=PATH` writes them")
         raise VersionError(f"line {number}: expected {wanted}, got {printable(schema)}")
     missing = _required()[schema] - record.keys()
     return f"expected {', '.join(sorted(missing))}, got a record without" if missing else record
-
-
-def _kind(schema: str) -> str:
-    program, _, rest = schema.partition("/")
-    return rest.partition("/")[0] if program == "ltkm-inspect" else ""
 
 
 @cache

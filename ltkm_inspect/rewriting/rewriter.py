@@ -3,16 +3,15 @@
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
 from ltkm_inspect.context import Context
-from ltkm_inspect.engine import injected
+from ltkm_inspect.engine import Injection, injected
 from ltkm_inspect.engine.handling import Handling, Steps
-from ltkm_inspect.fault import FaultError
+from ltkm_inspect.fault import Application, FaultError
 from ltkm_inspect.finding import count
-from ltkm_inspect.rewriting.change import Change
 from ltkm_inspect.rewriting.orders import FlowSelector, Orders
 from ltkm_inspect.rewriting.schedule import Schedule
 from ltkm_inspect.session import Session
@@ -21,6 +20,29 @@ from ltkm_inspect.wire import crash_of
 
 MOST_REASONS = 5
 """How many reasons for which exchanges were left as they are get a line."""
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What faults made of an exchange."""
+
+    faults: tuple[Application, ...]
+    injection: Injection[Exchange]
+
+    @property
+    def before(self) -> Exchange:
+        """The exchange as it was."""
+        return self.injection.before
+
+    @property
+    def after(self) -> Exchange:
+        """The exchange as it is now."""
+        return self.injection.after
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """All faults that are in the exchange now, as typed."""
+        return (*self.before.faults, *map(str, self.faults))
 
 
 class Rewriter:

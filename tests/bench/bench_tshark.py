@@ -18,7 +18,7 @@ from pathlib import Path
 from time import perf_counter
 
 from ltkm_inspect import reference
-from ltkm_inspect.export import Export
+from ltkm_inspect.export.run import Export
 from ltkm_inspect.finding import Report
 
 LTKMS = 10_000

@@ -14,18 +14,10 @@ import pytest
 from ltkm_inspect import reference
 from ltkm_inspect.context import Context
 from ltkm_inspect.engine import inspect
-from ltkm_inspect.export import (
-    FORMATS,
-    REDACTABLE,
-    XML,
-    Export,
-    ExportEntry,
-    ExportError,
-    ExportSelection,
-    Manner,
-    entries,
-    parse_selection,
-)
+from ltkm_inspect.export.entry import ExportEntry, Manner, entries
+from ltkm_inspect.export.formats import FORMATS, XML
+from ltkm_inspect.export.run import REDACTABLE, Export, ExportError
+from ltkm_inspect.export.selection import ExportSelection, parse_selection
 from ltkm_inspect.finding import Report
 from ltkm_inspect.input import from_file
 from ltkm_inspect.mikey import GeneralExtension, Kemac, decode, to_plain

@@ -10,7 +10,7 @@ import pytest
 from lxml import etree
 
 from ltkm_inspect import reference
-from ltkm_inspect.export import Export
+from ltkm_inspect.export.run import Export
 from ltkm_inspect.finding import Report
 from ltkm_inspect.mikey import decode, to_plain
 from ltkm_inspect.mitm.reading import exchanges

@@ -13,8 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ltkm_inspect import reference
-from ltkm_inspect.export import Export, packets
+from ltkm_inspect.export import packets
 from ltkm_inspect.export.entry import entries
+from ltkm_inspect.export.run import Export
 from ltkm_inspect.finding import Report
 from ltkm_inspect.input import InputMessage, from_file, from_stream
 

@@ -26,8 +26,8 @@ from ltkm_inspect.mitm.flows import FAULT, exchange_of, flow_of
 from ltkm_inspect.mitm.marking import FAULT_MARK, FAULT_METADATA, FAULTED, METADATA, ORIGINAL, mark
 from ltkm_inspect.mitm.rewriting import FlowRewriter
 from ltkm_inspect.reference import KEYS, reference
-from ltkm_inspect.rewriting.change import Change
 from ltkm_inspect.rewriting.orders import Orders
+from ltkm_inspect.rewriting.rewriter import Change
 from ltkm_inspect.session import Session
 from ltkm_inspect.traffic import Exchange
 from tests.proxy.parts import Mitmdump, clean, flawed

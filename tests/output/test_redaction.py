@@ -19,7 +19,8 @@ from ltkm_inspect import reference
 from ltkm_inspect.cli.program import commands
 from ltkm_inspect.context import Context
 from ltkm_inspect.engine import inspect
-from ltkm_inspect.export import Export, Manner
+from ltkm_inspect.export.entry import Manner
+from ltkm_inspect.export.run import Export
 from ltkm_inspect.mikey import Identity
 from ltkm_inspect.mitm.reading import exchanges
 from ltkm_inspect.options.table import REPORT_FORMATS

@@ -16,7 +16,7 @@ from ltkm_inspect import reference
 from ltkm_inspect.input import from_file
 from ltkm_inspect.mitm.flows import flow_of
 from ltkm_inspect.options.table import EXPORT_FORMATS
-from ltkm_inspect.proxy import exporting
+from ltkm_inspect.proxy import commands as flow_commands
 from ltkm_inspect.proxy.addon import LtkmInspect
 from tests.proxy.parts import clean, flawed
 
@@ -46,7 +46,7 @@ def stage(caplog: pytest.LogCaptureFixture) -> Iterator[tuple[Any, Chosen]]:
 
 
 def said(caplog: pytest.LogCaptureFixture) -> list[str]:
-    return [record.getMessage() for record in caplog.records if record.name == exporting.__name__]
+    return [record.getMessage() for record in caplog.records if record.name == flow_commands.__name__]
 
 
 @pytest.mark.parametrize("name", ["base64", "pcap", "pcapng"])

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from itertools import islice
 from typing import Any
 
+from ltkm_inspect.finding import count
 from ltkm_inspect.mikey import Node, decode, spans, tree
 from ltkm_inspect.mikey.codes import NEXT_PAYLOADS
 from ltkm_inspect.mikey.describe import UNVERIFIED
@@ -83,7 +84,7 @@ def _key_pairs(key: Mapping[str, Any]) -> list[tuple[str, Any]]:
     lower, upper = key.get("seq_l"), key.get("seq_u")
     times = f"{key['valid_from']} to {key['valid_to']} (unverified)" if key.get("valid_from") else None
     return [
-        ("Key", f"{key.get('type_name')} of {_counted(key.get('length'))}"),
+        ("Key", f"{key.get('type_name')} of {count(key.get('length', 0), 'octet')}"),
         ("SEQ", f"{lower} to {upper}" if lower is not None or upper is not None else None),
         ("Valid", times),
         ("SPI", key.get("spi")),
@@ -100,13 +101,11 @@ def _holds_hidden(plain: Any) -> bool:
 
 
 def _title(ltkm: Mapping[str, Any]) -> str:
-    digest = ltkm.get("sha256")
-    parts = (f"LTKM {ltkm.get('ltkm')}", _counted(ltkm.get("length")), f"SHA-256 {digest}…" if digest else None)
-    return value_text(" · ".join(part for part in parts if part))
-
-
-def _counted(length: Any) -> str | None:
-    return None if length is None else f"{length} octet{'' if length == 1 else 's'}"
+    length, digest = ltkm.get("length"), ltkm.get("sha256")
+    parts = [f"LTKM {ltkm.get('ltkm')}"]
+    parts += [] if length is None else [count(length, "octet")]
+    parts += [f"SHA-256 {digest}…"] if digest else []
+    return value_text(" · ".join(parts))
 
 
 def _octets(text: Any) -> bytes | None:
@@ -216,5 +215,5 @@ def _plain_fields(fields: Mapping[str, Any], prefix: str, depth: int) -> Iterato
 
 def _plain_value(value: Any) -> str:
     if isinstance(value, dict):
-        return f"{_counted(value.get('length'))}, hidden"
+        return f"{count(value.get('length', 0), 'octet')}, hidden"
     return str(int(value)) if isinstance(value, bool) else value_text(value)

@@ -12,6 +12,8 @@ from typing import NamedTuple
 
 VERDICTS = ("clean", "warning", "violation")
 FAULTED = "faulted"
+ORDER = (*reversed(VERDICTS), FAULTED)
+"""The worst first."""
 SLOTS = 120
 MOST_TERMINALS = 500
 """How many terminals the timeline shows, those with the worst exchanges first."""
@@ -131,10 +133,9 @@ class TimelineDrawing:
             row = rows[terminal]
             row.counts.update(moment.verdict for moment in moments)
             row.marks.append(self._mark(slot, moments))
-        order = (*reversed(VERDICTS), FAULTED)
         return sorted(
             (row for row in rows.values() if row.marks),
-            key=lambda row: (*(-row.counts[verdict] for verdict in order[:2]), row.number),
+            key=lambda row: (*(-row.counts[verdict] for verdict in ORDER[:2]), row.number),
         )
 
     def _mark(self, slot: int, moments: list[Moment]) -> Mark:
@@ -143,11 +144,8 @@ class TimelineDrawing:
         if len(moments) == 1:
             label += f": {worst.verdict}"
         else:
-            counted = Counter(moment.verdict for moment in moments)
-            said = ", ".join(
-                f"{counted[verdict]} {verdict}" for verdict in (*reversed(VERDICTS), FAULTED) if counted[verdict]
-            )
-            label = f"{self._clock(moments[0].seconds)} to {self._clock(moments[-1].seconds)}: {said}"
+            counted = _counted(Counter(moment.verdict for moment in moments))
+            label = f"{self._clock(moments[0].seconds)} to {self._clock(moments[-1].seconds)}: {counted}"
         if worst.number < 0:
             label += " (not on this page)"
         return Mark(_percent(slot), worst.verdict, worst.number, label)
@@ -159,13 +157,12 @@ class TimelineDrawing:
         highest = max((slot.total() for slot in slots.values()), default=1)
         for slot, counted in sorted(slots.items()):
             parts, below = [], 0.0
-            for verdict in (*reversed(VERDICTS), FAULTED):
+            for verdict in ORDER:
                 if counted[verdict]:
                     height = 100 * counted[verdict] / highest
                     parts.append((verdict, round(100 - below - height, 2), round(height, 2)))
                     below += height
-            said = ", ".join(f"{counted[verdict]} {verdict}" for verdict, _, _ in parts)
-            label = f"from {self._clock(self._start + slot * self._width / SLOTS)}: {said}"
+            label = f"from {self._clock(self._start + slot * self._width / SLOTS)}: {_counted(counted)}"
             yield Bar(round(100 * slot / SLOTS, 2), label, parts)
 
     def _ticks(self) -> Iterator[tuple[float, str]]:
@@ -187,6 +184,10 @@ class TimelineDrawing:
 
 def _rank(verdict: str) -> int:
     return VERDICTS.index(verdict) if verdict in VERDICTS else -1
+
+
+def _counted(verdicts: Counter[str]) -> str:
+    return ", ".join(f"{verdicts[verdict]} {verdict}" for verdict in ORDER if verdicts[verdict])
 
 
 def _percent(slot: int) -> float:
