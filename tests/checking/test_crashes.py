@@ -16,6 +16,7 @@ from ltkm_inspect.cli.shared import say_crashes
 from ltkm_inspect.context import Context
 from ltkm_inspect.finding import EVENT_CRASHED, Level
 from ltkm_inspect.mitm import reading, rewriting
+from ltkm_inspect.mitm.flows import flow_of
 from ltkm_inspect.output.console import InputErrors
 from ltkm_inspect.output.redaction import Redaction
 from ltkm_inspect.reference import KEYS
@@ -26,9 +27,10 @@ from ltkm_inspect.session import EventSummary, Session, SessionEvent
 from ltkm_inspect.traffic import Exchange, Request
 from tests.checking.test_parallel import named
 from tests.proxy.parts import TRIAL
+from tests.samples.generate import written
 
 SECRET = "not to be shown"
-EXCHANGES = [each for each in reading.exchanges(TRIAL) if isinstance(each, Exchange)]
+EXCHANGES = [each for each in reading.exchanges(TRIAL) if isinstance(each, Exchange)][:8]
 VICTIM = EXCHANGES[3].id
 
 
@@ -81,6 +83,14 @@ def place(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> st
     return str(request.param)
 
 
+@pytest.fixture(scope="module")
+def capture(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The first exchanges of the trial in a flow file: enough for others before and behind the victim."""
+    path = tmp_path_factory.mktemp("crashes") / "first.flow"
+    path.write_bytes(written(map(flow_of, EXCHANGES)))
+    return path
+
+
 def total(results: list[StretchResult]) -> Summary:
     summary = Summary()
     for each in results:
@@ -89,13 +99,13 @@ def total(results: list[StretchResult]) -> Summary:
 
 
 def test_an_event_that_the_program_fails_on_has_a_finding_and_all_others_are_checked(
-    place: str, monkeypatch: pytest.MonkeyPatch
+    capture: Path, place: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(pieces, "STRETCH", 3000)
     presenter = Presenter(Keys(KEYS), as_text=True, as_json=True, redaction=Redaction())
     told = []
     for check in (serial.check, partial(parallel.check, jobs=2)):
-        results = [*check(named(TRIAL), Context(keys=KEYS, session=Session()), presenter)]
+        results = [*check(named(capture), Context(keys=KEYS, session=Session()), presenter)]
         assert [each.problem for each in results if each.problem] == []
         summary = total(results)
         assert summary.exchanges == len(EXCHANGES)
@@ -123,8 +133,8 @@ def invoke(*arguments: str | Path) -> tuple[int, str, str]:
     return done.exit_code, done.stdout, done.stderr
 
 
-def test_check_and_report_end_with_5_where_the_program_failed(place: str, tmp_path: Path) -> None:
-    code, _, _ = invoke("check", "--fail-on", "never", "--redact", "--report", tmp_path / "run.jsonl", TRIAL)
+def test_check_and_report_end_with_5_where_the_program_failed(capture: Path, place: str, tmp_path: Path) -> None:
+    code, _, _ = invoke("check", "--fail-on", "never", "--redact", "--report", tmp_path / "run.jsonl", capture)
     assert code == 5 or place in ("text", "keys")  # what is not asked for is not run
     if code == 5:
         assert invoke("report", "--fail-on", "never", tmp_path / "run.jsonl")[0] == 5
@@ -132,10 +142,10 @@ def test_check_and_report_end_with_5_where_the_program_failed(place: str, tmp_pa
 
 @pytest.mark.parametrize("command", ["export", "diff"])
 def test_other_commands_name_what_they_could_not_check(
-    command: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    command: str, capture: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(SessionEvent, "summary", crashing(SessionEvent.summary))
-    arguments = ["csv", TRIAL] if command == "export" else [TRIAL, TRIAL]
+    arguments = ["csv", capture] if command == "export" else [capture, capture]
     code, _, errors = invoke(command, *arguments)
     assert code == 5
     assert f"{EVENT_CRASHED}: exchange: expected an exchange that can be checked, got TypeError at " in errors
@@ -143,42 +153,44 @@ def test_other_commands_name_what_they_could_not_check(
 
 
 def test_a_fault_that_crashes_on_a_flow_leaves_it_and_damages_the_others(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    capture: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setattr(rewriting.FlowRewriter, "_changed", crashing(rewriting.FlowRewriter._changed))
-    code, said, _ = invoke("fault", "strip-ltkm", TRIAL, tmp_path / "out.flow")
+    code, said, _ = invoke("fault", "strip-ltkm", capture, tmp_path / "out.flow")
     assert code == 5
     assert "fault strip-ltkm: TypeError at " in said
     flows = [each for each in reading.flows(tmp_path / "out.flow") if isinstance(each, tuple)]
-    assert len(flows) == len([*reading.flows(TRIAL)])
+    assert len(flows) == len(EXCHANGES)
 
 
 @pytest.mark.parametrize("command", ["check", "export", "diff"])
 def test_a_file_that_the_program_fails_on_has_a_line_and_the_others_are_read(
-    command: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    command: str, capture: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     bad = tmp_path / "bad.har"
     bad.write_text('{"log": {"entries": []}}')
-    (tmp_path / "good.flow").write_bytes(TRIAL.read_bytes())
+    (tmp_path / "good.flow").write_bytes(capture.read_bytes())
 
     def crash(*_: object) -> None:
         raise TypeError(SECRET)
 
     monkeypatch.setattr(har, "exchanges", crash)
-    before: dict[str, tuple[str | Path, ...]] = {"check": (), "export": ("csv",), "diff": (TRIAL,)}
+    before: dict[str, tuple[str | Path, ...]] = {"check": (), "export": ("csv",), "diff": (capture,)}
     code, _, errors = invoke(command, *before[command], tmp_path)
     assert code == 5
     assert f"{bad}: the program failed on it, so that what follows was not checked: TypeError at " in errors
 
 
-def test_a_file_that_a_worker_fails_on_has_a_line_and_the_others_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_that_a_worker_fails_on_has_a_line_and_the_others_are_read(
+    capture: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
 
     def crash(*_: object) -> None:
         raise TypeError(SECRET)
 
     monkeypatch.setattr(work, "scan", crash)
     presenter = Presenter(Keys(KEYS), as_text=True, as_json=True)
-    results = [*parallel.check(named(TRIAL), Context(keys=KEYS, session=Session()), presenter, 2)]
+    results = [*parallel.check(named(capture), Context(keys=KEYS, session=Session()), presenter, 2)]
     assert [each.problem.partition(":")[2].split()[0] for each in results if each.problem] == ["TypeError"]
 
 

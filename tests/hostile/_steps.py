@@ -17,9 +17,9 @@ from ltkm_inspect.session import Session
 from ltkm_inspect.traffic import Exchange
 from tests.hostile._form import Form
 
-FEW, MORE = 20, 80
+FEW, MORE = 10, 40
 """How often something is repeated in the two exchanges that are compared."""
-NOTHING = 8000
+NOTHING = 4000
 """Steps: what takes fewer for all its repetitions is as good as constant."""
 
 _EVENTS = sys.monitoring.events

@@ -74,6 +74,15 @@ class Console:
             time.sleep(0.1)
         return shown
 
+    def home(self) -> None:
+        """Show the flow list as at the beginning: leave what a test has opened, and take back its faults."""
+        if not _at_home(self.screen(bool)):
+            self.press("q")
+            self.screen(_at_home)
+        self.command("ltkm.revert @all")
+        self.command("view.focus.go 0")
+        self.screen(lambda shown: _at_home(shown) and "[1/" in shown and emoji.emoji[":wrench:"] not in shown)
+
     def close(self) -> None:
         """End mitmproxy, and the tmux server once it has seen that end."""
         with suppress(ProcessLookupError):
@@ -84,9 +93,14 @@ class Console:
         self._do("kill-server")
 
 
-@pytest.fixture
-def console() -> Iterator[Console]:
-    """A mitmproxy that has loaded the trial and shows its flow list."""
+def _at_home(shown: str) -> bool:
+    """Tell whether the flow list is shown, with no table before it."""
+    return shown.startswith("Flows") and "│" not in shown
+
+
+@pytest.fixture(scope="module")
+def opened() -> Iterator[Console]:
+    """A mitmproxy that has loaded the trial, for all tests of this file."""
     with tempfile.TemporaryDirectory(prefix="ltkm-") as folder:
         opened = Console(Path(folder))
         try:
@@ -94,6 +108,13 @@ def console() -> Iterator[Console]:
             yield opened
         finally:
             opened.close()
+
+
+@pytest.fixture
+def console(opened: Console) -> Iterator[Console]:
+    """A mitmproxy that shows the flow list of the trial."""
+    yield opened
+    opened.home()
 
 
 def test_the_flow_list_shows_the_marker_of_each_flawed_flow(console: Console) -> None:
@@ -161,6 +182,8 @@ def test_options_on_faults_are_set_and_unset_while_it_runs(console: Console) -> 
     console.screen(lambda shown: "faults are put into MSK responses: shorten-rand, rename-ltkm:name=Ltkm" in shown)
     console.command("set ltkm_fault")
     console.screen(lambda shown: "ltkm_fault_when: expected ltkm_fault or ltkm_fault_delay beside it" in shown)
+    console.command("set ltkm_fault_when=always")
+    console.command("set ltkm_fault")
 
 
 def test_a_fault_is_completed_with_the_tab_key(console: Console) -> None:
