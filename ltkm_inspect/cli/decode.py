@@ -54,7 +54,7 @@ def decode(inputs: tuple[str, ...], form: Form, keys: str | None, show_keys: boo
         else:
             message = messages.decoded(given)
             whole = whole and messages.stands(given, message, at_hand)
-            redactor = hide(message, given.octets) if hide is not None else None
+            redactor = hide(message) if hide is not None else None
             if shape == "jsonl":
                 waiting.append(messages.json_line(given, message, at_hand, redactor))
             else:

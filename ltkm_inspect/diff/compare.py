@@ -165,7 +165,7 @@ def _part(key: tuple[Spot, str]) -> tuple[Spot, str]:
 
 
 def _said(fact: Fact | None, everything: bool) -> str | None:
-    return None if fact is None else fact.value if everything else fact.compared
+    return None if fact is None else fact.value if everything or fact.kind is None else fact.kind
 
 
 def _shown(fact: Fact | None, everything: bool) -> str | None:

@@ -37,11 +37,6 @@ class Fact(NamedTuple):
     kind: str | None = None
     """What is compared in place of a value that differs every time; None where the value is compared."""
 
-    @property
-    def compared(self) -> str:
-        """What must be the same in both captures."""
-        return self.value if self.kind is None else self.kind
-
 
 type Facts = dict[tuple[Spot, str], Fact]
 """By what they are said of, and the path of the field."""

@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
 
-from mitmproxy import connection, flow, http
+from mitmproxy import connection, http
+from mitmproxy.flow import Error, Flow
 from mitmproxy.net.http import url
 from mitmproxy.proxy.mode_specs import ProxyMode, ReverseMode
 from mitmproxy.utils import human
@@ -84,6 +85,14 @@ def exchange_of(
     )
 
 
+def msk_exchange_of(flow: Flow, limits: Limits | None = None, **options: Any) -> Exchange | None:
+    """Return the MSK exchange that a flow is, as `exchange_of` does; None for any other flow."""
+    if not isinstance(flow, http.HTTPFlow) or is_foreign(flow):
+        return None
+    exchange = exchange_of(flow, limits, **options)
+    return exchange if exchange.is_ours else None
+
+
 def flow_of(exchange: Exchange) -> http.HTTPFlow:
     """Return an exchange as a flow that was recorded; ids and times come from the exchange, none from the clock."""
     asked, answered = exchange.request, exchange.response
@@ -114,7 +123,7 @@ def flow_of(exchange: Exchange) -> http.HTTPFlow:
     if exchange.faults:
         result.metadata[FAULT] = list(exchange.faults)
     if exchange.error is not None:
-        result.error = flow.Error(exchange.error, ended)
+        result.error = Error(exchange.error, ended)
     return result
 
 

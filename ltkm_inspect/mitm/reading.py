@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from errno import ESPIPE
 from pathlib import Path
 
-from mitmproxy import exceptions, http
+from mitmproxy import exceptions
 from mitmproxy.flow import Flow
 from mitmproxy.io import FlowReader
 
@@ -15,7 +15,7 @@ from ltkm_inspect.capture import Damage as Damage
 from ltkm_inspect.capture import DamagedEvent as DamagedEvent
 from ltkm_inspect.capture.damage import NotACaptureError, refuse_other
 from ltkm_inspect.capture.entries import is_json
-from ltkm_inspect.mitm.flows import exchange_of, flow_of, is_foreign
+from ltkm_inspect.mitm.flows import flow_of, msk_exchange_of
 from ltkm_inspect.mitm.odd_flow import OddFlowError
 from ltkm_inspect.traffic import OFFLINE, Exchange, Limits
 from ltkm_inspect.wire import printable
@@ -40,7 +40,7 @@ def record(candidate: CandidateRecord, flows: int, limits: Limits = OFFLINE) -> 
     """
     try:
         (flow,) = FlowReader(io.BytesIO(candidate.record)).stream()
-        return flow, _exchange(flow, limits)
+        return flow, msk_exchange_of(flow, limits)
     except Exception as error:  # the reader lets through KeyError, AssertionError and more for mutated files
         text = str(error)
         if isinstance(error, exceptions.FlowReadException) and "version" in text:
@@ -75,10 +75,3 @@ def flows(path: Path, limits: Limits = OFFLINE) -> Iterator[Read | Damage | Dama
             if isinstance(found, Damage):
                 return
             number += 1
-
-
-def _exchange(flow: Flow, limits: Limits) -> Exchange | None:
-    if not isinstance(flow, http.HTTPFlow) or is_foreign(flow):
-        return None
-    exchange = exchange_of(flow, limits)
-    return exchange if exchange.is_ours else None

@@ -1,6 +1,6 @@
 """Reads the files that faults name: LTKMs, descriptions of LTKMs, and recorded traffic."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 from ltkm_inspect.fault import Reader
@@ -11,15 +11,12 @@ from ltkm_inspect.sources import FlowFile, LtkmFile, Messages, RecipeFile, messa
 def recorded_ltkms(path: Path) -> Messages:
     """Return the LTKMs of every MSK response in a flow file or HAR; ValueError where it has none."""
     damages: list[Damage | DamagedEvent] = []
-
-    def found() -> Iterator[bytes]:
-        for each in exchanges(path):
-            if isinstance(each, Damage | DamagedEvent):
-                damages.append(each)
-            elif each is not None:
-                yield from (ltkm.octets for ltkm in each.ltkms if ltkm.octets)
-
-    octets = list(found())
+    octets: list[bytes] = []
+    for each in exchanges(path):
+        if isinstance(each, Damage | DamagedEvent):
+            damages.append(each)
+        elif each is not None:
+            octets += [ltkm.octets for ltkm in each.ltkms if ltkm.octets]
     if not octets and damages:
         raise ValueError(str(damages[0]))
     if not octets:

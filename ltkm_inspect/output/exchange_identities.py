@@ -1,8 +1,8 @@
 """Which identities and addresses an event has, by their places in it."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Container, Iterator
 
-from ltkm_inspect.mikey import Identity
+from ltkm_inspect.mikey import Identity, Message
 from ltkm_inspect.output import identities
 from ltkm_inspect.traffic import Event, Exchange
 
@@ -10,25 +10,25 @@ LONGEST_TEXT = 10_000
 """Characters of one text from the wire; to search a longer one would hold up other traffic, and nothing lawful is."""
 
 
-def identities_of(event: Event, is_domain: Callable[[bytes], bool]) -> Iterator[bytes]:
-    """Yield whatever names a terminal by its place: the username, and what is an identity and no host in a message."""
+def identities_of(event: Event, is_domain: Callable[[bytes], bool]) -> Iterator[tuple[bytes, bool]]:
+    """Yield the username and the identities of the messages of an event, each with whether it names a terminal."""
     credentials = event.authorization
     username = credentials.get("username") if credentials is not None else None
     if username:
-        yield username.encode("utf-8", "surrogateescape")
+        yield username.encode("utf-8", "surrogateescape"), True
     hosts = {*_hosts(event)} if isinstance(event, Exchange) else set()
     for ltkm in event.checked_ltkms:
-        values = [identity.value for identity in ltkm.message.of(Identity)] if ltkm.message is not None else []
-        for number, value in enumerate(values, 1):
-            is_terminal = number == len(values) > 1 and value not in values[:-1] and value.lower() not in hosts
-            if value and (is_terminal or not is_domain(value)):
-                yield value
+        yield from message_identities(ltkm.message, is_domain, hosts)
 
 
-def message_identities(event: Event) -> Iterator[bytes]:
-    for ltkm in event.checked_ltkms:
-        if ltkm.message is not None:
-            yield from (identity.value for identity in ltkm.message.of(Identity))
+def message_identities(
+    message: Message | None, is_domain: Callable[[bytes], bool], hosts: Container[bytes] = ()
+) -> Iterator[tuple[bytes, bool]]:
+    """Yield the identities of a message, each with whether it names a terminal: by its place, or as it is no host."""
+    values = [identity.value for identity in message.of(Identity)] if message is not None else []
+    for number, value in enumerate(values, 1):
+        is_terminal = number == len(values) > 1 and value not in values[:-1] and value.lower() not in hosts
+        yield value, bool(value) and (is_terminal or not is_domain(value))
 
 
 def _hosts(exchange: Exchange) -> Iterator[bytes]:

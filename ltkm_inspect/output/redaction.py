@@ -279,17 +279,11 @@ class Redaction:
 
     def redactor(self, event: Event) -> Redactor:
         """Return what is to be hidden in what is said of an event."""
-        found = dict.fromkeys(identities_of(event, self.is_domain))
-        kept = frozenset(each for each in message_identities(event) if each not in found)
-        return self._redactor(found, addresses_of(event), kept)
+        return self._redactor(identities_of(event, self.is_domain), addresses_of(event))
 
-    def redactor_of(self, message: Message | None, octets: bytes | None) -> Redactor:
+    def redactor_of(self, message: Message | None) -> Redactor:
         """Return what is to be hidden in what is said of a message that came alone."""
-        values = [identity.value for identity in message.of(Identity)] if message is not None else []
-        found = dict.fromkeys(value for value in values if value and not self.is_domain(value))
-        if len(values) > 1 and values[-1] not in values[:-1]:
-            found |= dict.fromkeys(values[-1:])  # IDr, that of the terminal, whatever it looks like
-        return self._redactor(found, (), frozenset(value for value in values if value not in found))
+        return self._redactor(message_identities(message, self.is_domain), ())
 
     def kept(self, text: str, make: Callable[[str], str]) -> str:
         """Return what `make` makes of a text, from memory where it was asked before."""
@@ -300,12 +294,14 @@ class Redaction:
                 self._texts[text] = found
         return found
 
-    def _redactor(self, found: Iterable[bytes], addresses: Iterable[str], kept: frozenset[bytes]) -> Redactor:
+    def _redactor(self, names: Iterable[tuple[bytes, bool]], addresses: Iterable[str]) -> Redactor:
+        names = [*names]
+        found = dict.fromkeys(value for value, is_terminal in names if is_terminal)
         own: Words = {}
         for each in found:
             self._learn(each, own)
         values = frozenset(filter(None, map(identities.packed_address, addresses)))
-        return Redactor(self, own, values, kept)
+        return Redactor(self, own, values, frozenset(value for value, _ in names if value not in found))
 
     def _learn(self, octets: bytes, own: Words) -> None:
         """Take an identity in that is not found by its form; its beginning is enough, as no longer text is shown."""

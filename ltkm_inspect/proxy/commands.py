@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
-from mitmproxy import command, ctx, exceptions, http, types
+from mitmproxy import command, ctx, exceptions, types
 from mitmproxy.addonmanager import Loader
 from mitmproxy.flow import Flow
 from mitmproxy.hooks import UpdateHook
@@ -19,7 +19,7 @@ from ltkm_inspect.export.entry import Manner
 from ltkm_inspect.export.run import Export, ExportError
 from ltkm_inspect.fault import FAULTS
 from ltkm_inspect.finding import shorten
-from ltkm_inspect.mitm.flows import FAULT, exchange_of, is_foreign
+from ltkm_inspect.mitm.flows import FAULT, msk_exchange_of
 from ltkm_inspect.mitm.rewriting import FlowRewriter
 from ltkm_inspect.mitm.sources import READERS
 from ltkm_inspect.options.faults import orders
@@ -133,8 +133,7 @@ class FlowCommands:
         rewriting.context = replace(context, session=context.session.copy() if context.session else None)
         changed: list[Flow] = []
         for flow in flows:
-            exchange = exchange_of(flow) if isinstance(flow, http.HTTPFlow) and not is_foreign(flow) else None
-            change = rewriting.apply(flow, exchange if exchange is not None and exchange.is_ours else None)
+            change = rewriting.apply(flow, msk_exchange_of(flow))
             if change is not None:
                 self._faulting.tell(change)
                 after = replace(change.after, faults=change.names)

@@ -5,7 +5,6 @@ from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
-from typing import Any
 from weakref import WeakKeyDictionary
 
 from mitmproxy import ctx, http
@@ -16,7 +15,7 @@ from ltkm_inspect.engine import crashed, judge, place, prepare, presented
 from ltkm_inspect.engine.handling import Handling, Steps
 from ltkm_inspect.finding import Level, Report
 from ltkm_inspect.keys import RingFile
-from ltkm_inspect.mitm.flows import exchange_of, is_foreign
+from ltkm_inspect.mitm.flows import is_foreign, msk_exchange_of
 from ltkm_inspect.mitm.marking import mark
 from ltkm_inspect.mitm.size import takes_long
 from ltkm_inspect.options.table import SHOWS_KEYS
@@ -73,7 +72,7 @@ class Inspector:
                 return None
             capture = "" if flow.live else LOADED
             options = {"host_rewritten": _host_rewritten(flow), "capture": capture}
-            exchange: Exchange | None = yield partial(_msk_exchange_of, flow, limits, **options)
+            exchange: Exchange | None = yield partial(msk_exchange_of, flow, limits, **options)
         except Exception as error:  # of a flow with fields that mitmproxy gives none
             return crashed(Exchange(Request("", "", "", 0, ""), id=str(flow.id)), error, self.configuration.context)
         if exchange is None:
@@ -147,12 +146,6 @@ class Inspector:
         streamed = exchange.response is not None and exchange.response.body is None and exchange.error is None
         record = jsonl.exchange_line(report, keys=keys, redactor=redactor) if counts and self.files.names else ""
         return redactor, lines, text.asked(exchange, redactor) if streamed else "", record
-
-
-def _msk_exchange_of(flow: http.HTTPFlow, limits: Limits, **options: Any) -> Exchange | None:
-    """Return a flow as an exchange, None where it is not MSK."""
-    exchange = exchange_of(flow, limits, **options)
-    return exchange if exchange.is_ours else None
 
 
 def _host_rewritten(flow: http.HTTPFlow) -> bool | None:

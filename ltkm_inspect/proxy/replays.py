@@ -1,8 +1,9 @@
 """Knows the responses of saved flows that faults were put into, when mitmproxy replays them as a server."""
 
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, NamedTuple
+from collections.abc import Mapping
+from itertools import chain
+from typing import Any
 
 from mitmproxy import http
 
@@ -15,14 +16,6 @@ _REFRESHED = frozenset({b"date", b"expires", b"last-modified", b"set-cookie"})
 """The fields that mitmproxy brings up to date in a response that it replays."""
 
 
-class ReplayedFaults(NamedTuple):
-    """What a saved flow says of the faults in it."""
-
-    faults: tuple[str, ...]
-    original: str | None
-    faulted: str | None
-
-
 class Replays:
     """The responses with faults among those that mitmproxy has at hand for its server replay.
 
@@ -31,33 +24,24 @@ class Replays:
     """
 
     def __init__(self) -> None:
-        self._known: dict[bytes, ReplayedFaults] = {}
+        self._known: dict[bytes, tuple[tuple[str, ...], str | None, str | None]] = {}
+        """The faults, and the digests of the body as it came and as it is, by the fingerprint of the response."""
 
     def look(self, playback: Any) -> None:
         """Take note of what the server replay of mitmproxy has loaded; what it has used up stays known."""
         flows: Mapping[Any, list[http.HTTPFlow]] = getattr(playback, "flowmap", None) or {}
-        for flow in _faulted(flows.values()):
-            if len(self._known) >= MOST:
-                return
-            exchange = exchange_of(flow)
-            text = flow.metadata.get
-            known = ReplayedFaults(exchange.faults, _text(text(ORIGINAL)), _text(text(FAULTED)))
-            self._known.setdefault(_fingerprint(flow.response), known)
+        for flow in chain.from_iterable(flows.values()):
+            if flow.metadata.get(FAULT) and flow.response is not None and len(self._known) < MOST:
+                original, faulted = (_text(flow.metadata.get(key)) for key in (ORIGINAL, FAULTED))
+                self._known.setdefault(_fingerprint(flow.response), (exchange_of(flow).faults, original, faulted))
 
     def recognise(self, flow: http.HTTPFlow) -> bool:
         """Write on a flow with a replayed response which faults are in that; tell whether there are any."""
         known = self._known.get(_fingerprint(flow.response)) if self._known else None
         if known is None:
             return False
-        mark_faults(flow, known.faults, known.original, known.faulted)
+        mark_faults(flow, *known)
         return True
-
-
-def _faulted(lists: Iterable[list[http.HTTPFlow]]) -> Iterator[http.HTTPFlow]:
-    for flows in lists:
-        for flow in flows:
-            if flow.metadata.get(FAULT) and flow.response is not None:
-                yield flow
 
 
 def _fingerprint(response: http.Response | None) -> bytes:

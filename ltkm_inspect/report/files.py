@@ -23,7 +23,6 @@ from ltkm_inspect.report.places import (
     render,
     require_apart,
     shown_name,
-    unwritable,
 )
 from ltkm_inspect.report.reading import RecordFile
 from ltkm_inspect.wire import printable
@@ -94,7 +93,7 @@ class ReportFiles:
             for each in asked:
                 if each not in known:
                     mode = "a" if paths[each] in self._begun else "w"
-                    known[each] = _begin(paths[each], mode, first, self._waits, self._private)
+                    known[each] = LineFile.begin(paths[each], mode, first, self._waits, self._private)
             if rendered and source is None:
                 source = next((each for each in asked if known[each].path.is_file()), None)
             if rendered and source is None:
@@ -169,15 +168,8 @@ class ReportFiles:
                 break
             self.left.append(f"{printable(str(path))} was left by a run that did not end, or has not ended yet")
         target = ReportTarget(AS_IT_HAPPENS, path)
-        known[target] = _begin(path, "a" if self._private else "x", first, self._waits, self._private)
+        known[target] = LineFile.begin(path, "a" if self._private else "x", first, self._waits, self._private)
         if beside.is_file() and not self._private:
             shutil.copymode(beside, path)
         self._part = path
         return target
-
-
-def _begin(path: Path, mode: str, first: str, waits: bool, private: bool) -> LineFile:
-    try:
-        return LineFile.begin(path, mode, first, waits, private)
-    except (OSError, ValueError) as error:
-        raise unwritable(path, error) from error

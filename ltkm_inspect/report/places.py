@@ -2,8 +2,8 @@
 
 import os
 import time
-from collections.abc import Iterable, Mapping
-from contextlib import suppress
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from importlib import import_module
 from io import TextIOWrapper
@@ -77,10 +77,8 @@ def write(format: str, records: Iterable[Record], file: TextIO) -> None:
 
 def filled(target: ReportTarget) -> Path:
     """Return where a report goes: its path with the time in it."""
-    try:
+    with _written(target.path):
         return Path(time.strftime(str(target.path)))
-    except ValueError as error:
-        raise unwritable(target.path, error) from error
 
 
 def require_apart(paths: Iterable[Path]) -> None:
@@ -95,13 +93,11 @@ def require_apart(paths: Iterable[Path]) -> None:
 
 def _place(path: Path, waits: bool) -> Place:
     """Return where a report goes; refuse a path that it cannot be written to, before the work for it is done."""
-    try:
+    with _written(path):
         if is_device(path):
             return Device.open(path, waits=waits)
         with AtomicFile(path):
             return path
-    except (OSError, ValueError) as error:
-        raise unwritable(path, error) from error
 
 
 def text_file(device: Device, encoding: str) -> TextIO:
@@ -120,8 +116,14 @@ def _render(records: Iterable[Record], format: str, place: Place, private: bool)
         whole.keep()
 
 
-def unwritable(path: Path, error: Exception) -> OptionError:
-    return OptionError("report", f"expected a file that can be written, got {printable(str(path))}: {reason(error)}")
+@contextmanager
+def _written(path: Path) -> Iterator[None]:
+    """Make of what keeps a path from being written to an OptionError."""
+    try:
+        yield
+    except (OSError, ValueError) as error:
+        why = f"expected a file that can be written, got {printable(str(path))}: {reason(error)}"
+        raise OptionError("report", why) from error
 
 
 def shown_name(target: ReportTarget, path: Place) -> str:
@@ -139,22 +141,23 @@ class LineFile:
 
     @classmethod
     def begin(cls, path: Path, mode: str, first: str, waits: bool, private: bool) -> "LineFile":
-        """Open a file and write the first line; OSError or ValueError where that cannot be done."""
-        if is_device(path):
-            lines = cls(path, text_file(Device.open(path, waits=waits), "ascii"))
-        else:
-            if private and not path.exists():
-                created(path, OWNER_ONLY).close()
-            elif private:
-                path.chmod(OWNER_ONLY)  # before a key is in it
-            file = open(path, mode, encoding="ascii", newline="\n")  # noqa: SIM115 - it stays open for the whole run
-            lines = cls(path, cast(TextIO, file), path.stat().st_size if path.is_file() else 0)
-        try:
-            lines.append(first)
-        except BaseException:
-            lines.give_up()
-            raise
-        return lines
+        """Open a file and write the first line; OptionError where that cannot be done."""
+        with _written(path):
+            if is_device(path):
+                lines = cls(path, text_file(Device.open(path, waits=waits), "ascii"))
+            else:
+                if private and not path.exists():
+                    created(path, OWNER_ONLY).close()
+                elif private:
+                    path.chmod(OWNER_ONLY)  # before a key is in it
+                file = open(path, mode, encoding="ascii", newline="\n")  # noqa: SIM115 - it stays open for the whole run
+                lines = cls(path, cast(TextIO, file), path.stat().st_size if path.is_file() else 0)
+            try:
+                lines.append(first)
+            except BaseException:
+                lines.give_up()
+                raise
+            return lines
 
     @property
     def name(self) -> str:
