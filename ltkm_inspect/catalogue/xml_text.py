@@ -78,8 +78,8 @@ def encoding_mismatch(document: Document) -> Iterator[Problem]:
 
     Write UTF-8, declare UTF-8, and leave the charset parameter out or right.
     """
-    if document.xml.encoding_problem is not None:
-        yield Problem.told(document.xml.encoding_problem)
+    if document.xml.encoding.problem is not None:
+        yield Problem.told(document.xml.encoding.problem)
 
 
 @TEXT_RULES.note(
@@ -95,7 +95,7 @@ def encoding_unusual(document: Document) -> Iterator[Problem]:
     Prefer UTF-8.
     """
     codec = document.xml.encoding.codec.replace("_", "-")
-    if document.xml.encoding_problem is None and not codec.startswith(("utf-8", "utf-16", "ascii")):
+    if document.xml.encoding.problem is None and not codec.startswith(("utf-8", "utf-16", "ascii")):
         yield Problem("", "UTF-8 or UTF-16", document.xml.encoding.name)
 
 

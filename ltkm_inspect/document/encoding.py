@@ -79,8 +79,11 @@ class Encoding:
 
     @property
     def stateful(self) -> bool:
-        """Whether octets mean different characters in different places, so that no part can be replaced alone."""
-        return is_stateful(self.codec)
+        """Whether octets mean different characters in different places (utf-7, hz, iso-2022-*).
+
+        Then no part can be replaced alone.
+        """
+        return self.codec in _STATEFUL or self.codec.startswith("iso2022")
 
     @property
     def name(self) -> str:
@@ -103,11 +106,6 @@ def codec_of(name: str) -> str | None:
     except LookupError:
         return None
     return codec
-
-
-def is_stateful(codec: str) -> bool:
-    """Whether a codec shifts between states (utf-7, hz, iso-2022-*)."""
-    return codec in _STATEFUL or codec.startswith("iso2022")
 
 
 def detect(octets: bytes, charset: str | None = None) -> Encoding:

@@ -54,11 +54,6 @@ class Xml:
     decodable: bool = True
 
     @property
-    def encoding_problem(self) -> str | None:
-        """What byte order mark, declaration and charset say against each other, or None."""
-        return self.encoding.problem
-
-    @property
     def well_formed(self) -> bool:
         """Whether the document is well-formed XML 1.0; a namespace name that is no URI does not change that."""
         return self.error is None or self.error.kind == "namespace"

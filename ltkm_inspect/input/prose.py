@@ -3,6 +3,7 @@
 import quopri
 import re
 from collections.abc import Iterable, Iterator
+from itertools import groupby
 
 from ltkm_inspect.input import dump, notation, passages
 from ltkm_inspect.input.captured import message_in_packet
@@ -145,22 +146,15 @@ def notation_of(form: Form) -> notation.Notation:
 
 def _by_line(given: Iterable[tuple[int, str, bytes | None]], source: str, form: Form) -> Iterator[InputMessage]:
     """Yield the messages of lines; lines in a row that hold none are one problem."""
-    bad: list[tuple[int, str]] = []
-    for number, line, octets in given:
-        if octets is None:
-            bad.append((number, line))
-            continue
-        yield from _unread(bad, source, form)
-        bad = []
-        yield as_message(f"{source}, line {number}", octets, form)
-    yield from _unread(bad, source, form)
-
-
-def _unread(bad: list[tuple[int, str]], source: str, form: Form) -> Iterator[InputMessage]:
-    if bad:
-        (first, line), (last, _) = bad[0], bad[-1]
-        where = f"line {first}" if first == last else f"lines {first} to {last}"
-        yield InputMessage(f"{source}, {where}", None, unreadable(line.encode("utf-8", "replace"), line, form))
+    for is_bad, group in groupby(given, lambda each: each[2] is None):
+        lines = [*group]
+        if is_bad:
+            (first, line, _), last = lines[0], lines[-1][0]
+            where = f"line {first}" if first == last else f"lines {first} to {last}"
+            yield InputMessage(f"{source}, {where}", None, unreadable(line.encode("utf-8", "replace"), line, form))
+        for number, _, octets in lines:
+            if octets is not None:
+                yield as_message(f"{source}, line {number}", octets, form)
 
 
 def as_message(source: str, octets: bytes, form: Form) -> InputMessage:

@@ -53,7 +53,7 @@ def mrk(naf_key: bytes) -> bytes:
 
 
 def gba_me(ks_naf: bytes) -> tuple[bytes, bytes]:
-    """Return MUK and MRK of a run of GBA_ME or 2G GBA."""
+    """Return MUK and MRK of a run of GBA_ME or 2G GBA; and of GBA_U with a card that does no MBMS, by Ks_ext_NAF."""
     _sized("ks_naf", ks_naf, NAF_KEY_OCTETS)
     return ks_naf, mrk(ks_naf)
 
@@ -61,12 +61,6 @@ def gba_me(ks_naf: bytes) -> tuple[bytes, bytes]:
 def gba_u(ks_int_naf: bytes, ks_ext_naf: bytes) -> tuple[bytes, bytes]:
     """Return MUK and MRK of a run of GBA_U with a card that does MBMS."""
     return _sized("ks_int_naf", ks_int_naf, NAF_KEY_OCTETS), _sized("ks_ext_naf", ks_ext_naf, NAF_KEY_OCTETS)
-
-
-def gba_u_plain(ks_ext_naf: bytes) -> tuple[bytes, bytes]:
-    """Return MUK and MRK of a run of GBA_U with a card that does no MBMS."""
-    _sized("ks_ext_naf", ks_ext_naf, NAF_KEY_OCTETS)
-    return ks_ext_naf, mrk(ks_ext_naf)
 
 
 def _naf_key(run: bytes, ks: bytes, rand: bytes, impi: str, naf: bytes) -> bytes:

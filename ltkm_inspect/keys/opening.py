@@ -12,7 +12,7 @@ from ltkm_inspect.digest import identity_kind
 from ltkm_inspect.keys.derivation import HASHES
 from ltkm_inspect.keys.protection import COUNTER_MODES, ECB, KEY_WRAP, MAC_HASHES, NULL, decrypt, first, mac_verifies
 from ltkm_inspect.keys.subscriber import WILD_CARD, Subscriber
-from ltkm_inspect.mikey import Identity, Interval, Kemac, KeyData, KeyDataChain, Message, Rand, Timestamp, decode
+from ltkm_inspect.mikey import Identity, Interval, Kemac, KeyData, KeyDataChain, Message, Rand, Timestamp
 from ltkm_inspect.mikey import decode_key_data as read_key_data
 from ltkm_inspect.mikey.core import ntp_moment
 from ltkm_inspect.mikey.record import Secret, record
@@ -110,9 +110,6 @@ def parties(message: Message) -> tuple[str | None, str | None]:
 
 def open_with(subscriber: Subscriber | None, message: Message, octets: bytes) -> OpenedMessage:
     """Verify a message with each MUK of a subscriber in turn and decrypt it with the one that fits; never raises."""
-    if type(octets) is not bytes:  # a memoryview has no text methods, and neither have the fields cut out of it
-        octets = bytes(octets)
-        message = decode(octets)
     if message.trailing and not message.tail_type:
         # The chain ended with Last payload, so the message ends there too: what follows is no part of what the MAC
         # covers (RFC 3830 §5.2, §6.2). That something follows is for the decoder to say.

@@ -59,7 +59,7 @@ class KeyRing:
 
         `message` is what `octets` decode to. Never raises; what was opened before comes from memory.
         """
-        if type(octets) is not bytes:
+        if type(octets) is not bytes:  # a memoryview has no text methods, and neither have the fields cut out of it
             octets = bytes(octets)
             message = decode(octets)
         opened = self._opened.get(octets)

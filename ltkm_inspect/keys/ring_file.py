@@ -298,7 +298,7 @@ class _Table:
         if run == "u":
             muk, mrk = gba.gba_u(values["ks_int_naf"], values["ks_ext_naf"])
         else:
-            muk, mrk = gba.gba_me(values["ks_naf"]) if run == "me" else gba.gba_u_plain(values["ks_ext_naf"])
+            muk, mrk = gba.gba_me(values["ks_naf" if run == "me" else "ks_ext_naf"])
         used = {"me": ("ks_naf",), "u": ("ks_ext_naf", "ks_int_naf"), "u-plain": ("ks_ext_naf",)}[run]
         return DerivedKeys({WORDS[name]: values[name] for name in used}, muk, mrk, source)
 
@@ -339,19 +339,16 @@ def _key(place: str, value: object, octets: range, warnings: list[str]) -> bytes
     if not isinstance(value, str):
         raise RingError(f"{place}: expected {wanted} in hex or base64, got {_kind(value)}")
     coding, colon, rest = value.partition(":")
-    if not colon:
-        as_hex, as_base64 = _hex(value), _base64(value)
-        fits_hex = as_hex is not None and len(as_hex) in octets
-        fits_base64 = as_base64 is not None and len(as_base64) in octets
-        key = as_hex if fits_hex or (as_hex is not None and not fits_base64) else as_base64
-        if fits_hex and fits_base64 and key is not None and len(key) not in USUAL_KEY_OCTETS:
-            warnings.append(f"{place}: expected hex: or base64: before a text that is both, read it as hex")
-    elif coding in ("hex", "base64"):
-        key = _hex(rest) if coding == "hex" else _base64(rest)
-    else:
-        key = None
-    if key is None:
+    readings = [_hex(value), _base64(value)]
+    if colon:
+        readings = [_hex(rest)] if coding == "hex" else [_base64(rest)] if coding == "base64" else []
+    known = [key for key in readings if key is not None]
+    if not known:
         raise RingError(f"{place}: expected {wanted} in hex or base64, got a text that is neither")
+    fitting = [key for key in known if len(key) in octets]
+    key = (fitting or known)[0]
+    if len(fitting) > 1 and len(key) not in USUAL_KEY_OCTETS:
+        warnings.append(f"{place}: expected hex: or base64: before a text that is both, read it as hex")
     if len(key) not in octets:
         raise RingError(f"{place}: expected {wanted}, got {len(key)}")
     return key

@@ -1,6 +1,6 @@
 """A MIKEY message: header, payloads, and what could not be read; `decode` is total and `encode` its inverse."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Annotated
@@ -81,15 +81,10 @@ class Message:
     @cached_property
     def _by_class(self) -> dict[type[Payload], tuple[Payload, ...]]:
         """The payloads by their class; every payload class is final, so the very type is what to compare."""
-        return _grouped((type(payload), payload) for payload in self.payloads)
-
-    @cached_property
-    def _by_extension(self) -> dict[int, tuple[GeneralExtension, ...]]:
-        return _grouped((payload.type, payload) for payload in self.of(GeneralExtension))
-
-    @cached_property
-    def _by_key_id(self) -> dict[int, tuple[bytes, ...]]:
-        return _grouped((key_id.type, key_id.value) for key_id in self._key_ids)
+        found: dict[type[Payload], list[Payload]] = {}
+        for payload in self.payloads:
+            found.setdefault(type(payload), []).append(payload)
+        return {kind: tuple(payloads) for kind, payloads in found.items()}
 
     @cached_property
     def _key_ids(self) -> tuple[KeyId, ...]:
@@ -102,7 +97,7 @@ class Message:
 
     def extensions(self, kind: int) -> tuple[GeneralExtension, ...]:
         """Return the EXT payloads of that extension type, in order."""
-        return self._by_extension.get(kind, ())
+        return tuple([payload for payload in self.of(GeneralExtension) if payload.type == kind])
 
     def key_ids(self) -> tuple[KeyId, ...]:
         """Return every key ID of every Key ID information extension, in order."""
@@ -110,7 +105,7 @@ class Message:
 
     def key_id(self, kind: int) -> bytes | None:
         """Return the value of the key ID of that type; None unless there is exactly one."""
-        values = self._by_key_id.get(kind, ())
+        values = [key_id.value for key_id in self._key_ids if key_id.type == kind]
         return values[0] if len(values) == 1 else None
 
     @property
@@ -165,13 +160,6 @@ class Message:
     def trailing_span(self) -> Span:
         """The span of the trailing octets of a decoded message."""
         return Span(self.length - len(self.trailing), self.length)
-
-
-def _grouped[K, V](pairs: Iterable[tuple[K, V]]) -> dict[K, tuple[V, ...]]:
-    found: dict[K, list[V]] = {}
-    for key, value in pairs:
-        found.setdefault(key, []).append(value)
-    return {key: tuple(values) for key, values in found.items()}
 
 
 def decode(octets: bytes, most: int | None = None) -> Message:

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ltkm_inspect.document import codec_of, read
-from ltkm_inspect.document.encoding import detect, is_stateful
+from ltkm_inspect.document.encoding import Encoding, detect
 
 TEXT = "<a><b>\u4e2d\u6587</b></a>"
 
@@ -41,7 +41,7 @@ def test_the_encoding_is_found_and_the_text_is_right(
 ) -> None:
     document = read(octets, charset)
     assert (document.encoding.codec, document.encoding.source) == (codec, source)
-    assert document.encoding_problem is None
+    assert document.encoding.problem is None
     assert document.error is None
     assert document.text is not None
     assert document.text.endswith(TEXT)
@@ -108,7 +108,7 @@ def test_encodings_of_one_octet_are_read(name: str) -> None:
 )
 def test_what_disagrees_about_the_encoding_is_told(octets: bytes, charset: str | None, problem: str) -> None:
     document = read(octets, charset)
-    assert document.encoding_problem == problem
+    assert document.encoding.problem == problem
     assert document.root is not None
 
 
@@ -127,8 +127,8 @@ def test_stateful_encodings_are_known_as_such() -> None:
     for name in ("utf-7", "hz-gb-2312", "iso-2022-jp", "iso-2022-kr", "iso-2022-jp-2"):
         codec = codec_of(name)
         assert codec is not None
-        assert is_stateful(codec), name
-    assert not is_stateful("gb18030")
+        assert Encoding(codec, "charset", 0, None, name, None).stateful
+    assert not Encoding("gb18030", "charset", 0, None, "gb18030", None).stateful
 
 
 @given(st.binary(max_size=60), st.none() | st.text(max_size=12))

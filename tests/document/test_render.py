@@ -51,7 +51,7 @@ def test_the_reference_documents_come_out_octet_for_octet() -> None:
 def test_what_is_written_is_read_back(written: list[NewItem], style: Style) -> None:
     document = read(render_response(written, style))
     assert document.error is None
-    assert document.encoding_problem is None or style.encoding == "UTF-16"
+    assert document.encoding.problem is None or style.encoding == "UTF-16"
     assert document.root is not None
     assert not list(response_departures(document.root))
     found = msk_items(document.root)
