@@ -5,6 +5,7 @@ import json
 import math
 import re
 from collections.abc import Callable, Iterator
+from itertools import chain
 from typing import Any, NamedTuple
 
 from ltkm_inspect.capture.damage import PackedError
@@ -140,21 +141,18 @@ def _utf8(read: Read) -> Iterator[bytes]:
     while 0 < len(first) < 4 and (more := read(_BLOCK)):
         first += more
     encoding, bom = _encoding(first)
-    piece = first[bom:] or read(_BLOCK)
+    pieces = chain((first[bom:] or read(_BLOCK),), iter(lambda: read(_BLOCK), b""))
     if encoding == "utf-8":
-        while piece:
-            yield piece
-            piece = read(_BLOCK)
+        yield from pieces
         return
     decoder = codecs.getincrementaldecoder(encoding)("surrogatepass" if "16" in encoding else "replace")
-    while piece:
+    for piece in pieces:
         try:
             text = decoder.decode(piece)
         except UnicodeDecodeError as error:
             raise PackedError(f"the text is not {encoding}: {error.reason}") from error
         if text:
             yield text.encode("utf-8", "surrogatepass")
-        piece = read(_BLOCK)
 
 
 class _Text:

@@ -223,29 +223,11 @@ class _Reading:
         is_number = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
         if is_number and (not relevant or name.lower() in _NUMBERS):
             value = str(value)
-        reason = ""
-        if not isinstance(value, str):
-            reason = not_expected("text", value)
-        else:
-            value = value.strip(" \t\r\n")
-            if "\n" in value or "\r" in value:
-                reason = "expected one header field, got several that the exporter joined by a line end"
-            elif name.lower() == "www-authenticate" and _JOINED.search(value):
-                reason = "expected one challenge, got several, which the exporter may have joined"
-            elif _LOST in value:
-                reason = "expected text, got characters that the exporter could not read"
+        octets, reason = _field_value(name, value)
         if relevant and reason:
             self._damage(at, reason, at)
             return None
-        if not isinstance(value, str):
-            return b""
-        try:
-            return value.encode()
-        except UnicodeEncodeError:
-            if relevant:
-                self._damage(at, "expected text, got half of a surrogate pair", at)
-                return None
-            return value.encode("utf-8", "backslashreplace")
+        return octets
 
     def _request_body(self, asked: Mapping[str, Any], headers: Headers, known: bool) -> bytes | None:
         data, size = asked.get("postData"), body_size(asked.get("bodySize"), headers)
@@ -350,3 +332,19 @@ class _Reading:
         except (UnicodeError, ValueError):
             self._damage(f"{at}.text", f"expected text in {codec}, got characters that it does not have", hides)
             return None
+
+
+def _field_value(name: str, value: Any) -> tuple[bytes, str]:
+    """Return the octets of a value of a header field, and what its exporter did to them, or nothing."""
+    if not isinstance(value, str):
+        return b"", not_expected("text", value)
+    value, reason = value.strip(" \t\r\n"), ""
+    if "\n" in value or "\r" in value:
+        reason = "expected one header field, got several that the exporter joined by a line end"
+    elif name.lower() == "www-authenticate" and _JOINED.search(value):
+        reason = "expected one challenge, got several, which the exporter may have joined"
+    elif _LOST in value:
+        reason = "expected text, got characters that the exporter could not read"
+    elif _LONE.search(value):
+        reason = "expected text, got half of a surrogate pair"
+    return value.encode("utf-8", "backslashreplace"), reason

@@ -1,13 +1,12 @@
 """The documents of an exchange with what was edited in the lines that show them."""
 
 from collections.abc import Iterator, Sequence
-from functools import partial
 
 from ltkm_inspect import document as msk
 from ltkm_inspect.context import Context
 from ltkm_inspect.document import Splice, edit
 from ltkm_inspect.editing import markup
-from ltkm_inspect.editing.identifiers import KEYS, identifier_splices, new_identifiers
+from ltkm_inspect.editing.identifiers import KEYS, identifier_splices, new_msk
 from ltkm_inspect.editing.items import EditedDocument
 from ltkm_inspect.editing.lines import EditError, LineTree, parse, require_names, require_same_totals
 from ltkm_inspect.editing.lists import edited, listed, place_of
@@ -74,6 +73,4 @@ def _new_msk(xml: msk.Xml, entry: LineTree) -> str:
     if entry.key != "msk":
         raise EditError(entry.line, f"expected `- msk: …`, got {entry.key}")
     require_names(entry, KEYS)
-    domain, msk_id = new_identifiers(entry)
-    own = partial(markup.own_element, xml.root)
-    return own("MSK", own("keyDomainID", domain) + own("MSKID", msk_id))
+    return new_msk(xml.root, entry)

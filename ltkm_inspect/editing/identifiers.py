@@ -30,10 +30,10 @@ def identifier_splices(
                     yield edit.filled(xml, element, text)
 
 
-def new_identifiers(entry: LineTree) -> tuple[str, str]:
-    """Return the text of keyDomainID and MSKID for a new item; EditError where one of them is not given."""
-    texts = []
-    for key in ("key_domain_id", "msk_id"):
+def new_msk(root: Any, entry: LineTree) -> str:
+    """Return the MSK element of a new item as text; EditError where one of its identifiers is not given."""
+    elements = ""
+    for key, name in (("key_domain_id", "keyDomainID"), ("msk_id", "MSKID")):
         groups = _groups(entry, key)
         if len(groups) != 1:
             raise EditError(entry.line, f"expected one {key} in a new item, got {len(groups)}")
@@ -41,8 +41,8 @@ def new_identifiers(entry: LineTree) -> tuple[str, str]:
         for part in parts:
             if _octets(part) != _octets(first)[_PARTS[part.key]]:
                 raise EditError(part.line, f"{part.key}: expected what msk_id says, got {part.value}")
-        texts.append(_as_text(first))
-    return texts[0], texts[1]
+        elements += markup.own_element(root, name, _as_text(first))
+    return markup.own_element(root, "MSK", elements)
 
 
 def _groups(entry: LineTree, key: str) -> list[list[LineTree]]:

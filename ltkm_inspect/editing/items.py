@@ -8,7 +8,7 @@ from ltkm_inspect.context import Context
 from ltkm_inspect.document import Splice, edit
 from ltkm_inspect.editing import markup
 from ltkm_inspect.editing.fields import changed, likeness, values_of
-from ltkm_inspect.editing.identifiers import KEYS, identifier_splices, new_identifiers
+from ltkm_inspect.editing.identifiers import KEYS, identifier_splices, new_msk
 from ltkm_inspect.editing.lines import EditError, LineTree, at, require_names, require_same_totals
 from ltkm_inspect.editing.lists import edited, listed, place_of
 from ltkm_inspect.editing.ltkm import ltkm_splices, new_ltkm
@@ -76,7 +76,7 @@ class EditedDocument:
             listed(new, "ltkms"),
             item.ltkm_elements,
             item.element,
-            lambda text: self._first_ltkm(item, text),
+            lambda text: self._behind_msk(item, text),
         )
 
     def _code(self, item: Item, old: LineTree, new: LineTree) -> Iterator[Splice]:
@@ -93,11 +93,7 @@ class EditedDocument:
                 yield edit.filled(self._xml, codes[0], markup.escaped(markup.quoted_text(code)))
             else:
                 text = markup.own_element(self._document.root, "ResponseCode", markup.escaped(markup.quoted_text(code)))
-                msks = item.parts.msks
-                if msks:
-                    yield edit.after(self._xml, msks[-1], markup.space_before(self._xml, msks[-1]) + text)
-                else:
-                    yield edit.appended(self._xml, item.element, text)
+                yield self._behind_msk(item, text)
 
     def _ltkms(
         self,
@@ -145,8 +141,8 @@ class EditedDocument:
         old, ltkm = model
         return markup.copied(self._xml, ltkm.element, ltkm_splices(self._context, ltkm, old, entry), scope)
 
-    def _first_ltkm(self, item: Item, text: str) -> Splice:
-        """Put an LTKM into an item that has none: behind its response code, where the change request wants it."""
+    def _behind_msk(self, item: Item, text: str) -> Splice:
+        """Put an LTKM, or a response code, into an item that has none: behind its MSK, and its response code if any."""
         before = item.parts.codes or item.parts.msks
         if not before:
             return edit.appended(self._xml, item.element, text)
@@ -156,9 +152,8 @@ class EditedDocument:
         if entry.key != "item":
             raise EditError(entry.line, f"expected `- item: …`, got {entry.key}")
         require_names(entry, _LINES, " in an item")
-        domain, msk_id = new_identifiers(entry)
         own = partial(markup.own_element, self._document.root)
-        parts = own("MSK", own("keyDomainID", domain) + own("MSKID", msk_id))
+        parts = new_msk(self._document.root, entry)
         code = entry.one("response_code")
         if code is not None and code.value != NONE:
             parts += own("ResponseCode", markup.escaped(markup.quoted_text(code)))

@@ -50,7 +50,7 @@ def new_ltkm(entry: LineTree, scope: Any) -> str:
     if text is not None:
         content = markup.escaped(markup.quoted_text(text))
     name, version = entry.one("element"), entry.one("version")
-    attributes = "" if version is None else markup.attribute("version", markup.quoted_text(version))
+    attributes = "" if version is None else f" version={msk.quoted(markup.quoted_text(version))}"
     expanded = msk.LTKM_TAG if name is None else markup.expanded_name(name)
     return markup.element_text(expanded, scope, content, attributes)
 

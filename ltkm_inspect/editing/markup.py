@@ -67,11 +67,6 @@ def own_element(root: Any, name: str, content: str) -> str:
     return element_text(f"{{{namespace}}}{name}" if namespace else name, root, content)
 
 
-def attribute(name: str, value: str) -> str:
-    """Return an attribute as it stands in a start tag."""
-    return f" {name}={msk.quoted(value)}"
-
-
 def renamed(xml: Xml, element: Any, name: str) -> list[Splice]:
     """Give an element another expanded name; ValueError where the default namespace that it declares forbids that."""
     tag, declared = tag_for(name, element)

@@ -2,7 +2,7 @@
 
 import quopri
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
 
 from ltkm_inspect.input import dump, notation, passages
@@ -46,8 +46,7 @@ def in_text(octets: bytes, source: str, form: Form) -> Iterator[InputMessage]:
     if form == "auto" and (messages := _structured(text)):
         known = set(messages)  # beside a dump or an array there may be others
         messages += [each.octets for each in passages.blocks(text) if each.octets and each.octets not in known]
-        for number, message in enumerate(messages, 1):
-            yield as_message(f"{source}, message {number}" if len(messages) > 1 else source, message, form)
+        yield from _numbered(messages, source, form)
         return
     lines = [(number, line) for number, line in enumerate(text.splitlines(), 1) if line.strip()]
     given = [(number, line, of_line(line, form)) for number, line in lines if not line.lstrip().startswith("#")]
@@ -81,15 +80,16 @@ def _without_words(given: list[tuple[int, str, bytes | None]]) -> list[tuple[int
     return [each for each in given if each[2] is not None or _LONG_WORD.search(each[1])]
 
 
+def _numbered(messages: Sequence[bytes], source: str, form: Form) -> Iterator[InputMessage]:
+    for number, octets in enumerate(messages, 1):
+        yield as_message(f"{source}, message {number}" if len(messages) > 1 else source, octets, form)
+
+
 def _in_passages(text: str, source: str) -> list[InputMessage]:
     """Return the messages of a dump or of blocks of lines with something around them; none where no one is whole."""
     bare = passages.dump_without_prefixes(text)
     if bare is not None and (messages := _structured(bare)):
-        named = len(messages) > 1
-        return [
-            as_message(f"{source}, message {number}" if named else source, octets, "auto")
-            for number, octets in enumerate(messages, 1)
-        ]
+        return [*_numbered(messages, source, "auto")]
     found = [*passages.blocks(text)]
     if not any(passage.octets for passage in found):
         return []

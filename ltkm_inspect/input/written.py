@@ -7,7 +7,10 @@ from pathlib import Path
 from typing import BinaryIO
 
 from ltkm_inspect.input import notation, passages
+from ltkm_inspect.input.captured import from_capture
+from ltkm_inspect.input.document import from_document
 from ltkm_inspect.input.message import Form, InputMessage
+from ltkm_inspect.input.objects import from_array
 from ltkm_inspect.input.prose import VERSION, WANTED, as_message, in_text, notation_of, of_line, unreadable
 from ltkm_inspect.packets import is_capture
 from ltkm_inspect.wire import printable
@@ -96,19 +99,8 @@ def from_stream(stream: BinaryIO, source: str, form: Form = "auto") -> Iterator[
 
 def _reader(start: bytes, form: Form) -> Callable[[bytes, str], Iterator[InputMessage]] | None:
     """Return what reads a file with messages in it, by its beginning or its form; None for messages by themselves."""
-    if form == "pcap" or (form == "auto" and is_capture(start)):
-        from ltkm_inspect.input.captured import from_capture
-
-        return from_capture
-    if form == "xml" or (form == "auto" and _is_document(start)):
-        from ltkm_inspect.input.document import from_document
-
-        return from_document
-    if form == "json" or (form == "auto" and _is_array(start)):
-        from ltkm_inspect.input.objects import from_array
-
-        return from_array
-    return None
+    known = (("pcap", is_capture, from_capture), ("xml", _is_document, from_document), ("json", _is_array, from_array))
+    return next((reader for name, begins, reader in known if form == name or (form == "auto" and begins(start))), None)
 
 
 def _structure(

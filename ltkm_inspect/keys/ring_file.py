@@ -13,7 +13,7 @@ import re
 import stat
 import time
 import tomllib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -92,10 +92,7 @@ def derive(octets: bytes) -> tuple[DerivedKeys, list[str]]:
     """
     warnings: list[str] = []
     table = _Table("", _toml(octets), warnings)
-    for name in table.fields:
-        if name not in (*DERIVED, *ALONGSIDE):
-            known = ", ".join((*DERIVED, *ALONGSIDE))
-            raise RingError(f"{_shown(name)}: expected one of {known}, got another field")
+    table.refuse_all_but((*DERIVED, *ALONGSIDE))
     return table.derived(table.text("naf") if "naf" in table.fields else ""), warnings
 
 
@@ -175,8 +172,10 @@ def _load(path: Path) -> tuple[KeyRing, list[str], _Mark]:
         ring, warnings = _ring(_toml(octets))
     except RingError as error:
         raise RingError(f"{shown}: {error}") from None
-    lines = [*_warnings(path, status), *(f"{shown}: {warning}" for warning in warnings)]
-    return ring, lines, _mark_of(status)
+    mode = stat.S_IMODE(status.st_mode)
+    if os.name == "posix" and mode & 0o077:
+        warnings.insert(0, f"expected a file that only its owner can read (mode 600), got mode {mode:o}")
+    return ring, [f"{shown}: {warning}" for warning in warnings], _mark_of(status)
 
 
 def _toml(octets: bytes) -> dict[str, Any]:
@@ -199,13 +198,6 @@ def _toml(octets: bytes) -> dict[str, Any]:
 def _shown_path(path: Path) -> str:
     is_key = is_key_text(str(path)) and not path.exists()
     return "(what may be a key)" if is_key else printable(str(path))
-
-
-def _warnings(path: Path, status: os.stat_result) -> list[str]:
-    mode = stat.S_IMODE(status.st_mode)
-    if os.name != "posix" or not mode & 0o077:
-        return []
-    return [f"{_shown_path(path)}: expected a file that only its owner can read (mode 600), got mode {mode:o}"]
 
 
 def _ring(plain: dict[str, Any]) -> tuple[KeyRing, list[str]]:
@@ -237,11 +229,14 @@ class _Table:
         self.fields, self.warnings = fields, warnings
         self.at, self.whole = (f"{place}.", f"{place}: ") if place else ("", "")
 
-    def subscriber(self) -> Subscriber:
+    def refuse_all_but(self, names: Sequence[str]) -> None:
         for name in self.fields:
-            if name not in FIELDS:
-                known = ", ".join(sorted(FIELDS))
+            if name not in names:
+                known = ", ".join(names)
                 raise RingError(f"{self.at}{_shown(name)}: expected one of {known}, got another field")
+
+    def subscriber(self) -> Subscriber:
+        self.refuse_all_but(sorted(FIELDS))
         b_tid = self.text("b_tid")
         naf = self.text("naf") if "naf" in self.fields else ""
         if any(name in self.fields for name in (*DERIVED, "gba")):
