@@ -27,7 +27,6 @@ DIGEST_FORM = RFC7616["3.2"](
     says="a digest is in hex digits of 0 to 9 and a to f: 32 with MD5, 64 with SHA-256 and SHA-512-256"
 )
 AUTHENTICATION_INFO = "response.headers.Authentication-Info"
-NO_INFO = NotApplicable("the response has no Authentication-Info")
 # Four directives in any order: as each of the four groups is found, each stands there once.
 _PROOF = re.compile(
     r"""(?:(?:qop=(auth-int)|rspauth="([0-9a-f]{32})"|cnonce="([^"\\]*+)"|nc=([0-9a-fA-F]{8}))(?:, ?+(?=[a-z])|$)){4}"""
@@ -59,7 +58,7 @@ def _asks_for_integrity(exchange: Exchange) -> bool:
 
 def information(exchange: Exchange) -> Directives | NotApplicable:
     """Return the directives of the Authentication-Info that ends the procedure."""
-    return exchange.authentication_info or NO_INFO
+    return exchange.authentication_info or NotApplicable("the response has no Authentication-Info")
 
 
 INFO_RULES = RuleGroup(

@@ -143,11 +143,7 @@ def keep_digest(step: SessionEvent) -> Exchange:
     return replace(exchange, response=exchange.response.with_content(document.xml.splice([Splice(end, end, "\n")])))
 
 
-def _with_response(step: SessionEvent, value: str) -> Exchange:
-    return prove(step.exchange, proof_of(step.exchange).put("response", value, quoted=True))
-
-
 @fault(on=SessionEvent, reference="renewal", trips={"request-digest-wrong"}, leaves={"digest"})
 def replace_response(step: SessionEvent, *, to: str = "0123456789abcdef0123456789abcdef") -> Exchange:
     """Write another digest into the recorded request."""
-    return _with_response(step, to)
+    return prove(step.exchange, proof_of(step.exchange).put("response", to, quoted=True))

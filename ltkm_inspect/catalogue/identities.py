@@ -15,8 +15,6 @@ from ltkm_inspect.spec import TS24109, TS33246, TS33501, Sure
 from ltkm_inspect.traffic import Ltkm
 
 NOT_TWO = NotApplicable("the message does not decode to a delivery with two identities in UTF-8")
-NO_REALM = NotApplicable("neither the credentials nor a challenge have a realm of GBA or AKMA")
-NO_USERNAME = NotApplicable("the request has no credentials with the user name as text")
 
 
 def _identity(ltkm: Ltkm, index: int) -> str | None:
@@ -78,7 +76,7 @@ def bsm_identity_mismatch(ltkm: Ltkm) -> Iterator[Problem | NotApplicable]:
     directives = _directives(ltkm)
     fqdns = [] if directives is None else [realm.fqdn for realm in directives.realms if is_host(realm.fqdn)]
     if not fqdns:
-        yield NO_REALM
+        yield NotApplicable("neither the credentials nor a challenge have a realm of GBA or AKMA")
         return
     got = _identity(ltkm, 0)
     if got is None:
@@ -106,7 +104,7 @@ def terminal_identity_mismatch(ltkm: Ltkm) -> Iterator[Problem | NotApplicable]:
     credentials = ltkm.event.authorization
     wanted = None if credentials is None else credentials.first.get("username")
     if credentials is None or not wanted or credentials.hides_username:
-        yield NO_USERNAME
+        yield NotApplicable("the request has no credentials with the user name as text")
         return
     got = _identity(ltkm, 1)
     if got is None:

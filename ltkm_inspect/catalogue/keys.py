@@ -22,11 +22,9 @@ TEK, TEK_WITH_SALT = 2, 3
 MTK_ID_OCTETS, TIME_OCTETS = 2, 4
 
 
-NOT_ONE = NotApplicable("the message does not carry exactly one key")
-
-
 def _single(opening: OpenedLtkm) -> KeyData | NotApplicable:
-    return opening.entries[0] if len(opening.entries) == 1 else NOT_ONE
+    entries = opening.entries
+    return entries[0] if len(entries) == 1 else NotApplicable("the message does not carry exactly one key")
 
 
 def _interval(opening: OpenedLtkm) -> KeyInterval | None:

@@ -135,9 +135,7 @@ class _PairComparison:
 
     def __init__(self, document: Document) -> None:
         exchange = document.exchange
-        requested = frozenset(exchange.requested_pairs)
-        self._requested = requested
-        self._current = frozenset((domain, msk_id[:2]) for domain, msk_id in requested if msk_id[2:] == CURRENT)
+        requested = dict.fromkeys(exchange.requested_pairs)
         named = len(_named(_root(exchange)))
         self.readable_request = named == len(exchange.requested_pairs) and all(map(_is_right, requested))
         self.readable_response = True
@@ -150,21 +148,19 @@ class _PairComparison:
                 self.readable_response = False
                 continue
             told = {pair, *_carried(item)}
+            told |= {_as_current(each) for each in told}
             answered |= told
             if pair in seen:
                 self.repeated += 1
-            elif not any(map(self._was_requested, told)):
+            elif told.isdisjoint(requested):
                 self.foreign.append((item, pair))
             seen.add(pair)
-        groups = {(domain, msk_id[:2]) for domain, msk_id in answered}
-        self.unanswered = [
-            (domain, msk_id)
-            for domain, msk_id in dict.fromkeys(exchange.requested_pairs)
-            if ((domain, msk_id[:2]) not in groups if msk_id[2:] == CURRENT else (domain, msk_id) not in answered)
-        ]
+        self.unanswered = [pair for pair in requested if pair not in answered]
 
-    def _was_requested(self, pair: Pair) -> bool:
-        return pair in self._requested or (pair[0], pair[1][:2]) in self._current
+
+def _as_current(pair: Pair) -> Pair:
+    """Return how the current MSK of its Key Group is requested, which any MSK of the group answers."""
+    return pair[0], pair[1][:2] + CURRENT
 
 
 def _compared(document: Document) -> _PairComparison | NotApplicable:
@@ -189,19 +185,12 @@ def _is_echo(document: Document) -> bool:
     requested = exchange.requested_pairs
     if not pairs or len(pairs) != len(requested):
         return False
-    if pairs != requested:
-        for asked, pair in zip(requested, pairs, strict=True):
-            if pair != asked and (
-                pair is None or asked[1][2:] != CURRENT or pair[0] != asked[0] or pair[1][:2] != asked[1][:2]
-            ):
-                return False
-    answered = exchange.response is not None and exchange.response.status == 200
-    return (
-        answered
-        and exchange.asks_for_msk
-        and exchange.request_document is not None
-        and exchange.request_document.well_formed
-    )
+    for asked, pair in () if pairs == requested else zip(requested, pairs, strict=True):
+        if pair is None or asked not in (pair, _as_current(pair)):
+            return False
+    asking = exchange.request_document
+    is_readable = exchange.asks_for_msk and asking is not None and asking.well_formed
+    return is_readable and exchange.response is not None and exchange.response.status == 200
 
 
 PAIR_RULES = RuleGroup(
