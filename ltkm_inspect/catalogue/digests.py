@@ -1,6 +1,7 @@
 """Rules on the digests of request and response, which take the MRK, and the faults that break them."""
 
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import replace
 
 from ltkm_inspect import digest
@@ -40,29 +41,33 @@ def request_digest_wrong(step: SessionEvent) -> Iterator[Problem | NotApplicable
         yield NotApplicable(proof.reason)
     elif not proof.holds:
         if step.subscriber is not None and step.is_proved([step.subscriber.mrk]):
-            yield Problem(RESPONSE, "the digest over this request", "another one", _explained(step))
+            request = step.exchange.request
+            hint = _explained(step, request.credentials, "response", request.method)
+            yield Problem(RESPONSE, "the digest over this request", "another one", hint)
         else:
             yield NotApplicable("the MRK has proved right nowhere yet, which is reported by itself")
 
 
-def _explained(step: SessionEvent) -> str:
-    """Return which other way to compute the digest of a request gives what was sent; empty for none."""
-    request, subscriber = step.exchange.request, step.subscriber
-    if request.credentials is None or subscriber is None or subscriber.password is None:
+def _explained(
+    step: SessionEvent, told: digest.Directives | None, name: str, method: str, decoded: bytes | None = None
+) -> str:
+    """Return which other way to compute a digest gives the one that was told by that name; empty for none.
+
+    The digest of a response has no method. `decoded` is its body without its content coding.
+    """
+    credentials, subscriber = step.exchange.request.credentials, step.subscriber
+    if told is None or credentials is None or subscriber is None or subscriber.password is None:
         return ""
-    sent = (request.credentials.get("response") or "").lower()
-    if _response(request.credentials.put("qop", "auth"), subscriber.password, request.method, b"") == sent:
-        return "it is right for qop=auth, which leaves the body out"
-    if _response(request.credentials, subscriber.password, request.method, b"") == sent:
-        return "it is right for an empty body"
+    for said, directives, body in (
+        ("it is right for the body without its content coding", credentials, decoded),
+        ("it is right for qop=auth, which leaves the body out", credentials.put("qop", "auth"), b""),
+        ("it is right for an empty body", credentials, b""),
+    ):
+        with suppress(ValueError):
+            computed = None if body is None else digest.response(directives, subscriber.password, method, body)
+            if computed == (told.get(name) or "").lower():
+                return said
     return ""
-
-
-def _response(credentials: digest.Directives, password: bytes, method: str, body: bytes) -> str | None:
-    try:
-        return digest.response(credentials, password, method, body)
-    except ValueError:
-        return None
 
 
 @DIGEST_RULES.rule(
@@ -83,28 +88,10 @@ def response_digest_wrong(step: SessionEvent) -> Iterator[Problem | NotApplicabl
     if proof.holds is None:
         yield NotApplicable(proof.reason)
     elif not proof.holds:
-        yield Problem(RSPAUTH, "the digest over this response", "another one", _explained_response(step))
-
-
-def _explained_response(step: SessionEvent) -> str:
-    """Return which other way to compute rspauth gives what was sent; empty for none."""
-    exchange, subscriber = step.exchange, step.subscriber
-    credentials, information, content = exchange.request.credentials, exchange.authentication_info, exchange.content
-    if credentials is None or information is None or subscriber is None or subscriber.password is None:
-        return ""
-    sent = (information.get("rspauth") or "").lower()
-    decoded = content.octets if content is not None else None
-    for said, directives, body in (
-        ("it is right for the body without its content coding", credentials, decoded or b""),
-        ("it is right for qop=auth, which leaves the body out", credentials.put("qop", "auth"), b""),
-        ("it is right for an empty body", credentials, b""),
-    ):
-        try:
-            if digest.rspauth(directives, subscriber.password, body) == sent:
-                return said
-        except ValueError:
-            continue
-    return ""
+        content = step.exchange.content
+        decoded = (content.octets if content is not None else None) or b""
+        hint = _explained(step, step.exchange.authentication_info, "rspauth", "", decoded)
+        yield Problem(RSPAUTH, "the digest over this response", "another one", hint)
 
 
 @DIGEST_RULES.warning(

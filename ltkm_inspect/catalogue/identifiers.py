@@ -56,23 +56,14 @@ def key_ids_repeated(message: Message) -> Iterator[Problem]:
 
 
 def _not_single(message: Message, kind: int, name: str) -> Iterator[Problem | NotApplicable]:
+    lengths = [len(each.value) for each in message.key_ids() if each.type == kind]
     if len(message.extensions(EXTENSION)) != 1:
         yield NotApplicable("the message has not exactly one extension with key IDs")
-        return
-    if any(".key_ids" in problem.path for problem in message.inner_problems):
+    elif any(".key_ids" in problem.path for problem in message.inner_problems):
         yield NotApplicable("the key IDs cannot be read, which is reported by itself")
-        return
-    single = message.key_id(kind)
-    if single is not None and len(single) == LENGTHS[kind]:
-        return
-    values = [each.value for each in message.key_ids() if each.type == kind]
-    expected = f"one {name} of {LENGTHS[kind]} octets"
-    if not values:
-        yield Problem("EXT.key_ids", expected, "none")
-    elif len(values) > 1:
-        yield Problem("EXT.key_ids", expected, f"{len(values)} of them")
-    elif len(values[0]) != LENGTHS[kind]:
-        yield Problem("EXT.key_ids", expected, f"{len(values[0])} octets")
+    elif lengths != [LENGTHS[kind]]:
+        got = f"{len(lengths)} of them" if len(lengths) > 1 else f"{lengths[0]} octets" if lengths else "none"
+        yield Problem("EXT.key_ids", f"one {name} of {LENGTHS[kind]} octets", got)
 
 
 @MESSAGE_SHAPE.rule(covers=["ID-02"])

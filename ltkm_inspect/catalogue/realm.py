@@ -181,13 +181,11 @@ def username_not_b_tid(exchange: Exchange, context: Context) -> Iterator[Problem
         return
     akma = _uses_akma(exchange, prefixes)
     gba = not akma or len(prefixes) > 1
-    if (akma and is_a_kid(name)) or (gba and is_b_tid(name)):
-        return
-    level = Level.VIOLATION if context.settings.strict else None
-    expected = "base64 of 16 octets, @ and the name of a BSF"
-    if akma:
-        expected = "an A-KID: routing indicator and A-TID, @ and the home network"
-    yield Problem(f"{AUTHORIZATION}.username", expected, name or "an empty name", level=level)
+    if not (akma and is_a_kid(name)) and not (gba and is_b_tid(name)):
+        level = Level.VIOLATION if context.settings.strict else None
+        a_kid = "an A-KID: routing indicator and A-TID, @ and the home network"
+        expected = a_kid if akma else "base64 of 16 octets, @ and the name of a BSF"
+        yield Problem(f"{AUTHORIZATION}.username", expected, name or "an empty name", level=level)
 
 
 def _uses_akma(exchange: Exchange, prefixes: Set[str]) -> bool:

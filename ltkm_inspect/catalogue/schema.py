@@ -56,22 +56,19 @@ def value_has_children(document: Document) -> Iterator[Problem]:
 
     Write the value alone.
     """
-    found = [*departures(document, "leaf-child")]
-    held = _above_ltkms(document) if found else ()
-    for problem in found:
-        if problem.element not in held:  # the LTKM inside is the cause there
-            yield problem
+    return _apart_from_ltkms(document, "leaf-child")
 
 
-def _above_ltkms(document: Document) -> set[object]:
-    """Return the LTKM elements that stand at a wrong place, and every element that they stand in."""
-    found: set[object] = set()
-    for ltkm in document.ltkm_elements:
+def _apart_from_ltkms(document: Document, kind: str) -> Iterator[Problem]:
+    """Yield the departures of a kind but those of LTKMs at a wrong place and of what these stand in: one cause."""
+    found = [*departures(document, kind)]
+    held: set[object] = set()
+    for ltkm in document.ltkm_elements if found else ():
         above = None if ltkm.is_placed else ltkm.element
-        while above is not None and above not in found:
-            found.add(above)
+        while above is not None and above not in held:
+            held.add(above)
             above = above.getparent()
-    return found
+    return (problem for problem in found if problem.element not in held)
 
 
 @SCHEMA_RULES.warning(
@@ -87,14 +84,10 @@ def root_extension_unknown(document: Document) -> Iterator[Problem | NotApplicab
 
     Put the extension into a Response, whose room for them is lax, or leave it out.
     """
-    found = [*departures(document, "root-foreign")]
-    if found and any(departures(document, "response-late")):
+    if any(departures(document, "root-foreign")) and any(departures(document, "response-late")):
         yield NotApplicable("a Response stands after the foreign element, which is reported by itself")
-        return
-    held = _above_ltkms(document) if found else ()
-    for problem in found:
-        if problem.element not in held:
-            yield problem
+    else:
+        yield from _apart_from_ltkms(document, "root-foreign")
 
 
 @rule(
