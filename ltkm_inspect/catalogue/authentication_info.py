@@ -1,7 +1,6 @@
 """Rules on Authentication-Info: what the response proves, and the faults that break it."""
 
 import re
-from collections.abc import Iterator
 from dataclasses import replace
 
 from ltkm_inspect.catalogue.authorization import (
@@ -16,7 +15,7 @@ from ltkm_inspect.catalogue.authorization import (
 from ltkm_inspect.catalogue.preconditions import MSK_PROCEDURE, RESPONSE
 from ltkm_inspect.digest import Directive, Directives
 from ltkm_inspect.fault import FaultError, fault
-from ltkm_inspect.finding import Level, NotApplicable, Problem
+from ltkm_inspect.finding import Level, NotApplicable, Problem, Problems
 from ltkm_inspect.rule import RuleGroup, rule
 from ltkm_inspect.spec import RFC2617, RFC7616, TS33246, Verb
 from ltkm_inspect.traffic import Exchange
@@ -42,9 +41,9 @@ def is_proved(exchange: Exchange) -> bool:
     if response is None or response.status != 200 or credentials is None:
         return False
     found = _PROOF.fullmatch(response.authentication_info_text or "")
-    if found is None or None in found.groups():
+    if found is None or None in (groups := found.groups()):
         return False
-    qop, _, cnonce, count = found.groups()
+    qop, _, cnonce, count = groups
     have = credentials.first
     same = have.get("qop") == qop and have.get("cnonce") == cnonce and have.get("nc") == count
     return same and have.get("algorithm", "MD5") == "MD5"
@@ -76,7 +75,7 @@ INFO_RULES = RuleGroup(
     looks_at=[AUTHENTICATION_INFO, AUTHORIZATION, "response.status"],
     takes=None,
 )
-def success_not_authenticated(exchange: Exchange) -> Iterator[Problem | NotApplicable]:
+def success_not_authenticated(exchange: Exchange) -> Problems:
     """A 200 OK has no Authentication-Info.
 
     The terminal takes the response for the BSM's only if Authentication-Info proves it. Without it, the terminal may
@@ -103,7 +102,7 @@ def success_not_authenticated(exchange: Exchange) -> Iterator[Problem | NotAppli
 
 
 @INFO_RULES.rule(INFO, OLD_INFO, INTEGRITY, covers=["HTTP-13", "HTTP-15"])
-def authentication_info_incomplete(exchange: Exchange, info: Directives) -> Iterator[Problem | NotApplicable]:
+def authentication_info_incomplete(exchange: Exchange, info: Directives) -> Problems:
     """Authentication-Info lacks rspauth, cnonce or nc.
 
     rspauth is the proof, cnonce and nc tie it to this request. Without one of the three the terminal cannot check that
@@ -132,7 +131,7 @@ def _lacks_proof(info: Directives) -> Problem:
 
 
 @INFO_RULES.rule(INFO, OLD_INFO, covers=["HTTP-14"], looks_at=[AUTHENTICATION_INFO, AUTHORIZATION])
-def authentication_info_mismatch(exchange: Exchange, info: Directives) -> Iterator[Problem | NotApplicable]:
+def authentication_info_mismatch(exchange: Exchange, info: Directives) -> Problems:
     """cnonce or nc of Authentication-Info is not that of the request.
 
     The two tie the response to its request. If they differ, it is the answer to another request, or one played back,
@@ -158,7 +157,7 @@ def authentication_info_mismatch(exchange: Exchange, info: Directives) -> Iterat
     covers=["HTTP-15"],
     looks_at=[AUTHENTICATION_INFO, AUTHORIZATION],
 )
-def authentication_info_qop_wrong(exchange: Exchange, info: Directives) -> Iterator[Problem | NotApplicable]:
+def authentication_info_qop_wrong(exchange: Exchange, info: Directives) -> Problems:
     """The qop of Authentication-Info is not the auth-int of the request.
 
     With auth the proof says nothing of the body, so the keys in it could come from anybody. Without qop the terminal
@@ -186,7 +185,7 @@ def authentication_info_qop_wrong(exchange: Exchange, info: Directives) -> Itera
     covers=["HTTP-16"],
     takes=None,
 )
-def rspauth_malformed(exchange: Exchange) -> Iterator[Problem | NotApplicable]:
+def rspauth_malformed(exchange: Exchange) -> Problems:
     """rspauth does not have the length of a digest of its algorithm, or is not hex.
 
     It has 32 hex digits with MD5, and 64 with SHA-256 or SHA-512-256. Any other value cannot be the proof that the
@@ -213,7 +212,7 @@ def rspauth_malformed(exchange: Exchange) -> Iterator[Problem | NotApplicable]:
     covers=["HTTP-16"],
     looks_at=[AUTHENTICATION_INFO, AUTHORIZATION],
 )
-def digest_upper_case(exchange: Exchange) -> Iterator[Problem | NotApplicable]:
+def digest_upper_case(exchange: Exchange) -> Problems:
     """A digest is written with upper-case hex digits.
 
     Who compares the text octet for octet finds it wrong, although the value is right.
@@ -236,7 +235,7 @@ def digest_upper_case(exchange: Exchange) -> Iterator[Problem | NotApplicable]:
 @INFO_RULES.note(
     RFC7616["3.5"](says="a client uses the nextnonce for its next request", verb=Verb.MAY), covers=["HTTP-17"]
 )
-def nextnonce_given(exchange: Exchange, info: Directives) -> Iterator[Problem]:
+def nextnonce_given(exchange: Exchange, info: Directives) -> Problems:
     """Authentication-Info gives the nonce for the next request.
 
     A terminal that goes on with the old one will be challenged again, which costs a round trip but breaks nothing.

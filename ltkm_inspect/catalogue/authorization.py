@@ -1,7 +1,6 @@
 """Rules on Authorization: what the request proves, and the faults that break it."""
 
 import re
-from collections.abc import Iterator
 from dataclasses import replace
 from urllib.parse import unquote, unquote_plus
 
@@ -10,7 +9,7 @@ from ltkm_inspect.catalogue.changes import with_request, with_request_header
 from ltkm_inspect.catalogue.preconditions import MSK_PROCEDURE, RESPONSE
 from ltkm_inspect.digest import Directives
 from ltkm_inspect.fault import FaultError, fault
-from ltkm_inspect.finding import NotApplicable, Problem
+from ltkm_inspect.finding import NotApplicable, Problem, Problems
 from ltkm_inspect.rule import RuleGroup, rule
 from ltkm_inspect.spec import RFC7616, TS24109, TS33246, Verb
 from ltkm_inspect.traffic import Exchange, split_target
@@ -53,7 +52,7 @@ def is_well_authorized(exchange: Exchange) -> bool:
     covers=["HTTP-06"],
     looks_at=[AUTHORIZATION, "response.status"],
 )
-def authorization_missing(exchange: Exchange) -> Iterator[Problem | NotApplicable]:
+def authorization_missing(exchange: Exchange) -> Problems:
     """A request without digest credentials is answered with 200.
 
     The BSM has not asked who the terminal is. It cannot know which MUK to protect a key with, and hands out keys or
@@ -85,7 +84,7 @@ CREDENTIALS_RULES = RuleGroup(
 
 
 @CREDENTIALS_RULES.rule(INTEGRITY, TS24109["5.2.6"](says="integrity protection is qop auth-int"), covers=["HTTP-07"])
-def qop_not_auth_int(_: Exchange, credentials: Directives) -> Iterator[Problem | NotApplicable]:
+def qop_not_auth_int(_: Exchange, credentials: Directives) -> Problems:
     """The credentials of the request do not use qop auth-int.
 
     Only auth-int takes the bodies into the digests. With auth, or without qop, everybody on the path can change what is
@@ -110,7 +109,7 @@ def host_of(text: str) -> str:
 
 
 @CREDENTIALS_RULES.rule(CREDENTIALS, covers=["HTTP-10"])
-def authorization_incomplete(_: Exchange, credentials: Directives) -> Iterator[Problem]:
+def authorization_incomplete(_: Exchange, credentials: Directives) -> Problems:
     """A directive that digest cannot do without is missing from Authorization.
 
     The BSM cannot compute the digest and refuses the request, again and again, whatever the password.
@@ -130,7 +129,7 @@ def authorization_incomplete(_: Exchange, credentials: Directives) -> Iterator[P
 
 
 @CREDENTIALS_RULES.rule(CREDENTIALS, covers=["HTTP-10"])
-def authorization_malformed(_: Exchange, credentials: Directives) -> Iterator[Problem]:
+def authorization_malformed(_: Exchange, credentials: Directives) -> Problems:
     """The nonce count or the digest of the credentials does not have its form.
 
     The nonce count has 8 hex digits and goes into the digest as it is written. The digest has 32 hex digits with MD5
@@ -162,7 +161,7 @@ def wrong_digest(digest: str, credentials: Directives | None) -> tuple[str, str]
     looks_at=[AUTHORIZATION, "request.target"],
     takes=None,
 )
-def uri_mismatch(exchange: Exchange) -> Iterator[Problem | NotApplicable]:
+def uri_mismatch(exchange: Exchange) -> Problems:
     """The uri of the credentials is not the resource that the request line asks for.
 
     The digest is computed over the uri of the credentials. A BSM that compares the two answers with 400; one that does
@@ -204,7 +203,7 @@ def _parameters(query: str) -> list[str]:
     looks_at=[AUTHORIZATION, AUTHENTICATE],
     takes=None,
 )
-def algorithm_unusual(exchange: Exchange) -> Iterator[Problem | NotApplicable]:
+def algorithm_unusual(exchange: Exchange) -> Problems:
     """The digest algorithm is not MD5 or SHA-256.
 
     Terminals and BSMs need not know another one. AKAv1-MD5 belongs to bootstrapping with the BSF, where the password is

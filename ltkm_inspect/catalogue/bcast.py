@@ -1,12 +1,10 @@
 """Rules on the OMA BCAST extension of a message, and the faults that break them."""
 
-from collections.abc import Iterator
-
 from ltkm_inspect.catalogue.changes import with_payload
 from ltkm_inspect.catalogue.preconditions import PSK_MESSAGE
 from ltkm_inspect.document import unsigned_byte
 from ltkm_inspect.fault import fault
-from ltkm_inspect.finding import Level, NotApplicable, Problem
+from ltkm_inspect.finding import Level, NotApplicable, Problem, Problems
 from ltkm_inspect.mikey import GeneralExtension, Message, OmaBcast
 from ltkm_inspect.mikey.codes import BCAST_SUBTYPES
 from ltkm_inspect.mikey.extension import OMA_BCAST
@@ -38,7 +36,7 @@ MESSAGE_SHAPE = RuleGroup(Message, needs=[PSK_MESSAGE], shape_only=True)
 @EXTENSION_SHAPE.rule(
     RFC5410["3"](says="subtype 1 is an LTKM; 2 an STKM, 3 a report, 4 parental control"), covers=["BC-02", "BC-03"]
 )
-def bcast_subtype_foreign(_: GeneralExtension, bcast: OmaBcast | None) -> Iterator[Problem]:
+def bcast_subtype_foreign(_: GeneralExtension, bcast: OmaBcast | None) -> Problems:
     """The OMA BCAST extension does not say that the message is an LTKM.
 
     A BCAST terminal dispatches on this octet, and does not take the message for a long-term key message.
@@ -54,7 +52,7 @@ def bcast_subtype_foreign(_: GeneralExtension, bcast: OmaBcast | None) -> Iterat
 
 
 @MESSAGE_SHAPE.note(RFC5410["3"](says="one BCAST extension in a message", sure=Sure.RECALL_MIDDLE), covers=["BC-01"])
-def bcast_repeated(message: Message) -> Iterator[Problem]:
+def bcast_repeated(message: Message) -> Problems:
     """The message has more than one OMA BCAST extension.
 
     Which of them counts is left to the terminal.
@@ -69,7 +67,7 @@ def bcast_repeated(message: Message) -> Iterator[Problem]:
 @MESSAGE_SHAPE.note(
     RFC5410["3"](says="the extension carries what BCAST adds", sure=Sure.RECALL_MIDDLE), covers=["BC-06"]
 )
-def bcast_absent(message: Message) -> Iterator[Problem]:
+def bcast_absent(message: Message) -> Problems:
     """The message has no OMA BCAST extension, and so is a plain MBMS MSK message.
 
     A BCAST terminal treats it as MBMS would.
@@ -87,7 +85,7 @@ def _told(data: bytes) -> str:
 
 
 @EXTENSION_SHAPE.note(MANAGEMENT_DATA, covers=["BC-05"])
-def management_data_present(_: GeneralExtension, bcast: OmaBcast | None) -> Iterator[Problem | NotApplicable]:
+def management_data_present(_: GeneralExtension, bcast: OmaBcast | None) -> Problems:
     """The BCAST management data says more than its defaults.
 
     It may bind the key to a terminal, count its use or ask for reports. The layout that it is read by was not checked
@@ -104,7 +102,7 @@ def management_data_present(_: GeneralExtension, bcast: OmaBcast | None) -> Iter
 
 
 @rule(MANAGEMENT_DATA, on=LtkmElement, level=Level.NOTE, covers=["BC-07"])
-def management_version_differs(ltkm: LtkmElement) -> Iterator[Problem | NotApplicable]:
+def management_version_differs(ltkm: LtkmElement) -> Problems:
     """The LTKM element says version 0, its management data another one.
 
     Element and message seem to come from different releases of the BSM's software. Where the version stands in the

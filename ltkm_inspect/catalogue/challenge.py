@@ -1,12 +1,10 @@
 """Rules on the challenge: how the server asks for authentication, and the faults that break it."""
 
-from collections.abc import Iterator
-
 from ltkm_inspect.catalogue.changes import with_response_header
 from ltkm_inspect.catalogue.preconditions import CHALLENGED, MSK_PROCEDURE, RESPONSE
 from ltkm_inspect.digest import Directives
 from ltkm_inspect.fault import FaultError, fault
-from ltkm_inspect.finding import NotApplicable, Problem
+from ltkm_inspect.finding import NotApplicable, Problem, Problems
 from ltkm_inspect.rule import RuleGroup
 from ltkm_inspect.spec import TS24109, Verb
 from ltkm_inspect.traffic import Exchange
@@ -30,7 +28,7 @@ CHALLENGE_RULES = RuleGroup(
 
 
 @CHALLENGE_RULES.rule(takes=None)
-def challenge_missing(exchange: Exchange) -> Iterator[Problem]:
+def challenge_missing(exchange: Exchange) -> Problems:
     """A 401 has no digest challenge.
 
     The terminal is told to authenticate, but not how: it has neither realm nor nonce. It gives up, or starts over.
@@ -44,7 +42,7 @@ def challenge_missing(exchange: Exchange) -> Iterator[Problem]:
 
 
 @CHALLENGE_RULES.rule()
-def challenge_incomplete(_: Exchange, challenges: tuple[Directives, ...]) -> Iterator[Problem]:
+def challenge_incomplete(_: Exchange, challenges: tuple[Directives, ...]) -> Problems:
     """A digest challenge has no realm or no nonce.
 
     Without a realm the terminal does not know which key is meant, and without a nonce it cannot compute a digest.
@@ -62,7 +60,7 @@ def challenge_incomplete(_: Exchange, challenges: tuple[Directives, ...]) -> Ite
 @CHALLENGE_RULES.warning(
     TS24109["5.2.6"](says="a server that wants integrity protection offers qop auth-int", verb=Verb.SHOULD)
 )
-def challenge_lacks_auth_int(_: Exchange, challenges: tuple[Directives, ...]) -> Iterator[Problem]:
+def challenge_lacks_auth_int(_: Exchange, challenges: tuple[Directives, ...]) -> Problems:
     """The challenge does not offer qop auth-int.
 
     A terminal that keeps to the offer then authenticates without protecting the bodies, which MBMS does not allow.

@@ -8,7 +8,7 @@ from ltkm_inspect.catalogue.changes import with_request_header
 from ltkm_inspect.catalogue.nonces import NO_CREDENTIALS, NONCE_COUNT, with_directives
 from ltkm_inspect.catalogue.preconditions import FIRST_COPY
 from ltkm_inspect.fault import FaultError, fault
-from ltkm_inspect.finding import NotApplicable, Problem
+from ltkm_inspect.finding import NotApplicable, Problem, Problems
 from ltkm_inspect.rule import RuleGroup
 from ltkm_inspect.session import SessionEvent
 from ltkm_inspect.spec import RFC2617, RFC7616, TS24109, Sure, Verb
@@ -33,7 +33,7 @@ ANSWER_RULES = RuleGroup(SessionEvent, needs=[FIRST_COPY], takes=_answer)
     covers=["HTTP-10"],
     looks_at=[NONCE_COUNT],
 )
-def credentials_unlike_challenge(step: SessionEvent, credentials: digest.Directives) -> Iterator[Problem]:
+def credentials_unlike_challenge(step: SessionEvent, credentials: digest.Directives) -> Problems:
     """The credentials do not repeat what the challenge said.
 
     The BSM finds its own state by these directives. With others it cannot check the digest, or challenges again.
@@ -55,7 +55,7 @@ def credentials_unlike_challenge(step: SessionEvent, credentials: digest.Directi
     ),
     covers=["HTTP-08"],
 )
-def realm_not_offered(step: SessionEvent, credentials: digest.Directives) -> Iterator[Problem | NotApplicable]:
+def realm_not_offered(step: SessionEvent, credentials: digest.Directives) -> Problems:
     """The realm of the credentials is not one that the challenge offered.
 
     The terminal takes the key of another kind of bootstrapping, or for another server, than the BSM expects, and the

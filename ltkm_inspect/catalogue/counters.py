@@ -1,12 +1,10 @@
 """Rules on the counter of LTKMs and the key stream that it makes, and their faults."""
 
-from collections.abc import Iterator
-
 from ltkm_inspect import mikey
 from ltkm_inspect.catalogue.changes import with_header, with_payloads
 from ltkm_inspect.catalogue.preconditions import IN_ORDER, MUK_BEFORE
 from ltkm_inspect.fault import FaultError, fault
-from ltkm_inspect.finding import Level, NotApplicable, Problem
+from ltkm_inspect.finding import Level, NotApplicable, Problem, Problems
 from ltkm_inspect.mikey import Message, Rand, Timestamp
 from ltkm_inspect.rule import RuleGroup
 from ltkm_inspect.session import HALF, DeliveredLtkm, LtkmRecord, distance, is_newer
@@ -34,7 +32,7 @@ def _reuses_keystream(delivery: DeliveredLtkm) -> bool:
 
 
 @COUNTER_RULES.rule(needs=[MUK_BEFORE])
-def ltkm_replayed(delivery: DeliveredLtkm) -> Iterator[Problem]:
+def ltkm_replayed(delivery: DeliveredLtkm) -> Problems:
     """The very LTKM was delivered before.
 
     The terminal has its counter stored already and discards it as a replay, so the request that it answers got no key.
@@ -50,7 +48,7 @@ def ltkm_replayed(delivery: DeliveredLtkm) -> Iterator[Problem]:
     needs=[],
     covers=["XF-06"],
 )
-def keystream_reused(delivery: DeliveredLtkm) -> Iterator[Problem | NotApplicable]:
+def keystream_reused(delivery: DeliveredLtkm) -> Problems:
     """Two LTKMs encrypt different key data with the same key stream.
 
     Whoever has both messages has the difference of the two keys, and with one key also the other. No MUK is needed for
@@ -66,7 +64,7 @@ def keystream_reused(delivery: DeliveredLtkm) -> Iterator[Problem | NotApplicabl
 
 
 @COUNTER_RULES.rule()
-def counter_repeated(delivery: DeliveredLtkm) -> Iterator[Problem]:
+def counter_repeated(delivery: DeliveredLtkm) -> Problems:
     """The counter is that of the last LTKM, and the message is another one.
 
     The terminal discards the message, and takes the key of the first one for all there is. Two messages with one
@@ -84,7 +82,7 @@ def counter_repeated(delivery: DeliveredLtkm) -> Iterator[Problem]:
     RFC1982["3.2"](says="of two 32-bit numbers the newer one is less than 2^31 ahead"),
     covers=["XF-01", "XF-04"],
 )
-def counter_backward(delivery: DeliveredLtkm) -> Iterator[Problem]:
+def counter_backward(delivery: DeliveredLtkm) -> Problems:
     """The counter is behind that of the last LTKM for the same MUK.
 
     The terminal discards the message as a replay, and every further one until the counter has caught up. A counter may
@@ -105,7 +103,7 @@ def counter_backward(delivery: DeliveredLtkm) -> Iterator[Problem]:
     level_reason="the order in which a terminal takes the items is not settled (a violation where two are equal)",
     covers=["XF-02"],
 )
-def counters_disordered(delivery: DeliveredLtkm) -> Iterator[Problem | NotApplicable]:
+def counters_disordered(delivery: DeliveredLtkm) -> Problems:
     """The counters of the LTKMs in one document do not ascend.
 
     A terminal that works from top to bottom stores the higher counter first, and discards what comes below as a replay.
@@ -128,7 +126,7 @@ def counters_disordered(delivery: DeliveredLtkm) -> Iterator[Problem | NotApplic
     TS33246["6.4.3"](says="the counter also counts the messages that were sent in another way", verb=Verb.MAY),
     covers=["XF-03"],
 )
-def counter_gap(delivery: DeliveredLtkm, *, more_than: int = 1) -> Iterator[Problem]:
+def counter_gap(delivery: DeliveredLtkm, *, more_than: int = 1) -> Problems:
     """The counter is more than one ahead of that of the last LTKM.
 
     Messages in between were sent over UDP, or in exchanges that were not captured; or they were lost.

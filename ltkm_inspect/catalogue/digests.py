@@ -1,6 +1,5 @@
 """Rules on the digests of request and response, which take the MRK, and the faults that break them."""
 
-from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import replace
 
@@ -10,7 +9,7 @@ from ltkm_inspect.catalogue.keys import MAC
 from ltkm_inspect.catalogue.preconditions import KEYS
 from ltkm_inspect.document import Splice
 from ltkm_inspect.fault import FaultError, fault
-from ltkm_inspect.finding import NotApplicable, Problem
+from ltkm_inspect.finding import NotApplicable, Problem, Problems
 from ltkm_inspect.keys import Verdict
 from ltkm_inspect.rule import RuleGroup
 from ltkm_inspect.session import SessionEvent
@@ -28,7 +27,7 @@ DIGEST_RULES = RuleGroup(SessionEvent, needs=[KEYS])
 @DIGEST_RULES.rule(
     PROOF_OF_REQUEST, MUTUAL, covers=["KEY-01"], looks_at=["request.headers.Authorization", "request.body"]
 )
-def request_digest_wrong(step: SessionEvent) -> Iterator[Problem | NotApplicable]:
+def request_digest_wrong(step: SessionEvent) -> Problems:
     """The digest of a request is wrong, although the MRK is right.
 
     The request was changed on its way, or the terminal computes the digest over something else. A BSM that answers it
@@ -76,7 +75,7 @@ def _explained(
     covers=["KEY-02"],
     looks_at=["request.headers.Authorization", "response.headers.Authentication-Info", "response.body"],
 )
-def response_digest_wrong(step: SessionEvent) -> Iterator[Problem | NotApplicable]:
+def response_digest_wrong(step: SessionEvent) -> Problems:
     """The rspauth of a response is wrong, although the MRK is right.
 
     To the terminal the response is not from its BSM, and everything in it, keys included, is to be thrown away. The key
@@ -100,7 +99,7 @@ def response_digest_wrong(step: SessionEvent) -> Iterator[Problem | NotApplicabl
     level_reason="until a key has verified something, the key ring is more likely wrong than the traffic",
     covers=["KEY-01", "KEY-03"],
 )
-def key_unproven(step: SessionEvent) -> Iterator[Problem]:
+def key_unproven(step: SessionEvent) -> Problems:
     """A MAC or digest does not verify, with a key that has verified nothing yet.
 
     Most likely the key ring has the wrong key for this terminal: an old one, that of another terminal, or one that was

@@ -1,7 +1,7 @@
 """Rules on how the directives of the digest header fields are written, and the faults that write them otherwise."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 from ltkm_inspect.catalogue.authentication_info import AUTHENTICATION_INFO, info_of, inform, information, is_proved
@@ -10,7 +10,7 @@ from ltkm_inspect.catalogue.challenge import AUTHENTICATE, first_challenge, put_
 from ltkm_inspect.catalogue.preconditions import MSK_PROCEDURE, RESPONSE
 from ltkm_inspect.digest import Directive, Directives
 from ltkm_inspect.fault import FaultError, fault
-from ltkm_inspect.finding import NotApplicable, Problem
+from ltkm_inspect.finding import NotApplicable, Problem, Problems
 from ltkm_inspect.rule import RuleGroup
 from ltkm_inspect.spec import RFC7616, RFC9110, Sure
 from ltkm_inspect.traffic import Exchange
@@ -37,7 +37,7 @@ _SHOWN = 5
 """How many names of directives a finding shows."""
 
 
-def _misquoted(path: str, fields: Iterable[Directive], quoted: Mapping[str, bool]) -> Iterator[Problem]:
+def _misquoted(path: str, fields: Iterable[Directive], quoted: Mapping[str, bool]) -> Problems:
     """Yield a problem for the directives that lack quotation marks, and one for those that should have none."""
     wrong: dict[bool, dict[str, None]] = {True: {}, False: {}}
     for field in fields:
@@ -53,7 +53,7 @@ def _misquoted(path: str, fields: Iterable[Directive], quoted: Mapping[str, bool
             yield Problem(place, f"{listed}{marks[not has_marks]}", marks[has_marks])
 
 
-def _repeated(path: str, directives: Directives) -> Iterator[Problem]:
+def _repeated(path: str, directives: Directives) -> Problems:
     """Yield a problem for the directives whose names come more than once."""
     if len(directives.first) != len(directives.fields):
         counts = Counter(field.name.lower() for field in directives.fields)
@@ -80,7 +80,7 @@ REPEATING = RuleGroup(
 
 
 @QUOTING.warning(CHALLENGE_FORM, takes=_challenges)
-def challenge_misquoted(_: Exchange, challenges: tuple[Directives, ...]) -> Iterator[Problem]:
+def challenge_misquoted(_: Exchange, challenges: tuple[Directives, ...]) -> Problems:
     """A directive of a digest challenge lacks its quotation marks, or has some that it should not have.
 
     Some terminals read only the form of the standard, and give up on the challenge. Others copy the marks into their
@@ -93,7 +93,7 @@ def challenge_misquoted(_: Exchange, challenges: tuple[Directives, ...]) -> Iter
 
 
 @QUOTING.warning(CREDENTIALS_FORM, needs=[MSK_PROCEDURE], takes=credentials_in)
-def authorization_misquoted(_: Exchange, credentials: Directives) -> Iterator[Problem]:
+def authorization_misquoted(_: Exchange, credentials: Directives) -> Problems:
     """A directive of Authorization lacks its quotation marks, or has some that it should not have.
 
     Some servers read only the form of the standard, and answer such credentials with another 401 or a 400.
@@ -105,7 +105,7 @@ def authorization_misquoted(_: Exchange, credentials: Directives) -> Iterator[Pr
 
 
 @QUOTING.warning(INFO_FORM, covers=["HTTP-16"], takes=information, fast_pass=is_proved)
-def authentication_info_misquoted(exchange: Exchange, info: Directives) -> Iterator[Problem]:
+def authentication_info_misquoted(exchange: Exchange, info: Directives) -> Problems:
     """A directive of Authentication-Info is not written as it should be.
 
     nextnonce, rspauth and cnonce need quotation marks, qop and nc must not have any, and nc has 8 hex digits. Many
@@ -122,7 +122,7 @@ def authentication_info_misquoted(exchange: Exchange, info: Directives) -> Itera
 
 
 @REPEATING.warning(takes=_challenges)
-def challenge_repeats(_: Exchange, challenges: tuple[Directives, ...]) -> Iterator[Problem]:
+def challenge_repeats(_: Exchange, challenges: tuple[Directives, ...]) -> Problems:
     """A directive comes twice in one digest challenge.
 
     One terminal believes the first, another the last, and a third takes the challenge for damaged.
@@ -133,7 +133,7 @@ def challenge_repeats(_: Exchange, challenges: tuple[Directives, ...]) -> Iterat
 
 
 @REPEATING.warning(needs=[MSK_PROCEDURE], takes=credentials_in)
-def authorization_repeats(exchange: Exchange, credentials: Directives) -> Iterator[Problem]:
+def authorization_repeats(exchange: Exchange, credentials: Directives) -> Problems:
     """A directive comes twice in Authorization, or Authorization itself does.
 
     One server believes the first, another the last. What was signed and what is believed may then differ.
@@ -147,7 +147,7 @@ def authorization_repeats(exchange: Exchange, credentials: Directives) -> Iterat
 
 
 @REPEATING.warning(ONCE(says=ONCE.says, sure=Sure.DERIVED), covers=["HTTP-16"], takes=information, fast_pass=is_proved)
-def authentication_info_repeats(_: Exchange, info: Directives) -> Iterator[Problem]:
+def authentication_info_repeats(_: Exchange, info: Directives) -> Problems:
     """A directive stands twice in Authentication-Info.
 
     One terminal believes the first, another the last.
@@ -162,7 +162,7 @@ def authentication_info_repeats(_: Exchange, info: Directives) -> Iterator[Probl
     level_reason="its value is the same, and the digest is over the text as it is written",
     needs=[MSK_PROCEDURE],
 )
-def nonce_count_upper_case(exchange: Exchange) -> Iterator[Problem | NotApplicable]:
+def nonce_count_upper_case(exchange: Exchange) -> Problems:
     """A nonce count is written with upper-case hex digits.
 
     The count is part of the digest as it is written. Who writes it anew from its number gets another digest, from the

@@ -7,7 +7,7 @@ from ltkm_inspect.catalogue.preconditions import HAS_LTKM, MSK_ROOT, WELL_FORMED
 from ltkm_inspect.context import Context
 from ltkm_inspect.document import MSK_RESPONSE_NS, ORDERQUERIES_NS, Splice, edit, split_name
 from ltkm_inspect.fault import fault
-from ltkm_inspect.finding import NotApplicable, Problem, count
+from ltkm_inspect.finding import NotApplicable, Problem, Problems, count
 from ltkm_inspect.rule import RuleGroup
 from ltkm_inspect.spec import CR, TS26346, TS33246, Verb
 from ltkm_inspect.traffic import Document
@@ -46,7 +46,7 @@ IDENTIFIER_RULES = RuleGroup(Document, needs=[MSK_ROOT, WELL_FORMED], fast_pass=
     needs=[WELL_FORMED],
     covers=["CR-8a", "XML-04"],
 )
-def root_element_wrong(document: Document) -> Iterator[Problem | NotApplicable]:
+def root_element_wrong(document: Document) -> Problems:
     """The root element is not the mbmsMSKResponse of the MSK response schema.
 
     A terminal looks for the items under that element and namespace alone. The change request rejected a response
@@ -78,7 +78,7 @@ def departures(document: Document, *kinds: str) -> Iterator[Problem]:
 
 
 @SCHEMA_RULES.rule(SCHEMA(says="the root element holds at least one Response"), covers=["XML-05"])
-def responses_missing(document: Document) -> Iterator[Problem]:
+def responses_missing(document: Document) -> Problems:
     """The document has no Response at all.
 
     A terminal that asked for keys learns nothing about any of them.
@@ -89,7 +89,7 @@ def responses_missing(document: Document) -> Iterator[Problem]:
 
 
 @SCHEMA_RULES.rule(SCHEMA(says="foreign elements follow the Responses"), covers=["XML-05"])
-def response_after_extension(document: Document) -> Iterator[Problem]:
+def response_after_extension(document: Document) -> Problems:
     """A Response stands after a foreign element under the root.
 
     A validating terminal rejects the whole document; one that reads until the first foreign element misses the rest.
@@ -107,7 +107,7 @@ def response_after_extension(document: Document) -> Iterator[Problem]:
     SCHEMA(says="a Response holds MSK, ResponseCode, and then elements of other namespaces, in this order"),
     covers=["XML-06"],
 )
-def response_children_wrong(document: Document) -> Iterator[Problem]:
+def response_children_wrong(document: Document) -> Problems:
     """The children of a Response are not MSK, ResponseCode and then foreign elements.
 
     A terminal cannot tell which key a code is about, or what became of it.
@@ -129,7 +129,7 @@ def _items_with_ltkm(document: Document, where: str) -> set[Any]:
 
 
 @SCHEMA_RULES.rule(SCHEMA(says="an MSK holds keyDomainID and MSKID in this order and nothing else"), covers=["XML-07"])
-def msk_children_wrong(document: Document) -> Iterator[Problem]:
+def msk_children_wrong(document: Document) -> Problems:
     """The children of an MSK are not keyDomainID and MSKID.
 
     Without both identifiers the terminal cannot tell which key the item is about.
@@ -142,7 +142,7 @@ def msk_children_wrong(document: Document) -> Iterator[Problem]:
             yield problem
 
 
-def _wrong_length(document: Document, name: str) -> Iterator[Problem]:
+def _wrong_length(document: Document, name: str) -> Problems:
     octets = FIELDS[name]
     for local, element, found in document.identifiers:
         if local == name and found.octets is not None and len(found.octets) != octets:
@@ -150,7 +150,7 @@ def _wrong_length(document: Document, name: str) -> Iterator[Problem]:
 
 
 @IDENTIFIER_RULES.rule(SCHEMA(says="an MSKID is 4 octets in base64"), covers=["XML-08"])
-def msk_id_length_wrong(document: Document) -> Iterator[Problem]:
+def msk_id_length_wrong(document: Document) -> Problems:
     """An MSKID does not have 4 octets.
 
     An MSK ID is a Key Group part and a Key Number part of 2 octets each; with another length neither can be told.
@@ -165,7 +165,7 @@ def msk_id_length_wrong(document: Document) -> Iterator[Problem]:
     TS26346["11.3.1"](says="a Key Domain ID has 3 octets"),
     covers=["XML-09"],
 )
-def key_domain_id_length_wrong(document: Document) -> Iterator[Problem]:
+def key_domain_id_length_wrong(document: Document) -> Problems:
     """A keyDomainID does not have 3 octets.
 
     The schema does not say how long it is, so no validator notices; the card compares 3 octets and finds no key.
@@ -176,7 +176,7 @@ def key_domain_id_length_wrong(document: Document) -> Iterator[Problem]:
 
 
 @IDENTIFIER_RULES.rule(SCHEMA(says="keyDomainID and MSKID are base64Binary"), covers=["XML-10"])
-def identifier_not_base64(document: Document) -> Iterator[Problem]:
+def identifier_not_base64(document: Document) -> Problems:
     """A keyDomainID or MSKID is not base64.
 
     Lenient decoders skip what they do not know and come to other octets, strict ones reject the document.
@@ -193,7 +193,7 @@ def identifier_not_base64(document: Document) -> Iterator[Problem]:
     needs=[HAS_LTKM, WELL_FORMED],
     covers=["LTKM-10"],
 )
-def ltkm_duplicated(document: Document) -> Iterator[Problem]:
+def ltkm_duplicated(document: Document) -> Problems:
     """The same LTKM stands in two items.
 
     The second copy has the counter of the first, so the terminal discards it as a replay, and the key that its item
@@ -209,7 +209,7 @@ def ltkm_duplicated(document: Document) -> Iterator[Problem]:
 
 
 @DOCUMENT_RULES.note(CR["5.2.1.1"](says="LTKMs may come in the response", verb=Verb.MAY), covers=["CR-2a"])
-def ltkm_unused(document: Document, context: Context) -> Iterator[Problem | NotApplicable]:
+def ltkm_unused(document: Document, context: Context) -> Problems:
     """The response grants keys and carries no LTKM at all.
 
     Either the keys are pushed over UDP, as plain MBMS does, or this BSM does not include LTKMs. Behind NAT such a push

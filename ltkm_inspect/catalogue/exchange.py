@@ -1,7 +1,6 @@
 """Rules on the HTTP exchange around an MSK response, and the faults that break them."""
 
 import zlib
-from collections.abc import Iterator
 from dataclasses import replace
 from operator import attrgetter
 
@@ -10,7 +9,7 @@ from ltkm_inspect.catalogue.changes import with_request, with_response, with_res
 from ltkm_inspect.catalogue.preconditions import HAS_LTKM, RESPONSE
 from ltkm_inspect.document import MSK_REQUEST_TYPE, MSK_RESPONSE_TYPE, edit
 from ltkm_inspect.fault import fault
-from ltkm_inspect.finding import Level, NotApplicable, Problem
+from ltkm_inspect.finding import Level, NotApplicable, Problem, Problems
 from ltkm_inspect.rule import RuleGroup, rule
 from ltkm_inspect.spec import CR, RFC9110, TS33246, Sure
 from ltkm_inspect.traffic import Exchange, Response
@@ -28,33 +27,14 @@ PAIRS = CR["5.2.1.1"](
 )
 
 
-def has_msk_response(exchange: Exchange) -> bool:
-    """Tell whether a body of the right type, in its plain octets, answers an MSK request with 200."""
-    response = exchange.response
-    return (
-        response is not None
-        and response.status == 200
-        and bool(response.body)
-        and response.media_type.name == MSK_RESPONSE_TYPE
-        and "content-encoding" not in response.headers
-        and exchange.request.method == "POST"
-        and exchange.asks_for_msk
-        and not exchange.registers
-        and exchange.document is not None
-        and exchange.document.is_msk_response
-    )
-
-
 DELIVERY_RULES = RuleGroup(
     Exchange, cite=[DELIVERY], needs=[HAS_LTKM], looks_at=["response.status"], takes=attrgetter("response")
 )
-RESPONSE_RULES = RuleGroup(
-    Exchange, needs=[RESPONSE], looks_at=["response.body", "response.status"], fast_pass=has_msk_response
-)
+RESPONSE_RULES = RuleGroup(Exchange, needs=[RESPONSE], looks_at=["response.body", "response.status"])
 
 
 @DELIVERY_RULES.rule(covers=["CR-6"])
-def status_not_200(_: Exchange, response: Response) -> Iterator[Problem]:
+def status_not_200(_: Exchange, response: Response) -> Problems:
     """LTKMs come in a response whose HTTP status is not 200.
 
     Only the 200 OK that ends the procedure may carry LTKMs. A terminal that follows the procedure does not look for
@@ -67,7 +47,7 @@ def status_not_200(_: Exchange, response: Response) -> Iterator[Problem]:
 
 
 @DELIVERY_RULES.rule(covers=["CR-7"], looks_at=["response.headers.Authentication-Info", "response.status"])
-def authentication_info_missing(exchange: Exchange, response: Response) -> Iterator[Problem | NotApplicable]:
+def authentication_info_missing(exchange: Exchange, response: Response) -> Problems:
     """A response with LTKMs has no Authentication-Info, in its header or its trailer.
 
     Authentication-Info is how the BSM proves to the terminal that the response, keys and all, comes from somebody who
@@ -93,7 +73,7 @@ def authentication_info_missing(exchange: Exchange, response: Response) -> Itera
     covers=["CR-8b", "HTTP-20"],
     looks_at=["response.headers.Content-Type", "response.status", "response.body"],
 )
-def media_type_wrong(exchange: Exchange) -> Iterator[Problem | NotApplicable]:
+def media_type_wrong(exchange: Exchange) -> Problems:
     """The Content-Type of the response is not that of an MSK response.
 
     The terminal hands the body to the MSK response parser by its type; with another type it may never be parsed. The
@@ -130,7 +110,7 @@ def media_type_wrong(exchange: Exchange) -> Iterator[Problem | NotApplicable]:
     covers=["XML-01"],
     looks_at=["response.headers.Content-Encoding", "response.body"],
 )
-def body_undecodable(exchange: Exchange) -> Iterator[Problem | NotApplicable]:
+def body_undecodable(exchange: Exchange) -> Problems:
     """The content coding of the response cannot be taken off its body.
 
     The terminal sees the same octets and gets no document, so no keys either. Whether the BSM or a box between has
@@ -153,7 +133,7 @@ def body_undecodable(exchange: Exchange) -> Iterator[Problem | NotApplicable]:
     covers=["HTTP-22b"],
     looks_at=["request.headers.Content-Encoding", "response.headers.Content-Encoding"],
 )
-def deflate_unwrapped(exchange: Exchange) -> Iterator[Problem | NotApplicable]:
+def deflate_unwrapped(exchange: Exchange) -> Problems:
     """A body in deflate has no zlib wrapper.
 
     The wrapper is two octets in front of the compressed data and a checksum behind them. Some receivers guess that it
@@ -180,7 +160,7 @@ def _codings(exchange: Exchange, side: str) -> tuple[str, ...]:
     TS33246["G.2.3"](says="the response to an MSK request carries one status code for each requested MSK"),
     covers=["CR-8a"],
 )
-def body_missing(exchange: Exchange) -> Iterator[Problem | NotApplicable]:
+def body_missing(exchange: Exchange) -> Problems:
     """A 200 OK that ends the procedure has an empty body.
 
     The status line only says that the request was processed. What became of each requested key stands in the body, so
@@ -199,7 +179,7 @@ def body_missing(exchange: Exchange) -> Iterator[Problem | NotApplicable]:
 
 
 @rule(PAIRS, on=Exchange, covers=["CR-9"], looks_at=["request.body"], fast_pass=Exchange.asks_plainly)
-def request_names_no_key(exchange: Exchange) -> Iterator[Problem | NotApplicable]:
+def request_names_no_key(exchange: Exchange) -> Problems:
     """The request does not ask for a single key.
 
     What the terminal asks for is a list of at least one pair of Key Domain ID and SEK/PEK ID. Without one, a BSM that
@@ -231,7 +211,7 @@ def request_names_no_key(exchange: Exchange) -> Iterator[Problem | NotApplicable
     covers=["HTTP-03"],
     looks_at=["request.target"],
 )
-def request_type_foreign(exchange: Exchange) -> Iterator[Problem | NotApplicable]:
+def request_type_foreign(exchange: Exchange) -> Problems:
     """An MSK response answers a request to register or deregister.
 
     A terminal that registers does not look for keys in the answer; those in it are lost.

@@ -1,6 +1,5 @@
 """Rules on method, version, target, header fields and status of an MSK exchange, and the faults that break them."""
 
-from collections.abc import Iterator
 from operator import attrgetter
 from urllib.parse import unquote
 
@@ -11,7 +10,7 @@ from ltkm_inspect.catalogue.realm import AKMA_TOKEN, GBA_TOKEN, is_bootstrapped,
 from ltkm_inspect.digest import REALM_PREFIXES
 from ltkm_inspect.document import MSK_REQUEST_TYPE
 from ltkm_inspect.fault import FaultError, fault
-from ltkm_inspect.finding import Level, NotApplicable, Problem
+from ltkm_inspect.finding import Level, NotApplicable, Problem, Problems
 from ltkm_inspect.rule import RuleGroup, rule
 from ltkm_inspect.spec import RFC7616, RFC9111, TS24109, TS26346, TS33246, TS33535, Sure, Verb
 from ltkm_inspect.traffic import USUAL_TARGET, Exchange, Response
@@ -58,7 +57,7 @@ ANSWER_RULES = RuleGroup(
 
 
 @REQUEST_RULES.rule(covers=["HTTP-01"], looks_at=["request.method"])
-def method_not_post(exchange: Exchange) -> Iterator[Problem]:
+def method_not_post(exchange: Exchange) -> Problems:
     """The MSK request is not a POST.
 
     The pairs of Key Domain ID and MSK ID travel in the body of the request, and only POST hands that body to the BSM.
@@ -75,7 +74,7 @@ def method_not_post(exchange: Exchange) -> Iterator[Problem]:
     covers=["HTTP-02"],
     looks_at=["request.http_version"],
 )
-def http_version_wrong(exchange: Exchange) -> Iterator[Problem | NotApplicable]:
+def http_version_wrong(exchange: Exchange) -> Problems:
     """The MSK request is not in HTTP/1.1.
 
     Chunked bodies, trailers and persistent connections are not to be had in HTTP/1.0. A later version is only a note:
@@ -93,7 +92,7 @@ def http_version_wrong(exchange: Exchange) -> Iterator[Problem | NotApplicable]:
 
 
 @REQUEST_RULES.rule(covers=["HTTP-03"])
-def request_path_wrong(exchange: Exchange) -> Iterator[Problem]:
+def request_path_wrong(exchange: Exchange) -> Problems:
     """The path of the MSK request does not end in /keymanagement.
 
     The terminal appends /keymanagement to the base URI of key management that it was given. A BSM that listens
@@ -107,7 +106,7 @@ def request_path_wrong(exchange: Exchange) -> Iterator[Problem]:
 
 
 @REQUEST_RULES.rule(covers=["HTTP-03"])
-def request_type_not_single(exchange: Exchange) -> Iterator[Problem | NotApplicable]:
+def request_type_not_single(exchange: Exchange) -> Problems:
     """The query of the MSK request has not exactly one requesttype, with the value msk-request.
 
     The BSM tells an MSK request from a registration by this parameter. Without it, or with two of them, it is left to
@@ -128,7 +127,7 @@ def request_type_not_single(exchange: Exchange) -> Iterator[Problem | NotApplica
     covers=["HTTP-04"],
     looks_at=["request.headers.Content-Type", "request.method"],
 )
-def request_media_type_wrong(exchange: Exchange) -> Iterator[Problem | NotApplicable]:
+def request_media_type_wrong(exchange: Exchange) -> Problems:
     """The Content-Type of the MSK request is not application/mbms-msk+xml.
 
     The BSM chooses the parser of the body by its type. One that checks it refuses this request.
@@ -159,7 +158,7 @@ def request_media_type_wrong(exchange: Exchange) -> Iterator[Problem | NotApplic
     looks_at=["request.headers.User-Agent", "request.headers.Authorization"],
     fast_pass=is_bootstrapped,
 )
-def user_agent_lacks_gba(exchange: Exchange) -> Iterator[Problem]:
+def user_agent_lacks_gba(exchange: Exchange) -> Problems:
     """User-Agent does not say which generic bootstrapping the terminal can do, or the realm does not go with it.
 
     By the product token 3gpp-gba, 3gpp-gba-uicc, 3gpp-gba-digest or 3gpp-akma the BSM learns that it may ask for
@@ -184,7 +183,7 @@ def user_agent_lacks_gba(exchange: Exchange) -> Iterator[Problem]:
 
 
 @ANSWER_RULES.warning(STATUS, covers=["HTTP-19"])
-def status_unusual(exchange: Exchange, response: Response) -> Iterator[Problem | NotApplicable]:
+def status_unusual(exchange: Exchange, response: Response) -> Problems:
     """The HTTP status is not among those that a BSM uses to answer an MSK request.
 
     The terminal knows from a table which errors are worth a second try. With another status it does what its maker
@@ -209,7 +208,7 @@ def status_unusual(exchange: Exchange, response: Response) -> Iterator[Problem |
     covers=["HTTP-19"],
     looks_at=["response.status", "response.headers.Retry-After"],
 )
-def retry_time_missing(_: Exchange, response: Response) -> Iterator[Problem]:
+def retry_time_missing(_: Exchange, response: Response) -> Problems:
     """A 503 has no Retry-After.
 
     The terminal is to try again at the time that Retry-After names; without one it chooses by itself, and all terminals
@@ -226,7 +225,7 @@ def retry_time_missing(_: Exchange, response: Response) -> Iterator[Problem]:
     covers=["HTTP-22"],
     looks_at=["response.headers.Content-Encoding"],
 )
-def content_coded(_: Exchange, response: Response) -> Iterator[Problem]:
+def content_coded(_: Exchange, response: Response) -> Problems:
     """The response has a content coding.
 
     The digest of auth-int is computed over the octets as they are sent, compressed and all. A terminal or BSM that
@@ -246,7 +245,7 @@ def content_coded(_: Exchange, response: Response) -> Iterator[Problem]:
     covers=["HTTP-23"],
     looks_at=["request.scheme"],
 )
-def transport_plain(exchange: Exchange) -> Iterator[Problem]:
+def transport_plain(exchange: Exchange) -> Problems:
     """LTKMs come over HTTP without TLS.
 
     This is legal: the keys are encrypted in the message, and auth-int protects the document. Who listens still learns
@@ -267,7 +266,7 @@ def transport_plain(exchange: Exchange) -> Iterator[Problem]:
     covers=["HTTP-24"],
     looks_at=["response.headers.Cache-Control", "request.headers.Authorization"],
 )
-def response_cacheable(exchange: Exchange, response: Response) -> Iterator[Problem]:
+def response_cacheable(exchange: Exchange, response: Response) -> Problems:
     """The response to a request with credentials allows a shared cache to keep it.
 
     What one terminal may have is no business of the next. A cache rarely keeps the answer to a POST, but nothing is

@@ -1,12 +1,11 @@
 """Rules on the key identifiers that an LTKM carries, and the faults that break them."""
 
-from collections.abc import Iterator
 from dataclasses import replace
 
 from ltkm_inspect.catalogue.changes import with_payload, without
 from ltkm_inspect.catalogue.preconditions import PSK_MESSAGE
 from ltkm_inspect.fault import fault
-from ltkm_inspect.finding import NotApplicable, Problem
+from ltkm_inspect.finding import NotApplicable, Problem, Problems
 from ltkm_inspect.mikey import GeneralExtension, KeyId, KeyIds, Message
 from ltkm_inspect.rule import RuleGroup
 from ltkm_inspect.spec import RFC4563, TS33246, Verb
@@ -31,7 +30,7 @@ MESSAGE_SHAPE = RuleGroup(Message, cite=[CARRIED, KEY_ID_TYPES], needs=[PSK_MESS
 
 
 @MESSAGE_SHAPE.rule(covers=["ID-01"])
-def key_ids_missing(message: Message) -> Iterator[Problem]:
+def key_ids_missing(message: Message) -> Problems:
     """The message has no Key ID information.
 
     Without it the card cannot tell which key it is given, and which of its keys to replace.
@@ -43,7 +42,7 @@ def key_ids_missing(message: Message) -> Iterator[Problem]:
 
 
 @MESSAGE_SHAPE.rule(covers=["ID-01"])
-def key_ids_repeated(message: Message) -> Iterator[Problem]:
+def key_ids_repeated(message: Message) -> Problems:
     """The message has Key ID information more than once.
 
     Which of them names the key is left to the receiver.
@@ -55,7 +54,7 @@ def key_ids_repeated(message: Message) -> Iterator[Problem]:
         yield Problem("EXT", "one extension of type 3 (Key ID)", str(count))
 
 
-def _not_single(message: Message, kind: int, name: str) -> Iterator[Problem | NotApplicable]:
+def _not_single(message: Message, kind: int, name: str) -> Problems:
     lengths = [len(each.value) for each in message.key_ids() if each.type == kind]
     if len(message.extensions(EXTENSION)) != 1:
         yield NotApplicable("the message has not exactly one extension with key IDs")
@@ -67,7 +66,7 @@ def _not_single(message: Message, kind: int, name: str) -> Iterator[Problem | No
 
 
 @MESSAGE_SHAPE.rule(covers=["ID-02"])
-def key_domain_id_not_single(message: Message) -> Iterator[Problem | NotApplicable]:
+def key_domain_id_not_single(message: Message) -> Problems:
     """The Key ID information has not exactly one Key Domain ID of 3 octets.
 
     The card files keys by domain; without one, or with two, it cannot.
@@ -78,7 +77,7 @@ def key_domain_id_not_single(message: Message) -> Iterator[Problem | NotApplicab
 
 
 @MESSAGE_SHAPE.rule(covers=["ID-03"])
-def msk_id_not_single(message: Message) -> Iterator[Problem | NotApplicable]:
+def msk_id_not_single(message: Message) -> Problems:
     """The Key ID information has not exactly one MSK ID of 4 octets.
 
     The MSK ID says which key this is; without one, or with two, the card cannot take it.
@@ -89,7 +88,7 @@ def msk_id_not_single(message: Message) -> Iterator[Problem | NotApplicable]:
 
 
 @MESSAGE_SHAPE.rule(TS33246["6.4.2"](says="an MTK ID stands in the messages that deliver MTKs"), covers=["ID-04"])
-def mtk_id_present(message: Message) -> Iterator[Problem]:
+def mtk_id_present(message: Message) -> Problems:
     """The Key ID information of an LTKM has an MTK ID.
 
     An MTK ID is the mark of a short-term key message. A card that sees it treats the message as one and looks for the
@@ -104,7 +103,7 @@ def mtk_id_present(message: Message) -> Iterator[Problem]:
 @MESSAGE_SHAPE.rule(
     TS33246["6.4.2"](says="the Key Domain ID comes first, then the MSK ID", verb=Verb.SHOULD), covers=["ID-05"]
 )
-def key_ids_disordered(message: Message) -> Iterator[Problem]:
+def key_ids_disordered(message: Message) -> Problems:
     """The MSK ID stands before the Key Domain ID.
 
     Cards have been seen to read the two by position.
@@ -120,7 +119,7 @@ def key_ids_disordered(message: Message) -> Iterator[Problem]:
     RFC4563["4"](says="key ID types 241 to 255 are for private use, and the others are not assigned", verb=Verb.MAY),
     covers=["ID-05"],
 )
-def key_id_unknown(message: Message) -> Iterator[Problem]:
+def key_id_unknown(message: Message) -> Problems:
     """The Key ID information has an identifier of a type that is not defined.
 
     A receiver passes over it.
@@ -139,7 +138,7 @@ def is_zero_in(message: Message, part: slice) -> bool:
 
 
 @MESSAGE_SHAPE.rule(KEY_GROUP, covers=["ID-07"])
-def key_group_zero(message: Message) -> Iterator[Problem]:
+def key_group_zero(message: Message) -> Problems:
     """The Key Group part of the MSK ID is 0.
 
     The value is reserved; a card has no group to file the key under.

@@ -1,6 +1,5 @@
 """Rules on the identities in an LTKM, held against realm and user name of the request, with faults that break them."""
 
-from collections.abc import Iterator
 from dataclasses import replace
 
 from ltkm_inspect.catalogue.changes import with_payload
@@ -8,7 +7,7 @@ from ltkm_inspect.catalogue.preconditions import USIM
 from ltkm_inspect.catalogue.realm import is_host
 from ltkm_inspect.digest import Directives
 from ltkm_inspect.fault import FaultError, fault
-from ltkm_inspect.finding import Level, NotApplicable, Problem
+from ltkm_inspect.finding import Level, NotApplicable, Problem, Problems
 from ltkm_inspect.mikey import Identity, Message
 from ltkm_inspect.rule import RuleGroup
 from ltkm_inspect.spec import TS24109, TS33246, TS33501, Sure
@@ -64,7 +63,7 @@ IDENTITY_RULES = RuleGroup(Ltkm, needs=[USIM], fast_pass=is_for_both)
     TS24109["5.2.2.1"](says="the realm holds the FQDN of the server"),
     covers=["ID-11"],
 )
-def bsm_identity_mismatch(ltkm: Ltkm) -> Iterator[Problem | NotApplicable]:
+def bsm_identity_mismatch(ltkm: Ltkm) -> Problems:
     """IDi of the message is not the FQDN of the BSM that the realm names.
 
     The card looks the MUK up by IDi and IDr. It was derived for the FQDN in the realm, so with another IDi there is no
@@ -93,7 +92,7 @@ def bsm_identity_mismatch(ltkm: Ltkm) -> Iterator[Problem | NotApplicable]:
     TS33501["W.4.1.3"](says="with AKMA, the A-KID takes the place of the B-TID", sure=Sure.DERIVED),
     covers=["ID-12"],
 )
-def terminal_identity_mismatch(ltkm: Ltkm) -> Iterator[Problem | NotApplicable]:
+def terminal_identity_mismatch(ltkm: Ltkm) -> Problems:
     """IDr of the message is not the user name of the request.
 
     The message is meant for another terminal, or for an earlier bootstrapping of this one: its card has no MUK for it,

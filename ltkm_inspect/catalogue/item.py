@@ -6,7 +6,7 @@ from ltkm_inspect.catalogue.preconditions import MSK_ROOT
 from ltkm_inspect.context import Context
 from ltkm_inspect.document import XML_SPACE, Splice, edit
 from ltkm_inspect.fault import FaultError, fault
-from ltkm_inspect.finding import Level, NotApplicable, Problem
+from ltkm_inspect.finding import Level, NotApplicable, Problem, Problems
 from ltkm_inspect.rule import RuleGroup
 from ltkm_inspect.spec import CR, TS26346, Verb
 from ltkm_inspect.traffic import CodeKind, Document, Item
@@ -37,7 +37,7 @@ ITEM_RULES = RuleGroup(Item, cite=[ONE_EACH], needs=[MSK_ROOT], fast_pass=is_pla
 
 
 @ITEM_RULES.rule(covers=["CR-2a"])
-def ltkm_missing(item: Item, context: Context) -> Iterator[Problem | NotApplicable]:
+def ltkm_missing(item: Item, context: Context) -> Problems:
     """An item says 200 OK and has no LTKM.
 
     The terminal is told that the key was granted and does not get it. It cannot know whether to wait for a UDP push or
@@ -60,7 +60,7 @@ def ltkm_missing(item: Item, context: Context) -> Iterator[Problem | NotApplicab
 
 
 @ITEM_RULES.rule(covers=["CR-2b"])
-def ltkm_repeated(item: Item) -> Iterator[Problem | NotApplicable]:
+def ltkm_repeated(item: Item) -> Problems:
     """An item has more than one LTKM.
 
     No schema validator notices. Which of the messages a terminal takes is left to chance, and the counters of both are
@@ -77,7 +77,7 @@ def ltkm_repeated(item: Item) -> Iterator[Problem | NotApplicable]:
 
 
 @ITEM_RULES.rule(NONE_ELSE, covers=["CR-3"], fast_pass=None)
-def ltkm_on_error_code(item: Item, context: Context) -> Iterator[Problem | NotApplicable]:
+def ltkm_on_error_code(item: Item, context: Context) -> Problems:
     """An item has an LTKM although its response code is not 200 OK.
 
     The code says that the key is refused, the LTKM delivers it. Depending on which a terminal believes first, somebody
@@ -103,7 +103,7 @@ def ltkm_on_error_code(item: Item, context: Context) -> Iterator[Problem | NotAp
     level_reason="the schema leaves the text free, and what a terminal makes of it cannot be known",
     covers=["XML-14"],
 )
-def response_code_near_miss(item: Item) -> Iterator[Problem | NotApplicable]:
+def response_code_near_miss(item: Item) -> Problems:
     """A response code is almost the literal 200 OK, or not a code with a reason at all.
 
     The schema leaves the code to free text, so a terminal compares text. One that compares exactly takes `200`,

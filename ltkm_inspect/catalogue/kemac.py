@@ -1,12 +1,11 @@
 """Rules on KEMAC: how the key data is encrypted and authenticated, and how long it is; with the faults for them."""
 
-from collections.abc import Iterator
 from dataclasses import replace
 
 from ltkm_inspect.catalogue.identifiers import MSK, key_id
 from ltkm_inspect.catalogue.preconditions import PSK_MESSAGE
 from ltkm_inspect.fault import fault
-from ltkm_inspect.finding import Level, NotApplicable, Problem
+from ltkm_inspect.finding import Level, NotApplicable, Problem, Problems
 from ltkm_inspect.mikey import Kemac, Message
 from ltkm_inspect.mikey.codes import ENCRYPTION_ALGORITHMS, MAC_ALGORITHMS
 from ltkm_inspect.rule import RuleGroup, rule
@@ -27,7 +26,7 @@ KEMAC_SHAPE = RuleGroup(Kemac, shape_only=True)
     RFC3830["6.2"](says="the encryption algorithm is a defined one, or one of the private range"),
     covers=["MB-10", "MK-12", "MK-24"],
 )
-def kemac_not_encrypted(kemac: Kemac, *, algorithm: int = AES_CM_128) -> Iterator[Problem]:
+def kemac_not_encrypted(kemac: Kemac, *, algorithm: int = AES_CM_128) -> Problems:
     """The key data is not encrypted with AES-CM-128.
 
     With NULL encryption everybody on the way can read the key. Other algorithms, defined or private, need not be
@@ -49,7 +48,7 @@ def kemac_not_encrypted(kemac: Kemac, *, algorithm: int = AES_CM_128) -> Iterato
     RFC5410["5"](says="the BCAST extension is integrity protected"),
     covers=["MB-11", "MK-24", "BC-04"],
 )
-def kemac_not_authenticated(kemac: Kemac, *, algorithm: int = HMAC_SHA_1_160) -> Iterator[Problem]:
+def kemac_not_authenticated(kemac: Kemac, *, algorithm: int = HMAC_SHA_1_160) -> Problems:
     """The MAC is not HMAC-SHA-1-160.
 
     With the NULL MAC anybody can make keys up, and the BCAST extension is unprotected. HMAC-SHA-256-256 is defined and
@@ -68,7 +67,7 @@ def kemac_not_authenticated(kemac: Kemac, *, algorithm: int = HMAC_SHA_1_160) ->
     RFC3830["4.2.3"](says="AES-KW"),
     covers=["MK-14"],
 )
-def key_wrap_length_wrong(kemac: Kemac) -> Iterator[Problem | NotApplicable]:
+def key_wrap_length_wrong(kemac: Kemac) -> Problems:
     """Key-wrapped key data does not have a length that key wrap can give.
 
     Nobody can unwrap it. The key data of an MSK message never fits key wrap, so that AES-KW is no choice here at all.
@@ -87,7 +86,7 @@ def key_wrap_length_wrong(kemac: Kemac) -> Iterator[Problem | NotApplicable]:
     RFC3830["6.13"](says="a KEMAC payload has at most 65,536 octets, whatever its length fields could count"),
     covers=["MK-15"],
 )
-def kemac_too_long(kemac: Kemac, *, octets: int = 65536) -> Iterator[Problem]:
+def kemac_too_long(kemac: Kemac, *, octets: int = 65536) -> Problems:
     """KEMAC has more than 65,536 octets.
 
     The length field of the key data can count a little further than the payload may go. A receiver with a buffer of
@@ -108,7 +107,7 @@ def kemac_too_long(kemac: Kemac, *, octets: int = 65536) -> Iterator[Problem]:
     covers=["MB-14"],
     shape_only=True,
 )
-def key_data_missing(message: Message) -> Iterator[Problem | NotApplicable]:
+def key_data_missing(message: Message) -> Problems:
     """The message delivers no key data for the MSK that it names.
 
     KEMAC is empty, yet the Key Number is that of a real MSK. The terminal gets a message that is authentic and has
@@ -134,7 +133,7 @@ def key_data_missing(message: Message) -> Iterator[Problem | NotApplicable]:
     level_reason="a length alone does not prove what is encrypted",
     covers=["MB-14"],
 )
-def key_data_length_unusual(kemac: Kemac) -> Iterator[Problem | NotApplicable]:
+def key_data_length_unusual(kemac: Kemac) -> Problems:
     """The key data has a length that one MSK with its validity does not give.
 
     A key of 128 bits with limits of 2 or 4 octets makes 26 or 30 octets, one of 256 bits 42 or 46, a change of the

@@ -8,7 +8,7 @@ from ltkm_inspect.catalogue.identifiers import EXTENSION, KEY_DOMAIN, LENGTHS, M
 from ltkm_inspect.context import Context
 from ltkm_inspect.document import Splice, edit
 from ltkm_inspect.fault import fault
-from ltkm_inspect.finding import Level, NotApplicable, Problem
+from ltkm_inspect.finding import Level, NotApplicable, Problem, Problems
 from ltkm_inspect.mikey import Kemac, KeyIds, Message
 from ltkm_inspect.rule import RuleGroup
 from ltkm_inspect.spec import CR, TS33246
@@ -72,7 +72,7 @@ MATCH_RULES = RuleGroup(Ltkm, cite=[MATCH], takes=partial(_pair, kind=MSK), fast
 
 
 @MATCH_RULES.rule(covers=["CR-5a"], takes=partial(_pair, kind=KEY_DOMAIN))
-def key_domain_mismatch(ltkm: Ltkm, pair: Pair) -> Iterator[Problem]:
+def key_domain_mismatch(ltkm: Ltkm, pair: Pair) -> Problems:
     """The Key Domain ID in the LTKM is not the one of its item.
 
     The terminal asked for a key of one domain and files what it gets under another, where nothing will look for it.
@@ -84,7 +84,7 @@ def key_domain_mismatch(ltkm: Ltkm, pair: Pair) -> Iterator[Problem]:
 
 
 @MATCH_RULES.rule(covers=["CR-5b"])
-def msk_id_mismatch(ltkm: Ltkm, pair: Pair) -> Iterator[Problem | NotApplicable]:
+def msk_id_mismatch(ltkm: Ltkm, pair: Pair) -> Problems:
     """The MSK ID in the LTKM is not the one of its item.
 
     The terminal takes the key for another than it is, or rejects the response. Which of the two identifiers is wrong
@@ -116,7 +116,7 @@ def _is_current(sent: bytes, carried: bytes) -> bool:
     level_reason="the change request prints such an item as an example (a violation in strict mode)",
     covers=["ID-06"],
 )
-def msk_id_current(ltkm: Ltkm, pair: Pair, context: Context) -> Iterator[Problem]:
+def msk_id_current(ltkm: Ltkm, pair: Pair, context: Context) -> Problems:
     """The item has Key Number 0, and the LTKM has the number of the key that it delivers.
 
     Asking for Key Number 0, the current MSK, is the usual request. Read literally, the change request wants the real
@@ -136,7 +136,7 @@ def msk_id_current(ltkm: Ltkm, pair: Pair, context: Context) -> Iterator[Problem
     covers=["ID-08"],
     takes=None,
 )
-def key_number_zero(ltkm: Ltkm) -> Iterator[Problem | NotApplicable]:
+def key_number_zero(ltkm: Ltkm) -> Problems:
     """The Key Number part of the MSK ID is 0 in an LTKM that answers a granted request.
 
     Such a message does not deliver a key: the terminal takes it for the BSM's wish that it requests the current MSK. It

@@ -1,13 +1,12 @@
 """Rules on MAC and key data, which take the MUK, and the faults that break them."""
 
-from collections.abc import Iterator
 from dataclasses import replace
 
 from ltkm_inspect.catalogue.preconditions import KEY_DATA, KEYS, OPENED
 from ltkm_inspect.catalogue.profile import level_of
 from ltkm_inspect.context import Context
 from ltkm_inspect.fault import FaultError, fault
-from ltkm_inspect.finding import Level, NotApplicable, Problem
+from ltkm_inspect.finding import Level, NotApplicable, Problem, Problems
 from ltkm_inspect.keys import KeyInterval, Verdict, interval_of
 from ltkm_inspect.keys.protection import encrypt
 from ltkm_inspect.mikey import Interval, Kemac, KeyData, KeyDataChain, Message
@@ -35,7 +34,7 @@ KEY_RULES = RuleGroup(OpenedLtkm, cite=[MSK_KEY_DATA], needs=[KEY_DATA])
 
 
 @KEY_RULES.rule(MAC, VERIFIED, needs=[KEYS], covers=["KEY-03"])
-def mac_invalid(opening: OpenedLtkm) -> Iterator[Problem | NotApplicable]:
+def mac_invalid(opening: OpenedLtkm) -> Problems:
     """The MAC of an LTKM is not valid, although the MUK is right.
 
     The terminal discards the message. The MUK has verified something else, so the octets were changed after the MAC was
@@ -53,7 +52,7 @@ def mac_invalid(opening: OpenedLtkm) -> Iterator[Problem | NotApplicable]:
 
 
 @KEY_RULES.rule(RFC3830["6.13"](says="how key data is written"), needs=[OPENED], covers=["KEY-04"])
-def key_data_unreadable(opening: OpenedLtkm) -> Iterator[Problem]:
+def key_data_unreadable(opening: OpenedLtkm) -> Problems:
     """The decrypted key data does not follow its layout.
 
     The MAC is right, so this is what the BSM built: the terminal finds no key in it. Key data that looks like noise was
@@ -72,7 +71,7 @@ def key_data_unreadable(opening: OpenedLtkm) -> Iterator[Problem]:
     RFC5410["1"](says="KEMAC also holds the keys that attributes of BCAST have, a PIN code say", verb=Verb.MAY),
     covers=["KEY-05"],
 )
-def key_data_not_single(opening: OpenedLtkm, context: Context) -> Iterator[Problem | NotApplicable]:
+def key_data_not_single(opening: OpenedLtkm, context: Context) -> Problems:
     """The message does not carry exactly one key.
 
     A card stores one MSK for the MSK ID of the message. What it does with a second one is not defined in MBMS. In BCAST
@@ -88,7 +87,7 @@ def key_data_not_single(opening: OpenedLtkm, context: Context) -> Iterator[Probl
 
 
 @KEY_RULES.rule(covers=["KEY-06"], takes=_single)
-def key_type_wrong(opening: OpenedLtkm, entry: KeyData, context: Context) -> Iterator[Problem]:
+def key_type_wrong(opening: OpenedLtkm, entry: KeyData, context: Context) -> Problems:
     """The key is not of type TEK, which is what an MSK is sent as.
 
     A card that sees a salt takes the message for one that delivers an MTK; other types are derived from before use.
@@ -107,7 +106,7 @@ def _message(opening: OpenedLtkm) -> Message:
 
 
 @KEY_RULES.rule(covers=["KEY-07"], takes=_single)
-def key_validity_malformed(opening: OpenedLtkm, entry: KeyData, context: Context) -> Iterator[Problem]:
+def key_validity_malformed(opening: OpenedLtkm, entry: KeyData, context: Context) -> Problems:
     """The validity of the key is not an interval of two limits with 2 octets each, or 4 each.
 
     The limits say which MTKs the key may open: MTK IDs of 2 octets in MBMS, times of 4 octets in BCAST. Without them
@@ -129,7 +128,7 @@ def key_validity_malformed(opening: OpenedLtkm, entry: KeyData, context: Context
 @KEY_RULES.rule(
     TS33246["6.4.5.1"](says="the upper limit is never the highest number that it can hold"), covers=["KEY-08"]
 )
-def key_sequence_exhausted(opening: OpenedLtkm) -> Iterator[Problem | NotApplicable]:
+def key_sequence_exhausted(opening: OpenedLtkm) -> Problems:
     """The upper limit of the MTK IDs is the highest possible number.
 
     The number is kept free: a card takes it for the mark that there is no limit, or overflows when it counts on.
@@ -147,7 +146,7 @@ def key_sequence_exhausted(opening: OpenedLtkm) -> Iterator[Problem | NotApplica
     TS33246["6.3.2.1B"](says="a lower limit above the upper one takes the MSK out of use", verb=Verb.MAY),
     covers=["KEY-08"],
 )
-def key_invalidated(opening: OpenedLtkm) -> Iterator[Problem | NotApplicable]:
+def key_invalidated(opening: OpenedLtkm) -> Problems:
     """The lower limit is above the upper one: the MSK is taken out of use.
 
     The card keeps the key and opens nothing with it.
@@ -164,7 +163,7 @@ def key_invalidated(opening: OpenedLtkm) -> Iterator[Problem | NotApplicable]:
 @KEY_RULES.note(
     TS33246["6.4.5.1"](says="limits of 4 octets are times in BCAST", sure=Sure.RECALL_MIDDLE), covers=["KEY-08"]
 )
-def key_limits_are_times(opening: OpenedLtkm) -> Iterator[Problem | NotApplicable]:
+def key_limits_are_times(opening: OpenedLtkm) -> Problems:
     """The limits of the key have 4 octets, and are read as times.
 
     That is how BCAST is remembered to use them; its text was not at hand.
@@ -185,7 +184,7 @@ def key_limits_are_times(opening: OpenedLtkm) -> Iterator[Problem | NotApplicabl
     TS33246["4.2"](says="an MSK is at least as long as the MTKs under it, which have 128 bits", verb=Verb.SHOULD),
     covers=["KEY-09"],
 )
-def key_weak(opening: OpenedLtkm, *, octets: int = 16) -> Iterator[Problem | NotApplicable]:
+def key_weak(opening: OpenedLtkm, *, octets: int = 16) -> Problems:
     """The key is shorter than 16 octets, or all its octets are the same.
 
     A key of zeros or of one repeated octet is a test key that was left in place.
@@ -205,7 +204,7 @@ def key_weak(opening: OpenedLtkm, *, octets: int = 16) -> Iterator[Problem | Not
     TS33246["6.5.3"](says="a message without a key updates the validity of the MSK that it names", verb=Verb.MAY),
     covers=["KEY-10"],
 )
-def key_update_alone(opening: OpenedLtkm) -> Iterator[Problem | NotApplicable]:
+def key_update_alone(opening: OpenedLtkm) -> Problems:
     """The message updates the validity of a key that was not delivered in this capture.
 
     A terminal that does not have the key can do nothing with it.

@@ -17,7 +17,7 @@ from ltkm_inspect.document import (
     unsigned_byte,
 )
 from ltkm_inspect.fault import FaultError, fault
-from ltkm_inspect.finding import Level, NotApplicable, Problem
+from ltkm_inspect.finding import Level, NotApplicable, Problem, Problems
 from ltkm_inspect.rule import RuleGroup, rule
 from ltkm_inspect.spec import CR, OMNA, XSD, Sure, Verb
 from ltkm_inspect.traffic import CodeKind, LtkmElement
@@ -44,7 +44,7 @@ ATTRIBUTE_RULES = RuleGroup(LtkmElement, needs=[ATTRIBUTES])
 
 
 @TEXT_RULES.rule(ENCODED, NAMESPACE, covers=["CR-1a", "LTKM-01"])
-def ltkm_namespace_wrong(ltkm: LtkmElement) -> Iterator[Problem]:
+def ltkm_namespace_wrong(ltkm: LtkmElement) -> Problems:
     """An LTKM element is not in the namespace of the change request.
 
     To an XML parser this is another element. The terminal passes over it as over any extension that it does not know,
@@ -60,7 +60,7 @@ def ltkm_namespace_wrong(ltkm: LtkmElement) -> Iterator[Problem]:
 
 
 @TEXT_RULES.rule(ENCODED, covers=["CR-1a", "LTKM-03"])
-def ltkm_misnamed(ltkm: LtkmElement) -> Iterator[Problem]:
+def ltkm_misnamed(ltkm: LtkmElement) -> Problems:
     """An element that holds an LTKM, or seems meant to, is not named LTKM.
 
     Names in XML are compared exactly, upper and lower case included. The terminal passes over the element.
@@ -78,7 +78,7 @@ def ltkm_misnamed(ltkm: LtkmElement) -> Iterator[Problem]:
     level_reason="terminals of the later release may expect its namespace",
     covers=["LTKM-02"],
 )
-def ltkm_namespace_later(ltkm: LtkmElement, context: Context) -> Iterator[Problem | NotApplicable]:
+def ltkm_namespace_later(ltkm: LtkmElement, context: Context) -> Problems:
     """An LTKM element is in the namespace of a later enabler release.
 
     The change request defines the element in version 1.0. A terminal of that release does not know the later one.
@@ -92,7 +92,7 @@ def ltkm_namespace_later(ltkm: LtkmElement, context: Context) -> Iterator[Proble
 
 
 @TEXT_RULES.rule(WILDCARD, needs=[MSK_ROOT], covers=["CR-4"], fast_pass=None)
-def ltkm_misplaced(ltkm: LtkmElement) -> Iterator[Problem | NotApplicable]:
+def ltkm_misplaced(ltkm: LtkmElement) -> Problems:
     """An LTKM does not stand where Response has room for extensions.
 
     A validating terminal rejects the document; one that does not validate looks behind ResponseCode and finds no key.
@@ -111,7 +111,7 @@ def ltkm_misplaced(ltkm: LtkmElement) -> Iterator[Problem | NotApplicable]:
 
 
 @TEXT_RULES.rule(TABLE(says="the content is base64Binary, which has no child elements"), covers=["LTKM-04"])
-def ltkm_has_children(ltkm: LtkmElement) -> Iterator[Problem]:
+def ltkm_has_children(ltkm: LtkmElement) -> Problems:
     """An LTKM element encloses something else than text.
 
     With a child element inside, the text is no longer one value. Comments and processing instructions are legal and
@@ -133,7 +133,7 @@ def ltkm_has_children(ltkm: LtkmElement) -> Iterator[Problem]:
     XSD["3.2.16"](says="the lexical form of base64Binary"),
     covers=["CR-1b", "LTKM-05"],
 )
-def ltkm_not_base64(ltkm: LtkmElement) -> Iterator[Problem]:
+def ltkm_not_base64(ltkm: LtkmElement) -> Problems:
     """The text of an LTKM is not base64.
 
     Lenient decoders skip characters that they do not know and hand on a damaged message, whose MAC then fails; strict
@@ -147,7 +147,7 @@ def ltkm_not_base64(ltkm: LtkmElement) -> Iterator[Problem]:
 
 
 @TEXT_RULES.rule(ONE_MESSAGE, covers=["CR-1c", "LTKM-06"])
-def ltkm_empty(ltkm: LtkmElement) -> Iterator[Problem]:
+def ltkm_empty(ltkm: LtkmElement) -> Problems:
     """An LTKM element is empty.
 
     A schema validator accepts it, and the terminal counts one LTKM and has none.
@@ -163,7 +163,7 @@ def ltkm_empty(ltkm: LtkmElement) -> Iterator[Problem]:
     XSD["3.3.24"](says="an unsignedByte is written in decimal"),
     covers=["CR-1d", "LTKM-07"],
 )
-def ltkm_version_invalid(ltkm: LtkmElement) -> Iterator[Problem]:
+def ltkm_version_invalid(ltkm: LtkmElement) -> Problems:
     """The version attribute is not a number from 0 to 255 in decimal.
 
     The table writes 0x00 to say which value means BCAST 1.0; copied into a document, that is no value of the type.
@@ -184,7 +184,7 @@ def ltkm_version_invalid(ltkm: LtkmElement) -> Iterator[Problem]:
     XSD["3.3.24"](says="an unsignedByte may be written with a sign", verb=Verb.MAY, sure=Sure.RECALL_HIGH),
     covers=["CR-1d"],
 )
-def ltkm_version_signed(ltkm: LtkmElement) -> Iterator[Problem]:
+def ltkm_version_signed(ltkm: LtkmElement) -> Problems:
     """The version attribute is written with a sign.
 
     It is legal, and unusual enough that a terminal's own number reader may stumble over it.
@@ -197,7 +197,7 @@ def ltkm_version_signed(ltkm: LtkmElement) -> Iterator[Problem]:
 
 
 @ATTRIBUTE_RULES.rule(TABLE(says="version 0x00 identifies BCAST 1.0", verb=Verb.SHOULD), covers=["LTKM-08"])
-def ltkm_version_later(ltkm: LtkmElement) -> Iterator[Problem]:
+def ltkm_version_later(ltkm: LtkmElement) -> Problems:
     """The version attribute is not 0.
 
     Only 0, BCAST 1.0, is defined. A terminal of that release need not read another one.
@@ -211,7 +211,7 @@ def ltkm_version_later(ltkm: LtkmElement) -> Iterator[Problem]:
 
 
 @ATTRIBUTE_RULES.rule(CR["1"](says="LTKMType has the one attribute version, in no namespace"), covers=["LTKM-09"])
-def ltkm_attribute_unknown(ltkm: LtkmElement) -> Iterator[Problem]:
+def ltkm_attribute_unknown(ltkm: LtkmElement) -> Problems:
     """An LTKM element has an attribute besides version.
 
     A validating terminal rejects the document. An attribute with a prefix, such as bcast:version, is another attribute

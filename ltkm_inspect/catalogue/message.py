@@ -1,6 +1,5 @@
 """Rules on the syntax of the MIKEY message in an LTKM, and the faults that break them."""
 
-from collections.abc import Iterator
 from dataclasses import replace
 
 from ltkm_inspect.catalogue.changes import with_header
@@ -9,7 +8,7 @@ from ltkm_inspect.catalogue.preconditions import PSK_MESSAGE
 from ltkm_inspect.catalogue.profile import EMPTY_MAP, level_of
 from ltkm_inspect.context import Context
 from ltkm_inspect.fault import fault
-from ltkm_inspect.finding import NotApplicable, Problem
+from ltkm_inspect.finding import NotApplicable, Problem, Problems
 from ltkm_inspect.mikey import Kemac, Message
 from ltkm_inspect.mikey.codes import DATA_TYPES
 from ltkm_inspect.rule import RuleGroup
@@ -20,7 +19,7 @@ from ltkm_inspect.wire import DecodeProblem, Kind, Span
 CHAIN = RFC3830["6"](says="each payload says which one comes next, the last one says 0")
 
 
-def _stopped(message: Message, *kinds: Kind, header: bool | None = None) -> Iterator[Problem]:
+def _stopped(message: Message, *kinds: Kind, header: bool | None = None) -> Problems:
     """Report why decoding stopped, if it was for one of these reasons."""
     found = message.problem
     if found is None or found.kind not in kinds:
@@ -38,7 +37,7 @@ MESSAGE_SHAPE = RuleGroup(Message, cite=[ONE_MESSAGE, CHAIN], shape_only=True)
 
 
 @MESSAGE_SHAPE.rule(ONE_MESSAGE, RFC3830["6.1"](says="the header"), covers=["CR-1c", "MK-01"])
-def header_truncated(message: Message) -> Iterator[Problem]:
+def header_truncated(message: Message) -> Problems:
     """The message ends within its header, or has no payload behind it.
 
     There is nothing that a receiver could act on.
@@ -52,7 +51,7 @@ def header_truncated(message: Message) -> Iterator[Problem]:
 
 
 @MESSAGE_SHAPE.rule(RFC3830["6.1"](says="the version is 1"), covers=["CR-1c", "MK-02"])
-def version_unsupported(message: Message) -> Iterator[Problem]:
+def version_unsupported(message: Message) -> Problems:
     """The first octet does not say MIKEY version 1.
 
     No other version is defined, so the octets are most likely no MIKEY message at all.
@@ -67,7 +66,7 @@ def version_unsupported(message: Message) -> Iterator[Problem]:
     TS33246["6.4.1"](says="MSKs are delivered with the pre-shared key method"),
     covers=["CR-1c", "MK-03"],
 )
-def data_type_foreign(message: Message) -> Iterator[Problem | NotApplicable]:
+def data_type_foreign(message: Message) -> Problems:
     """The data type is not that of a pre-shared key message.
 
     A receiver dispatches on this octet. An LTKM is a first message of the pre-shared key method, whatever else may be
@@ -82,7 +81,7 @@ def data_type_foreign(message: Message) -> Iterator[Problem | NotApplicable]:
 
 
 @MESSAGE_SHAPE.rule(CHAIN, covers=["CR-1c", "MK-04"])
-def payload_unknown(message: Message) -> Iterator[Problem]:
+def payload_unknown(message: Message) -> Problems:
     """A Next payload value announces a payload that is not defined there.
 
     How long an unknown payload is cannot be known, so that everything behind it is lost. Most often a length in front
@@ -96,7 +95,7 @@ def payload_unknown(message: Message) -> Iterator[Problem]:
 @MESSAGE_SHAPE.rule(
     RFC3830["6"](says="algorithm and type codes decide the length of what follows them"), covers=["MK-12", "MK-07"]
 )
-def code_unknown(message: Message) -> Iterator[Problem]:
+def code_unknown(message: Message) -> Problems:
     """A code that decides a length is not defined.
 
     The type of a timestamp or of the CS ID map and the MAC algorithm say how many octets follow. With an unknown one
@@ -108,7 +107,7 @@ def code_unknown(message: Message) -> Iterator[Problem]:
 
 
 @MESSAGE_SHAPE.rule(covers=["CR-1c", "MK-05", "MK-13"])
-def length_overrun(message: Message) -> Iterator[Problem]:
+def length_overrun(message: Message) -> Problems:
     """A payload runs past the end of the message.
 
     Either a length field is too large, or the message was cut. A careless receiver reads beyond its buffer.
@@ -119,7 +118,7 @@ def length_overrun(message: Message) -> Iterator[Problem]:
 
 
 @MESSAGE_SHAPE.rule(covers=["CR-1c", "MK-06"])
-def octets_left_over(message: Message) -> Iterator[Problem]:
+def octets_left_over(message: Message) -> Problems:
     """Octets are left over behind the last payload.
 
     The MAC ends the message. Receivers that take the last octets for the MAC fail to verify it; others accept what
@@ -137,7 +136,7 @@ def octets_left_over(message: Message) -> Iterator[Problem]:
     needs=[PSK_MESSAGE],
     covers=["MK-07", "MB-05"],
 )
-def map_size_wrong(message: Message, context: Context) -> Iterator[Problem]:
+def map_size_wrong(message: Message, context: Context) -> Problems:
     """The header counts crypto sessions that its map does not have.
 
     With the empty map there are none; a receiver that believes the count reads the first payload as sessions. RFC 4563,
@@ -156,7 +155,7 @@ def _misplaced_kemac(message: Message) -> bool:
 
 
 @MESSAGE_SHAPE.rule(RFC4563["4"](says="the key IDs fill the extension exactly"), covers=["MK-17"])
-def key_ids_malformed(message: Message) -> Iterator[Problem | NotApplicable]:
+def key_ids_malformed(message: Message) -> Problems:
     """The key IDs do not fill their extension.
 
     A receiver reads beyond the extension, or takes the rest of it for another key ID.

@@ -1,6 +1,6 @@
 """Rules on the key and the policy that an MSK is delivered with, to one terminal and to all, and their faults."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
 from ltkm_inspect.catalogue.changes import with_payloads, without
@@ -9,7 +9,7 @@ from ltkm_inspect.catalogue.preconditions import KEY_DATA, MSK_BEFORE, NEW_LTKM
 from ltkm_inspect.catalogue.profile import SRTP_MAP, level_of
 from ltkm_inspect.context import Context
 from ltkm_inspect.fault import fault
-from ltkm_inspect.finding import Level, NotApplicable, Problem
+from ltkm_inspect.finding import Level, NotApplicable, Problem, Problems
 from ltkm_inspect.mikey import Interval, Message, SecurityPolicy
 from ltkm_inspect.mikey.keydata import Validity
 from ltkm_inspect.rule import RuleGroup
@@ -36,7 +36,7 @@ KEY_RULES = RuleGroup(OpenedLtkm, cite=[REPLACED], needs=[KEY_DATA], takes=_deli
 @DELIVERY_RULES.rule(
     TS33246["6.4.5.1"](says="the policy does not change while the service uses it", verb=Verb.SHOULD), needs=[NEW_LTKM]
 )
-def policy_changed(delivery: DeliveredLtkm) -> Iterator[Problem | NotApplicable]:
+def policy_changed(delivery: DeliveredLtkm) -> Problems:
     """The security policy differs from the one that was delivered with the same MSK before.
 
     Terminals with the old policy and those with the new one decrypt the same stream in different ways; some of them
@@ -54,7 +54,7 @@ def policy_changed(delivery: DeliveredLtkm) -> Iterator[Problem | NotApplicable]
 
 
 @DELIVERY_RULES.note(RFC4563["7"](says="a new key may come with a new policy", verb=Verb.MAY))
-def policy_renewed(delivery: DeliveredLtkm) -> Iterator[Problem | NotApplicable]:
+def policy_renewed(delivery: DeliveredLtkm) -> Problems:
     """A new MSK has another security policy than the one before it in its Key Group.
 
     Terminals use the new policy from the new MSK on.
@@ -88,7 +88,7 @@ def _difference(before: Sequence[SecurityPolicy], sent: Sequence[SecurityPolicy]
     TS33246["6.4.5.1"](says="a message that answers an MSK request for streaming carries the SP payload"),
     covers=["MB-06"],
 )
-def policy_missing(delivery: DeliveredLtkm, context: Context) -> Iterator[Problem | NotApplicable]:
+def policy_missing(delivery: DeliveredLtkm, context: Context) -> Problems:
     """An LTKM for streaming has no security policy.
 
     A terminal that asks for the key of a stream for the first time has no other source for the SRTP parameters.
@@ -112,7 +112,7 @@ def policy_missing(delivery: DeliveredLtkm, context: Context) -> Iterator[Proble
     needs=[MSK_BEFORE],
     covers=["XF-08"],
 )
-def msk_delivered_again(delivery: DeliveredLtkm) -> Iterator[Problem]:
+def msk_delivered_again(delivery: DeliveredLtkm) -> Problems:
     """An MSK that was delivered before is delivered again.
 
     The terminal replaces the key, or updates how long it is valid. Which of the two it is takes the MUK to tell.
@@ -142,7 +142,7 @@ def _change(before: DeliveredKey, now: DeliveredKey) -> str:
     TS33246["6.5.3"](says="a card keeps two MSKs of one Key Group, and drops the oldest for a third", verb=Verb.MAY),
     covers=["XF-11"],
 )
-def msk_beyond_two(delivery: DeliveredLtkm) -> Iterator[Problem | NotApplicable]:
+def msk_beyond_two(delivery: DeliveredLtkm) -> Problems:
     """A third MSK of one Key Group is delivered.
 
     The card keeps two and drops the oldest. What is still protected with that one can no longer be decrypted.
@@ -165,7 +165,7 @@ def msk_beyond_two(delivery: DeliveredLtkm) -> Iterator[Problem | NotApplicable]
     needs=[KEY_DATA, NEW_LTKM],
     covers=["XF-13"],
 )
-def msk_key_changed(_: OpenedLtkm, delivery: DeliveredLtkm) -> Iterator[Problem | NotApplicable]:
+def msk_key_changed(_: OpenedLtkm, delivery: DeliveredLtkm) -> Problems:
     """One MSK ID is delivered with another key than before.
 
     Terminals with the old key cannot open what is protected with the new one. That is right where the key was
@@ -193,7 +193,7 @@ def _named(key: DeliveredKey) -> str:
 
 
 @KEY_RULES.note(covers=["XF-14"])
-def validity_unlike(_: OpenedLtkm, delivery: DeliveredLtkm) -> Iterator[Problem | NotApplicable]:
+def validity_unlike(_: OpenedLtkm, delivery: DeliveredLtkm) -> Problems:
     """An MSK is valid for another time than for another terminal.
 
     The subscriptions of the terminals differ, or the validity was updated.

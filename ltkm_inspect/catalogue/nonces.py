@@ -1,12 +1,11 @@
 """Rules on how terminals use nonces and count their requests, on exchanges that come twice, and their faults."""
 
-from collections.abc import Iterator
 from dataclasses import replace
 
 from ltkm_inspect.catalogue.authorization import proof_of, prove
 from ltkm_inspect.catalogue.preconditions import FIRST_COPY, NONCE_BEFORE
 from ltkm_inspect.fault import FaultError, fault
-from ltkm_inspect.finding import NotApplicable, Problem
+from ltkm_inspect.finding import NotApplicable, Problem, Problems
 from ltkm_inspect.rule import RuleGroup
 from ltkm_inspect.session import SessionEvent
 from ltkm_inspect.spec import RFC2617, RFC7616, Verb
@@ -27,7 +26,7 @@ NONCE_RULES = RuleGroup(
     covers=["XF-01"],
     looks_at=[],
 )
-def exchange_captured_twice(step: SessionEvent) -> Iterator[Problem]:
+def exchange_captured_twice(step: SessionEvent) -> Problems:
     """The same exchange was captured before, octet for octet.
 
     Two captures overlap, a capture was taken at two places, or mitmproxy itself replayed the exchange. It is the same
@@ -44,7 +43,7 @@ def exchange_captured_twice(step: SessionEvent) -> Iterator[Problem]:
     RFC7616["3.4"](says="nc counts the requests that were sent with a nonce, this one included"),
     RFC2617["3.2.2"](says="the count lets the server detect replays"),
 )
-def nonce_count_reused(step: SessionEvent) -> Iterator[Problem | NotApplicable]:
+def nonce_count_reused(step: SessionEvent) -> Problems:
     """A nonce is used with a count that was used before.
 
     The count belonged to another request, or to the same one, which was answered already and is now answered again. To
@@ -64,7 +63,7 @@ def nonce_count_reused(step: SessionEvent) -> Iterator[Problem | NotApplicable]:
 @NONCE_RULES.note(
     RFC7616["3.4"](says="a request that is sent again unchanged has the count of the first", verb=Verb.MAY)
 )
-def request_retried(step: SessionEvent) -> Iterator[Problem | NotApplicable]:
+def request_retried(step: SessionEvent) -> Problems:
     """A request was sent again, octet for octet, and answered otherwise or for the first time.
 
     HTTP stacks repeat a request when a connection breaks.
@@ -80,7 +79,7 @@ def request_retried(step: SessionEvent) -> Iterator[Problem | NotApplicable]:
     RFC7616["3.4"](says="the count rises with each request that uses the nonce", verb=Verb.SHOULD),
     looks_at=[NONCE_COUNT],
 )
-def nonce_count_backward(step: SessionEvent) -> Iterator[Problem | NotApplicable]:
+def nonce_count_backward(step: SessionEvent) -> Problems:
     """The count of a nonce is below that of an earlier request.
 
     A BSM that stores only the highest count takes the request for a replay and asks for a new nonce.
@@ -100,7 +99,7 @@ def nonce_count_backward(step: SessionEvent) -> Iterator[Problem | NotApplicable
     needs=[FIRST_COPY],
     looks_at=[NONCE_COUNT],
 )
-def nextnonce_ignored(step: SessionEvent) -> Iterator[Problem | NotApplicable]:
+def nextnonce_ignored(step: SessionEvent) -> Problems:
     """A request uses the old nonce although the last response gave a new one.
 
     A BSM that gives nonces for one use answers with another challenge, which costs the terminal a round trip each time.

@@ -8,7 +8,7 @@ from ltkm_inspect.catalogue.identifiers import KEY_GROUP
 from ltkm_inspect.catalogue.preconditions import MSK_ROOT, WELL_FORMED
 from ltkm_inspect.document import XML_SPACE, Splice, edit
 from ltkm_inspect.fault import fault
-from ltkm_inspect.finding import Level, NotApplicable, Problem
+from ltkm_inspect.finding import Level, NotApplicable, Problem, Problems
 from ltkm_inspect.rule import RuleGroup
 from ltkm_inspect.spec import TS33246, Sure, Verb
 from ltkm_inspect.traffic import CodeKind, Document, Item
@@ -26,7 +26,7 @@ DOCUMENT_RULES = RuleGroup(Document, needs=[MSK_ROOT, WELL_FORMED])
     TS33246["G.2.4"](says="a list of the codes and what a terminal does on each", verb=Verb.SHOULD),
     covers=["XML-15"],
 )
-def response_code_unknown(item: Item) -> Iterator[Problem | NotApplicable]:
+def response_code_unknown(item: Item) -> Problems:
     """A response code has a number that the procedure does not know.
 
     The terminal is told what to do on each of the codes listed: ask again, wait, or give up. On another one it can only
@@ -49,7 +49,7 @@ def response_code_unknown(item: Item) -> Iterator[Problem | NotApplicable]:
 
 
 @ITEM_RULES.rule(KEY_GROUP, covers=["XML-17"])
-def key_group_reserved(item: Item) -> Iterator[Problem | NotApplicable]:
+def key_group_reserved(item: Item) -> Problems:
     """The MSKID of an item has Key Group 0.
 
     The value is reserved: no key can have it, so the terminal cannot tell which one the item is about.
@@ -68,7 +68,7 @@ def key_group_reserved(item: Item) -> Iterator[Problem | NotApplicable]:
     level_reason="a terminal that gets the same answer twice loses nothing (a violation where the LTKMs differ)",
     covers=["XML-16"],
 )
-def msk_repeated(document: Document) -> Iterator[Problem]:
+def msk_repeated(document: Document) -> Problems:
     """Two items are about the same MSK.
 
     The terminal has two answers for one key and may believe either. With a message of its own in each, two keys may
@@ -107,7 +107,7 @@ def _messages(item: Item) -> set[bytes]:
     TS33246["6.3.2.1"](says="they are written as in a PLMN identity", sure=Sure.RECALL_MIDDLE, verb=Verb.MAY),
     covers=["ID-13"],
 )
-def key_domain_readable(document: Document) -> Iterator[Problem]:
+def key_domain_readable(document: Document) -> Problems:
     """A Key Domain ID can be read as the country and network codes of an operator.
 
     It helps to see whose keys these are. How the codes are written into the octets is not said, and the examples of the

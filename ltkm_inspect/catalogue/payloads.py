@@ -1,12 +1,11 @@
 """Rules on which payloads a message has, how often and in which order, and the faults that break them."""
 
-from collections.abc import Iterator
 from dataclasses import replace
 
 from ltkm_inspect.catalogue.changes import with_payload, without
 from ltkm_inspect.catalogue.preconditions import PSK_MESSAGE, WHOLE_MESSAGE
 from ltkm_inspect.fault import fault
-from ltkm_inspect.finding import Level, NotApplicable, Problem
+from ltkm_inspect.finding import Level, NotApplicable, Problem, Problems
 from ltkm_inspect.mikey import (
     ErrorReport,
     GeneralExtension,
@@ -35,7 +34,7 @@ MESSAGE_SHAPE = RuleGroup(Message, needs=[PSK_MESSAGE], shape_only=True)
 @MESSAGE_SHAPE.rule(
     RFC3830["3.1"](says="a pre-shared key message has T, RAND and KEMAC"), needs=[WHOLE_MESSAGE], covers=["MK-08"]
 )
-def payload_missing(message: Message) -> Iterator[Problem | NotApplicable]:
+def payload_missing(message: Message) -> Problems:
     """A payload that every LTKM has is missing.
 
     Without T there is no protection against replay, without RAND no keys can be derived, without KEMAC there is neither
@@ -56,7 +55,7 @@ def payload_missing(message: Message) -> Iterator[Problem | NotApplicable]:
     needs=[WHOLE_MESSAGE],
     covers=["MK-08"],
 )
-def payload_repeated(message: Message) -> Iterator[Problem]:
+def payload_repeated(message: Message) -> Problems:
     """A payload stands twice in the message that is defined to stand there once.
 
     Which of the two a receiver uses is not defined; the MAC or the keys come out differently.
@@ -76,7 +75,7 @@ def payload_repeated(message: Message) -> Iterator[Problem]:
     covers=["MK-09", "BC-04"],
     shape_only=True,
 )
-def kemac_not_last(message: Message) -> Iterator[Problem | NotApplicable]:
+def kemac_not_last(message: Message) -> Problems:
     """Payloads follow KEMAC.
 
     The MAC covers what stands before it. What stands behind can be changed by anybody without being noticed.
@@ -99,7 +98,7 @@ def kemac_not_last(message: Message) -> Iterator[Problem | NotApplicable]:
 @MESSAGE_SHAPE.rule(
     RFC3830["5.2"](says="T follows the header; MBMS puts EXT between the two", verb=Verb.SHOULD), covers=["MK-10"]
 )
-def timestamp_misplaced(message: Message) -> Iterator[Problem | NotApplicable]:
+def timestamp_misplaced(message: Message) -> Problems:
     """T stands behind identities or policies.
 
     A receiver checks the counter against replay before it does anything else. The order is a recommendation, but a card
@@ -131,7 +130,7 @@ def timestamp_misplaced(message: Message) -> Iterator[Problem | NotApplicable]:
     covers=["MK-23"],
     shape_only=True,
 )
-def extension_additional(extension: GeneralExtension) -> Iterator[Problem]:
+def extension_additional(extension: GeneralExtension) -> Problems:
     """The message has a General Extension of another type than Key ID information and OMA BCAST.
 
     It is legal, covered by the MAC, and passed over by a receiver that does not know it.
@@ -145,7 +144,7 @@ def extension_additional(extension: GeneralExtension) -> Iterator[Problem]:
 @MESSAGE_SHAPE.rule(
     RFC3830["3.1"](says="the payloads of the first message of the pre-shared key method"), covers=["MK-21"]
 )
-def payload_foreign(message: Message) -> Iterator[Problem]:
+def payload_foreign(message: Message) -> Problems:
     """The message has a payload of another key exchange method.
 
     A receiver does not expect it, and what it does with it is not defined.

@@ -1,13 +1,12 @@
 """Rules on the security policy payload SP as MIKEY defines it, and the faults that break them."""
 
-from collections.abc import Iterator
 from dataclasses import replace
 
 from ltkm_inspect.catalogue.changes import with_header, with_payload
 from ltkm_inspect.catalogue.preconditions import PSK_MESSAGE
 from ltkm_inspect.catalogue.profile import EMPTY_MAP, SRTP_MAP
 from ltkm_inspect.fault import fault
-from ltkm_inspect.finding import Level, NotApplicable, Problem
+from ltkm_inspect.finding import Level, NotApplicable, Problem, Problems
 from ltkm_inspect.mikey import Message, SecurityPolicy, SrtpParameter, SrtpSession
 from ltkm_inspect.mikey.codes import PROTOCOLS, SRTP_PARAMETERS
 from ltkm_inspect.mikey.policy import SRTP
@@ -31,7 +30,7 @@ MESSAGE_SHAPE = RuleGroup(Message, needs=[PSK_MESSAGE], shape_only=True)
     TS33246["6.4.5.1"](says="the download form has no SP payload"),
     covers=["MK-18", "MB-15"],
 )
-def policy_with_empty_map(message: Message) -> Iterator[Problem]:
+def policy_with_empty_map(message: Message) -> Problems:
     """The message has a security policy and the empty map.
 
     A policy without a crypto session applies to nothing; receivers reject the combination.
@@ -46,7 +45,7 @@ def policy_with_empty_map(message: Message) -> Iterator[Problem]:
 @MESSAGE_SHAPE.rule(
     RFC3830["6.10"](says="the parameters fill the policy exactly, each with its type and its length"), covers=["MK-19"]
 )
-def policy_malformed(message: Message) -> Iterator[Problem | NotApplicable]:
+def policy_malformed(message: Message) -> Problems:
     """The parameters of a security policy do not fill it.
 
     A receiver reads beyond the policy, or takes the rest of it for other parameters. What the media stream is protected
@@ -65,7 +64,7 @@ def policy_malformed(message: Message) -> Iterator[Problem | NotApplicable]:
 @POLICY_SHAPE.rule(
     RFC3830["6.10"](says="the protocol of a policy is a registered one: 0 is SRTP, 1 TESLA"), covers=["MK-19"]
 )
-def policy_protocol_unknown(policy: SecurityPolicy) -> Iterator[Problem]:
+def policy_protocol_unknown(policy: SecurityPolicy) -> Problems:
     """A security policy is for a protocol that is not registered.
 
     The types of its parameters mean nothing without the protocol. A receiver has no policy for its stream. A number of
@@ -79,7 +78,7 @@ def policy_protocol_unknown(policy: SecurityPolicy) -> Iterator[Problem]:
 
 
 @MESSAGE_SHAPE.rule(RFC3830["6.10"](says="every policy of a message has a number of its own"), covers=["MK-19"])
-def policy_number_repeated(message: Message) -> Iterator[Problem | NotApplicable]:
+def policy_number_repeated(message: Message) -> Problems:
     """Two security policies have the same number.
 
     The sessions of the map refer to policies by number. Which of the two a receiver takes is left to it.
@@ -102,7 +101,7 @@ def policy_number_repeated(message: Message) -> Iterator[Problem | NotApplicable
 @MESSAGE_SHAPE.rule(
     RFC3830["6.1"](says="each session of the map names the policy that applies to it"), covers=["MK-19"]
 )
-def policy_unmatched(message: Message) -> Iterator[Problem | NotApplicable]:
+def policy_unmatched(message: Message) -> Problems:
     """A crypto session names a security policy that the message does not have.
 
     There is a policy, but not the one that the session asks for. A receiver falls back to its defaults, or drops the
@@ -134,7 +133,7 @@ def policy_unmatched(message: Message) -> Iterator[Problem | NotApplicable]:
     level_reason="a receiver that honors the length octet reads the value all the same",
     covers=["MK-20"],
 )
-def policy_parameter_length_wrong(policy: SecurityPolicy) -> Iterator[Problem | NotApplicable]:
+def policy_parameter_length_wrong(policy: SecurityPolicy) -> Problems:
     """A parameter of an SRTP policy has an unusual number of octets.
 
     A simple receiver reads the one octet that it expects, and takes a leading 0 for the value. A parameter without
@@ -161,7 +160,7 @@ def policy_parameter_length_wrong(policy: SecurityPolicy) -> Iterator[Problem | 
     RFC3830["6.10.1"](says="a policy gives each parameter one value", verb=Verb.SHOULD, sure=Sure.DERIVED),
     covers=["MK-20"],
 )
-def policy_parameter_repeated(policy: SecurityPolicy) -> Iterator[Problem]:
+def policy_parameter_repeated(policy: SecurityPolicy) -> Problems:
     """A security policy has a parameter twice.
 
     Which of the two values a receiver takes, the first or the last, is left to it.
@@ -178,7 +177,7 @@ def policy_parameter_repeated(policy: SecurityPolicy) -> Iterator[Problem]:
 @POLICY_SHAPE.note(
     RFC3830["6.10.1"](says="the parameters of an SRTP policy are registered by number", verb=Verb.MAY), covers=["MK-20"]
 )
-def policy_parameter_unknown(policy: SecurityPolicy) -> Iterator[Problem | NotApplicable]:
+def policy_parameter_unknown(policy: SecurityPolicy) -> Problems:
     """A security policy has a parameter that is not registered.
 
     A receiver may pass over it, or reject the policy as one that it cannot fulfil.

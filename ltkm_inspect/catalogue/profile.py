@@ -1,13 +1,12 @@
 """Rules on what MBMS makes of a MIKEY message as a whole, and the faults that break them."""
 
-from collections.abc import Iterator
 from dataclasses import replace
 
 from ltkm_inspect.catalogue.changes import with_header, with_payload
 from ltkm_inspect.catalogue.preconditions import PSK_MESSAGE
 from ltkm_inspect.context import Context
 from ltkm_inspect.fault import fault
-from ltkm_inspect.finding import Level, NotApplicable, Problem
+from ltkm_inspect.finding import Level, NotApplicable, Problem, Problems
 from ltkm_inspect.mikey import GenericSession, Identity, Message, Rand, SrtpSession, Timestamp
 from ltkm_inspect.mikey.codes import IDENTITY_TYPES, PRF_FUNCTIONS, TIMESTAMP_TYPES
 from ltkm_inspect.mikey.core import COUNTER
@@ -36,7 +35,7 @@ def level_of(message: Message, context: Context) -> Level | None:
     covers=["MB-01"],
     shape_only=True,
 )
-def timestamp_not_counter(timestamp: Timestamp, *, kind: int = COUNTER) -> Iterator[Problem]:
+def timestamp_not_counter(timestamp: Timestamp, *, kind: int = COUNTER) -> Problems:
     """The timestamp is not a counter.
 
     A card has no clock. It compares counters, and takes anything else for an unknown or a replayed message.
@@ -54,7 +53,7 @@ def timestamp_not_counter(timestamp: Timestamp, *, kind: int = COUNTER) -> Itera
     covers=["MB-02", "MK-11"],
     shape_only=True,
 )
-def rand_length_wrong(rand: Rand, *, octets: int = 16) -> Iterator[Problem]:
+def rand_length_wrong(rand: Rand, *, octets: int = 16) -> Problems:
     """RAND does not have 16 octets.
 
     RAND salts every key of the message. A short one makes keys repeat; a long one is legal and need not be supported.
@@ -73,7 +72,7 @@ IDENTITY_SHAPE = RuleGroup(Identity, shape_only=True)
 @MESSAGE_SHAPE.rule(
     TS33246["6.4.5.1"](says="an MSK message carries IDi, the BM-SC, and IDr, the terminal"), covers=["MB-03"]
 )
-def identities_not_two(message: Message) -> Iterator[Problem]:
+def identities_not_two(message: Message) -> Problems:
     """The message does not have exactly two identities.
 
     The pair of IDi and IDr says which MUK protects the message. With one or three of them the card finds no key.
@@ -91,7 +90,7 @@ def identities_not_two(message: Message) -> Iterator[Problem]:
     level_reason="receivers of MBMS ignore the type",
     covers=["MB-04", "MK-16"],
 )
-def identity_type_wrong(identity: Identity) -> Iterator[Problem]:
+def identity_type_wrong(identity: Identity) -> Problems:
     """The type of an identity is not 0.
 
     Receivers of MBMS ignore the type and read text, so that 1 and 2 do no harm by themselves: they tell of another
@@ -109,7 +108,7 @@ def identity_type_wrong(identity: Identity) -> Iterator[Problem]:
     RFC3830["6.7"](says="ID data holds an identity"),
     covers=["MK-16"],
 )
-def identity_not_text(identity: Identity) -> Iterator[Problem]:
+def identity_not_text(identity: Identity) -> Problems:
     """An identity is empty, or not UTF-8.
 
     The card compares it with the identity that its key is filed under, and finds none.
@@ -129,7 +128,7 @@ def identity_not_text(identity: Identity) -> Iterator[Problem]:
     TS33246["6.4.5.1"](says="streaming: one crypto session in an SRTP-ID map; download: none, and the empty map"),
     covers=["MB-05"],
 )
-def map_form_wrong(message: Message, context: Context) -> Iterator[Problem | NotApplicable]:
+def map_form_wrong(message: Message, context: Context) -> Problems:
     """Number and map of the crypto sessions are neither those of streaming nor those of download.
 
     The terminal cannot tell which sort of service the key is for.
@@ -153,7 +152,7 @@ def map_form_wrong(message: Message, context: Context) -> Iterator[Problem | Not
     RFC3830["6.1"](says="PRF func 0"),
     covers=["MB-12", "MK-22"],
 )
-def prf_unusual(message: Message, *, function: int = 0) -> Iterator[Problem]:
+def prf_unusual(message: Message, *, function: int = 0) -> Problems:
     """The PRF is not the one of RFC 3830.
 
     A receiver that uses another one derives other keys, and the MAC fails.
@@ -171,7 +170,7 @@ def prf_unusual(message: Message, *, function: int = 0) -> Iterator[Problem]:
 @MESSAGE_SHAPE.rule(
     TS33246["6.4.5.1"](says="V asks for an answer, which is sent over UDP", verb=Verb.SHOULD), covers=["MB-13"]
 )
-def verification_requested(message: Message) -> Iterator[Problem]:
+def verification_requested(message: Message) -> Problems:
     """The V flag asks the terminal for a verification message.
 
     That answer is only defined over UDP, which is what does not work where keys come over HTTP.
@@ -187,7 +186,7 @@ def verification_requested(message: Message) -> Iterator[Problem]:
     TS33246["6.4.2"](says="the CSB ID has no meaning of its own; a random one is recommended", verb=Verb.MAY),
     covers=["MB-16"],
 )
-def csb_id_zero(message: Message) -> Iterator[Problem]:
+def csb_id_zero(message: Message) -> Problems:
     """The CSB ID is 0.
 
     It goes into the derivation of every key of the message. A constant one is legal, since RAND and the counter make

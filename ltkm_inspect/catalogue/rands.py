@@ -1,11 +1,9 @@
 """Rules on the RAND that MSKs are delivered with, to one terminal and to all, and their faults."""
 
-from collections.abc import Iterator
-
 from ltkm_inspect.catalogue.changes import with_payloads
 from ltkm_inspect.catalogue.preconditions import MSK_SEEN, NEW_LTKM
 from ltkm_inspect.fault import fault
-from ltkm_inspect.finding import NotApplicable, Problem
+from ltkm_inspect.finding import NotApplicable, Problem, Problems
 from ltkm_inspect.mikey import Message, Rand
 from ltkm_inspect.rule import RuleGroup
 from ltkm_inspect.session import DeliveredLtkm
@@ -21,7 +19,7 @@ RAND_RULES = RuleGroup(DeliveredLtkm, covers=["XF-15"])
     needs=[NEW_LTKM, MSK_SEEN],
     covers=["XF-05"],
 )
-def rand_changed(delivery: DeliveredLtkm) -> Iterator[Problem]:
+def rand_changed(delivery: DeliveredLtkm) -> Problems:
     """An MSK is delivered with another RAND than before.
 
     The RAND belongs to the MSK, Key Number included, whichever terminal gets it. Keys below the MSK are derived with
@@ -38,7 +36,7 @@ def rand_changed(delivery: DeliveredLtkm) -> Iterator[Problem]:
 
 
 @RAND_RULES.rule(RFC3830["6.11"](says="RAND is a random or pseudorandom string", verb=Verb.SHOULD))
-def rand_constant(delivery: DeliveredLtkm) -> Iterator[Problem]:
+def rand_constant(delivery: DeliveredLtkm) -> Problems:
     """All octets of the RAND are the same.
 
     Such a RAND is a test value that was left in place. Keys of different MSKs are then derived with the same RAND. A
@@ -52,7 +50,7 @@ def rand_constant(delivery: DeliveredLtkm) -> Iterator[Problem]:
 
 
 @RAND_RULES.note(RFC3830["6.11"](says="the RAND is generated independently for each CSB", verb=Verb.MAY))
-def rand_shared(delivery: DeliveredLtkm) -> Iterator[Problem | NotApplicable]:
+def rand_shared(delivery: DeliveredLtkm) -> Problems:
     """Another MSK was delivered with the same RAND and another CSB ID.
 
     The BSM may have one RAND for all keys, or choose RANDs that repeat.

@@ -1,7 +1,7 @@
 """Rules on realm and user name of challenge and credentials, and the faults that break them."""
 
 import re
-from collections.abc import Iterator, Set
+from collections.abc import Set
 from functools import lru_cache
 
 from ltkm_inspect.catalogue.authorization import AUTHORIZATION, NO_CREDENTIALS, host_of, proof_of, prove
@@ -11,7 +11,7 @@ from ltkm_inspect.catalogue.preconditions import MSK_PROCEDURE, USIM
 from ltkm_inspect.context import Context
 from ltkm_inspect.digest import AKMA_PREFIX, REALM_PREFIXES, Directives, Realm, is_a_kid, is_b_tid
 from ltkm_inspect.fault import fault
-from ltkm_inspect.finding import Level, NotApplicable, Problem
+from ltkm_inspect.finding import Level, NotApplicable, Problem, Problems
 from ltkm_inspect.rule import RuleGroup
 from ltkm_inspect.spec import TS24109, TS33220, TS33246, TS33501, TS33535, Sure
 from ltkm_inspect.traffic import Exchange
@@ -62,7 +62,7 @@ REALM_RULES = RuleGroup(Exchange, needs=[MSK_PROCEDURE, USIM], looks_at=[AUTHORI
 
 
 @REALM_RULES.rule(REALM, AKMA_REALM, covers=["HTTP-08"], looks_at=[AUTHORIZATION, AUTHENTICATE])
-def realm_malformed(exchange: Exchange) -> Iterator[Problem | NotApplicable]:
+def realm_malformed(exchange: Exchange) -> Problems:
     """The realm is not 3GPP-bootstrapping, -uicc, -digest or -akma, then @ and the FQDN of the BSM.
 
     The terminal derives the password from the realm: the prefix says which key of GBA or AKMA, the FQDN for which
@@ -116,7 +116,7 @@ def _asked(credentials: Directives | None, challenges: tuple[Directives, ...]) -
     covers=["HTTP-08"],
     looks_at=[AUTHORIZATION, AUTHENTICATE, "request.headers.Host"],
 )
-def realm_host_mismatch(exchange: Exchange) -> Iterator[Problem | NotApplicable]:
+def realm_host_mismatch(exchange: Exchange) -> Problems:
     """The FQDN in the realm is not the host that the request is sent to.
 
     The terminal checks that the realm belongs to the server that it talks to, so that no other server can have its
@@ -158,7 +158,7 @@ def _realms(exchange: Exchange) -> tuple[str, tuple[Realm, ...]]:
     level_reason="the form of a B-TID is cited from memory, and a lab may use plain names (a violation in strict mode)",
     covers=["HTTP-09"],
 )
-def username_not_b_tid(exchange: Exchange, context: Context) -> Iterator[Problem | NotApplicable]:
+def username_not_b_tid(exchange: Exchange, context: Context) -> Problems:
     """The user name of the credentials does not look like a B-TID, or, with AKMA, like an A-KID.
 
     The BSM asks the BSF for the keys of a B-TID, and the AKMA anchor function for those of an A-KID. With another user

@@ -22,7 +22,7 @@ from ltkm_inspect.document import (
     request_departures,
 )
 from ltkm_inspect.fault import FaultError, fault
-from ltkm_inspect.finding import NotApplicable, Problem
+from ltkm_inspect.finding import NotApplicable, Problem, Problems
 from ltkm_inspect.rule import RuleGroup
 from ltkm_inspect.spec import TS26346, TS33246
 from ltkm_inspect.traffic import Document, Exchange, Item
@@ -68,7 +68,7 @@ REQUEST_RULES = RuleGroup(
     SCHEMA(says="the root element is mbmsMSKRequest and holds MSK elements, each keyDomainID and MSKID"),
     covers=["XML-20"],
 )
-def request_structure_wrong(_: Exchange, root: Any) -> Iterator[Problem]:
+def request_structure_wrong(_: Exchange, root: Any) -> Problems:
     """The request document is not built as its schema says.
 
     A BSM that validates answers 400 to it; one that does not may read fewer keys out of it than the terminal asked for.
@@ -90,7 +90,7 @@ def _is_right(pair: Pair) -> bool:
 @REQUEST_RULES.rule(
     SCHEMA(says="keyDomainID and MSKID are base64Binary, an MSKID of 4 octets"), IDENTIFIERS, covers=["XML-20"]
 )
-def request_identifier_invalid(exchange: Exchange, root: Any) -> Iterator[Problem]:
+def request_identifier_invalid(exchange: Exchange, root: Any) -> Problems:
     """The request asks for a key by an identifier that no key can have.
 
     A BSM can only refuse such a key, or guess which one is meant. It is the terminal's document: nothing in it is the
@@ -110,7 +110,7 @@ def request_identifier_invalid(exchange: Exchange, root: Any) -> Iterator[Proble
             yield from _wrong(content_text(pair.msk_ids[0]), "MSKID", 4, hint)
 
 
-def _wrong(text: str, name: str, octets: int, hint: str) -> Iterator[Problem]:
+def _wrong(text: str, name: str, octets: int, hint: str) -> Problems:
     found = base64_octets(text)
     if found.octets is None:
         told = Problem.told(found.problem or "", hint=hint)
@@ -203,7 +203,7 @@ PAIR_RULES = RuleGroup(
     level_reason="the same clause lets a terminal process a response that lacks some of its pairs",
     covers=["ID-09"],
 )
-def requested_msk_unanswered(document: Document, compared: _PairComparison) -> Iterator[Problem | NotApplicable]:
+def requested_msk_unanswered(document: Document, compared: _PairComparison) -> Problems:
     """A requested MSK has no Response.
 
     The terminal learns nothing about that key, neither that it is granted nor why not. It may process the rest and ask
@@ -226,7 +226,7 @@ def requested_msk_unanswered(document: Document, compared: _PairComparison) -> I
     level_reason="a terminal can take the answers that it asked for and leave the rest",
     covers=["ID-10"],
 )
-def answered_msk_unrequested(_: Document, compared: _PairComparison) -> Iterator[Problem]:
+def answered_msk_unrequested(_: Document, compared: _PairComparison) -> Problems:
     """A Response is about an MSK that was not requested.
 
     The terminal looks for the pairs that it asked for and does not find one of them, or has a key that it cannot place.

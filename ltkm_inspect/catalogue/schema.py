@@ -9,7 +9,7 @@ from ltkm_inspect.catalogue.document import departures, follows_schema
 from ltkm_inspect.catalogue.preconditions import MSK_ROOT, WELL_FORMED
 from ltkm_inspect.document import MSK_RESPONSE_NS, XSI_NS, Splice, edit, split_name
 from ltkm_inspect.fault import fault
-from ltkm_inspect.finding import NotApplicable, Problem
+from ltkm_inspect.finding import NotApplicable, Problem, Problems
 from ltkm_inspect.rule import RuleGroup, rule
 from ltkm_inspect.spec import TS26346, XSD1, Sure, Verb
 from ltkm_inspect.traffic import Document, Item
@@ -24,7 +24,7 @@ SCHEMA_RULES = RuleGroup(Document, needs=[MSK_ROOT, WELL_FORMED], fast_pass=foll
 
 
 @SCHEMA_RULES.rule(SCHEMA(says="no element of an MSK response has an attribute of its own"), covers=["XML-11"])
-def attribute_unexpected(document: Document) -> Iterator[Problem]:
+def attribute_unexpected(document: Document) -> Problems:
     """An element of the MSK response has an attribute.
 
     A validating terminal rejects the whole document, with every key in it. Not even xml:lang is allowed.
@@ -36,7 +36,7 @@ def attribute_unexpected(document: Document) -> Iterator[Problem]:
 
 
 @SCHEMA_RULES.rule(SCHEMA(says="the root element, Response and MSK hold elements alone"), covers=["XML-19"])
-def text_misplaced(document: Document) -> Iterator[Problem]:
+def text_misplaced(document: Document) -> Problems:
     """Text stands between the elements of an MSK response.
 
     A validating terminal rejects the whole document. Most often it is what was left of a template, or a separator of a
@@ -48,7 +48,7 @@ def text_misplaced(document: Document) -> Iterator[Problem]:
 
 
 @SCHEMA_RULES.rule(SCHEMA(says="keyDomainID, MSKID and ResponseCode have simple content"), covers=["XML-06", "XML-07"])
-def value_has_children(document: Document) -> Iterator[Problem]:
+def value_has_children(document: Document) -> Problems:
     """A keyDomainID, MSKID or ResponseCode encloses an element.
 
     With an element inside, the text is no longer one value: some terminals read what stands before it, others all of
@@ -59,7 +59,7 @@ def value_has_children(document: Document) -> Iterator[Problem]:
     return _apart_from_ltkms(document, "leaf-child")
 
 
-def _apart_from_ltkms(document: Document, kind: str) -> Iterator[Problem]:
+def _apart_from_ltkms(document: Document, kind: str) -> Problems:
     """Yield the departures of a kind but those of LTKMs at a wrong place and of what these stand in: one cause."""
     found = [*departures(document, kind)]
     held: set[object] = set()
@@ -76,7 +76,7 @@ def _apart_from_ltkms(document: Document, kind: str) -> Iterator[Problem]:
     level_reason="which schemas a terminal has cannot be known",
     covers=["XML-12"],
 )
-def root_extension_unknown(document: Document) -> Iterator[Problem | NotApplicable]:
+def root_extension_unknown(document: Document) -> Problems:
     """A foreign element stands under the root, where a terminal must know its schema.
 
     A validating terminal that does not have the schema rejects the whole document. Which schemas a terminal has cannot
@@ -96,7 +96,7 @@ def root_extension_unknown(document: Document) -> Iterator[Problem | NotApplicab
     needs=[MSK_ROOT],
     covers=["XML-13"],
 )
-def extension_unknown(item: Item) -> Iterator[Problem]:
+def extension_unknown(item: Item) -> Problems:
     """An item has an extension that the inspector does not know.
 
     It is legal, and a terminal passes over what it does not know.
@@ -120,7 +120,7 @@ def extension_unknown(item: Item) -> Iterator[Problem]:
     covers=["XML-18"],
     fast_pass=None,
 )
-def schema_location_unpaired(document: Document) -> Iterator[Problem]:
+def schema_location_unpaired(document: Document) -> Problems:
     """An xsi:schemaLocation is not a list of pairs.
 
     It is a hint that most validators pass over, so that no key is lost by it. The example of the change request has

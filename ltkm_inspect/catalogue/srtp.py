@@ -1,6 +1,5 @@
 """Rules on what MBMS asks of the SRTP policy of a streaming service, and the faults that break them."""
 
-from collections.abc import Iterator
 from dataclasses import replace
 
 from ltkm_inspect.catalogue.policy import KEY_DERIVATION_RATE, TRANSMISSION_RATE, with_parameter
@@ -8,7 +7,7 @@ from ltkm_inspect.catalogue.preconditions import PSK_MESSAGE
 from ltkm_inspect.catalogue.profile import SRTP_MAP, level_of
 from ltkm_inspect.context import Context
 from ltkm_inspect.fault import fault
-from ltkm_inspect.finding import Level, NotApplicable, Problem
+from ltkm_inspect.finding import Level, NotApplicable, Problem, Problems
 from ltkm_inspect.mikey import Message, SecurityPolicy, SrtpSession
 from ltkm_inspect.mikey.codes import SRTP_AUTHENTICATION
 from ltkm_inspect.mikey.policy import SRTP
@@ -46,7 +45,7 @@ SRTP_SHAPE = RuleGroup(Message, needs=[PSK_MESSAGE], takes=_used, shape_only=Tru
 
 
 @SRTP_SHAPE.rule(TS33246["6.6.2.1"](says="the SRTP key derivation rate is 0, written or left out"), covers=["MB-07"])
-def key_derivation_rate_nonzero(message: Message, used: Policies, context: Context) -> Iterator[Problem]:
+def key_derivation_rate_nonzero(message: Message, used: Policies, context: Context) -> Problems:
     """The security policy asks for SRTP keys to be derived anew on the way.
 
     In MBMS the keys change with the MTK only. A terminal that follows the policy derives other keys than the sender of
@@ -66,7 +65,7 @@ def key_derivation_rate_nonzero(message: Message, used: Policies, context: Conte
     RFC4771["4"](says="the rate has 16 bits and is not 0"),
     covers=["MB-08", "MK-20"],
 )
-def roc_transmission_rate_wrong(message: Message, used: Policies, context: Context) -> Iterator[Problem]:
+def roc_transmission_rate_wrong(message: Message, used: Policies, context: Context) -> Problems:
     """The security policy has no usable ROC transmission rate.
 
     A terminal that joins a running stream learns the roll-over counter from every R-th packet. Without the right R it
@@ -93,7 +92,7 @@ def roc_transmission_rate_wrong(message: Message, used: Policies, context: Conte
     level_reason="a terminal that joins before the sequence number wraps decrypts the stream all the same",
     covers=["MB-09"],
 )
-def srtp_authentication_unsuited(message: Message, used: Policies) -> Iterator[Problem]:
+def srtp_authentication_unsuited(message: Message, used: Policies) -> Problems:
     """The SRTP authentication algorithm carries no roll-over counter.
 
     A terminal that joins late cannot know how often the sequence number has wrapped. With plain HMAC-SHA-1 it guesses 0
@@ -118,9 +117,7 @@ def srtp_authentication_unsuited(message: Message, used: Policies) -> Iterator[P
     RFC4771["4"](says="with RCCm1 and RCCm2 a tag of 14 octets is recommended", verb=Verb.SHOULD),
     covers=["MB-09"],
 )
-def srtp_tag_length_unsuited(
-    message: Message, used: Policies, context: Context, *, recommended: int = 14
-) -> Iterator[Problem]:
+def srtp_tag_length_unsuited(message: Message, used: Policies, context: Context, *, recommended: int = 14) -> Problems:
     """The length of the SRTP authentication tag does not suit its algorithm.
 
     The tag holds the roll-over counter and, but for RCCm3, a MAC behind it. One of another length cuts either of them

@@ -1,11 +1,10 @@
 """Rules on what terminals ask for and whom they get LTKMs from, and their faults."""
 
-from collections.abc import Iterator
 from dataclasses import replace
 
 from ltkm_inspect.catalogue.preconditions import FIRST_COPY, REQUEST_BEFORE
 from ltkm_inspect.fault import fault
-from ltkm_inspect.finding import Level, NotApplicable, Problem
+from ltkm_inspect.finding import Level, NotApplicable, Problem, Problems
 from ltkm_inspect.rule import RuleGroup
 from ltkm_inspect.session import DeliveredLtkm, SessionEvent
 from ltkm_inspect.session.connections import CONNECTIONS
@@ -28,7 +27,7 @@ REQUEST_RULES = RuleGroup(
     TS33246["6.4.6.1"](says="the MUK of a message is found by IDi and IDr", verb=Verb.SHOULD),
     TS31102["4.2.81"](says="a card has no two MUK IDs with the same IDi", verb=Verb.SHOULD),
 )
-def identities_alternate(delivery: DeliveredLtkm) -> Iterator[Problem | NotApplicable]:
+def identities_alternate(delivery: DeliveredLtkm) -> Problems:
     """LTKMs for two terminals take turns on one connection.
 
     A connection belongs to one terminal. It may go over to a new B-TID or A-KID when the terminal has bootstrapped
@@ -49,7 +48,7 @@ def identities_alternate(delivery: DeliveredLtkm) -> Iterator[Problem | NotAppli
 
 
 @SENDER_RULES.note(TS33246["6.4.6.1"](says="another IDi is another BM-SC, with another MUK and counter", verb=Verb.MAY))
-def bsm_changed(delivery: DeliveredLtkm) -> Iterator[Problem | NotApplicable]:
+def bsm_changed(delivery: DeliveredLtkm) -> Problems:
     """A terminal gets LTKMs from another BM-SC than before.
 
     Another IDi means another MUK and another counter.
@@ -69,7 +68,7 @@ def _text(identity: bytes) -> str:
 
 
 @REQUEST_RULES.note(looks_at=["request.body"])
-def request_repeated(step: SessionEvent, *, seconds: int = 300) -> Iterator[Problem | NotApplicable]:
+def request_repeated(step: SessionEvent, *, seconds: int = 300) -> Problems:
     """A terminal asks again for what it got no answer to.
 
     The first request, or its response, was lost.
@@ -84,7 +83,7 @@ def request_repeated(step: SessionEvent, *, seconds: int = 300) -> Iterator[Prob
 
 
 @REQUEST_RULES.note(looks_at=["request.body", "response.status"])
-def key_requested_again(step: SessionEvent, *, seconds: int = 60) -> Iterator[Problem | NotApplicable]:
+def key_requested_again(step: SessionEvent, *, seconds: int = 60) -> Problems:
     """A terminal asks for a key that was delivered to it a moment ago.
 
     It did not take the LTKM: it found the MAC wrong, the counter used, or the response not to its liking.

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from ltkm_inspect.catalogue.document import BODY
 from ltkm_inspect.document import SLIPS, Splice, edit
 from ltkm_inspect.fault import fault
-from ltkm_inspect.finding import Level, NotApplicable, Problem
+from ltkm_inspect.finding import Level, Problem, Problems
 from ltkm_inspect.rule import RuleGroup
 from ltkm_inspect.spec import XML, Verb
 from ltkm_inspect.traffic import Document
@@ -23,7 +23,7 @@ TEXT_RULES = RuleGroup(Document, fast_pass=is_plain_text)
 
 
 @TEXT_RULES.rule(BODY, XML["2.1"](says="a document is well-formed"), covers=["XML-01"])
-def xml_malformed(document: Document) -> Iterator[Problem | NotApplicable]:
+def xml_malformed(document: Document) -> Problems:
     """The body is not well-formed XML.
 
     A terminal's parser stops at the first such place, so that every key of the response is lost, not only the one
@@ -50,7 +50,7 @@ def xml_malformed(document: Document) -> Iterator[Problem | NotApplicable]:
     level_reason="whoever parses it, this software included, is no longer safe; XML itself allows it",
     covers=["XML-02"],
 )
-def doctype_present(document: Document) -> Iterator[Problem]:
+def doctype_present(document: Document) -> Problems:
     """The document has a document type declaration.
 
     Such a declaration can define entities that fill a terminal's memory or read its files. The inspector refuses to
@@ -70,7 +70,7 @@ def doctype_present(document: Document) -> Iterator[Problem]:
     covers=["XML-03", "HTTP-21"],
     looks_at=["response.body.encoding"],
 )
-def encoding_mismatch(document: Document) -> Iterator[Problem]:
+def encoding_mismatch(document: Document) -> Problems:
     """Byte order mark, XML declaration and charset do not agree on the encoding.
 
     Different parsers believe different ones of the three, so that the same octets are keys to one terminal and noise to
@@ -87,7 +87,7 @@ def encoding_mismatch(document: Document) -> Iterator[Problem]:
     covers=["XML-03"],
     looks_at=["response.body.encoding"],
 )
-def encoding_unusual(document: Document) -> Iterator[Problem]:
+def encoding_unusual(document: Document) -> Problems:
     """The document is in another encoding than UTF-8 or UTF-16.
 
     It is declared and legal, but a terminal's parser need not know it.
