@@ -102,10 +102,6 @@ class NotApplicable(Outcome):
         self.reason = reason
 
 
-type Problems = Iterator[Problem | NotApplicable]
-"""What a rule yields: a problem for each thing that is wrong, or why it does not apply, alone."""
-
-
 @dataclass(slots=True)
 class Place:
     """Where in an exchange something stands; the ordinals count from 1."""

@@ -1,19 +1,21 @@
 """What a rule is, and how one is registered: a decorated function that yields what is wrong with its subject."""
 
 import inspect
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache, wraps
 from typing import Any, TypedDict, Unpack
 
 from ltkm_inspect.context import Context, Settings
-from ltkm_inspect.finding import Level, NotApplicable, Problem, Problems
+from ltkm_inspect.finding import Level, NotApplicable, Problem
 from ltkm_inspect.mikey import Message, Payload
 from ltkm_inspect.parameter import Parameter, did_you_mean, parameters_of, parse_values
 from ltkm_inspect.spec import Clause, Sure, Verb
 from ltkm_inspect.subject import KINDS
 from ltkm_inspect.wire import printable
 
+type Problems = Iterator[Problem | NotApplicable]
+"""What a rule yields: a problem for each thing that is wrong, or why it does not apply, alone."""
 type Check = Callable[..., Problems]
 type FastPass = Callable[[Any], bool]
 """Fast check: true if the subject has the common, valid form."""

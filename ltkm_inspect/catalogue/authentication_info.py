@@ -15,8 +15,8 @@ from ltkm_inspect.catalogue.authorization import (
 from ltkm_inspect.catalogue.preconditions import MSK_PROCEDURE, RESPONSE
 from ltkm_inspect.digest import Directive, Directives
 from ltkm_inspect.fault import FaultError, fault
-from ltkm_inspect.finding import Level, NotApplicable, Problem, Problems
-from ltkm_inspect.rule import RuleGroup, rule
+from ltkm_inspect.finding import Level, NotApplicable, Problem
+from ltkm_inspect.rule import Problems, RuleGroup, rule
 from ltkm_inspect.spec import RFC2617, RFC7616, TS33246, Verb
 from ltkm_inspect.traffic import Exchange
 
@@ -195,11 +195,10 @@ def rspauth_malformed(exchange: Exchange) -> Problems:
     """
     info = exchange.authentication_info
     digest = None if info is None else info.first.get("rspauth")
+    wrong = wrong_digest(digest or "", exchange.request.credentials)
     if not digest:
         yield NotApplicable("the response has no rspauth")
-        return
-    wrong = wrong_digest(digest, exchange.request.credentials)
-    if wrong is not None:
+    elif wrong is not None:
         yield Problem(f"{AUTHENTICATION_INFO}.rspauth", *wrong)
 
 

@@ -9,8 +9,8 @@ from ltkm_inspect.catalogue.changes import with_request, with_request_header
 from ltkm_inspect.catalogue.preconditions import MSK_PROCEDURE, RESPONSE
 from ltkm_inspect.digest import Directives
 from ltkm_inspect.fault import FaultError, fault
-from ltkm_inspect.finding import NotApplicable, Problem, Problems
-from ltkm_inspect.rule import RuleGroup, rule
+from ltkm_inspect.finding import NotApplicable, Problem
+from ltkm_inspect.rule import Problems, RuleGroup, rule
 from ltkm_inspect.spec import RFC7616, TS24109, TS33246, Verb
 from ltkm_inspect.traffic import Exchange, split_target
 

@@ -4,12 +4,12 @@ from ltkm_inspect.catalogue.changes import with_payload
 from ltkm_inspect.catalogue.preconditions import PSK_MESSAGE
 from ltkm_inspect.document import unsigned_byte
 from ltkm_inspect.fault import fault
-from ltkm_inspect.finding import Level, NotApplicable, Problem, Problems
+from ltkm_inspect.finding import Level, NotApplicable, Problem
 from ltkm_inspect.mikey import GeneralExtension, Message, OmaBcast
 from ltkm_inspect.mikey.codes import BCAST_SUBTYPES
 from ltkm_inspect.mikey.extension import OMA_BCAST
 from ltkm_inspect.mikey.management import LTKM_SUBTYPE, read_management_data
-from ltkm_inspect.rule import RuleGroup, rule
+from ltkm_inspect.rule import Problems, RuleGroup, rule
 from ltkm_inspect.spec import RFC5410, Sure
 from ltkm_inspect.subject import Octets
 from ltkm_inspect.traffic import LtkmElement

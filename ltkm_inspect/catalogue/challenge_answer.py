@@ -8,20 +8,18 @@ from ltkm_inspect.catalogue.changes import with_request_header
 from ltkm_inspect.catalogue.nonces import NO_CREDENTIALS, NONCE_COUNT, with_directives
 from ltkm_inspect.catalogue.preconditions import FIRST_COPY
 from ltkm_inspect.fault import FaultError, fault
-from ltkm_inspect.finding import NotApplicable, Problem, Problems
-from ltkm_inspect.rule import RuleGroup
+from ltkm_inspect.finding import NotApplicable, Problem
+from ltkm_inspect.rule import Problems, RuleGroup
 from ltkm_inspect.session import SessionEvent
 from ltkm_inspect.spec import RFC2617, RFC7616, TS24109, Sure, Verb
 from ltkm_inspect.traffic import Exchange
-
-NO_CHALLENGE = NotApplicable("the challenge that the credentials answer was not seen")
 
 
 def _answer(step: SessionEvent) -> digest.Directives | NotApplicable:
     credentials = step.exchange.request.credentials
     if credentials is None:
         return NO_CREDENTIALS
-    return credentials if step.challenges else NO_CHALLENGE
+    return credentials if step.challenges else NotApplicable("the challenge that the credentials answer was not seen")
 
 
 ANSWER_RULES = RuleGroup(SessionEvent, needs=[FIRST_COPY], takes=_answer)

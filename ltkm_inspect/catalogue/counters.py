@@ -4,9 +4,9 @@ from ltkm_inspect import mikey
 from ltkm_inspect.catalogue.changes import with_header, with_payloads
 from ltkm_inspect.catalogue.preconditions import IN_ORDER, MUK_BEFORE
 from ltkm_inspect.fault import FaultError, fault
-from ltkm_inspect.finding import Level, NotApplicable, Problem, Problems
+from ltkm_inspect.finding import Level, NotApplicable, Problem
 from ltkm_inspect.mikey import Message, Rand, Timestamp
-from ltkm_inspect.rule import RuleGroup
+from ltkm_inspect.rule import Problems, RuleGroup
 from ltkm_inspect.session import HALF, DeliveredLtkm, LtkmRecord, distance, is_newer
 from ltkm_inspect.spec import RFC1982, RFC3830, TS33246, Verb
 
@@ -14,8 +14,6 @@ ASCENDING = TS33246["6.4.3"](
     says="every MSK message has a counter above that of the last one, retransmissions included"
 )
 REPLAY = TS33246["6.5.3"](says="a message whose counter is not above the stored one of its MUK is discarded")
-NEW_HERE = NotApplicable("no LTKM of this MUK stands in front of it in the document")
-NO_EARLIER = NotApplicable("no earlier LTKM of this MUK was seen")
 COUNTER_RULES = RuleGroup(DeliveredLtkm, cite=[REPLAY, ASCENDING], needs=[MUK_BEFORE, IN_ORDER], covers=["XF-01"])
 
 
@@ -57,7 +55,7 @@ def keystream_reused(delivery: DeliveredLtkm) -> Problems:
     Never send two messages with the same counter, RAND and CSB ID to one terminal.
     """
     if not delivery.earlier:
-        yield NO_EARLIER
+        yield NotApplicable("no earlier LTKM of this MUK was seen")
     elif _reuses_keystream(delivery):
         got = f"those of an earlier one: counter {delivery.sent.counter}"
         yield Problem("KEMAC.encr_data", "counter, RAND and CSB ID that were not used together before", got)
@@ -112,7 +110,7 @@ def counters_disordered(delivery: DeliveredLtkm) -> Problems:
     Write the items in the order in which their messages were built.
     """
     if not delivery.beside:
-        yield NEW_HERE
+        yield NotApplicable("no LTKM of this MUK stands in front of it in the document")
         return
     last = delivery.beside[-1].counter
     if delivery.sent.counter == last:

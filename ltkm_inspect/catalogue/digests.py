@@ -9,9 +9,9 @@ from ltkm_inspect.catalogue.keys import MAC
 from ltkm_inspect.catalogue.preconditions import KEYS
 from ltkm_inspect.document import Splice
 from ltkm_inspect.fault import FaultError, fault
-from ltkm_inspect.finding import NotApplicable, Problem, Problems
+from ltkm_inspect.finding import NotApplicable, Problem
 from ltkm_inspect.keys import Verdict
-from ltkm_inspect.rule import RuleGroup
+from ltkm_inspect.rule import Problems, RuleGroup
 from ltkm_inspect.session import SessionEvent
 from ltkm_inspect.spec import RFC7616, TS33246
 from ltkm_inspect.traffic import Exchange

@@ -10,8 +10,8 @@ from ltkm_inspect.catalogue.challenge import AUTHENTICATE, first_challenge, put_
 from ltkm_inspect.catalogue.preconditions import MSK_PROCEDURE, RESPONSE
 from ltkm_inspect.digest import Directive, Directives
 from ltkm_inspect.fault import FaultError, fault
-from ltkm_inspect.finding import NotApplicable, Problem, Problems
-from ltkm_inspect.rule import RuleGroup
+from ltkm_inspect.finding import NotApplicable, Problem
+from ltkm_inspect.rule import Problems, RuleGroup
 from ltkm_inspect.spec import RFC7616, RFC9110, Sure
 from ltkm_inspect.traffic import Exchange
 

@@ -7,8 +7,8 @@ from ltkm_inspect.catalogue.preconditions import HAS_LTKM, MSK_ROOT, WELL_FORMED
 from ltkm_inspect.context import Context
 from ltkm_inspect.document import MSK_RESPONSE_NS, ORDERQUERIES_NS, Splice, edit, split_name
 from ltkm_inspect.fault import fault
-from ltkm_inspect.finding import NotApplicable, Problem, Problems, count
-from ltkm_inspect.rule import RuleGroup
+from ltkm_inspect.finding import NotApplicable, Problem, count
+from ltkm_inspect.rule import Problems, RuleGroup
 from ltkm_inspect.spec import CR, TS26346, TS33246, Verb
 from ltkm_inspect.traffic import Document
 

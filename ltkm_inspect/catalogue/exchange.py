@@ -9,8 +9,8 @@ from ltkm_inspect.catalogue.changes import with_request, with_response, with_res
 from ltkm_inspect.catalogue.preconditions import HAS_LTKM, RESPONSE
 from ltkm_inspect.document import MSK_REQUEST_TYPE, MSK_RESPONSE_TYPE, edit
 from ltkm_inspect.fault import fault
-from ltkm_inspect.finding import Level, NotApplicable, Problem, Problems
-from ltkm_inspect.rule import RuleGroup, rule
+from ltkm_inspect.finding import Level, NotApplicable, Problem
+from ltkm_inspect.rule import Problems, RuleGroup, rule
 from ltkm_inspect.spec import CR, RFC9110, TS33246, Sure
 from ltkm_inspect.traffic import Exchange, Response
 
@@ -84,24 +84,18 @@ def media_type_wrong(exchange: Exchange) -> Problems:
     """
     response, document = exchange.response, exchange.document
     assert response is not None
+    answers = exchange.asks_for_msk and response.status == 200
+    path, got = "response.headers.Content-Type", response.media_type.name
     if exchange.registers:
         yield NotApplicable("the request registers or deregisters")
-        return
-    answers = exchange.asks_for_msk and response.status == 200
-    if not response.body or not (answers or (document is not None and document.is_msk_response)):
+    elif not response.body or not (answers or (document is not None and document.is_msk_response)):
         yield NotApplicable("the response carries no MSK response")
-        return
-    got = response.media_type.name
-    if got == MSK_RESPONSE_TYPE:
-        return
-    path, expected = "response.headers.Content-Type", MSK_RESPONSE_TYPE
-    if got == MSK_REQUEST_TYPE:
+    elif got == MSK_REQUEST_TYPE:
         hint = "the type of the request; an example in 3GPP TS 33.246 H.2.1 has it by mistake"
-        yield Problem(path, expected, got, hint, Level.WARNING)
-    elif got.startswith("multipart/"):
-        yield Problem(path, expected, got, "option 2 of the change request, which it rejected")
-    else:
-        yield Problem(path, expected, got or "none")
+        yield Problem(path, MSK_RESPONSE_TYPE, got, hint, Level.WARNING)
+    elif got != MSK_RESPONSE_TYPE:
+        hint = "option 2 of the change request, which it rejected" if got.startswith("multipart/") else ""
+        yield Problem(path, MSK_RESPONSE_TYPE, got or "none", hint)
 
 
 @RESPONSE_RULES.rule(
@@ -188,18 +182,16 @@ def request_names_no_key(exchange: Exchange) -> Problems:
     Look at the terminal: the body of its request must be an MSK request document with at least one MSK, each with
     keyDomainID and MSKID.
     """
+    document = exchange.request_document
+    claims_success = exchange.response is not None and exchange.response.status == 200
+    path, expected = "request.body", "at least one pair of Key Domain ID and MSK ID"
     if not exchange.asks_for_msk:
         yield NotApplicable("the request asks for no MSK")
-        return
-    document = exchange.request_document
-    if document is None:
+    elif document is None:
         yield NotApplicable("no request body was captured, or it is over the limit")
-        return
-    path, expected = "request.body", "at least one pair of Key Domain ID and MSK ID"
-    if document.root is None or not document.well_formed:
-        if exchange.response is None or exchange.response.status != 200:
-            yield NotApplicable("the request has no document, and the response claims no success")
-            return
+    elif (document.root is None or not document.well_formed) and not claims_success:
+        yield NotApplicable("the request has no document, and the response claims no success")
+    elif document.root is None or not document.well_formed:
         got = "a body that is not well-formed XML" if exchange.request.body else "no octets"
         yield Problem(path, expected, got, "and yet the response claims success")
     elif not any(pair.key_domain_ids and pair.msk_ids for pair in exchange.requested_msks):

@@ -10,8 +10,8 @@ from ltkm_inspect.catalogue.realm import AKMA_TOKEN, GBA_TOKEN, is_bootstrapped,
 from ltkm_inspect.digest import REALM_PREFIXES
 from ltkm_inspect.document import MSK_REQUEST_TYPE
 from ltkm_inspect.fault import FaultError, fault
-from ltkm_inspect.finding import Level, NotApplicable, Problem, Problems
-from ltkm_inspect.rule import RuleGroup, rule
+from ltkm_inspect.finding import Level, NotApplicable, Problem
+from ltkm_inspect.rule import Problems, RuleGroup, rule
 from ltkm_inspect.spec import RFC7616, RFC9111, TS24109, TS26346, TS33246, TS33535, Sure, Verb
 from ltkm_inspect.traffic import USUAL_TARGET, Exchange, Response
 

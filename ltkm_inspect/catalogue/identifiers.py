@@ -5,9 +5,9 @@ from dataclasses import replace
 from ltkm_inspect.catalogue.changes import with_payload, without
 from ltkm_inspect.catalogue.preconditions import PSK_MESSAGE
 from ltkm_inspect.fault import fault
-from ltkm_inspect.finding import NotApplicable, Problem, Problems
+from ltkm_inspect.finding import NotApplicable, Problem
 from ltkm_inspect.mikey import GeneralExtension, KeyId, KeyIds, Message
-from ltkm_inspect.rule import RuleGroup
+from ltkm_inspect.rule import Problems, RuleGroup
 from ltkm_inspect.spec import RFC4563, TS33246, Verb
 
 CARRIED = TS33246["6.4.5.1"](says="an MSK message carries the Key Domain ID, then the MSK ID, in one EXT payload")

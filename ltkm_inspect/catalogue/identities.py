@@ -7,9 +7,9 @@ from ltkm_inspect.catalogue.preconditions import USIM
 from ltkm_inspect.catalogue.realm import is_host
 from ltkm_inspect.digest import Directives
 from ltkm_inspect.fault import FaultError, fault
-from ltkm_inspect.finding import Level, NotApplicable, Problem, Problems
+from ltkm_inspect.finding import Level, NotApplicable, Problem
 from ltkm_inspect.mikey import Identity, Message
-from ltkm_inspect.rule import RuleGroup
+from ltkm_inspect.rule import Problems, RuleGroup
 from ltkm_inspect.spec import TS24109, TS33246, TS33501, Sure
 from ltkm_inspect.traffic import Ltkm
 
@@ -74,11 +74,10 @@ def bsm_identity_mismatch(ltkm: Ltkm) -> Problems:
     """
     directives = _directives(ltkm)
     fqdns = [] if directives is None else [realm.fqdn for realm in directives.realms if is_host(realm.fqdn)]
+    got = _identity(ltkm, 0)
     if not fqdns:
         yield NotApplicable("neither the credentials nor a challenge have a realm of GBA or AKMA")
-        return
-    got = _identity(ltkm, 0)
-    if got is None:
+    elif got is None:
         yield NOT_TWO
     elif got not in fqdns and got.lower() not in map(str.lower, fqdns):
         dot = got.lower().rstrip(".") in (fqdn.lower().rstrip(".") for fqdn in fqdns)
@@ -102,11 +101,10 @@ def terminal_identity_mismatch(ltkm: Ltkm) -> Problems:
     """
     credentials = ltkm.event.authorization
     wanted = None if credentials is None else credentials.first.get("username")
+    got = _identity(ltkm, 1)
     if credentials is None or not wanted or credentials.hides_username:
         yield NotApplicable("the request has no credentials with the user name as text")
-        return
-    got = _identity(ltkm, 1)
-    if got is None:
+    elif got is None:
         yield NOT_TWO
     elif got != wanted:
         alike = _folded(got) == _folded(wanted)

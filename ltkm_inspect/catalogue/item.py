@@ -6,8 +6,8 @@ from ltkm_inspect.catalogue.preconditions import MSK_ROOT
 from ltkm_inspect.context import Context
 from ltkm_inspect.document import XML_SPACE, Splice, edit
 from ltkm_inspect.fault import FaultError, fault
-from ltkm_inspect.finding import Level, NotApplicable, Problem, Problems
-from ltkm_inspect.rule import RuleGroup
+from ltkm_inspect.finding import Level, NotApplicable, Problem
+from ltkm_inspect.rule import Problems, RuleGroup
 from ltkm_inspect.spec import CR, TS26346, Verb
 from ltkm_inspect.traffic import CodeKind, Document, Item
 
@@ -28,8 +28,6 @@ def is_plain_grant(item: Item) -> bool:
     return ltkm.is_named and ltkm.is_placed and len(msk_id) == 4 and msk_id[:2] != b"\0\0"
 
 
-NO_CODE = NotApplicable("the item has no response code")
-GRANTED = NotApplicable("the response code is 200 OK")
 UNUSED = "no LTKM in the document: the keys are delivered over UDP, or inclusion is not used"
 
 
@@ -87,7 +85,7 @@ def ltkm_on_error_code(item: Item, context: Context) -> Problems:
     plain; strict mode keeps it a violation.
     """
     if item.outcome.is_success or item.code is None:
-        yield NO_CODE if item.code is None else GRANTED
+        yield NotApplicable("the item has no response code" if item.code is None else "the response code is 200 OK")
         return
     near = item.outcome is CodeKind.NEAR_MISS
     lenient = near and not context.settings.strict
@@ -111,13 +109,11 @@ def response_code_near_miss(item: Item) -> Problems:
 
     Write `200 OK`, five letters and digits with one space.
     """
-    code = item.code
-    if code is None:
-        yield NotApplicable("the item has no response code")
-        return
-    trimmed = code.strip(XML_SPACE)
+    trimmed = (item.code or "").strip(XML_SPACE)
     number, space, reason = trimmed.partition(" ")
-    if item.outcome is CodeKind.PADDED:
+    if item.code is None:
+        yield NotApplicable("the item has no response code")
+    elif item.outcome is CodeKind.PADDED:
         yield Problem("ResponseCode", "200 OK", "200 OK within white space", "the literal is 200 OK")
     elif item.outcome is CodeKind.NEAR_MISS:
         yield Problem("ResponseCode", "200 OK", trimmed, "the literal is 200 OK")

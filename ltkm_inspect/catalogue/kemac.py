@@ -5,10 +5,10 @@ from dataclasses import replace
 from ltkm_inspect.catalogue.identifiers import MSK, key_id
 from ltkm_inspect.catalogue.preconditions import PSK_MESSAGE
 from ltkm_inspect.fault import fault
-from ltkm_inspect.finding import Level, NotApplicable, Problem, Problems
+from ltkm_inspect.finding import Level, NotApplicable, Problem
 from ltkm_inspect.mikey import Kemac, Message
 from ltkm_inspect.mikey.codes import ENCRYPTION_ALGORITHMS, MAC_ALGORITHMS
-from ltkm_inspect.rule import RuleGroup, rule
+from ltkm_inspect.rule import Problems, RuleGroup, rule
 from ltkm_inspect.spec import RFC3394, RFC3830, RFC5410, TS33246, Sure, Verb
 
 NULL, AES_CM_128, AES_KW_128 = range(3)

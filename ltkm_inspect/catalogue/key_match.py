@@ -8,9 +8,9 @@ from ltkm_inspect.catalogue.identifiers import EXTENSION, KEY_DOMAIN, LENGTHS, M
 from ltkm_inspect.context import Context
 from ltkm_inspect.document import Splice, edit
 from ltkm_inspect.fault import fault
-from ltkm_inspect.finding import Level, NotApplicable, Problem, Problems
+from ltkm_inspect.finding import Level, NotApplicable, Problem
 from ltkm_inspect.mikey import Kemac, KeyIds, Message
-from ltkm_inspect.rule import RuleGroup
+from ltkm_inspect.rule import Problems, RuleGroup
 from ltkm_inspect.spec import CR, TS33246
 from ltkm_inspect.traffic import CodeKind, Ltkm, LtkmElement
 
@@ -146,11 +146,9 @@ def key_number_zero(ltkm: Ltkm) -> Problems:
     """
     if ltkm.item is None or not ltkm.item.outcome.is_success:
         yield NotApplicable("the LTKM belongs to no item with 200 OK")
-        return
-    if ltkm.message is None or ltkm.message.problem is not None:
+    elif ltkm.message is None or ltkm.message.problem is not None:
         yield NotApplicable("the LTKM holds no message that decodes to its end")
-        return
-    if is_zero_in(ltkm.message, slice(2, 4)):
+    elif is_zero_in(ltkm.message, slice(2, 4)):
         kemacs = ltkm.message.of(Kemac)
         empty = bool(kemacs) and not kemacs[0].encr_data
         hint = "solicited pull inside an MSK response" if empty else "the receiver ignores the key inside"

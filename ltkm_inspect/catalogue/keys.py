@@ -6,11 +6,11 @@ from ltkm_inspect.catalogue.preconditions import KEY_DATA, KEYS, OPENED
 from ltkm_inspect.catalogue.profile import level_of
 from ltkm_inspect.context import Context
 from ltkm_inspect.fault import FaultError, fault
-from ltkm_inspect.finding import Level, NotApplicable, Problem, Problems
+from ltkm_inspect.finding import Level, NotApplicable, Problem
 from ltkm_inspect.keys import KeyInterval, Verdict, interval_of
 from ltkm_inspect.keys.protection import encrypt
 from ltkm_inspect.mikey import Interval, Kemac, KeyData, KeyDataChain, Message
-from ltkm_inspect.rule import RuleGroup
+from ltkm_inspect.rule import Problems, RuleGroup
 from ltkm_inspect.session import OpenedLtkm
 from ltkm_inspect.spec import RFC3830, RFC5410, TS33246, Sure, Verb
 

@@ -17,8 +17,8 @@ from ltkm_inspect.document import (
     unsigned_byte,
 )
 from ltkm_inspect.fault import FaultError, fault
-from ltkm_inspect.finding import Level, NotApplicable, Problem, Problems
-from ltkm_inspect.rule import RuleGroup, rule
+from ltkm_inspect.finding import Level, NotApplicable, Problem
+from ltkm_inspect.rule import Problems, RuleGroup, rule
 from ltkm_inspect.spec import CR, OMNA, XSD, Sure, Verb
 from ltkm_inspect.traffic import CodeKind, LtkmElement
 

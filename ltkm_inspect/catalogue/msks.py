@@ -9,10 +9,10 @@ from ltkm_inspect.catalogue.preconditions import KEY_DATA, MSK_BEFORE, NEW_LTKM
 from ltkm_inspect.catalogue.profile import SRTP_MAP, level_of
 from ltkm_inspect.context import Context
 from ltkm_inspect.fault import fault
-from ltkm_inspect.finding import Level, NotApplicable, Problem, Problems
+from ltkm_inspect.finding import Level, NotApplicable, Problem
 from ltkm_inspect.mikey import Interval, Message, SecurityPolicy
 from ltkm_inspect.mikey.keydata import Validity
-from ltkm_inspect.rule import RuleGroup
+from ltkm_inspect.rule import Problems, RuleGroup
 from ltkm_inspect.session import DeliveredLtkm, OpenedLtkm
 from ltkm_inspect.session.ltkm import GROUP_OCTETS, DeliveredKey
 from ltkm_inspect.spec import RFC4563, TS33246, Verb
@@ -21,7 +21,6 @@ REPLACED = TS33246["6.5.3"](says="a message with an MSK ID that is known replace
 KEY = "KEMAC.encr_data.key_data.key"
 NO_KEY = NotApplicable("the message delivers no key to a terminal")
 NO_POLICY = NotApplicable("the message has no security policy, or no MSK ID")
-NOT_STREAMING = NotApplicable("the message is not of the streaming form")
 
 
 def _delivery(opening: OpenedLtkm) -> DeliveredLtkm | NotApplicable:
@@ -99,7 +98,7 @@ def policy_missing(delivery: DeliveredLtkm, context: Context) -> Problems:
     message = delivery.message
     header = message.header
     if header is None or header.cs_id_map_type != SRTP_MAP or not header.cs_count:
-        yield NOT_STREAMING
+        yield NotApplicable("the message is not of the streaming form")
     elif not delivery.sent.policies:
         known = delivery.same_msk is not None
         yield Problem("SP", "an SP payload", "none", level=Level.WARNING if known else level_of(message, context))

@@ -5,8 +5,8 @@ from dataclasses import replace
 from ltkm_inspect.catalogue.authorization import proof_of, prove
 from ltkm_inspect.catalogue.preconditions import FIRST_COPY, NONCE_BEFORE
 from ltkm_inspect.fault import FaultError, fault
-from ltkm_inspect.finding import NotApplicable, Problem, Problems
-from ltkm_inspect.rule import RuleGroup
+from ltkm_inspect.finding import NotApplicable, Problem
+from ltkm_inspect.rule import Problems, RuleGroup
 from ltkm_inspect.session import SessionEvent
 from ltkm_inspect.spec import RFC2617, RFC7616, Verb
 from ltkm_inspect.traffic import Exchange
@@ -107,11 +107,10 @@ def nextnonce_ignored(step: SessionEvent) -> Problems:
     Make the terminal take nextnonce from Authentication-Info.
     """
     credentials = step.exchange.request.credentials
+    terminal = step.terminal
     if credentials is None:
         yield NO_CREDENTIALS
-        return
-    terminal = step.terminal
-    if not terminal.next_nonce or terminal.next_nonce == terminal.nonce:
+    elif not terminal.next_nonce or terminal.next_nonce == terminal.nonce:
         yield NotApplicable("the last response to this terminal gave no nextnonce")
     elif terminal.answered is not None and (step.exchange.started or 0.0) < terminal.answered:
         yield NotApplicable("the request began before the last response had ended")

@@ -8,8 +8,8 @@ from ltkm_inspect.catalogue.identifiers import KEY_GROUP
 from ltkm_inspect.catalogue.preconditions import MSK_ROOT, WELL_FORMED
 from ltkm_inspect.document import XML_SPACE, Splice, edit
 from ltkm_inspect.fault import fault
-from ltkm_inspect.finding import Level, NotApplicable, Problem, Problems
-from ltkm_inspect.rule import RuleGroup
+from ltkm_inspect.finding import Level, NotApplicable, Problem
+from ltkm_inspect.rule import Problems, RuleGroup
 from ltkm_inspect.spec import TS33246, Sure, Verb
 from ltkm_inspect.traffic import CodeKind, Document, Item
 

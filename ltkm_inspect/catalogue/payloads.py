@@ -5,7 +5,7 @@ from dataclasses import replace
 from ltkm_inspect.catalogue.changes import with_payload, without
 from ltkm_inspect.catalogue.preconditions import PSK_MESSAGE, WHOLE_MESSAGE
 from ltkm_inspect.fault import fault
-from ltkm_inspect.finding import Level, NotApplicable, Problem, Problems
+from ltkm_inspect.finding import Level, NotApplicable, Problem
 from ltkm_inspect.mikey import (
     ErrorReport,
     GeneralExtension,
@@ -19,7 +19,7 @@ from ltkm_inspect.mikey import (
 )
 from ltkm_inspect.mikey.codes import EXTENSION_TYPES
 from ltkm_inspect.mikey.extension import KEY_IDS, OMA_BCAST
-from ltkm_inspect.rule import RuleGroup, rule
+from ltkm_inspect.rule import Problems, RuleGroup, rule
 from ltkm_inspect.spec import RFC3830, RFC5410, TS33246, Verb
 
 ONCE: tuple[type[Payload], ...] = (Timestamp, Rand, Kemac)

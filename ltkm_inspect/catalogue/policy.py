@@ -6,11 +6,11 @@ from ltkm_inspect.catalogue.changes import with_header, with_payload
 from ltkm_inspect.catalogue.preconditions import PSK_MESSAGE
 from ltkm_inspect.catalogue.profile import EMPTY_MAP, SRTP_MAP
 from ltkm_inspect.fault import fault
-from ltkm_inspect.finding import Level, NotApplicable, Problem, Problems
+from ltkm_inspect.finding import Level, NotApplicable, Problem
 from ltkm_inspect.mikey import Message, SecurityPolicy, SrtpParameter, SrtpSession
 from ltkm_inspect.mikey.codes import PROTOCOLS, SRTP_PARAMETERS
 from ltkm_inspect.mikey.policy import SRTP
-from ltkm_inspect.rule import RuleGroup
+from ltkm_inspect.rule import Problems, RuleGroup
 from ltkm_inspect.spec import RFC3830, RFC4563, RFC4771, TS33246, Sure, Verb
 from ltkm_inspect.wire import Span
 

@@ -6,12 +6,12 @@ from ltkm_inspect.catalogue.changes import with_header, with_payload
 from ltkm_inspect.catalogue.preconditions import PSK_MESSAGE
 from ltkm_inspect.context import Context
 from ltkm_inspect.fault import fault
-from ltkm_inspect.finding import Level, NotApplicable, Problem, Problems
+from ltkm_inspect.finding import Level, NotApplicable, Problem
 from ltkm_inspect.mikey import GenericSession, Identity, Message, Rand, SrtpSession, Timestamp
 from ltkm_inspect.mikey.codes import IDENTITY_TYPES, PRF_FUNCTIONS, TIMESTAMP_TYPES
 from ltkm_inspect.mikey.core import COUNTER
 from ltkm_inspect.mikey.extension import OMA_BCAST
-from ltkm_inspect.rule import RuleGroup, rule
+from ltkm_inspect.rule import Problems, RuleGroup, rule
 from ltkm_inspect.spec import RFC3830, TS33246, Verb
 
 SRTP_MAP, EMPTY_MAP, GENERIC_MAP = range(3)

@@ -3,9 +3,9 @@
 from ltkm_inspect.catalogue.changes import with_payloads
 from ltkm_inspect.catalogue.preconditions import MSK_SEEN, NEW_LTKM
 from ltkm_inspect.fault import fault
-from ltkm_inspect.finding import NotApplicable, Problem, Problems
+from ltkm_inspect.finding import NotApplicable, Problem
 from ltkm_inspect.mikey import Message, Rand
-from ltkm_inspect.rule import RuleGroup
+from ltkm_inspect.rule import Problems, RuleGroup
 from ltkm_inspect.session import DeliveredLtkm
 from ltkm_inspect.spec import RFC3830, TS33246, Verb
 

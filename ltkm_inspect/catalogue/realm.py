@@ -11,8 +11,8 @@ from ltkm_inspect.catalogue.preconditions import MSK_PROCEDURE, USIM
 from ltkm_inspect.context import Context
 from ltkm_inspect.digest import AKMA_PREFIX, REALM_PREFIXES, Directives, Realm, is_a_kid, is_b_tid
 from ltkm_inspect.fault import fault
-from ltkm_inspect.finding import Level, NotApplicable, Problem, Problems
-from ltkm_inspect.rule import RuleGroup
+from ltkm_inspect.finding import Level, NotApplicable, Problem
+from ltkm_inspect.rule import Problems, RuleGroup
 from ltkm_inspect.spec import TS24109, TS33220, TS33246, TS33501, TS33535, Sure
 from ltkm_inspect.traffic import Exchange
 
@@ -125,21 +125,18 @@ def realm_host_mismatch(exchange: Exchange) -> Problems:
     Compare the base URI in the terminal's provisioning with the realm of the BSM. Behind a gateway that renames the
     host the two may rightly differ.
     """
-    if exchange.host_rewritten:
-        yield NotApplicable("the proxy rewrote Host")
-        return
-    host = exchange.request.headers.get("Host")
-    if not host:
-        yield NotApplicable("the request has no Host")
-        return
+    host = exchange.request.headers.get("Host") or ""
     path, realms = _realms(exchange)
     fqdns = [realm.fqdn for realm in realms if is_host(realm.fqdn)]
-    if not fqdns:
-        yield NotApplicable("there is no realm with the name of a host")
-        return
     wanted = host_of(host)
     other = next((fqdn for fqdn in fqdns if fqdn != host and host_of(fqdn) != wanted), None)
-    if other is not None:
+    if exchange.host_rewritten:
+        yield NotApplicable("the proxy rewrote Host")
+    elif not host:
+        yield NotApplicable("the request has no Host")
+    elif not fqdns:
+        yield NotApplicable("there is no realm with the name of a host")
+    elif other is not None:
         yield Problem(f"{path}.realm", f"the FQDN {wanted}", other)
 
 

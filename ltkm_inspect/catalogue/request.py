@@ -22,8 +22,8 @@ from ltkm_inspect.document import (
     request_departures,
 )
 from ltkm_inspect.fault import FaultError, fault
-from ltkm_inspect.finding import NotApplicable, Problem, Problems
-from ltkm_inspect.rule import RuleGroup
+from ltkm_inspect.finding import NotApplicable, Problem
+from ltkm_inspect.rule import Problems, RuleGroup
 from ltkm_inspect.spec import TS26346, TS33246
 from ltkm_inspect.traffic import Document, Exchange, Item
 

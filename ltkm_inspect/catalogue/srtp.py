@@ -7,11 +7,11 @@ from ltkm_inspect.catalogue.preconditions import PSK_MESSAGE
 from ltkm_inspect.catalogue.profile import SRTP_MAP, level_of
 from ltkm_inspect.context import Context
 from ltkm_inspect.fault import fault
-from ltkm_inspect.finding import Level, NotApplicable, Problem, Problems
+from ltkm_inspect.finding import Level, NotApplicable, Problem
 from ltkm_inspect.mikey import Message, SecurityPolicy, SrtpSession
 from ltkm_inspect.mikey.codes import SRTP_AUTHENTICATION
 from ltkm_inspect.mikey.policy import SRTP
-from ltkm_inspect.rule import RuleGroup
+from ltkm_inspect.rule import Problems, RuleGroup
 from ltkm_inspect.spec import RFC4771, TS33246, Verb
 
 AUTHENTICATION, SRTP_ONLY_AUTHENTICATION = 2, 14

@@ -4,16 +4,14 @@ from dataclasses import replace
 
 from ltkm_inspect.catalogue.preconditions import FIRST_COPY, REQUEST_BEFORE
 from ltkm_inspect.fault import fault
-from ltkm_inspect.finding import Level, NotApplicable, Problem, Problems
-from ltkm_inspect.rule import RuleGroup
+from ltkm_inspect.finding import Level, NotApplicable, Problem
+from ltkm_inspect.rule import Problems, RuleGroup
 from ltkm_inspect.session import DeliveredLtkm, SessionEvent
 from ltkm_inspect.session.connections import CONNECTIONS
 from ltkm_inspect.session.senders import SENDERS
 from ltkm_inspect.spec import TS31102, TS33246, Verb
 from ltkm_inspect.traffic import Exchange
 
-NO_CONNECTION = NotApplicable("no LTKM came over this connection before")
-FIRST_ONE = NotApplicable("the terminal got no LTKM before")
 SENDER_RULES = RuleGroup(DeliveredLtkm, covers=["XF-12"])
 REQUEST_RULES = RuleGroup(
     SessionEvent,
@@ -39,7 +37,7 @@ def identities_alternate(delivery: DeliveredLtkm) -> Problems:
     idr = delivery.muk[1]
     order = delivery.step.before.of(CONNECTIONS, (delivery.sent.connection, delivery.muk[0]))
     if not order:
-        yield NO_CONNECTION
+        yield NotApplicable("no LTKM came over this connection before")
     elif idr in order[:-1] and order[-1] != idr:
         joined = bool(delivery.step.exchange.connection)
         got = f"{_text(idr)} after {_text(order[-1])}"
@@ -58,7 +56,7 @@ def bsm_changed(delivery: DeliveredLtkm) -> Problems:
     idi, idr = delivery.muk
     last = delivery.step.before.of(SENDERS, idr)
     if last is None:
-        yield FIRST_ONE
+        yield NotApplicable("the terminal got no LTKM before")
     elif last != idi:
         yield Problem("ID[1].value", f"{_text(last)} as before", _text(idi))
 

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from ltkm_inspect.catalogue.document import BODY
 from ltkm_inspect.document import SLIPS, Splice, edit
 from ltkm_inspect.fault import fault
-from ltkm_inspect.finding import Level, Problem, Problems
-from ltkm_inspect.rule import RuleGroup
+from ltkm_inspect.finding import Level, Problem
+from ltkm_inspect.rule import Problems, RuleGroup
 from ltkm_inspect.spec import XML, Verb
 from ltkm_inspect.traffic import Document
 from ltkm_inspect.wire import Span
