@@ -207,11 +207,13 @@ def _decode(
         if error is not None:
             raise error.within(HEADER_LABEL)
         while following:
-            try:
-                payload, behind = quick_ways[following](octets, start + 1)
-                is_read = behind <= end
-            except LookupError:
-                is_read = False
+            is_read = following in quick_ways
+            if is_read:
+                try:
+                    payload, behind = quick_ways[following](octets, start + 1)
+                    is_read = behind <= end
+                except LookupError:
+                    is_read = False
             if is_read:
                 next_type = octets[start]
             else:
