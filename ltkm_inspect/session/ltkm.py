@@ -111,7 +111,7 @@ def record(ltkm: Ltkm, opened: OpenedMessage | None, hash_key: bytes) -> LtkmRec
         return None
     if times[0].type != COUNTER:
         return None
-    event, domain, msk_id = ltkm.event, message.key_id(0), message.key_id(1)
+    event = ltkm.event
     return LtkmRecord(
         (identities[0].value, identities[1].value),
         octets,
@@ -119,7 +119,7 @@ def record(ltkm: Ltkm, opened: OpenedMessage | None, hash_key: bytes) -> LtkmRec
         header.csb_id,
         rands[0].value,
         kemacs[0].encr_data,
-        (domain, msk_id) if domain is not None and msk_id is not None else None,
+        message.pair,
         message.of(SecurityPolicy),
         DeliveredKey.of(opened, hash_key),
         event.was_delivered and (opened is None or opened.verdict is not Verdict.INVALID),

@@ -3,16 +3,13 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import ClassVar
 
 from ltkm_inspect import mikey
 from ltkm_inspect.mikey import Identity
 from ltkm_inspect.traffic.event import Direction, Event
 from ltkm_inspect.traffic.ltkm import Ltkm, Replacement
 from ltkm_inspect.wire import Span
-
-if TYPE_CHECKING:
-    from ltkm_inspect.traffic.item import Item
 
 
 @dataclass(frozen=True, eq=False)
@@ -22,6 +19,16 @@ class Datagram(Event):
     octets: bytes = field(repr=False)
     """Its payload."""
     direction: Direction = field(default=Direction.TO_TERMINAL, kw_only=True)
+    number: ClassVar = 1
+    """It carries one message."""
+    item: ClassVar = None
+    """There are no items outside a document."""
+    element_name: ClassVar = None
+    """It is no element."""
+    body_span: ClassVar = None
+    """It is in no body."""
+    problem: ClassVar = None
+    """Its octets are as they came."""
 
     @property
     def method(self) -> str:
@@ -34,34 +41,9 @@ class Datagram(Event):
         return f"udp://{self.client if self.direction is Direction.TO_TERMINAL else self.server}"
 
     @property
-    def item(self) -> "Item | None":
-        """None: there are no items outside a document."""
-        return None
-
-    @property
-    def number(self) -> int:
-        """1: it carries one message."""
-        return 1
-
-    @property
-    def element_name(self) -> str | None:
-        """None: it is no element."""
-        return None
-
-    @property
-    def problem(self) -> str | None:
-        """None: its octets are as they came."""
-        return None
-
-    @property
     def is_delivery(self) -> bool:
         """A terminal takes an LTKM from it."""
         return self.was_delivered
-
-    @property
-    def body_span(self) -> Span | None:
-        """None: it is in no body."""
-        return None
 
     def refilled(self, octets: bytes) -> bytes:
         """Return the octets as they are: the whole payload."""
