@@ -117,8 +117,7 @@ class Terminal:
     def takes(self, event: Event) -> bool:
         """Tell whether an event is one of it: by the B-TID of the credentials, or by the address."""
         if not self.address:
-            credentials = event.authorization
-            return credentials is not None and credentials.get("username") == self.text
+            return event.authorization is not None and event.b_tid == self.text
         address, port = _parts(event.client)
         return address == self.address and self.port in ("", port)
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from ltkm_inspect.digest import Directives
-from ltkm_inspect.export.entry import b_tid, shows_key
+from ltkm_inspect.export.entry import shows_key
 from ltkm_inspect.finding import shorten
 from ltkm_inspect.mikey import GeneralExtension, Message, Node, message_shape, tree
 from ltkm_inspect.mikey.shape import UNSHARED
@@ -62,7 +62,7 @@ def facts(exchange: Exchange, keys: Keys, *, everything: bool = False) -> Facts:
     document = exchange.document
     if document is None:
         return found
-    own_name = b_tid(exchange)
+    own_name = exchange.b_tid
     for item, spot in spots(exchange).items():
         found[spot, "response_code"] = Fact(_text(item.code))
         found[spot, "LTKMs"] = Fact(str(len(item.ltkm_elements)))

@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 from itertools import zip_longest
 
 from ltkm_inspect.diff.facts import msk_name
-from ltkm_inspect.export.entry import b_tid
 from ltkm_inspect.finding import Report
 
 
@@ -39,13 +38,13 @@ def steps(reports: Iterable[Report]) -> list[CapturedExchange]:
     kept = list(reports)
     owners: dict[str, set[str]] = {}
     for report in kept:
-        owners.setdefault(report.exchange.connection, set()).add(b_tid(report.exchange))
+        owners.setdefault(report.exchange.connection, set()).add(report.exchange.b_tid)
     return [_step(report, owners) for report in kept]
 
 
 def _step(report: Report, owners: dict[str, set[str]]) -> CapturedExchange:
     exchange = report.exchange
-    terminal = b_tid(exchange)
+    terminal = exchange.b_tid
     if not terminal and exchange.connection:
         known = owners[exchange.connection] - {""}
         terminal = known.pop() if len(known) == 1 else ""

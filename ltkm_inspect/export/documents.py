@@ -1,6 +1,6 @@
 """MSK responses as XML files: the documents as they came, without their content coding, and a table of them."""
 
-from ltkm_inspect.export.entry import b_tid, moment
+from ltkm_inspect.export.entry import moment
 from ltkm_inspect.export.table import rows, text_cell
 from ltkm_inspect.finding import Report
 from ltkm_inspect.output.redaction import NO_REDACTOR
@@ -32,7 +32,7 @@ def lines(report: Report, file: str, number: int) -> bytes:
         "id": _text(exchange.id),
         "time": time_of(moment(exchange)) or "",
         "client": _text(exchange.client),
-        "b_tid": _text(b_tid(exchange)),
+        "b_tid": _text(exchange.b_tid),
         "url": _text(exchange.request.url),
         "status": str(exchange.response.status) if exchange.response is not None else "",
         "items": str(report.items),

@@ -99,12 +99,6 @@ def moment(event: Event) -> float | None:
     return event.started if event.ended is None else event.ended
 
 
-def b_tid(event: Event) -> str:
-    """Return the B-TID of the credentials; empty where there are none."""
-    credentials = event.authorization
-    return (credentials.get("username") or "") if credentials is not None else ""
-
-
 def shows_key(message: Message | None) -> bool:
     """Tell whether the octets of a message hold a key that is not encrypted."""
     if message is None:

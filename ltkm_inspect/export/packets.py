@@ -9,7 +9,7 @@ import struct
 
 from ltkm_inspect import __version__
 from ltkm_inspect.digest import identity_kind
-from ltkm_inspect.export.entry import ExportEntry, b_tid, hindrance, moment
+from ltkm_inspect.export.entry import ExportEntry, hindrance, moment
 from ltkm_inspect.finding import shorten
 from ltkm_inspect.packets import MIKEY_PORT
 from ltkm_inspect.report.text import LONGEST_URL
@@ -71,7 +71,7 @@ def comment(entry: ExportEntry) -> str:
     event = entry.event
     said = [
         f"{shorten(event.url, LONGEST_URL)}, {entry.place}",
-        f"{identity_kind(name)} {shorten(name)}" if (name := b_tid(event)) else "no B-TID",
+        f"{identity_kind(name)} {shorten(name)}" if (name := event.b_tid) else "no B-TID",
         f"{entry.verdict} {' '.join(entry.rules)}".rstrip(),
     ]
     if entry.file:

@@ -5,7 +5,7 @@ import io
 from collections.abc import Mapping
 from hashlib import sha256
 
-from ltkm_inspect.export.entry import ExportEntry, b_tid, key_of, moment
+from ltkm_inspect.export.entry import ExportEntry, key_of, moment
 from ltkm_inspect.mikey import Timestamp
 from ltkm_inspect.output.redaction import NO_REDACTOR, Redactor
 from ltkm_inspect.report.jsonl import FINGERPRINT, time_of
@@ -41,7 +41,7 @@ def _cells(entry: ExportEntry, keys: Keys) -> dict[str, str]:
         "id": text(event.id),
         "time": time_of(moment(event)) or "",
         "client": text(event.client),
-        "b_tid": text(b_tid(event)),
+        "b_tid": text(event.b_tid),
         "status": "" if event.status is None else str(event.status),
         "item": "" if item is None else str(item.number),
         "ltkm": str(ltkm.number),

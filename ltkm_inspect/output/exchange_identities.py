@@ -12,10 +12,8 @@ LONGEST_TEXT = 10_000
 
 def identities_of(event: Event, is_domain: Callable[[bytes], bool]) -> Iterator[tuple[bytes, bool]]:
     """Yield the username and the identities of the messages of an event, each with whether it names a terminal."""
-    credentials = event.authorization
-    username = credentials.get("username") if credentials is not None else None
-    if username:
-        yield username.encode("utf-8", "surrogateescape"), True
+    if event.b_tid:
+        yield event.b_tid.encode("utf-8", "surrogateescape"), True
     hosts = {*_hosts(event)} if isinstance(event, Exchange) else set()
     for ltkm in event.checked_ltkms:
         yield from message_identities(ltkm.message, is_domain, hosts)

@@ -122,7 +122,4 @@ class Schedule:
 
         The name of a connection is another one in each run: where chance decides, those without a B-TID count as one.
         """
-        if self.when.kind != "probability":
-            return exchange.terminal
-        credentials = exchange.request.credentials
-        return (credentials.get("username") or "") if credentials is not None else ""
+        return exchange.b_tid if self.when.kind == "probability" else exchange.terminal

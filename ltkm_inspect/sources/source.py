@@ -162,10 +162,8 @@ def _read(named: LtkmFile | FlowFile | RecipeFile) -> Any:
 
 def _asking(event: Event) -> bytes | None:
     """Return the terminal that asks, by its credentials, else the one that its LTKMs are for."""
-    credentials = event.authorization
-    name = credentials.get("username") if credentials is not None else None
-    if name:
-        return name.encode("utf-8", "surrogateescape")
+    if event.b_tid:
+        return event.b_tid.encode("utf-8", "surrogateescape")
     for ltkm in event.ltkms:
         identities = ltkm.message.of(Identity) if ltkm.message is not None else ()
         if len(identities) == 2:

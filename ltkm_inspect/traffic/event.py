@@ -176,6 +176,11 @@ class Event(ABC):
         return None
 
     @property
+    def b_tid(self) -> str:
+        """The user name of its digest credentials; empty without one."""
+        return (self.authorization.get("username") or "") if self.authorization is not None else ""
+
+    @property
     def challenges(self) -> tuple[Directives, ...]:
         """The digest challenges in it."""
         return ()

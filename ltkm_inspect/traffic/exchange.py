@@ -65,9 +65,7 @@ class Exchange(Event):
     @cached_property
     def terminal(self) -> str:
         """The terminal: its B-TID from the credentials, else its TCP connection."""
-        credentials = self.request.credentials
-        b_tid = credentials.get("username") if credentials else None
-        return b_tid or self.connection or self.client
+        return self.b_tid or self.connection or self.client
 
     @cached_property
     def credentials(self) -> Directives | None:
