@@ -22,7 +22,8 @@ FLOW = flows/trial.flow
 GENERATORS = tests.samples.generate
 
 # A file of tests stays in one process, with the proxies and other fixtures that its tests share.
-PYTEST = REQUIRE='$(REQUIRE)' $(PY) -m pytest --quiet --numprocesses $(WORKERS) --dist loadfile
+# The files begin in the order of tests/conftest.py, the longest first, and not by the number of their tests.
+PYTEST = REQUIRE='$(REQUIRE)' $(PY) -m pytest --quiet --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder
 # the tests that are worth running on every save: those of the codec, the documents, the rules and the engine
 QUICK = catalogue document engine input keys mikey traffic test_digest.py test_wire.py
 SLOW = catalogue/test_composed_faults.py catalogue/test_written_otherwise.py document/test_hostile.py engine/test_growth.py
@@ -54,7 +55,7 @@ check: lint types contracts
 	@$(PYTEST) -m "not sweep and not slow" $(addprefix --ignore=tests/,$(SLOW)) $(addprefix tests/,$(QUICK))
 
 sweep: dev-environment
-	@$(PYTEST) -m sweep
+	@$(PYTEST) -m "sweep or hypothesis" --hypothesis-profile sweep
 
 # pytest comes last, so that its list of skipped tests ends the output
 test: lint types contracts generated pytest

@@ -5,8 +5,11 @@ them. What needs a process of its own: signals, pipes without a reader, limits o
 """
 
 import gc
+import resource
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from io import TextIOWrapper
 from pathlib import Path
@@ -45,6 +48,17 @@ def run(*arguments: str | Path, given: bytes = b"") -> subprocess.CompletedProce
         done = subprocess.CompletedProcess(words, _code(end.value), _content(out), _content(errors))
     assert b"Traceback" not in done.stderr
     return done
+
+
+@contextmanager
+def little_room(octets: int) -> Iterator[None]:
+    """Let no file become larger than that, as on a disk that is full."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (octets, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
 def run_process(*arguments: str | Path, **more: Any) -> subprocess.CompletedProcess[bytes]:

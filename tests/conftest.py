@@ -36,9 +36,20 @@ PROGRAMS = {
 }
 FOLDERS = {"shared": (ROOT.parent / "shared", "a folder of that name, with the public vectors, beside the checkout")}
 
+# The files of tests that take longest, each more than ten seconds of a processor. They begin first, so that no process
+# that shares the tests waits at the end for another that has just begun one of them.
+LONGEST = (
+    *("catalogue/test_closed_loop.py", "hostile/test_forms.py", "proxy/test_editing.py", "test_cli_long.py"),
+    *("loopback/test_odd_responses.py", "loopback/test_replay.py", "test_cli_report.py", "cases/test_cases.py"),
+    *("catalogue/test_composed_faults.py", "test_cli.py", "mikey/test_message.py", "checking/test_parallel.py"),
+    *("proxy/test_options.py", "proxy/test_faulting_live.py", "proxy/test_reports.py"),
+)
+
 # A deadline for one example measures the machine, not the code; how fast the code is belongs to tests/bench.
-settings.register_profile("without-deadline", settings(), deadline=None)
-settings.load_profile("without-deadline")
+# `make test` draws half as many examples as `make sweep`.
+settings.register_profile("sweep", settings(), deadline=None)
+settings.register_profile("test", settings(), deadline=None, max_examples=50)
+settings.load_profile("test")
 
 
 @pytest.fixture(scope="session")
@@ -100,6 +111,12 @@ def pytest_configure(config: pytest.Config) -> None:
         signal.signal(signal.SIGINT, signal.default_int_handler)
     for word in required():
         lack(word)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the files that take longest first; within a file, and for all others, the order stays."""
+    turns = {ROOT / "tests" / name: turn for turn, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: turns.get(item.path, len(LONGEST)))
 
 
 @pytest.hookimpl(tryfirst=True)

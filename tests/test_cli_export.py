@@ -15,7 +15,7 @@ from ltkm_inspect.mitm.flows import flow_of
 from ltkm_inspect.options.table import EXPORT_FORMATS
 from ltkm_inspect.reference import FIRST, KEYS, SECOND, TERMINAL, exchange, ltkm
 from ltkm_inspect.traffic import Exchange
-from tests.command import run, run_shell
+from tests.command import little_room, run, run_shell
 from tests.test_cli import CLEAN, lines, objects, save
 
 TWO = exchange([FIRST.msk_id, SECOND.msk_id], [(grant, "200 OK", ltkm(grant)) for grant in (FIRST, SECOND)], id="two")
@@ -212,8 +212,8 @@ def test_where_there_is_no_space_nothing_is_left_behind(tmp_path: Path, name: st
     file = save(tmp_path / "many.flow", [replace(TWO, id=f"{number:08x}") for number in range(100)])
     folder = tmp_path / "out"
     folder.mkdir()
-    limit = "ulimit -f 1" if name == "xml" else "ulimit -f 8"  # of one file, in KiB
-    done = run_shell(f"{limit}; {{command}} export {name} {file} -o {folder / 'x'}")
+    with little_room(1024 if name == "xml" else 8192):
+        done = run("export", name, file, "-o", folder / "x")
     assert (done.returncode, done.stdout) == (1, b"")
     assert lines(done.stderr) == [f"ltkm-inspect: {folder / 'x'}: File too large"]
     assert [*folder.iterdir()] == []

@@ -2,16 +2,14 @@
 
 import json
 import os
-import resource
 import signal
 import subprocess
-import time
 from pathlib import Path
 
 import pytest
 
 from ltkm_inspect.report.reading import schema_text
-from tests.command import COMMAND, ROOT, run_process, run_shell, text_of
+from tests.command import COMMAND, ROOT, little_room, run_shell, text_of
 from tests.command import run_text as run
 from tests.report.runs import TRIAL
 from tests.samples import generate
@@ -197,13 +195,8 @@ def test_a_path_that_cannot_be_written_is_said_before_a_file_is_read(tmp_path: P
 
 def test_no_space_for_a_report_leaves_no_part_of_it_and_ends_with_5(tmp_path: Path) -> None:
     # room for the records of the run, but not for the larger report
-    limit = 200_000
-
-    def little_room() -> None:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
-
-    small = generate.FOLDER / "change-request.flow"
-    done = text_of(run_process("check", "--report", f"sarif={tmp_path}/out.sarif", small, preexec_fn=little_room))
+    with little_room(200_000):
+        done = run("check", "--report", f"sarif={tmp_path}/out.sarif", generate.FOLDER / "change-request.flow")
     part = tmp_path / ".out.sarif.jsonl.part"
     report = f"sarif={tmp_path}/out.sarif"
     assert done.stderr.splitlines() == [
@@ -218,11 +211,9 @@ def test_no_space_for_a_report_leaves_no_part_of_it_and_ends_with_5(tmp_path: Pa
 
 
 def test_no_space_for_records_keeps_whole_lines_and_ends_with_5(recorded: Path, tmp_path: Path) -> None:
-    def little_room() -> None:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
-
     report = tmp_path / "run.jsonl"
-    done = text_of(run_process("check", "--report", report, TRIAL, preexec_fn=little_room))
+    with little_room(100_000):
+        done = run("check", "--report", report, TRIAL)
     assert done.stderr == f"ltkm-inspect: report {report}: File too large; nothing more is written to it\n"
     assert exchanges_of(recorded) in done.stdout
     assert done.returncode == 5
@@ -234,7 +225,7 @@ def test_no_space_for_records_keeps_whole_lines_and_ends_with_5(recorded: Path, 
 
 def test_an_interrupt_gives_the_report_of_a_part_and_130(tmp_path: Path) -> None:
     capture = tmp_path / "long.flow"
-    capture.write_bytes(TRIAL.read_bytes() * 400)
+    capture.write_bytes(TRIAL.read_bytes() * 60)
     report = tmp_path / "out.txt"
     process = subprocess.Popen(
         [*COMMAND, "check", "--report", f"text={report}", str(capture)],
@@ -245,7 +236,6 @@ def test_an_interrupt_gives_the_report_of_a_part_and_130(tmp_path: Path) -> None
     )
     assert process.stdout is not None
     process.stdout.readline()
-    time.sleep(0.2)
     process.send_signal(signal.SIGINT)
     printed, said = process.communicate(timeout=60)
     assert said == "ltkm-inspect: interrupted, so that the report is partial\n"

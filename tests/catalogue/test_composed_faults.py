@@ -34,7 +34,7 @@ TERMINALS = (TERMINAL, OTHER_TERMINAL, THIRD_TERMINAL)
     keys=st.sampled_from([reference.KEYS, KeyRing()]),
     settings=st.sampled_from([Settings(debug=True), STRICT]),
 )
-@settings(max_examples=400)
+@settings(max_examples=4 * settings().max_examples)
 def test_faults_composed_at_random_never_crash_a_rule(
     name: str, ids: list[str], keys: KeyRing, settings: Settings
 ) -> None:
@@ -55,7 +55,7 @@ def test_faults_composed_at_random_never_crash_a_rule(
     ids=st.lists(st.sampled_from(sorted(FAULTS)), min_size=1, max_size=2, unique=True),
     name=st.sampled_from(["download", "streaming", "several-keys", "plain-message"]),
 )
-@settings(max_examples=200)
+@settings(max_examples=2 * settings().max_examples)
 def test_what_is_remembered_of_messages_changes_no_report(ids: list[str], name: str) -> None:
     """Messages like one that was right are not looked at again: that must not hide anything."""
     context = Context(Settings(debug=True))
@@ -93,7 +93,7 @@ WITH_FAST_PASSES = Settings(debug=True)
     name=st.sampled_from(sorted(reference.REFERENCES)),
     ids=st.lists(st.sampled_from(sorted(FAULTS)), min_size=0, max_size=3, unique=True),
 )
-@settings(max_examples=600)
+@settings(max_examples=6 * settings().max_examples)
 def test_a_fast_check_that_rules_share_changes_no_report(name: str, ids: list[str]) -> None:
     """Where a fast check is true, the rules that share it have nothing to say: no finding, no note."""
     *before, last = reference.reference(name)
@@ -130,7 +130,7 @@ def test_no_look_hides_a_fault(id: str) -> None:
     cut=st.integers(0, 3),
     header=st.sampled_from(["", "Authorization", "Content-Type", "User-Agent", "Authentication-Info", "Host"]),
 )
-@settings(max_examples=400)
+@settings(max_examples=4 * settings().max_examples)
 def test_a_look_hides_nothing_in_damaged_text(at: int, octets: bytes, cut: int, header: str) -> None:
     exchange = reference.reference("several-keys")[-1]
     assert exchange.response is not None

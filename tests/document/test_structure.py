@@ -169,7 +169,7 @@ RESPONSES = st.one_of(
 )
 
 
-@settings(max_examples=300)
+@settings(max_examples=3 * settings().max_examples)
 @given(st.lists(RESPONSES, max_size=4).map("".join))
 def test_we_and_the_schema_agree_on_every_response(inner: str) -> None:
     root = response(inner)

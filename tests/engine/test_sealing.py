@@ -176,7 +176,7 @@ SEALED = sorted(id for id, fault in FAULTS.items() if not fault.leaves)
     name=st.sampled_from(["several-keys", "renewal", "streaming"]),
     keys=st.sampled_from([KEYS, KeyRing()]),
 )
-@settings(max_examples=300)
+@settings(max_examples=3 * settings().max_examples)
 def test_faults_put_in_together_do_what_they_do_one_after_the_other(ids: list[str], name: str, keys: KeyRing) -> None:
     *before, last = reference.reference(name)
     context = Context(Settings(debug=True), keys, Session())

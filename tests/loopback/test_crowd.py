@@ -17,7 +17,7 @@ from tests.proxy.parts import PATIENCE, Mitmdump, Run
 from tests.samples.lab import granted
 
 PEOPLE = [person(f"crowd {number}") for number in range(8)]
-EXCHANGES = 30
+EXCHANGES = 10
 """How often each of them asks for a key; after every tenth time it gets a page as well."""
 FAULT = "shorten-rand"
 
