@@ -3,6 +3,7 @@
 import json
 from collections import Counter
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from lxml import etree
@@ -25,9 +26,14 @@ LEVELS = {rule: RULES[rule].level for rule in MEANT} | {"policy-missing": Level.
 """Of these rules; where the same MSK was delivered before, a policy that is missing is a warning."""
 
 
+@pytest.fixture(scope="module")
+def made() -> dict[Path, bytes]:
+    """The reports as they are written now."""
+    return reports.expected(FILE, RECORDING)
+
+
 @pytest.mark.parametrize("name", ["trial.txt", "trial.jsonl.json", "trial.sarif.json", "trial.junit.xml"])
-def test_it_is_what_is_written(name: str) -> None:
-    made = reports.expected(FILE, RECORDING)
+def test_it_is_what_is_written(name: str, made: dict[Path, bytes]) -> None:
     assert (FOLDER / name).read_text("utf-8") == made[FOLDER / name].decode()
 
 
