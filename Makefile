@@ -19,7 +19,7 @@ BIN = $(VENV)/bin
 PY = $(BIN)/python
 FLOW = flows/trial.flow
 # modules that write the generated files with --write, and with --check compare them with what they would write
-GENERATORS = tests.samples.generate
+GENERATORS = tests.samples.generate tests.docs.generate
 
 # A file of tests stays in one process, with the proxies and other fixtures that its tests share.
 # The files begin in the order of tests/conftest.py, the longest first, and not by the number of their tests.
@@ -33,17 +33,19 @@ unexport PYTHONDONTWRITEBYTECODE
 
 # The targets share one environment and some caches; each is quick enough alone.
 .NOTPARALLEL:
-.PHONY: help demo check test sweep lint types contracts generated pytest bench hostile fuzz generate wheel lock clean environment dev-environment
+.PHONY: help demo check test sweep lint types contracts generated docs screenshots pytest bench hostile fuzz generate wheel lock clean environment dev-environment
 
 help:
 	@echo 'make demo      real mitmdump on a recorded trial: the findings scroll by, a summary ends it'
 	@echo 'make check     the part of make test that is worth running on every save'
-	@echo 'make test      everything that CI checks: lint, types, contracts, generated, pytest'
+	@echo 'make test      everything that CI checks: lint, types, contracts, generated, docs, pytest'
 	@echo 'make sweep     what make test does with one of a kind, with all: every fault through the real mitmdump'
 	@echo 'make bench     the benchmarks of tests/bench, side by side; the figures go to build/bench.json'
 	@echo 'make hostile   the hostile forms: how their cost grows, and what is above the bounds (FORMS=, WAY=, OCTETS=)'
 	@echo 'make fuzz      changed inputs for everything that reads any (SECONDS=, SEED=, TARGETS=)'
 	@echo 'make generate  write the sample flows and the generated pages again'
+	@echo 'make docs      build the pages for users into build/docs, and check their links'
+	@echo 'make screenshots  photograph the view and the page for the README (needs tmux, chromium, chromedriver)'
 	@echo 'make wheel     build the wheel into dist/'
 	@echo 'make lock      choose the versions in constraints.txt again (needs uv)'
 	@echo 'make clean     remove the environment and whatever else was made here'
@@ -58,7 +60,7 @@ sweep: dev-environment
 	@$(PYTEST) -m "sweep or hypothesis" --hypothesis-profile sweep
 
 # pytest comes last, so that its list of skipped tests ends the output
-test: lint types contracts generated pytest
+test: lint types contracts generated docs pytest
 
 lint: dev-environment
 	@$(PY) -m ruff check
@@ -72,6 +74,12 @@ contracts: dev-environment
 
 generated: dev-environment
 	@for module in $(GENERATORS); do $(PY) -m $$module --check || exit 1; done
+
+docs: dev-environment
+	@$(PY) -m mkdocs build --strict
+
+screenshots: dev-environment
+	@$(PY) -m tests.screenshots
 
 pytest: dev-environment
 	@$(PYTEST)

@@ -15,7 +15,7 @@ PROFILES = ("auto", "usim", "ruim", "bcast", "mbms")
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Settings:
-    """The settings of one run; the option table of the README says what each is for."""
+    """The settings of one run; docs/options.md says what each is for."""
 
     expect: str = "auto"
     """`always`: every 200 OK item must carry an LTKM even if none in the document does."""

@@ -42,7 +42,7 @@ class RecipeFile(FileName):
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """What an LTKM is to be like; None means: as the README says of a field that is left out."""
+    """What an LTKM is to be like; None means: as docs/faults.md says of a field that is left out."""
 
     msk: bytes | None = field(default=None, repr=False)
     key_domain: bytes | None = None

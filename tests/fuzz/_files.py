@@ -97,7 +97,7 @@ def look_at_har(octets: bytes) -> None:
 
 @cache
 def rings() -> Sequence[bytes]:
-    """Return key rings in every form that the README and the cases show."""
+    """Return key rings in every form that the docs and the cases show."""
     plain = [
         _entry(b_tid=each.b_tid, naf=reference.BSM, muk=each.muk.hex(), mrk=each.mrk.hex())
         for each in (reference.TERMINAL, reference.OTHER_TERMINAL)

@@ -18,7 +18,7 @@ from ltkm_inspect.traffic import Document, Exchange, LtkmElement
 
 CRASHES = frozenset({"rule-crashed", "event-crashed"})
 EXIT_CODES = frozenset({0, 1, 2, 3, 4, 5})
-"""Of the table in README.md; nobody interrupts the commands that run here."""
+"""Of the table in docs/captures.md; nobody interrupts the commands that run here."""
 _FAILED = re.compile(r"the program failed|please report this|Traceback \(most recent")
 
 

@@ -1,15 +1,9 @@
 """What a user of the real mitmproxy sees of the addon, in a terminal that tmux holds."""
 
-import os
 import re
-import signal
-import subprocess
-import sys
 import tempfile
-import time
 from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import suppress
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -17,85 +11,13 @@ from mitmproxy.utils import emoji
 
 from ltkm_inspect.input import from_file
 from ltkm_inspect.mitm.marking import MARKS
-from tests.proxy.parts import PATIENCE, ROOT, SCRIPT, TRIAL, inspected
+from tests.proxy.console import Console
+from tests.proxy.parts import TRIAL, inspected
 
-MITMPROXY = Path(sys.executable).with_name("mitmproxy")
 FLAW = "key-domain-mismatch"
 """A rule that breaks near the top of its tree, so that one screen shows it."""
 
 pytestmark = pytest.mark.needs("tmux")
-
-
-class Console:
-    """A mitmproxy in a terminal of 200 by 60, in a tmux server of its own."""
-
-    def __init__(self, folder: Path, *arguments: str | Path, **environment: str) -> None:
-        """Start it, with the trial unless told otherwise; the folder is for the socket, whose path must be short."""
-        self._environment = {name: value for name, value in os.environ.items() if name != "TMUX"}
-        self._environment |= {"LANG": "C.UTF-8", "LC_ALL": "C.UTF-8"} | environment
-        (folder / "conf").write_text("set -g default-terminal screen-256color\nset -g remain-on-exit on\n")
-        readme = (ROOT / "README.md").read_text("utf-8")
-        (folder / "keys.yaml").write_text(readme[readme.index("- key: ") :].partition("```")[0])
-        self._tmux = ["tmux", "-u", "-S", str(folder / "socket"), "-f", str(folder / "conf")]
-        program = [str(MITMPROXY), "--set", f"confdir={folder}", "-s", str(SCRIPT)]
-        self._do(
-            "new-session", "-d", "-x", "200", "-y", "80", "--", *program, *map(str, arguments or ("-n", "-r", TRIAL))
-        )
-
-    def _do(self, *command: str) -> str:
-        done = subprocess.run(
-            [*self._tmux, *command],
-            env=self._environment,
-            capture_output=True,
-            encoding="utf-8",
-            timeout=PATIENCE,
-            check=True,
-        )
-        return done.stdout
-
-    def type(self, text: str) -> None:
-        """Type text as it is."""
-        self._do("send-keys", "-l", text)
-
-    def press(self, key: str) -> None:
-        """Press a key that has a name."""
-        self._do("send-keys", key)
-
-    def command(self, text: str) -> None:
-        """Run a command of mitmproxy."""
-        self.type(f":{text}")
-        self.press("Enter")
-
-    def screen(self, until: Callable[[str], bool]) -> str:
-        """Return what the terminal shows as soon as it is what is waited for."""
-        deadline = time.monotonic() + PATIENCE
-        while not until(shown := self._do("capture-pane", "-p")):
-            assert time.monotonic() < deadline, shown
-            time.sleep(0.1)
-        return shown
-
-    def home(self) -> None:
-        """Show the flow list as at the beginning: leave what a test has opened, and take back its faults."""
-        if not _at_home(self.screen(bool)):
-            self.press("q")
-            self.screen(_at_home)
-        self.command("ltkm.revert @all")
-        self.command("view.focus.go 0")
-        self.screen(lambda shown: _at_home(shown) and "[1/" in shown and emoji.emoji[":wrench:"] not in shown)
-
-    def close(self) -> None:
-        """End mitmproxy, and the tmux server once it has seen that end."""
-        with suppress(ProcessLookupError):
-            os.kill(int(self._do("display-message", "-p", "#{pane_pid}")), signal.SIGTERM)
-        deadline = time.monotonic() + PATIENCE
-        while self._do("display-message", "-p", "#{pane_dead}").strip() != "1" and time.monotonic() < deadline:
-            time.sleep(0.1)
-        self._do("kill-server")
-
-
-def _at_home(shown: str) -> bool:
-    """Tell whether the flow list is shown, with no table before it."""
-    return shown.startswith("Flows") and "│" not in shown
 
 
 @pytest.fixture(scope="module")
@@ -201,7 +123,7 @@ def test_the_faults_are_shown_as_a_table(console: Console) -> None:
     console.screen(lambda shown: re.search(r"│fault +damages +takes +what +│", shown) is not None)
 
 
-def test_the_keys_of_the_readme_strip_put_in_take_back_and_show(console: Console) -> None:
+def test_the_keys_of_the_docs_strip_put_in_take_back_and_show(console: Console) -> None:
     _go_to(console, FLAW)
     console.press("C-t")
     console.screen(lambda shown: "fault strip-ltkm:all=true put into 1 of 1 flow" in shown)

@@ -18,8 +18,8 @@ from mitmproxy.io import FlowReader
 from ltkm_inspect import digest, document, mikey
 from ltkm_inspect.keys import Verdict
 from ltkm_inspect.reference import FIRST, KEYS, MRK
+from tests.proxy.console import Console
 from tests.proxy.parts import PATIENCE, Origin, Save, clean
-from tests.proxy.test_console import Console
 from tests.proxy.test_keys import ring_text
 from tests.proxy.test_traffic import response
 

@@ -112,6 +112,12 @@ class Browser:
         parameters = {"media": medium, "features": features}
         self._call("POST", "/goog/cdp/execute", {"cmd": "Emulation.setEmulatedMedia", "params": parameters})
 
+    def resize(self, width: int, height: int) -> None:
+        """Give the page that many pixels."""
+        size = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False}
+        command = {"cmd": "Emulation.setDeviceMetricsOverride", "params": size}
+        self._call("POST", "/goog/cdp/execute", command)
+
     def screenshot(self, path: Path) -> None:
         """Save a picture of the window."""
         path.write_bytes(base64.b64decode(self._call("GET", "/screenshot")))

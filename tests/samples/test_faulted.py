@@ -20,6 +20,7 @@ from ltkm_inspect.mitm.flows import exchange_of, flow_of
 from ltkm_inspect.reference import KEYS, OTHER_TERMINAL, TERMINAL
 from ltkm_inspect.rule import RULES
 from ltkm_inspect.session import Session
+from tests.generated import states
 from tests.proxy.parts import Mitmdump
 from tests.samples import expected, faulted, generate
 from tests.samples.faulted import Faulted
@@ -60,7 +61,7 @@ def test_a_sample_shows_a_fault_of_its_family(sample: Faulted) -> None:
 
 @EVERY
 def test_a_committed_file_holds_the_flows_that_are_generated(sample: Faulted) -> None:
-    assert [flow.get_state() for flow in committed(sample)] == generate.states(generate.written(sample.flows()))
+    assert [flow.get_state() for flow in committed(sample)] == states(generate.written(sample.flows()))
 
 
 @EVERY
@@ -124,7 +125,7 @@ def test_mitmdump_prints_the_text_beside_a_sample(family: str, mitmdump: Mitmdum
 
 def without_keys(sample: Faulted) -> dict[str, object]:
     """Return the state of the flow with the fault, once saved, where no keys are known."""
-    return generate.states(generate.written(sample.flows(KeyRing())))[-1]
+    return states(generate.written(sample.flows(KeyRing())))[-1]
 
 
 @EVERY

@@ -18,6 +18,8 @@ from ltkm_inspect.reference import STARTED, TERMINAL_OF_5G
 from ltkm_inspect.rule import RULES
 from ltkm_inspect.session import DeliveredLtkm, Session, SessionEvent
 from ltkm_inspect.traffic import Exchange
+from tests import generated
+from tests.generated import is_current, states
 from tests.proxy.parts import Mitmdump
 from tests.samples import expected, generate
 from tests.samples.lab import PORTS, Handset, Sample
@@ -153,8 +155,8 @@ def test_a_sample_is_the_same_exchange_after_it_was_recorded(sample: Sample) -> 
 
 @pytest.mark.parametrize("file", FILES)
 def test_a_committed_recording_holds_the_flows_that_are_generated(file: str) -> None:
-    committed = generate.states((generate.FOLDER / file).read_bytes())
-    assert committed == generate.states(generate.recording(FILES[file]))
+    committed = states((generate.FOLDER / file).read_bytes())
+    assert committed == states(generate.recording(FILES[file]))
 
 
 @pytest.mark.parametrize("file", FILES)
@@ -185,21 +187,21 @@ def test_a_changed_flow_is_out_of_date_and_another_way_to_write_it_is_not(tmp_pa
     octets = generate.recording(FILES["change-request.flow"])
     path = tmp_path / "x.flow"
     path.write_bytes(octets)
-    assert generate.is_current(path, octets)
+    assert is_current(path, octets)
     flows = list(FlowReader(io.BytesIO(octets)).stream())
     reordered = generate.recording(reversed(FILES["change-request.flow"]))
     assert len(flows) == 2
-    assert not generate.is_current(path, reordered)
-    assert not generate.is_current(path.with_suffix(".txt"), octets)
+    assert not is_current(path, reordered)
+    assert not is_current(path.with_suffix(".txt"), octets)
     path.write_bytes(octets[:-9])
-    assert not generate.is_current(path, octets)
+    assert not is_current(path, octets)
 
 
 def test_the_check_names_the_command_that_mends(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     made = {tmp_path / "page.md": b"page", tmp_path / "flows" / "faults" / "item.flow": b""}
-    monkeypatch.setattr(generate, "ROOT", tmp_path)
+    monkeypatch.setattr(generated, "ROOT", tmp_path)
     monkeypatch.setattr(generate, "FOLDER", tmp_path / "flows")
     monkeypatch.setattr(generate, "CATALOGUE", tmp_path / "docs" / "catalogue")
     monkeypatch.setattr(generate, "samples", lambda fixture: {})

@@ -1,4 +1,4 @@
-"""The README shows what the program really prints, and documents the options that there really are."""
+"""The pages for users name everything that there is: options, commands, exit codes, sources, columns, fields."""
 
 import json
 import re
@@ -14,44 +14,34 @@ from ltkm_inspect.cli.program import commands
 from ltkm_inspect.fault import FAULTS
 from ltkm_inspect.options.table import DEFAULTS
 from ltkm_inspect.sources import Recipe, parse_recipe
-from tests.samples import expected, generate
+from tests.docs import generate
+from tests.generated import ROOT
+from tests.samples.generate import FOLDER
 
-README = (generate.ROOT / "README.md").read_text("utf-8")
-
-
-def test_every_line_of_the_excerpt_is_printed_for_the_trial() -> None:
-    start = README.index("    [", README.index("make demo` shows"))
-    excerpt = README[start : README.index("\n\n", start)]
-    # a line that is broken for the reader goes on indented by eight; the time of day and mitmproxy's lines are not ours
-    lines = re.sub(r"\n {8}(?! )", " ", excerpt).splitlines()
-    ours = [line.partition("] ")[2] for line in lines if line.startswith("    [")]
-    printed = expected.without_comments((generate.FOLDER / "trial.txt").read_text("utf-8"))
-    assert len(ours) == 5
-    assert set(ours) <= set(printed)
-    # the flows shown stand in the order of the recording, and each has its lines together
-    last = [line for line in ours if " ltkm-missing: " in line or " counter-backward: " in line]
-    assert [printed[printed.index(line) - 1] for line in last] == [ours[1], ours[3]]
-    assert printed.index(last[0]) < printed.index(last[1])
+PAGES = {path.stem: path.read_text("utf-8") for path in generate.pages()}
 
 
-def test_every_option_has_its_row_with_its_default_and_no_other_has() -> None:
-    rows = dict(re.findall(r"^\| `ltkm_(\w+)` \| (.*?) \|", README, re.MULTILINE))
+def test_the_readme_takes_two_minutes() -> None:
+    assert len(PAGES["README"].splitlines()) <= 150
+
+
+def test_every_option_has_its_section_with_its_default_and_no_other_has() -> None:
+    rows = dict(re.findall(r"^- In mitmproxy: `--set ltkm_(\w+)=.*; default: (.*)$", PAGES["options"], re.MULTILINE))
     assert list(rows) == list(DEFAULTS)
     for name, option in DEFAULTS.items():
-        shown = rows[name].rpartition("; ")[2]
-        default = option.default
+        shown, default = rows[name], option.default
         if isinstance(default, bool):
-            assert shown == str(default).lower()
+            assert shown == f"`{str(default).lower()}`"
         elif default:
-            assert shown.startswith(f"`{default if isinstance(default, str) else ','.join(default)}`")
+            assert shown == f"`{default if isinstance(default, str) else ','.join(default)}`"
         else:
             assert shown == "empty"
 
 
 def test_the_rule_shown_is_one_of_the_catalogue() -> None:
-    page = (generate.ROOT / "CONTRIBUTING.md").read_text("utf-8")
+    page = (ROOT / "CONTRIBUTING.md").read_text("utf-8")
     example = page[page.index("```python\n") + len("```python\n") :]
-    module = (generate.ROOT / "ltkm_inspect/catalogue/item.py").read_text("utf-8")
+    module = (ROOT / "ltkm_inspect/catalogue/item.py").read_text("utf-8")
     shown = example[: example.index("```")].split("\n\n\n")
     assert len(shown) == 3
     for part in shown:
@@ -59,7 +49,11 @@ def test_the_rule_shown_is_one_of_the_catalogue() -> None:
 
 
 def test_the_description_of_an_ltkm_shows_every_field_and_what_it_is_by_itself() -> None:
-    text = README[README.index("A description with all fields") :].partition("```toml\n")[2].partition("```")[0]
+    text = (
+        PAGES["faults"][PAGES["faults"].index("This description has all fields") :]
+        .partition("```toml\n")[2]
+        .partition("```")[0]
+    )
     recipe, by_itself = parse_recipe(text.encode()), Recipe()
     assert set(tomllib.loads(text)) == {*Recipe.__dataclass_fields__}
     assert (recipe.seq_l, recipe.seq_u) == (by_itself.seq_l, by_itself.seq_u)
@@ -68,7 +62,7 @@ def test_the_description_of_an_ltkm_shows_every_field_and_what_it_is_by_itself()
 
 def test_every_source_of_an_ltkm_and_every_place_for_it_has_its_row() -> None:
     catalogue.load()
-    text = README[README.index("#### LTKMs from elsewhere") :].partition("\n### ")[0]
+    text = PAGES["faults"].partition("## LTKMs from elsewhere")[2].partition("\n## ")[0]
     at, *sources = FAULTS["inject-ltkm"].parameters
     assert re.findall(r"^\| `(\w+)=[^`]+` \|", text, re.MULTILINE) == [each.name for each in sources]
     places = text[text.index("| `at=` |") :].partition("\n\n")[0]
@@ -77,20 +71,20 @@ def test_every_source_of_an_ltkm_and_every_place_for_it_has_its_row() -> None:
 
 
 def test_every_command_is_listed() -> None:
-    listed = re.findall(r"^    ltkm-inspect (\w+)", README, re.MULTILINE)
-    assert sorted(set(listed)) == sorted(commands.commands)
-    assert set(re.findall(r"^    ltkm-inspect keys (\w+)", README, re.MULTILINE)) == set(keys.commands)
+    rows = "".join(re.findall(r"^\| (`ltkm-inspect .*) \|", PAGES["command-line"], re.MULTILINE))
+    listed = re.findall(r"`(?:ltkm-inspect )?(keys \w+|\w+)", rows)
+    assert sorted(listed) == sorted({*commands.commands} - {"keys"} | {f"keys {name}" for name in keys.commands})
 
 
 def test_every_exit_code_of_the_help_has_its_row() -> None:
     help_text = " ".join(CliRunner().invoke(commands, ["--help"]).stdout.split())
     listed = help_text[help_text.index("Exit codes:") : help_text.index(" 1 beats")]
-    assert re.findall(r"^\| (\d+) \|", README, re.MULTILINE) == re.findall(r"(?:: |, )(\d+) ", listed)
+    assert re.findall(r"^\| (\d+) \|", PAGES["captures"], re.MULTILINE) == re.findall(r"(?:: |, )(\d+) ", listed)
 
 
 def test_every_field_of_the_json_output_is_named() -> None:
-    named = set(re.findall(r"`(\w+)`", README[README.index("### JSON Lines") :]))
-    flows = [str(generate.FOLDER / file) for file in ("trial.flow", "change-request.flow")]
+    named = set(re.findall(r"`(?:[\w\[\].*]+\.)?(\w+)`", PAGES["records"]))
+    flows = [str(FOLDER / file) for file in ("trial.flow", "change-request.flow")]
     printed = CliRunner().invoke(commands, ["check", "--format", "jsonl", *flows]).stdout.splitlines()
     printed += CliRunner().invoke(commands, ["decode", "--format", "jsonl", "AQAF"]).stdout.splitlines()
     printed += CliRunner().invoke(commands, ["diff", "--format", "json", *flows]).stdout.splitlines()
@@ -100,10 +94,10 @@ def test_every_field_of_the_json_output_is_named() -> None:
 
 
 def test_every_column_of_the_tables_is_named_in_its_order(tmp_path: Path) -> None:
-    rows = dict(re.findall(r"^\| `(csv|xml)` \| (.*) \|$", README, re.MULTILINE))
+    rows = dict(re.findall(r"^\| `(csv|xml)` \| (.*) \|$", PAGES["reports"], re.MULTILINE))
     for name, file in (("csv", tmp_path / "trial.csv"), ("xml", tmp_path / "trial" / "index.csv")):
         out = file if name == "csv" else file.parent
-        arguments = ["export", name, str(generate.FOLDER / "trial.flow"), "-o", str(out)]
+        arguments = ["export", name, str(FOLDER / "trial.flow"), "-o", str(out)]
         assert CliRunner().invoke(commands, arguments).exit_code == 0
         row, columns = rows[name], file.read_text("utf-8").splitlines()[0].split(",")
         named = re.findall(r"`(\w+)`", row)
