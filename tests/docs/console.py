@@ -57,8 +57,9 @@ class _Terminal:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._exit_code = 0
-        programs = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-        self._environment = os.environ | {"PATH": programs, "LC_ALL": "C.UTF-8", "HOME": str(folder)}
+        self._programs = f"{Path(sys.executable).parent}{os.sep}"
+        path = f"{self._programs}{os.pathsep}{os.environ['PATH']}"
+        self._environment = os.environ | {"PATH": path, "LC_ALL": "C.UTF-8", "HOME": str(folder)}
 
     def type(self, command: str) -> str:
         """Return what a command prints; `$?` is the exit code of the one before.
@@ -87,7 +88,9 @@ class _Terminal:
                 )
                 self._exit_code = done.returncode
             screen.seek(0)
-            printed = _TIME_OF_DAY.sub("", screen.read().decode()).replace(str(self._folder), ".")
+            printed = _TIME_OF_DAY.sub("", screen.read().decode())
+        for place, shown in ((self._programs, ""), (str(self._folder), ".")):
+            printed = printed.replace(place, shown)
         return printed if printed.endswith("\n") or not printed else f"{printed}\n"
 
 
