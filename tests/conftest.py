@@ -39,13 +39,19 @@ PROGRAMS = {
 }
 FOLDERS = {"shared": (ROOT.parent / "shared", "a folder of that name, with the public vectors, beside the checkout")}
 
-# The files of tests that take longest, each more than ten seconds of a processor. They begin first, so that no process
-# that shares the tests waits at the end for another that has just begun one of them.
+# The files of tests that take longest, each about ten seconds of a processor or more. They begin first, so that no
+# process that shares the tests waits at the end for another that has just begun one of them.
 LONGEST = (
     *("catalogue/test_closed_loop.py", "hostile/test_forms.py", "proxy/test_editing.py", "test_cli_long.py"),
-    *("loopback/test_odd_responses.py", "loopback/test_replay.py", "test_cli_report.py", "cases/test_cases.py"),
-    *("catalogue/test_composed_faults.py", "test_cli.py", "mikey/test_message.py", "checking/test_parallel.py"),
-    *("proxy/test_options.py", "proxy/test_faulting_live.py", "proxy/test_reports.py"),
+    *("loopback/test_odd_responses.py", "loopback/test_replay.py", "proxy/test_reports.py", "output/test_redaction.py"),
+    *(
+        "proxy/test_faulting_live.py",
+        "report/test_html_browser.py",
+        "proxy/test_options.py",
+        "export/test_wireshark.py",
+    ),
+    *("cases/test_cases.py", "test_cli.py", "checking/test_parallel.py", "proxy/test_traffic.py", "proxy/test_web.py"),
+    *("report/test_schema.py", "report/test_html.py"),
 )
 
 # A deadline for one example measures the machine, not the code; how fast the code is belongs to tests/bench.

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.conftest import LONGEST, ROOT
+
 PACKAGE = Path(__file__).resolve().parents[2] / "ltkm_inspect"
 MODULES = sorted(PACKAGE.rglob("*.py"))
 LOOSE = {
@@ -115,3 +117,7 @@ def test_what_a_room_offers_is_taken() -> None:
 
 def words(text: str) -> list[str]:
     return re.findall(r"\w+", text)
+
+
+def test_the_files_of_tests_that_begin_first_are_there() -> None:
+    assert [name for name in LONGEST if not (ROOT / "tests" / name).is_file()] == []

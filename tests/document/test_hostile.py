@@ -65,7 +65,7 @@ def test_a_text_above_ten_million_octets_is_read() -> None:
 )
 @pytest.mark.parametrize("start", [b"", b"<r>", b"<r "], ids=["alone", "inside an element", "inside a tag"])
 def test_any_piece_repeated_is_survived(piece: bytes, start: bytes) -> None:
-    document = read(start + piece * (MEGA // 5 // len(piece)))
+    document = read(start + piece * (MEGA // 20 // len(piece)))
     if document.root is not None:
         list(msk_items(document.root).candidates())
         document.place(document.root)
