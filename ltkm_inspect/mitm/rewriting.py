@@ -2,12 +2,14 @@
 
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 
 from mitmproxy import flowfilter
 from mitmproxy.flow import Flow
 from mitmproxy.http import HTTPFlow
 
 from ltkm_inspect.context import Context
+from ltkm_inspect.engine.handling import Handling, Steps
 from ltkm_inspect.fault import FaultError
 from ltkm_inspect.mitm.change import write_change
 from ltkm_inspect.options.words import OptionError
@@ -39,13 +41,17 @@ class FlowRewriter(Rewriter):
 
     def apply(self, flow: Flow, exchange: Exchange | None) -> Change | None:
         """Put the faults into a flow, where that is an MSK exchange with something to damage; return what changed."""
+        return Handling(self.apply_in_steps(flow, exchange)).finish()
+
+    def apply_in_steps(self, flow: Flow, exchange: Exchange | None) -> Steps[Change | None]:
+        """Do the same in steps."""
         self.flows += 1
         if exchange is None or not isinstance(flow, HTTPFlow):
             return None
         change = None
         with suppress(FaultError):
-            change = self.change(flow, exchange)
+            change = yield from self.change_in_steps(flow, exchange)
         if change is not None:
             write_change(flow, change)
-        self.remember(exchange if change is None else change.after)
+        yield partial(self.remember, exchange if change is None else change.after)
         return change

@@ -89,7 +89,7 @@ class LtkmInspect:
         configuration.offer(loader)
         loader.add_command("ltkm.check", self.check)
         loader.add_command("ltkm.findings", self.findings)
-        FlowCommands(self.inspector).offer(loader)
+        FlowCommands(self.inspector, self._handle).offer(loader)
         contentviews.add(LtkmView(lambda: self.configuration, self.inspector.renderings))
         for line in configuration.take_deferred(ctx.options):
             logger.error(line)
@@ -204,7 +204,11 @@ class LtkmInspect:
 
     def check(self, flows: Sequence[Flow]) -> None:
         """Check flows again, or for the first time where they were loaded without being processed."""
-        handling = Handling(self._checked(flows))
+        self._handle(flows, self._checked(flows))
+
+    def _handle(self, flows: Sequence[Flow], steps: Steps[None]) -> None:
+        """Take the steps of a command with flows: at once, or beside the event loop where one of them is large."""
+        handling = Handling(steps)
         if any(isinstance(flow, http.HTTPFlow) and takes_long(flow) for flow in flows):
             task = asyncio.get_running_loop().create_task(self._run(handling))
             self._tasks.add(task)  # a loop itself does not keep its tasks
@@ -278,13 +282,17 @@ class LtkmInspect:
         """Take the steps while the event loop goes on; where this is canceled, `done` finishes them."""
         self._unfinished[handling] = None
         try:
-            return await handling.run(self._executor)
+            result = await handling.run(self._executor)
+        except exceptions.CommandError as error:
+            logger.warning("ltkm: %s", error)
         except Exception as error:  # law 1: no input makes a hook raise
             logger.warning("ltkm: a flow could not be handled: %s", crash_of(error))
-            return None
+        else:
+            return result
         finally:
             if handling.is_over:
                 self._unfinished.pop(handling, None)
+        return None
 
     def _finish(self, handling: Handling[Any]) -> None:
         try:

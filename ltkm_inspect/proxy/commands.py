@@ -2,8 +2,9 @@
 
 import logging
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
@@ -14,7 +15,7 @@ from mitmproxy.hooks import UpdateHook
 from mitmproxy.log import ALERT
 
 from ltkm_inspect import catalogue
-from ltkm_inspect.engine import inspect
+from ltkm_inspect.engine.handling import Steps
 from ltkm_inspect.export.entry import Manner
 from ltkm_inspect.export.run import Export, ExportError
 from ltkm_inspect.fault import FAULTS
@@ -54,9 +55,10 @@ class SourceName(str):
 class FlowCommands:
     """The commands `ltkm.fault`, `ltkm.strip`, `ltkm.inject`, `ltkm.revert`, `ltkm.faults` and `ltkm.export`."""
 
-    def __init__(self, inspector: Inspector) -> None:
-        """Take what marks a flow and logs what is found in it, and knows the orders of the run."""
+    def __init__(self, inspector: Inspector, handle: Callable[[Sequence[Flow], Steps[None]], None]) -> None:
+        """Take what marks a flow and logs what is found in it, and what takes steps with flows."""
         self._inspector = inspector
+        self._handle = handle
         self._faulting = inspector.faulting
 
     def offer(self, loader: Loader) -> None:
@@ -69,15 +71,15 @@ class FlowCommands:
 
     def fault(self, flows: Sequence[Flow], fault: FaultName, *more: FaultName) -> None:
         """Put faults into flows, in the order given, each as in ltkm_fault: strip-ltkm, shorten-rand:octets=8."""
-        self._put(flows, _ordered([fault, *more]))
+        self._handle(flows, self._put(flows, _ordered([fault, *more])))
 
     def strip(self, flows: Sequence[Flow], msk: str = "") -> None:
         """Take the LTKMs out of the responses of flows: all, or those of one MSK, as in ltkm_fault_msk."""
-        self._put(flows, _ordered([f"{STRIP}:all=true"], [msk] if msk else []))
+        self._handle(flows, self._put(flows, _ordered([f"{STRIP}:all=true"], [msk] if msk else [])))
 
     def inject(self, flows: Sequence[Flow], source: SourceName) -> None:
         """Write one more LTKM into the responses of flows: base64, a file, a flow file, a TOML file, or previous."""
-        self._put(flows, _ordered([f"{INJECT}:{_source(source)}"]))
+        self._handle(flows, self._put(flows, _ordered([f"{INJECT}:{_source(source)}"])))
 
     def revert(self, flows: Sequence[Flow]) -> None:
         """Take back the faults that were put into flows."""
@@ -126,18 +128,20 @@ class FlowCommands:
             raise exceptions.CommandError(run.nothing)
         logger.log(ALERT, "ltkm: %s to %s", run.summary, printable(path))
 
-    def _put(self, flows: Sequence[Flow], orders: Orders) -> None:
+    def _put(self, flows: Sequence[Flow], orders: Orders) -> Steps[None]:
         context = self._faulting.context
         # what is done here to the session of the run is done to a copy: the flows may never have passed
         rewriting = FlowRewriter(orders, context)
         rewriting.context = replace(context, session=context.session.copy() if context.session else None)
         changed: list[Flow] = []
         for flow in flows:
-            change = rewriting.apply(flow, msk_exchange_of(flow))
+            exchange = yield partial(msk_exchange_of, flow)
+            change = yield from rewriting.apply_in_steps(flow, exchange)
             if change is not None:
-                self._faulting.tell(change)
+                yield from self._faulting.tell(change)
                 after = replace(change.after, faults=change.names)
-                self._inspector.tell(flow, inspect(after, context, remember=False), counts=False)
+                report = yield from self._inspector.judged(after, context, remember=False)
+                yield from self._inspector.told(flow, report, counts=False)
                 changed.append(flow)
         if not changed:
             raise exceptions.CommandError(f"nothing is changed: {rewriting.reason or 'none of the flows is MSK'}")

@@ -132,9 +132,10 @@ class Faulting:
         write_change(flow, change, came, redactor)
         _log(lines)
 
-    def tell(self, change: Change) -> None:
+    def tell(self, change: Change) -> Steps[None]:
         """Log what was changed where, and what no longer fits."""
-        _log(self._told(change)[1])
+        _, lines = yield partial(self._told, change)
+        _log(lines)
 
     def _told(self, change: Change) -> tuple[Redactor, list[tuple[int, str]]]:
         """Return what is to be hidden of a change, and the lines for the log, each with its level."""

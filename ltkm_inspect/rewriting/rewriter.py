@@ -9,7 +9,7 @@ from typing import Any
 
 from ltkm_inspect.context import Context
 from ltkm_inspect.engine import Injection, injected
-from ltkm_inspect.engine.handling import Handling, Steps
+from ltkm_inspect.engine.handling import Steps
 from ltkm_inspect.fault import Application, FaultError
 from ltkm_inspect.finding import count
 from ltkm_inspect.rewriting.orders import FlowSelector, Orders
@@ -83,15 +83,14 @@ class Rewriter:
         self._matched: Counter[tuple[str, str]] = Counter()
         self._schedule = Schedule(orders.when)
 
-    def change(self, flow: Any, exchange: Exchange, allow: Callable[[Change], None] = lambda _: None) -> Change | None:
-        """Return what is to be changed in an MSK exchange, None where it is not meant; the flow stays as it is.
+    def change_in_steps(
+        self, flow: Any, exchange: Exchange, allow: Callable[[Change], None] = lambda _: None
+    ) -> Steps[Change | None]:
+        """Take the steps to what is to be changed in an MSK exchange, None where it is not meant; the flow stays.
 
-        Raises FaultError where it is meant and cannot be changed. `allow` does so for a change that must not be.
+        Raises FaultError where it is meant and cannot be changed. `allow` does so for a change that must not be. While
+        the faults are put in, other exchanges may pass and have their turn.
         """
-        return Handling(self.change_in_steps(flow, exchange, allow)).finish()
-
-    def change_in_steps(self, flow: Any, exchange: Exchange, allow: Callable[[Change], None]) -> Steps[Change | None]:
-        """Do the same in steps; while the faults are put in, other exchanges may pass and have their turn."""
         self.exchanges += 1
         try:
             return (yield from self._due_change(flow, exchange, allow))

@@ -4,6 +4,7 @@ import asyncio
 import json
 import logging
 import threading
+from base64 import b64encode
 from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
@@ -163,13 +164,23 @@ def test_a_fault_is_put_into_a_large_response_while_a_small_exchange_is_told(
     assert large.response.raw_content != came
 
 
+@pytest.mark.parametrize(
+    "typed",
+    [
+        pytest.param(("ltkm.check",), id="check"),
+        pytest.param(("ltkm.fault", "strip-ltkm"), id="fault"),
+        pytest.param(("ltkm.strip",), id="strip"),
+        pytest.param(("ltkm.inject", b64encode(reference.ltkm(reference.SECOND).encode()).decode()), id="inject"),
+    ],
+)
 def test_the_command_looks_at_a_large_flow_while_a_small_exchange_is_told(
-    tmp_path: Path, held: threading.Event
+    tmp_path: Path, held: threading.Event, typed: tuple[str, ...]
 ) -> None:
     loaded = flow_of(LARGE)
+    name, *words = typed
 
     async def steps(run: Run) -> None:
-        run.addon.check([loaded])
+        ctx.master.commands.call(name, [loaded], *words)
         await asyncio.sleep(0)
         await run.play(OTHER)
         assert VERDICT not in loaded.metadata
