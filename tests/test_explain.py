@@ -166,5 +166,5 @@ def test_the_pages_of_the_catalogue_have_no_html() -> None:
 
 
 def test_text_is_escaped_for_a_table_but_not_within_code() -> None:
-    assert escape("a <b> `<c>` <d>") == "a \\<b> `<c>` \\<d>"
+    assert escape("a <b> `<c>` <d>") == "a &lt;b> `<c>` &lt;d>"
     assert table(["x"], [["a|b"]]).splitlines()[-1] == "| a\\|b |"

@@ -44,4 +44,4 @@ def table(head: list[str], rows: Iterable[list[str]]) -> str:
 
 def escape(text: str) -> str:
     """Escape what Markdown would take for an HTML tag, outside code."""
-    return "".join(part if part.startswith("`") else part.replace("<", "\\<") for part in re.split(r"(`[^`]*`)", text))
+    return "".join(part if part.startswith("`") else part.replace("<", "&lt;") for part in re.split(r"(`[^`]*`)", text))
