@@ -1,20 +1,37 @@
 """The script for `mitmdump -s`; what it does lives in `ltkm_inspect.proxy`."""
 
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 from typing import NoReturn
 
+if sys.version_info < (3, 12):  # noqa: UP036 - an older mitmproxy brings an older Python, which cannot read the package
+    sys.exit(
+        f"ltkm.py: expected Python 3.12 or newer, got {sys.version.split()[0]} ({sys.executable}): install mitmproxy "
+        "12 with a newer Python, for example with: uv tool install --python 3.13 mitmproxy"
+    )
+
+_PACKAGES = ("brotli", "click", "cryptography", "jinja2", "lxml", "markupsafe", "zstandard")
+"""What the package needs beside mitmproxy."""
+
 
 def _stop(missing: ModuleNotFoundError) -> NoReturn:
-    """End mitmproxy with one line that names the missing package and how to get it."""
+    """End mitmproxy with one line that names the missing packages and how to get them."""
     name = (missing.name or "").partition(".")[0]
-    if missing.name != "ltkm_inspect" and name in ("", "ltkm_inspect"):
+    if missing.name == "ltkm_inspect":
+        sys.exit(
+            "ltkm.py: the package ltkm_inspect is neither beside the folder of this script nor in the environment of "
+            f"mitmproxy; in a checkout of ltkm-inspect, install it with: {sys.executable} -m pip install . "
+            "(pipx: pipx inject mitmproxy . ; uv: uv tool install --with . mitmproxy)"
+        )
+    if name in ("", "ltkm_inspect"):
         raise missing  # a module of our own is gone: no package to install, so the traceback is the better answer
-    package = name.replace("_", "-")
+    packages = sorted({name.replace("_", "-"), *(each for each in _PACKAGES if find_spec(each) is None)})
+    names, some = " ".join(packages), len(packages) > 1
     sys.exit(
-        f"ltkm.py: the Python package {package} is missing from the environment of mitmproxy; get it with: "
-        f"{sys.executable} -m pip install {package} (pipx: pipx inject mitmproxy {package}; "
-        f"uv: uv tool install --with {package} mitmproxy)"
+        f"ltkm.py: the Python package{'s' * some} {', '.join(packages)} {'are' if some else 'is'} missing from the "
+        f"environment of mitmproxy; install {'them' if some else 'it'} with: {sys.executable} -m pip install {names} "
+        f"(pipx: pipx inject mitmproxy {names}; uv: uv tool install --with {' --with '.join(packages)} mitmproxy)"
     )
 
 

@@ -1,10 +1,13 @@
 """The script for `mitmdump -s`: where it finds the package, and what it says when something is missing."""
 
+import ast
 import importlib
 import json
+import re
 import shutil
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -54,23 +57,55 @@ def test_an_installed_package_comes_before_the_checkout(checkout: Path, tmp_path
     assert json.loads(run_script(checkout, tmp_path / "installed").stdout)[0] == ["installed"]
 
 
-@pytest.mark.parametrize(
-    ("addon", "missing"),
-    [
-        pytest.param("import lxml.etree\n", "lxml", id="dependency"),
-        pytest.param("import some_package\n", "some-package", id="underscore"),
-        pytest.param(None, "ltkm-inspect", id="script-alone"),
-    ],
-)
-def test_one_line_names_the_missing_package(checkout: Path, addon: str | None, missing: str) -> None:
-    if addon is not None:
-        give_package(checkout, addon)
+DEPENDENCIES = tomllib.loads((SCRIPT.parents[1] / "pyproject.toml").read_text("utf-8"))["project"]["dependencies"]
+PACKAGES = sorted({re.match(r"[\w-]+", each)[0] for each in DEPENDENCIES} - {"mitmproxy"})  # type: ignore[index]
+
+
+def test_one_line_names_all_missing_packages(checkout: Path) -> None:
+    give_package(checkout, "import lxml.etree\n")
     run = run_script(checkout)
     assert run.returncode == 1
     assert run.stdout == ""
     (line,) = run.stderr.splitlines()
-    assert line.startswith(f"ltkm.py: the Python package {missing} is missing from the environment of mitmproxy")
-    assert f"{sys.executable} -m pip install {missing} " in line
+    assert line.startswith(
+        f"ltkm.py: the Python packages {', '.join(PACKAGES)} are missing from the environment of mitmp"
+    )
+    assert f"{sys.executable} -m pip install {' '.join(PACKAGES)} " in line
+
+
+@pytest.mark.parametrize("name", ["lxml", "some_package"])
+def test_one_line_names_a_single_missing_package(checkout: Path, tmp_path: Path, name: str) -> None:
+    give_package(checkout, f"import {name}\n")
+    for present in {*PACKAGES} - {name}:
+        (tmp_path / "installed" / present).mkdir(parents=True)
+    run = run_script(checkout, tmp_path / "installed")
+    assert run.returncode == 1
+    (line,) = run.stderr.splitlines()
+    package = name.replace("_", "-")
+    assert line.startswith(f"ltkm.py: the Python package {package} is missing from the environment of mitmproxy")
+    assert f"{sys.executable} -m pip install {package} " in line
+
+
+def test_one_line_says_how_to_install_the_package_where_the_script_is_alone(checkout: Path) -> None:
+    run = run_script(checkout)
+    assert run.returncode == 1
+    (line,) = run.stderr.splitlines()
+    assert line.startswith("ltkm.py: the package ltkm_inspect is neither beside")
+    assert f"{sys.executable} -m pip install . " in line
+
+
+def test_an_old_python_is_named_in_one_line(checkout: Path) -> None:
+    give_package(checkout, "def not_for_old[T](x: T) -> T: ...\n")
+    code = "import runpy, sys; sys.version_info, sys.version = (3, 9, 2), '3.9.2 (main)'; runpy.run_path(sys.argv[1])"
+    script = checkout / "addons" / "ltkm.py"
+    run = subprocess.run([sys.executable, "-c", code, str(script)], capture_output=True, text=True, check=False)
+    assert run.returncode == 1
+    (line,) = run.stderr.splitlines()
+    assert line.startswith("ltkm.py: expected Python 3.12 or newer, got 3.9.2 (")
+
+
+def test_an_old_python_can_read_the_script() -> None:
+    ast.parse(SCRIPT.read_text("utf-8"), feature_version=(3, 9))
 
 
 @pytest.mark.parametrize("addon", ["import ltkm_inspect.gone\n", "raise ModuleNotFoundError('no name')\n"])
