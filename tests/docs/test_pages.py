@@ -2,10 +2,13 @@
 
 import json
 import re
+import shlex
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
+import click
+import pytest
 from click.testing import CliRunner
 
 from ltkm_inspect import catalogue
@@ -102,6 +105,30 @@ def test_every_column_of_the_tables_is_named_in_its_order(tmp_path: Path) -> Non
         row, columns = rows[name], file.read_text("utf-8").splitlines()[0].split(",")
         named = re.findall(r"`(\w+)`", row)
         assert [name for name in named if name in columns] == list(columns)
+
+
+TYPED = [
+    pytest.param(command.split("#")[0], id=f"{page}-{number}")
+    for page, text in PAGES.items()
+    for block in re.findall(r"^```sh\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+    for number, command in enumerate(re.findall(r"(?:^|[|] |&& )(ltkm-inspect [^|\n]*)", block, re.MULTILINE))
+]
+"""The commands in blocks that are not run."""
+
+
+@pytest.mark.parametrize("command", TYPED)
+def test_every_command_that_is_shown_can_be_typed(command: str) -> None:
+    _, *words = shlex.split(command)
+    command_of: click.Command | None = commands
+    while isinstance(command_of, click.Group):
+        _, command_of, words = command_of.resolve_command(click.Context(command_of), words)
+    assert command_of is not None
+    command_of.make_context(command_of.name, words)
+
+
+def test_every_option_that_is_set_exists() -> None:
+    texts = [re.sub(r"^```console.*?^```", "", text, flags=re.MULTILINE | re.DOTALL) for text in PAGES.values()]
+    assert {name for text in texts for name in re.findall(r"(?:--set|:set) ltkm_([a-z_]+)", text)} <= {*DEFAULTS}
 
 
 def _names(value: object) -> Iterator[str]:
