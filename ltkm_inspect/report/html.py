@@ -1,7 +1,7 @@
 """A report as one HTML page: a file that needs nothing else, for the engineer who wants to look.
 
-The page is made from the objects that `jsonl` writes, in one pass. What it does not show is not kept: of exchanges
-without findings there are at most 500, and in the timeline each exchange is a few numbers.
+The page is made from the objects that `jsonl` writes, in one pass. It opens at once however long the run was: what it
+shows of single exchanges is limited, and the others are counted by rule.
 """
 
 import base64
@@ -22,13 +22,19 @@ from ltkm_inspect.report.page.rules import AnswerCounts, Tally
 from ltkm_inspect.report.page.run import run_facts, session_view
 from ltkm_inspect.report.page.timeline import FAULTED, VERDICTS, Timeline
 from ltkm_inspect.report.page.value import value_text
-from ltkm_inspect.report.summary import forgotten
+from ltkm_inspect.report.summary import RECENT, Summary, forgotten
 from ltkm_inspect.wire import inert
 
 MOST_CLEAN = 500
-"""How many exchanges without findings the page shows; those with findings are all on it."""
+"""How many exchanges without findings the page shows."""
+MOST_FLAWED = 500
+"""How many exchanges with findings it shows, besides the first few of each rule."""
+FEW = 5
+"""So many exchanges that break a rule are on the page, however late in the run they come."""
+MOST_CHARACTERS = 14_000_000
+"""How many characters all of these may have; the page is 20 MB at most."""
 TEMPLATES = "templates"
-SCRIPTS = ("dom.js", "ltkm.js", "exchanges.js", "filter.js", "timeline.js", "page.js")
+SCRIPTS = ("dom.js", "ltkm.js", "http.js", "exchanges.js", "filter.js", "timeline.js", "page.js")
 """The parts of the script, each after those that it uses."""
 
 
@@ -46,7 +52,6 @@ def write(records: Iterable[Mapping[str, Any]], file: TextIO) -> None:
         "script": Markup(script),
         "policy": f"default-src 'none'; style-src {_hash(style)}; script-src {_hash(script)}; base-uri 'none'; "
         "form-action 'none'",
-        "most_clean": MOST_CLEAN,
     }
     file.writelines(inert(part, "\n\t") for part in _environment().get_template("page.html").generate(shown))
 
@@ -55,87 +60,113 @@ class _Page:
     """What the page shows of a run."""
 
     def __init__(self) -> None:
-        self.flawed: list[str] = []
-        self.clean: list[str] = []
-        self.faulted: list[str] = []
-        self.counts: Counter[str] = Counter()
-        self.verdicts: Counter[str] = Counter()
+        self.summary = Summary()
         self.timeline = Timeline()
         self.findings, self.notes, self.answers = Tally(), Tally(), AnswerCounts()
+        self.kinds: Counter[str] = Counter()
+        """Exchanges on the page by what they are to the filter: `flawed`, `clean` or `faulted`."""
+        self.folded = Tally()
+        """The findings of exchanges that are not on the page."""
+        self.left_out: Counter[str] = Counter()
+        """Exchanges that are not on the page, by the same kinds."""
         self.shown_terminals: set[int] = set()
-        self.faulted_findings = 0
         self.times: tuple[str, str] | None = None
         self.files: dict[str, None] = {}
         self.runs: list[list[tuple[str, str]]] = []
         self.redacted = False
         self.sessions: list[dict[str, Any]] = []
-        self.others = self.damaged = 0
-        self.forgotten: Counter[str] = Counter()
         self.is_whole = True
         """No exchange came after the last summary."""
-        self._row = _environment().get_template("exchange.html")
+        self._rows: list[tuple[str, int, str]] = []
+        """When each exchange on the page began, its number on the page, and its row."""
+        self._characters = 0
+        self._came: dict[str, int] = {}
+        """The numbers of the latest exchanges on the page, by their ids: they may go on with faults put in."""
+        self._seen: Counter[str] = Counter()
+        """Exchanges on the page by the rules that they break."""
+        self._template = _environment().get_template("exchange.html")
 
     def add(self, record: Mapping[str, Any]) -> None:
         """Take in a record of any kind; one that is not known is left out."""
-        match str(record.get("schema")).split("/")[1:2]:
+        kind = str(record.get("schema")).split("/")[1:2]
+        match kind:
             case ["exchange"]:
                 self._add_exchange(record)
             case ["summary"]:
-                self.others += record["others"]
                 self.is_whole = True
             case ["run"]:
                 self.runs.append(run_facts(record))
                 self.redacted = self.redacted or bool(record.get("redacted"))
             case ["session"]:
                 self.sessions.append(session_view(record))
-                self.forgotten.update(record["forgotten"])
+        if kind in (["exchange"], ["summary"], ["session"]):
+            self.summary.add_record(record)
 
     @property
-    def exchanges(self) -> int:
-        """How many exchanges there were, those with faults put in among them."""
-        return self.counts["exchanges"]
+    def rows(self) -> list[str]:
+        """The exchanges in the order of time; those without one where they came."""
+        return [row for _, _, row in sorted(self._rows)]
+
+    @property
+    def total(self) -> int:
+        """How many findings count."""
+        return self.summary.findings.total()
+
+    @property
+    def faulted_findings(self) -> int:
+        """How many findings faults have made."""
+        return self.summary.put_in.total()
 
     @property
     def judged(self) -> int:
         """How many exchanges count: those without faults put in."""
-        return self.verdicts.total()
+        return self.summary.verdicts.total()
 
     @property
     def verdict(self) -> str:
         """The worst verdict; empty where there is nothing to judge."""
-        return next((verdict for verdict in reversed(VERDICTS) if self.verdicts[verdict]), "")
+        return next((verdict for verdict in reversed(VERDICTS) if self.summary.verdicts[verdict]), "")
 
     def _add_exchange(self, record: Mapping[str, Any]) -> None:
+        goes_on = self.summary.goes_on(record)
         terminal = self.timeline.terminal(value_text(record["terminal"]) or "unknown")
-        view = exchange_view(record, self.counts["exchanges"], terminal) if self._is_shown(record) else None
+        kind = "faulted" if record["faults"] else "flawed" if record["findings"] else "clean"
+        number = self._show(record, kind, terminal, goes_on)
+        if number < 0:
+            self.left_out[kind] += 1
+            self.folded.add(record, terminal)
         self.is_whole = False
-        self.counts["exchanges"] += 1
-        self.counts.update({name: record["counts"][name] for name in ("items", "ltkms")})
-        self.damaged += bool(record.get("damage"))
         self._add_time(record)
         if record.get("file"):
             self.files.setdefault(value_text(record["file"]))
-        number = -1
-        if view is not None:
-            number = view["number"]
-            self.shown_terminals.add(terminal)
-            group = self.faulted if record["faults"] else self.flawed if record["findings"] else self.clean
-            group.append(self._row.render(each=view))
-        self.timeline.add(record["started"], terminal, FAULTED if record["faults"] else record["verdict"], number)
+        shown_verdict = FAULTED if record["faults"] else record["verdict"]
+        self.timeline.add(record["started"], terminal, shown_verdict, number, again=goes_on)
         if record["faults"]:  # what was put in says nothing about the server
-            self.faulted_findings += len(record["findings"])
-            self.counts["faulted"] += 1
             return
-        self.verdicts[record["verdict"]] += 1
-        self.findings.add(record["findings"], terminal)
-        self.notes.add(record["notes"], terminal)
+        self.findings.add(record, terminal)
+        self.notes.add(record, terminal, "notes")
         self.answers.add(record.get("outcomes", {}))
 
-    def _is_shown(self, record: Mapping[str, Any]) -> bool:
-        if record["findings"]:
-            return True
-        self.counts["without findings"] += 1
-        return self.counts["without findings"] <= MOST_CLEAN
+    def _show(self, record: Mapping[str, Any], kind: str, terminal: int, goes_on: bool) -> int:
+        """Put an exchange on the page if there is room; return its number there, else -1."""
+        rules = {finding["rule"] for finding in record["findings"]}
+        group, most = ("with findings", MOST_FLAWED) if rules else ("without findings", MOST_CLEAN)
+        if self._seen[group] >= most and all(self._seen[rule] >= FEW for rule in rules):
+            return -1
+        came = self._came.pop(record["id"], None) if goes_on else None
+        row = self._template.render(each=exchange_view(record, len(self._rows), terminal, kind, came))
+        if self._characters + len(row) > MOST_CHARACTERS:
+            return -1
+        self._characters += len(row)
+        number = len(self._rows)
+        started = value_text(record["started"]) or (self._rows[-1][0] if self._rows else "")
+        self._rows.append((started, number, row))
+        self._seen.update([group, *rules])
+        self.kinds[kind] += 1
+        self.shown_terminals.add(terminal)
+        if not record["faults"]:
+            self._came = dict([*self._came.items(), (record["id"], number)][-RECENT:])
+        return number
 
     def _add_time(self, record: Mapping[str, Any]) -> None:
         started, ended = value_text(record["started"]), value_text(record["ended"]) or value_text(record["started"])

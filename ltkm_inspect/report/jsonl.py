@@ -27,7 +27,12 @@ Record `ltkm-inspect/exchange/1`, one for each MSK exchange:
 | `ltkms_outside` | LTKMs outside every item |
 | `findings`, `notes` | each with `rule`, `level`, `title`, `place` (`item`, `ltkm`: ordinals from 1, or null; `path`: field path), `expected`, `got`, `hint`, `octets` (first, and the one after the last, counted from 0), `octets_of` (`message` or `body`), `clauses` |
 | `outcomes` | the answer of every rule by its id: `answer` (`passed`, `broken`, `not applicable`) and `reason` |
+| `request`, `response` | what findings and notes are about; null in the record of an exchange that has none and no faults, and where no response came |
 | `more` | how many more `items` and `ltkms` there are than are listed, and `findings` (and notes): each with `rule`, `level`, `number` |
+
+A request or response has `line` (its first line), `headers` and `trailers` (each field as name and value, at most 100 of each), `body` (its text without content coding, at most
+16,384 characters; null where it was not captured), `length` (octets of the body without its content coding) and `places`: for the octets of the body that findings name, the first, the
+one after the last, and the same in characters of `body`. Long values are cut. Text in base64 that holds a key in the clear is only counted, unless keys are to be shown.
 
 Where a limit is set, only LTKMs within it are listed. An LTKM has `ltkm` (ordinal from 1 within its item), `element` (its name with namespace), `problem` (why its text is not
 base64), `length` (octets of its message), `sha256` (the first 16 hex digits of the SHA-256 of those octets), `octets` (all of them; zeros stand for keys that are not encrypted,
@@ -76,6 +81,7 @@ from ltkm_inspect.mikey import Room
 from ltkm_inspect.options.table import DEFAULTS
 from ltkm_inspect.output.json_line import to_json
 from ltkm_inspect.output.redaction import NO_REDACTOR, Redaction, Redactor
+from ltkm_inspect.report.evidence import evidence
 from ltkm_inspect.report.keys import NO_KEYS, Keys
 from ltkm_inspect.report.summary import Summary
 from ltkm_inspect.session import Muk, MukHistory, Session
@@ -175,8 +181,7 @@ def exchange_record(
         },
     }
     record["more"] = {"items": listing.items_left_out, "ltkms": listing.ltkms_left_out, "findings": _more(report)}
-    found: Record = redactor.plain(record)
-    return found
+    return {**redactor.plain(record), **evidence(report, looked_at, redactor, show_keys=keys.show)}
 
 
 def session_record(session: Session, redaction: Redaction | None = None) -> Record:

@@ -10,6 +10,8 @@ from ltkm_inspect.output import console
 from ltkm_inspect.output.json_line import kind_of
 
 NOTHING_SEEN = "no MSK exchange was seen, so nothing was checked"
+RECENT = 100
+"""So many exchanges beside live traffic may be told of between what one is and what faults made of it."""
 NOT_ENDED = "the run has no end in the records: it was killed, or still goes on"
 
 
@@ -39,8 +41,8 @@ class Summary:
     """Exchanges that were not checked in full because the program failed on them."""
     damaged: int = 0
     """Exchanges of which the capture damaged something."""
-    _latest: str | None = None
-    """The id of the latest exchange that a record told of."""
+    _came: list[str] = field(default_factory=list)
+    """The ids of the latest exchanges beside live traffic that records told of as they came."""
 
     def add(self, report: Report) -> None:
         """Count one MSK exchange in."""
@@ -63,6 +65,10 @@ class Summary:
         for answer in Answer:
             self.answers[answer] += answers.count(answer)  # many are asked: this takes a tenth of counting one by one
 
+    def goes_on(self, record: Mapping[str, Any]) -> bool:
+        """Tell whether the record of an exchange says how one that was counted in as it came goes on, with faults."""
+        return bool(record["faults"]) and record["file"] is None and record["id"] in self._came
+
     def add_record(self, record: Mapping[str, Any]) -> None:
         """Count in what a record of JSON Lines tells: an exchange, or at the end what else the run saw."""
         kind = kind_of(record)
@@ -77,9 +83,10 @@ class Summary:
         for more in record.get("more", {}).get("findings", ()):
             if more["level"] != Level.NOTE.word:
                 levels[Level.of(more["level"]), more["rule"]] += more["number"]
-        # Beside live traffic an exchange that goes on with faults was told before, as it came.
-        goes_on = bool(record["faults"]) and record["file"] is None and record["id"] == self._latest
-        self._latest = record["id"]
+        goes_on = self.goes_on(record)
+        self._came = [id for id in self._came if id != record["id"]]
+        if record["file"] is None and not record["faults"]:
+            self._came = [*self._came, record["id"]][-RECENT:]
         self.crashed += any(rule in CRASHES for _, rule in levels)
         if not goes_on:
             self.exchanges += 1

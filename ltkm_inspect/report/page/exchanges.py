@@ -1,10 +1,13 @@
 """One exchange on the page: its row, what is wrong with it, and what is unfolded when somebody opens it."""
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
+from functools import partial
 from typing import Any
 
+from ltkm_inspect.report.page.http import Marks, http_views
 from ltkm_inspect.report.page.messages import ltkm_view
+from ltkm_inspect.report.page.rules import rank
 from ltkm_inspect.report.page.value import facts, value_text
 from ltkm_inspect.report.text import count
 
@@ -14,13 +17,23 @@ OUTSIDE = 0
 """The number of the item that LTKMs outside every item are shown under."""
 
 
-def exchange_view(record: Mapping[str, Any], number: int, terminal: int) -> dict[str, Any]:
-    """Return what the template shows of an exchange, by its number on the page and that of its terminal."""
+def exchange_view(
+    record: Mapping[str, Any], number: int, terminal: int, kind: str, came: int | None = None
+) -> dict[str, Any]:
+    """Return what the template shows of an exchange, by its number on the page and that of its terminal.
+
+    `came` is the number on the page of the same exchange as it came, where this is how it went on.
+    """
+    messages, marks = http_views(record)
+    told = partial(_finding, sides={message["s"] for message in messages}, marks=marks)
     faults = [value_text(fault) for fault in record.get("faults", ())]
     started = value_text(record["started"])
-    findings = [_finding(finding) for finding in record["findings"]]
+    findings = list(map(told, record["findings"]))
     return {
         "number": number,
+        "came": came,
+        "kind": kind,
+        "flow": value_text(record.get("number")),
         "verdict": record["verdict"],
         "faults": faults,
         "damage": [value_text(each) for each in _gaps(record.get("damage", ()))],
@@ -33,6 +46,7 @@ def exchange_view(record: Mapping[str, Any], number: int, terminal: int) -> dict
         "holds": f"{count(record['counts']['items'], 'item')}, {count(record['counts']['ltkms'], 'LTKM')}",
         "msk_ids": list(dict.fromkeys(filter(None, (value_text(item["msk_id"]) for item in record["items"])))),
         "rules": list(dict.fromkeys(finding["rule"] for finding in findings)),
+        "worst": max(findings, key=lambda finding: rank(finding["level"]), default=None),
         "findings": findings,
         "data": {
             "f": facts(
@@ -50,17 +64,20 @@ def exchange_view(record: Mapping[str, Any], number: int, terminal: int) -> dict
                 ("File", record.get("file")),
                 ("Flow", record["id"]),
             ),
-            "n": [_finding(note) for note in record["notes"]],
+            "n": list(map(told, record["notes"])),
+            "h": messages,
             "i": list(_items(record)),
         },
     }
 
 
-def _finding(finding: Mapping[str, Any]) -> dict[str, Any]:
+def _finding(finding: Mapping[str, Any], sides: Container[str], marks: Marks) -> dict[str, Any]:
     place = finding["place"]
     item, ltkm = place["item"], place["ltkm"]
     octets, of = finding["octets"], finding["octets_of"]
     in_message = octets is not None and of == "message"
+    mark = marks.get(tuple(octets)) if octets is not None and of == "body" else None
+    side = str(place["path"]).partition(".")[0]
     return {
         "rule": value_text(finding["rule"]),
         "level": finding["level"],
@@ -71,12 +88,14 @@ def _finding(finding: Mapping[str, Any]) -> dict[str, Any]:
         "hint": value_text(finding["hint"]),
         "octets": _span(octets[0], octets[1] - 1, value_text(of)) if octets is not None else "",
         "clauses": [value_text(clause) for clause in finding["clauses"]],
-        # where the page can lead to: an LTKM, or an item
+        # where the page can lead to: octets of an LTKM, octets of the body, a header field, an LTKM, or an item
         "item": item if item is not None else OUTSIDE if ltkm is not None else None,
         "ltkm": ltkm,
         "path": value_text(place["path"]),
         "start": octets[0] if in_message else None,
         "end": octets[1] if in_message else None,
+        "mark": mark,
+        "has_place": item is not None or ltkm is not None or mark is not None or side in sides,
     }
 
 

@@ -58,8 +58,9 @@ class Tally:
         """Begin with none."""
         self._rules: dict[str, Broken] = {}
 
-    def add(self, findings: list[dict[str, Any]], terminal: int) -> None:
-        """Count what was found in one exchange."""
+    def add(self, record: Mapping[str, Any], terminal: int, kind: str = "findings") -> None:
+        """Count the findings, or the `notes`, of one exchange, those that are not listed among them."""
+        findings = record[kind]
         for finding in findings:
             broken = self._rules.get(finding["rule"])
             if broken is None:
@@ -71,14 +72,17 @@ class Tally:
                 )
                 self._rules[finding["rule"]] = broken
             broken.number += 1
-            broken.level = max(broken.level, finding["level"], key=_rank)
+            broken.level = max(broken.level, finding["level"], key=rank)
+        for more in record.get("more", {}).get("findings", ()):
+            if more["rule"] in self._rules and (more["level"] == "note") is (kind == "notes"):
+                self._rules[more["rule"]].number += more["number"]
         for rule in {finding["rule"] for finding in findings}:
             self._rules[rule].exchanges += 1
             self._rules[rule].terminals.add(terminal)
 
     def __iter__(self) -> Iterator[Broken]:
         """Yield the rules, the worst level first, then the most frequent."""
-        return iter(sorted(self._rules.values(), key=lambda each: (-_rank(each.level), -each.exchanges, each.rule)))
+        return iter(sorted(self._rules.values(), key=lambda each: (-rank(each.level), -each.exchanges, each.rule)))
 
     def __len__(self) -> int:
         return len(self._rules)
@@ -120,5 +124,6 @@ class AnswerCounts:
         return sum(self._answers.values(), Counter())
 
 
-def _rank(level: str) -> int:
+def rank(level: str) -> int:
+    """Return how bad a level is."""
     return LEVELS.get(level, 0)

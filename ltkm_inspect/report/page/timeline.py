@@ -4,10 +4,12 @@ The time of the run is cut into slots, so that a week of a thousand terminals dr
 terminal has at most one mark a slot, which shows the worst exchange in it.
 """
 
+from bisect import bisect_right
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from itertools import accumulate
 from typing import NamedTuple
 
 VERDICTS = ("clean", "warning", "violation")
@@ -17,6 +19,8 @@ ORDER = (*reversed(VERDICTS), FAULTED)
 SLOTS = 120
 MOST_TERMINALS = 500
 """How many terminals the timeline shows, those with the worst exchanges first."""
+MOST_MARKS = 20_000
+"""How many marks they may have between them."""
 UNFOLDED = 20
 """How many of them are shown without being asked for."""
 MOST_TICKS = 6
@@ -33,6 +37,8 @@ class Moment(NamedTuple):
     """One of VERDICTS, or FAULTED."""
     number: int
     """Its id on the page; -1 where it is not on the page."""
+    again: bool
+    """It is in the timeline already, as it came; this is how it went on, with faults put in."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,14 +86,14 @@ class Timeline:
         """Return the number of a terminal, a new one for a new name."""
         return self.terminals.setdefault(name, len(self.terminals))
 
-    def add(self, started: str | None, terminal: int, verdict: str, number: int) -> None:
-        """Take an exchange in."""
+    def add(self, started: str | None, terminal: int, verdict: str, number: int, *, again: bool) -> None:
+        """Take an exchange in, or `again` as what faults made of it."""
         try:
             seconds = datetime.fromisoformat(started or "").replace(tzinfo=UTC).timestamp()
         except ValueError:
-            self.undated += 1
+            self.undated += not again
         else:
-            self.moments.append(Moment(seconds, terminal, verdict, number))
+            self.moments.append(Moment(seconds, terminal, verdict, number, again))
 
     @property
     def first(self) -> float:
@@ -120,7 +126,8 @@ class TimelineDrawing:
         self.bars = list(self._bars(timeline.moments))
         self.ticks = list(self._ticks())
         rows = self._rows(timeline, slots)
-        self.rows = rows[:MOST_TERMINALS]
+        marks = list(accumulate(len(row.marks) for row in rows))
+        self.rows = rows[: min(MOST_TERMINALS, bisect_right(marks, MOST_MARKS))]
         self.unfolded = UNFOLDED if len(self.rows) > UNFOLDED + 5 else len(self.rows)
         self.left_out = len(rows) - len(self.rows)
 
@@ -153,7 +160,8 @@ class TimelineDrawing:
     def _bars(self, moments: list[Moment]) -> Iterator[Bar]:
         slots: dict[int, Counter[str]] = {}
         for moment in moments:
-            slots.setdefault(self._slot(moment.seconds), Counter())[moment.verdict] += 1
+            if not moment.again:
+                slots.setdefault(self._slot(moment.seconds), Counter())[moment.verdict] += 1
         highest = max((slot.total() for slot in slots.values()), default=1)
         for slot, counted in sorted(slots.items()):
             parts, below = [], 0.0

@@ -13,6 +13,13 @@ function fill(exchange) {
     const notes = make("section", { class: "aside", "aria-label": "Notes" }, make("h4", {}, "Notes"), list);
     one(".told", exchange).append(notes);
   }
+  if (data.h.length) {
+    exchange.evidence = evidence(data.h, all(".finding", exchange));
+    inside.append(exchange.evidence.element);
+  } else {
+    const why = "Request and response are only in the records of exchanges with findings, notes or faults.";
+    inside.append(make("p", { class: "hint evidence" }, why));
+  }
   const few = data.i.reduce((sum, item) => sum + item.l.length, 0) <= UNFOLDED_LTKMS;
   for (const item of data.i) {
     const title = item.n ? `Item ${item.n}` : "Outside every item";
@@ -26,10 +33,10 @@ function fill(exchange) {
 /** A note, with the same attributes by which the page finds the place of a finding. */
 function noted(note) {
   const entry = make("li", { class: "finding note", "data-rule": note.rule, "data-path": note.path });
-  for (const name of ["item", "ltkm", "start", "end"]) if (note[name] !== null) entry.dataset[name] = note[name];
+  for (const name of ["item", "ltkm", "start", "end", "mark"]) if (note[name] !== null) entry.dataset[name] = note[name];
   const said = [["Expected", note.expected], ["Got", note.got], ["Look at", note.hint], ["Place", note.place]];
   const list = facts(said.filter(([, value]) => value));
-  if (note.item !== null) {
+  if (note.has_place) {
     const name = `Show where ${note.rule} was found`;
     list.lastChild.append(" ", make("button", { type: "button", class: "jump", "aria-label": name }, "Show"));
   }
@@ -71,8 +78,10 @@ function open(exchange) {
 
 function jump(button) {
   const finding = button.closest(".finding");
-  const { item, ltkm } = finding.dataset;
-  const section = one(`.item[data-item="${item}"]`, finding.closest(".exchange"));
+  const { item, ltkm, start } = finding.dataset;
+  const exchange = finding.closest(".exchange");
+  if (start === undefined && exchange.evidence && exchange.evidence.show(finding)) return;
+  const section = one(`.item[data-item="${item}"]`, exchange);
   if (!section) return;
   const details = ltkm === undefined ? null : one(`.ltkm[data-ltkm="${ltkm}"]`, section);
   if (details) {

@@ -1,4 +1,4 @@
-// The filter of the exchanges: by text, rule, terminal and verdict.
+// The filter of the exchanges: by text, rule, terminal, level, and what they are.
 
 const form = one(".filter");
 const exchanges = all("details.exchange");
@@ -6,28 +6,36 @@ const words = one("#words");
 const byRule = one("#by-rule");
 const byTerminal = one("#by-terminal");
 const shown = one("#shown");
+const total = exchanges.filter((exchange) => exchange.dataset.came === undefined).length;
 
-function fits(exchange, text, rule, terminal, verdicts) {
-  const { verdict, rules } = exchange.dataset;
-  if (!verdicts.has(verdict) || (terminal && exchange.dataset.terminal !== terminal)) return false;
+const boxes = form ? all("input[name=kind]", form) : [];
+const byLevel = one("#by-level");
+
+function fits(exchange, text, rule, terminal, level) {
+  const { rules } = exchange.dataset;
+  if ((level && exchange.dataset.verdict !== level) || (terminal && exchange.dataset.terminal !== terminal)) return false;
   if (rule && !rules.split(" ").includes(rule)) return false;
   return text.every((word) => exchange.textContent.toLowerCase().includes(word));
 }
 
+const grouped = (number) => number.toLocaleString("en");
+
+/** Show what fits; beside each kind, how many exchanges of it fit the rest of the filter. */
 function filter() {
   const text = words.value.toLowerCase().split(/\s+/).filter(Boolean);
-  const verdicts = new Set(all("input[name=verdict]:checked", form).map((box) => box.value));
-  let count = 0;
+  const chosen = new Set(boxes.filter((box) => box.checked).map((box) => box.value));
+  const counts = {};
+  const here = new Set(); // an exchange that goes on with a fault put in has two rows, and is one exchange
   for (const exchange of exchanges) {
-    const fit = fits(exchange, text, byRule.value, byTerminal.value, verdicts);
-    exchange.hidden = !fit;
-    count += fit;
+    const { kind, came } = exchange.dataset;
+    const fit = fits(exchange, text, byRule.value, byTerminal.value, byLevel.value);
+    exchange.hidden = !fit || !chosen.has(kind);
+    counts[kind] = (counts[kind] || 0) + fit;
+    if (!exchange.hidden) here.add(came === undefined ? exchange.id : `x${came}`);
   }
-  for (const group of all(".group")) {
-    const isEmpty = !one("details.exchange", group);
-    one(".none", group).hidden = isEmpty || one("details.exchange:not([hidden])", group) !== null;
-  }
-  shown.textContent = `${count.toLocaleString("en")} of ${exchanges.length.toLocaleString("en")} shown`;
+  for (const box of boxes) one("b", box.parentNode).textContent = grouped(counts[box.value] || 0);
+  one(".none").hidden = here.size > 0;
+  shown.textContent = `${grouped(here.size)} of ${grouped(total)} shown`;
 }
 
 function only(select, value) {

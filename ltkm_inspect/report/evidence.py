@@ -1,0 +1,164 @@
+"""The evidence for findings: the request and the response of an exchange as text, as far as a record keeps them."""
+
+import re
+from binascii import a2b_base64
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from html import unescape
+from typing import Any
+
+from ltkm_inspect.document import Xml
+from ltkm_inspect.finding import Report, cut
+from ltkm_inspect.mikey import decode, shown_octets
+from ltkm_inspect.output.redaction import Redactor
+from ltkm_inspect.traffic import Exchange, Headers, Ltkm, Request, Response
+from ltkm_inspect.wire import Span
+
+LONGEST_BODY = 16_384
+"""How many characters of a body are kept."""
+MOST_FIELDS = 100
+"""How many fields of a header are kept."""
+
+_MARKUP = re.compile(r"<[^<>]*>?|[^<]+")
+_TAG = re.compile(r"</?[^\W\d]")
+_BASE64_RUN = re.compile(r"[A-Za-z0-9+/_-][A-Za-z0-9+/_\s-]{10,}")
+_NOT_BASE64 = re.compile(r"[^A-Za-z0-9+/]+")
+_VERSION = b"\x01"
+"""The first octet of a MIKEY message (RFC 3830 §6.1)."""
+
+
+def evidence(report: Report, looked_at: Iterable[Ltkm], redactor: Redactor, *, show_keys: bool) -> dict[str, Any]:
+    """Return `request` and `response` of an exchange that there is something to say about; else both are None.
+
+    Most exchanges of a long run are clean: their records say what was in them, and need no evidence.
+    """
+    exchange = report.exchange
+    if not (report.findings or report.notes or exchange.faults):
+        return {"request": None, "response": None}
+    spans = [each.span for each in (*report.findings, *report.notes) if each.span and each.span_of == "body"]
+    hidden = [] if show_keys else [*_with_keys(exchange, looked_at)]
+    shown = _Shown(redactor, show_keys)
+    return {"request": shown.request(exchange), "response": shown.response(exchange, spans, hidden)}
+
+
+def _with_keys(exchange: Exchange, ltkms: Iterable[Ltkm]) -> Iterator[Span]:
+    """Yield the characters inside the elements whose messages have keys in the clear."""
+    document = exchange.document
+    elements = {each.ltkm: each.element for each in document.ltkm_elements} if document is not None else {}
+    for ltkm in ltkms:
+        if ltkm.message is not None and shown_octets(ltkm.message) != ltkm.octets and document is not None:
+            place = document.xml.place(elements[ltkm])
+            # Where it is cannot be told in a damaged document: then none of its text is shown.
+            yield Span(place.text.content, place.text.content_end) if place else Span(0, len(document.xml.text or ""))
+
+
+@dataclass(slots=True)
+class _Body:
+    """The text of a body as it is shown, and where its characters went."""
+
+    text: str = ""
+    _starts: list[int] = field(default_factory=list)
+    _shown_starts: list[int] = field(default_factory=list)
+
+    def add(self, shown: str, at: int) -> None:
+        self._starts.append(at)
+        self._shown_starts.append(len(self.text))
+        self.text += shown
+
+    def position(self, at: int) -> int:
+        """Return where the character that was at `at` is shown; in a piece that was replaced, that is somewhere."""
+        index = bisect_right(self._starts, at) - 1
+        following = self._shown_starts[index + 1] if index + 1 < len(self._starts) else len(self.text)
+        return min(self._shown_starts[index] + at - self._starts[index], following)
+
+
+@dataclass(frozen=True, slots=True)
+class _Shown:
+    """How wire text is shown: without keys in the clear, unless they are to be shown, and redacted."""
+
+    redactor: Redactor
+    show_keys: bool
+
+    def request(self, exchange: Exchange) -> dict[str, Any]:
+        request, content = exchange.request, exchange.request_content
+        line = f"{request.method} {request.target} {request.http_version}"
+        octets = None if content is None else content.octets
+        return self._message(request, line, exchange.request_document, octets, [], [])
+
+    def response(self, exchange: Exchange, spans: list[Span], hidden: list[Span]) -> dict[str, Any] | None:
+        response, content, document = exchange.response, exchange.content, exchange.document
+        if response is None:
+            return None
+        line = f"{response.http_version} {response.status} {response.reason}".rstrip()
+        octets = content.octets if content is not None else response.body
+        return self._message(response, line, None if document is None else document.xml, octets, spans, hidden)
+
+    def _message(
+        self,
+        message: Request | Response,
+        line: str,
+        xml: Xml | None,
+        octets: bytes | None,
+        spans: list[Span],
+        hidden: list[Span],
+    ) -> dict[str, Any]:
+        text = None if octets is None else octets.decode("utf-8", "surrogateescape")
+        body = None if text is None else self._body(xml.text or "" if xml is not None else text, hidden)
+        return {
+            "line": self._text(line),
+            "headers": self._fields(message.headers),
+            "trailers": self._fields(message.trailers),
+            "body": None if body is None else cut(body.text, LONGEST_BODY),
+            "length": None if octets is None else len(octets),
+            "places": [] if body is None or xml is None else [*_places(body, xml, spans)],
+        }
+
+    def _fields(self, headers: Headers) -> list[list[str]]:
+        decoded = ([part.decode("utf-8", "surrogateescape") for part in pair] for pair in headers.fields[:MOST_FIELDS])
+        return [[self._text(name), self._text(value)] for name, value in decoded]
+
+    def _body(self, text: str, hidden: list[Span]) -> _Body:
+        """Return the text piece by piece, as far as it is kept: a mark-up, or what is between two of them."""
+        body = _Body()
+        for match in _MARKUP.finditer(text):
+            start, end = match.span()
+            piece = match[0]
+            is_inside = any(start < span.end and span.start < end for span in hidden)
+            is_hidden = is_inside and _TAG.match(piece) is None
+            body.add(_counted(piece) if is_hidden else self._piece(piece), start)
+            if len(body.text) > LONGEST_BODY:
+                break
+        return body
+
+    def _piece(self, piece: str) -> str:
+        if not self.show_keys and _may_hold_key(piece):
+            return _counted(piece)
+        return self.redactor.text(piece)
+
+    def _text(self, text: str) -> str:
+        return cut(self._piece(text))
+
+
+def _places(body: _Body, xml: Xml, spans: list[Span]) -> Iterator[list[int]]:
+    """Yield octets of the body with the characters that they are, each as first and one after the last."""
+    ends = range(len(xml.text or "") + 1)
+    for span in dict.fromkeys(spans):
+        start, end = (bisect_left(ends, octet, key=xml.octet_offset) for octet in (span.start, span.end))
+        characters = [min(body.position(at), LONGEST_BODY) for at in (start, end)]
+        if characters[0] < characters[1]:
+            yield [span.start, span.end, *characters]
+
+
+def _counted(text: str) -> str:
+    return f"({len(text)} characters)"
+
+
+def _may_hold_key(text: str) -> bool:
+    """Tell whether a text has a message in base64 that may hold a key in the clear."""
+    if len(text) > LONGEST_BODY:
+        return True  # to look costs more than it is worth
+    plain = unescape(text)
+    runs = [_NOT_BASE64.sub("", run) for run in (*_BASE64_RUN.findall(plain), plain)] if "AQ" in plain else []
+    messages = (a2b_base64(run[: len(run) // 4 * 4]) for run in runs)
+    return any(octets[:1] == _VERSION and shown_octets(decode(octets)) != octets for octets in messages)
