@@ -192,7 +192,7 @@ def test_a_file_that_is_neither_a_flow_file_nor_a_har_is_one_line(tmp_path: Path
         (["--severity", "ltkm-missing"], "--severity: expected RULE=LEVEL, got ltkm-missing"),
         (
             ["--report", "xml=x"],
-            "--report: expected jsonl=PATH, text=PATH, sarif=PATH, junit=PATH, html=PATH or a path, got xml=x",
+            "--report: expected a path that ends in .jsonl, .txt, .sarif, .xml, .html, or FORMAT=PATH with a format of ",
         ),
         (["--frmat", "jsonl"], "No such option"),
     ],

@@ -39,7 +39,9 @@ CALLS: Mapping[str, list[str]] = {
         "--keys WRONG FLOW",
         "--keys BROKEN FLOW",
         "--keys RING RING",
+        "--config BROKEN FLOW",
     ],
+    "completion": ["bash"],
     "decode": [
         "--keys RING LTKM",
         "--keys RING --format jsonl LTKM",
@@ -48,6 +50,7 @@ CALLS: Mapping[str, list[str]] = {
         "RING",
     ],
     "diff": ["--keys RING FLOW FLOW", "--keys WRONG --all --format json FLOW FLOW", "--keys BROKEN FLOW FLOW"],
+    "dump": ["--config BROKEN"],
     "explain": ["mac-invalid", "replace-muk"],
     "export": [
         "csv --keys RING FLOW",
@@ -77,7 +80,9 @@ CALLS: Mapping[str, list[str]] = {
         "--schema",
         "RING",
     ],
+    "proxy": ["--config BROKEN"],
     "rules": ["", "--format json"],
+    "web": ["--config BROKEN"],
 }
 """What is typed, by command; one that is not here fails a test. `keys derive` shows what it was asked for."""
 
@@ -112,12 +117,14 @@ def inputs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
         "AKMA": f'{akma}supi = "{reference.K_AUSF.hex()}"\nk_ausf = "{reference.K_AUSF.hex()}"\n',
         "BROKEN": f'{ring_text()}{MRK.hex()} = "{base64.b64encode(MUK).decode()}"\n',
     }
-    paths = {name: folder / name.lower() for name in (*texts, "FLOW", "OUT", "REPORT", "RUN")}
+    paths = {name: folder / name.lower() for name in (*texts, "FLOW", "OUT", "RUN")} | {
+        "REPORT": folder / "report.jsonl"
+    }
     for name, text in texts.items():
         paths[name].write_text(text)
         paths[name].chmod(0o644)  # so that a warning is printed, too
     paths["FLOW"].write_bytes(written(map(flow_of, exchanges())))
-    check = ["check", "--keys", str(paths["RING"]), "--report", str(paths["RUN"]), str(paths["FLOW"])]
+    check = ["check", "--keys", str(paths["RING"]), "--report", f"jsonl={paths['RUN']}", str(paths["FLOW"])]
     assert CliRunner().invoke(commands, check).exit_code == 3
     return {
         **{name: str(path) for name, path in paths.items()},

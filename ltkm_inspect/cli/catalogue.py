@@ -1,36 +1,67 @@
-"""The commands that tell of the catalogue: `rules`, `faults`, `explain`; and `addon`."""
+"""The commands about the catalogue: `rules`, `faults`, `explain`; and `addon` and `completion`."""
 
+from collections.abc import Collection
 from pathlib import Path
+from typing import Any
 
 import click
 
 from ltkm_inspect.cli.group import commands
 from ltkm_inspect.cli.shared import leave, shaped
 from ltkm_inspect.options.words import did_you_mean
-from ltkm_inspect.output.console import COULD_NOT_RUN, complain, say
+from ltkm_inspect.output.console import COULD_NOT_RUN, PROGRAM, complain, say
 from ltkm_inspect.wire import printable
 
 
 @commands.command()
+@click.argument("words", nargs=-1, metavar="[WORD]...")
 @shaped("text", "json")
-def rules(shape: str) -> None:
-    """List the rules, by what they look at."""
+def rules(words: tuple[str, ...], shape: str) -> None:
+    """List the rules, by what they look at.
+
+    With WORDs, list only the rules that have all of them in what the list shows: id, title, subject, level, or clauses.
+    """
     from ltkm_inspect.report import listing
 
-    say([listing.rules_json()] if shape == "json" else listing.rule_lines())
+    listed = listing.rules_with(words)
+    _require(listed, "rule", words)
+    say([listing.rules_json(listed)] if shape == "json" else listing.rule_lines(listed))
 
 
 @commands.command()
+@click.argument("words", nargs=-1, metavar="[WORD]...")
 @shaped("text", "json")
-def faults(shape: str) -> None:
-    """List the faults, by what they damage."""
+def faults(words: tuple[str, ...], shape: str) -> None:
+    """List the faults, by what they damage.
+
+    With WORDs, list only the faults that have all of them in what the list shows: id, title, subject, or the rules
+    that they break.
+    """
     from ltkm_inspect.report import listing
 
-    say([listing.faults_json()] if shape == "json" else listing.fault_lines())
+    listed = listing.faults_with(words)
+    _require(listed, "fault", words)
+    say([listing.faults_json(listed)] if shape == "json" else listing.fault_lines(listed))
+
+
+def _require(listed: Collection[Any], what: str, words: tuple[str, ...]) -> None:
+    """Raise a usage error where no rule or fault has these words."""
+    if not listed:
+        from ltkm_inspect.explain import names
+
+        close = did_you_mean(words[0], names()) if len(words) == 1 else "; try fewer words"
+        raise click.UsageError(f"no {what} has {' and '.join(map(printable, words))} in the list{close}")
+
+
+def _names(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[str]:
+    """Return the names that complete what was typed."""
+    from ltkm_inspect.explain import names
+
+    return [name for name in names() if name.startswith(incomplete)]
 
 
 @commands.command()
-@click.argument("rule")
+@click.argument("rule", shell_complete=_names)
 def explain(rule: str) -> None:
     """Explain a rule or a fault.
 
@@ -42,6 +73,23 @@ def explain(rule: str) -> None:
     if page is None:
         raise click.UsageError(f"unknown rule {printable(rule)}{did_you_mean(rule, room.names())}")
     say(page.splitlines())
+
+
+@commands.command()
+@click.argument("shell", type=click.Choice(("bash", "zsh", "fish")))
+def completion(shell: str) -> None:
+    """Print the completions for a shell.
+
+    \b
+    bash: add   eval "$(ltkm-inspect completion bash)"   to ~/.bashrc
+    zsh:  add   eval "$(ltkm-inspect completion zsh)"    to ~/.zshrc
+    fish: type  ltkm-inspect completion fish > ~/.config/fish/completions/ltkm-inspect.fish
+    """
+    from click.shell_completion import get_completion_class
+
+    kind = get_completion_class(shell)
+    assert kind is not None
+    say(kind(commands, {}, PROGRAM, f"_{PROGRAM.upper().replace('-', '_')}_COMPLETE").source().splitlines())
 
 
 @commands.command()

@@ -6,6 +6,7 @@ from errno import EBADF
 
 import click
 
+from ltkm_inspect.cli.defaults import configurable
 from ltkm_inspect.cli.group import commands
 from ltkm_inspect.cli.shared import keys_at_hand, leave, option, shaped
 from ltkm_inspect.input import FORMS, Form, InputMessage, from_argument, from_stream
@@ -16,6 +17,7 @@ TOGETHER = 200
 
 
 @commands.command()
+@configurable
 @click.argument("inputs", nargs=-1, required=True, metavar="LTKM|FILE|-...")
 @click.option("--input", "form", type=click.Choice(FORMS), default="auto", show_default=True, help="How it is written.")
 @option("keys")

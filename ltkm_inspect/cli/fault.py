@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from ltkm_inspect.cli.defaults import configurable, spelled
 from ltkm_inspect.cli.group import commands
 from ltkm_inspect.cli.shared import (
     FilePath,
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
 
 @commands.command()
+@configurable
 @click.argument("fault", metavar="FAULT[:NAME=VALUE,...]")
 @click.argument("source", type=FilePath(), metavar="IN")
 @click.argument("target", type=FilePath(), metavar="OUT")
@@ -144,7 +146,7 @@ def _rewriting(faults: list[str], words: dict[str, Any], keys: str | None) -> "F
         ordered = orders(READERS, fault=faults, **words)
         rewriting = FlowRewriter(ordered, Context(keys=keys_at_hand(keys).ring))
     except OptionError as error:
-        where = _SPELT[error.option]
+        where = spelled(error.option, _SPELT[error.option])
         raise click.UsageError(error.reason if where == "FAULT" else f"{where}: {error.reason}") from None
     for fault in ordered.faults:
         for remark in fault.remarks:

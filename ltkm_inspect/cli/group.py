@@ -7,10 +7,31 @@ from ltkm_inspect.output.console import PROGRAM
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(__version__, message=f"{PROGRAM} %(version)s")
+@click.version_option(__version__, "-V", "--version", message=f"{PROGRAM} %(version)s")
 def commands() -> None:
-    """Inspect the LTKMs in MSK responses, or damage them.
+    """Decode, check and damage the LTKMs in MSK responses.
 
-    Exit codes: 0 nothing at or above the level, 1 could not run, 2 usage, 3 findings, 4 no MSK exchange seen, 5 some
-    input damaged or missing (the report is partial), 130 interrupted, 143 ended by SIGTERM. 1 beats 5 beats 3 beats 4.
+    \b
+    Examples:
+      ltkm-inspect check recorded.flow               findings of a recording
+      ltkm-inspect check --report out.html trial/    as a page for the browser
+      ltkm-inspect dump                              mitmdump with the addon
+      ltkm-inspect proxy -r recorded.flow            mitmproxy with the addon
+      ltkm-inspect decode AQAFAP1H…                  the fields of one LTKM
+      ltkm-inspect explain ltkm-missing              what a rule means
+      ltkm-inspect fault strip-ltkm in.flow out.flow
+
+    Docs: the folder docs/ of the repository; begin with docs/index.md.
+
+    \b
+    Exit codes:
+      0    no finding at or above the level of --fail-on
+      1    could not run
+      2    wrong usage
+      3    findings
+      4    no MSK exchange seen
+      5    some input damaged or missing, so the report is partial
+      130  interrupted
+      143  ended by SIGTERM
+    If several of 1, 3, 4 and 5 apply, the first of 1, 5, 3, 4 is returned.
     """

@@ -7,7 +7,8 @@ from typing import NoReturn
 
 import click
 
-from ltkm_inspect.cli import catalogue, check, decode, diff, export, fault, keys, report  # noqa: F401 - each adds its commands to the group
+from ltkm_inspect.cli import catalogue, check, decode, diff, export, fault, keys, report, start  # noqa: F401 - each adds its commands to the group
+from ltkm_inspect.cli.defaults import origin
 from ltkm_inspect.cli.group import commands
 from ltkm_inspect.cli.signals import INTERRUPTED
 from ltkm_inspect.output.console import COULD_NOT_RUN, PROGRAM, complain, reason
@@ -28,8 +29,8 @@ def run() -> NoReturn:
     try:
         code = commands.main(prog_name=PROGRAM, standalone_mode=False)
     except click.ClickException as error:
-        if shows_key(error.format_message()):
-            error.format_message = lambda: IS_TYPED_KEY  # type: ignore[method-assign]
+        message = error.format_message() + origin(error)
+        error.format_message = lambda: IS_TYPED_KEY if shows_key(message) else message  # type: ignore[method-assign]
         error.show()
         code = error.exit_code
     except click.Abort:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from ltkm_inspect.cli.defaults import configurable
 from ltkm_inspect.cli.group import commands
 from ltkm_inspect.cli.shared import (
     FilePath,
@@ -40,6 +41,7 @@ def _schema(context: click.Context, parameter: click.Parameter, asked: bool) -> 
 
 
 @commands.command()
+@configurable
 @click.argument("source", type=FilePath(str), metavar="RUN.jsonl|-")
 @option("report")
 @option("fail_on")

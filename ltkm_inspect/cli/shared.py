@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import click
 
 from ltkm_inspect.cli import signals
+from ltkm_inspect.cli.defaults import configurable, spelled
 from ltkm_inspect.options.files import ReportTarget, key_ring, parse_report
 from ltkm_inspect.options.limit import parse_limit
 from ltkm_inspect.options.settings import JUDGING, parse_fail_on, settings
-from ltkm_inspect.options.table import DEFAULTS, SHOWS_KEYS
+from ltkm_inspect.options.table import DEFAULTS, REPORT_SUFFIXES, SHOWS_KEYS
 from ltkm_inspect.options.words import OptionError
 from ltkm_inspect.output.console import COULD_NOT_RUN, InputErrors, complain, failure
 from ltkm_inspect.wire import printable
@@ -101,13 +102,26 @@ def judging(*names: str) -> Callable[[Callable[..., None]], Callable[..., None]]
 
         for name in reversed(every):
             run = option(name)(run)
-        return run
+        return configurable(run)
 
     return add
 
 
+class OutputFormat(click.Choice[str]):
+    """What a command prints; a format that only reports have points to `--report`."""
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Return the format; a usage error for another word."""
+        command = "" if ctx is None else ctx.info_name
+        if value in REPORT_SUFFIXES and value not in self.choices and command in ("check", "report"):
+            path = f"out{REPORT_SUFFIXES[value][0]}"
+            self.fail(f"expected {', '.join(self.choices)}; to write {value} to a file: --report {path}", param, ctx)
+        return super().convert(value, param, ctx)
+
+
 def shaped(*names: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    return click.option("--format", "shape", type=click.Choice(names), default="text", show_default=True)
+    """Add the option `--format` with these words."""
+    return click.option("--format", "shape", type=OutputFormat(names), default="text", show_default=True)
 
 
 def keys_at_hand(path: str | None, show: bool = False) -> "Keys":
@@ -119,7 +133,7 @@ def keys_at_hand(path: str | None, show: bool = False) -> "Keys":
     try:
         file = key_ring(path or "")
     except OptionError as error:
-        complain(f"--keys: {error.reason}")
+        complain(f"{spelled('keys')}: {error.reason}")
         leave(COULD_NOT_RUN)
     if show:
         complain(f"--show-keys is on: {SHOWS_KEYS}")
@@ -191,7 +205,7 @@ def usage() -> Iterator[None]:
     try:
         yield
     except OptionError as error:
-        raise click.UsageError(f"--{error.option.replace('_', '-')}: {error.reason}") from None
+        raise click.UsageError(f"{spelled(error.option)}: {error.reason}") from None
 
 
 def targets_of(report: Iterable[str], files: Iterable[Path]) -> list[ReportTarget]:

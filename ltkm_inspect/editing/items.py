@@ -90,9 +90,9 @@ class EditedDocument:
             if code.value == NONE:
                 yield edit.replaced(self._xml, codes[0], "")
             elif codes:
-                yield edit.filled(self._xml, codes[0], markup.escaped(markup.quoted_text(code)))
+                yield edit.filled(self._xml, codes[0], _code_text(code))
             else:
-                text = markup.own_element(self._document.root, "ResponseCode", markup.escaped(markup.quoted_text(code)))
+                text = markup.own_element(self._document.root, "ResponseCode", _code_text(code))
                 yield self._behind_msk(item, text)
 
     def _ltkms(
@@ -156,8 +156,15 @@ class EditedDocument:
         parts = new_msk(self._document.root, entry)
         code = entry.one("response_code")
         if code is not None and code.value != NONE:
-            parts += own("ResponseCode", markup.escaped(markup.quoted_text(code)))
+            parts += own("ResponseCode", _code_text(code))
         for ltkm in listed(entry, "ltkms"):
             with at(ltkm):
                 parts += self._new_ltkm(ltkm, self._model(ltkm, None), self._document.root)
         return own("Response", parts)
+
+
+def _code_text(code: LineTree) -> str:
+    """Return the text of a response code as it stands in the document: `404` needs no quotation marks."""
+    if not code.value:
+        raise EditError(code.line, f"{code.key}: expected a code such as 404, or {NONE}, got nothing")
+    return markup.escaped(markup.quoted_text(code, is_quoted=False))

@@ -16,8 +16,9 @@ class EditError(ValueError):
     """A mistake in the edited text: one line for the user, with the number of the line in the text."""
 
     def __init__(self, line: int | None, reason: str) -> None:
-        safe = reason if reason.isprintable() else printable(reason)  # what is edited may hold anything
-        super().__init__(f"line {line}: {safe}" if line is not None else safe)
+        self.line = line
+        self.reason = reason if reason.isprintable() else printable(reason)  # what is edited may hold anything
+        super().__init__(f"line {line}: {self.reason}" if line is not None else self.reason)
 
 
 @dataclass(eq=False)

@@ -13,13 +13,16 @@ _NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _EXPANDED = re.compile(r"(?:\{([^{}]*)\})?([A-Za-z_][\w.:-]*)")
 
 
-def quoted_text(entry: LineTree) -> str:
-    """Return the text that a line gives in quotation marks; EditError for anything else and what XML cannot hold."""
-    if not entry.value.startswith('"'):
+def quoted_text(entry: LineTree, *, is_quoted: bool = True) -> str:
+    """Return the text that a line gives in quotation marks, or if these may be absent, as it is.
+
+    EditError for anything else and what XML cannot hold.
+    """
+    if is_quoted and not entry.value.startswith('"'):
         got = entry.value or "nothing"
         raise EditError(entry.line, f'{entry.key}: expected text in quotation marks ("…"), got {got}')
     try:
-        text = unescaped(entry.value[1:-1])
+        text = unescaped(entry.value[1:-1]) if entry.value.startswith('"') else entry.value
     except ValueError as error:
         raise EditError(entry.line, f"{entry.key}: {error}") from None
     if _NOT_XML.search(text):

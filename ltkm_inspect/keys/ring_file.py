@@ -174,7 +174,7 @@ def _load(path: Path) -> tuple[KeyRing, list[str], _Mark]:
         raise RingError(f"{shown}: {error}") from None
     mode = stat.S_IMODE(status.st_mode)
     if os.name == "posix" and mode & 0o077:
-        warnings.insert(0, f"expected a file that only its owner can read (mode 600), got mode {mode:o}")
+        warnings.insert(0, f"other users can read this file (mode {mode:o}): chmod 600 {shown}")
     return ring, [f"{shown}: {warning}" for warning in warnings], _mark_of(status)
 
 

@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from ltkm_inspect.options.table import AS_IT_HAPPENS, REPORT_FORMATS
+from ltkm_inspect.options.table import REPORT_FORMATS, REPORT_SUFFIXES
 from ltkm_inspect.options.words import OptionError, blaming, did_you_mean
 from ltkm_inspect.wire import printable
 
@@ -22,22 +22,30 @@ class ReportTarget(NamedTuple):
 
 
 def parse_report(text: str) -> ReportTarget:
-    """Parse `[format=]PATH`; OptionError for a format that is not known or an empty path.
+    """Parse `[format=]PATH`; OptionError for a format that is not known, an empty path, or no format at all.
 
-    A path whose name begins like a format is written with the format: `jsonl=a=b`.
+    Without a format, the end of the path says which one is meant. A path whose name begins like a format is written
+    with the format: `jsonl=a=b`.
     """
     head, equals, rest = text.partition("=")
     named = bool(equals) and head.isascii() and head.isalpha()
-    if named and head not in REPORT_FORMATS:
-        formats = ", ".join(f"{name}=PATH" for name in REPORT_FORMATS)
-        reason = f"expected {formats} or a path, got {printable(text)}{did_you_mean(head, REPORT_FORMATS)}"
-        raise OptionError("report", reason)
     path = rest if named else text
     if not path.strip():
-        raise OptionError("report", "expected a path, got nothing")
+        raise OptionError("report", f"expected a path, got {'only a format' if named else 'nothing'}")
     if "\0" in path:
         raise OptionError("report", f"expected a path, got {printable(path)}")
-    return ReportTarget(head if named else AS_IT_HAPPENS, Path(path).expanduser())
+    format = head if named else _format_by_suffix(path)
+    if format not in REPORT_FORMATS:
+        suffixes = ", ".join(suffixes[0] for suffixes in REPORT_SUFFIXES.values())
+        expected = f"a path that ends in {suffixes}, or FORMAT=PATH with a format of {', '.join(REPORT_FORMATS)}"
+        close = did_you_mean(format, REPORT_FORMATS) if format else ""
+        raise OptionError("report", f"expected {expected}, got {printable(text)}{close}")
+    return ReportTarget(format, Path(path).expanduser())
+
+
+def _format_by_suffix(path: str) -> str:
+    """Return the format that the end of a path means; nothing for an end that means none."""
+    return next((name for name, suffixes in REPORT_SUFFIXES.items() if path.lower().endswith(suffixes)), "")
 
 
 def key_ring(path: str, current: "RingFile | None" = None) -> "RingFile | None":

@@ -7,9 +7,16 @@ type Kind = Literal["word", "flag", "list", "path"]
 FAIL_ON = ("never", "warning", "violation")
 """From which level on findings make a run fail."""
 AS_IT_HAPPENS = "jsonl"
-"""The format of a bare path; reports in it are written as it happens, all others at the end."""
-REPORT_FORMATS = (AS_IT_HAPPENS, "text", "sarif", "junit", "html")
-"""The formats that a report can have: each is a module beside the others."""
+"""The format of reports that are written as it happens; all others are written at the end."""
+REPORT_SUFFIXES = {
+    AS_IT_HAPPENS: (".jsonl", ".ndjson"),
+    "text": (".txt", ".text"),
+    "sarif": (".sarif", ".sarif.json"),
+    "junit": (".xml",),
+    "html": (".html", ".htm"),
+}
+"""The formats that a report can have, each a module beside the others, with the ends of paths that mean it."""
+REPORT_FORMATS = tuple(REPORT_SUFFIXES)
 EXPORT_FORMATS = ("csv", "json", "base64", "pcap", "pcapng", "xml")
 """The formats that LTKMs can be exported in."""
 
@@ -66,7 +73,8 @@ DEFAULTS: dict[str, Option] = {
         "list",
         (),
         "[FORMAT=]PATH",
-        f"a report ({', '.join(REPORT_FORMATS)}; jsonl as it happens); strftime codes in the path are filled in",
+        f"write a report to this path ({', '.join(suffixes[0] for suffixes in REPORT_SUFFIXES.values())}); name the "
+        "format if the path ends otherwise; strftime codes in the path are filled in",
     ),
     "keys": Option("path", "", "FILE", "the key ring: a TOML file with the MUKs and MRKs of the terminals"),
     "show_keys": Option(
@@ -93,6 +101,12 @@ DEFAULTS: dict[str, Option] = {
     ),
     "fault_unsigned": Option(
         "word", "warn", "warn|refuse", "what to do where the digest cannot be made anew: say so, or leave the response"
+    ),
+    "bindings": Option(
+        "flag",
+        False,
+        "true|false",
+        "bind keys of mitmproxy's console to strip (ctrl t), fault (y), revert (v), findings (n)",
     ),
     "redact": Option(
         "flag", False, "true|false", "B-TIDs, IMPIs and addresses are replaced by names that are the same within a run"

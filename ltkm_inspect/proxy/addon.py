@@ -28,6 +28,8 @@ from ltkm_inspect.output.json_line import to_json
 from ltkm_inspect.proxy import configuration
 from ltkm_inspect.proxy.commands import FlowCommands
 from ltkm_inspect.proxy.configuration import Configuration
+from ltkm_inspect.proxy.console import equip
+from ltkm_inspect.proxy.editor import Drafts
 from ltkm_inspect.proxy.faulting import Faulting
 from ltkm_inspect.proxy.inspector import Inspector, warn
 from ltkm_inspect.proxy.log_events import spare_events
@@ -69,6 +71,7 @@ class LtkmInspect:
         # The response that was counted for a flow: a flow with an error beside its response fires a second hook.
         self._counted: WeakKeyDictionary[Flow, http.Response | None] = WeakKeyDictionary()
         self._pending = PendingRequests()
+        self._drafts = Drafts()
         self._executor = _executor()
         self._unfinished: dict[Handling[Any], None] = {}
         self._tasks: set[asyncio.Task[Any]] = set()
@@ -90,7 +93,7 @@ class LtkmInspect:
         loader.add_command("ltkm.check", self.check)
         loader.add_command("ltkm.findings", self.findings)
         FlowCommands(self.inspector, self._handle).offer(loader)
-        contentviews.add(LtkmView(lambda: self.configuration, self.inspector.renderings))
+        contentviews.add(LtkmView(lambda: self.configuration, self.inspector.renderings, self._drafts))
         for line in configuration.take_deferred(ctx.options):
             logger.error(line)
 
@@ -121,12 +124,13 @@ class LtkmInspect:
             self._start()
 
     def running(self) -> None:
-        """Take the last place in the chain of mitmdump, for the exit status."""
+        """Equip the console, and take the last place in the chain of mitmdump, for the exit status."""
         spare_events()
         # What is loaded by now stays. A full collection that goes over it holds the event loop for 50 ms or more.
         if not gc.get_freeze_count():
             gc.collect()
             gc.freeze()
+        equip(ctx.master, self._drafts, bindings=ctx.options.ltkm_bindings)
         chain: Any = ctx.master.addons  # mitmproxy gives it no types
         if chain.get("dumper") is not None and chain.get(ExitStatus.name) is None:
             chain.add(ExitStatus(self._exit_status))

@@ -16,6 +16,7 @@ from ltkm_inspect.mitm.flows import exchange_of, is_foreign
 from ltkm_inspect.mitm.size import takes_long
 from ltkm_inspect.proxy.configuration import Configuration
 from ltkm_inspect.proxy.editing import finish_request, finish_response
+from ltkm_inspect.proxy.editor import Drafts
 from ltkm_inspect.proxy.outline import CUT, NO_DOCUMENT, request_lines, response_lines, text_lines
 from ltkm_inspect.proxy.rendering import Rendering, joined
 from ltkm_inspect.traffic import Exchange, Headers, Limits, Request, Response
@@ -36,16 +37,23 @@ class LtkmView(contentviews.InteractiveContentview):
         self,
         configuration: Callable[[], Configuration] = Configuration,
         renderings: Mapping[Flow, Rendering] = MappingProxyType({}),
+        drafts: Drafts | None = None,
     ) -> None:
         """Take a function that returns what the options ask for at the time of showing, and what was made before."""
         self._configuration = configuration
         self._renderings = renderings
+        self._drafts = drafts or Drafts()
 
     def prettify(self, data: bytes, metadata: contentviews.Metadata) -> str:
         """Return the tree of a document; where it cannot be made, the reason and the text of the body.
 
         mitmproxy waits for it, and all traffic with it. So what is large is taken from its rendering.
         """
+        text = self._text(data, metadata)
+        self._drafts.show(metadata.flow, text)
+        return text
+
+    def _text(self, data: bytes, metadata: contentviews.Metadata) -> str:
         try:
             rendering = self._rendering(metadata.flow)
             if rendering is not None:
@@ -85,10 +93,12 @@ class LtkmView(contentviews.InteractiveContentview):
         """Return the body with what was changed in its tree; CommandError says in one line, with its number, why not.
 
         Digests are made anew with the keys at hand, and the edit is written on the flow; where nothing was changed the
-        octets are the very same. On an error nothing is changed.
+        octets are the very same. On an error nothing is changed, and the editor shows the edited text the next time.
         """
         try:
-            return self._reencode(prettified, metadata)
+            content = self._reencode(prettified, metadata)
+            self._drafts.drop(metadata.flow)
+            return content
         except EditError as error:
             reason = str(error)
         except exceptions.CommandError:
@@ -105,8 +115,8 @@ class LtkmView(contentviews.InteractiveContentview):
             data = message.content or b""
         except ValueError:
             raise EditError(None, "the content coding of the body cannot be undone") from None
-        shown = strutils.escape_control_characters(self.prettify(data, metadata))
-        if _same(shown, prettified):
+        shown = strutils.escape_control_characters(self._text(data, metadata))
+        if _same(shown, prettified) or not prettified.strip():
             return data
         cut = next((line for line in shown.splitlines() if line.startswith(CUT)), None)
         if cut is not None:
@@ -114,10 +124,14 @@ class LtkmView(contentviews.InteractiveContentview):
         exchange, is_request = self._exchange(data, metadata)
         configuration = self._configuration()
         context = configuration.context
-        if is_request:
-            content = edit_request(shown, prettified, exchange)
-        else:
-            content = edit_response(shown, prettified, exchange, context)
+        try:
+            if is_request:
+                content = edit_request(shown, prettified, exchange)
+            else:
+                content = edit_response(shown, prettified, exchange, context)
+        except EditError as error:
+            self._drafts.keep(metadata.flow, shown, prettified, error)
+            raise
         if content != data and isinstance(metadata.flow, http.HTTPFlow):
             finish = finish_request if is_request else finish_response
             finish(metadata.flow, exchange, content, context, configuration.redactor(exchange))

@@ -14,25 +14,53 @@ from ltkm_inspect.spec import Clause
 _TYPES = {bool: "boolean", int: "integer", bytes: "octets", str: "text"}
 
 
-def rule_lines() -> Iterator[str]:
-    """Yield every rule, by subject: severity, id, title, and on a second line what it rests on, needs and decides."""
-    return _lines(by_subject(), lambda rule: f"{rule.level.word} {rule.id}", _rule_facts)
+type Listed[E: (Rule, Fault)] = list[tuple[str, list[E]]]
+"""Rules or faults by the name of their subject."""
 
 
-def fault_lines() -> Iterator[str]:
-    """Yield every fault, by subject: id and title, and on a second line what it takes, breaks and leaves as it was."""
-    yield from _lines(faults_by_subject(), lambda fault: fault.id, _fault_facts)
-    yield f"those on an item, an LTKM or what stands in one also take {WITHIN}"
+def rules_with(words: Iterable[str]) -> Listed[Rule]:
+    """Return the rules that have all of these words, in any case, in what the list shows of them."""
+    return _with(words, by_subject(), _rule_name, _rule_facts)
 
 
-def rules_json() -> str:
-    """Return every rule as one JSON array of objects."""
-    return to_json([_plain_rule(rule) for _, rules in by_subject() for rule in rules])
+def faults_with(words: Iterable[str]) -> Listed[Fault]:
+    """Return the faults that have all of these words, in any case, in what the list shows of them."""
+    return _with(words, faults_by_subject(), _fault_name, _fault_facts)
 
 
-def faults_json() -> str:
-    """Return every fault as one JSON array of objects."""
-    return to_json([_plain_fault(fault) for _, faults in faults_by_subject() for fault in faults])
+def rule_lines(listed: Listed[Rule]) -> Iterator[str]:
+    """Yield these rules: severity, id, title, and on a second line what each rests on, needs and decides."""
+    return _lines(listed, _rule_name, _rule_facts)
+
+
+def fault_lines(listed: Listed[Fault]) -> Iterator[str]:
+    """Yield these faults: id and title, and on a second line what each takes, breaks and leaves as it was."""
+    yield from _lines(listed, _fault_name, _fault_facts)
+    if any(fault.is_within for _, faults in listed for fault in faults):
+        yield f"those on an item, an LTKM or what stands in one also take {WITHIN}"
+
+
+def rules_json(listed: Listed[Rule]) -> str:
+    """Return these rules as one JSON array of objects."""
+    return to_json([_plain_rule(rule) for _, rules in listed for rule in rules])
+
+
+def faults_json(listed: Listed[Fault]) -> str:
+    """Return these faults as one JSON array of objects."""
+    return to_json([_plain_fault(fault) for _, faults in listed for fault in faults])
+
+
+def _with[E: (Rule, Fault)](
+    words: Iterable[str], subjects: Listed[E], name: Callable[[E], str], facts: Callable[[E], dict[str, str]]
+) -> Listed[E]:
+    wanted = [word.lower() for word in words]
+    found = []
+    for subject, entries in subjects:
+        shown = {each.id: "\n".join(_lines([(subject, [each])], name, facts)).lower() for each in entries}
+        fitting = [each for each in entries if all(word in shown[each.id] for word in wanted)]
+        if fitting:
+            found.append((subject, fitting))
+    return found
 
 
 def _lines[E: (Rule, Fault)](
@@ -43,6 +71,14 @@ def _lines[E: (Rule, Fault)](
         for entry in entries:
             yield f"  {name(entry)}: {entry.title}"
             yield "    " + " · ".join(f"{word} {fact}" for word, fact in facts(entry).items() if fact)
+
+
+def _rule_name(rule: Rule) -> str:
+    return f"{rule.level.word} {rule.id}"
+
+
+def _fault_name(fault: Fault) -> str:
+    return fault.id
 
 
 def _rule_facts(rule: Rule) -> dict[str, str]:

@@ -80,9 +80,9 @@ def test_every_command_is_listed() -> None:
 
 
 def test_every_exit_code_of_the_help_has_its_row() -> None:
-    help_text = " ".join(CliRunner().invoke(commands, ["--help"]).stdout.split())
-    listed = help_text[help_text.index("Exit codes:") : help_text.index(" 1 beats")]
-    assert re.findall(r"^\| (\d+) \|", PAGES["captures"], re.MULTILINE) == re.findall(r"(?:: |, )(\d+) ", listed)
+    listed = CliRunner().invoke(commands, ["--help"]).stdout.partition("Exit codes:")[2]
+    rows = re.findall(r"^\| (\d+) \|", PAGES["captures"], re.MULTILINE)
+    assert rows == re.findall(r"^ +(\d+)  ", listed, re.MULTILINE)
 
 
 def test_every_field_of_the_json_output_is_named() -> None:

@@ -146,7 +146,11 @@ def test_the_terminal_gets_an_intercepted_response_as_edited_and_properly_signed
     assert re.search(r"LTKM not changed: line \d+: value: expected octets in hex", refused)
     assert terminal.got == b""
 
-    desk.edit(("(msk_id|value): 24cb4400.*", r"\1: 24cb4401"), ("value: 0000002a.*", "value: 0000002b"))
+    desk.edit(  # the editor shows the slip again, with the mistake above it
+        ("# MISTAKE: value: expected octets in hex.*\n *value: 24cb44g0", "value: 24cb4401"),
+        ("msk_id: 24cb4400", "msk_id: 24cb4401"),
+        ("value: 0000002a.*", "value: 0000002b"),
+    )
     console.screen(lambda shown: "key_number: 4401 (17409)" in shown)
     console.type("a")
     head, body = terminal.answer()

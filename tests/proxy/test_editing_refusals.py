@@ -67,7 +67,7 @@ def line_of(edit: Edit, part: str) -> int:
             "key_domain_id: 00",
             "expected 1 times key_domain_id in this item, got 2",
         ),
-        ('"200 OK"', "200 OK", "code: 200", 'response_code: expected text in quotation marks ("…"), got 200 OK'),
+        ('"200 OK"', "", "code:", "response_code: expected a code such as 404, or none, got nothing"),
         ('"200 OK"', '"200 OK', "code:", "expected a quotation mark that ends the text, got none"),
         ('"200 OK"', '"200 \\x00"', "code:", "response_code: expected characters that XML allows, got others"),
         ("        csb_id:", "         csb_id:", "csb_id", "wrong indentation: expected 10 spaces or fewer, got 11"),
@@ -116,7 +116,7 @@ def test_a_mistake_is_refused_with_its_line_and_the_flow_is_left_alone(
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
-        ("", "expected the line `items:`, got none"),
+        ("totals:\n", "expected the line `items:`, got none"),
         ("Traceback (most recent call last):\n", "line 1: expected `name: value`, got Traceback (most recent"),
     ],
 )

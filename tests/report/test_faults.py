@@ -3,11 +3,11 @@
 import json
 
 from ltkm_inspect.fault import FAULTS, parse_application
-from ltkm_inspect.report.listing import fault_lines, faults_json
+from ltkm_inspect.report.listing import fault_lines, faults_json, faults_with
 
 
 def test_every_fault_is_in_the_json_list_with_what_it_takes_breaks_and_leaves() -> None:
-    listed = {each["id"]: each for each in json.loads(faults_json())}
+    listed = {each["id"]: each for each in json.loads(faults_json(faults_with(())))}
     assert set(listed) == set(FAULTS)
     for id, fault in FAULTS.items():
         each = listed[id]
@@ -21,7 +21,7 @@ def test_every_fault_is_in_the_json_list_with_what_it_takes_breaks_and_leaves() 
 
 
 def test_a_default_of_the_json_list_can_be_typed() -> None:
-    for each in json.loads(faults_json()):
+    for each in json.loads(faults_json(faults_with(()))):
         for parameter in each["parameters"]:
             assert parameter["type"] in ("boolean", "integer", "octets", "text", "choice", "file")
             default = parameter["default"]
@@ -37,17 +37,17 @@ def test_a_default_of_the_json_list_can_be_typed() -> None:
 def test_every_fault_is_in_the_text_list_below_its_subject() -> None:
     subject = ""
     listed = {}
-    for line in fault_lines():
+    for line in fault_lines(faults_with(())):
         if not line.startswith(" "):
             subject = line.removesuffix(":")
         elif not line.startswith("   "):
             listed[line.split()[0].removesuffix(":")] = subject
     assert listed == {id: fault.subject for id, fault in FAULTS.items()}
-    assert "    takes octets=8 · breaks rand-length-wrong · proved on download" in list(fault_lines())
+    assert "    takes octets=8 · breaks rand-length-wrong · proved on download" in list(fault_lines(faults_with(())))
 
 
 def test_a_choice_is_listed_with_its_words_and_a_file_as_one() -> None:
-    (inject,) = (each for each in json.loads(faults_json()) if each["id"] == "inject-ltkm")
+    (inject,) = (each for each in json.loads(faults_json(faults_with(()))) if each["id"] == "inject-ltkm")
     parameters = {each["name"]: each for each in inject["parameters"]}
     assert parameters["at"]["type"] == "choice"
     assert parameters["at"]["default"] == "auto"

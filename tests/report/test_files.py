@@ -95,7 +95,7 @@ def test_a_format_that_stumbles_leaves_no_part_and_the_records_are_kept(
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no /dev/full")
 def test_no_space_is_said_of_a_report_and_of_lines(tmp_path: Path) -> None:
     with pytest.raises(OptionError, match=r"/dev/full: No space left on device"):
-        using("/dev/full")
+        using("jsonl=/dev/full")
     files = using("text=/dev/full", tmp_path / "run.jsonl")
     assert written(files) == ["report text=/dev/full: not written: No space left on device"]
     assert [*RecordFile(tmp_path / "run.jsonl")] == RECORDS

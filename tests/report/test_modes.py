@@ -48,8 +48,8 @@ def run(folder: Path, call: str) -> None:
 @pytest.mark.parametrize(
     ("call", "names", "private"),
     [
-        ("check --keys @ring --report @out @in.flow", "out", False),
-        ("check --keys @ring --show-keys --report @out --report text=@two @in.flow", "out two", True),
+        ("check --keys @ring --report jsonl=@out @in.flow", "out", False),
+        ("check --keys @ring --show-keys --report jsonl=@out --report text=@two @in.flow", "out two", True),
         ("check --keys @ring --show-keys --report html=@out @in.flow", "out", True),
         ("check --keys @ring --report html=@out --report junit=@two @in.flow", "out two", False),
         ("export base64 @in.flow -o @out", "out out.csv", False),
@@ -73,7 +73,7 @@ def test_a_file_with_keys_is_for_its_owner_only(
 
 def test_records_with_keys_are_rendered_for_their_owner_only(folder: Path) -> None:
     for flags, wanted in (("--show-keys ", 0o600), ("", 0o644)):
-        run(folder, f"check --keys @ring {flags}--report @run @in.flow")
+        run(folder, f"check --keys @ring {flags}--report jsonl=@run @in.flow")
         run(folder, "report --report text=@out @run")
         assert mode(folder / "out") == wanted
         (folder / "out").unlink()

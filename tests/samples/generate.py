@@ -54,6 +54,7 @@ def generated(files: dict[str, list[Sample]]) -> dict[Path, bytes]:
         titles = [(sample.exchange, sample.title) for sample in recorded]
         made |= _recording_and_text(file, recording(recorded), titles)
         if file == trial.FILE:
+            made[FOLDER / trial.KEYS] = trial.key_ring().encode()
             made |= reports.expected(f"flows/{file}", recording(recorded))
     faults = faulted.samples()
     for sample in faults:

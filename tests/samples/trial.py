@@ -23,6 +23,7 @@ from tests.samples.lab import (
 )
 
 FILE = "trial.flow"
+KEYS = "trial.keys.toml"
 NEWS = granted("24cb0001")
 NEXT_NEWS = granted("24cb0002")
 SPORT = granted("68c90001")
@@ -45,6 +46,30 @@ type Pack = Callable[[str, bytes], bytes]
 def samples(pack: Pack) -> list[Sample]:
     """Return the flows of the morning in the order in which they were recorded."""
     return numbered(FILE, (*_as_it_should_be(pack), *_as_it_should_not_be(), *_across_exchanges()))
+
+
+def _renewed_alder() -> Handset:
+    return Handset("Alder", bootstrapped=2)
+
+
+def key_ring() -> str:
+    """Return a key ring with the keys of the terminals of the trial."""
+    handsets = [*((each.name, each) for each in _handsets(0, 0)), ("Alder, bootstrapped again", _renewed_alder())]
+    lines = [
+        f"# Test keys of the terminals in {FILE}. They protect nothing.",
+        f"# Try it: ltkm-inspect check --keys flows/{KEYS} flows/{FILE}",
+    ]
+    for name, handset in handsets:
+        keys = handset.terminal.subscriber
+        assert keys.mrk is not None
+        lines += [
+            "",
+            f"[[subscribers]] # {name}",
+            f'b_tid = "{keys.b_tid}"',
+            f'muk = "{keys.muks[0].hex()}"',
+            f'mrk = "{keys.mrk.hex()}"',
+        ]
+    return "\n".join(lines) + "\n"
 
 
 # The terminals go on counting from one hour of the morning to the next, so each hour says where it begins.
@@ -300,7 +325,7 @@ def _across_exchanges() -> Iterator[Sample]:
         cedar.by_card(cedar.answered(7815, [cedar.item(MUSIC)])),
         frozenset({"realm-not-offered"}),
     )
-    renewed = Handset("Alder", bootstrapped=2)
+    renewed = _renewed_alder()
     yield Sample("Alder has bootstrapped again and is challenged", renewed.challenged(7830, NEXT_SPORT))
     yield Sample(
         "Alder comes with its new B-TID: another MUK, so its counter rightly begins at 1",
