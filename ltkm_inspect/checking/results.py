@@ -57,6 +57,8 @@ class Presenter:
     as_text: bool
     as_json: bool
     redaction: Redaction | None = None
+    for_page: bool = False
+    """The JSON is for an HTML page, too."""
 
     def add(self, step: SessionEvent, context: Context, checked: StretchResult) -> None:
         """Inspect an exchange, and add what is counted and printed of it."""
@@ -72,7 +74,6 @@ class Presenter:
 
     def _shown(self, report: Report, name: str) -> Shown:
         redactor = NO_REDACTOR if self.redaction is None else self.redaction.redactor(report.event)
-        return Shown(
-            [*text.lines(report, redactor), *map(redactor.text, self.keys.lines(report))] if self.as_text else [],
-            jsonl.exchange_line(report, name, self.keys, redactor) if self.as_json else "",
-        )
+        json = jsonl.exchange_line(report, name, self.keys, redactor, for_page=self.for_page) if self.as_json else ""
+        lines = [*text.lines(report, redactor), *map(redactor.text, self.keys.lines(report))] if self.as_text else []
+        return Shown(lines, json)

@@ -64,7 +64,8 @@ def check(files: tuple[Path, ...], asked: JudgingOptions, jobs: int | None, foll
             leave(COULD_NOT_RUN)
         for line in reports.left:
             complain(line)
-        presenter = checking.Presenter(keys, shape == "text", bool(targets) or shape == "jsonl", redaction)
+        as_json = bool(targets) or shape == "jsonl"
+        presenter = checking.Presenter(keys, shape == "text", as_json, redaction, reports.has_page)
         if follow:
             results = checking.follow(found[0], context, presenter)
         else:

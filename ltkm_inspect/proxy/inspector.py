@@ -144,7 +144,9 @@ class Inspector:
         redactor = self.configuration.redactor(exchange)
         lines = [*text.lines(report, redactor), *map(redactor.text, keys.lines(report))]
         streamed = exchange.response is not None and exchange.response.body is None and exchange.error is None
-        record = jsonl.exchange_line(report, keys=keys, redactor=redactor) if counts and self.files.names else ""
+        record = ""
+        if counts and self.files.names:
+            record = jsonl.exchange_line(report, keys=keys, redactor=redactor, for_page=self.files.has_page)
         return redactor, lines, text.asked(exchange, redactor) if streamed else "", record
 
 

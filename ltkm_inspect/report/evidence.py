@@ -3,7 +3,7 @@
 import re
 from binascii import a2b_base64
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from html import unescape
 from typing import Any
@@ -11,8 +11,8 @@ from typing import Any
 from ltkm_inspect.document import Xml
 from ltkm_inspect.finding import Report, cut
 from ltkm_inspect.mikey import decode, shown_octets
-from ltkm_inspect.output.redaction import Redactor
-from ltkm_inspect.traffic import Exchange, Headers, Ltkm, Request, Response
+from ltkm_inspect.output.redaction import NO_REDACTOR, Redactor
+from ltkm_inspect.traffic import Document, Exchange, Headers, Ltkm, Request, Response
 from ltkm_inspect.wire import Span
 
 LONGEST_BODY = 16_384
@@ -20,35 +20,44 @@ LONGEST_BODY = 16_384
 MOST_FIELDS = 100
 """How many fields of a header are kept."""
 
-_MARKUP = re.compile(r"<[^<>]*>?|[^<]+")
+_NO_TEXT = r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]"
+# What is no text ends with its last such character, and a line: a message in octets begins with one.
+_PIECE = re.compile(
+    rf"(?P<octets>{_NO_TEXT}(?:.*{_NO_TEXT})?[^\n]*)|<(?:(?!{_NO_TEXT})[^<>])*>?|(?:(?!{_NO_TEXT})[^<])+", re.DOTALL
+)
 _TAG = re.compile(r"</?[^\W\d]")
 _BASE64_RUN = re.compile(r"[A-Za-z0-9+/_-][A-Za-z0-9+/_\s-]{10,}")
+_HEX_RUN = re.compile(r"(?:[0-9A-Fa-f]{2}[\s:]?){10,}")
 _NOT_BASE64 = re.compile(r"[^A-Za-z0-9+/]+")
 _VERSION = b"\x01"
 """The first octet of a MIKEY message (RFC 3830 §6.1)."""
 
 
 def evidence(report: Report, looked_at: Iterable[Ltkm], redactor: Redactor, *, show_keys: bool) -> dict[str, Any]:
-    """Return `request` and `response` of an exchange that there is something to say about; else both are None.
-
-    Most exchanges of a long run are clean: their records say what was in them, and need no evidence.
-    """
+    """Return `request` and `response` of an exchange, as a record has them."""
     exchange = report.exchange
-    if not (report.findings or report.notes or exchange.faults):
-        return {"request": None, "response": None}
     spans = [each.span for each in (*report.findings, *report.notes) if each.span and each.span_of == "body"]
-    hidden = [] if show_keys else [*_with_keys(exchange, looked_at)]
-    shown = _Shown(redactor, show_keys)
-    return {"request": shown.request(exchange), "response": shown.response(exchange, spans, hidden)}
+    messages = {} if show_keys else {each: _holds_key(each) for each in looked_at}
+    shown = _Shown(redactor, show_keys, _texts(exchange.document, messages))
+    return {"request": shown.request(exchange), "response": shown.response(exchange, spans, messages)}
 
 
-def _with_keys(exchange: Exchange, ltkms: Iterable[Ltkm]) -> Iterator[Span]:
+def _holds_key(ltkm: Ltkm) -> bool:
+    """Tell whether a message has a key in the clear."""
+    return ltkm.message is not None and shown_octets(ltkm.message) != ltkm.octets
+
+
+def _texts(document: Document | None, messages: Mapping[Ltkm, bool]) -> dict[str, bool]:
+    """Return the texts of messages, and whether they have a key in the clear: so none has to be decoded again."""
+    elements = document.ltkm_elements if document is not None else ()
+    return {each.parts.text: messages[each.ltkm] for each in elements if each.octets and each.ltkm in messages}
+
+
+def _with_keys(document: Document, messages: Mapping[Ltkm, bool]) -> Iterator[Span]:
     """Yield the characters inside the elements whose messages have keys in the clear."""
-    document = exchange.document
-    elements = {each.ltkm: each.element for each in document.ltkm_elements} if document is not None else {}
-    for ltkm in ltkms:
-        if ltkm.message is not None and shown_octets(ltkm.message) != ltkm.octets and document is not None:
-            place = document.xml.place(elements[ltkm])
+    for each in document.ltkm_elements:
+        if messages.get(each.ltkm):
+            place = document.xml.place(each.element)
             # Where it is cannot be told in a damaged document: then none of its text is shown.
             yield Span(place.text.content, place.text.content_end) if place else Span(0, len(document.xml.text or ""))
 
@@ -79,6 +88,8 @@ class _Shown:
 
     redactor: Redactor
     show_keys: bool
+    messages: Mapping[str, bool]
+    """The texts of messages that were decoded, and whether they have a key in the clear."""
 
     def request(self, exchange: Exchange) -> dict[str, Any]:
         request, content = exchange.request, exchange.request_content
@@ -86,12 +97,13 @@ class _Shown:
         octets = None if content is None else content.octets
         return self._message(request, line, exchange.request_document, octets, [], [])
 
-    def response(self, exchange: Exchange, spans: list[Span], hidden: list[Span]) -> dict[str, Any] | None:
+    def response(self, exchange: Exchange, spans: list[Span], messages: Mapping[Ltkm, bool]) -> dict[str, Any] | None:
         response, content, document = exchange.response, exchange.content, exchange.document
         if response is None:
             return None
         line = f"{response.http_version} {response.status} {response.reason}".rstrip()
         octets = content.octets if content is not None else response.body
+        hidden = [] if document is None else [*_with_keys(document, messages)]
         return self._message(response, line, None if document is None else document.xml, octets, spans, hidden)
 
     def _message(
@@ -121,20 +133,23 @@ class _Shown:
     def _body(self, text: str, hidden: list[Span]) -> _Body:
         """Return the text piece by piece, as far as it is kept: a mark-up, or what is between two of them."""
         body = _Body()
-        for match in _MARKUP.finditer(text):
+        for match in _PIECE.finditer(text):
             start, end = match.span()
             piece = match[0]
             is_inside = any(start < span.end and span.start < end for span in hidden)
-            is_hidden = is_inside and _TAG.match(piece) is None
+            is_hidden = match["octets"] is not None or (is_inside and _TAG.match(piece) is None)
             body.add(_counted(piece) if is_hidden else self._piece(piece), start)
             if len(body.text) > LONGEST_BODY:
                 break
         return body
 
     def _piece(self, piece: str) -> str:
-        if not self.show_keys and _may_hold_key(piece):
-            return _counted(piece)
-        return self.redactor.text(piece)
+        holds_key = self.messages.get(piece)
+        if holds_key is None:
+            holds_key = not self.show_keys and _may_hold_key(piece)
+        elif self.redactor is not NO_REDACTOR:
+            holds_key = True  # it names a terminal, or is text of which nobody can tell
+        return _counted(piece) if holds_key else self.redactor.text(piece)
 
     def _text(self, text: str) -> str:
         return cut(self._piece(text))
@@ -155,10 +170,11 @@ def _counted(text: str) -> str:
 
 
 def _may_hold_key(text: str) -> bool:
-    """Tell whether a text has a message in base64 that may hold a key in the clear."""
+    """Tell whether a text has a message in base64 or hex that may hold a key in the clear."""
     if len(text) > LONGEST_BODY:
         return True  # to look costs more than it is worth
     plain = unescape(text)
     runs = [_NOT_BASE64.sub("", run) for run in (*_BASE64_RUN.findall(plain), plain)] if "AQ" in plain else []
-    messages = (a2b_base64(run[: len(run) // 4 * 4]) for run in runs)
-    return any(octets[:1] == _VERSION and shown_octets(decode(octets)) != octets for octets in messages)
+    found = [a2b_base64(run[: len(run) // 4 * 4]) for run in runs]
+    found += [bytes.fromhex(run.replace(":", "")) for run in _HEX_RUN.findall(plain)]
+    return any(octets[:1] == _VERSION and shown_octets(decode(octets)) != octets for octets in found)

@@ -69,6 +69,11 @@ class ReportFiles:
         asked = [lines.name for lines in self._lines.values() if lines.path != self._part]
         return asked + [shown_name(target, path) for target, path in self._rendered.items()]
 
+    @property
+    def has_page(self) -> bool:
+        """One of the reports is an HTML page."""
+        return any(target.format == "html" for target in self._rendered)
+
     def use(self, targets: Iterable[ReportTarget], first: str, *, private: bool = False) -> list[str]:
         """Write these reports and no others; OptionError where one cannot be written, and then nothing changes.
 

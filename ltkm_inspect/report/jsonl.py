@@ -27,7 +27,7 @@ Record `ltkm-inspect/exchange/1`, one for each MSK exchange:
 | `ltkms_outside` | LTKMs outside every item |
 | `findings`, `notes` | each with `rule`, `level`, `title`, `place` (`item`, `ltkm`: ordinals from 1, or null; `path`: field path), `expected`, `got`, `hint`, `octets` (first, and the one after the last, counted from 0), `octets_of` (`message` or `body`), `clauses` |
 | `outcomes` | the answer of every rule by its id: `answer` (`passed`, `broken`, `not applicable`) and `reason` |
-| `request`, `response` | what findings and notes are about; null in the record of an exchange that has none and no faults, and where no response came |
+| `request`, `response` | as text; null where no response came, and in the record of an exchange without findings and faults, unless the run itself writes an HTML report |
 | `more` | how many more `items` and `ltkms` there are than are listed, and `findings` (and notes): each with `rule`, `level`, `number` |
 
 A request or response has `line` (its first line), `headers` and `trailers` (each field as name and value, at most 100 of each), `body` (its text without content coding, at most
@@ -136,9 +136,18 @@ def run_record(
 
 
 def exchange_record(
-    report: Report, file: str | None = None, keys: Keys = NO_KEYS, redactor: Redactor = NO_REDACTOR
+    report: Report,
+    file: str | None = None,
+    keys: Keys = NO_KEYS,
+    redactor: Redactor = NO_REDACTOR,
+    *,
+    for_page: bool = False,
 ) -> Record:
-    """Return the record of one exchange, read from that file."""
+    """Return the record of one exchange, read from that file.
+
+    Request and response are in it if something is wrong, or if it is for an HTML page, which shows those of every
+    exchange. With them a record takes a tenth more room and a third more time; most exchanges of a long run are clean.
+    """
     exchange = report.exchange
     document = exchange.document
     # Law 1: beside live traffic no more is decoded for the report than was for the rules.
@@ -181,7 +190,10 @@ def exchange_record(
         },
     }
     record["more"] = {"items": listing.items_left_out, "ltkms": listing.ltkms_left_out, "findings": _more(report)}
-    return {**redactor.plain(record), **evidence(report, looked_at, redactor, show_keys=keys.show)}
+    seen: Record = {"request": None, "response": None}
+    if report.findings or exchange.faults or for_page:
+        seen = evidence(report, looked_at, redactor, show_keys=keys.show)
+    return {**redactor.plain(record), **seen}
 
 
 def session_record(session: Session, redaction: Redaction | None = None) -> Record:
@@ -233,12 +245,18 @@ def summary_record(summary: Summary) -> Record:
 
 
 def exchange_line(
-    report: Report, file: str | None = None, keys: Keys = NO_KEYS, redactor: Redactor = NO_REDACTOR
+    report: Report,
+    file: str | None = None,
+    keys: Keys = NO_KEYS,
+    redactor: Redactor = NO_REDACTOR,
+    *,
+    for_page: bool = False,
 ) -> str:
-    """Return the record of one exchange, read from that file, as a line without its end."""
+    """Return the record of one exchange, as `exchange_record` does, as a line without its end."""
     content = report.exchange.content
     is_large = content is not None and len(content.octets or b"") > LARGE
-    return to_json(exchange_record(report, file, keys, redactor), PIECES if is_large else 0)
+    record = exchange_record(report, file, keys, redactor, for_page=for_page)
+    return to_json(record, PIECES if is_large else 0)
 
 
 def _typed(value: Any) -> Any:

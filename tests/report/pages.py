@@ -36,7 +36,7 @@ def records_of(reports: Iterable[Report | None], file: str | None = None) -> Ite
             summary.other()
             continue
         summary.add(report)
-        yield json.loads(jsonl.exchange_line(report, file))
+        yield json.loads(jsonl.exchange_line(report, file, for_page=True))
     yield json.loads(to_json(jsonl.summary_record(summary)))
 
 
@@ -49,7 +49,7 @@ def record_of(*exchanges: Exchange) -> Record:
     """Return the record of the last of these exchanges, which make up a session."""
     context = Context(session=Session())
     reports = [inspect(exchange, context) for exchange in exchanges]
-    record: Record = json.loads(jsonl.exchange_line(reports[-1]))
+    record: Record = json.loads(jsonl.exchange_line(reports[-1], for_page=True))
     return record
 
 

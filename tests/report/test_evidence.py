@@ -1,11 +1,16 @@
 """The evidence in a record: what request and response were, as text, without keys and without identities."""
 
+import base64
 import json
+from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 
+from ltkm_inspect.cli.program import commands
 from ltkm_inspect.engine import inspect
 from ltkm_inspect.keys import KeyRing
 from ltkm_inspect.mikey import Kemac
@@ -14,7 +19,7 @@ from ltkm_inspect.reference import FIRST, exchange, ltkm, reference
 from ltkm_inspect.report import evidence, jsonl
 from ltkm_inspect.report.keys import NO_KEYS, Keys
 from ltkm_inspect.traffic import Exchange
-from tests.proxy.parts import edited, flawed
+from tests.proxy.parts import TRIAL, edited, flawed
 
 
 def record(exchange: Exchange, keys: Keys = NO_KEYS, *, redacted: bool = False) -> dict[str, Any]:
@@ -55,12 +60,20 @@ def test_characters_are_found_in_every_encoding(encoding: str) -> None:
     assert element.endswith("</Response>")
 
 
-def test_a_clean_exchange_has_no_evidence() -> None:
-    (clean, *_) = reference("download")
-    report = inspect(clean)
-    quiet = replace(report, notes=())
+def test_a_clean_exchange_has_evidence_only_for_a_page(tmp_path: Path) -> None:
+    report = inspect(reference("download")[0])
     assert not report.findings
-    assert evidence.evidence(quiet, (), NO_REDACTOR, show_keys=False) == {"request": None, "response": None}
+    without, with_evidence = jsonl.exchange_record(report), jsonl.exchange_record(report, for_page=True)
+    assert (without["request"], without["response"]) == (None, None)
+    assert with_evidence["request"]["line"].startswith("POST /keymanagement")
+    assert with_evidence["response"]["line"] == "HTTP/1.1 200 OK"
+    assert inspect(flawed()).findings
+    for format, has in (("text", False), ("html", True)):
+        targets = [f"jsonl={tmp_path / 'out.jsonl'}", f"{format}={tmp_path / 'out'}"]
+        CliRunner().invoke(commands, ["check", *(f"--report={each}" for each in targets), str(TRIAL)])
+        lines = (tmp_path / "out.jsonl").read_text().splitlines()
+        clean = next(each for each in map(json.loads, lines) if each.get("verdict") == "clean")
+        assert (clean["response"] is not None) is has
 
 
 @pytest.mark.parametrize("where", ["<bcast:LTKM>{}</bcast:LTKM>", "<!-- {} -->", "<![CDATA[ {} ]]>", "<a b='{}'/>"])
@@ -84,6 +97,20 @@ def test_a_key_in_the_clear_is_not_shown_in_parts() -> None:
     assert encoded[-40:] not in body
     assert "<!-- and -->" not in body
     assert "<bcast:LTKM>(" in body
+
+
+@pytest.mark.parametrize("spelled", [bytes, lambda octets: octets.hex().encode()], ids=["octets", "hex"])
+def test_a_key_in_the_clear_is_shown_in_no_other_form(spelled: Callable[[bytes], bytes]) -> None:
+    plain = clear()
+    assert plain.response is not None
+    octets = base64.b64decode((plain.response.body or b"").partition(b"<bcast:LTKM>")[2].partition(b"<")[0])
+    parts = b"--part\r\n\r\n<a/>\r\n--part\r\nContent-Type: text/x\r\n\r\n" + spelled(octets) + b"\r\n--part--\r\n"
+    found = record(replace(plain, response=plain.response.with_content(parts)))
+    assert found["findings"]
+    body = found["response"]["body"]
+    assert FIRST.msk.hex() not in body
+    assert FIRST.msk.decode("utf-8", "surrogateescape")[:4] not in body
+    assert body.startswith("--part\r\n\r\n<a/>")
 
 
 def test_a_redacted_record_shows_no_identity_and_leads_to_the_same_element() -> None:

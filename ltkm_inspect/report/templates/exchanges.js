@@ -17,7 +17,9 @@ function fill(exchange) {
     exchange.evidence = evidence(data.h, all(".finding", exchange));
     inside.append(exchange.evidence.element);
   } else {
-    const why = "Request and response are only in the records of exchanges with findings, notes or faults.";
+    const why =
+      "Request and response are not in this report. Its records have those of exchanges with findings or faults, " +
+      "and of all exchanges if the run itself writes an HTML report.";
     inside.append(make("p", { class: "hint evidence" }, why));
   }
   const few = data.i.reduce((sum, item) => sum + item.l.length, 0) <= UNFOLDED_LTKMS;
