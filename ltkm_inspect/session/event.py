@@ -2,14 +2,15 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, lru_cache
+from sys import intern
 
 from ltkm_inspect import digest
 from ltkm_inspect.keys import KeyRing, OpenedMessage, Subscriber, Verdict
 from ltkm_inspect.session.challenges import CHALLENGES, Challenges
 from ltkm_inspect.session.delivery import DeliveredLtkm, OpenedLtkm, deliveries
 from ltkm_inspect.session.digest_proof import DigestProof, request_proof, response_proof
-from ltkm_inspect.session.ltkm import LtkmRecord, keyed_hash, record
+from ltkm_inspect.session.ltkm import LtkmRecord, Pair, keyed_hash, record
 from ltkm_inspect.session.nonces import NONCES, NonceHistory
 from ltkm_inspect.session.prior import PriorState
 from ltkm_inspect.session.proofs import PROOFS
@@ -135,19 +136,21 @@ class SessionEvent:
     def summary(self) -> EventSummary:
         """What a session keeps of the event."""
         event, ltkms, credentials = self.event, tuple(self.records.values()), self.event.authorization
-        nonce = credentials.get("nonce") if credentials is not None else None
+        given = credentials.get("nonce") if credentials is not None else None
+        nonce = None if given is None else intern(given)
         number = None if credentials is None or nonce is None else _number(credentials)
         question, fingerprint = self._hashes() if nonce is not None or ltkms else (b"", b"")
         response = event.response if isinstance(event, Exchange) else None
         answered = response is not None and event.error is None
         accepted = answered and response is not None and response.status != 401 and response.status < 500
         is_answer = response is not None and credentials is not None
-        pairs = frozenset(event.requested_pairs)
+        asked = event.requested_pairs
+        pairs = _few(asked) if len(asked) < _MANY else frozenset(asked)
         came = frozenset([ltkm.pair for ltkm in ltkms if ltkm.pair and event.was_delivered])
         where = event.connection or event.client, event.client, event.capture
         return EventSummary(
             EventOrigin(event.id, event.started, event.ended, *where, event.is_replayed, accepted, nonce is not None),
-            event.terminal,
+            intern(event.terminal),
             nonce,
             None if number is None else NonceUse(number, question),
             fingerprint,
@@ -170,6 +173,11 @@ class SessionEvent:
             return question, question
         info, challenge = answered.authentication_info_text, answered.headers.get("WWW-Authenticate")
         return question, keyed_hash(key, question, str(answered.status), info, challenge, answered.body)
+
+
+_MANY = 16
+_few = lru_cache(maxsize=256)(frozenset[Pair])
+"""Terminals ask for the same keys; what is kept of their requests is one object for all of them."""
 
 
 def _next_nonce(response: Response) -> str | None:

@@ -1,5 +1,6 @@
 """An LTKM as far as later ones are compared with it, and the order of counters."""
 
+from functools import lru_cache
 from hashlib import blake2b
 from typing import NamedTuple
 
@@ -14,6 +15,7 @@ HALF = 1 << 31
 """The distance of two counters at which neither is the newer one (RFC 1982 §3.2, 32 bits)."""
 GROUP_OCTETS = 2
 """The Key Group part of an MSK ID."""
+_LONG_NAME = 256
 
 type Muk = tuple[bytes, bytes]
 """What names a MUK: IDi, the BM-SC, and IDr, the terminal (3GPP TS 33.246 6.1)."""
@@ -113,13 +115,13 @@ def record(ltkm: Ltkm, opened: OpenedMessage | None, hash_key: bytes) -> LtkmRec
         return None
     event = ltkm.event
     return LtkmRecord(
-        (identities[0].value, identities[1].value),
+        _shared(identities[0].value, identities[1].value),
         octets,
         int.from_bytes(times[0].value),
         header.csb_id,
         rands[0].value,
         kemacs[0].encr_data,
-        message.pair,
+        _shared(*message.pair) if message.pair is not None else None,
         message.of(SecurityPolicy),
         DeliveredKey.of(opened, hash_key),
         event.was_delivered and (opened is None or opened.verdict is not Verdict.INVALID),
@@ -127,3 +129,13 @@ def record(ltkm: Ltkm, opened: OpenedMessage | None, hash_key: bytes) -> LtkmRec
         event.connection or event.client,
         event.ended,
     )
+
+
+@lru_cache(maxsize=1024)
+def _keep(one: bytes, other: bytes) -> tuple[bytes, bytes]:
+    return one, other
+
+
+def _shared(one: bytes, other: bytes) -> tuple[bytes, bytes]:
+    """Return a name that many LTKMs have in common as one object for all of them, unless it is a long one."""
+    return _keep(one, other) if len(one) + len(other) < _LONG_NAME else (one, other)

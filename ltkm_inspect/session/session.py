@@ -103,9 +103,9 @@ class Session:
     def follow(self, event: EventSummary, *, remember: bool = True) -> PriorState:
         """Return what went before an event, and remember it; one that was followed before changes nothing."""
         key = event_key(event)
-        known: PriorState | None = self._tables[EVENTS].get(key)
+        known = self._tables[EVENTS].get(key)
         if known is not None:
-            return known
+            return PriorState.unpacked(known)
         before = self._identity(event, remember=remember)
         states = {}
         remembers_history, settings = remember and before.twin is None, self.settings
@@ -122,7 +122,7 @@ class Session:
                         self._put(name, touched, after)
         before = PriorState(before.twin, before.replayed, states)
         if remember and key is not None:
-            self._put(EVENTS, key, before)
+            self._put(EVENTS, key, before.packed())
         return before
 
     def _identity(self, event: EventSummary, *, remember: bool) -> PriorState:
