@@ -8,7 +8,7 @@ from typing import Any
 
 from ltkm_inspect.spec import Clause
 from ltkm_inspect.traffic import Event, Exchange
-from ltkm_inspect.wire import Span, printable
+from ltkm_inspect.wire import Span, octets_text, printable
 
 RULE_CRASHED = "rule-crashed"
 EVENT_CRASHED = "event-crashed"
@@ -16,8 +16,6 @@ CRASHES = frozenset({RULE_CRASHED, EVENT_CRASHED})
 """The findings of the engine that say that something could not be checked because this program failed."""
 LONGEST_VALUE = 120
 """How many characters of a wire value a finding shows."""
-LONGEST_TEXT = 1000
-"""How many characters of such a value a record keeps."""
 
 
 class Level(IntEnum):
@@ -185,7 +183,7 @@ def line_of(
     level: str, rule: str, place: Place, text: str, octets: tuple[int, int, str] | None, clauses: Iterable[str]
 ) -> str:
     """Return a finding as one line; `octets` are the first, the one after the last, and what they are octets of."""
-    at = f" [octets {octets[0]} to {octets[1]} of the {octets[2]}]" if octets else ""
+    at = f" [{octets_text(*octets)}]" if octets else ""
     cited = "; ".join(clauses)
     return f"{level} {rule}: {place}: {text}{at}" + (f" · {cited}" if cited else "")
 
@@ -195,11 +193,6 @@ def shorten(text: str, longest: int = LONGEST_VALUE) -> str:
     if len(text) <= longest:
         return printable(text)
     return f"{printable(text[:longest])}… ({len(text)} characters)"
-
-
-def cut(text: str, longest: int = LONGEST_TEXT) -> str:
-    """Return at most `longest` characters of a text, saying how many there are where that is not all."""
-    return text if len(text) <= longest else f"{text[:longest]}… ({len(text)} characters)"
 
 
 def count(number: int, word: str) -> str:
@@ -221,6 +214,10 @@ class Report:
     ltkms: int = 0
     left_out: Mapping[tuple[str, Level], int] = field(default_factory=dict)
     """How many more findings or notes there were, by rule and level: they are counted, and not kept."""
+    name: str = ""
+    """The name of the terminal in the key ring; empty where it has none."""
+    number: int | None = None
+    """The ordinal of the event, from 1, among all flows of its capture or run; None where nobody counts them."""
 
     @property
     def exchange(self) -> Exchange:

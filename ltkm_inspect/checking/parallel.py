@@ -141,7 +141,7 @@ class _Run:
                 self._send(worker, number, "find", number, piece.task)
                 return
             if number < self._settled:
-                self._send(worker, number, "inspect", number, self._news(worker, number))
+                self._send(worker, number, "inspect", number, self._news(worker, number), piece.flows)
                 return
         if len(worker.pieces) < 2 and self._waiting(worker) < AHEAD:
             self._begin(worker)
@@ -221,7 +221,7 @@ class _Run:
                 piece.problem, piece.unread = found.error, bool(found.error) and not file.begun
                 if found.damage is not None:
                     piece.problem = str(replace(found.damage, flows=found.damage.flows + file.flows))
-                file.is_over = bool(piece.problem)
+                file.is_over, piece.flows = bool(piece.problem), file.flows
                 file.begun, file.end, file.flows = True, found.end, file.flows + found.flows
                 self._seen[number] = piece.worker, found.seen
             self._settled += 1

@@ -41,6 +41,8 @@ class Piece:
     checked: StretchResult | None = None
     """What it gives, once that is known."""
     octets: int = 0
+    flows: int = 0
+    """How many flows there are in the file before it."""
     worker: int | None = None
     """Who does it."""
     found: PreparedPiece | None = None

@@ -43,6 +43,16 @@ def read(found: Iterable[CandidateRecord | Held], name: str, limits: Limits) -> 
         flows += held.flows if isinstance(held, SkippedFlows) else 1
 
 
+def numbered[H](found: Iterable[H], before: int = 0) -> Iterator[tuple[int, H]]:
+    """Yield what stands in a file with its ordinal among all flows of it, `before` of which came earlier."""
+    for held in found:
+        yield before + 1, held
+        if isinstance(held, SkippedFlows):
+            before += held.flows
+        else:  # what follows damage is another file of the same name
+            before = 0 if isinstance(held, Damage) else before + 1
+
+
 def _exchange(candidate: CandidateRecord, flows: int, name: str, limits: Limits) -> Held:
     if candidate.current:
         try:

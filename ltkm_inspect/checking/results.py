@@ -60,9 +60,11 @@ class Presenter:
     for_page: bool = False
     """The JSON is for an HTML page, too."""
 
-    def add(self, step: SessionEvent, context: Context, checked: StretchResult) -> None:
-        """Inspect an exchange, and add what is counted and printed of it."""
-        report, shown = presented(inspect_step(step, context), lambda report: self._shown(report, checked.name))
+    def add(self, step: SessionEvent, context: Context, checked: StretchResult, number: int) -> None:
+        """Inspect an exchange, the flow of that number in its file, and add what is counted and printed of it."""
+        report = inspect_step(step, context)
+        report.number = number
+        report, shown = presented(report, lambda report: self._shown(report, checked.name))
         checked.summary.add(report)
         checked.shown.append(shown)
         # What was worked out of it refers back to it. It is taken apart here, so that it is gone at once: a long run
@@ -75,5 +77,4 @@ class Presenter:
     def _shown(self, report: Report, name: str) -> Shown:
         redactor = NO_REDACTOR if self.redaction is None else self.redaction.redactor(report.event)
         json = jsonl.exchange_line(report, name, self.keys, redactor, for_page=self.for_page) if self.as_json else ""
-        lines = [*text.lines(report, redactor), *map(redactor.text, self.keys.lines(report))] if self.as_text else []
-        return Shown(lines, json)
+        return Shown(text.lines(report, redactor, self.keys) if self.as_text else [], json)

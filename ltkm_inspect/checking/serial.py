@@ -4,7 +4,7 @@ from collections.abc import Generator, Iterable, Iterator, Sequence
 
 from ltkm_inspect.capture import Damage, DamagedEvent, SkippedFlows, following, opened
 from ltkm_inspect.capture.inputs import Input
-from ltkm_inspect.checking.reading import Held, exchanges, read
+from ltkm_inspect.checking.reading import Held, exchanges, numbered, read
 from ltkm_inspect.checking.results import Presenter, StretchResult
 from ltkm_inspect.context import Context
 from ltkm_inspect.output.console import failure
@@ -22,7 +22,7 @@ def check(files: Sequence[Input], context: Context, presenter: Presenter) -> Gen
 def follow(file: Input, context: Context, presenter: Presenter) -> Generator[StretchResult]:
     """Yield what the exchanges of a flow file give that somebody is still writing, as they come."""
     found = read(following.follow(file.name), file.name, context.limits)
-    return _to_the_end(file.name, (_checked(held, file.name, context, presenter) for held in found))
+    return _to_the_end(file.name, (_checked(held, file.name, context, presenter, at) for at, held in numbered(found)))
 
 
 def _to_the_end(name: str, results: Iterable[StretchResult]) -> Generator[StretchResult]:
@@ -39,15 +39,15 @@ def _to_the_end(name: str, results: Iterable[StretchResult]) -> Generator[Stretc
 def _file(name: str, context: Context, presenter: Presenter) -> Iterator[StretchResult]:
     with opened(name) as source:
         done = 0
-        for held in exchanges(source, name, context.limits):
-            checked = _checked(held, name, context, presenter)
+        for at, held in numbered(exchanges(source, name, context.limits)):
+            checked = _checked(held, name, context, presenter, at)
             if source.size is not None:
                 at = source.raw.tell()
                 checked.octets, done = at - done, at
             yield checked
 
 
-def _checked(held: Held, name: str, context: Context, presenter: Presenter) -> StretchResult:
+def _checked(held: Held, name: str, context: Context, presenter: Presenter, number: int) -> StretchResult:
     checked = StretchResult(name)
     if isinstance(held, Damage):
         checked.problem = str(held)
@@ -56,7 +56,7 @@ def _checked(held: Held, name: str, context: Context, presenter: Presenter) -> S
     elif isinstance(held, SkippedFlows):
         checked.summary.others = held.flows
     else:
-        presenter.add(context.event(held), context, checked)
+        presenter.add(context.event(held), context, checked, number)
     if context.session is not None:
         checked.forgotten = context.session.forgotten.copy()
     return checked

@@ -15,7 +15,7 @@ from os import fstat
 from typing import NamedTuple
 
 from ltkm_inspect.capture import BEFORE, CandidateRecord, Damage, DamagedEvent, SkippedFlows, find_record, scan
-from ltkm_inspect.checking.reading import Held, read
+from ltkm_inspect.checking.reading import Held, numbered, read
 from ltkm_inspect.checking.results import Presenter, StretchResult
 from ltkm_inspect.context import Context
 from ltkm_inspect.output.console import failure
@@ -104,20 +104,23 @@ class Share:
         found.seen = pickle.dumps(seen, pickle.HIGHEST_PROTOCOL) if seen else b""
         return found
 
-    def inspect(self, number: int, seen: list[bytes]) -> StretchResult:
-        """Do the second half, after what others saw of the pieces before it, those of this process left out."""
+    def inspect(self, number: int, seen: list[bytes], flows: int) -> StretchResult:
+        """Do the second half, after what others saw of the pieces before it, those of this process left out.
+
+        `flows` is how many there are in the file before the piece.
+        """
         session = self.follow(seen)
         for earlier in [earlier for earlier in self._waiting if earlier < number]:
             del self._waiting[earlier]  # it turned out that there is nothing in it after all
         name, waiting = self._waiting.pop(number)
         checked = StretchResult(name)
-        for held in waiting:
+        for at, held in numbered(waiting, flows):
             if isinstance(held, SkippedFlows):
                 checked.summary.others += held.flows
             elif isinstance(held, DamagedEvent):
                 checked.damaged.append(str(held))
             else:
-                self.presenter.add(held, self.context, checked)
+                self.presenter.add(held, self.context, checked, at)
         checked.forgotten = session.forgotten.copy()
         return checked
 

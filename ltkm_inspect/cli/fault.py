@@ -83,7 +83,7 @@ def fault(
                     if change is not None:
                         try:
                             redactor = NO_REDACTOR if redaction is None else redaction.redactor(change.before)
-                            line = change_line(change, redactor)
+                            line = change_line(change, rewriting.flows, redactor)
                         except Exception as error:
                             line = f"a flow was changed, but the program failed as it was to say how: {crash_of(error)}"
                             trouble.damaged += 1

@@ -33,7 +33,7 @@ def presented[T](report: Report, present: Callable[[Report], T]) -> tuple[Report
         return report, present(report)
     except Exception as error:
         bare, blank = report.event.without_content(), report.event.blank()
-        least = _report(bare, error, report.outcomes)
+        least = replace(_report(bare, error, report.outcomes), number=report.number)
         findings, notes = (tuple(each.without_octets() for each in found) for found in (report.findings, report.notes))
         whole = replace(report, event=bare, findings=(*findings, *least.findings), notes=notes)
         for each in (whole, least, replace(least, event=blank)):

@@ -8,12 +8,12 @@ from ltkm_inspect.context import Context
 from ltkm_inspect.document import Splice
 from ltkm_inspect.engine.sealing import UnsealedPart, protected, seal, unsealed
 from ltkm_inspect.fault import Application, FaultError, Occasion, Remark
-from ltkm_inspect.finding import Place
+from ltkm_inspect.finding import Place, count
 from ltkm_inspect.selection import EVERY, Selection
 from ltkm_inspect.session import Session, SessionEvent
 from ltkm_inspect.subject import Site
 from ltkm_inspect.traffic import Event, Replacement
-from ltkm_inspect.wire import Span
+from ltkm_inspect.wire import Span, octets_text
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +31,14 @@ class Edit:
 
     def __str__(self) -> str:
         where = "document" if self.place.item is None and self.place.ltkm is None else str(self.place)
-        return f"{where}: octets {self.octets.start} to {self.octets.end} became {self.length} octets"
+        if not self.octets:
+            return f"{where}: inserted {count(self.length, 'octet')} at octet {self.octets.start}"
+        octets = octets_text(self.octets.start, self.octets.end)
+        return (
+            f"{where}: replaced {octets} with {count(self.length, 'octet')}"
+            if self.length
+            else f"{where}: removed {octets}"
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from ltkm_inspect.digest import identity_kind
 from ltkm_inspect.export.entry import ExportEntry, hindrance, moment
 from ltkm_inspect.finding import shorten
 from ltkm_inspect.packets import MIKEY_PORT
-from ltkm_inspect.report.text import LONGEST_URL
+from ltkm_inspect.report.text import LONGEST_PATH
 from ltkm_inspect.traffic import Event
 
 type Address = ipaddress.IPv4Address | ipaddress.IPv6Address
@@ -70,12 +70,12 @@ def comment(entry: ExportEntry) -> str:
     """Return what a packet is, in a few lines that are safe to print."""
     event = entry.event
     said = [
-        f"{shorten(event.url, LONGEST_URL)}, {entry.place}",
+        f"{shorten(event.url, LONGEST_PATH)}, {entry.place}",
         f"{identity_kind(name)} {shorten(name)}" if (name := event.b_tid) else "no B-TID",
         f"{entry.verdict} {' '.join(entry.rules)}".rstrip(),
     ]
     if entry.file:
-        said.insert(0, f"{shorten(entry.file, LONGEST_URL)}, flow {shorten(event.id)}")
+        said.insert(0, f"{shorten(entry.file, LONGEST_PATH)}, flow {shorten(event.id)}")
     said += [f"fault {shorten(fault)}" for fault in event.faults]
     said += [f"the address of the {side} was not captured" for side in missing(event)]
     if moment(event) is None:

@@ -14,14 +14,14 @@ import stat
 import time
 import tomllib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from ltkm_inspect.digest import a_tid_of
 from ltkm_inspect.keys import akma, gba
 from ltkm_inspect.keys.ring import KeyRing
-from ltkm_inspect.keys.subscriber import Subscriber
+from ltkm_inspect.keys.subscriber import WILD_CARD, Subscriber
 from ltkm_inspect.wire import printable
 from ltkm_inspect.wire.key_text import is_key_text
 
@@ -30,7 +30,7 @@ KEY_OCTETS = range(16, 129)
 DERIVED = ("ks_naf", "ks_ext_naf", "ks_int_naf", "ck", "ik", "rand", "k_af", "k_akma", "k_ausf")
 ALONGSIDE = ("naf", "impi", "gba", "supi")
 """What else a derivation may take, beside these keys."""
-FIELDS = frozenset({"b_tid", "muk", "muks", "mrk", *DERIVED, *ALONGSIDE})
+FIELDS = frozenset({"b_tid", "name", "muk", "muks", "mrk", *DERIVED, *ALONGSIDE})
 WAYS = {
     ("ks_naf",): ("me",),
     ("ks_ext_naf",): ("u-plain",),
@@ -236,6 +236,14 @@ class _Table:
                 raise RingError(f"{self.at}{_shown(name)}: expected one of {known}, got another field")
 
     def subscriber(self) -> Subscriber:
+        found = self.keys()
+        name = self.text("name") if "name" in self.fields else ""
+        if name and found.b_tid == WILD_CARD:
+            raise RingError(f"{self.at}name: expected no name for every terminal, got one")
+        known = (self.text(each) for each in ("impi", "supi") if each in self.fields)
+        return replace(found, name=name, identity=next(known, ""))
+
+    def keys(self) -> Subscriber:
         self.refuse_all_but(sorted(FIELDS))
         b_tid = self.text("b_tid")
         naf = self.text("naf") if "naf" in self.fields else ""

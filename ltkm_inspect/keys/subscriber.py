@@ -22,6 +22,11 @@ class Subscriber:
     source: str = field(default="given", compare=False)
     """Where the keys come from, in a few words: `given`, `derived from Ks_NAF`, `derived from CK and IK` …"""
 
+    name: str = field(default="", compare=False)
+    """What lines call the terminal; empty where the ring gives it no name."""
+    identity: str = field(default="", compare=False)
+    """Its IMPI or SUPI, which stays the same when it bootstraps again; empty where the ring does not give it."""
+
     @property
     def password(self) -> bytes | None:
         """The password of the HTTP digest: the base64 text of the MRK (3GPP TS 33.246 H.2.1, TS 24.109 5.2.2.1)."""

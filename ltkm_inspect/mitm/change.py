@@ -5,21 +5,25 @@ from collections.abc import Iterator
 
 from mitmproxy.http import HTTPFlow
 
-from ltkm_inspect.finding import Report, shorten
+from ltkm_inspect.finding import Report, count, shorten
 from ltkm_inspect.mitm.flows import update
 from ltkm_inspect.mitm.marking import mark_faults
 from ltkm_inspect.output.redaction import NO_REDACTOR, Redactor
-from ltkm_inspect.report.text import answered, asked
+from ltkm_inspect.report.text import UNKNOWN
 from ltkm_inspect.rewriting.rewriter import Change
 from ltkm_inspect.traffic import Exchange, Response
 
 
-def change_line(change: Change, redactor: Redactor = NO_REDACTOR) -> str:
-    """Return the change as one line, safe to print: what was put in, into what, and where it differs now."""
+def change_line(change: Change, number: int | None, redactor: Redactor = NO_REDACTOR) -> str:
+    """Return the change of the flow of that number as one line, safe to print.
+
+    It says what was put in, where the exchange differs now, and what no longer fits it.
+    """
     faults = ", ".join(shorten(redactor.text(str(fault))) for fault in change.faults)
-    edits = [redactor.text(str(edit)) for edit in change.injection.edits]
-    where = "; ".join([*edits, ", ".join(_differences(change.before, change.after))])
-    return f"fault {faults}: {asked(change.before, redactor)} -> {answered(change.before, redactor)}: {where}"
+    made = change.injection
+    told = [redactor.text(str(each)) for each in (*made.edits, *made.remarks, *made.unsealed)]
+    told.insert(len(made.edits), ", ".join(_differences(change.before, change.after)))
+    return f"#{UNKNOWN if number is None else number} fault {faults}: {'; '.join(filter(None, told))}"
 
 
 def write_change(flow: HTTPFlow, change: Change, came: Report | None = None, redactor: Redactor = NO_REDACTOR) -> None:
@@ -51,7 +55,7 @@ def _differences(before: Exchange, after: Exchange) -> Iterator[str]:
             yield "response taken away" if second is None else "response added"
         return
     if (first.status, first.reason) != (second.status, second.reason):
-        yield f"status {first.status} to {second.status}" if first.status != second.status else "reason phrase"
+        yield f"status {first.status} -> {second.status}" if first.status != second.status else "reason phrase"
     if first.http_version != second.http_version:
         yield "HTTP version"
     if _other_fields(first, second):
@@ -82,4 +86,4 @@ def _other_fields(before: Response, after: Response) -> bool:
 
 
 def _sizes(before: bytes | None, after: bytes | None) -> str:
-    return f"from {len(before or b'')} to {len(after or b'')} octets"
+    return f"{len(before or b'')} -> {count(len(after or b''), 'octet')}"

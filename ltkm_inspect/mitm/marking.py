@@ -28,8 +28,11 @@ CAME = "ltkm_came"
 MOST_LINES = 50
 """How many findings the metadata of one flow lists."""
 
-_TAIL = re.compile(r" ?\[ltkm: (?:violation|warning): [a-z0-9, -]*\]")
-_FAULT_TAIL = re.compile(r" ?\[ltkm: fault: [^\[\]]*\]")
+# In a narrow column only the first characters of a comment are seen. So the word that tells ours from others comes
+# last; earlier versions had it first.
+_TAIL = re.compile(r" ?\[(?:[a-z0-9, -]*; ltkm: (?:violation|warning)|ltkm: (?:violation|warning): [a-z0-9, -]*)\]")
+_FAULT_TAIL = re.compile(r" ?\[(?:[^\[\]]*; ltkm: fault|ltkm: fault: [^\[\]]*)\]")
+_OURS = "ltkm: "
 _NO_BRACKETS = str.maketrans("[]", "()")
 
 
@@ -44,7 +47,7 @@ def mark(flow: Flow, report: Report, redactor: Redactor = NO_REDACTOR) -> None:
     lines = [redactor.finding(finding).line for finding in report.findings[:MOST_LINES]]
     more = report.count(Level.VIOLATION) + report.count(Level.WARNING) - len(lines)
     flow.metadata[FINDINGS] = [*lines, f"and {more} more"] if more > 0 else lines
-    _append(flow, f"[ltkm: {report.verdict}: {', '.join(rules)}]")
+    _append(flow, f"[{', '.join(rules)}; {_OURS}{report.verdict}]")
     if not flow.marked and not flow.metadata.get(FAULT):
         flow.marked = MARKS[report.worst]
         flow.metadata[MARK] = flow.marked
@@ -56,7 +59,7 @@ def clear(flow: Flow) -> None:
         flow.marked = ""
     for key in METADATA:
         flow.metadata.pop(key, None)
-    if "[ltkm: " in flow.comment:
+    if _OURS in flow.comment:
         flow.comment = _TAIL.sub("", flow.comment)
 
 
@@ -86,7 +89,7 @@ def mark_faults(
             flow.metadata[CAME] = f"{came.verdict}: {', '.join(came.rules)}"
     if CAME in flow.metadata:
         said += f"; it came with {flow.metadata[CAME]}"
-    _append(flow, f"[ltkm: fault: {said}]")
+    _append(flow, f"[{said}; {_OURS}fault]")
     if not flow.marked:
         flow.marked = FAULT_MARK
 
@@ -98,7 +101,7 @@ def clear_faults(flow: Flow) -> None:
         flow.marked = ""
     for key in (*FAULT_METADATA, CAME):
         flow.metadata.pop(key, None)
-    if "[ltkm: " in flow.comment:
+    if _OURS in flow.comment:
         flow.comment = _FAULT_TAIL.sub("", flow.comment)
 
 

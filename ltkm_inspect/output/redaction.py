@@ -32,7 +32,7 @@ EXEMPT = frozenset(
     {
         *("schema", "file", "sources", "report", "keys", "started", "ended", "verdict", "rule", "level", "title"),
         *("clauses", "answer", "octets", "octets_of", "sha256", "type_name", "valid_from", "valid_to", "check_value"),
-        *("kind", "version", "key_group", "key_number"),
+        *("kind", "version", "key_group", "key_number", "terminal_name"),
     }
 )
 """The fields of JSON objects that hold our own words, numbers, or names of files, and no text from the wire."""
@@ -74,6 +74,10 @@ class Redactor:
         if not text:
             return text
         return self._from_memory(self._known_hidden(text), self._patterns_hidden)
+
+    def terminal(self, text: str, shown: str) -> str:
+        """Return the name of a terminal; `shown` is how it is named where nothing is hidden."""
+        return self._redaction.terminal(text)
 
     def octets(self, octets: bytes) -> bytes:
         """Return octets with an asterisk in place of each octet of a text that may be an identity."""
@@ -210,6 +214,9 @@ class _NoRedactor(Redactor):
 
     def text(self, text: str) -> str:
         return text
+
+    def terminal(self, text: str, shown: str) -> str:
+        return shown
 
     def octets(self, octets: bytes) -> bytes:
         return octets

@@ -92,8 +92,9 @@ class LtkmInspect:
         configuration.offer(loader)
         loader.add_command("ltkm.check", self.check)
         loader.add_command("ltkm.findings", self.findings)
-        FlowCommands(self.inspector, self._handle).offer(loader)
-        contentviews.add(LtkmView(lambda: self.configuration, self.inspector.renderings, self._drafts))
+        inspector = self.inspector
+        FlowCommands(inspector, self._handle).offer(loader)
+        contentviews.add(LtkmView(lambda: self.configuration, inspector.renderings, self._drafts, inspector.number))
         for line in configuration.take_deferred(ctx.options):
             logger.error(line)
 
@@ -135,6 +136,10 @@ class LtkmInspect:
         if chain.get("dumper") is not None and chain.get(ExitStatus.name) is None:
             chain.add(ExitStatus(self._exit_status))
 
+    def requestheaders(self, flow: http.HTTPFlow) -> None:
+        """Number a flow when mitmproxy lists it."""
+        self.inspector.number(flow)
+
     @_guarded
     def request(self, flow: http.HTTPFlow) -> Awaitable[None] | None:
         """Remember a request until it is answered, and inspect one that was loaded without answer: no hook follows."""
@@ -173,14 +178,18 @@ class LtkmInspect:
 
     def tcp_start(self, flow: tcp.TCPFlow) -> None:
         """Count a flow that is not HTTP, as a check of the saved flows does."""
-        self.summary.other()
+        self._count_other(flow)
 
     def udp_start(self, flow: udp.UDPFlow) -> None:
         """Count one over UDP."""
-        self.summary.other()
+        self._count_other(flow)
 
     def dns_request(self, flow: dns.DNSFlow) -> None:
         """Count one of DNS."""
+        self._count_other(flow)
+
+    def _count_other(self, flow: Flow) -> None:
+        self.inspector.number(flow)
         self.summary.other()
 
     @_guarded
@@ -315,12 +324,13 @@ class LtkmInspect:
             return 0.0
         report = yield from self.inspector.told(flow, report)
         self.summary.add(report)
-        hit = yield from self.faulting.hit(flow, report.exchange)
+        hit = yield from self.faulting.hit(flow, report)
         if hit.change is not None:
             yield from self.faulting.write(flow, hit.change, report)
             goes_on = replace(hit.change.after, faults=hit.change.names)
-            report = yield from self.inspector.judged(goes_on, self.faulting.context, remember=False)
-            report = yield from self.inspector.told(flow, report)
+            came, context = report, self.faulting.context
+            report = yield from self.inspector.judged(flow, goes_on, context, remember=False)
+            report = yield from self.inspector.told(flow, report, came=came)
             self.summary.add_faulted(report)
         yield from self.faulting.remember(report.exchange)
         return hit.delay

@@ -138,9 +138,9 @@ class FlowCommands:
             exchange = yield partial(msk_exchange_of, flow)
             change = yield from rewriting.apply_in_steps(flow, exchange)
             if change is not None:
-                yield from self._faulting.tell(change)
+                yield from self._faulting.tell(change, self._inspector.number(flow))
                 after = replace(change.after, faults=change.names)
-                report = yield from self._inspector.judged(after, context, remember=False)
+                report = yield from self._inspector.judged(flow, after, context, remember=False)
                 yield from self._inspector.told(flow, report, counts=False)
                 changed.append(flow)
         if not changed:

@@ -69,7 +69,7 @@ def _coded(message: http.Message, content: bytes) -> bytes:
 
 
 def _sizes(what: str, old: Request | Response, body: bytes) -> str:
-    return f"{what} body from {len(old.body or b'')} to {count(len(body), 'octet')}"
+    return f"{what} body {len(old.body or b'')} -> {count(len(body), 'octet')}"
 
 
 def _log(before: Exchange, what: str, unsealed: Iterable[str], redactor: Redactor) -> None:

@@ -1,7 +1,7 @@
 """Puts faults into live responses as the options order it, and tells what was done."""
 
 import logging
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -17,10 +17,9 @@ from ltkm_inspect.finding import Report, shorten
 from ltkm_inspect.mitm.change import change_line, write_change
 from ltkm_inspect.mitm.marking import FAULTED, clear_faults
 from ltkm_inspect.mitm.rewriting import FlowRewriter
-from ltkm_inspect.output.redaction import Redactor
 from ltkm_inspect.proxy.configuration import Configuration
 from ltkm_inspect.proxy.replays import Replays
-from ltkm_inspect.report.text import answered, asked, count
+from ltkm_inspect.report.text import count, flow_of
 from ltkm_inspect.rewriting.orders import Orders
 from ltkm_inspect.rewriting.recording import reaches_back
 from ltkm_inspect.rewriting.rewriter import Change
@@ -102,13 +101,13 @@ class Faulting:
         elif flow.response is not None and self._replays.recognise(flow):
             self._part()
 
-    def hit(self, flow: http.HTTPFlow, exchange: Exchange) -> Steps[ResponseChange]:
-        """Take the steps to what is to be done to a response; the flow stays as it is."""
-        rewriting = self.rewriting
+    def hit(self, flow: http.HTTPFlow, report: Report) -> Steps[ResponseChange]:
+        """Take the steps to what is to be done to the response of that report; the flow stays as it is."""
+        rewriting, exchange = self.rewriting, report.exchange
         if rewriting.orders.are_idle or not flow.live or flow.error is not None or flow.response is None:
             return NOTHING
         if exchange.faults and (flow.is_replay == "response" or flow.metadata.get(FAULTED)):  # not an edited request
-            said = yield partial(self._said, exchange)
+            said = yield partial(self._said, report)
             logger.info("ltkm: %s is left alone: the replayed response has faults in it already", said)
             return NOTHING
         if not rewriting.orders.faults:
@@ -119,7 +118,7 @@ class Faulting:
         try:
             change = yield from rewriting.change_in_steps(flow, exchange, _require_sendable)
         except FaultError as error:
-            said = yield partial(self._said, exchange)
+            said = yield partial(self._said, report)
             # what a fault did not find is for whoever asked for it; what could not be changed at all is told louder
             level = logging.INFO if str(error).startswith("fault ") else logging.WARNING
             logger.log(level, "ltkm: %s is left as it was: %s", said, self.hidden(str(error)))
@@ -128,23 +127,15 @@ class Faulting:
 
     def write(self, flow: http.HTTPFlow, change: Change, came: Report) -> Steps[None]:
         """Make a change in its flow, and tell of it."""
-        redactor, lines = yield partial(self._told, change)
+        redactor = yield partial(self._configuration().redactor, change.before)
+        line = yield partial(change_line, change, came.number, redactor)
         write_change(flow, change, came, redactor)
-        _log(lines)
+        _log(change, line)
 
-    def tell(self, change: Change) -> Steps[None]:
-        """Log what was changed where, and what no longer fits."""
-        _, lines = yield partial(self._told, change)
-        _log(lines)
-
-    def _told(self, change: Change) -> tuple[Redactor, list[tuple[int, str]]]:
-        """Return what is to be hidden of a change, and the lines for the log, each with its level."""
-        redactor = self._configuration().redactor(change.before)
-        lines = [(logging.INFO, change_line(change, redactor))]
-        lines += [(logging.INFO, redactor.text(f"ltkm: {remark}")) for remark in change.injection.remarks]
-        for unsealed in change.injection.unsealed:
-            lines.append((logging.WARNING, f"ltkm: {asked(change.before, redactor)}: {redactor.text(str(unsealed))}"))
-        return redactor, lines
+    def tell(self, change: Change, number: int) -> Steps[None]:
+        """Log what was changed in the flow of that number, and what no longer fits."""
+        redactor = yield partial(self._configuration().redactor, change.before)
+        _log(change, (yield partial(change_line, change, number, redactor)))
 
     def remember(self, exchange: Exchange) -> Steps[None]:
         """Take note of what a terminal got."""
@@ -191,10 +182,9 @@ class Faulting:
                 shown = self._shown("fault_terminal", terminal.text)
                 yield f"{shown} is the address of a client: behind NAT it may be many terminals"
 
-    def _said(self, exchange: Exchange) -> str:
-        """Return what was asked and answered, in one line for the log."""
-        redactor = self._configuration().redactor(exchange)
-        return f"{asked(exchange, redactor)} -> {answered(exchange, redactor)}"
+    def _said(self, report: Report) -> str:
+        """Return which exchange a report is of, for the log."""
+        return flow_of(report, self._configuration().redactor(report.event))
 
     def _named(self, orders: Orders) -> str:
         """Return the faults for the log."""
@@ -208,9 +198,8 @@ class Faulting:
         return redaction.terminal(text) if option == "fault_terminal" else "(not shown)"
 
 
-def _log(lines: Iterable[tuple[int, str]]) -> None:
-    for level, line in lines:
-        logger.log(level, "%s", line)
+def _log(change: Change, line: str) -> None:
+    logger.log(logging.WARNING if change.injection.unsealed else logging.INFO, "%s", line)
 
 
 def _require_sendable(change: Change) -> None:

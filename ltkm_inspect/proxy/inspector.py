@@ -46,6 +46,16 @@ class Inspector:
         self.files = ReportFiles(waits=False)
         self.renderings: WeakKeyDictionary[Flow, Rendering] = WeakKeyDictionary()
         """What is shown of large flows."""
+        self._numbers: WeakKeyDictionary[Flow, int] = WeakKeyDictionary()
+        self._flows = 0
+
+    def number(self, flow: Flow) -> int:
+        """Return the ordinal of a flow in the run, from 1, in the order in which flows begin or are loaded."""
+        found = self._numbers.get(flow)
+        if found is None:
+            self._flows += 1
+            found = self._numbers[flow] = self._flows
+        return found
 
     def take_over(self, wanted: Configuration) -> None:
         """Go by another configuration; the session goes on, by what the options say now of its memory."""
@@ -74,22 +84,25 @@ class Inspector:
             options = {"host_rewritten": _host_rewritten(flow), "capture": capture}
             exchange: Exchange | None = yield partial(msk_exchange_of, flow, limits, **options)
         except Exception as error:  # of a flow with fields that mitmproxy gives none
-            return crashed(Exchange(Request("", "", "", 0, ""), id=str(flow.id)), error, self.configuration.context)
+            exchange = Exchange(Request("", "", "", 0, ""), id=str(flow.id))
+            return replace(crashed(exchange, error, self.configuration.context), number=self.number(flow))
         if exchange is None:
             return None
         if self.configuration.ring_file is not None:
             self._refresh_keys(self.configuration.ring_file)
         context = self.faulting.context if exchange.faults else self.configuration.context
-        return (yield from self.judged(exchange, context, remember=remember))
+        return (yield from self.judged(flow, exchange, context, remember=remember))
 
-    def judged(self, exchange: Exchange, context: Context, *, remember: bool) -> Steps[Report]:
+    def judged(self, flow: Flow, exchange: Exchange, context: Context, *, remember: bool) -> Steps[Report]:
         """Take the steps to the report of an exchange: read it, give it its place in the session, ask the rules.
 
         The order in the session is the one in which exchanges have been read. Those that take long are overtaken.
         """
         step = context.event(exchange)
         yield partial(prepare, step)
-        return place(step, context, remember=remember) or (yield partial(judge, step, context))
+        report = place(step, context, remember=remember) or (yield partial(judge, step, context))
+        report.number = self.number(flow)
+        return report
 
     def _refresh_keys(self, ring_file: RingFile) -> None:
         """Take over a key ring file that has changed; one that cannot be used leaves the keys as they are."""
@@ -115,8 +128,10 @@ class Inspector:
         """
         return Handling(self.told(flow, report, counts=counts)).finish()
 
-    def told(self, flow: Flow, report: Report, *, counts: bool = True) -> Steps[Report]:
-        report, (redactor, lines, streamed, record) = yield partial(presented, report, partial(self._present, counts))
+    def told(self, flow: Flow, report: Report, *, counts: bool = True, came: Report | None = None) -> Steps[Report]:
+        """Take the steps of that; `came` is the report, told before, of the same exchange without the faults in it."""
+        present = partial(self._present, counts, came)
+        report, (redactor, lines, streamed, record) = yield partial(presented, report, present)
         try:
             mark(flow, report, redactor)
         except Exception as error:  # of a flow with fields that mitmproxy gives none
@@ -127,7 +142,7 @@ class Inspector:
             logger.log(level, "%s", line)
         if streamed:
             logger.warning(
-                "ltkm: the body of %s was streamed past, so it was not checked; raise stream_large_bodies, "
+                "ltkm: %s: the body was streamed past, so it was not checked; raise stream_large_bodies, "
                 "or keep such bodies with --set store_streamed_bodies=true",
                 streamed,
             )
@@ -138,16 +153,16 @@ class Inspector:
                 self.renderings[flow] = yield partial(render, flow, report, redactor, self.configuration)
         return report
 
-    def _present(self, counts: bool, report: Report) -> tuple[Redactor, list[str], str, str]:
+    def _present(self, counts: bool, came: Report | None, report: Report) -> tuple[Redactor, list[str], str, str]:
         """Return the redactor and the lines of a report, what was streamed past, and its record, where it has these."""
         exchange, keys = report.exchange, self.configuration.keys
         redactor = self.configuration.redactor(exchange)
-        lines = [*text.lines(report, redactor), *map(redactor.text, keys.lines(report))]
+        lines = text.told(report, redactor, keys).lines(None if came is None else text.told(came, redactor, keys))
         streamed = exchange.response is not None and exchange.response.body is None and exchange.error is None
         record = ""
         if counts and self.files.names:
             record = jsonl.exchange_line(report, keys=keys, redactor=redactor, for_page=self.files.has_page)
-        return redactor, lines, text.asked(exchange, redactor) if streamed else "", record
+        return redactor, lines, text.flow_of(report, redactor) if streamed else "", record
 
 
 def _host_rewritten(flow: http.HTTPFlow) -> bool | None:

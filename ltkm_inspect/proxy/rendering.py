@@ -7,10 +7,11 @@ from typing import Any
 from mitmproxy import ctx, http
 from mitmproxy.flow import Flow
 
-from ltkm_inspect.finding import Report, shorten
+from ltkm_inspect.finding import Report
 from ltkm_inspect.output.redaction import Redactor
 from ltkm_inspect.proxy.configuration import Configuration
 from ltkm_inspect.proxy.outline import request_lines, response_lines
+from ltkm_inspect.report.text import told
 
 SHOWS_CONTENT = 3
 """From this `flow_detail` on mitmdump shows the content of each flow."""
@@ -51,9 +52,9 @@ def render(flow: http.HTTPFlow, report: Report, redactor: Redactor, configuratio
 
 def rows(report: Report, redactor: Redactor) -> Iterator[list[str]]:
     """Yield the findings and notes of a report as rows of a table: flow, rule, place, what."""
-    asked = shorten(redactor.text(report.exchange.request.url).partition("?")[0])
-    for finding in map(redactor.finding, (*report.findings, *report.notes)):
-        yield [asked, f"{finding.level.word} {finding.rule}", str(finding.place), finding.text]
+    said = told(report, redactor, notes=True)
+    for finding in said.findings:
+        yield [said.flow, f"{finding.level} {finding.rule}", finding.place, finding.text]
 
 
 def joined(lines: Iterator[str]) -> str:

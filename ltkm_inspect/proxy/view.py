@@ -38,9 +38,11 @@ class LtkmView(contentviews.InteractiveContentview):
         configuration: Callable[[], Configuration] = Configuration,
         renderings: Mapping[Flow, Rendering] = MappingProxyType({}),
         drafts: Drafts | None = None,
+        number: Callable[[Flow], int | None] = lambda _: None,
     ) -> None:
-        """Take a function that returns what the options ask for at the time of showing, and what was made before."""
+        """Take functions that return what the options ask for and the number of a flow; what was made, and drafts."""
         self._configuration = configuration
+        self._number = number
         self._renderings = renderings
         self._drafts = drafts or Drafts()
 
@@ -155,6 +157,7 @@ class LtkmView(contentviews.InteractiveContentview):
         exchange, is_request = self._exchange(data, metadata)
         if isinstance(metadata.flow, http.HTTPFlow):
             report = inspect(exchange, configuration.context, remember=False)  # to look is not to deliver
+            report.number = self._number(metadata.flow)
         else:
             report = _of_the_body(inspect(exchange, replace(configuration.context, session=None)))
         redactor = configuration.redactor(exchange)

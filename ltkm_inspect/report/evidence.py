@@ -9,11 +9,11 @@ from html import unescape
 from typing import Any
 
 from ltkm_inspect.document import Xml
-from ltkm_inspect.finding import Report, cut
+from ltkm_inspect.finding import Report
 from ltkm_inspect.mikey import decode, shown_octets
 from ltkm_inspect.output.redaction import NO_REDACTOR, Redactor
 from ltkm_inspect.traffic import Document, Exchange, Headers, Ltkm, Request, Response
-from ltkm_inspect.wire import Span
+from ltkm_inspect.wire import Span, cut
 
 LONGEST_BODY = 16_384
 """How many characters of a body are kept."""

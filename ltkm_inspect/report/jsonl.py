@@ -17,7 +17,9 @@ Record `ltkm-inspect/exchange/1`, one for each MSK exchange:
 | `method`, `url`, `status` | of the exchange; `status` is null where no response came |
 | `started`, `ended` | times in ISO 8601, UTC, with milliseconds |
 | `client`, `server` | addresses with ports, as the proxy saw them |
+| `number` | ordinal of the flow, from 1, among all flows of its file or run, whatever they are; null in old records |
 | `terminal` | B-TID of the credentials, else the TCP connection |
+| `terminal_name` | how lines name it: by its name in the key ring, else its B-TID shortened, else the client |
 | `error` | what ended the connection, where it did not end well |
 | `damage`, `lacks` | what the capture damaged of it, and what it does not keep, each with `field` (as the capture names it: `response.content.text`) and `reason`; no rule judges that |
 | `faults` | that were put into it, as typed; what is wrong with it is then not the server's doing |
@@ -76,7 +78,7 @@ from hashlib import sha256
 from typing import Any, TextIO
 
 from ltkm_inspect import __version__, mikey
-from ltkm_inspect.finding import Answer, Finding, Level, Report, cut
+from ltkm_inspect.finding import Answer, Finding, Level, Report
 from ltkm_inspect.mikey import Room
 from ltkm_inspect.options.table import DEFAULTS
 from ltkm_inspect.output.json_line import to_json
@@ -86,7 +88,7 @@ from ltkm_inspect.report.keys import NO_KEYS, Keys
 from ltkm_inspect.report.summary import Summary
 from ltkm_inspect.session import Muk, MukHistory, Session
 from ltkm_inspect.traffic import Gap, Item, Ltkm
-from ltkm_inspect.wire import printable_octets
+from ltkm_inspect.wire import cut, printable_octets
 
 type Record = Mapping[str, Any]
 """One object of JSON Lines."""
@@ -103,6 +105,8 @@ OCTETS_OF_PART = 16
 """For so many octets of the response there is room for one more; in a clean one there are twice as many."""
 PARTS_OF_ITEM = 4
 """What an item costs of that room, without its LTKMs: an empty one has ten octets, and its record 120."""
+LONGEST_NAME = 20
+"""A longer name of a terminal is shortened in lines."""
 FINGERPRINT = 16
 """How many hex digits of the SHA-256 of a message are told."""
 
@@ -159,6 +163,7 @@ def exchange_record(
         "schema": EXCHANGE_SCHEMA,
         "file": file,
         "id": exchange.id,
+        "number": report.number,
         "method": exchange.request.method,
         "url": exchange.request.url,
         "status": exchange.response.status if exchange.response is not None else None,
@@ -167,6 +172,7 @@ def exchange_record(
         "client": exchange.client,
         "server": exchange.server,
         "terminal": exchange.terminal,
+        "terminal_name": terminal_name(report, redactor),
         "error": exchange.error,
         "damage": [_gap(gap) for gap in exchange.damage],
         "lacks": [_gap(gap) for gap in exchange.lacks],
@@ -362,6 +368,20 @@ def _gap(gap: Gap) -> dict[str, str]:
 
 def _hex(octets: bytes | None) -> str | None:
     return None if octets is None else octets.hex()
+
+
+def terminal_name(report: Report, redactor: Redactor = NO_REDACTOR) -> str:
+    """Return how lines name the terminal: by its name in the key ring, else its B-TID shortened, else the client."""
+    event = report.event
+    if event.terminal in (event.connection, event.client):
+        return redactor.text(event.client or event.terminal)
+    return redactor.terminal(event.terminal, report.name or short_name(event.terminal))
+
+
+def short_name(b_tid: str) -> str:
+    """Return the first and the last characters of a B-TID in front of its domain, of a short one all of them."""
+    name = b_tid.partition("@")[0].rstrip("=") if "@" in b_tid else b_tid
+    return name if len(name) <= LONGEST_NAME else f"{name[:8]}..{name[-4:]}"
 
 
 def time_of(seconds: float | None) -> str | None:

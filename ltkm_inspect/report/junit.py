@@ -10,6 +10,8 @@ to check.
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from itertools import groupby
+from operator import itemgetter
 from typing import TextIO
 from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
@@ -20,7 +22,7 @@ from ltkm_inspect.output.console import PROGRAM
 from ltkm_inspect.output.json_line import kind_of
 from ltkm_inspect.report.jsonl import Record
 from ltkm_inspect.report.summary import NOT_ENDED, NOTHING_SEEN, damaged
-from ltkm_inspect.report.text import asked_of, damage_line, finding_line
+from ltkm_inspect.report.text import INDENT, told_of
 from ltkm_inspect.rule import RULES
 from ltkm_inspect.wire import inert, printable
 
@@ -37,17 +39,21 @@ class _FindingLines:
     """Findings: all are counted, and the first ones are kept."""
 
     number: int = 0
-    kept: list[str] = field(default_factory=list)
+    kept: list[tuple[str, str]] = field(default_factory=list)
+    """The heading of the exchange, and the finding."""
 
-    def add(self, line: str | None, number: int = 1) -> None:
-        self.number += number
-        if line is not None and len(self.kept) < MOST_LINES:
-            self.kept.append(line)
+    def add(self, heading: str, line: str) -> None:
+        self.number += 1
+        if len(self.kept) < MOST_LINES:
+            self.kept.append((heading, line))
 
     @property
     def text(self) -> str:
+        lines: list[str] = []
+        for heading, found in groupby(self.kept, key=itemgetter(0)):
+            lines += [heading, *(f"{INDENT}{line}" for _, line in found)]
         more = self.number - len(self.kept)
-        return "\n".join([*self.kept, *([f"and {more} more"] if more else [])])
+        return "\n".join([*lines, *([f"and {more} more"] if more else [])])
 
 
 @dataclass(slots=True)
@@ -68,12 +74,12 @@ class _Case:
         elif reason in self.reasons or len(self.reasons) < MOST_REASONS:
             self.reasons[reason] += 1
 
-    def find(self, level: Level, line: str | None, number: int, *, fails: bool) -> None:
-        """Count findings in; those that the record does not list have no line."""
+    def find(self, level: Level, *, fails: bool) -> _FindingLines:
+        """Return where findings of that level are counted in."""
         self.applied = True
         if fails:
             self.worst = max(self.worst, level)
-        (self.failing if fails else self.others).add(line, number)
+        return self.failing if fails else self.others
 
 
 @dataclass(slots=True)
@@ -92,19 +98,18 @@ class _Suite:
         self.started = self.started or exchange["started"] or ""
         for rule, outcome in exchange["outcomes"].items():
             self._case(rule).answer(outcome["answer"], outcome["reason"])
-        asked = f"{exchange['started'] or 'no time'} {shorten(exchange['terminal'])} {asked_of(exchange)}"
-        damage = exchange.get("damage", ())
-        self.damaged += bool(damage)
-        for each in damage:
-            self.damage.add(f"{asked}: {damage_line(each['field'], each['reason'])}")
-        found: list[tuple[Record, str | None, int]] = [
-            (each, finding_line(each), 1) for each in (*exchange["findings"], *exchange["notes"])
-        ]
-        found += [(more, None, more["number"]) for more in exchange.get("more", {}).get("findings", ())]
-        for finding, line, number in found:
-            level = Level.of(finding["level"])
-            fails = level >= fails_from and not exchange["faults"]
-            self._case(finding["rule"]).find(level, line and f"{asked}: {line}", number, fails=fails)
+        said = told_of(exchange, notes=True)
+        self.damaged += bool(said.damage)
+        for each in said.damage:
+            self.damage.add(said.heading, each)
+        for finding in said.findings:
+            self._found(finding.rule, finding.level, exchange, fails_from).add(said.heading, finding.line)
+        for more in exchange.get("more", {}).get("findings", ()):
+            self._found(more["rule"], more["level"], exchange, fails_from).number += more["number"]
+
+    def _found(self, rule: str, word: str, exchange: Record, fails_from: Level) -> _FindingLines:
+        level = Level.of(word)
+        return self._case(rule).find(level, fails=level >= fails_from and not exchange["faults"])
 
     def _case(self, rule: str) -> _Case:
         return self.cases.setdefault(rule, _Case())

@@ -6,14 +6,13 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from ltkm_inspect.finding import LONGEST_VALUE, Place, Report, shorten
+from ltkm_inspect.finding import LONGEST_VALUE, Place, Report, count, shorten
 from ltkm_inspect.keys import KeyRing, OpenedMessage, Verdict, interval_of, key_check_value
 from ltkm_inspect.keys.ring_file import derive
 from ltkm_inspect.mikey import Kemac, KeyData, Message
 from ltkm_inspect.mikey.codes import KEY_TYPES
 from ltkm_inspect.mikey.keydata import Spi
 from ltkm_inspect.output.json_line import to_json
-from ltkm_inspect.report.text import count
 
 LONGEST_LIMIT = 8
 """A limit of a key interval that has more octets is no number that any program reads."""

@@ -1,55 +1,148 @@
-"""A report as lines of text: one for the exchange, then one for each finding."""
+"""An exchange as lines of text: one that names it and its verdict, and below it, indented, one for each finding.
 
+What the lines say is the same whether they are made of a report or of the record of one, and wherever they stand.
+"""
+
+import re
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, TextIO
+from dataclasses import dataclass
+from typing import Any, NamedTuple, TextIO
 
-from ltkm_inspect.finding import Level, Place, Report, line_of, shorten, text_of
+from ltkm_inspect.finding import Finding, Place, Report, line_of, shorten, text_of
 from ltkm_inspect.finding import count as count
 from ltkm_inspect.output.json_line import kind_of
 from ltkm_inspect.output.redaction import NO_REDACTOR, Redactor
+from ltkm_inspect.report.jsonl import short_name, terminal_name, time_of
+from ltkm_inspect.report.keys import NO_KEYS, Keys
 from ltkm_inspect.report.summary import Summary
 from ltkm_inspect.traffic import Event
 from ltkm_inspect.wire import inert, printable
 
-LONGEST_URL = 200
-"""How many characters of a URL a heading shows."""
+LONGEST_PATH = 200
+"""How many characters of a path a line shows."""
+INDENT = "  "
+"""What stands before each line about an exchange but its first."""
+UNKNOWN = "-"
+"""What stands in a line for a time, a number or a terminal that is not known."""
+_ORIGIN = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]*://[^/]*(?=/)")
 
 
-def lines(report: Report, redactor: Redactor = NO_REDACTOR) -> list[str]:
-    """Return the heading of a report and its findings, a line each; wire text is escaped."""
-    damage = (damage_line(redactor.text(gap.field), redactor.text(gap.reason)) for gap in report.event.damage)
-    return [heading(report, redactor), *damage, *(redactor.finding(finding).line for finding in report.findings)]
+class FindingText(NamedTuple):
+    """A finding or note, its parts safe to print."""
+
+    level: str
+    rule: str
+    place: str
+    text: str
+    line: str
+    """All of it in one line."""
+
+    @property
+    def known_by(self) -> tuple[str, ...]:
+        """What it has in common with itself where the same exchange is told of again; octets may have moved."""
+        return self.rule, self.place, self.text
 
 
-def damage_line(field: str, reason: str) -> str:
-    """Return the line that says what the capture damaged, by the field of the capture."""
-    return f"damage {shorten(field)}: {shorten(reason)}"
+@dataclass(frozen=True, slots=True)
+class ExchangeText:
+    """What is said of an exchange, its parts safe to print."""
+
+    flow: str
+    """Which exchange it is: its number, time (UTC) and terminal."""
+    asked: str
+    """Method and path."""
+    answer: str
+    """The status of the response, or why there is none, and what faults were put in."""
+    holds: str
+    """How many items and LTKMs are in it."""
+    verdict: str
+    damage: tuple[str, ...]
+    """What the capture damaged."""
+    findings: tuple[FindingText, ...]
+    """Its findings, and its notes where these are shown."""
+    keys: tuple[str, ...]
+    """What the keys at hand say of its LTKMs."""
+
+    @property
+    def heading(self) -> str:
+        """The line that names the exchange and its verdict."""
+        return f"{self.flow} {self.asked} -> {self.answer}: {self.holds}: {self.verdict}"
+
+    def lines(self, before: "ExchangeText | None" = None) -> list[str]:
+        """Return the heading, and below it a line for each finding; what was said of it before is not said again."""
+        known = () if before is None else {each.known_by for each in before.findings}
+        found = [each.line for each in self.findings if each.known_by not in known]
+        keys = [line for line in self.keys if before is None or line not in before.keys]
+        damage = self.damage if before is None else ()
+        return [self.heading, *(f"{INDENT}{line}" for line in (*damage, *found, *keys))]
 
 
-def heading(report: Report, redactor: Redactor = NO_REDACTOR) -> str:
-    """Return the line that says of an exchange what was asked and answered, what is in it and how bad it is.
-
-    The faults that were put into it stand at the end: what is wrong with it is not the server's doing.
-    """
-    event, levels = report.event, (report.count(Level.VIOLATION), report.count(Level.WARNING))
-    counts = (report.items, report.ltkms, *levels)
-    return _heading(
-        report.verdict,
+def told(
+    report: Report, redactor: Redactor = NO_REDACTOR, keys: Keys = NO_KEYS, *, notes: bool = False
+) -> ExchangeText:
+    """Return what is said of an exchange by its report."""
+    event, found = report.event, (*report.findings, *(report.notes if notes else ()))
+    return ExchangeText(
+        flow_of(report, redactor),
         asked(event, redactor),
-        answered(event, redactor),
-        counts,
-        map(redactor.text, event.faults),
+        _answer(event.status, redactor.text(event.error or ""), map(redactor.text, event.faults)),
+        _holds(report.items, report.ltkms),
+        report.verdict,
+        tuple(damage_line(redactor.text(gap.field), redactor.text(gap.reason)) for gap in event.damage),
+        tuple(_finding(redactor.finding(finding)) for finding in found),
+        tuple(map(redactor.text, keys.lines(report))),
     )
 
 
+def told_of(record: Mapping[str, Any], *, notes: bool = False) -> ExchangeText:
+    """Return the same by the record of an exchange."""
+    counts = record["counts"]
+    terminal = record.get("terminal_name") or short_name(record["terminal"])
+    return ExchangeText(
+        _flow(record.get("number"), record["started"], terminal),
+        _asked(record["method"], record["url"]),
+        _answer(record["status"], record["error"], record["faults"]),
+        _holds(counts["items"], counts["ltkms"]),
+        record["verdict"],
+        tuple(damage_line(each["field"], each["reason"]) for each in record.get("damage", ())),
+        tuple(map(_finding_of, (*record["findings"], *(record["notes"] if notes else ())))),
+        tuple(_key_lines(record)),
+    )
+
+
+def lines(report: Report, redactor: Redactor = NO_REDACTOR, keys: Keys = NO_KEYS) -> list[str]:
+    """Return the heading of a report, and below it its findings and what the keys say, a line each."""
+    return told(report, redactor, keys).lines()
+
+
+def heading(report: Report, redactor: Redactor = NO_REDACTOR) -> str:
+    """Return the line that names an exchange and its verdict."""
+    return told(report, redactor).heading
+
+
+def flow_of(report: Report, redactor: Redactor = NO_REDACTOR) -> str:
+    """Return which exchange a report is of: its number, time (UTC) and terminal, safe to print."""
+    return _flow(report.number, time_of(report.event.started), terminal_name(report, redactor))
+
+
 def asked(event: Event, redactor: Redactor = NO_REDACTOR) -> str:
-    """Return method and URL of an event, safe to print."""
+    """Return method and path of an event, safe to print."""
     return _asked(redactor.text(event.method), redactor.text(event.url))
 
 
 def answered(event: Event, redactor: Redactor = NO_REDACTOR) -> str:
     """Return the status of the response, or why there is none; safe to print."""
-    return _answered(event.status, redactor.text(event.error or ""))
+    return _answer(event.status, redactor.text(event.error or ""))
+
+
+def path_of(url: str) -> str:
+    """Return the path of a URL with its query; all of it where it has none."""
+    return _ORIGIN.sub("", url, count=1)
+
+
+def damage_line(field: str, reason: str) -> str:
+    """Return the line that says what the capture damaged, by the field of the capture."""
+    return f"damage {shorten(field)}: {shorten(reason)}"
 
 
 def write(records: Iterable[Mapping[str, Any]], file: TextIO) -> None:
@@ -66,38 +159,24 @@ def write(records: Iterable[Mapping[str, Any]], file: TextIO) -> None:
         if record["file"] not in (None, shown):
             shown = record["file"]
             file.write(f"{printable(shown or '')}:\n")
-        file.writelines(f"{inert(line)}\n" for line in lines_of(record))
+        file.writelines(f"{inert(line)}\n" for line in told_of(record).lines())
     file.writelines(f"{inert(line)}\n" for line in summary.lines())
-
-
-def lines_of(record: Mapping[str, Any]) -> list[str]:
-    """Return the lines of the record of an exchange: heading, findings, and what the keys at hand say of its LTKMs."""
-    damage = (damage_line(each["field"], each["reason"]) for each in record.get("damage", ()))
-    return [heading_of(record), *damage, *map(finding_line, record["findings"]), *_key_lines(record)]
-
-
-def heading_of(record: Mapping[str, Any]) -> str:
-    """Return the heading of the record of an exchange."""
-    counts = [record["counts"][name] for name in ("items", "ltkms", "violations", "warnings")]
-    answered = _answered(record["status"], record["error"])
-    return _heading(record["verdict"], asked_of(record), answered, counts, record["faults"])
-
-
-def asked_of(record: Mapping[str, Any]) -> str:
-    """Return method and URL of the record of an exchange, safe to print."""
-    return _asked(record["method"], record["url"])
-
-
-def finding_line(record: Mapping[str, Any]) -> str:
-    """Return a finding or note of a record as one line."""
-    octets = (*record["octets"], record["octets_of"]) if record["octets"] else None
-    place = Place(**record["place"])
-    return line_of(record["level"], record["rule"], place, finding_text(record), octets, record["clauses"])
 
 
 def finding_text(record: Mapping[str, Any]) -> str:
     """Return what a finding or note of a record says is wrong, in one line."""
     return text_of(record["title"], record["expected"], record["got"], record["hint"])
+
+
+def _finding(finding: Finding) -> FindingText:
+    return FindingText(finding.level.word, finding.rule, str(finding.place), finding.text, finding.line)
+
+
+def _finding_of(record: Mapping[str, Any]) -> FindingText:
+    octets = (*record["octets"], record["octets_of"]) if record["octets"] else None
+    place, text = Place(**record["place"]), finding_text(record)
+    line = line_of(record["level"], record["rule"], place, text, octets, record["clauses"])
+    return FindingText(record["level"], record["rule"], str(place), text, line)
 
 
 def _key_lines(record: Mapping[str, Any]) -> Iterator[str]:
@@ -108,18 +187,30 @@ def _key_lines(record: Mapping[str, Any]) -> Iterator[str]:
             yield f"key {Place(item, ltkm['ltkm'])}: {ltkm['key']['text']}"
 
 
-def _heading(verdict: str, asked: str, answered: str, counts: Iterable[int], faults: Iterable[str]) -> str:
-    words = ("item", "LTKM", "violation", "warning")
-    counted = ", ".join(count(number, word) for number, word in zip(counts, words, strict=True))
-    put_in = "".join(f" [fault {shorten(fault)}]" for fault in faults)
-    return f"{verdict} {asked} -> {answered}: {counted}{put_in}"
+def _flow(number: int | None, started: str | None, terminal: str) -> str:
+    clock = started[11:] if started else UNKNOWN
+    return f"#{UNKNOWN if number is None else number} {clock} {_word(terminal) or UNKNOWN}"
+
+
+def _word(text: str) -> str:
+    """Return text safe to print in which no space is taken for the end of it."""
+    return shorten(text).replace(" ", "\\x20")
+
+
+def _ascii(text: str) -> str:
+    return text.encode("ascii", "backslashreplace").decode()
 
 
 def _asked(method: str, url: str) -> str:
-    return f"{shorten(method)} {shorten(url, LONGEST_URL)}"
+    return _ascii(f"{shorten(method)} {shorten(path_of(url), LONGEST_PATH)}".replace("…", "..."))
 
 
-def _answered(status: int | None, error: str | None) -> str:
-    if status is not None:
-        return str(status)
-    return f"no response ({shorten(error)})" if error else "no response"
+def _answer(status: int | None, error: str | None, faults: Iterable[str] = ()) -> str:
+    answer = str(status)
+    if status is None:
+        answer = f"no response ({shorten(error)})" if error else "no response"
+    return answer + "".join(f" [fault {shorten(fault)}]" for fault in faults)
+
+
+def _holds(items: int, ltkms: int) -> str:
+    return f"{count(items, 'item')}, {count(ltkms, 'LTKM')}"

@@ -1,5 +1,15 @@
 """Bounded reading and writing of octets, with the name and place of each field; wire text and errors made printable."""
 
 from ltkm_inspect.wire.reader import DecodeError, DecodeProblem, Kind, Pull, Reader, Span, opaque
-from ltkm_inspect.wire.text import abbreviate, crash_of, inert, printable, printable_octets, unescaped, unescaped_octets
+from ltkm_inspect.wire.text import (
+    abbreviate,
+    crash_of,
+    cut,
+    inert,
+    octets_text,
+    printable,
+    printable_octets,
+    unescaped,
+    unescaped_octets,
+)
 from ltkm_inspect.wire.tracer import Tracer

@@ -4,6 +4,8 @@ import re
 import unicodedata
 from pathlib import Path
 
+LONGEST_TEXT = 1000
+"""How many characters of such a value a record keeps."""
 UNPRINTABLE = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 """Unicode categories that are escaped: controls, formats (bidirectional too), surrogates, unassigned, line ends."""
 
@@ -51,6 +53,17 @@ def printable_octets(octets: bytes) -> str:
         f"\\x{ord(character) - 0xDC00:02x}" if "\udc80" <= character <= "\udcff" else _escaped(character)
         for character in parts
     )
+
+
+def octets_text(start: int, end: int, of: str = "") -> str:
+    """Return octets by the first and the last of them, counted from 0: `octets 4–7 of the body`."""
+    octets = f"octets {start}–{end - 1}" if end - start > 1 else f"octet {start}"
+    return f"{octets} of the {of}" if of else octets
+
+
+def cut(text: str, longest: int = LONGEST_TEXT) -> str:
+    """Return at most `longest` characters of a text, saying how many there are where that is not all."""
+    return text if len(text) <= longest else f"{text[:longest]}… ({len(text)} characters)"
 
 
 def abbreviate(text: str) -> str:

@@ -177,7 +177,7 @@ async def measure(turns: int) -> dict[tuple[str, str, bool], list[Measured]]:
                         found.setdefault((script, traffic, alone), []).append(one)
         for each in proxies.values():
             each.stop()
-            flawed = [line for line in each.log if line.startswith(("violation", "warning"))]
+            flawed = [line for line in each.log if line.startswith(("  violation", "  warning"))]
             assert not flawed, f"expected clean exchanges, got {flawed[0]}"
     return found
 

@@ -35,13 +35,13 @@ def test_violation_and_warning_have_markers_of_their_own(flow: HTTPFlow) -> None
 
 def test_the_comment_names_verdict_and_rules(flow: HTTPFlow) -> None:
     mark(flow, report_of(flow, Level.WARNING, Level.VIOLATION))
-    assert flow.comment == "[ltkm: violation: rule-1, rule-2]"
+    assert flow.comment == "[rule-1, rule-2; ltkm: violation]"
 
 
 def test_marker_and_comment_of_the_user_stay(flow: HTTPFlow) -> None:
     flow.marked, flow.comment = ":grapes:", "look [here]"
     mark(flow, report_of(flow, Level.VIOLATION))
-    assert (flow.marked, flow.comment) == (":grapes:", "look [here] [ltkm: violation: rule-1]")
+    assert (flow.marked, flow.comment) == (":grapes:", "look [here] [rule-1; ltkm: violation]")
     mark(flow, report_of(flow))
     assert (flow.marked, flow.comment) == (":grapes:", "look [here]")
 
@@ -51,7 +51,7 @@ def test_a_new_check_replaces_what_was_ours(flow: HTTPFlow) -> None:
     mark(flow, report_of(flow, Level.VIOLATION, Level.WARNING))
     flow.comment += " and more"
     mark(flow, report_of(flow, Level.WARNING))
-    assert flow.comment == "mine and more [ltkm: warning: rule-1]"
+    assert flow.comment == "mine and more [rule-1; ltkm: warning]"
     assert flow.marked == MARKS[Level.WARNING]
     assert flow.metadata[VERDICT] == "warning"
 

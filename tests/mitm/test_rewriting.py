@@ -85,9 +85,10 @@ def test_a_faulted_flow_breaks_the_rules_of_the_fault_also_when_it_was_saved(fau
     exchange = exchange_of(saved(flow))
     assert set(inspect(exchange, context).rules) >= fault.trips
     assert exchange.faults == (fault.id,)
-    assert change_line(change).startswith(f"fault {fault.id}: POST http://")
-    assert change_line(change).isprintable()
-    assert change_line(change).rpartition(": ")[2]  # says what changed
+    line = change_line(change, 7)
+    assert line.startswith(f"#7 fault {fault.id}: ")
+    assert line.isprintable()
+    assert line.rpartition(": ")[2]  # says what changed
     # a flow has the host of its Host field, which a fault may have changed
     exchange = replace(exchange, request=replace(exchange.request, host=change.after.request.host))
     for part in fields(Exchange):
@@ -103,7 +104,7 @@ def test_the_flow_says_what_was_put_in_and_keeps_the_digests_of_both_bodies() ->
     assert read.metadata[FAULT] == ["shorten-rand:octets=8"]
     assert read.metadata[ORIGINAL] == hashlib.sha256(original).hexdigest()
     assert read.metadata[FAULTED] == hashlib.sha256(body(read)).hexdigest() != read.metadata[ORIGINAL]
-    assert read.comment == "[ltkm: fault: shorten-rand:octets=8]"
+    assert read.comment == "[shorten-rand:octets=8; ltkm: fault]"
     assert read.marked == FAULT_MARK == ":wrench:"
 
 
@@ -117,7 +118,7 @@ def test_mitmdump_shows_what_was_put_in_and_does_not_fail_for_it(mitmdump: Mitmd
         file.keep()
     again = tmp_path / "again.flow"
     run = mitmdump("-nr", path, "-w", again, "--set", "ltkm_fail_on=warning")
-    assert sum(line.endswith(" [fault shorten-rand:octets=8]") for line in run.log) == 2
+    assert sum(" [fault shorten-rand:octets=8]: " in line for line in run.log) == 2
     assert run.log[-1] == (
         "summary: 2 exchanges with faults put in; their findings (2 violations, 0 warnings) do not count"
     )
@@ -126,7 +127,7 @@ def test_mitmdump_shows_what_was_put_in_and_does_not_fail_for_it(mitmdump: Mitmd
         flows = [*FlowReader(octets).stream()]
     for read in flows:
         assert isinstance(read, HTTPFlow)
-        assert read.comment == "[ltkm: fault: shorten-rand:octets=8] [ltkm: violation: rand-length-wrong]"
+        assert read.comment == "[shorten-rand:octets=8; ltkm: fault] [rand-length-wrong; ltkm: violation]"
         assert read.marked == FAULT_MARK
         read.revert()  # type: ignore[no-untyped-call]
         assert inspect(exchange_of(read)).verdict == "clean"
@@ -158,7 +159,7 @@ def test_faults_add_up_and_the_first_body_stays_the_original() -> None:
     assert exchange_of(flow).faults == ("shorten-rand", "rename-ltkm:name=lTkM", "replace-status:status=202")
     assert flow.metadata[ORIGINAL] == hashlib.sha256(original).hexdigest()
     assert flow.metadata[FAULTED] == hashlib.sha256(body(flow)).hexdigest()
-    assert flow.comment == "[ltkm: fault: shorten-rand, rename-ltkm:name=lTkM, replace-status:status=202]"
+    assert flow.comment == "[shorten-rand, rename-ltkm:name=lTkM, replace-status:status=202; ltkm: fault]"
     flow.revert()  # type: ignore[no-untyped-call]
     assert body(flow) == original
     assert exchange_of(flow).faults == ()
@@ -170,7 +171,7 @@ def test_a_fault_in_the_request_changes_the_recorded_request() -> None:
     (change,) = apply(flow, "empty-request")
     assert change is not None
     assert flow.request.raw_content == b""
-    assert "request body from" in change_line(change)
+    assert "request body " in change_line(change, None)
     assert body(flow) == response
     assert flow.metadata[ORIGINAL] == flow.metadata[FAULTED]
 
@@ -204,10 +205,11 @@ def test_a_check_leaves_the_fault_on_the_flow_and_a_fault_takes_the_old_check_aw
     mark(flow, inspect(exchange_of(flow)))
     apply(flow, "shorten-rand")
     assert not set(METADATA) & set(flow.metadata)
-    assert flow.comment == "mine [ltkm: fault: shorten-rand]"
+    assert flow.comment == "mine [shorten-rand; ltkm: fault]"
     for _ in range(2):
         mark(flow, inspect(exchange_of(flow)))
-        assert flow.comment.startswith("mine [ltkm: fault: shorten-rand] [ltkm: violation: ")
+        assert flow.comment.startswith("mine [shorten-rand; ltkm: fault] [")
+        assert flow.comment.endswith("; ltkm: violation]")
         assert flow.marked == FAULT_MARK
         assert set(FAULT_METADATA) <= set(flow.metadata)
     flow.marked = ""  # the user does not want it
@@ -215,7 +217,7 @@ def test_a_check_leaves_the_fault_on_the_flow_and_a_fault_takes_the_old_check_aw
     assert flow.marked == ""
 
 
-@pytest.mark.parametrize("text", ["]", "[ltkm: violation: x]", "a\x1b[2J\n", "\udcff", "x" * 5000])
+@pytest.mark.parametrize("text", ["]", "[x; ltkm: violation]", "a\x1b[2J\n", "\udcff", "x" * 5000])
 def test_any_parameter_can_be_saved_and_does_not_break_the_comment(text: str) -> None:
     flow = flow_of(clean())
     apply(flow, f"replace-status:reason={text}")
@@ -225,7 +227,7 @@ def test_any_parameter_can_be_saved_and_does_not_break_the_comment(text: str) ->
     assert len(read.comment) < 300
     mark(read, inspect(exchange_of(read)))
     apply(read, "shorten-rand")
-    assert read.comment.count("[ltkm: ") == 1
+    assert read.comment.count("; ltkm: fault]") == 1
 
 
 @pytest.mark.parametrize("value", ["a-fault", ["a", 1], ("b",), 5, {"a": 1}])

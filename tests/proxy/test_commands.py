@@ -75,7 +75,7 @@ def test_a_fault_is_put_into_a_loaded_flow_and_taken_back(stage: Stage) -> None:
     assert body(flow) != before
     assert exchange_of(flow).faults == ("shorten-rand:octets=8", "rename-ltkm")
     assert flow.marked == ":wrench:"
-    assert flow.comment.startswith("mine [ltkm: fault: shorten-rand:octets=8, rename-ltkm] [ltkm: violation: ")
+    assert flow.comment.startswith("mine [shorten-rand:octets=8, rename-ltkm; ltkm: fault] [")
     assert stage.heard.flows == [flow]
     assert stage.addon.summary.exchanges == 0
     stage.call("revert", [flow, foreign])

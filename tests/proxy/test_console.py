@@ -68,7 +68,7 @@ def test_the_command_findings_shows_the_findings_as_a_table(console: Console) ->
     console.command(f"view.focus.go {flawed.index(True)}")
     console.command("ltkm.findings @focus")
     heading = re.compile(r"│flow +rule +place +what +│")
-    row = re.compile(rf"│http://\S+ +violation {FLAW} +item 1, LTKM 1, \S+ +expected .*│")
+    row = re.compile(rf"│#\d+ \S+ \S+ +violation {FLAW} +item 1, LTKM 1, \S+ +expected .*│")
     console.screen(lambda shown: heading.search(shown) is not None and row.search(shown) is not None)
 
 

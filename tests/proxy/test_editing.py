@@ -350,13 +350,13 @@ def test_the_log_says_what_was_edited_and_what_no_longer_fits(caplog: pytest.Log
         several(KEYED).put("value: 24cb4400", "value: 24cb4401").save()
         several().put("value: 24cb4400", "value: 24cb4401").save()
         Edit(clean(), request=True).put("msk_id: 24cb4400", "msk_id: 24cb4401").save()
-    where = "ltkm: edit: POST http://bmsc.home1.net/keymanagement?requesttype=msk-request: "
+    where = "ltkm: edit: POST /keymanagement?requesttype=msk-request: "
     assert [(record.levelname, record.getMessage().removeprefix(where)) for record in caplog.records] == [
-        ("INFO", "response body from 918 to 918 octets"),
-        ("INFO", "response body from 918 to 918 octets"),
+        ("INFO", "response body 918 -> 918 octets"),
+        ("INFO", "response body 918 -> 918 octets"),
         ("WARNING", "MAC: no keys are known; the terminal will see the MAC fail"),
         ("WARNING", "digest: no keys are known; the terminal will see the digest fail"),
-        ("INFO", "request body from 145 to 145 octets"),
+        ("INFO", "request body 145 -> 145 octets"),
         ("WARNING", "digest: no key of the ring fits; the BSM will see the digest fail"),
     ]
 
@@ -381,7 +381,7 @@ def test_an_edit_is_written_on_the_flow_and_can_be_reverted() -> None:
     assert edit.flow.metadata["ltkm_fault"] == ["edit"]
     assert edit.flow.metadata["ltkm_original"] == hashlib.sha256(edit.before).hexdigest()
     assert edit.flow.metadata["ltkm_faulted"] == hashlib.sha256(response.raw_content or b"").hexdigest()
-    assert edit.flow.comment == "[ltkm: fault: edit]"
+    assert edit.flow.comment == "[edit; ltkm: fault]"
     assert edit.flow.marked == ":wrench:"
     again = Edit(edit.flow)
     again.put('"404"', '"405"').save()
@@ -398,7 +398,7 @@ def test_what_was_wrong_with_a_response_before_it_was_edited_stays_in_sight() ->
     edit.put("csb_id: 0x5a17c0de", "csb_id: 1").save()
     Edit(edit.flow).put("csb_id: 0x00000001", "csb_id: 2").save()
     assert edit.flow.metadata["ltkm_came"] == "violation: ltkm-missing"
-    assert edit.flow.comment == "[ltkm: fault: edit, edit; it came with violation: ltkm-missing]"
+    assert edit.flow.comment == "[edit, edit; it came with violation: ltkm-missing; ltkm: fault]"
 
 
 def test_a_request_can_be_edited_and_its_response_directive_is_made_anew() -> None:

@@ -265,14 +265,14 @@ def test_the_server_is_judged_by_what_it_sent_and_the_flow_shows_what_goes_on(st
     assert summary.faulted == 1
     assert summary.put_in[Level.VIOLATION] >= 1
     assert flow.metadata["ltkm_came"] == "violation: ltkm-missing"
-    assert "[ltkm: fault: rename-ltkm; it came with violation: ltkm-missing]" in flow.comment
+    assert "[rename-ltkm; it came with violation: ltkm-missing; ltkm: fault]" in flow.comment
     assert "ltkm-misnamed" in flow.metadata["ltkm_rules"]
     assert flow.marked == ":wrench:"
     assert any(
         line.startswith("summary: 1 MSK exchange (0 clean, 0 with warnings, 1 with vio") for line in summary.lines()
     )
     flow.revert()  # type: ignore[no-untyped-call]
-    assert flow.comment == "[ltkm: violation: ltkm-missing]"
+    assert flow.comment == "[ltkm-missing; ltkm: violation]"
     assert flow.marked == ":red_circle:"
 
 

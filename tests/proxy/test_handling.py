@@ -218,7 +218,8 @@ def test_what_is_shown_of_a_large_flow_was_made_beside_the_loop_and_fits_it(
         table = run.addon.findings([passing])
         made = shown(ours)
         assert not looked_at
-        assert made == shown(view.LtkmView(lambda: run.addon.configuration))
+        number = run.addon.inspector.number
+        assert made == shown(view.LtkmView(lambda: run.addon.configuration, number=number))
         passing.request.headers["Authorization"] = "Digest"
         assert "authorization-" in shown(ours)[0]
         assert run.addon.findings([passing]) != table

@@ -107,7 +107,7 @@ def test_no_output_of_mitmdump_has_a_key_that_is_not_to_be_shown(
     assert [leaks(output, MSKS) for output in everything] == [[key.hex() for key in MSKS] if show else []] * 2
     assert leaks(run.errors + written, MSKS) == []
     assert any(line.startswith("ltkm: ltkm_show_keys is on: ") for line in run.log) is show
-    ours = [line for line in run.log if line.startswith("key ")]
+    ours = [line.strip() for line in run.log if line.startswith("  key ")]
     assert f"key item 1, LTKM 1: {TOLD}{f', key {FIRST.msk.hex()}' if show else ''}" in ours
     assert any("MAC invalid (does not verify with the MUK of " in line for line in ours)
     # in the view, beside the message
@@ -153,7 +153,7 @@ def test_a_key_ring_that_changes_is_read_again_and_a_broken_one_changes_nothing(
         time.sleep(1.1)  # the file is looked at once a second
         proxy.send(request(origin, "/msk"))
     run = proxy.stop()
-    told = [line.partition(": ")[2] for line in run.log if line.startswith("key item 1")]
+    told = [line.partition(": ")[2] for line in run.log if line.startswith("  key item 1")]
     assert told == [f"MAC invalid (does not verify with the MUK of {B_TID})", TOLD, TOLD, TOLD]
     about = [line for line in run.log if str(ring) in line]
     assert about == [f"ltkm: {ring} was read again: keys of 1 subscriber", about[-1]]

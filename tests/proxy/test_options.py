@@ -4,6 +4,7 @@ Most runs of mitmdump are in the process of the tests; that a process of its own
 """
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -21,12 +22,15 @@ from ltkm_inspect.session import Session
 from ltkm_inspect.traffic import Exchange
 from tests.proxy.parts import HERE, SCRIPT, TIME, Mitmdump, Run, Save, clean, edited, flawed
 
-VERDICTS = ("clean ", "warning ", "violation ")
+EXCHANGE = ("#", "  ")
+"""How lines about exchanges begin."""
+CLOCK = re.compile(r"\d\d:\d\d:\d\d\.\d{3}Z ")
+"""When the request began, which a file that is written says otherwise."""
 
 
 def said(log: Sequence[str]) -> list[str]:
     """Return the lines about exchanges."""
-    return [line for line in log if line.startswith(VERDICTS)]
+    return [CLOCK.sub("", line) for line in log if line.startswith(EXCHANGE)]
 
 
 def shown(run: Run, script: Path) -> list[str]:
@@ -39,7 +43,7 @@ def expected(exchanges: Sequence[Exchange], **words: Any) -> list[str]:
     context = Context(settings(**words), session=Session())
     limits = parse_limit("1MiB,200")
     reports = [inspect(replace(exchange, limits=limits), context) for exchange in exchanges]
-    return [line for report in reports for line in text.lines(report)]
+    return [line for at, report in enumerate(reports, 1) for line in said(text.lines(replace(report, number=at)))]
 
 
 LATER = edited(clean(), "orderqueries:1.0", "orderqueries:1.1")

@@ -23,6 +23,7 @@ from ltkm_inspect.mitm.flows import flow_of
 from ltkm_inspect.output.redaction import Redactor
 from ltkm_inspect.proxy import pending
 from ltkm_inspect.report import text
+from ltkm_inspect.report.keys import Keys
 from tests.loopback.proxy import reverse
 from tests.proxy.parts import PATIENCE, Mitmdump, Save, clean, flawed
 from tests.proxy.test_addon import Stage, logged, stage
@@ -55,7 +56,7 @@ def test_a_request_that_waits_is_told_when_the_run_ends_before_the_summary(
     stage.addon.done()
     lines = [line for _, line in logged(caplog)]
     assert "-> no response" in lines[0]
-    assert lines[1].startswith("warning not-checked-in-full: ")
+    assert lines[1].startswith("  warning not-checked-in-full: ")
     assert lines[2].startswith("summary: 1 MSK exchange ")
     assert flow.marked == ":yellow_circle:"
 
@@ -182,18 +183,18 @@ def test_a_flow_with_fields_of_other_types_has_a_finding_and_the_next_is_checked
 def test_a_report_that_cannot_be_logged_is_told_as_a_crash(
     stage: Stage, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    original = text.lines
+    original = text.told
 
-    def crash(report: Report, *redactor: Redactor) -> list[str]:
+    def crash(report: Report, redactor: Redactor, keys: Keys) -> text.ExchangeText:
         if EVENT_CRASHED not in report.rules:
             raise TypeError("not to be shown")
-        return original(report, *redactor)
+        return original(report, redactor, keys)
 
-    monkeypatch.setattr(text, "lines", crash)
+    monkeypatch.setattr(text, "told", crash)
     stage.play(flow_of(flawed()))
     lines = [line for _, line in logged(caplog)]
-    assert any(line.startswith("violation ltkm-missing: ") for line in lines)
-    assert any(line.startswith("warning event-crashed: ") for line in lines)
+    assert any(line.startswith("  violation ltkm-missing: ") for line in lines)
+    assert any(line.startswith("  warning event-crashed: ") for line in lines)
     assert "not to be shown" not in "\n".join(lines)
 
 

@@ -97,8 +97,8 @@ def page(port: int, tmp_path_factory: pytest.TempPathFactory) -> str:
 
 def test_the_flow_list_shows_the_comment_of_each_flawed_flow(page: str) -> None:
     flawed = [report for report in inspected(TRIAL) if report is not None and report.findings]
-    expected = [f"[ltkm: {report.verdict}: {', '.join(report.rules)}]" for report in flawed]
-    assert f"[ltkm: violation: {FLAW}]" in expected
+    expected = [f"[{', '.join(report.rules)}; ltkm: {report.verdict}]" for report in flawed]
+    assert f"[{FLAW}; ltkm: violation]" in expected
     assert [comment for comment in re.findall(r'<td class="col-comment">([^<]*)</td>', page) if comment] == expected
 
 
@@ -132,18 +132,18 @@ def _command(window: Browser, text: str) -> None:
 
 def _faulted(port: int) -> list[str]:
     """Return the comments of the flows that a fault is in."""
-    return [flow["comment"] for flow in _flows(port) if "[ltkm: fault: " in flow["comment"]]
+    return [flow["comment"] for flow in _flows(port) if "; ltkm: fault]" in flow["comment"]]
 
 
 def test_the_command_bar_puts_faults_into_flows_and_takes_them_back(port: int, window: Browser, tmp_path: Path) -> None:
     _command(window, "ltkm.fault @all shorten-rand:octets=8")
-    window.wait("return document.body.textContent.includes('[ltkm: fault: shorten-rand:octets=8]')")
+    window.wait("return document.body.textContent.includes('[shorten-rand:octets=8; ltkm: fault]')")
     window.screenshot(tmp_path / "faults.png")
     comments = _faulted(port)
     assert len(comments) > 20
     assert any("rand-length-wrong" in comment for comment in comments)
     _command(window, "ltkm.revert @all")
-    window.wait("return !document.body.textContent.includes('[ltkm: fault: ')")
+    window.wait("return !document.body.textContent.includes('; ltkm: fault]')")
     assert _faulted(port) == []
 
 

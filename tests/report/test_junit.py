@@ -117,6 +117,6 @@ def test_of_many_findings_the_first_are_written_out_and_all_are_counted(records:
     failure = case.find("failure")
     assert failure is not None
     text = (failure.text or "").splitlines()
-    assert len(text) == junit.MOST_LINES + 1
+    assert len([line for line in text if line.startswith(f"  violation {rule}: ")]) == junit.MOST_LINES
     assert text[-1] == "and 7 more"
     assert failure.get("message") == f"{times} findings in {times} exchanges"

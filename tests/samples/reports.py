@@ -3,6 +3,7 @@
 import io
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from xml.etree.ElementTree import fromstring, indent, tostring
@@ -32,13 +33,13 @@ def records(file: str, octets: bytes) -> Iterator[Record]:
     values = {name: option.check_default or option.default for name, option in DEFAULTS.items()}
     yield jsonl.run_record([file], values, started=reference.STARTED)
     session, total = Session(), Summary()
-    for flow in FlowReader(io.BytesIO(octets)).stream():
+    for number, flow in enumerate(FlowReader(io.BytesIO(octets)).stream(), 1):
         assert isinstance(flow, HTTPFlow)
         exchange = exchange_of(flow)
         if not exchange.is_ours:
             total.other()
             continue
-        report = inspect(exchange, Context(session=session))
+        report = replace(inspect(exchange, Context(session=session)), number=number)
         total.add(report)
         yield jsonl.exchange_record(report, file)
     total.forgotten = session.forgotten

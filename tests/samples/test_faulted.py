@@ -70,7 +70,7 @@ def test_only_the_last_flow_has_the_fault_and_says_so(sample: Faulted) -> None:
     assert [flow.get_state() for flow in clean] == [flow_of(exchange).get_state() for exchange in sample.clean[:-1]]
     assert last.metadata["ltkm_fault"] == [str(sample.application)]
     assert last.marked == ":wrench:"
-    assert last.comment == f"[ltkm: fault: {sample.application}]"
+    assert last.comment == f"[{sample.application}; ltkm: fault]"
     assert last.modified()  # type: ignore[no-untyped-call]
 
 

@@ -1,15 +1,16 @@
 """One exchange on the page: its row, what is wrong with it, and what is unfolded when somebody opens it."""
 
-import re
 from collections.abc import Container, Iterable, Iterator, Mapping
 from functools import partial
 from typing import Any
 
+from ltkm_inspect.finding import count
 from ltkm_inspect.report.page.http import Marks, http_views
 from ltkm_inspect.report.page.messages import ltkm_view
 from ltkm_inspect.report.page.rules import rank
 from ltkm_inspect.report.page.value import facts, value_text
-from ltkm_inspect.report.text import count
+from ltkm_inspect.report.text import path_of
+from ltkm_inspect.wire import octets_text
 
 LONGEST_PATH = 120
 """How many characters of the path of a URL a row shows."""
@@ -86,7 +87,7 @@ def _finding(finding: Mapping[str, Any], sides: Container[str], marks: Marks) ->
         "expected": value_text(finding["expected"]),
         "got": value_text(finding["got"]),
         "hint": value_text(finding["hint"]),
-        "octets": _span(octets[0], octets[1] - 1, value_text(of)) if octets is not None else "",
+        "octets": octets_text(octets[0], octets[1], value_text(of)) if octets is not None else "",
         "clauses": [value_text(clause) for clause in finding["clauses"]],
         # where the page can lead to: octets of an LTKM, octets of the body, a header field, an LTKM, or an item
         "item": item if item is not None else OUTSIDE if ltkm is not None else None,
@@ -97,11 +98,6 @@ def _finding(finding: Mapping[str, Any], sides: Container[str], marks: Marks) ->
         "mark": mark,
         "has_place": item is not None or ltkm is not None or mark is not None or side in sides,
     }
-
-
-def _span(first: int, last: int, of: str) -> str:
-    """Return octets with the last one included, as the tree on the page has them."""
-    return f"octets {first}–{last} of the {of}" if last > first else f"octet {first} of the {of}"
 
 
 def _place(item: int | None, ltkm: int | None, path: str) -> Iterator[str]:
@@ -155,4 +151,4 @@ def _answers(counts: Mapping[str, int]) -> str:
 
 
 def _path(url: Any) -> str:
-    return value_text(re.sub(r"^[a-zA-Z][a-zA-Z0-9+.-]*://[^/]*(?=/)", "", str(url)), LONGEST_PATH)
+    return value_text(path_of(str(url)), LONGEST_PATH)
