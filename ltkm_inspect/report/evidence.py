@@ -128,7 +128,7 @@ class _Shown:
 
     def _fields(self, headers: Headers) -> list[list[str]]:
         decoded = ([part.decode("utf-8", "surrogateescape") for part in pair] for pair in headers.fields[:MOST_FIELDS])
-        return [[self._text(name), self._text(value)] for name, value in decoded]
+        return [[self._text(name), self._text(_without_password(name.lower(), value))] for name, value in decoded]
 
     def _body(self, text: str, hidden: list[Span]) -> _Body:
         """Return the text piece by piece, as far as it is kept: a mark-up, or what is between two of them."""
@@ -163,6 +163,15 @@ def _places(body: _Body, xml: Xml, spans: list[Span]) -> Iterator[list[int]]:
         characters = [min(body.position(at), LONGEST_BODY) for at in (start, end)]
         if characters[0] < characters[1]:
             yield [span.start, span.end, *characters]
+
+
+def _without_password(name: str, value: str) -> str:
+    """Return the value of a field without what lets anybody in: cookies, and credentials that are no digest."""
+    if name in ("cookie", "set-cookie"):
+        return _counted(value)
+    scheme, _, rest = value.partition(" ")
+    is_digest = not name.endswith("authorization") or scheme.lower() == "digest" or not rest
+    return value if is_digest else f"{scheme} {_counted(rest)}"
 
 
 def _counted(text: str) -> str:

@@ -34,7 +34,7 @@ Record `ltkm-inspect/exchange/1`, one for each MSK exchange:
 
 A request or response has `line` (its first line), `headers` and `trailers` (each field as name and value, at most 100 of each), `body` (its text without content coding, at most
 16,384 characters; null where it was not captured), `length` (octets of the body without its content coding) and `places`: for the octets of the body that findings name, the first, the
-one after the last, and the same in characters of `body`. Long values are cut. Text in base64 that holds a key in the clear is only counted, unless keys are to be shown.
+one after the last, and the same in characters of `body`. Long values are cut. Cookies, and credentials that are no digest, are only counted. So is text in base64 or hex that holds a key in the clear, unless keys are to be shown.
 
 Where a limit is set, only LTKMs within it are listed. An LTKM has `ltkm` (ordinal from 1 within its item), `element` (its name with namespace), `problem` (why its text is not
 base64), `length` (octets of its message), `sha256` (the first 16 hex digits of the SHA-256 of those octets), `octets` (all of them; zeros stand for keys that are not encrypted,

@@ -130,6 +130,17 @@ def test_a_redacted_record_shows_no_identity_and_leads_to_the_same_element() -> 
         assert after[2] != before[2]
 
 
+def test_what_lets_anybody_in_is_not_kept() -> None:
+    plain = flawed()
+    fields = ((b"Cookie", b"session=opensesame"), (b"Authorization", b"Basic b3BlbnNlc2FtZQ=="))
+    request = replace(
+        plain.request, headers=replace(plain.request.headers, fields=plain.request.headers.fields + fields)
+    )
+    kept = record(replace(plain, request=request))["request"]["headers"]
+    assert kept[-2:] == [["Cookie", "(18 characters)"], ["Authorization", "Basic (16 characters)"]]
+    assert any(value.startswith("Digest username=") for _, value in kept)
+
+
 def test_what_is_kept_of_request_and_response_is_bounded() -> None:
     long = edited(
         flawed(), "<Response>", f"<!-- {'x' * 40_000} --><a>{'y' * 10_000}</a><b>{'z' * 10_000}</b><Response>"

@@ -191,7 +191,9 @@ class TimelineDrawing:
 
 
 def _rank(verdict: str) -> int:
-    return VERDICTS.index(verdict) if verdict in VERDICTS else -1
+    """Return how far up a verdict comes; what has a fault in it comes before what is clean, so that it is seen."""
+    ranks = (VERDICTS[0], FAULTED, *VERDICTS[1:])
+    return ranks.index(verdict) if verdict in ranks else -1
 
 
 def _counted(verdicts: Counter[str]) -> str:
