@@ -191,7 +191,9 @@ def parse_application(text: str) -> Application:
     name, colon, rest = text.partition(":")
     found = FAULTS.get(name)
     if found is None:
-        raise FaultError(f"unknown fault {printable(name)}{did_you_mean(name, FAULTS)}")
+        close = did_you_mean(name, FAULTS) or "; ltkm-inspect faults lists them"
+        several = "; each fault is given by itself" if "," in name else close
+        raise FaultError(f"unknown fault {printable(name)}{several}")
     try:
         values = parse_values(f"fault {name}", found.accepted, rest) if colon else {}
     except ParameterError as error:

@@ -140,7 +140,7 @@ def parse_values(what: str, parameters: Iterable[Parameter], text: str) -> dict[
         if key not in known or not equals:
             wanted = ", ".join(f"{name}=…" for name in known) or "no parameters"
             close = did_you_mean(key, known) if key not in known else ""
-            raise ParameterError(f"{what}: expected {wanted}, got {printable(pair)}{close}")
+            raise ParameterError(f"{what}: expected {wanted}, got {printable(pair) or 'nothing'}{close}")
         if key in values:
             raise ParameterError(f"{what}: parameter {key} is given twice")
         try:

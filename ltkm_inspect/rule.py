@@ -232,5 +232,5 @@ def parse_options(text: str) -> tuple[str, Mapping[str, Any]]:
     id, colon, rest = text.partition(":")
     known = RULES.get(id)
     if known is None:
-        raise ValueError(f"unknown rule {printable(id)}{did_you_mean(id, RULES)}")
+        raise ValueError(f"unknown rule {printable(id)}{did_you_mean(id, RULES) or '; ltkm-inspect rules lists them'}")
     return id, parse_values(f"rule {id}", known.parameters, rest if colon else "")

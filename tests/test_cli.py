@@ -145,7 +145,7 @@ def test_the_only_file_missing_is_one_line_and_1(tmp_path: Path, format: str) ->
 def test_a_folder_without_a_capture_is_one_line_and_1(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("12 terminals")
     done = run("check", tmp_path)
-    assert lines(done.stderr) == [f"ltkm-inspect: {tmp_path}: no flow file or HAR in it"]
+    assert lines(done.stderr) == [f"ltkm-inspect: {tmp_path}: no flow file or HAR in it; unpack archives first"]
     assert done.returncode == 1
 
 
@@ -189,10 +189,13 @@ def test_a_file_that_is_neither_a_flow_file_nor_a_har_is_one_line(tmp_path: Path
         (["--expect", "alway"], "--expect: expected auto or always, got alway; did you mean always?"),
         (["--fail-on", "error"], "--fail-on: expected never, warning or violation, got error"),
         (["--select", "ltkm-mising"], "did you mean ltkm-missing?"),
-        (["--severity", "ltkm-missing"], "--severity: expected RULE=LEVEL, got ltkm-missing"),
+        (
+            ["--severity", "ltkm-missing"],
+            "--severity: expected RULE=LEVEL, like ltkm-missing=warning, got ltkm-missing",
+        ),
         (
             ["--report", "xml=x"],
-            "--report: expected a path that ends in .jsonl, .txt, .sarif, .xml, .html, or FORMAT=PATH with a format of ",
+            "--report: expected a path that ends in .jsonl, .txt, .sarif, .xml, .html, or FORMAT=PATH with",
         ),
         (["--frmat", "jsonl"], "No such option"),
     ],
@@ -427,7 +430,8 @@ def test_the_text_form_is_a_tree() -> None:
 def test_no_message_at_all_is_said_and_4(given: bytes) -> None:
     done = run("decode", "-", given=given)
     assert lines(done.stderr) == [
-        "ltkm-inspect: no LTKM in the input; in a packet capture it is looked for in UDP packets of port 2269"
+        "ltkm-inspect: no LTKM in the input: in XML it is an LTKM element, "
+        "in a packet capture a UDP packet of port 2269"
     ]
     assert done.returncode == 4
 
@@ -486,7 +490,7 @@ def test_the_findings_of_the_engine_itself_are_explained(name: str) -> None:
 
 def test_an_unknown_rule_is_2_and_a_guess() -> None:
     done = run("explain", "ltkm-mising")
-    assert lines(done.stderr)[-1] == "Error: unknown rule ltkm-mising; did you mean ltkm-missing?"
+    assert lines(done.stderr)[-1] == "Error: unknown rule or fault ltkm-mising; did you mean ltkm-missing?"
     assert done.returncode == 2
     assert b"\x1b" not in run("explain", "\x1b[2J").stderr
 

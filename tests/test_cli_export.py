@@ -100,7 +100,9 @@ def test_ltkms_are_selected_on_the_command_line(tmp_path: Path) -> None:
     assert ids("--terminal", "other@bsf") == []
     done = run("export", "csv", file, "--terminal", "other@bsf")
     assert (done.returncode, done.stdout) == (4, b"")
-    assert lines(done.stderr) == ["ltkm-inspect: no LTKM is selected, so nothing was written"]
+    assert lines(done.stderr) == [
+        "ltkm-inspect: no LTKM matches --msk, --terminal and --flawed, so nothing was written"
+    ]
 
 
 def test_the_rules_that_judge_are_chosen_as_for_check(tmp_path: Path) -> None:
@@ -229,7 +231,7 @@ def test_where_standard_output_takes_no_more_that_is_one_line(two: Path, name: s
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["yaml", "x"], "'yaml' is not one of"),
+        (["yaml", "x"], "expected csv, json, base64, pcap, pcapng or xml, got yaml"),
         (["csv"], "Missing argument"),
         (["csv", "x", "--msk", "zz"], "--msk: expected KEYDOMAIN"),
         (["csv", "x", "-o", " "], "--output: expected a path"),

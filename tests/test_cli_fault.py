@@ -231,7 +231,7 @@ def test_the_input_is_never_the_target(source: Path, tmp_path: Path, way: str) -
         ),
         ("shorten-rand:octets=x", "Error: fault shorten-rand: parameter octets: expected a whole number, got x"),
         ("shorten-rand:octets=1,octets=2", "Error: fault shorten-rand: parameter octets is given twice"),
-        ("\x1b[2J", "Error: unknown fault \\x1b[2J"),
+        ("\x1b[2J", "Error: unknown fault \\x1b[2J; ltkm-inspect faults lists them"),
     ],
 )
 def test_a_fault_that_means_nothing_is_2_and_one_line(source: Path, target: Path, fault: str, said: str) -> None:

@@ -113,7 +113,7 @@ def test_a_pattern_that_the_shell_left_gives_what_it_matches_by_name(tmp_path: P
     done = run("check", tmp_path / "*.flow")
     assert done.stdout == run("check", *sorted(named)).stdout
     none = run("check", tmp_path / "*.har")
-    assert lines(none.stderr) == [f"ltkm-inspect: {tmp_path}/*.har: no file matches"]
+    assert lines(none.stderr) == [f"ltkm-inspect: {tmp_path}/*.har: no file matches; check the folder and the pattern"]
     assert none.returncode == 1
 
 

@@ -110,8 +110,12 @@ def test_much_damage_is_a_few_lines(recorded: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("", "expected the records of a run, got none"),
-        ("\x00\x01\x02", "expected the records of a run, got none"),
+        ("", "expected the records of a run, got nothing: the input is empty"),
+        (
+            "\x00\x01\x02",
+            "expected the records of a run, got binary data of an unknown kind; "
+            "write them with ltkm-inspect check --report run.jsonl FILE",
+        ),
         (
             '{"schema":"ltkm-inspect/exchange/2"}\n',
             "line 1: expected ltkm-inspect/exchange/1, got ltkm-inspect/exchange/2",
@@ -142,7 +146,10 @@ def test_records_that_somebody_else_made_up_are_one_line_and_1(recorded: Path, t
 
 
 def test_a_file_that_is_not_there_is_one_line_and_1(tmp_path: Path) -> None:
-    for path, why in ((tmp_path / "no", "No such file or directory"), (tmp_path, "Is a directory")):
+    for path, why in (
+        (tmp_path / "no", "No such file or directory"),
+        (tmp_path, "expected a file, got a folder: name a file in it"),
+    ):
         done = run("report", path)
         assert (done.returncode, done.stderr) == (1, f"ltkm-inspect: {path}: {why}\n")
 
@@ -189,7 +196,8 @@ def test_check_writes_several_reports_at_once(tmp_path: Path) -> None:
 def test_a_path_that_cannot_be_written_is_said_before_a_file_is_read(tmp_path: Path, format: str) -> None:
     path = tmp_path / "no" / "such"
     done = run("check", "--report", f"{format}={path}", tmp_path / "missing.flow")
-    said = f"report: expected a file that can be written, got {path}: No such file or directory"
+    why = f"No such file or directory; there is no folder {path.parent}"
+    said = f"--report: expected a file that can be written, got {path}: {why}"
     assert (done.returncode, done.stderr) == (1, f"ltkm-inspect: {said}\n")
 
 

@@ -105,7 +105,7 @@ def test_what_rests_on_memory_cannot_be_raised(monkeypatch: pytest.MonkeyPatch) 
         ),
         pytest.param(
             {"ignore": ["\x1b[2J"]},
-            "ignore: expected a rule, subject or document that rules have, got \\x1b[2j",
+            "ignore: expected a rule, subject or document that rules have, got \\x1b[2j; ltkm-inspect rules lists them",
             id="terminal-escape",
         ),
         pytest.param(
@@ -115,7 +115,7 @@ def test_what_rests_on_memory_cannot_be_raised(monkeypatch: pytest.MonkeyPatch) 
         ),
         pytest.param(
             {"severity": ["ltkm-missing"]},
-            "severity: expected RULE=LEVEL, got ltkm-missing",
+            "severity: expected RULE=LEVEL, like ltkm-missing=warning, got ltkm-missing",
             id="severity-without-level",
         ),
         pytest.param(

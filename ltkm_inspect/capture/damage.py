@@ -6,6 +6,8 @@ from errno import EINVAL
 from ltkm_inspect.input.kind import EMPTY, FLOWS, HAR, JSON, OCTETS, RING, TEXT, kind_of
 from ltkm_inspect.wire.key_text import IS_KEY_RING
 
+RECORD = "record the traffic with mitmdump -w FILE, or export a HAR from a browser or proxy"
+"""What to do where a file holds no traffic."""
 ENDS_WITHIN = "the file ends within a flow"
 SHORTER = "the file became shorter while it was read"
 NOT_A_FLOW = "what follows is not a flow"
@@ -20,7 +22,8 @@ class NotACaptureError(OSError):
         """Take its first octets."""
         kind = kind_of(begins)
         looks = f"expected a flow file or a HAR, got {'a damaged one' if kind in (FLOWS, HAR) else kind}"
-        super().__init__(EINVAL, IS_KEY_RING if kind is RING else looks)
+        advice = "" if kind.advice else f": {RECORD}"
+        super().__init__(EINVAL, IS_KEY_RING if kind is RING else looks + advice)
 
 
 def refuse_other(begins: bytes) -> None:
@@ -58,4 +61,5 @@ class Damage:
     """How many flows were read before it."""
 
     def __str__(self) -> str:
-        return f"{self.reason} (after {self.flows} flows, at octet {self.offset})"
+        flows = f"{self.flows} flow{'' if self.flows == 1 else 's'}"
+        return f"{self.reason} (after {flows}, at octet {self.offset})"

@@ -16,7 +16,7 @@ LARGEST = 32 << 20
 """How many octets one entry may have."""
 MOST_VALUES = 1_000_000
 """How many values may be in one entry; each takes much more memory than the 2 octets that it has at least."""
-NO_ENTRIES = "expected a HAR with log.entries, got other JSON"
+NO_ENTRIES = "expected a HAR with log.entries, got other JSON: export the traffic as HAR again"
 
 _BLOCK = 1 << 20
 _LONGEST_KEY = 256

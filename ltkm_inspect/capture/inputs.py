@@ -9,8 +9,8 @@ from typing import NamedTuple
 from ltkm_inspect.capture.damage import NotACaptureError
 from ltkm_inspect.capture.sources import STDIN, opened
 
-NO_CAPTURE = "no flow file or HAR in it"
-NO_MATCH = "no file matches"
+NO_CAPTURE = "no flow file or HAR in it; unpack archives first"
+NO_MATCH = "no file matches; check the folder and the pattern"
 
 
 class Input(NamedTuple):

@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from ltkm_inspect.cli.group import commands
-from ltkm_inspect.cli.shared import leave, shaped
+from ltkm_inspect.cli.shared import Word, leave, shaped
 from ltkm_inspect.options.words import did_you_mean
 from ltkm_inspect.output.console import COULD_NOT_RUN, PROGRAM, complain, say
 from ltkm_inspect.wire import printable
@@ -50,7 +50,10 @@ def _require(listed: Collection[Any], what: str, words: tuple[str, ...]) -> None
         from ltkm_inspect.explain import names
 
         close = did_you_mean(words[0], names()) if len(words) == 1 else "; try fewer words"
-        raise click.UsageError(f"no {what} has {' and '.join(map(printable, words))} in the list{close}")
+        shown = " and ".join(map(printable, words))
+        raise click.UsageError(
+            f"no {what} has {shown} in what the list shows{close or '; the list without a word has all'}"
+        )
 
 
 def _names(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[str]:
@@ -71,12 +74,13 @@ def explain(rule: str) -> None:
 
     page = room.page(rule)
     if page is None:
-        raise click.UsageError(f"unknown rule {printable(rule)}{did_you_mean(rule, room.names())}")
+        close = did_you_mean(rule, room.names()) or "; ltkm-inspect rules and ltkm-inspect faults list what there is"
+        raise click.UsageError(f"unknown rule or fault {printable(rule)}{close}")
     say(page.splitlines())
 
 
 @commands.command()
-@click.argument("shell", type=click.Choice(("bash", "zsh", "fish")))
+@click.argument("shell", type=Word(("bash", "zsh", "fish")), metavar="bash|zsh|fish")
 def completion(shell: str) -> None:
     """Print the completions for a shell.
 

@@ -5,9 +5,11 @@ from pathlib import Path
 
 import click
 
+from ltkm_inspect.cli.defaults import spelled
 from ltkm_inspect.cli.group import commands
 from ltkm_inspect.cli.progress import Progress
 from ltkm_inspect.cli.shared import (
+    Count,
     FilePath,
     JudgingOptions,
     interruptible,
@@ -26,9 +28,7 @@ from ltkm_inspect.wire import printable
 @commands.command()
 @click.argument("files", nargs=-1, required=True, type=FilePath(), metavar="FILE...")
 @judging("fail_on", "limit", "report", "keys", "show_keys", "redact")
-@click.option(
-    "--jobs", type=click.IntRange(1), metavar="N", help="How many processes share the work.  [default: one a core]"
-)
+@click.option("--jobs", type=Count(1), metavar="N", help="How many processes share the work.  [default: one a core]")
 @click.option(
     "--follow", is_flag=True, help="Read on in a flow file that is still being written, until Ctrl-C or SIGTERM."
 )
@@ -60,7 +60,7 @@ def check(files: tuple[Path, ...], asked: JudgingOptions, jobs: int | None, foll
         try:
             reports.use(targets, head[0], private=keys.show)
         except OptionError as error:
-            complain(str(error))
+            complain(f"{spelled(error.option)}: {error.reason}")
             leave(COULD_NOT_RUN)
         for line in reports.left:
             complain(line)

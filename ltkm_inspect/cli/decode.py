@@ -8,7 +8,7 @@ import click
 
 from ltkm_inspect.cli.defaults import configurable
 from ltkm_inspect.cli.group import commands
-from ltkm_inspect.cli.shared import keys_at_hand, leave, option, shaped
+from ltkm_inspect.cli.shared import Word, keys_at_hand, leave, option, shaped
 from ltkm_inspect.input import FORMS, Form, InputMessage, from_argument, from_stream
 from ltkm_inspect.output.console import FINDINGS, NOTHING_SEEN, OK, InputErrors, complain, reason, say
 
@@ -19,7 +19,7 @@ TOGETHER = 200
 @commands.command()
 @configurable
 @click.argument("inputs", nargs=-1, required=True, metavar="LTKM|FILE|-...")
-@click.option("--input", "form", type=click.Choice(FORMS), default="auto", show_default=True, help="How it is written.")
+@click.option("--input", "form", type=Word(FORMS), default="auto", show_default=True, help="How it is written.")
 @option("keys")
 @option("show_keys")
 @option("redact")
@@ -65,7 +65,7 @@ def decode(inputs: tuple[str, ...], form: Form, keys: str | None, show_keys: boo
             break
     _said(waiting)
     if not seen and not trouble.unread:
-        complain("no LTKM in the input; in a packet capture it is looked for in UDP packets of port 2269")
+        complain("no LTKM in the input: in XML it is an LTKM element, in a packet capture a UDP packet of port 2269")
     leave(trouble.exit_code(len(inputs), FINDINGS if not whole else OK if seen else NOTHING_SEEN))
 
 

@@ -125,7 +125,9 @@ def _use(context: click.Context, file: _ConfigFile) -> None:
     for key, value in file.values.items():
         where = f"{printable(str(file.path))}: {'(what may be a key)' if is_key_text(key) else printable(key)}"
         if key not in known:
-            raise click.UsageError(f"{where}: unknown option{did_you_mean(key.replace('_', '-'), known)}")
+            hint = did_you_mean(key.replace("_", "-"), known)
+            hint = "; a key ring goes to --keys" if key == "subscribers" else hint
+            raise click.UsageError(f"{where}: unknown option{hint}")
         row, option = DEFAULTS.get(key.replace("-", "_")), options.get(key)
         if option is not None:
             value = _typed(where, value, is_flag=option.is_flag, is_list=option.multiple)

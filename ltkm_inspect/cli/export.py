@@ -11,6 +11,7 @@ from ltkm_inspect.cli.group import commands
 from ltkm_inspect.cli.shared import (
     FilePath,
     JudgingOptions,
+    Word,
     interruptible,
     judging,
     leave,
@@ -24,7 +25,7 @@ from ltkm_inspect.wire import crash_of, printable
 
 
 @commands.command()
-@click.argument("name", metavar="FORMAT", type=click.Choice(EXPORT_FORMATS))
+@click.argument("name", metavar="FORMAT", type=Word(EXPORT_FORMATS))
 @click.argument("files", nargs=-1, required=True, type=FilePath(), metavar="FILE...")
 @click.option("-o", "--output", metavar="OUT", help="The file to write; for xml a folder. Without it, standard output.")
 @click.option(

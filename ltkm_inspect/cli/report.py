@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ltkm_inspect.cli.defaults import configurable
+from ltkm_inspect.cli.defaults import configurable, spelled
 from ltkm_inspect.cli.group import commands
 from ltkm_inspect.cli.shared import (
     FilePath,
@@ -84,7 +84,7 @@ def report(source: str, report: tuple[str, ...], fail_on: str, shape: str) -> No
                 else:
                     pour(lambda file: write(shape, RecordFile(path), file))
         except OptionError as error:
-            complain(str(error))
+            complain(f"{spelled(error.option)}: {error.reason}")
             leave(COULD_NOT_RUN)
         except OSError as error:
             complain(f"{printable(str(error.filename or name))}: {reason(error)}")
@@ -129,7 +129,13 @@ def _read(path: Path) -> "tuple[Summary, Reading]":
     for record in RecordFile(path).read(reading):
         total.add_record(record)
     if not reading.records:
-        raise ValueError("expected the records of a run, got none")
+        from ltkm_inspect.input.kind import RECORDS, START, kind_of
+
+        with path.open("rb") as file:
+            kind = kind_of(file.read(START))
+        got = f"got {kind}" if kind is not RECORDS else "got damaged ones"
+        advice = "" if kind.advice else "; write them with ltkm-inspect check --report run.jsonl FILE"
+        raise ValueError(f"expected the records of a run, {got}{advice}")
     return total, reading
 
 

@@ -14,7 +14,7 @@ from ltkm_inspect.options.files import ReportTarget, key_ring, parse_report
 from ltkm_inspect.options.limit import parse_limit
 from ltkm_inspect.options.settings import JUDGING, parse_fail_on, settings
 from ltkm_inspect.options.table import DEFAULTS, REPORT_SUFFIXES, SHOWS_KEYS
-from ltkm_inspect.options.words import OptionError
+from ltkm_inspect.options.words import OptionError, one_of
 from ltkm_inspect.output.console import COULD_NOT_RUN, InputErrors, complain, failure
 from ltkm_inspect.wire import printable
 
@@ -107,7 +107,30 @@ def judging(*names: str) -> Callable[[Callable[..., None]], Callable[..., None]]
     return add
 
 
-class OutputFormat(click.Choice[str]):
+class Word(click.Choice[str]):
+    """One of some words; a usage error lists them and says which comes closest."""
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Return the word."""
+        try:
+            one_of("", value, self.choices)
+        except OptionError as error:
+            self.fail(error.reason, param, ctx)
+        return value
+
+
+class Count(click.IntRange):
+    """A whole number from 1."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return the number; a usage error for anything else."""
+        try:
+            return super().convert(value, param, ctx)
+        except click.BadParameter:
+            self.fail(f"expected a whole number from {self.min}, got {printable(str(value)) or 'nothing'}", param, ctx)
+
+
+class OutputFormat(Word):
     """What a command prints; a format that only reports have points to `--report`."""
 
     def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
@@ -115,7 +138,7 @@ class OutputFormat(click.Choice[str]):
         command = "" if ctx is None else ctx.info_name
         if value in REPORT_SUFFIXES and value not in self.choices and command in ("check", "report"):
             path = f"out{REPORT_SUFFIXES[value][0]}"
-            self.fail(f"expected {', '.join(self.choices)}; to write {value} to a file: --report {path}", param, ctx)
+            self.fail(f"expected {' or '.join(self.choices)}, got {value}; a file of it: --report {path}", param, ctx)
         return super().convert(value, param, ctx)
 
 

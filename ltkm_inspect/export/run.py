@@ -175,7 +175,8 @@ class Export:
         if self._name != XML and not self.ltkms:
             return f"there is no LTKM in {count(self.exchanges, 'MSK exchange')}, so nothing was written"
         what = "MSK response" if self._name == XML else "LTKM"
-        why = "can be written" if self.left else "is there to write" if self._selection.everything else "is selected"
+        why = "matches --msk, --terminal and --flawed"
+        why = "can be written" if self.left else "is there to write" if self._selection.everything else why
         return f"no {what} {why}, so nothing was written"
 
     def warnings(self) -> Iterator[str]:

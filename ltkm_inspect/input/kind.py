@@ -33,7 +33,7 @@ CAPTURE = InputKind("a packet capture", f"{DECODE} for the LTKMs in its UDP pack
 RECORDS = InputKind("the records of a run", "use ltkm-inspect report")
 RING = InputKind("a key ring", "give it to --keys (its content is not shown)")
 DOCUMENT = InputKind("an XML document", f"{DECODE} for the LTKMs in an MSK response")
-HTML = InputKind("an HTML page")
+HTML = InputKind("an HTML page", "save the traffic as a flow file or a HAR, or copy the LTKM out of it")
 LTKMS = InputKind("LTKMs as JSON", DECODE)
 JSON = InputKind("JSON that is neither a HAR nor LTKMs")
 MESSAGE = InputKind("a MIKEY message", DECODE)
@@ -42,6 +42,7 @@ TEXT = InputKind("text of another kind")
 OCTETS = InputKind("binary data of an unknown kind")
 
 _PDF = b"%PDF"
+_TAR, _TAR_AT = b"ustar", 257
 _OF_PICTURE = "the text in a picture cannot be read; paste the text itself"
 _SIGNATURES: tuple[tuple[bytes | tuple[bytes, ...], InputKind], ...] = (
     (b"PK\x03\x04", InputKind("a zip archive", UNPACK)),
@@ -53,7 +54,7 @@ _SIGNATURES: tuple[tuple[bytes | tuple[bytes, ...], InputKind], ...] = (
     (b"\xfd7zXZ\0", InputKind("xz data", UNPACK)),
     (b"BZh", InputKind("bzip2 data", UNPACK)),
     ((b"\x78\x01", b"\x78\x9c", b"\x78\xda"), InputKind("zlib data", UNPACK)),
-    (_PDF, InputKind("a PDF file")),
+    (_PDF, InputKind("a PDF file", "copy the LTKM out of it as text")),
     ((b"\x89PNG", b"\xff\xd8\xff", b"GIF8"), InputKind("a picture", _OF_PICTURE)),
     ((b"\x7fELF", b"MZ"), InputKind("a program")),
     (b"SQLite format 3\0", InputKind("a SQLite database")),
@@ -75,9 +76,11 @@ def kind_of(start: bytes) -> InputKind:
     if is_key_ring(start):
         return RING
     text = _text(start[:START])
-    if text is None or start.startswith(_PDF):
+    if text is None or start.startswith(_PDF) or start[_TAR_AT:].startswith(_TAR):
         if is_capture(start):
             return CAPTURE
+        if start[_TAR_AT:].startswith(_TAR):
+            return InputKind("a tar archive", UNPACK)
         unknown = MESSAGE if start[:1] == b"\x01" else OCTETS
         return next((kind for signature, kind in _SIGNATURES if start.startswith(signature)), unknown)
     return _kind_of_text(text.lstrip("\ufeff \t\r\n\v\f"))

@@ -199,4 +199,5 @@ def unreadable(octets: bytes, text: str | None, form: Form) -> str:
         return f"expected {wanted}, got a dump that leaves out repeated rows (*): print it without offsets only with -v"
     if kind is DUMP:
         return f"expected {wanted}, got text like base64 or a hex dump that is damaged or of an unknown form"
-    return f"expected {wanted}, got {kind}"
+    advice = "" if kind.advice else "; copy the LTKM out of it"
+    return f"expected {wanted}, got {kind}{advice}"

@@ -22,6 +22,7 @@ from ltkm_inspect.digest import a_tid_of
 from ltkm_inspect.keys import akma, gba
 from ltkm_inspect.keys.ring import KeyRing
 from ltkm_inspect.keys.subscriber import WILD_CARD, Subscriber
+from ltkm_inspect.parameter import did_you_mean
 from ltkm_inspect.wire import printable
 from ltkm_inspect.wire.key_text import is_key_text
 
@@ -190,7 +191,7 @@ def _toml(octets: bytes) -> dict[str, Any]:
         where = f"{place[1]}: " if place else ""
         if text.startswith(("Cannot overwrite", "Cannot declare", "Cannot redefine", "Duplicate")):
             raise RingError(f"{where}expected each field once, got one again") from None
-        raise RingError(f"{where}expected TOML, got something else") from None
+        raise RingError(f'{where}expected TOML, with lines like naf = "…", got other text') from None
     except (RecursionError, ValueError):
         raise RingError("expected a key ring, got TOML beyond all measure") from None
 
@@ -202,11 +203,15 @@ def _shown_path(path: Path) -> str:
 
 def _ring(plain: dict[str, Any]) -> tuple[KeyRing, list[str]]:
     for name in plain:
+        if name in FIELDS:
+            raise RingError(f"{name}: expected [[subscribers]] in a line above it, got no such line")
         if name != "subscribers":
-            raise RingError(f"{_shown(name)}: expected only [[subscribers]], got another field")
+            close = did_you_mean(name.lower(), ["subscribers"])
+            raise RingError(f"{_shown(name)}: expected only [[subscribers]], got another name{close}")
     tables = plain.get("subscribers")
     if not isinstance(tables, list) or not tables:
-        raise RingError(f"subscribers: expected one [[subscribers]] or more, got {_kind(tables)}")
+        got = "[subscribers] in single brackets" if isinstance(tables, dict) else _kind(tables)
+        raise RingError(f"expected [[subscribers]] above the fields of each terminal, got {got}")
     found: dict[tuple[str, str], int] = {}
     subscribers: list[Subscriber] = []
     warnings: list[str] = []
@@ -217,7 +222,10 @@ def _ring(plain: dict[str, Any]) -> tuple[KeyRing, list[str]]:
         subscriber = _Table(place, table, warnings).subscriber()
         first = found.setdefault((subscriber.b_tid, subscriber.naf.lower()), number)
         if first != number:
-            raise RingError(f"{place}: expected one entry for each b_tid and naf, got those of subscribers[{first}]")
+            raise RingError(
+                f"{place}: expected one entry for each b_tid and naf, got those of subscribers[{first}]; "
+                'several MUKs go into muks = ["…", "…"] of one entry'
+            )
         subscribers.append(subscriber)
     return KeyRing(tuple(subscribers)), warnings
 
@@ -232,8 +240,12 @@ class _Table:
     def refuse_all_but(self, names: Sequence[str]) -> None:
         for name in self.fields:
             if name not in names:
-                known = ", ".join(names)
-                raise RingError(f"{self.at}{_shown(name)}: expected one of {known}, got another field")
+                close = did_you_mean(name.lower(), names)
+                if name.startswith("subscriber"):
+                    close = "; here one terminal's fields stand without [[subscribers]]"
+                raise RingError(
+                    f"{self.at}{_shown(name)}: expected one of {', '.join(names)}, got another field{close}"
+                )
 
     def subscriber(self) -> Subscriber:
         found = self.keys()
@@ -256,7 +268,8 @@ class _Table:
         muks = self.muks()
         mrk = self.key("mrk") if "mrk" in self.fields else None
         if not muks and mrk is None:
-            raise RingError(f"{self.whole}expected muk, muks, mrk or what they derive from, got none of them")
+            ways = ", ".join(DERIVED)
+            raise RingError(f"{self.whole}expected muk, muks, mrk, or what they derive from ({ways}), got none of them")
         return Subscriber(b_tid, naf, muks, mrk)
 
     def muks(self) -> tuple[bytes, ...]:
@@ -274,7 +287,9 @@ class _Table:
     def derived(self, naf: str) -> "DerivedKeys":
         for name in ("muk", "muks", "mrk"):
             if name in self.fields:
-                raise RingError(f"{self.at}{name}: expected keys or what they derive from, got both")
+                raise RingError(
+                    f"{self.at}{name}: expected keys or what they derive from, got both: remove one of them"
+                )
         given = tuple(sorted(name for name in DERIVED if name in self.fields))
         if given not in WAYS:
             ways = "; ".join(" with ".join(way) for way in WAYS)
@@ -332,7 +347,7 @@ class _Table:
     def text(self, name: str) -> str:
         value = self.fields.get(name)
         if not isinstance(value, str) or not value:
-            raise RingError(f"{self.at}{name}: expected a text, got {_kind(value)}")
+            raise RingError(f'{self.at}{name}: expected a text, {name} = "…", got {_kind(value)}')
         return value
 
 

@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from ltkm_inspect.finding import Level
     from ltkm_inspect.rule import Rule
 
+LISTS_RULES = "; ltkm-inspect rules lists them"
+"""What to do about a name that is no rule's."""
+
 
 def settings(
     *,
@@ -100,7 +103,7 @@ def _rule_split_words(option: str, texts: Iterable[str]) -> frozenset[str]:
     for word in words:
         if word not in known:
             reason = f"expected a rule, subject or document that rules have, got {printable(word)}"
-            raise OptionError(option, reason + did_you_mean(word, sorted(known)))
+            raise OptionError(option, reason + (did_you_mean(word, sorted(known)) or LISTS_RULES))
     return frozenset(words)
 
 
@@ -120,10 +123,10 @@ def _severity(texts: Iterable[str]) -> "dict[str, Level]":
     for word in split_words(texts):
         id, equals, name = word.partition("=")
         if not equals:
-            raise OptionError("severity", f"expected RULE=LEVEL, got {printable(word)}")
+            raise OptionError("severity", f"expected RULE=LEVEL, like ltkm-missing=warning, got {printable(word)}")
         rule = _rules().get(id)
         if rule is None:
-            raise OptionError("severity", f"unknown rule {printable(id)}{did_you_mean(id, _rules())}")
+            raise OptionError("severity", f"unknown rule {printable(id)}{did_you_mean(id, _rules()) or LISTS_RULES}")
         try:
             level = Level.of(name)
         except ValueError as error:

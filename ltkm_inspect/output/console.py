@@ -78,7 +78,13 @@ def complain(line: str) -> None:
 
 
 def reason(error: Exception) -> str:
-    """Return why something failed, in one line that is safe to print."""
+    """Return why something failed, and which folder of its path is missing, in one line that is safe to print."""
+    if isinstance(error, IsADirectoryError):
+        return "expected a file, got a folder: name a file in it"
+    if isinstance(error, FileNotFoundError) and isinstance(error.filename, str | os.PathLike):
+        folder = os.path.dirname(os.fsdecode(error.filename))
+        if folder and not os.path.isdir(folder) and not is_key_text(os.fsdecode(error.filename)):
+            return f"{error.strerror}; there is no folder {printable(folder)}"
     return printable(getattr(error, "strerror", None) or str(error))
 
 

@@ -24,7 +24,7 @@ _VALUE = r"[\[({\s]*+[\"']?(?:(?:hex|base64):)?(?:0x)?(?:[0-9A-Za-z+/_-]{16}|(?:
 _FIELD = re.compile(rf"(?<![\w-])[\"']?(?:{_NAMES})[\"']?\s*+(?:[=:]|=>)\s*+{_VALUE}", re.I)
 _ARRAY = re.compile(r"(?<![\w-])[\"']?muks[\"']?\s*+[=:]\s*+\[", re.I)
 _TABLE = re.compile(
-    r"^\s*+(?:\[\[\s*+subscribers\s*+\]\]|\[\s*+subscribers\b|[\"']?subscribers[\"']?\s*+[=:])", re.I | re.M
+    r"^\s*+(?:\[\[\s*+subscribers?\s*+\]\]|\[\s*+subscribers?\b|[\"']?subscribers?[\"']?\s*+[=:])", re.I | re.M
 )
 _HEX, _BASE64 = re.compile(r"[0-9A-Fa-f]+"), re.compile(r"[0-9A-Za-z+/_-]+")
 _CELLS = re.compile(r"[\s\"',;|]+")

@@ -64,7 +64,7 @@ WRONG = {
     "short": (f'{B_TID}muk = "c0ffee"', "subscribers[1].muk: expected 16 to 128 octets, got 3"),
     "number": (f"{B_TID}muk = 12", "subscribers[1].muk: expected 16 to 128 octets in hex or base64, got a number"),
     "no key": (B_TID, "subscribers[1]: expected muk, muks, mrk"),
-    "no b_tid": (f'muk = "{PLANTED}"', "subscribers[1].b_tid: expected a text, got no field"),
+    "no b_tid": (f'muk = "{PLANTED}"', 'subscribers[1].b_tid: expected a text, b_tid = "…", got no field'),
     "two ways": (f'{B_TID}ks_naf = "{PLANTED}"\nmuk = "{PLANTED}"', "subscribers[1].muk: expected keys or what"),
     "gba": (f'{B_TID}ks_naf = "{KS_NAF}"\ngba = "{PLANTED}"', "subscribers[1].gba: expected me with"),
     "ck alone": (f'{B_TID}ck = "{PLANTED}"', "subscribers[1]: expected one of: ks_naf;"),
@@ -82,10 +82,13 @@ WRONG = {
         "subscribers[1].k_ausf: expected 32 octets, got 33",
     ),
     "no naf": (f'{B_TID}k_akma = "{KS_NAF}"', "subscribers[1].naf: expected the FQDN of the server"),
-    "no supi": (f'{B_TID}naf = "n"\nk_ausf = "{KS_NAF}"', "subscribers[1].supi: expected a text, got no field"),
+    "no supi": (
+        f'{B_TID}naf = "n"\nk_ausf = "{KS_NAF}"',
+        'subscribers[1].supi: expected a text, supi = "…", got no field',
+    ),
     "supi as a number": (
         f'{B_TID}naf = "n"\nk_ausf = "{KS_NAF}"\nsupi = 1010000000001',
-        "subscribers[1].supi: expected a text, got a number",
+        'subscribers[1].supi: expected a text, supi = "…", got a number',
     ),
     "supi that is a key": (
         f'{B_TID}naf = "n"\nk_ausf = "{KS_NAF}"\nsupi = "{PLANTED}"',

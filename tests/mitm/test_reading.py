@@ -14,7 +14,7 @@ from mitmproxy.io import tnetstring
 from mitmproxy.test import tflow
 
 from ltkm_inspect.capture import SkippedFlows, opened
-from ltkm_inspect.capture.damage import NotACaptureError
+from ltkm_inspect.capture.damage import RECORD, NotACaptureError
 from ltkm_inspect.checking.reading import exchanges as read
 from ltkm_inspect.engine import inspect
 from ltkm_inspect.mitm.flows import flow_of
@@ -103,7 +103,7 @@ def test_a_newer_format_is_named(save: Save) -> None:
         (b"\xa1\xb2\xc3\xd4", "a packet capture: use ltkm-inspect decode for the LTKMs in its UDP packets"),
         (b"<xml/>", "an XML document: use ltkm-inspect decode for the LTKMs in an MSK response"),
         (b"PK\x03\x04\x14\0", "a zip archive: unpack it first"),
-        (b"hello\n", "text of another kind"),
+        (b"hello\n", f"text of another kind: {RECORD}"),
     ],
     ids=["pcap", "xml", "zip", "text"],
 )

@@ -70,7 +70,7 @@ def run(*words: str | Path) -> Result:
 def test_a_report_to_a_pipe_that_nobody_reads_is_refused_in_one_line(format: str, pipe: Path) -> None:
     done = run("check", "--report", f"{format}={pipe}", TRIAL)
     assert done.exit_code == 1
-    assert done.stderr == f"ltkm-inspect: report: expected a file that can be written, got {pipe}: nobody reads it\n"
+    assert done.stderr == f"ltkm-inspect: --report: expected a file that can be written, got {pipe}: nobody reads it\n"
     assert [each.name for each in pipe.parent.iterdir()] == ["pipe"]
 
 

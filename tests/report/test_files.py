@@ -132,7 +132,10 @@ def points_to(descriptor: str, path: Path) -> bool:
 @pytest.mark.parametrize("format", ["jsonl", "text", "sarif"])
 def test_a_path_that_cannot_be_written_is_refused_before_the_work(tmp_path: Path, format: str) -> None:
     good = f"jsonl={tmp_path}/good.jsonl"
-    for path, why in ((tmp_path / "no" / "such", "No such file or directory"), (tmp_path, "Is a directory")):
+    for path, why in (
+        (tmp_path / "no" / "such", "No such file or directory"),
+        (tmp_path, "expected a file, got a folder"),
+    ):
         with pytest.raises(OptionError, match=rf"^report: expected a file that can be written, got {path}: {why}"):
             using(good, f"{format}={path}")
         assert set(names(tmp_path)) <= {"good.jsonl"}
