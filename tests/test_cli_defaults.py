@@ -29,7 +29,7 @@ def test_options_have_the_defaults_of_the_file_and_its_keys_are_beside_it(config
     assert done.stdout.startswith('{"schema":"ltkm-inspect/run/')
     assert '"verdict":"valid"' in done.stdout
     typed = run_text("check", "--config", config, "--format", "text", "--fail-on", "violation", TRIAL)
-    assert typed.stdout.startswith("clean ")
+    assert typed.stdout.startswith("#4 ")
 
 
 def test_the_nearest_file_is_taken_and_isolated_takes_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -54,17 +54,18 @@ def _renewed_alder() -> Handset:
 
 def key_ring() -> str:
     """Return a key ring with the keys of the terminals of the trial."""
-    handsets = [*((each.name, each) for each in _handsets(0, 0)), ("Alder, bootstrapped again", _renewed_alder())]
+    handsets = [*_handsets(0, 0), _renewed_alder()]
     lines = [
         f"# Test keys of the terminals in {FILE}. They protect nothing.",
         f"# Try it: ltkm-inspect check --keys flows/{KEYS} flows/{FILE}",
     ]
-    for name, handset in handsets:
+    for handset in handsets:
         keys = handset.terminal.subscriber
         assert keys.mrk is not None
         lines += [
             "",
-            f"[[subscribers]] # {name}",
+            "[[subscribers]]",
+            f'name = "{handset.name}"',
             f'b_tid = "{keys.b_tid}"',
             f'muk = "{keys.muks[0].hex()}"',
             f'mrk = "{keys.mrk.hex()}"',
