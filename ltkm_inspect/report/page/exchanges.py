@@ -5,6 +5,7 @@ from functools import partial
 from typing import Any
 
 from ltkm_inspect.finding import count
+from ltkm_inspect.report.jsonl import short_name
 from ltkm_inspect.report.page.http import Marks, http_views
 from ltkm_inspect.report.page.messages import ltkm_view
 from ltkm_inspect.report.page.rules import rank
@@ -39,6 +40,7 @@ def exchange_view(
         "faults": faults,
         "damage": [value_text(each) for each in _gaps(record.get("damage", ()))],
         "terminal": value_text(record["terminal"]),
+        "terminal_name": value_text(record.get("terminal_name") or short_name(str(record["terminal"]))),
         "terminal_number": terminal,
         "day": started[:10],
         "time": started[11:].removesuffix("Z"),
