@@ -15,7 +15,7 @@ from ltkm_inspect.cli.shared import leave
 from ltkm_inspect.output.console import COULD_NOT_RUN, complain, reason
 from ltkm_inspect.wire import printable
 
-WEB_COLUMNS = ("icon", "path", "method", "status", "comment", "size", "time")
+WEB_COLUMNS = ("tls", "icon", "path", "method", "status", "comment", "size", "time")
 """The columns of mitmweb, with the comment, which says the verdict."""
 _PASSES_ON = {"ignore_unknown_options": True, "allow_interspersed_args": False, "help_option_names": ["--help"]}
 

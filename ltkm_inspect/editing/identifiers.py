@@ -22,12 +22,16 @@ def identifier_splices(
         before, after = _groups(old, key), _groups(new, key)
         if len(before) != len(after):
             line = after[len(before)][0].line if len(after) > len(before) else new.line
-            raise EditError(line, f"expected {len(before)} times {key} in this item, got {len(after)}")
+            raise EditError(line, f"expected {key} {_times(before)} in this item, got it {_times(after)}")
         for element, former, group in zip(elements, before, after, strict=True):
             text = _text(former, group)
             if text is not None:
                 with at(group[0]):
                     yield edit.filled(xml, element, text)
+
+
+def _times(groups: Sequence[Any]) -> str:
+    return "once" if len(groups) == 1 else f"{len(groups)} times"
 
 
 def new_msk(root: Any, entry: LineTree) -> str:

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
+from ltkm_inspect.parameter import did_you_mean
 from ltkm_inspect.wire import printable
 
 _LINE = re.compile(r"( *)(- )?([A-Za-z_][\w.\[\]-]*):(?: +(.*))?")
@@ -140,7 +141,8 @@ def require_names(entry: LineTree, names: Iterable[str], where: str = "") -> Non
     known = sorted(names)
     for child in entry.children:
         if child.key not in known:
-            raise EditError(child.line, f"expected one of {', '.join(known)}{where}, got {child.key}")
+            close = did_you_mean(child.key, known)
+            raise EditError(child.line, f"expected one of {', '.join(known)}{where}, got {child.key}{close}")
 
 
 def require_same_totals(old: LineTree | None, new: LineTree | None) -> None:

@@ -16,7 +16,7 @@ from mitmproxy.utils import strutils
 from ltkm_inspect.editing import EditError
 
 HELP = (
-    "# Change values; copy, move or delete items, LTKMs and payloads. Text in brackets and after # follows by itself.",
+    "# Change values; copy, move or delete items, LTKMs and payloads. Leave text in brackets and after # as it is.",
     '# Numbers: 21 or 0x15. Octets: hex, "text" or empty. Below ltkms, `- base64: AQAF…` adds an LTKM.',
     "# Save and leave the editor to apply it. Delete all lines to leave the flow as it is.",
 )

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from mitmproxy.utils import emoji
 
-from tests.proxy.parts import PATIENCE, ROOT, SCRIPT, TRIAL
+from tests.proxy.parts import PATIENCE, SCRIPT, TRIAL
 
 MITMPROXY = Path(sys.executable).with_name("mitmproxy")
 
@@ -29,10 +29,8 @@ class Console:
         self._environment = {name: value for name, value in os.environ.items() if name != "TMUX"}
         self._environment |= {"LANG": "C.UTF-8", "LC_ALL": "C.UTF-8"} | environment
         (folder / "conf").write_text("set -g default-terminal screen-256color\nset -g remain-on-exit on\n")
-        page = (ROOT / "docs/faults.md").read_text("utf-8")
-        (folder / "keys.yaml").write_text(page[page.index("- key: ") :].partition("```")[0])
         self._tmux = ["tmux", "-u", "-S", str(folder / "socket"), "-f", str(folder / "conf")]
-        program = [str(MITMPROXY), "--set", f"confdir={folder}", "-s", str(SCRIPT)]
+        program = [str(MITMPROXY), "--set", f"confdir={folder}", "--set", "ltkm_bindings=true", "-s", str(SCRIPT)]
         columns, lines = map(str, size)
         loaded = map(str, arguments or ("-n", "-r", TRIAL))
         self._do("new-session", "-d", "-x", columns, "-y", lines, "--", *program, *loaded)

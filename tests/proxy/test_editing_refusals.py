@@ -65,7 +65,7 @@ def line_of(edit: Edit, part: str) -> int:
             "key_domain_id: b8709d",
             "key_domain_id: b8709d\n    key_domain_id: 00",
             "key_domain_id: 00",
-            "expected 1 times key_domain_id in this item, got 2",
+            "expected key_domain_id once in this item, got it 2 times",
         ),
         ('"200 OK"', "", "code:", "response_code: expected a code such as 404, or none, got nothing"),
         ('"200 OK"', '"200 OK', "code:", "expected a quotation mark that ends the text, got none"),

@@ -1,4 +1,4 @@
-"""The editor of the console: what is in the file, and what of it comes again after a mistake."""
+"""The editor of the console, with what comes again after a mistake, and the keys that the docs show."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -6,10 +6,24 @@ from pathlib import Path
 
 import pytest
 from mitmproxy import exceptions
+from ruamel.yaml import YAML
 
+from ltkm_inspect.proxy.console import BINDINGS, CONTEXTS, equip
 from ltkm_inspect.proxy.editor import HELP, Drafts, Editor
 from ltkm_inspect.proxy.view import LtkmView
 from tests.proxy.editor import Edit, several
+from tests.proxy.parts import ROOT
+
+
+class Keymap(dict[tuple[str, str], str]):
+    """The keys of a console: that of mitmproxy needs urwid, which warns when other tests look at its modules."""
+
+    def get(self, context: str, key: str) -> str | None:  # type: ignore[override]
+        return dict.get(self, (context, key))
+
+    def add(self, key: str, command: str, contexts: list[str], help: str) -> None:
+        assert help
+        self |= {(context, key): command for context in contexts}
 
 
 class Console:
@@ -18,6 +32,7 @@ class Console:
     def __init__(self, folder: Path) -> None:
         self.files: list[str] = []
         self.user: Callable[[str], str] = str
+        self.keymap = Keymap()
         self._folder = folder
 
     def spawn_editor(self, data: object) -> object:
@@ -93,3 +108,19 @@ def test_other_text_is_left_to_mitmproxy(console: Console) -> None:
     Editor(console, Drafts())
     assert console.spawn_editor("http://bmsc.example/") == "mitmproxy's own way: http://bmsc.example/"
     assert console.spawn_editor(b"body") == "mitmproxy's own way: b'body'"
+
+
+def test_keys_are_bound_if_asked_for_and_a_key_that_the_user_bound_stays(console: Console) -> None:
+    own = {("flowlist", "ctrl t"): "my.own"}
+    ours = {(context, key): command for context in CONTEXTS for key, command, _ in BINDINGS}
+    for bindings in (False, True):
+        console.keymap = Keymap(own)
+        equip(console, Drafts(), bindings=bindings)
+        assert console.keymap == (ours | own if bindings else own)
+
+
+def test_the_docs_show_the_keys_that_are_bound() -> None:
+    page = (ROOT / "docs/faults.md").read_text("utf-8")
+    shown = YAML(typ="safe").load(page[page.index("- key: ") :].partition("```")[0])
+    assert [(each["key"], each["cmd"], each["help"]) for each in shown] == [*BINDINGS]
+    assert all(each["ctx"] == [*CONTEXTS] for each in shown)
