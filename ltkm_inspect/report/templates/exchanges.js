@@ -18,8 +18,8 @@ function fill(exchange) {
     inside.append(exchange.evidence.element);
   } else {
     const why =
-      "Request and response are not in this report. Its records have those of exchanges with findings or faults, " +
-      "and of all exchanges if the run itself writes an HTML report.";
+      "Request and response are not in the record of this exchange. Records have them if there are findings or " +
+      "faults, or if the run itself writes an HTML report. Records of earlier versions have none.";
     inside.append(make("p", { class: "hint evidence" }, why));
   }
   const few = data.i.reduce((sum, item) => sum + item.l.length, 0) <= UNFOLDED_LTKMS;
