@@ -199,7 +199,7 @@ def parse_application(text: str) -> Application:
     except ParameterError as error:
         raise FaultError(str(error)) from None
     if values.get("item") and values.get("all") is True:
-        raise FaultError(f"fault {name}: expected item or all, got both")
+        raise FaultError(f"fault {name}: use either item or all, not both")
     return Application(found, values)
 
 

@@ -64,8 +64,9 @@ class Problem:
         cls, reason: str, path: str = "", *, hint: str = "", element: Any = None, span: Span | None = None
     ) -> "Problem":
         """Make a problem of what a room below says in the form `expected X, got Y`."""
-        expected, _, got = reason.partition(", got ")
-        return cls(path, expected.removeprefix("expected "), got, hint, None, element, span)
+        expected, comma, got = reason.partition(", got ")
+        values = (expected.removeprefix("expected "), got) if comma else ("", reason)
+        return cls(path, *values, hint, None, element, span)
 
 
 class Answer(Enum):
@@ -169,13 +170,13 @@ class Finding:
 
 
 def text_of(title: str, expected: str, got: str, hint: str) -> str:
-    """Return what a finding says is wrong, in one line that is safe to print, without the place."""
-    said = []
+    """Return what a finding says is wrong, in one line that is safe to print, without the place.
+
+    `expected X, got Y` is for values on both sides; what was got alone is a sentence of its own.
+    """
+    line = shorten(got) or title
     if expected:
-        said.append(f"expected {shorten(expected)}")
-    if got:
-        said.append(f"got {shorten(got)}")
-    line = ", ".join(said) or title
+        line = f"expected {shorten(expected)}" + (f", got {shorten(got)}" if got else "")
     return f"{line} ({shorten(hint)})" if hint else line
 
 

@@ -142,7 +142,7 @@ def parse_values(what: str, parameters: Iterable[Parameter], text: str) -> dict[
             close = did_you_mean(key, known) if key not in known else ""
             raise ParameterError(f"{what}: expected {wanted}, got {printable(pair) or 'nothing'}{close}")
         if key in values:
-            raise ParameterError(f"{what}: parameter {key} is given twice")
+            raise ParameterError(f"{what}: parameter {key} appears twice")
         try:
             values[key] = known[key].parse(value)
         except ParameterError as error:

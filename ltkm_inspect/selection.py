@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from ltkm_inspect.traffic import Document, Event, Item, Ltkm, LtkmElement
 from ltkm_inspect.wire import printable
 
-FORM = "KEYDOMAIN[/GROUP[/NUMBER]] in hex, of 6, 4 and 4 digits"
+FORM = "KEYDOMAIN[/GROUP[/NUMBER]] with 6, 4 and 4 hex digits"
 """How a selector is written."""
 _DIGITS = (6, 4, 4)
 

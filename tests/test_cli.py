@@ -117,7 +117,7 @@ def test_the_level_from_which_findings_fail_is_told(tmp_path: Path, level: str, 
 def test_files_without_an_msk_exchange_end_with_4_and_say_so(tmp_path: Path) -> None:
     file = save(tmp_path / "other.flow", [], foreign=2)
     done = run("check", file)
-    assert lines(done.stdout) == [f"summary: {NOTHING_SEEN}; 2 flows were not MSK"]
+    assert lines(done.stdout) == [f"summary: {NOTHING_SEEN}; 2 other flows ignored"]
     assert done.returncode == 4
     done = run("check", "--format", "jsonl", file)
     assert kinds(done.stdout) == ["run", "session", "summary"]
@@ -129,7 +129,7 @@ def test_an_empty_file_is_not_damaged(tmp_path: Path) -> None:
     file = tmp_path / "empty.flow"
     file.touch()
     done = run("check", file)
-    assert lines(done.stdout) == [f"summary: {NOTHING_SEEN}; 0 flows were not MSK"]
+    assert lines(done.stdout) == [f"summary: {NOTHING_SEEN}; 0 other flows ignored"]
     assert done.stderr == b""
     assert done.returncode == 4
 
@@ -145,7 +145,9 @@ def test_the_only_file_missing_is_one_line_and_1(tmp_path: Path, format: str) ->
 def test_a_folder_without_a_capture_is_one_line_and_1(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("12 terminals")
     done = run("check", tmp_path)
-    assert lines(done.stderr) == [f"ltkm-inspect: {tmp_path}: no flow file or HAR in it; unpack archives first"]
+    assert lines(done.stderr) == [
+        f"ltkm-inspect: {tmp_path}: the folder has no flow file or HAR; unpack archives first"
+    ]
     assert done.returncode == 1
 
 
@@ -515,7 +517,7 @@ def test_an_empty_name_is_no_folder_at_hand(words: str) -> None:
 def test_a_word_that_is_neither_message_nor_file_is_said_to_be_neither() -> None:
     done = CliRunner().invoke(commands, ["decode", "missing"])
     assert done.exit_code == 3
-    assert done.output.endswith("got missing, and there is no file of that name\n")
+    assert done.output.endswith("got missing, and no file has that name\n")
 
 
 @pytest.mark.parametrize("arguments", [[], ["chek"], ["check"], ["decode"], ["explain"]])

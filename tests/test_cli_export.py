@@ -83,7 +83,10 @@ def test_whatever_check_reads_is_exported(two: Path, tmp_path: Path) -> None:
         found = table(run("export", "csv", name, given=given).stdout)
         assert [{**row, "file": ""} for row in found] == [{**row, "file": ""} for row in rows]
     done = run("diff", two, packed.parent)
-    assert (done.returncode, lines(done.stdout)[-1]) == (0, "summary: 0 findings came, 0 went, 0 fields differ")
+    assert (done.returncode, lines(done.stdout)[-1]) == (
+        0,
+        "summary: 0 findings only in B, 0 only in A, 0 fields differ",
+    )
 
 
 def test_ltkms_are_selected_on_the_command_line(tmp_path: Path) -> None:
@@ -138,7 +141,7 @@ def test_a_har_is_exported_with_addresses_made_up_and_that_said(tmp_path: Path) 
     ]
     done = run("export", "pcap", har, "-o", tmp_path / "out.pcap")
     assert done.returncode == 0
-    assert b"2 packets with an address that was not captured: " in done.stderr
+    assert b"2 packets without a captured address; written as " in done.stderr
     assert run("decode", tmp_path / "out.pcap").returncode == 0
 
 
@@ -191,13 +194,13 @@ def test_one_document_goes_to_standard_output_and_more_need_a_folder(two: Path, 
     done = run("export", "xml", several)
     assert (done.returncode, done.stdout) == (1, b"")
     assert lines(done.stderr) == [
-        "ltkm-inspect: there is more than one MSK response: -o FOLDER writes each to a file of its own"
+        "ltkm-inspect: there is more than one MSK response: use -o FOLDER to write each to a separate file"
     ]
     assert run("export", "xml", several, "--flawed").returncode == 0
     assert run("export", "xml", several, "-o", tmp_path / "out").returncode == 0
     again = run("export", "xml", several, "-o", tmp_path / "out")
     assert again.returncode == 1
-    assert b"expected a folder that is new or empty" in again.stderr
+    assert b"expected a new or empty folder" in again.stderr
 
 
 def test_a_reader_that_goes_away_is_no_error(tmp_path: Path) -> None:
@@ -250,7 +253,7 @@ def test_with_redaction_only_table_and_objects_are_written(two: Path, tmp_path: 
     done = run("export", "pcap", two, "--redact", "-o", tmp_path / "out")
     assert (done.returncode, done.stdout) == (2, b"")
     assert lines(done.stderr)[-1] == (
-        "Error: --redact: expected csv or json, got pcap, which holds the messages as they came"
+        "Error: --redact: expected csv or json, got pcap, which has the messages as received"
     )
     assert not (tmp_path / "out").exists()
 

@@ -84,11 +84,10 @@ def test_every_exchange_with_something_to_damage_is_damaged_and_all_flows_are_wr
     assert all(
         re.search(r": item 1, LTKM 1: replaced octets \d+–\d+ with \d+ octets; body \d+ -> ", line) for line in said[:2]
     )
-    assert said[2].startswith("left as it was: 1 MSK exchange: fault shorten-rand: ")
-    assert said[3:] == ["2 of 5 flows changed (2 were not MSK, 1 was left as it was)"]
+    assert said[2].startswith("unchanged: 1 MSK exchange: fault shorten-rand: ")
+    assert said[3:] == ["2 of 5 flows changed (2 were not MSK exchanges, 1 could not be changed)"]
     assert lines(done.stderr) == [
-        "ltkm-inspect: no keys are known, so these were left as they were: "
-        "MACs in 2 exchanges and digests in 2 exchanges"
+        "ltkm-inspect: no key ring, so these were not recomputed: MACs in 2 exchanges and digests in 2 exchanges"
     ]
     assert done.returncode == 0
 
@@ -153,7 +152,7 @@ def test_a_har_becomes_a_flow_file(tmp_path: Path, target: Path) -> None:
 
 def test_a_file_without_an_msk_exchange_is_copied_and_4(tmp_path: Path, target: Path) -> None:
     done = run("fault", "shorten-rand", write(tmp_path / "other.flow", [tflow.tflow(resp=True)]), target)
-    assert lines(done.stdout) == ["0 of 1 flow changed (1 was not MSK)"]
+    assert lines(done.stdout) == ["0 of 1 flow changed (1 was not an MSK exchange)"]
     assert lines(done.stderr) == ["ltkm-inspect: no MSK exchange was seen, so nothing was changed"]
     assert len(read(target)) == 1
     assert done.returncode == 4
@@ -230,7 +229,7 @@ def test_the_input_is_never_the_target(source: Path, tmp_path: Path, way: str) -
             "Error: fault shorten-rand: expected octets=…, item=…, all=…, got octet=8; did you mean octets?",
         ),
         ("shorten-rand:octets=x", "Error: fault shorten-rand: parameter octets: expected a whole number, got x"),
-        ("shorten-rand:octets=1,octets=2", "Error: fault shorten-rand: parameter octets is given twice"),
+        ("shorten-rand:octets=1,octets=2", "Error: fault shorten-rand: parameter octets appears twice"),
         ("\x1b[2J", "Error: unknown fault \\x1b[2J; ltkm-inspect faults lists them"),
     ],
 )
@@ -307,7 +306,7 @@ def test_selectors_choose_the_exchanges_that_are_hit(
     assert done.returncode == 0
     after = read(target)
     assert [n for n, flow in enumerate(after) if isinstance(flow, HTTPFlow) and exchange(flow).faults] == hit
-    assert lines(done.stdout)[-1].startswith(f"{len(hit)} of 5 flows changed (2 were not MSK, ")
+    assert lines(done.stdout)[-1].startswith(f"{len(hit)} of 5 flows changed (2 were not MSK exchanges, ")
 
 
 def test_a_selector_that_never_matches_is_said(source: Path, target: Path) -> None:
@@ -322,7 +321,7 @@ def test_a_selector_that_never_matches_is_said(source: Path, target: Path) -> No
 
 def test_a_response_that_cannot_be_signed_anew_is_left_where_that_is_wanted(source: Path, target: Path) -> None:
     done = run("fault", "rename-ltkm", source, target, "--unsigned", "refuse")
-    assert "its digest cannot be made anew" in lines(done.stderr)[-1]
+    assert "its digest cannot be recomputed" in lines(done.stderr)[-1]
     assert not target.exists()
     assert done.returncode == 1
 
@@ -332,7 +331,7 @@ def test_a_response_that_cannot_be_signed_anew_is_left_where_that_is_wanted(sour
     [
         (["--msk", "12"], "Error: --msk: expected KEYDOMAIN"),
         (["--when", "often"], "Error: --when: expected always, first"),
-        (["--filter", "~nonsense ("], "Error: --filter: expected a filter expression"),
+        (["--filter", "~nonsense ("], "Error: --filter: expected a mitmproxy filter expression"),
         (["--unsigned", "no"], "Error: --unsigned: expected warn or refuse"),
         (["--also", "shorten-rant"], "Error: unknown fault shorten-rant; did you mean shorten-rand?"),
     ],
@@ -386,7 +385,7 @@ def test_what_is_no_mikey_message_is_said_once_and_sent(source: Path, target: Pa
     done = run("fault", "replace-ltkm:base64=3q2+7w==", source, target)
     said = [line for line in lines(done.stderr) if "MIKEY" in line]
     assert len(said) == 1
-    assert said[0].startswith("ltkm-inspect: fault replace-ltkm: it is not a MIKEY message, and is sent all the same (")
+    assert said[0].startswith("ltkm-inspect: fault replace-ltkm: it is not a MIKEY message, but is sent unchanged (")
     assert octets_of(target) == [[b"\xde\xad\xbe\xef"]] * 2
     assert done.returncode == 0
 
@@ -412,7 +411,7 @@ def test_a_source_that_is_none_is_2_and_one_line(source: Path, target: Path, fau
 def test_what_was_taken_for_want_of_a_better_one_is_told_with_how_often(source: Path, target: Path) -> None:
     done = run("fault", f"replace-ltkm:flow={ROOT / 'flows/trial.flow'}", source, target)
     assert lines(done.stdout)[-3] == (
-        "2 exchanges: fault replace-ltkm: none of the LTKMs is of this MSK or for this terminal: took the first one"
+        "2 exchanges: fault replace-ltkm: none of the LTKMs is of this MSK or for this terminal: used the first one"
     )
     assert done.returncode == 0
 

@@ -62,7 +62,7 @@ def test_a_pipe_is_read_as_it_comes(broken: Path, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("pack", "reason"),
-    [(pack, f"the {pack} data end too early") for pack in ("gzip", "zstd", "zlib")],
+    [(pack, f"the {pack} data ends too early") for pack in ("gzip", "zstd", "zlib")],
 )
 def test_a_cut_compressed_file_gives_what_stands_before_the_cut_and_5(tmp_path: Path, pack: str, reason: str) -> None:
     octets = save(tmp_path / "in", [CLEAN] + [BROKEN] * 100).read_bytes()
@@ -83,7 +83,7 @@ def test_damage_within_compressed_data_is_named_with_its_offset(tmp_path: Path) 
     packed[-8] ^= 1
     (tmp_path / "packed").write_bytes(packed)
     (line,) = lines(run("check", tmp_path / "packed").stderr)
-    assert "the gzip data are damaged: incorrect data check" in line
+    assert "the gzip data is damaged: incorrect data check" in line
     assert line.endswith(f"(after 2 flows, at octet {2 * len(octets)})")
 
 

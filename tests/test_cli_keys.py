@@ -183,6 +183,6 @@ def test_a_fault_says_where_a_key_ring_has_no_key_that_fits(ring: Path, recorded
     done = run("fault", "--keys", ring, "shorten-rand:octets=8", recorded, tmp_path / "out.flow")
     assert done.returncode == 0
     assert done.stderr == (
-        "ltkm-inspect: no key of the ring fits, so these were left as they were: "
+        "ltkm-inspect: no matching key in the key ring, so these were not recomputed: "
         "MACs in 1 exchange and digests in 1 exchange\n"
     )

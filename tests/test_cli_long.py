@@ -127,7 +127,7 @@ def test_an_end_before_its_time_gives_one_line_what_there_is_its_code_and_no_par
     else:
         os.kill(workers[1], signal.SIGKILL)
         code, said, errors = run.ended()
-        expected = "a process that shared the work ended by signal 9; what it had not finished was not checked"
+        expected = "a worker process ended by signal 9; its unfinished work was not checked"
     assert errors == [f"ltkm-inspect: {expected}"]
     assert said[-2].startswith("summary: ")
     assert code == (143 if what == "terminate" else 130)
@@ -178,7 +178,7 @@ def test_a_file_that_is_followed_gives_each_flow_once_it_is_whole(
     time.sleep(0.5)
     code, said, errors = run.end(signal.SIGINT)
     assert said[0].startswith("summary: 2 MSK exchanges ")
-    assert said[0].endswith("; 2 flows were not MSK")
+    assert said[0].endswith("; 2 other flows ignored")
     assert errors == ["ltkm-inspect: interrupted, so that the report is partial"]
     assert code == 130
 

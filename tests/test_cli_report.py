@@ -14,7 +14,7 @@ from tests.command import run_text as run
 from tests.report.runs import TRIAL
 from tests.samples import generate
 
-NOT_ENDED = "the run has no end in the records: it was killed, or still goes on"
+NOT_ENDED = "the run has no end in its records: it was killed or is still running"
 NO_END = f"ltkm-inspect: {{}}: {NOT_ENDED}"
 
 
@@ -70,7 +70,7 @@ def test_a_line_that_was_cut_is_left_out_and_said(recorded: Path, tmp_path: Path
     done = run("report", path)
     number = len(recorded.read_text().splitlines())
     assert done.stderr.splitlines() == [
-        f"ltkm-inspect: {path}: line {number}: the last line is cut",
+        f"ltkm-inspect: {path}: line {number}: the last line is incomplete",
         NO_END.format(path),
     ]
     assert exchanges_of(recorded) in done.stdout
@@ -91,9 +91,9 @@ def test_a_damaged_line_is_said_and_the_others_are_told(recorded: Path, tmp_path
     path.write_text("\n".join([first, "{", "[]", json.dumps(exchange), *others]) + "\n")
     done = run("report", path)
     assert done.stderr.splitlines() == [
-        f"ltkm-inspect: {path}: line 2: expected a record, got no JSON",
+        f"ltkm-inspect: {path}: line 2: expected a record, got text that is not JSON",
         f"ltkm-inspect: {path}: line 3: expected a record, got other JSON",
-        f"ltkm-inspect: {path}: line 4: expected faults, got a record without",
+        f"ltkm-inspect: {path}: line 4: record without faults",
     ]
     assert exchanges_of(recorded, less=1) in done.stdout
     assert done.returncode == 5
@@ -113,7 +113,7 @@ def test_much_damage_is_a_few_lines(recorded: Path, tmp_path: Path) -> None:
         ("", "expected the records of a run, got nothing: the input is empty"),
         (
             "\x00\x01\x02",
-            "expected the records of a run, got binary data of an unknown kind; "
+            "expected the records of a run, got unknown binary data; "
             "write them with ltkm-inspect check --report run.jsonl FILE",
         ),
         (
@@ -197,7 +197,7 @@ def test_a_path_that_cannot_be_written_is_said_before_a_file_is_read(tmp_path: P
     path = tmp_path / "no" / "such"
     done = run("check", "--report", f"{format}={path}", tmp_path / "missing.flow")
     why = f"No such file or directory; there is no folder {path.parent}"
-    said = f"--report: expected a file that can be written, got {path}: {why}"
+    said = f"--report: cannot write {path}: {why}"
     assert (done.returncode, done.stderr) == (1, f"ltkm-inspect: {said}\n")
 
 
@@ -210,7 +210,7 @@ def test_no_space_for_a_report_leaves_no_part_of_it_and_ends_with_5(tmp_path: Pa
     assert done.stderr.splitlines() == [
         f"ltkm-inspect: report {report}: not written: File too large",
         "ltkm-inspect: the records of the run are kept; "
-        f"to render them again: ltkm-inspect report {part} --report {report}",
+        f"to render them, run: ltkm-inspect report {part} --report {report}",
     ]
     assert done.returncode == 5
     assert [path.name for path in tmp_path.iterdir()] == [part.name]

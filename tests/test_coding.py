@@ -105,9 +105,9 @@ def test_damage_is_a_problem_not_an_exception(name: str) -> None:
     ],
 )
 def test_an_unknown_coding_is_named_and_nothing_is_decoded(name: str, shown: str) -> None:
-    problem = f"expected a content coding out of gzip, deflate, br and zstd, got {shown}"
+    problem = f"expected gzip, deflate, br or zstd as content coding, got {shown}"
     assert decode(BODY, name) == DecodedBody(None, problem)
-    with pytest.raises(ValueError, match="expected a content coding") as raised:
+    with pytest.raises(ValueError, match="expected gzip, deflate, br or zstd as content coding") as raised:
         encode(BODY, name)
     assert str(raised.value) == problem
 

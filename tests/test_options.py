@@ -81,7 +81,9 @@ def test_what_rests_on_memory_cannot_be_raised(monkeypatch: pytest.MonkeyPatch) 
     shaky = Rule("shaky-rule", object, lambda *_: iter(()), (clause,), Level.NOTE)
     monkeypatch.setitem(RULES, shaky.id, shaky)
     assert settings(severity=["shaky-rule=note"]).severity == {"shaky-rule": Level.NOTE}
-    with pytest.raises(OptionError, match="expected at most note, because its source rests on memory, got violation"):
+    with pytest.raises(
+        OptionError, match="expected at most note, because its source is cited from memory, got violation"
+    ):
         settings(severity=["shaky-rule=violation"])
 
 
@@ -96,21 +98,21 @@ def test_what_rests_on_memory_cannot_be_raised(monkeypatch: pytest.MonkeyPatch) 
             "profile: expected auto, usim, ruim, bcast or mbms, got usin; did you mean usim?",
             id="profile",
         ),
-        pytest.param({"profile": ["usim", "ruim"]}, "profile: expected one of usim and ruim, got both", id="both"),
+        pytest.param({"profile": ["usim", "ruim"]}, "profile: use either usim or ruim, not both", id="both"),
         pytest.param({"namespaces": ["2"]}, "namespaces: expected one of 1.0, 1.1, 1.2, 1.3, got 2", id="namespaces"),
         pytest.param(
             {"select": ["ltkm-mising"]},
-            "select: expected a rule, subject or document that rules have, got ltkm-mising; did you mean ltkm-missing?",
+            "select: expected a rule, subject or document, got ltkm-mising; did you mean ltkm-missing?",
             id="select",
         ),
         pytest.param(
             {"ignore": ["\x1b[2J"]},
-            "ignore: expected a rule, subject or document that rules have, got \\x1b[2j; ltkm-inspect rules lists them",
+            "ignore: expected a rule, subject or document, got \\x1b[2j; ltkm-inspect rules lists them",
             id="terminal-escape",
         ),
         pytest.param(
             {"select": ["ltkm-missing"], "ignore": ["item"]},
-            "ignore: expected at least one rule to be left, got none",
+            "ignore: no rule is left to run",
             id="no-rule-left",
         ),
         pytest.param(
@@ -166,7 +168,7 @@ def test_a_limit_has_parts_of_which_each_has_a_default(text: str, limits: Limits
     ],
 )
 def test_a_limit_that_is_none_is_refused(text: str) -> None:
-    with pytest.raises(OptionError, match=r"^limit: expected [^\n]*$"):
+    with pytest.raises(OptionError, match=r"^limit: (?:expected|body appears twice)[^\n]*$"):
         parse_limit(text)
 
 

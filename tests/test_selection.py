@@ -56,7 +56,9 @@ def test_a_selector_means_a_domain_a_group_or_one_key(texts: list[str], first: b
     ],
 )
 def test_what_is_no_selector_is_refused_in_one_line_that_says_how_it_is_written(text: str) -> None:
-    with pytest.raises(SelectionError, match=r"^expected KEYDOMAIN\[/GROUP\[/NUMBER\]\] in hex") as raised:
+    with pytest.raises(
+        SelectionError, match=r"^expected KEYDOMAIN\[/GROUP\[/NUMBER\]\] with 6, 4 and 4 hex digits"
+    ) as raised:
         parse_selection([text])
     assert str(raised.value).isprintable()
 
@@ -159,8 +161,8 @@ def test_all_leaves_alone_what_cannot_be_damaged_and_fails_where_nothing_can() -
     [
         ("shorten-rand:item=0", "fault shorten-rand: parameter item: expected a whole number from 1, got 0"),
         ("shorten-rand:item=x", "fault shorten-rand: parameter item: expected a whole number from 1, got x"),
-        ("shorten-rand:item=1,all=true", "fault shorten-rand: expected item or all, got both"),
-        ("strip-ltkm:item=1,all=true", "fault strip-ltkm: expected item or all, got both"),
+        ("shorten-rand:item=1,all=true", "fault shorten-rand: use either item or all, not both"),
+        ("strip-ltkm:item=1,all=true", "fault strip-ltkm: use either item or all, not both"),
         ("replace-status:item=1", "fault replace-status: expected status=…, reason=…, got item=1"),
     ],
 )
@@ -198,7 +200,7 @@ def test_all_ltkms_are_taken_out_also_those_outside_the_items_and_within_each_ot
     assert len(document_of(moved).elements_outside_items) == 1
     assert document_of(inject(moved, [parse_application("strip-ltkm:all=true")])).ltkms == ()
     assert len(document_of(inject(moved, [parse_application("strip-ltkm")])).ltkms) == 1
-    with pytest.raises(FaultError, match=r"^fault strip-ltkm: the document has no LTKM to take out of item 1$"):
+    with pytest.raises(FaultError, match=r"^fault strip-ltkm: the document has no LTKM to remove in item 1$"):
         inject(moved, [parse_application("strip-ltkm:item=1")])
 
 

@@ -65,7 +65,7 @@ def _is_reverse(mode: str) -> bool:
     head, _, listening = mode.rpartition("@")
     name = (head or listening).partition(":")[0].lower()
     if name not in _MODES:
-        raise UnusualError("expected a proxy mode that is known")
+        raise UnusualError("expected a known proxy mode")
     return name == "reverse"
 
 

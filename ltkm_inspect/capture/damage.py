@@ -9,7 +9,7 @@ from ltkm_inspect.wire.key_text import IS_KEY_RING
 RECORD = "record the traffic with mitmdump -w FILE, or export a HAR from a browser or proxy"
 """What to do where a file holds no traffic."""
 ENDS_WITHIN = "the file ends within a flow"
-SHORTER = "the file became shorter while it was read"
+SHORTER = "the file shrank while it was being read"
 NOT_A_FLOW = "what follows is not a flow"
 _MAY_BE_TRAFFIC = (FLOWS, HAR, JSON, TEXT, OCTETS, EMPTY)
 """The kinds that only a reader can tell from saved traffic that is damaged or of an unusual form."""
@@ -21,7 +21,7 @@ class NotACaptureError(OSError):
     def __init__(self, begins: bytes) -> None:
         """Take its first octets."""
         kind = kind_of(begins)
-        looks = f"expected a flow file or a HAR, got {'a damaged one' if kind in (FLOWS, HAR) else kind}"
+        looks = f"expected a flow file or a HAR, got {'a damaged file' if kind in (FLOWS, HAR) else kind}"
         advice = "" if kind.advice else f": {RECORD}"
         super().__init__(EINVAL, IS_KEY_RING if kind is RING else looks + advice)
 

@@ -107,16 +107,16 @@ def entries(read: Read) -> Iterator[Entry]:
 def _entry(text: "_Text", number: int) -> Entry | None:
     octets = text.value(LARGEST)
     if octets is None:
-        problem = f"expected at most {LARGEST >> 20} MiB, got more, so it was not read"
+        problem = f"expected at most {LARGEST >> 20} MiB, got more, so the entry was not read"
         return Entry(number, None, problem if text.may_be_msk else "")
     if sum(map(octets.count, (b",", b"[", b"{"))) > MOST_VALUES:
-        return Entry(number, None, f"expected at most {MOST_VALUES} values, got more, so it was not read")
+        return Entry(number, None, f"expected at most {MOST_VALUES} values, got more, so the entry was not read")
     try:
         value = json.loads(octets.decode("utf-8", "surrogateescape"), parse_int=_integer)
     except json.JSONDecodeError as error:
-        return Entry(number, None, f"not JSON: {printable(error.msg)}, at character {error.pos} of it")
+        return Entry(number, None, f"not JSON: {printable(error.msg)} at character {error.pos}")
     except RecursionError:
-        return Entry(number, None, "expected a HAR entry, got JSON that is nested too deep")
+        return Entry(number, None, "expected a HAR entry, got JSON that is nested too deeply")
     return Entry(number, value)
 
 
@@ -224,7 +224,7 @@ class _Text:
                         done = depth <= 0
             self._at = at
             if marks > 2 * MOST_VALUES:
-                raise HarError(self.offset, f"expected at most {MOST_VALUES} values in an entry of the HAR, got more")
+                raise HarError(self.offset, f"expected at most {MOST_VALUES} values in a HAR entry, got more")
             size += at - start
             if size <= most:
                 parts.append(buffer[start:at])

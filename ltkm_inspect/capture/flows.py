@@ -55,7 +55,7 @@ def exchange_of(record: bytes, limits: Limits = OFFLINE, capture: str = "") -> E
     if not ours.may_be_exchange(target, headers.fields, came.fields if came is not None else ()):
         return None
     if not is_null(websocket):
-        raise UnusualError("expected a flow without messages of its own")
+        raise UnusualError("expected a flow without separate messages")
     ended = None if response is None else time_of(record, response[2])
     message = None
     if not is_null(error):
@@ -168,7 +168,7 @@ def _fields(record: bytes, held: Part) -> Headers:
         start = content.end()
         after = start + int(content[1])
         if after + 1 != name.end(1) + 1 + int(name[1]) or after + 1 >= end or record[after : after + 2] != b",]":
-            raise UnusualError("expected a value behind a name")
+            raise UnusualError("expected a value after a name")
         fields.append((record[begin:middle], record[start:after]))
         at = after + 2
     return Headers(tuple(fields))

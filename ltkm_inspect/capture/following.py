@@ -10,8 +10,8 @@ from ltkm_inspect.capture.records import CandidateRecord, SkippedFlows, scan
 
 POLL = 0.2
 """How many seconds pass before it is looked again whether there is more."""
-NOT_PLAIN = "expected a flow file that is not compressed, as only such a one can be followed"
-AGAIN = f"{SHORTER}; what stands in it now is read from its start"
+NOT_PLAIN = "expected an uncompressed flow file; a compressed one cannot be followed"
+AGAIN = f"{SHORTER}; reading again from its start"
 
 
 def follow(name: str) -> Iterator[SkippedFlows | CandidateRecord | Damage | DamagedEvent]:

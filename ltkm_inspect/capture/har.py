@@ -44,11 +44,11 @@ _RELEVANT = frozenset(
 _NUMBERS = frozenset({"content-length", "retry-after"})
 """Those of them that an exporter may write as numbers."""
 _NEVER_KEPT = (
-    Gap("request.httpVersion", "a HAR says what its exporter took for the HTTP version", ("request.http_version",)),
-    Gap("response.httpVersion", "a HAR says what its exporter took for the HTTP version", ("response.http_version",)),
-    Gap("request.postData", "a HAR keeps content without its coding", ("request.headers.Content-Encoding",)),
-    Gap("response.content", "a HAR keeps content without its coding", ("response.headers.Content-Encoding",)),
-    Gap("response.headers", "a HAR keeps no trailers", ("response.trailers",)),
+    Gap("request.httpVersion", "the HTTP version in a HAR is what its exporter assumed", ("request.http_version",)),
+    Gap("response.httpVersion", "the HTTP version in a HAR is what its exporter assumed", ("response.http_version",)),
+    Gap("request.postData", "a HAR has the content without its coding", ("request.headers.Content-Encoding",)),
+    Gap("response.content", "a HAR has the content without its coding", ("response.headers.Content-Encoding",)),
+    Gap("response.headers", "a HAR has no trailers", ("response.trailers",)),
 )
 """What no HAR tells."""
 _ENCODING = ("response.body.encoding",)
@@ -115,7 +115,7 @@ class _Reading:
         self.gaps.append(Gap(at, reason, hides, is_damage=True))
 
     def _lack(self, at: str, *hides: str) -> None:
-        self.gaps.append(Gap(at, "the capture does not have it", hides))
+        self.gaps.append(Gap(at, "missing from the capture", hides))
 
     def _object(self, name: str) -> Mapping[str, Any]:
         value = self.entry.get(name)
@@ -128,7 +128,7 @@ class _Reading:
         if isinstance(value, str) and (value or not hides):
             if _LONE.search(value) is None:
                 return value
-            self._damage(path, "expected text, got half of a surrogate pair", *hides)
+            self._damage(path, "expected text, got half a surrogate pair", *hides)
         elif not value and (value is None or value == ""):
             if hides:
                 self._lack(path, *hides)
@@ -185,7 +185,9 @@ class _Reading:
         authority = _AUTHORITY.fullmatch(found[2])
         port = _PORTS.get(scheme, 0)
         if authority is None or not authority[1] or (authority[2] and not 0 < len(authority[2]) < 6):
-            self._damage("request.url", "expected a URL with host and port, got another", "request.target.authority")
+            self._damage(
+                "request.url", "expected a URL with host and port, got another URL", "request.target.authority"
+            )
             return scheme, host, port, found[3] or "/"
         target = found[3] or "/"
         return scheme, authority[1], int(authority[2] or port), target if target.startswith("/") else f"/{target}"
@@ -246,7 +248,7 @@ class _Reading:
         if text is not None and not (text == "" and size):
             return self._content(at, held, text, headers, hides)
         if held.get("params"):
-            self._damage(place, "expected the body, got only parameters of it", hides)
+            self._damage(place, "expected the body, got only its parameters", hides)
         elif size:
             self._damage(place, f"expected a body of {size} octets, got none", hides)
         elif size == 0 and (known or is_there):
@@ -298,7 +300,7 @@ class _Reading:
         if len(body) < least:
             self._damage(at, f"expected {least} octets, got {len(body)}", hides)
         elif not is_bare and body and not ours.starts_like_xml(body):
-            self._damage(at, "expected text, got what may be left of its content coding", hides)
+            self._damage(at, "expected text, got what may still be content-coded", hides)
         else:
             return body
         return None
@@ -312,7 +314,7 @@ class _Reading:
         if isinstance(encoding, str) and encoding.strip().lower() == "base64":
             octets = from_base64(text)
             if octets is None:
-                self._damage(f"{at}.text", "expected base64, as its encoding says, got other text", hides)
+                self._damage(f"{at}.text", "expected base64 as declared, got other text", hides)
             return octets
         if encoding and not (isinstance(encoding, str) and codec_of(encoding)):
             self._damage(f"{at}.encoding", not_expected("base64 or none", encoding), hides)
@@ -322,15 +324,15 @@ class _Reading:
             return None
         unpacked = None if text[:64].lstrip("\ufeff \t\r\n").startswith("<") else from_base64(text)
         if unpacked and unpacked.removeprefix(codecs.BOM_UTF8).lstrip()[:1] == b"<":
-            self._damage(f"{at}.encoding", "expected base64, as the text is, got none", hides)
+            self._damage(f"{at}.encoding", "expected encoding base64, got none although the text is base64", hides)
             return None
         if hides == "response.body":
-            self.gaps.append(Gap(f"{at}.text", "a HAR keeps text, and not its encoding", _ENCODING))
+            self.gaps.append(Gap(f"{at}.text", "a HAR has text without its encoding", _ENCODING))
         codec = text_codec(text, headers)
         try:
             return text.encode(codec)
         except (UnicodeError, ValueError):
-            self._damage(f"{at}.text", f"expected text in {codec}, got characters that it does not have", hides)
+            self._damage(f"{at}.text", f"expected text in {codec}, got characters outside it", hides)
             return None
 
 
@@ -340,11 +342,11 @@ def _field_value(name: str, value: Any) -> tuple[bytes, str]:
         return b"", not_expected("text", value)
     value, reason = value.strip(" \t\r\n"), ""
     if "\n" in value or "\r" in value:
-        reason = "expected one header field, got several that the exporter joined by a line end"
+        reason = "expected one header field, got several joined by a line end"
     elif name.lower() == "www-authenticate" and _JOINED.search(value):
-        reason = "expected one challenge, got several, which the exporter may have joined"
+        reason = "expected one challenge, got several that the exporter may have joined"
     elif _LOST in value:
         reason = "expected text, got characters that the exporter could not read"
     elif _LONE.search(value):
-        reason = "expected text, got half of a surrogate pair"
+        reason = "expected text, got half a surrogate pair"
     return value.encode("utf-8", "backslashreplace"), reason

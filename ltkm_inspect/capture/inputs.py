@@ -9,7 +9,7 @@ from typing import NamedTuple
 from ltkm_inspect.capture.damage import NotACaptureError
 from ltkm_inspect.capture.sources import STDIN, opened
 
-NO_CAPTURE = "no flow file or HAR in it; unpack archives first"
+NO_CAPTURE = "the folder has no flow file or HAR; unpack archives first"
 NO_MATCH = "no file matches; check the folder and the pattern"
 
 

@@ -169,7 +169,7 @@ def _large(read: Read, begins: bytes, offset: int, length: int, flows: int) -> "
     if tail[-1] != _TABLE:
         return Damage(offset, NOT_A_FLOW, flows)
     if may_be and not tail.endswith(_OTHERS):
-        why = f"expected at most {_LARGEST >> 20} MiB, got {length} octets, so it was not read"
+        why = f"expected at most {_LARGEST >> 20} MiB, got {length} octets, so the flow was not read"
         return DamagedEvent(f"flow at octet {offset}: {why}", offset + length)
     return SkippedFlows(1, offset + length)
 

@@ -74,7 +74,7 @@ def opened(name: str) -> Iterator[CaptureSource]:
     if name != STDIN:
         raw = FileIO(name)
     elif sys.stdin is None:  # closed by whoever started us
-        raise OSError(EBADF, "there is none")
+        raise OSError(EBADF, "no standard input")
     else:
         raw = FileIO(sys.stdin.fileno(), closefd=False)
     with raw:
@@ -98,5 +98,5 @@ def _unpacked(stored: PieceStream, coding: str, name: str) -> Iterator[bytes]:
     try:
         yield from unpack(coding, iter(lambda: stored.take(BLOCK), b""), window=_ZSTD_WINDOW, step=_STEPS.get(coding))
     except CodingError as error:
-        why = "end too early" if error.ended else f"are damaged: {printable(error.cause)}"
+        why = "ends too early" if error.ended else f"is damaged: {printable(error.cause)}"
         raise PackedError(f"the {name} data {why}") from error

@@ -36,7 +36,7 @@ def parts(octets: bytes, start: int, end: int) -> list[Part]:
         start = length.end()
         stop = start + int(length[1])
         if stop >= end:
-            raise UnusualError("expected a value that ends within what holds it")
+            raise UnusualError("expected a value that ends within its container")
         found.append((octets[stop], start, stop))
         start = stop + 1
     return found
@@ -50,7 +50,7 @@ def table(octets: bytes, held: Part) -> dict[bytes, Part]:
     found = parts(octets, start, end)
     keys, values = found[::2], found[1::2]
     if len(keys) != len(values) or any(tag != TEXT for tag, _, _ in keys):
-        raise UnusualError("expected keys that are text, and a value for each")
+        raise UnusualError("expected text keys with a value each")
     return {octets[start:stop]: value for (_, start, stop), value in zip(keys, values, strict=True)}
 
 
@@ -109,7 +109,7 @@ def value(octets: bytes, held: Part) -> Any:
         return [value(octets, each) for each in parts(octets, start, stop)]
     if tag == TABLE:
         return {key.decode(): value(octets, each) for key, each in table(octets, held).items()}
-    raise UnusualError("expected a type that there is")
+    raise UnusualError("expected a known type")
 
 
 def is_null(held: Part) -> bool:
@@ -146,5 +146,5 @@ def time_of(record: bytes, held: Part) -> float | None:
         raise UnusualError("expected a time")
     number: float = value(record, held)
     if not abs(number) < _LATEST:  # nor is what is no number
-        raise UnusualError("expected a time that was")
+        raise UnusualError("expected a time in the past")
     return number

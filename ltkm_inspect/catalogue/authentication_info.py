@@ -20,10 +20,12 @@ from ltkm_inspect.rule import Problems, RuleGroup, rule
 from ltkm_inspect.spec import RFC2617, RFC7616, TS33246, Verb
 from ltkm_inspect.traffic import Exchange
 
-INFO = RFC7616["3.5"](says="Authentication-Info with qop has rspauth, cnonce and nc; the last two as in the request")
-OLD_INFO = RFC2617["3.2.3"](says="Authentication-Info repeats cnonce and nc of the request and has rspauth")
+INFO = RFC7616["3.5"](
+    says="an Authentication-Info with qop has rspauth, cnonce and nc; cnonce and nc repeat the request's"
+)
+OLD_INFO = RFC2617["3.2.3"](says="Authentication-Info repeats the request's cnonce and nc, and has rspauth")
 DIGEST_FORM = RFC7616["3.2"](
-    says="a digest is in hex digits of 0 to 9 and a to f: 32 with MD5, 64 with SHA-256 and SHA-512-256"
+    says="a digest consists of hex digits 0 to 9 and a to f: 32 with MD5, 64 with SHA-256 and SHA-512-256"
 )
 AUTHENTICATION_INFO = "response.headers.Authentication-Info"
 # Four directives in any order: as each of the four groups is found, each stands there once.
@@ -78,11 +80,12 @@ INFO_RULES = RuleGroup(
 def success_not_authenticated(exchange: Exchange) -> Problems:
     """A 200 OK has no Authentication-Info.
 
-    The terminal takes the response for the BSM's only if Authentication-Info proves it. Without it, the terminal may
-    drop an answer that is right in all else, and ask again. Where LTKMs are found in the response, it is reported by
+    The terminal accepts the response only if Authentication-Info proves that it comes from the BSM. Without it, the
+    terminal may drop an otherwise correct response and ask again. If the response has LTKMs, this is reported by
     authentication-info-missing.
 
-    Make the BSM send Authentication-Info with rspauth in every 200 OK, whether keys come with it or over UDP.
+    Make the BSM send Authentication-Info with rspauth in every 200 OK, whether the keys come in the response or over
+    UDP.
     """
     response, document = exchange.response, exchange.document
     assert response is not None
@@ -91,13 +94,15 @@ def success_not_authenticated(exchange: Exchange) -> Problems:
     elif response.authentication_info is not None:
         return
     elif document is not None and document.has_ltkm:
-        yield NotApplicable("the response carries an LTKM; there another rule looks for Authentication-Info")
+        yield NotApplicable(
+            "the response has an LTKM; a missing Authentication-Info is reported by authentication-info-missing"
+        )
     elif exchange.request.credentials is None:
         yield NO_CREDENTIALS
     elif exchange.may_have_lost_trailer:
-        yield NotApplicable("the trailer may hold it, and was not captured")
+        yield NotApplicable("Authentication-Info may be in the trailer, which was not captured")
     else:
-        got = "none" if response.authentication_info_text is None else "an empty one"
+        got = "none" if response.authentication_info_text is None else "an empty field"
         yield Problem(AUTHENTICATION_INFO, "Authentication-Info", got)
 
 
@@ -105,16 +110,17 @@ def success_not_authenticated(exchange: Exchange) -> Problems:
 def authentication_info_incomplete(exchange: Exchange, info: Directives) -> Problems:
     """Authentication-Info lacks rspauth, cnonce or nc.
 
-    rspauth is the proof, cnonce and nc tie it to this request. Without one of the three the terminal cannot check that
-    the response comes from the BSM. An Authentication-Info without qop needs rspauth where the request used auth-int.
+    rspauth is the proof; cnonce and nc tie it to this request. If one of the three is missing, the terminal cannot
+    check that the response comes from the BSM. An Authentication-Info without qop needs rspauth if the request used
+    auth-int.
 
-    Make the BSM send all of them.
+    Make the BSM send all three.
     """
     if info.rest:
-        yield Problem(AUTHENTICATION_INFO, "directives with commas between them", "text that is none")
+        yield Problem(AUTHENTICATION_INFO, "comma-separated directives", "malformed directives")
     elif "qop" not in info.first:
         if not _asks_for_integrity(exchange):
-            yield NotApplicable("neither the request nor Authentication-Info has a qop that asks for rspauth")
+            yield NotApplicable("no qop in the request or in Authentication-Info requires rspauth")
         elif not info.first.get("rspauth"):
             yield _lacks_proof(info)
     else:
@@ -132,12 +138,12 @@ def _lacks_proof(info: Directives) -> Problem:
 
 @INFO_RULES.rule(INFO, OLD_INFO, covers=["HTTP-14"], looks_at=[AUTHENTICATION_INFO, AUTHORIZATION])
 def authentication_info_mismatch(exchange: Exchange, info: Directives) -> Problems:
-    """cnonce or nc of Authentication-Info is not that of the request.
+    """The cnonce or nc in Authentication-Info differs from the request's.
 
-    The two tie the response to its request. If they differ, it is the answer to another request, or one played back,
-    and the terminal has to drop it.
+    The two tie the response to its request. If they differ, the response belongs to another request or is a replay, and
+    the terminal must drop it.
 
-    Look for a BSM that keeps them per terminal instead of per request, or a cache between.
+    Look for a BSM that stores them per terminal instead of per request, or for a cache in between.
     """
     credentials = exchange.credentials
     if credentials is None:
@@ -158,17 +164,17 @@ def authentication_info_mismatch(exchange: Exchange, info: Directives) -> Proble
     looks_at=[AUTHENTICATION_INFO, AUTHORIZATION],
 )
 def authentication_info_qop_wrong(exchange: Exchange, info: Directives) -> Problems:
-    """The qop of Authentication-Info is not the auth-int of the request.
+    """The request uses qop auth-int, but Authentication-Info does not.
 
-    With auth the proof says nothing of the body, so the keys in it could come from anybody. Without qop the terminal
-    has to guess; this is only a warning.
+    With auth, the proof does not cover the body, so the keys in it could come from anyone. Without qop, the terminal
+    has to guess; a missing qop is only a warning.
 
     Make the BSM answer with qop=auth-int.
     """
     if not _asks_for_integrity(exchange):
         yield NotApplicable("the request does not use auth-int")
     elif info.rest:
-        yield NotApplicable("Authentication-Info is not a list of directives, which is reported by itself")
+        yield NotApplicable("Authentication-Info is malformed, reported by authentication-info-incomplete")
     else:
         got = info.first.get("qop")
         if got is None and not info.first.get("rspauth"):
@@ -181,17 +187,17 @@ def authentication_info_qop_wrong(exchange: Exchange, info: Directives) -> Probl
 
 @INFO_RULES.warning(
     DIGEST_FORM,
-    level_reason="the header alone is wrong; whether rspauth proves the response, a key decides",
+    level_reason="only the form is wrong; it takes a key to tell whether rspauth proves the response",
     covers=["HTTP-16"],
     takes=None,
 )
 def rspauth_malformed(exchange: Exchange) -> Problems:
-    """rspauth does not have the length of a digest of its algorithm, or is not hex.
+    """rspauth has the wrong length for its algorithm, or is not hex.
 
-    It has 32 hex digits with MD5, and 64 with SHA-256 or SHA-512-256. Any other value cannot be the proof that the
-    terminal computes.
+    It has 32 hex digits with MD5, and 64 with SHA-256 or SHA-512-256. No other value can match what the terminal
+    computes.
 
-    Look whether the BSM uses the algorithm of the request, and whether something cut the header short.
+    Check whether the BSM uses the request's algorithm, and whether something truncated the header.
     """
     info = exchange.authentication_info
     digest = None if info is None else info.first.get("rspauth")
@@ -206,15 +212,15 @@ def rspauth_malformed(exchange: Exchange) -> Problems:
     DIGEST_FORM,
     on=Exchange,
     level=Level.WARNING,
-    level_reason="its value is the same, and recipients compare it without regard to case",
+    level_reason="the value is the same, and recipients ignore case when they compare it",
     needs=[MSK_PROCEDURE],
     covers=["HTTP-16"],
     looks_at=[AUTHENTICATION_INFO, AUTHORIZATION],
 )
 def digest_upper_case(exchange: Exchange) -> Problems:
-    """A digest is written with upper-case hex digits.
+    """A digest has upper-case hex digits.
 
-    Who compares the text octet for octet finds it wrong, although the value is right.
+    A recipient that compares the text octet for octet rejects it, although the value is right.
 
     Write response and rspauth in lower case.
     """
@@ -237,9 +243,9 @@ def digest_upper_case(exchange: Exchange) -> Problems:
 def nextnonce_given(exchange: Exchange, info: Directives) -> Problems:
     """Authentication-Info gives the nonce for the next request.
 
-    A terminal that goes on with the old one will be challenged again, which costs a round trip but breaks nothing.
+    A terminal that keeps using the old nonce is challenged again. That costs a round trip but breaks nothing.
 
-    Compare with the nonce of the terminal's next request.
+    Compare it with the nonce in the terminal's next request.
     """
     if "nextnonce" in info.first:
         yield Problem(f"{AUTHENTICATION_INFO}.nextnonce", got=info.first["nextnonce"])
@@ -260,39 +266,39 @@ def info_of(exchange: Exchange) -> Directives:
 
 @fault(on=Exchange, reference="plain-mbms", trips={"success-not-authenticated"})
 def drop_plain_authentication_info(exchange: Exchange) -> Exchange:
-    """Take Authentication-Info out of a response without LTKMs."""
+    """Remove Authentication-Info from a response without LTKMs."""
     assert exchange.response is not None
     return replace(exchange, response=exchange.response.without_info())
 
 
 @fault(on=Exchange, reference="download", trips={"authentication-info-incomplete"})
 def drop_info_directive(exchange: Exchange, *, name: str = "rspauth") -> Exchange:
-    """Take a directive out of Authentication-Info."""
+    """Remove a directive from Authentication-Info."""
     return inform(exchange, info_of(exchange).without(name))
 
 
 @fault(on=Exchange, reference="download", trips={"authentication-info-mismatch"})
 def replace_cnonce(exchange: Exchange, *, to: str = "0A4F113B") -> Exchange:
-    """Answer with another cnonce than that of the request: by default the same in upper case."""
+    """Answer with a cnonce that differs from the request's (default: the same one in upper case)."""
     return inform(exchange, info_of(exchange).put("cnonce", to, quoted=True))
 
 
 @fault(on=Exchange, reference="download", trips={"authentication-info-mismatch"})
 def replace_nonce_count(exchange: Exchange, *, to: str = "00000002") -> Exchange:
-    """Answer with another nonce count than that of the request."""
+    """Answer with a nonce count that differs from the request's."""
     return inform(exchange, info_of(exchange).put("nc", to))
 
 
 @fault(on=Exchange, reference="download", trips={"authentication-info-incomplete"})
 def drop_proof(exchange: Exchange, *, next_nonce: str = "6629fae4") -> Exchange:
-    """Answer with a nonce for the next request and nothing else, so that nothing is proved."""
+    """Answer only with a nonce for the next request, so that nothing is proved."""
     info_of(exchange)  # raises where nothing is proved as it is
     return inform(exchange, Directives((Directive("nextnonce", next_nonce, True),)))
 
 
 @fault(on=Exchange, reference="download", trips={"authentication-info-qop-wrong"})
 def downgrade_qop(exchange: Exchange, *, to: str = "auth") -> Exchange:
-    """Answer with another qop than that of the request."""
+    """Answer with a qop that differs from the request's."""
     return inform(exchange, info_of(exchange).put("qop", to))
 
 
@@ -318,6 +324,6 @@ def capitalise_rspauth(exchange: Exchange) -> Exchange:
 
 @fault(on=Exchange, reference="download", trips={"digest-upper-case"}, leaves={"digest"})
 def capitalise_response(exchange: Exchange) -> Exchange:
-    """Write the digest of the recorded credentials in upper case."""
+    """Write the digest in the recorded credentials in upper case."""
     proof = proof_of(exchange)
     return prove(exchange, proof.put("response", (proof.get("response") or "").upper(), quoted=True))

@@ -14,15 +14,15 @@ from ltkm_inspect.rule import Problems, RuleGroup, rule
 from ltkm_inspect.spec import RFC7616, TS24109, TS33246, Verb
 from ltkm_inspect.traffic import Exchange, split_target
 
-MUTUAL = TS33246["6.2.1.3"](says="every procedure of terminal and BM-SC is authenticated both ways by HTTP digest")
-INTEGRITY = TS33246["6.2.1.3"](says="every procedure of terminal and BM-SC is integrity protected by HTTP digest")
-CREDENTIALS = RFC7616["3.4"](says="which directives credentials have, and their form")
+MUTUAL = TS33246["6.2.1.3"](says="HTTP Digest authenticates both sides in every procedure between terminal and BM-SC")
+INTEGRITY = TS33246["6.2.1.3"](says="HTTP Digest protects the integrity of every procedure between terminal and BM-SC")
+CREDENTIALS = RFC7616["3.4"](says="the directives of credentials and their form")
 AUTHORIZATION = "request.headers.Authorization"
 ALGORITHMS = frozenset({"MD5", "MD5-SESS", "SHA-256", "SHA-256-SESS"})
 """What is expected between terminal and BSM, in upper case."""
 COUNT = re.compile(r"[0-9a-fA-F]{8}")
 HEX = re.compile(r"[0-9a-fA-F]+")
-NO_CREDENTIALS = NotApplicable("the request has no digest credentials")
+NO_CREDENTIALS = NotApplicable("the request has no Digest credentials")
 _DIGEST = re.compile(r"[0-9a-f]{32}")
 _ALWAYS = ("username", "realm", "nonce", "uri", "response")
 _WITH_QOP = ("cnonce", "nc")
@@ -53,13 +53,13 @@ def is_well_authorized(exchange: Exchange) -> bool:
     looks_at=[AUTHORIZATION, "response.status"],
 )
 def authorization_missing(exchange: Exchange) -> Problems:
-    """A request without digest credentials is answered with 200.
+    """A request without Digest credentials got a 200.
 
-    The BSM has not asked who the terminal is. It cannot know which MUK to protect a key with, and hands out keys or
-    answers to whoever comes.
+    The BSM has not checked who the terminal is. It cannot know which MUK must protect a key, and gives keys or answers
+    to anyone.
 
-    Make the BSM answer with a 401 and a digest challenge until credentials come. If a proxy between takes
-    Authorization away, find that one first.
+    Make the BSM answer with a 401 and a Digest challenge until the terminal sends credentials. If a proxy in between
+    removes Authorization, fix that first.
     """
     request, response = exchange.request, exchange.response
     assert response is not None
@@ -67,7 +67,7 @@ def authorization_missing(exchange: Exchange) -> Problems:
     if response.status != 200:
         yield NotApplicable("the request was not answered with 200")
     elif request.credentials is None and value is None and not exchange.raw:
-        yield NotApplicable("a HAR may leave credentials out, and most browsers do")
+        yield NotApplicable("a HAR may lack credentials; most browsers leave them out")
     elif request.credentials is None:
         scheme = (value or "").split(None, 1)
         yield Problem(AUTHORIZATION, "Digest credentials", f"the scheme {scheme[0]}" if scheme else "none")
@@ -87,14 +87,14 @@ CREDENTIALS_RULES = RuleGroup(
 def qop_not_auth_int(_: Exchange, credentials: Directives) -> Problems:
     """The credentials of the request do not use qop auth-int.
 
-    Only auth-int takes the bodies into the digests. With auth, or without qop, everybody on the path can change what is
-    asked for and which keys come back, and neither side notices.
+    Only auth-int includes the bodies in the digests. With auth, or without qop, anyone on the path can change the
+    requested or the delivered keys unnoticed.
 
-    If the challenge offers auth-int, the terminal chose wrong; if it does not, look at the BSM.
+    If the challenge offers auth-int, the terminal chose wrong. If it does not, fix the BSM.
     """
     qop = credentials.first.get("qop")
     if qop is None and credentials.rest:
-        yield NotApplicable("the credentials are not a list of directives, which is reported by itself")
+        yield NotApplicable("the credentials are malformed, reported by authorization-incomplete")
     elif qop is None or qop.lower() != "auth-int":
         hint = "not integrity protected" if qop is None or qop.lower() == "auth" else ""
         yield Problem(f"{AUTHORIZATION}.qop", "auth-int", "none" if qop is None else qop or "an empty value", hint)
@@ -110,19 +110,19 @@ def host_of(text: str) -> str:
 
 @CREDENTIALS_RULES.rule(CREDENTIALS, covers=["HTTP-10"])
 def authorization_incomplete(_: Exchange, credentials: Directives) -> Problems:
-    """A directive that digest cannot do without is missing from Authorization.
+    """Authorization lacks a directive that Digest requires.
 
-    The BSM cannot compute the digest and refuses the request, again and again, whatever the password.
+    The BSM cannot compute the digest and refuses the request every time, whatever the password.
 
-    Let the terminal send username, realm, nonce, uri and response, and with qop cnonce and nc as well.
+    Make the terminal send username, realm, nonce, uri and response, and with qop also cnonce and nc.
     """
     have = credentials.first
     missing = [name for name in _ALWAYS if name not in have and (name != "username" or "username*" not in have)]
     if "qop" in have:
         missing += [name for name in _WITH_QOP if name not in have]
     if credentials.rest:
-        hint = f"not there: {', '.join(missing)}" if missing else ""
-        yield Problem(AUTHORIZATION, "directives with commas between them", "text that is none", hint)
+        hint = f"missing: {', '.join(missing)}" if missing else ""
+        yield Problem(AUTHORIZATION, "comma-separated directives", "malformed directives", hint)
         return
     for name in missing:
         yield Problem(f"{AUTHORIZATION}.{name}", name, "none")
@@ -130,12 +130,12 @@ def authorization_incomplete(_: Exchange, credentials: Directives) -> Problems:
 
 @CREDENTIALS_RULES.rule(CREDENTIALS, covers=["HTTP-10"])
 def authorization_malformed(_: Exchange, credentials: Directives) -> Problems:
-    """The nonce count or the digest of the credentials does not have its form.
+    """The nonce count or the digest in the credentials is malformed.
 
-    The nonce count has 8 hex digits and goes into the digest as it is written. The digest has 32 hex digits with MD5
-    and 64 with SHA-256. A BSM that checks the form refuses the request; another one may compute something else.
+    The nonce count has 8 hex digits and enters the digest as written. The digest has 32 hex digits with MD5 and 64 with
+    SHA-256. A BSM that checks the form refuses the request; another BSM may compute a different digest.
 
-    Look at how the terminal writes the two. Both are compared without regard to case.
+    Check how the terminal writes the two. Upper and lower case make no difference here.
     """
     count = credentials.first.get("nc")
     if count is not None and not COUNT.fullmatch(count):
@@ -162,12 +162,12 @@ def wrong_digest(digest: str, credentials: Directives | None) -> tuple[str, str]
     takes=None,
 )
 def uri_mismatch(exchange: Exchange) -> Problems:
-    """The uri of the credentials is not the resource that the request line asks for.
+    """The uri in the credentials does not name the requested resource.
 
-    The digest is computed over the uri of the credentials. A BSM that compares the two answers with 400; one that does
-    not can be made to serve something else than what was signed. An example in 3GPP TS 33.246 Annex H breaks this, too.
+    The digest covers the uri in the credentials. A BSM that compares the two answers with 400. One that does not can be
+    made to serve something other than what was signed. An example in 3GPP TS 33.246 Annex H breaks this rule, too.
 
-    Look for a proxy that rewrites the path, or for a terminal that leaves the query out.
+    Look for a proxy that rewrites the path, or a terminal that omits the query.
     """
     request = exchange.request
     credentials = exchange.credentials
@@ -177,7 +177,7 @@ def uri_mismatch(exchange: Exchange) -> Problems:
     elif uri == request.target:
         return
     elif not unquote(request.resource[0]).endswith("/keymanagement") or request.request_types != ("msk-request",):
-        yield NotApplicable("the target of the request is wrong, which is reported by itself")
+        yield NotApplicable("the request target is wrong, reported by request-path-wrong or request-type-not-single")
     elif not _same(uri, request.target):
         yield Problem(f"{AUTHORIZATION}.uri", request.target, uri or "an empty value")
 
@@ -198,18 +198,18 @@ def _parameters(query: str) -> list[str]:
 
 
 @CREDENTIALS_RULES.warning(
-    TS24109["5.2.6"](says="terminal and server use ordinary digest with MD5", verb=Verb.SHOULD),
+    TS24109["5.2.6"](says="terminal and server use plain Digest with MD5", verb=Verb.SHOULD),
     covers=["HTTP-12"],
     looks_at=[AUTHORIZATION, AUTHENTICATE],
     takes=None,
 )
 def algorithm_unusual(exchange: Exchange) -> Problems:
-    """The digest algorithm is not MD5 or SHA-256.
+    """The Digest algorithm is neither MD5 nor SHA-256.
 
-    Terminals and BSMs need not know another one. AKAv1-MD5 belongs to bootstrapping with the BSF, where the password is
-    another; here it is a sign that the two interfaces were mixed up.
+    Terminals and BSMs need not support any other algorithm. AKAv1-MD5 belongs to bootstrapping with the BSF, which uses
+    a different password. Here it suggests that the two interfaces were mixed up.
 
-    Offer MD5, and SHA-256 beside it if both sides have it. An algorithm that is not named is MD5.
+    Offer MD5, and also SHA-256 if both sides support it. If no algorithm is named, MD5 applies.
     """
     credentials = exchange.request.credentials
     challenges = exchange.challenges
@@ -237,43 +237,43 @@ def prove(exchange: Exchange, directives: Directives) -> Exchange:
 def proof_of(exchange: Exchange) -> Directives:
     """Return the credentials of the request; FaultError without any."""
     if exchange.request.credentials is None:
-        raise FaultError("the request has no digest credentials")
+        raise FaultError("the request has no Digest credentials")
     return exchange.request.credentials
 
 
 @fault(on=Exchange, reference="download", trips={"authorization-missing"})
 def drop_authorization(exchange: Exchange) -> Exchange:
-    """Take Authorization out of the recorded request."""
+    """Remove Authorization from the recorded request."""
     return with_request_header(exchange, "Authorization", None)
 
 
 @fault(on=Exchange, reference="download", trips={"authorization-missing"})
 def replace_authorization(exchange: Exchange, *, value: str = "Basic dGVybWluYWw6") -> Exchange:
-    """Put credentials of another scheme into the recorded request."""
+    """Give the recorded request credentials of another scheme."""
     return with_request_header(exchange, "Authorization", value)
 
 
 @fault(on=Exchange, reference="download", trips={"qop-not-auth-int"})
 def downgrade_request_qop(exchange: Exchange, *, to: str = "auth") -> Exchange:
-    """Let the recorded credentials use another qop."""
+    """Give the recorded credentials another qop."""
     return prove(exchange, proof_of(exchange).put("qop", to))
 
 
 @fault(on=Exchange, reference="download", trips={"qop-not-auth-int"})
 def drop_request_qop(exchange: Exchange) -> Exchange:
-    """Let the recorded credentials use no qop, as before RFC 2617."""
+    """Remove qop from the recorded credentials, as before RFC 2617."""
     return prove(exchange, proof_of(exchange).without("qop"))
 
 
 @fault(on=Exchange, reference="download", trips={"authorization-incomplete"})
 def drop_directive(exchange: Exchange, *, name: str = "cnonce") -> Exchange:
-    """Take a directive out of the recorded credentials."""
+    """Remove a directive from the recorded credentials."""
     return prove(exchange, proof_of(exchange).without(name))
 
 
 @fault(on=Exchange, reference="download", trips={"authorization-malformed"})
 def shorten_nonce_count(exchange: Exchange, *, to: str = "1") -> Exchange:
-    """Write the nonce count of the recorded credentials without its leading zeros."""
+    """Write the nonce count in the recorded credentials without leading zeros."""
     return prove(exchange, proof_of(exchange).put("nc", to))
 
 
@@ -286,7 +286,7 @@ def shorten_response(exchange: Exchange, *, digits: int = 31) -> Exchange:
 
 @fault(on=Exchange, reference="download", trips={"uri-mismatch"})
 def extend_target(exchange: Exchange, *, parameter: str = "via=proxy") -> Exchange:
-    """Add a parameter to the target of the recorded request, but not to the uri that was signed."""
+    """Add a parameter to the target of the recorded request, but not to the signed uri."""
     target = exchange.request.target
     mark = "&" if "?" in target else "?"
     return with_request(exchange, target=f"{target}{mark}{parameter}")

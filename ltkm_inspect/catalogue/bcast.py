@@ -25,7 +25,7 @@ VERSION = "protocol_version"
 def _bcast(extension: GeneralExtension) -> OmaBcast | NotApplicable | None:
     """Return what the OMA BCAST extension holds; None where that is less than a subtype."""
     if extension.type != OMA_BCAST:
-        return NotApplicable("the extension is not the one of OMA BCAST")
+        return NotApplicable("the extension is not the OMA BCAST extension")
     return extension.value if isinstance(extension.value, OmaBcast) else None
 
 
@@ -37,9 +37,9 @@ MESSAGE_SHAPE = RuleGroup(Message, needs=[PSK_MESSAGE], shape_only=True)
     RFC5410["3"](says="subtype 1 is an LTKM; 2 an STKM, 3 a report, 4 parental control"), covers=["BC-02", "BC-03"]
 )
 def bcast_subtype_foreign(_: GeneralExtension, bcast: OmaBcast | None) -> Problems:
-    """The OMA BCAST extension does not say that the message is an LTKM.
+    """The subtype of the OMA BCAST extension is not that of an LTKM.
 
-    A BCAST terminal dispatches on this octet, and does not take the message for a long-term key message.
+    A BCAST terminal dispatches on this octet, so it does not treat the message as a long-term key message.
 
     Send subtype 1.
     """
@@ -55,9 +55,9 @@ def bcast_subtype_foreign(_: GeneralExtension, bcast: OmaBcast | None) -> Proble
 def bcast_repeated(message: Message) -> Problems:
     """The message has more than one OMA BCAST extension.
 
-    Which of them counts is left to the terminal.
+    The terminal decides which one counts.
 
-    Send one.
+    Send one extension.
     """
     count = len(message.extensions(OMA_BCAST))
     if count > 1:
@@ -68,11 +68,11 @@ def bcast_repeated(message: Message) -> Problems:
     RFC5410["3"](says="the extension carries what BCAST adds", sure=Sure.RECALL_MIDDLE), covers=["BC-06"]
 )
 def bcast_absent(message: Message) -> Problems:
-    """The message has no OMA BCAST extension, and so is a plain MBMS MSK message.
+    """The message has no OMA BCAST extension: it is a plain MBMS MSK message.
 
-    A BCAST terminal treats it as MBMS would.
+    A BCAST terminal processes it as MBMS specifies.
 
-    Nothing is wrong with it.
+    Nothing is wrong.
     """
     if not message.extensions(OMA_BCAST):
         yield Problem("EXT", got="no extension of type 5 (OMA BCAST)", hint="plain MBMS semantics")
@@ -86,46 +86,46 @@ def _told(data: bytes) -> str:
 
 @EXTENSION_SHAPE.note(MANAGEMENT_DATA, covers=["BC-05"])
 def management_data_present(_: GeneralExtension, bcast: OmaBcast | None) -> Problems:
-    """The BCAST management data says more than its defaults.
+    """The BCAST management data has values other than its defaults.
 
-    It may bind the key to a terminal, count its use or ask for reports. The layout that it is read by was not checked
-    against the text of OMA, so that this reading is unverified; the octets are shown beside it.
+    It may bind the key to a terminal, count its use or ask for reports. The layout used to read it was not checked
+    against the OMA text, so this reading is unverified; the octets are shown as well.
 
     Compare the octets with what the BSM was told to send.
     """
     if bcast is None or bcast.subtype != LTKM_SUBTYPE:
-        yield NotApplicable("the extension is not that of an LTKM, which is reported by itself")
+        yield NotApplicable("the extension is not an LTKM's, reported by bcast-subtype-foreign")
     elif not bcast.data:
-        yield NotApplicable("the extension ends with its subtype: there is no management data")
+        yield NotApplicable("the extension has no management data after its subtype")
     elif any(bcast.data):
         yield Problem("data", got=bcast.data.hex(), hint=f"{UNVERIFIED}: {_told(bcast.data)}")
 
 
 @rule(MANAGEMENT_DATA, on=LtkmElement, level=Level.NOTE, covers=["BC-07"])
 def management_version_differs(ltkm: LtkmElement) -> Problems:
-    """The LTKM element says version 0, its management data another one.
+    """The LTKM element has version 0, but the management data has another version.
 
-    Element and message seem to come from different releases of the BSM's software. Where the version stands in the
+    Element and message seem to come from different releases of the BSM software. The place of the version in the
     management data is unverified.
 
-    Ask which release of BCAST the BSM's key management is set to.
+    Find out which BCAST release the BSM's key management is set to.
     """
     if ltkm.message is None or ltkm.message.problem is not None:
-        yield NotApplicable("the LTKM holds no message that decodes to its end")
+        yield NotApplicable("the LTKM has no message that decodes completely")
         return
     extensions = ltkm.message.extensions(OMA_BCAST)
     value = extensions[0].value if extensions else None
     if not isinstance(value, OmaBcast) or value.subtype != LTKM_SUBTYPE or not value.data:
-        yield NotApplicable("the message has no management data of BCAST")
+        yield NotApplicable("the message has no BCAST management data")
         return
     version = next((part.value for part in read_management_data(value.data) if part.name == VERSION), 0)
     if version and unsigned_byte(ltkm.element.get("version", "0"))[0] == 0:
-        yield Problem("", "version 0 in the management data, too", str(version), UNVERIFIED)
+        yield Problem("", "version 0 in the management data", str(version), UNVERIFIED)
 
 
 @fault(on=Octets, reference="download", trips={"bcast-subtype-foreign"})
 def replace_subtype(octets: Octets, *, number: int = 2) -> bytes:
-    """Give the OMA BCAST extension another subtype: an STKM, if not told otherwise."""
+    """Give the OMA BCAST extension another subtype (default: STKM)."""
     path = next(path for path in octets.spans if path.endswith(".subtype"))
     return octets.put(path, bytes((number,)))
 

@@ -9,12 +9,12 @@ from ltkm_inspect.rule import Problems, RuleGroup
 from ltkm_inspect.spec import TS24109, Verb
 from ltkm_inspect.traffic import Exchange
 
-CHALLENGE = TS24109["5.2.4"](says="the server asks for authentication by a 401 with a digest challenge")
+CHALLENGE = TS24109["5.2.4"](says="the server asks for authentication with a 401 and a Digest challenge")
 AUTHENTICATE = "response.headers.WWW-Authenticate"
 
 
 def _challenges(exchange: Exchange) -> tuple[Directives, ...] | NotApplicable:
-    return exchange.challenges or NotApplicable("the 401 has no digest challenge, which is reported by itself")
+    return exchange.challenges or NotApplicable("the 401 has no Digest challenge, reported by challenge-missing")
 
 
 CHALLENGE_RULES = RuleGroup(
@@ -29,11 +29,11 @@ CHALLENGE_RULES = RuleGroup(
 
 @CHALLENGE_RULES.rule(takes=None)
 def challenge_missing(exchange: Exchange) -> Problems:
-    """A 401 has no digest challenge.
+    """A 401 has no Digest challenge.
 
-    The terminal is told to authenticate, but not how: it has neither realm nor nonce. It gives up, or starts over.
+    The terminal is told to authenticate, but not how, because realm and nonce are missing. It gives up or starts over.
 
-    Make the BSM send `WWW-Authenticate: Digest` with every 401. Challenges of other schemes may stand beside it.
+    Make the BSM send `WWW-Authenticate: Digest` with every 401. It may also send challenges of other schemes.
     """
     assert exchange.response is not None
     if not exchange.response.challenges:
@@ -43,16 +43,16 @@ def challenge_missing(exchange: Exchange) -> Problems:
 
 @CHALLENGE_RULES.rule()
 def challenge_incomplete(_: Exchange, challenges: tuple[Directives, ...]) -> Problems:
-    """A digest challenge has no realm or no nonce.
+    """A Digest challenge has no realm or no nonce.
 
-    Without a realm the terminal does not know which key is meant, and without a nonce it cannot compute a digest.
+    Without a realm, the terminal does not know which key to use. Without a nonce, it cannot compute a digest.
 
-    Send both in every challenge, with commas between the directives.
+    Send both in every challenge, and separate the directives with commas.
     """
     for challenge in challenges[:10]:
         for name in ("realm", "nonce"):
             if not challenge.first.get(name):
-                hint = "text that is no directive stands in the challenge" if challenge.rest else ""
+                hint = "the challenge contains text that is not a directive" if challenge.rest else ""
                 got = "none" if name not in challenge.first else "an empty value"
                 yield Problem(f"{AUTHENTICATE}.{name}", name, got, hint)
 
@@ -63,12 +63,12 @@ def challenge_incomplete(_: Exchange, challenges: tuple[Directives, ...]) -> Pro
 def challenge_lacks_auth_int(_: Exchange, challenges: tuple[Directives, ...]) -> Problems:
     """The challenge does not offer qop auth-int.
 
-    A terminal that keeps to the offer then authenticates without protecting the bodies, which MBMS does not allow.
+    A terminal that follows the offer authenticates without protecting the bodies, which MBMS does not allow.
 
-    Offer `qop="auth-int"`, alone or beside auth. Of several digest challenges one that offers it is enough.
+    Offer `qop="auth-int"`, alone or with auth. If there are several Digest challenges, one that offers it is enough.
     """
     if not any("auth-int" in _offers(challenge) for challenge in challenges):
-        yield Problem(f"{AUTHENTICATE}.qop", "auth-int among others", challenges[0].first.get("qop") or "none")
+        yield Problem(f"{AUTHENTICATE}.qop", "a list with auth-int", challenges[0].first.get("qop") or "none")
 
 
 def _offers(challenge: Directives) -> list[str]:
@@ -83,29 +83,29 @@ def put_challenge(exchange: Exchange, text: str | None) -> Exchange:
 def first_challenge(exchange: Exchange) -> Directives:
     """Return the first digest challenge of the response; FaultError without one."""
     if exchange.response is None or not exchange.response.challenges:
-        raise FaultError("the response has no digest challenge")
+        raise FaultError("the response has no Digest challenge")
     return exchange.response.challenges[0]
 
 
 @fault(on=Exchange, reference="challenged", trips={"challenge-missing"})
 def drop_challenge(exchange: Exchange) -> Exchange:
-    """Take the challenge out of a 401."""
+    """Remove the challenge from a 401."""
     return put_challenge(exchange, None)
 
 
 @fault(on=Exchange, reference="challenged", trips={"challenge-missing"})
 def replace_challenge(exchange: Exchange, *, value: str = 'Basic realm="BSM"') -> Exchange:
-    """Challenge by another scheme than Digest."""
+    """Send a challenge of a scheme other than Digest."""
     return put_challenge(exchange, value)
 
 
 @fault(on=Exchange, reference="challenged", trips={"challenge-incomplete"})
 def drop_challenge_directive(exchange: Exchange, *, name: str = "nonce") -> Exchange:
-    """Take a directive out of the challenge."""
+    """Remove a directive from the challenge."""
     return put_challenge(exchange, f"Digest {first_challenge(exchange).without(name)}")
 
 
 @fault(on=Exchange, reference="challenged", trips={"challenge-lacks-auth-int"})
 def downgrade_challenge(exchange: Exchange, *, qop: str = "auth") -> Exchange:
-    """Offer another qop than auth-int."""
+    """Offer a qop other than auth-int."""
     return put_challenge(exchange, f"Digest {first_challenge(exchange).put('qop', qop, quoted=True)}")

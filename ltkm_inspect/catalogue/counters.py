@@ -10,10 +10,8 @@ from ltkm_inspect.rule import Problems, RuleGroup
 from ltkm_inspect.session import HALF, DeliveredLtkm, LtkmRecord, distance, is_newer
 from ltkm_inspect.spec import RFC1982, RFC3830, TS33246, Verb
 
-ASCENDING = TS33246["6.4.3"](
-    says="every MSK message has a counter above that of the last one, retransmissions included"
-)
-REPLAY = TS33246["6.5.3"](says="a message whose counter is not above the stored one of its MUK is discarded")
+ASCENDING = TS33246["6.4.3"](says="every MSK message, retransmissions included, has a higher counter than the last one")
+REPLAY = TS33246["6.5.3"](says="a message is discarded unless its counter is above the one stored for its MUK")
 COUNTER_RULES = RuleGroup(DeliveredLtkm, cite=[REPLAY, ASCENDING], needs=[MUK_BEFORE, IN_ORDER], covers=["XF-01"])
 
 
@@ -31,44 +29,44 @@ def _reuses_keystream(delivery: DeliveredLtkm) -> bool:
 
 @COUNTER_RULES.rule(needs=[MUK_BEFORE])
 def ltkm_replayed(delivery: DeliveredLtkm) -> Problems:
-    """The very LTKM was delivered before.
+    """This exact LTKM was delivered before.
 
-    The terminal has its counter stored already and discards it as a replay, so the request that it answers got no key.
+    The terminal has already stored its counter and discards it as a replay, so the request got no key.
 
     Make the BSM build a message with the next counter for every delivery, retransmissions included.
     """
     if delivery.is_repeated:
-        yield Problem("T.value", "a message with a counter of its own", "the octets of an earlier delivery")
+        yield Problem("T.value", "a message with a new counter", "the same octets as in an earlier delivery")
 
 
 @COUNTER_RULES.rule(
-    RFC3830["4.2.3"](says="the key stream is made of the MUK, RAND, CSB ID and timestamp; it is used once"),
+    RFC3830["4.2.3"](says="the key stream depends on the MUK, RAND, CSB ID and timestamp, and is used once"),
     needs=[],
     covers=["XF-06"],
 )
 def keystream_reused(delivery: DeliveredLtkm) -> Problems:
     """Two LTKMs encrypt different key data with the same key stream.
 
-    Whoever has both messages has the difference of the two keys, and with one key also the other. No MUK is needed for
-    that.
+    Anyone who has both messages can compute the difference of the two keys, and from one key the other. This takes no
+    MUK.
 
     Never send two messages with the same counter, RAND and CSB ID to one terminal.
     """
     if not delivery.earlier:
-        yield NotApplicable("no earlier LTKM of this MUK was seen")
+        yield NotApplicable("no earlier LTKM for this MUK was seen")
     elif _reuses_keystream(delivery):
-        got = f"those of an earlier one: counter {delivery.sent.counter}"
-        yield Problem("KEMAC.encr_data", "counter, RAND and CSB ID that were not used together before", got)
+        got = f"that of an earlier LTKM, with counter {delivery.sent.counter}"
+        yield Problem("KEMAC.encr_data", "a new combination of counter, RAND and CSB ID", got)
 
 
 @COUNTER_RULES.rule()
 def counter_repeated(delivery: DeliveredLtkm) -> Problems:
-    """The counter is that of the last LTKM, and the message is another one.
+    """Counter repeats the previous LTKM's, but the message differs.
 
-    The terminal discards the message, and takes the key of the first one for all there is. Two messages with one
-    counter tell of two processes at the BSM that count for the same terminal.
+    The terminal discards the message and keeps only the key of the first one. Two messages with one counter suggest
+    that two BSM processes count for the same terminal.
 
-    Keep one counter for each MUK, and add 1 before each message.
+    Keep one counter per MUK, and add 1 before each message.
     """
     equal = delivery.sent.counter == delivery.before.counter
     if equal and not delivery.is_repeated and not _reuses_keystream(delivery):
@@ -81,55 +79,57 @@ def counter_repeated(delivery: DeliveredLtkm) -> Problems:
     covers=["XF-01", "XF-04"],
 )
 def counter_backward(delivery: DeliveredLtkm) -> Problems:
-    """The counter is behind that of the last LTKM for the same MUK.
+    """Counter is behind the previous LTKM's for the same MUK.
 
-    The terminal discards the message as a replay, and every further one until the counter has caught up. A counter may
-    start anew only with a new MUK, which has a new B-TID or A-KID as IDr.
+    The terminal discards this message as a replay, and all further ones until the counter has caught up. A counter may
+    start over only with a new MUK, which has a new B-TID or A-KID as IDr.
 
-    Look for a BSM that lost its counters in a restart, or for several that do not share them.
+    Look for a BSM that lost its counters in a restart, or for several BSMs that do not share them.
     """
     assert delivery.before.counter is not None
     ahead = distance(delivery.sent.counter, delivery.before.counter)
     if ahead >= HALF and not delivery.is_repeated:
-        hint = "half the range apart, which is neither ahead nor behind and counts as a replay" if ahead == HALF else ""
+        hint = "exactly half the range apart, which counts as a replay" if ahead == HALF else ""
         yield Problem("T.value", f"a counter above {delivery.before.counter}", str(delivery.sent.counter), hint)
 
 
 @COUNTER_RULES.warning(
     ASCENDING,
     needs=[],
-    level_reason="the order in which a terminal takes the items is not settled (a violation where two are equal)",
+    level_reason="the order in which a terminal processes the items is not settled (equal counters are a violation)",
     covers=["XF-02"],
 )
 def counters_disordered(delivery: DeliveredLtkm) -> Problems:
-    """The counters of the LTKMs in one document do not ascend.
+    """Counters do not ascend within the document.
 
-    A terminal that works from top to bottom stores the higher counter first, and discards what comes below as a replay.
-    Which way a terminal goes is not settled; that no two may be equal is.
+    A terminal that works from top to bottom stores the higher counter first, and discards the later LTKM as a replay.
+    The order in which terminals work is not settled, but two counters must never be equal.
 
     Write the items in the order in which their messages were built.
     """
     if not delivery.beside:
-        yield NotApplicable("no LTKM of this MUK stands in front of it in the document")
+        yield NotApplicable("no LTKM for this MUK precedes it in the document")
         return
     last = delivery.beside[-1].counter
     if delivery.sent.counter == last:
         if not _reuses_keystream(delivery):
             yield Problem("T.value", f"a counter above {last}", str(last), "equal", Level.VIOLATION)
     elif not is_newer(delivery.sent.counter, last):
-        yield Problem("T.value", f"a counter above {last}", str(delivery.sent.counter), "as in the LTKM in front of it")
+        yield Problem(
+            "T.value", f"a counter above {last}", str(delivery.sent.counter), f"the LTKM before it has {last}"
+        )
 
 
 @COUNTER_RULES.note(
-    TS33246["6.4.3"](says="the counter also counts the messages that were sent in another way", verb=Verb.MAY),
+    TS33246["6.4.3"](says="the counter also counts messages sent in other ways", verb=Verb.MAY),
     covers=["XF-03"],
 )
 def counter_gap(delivery: DeliveredLtkm, *, more_than: int = 1) -> Problems:
-    """The counter is more than one ahead of that of the last LTKM.
+    """Counter is more than one ahead of the previous LTKM's.
 
-    Messages in between were sent over UDP, or in exchanges that were not captured; or they were lost.
+    Messages in between were sent over UDP or in exchanges that were not captured, or they were lost.
 
-    Nothing is wrong with it. Where nothing else is sent to the terminal, look for the missing ones.
+    Nothing is wrong. If the terminal gets messages in no other way, look for the missing ones.
     """
     last = delivery.beside[-1].counter if delivery.beside else delivery.before.counter
     assert last is not None
@@ -141,7 +141,7 @@ def counter_gap(delivery: DeliveredLtkm, *, more_than: int = 1) -> Problems:
 def _last(delivery: DeliveredLtkm) -> LtkmRecord:
     """Return the last LTKM that was delivered for the MUK before this exchange."""
     if not delivery.before.ltkms:
-        raise FaultError("no earlier LTKM of this terminal was seen")
+        raise FaultError("no earlier LTKM for this terminal was seen")
     return delivery.before.ltkms[-1]
 
 
@@ -151,25 +151,25 @@ def _counter(number: int) -> Timestamp:
 
 @fault(on=DeliveredLtkm, reference="renewal", trips={"ltkm-replayed"}, leaves={"encryption", "mac"})
 def replay_ltkm(delivery: DeliveredLtkm) -> Message:
-    """Send the last LTKM of the terminal once more."""
+    """Send the terminal's previous LTKM again."""
     return mikey.decode(_last(delivery).octets)
 
 
 @fault(on=DeliveredLtkm, reference="renewal", trips={"counter-repeated"})
 def repeat_counter(delivery: DeliveredLtkm) -> Message:
-    """Give the message the counter of the last one."""
+    """Give the message the same counter as the previous one."""
     return with_payloads(delivery.message, _counter(_last(delivery).counter))
 
 
 @fault(on=DeliveredLtkm, reference="renewal", trips={"counter-backward"})
 def rewind_counter(delivery: DeliveredLtkm, *, by: int = 1) -> Message:
-    """Give the message a counter behind that of the last one: 2147483648 behind is neither ahead nor behind."""
+    """Give the message a lower counter than the previous one (2147483648 lower is exactly half the range apart)."""
     return with_payloads(delivery.message, _counter(_last(delivery).counter - by))
 
 
 @fault(on=DeliveredLtkm, reference="renewal", trips={"keystream-reused", "key-data-unreadable"}, leaves={"encryption"})
 def repeat_keystream(delivery: DeliveredLtkm) -> Message:
-    """Give the message counter, RAND and CSB ID of the last one, and leave its own key data."""
+    """Give the message the counter, RAND and CSB ID of the previous one, but its own key data."""
     last = _last(delivery)
     changed = with_payloads(delivery.message, _counter(last.counter), Rand(last.rand))
     return with_header(changed, csb_id=last.csb_id)
@@ -177,11 +177,11 @@ def repeat_keystream(delivery: DeliveredLtkm) -> Message:
 
 @fault(on=DeliveredLtkm, reference="several-keys", trips={"counters-disordered"})
 def equal_counters(delivery: DeliveredLtkm) -> Message:
-    """Give the last LTKM of a document the counter of the one in front of it."""
+    """Give the last LTKM of a document the same counter as the one before it."""
     return with_payloads(delivery.message, _counter(delivery.beside[-1].counter))
 
 
 @fault(on=DeliveredLtkm, reference="several-keys", trips={"counters-disordered"})
 def lower_counter(delivery: DeliveredLtkm, *, by: int = 1) -> Message:
-    """Give the last LTKM of a document a counter below that of the one in front of it."""
+    """Give the last LTKM of a document a lower counter than the one before it."""
     return with_payloads(delivery.message, _counter(delivery.beside[-1].counter - by))

@@ -17,8 +17,8 @@ from ltkm_inspect.spec import RFC7616, TS33246
 from ltkm_inspect.traffic import Exchange
 
 PROOF_OF_REQUEST = RFC7616["3.4.1"](says="how the response of the credentials is computed")
-PROOF_OF_RESPONSE = RFC7616["3.5"](says="how rspauth is computed, over the body of the response with auth-int")
-MUTUAL = TS33246["6.2.1.3"](says="both sides prove with the MRK that they are who they say, and what they send")
+PROOF_OF_RESPONSE = RFC7616["3.5"](says="how rspauth is computed (with auth-int, over the response body)")
+MUTUAL = TS33246["6.2.1.3"](says="both sides use the MRK to prove who they are and what they send")
 RESPONSE = "request.headers.Authorization.response"
 RSPAUTH = "response.headers.Authentication-Info.rspauth"
 DIGEST_RULES = RuleGroup(SessionEvent, needs=[KEYS])
@@ -30,10 +30,10 @@ DIGEST_RULES = RuleGroup(SessionEvent, needs=[KEYS])
 def request_digest_wrong(step: SessionEvent) -> Problems:
     """The digest of a request is wrong, although the MRK is right.
 
-    The request was changed on its way, or the terminal computes the digest over something else. A BSM that answers it
-    does not check.
+    The request was changed on its way, or the terminal computes the digest over something else. A BSM that answers the
+    request does not check the digest.
 
-    Compare the request on both sides of whatever is between. With auth-int, the body counts as it was sent.
+    Compare the request on both sides of every proxy. With auth-int, the digest covers the body as sent.
     """
     proof = step.request_proof
     if proof.holds is None:
@@ -42,9 +42,9 @@ def request_digest_wrong(step: SessionEvent) -> Problems:
         if step.subscriber is not None and step.is_proved([step.subscriber.mrk]):
             request = step.exchange.request
             hint = _explained(step, request.credentials, "response", request.method)
-            yield Problem(RESPONSE, "the digest over this request", "another one", hint)
+            yield Problem(RESPONSE, "the digest of this request", "another digest", hint)
         else:
-            yield NotApplicable("the MRK has proved right nowhere yet, which is reported by itself")
+            yield NotApplicable("the MRK has not verified anything yet, reported by key-unproven")
 
 
 def _explained(
@@ -58,9 +58,9 @@ def _explained(
     if told is None or credentials is None or subscriber is None or subscriber.password is None:
         return ""
     for said, directives, body in (
-        ("it is right for the body without its content coding", credentials, decoded),
-        ("it is right for qop=auth, which leaves the body out", credentials.put("qop", "auth"), b""),
-        ("it is right for an empty body", credentials, b""),
+        ("correct for the body without its content coding", credentials, decoded),
+        ("correct for qop=auth, which does not cover the body", credentials.put("qop", "auth"), b""),
+        ("correct for an empty body", credentials, b""),
     ):
         with suppress(ValueError):
             computed = None if body is None else digest.response(directives, subscriber.password, method, body)
@@ -78,10 +78,10 @@ def _explained(
 def response_digest_wrong(step: SessionEvent) -> Problems:
     """The rspauth of a response is wrong, although the MRK is right.
 
-    To the terminal the response is not from its BSM, and everything in it, keys included, is to be thrown away. The key
-    has verified the request of this very exchange.
+    To the terminal, the response does not come from its BSM, so it must discard everything in it, including the keys.
+    The MRK did verify the request of this exchange.
 
-    Look for something between that changes the body: with auth-int every octet of it counts, as it was sent.
+    Look for something in between that changes the body: with auth-int, the digest covers every octet of it as sent.
     """
     proof = step.response_proof
     if proof.holds is None:
@@ -90,37 +90,37 @@ def response_digest_wrong(step: SessionEvent) -> Problems:
         content = step.exchange.content
         decoded = (content.octets if content is not None else None) or b""
         hint = _explained(step, step.exchange.authentication_info, "rspauth", "", decoded)
-        yield Problem(RSPAUTH, "the digest over this response", "another one", hint)
+        yield Problem(RSPAUTH, "the digest of this response", "another digest", hint)
 
 
 @DIGEST_RULES.warning(
     MAC,
     PROOF_OF_REQUEST,
-    level_reason="until a key has verified something, the key ring is more likely wrong than the traffic",
+    level_reason="until a key has verified something, the key ring is more likely to be wrong than the traffic",
     covers=["KEY-01", "KEY-03"],
 )
 def key_unproven(step: SessionEvent) -> Problems:
-    """A MAC or digest does not verify, with a key that has verified nothing yet.
+    """A MAC or digest does not verify with a key that has not verified anything yet.
 
-    Most likely the key ring has the wrong key for this terminal: an old one, that of another terminal, or one that was
-    derived otherwise. It may also be the message or the request that is wrong.
+    Most likely the key ring has the wrong key for this terminal: an old key, another terminal's, or one that was
+    derived differently. The message or the request may also be wrong.
 
-    Compare the key check values of terminal and key ring. As soon as the key verifies anything in the run, such a
+    Compare the key check values of the terminal and the key ring. Once the key has verified anything in the run, such a
     failure is reported as mac-invalid or request-digest-wrong.
     """
     subscriber = step.subscriber
     if step.request_proof.holds is False and subscriber is not None and not step.is_proved([subscriber.mrk]):
-        yield Problem(RESPONSE, "a digest that verifies", f"the MRK of {subscriber.b_tid} does not verify it")
+        yield Problem(RESPONSE, got=f"digest does not verify with the MRK of {subscriber.b_tid}")
     for opening in step.openings:
         if opening.opened.verdict is Verdict.INVALID and not opening.is_proved:
             item = f"item {opening.ltkm.item.number}, " if opening.ltkm.item is not None else ""
             path = f"{item}LTKM {opening.ltkm.number}, KEMAC.mac"
-            yield Problem(path, "a MAC that verifies", opening.opened.reason)
+            yield Problem(path, got=opening.opened.reason)
 
 
 @fault(on=SessionEvent, reference="download", trips={"response-digest-wrong"}, leaves={"digest"})
 def keep_digest(step: SessionEvent) -> Exchange:
-    """Put one more line end behind the document, and leave rspauth over the old body."""
+    """Add a line end after the document, and keep the rspauth of the old body."""
     exchange = step.exchange
     document = exchange.document
     if exchange.response is None or document is None:

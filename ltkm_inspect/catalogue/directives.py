@@ -15,17 +15,15 @@ from ltkm_inspect.rule import Problems, RuleGroup
 from ltkm_inspect.spec import RFC7616, RFC9110, Sure
 from ltkm_inspect.traffic import Exchange
 
-CHALLENGE_FORM = RFC7616["3.3"](
-    says="realm, domain, nonce, opaque and qop are in quotation marks, stale and algorithm are not"
-)
+CHALLENGE_FORM = RFC7616["3.3"](says="realm, domain, nonce, opaque and qop are quoted; stale and algorithm are not")
 CREDENTIALS_FORM = RFC7616["3.4"](
-    says="username, realm, nonce, uri, response, cnonce and opaque are in quotation marks; algorithm, qop, nc are not"
+    says="username, realm, nonce, uri, response, cnonce and opaque are quoted; algorithm, qop and nc are not"
 )
-INFO_FORM = RFC7616["3.5"](says="nextnonce, rspauth and cnonce are in quotation marks, qop and nc are not")
+INFO_FORM = RFC7616["3.5"](says="nextnonce, rspauth and cnonce are quoted; qop and nc are not")
 COUNT_FORM = RFC7616["3.4"](says="nc has 8 hex digits, with letters in lower case")
-ONCE = RFC9110["11.2"](says="each name is in a list of authentication parameters once")
-EITHER_IS_READ = "most recipients read either form, and the value is the same"
-ONE_IS_TAKEN = "most recipients take one of the values, and where the two agree nothing is lost"
+ONCE = RFC9110["11.2"](says="each name appears once in a list of authentication parameters")
+EITHER_IS_READ = "most recipients accept either form, and the value is the same"
+ONE_IS_TAKEN = "most recipients use one of the values, and if the two agree, nothing is lost"
 
 _CHALLENGE = {"realm": True, "domain": True, "nonce": True, "opaque": True, "qop": True, "stale": False}
 _CHALLENGE |= {"algorithm": False}
@@ -70,7 +68,7 @@ def _named(path: str, names: list[str]) -> tuple[str, str]:
 
 
 def _challenges(exchange: Exchange) -> tuple[Directives, ...] | NotApplicable:
-    return exchange.challenges or NotApplicable("the response is no 401 with a digest challenge")
+    return exchange.challenges or NotApplicable("the response is not a 401 with a Digest challenge")
 
 
 QUOTING = RuleGroup(Exchange, level_reason=EITHER_IS_READ, needs=[MSK_PROCEDURE, RESPONSE], covers=["HTTP-16b"])
@@ -81,12 +79,12 @@ REPEATING = RuleGroup(
 
 @QUOTING.warning(CHALLENGE_FORM, takes=_challenges)
 def challenge_misquoted(_: Exchange, challenges: tuple[Directives, ...]) -> Problems:
-    """A directive of a digest challenge lacks its quotation marks, or has some that it should not have.
+    """A Digest challenge has missing or superfluous quotation marks.
 
-    Some terminals read only the form of the standard, and give up on the challenge. Others copy the marks into their
-    credentials, where the BSM does not expect them.
+    Some terminals accept only the standard form and reject the challenge. Others copy the marks into their credentials,
+    where the BSM does not expect them.
 
-    Put realm, domain, nonce, opaque and qop into quotation marks, and leave stale and algorithm without.
+    Quote realm, domain, nonce, opaque and qop, but not stale and algorithm.
     """
     fields = (field for challenge in challenges for field in challenge.fields)
     return _misquoted(AUTHENTICATE, fields, _CHALLENGE)
@@ -94,25 +92,24 @@ def challenge_misquoted(_: Exchange, challenges: tuple[Directives, ...]) -> Prob
 
 @QUOTING.warning(CREDENTIALS_FORM, needs=[MSK_PROCEDURE], takes=credentials_in)
 def authorization_misquoted(_: Exchange, credentials: Directives) -> Problems:
-    """A directive of Authorization lacks its quotation marks, or has some that it should not have.
+    """Authorization has missing or superfluous quotation marks.
 
-    Some servers read only the form of the standard, and answer such credentials with another 401 or a 400.
+    Some servers accept only the standard form, and answer with another 401 or a 400.
 
-    Put username, realm, nonce, uri, response, cnonce and opaque into quotation marks, and leave algorithm, qop and nc
-    without.
+    Quote username, realm, nonce, uri, response, cnonce and opaque, but not algorithm, qop and nc.
     """
     return _misquoted(AUTHORIZATION, credentials.fields, _CREDENTIALS)
 
 
 @QUOTING.warning(INFO_FORM, covers=["HTTP-16"], takes=information, fast_pass=is_proved)
 def authentication_info_misquoted(exchange: Exchange, info: Directives) -> Problems:
-    """A directive of Authentication-Info is not written as it should be.
+    """Authentication-Info has missing or superfluous quotation marks, or a malformed nc.
 
-    nextnonce, rspauth and cnonce need quotation marks, qop and nc must not have any, and nc has 8 hex digits. Many
-    terminals accept both forms; some compare the text as it is written. An nc that repeats a wrong one of the request
+    nextnonce, rspauth and cnonce need quotation marks; qop and nc must not have any; nc has 8 hex digits. Many
+    terminals accept both forms, but some compare the text as written. An nc that repeats a malformed one of the request
     is not reported here.
 
-    Write them as RFC 7616 does.
+    Write the directives as in RFC 7616.
     """
     yield from _misquoted(AUTHENTICATION_INFO, info.fields, _INFO)
     count = info.first.get("nc", "00000001")
@@ -123,9 +120,9 @@ def authentication_info_misquoted(exchange: Exchange, info: Directives) -> Probl
 
 @REPEATING.warning(takes=_challenges)
 def challenge_repeats(_: Exchange, challenges: tuple[Directives, ...]) -> Problems:
-    """A directive comes twice in one digest challenge.
+    """A directive appears twice in one Digest challenge.
 
-    One terminal believes the first, another the last, and a third takes the challenge for damaged.
+    Some terminals use the first one, some the last, and others treat the challenge as damaged.
 
     Make the BSM write each directive once. Several challenges, each complete, are fine.
     """
@@ -134,9 +131,9 @@ def challenge_repeats(_: Exchange, challenges: tuple[Directives, ...]) -> Proble
 
 @REPEATING.warning(needs=[MSK_PROCEDURE], takes=credentials_in)
 def authorization_repeats(exchange: Exchange, credentials: Directives) -> Problems:
-    """A directive comes twice in Authorization, or Authorization itself does.
+    """A directive appears twice in Authorization, or Authorization itself does.
 
-    One server believes the first, another the last. What was signed and what is believed may then differ.
+    Some servers use the first one, some the last. What was signed and what is used may then differ.
 
     Make the terminal write each directive once, or find the proxy that adds a second Authorization.
     """
@@ -148,28 +145,28 @@ def authorization_repeats(exchange: Exchange, credentials: Directives) -> Proble
 
 @REPEATING.warning(ONCE(says=ONCE.says, sure=Sure.DERIVED), covers=["HTTP-16"], takes=information, fast_pass=is_proved)
 def authentication_info_repeats(_: Exchange, info: Directives) -> Problems:
-    """A directive stands twice in Authentication-Info.
+    """A directive appears twice in Authentication-Info.
 
-    One terminal believes the first, another the last.
+    Some terminals use the first one, some the last.
 
-    Look for a proxy that adds a second Authentication-Info to that of the BSM.
+    Look for a proxy that adds a second Authentication-Info to the BSM's.
     """
     return _repeated(AUTHENTICATION_INFO, info)
 
 
 @QUOTING.warning(
     COUNT_FORM,
-    level_reason="its value is the same, and the digest is over the text as it is written",
+    level_reason="the value is the same, and the digest covers the text as written",
     needs=[MSK_PROCEDURE],
 )
 def nonce_count_upper_case(exchange: Exchange) -> Problems:
-    """A nonce count is written with upper-case hex digits.
+    """A nonce count has upper-case hex digits.
 
-    The count is part of the digest as it is written. Who writes it anew from its number gets another digest, from the
-    tenth request with a nonce on.
+    The count enters the digest as written. A recipient that formats it again from its number computes another digest,
+    from the tenth request with a nonce on.
 
-    Write nc in lower case. Authentication-Info repeats the nc of the request; if that one is in upper case, only the
-    request is reported.
+    Write nc in lower case. Authentication-Info repeats the request's nc; if that one is in upper case, only the request
+    is reported.
     """
     credentials, info = exchange.credentials, exchange.authentication_info
     if credentials is None and info is None:
@@ -204,57 +201,57 @@ def _challenge_with(exchange: Exchange, directives: Directives) -> Exchange:
 
 @fault(on=Exchange, reference="challenged", trips={"challenge-misquoted"})
 def quote_challenge_directive(exchange: Exchange, *, name: str = "algorithm") -> Exchange:
-    """Write a directive of the challenge in quotation marks."""
+    """Quote a directive of the challenge."""
     return _challenge_with(exchange, _rewritten(first_challenge(exchange), name, True))
 
 
 @fault(on=Exchange, reference="challenged", trips={"challenge-misquoted"})
 def unquote_challenge_directive(exchange: Exchange, *, name: str = "qop") -> Exchange:
-    """Write a directive of the challenge without quotation marks."""
+    """Remove the quotation marks from a directive of the challenge."""
     return _challenge_with(exchange, _rewritten(first_challenge(exchange), name, False))
 
 
 @fault(on=Exchange, reference="challenged", trips={"challenge-repeats"})
 def repeat_challenge_directive(exchange: Exchange, *, name: str = "realm") -> Exchange:
-    """Write a directive of the challenge a second time."""
+    """Repeat a directive of the challenge."""
     return _challenge_with(exchange, _doubled(first_challenge(exchange), name))
 
 
 @fault(on=Exchange, reference="download", trips={"authorization-misquoted"})
 def quote_authorization_directive(exchange: Exchange, *, name: str = "qop") -> Exchange:
-    """Write a directive of the recorded credentials in quotation marks."""
+    """Quote a directive of the recorded credentials."""
     return prove(exchange, _rewritten(proof_of(exchange), name, True))
 
 
 @fault(on=Exchange, reference="download", trips={"authorization-misquoted"})
 def unquote_authorization_directive(exchange: Exchange, *, name: str = "username") -> Exchange:
-    """Write a directive of the recorded credentials without quotation marks."""
+    """Remove the quotation marks from a directive of the recorded credentials."""
     return prove(exchange, _rewritten(proof_of(exchange), name, False))
 
 
 @fault(on=Exchange, reference="download", trips={"authorization-repeats"})
 def repeat_authorization_directive(exchange: Exchange, *, name: str = "username") -> Exchange:
-    """Write a directive of the recorded credentials a second time."""
+    """Repeat a directive of the recorded credentials."""
     return prove(exchange, _doubled(proof_of(exchange), name))
 
 
 @fault(on=Exchange, reference="download", trips={"authentication-info-misquoted"})
 def quote_directive(exchange: Exchange, *, name: str = "qop") -> Exchange:
-    """Write a directive of Authentication-Info in quotation marks."""
+    """Quote a directive of Authentication-Info."""
     told = info_of(exchange)
     return inform(exchange, told.put(name, told.get(name) or "", quoted=True))
 
 
 @fault(on=Exchange, reference="download", trips={"authentication-info-repeats"})
 def repeat_directive(exchange: Exchange) -> Exchange:
-    """Write the first directive of Authentication-Info a second time."""
+    """Repeat the first directive of Authentication-Info."""
     told = info_of(exchange)
     return inform(exchange, replace(told, fields=told.fields + told.fields[:1]))
 
 
 @fault(on=Exchange, reference="download", trips={"nonce-count-upper-case"})
 def uppercase_nonce_count(exchange: Exchange, *, to: str = "0000000A") -> Exchange:
-    """Write a nonce count in upper case into the recorded credentials, and where Authentication-Info repeats it."""
+    """Write the nonce count of the recorded credentials in upper case, also where Authentication-Info repeats it."""
     changed = prove(exchange, proof_of(exchange).put("nc", to))
     return (
         changed

@@ -47,12 +47,12 @@ IDENTIFIER_RULES = RuleGroup(Document, needs=[MSK_ROOT, WELL_FORMED], fast_pass=
     covers=["CR-8a", "XML-04"],
 )
 def root_element_wrong(document: Document) -> Problems:
-    """The root element is not the mbmsMSKResponse of the MSK response schema.
+    """The root element is not mbmsMSKResponse in the namespace of the MSK response.
 
-    A terminal looks for the items under that element and namespace alone. The change request rejected a response
-    document of BCAST's own (its option 1), so that MBMS terminals keep working.
+    A terminal looks for the items only under that element and namespace. The change request rejected a separate BCAST
+    response document (its option 1), so that MBMS terminals keep working.
 
-    Compare namespace and name octet for octet: this namespace has 3GPP in upper case, unlike later ones.
+    Compare namespace and name octet for octet. This namespace has 3GPP in upper case, unlike later ones.
     """
     if document.is_msk_response:
         return
@@ -62,11 +62,11 @@ def root_element_wrong(document: Document) -> Problems:
     namespace, local = split_name(document.root.tag)
     hint = ""
     if namespace is not None and namespace.lower() == MSK_RESPONSE_NS.lower():
-        hint = "the namespace differs in upper and lower case" if namespace != MSK_RESPONSE_NS else ""
+        hint = "the namespace differs in case" if namespace != MSK_RESPONSE_NS else ""
     elif local.endswith("RegisterResponse") or document.exchange.registers:
         hint = "the response of a registration, which carries no LTKM"
     elif namespace is not None and "bcast" in namespace:
-        hint = "option 1 of the change request, which it rejected"
+        hint = "option 1, which the change request rejected"
     yield Problem("", f"mbmsMSKResponse in {MSK_RESPONSE_NS}", f"{local} in {namespace or 'no namespace'}", hint)
 
 
@@ -77,24 +77,24 @@ def departures(document: Document, *kinds: str) -> Iterator[Problem]:
             yield Problem("", departure.expected, departure.got, element=departure.element)
 
 
-@SCHEMA_RULES.rule(SCHEMA(says="the root element holds at least one Response"), covers=["XML-05"])
+@SCHEMA_RULES.rule(SCHEMA(says="the root element contains at least one Response"), covers=["XML-05"])
 def responses_missing(document: Document) -> Problems:
-    """The document has no Response at all.
+    """The document has no Response.
 
-    A terminal that asked for keys learns nothing about any of them.
+    A terminal that asked for keys learns nothing about them.
 
-    Send one Response for each requested MSK, if only to say that it is refused.
+    Send one Response for each requested MSK, even if only to refuse it.
     """
     yield from departures(document, "no-response")
 
 
 @SCHEMA_RULES.rule(SCHEMA(says="foreign elements follow the Responses"), covers=["XML-05"])
 def response_after_extension(document: Document) -> Problems:
-    """A Response stands after a foreign element under the root.
+    """A Response follows a foreign element under the root.
 
-    A validating terminal rejects the whole document; one that reads until the first foreign element misses the rest.
+    A validating terminal rejects the whole document. One that reads up to the first foreign element misses the rest.
 
-    Put every Response before whatever else the root element holds.
+    Put every Response before any other element under the root.
     """
     strays = {ltkm.element for ltkm in document.elements_outside_items if ltkm.parts.where == "under-root"}
     late = [child for child in document.root if child in strays or split_name(str(child.tag))[0] != MSK_RESPONSE_NS]
@@ -104,16 +104,16 @@ def response_after_extension(document: Document) -> Problems:
 
 
 @SCHEMA_RULES.rule(
-    SCHEMA(says="a Response holds MSK, ResponseCode, and then elements of other namespaces, in this order"),
+    SCHEMA(says="a Response contains MSK, ResponseCode, and then elements of other namespaces, in this order"),
     covers=["XML-06"],
 )
 def response_children_wrong(document: Document) -> Problems:
-    """The children of a Response are not MSK, ResponseCode and then foreign elements.
+    """The children of a Response are not MSK, ResponseCode, then foreign elements.
 
-    A terminal cannot tell which key a code is about, or what became of it.
+    A terminal cannot tell which key a code is about, or what became of the key.
 
-    Write MSK first, ResponseCode second, once each, and extensions behind them. An LTKM at the wrong place is reported
-    by ltkm-misplaced instead, one in the wrong namespace by ltkm-namespace-wrong.
+    Write MSK first, then ResponseCode, once each, then extensions. An LTKM in the wrong place is reported by
+    ltkm-misplaced instead, one in the wrong namespace by ltkm-namespace-wrong.
     """
     early = _items_with_ltkm(document, "early")
     for problem in departures(document, "response-child", "root-child"):
@@ -128,13 +128,15 @@ def _items_with_ltkm(document: Document, where: str) -> set[Any]:
     return {each.item.element for each in document.ltkm_elements if each.item is not None and each.parts.where == where}
 
 
-@SCHEMA_RULES.rule(SCHEMA(says="an MSK holds keyDomainID and MSKID in this order and nothing else"), covers=["XML-07"])
+@SCHEMA_RULES.rule(
+    SCHEMA(says="an MSK contains keyDomainID and MSKID, in this order, and nothing else"), covers=["XML-07"]
+)
 def msk_children_wrong(document: Document) -> Problems:
     """The children of an MSK are not keyDomainID and MSKID.
 
     Without both identifiers the terminal cannot tell which key the item is about.
 
-    Write keyDomainID first, MSKID second, once each, and nothing else: MSK has no room for extensions.
+    Write keyDomainID first, then MSKID, once each, and nothing else: MSK has no extension point.
     """
     inside = _items_with_ltkm(document, "in-msk")
     for problem in departures(document, "msk-child"):
@@ -153,7 +155,8 @@ def _wrong_length(document: Document, name: str) -> Problems:
 def msk_id_length_wrong(document: Document) -> Problems:
     """An MSKID does not have 4 octets.
 
-    An MSK ID is a Key Group part and a Key Number part of 2 octets each; with another length neither can be told.
+    An MSK ID consists of a Key Group part and a Key Number part of 2 octets each. With another length, neither can be
+    read.
 
     Encode the 4 octets, not their hex digits.
     """
@@ -168,7 +171,7 @@ def msk_id_length_wrong(document: Document) -> Problems:
 def key_domain_id_length_wrong(document: Document) -> Problems:
     """A keyDomainID does not have 3 octets.
 
-    The schema does not say how long it is, so no validator notices; the card compares 3 octets and finds no key.
+    The schema does not set a length, so no validator notices. The card compares 3 octets and finds no key.
 
     Encode the 3 octets, not their hex digits.
     """
@@ -179,9 +182,9 @@ def key_domain_id_length_wrong(document: Document) -> Problems:
 def identifier_not_base64(document: Document) -> Problems:
     """A keyDomainID or MSKID is not base64.
 
-    Lenient decoders skip what they do not know and come to other octets, strict ones reject the document.
+    Lenient decoders skip unknown characters and get other octets. Strict ones reject the document.
 
-    Use the alphabet with + and /, pad to a multiple of four, and leave unused bits at 0.
+    Use the alphabet with + and /, pad to a multiple of four characters, and set unused bits to 0.
     """
     for name, element, found in document.identifiers:
         if found.octets is None:
@@ -189,36 +192,35 @@ def identifier_not_base64(document: Document) -> Problems:
 
 
 @DOCUMENT_RULES.rule(
-    TS33246["6.4.3"](says="every MSK message sent has a counter of its own, retransmissions included"),
+    TS33246["6.4.3"](says="every MSK message, retransmissions included, has a new counter"),
     needs=[HAS_LTKM, WELL_FORMED],
     covers=["LTKM-10"],
 )
 def ltkm_duplicated(document: Document) -> Problems:
-    """The same LTKM stands in two items.
+    """The same LTKM is in two items.
 
-    The second copy has the counter of the first, so the terminal discards it as a replay, and the key that its item
-    promises never arrives.
+    The second copy has the same counter, so the terminal discards it as a replay and never gets the key of that item.
 
-    Build a message of its own for each requested key.
+    Build a separate message for each requested key.
     """
     for copy, original in document.copies.items():
         assert copy.item is not None
         assert original.item is not None
-        got = f"the LTKM of item {original.item.number} in item {copy.item.number}"
-        yield Problem("", "a message of its own for each item", got, element=copy.element)
+        got = f"the LTKM of item {original.item.number} again in item {copy.item.number}"
+        yield Problem("", "a separate message for each item", got, element=copy.element)
 
 
 @DOCUMENT_RULES.note(CR["5.2.1.1"](says="LTKMs may come in the response", verb=Verb.MAY), covers=["CR-2a"])
 def ltkm_unused(document: Document, context: Context) -> Problems:
-    """The response grants keys and carries no LTKM at all.
+    """The response grants keys but has no LTKM.
 
-    Either the keys are pushed over UDP, as plain MBMS does, or this BSM does not include LTKMs. Behind NAT such a push
-    does not arrive.
+    Either the keys are pushed over UDP, as in plain MBMS, or this BSM does not include LTKMs. Such a push does not get
+    through a NAT.
 
-    Nothing is wrong with the response. Where LTKMs are expected in it, say so with `ltkm_expect=always`.
+    Nothing is wrong with the response. If you expect LTKMs in it, set `ltkm_expect=always`.
     """
     if context.settings.wants_ltkms:
-        yield NotApplicable("LTKMs are expected; where they are missing is reported by ltkm-missing")
+        yield NotApplicable("LTKMs are expected; missing ones are reported by ltkm-missing")
         return
     granted = sum(item.outcome.is_success for item in document.items)
     if granted and not document.ltkm_elements:
@@ -227,20 +229,20 @@ def ltkm_unused(document: Document, context: Context) -> Problems:
 
 @fault(on=Document, reference="plain-mbms", trips={"root-element-wrong"})
 def replace_root(document: Document, *, name: str = "bcast:LTKMResponse") -> Iterator[Splice]:
-    """Give the root element another name: the change request's rejected option 1."""
+    """Rename the root element, as in option 1, which the change request rejected."""
     yield from edit.renamed(document.xml, document.root, name)
     yield from edit.declared(document.xml, document.root, name, ORDERQUERIES_NS)
 
 
 @fault(on=Document, reference="plain-mbms", trips={"root-element-wrong"})
 def lower_namespace(document: Document) -> Iterator[Splice]:
-    """Write the namespace of the MSK response in lower case."""
+    """Write the MSK response namespace in lower case."""
     yield from edit.namespace_replaced(document.xml, document.root, MSK_RESPONSE_NS, MSK_RESPONSE_NS.lower())
 
 
 @fault(on=Document, reference="plain-mbms", trips={"responses-missing"})
 def drop_responses(document: Document) -> Iterator[Splice]:
-    """Take every Response out of the document."""
+    """Remove every Response from the document."""
     for item in document.items:
         yield edit.replaced(document.xml, item.element, "")
 
@@ -250,13 +252,13 @@ EXTENSION = '<x:note xmlns:x="urn:example:extension"/>'
 
 @fault(on=Document, reference="several-keys", trips={"response-after-extension"})
 def insert_extension(document: Document) -> Iterator[Splice]:
-    """Put a foreign element between the first two Responses."""
+    """Insert a foreign element between the first two Responses."""
     yield edit.after(document.xml, document.items[0].element, EXTENSION)
 
 
 @fault(on=Document, reference="plain-mbms", trips={"response-children-wrong"})
 def repeat_response_code(document: Document) -> Iterator[Splice]:
-    """Write the ResponseCode of the first item twice."""
+    """Repeat the ResponseCode of the first item."""
     code = document.items[0].parts.codes[0]
     yield edit.after(document.xml, code, edit.source(document.xml, code))
 
@@ -272,24 +274,24 @@ def swap_identifiers(document: Document) -> Iterator[Splice]:
 
 @fault(on=Document, reference="plain-mbms", trips={"msk-id-length-wrong"})
 def replace_msk_id(document: Document, *, text: str = "JMtE") -> Iterator[Splice]:
-    """Write another text into the first MSKID: 3 octets, if not told otherwise."""
+    """Replace the text of the first MSKID (default: 3 octets)."""
     yield edit.refilled(document.xml, document.items[0].parts.msk_ids[0], text)
 
 
 @fault(on=Document, reference="plain-mbms", trips={"key-domain-id-length-wrong"})
 def replace_key_domain_id(document: Document, *, text: str = "uHCdAA==") -> Iterator[Splice]:
-    """Write another text into the first keyDomainID: 4 octets, if not told otherwise."""
+    """Replace the text of the first keyDomainID (default: 4 octets)."""
     yield edit.refilled(document.xml, document.items[0].parts.key_domain_ids[0], text)
 
 
 @fault(on=Document, reference="plain-mbms", trips={"identifier-not-base64"})
 def garble_msk_id(document: Document, *, text: str = "JMt!AA==") -> Iterator[Splice]:
-    """Write a text that is not base64 into the first MSKID."""
+    """Replace the text of the first MSKID with text that is not base64."""
     yield edit.refilled(document.xml, document.items[0].parts.msk_ids[0], text)
 
 
 @fault(on=Document, reference="several-keys", trips={"ltkm-duplicated"})
 def copy_ltkm(document: Document) -> Iterator[Splice]:
-    """Write the LTKM of the first item into the second, too."""
+    """Copy the LTKM of the first item into the second."""
     first, second = document.items[0].ltkm_elements[0], document.items[1].ltkm_elements[0]
     yield edit.refilled(document.xml, second.element, first.parts.text)

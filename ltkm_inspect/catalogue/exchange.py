@@ -35,12 +35,12 @@ RESPONSE_RULES = RuleGroup(Exchange, needs=[RESPONSE], looks_at=["response.body"
 
 @DELIVERY_RULES.rule(covers=["CR-6"])
 def status_not_200(_: Exchange, response: Response) -> Problems:
-    """LTKMs come in a response whose HTTP status is not 200.
+    """A response with LTKMs has an HTTP status other than 200.
 
     Only the 200 OK that ends the procedure may carry LTKMs. A terminal that follows the procedure does not look for
-    keys in any other response, so these are lost, and a 401 hands them to somebody who has not authenticated.
+    keys in any other response, so these are lost. A 401 also hands them to someone who has not authenticated.
 
-    Look at the BSM's response builder: LTKMs belong in the response to the authenticated request alone.
+    Check the BSM's response builder: LTKMs belong only in the response to the authenticated request.
     """
     if response.status != 200:
         yield Problem("response.status", expected="200 OK", got=f"{response.status} {response.reason}".strip())
@@ -48,39 +48,39 @@ def status_not_200(_: Exchange, response: Response) -> Problems:
 
 @DELIVERY_RULES.rule(covers=["CR-7"], looks_at=["response.headers.Authentication-Info", "response.status"])
 def authentication_info_missing(exchange: Exchange, response: Response) -> Problems:
-    """A response with LTKMs has no Authentication-Info, in its header or its trailer.
+    """A response with LTKMs has no Authentication-Info in its header or trailer.
 
-    Authentication-Info is how the BSM proves to the terminal that the response, keys and all, comes from somebody who
-    knows the MRK. Without it the terminal cannot tell the BSM from a stranger on the path.
+    Authentication-Info proves to the terminal that the response and its keys come from someone who knows the MRK.
+    Without it, the terminal cannot tell the BSM from a stranger on the path.
 
-    Make the BSM send Authentication-Info with rspauth in every response that ends the procedure. If a proxy between
-    takes it away, find that one first.
+    Make the BSM send Authentication-Info with rspauth in every response that ends the procedure. If a proxy in between
+    removes it, fix that first.
     """
     value = response.authentication_info_text
     if response.status == 401:
         yield NotApplicable("a 401 does not end the procedure")
     elif value is None and exchange.may_have_lost_trailer:
-        yield NotApplicable("the trailer may hold it, and was not captured")
+        yield NotApplicable("Authentication-Info may be in the trailer, which was not captured")
     elif value is None or not value.strip():
-        got = "none" if value is None else "an empty one"
+        got = "none" if value is None else "an empty field"
         yield Problem("response.headers.Authentication-Info", "Authentication-Info", got)
 
 
 @RESPONSE_RULES.rule(
     DELIVERY,
     REJECTED_MULTIPART,
-    TS33246["G.2.3"](says="a successful response to an MSK request is of type application/mbms-msk-response+xml"),
+    TS33246["G.2.3"](says="a successful response to an MSK request has the type application/mbms-msk-response+xml"),
     covers=["CR-8b", "HTTP-20"],
     looks_at=["response.headers.Content-Type", "response.status", "response.body"],
 )
 def media_type_wrong(exchange: Exchange) -> Problems:
     """The Content-Type of the response is not that of an MSK response.
 
-    The terminal hands the body to the MSK response parser by its type; with another type it may never be parsed. The
-    change request weighed multipart/mixed and rejected it, to stay compatible with MBMS terminals.
+    The terminal chooses the parser of the body by its type, so with another type the body may never be parsed. The
+    change request considered multipart/mixed and rejected it, to stay compatible with MBMS terminals.
 
-    Send `Content-Type: application/mbms-msk-response+xml`. The type of the request, application/mbms-msk+xml, stands in
-    an informative example of 3GPP TS 33.246 (H.2.1) by mistake and is therefore only a warning.
+    Send `Content-Type: application/mbms-msk-response+xml`. The request's type, application/mbms-msk+xml, is in an
+    informative example of 3GPP TS 33.246 (H.2.1) by mistake, so it is only a warning.
     """
     response, document = exchange.response, exchange.document
     assert response is not None
@@ -89,12 +89,12 @@ def media_type_wrong(exchange: Exchange) -> Problems:
     if exchange.registers:
         yield NotApplicable("the request registers or deregisters")
     elif not response.body or not (answers or (document is not None and document.is_msk_response)):
-        yield NotApplicable("the response carries no MSK response")
+        yield NotApplicable("the response has no MSK response document")
     elif got == MSK_REQUEST_TYPE:
         hint = "the type of the request; an example in 3GPP TS 33.246 H.2.1 has it by mistake"
         yield Problem(path, MSK_RESPONSE_TYPE, got, hint, Level.WARNING)
     elif got != MSK_RESPONSE_TYPE:
-        hint = "option 2 of the change request, which it rejected" if got.startswith("multipart/") else ""
+        hint = "option 2, which the change request rejected" if got.startswith("multipart/") else ""
         yield Problem(path, MSK_RESPONSE_TYPE, got or "none", hint)
 
 
@@ -105,9 +105,9 @@ def media_type_wrong(exchange: Exchange) -> Problems:
     looks_at=["response.headers.Content-Encoding", "response.body"],
 )
 def body_undecodable(exchange: Exchange) -> Problems:
-    """The content coding of the response cannot be taken off its body.
+    """The content coding of the response body cannot be decoded.
 
-    The terminal sees the same octets and gets no document, so no keys either. Whether the BSM or a box between has
+    The terminal gets the same octets, so it has no document and no keys. Whether the BSM or something in between
     damaged the body cannot be told from here.
 
     Compare the body on both sides of every proxy, and try the request without Accept-Encoding.
@@ -123,23 +123,23 @@ def body_undecodable(exchange: Exchange) -> Problems:
     RFC9110["8.4.1.2"](says="deflate is the zlib format, which has a wrapper around the compressed data"),
     on=Exchange,
     level=Level.WARNING,
-    level_reason="the clause only defines the format, and notes that some leave the wrapper out",
+    level_reason="the clause only defines the format, and notes that some senders leave the wrapper out",
     covers=["HTTP-22b"],
     looks_at=["request.headers.Content-Encoding", "response.headers.Content-Encoding"],
 )
 def deflate_unwrapped(exchange: Exchange) -> Problems:
-    """A body in deflate has no zlib wrapper.
+    """A deflate body has no zlib wrapper.
 
-    The wrapper is two octets in front of the compressed data and a checksum behind them. Some receivers guess that it
-    was left out; one that keeps to the standard gets nothing out of the body, and so no keys.
+    The wrapper is two octets before the compressed data and a checksum after it. Some receivers guess that it was left
+    out. A receiver that follows the standard cannot read the body and gets no keys.
 
-    Send the zlib format, or use gzip, which everybody reads in the same way. In Python and Java this is the wrapped
-    form of the same compressor, in .NET `ZLibStream` instead of `DeflateStream`.
+    Send the zlib format, or use gzip, which all receivers read in the same way. In Python and Java, use the wrapped
+    form of the same compressor; in .NET, use `ZLibStream` instead of `DeflateStream`.
     """
     sides = {"request": exchange.request_content, "response": exchange.content}
     decoded = {side: body for side, body in sides.items() if body is not None and "deflate" in _codings(exchange, side)}
     if not decoded:
-        yield NotApplicable("no body is in deflate")
+        yield NotApplicable("no body uses deflate")
     for side, body in decoded.items():
         if body.unwrapped and body.problem is None:  # else it is reported that it cannot be decoded
             yield Problem(f"{side}.headers.Content-Encoding", "deflate in the zlib format", "bare compressed data")
@@ -157,10 +157,10 @@ def _codings(exchange: Exchange, side: str) -> tuple[str, ...]:
 def body_missing(exchange: Exchange) -> Problems:
     """A 200 OK that ends the procedure has an empty body.
 
-    The status line only says that the request was processed. What became of each requested key stands in the body, so
-    with an empty one the terminal knows nothing.
+    The status line only says that the request was processed. The body says what became of each requested key, so the
+    terminal learns nothing from an empty one.
 
-    Make the BSM answer with an MSK response document, whatever it has to say of the single keys.
+    Make the BSM answer with an MSK response document, whatever it says about each key.
     """
     response = exchange.response
     assert response is not None
@@ -174,12 +174,12 @@ def body_missing(exchange: Exchange) -> Problems:
 
 @rule(PAIRS, on=Exchange, covers=["CR-9"], looks_at=["request.body"], fast_pass=Exchange.asks_plainly)
 def request_names_no_key(exchange: Exchange) -> Problems:
-    """The request does not ask for a single key.
+    """The request asks for no key.
 
-    What the terminal asks for is a list of at least one pair of Key Domain ID and SEK/PEK ID. Without one, a BSM that
-    answers with success answers a question that nobody asked.
+    A terminal asks with a list of at least one pair of Key Domain ID and SEK/PEK ID. Without one, a BSM that reports
+    success answers a question that nobody asked.
 
-    Look at the terminal: the body of its request must be an MSK request document with at least one MSK, each with
+    Check the terminal: the body of its request must be an MSK request document with at least one MSK, each with
     keyDomainID and MSKID.
     """
     document = exchange.request_document
@@ -190,10 +190,10 @@ def request_names_no_key(exchange: Exchange) -> Problems:
     elif document is None:
         yield NotApplicable("no request body was captured, or it is over the limit")
     elif (document.root is None or not document.well_formed) and not claims_success:
-        yield NotApplicable("the request has no document, and the response claims no success")
+        yield NotApplicable("the request has no document, and the response does not report success")
     elif document.root is None or not document.well_formed:
         got = "a body that is not well-formed XML" if exchange.request.body else "no octets"
-        yield Problem(path, expected, got, "and yet the response claims success")
+        yield Problem(path, expected, got, "but the response reports success")
     elif not any(pair.key_domain_ids and pair.msk_ids for pair in exchange.requested_msks):
         yield Problem(path, expected, "none")
 
@@ -206,16 +206,16 @@ def request_names_no_key(exchange: Exchange) -> Problems:
 def request_type_foreign(exchange: Exchange) -> Problems:
     """An MSK response answers a request to register or deregister.
 
-    A terminal that registers does not look for keys in the answer; those in it are lost.
+    A terminal that registers or deregisters does not look for keys in the answer, so they are lost.
 
-    Look at how the BSM dispatches on requesttype.
+    Check how the BSM dispatches on requesttype.
     """
     document = exchange.document
     if document is None or not document.is_msk_response:
-        yield NotApplicable("the response carries no MSK response")
+        yield NotApplicable("the response has no MSK response document")
     elif exchange.registers:
         if exchange.asks_for_msk:
-            yield NotApplicable("the request has several request types, which is reported by itself")
+            yield NotApplicable("the request has several request types, reported by request-type-not-single")
             return
         yield Problem("request.target", "requesttype=msk-request", ", ".join(exchange.request.request_types))
 
@@ -228,28 +228,28 @@ def replace_status(exchange: Exchange, *, status: int = 202, reason: str = "Acce
 
 @fault(on=Exchange, reference="download", trips={"authentication-info-missing"})
 def drop_authentication_info(exchange: Exchange) -> Exchange:
-    """Take Authentication-Info out of header and trailer."""
+    """Remove Authentication-Info from header and trailer."""
     assert exchange.response is not None
     return replace(exchange, response=exchange.response.without_info())
 
 
 @fault(on=Exchange, reference="download", trips={"authentication-info-missing"})
 def empty_authentication_info(exchange: Exchange) -> Exchange:
-    """Send Authentication-Info without a value."""
+    """Send an empty Authentication-Info."""
     return with_response_header(exchange, "Authentication-Info", "")
 
 
 @fault(on=Exchange, reference="download", trips={"media-type-wrong"})
 def change_media_type(exchange: Exchange, *, to: str = "application/xml") -> Exchange:
-    """Send another Content-Type with the same body."""
+    """Send the same body with another Content-Type."""
     return with_response_header(exchange, "Content-Type", to)
 
 
 @fault(on=Exchange, reference="download", trips={"media-type-wrong"})
 def wrap_multipart(exchange: Exchange, *, boundary: str = "ltkm", separate: bool = True) -> Exchange:
-    """Send the document as one part of multipart/mixed: the change request's rejected option 2.
+    """Send the document as one part of multipart/mixed (option 2, which the change request rejected).
 
-    The messages are taken out of it and are the other parts, in binary. Not so with `separate=false`.
+    The messages move out of the document into the other parts, in binary. With `separate=false` they stay in it.
     """
     document = exchange.document
     content = (exchange.content.octets if exchange.content else None) or b""
@@ -268,13 +268,13 @@ def wrap_multipart(exchange: Exchange, *, boundary: str = "ltkm", separate: bool
 
 @fault(on=Exchange, reference="download", trips={"body-undecodable"})
 def break_coding(exchange: Exchange, *, coding: str = "gzip") -> Exchange:
-    """Say that the body has a content coding that it does not have."""
+    """Declare a content coding that the body does not have."""
     return with_response_header(exchange, "Content-Encoding", coding)
 
 
 @fault(on=Exchange, reference="download", trips={"deflate-unwrapped"})
 def unwrap_deflate(exchange: Exchange) -> Exchange:
-    """Send the body in deflate, without the zlib wrapper."""
+    """Send the body as deflate without the zlib wrapper."""
     content = (exchange.content.octets if exchange.content else None) or b""
     coded = with_response_header(exchange, "Content-Encoding", "deflate").response
     assert coded is not None
@@ -283,13 +283,13 @@ def unwrap_deflate(exchange: Exchange) -> Exchange:
 
 @fault(on=Exchange, reference="download", trips={"body-missing"})
 def empty_body(exchange: Exchange) -> Exchange:
-    """Send no body at all."""
+    """Send an empty body."""
     return with_response(with_response_header(exchange, "Content-Length", "0"), body=b"")
 
 
 @fault(on=Exchange, reference="download", trips={"request-names-no-key"})
 def empty_request(exchange: Exchange) -> Exchange:
-    """Take the body out of the recorded request, as a terminal would that sends none."""
+    """Remove the body from the recorded request."""
     return with_request(exchange, body=b"")
 
 
@@ -297,7 +297,7 @@ def empty_request(exchange: Exchange) -> Exchange:
 def replace_request(
     exchange: Exchange, *, document: str = '<mbmsMSKRequest xmlns="urn:3GPP:metadata:2005:MBMS:mskRequest"/>'
 ) -> Exchange:
-    """Put another document in place of the recorded request: without a pair, if not told otherwise."""
+    """Replace the document of the recorded request (default: one without a pair)."""
     return with_request(exchange, body=document.encode())
 
 

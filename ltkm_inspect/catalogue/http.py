@@ -16,7 +16,7 @@ from ltkm_inspect.spec import RFC7616, RFC9111, TS24109, TS26346, TS33246, TS335
 from ltkm_inspect.traffic import USUAL_TARGET, Exchange, Response
 
 REQUEST = TS33246["G.2.3"](says="an MSK request is a POST of HTTP/1.1 to /keymanagement?requesttype=msk-request")
-STATUS = TS33246["G.2.4"](says="the table of status codes says which of them a BM-SC uses", verb=Verb.SHOULD)
+STATUS = TS33246["G.2.4"](says="a table lists the status codes that a BM-SC uses", verb=Verb.SHOULD)
 REQUEST_TYPE = "msk-request"
 PATH = "/keymanagement"
 USED = frozenset({200, 400, 401, 403, 404, 405, 501, 503, 504, 505})
@@ -60,27 +60,27 @@ ANSWER_RULES = RuleGroup(
 def method_not_post(exchange: Exchange) -> Problems:
     """The MSK request is not a POST.
 
-    The pairs of Key Domain ID and MSK ID travel in the body of the request, and only POST hands that body to the BSM.
-    Caches and proxies also treat other methods differently.
+    The pairs of Key Domain ID and MSK ID are in the request body, and only POST passes that body to the BSM. Caches and
+    proxies also treat other methods differently.
 
-    Look at the HTTP stack of the terminal. A method in lower case is another method.
+    Check the terminal's HTTP stack. Methods are case-sensitive.
     """
     if exchange.request.method != "POST":
         yield Problem("request.method", "POST", exchange.request.method)
 
 
 @REQUEST_RULES.warning(
-    level_reason="a proxy on the way may speak another version than terminal and BSM do",
+    level_reason="a proxy on the path may use another version than terminal and BSM",
     covers=["HTTP-02"],
     looks_at=["request.http_version"],
 )
 def http_version_wrong(exchange: Exchange) -> Problems:
-    """The MSK request is not in HTTP/1.1.
+    """The MSK request does not use HTTP/1.1.
 
-    Chunked bodies, trailers and persistent connections are not to be had in HTTP/1.0. A later version is only a note:
-    it is what this side of a proxy speaks, and digest works over it as well.
+    HTTP/1.0 has no chunked bodies, trailers or persistent connections. A later version is only a note, because this
+    side of a proxy may use it, and Digest works over it as well.
 
-    Compare with what the BSM receives; let the terminal speak HTTP/1.1.
+    Compare with what the BSM receives, and make the terminal use HTTP/1.1.
     """
     version = exchange.request.http_version
     name = version.upper()
@@ -96,9 +96,10 @@ def request_path_wrong(exchange: Exchange) -> Problems:
     """The path of the MSK request does not end in /keymanagement.
 
     The terminal appends /keymanagement to the base URI of key management that it was given. A BSM that listens
-    elsewhere works with this terminal and with no other.
+    elsewhere works only with this terminal.
 
-    Compare the base URI in the terminal's provisioning with the address that the BSM listens on. Case counts.
+    Compare the base URI in the terminal's provisioning with the address that the BSM listens on. Paths are
+    case-sensitive.
     """
     path = exchange.request.resource[0]
     if not path.endswith(PATH) and not unquote(path).endswith(PATH):
@@ -107,12 +108,12 @@ def request_path_wrong(exchange: Exchange) -> Problems:
 
 @REQUEST_RULES.rule(covers=["HTTP-03"])
 def request_type_not_single(exchange: Exchange) -> Problems:
-    """The query of the MSK request has not exactly one requesttype, with the value msk-request.
+    """The query of the MSK request does not have exactly one requesttype=msk-request.
 
-    The BSM tells an MSK request from a registration by this parameter. Without it, or with two of them, it is left to
-    chance what the request means.
+    The BSM tells an MSK request from a registration by this parameter. If it is missing or repeated, the request can
+    mean anything.
 
-    Send `requesttype=msk-request` once; other parameters may stand beside it.
+    Send `requesttype=msk-request` once. Other parameters are allowed.
     """
     found = exchange.request.request_types
     if len(found) != 1:
@@ -122,7 +123,7 @@ def request_type_not_single(exchange: Exchange) -> Problems:
 
 
 @REQUEST_RULES.rule(
-    TS33246["G.2.3"](says="an MSK request is of type application/mbms-msk+xml"),
+    TS33246["G.2.3"](says="an MSK request has the type application/mbms-msk+xml"),
     TS26346["C.8"](says="the media type of an MSK request is application/mbms-msk+xml"),
     covers=["HTTP-04"],
     looks_at=["request.headers.Content-Type", "request.method"],
@@ -130,7 +131,7 @@ def request_type_not_single(exchange: Exchange) -> Problems:
 def request_media_type_wrong(exchange: Exchange) -> Problems:
     """The Content-Type of the MSK request is not application/mbms-msk+xml.
 
-    The BSM chooses the parser of the body by its type. One that checks it refuses this request.
+    The BSM chooses the parser of the body by its type. A BSM that checks the type refuses this request.
 
     Send `Content-Type: application/mbms-msk+xml`.
     """
@@ -139,7 +140,7 @@ def request_media_type_wrong(exchange: Exchange) -> Problems:
     if got == MSK_REQUEST_TYPE:
         return
     if request.method != "POST":
-        yield NotApplicable("the request is no POST, which is reported by itself")
+        yield NotApplicable("the request is not a POST, reported by method-not-post")
     elif not got and request.body == b"":
         yield NotApplicable("the request has no body")
     else:
@@ -148,24 +149,25 @@ def request_media_type_wrong(exchange: Exchange) -> Problems:
 
 @rule(
     TS24109["5.2.1"](says="User-Agent has the product token 3gpp-gba, 3gpp-gba-uicc or 3gpp-gba-digest"),
-    TS24109["5.2.2.1"](says="the prefix of the realm goes with the product token"),
-    TS33535["B"](says="with AKMA, User-Agent has the product token 3gpp-akma, and the realm its prefix"),
+    TS24109["5.2.2.1"](says="the prefix of the realm matches the product token"),
+    TS33535["B"](says="with AKMA, User-Agent has the product token 3gpp-akma, and the realm has the matching prefix"),
     on=Exchange,
     level=Level.WARNING,
-    level_reason="a BSM that knows its terminals can do without, and the keys are the same",
+    level_reason="a BSM that knows its terminals does not need it, and the keys are the same",
     needs=[MSK_PROCEDURE, USIM],
     covers=["HTTP-05"],
     looks_at=["request.headers.User-Agent", "request.headers.Authorization"],
     fast_pass=is_bootstrapped,
 )
 def user_agent_lacks_gba(exchange: Exchange) -> Problems:
-    """User-Agent does not say which generic bootstrapping the terminal can do, or the realm does not go with it.
+    """User-Agent has no product token of GBA or AKMA, or one that does not match the realm.
 
-    By the product token 3gpp-gba, 3gpp-gba-uicc, 3gpp-gba-digest or 3gpp-akma the BSM learns that it may ask for
-    credentials from bootstrapping or AKMA, and of which kind. Without it a BSM may refuse, or ask for a password.
+    The product token 3gpp-gba, 3gpp-gba-uicc, 3gpp-gba-digest or 3gpp-akma tells the BSM that it may ask for
+    credentials from bootstrapping or AKMA, and of which kind. Without it, a BSM may refuse the request or ask for a
+    password.
 
-    Add the token to User-Agent in every request. If there is one and the realm differs, look at how the BSM chooses
-    its realm.
+    Add the token to User-Agent in every request. If there is one that does not match the realm, check how the BSM
+    chooses its realm.
     """
     agent = exchange.request.headers.get("User-Agent") or ""
     credentials = exchange.request.credentials
@@ -184,54 +186,54 @@ def user_agent_lacks_gba(exchange: Exchange) -> Problems:
 
 @ANSWER_RULES.warning(STATUS, covers=["HTTP-19"])
 def status_unusual(exchange: Exchange, response: Response) -> Problems:
-    """The HTTP status is not among those that a BSM uses to answer an MSK request.
+    """A BSM does not use this HTTP status to answer an MSK request.
 
-    The terminal knows from a table which errors are worth a second try. With another status it does what its maker
-    thought best, which may be to ask again without end.
+    A table tells the terminal which errors are worth a second try. How it reacts to another status is up to its maker;
+    it may ask again without end.
 
-    Answer with a status of the table. If a proxy between has made this one, look for what it could not reach. An
-    interim response or a redirection is only a note.
+    Use a status from the table. If a proxy in between sent this one, find out what it could not reach. An interim
+    response or a redirection is only a note.
     """
     status = response.status
     if status in USED:
         return
     if exchange.document is not None and exchange.document.has_ltkm:
-        yield NotApplicable("the response carries an LTKM, and its status is reported by itself")
+        yield NotApplicable("the response has an LTKM; its status is reported by status-not-200")
         return
-    hint = "the table calls it reserved or not used" if status in UNUSED else ""
+    hint = "the table lists it as reserved or not used" if status in UNUSED else ""
     level = Level.NOTE if 100 <= status < 200 or 300 <= status < 400 else None
-    yield Problem("response.status", "one that a BM-SC uses", f"{status} {response.reason}".strip(), hint, level)
+    yield Problem("response.status", "a status that a BM-SC uses", f"{status} {response.reason}".strip(), hint, level)
 
 
 @ANSWER_RULES.note(
-    TS33246["G.2.4"](says="after a 503 the terminal tries again when Retry-After says", verb=Verb.MAY),
+    TS33246["G.2.4"](says="after a 503 the terminal tries again at the time in Retry-After", verb=Verb.MAY),
     covers=["HTTP-19"],
     looks_at=["response.status", "response.headers.Retry-After"],
 )
 def retry_time_missing(_: Exchange, response: Response) -> Problems:
     """A 503 has no Retry-After.
 
-    The terminal is to try again at the time that Retry-After names; without one it chooses by itself, and all terminals
-    may come back at once.
+    Retry-After tells the terminal when to try again. Without it, each terminal chooses a time, and all of them may come
+    back at once.
 
-    Send Retry-After, spread over some minutes.
+    Send Retry-After, with values spread over some minutes.
     """
     if response.status == 503 and response.headers.get("Retry-After") is None:
         yield Problem("response.headers.Retry-After", "a time or a number of seconds", "none")
 
 
 @ANSWER_RULES.note(
-    RFC7616["3.4.3"](says="the digest of auth-int is over the body with its content coding", verb=Verb.MAY),
+    RFC7616["3.4.3"](says="the auth-int digest covers the body with its content coding", verb=Verb.MAY),
     covers=["HTTP-22"],
     looks_at=["response.headers.Content-Encoding"],
 )
 def content_coded(_: Exchange, response: Response) -> Problems:
     """The response has a content coding.
 
-    The digest of auth-int is computed over the octets as they are sent, compressed and all. A terminal or BSM that
-    takes the document instead finds every digest wrong.
+    The auth-int digest covers the octets as sent, that is, compressed. A terminal or BSM that uses the decoded document
+    instead finds every digest wrong.
 
-    When digests fail, try the request without Accept-Encoding first.
+    If digests fail, first try the request without Accept-Encoding.
     """
     coding = response.headers.get("Content-Encoding")
     if coding and coding.strip().lower() != "identity":
@@ -246,12 +248,12 @@ def content_coded(_: Exchange, response: Response) -> Problems:
     looks_at=["request.scheme"],
 )
 def transport_plain(exchange: Exchange) -> Problems:
-    """LTKMs come over HTTP without TLS.
+    """LTKMs are sent over HTTP without TLS.
 
-    This is legal: the keys are encrypted in the message, and auth-int protects the document. Who listens still learns
-    which terminal asks for which keys, and can see the identities.
+    This is legal: the message encrypts the keys, and auth-int protects the document. An eavesdropper still learns which
+    terminal asks for which keys, and sees the identities.
 
-    Nothing needs to be done; use https where the privacy of subscribers matters.
+    Nothing needs to be done. Use https if the privacy of subscribers matters.
     """
     if exchange.request.scheme == "http":
         yield Problem("request.scheme", got="http")
@@ -259,7 +261,7 @@ def transport_plain(exchange: Exchange) -> Problems:
 
 @ANSWER_RULES.note(
     RFC9111["3.5"](
-        says="public or s-maxage lets a shared cache keep the response to a request with Authorization",
+        says="public or s-maxage lets a shared cache store the response to a request with Authorization",
         verb=Verb.MAY,
         sure=Sure.RECALL_HIGH,
     ),
@@ -267,12 +269,12 @@ def transport_plain(exchange: Exchange) -> Problems:
     looks_at=["response.headers.Cache-Control", "request.headers.Authorization"],
 )
 def response_cacheable(exchange: Exchange, response: Response) -> Problems:
-    """The response to a request with credentials allows a shared cache to keep it.
+    """A shared cache may store the response to a request with credentials.
 
-    What one terminal may have is no business of the next. A cache rarely keeps the answer to a POST, but nothing is
-    gained by allowing it.
+    One terminal's response must not reach another. Caches rarely store the response to a POST, but there is no reason
+    to allow it.
 
-    Send `Cache-Control: no-store`, or leave public and s-maxage out.
+    Send `Cache-Control: no-store`, or omit public and s-maxage.
     """
     control = response.headers.get("Cache-Control")
     if control is None or exchange.request.headers.get("Authorization") is None:
@@ -284,38 +286,38 @@ def response_cacheable(exchange: Exchange, response: Response) -> Problems:
 
 @fault(on=Exchange, reference="download", trips={"method-not-post"})
 def replace_method(exchange: Exchange, *, to: str = "GET") -> Exchange:
-    """Write another method into the recorded request."""
+    """Replace the method of the recorded request."""
     return with_request(exchange, method=to)
 
 
 @fault(on=Exchange, reference="download", trips={"http-version-wrong"})
 def replace_http_version(exchange: Exchange, *, to: str = "HTTP/1.0") -> Exchange:
-    """Write another version of HTTP into the recorded request."""
+    """Replace the HTTP version of the recorded request."""
     return with_request(exchange, http_version=to)
 
 
 @fault(on=Exchange, reference="download", trips={"request-path-wrong"})
 def replace_path(exchange: Exchange, *, to: str = "/keys") -> Exchange:
-    """Write another path into the recorded request."""
+    """Replace the path of the recorded request."""
     request = exchange.request
     return with_request(exchange, target=request.target.replace(request.resource[0], to, 1))
 
 
 @fault(on=Exchange, reference="download", trips={"request-type-not-single"})
 def drop_request_type(exchange: Exchange) -> Exchange:
-    """Take requesttype out of the query of the recorded request."""
+    """Remove requesttype from the query of the recorded request."""
     return _retype(exchange, "")
 
 
 @fault(on=Exchange, reference="download", trips={"request-type-not-single"})
 def repeat_request_type(exchange: Exchange, *, value: str = "register") -> Exchange:
-    """Give the recorded request a second request type."""
+    """Add a second requesttype to the recorded request."""
     return _retype(exchange, f"requesttype={REQUEST_TYPE}&requesttype={value}")
 
 
 @fault(on=Exchange, reference="download", trips={"request-type-not-single"})
 def misspell_request_type(exchange: Exchange, *, value: str = "MSK-Request") -> Exchange:
-    """Write an unknown request type into the recorded request."""
+    """Write an unknown requesttype into the recorded request."""
     return _retype(exchange, f"requesttype={value}")
 
 
@@ -328,29 +330,29 @@ def _retype(exchange: Exchange, parameter: str) -> Exchange:
 
 @fault(on=Exchange, reference="download", trips={"request-media-type-wrong"})
 def change_request_media_type(exchange: Exchange, *, to: str = "text/xml") -> Exchange:
-    """Write another Content-Type into the recorded request."""
+    """Replace the Content-Type of the recorded request."""
     return with_request_header(exchange, "Content-Type", to)
 
 
 @fault(on=Exchange, reference="download", trips={"user-agent-lacks-gba"})
 def drop_gba_token(exchange: Exchange, *, agent: str = "bcast-terminal/1.0") -> Exchange:
-    """Let the recorded User-Agent say nothing of bootstrapping."""
+    """Remove the product token from User-Agent in the recorded request."""
     return with_request_header(exchange, "User-Agent", agent)
 
 
 @fault(on=Exchange, reference="download", trips={"user-agent-lacks-gba"})
 def replace_gba_token(exchange: Exchange, *, token: str = "3gpp-gba-uicc") -> Exchange:
-    """Let the recorded User-Agent name another kind of bootstrapping than the realm."""
+    """Write a product token into the recorded User-Agent that does not match the realm."""
     return with_request_header(exchange, "User-Agent", f"bcast-terminal/1.0 {token}")
 
 
 @fault(on=Exchange, reference="akma", trips={"user-agent-lacks-gba"})
 def replace_akma_token(exchange: Exchange, *, token: str = GBA_TOKEN) -> Exchange:
-    """Let the recorded User-Agent name bootstrapping where the realm is that of AKMA."""
+    """Write a GBA product token into the recorded User-Agent although the realm is AKMA's."""
     return replace_gba_token(exchange, token=token)
 
 
 @fault(on=Exchange, reference="plain-mbms", trips={"status-unusual"})
 def replace_plain_status(exchange: Exchange, *, status: int = 502, reason: str = "Bad Gateway") -> Exchange:
-    """Answer a response without LTKMs with a status that a BSM does not use."""
+    """Give a response without LTKMs a status that a BSM does not use."""
     return replace_status(exchange, status=status, reason=reason)

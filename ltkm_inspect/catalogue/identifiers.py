@@ -12,7 +12,7 @@ from ltkm_inspect.spec import RFC4563, TS33246, Verb
 
 CARRIED = TS33246["6.4.5.1"](says="an MSK message carries the Key Domain ID, then the MSK ID, in one EXT payload")
 KEY_GROUP = TS33246["6.3.2.1"](says="the Key Group part of an MSK ID is not 0")
-KEY_ID_TYPES = RFC4563["4"](says="a Key Domain ID is of Key ID type 0, an MSK ID of type 1, an MTK ID of type 2")
+KEY_ID_TYPES = RFC4563["4"](says="a Key Domain ID has Key ID type 0, an MSK ID type 1, an MTK ID type 2")
 KEY_DOMAIN, MSK, MTK = 0, 1, 2
 LENGTHS = {KEY_DOMAIN: 3, MSK: 4}
 KNOWN = frozenset({KEY_DOMAIN, MSK, MTK})
@@ -33,7 +33,7 @@ MESSAGE_SHAPE = RuleGroup(Message, cite=[CARRIED, KEY_ID_TYPES], needs=[PSK_MESS
 def key_ids_missing(message: Message) -> Problems:
     """The message has no Key ID information.
 
-    Without it the card cannot tell which key it is given, and which of its keys to replace.
+    Without it, the card cannot tell which key it gets, and which of its keys to replace.
 
     Send one General Extension of type 3 with Key Domain ID and MSK ID.
     """
@@ -45,7 +45,7 @@ def key_ids_missing(message: Message) -> Problems:
 def key_ids_repeated(message: Message) -> Problems:
     """The message has Key ID information more than once.
 
-    Which of them names the key is left to the receiver.
+    The receiver decides which one names the key.
 
     Send it once.
     """
@@ -57,9 +57,9 @@ def key_ids_repeated(message: Message) -> Problems:
 def _not_single(message: Message, kind: int, name: str) -> Problems:
     lengths = [len(each.value) for each in message.key_ids() if each.type == kind]
     if len(message.extensions(EXTENSION)) != 1:
-        yield NotApplicable("the message has not exactly one extension with key IDs")
+        yield NotApplicable("the message does not have exactly one extension with key IDs")
     elif any(".key_ids" in problem.path for problem in message.inner_problems):
-        yield NotApplicable("the key IDs cannot be read, which is reported by itself")
+        yield NotApplicable("the key IDs cannot be read, reported by key-ids-malformed")
     elif lengths != [LENGTHS[kind]]:
         got = f"{len(lengths)} of them" if len(lengths) > 1 else f"{lengths[0]} octets" if lengths else "none"
         yield Problem("EXT.key_ids", f"one {name} of {LENGTHS[kind]} octets", got)
@@ -67,9 +67,9 @@ def _not_single(message: Message, kind: int, name: str) -> Problems:
 
 @MESSAGE_SHAPE.rule(covers=["ID-02"])
 def key_domain_id_not_single(message: Message) -> Problems:
-    """The Key ID information has not exactly one Key Domain ID of 3 octets.
+    """The Key ID information does not have exactly one Key Domain ID of 3 octets.
 
-    The card files keys by domain; without one, or with two, it cannot.
+    The card stores keys by domain, so it needs exactly one.
 
     Send one key ID of type 0 with 3 octets.
     """
@@ -78,35 +78,35 @@ def key_domain_id_not_single(message: Message) -> Problems:
 
 @MESSAGE_SHAPE.rule(covers=["ID-03"])
 def msk_id_not_single(message: Message) -> Problems:
-    """The Key ID information has not exactly one MSK ID of 4 octets.
+    """The Key ID information does not have exactly one MSK ID of 4 octets.
 
-    The MSK ID says which key this is; without one, or with two, the card cannot take it.
+    The MSK ID names the key, so the card needs exactly one.
 
     Send one key ID of type 1 with 4 octets.
     """
     yield from _not_single(message, MSK, "MSK ID")
 
 
-@MESSAGE_SHAPE.rule(TS33246["6.4.2"](says="an MTK ID stands in the messages that deliver MTKs"), covers=["ID-04"])
+@MESSAGE_SHAPE.rule(TS33246["6.4.2"](says="messages that deliver MTKs have an MTK ID"), covers=["ID-04"])
 def mtk_id_present(message: Message) -> Problems:
     """The Key ID information of an LTKM has an MTK ID.
 
-    An MTK ID is the mark of a short-term key message. A card that sees it treats the message as one and looks for the
-    MSK that should protect it.
+    An MTK ID marks a short-term key message. A card that sees it treats the message as one, and looks for the MSK that
+    should protect it.
 
     Leave the MTK ID out of LTKMs.
     """
     if any(each.type == MTK for each in message.key_ids()):
-        yield Problem("EXT.key_ids", "no MTK ID", "one", "the mark of a short-term key message")
+        yield Problem("EXT.key_ids", "no MTK ID", "one", "it marks a short-term key message")
 
 
 @MESSAGE_SHAPE.rule(
     TS33246["6.4.2"](says="the Key Domain ID comes first, then the MSK ID", verb=Verb.SHOULD), covers=["ID-05"]
 )
 def key_ids_disordered(message: Message) -> Problems:
-    """The MSK ID stands before the Key Domain ID.
+    """The MSK ID precedes the Key Domain ID.
 
-    Cards have been seen to read the two by position.
+    Some cards read the two by position.
 
     Send the Key Domain ID first.
     """
@@ -120,11 +120,11 @@ def key_ids_disordered(message: Message) -> Problems:
     covers=["ID-05"],
 )
 def key_id_unknown(message: Message) -> Problems:
-    """The Key ID information has an identifier of a type that is not defined.
+    """The Key ID information has an identifier of an undefined type.
 
-    A receiver passes over it.
+    A receiver ignores it.
 
-    Nothing is wrong with it where both sides agree on what it means.
+    Nothing is wrong if both sides agree on what it means.
     """
     for each in message.key_ids():
         if each.type not in KNOWN:
@@ -141,7 +141,7 @@ def is_zero_in(message: Message, part: slice) -> bool:
 def key_group_zero(message: Message) -> Problems:
     """The Key Group part of the MSK ID is 0.
 
-    The value is reserved; a card has no group to file the key under.
+    The value is reserved, so a card has no group to store the key under.
 
     Give the service a Key Group from 1 to 65535.
     """
@@ -163,19 +163,19 @@ def with_key_id(message: Message, kind: int, value: bytes) -> Message:
 
 @fault(on=Message, reference="download", trips={"key-ids-missing"})
 def drop_key_ids(message: Message) -> Message:
-    """Take the Key ID information out of the message."""
+    """Remove the Key ID information from the message."""
     return without(message, message.extensions(EXTENSION))
 
 
 @fault(on=Message, reference="download", trips={"key-ids-repeated"})
 def repeat_key_ids(message: Message) -> Message:
-    """Send an empty Key ID information in front of the real one."""
+    """Send an empty Key ID information before the real one."""
     return replace(message, payloads=(GeneralExtension(EXTENSION, KeyIds(())), *message.payloads))
 
 
 @fault(on=Message, reference="download", trips={"key-domain-id-not-single"})
 def drop_key_domain_id(message: Message) -> Message:
-    """Take the Key Domain ID out of the Key ID information."""
+    """Remove the Key Domain ID from the Key ID information."""
     return _with_key_ids(message, tuple(each for each in message.key_ids() if each.type != KEY_DOMAIN))
 
 
@@ -188,7 +188,7 @@ def shorten_msk_id(message: Message, *, octets: int = 3) -> Message:
 
 @fault(on=Message, reference="download", trips={"mtk-id-present"})
 def add_mtk_id(message: Message, *, value: bytes = b"\0\1") -> Message:
-    """Send an MTK ID behind the MSK ID."""
+    """Add an MTK ID after the MSK ID."""
     return _with_key_ids(message, (*message.key_ids(), KeyId(MTK, value)))
 
 
@@ -200,6 +200,6 @@ def swap_key_ids(message: Message) -> Message:
 
 @fault(on=Message, reference="download", trips={"key-group-zero", "msk-id-mismatch"})
 def zero_key_group(message: Message) -> Message:
-    """Set the Key Group part of the MSK ID to 0; it then differs from that of the item."""
+    """Set the Key Group part of the MSK ID to 0, so that it differs from the item's."""
     value = next(each.value for each in message.key_ids() if each.type == MSK)
     return with_key_id(message, MSK, b"\0\0" + value[2:])

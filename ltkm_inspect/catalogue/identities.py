@@ -13,7 +13,7 @@ from ltkm_inspect.rule import Problems, RuleGroup
 from ltkm_inspect.spec import TS24109, TS33246, TS33501, Sure
 from ltkm_inspect.traffic import Ltkm
 
-NOT_TWO = NotApplicable("the message does not decode to a delivery with two identities in UTF-8")
+NOT_TWO = NotApplicable("the message is not a readable LTKM with two identities in UTF-8")
 
 
 def _identity(ltkm: Ltkm, index: int) -> str | None:
@@ -64,46 +64,46 @@ IDENTITY_RULES = RuleGroup(Ltkm, needs=[USIM], fast_pass=is_for_both)
     covers=["ID-11"],
 )
 def bsm_identity_mismatch(ltkm: Ltkm) -> Problems:
-    """IDi of the message is not the FQDN of the BSM that the realm names.
+    """IDi in the message differs from the BSM's FQDN in the realm.
 
-    The card looks the MUK up by IDi and IDr. It was derived for the FQDN in the realm, so with another IDi there is no
-    such key and the message is lost.
+    The card finds the MUK by IDi and IDr. The MUK was derived for the FQDN in the realm, so with another IDi the card
+    finds no key and the message is lost.
 
-    Give the BSM one name, in its realm and in its messages. A dot at the end is only a warning: it names the same host,
-    but the card compares text.
+    Use one name for the BSM, in its realm and in its messages. A dot at the end is only a warning: it names the same
+    host, but the card compares text.
     """
     directives = _directives(ltkm)
     fqdns = [] if directives is None else [realm.fqdn for realm in directives.realms if is_host(realm.fqdn)]
     got = _identity(ltkm, 0)
     if not fqdns:
-        yield NotApplicable("neither the credentials nor a challenge have a realm of GBA or AKMA")
+        yield NotApplicable("neither the credentials nor a challenge has a realm of GBA or AKMA")
     elif got is None:
         yield NOT_TWO
     elif got not in fqdns and got.lower() not in map(str.lower, fqdns):
         dot = got.lower().rstrip(".") in (fqdn.lower().rstrip(".") for fqdn in fqdns)
-        hint = "the same host, but for the dot at the end" if dot else ""
+        hint = "the same host except for the dot at the end" if dot else ""
         yield Problem(_path(ltkm, 0), fqdns[0], got, hint, Level.WARNING if dot else None)
 
 
 @IDENTITY_RULES.rule(
     TS33246["6.4.5.1"](says="IDr is the B-TID of the terminal"),
     TS33246["6.2.1.3"](says="the user name of the request is the B-TID"),
-    TS33501["W.4.1.3"](says="with AKMA, the A-KID takes the place of the B-TID", sure=Sure.DERIVED),
+    TS33501["W.4.1.3"](says="with AKMA, the A-KID replaces the B-TID", sure=Sure.DERIVED),
     covers=["ID-12"],
 )
 def terminal_identity_mismatch(ltkm: Ltkm) -> Problems:
-    """IDr of the message is not the user name of the request.
+    """IDr in the message differs from the user name of the request.
 
-    The message is meant for another terminal, or for an earlier bootstrapping of this one: its card has no MUK for it,
-    or a wrong one, and the key is lost.
+    The message is for another terminal, or for an earlier bootstrapping of this one. The card has no MUK for it, or a
+    wrong one, so the key is lost.
 
-    Look whether the BSM mixes up terminals, or keeps the B-TID or A-KID from before the last bootstrapping.
+    Check whether the BSM mixes up terminals, or still uses the B-TID or A-KID from before the last bootstrapping.
     """
     credentials = ltkm.event.authorization
     wanted = None if credentials is None else credentials.first.get("username")
     got = _identity(ltkm, 1)
     if credentials is None or not wanted or credentials.hides_username:
-        yield NotApplicable("the request has no credentials with the user name as text")
+        yield NotApplicable("the request has no credentials with a plain-text user name")
     elif got is None:
         yield NOT_TWO
     elif got != wanted:
@@ -133,18 +133,18 @@ def replace_bsm_identity(message: Message, *, to: str = "bsm.home2.net") -> Mess
 
 @fault(on=Message, reference="download", trips={"bsm-identity-mismatch"})
 def end_bsm_identity(message: Message) -> Message:
-    """Write a dot at the end of IDi."""
+    """Add a dot to the end of IDi."""
     return _renamed(message, 0, message.of(Identity)[0].value.decode("utf-8", "surrogateescape") + ".")
 
 
 @fault(on=Message, reference="download", trips={"terminal-identity-mismatch"})
 def replace_terminal_identity(message: Message, *, to: str = "QUJDREVGR0hJSktMTU5PUA==@bsf.home1.net") -> Message:
-    """Write the B-TID of another terminal into IDr."""
+    """Write another terminal's B-TID into IDr."""
     return _renamed(message, 1, to)
 
 
 @fault(on=Message, reference="download", trips={"bsm-identity-mismatch", "terminal-identity-mismatch"})
 def swap_identities(message: Message) -> Message:
-    """Write IDi and IDr in the wrong order."""
+    """Swap IDi and IDr."""
     first, second = (identity.value.decode("utf-8", "surrogateescape") for identity in message.of(Identity)[:2])
     return _renamed(_renamed(message, 0, second), 1, first)

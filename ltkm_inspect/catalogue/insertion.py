@@ -17,7 +17,7 @@ NO_PLACE = {
     "auto": "the document has no item that says 200 OK or has an LTKM",
     "empty": "the document has no item that says 200 OK and has no LTKM",
     "second": "the document has no item with an LTKM",
-    "refused": "the document has no item with another response code than 200 OK",
+    "refused": "the document has no item with a response code other than 200 OK",
 }
 """Why there is no place of that kind."""
 
@@ -39,12 +39,12 @@ def inject_ltkm(
     previous: bool = False,
     synthetic: RecipeFile | None = None,
 ) -> Iterator[Splice | Remark]:
-    """Write one more LTKM: as a second one of an item, or into a 200 OK item that has none.
+    """Add an LTKM: a second one to an item, or one to a 200 OK item that has none.
 
-    Other places are: an item that is refused, before ResponseCode, in MSK, and under the root. The LTKM is one typed as
-    base64, one of a file or of recorded traffic (that of the same MSK and terminal, else the first), the previous one
-    of the terminal, or one made with the MUK from a description. Told of no source, it is the previous one. It is sent
-    as it is, whatever its MAC.
+    Other places are a refused item, before ResponseCode, in MSK, and under the root. The LTKM comes from base64 text,
+    from a file, or from recorded traffic (that of the same MSK and terminal, else the first); or it is the terminal's
+    previous one, or is built with the MUK from a description. The default is the terminal's previous one. It is sent
+    unchanged, whatever its MAC.
     """
     source = LtkmSource(base64, file, flow, previous, synthetic)
     found = _place(item, at)
@@ -70,9 +70,9 @@ def replace_ltkm(
     previous: bool = False,
     synthetic: RecipeFile | None = None,
 ) -> Iterator[Splice | Remark]:
-    """Write another message into the LTKM element: the previous one of the terminal, if not told otherwise.
+    """Replace the message in the LTKM element (default: with the terminal's previous one).
 
-    The sources are those of `inject-ltkm`.
+    The sources are the same as for `inject-ltkm`.
     """
     source = LtkmSource(base64, file, flow, previous, synthetic)
     pair = ltkm.item.pair if ltkm.item is not None else None
@@ -84,7 +84,7 @@ def replace_ltkm(
 
 @fault(on=Document, reference="several-keys", trips={"msk-id-mismatch", "counters-disordered"})
 def swap_ltkm(document: Document, *, item: int = 0, other: int = 0) -> Iterator[Splice]:
-    """Exchange what stands in the LTKMs of two items: of the first two that have one, if not told their numbers."""
+    """Swap the contents of the LTKMs of two items (default: the first two that have one)."""
     first = _with_ltkm(document, item)
     second = _with_ltkm(first.item.document if first.item is not None else document, other, but=first)
     for one, another in ((first, second), (second, first)):
@@ -97,7 +97,7 @@ def _with_ltkm(document: Document, number: int, but: LtkmElement | None = None) 
     for item in document.items:
         if item is not taken and item.ltkm_elements and number in (0, item.number):
             return item.ltkm_elements[0]
-    which = f"item {number} that has an LTKM" if number else "two items that have an LTKM"
+    which = f"item {number} with an LTKM" if number else "two items with an LTKM"
     raise FaultError(f"expected {which}, got none")
 
 

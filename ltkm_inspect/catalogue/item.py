@@ -6,7 +6,7 @@ from ltkm_inspect.catalogue.preconditions import MSK_ROOT
 from ltkm_inspect.context import Context
 from ltkm_inspect.document import XML_SPACE, Splice, edit
 from ltkm_inspect.fault import FaultError, fault
-from ltkm_inspect.finding import Level, NotApplicable, Problem
+from ltkm_inspect.finding import Level, NotApplicable, Problem, count
 from ltkm_inspect.rule import Problems, RuleGroup
 from ltkm_inspect.spec import CR, TS26346, Verb
 from ltkm_inspect.traffic import CodeKind, Document, Item
@@ -28,7 +28,7 @@ def is_plain_grant(item: Item) -> bool:
     return ltkm.is_named and ltkm.is_placed and len(msk_id) == 4 and msk_id[:2] != b"\0\0"
 
 
-UNUSED = "no LTKM in the document: the keys are delivered over UDP, or inclusion is not used"
+UNUSED = "the document has no LTKM: keys are delivered over UDP, or this BSM does not include LTKMs"
 
 
 ITEM_RULES = RuleGroup(Item, cite=[ONE_EACH], needs=[MSK_ROOT], fast_pass=is_plain_grant)
@@ -36,16 +36,16 @@ ITEM_RULES = RuleGroup(Item, cite=[ONE_EACH], needs=[MSK_ROOT], fast_pass=is_pla
 
 @ITEM_RULES.rule(covers=["CR-2a"])
 def ltkm_missing(item: Item, context: Context) -> Problems:
-    """An item says 200 OK and has no LTKM.
+    """A 200 OK item has no LTKM.
 
-    The terminal is told that the key was granted and does not get it. It cannot know whether to wait for a UDP push or
-    to ask again.
+    The item says that the key was granted, but the terminal does not get it. It cannot know whether to wait for a UDP
+    push or to ask again.
 
-    Include an LTKM for every granted key, or for none. Where no item has one, keys may be pushed over UDP, and this
-    rule does not apply unless `ltkm_expect=always` or strict mode says that LTKMs are expected.
+    Include an LTKM for every granted key, or for none. If no item has one, the keys may be pushed over UDP; this rule
+    then applies only with `ltkm_expect=always` or in strict mode.
     """
     if item.outcome is CodeKind.NEAR_MISS:
-        yield NotApplicable("the response code is almost 200 OK, which is reported by itself")
+        yield NotApplicable("the response code is almost 200 OK, reported by response-code-near-miss")
     elif not item.outcome.is_success:
         yield NotApplicable("the response code is not 200 OK")
     elif not item.ltkm_elements:
@@ -61,13 +61,12 @@ def ltkm_missing(item: Item, context: Context) -> Problems:
 def ltkm_repeated(item: Item) -> Problems:
     """An item has more than one LTKM.
 
-    No schema validator notices. Which of the messages a terminal takes is left to chance, and the counters of both are
-    spent.
+    Schema validators do not notice. The terminal chooses one of the messages, and both counters are used up.
 
-    Send one LTKM for each item; another key needs an item of its own.
+    Send one LTKM per item. Another key needs a separate item.
     """
     if item.outcome is CodeKind.OTHER:
-        yield NotApplicable("the item should have no LTKM at all, which is reported by itself")
+        yield NotApplicable("the item must not have any LTKM, reported by ltkm-on-error-code")
         return
     count = sum(ltkm.is_named and ltkm.element.getparent() is item.element for ltkm in item.ltkm_elements)
     if count > 1:
@@ -78,11 +77,11 @@ def ltkm_repeated(item: Item) -> Problems:
 def ltkm_on_error_code(item: Item, context: Context) -> Problems:
     """An item has an LTKM although its response code is not 200 OK.
 
-    The code says that the key is refused, the LTKM delivers it. Depending on which a terminal believes first, somebody
-    watches what was not granted, or a subscriber sees nothing.
+    The code refuses the key, but the LTKM delivers it. Depending on which one a terminal follows, someone can watch
+    without a grant, or a subscriber sees nothing.
 
-    Take the LTKM out, or correct the code. A code that is almost 200 OK makes this a warning, since the intention is
-    plain; strict mode keeps it a violation.
+    Remove the LTKM, or correct the code. If the code is almost 200 OK, this is a warning, because the intention is
+    clear; in strict mode it is a violation.
     """
     if item.outcome.is_success or item.code is None:
         yield NotApplicable("the item has no response code" if item.code is None else "the response code is 200 OK")
@@ -91,46 +90,46 @@ def ltkm_on_error_code(item: Item, context: Context) -> Problems:
     lenient = near and not context.settings.strict
     found = [ltkm for ltkm in item.ltkm_elements if ltkm.is_named and (ltkm.parts.where != "in-code" or not near)]
     if found:
-        got = f"{'one' if len(found) == 1 else len(found)} beside {item.code.strip()}"
+        got = f"{count(len(found), 'LTKM')} with code {item.code.strip()}"
         yield Problem("LTKM", "no LTKM", got, level=Level.WARNING if lenient else None, element=found[0].element)
 
 
 @ITEM_RULES.warning(
     ONE_EACH,
     TS26346["11.8.2"](says="the example writes the successful response code as 200 OK", verb=Verb.SHOULD),
-    level_reason="the schema leaves the text free, and what a terminal makes of it cannot be known",
+    level_reason="the schema allows any text, and how a terminal reads it cannot be known",
     covers=["XML-14"],
 )
 def response_code_near_miss(item: Item) -> Problems:
-    """A response code is almost the literal 200 OK, or not a code with a reason at all.
+    """The response code is almost 200 OK, or is not a code with a reason.
 
-    The schema leaves the code to free text, so a terminal compares text. One that compares exactly takes `200`,
-    `200 ok` or `OK` for an error.
+    The schema allows any text, so a terminal compares text. One that compares exactly treats `200`, `200 ok` or `OK` as
+    an error.
 
-    Write `200 OK`, five letters and digits with one space.
+    Write exactly `200 OK`, with one space.
     """
     trimmed = (item.code or "").strip(XML_SPACE)
     number, space, reason = trimmed.partition(" ")
     if item.code is None:
         yield NotApplicable("the item has no response code")
     elif item.outcome is CodeKind.PADDED:
-        yield Problem("ResponseCode", "200 OK", "200 OK within white space", "the literal is 200 OK")
+        yield Problem("ResponseCode", "200 OK", "200 OK surrounded by white space", "terminals may compare exactly")
     elif item.outcome is CodeKind.NEAR_MISS:
-        yield Problem("ResponseCode", "200 OK", trimmed, "the literal is 200 OK")
+        yield Problem("ResponseCode", "200 OK", trimmed, "terminals may compare exactly")
     elif not (len(number) == 3 and number.isascii() and number.isdigit() and space and reason.strip()):
-        yield Problem("ResponseCode", "a code of three digits and a reason", trimmed or "no text")
+        yield Problem("ResponseCode", "three digits and a reason", trimmed or "no text")
 
 
 @fault(on=Document, reference="several-keys", trips={"ltkm-missing"})
 def strip_ltkm(document: Document, *, item: int = 0, all: bool = False) -> Iterator[Splice]:
-    """Take the LTKMs out of an item that keeps its 200 OK: out of the first one that has any, if not told otherwise.
+    """Remove the LTKMs from an item but keep its 200 OK (default: the first item that has any).
 
-    With `all` every LTKM of the document goes, also one that stands outside the items.
+    With `all`, remove every LTKM of the document, including those outside the items.
     """
     first = (each.ltkm_elements for each in document.items if each.ltkm_elements and item in (0, each.number))
     found = {ltkm.element: ltkm for ltkm in (document.ltkm_elements if all else next(first, ()))}
     if not found:
-        raise FaultError("the document has no LTKM to take out" + (f" of item {item}" if item else ""))
+        raise FaultError("the document has no LTKM to remove" + (f" in item {item}" if item else ""))
     for element in found:
         if not any(above in found for above in element.iterancestors()):
             yield edit.replaced(document.xml, element, "")
@@ -138,24 +137,24 @@ def strip_ltkm(document: Document, *, item: int = 0, all: bool = False) -> Itera
 
 @fault(on=Item, reference="download", trips={"ltkm-repeated"})
 def repeat_ltkm(item: Item) -> Iterator[Splice]:
-    """Write the LTKM of an item twice."""
+    """Repeat the LTKM of an item."""
     ltkm = item.ltkm_elements[0]
     yield edit.after(item.document.xml, ltkm.element, edit.source(item.document.xml, ltkm.element))
 
 
 @fault(on=Item, reference="download", trips={"ltkm-on-error-code"})
 def replace_response_code(item: Item, *, code: str = "404 Not Found") -> Iterator[Splice]:
-    """Write another response code and leave the LTKM beside it."""
+    """Replace the response code and keep the LTKM."""
     yield edit.refilled(item.document.xml, item.parts.codes[0], code)
 
 
 @fault(on=Item, reference="download", trips={"response-code-near-miss"})
 def pad_response_code(item: Item) -> Iterator[Splice]:
-    """Write the response code on a line of its own."""
+    """Write the response code on a separate line."""
     yield edit.refilled(item.document.xml, item.parts.codes[0], "\n200 OK\n")
 
 
 @fault(on=Item, reference="download", trips={"response-code-near-miss", "ltkm-on-error-code"})
 def misspell_response_code(item: Item, *, code: str = "200 ok") -> Iterator[Splice]:
-    """Write a code that is almost 200 OK; an LTKM beside it is one more doubt."""
+    """Write a code that is almost 200 OK, and keep the LTKM."""
     yield edit.refilled(item.document.xml, item.parts.codes[0], code)

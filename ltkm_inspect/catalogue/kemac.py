@@ -23,14 +23,14 @@ KEMAC_SHAPE = RuleGroup(Kemac, shape_only=True)
 
 @KEMAC_SHAPE.rule(
     TS33246["6.4.1"](says="NULL encryption is not used; AES-CM-128 is what receivers support"),
-    RFC3830["6.2"](says="the encryption algorithm is a defined one, or one of the private range"),
+    RFC3830["6.2"](says="the encryption algorithm is defined, or in the private range"),
     covers=["MB-10", "MK-12", "MK-24"],
 )
 def kemac_not_encrypted(kemac: Kemac, *, algorithm: int = AES_CM_128) -> Problems:
     """The key data is not encrypted with AES-CM-128.
 
-    With NULL encryption everybody on the way can read the key. Other algorithms, defined or private, need not be
-    supported by a card.
+    With NULL encryption, anyone on the path can read the key. Cards need not support other algorithms, defined or
+    private.
 
     Send Encr alg 1.
     """
@@ -45,14 +45,14 @@ def kemac_not_encrypted(kemac: Kemac, *, algorithm: int = AES_CM_128) -> Problem
 @KEMAC_SHAPE.rule(
     TS33246["6.4.1"](says="the NULL MAC is not used; HMAC-SHA-1-160 is what receivers support"),
     RFC3830["4.2.3"](says="the NULL MAC is not used with the pre-shared key method", verb=Verb.SHOULD),
-    RFC5410["5"](says="the BCAST extension is integrity protected"),
+    RFC5410["5"](says="the BCAST extension is integrity-protected"),
     covers=["MB-11", "MK-24", "BC-04"],
 )
 def kemac_not_authenticated(kemac: Kemac, *, algorithm: int = HMAC_SHA_1_160) -> Problems:
     """The MAC is not HMAC-SHA-1-160.
 
-    With the NULL MAC anybody can make keys up, and the BCAST extension is unprotected. HMAC-SHA-256-256 is defined and
-    need not be supported by a card.
+    With the NULL MAC, anyone can make up keys, and the BCAST extension is not protected. HMAC-SHA-256-256 is defined,
+    but cards need not support it.
 
     Send MAC alg 1.
     """
@@ -63,14 +63,14 @@ def kemac_not_authenticated(kemac: Kemac, *, algorithm: int = HMAC_SHA_1_160) ->
 
 
 @KEMAC_SHAPE.rule(
-    RFC3394["2.2"](says="key wrap takes and gives whole blocks of 8 octets"),
+    RFC3394["2.2"](says="key wrap takes and returns whole blocks of 8 octets"),
     RFC3830["4.2.3"](says="AES-KW"),
     covers=["MK-14"],
 )
 def key_wrap_length_wrong(kemac: Kemac) -> Problems:
-    """Key-wrapped key data does not have a length that key wrap can give.
+    """Key-wrapped key data has a length that key wrap cannot produce.
 
-    Nobody can unwrap it. The key data of an MSK message never fits key wrap, so that AES-KW is no choice here at all.
+    Nobody can unwrap it. The key data of an MSK message never fits key wrap, so AES-KW cannot be used here at all.
 
     Send Encr alg 1.
     """
@@ -83,16 +83,16 @@ def key_wrap_length_wrong(kemac: Kemac) -> Problems:
 
 
 @KEMAC_SHAPE.rule(
-    RFC3830["6.13"](says="a KEMAC payload has at most 65,536 octets, whatever its length fields could count"),
+    RFC3830["6.13"](says="a KEMAC payload has at most 65,536 octets, even if its length fields allow more"),
     covers=["MK-15"],
 )
 def kemac_too_long(kemac: Kemac, *, octets: int = 65536) -> Problems:
     """KEMAC has more than 65,536 octets.
 
-    The length field of the key data can count a little further than the payload may go. A receiver with a buffer of
-    that size overruns it, or cuts the MAC off.
+    The length field of the key data allows slightly more than the payload limit. A receiver with a buffer of that size
+    overruns it, or truncates the MAC.
 
-    One MSK needs some fifty octets: look at what else the BSM encrypts.
+    One MSK needs about fifty octets: check what else the BSM encrypts.
     """
     # Next payload, Encr alg, the length of the encrypted data and MAC alg: 5 octets.
     length = 5 + len(kemac.encr_data) + len(kemac.mac)
@@ -108,12 +108,12 @@ def kemac_too_long(kemac: Kemac, *, octets: int = 65536) -> Problems:
     shape_only=True,
 )
 def key_data_missing(message: Message) -> Problems:
-    """The message delivers no key data for the MSK that it names.
+    """The message has no key data for the MSK that it names.
 
-    KEMAC is empty, yet the Key Number is that of a real MSK. The terminal gets a message that is authentic and has
-    nothing in it: neither a key nor a new validity.
+    KEMAC is empty, although the Key Number is that of a real MSK. The terminal gets an authentic message with neither a
+    key nor a new validity.
 
-    Encrypt the key data into KEMAC. A message that only changes the validity of a key has key data, too, in which the
+    Encrypt the key data into KEMAC. A message that only changes the validity of a key also has key data, in which the
     key has no octets.
     """
     kemacs = message.of(Kemac)
@@ -121,11 +121,11 @@ def key_data_missing(message: Message) -> Problems:
         return
     carried = key_id(message, MSK)
     if carried is None:
-        yield NotApplicable("the message has not exactly one MSK ID of 4 octets, which is reported by itself")
+        yield NotApplicable("the message does not have exactly one MSK ID of 4 octets, reported by msk-id-not-single")
     elif carried[2:] == b"\0\0":
         yield NotApplicable("the message has Key Number 0, which asks for a request and delivers no key")
     else:
-        yield Problem("KEMAC.encr_data", "the key data of one MSK", "no octets", "no key in a delivery")
+        yield Problem("KEMAC.encr_data", "the key data of one MSK", "no octets", "a delivery without a key")
 
 
 @KEMAC_SHAPE.note(
@@ -134,12 +134,12 @@ def key_data_missing(message: Message) -> Problems:
     covers=["MB-14"],
 )
 def key_data_length_unusual(kemac: Kemac) -> Problems:
-    """The key data has a length that one MSK with its validity does not give.
+    """The length of the key data does not fit one MSK with its validity.
 
-    A key of 128 bits with limits of 2 or 4 octets makes 26 or 30 octets, one of 256 bits 42 or 46, a change of the
-    validity alone 10 or 14. Anything else is more, less or another thing than one MSK.
+    A 128-bit key with limits of 2 or 4 octets takes 26 or 30 octets, a 256-bit key 42 or 46, and a change of the
+    validity alone 10 or 14. Any other length is not that of one MSK.
 
-    Give the MUK in the key ring to see what is inside.
+    Add the MUK to the key ring to see what is inside.
     """
     length = len(kemac.encr_data)
     if length in USUAL_LENGTHS:
@@ -147,20 +147,20 @@ def key_data_length_unusual(kemac: Kemac) -> Problems:
     if not length:
         yield NotApplicable("there is no key data")
     elif kemac.encr_alg == AES_KW_128:
-        yield NotApplicable("the key data is key-wrapped, which is reported by itself")
+        yield NotApplicable("the key data is key-wrapped, reported by kemac-not-encrypted")
     else:
         yield Problem("encr_data", "10, 14, 26, 30, 42 or 46 octets", str(length))
 
 
 @fault(on=Kemac, reference="download", trips={"kemac-not-encrypted"})
 def replace_encryption(kemac: Kemac, *, number: int = 3) -> Kemac:
-    """Say that the key data is encrypted with another algorithm: AES-CM-256, if not told otherwise."""
+    """Declare another encryption algorithm for the key data (default: AES-CM-256)."""
     return replace(kemac, encr_alg=number)
 
 
 @fault(on=Kemac, reference="download", trips={"kemac-not-encrypted", "key-wrap-length-wrong"})
 def wrap_key(kemac: Kemac) -> Kemac:
-    """Say that the key data is key-wrapped, which no MSK message can be."""
+    """Declare the key data as key-wrapped, which no MSK message can be."""
     return replace(kemac, encr_alg=AES_KW_128)
 
 
@@ -178,5 +178,5 @@ def empty_kemac(kemac: Kemac) -> Kemac:
 
 @fault(on=Kemac, reference="download", trips={"kemac-too-long", "key-data-unreadable"})
 def inflate_kemac(kemac: Kemac, *, octets: int = 0xFFFF) -> Kemac:
-    """Lengthen the encrypted key data with zeros to as many octets as its length field can count."""
+    """Pad the encrypted key data with zeros to the maximum of its length field."""
     return replace(kemac, encr_data=kemac.encr_data.ljust(octets, b"\0"))

@@ -26,17 +26,17 @@ MATCH = CR["5.2.1.1"](
 def _pair(ltkm: Ltkm, kind: int) -> Pair | NotApplicable:
     """Return what the item and the message say of an identifier, or why the two cannot be compared."""
     if ltkm.item is None:
-        return NotApplicable("the LTKM stands in no item")
+        return NotApplicable("the LTKM is not in an item")
     if ltkm.carrier in ltkm.item.document.copies:
-        return NotApplicable("the LTKM repeats that of another item, which is reported by itself")
+        return NotApplicable("the LTKM repeats that of another item, reported by ltkm-duplicated")
     found = ltkm.item.key_domain_id if kind == KEY_DOMAIN else ltkm.item.msk_id
     if found is None or found.octets is None or len(found.octets) != LENGTHS[kind]:
         return NotApplicable("the item has no such identifier of the right length")
     if ltkm.message is None or ltkm.message.problem is not None:
-        return NotApplicable("the LTKM holds no message that decodes to its end")
+        return NotApplicable("the LTKM has no message that decodes completely")
     carried = key_id(ltkm.message, kind)
     if carried is None:
-        return NotApplicable("the message has not exactly one such key ID of the right length")
+        return NotApplicable("the message does not have exactly one such key ID of the right length")
     return found.octets, carried
 
 
@@ -73,11 +73,11 @@ MATCH_RULES = RuleGroup(Ltkm, cite=[MATCH], takes=partial(_pair, kind=MSK), fast
 
 @MATCH_RULES.rule(covers=["CR-5a"], takes=partial(_pair, kind=KEY_DOMAIN))
 def key_domain_mismatch(ltkm: Ltkm, pair: Pair) -> Problems:
-    """The Key Domain ID in the LTKM is not the one of its item.
+    """Key Domain ID in the LTKM differs from the item's.
 
-    The terminal asked for a key of one domain and files what it gets under another, where nothing will look for it.
+    The terminal asked for a key of one domain and stores what it gets under another, where nothing looks for it.
 
-    Look at how the BSM pairs messages with items; if all items of a response are off by one, the pairing is.
+    Check how the BSM pairs messages with items. If every item of a response is off by one, the pairing is wrong.
     """
     if pair[0] != pair[1]:
         yield _mismatch(ltkm, KEY_DOMAIN, pair)
@@ -85,16 +85,16 @@ def key_domain_mismatch(ltkm: Ltkm, pair: Pair) -> Problems:
 
 @MATCH_RULES.rule(covers=["CR-5b"])
 def msk_id_mismatch(ltkm: Ltkm, pair: Pair) -> Problems:
-    """The MSK ID in the LTKM is not the one of its item.
+    """MSK ID in the LTKM differs from the item's.
 
-    The terminal takes the key for another than it is, or rejects the response. Which of the two identifiers is wrong
+    The terminal stores the key under the wrong ID, or rejects the response. Which of the two identifiers is wrong
     cannot be told from here.
 
-    Look at how the BSM pairs messages with items. An item that repeats the Key Number 0 of the request is reported by
+    Check how the BSM pairs messages with items. An item that repeats the request's Key Number 0 is reported by
     msk-id-current instead.
     """
     if _is_pull(ltkm, *pair):
-        yield NotApplicable("the message has Key Number 0, which is reported by itself")
+        yield NotApplicable("the message has Key Number 0, reported by key-number-zero")
     elif pair[0] != pair[1] and not _is_current(*pair):
         yield _mismatch(ltkm, MSK, pair)
 
@@ -117,12 +117,12 @@ def _is_current(sent: bytes, carried: bytes) -> bool:
     covers=["ID-06"],
 )
 def msk_id_current(ltkm: Ltkm, pair: Pair, context: Context) -> Problems:
-    """The item has Key Number 0, and the LTKM has the number of the key that it delivers.
+    """The item has Key Number 0, but the LTKM has the number of the delivered key.
 
-    Asking for Key Number 0, the current MSK, is the usual request. Read literally, the change request wants the real
-    number in the item; its own example has a 0 there. Two documents disagree, so this is a warning.
+    Terminals usually ask for Key Number 0, the current MSK. Read literally, the change request requires the real number
+    in the item, but its own example has a 0 there. The two disagree, so this is a warning.
 
-    Put the Key Number of the delivered MSK into the item's MSKID. Strict mode makes this a violation.
+    Put the Key Number of the delivered MSK into the item's MSKID. In strict mode this is a violation.
     """
     if _is_current(*pair):
         level = Level.VIOLATION if context.settings.strict else None
@@ -132,22 +132,22 @@ def msk_id_current(ltkm: Ltkm, pair: Pair, context: Context) -> Problems:
 
 @MATCH_RULES.rule(
     TS33246["6.3.2.2.4"](says="Key Number 0 in a message asks the terminal to request the current MSK"),
-    TS33246["6.5.3"](says="a message with Key Number 0 is treated so whatever it came over"),
+    TS33246["6.5.3"](says="a message with Key Number 0 is treated this way over any transport"),
     covers=["ID-08"],
     takes=None,
 )
 def key_number_zero(ltkm: Ltkm) -> Problems:
-    """The Key Number part of the MSK ID is 0 in an LTKM that answers a granted request.
+    """The Key Number in an LTKM of a granted item is 0.
 
-    Such a message does not deliver a key: the terminal takes it for the BSM's wish that it requests the current MSK. It
-    will do so, and get the same answer again.
+    Such a message does not deliver a key. It tells the terminal to request the current MSK; the terminal does so, and
+    gets the same answer again.
 
     Put the Key Number of the delivered MSK into the message.
     """
     if ltkm.item is None or not ltkm.item.outcome.is_success:
-        yield NotApplicable("the LTKM belongs to no item with 200 OK")
+        yield NotApplicable("the LTKM is not in a 200 OK item")
     elif ltkm.message is None or ltkm.message.problem is not None:
-        yield NotApplicable("the LTKM holds no message that decodes to its end")
+        yield NotApplicable("the LTKM has no message that decodes completely")
     elif is_zero_in(ltkm.message, slice(2, 4)):
         kemacs = ltkm.message.of(Kemac)
         empty = bool(kemacs) and not kemacs[0].encr_data
@@ -157,13 +157,13 @@ def key_number_zero(ltkm: Ltkm) -> Problems:
 
 @fault(on=Message, reference="download", trips={"key-domain-mismatch"})
 def replace_key_domain(message: Message, *, value: bytes = bytes.fromhex("68ca0c")) -> Message:
-    """Deliver a key of another Key Domain than the item says."""
+    """Deliver a key of a Key Domain other than the item's."""
     return with_key_id(message, KEY_DOMAIN, value)
 
 
 @fault(on=Message, reference="download", trips={"msk-id-mismatch"})
 def replace_key_number(message: Message, *, value: bytes = bytes.fromhex("24cb4401")) -> Message:
-    """Deliver another MSK ID than the item says."""
+    """Deliver an MSK ID other than the item's."""
     return with_key_id(message, MSK, value)
 
 
@@ -176,7 +176,7 @@ def zero_key_number(message: Message) -> Message:
 
 @fault(on=LtkmElement, reference="download", trips={"msk-id-current"})
 def request_current(ltkm: LtkmElement) -> Iterator[Splice]:
-    """Write Key Number 0 into the MSKID of the item, as if echoed from the request."""
+    """Write Key Number 0 into the item's MSKID, as if copied from the request."""
     assert ltkm.item is not None
     assert ltkm.item.msk_id is not None
     octets = (ltkm.item.msk_id.octets or b"")[:2] + b"\0\0"

@@ -14,7 +14,7 @@ from ltkm_inspect.rule import Problems, RuleGroup
 from ltkm_inspect.session import OpenedLtkm
 from ltkm_inspect.spec import RFC3830, RFC5410, TS33246, Sure, Verb
 
-MAC = RFC3830["5.2"](says="the MAC covers the whole message but itself")
+MAC = RFC3830["5.2"](says="the MAC covers the whole message except itself")
 VERIFIED = TS33246["6.4.6.1"](says="a message whose MAC does not verify is discarded")
 MSK_KEY_DATA = TS33246["6.4.5.1"](says="KEMAC carries one MSK: type TEK, no salt, with an interval of validity")
 TEK, TEK_WITH_SALT = 2, 3
@@ -35,19 +35,19 @@ KEY_RULES = RuleGroup(OpenedLtkm, cite=[MSK_KEY_DATA], needs=[KEY_DATA])
 
 @KEY_RULES.rule(MAC, VERIFIED, needs=[KEYS], covers=["KEY-03"])
 def mac_invalid(opening: OpenedLtkm) -> Problems:
-    """The MAC of an LTKM is not valid, although the MUK is right.
+    """The MAC of an LTKM does not verify, although the MUK is right.
 
-    The terminal discards the message. The MUK has verified something else, so the octets were changed after the MAC was
-    made, or the BSM made it over other octets or with another key.
+    The terminal discards the message. The MUK has verified another message, so either the octets were changed after the
+    MAC was computed, or the BSM computed it over other octets or with another key.
 
-    Compare the message with the one in the BSM's log. If it is the same there, look at what the BSM protects: the whole
+    Compare the message with the one in the BSM's log. If they are the same, check what the BSM protects: the whole
     message up to the MAC, with the next counter already in it.
     """
     opened = opening.opened
     if opened.verdict is Verdict.INVALID and opening.is_proved:
-        yield Problem("KEMAC.mac", "a valid MAC", opened.reason)
+        yield Problem("KEMAC.mac", got=opened.reason)
     elif opened.verdict is not Verdict.VALID:
-        reason = "the MUK has proved right nowhere yet, which is reported by itself"
+        reason = "the MUK has not verified any message yet, reported by key-unproven"
         yield NotApplicable(reason if opened.verdict is Verdict.INVALID else opened.reason)
 
 
@@ -55,10 +55,11 @@ def mac_invalid(opening: OpenedLtkm) -> Problems:
 def key_data_unreadable(opening: OpenedLtkm) -> Problems:
     """The decrypted key data does not follow its layout.
 
-    The MAC is right, so this is what the BSM built: the terminal finds no key in it. Key data that looks like noise was
-    encrypted with another key, counter or RAND than the message says.
+    The MAC is right, so the BSM built the message like this, and the terminal finds no key in it. If the key data looks
+    like noise, it was encrypted with another key, counter or RAND than the message says.
 
-    Look at the encryption: AES in counter mode, with the IV made of salt, CSB ID and the counter in its last 32 bits.
+    Check the encryption: AES in counter mode. The IV consists of salt, CSB ID and the counter, which is in its last 32
+    bits.
     """
     chain = opening.opened.key_data
     assert chain is not None
@@ -68,19 +69,19 @@ def key_data_unreadable(opening: OpenedLtkm) -> Problems:
 
 @KEY_RULES.rule(
     MSK_KEY_DATA,
-    RFC5410["1"](says="KEMAC also holds the keys that attributes of BCAST have, a PIN code say", verb=Verb.MAY),
+    RFC5410["1"](says="KEMAC also contains the keys of BCAST attributes, such as a PIN code", verb=Verb.MAY),
     covers=["KEY-05"],
 )
 def key_data_not_single(opening: OpenedLtkm, context: Context) -> Problems:
     """The message does not carry exactly one key.
 
-    A card stores one MSK for the MSK ID of the message. What it does with a second one is not defined in MBMS. In BCAST
-    it may belong to an attribute, such as the PIN code of parental control, and is a warning.
+    A card stores one MSK for the message's MSK ID. MBMS does not define what happens to a second one. In BCAST it may
+    belong to an attribute, such as the PIN code of parental control, so it is a warning there.
 
     Send one key data sub-payload in each message.
     """
     if not opening.opened.plaintext:
-        yield NotApplicable("the message carries no key data, which is reported by itself")
+        yield NotApplicable("the message has no key data, reported by key-data-missing")
     elif len(opening.entries) != 1:
         level = level_of(_message(opening), context) if opening.entries else None
         yield Problem("KEMAC.encr_data", "one key", str(len(opening.entries)), level=level)
@@ -88,9 +89,10 @@ def key_data_not_single(opening: OpenedLtkm, context: Context) -> Problems:
 
 @KEY_RULES.rule(covers=["KEY-06"], takes=_single)
 def key_type_wrong(opening: OpenedLtkm, entry: KeyData, context: Context) -> Problems:
-    """The key is not of type TEK, which is what an MSK is sent as.
+    """The key does not have type TEK, the type of an MSK.
 
-    A card that sees a salt takes the message for one that delivers an MTK; other types are derived from before use.
+    A card that sees a salt treats the message as one that delivers an MTK. Other types are not used directly; keys are
+    derived from them first.
 
     Send type 2, without salt.
     """
@@ -107,12 +109,12 @@ def _message(opening: OpenedLtkm) -> Message:
 
 @KEY_RULES.rule(covers=["KEY-07"], takes=_single)
 def key_validity_malformed(opening: OpenedLtkm, entry: KeyData, context: Context) -> Problems:
-    """The validity of the key is not an interval of two limits with 2 octets each, or 4 each.
+    """The validity of the key is not an interval with two limits of 2 or 4 octets.
 
-    The limits say which MTKs the key may open: MTK IDs of 2 octets in MBMS, times of 4 octets in BCAST. Without them
+    The limits say which MTKs the key may open: MTK IDs of 2 octets in MBMS, times of 4 octets in BCAST. Without them,
     the card accepts none.
 
-    Send key validity type 2 with both limits in the same form.
+    Send key validity type 2 with two limits of the same length.
     """
     path, level = "KEMAC.encr_data.key_data.validity", level_of(_message(opening), context)
     interval = interval_of(entry)
@@ -122,16 +124,14 @@ def key_validity_malformed(opening: OpenedLtkm, entry: KeyData, context: Context
     elif interval.octets not in ((MTK_ID_OCTETS, MTK_ID_OCTETS), (TIME_OCTETS, TIME_OCTETS)):
         got = f"{interval.octets[0]} and {interval.octets[1]} octets"
         same = interval.octets[0] == interval.octets[1] and interval.octets[0] > 0
-        yield Problem(path, "limits of 2 octets each, or 4", got, level=Level.WARNING if same else level)
+        yield Problem(path, "two limits of 2 or 4 octets", got, level=Level.WARNING if same else level)
 
 
-@KEY_RULES.rule(
-    TS33246["6.4.5.1"](says="the upper limit is never the highest number that it can hold"), covers=["KEY-08"]
-)
+@KEY_RULES.rule(TS33246["6.4.5.1"](says="the upper limit is never the highest possible number"), covers=["KEY-08"])
 def key_sequence_exhausted(opening: OpenedLtkm) -> Problems:
     """The upper limit of the MTK IDs is the highest possible number.
 
-    The number is kept free: a card takes it for the mark that there is no limit, or overflows when it counts on.
+    This number is reserved. A card reads it as no limit, or overflows when it counts on.
 
     Send at most fffe.
     """
@@ -147,11 +147,11 @@ def key_sequence_exhausted(opening: OpenedLtkm) -> Problems:
     covers=["KEY-08"],
 )
 def key_invalidated(opening: OpenedLtkm) -> Problems:
-    """The lower limit is above the upper one: the MSK is taken out of use.
+    """The lower limit is above the upper one, which takes the MSK out of use.
 
-    The card keeps the key and opens nothing with it.
+    The card keeps the key but opens nothing with it.
 
-    Nothing is wrong with it if that was the intention.
+    Nothing is wrong if that was the intention.
     """
     interval = _interval(opening)
     if interval is None:
@@ -164,9 +164,9 @@ def key_invalidated(opening: OpenedLtkm) -> Problems:
     TS33246["6.4.5.1"](says="limits of 4 octets are times in BCAST", sure=Sure.RECALL_MIDDLE), covers=["KEY-08"]
 )
 def key_limits_are_times(opening: OpenedLtkm) -> Problems:
-    """The limits of the key have 4 octets, and are read as times.
+    """The limits of the key have 4 octets and are read as times.
 
-    That is how BCAST is remembered to use them; its text was not at hand.
+    This use in BCAST is cited from memory; the text was not available.
 
     Compare the times with the schedule of the broadcast.
     """
@@ -187,7 +187,7 @@ def key_limits_are_times(opening: OpenedLtkm) -> Problems:
 def key_weak(opening: OpenedLtkm, *, octets: int = 16) -> Problems:
     """The key is shorter than 16 octets, or all its octets are the same.
 
-    A key of zeros or of one repeated octet is a test key that was left in place.
+    A key of zeros or of one repeated octet is a leftover test key.
 
     Give the BSM a source of random keys.
     """
@@ -207,14 +207,14 @@ def key_weak(opening: OpenedLtkm, *, octets: int = 16) -> Problems:
 def key_update_alone(opening: OpenedLtkm) -> Problems:
     """The message updates the validity of a key that was not delivered in this capture.
 
-    A terminal that does not have the key can do nothing with it.
+    A terminal that does not have the key cannot use the update.
 
-    Look whether the key was delivered before the capture began.
+    Check whether the key was delivered before the capture began.
     """
     if len(opening.entries) != 1 or opening.entries[0].key:
         yield NotApplicable("the message delivers a key")
     elif opening.delivery is None or opening.delivery.same_msk is None:
-        yield Problem("KEMAC.encr_data", got="a validity without a key, for an MSK that was not seen")
+        yield Problem("KEMAC.encr_data", got="a validity without a key, for an MSK that was not delivered before")
 
 
 @fault(on=Kemac, reference="renewal", trips={"mac-invalid"}, leaves={"mac"})
@@ -228,14 +228,14 @@ def flip_mac(kemac: Kemac, *, bit: int = 0) -> Kemac:
 
 @fault(on=Message, reference="download", trips={"key-unproven"}, leaves={"encryption", "mac"})
 def replace_muk(message: Message, *, muk: bytes = bytes(range(0xA0, 0xC0))) -> Message:
-    """Protect a key of its own with another MUK than the terminal's."""
+    """Send a new key, protected with a MUK that is not the terminal's."""
     plaintext = bytes.fromhex("00220010") + bytes(range(16)) + bytes.fromhex("020000020fff")
     return encrypt(message, muk, plaintext)
 
 
 @fault(on=Kemac, reference="download", trips={"key-data-unreadable"})
 def replace_ciphertext(kemac: Kemac) -> Kemac:
-    """Put zeros where the encrypted key data was, under a MAC that fits them."""
+    """Replace the encrypted key data with zeros, under a matching MAC."""
     return replace(kemac, encr_data=bytes(len(kemac.encr_data)))
 
 
@@ -243,13 +243,13 @@ def rekeyed(opening: OpenedLtkm, *entries: KeyData) -> Message:
     """Return the message with this key data, encrypted and authenticated with the MUK that opened it."""
     opened = opening.opened
     if opened.muk is None:
-        raise FaultError("it takes the MUK of the terminal to change what is encrypted")
+        raise FaultError("changing encrypted data takes the terminal's MUK")
     return encrypt(_message(opening), opened.muk, KeyDataChain(tuple(entries)).encode())
 
 
 def entry_of(opening: OpenedLtkm) -> KeyData:
     if not opening.entries:
-        raise FaultError("it takes the MUK of the terminal to change what is encrypted")
+        raise FaultError("changing encrypted data takes the terminal's MUK")
     return opening.entries[0]
 
 
@@ -274,7 +274,7 @@ def drop_validity(opening: OpenedLtkm) -> Message:
 
 @fault(on=OpenedLtkm, reference="plain-message", trips={"key-validity-malformed"})
 def skew_validity(opening: OpenedLtkm, *, lower: bytes = b"\0\0", upper: bytes = b"\0\0\x0f\xff") -> Message:
-    """Send limits of different lengths."""
+    """Send two limits of different lengths."""
     return rekeyed(opening, replace(entry_of(opening), kv=2, validity=Interval(lower, upper)))
 
 

@@ -45,12 +45,12 @@ ATTRIBUTE_RULES = RuleGroup(LtkmElement, needs=[ATTRIBUTES])
 
 @TEXT_RULES.rule(ENCODED, NAMESPACE, covers=["CR-1a", "LTKM-01"])
 def ltkm_namespace_wrong(ltkm: LtkmElement) -> Problems:
-    """An LTKM element is not in the namespace of the change request.
+    """An LTKM element is not in the change request's namespace.
 
-    To an XML parser this is another element. The terminal passes over it as over any extension that it does not know,
-    without an error, and has no key.
+    To an XML parser, this is another element. The terminal ignores it like any unknown extension, without an error, and
+    has no key.
 
-    Compare the namespace name octet for octet with the one expected; white space at its ends counts. The example
+    Compare the namespace name octet for octet with the expected one; white space at either end counts. The example
     printed in the change request begins with a space that must not be copied.
     """
     miss = ltkm.parts.miss
@@ -61,18 +61,18 @@ def ltkm_namespace_wrong(ltkm: LtkmElement) -> Problems:
 
 @TEXT_RULES.rule(ENCODED, covers=["CR-1a", "LTKM-03"])
 def ltkm_misnamed(ltkm: LtkmElement) -> Problems:
-    """An element that holds an LTKM, or seems meant to, is not named LTKM.
+    """An element that contains an LTKM, or seems meant to, is not named LTKM.
 
-    Names in XML are compared exactly, upper and lower case included. The terminal passes over the element.
+    XML names are case-sensitive. The terminal ignores the element.
 
-    Call it LTKM.
+    Name it LTKM.
     """
     if ltkm.parts.miss in ("name-case", "other-name"):
         yield Problem("", "an element LTKM", ltkm.parts.local, NEAR_MISSES[ltkm.parts.miss])
 
 
 @rule(
-    OMNA["orderqueries"](says="later enabler releases have namespaces of their own, 1.1 to 1.3", verb=Verb.SHOULD),
+    OMNA["orderqueries"](says="later enabler releases have other namespaces, 1.1 to 1.3", verb=Verb.SHOULD),
     NAMESPACE,
     on=LtkmElement,
     level_reason="terminals of the later release may expect its namespace",
@@ -81,43 +81,43 @@ def ltkm_misnamed(ltkm: LtkmElement) -> Problems:
 def ltkm_namespace_later(ltkm: LtkmElement, context: Context) -> Problems:
     """An LTKM element is in the namespace of a later enabler release.
 
-    The change request defines the element in version 1.0. A terminal of that release does not know the later one.
+    The change request defines the element in version 1.0. A terminal of that release does not know the later namespace.
 
-    Where all terminals of the trial are of the later release, accept it with `ltkm_namespaces=1.0,1.1`.
+    If all terminals of the trial support the later release, accept it with `ltkm_namespaces=1.0,1.1`.
     """
     if not ltkm.parts.later:
-        yield NotApplicable("the namespace is not one of a later release")
+        yield NotApplicable("the namespace is not that of a later release")
     elif (ltkm.parts.namespace or "").rpartition(":")[2] not in context.settings.namespaces:
         yield Problem("", f"namespace {ORDERQUERIES_NS}", ltkm.parts.namespace or "", "later enabler release")
 
 
 @TEXT_RULES.rule(WILDCARD, needs=[MSK_ROOT], covers=["CR-4"], fast_pass=None)
 def ltkm_misplaced(ltkm: LtkmElement) -> Problems:
-    """An LTKM does not stand where Response has room for extensions.
+    """LTKM is not at the extension point of Response.
 
-    A validating terminal rejects the document; one that does not validate looks behind ResponseCode and finds no key.
-    Some wrong places, as under the root, pass a schema validator.
+    A validating terminal rejects the document. One that does not validate looks after ResponseCode and finds no key.
+    Some wrong places, such as under the root, pass a schema validator.
 
-    Write the LTKM as a child of Response, behind MSK and ResponseCode.
+    Write the LTKM as a child of Response, after MSK and ResponseCode.
     """
     if ltkm.is_placed:
         return
     if ltkm.is_nested:
-        yield NotApplicable("it stands inside another LTKM, which is reported by itself")
+        yield NotApplicable("it is inside another LTKM, reported by ltkm-has-children")
     elif ltkm.item is not None and ltkm.item.outcome is CodeKind.OTHER:
-        yield NotApplicable("its item should have no LTKM at all, which is reported by itself")
+        yield NotApplicable("its item must not have any LTKM, reported by ltkm-on-error-code")
     else:
         yield Problem("", WHERE["wildcard"], WHERE[ltkm.parts.where])
 
 
 @TEXT_RULES.rule(TABLE(says="the content is base64Binary, which has no child elements"), covers=["LTKM-04"])
 def ltkm_has_children(ltkm: LtkmElement) -> Problems:
-    """An LTKM element encloses something else than text.
+    """An LTKM element contains something other than text.
 
-    With a child element inside, the text is no longer one value. Comments and processing instructions are legal and
-    still split the text for careless parsers.
+    With a child element inside, the text is no longer one value. Comments and processing instructions are legal, but
+    they split the text for careless parsers.
 
-    Write the base64 text alone.
+    Write only the base64 text.
     """
     if not len(ltkm.element):
         return
@@ -125,7 +125,7 @@ def ltkm_has_children(ltkm: LtkmElement) -> Problems:
         if departure.kind == "leaf-child":
             yield Problem("", departure.expected, departure.got)
     if any(not isinstance(child.tag, str) for child in ltkm.element):
-        yield Problem("", "text alone", "a comment or processing instruction", level=Level.WARNING)
+        yield Problem("", "only text", "a comment or processing instruction", level=Level.WARNING)
 
 
 @TEXT_RULES.rule(
@@ -136,10 +136,10 @@ def ltkm_has_children(ltkm: LtkmElement) -> Problems:
 def ltkm_not_base64(ltkm: LtkmElement) -> Problems:
     """The text of an LTKM is not base64.
 
-    Lenient decoders skip characters that they do not know and hand on a damaged message, whose MAC then fails; strict
-    ones report the document. Both lose the key, for reasons that look different.
+    Lenient decoders skip unknown characters and pass on a damaged message, whose MAC then fails. Strict decoders reject
+    the document. Both lose the key, with different symptoms.
 
-    Use the alphabet with + and /, pad to a multiple of four characters, and leave unused bits at 0.
+    Use the alphabet with + and /, pad to a multiple of four characters, and set unused bits to 0.
     """
     problem = ltkm.base64.problem
     if problem is not None:
@@ -150,9 +150,9 @@ def ltkm_not_base64(ltkm: LtkmElement) -> Problems:
 def ltkm_empty(ltkm: LtkmElement) -> Problems:
     """An LTKM element is empty.
 
-    A schema validator accepts it, and the terminal counts one LTKM and has none.
+    A schema validator accepts it. The terminal counts one LTKM but gets no key.
 
-    Look at how the BSM builds the message: most often the key was not ready when the response was.
+    Check how the BSM builds the message. Most often the response was ready before the key was.
     """
     if not ltkm.octets and ltkm.octets is not None and not any(isinstance(child.tag, str) for child in ltkm.element):
         yield Problem("", "a MIKEY message", "no octets")
@@ -164,11 +164,11 @@ def ltkm_empty(ltkm: LtkmElement) -> Problems:
     covers=["CR-1d", "LTKM-07"],
 )
 def ltkm_version_invalid(ltkm: LtkmElement) -> Problems:
-    """The version attribute is not a number from 0 to 255 in decimal.
+    """The version attribute is not a decimal number from 0 to 255.
 
-    The table writes 0x00 to say which value means BCAST 1.0; copied into a document, that is no value of the type.
+    The table writes 0x00 for the value that means BCAST 1.0. In a document, this is not a valid number.
 
-    Write version="0", or leave the attribute out.
+    Write version="0", or omit the attribute.
     """
     text = ltkm.element.get("version")
     if text is None:
@@ -185,24 +185,24 @@ def ltkm_version_invalid(ltkm: LtkmElement) -> Problems:
     covers=["CR-1d"],
 )
 def ltkm_version_signed(ltkm: LtkmElement) -> Problems:
-    """The version attribute is written with a sign.
+    """The version attribute has a sign.
 
-    It is legal, and unusual enough that a terminal's own number reader may stumble over it.
+    This is legal but unusual, and a terminal's own number parser may fail on it.
 
-    Write the digits alone.
+    Write only digits.
     """
     text = (ltkm.element.get("version") or "").strip()
     if text.startswith(("+", "-")) and unsigned_byte(text)[1] is None:
-        yield Problem("@version", "digits alone", text)
+        yield Problem("@version", "only digits", text)
 
 
 @ATTRIBUTE_RULES.rule(TABLE(says="version 0x00 identifies BCAST 1.0", verb=Verb.SHOULD), covers=["LTKM-08"])
 def ltkm_version_later(ltkm: LtkmElement) -> Problems:
     """The version attribute is not 0.
 
-    Only 0, BCAST 1.0, is defined. A terminal of that release need not read another one.
+    Only 0 (BCAST 1.0) is defined. A terminal of that release need not read any other version.
 
-    Send 0 until all terminals of the trial are known to read the later version.
+    Send 0 unless all terminals of the trial are known to read the later version.
     """
     text = ltkm.element.get("version")
     value = unsigned_byte(text)[0] if text is not None else 0
@@ -210,14 +210,13 @@ def ltkm_version_later(ltkm: LtkmElement) -> Problems:
         yield Problem("@version", "0", str(value))
 
 
-@ATTRIBUTE_RULES.rule(CR["1"](says="LTKMType has the one attribute version, in no namespace"), covers=["LTKM-09"])
+@ATTRIBUTE_RULES.rule(CR["1"](says="LTKMType has a single attribute: version, in no namespace"), covers=["LTKM-09"])
 def ltkm_attribute_unknown(ltkm: LtkmElement) -> Problems:
-    """An LTKM element has an attribute besides version.
+    """An LTKM element has an attribute other than version.
 
-    A validating terminal rejects the document. An attribute with a prefix, such as bcast:version, is another attribute
-    than version.
+    A validating terminal rejects the document. An attribute with a prefix, such as bcast:version, is not version.
 
-    Leave it out.
+    Remove it.
     """
     for departure in ltkm_departures(ltkm.element):
         if departure.kind == "attribute":
@@ -233,13 +232,13 @@ def _declared(ltkm: LtkmElement, namespace: str) -> Iterator[Splice]:
 
 @fault(on=LtkmElement, reference="download", trips={"ltkm-namespace-wrong"})
 def replace_namespace(ltkm: LtkmElement, *, namespace: str = f" {ORDERQUERIES_NS}") -> Iterator[Splice]:
-    """Put the LTKM into another namespace: the right one behind a space, if not told otherwise."""
+    """Put the LTKM into another namespace (default: the right one after a space)."""
     yield from _declared(ltkm, namespace)
 
 
 @fault(on=LtkmElement, reference="download", trips={"ltkm-namespace-wrong"})
 def drop_prefix(ltkm: LtkmElement) -> Iterator[Splice]:
-    """Write the LTKM without its prefix, and so in the namespace of the MSK response."""
+    """Write the LTKM without its prefix, which puts it into the MSK response namespace."""
     if ltkm.element.prefix is None:
         raise FaultError("the LTKM has no prefix")
     yield from edit.renamed(ltkm.document.xml, ltkm.element, "LTKM")
@@ -253,21 +252,21 @@ def advance_namespace(ltkm: LtkmElement, *, minor: int = 1) -> Iterator[Splice]:
 
 @fault(on=LtkmElement, reference="download", trips={"ltkm-misnamed"})
 def rename_ltkm(ltkm: LtkmElement, *, name: str = "ltkm") -> Iterator[Splice]:
-    """Give the element another local name and leave its prefix."""
+    """Rename the element and keep its prefix."""
     prefix = ltkm.element.prefix
     yield from edit.renamed(ltkm.document.xml, ltkm.element, f"{prefix}:{name}" if prefix else name)
 
 
 @fault(on=LtkmElement, reference="download", trips={"ltkm-misplaced"})
 def advance_ltkm(ltkm: LtkmElement) -> Iterator[Splice]:
-    """Write the LTKM before ResponseCode."""
+    """Move the LTKM before ResponseCode."""
     assert ltkm.item is not None
     return _moved(ltkm, edit.before, ltkm.item.parts.codes[0])
 
 
 @fault(on=LtkmElement, reference="download", trips={"ltkm-misplaced"})
 def bury_ltkm(ltkm: LtkmElement) -> Iterator[Splice]:
-    """Write the LTKM inside another extension element."""
+    """Move the LTKM into another extension element."""
     text = edit.source(ltkm.document.xml, ltkm.element)
     prefix = "x" if ltkm.element.prefix != "x" else "y"
     wrapped = f'<{prefix}:keys xmlns:{prefix}="urn:example:extension">{text}</{prefix}:keys>'
@@ -276,14 +275,14 @@ def bury_ltkm(ltkm: LtkmElement) -> Iterator[Splice]:
 
 @fault(on=LtkmElement, reference="download", trips={"ltkm-misplaced"})
 def move_ltkm_into_msk(ltkm: LtkmElement) -> Iterator[Splice]:
-    """Write the LTKM inside MSK."""
+    """Move the LTKM into MSK."""
     assert ltkm.item is not None
     return _moved(ltkm, edit.appended, ltkm.item.parts.msks[0])
 
 
 @fault(on=LtkmElement, reference="download", trips={"ltkm-misplaced", "ltkm-missing"})
 def move_ltkm_under_root(ltkm: LtkmElement) -> Iterator[Splice]:
-    """Write the LTKM behind the Responses; its item then has none."""
+    """Move the LTKM after the Responses, so that its item has none."""
     return _moved(ltkm, edit.appended, ltkm.document.root)
 
 
@@ -295,19 +294,19 @@ def _moved(ltkm: LtkmElement, put: Callable[[Xml, Any, str], Splice], element: A
 
 @fault(on=LtkmElement, reference="download", trips={"ltkm-has-children"})
 def insert_child(ltkm: LtkmElement) -> Iterator[Splice]:
-    """Write an element inside the LTKM, behind its text."""
+    """Add an element inside the LTKM, after its text."""
     yield edit.appended(ltkm.document.xml, ltkm.element, f'<octets xmlns="{MSK_RESPONSE_NS}x"/>')
 
 
 @fault(on=LtkmElement, reference="download", trips={"ltkm-has-children"})
 def insert_comment(ltkm: LtkmElement) -> Iterator[Splice]:
-    """Write a comment inside the LTKM, behind its text."""
+    """Add a comment inside the LTKM, after its text."""
     yield edit.appended(ltkm.document.xml, ltkm.element, "<!-- key -->")
 
 
 @fault(on=LtkmElement, reference="download", trips={"ltkm-not-base64"})
 def garble_base64(ltkm: LtkmElement, *, character: str = "!") -> Iterator[Splice]:
-    """Write a foreign character in the middle of the base64 text."""
+    """Put an invalid character in the middle of the base64 text."""
     at = edit.extent(ltkm.document.xml, ltkm.element)
     middle = (at.content + at.content_end) // 2
     yield Splice(middle, middle + 1, character)
@@ -315,7 +314,7 @@ def garble_base64(ltkm: LtkmElement, *, character: str = "!") -> Iterator[Splice
 
 @fault(on=LtkmElement, reference="download", trips={"ltkm-not-base64"})
 def set_unused_bits(ltkm: LtkmElement) -> Iterator[Splice]:
-    """Set the unused bits of the last base64 character; without padding, take one character away."""
+    """Set the unused bits of the last base64 character; without padding, remove one character."""
     text = ltkm.parts.text.strip()
     body = text.rstrip("=")
     if body == text:
@@ -328,24 +327,24 @@ def set_unused_bits(ltkm: LtkmElement) -> Iterator[Splice]:
 
 @fault(on=LtkmElement, reference="download", trips={"ltkm-empty"})
 def empty_ltkm(ltkm: LtkmElement) -> Iterator[Splice]:
-    """Write the LTKM element without text."""
+    """Remove the text of the LTKM element."""
     yield edit.refilled(ltkm.document.xml, ltkm.element, "")
 
 
 @fault(on=LtkmElement, reference="download", trips={"ltkm-version-invalid"})
 def write_version(ltkm: LtkmElement, *, version: str = "0x00") -> Iterator[Splice]:
-    """Write a version attribute: the table's 0x notation, if not told otherwise."""
+    """Add a version attribute (default: in the table's 0x notation)."""
     yield edit.attribute_set(ltkm.document.xml, ltkm.element, "version", str(version))
 
 
 @fault(on=LtkmElement, reference="download", trips={"ltkm-version-later"})
 def advance_version(ltkm: LtkmElement, *, version: int = 1) -> Iterator[Splice]:
-    """Say that the LTKM is of a later version."""
+    """Give the LTKM a later version."""
     yield edit.attribute_set(ltkm.document.xml, ltkm.element, "version", str(version))
 
 
 @fault(on=LtkmElement, reference="download", trips={"ltkm-attribute-unknown"})
 def add_attribute(ltkm: LtkmElement, *, name: str = "bcast:version", value: str = "0") -> Iterator[Splice]:
-    """Write another attribute: version with a prefix, if not told otherwise."""
+    """Add an unknown attribute (default: version with a prefix)."""
     yield from edit.declared(ltkm.document.xml, ltkm.element, name, ORDERQUERIES_NS)
     yield edit.attribute_set(ltkm.document.xml, ltkm.element, name, value)

@@ -16,7 +16,7 @@ from ltkm_inspect.spec import RFC3830, RFC4563, TS33246
 from ltkm_inspect.subject import Octets
 from ltkm_inspect.wire import DecodeProblem, Kind, Span
 
-CHAIN = RFC3830["6"](says="each payload says which one comes next, the last one says 0")
+CHAIN = RFC3830["6"](says="each payload names the type of the next one; the last one has 0")
 
 
 def _stopped(message: Message, *kinds: Kind, header: bool | None = None) -> Problems:
@@ -38,25 +38,25 @@ MESSAGE_SHAPE = RuleGroup(Message, cite=[ONE_MESSAGE, CHAIN], shape_only=True)
 
 @MESSAGE_SHAPE.rule(ONE_MESSAGE, RFC3830["6.1"](says="the header"), covers=["CR-1c", "MK-01"])
 def header_truncated(message: Message) -> Problems:
-    """The message ends within its header, or has no payload behind it.
+    """The message ends within its header or right after it.
 
-    There is nothing that a receiver could act on.
+    A receiver has nothing to act on.
 
-    Look at whether the BSM encoded the message, or a name, length or reference of it.
+    Check whether the BSM encoded the message, or instead its name, length or reference.
     """
     if message.problem is not None:
         yield from _stopped(message, "truncated", "overrun", header=True)
     elif not message.payloads:
-        yield Problem("HDR.next_payload", "a payload behind the header", "the end of the message")
+        yield Problem("HDR.next_payload", "a payload after the header", "the end of the message")
 
 
 @MESSAGE_SHAPE.rule(RFC3830["6.1"](says="the version is 1"), covers=["CR-1c", "MK-02"])
 def version_unsupported(message: Message) -> Problems:
-    """The first octet does not say MIKEY version 1.
+    """The first octet is not MIKEY version 1.
 
-    No other version is defined, so the octets are most likely no MIKEY message at all.
+    No other version is defined, so the octets are probably not a MIKEY message at all.
 
-    Look at what the BSM encoded: a message encoded twice begins with 41 51, the letters AQ.
+    Check what the BSM encoded: a message that was encoded twice begins with 41 51, the letters AQ.
     """
     return _stopped(message, "version")
 
@@ -69,10 +69,10 @@ def version_unsupported(message: Message) -> Problems:
 def data_type_foreign(message: Message) -> Problems:
     """The data type is not that of a pre-shared key message.
 
-    A receiver dispatches on this octet. An LTKM is a first message of the pre-shared key method, whatever else may be
-    inside.
+    A receiver dispatches on this octet. An LTKM is the first message of the pre-shared key method, whatever else it
+    contains.
 
-    Data type 1 is the answer that terminals give: the BSM may have put a verification message here.
+    Data type 1 is a terminal's answer: the BSM may have sent a verification message here.
     """
     if message.header is None or message.header.version != 1:
         yield NotApplicable("the message has no header of version 1")
@@ -84,22 +84,22 @@ def data_type_foreign(message: Message) -> Problems:
 def payload_unknown(message: Message) -> Problems:
     """A Next payload value announces a payload that is not defined there.
 
-    How long an unknown payload is cannot be known, so that everything behind it is lost. Most often a length in front
-    of it is wrong, and what is read as Next payload is no such thing.
+    The length of an unknown payload cannot be known, so everything after it is lost. Most often a length before it is
+    wrong, and what is read as Next payload is something else.
 
-    Check the lengths of the payload before.
+    Check the lengths in the payload before it.
     """
     return _stopped(message, "unknown-payload", "misplaced")
 
 
 @MESSAGE_SHAPE.rule(
-    RFC3830["6"](says="algorithm and type codes decide the length of what follows them"), covers=["MK-12", "MK-07"]
+    RFC3830["6"](says="algorithm and type codes determine the length of what follows them"), covers=["MK-12", "MK-07"]
 )
 def code_unknown(message: Message) -> Problems:
-    """A code that decides a length is not defined.
+    """A code that determines a length is not defined.
 
-    The type of a timestamp or of the CS ID map and the MAC algorithm say how many octets follow. With an unknown one
-    everything behind is lost.
+    The types of the timestamp and of the CS ID map and the MAC algorithm determine how many octets follow. After an
+    unknown one, the rest of the message is lost.
 
     Use the codes of RFC 3830 and RFC 6043.
     """
@@ -110,21 +110,21 @@ def code_unknown(message: Message) -> Problems:
 def length_overrun(message: Message) -> Problems:
     """A payload runs past the end of the message.
 
-    Either a length field is too large, or the message was cut. A careless receiver reads beyond its buffer.
+    Either a length field is too large, or the message was truncated. A careless receiver reads beyond its buffer.
 
-    If the message ends at a round number of octets, look for a buffer of that size on its way.
+    If the length of the message is a round number, look for a buffer of that size on the path.
     """
     return _stopped(message, "truncated", "overrun", header=False)
 
 
 @MESSAGE_SHAPE.rule(covers=["CR-1c", "MK-06"])
 def octets_left_over(message: Message) -> Problems:
-    """Octets are left over behind the last payload.
+    """Extra octets follow the last payload.
 
-    The MAC ends the message. Receivers that take the last octets for the MAC fail to verify it; others accept what
-    nobody has authenticated.
+    The MAC ends the message. A receiver that takes the last octets as the MAC fails to verify it; others accept octets
+    that nobody has authenticated.
 
-    Cut the buffer to the length of the message before encoding it; one element holds one message.
+    Truncate the buffer to the length of the message before encoding it. One element contains one message.
     """
     if message.problem is not None and message.problem.kind == "trailing" and not _misplaced_kemac(message):
         found = _problem(message.problem)
@@ -139,10 +139,10 @@ def octets_left_over(message: Message) -> Problems:
 def map_size_wrong(message: Message, context: Context) -> Problems:
     """The header counts crypto sessions that its map does not have.
 
-    With the empty map there are none; a receiver that believes the count reads the first payload as sessions. RFC 4563,
-    which defines the map, sets no count. MBMS does, and BCAST may do otherwise: there it is a warning.
+    The empty map has none. A receiver that trusts the count reads the first payload as sessions. RFC 4563, which
+    defines the map, sets no count. MBMS does, but BCAST may differ, so it is a warning there.
 
-    Set #CS to 0 together with the empty map.
+    Set #CS to 0 with the empty map.
     """
     header = message.header
     if header is not None and header.cs_id_map_type == EMPTY_MAP and header.cs_count != 0:
@@ -158,12 +158,12 @@ def _misplaced_kemac(message: Message) -> bool:
 def key_ids_malformed(message: Message) -> Problems:
     """The key IDs do not fill their extension.
 
-    A receiver reads beyond the extension, or takes the rest of it for another key ID.
+    A receiver reads beyond the extension, or reads the rest of it as another key ID.
 
     Make the lengths of the key IDs add up to the length of the extension.
     """
     if message.problem is not None:
-        yield NotApplicable("the message does not decode to its end")
+        yield NotApplicable("the message does not decode completely")
         return
     for found in message.inner_problems:
         if ".key_ids" in found.path:
@@ -178,31 +178,31 @@ def cut_header(octets: Octets, *, keep: int = 9) -> bytes:
 
 @fault(on=Message, reference="download", trips={"header-truncated"}, leaves={"mac"})
 def drop_payloads(message: Message) -> Message:
-    """Keep the header alone."""
+    """Keep only the header."""
     return replace(message, payloads=())
 
 
 @fault(on=Octets, reference="download", trips={"version-unsupported"})
 def replace_version(octets: Octets, *, version: int = 2) -> bytes:
-    """Say that the message has another MIKEY version."""
+    """Declare another MIKEY version."""
     return octets.put("HDR.version", bytes((version,)))
 
 
 @fault(on=Message, reference="download", trips={"data-type-foreign"})
 def replace_data_type(message: Message, *, number: int = 1) -> Message:
-    """Say that the message is of another data type: a verification message, if not told otherwise."""
+    """Declare another data type (default: verification message)."""
     return with_header(message, data_type=number)
 
 
 @fault(on=Octets, reference="download", trips={"payload-unknown"}, leaves={"mac"})
 def replace_next_payload(octets: Octets, *, after: str = "RAND", number: int = 200) -> bytes:
-    """Write another Next payload value behind a payload."""
+    """Replace the Next payload value of a payload."""
     return octets.put(f"{after}.next_payload", bytes((number,)))
 
 
 @fault(on=Octets, reference="download", trips={"code-unknown"}, leaves={"mac"})
 def replace_mac_algorithm(octets: Octets, *, number: int = 200) -> bytes:
-    """Write another MAC algorithm, so that the length of the MAC cannot be known."""
+    """Declare another MAC algorithm, so that the length of the MAC cannot be known."""
     return octets.put("KEMAC.mac_alg", bytes((number,)))
 
 

@@ -17,7 +17,7 @@ from ltkm_inspect.session import DeliveredLtkm, OpenedLtkm
 from ltkm_inspect.session.ltkm import GROUP_OCTETS, DeliveredKey
 from ltkm_inspect.spec import RFC4563, TS33246, Verb
 
-REPLACED = TS33246["6.5.3"](says="a message with an MSK ID that is known replaces the key", verb=Verb.MAY)
+REPLACED = TS33246["6.5.3"](says="a message with a known MSK ID replaces the key", verb=Verb.MAY)
 KEY = "KEMAC.encr_data.key_data.key"
 NO_KEY = NotApplicable("the message delivers no key to a terminal")
 NO_POLICY = NotApplicable("the message has no security policy, or no MSK ID")
@@ -36,12 +36,12 @@ KEY_RULES = RuleGroup(OpenedLtkm, cite=[REPLACED], needs=[KEY_DATA], takes=_deli
     TS33246["6.4.5.1"](says="the policy does not change while the service uses it", verb=Verb.SHOULD), needs=[NEW_LTKM]
 )
 def policy_changed(delivery: DeliveredLtkm) -> Problems:
-    """The security policy differs from the one that was delivered with the same MSK before.
+    """The security policy differs from the one delivered before with the same MSK.
 
-    Terminals with the old policy and those with the new one decrypt the same stream in different ways; some of them
-    fail. Each delivery within 24 hours (`msk_hours`) is compared with the first one, whichever terminal gets it.
+    Terminals with the old policy and those with the new one decrypt the same stream differently, and some of them fail.
+    Each delivery within 24 hours (`msk_hours`), to any terminal, is compared with the first one.
 
-    Change a policy together with the MSK, or between two broadcasts.
+    Change the policy only together with the MSK, or between two broadcasts.
     """
     sent, reference = delivery.sent, delivery.msk.policies
     if not sent.policies or sent.pair is None:
@@ -54,19 +54,19 @@ def policy_changed(delivery: DeliveredLtkm) -> Problems:
 
 @DELIVERY_RULES.note(RFC4563["7"](says="a new key may come with a new policy", verb=Verb.MAY))
 def policy_renewed(delivery: DeliveredLtkm) -> Problems:
-    """A new MSK has another security policy than the one before it in its Key Group.
+    """A new MSK has another security policy than the previous MSK of its Key Group.
 
-    Terminals use the new policy from the new MSK on.
+    Terminals use the new policy from this MSK on.
 
-    Nothing is wrong with it.
+    Nothing is wrong.
     """
     sent, last = delivery.sent, delivery.group
     if not sent.policies or sent.pair is None:
         yield NO_POLICY
     elif last is None or delivery.msk.policies is not None:
-        yield NotApplicable("the MSK is not new, or the first of its Key Group with a policy")
+        yield NotApplicable("the MSK is not new, or is the first of its Key Group with a policy")
     elif last.msk != sent.msk and last.policies != sent.policies:
-        hint = f"MSK ID {last.msk[2].hex()} was before it"
+        hint = f"the previous MSK ID is {last.msk[2].hex()}"
         yield Problem("SP", got=_difference(last.policies, sent.policies), hint=hint)
 
 
@@ -80,7 +80,7 @@ def _difference(before: Sequence[SecurityPolicy], sent: Sequence[SecurityPolicy]
             if known.get(each.type) != each.value:
                 was = known[each.type].hex() if each.type in known else "none"
                 return f"{each.value.hex()} instead of {was} for parameter {each.type}"
-    return "another one"
+    return "another policy"
 
 
 @DELIVERY_RULES.rule(
@@ -90,33 +90,31 @@ def _difference(before: Sequence[SecurityPolicy], sent: Sequence[SecurityPolicy]
 def policy_missing(delivery: DeliveredLtkm, context: Context) -> Problems:
     """An LTKM for streaming has no security policy.
 
-    A terminal that asks for the key of a stream for the first time has no other source for the SRTP parameters.
+    A terminal that asks for a stream's key for the first time has no other source for the SRTP parameters.
 
-    Send the SP payload in every message that answers an MSK request. Where the same MSK was delivered before,
-    this is a warning.
+    Send the SP payload in every message that answers an MSK request. If the same MSK was delivered before, this is a
+    warning.
     """
     message = delivery.message
     header = message.header
     if header is None or header.cs_id_map_type != SRTP_MAP or not header.cs_count:
-        yield NotApplicable("the message is not of the streaming form")
+        yield NotApplicable("the message does not have the streaming form")
     elif not delivery.sent.policies:
         known = delivery.same_msk is not None
         yield Problem("SP", "an SP payload", "none", level=Level.WARNING if known else level_of(message, context))
 
 
 @DELIVERY_RULES.note(
-    TS33246["6.5.3"](
-        says="a message with an MSK ID that is known replaces the key, or updates its validity", verb=Verb.MAY
-    ),
+    TS33246["6.5.3"](says="a message with a known MSK ID replaces the key, or updates its validity", verb=Verb.MAY),
     needs=[MSK_BEFORE],
     covers=["XF-08"],
 )
 def msk_delivered_again(delivery: DeliveredLtkm) -> Problems:
     """An MSK that was delivered before is delivered again.
 
-    The terminal replaces the key, or updates how long it is valid. Which of the two it is takes the MUK to tell.
+    The terminal replaces the key, or updates its validity. It takes the MUK to tell which.
 
-    Nothing is wrong with it.
+    Nothing is wrong.
     """
     sent, before = delivery.sent, delivery.same_msk
     assert before is not None
@@ -130,11 +128,11 @@ def msk_delivered_again(delivery: DeliveredLtkm) -> Problems:
 def _change(before: DeliveredKey, now: DeliveredKey) -> str:
     """Return in words what a second delivery changes."""
     if not now.hash:
-        return "another validity alone"
+        return "only another validity"
     if before.hash != now.hash:
         return "another key"
     same = before.validity == now.validity
-    return "the key and its validity as before" if same else "the same key with another validity"
+    return "the same key and validity" if same else "the same key with another validity"
 
 
 @DELIVERY_RULES.note(
@@ -144,9 +142,9 @@ def _change(before: DeliveredKey, now: DeliveredKey) -> str:
 def msk_beyond_two(delivery: DeliveredLtkm) -> Problems:
     """A third MSK of one Key Group is delivered.
 
-    The card keeps two and drops the oldest. What is still protected with that one can no longer be decrypted.
+    The card keeps two and drops the oldest. What the oldest one protects can no longer be decrypted.
 
-    Nothing is wrong with it, as long as the oldest is no longer in use.
+    Nothing is wrong as long as the oldest is no longer in use.
     """
     if delivery.sent.pair is None:
         yield NotApplicable("the message has no MSK ID")
@@ -160,18 +158,18 @@ def msk_beyond_two(delivery: DeliveredLtkm) -> Problems:
 
 
 @KEY_RULES.warning(
-    level_reason="a key may be replaced for all terminals (a violation where the old one comes back)",
+    level_reason="a key may be replaced for all terminals (a violation if the old one comes back)",
     needs=[KEY_DATA, NEW_LTKM],
     covers=["XF-13"],
 )
 def msk_key_changed(_: OpenedLtkm, delivery: DeliveredLtkm) -> Problems:
-    """One MSK ID is delivered with another key than before.
+    """The key differs from the one delivered before under the same MSK ID.
 
-    Terminals with the old key cannot open what is protected with the new one. That is right where the key was
-    replaced, and every terminal then gets the new one. Where a key comes back that was replaced, two keys are in use
-    under one MSK ID. Deliveries to all terminals within 24 hours (`msk_hours`) are compared.
+    Terminals with the old key cannot open what the new one protects. That is right if the key was replaced and every
+    terminal then gets the new one. If a replaced key comes back, two keys are in use under one MSK ID. Deliveries to
+    all terminals within 24 hours (`msk_hours`) are compared.
 
-    Look whether several processes of the BSM make keys for the same MSK ID. Compare the key check values.
+    Check whether several BSM processes create keys for the same MSK ID. Compare the key check values.
     """
     key, msk = delivery.sent.key, delivery.msk
     if key is None or not key.hash:
@@ -193,11 +191,11 @@ def _named(key: DeliveredKey) -> str:
 
 @KEY_RULES.note(covers=["XF-14"])
 def validity_unlike(_: OpenedLtkm, delivery: DeliveredLtkm) -> Problems:
-    """An MSK is valid for another time than for another terminal.
+    """The validity of an MSK differs from that for another terminal.
 
     The subscriptions of the terminals differ, or the validity was updated.
 
-    Nothing is wrong with it.
+    Nothing is wrong.
     """
     key, latest = delivery.sent.key, delivery.msk.latest
     assert key is not None
@@ -216,7 +214,7 @@ def _limits(validity: Validity) -> str:
 
 @fault(on=DeliveredLtkm, reference="streaming-two-terminals", trips={"policy-changed"})
 def replace_policy(delivery: DeliveredLtkm, *, type: int = 13, value: bytes = b"\0\x14") -> Message:
-    """Change one parameter of the security policy: how often the roll-over counter is sent, if not told otherwise."""
+    """Change one parameter of the security policy (default: the ROC transmission rate)."""
     policy = delivery.message.of(SecurityPolicy)[0]
     params = tuple(replace(each, value=value) if each.type == type else each for each in policy.params)
     return with_payloads(delivery.message, replace(policy, params=params))
@@ -224,11 +222,11 @@ def replace_policy(delivery: DeliveredLtkm, *, type: int = 13, value: bytes = b"
 
 @fault(on=DeliveredLtkm, reference="streaming", trips={"policy-missing"})
 def drop_policy(delivery: DeliveredLtkm) -> Message:
-    """Take the security policy out of a message for streaming."""
+    """Remove the security policy from a message for streaming."""
     return without(delivery.message, delivery.message.of(SecurityPolicy))
 
 
 @fault(on=OpenedLtkm, reference="two-terminals", trips={"msk-key-changed"})
 def deliver_other_key(opening: OpenedLtkm, *, key: bytes = bytes(range(0xB0, 0xC0))) -> Message:
-    """Deliver another key under the MSK ID than other terminals got, or this one before."""
+    """Deliver a key that differs from the one delivered before under the same MSK ID."""
     return rekeyed(opening, replace(entry_of(opening), key=key))

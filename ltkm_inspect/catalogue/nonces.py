@@ -20,7 +20,7 @@ NONCE_RULES = RuleGroup(
 
 @NONCE_RULES.note(
     RFC7616["3.4"](
-        says="a count is used once with a nonce, so two exchanges with both in common are one", verb=Verb.MAY
+        says="a count is used once with a nonce, so two exchanges that share both are the same", verb=Verb.MAY
     ),
     needs=[],
     covers=["XF-01"],
@@ -29,11 +29,11 @@ NONCE_RULES = RuleGroup(
 def exchange_captured_twice(step: SessionEvent) -> Problems:
     """The same exchange was captured before, octet for octet.
 
-    Two captures overlap, a capture was taken at two places, or mitmproxy itself replayed the exchange. It is the same
-    where both came over one connection, where their times are at most 1 second apart, or where they are from two
-    captures whose clocks may differ that much (`clock_skew`). It is not compared with its twin.
+    Two captures overlap, a capture was taken at two places, or mitmproxy itself replayed the exchange. Two exchanges
+    are the same if they came over one connection, if their times are at most 1 second apart, or if they are from two
+    captures whose clocks may differ that much (`clock_skew`). The second one is not compared with the first.
 
-    Nothing is wrong with it.
+    Nothing is wrong.
     """
     if step.before.twin is not None:
         yield Problem("", got="the same exchange as before", hint=f"flow {step.before.twin or 'without an id'}")
@@ -44,31 +44,29 @@ def exchange_captured_twice(step: SessionEvent) -> Problems:
     RFC2617["3.2.2"](says="the count lets the server detect replays"),
 )
 def nonce_count_reused(step: SessionEvent) -> Problems:
-    """A nonce is used with a count that was used before.
+    """A nonce count is used again.
 
-    The count belonged to another request, or to the same one, which was answered already and is now answered again. To
-    the BSM the second one is a replay. One that answers both does not check.
+    The count belonged to another request, or to the same request, which was already answered and is now answered again.
+    To the BSM, the second request is a replay. A BSM that answers both does not check.
 
-    Make the terminal count each request, those that it repeats included, and the BSM refuse a count that it knows.
+    Make the terminal count each request, repeated ones included, and make the BSM refuse a count that it knows.
     """
     assert step.use is not None
     same = [use for use in step.uses.latest if use.number == step.use.number]
     if step.before.replayed is not None:
-        got = f"nc={step.use.number:08x} for the same request before, and the same answer"
-        yield Problem(NONCE_COUNT, "a count of its own", got, f"flow {step.before.replayed or 'without an id'}")
+        got = f"nc={step.use.number:08x}, used before for the same request, with the same answer"
+        yield Problem(NONCE_COUNT, "a new count", got, f"flow {step.before.replayed or 'without an id'}")
     elif same and all(use.content != step.use.content for use in same):
-        yield Problem(NONCE_COUNT, "a count of its own", f"nc={step.use.number:08x} for another request before")
+        yield Problem(NONCE_COUNT, "a new count", f"nc={step.use.number:08x}, used before for another request")
 
 
-@NONCE_RULES.note(
-    RFC7616["3.4"](says="a request that is sent again unchanged has the count of the first", verb=Verb.MAY)
-)
+@NONCE_RULES.note(RFC7616["3.4"](says="a request that is sent again unchanged keeps its count", verb=Verb.MAY))
 def request_retried(step: SessionEvent) -> Problems:
-    """A request was sent again, octet for octet, and answered otherwise or for the first time.
+    """A request was sent again unchanged, and got another answer or its first one.
 
     HTTP stacks repeat a request when a connection breaks.
 
-    Nothing is wrong with it, though a BSM may take it for a replay.
+    Nothing is wrong, but a BSM may treat it as a replay.
     """
     assert step.use is not None
     if step.use in step.uses.latest and step.before.replayed is None:
@@ -80,11 +78,11 @@ def request_retried(step: SessionEvent) -> Problems:
     looks_at=[NONCE_COUNT],
 )
 def nonce_count_backward(step: SessionEvent) -> Problems:
-    """The count of a nonce is below that of an earlier request.
+    """The nonce count is lower than that of an earlier request.
 
-    A BSM that stores only the highest count takes the request for a replay and asks for a new nonce.
+    A BSM that stores only the highest count treats the request as a replay and asks for a new nonce.
 
-    Look at whether the terminal counts in several places, or sends requests in parallel.
+    Check whether the terminal counts in several places, or sends requests in parallel.
     """
     assert step.use is not None
     uses = step.uses
@@ -95,16 +93,17 @@ def nonce_count_backward(step: SessionEvent) -> Problems:
 
 
 @NONCE_RULES.rule(
-    RFC7616["3.5"](says="a client uses the nextnonce that it was given for its next request", verb=Verb.SHOULD),
+    RFC7616["3.5"](says="a client uses the given nextnonce for its next request", verb=Verb.SHOULD),
     needs=[FIRST_COPY],
     looks_at=[NONCE_COUNT],
 )
 def nextnonce_ignored(step: SessionEvent) -> Problems:
     """A request uses the old nonce although the last response gave a new one.
 
-    A BSM that gives nonces for one use answers with another challenge, which costs the terminal a round trip each time.
+    A BSM that issues nonces for single use answers with another challenge, which costs the terminal a round trip each
+    time.
 
-    Make the terminal take nextnonce from Authentication-Info.
+    Make the terminal use nextnonce from Authentication-Info.
     """
     credentials = step.exchange.request.credentials
     terminal = step.terminal
@@ -113,7 +112,7 @@ def nextnonce_ignored(step: SessionEvent) -> Problems:
     elif not terminal.next_nonce or terminal.next_nonce == terminal.nonce:
         yield NotApplicable("the last response to this terminal gave no nextnonce")
     elif terminal.answered is not None and (step.exchange.started or 0.0) < terminal.answered:
-        yield NotApplicable("the request began before the last response had ended")
+        yield NotApplicable("the request began before the last response ended")
     elif credentials.get("nonce") == terminal.nonce:
         yield Problem(NONCE_COUNT, "the nextnonce of the last response", "the nonce before it")
 
@@ -129,13 +128,13 @@ def with_directives(step: SessionEvent, **values: str) -> Exchange:
 
 @fault(on=SessionEvent, reference="renewal", trips={"nonce-count-reused"})
 def repeat_nonce_count(step: SessionEvent, *, cnonce: str = "1b5f224c") -> Exchange:
-    """Write the nonce count of the last request into the recorded one, which has a cnonce of its own."""
+    """Write the previous nonce count into the recorded request, with another cnonce."""
     return with_directives(step, nc=f"{_highest(step):08x}", cnonce=cnonce)
 
 
 @fault(on=SessionEvent, reference="captured-twice", trips={"nonce-count-reused", "ltkm-replayed"})
 def replay_exchange(step: SessionEvent, *, connection: str = "192.0.2.10:40009") -> Exchange:
-    """Let an exchange that was captured twice have come over another connection the second time."""
+    """Make an exchange that was captured twice come over another connection the second time."""
     if step.before.twin is None:
         raise FaultError("the exchange was not captured before")
     return replace(step.exchange, connection=connection)
@@ -143,7 +142,7 @@ def replay_exchange(step: SessionEvent, *, connection: str = "192.0.2.10:40009")
 
 @fault(on=SessionEvent, reference="renewal", trips={"nonce-count-backward"})
 def lower_nonce_count(step: SessionEvent, *, by: int = 1) -> Exchange:
-    """Write a nonce count below that of the last request into the recorded one."""
+    """Write a lower nonce count than the previous one into the recorded request."""
     return with_directives(step, nc=f"{max(0, _highest(step) - by):08x}")
 
 
@@ -155,7 +154,7 @@ def _highest(step: SessionEvent) -> int:
 
 @fault(on=SessionEvent, reference="next-nonce", trips={"nextnonce-ignored"})
 def keep_nonce(step: SessionEvent) -> Exchange:
-    """Write the old nonce, counted on, into the recorded request, as if nextnonce had not been read."""
+    """Write the old nonce with the next count into the recorded request, as if nextnonce had not been read."""
     if step.terminal.nonce is None:
         raise FaultError("the terminal used no nonce before")
     return with_directives(step, nonce=step.terminal.nonce, nc="00000002")

@@ -22,17 +22,17 @@ DOCUMENT_RULES = RuleGroup(Document, needs=[MSK_ROOT, WELL_FORMED])
 
 
 @ITEM_RULES.rule(
-    TS33246["6.3.2.4"](says="the status code of each key is one of HTTP's", verb=Verb.SHOULD),
+    TS33246["6.3.2.4"](says="the status code of each key is an HTTP status code", verb=Verb.SHOULD),
     TS33246["G.2.4"](says="a list of the codes and what a terminal does on each", verb=Verb.SHOULD),
     covers=["XML-15"],
 )
 def response_code_unknown(item: Item) -> Problems:
-    """A response code has a number that the procedure does not know.
+    """A response code has a number that the procedure does not define.
 
-    The terminal is told what to do on each of the codes listed: ask again, wait, or give up. On another one it can only
+    For each listed code, the terminal knows what to do: ask again, wait, or give up. For another one, it can only
     guess.
 
-    Send 200, or the error that comes nearest: 403 for a key that is not granted, 404 for one that is not there.
+    Send 200, or the closest error: 403 for a key that is not granted, 404 for one that does not exist.
     """
     if item.outcome is not CodeKind.OTHER:
         if item.code is None:
@@ -45,16 +45,16 @@ def response_code_unknown(item: Item) -> Problems:
     if len(number) == 3 and number.isascii() and number.isdigit() and space and reason.strip():
         yield Problem("ResponseCode", "200, 400 to 417 or 500 to 505", number)
     else:
-        yield NotApplicable("the response code is not a number with a reason, which is reported by itself")
+        yield NotApplicable("the response code is not a number with a reason, reported by response-code-near-miss")
 
 
 @ITEM_RULES.rule(KEY_GROUP, covers=["XML-17"])
 def key_group_reserved(item: Item) -> Problems:
     """The MSKID of an item has Key Group 0.
 
-    The value is reserved: no key can have it, so the terminal cannot tell which one the item is about.
+    The value is reserved. No key can have it, so the terminal cannot tell which key the item is about.
 
-    Give the service a Key Group from 1 to 65535. Key Number 0 is another thing, and legal.
+    Give the service a Key Group from 1 to 65535. Key Number 0 is legal; Key Group 0 is not.
     """
     msk_id = item.msk_id
     if msk_id is None or msk_id.octets is None or len(msk_id.octets) != 4:
@@ -65,16 +65,16 @@ def key_group_reserved(item: Item) -> Problems:
 
 @DOCUMENT_RULES.warning(
     TS33246["6.3.2.4"](says="the response has one status code for each pair of the request"),
-    level_reason="a terminal that gets the same answer twice loses nothing (a violation where the LTKMs differ)",
+    level_reason="a terminal that gets the same answer twice loses nothing (a violation if the LTKMs differ)",
     covers=["XML-16"],
 )
 def msk_repeated(document: Document) -> Problems:
     """Two items are about the same MSK.
 
-    The terminal has two answers for one key and may believe either. With a message of its own in each, two keys may
-    claim the same name: that makes it a violation.
+    The terminal gets two answers for one key and may follow either. If their LTKMs differ, two keys may have the same
+    name, which makes it a violation.
 
-    Answer each pair once. If one item took over the identifiers of another, look at how the BSM builds its list.
+    Answer each pair once. If one item has the identifiers of another, check how the BSM builds its list.
     """
     pairs = document.pairs
     if len(pairs) < 2 or len(set(pairs)) == len(pairs):
@@ -95,7 +95,7 @@ def msk_repeated(document: Document) -> Problems:
         level = Level.VIOLATION if mine and others and mine != others else None
         got = f"the pair of item {original.number} in item {item.number}"
         hint = "with another LTKM" if level else ""
-        yield Problem("", "a pair of its own for each item", got, hint, level, item.element)
+        yield Problem("", "a different pair for each item", got, hint, level, item.element)
 
 
 def _messages(item: Item) -> set[bytes]:
@@ -104,16 +104,16 @@ def _messages(item: Item) -> set[bytes]:
 
 @DOCUMENT_RULES.note(
     TS33246["6.3.2.1"](says="a Key Domain ID is MCC and MNC in 3 octets", verb=Verb.MAY),
-    TS33246["6.3.2.1"](says="they are written as in a PLMN identity", sure=Sure.RECALL_MIDDLE, verb=Verb.MAY),
+    TS33246["6.3.2.1"](says="MCC and MNC are encoded as in a PLMN identity", sure=Sure.RECALL_MIDDLE, verb=Verb.MAY),
     covers=["ID-13"],
 )
 def key_domain_readable(document: Document) -> Problems:
     """A Key Domain ID can be read as the country and network codes of an operator.
 
-    It helps to see whose keys these are. How the codes are written into the octets is not said, and the examples of the
-    standards cannot be read so.
+    This helps to see whose keys these are. The standards do not say how the codes are encoded, and their examples
+    cannot be read this way.
 
-    Nothing is wrong, whether it can be read or not.
+    Nothing is wrong, whether the ID can be read this way or not.
     """
     seen: set[bytes] = set()
     for item in document.items:
@@ -138,13 +138,13 @@ def plmn(octets: bytes) -> tuple[str, str] | None:
 
 @fault(on=Item, reference="refused", trips={"response-code-unknown"})
 def invent_response_code(item: Item, *, code: str = "299 Granted Later") -> Iterator[Splice]:
-    """Write a response code that the procedure does not know."""
+    """Write a response code that the procedure does not define."""
     yield edit.refilled(item.document.xml, item.parts.codes[0], code)
 
 
 @fault(on=Item, reference="plain-mbms", trips={"key-group-reserved"})
 def reserve_key_group(item: Item) -> Iterator[Splice]:
-    """Set the Key Group part of the MSKID of an item to 0; an LTKM beside it then has another one."""
+    """Set the Key Group part of an item's MSKID to 0, so that it differs from that of an LTKM in the item."""
     assert item.msk_id is not None
     octets = b"\0\0" + (item.msk_id.octets or b"")[2:]
     yield edit.refilled(item.document.xml, item.parts.msk_ids[0], b64encode(octets).decode())
@@ -152,13 +152,13 @@ def reserve_key_group(item: Item) -> Iterator[Splice]:
 
 @fault(on=Document, reference="plain-mbms", trips={"msk-repeated"})
 def repeat_response(document: Document) -> Iterator[Splice]:
-    """Write the first Response twice."""
+    """Repeat the first Response."""
     element = document.items[0].element
     yield edit.after(document.xml, element, edit.source(document.xml, element))
 
 
 @fault(on=Document, reference="several-keys", trips={"msk-repeated", "msk-id-mismatch"})
 def copy_msk(document: Document) -> Iterator[Splice]:
-    """Write the MSK of the first item into the second, whose LTKM keeps its own identifiers."""
+    """Copy the MSK of the first item into the second, whose LTKM keeps its identifiers."""
     first, second = document.items[0].parts.msks[0], document.items[1].parts.msks[0]
     yield edit.replaced(document.xml, second, edit.source(document.xml, first))

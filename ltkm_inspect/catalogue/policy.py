@@ -18,7 +18,7 @@ CODES = frozenset({0, 2, 5})
 """SRTP parameters of which RFC 3830 itself says that one octet is enough: encryption, authentication and PRF."""
 KEY_DERIVATION_RATE, TRANSMISSION_RATE = 6, 13
 """SRTP parameters of which the one may, the other must have more than one octet."""
-OTHER_PROTOCOL = "the policy is not one for SRTP"
+OTHER_PROTOCOL = "the policy is not for SRTP"
 
 
 POLICY_SHAPE = RuleGroup(SecurityPolicy, shape_only=True)
@@ -31,11 +31,11 @@ MESSAGE_SHAPE = RuleGroup(Message, needs=[PSK_MESSAGE], shape_only=True)
     covers=["MK-18", "MB-15"],
 )
 def policy_with_empty_map(message: Message) -> Problems:
-    """The message has a security policy and the empty map.
+    """The message has a security policy but the empty map.
 
-    A policy without a crypto session applies to nothing; receivers reject the combination.
+    A policy without a crypto session applies to nothing, and receivers reject the combination.
 
-    Send SP payloads with an SRTP-ID map only.
+    Send SP payloads only with an SRTP-ID map.
     """
     policies = message.of(SecurityPolicy)
     if policies and message.header is not None and message.header.cs_id_map_type == EMPTY_MAP:
@@ -46,10 +46,10 @@ def policy_with_empty_map(message: Message) -> Problems:
     RFC3830["6.10"](says="the parameters fill the policy exactly, each with its type and its length"), covers=["MK-19"]
 )
 def policy_malformed(message: Message) -> Problems:
-    """The parameters of a security policy do not fill it.
+    """The parameters of a security policy do not fill it exactly.
 
-    A receiver reads beyond the policy, or takes the rest of it for other parameters. What the media stream is protected
-    with is then anybody's guess.
+    A receiver reads beyond the policy, or reads the rest of it as other parameters. How the media stream is then
+    protected is unknown.
 
     Make the lengths of the parameters add up to the length of the policy.
     """
@@ -62,13 +62,13 @@ def policy_malformed(message: Message) -> Problems:
 
 
 @POLICY_SHAPE.rule(
-    RFC3830["6.10"](says="the protocol of a policy is a registered one: 0 is SRTP, 1 TESLA"), covers=["MK-19"]
+    RFC3830["6.10"](says="the protocol of a policy is registered: 0 is SRTP, 1 is TESLA"), covers=["MK-19"]
 )
 def policy_protocol_unknown(policy: SecurityPolicy) -> Problems:
-    """A security policy is for a protocol that is not registered.
+    """A security policy is for an unregistered protocol.
 
-    The types of its parameters mean nothing without the protocol. A receiver has no policy for its stream. A number of
-    private use means something where BSM and terminals agreed on it, and is a warning.
+    The types of its parameters mean nothing without the protocol, so a receiver has no policy for its stream. A
+    private-use number means something if BSM and terminals agreed on it; it is a warning.
 
     Send protocol type 0 for SRTP.
     """
@@ -77,13 +77,13 @@ def policy_protocol_unknown(policy: SecurityPolicy) -> Problems:
         yield Problem("protocol", "0 (SRTP)", PROTOCOLS.describe(policy.protocol), level=level)
 
 
-@MESSAGE_SHAPE.rule(RFC3830["6.10"](says="every policy of a message has a number of its own"), covers=["MK-19"])
+@MESSAGE_SHAPE.rule(RFC3830["6.10"](says="every policy of a message has a different number"), covers=["MK-19"])
 def policy_number_repeated(message: Message) -> Problems:
     """Two security policies have the same number.
 
-    The sessions of the map refer to policies by number. Which of the two a receiver takes is left to it.
+    The sessions of the map refer to policies by number. The receiver decides which of the two it uses.
 
-    Number the SP payloads from 1, and name these numbers in the map.
+    Number the SP payloads from 1, and use these numbers in the map.
     """
     policies = message.of(SecurityPolicy)
     if not policies:
@@ -104,7 +104,7 @@ def policy_number_repeated(message: Message) -> Problems:
 def policy_unmatched(message: Message) -> Problems:
     """A crypto session names a security policy that the message does not have.
 
-    There is a policy, but not the one that the session asks for. A receiver falls back to its defaults, or drops the
+    There is a policy, but not the one that the session names. A receiver falls back to its defaults, or drops the
     session.
 
     Write the number of the SP payload into the map.
@@ -129,17 +129,17 @@ def policy_unmatched(message: Message) -> Problems:
 
 @POLICY_SHAPE.rule(
     RFC3830["6.10.1"](says="one octet is enough for the codes of algorithms and PRF", verb=Verb.SHOULD),
-    RFC4771["4"](says="the parameters that it adds have one octet, but for the rate, which has two"),
-    level_reason="a receiver that honors the length octet reads the value all the same",
+    RFC4771["4"](says="its additional parameters have one octet, except for the rate, which has two"),
+    level_reason="a receiver that honors the length octet still reads the value",
     covers=["MK-20"],
 )
 def policy_parameter_length_wrong(policy: SecurityPolicy) -> Problems:
     """A parameter of an SRTP policy has an unusual number of octets.
 
-    A simple receiver reads the one octet that it expects, and takes a leading 0 for the value. A parameter without
-    octets says nothing at all.
+    A simple receiver reads the one octet that it expects, and takes a leading 0 as the value. A parameter without
+    octets has no value at all.
 
-    Send one octet; only the key derivation rate may have more, and the ROC transmission rate has two.
+    Send one octet. Only the key derivation rate may have more, and the ROC transmission rate has two.
     """
     if policy.protocol != SRTP:
         yield NotApplicable(OTHER_PROTOCOL)
@@ -161,9 +161,9 @@ def policy_parameter_length_wrong(policy: SecurityPolicy) -> Problems:
     covers=["MK-20"],
 )
 def policy_parameter_repeated(policy: SecurityPolicy) -> Problems:
-    """A security policy has a parameter twice.
+    """A security policy has the same parameter twice.
 
-    Which of the two values a receiver takes, the first or the last, is left to it.
+    The receiver decides whether the first or the last value counts.
 
     Send each parameter once.
     """
@@ -178,11 +178,11 @@ def policy_parameter_repeated(policy: SecurityPolicy) -> Problems:
     RFC3830["6.10.1"](says="the parameters of an SRTP policy are registered by number", verb=Verb.MAY), covers=["MK-20"]
 )
 def policy_parameter_unknown(policy: SecurityPolicy) -> Problems:
-    """A security policy has a parameter that is not registered.
+    """A security policy has an unregistered parameter.
 
-    A receiver may pass over it, or reject the policy as one that it cannot fulfil.
+    A receiver may ignore it, or reject the policy because it cannot satisfy it.
 
-    Look at whether the number is right, and whether the terminals of the trial know it.
+    Check that the number is right, and that the terminals of the trial know it.
     """
     if policy.protocol != SRTP:
         yield NotApplicable(OTHER_PROTOCOL)
@@ -205,7 +205,7 @@ def with_parameter(policy: SecurityPolicy, kind: int, value: bytes) -> SecurityP
 
 @fault(on=Message, reference="streaming", trips={"policy-with-empty-map"})
 def empty_map_with_policy(message: Message) -> Message:
-    """Send the empty map and leave the security policy."""
+    """Send the empty map but keep the security policy."""
     return with_header(message, cs_id_map_type=EMPTY_MAP, cs_count=0, cs_id_map=())
 
 
@@ -218,43 +218,43 @@ def lengthen_policy_parameter(policy: SecurityPolicy, *, length: int = 200) -> S
 
 @fault(on=SecurityPolicy, reference="streaming", trips={"policy-protocol-unknown"})
 def replace_policy_protocol(policy: SecurityPolicy, *, number: int = 2) -> SecurityPolicy:
-    """Say that the policy is for another protocol than SRTP."""
+    """Declare the policy for a protocol other than SRTP."""
     return replace(policy, protocol=number)
 
 
 @fault(on=SecurityPolicy, reference="streaming", trips={"policy-protocol-unknown"})
 def private_policy_protocol(policy: SecurityPolicy, *, number: int = 241) -> SecurityPolicy:
-    """Say that the policy is for a protocol of private use."""
+    """Declare the policy for a private-use protocol."""
     return replace(policy, protocol=number)
 
 
 @fault(on=Message, reference="streaming", trips={"policy-number-repeated"})
 def repeat_policy(message: Message) -> Message:
-    """Send the security policy twice, under one number."""
+    """Send the security policy twice, with the same number."""
     policy = message.of(SecurityPolicy)[0]
     return with_payload(message, policy, policy, policy)
 
 
 @fault(on=SecurityPolicy, reference="streaming", trips={"policy-unmatched"})
 def replace_policy_number(policy: SecurityPolicy, *, number: int = 2) -> SecurityPolicy:
-    """Give the policy another number than the session asks for."""
+    """Give the policy a number other than the one that the session names."""
     return replace(policy, policy_no=number)
 
 
 @fault(on=SecurityPolicy, reference="streaming", trips={"policy-parameter-length-wrong"})
 def resize_policy_parameter(policy: SecurityPolicy, *, kind: int = 0, value: bytes = b"\0\1") -> SecurityPolicy:
-    """Send a parameter with another number of octets: AES-CM in two, if not told otherwise."""
+    """Send a parameter with another number of octets (default: AES-CM in two)."""
     return with_parameter(policy, kind, value)
 
 
 @fault(on=SecurityPolicy, reference="streaming", trips={"policy-parameter-length-wrong"})
 def empty_policy_parameter(policy: SecurityPolicy, *, kind: int = 7) -> SecurityPolicy:
-    """Send a parameter without octets: the switch of SRTP encryption, if not told otherwise."""
+    """Send a parameter without octets (default: the SRTP encryption switch)."""
     return with_parameter(policy, kind, b"")
 
 
 @fault(on=SecurityPolicy, reference="streaming", trips={"policy-parameter-repeated"})
 def repeat_policy_parameter(policy: SecurityPolicy, *, value: bytes = b"\2") -> SecurityPolicy:
-    """Send the first parameter, the encryption algorithm, again and with another value."""
+    """Send the first parameter, the encryption algorithm, twice with different values."""
     first = policy.params[0]
     return replace(policy, params=(*policy.params, SrtpParameter(first.type, value)))

@@ -20,7 +20,7 @@ def _no_ltkm(subject: Any, _: Context) -> str | None:
     document = document_of(subject)
     if document is not None and document.has_ltkm:
         return None
-    return "no LTKM in the response: the keys are delivered over UDP, or inclusion is not used"
+    return "the response has no LTKM: keys are delivered over UDP, or this BSM does not include LTKMs"
 
 
 def _other_root(subject: Any, _: Context) -> str | None:
@@ -37,13 +37,13 @@ def _malformed(subject: Any, _: Context) -> str | None:
 
 def _undecoded(message: Message, _: Context) -> str | None:
     if message.problem is not None:
-        return "the message does not decode to its end"
+        return "the message does not decode completely"
     return None if message.payloads else "the message has no payloads"
 
 
 def _other_method(message: Message, context: Context) -> str | None:
     if message.header is not None and message.header.data_type != 0:
-        return "the message is not the first of the pre-shared key method, which is reported by itself"
+        return "the message is not the first of the pre-shared key method, reported by data-type-foreign"
     return _undecoded(message, context)
 
 
@@ -55,18 +55,18 @@ def _no_challenge(exchange: Exchange, _: Context) -> str | None:
     if exchange.response is None or exchange.response.status != 401:
         return "the response is not a 401"
     if exchange.document is not None and exchange.document.has_ltkm:
-        return "the 401 carries an LTKM, which is reported by itself"
+        return "the 401 has an LTKM, reported by status-not-200"
     return None
 
 
 def _other_procedure(exchange: Exchange, _: Context) -> str | None:
     if exchange.asks_for_msk or (exchange.is_ours and not exchange.registers):
         return None
-    return "the exchange is not one of the MSK request procedure"
+    return "the exchange is not part of the MSK request procedure"
 
 
 def _other_identities(_: Any, context: Context) -> str | None:
-    return "the (R-)UIM profile has other identities" if "ruim" in context.settings.profile else None
+    return "the (R-)UIM profile uses other identities" if "ruim" in context.settings.profile else None
 
 
 def _may_be_ruim(subject: Any, context: Context) -> str:
@@ -83,11 +83,11 @@ def _no_attributes(ltkm: LtkmElement, _: Context) -> str | None:
 
 
 def _nothing_before(delivery: DeliveredLtkm, _: Context) -> str | None:
-    return None if delivery.before.counter is not None else "no earlier LTKM of this MUK was seen"
+    return None if delivery.before.counter is not None else "no earlier LTKM for this MUK was seen"
 
 
 def _overtaken(delivery: DeliveredLtkm, _: Context) -> str | None:
-    reason = "a later LTKM of this MUK was seen before it, so the capture is not in the order of delivery"
+    reason = "a later LTKM for this MUK was seen before it, so the capture is not in the order of delivery"
     return reason if delivery.is_overtaken else None
 
 
@@ -98,11 +98,11 @@ def _new_msk(delivery: DeliveredLtkm, _: Context) -> str | None:
 def _repeated(subject: DeliveredLtkm | OpenedLtkm, _: Context) -> str | None:
     delivery = subject.delivery if isinstance(subject, OpenedLtkm) else subject
     is_repeated = delivery is not None and delivery.is_repeated
-    return "the very LTKM was delivered before, reported by ltkm-replayed" if is_repeated else None
+    return "this exact LTKM was delivered before, reported by ltkm-replayed" if is_repeated else None
 
 
 def _unseen_msk(delivery: DeliveredLtkm, _: Context) -> str | None:
-    return None if delivery.msk.rand is not None else "the MSK was not delivered before, to whichever terminal"
+    return None if delivery.msk.rand is not None else "the MSK was not delivered to any terminal before"
 
 
 def _captured_before(step: SessionEvent, _: Context) -> str | None:
@@ -117,12 +117,12 @@ def _new_nonce(step: SessionEvent, _: Context) -> str | None:
 
 def _first_request(step: SessionEvent, _: Context) -> str | None:
     if not step.terminal.requests:
-        return "the terminal asked for nothing before"
+        return "the terminal has not asked for keys before"
     return None if step.exchange.requested_pairs else "the request names no key, or was not captured"
 
 
 def _no_keys(_: Any, context: Context) -> str | None:
-    return None if context.keys else "no key ring is given"
+    return None if context.keys else "there is no key ring"
 
 
 def _unopened(opening: OpenedLtkm, _: Context) -> str | None:
@@ -135,28 +135,30 @@ def _unopened(opening: OpenedLtkm, _: Context) -> str | None:
 def _unread(opening: OpenedLtkm, context: Context) -> str | None:
     reason = _unopened(opening, context)
     if reason is None and opening.opened.problem:
-        return "the key data cannot be read, which is reported by itself"
+        return "the key data cannot be read, reported by key-data-unreadable"
     return reason
 
 
 ATTRIBUTES = Need("attributes", "the LTKM element has attributes", _no_attributes)
-HAS_LTKM = Need("LTKM", "the response carries at least one LTKM", _no_ltkm)
+HAS_LTKM = Need("LTKM", "the response has at least one LTKM", _no_ltkm)
 MSK_ROOT = Need("MSK response", "the root element is that of an MBMS MSK response", _other_root)
 WELL_FORMED = Need("well-formed", "the document is well-formed XML", _malformed)
-WHOLE_MESSAGE = Need("whole message", "the message decodes to its end", _undecoded)
+WHOLE_MESSAGE = Need("complete message", "the message decodes completely", _undecoded)
 RESPONSE = Need("response", "a response was captured", _no_response)
-CHALLENGED = Need("401", "the response asks for authentication, by a 401 without an LTKM", _no_challenge)
-PSK_MESSAGE = Need("LTKM message", "the message decodes and is one that delivers a key", _other_method)
-MSK_PROCEDURE = Need("MSK request", "the exchange is one of the MSK request procedure", _other_procedure)
+CHALLENGED = Need("401", "the response asks for authentication: it is a 401 without an LTKM", _no_challenge)
+PSK_MESSAGE = Need("LTKM message", "the message decodes and delivers a key", _other_method)
+MSK_PROCEDURE = Need("MSK request", "the exchange is part of the MSK request procedure", _other_procedure)
 USIM = Need("(U)SIM", "the (U)SIM profile applies", _other_identities, doubt=_may_be_ruim)
-MUK_BEFORE = Need("earlier LTKM", "an earlier LTKM of the same MUK was seen", _nothing_before)
-IN_ORDER = Need("order", "no later LTKM of the same MUK was delivered before", _overtaken)
+MUK_BEFORE = Need("earlier LTKM", "an earlier LTKM for the same MUK was seen", _nothing_before)
+IN_ORDER = Need("order", "no later LTKM for the same MUK was delivered before", _overtaken)
 MSK_BEFORE = Need("earlier MSK", "the same MSK was delivered before", _new_msk)
-MSK_SEEN = Need("MSK seen", "the MSK was delivered before, to whichever terminal", _unseen_msk)
-NEW_LTKM = Need("new LTKM", "the very LTKM was not delivered before", _repeated)
+MSK_SEEN = Need("MSK seen", "the MSK was delivered to some terminal before", _unseen_msk)
+NEW_LTKM = Need("new LTKM", "this exact LTKM was not delivered before", _repeated)
 FIRST_COPY = Need("first copy", "the same exchange was not captured before", _captured_before)
 NONCE_BEFORE = Need("earlier nonce", "the nonce was used before", _new_nonce)
 REQUEST_BEFORE = Need("earlier request", "the terminal asked for keys before", _first_request)
-KEYS = Need("keys", "a key ring is given", _no_keys, keyed=True)
-OPENED = Need("MUK", "the MAC is valid with a MUK of the key ring, and the key data decrypted", _unopened, keyed=True)
-KEY_DATA = Need("key data", "the key data was decrypted and can be read", _unread, keyed=True)
+KEYS = Need("keys", "there is a key ring", _no_keys, keyed=True)
+OPENED = Need(
+    "MUK", "the MAC verifies with a MUK of the key ring, and the key data is decrypted", _unopened, keyed=True
+)
+KEY_DATA = Need("key data", "the key data is decrypted and can be read", _unread, keyed=True)

@@ -38,7 +38,7 @@ def level_of(message: Message, context: Context) -> Level | None:
 def timestamp_not_counter(timestamp: Timestamp, *, kind: int = COUNTER) -> Problems:
     """The timestamp is not a counter.
 
-    A card has no clock. It compares counters, and takes anything else for an unknown or a replayed message.
+    A card has no clock. It compares counters, and treats anything else as unknown or replayed.
 
     Send TS type 2 with the 32-bit counter of the terminal.
     """
@@ -56,7 +56,8 @@ def timestamp_not_counter(timestamp: Timestamp, *, kind: int = COUNTER) -> Probl
 def rand_length_wrong(rand: Rand, *, octets: int = 16) -> Problems:
     """RAND does not have 16 octets.
 
-    RAND salts every key of the message. A short one makes keys repeat; a long one is legal and need not be supported.
+    RAND salts every key of the message. A short one makes keys repeat. A long one is legal, but receivers need not
+    support it.
 
     Send 16 random octets.
     """
@@ -75,7 +76,7 @@ IDENTITY_SHAPE = RuleGroup(Identity, shape_only=True)
 def identities_not_two(message: Message) -> Problems:
     """The message does not have exactly two identities.
 
-    The pair of IDi and IDr says which MUK protects the message. With one or three of them the card finds no key.
+    IDi and IDr together say which MUK protects the message. With one or three identities, the card finds no key.
 
     Send IDi, the FQDN of the BSM, then IDr, the B-TID (with AKMA, the A-KID).
     """
@@ -93,8 +94,8 @@ def identities_not_two(message: Message) -> Problems:
 def identity_type_wrong(identity: Identity) -> Problems:
     """The type of an identity is not 0.
 
-    Receivers of MBMS ignore the type and read text, so that 1 and 2 do no harm by themselves: they tell of another
-    profile. A number that is not defined at all is one that a MIKEY library may reject.
+    MBMS receivers ignore the type and read text, so types 1 and 2 do no harm in themselves, but they point to another
+    profile. A MIKEY library may reject a number that is not defined at all.
 
     Send ID type 0 for both.
     """
@@ -109,9 +110,9 @@ def identity_type_wrong(identity: Identity) -> Problems:
     covers=["MK-16"],
 )
 def identity_not_text(identity: Identity) -> Problems:
-    """An identity is empty, or not UTF-8.
+    """An identity is empty or not UTF-8.
 
-    The card compares it with the identity that its key is filed under, and finds none.
+    The card compares it with the identity that its key is stored under, and finds no key.
 
     Send the FQDN and the B-TID or A-KID as they are written.
     """
@@ -121,7 +122,7 @@ def identity_not_text(identity: Identity) -> Problems:
     try:
         identity.value.decode("utf-8")
     except UnicodeDecodeError as error:
-        yield Problem("value", "UTF-8", f"octet {identity.value[error.start]:02x} at place {error.start + 1}")
+        yield Problem("value", "UTF-8", f"octet {identity.value[error.start]:02x} at offset {error.start}")
 
 
 @MESSAGE_SHAPE.rule(
@@ -129,18 +130,18 @@ def identity_not_text(identity: Identity) -> Problems:
     covers=["MB-05"],
 )
 def map_form_wrong(message: Message, context: Context) -> Problems:
-    """Number and map of the crypto sessions are neither those of streaming nor those of download.
+    """Number and map of the crypto sessions fit neither streaming nor download.
 
-    The terminal cannot tell which sort of service the key is for.
+    The terminal cannot tell which kind of service the key is for.
 
-    Send one session in an SRTP-ID map for streaming, none and the empty map for download.
+    For streaming, send one session in an SRTP-ID map. For download, send none and the empty map.
     """
     header = message.header
     assert header is not None
     count, kind = header.cs_count, header.cs_id_map_type
     if kind == EMPTY_MAP:
         if count:
-            yield NotApplicable("the count of sessions with the empty map is reported by itself")
+            yield NotApplicable("sessions with the empty map are reported by map-size-wrong")
     elif kind != SRTP_MAP or count != 1:
         expected = "1 session in an SRTP-ID map, or 0 and the empty map"
         path = "HDR.cs_count" if kind == SRTP_MAP else "HDR.cs_id_map_type"
@@ -153,9 +154,9 @@ def map_form_wrong(message: Message, context: Context) -> Problems:
     covers=["MB-12", "MK-22"],
 )
 def prf_unusual(message: Message, *, function: int = 0) -> Problems:
-    """The PRF is not the one of RFC 3830.
+    """The PRF is not that of RFC 3830.
 
-    A receiver that uses another one derives other keys, and the MAC fails.
+    With another PRF, a receiver derives other keys, and the MAC fails.
 
     Send PRF func 0.
     """
@@ -173,9 +174,9 @@ def prf_unusual(message: Message, *, function: int = 0) -> Problems:
 def verification_requested(message: Message) -> Problems:
     """The V flag asks the terminal for a verification message.
 
-    That answer is only defined over UDP, which is what does not work where keys come over HTTP.
+    That answer is only defined over UDP, which does not work where keys come over HTTP.
 
-    Leave the flag off: the HTTP exchange itself tells the BSM that its response was fetched.
+    Do not set the flag: the HTTP exchange itself tells the BSM that its response was fetched.
     """
     assert message.header is not None
     if message.header.v:
@@ -183,16 +184,16 @@ def verification_requested(message: Message) -> Problems:
 
 
 @MESSAGE_SHAPE.note(
-    TS33246["6.4.2"](says="the CSB ID has no meaning of its own; a random one is recommended", verb=Verb.MAY),
+    TS33246["6.4.2"](says="the CSB ID has no meaning; a random one is recommended", verb=Verb.MAY),
     covers=["MB-16"],
 )
 def csb_id_zero(message: Message) -> Problems:
     """The CSB ID is 0.
 
-    It goes into the derivation of every key of the message. A constant one is legal, since RAND and the counter make
-    the keys differ; it only tells that the BSM does not draw it at random.
+    The CSB ID enters the derivation of every key of the message. A constant one is legal, since RAND and the counter
+    make the keys differ. It only shows that the BSM does not choose it at random.
 
-    Draw a random CSB ID for each message.
+    Choose a random CSB ID for each message.
     """
     assert message.header is not None
     if not message.header.csb_id:
@@ -201,7 +202,7 @@ def csb_id_zero(message: Message) -> Problems:
 
 @fault(on=Timestamp, reference="download", trips={"timestamp-not-counter"})
 def replace_timestamp_type(timestamp: Timestamp) -> Timestamp:
-    """Send the counter as a time: NTP-UTC-32, which has 4 octets, too."""
+    """Send the counter as an NTP-UTC-32 time, which also has 4 octets."""
     return replace(timestamp, type=3)
 
 
@@ -213,13 +214,13 @@ def shorten_rand(rand: Rand, *, octets: int = 8) -> Rand:
 
 @fault(on=Message, reference="download", trips={"identities-not-two"})
 def drop_identity(message: Message) -> Message:
-    """Take IDr out of the message."""
+    """Remove IDr from the message."""
     return with_payload(message, message.of(Identity)[-1])
 
 
 @fault(on=Identity, reference="download", trips={"identity-type-wrong"})
 def replace_identity_type(identity: Identity, *, number: int = 1) -> Identity:
-    """Give IDi another ID type: a URI, if not told otherwise; from 3 on the type is not defined."""
+    """Give IDi another ID type (default: a URI; types from 3 on are not defined)."""
     return replace(identity, type=number)
 
 
@@ -231,7 +232,7 @@ def garble_identity(identity: Identity) -> Identity:
 
 @fault(on=Identity, reference="download", trips={"identity-not-text"})
 def empty_identity(identity: Identity) -> Identity:
-    """Send an IDi without octets."""
+    """Send an empty IDi."""
     return replace(identity, value=b"")
 
 
@@ -243,7 +244,7 @@ def empty_map(message: Message) -> Message:
 
 @fault(on=Message, reference="streaming", trips={"map-form-wrong"})
 def add_session(message: Message, *, ssrc: int = 0x23456789) -> Message:
-    """Send a second crypto session under the policy of the first."""
+    """Add a second crypto session under the policy of the first."""
     assert message.header is not None
     sessions = message.header.cs_id_map
     first = sessions[0]
@@ -262,7 +263,7 @@ def generalize_map(message: Message) -> Message:
 
 @fault(on=Message, reference="download", trips={"prf-unusual"})
 def replace_prf(message: Message, *, number: int = 1) -> Message:
-    """Say that keys are derived with another PRF."""
+    """Declare another PRF."""
     return with_header(message, prf_func=number)
 
 

@@ -20,13 +20,13 @@ RAND_RULES = RuleGroup(DeliveredLtkm, covers=["XF-15"])
     covers=["XF-05"],
 )
 def rand_changed(delivery: DeliveredLtkm) -> Problems:
-    """An MSK is delivered with another RAND than before.
+    """The RAND differs from the one delivered before with the same MSK.
 
-    The RAND belongs to the MSK, Key Number included, whichever terminal gets it. Keys below the MSK are derived with
-    it, so terminals with another RAND cannot open the stream. Each delivery within 24 hours (`msk_hours`) is compared
-    with the first one.
+    The RAND belongs to the MSK, Key Number included, on all terminals. Keys below the MSK are derived with it, so
+    terminals with another RAND cannot open the stream. Each delivery within 24 hours (`msk_hours`) is compared with the
+    first one.
 
-    Choose RAND with the MSK, and send it to all terminals as long as the MSK lives.
+    Choose RAND together with the MSK, and send the same RAND to all terminals as long as the MSK lives.
     """
     sent, reference = delivery.sent, delivery.msk.rand
     assert reference is not None
@@ -39,39 +39,39 @@ def rand_changed(delivery: DeliveredLtkm) -> Problems:
 def rand_constant(delivery: DeliveredLtkm) -> Problems:
     """All octets of the RAND are the same.
 
-    Such a RAND is a test value that was left in place. Keys of different MSKs are then derived with the same RAND. A
-    RAND that is too short is reported by rand-length-wrong alone.
+    Such a RAND is a leftover test value. Keys of different MSKs are then derived with the same RAND. A RAND that is too
+    short is only reported by rand-length-wrong.
 
     Give the BSM a source of random numbers.
     """
     rand = delivery.sent.rand
     if len(rand) >= RAND_OCTETS and len(set(rand)) == 1:
-        yield Problem("RAND.value", "random octets", f"{len(rand)} octets {rand[0]:02x}")
+        yield Problem("RAND.value", "random octets", f"{len(rand)} octets of {rand[0]:02x}")
 
 
 @RAND_RULES.note(RFC3830["6.11"](says="the RAND is generated independently for each CSB", verb=Verb.MAY))
 def rand_shared(delivery: DeliveredLtkm) -> Problems:
-    """Another MSK was delivered with the same RAND and another CSB ID.
+    """Another MSK was delivered with the same RAND but another CSB ID.
 
-    The BSM may have one RAND for all keys, or choose RANDs that repeat.
+    The BSM may use one RAND for all keys, or its RANDs may repeat.
 
-    Look at how the BSM chooses RAND.
+    Check how the BSM chooses RAND.
     """
     sent, first = delivery.sent, delivery.rand
     if first is None or sent.msk is None:
         yield NotApplicable("the RAND was not used before, or the message has no MSK ID")
     elif first.msk != sent.msk and first.csb_id != sent.csb_id:
         domain, msk_id = first.msk[1:]
-        yield Problem("RAND.value", got=f"that of MSK ID {msk_id.hex()} of Key Domain {domain.hex()}")
+        yield Problem("RAND.value", got=f"the RAND of MSK ID {msk_id.hex()} of Key Domain {domain.hex()}")
 
 
 @fault(on=DeliveredLtkm, reference="two-terminals", trips={"rand-changed"})
 def replace_rand(delivery: DeliveredLtkm, *, value: bytes = bytes(range(16))) -> Message:
-    """Deliver an MSK with another RAND than other terminals got, or this one before."""
+    """Deliver an MSK with a RAND that differs from the one delivered before."""
     return with_payloads(delivery.message, Rand(value))
 
 
 @fault(on=DeliveredLtkm, reference="download", trips={"rand-constant"})
 def flatten_rand(delivery: DeliveredLtkm, *, octet: int = 0) -> Message:
-    """Deliver an MSK with a RAND of equal octets."""
+    """Deliver an MSK with a RAND whose octets are all the same."""
     return with_payloads(delivery.message, Rand(bytes((octet,)) * 16))

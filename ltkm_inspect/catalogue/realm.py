@@ -63,14 +63,15 @@ REALM_RULES = RuleGroup(Exchange, needs=[MSK_PROCEDURE, USIM], looks_at=[AUTHORI
 
 @REALM_RULES.rule(REALM, AKMA_REALM, covers=["HTTP-08"], looks_at=[AUTHORIZATION, AUTHENTICATE])
 def realm_malformed(exchange: Exchange) -> Problems:
-    """The realm is not 3GPP-bootstrapping, -uicc, -digest or -akma, then @ and the FQDN of the BSM.
+    """The realm is not a 3GPP-bootstrapping realm with the FQDN of the BSM.
 
-    The terminal derives the password from the realm: the prefix says which key of GBA or AKMA, the FQDN for which
-    server. With another realm it has no password to give, or a wrong one. Two realms may be offered at once, with a
-    semicolon between them; the terminal answers with one of them, or with both.
+    The terminal derives the password from the realm. The prefix (3GPP-bootstrapping, -uicc, -digest or -akma) says
+    which key of GBA or AKMA, the FQDN after the @ for which server. With another realm, the terminal has no password,
+    or a wrong one. A challenge may offer two realms, separated by a semicolon; the terminal answers with one of them or
+    with both.
 
-    Correct the realm that the BSM sends in its challenge. An IP address or a name without a dot is only a warning: it
-    is no FQDN, but does in a lab.
+    Correct the realm in the BSM's challenge. An IP address or a name without a dot is only a warning: it is not an
+    FQDN, but it works in a lab.
     """
     credentials = exchange.request.credentials
     challenges = exchange.challenges
@@ -80,13 +81,13 @@ def realm_malformed(exchange: Exchange) -> Problems:
     for path, directives in _asked(credentials, challenges):
         text = directives.first.get("realm")
         if text is None:
-            continue  # a missing directive is reported by itself
+            continue  # challenge-incomplete or authorization-incomplete reports it
         fqdns = [realm.fqdn for realm in directives.realms]
         expected = "3GPP-bootstrapping, -uicc, -digest or -akma, then @ and an FQDN"
         if not fqdns or not all(map(is_host, fqdns)):
-            yield Problem(f"{path}.realm", expected, text or "an empty realm")
+            yield Problem(f"{path}.realm", expected, text or "an empty value")
         elif not all(map(_is_qualified, fqdns)):
-            yield Problem(f"{path}.realm", expected, text, "no FQDN stands after the @", Level.WARNING)
+            yield Problem(f"{path}.realm", expected, text, "no FQDN after the @", Level.WARNING)
 
 
 def is_host(text: str) -> bool:
@@ -112,18 +113,19 @@ def _asked(credentials: Directives | None, challenges: tuple[Directives, ...]) -
     TS24109["5.2.2.1"](
         says="each side checks in every message that the realm names the server that the terminal talks to"
     ),
-    level_reason="a gateway on the way may rename the host, and Host then says nothing about what the terminal checked",
+    level_reason="a gateway on the path may rename the host, and Host then says nothing about what the terminal "
+    "checked",
     covers=["HTTP-08"],
     looks_at=[AUTHORIZATION, AUTHENTICATE, "request.headers.Host"],
 )
 def realm_host_mismatch(exchange: Exchange) -> Problems:
-    """The FQDN in the realm is not the host that the request is sent to.
+    """The FQDN in the realm is not the host of the request.
 
-    The terminal checks that the realm belongs to the server that it talks to, so that no other server can have its
-    credentials for it. It may drop a challenge that names another one.
+    The terminal checks that the realm belongs to the server that it talks to, so that no other server can get
+    credentials for it. It may drop a challenge that names another server.
 
-    Compare the base URI in the terminal's provisioning with the realm of the BSM. Behind a gateway that renames the
-    host the two may rightly differ.
+    Compare the base URI in the terminal's provisioning with the BSM's realm. Behind a gateway that renames the host,
+    the two may differ.
     """
     host = exchange.request.headers.get("Host") or ""
     path, realms = _realms(exchange)
@@ -135,7 +137,7 @@ def realm_host_mismatch(exchange: Exchange) -> Problems:
     elif not host:
         yield NotApplicable("the request has no Host")
     elif not fqdns:
-        yield NotApplicable("there is no realm with the name of a host")
+        yield NotApplicable("no realm has the name of a host")
     elif other is not None:
         yield Problem(f"{path}.realm", f"the FQDN {wanted}", other)
 
@@ -150,19 +152,19 @@ def _realms(exchange: Exchange) -> tuple[str, tuple[Realm, ...]]:
 @REALM_RULES.warning(
     TS33246["6.2.1.3"](says="the user name is the B-TID"),
     TS33220["4.5.2"](says="a B-TID is the base64 of RAND, @ and the name of the BSF", sure=Sure.RECALL_HIGH),
-    TS33501["W.4.1.3"](says="in 5G broadcast the terminal authenticates by GBA or by AKMA"),
+    TS33501["W.4.1.3"](says="in 5G broadcast the terminal authenticates with GBA or with AKMA"),
     TS33535["B"](says="with AKMA, the user name is the A-KID, which is a NAI"),
     level_reason="the form of a B-TID is cited from memory, and a lab may use plain names (a violation in strict mode)",
     covers=["HTTP-09"],
 )
 def username_not_b_tid(exchange: Exchange, context: Context) -> Problems:
-    """The user name of the credentials does not look like a B-TID, or, with AKMA, like an A-KID.
+    """The user name does not look like a B-TID (with AKMA: like an A-KID).
 
     The BSM asks the BSF for the keys of a B-TID, and the AKMA anchor function for those of an A-KID. With another user
-    name there is no bootstrapping behind it, and both sides share some other secret: fine for a bench, not for the
-    field. An A-KID is expected where the realm is that of AKMA, and a B-TID with every other realm.
+    name there is no bootstrapping, and both sides share some other secret: fine in a lab, not in the field. An A-KID is
+    expected if the realm is AKMA's, and a B-TID with every other realm.
 
-    Look whether the terminal has bootstrapped before it asks for keys, and whether the realm names what it has done.
+    Check whether the terminal bootstraps before it asks for keys, and whether the realm matches how it did.
     """
     credentials = exchange.request.credentials
     if credentials is None:
@@ -171,10 +173,10 @@ def username_not_b_tid(exchange: Exchange, context: Context) -> Problems:
     name = credentials.first.get("username")
     prefixes = {realm.prefix for realm in credentials.realms}
     if name is None or credentials.hides_username:
-        yield NotApplicable("the user name is not given as text")
+        yield NotApplicable("the user name is not given as plain text")
         return
     if "3GPP-bootstrapping-digest" in prefixes:
-        yield NotApplicable("bootstrapping by digest forms the B-TID in another way")
+        yield NotApplicable("bootstrapping with Digest forms the B-TID differently")
         return
     akma = _uses_akma(exchange, prefixes)
     gba = not akma or len(prefixes) > 1
@@ -194,19 +196,19 @@ def _uses_akma(exchange: Exchange, prefixes: Set[str]) -> bool:
 
 @fault(on=Exchange, reference="download", trips={"realm-malformed"})
 def replace_realm(exchange: Exchange, *, to: str = "BSM") -> Exchange:
-    """Write another realm into the recorded credentials."""
+    """Replace the realm in the recorded credentials."""
     return prove(exchange, proof_of(exchange).put("realm", to, quoted=True))
 
 
 @fault(on=Exchange, reference="challenged", trips={"realm-malformed"})
 def replace_challenge_realm(exchange: Exchange, *, to: str = "3GPP-bootstrapping@") -> Exchange:
-    """Write another realm into the challenge."""
+    """Replace the realm in the challenge."""
     return put_challenge(exchange, f"Digest {first_challenge(exchange).put('realm', to, quoted=True)}")
 
 
 @fault(on=Exchange, reference="download", trips={"realm-host-mismatch"})
 def replace_host(exchange: Exchange, *, to: str = "bsm.home2.net") -> Exchange:
-    """Write another host into the recorded request."""
+    """Replace the host of the recorded request."""
     return with_request_header(exchange, "Host", to)
 
 

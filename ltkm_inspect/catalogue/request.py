@@ -51,7 +51,7 @@ def _root(exchange: Exchange) -> Any:
         return NotApplicable("the body of the request is not well-formed XML")
     if exchange.requested_pairs or _named(document.root):
         return document.root
-    return NotApplicable("the request names no key, which is reported by itself")
+    return NotApplicable("the request asks for no key, reported by request-names-no-key")
 
 
 def _named(root: Any) -> list[MskPair]:
@@ -65,16 +65,16 @@ REQUEST_RULES = RuleGroup(
 
 
 @REQUEST_RULES.rule(
-    SCHEMA(says="the root element is mbmsMSKRequest and holds MSK elements, each keyDomainID and MSKID"),
+    SCHEMA(says="the root element is mbmsMSKRequest and contains MSK elements, each with keyDomainID and MSKID"),
     covers=["XML-20"],
 )
 def request_structure_wrong(_: Exchange, root: Any) -> Problems:
-    """The request document is not built as its schema says.
+    """The request document does not follow its schema.
 
-    A BSM that validates answers 400 to it; one that does not may read fewer keys out of it than the terminal asked for.
-    It is the terminal's document: nothing in it is the fault of the BSM.
+    A BSM that validates answers with 400. One that does not may read fewer keys than the terminal asked for. The
+    terminal wrote this document: the BSM is not at fault.
 
-    Write MSK elements alone under mbmsMSKRequest, each with keyDomainID first and MSKID second. The root element may
+    Write only MSK elements under mbmsMSKRequest, each with keyDomainID first and MSKID second. The root element may
     have any attribute.
     """
     for departure in request_departures(root):
@@ -93,10 +93,10 @@ def _is_right(pair: Pair) -> bool:
 def request_identifier_invalid(exchange: Exchange, root: Any) -> Problems:
     """The request asks for a key by an identifier that no key can have.
 
-    A BSM can only refuse such a key, or guess which one is meant. It is the terminal's document: nothing in it is the
-    fault of the BSM.
+    A BSM can only refuse such a key, or guess which one is meant. The terminal wrote this document: the BSM is not at
+    fault.
 
-    Look at where the terminal has the identifiers from: the service guide, or its own reading of it. Key Number 0, the
+    Check where the terminal gets the identifiers from: the service guide, or its own reading of it. Key Number 0, the
     current MSK, is legal; Key Group 0 is not.
     """
     pairs = exchange.requested_pairs
@@ -175,7 +175,7 @@ def _compared(document: Document) -> _PairComparison | NotApplicable:
         return NotApplicable("the document has no Response")
     compared = _PairComparison(document)
     if not compared.readable_request:
-        return NotApplicable("the request has identifiers that are wrong, which is reported by itself")
+        return NotApplicable("the request has invalid identifiers, reported by request-identifier-invalid")
     return compared
 
 
@@ -206,34 +206,33 @@ PAIR_RULES = RuleGroup(
 def requested_msk_unanswered(document: Document, compared: _PairComparison) -> Problems:
     """A requested MSK has no Response.
 
-    The terminal learns nothing about that key, neither that it is granted nor why not. It may process the rest and ask
-    again for what is missing.
+    The terminal does not learn whether the key is granted, or why not. It may process the rest and ask again for what
+    is missing.
 
-    Answer every pair of the request with a Response of its own, if only to refuse it. A request with Key Number 0 is
-    answered by any key of that Key Group.
+    Answer every pair of the request with a separate Response, even if only to refuse it. Any key of the Key Group
+    answers a request with Key Number 0.
     """
     if not compared.readable_response or any(departure.kind == "root-child" for departure in document.departures):
-        yield NotApplicable("an item cannot be told by its identifiers, which is reported by itself")
+        yield NotApplicable("an item cannot be identified: its identifiers are wrong or it is not a Response")
     elif len(compared.unanswered) > len(compared.foreign) + compared.repeated:
         for domain, msk_id in compared.unanswered:
             yield Problem("", f"a Response for {_shown(domain, msk_id)}", "none")
     elif compared.unanswered:
-        yield NotApplicable("another key is answered in its place, which is reported by itself")
+        yield NotApplicable("another key is answered in its place, reported by answered-msk-unrequested")
 
 
 @PAIR_RULES.warning(
-    MULTIPLE_STATUS(says="the status codes of the response are those of the pairs in the request"),
-    level_reason="a terminal can take the answers that it asked for and leave the rest",
+    MULTIPLE_STATUS(says="the response has status codes for the pairs of the request"),
+    level_reason="a terminal can use the answers that it asked for and ignore the rest",
     covers=["ID-10"],
 )
 def answered_msk_unrequested(_: Document, compared: _PairComparison) -> Problems:
     """A Response is about an MSK that was not requested.
 
-    The terminal looks for the pairs that it asked for and does not find one of them, or has a key that it cannot place.
-    Responses mixed up between terminals look like this, too.
+    The terminal does not find one of the pairs that it asked for, or gets a key that it cannot assign. Responses that
+    were mixed up between terminals also look like this.
 
-    Copy the pair of the request into the Response. A request with Key Number 0 may be answered by any key of that Key
-    Group.
+    Copy the pair from the request into the Response. Any key of the Key Group may answer a request with Key Number 0.
     """
     for item, pair in compared.foreign:
         yield Problem("MSK", "a pair of the request", _shown(*pair), element=item.element)
@@ -258,7 +257,7 @@ def _asking(exchange: Exchange, change: Callable[[Xml, Sequence[MskPair]], Splic
 
 @fault(on=Exchange, reference="download", trips={"request-structure-wrong"})
 def insert_requested_element(exchange: Exchange, *, name: str = "ResponseCode") -> Exchange:
-    """Put another element behind the first MSK of the recorded request."""
+    """Insert another element after the first MSK of the recorded request."""
     return _asking(exchange, lambda xml, msks: edit.after(xml, msks[0].element, f"<{name}/>"))
 
 
@@ -266,7 +265,7 @@ def insert_requested_element(exchange: Exchange, *, name: str = "ResponseCode") 
 def replace_requested_namespace(
     exchange: Exchange, *, namespace: str = "urn:3gpp:metadata:2005:MBMS:mskRequest"
 ) -> Exchange:
-    """Write the recorded request in another namespace: the right one in lower case, if not told otherwise."""
+    """Put the recorded request into another namespace (default: the right one in lower case)."""
 
     def change(xml: Xml, _: object) -> Splice:
         at = (xml.text or "").index(MSK_REQUEST_NS)
@@ -277,7 +276,7 @@ def replace_requested_namespace(
 
 @fault(on=Exchange, reference="download", trips={"request-identifier-invalid"})
 def replace_requested_msk_id(exchange: Exchange, *, text: str = "JMtE") -> Exchange:
-    """Write another text into the first MSKID of the recorded request: 3 octets, if not told otherwise."""
+    """Replace the text of the first MSKID of the recorded request (default: 3 octets)."""
     return _asking(exchange, lambda xml, msks: edit.refilled(xml, msks[0].msk_ids[0], text))
 
 
@@ -295,11 +294,11 @@ def zero_requested_key_group(exchange: Exchange) -> Exchange:
 
 @fault(on=Document, reference="several-keys", trips={"requested-msk-unanswered"})
 def drop_response(document: Document) -> Iterator[Splice]:
-    """Take the last Response out of the document."""
+    """Remove the last Response from the document."""
     yield edit.replaced(document.xml, document.items[-1].element, "")
 
 
 @fault(on=Exchange, reference="several-keys", trips={"answered-msk-unrequested"})
 def drop_requested_msk(exchange: Exchange) -> Exchange:
-    """Take the last MSK out of the recorded request, so that its answer is one that nobody asked for."""
+    """Remove the last MSK from the recorded request, so that nobody asked for its answer."""
     return _asking(exchange, lambda xml, msks: edit.replaced(xml, msks[-1].element, ""))

@@ -23,38 +23,38 @@ MOST_SHOWN = 8
 SCHEMA_RULES = RuleGroup(Document, needs=[MSK_ROOT, WELL_FORMED], fast_pass=follows_schema)
 
 
-@SCHEMA_RULES.rule(SCHEMA(says="no element of an MSK response has an attribute of its own"), covers=["XML-11"])
+@SCHEMA_RULES.rule(SCHEMA(says="no element of an MSK response has an attribute"), covers=["XML-11"])
 def attribute_unexpected(document: Document) -> Problems:
     """An element of the MSK response has an attribute.
 
-    A validating terminal rejects the whole document, with every key in it. Not even xml:lang is allowed.
+    A validating terminal rejects the whole document with all its keys. Not even xml:lang is allowed.
 
-    Leave it out. Namespace declarations are no attributes, and the four of XML Schema itself, as xsi:schemaLocation,
-    are allowed everywhere.
+    Remove it. Namespace declarations are not attributes, and the four attributes of XML Schema, such as
+    xsi:schemaLocation, are allowed everywhere.
     """
     return departures(document, "attribute")
 
 
-@SCHEMA_RULES.rule(SCHEMA(says="the root element, Response and MSK hold elements alone"), covers=["XML-19"])
+@SCHEMA_RULES.rule(SCHEMA(says="the root element, Response and MSK contain only elements"), covers=["XML-19"])
 def text_misplaced(document: Document) -> Problems:
-    """Text stands between the elements of an MSK response.
+    """There is text between the elements of an MSK response.
 
-    A validating terminal rejects the whole document. Most often it is what was left of a template, or a separator of a
-    list that was written into the XML.
+    A validating terminal rejects the whole document. Most often the text is left over from a template, or is a list
+    separator that was written into the XML.
 
-    Take it out; only white space and comments may stand between elements.
+    Remove it. Only white space and comments may be between elements.
     """
     return departures(document, "text")
 
 
 @SCHEMA_RULES.rule(SCHEMA(says="keyDomainID, MSKID and ResponseCode have simple content"), covers=["XML-06", "XML-07"])
 def value_has_children(document: Document) -> Problems:
-    """A keyDomainID, MSKID or ResponseCode encloses an element.
+    """A keyDomainID, MSKID or ResponseCode contains an element.
 
-    With an element inside, the text is no longer one value: some terminals read what stands before it, others all of
-    it, and a validating one rejects the document.
+    With an element inside, the text is no longer one value. Some terminals read what precedes the element, others read
+    all of it, and a validating one rejects the document.
 
-    Write the value alone.
+    Write only the value.
     """
     return _apart_from_ltkms(document, "leaf-child")
 
@@ -72,36 +72,38 @@ def _apart_from_ltkms(document: Document, kind: str) -> Problems:
 
 
 @SCHEMA_RULES.warning(
-    SCHEMA(says="elements of other namespaces under the root are validated strictly, against a schema of their own"),
+    SCHEMA(says="elements of other namespaces under the root are validated strictly, against their schema"),
     level_reason="which schemas a terminal has cannot be known",
     covers=["XML-12"],
 )
 def root_extension_unknown(document: Document) -> Problems:
-    """A foreign element stands under the root, where a terminal must know its schema.
+    """A foreign element is under the root, where a terminal must know its schema.
 
-    A validating terminal that does not have the schema rejects the whole document. Which schemas a terminal has cannot
-    be known from here, so this is a warning.
+    A validating terminal without that schema rejects the whole document. Which schemas a terminal has cannot be known
+    from here, so this is a warning.
 
-    Put the extension into a Response, whose room for them is lax, or leave it out.
+    Move the extension into a Response, where validation is lax, or remove it.
     """
     if any(departures(document, "root-foreign")) and any(departures(document, "response-late")):
-        yield NotApplicable("a Response stands after the foreign element, which is reported by itself")
+        yield NotApplicable("a Response follows the foreign element, reported by response-after-extension")
     else:
         yield from _apart_from_ltkms(document, "root-foreign")
 
 
 @rule(
-    SCHEMA(says="a Response may hold elements of other namespaces, validated where a schema is known", verb=Verb.MAY),
+    SCHEMA(
+        says="a Response may contain elements of other namespaces, validated if their schema is known", verb=Verb.MAY
+    ),
     on=Item,
     needs=[MSK_ROOT],
     covers=["XML-13"],
 )
 def extension_unknown(item: Item) -> Problems:
-    """An item has an extension that the inspector does not know.
+    """An item has an extension that ltkm-inspect does not know.
 
-    It is legal, and a terminal passes over what it does not know.
+    This is legal. A terminal ignores what it does not know.
 
-    Nothing is wrong. Where the element was meant to carry a key, compare its name with the one of the change request.
+    Nothing is wrong. If the element was meant to carry a key, compare its name with the one in the change request.
     """
     if not item.parts.foreign:
         return
@@ -114,19 +116,19 @@ def extension_unknown(item: Item) -> Problems:
 
 @SCHEMA_RULES.note(
     XSD1["4.3.2"](
-        says="xsi:schemaLocation is a list of pairs: a namespace, and where its schema is", sure=Sure.RECALL_HIGH
+        says="xsi:schemaLocation is a list of pairs: a namespace and the location of its schema", sure=Sure.RECALL_HIGH
     ),
-    level_reason="the attribute is a hint, which a validator may pass over",
+    level_reason="the attribute is a hint, which a validator may ignore",
     covers=["XML-18"],
     fast_pass=None,
 )
 def schema_location_unpaired(document: Document) -> Problems:
     """An xsi:schemaLocation is not a list of pairs.
 
-    It is a hint that most validators pass over, so that no key is lost by it. The example of the change request has
-    such a one.
+    It is a hint that most validators ignore, so no key is lost. The example of the change request has such an
+    attribute.
 
-    Write each namespace with the place of its schema, or leave the attribute out.
+    Write each namespace with the location of its schema, or omit the attribute.
     """
     if "schemaLocation" not in (document.xml.text or ""):
         return
@@ -138,23 +140,23 @@ def schema_location_unpaired(document: Document) -> Problems:
 
 @fault(on=Document, reference="download", trips={"attribute-unexpected"})
 def write_attribute(document: Document, *, name: str = "xml:lang", value: str = "en") -> Iterator[Splice]:
-    """Write an attribute on the first Response."""
+    """Add an attribute to the first Response."""
     yield edit.attribute_set(document.xml, document.items[0].element, name, value)
 
 
 @fault(on=Document, reference="download", trips={"text-misplaced"})
 def insert_text(document: Document, *, text: str = "key 1") -> Iterator[Splice]:
-    """Write text before the first MSK."""
+    """Insert text before the first MSK."""
     yield edit.before(document.xml, document.items[0].parts.msks[0], text)
 
 
 @fault(on=Document, reference="download", trips={"value-has-children"})
 def insert_value_child(document: Document) -> Iterator[Splice]:
-    """Write an element inside the first ResponseCode, behind its text."""
+    """Insert an element into the first ResponseCode, after its text."""
     yield edit.appended(document.xml, document.items[0].parts.codes[0], '<x:note xmlns:x="urn:example:extension"/>')
 
 
 @fault(on=Document, reference="download", trips={"root-extension-unknown"})
 def append_extension(document: Document) -> Iterator[Splice]:
-    """Put a foreign element behind the last Response."""
+    """Add a foreign element after the last Response."""
     yield edit.appended(document.xml, document.root, '<x:note xmlns:x="urn:example:extension"/>')

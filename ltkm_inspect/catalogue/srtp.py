@@ -29,7 +29,7 @@ def _used(message: Message) -> Policies | NotApplicable:
     """Return the SRTP policies that sessions of a streaming message use, or why there is none to look at."""
     header = message.header
     if header is None or header.cs_id_map_type != SRTP_MAP or not header.cs_count:
-        return NotApplicable("the message is not of the streaming form")
+        return NotApplicable("the message does not have the streaming form")
     policies = message.of(SecurityPolicy)
     if not policies:
         return NotApplicable("the message has no security policy")
@@ -38,20 +38,22 @@ def _used(message: Message) -> Policies | NotApplicable:
     # Where the parameters of one cannot all be read, what seems to be missing may only be hidden.
     if used and not any(each.trailing for each in used):
         return used
-    return NotApplicable("no SRTP policy that can be read in full goes with the sessions")
+    return NotApplicable("no complete SRTP policy applies to the sessions")
 
 
 SRTP_SHAPE = RuleGroup(Message, needs=[PSK_MESSAGE], takes=_used, shape_only=True)
 
 
-@SRTP_SHAPE.rule(TS33246["6.6.2.1"](says="the SRTP key derivation rate is 0, written or left out"), covers=["MB-07"])
+@SRTP_SHAPE.rule(
+    TS33246["6.6.2.1"](says="the SRTP key derivation rate is 0, explicitly or by default"), covers=["MB-07"]
+)
 def key_derivation_rate_nonzero(message: Message, used: Policies, context: Context) -> Problems:
-    """The security policy asks for SRTP keys to be derived anew on the way.
+    """The security policy asks to derive new SRTP keys during the stream.
 
-    In MBMS the keys change with the MTK only. A terminal that follows the policy derives other keys than the sender of
-    the stream after so many packets, and the picture stops.
+    In MBMS, keys change only with the MTK. A terminal that follows the policy derives other keys than the sender after
+    a number of packets, and the picture stops.
 
-    Send key derivation rate 0, or leave the parameter out.
+    Send key derivation rate 0, or omit the parameter.
     """
     for policy in used:
         found = policy.by_type.get(KEY_DERIVATION_RATE)
@@ -68,10 +70,10 @@ def key_derivation_rate_nonzero(message: Message, used: Policies, context: Conte
 def roc_transmission_rate_wrong(message: Message, used: Policies, context: Context) -> Problems:
     """The security policy has no usable ROC transmission rate.
 
-    A terminal that joins a running stream learns the roll-over counter from every R-th packet. Without the right R it
+    A terminal that joins a running stream learns the roll-over counter from every R-th packet. Without the right R, it
     looks for the counter in the wrong packets, and their authentication fails.
 
-    Send SRTP parameter 13 with two octets: the R that the sender of the stream is set to, 1 or more.
+    Send SRTP parameter 13 with two octets: the R that the sender of the stream uses, 1 or more.
     """
     for policy in used:
         found = policy.by_type.get(TRANSMISSION_RATE)
@@ -89,14 +91,14 @@ def roc_transmission_rate_wrong(message: Message, used: Policies, context: Conte
 @SRTP_SHAPE.rule(
     RFC4771["2"](says="three authentication transforms carry the roll-over counter", verb=Verb.SHOULD),
     TS33246["6.6.2.1"](says="MBMS streaming uses the transforms that carry the roll-over counter"),
-    level_reason="a terminal that joins before the sequence number wraps decrypts the stream all the same",
+    level_reason="a terminal that joins before the sequence number wraps still decrypts the stream",
     covers=["MB-09"],
 )
 def srtp_authentication_unsuited(message: Message, used: Policies) -> Problems:
-    """The SRTP authentication algorithm carries no roll-over counter.
+    """The SRTP authentication algorithm does not carry the roll-over counter.
 
-    A terminal that joins late cannot know how often the sequence number has wrapped. With plain HMAC-SHA-1 it guesses 0
-    and rejects every packet.
+    A terminal that joins late cannot know how often the sequence number has wrapped. With plain HMAC-SHA-1, it guesses
+    0 and rejects every packet.
 
     Select RCCm1, RCCm2 or RCCm3 in SRTP parameter 14 or 2.
     """
@@ -113,17 +115,17 @@ def srtp_authentication_unsuited(message: Message, used: Policies) -> Problems:
 
 
 @SRTP_SHAPE.rule(
-    RFC4771["3"](says="with RCCm3 the tag is the roll-over counter alone: 4 octets"),
+    RFC4771["3"](says="with RCCm3 the tag is only the roll-over counter: 4 octets"),
     RFC4771["4"](says="with RCCm1 and RCCm2 a tag of 14 octets is recommended", verb=Verb.SHOULD),
     covers=["MB-09"],
 )
 def srtp_tag_length_unsuited(message: Message, used: Policies, context: Context, *, recommended: int = 14) -> Problems:
     """The length of the SRTP authentication tag does not suit its algorithm.
 
-    The tag holds the roll-over counter and, but for RCCm3, a MAC behind it. One of another length cuts either of them
-    short, or makes room for nothing.
+    The tag contains the roll-over counter and, except with RCCm3, a MAC. A wrong length truncates one of them, or
+    leaves unused space.
 
-    Send a tag of 4 octets with RCCm3, and one of 14 with RCCm1 and RCCm2.
+    Send a tag of 4 octets with RCCm3, and of 14 with RCCm1 and RCCm2.
     """
     for policy in used:
         algorithm = policy.by_type.get(SRTP_ONLY_AUTHENTICATION) or policy.by_type.get(AUTHENTICATION)
@@ -141,13 +143,13 @@ def srtp_tag_length_unsuited(message: Message, used: Policies, context: Context,
 
 @fault(on=SecurityPolicy, reference="streaming", trips={"key-derivation-rate-nonzero"})
 def set_key_derivation_rate(policy: SecurityPolicy, *, value: bytes = b"\1") -> SecurityPolicy:
-    """Ask for SRTP keys to be derived anew on the way."""
+    """Ask for new SRTP keys to be derived during the stream."""
     return with_parameter(policy, KEY_DERIVATION_RATE, value)
 
 
 @fault(on=SecurityPolicy, reference="streaming", trips={"roc-transmission-rate-wrong"})
 def drop_transmission_rate(policy: SecurityPolicy) -> SecurityPolicy:
-    """Leave the ROC transmission rate out of the policy."""
+    """Remove the ROC transmission rate from the policy."""
     place, _ = policy.by_type[TRANSMISSION_RATE]
     return replace(policy, params=policy.params[: place - 1] + policy.params[place:])
 
@@ -160,23 +162,23 @@ def zero_transmission_rate(policy: SecurityPolicy) -> SecurityPolicy:
 
 @fault(on=SecurityPolicy, reference="streaming", trips={"roc-transmission-rate-wrong"})
 def resize_transmission_rate(policy: SecurityPolicy, *, value: bytes = b"\x0a") -> SecurityPolicy:
-    """Send the ROC transmission rate with another number of octets than two."""
+    """Send the ROC transmission rate with a length other than two octets."""
     return with_parameter(policy, TRANSMISSION_RATE, value)
 
 
 @fault(on=SecurityPolicy, reference="streaming", trips={"srtp-authentication-unsuited"})
 def replace_srtp_authentication(policy: SecurityPolicy, *, number: int = 1) -> SecurityPolicy:
-    """Select another SRTP authentication algorithm: plain HMAC-SHA-1, if not told otherwise."""
+    """Select another SRTP authentication algorithm (default: plain HMAC-SHA-1)."""
     return with_parameter(policy, SRTP_ONLY_AUTHENTICATION, bytes((number,)))
 
 
 @fault(on=SecurityPolicy, reference="streaming", trips={"srtp-tag-length-unsuited"})
 def select_rccm3(policy: SecurityPolicy) -> SecurityPolicy:
-    """Select RCCm3, in which the tag is the roll-over counter alone, and leave the length of the tag."""
+    """Select RCCm3, whose tag is only the roll-over counter, and keep the length of the tag."""
     return with_parameter(policy, SRTP_ONLY_AUTHENTICATION, bytes((RCCM3,)))
 
 
 @fault(on=SecurityPolicy, reference="streaming", trips={"srtp-tag-length-unsuited"})
 def resize_srtp_tag(policy: SecurityPolicy, *, octets: int = 10) -> SecurityPolicy:
-    """Announce an SRTP tag of another length than the one recommended."""
+    """Announce an SRTP tag length other than the recommended one."""
     return with_parameter(policy, SRTP_ONLY_TAG_LENGTH, bytes((octets,)))

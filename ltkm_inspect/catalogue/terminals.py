@@ -23,16 +23,17 @@ REQUEST_RULES = RuleGroup(
 
 @SENDER_RULES.warning(
     TS33246["6.4.6.1"](says="the MUK of a message is found by IDi and IDr", verb=Verb.SHOULD),
-    TS31102["4.2.81"](says="a card has no two MUK IDs with the same IDi", verb=Verb.SHOULD),
+    TS31102["4.2.81"](says="a card does not have two MUK IDs with the same IDi", verb=Verb.SHOULD),
 )
 def identities_alternate(delivery: DeliveredLtkm) -> Problems:
-    """LTKMs for two terminals take turns on one connection.
+    """LTKMs for two terminals alternate on one connection.
 
-    A connection belongs to one terminal. It may go over to a new B-TID or A-KID when the terminal has bootstrapped
-    again, but not back and forth, since its card then has no MUK for the earlier one: the BSM mixes terminals up, or
-    something in between carries several of them.
+    A connection belongs to one terminal. It may switch to a new B-TID or A-KID when the terminal has bootstrapped
+    again, but not back and forth, because the card then has no MUK for the earlier one. Either the BSM mixes up
+    terminals, or something in between combines several of them.
 
-    Look at how the BSM finds the MUK. Where an HTTP proxy between joins terminals on one connection, ignore this rule.
+    Check how the BSM finds the MUK. If an HTTP proxy in between puts several terminals on one connection, ignore this
+    rule.
     """
     idr = delivery.muk[1]
     order = delivery.step.before.of(CONNECTIONS, (delivery.sent.connection, delivery.muk[0]))
@@ -41,17 +42,19 @@ def identities_alternate(delivery: DeliveredLtkm) -> Problems:
     elif idr in order[:-1] and order[-1] != idr:
         joined = bool(delivery.step.exchange.connection)
         got = f"{_text(idr)} after {_text(order[-1])}"
-        hint = "" if joined else "only the address joins them, which many terminals may share"
-        yield Problem("ID[2].value", "one terminal on a connection", got, hint, None if joined else Level.NOTE)
+        hint = "" if joined else "only the address links them, and many terminals may share it"
+        yield Problem("ID[2].value", "one terminal per connection", got, hint, None if joined else Level.NOTE)
 
 
-@SENDER_RULES.note(TS33246["6.4.6.1"](says="another IDi is another BM-SC, with another MUK and counter", verb=Verb.MAY))
+@SENDER_RULES.note(
+    TS33246["6.4.6.1"](says="another IDi means another BM-SC, with another MUK and counter", verb=Verb.MAY)
+)
 def bsm_changed(delivery: DeliveredLtkm) -> Problems:
     """A terminal gets LTKMs from another BM-SC than before.
 
     Another IDi means another MUK and another counter.
 
-    Nothing is wrong with it where there are several.
+    Nothing is wrong if there are several.
     """
     idi, idr = delivery.muk
     last = delivery.step.before.of(SENDERS, idr)
@@ -67,33 +70,33 @@ def _text(identity: bytes) -> str:
 
 @REQUEST_RULES.note(looks_at=["request.body"])
 def request_repeated(step: SessionEvent, *, seconds: int = 300) -> Problems:
-    """A terminal asks again for what it got no answer to.
+    """A terminal repeats a request that got no answer.
 
-    The first request, or its response, was lost.
+    The first request or its response was lost.
 
-    Look at what became of the first one.
+    Find out what became of the first one.
     """
     pairs = step.exchange.requested_pairs
     for asked in reversed(step.terminal.requests):
         if _is_within(step, asked.at, seconds) and not asked.answered and not asked.pairs.isdisjoint(pairs):
-            yield Problem("request.body", got="a request that was not answered, again")
+            yield Problem("request.body", got="an unanswered request again")
             return
 
 
 @REQUEST_RULES.note(looks_at=["request.body", "response.status"])
 def key_requested_again(step: SessionEvent, *, seconds: int = 60) -> Problems:
-    """A terminal asks for a key that was delivered to it a moment ago.
+    """A terminal asks again for a key that was just delivered to it.
 
-    It did not take the LTKM: it found the MAC wrong, the counter used, or the response not to its liking.
+    It did not accept the LTKM: it found the MAC wrong, the counter used, or something else in the response.
 
-    Look at the last response to this terminal, and at what its log says about it.
+    Check the last response to this terminal, and what the terminal's log says about it.
     """
     for asked in reversed(step.terminal.requests):
         if asked.delivered and _is_within(step, asked.at, seconds):
             again = [pair for pair in step.exchange.requested_pairs if pair in asked.delivered]
             if again:
                 got = f"MSK ID {again[0][1].hex()} again" + (f" and {len(again) - 1} more" if len(again) > 1 else "")
-                yield Problem("request.body", got=got, hint="delivered with an LTKM a moment ago")
+                yield Problem("request.body", got=got, hint="just delivered with an LTKM")
                 return
 
 
@@ -104,5 +107,5 @@ def _is_within(step: SessionEvent, at: float | None, seconds: int) -> bool:
 
 @fault(on=SessionEvent, reference="rebootstrapped", trips={"identities-alternate"})
 def share_connection(step: SessionEvent, *, connection: str = "192.0.2.10:40001") -> Exchange:
-    """Let the exchange have come over another connection: the first of the lab, if not told otherwise."""
+    """Make the exchange come over another connection (default: the first of the lab)."""
     return replace(step.exchange, connection=connection)

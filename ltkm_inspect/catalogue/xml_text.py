@@ -26,11 +26,11 @@ TEXT_RULES = RuleGroup(Document, fast_pass=is_plain_text)
 def xml_malformed(document: Document) -> Problems:
     """The body is not well-formed XML.
 
-    A terminal's parser stops at the first such place, so that every key of the response is lost, not only the one
-    beside it. The example printed in the change request has two such slips, which have been copied into servers.
+    A terminal's parser stops at the first error, so every key of the response is lost, not only the one beside it. The
+    example printed in the change request has two such errors, which have been copied into servers.
 
-    Fix the text at the octet that the finding names. What the inspector shows of such a document was recovered by a
-    lenient parser and may not be what any terminal sees; its items are shown and not checked.
+    Fix the text at the octet that the finding names. What ltkm-inspect shows of such a document was recovered by a
+    lenient parser and may differ from what a terminal sees. Its items are shown but not checked.
     """
     error = document.xml.error
     if error is None or document.xml.well_formed or error.kind == "doctype":
@@ -47,16 +47,16 @@ def xml_malformed(document: Document) -> Problems:
 
 @TEXT_RULES.rule(
     level=Level.VIOLATION,
-    level_reason="whoever parses it, this software included, is no longer safe; XML itself allows it",
+    level_reason="parsing it is not safe, although XML allows it",
     covers=["XML-02"],
 )
 def doctype_present(document: Document) -> Problems:
     """The document has a document type declaration.
 
-    Such a declaration can define entities that fill a terminal's memory or read its files. The inspector refuses to
-    parse the document, and so should everybody else.
+    Such a declaration can define entities that fill a terminal's memory or read its files. ltkm-inspect refuses to
+    parse the document, and so should everyone else.
 
-    Nothing in an MSK response needs one: take it out.
+    Remove it. Nothing in an MSK response needs one.
     """
     error = document.xml.error
     if error is not None and error.kind == "doctype":
@@ -66,17 +66,16 @@ def doctype_present(document: Document) -> Problems:
 
 @TEXT_RULES.warning(
     XML["4.3.3"](says="a document in another encoding than UTF-8 or UTF-16 declares it"),
-    level_reason="a terminal that believes the right one of the three reads the document all the same",
+    level_reason="a terminal that follows the right one of the three still reads the document",
     covers=["XML-03", "HTTP-21"],
     looks_at=["response.body.encoding"],
 )
 def encoding_mismatch(document: Document) -> Problems:
     """Byte order mark, XML declaration and charset do not agree on the encoding.
 
-    Different parsers believe different ones of the three, so that the same octets are keys to one terminal and noise to
-    another.
+    Parsers differ in which of the three they follow, so the same octets are keys to one terminal and noise to another.
 
-    Write UTF-8, declare UTF-8, and leave the charset parameter out or right.
+    Write UTF-8, declare UTF-8, and make the charset parameter match, or omit it.
     """
     if document.xml.encoding.problem is not None:
         yield Problem.told(document.xml.encoding.problem)
@@ -88,11 +87,11 @@ def encoding_mismatch(document: Document) -> Problems:
     looks_at=["response.body.encoding"],
 )
 def encoding_unusual(document: Document) -> Problems:
-    """The document is in another encoding than UTF-8 or UTF-16.
+    """The encoding of the document is neither UTF-8 nor UTF-16.
 
     It is declared and legal, but a terminal's parser need not know it.
 
-    Prefer UTF-8.
+    Use UTF-8.
     """
     codec = document.xml.encoding.codec.replace("_", "-")
     if document.xml.encoding.problem is None and not codec.startswith(("utf-8", "utf-16", "ascii")):
@@ -101,7 +100,7 @@ def encoding_unusual(document: Document) -> Problems:
 
 @fault(on=Document, reference="download", trips={"xml-malformed"})
 def cut_document(document: Document) -> Iterator[Splice]:
-    """End the document in the middle of its first LTKM, or else before its last element ends."""
+    """Cut the document off in the middle of its first LTKM, or else before its last end tag."""
     text = document.xml.text or ""
     if document.ltkm_elements:
         at = edit.extent(document.xml, document.ltkm_elements[0].element)
@@ -112,13 +111,13 @@ def cut_document(document: Document) -> Iterator[Splice]:
 
 @fault(on=Document, reference="download", trips={"xml-malformed"})
 def unquote_attribute(document: Document) -> Iterator[Splice]:
-    """Write an attribute of the root element without quotation marks, as the change request's example does."""
+    """Write an attribute of the root element without quotation marks, as in the change request's example."""
     yield edit.attributed(document.xml, document.root, "xmlns:xsi=http://www.w3.org/2001/XMLSchema-instance")
 
 
 @fault(on=Document, reference="download", trips={"doctype-present"})
 def insert_doctype(document: Document) -> Iterator[Splice]:
-    """Declare a document type before the root element."""
+    """Insert a document type declaration before the root element."""
     yield edit.before(document.xml, document.root, "<!DOCTYPE mbmsMSKResponse>")
 
 
@@ -127,7 +126,7 @@ _DECLARATION = re.compile(r"""<\?xml\s+version\s*=\s*(?:"[^"]*"|'[^']*')""")
 
 @fault(on=Document, reference="download", trips={"encoding-mismatch"})
 def declare_encoding(document: Document, *, name: str = "UTF-16") -> Iterator[Splice]:
-    """Declare another encoding than the one that the document is written in: UTF-8 where that is UTF-16 itself."""
+    """Declare an encoding other than the real one (default: UTF-16, or UTF-8 if the document is UTF-16)."""
     text, encoding = document.xml.text or "", document.xml.encoding
     if encoding.name.startswith(name):
         name = "UTF-8" if name != "UTF-8" else "UTF-16"

@@ -184,7 +184,7 @@ class _Run:
         except (EOFError, OSError):
             raise WorkerError(_end_of(worker)) from None
         if isinstance(answer, str):
-            raise WorkerError(f"a process that shared the work failed: {answer}")
+            raise WorkerError(f"a worker process failed: {answer}")
         return answer
 
     def _receive(self, worker: _Worker) -> None:
@@ -250,5 +250,5 @@ class _Run:
 def _end_of(worker: _Worker) -> str:
     worker.process.join(1)
     code = worker.process.exitcode
-    how = f"by signal {-code}" if code is not None and code < 0 else "before its time"
-    return f"a process that shared the work ended {how}; what it had not finished was not checked"
+    how = f"by signal {-code}" if code is not None and code < 0 else "unexpectedly"
+    return f"a worker process ended {how}; its unfinished work was not checked"

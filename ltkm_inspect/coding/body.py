@@ -75,7 +75,7 @@ def encode(octets: bytes, content_encoding: str | None) -> bytes:
 
 
 def _unknown(name: str) -> str:
-    return f"expected a content coding out of gzip, deflate, br and zstd, got '{abbreviate(name)}'"
+    return f"expected gzip, deflate, br or zstd as content coding, got '{abbreviate(name)}'"
 
 
 def _cut(octets: bytes, limit: int | None) -> DecodedBody:

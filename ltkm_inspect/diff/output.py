@@ -62,18 +62,18 @@ def _line(difference: Difference) -> str:
     if difference.kind == "finding":
         return f"{difference.sign} {difference.name}: {difference.a or difference.b}"
     at = f"{difference.spot}, " if difference.spot != EXCHANGE else ""
-    return f"~ {at}{difference.what}: {difference.a or 'not there'} -> {difference.b or 'not there'}"
+    return f"~ {at}{difference.what}: {difference.a or 'missing'} -> {difference.b or 'missing'}"
 
 
 def _summary(comparison: Comparison) -> Iterator[str]:
     exchanges = f"{count(comparison.a, 'MSK exchange')} in A, {comparison.b} in B, {len(comparison.both)} in both"
-    paired = f"; {comparison.by_order} of them paired by MSK ID and order" if comparison.by_order else ""
+    paired = f"; {comparison.by_order} of these paired by MSK ID and order" if comparison.by_order else ""
     yield f"summary: {exchanges}{paired}"
     if comparison.by_order:
-        yield "summary: a B-TID changes at each bootstrapping; what was paired by order may be another terminal's"
+        yield "summary: a B-TID changes with each bootstrapping; pairs by order may mix up terminals"
     number = _numbers(comparison)
     differ = f"{count(number['fields'], 'field')} {'differs' if number['fields'] == 1 else 'differ'}"
-    yield f"summary: {count(number['came'], 'finding')} came, {number['went']} went, {differ}"
+    yield f"summary: {count(number['came'], 'finding')} only in B, {number['went']} only in A, {differ}"
     totals = Counter((each.sign, each.name) for each in comparison.differences)
     yield from (f"summary: {sign} {name}: {times}" for (sign, name), times in sorted(totals.items()))
 

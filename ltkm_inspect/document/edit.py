@@ -50,7 +50,7 @@ def filled(xml: Xml, element: etree._Element, text: str) -> Splice:
     ValueError where it encloses other elements, which would be lost.
     """
     if any(isinstance(child.tag, str) for child in element):
-        raise ValueError("expected an element that encloses text alone, got one with elements in it")
+        raise ValueError("expected an element that contains only text, got one with child elements")
     inside = content(xml, element)
     bare = inside.strip(XML_SPACE)
     if not bare:

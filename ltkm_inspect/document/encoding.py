@@ -140,7 +140,7 @@ def detect(octets: bytes, charset: str | None = None) -> Encoding:
         codec, source = stated, "declaration"
     else:
         if stated is not None:
-            problems.append(f"expected '{declared}' as declared, got octets of another encoding")
+            problems.append(f"expected '{declared}' as declared, got octets in another encoding")
         if parameter is not None and not _wide(parameter):
             codec, source = parameter, "charset"
         else:

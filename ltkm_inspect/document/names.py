@@ -38,13 +38,13 @@ NEAR_MISSES = {
     "no-namespace": "no namespace",
     "undeclared-prefix": "a prefix that is not declared",
     "msk-response-namespace": "the namespace of the MSK response",
-    "namespace-space": "white space in the namespace name",
-    "namespace-case": "other case in the namespace name",
+    "namespace-space": "the namespace name has white space",
+    "namespace-case": "the namespace name differs in case",
     "namespace-http": "the namespace name written as a web address",
     "namespace-no-version": "the namespace name without its version",
     "namespace-oma-bcast": "a namespace name that begins with urn:oma:bcast",
     "other-namespace": "another namespace",
-    "name-case": "other case in the element name",
+    "name-case": "the element name differs in case",
     "other-name": "another element name",
 }
 """What each near miss of the LTKM element's name is, for people to read."""

@@ -77,7 +77,7 @@ def _trouble(text: str) -> str:
     packed = text.translate(_SPACE)
     padding = packed.find("=")
     if padding >= 0 and (len(packed) - padding > 2 or packed.strip("=") != packed[:padding]):
-        return f"expected = only as the last one or two characters, got it at character {text.find('=') + 1}"
+        return f"expected = only as the last one or two characters, got one at character {text.find('=') + 1}"
     return f"expected a multiple of 4 base64 characters, got {len(packed)}"
 
 

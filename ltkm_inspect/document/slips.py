@@ -9,8 +9,8 @@ UNQUOTED_ATTRIBUTE = "unquoted-attribute"
 SPACE_IN_NAMESPACE = "space-in-namespace"
 
 SLIPS = {
-    UNQUOTED_ATTRIBUTE: "the value of an attribute stands without quotation marks",
-    SPACE_IN_NAMESPACE: "white space stands at the end or the beginning of the orderqueries namespace name",
+    UNQUOTED_ATTRIBUTE: "an attribute value without quotation marks",
+    SPACE_IN_NAMESPACE: "white space at the start or end of the orderqueries namespace name",
 }
 """What each slip is, for people to read."""
 

@@ -79,9 +79,9 @@ def ltkm_departures(ltkm: etree._Element) -> Iterator[Departure]:
     """Where an LTKM element departs from the change request's LTKMType; simple values are not looked at."""
     for name in _foreign_attributes(ltkm):
         if name != "version":
-            yield Departure("attribute", ltkm, "no attribute but version", _shown(name))
+            yield Departure("attribute", ltkm, "no attribute except version", _shown(name))
     for child in _elements(ltkm):
-        yield Departure("leaf-child", ltkm, "text alone", _name(child))
+        yield Departure("leaf-child", ltkm, "only text", _name(child))
 
 
 def _is_blank(text: str | None) -> bool:
@@ -94,12 +94,12 @@ _RESPONSE, _MSK, _CODE = f"{_PREFIX}Response", f"{_PREFIX}MSK", f"{_PREFIX}Respo
 
 def _response(response: etree._Element) -> Iterator[Departure]:
     if not len(response) and not response.keys() and _is_blank(response.text):
-        yield Departure("response-child", response, "MSK as first element", "the end")
+        yield Departure("response-child", response, "MSK as the first element", "the end")
         return
     yield from _bare(response)
     children = list(_elements(response))
     for got, tag, expected in zip_longest(
-        children[:2], (_MSK, _CODE), ("MSK as first element", "ResponseCode after MSK")
+        children[:2], (_MSK, _CODE), ("MSK as the first element", "ResponseCode after MSK")
     ):
         if got is None or got.tag != tag:
             yield Departure("response-child", response, expected, "the end" if got is None else _name(got))
@@ -132,7 +132,7 @@ def _msk(msk: etree._Element, namespace: str) -> Iterator[Departure]:
 def _leaf(leaf: etree._Element) -> Iterator[Departure]:
     yield from _attributes(leaf)
     for child in _elements(leaf):
-        yield Departure("leaf-child", leaf, "text alone", _name(child))
+        yield Departure("leaf-child", leaf, "only text", _name(child))
 
 
 def _bare(element: etree._Element) -> Iterator[Departure]:
@@ -152,7 +152,7 @@ def _foreign_attributes(element: etree._Element) -> Iterable[str]:
 
 def _texts(element: etree._Element) -> Iterator[Departure]:
     if not _is_blank(element.text) or not all(_is_blank(child.tail) for child in element):
-        yield Departure("text", element, "elements alone", "text")
+        yield Departure("text", element, "only elements", "text")
 
 
 def _elements(element: etree._Element) -> Iterator[etree._Element]:

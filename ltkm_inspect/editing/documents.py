@@ -12,7 +12,7 @@ from ltkm_inspect.editing.lines import EditError, LineTree, parse, require_names
 from ltkm_inspect.editing.lists import edited, listed, place_of
 from ltkm_inspect.traffic import Exchange
 
-NO_DOCUMENT = "expected a document that can be shown as a tree, got a body that is none: edit the body itself instead"
+NO_DOCUMENT = "this body cannot be edited as a tree: edit the body itself instead"
 
 
 def edit_response(shown: str, edited: str, exchange: Exchange, context: Context) -> bytes:
@@ -42,7 +42,7 @@ def _spliced(xml: msk.Xml, splices: Iterator[Splice]) -> bytes:
     try:
         return xml.splice(changes)
     except ValueError as error:
-        raise EditError(None, f"this cannot be written into the document: {error}") from None
+        raise EditError(None, f"cannot write this into the document: {error}") from None
 
 
 def _request(xml: msk.Xml, old: LineTree, new: LineTree) -> Iterator[Splice]:
@@ -50,7 +50,7 @@ def _request(xml: msk.Xml, old: LineTree, new: LineTree) -> Iterator[Splice]:
     assert root is not None
     require_names(new, ("requested", "totals"))
     if new.one("requested") is None:
-        raise EditError(None, "expected the line `requested:`, got none")
+        raise EditError(None, "the line `requested:` is missing")
     require_same_totals(old.one("totals"), new.one("totals"))
     pairs: Sequence[msk.MskPair] = msk.msk_pairs(root)
     shown = listed(old, "requested")

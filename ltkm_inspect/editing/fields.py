@@ -99,16 +99,16 @@ def _compare(old: LineTree, new: LineTree, path: str, changes: Changes) -> None:
     seen: dict[str, LineTree] = {}
     for child in _lines(new, path):
         if child.is_item:
-            raise EditError(child.line, "expected no dash: the parts of a message have names")
+            raise EditError(child.line, "expected no dash: the parts of a message are names")
         former = known.get(child.key)
         if former is None:
             hint = did_you_mean(child.key, known)
             raise EditError(child.line, f"expected a field that was shown here, got {child.key}{hint}")
         if child.key in seen:
-            raise EditError(child.line, f"{child.key} stands in line {seen[child.key].line} already")
+            raise EditError(child.line, f"{child.key} is already in line {seen[child.key].line}")
         seen[child.key] = child
         if bool(former.children) != bool(child.children):
-            what = "the fields that were shown below it" if former.children else "a value"
+            what = "the fields that were shown under it" if former.children else "a value"
             raise EditError(child.line, f"{child.key}: expected {what}")
         if former.children:
             _compare(former, child, f"{path}{child.key}.", changes)
@@ -116,7 +116,7 @@ def _compare(old: LineTree, new: LineTree, path: str, changes: Changes) -> None:
             changes.values.append((path + child.key, child))
     for key, former in known.items():
         if key not in seen and (not former.children or not (_is_entry(key) or not path)):
-            raise EditError(new.line, f"{new.key}: expected all its fields, {key} is missing")
+            raise EditError(new.line, f"{new.key}: field {key} is missing")
     for name in dict.fromkeys(map(_list_name, filter(_is_entry, known))):
         before = [key for key in known if _list_name(key) == name]
         after = [key for key in seen if _list_name(key) == name]
@@ -128,10 +128,10 @@ def changed(old: LineTree, new: LineTree) -> bool:
     """Return whether a line has another value; EditError where only what follows from the value was changed."""
     if new.value != old.value:
         if all(entry.value.rstrip('"').endswith("…") for entry in (old, new)):
-            raise EditError(new.line, f"{new.key}: expected the whole value, got one that is shortened")
+            raise EditError(new.line, f"{new.key}: expected the complete value, got a shortened one")
         return True
     if new.note and new.note != old.note:
-        raise EditError(new.line, f"{new.key}: what stands in brackets follows from the value; change the value itself")
+        raise EditError(new.line, f"{new.key}: the text in brackets follows from the value; change the value instead")
     return False
 
 

@@ -44,7 +44,7 @@ def new_msk(root: Any, entry: LineTree) -> str:
         first, *parts = groups[0]
         for part in parts:
             if _octets(part) != _octets(first)[_PARTS[part.key]]:
-                raise EditError(part.line, f"{part.key}: expected what msk_id says, got {part.value}")
+                raise EditError(part.line, f"{part.key}: expected the value in msk_id, got {part.value}")
         elements += markup.own_element(root, name, _as_text(first))
     return markup.own_element(root, "MSK", elements)
 
@@ -57,9 +57,9 @@ def _groups(entry: LineTree, key: str) -> list[list[LineTree]]:
             groups.append([child])
         elif child.key in _PARTS and key == "msk_id":
             if not groups:
-                raise EditError(child.line, f"{child.key}: expected it behind msk_id")
+                raise EditError(child.line, f"{child.key}: expected after msk_id")
             if any(each.key == child.key for each in groups[-1]):
-                raise EditError(child.line, f"{child.key} is given twice")
+                raise EditError(child.line, f"{child.key} appears twice")
             groups[-1].append(child)
     return groups
 
@@ -71,7 +71,7 @@ def _text(old: list[LineTree], new: list[LineTree]) -> str | None:
     parts = []
     for part in new[1:]:
         if part.key not in former:
-            raise EditError(part.line, f"{part.key}: expected an MSK ID of 4 octets, which alone has such a part")
+            raise EditError(part.line, f"{part.key}: only an MSK ID of 4 octets has this part")
         if changed(former[part.key], part):
             parts.append(part)
     if not whole and not parts:

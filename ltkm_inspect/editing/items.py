@@ -41,7 +41,7 @@ class EditedDocument:
         """Yield what makes the document what the edited lines say."""
         require_names(self._new, ("outside_every_item", "items", "totals"))
         if self._new.one("items") is None:
-            raise EditError(None, "expected the line `items:`, got none")
+            raise EditError(None, "the line `items:` is missing")
         require_same_totals(self._old.one("totals"), self._new.one("totals"))
         strays, edited_strays = (listed(lines, "outside_every_item") for lines in (self._old, self._new))
         outside = self._document.elements_outside_items
@@ -82,7 +82,7 @@ class EditedDocument:
     def _code(self, item: Item, old: LineTree, new: LineTree) -> Iterator[Splice]:
         former, code = old.one("response_code"), new.one("response_code")
         if code is None or former is None:
-            raise EditError(new.line, f"expected response_code in this item; `response_code: {NONE}` takes it away")
+            raise EditError(new.line, f"response_code is missing; `response_code: {NONE}` removes it")
         if not changed(former, code):
             return
         with at(code):

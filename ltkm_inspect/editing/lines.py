@@ -47,7 +47,7 @@ class LineTree:
         """Return the line right below that has that name; EditError where there are several."""
         found = self.all(key)
         if len(found) > 1:
-            raise EditError(found[1].line, f"{key} stands in line {found[0].line} already")
+            raise EditError(found[1].line, f"{key} is already in line {found[0].line}")
         return found[0] if found else None
 
 
@@ -100,10 +100,10 @@ def _value(rest: str, number: int) -> tuple[str, str]:
     if rest.startswith('"'):
         match = _QUOTED.fullmatch(rest)
         if match is None:
-            raise EditError(number, "expected a quotation mark that ends the text, got none")
+            raise EditError(number, "the closing quotation mark is missing")
         value, behind = match.groups()
         if behind and not behind.startswith(("#", "(")):
-            raise EditError(number, f"expected nothing behind the quoted text, got {_short(behind)}")
+            raise EditError(number, f"expected nothing after the quoted text, got {_short(behind)}")
         return value, "" if behind.startswith("#") else behind
     if rest.startswith("#"):
         return "", ""
@@ -124,11 +124,11 @@ def _put_below(parent: LineTree, entry: LineTree) -> None:
     elif parent.value in ("", "[]"):
         wanted = entry.indent
     else:
-        raise EditError(entry.line, f"wrong indentation: expected {parent.indent} spaces or fewer, got {entry.indent}")
+        raise EditError(entry.line, f"wrong indentation: expected at most {parent.indent} spaces, got {entry.indent}")
     if entry.indent != wanted:
         raise EditError(entry.line, f"wrong indentation: expected {wanted} spaces, got {entry.indent}")
     if siblings and siblings[0].is_item != entry.is_item:
-        raise EditError(entry.line, f"expected {'a' if siblings[0].is_item else 'no'} dash, as in the lines beside it")
+        raise EditError(entry.line, f"expected {'a' if siblings[0].is_item else 'no'} dash, like the lines next to it")
     siblings.append(entry)
 
 
@@ -151,4 +151,4 @@ def require_same_totals(old: LineTree | None, new: LineTree | None) -> None:
     for child in new.children if new is not None else ():
         known = former.get(child.key)
         if known is None or (child.value != known.value and child.key not in ("findings", "notes")):
-            raise EditError(child.line, "expected totals as they were: they are counted, not edited")
+            raise EditError(child.line, "totals cannot be edited: they are counted")

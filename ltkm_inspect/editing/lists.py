@@ -40,7 +40,7 @@ def edited(
             try:
                 yield edit.replaced(xml, element, "")
             except ValueError as error:
-                raise EditError(None, f"{entry.key} {entry.value} cannot be taken away: {error}") from None
+                raise EditError(None, f"{entry.key} {entry.value} cannot be removed: {error}") from None
 
 
 def place_of(old: Sequence[LineTree], new: LineTree) -> int | None:
@@ -54,7 +54,7 @@ def listed(entry: LineTree, key: str) -> list[LineTree]:
     if found is None:
         return []
     if found.children and not found.children[0].is_item:
-        raise EditError(found.children[0].line, f"expected a list below {key}, each entry behind a dash")
+        raise EditError(found.children[0].line, f"expected a list under {key}, each entry after a dash")
     if found.value not in ("", "[]"):
-        raise EditError(found.line, f"{key}: expected a list below it, got {found.value}")
+        raise EditError(found.line, f"{key}: expected a list under it, got {found.value}")
     return found.children

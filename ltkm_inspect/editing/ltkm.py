@@ -26,7 +26,7 @@ def ltkm_splices(context: Context, ltkm: LtkmElement, old: LineTree, new: LineTr
             if _differs(old.one("text"), text):
                 yield edit.filled(xml, element, markup.escaped(markup.quoted_text(text)))
         elif old.one("text") is not None:
-            raise EditError(new.line, "expected the text of the LTKM, or base64 in its place")
+            raise EditError(new.line, "expected the text of the LTKM, or base64 instead")
         elif changes:
             yield edit.filled(xml, element, _message_text(context, ltkm, new, changes))
         version = new.one("version")
@@ -42,9 +42,7 @@ def new_ltkm(entry: LineTree, scope: Any) -> str:
     """Return a new element for the lines `base64: …` or `text: …`, for a place inside an element of the document."""
     base64, text = (entry if entry.key == key else entry.one(key) for key in ("base64", "text"))
     if (base64 is None) is (text is None):
-        raise EditError(
-            entry.line, "expected a copy of an LTKM that was shown, or `- base64: …`, or `- text: …` for a new one"
-        )
+        raise EditError(entry.line, "expected a copy of a shown LTKM, or `- base64: …` or `- text: …` for a new one")
     require_names(entry, HEAD, " for a new LTKM")
     content = base64_text(base64) if base64 is not None else ""
     if text is not None:
@@ -69,7 +67,7 @@ def _message_changes(old: LineTree, new: LineTree, instead: LineTree | None) -> 
     if instead is None:
         return compare(old, new)
     if any(child.key not in HEAD for child in new.children) and compare(old, new):
-        raise EditError(instead.line, f"expected either {instead.key} or changed fields, got both")
+        raise EditError(instead.line, f"use either {instead.key} or changed fields, not both")
     return Changes()
 
 

@@ -26,7 +26,7 @@ def quoted_text(entry: LineTree, *, is_quoted: bool = True) -> str:
     except ValueError as error:
         raise EditError(entry.line, f"{entry.key}: {error}") from None
     if _NOT_XML.search(text):
-        raise EditError(entry.line, f"{entry.key}: expected characters that XML allows, got others")
+        raise EditError(entry.line, f"{entry.key}: the text has characters that XML does not allow")
     return text
 
 
@@ -75,7 +75,7 @@ def renamed(xml: Xml, element: Any, name: str) -> list[Splice]:
     tag, declared = tag_for(name, element)
     parent = element.getparent()
     if declared == ' xmlns=""' and (parent is None or parent.nsmap.get(None) != element.nsmap.get(None)):
-        raise ValueError("expected a name with a namespace in an element that declares a default one, got one without")
+        raise ValueError("expected a name with a namespace, because the element declares a default namespace")
     splices = [*edit.renamed(xml, element, tag)]
     return [*splices, edit.attributed(xml, element, declared.strip())] if declared else splices
 

@@ -120,8 +120,8 @@ class Answers:
         worse = [(number, rule) for (rule, level), number in self.left_out.items() if level > Level.NOTE]
         if worse:
             got = ", ".join(f"{number:,} more of {rule}" for number, rule in sorted(worse, reverse=True))
-            hint = f"they are counted; {larger('findings')}"
-            self.add(not_in_full(f"at most {self._most} findings of a rule", f"and {got}", hint), _LAST)
+            hint = f"they are counted, not listed; {larger('findings')}"
+            self.add(not_in_full(f"at most {self._most} findings per rule", got, hint), _LAST)
 
     def withhold(self, event: Event) -> None:
         """Take back what was said of parts of the event that its capture lacks or damaged: nobody knows it."""
@@ -174,7 +174,7 @@ class Answers:
                     return not_applicable(reason)
         except Exception as error:
             self.keep(rule_crash(RULES[ids[0]], site, self.context, error), site.order)
-            return NotApplicable("whether it applies could not be found out")
+            return NotApplicable("whether the rule applies could not be determined")
         return None
 
 
@@ -182,4 +182,4 @@ _LAST = (9,)
 
 
 def _unknown(gap: Gap) -> str:
-    return f"the capture {'damaged' if gap.is_damage else 'does not keep'} it ({gap})"
+    return f"{'damaged by' if gap.is_damage else 'missing from'} the capture ({gap})"

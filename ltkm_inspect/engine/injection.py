@@ -88,7 +88,7 @@ def injected[E: Event](
     for application in applications:
         damaged = _apply(damaged, application, context, chosen, edits, remarks)
     if not _differs(event, damaged):
-        raise FaultError(f"fault {', '.join(each.fault.id for each in applications)}: it changes nothing here")
+        raise FaultError(f"fault {', '.join(each.fault.id for each in applications)}: changes nothing here")
     leave = frozenset().union(*(application.fault.leaves for application in applications))
     sealed = seal(damaged, event, context, leave)
     left = tuple(unsealed(sealed, event, context, leave))
@@ -122,11 +122,11 @@ def _apply[E: Event](
         raise FaultError(f"fault {fault.id}: {error}") from None
     except OverflowError:
         raise FaultError(
-            f"fault {fault.id}: expected numbers that fit their fields, got a larger or a negative one"
+            f"fault {fault.id}: expected numbers that fit their fields, got one that is negative or too large"
         ) from None
     except _REACHED_TOO_FAR:
         # A fault reaches for what it damages without asking whether it is there: another fault may have taken it away.
-        raise FaultError(f"fault {fault.id}: the {fault.subject} has nothing of that kind to damage") from None
+        raise FaultError(f"fault {fault.id}: the {fault.subject} has nothing of this kind to damage") from None
 
 
 def _differs(before: Event, after: Event) -> bool:

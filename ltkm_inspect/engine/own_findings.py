@@ -11,11 +11,11 @@ from ltkm_inspect.wire import crash_of
 
 NOT_CHECKED_IN_FULL = "not-checked-in-full"
 OWN_FINDINGS = {
-    RULE_CRASHED: "A rule could not be run on this exchange.",
-    EVENT_CRASHED: "The exchange could not be checked, because the program failed on it.",
-    NOT_CHECKED_IN_FULL: "Not all of the exchange was checked: it is larger than the limit, or was not captured.",
+    RULE_CRASHED: "A rule failed on the exchange, so its result is not known.",
+    EVENT_CRASHED: "ltkm-inspect failed on the exchange, so it was not checked.",
+    NOT_CHECKED_IN_FULL: "The exchange was not checked in full: it exceeds a limit or was not captured completely.",
 }
-"""Warnings that the engine itself makes, outside the catalogue, with their titles."""
+"""The warnings of the engine itself, outside the catalogue, with their titles."""
 
 
 def not_in_full(expected: str, got: str, hint: str, place: Place | None = None) -> Finding:
@@ -25,14 +25,14 @@ def not_in_full(expected: str, got: str, hint: str, place: Place | None = None) 
 
 def crash_finding(id: str, place: Place, expected: str, error: Exception) -> Finding:
     """Return the finding that the program failed; the text of the error may hold what must not be shown."""
-    return _finding(id, place, expected, crash_of(error), "please report this with the flow")
+    return _finding(id, place, expected, crash_of(error), "please report this bug and attach the flow")
 
 
 def rule_crash(rule: Rule, site: Site, context: Context, error: Exception) -> Finding:
     """Return the finding that a rule crashed; where rules may not, raise its error."""
     if context.settings.debug:
         raise error
-    return crash_finding(RULE_CRASHED, site.place(), f"an answer of {rule.id}", error)
+    return crash_finding(RULE_CRASHED, site.place(), f"a result of {rule.id}", error)
 
 
 def _finding(id: str, place: Place, expected: str, got: str, hint: str) -> Finding:
@@ -41,7 +41,7 @@ def _finding(id: str, place: Place, expected: str, got: str, hint: str) -> Findi
 
 def larger(part: str) -> str:
     """Return how to have more looked at."""
-    return f"raise {part} in ltkm_limit, on the command line in --limit"
+    return f"raise {part} in --limit, in mitmproxy in ltkm_limit"
 
 
 def unseen(event: Event) -> Iterator[Finding]:
@@ -49,13 +49,13 @@ def unseen(event: Event) -> Iterator[Finding]:
     if not isinstance(event, Exchange):
         return
     if event.response is None:
-        yield not_in_full("a response", event.error or "none", "nothing came that could be checked")
+        yield not_in_full("a response", event.error or "none", "there is nothing to check")
     elif event.response.body is None and event.may_have_body:
         gap = event.unknown("response.body")
-        hint = "streamed past, or the connection ended: nothing of the document was checked"
+        hint = "it was streamed, or the connection ended; the document was not checked"
         if gap is not None:
-            hint = f"{gap.field}: {gap.reason}: nothing of the document was checked"
-        yield not_in_full("the body of the response", event.error or "none", hint)
+            hint = f"{gap.field}: {gap.reason}; the document was not checked"
+        yield not_in_full("the response body", event.error or "none", hint)
     for side, body in (("request", event.request_content), ("response", event.content)):
         if body is not None and body.truncated:
             yield not_in_full(f"at most {event.limits.octets} octets of {side} body", "more", larger("body"))

@@ -23,7 +23,7 @@ class UnsealedPart:
     """Why it was not made anew, in words for the user."""
 
     def __str__(self) -> str:
-        return f"{self.part}: {self.reason}; the terminal will see the {self.part} fail"
+        return f"{self.part} not recomputed ({self.reason}); the terminal will reject it"
 
 
 def seal[E: Event](damaged: E, original: E, context: Context, leave: frozenset[str] = frozenset()) -> E:
@@ -93,14 +93,14 @@ def unsealed(
     damaged: Event, original: Event, context: Context, leave: frozenset[str] = frozenset()
 ) -> Iterator[UnsealedPart]:
     """Yield what a changed event keeps although it no longer fits, but for what is left on purpose."""
-    unknown = "no key of the ring fits" if context.keys else "no keys are known"
+    unknown = "no matching key in the key ring" if context.keys else "no key ring"
     if "mac" not in leave and _keeps_mac(original, damaged):
         yield UnsealedPart("MAC", unknown)
     if not isinstance(damaged, Exchange) or not isinstance(original, Exchange):
         return
     if "digest" not in leave and _keeps_digest(original, damaged):
         yield UnsealedPart(
-            "digest", unknown if _proved_password(original, context) is None else "it cannot be computed"
+            "digest", unknown if _proved_password(original, context) is None else "the computation failed"
         )
 
 

@@ -22,7 +22,7 @@ def catalogue_pages() -> dict[str, str]:
     modules = sorted(
         {_module(each.check) for each in RULES.values()} | {_module(each.apply) for each in FAULTS.values()}
     )
-    own = ["# engine", "Findings that the engine makes by itself.", *(_below(own_page(name)) for name in OWN_FINDINGS)]
+    own = ["# engine", "Findings of the engine itself.", *(_below(own_page(name)) for name in OWN_FINDINGS)]
     pages = {_file(module): _module_page(module) for module in modules}
     return {"index.md": _index(modules), **pages, "engine.md": join(own)}
 
@@ -63,17 +63,17 @@ def _about(module: str) -> str:
 def _index(modules: Iterable[str]) -> str:
     """Return the page that leads to the others, and says which requirements no rule covers."""
     rows = [*([f"[{module}]({_file(module)})", _about(module)] for module in modules)]
-    rows.append(["[engine](engine.md)", "Findings that the engine makes by itself."])
+    rows.append(["[engine](engine.md)", "Findings of the engine itself."])
     covered = {row for rule in RULES.values() for row in rule.covers}
     missing = ([row, asks, uncovered().get(row, "")] for row, asks in requirements().items() if row not in covered)
     return join(
         [
             "# The catalogue",
-            wrap("Every rule that an exchange is checked against, and every fault that the proxy can put into one."),
+            wrap("All rules that exchanges are checked against, and all faults that can be put into them."),
             wrap(_GENERATED),
-            table(["page", "what is on it"], rows),
+            table(["page", "content"], rows),
             "## Requirements without a rule",
-            table(["requirement", "what it asks for", "why there is none"], missing),
+            table(["requirement", "requirement", "why no rule covers it"], missing),
         ]
     )
 
@@ -102,7 +102,7 @@ def _rule_table(rules: Iterable[Rule]) -> str:
         ]
         for rule in rules
     )
-    return table(["rule", "looks at", "level", "what is wrong", "rests on"], rows)
+    return table(["rule", "looks at", "level", "what is wrong", "source"], rows)
 
 
 def _fault_table(faults: Iterable[Fault]) -> str:
@@ -126,7 +126,7 @@ def _coverage_table(rules: Iterable[Rule]) -> str:
             rows.setdefault(row, []).append(f"[{rule.id}](#{rule.id})")
     ordered = sorted(rows.items(), key=lambda entry: _natural(entry[0]))
     cells = ([row, requirements()[row], ", ".join(links)] for row, links in ordered)
-    return table(["requirement", "what it asks for", "rules"], cells)
+    return table(["requirement", "requirement", "rules"], cells)
 
 
 def _natural(text: str) -> list[tuple[int, str]]:

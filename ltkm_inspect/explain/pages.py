@@ -18,25 +18,25 @@ from ltkm_inspect.spec import Clause, Sure
 
 OWN_PAGES = {
     RULE_CRASHED: (
-        "The mistake is in this software, not in the exchange. The other rules ran; what this one would have said is "
-        "not known, so the exchange cannot be called clean.",
-        "Report it together with the flow. Until then leave the rule out with `--ignore`.",
+        "This is a bug in ltkm-inspect, not in the exchange. The other rules ran. The result of this one "
+        "is unknown, so the exchange cannot be called clean.",
+        "Report the bug and attach the flow. Until it is fixed, skip the rule with `--ignore`.",
     ),
     EVENT_CRASHED: (
-        "The mistake is in this software, not in the exchange. What the rules would have said of it is not known in "
-        "full, so the exchange cannot be called clean. All others were checked as usual; what later ones are compared "
-        "with may lack this one. The exit code is 5.",
-        "Report it together with the flow; the finding names the error and the line that raised it.",
+        "This is a bug in ltkm-inspect, not in the exchange. Not all rule results are known, so the "
+        "exchange cannot be called clean. All other exchanges were checked as usual, but later ones may "
+        "not have been compared with this one. The exit code is 5.",
+        "Report the bug and attach the flow. The finding names the error and the line that raised it.",
     ),
     NOT_CHECKED_IN_FULL: (
-        "Beside live traffic the time for one response is bounded: by default 1 MiB of body and 200 LTKMs. What lies "
-        "beyond was passed on unchanged and unseen, so the exchange cannot be called clean.",
-        "Raise the part of the limit that the finding names: in `ltkm_limit`, on the command line in `--limit`.",
+        "The time to check one live response is limited: by default to 1 MiB of body and 200 LTKMs. The "
+        "rest was forwarded unchanged and was not checked, so the exchange cannot be called clean.",
+        "Raise the part of the limit that the finding names, with `--limit` or, in mitmproxy, `ltkm_limit`.",
     ),
 }
 """Why a finding of the engine itself matters, and what to do about it."""
 
-WITHIN = "item=N, for what is in that item alone, or all=true, for all there are"
+WITHIN = "item=N (only in that item) or all=true (everywhere)"
 """What faults take that damage one of several things in a document."""
 
 _NOTE = "shown, but not a finding"
@@ -94,7 +94,7 @@ def fault_page(fault: Fault) -> str:
 def own_page(name: str) -> str:
     """Return the page of a finding that the engine itself makes; KeyError for another name."""
     why, remedy = OWN_PAGES[name]
-    facts = ["level: warning", "made by the engine itself, whatever rules are selected"]
+    facts = ["level: warning", "reported by the engine itself, whichever rules are selected"]
     parts = [f"# {name}", OWN_FINDINGS[name], bullets(facts), "## Why it matters", wrap(why), "## What to do"]
     return join([*parts, wrap(remedy)])
 
@@ -103,9 +103,7 @@ def clause_text(clause: Clause) -> str:
     """Return a clause with what it says: a quotation in quotation marks, our own words without."""
     said = [f'"{clause.quote}"'] if clause.quote else []
     said += [clause.says] if clause.says else []
-    sure = {Sure.FOUND: "", Sure.DERIVED: " (derived from what it says)"}.get(
-        clause.sure, f" (from memory: {clause.sure.value})"
-    )
+    sure = {Sure.FOUND: "", Sure.DERIVED: " (derived)"}.get(clause.sure, f" (from memory: {clause.sure.value})")
     return f"{clause}, {clause.publication.title}{': ' if said else ''}{'; '.join(said)}{sure}"
 
 
@@ -138,7 +136,7 @@ def _facts(rule: Rule) -> Iterator[str]:
     if rule.level is Level.NOTE:
         yield f"level: {rule.level.word} ({_NOTE})"
     elif rule.highest < Level.VIOLATION:
-        yield f"level: {rule.level.word} (cannot be raised above {rule.highest.word}: it rests on memory)"
+        yield f"level: {rule.level.word} (cannot be raised above {rule.highest.word}: the source is cited from memory)"
     else:
         yield f"level: {rule.level.word}"
     reason = level_reason(rule)
@@ -146,25 +144,25 @@ def _facts(rule: Rule) -> Iterator[str]:
         yield f"why this level: {reason}"
     yield f"looks at: {rule.subject}"
     for need in rule.needs:
-        yield f"applies where {need.says}"
+        yield f"applies if {need.says}"
     if rule.covers:
-        yield f"decides: {', '.join(rule.covers)}"
+        yield f"covers: {', '.join(rule.covers)}"
 
 
 def _fault_facts(fault: Fault) -> Iterator[str]:
     yield f"damages: {fault.subject}"
     yield f"breaks: {', '.join(f'`{rule}`' for rule in sorted(fault.trips)) or 'no rule'}"
-    yield f"proved on the clean reference: {fault.reference}"
+    yield f"clean reference: {fault.reference}"
     if fault.is_within:
         yield f"also takes {WITHIN}"
     if fault.leaves:
-        yield f"leaves as it was: {', '.join(sorted(fault.leaves))}"
+        yield f"not recomputed: {', '.join(sorted(fault.leaves))}"
 
 
 def _parameters(parameters: Iterable[Parameter]) -> Iterator[str]:
     for parameter in parameters:
         shown = parameter.shown
-        by_itself = f"by itself `{shown}`" if shown else "empty by itself"
+        by_itself = f"default `{shown}`" if shown else "empty by default"
         yield f"`{parameter.name}`: {parameter.kind}, {by_itself}"
 
 
@@ -172,12 +170,12 @@ def _rule_example(rule: Rule) -> Iterator[str]:
     found = example(rule)
     if found is not None:
         fault, finding = found
-        yield wrap(f"The fault `{fault.id}`, put into the clean reference {fault.reference}, gives:")
+        yield wrap(f"The fault `{fault.id}` in the clean reference {fault.reference} gives:")
         yield code([finding.line])
 
 
 def _fault_example(fault: Fault) -> Iterator[str]:
     lines = [finding.line for finding in findings_of(fault)]
     if lines:
-        yield wrap(f"`{Application(fault)}`, put into the clean reference {fault.reference}, gives:")
+        yield wrap(f"`{Application(fault)}` in the clean reference {fault.reference} gives:")
         yield code(lines)

@@ -91,7 +91,7 @@ def hindrance(entry: ExportEntry) -> str:
     """Return why there are no octets to hand on; empty where there are."""
     if entry.ltkm.octets is None:
         return "the text is not base64"
-    return "" if entry.ltkm.octets else "it is empty"
+    return "" if entry.ltkm.octets else "the LTKM is empty"
 
 
 def moment(event: Event) -> float | None:

@@ -35,7 +35,7 @@ _NAME = 2
 def no_packet(entry: ExportEntry) -> str:
     """Return why an LTKM cannot be a packet; empty where it can."""
     octets = entry.ltkm.octets or b""
-    return hindrance(entry) or ("it is too long for a UDP datagram" if len(octets) > LARGEST else "")
+    return hindrance(entry) or ("too long for a UDP datagram" if len(octets) > LARGEST else "")
 
 
 def pcap_head() -> bytes:

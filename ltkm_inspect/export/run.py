@@ -57,7 +57,7 @@ class Export:
         self._name = name
         if manner is not None and manner.redaction is not None and name not in REDACTABLE:
             expected = " or ".join(REDACTABLE)
-            raise ExportError(f"expected {expected}, got {name}, which holds the messages as they came")
+            raise ExportError(f"expected {expected}, got {name}, which has the messages as received")
         self._path = path
         self._manner = manner or Manner()
         self._selection = selection or ExportSelection()
@@ -138,7 +138,7 @@ class Export:
             self._index.append(documents.lines(report, file, self.written))
         if not self._wholes:
             if self._held is not None:
-                raise ExportError("there is more than one MSK response: -o FOLDER writes each to a file of its own")
+                raise ExportError("there is more than one MSK response: use -o FOLDER to write each to a separate file")
             self._held = octets
 
     def finish(self) -> None:
@@ -182,16 +182,16 @@ class Export:
     def warnings(self) -> Iterator[str]:
         """Yield what a reader of the output must know, in a line each."""
         for reason, number in self.left.most_common():
-            yield f"{count(number, 'LTKM')} left out: {reason}"
+            yield f"{count(number, 'LTKM')} skipped: {reason}"
         if self.unaddressed:
-            made_up = f"{packets.NO_BSM[4]} for the BSM, {packets.NO_TERMINAL[4]} for the terminal"
-            yield f"{count(self.unaddressed, 'packet')} with an address that was not captured: {made_up}, or as in IPv6"
+            made_up = f"{packets.NO_BSM[4]} (BSM) and {packets.NO_TERMINAL[4]} (terminal), or like addresses in IPv6"
+            yield f"{count(self.unaddressed, 'packet')} without a captured address; written as {made_up}"
         if self.untimed:
-            yield f"{count(self.untimed, 'packet')} with no time, which was not captured"
+            yield f"{count(self.untimed, 'packet')} without a captured time"
         if self.clear:
-            holds = "holds a key" if self.clear == 1 else "hold keys"
+            holds = "contains a key" if self.clear == 1 else "contain keys"
             what = "MSK response" if self._name == XML else "message"
-            yield f"{count(self.clear, 'LTKM')} {holds} in the clear, as the {what} came: keep the output to yourself"
+            yield f"{count(self.clear, 'LTKM')} {holds} in the clear, as in the {what}: keep the output secret"
 
 
 def index_path(path: Path) -> Path:

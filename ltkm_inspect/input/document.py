@@ -14,7 +14,7 @@ def from_document(octets: bytes, source: str) -> Iterator[InputMessage]:
     response = Response(200, headers=Headers(((b"Content-Type", MSK_RESPONSE_TYPE.encode()),)), body=octets)
     document = Exchange(Request("POST", "http", "", 80, "/"), response).document
     if document is None or document.root is None:
-        yield InputMessage(source, None, "expected the document of an MSK response, got XML that cannot be read")
+        yield InputMessage(source, None, "expected an MSK response document, got unreadable XML")
         return
     for ltkm in document.ltkms:
         item = f"item {ltkm.item.number}, " if ltkm.item is not None else ""

@@ -35,15 +35,15 @@ RING = InputKind("a key ring", "give it to --keys (its content is not shown)")
 DOCUMENT = InputKind("an XML document", f"{DECODE} for the LTKMs in an MSK response")
 HTML = InputKind("an HTML page", "save the traffic as a flow file or a HAR, or copy the LTKM out of it")
 LTKMS = InputKind("LTKMs as JSON", DECODE)
-JSON = InputKind("JSON that is neither a HAR nor LTKMs")
+JSON = InputKind("JSON that is neither a HAR nor a list of LTKMs")
 MESSAGE = InputKind("a MIKEY message", DECODE)
-DUMP = InputKind("text like base64 or a hex dump", DECODE)
-TEXT = InputKind("text of another kind")
-OCTETS = InputKind("binary data of an unknown kind")
+DUMP = InputKind("text that looks like base64 or a hex dump", DECODE)
+TEXT = InputKind("other text")
+OCTETS = InputKind("unknown binary data")
 
 _PDF = b"%PDF"
 _TAR, _TAR_AT = b"ustar", 257
-_OF_PICTURE = "the text in a picture cannot be read; paste the text itself"
+_OF_PICTURE = "text in a picture cannot be read; paste the text itself"
 _SIGNATURES: tuple[tuple[bytes | tuple[bytes, ...], InputKind], ...] = (
     (b"PK\x03\x04", InputKind("a zip archive", UNPACK)),
     (b"PK\x05\x06", InputKind("an empty zip archive")),

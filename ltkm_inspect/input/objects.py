@@ -18,7 +18,7 @@ def from_array(octets: bytes, source: str) -> Iterator[InputMessage]:
     try:
         objects = json.loads(octets)
     except (ValueError, RecursionError):
-        yield InputMessage(source, None, "expected an array of LTKMs, got something that is no JSON")
+        yield InputMessage(source, None, "expected an array of LTKMs, got text that is not JSON")
         return
     objects = objects if isinstance(objects, list) else []
     if objects and not any(isinstance(each, dict) and "octets" in each for each in objects):

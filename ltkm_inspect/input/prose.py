@@ -93,7 +93,7 @@ def _in_passages(text: str, source: str) -> list[InputMessage]:
     found = [*passages.blocks(text)]
     if not any(passage.octets for passage in found):
         return []
-    damaged = f"expected {WANTED}, got text that begins like one and is damaged"
+    damaged = f"expected {WANTED}, got text that begins like one but is damaged"
     return [
         InputMessage(f"{source}, line {line}", octets, "" if octets is not None else damaged) for line, octets in found
     ]
@@ -196,8 +196,8 @@ def unreadable(octets: bytes, text: str | None, form: Form) -> str:
             return f"expected {wanted}, got {printable(short)}"
         return f"expected {wanted}, got text of {len(short)} characters"
     if text is not None and re.search(r"^\*[ \t]*$", text, re.MULTILINE):
-        return f"expected {wanted}, got a dump that leaves out repeated rows (*): print it without offsets only with -v"
+        return f"expected {wanted}, got a dump that omits repeated rows (*): print it with -v"
     if kind is DUMP:
-        return f"expected {wanted}, got text like base64 or a hex dump that is damaged or of an unknown form"
+        return f"expected {wanted}, got text that looks like base64 or a hex dump, but is damaged or in an unknown form"
     advice = "" if kind.advice else "; copy the LTKM out of it"
     return f"expected {wanted}, got {kind}{advice}"

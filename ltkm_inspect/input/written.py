@@ -44,7 +44,7 @@ def from_argument(text: str, source: str, form: Form = "auto") -> Iterator[Input
         alone = given[0] if given else InputMessage(source, None, unreadable(os.fsencode(text), text, form))
         if form == "auto" and meant and not is_key and _LIKE_NAME.fullmatch(text):
             text = printable(text)
-            alone = InputMessage(source, None, f"expected {WANTED}, got {text}, and there is no file of that name")
+            alone = InputMessage(source, None, f"expected {WANTED}, got {text}, and no file has that name")
         yield InputMessage(source, alone.octets, alone.problem)
 
 

@@ -24,7 +24,7 @@ def supi_octets(supi: str) -> bytes:
     """
     found = _IMSI.fullmatch(supi) or _NAI.fullmatch(supi)
     if found is None:
-        raise ValueError("supi: expected the 6 to 15 digits of an IMSI or a NAI, got another text")
+        raise ValueError("supi: expected an IMSI of 6 to 15 digits or a NAI, got other text")
     return found[1].encode()
 
 

@@ -74,7 +74,7 @@ def _utf8(name: str, text: str) -> bytes:
     try:
         return text.encode()
     except UnicodeEncodeError:  # its own text would show the value
-        raise ValueError(f"{name}: expected text that UTF-8 can carry, got something else") from None
+        raise ValueError(f"{name}: expected text that can be encoded in UTF-8, got something else") from None
 
 
 def _sized(name: str, value: bytes, octets: int) -> bytes:

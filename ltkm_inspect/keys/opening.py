@@ -122,7 +122,7 @@ def open_with(subscriber: Subscriber | None, message: Message, octets: bytes) ->
     if subscriber is None or not subscriber.muks:
         b_tid, naf = parties(message)
         if b_tid is None:
-            return OpenedMessage(Verdict.NO_KEY, "no MUK: the message names no B-TID", subscriber)
+            return OpenedMessage(Verdict.NO_KEY, "no MUK: the message has no B-TID", subscriber)
         at = f" at {_name(naf)}" if naf else ""
         whose = f"{identity_kind(b_tid)} {_name(b_tid)}{at}"
         return OpenedMessage(Verdict.NO_KEY, f"no MUK for {whose}: {what_is_missing(subscriber, 'MUK')}", subscriber)
@@ -135,10 +135,10 @@ def open_with(subscriber: Subscriber | None, message: Message, octets: bytes) ->
     count = len(subscriber.muks)
     header = message.header
     if header is not None and header.data_type != 0:  # keyed in another way, for which no key is known
-        reason = f"expected a message with pre-shared key (data type 0), got data type {header.data_type}"
+        reason = f"expected a pre-shared key message (data type 0), got data type {header.data_type}"
         return OpenedMessage(Verdict.NOT_CHECKABLE, reason, subscriber, tried=count)
     which = "the MUK" if count == 1 else f"any of the {count} MUKs"
-    whose = "the wild-card subscriber" if subscriber.b_tid == WILD_CARD else _name(subscriber.b_tid)
+    whose = "the wildcard subscriber" if subscriber.b_tid == WILD_CARD else _name(subscriber.b_tid)
     reason = f"MAC does not verify with {which} of {whose}"
     return OpenedMessage(Verdict.INVALID, reason, subscriber, tried=count)
 
@@ -147,7 +147,7 @@ def what_is_missing(subscriber: Subscriber | None, key: str) -> str:
     """Return why the key ring has no such key, MUK or MRK: it has no entry, or one without that key."""
     if subscriber is None:
         return "the key ring has no entry for it"
-    return f"{'the wild-card' if subscriber.b_tid == WILD_CARD else 'its'} entry in the key ring has no {key}"
+    return f"{'the wildcard' if subscriber.b_tid == WILD_CARD else 'its'} entry in the key ring has no {key}"
 
 
 def _hindrance(message: Message, octets: bytes) -> tuple[Verdict, str] | None:
@@ -156,18 +156,18 @@ def _hindrance(message: Message, octets: bytes) -> tuple[Verdict, str] | None:
     if header is None:
         return Verdict.NOT_CHECKABLE, "the message has no header"
     if not message.payloads or not isinstance(message.payloads[-1], Kemac):
-        return Verdict.NOT_CHECKABLE, "the message does not end with a whole KEMAC"
+        return Verdict.NOT_CHECKABLE, "the message does not end with a complete KEMAC"
     if message.tail_type:  # trailing octets behind a whole chain were cut off before
-        return Verdict.NOT_CHECKABLE, "octets that cannot be read follow the KEMAC"
+        return Verdict.NOT_CHECKABLE, "unreadable octets follow KEMAC"
     kemac = message.payloads[-1]
     if kemac.mac_alg == 0:
         return Verdict.NULL_MAC, "the MAC alg is NULL"
     if kemac.mac_alg not in MAC_HASHES:
-        return Verdict.NOT_CHECKABLE, f"MAC alg {kemac.mac_alg} is not known"
+        return Verdict.NOT_CHECKABLE, f"MAC alg {kemac.mac_alg} is unknown"
     if len(kemac.mac) != MAC_HASHES[kemac.mac_alg][1] or not octets.endswith(kemac.mac):
-        return Verdict.NOT_CHECKABLE, "the octets do not end with the MAC"
+        return Verdict.NOT_CHECKABLE, "the message does not end with the MAC"
     if header.prf_func not in HASHES:
-        return Verdict.NOT_CHECKABLE, f"PRF func {header.prf_func} is not known"
+        return Verdict.NOT_CHECKABLE, f"PRF func {header.prf_func} is unknown"
     if first(message, Rand) is None:
         return Verdict.NOT_CHECKABLE, "the message has no RAND"
     return None
@@ -201,12 +201,12 @@ def _verified(subscriber: Subscriber, muk: bytes, number: int, message: Message)
 def _why_sealed(message: Message) -> str:
     kemac = message.of(Kemac)[-1]
     if kemac.encr_alg not in (NULL, KEY_WRAP, *COUNTER_MODES):
-        return f"Encr alg {kemac.encr_alg} is not known"
+        return f"Encr alg {kemac.encr_alg} is unknown"
     if kemac.encr_alg == KEY_WRAP:
-        return "the key wrap of the Encr data does not verify"
+        return "the key wrap of Encr data does not verify"
     if not message.of(Timestamp):
         return "the message has no T, which the IV needs"
-    return "the Encr data cannot be decrypted"
+    return "Encr data cannot be decrypted"
 
 
 def _name(name: str) -> str:

@@ -103,7 +103,7 @@ def key_wrap(key: bytes, initial: bytes, octets: bytes) -> bytes:
     ValueError unless there are at least 16 octets, a multiple of 8.
     """
     if len(octets) < 16 or len(octets) % 8:
-        raise ValueError(f"expected a multiple of 8 octets to wrap, 16 or more, got {len(octets)}")
+        raise ValueError(f"expected 16 or more octets to wrap, a multiple of 8, got {len(octets)}")
     block = Cipher(algorithms.AES(key), ECB).encryptor()  # the mode of the library's own wrap has a fixed IV
     parts = [octets[at : at + 8] for at in range(0, len(octets), 8)]
     register = initial
@@ -118,7 +118,7 @@ def key_wrap(key: bytes, initial: bytes, octets: bytes) -> bytes:
 def key_unwrap(key: bytes, initial: bytes, octets: bytes) -> bytes:
     """Undo `key_wrap`; ValueError where the length cannot be or the initial value does not come out."""
     if len(octets) < 24 or len(octets) % 8:
-        raise ValueError(f"expected a multiple of 8 octets to unwrap, 24 or more, got {len(octets)}")
+        raise ValueError(f"expected 24 or more octets to unwrap, a multiple of 8, got {len(octets)}")
     block = Cipher(algorithms.AES(key), ECB).decryptor()
     register = octets[:8]
     parts = [octets[at : at + 8] for at in range(8, len(octets), 8)]
@@ -127,7 +127,7 @@ def key_unwrap(key: bytes, initial: bytes, octets: bytes) -> bytes:
         out = block.update((int.from_bytes(register) ^ (step + 1)).to_bytes(8) + parts[index])
         register, parts[index] = out[:8], out[8:]
     if not hmac.compare_digest(register, initial):
-        raise ValueError("expected the initial value after unwrapping, got another")
+        raise ValueError("expected the initial value after unwrapping, got another value")
     return b"".join(parts)
 
 

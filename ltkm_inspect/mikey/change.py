@@ -148,4 +148,4 @@ def _value(note: FieldNotes, former: Any, text: str) -> Any:
         return octets_of(text)
     if isinstance(former, int):
         return number_of(text, note.bits)
-    raise ValueError(f"expected a field with a value of its own, got {note.name}")
+    raise ValueError(f"expected a field that can be changed, got {note.name}")

@@ -33,7 +33,7 @@ VERSIONS = Codes({1: "MIKEY, RFC 3830"})
 
 DATA_TYPES = Codes(
     {
-        0: "pre-shared key message of the initiator",
+        0: "pre-shared key message",
         1: "pre-shared key verification message",
         2: "public-key message of the initiator",
         3: "public-key verification message",

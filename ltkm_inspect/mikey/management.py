@@ -79,7 +79,9 @@ def write_management_data(octets: bytes, name: str, value: int | bytes) -> bytes
         mask = (1 << part.bits) - 1 << behind
         return (int.from_bytes(octets) & ~mask | value << behind).to_bytes(len(octets))
     if 8 * len(value) != part.bits:
-        raise ValueError(f"expected {part.bits // 8} octets, got {len(value)}; the data as a whole can have others")
+        raise ValueError(
+            f"expected {part.bits // 8} octets, got {len(value)}; only the data as a whole can change its length"
+        )
     first = -(-part.start // 8)
     return octets[:first] + value + octets[first + len(value) :]
 

@@ -261,7 +261,7 @@ def _room_after(payload: Payload, room: int, most: int | None, start: int) -> in
 
 def _no_such_payload(number: int, start: int) -> DecodeError:
     if number == KEY_DATA:
-        return DecodeError("expected key data inside KEMAC only, got it in the message", start, "", "misplaced")
+        return DecodeError("expected key data only inside KEMAC, got it in the message", start, "", "misplaced")
     return DecodeError(
         f"expected a payload of known layout, got {NEXT_PAYLOADS.describe(number)}", start, "", "unknown-payload"
     )

@@ -47,7 +47,7 @@ def record(candidate: CandidateRecord, flows: int, limits: Limits = OFFLINE) -> 
             return Damage(candidate.offset, printable(text.rstrip(".")), flows)
         if not (candidate.offset or candidate.current):
             raise NotACaptureError(candidate.record) from None
-        why = text if isinstance(error, OddFlowError) else "it is not what mitmproxy writes"
+        why = text if isinstance(error, OddFlowError) else "not a flow that mitmproxy writes"
         return DamagedEvent(f"flow at octet {candidate.offset}: {why}", candidate.end)
 
 
@@ -58,7 +58,7 @@ def flows(path: Path, limits: Limits = OFFLINE) -> Iterator[Read | Damage | Dama
     """
     with io.FileIO(path) as file:
         if not file.seekable():
-            raise OSError(ESPIPE, "expected a file, got a pipe; save what comes out of it first")
+            raise OSError(ESPIPE, "expected a file, got a pipe; save its output to a file first")
         start = file.read(512)
         file.seek(0)
         refuse_other(start)

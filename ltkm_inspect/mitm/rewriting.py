@@ -28,7 +28,7 @@ def parse_filter(text: str) -> Filter | None:
     try:
         found: Filter = flowfilter.parse(text)
     except ValueError:
-        expected = "expected a filter expression of mitmproxy, like ~d bmsc.example"
+        expected = "expected a mitmproxy filter expression, such as ~d bmsc.example"
         raise OptionError("fault_filter", f"{expected}, got {printable(text)}") from None
     return found
 

@@ -77,7 +77,7 @@ def _profile(texts: Iterable[str], known: Iterable[str]) -> frozenset[str]:
         one_of("profile", word, known)
     for pair in (("usim", "ruim"), ("bcast", "mbms")):
         if set(pair) <= set(words):
-            raise OptionError("profile", f"expected one of {pair[0]} and {pair[1]}, got both")
+            raise OptionError("profile", f"use either {pair[0]} or {pair[1]}, not both")
     return frozenset(words or ["auto"])
 
 
@@ -102,7 +102,7 @@ def _rule_split_words(option: str, texts: Iterable[str]) -> frozenset[str]:
     known = {name for rule in rules.values() for name in rule.names()}
     for word in words:
         if word not in known:
-            reason = f"expected a rule, subject or document that rules have, got {printable(word)}"
+            reason = f"expected a rule, subject or document, got {printable(word)}"
             raise OptionError(option, reason + (did_you_mean(word, sorted(known)) or LISTS_RULES))
     return frozenset(words)
 
@@ -113,7 +113,7 @@ def _leave_a_rule(select: frozenset[str], ignore: frozenset[str]) -> None:
         return
     left = (names for rule in _rules().values() if not (names := rule.names()) & ignore)
     if not any(not select or names & select for names in left):
-        raise OptionError("ignore" if ignore else "select", "expected at least one rule to be left, got none")
+        raise OptionError("ignore" if ignore else "select", "no rule is left to run")
 
 
 def _severity(texts: Iterable[str]) -> "dict[str, Level]":
@@ -132,7 +132,7 @@ def _severity(texts: Iterable[str]) -> "dict[str, Level]":
         except ValueError as error:
             raise OptionError("severity", f"{id}: {error}") from None
         if level > rule.highest:
-            reason = f"expected at most {rule.highest.word}, because its source rests on memory, got {level.word}"
+            reason = f"expected at most {rule.highest.word}, because its source is cited from memory, got {level.word}"
             raise OptionError("severity", f"{id}: {reason}")
         if levels.setdefault(id, level) is not level:
             raise OptionError("severity", f"{id}: expected one level, got {levels[id].word} and {level.word}")
@@ -150,7 +150,7 @@ def _rule_options(texts: Iterable[str]) -> dict[str, dict[str, Any]]:
         known = found.setdefault(id, {})
         for name, value in values.items():
             if known.setdefault(name, value) != value:
-                raise OptionError("rule", f"{id}: expected one value of {name}, got two")
+                raise OptionError("rule", f"{id}: {name} appears twice")
     return found
 
 

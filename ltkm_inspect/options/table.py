@@ -30,77 +30,69 @@ class Option:
     metavar: str
     """What may be typed, as shown in help."""
     help: str
-    """What it is for, in one sentence without a full stop."""
+    "What it does, as an imperative without a final period."
     check_default: str | None = None
     """The default of `ltkm-inspect check` where it differs from the addon's."""
 
 
 DEFAULTS: dict[str, Option] = {
-    "expect": Option(
-        "word", "auto", "auto|always", "must every 200 OK item carry an LTKM even if none in the document does"
-    ),
+    "expect": Option("word", "auto", "auto|always", "report missing LTKMs if the document has any (auto), or always"),
     "profile": Option(
-        "list", ("auto",), "auto|usim|ruim|bcast|mbms", "which identity and message profile applies (several)"
+        "list", ("auto",), "auto|usim|ruim|bcast|mbms", "choose the profiles that identities and messages must follow"
     ),
     "clock_skew": Option(
-        "word", "60", "SECONDS", "how many seconds the clocks of two captures of the same exchange may differ"
+        "word", "60", "SECONDS", "allow this many seconds between the clocks of two captures of the same exchange"
     ),
-    "msk_hours": Option(
-        "word", "24", "HOURS", "for how many hours deliveries of one MSK are compared, to whichever terminals they go"
-    ),
+    "msk_hours": Option("word", "24", "HOURS", "compare deliveries of one MSK, to any terminal, for this many hours"),
     "session_limit": Option(
-        "word", "10000", "NUMBER", "how many exchanges, terminals, MUKs, MSKs and so on the session remembers, of each"
+        "word", "10000", "NUMBER", "remember at most this many exchanges, terminals, MUKs, MSKs and so on, each"
     ),
-    "strict": Option("flag", False, "true|false", "ambiguities count as violations"),
-    "namespaces": Option("list", ("1.0",), "VERSION", "further orderqueries versions accepted"),
-    "select": Option("list", (), "RULE|SUBJECT|DOCUMENT", "only the rules with that id, subject or document"),
-    "ignore": Option("list", (), "RULE|SUBJECT|DOCUMENT", "not the rules with that id, subject or document"),
-    "severity": Option("list", (), "RULE=LEVEL", "the level of a rule: off, note, warning or violation"),
-    "rule": Option("list", (), "RULE:NAME=VALUE,…", "options of a rule, as the list of rules has them"),
+    "strict": Option("flag", False, "true|false", "treat ambiguities as violations"),
+    "namespaces": Option("list", ("1.0",), "VERSION", "accept these versions of the orderqueries namespace"),
+    "select": Option("list", (), "RULE|SUBJECT|DOCUMENT", "run only rules with this id, subject or document"),
+    "ignore": Option("list", (), "RULE|SUBJECT|DOCUMENT", "skip rules with this id, subject or document"),
+    "severity": Option("list", (), "RULE=LEVEL", "set the level of a rule: off, note, warning or violation"),
+    "rule": Option("list", (), "RULE:NAME=VALUE,…", "set options of a rule (the command rules lists them)"),
     "fail_on": Option(
-        "word", "never", "never|warning|violation", "the level from which findings fail the run", "violation"
+        "word", "never", "never|warning|violation", "fail the run on findings of this level or worse", "violation"
     ),
     "limit": Option(
         "word",
         "body=1MiB,ltkms=200,payloads=1000,findings=100,directives=1000,tags=200000",
         "PART=NUMBER,…",
-        "how much of an exchange is looked at: octets of body, LTKMs, payloads of a message, findings of a rule, "
-        "directives of a header, tags and attributes of a document; none lifts a limit, and what is left out keeps its "
-        "default",
+        "limit how much of an exchange is checked: octets of body, LTKMs, payloads per message, findings "
+        "per rule, directives per header, tags and attributes per document; none lifts a limit",
         "body=64MiB,ltkms=none,payloads=none,findings=100,directives=none,tags=200000",
     ),
     "report": Option(
         "list",
         (),
         "[FORMAT=]PATH",
-        f"write a report to this path ({', '.join(suffixes[0] for suffixes in REPORT_SUFFIXES.values())}); name the "
-        "format if the path ends otherwise; strftime codes in the path are filled in",
+        "write a report; its format follows from the suffix "
+        f"({', '.join(suffixes[0] for suffixes in REPORT_SUFFIXES.values())}) or FORMAT=; "
+        "the path may contain strftime codes",
     ),
-    "keys": Option("path", "", "FILE", "the key ring: a TOML file with the MUKs and MRKs of the terminals"),
-    "show_keys": Option(
-        "flag", False, "true|false", "the keys that LTKMs deliver are shown, in every output; without it none is"
-    ),
-    "fault": Option(
-        "list", (), "FAULT[:NAME=VALUE,…]", "faults put into MSK responses that pass, in the order given; one each time"
-    ),
-    "fault_filter": Option("word", "", "FILTER", "only in flows that match this filter expression of mitmproxy"),
+    "keys": Option("path", "", "FILE", "read the MUKs and MRKs of the terminals from this key ring, a TOML file"),
+    "show_keys": Option("flag", False, "true|false", "show delivered keys in all output (hidden by default)"),
+    "fault": Option("list", (), "FAULT[:NAME=VALUE,…]", "put these faults into MSK responses, in this order"),
+    "fault_filter": Option("word", "", "FILTER", "affect only flows that match this mitmproxy filter expression"),
     "fault_msk": Option(
-        "list", (), "KEYDOMAIN[/GROUP[/NUMBER]]", "only in responses about one of these keys, in hex; and only there"
+        "list", (), "KEYDOMAIN[/GROUP[/NUMBER]]", "affect only these keys, in hex, and responses about them"
     ),
     "fault_terminal": Option(
-        "list", (), "B-TID|ADDRESS", "only in responses to one of these terminals, or to clients of that address"
+        "list", (), "B-TID|ADDRESS", "affect only responses to these terminals or client addresses"
     ),
     "fault_when": Option(
         "word",
         "always",
         "always|first|nth=N|every=N|until=N|probability=P,seed=S",
-        "how often, counted for each terminal over the responses that the faults can be put into",
+        "choose which eligible responses to affect, counted per terminal",
     ),
     "fault_delay": Option(
-        "word", "0", "SECONDS", "how long the responses are held back that are hit; without a fault all selected are"
+        "word", "0", "SECONDS", "delay affected responses by this many seconds (all selected ones if no fault is set)"
     ),
     "fault_unsigned": Option(
-        "word", "warn", "warn|refuse", "what to do where the digest cannot be made anew: say so, or leave the response"
+        "word", "warn", "warn|refuse", "warn if a digest cannot be recomputed, or refuse to change the response"
     ),
     "bindings": Option(
         "flag",
@@ -109,9 +101,9 @@ DEFAULTS: dict[str, Option] = {
         "bind keys of mitmproxy's console to strip (ctrl t), fault (y), revert (v), findings (n)",
     ),
     "redact": Option(
-        "flag", False, "true|false", "B-TIDs, IMPIs and addresses are replaced by names that are the same within a run"
+        "flag", False, "true|false", "replace B-TIDs, IMPIs and addresses by names that stay the same within a run"
     ),
 }
 """The option table: in the addon each is `ltkm_` and its name, on the command line `--` and its name with hyphens."""
-SHOWS_KEYS = "the keys that LTKMs deliver are shown in every output"
+SHOWS_KEYS = "delivered keys are shown in all output"
 """What is said where keys are shown."""

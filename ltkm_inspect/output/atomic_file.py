@@ -51,7 +51,7 @@ class AtomicFile(_Atomic):
         if self._path.is_dir():
             raise IsADirectoryError(EISDIR, os.strerror(EISDIR))
         if self._path.exists() and not self._path.is_file():
-            raise OSError(EPERM, "expected a file or a name that is free, got something else")
+            raise OSError(EPERM, "expected a file or an unused name, got something else")
         if self._path.exists() and not os.access(self._path, os.W_OK):
             raise PermissionError(EACCES, os.strerror(EACCES))
         self.file: BinaryIO = created(self._part, self._mode())
@@ -85,9 +85,9 @@ class AtomicFolder(_Atomic):
     def __enter__(self) -> Self:
         """Begin the folder; OSError where it cannot be made, or one of that name has something in it."""
         if self._path.exists() and not self._path.is_dir():
-            raise FileExistsError(EPERM, "expected a folder or a name that is free, got something else")
+            raise FileExistsError(EPERM, "expected a folder or an unused name, got something else")
         if self._path.is_dir() and any(self._path.iterdir()):
-            raise OSError(ENOTEMPTY, "expected a folder that is new or empty, got one with files in it")
+            raise OSError(ENOTEMPTY, "expected a new or empty folder, got one with files")
         self._part.mkdir(mode=0o700 if self._private else 0o777)
         return self
 

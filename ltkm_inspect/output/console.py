@@ -92,7 +92,7 @@ def failure(error: Exception) -> str:
     """Return why a file could not be read to its end: what the system says, else where this program failed."""
     if isinstance(error, OSError):
         return reason(error)
-    return f"the program failed on it, so that what follows was not checked: {crash_of(error)}; please report this"
+    return f"ltkm-inspect failed here, so the rest was not checked: {crash_of(error)}; please report this bug"
 
 
 @dataclass(slots=True)

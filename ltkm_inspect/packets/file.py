@@ -37,7 +37,7 @@ def is_capture(start: bytes) -> bool:
 def packets(octets: bytes) -> Iterator[Packet]:
     """Yield the packets of a capture file in order; CaptureFileError where it is none, or its rest is damaged."""
     if not is_capture(octets):
-        raise CaptureFileError("expected a capture file, pcap or pcapng, got something else")
+        raise CaptureFileError("expected a pcap or pcapng file, got something else")
     yield from _pcapng(octets) if octets[:4] == _PCAPNG else _pcap(octets)
 
 
@@ -58,7 +58,7 @@ def _pcapng(octets: bytes) -> Iterator[Packet]:
             order, links = ">" if octets[at + 8 : at + 12] == b"\x1a\x2b\x3c\x4d" else "<", []
         kind, length = _unpack(f"{order}II", octets, at)
         if length < 12 or length % 4:
-            raise CaptureFileError(f"expected a block of 12 octets or more, got the length {length}")
+            raise CaptureFileError(f"expected a block of at least 12 octets, got length {length}")
         body = _part(octets, at + 8, length - 12)
         at += length
         if kind == _INTERFACE:
@@ -81,7 +81,7 @@ def _unpack(layout: str, octets: bytes, at: int) -> tuple[int, ...]:
     try:
         return struct.unpack_from(layout, octets, at)
     except struct.error:
-        raise CaptureFileError("expected more of the capture file, got its end") from None
+        raise CaptureFileError("expected more data, got the end of the capture file") from None
 
 
 def _part(octets: bytes, start: int, length: int) -> bytes:

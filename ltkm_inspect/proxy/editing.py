@@ -59,7 +59,7 @@ def finish_request(
             del flow.metadata[key]
     credentials = old.credentials
     signs_body = credentials is not None and (credentials.get("qop") or "").lower() == "auth-int"
-    said = "digest: no key of the ring fits; the BSM will see the digest fail"
+    said = "digest not recomputed (no matching key in the key ring); the BSM will reject it"
     _log(before, _sizes("request", old, body), [said] if signs_body and new.headers == old.headers else [], redactor)
 
 

@@ -140,13 +140,13 @@ class ReportFiles:
         if source is not None:
             failed += render(RecordFile(source), self._rendered, private=self._private)
         else:
-            why = "not written, because not all records of the run could be kept"
+            why = "not written, because not all records of the run could be stored"
             failed += [f"report {shown_name(*each)}: {why}" for each in self._rendered.items()]
         if self._part is not None:
             if failed and self._part.exists():
                 typed = " ".join(f"--report {shown_name(*each)}" for each in self._rendered.items())
                 again = f"{PROGRAM} report {printable(str(self._part))} {typed}"
-                failed.append(f"the records of the run are kept; to render them again: {again}")
+                failed.append(f"the records of the run are kept; to render them, run: {again}")
             else:
                 self._part.unlink(missing_ok=True)
         self._lines, self._rendered, self._source, self._part = {}, {}, None, None
@@ -171,7 +171,7 @@ class ReportFiles:
             path = folder / f".{beside.name}.{f'{number}.' if number > 1 else ''}jsonl.part"
             if not path.exists():
                 break
-            self.left.append(f"{printable(str(path))} was left by a run that did not end, or has not ended yet")
+            self.left.append(f"{printable(str(path))} is left from a run that was killed or is still running")
         target = ReportTarget(AS_IT_HAPPENS, path)
         known[target] = LineFile.begin(path, "a" if self._private else "x", first, self._waits, self._private)
         if beside.is_file() and not self._private:

@@ -180,7 +180,7 @@ def _suite(root: Element, name: str, suite: _Suite) -> None:
             failure = SubElement(case, "failure", type=answers.worst.word, message=message)
             failure.text = answers.failing.text
         elif not answers.applied:
-            ((reason, _),) = answers.reasons.most_common(1) or [("it was not asked", 0)]
+            ((reason, _),) = answers.reasons.most_common(1) or [("the rule was not selected", 0)]
             SubElement(case, "skipped", message=shorten(reason))
         if answers.others.number:
             SubElement(case, "system-out").text = answers.others.text

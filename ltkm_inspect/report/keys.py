@@ -129,9 +129,9 @@ def told(opened: OpenedMessage, message: Message, *, show: bool = False) -> Ltkm
     entries, unproven = opened.key_data.entries if opened.key_data is not None else (), ""
     if opened.unproven is not None and opened.subscriber is not None:
         entries = opened.unproven.entries
-        unproven = f"decrypted with the {_which(opened)}, but nothing proves it"
+        unproven = f"decrypted with the {_which(opened)}, but not authenticated"
     elif not entries and show and (entries := _clear_key_data(message)):
-        unproven = "in the clear, but nothing proves it"
+        unproven = "in the clear, but not authenticated"
     return LtkmFacts(opened, tuple(_delivered(entry, show) for entry in entries), unproven)
 
 

@@ -37,7 +37,7 @@ def fault_lines(listed: Listed[Fault]) -> Iterator[str]:
     """Yield these faults: id and title, and on a second line what each takes, breaks and leaves as it was."""
     yield from _lines(listed, _fault_name, _fault_facts)
     if any(fault.is_within for _, faults in listed for fault in faults):
-        yield f"those on an item, an LTKM or what stands in one also take {WITHIN}"
+        yield f"faults on an item, an LTKM or a part of an LTKM also take {WITHIN}"
 
 
 def rules_json(listed: Listed[Rule]) -> str:
@@ -83,7 +83,7 @@ def _fault_name(fault: Fault) -> str:
 
 def _rule_facts(rule: Rule) -> dict[str, str]:
     return {
-        "rests on": "; ".join(dict.fromkeys(map(str, rule.clauses))),
+        "source": "; ".join(dict.fromkeys(map(str, rule.clauses))),
         "needs": ", ".join(need.name for need in rule.needs),
         "decides": ", ".join(rule.covers),
         "takes": ", ".join(f"{option.name}={option.shown}" for option in rule.parameters),
@@ -95,7 +95,7 @@ def _fault_facts(fault: Fault) -> dict[str, str]:
         "takes": ",".join(f"{parameter.name}={parameter.shown}" for parameter in fault.parameters),
         "breaks": ", ".join(sorted(fault.trips)),
         "leaves": ", ".join(sorted(fault.leaves)),
-        "proved on": fault.reference,
+        "reference": fault.reference,
     }
 
 

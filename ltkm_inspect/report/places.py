@@ -87,7 +87,7 @@ def require_apart(paths: Iterable[Path]) -> None:
     for path in paths:
         whole = path.resolve()
         if whole in known and (path.is_file() or not path.exists()):
-            raise OptionError("report", f"expected a path of its own for each report, got {printable(str(path))} twice")
+            raise OptionError("report", f"expected a different path for each report, got {printable(str(path))} twice")
         known.add(whole)
 
 
@@ -122,7 +122,7 @@ def _written(path: Path) -> Iterator[None]:
     try:
         yield
     except (OSError, ValueError) as error:
-        why = f"expected a file that can be written, got {printable(str(path))}: {reason(error)}"
+        why = f"cannot write {printable(str(path))}: {reason(error)}"
         raise OptionError("report", why) from error
 
 

@@ -60,7 +60,7 @@ class RecordFile:
                 if isinstance(record, str):
                     reading.damaged += 1
                     if not line.endswith(b"\n"):
-                        record = "the last line is cut"
+                        record = "the last line is incomplete"
                     if reading.damaged <= MOST_DAMAGE:
                         reading.damage.append(f"line {number}: {record}")
                     continue
@@ -83,7 +83,7 @@ def _record(line: bytes, number: int) -> Record | str:
     except (ValueError, RecursionError):
         if number == 1 and is_key_ring(line):
             raise VersionError(IS_KEY_RING) from None
-        return "expected a record, got no JSON"
+        return "expected a record, got text that is not JSON"
     schema = record.get("schema") if isinstance(record, dict) else None
     if not isinstance(schema, str):
         return "expected a record, got other JSON"
@@ -92,7 +92,7 @@ def _record(line: bytes, number: int) -> Record | str:
         wanted = KINDS.get(kind, "the records of a run, as `check --report jsonl=PATH` writes them")
         raise VersionError(f"line {number}: expected {wanted}, got {printable(schema)}")
     missing = _required()[schema] - record.keys()
-    return f"expected {', '.join(sorted(missing))}, got a record without" if missing else record
+    return f"record without {', '.join(sorted(missing))}" if missing else record
 
 
 @cache

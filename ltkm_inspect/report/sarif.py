@@ -113,7 +113,7 @@ def _result(
         result["webResponse"] = {"statusCode": exchange["status"]}
     if exchange["faults"]:
         put_in = ", ".join(map(shorten, exchange["faults"]))
-        why = f"put into this exchange to test the terminal, and not the server's doing: {put_in}"
+        why = f"put into this exchange to test the terminal, not caused by the server: {put_in}"
         result["suppressions"] = [{"kind": "external", "status": "accepted", "justification": why}]
     return result
 

@@ -12,7 +12,7 @@ from ltkm_inspect.output.json_line import kind_of
 NOTHING_SEEN = "no MSK exchange was seen, so nothing was checked"
 RECENT = 100
 """So many exchanges beside live traffic may be told of between what one is and what faults made of it."""
-NOT_ENDED = "the run has no end in the records: it was killed, or still goes on"
+NOT_ENDED = "the run has no end in its records: it was killed or is still running"
 
 
 @dataclass(slots=True)
@@ -110,7 +110,7 @@ class Summary:
             self.put_in[level] += report.count(level)
 
     def other(self) -> None:
-        """Count one flow that was not MSK."""
+        """Count one flow that is not an MSK exchange."""
         self.others += 1
 
     def merge(self, other: "Summary") -> None:
@@ -145,7 +145,7 @@ class Summary:
 
     def lines(self) -> list[str]:
         """Return the summary as lines of text."""
-        others = "1 flow was not MSK" if self.others == 1 else f"{self.others} flows were not MSK"
+        others = f"{count(self.others, 'other flow')} ignored"
         if not self.exchanges:
             return [f"summary: {NOTHING_SEEN}; {others}"]
         verdicts = ", ".join(
@@ -161,15 +161,11 @@ class Summary:
             f"{count(self.items, 'item')}, {count(self.ltkms, 'LTKM')}; {others}",
             f"summary: {count(self.total(Level.VIOLATION), 'violation')}, "
             f"{count(self.total(Level.WARNING), 'warning')}, {count(self.notes, 'note')}; "
-            f"answers of the rules: {answers}",
+            f"rule results: {answers}",
             *(f"summary: {level.word} {rule}: {number}" for level, rule, number in self.by_rule()),
             *([f"summary: {damaged(self.damaged)}"] if self.damaged else []),
             *([f"summary: {self._faulted_text()}"] if self.faulted else []),
-            *(
-                [f"summary: the session forgot the oldest of these: {lost}"]
-                if (lost := forgotten(self.forgotten))
-                else []
-            ),
+            *([f"summary: the session forgot the oldest: {lost}"] if (lost := forgotten(self.forgotten)) else []),
         ]
 
     def _faulted_text(self) -> str:
@@ -181,7 +177,7 @@ class Summary:
 
 def damaged(exchanges: int) -> str:
     """Return the line that says how many exchanges the capture damaged."""
-    return f"the capture damaged something of {count(exchanges, 'exchange')}, which was not checked"
+    return f"{count(exchanges, 'exchange')} damaged by the capture; the damaged parts were not checked"
 
 
 def forgotten(numbers: Mapping[str, int]) -> str:
@@ -190,7 +186,7 @@ def forgotten(numbers: Mapping[str, int]) -> str:
     told = ", ".join(
         f"{number} {names.get(name, name.replace('_', ' '))}" for name, number in numbers.items() if number
     )
-    return told and f"{told}; later events were not compared with them (session_limit)"
+    return told and f"{told}; later events were not compared with these (session_limit)"
 
 
 _COUNTS = tuple(each.name for each in fields(Summary))

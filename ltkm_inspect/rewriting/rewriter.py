@@ -168,7 +168,7 @@ class Rewriter:
             return ""
         if not self.selected:
             return "no MSK exchange is selected"
-        return next((reason for reason, _ in self.left.most_common(1)), "it was the turn of no MSK exchange")
+        return next((reason for reason, _ in self.left.most_common(1)), "no MSK exchange was due")
 
     def unmatched(self) -> Iterator[tuple[str, str]]:
         """Yield the selectors that matched no MSK exchange: name of the option, and text as typed."""
@@ -179,9 +179,9 @@ class Rewriter:
     def reasons(self) -> Iterator[str]:
         """Yield why exchanges were left as they are, the most frequent reason first."""
         for reason, number in self.left.most_common(MOST_REASONS):
-            yield f"left as it was: {count(number, 'MSK exchange')}: {reason}"
+            yield f"unchanged: {count(number, 'MSK exchange')}: {reason}"
         if len(self.left) > MOST_REASONS:
-            yield f"left as it was: and {len(self.left) - MOST_REASONS} more reasons"
+            yield f"unchanged: {count(len(self.left) - MOST_REASONS, 'more reason')}"
 
     def lines(self) -> Iterator[str]:
         """Yield what is remarkable, why exchanges were left as they are, and how many flows were changed."""
@@ -189,10 +189,10 @@ class Rewriter:
             yield f"{count(number, 'exchange')}: {remark}"
         yield from self.reasons()
         parts = (
-            (self.flows - self.exchanges, "was not MSK", "were not MSK"),
+            (self.flows - self.exchanges, "was not an MSK exchange", "were not MSK exchanges"),
             (self.exchanges - self.selected, "was not selected", "were not selected"),
             (self.passed, "was not due", "were not due"),
-            (self.left.total(), "was left as it was", "were left as they were"),
+            (self.left.total(), "could not be changed", "could not be changed"),
         )
         rest = [f"{number} {one if number == 1 else many}" for number, one, many in parts if number]
         yield f"{self.hit} of {count(self.flows, 'flow')} changed{f' ({", ".join(rest)})' if rest else ''}"
@@ -203,9 +203,9 @@ class Rewriter:
         if not self.unsealed:
             return ""
         said = " and ".join(f"{word}s in {count(self.unsealed[word], 'exchange')}" for word in sorted(self.unsealed))
-        why = "no key of the ring fits" if self.context.keys else "no keys are known"
-        return f"{why}, so these were left as they were: {said}"
+        why = "no matching key in the key ring" if self.context.keys else "no key ring"
+        return f"{why}, so these were not recomputed: {said}"
 
 
-UNSIGNED = "its digest cannot be made anew, and such responses are not to be changed"
+UNSIGNED = "its digest cannot be recomputed, and such responses must not be changed"
 """Why a response is left as it was that is not to go out with a wrong digest."""

@@ -78,7 +78,7 @@ def parse_when(text: str) -> When:
             raise ScheduleError(f"probability: expected a number from 0 to 1, got {printable(value) or 'nothing'}")
         name, _, seed = rest[0].partition("=") if rest else ("seed", "", "0")
         if name != "seed" or not _SEED.fullmatch(seed):
-            raise ScheduleError(f"expected seed and a whole number behind the comma, got {printable(rest[0])}")
+            raise ScheduleError(f"expected seed=S with a whole number after the comma, got {printable(rest[0])}")
         return When(kind, probability=value, seed=seed)
     raise ScheduleError(f"expected {FORMS}, got {printable(text) or 'nothing'}")
 

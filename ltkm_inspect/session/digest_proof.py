@@ -24,16 +24,16 @@ def request_proof(exchange: Exchange, subscriber: Subscriber | None) -> DigestPr
     if credentials is None:
         return DigestProof(None, "the request has no digest credentials")
     if credentials.hides_username:
-        return DigestProof(None, "the user name is hashed or encoded, so whose MRK it takes is not known")
+        return DigestProof(None, "the user name is hashed or encoded, so the terminal's MRK cannot be chosen")
     if subscriber is None or subscriber.password is None:
         return DigestProof(None, f"no MRK for the user name of the request: {what_is_missing(subscriber, 'MRK')}")
     if not exchange.raw:
-        return DigestProof(None, "a HAR does not keep the octets as they were sent")
+        return DigestProof(None, "a HAR does not have the octets as sent")
     if request.body is None:
-        return DigestProof(None, "the body of the request was not captured")
+        return DigestProof(None, "the request body was not captured")
     sent = credentials.get("response")
     if not sent or len(sent) != credentials.digits:
-        return DigestProof(None, "the response of the credentials is not there, or not of the right length")
+        return DigestProof(None, "the response of the credentials is missing or has the wrong length")
     try:
         right = digest.response(credentials, subscriber.password, request.method, request.body)
     except ValueError as error:
@@ -45,13 +45,13 @@ def response_proof(exchange: Exchange, subscriber: Subscriber | None, asked: Dig
     """Return what the MRK says of rspauth in the response (RFC 7616 §3.5); unknown where it fails the request."""
     response, credentials = exchange.response, exchange.request.credentials
     if asked.holds is not True:
-        return DigestProof(None, asked.reason or "the same key fails the digest of the request")
+        return DigestProof(None, asked.reason or "the same key does not verify the digest of the request")
     information = exchange.authentication_info
     sent = information.get("rspauth") if information is not None else None
     if response is None or not sent or credentials is None or len(sent) != credentials.digits:
-        return DigestProof(None, "rspauth is not there, or not of the right length")
+        return DigestProof(None, "rspauth is missing or has the wrong length")
     if response.body is None or exchange.error is not None:
-        return DigestProof(None, "the body of the response was not captured, or not as a whole")
+        return DigestProof(None, "the response body was not captured, or not completely")
     assert subscriber is not None
     assert subscriber.password is not None
     try:

@@ -83,11 +83,11 @@ def parse_recipe(octets: bytes) -> Recipe:
     try:
         table = tomllib.loads(octets.decode())
     except UnicodeDecodeError as error:
-        raise ValueError(f"expected UTF-8, got another octet at {error.start}") from None
+        raise ValueError(f"expected UTF-8, got another octet at offset {error.start}") from None
     except tomllib.TOMLDecodeError as error:
         raise ValueError(f"expected TOML, got {_where(error)}") from None
     except RecursionError:
-        raise ValueError("expected TOML, got too many brackets") from None
+        raise ValueError("expected TOML, got too many nested brackets") from None
     for name in table:
         if name not in _FIELDS:
             raise ValueError(f"unknown field {_name(name)}{did_you_mean(name, _FIELDS)}; known: {', '.join(_FIELDS)}")
@@ -99,7 +99,7 @@ def parse_recipe(octets: bytes) -> Recipe:
             raise ValueError(f"{name}: {error}") from None
     recipe = Recipe(**values)
     if len(recipe.seq_l) != len(recipe.seq_u):
-        raise ValueError("seq_l, seq_u: expected the same number of octets, got others")
+        raise ValueError("seq_l, seq_u: expected the same number of octets in both")
     return recipe
 
 
@@ -108,7 +108,7 @@ def make(recipe: Recipe, blanks: Blanks) -> bytes:
     domain = blanks.pair[0] if recipe.key_domain is None and blanks.pair is not None else recipe.key_domain
     msk_id = blanks.pair[1] if recipe.msk_id is None and blanks.pair is not None else recipe.msk_id
     if domain is None or msk_id is None:
-        raise ValueError("the item names no MSK that can be read: give key_domain and msk_id")
+        raise ValueError("the item has no readable MSK: add key_domain and msk_id")
     message = unprotected(
         (domain, msk_id),
         secrets.randbits(32) if recipe.csb_id is None else recipe.csb_id,
@@ -188,7 +188,7 @@ _FIELDS: Mapping[str, Callable[[Any], Any]] = {
 def _where(error: tomllib.TOMLDecodeError) -> str:
     """Return what is wrong with a TOML text, without what stands there: that may be a key."""
     found = str(error).rpartition("(at ")
-    return f"a mistake at {found[2].rstrip(')')}" if found[1] else "a mistake"
+    return f"an error at {found[2].rstrip(')')}" if found[1] else "an error"
 
 
 def _name(name: str) -> str:

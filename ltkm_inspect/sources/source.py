@@ -104,11 +104,11 @@ class ReceivedLtkms:
     def previous(self, pair: Pair | None) -> tuple[bytes, str]:
         """Return the latest LTKM that the terminal got before, of that MSK if there is one."""
         if not self._earlier:
-            raise ValueError("the terminal got no LTKM before that could be sent again")
+            raise ValueError("the terminal has no earlier LTKM that could be sent again")
         for sent in self._earlier:
             if sent.pair == pair:
                 return sent.octets, ""
-        return self._earlier[0].octets, "the terminal got no LTKM of this MSK before: took its latest one"
+        return self._earlier[0].octets, "the terminal has no earlier LTKM of this MSK: used its latest one"
 
     def blanks(self, recipe: Recipe, pair: Pair | None, turn: int) -> Blanks:
         """Return what a recipe leaves open."""
@@ -121,12 +121,10 @@ class ReceivedLtkms:
         if subscriber is None and idr is not None:
             subscriber = self.step.keys.find(_text(idr), _text(name) or None)
         if subscriber is None or not subscriber.muks or not idr:
-            raise ValueError(
-                "it takes the MUK of the terminal, and no key of the ring fits" if self.step.keys else _NONE
-            )
+            raise ValueError("needs the terminal's MUK, which is not in the key ring" if self.step.keys else _NONE)
         name = name or subscriber.naf.encode()
         if not name:
-            raise ValueError("the name of the BSM is not known: no LTKM, realm or key ring tells it")
+            raise ValueError("the name of the BSM is unknown: no LTKM, realm or key ring has it")
         msk = pair if recipe.msk_id is None or pair is None else (recipe.key_domain or pair[0], recipe.msk_id)
         rand = next((sent.rand for sent in reversed(self.before.ltkms) if sent.pair == msk), None)
         counter = FIRST_COUNTER if self._newest is None else self._newest + 1
@@ -151,7 +149,7 @@ class ReceivedLtkms:
         return newest
 
 
-_NONE = "it takes the MUK of the terminal, and no key ring is given"
+_NONE = "needs the terminal's MUK, but there is no key ring"
 
 
 def _read(named: LtkmFile | FlowFile | RecipeFile) -> Any:

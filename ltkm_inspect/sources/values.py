@@ -43,13 +43,13 @@ class Messages:
             return self.octets[0], ""  # the one that was asked for, whatever it is
         choices = (
             (pair and idr, (pair, idr), ""),
-            (pair, (pair, None), "none of the LTKMs is for this terminal: took one of the same MSK"),
-            (idr, (None, idr), "none of the LTKMs is of this MSK: took the first one for this terminal"),
+            (pair, (pair, None), "none of the LTKMs is for this terminal: used one of the same MSK"),
+            (idr, (None, idr), "none of the LTKMs is of this MSK: used the first one for this terminal"),
         )
         for is_known, key, remark in choices:
             if is_known and key in self._first:
                 return self._first[key], remark
-        return self.octets[0], "none of the LTKMs is of this MSK or for this terminal: took the first one"
+        return self.octets[0], "none of the LTKMs is of this MSK or for this terminal: used the first one"
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +112,7 @@ def _remarks(found: Sequence[bytes]) -> Iterable[str]:
         problem = mikey.decode(octets).problem
         if problem is not None:
             which = "it" if len(found) == 1 else f"LTKM {number}"
-            yield f"{which} is not a MIKEY message, and is sent all the same ({problem.path}: {problem.reason})"
+            yield f"{which} is not a MIKEY message, but is sent unchanged ({problem.path}: {problem.reason})"
 
 
 def _names(octets: bytes) -> tuple[Pair | None, bytes | None]:

@@ -211,7 +211,7 @@ class _OpenedKind(_DeliveryKind):
 
     def choices(self, event: Event, chosen: Selection, look: Look) -> Iterator[Site]:
         if not look().keys:
-            raise ValueError("it takes the keys of the terminal, and no key ring is given")
+            raise ValueError("needs the terminal's keys, but there is no key ring")
         return super().choices(event, chosen, look)
 
     def find(self, step: SessionEvent) -> Iterable[Site]:

@@ -187,9 +187,9 @@ class Exchange(Event):
         if not self.may_have_body:
             return "a response to HEAD, or with a status like 204, has no body"
         if self.response.body is None:
-            return "the body of the response was not captured"
+            return "the response body was not captured"
         if self.content is not None and self.content.problem is not None:
-            return "the content coding of the response cannot be undone"
+            return "the content coding of the response cannot be decoded"
         return ""
 
     @property
@@ -198,7 +198,7 @@ class Exchange(Event):
         if self.document is not None and self.document.root is not None:
             return ""
         cut = self.content is not None and self.content.truncated
-        return "the response is longer than is looked at" if cut else "the response has no document to damage"
+        return "the response is longer than the limit" if cut else "the response has no document to damage"
 
     def replaced_octets(self, replacement: Replacement) -> tuple[Span, int]:
         """Return the octets of the body without its content coding that go, and how many come."""

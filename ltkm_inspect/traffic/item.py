@@ -21,7 +21,7 @@ class CodeKind(Enum):
     """How a response code reads, in the light of the literal `200 OK` of the change request."""
 
     SUCCESS = "200 OK"
-    PADDED = "200 OK within white space"
+    PADDED = "200 OK surrounded by white space"
     NEAR_MISS = "almost 200 OK"
     OTHER = "another code"
     MISSING = "no code"

@@ -113,7 +113,7 @@ def unescaped_octets(text: str) -> bytes:
 def _character(match: re.Match[str]) -> str:
     short, usual, long, itself, lone = match.groups()
     if lone:
-        raise ValueError("expected a backslash that is doubled or begins an escape like those shown, got another")
+        raise ValueError("expected a doubled backslash or an escape like those shown, got another backslash")
     number = int(short or usual or long or "0", 16)
     if number > 0x10FFFF:
         raise ValueError(f"expected an escape up to \\U0010ffff, got {match[0]}")

@@ -230,7 +230,7 @@ def test_a_rule_on_what_no_har_keeps_does_not_apply(rule: str) -> None:
     made = changed("request.httpVersion", "HTTP/1.0")
     outcome = inspect(the(made)).outcomes[rule]
     assert outcome.answer is Answer.NOT_APPLICABLE
-    assert "the capture does not keep it" in outcome.reason
+    assert "missing from the capture" in outcome.reason
 
 
 def test_credentials_that_a_browser_leaves_out_are_not_missed() -> None:
@@ -246,7 +246,7 @@ def test_credentials_that_a_browser_leaves_out_are_not_missed() -> None:
         pytest.param(None, "entry 2: expected an object, got null", id="null"),
         pytest.param("x", "entry 2: expected an object, got other text", id="text"),
         pytest.param({}, "entry 2: request: expected an object, got null", id="empty"),
-        pytest.param({"request": {}}, "entry 2: request.url: the capture does not have it", id="no-url"),
+        pytest.param({"request": {}}, "entry 2: request.url: missing from the capture", id="no-url"),
     ],
 )
 def test_an_entry_of_which_nothing_is_known_is_one_damaged_event(value: Any, text: str) -> None:

@@ -98,7 +98,7 @@ def test_auto_is_a_second_one_where_there_is_one_and_else_the_only_one() -> None
         ("refused", "auto", "the document has no item that says 200 OK or has an LTKM"),
         ("download", "empty", "the document has no item that says 200 OK and has no LTKM"),
         ("plain-mbms", "second", "the document has no item with an LTKM"),
-        ("download", "refused", "the document has no item with another response code than 200 OK"),
+        ("download", "refused", "the document has no item with a response code other than 200 OK"),
     ],
 )
 def test_a_place_that_there_is_not_is_said(name: str, at: str, said: str) -> None:
@@ -135,14 +135,14 @@ def test_the_previous_ltkm_is_of_the_same_terminal_and_of_the_same_msk_if_there_
     unknown = build([third.msk_id], [(third, "200 OK", ltkm(third))], nc=3, at=9)
     done = put("replace-ltkm", [SEVERAL[0], other, unknown])
     assert octets_of(done.after) == [second]
-    assert done.remarks == ("fault replace-ltkm: the terminal got no LTKM of this MSK before: took its latest one",)
+    assert done.remarks == ("fault replace-ltkm: the terminal has no earlier LTKM of this MSK: used its latest one",)
 
 
 def test_a_terminal_that_got_nothing_before_has_nothing_to_be_sent_again() -> None:
     for fault in ("replace-ltkm", "inject-ltkm"):
         with pytest.raises(FaultError) as raised:
             put(fault, reference("two-terminals"))
-        assert str(raised.value) == f"fault {fault}: the terminal got no LTKM before that could be sent again"
+        assert str(raised.value) == f"fault {fault}: the terminal has no earlier LTKM that could be sent again"
 
 
 @pytest.mark.parametrize(
@@ -176,7 +176,7 @@ def test_of_recorded_ltkms_that_of_the_same_msk_and_terminal_is_sent_else_the_fi
     done = put(f"replace-ltkm:flow={path},all=true", [damaged])
     assert octets_of(done.after) == [ltkm(FIRST).encode(), ltkm(SECOND).encode()]
     assert done.remarks == ()
-    with pytest.raises(FaultError, match=r"^fault replace-ltkm: it changes nothing here$"):
+    with pytest.raises(FaultError, match=r"^fault replace-ltkm: changes nothing here$"):
         put(f"replace-ltkm:flow={path},all=true", SEVERAL)
     for_the_other = build([FIRST.msk_id], [(FIRST, "200 OK", ltkm(AGAIN, OTHER_TERMINAL))], terminal=OTHER_TERMINAL)
     assert octets_of(put(f"replace-ltkm:flow={path}", [for_the_other]).after) == [theirs]
@@ -185,14 +185,14 @@ def test_of_recorded_ltkms_that_of_the_same_msk_and_terminal_is_sent_else_the_fi
     done = put(f"replace-ltkm:flow={path}", [unknown])
     assert octets_of(done.after) == [theirs]
     assert done.remarks == (
-        "fault replace-ltkm: none of the LTKMs is of this MSK: took the first one for this terminal",
+        "fault replace-ltkm: none of the LTKMs is of this MSK: used the first one for this terminal",
     )
 
 
 def test_what_is_no_mikey_message_is_sent_and_said() -> None:
     application = prepare(parse_application("replace-ltkm:base64=3q2+7w=="), READERS)
     (remark,) = application.remarks
-    assert remark.startswith("fault replace-ltkm: it is not a MIKEY message, and is sent all the same (HDR")
+    assert remark.startswith("fault replace-ltkm: it is not a MIKEY message, but is sent unchanged (HDR")
     done = injected(DOWNLOAD[0], [application])
     assert octets_of(done.after) == [b"\xde\xad\xbe\xef"]
     assert prepare(parse_application(f"replace-ltkm:base64={BASE64}"), READERS).remarks == ()
@@ -211,9 +211,9 @@ def test_what_is_no_mikey_message_is_sent_and_said() -> None:
         ("file={empty}", "parameter file: {empty}: expected an LTKM, got none"),
         ("file={text}", "parameter file: {text}: expected a MIKEY message in base64, hex or binary, got hello!"),
         ("file={folder}", "parameter file: {folder}: Is a directory"),
-        ("flow={text}", "parameter flow: {text}: expected a flow file or a HAR, got text of another kind"),
+        ("flow={text}", "parameter flow: {text}: expected a flow file or a HAR, got other text"),
         ("flow={empty}", "parameter flow: {empty}: expected MSK responses with LTKMs, got none"),
-        ("synthetic={text}", "parameter synthetic: {text}: expected TOML, got a mistake at line 1, column"),
+        ("synthetic={text}", "parameter synthetic: {text}: expected TOML, got an error at line 1, column"),
         ("sythetic=x", "expected at=…, base64=…, file=…, flow=…, previous=…, synthetic=…, item=…, all=…, got sythetic"),
     ],
 )
@@ -311,9 +311,9 @@ def test_a_chosen_item_exchanges_with_one_that_need_not_be_chosen() -> None:
 @pytest.mark.parametrize(
     ("fault", "said"),
     [
-        ("swap-ltkm", "expected two items that have an LTKM, got none"),
-        ("swap-ltkm:item=2", "expected item 2 that has an LTKM, got none"),
-        ("swap-ltkm:item=1,other=1", "expected item 1 that has an LTKM, got none"),
+        ("swap-ltkm", "expected two items with an LTKM, got none"),
+        ("swap-ltkm:item=2", "expected item 2 with an LTKM, got none"),
+        ("swap-ltkm:item=1,other=1", "expected item 1 with an LTKM, got none"),
     ],
 )
 def test_there_must_be_two_to_exchange(fault: str, said: str) -> None:

@@ -46,7 +46,7 @@ def test_without_a_key_ring_no_keyed_rule_says_anything() -> None:
     (report,) = reports([flipped(delivered())], KeyRing())
     assert [finding.line for finding in report.findings] == []
     assert report.outcomes["mac-invalid"].answer is Answer.NOT_APPLICABLE
-    assert report.outcomes["key-unproven"].reason == "no key ring is given"
+    assert report.outcomes["key-unproven"].reason == "there is no key ring"
 
 
 def test_a_b_tid_that_is_not_in_the_ring_is_not_applicable_with_its_name() -> None:
@@ -61,7 +61,7 @@ def test_a_b_tid_that_is_not_in_the_ring_is_not_applicable_with_its_name() -> No
     [
         (KeyRing((Subscriber("somebody@else.net", BSM, (MUK,), MRK),)), "the key ring has no entry for it"),
         (KeyRing((Subscriber(TERMINAL.b_tid, BSM),)), "its entry in the key ring has no"),
-        (KeyRing((Subscriber("*", BSM),)), "the wild-card entry in the key ring has no"),
+        (KeyRing((Subscriber("*", BSM),)), "the wildcard entry in the key ring has no"),
     ],
 )
 def test_what_the_ring_lacks_is_said_of_muk_and_mrk(keys: KeyRing, why: str) -> None:
@@ -125,7 +125,7 @@ def test_a_digest_over_the_decoded_body_is_explained_and_not_accepted() -> None:
     coded = replace(plain.response, headers=headers).with_content(plain.response.body or b"")
     (report,) = reports([replace(plain, response=coded)])
     assert list(report.rules) == ["response-digest-wrong"]
-    assert report.findings[0].hint == "it is right for the body without its content coding"
+    assert report.findings[0].hint == "correct for the body without its content coding"
 
 
 TEK = KeyData(2, 2, bytes(range(16)), None, Interval(b"\0\0", b"\x0f\xff"))
@@ -191,10 +191,10 @@ def test_an_update_of_a_key_that_was_delivered_before_is_no_note() -> None:
 @pytest.mark.parametrize(
     ("entry", "hint"),
     [
-        (TEK, "the key and its validity as before"),
+        (TEK, "the same key and validity"),
         (replace(TEK, validity=Interval(b"\1\0", b"\x1f\xff")), "the same key with another validity"),
         (replace(TEK, key=bytes(range(1, 17))), "another key"),
-        (replace(TEK, key=b"", validity=Interval(b"\1\0", b"\x1f\xff")), "another validity alone"),
+        (replace(TEK, key=b"", validity=Interval(b"\1\0", b"\x1f\xff")), "only another validity"),
     ],
 )
 def test_with_keys_the_note_tells_what_a_second_delivery_changes(entry: KeyData, hint: str) -> None:
@@ -204,7 +204,7 @@ def test_with_keys_the_note_tells_what_a_second_delivery_changes(entry: KeyData,
 
 
 def test_a_fault_on_key_data_without_keys_says_what_it_takes() -> None:
-    with pytest.raises(FaultError, match="no key ring is given"):
+    with pytest.raises(FaultError, match="there is no key ring"):
         inject(delivered(), [parse_application("weaken-key")], Context())
 
 

@@ -178,7 +178,7 @@ def test_a_file_that_the_program_fails_on_has_a_line_and_the_others_are_read(
     before: dict[str, tuple[str | Path, ...]] = {"check": (), "export": ("csv",), "diff": (capture,)}
     code, _, errors = invoke(command, *before[command], tmp_path)
     assert code == 5
-    assert f"{bad}: the program failed on it, so that what follows was not checked: TypeError at " in errors
+    assert f"{bad}: ltkm-inspect failed here, so the rest was not checked: TypeError at " in errors
 
 
 def test_a_file_that_a_worker_fails_on_has_a_line_and_the_others_are_read(

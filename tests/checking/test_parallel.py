@@ -233,4 +233,4 @@ def test_a_file_that_became_shorter_meanwhile_is_damaged_where_it_ends(tmp_path:
     task = Stretch(str(file), (status.st_dev, status.st_ino), 0, None, status.st_size, True)
     with closing(Share(context(), PRESENTER)) as share:
         damage = share.find(0, task).damage
-    assert str(damage) == f"the file became shorter while it was read (after 1 flow, at octet {first})"
+    assert str(damage) == f"the file shrank while it was being read (after 1 flow, at octet {first})"

@@ -74,7 +74,7 @@ def test_the_same_procedure_at_another_time_does_not_differ() -> None:
         *reference.reference("challenged"),
     ]
     assert diff(a, b).differing == []
-    assert list(text_lines(diff(a, b)))[-1] == "summary: 0 findings came, 0 went, 0 fields differ"
+    assert list(text_lines(diff(a, b)))[-1] == "summary: 0 findings only in B, 0 only in A, 0 fields differ"
 
 
 def test_with_all_what_differs_every_time_is_shown_too_but_no_key() -> None:
@@ -209,7 +209,7 @@ def test_terminals_that_bootstrapped_anew_are_paired_by_msk_and_order_and_that_i
     assert (len(comparison.both), comparison.by_order) == (2, 2)
     assert fields(comparison) == []
     said = [line for line in text_lines(comparison) if line.startswith("summary: ")]
-    assert said[0] == "summary: 2 MSK exchanges in A, 2 in B, 2 in both; 2 of them paired by MSK ID and order"
+    assert said[0] == "summary: 2 MSK exchanges in A, 2 in B, 2 in both; 2 of these paired by MSK ID and order"
     assert "bootstrapping" in said[1]
     assert json.loads(json_text(comparison, "a", "b"))["paired_by_order"] == 2
 

@@ -30,7 +30,7 @@ def test_an_element_is_filled_whatever_its_tags(document: str, expected: str) ->
 
 def test_an_element_with_elements_in_it_is_not_filled() -> None:
     xml = read(b"<a><b>1<c/></b></a>")
-    with pytest.raises(ValueError, match="expected an element that encloses text alone"):
+    with pytest.raises(ValueError, match="expected an element that contains only text"):
         edit.filled(xml, root(xml)[0], "x")
 
 

@@ -78,7 +78,7 @@ def test_encodings_of_one_octet_are_read(name: str) -> None:
         pytest.param(
             declared("UTF-16", "<a/>").encode(),
             None,
-            "expected 'UTF-16' as declared, got octets of another encoding",
+            "expected 'UTF-16' as declared, got octets in another encoding",
             id="UTF-8 that says UTF-16",
         ),
         pytest.param(

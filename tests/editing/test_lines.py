@@ -62,16 +62,16 @@ def test_comments_blank_lines_and_white_space_at_line_ends_stand_for_nothing() -
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
-        ("a: 1\n b: 2", "line 2: wrong indentation: expected 0 spaces or fewer, got 1"),
+        ("a: 1\n b: 2", "line 2: wrong indentation: expected at most 0 spaces, got 1"),
         (" a: 1", "line 1: wrong indentation: expected 0 spaces, got 1"),
         ("a:\n    b: 1\n  c: 2", "line 3: wrong indentation: expected 4 spaces, got 2"),
-        ("a:\n  - b: 1\n  c: 2", "line 3: expected a dash, as in the lines beside it"),
-        ("a:\n  b: 1\n  - c: 2", "line 3: expected no dash, as in the lines beside it"),
+        ("a:\n  - b: 1\n  c: 2", "line 3: expected a dash, like the lines next to it"),
+        ("a:\n  b: 1\n  - c: 2", "line 3: expected no dash, like the lines next to it"),
         ("a:\n  - b: 1\n   c: 2", "line 3: wrong indentation: expected 4 spaces, got 3"),
         ("a\n", "line 1: expected `name: value`, got a"),
         ("a:1", "line 1: expected `name: value`, got a:1"),
-        ('a: "1" 2', "line 1: expected nothing behind the quoted text, got 2"),
-        ('a: "1\\"', "line 1: expected a quotation mark that ends the text, got none"),
+        ('a: "1" 2', "line 1: expected nothing after the quoted text, got 2"),
+        ('a: "1\\"', "line 1: the closing quotation mark is missing"),
         ("a:\n\tb: 1", "line 2: expected spaces as indentation, got a tab"),
     ],
 )

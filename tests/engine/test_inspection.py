@@ -177,7 +177,7 @@ def test_a_fault_without_subject_says_so(fault: str, start: str) -> None:
         ("cut-message:octets=1", "expected octets_off="),
         ("cut-message:octets_off=x", "expected a whole number"),
         ("append-octets:value=zz", "expected octets in hex"),
-        ("cut-message:octets_off=1,octets_off=2", "given twice"),
+        ("cut-message:octets_off=1,octets_off=2", "appears twice"),
         ("drop-challenge:x=1", "no parameters"),
     ],
 )

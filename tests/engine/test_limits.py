@@ -40,7 +40,7 @@ def test_the_findings_of_a_rule_are_kept_up_to_the_limit_and_the_rest_is_counted
     assert wrong.count("response-children-wrong") == 1234
     assert [each.rule for each in report.findings].count("response-children-wrong") == 10
     assert report.left_out == {("response-children-wrong", Level.VIOLATION): 1224}
-    assert not_in_full(report) == [("at most 10 findings of a rule", "and 1,224 more of response-children-wrong")]
+    assert not_in_full(report) == [("at most 10 findings per rule", "1,224 more of response-children-wrong")]
     assert report.count(Level.VIOLATION) == whole.count(Level.VIOLATION)
     assert report.outcomes == whole.outcomes
 

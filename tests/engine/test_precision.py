@@ -263,15 +263,15 @@ def _answered(**changes: object) -> Exchange:
         ),
         pytest.param(_answered(status=204, body=b""), "a response to HEAD, or with a status like 204", id="204"),
         pytest.param(_answered(status=304, body=b""), "a response to HEAD, or with a status like 204", id="304"),
-        pytest.param(_answered(body=None), "the body of the response was not captured", id="not captured"),
+        pytest.param(_answered(body=None), "the response body was not captured", id="not captured"),
         pytest.param(
             _answered(headers=Headers(((b"Content-Encoding", b"gzip"),))),
-            "the content coding of the response cannot be undone",
+            "the content coding of the response cannot be decoded",
             id="no gzip",
         ),
         pytest.param(
             _answered(headers=Headers(((b"Content-Encoding", b"compress"),))),
-            "the content coding of the response cannot be undone",
+            "the content coding of the response cannot be decoded",
             id="unknown coding",
         ),
     ],
@@ -294,5 +294,5 @@ def test_a_document_in_a_stateful_encoding_is_never_edited(encoding: str) -> Non
 
 def test_a_response_longer_than_is_looked_at_says_so() -> None:
     limits = replace(DOWNLOAD.limits, octets=100)
-    with pytest.raises(FaultError, match=r"^fault strip-ltkm: the response is longer than is looked at$"):
+    with pytest.raises(FaultError, match=r"^fault strip-ltkm: the response is longer than the limit$"):
         inject(replace(DOWNLOAD, limits=limits), [parse_application("strip-ltkm")])

@@ -223,7 +223,7 @@ def test_the_index_of_base64_says_which_line_is_what(tmp_path: Path) -> None:
         assert int(row["length"]) == message.length
         assert message.header is None or row["csb_id"] == f"0x{message.header.csb_id:08x}"
     assert run.left == {"the text is not base64": 1}
-    assert list(run.warnings()) == ["1 LTKM left out: the text is not base64"]
+    assert list(run.warnings()) == ["1 LTKM skipped: the text is not base64"]
 
 
 def test_an_ltkm_that_no_datagram_can_carry_is_left_out_and_said(tmp_path: Path) -> None:
@@ -234,7 +234,7 @@ def test_an_ltkm_that_no_datagram_can_carry_is_left_out_and_said(tmp_path: Path)
     found = [inspect(of((FIRST, "200 OK", large), (SECOND, "200 OK", reference.ltkm(SECOND))))]
     path, run = exported(tmp_path, "pcap", found)
     assert [given.octets for given in from_file(path.read_bytes(), "file")] == octets_of(found)[1:]
-    assert list(run.warnings()) == ["1 LTKM left out: it is too long for a UDP datagram"]
+    assert list(run.warnings()) == ["1 LTKM skipped: too long for a UDP datagram"]
 
 
 MASKED = Keys(reference.KEYS)
@@ -364,9 +364,7 @@ def test_with_redaction_names_stand_for_b_tids_and_addresses_in_table_and_object
 
 @pytest.mark.parametrize("name", [each for each in EXPORT_FORMATS if each not in REDACTABLE])
 def test_what_holds_messages_as_they_came_is_refused_with_redaction(name: str) -> None:
-    with pytest.raises(
-        ExportError, match=rf"^expected csv or json, got {name}, which holds the messages as they came$"
-    ):
+    with pytest.raises(ExportError, match=rf"^expected csv or json, got {name}, which has the messages as received$"):
         Export(name, None, Manner(redaction=Redaction()))
 
 
@@ -377,9 +375,9 @@ def test_without_times_addresses_and_octets_as_sent_an_exchange_is_exported_all_
         assert len(list(from_file(path.read_bytes(), "file"))) == 2
         said = list(run.warnings())
         assert said == [
-            "2 packets with an address that was not captured: 203.0.113.1 for the BSM, 203.0.113.2 for the terminal, "
-            "or as in IPv6",
-            "2 packets with no time, which was not captured",
+            "2 packets without a captured address; written as 203.0.113.1 (BSM) and 203.0.113.2 (terminal), or like "
+            "addresses in IPv6",
+            "2 packets without a captured time",
         ]
     path, run = exported(tmp_path, "csv", [inspect(bare)])
     assert {(row["time"], row["client"]) for row in rows(path)} == {("", "")}

@@ -194,7 +194,7 @@ def test_an_ltkm_that_is_not_base64_is_told_and_a_document_without_any_gives_not
     assert found[1].octets == MESSAGES[1]
     assert found_in(b"<html><body>no</body></html>") == []
     (broken,) = found_in(b"<")
-    assert broken.problem == "expected the document of an MSK response, got XML that cannot be read"
+    assert broken.problem == "expected an MSK response document, got unreadable XML"
 
 
 def test_an_array_of_objects_gives_the_octets_of_each() -> None:
@@ -209,12 +209,12 @@ def test_an_array_of_objects_gives_the_octets_of_each() -> None:
     assert all(each.problem.startswith("expected ") for each in odd)
     for broken in (b"[", b'[{"octets":', b"[{" * 100_000):
         (given,) = found_in(broken)
-        assert given.problem == "expected an array of LTKMs, got something that is no JSON"
+        assert given.problem == "expected an array of LTKMs, got text that is not JSON"
 
 
 def test_something_else_than_what_was_said_is_told() -> None:
     (given,) = from_file(b"\1\2\3", "x", "pcap")
-    assert given.problem == "expected a capture file, pcap or pcapng, got something else"
+    assert given.problem == "expected a pcap or pcapng file, got something else"
 
 
 def test_a_blank_line_first_leaves_the_numbers_of_lines_right() -> None:

@@ -104,8 +104,8 @@ def test_the_ways_that_tools_write_octets_are_taken(text: bytes) -> None:
         (b"012", "hex", "expected hex, got 012"),
         (b"A", "base64", "expected base64, got A"),
         (b"AQ==AQ==", "auto", f"expected {ANY}, got AQ==AQ=="),
-        (b"\x1b]0;x", "auto", f"expected {ANY}, got text of another kind; copy the LTKM out of it"),
-        (b"\x1b]0;x\x07\xff", "auto", f"expected {ANY}, got binary data of an unknown kind; copy the LTKM out of it"),
+        (b"\x1b]0;x", "auto", f"expected {ANY}, got other text; copy the LTKM out of it"),
+        (b"\x1b]0;x\x07\xff", "auto", f"expected {ANY}, got unknown binary data; copy the LTKM out of it"),
         (b"!" * 1000, "auto", f"expected {ANY}, got text of 1000 characters"),
     ],
 )

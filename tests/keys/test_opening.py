@@ -159,7 +159,7 @@ def test_a_wrong_muk_and_an_unknown_b_tid_are_told_apart() -> None:
     assert absent.verdict is Verdict.NO_KEY
     missing = f"no MUK for B-TID {b_tid} at {reference.BSM}: "
     assert absent.reason == f"{missing}the key ring has no entry for it"
-    for name, whose in ((b_tid, "its"), ("*", "the wild-card")):
+    for name, whose in ((b_tid, "its"), ("*", "the wildcard")):
         keyless = KeyRing((Subscriber(name, mrk=bytes(32)),)).open(DOWNLOAD, octets)
         assert keyless.verdict is Verdict.NO_KEY
         assert keyless.reason == f"{missing}{whose} entry in the key ring has no MUK"

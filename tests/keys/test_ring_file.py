@@ -92,7 +92,7 @@ WRONG = {
     ),
     "supi that is a key": (
         f'{B_TID}naf = "n"\nk_ausf = "{KS_NAF}"\nsupi = "{PLANTED}"',
-        "subscribers[1].supi: expected the 6 to 15 digits of an IMSI or a NAI, got another text",
+        "subscribers[1].supi: expected an IMSI of 6 to 15 digits or a NAI, got other text",
     ),
     "syntax": (f"{B_TID}muk = {PLANTED}", "line 3, column "),
     "twice": (f'{B_TID}muk = "{PLANTED}"\n[[subscribers]]\n{B_TID}muk = "{PLANTED}"', "subscribers[2]: expected one"),

@@ -110,7 +110,7 @@ def test_a_truncated_kemac_is_not_checkable(cut: int) -> None:
     octets = DOWNLOAD.encode()[:-cut]
     opened = RING.open(decode(octets), octets)
     assert opened.verdict is Verdict.NOT_CHECKABLE
-    assert opened.reason == "the message does not end with a whole KEMAC"
+    assert opened.reason == "the message does not end with a complete KEMAC"
 
 
 @pytest.mark.parametrize("tail", [b"\0", b"garbage", DOWNLOAD.encode()], ids=["an octet", "octets", "a message"])

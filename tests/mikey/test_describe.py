@@ -56,7 +56,7 @@ def test_the_tree_of_an_ltkm_reads_as_a_person_would_write_it() -> None:
         "HDR [0:19]",
         "  next_payload: 21 (EXT)",
         "  version: 1 (MIKEY, RFC 3830)",
-        "  data_type: 0 (pre-shared key message of the initiator)",
+        "  data_type: 0 (pre-shared key message)",
         "  v: 1",
         "  prf_func: 0 (MIKEY-1, HMAC-SHA-1)",
         "  csb_id: 0x01020304",

@@ -25,7 +25,7 @@ from tests.proxy.parts import Save, clean, edited, flawed
 FLOWS = [flow_of(flawed()), tflow.tflow(resp=True), tflow.tdnsflow(), flow_of(clean())]
 
 
-ODD = "it is not what mitmproxy writes"
+ODD = "not a flow that mitmproxy writes"
 
 
 def kinds(path: Path) -> list[str]:
@@ -103,7 +103,7 @@ def test_a_newer_format_is_named(save: Save) -> None:
         (b"\xa1\xb2\xc3\xd4", "a packet capture: use ltkm-inspect decode for the LTKMs in its UDP packets"),
         (b"<xml/>", "an XML document: use ltkm-inspect decode for the LTKMs in an MSK response"),
         (b"PK\x03\x04\x14\0", "a zip archive: unpack it first"),
-        (b"hello\n", f"text of another kind: {RECORD}"),
+        (b"hello\n", f"other text: {RECORD}"),
     ],
     ids=["pcap", "xml", "zip", "text"],
 )
@@ -231,7 +231,7 @@ def test_a_damaged_entry_of_a_har_does_not_hide_the_next(tmp_path: Path) -> None
     made["log"]["entries"].insert(0, {"request": {}})
     path.write_text(json.dumps(made))
     first, second = exchanges(path)
-    assert first == DamagedEvent("entry 1: request.url: the capture does not have it")
+    assert first == DamagedEvent("entry 1: request.url: missing from the capture")
     assert isinstance(second, Exchange)
 
 

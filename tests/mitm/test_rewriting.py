@@ -265,7 +265,7 @@ def test_foreign_flows_are_counted_and_untouched() -> None:
     assert [rewriting.apply(flow, None) for flow in flows] == [None] * 3
     assert [flow.get_state() for flow in flows] == before
     assert not rewriting.failed
-    assert list(rewriting.lines()) == ["0 of 3 flows changed (3 were not MSK)"]
+    assert list(rewriting.lines()) == ["0 of 3 flows changed (3 were not MSK exchanges)"]
 
 
 def test_the_closing_lines_count_what_became_of_the_flows() -> None:
@@ -275,7 +275,7 @@ def test_the_closing_lines_count_what_became_of_the_flows() -> None:
             rewriting.apply(flow_of(exchange), exchange)
     rewriting.apply(tflow.tflow(), None)
     assert list(rewriting.lines())[-1].startswith(
-        f"{rewriting.hit} of {rewriting.flows} flows changed (1 was not MSK, "
+        f"{rewriting.hit} of {rewriting.flows} flows changed (1 was not an MSK exchange, "
     )
     alone = FlowRewriter(Orders((parse_application("shorten-rand"),)))
     alone.apply(flow_of(clean()), clean())

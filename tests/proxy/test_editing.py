@@ -354,10 +354,10 @@ def test_the_log_says_what_was_edited_and_what_no_longer_fits(caplog: pytest.Log
     assert [(record.levelname, record.getMessage().removeprefix(where)) for record in caplog.records] == [
         ("INFO", "response body 918 -> 918 octets"),
         ("INFO", "response body 918 -> 918 octets"),
-        ("WARNING", "MAC: no keys are known; the terminal will see the MAC fail"),
-        ("WARNING", "digest: no keys are known; the terminal will see the digest fail"),
+        ("WARNING", "MAC not recomputed (no key ring); the terminal will reject it"),
+        ("WARNING", "digest not recomputed (no key ring); the terminal will reject it"),
         ("INFO", "request body 145 -> 145 octets"),
-        ("WARNING", "digest: no key of the ring fits; the BSM will see the digest fail"),
+        ("WARNING", "digest not recomputed (no matching key in the key ring); the BSM will reject it"),
     ]
 
 

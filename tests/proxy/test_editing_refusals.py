@@ -46,7 +46,7 @@ def line_of(edit: Edit, part: str) -> int:
             "value: 24cb4400 (Key Group 0x24cb",
             "value: 24cb4400 (Key Group 0x24cc",
             "0x24cc",
-            "value: what stands in brackets follows from the value; change the value itself",
+            "value: the text in brackets follows from the value; change the value instead",
         ),
         (
             "msk_id: 24cb4400",
@@ -68,13 +68,13 @@ def line_of(edit: Edit, part: str) -> int:
             "expected key_domain_id once in this item, got it 2 times",
         ),
         ('"200 OK"', "", "code:", "response_code: expected a code such as 404, or none, got nothing"),
-        ('"200 OK"', '"200 OK', "code:", "expected a quotation mark that ends the text, got none"),
-        ('"200 OK"', '"200 \\x00"', "code:", "response_code: expected characters that XML allows, got others"),
-        ("        csb_id:", "         csb_id:", "csb_id", "wrong indentation: expected 10 spaces or fewer, got 11"),
+        ('"200 OK"', '"200 OK', "code:", "the closing quotation mark is missing"),
+        ('"200 OK"', '"200 \\x00"', "code:", "response_code: the text has characters that XML does not allow"),
+        ("        csb_id:", "         csb_id:", "csb_id", "wrong indentation: expected at most 10 spaces, got 11"),
         ("          csb_id:", "\tcsb_id:", "csb_id", "expected spaces as indentation, got a tab"),
         ("v: 0", "v 0", "v 0", "expected `name: value`, got v 0"),
-        ("          v: 0\n", "", "HDR:", "HDR: expected all its fields, v is missing"),
-        ("          v: 0\n", "          v: 0\n          v: 1\n", "v: 1", "v stands in line 16 already"),
+        ("          v: 0\n", "", "HDR:", "HDR: field v is missing"),
+        ("          v: 0\n", "          v: 0\n          v: 1\n", "v: 1", "v is already in line 16"),
         (
             "      - ltkm: 1 ",
             "      - base64: AQ=\n      - ltkm: 1 ",
@@ -91,9 +91,9 @@ def line_of(edit: Edit, part: str) -> int:
             "      - ltkm: 1 ",
             "      - message: AQ==\n      - ltkm: 1 ",
             "message",
-            "expected a copy of an LTKM that was shown, or `- base64: …`, or `- text: …` for a new one",
+            "expected a copy of a shown LTKM, or `- base64: …` or `- text: …` for a new one",
         ),
-        ("items: 2", "items: 3", "items: 3", "expected totals as they were: they are counted, not edited"),
+        ("items: 2", "items: 3", "items: 3", "totals cannot be edited: they are counted"),
         ("totals:", "total:", "total:", "expected one of items, outside_every_item, totals, got total"),
         (
             "    ltkms:",
@@ -101,7 +101,7 @@ def line_of(edit: Edit, part: str) -> int:
             "    ltkm:",
             "expected one of key_domain_id, key_group, key_number, ltkms, msk_id, response_code in an item, got ltkm",
         ),
-        ("        HDR:", "        HDR: 1", "HDR", "wrong indentation: expected 8 spaces or fewer, got 10"),
+        ("        HDR:", "        HDR: 1", "HDR", "wrong indentation: expected at most 8 spaces, got 10"),
     ],
 )
 def test_a_mistake_is_refused_with_its_line_and_the_flow_is_left_alone(
@@ -116,7 +116,7 @@ def test_a_mistake_is_refused_with_its_line_and_the_flow_is_left_alone(
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
-        ("totals:\n", "expected the line `items:`, got none"),
+        ("totals:\n", "the line `items:` is missing"),
         ("Traceback (most recent call last):\n", "line 1: expected `name: value`, got Traceback (most recent"),
     ],
 )
@@ -138,7 +138,7 @@ def test_what_cannot_be_edited_safely_is_refused_when_changed_and_taken_when_not
     flow.response.headers["content-type"] = "text/plain"
     none = Edit(flow)
     assert VIEW.reencode(none.text, none.metadata) == none.before
-    assert "expected a document that can be shown as a tree" in none.put("nor", "not").refused()
+    assert "this body cannot be edited as a tree" in none.put("nor", "not").refused()
     for coding in ("gzip", "x-unknown"):
         flow.response.headers["content-encoding"] = coding
         assert Edit(flow).refused() == "the content coding of the body cannot be undone"
@@ -158,7 +158,7 @@ def test_an_element_with_elements_in_it_is_not_overwritten() -> None:
     nested = edited(clean(), "JMtEAA==</MSKID>", f"JMtEAA=={ltkm}</MSKID>")
     edit = Edit(nested).put("msk_id: 24cb4400", "msk_id: 24cb4401")
     line = line_of(edit, "msk_id:")
-    assert edit.refused() == f"line {line}: expected an element that encloses text alone, got one with elements in it"
+    assert edit.refused() == f"line {line}: expected an element that contains only text, got one with child elements"
 
 
 @pytest.mark.parametrize(
@@ -169,7 +169,10 @@ def test_an_element_with_elements_in_it_is_not_overwritten() -> None:
             "  - item: 3\n    key_domain_id: 00\n    msk_id: 1122334\n",
             'msk_id: expected octets in hex, "text" or empty',
         ),
-        ("  - item: 3\n    key_domain_id: 00\n    msk_id: 11223344\n    key_group: 1123\n", "key_group: expected what"),
+        (
+            "  - item: 3\n    key_domain_id: 00\n    msk_id: 11223344\n    key_group: 1123\n",
+            "key_group: expected the value",
+        ),
         (
             "  - item: 3\n    key_domain_id: 00\n    msk_id: 11223344\n    colour: red\n",
             "expected one of key_domain_id",
@@ -188,7 +191,7 @@ def test_a_shortened_value_cannot_be_changed_in_part() -> None:
     long = replace(message, payloads=(mikey.GeneralExtension(9, bytes(99)), *message.payloads))
     exchange = reference.exchange([reference.FIRST.msk_id], [(reference.FIRST, "200 OK", long)])
     edit = Edit(exchange).put("00… (99 octets)", "01… (99 octets)")
-    assert "value: expected the whole value, got one that is shortened" in edit.refused()
+    assert "value: expected the complete value, got a shortened one" in edit.refused()
 
 
 Damage = Callable[[list[str]], list[str]]

@@ -293,17 +293,17 @@ def test_a_fault_repeats_what_the_terminal_got_and_not_what_was_taken_from_it(st
     assert faulted(stage.pass_on(first))
     stage.set(ltkm_fault=["replace-ltkm:previous=true"], ltkm_fault_when="always")
     assert not faulted(stage.pass_on(second))
-    assert stage.heard("the terminal got no LTKM before")
+    assert stage.heard("the terminal has no earlier LTKM")
 
 
 def test_without_the_key_the_log_says_that_the_digest_fails_or_the_response_is_left(stage: Stage) -> None:
     stage.set(ltkm_fault=["rename-ltkm"])
     assert faulted(stage.pass_on(later(clean(), 0)))
-    assert stage.heard("the terminal will see the digest fail", logging.WARNING)
+    assert stage.heard("the terminal will reject it", logging.WARNING)
     stage.set(ltkm_fault_unsigned="refuse")
     flow = stage.pass_on(later(clean(), 1))
     assert not faulted(flow)
-    assert stage.heard("is left as it was: its digest cannot be made anew", logging.WARNING)
+    assert stage.heard("is left as it was: its digest cannot be recomputed", logging.WARNING)
     stage.set(ltkm_fault=["drop-authentication-info"])
     assert faulted(stage.pass_on(later(clean(), 2)))
 

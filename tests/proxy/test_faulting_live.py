@@ -78,7 +78,7 @@ def test_the_client_gets_the_fault_and_the_flow_says_so(mitmdump: Mitmdump, orig
     assert flow.response.raw_content == exchange.response.body
     assert exchange_of(flow).faults == ()
     assert any(" fault shorten-rand:octets=8: " in line and "item 1, LTKM 1" in line for line in run.log)
-    assert any("the terminal will see the digest fail" in line for line in run.log)
+    assert any("the terminal will reject it" in line for line in run.log)
     assert faults(run) == ["faults: shorten-rand:octets=8 put into 1 of 1 selected MSK exchange"]
     _, first, second, _, summary = [json.loads(line) for line in report.read_text("ascii").splitlines()]
     assert (first["id"], first["faults"], first["verdict"]) == (flow.id, [], "clean")

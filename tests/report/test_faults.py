@@ -43,7 +43,7 @@ def test_every_fault_is_in_the_text_list_below_its_subject() -> None:
         elif not line.startswith("   "):
             listed[line.split()[0].removesuffix(":")] = subject
     assert listed == {id: fault.subject for id, fault in FAULTS.items()}
-    assert "    takes octets=8 · breaks rand-length-wrong · proved on download" in list(fault_lines(faults_with(())))
+    assert "    takes octets=8 · breaks rand-length-wrong · reference download" in list(fault_lines(faults_with(())))
 
 
 def test_a_choice_is_listed_with_its_words_and_a_file_as_one() -> None:

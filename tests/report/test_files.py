@@ -64,7 +64,7 @@ def test_what_a_killed_run_left_is_not_overwritten_by_the_next(tmp_path: Path) -
     left = tmp_path / ".out.txt.jsonl.part"
     left.write_text("the records of another run\n")
     files = using(f"text={tmp_path}/out.txt")
-    assert files.left == [f"{left} was left by a run that did not end, or has not ended yet"]
+    assert files.left == [f"{left} is left from a run that was killed or is still running"]
     assert written(files) == []
     assert names(tmp_path) == [".out.txt.jsonl.part", "out.txt"]
     assert left.read_text() == "the records of another run\n"
@@ -86,7 +86,7 @@ def test_a_format_that_stumbles_leaves_no_part_and_the_records_are_kept(
     assert re.fullmatch(
         rf"report sarif={re.escape(str(tmp_path))}/out\.sarif: not written: RuntimeError at places\.py:\d+", stumbled
     )
-    assert kept == f"the records of the run are kept; to render them again: ltkm-inspect report {part} {asked}"
+    assert kept == f"the records of the run are kept; to render them, run: ltkm-inspect report {part} {asked}"
     assert names(tmp_path) == [part.name, "out.sarif", "out.txt"]
     assert (tmp_path / "out.sarif").read_text() == "of the last run"
     assert [*RecordFile(part)] == RECORDS
@@ -114,7 +114,7 @@ def test_what_could_not_be_kept_is_not_rendered_as_if_it_were_all(tmp_path: Path
     failed = written(files, LINES[1:])
     assert failed[0] == f"report {part}: Bad file descriptor; nothing more is written to it"
     assert failed[1] == (
-        f"report text={tmp_path}/out.txt: not written, because not all records of the run could be kept"
+        f"report text={tmp_path}/out.txt: not written, because not all records of the run could be stored"
     )
     assert len(failed) == 3
     assert names(tmp_path) == [part.name]
@@ -136,13 +136,13 @@ def test_a_path_that_cannot_be_written_is_refused_before_the_work(tmp_path: Path
         (tmp_path / "no" / "such", "No such file or directory"),
         (tmp_path, "expected a file, got a folder"),
     ):
-        with pytest.raises(OptionError, match=rf"^report: expected a file that can be written, got {path}: {why}"):
+        with pytest.raises(OptionError, match=rf"^report: cannot write {path}: {why}"):
             using(good, f"{format}={path}")
         assert set(names(tmp_path)) <= {"good.jsonl"}
 
 
 def test_two_reports_of_one_name_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(OptionError, match=r"expected a path of its own for each report, got .*out twice"):
+    with pytest.raises(OptionError, match=r"expected a different path for each report, got .*out twice"):
         using(f"sarif={tmp_path}/out", f"text={tmp_path}/./out")
     assert names(tmp_path) == []
 

@@ -73,6 +73,6 @@ DAMAGED = Path(__file__).resolve().parents[1] / "cases" / "field" / "03a-har-say
 @pytest.mark.parametrize("format", [name for name in REPORT_FORMATS if name != "jsonl"])
 def test_every_format_says_what_the_capture_damaged(format: str) -> None:
     text = written(format, checked(DAMAGED))
-    assert "the capture damaged something of 1 exchange" in text.lower()
+    assert "1 exchange damaged by the capture" in text.lower()
     assert "response.content.text" in text
     assert "the capture damaged" not in written(format, checked(TRIAL)).lower()

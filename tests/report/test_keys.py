@@ -116,7 +116,7 @@ def test_the_key_is_shown_only_on_demand() -> None:
     assert MSK not in repr(Keys(RING, True).of(decoded(InputMessage("", MESSAGE.encode())), MESSAGE.encode()))
 
 
-CLEAR, DECRYPTED = "in the clear, but nothing proves it", f"decrypted with the MUK of {B_TID}, but nothing proves it"
+CLEAR, DECRYPTED = "in the clear, but not authenticated", f"decrypted with the MUK of {B_TID}, but not authenticated"
 
 
 @pytest.mark.parametrize(

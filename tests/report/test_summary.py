@@ -19,9 +19,9 @@ def finding(rule: str, level: Level) -> Finding:
 
 def test_a_run_without_an_msk_exchange_says_so() -> None:
     summary = Summary()
-    assert summary.lines() == ["summary: no MSK exchange was seen, so nothing was checked; 0 flows were not MSK"]
+    assert summary.lines() == ["summary: no MSK exchange was seen, so nothing was checked; 0 other flows ignored"]
     summary.other()
-    assert summary.lines() == ["summary: no MSK exchange was seen, so nothing was checked; 1 flow was not MSK"]
+    assert summary.lines() == ["summary: no MSK exchange was seen, so nothing was checked; 1 other flow ignored"]
     assert summary.worst is Level.OFF
 
 
@@ -34,8 +34,8 @@ def test_findings_are_counted_by_rule_the_worst_level_first_then_by_id() -> None
     summary.other()
     assert summary.lines() == [
         "summary: 3 MSK exchanges (1 clean, 0 with warnings, 2 with violations), 6 items, 3 LTKMs; "
-        "2 flows were not MSK",
-        "summary: 3 violations, 1 warning, 0 notes; answers of the rules: 0 passed, 0 broken, 0 not applicable",
+        "2 other flows ignored",
+        "summary: 3 violations, 1 warning, 0 notes; rule results: 0 passed, 0 broken, 0 not applicable",
         "summary: violation beta: 1",
         "summary: violation zeta: 2",
         "summary: warning alpha: 1",
@@ -72,8 +72,8 @@ def test_what_was_put_in_counts_for_nothing_and_is_said() -> None:
     assert summary.worst is Level.WARNING
     assert summary.lines() == [
         "summary: 3 MSK exchanges (0 clean, 1 with warnings, 0 with violations, 2 with faults put in), "
-        "6 items, 3 LTKMs; 0 flows were not MSK",
-        "summary: 0 violations, 1 warning, 0 notes; answers of the rules: 1 passed, 0 broken, 0 not applicable",
+        "6 items, 3 LTKMs; 0 other flows ignored",
+        "summary: 0 violations, 1 warning, 0 notes; rule results: 1 passed, 0 broken, 0 not applicable",
         "summary: warning alpha: 1",
         "summary: 2 exchanges with faults put in; their findings (2 violations, 2 warnings) do not count",
     ]
@@ -93,7 +93,7 @@ def test_a_run_with_nothing_but_faulted_exchanges_saw_exchanges() -> None:
 def test_what_the_session_forgot_is_said() -> None:
     summary = Summary(exchanges=1, forgotten=Counter({"exchanges": 3, "muks": 0, "msks": 1}))
     assert summary.lines()[-1] == (
-        "summary: the session forgot the oldest of these: 3 exchanges, 1 MSKs; "
-        "later events were not compared with them (session_limit)"
+        "summary: the session forgot the oldest: 3 exchanges, 1 MSKs; "
+        "later events were not compared with these (session_limit)"
     )
     assert "forgotten" not in Summary(exchanges=1).lines()[-1]

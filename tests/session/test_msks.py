@@ -119,7 +119,7 @@ def test_a_new_msk_with_a_new_policy_is_a_note(monkeypatch: pytest.MonkeyPatch) 
     with_another_policy(monkeypatch)
     report = trial.deliver(TWO, STREAMING, msk_id=b"\x24\xcb\x44\x01", rand=OTHER_RAND)
     (note,) = noted(report, "policy-renewed")
-    assert (note.got, note.hint) == ("0063 instead of 000a for parameter 13", "MSK ID 24cb4400 was before it")
+    assert (note.got, note.hint) == ("0063 instead of 000a for parameter 13", "the previous MSK ID is 24cb4400")
     assert rules([report]) == [[]]
 
 
@@ -173,7 +173,7 @@ def test_one_rand_for_two_msks_is_a_note_where_the_csb_ids_differ(csb_id: int, i
     trial.deliver(ONE, csb_id=0x1001)
     report = trial.deliver(TWO, SECOND, rand=FIRST.rand, csb_id=csb_id)
     assert [note.got for note in noted(report, "rand-shared")] == [
-        "that of MSK ID 24cb4400 of Key Domain b8709d"
+        "the RAND of MSK ID 24cb4400 of Key Domain b8709d"
     ] * is_noted
     assert rules([report]) == [[]]
 

@@ -127,10 +127,10 @@ def test_of_several_muks_it_is_the_one_that_the_terminal_is_served_with(tmp_path
 @pytest.mark.parametrize(
     ("keys", "said"),
     [
-        (KeyRing(), "fault replace-ltkm: it takes the MUK of the terminal, and no key ring is given"),
+        (KeyRing(), "fault replace-ltkm: needs the terminal's MUK, but there is no key ring"),
         (
             KeyRing((Subscriber("other@x", BSM, (MUK,)),)),
-            "fault replace-ltkm: it takes the MUK of the terminal, and no key of the ring fits",
+            "fault replace-ltkm: needs the terminal's MUK, which is not in the key ring",
         ),
     ],
     ids=["no keys", "no key that fits"],
@@ -144,7 +144,7 @@ def test_without_the_muk_there_is_none_and_one_line_says_why(tmp_path: Path, key
 def test_an_item_without_an_msk_that_can_be_read_takes_one_from_the_description(tmp_path: Path) -> None:
     (exchange,) = reference("download")
     garbled = inject(exchange, [parse_application("garble-msk-id")])
-    with pytest.raises(FaultError, match="the item names no MSK that can be read: give key_domain and msk_id"):
+    with pytest.raises(FaultError, match="the item has no readable MSK: add key_domain and msk_id"):
         made(tmp_path, "", (garbled,))
     message, _ = opened(made(tmp_path, 'key_domain = "b8709d"\nmsk_id = "24cb4400"', (garbled,)))
     assert message.key_id(1) == FIRST.msk_id
@@ -163,7 +163,7 @@ def test_an_item_without_an_msk_that_can_be_read_takes_one_from_the_description(
         pytest.param('seq_l = "00000000"', "seq_l, seq_u: expected the same number of octets", id="unlike limits"),
         pytest.param('mks = "00"', "unknown field mks; did you mean msk", id="did you mean"),
         pytest.param(f'{MSK} = "00"', r"unknown field \(not shown: it may be a key\)", id="a key as a name"),
-        pytest.param(f"msk = {MSK}", r"expected TOML, got a mistake at line 1, column", id="no TOML"),
+        pytest.param(f"msk = {MSK}", r"expected TOML, got an error at line 1, column", id="no TOML"),
         pytest.param("a = " + "[" * 9999, "expected TOML, got", id="deep"),
         pytest.param("msk = [", "expected TOML, got", id="ends early"),
     ],
@@ -176,7 +176,7 @@ def test_a_mistake_in_a_description_is_one_line_without_a_key(text: str, said: s
 
 
 def test_octets_that_are_no_text_are_refused() -> None:
-    with pytest.raises(ValueError, match="expected UTF-8, got another octet at 3"):
+    with pytest.raises(ValueError, match="expected UTF-8, got another octet at offset 3"):
         parse_recipe(b"a =\xff")
 
 
