@@ -98,6 +98,8 @@ def _parse(text: str) -> Selector:
     return Selector(octets[0], b"".join(octets[1:]))
 
 
+LONGEST_NAME = 20
+"""A longer name of a terminal is shortened in lines."""
 _WITH_PORT = re.compile(r"(\[[^\[\]]+\]|[^:\[\]]+):([0-9]{1,5})", re.ASCII)
 
 
@@ -114,12 +116,19 @@ class Terminal:
     def __str__(self) -> str:
         return self.text
 
-    def takes(self, event: Event) -> bool:
-        """Tell whether an event is one of it: by the B-TID of the credentials, or by the address."""
+    def takes(self, event: Event, name: str = "") -> bool:
+        """Tell whether an event is one of it: by the name that the key ring gives it, its B-TID, or its address."""
         if not self.address:
-            return event.authorization is not None and event.b_tid == self.text
+            known = event.b_tid if event.authorization is not None else None
+            return bool(known) and self.text in (known, name, short_name(known or ""))
         address, port = _parts(event.client)
         return address == self.address and self.port in ("", port)
+
+
+def short_name(b_tid: str) -> str:
+    """Return the first and the last characters of a B-TID in front of its domain, of a short one all of them."""
+    name = b_tid.partition("@")[0].rstrip("=") if "@" in b_tid else b_tid
+    return name if len(name) <= LONGEST_NAME else f"{name[:8]}..{name[-4:]}"
 
 
 def parse_terminal(text: str) -> Terminal:
@@ -144,3 +153,37 @@ def _parts(text: str) -> tuple[str, str]:
         return "", ""
     mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
     return str(mapped or address), port
+
+
+@dataclass(frozen=True, slots=True)
+class EventSelection:
+    """Which events are meant: by their keys, their terminals and when they began; by default all are."""
+
+    keys: Selection = EVERY
+    terminals: tuple[Terminal, ...] = ()
+    """One of them must be meant; none at all mean every terminal."""
+    since: float | None = None
+    """Seconds since 1970 UTC."""
+    until: float | None = None
+
+    @property
+    def takes_all(self) -> bool:
+        """Nothing is left out."""
+        return not (self.keys.selectors or self.terminals) and self.since is self.until is None
+
+    def takes(self, event: Event, name: str = "") -> bool:
+        """Tell whether an event is meant; `name` is what the key ring calls its terminal."""
+        return self.keys.takes(event) and self.takes_around(event, name)
+
+    def takes_around(self, event: Event, name: str = "") -> bool:
+        """Tell whether an event is meant by its terminal and its time, whatever its keys."""
+        if self.terminals and not any(terminal.takes(event, name) for terminal in self.terminals):
+            return False
+        if self.since is self.until is None:
+            return True
+        began = event.started
+        return began is not None and (self.since or 0) <= began and (self.until is None or began <= self.until)
+
+
+EVERY_EVENT = EventSelection()
+"""The selection of every event."""

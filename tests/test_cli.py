@@ -229,6 +229,59 @@ def test_an_interrupt_ends_with_130(tmp_path: Path) -> None:
 # check: forms
 
 
+def test_concise_is_one_finding_per_line_and_nothing_else(broken: Path) -> None:
+    done = run("check", "--format", "concise", broken)
+    (finding,) = inspect(BROKEN).findings
+    assert lines(done.stdout) == [f"{broken}:2: violation {finding.rule}: {finding.place}: {finding.text}"]
+    assert (done.stderr, done.returncode) == (b"", 3)
+
+
+def test_github_gets_a_command_for_each_finding(broken: Path) -> None:
+    (line,) = lines(run("check", "--format", "github", broken).stdout)
+    assert line.startswith(f"::error file={broken},title=ltkm-missing (flow 2)::#2 08:00:01.000Z ")
+
+
+def test_quiet_hides_what_is_clean_and_notes_are_shown_if_asked_for(broken: Path) -> None:
+    shown = [line[:2] for line in lines(run("check", "--quiet", broken).stdout)]
+    assert shown[:2] == ["#2", "  "]
+    assert b"\n  note transport-plain: " in run("check", "--notes", broken).stdout
+    refused = run("check", "--quiet", "--format", "jsonl", broken)
+    assert (b"--quiet: expected --format text" in refused.stderr, refused.returncode) == (True, 2)
+
+
+@pytest.mark.parametrize(
+    ("words", "numbers"),
+    [
+        (["--terminal", "192.0.2.10"], ["#1", "#2"]),
+        (["--terminal", "MTIzNDU2..Q1Ng"], ["#1", "#2"]),
+        (["--terminal", "nobody@bsf.home1.net"], []),
+        (["--msk", "b8709d/24cb"], ["#1", "#2"]),
+        (["--since", "2009-10-28T08:00:01Z"], ["#2"]),
+        (["--until", "2009-10-28T08:00:00.500"], ["#1"]),
+    ],
+)
+def test_a_selection_says_what_is_told_of(broken: Path, words: list[str], numbers: list[str]) -> None:
+    done = run("check", *words, broken)
+    assert [line.split()[0] for line in lines(done.stdout) if line.startswith("#")] == numbers
+    assert (b"; 1 MSK exchange not selected; " in done.stdout) is (len(numbers) == 1)
+    if not numbers:
+        (said,) = lines(done.stdout)
+        assert said.startswith("summary: no MSK exchange matches the selection; 2 MSK exchanges not selected; ")
+        assert done.returncode == 4
+
+
+def test_a_time_that_is_none_is_refused(broken: Path) -> None:
+    done = run("check", "--since", "yesterday", broken)
+    assert b"--since: expected a time like 2009-10-28T08:00:00Z, got yesterday" in done.stderr
+    assert done.returncode == 2
+
+
+def test_there_are_colors_only_where_they_are_wanted(broken: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("FORCE_COLOR", raising=False)
+    assert b"\x1b" not in run("check", broken).stdout
+    assert b"\x1b[31mviolation ltkm-missing\x1b[0m" in run("check", "--color", "always", broken).stdout
+
+
 def test_the_same_exchanges_in_a_har_give_the_same_findings(tmp_path: Path) -> None:
     har = tmp_path / "trial.har"
     har.write_text(json.dumps(SaveHar().make_har([flow_of(CLEAN), flow_of(BROKEN)])))

@@ -10,7 +10,9 @@ from ltkm_inspect.finding import Report
 from ltkm_inspect.output.redaction import NO_REDACTOR, Redaction
 from ltkm_inspect.report import jsonl, text
 from ltkm_inspect.report.keys import Keys
+from ltkm_inspect.report.lines import LineStyle
 from ltkm_inspect.report.summary import Summary
+from ltkm_inspect.selection import EVERY_EVENT, EventSelection
 from ltkm_inspect.session import SessionEvent
 
 
@@ -54,9 +56,12 @@ class Presenter:
     """How exchanges are printed."""
 
     keys: Keys
-    as_text: bool
+    style: LineStyle | None
+    """How exchanges are printed as lines; None where nobody wants them."""
     as_json: bool
     redaction: Redaction | None = None
+    selection: EventSelection = EVERY_EVENT
+    """Which exchanges are told of; the session takes all of them."""
     for_page: bool = False
     """The JSON is for an HTML page, too."""
 
@@ -64,9 +69,12 @@ class Presenter:
         """Inspect an exchange, the flow of that number in its file, and add what is counted and printed of it."""
         report = inspect_step(step, context)
         report.number = number
-        report, shown = presented(report, lambda report: self._shown(report, checked.name))
-        checked.summary.add(report)
-        checked.shown.append(shown)
+        if self.selection.takes_all or self.selection.takes(report.event, report.name):
+            report, shown = presented(report, lambda report: self._shown(report, checked.name))
+            checked.summary.add(report)
+            checked.shown.append(shown)
+        else:
+            checked.summary.unselected += 1
         # What was worked out of it refers back to it. It is taken apart here, so that it is gone at once: a long run
         # would else have to look for hundreds of such documents again and again.
         document = vars(step.exchange).get("document")
@@ -77,4 +85,7 @@ class Presenter:
     def _shown(self, report: Report, name: str) -> Shown:
         redactor = NO_REDACTOR if self.redaction is None else self.redaction.redactor(report.event)
         json = jsonl.exchange_line(report, name, self.keys, redactor, for_page=self.for_page) if self.as_json else ""
-        return Shown(text.lines(report, redactor, self.keys) if self.as_text else [], json)
+        if self.style is None:
+            return Shown([], json)
+        said = text.told(report, redactor, self.keys, notes=self.style.notes)
+        return Shown(self.style.lines(said, name), json)

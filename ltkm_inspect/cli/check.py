@@ -2,11 +2,13 @@
 
 from contextlib import closing
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from ltkm_inspect.cli.defaults import spelled
 from ltkm_inspect.cli.group import commands
+from ltkm_inspect.cli.looks import selecting, styled
 from ltkm_inspect.cli.progress import Progress
 from ltkm_inspect.cli.shared import (
     Count,
@@ -15,14 +17,17 @@ from ltkm_inspect.cli.shared import (
     interruptible,
     judging,
     leave,
-    shaped,
     targets_of,
     usage,
 )
 from ltkm_inspect.cli.signals import INTERRUPTED, code_of, reason_of
+from ltkm_inspect.options.table import LINE_FORMATS
 from ltkm_inspect.options.words import OptionError
 from ltkm_inspect.output.console import COULD_NOT_RUN, InputErrors, Output, complain
 from ltkm_inspect.wire import printable
+
+if TYPE_CHECKING:
+    from ltkm_inspect.report.lines import LineStyle
 
 
 @commands.command()
@@ -32,17 +37,32 @@ from ltkm_inspect.wire import printable
 @click.option(
     "--follow", is_flag=True, help="Read on in a flow file that is still being written, until Ctrl-C or SIGTERM."
 )
-@shaped("text", "jsonl")
-def check(files: tuple[Path, ...], asked: JudgingOptions, jobs: int | None, follow: bool, shape: str) -> None:
+@selecting
+@click.option("--since", default="", metavar="TIME", help="Only exchanges that began at this time or later (UTC).")
+@click.option("--until", default="", metavar="TIME", help="Only exchanges that began at this time or earlier (UTC).")
+@styled("text", "concise", "github", "jsonl")
+def check(
+    files: tuple[Path, ...],
+    asked: JudgingOptions,
+    jobs: int | None,
+    follow: bool,
+    msks: tuple[str, ...],
+    terminals: tuple[str, ...],
+    since: str,
+    until: str,
+    style: "LineStyle",
+) -> None:
     """Check the MSK exchanges in flow files and HARs.
 
     A FILE may be compressed with gzip or zstd, a folder (every capture in it and in its folders, by name) or a pattern;
     - is standard input. Prints the findings of each exchange and a summary, or one JSON object an exchange.
     """
     from ltkm_inspect.capture.inputs import inputs
+    from ltkm_inspect.options.selected import event_selection
 
     found = [*inputs(map(str, files))]
     with usage():
+        selection = event_selection(msks, terminals, since, until)
         targets = targets_of(asked.typed["report"], [Path(each.name) for each in found])
     if follow and (len(found) != 1 or found[0].problem or found[0].name == "-"):
         raise click.UsageError("--follow: expected exactly one file")
@@ -53,7 +73,8 @@ def check(files: tuple[Path, ...], asked: JudgingOptions, jobs: int | None, foll
     from ltkm_inspect.report.files import ReportFiles
 
     with interruptible(), ReportFiles() as reports:
-        total, trouble, output = summary.Summary(), InputErrors(), Output()
+        total, trouble, output = summary.Summary(), InputErrors(), Output(color=style.color)
+        in_lines = style.format in LINE_FORMATS
         redaction, context = asked.redaction(), asked.context(keys)
         assert context.session is not None
         head = [to_json(jsonl.run_record([each.name for each in found], asked.typed, redaction))]
@@ -64,8 +85,10 @@ def check(files: tuple[Path, ...], asked: JudgingOptions, jobs: int | None, foll
             leave(COULD_NOT_RUN)
         for line in reports.left:
             complain(line)
-        as_json = bool(targets) or shape == "jsonl"
-        presenter = checking.Presenter(keys, shape == "text", as_json, redaction, reports.has_page)
+        as_json = bool(targets) or not in_lines
+        presenter = checking.Presenter(
+            keys, style if in_lines else None, as_json, redaction, selection, reports.has_page
+        )
         if follow:
             results = checking.follow(found[0], context, presenter)
         else:
@@ -77,14 +100,15 @@ def check(files: tuple[Path, ...], asked: JudgingOptions, jobs: int | None, foll
             try:
                 for checked in results:
                     lines: list[str] = []
-                    if shape == "jsonl" and checked.shown:
+                    if not in_lines and checked.shown:
                         lines, head = head, lines
                     for shown in checked.shown:
                         trouble.lost(reports.write(shown.json))
-                        if shape == "text" and checked.name != heading:
+                        said = shown.lines if in_lines else [shown.json]
+                        if said and style.format == "text" and checked.name != heading:
                             heading = checked.name
                             lines.append(f"{printable(heading)}:")
-                        lines += shown.lines or [shown.json]
+                        lines += said
                     total.merge(checked.summary)
                     total.forgotten = checked.forgotten
                     progress.make_room()
@@ -106,12 +130,12 @@ def check(files: tuple[Path, ...], asked: JudgingOptions, jobs: int | None, foll
         trouble.lost(reports.finish(end))
         if trouble.unread == len(found):
             pass  # each of them has its line already
-        elif shape == "text":
+        elif style.format == "text":
             output.say(total.lines())
         else:
-            output.say([*head, *end])
+            output.say([] if in_lines else [*head, *end])
             if not total.exchanges:
-                complain(summary.NOTHING_SEEN)
+                complain(total.nothing)
             if total.damaged:
                 complain(summary.damaged(total.damaged))
         if stopped is not None:

@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from ltkm_inspect.cli.group import commands
+from ltkm_inspect.cli.looks import selecting
 from ltkm_inspect.cli.shared import (
     FilePath,
     JudgingOptions,
@@ -28,10 +29,7 @@ from ltkm_inspect.wire import crash_of, printable
 @click.argument("name", metavar="FORMAT", type=Word(EXPORT_FORMATS))
 @click.argument("files", nargs=-1, required=True, type=FilePath(), metavar="FILE...")
 @click.option("-o", "--output", metavar="OUT", help="The file to write; for xml a folder. Without it, standard output.")
-@click.option(
-    "--msk", "msks", multiple=True, metavar="KEYDOMAIN[/GROUP[/NUMBER]]", help="Only LTKMs of these keys, in hex."
-)
-@click.option("--terminal", "terminals", multiple=True, metavar="B-TID|ADDRESS", help="Only LTKMs to these terminals.")
+@selecting
 @click.option("--flawed", is_flag=True, help="Only LTKMs that a finding concerns.")
 @judging("limit", "keys", "show_keys", "redact")
 def export(

@@ -12,22 +12,23 @@ import click
 
 from ltkm_inspect.cli.defaults import configurable, spelled
 from ltkm_inspect.cli.group import commands
+from ltkm_inspect.cli.looks import styled
 from ltkm_inspect.cli.shared import (
     FilePath,
     interruptible,
     leave,
     option,
-    shaped,
     targets_of,
     usage,
 )
 from ltkm_inspect.options.settings import parse_fail_on
-from ltkm_inspect.options.table import REPORT_FORMATS
+from ltkm_inspect.options.table import LINE_FORMATS, REPORT_FORMATS
 from ltkm_inspect.options.words import OptionError
 from ltkm_inspect.output.console import COULD_NOT_RUN, InputErrors, complain, pour, reason, say
 from ltkm_inspect.wire import crash_of, printable
 
 if TYPE_CHECKING:
+    from ltkm_inspect.report.lines import LineStyle
     from ltkm_inspect.report.reading import Reading
     from ltkm_inspect.report.summary import Summary
 
@@ -45,7 +46,7 @@ def _schema(context: click.Context, parameter: click.Parameter, asked: bool) -> 
 @click.argument("source", type=FilePath(str), metavar="RUN.jsonl|-")
 @option("report")
 @option("fail_on")
-@shaped("text", *(name for name in REPORT_FORMATS if name != "text"))
+@styled(*LINE_FORMATS, *(name for name in REPORT_FORMATS if name not in LINE_FORMATS))
 @click.option(
     "--schema",
     is_flag=True,
@@ -54,7 +55,7 @@ def _schema(context: click.Context, parameter: click.Parameter, asked: bool) -> 
     callback=_schema,
     help="Print the JSON Schema of the records and exit.",
 )
-def report(source: str, report: tuple[str, ...], fail_on: str, shape: str) -> None:
+def report(source: str, report: tuple[str, ...], fail_on: str, style: "LineStyle") -> None:
     """Render the records of a run.
 
     They are the JSON Lines of `check` or of the addon, also those of a run that was killed. Without --report they are
@@ -82,7 +83,7 @@ def report(source: str, report: tuple[str, ...], fail_on: str, shape: str) -> No
                 if targets:
                     trouble.lost(render(RecordFile(path), wanted, private=reading.has_keys))
                 else:
-                    pour(lambda file: write(shape, RecordFile(path), file))
+                    pour(lambda file: write(style.format, RecordFile(path), file, style))
         except OptionError as error:
             complain(f"{spelled(error.option)}: {error.reason}")
             leave(COULD_NOT_RUN)

@@ -17,6 +17,10 @@ REPORT_SUFFIXES = {
 }
 """The formats that a report can have, each a module beside the others, with the ends of paths that mean it."""
 REPORT_FORMATS = tuple(REPORT_SUFFIXES)
+LINE_FORMATS = ("text", "concise", "github")
+"""The formats in which exchanges are printed as lines: as text, one finding per line, as commands for GitHub."""
+LOG = ("all", "findings", "summary")
+"""Which exchanges the log of the addon tells of."""
 EXPORT_FORMATS = ("csv", "json", "base64", "pcap", "pcapng", "xml")
 """The formats that LTKMs can be exported in."""
 
@@ -71,6 +75,9 @@ DEFAULTS: dict[str, Option] = {
         "write a report; its format follows from the suffix "
         f"({', '.join(suffixes[0] for suffixes in REPORT_SUFFIXES.values())}) or FORMAT=; "
         "the path may contain strftime codes",
+    ),
+    "log": Option(
+        "word", "all", "|".join(LOG), "log every exchange, only those with findings or faults, or only the summary"
     ),
     "keys": Option("path", "", "FILE", "read the MUKs and MRKs of the terminals from this key ring, a TOML file"),
     "show_keys": Option("flag", False, "true|false", "show delivered keys in all output (hidden by default)"),

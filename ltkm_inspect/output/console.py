@@ -23,14 +23,21 @@ NOTHING_SEEN = 4
 INCOMPLETE = 5
 
 
-def say(lines: Iterable[str]) -> bool:
-    """Print lines; where nobody reads them any more, drop these and all later ones, and return False."""
+def say(lines: Iterable[str], *, color: bool = False) -> bool:
+    """Print lines, with their color only if it is wanted.
+
+    Where nobody reads them any more, drop these and all later ones, and return False.
+    """
     said = "\n".join(lines)
-    return not said or pour(lambda file: click.echo(said, file))
+    return not said or pour(lambda file: click.echo(said, file, color=color))
 
 
 class Output:
     """Standard output of a command that has more to do than to print: where it takes no more, that is said once."""
+
+    def __init__(self, *, color: bool = False) -> None:
+        """Say whether lines are in color."""
+        self._color = color
 
     failed = False
     """It took no more, and not because nobody reads it."""
@@ -40,7 +47,7 @@ class Output:
         if self.failed:
             return False
         try:
-            return say(lines)
+            return say(lines, color=self._color)
         except OSError as error:
             complain(f"{STANDARD_OUTPUT}: {reason(error)}")
             self.failed = True

@@ -9,7 +9,7 @@ from mitmproxy.addonmanager import Loader
 from mitmproxy.optmanager import OptManager
 
 from ltkm_inspect.context import Context
-from ltkm_inspect.finding import Level
+from ltkm_inspect.finding import Level, Report
 from ltkm_inspect.keys import KeyRing, RingFile
 from ltkm_inspect.mitm.rewriting import FlowRewriter
 from ltkm_inspect.mitm.sources import READERS
@@ -17,8 +17,8 @@ from ltkm_inspect.options.faults import orders as fault_orders
 from ltkm_inspect.options.files import ReportTarget, key_ring, parse_report
 from ltkm_inspect.options.limit import parse_limit
 from ltkm_inspect.options.settings import JUDGING, parse_fail_on, settings
-from ltkm_inspect.options.table import DEFAULTS
-from ltkm_inspect.options.words import OptionError, did_you_mean
+from ltkm_inspect.options.table import DEFAULTS, LOG
+from ltkm_inspect.options.words import OptionError, did_you_mean, one_of
 from ltkm_inspect.output.redaction import NO_REDACTOR, Redaction, Redactor
 from ltkm_inspect.report.keys import Keys
 from ltkm_inspect.rewriting.orders import Orders
@@ -46,6 +46,8 @@ class Configuration:
     """The reports that are asked for."""
     options: Mapping[str, Any] = field(default_factory=dict)
     """Every option of the table, as typed."""
+    log: str = "all"
+    """Which exchanges the log tells of: one of `LOG`."""
     ring_file: RingFile | None = None
     """The file that the keys of the context come from."""
     show_keys: bool = False
@@ -59,6 +61,11 @@ class Configuration:
     def keys(self) -> Keys:
         """What reports tell of keys."""
         return Keys(self.context.keys, self.show_keys)
+
+    def logs(self, report: Report) -> bool:
+        """Tell whether the log tells of the exchange of a report."""
+        flawed = bool(report.findings or report.event.faults or report.event.damage)
+        return self.log == "all" or (self.log == "findings" and flawed)
 
     def redactor(self, event: Event) -> Redactor:
         """Return what is to be hidden in what is said of an event."""
@@ -105,6 +112,7 @@ def read(options: OptManager, former: Configuration) -> Configuration:
     """
     ring_file = key_ring(options.ltkm_keys, former.ring_file)
     typed = {name: getattr(options, PREFIX + name) for name in DEFAULTS}
+    one_of("log", typed["log"], LOG)
     faults = {name: typed[name] for name in FAULT_OPTIONS}
     return Configuration(
         Context(
@@ -115,6 +123,7 @@ def read(options: OptManager, former: Configuration) -> Configuration:
         parse_fail_on(options.ltkm_fail_on),
         tuple(dict.fromkeys(map(parse_report, options.ltkm_report))),
         typed,
+        typed["log"],
         ring_file,
         options.ltkm_show_keys,
         (former.redaction or Redaction()) if options.ltkm_redact else None,

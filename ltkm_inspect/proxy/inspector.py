@@ -157,7 +157,8 @@ class Inspector:
         """Return the redactor and the lines of a report, what was streamed past, and its record, where it has these."""
         exchange, keys = report.exchange, self.configuration.keys
         redactor = self.configuration.redactor(exchange)
-        lines = text.told(report, redactor, keys).lines(None if came is None else text.told(came, redactor, keys))
+        said = text.told(report, redactor, keys).after(None if came is None else text.told(came, redactor, keys))
+        lines = said.lines if self.configuration.logs(report) else []
         streamed = exchange.response is not None and exchange.response.body is None and exchange.error is None
         record = ""
         if counts and self.files.names:

@@ -64,6 +64,7 @@ Record `ltkm-inspect/session/1`, near the end: what the session remembers of the
 | `forgotten` | how many keys each register of the session forgot: `exchanges`, `copies` (exchanges with the same octets), `challenges`, `nonces`, `terminals`, `muks`, `senders`, `connections`, `msks`, `key_groups`, `rands`, `proofs` (keys of the key ring); one that came again later is listed as if it were new |
 
 Record `ltkm-inspect/summary/1`, the last of a run: `exchanges`, `others` (flows that were not MSK),
+`unselected` (exchanges that `check --terminal` and the like left out),
 `forgotten` (exchanges that the session forgot, because it had seen too many), `damaged` (exchanges of which the capture
 damaged something), `verdicts`,
 `counts` as above, `findings`: each with `rule`, `level`, `number`, and `faulted`: how many of the `exchanges` have faults
@@ -86,6 +87,7 @@ from ltkm_inspect.output.redaction import NO_REDACTOR, Redaction, Redactor
 from ltkm_inspect.report.evidence import evidence
 from ltkm_inspect.report.keys import NO_KEYS, Keys
 from ltkm_inspect.report.summary import Summary
+from ltkm_inspect.selection import short_name
 from ltkm_inspect.session import Muk, MukHistory, Session
 from ltkm_inspect.traffic import Gap, Item, Ltkm
 from ltkm_inspect.wire import cut, printable_octets
@@ -105,8 +107,6 @@ OCTETS_OF_PART = 16
 """For so many octets of the response there is room for one more; in a clean one there are twice as many."""
 PARTS_OF_ITEM = 4
 """What an item costs of that room, without its LTKMs: an empty one has ten octets, and its record 120."""
-LONGEST_NAME = 20
-"""A longer name of a terminal is shortened in lines."""
 FINGERPRINT = 16
 """How many hex digits of the SHA-256 of a message are told."""
 
@@ -228,6 +228,7 @@ def summary_record(summary: Summary) -> Record:
         "schema": SUMMARY_SCHEMA,
         "exchanges": summary.exchanges,
         "others": summary.others,
+        "unselected": summary.unselected,
         "forgotten": summary.forgotten["exchanges"],
         "damaged": summary.damaged,
         "verdicts": {verdict: summary.verdicts[verdict] for verdict in ("clean", "warning", "violation")},
@@ -376,12 +377,6 @@ def terminal_name(report: Report, redactor: Redactor = NO_REDACTOR) -> str:
     if event.terminal in (event.connection, event.client):
         return redactor.text(event.client or event.terminal)
     return redactor.terminal(event.terminal, report.name or short_name(event.terminal))
-
-
-def short_name(b_tid: str) -> str:
-    """Return the first and the last characters of a B-TID in front of its domain, of a short one all of them."""
-    name = b_tid.partition("@")[0].rstrip("=") if "@" in b_tid else b_tid
-    return name if len(name) <= LONGEST_NAME else f"{name[:8]}..{name[-4:]}"
 
 
 def time_of(seconds: float | None) -> str | None:

@@ -21,6 +21,7 @@ from ltkm_inspect.options.settings import parse_fail_on
 from ltkm_inspect.output.console import PROGRAM
 from ltkm_inspect.output.json_line import kind_of
 from ltkm_inspect.report.jsonl import Record
+from ltkm_inspect.report.lines import LIVE
 from ltkm_inspect.report.summary import NOT_ENDED, NOTHING_SEEN, damaged
 from ltkm_inspect.report.text import INDENT, told_of
 from ltkm_inspect.rule import RULES
@@ -30,8 +31,6 @@ MOST_LINES = 100
 """How many findings of one rule in one file are written out."""
 MOST_REASONS = 20
 """How many different reasons why one rule did not apply to a file are counted."""
-LIVE = "traffic"
-"""The name of the suite of exchanges that were not read from a file."""
 
 
 @dataclass(slots=True)

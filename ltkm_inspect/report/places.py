@@ -11,11 +11,14 @@ from pathlib import Path
 from typing import BinaryIO, TextIO, cast
 
 from ltkm_inspect.options.files import ReportTarget
+from ltkm_inspect.options.table import LINE_FORMATS
 from ltkm_inspect.options.words import OptionError
 from ltkm_inspect.output.atomic_file import OWNER_ONLY, AtomicFile, created
 from ltkm_inspect.output.console import reason
 from ltkm_inspect.output.device import Device, is_device
+from ltkm_inspect.report import lines
 from ltkm_inspect.report.jsonl import Record
+from ltkm_inspect.report.lines import LineStyle
 from ltkm_inspect.wire import crash_of, printable
 
 type Place = Path | Device
@@ -67,12 +70,15 @@ def render(records: Iterable[Record], places: Mapping[ReportTarget, Place], *, p
     return failed
 
 
-def write(format: str, records: Iterable[Record], file: TextIO) -> None:
+def write(format: str, records: Iterable[Record], file: TextIO, style: LineStyle | None = None) -> None:
     """Write a report of the records of a run; it may go through them more than once, and keeps none of them.
 
     Each format is a module beside this one, imported when something is written.
     """
-    import_module(f"ltkm_inspect.report.{format}").write(records, file)
+    if format in LINE_FORMATS:
+        lines.write(records, file, style or LineStyle(format))
+    else:
+        import_module(f"ltkm_inspect.report.{format}").write(records, file)
 
 
 def filled(target: ReportTarget) -> Path:

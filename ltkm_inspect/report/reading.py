@@ -14,7 +14,9 @@ from ltkm_inspect.wire.key_text import IS_KEY_RING, is_key_ring
 
 KINDS = {schema.split("/")[1]: schema for schema in (RUN_SCHEMA, EXCHANGE_SCHEMA, SESSION_SCHEMA, SUMMARY_SCHEMA)}
 """What the records of a run are, with the version that is read here."""
-LATER = frozenset({"damage", "lacks", "damaged", "more", "number", "terminal_name", "request", "response"})
+LATER = frozenset(
+    {"unselected", "damage", "lacks", "damaged", "more", "number", "terminal_name", "request", "response"}
+)
 """Fields that records of earlier versions do not have."""
 MOST_DAMAGE = 5
 """How many damaged lines are told one by one."""

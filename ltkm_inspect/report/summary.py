@@ -12,6 +12,7 @@ from ltkm_inspect.output.json_line import kind_of
 NOTHING_SEEN = "no MSK exchange was seen, so nothing was checked"
 RECENT = 100
 """So many exchanges beside live traffic may be told of between what one is and what faults made of it."""
+NOTHING_SELECTED = "no MSK exchange matches the selection"
 NOT_ENDED = "the run has no end in its records: it was killed or is still running"
 
 
@@ -31,12 +32,16 @@ class Summary:
     """Findings by level and rule id."""
     answers: Counter[Answer] = field(default_factory=Counter)
     """Answers over all rules and exchanges."""
+    noted: int = 0
+    """How many of the answers `broken` are notes and no findings."""
     faulted: int = 0
     """Exchanges with faults put in; their verdicts, findings, notes and answers are not among those above."""
     put_in: Counter[Level] = field(default_factory=Counter)
     """The findings of those, by level."""
     forgotten: Counter[str] = field(default_factory=Counter)
     """How many keys each register of the session forgot, because it had too many."""
+    unselected: int = 0
+    """Exchanges that were not to be told of; they count nowhere else."""
     crashed: int = 0
     """Exchanges that were not checked in full because the program failed on them."""
     damaged: int = 0
@@ -61,6 +66,7 @@ class Summary:
         for (rule, level), number in report.left_out.items():
             if level is not Level.NOTE:
                 self.findings[level, rule] += number
+        self.noted += len({note.rule for note in report.notes}.difference(report.rules))
         answers = [outcome.answer for outcome in report.outcomes.values()]
         for answer in Answer:
             self.answers[answer] += answers.count(answer)  # many are asked: this takes a tenth of counting one by one
@@ -74,6 +80,7 @@ class Summary:
         kind = kind_of(record)
         if kind == "summary":
             self.others += record["others"]
+            self.unselected += record.get("unselected", 0)
         if kind == "session":
             self.forgotten.update(record["forgotten"])
         if kind != "exchange":
@@ -99,6 +106,7 @@ class Summary:
                 self.put_in[level] += number
             return
         self.notes += counts["notes"]
+        self.noted += len({note["rule"] for note in record["notes"]} - {each["rule"] for each in record["findings"]})
         self.verdicts[record["verdict"]] += 1
         self.findings.update(levels)
         self.answers.update({answer: counts[answer.key] for answer in Answer})
@@ -134,6 +142,11 @@ class Summary:
             return console.FINDINGS
         return console.OK if self.exchanges else console.NOTHING_SEEN
 
+    @property
+    def nothing(self) -> str:
+        """Why there was no exchange to tell of."""
+        return NOTHING_SELECTED if self.unselected else NOTHING_SEEN
+
     def total(self, level: Level) -> int:
         """Return how many findings were of that level."""
         return sum(number for (each, _), number in self.findings.items() if each is level)
@@ -146,8 +159,10 @@ class Summary:
     def lines(self) -> list[str]:
         """Return the summary as lines of text."""
         others = f"{count(self.others, 'other flow')} ignored"
+        if self.unselected:
+            others = f"{count(self.unselected, 'MSK exchange')} not selected; {others}"
         if not self.exchanges:
-            return [f"summary: {NOTHING_SEEN}; {others}"]
+            return [f"summary: {self.nothing}; {others}"]
         verdicts = ", ".join(
             f"{self.verdicts[verdict]} {said}"
             for verdict, said in (("clean", "clean"), ("warning", "with warnings"), ("violation", "with violations"))
@@ -155,7 +170,7 @@ class Summary:
         came_faulted = self.exchanges - self.verdicts.total()
         if came_faulted:
             verdicts += f", {came_faulted} with faults put in"
-        answers = ", ".join(f"{self.answers[answer]} {answer.value}" for answer in Answer)
+        answers = ", ".join(f"{number} {said}" for said, number in self._answers().items())
         return [
             f"summary: {count(self.exchanges, 'MSK exchange')} ({verdicts}), "
             f"{count(self.items, 'item')}, {count(self.ltkms, 'LTKM')}; {others}",
@@ -167,6 +182,12 @@ class Summary:
             *([f"summary: {self._faulted_text()}"] if self.faulted else []),
             *([f"summary: the session forgot the oldest: {lost}"] if (lost := forgotten(self.forgotten)) else []),
         ]
+
+    def _answers(self) -> dict[str, int]:
+        """Return the answers by their words; a rule that only made notes is not broken."""
+        passed, broken, not_applicable = (self.answers[answer] for answer in Answer)
+        noted = {"noted": self.noted} if self.noted else {}
+        return {"passed": passed, "broken": broken - self.noted, **noted, Answer.NOT_APPLICABLE.value: not_applicable}
 
     def _faulted_text(self) -> str:
         violations, warnings = (self.put_in[level] for level in (Level.VIOLATION, Level.WARNING))

@@ -4,19 +4,18 @@ What the lines say is the same whether they are made of a report or of the recor
 """
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
-from typing import Any, NamedTuple, TextIO
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
 
 from ltkm_inspect.finding import Finding, Place, Report, line_of, shorten, text_of
 from ltkm_inspect.finding import count as count
-from ltkm_inspect.output.json_line import kind_of
 from ltkm_inspect.output.redaction import NO_REDACTOR, Redactor
-from ltkm_inspect.report.jsonl import short_name, terminal_name, time_of
+from ltkm_inspect.report.jsonl import terminal_name, time_of
 from ltkm_inspect.report.keys import NO_KEYS, Keys
-from ltkm_inspect.report.summary import Summary
+from ltkm_inspect.selection import short_name
 from ltkm_inspect.traffic import Event
-from ltkm_inspect.wire import inert, printable
+from ltkm_inspect.wire import inert
 
 LONGEST_PATH = 200
 """How many characters of a path a line shows."""
@@ -47,12 +46,16 @@ class FindingText(NamedTuple):
 class ExchangeText:
     """What is said of an exchange, its parts safe to print."""
 
+    number: str
+    """The ordinal of its flow in the capture or run."""
     flow: str
     """Which exchange it is: its number, time (UTC) and terminal."""
     asked: str
     """Method and path."""
     answer: str
-    """The status of the response, or why there is none, and what faults were put in."""
+    """The status of the response, or why there is none."""
+    faults: tuple[str, ...]
+    """What was put into it."""
     holds: str
     """How many items and LTKMs are in it."""
     verdict: str
@@ -66,15 +69,22 @@ class ExchangeText:
     @property
     def heading(self) -> str:
         """The line that names the exchange and its verdict."""
-        return f"{self.flow} {self.asked} -> {self.answer}: {self.holds}: {self.verdict}"
+        put_in = "".join(f" [fault {fault}]" for fault in self.faults)
+        return f"{self.flow} {self.asked} -> {self.answer}{put_in}: {self.holds}: {self.verdict}"
 
-    def lines(self, before: "ExchangeText | None" = None) -> list[str]:
-        """Return the heading, and below it a line for each finding; what was said of it before is not said again."""
-        known = () if before is None else {each.known_by for each in before.findings}
-        found = [each.line for each in self.findings if each.known_by not in known]
-        keys = [line for line in self.keys if before is None or line not in before.keys]
-        damage = self.damage if before is None else ()
-        return [self.heading, *(f"{INDENT}{line}" for line in (*damage, *found, *keys))]
+    def after(self, before: "ExchangeText | None") -> "ExchangeText":
+        """Return what was not said before of the same exchange without its faults."""
+        if before is None:
+            return self
+        known = {each.known_by for each in before.findings}
+        findings = tuple([each for each in self.findings if each.known_by not in known])
+        return replace(self, damage=(), findings=findings, keys=tuple(k for k in self.keys if k not in before.keys))
+
+    @property
+    def lines(self) -> list[str]:
+        """The heading, and below it a line for each finding and for what the keys say."""
+        below = (*self.damage, *(each.line for each in self.findings), *self.keys)
+        return [self.heading, *(f"{INDENT}{line}" for line in below)]
 
 
 def told(
@@ -83,9 +93,11 @@ def told(
     """Return what is said of an exchange by its report."""
     event, found = report.event, (*report.findings, *(report.notes if notes else ()))
     return ExchangeText(
+        _number(report.number),
         flow_of(report, redactor),
         asked(event, redactor),
-        _answer(event.status, redactor.text(event.error or ""), map(redactor.text, event.faults)),
+        _answer(event.status, redactor.text(event.error or "")),
+        tuple(shorten(redactor.text(fault)) for fault in event.faults),
         _holds(report.items, report.ltkms),
         report.verdict,
         tuple(damage_line(redactor.text(gap.field), redactor.text(gap.reason)) for gap in event.damage),
@@ -95,24 +107,27 @@ def told(
 
 
 def told_of(record: Mapping[str, Any], *, notes: bool = False) -> ExchangeText:
-    """Return the same by the record of an exchange."""
+    """Return the same by the record of an exchange, which anybody may have written."""
     counts = record["counts"]
     terminal = record.get("terminal_name") or short_name(record["terminal"])
+    found = (_finding_of(each) for each in (*record["findings"], *(record["notes"] if notes else ())))
     return ExchangeText(
+        _number(record.get("number")),
         _flow(record.get("number"), record["started"], terminal),
         _asked(record["method"], record["url"]),
-        _answer(record["status"], record["error"], record["faults"]),
+        _answer(record["status"], record["error"]),
+        tuple(map(shorten, record["faults"])),
         _holds(counts["items"], counts["ltkms"]),
-        record["verdict"],
+        inert(record["verdict"]),
         tuple(damage_line(each["field"], each["reason"]) for each in record.get("damage", ())),
-        tuple(map(_finding_of, (*record["findings"], *(record["notes"] if notes else ())))),
-        tuple(_key_lines(record)),
+        tuple(FindingText(*map(inert, each)) for each in found),
+        tuple(map(inert, _key_lines(record))),
     )
 
 
 def lines(report: Report, redactor: Redactor = NO_REDACTOR, keys: Keys = NO_KEYS) -> list[str]:
     """Return the heading of a report, and below it its findings and what the keys say, a line each."""
-    return told(report, redactor, keys).lines()
+    return told(report, redactor, keys).lines
 
 
 def heading(report: Report, redactor: Redactor = NO_REDACTOR) -> str:
@@ -145,24 +160,6 @@ def damage_line(field: str, reason: str) -> str:
     return f"damage {shorten(field)}: {shorten(reason)}"
 
 
-def write(records: Iterable[Mapping[str, Any]], file: TextIO) -> None:
-    """Write what the records of a run say as `ltkm-inspect check` prints it: every exchange, then the summary."""
-    summary = Summary()
-    shown: str | None = None
-    for record in records:
-        summary.add_record(record)
-        kind = kind_of(record)
-        if kind == "run" and len(record["sources"] or ()) == 1:
-            shown = record["sources"][0]
-        if kind != "exchange":
-            continue
-        if record["file"] not in (None, shown):
-            shown = record["file"]
-            file.write(f"{printable(shown or '')}:\n")
-        file.writelines(f"{inert(line)}\n" for line in told_of(record).lines())
-    file.writelines(f"{inert(line)}\n" for line in summary.lines())
-
-
 def finding_text(record: Mapping[str, Any]) -> str:
     """Return what a finding or note of a record says is wrong, in one line."""
     return text_of(record["title"], record["expected"], record["got"], record["hint"])
@@ -188,8 +185,12 @@ def _key_lines(record: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _flow(number: int | None, started: str | None, terminal: str) -> str:
-    clock = started[11:] if started else UNKNOWN
-    return f"#{UNKNOWN if number is None else number} {clock} {_word(terminal) or UNKNOWN}"
+    clock = inert(started[11:]) if started else UNKNOWN
+    return f"#{_number(number)} {clock} {_word(terminal) or UNKNOWN}"
+
+
+def _number(number: int | None) -> str:
+    return UNKNOWN if number is None else inert(str(number))
 
 
 def _word(text: str) -> str:
@@ -205,11 +206,10 @@ def _asked(method: str, url: str) -> str:
     return _ascii(f"{shorten(method)} {shorten(path_of(url), LONGEST_PATH)}".replace("…", "..."))
 
 
-def _answer(status: int | None, error: str | None, faults: Iterable[str] = ()) -> str:
-    answer = str(status)
-    if status is None:
-        answer = f"no response ({shorten(error)})" if error else "no response"
-    return answer + "".join(f" [fault {shorten(fault)}]" for fault in faults)
+def _answer(status: int | None, error: str | None) -> str:
+    if status is not None:
+        return inert(str(status))
+    return f"no response ({shorten(error)})" if error else "no response"
 
 
 def _holds(items: int, ltkms: int) -> str:

@@ -22,6 +22,7 @@ from ltkm_inspect.output.redaction import Redaction
 from ltkm_inspect.reference import KEYS
 from ltkm_inspect.report import jsonl, text
 from ltkm_inspect.report.keys import Keys
+from ltkm_inspect.report.lines import LineStyle
 from ltkm_inspect.report.summary import Summary
 from ltkm_inspect.session import EventSummary, Session, SessionEvent
 from ltkm_inspect.traffic import Exchange, Request
@@ -68,7 +69,7 @@ PLACES: dict[str, tuple[Any, str]] = {
     "session": (Session, "follow"),
     "memory": (SessionEvent, "summary"),
     "keys": (SessionEvent, "opened"),
-    "text": (text, "lines"),
+    "text": (text, "told"),
     "record": (jsonl, "exchange_line"),
     "redaction": (Redaction, "redactor"),
 }
@@ -102,7 +103,7 @@ def test_an_event_that_the_program_fails_on_has_a_finding_and_all_others_are_che
     capture: Path, place: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(pieces, "STRETCH", 3000)
-    presenter = Presenter(Keys(KEYS), as_text=True, as_json=True, redaction=Redaction())
+    presenter = Presenter(Keys(KEYS), style=LineStyle(), as_json=True, redaction=Redaction())
     told = []
     for check in (serial.check, partial(parallel.check, jobs=2)):
         results = [*check(named(capture), Context(keys=KEYS, session=Session()), presenter)]
@@ -189,7 +190,7 @@ def test_a_file_that_a_worker_fails_on_has_a_line_and_the_others_are_read(
         raise TypeError(SECRET)
 
     monkeypatch.setattr(work, "scan", crash)
-    presenter = Presenter(Keys(KEYS), as_text=True, as_json=True)
+    presenter = Presenter(Keys(KEYS), style=LineStyle(), as_json=True)
     results = [*parallel.check(named(capture), Context(keys=KEYS, session=Session()), presenter, 2)]
     assert [each.problem.partition(":")[2].split()[0] for each in results if each.problem] == ["TypeError"]
 

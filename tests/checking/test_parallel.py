@@ -24,6 +24,7 @@ from ltkm_inspect.context import Context, Settings
 from ltkm_inspect.mitm.flows import flow_of
 from ltkm_inspect.reference import FIRST, KEYS, SECOND, exchange, ltkm, reference
 from ltkm_inspect.report.keys import Keys
+from ltkm_inspect.report.lines import LineStyle
 from ltkm_inspect.report.summary import Summary
 from ltkm_inspect.session import Session, SessionSettings
 from ltkm_inspect.traffic import Exchange
@@ -31,7 +32,7 @@ from tests.proxy.parts import TRIAL
 from tests.samples.generate import written
 
 FAULTS = sorted((TRIAL.parent / "faults").glob("*.flow"))
-PRESENTER = Presenter(Keys(KEYS), as_text=True, as_json=True)
+PRESENTER = Presenter(Keys(KEYS), style=LineStyle(), as_json=True)
 
 
 def context(limit: int = 10_000) -> Context:

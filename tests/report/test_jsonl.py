@@ -163,6 +163,7 @@ def test_a_summary_is_one_object() -> None:
         "schema": "ltkm-inspect/summary/1",
         "exchanges": 1,
         "others": 1,
+        "unselected": 0,
         "forgotten": 0,
         "damaged": 0,
         "verdicts": {"clean": 0, "warning": 1, "violation": 0},

@@ -5,12 +5,12 @@ from functools import partial
 from typing import Any
 
 from ltkm_inspect.finding import count
-from ltkm_inspect.report.jsonl import short_name
 from ltkm_inspect.report.page.http import Marks, http_views
 from ltkm_inspect.report.page.messages import ltkm_view
 from ltkm_inspect.report.page.rules import rank
 from ltkm_inspect.report.page.value import facts, value_text
 from ltkm_inspect.report.text import path_of
+from ltkm_inspect.selection import short_name
 from ltkm_inspect.wire import octets_text
 
 LONGEST_PATH = 120
