@@ -105,7 +105,7 @@ def media_type_wrong(exchange: Exchange) -> Problems:
     looks_at=["response.headers.Content-Encoding", "response.body"],
 )
 def body_undecodable(exchange: Exchange) -> Problems:
-    """The content coding of the response body cannot be decoded.
+    """The response body does not decode with its content coding.
 
     The terminal gets the same octets, so it has no document and no keys. Whether the BSM or something in between
     damaged the body cannot be told from here.

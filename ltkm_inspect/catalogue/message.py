@@ -82,7 +82,7 @@ def data_type_foreign(message: Message) -> Problems:
 
 @MESSAGE_SHAPE.rule(CHAIN, covers=["CR-1c", "MK-04"])
 def payload_unknown(message: Message) -> Problems:
-    """A Next payload value announces a payload that is not defined there.
+    """A Next payload value is not defined at its place.
 
     The length of an unknown payload cannot be known, so everything after it is lost. Most often a length before it is
     wrong, and what is read as Next payload is something else.
@@ -137,10 +137,10 @@ def octets_left_over(message: Message) -> Problems:
     covers=["MK-07", "MB-05"],
 )
 def map_size_wrong(message: Message, context: Context) -> Problems:
-    """The header counts crypto sessions that its map does not have.
+    """The header counts crypto sessions, but its map is empty.
 
-    The empty map has none. A receiver that trusts the count reads the first payload as sessions. RFC 4563, which
-    defines the map, sets no count. MBMS does, but BCAST may differ, so it is a warning there.
+    A receiver that trusts the count reads the first payload as sessions. RFC 4563, which defines the map, sets no
+    count. MBMS does, but BCAST may differ, so it is a warning there.
 
     Set #CS to 0 with the empty map.
     """

@@ -110,7 +110,7 @@ def policy_missing(delivery: DeliveredLtkm, context: Context) -> Problems:
     covers=["XF-08"],
 )
 def msk_delivered_again(delivery: DeliveredLtkm) -> Problems:
-    """An MSK that was delivered before is delivered again.
+    """An MSK is delivered again.
 
     The terminal replaces the key, or updates its validity. It takes the MUK to tell which.
 

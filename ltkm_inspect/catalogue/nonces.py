@@ -62,7 +62,7 @@ def nonce_count_reused(step: SessionEvent) -> Problems:
 
 @NONCE_RULES.note(RFC7616["3.4"](says="a request that is sent again unchanged keeps its count", verb=Verb.MAY))
 def request_retried(step: SessionEvent) -> Problems:
-    """A request was sent again unchanged, and got another answer or its first one.
+    """An unchanged request was sent again and got its first or a different answer.
 
     HTTP stacks repeat a request when a connection breaks.
 

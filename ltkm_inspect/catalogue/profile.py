@@ -130,7 +130,7 @@ def identity_not_text(identity: Identity) -> Problems:
     covers=["MB-05"],
 )
 def map_form_wrong(message: Message, context: Context) -> Problems:
-    """Number and map of the crypto sessions fit neither streaming nor download.
+    """The crypto sessions of the header fit neither streaming nor download.
 
     The terminal cannot tell which kind of service the key is for.
 

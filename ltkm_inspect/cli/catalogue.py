@@ -17,9 +17,9 @@ from ltkm_inspect.wire import printable
 @click.argument("words", nargs=-1, metavar="[WORD]...")
 @shaped("text", "json")
 def rules(words: tuple[str, ...], shape: str) -> None:
-    """List the rules, by what they look at.
+    """List the rules by subject.
 
-    With WORDs, list only the rules that have all of them in what the list shows: id, title, subject, level, or clauses.
+    With WORDs, list only the rules that have all of them in their id, title, subject, level or clauses.
     """
     from ltkm_inspect.report import listing
 
@@ -32,10 +32,9 @@ def rules(words: tuple[str, ...], shape: str) -> None:
 @click.argument("words", nargs=-1, metavar="[WORD]...")
 @shaped("text", "json")
 def faults(words: tuple[str, ...], shape: str) -> None:
-    """List the faults, by what they damage.
+    """List the faults by subject.
 
-    With WORDs, list only the faults that have all of them in what the list shows: id, title, subject, or the rules
-    that they break.
+    With WORDs, list only the faults that have all of them in their id, title, subject or the rules that they break.
     """
     from ltkm_inspect.report import listing
 
@@ -68,7 +67,7 @@ def _names(context: click.Context, parameter: click.Parameter, incomplete: str) 
 def explain(rule: str) -> None:
     """Explain a rule or a fault.
 
-    What the clause says, why it matters, what to do about it, and an example.
+    Shows the clauses, why the rule matters, what to do, and an example.
     """
     from ltkm_inspect import explain as room
 

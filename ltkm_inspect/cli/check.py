@@ -33,13 +33,15 @@ if TYPE_CHECKING:
 @commands.command()
 @click.argument("files", nargs=-1, required=True, type=FilePath(), metavar="FILE...")
 @judging("fail_on", "limit", "report", "keys", "show_keys", "redact")
-@click.option("--jobs", type=Count(1), metavar="N", help="How many processes share the work.  [default: one a core]")
-@click.option(
-    "--follow", is_flag=True, help="Read on in a flow file that is still being written, until Ctrl-C or SIGTERM."
-)
+@click.option("--jobs", type=Count(1), metavar="N", help="Number of worker processes.  [default: one per core]")
+@click.option("--follow", is_flag=True, help="Follow a flow file that is still being written, until Ctrl-C or SIGTERM.")
 @selecting
-@click.option("--since", default="", metavar="TIME", help="Only exchanges that began at this time or later (UTC).")
-@click.option("--until", default="", metavar="TIME", help="Only exchanges that began at this time or earlier (UTC).")
+@click.option(
+    "--since", default="", metavar="TIME", help="Report only exchanges that began at this time or later (UTC)."
+)
+@click.option(
+    "--until", default="", metavar="TIME", help="Report only exchanges that began at this time or earlier (UTC)."
+)
 @styled("text", "concise", "github", "jsonl")
 def check(
     files: tuple[Path, ...],
@@ -54,8 +56,9 @@ def check(
 ) -> None:
     """Check the MSK exchanges in flow files and HARs.
 
-    A FILE may be compressed with gzip or zstd, a folder (every capture in it and in its folders, by name) or a pattern;
-    - is standard input. Prints the findings of each exchange and a summary, or one JSON object an exchange.
+    FILE is a flow file or a HAR (also compressed with gzip or zstd), a folder, a pattern, or - for standard input. A
+    folder stands for all captures in it and in its subfolders, by name. Prints the findings of each exchange and a
+    summary, or one JSON object per exchange.
     """
     from ltkm_inspect.capture.inputs import inputs
     from ltkm_inspect.options.selected import event_selection

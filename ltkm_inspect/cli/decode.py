@@ -19,7 +19,7 @@ TOGETHER = 200
 @commands.command()
 @configurable
 @click.argument("inputs", nargs=-1, required=True, metavar="LTKM|FILE|-...")
-@click.option("--input", "form", type=Word(FORMS), default="auto", show_default=True, help="How it is written.")
+@click.option("--input", "form", type=Word(FORMS), default="auto", show_default=True, help="Form of the input.")
 @option("keys")
 @option("show_keys")
 @option("redact")
@@ -27,9 +27,9 @@ TOGETHER = 200
 def decode(inputs: tuple[str, ...], form: Form, keys: str | None, show_keys: bool, redact: bool, shape: str) -> None:
     """Decode LTKMs, as a tree of fields or as JSON.
 
-    Each is text with LTKMs, a file, or - for standard input. Text is base64, hex, a hex dump, an array or a string of a
-    programming language, or a line of SDP: one LTKM per line, or one spread over the lines. Exit code 3 where one does
-    not decode, or its MAC or key data is wrong with the keys given; 4 where there is none.
+    Each argument is text with LTKMs, a file, or - for standard input. Text is base64, hex, a hex dump, an array or
+    string of a programming language, or a line of SDP, with one LTKM per line or one over all lines. Exit code 3 if an
+    LTKM does not decode, or its MAC or key data is wrong with the given keys; 4 if there is no LTKM.
     """
     from ltkm_inspect.report import messages
 

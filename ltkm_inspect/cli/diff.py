@@ -21,17 +21,15 @@ from ltkm_inspect.wire import printable
 @commands.command()
 @click.argument("a", type=FilePath(), metavar="A")
 @click.argument("b", type=FilePath(), metavar="B")
-@click.option(
-    "--all", "everything", is_flag=True, help="Show what differs every time too: RAND, nonces, MACs, counters."
-)
+@click.option("--all", "everything", is_flag=True, help="Also show what always differs: RAND, nonces, MACs, counters.")
 @judging("limit", "fail_on", "keys", "redact")
 @shaped("text", "json")
 def diff(a: Path, b: Path, everything: bool, asked: JudgingOptions, shape: str) -> None:
     """Show what changed between two captures of the same procedure.
 
-    Findings that came (+) and went (-), and fields that differ (~), by terminal and MSK. Of what differs every time,
-    only kind and length are compared. Exit code 3 where B has a finding that A has not, 4 where one of them has no MSK
-    exchange.
+    Shows findings only in B (+) or only in A (-), and fields that differ (~), by terminal and MSK. Of values that
+    always differ, only kind and length are compared. Exit code 3 if B has a finding that A does not have, 4 if one of
+    them has no MSK exchange.
     """
     keys = asked.keys()
     from ltkm_inspect import diff as room

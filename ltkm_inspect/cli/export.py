@@ -28,9 +28,11 @@ from ltkm_inspect.wire import crash_of, printable
 @commands.command()
 @click.argument("name", metavar="FORMAT", type=Word(EXPORT_FORMATS))
 @click.argument("files", nargs=-1, required=True, type=FilePath(), metavar="FILE...")
-@click.option("-o", "--output", metavar="OUT", help="The file to write; for xml a folder. Without it, standard output.")
+@click.option(
+    "-o", "--output", metavar="OUT", help="Write to this file, for xml to this folder (default: standard output)."
+)
 @selecting
-@click.option("--flawed", is_flag=True, help="Only LTKMs that a finding concerns.")
+@click.option("--flawed", is_flag=True, help="Export only LTKMs with findings.")
 @judging("limit", "keys", "show_keys", "redact")
 def export(
     name: str,
@@ -41,11 +43,11 @@ def export(
     flawed: bool,
     asked: JudgingOptions,
 ) -> None:
-    """Hand the LTKMs in flow files and HARs on to other programs.
+    """Export the LTKMs in flow files and HARs for other programs.
 
-    csv is a table with one line an LTKM, json an array of objects, base64 one LTKM a line with an index beside it, pcap
-    and pcapng UDP packets for Wireshark, xml a folder with the document of each MSK response. Exit code 4 where there
-    is nothing to write; then there is no OUT.
+    csv is a table with one row per LTKM, json an array of objects, base64 one LTKM per line with an index file, pcap
+    and pcapng UDP packets for Wireshark, xml a folder with the document of each MSK response. Exit code 4 if there is
+    nothing to write; OUT is then not written.
     """
     from ltkm_inspect.capture.inputs import inputs
     from ltkm_inspect.export.entry import Manner

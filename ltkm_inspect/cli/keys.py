@@ -13,7 +13,7 @@ from ltkm_inspect.wire import printable
 
 @commands.group()
 def keys() -> None:
-    """Derive keys, and check a key ring."""
+    """Derive keys, or check a key ring."""
 
 
 @keys.command()
@@ -43,7 +43,7 @@ def derive(source: str, shape: str) -> None:
 @keys.command("check")
 @click.argument("source", type=FilePath(str), metavar="FILE")
 def check_keys(source: str) -> None:
-    """Check a key ring: a line for each subscriber, and no key."""
+    """Check a key ring: print one line per subscriber, without keys."""
     from ltkm_inspect.keys import RingError, load
     from ltkm_inspect.report import keys as report
 

@@ -15,10 +15,10 @@ from ltkm_inspect.options.table import LINE_FORMATS
 def selecting(command: Callable[..., None]) -> Callable[..., None]:
     """Add `--terminal` and `--msk`, which the command gets as `terminals` and `msks`."""
     command = click.option(
-        "--msk", "msks", multiple=True, metavar="KEYDOMAIN[/GROUP[/NUMBER]]", help="Only these keys, in hex."
+        "--msk", "msks", multiple=True, metavar="KEYDOMAIN[/GROUP[/NUMBER]]", help="Select only these keys, in hex."
     )(command)
     return click.option(
-        "--terminal", "terminals", multiple=True, metavar="B-TID|NAME|ADDRESS", help="Only these terminals."
+        "--terminal", "terminals", multiple=True, metavar="B-TID|NAME|ADDRESS", help="Select only these terminals."
     )(command)
 
 
@@ -34,7 +34,7 @@ def styled(*names: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
             type=click.Choice(("auto", "always", "never")),
             default="auto",
             show_default=True,
-            help="Use colors; auto does on a terminal, and heeds NO_COLOR and FORCE_COLOR.",
+            help="Use colors (auto: on a terminal; NO_COLOR and FORCE_COLOR apply).",
         )
         @wraps(command)
         def run(shape: str, quiet: bool, notes: bool, color: str, **given: Any) -> None:

@@ -72,7 +72,7 @@ def proxy(context: click.Context, arguments: tuple[str, ...]) -> None:
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED, metavar="[ARGUMENT]...")
 @click.pass_context
 def web(context: click.Context, arguments: tuple[str, ...]) -> None:
-    """Start mitmweb with the addon and the comment as a column.
+    """Start mitmweb with the addon and a comment column.
 
     All ARGUMENTs go to mitmweb: `ltkm-inspect web -r recorded.flow`. Type --config and --isolated before them.
     """
