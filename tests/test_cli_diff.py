@@ -30,7 +30,7 @@ def test_nothing_changed_ends_with_0_and_says_so(clean: Path) -> None:
     assert (done.returncode, done.stderr) == (0, b"")
     assert lines(done.stdout) == [
         "summary: 1 MSK exchange in A, 1 in B, 1 in both",
-        "summary: 0 findings came, 0 went, 0 fields differ",
+        "summary: 0 findings only in B, 0 only in A, 0 fields differ",
     ]
 
 
@@ -42,7 +42,7 @@ def test_a_finding_that_came_ends_with_3_and_one_that_went_with_0(clean: Path, b
         "  + violation rand-length-wrong: item 1, LTKM 1, RAND.value: expected 16 octets, got 8",
         "  ~ MSK b8709d/24cb/4400, LTKM 1, RAND.value: 16 octets -> 8 octets",
         "summary: 1 MSK exchange in A, 1 in B, 1 in both",
-        "summary: 1 finding came, 0 went, 1 field differs",
+        "summary: 1 finding only in B, 0 only in A, 1 field differs",
         "summary: + violation rand-length-wrong: 1",
         "summary: ~ RAND.value: 1",
     ]
@@ -73,7 +73,7 @@ def test_a_flow_file_and_its_har_do_not_differ(clean: Path, tmp_path: Path) -> N
     har.write_text(json.dumps(SaveHar().make_har([flow_of(CLEAN)])))
     done = run("diff", clean, har)
     assert done.returncode == 0
-    assert lines(done.stdout)[-1] == "summary: 0 findings came, 0 went, 0 fields differ"
+    assert lines(done.stdout)[-1] == "summary: 0 findings only in B, 0 only in A, 0 fields differ"
 
 
 def test_with_all_and_keys_more_is_shown_and_never_a_key(clean: Path, bad: Path, tmp_path: Path) -> None:
@@ -103,7 +103,7 @@ def test_a_capture_that_is_missing_ends_with_1_and_a_damaged_one_with_5(clean: P
     damaged.write_bytes(clean.read_bytes() + b"12:nonsense")
     done = run("diff", clean, damaged)
     assert done.returncode == 5
-    assert lines(done.stdout)[-1] == "summary: 0 findings came, 0 went, 0 fields differ"
+    assert lines(done.stdout)[-1] == "summary: 0 findings only in B, 0 only in A, 0 fields differ"
 
 
 @pytest.mark.parametrize(

@@ -61,7 +61,7 @@ def test_a_clean_reference_trips_no_rule(name: str, keys: str) -> None:
 def test_a_fault_trips_the_rules_it_declares_and_no_others(id: str, keys: str) -> None:
     fault = FAULTS[id]
     if fault.on is OpenedLtkm and not KEYS[keys]:
-        with pytest.raises(FaultError, match="no key ring is given"):
+        with pytest.raises(FaultError, match="there is no key ring"):
             damaged(id, keys)
         return
     trips = {rule for rule in fault.trips if KEYS[keys] or not RULES[rule].is_keyed}

@@ -17,8 +17,8 @@ from ltkm_inspect.session import Session
 from ltkm_inspect.traffic import Exchange
 from tests.hostile._form import Form
 
-FEW, MORE = 10, 40
-"""How often something is repeated in the two exchanges that are compared."""
+LEAST, FEW, MORE = 2, 10, 40
+"""How often something is repeated in the exchanges that are compared; once may be another case than often."""
 NOTHING = 4000
 """Steps: what takes fewer for all its repetitions is as good as constant."""
 
@@ -62,7 +62,7 @@ def exponent(form: Form) -> float:
     """Return the exponent of the growth of its steps; 0 where they are too few to tell."""
     few, more = form.make(FEW), form.make(MORE)
     look(form.make(1))  # what is kept from then on is not counted
-    base, first, second = steps(form.make(1)), steps(few), steps(more)
+    base, first, second = steps(form.make(LEAST)), steps(few), steps(more)
     if second - base < NOTHING:
         return 0.0
-    return math.log((second - base) / max(first - base, 1)) / math.log((MORE - 1) / (FEW - 1))
+    return math.log((second - base) / max(first - base, 1)) / math.log((MORE - LEAST) / (FEW - LEAST))
