@@ -2,6 +2,7 @@
 
 import io
 import os
+import re
 from collections.abc import Iterator
 from errno import ESPIPE
 from pathlib import Path
@@ -20,6 +21,9 @@ from ltkm_inspect.mitm.odd_flow import OddFlowError
 from ltkm_inspect.traffic import OFFLINE, Exchange, Limits
 from ltkm_inspect.wire import printable
 
+_TABLE = re.compile(rb"\d+:\d+:\w").match
+"""How a table with names begins, and so every flow, be the rest of it damaged."""
+
 type Read = tuple[Flow, Exchange | None]
 """A flow as it was read, and the MSK exchange that it is, None where it is none."""
 
@@ -36,7 +40,7 @@ def record(candidate: CandidateRecord, flows: int, limits: Limits = OFFLINE) -> 
     """Return the flow in one record of a flow file, or what is wrong with it; so many flows were read before it.
 
     A record of another format is damage, as all that follow may be of that one. NotACaptureError where not even the
-    first record of a file is a flow.
+    first record of a file begins like a flow.
     """
     try:
         (flow,) = FlowReader(io.BytesIO(candidate.record)).stream()
@@ -45,7 +49,7 @@ def record(candidate: CandidateRecord, flows: int, limits: Limits = OFFLINE) -> 
         text = str(error)
         if isinstance(error, exceptions.FlowReadException) and "version" in text:
             return Damage(candidate.offset, printable(text.rstrip(".")), flows)
-        if not (candidate.offset or candidate.current):
+        if not (candidate.offset or candidate.current or _TABLE(candidate.record)):
             raise NotACaptureError(candidate.record) from None
         why = text if isinstance(error, OddFlowError) else "not a flow that mitmproxy writes"
         return DamagedEvent(f"flow at octet {candidate.offset}: {why}", candidate.end)
