@@ -30,7 +30,7 @@ def test_faults_are_found_by_the_rules_that_they_break() -> None:
         ("faults ltkm nothing", "no fault has ltkm and nothing in what the list shows; try fewer words"),
         ("explain zzz", "ltkm-inspect rules and ltkm-inspect faults list what there is"),
         ("completion tcsh", "expected bash, zsh or fish, got tcsh"),
-        ("check --format html x", "expected text or jsonl, got html; a file of it: --report out.html"),
+        ("check --format html x", "expected text, concise, github or jsonl, got html; a file of it: --report out.html"),
         ("decode --input b64 x", "got b64; did you mean base64?"),
         ("check --jobs none x", "expected a whole number from 1, got none"),
     ],

@@ -138,7 +138,8 @@ class OutputFormat(Word):
         command = "" if ctx is None else ctx.info_name
         if value in REPORT_SUFFIXES and value not in self.choices and command in ("check", "report"):
             path = f"out{REPORT_SUFFIXES[value][0]}"
-            self.fail(f"expected {' or '.join(self.choices)}, got {value}; a file of it: --report {path}", param, ctx)
+            known = f"{', '.join(self.choices[:-1])} or {self.choices[-1]}"
+            self.fail(f"expected {known}, got {value}; a file of it: --report {path}", param, ctx)
         return super().convert(value, param, ctx)
 
 

@@ -120,10 +120,12 @@ TYPED = [
 def test_every_command_that_is_shown_can_be_typed(command: str) -> None:
     _, *words = shlex.split(command)
     command_of: click.Command | None = commands
+    context = None  # the settings of a group hold for its commands, which keep the help option that they made of them
     while isinstance(command_of, click.Group):
-        _, command_of, words = command_of.resolve_command(click.Context(command_of), words)
+        context = click.Context(command_of, parent=context, **command_of.context_settings)
+        _, command_of, words = command_of.resolve_command(context, words)
     assert command_of is not None
-    command_of.make_context(command_of.name, words)
+    command_of.make_context(command_of.name, words, parent=context)
 
 
 def test_every_option_that_is_set_exists() -> None:
