@@ -301,7 +301,7 @@ def test_what_is_written_in_other_ways_is_hidden(text: str) -> None:
 )
 def test_what_stands_before_an_address_does_not_show_it(before: str, address: str) -> None:
     said = Redaction().text(f"got {before}{address}, and more")
-    assert re.search(r"18.7.7|aaaa|bbbb", said) is None
+    assert re.search(r"18.7.7|aaaa|bbbb", re.sub(r"address-[0-9a-f]+", "", said)) is None  # a made-up name may have any
     assert said.startswith("got ")
     assert said.endswith(" and more")
 
