@@ -47,7 +47,7 @@ def without(message: Message, gone: Container[Payload]) -> Message:
 
 
 def with_payload(message: Message, old: Payload, *new: Payload) -> Message:
-    """Return the message with one payload replaced by others: the very one, not those that equal it."""
+    """Return the message with one payload replaced by others: that one itself, not others equal to it."""
     at = next(index for index, payload in enumerate(message.payloads) if payload is old)
     return replace(message, payloads=(*message.payloads[:at], *new, *message.payloads[at + 1 :]))
 

@@ -106,7 +106,7 @@ def _is_pull(ltkm: Ltkm, sent: bytes, carried: bytes) -> bool:
 
 
 def _is_current(sent: bytes, carried: bytes) -> bool:
-    """Return whether the item asks for the current MSK of the very Key Group that the message delivers one of."""
+    """Return whether the item asks for the current MSK of the same Key Group as the MSK in the message."""
     return sent[:2] == carried[:2] and sent[2:] == b"\0\0" != carried[2:]
 
 

@@ -60,7 +60,7 @@ def value_has_children(document: Document) -> Problems:
 
 
 def _apart_from_ltkms(document: Document, kind: str) -> Problems:
-    """Yield the departures of a kind but those of LTKMs at a wrong place and of what these stand in: one cause."""
+    """Yield the departures of a kind, except those that a misplaced LTKM causes."""
     found = [*departures(document, kind)]
     held: set[object] = set()
     for ltkm in document.ltkm_elements if found else ():

@@ -44,7 +44,7 @@ def read(found: Iterable[CandidateRecord | Held], name: str, limits: Limits) -> 
 
 
 def numbered[H](found: Iterable[H], before: int = 0) -> Iterator[tuple[int, H]]:
-    """Yield what stands in a file with its ordinal among all flows of it, `before` of which came earlier."""
+    """Yield what a file holds with its ordinal among all flows of it, `before` of which came earlier."""
     for held in found:
         yield before + 1, held
         if isinstance(held, SkippedFlows):

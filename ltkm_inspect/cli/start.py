@@ -3,7 +3,7 @@
 import os
 import re
 import sysconfig
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import click
@@ -43,10 +43,13 @@ def _addon_settings(values: dict[str, str | bool | list[str]]) -> Iterator[str]:
             yield f"ltkm_{name}={str(each).lower() if isinstance(each, bool) else each}"
 
 
-@commands.command(context_settings=_PASSES_ON)
-@configurable
-@click.argument("arguments", nargs=-1, type=click.UNPROCESSED, metavar="[ARGUMENT]...")
-@click.pass_context
+def _starter(function: Callable[..., None]) -> click.Command:
+    """Make a command that passes on its arguments as they are."""
+    passing = click.argument("arguments", nargs=-1, type=click.UNPROCESSED, metavar="[ARGUMENT]...")
+    return commands.command(context_settings=_PASSES_ON)(configurable(passing(click.pass_context(function))))
+
+
+@_starter
 def dump(context: click.Context, arguments: tuple[str, ...]) -> None:
     """Start mitmdump with the addon.
 
@@ -55,10 +58,7 @@ def dump(context: click.Context, arguments: tuple[str, ...]) -> None:
     _run(context, "mitmdump", arguments, ())
 
 
-@commands.command(context_settings=_PASSES_ON)
-@configurable
-@click.argument("arguments", nargs=-1, type=click.UNPROCESSED, metavar="[ARGUMENT]...")
-@click.pass_context
+@_starter
 def proxy(context: click.Context, arguments: tuple[str, ...]) -> None:
     """Start mitmproxy with the addon and its key bindings.
 
@@ -67,10 +67,7 @@ def proxy(context: click.Context, arguments: tuple[str, ...]) -> None:
     _run(context, "mitmproxy", arguments, ["ltkm_bindings=true"])
 
 
-@commands.command(context_settings=_PASSES_ON)
-@configurable
-@click.argument("arguments", nargs=-1, type=click.UNPROCESSED, metavar="[ARGUMENT]...")
-@click.pass_context
+@_starter
 def web(context: click.Context, arguments: tuple[str, ...]) -> None:
     """Start mitmweb with the addon and a comment column.
 

@@ -60,7 +60,7 @@ class TagTable:
         return len(self.names)
 
     def extent(self, index: int) -> Extent:
-        """Return where an element stands in the text."""
+        """Return where an element is in the text."""
         return Extent(*self._offsets[4 * index : 4 * index + 4])
 
 

@@ -14,7 +14,7 @@ _XSI_ALLOWED = frozenset(
 
 
 class Departure(NamedTuple):
-    """One departure from a content model: its kind, the element, and what stands there.
+    """One departure from a content model: its kind, the element, and what is there.
 
     The kinds are `root`, `no-response`, `response-late`, `root-child`, `root-foreign`, `response-child`, `msk-child`,
     `leaf-child`, `attribute`, `text` and `no-msk`.

@@ -164,7 +164,7 @@ class EditedDocument:
 
 
 def _code_text(code: LineTree) -> str:
-    """Return the text of a response code as it stands in the document: `404` needs no quotation marks."""
+    """Return the text of a response code as it is in the document: `404` needs no quotation marks."""
     if not code.value:
         raise EditError(code.line, f"{code.key}: expected a code such as 404, or {NONE}, got nothing")
     return markup.escaped(markup.quoted_text(code, is_quoted=False))

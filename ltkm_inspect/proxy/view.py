@@ -95,7 +95,7 @@ class LtkmView(contentviews.InteractiveContentview):
         """Return the body with what was changed in its tree; CommandError says in one line, with its number, why not.
 
         Digests are made anew with the keys at hand, and the edit is written on the flow; where nothing was changed the
-        octets are the very same. On an error nothing is changed, and the editor shows the edited text the next time.
+        octets are the same. On an error nothing is changed, and the editor shows the edited text the next time.
         """
         try:
             content = self._reencode(prettified, metadata)

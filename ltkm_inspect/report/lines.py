@@ -12,7 +12,7 @@ from ltkm_inspect.report.text import INDENT, ExchangeText, FindingText, told_of
 from ltkm_inspect.wire import inert, printable
 
 LIVE = "traffic"
-"""What stands in the place of a file for exchanges that were not read from one."""
+"""What replaces a file name for exchanges that were not read from one."""
 _COLORS = {"clean": "green", "note": "cyan", "warning": "yellow", "violation": "red"}
 _COMMANDS = {"note": "notice", "warning": "warning", "violation": "error"}
 
@@ -57,7 +57,7 @@ def _concise(said: ExchangeText, finding: FindingText, file: str | None) -> str:
 
 
 def _command(said: ExchangeText, finding: FindingText, file: str | None) -> str:
-    """Return a finding as a workflow command of GitHub; what was put in is none of the server's, and so a notice."""
+    """Return a finding as a workflow command of GitHub; one in a faulted exchange is a notice."""
     name = "notice" if said.faults else _COMMANDS[finding.level]
     title = _property(f"{finding.rule} (flow {said.number})")
     at = "" if file is None else f"file={_property(printable(file))},"

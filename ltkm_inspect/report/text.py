@@ -22,7 +22,7 @@ LONGEST_PATH = 200
 INDENT = "  "
 """What stands before each line about an exchange but its first."""
 UNKNOWN = "-"
-"""What stands in a line for a time, a number or a terminal that is not known."""
+"""What a line shows for a time, a number or a terminal that is not known."""
 _ORIGIN = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]*://[^/]*(?=/)")
 
 
