@@ -1,75 +1,7 @@
-"""The records of a run as JSON Lines, the one source of every report format.
+"""The records of a run as JSON Lines, which every other report format is made from.
 
-Every record stands on one line of ASCII and begins with `schema`, which names its kind and the version of its fields.
-Octets are in hex. Octets of text that are not UTF-8 stand in it as `\\xNN`. A field that cannot be known is null.
-`ltkm-inspect report --schema` prints the JSON Schema of all of them.
-
-Record `ltkm-inspect/run/1`, the first of a run, and again where options are changed while it goes on: `version` (of the
-program), `started` (when the run began), `sources` (the files that are read; null beside live traffic), `options` (in
-force, by name, as typed; null where there is no such option) and `redacted` (names stand for identities and addresses).
-
-Record `ltkm-inspect/exchange/1`, one for each MSK exchange:
-
-| field | what |
-|---|---|
-| `file` | that the exchange was read from; null beside live traffic |
-| `id` | of the flow |
-| `method`, `url`, `status` | of the exchange; `status` is null where no response came |
-| `started`, `ended` | times in ISO 8601, UTC, with milliseconds |
-| `client`, `server` | addresses with ports, as the proxy saw them |
-| `number` | ordinal of the flow, from 1, among all flows of its file or run, whatever they are; null in old records |
-| `terminal` | B-TID of the credentials, else the TCP connection |
-| `terminal_name` | how lines name it: by its name in the key ring, else its B-TID shortened, else the client |
-| `error` | what ended the connection, where it did not end well |
-| `damage`, `lacks` | what the capture damaged of it, and what it does not keep, each with `field` (as the capture names it: `response.content.text`) and `reason`; no rule judges that |
-| `faults` | that were put into it, as typed; what is wrong with it is then not the server's doing |
-| `verdict` | `clean`, `warning` or `violation` |
-| `counts` | `items`, `ltkms`, `violations`, `warnings`, `notes`, and the answers of the rules: `passed`, `broken`, `not_applicable` |
-| `items` | each with `item` (ordinal from 1), `key_domain_id`, `msk_id`, `key_group`, `key_number` (the halves of an MSK ID of 4 octets), `response_code` (as written), `ltkms` |
-| `ltkms_outside` | LTKMs outside every item |
-| `findings`, `notes` | each with `rule`, `level`, `title`, `place` (`item`, `ltkm`: ordinals from 1, or null; `path`: field path), `expected`, `got`, `hint`, `octets` (first, and the one after the last, counted from 0), `octets_of` (`message` or `body`), `clauses` |
-| `outcomes` | the answer of every rule by its id: `answer` (`passed`, `broken`, `not applicable`) and `reason` |
-| `request`, `response` | as text; null where no response came, and in the record of an exchange without findings and faults, unless the run itself writes an HTML report |
-| `more` | how many more `items` and `ltkms` there are than are listed, and `findings` (and notes): each with `rule`, `level`, `number` |
-
-A request or response has `line` (its first line), `headers` and `trailers` (each field as name and value, at most 100 of each), `body` (its text without content coding, at most
-16,384 characters; null where it was not captured), `length` (octets of the body without its content coding) and `places`: for the octets of the body that findings name, the first, the
-one after the last, and the same in characters of `body`. Long values are cut. Cookies, and credentials that are no digest, are only counted. So is text in base64 or hex that holds a key in the clear, unless keys are to be shown.
-
-Where a limit is set, only LTKMs within it are listed. An LTKM has `ltkm` (ordinal from 1 within its item), `element` (its name with namespace), `problem` (why its text is not
-base64), `length` (octets of its message), `sha256` (the first 16 hex digits of the SHA-256 of those octets), `octets` (all of them; zeros stand for keys that are not encrypted,
-unless keys are to be shown, asterisks for identities in a run that is redacted), `message` (as `ltkm-inspect decode --format jsonl` gives it but for `key`, or null) and `key`: null without a key ring (unless a key in the clear is to be shown), else
-
-| field of `key` | what |
-|---|---|
-| `text` | all that is told, in one line |
-| `verdict` | `valid`, `invalid`, `no key`, `not authenticated` (a NULL MAC) or `not checkable` |
-| `reason` | why the MAC is not valid, or why the key data cannot be read |
-| `b_tid` | of the entry of the key ring that was used; `*` is its wild card |
-| `muk`, `tried` | which MUK of that entry verified the MAC, or decrypted a message with a NULL MAC (ordinal from 1), and how many were tried |
-| `type`, `type_name`, `length` | of the key that the LTKM delivers: the key data type with its name, and its octets |
-| `seq_l`, `seq_u` | the limits of its interval, where it has one |
-| `valid_from`, `valid_to` | the same as times, where both have 4 octets; unverified |
-| `spi` | the SPI or MKI that it belongs to, where its validity is told so |
-| `check_value` | the first 3 octets of AES(key, 16 zero octets) |
-| `key` | the key itself, only where the keys are to be shown |
-| `further` | more keys in the same LTKM, each with the fields from `type` to `key` |
-
-Record `ltkm-inspect/session/1`, near the end: what the session remembers of the run.
-
-| field of a session | what |
-|---|---|
-| `terminals` | each with `terminal`, `exchanges`, `first` and `last` (when the first and the latest began); the same exchange captured twice counts once |
-| `muks` | each with `idi` and `idr` (and `idi_text`, `idr_text`), which name a MUK: in a run that is redacted the first is null where the other is a made-up name, `counter` (the newest that was delivered), `delivered` (when), `ltkms` (how many) |
-| `forgotten` | how many keys each register of the session forgot: `exchanges`, `copies` (exchanges with the same octets), `challenges`, `nonces`, `terminals`, `muks`, `senders`, `connections`, `msks`, `key_groups`, `rands`, `proofs` (keys of the key ring); one that came again later is listed as if it were new |
-
-Record `ltkm-inspect/summary/1`, the last of a run: `exchanges`, `others` (flows that were not MSK),
-`unselected` (exchanges that `check --terminal` and the like left out),
-`forgotten` (exchanges that the session forgot, because it had seen too many), `damaged` (exchanges of which the capture
-damaged something), `verdicts`,
-`counts` as above, `findings`: each with `rule`, `level`, `number`, and `faulted`: how many of the `exchanges` have faults
-in them, and their `violations` and `warnings`. What the rules say of those counts nowhere else.
-"""  # noqa: E501 - a row of a table is one line
+`schemas/records.json` describes every field. `ltkm-inspect report --schema` prints it, and `docs/records.md` shows it.
+"""
 
 import time
 from collections.abc import Iterable, Mapping, Sequence
@@ -100,19 +32,19 @@ EXCHANGE_SCHEMA = "ltkm-inspect/exchange/1"
 SESSION_SCHEMA = "ltkm-inspect/session/1"
 SUMMARY_SCHEMA = "ltkm-inspect/summary/1"
 LARGE, PIECES = 1 << 16, 8
-"""From so many octets of document on a record is encoded piece by piece, down to so many levels: to its payloads."""
+"""A document of this many octets or more has its record encoded in pieces, this many levels deep: one per payload."""
 LEAST_PARTS = 1000
-"""How many items, LTKMs, payloads and the like a record has room for, however small the response is."""
+"""How many items, LTKMs, payloads and so on any record has room for, however small the response."""
 OCTETS_OF_PART = 16
-"""For so many octets of the response there is room for one more; in a clean one there are twice as many."""
+"""Each 16 octets of the response make room for one more part. A clean response has about 32 octets per part."""
 PARTS_OF_ITEM = 4
-"""What an item costs of that room, without its LTKMs: an empty one has ten octets, and its record 120."""
+"""How many parts of that room an item takes, without its LTKMs: an empty one has 10 octets, its record 120."""
 FINGERPRINT = 16
-"""How many hex digits of the SHA-256 of a message are told."""
+"""How many hex digits of the SHA-256 of a message a record has."""
 
 
 def write(records: Iterable[Record], file: TextIO) -> None:
-    """Write records, a line each."""
+    """Write records, one per line."""
     for record in records:
         file.write(to_json(record) + "\n")
 
@@ -124,7 +56,7 @@ def run_record(
     *,
     started: float | None = None,
 ) -> Record:
-    """Return the record that a run begins with; it began now, where no time is given (seconds since 1970 UTC).
+    """Return the first record of a run that started at this time (seconds since 1970 UTC; default: now).
 
     `values` are the options as typed, by the names of the option table.
     """
@@ -147,10 +79,10 @@ def exchange_record(
     *,
     for_page: bool = False,
 ) -> Record:
-    """Return the record of one exchange, read from that file.
+    """Return the record of one exchange, read from this file.
 
-    Request and response are in it if something is wrong, or if it is for an HTML page, which shows those of every
-    exchange. With them a record takes a tenth more room and a third more time; most exchanges of a long run are clean.
+    It contains request and response if something is wrong, or if it is for an HTML page, which shows those of every
+    exchange. They make a record a tenth larger and a third slower, and most exchanges of a long run are clean.
     """
     exchange = report.exchange
     document = exchange.document
@@ -203,7 +135,7 @@ def exchange_record(
 
 
 def session_record(session: Session, redaction: Redaction | None = None) -> Record:
-    """Return the record of what a session remembers: its terminals, by when they came, and its MUKs, by their names."""
+    """Return the record of a session: its terminals, ordered by first exchange, and its MUKs, ordered by identities."""
     terminals = sorted(session.terminals.items(), key=lambda entry: (entry[1].first or 0, entry[0]))
     muks = sorted(session.muks.items(), key=lambda entry: entry[0])
     return {
@@ -259,7 +191,7 @@ def exchange_line(
     *,
     for_page: bool = False,
 ) -> str:
-    """Return the record of one exchange, as `exchange_record` does, as a line without its end."""
+    """Return the record that `exchange_record` returns as a line of JSON, without a line end."""
     content = report.exchange.content
     is_large = content is not None and len(content.octets or b"") > LARGE
     record = exchange_record(report, file, keys, redactor, for_page=for_page)
@@ -287,7 +219,7 @@ def _muk(muk: Muk, protected: MukHistory, redaction: Redaction | None) -> Record
 
 @dataclass(slots=True)
 class _Listing:
-    """Lists items and LTKMs, as far as there is room in a record: what is written is in proportion to the response."""
+    """Lists items and LTKMs within the room of a record, so that its size stays in proportion to the response."""
 
     looked_at: frozenset[Ltkm]
     keys: Keys
@@ -295,7 +227,7 @@ class _Listing:
     room: Room
     items_left_out: int = 0
     ltkms_left_out: int = 0
-    """How many there was no room for."""
+    """How many were left out for lack of room."""
 
     def items(self, items: Sequence[Item]) -> list[dict[str, Any]]:
         found = []
@@ -319,7 +251,7 @@ def _more(report: Report) -> list[dict[str, Any]]:
 
 
 def item_record(item: Item) -> dict[str, Any]:
-    """Return what is told of an item, but for its LTKMs."""
+    """Return the fields of an item in a record, without its LTKMs."""
     msk_id = item.msk_id.octets if item.msk_id else None
     halves = (msk_id[:2].hex(), msk_id[2:].hex()) if msk_id and len(msk_id) == 4 else (None, None)
     return {
@@ -333,7 +265,7 @@ def item_record(item: Item) -> dict[str, Any]:
 
 
 def ltkm_record(ltkm: Ltkm, keys: Keys, redactor: Redactor = NO_REDACTOR, room: Room | None = None) -> dict[str, Any]:
-    """Return what is told of an LTKM, with the fields of its message, as far as there is room, and of its key."""
+    """Return the fields of an LTKM in a record: those of its message, within the room, and of its key."""
     message, octets, name = ltkm.message, ltkm.octets, ltkm.carrier.element_name
     said = keys.of(message, octets)
     return {
@@ -372,7 +304,7 @@ def _hex(octets: bytes | None) -> str | None:
 
 
 def terminal_name(report: Report, redactor: Redactor = NO_REDACTOR) -> str:
-    """Return how lines name the terminal: by its name in the key ring, else its B-TID shortened, else the client."""
+    """Return how lines name the terminal: its name in the key ring, else its B-TID shortened, else the client."""
     event = report.event
     if event.terminal in (event.connection, event.client):
         return redactor.text(event.client or event.terminal)
@@ -380,7 +312,7 @@ def terminal_name(report: Report, redactor: Redactor = NO_REDACTOR) -> str:
 
 
 def time_of(seconds: float | None) -> str | None:
-    """Return a time as text; None where there is none, or a damaged flow claims one that no calendar has."""
+    """Return a time as text; None if there is none, or if a damaged flow has one outside the calendar."""
     if seconds is None:
         return None
     try:

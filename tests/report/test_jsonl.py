@@ -2,7 +2,6 @@
 
 import json
 import math
-import re
 from base64 import b64encode
 from dataclasses import replace
 from typing import Any
@@ -35,11 +34,6 @@ def line_of(exchange: Exchange) -> dict[str, Any]:
     return found
 
 
-def documented(kind: str) -> str:
-    assert jsonl.__doc__ is not None
-    return jsonl.__doc__[jsonl.__doc__.index(kind) :]
-
-
 def test_an_exchange_is_one_object_with_everything_that_is_in_it() -> None:
     found = line_of(reference("several-keys")[0])
     assert found["schema"] == "ltkm-inspect/exchange/1"
@@ -60,12 +54,6 @@ def test_an_exchange_is_one_object_with_everything_that_is_in_it() -> None:
     assert [payload["name"] for payload in message["payloads"]][-1] == "KEMAC"
     assert message["error"] is None
     assert message["length"] == len(ltkm(FIRST).encode())
-
-
-def test_every_field_is_documented_and_every_documented_field_is_there() -> None:
-    named = set(re.findall(r"^\| (`[^|]*`) \|", documented("| field | what |").split("\n\n")[0], re.M))
-    fields = {name for row in named for name in re.findall(r"`(\w+)`", row)}
-    assert fields == set(line_of(reference("download")[0])) - {"schema"}
 
 
 def test_a_finding_keeps_its_place_its_octets_and_its_clauses() -> None:
