@@ -1,4 +1,4 @@
-"""Rules on Authentication-Info: what the response proves, and the faults that break it."""
+"""Rules and faults on Authentication-Info, which proves the response."""
 
 import re
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""Rules on Authorization: what the request proves, and the faults that break it."""
+"""Rules and faults on Authorization, which proves the request."""
 
 import re
 from dataclasses import replace
@@ -164,8 +164,8 @@ def wrong_digest(digest: str, credentials: Directives | None) -> tuple[str, str]
 def uri_mismatch(exchange: Exchange) -> Problems:
     """The uri in the credentials does not name the requested resource.
 
-    The digest covers the uri in the credentials. A BSM that compares the two answers with 400. One that does not can be
-    made to serve something other than what was signed. An example in 3GPP TS 33.246 Annex H breaks this rule, too.
+    The digest covers the uri in the credentials. A BSM that compares the two answers with 400. One that does not may
+    serve a resource that was not signed. An example in 3GPP TS 33.246 Annex H breaks this rule, too.
 
     Look for a proxy that rewrites the path, or a terminal that omits the query.
     """

@@ -1,4 +1,4 @@
-"""Rules on the OMA BCAST extension of a message, and the faults that break them."""
+"""Rules and faults on the OMA BCAST extension of a message."""
 
 from ltkm_inspect.catalogue.changes import with_payload
 from ltkm_inspect.catalogue.preconditions import PSK_MESSAGE
@@ -91,7 +91,7 @@ def management_data_present(_: GeneralExtension, bcast: OmaBcast | None) -> Prob
     It may bind the key to a terminal, count its use or ask for reports. The layout used to read it was not checked
     against the OMA text, so this reading is unverified; the octets are shown as well.
 
-    Compare the octets with what the BSM was told to send.
+    Compare the octets with the configuration of the BSM.
     """
     if bcast is None or bcast.subtype != LTKM_SUBTYPE:
         yield NotApplicable("the extension is not an LTKM's, reported by bcast-subtype-foreign")

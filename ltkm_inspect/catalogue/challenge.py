@@ -1,4 +1,4 @@
-"""Rules on the challenge: how the server asks for authentication, and the faults that break it."""
+"""Rules and faults on the challenge with which the server asks for authentication."""
 
 from ltkm_inspect.catalogue.changes import with_response_header
 from ltkm_inspect.catalogue.preconditions import CHALLENGED, MSK_PROCEDURE, RESPONSE

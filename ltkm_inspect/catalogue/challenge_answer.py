@@ -1,4 +1,4 @@
-"""Rules on credentials against the challenge that they answer, and their faults."""
+"""Rules and faults on credentials that do not fit the challenge that they answer."""
 
 from collections.abc import Iterator
 
@@ -90,19 +90,19 @@ def _unlike(credentials: digest.Directives, challenge: digest.Directives) -> Ite
 
 @fault(on=SessionEvent, reference="challenge", trips={"credentials-unlike-challenge"})
 def replace_opaque(step: SessionEvent, *, to: str = "0123456789abcdef") -> Exchange:
-    """Write an opaque into the recorded request that differs from the challenge's."""
+    """Replace opaque in the recorded request, so that it differs from the challenge's."""
     return with_directives(step, opaque=to)
 
 
 @fault(on=SessionEvent, reference="challenge", trips={"credentials-unlike-challenge"})
 def replace_answered_algorithm(step: SessionEvent, *, to: str = "MD5-sess") -> Exchange:
-    """Write an algorithm into the recorded request that differs from the challenge's."""
+    """Replace algorithm in the recorded request, so that it differs from the challenge's."""
     return with_directives(step, algorithm=to)
 
 
 @fault(on=SessionEvent, reference="challenge", trips={"realm-not-offered"})
 def answer_other_realm(step: SessionEvent, *, kind: str = "-uicc") -> Exchange:
-    """Make the recorded request name a kind of bootstrapping that the challenge did not offer, with its token."""
+    """Write a realm that the challenge did not offer into the recorded request, with its product token."""
     realm = proof_of(step.exchange).realm
     if realm is None:
         raise FaultError("the credentials have no bootstrapping realm")

@@ -1,4 +1,4 @@
-"""Rules on the counter of LTKMs and the key stream that it makes, and their faults."""
+"""Rules and faults on the counters of LTKMs, and on the key streams that depend on them."""
 
 from ltkm_inspect import mikey
 from ltkm_inspect.catalogue.changes import with_header, with_payloads

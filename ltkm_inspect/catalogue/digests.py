@@ -1,4 +1,4 @@
-"""Rules on the digests of request and response, which take the MRK, and the faults that break them."""
+"""Rules and faults on the digests of request and response; they need the MRK."""
 
 from contextlib import suppress
 from dataclasses import replace
@@ -30,7 +30,7 @@ DIGEST_RULES = RuleGroup(SessionEvent, needs=[KEYS])
 def request_digest_wrong(step: SessionEvent) -> Problems:
     """The digest of a request is wrong, although the MRK is right.
 
-    The request was changed on its way, or the terminal computes the digest over something else. A BSM that answers the
+    The request was changed on its way, or the terminal computes the digest over other data. A BSM that answers the
     request does not check the digest.
 
     Compare the request on both sides of every proxy. With auth-int, the digest covers the body as sent.

@@ -1,4 +1,4 @@
-"""Rules on how the directives of the digest header fields are written, and the faults that write them otherwise."""
+"""Rules and faults on how digest directives are written: quotation marks, repetition, case."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
@@ -131,7 +131,7 @@ def challenge_repeats(_: Exchange, challenges: tuple[Directives, ...]) -> Proble
 
 @REPEATING.warning(needs=[MSK_PROCEDURE], takes=credentials_in)
 def authorization_repeats(exchange: Exchange, credentials: Directives) -> Problems:
-    """A directive appears twice in Authorization, or Authorization itself does.
+    """A directive appears twice in Authorization, or the request has two Authorization fields.
 
     Some servers use the first one, some the last. What was signed and what is used may then differ.
 

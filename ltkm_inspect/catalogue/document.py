@@ -1,4 +1,4 @@
-"""Rules on the elements of an MSK response, and the faults that break them."""
+"""Rules and faults on the elements of an MSK response."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -88,18 +88,18 @@ def responses_missing(document: Document) -> Problems:
     yield from departures(document, "no-response")
 
 
-@SCHEMA_RULES.rule(SCHEMA(says="foreign elements follow the Responses"), covers=["XML-05"])
+@SCHEMA_RULES.rule(SCHEMA(says="extensions, elements of other namespaces, follow the Responses"), covers=["XML-05"])
 def response_after_extension(document: Document) -> Problems:
-    """A Response follows a foreign element under the root.
+    """A Response follows an extension under the root element.
 
-    A validating terminal rejects the whole document. One that reads up to the first foreign element misses the rest.
+    A validating terminal rejects the whole document. One that reads up to the first extension misses the rest.
 
     Put every Response before any other element under the root.
     """
     strays = {ltkm.element for ltkm in document.elements_outside_items if ltkm.parts.where == "under-root"}
     late = [child for child in document.root if child in strays or split_name(str(child.tag))[0] != MSK_RESPONSE_NS]
     if strays and all(child in strays for child in late if isinstance(child.tag, str)):
-        return  # the misplaced LTKM itself is the foreign element: one cause, one finding
+        return  # the misplaced LTKM itself is the extension: one cause, one finding
     yield from departures(document, "response-late")
 
 
@@ -108,7 +108,7 @@ def response_after_extension(document: Document) -> Problems:
     covers=["XML-06"],
 )
 def response_children_wrong(document: Document) -> Problems:
-    """The children of a Response are not MSK, ResponseCode, then foreign elements.
+    """A Response does not consist of MSK, ResponseCode, and then extensions.
 
     A terminal cannot tell which key a code is about, or what became of the key.
 
@@ -132,7 +132,7 @@ def _items_with_ltkm(document: Document, where: str) -> set[Any]:
     SCHEMA(says="an MSK contains keyDomainID and MSKID, in this order, and nothing else"), covers=["XML-07"]
 )
 def msk_children_wrong(document: Document) -> Problems:
-    """The children of an MSK are not keyDomainID and MSKID.
+    """An MSK does not consist of keyDomainID, then MSKID.
 
     Without both identifiers the terminal cannot tell which key the item is about.
 
@@ -252,7 +252,7 @@ EXTENSION = '<x:note xmlns:x="urn:example:extension"/>'
 
 @fault(on=Document, reference="several-keys", trips={"response-after-extension"})
 def insert_extension(document: Document) -> Iterator[Splice]:
-    """Insert a foreign element between the first two Responses."""
+    """Insert an extension between the first two Responses."""
     yield edit.after(document.xml, document.items[0].element, EXTENSION)
 
 

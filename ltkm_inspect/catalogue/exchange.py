@@ -1,4 +1,4 @@
-"""Rules on the HTTP exchange around an MSK response, and the faults that break them."""
+"""Rules and faults on the HTTP exchange around an MSK response."""
 
 import zlib
 from dataclasses import replace
@@ -177,7 +177,7 @@ def request_names_no_key(exchange: Exchange) -> Problems:
     """The request asks for no key.
 
     A terminal asks with a list of at least one pair of Key Domain ID and SEK/PEK ID. Without one, a BSM that reports
-    success answers a question that nobody asked.
+    success answers a request that asked for nothing.
 
     Check the terminal: the body of its request must be an MSK request document with at least one MSK, each with
     keyDomainID and MSKID.

@@ -1,4 +1,4 @@
-"""Rules on method, version, target, header fields and status of an MSK exchange, and the faults that break them."""
+"""Rules and faults on method, version, target, header fields and status of an MSK exchange."""
 
 from operator import attrgetter
 from urllib.parse import unquote
@@ -20,7 +20,7 @@ STATUS = TS33246["G.2.4"](says="a table lists the status codes that a BM-SC uses
 REQUEST_TYPE = "msk-request"
 PATH = "/keymanagement"
 USED = frozenset({200, 400, 401, 403, 404, 405, 501, 503, 504, 505})
-"""The status codes that a BM-SC uses."""
+"""The status codes that a BSM uses."""
 UNUSED = frozenset({402, *range(406, 418), 500, 502})
 """The status codes that the table calls reserved or not used."""
 
@@ -202,7 +202,7 @@ def status_unusual(exchange: Exchange, response: Response) -> Problems:
         return
     hint = "the table lists it as reserved or not used" if status in UNUSED else ""
     level = Level.NOTE if 100 <= status < 200 or 300 <= status < 400 else None
-    yield Problem("response.status", "a status that a BM-SC uses", f"{status} {response.reason}".strip(), hint, level)
+    yield Problem("response.status", "a status that a BSM uses", f"{status} {response.reason}".strip(), hint, level)
 
 
 @ANSWER_RULES.note(
@@ -342,13 +342,13 @@ def drop_gba_token(exchange: Exchange, *, agent: str = "bcast-terminal/1.0") -> 
 
 @fault(on=Exchange, reference="download", trips={"user-agent-lacks-gba"})
 def replace_gba_token(exchange: Exchange, *, token: str = "3gpp-gba-uicc") -> Exchange:
-    """Write a product token into the recorded User-Agent that does not match the realm."""
+    """Replace the product token in the recorded User-Agent with one that does not match the realm."""
     return with_request_header(exchange, "User-Agent", f"bcast-terminal/1.0 {token}")
 
 
 @fault(on=Exchange, reference="akma", trips={"user-agent-lacks-gba"})
 def replace_akma_token(exchange: Exchange, *, token: str = GBA_TOKEN) -> Exchange:
-    """Write a GBA product token into the recorded User-Agent although the realm is AKMA's."""
+    """Write a GBA product token into the recorded User-Agent, although the realm is AKMA's."""
     return replace_gba_token(exchange, token=token)
 
 

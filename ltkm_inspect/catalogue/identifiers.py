@@ -1,4 +1,4 @@
-"""Rules on the key identifiers that an LTKM carries, and the faults that break them."""
+"""Rules and faults on the key identifiers in an LTKM."""
 
 from dataclasses import replace
 

@@ -1,4 +1,4 @@
-"""Rules on the identities in an LTKM, held against realm and user name of the request, with faults that break them."""
+"""Rules and faults on the identities in an LTKM, compared with realm and user name of the request."""
 
 from dataclasses import replace
 

@@ -1,4 +1,4 @@
-"""Faults that put an LTKM where another, or none, was: one from elsewhere, or that of another item."""
+"""Faults that insert, replace or swap LTKMs."""
 
 from base64 import b64encode
 from collections.abc import Iterator
@@ -41,10 +41,10 @@ def inject_ltkm(
 ) -> Iterator[Splice | Remark]:
     """Add an LTKM: a second one to an item, or one to a 200 OK item that has none.
 
-    Other places are a refused item, before ResponseCode, in MSK, and under the root. The LTKM comes from base64 text,
-    from a file, or from recorded traffic (that of the same MSK and terminal, else the first); or it is the terminal's
-    previous one, or is built with the MUK from a description. The default is the terminal's previous one. It is sent
-    unchanged, whatever its MAC.
+    With `at`, put it into a refused item, before ResponseCode, into MSK, or under the root element. By default, the
+    LTKM is the terminal's previous one. It can also come from base64 text, from a file, or from recorded traffic (the
+    one for the same MSK and terminal, else the first), or be built with the MUK from a description. It is sent
+    unchanged, even if its MAC is wrong.
     """
     source = LtkmSource(base64, file, flow, previous, synthetic)
     found = _place(item, at)

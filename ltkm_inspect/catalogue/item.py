@@ -1,4 +1,4 @@
-"""Rules on the items of an MSK response, each one MSK with its code and LTKMs, and the faults that break them."""
+"""Rules and faults on the items of an MSK response: code and LTKMs."""
 
 from collections.abc import Iterator
 

@@ -1,4 +1,4 @@
-"""Rules on KEMAC: how the key data is encrypted and authenticated, and how long it is; with the faults for them."""
+"""Rules and faults on KEMAC: encryption, authentication and length of the key data."""
 
 from dataclasses import replace
 

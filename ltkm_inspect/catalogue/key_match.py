@@ -1,4 +1,4 @@
-"""Rules on how the key identifiers in an LTKM match those of its item, and the faults that break them."""
+"""Rules and faults on whether the key identifiers in an LTKM match those of its item."""
 
 from base64 import b64encode
 from collections.abc import Iterator

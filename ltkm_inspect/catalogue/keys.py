@@ -1,4 +1,4 @@
-"""Rules on MAC and key data, which take the MUK, and the faults that break them."""
+"""Rules and faults on MAC and key data; they need the MUK."""
 
 from dataclasses import replace
 
@@ -131,7 +131,7 @@ def key_validity_malformed(opening: OpenedLtkm, entry: KeyData, context: Context
 def key_sequence_exhausted(opening: OpenedLtkm) -> Problems:
     """The upper limit of the MTK IDs is the highest possible number.
 
-    This number is reserved. A card reads it as no limit, or overflows when it counts on.
+    This number is reserved. A card reads it as "no limit", or overflows when it counts further.
 
     Send at most fffe.
     """
@@ -166,7 +166,7 @@ def key_invalidated(opening: OpenedLtkm) -> Problems:
 def key_limits_are_times(opening: OpenedLtkm) -> Problems:
     """The limits of the key have 4 octets and are read as times.
 
-    This use in BCAST is cited from memory; the text was not available.
+    Times of 4 octets are cited from memory of OMA BCAST, whose text was not available.
 
     Compare the times with the schedule of the broadcast.
     """

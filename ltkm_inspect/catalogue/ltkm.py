@@ -1,4 +1,4 @@
-"""Rules on the LTKM element: its name, place, attributes and text, and the faults that break them."""
+"""Rules and faults on the LTKM element: name, place, attributes and text."""
 
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -61,7 +61,7 @@ def ltkm_namespace_wrong(ltkm: LtkmElement) -> Problems:
 
 @TEXT_RULES.rule(ENCODED, covers=["CR-1a", "LTKM-03"])
 def ltkm_misnamed(ltkm: LtkmElement) -> Problems:
-    """An element that contains an LTKM, or seems meant to, is not named LTKM.
+    """An element that looks like an LTKM is not named LTKM.
 
     XML names are case-sensitive. The terminal ignores the element.
 

@@ -1,4 +1,4 @@
-"""Rules on the syntax of the MIKEY message in an LTKM, and the faults that break them."""
+"""Rules and faults on the syntax of the MIKEY message in an LTKM."""
 
 from dataclasses import replace
 

@@ -1,4 +1,4 @@
-"""Rules on the key and the policy that an MSK is delivered with, to one terminal and to all, and their faults."""
+"""Rules and faults on the key and the policy of an MSK, compared across its deliveries."""
 
 from collections.abc import Sequence
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""Rules on how terminals use nonces and count their requests, on exchanges that come twice, and their faults."""
+"""Rules and faults on nonces, nonce counts and repeated exchanges."""
 
 from dataclasses import replace
 
@@ -46,8 +46,8 @@ def exchange_captured_twice(step: SessionEvent) -> Problems:
 def nonce_count_reused(step: SessionEvent) -> Problems:
     """A nonce count is used again.
 
-    The count belonged to another request, or to the same request, which was already answered and is now answered again.
-    To the BSM, the second request is a replay. A BSM that answers both does not check.
+    The count belongs to another request, or to the same request, which is now answered a second time. To the BSM, the
+    second request is a replay. A BSM that answers both does not check.
 
     Make the terminal count each request, repeated ones included, and make the BSM refuse a count that it knows.
     """
@@ -62,7 +62,7 @@ def nonce_count_reused(step: SessionEvent) -> Problems:
 
 @NONCE_RULES.note(RFC7616["3.4"](says="a request that is sent again unchanged keeps its count", verb=Verb.MAY))
 def request_retried(step: SessionEvent) -> Problems:
-    """An unchanged request was sent again and got its first or a different answer.
+    """A request was sent again unchanged; the first one got no answer or a different one.
 
     HTTP stacks repeat a request when a connection breaks.
 
@@ -154,7 +154,7 @@ def _highest(step: SessionEvent) -> int:
 
 @fault(on=SessionEvent, reference="next-nonce", trips={"nextnonce-ignored"})
 def keep_nonce(step: SessionEvent) -> Exchange:
-    """Write the old nonce with the next count into the recorded request, as if nextnonce had not been read."""
+    """Write the old nonce with the next count into the recorded request, as if the terminal had not read nextnonce."""
     if step.terminal.nonce is None:
         raise FaultError("the terminal used no nonce before")
     return with_directives(step, nonce=step.terminal.nonce, nc="00000002")

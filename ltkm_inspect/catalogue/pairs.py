@@ -1,4 +1,4 @@
-"""Rules on what items say of their keys: code, Key Domain ID, MSK ID; with the faults that break them."""
+"""Rules and faults on the Key Domain ID, MSK ID and code of an item."""
 
 from base64 import b64encode
 from collections import Counter

@@ -1,4 +1,4 @@
-"""Rules on which payloads a message has, how often and in which order, and the faults that break them."""
+"""Rules and faults on which payloads a message has, how often and in which order."""
 
 from dataclasses import replace
 

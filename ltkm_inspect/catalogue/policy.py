@@ -1,4 +1,4 @@
-"""Rules on the security policy payload SP as MIKEY defines it, and the faults that break them."""
+"""Rules and faults on the security policy payload SP, as MIKEY defines it."""
 
 from dataclasses import replace
 

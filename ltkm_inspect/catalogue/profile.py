@@ -1,4 +1,4 @@
-"""Rules on what MBMS makes of a MIKEY message as a whole, and the faults that break them."""
+"""Rules and faults on what MBMS requires of a MIKEY message."""
 
 from dataclasses import replace
 

@@ -1,4 +1,4 @@
-"""Rules on the RAND that MSKs are delivered with, to one terminal and to all, and their faults."""
+"""Rules and faults on the RAND of MSKs, compared across their deliveries."""
 
 from ltkm_inspect.catalogue.changes import with_payloads
 from ltkm_inspect.catalogue.preconditions import MSK_SEEN, NEW_LTKM

@@ -1,4 +1,4 @@
-"""Rules on realm and user name of challenge and credentials, and the faults that break them."""
+"""Rules and faults on realm and user name in challenge and credentials."""
 
 import re
 from collections.abc import Set

@@ -1,4 +1,4 @@
-"""Rules on the request document, and on what was requested against what was answered, with the faults that break them.
+"""Rules and faults on the request document, and on whether the response answers it.
 
 The document of a request is the terminal's, so its findings say nothing against the BSM that answers it.
 """
@@ -300,5 +300,5 @@ def drop_response(document: Document) -> Iterator[Splice]:
 
 @fault(on=Exchange, reference="several-keys", trips={"answered-msk-unrequested"})
 def drop_requested_msk(exchange: Exchange) -> Exchange:
-    """Remove the last MSK from the recorded request, so that nobody asked for its answer."""
+    """Remove the last MSK from the recorded request, so that its answer is unrequested."""
     return _asking(exchange, lambda xml, msks: edit.replaced(xml, msks[-1].element, ""))

@@ -1,4 +1,4 @@
-"""Rules on what else the schema says of an MSK response: attributes, text, extensions; with the faults that break them.
+"""Rules and faults on what else the schema requires of an MSK response: attributes, text, extensions.
 
 The order and number of its elements are in `document`, the places of LTKMs in `ltkm`.
 """
@@ -77,7 +77,7 @@ def _apart_from_ltkms(document: Document, kind: str) -> Problems:
     covers=["XML-12"],
 )
 def root_extension_unknown(document: Document) -> Problems:
-    """A foreign element is under the root, where a terminal must know its schema.
+    """An extension is under the root element, where a terminal must know its schema.
 
     A validating terminal without that schema rejects the whole document. Which schemas a terminal has cannot be known
     from here, so this is a warning.
@@ -85,7 +85,7 @@ def root_extension_unknown(document: Document) -> Problems:
     Move the extension into a Response, where validation is lax, or remove it.
     """
     if any(departures(document, "root-foreign")) and any(departures(document, "response-late")):
-        yield NotApplicable("a Response follows the foreign element, reported by response-after-extension")
+        yield NotApplicable("a Response follows the extension, reported by response-after-extension")
     else:
         yield from _apart_from_ltkms(document, "root-foreign")
 
@@ -158,5 +158,5 @@ def insert_value_child(document: Document) -> Iterator[Splice]:
 
 @fault(on=Document, reference="download", trips={"root-extension-unknown"})
 def append_extension(document: Document) -> Iterator[Splice]:
-    """Add a foreign element after the last Response."""
+    """Add an extension after the last Response."""
     yield edit.appended(document.xml, document.root, '<x:note xmlns:x="urn:example:extension"/>')

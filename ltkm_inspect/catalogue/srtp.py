@@ -1,4 +1,4 @@
-"""Rules on what MBMS asks of the SRTP policy of a streaming service, and the faults that break them."""
+"""Rules and faults on the SRTP policy of a streaming service, as MBMS requires it."""
 
 from dataclasses import replace
 

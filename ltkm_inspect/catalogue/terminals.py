@@ -1,4 +1,4 @@
-"""Rules on what terminals ask for and whom they get LTKMs from, and their faults."""
+"""Rules and faults on what terminals ask for, and on which BSM serves them."""
 
 from dataclasses import replace
 
@@ -50,7 +50,7 @@ def identities_alternate(delivery: DeliveredLtkm) -> Problems:
     TS33246["6.4.6.1"](says="another IDi means another BM-SC, with another MUK and counter", verb=Verb.MAY)
 )
 def bsm_changed(delivery: DeliveredLtkm) -> Problems:
-    """A terminal gets LTKMs from another BM-SC than before.
+    """A terminal gets LTKMs from another BSM than before.
 
     Another IDi means another MUK and another counter.
 
@@ -107,5 +107,5 @@ def _is_within(step: SessionEvent, at: float | None, seconds: int) -> bool:
 
 @fault(on=SessionEvent, reference="rebootstrapped", trips={"identities-alternate"})
 def share_connection(step: SessionEvent, *, connection: str = "192.0.2.10:40001") -> Exchange:
-    """Make the exchange come over another connection (default: the first of the lab)."""
+    """Make the exchange come over another connection (default: the first connection of the reference)."""
     return replace(step.exchange, connection=connection)

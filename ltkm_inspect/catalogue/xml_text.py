@@ -1,4 +1,4 @@
-"""Rules on the document as text: XML that is well-formed, and its encoding; with the faults that break them."""
+"""Rules and faults on the document as text: well-formed XML and its encoding."""
 
 import re
 from collections.abc import Iterator

@@ -42,9 +42,7 @@ def response_departures(root: etree._Element) -> Iterator[Departure]:
         if child.tag == _RESPONSE:
             responses += 1
             if late:
-                yield Departure(
-                    "response-late", child, "every Response before foreign elements", "a Response after one"
-                )
+                yield Departure("response-late", child, "every Response before extensions", "a Response after one")
             yield from _response(child)
             continue
         namespace, local = split_name(str(child.tag))

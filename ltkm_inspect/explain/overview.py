@@ -61,7 +61,7 @@ def _about(module: str) -> str:
 
 
 def _index(modules: Iterable[str]) -> str:
-    """Return the page that leads to the others, and says which requirements no rule covers."""
+    """Return the index page, which also says which requirements no rule covers."""
     rows = [*([f"[{module}]({_file(module)})", _about(module)] for module in modules)]
     rows.append(["[engine](engine.md)", "Findings of the engine itself."])
     covered = {row for rule in RULES.values() for row in rule.covers}
@@ -69,11 +69,11 @@ def _index(modules: Iterable[str]) -> str:
     return join(
         [
             "# The catalogue",
-            wrap("All rules that exchanges are checked against, and all faults that can be put into them."),
+            wrap("All rules and all faults, one page per subject."),
             wrap(_GENERATED),
             table(["page", "content"], rows),
             "## Requirements without a rule",
-            table(["requirement", "requirement", "why no rule covers it"], missing),
+            table(["id", "requirement", "why no rule covers it"], missing),
         ]
     )
 
@@ -126,7 +126,7 @@ def _coverage_table(rules: Iterable[Rule]) -> str:
             rows.setdefault(row, []).append(f"[{rule.id}](#{rule.id})")
     ordered = sorted(rows.items(), key=lambda entry: _natural(entry[0]))
     cells = ([row, requirements()[row], ", ".join(links)] for row, links in ordered)
-    return table(["requirement", "requirement", "rules"], cells)
+    return table(["id", "requirement", "rules"], cells)
 
 
 def _natural(text: str) -> list[tuple[int, str]]:

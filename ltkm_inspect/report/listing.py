@@ -29,12 +29,12 @@ def faults_with(words: Iterable[str]) -> Listed[Fault]:
 
 
 def rule_lines(listed: Listed[Rule]) -> Iterator[str]:
-    """Yield these rules: severity, id, title, and on a second line what each rests on, needs and decides."""
+    """Yield two lines per rule: level, id and title; clauses, needs, requirements and options."""
     return _lines(listed, _rule_name, _rule_facts)
 
 
 def fault_lines(listed: Listed[Fault]) -> Iterator[str]:
-    """Yield these faults: id and title, and on a second line what each takes, breaks and leaves as it was."""
+    """Yield two lines per fault: id and title; parameters, broken rules, what is not recomputed, and the reference."""
     yield from _lines(listed, _fault_name, _fault_facts)
     if any(fault.is_within for _, faults in listed for fault in faults):
         yield f"faults on an item, an LTKM or a part of an LTKM also take {WITHIN}"
@@ -85,7 +85,7 @@ def _rule_facts(rule: Rule) -> dict[str, str]:
     return {
         "source": "; ".join(dict.fromkeys(map(str, rule.clauses))),
         "needs": ", ".join(need.name for need in rule.needs),
-        "decides": ", ".join(rule.covers),
+        "covers": ", ".join(rule.covers),
         "takes": ", ".join(f"{option.name}={option.shown}" for option in rule.parameters),
     }
 
@@ -94,7 +94,7 @@ def _fault_facts(fault: Fault) -> dict[str, str]:
     return {
         "takes": ",".join(f"{parameter.name}={parameter.shown}" for parameter in fault.parameters),
         "breaks": ", ".join(sorted(fault.trips)),
-        "leaves": ", ".join(sorted(fault.leaves)),
+        "not recomputed": ", ".join(sorted(fault.leaves)),
         "reference": fault.reference,
     }
 

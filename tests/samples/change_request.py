@@ -54,15 +54,14 @@ def samples() -> list[Sample]:
         FILE,
         [
             Sample(
-                "the example as printed: xmlns:xsi without quotation marks, a space in the name of the namespace",
+                "The example as printed: xmlns:xsi lacks quotation marks, a namespace name begins with a space",
                 handset.answered(0, asked, lambda _: PRINTED.encode()),
                 frozenset({"xml-malformed"}),
             ),
             Sample(
-                "the example as corrected. Its first item answers a question for the current key of a group (Key "
-                "Number 0) with the key that has number 1, so the two IDs differ: the change request, read literally, "
-                "does not allow that, while 3GPP TS 33.246 makes the question an ordinary one. Two documents disagree, "
-                "so it is a warning and no violation",
+                "The example as corrected. Its first item has Key Number 0, which asks for the current key of the "
+                "group, but its LTKM has Key Number 1. Read literally, the change request does not allow that, but "
+                "in 3GPP TS 33.246 such a request is normal. The two documents disagree, so it is a warning",
                 handset.answered(60, asked, lambda _: _corrected(messages)),
                 frozenset({"msk-id-current"}),
             ),

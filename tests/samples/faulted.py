@@ -80,8 +80,8 @@ class Faulted:
     @property
     def titles(self) -> list[str]:
         """What a reader is told of each flow."""
-        clean = f"the reference {self.fault.reference}, as it should be"
-        seen = " It takes the keys of the reference to see it." if self.takes_keys else ""
+        clean = f"The clean reference {self.fault.reference}"
+        seen = " Only seen with the keys of the reference." if self.takes_keys else ""
         return [*[clean] * (len(self.clean) - 1), f"{self.application}: {self.fault.title}{seen}"]
 
     @property

@@ -18,15 +18,15 @@ def samples() -> list[Sample]:
     return numbered(
         FILE,
         [
-            Sample("Dogwood asks for the news key and is challenged by AKMA", dogwood.challenged(0, NEWS)),
-            Sample("Dogwood asks again as its A-KID and gets the key", dogwood.answered(1, [dogwood.item(NEWS)])),
+            Sample("Dogwood asks for the news key and gets a challenge for AKMA", dogwood.challenged(0, NEWS)),
+            Sample("Dogwood asks again with its A-KID and gets the key", dogwood.answered(1, [dogwood.item(NEWS)])),
             Sample(
-                "User-Agent says that Dogwood can do GBA, and the realm is that of AKMA",
+                "User-Agent has the product token of GBA, but the realm is AKMA's",
                 _agent(dogwood.answered(1800, [dogwood.item(NEXT_NEWS)]), "bcast-terminal/1.0 3gpp-gba"),
                 frozenset({"user-agent-lacks-gba"}),
             ),
             Sample(
-                "the MBSSF signs with the name of the BSM that it took over from",
+                "IDi is the name of the BSM that the MBSSF replaced",
                 dogwood.answered(1860, [(NEXT_NEWS, "200 OK", dogwood.changed_ltkm(NEXT_NEWS, _named_after_bsm))]),
                 frozenset({"bsm-identity-mismatch"}),
             ),

@@ -61,9 +61,9 @@ def test_the_third_hour_breaks_every_rule_across_exchanges_and_nothing_else() ->
 @pytest.mark.parametrize(
     ("title", "note"),
     [
-        ("the same exchange once more, where two captures overlap: not a replay", "exchange-captured-twice"),
+        ("The same exchange again, because two captures overlap: not a replay", "exchange-captured-twice"),
         (
-            "Alder asks at once for what it was just given: only a note, though it tells that the LTKM was not taken",
+            "Alder asks again for the key that it just got (a note: Alder did not accept the LTKM)",
             "key-requested-again",
         ),
     ],

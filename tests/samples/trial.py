@@ -82,26 +82,26 @@ def _as_it_should_be(pack: Pack) -> Iterator[Sample]:
     """The first hour: every form that a good answer can have, among what else terminals do."""
     alder, birch, cedar = _handsets(0x10, 0)
 
-    yield Sample("Alder looks at the operator's portal: not ours", traffic.page(alder, 0))
-    yield Sample("and at its picture: not ours", traffic.picture(alder, 1))
-    yield Sample("Alder registers for the news: another procedure", traffic.registration(alder, 30))
+    yield Sample("Alder opens the operator's portal (not an MSK exchange)", traffic.page(alder, 0))
+    yield Sample("Alder loads a picture of the portal (not an MSK exchange)", traffic.picture(alder, 1))
+    yield Sample("Alder registers for the news (another procedure)", traffic.registration(alder, 30))
     yield Sample("Birch asks for the news key and is challenged", birch.challenged(60, NEWS))
     yield Sample("Birch asks again with credentials and gets one key", birch.answered(61, [birch.item(NEWS)]))
     both = [alder.item(NEWS), alder.item(SPORT)]
-    yield Sample("Alder, still known from its registration, gets two keys at once", alder.answered(120, both))
+    yield Sample("Alder, already authenticated by its registration, gets two keys at once", alder.answered(120, both))
     yield Sample("Cedar asks for two keys and is challenged", cedar.challenged(180, NEWS, SPORT))
     items = [cedar.item(NEWS), cedar.item(SPORT, "403 Forbidden", inside=False)]
-    yield Sample("Cedar gets one key and is refused the other", cedar.answered(181, items))
-    yield Sample("Birch asks the portal what is on: not ours", traffic.programme(birch, 240))
+    yield Sample("Cedar gets one of the two keys; the other one is refused", cedar.answered(181, items))
+    yield Sample("Birch asks the portal for the programs (not an MSK exchange)", traffic.programme(birch, 240))
     streaming = birch.answered(300, [birch.item(CINEMA)])
-    yield Sample("Birch gets a key for streaming, with its security policy", streaming)
+    yield Sample("Birch gets a key for streaming with a security policy", streaming)
     items = [cedar.item(SPORT, inside=False)]
-    yield Sample("Cedar gets a key over UDP: a plain MBMS response without LTKMs", cedar.answered(360, items))
+    yield Sample("Cedar is to get a key over UDP: a plain MBMS response without LTKMs", cedar.answered(360, items))
     yield Sample("Alder gets an LTKM without the BCAST extension", alder.answered(420, [alder.item(PLAIN)]))
     plain = birch.answered(480, [birch.item(SPORT), birch.item(NEXT_NEWS)])
     coded = with_header(birch.signed(plain, pack("two-keys.xml.gz", body_of(plain))), "Content-Encoding", "gzip")
     yield Sample("Birch gets two keys, compressed with gzip", coded)
-    yield Sample("Cedar gets a key in chunks", chunked(cedar.answered(540, [cedar.item(SPORT)])))
+    yield Sample("Cedar gets a key in a chunked body", chunked(cedar.answered(540, [cedar.item(SPORT)])))
 
 
 def _as_it_should_not_be() -> Iterator[Sample]:
@@ -113,43 +113,43 @@ def _as_it_should_not_be() -> Iterator[Sample]:
         return handset.answered(3600 + at, [handset.item(NEXT_NEWS)], edit)
 
     yield Sample(
-        "the LTKM stands in a namespace without its version",
+        "The namespace of the LTKM lacks its version",
         flawed(alder, 0, replaced(f'"{ORDERQUERIES_NS}"', '"urn:oma:xml:bcast:pr:orderqueries"')),
         frozenset({"ltkm-namespace-wrong"}),
         "CR-1a",
     )
     yield Sample(
-        "the LTKM element is written in lower case",
+        "The name of the LTKM element is in lower case",
         flawed(birch, 30, replaced("bcast:LTKM>", "bcast:ltkm>", times=2)),
         frozenset({"ltkm-misnamed"}),
         "CR-1a",
     )
     yield Sample(
-        "a character that is not base64 has slipped into the LTKM",
+        "The text of the LTKM has a character that is not base64",
         flawed(cedar, 60, replaced("<bcast:LTKM>AQA", "<bcast:LTKM>A!A")),
         frozenset({"ltkm-not-base64"}),
         "CR-1b",
     )
     yield Sample(
-        "an octet is left over behind the MAC",
+        "An extra octet follows the MAC",
         flawed(alder, 90, _with_messages(lambda octets: octets + b"\0")),
         frozenset({"octets-left-over"}),
         "CR-1c",
     )
     yield Sample(
-        "the message is cut off in its MAC",
+        "The message ends within its MAC",
         flawed(birch, 120, _with_messages(lambda octets: octets[:-7])),
         frozenset({"length-overrun"}),
         "CR-1c",
     )
     yield Sample(
-        "the version is written as the table of the change request prints it",
+        "The version attribute is 0x00, as the change request prints it",
         flawed(cedar, 150, replaced("<bcast:LTKM>", '<bcast:LTKM version="0x00">')),
         frozenset({"ltkm-version-invalid"}),
         "CR-1d",
     )
     yield Sample(
-        "one of two successful items has no LTKM",
+        "One of two 200 OK items has no LTKM",
         alder.answered(3780, [alder.item(NEXT_NEWS), alder.item(NEXT_SPORT, inside=False)]),
         frozenset({"ltkm-missing"}),
         "CR-2a",
@@ -160,43 +160,43 @@ def _as_it_should_not_be() -> Iterator[Sample]:
         return _before("</Response>", f"<bcast:LTKM>{again}</bcast:LTKM>")(body)
 
     yield Sample(
-        "one item has two LTKMs for the same key",
+        "An item has two LTKMs for the same key",
         flawed(birch, 210, repeated),
         frozenset({"ltkm-repeated"}),
         "CR-2b",
     )
     yield Sample(
-        "a key that was not found comes with an LTKM",
+        "An item with 404 Not Found has an LTKM",
         cedar.answered(3840, [cedar.item(NEXT_NEWS, "404 Not Found")]),
         frozenset({"ltkm-on-error-code"}),
         "CR-3",
     )
     yield Sample(
-        "the response code is not written as 200 OK",
+        "The response code is 200 Ok instead of 200 OK",
         alder.answered(3870, [alder.item(NEXT_NEWS, "200 Ok", inside=False)]),
         frozenset({"response-code-near-miss"}),
     )
     yield Sample(
-        "the LTKM stands before the response code",
+        "The LTKM precedes the response code",
         flawed(birch, 300, _moved_before("<ResponseCode>")),
         frozenset({"ltkm-misplaced"}),
         "CR-4",
     )
     yield Sample(
-        "the item names another key domain than its LTKM",
+        "The item names another Key Domain than its LTKM",
         flawed(cedar, 330, replaced("<keyDomainID>uHCd<", "<keyDomainID>uHCe<")),
         frozenset({"key-domain-mismatch"}),
         "CR-5a",
     )
     swapped = [alder.ltkm(NEXT_NEWS), alder.ltkm(NEXT_SPORT)]
     yield Sample(
-        "the LTKMs of two items are swapped",
+        "The LTKMs of two items are swapped",
         alder.answered(3960, [(NEXT_SPORT, "200 OK", swapped[0]), (NEXT_NEWS, "200 OK", swapped[1])]),
         frozenset({"msk-id-mismatch"}),
         "CR-5b",
     )
     yield Sample(
-        "the status is 202",
+        "The HTTP status is 202",
         changed(birch.answered(3990, [birch.item(NEXT_SPORT)]), status=202, reason="Accepted"),
         frozenset({"status-not-200"}),
         "CR-6",
@@ -208,7 +208,7 @@ def _as_it_should_not_be() -> Iterator[Sample]:
         "CR-7",
     )
     yield Sample(
-        "the response is a document of BCAST's own: option 1, which the change request rejected",
+        "The response is a separate BCAST document (option 1, which the change request rejected)",
         flawed(alder, 450, _in_bcast_document),
         frozenset({"root-element-wrong"}),
         "CR-8a",
@@ -216,20 +216,20 @@ def _as_it_should_not_be() -> Iterator[Sample]:
     message = base64.b64encode(birch.ltkm(NEXT_NEWS).encode()).decode()
     extension = f'<bcast:LTKM xmlns:bcast="{ORDERQUERIES_NS}">{message}</bcast:LTKM>'
     yield Sample(
-        "the answer to a registration carries an LTKM",
+        "The response to a registration has an LTKM",
         traffic.registration(birch, 4080, extension),
         frozenset({"root-element-wrong"}),
         "CR-8a",
     )
     multipart = cedar.answered(4110, [cedar.item(NEXT_NEWS)], _in_multipart)
     yield Sample(
-        "the response is multipart: option 2, which the change request rejected",
+        "The response is multipart (option 2, which the change request rejected)",
         with_header(multipart, "Content-Type", 'multipart/mixed; boundary="part"'),
         frozenset({"media-type-wrong"}),
         "CR-8b",
     )
     yield Sample(
-        "a terminal asks for no key, and is given one nevertheless",
+        "Alder asks for no key and gets one",
         _asking_for_nothing(alder, 4140),
         frozenset({"request-names-no-key"}),
         "CR-9",
@@ -241,29 +241,29 @@ def _across_exchanges() -> Iterator[Sample]:
     alder, birch, cedar = _handsets(0x30, 0x20)
 
     first = alder.answered(7200, [alder.item(WEATHER)])
-    yield Sample("Alder gets the key of the weather", first)
-    yield Sample("the same exchange once more, where two captures overlap: not a replay", first)
+    yield Sample("Alder gets the key of the weather channel", first)
+    yield Sample("The same exchange again, because two captures overlap: not a replay", first)
     again = alder.ltkm(WEATHER)
     yield Sample(
-        "Alder asks at once for what it was just given: only a note, though it tells that the LTKM was not taken",
+        "Alder asks again for the key that it just got (a note: Alder did not accept the LTKM)",
         alder.answered(7230, [(WEATHER, "200 OK", again)]),
     )
     yield Sample(
-        "Alder asks once more, and gets the very LTKM that it got last",
+        "Alder asks again and gets exactly the same LTKM",
         alder.answered(7320, [(WEATHER, "200 OK", again)]),
         frozenset({"ltkm-replayed"}),
     )
     yield Sample(
-        "Alder gets the same MSK, with another RAND",
+        "Alder gets the same MSK with another RAND",
         alder.answered(7350, [alder.item(replace(WEATHER, rand=KIDS.rand))]),
         frozenset({"rand-changed"}),
     )
     yield Sample(
-        "the BSM has lost its counters in a restart: that of Birch begins at 1 again",
+        "The BSM lost its counters in a restart, and Birch's begins at 1 again",
         birch.answered(7380, [(WEATHER, "200 OK", Handset("Birch").ltkm(WEATHER))]),
         frozenset({"counter-backward"}),
     )
-    yield Sample("Cedar gets the key of the weather", cedar.answered(7410, [cedar.item(WEATHER)]))
+    yield Sample("Cedar gets the key of the weather channel", cedar.answered(7410, [cedar.item(WEATHER)]))
     cedar.counter -= 1
     yield Sample(
         "Cedar gets another key in a message with the same counter",
@@ -274,19 +274,19 @@ def _across_exchanges() -> Iterator[Sample]:
     birch.counter -= 1
     other = birch.ltkm(replace(RADIO, rand=KIDS.rand, csb_id=KIDS.csb_id))
     yield Sample(
-        "Birch gets two keys, encrypted with one key stream",
+        "Birch gets two keys that are encrypted with the same key stream",
         birch.answered(7470, [one, (RADIO, "200 OK", other)]),
         frozenset({"keystream-reused"}),
     )
     later = birch.ltkm(NEXT_NEWS), birch.ltkm(NEXT_SPORT)
     yield Sample(
-        "Birch gets two keys, the message with the higher counter first",
+        "Birch gets two keys, with the higher counter first",
         birch.answered(7500, [(NEXT_SPORT, "200 OK", later[1]), (NEXT_NEWS, "200 OK", later[0])]),
         frozenset({"counters-disordered"}),
     )
     yield Sample("Cedar gets a key for streaming", cedar.answered(7530, [cedar.item(CINEMA)]))
     yield Sample(
-        "Cedar gets the key once more, with another security policy",
+        "Cedar gets the key again with another security policy",
         cedar.answered(7620, [(CINEMA, "200 OK", cedar.changed_ltkm(CINEMA, _with_rarer_counter))]),
         frozenset({"policy-changed"}),
     )
@@ -297,43 +297,43 @@ def _across_exchanges() -> Iterator[Sample]:
     )
     birch.nc -= 1
     yield Sample(
-        "Birch asks for something else with a nonce count that it has used",
+        "Birch sends another request with a nonce count that it used before",
         birch.answered(7680, [birch.item(SPORT)]),
         frozenset({"nonce-count-reused"}),
     )
     cedar.nc -= 6
     yield Sample(
-        "Cedar goes back with its nonce count",
+        "Cedar sends a lower nonce count than before",
         cedar.answered(7710, [cedar.item(MUSIC)]),
         frozenset({"nonce-count-backward"}),
     )
     given = alder.answered(7740, [alder.item(MUSIC)], next_nonce=nonce("Alder, next"))
-    yield Sample("Alder gets a key, and a new nonce for its next request", given)
+    yield Sample("Alder gets a key and a nonce for its next request", given)
     yield Sample(
-        "Alder asks with the old nonce all the same",
+        "Alder still uses the old nonce",
         alder.answered(7770, [alder.item(KIDS)]),
         frozenset({"nextnonce-ignored"}),
     )
     cedar.nonce, cedar.nc = nonce("Cedar, next"), 0
-    yield Sample("Cedar starts anew and is challenged", cedar.challenged(7800, SPORT))
+    yield Sample("Cedar starts again and is challenged", cedar.challenged(7800, SPORT))
     yield Sample(
-        "Cedar answers with an opaque that is not that of the challenge",
+        "Cedar answers with another opaque than the challenge's",
         cedar.answered(7801, [cedar.item(SPORT)], opaque=OPAQUE[::-1]),
         frozenset({"credentials-unlike-challenge"}),
     )
     yield Sample(
-        "Cedar answers with the key of its card, which the challenge did not offer",
+        "Cedar answers with the realm for the key of its card, which the challenge did not offer",
         cedar.by_card(cedar.answered(7815, [cedar.item(MUSIC)])),
         frozenset({"realm-not-offered"}),
     )
     renewed = _renewed_alder()
-    yield Sample("Alder has bootstrapped again and is challenged", renewed.challenged(7830, NEXT_SPORT))
+    yield Sample("Alder bootstraps again and is challenged", renewed.challenged(7830, NEXT_SPORT))
     yield Sample(
-        "Alder comes with its new B-TID: another MUK, so its counter rightly begins at 1",
+        "Alder uses its new B-TID: another MUK, so its counter correctly begins at 1",
         renewed.answered(7831, [renewed.item(NEXT_SPORT)]),
     )
     yield Sample(
-        "Alder falls back on its old B-TID, on the same connection",
+        "Alder goes back to its old B-TID on the same connection",
         alder.answered(7860, [alder.item(NEXT_SPORT)]),
         frozenset({"identities-alternate"}),
     )
