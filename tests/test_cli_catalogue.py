@@ -26,8 +26,8 @@ def test_faults_are_found_by_the_rules_that_they_break() -> None:
 @pytest.mark.parametrize(
     ("call", "said"),
     [
-        ("rules ltkm-mising", "no rule has ltkm-mising in what the list shows; did you mean ltkm-missing?"),
-        ("faults ltkm nothing", "no fault has ltkm and nothing in what the list shows; try fewer words"),
+        ("rules ltkm-mising", "no rule matches ltkm-mising; did you mean ltkm-missing?"),
+        ("faults ltkm nothing", "no fault matches ltkm and nothing; try fewer words"),
         ("explain zzz", "ltkm-inspect rules and ltkm-inspect faults list what there is"),
         ("completion tcsh", "expected bash, zsh or fish, got tcsh"),
         ("check --format html x", "expected text, concise, github or jsonl, got html; a file of it: --report out.html"),

@@ -119,11 +119,11 @@ def test_an_end_before_its_time_gives_one_line_what_there_is_its_code_and_no_par
     run.line()
     if what == "interrupt":
         code, said, errors = run.end(signal.SIGINT)
-        expected = "interrupted, so that the report is partial"
+        expected = "interrupted, so the report is partial"
     elif what == "terminate":
         os.kill(run.process.pid, signal.SIGTERM)
         code, said, errors = run.ended()
-        expected = "ended by SIGTERM, so that the report is partial"
+        expected = "ended by SIGTERM, so the report is partial"
     else:
         os.kill(workers[1], signal.SIGKILL)
         code, said, errors = run.ended()
@@ -146,7 +146,7 @@ def test_an_interrupt_while_a_pipe_is_awaited_prints_what_there_is(
     os.killpg(run.process.pid, signal.SIGINT)
     code, said, errors = run.ended()
     assert said[0].startswith("summary: 1 MSK exchange ")
-    assert errors == ["ltkm-inspect: interrupted, so that the report is partial"]
+    assert errors == ["ltkm-inspect: interrupted, so the report is partial"]
     assert code == 130
 
 
@@ -179,7 +179,7 @@ def test_a_file_that_is_followed_gives_each_flow_once_it_is_whole(
     code, said, errors = run.end(signal.SIGINT)
     assert said[0].startswith("summary: 2 MSK exchanges ")
     assert said[0].endswith("; 2 other flows ignored")
-    assert errors == ["ltkm-inspect: interrupted, so that the report is partial"]
+    assert errors == ["ltkm-inspect: interrupted, so the report is partial"]
     assert code == 130
 
 
@@ -189,7 +189,7 @@ def test_sigterm_ends_following_as_it_ends_any_check(tmp_path: Path, start: Call
     assert run.line().partition(" ")[2] == heading(BROKEN)
     code, said, errors = run.end(signal.SIGTERM)
     assert said[-1].startswith("summary: violation ")
-    assert (code, errors) == (143, ["ltkm-inspect: ended by SIGTERM, so that the report is partial"])
+    assert (code, errors) == (143, ["ltkm-inspect: ended by SIGTERM, so the report is partial"])
 
 
 def test_a_file_that_is_followed_may_be_empty_and_may_be_rotated(tmp_path: Path, start: Callable[..., Running]) -> None:
@@ -206,7 +206,7 @@ def test_a_file_that_is_followed_may_be_empty_and_may_be_rotated(tmp_path: Path,
     os.rename(tmp_path / "new", file)
     assert run.line().partition(" ")[2] == heading(WARNED)
     code, _, errors = run.end(signal.SIGTERM)
-    assert (code, errors) == (143, ["ltkm-inspect: ended by SIGTERM, so that the report is partial"])
+    assert (code, errors) == (143, ["ltkm-inspect: ended by SIGTERM, so the report is partial"])
 
 
 def test_a_file_that_was_cut_while_it_is_followed_is_damaged_and_read_anew(

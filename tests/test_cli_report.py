@@ -14,7 +14,7 @@ from tests.command import run_text as run
 from tests.report.runs import TRIAL
 from tests.samples import generate
 
-NOT_ENDED = "the run has no end in its records: it was killed or is still running"
+NOT_ENDED = "the records have no end: the run was killed or is still running"
 NO_END = f"ltkm-inspect: {{}}: {NOT_ENDED}"
 
 
@@ -104,7 +104,7 @@ def test_much_damage_is_a_few_lines(recorded: Path, tmp_path: Path) -> None:
     path.write_text("{\n" * 1000 + recorded.read_text())
     said = run("report", path).stderr.splitlines()
     assert len(said) == 6
-    assert said[-1] == f"ltkm-inspect: {path}: 1000 lines are no records"
+    assert said[-1] == f"ltkm-inspect: {path}: 1000 damaged lines in all"
 
 
 @pytest.mark.parametrize(
@@ -141,7 +141,7 @@ def test_records_that_somebody_else_made_up_are_one_line_and_1(recorded: Path, t
     path.write_text(json.dumps(record | {"counts": 7}) + "\n")
     done = run("report", path)
     assert done.returncode == 1
-    assert done.stderr.startswith(f"ltkm-inspect: {path}: expected records as this program writes them, got others (")
+    assert done.stderr.startswith(f"ltkm-inspect: {path}: expected records written by ltkm-inspect, got others (")
     assert len(done.stderr.splitlines()) == 1
 
 
@@ -246,7 +246,7 @@ def test_an_interrupt_gives_the_report_of_a_part_and_130(tmp_path: Path) -> None
     process.stdout.readline()
     process.send_signal(signal.SIGINT)
     printed, said = process.communicate(timeout=60)
-    assert said == "ltkm-inspect: interrupted, so that the report is partial\n"
+    assert said == "ltkm-inspect: interrupted, so the report is partial\n"
     assert process.returncode == 130
     assert "summary: " in printed
     assert "summary: " in report.read_text()

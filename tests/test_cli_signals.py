@@ -75,7 +75,7 @@ def test_a_signal_ends_a_command_with_one_line_its_code_and_no_part(
     done = CliRunner().invoke(commands, [*map(str, arguments[command])])
     assert [signal.getsignal(each) for each in (signal.SIGINT, signal.SIGTERM)] == before
     assert done.exit_code == code
-    partial = ", so that the report is partial" if command == "check" else ""
+    partial = ", so the report is partial" if command == "check" else ""
     assert done.stderr == f"ltkm-inspect: {said}{partial}\n"
     assert [each.name for each in out.iterdir()] == (["a"] if command == "check" else [])
     if command == "check":

@@ -50,9 +50,7 @@ def _require(listed: Collection[Any], what: str, words: tuple[str, ...]) -> None
 
         close = did_you_mean(words[0], names()) if len(words) == 1 else "; try fewer words"
         shown = " and ".join(map(printable, words))
-        raise click.UsageError(
-            f"no {what} has {shown} in what the list shows{close or '; the list without a word has all'}"
-        )
+        raise click.UsageError(f"no {what} matches {shown}{close or f'; without a word, {what}s lists all'}")
 
 
 def _names(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[str]:

@@ -122,7 +122,7 @@ def check(
                         trouble.say(checked.name, line, unread=checked.unread)
                     progress.advance(checked.octets, checked.summary.findings.total())
             except KeyboardInterrupt as error:
-                stopped, code = f"{reason_of(error)}, so that the report is partial", code_of(error)
+                stopped, code = f"{reason_of(error)}, so the report is partial", code_of(error)
             except checking.WorkerError as error:
                 stopped = str(error)
         if stopped is not None:

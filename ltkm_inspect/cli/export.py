@@ -98,7 +98,7 @@ def export(
 def _target(name: str, output: str | None, files: Iterable[Path], *, binary: bool) -> Path | None:
     if output is None or output == "-":
         if binary and sys.stdout is not None and sys.stdout.isatty():
-            raise click.UsageError(f"{name} is nothing for a terminal: expected -o OUT, or a pipe")
+            raise click.UsageError(f"{name} cannot be printed on a terminal: use -o OUT or a pipe")
         return None
     if not output.strip():
         raise click.UsageError("--output: expected a path, got nothing")

@@ -85,7 +85,7 @@ def fault(
                             redactor = NO_REDACTOR if redaction is None else redaction.redactor(change.before)
                             line = change_line(change, rewriting.flows, redactor)
                         except Exception as error:
-                            line = f"a flow was changed, but the program failed as it was to say how: {crash_of(error)}"
+                            line = f"a flow was changed, but the program failed to say how: {crash_of(error)}"
                             trouble.damaged += 1
                         output.say([line])
                 if not rewriting.failed and not trouble.unread and (rewriting.flows or not trouble.damaged):

@@ -77,7 +77,7 @@ def report(source: str, report: tuple[str, ...], fail_on: str, style: "LineStyle
                 for line in reading.damage:
                     trouble.say(name, line, unread=False)
                 if reading.damaged > len(reading.damage):
-                    trouble.say(name, f"{reading.damaged} lines are no records", unread=False)
+                    trouble.say(name, f"{reading.damaged} damaged lines in all", unread=False)
                 if not reading.ended:
                     trouble.say(name, NOT_ENDED, unread=False)
                 if targets:
@@ -143,4 +143,4 @@ def _read(path: Path) -> "tuple[Summary, Reading]":
 def _why(error: Exception) -> str:
     if isinstance(error, ValueError):
         return reason(error)
-    return f"expected records as this program writes them, got others ({crash_of(error)})"
+    return f"expected records written by ltkm-inspect, got others ({crash_of(error)})"

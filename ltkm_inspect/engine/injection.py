@@ -88,7 +88,7 @@ def injected[E: Event](
     for application in applications:
         damaged = _apply(damaged, application, context, chosen, edits, remarks)
     if not _differs(event, damaged):
-        raise FaultError(f"fault {', '.join(each.fault.id for each in applications)}: changes nothing here")
+        raise FaultError(f"fault {', '.join(each.fault.id for each in applications)}: makes no difference here")
     leave = frozenset().union(*(application.fault.leaves for application in applications))
     sealed = seal(damaged, event, context, leave)
     left = tuple(unsealed(sealed, event, context, leave))

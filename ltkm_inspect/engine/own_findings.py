@@ -41,7 +41,7 @@ def _finding(id: str, place: Place, expected: str, got: str, hint: str) -> Findi
 
 def larger(part: str) -> str:
     """Return how to have more looked at."""
-    return f"raise {part} in --limit, in mitmproxy in ltkm_limit"
+    return f"raise {part} in --limit, or in mitmproxy in ltkm_limit"
 
 
 def unseen(event: Event) -> Iterator[Finding]:

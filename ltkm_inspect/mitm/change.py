@@ -52,7 +52,7 @@ def _differences(before: Exchange, after: Exchange) -> Iterator[str]:
     first, second = before.response, after.response
     if first is None or second is None:
         if first is not second:
-            yield "response taken away" if second is None else "response added"
+            yield "response removed" if second is None else "response added"
         return
     if (first.status, first.reason) != (second.status, second.reason):
         yield f"status {first.status} -> {second.status}" if first.status != second.status else "reason phrase"

@@ -88,7 +88,7 @@ class Device(io.RawIOBase):
 
     def _give_up(self) -> OSError:
         self._kept.clear()
-        return OSError(EAGAIN, "its reader does not read")
+        return OSError(EAGAIN, "its reader takes no data")
 
 
 def is_device(path: Path) -> bool:

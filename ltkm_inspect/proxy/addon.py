@@ -101,7 +101,7 @@ class LtkmInspect:
     def configure(self, updated: set[str]) -> None:
         """Take the options over; raises OptionsError while running, and logs an error, which ends it, at the start."""
         if {"ltkm_fault", "stream_large_bodies"} & updated and configuration.cannot_change_streams(ctx.options):
-            logger.log(ALERT, "ltkm_fault and stream_large_bodies are both on; no fault is put into a streamed body")
+            logger.log(ALERT, "ltkm_fault and stream_large_bodies are both set: streamed bodies get no faults")
         if not any(name in configuration.NAMES for name in updated):
             return
         wrong = configuration.unknown(ctx.options) if not self._started else []
@@ -208,7 +208,7 @@ class LtkmInspect:
         self.summary.forgotten = self.inspector.session.forgotten.copy()
         if self._pending.forgotten:
             waiting = text.count(self._pending.forgotten, "request")
-            logger.warning("ltkm: %s waited for an answer at once; of the oldest only answers were checked", waiting)
+            logger.warning("ltkm: too many unanswered requests: the oldest (%s) were only checked if answered", waiting)
         for line in (*self.summary.lines(), *self.faulting.lines()):
             logger.info("%s", line)
         redaction = self.configuration.redaction
@@ -216,7 +216,7 @@ class LtkmInspect:
         warn(self.inspector.files.finish(map(to_json, last)))
 
     def check(self, flows: Sequence[Flow]) -> None:
-        """Check flows again, or for the first time where they were loaded without being processed."""
+        """Check flows, also those that were checked or loaded before."""
         self._handle(flows, self._checked(flows))
 
     def _handle(self, flows: Sequence[Flow], steps: Steps[None]) -> None:
@@ -237,7 +237,8 @@ class LtkmInspect:
                 reports.append((flow, report))
         for flow, report in reports:
             yield from self.inspector.told(flow, report, counts=False)
-        logger.info("ltkm: %s of %d flows checked", text.count(len(reports), "MSK exchange"), len(flows))
+        of = text.count(len(flows), "flow")
+        logger.info("ltkm: checked %s in %s", text.count(len(reports), "MSK exchange"), of)
         ctx.master.addons.trigger(UpdateHook([flow for flow, _ in reports]))
 
     def findings(self, flows: Sequence[Flow]) -> types.Data:
@@ -270,8 +271,8 @@ class LtkmInspect:
         self.faulting.look_at_replays(ctx.master.addons)
         if configuration.forgets_host(ctx.options):
             logger.warning(
-                "ltkm: in reverse mode Host becomes the address of the upstream and is not checked; "
-                "--set keep_host_header=true leaves it as the terminal sent it"
+                "ltkm: reverse mode replaces Host, so it is not checked; "
+                "--set keep_host_header=true keeps the one that the terminal sent"
             )
 
     def _end(self, flow: http.HTTPFlow) -> Awaitable[None] | None:

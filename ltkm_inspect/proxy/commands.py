@@ -70,46 +70,46 @@ class FlowCommands:
         loader.add_command(_FORMATS, self.formats)
 
     def fault(self, flows: Sequence[Flow], fault: FaultName, *more: FaultName) -> None:
-        """Put faults into flows, in the order given, each as in ltkm_fault: strip-ltkm, shorten-rand:octets=8."""
+        """Put faults into flows, in this order, typed as in ltkm_fault: strip-ltkm, shorten-rand:octets=8."""
         self._handle(flows, self._put(flows, _ordered([fault, *more])))
 
     def strip(self, flows: Sequence[Flow], msk: str = "") -> None:
-        """Take the LTKMs out of the responses of flows: all, or those of one MSK, as in ltkm_fault_msk."""
+        """Remove the LTKMs from responses: all, or those of one MSK, typed as in ltkm_fault_msk."""
         self._handle(flows, self._put(flows, _ordered([f"{STRIP}:all=true"], [msk] if msk else [])))
 
     def inject(self, flows: Sequence[Flow], source: SourceName) -> None:
-        """Write one more LTKM into the responses of flows: base64, a file, a flow file, a TOML file, or previous."""
+        """Add an LTKM to responses: base64, a file, a flow file, a TOML file, or previous."""
         self._handle(flows, self._put(flows, _ordered([f"{INJECT}:{_source(source)}"])))
 
     def revert(self, flows: Sequence[Flow]) -> None:
-        """Take back the faults that were put into flows."""
+        """Revert flows to what they were before their faults."""
         faulted = [flow for flow in flows if flow.metadata.get(FAULT)]
         kept = [flow for flow in faulted if flow.modified()]  # type: ignore[no-untyped-call]
         if not kept:
-            why = "none of the flows keeps what it was before" if faulted else "none of the flows has a fault in it"
-            raise exceptions.CommandError(f"nothing is reverted: {why}")
+            why = "no flow has a backup" if faulted else "no flow has a fault"
+            raise exceptions.CommandError(f"nothing reverted: {why}")
         for flow in kept:
             flow.revert()  # type: ignore[no-untyped-call]
         ctx.master.addons.trigger(UpdateHook(kept))
-        logger.log(ALERT, "ltkm: %s as before the faults", count(len(kept), "flow"))
+        logger.log(ALERT, "ltkm: reverted %s", count(len(kept), "flow"))
 
     def faults(self) -> types.Data:
         """Show every fault as a table."""
         catalogue.load()
-        rows = [["fault", "damages", "takes", "what"]]
+        rows = [["fault", "damages", "takes", "what it does"]]
         for fault in FAULTS.values():
             takes = ",".join(f"{parameter.name}={parameter.shown}" for parameter in fault.parameters)
             rows.append([fault.id, fault.subject, takes, fault.title])
         return cast(types.Data, rows)
 
     def formats(self) -> Sequence[str]:
-        """Return the formats that LTKMs can be exported in."""
+        """List the formats of ltkm.export."""
         return EXPORT_FORMATS
 
     @command.argument("format", type=types.Choice(_FORMATS))  # type: ignore[no-untyped-call, untyped-decorator]
     @command.argument("path", type=types.Path)  # type: ignore[no-untyped-call, untyped-decorator]
     def export(self, format: str, path: str, flows: Sequence[Flow]) -> None:
-        """Write the LTKMs of flows to a file; for xml the documents that carry them, to a folder."""
+        """Write the LTKMs of flows to a file; for xml, their documents to a folder."""
         try:
             configuration = self._inspector.configuration
             with Export(format, Path(path), Manner(configuration.keys, configuration.redaction)) as run:
@@ -144,7 +144,7 @@ class FlowCommands:
                 yield from self._inspector.told(flow, report, counts=False)
                 changed.append(flow)
         if not changed:
-            raise exceptions.CommandError(f"nothing is changed: {rewriting.reason or 'none of the flows is MSK'}")
+            raise exceptions.CommandError(f"nothing changed: {rewriting.reason or 'no flow is an MSK exchange'}")
         ctx.master.addons.trigger(UpdateHook(changed))
         of = count(len(flows), "flow")
         hidden = self._faulting.hidden

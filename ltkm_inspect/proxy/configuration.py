@@ -142,8 +142,8 @@ def _rewriting(typed: Mapping[str, Any]) -> FlowRewriter:
     for application in orders.faults:
         id = application.fault.id
         if is_for_recordings(id):
-            why = "damages the request, which the server has answered before the response comes"
-            raise OptionError("fault", f"fault {id} {why}; ltkm-inspect fault puts it into recordings")
+            why = "damages the request, which the server has already answered"
+            raise OptionError("fault", f"fault {id} {why}; put it into a recording with ltkm-inspect fault")
     return FlowRewriter(orders)
 
 
@@ -154,7 +154,7 @@ def idle_words(orders: Orders) -> tuple[str, str] | None:
     lost = [selector.option for selector in orders.selectors()]
     lost += ["fault_filter"] if orders.filter else []
     lost += ["fault_when"] if orders.when.kind != "always" else []
-    return (lost[0], "expected ltkm_fault or ltkm_fault_delay beside it, got neither") if lost else None
+    return (lost[0], "has no effect without ltkm_fault or ltkm_fault_delay") if lost else None
 
 
 def cannot_change_streams(options: OptManager) -> bool:

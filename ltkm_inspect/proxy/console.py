@@ -8,7 +8,7 @@ CONTEXTS = ("flowlist", "flowview")
 BINDINGS = (
     ("ctrl t", "ltkm.strip @focus", "strip the LTKMs"),
     ("ctrl y", "console.command ltkm.fault @focus", "put a fault into the flow"),
-    ("ctrl v", "ltkm.revert @focus", "take the faults back"),
+    ("ctrl v", "ltkm.revert @focus", "revert the faults"),
     ("ctrl n", "ltkm.findings @focus", "findings as a table"),
 )
 """Key, command and help of each binding; a key that is bound already keeps what it does."""

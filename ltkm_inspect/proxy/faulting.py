@@ -108,7 +108,7 @@ class Faulting:
             return NOTHING
         if exchange.faults and (flow.is_replay == "response" or flow.metadata.get(FAULTED)):  # not an edited request
             said = yield partial(self._said, report)
-            logger.info("ltkm: %s is left alone: the replayed response has faults in it already", said)
+            logger.info("ltkm: %s unchanged: the replayed response already has faults", said)
             return NOTHING
         if not rewriting.orders.faults:
             rewriting.exchanges += 1
@@ -121,7 +121,7 @@ class Faulting:
             said = yield partial(self._said, report)
             # what a fault did not find is for whoever asked for it; what could not be changed at all is told louder
             level = logging.INFO if str(error).startswith("fault ") else logging.WARNING
-            logger.log(level, "ltkm: %s is left as it was: %s", said, self.hidden(str(error)))
+            logger.log(level, "ltkm: %s unchanged: %s", said, self.hidden(str(error)))
             return NOTHING
         return NOTHING if change is None else ResponseChange(change, rewriting.orders.delay)
 
@@ -154,10 +154,10 @@ class Faulting:
         rewriting, orders = self.rewriting, self.orders
         if orders.are_idle:
             return
-        told = f"faults: {self._named(orders)} put into" if orders.faults else "faults: none, but held back"
+        told = f"faults: {self._named(orders)} put into" if orders.faults else "faults: none; delayed"
         selected = count(rewriting.selected, "selected MSK exchange")
         rest = [f"{rewriting.passed} not due"] if rewriting.passed else []
-        rest += [f"{rewriting.left.total()} left as they were"] if rewriting.left else []
+        rest += [f"{rewriting.left.total()} unchanged"] if rewriting.left else []
         yield f"{told} {rewriting.hit} of {selected}{f' ({", ".join(rest)})' if rest else ''}"
         yield from (f"faults: {self.hidden(line)}" for line in rewriting.reasons())
         for name, text in rewriting.unmatched():
@@ -172,15 +172,15 @@ class Faulting:
         """Yield what is going to be done, and what there is to know about it."""
         often = "" if orders.when.kind == "always" else f" ({orders.when})"
         if orders.faults:
-            yield f"faults are put into MSK responses: {self._named(orders)}{often}"
+            yield f"faults will be put into MSK responses: {self._named(orders)}{often}"
         if orders.delay:
-            yield f"MSK responses are held back for {orders.delay:g} s{often}"
+            yield f"MSK responses will be delayed by {orders.delay:g} s{often}"
         for fault in orders.faults:
             yield from fault.remarks
         for terminal in orders.terminals:
             if terminal.address and not orders.are_idle:
                 shown = self._shown("fault_terminal", terminal.text)
-                yield f"{shown} is the address of a client: behind NAT it may be many terminals"
+                yield f"{shown} is a client address; behind NAT, several terminals may share it"
 
     def _said(self, report: Report) -> str:
         """Return which exchange a report is of, for the log."""
@@ -207,9 +207,9 @@ def _require_sendable(change: Change) -> None:
     before, after = change.before, change.after
     names = ", ".join(fault.fault.id for fault in change.faults)
     if reaches_back(before, after):
-        raise FaultError(f"fault {names}: it damages the request, which the server has answered already")
+        raise FaultError(f"fault {names}: damages the request, which the server has already answered")
     if after.response is None:
-        raise FaultError(f"fault {names}: it takes the response away")
+        raise FaultError(f"fault {names}: removes the response")
     over_http_1 = before.request.http_version.upper().startswith("HTTP/1")
     if over_http_1 and after.response.trailers.fields:
-        raise FaultError(f"fault {names}: mitmproxy sends no trailer over HTTP/1")
+        raise FaultError(f"fault {names}: mitmproxy does not send trailers over HTTP/1")

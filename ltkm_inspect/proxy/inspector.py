@@ -112,12 +112,12 @@ class Inspector:
             return
         if ring_file.ring is former:
             for line in lines:
-                logger.warning("ltkm: %s; the keys stay as they were", printable(line))
+                logger.warning("ltkm: %s; still using the old keys", printable(line))
             return
         now = self.configuration
         self.configuration = replace(now, context=replace(now.context, keys=ring_file.ring))
         subscribers = text.count(len(ring_file.ring.subscribers), "subscriber")
-        logger.info("ltkm: %s was read again: keys of %s", printable(str(ring_file.path)), subscribers)
+        logger.info("ltkm: read %s again: keys of %s", printable(str(ring_file.path)), subscribers)
         if lines != warnings:
             warn(map(printable, lines))
 
@@ -142,7 +142,7 @@ class Inspector:
             logger.log(level, "%s", line)
         if streamed:
             logger.warning(
-                "ltkm: %s: the body was streamed past, so it was not checked; raise stream_large_bodies, "
+                "ltkm: %s: the body was streamed, so it was not checked; raise stream_large_bodies, "
                 "or keep such bodies with --set store_streamed_bodies=true",
                 streamed,
             )

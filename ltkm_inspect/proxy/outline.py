@@ -50,7 +50,7 @@ def response_lines(
     shown = frozenset(document.ltkm_elements[: exchange.limits.ltkms])
     yield from map(redactor.text, bounded(_Outline(shown, placed, keys).lines(document)))
     if len(document.ltkm_elements) > len(shown):
-        yield f"{CUT}{len(shown)} of {len(document.ltkm_elements)} LTKMs are looked at, because of ltkm_limit"
+        yield f"{CUT}{len(shown)} of {len(document.ltkm_elements)} LTKMs are shown, because of ltkm_limit"
     counts = {
         "items": len(document.items),
         "ltkms": len(document.ltkm_elements),

@@ -112,7 +112,7 @@ class LtkmView(contentviews.InteractiveContentview):
     def _reencode(self, prettified: str, metadata: contentviews.Metadata) -> bytes:
         message = metadata.http_message
         if message is None or message.raw_content is None:
-            raise EditError(None, "the body that was shown is no longer there")
+            raise EditError(None, "the message no longer has a body")
         try:
             data = message.content or b""
         except ValueError:
@@ -122,7 +122,7 @@ class LtkmView(contentviews.InteractiveContentview):
             return data
         cut = next((line for line in shown.splitlines() if line.startswith(CUT)), None)
         if cut is not None:
-            raise EditError(None, f"not all of the body is shown, so that it cannot be edited here: {cut.strip('# ')}")
+            raise EditError(None, f"the body is not shown completely, so it cannot be edited: {cut.strip('# ')}")
         exchange, is_request = self._exchange(data, metadata)
         configuration = self._configuration()
         context = configuration.context

@@ -13,7 +13,7 @@ NOTHING_SEEN = "no MSK exchange was seen, so nothing was checked"
 RECENT = 100
 """So many exchanges beside live traffic may be told of between what one is and what faults made of it."""
 NOTHING_SELECTED = "no MSK exchange matches the selection"
-NOT_ENDED = "the run has no end in its records: it was killed or is still running"
+NOT_ENDED = "the records have no end: the run was killed or is still running"
 
 
 @dataclass(slots=True)
@@ -180,7 +180,7 @@ class Summary:
             *(f"summary: {level.word} {rule}: {number}" for level, rule, number in self.by_rule()),
             *([f"summary: {damaged(self.damaged)}"] if self.damaged else []),
             *([f"summary: {self._faulted_text()}"] if self.faulted else []),
-            *([f"summary: the session forgot the oldest: {lost}"] if (lost := forgotten(self.forgotten)) else []),
+            *([f"summary: the session forgot {lost}"] if (lost := forgotten(self.forgotten)) else []),
         ]
 
     def _answers(self) -> dict[str, int]:
@@ -207,7 +207,7 @@ def forgotten(numbers: Mapping[str, int]) -> str:
     told = ", ".join(
         f"{number} {names.get(name, name.replace('_', ' '))}" for name, number in numbers.items() if number
     )
-    return told and f"{told}; later events were not compared with these (session_limit)"
+    return told and f"{told}; later exchanges were not compared with them (session_limit)"
 
 
 _COUNTS = tuple(each.name for each in fields(Summary))

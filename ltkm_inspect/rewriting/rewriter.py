@@ -207,5 +207,5 @@ class Rewriter:
         return f"{why}, so these were not recomputed: {said}"
 
 
-UNSIGNED = "its digest cannot be recomputed, and such responses must not be changed"
+UNSIGNED = "the digest cannot be recomputed, and such responses are not changed (unsigned=refuse)"
 """Why a response is left as it was that is not to go out with a wrong digest."""

@@ -176,7 +176,7 @@ def test_of_recorded_ltkms_that_of_the_same_msk_and_terminal_is_sent_else_the_fi
     done = put(f"replace-ltkm:flow={path},all=true", [damaged])
     assert octets_of(done.after) == [ltkm(FIRST).encode(), ltkm(SECOND).encode()]
     assert done.remarks == ()
-    with pytest.raises(FaultError, match=r"^fault replace-ltkm: changes nothing here$"):
+    with pytest.raises(FaultError, match=r"^fault replace-ltkm: makes no difference here$"):
         put(f"replace-ltkm:flow={path},all=true", SEVERAL)
     for_the_other = build([FIRST.msk_id], [(FIRST, "200 OK", ltkm(AGAIN, OTHER_TERMINAL))], terminal=OTHER_TERMINAL)
     assert octets_of(put(f"replace-ltkm:flow={path}", [for_the_other]).after) == [theirs]

@@ -116,7 +116,7 @@ def test_the_log_counts_what_was_done(days: tuple[Day, Day]) -> None:
     for day in days:
         hits = sum(sum(day.hits(each.b_tid)) for each in PEOPLE)
         asked = len(PEOPLE) * (EXCHANGES + 1)
-        rest = f"({asked - hits - len(PEOPLE)} not due, {len(PEOPLE)} left as they were)"
+        rest = f"({asked - hits - len(PEOPLE)} not due, {len(PEOPLE)} unchanged)"
         assert f"faults: {FAULT} put into {hits} of {asked} selected MSK exchanges {rest}" in day.run.log
         summary = next(line for line in day.run.log if line.startswith("summary: "))
         assert summary.startswith(f"summary: {asked} MSK exchanges ({asked} clean, 0 with warnings, 0 with violations")

@@ -96,7 +96,7 @@ def play(id: str, keys: str, bsm: Bsm, proxies: dict[str, Steered], habits: Habi
 
     with Handset(terminal, proxy.port) as handset:
         taken = scene.act(bsm, handset, order)
-    ends = (f"[fault {id}]: ", f"is left as it was: fault {id}: ")
+    ends = (f"[fault {id}]: ", f" unchanged: fault {id}: ")
     log = proxy.wait_for(lambda lines: any(ends[0] in line or ends[1] in line for line in lines), since)
     assert proxy.set(ltkm_fault=[], ltkm_fault_terminal=[]) == ""
     sent = served_for(bsm, handset)
@@ -232,7 +232,7 @@ def test_a_fault_of_the_request_is_refused_and_the_traffic_left_alone(
     proxy = proxies["with keys"]
     said = proxy.set(ltkm_fault=[id])
     assert id in said
-    assert "which the server has answered before the response comes" in said
+    assert "which the server has already answered" in said
     with Handset(TERMINALS[id, "with keys"], proxy.port) as handset:
         taken = SCENES["download"].act(bsm, handset)
     assert [each.raw for each in handset.taken] == [served.raw for served in served_for(bsm, handset)]

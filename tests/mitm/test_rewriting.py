@@ -255,7 +255,7 @@ def test_what_has_no_response_to_damage_is_left_and_says_why() -> None:
 
 def test_what_the_fault_does_not_find_or_does_not_change_is_left_and_says_why() -> None:
     assert left(reference("challenge")[0], "shorten-rand").startswith("fault shorten-rand: ")
-    assert "nothing" in left(clean(), "replace-status:status=200,reason=OK")
+    assert "no difference" in left(clean(), "replace-status:status=200,reason=OK")
 
 
 def test_foreign_flows_are_counted_and_untouched() -> None:

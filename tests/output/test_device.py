@@ -123,7 +123,7 @@ def test_a_reader_that_takes_nothing_is_given_up(pipe: Path, idle: int, monkeypa
     monkeypatch.setattr(device, "PATIENCE", 0.0)
     done = run("check", "--report", f"jsonl={pipe}", TRIAL)
     assert done.exit_code == 5
-    assert done.stderr == f"ltkm-inspect: report {pipe}: its reader does not read\n"
+    assert done.stderr == f"ltkm-inspect: report {pipe}: its reader takes no data\n"
     assert os.read(idle, 1 << 20).startswith(b"{")
 
 
@@ -137,7 +137,7 @@ def test_what_waits_for_a_reader_is_bounded(
     files.use([parse_report(f"jsonl={pipe}")], "{}")
     assert files.write("x" * 100_000) == []
     failed = files.write("x" * 100_000)
-    assert failed == [f"report {pipe}: its reader does not read; nothing more is written to it"]
+    assert failed == [f"report {pipe}: its reader takes no data; nothing more is written to it"]
     assert files.write("x") == []
 
 

@@ -122,10 +122,10 @@ def test_inject_takes_base64_a_file_and_the_previous_ltkm(stage: Stage, tmp_path
         pytest.param("fault", ["shorten-rand:octets=many"], "parameter octets", id="parameter"),
         pytest.param("fault", [""], "unknown fault", id="empty"),
         pytest.param("strip", ["xyz"], "KEYDOMAIN", id="msk"),
-        pytest.param("strip", ["010203"], "nothing is changed", id="other-msk"),
+        pytest.param("strip", ["010203"], "nothing changed", id="other-msk"),
         pytest.param("inject", ["file=/no/such/file"], "/no/such/file", id="file"),
         pytest.param("inject", ["%%%"], "base64", id="base64"),
-        pytest.param("revert", [], "none of the flows has a fault in it", id="revert"),
+        pytest.param("revert", [], "no flow has a fault", id="revert"),
     ],
 )
 def test_a_mistake_is_answered_in_one_line_and_changes_nothing(
@@ -139,14 +139,14 @@ def test_a_mistake_is_answered_in_one_line_and_changes_nothing(
 
 
 def test_flows_that_are_not_msk_are_refused(stage: Stage) -> None:
-    assert "none of the flows is MSK" in stage.refused(
+    assert "no flow is an MSK exchange" in stage.refused(
         "fault", [tflow.tflow(resp=True), tflow.tdnsflow()], "rename-ltkm"
     )
 
 
 def test_the_table_has_every_fault(stage: Stage) -> None:
     heading, *rows = stage.call("faults")
-    assert heading == ["fault", "damages", "takes", "what"]
+    assert heading == ["fault", "damages", "takes", "what it does"]
     assert [row[0] for row in rows] == list(FAULTS)
 
 

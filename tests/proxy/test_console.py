@@ -86,7 +86,7 @@ def test_a_fault_is_put_into_the_flow_in_focus_and_taken_back(console: Console) 
     console.command("ltkm.fault @focus shorten-rand:octets=8")
     console.screen(lambda shown: emoji.emoji[":wrench:"] in shown and "put into 1 of 1 flow" in shown)
     console.command("ltkm.revert @focus")
-    console.screen(lambda shown: emoji.emoji[":wrench:"] not in shown and "1 flow as before the faults" in shown)
+    console.screen(lambda shown: emoji.emoji[":wrench:"] not in shown and "reverted 1 flow" in shown)
 
 
 def test_a_mistake_in_a_command_is_one_line(console: Console) -> None:
@@ -98,12 +98,12 @@ def test_a_mistake_in_a_command_is_one_line(console: Console) -> None:
 
 def test_options_on_faults_are_set_and_unset_while_it_runs(console: Console) -> None:
     console.command("set ltkm_fault=strip-ltkm")
-    console.screen(lambda shown: "faults are put into MSK responses: strip-ltkm" in shown)
+    console.screen(lambda shown: "faults will be put into MSK responses: strip-ltkm" in shown)
     console.command("set ltkm_fault_when=nth=2")
     console.command("set ltkm_fault shorten-rand rename-ltkm:name=Ltkm")
-    console.screen(lambda shown: "faults are put into MSK responses: shorten-rand, rename-ltkm:name=Ltkm" in shown)
+    console.screen(lambda shown: "faults will be put into MSK responses: shorten-rand, rename-ltkm:name=Ltkm" in shown)
     console.command("set ltkm_fault")
-    console.screen(lambda shown: "ltkm_fault_when: expected ltkm_fault or ltkm_fault_delay beside it" in shown)
+    console.screen(lambda shown: "ltkm_fault_when: has no effect without ltkm_fault or ltkm_fault_delay" in shown)
     console.command("set ltkm_fault_when=always")
     console.command("set ltkm_fault")
 
@@ -120,7 +120,7 @@ def test_a_fault_is_completed_with_the_tab_key(console: Console) -> None:
 
 def test_the_faults_are_shown_as_a_table(console: Console) -> None:
     console.command("ltkm.faults")
-    console.screen(lambda shown: re.search(r"│fault +damages +takes +what +│", shown) is not None)
+    console.screen(lambda shown: re.search(r"│fault +damages +takes +what it does +│", shown) is not None)
 
 
 def test_the_keys_of_the_docs_strip_put_in_take_back_and_show(console: Console) -> None:
@@ -128,7 +128,7 @@ def test_the_keys_of_the_docs_strip_put_in_take_back_and_show(console: Console) 
     console.press("C-t")
     console.screen(lambda shown: "fault strip-ltkm:all=true put into 1 of 1 flow" in shown)
     console.press("C-v")
-    console.screen(lambda shown: "1 flow as before the faults" in shown)
+    console.screen(lambda shown: "reverted 1 flow" in shown)
     console.press("C-y")
     console.screen(lambda shown: ": ltkm.fault @focus" in shown)
     console.type("rename-ltkm")

@@ -197,7 +197,7 @@ def test_counted_are_the_responses_that_the_fault_can_be_put_into(stage: Stage) 
     assert [faulted(flow) for flow in flows] == [False, False, True, False, False]
     stage.addon.done()
     # the third one comes when it is over, and is not tried any more
-    assert stage.heard("faults: shorten-rand put into 1 of 5 selected MSK exchanges (3 not due, 1 left as they were)")
+    assert stage.heard("faults: shorten-rand put into 1 of 5 selected MSK exchanges (3 not due, 1 unchanged)")
 
 
 def test_each_terminal_is_counted_by_itself(stage: Stage) -> None:
@@ -217,7 +217,7 @@ def test_counting_goes_on_until_one_of_the_options_on_faults_changes(stage: Stag
     assert stage.heard("faults: shorten-rand put into 1 of 2 selected MSK exchanges (1 not due)")
     assert faulted(stage.pass_on(later(clean(), 2)))
     stage.set(ltkm_fault=[])
-    assert stage.heard("ltkm_fault_when: expected ltkm_fault or ltkm_fault_delay beside it", logging.WARNING)
+    assert stage.heard("ltkm_fault_when: has no effect without ltkm_fault or ltkm_fault_delay", logging.WARNING)
     assert not faulted(stage.pass_on(later(clean(), 3)))
 
 
@@ -303,7 +303,7 @@ def test_without_the_key_the_log_says_that_the_digest_fails_or_the_response_is_l
     stage.set(ltkm_fault_unsigned="refuse")
     flow = stage.pass_on(later(clean(), 1))
     assert not faulted(flow)
-    assert stage.heard("is left as it was: its digest cannot be recomputed", logging.WARNING)
+    assert stage.heard("unchanged: the digest cannot be recomputed", logging.WARNING)
     stage.set(ltkm_fault=["drop-authentication-info"])
     assert faulted(stage.pass_on(later(clean(), 2)))
 
@@ -329,7 +329,7 @@ def test_streaming_together_with_faults_is_an_alert(stage: Stage) -> None:
     stage.set(stream_large_bodies="1k")
     assert not stage.heard("streamed body")
     stage.set(ltkm_fault=["shorten-rand"])
-    assert stage.heard("no fault is put into a streamed body", ALERT)
+    assert stage.heard("streamed bodies get no faults", ALERT)
 
 
 def test_only_what_is_hit_is_held_back_and_others_go_on(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -382,14 +382,14 @@ def test_a_replayed_response_with_faults_is_known_also_when_it_is_used_up(stage:
         stage.respond(flow)
     assert exchange_of(flows[0]).faults == ("shorten-rand",)
     assert (flows[0].metadata["ltkm_original"], flows[0].metadata["ltkm_faulted"]) == ("0" * 64, "1" * 64)
-    assert stage.heard("is left alone: the replayed response has faults in it already")
+    assert stage.heard("unchanged: the replayed response already has faults")
     assert exchange_of(flows[1]).faults == ("rename-ltkm",)
     assert stage.addon.summary.faulted == 2
 
 
 def test_an_address_is_said_to_be_perhaps_many_terminals(stage: Stage) -> None:
     stage.set(ltkm_fault=["shorten-rand"], ltkm_fault_terminal=["192.0.2.10", B_TID])
-    assert stage.heard("192.0.2.10 is the address of a client: behind NAT it may be many terminals")
+    assert stage.heard("192.0.2.10 is a client address; behind NAT, several terminals may share it")
     assert not stage.heard(f"{B_TID} is")
 
 

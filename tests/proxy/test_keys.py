@@ -156,9 +156,9 @@ def test_a_key_ring_that_changes_is_read_again_and_a_broken_one_changes_nothing(
     told = [line.partition(": ")[2] for line in run.log if line.startswith("  key item 1")]
     assert told == [f"MAC invalid (does not verify with the MUK of {B_TID})", TOLD, TOLD, TOLD]
     about = [line for line in run.log if str(ring) in line]
-    assert about == [f"ltkm: {ring} was read again: keys of 1 subscriber", about[-1]]
+    assert about == [f"ltkm: read {ring} again: keys of 1 subscriber", about[-1]]
     assert about[1].startswith(f"ltkm: {ring}: subscribers[1].muck: expected one of ")
-    assert about[1].endswith("; the keys stay as they were")
+    assert about[1].endswith("; still using the old keys")
     assert leaks(run.output, [*NEVER, *MSKS, bytes(32)]) == []
 
 

@@ -120,7 +120,7 @@ def test_requests_beyond_the_bound_are_said(
     stage.addon.response(flows[0])
     stage.addon.done()
     assert counts(stage) == (3, 0)
-    assert any("2 requests waited for an answer at once" in line for _, line in logged(caplog))
+    assert any("too many unanswered requests: the oldest (2 requests)" in line for _, line in logged(caplog))
 
 
 def everything() -> list[Flow]:

@@ -151,7 +151,7 @@ def test_a_long_document_is_cut_with_a_comment_and_keeps_its_totals() -> None:
     lines = shown_flow(flow)
     assert len(lines) < outline.MOST_LINES + 30
     assert f"# only the first {outline.MOST_LINES} lines are shown" in lines
-    assert "# only 200 of 400 LTKMs are looked at, because of ltkm_limit" in lines
+    assert "# only 200 of 400 LTKMs are shown, because of ltkm_limit" in lines
     assert "  items: 400" in lines
 
 
