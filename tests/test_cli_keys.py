@@ -131,7 +131,7 @@ def test_the_mrk_of_the_worked_example_follows_from_its_ks_naf(tmp_path: Path) -
         ('ks_naf = "202122"', "ks_naf: expected 32 octets, got 3"),
         ("ks_naf = ", "expected TOML"),
         ("a = 1\nb c\n", "line 2"),
-        ('muk = "00"', "muk: expected one of ks_naf"),
+        ('muk = "00"', "muk: unknown field; expected one of ks_naf"),
         ("", "k_ausf; got none of them"),
         ('gba = "me"', "k_ausf; got gba alone"),
     ],

@@ -25,7 +25,7 @@ def kdf(key: bytes, *parameters: bytes, fc: int = 1) -> bytes:
 def naf_id(fqdn: str, ua: bytes = UA_MBMS) -> bytes:
     """Return the NAF_ID: the FQDN of the BM-SC and the Ua security protocol identifier of 5 octets."""
     if not fqdn:
-        raise ValueError("naf: expected the FQDN of the BM-SC, got nothing")
+        raise ValueError("naf: expected the FQDN of the BSM, got nothing")
     return _utf8("naf", fqdn) + _sized("ua", ua, 5)
 
 
@@ -74,7 +74,7 @@ def _utf8(name: str, text: str) -> bytes:
     try:
         return text.encode()
     except UnicodeEncodeError:  # its own text would show the value
-        raise ValueError(f"{name}: expected text that can be encoded in UTF-8, got something else") from None
+        raise ValueError(f"{name}: the text cannot be encoded in UTF-8") from None
 
 
 def _sized(name: str, value: bytes, octets: int) -> bytes:

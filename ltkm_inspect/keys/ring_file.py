@@ -184,16 +184,16 @@ def _toml(octets: bytes) -> dict[str, Any]:
         return tomllib.loads(octets.decode())
     except UnicodeDecodeError as error:
         line = octets[: error.start].count(b"\n") + 1
-        raise RingError(f"line {line}: expected UTF-8, got octets that are not") from None
+        raise RingError(f"line {line}: the text is not UTF-8") from None
     except tomllib.TOMLDecodeError as error:
         text = str(error)  # may quote the file
         place = re.search(r"\(at (line \d+, column \d+|end of document)\)$", text)
         where = f"{place[1]}: " if place else ""
         if text.startswith(("Cannot overwrite", "Cannot declare", "Cannot redefine", "Duplicate")):
-            raise RingError(f"{where}expected each field once, got one again") from None
-        raise RingError(f'{where}expected TOML, with lines like naf = "…", got other text') from None
+            raise RingError(f"{where}a field or table appears twice") from None
+        raise RingError(f'{where}expected TOML, such as naf = "…", got other text') from None
     except (RecursionError, ValueError):
-        raise RingError("expected a key ring, got TOML beyond all measure") from None
+        raise RingError("expected a key ring, got TOML that is nested too deeply") from None
 
 
 def _shown_path(path: Path) -> str:
@@ -204,10 +204,10 @@ def _shown_path(path: Path) -> str:
 def _ring(plain: dict[str, Any]) -> tuple[KeyRing, list[str]]:
     for name in plain:
         if name in FIELDS:
-            raise RingError(f"{name}: expected [[subscribers]] in a line above it, got no such line")
+            raise RingError(f"{name}: the line [[subscribers]] is missing above it")
         if name != "subscribers":
             close = did_you_mean(name.lower(), ["subscribers"])
-            raise RingError(f"{_shown(name)}: expected only [[subscribers]], got another name{close}")
+            raise RingError(f"{_shown(name)}: expected [[subscribers]], got another name{close}")
     tables = plain.get("subscribers")
     if not isinstance(tables, list) or not tables:
         got = "[subscribers] in single brackets" if isinstance(tables, dict) else _kind(tables)
@@ -223,8 +223,8 @@ def _ring(plain: dict[str, Any]) -> tuple[KeyRing, list[str]]:
         first = found.setdefault((subscriber.b_tid, subscriber.naf.lower()), number)
         if first != number:
             raise RingError(
-                f"{place}: expected one entry for each b_tid and naf, got those of subscribers[{first}]; "
-                'several MUKs go into muks = ["…", "…"] of one entry'
+                f"{place}: b_tid and naf are those of subscribers[{first}]; "
+                'put several MUKs into muks = ["…", "…"] of one entry'
             )
         subscribers.append(subscriber)
     return KeyRing(tuple(subscribers)), warnings
@@ -242,16 +242,14 @@ class _Table:
             if name not in names:
                 close = did_you_mean(name.lower(), names)
                 if name.startswith("subscriber"):
-                    close = "; here one terminal's fields stand without [[subscribers]]"
-                raise RingError(
-                    f"{self.at}{_shown(name)}: expected one of {', '.join(names)}, got another field{close}"
-                )
+                    close = "; give the fields of one terminal without [[subscribers]]"
+                raise RingError(f"{self.at}{_shown(name)}: unknown field; expected one of {', '.join(names)}{close}")
 
     def subscriber(self) -> Subscriber:
         found = self.keys()
         name = self.text("name") if "name" in self.fields else ""
         if name and found.b_tid == WILD_CARD:
-            raise RingError(f"{self.at}name: expected no name for every terminal, got one")
+            raise RingError(f'{self.at}name: b_tid = "*" stands for every terminal and cannot have a name')
         known = (self.text(each) for each in ("impi", "supi") if each in self.fields)
         return replace(found, name=name, identity=next(known, ""))
 
@@ -263,23 +261,23 @@ class _Table:
             found = self.derived(naf)
             written, right = a_tid_of(b_tid), found.steps.get("A-TID")
             if None not in (written, right) and written != right:
-                self.warnings.append(f"{self.at}b_tid: expected the A-TID of k_ausf and supi, got another one")
+                self.warnings.append(f"{self.at}b_tid: its A-TID does not follow from k_ausf and supi")
             return Subscriber(b_tid, naf, (found.muk,), found.mrk, found.source)
         muks = self.muks()
         mrk = self.key("mrk") if "mrk" in self.fields else None
         if not muks and mrk is None:
             ways = ", ".join(DERIVED)
-            raise RingError(f"{self.whole}expected muk, muks, mrk, or what they derive from ({ways}), got none of them")
+            raise RingError(f"{self.whole}no key: give muk, muks, mrk, or what they derive from ({ways})")
         return Subscriber(b_tid, naf, muks, mrk)
 
     def muks(self) -> tuple[bytes, ...]:
         if "muks" not in self.fields:
             return (self.key("muk"),) if "muk" in self.fields else ()
         if "muk" in self.fields:
-            raise RingError(f"{self.at}muks: expected muk or muks, got both")
+            raise RingError(f"{self.at}muks: use either muk or muks, not both")
         values = self.fields["muks"]
         if not isinstance(values, list) or not values:
-            raise RingError(f"{self.at}muks: expected an array of one key or more, got {_kind(values)}")
+            raise RingError(f"{self.at}muks: expected an array with at least one key, got {_kind(values)}")
         return tuple(
             _key(f"{self.at}muks[{at}]", value, KEY_OCTETS, self.warnings) for at, value in enumerate(values, 1)
         )
@@ -287,9 +285,7 @@ class _Table:
     def derived(self, naf: str) -> "DerivedKeys":
         for name in ("muk", "muks", "mrk"):
             if name in self.fields:
-                raise RingError(
-                    f"{self.at}{name}: expected keys or what they derive from, got both: remove one of them"
-                )
+                raise RingError(f"{self.at}{name}: use either keys or what they derive from, not both")
         given = tuple(sorted(name for name in DERIVED if name in self.fields))
         if given not in WAYS:
             ways = "; ".join(" with ".join(way) for way in WAYS)
@@ -300,13 +296,13 @@ class _Table:
             return self.derived_by_akma(given[0], naf)
         run = self.text("gba") if "gba" in self.fields else kinds[0]
         if run not in kinds:
-            raise RingError(f"{self.at}gba: expected {' or '.join(kinds)} with {', '.join(given)}, got another text")
+            raise RingError(f"{self.at}gba: expected {' or '.join(kinds)} with {', '.join(given)}, got another value")
         size = range(16, 17) if "ck" in given else range(32, 33)
         values = {name: _key(f"{self.at}{name}", self.fields[name], size, self.warnings) for name in given}
         if "ck" in values:
             impi, ks = self.text("impi"), gba.ks(values["ck"], values["ik"])
             if not naf:
-                raise RingError(f"{self.at}naf: expected the FQDN of the BM-SC, which Ks_NAF needs, got no field")
+                raise RingError(f"{self.at}naf: the FQDN of the BSM is missing, which Ks_NAF needs")
             try:
                 values["ks_naf"] = values["ks_ext_naf"] = gba.ks_naf(ks, values["rand"], impi, gba.naf_id(naf))
                 values["ks_int_naf"] = gba.ks_int_naf(ks, values["rand"], impi, gba.naf_id(naf))
@@ -322,9 +318,9 @@ class _Table:
 
     def derived_by_akma(self, source: str, naf: str) -> "DerivedKeys":
         if "gba" in self.fields:
-            raise RingError(f"{self.at}gba: expected no such field with {source}, got one")
+            raise RingError(f"{self.at}gba: not allowed with {source}")
         if not naf and source != "k_af":
-            raise RingError(f"{self.at}naf: expected the FQDN of the server, which K_AF needs, got no field")
+            raise RingError(f"{self.at}naf: the FQDN of the BSM is missing, which K_AF needs")
         size = range(akma.KEY_OCTETS, akma.KEY_OCTETS + 1)
         key = _key(f"{self.at}{source}", self.fields[source], size, self.warnings)
         supi = self.text("supi") if source == "k_ausf" else ""
@@ -347,7 +343,7 @@ class _Table:
     def text(self, name: str) -> str:
         value = self.fields.get(name)
         if not isinstance(value, str) or not value:
-            raise RingError(f'{self.at}{name}: expected a text, {name} = "…", got {_kind(value)}')
+            raise RingError(f'{self.at}{name}: expected a string, {name} = "…", got {_kind(value)}')
         return value
 
 
@@ -362,11 +358,11 @@ def _key(place: str, value: object, octets: range, warnings: list[str]) -> bytes
         readings = [_hex(rest)] if coding == "hex" else [_base64(rest)] if coding == "base64" else []
     known = [key for key in readings if key is not None]
     if not known:
-        raise RingError(f"{place}: expected {wanted} in hex or base64, got a text that is neither")
+        raise RingError(f"{place}: expected {wanted} in hex or base64, got other text")
     fitting = [key for key in known if len(key) in octets]
     key = (fitting or known)[0]
     if len(fitting) > 1 and len(key) not in USUAL_KEY_OCTETS:
-        warnings.append(f"{place}: expected hex: or base64: before a text that is both, read it as hex")
+        warnings.append(f"{place}: read as hex, but it may be base64; write hex: or base64: before it")
     if len(key) not in octets:
         raise RingError(f"{place}: expected {wanted}, got {len(key)}")
     return key
@@ -388,7 +384,7 @@ def _shown(name: str) -> str:
 
 
 def _kind(value: object) -> str:
-    kinds = {type(None): "no field", str: "a text", int: "a number", bool: "a truth value", list: "an array"}
+    kinds = {type(None): "nothing", str: "a string", int: "a number", bool: "true or false", list: "an array"}
     if value in ("", []):
-        return "an empty one"
+        return "an empty value"
     return kinds.get(type(value), "a table" if isinstance(value, dict) else "another type")

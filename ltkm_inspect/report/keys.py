@@ -195,6 +195,6 @@ def ring_lines(ring: KeyRing) -> Iterator[str]:
         lengths = ", ".join(str(len(muk)) for muk in subscriber.muks)
         muks = f"{count(len(subscriber.muks), 'MUK')} of {lengths} octets" if subscriber.muks else "no MUK"
         mrk = "no MRK" if subscriber.mrk is None else f"MRK of {count(len(subscriber.mrk), 'octet')}"
-        naf = shorten(subscriber.naf) if subscriber.naf else "any BM-SC"
+        naf = shorten(subscriber.naf) if subscriber.naf else "any BSM"
         yield f"{shorten(subscriber.b_tid)} at {naf}: {muks}, {mrk}, {subscriber.source}"
     yield count(len(ring.subscribers), "subscriber")

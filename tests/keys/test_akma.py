@@ -86,7 +86,7 @@ def test_a_key_ring_may_begin_at_each_step(fields: str, tmp_path: Path) -> None:
 def test_an_a_kid_with_another_a_tid_than_k_ausf_gives_is_warned_of(name: str, warned: bool, tmp_path: Path) -> None:
     _, warnings = _loaded(tmp_path, name, f'k_ausf = "{K_AUSF.hex()}"\nsupi = "{SUPI}"')
     assert [line.partition(": ")[2] for line in warnings] == (
-        ["subscribers[1].b_tid: expected the A-TID of k_ausf and supi, got another one"] if warned else []
+        ["subscribers[1].b_tid: its A-TID does not follow from k_ausf and supi"] if warned else []
     )
 
 

@@ -58,14 +58,14 @@ rand = "{bytes(range(16)).hex()}"
 
 PLANTED = "c0ffee" * 11
 WRONG = {
-    "unknown": (f'{B_TID}muck = "{PLANTED}"', "subscribers[1].muck: expected one of"),
-    "key as a field": (f"{B_TID}{PLANTED} = 1", "subscribers[1].(a field): expected one of"),
+    "unknown": (f'{B_TID}muck = "{PLANTED}"', "subscribers[1].muck: unknown field; expected one of"),
+    "key as a field": (f"{B_TID}{PLANTED} = 1", "subscribers[1].(a field): unknown field; expected one of"),
     "neither": (f'{B_TID}muk = "{PLANTED}!"', "subscribers[1].muk: expected 16 to 128 octets in hex or base64"),
     "short": (f'{B_TID}muk = "c0ffee"', "subscribers[1].muk: expected 16 to 128 octets, got 3"),
     "number": (f"{B_TID}muk = 12", "subscribers[1].muk: expected 16 to 128 octets in hex or base64, got a number"),
-    "no key": (B_TID, "subscribers[1]: expected muk, muks, mrk"),
-    "no b_tid": (f'muk = "{PLANTED}"', 'subscribers[1].b_tid: expected a text, b_tid = "…", got no field'),
-    "two ways": (f'{B_TID}ks_naf = "{PLANTED}"\nmuk = "{PLANTED}"', "subscribers[1].muk: expected keys or what"),
+    "no key": (B_TID, "subscribers[1]: no key: give muk, muks, mrk"),
+    "no b_tid": (f'muk = "{PLANTED}"', 'subscribers[1].b_tid: expected a string, b_tid = "…", got nothing'),
+    "two ways": (f'{B_TID}ks_naf = "{PLANTED}"\nmuk = "{PLANTED}"', "subscribers[1].muk: use either keys or what"),
     "gba": (f'{B_TID}ks_naf = "{KS_NAF}"\ngba = "{PLANTED}"', "subscribers[1].gba: expected me with"),
     "ck alone": (f'{B_TID}ck = "{PLANTED}"', "subscribers[1]: expected one of: ks_naf;"),
     "two steps of AKMA": (
@@ -74,28 +74,31 @@ WRONG = {
         "k_akma; k_ausf; got k_af with k_akma",
     ),
     "AKMA and GBA": (f'{B_TID}k_af = "{KS_NAF}"\nks_naf = "{KS_NAF}"', "subscribers[1]: expected one of: ks_naf;"),
-    "AKMA and MUK": (f'{B_TID}k_af = "{KS_NAF}"\nmuk = "{PLANTED}"', "subscribers[1].muk: expected keys or what"),
-    "AKMA and gba": (f'{B_TID}k_af = "{KS_NAF}"\ngba = "me"', "subscribers[1].gba: expected no such field with k_af"),
+    "AKMA and MUK": (f'{B_TID}k_af = "{KS_NAF}"\nmuk = "{PLANTED}"', "subscribers[1].muk: use either keys or what"),
+    "AKMA and gba": (f'{B_TID}k_af = "{KS_NAF}"\ngba = "me"', "subscribers[1].gba: not allowed with k_af"),
     "short K_AF": (f'{B_TID}k_af = "{PLANTED[:32]}"', "subscribers[1].k_af: expected 32 octets, got 16"),
     "long K_AUSF": (
         f'{B_TID}naf = "n"\nsupi = "001010000000001"\nk_ausf = "{PLANTED}"',
         "subscribers[1].k_ausf: expected 32 octets, got 33",
     ),
-    "no naf": (f'{B_TID}k_akma = "{KS_NAF}"', "subscribers[1].naf: expected the FQDN of the server"),
+    "no naf": (f'{B_TID}k_akma = "{KS_NAF}"', "subscribers[1].naf: the FQDN of the BSM is missing"),
     "no supi": (
         f'{B_TID}naf = "n"\nk_ausf = "{KS_NAF}"',
-        'subscribers[1].supi: expected a text, supi = "…", got no field',
+        'subscribers[1].supi: expected a string, supi = "…", got nothing',
     ),
     "supi as a number": (
         f'{B_TID}naf = "n"\nk_ausf = "{KS_NAF}"\nsupi = 1010000000001',
-        'subscribers[1].supi: expected a text, supi = "…", got a number',
+        'subscribers[1].supi: expected a string, supi = "…", got a number',
     ),
     "supi that is a key": (
         f'{B_TID}naf = "n"\nk_ausf = "{KS_NAF}"\nsupi = "{PLANTED}"',
         "subscribers[1].supi: expected an IMSI of 6 to 15 digits or a NAI, got other text",
     ),
     "syntax": (f"{B_TID}muk = {PLANTED}", "line 3, column "),
-    "twice": (f'{B_TID}muk = "{PLANTED}"\n[[subscribers]]\n{B_TID}muk = "{PLANTED}"', "subscribers[2]: expected one"),
+    "twice": (
+        f'{B_TID}muk = "{PLANTED}"\n[[subscribers]]\n{B_TID}muk = "{PLANTED}"',
+        "subscribers[2]: b_tid and naf are those of subscribers[1]",
+    ),
 }
 
 
@@ -114,7 +117,7 @@ def test_a_file_that_is_none_is_one_line(tmp_path: Path) -> None:
     (tmp_path / "octets").write_bytes(b"\xff")
     (tmp_path / "empty").touch()
     for path in (tmp_path, tmp_path / "absent", tmp_path / "octets", tmp_path / "empty"):
-        with pytest.raises(RingError, match=r"^[^\n]*expected[^\n]*$"):
+        with pytest.raises(RingError, match=r"^[^\n]+$"):
             load(path)
 
 
@@ -243,7 +246,7 @@ def test_a_pipe_in_place_of_the_file_does_not_hang(tmp_path: Path) -> None:
 
 def test_a_field_given_twice_is_said_so(tmp_path: Path) -> None:
     path = _write(tmp_path, f'[[subscribers]]\n{B_TID}muk = "{PLANTED}"\nmuk = "{PLANTED}"\n')
-    with pytest.raises(RingError, match=r"line 4, column .*: expected each field once, got one again"):
+    with pytest.raises(RingError, match=r"line 4, column .*: a field or table appears twice"):
         load(path)
 
 
@@ -269,7 +272,7 @@ def test_hex_goes_before_base64_and_a_doubt_is_told(tmp_path: Path, text: str, o
     ring, warnings = load(path)
     assert len(ring.subscribers[0].muks[0]) == octets
     assert [line.partition(": ")[2] for line in warnings] == (
-        ["subscribers[1].muk: expected hex: or base64: before a text that is both, read it as hex"] if warned else []
+        ["subscribers[1].muk: read as hex, but it may be base64; write hex: or base64: before it"] if warned else []
     )
 
 

@@ -151,7 +151,7 @@ def test_exchanges_with_faults_put_in_stand_apart_and_do_not_count() -> None:
 
 
 def test_a_run_that_was_killed_says_so_and_one_that_ended_does_not(trial: list[Record], page: str) -> None:
-    said = "The report has no summary at its end"
+    said = "The records have no end"
     assert said in page_of(trial[:-1])
     assert said not in page
     assert tiles(page_of(trial[:-1])) == tiles(page)
@@ -310,7 +310,7 @@ def test_the_run_and_the_session_are_told_and_unknown_records_are_not() -> None:
     assert "ltkm-inspect 9.9" in said
     assert "Sources a.flow, b.har ltkm_strict yes ltkm_profile usim" in said
     assert "bsm me 3 7" in said
-    assert "Names stand for identities and addresses" in said
+    assert "names replace identities and addresses" in said
     assert "never-shown" not in page
 
 

@@ -264,7 +264,7 @@ def test_a_record_without_evidence_says_so_and_leads_to_its_item(show: Show) -> 
     """As records of earlier versions are."""
     window = show([{**record_of(flawed()), "request": None, "response": None}])
     at = unfolded(window, 0)
-    assert "not in the record" in window.run("return document.querySelector('.evidence').textContent")
+    assert "has no request and response" in window.run("return document.querySelector('.evidence').textContent")
     window.click(f"{at} .finding .jump")
     assert window.run("return document.activeElement.textContent") == "Item 2"
 

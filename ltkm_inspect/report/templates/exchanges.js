@@ -18,13 +18,13 @@ function fill(exchange) {
     inside.append(exchange.evidence.element);
   } else {
     const why =
-      "Request and response are not in the record of this exchange. Records have them if there are findings or " +
-      "faults, or if the run itself writes an HTML report. Records of earlier versions have none.";
+      "The record of this exchange has no request and response. Records have them if there are findings or faults, " +
+      "or if the run itself writes an HTML report. Records of older versions never have them.";
     inside.append(make("p", { class: "hint evidence" }, why));
   }
   const few = data.i.reduce((sum, item) => sum + item.l.length, 0) <= UNFOLDED_LTKMS;
   for (const item of data.i) {
-    const title = item.n ? `Item ${item.n}` : "Outside every item";
+    const title = item.n ? `Item ${item.n}` : "Not in an item";
     const section = make("section", { class: "item", "data-item": item.n, "aria-label": title });
     section.append(make("h4", { tabindex: "-1" }, title), facts(item.f));
     for (const ltkm of item.l) section.append(foldedLtkm(exchange, item.n, ltkm, few));
@@ -36,7 +36,7 @@ function fill(exchange) {
 function noted(note) {
   const entry = make("li", { class: "finding note", "data-rule": note.rule, "data-path": note.path });
   for (const name of ["item", "ltkm", "start", "end", "mark"]) if (note[name] !== null) entry.dataset[name] = note[name];
-  const said = [["Expected", note.expected], ["Got", note.got], ["Look at", note.hint], ["Place", note.place]];
+  const said = [["Expected", note.expected], ["Got", note.got], ["Hint", note.hint], ["Place", note.place]];
   const list = facts(said.filter(([, value]) => value));
   if (note.has_place) {
     const name = `Show where ${note.rule} was found`;

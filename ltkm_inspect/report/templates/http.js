@@ -109,7 +109,7 @@ function side(message, flaws) {
   for (const flaw of trailers.left) missing.set(flaw.path, [...(missing.get(flaw.path) || []), flaw]);
   for (const here of missing.values()) {
     const name = make("span", { class: "key" }, `${here[0].path.split(".")[2]}:`);
-    lines.append(flawedLine("header absent", here, name, " (not there)"));
+    lines.append(flawedLine("header absent", here, name, " (missing)"));
   }
   if (trailers.lines.length) lines.append(make("div", { class: "hint" }, "Trailer"), ...trailers.lines);
   section.append(lines);

@@ -231,7 +231,7 @@ function viewer(ltkm, findings, title) {
   const use = "Hover or focus a field or an octet. Arrow keys move; Enter goes to the other side.";
   element.append(...(fields.length ? [hint(use), columns] : [hint("There is no message to show.")]));
   if (octets.length < ltkm.l) side.append(hint(`The first ${octets.length} of ${ltkm.l} octets are shown.`));
-  if (octets.includes(MASK)) side.append(hint("·· stands for the octets of a key in the clear, which is not shown."));
+  if (octets.includes(MASK)) side.append(hint("·· replaces the octets of a hidden key."));
   if (fields.length && !octets.length) side.append(hint("The octets are not in this report."));
   if (ltkm.m) element.append(hint(`The first ${fields.length} fields are shown.`));
 
