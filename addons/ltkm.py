@@ -20,8 +20,8 @@ def _stop(missing: ModuleNotFoundError) -> NoReturn:
     name = (missing.name or "").partition(".")[0]
     if missing.name == "ltkm_inspect":
         sys.exit(
-            "ltkm.py: the package ltkm_inspect is neither beside the folder of this script nor in the environment of "
-            f"mitmproxy; in a checkout of ltkm-inspect, install it with: {sys.executable} -m pip install . "
+            "ltkm.py: the package ltkm_inspect is missing, next to the folder of this script and in the environment "
+            f"of mitmproxy; in a checkout of ltkm-inspect, install it with: {sys.executable} -m pip install . "
             "(pipx: pipx inject mitmproxy . ; uv: uv tool install --with . mitmproxy)"
         )
     if name in ("", "ltkm_inspect"):

@@ -1,4 +1,4 @@
-"""What an inspection is told besides the exchange: the settings of the run, the keys at hand, and the session."""
+"""The input of an inspection besides the exchange: the settings of the run, the key ring, and the session."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field

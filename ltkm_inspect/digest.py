@@ -1,4 +1,4 @@
-"""HTTP Digest (RFC 2617, 7616, 7615): directives as they were written, and the digests over them."""
+"""HTTP Digest (RFC 2617, 7616, 7615): parses directives as written, and computes digests."""
 
 import hashlib
 import re

@@ -1,4 +1,4 @@
-"""What a fault is, and how one is registered: a decorated function that damages its subject."""
+"""Registers faults: decorated functions that damage their subject."""
 
 import inspect
 from collections.abc import Callable, Iterable, Mapping
@@ -192,7 +192,7 @@ def parse_application(text: str) -> Application:
     found = FAULTS.get(name)
     if found is None:
         close = did_you_mean(name, FAULTS) or "; ltkm-inspect faults lists them"
-        several = "; each fault is given by itself" if "," in name else close
+        several = "; repeat the option for each fault" if "," in name else close
         raise FaultError(f"unknown fault {printable(name)}{several}")
     try:
         values = parse_values(f"fault {name}", found.accepted, rest) if colon else {}

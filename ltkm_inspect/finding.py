@@ -1,4 +1,4 @@
-"""What a check says: levels, problems, findings and the report of one exchange."""
+"""The results of a check: levels, problems, findings, and the report of one exchange."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace

@@ -1,4 +1,4 @@
-"""What rules and faults can be told besides what they look at: typed parameters, read off a function's signature."""
+"""Typed parameters of rules and faults, taken from the signature of their function."""
 
 import inspect
 from collections.abc import Callable, Iterable, Mapping

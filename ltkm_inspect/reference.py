@@ -1,4 +1,4 @@
-"""Clean exchanges of a lab trial, built in code with known keys: what faults start from and what must trip no rule."""
+"""Clean exchanges with known keys, which break no rule: faults start from them."""
 
 import base64
 from collections.abc import Callable, Iterable, Sequence

@@ -1,4 +1,4 @@
-"""What a rule is, and how one is registered: a decorated function that yields what is wrong with its subject."""
+"""Registers rules: decorated functions that yield what is wrong with their subject."""
 
 import inspect
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence

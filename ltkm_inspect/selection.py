@@ -1,4 +1,4 @@
-"""Which keys and terminals are selected: by Key Domain ID, Key Group and Key Number; by B-TID, or by address."""
+"""Selects keys by Key Domain ID, Key Group and Key Number, and terminals by B-TID or address."""
 
 import ipaddress
 import re

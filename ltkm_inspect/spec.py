@@ -1,4 +1,4 @@
-"""The closed list of documents that may be cited, and the clauses of them that rules rest on."""
+"""The list of documents that may be cited, and their clauses."""
 
 from dataclasses import dataclass, replace
 from enum import Enum

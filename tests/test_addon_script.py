@@ -90,7 +90,7 @@ def test_one_line_says_how_to_install_the_package_where_the_script_is_alone(chec
     run = run_script(checkout)
     assert run.returncode == 1
     (line,) = run.stderr.splitlines()
-    assert line.startswith("ltkm.py: the package ltkm_inspect is neither beside")
+    assert line.startswith("ltkm.py: the package ltkm_inspect is missing")
     assert f"{sys.executable} -m pip install . " in line
 
 

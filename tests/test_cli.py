@@ -485,8 +485,7 @@ def test_the_text_form_is_a_tree() -> None:
 def test_no_message_at_all_is_said_and_4(given: bytes) -> None:
     done = run("decode", "-", given=given)
     assert lines(done.stderr) == [
-        "ltkm-inspect: no LTKM in the input: in XML it is an LTKM element, "
-        "in a packet capture a UDP packet of port 2269"
+        "ltkm-inspect: no LTKM in the input; expected an LTKM element in XML, or UDP port 2269 in a packet capture"
     ]
     assert done.returncode == 4
 

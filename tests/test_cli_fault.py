@@ -321,7 +321,7 @@ def test_a_selector_that_never_matches_is_said(source: Path, target: Path) -> No
 
 def test_a_response_that_cannot_be_signed_anew_is_left_where_that_is_wanted(source: Path, target: Path) -> None:
     done = run("fault", "rename-ltkm", source, target, "--unsigned", "refuse")
-    assert "its digest cannot be recomputed" in lines(done.stderr)[-1]
+    assert "the digest cannot be recomputed" in lines(done.stderr)[-1]
     assert not target.exists()
     assert done.returncode == 1
 
@@ -411,7 +411,7 @@ def test_a_source_that_is_none_is_2_and_one_line(source: Path, target: Path, fau
 def test_what_was_taken_for_want_of_a_better_one_is_told_with_how_often(source: Path, target: Path) -> None:
     done = run("fault", f"replace-ltkm:flow={ROOT / 'flows/trial.flow'}", source, target)
     assert lines(done.stdout)[-3] == (
-        "2 exchanges: fault replace-ltkm: none of the LTKMs is of this MSK or for this terminal: used the first one"
+        "2 exchanges: fault replace-ltkm: no LTKM of this MSK or for this terminal: used the first one"
     )
     assert done.returncode == 0
 

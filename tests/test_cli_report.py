@@ -93,7 +93,7 @@ def test_a_damaged_line_is_said_and_the_others_are_told(recorded: Path, tmp_path
     assert done.stderr.splitlines() == [
         f"ltkm-inspect: {path}: line 2: expected a record, got text that is not JSON",
         f"ltkm-inspect: {path}: line 3: expected a record, got other JSON",
-        f"ltkm-inspect: {path}: line 4: record without faults",
+        f"ltkm-inspect: {path}: line 4: the record has no faults",
     ]
     assert exchanges_of(recorded, less=1) in done.stdout
     assert done.returncode == 5

@@ -1,4 +1,4 @@
-"""Saved traffic as exchanges, without mitmproxy: the records of flow files, and the files that they stand in."""
+"""Reads flow files and HARs as exchanges, without mitmproxy."""
 
 from ltkm_inspect.capture.damage import Damage, DamagedEvent
 from ltkm_inspect.capture.flows import FAULT, exchange_of

@@ -1,4 +1,4 @@
-"""The catalogue: one module per subject, with its rules and the faults that break them side by side."""
+"""The catalogue: one module per subject, with rules and the faults that break them."""
 
 import pkgutil
 from functools import cache

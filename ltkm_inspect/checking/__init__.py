@@ -1,4 +1,4 @@
-"""The check of whole captures: read, inspected as one session, and made ready to be printed, on one core or several."""
+"""Checks captures as one session, on one core or several, and makes the results ready to print."""
 
 import os
 import stat

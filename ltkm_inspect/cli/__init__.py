@@ -1,4 +1,4 @@
-"""The command line: arguments in, exit codes out; the work is in the rooms below.
+"""The command line: parses arguments and returns exit codes; the rooms below do the work.
 
 Every other room is imported by the command that needs it: half of the commands know no exchange, most no proxy. What is
 here imports next to nothing, so that a signal ends the program quietly almost from its first moment on.

@@ -19,7 +19,7 @@ from ltkm_inspect.wire import printable
 def rules(words: tuple[str, ...], shape: str) -> None:
     """List the rules by subject.
 
-    With WORDs, list only the rules that have all of them in their id, title, subject, level or clauses.
+    With WORDs, list only rules whose id, title, subject, level or clauses contain all of them.
     """
     from ltkm_inspect.report import listing
 
@@ -34,7 +34,7 @@ def rules(words: tuple[str, ...], shape: str) -> None:
 def faults(words: tuple[str, ...], shape: str) -> None:
     """List the faults by subject.
 
-    With WORDs, list only the faults that have all of them in their id, title, subject or the rules that they break.
+    With WORDs, list only faults whose id, title, subject or broken rules contain all of them.
     """
     from ltkm_inspect.report import listing
 

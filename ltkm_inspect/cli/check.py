@@ -57,8 +57,8 @@ def check(
     """Check the MSK exchanges in flow files and HARs.
 
     FILE is a flow file or a HAR (also compressed with gzip or zstd), a folder, a pattern, or - for standard input. A
-    folder stands for all captures in it and in its subfolders, by name. Prints the findings of each exchange and a
-    summary, or one JSON object per exchange.
+    folder means all captures in it and in its subfolders, ordered by name. The output is the findings of each exchange
+    and a summary, or one JSON object per exchange.
     """
     from ltkm_inspect.capture.inputs import inputs
     from ltkm_inspect.options.selected import event_selection

@@ -65,7 +65,7 @@ def decode(inputs: tuple[str, ...], form: Form, keys: str | None, show_keys: boo
             break
     _said(waiting)
     if not seen and not trouble.unread:
-        complain("no LTKM in the input: in XML it is an LTKM element, in a packet capture a UDP packet of port 2269")
+        complain("no LTKM in the input; expected an LTKM element in XML, or UDP port 2269 in a packet capture")
     leave(trouble.exit_code(len(inputs), FINDINGS if not whole else OK if seen else NOTHING_SEEN))
 
 

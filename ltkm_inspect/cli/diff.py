@@ -27,9 +27,9 @@ from ltkm_inspect.wire import printable
 def diff(a: Path, b: Path, everything: bool, asked: JudgingOptions, shape: str) -> None:
     """Show what changed between two captures of the same procedure.
 
-    Shows findings only in B (+) or only in A (-), and fields that differ (~), by terminal and MSK. Of values that
-    always differ, only kind and length are compared. Exit code 3 if B has a finding that A does not have, 4 if one of
-    them has no MSK exchange.
+    Shows findings that only B has (+) or only A has (-), and fields that differ (~), by terminal and MSK. Only the type
+    and length of values that always differ are compared. Exit code 3 if B has a finding that A does not have, 4 if A or
+    B has no MSK exchange.
     """
     keys = asked.keys()
     from ltkm_inspect import diff as room

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 @click.argument("fault", metavar="FAULT[:NAME=VALUE,...]")
 @click.argument("source", type=FilePath(), metavar="IN")
 @click.argument("target", type=FilePath(), metavar="OUT")
-@click.option("--also", multiple=True, metavar="FAULT", help="Put in this fault, too, after the others.")
+@click.option("--also", multiple=True, metavar="FAULT", help="Also put in this fault, after the others.")
 @option("fault_msk", "--msk")
 @option("fault_terminal", "--terminal")
 @option("fault_filter", "--filter")
@@ -52,9 +52,9 @@ def fault(
 ) -> None:
     """Put faults into the MSK exchanges of a file.
 
-    OUT becomes a flow file with all flows of IN, a flow file or HAR. Flows with nothing to damage stay unchanged. Each
-    changed flow names its faults and keeps its original, so that mitmproxy can revert it. Exit code 1 if no MSK
-    exchange can be changed; OUT is then not written.
+    IN is a flow file or a HAR. OUT is written as a flow file with all flows of IN, and flows with nothing to damage are
+    unchanged. Each changed flow names its faults and keeps its original, so that mitmproxy can revert it. Exit code 1
+    if no MSK exchange can be changed; OUT is then not written.
     """
     if source.exists() and target.exists() and source.samefile(target):
         raise click.UsageError(f"OUT: expected another file than the input, got {printable(str(target))}")

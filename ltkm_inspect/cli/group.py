@@ -9,7 +9,7 @@ from ltkm_inspect.output.console import PROGRAM
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, "-V", "--version", message=f"{PROGRAM} %(version)s")
 def commands() -> None:
-    """Decode, check and damage the LTKMs in MSK responses.
+    """Decode and check the LTKMs in MSK responses, and put faults into them.
 
     \b
     Examples:

@@ -22,9 +22,9 @@ def keys() -> None:
 def derive(source: str, shape: str) -> None:
     """Derive MUK, MRK and digest password.
 
-    The input is TOML with ck, ik, rand, impi and naf, or ks_naf, or ks_ext_naf, or ks_ext_naf and ks_int_naf; and gba
-    ("me", "u" or "u-plain"). Of AKMA it has k_ausf, supi and naf, or k_akma and naf, or k_af. It comes from a file or
-    standard input, so that no key stands where others can read it.
+    FILE is TOML with the fields of a key ring entry; without FILE, standard input is read. For GBA these are ck, ik,
+    rand, impi and naf, or ks_naf, or ks_ext_naf, or ks_ext_naf and ks_int_naf; and gba ("me", "u" or "u-plain"). For
+    AKMA these are k_ausf, supi and naf, or k_akma and naf, or k_af.
     """
     from ltkm_inspect.keys.ring_file import RingError
     from ltkm_inspect.report import keys as report

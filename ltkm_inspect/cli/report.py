@@ -58,9 +58,8 @@ def _schema(context: click.Context, parameter: click.Parameter, asked: bool) -> 
 def report(source: str, report: tuple[str, ...], fail_on: str, style: "LineStyle") -> None:
     """Render the records of a run.
 
-    RUN.jsonl is the JSON Lines file of `check` or of the addon, also of a run that was killed. Without --report the
-    report is printed, as text or in the format of --format. The exit codes are those of `check`; 5 also if the run has
-    no end in its records.
+    RUN.jsonl is a JSON Lines file that `check` or the addon wrote, even in a run that was killed. Without --report, the
+    report is printed in the format of --format. The exit codes are those of `check`; 5 also if the records have no end.
     """
     with usage():
         level, targets = parse_fail_on(fail_on), targets_of(report, [] if source == "-" else [Path(source)])

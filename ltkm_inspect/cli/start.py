@@ -53,7 +53,7 @@ def _starter(function: Callable[..., None]) -> click.Command:
 def dump(context: click.Context, arguments: tuple[str, ...]) -> None:
     """Start mitmdump with the addon.
 
-    All ARGUMENTs go to mitmdump: `ltkm-inspect dump -nr recorded.flow`. Type --config and --isolated before them.
+    All arguments go to mitmdump: `ltkm-inspect dump -nr recorded.flow`. Type --config and --isolated before them.
     """
     _run(context, "mitmdump", arguments, ())
 
@@ -62,7 +62,7 @@ def dump(context: click.Context, arguments: tuple[str, ...]) -> None:
 def proxy(context: click.Context, arguments: tuple[str, ...]) -> None:
     """Start mitmproxy with the addon and its key bindings.
 
-    All ARGUMENTs go to mitmproxy: `ltkm-inspect proxy -r recorded.flow`. Type --config and --isolated before them.
+    All arguments go to mitmproxy: `ltkm-inspect proxy -r recorded.flow`. Type --config and --isolated before them.
     """
     _run(context, "mitmproxy", arguments, ["ltkm_bindings=true"])
 
@@ -71,6 +71,6 @@ def proxy(context: click.Context, arguments: tuple[str, ...]) -> None:
 def web(context: click.Context, arguments: tuple[str, ...]) -> None:
     """Start mitmweb with the addon and a comment column.
 
-    All ARGUMENTs go to mitmweb: `ltkm-inspect web -r recorded.flow`. Type --config and --isolated before them.
+    All arguments go to mitmweb: `ltkm-inspect web -r recorded.flow`. Type --config and --isolated before them.
     """
     _run(context, "mitmweb", arguments, [f"web_columns={column}" for column in WEB_COLUMNS])

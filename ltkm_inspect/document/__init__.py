@@ -1,4 +1,4 @@
-"""MSK request and response documents: XML read without trust, taken to items, located and edited in place."""
+"""MSK request and response documents: reads XML safely, finds items and places, and edits in place."""
 
 from . import edit
 from .encoding import codec_of

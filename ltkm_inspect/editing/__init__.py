@@ -1,4 +1,4 @@
-"""Edited text back to octets: the lines that show a document, changed by hand, become splices of that document."""
+"""Turns the edited tree of a document back into octets."""
 
 from ltkm_inspect.editing.documents import edit_request, edit_response
 from ltkm_inspect.editing.lines import EditError, significant

@@ -99,7 +99,7 @@ def _compare(old: LineTree, new: LineTree, path: str, changes: Changes) -> None:
     seen: dict[str, LineTree] = {}
     for child in _lines(new, path):
         if child.is_item:
-            raise EditError(child.line, "expected no dash: the parts of a message are names")
+            raise EditError(child.line, "remove the dash: the parts of a message have names")
         former = known.get(child.key)
         if former is None:
             hint = did_you_mean(child.key, known)

@@ -1,4 +1,4 @@
-"""The engine: inspects events with the rules of the catalogue, and injects its faults."""
+"""The engine: inspects exchanges with the rules of the catalogue, and injects its faults."""
 
 from ltkm_inspect.engine.crash import crashed, presented
 from ltkm_inspect.engine.injection import Injection, inject, injected

@@ -1,4 +1,4 @@
-"""Rules and faults as Markdown: the one source of what `explain` prints and of the generated pages of the catalogue."""
+"""Rules and faults as Markdown, for `explain` and for the generated pages of the catalogue."""
 
 from ltkm_inspect.explain.overview import by_subject, catalogue_pages, faults_by_subject
 from ltkm_inspect.explain.pages import clause_text, fault_page, level_reason, names, own_page, page, rule_page

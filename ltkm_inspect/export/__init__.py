@@ -1,1 +1,1 @@
-"""LTKMs handed on to other programs: a spreadsheet, Wireshark, a script, a decoder of one's own."""
+"""Exports LTKMs for other programs: spreadsheets, Wireshark, scripts, other decoders."""

@@ -1,4 +1,4 @@
-"""Keys: how they are derived, the ring that holds them, and what they protect."""
+"""Keys: derivation, the key ring, and opening and protecting messages."""
 
 from ltkm_inspect.keys.opening import KeyInterval, OpenedMessage, Verdict, interval_of, key_check_value
 from ltkm_inspect.keys.ring import KeyRing, Subscriber

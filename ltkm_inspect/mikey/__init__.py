@@ -1,4 +1,4 @@
-"""The MIKEY codec: messages of RFC 3830 and its extensions, decoded to the last octet and encoded back."""
+"""The MIKEY codec: decodes messages of RFC 3830 and its extensions to the last octet, and encodes them."""
 
 from ltkm_inspect.mikey.core import ErrorReport, Identity, Kemac, Rand, Timestamp, Verification
 from ltkm_inspect.mikey.describe import Node, Room, render, shown_octets, to_plain, tree

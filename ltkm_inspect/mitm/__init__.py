@@ -1,1 +1,2 @@
-"""What needs the types of mitmproxy, but no running proxy: flows to exchanges and back, flow files, marks on flows."""
+"""Works with the types of mitmproxy without a running proxy: flows to exchanges and back, flow files, marks on
+flows."""

@@ -1,1 +1,1 @@
-"""The options that users type, in one table, and what their words mean; for the command line and the addon alike."""
+"""The table of options, and parsers of their values, for the command line and the addon."""

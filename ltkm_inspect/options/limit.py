@@ -37,7 +37,7 @@ def _limit_parts(text: str) -> dict[str, int | None]:
         name = name.lower()
         if not equals or name not in _UNITS_OF_PARTS:
             parts = ", ".join(f"{part}=" for part in _UNITS_OF_PARTS)
-            reason = f"expected {parts} with a number, or like 1MiB,200, got {printable(word.strip()) or 'nothing'}"
+            reason = f"expected a number after one of {parts}, or 1MiB,200, got {printable(word.strip()) or 'nothing'}"
             raise OptionError("limit", reason + did_you_mean(name, _UNITS_OF_PARTS))
         if name in found:
             raise OptionError("limit", f"{name} appears twice")

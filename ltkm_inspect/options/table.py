@@ -5,9 +5,9 @@ from typing import Literal
 
 type Kind = Literal["word", "flag", "list", "path"]
 FAIL_ON = ("never", "warning", "violation")
-"""From which level on findings make a run fail."""
+"""The least level of a finding that makes a run fail."""
 AS_IT_HAPPENS = "jsonl"
-"""The format of reports that are written as it happens; all others are written at the end."""
+"""The format that is written during the run; all others are written at its end."""
 REPORT_SUFFIXES = {
     AS_IT_HAPPENS: (".jsonl", ".ndjson"),
     "text": (".txt", ".text"),
@@ -15,12 +15,12 @@ REPORT_SUFFIXES = {
     "junit": (".xml",),
     "html": (".html", ".htm"),
 }
-"""The formats that a report can have, each a module beside the others, with the ends of paths that mean it."""
+"""The report formats, each a module of the room `report`, with the suffixes that mean it."""
 REPORT_FORMATS = tuple(REPORT_SUFFIXES)
 LINE_FORMATS = ("text", "concise", "github")
 """The formats in which exchanges are printed as lines: as text, one finding per line, as commands for GitHub."""
 LOG = ("all", "findings", "summary")
-"""Which exchanges the log of the addon tells of."""
+"""Which exchanges the addon logs."""
 EXPORT_FORMATS = ("csv", "json", "base64", "pcap", "pcapng", "xml")
 """The formats that LTKMs can be exported in."""
 
@@ -40,7 +40,9 @@ class Option:
 
 
 DEFAULTS: dict[str, Option] = {
-    "expect": Option("word", "auto", "auto|always", "report missing LTKMs if the document has any (auto), or always"),
+    "expect": Option(
+        "word", "auto", "auto|always", "report a missing LTKM if the document has others (auto), or always"
+    ),
     "profile": Option(
         "list", ("auto",), "auto|usim|ruim|bcast|mbms", "choose the profiles that identities and messages must follow"
     ),
@@ -49,14 +51,14 @@ DEFAULTS: dict[str, Option] = {
     ),
     "msk_hours": Option("word", "24", "HOURS", "compare deliveries of one MSK, to any terminal, for this many hours"),
     "session_limit": Option(
-        "word", "10000", "NUMBER", "remember at most this many exchanges, terminals, MUKs, MSKs and so on, each"
+        "word", "10000", "NUMBER", "remember at most this many of each: exchanges, terminals, MUKs, MSKs and so on"
     ),
     "strict": Option("flag", False, "true|false", "treat ambiguities as violations"),
     "namespaces": Option("list", ("1.0",), "VERSION", "accept these versions of the orderqueries namespace"),
     "select": Option("list", (), "RULE|SUBJECT|DOCUMENT", "run only rules with this id, subject or document"),
     "ignore": Option("list", (), "RULE|SUBJECT|DOCUMENT", "skip rules with this id, subject or document"),
     "severity": Option("list", (), "RULE=LEVEL", "set the level of a rule: off, note, warning or violation"),
-    "rule": Option("list", (), "RULE:NAME=VALUE,…", "set options of a rule (the command rules lists them)"),
+    "rule": Option("list", (), "RULE:NAME=VALUE,…", "set options of a rule (listed by the command rules)"),
     "fail_on": Option(
         "word", "never", "never|warning|violation", "fail the run on findings of this level or worse", "violation"
     ),
@@ -65,15 +67,15 @@ DEFAULTS: dict[str, Option] = {
         "body=1MiB,ltkms=200,payloads=1000,findings=100,directives=1000,tags=200000",
         "PART=NUMBER,…",
         "limit how much of an exchange is checked: octets of body, LTKMs, payloads per message, findings "
-        "per rule, directives per header, tags and attributes per document; none lifts a limit",
+        "per rule, directives per header, tags and attributes per document; none means no limit",
         "body=64MiB,ltkms=none,payloads=none,findings=100,directives=none,tags=200000",
     ),
     "report": Option(
         "list",
         (),
         "[FORMAT=]PATH",
-        "write a report; its format follows from the suffix "
-        f"({', '.join(suffixes[0] for suffixes in REPORT_SUFFIXES.values())}) or FORMAT=; "
+        "write a report in this format, or in that of the suffix "
+        f"({', '.join(suffixes[0] for suffixes in REPORT_SUFFIXES.values())}); "
         "the path may contain strftime codes",
     ),
     "log": Option(
@@ -108,9 +110,9 @@ DEFAULTS: dict[str, Option] = {
         "bind keys of mitmproxy's console to strip (ctrl t), fault (y), revert (v), findings (n)",
     ),
     "redact": Option(
-        "flag", False, "true|false", "replace B-TIDs, IMPIs and addresses by names that stay the same within a run"
+        "flag", False, "true|false", "replace B-TIDs, IMPIs and addresses with names that stay the same within a run"
     ),
 }
 """The option table: in the addon each is `ltkm_` and its name, on the command line `--` and its name with hyphens."""
 SHOWS_KEYS = "delivered keys are shown in all output"
-"""What is said where keys are shown."""
+"""The warning if keys are shown."""

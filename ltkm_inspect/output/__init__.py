@@ -1,1 +1,1 @@
-"""How anything is printed safely: console, JSON lines, redaction, and files that are complete or absent."""
+"""Safe output: the console, JSON lines, redaction, and files that are either complete or absent."""

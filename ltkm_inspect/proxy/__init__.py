@@ -1,1 +1,1 @@
-"""The mitmproxy addon, and everything else that needs mitmproxy: flows, the content view, commands, flow files."""
+"""The mitmproxy addon: hooks, the content view, commands, and the editor."""

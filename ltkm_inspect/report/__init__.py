@@ -1,1 +1,1 @@
-"""Reports in the forms that people and programs read: text, JSON Lines, and the summary of a run."""
+"""Writes reports: lines of text, JSON Lines, SARIF, JUnit, HTML, and the summary of a run."""

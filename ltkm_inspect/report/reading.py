@@ -94,7 +94,7 @@ def _record(line: bytes, number: int) -> Record | str:
         wanted = KINDS.get(kind, "the records of a run, as `check --report jsonl=PATH` writes them")
         raise VersionError(f"line {number}: expected {wanted}, got {printable(schema)}")
     missing = _required()[schema] - record.keys()
-    return f"record without {', '.join(sorted(missing))}" if missing else record
+    return f"the record has no {', '.join(sorted(missing))}" if missing else record
 
 
 @cache

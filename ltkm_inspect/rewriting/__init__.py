@@ -1,1 +1,1 @@
-"""Which faults go into which responses, and how often."""
+"""Chooses which faults are put into which responses, and how often."""

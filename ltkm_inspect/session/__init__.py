@@ -1,4 +1,4 @@
-"""What goes together in a run: challenges and their answers, exchanges of one terminal, LTKMs of one MUK or MSK.
+"""Relates the exchanges of a run: challenges and answers, exchanges of a terminal, LTKMs of a MUK or an MSK.
 
 What is known of the past is kept in registers, one module each. A register names the keys that an event touches, and
 says what its state under a key becomes after the event. First it is told by two of them whether an event counts at all

@@ -1,4 +1,4 @@
-"""Where a fault takes the LTKM from that it sends: given, saved, delivered before, or made with the MUK."""
+"""Sources of the LTKM that a fault sends: typed, from a file, delivered before, or built with the MUK."""
 
 from ltkm_inspect.sources.recipe import Recipe, RecipeFile, parse_recipe, read_recipe
 from ltkm_inspect.sources.source import LtkmSource, ReceivedLtkms

@@ -43,13 +43,13 @@ class Messages:
             return self.octets[0], ""  # the one that was asked for, whatever it is
         choices = (
             (pair and idr, (pair, idr), ""),
-            (pair, (pair, None), "none of the LTKMs is for this terminal: used one of the same MSK"),
-            (idr, (None, idr), "none of the LTKMs is of this MSK: used the first one for this terminal"),
+            (pair, (pair, None), "no LTKM for this terminal: used one of the same MSK"),
+            (idr, (None, idr), "no LTKM of this MSK: used the first one for this terminal"),
         )
         for is_known, key, remark in choices:
             if is_known and key in self._first:
                 return self._first[key], remark
-        return self.octets[0], "none of the LTKMs is of this MSK or for this terminal: used the first one"
+        return self.octets[0], "no LTKM of this MSK or for this terminal: used the first one"
 
 
 @dataclass(frozen=True, slots=True)

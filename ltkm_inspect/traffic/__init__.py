@@ -1,4 +1,4 @@
-"""The observed traffic as plain data: events, and the subjects in them that rules look at."""
+"""The observed traffic as plain data: exchanges, documents, items and LTKMs."""
 
 from ltkm_inspect.traffic.datagram import Datagram
 from ltkm_inspect.traffic.document import Document

@@ -1,4 +1,4 @@
-"""Bounded reading and writing of octets, with the name and place of each field; wire text and errors made printable."""
+"""Reads and writes octets within bounds, with name and place of each field, and makes wire text printable."""
 
 from ltkm_inspect.wire.reader import DecodeError, DecodeProblem, Kind, Pull, Reader, Span, opaque
 from ltkm_inspect.wire.text import (

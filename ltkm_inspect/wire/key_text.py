@@ -11,7 +11,7 @@ KEY_SIZES = frozenset({16, 20, 24, 32, 48, 64})
 """Octets that keys have: MUK, MRK, MSK, CK and IK, and what they derive from."""
 IS_KEY_RING = "expected messages or traffic, got what looks like a key ring (not shown); give it to --keys"
 """What is said of a key ring, in place of anything that is in it."""
-IS_TYPED_KEY = "got what may be a key where none is expected (not shown)"
+IS_TYPED_KEY = "an argument may be a key where none is expected (not shown)"
 """What is said in place of a line that would repeat a key."""
 IS_KEY = "expected a MIKEY message, got octets that may be a key (not shown)"
 """What is said of octets that are as long as a key and are no message."""

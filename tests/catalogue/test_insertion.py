@@ -184,9 +184,7 @@ def test_of_recorded_ltkms_that_of_the_same_msk_and_terminal_is_sent_else_the_fi
     unknown = build([third.msk_id], [(third, "200 OK", ltkm(third, OTHER_TERMINAL))], terminal=OTHER_TERMINAL)
     done = put(f"replace-ltkm:flow={path}", [unknown])
     assert octets_of(done.after) == [theirs]
-    assert done.remarks == (
-        "fault replace-ltkm: none of the LTKMs is of this MSK: used the first one for this terminal",
-    )
+    assert done.remarks == ("fault replace-ltkm: no LTKM of this MSK: used the first one for this terminal",)
 
 
 def test_what_is_no_mikey_message_is_sent_and_said() -> None:

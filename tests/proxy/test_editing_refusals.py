@@ -131,7 +131,7 @@ def test_what_cannot_be_edited_safely_is_refused_when_changed_and_taken_when_not
     cut = several(small)
     assert VIEW.reencode(several().text, cut.metadata) == cut.before
     assert small.reencode(cut.text, cut.metadata) == cut.before
-    assert "only 1 of 2 LTKMs are looked at" in cut.put("msk_id: 24cb4400", "msk_id: 24cb4401").refused()
+    assert "only 1 of 2 LTKMs are shown" in cut.put("msk_id: 24cb4400", "msk_id: 24cb4401").refused()
     flow = flow_of(clean())
     assert flow.response is not None
     flow.response.content = b"no document at all\n# nor a comment"
