@@ -22,7 +22,7 @@ REALM_PREFIXES: Mapping[str, str] = {
     "3GPP-bootstrapping-digest": "3gpp-gba-digest",
     AKMA_PREFIX: "3gpp-akma",
 }
-"""What stands before the @ of a realm, with the product token of User-Agent that goes with it.
+"""The prefixes of a realm before the @, with the product token of User-Agent that each needs.
 
 The prefixes and tokens of GBA are those of 3GPP TS 24.109 5.2.1 and 5.2.2.1, those of AKMA are from TS 33.535 Annex B.
 """
@@ -138,7 +138,7 @@ def is_b_tid(text: str) -> bool:
 def is_a_kid(text: str) -> bool:
     """Tell whether a text can be an A-KID: a NAI that is no B-TID (3GPP TS 33.535 Annex B).
 
-    Routing indicator and A-TID stand before the @ and the home network behind it; how they are spelled is not checked.
+    Routing indicator and A-TID precede the @, the home network follows it; their spelling is not checked.
     """
     return _NAI.fullmatch(text) is not None and not is_b_tid(text)
 

@@ -71,7 +71,7 @@ class Fault:
 
     @property
     def is_within(self) -> bool:
-        """It damages one of several things in a document, and so can be told which, or that it is all of them."""
+        """It damages one of several things in a document, so it takes `item` or `all`."""
         return not self.kind.is_single
 
     @property

@@ -46,7 +46,7 @@ class ReferenceTerminal:
     server: str = BSM
     """FQDN of the server that it asks: that of the BSM, or in 5G broadcast of the MBSSF."""
     realm_prefix: str = "3GPP-bootstrapping"
-    """How it authenticates: what stands before the @ of the realm."""
+    """How it authenticates: the part of the realm before the @."""
 
     @property
     def subscriber(self) -> Subscriber:

@@ -151,7 +151,7 @@ class Declaration(TypedDict, total=False):
     takes: Find | None
     """Finds what its function takes behind the subject; where it finds a NotApplicable, that is the rule's answer."""
     shape_only: bool
-    """True for a rule on a message or a payload that does not look at CSB ID (but for whether it is 0), T, RAND, Encr
+    """True for a rule on a message or a payload that does not look at CSB ID (except whether it is 0), T, RAND, Encr
     data, MAC or the text of an identity: it is not run again on a message of the same shape."""
 
 

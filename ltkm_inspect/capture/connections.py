@@ -27,7 +27,7 @@ _MODES = frozenset(["regular", "transparent", "upstream", "reverse", "socks5", "
 
 
 class Client(NamedTuple):
-    """What is told of the connection of a client."""
+    """What a capture says about the connection of a client."""
 
     id: str
     address: str
@@ -36,7 +36,7 @@ class Client(NamedTuple):
 
 
 class Server(NamedTuple):
-    """What is told of the connection to a server."""
+    """What a capture says about the connection to a server."""
 
     shown: str
     address: tuple[str, int] | None

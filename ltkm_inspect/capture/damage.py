@@ -38,7 +38,7 @@ class PackedError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class DamagedEvent:
-    """One event that cannot be read; what stands before and behind it can."""
+    """One event that cannot be read; those before and after it can."""
 
     reason: str
     """Which event it is, and why it cannot be read, in one line that is safe to print."""

@@ -1,4 +1,4 @@
-"""The entries of a HAR, found one by one as its text comes, so that no more than one of them is in memory."""
+"""Finds the entries of a HAR one by one while its text is read, so that only one is in memory."""
 
 import codecs
 import json

@@ -21,7 +21,7 @@ from ltkm_inspect.capture.tnetstring import (
 from ltkm_inspect.traffic import OFFLINE, Exchange, Headers, Limits, Request, Response, ours
 
 FAULT = "ltkm_fault"
-"""The key in the metadata of a flow under which stand the faults that were put into it: a list, as typed."""
+"""The key in the metadata of a flow for the faults that were put into it: a list, as typed."""
 
 _NO_FIELDS = Headers()
 # As mitmproxy writes them, which is the last one first.
@@ -142,7 +142,7 @@ def _has_upstream_host(record: bytes, asked: list[Part], request: Request, upstr
 
 
 def _faults(record: bytes, metadata: Part) -> tuple[str, ...]:
-    """Return the faults that a flow says were put into it, whatever program wrote its metadata."""
+    """Return the faults that the metadata of a flow names, even if another program wrote it."""
     if metadata[0] != TABLE:
         raise UnusualError("expected metadata by name")
     found = value(record, metadata).get(FAULT) if metadata[1] < metadata[2] else None

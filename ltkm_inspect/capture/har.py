@@ -306,7 +306,7 @@ class _Reading:
         return None
 
     def _content(self, at: str, held: Mapping[str, Any], text: Any, headers: Headers, hides: str) -> bytes | None:
-        """Return the octets that a text stands for; None where that cannot be known."""
+        """Return the octets of a text; None if they cannot be known."""
         if not isinstance(text, str):
             self._damage(f"{at}.text", not_expected("text", text), hides)
             return None

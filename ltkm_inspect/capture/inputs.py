@@ -21,10 +21,10 @@ class Input(NamedTuple):
 
 
 def inputs(names: Iterable[str]) -> Iterator[Input]:
-    """Yield the files that these names stand for, in their order.
+    """Yield the files that these names mean, in their order.
 
-    A folder stands for the flow files and HARs in it and in its folders, by name, without hidden ones; any other file
-    in it is left out. A pattern that the shell left as it was stands for what it matches, by name.
+    A folder means the flow files and HARs in it and in its folders, by name, without hidden ones; any other file
+    in it is left out. A pattern that the shell did not expand means what it matches, by name.
     """
     for name in names:
         if name != STDIN and not os.path.lexists(name) and has_magic(name):

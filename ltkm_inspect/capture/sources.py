@@ -17,7 +17,7 @@ from ltkm_inspect.coding import CodingError, PieceStream, unpack
 from ltkm_inspect.wire import printable
 
 STDIN = "-"
-"""The name that stands for standard input."""
+"""The name that means standard input."""
 
 _FIRST = 512
 """How many octets tell what a file is."""

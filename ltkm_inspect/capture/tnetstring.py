@@ -27,7 +27,7 @@ class UnusualError(ValueError):
 
 
 def parts(octets: bytes, start: int, end: int) -> list[Part]:
-    """Return the values that stand between these two places, one behind the other."""
+    """Return the consecutive values between these two places."""
     found: list[Part] = []
     while start < end:
         length = _LENGTH(octets, start, end)

@@ -21,7 +21,7 @@ _DENSE = 8
 
 
 def check(files: Sequence[Input], context: Context, presenter: Presenter, jobs: int) -> Generator[StretchResult]:
-    """Yield what the exchanges of these files give, as one session, in their order, whatever the number of jobs.
+    """Yield the results of these files as one session, in their order. The number of jobs makes no difference.
 
     What is small, comes from a pipe or is redacted (which takes to have seen each connection) is checked in this
     process. Raises WorkerError where another one that shares the work is gone.

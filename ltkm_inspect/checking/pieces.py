@@ -84,7 +84,7 @@ def _stretches(file: File, source: CaptureSource) -> Iterator[Piece]:
 
 
 def _batches(file: File, source: CaptureSource, limits: Limits) -> Iterator[Piece]:
-    """Yield what stands in a file that has to be read from its start, so many exchanges at a time."""
+    """Yield the content of a file that has to be read from its start, this many exchanges at a time."""
     found: list[SkippedFlows | CandidateRecord | DamagedEvent | Exchange] = []
     octets = done = 0
     for each in exchanges(source, file.name, limits) if source.is_har else scan(source.read):

@@ -16,7 +16,7 @@ from ltkm_inspect.capture import (
 from ltkm_inspect.traffic import Exchange, Limits
 
 type Held = Exchange | SkippedFlows | Damage | DamagedEvent
-"""What stands in a file, one after the other."""
+"""The exchanges and damage in a file, in order."""
 
 
 def exchanges(source: CaptureSource, name: str, limits: Limits) -> Iterator[Held]:

@@ -31,7 +31,7 @@ class Stretch(NamedTuple):
 
     name: str
     identity: tuple[int, int]
-    """Device and inode of the file that is meant, whatever has that name by now."""
+    """Device and inode of the file, because another one may have its name by now."""
     start: int
     until: int | None
     """None for all that there are."""

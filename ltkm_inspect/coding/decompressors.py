@@ -1,4 +1,4 @@
-"""One compressed stream while it is being decompressed, for each coding; what it stands for comes in pieces."""
+"""Decompresses one stream of each coding, in pieces."""
 
 import zlib
 from collections.abc import Iterator
@@ -8,7 +8,7 @@ import brotli
 import zstandard
 
 PIECE = 1 << 16
-"""How many octets a library hands out at a time, where it can be told."""
+"""How many octets a library returns at a time, if it takes a limit."""
 _KEPT = 1 << 20
 """How many octets of a brotli stream are kept to find its end again."""
 

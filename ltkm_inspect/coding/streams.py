@@ -1,4 +1,4 @@
-"""Coded octets as a stream of what they stand for: gzip, deflate, br, zstd."""
+"""Decodes octets in pieces: gzip, deflate, br, zstd."""
 
 import zlib
 from collections.abc import Callable, Iterator
@@ -176,7 +176,7 @@ CODERS: dict[str, Coder] = {
 
 
 def unpack(name: str, pieces: Iterator[bytes], *, window: int = WINDOW, step: int | None = None) -> Iterator[bytes]:
-    """Yield what coded octets stand for, in pieces of at most some MiB, however much that is in all.
+    """Yield decoded octets in pieces of at most some MiB, without a limit in total.
 
     `name` is gzip, deflate, br or zstd; `window` is the largest window of zstd, `step` how many octets are taken at a
     time. Raises CodingError where the octets are damaged, once everything before the damage was yielded.

@@ -90,7 +90,7 @@ class Comparison:
 
     @property
     def worst(self) -> Level:
-        """The worst level among the findings that only B has, but for those of a fault; OFF where there is none."""
+        """The worst level among the findings that only B has, except those of a fault; OFF if there is none."""
         came = (each for step in self.compared if step.counts for each in step.differences if each.sign == "+")
         return max((each.level for each in came if each.level is not None), default=Level.OFF)
 

@@ -76,7 +76,7 @@ def facts(exchange: Exchange, keys: Keys, *, everything: bool = False) -> Facts:
 
 
 def spots(exchange: Exchange) -> dict[Item, Spot]:
-    """Return where the items of an exchange stand in the eyes of a comparison."""
+    """Return the items of an exchange by the key that a comparison uses."""
     seen: Counter[str] = Counter()
     found = {}
     for item in exchange.document.items if exchange.document is not None else ():

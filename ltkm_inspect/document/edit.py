@@ -13,7 +13,7 @@ _ATTRIBUTE = re.compile(r"[ \t\r\n]+([^\s=<>/\"']+)[ \t\r\n]*=[ \t\r\n]*(\"[^\"<
 
 
 def extent(xml: Xml, element: etree._Element) -> Extent:
-    """Return where an element stands in the text; ValueError where that cannot be told."""
+    """Return where an element is in the text; ValueError if that is not known."""
     place = xml.place(element)
     if place is None:
         raise ValueError("expected an element whose place in the text is known, got a damaged document")

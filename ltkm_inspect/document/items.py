@@ -21,7 +21,7 @@ WHERE = {
     "root": "the root element itself",
     "elsewhere": "inside another element outside the Responses",
 }
-"""The places at which an LTKM candidate can stand; the change request's own is "wildcard"."""
+"""The places where an LTKM candidate can be; the right one is "wildcard"."""
 
 
 class LtkmCandidate(NamedTuple):

@@ -1,4 +1,4 @@
-"""Where every element stands in the text of a document, and where the text stands in the octets."""
+"""The place of every element in the text of a document, and of the text in the octets."""
 
 import re
 from array import array
@@ -27,7 +27,7 @@ _STRIDE = 4096
 
 @dataclass(frozen=True, slots=True)
 class Extent:
-    """Where one element stands: half-open offsets, counted in characters of the text or in octets of the document.
+    """The place of one element: half-open offsets, counted in characters of the text or in octets of the document.
 
     `start` to `content` is the start tag, `content` to `content_end` what it encloses, `content_end` to `end` the end
     tag. In an empty-element tag the last three are equal.
@@ -41,7 +41,7 @@ class Extent:
 
 @dataclass(frozen=True, slots=True)
 class ElementPlace:
-    """Where an element stands in the text and in the octets."""
+    """The place of an element in the text and in the octets."""
 
     text: Extent
     octets: Extent

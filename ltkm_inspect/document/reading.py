@@ -75,7 +75,7 @@ def _at(source: bytes, match: re.Match[bytes]) -> int:
 
 
 def _parser(recover: bool = False, huge: bool = False) -> etree.XMLParser:
-    # The text is handed over as UTF-8 whatever the document declares: `encoding` overrides the declaration.
+    # The text is passed on as UTF-8; `encoding` overrides what the document declares.
     return etree.XMLParser(
         encoding="utf-8",
         recover=recover,
@@ -151,7 +151,7 @@ def _undecodable(octets: bytes, encoding: Encoding, bare: bytes, failure: ValueE
 
 
 def _doctype(text: str) -> int | None:
-    """Return where a document type declaration stands before the first element; inside a comment it is none."""
+    """Return where a document type declaration precedes the first element; one inside a comment is ignored."""
     match = _PROLOG.match(text) if _DOCTYPE in text else None
     return None if match is None else match.end() - len(_DOCTYPE)
 

@@ -22,7 +22,7 @@ _SHORT = 16
 
 
 class Base64(NamedTuple):
-    """What a base64Binary value stands for, or why it stands for nothing."""
+    """The octets of a base64Binary value, or why it has none."""
 
     octets: bytes | None
     problem: str | None = None
@@ -31,7 +31,7 @@ class Base64(NamedTuple):
 def base64_octets(text: str | None) -> Base64:
     """The octets of an XSD base64Binary value (XML Schema part 2 §3.2.16); strict, and linear in the text.
 
-    White space of XML may stand anywhere. Everything else must be right: the alphabet, the count, the padding and the
+    XML white space is allowed anywhere. Everything else must be right: the alphabet, the count, the padding and the
     unused bits. No text is no octets, which is a legal value. Positions in problems count characters of the text from
     1.
     """

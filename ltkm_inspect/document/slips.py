@@ -24,7 +24,7 @@ _NAMESPACES = LATER_ORDERQUERIES_NS | {ORDERQUERIES_NS}
 
 @dataclass(frozen=True, slots=True)
 class Slip:
-    """One slip: its kind (a key of SLIPS), the attribute, and where that attribute's value stands in the text."""
+    """One slip: its kind (a key of SLIPS), the attribute, and the place of its value in the text."""
 
     kind: str
     attribute: str

@@ -162,7 +162,7 @@ def _root(root: etree._Element, namespace: str, local: str) -> Departure:
 
 
 def _name(element: etree._Element) -> str:
-    """The name of an element as a finding shows it: the namespace is told where it is not the document's own."""
+    """The name of an element as a finding shows it: with the namespace if it is not the document's own."""
     namespace, local = split_name(str(element.tag))
     if namespace in (MSK_RESPONSE_NS, MSK_REQUEST_NS):
         return _shown(local)

@@ -1,4 +1,4 @@
-"""An XML document as it was read: its text, its tree, where every element stands, and edits in place."""
+"""An XML document as it was read: its text, its tree, the place of every element, and edits in place."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -71,7 +71,7 @@ class Xml:
         return find_slips(self.text)
 
     def place(self, element: etree._Element) -> ElementPlace | None:
-        """Where an element of this tree stands; None if that cannot be told (damaged document, foreign element).
+        """The place of an element of this tree; None if it is not known (damaged document, element of another tree).
 
         The first call scans the text; the tree must still be as it was read.
         """

@@ -82,7 +82,7 @@ def values_of(entry: LineTree) -> dict[str, str]:
 
 
 def _lines(entry: LineTree, path: str) -> list[LineTree]:
-    """Return the lines below one that are about the message; those about its element stand at the top alone."""
+    """Return the lines below one that are about the message; those about its element are only at the top."""
     return [child for child in entry.children if path or child.key not in HEAD]
 
 

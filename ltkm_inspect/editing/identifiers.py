@@ -92,7 +92,7 @@ def _text(old: list[LineTree], new: list[LineTree]) -> str | None:
 
 def _as_text(entry: LineTree) -> str:
     if entry.value.startswith('"'):
-        return markup.escaped(markup.quoted_text(entry))  # shown so where it is no base64: the very text
+        return markup.escaped(markup.quoted_text(entry))  # shown like this if it is not base64: exactly the text
     return b64encode(_octets(entry)).decode()
 
 

@@ -15,7 +15,7 @@ from ltkm_inspect.editing.ltkm import ltkm_splices, new_ltkm
 from ltkm_inspect.traffic import Document, Item, LtkmElement
 
 NONE = "none"
-"""What stands in the place of a response code that an item does not have."""
+"""Replaces a response code that an item does not have."""
 _LINES = frozenset((*KEYS, "response_code", "ltkms"))
 
 

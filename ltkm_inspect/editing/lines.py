@@ -34,7 +34,7 @@ class LineTree:
     value: str = ""
     """What decides, as written: quoted text with its quotation marks."""
     note: str = ""
-    """What stands in brackets behind the value, and follows from it."""
+    """The text in brackets after the value, which follows from it."""
     is_item: bool = False
     """It begins with a dash."""
     children: list["LineTree"] = field(default_factory=list)
@@ -96,7 +96,7 @@ def _entry(line: str, number: int) -> LineTree:
 
 
 def _value(rest: str, number: int) -> tuple[str, str]:
-    """Return value and note of what stands behind the colon; a comment is left out."""
+    """Return value and note after the colon, without a comment."""
     if rest.startswith('"'):
         match = _QUOTED.fullmatch(rest)
         if match is None:

@@ -63,7 +63,7 @@ def base64_text(entry: LineTree) -> str:
 
 
 def _message_changes(old: LineTree, new: LineTree, instead: LineTree | None) -> Changes:
-    """Return what differs in the message; with a line that stands for all of it nothing else may."""
+    """Return what differs in the message. If a line replaces all of it, nothing else may differ."""
     if instead is None:
         return compare(old, new)
     if any(child.key not in HEAD for child in new.children) and compare(old, new):

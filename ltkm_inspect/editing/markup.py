@@ -1,4 +1,4 @@
-"""New elements as text, and copies of elements, for the place at which they are to stand."""
+"""Writes new elements and copies of elements as text, for the place where they are inserted."""
 
 import re
 from collections.abc import Iterable, Sequence
@@ -59,7 +59,7 @@ def tag_for(name: str, scope: Any) -> tuple[str, str]:
 
 
 def element_text(name: str, scope: Any, content: str, attributes: str = "") -> str:
-    """Return an element of that expanded name as text that may stand inside an element of the document."""
+    """Return an element with this expanded name as text that can be inserted into an element of the document."""
     tag, declared = tag_for(name, scope)
     return f"<{tag}{declared}{attributes}>{content}</{tag}>"
 

@@ -1,4 +1,4 @@
-"""The reports of events that the program fails on: whatever happens, nothing vanishes."""
+"""Reports of exchanges that the program fails on, so that none is lost."""
 
 from collections.abc import Callable, Mapping
 from contextlib import suppress

@@ -53,7 +53,7 @@ class Injection[E: Event]:
     remarks: tuple[str, ...] = ()
     """What else there is to tell, in a line each."""
     unsealed: tuple[UnsealedPart, ...] = ()
-    """What no longer fits, for want of a key."""
+    """What no longer fits, because a key is missing."""
 
     @property
     def breaks_digest(self) -> bool:

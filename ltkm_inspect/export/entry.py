@@ -1,4 +1,4 @@
-"""One LTKM to be exported, with what is told of it whatever the format."""
+"""One LTKM to be exported, with the facts that all formats share."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -13,11 +13,11 @@ from ltkm_inspect.traffic import Event, Ltkm
 
 @dataclass(frozen=True, slots=True)
 class Manner:
-    """How things are told."""
+    """The keys and the redaction of an export."""
 
     keys: Keys = NO_KEYS
     redaction: Redaction | None = None
-    """The names that stand for B-TIDs, IMPIs and addresses; None where these are shown."""
+    """Replaces B-TIDs, IMPIs and addresses with names; None if they are shown."""
 
     def redactor(self, event: Event) -> Redactor:
         """Return what is to be hidden in what is said of an event."""

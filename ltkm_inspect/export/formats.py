@@ -23,9 +23,9 @@ class Format:
     hindrance: Callable[[ExportEntry], str] = lambda entry: ""
     """Why an LTKM cannot be in this format; empty where it can."""
     binary: bool = False
-    """It is nothing for a terminal."""
+    """It cannot be printed on a terminal."""
     verbatim: bool = False
-    """It holds the octets of the messages as they came, with whatever identities and keys in the clear are in them."""
+    """It contains the messages as received, with any identities and keys in the clear in them."""
 
 
 def _packets(packet: Callable[[ExportEntry], bytes], head: bytes) -> Format:

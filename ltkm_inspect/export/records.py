@@ -18,7 +18,7 @@ def line(entry: ExportEntry, keys: Keys, number: int) -> bytes:
 
 
 def record(entry: ExportEntry, keys: Keys) -> dict[str, Any]:
-    """Return what is told of an LTKM as data for JSON."""
+    """Return the record of an LTKM as data for JSON."""
     event, item = entry.event, entry.ltkm.item
     return {
         "schema": SCHEMA,

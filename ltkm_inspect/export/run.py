@@ -20,7 +20,7 @@ from ltkm_inspect.output.device import Device, is_device
 from ltkm_inspect.report.text import count
 
 REDACTABLE = ("csv", "json")
-"""The formats that hold nothing but what is told of an LTKM."""
+"""The formats that contain only records of LTKMs, not the messages as received."""
 
 
 class ExportError(Exception):
@@ -195,5 +195,5 @@ class Export:
 
 
 def index_path(path: Path) -> Path:
-    """Return where the index of base64 stands: beside it, with `.csv` behind its name."""
+    """Return the path of the index of base64: beside it, with `.csv` after its name."""
     return path.with_name(f"{path.name}.csv")

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 MOST_OCTETS = 1 << 20
-"""Octets of one dump: an asterisk stands for as many rows as the next offset says, which could be any number."""
+"""Most octets of one dump: an asterisk replaces as many rows as the next offset says, which can be any number."""
 _MOST_IN_ROW = 64
 _LONGEST_COLUMN = 4 * _MOST_IN_ROW
 
@@ -22,7 +22,7 @@ _PAIR = re.compile(r"\s*([0-9A-Fa-f]{2})(?=\s|$|\|)")
 
 
 class _Unit(NamedTuple):
-    """How a program prints data: what stands between white space, and the octets that it is."""
+    """How a program prints data: its words, and the octets that they mean."""
 
     token: re.Pattern[str]
     octets: Callable[[re.Match[str]], bytes]

@@ -26,7 +26,7 @@ _CONTROL = re.compile(r"[\0-\x08\x0e-\x1f\x7f]")
 _OTHER_ALPHABET = str.maketrans("-_", "+/")
 _SPACE = re.compile(r"\s+")
 _AROUND = "\"'`,;\\<>()[]{} \t\r\n\v\f"
-"""What stands around a value in source code, SDP and lists; none of it belongs to base64 or hex."""
+"""Characters around a value in source code, SDP and lists; none of them belongs to base64 or hex."""
 _PAIRS = re.compile(r"(?:[0-9A-Fa-f]{2}[-.:])+[0-9A-Fa-f]{2}")
 _PERCENT = re.compile(r"%[0-9A-Fa-f]{2}")
 _BASE64_WORD = re.compile(r"(?:(?<![A-Za-z0-9+/_-])|(?<=^[+-]))AQ[A-Za-z0-9+/_-]{14,}+={0,2}")
@@ -187,7 +187,7 @@ def _from_base64(text: str) -> bytes | None:
 
 
 def _unwrapped(text: str) -> str:
-    """Return text without the quotes, prefixes and separators that stand around a value, and with entities resolved."""
+    """Return text without the quotes, prefixes and separators around a value, and with entities resolved."""
     text = html.unescape(text) if "&" in text else text
     text = re.sub(r"^\s*(?:a=)?(?:key-mgmt:\s*)?mikey\s+", "", text, flags=re.IGNORECASE)
     text = re.sub(r"^\s*data:[\w/+.;-]*;base64,", "", text, flags=re.IGNORECASE)

@@ -24,7 +24,8 @@ _LIKE_NAME = re.compile(r"[\w+-]{1,40}")
 
 
 def from_argument(text: str, source: str, form: Form = "auto") -> Iterator[InputMessage]:
-    """Yield the messages that an argument of the command line stands for: those of a file of that name, else its own.
+    """Yield the messages of an argument of the command line: those in the file with this name, else in the argument
+    itself.
 
     What is no message and has a dot or a slash in it was meant as the name of a file. Raises OSError where that cannot
     be read.

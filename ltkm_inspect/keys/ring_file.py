@@ -112,11 +112,11 @@ class RingFile:
         return f"RingFile({str(self.path)!r})"
 
     def refresh(self) -> list[str] | None:
-        """Read the file again where it has changed; return the lines to tell, or None where nothing is to be told.
+        """Read the file again where it has changed; return lines for the log, or None if there are none.
 
-        It looks at the file once a second at most. A file that cannot be used leaves the very ring of before in place,
-        and its error is the line: once, until the error is another or the file has been usable in between. What was
-        no regular file at the start, like a pipe, is read only then.
+        It looks at the file once a second at most. If the file cannot be used, the old ring stays, and the error is the
+        line: once, until the error changes or the file was usable in between. A file that was not regular at the start,
+        such as a pipe, is read only once.
         """
         now = self._clock()
         if now - self._looked < SECOND or self._mark == _READ_ONCE:

@@ -4,7 +4,7 @@ import base64
 from dataclasses import dataclass, field
 
 WILD_CARD = "*"
-"""The B-TID of a subscriber that stands for every terminal."""
+"""The B-TID of the wildcard subscriber, which means every terminal."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,7 +25,7 @@ _ERA = 1 << 32
 
 
 def describe_time(kind: int, value: bytes) -> str:
-    """Return a counter in decimal, or the moment that an NTP value stands for."""
+    """Return a counter in decimal, or the time of an NTP value."""
     if kind not in TIMESTAMP_LENGTHS or len(value) != TIMESTAMP_LENGTHS[kind]:
         return ""
     if kind == COUNTER:
@@ -35,7 +35,7 @@ def describe_time(kind: int, value: bytes) -> str:
 
 
 def ntp_moment(seconds: int) -> datetime:
-    """Return the moment that the 32-bit seconds of an NTP time stand for, from January 1968 to January 2104.
+    """Return the time of the 32-bit seconds of an NTP time, from January 1968 to January 2104.
 
     Seconds whose first bit is 0 are counted from February 2036 on, where the next era begins (RFC 4330 §3, which RFC
     6043 §6.3 refers to).

@@ -32,7 +32,7 @@ class Node:
     value: str = ""
     """The value: a number in decimal, or in hex where that reads better; octets in hex; empty for a structure."""
     meaning: str = ""
-    """What the value stands for; safe to print."""
+    """What the value means; safe to print."""
     span: Span | None = None
     """Where the octets are, for a decoded message."""
     children: tuple["Node", ...] = ()
@@ -148,7 +148,7 @@ def _as_decoded(message: Message, octets: bytes) -> Message:
 
 
 def shown_octets(message: Message, *, show_keys: bool = False) -> bytes:
-    """Return the octets of a message; zeros stand for keys that are not encrypted, unless these are asked for."""
+    """Return the octets of a message; zeros replace keys in the clear, unless they are to be shown."""
     octets = message.encode()
     if show_keys:
         return octets
@@ -163,7 +163,7 @@ def shown_octets(message: Message, *, show_keys: bool = False) -> bytes:
 
 
 def _hidden(message: Message) -> Iterator[Span]:
-    """Yield where keys stand that are not encrypted; the whole payload, where the place of the field is not known."""
+    """Yield the places of keys in the clear; the complete payload if the place of the field is not known."""
     octets = message.encode()
     for index, (payload, path) in enumerate(zip(message.payloads, message.paths, strict=True)):
         secrets = [note.name for note in notes(type(payload)) if note.is_secret(payload)]

@@ -62,7 +62,7 @@ class Header:
     prf_func: Annotated[int, PRF_FUNCTIONS, Bits(7)]
     csb_id: Annotated[int, Hex(4)]
     cs_count: int
-    """The field #CS as it stands, 0 to 255; with an empty map it need not be 0."""
+    """The field #CS as written, 0 to 255; with an empty map it need not be 0."""
     cs_id_map_type: Annotated[int, MAP_TYPES]
     cs_id_map: tuple[SrtpSession | GenericSession, ...] = ()
 

@@ -1,4 +1,4 @@
-"""Key data sub-payloads, which stand in the decrypted Encr data of KEMAC (RFC 3830 §6.13 and §6.14)."""
+"""Key data sub-payloads, which are in the decrypted Encr data of KEMAC (RFC 3830 §6.13 and §6.14)."""
 
 from dataclasses import field
 from typing import Annotated, Self
@@ -78,7 +78,7 @@ class KeyDataChain:
     """Why decoding stopped before the last octet; offsets count from the start of the Encr data."""
 
     def encode(self) -> bytes:
-        """Return the plaintext; for a decoded chain the very octets it was decoded from."""
+        """Return the plaintext; for a decoded chain exactly the octets it was decoded from."""
         following = [KEY_DATA] * (len(self.entries) - 1) + [self.tail_type]
         parts = [bytes((number,)) + entry.push() for number, entry in zip(following, self.entries, strict=False)]
         return b"".join([*parts, self.trailing])

@@ -7,7 +7,7 @@ from ltkm_inspect.mikey.codes import NEXT_PAYLOADS
 from ltkm_inspect.mikey.record import Structure, record
 
 PAYLOADS: dict[int, type["Payload"]] = {}
-"""Every payload that may stand in a message, by its Next payload value."""
+"""Every payload that a message may have, by its Next payload value."""
 
 
 class Payload(Structure):

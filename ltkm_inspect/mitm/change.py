@@ -1,4 +1,4 @@
-"""What faults made of an exchange, told in a line, and written on its flow."""
+"""Describes what faults changed in an exchange, as a line of the log and on its flow."""
 
 import hashlib
 from collections.abc import Iterator
@@ -79,7 +79,7 @@ _ASKED = {
 
 
 def _other_fields(before: Response, after: Response) -> bool:
-    """Tell whether header fields differ, but for the length where it only follows the body."""
+    """Tell whether header fields differ, except for a length that only follows the body."""
     if before.body == after.body:
         return before.headers != after.headers
     return before.headers.without("Content-Length") != after.headers.without("Content-Length")

@@ -1,4 +1,4 @@
-"""A flow file in the making, which stands under its name only when it is whole."""
+"""Writes a flow file, which gets its name only when it is complete."""
 
 from typing import Any, Self
 

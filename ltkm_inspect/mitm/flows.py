@@ -192,7 +192,7 @@ def _response(answered: Response, at: float | None = None) -> http.Response:
 
 
 def _faults(flow: http.HTTPFlow) -> tuple[str, ...]:
-    """Return the faults that a flow says were put into it, whatever program wrote its metadata."""
+    """Return the faults that the metadata of a flow names, even if another program wrote it."""
     found = flow.metadata.get(FAULT)
     if not found:
         return ()

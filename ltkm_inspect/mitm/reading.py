@@ -1,4 +1,4 @@
-"""Reads saved traffic, flow files of mitmproxy and HAR, as flows and exchanges, up to whatever damage there is."""
+"""Reads flow files of mitmproxy and HARs as flows and exchanges, up to any damage."""
 
 import io
 import os
@@ -29,7 +29,7 @@ type Read = tuple[Flow, Exchange | None]
 
 
 def exchanges(path: Path, limits: Limits = OFFLINE) -> Iterator[Exchange | Damage | DamagedEvent | None]:
-    """Yield every MSK exchange of a flow file or HAR in order, None for every other flow, and damage where it stands.
+    """Yield every MSK exchange of a flow file or HAR in order, None for every other flow, and damage at its place.
 
     An empty file yields nothing. Raises OSError where the file cannot be opened or read.
     """
@@ -56,7 +56,7 @@ def record(candidate: CandidateRecord, flows: int, limits: Limits = OFFLINE) -> 
 
 
 def flows(path: Path, limits: Limits = OFFLINE) -> Iterator[Read | Damage | DamagedEvent]:
-    """Yield every flow of a flow file or HAR in order, with the MSK exchange that it is, and damage where it stands.
+    """Yield every flow of a flow file or HAR in order, with the MSK exchange that it is, and damage at its place.
 
     An empty file yields nothing. Raises OSError where the file cannot be opened or read.
     """

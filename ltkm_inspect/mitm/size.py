@@ -9,7 +9,7 @@ SHORT = 4096
 
 
 def takes_long(flow: http.HTTPFlow) -> bool:
-    """Tell whether it may take long to look at a flow: it is large, or small octets may stand for many."""
+    """Tell whether it may take long to check a flow: it is large, or may be large when decompressed."""
     try:
         left = SHORT
         for octets in _parts(flow):

@@ -33,14 +33,14 @@ def say(lines: Iterable[str], *, color: bool = False) -> bool:
 
 
 class Output:
-    """Standard output of a command that has more to do than to print: where it takes no more, that is said once."""
+    """Standard output of a command that continues if it fails; a failure is reported once."""
 
     def __init__(self, *, color: bool = False) -> None:
         """Say whether lines are in color."""
         self._color = color
 
     failed = False
-    """It took no more, and not because nobody reads it."""
+    """It failed, and not because its reader is gone."""
 
     def say(self, lines: Iterable[str]) -> bool:
         """Print lines as `say` does, and drop these and all later ones, too, where that fails."""

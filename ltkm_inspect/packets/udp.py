@@ -53,7 +53,7 @@ def udp_at(octets: bytes, start: int) -> UdpPacket:
 
 
 def _ipv4(octets: bytes, start: int) -> int | None:
-    """Return where the UDP header stands; None for another protocol, or a fragment that is not the first."""
+    """Return where the UDP header begins; None for another protocol, or a fragment that is not the first."""
     (flags,) = struct.unpack_from(">H", octets, start + 6)
     if octets[start] >> 4 != 4 or octets[start + 9] != _UDP or flags & 0x1FFF:
         return None

@@ -1,4 +1,4 @@
-"""The addon that `mitmdump -s` runs: every MSK exchange is inspected, told about in the log and marked."""
+"""The addon that `mitmdump -s` runs: inspects, logs and marks every MSK exchange."""
 
 import asyncio
 import gc
@@ -44,7 +44,7 @@ logger = logging.getLogger(__name__)
 
 
 def _guarded[**P, R](hook: Callable[P, R]) -> Callable[P, R | None]:
-    """Make a hook that cannot raise: the traffic comes first, so a mistake of ours is one line of warning."""
+    """Make a hook that cannot raise: traffic comes first, so an error here is only a warning."""
 
     @wraps(hook)
     def guarded(*args: P.args, **kwargs: P.kwargs) -> R | None:
@@ -59,7 +59,7 @@ def _guarded[**P, R](hook: Callable[P, R]) -> Callable[P, R | None]:
 
 
 class LtkmInspect:
-    """Inspects MSK exchanges, whether they are live, loaded or replayed; what is forwarded it changes only if told."""
+    """Inspects MSK exchanges, live, loaded or replayed; it changes forwarded traffic only for faults."""
 
     name = "ltkm"
 
@@ -154,7 +154,7 @@ class LtkmInspect:
     def response(self, flow: http.HTTPFlow) -> Awaitable[None] | None:
         """Inspect an exchange that ended with a response, and do to it what is ordered."""
         if flow in self._counted and self._counted[flow] is None:
-            return None  # it was told without one when its connection ended
+            return None  # it was reported without one when its connection ended
         return self._end(flow)
 
     @_guarded
@@ -194,7 +194,7 @@ class LtkmInspect:
 
     @_guarded
     def done(self) -> None:
-        """Tell the summary of the run and close the report files."""
+        """Log the summary of the run and close the report files."""
         if not self._started:
             return
         for flow in self._pending.take():

@@ -58,11 +58,11 @@ class Faulting:
 
     @property
     def orders(self) -> Orders:
-        """What is ordered now."""
+        """The faults, the delay and the selectors in use."""
         return self.rewriting.orders
 
     def use(self, rewriting: FlowRewriter, idle: tuple[str, str] | None = None) -> None:
-        """Do from now on what that is for, and say so; what became of the orders before is told.
+        """Use this rewriting from now on; log its faults, and the results of the one before.
 
         `idle` is an option that means nothing as long as there is no fault, and why.
         """
@@ -102,7 +102,7 @@ class Faulting:
             self._part()
 
     def hit(self, flow: http.HTTPFlow, report: Report) -> Steps[ResponseChange]:
-        """Take the steps to what is to be done to the response of that report; the flow stays as it is."""
+        """Take the steps to the change of a response; the flow itself is not changed yet."""
         rewriting, exchange = self.rewriting, report.exchange
         if rewriting.orders.are_idle or not flow.live or flow.error is not None or flow.response is None:
             return NOTHING
@@ -119,14 +119,14 @@ class Faulting:
             change = yield from rewriting.change_in_steps(flow, exchange, _require_sendable)
         except FaultError as error:
             said = yield partial(self._said, report)
-            # what a fault did not find is for whoever asked for it; what could not be changed at all is told louder
+            # a fault that found nothing is information; a response that cannot be changed at all is a warning
             level = logging.INFO if str(error).startswith("fault ") else logging.WARNING
             logger.log(level, "ltkm: %s unchanged: %s", said, self.hidden(str(error)))
             return NOTHING
         return NOTHING if change is None else ResponseChange(change, rewriting.orders.delay)
 
     def write(self, flow: http.HTTPFlow, change: Change, came: Report) -> Steps[None]:
-        """Make a change in its flow, and tell of it."""
+        """Change the flow, and log the change."""
         redactor = yield partial(self._configuration().redactor, change.before)
         line = yield partial(change_line, change, came.number, redactor)
         write_change(flow, change, came, redactor)
@@ -150,7 +150,7 @@ class Faulting:
             self._got = self._sent.copy()
 
     def lines(self) -> Iterator[str]:
-        """Yield what became of the orders, the summary first; nothing where there are none."""
+        """Yield how often faults were put in, the summary first; nothing if there are no faults."""
         rewriting, orders = self.rewriting, self.orders
         if orders.are_idle:
             return
@@ -169,7 +169,7 @@ class Faulting:
         return text if redaction is None else redaction.text(text)
 
     def _announced(self, orders: Orders) -> Iterator[str]:
-        """Yield what is going to be done, and what there is to know about it."""
+        """Yield which faults will be put in, and remarks about them."""
         often = "" if orders.when.kind == "always" else f" ({orders.when})"
         if orders.faults:
             yield f"faults will be put into MSK responses: {self._named(orders)}{often}"
@@ -183,7 +183,7 @@ class Faulting:
                 yield f"{shown} is a client address; behind NAT, several terminals may share it"
 
     def _said(self, report: Report) -> str:
-        """Return which exchange a report is of, for the log."""
+        """Return number, time and terminal of an exchange, for the log."""
         return flow_of(report, self._configuration().redactor(report.event))
 
     def _named(self, orders: Orders) -> str:

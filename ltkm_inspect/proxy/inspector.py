@@ -180,7 +180,7 @@ def warn(lines: Iterable[str]) -> None:
 
 
 def _tell_of_keys(former: Configuration, now: Configuration) -> None:
-    """Log what is to be told once of the keys that are now in use."""
+    """Log once what there is to know about the keys now in use."""
     if now.ring_file is not None and now.ring_file is not former.ring_file:
         warn(map(printable, now.ring_file.warnings))
     if now.show_keys and not former.show_keys:

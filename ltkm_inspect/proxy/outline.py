@@ -22,7 +22,7 @@ MOST_OCTETS = 16384
 _WIDTH = 100
 _OCTETS = 64
 NO_DOCUMENT = "# no document"
-"""How the line begins that stands above a body that is none."""
+"""Begins the line above a body that is not a document."""
 CUT = "# only "
 """How a line begins that says that not all of the body is shown."""
 
@@ -203,7 +203,7 @@ def _node(node: Node, at: dict[str, list[Finding]], indent: str) -> Iterator[str
 
 
 def _at_nodes(findings: Iterable[Finding], nodes: Iterable[Node]) -> dict[str, list[Finding]]:
-    """Return findings by the path of the node that they stand at: the one that they name, else what encloses it."""
+    """Return findings by the path of their node: the one that they name, else the one that encloses it."""
     paths = {node.path for top in nodes for node in top.walk() if node.name != "problem"}
     at: dict[str, list[Finding]] = defaultdict(list)
     for finding in findings:

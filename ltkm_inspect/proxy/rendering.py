@@ -63,7 +63,7 @@ def joined(lines: Iterator[str]) -> str:
 
 
 def is_wanted() -> bool:
-    """Tell whether this program may show the content of flows: mitmproxy and mitmweb do, mitmdump if told so."""
+    """Tell whether this program may show the content of flows: mitmproxy and mitmweb do, mitmdump only if asked."""
     chain: Any = ctx.master.addons  # mitmproxy gives it no types
     if chain.get("view") is not None:
         return True

@@ -167,7 +167,7 @@ class LtkmView(contentviews.InteractiveContentview):
 
 
 def _same(shown: str, edited: str) -> bool:
-    """Tell whether nothing was edited that stands for something: comments and blank lines do not."""
+    """Tell whether nothing but comments and blank lines was edited."""
     if significant(shown) != significant(edited):
         return False
     if NO_DOCUMENT not in shown:

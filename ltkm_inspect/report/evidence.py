@@ -58,7 +58,7 @@ def _with_keys(document: Document, messages: Mapping[Ltkm, bool]) -> Iterator[Sp
     for each in document.ltkm_elements:
         if messages.get(each.ltkm):
             place = document.xml.place(each.element)
-            # Where it is cannot be told in a damaged document: then none of its text is shown.
+            # In a damaged document its place is not known: then none of its text is shown.
             yield Span(place.text.content, place.text.content_end) if place else Span(0, len(document.xml.text or ""))
 
 

@@ -129,7 +129,7 @@ class ReportFiles:
         return self._append(line, self._lines)
 
     def finish(self, lines: Iterable[str] = ()) -> list[str]:
-        """Append the last lines, close every file and render the other formats; return a line for whatever failed."""
+        """Append the last lines, close every file and render the other formats; return a line for each failure."""
         failed = [failure for line in lines for failure in self.write(line)]
         source = self._lines[self._source].path if self._source in self._lines else None
         for each in self._lines.values():

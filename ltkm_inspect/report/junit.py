@@ -1,7 +1,7 @@
 """A report as JUnit XML: a suite for each file, a case for each rule, for the test pages of CI servers.
 
 A rule that is broken at the level from which the run fails (`fail_on`; where that is `never`, a violation) is a
-failure. What is less bad stands in the output of its case. A rule that applied nowhere in a file is skipped, with the
+failure. Lesser findings are in the output of their case. A rule that applied nowhere in a file is skipped, with the
 reason that was given most often. Exchanges with faults put in have a suite of their own, in which nothing fails. What
 the capture damaged is an error of its file. The suite `run` says whether the run ended, and whether there was anything
 to check.

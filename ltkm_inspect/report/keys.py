@@ -39,7 +39,7 @@ _NO_KEY = dict.fromkeys(
 
 @dataclass(frozen=True, slots=True)
 class LtkmFacts:
-    """What is told of one LTKM: the facts behind text, view and JSON."""
+    """The facts about one LTKM for text, view and JSON."""
 
     opened: OpenedMessage = field(repr=False)
     keys: tuple[KeyFacts, ...] = ()
@@ -59,7 +59,7 @@ class LtkmFacts:
 
     @property
     def lines(self) -> list[str]:
-        """What is told as lines, safe to print: the MAC, then each key."""
+        """The facts as lines, safe to print: the MAC, then each key."""
         said = [key.text for key in self.keys]
         if self.opened.verdict is Verdict.VALID and self.reason:
             said.append(self.reason)
@@ -69,12 +69,12 @@ class LtkmFacts:
 
     @property
     def text(self) -> str:
-        """What is told, in one line, safe to print."""
+        """The facts in one line, safe to print."""
         return ", ".join(self.lines)
 
     @property
     def plain(self) -> dict[str, Any]:
-        """What is told as an object for JSON; where there is no key, the fields of the key are null."""
+        """The facts as an object for JSON; without a key, its fields are null."""
         opened, subscriber = self.opened, self.opened.subscriber
         return {
             "text": self.text,
@@ -107,7 +107,7 @@ class Keys:
     show: bool = False
 
     def of(self, message: Message | None, octets: bytes | None) -> LtkmFacts | None:
-        """Return what is told of a message; None without a message, or with neither a key ring nor a key to show."""
+        """Return the facts about a message; None without a message, or with neither a key ring nor a key to show."""
         if message is None or octets is None or not (self.ring or (self.show and _clear_key_data(message))):
             return None
         return told(self.ring.open(message, octets), message, show=self.show)
@@ -125,7 +125,7 @@ NO_KEYS = Keys()
 
 
 def told(opened: OpenedMessage, message: Message, *, show: bool = False) -> LtkmFacts:
-    """Return what is told of a message that was opened; the keys in it only with `show`."""
+    """Return the facts about an opened message; its keys only with `show`."""
     entries, unproven = opened.key_data.entries if opened.key_data is not None else (), ""
     if opened.unproven is not None and opened.subscriber is not None:
         entries = opened.unproven.entries

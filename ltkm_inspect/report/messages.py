@@ -27,7 +27,7 @@ def is_whole(message: Message | None) -> bool:
 
 
 def stands(given: InputMessage, message: Message | None, keys: "Keys | None" = None) -> bool:
-    """Tell whether a message decodes as a whole and does not fail with the keys at hand; without a key it stands."""
+    """Tell whether a message decodes completely and does not fail with the given keys; true without a key."""
     said = None if keys is None else keys.of(message, given.octets)
     return is_whole(message) and (said is None or not said.fails)
 

@@ -156,7 +156,7 @@ def _name(octets: bytes) -> str:
 
 
 def _inside(text: str) -> str:
-    """Return text as it stands between the quotation marks of JSON."""
+    """Return text as it is written between the quotation marks of JSON."""
     return json.dumps(text)[1:-1]
 
 

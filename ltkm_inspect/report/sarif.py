@@ -30,8 +30,8 @@ _UNKNOWN: Record = {"version": __version__, "started": None, "sources": None, "o
 def write(records: Iterable[Record], file: TextIO) -> None:
     """Write every finding and note of a run as a result.
 
-    What is wrong with an exchange that a fault was put into is suppressed, and the fault named. Octets are told as
-    properties of the place: they are counted in a message or a body, which no region of the capture file stands for.
+    What is wrong with an exchange that a fault was put into is suppressed, and the fault named. Octets are properties
+    of the place, because they are counted in a message or a body, not in the capture file.
     """
     catalogue.load()
     rules = [*map(_rule, RULES.values()), *map(_own_rule, OWN_FINDINGS)]

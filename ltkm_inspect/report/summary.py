@@ -1,4 +1,4 @@
-"""What a whole run saw: exchanges and findings counted, and what was never looked at."""
+"""Counts the exchanges and findings of a run, and what was not checked."""
 
 from collections import Counter
 from collections.abc import Mapping
@@ -11,14 +11,14 @@ from ltkm_inspect.output.json_line import kind_of
 
 NOTHING_SEEN = "no MSK exchange was seen, so nothing was checked"
 RECENT = 100
-"""So many exchanges beside live traffic may be told of between what one is and what faults made of it."""
+"""How many records of live exchanges may come between the two records of a faulted one."""
 NOTHING_SELECTED = "no MSK exchange matches the selection"
 NOT_ENDED = "the records have no end: the run was killed or is still running"
 
 
 @dataclass(slots=True)
 class Summary:
-    """The counts of a run; it keeps no exchange, so that it stays small however long the run."""
+    """The counts of a run. It keeps no exchange, so a long run does not make it larger."""
 
     exchanges: int = 0
     others: int = 0
@@ -33,7 +33,7 @@ class Summary:
     answers: Counter[Answer] = field(default_factory=Counter)
     """Answers over all rules and exchanges."""
     noted: int = 0
-    """How many of the answers `broken` are notes and no findings."""
+    """How many of the answers `broken` are only notes."""
     faulted: int = 0
     """Exchanges with faults put in; their verdicts, findings, notes and answers are not among those above."""
     put_in: Counter[Level] = field(default_factory=Counter)
@@ -41,13 +41,13 @@ class Summary:
     forgotten: Counter[str] = field(default_factory=Counter)
     """How many keys each register of the session forgot, because it had too many."""
     unselected: int = 0
-    """Exchanges that were not to be told of; they count nowhere else."""
+    """Exchanges that were not selected; they are in no other count."""
     crashed: int = 0
     """Exchanges that were not checked in full because the program failed on them."""
     damaged: int = 0
     """Exchanges of which the capture damaged something."""
     _came: list[str] = field(default_factory=list)
-    """The ids of the latest exchanges beside live traffic that records told of as they came."""
+    """The ids of the latest live exchanges that were recorded as they came."""
 
     def add(self, report: Report) -> None:
         """Count one MSK exchange in."""
@@ -112,7 +112,8 @@ class Summary:
         self.answers.update({answer: counts[answer.key] for answer in Answer})
 
     def add_faulted(self, report: Report) -> None:
-        """Count what faults made of an exchange that was counted in as it came: it says nothing about the server."""
+        """Count the faulted form of an exchange that was already counted as it came; it says nothing about the
+        server."""
         self.faulted += 1
         for level in (Level.VIOLATION, Level.WARNING):
             self.put_in[level] += report.count(level)
@@ -144,7 +145,7 @@ class Summary:
 
     @property
     def nothing(self) -> str:
-        """Why there was no exchange to tell of."""
+        """Why no exchange was reported."""
         return NOTHING_SELECTED if self.unselected else NOTHING_SEEN
 
     def total(self, level: Level) -> int:
@@ -202,7 +203,7 @@ def damaged(exchanges: int) -> str:
 
 
 def forgotten(numbers: Mapping[str, int]) -> str:
-    """Return what the session forgot, by the numbers of keys that its registers forgot; empty where it was nothing."""
+    """Return how much the session forgot, by register, as text; empty if it was nothing."""
     names = {"muks": "MUKs", "msks": "MSKs", "rands": "RANDs"}
     told = ", ".join(
         f"{number} {names.get(name, name.replace('_', ' '))}" for name, number in numbers.items() if number

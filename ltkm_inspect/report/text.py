@@ -1,6 +1,6 @@
-"""An exchange as lines of text: one that names it and its verdict, and below it, indented, one for each finding.
+"""An exchange as lines of text: one that names it and its verdict, and below it, indented, one per finding.
 
-What the lines say is the same whether they are made of a report or of the record of one, and wherever they stand.
+A report and the record of it give the same lines, wherever they are printed.
 """
 
 import re
@@ -20,7 +20,7 @@ from ltkm_inspect.wire import inert
 LONGEST_PATH = 200
 """How many characters of a path a line shows."""
 INDENT = "  "
-"""What stands before each line about an exchange but its first."""
+"""Indents the lines below an exchange line."""
 UNKNOWN = "-"
 """What a line shows for a time, a number or a terminal that is not known."""
 _ORIGIN = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]*://[^/]*(?=/)")
@@ -38,33 +38,33 @@ class FindingText(NamedTuple):
 
     @property
     def known_by(self) -> tuple[str, ...]:
-        """What it has in common with itself where the same exchange is told of again; octets may have moved."""
+        """Identifies it when the same exchange is printed again, with a fault; its octets may have moved."""
         return self.rule, self.place, self.text
 
 
 @dataclass(frozen=True, slots=True)
 class ExchangeText:
-    """What is said of an exchange, its parts safe to print."""
+    """The lines about an exchange, in parts that are safe to print."""
 
     number: str
     """The ordinal of its flow in the capture or run."""
     flow: str
-    """Which exchange it is: its number, time (UTC) and terminal."""
+    """Number, time (UTC) and terminal of the exchange."""
     asked: str
     """Method and path."""
     answer: str
     """The status of the response, or why there is none."""
     faults: tuple[str, ...]
-    """What was put into it."""
+    """The faults that were put into it."""
     holds: str
-    """How many items and LTKMs are in it."""
+    """The numbers of its items and LTKMs."""
     verdict: str
     damage: tuple[str, ...]
     """What the capture damaged."""
     findings: tuple[FindingText, ...]
-    """Its findings, and its notes where these are shown."""
+    """Its findings, and its notes if they are shown."""
     keys: tuple[str, ...]
-    """What the keys at hand say of its LTKMs."""
+    """What the key ring says about its LTKMs."""
 
     @property
     def heading(self) -> str:
@@ -73,7 +73,7 @@ class ExchangeText:
         return f"{self.flow} {self.asked} -> {self.answer}{put_in}: {self.holds}: {self.verdict}"
 
     def after(self, before: "ExchangeText | None") -> "ExchangeText":
-        """Return what was not said before of the same exchange without its faults."""
+        """Return it without what was already printed for the same exchange before its faults."""
         if before is None:
             return self
         known = {each.known_by for each in before.findings}
@@ -82,7 +82,7 @@ class ExchangeText:
 
     @property
     def lines(self) -> list[str]:
-        """The heading, and below it a line for each finding and for what the keys say."""
+        """The heading, and below it a line for each finding and each LTKM that the key ring was tried on."""
         below = (*self.damage, *(each.line for each in self.findings), *self.keys)
         return [self.heading, *(f"{INDENT}{line}" for line in below)]
 
@@ -90,7 +90,7 @@ class ExchangeText:
 def told(
     report: Report, redactor: Redactor = NO_REDACTOR, keys: Keys = NO_KEYS, *, notes: bool = False
 ) -> ExchangeText:
-    """Return what is said of an exchange by its report."""
+    """Return the text of an exchange from its report."""
     event, found = report.event, (*report.findings, *(report.notes if notes else ()))
     return ExchangeText(
         _number(report.number),
@@ -107,7 +107,7 @@ def told(
 
 
 def told_of(record: Mapping[str, Any], *, notes: bool = False) -> ExchangeText:
-    """Return the same by the record of an exchange, which anybody may have written."""
+    """Return the text of an exchange from its record, which any program may have written."""
     counts = record["counts"]
     terminal = record.get("terminal_name") or short_name(record["terminal"])
     found = (_finding_of(each) for each in (*record["findings"], *(record["notes"] if notes else ())))
@@ -126,7 +126,7 @@ def told_of(record: Mapping[str, Any], *, notes: bool = False) -> ExchangeText:
 
 
 def lines(report: Report, redactor: Redactor = NO_REDACTOR, keys: Keys = NO_KEYS) -> list[str]:
-    """Return the heading of a report, and below it its findings and what the keys say, a line each."""
+    """Return the lines of a report: the heading, its findings, and what the key ring says."""
     return told(report, redactor, keys).lines
 
 
@@ -136,7 +136,7 @@ def heading(report: Report, redactor: Redactor = NO_REDACTOR) -> str:
 
 
 def flow_of(report: Report, redactor: Redactor = NO_REDACTOR) -> str:
-    """Return which exchange a report is of: its number, time (UTC) and terminal, safe to print."""
+    """Return number, time (UTC) and terminal of an exchange, safe to print."""
     return _flow(report.number, time_of(report.event.started), terminal_name(report, redactor))
 
 
@@ -151,7 +151,7 @@ def answered(event: Event, redactor: Redactor = NO_REDACTOR) -> str:
 
 
 def path_of(url: str) -> str:
-    """Return the path of a URL with its query; all of it where it has none."""
+    """Return the path of a URL with its query, or all of a URL without a path."""
     return _ORIGIN.sub("", url, count=1)
 
 
@@ -161,7 +161,7 @@ def damage_line(field: str, reason: str) -> str:
 
 
 def finding_text(record: Mapping[str, Any]) -> str:
-    """Return what a finding or note of a record says is wrong, in one line."""
+    """Return the text of a finding or note in a record, in one line."""
     return text_of(record["title"], record["expected"], record["got"], record["hint"])
 
 
@@ -194,7 +194,7 @@ def _number(number: int | None) -> str:
 
 
 def _word(text: str) -> str:
-    """Return text safe to print in which no space is taken for the end of it."""
+    """Return text safe to print, with spaces escaped, so that it is one word."""
     return shorten(text).replace(" ", "\\x20")
 
 

@@ -186,7 +186,7 @@ _FIELDS: Mapping[str, Callable[[Any], Any]] = {
 
 
 def _where(error: tomllib.TOMLDecodeError) -> str:
-    """Return what is wrong with a TOML text, without what stands there: that may be a key."""
+    """Return what is wrong with a TOML text, without the text itself, which may be a key."""
     found = str(error).rpartition("(at ")
     return f"an error at {found[2].rstrip(')')}" if found[1] else "an error"
 

@@ -1,4 +1,4 @@
-"""The one LTKM that a fault sends in one exchange, from whichever source it was told."""
+"""The LTKM that a fault sends in one exchange, from the source that was chosen."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ FIRST_COUNTER = 1
 
 @dataclass(frozen=True, slots=True)
 class LtkmSource:
-    """What a fault was told of the LTKM that it sends; told nothing, it sends the terminal's previous one again."""
+    """The source of the LTKM that a fault sends; by default, the terminal's previous one."""
 
     base64: Base64Ltkm | None = None
     file: LtkmFile | None = None

@@ -54,7 +54,7 @@ class Datagram(Event):
         return replace(self, octets=b"")
 
     def blank(self) -> "Datagram":
-        """Return a datagram of which no more is known than which one it is."""
+        """Return a datagram of which only the id is known."""
         return Datagram(b"", id=str(self.id), faults=self.faults)
 
     def replaced_octets(self, replacement: Replacement) -> tuple[Span, int]:

@@ -56,7 +56,7 @@ class Document:
 
     @cached_property
     def identifiers(self) -> tuple[tuple[str, Any, msk.Base64], ...]:
-        """Every keyDomainID and MSKID of every item: local name, element, and what its text stands for."""
+        """Every keyDomainID and MSKID of every item: local name, element, and decoded text."""
         found = []
         for item in self.items:
             for name, elements in (("keyDomainID", item.parts.key_domain_ids), ("MSKID", item.parts.msk_ids)):
@@ -80,7 +80,7 @@ class Document:
 
     @cached_property
     def _extents(self) -> tuple[list[int], list[tuple[int, Item]]]:
-        """Where the items begin in the text, and where each ends; none whose place cannot be told."""
+        """Where each item begins and ends in the text; items without a known place are left out."""
         places = [(place.text, item) for item in self.items if (place := self.xml.place(item.element)) is not None]
         return [text.start for text, _ in places], [(text.end, item) for text, item in places]
 

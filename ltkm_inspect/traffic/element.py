@@ -26,11 +26,11 @@ class LtkmElement:
 
     document: "Document" = field(repr=False)
     item: "Item | None" = field(repr=False)
-    """The item it stands in at any depth; None outside every item."""
+    """The item that contains it, at any depth; None if none does."""
     number: int
     """Place among the LTKMs of its item (or of those outside every item), from 1."""
     parts: msk.LtkmCandidate = field(repr=False)
-    """The element with its name, how the name misses, and where it stands."""
+    """The element with its name, how the name is wrong, and its place."""
 
     @property
     def event(self) -> "Exchange":
@@ -49,12 +49,12 @@ class LtkmElement:
 
     @property
     def is_placed(self) -> bool:
-        """It stands where the change request wants it: at the wildcard of `<Response>`."""
+        """It is where the change request requires it: at the extension point of `<Response>`."""
         return self.parts.where == "wildcard"
 
     @property
     def is_nested(self) -> bool:
-        """It stands inside another element that carries an LTKM."""
+        """It is inside another element that carries an LTKM."""
         return any(above in self.document.xml_elements for above in self.element.iterancestors())
 
     @property
@@ -89,7 +89,7 @@ class LtkmElement:
 
     @property
     def body_span(self) -> Span | None:
-        """Its octets in the body; None where that cannot be told."""
+        """Its place in the octets of the body; None if it is not known."""
         place = self.document.xml.place(self.element)
         return None if place is None else Span(place.octets.start, place.octets.end)
 

@@ -129,7 +129,7 @@ class Event(ABC):
 
     @abstractmethod
     def blank(self) -> Self:
-        """Return an event of which no more is known than which one it is."""
+        """Return an event of which only the id is known."""
 
     @property
     def unchangeable(self) -> str:
@@ -138,7 +138,7 @@ class Event(ABC):
 
     @property
     def unreadable(self) -> str:
-        """Why nothing in it can be told apart and replaced; empty where it can."""
+        """Why nothing in it can be located and replaced; empty if it can."""
         return ""
 
     @abstractmethod

@@ -29,7 +29,7 @@ class Exchange(Event):
     """False where the source keeps no octets as sent (HAR)."""
 
     def __post_init__(self) -> None:
-        """Let no more of the digest headers be read than the limits allow."""
+        """Limit how much of the digest headers is read."""
         most = self.limits.directives
         if most is not None:
             object.__setattr__(self, "request", self.request.limited(most))
@@ -176,7 +176,7 @@ class Exchange(Event):
         return replace(self, request=replace(self.request, body=b""), response=response)
 
     def blank(self) -> "Exchange":
-        """Return an exchange of which no more is known than which one it is."""
+        """Return an exchange of which only the id is known."""
         return Exchange(Request("", "", "", 0, ""), id=str(self.id), faults=self.faults)
 
     @property
@@ -194,7 +194,7 @@ class Exchange(Event):
 
     @property
     def unreadable(self) -> str:
-        """Why nothing in the response can be told apart and replaced; empty where it can."""
+        """Why nothing in the response can be located and replaced; empty if it can."""
         if self.document is not None and self.document.root is not None:
             return ""
         cut = self.content is not None and self.content.truncated

@@ -1,4 +1,4 @@
-"""An LTKM: a MIKEY message that delivers a key, and its place in the traffic, whatever carries it."""
+"""An LTKM: a MIKEY message that delivers a key, and its place in the traffic."""
 
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -50,7 +50,7 @@ class Carrier(Protocol):
 
     @property
     def body_span(self) -> Span | None:
-        """The octets of the body that it is; None for a datagram, or where that cannot be told."""
+        """Its place in the octets of the body; None for a datagram, or if it is not known."""
 
     def refilled(self, octets: bytes) -> Replacement:
         """Return the change of its event that makes it carry these octets; ValueError where there is none."""

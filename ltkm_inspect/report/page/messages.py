@@ -1,4 +1,4 @@
-"""An LTKM on the page: its octets, and the tree of its fields with the octets that each stands in.
+"""An LTKM on the page: its octets, and the tree of its fields with the octets of each.
 
 Where octets do not say what was there, because keys or identities were taken out of them, the decoded message in the
 record does. Where there are none, that knows at least where header and payloads stood.
@@ -23,9 +23,9 @@ MOST_NODES = 2000
 MOST_OCTETS = 16_384
 """How many octets of one LTKM the page shows."""
 NEXT_IN_HEADER = 2
-"""Where the Next payload octet stands in a header."""
+"""The offset of Next payload in a header."""
 VEILED = b"**"
-"""Where names stand for identities there are asterisks in the octets."""
+"""Replaces the octets of redacted identities."""
 MASK = "--"
 """Stands for an octet of a key that is not shown."""
 
@@ -62,7 +62,7 @@ def ltkm_view(ltkm: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def key_facts(key: Mapping[str, Any] | None) -> list[tuple[str, str]]:
-    """Return what the key ring told of an LTKM: its MAC, and each key that it delivers."""
+    """Return what the key ring says about an LTKM: its MAC, and each key that it delivers."""
     if key is None:
         return []
     told = facts(

@@ -1,4 +1,4 @@
-"""Values of a record as text that is safe to show: whatever came from the wire is escaped, and has an end."""
+"""Values of a record as text that is safe to show: escaped and of limited length."""
 
 from typing import Any
 
