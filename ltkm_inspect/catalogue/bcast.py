@@ -75,7 +75,7 @@ def bcast_absent(message: Message) -> Problems:
     Nothing is wrong.
     """
     if not message.extensions(OMA_BCAST):
-        yield Problem("EXT", got="no extension of type 5 (OMA BCAST)", hint="plain MBMS semantics")
+        yield Problem("EXT", got="no OMA BCAST extension of type 5", hint="plain MBMS")
 
 
 def _told(data: bytes) -> str:

@@ -44,11 +44,11 @@ def _misquoted(path: str, fields: Iterable[Directive], quoted: Mapping[str, bool
             continue  # an empty value cannot be written in another way
         if quoted.get(name, field.quoted) is not field.quoted:
             wrong[field.quoted][name] = None
-    marks = {True: "in quotation marks", False: "without quotation marks"}
+    marks = {True: "quotation marks", False: "no quotation marks"}
     for has_marks, names in wrong.items():
         if names:
             place, listed = _named(path, list(names))
-            yield Problem(place, f"{listed}{marks[not has_marks]}", marks[has_marks])
+            yield Problem(place, f"{listed}{'with ' if listed else ''}{marks[not has_marks]}", marks[has_marks])
 
 
 def _repeated(path: str, directives: Directives) -> Problems:

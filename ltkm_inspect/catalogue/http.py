@@ -256,7 +256,7 @@ def transport_plain(exchange: Exchange) -> Problems:
     Nothing needs to be done. Use https if the privacy of subscribers matters.
     """
     if exchange.request.scheme == "http":
-        yield Problem("request.scheme", got="http")
+        yield Problem("request.scheme", got="http, without TLS")
 
 
 @ANSWER_RULES.note(

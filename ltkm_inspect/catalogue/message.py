@@ -77,7 +77,7 @@ def data_type_foreign(message: Message) -> Problems:
     if message.header is None or message.header.version != 1:
         yield NotApplicable("the message has no header of version 1")
     elif message.header.data_type != 0:
-        yield Problem("HDR.data_type", "0 (pre-shared key)", DATA_TYPES.describe(message.header.data_type))
+        yield Problem("HDR.data_type", "0 (pre-shared key message)", DATA_TYPES.describe(message.header.data_type))
 
 
 @MESSAGE_SHAPE.rule(CHAIN, covers=["CR-1c", "MK-04"])

@@ -122,7 +122,7 @@ def msk_delivered_again(delivery: DeliveredLtkm) -> Problems:
     if before.octets != sent.octets:
         said = f"{_change(before.key, sent.key)}; " if before.key is not None and sent.key is not None else ""
         got = f"MSK ID {sent.pair[1].hex()} again"
-        yield Problem("EXT", got=got, hint=f"{said}before with counter {before.counter}")
+        yield Problem("EXT", got=got, hint=f"{said}delivered before with counter {before.counter}")
 
 
 def _change(before: DeliveredKey, now: DeliveredKey) -> str:

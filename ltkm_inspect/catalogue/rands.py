@@ -62,7 +62,7 @@ def rand_shared(delivery: DeliveredLtkm) -> Problems:
         yield NotApplicable("the RAND was not used before, or the message has no MSK ID")
     elif first.msk != sent.msk and first.csb_id != sent.csb_id:
         domain, msk_id = first.msk[1:]
-        yield Problem("RAND.value", got=f"the RAND of MSK ID {msk_id.hex()} of Key Domain {domain.hex()}")
+        yield Problem("RAND.value", got=f"also used for MSK ID {msk_id.hex()} of Key Domain {domain.hex()}")
 
 
 @fault(on=DeliveredLtkm, reference="two-terminals", trips={"rand-changed"})

@@ -419,13 +419,13 @@ def test_the_realm_of_a_challenge_and_of_the_credentials_are_both_looked_at() ->
         pytest.param(
             proved("algorithm=MD5, qop=auth-int", 'algorithm="MD5", qop="auth-int"'),
             "request.headers.Authorization",
-            "algorithm, qop without quotation marks",
+            "algorithm, qop with no quotation marks",
             id="two of a kind",
         ),
         pytest.param(
             challenged(offer().replace('"auth,auth-int"', "auth-int")),
             "response.headers.WWW-Authenticate.qop",
-            "in quotation marks",
+            "quotation marks",
             id="one",
         ),
         pytest.param(

@@ -200,7 +200,7 @@ def test_an_update_of_a_key_that_was_delivered_before_is_no_note() -> None:
 def test_with_keys_the_note_tells_what_a_second_delivery_changes(entry: KeyData, hint: str) -> None:
     _, second = reports([delivered(FIRST, 1, TEK), delivered(AGAIN, 2, entry)])
     (note,) = (each for each in second.notes if each.rule == "msk-delivered-again")
-    assert note.hint == f"{hint}; before with counter {FIRST.counter}"
+    assert note.hint == f"{hint}; delivered before with counter {FIRST.counter}"
 
 
 def test_a_fault_on_key_data_without_keys_says_what_it_takes() -> None:

@@ -173,7 +173,7 @@ def test_one_rand_for_two_msks_is_a_note_where_the_csb_ids_differ(csb_id: int, i
     trial.deliver(ONE, csb_id=0x1001)
     report = trial.deliver(TWO, SECOND, rand=FIRST.rand, csb_id=csb_id)
     assert [note.got for note in noted(report, "rand-shared")] == [
-        "the RAND of MSK ID 24cb4400 of Key Domain b8709d"
+        "also used for MSK ID 24cb4400 of Key Domain b8709d"
     ] * is_noted
     assert rules([report]) == [[]]
 
