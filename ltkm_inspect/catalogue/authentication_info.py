@@ -5,6 +5,7 @@ from dataclasses import replace
 
 from ltkm_inspect.catalogue.authorization import (
     AUTHORIZATION,
+    COUNT,
     HEX,
     INTEGRITY,
     NO_CREDENTIALS,
@@ -28,27 +29,22 @@ DIGEST_FORM = RFC7616["3.2"](
     says="a digest consists of hex digits 0 to 9 and a to f: 32 with MD5, 64 with SHA-256 and SHA-512-256"
 )
 AUTHENTICATION_INFO = "response.headers.Authentication-Info"
-# Four directives in any order: as each of the four groups is found, each stands there once.
-_PROOF = re.compile(
-    r"""(?:(?:qop=(auth-int)|rspauth="([0-9a-f]{32})"|cnonce="([^"\\]*+)"|nc=([0-9a-fA-F]{8}))(?:, ?+(?=[a-z])|$)){4}"""
-)
+_QUOTED = {"qop": False, "rspauth": True, "cnonce": True, "nc": False}
+_PROOF = re.compile(r"[0-9a-f]{32}")
 
 
 def is_proved(exchange: Exchange) -> bool:
-    """Tell whether a 200 has all four directives for MD5 and auth-int, as they are written, that fit the request.
-
-    Nobody else needs Authentication-Info taken apart where this holds, so its text is looked at.
-    """
-    response, credentials = exchange.response, exchange.credentials
-    if response is None or response.status != 200 or credentials is None:
+    """Tell whether a 200 has all four directives for MD5 and auth-int, as they are written, that fit the request."""
+    response, credentials, info = exchange.response, exchange.credentials, exchange.authentication_info
+    if response is None or response.status != 200 or credentials is None or info is None or info.rest:
         return False
-    found = _PROOF.fullmatch(response.authentication_info_text or "")
-    if found is None or None in (groups := found.groups()):
+    if len(info.fields) != len(_QUOTED) or {field.name: field.quoted for field in info.fields} != _QUOTED:
         return False
-    qop, _, cnonce, count = groups
-    have = credentials.first
-    same = have.get("qop") == qop and have.get("cnonce") == cnonce and have.get("nc") == count
-    return same and have.get("algorithm", "MD5") == "MD5"
+    have, told = credentials.first, info.first
+    if not have.get("qop") == told["qop"] == "auth-int" or have.get("algorithm", "MD5") != "MD5":
+        return False
+    same = have.get("cnonce") == told["cnonce"] and have.get("nc") == told["nc"]
+    return same and COUNT.fullmatch(told["nc"]) is not None and _PROOF.fullmatch(told["rspauth"]) is not None
 
 
 def _asks_for_integrity(exchange: Exchange) -> bool:

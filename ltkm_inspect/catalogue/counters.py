@@ -18,13 +18,11 @@ COUNTER_RULES = RuleGroup(DeliveredLtkm, cite=[REPLAY, ASCENDING], needs=[MUK_BE
 def _reuses_keystream(delivery: DeliveredLtkm) -> bool:
     """Tell whether an earlier LTKM has what the key stream is made of in common, and encrypts something else."""
     sent = delivery.sent
-    if not sent.encr_data:
-        return False
-    for each in delivery.earlier:
-        same = each.counter == sent.counter and each.csb_id == sent.csb_id and each.rand == sent.rand
-        if same and each.encr_data and each.encr_data != sent.encr_data:
-            return True
-    return False
+    return bool(sent.encr_data) and any(
+        each.encr_data not in (b"", sent.encr_data)
+        for each in delivery.earlier
+        if each.counter == sent.counter and each.csb_id == sent.csb_id and each.rand == sent.rand
+    )
 
 
 @COUNTER_RULES.rule(needs=[MUK_BEFORE])

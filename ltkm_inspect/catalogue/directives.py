@@ -37,17 +37,13 @@ _SHOWN = 5
 
 def _misquoted(path: str, fields: Iterable[Directive], quoted: Mapping[str, bool]) -> Problems:
     """Yield a problem for the directives that lack quotation marks, and one for those that should have none."""
-    wrong: dict[bool, dict[str, None]] = {True: {}, False: {}}
-    for field in fields:
-        name = field.name.lower()
-        if field.quoted and not field.value:
-            continue  # an empty value cannot be written in another way
-        if quoted.get(name, field.quoted) is not field.quoted:
-            wrong[field.quoted][name] = None
+    wrong = [field for field in fields if quoted.get(field.name.lower(), field.quoted) is not field.quoted]
     marks = {True: "quotation marks", False: "no quotation marks"}
-    for has_marks, names in wrong.items():
-        if names:
-            place, listed = _named(path, list(names))
+    for has_marks in (True, False) if wrong else ():
+        # an empty value cannot be written without quotation marks
+        found = [each.name.lower() for each in wrong if each.quoted is has_marks and (each.value or not has_marks)]
+        if found:
+            place, listed = _named(path, list(dict.fromkeys(found)))
             yield Problem(place, f"{listed}{'with ' if listed else ''}{marks[not has_marks]}", marks[has_marks])
 
 

@@ -48,8 +48,7 @@ def is_matched(ltkm: Ltkm) -> bool:
     pair = item.pair
     if pair is None or len(pair[0]) != LENGTHS[KEY_DOMAIN] or len(pair[1]) != LENGTHS[MSK] or pair[1][2:] == b"\0\0":
         return False
-    matched = message.key_id(KEY_DOMAIN) == pair[0] and message.key_id(MSK) == pair[1]
-    return matched and ltkm.carrier not in item.document.copies
+    return message.pair == pair and ltkm.carrier not in item.document.copies
 
 
 def _path(ltkm: Ltkm, kind: int) -> str:

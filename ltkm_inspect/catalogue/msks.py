@@ -14,7 +14,7 @@ from ltkm_inspect.mikey import Interval, Message, SecurityPolicy
 from ltkm_inspect.mikey.keydata import Validity
 from ltkm_inspect.rule import Problems, RuleGroup
 from ltkm_inspect.session import DeliveredLtkm, OpenedLtkm
-from ltkm_inspect.session.ltkm import GROUP_OCTETS, DeliveredKey
+from ltkm_inspect.session.ltkm import DeliveredKey
 from ltkm_inspect.spec import RFC4563, TS33246, Verb
 
 REPLACED = TS33246["6.5.3"](says="a message with a known MSK ID replaces the key", verb=Verb.MAY)
@@ -44,7 +44,7 @@ def policy_changed(delivery: DeliveredLtkm) -> Problems:
     Change the policy only together with the MSK, or between two broadcasts.
     """
     sent, reference = delivery.sent, delivery.msk.policies
-    if not sent.policies or sent.pair is None:
+    if not sent.policies or sent.msk is None:
         yield NO_POLICY
     elif reference is None:
         yield NotApplicable("no policy was delivered with this MSK before")
@@ -61,7 +61,7 @@ def policy_renewed(delivery: DeliveredLtkm) -> Problems:
     Nothing is wrong.
     """
     sent, last = delivery.sent, delivery.group
-    if not sent.policies or sent.pair is None:
+    if not sent.policies or sent.msk is None:
         yield NO_POLICY
     elif last is None or delivery.msk.policies is not None:
         yield NotApplicable("the MSK is not new, or is the first of its Key Group with a policy")
@@ -118,10 +118,10 @@ def msk_delivered_again(delivery: DeliveredLtkm) -> Problems:
     """
     sent, before = delivery.sent, delivery.same_msk
     assert before is not None
-    assert sent.pair is not None
+    assert sent.msk is not None
     if before.octets != sent.octets:
         said = f"{_change(before.key, sent.key)}; " if before.key is not None and sent.key is not None else ""
-        got = f"MSK ID {sent.pair[1].hex()} again"
+        got = f"MSK ID {sent.msk[2].hex()} again"
         yield Problem("EXT", got=got, hint=f"{said}delivered before with counter {before.counter}")
 
 
@@ -146,15 +146,13 @@ def msk_beyond_two(delivery: DeliveredLtkm) -> Problems:
 
     Nothing is wrong as long as the oldest is no longer in use.
     """
-    if delivery.sent.pair is None:
+    sent, group = delivery.sent, delivery.sent.key_group
+    if group is None:
         yield NotApplicable("the message has no MSK ID")
         return
-    domain, msk_id = delivery.sent.pair
-    group = msk_id[:GROUP_OCTETS]
-    pairs = {each.pair for each in delivery.earlier if each.pair is not None}
-    known = {of for in_domain, of in pairs if in_domain == domain and of[:GROUP_OCTETS] == group and of != msk_id}
-    if len(known) > 1:
-        yield Problem("EXT", got=f"{len(known) + 1} MSKs of Key Group {group.hex()}", hint="the card keeps two")
+    others = {each.msk for each in delivery.earlier if each.key_group == group} - {sent.msk}
+    if len(others) > 1:
+        yield Problem("EXT", got=f"{len(others) + 1} MSKs of Key Group {group[2].hex()}", hint="the card keeps two")
 
 
 @KEY_RULES.warning(

@@ -52,12 +52,13 @@ def nonce_count_reused(step: SessionEvent) -> Problems:
     Make the terminal count each request, repeated ones included, and make the BSM refuse a count that it knows.
     """
     assert step.use is not None
-    same = [use for use in step.uses.latest if use.number == step.use.number]
+    number, content = step.use
+    same = [use for use in step.uses.latest if use.number == number]
     if step.before.replayed is not None:
-        got = f"nc={step.use.number:08x}, used before for the same request, with the same answer"
+        got = f"nc={number:08x}, used before for the same request, with the same answer"
         yield Problem(NONCE_COUNT, "a new count", got, f"flow {step.before.replayed or 'without an id'}")
-    elif same and all(use.content != step.use.content for use in same):
-        yield Problem(NONCE_COUNT, "a new count", f"nc={step.use.number:08x}, used before for another request")
+    elif same and all(use.content != content for use in same):
+        yield Problem(NONCE_COUNT, "a new count", f"nc={number:08x}, used before for another request")
 
 
 @NONCE_RULES.note(RFC7616["3.4"](says="a request that is sent again unchanged keeps its count", verb=Verb.MAY))

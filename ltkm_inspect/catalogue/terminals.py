@@ -78,7 +78,7 @@ def request_repeated(step: SessionEvent, *, seconds: int = 300) -> Problems:
     """
     pairs = step.exchange.requested_pairs
     for asked in reversed(step.terminal.requests):
-        if _is_within(step, asked.at, seconds) and not asked.answered and not asked.pairs.isdisjoint(pairs):
+        if not asked.answered and not asked.pairs.isdisjoint(pairs) and _is_within(step, asked.at, seconds):
             yield Problem("request.body", got="an unanswered request again")
             return
 
@@ -91,17 +91,17 @@ def key_requested_again(step: SessionEvent, *, seconds: int = 60) -> Problems:
 
     Check the last response to this terminal, and what the terminal's log says about it.
     """
+    pairs = step.exchange.requested_pairs
     for asked in reversed(step.terminal.requests):
-        if asked.delivered and _is_within(step, asked.at, seconds):
-            again = [pair for pair in step.exchange.requested_pairs if pair in asked.delivered]
-            if again:
-                got = f"MSK ID {again[0][1].hex()} again" + (f" and {len(again) - 1} more" if len(again) > 1 else "")
-                yield Problem("request.body", got=got, hint="just delivered with an LTKM")
-                return
+        if not asked.delivered.isdisjoint(pairs) and _is_within(step, asked.at, seconds):
+            again = [pair for pair in pairs if pair in asked.delivered]
+            got = f"MSK ID {again[0][1].hex()} again" + (f" and {len(again) - 1} more" if len(again) > 1 else "")
+            yield Problem("request.body", got=got, hint="just delivered with an LTKM")
+            return
 
 
 def _is_within(step: SessionEvent, at: float | None, seconds: int) -> bool:
-    started = step.exchange.started
+    started = step.event.started
     return at is not None and started is not None and 0 <= started - at <= seconds
 
 

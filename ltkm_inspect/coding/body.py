@@ -20,7 +20,9 @@ _GZIP_HEADER = b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\xff"
 
 def codings(content_encoding: str | None) -> tuple[str, ...]:
     """The codings that a Content-Encoding lists, in the order applied (RFC 9110 §8.4), without identity."""
-    names = ((part.strip(" \t").lower()) for part in (content_encoding or "").split(","))
+    if not content_encoding:
+        return ()
+    names = (part.strip(" \t").lower() for part in content_encoding.split(","))
     return tuple(name for name in (_ALIASES.get(name, name) for name in names) if name != "identity")
 
 
@@ -31,8 +33,6 @@ def decode(octets: bytes, content_encoding: str | None, limit: int | None = None
     and what is still coded may not be much larger. So a few octets cannot fill the memory, and the cost is linear. A
     body of no octets is empty under every known coding.
     """
-    if not content_encoding:
-        return _cut(octets, limit)
     names = codings(content_encoding)
     if len(names) > MAX_CODINGS:
         return DecodedBody(None, f"expected at most {MAX_CODINGS} content codings, got {len(names)}")

@@ -7,7 +7,7 @@ from ltkm_inspect.context import Context
 from ltkm_inspect.engine.own_findings import larger, not_in_full, rule_crash
 from ltkm_inspect.engine.rule_plan import PASSED, Groups, not_applicable, ranks, unanswered
 from ltkm_inspect.finding import Answer, Finding, Level, NotApplicable, Outcome, Problem
-from ltkm_inspect.rule import RULES, Need, Rule
+from ltkm_inspect.rule import RULES, Rule
 from ltkm_inspect.subject import Site
 from ltkm_inspect.traffic import Event, Gap
 
@@ -46,16 +46,23 @@ class Answers:
 
     def run(self, site: Site, chosen: Groups) -> None:
         """Run rules on one subject: keep what they find, and their answers."""
-        subject, context, outcomes = site.subject, self.context, self.outcomes
-        broken = self._broken
+        subject, context, outcomes, broken = site.subject, self.context, self.outcomes, self._broken
         for needs, ids, alikes in chosen.get(site.kind.on, ()):
-            if needs:
-                missing = self._missing(needs, ids, site)
-                if missing is not None:
-                    for id in ids:
-                        if outcomes[id].answer is NOT_APPLICABLE:
-                            outcomes[id] = missing
-                    continue
+            reason = None
+            try:
+                for need in needs:
+                    reason = need.missing(subject, context)
+                    if reason is not None:
+                        break
+            except Exception as error:
+                self.keep(rule_crash(RULES[ids[0]], site, context, error), site.order)
+                reason = "whether the rule applies could not be determined"
+            if reason is not None:
+                missing = not_applicable(reason)
+                for id in ids:
+                    if outcomes[id].answer is NOT_APPLICABLE:
+                        outcomes[id] = missing
+                continue
             for fast_pass, rules, passed in alikes:
                 try:
                     passes = fast_pass is not None and fast_pass(subject)
@@ -69,10 +76,9 @@ class Answers:
                             outcomes[id] = PASSED
                     continue
                 for id, rule, check, takes_context in rules:
-                    silent = True
+                    found = None
                     try:
                         for found in check(subject, context) if takes_context else check(subject):
-                            silent = False
                             if type(found) is NotApplicable:
                                 if outcomes[id].answer is NOT_APPLICABLE:
                                     outcomes[id] = found
@@ -80,7 +86,7 @@ class Answers:
                                 self._say(rule, found, site)  # type: ignore[arg-type]
                                 outcomes[id] = BROKEN
                                 broken.add(id)
-                        if silent and outcomes[id] is not BROKEN:
+                        if found is None and id not in broken:
                             outcomes[id] = PASSED
                     except Exception as error:  # law 1: no input makes a hook raise
                         self.keep(rule_crash(rule, site, context, error), site.order)
@@ -164,18 +170,6 @@ class Answers:
         number = self._numbers.get((id, level), 0) + 1
         self._numbers[id, level] = number
         return self._most is None or number <= self._most
-
-    def _missing(self, needs: tuple[Need, ...], ids: list[str], site: Site) -> NotApplicable | None:
-        """Return why the rules with these needs do not apply to a subject; None where they do."""
-        try:
-            for need in needs:
-                reason = need.missing(site.subject, self.context)
-                if reason is not None:
-                    return not_applicable(reason)
-        except Exception as error:
-            self.keep(rule_crash(RULES[ids[0]], site, self.context, error), site.order)
-            return NotApplicable("whether the rule applies could not be determined")
-        return None
 
 
 _LAST = (9,)

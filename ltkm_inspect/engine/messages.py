@@ -39,7 +39,7 @@ def shape_cache(settings: Settings) -> ShapeCache:
 def run_on_messages(ltkms: Iterable[Ltkm], answers: Answers) -> None:
     """Run the rules on the messages of LTKMs, and on the payloads of those that decode to their end."""
     settings = answers.context.settings
-    shaped, unshaped = groups(settings, True), groups(settings, False)
+    shaped, unshaped, shapes = groups(settings, True), groups(settings, False), shape_cache(settings)
     merged: Mapping[str, Outcome] | None = None
     for ltkm in ltkms:
         message = ltkm.message
@@ -55,11 +55,12 @@ def run_on_messages(ltkms: Iterable[Ltkm], answers: Answers) -> None:
             merged = {}
             continue
         shape = message_shape(message, ltkm.octets)
-        known = shape_cache(settings).answers.get(shape)
+        known = shapes.answers.get(shape)
         if known is None:
             known = _first_of_shape(shape, [*message_sites(ltkm, message, shaped)], answers, merged)
-        for site in message_sites(ltkm, message, unshaped):
-            answers.run(site, unshaped)
+        if unshaped:
+            for site in message_sites(ltkm, message, unshaped):
+                answers.run(site, unshaped)
         if known is not merged:
             first, merged = merged is None, known
             answers.merge(known, first=first)

@@ -108,7 +108,7 @@ class Message:
         values = [key_id.value for key_id in self._key_ids if key_id.type == kind]
         return values[0] if len(values) == 1 else None
 
-    @property
+    @cached_property
     def pair(self) -> tuple[bytes, bytes] | None:
         """Key Domain ID and MSK ID of the key that it is about; None unless it has exactly one of each."""
         domain, msk_id = self.key_id(0), self.key_id(1)

@@ -63,16 +63,16 @@ class DeliveredLtkm:
     @cached_property
     def same_msk(self) -> LtkmRecord | None:
         """The latest LTKM in front of this one that delivered the same MSK to the same terminal."""
-        pair = self.sent.pair
-        if pair is None:
+        msk = self.sent.msk
+        if msk is None:
             return None
-        return next((each for each in reversed(self.earlier) if each.pair == pair), None)
+        return next((each for each in reversed(self.earlier) if each.msk == msk), None)
 
     @cached_property
     def is_repeated(self) -> bool:
         """The very octets were delivered before; the same delivery, looked at again, does not count."""
         sent = self.sent
-        return any(each.octets == sent.octets and not each.is_of_same_event(sent) for each in self.before.ltkms)
+        return any(not each.is_of_same_event(sent) for each in self.before.ltkms if each.octets == sent.octets)
 
     @property
     def is_overtaken(self) -> bool:
@@ -123,8 +123,9 @@ def deliveries(step: "SessionEvent") -> Iterator[DeliveredLtkm]:
 
 def _in_turn(register: LtkmRegister[Any, Any], step: "SessionEvent") -> Iterable[Any]:
     """Return the state of a register before each LTKM of an event."""
+    name, known = register.name, step.before.states
     keys = [register.key(sent) for sent in step.records.values()]
-    states = {key: step.before.of(register, key) for key in keys}
+    states = {key: known.get((name, key)) for key in keys}
     if len(states) == len(keys):
         return states.values()
     found = []

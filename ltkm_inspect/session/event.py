@@ -146,7 +146,7 @@ class SessionEvent:
         is_answer = response is not None and credentials is not None
         asked = event.requested_pairs
         pairs = _few(asked) if len(asked) < _MANY else frozenset(asked)
-        came = frozenset([ltkm.pair for ltkm in ltkms if ltkm.pair and event.was_delivered])
+        came = frozenset([ltkm.msk[1:] for ltkm in ltkms if ltkm.msk] if event.was_delivered else ())
         where = event.connection or event.client, event.client, event.capture
         return EventSummary(
             EventOrigin(event.id, event.started, event.ended, *where, event.is_replayed, accepted, nonce is not None),

@@ -1,8 +1,9 @@
 """An LTKM as far as later ones are compared with it, and the order of counters."""
 
+import marshal
+from dataclasses import dataclass
 from functools import lru_cache
 from hashlib import blake2b
-from typing import NamedTuple
 
 from ltkm_inspect.keys import OpenedMessage, Verdict
 from ltkm_inspect.keys.opening import key_check_value
@@ -37,14 +38,12 @@ def is_newer(new: int, old: int) -> bool:
 
 def keyed_hash(key: bytes, *parts: bytes | str | None) -> bytes:
     """Return a hash of some parts, 16 octets, that is the same wherever the key is."""
-    said: list[bytes] = []
-    for part in parts:
-        octets = part.encode("utf-8", "surrogatepass") if isinstance(part, str) else part
-        said += (b"-",) if octets is None else (b"%d:" % len(octets), octets)
-    return blake2b(b"".join(said), key=key, digest_size=16).digest()
+    # version 2 of the format, because later ones tell equal parts apart by whether they are one object
+    return blake2b(marshal.dumps(parts, 2), key=key, digest_size=16).digest()
 
 
-class DeliveredKey(NamedTuple):
+@dataclass(slots=True)
+class DeliveredKey:
     """The MSK in an LTKM that the keys at hand open, without the key itself."""
 
     hash: bytes
@@ -64,7 +63,8 @@ class DeliveredKey(NamedTuple):
         return cls(hashed, key_check_value(entry.key), entry.validity)
 
 
-class LtkmRecord(NamedTuple):
+@dataclass(slots=True)
+class LtkmRecord:
     """An LTKM that a terminal would take, as far as later ones are compared with it."""
 
     muk: Muk
@@ -73,8 +73,10 @@ class LtkmRecord(NamedTuple):
     csb_id: int
     rand: bytes
     encr_data: bytes
-    pair: Pair | None
-    """None where the message has not exactly one of each."""
+    msk: Msk | None
+    """None where the message has not exactly one Key Domain ID and one MSK ID."""
+    key_group: Msk | None
+    """IDi, Key Domain ID and Key Group part; None without an MSK ID."""
     policies: tuple[SecurityPolicy, ...]
     key: DeliveredKey | None
     """None where no key at hand opens it."""
@@ -92,14 +94,9 @@ class LtkmRecord(NamedTuple):
         return bool(self.event) and (self.event, self.at) == (other.event, other.at)
 
     @property
-    def msk(self) -> Msk | None:
-        """What names its MSK for all terminals."""
-        return (self.muk[0], *self.pair) if self.pair is not None else None
-
-    @property
-    def key_group(self) -> Msk | None:
-        """IDi, Key Domain ID and Key Group part."""
-        return (self.muk[0], self.pair[0], self.pair[1][:GROUP_OCTETS]) if self.pair is not None else None
+    def pair(self) -> Pair | None:
+        """Key Domain ID and MSK ID."""
+        return None if self.msk is None else self.msk[1:]
 
 
 def record(ltkm: Ltkm, opened: OpenedMessage | None, hash_key: bytes) -> LtkmRecord | None:
@@ -114,14 +111,16 @@ def record(ltkm: Ltkm, opened: OpenedMessage | None, hash_key: bytes) -> LtkmRec
     if times[0].type != COUNTER:
         return None
     event = ltkm.event
+    idi, pair = identities[0].value, message.pair
     return LtkmRecord(
-        _shared(identities[0].value, identities[1].value),
+        _shared((idi, identities[1].value)),
         octets,
         int.from_bytes(times[0].value),
         header.csb_id,
         rands[0].value,
         kemacs[0].encr_data,
-        _shared(*message.pair) if message.pair is not None else None,
+        None if pair is None else _shared((idi, *pair)),
+        None if pair is None else _shared((idi, pair[0], pair[1][:GROUP_OCTETS])),
         message.of(SecurityPolicy),
         DeliveredKey.of(opened, hash_key),
         event.was_delivered and (opened is None or opened.verdict is not Verdict.INVALID),
@@ -132,10 +131,10 @@ def record(ltkm: Ltkm, opened: OpenedMessage | None, hash_key: bytes) -> LtkmRec
 
 
 @lru_cache(maxsize=1024)
-def _keep(one: bytes, other: bytes) -> tuple[bytes, bytes]:
-    return one, other
+def _keep(name: tuple[bytes, ...]) -> tuple[bytes, ...]:
+    return name
 
 
-def _shared(one: bytes, other: bytes) -> tuple[bytes, bytes]:
+def _shared[Name: tuple[bytes, ...]](name: Name) -> Name:
     """Return a name that many LTKMs have in common as one object for all of them, unless it is a long one."""
-    return _keep(one, other) if len(one) + len(other) < _LONG_NAME else (one, other)
+    return _keep(name) if sum(map(len, name)) < _LONG_NAME else name  # type: ignore[return-value]

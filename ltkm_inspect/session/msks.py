@@ -1,6 +1,6 @@
 """The register of MSKs: what each was delivered with, to whichever terminal."""
 
-from typing import NamedTuple
+from dataclasses import dataclass, replace
 
 from ltkm_inspect.mikey import SecurityPolicy
 from ltkm_inspect.session.ltkm import DeliveredKey, LtkmRecord, is_newer
@@ -10,7 +10,8 @@ KEYS_OF_MSK = 16
 """How many keys are remembered that were delivered under one MSK ID."""
 
 
-class Reference[T](NamedTuple):
+@dataclass(slots=True)
+class Reference[T]:
     """What the deliveries of an MSK have in common, as the first of them had it.
 
     It stays until none had it for `msk_hours`, so that one bad delivery does not blame the good one after it.
@@ -23,7 +24,8 @@ class Reference[T](NamedTuple):
     """When it was last delivered."""
 
 
-class MskHistory(NamedTuple):
+@dataclass(slots=True)
+class MskHistory:
     """What one MSK was delivered with so far."""
 
     rand: Reference[bytes] | None = None
@@ -54,11 +56,11 @@ class MskHistory(NamedTuple):
         """Return what of it counts at that time."""
         known = self
         if known.rand is not None and not settings.is_recent(known.rand.at, at):
-            known = known._replace(rand=None)
+            known = replace(known, rand=None)
         if known.policies is not None and not settings.is_recent(known.policies.at, at):
-            known = known._replace(policies=None)
+            known = replace(known, policies=None)
         if known.latest is not None and not settings.is_recent(known.latest.at, at):
-            known = known._replace(keys=(), latest=None)
+            known = replace(known, keys=(), latest=None)
         return known
 
 
@@ -67,7 +69,7 @@ def _add(history: MskHistory | None, ltkm: LtkmRecord, settings: SessionSettings
     rand = _confirmed(known.rand, ltkm.rand, ltkm)
     policies = _confirmed(known.policies, ltkm.policies, ltkm) if ltkm.policies else known.policies
     if ltkm.key is None:
-        return known._replace(rand=rand, policies=policies)
+        return MskHistory(rand, policies, known.keys, known.latest)
     is_late = known.is_overtaken(ltkm)
     return MskHistory(rand, policies, _keys(known, ltkm.key, is_late=is_late), known.latest if is_late else ltkm)
 
@@ -77,7 +79,7 @@ def _confirmed[T](reference: Reference[T] | None, value: T, ltkm: LtkmRecord) ->
         return Reference(value, ltkm.csb_id, ltkm.at)
     if reference.value != value or ltkm.at is None or (reference.at is not None and ltkm.at <= reference.at):
         return reference
-    return reference._replace(at=ltkm.at)
+    return Reference(value, reference.csb_id, ltkm.at)
 
 
 def _keys(known: MskHistory, key: DeliveredKey, *, is_late: bool) -> tuple[DeliveredKey, ...]:

@@ -1,6 +1,6 @@
 """The register of MUKs: the counter of each, and the LTKMs that it protected."""
 
-from typing import NamedTuple
+from dataclasses import dataclass
 
 from ltkm_inspect.session.ltkm import LtkmRecord, is_newer
 from ltkm_inspect.session.register import SessionSettings, ltkm_register
@@ -9,7 +9,8 @@ LTKMS_OF_MUK = 16
 """How many LTKMs of one MUK are remembered, besides its counter."""
 
 
-class MukHistory(NamedTuple):
+@dataclass(slots=True)
+class MukHistory:
     """What one MUK protected so far."""
 
     counter: int | None = None

@@ -1,7 +1,7 @@
 """The register of nonces: how terminals counted the requests in which they used them."""
 
 from collections.abc import Mapping
-from typing import NamedTuple
+from dataclasses import dataclass
 
 from ltkm_inspect.session.register import Register, SessionSettings
 from ltkm_inspect.session.summary import EventSummary, NonceUse
@@ -10,7 +10,8 @@ USES_OF_NONCE = 32
 """How many uses of one nonce are remembered, besides its highest count."""
 
 
-class NonceHistory(NamedTuple):
+@dataclass(slots=True)
+class NonceHistory:
     """How one terminal used one nonce so far."""
 
     highest: int | None = None

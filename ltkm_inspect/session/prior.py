@@ -2,13 +2,13 @@
 
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, field
-from itertools import batched
+from itertools import batched, chain
 from typing import Any
 
 from ltkm_inspect.session.register import Register
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, eq=False)
 class PriorState:
     """What the session knew before an event; kept, so that an event that is checked again is judged the same."""
 
@@ -26,14 +26,11 @@ class PriorState:
 
     def packed(self) -> tuple[Any, ...]:
         """Return the same in a third of the memory: many are kept, and few are looked at again."""
-        return (
-            self.twin,
-            self.replayed,
-            *(each for (name, key), state in self.states.items() for each in (name, key, state)),
-        )
+        return (self.twin, self.replayed, *chain.from_iterable(self.states), *self.states.values())
 
     @classmethod
     def unpacked(cls, packed: tuple[Any, ...]) -> "PriorState":
         """Return what was packed."""
         twin, replayed, *rest = packed
-        return cls(twin, replayed, {(name, key): state for name, key, state in batched(rest, 3)})
+        split = len(rest) // 3 * 2
+        return cls(twin, replayed, dict(zip(batched(rest[:split], 2), rest[split:], strict=True)))

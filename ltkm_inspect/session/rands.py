@@ -1,12 +1,13 @@
 """The register of RANDs: which MSK each was first used for."""
 
-from typing import NamedTuple
+from dataclasses import dataclass
 
 from ltkm_inspect.session.ltkm import LtkmRecord, Msk
 from ltkm_inspect.session.register import SessionSettings, ltkm_register
 
 
-class RandUse(NamedTuple):
+@dataclass(slots=True)
+class RandUse:
     """The first use of a RAND."""
 
     msk: Msk

@@ -68,7 +68,8 @@ def ltkm_register[K: Hashable, S](
 
     def after(state: S | None, ltkms: list[LtkmRecord], settings: SessionSettings) -> S | None:
         for ltkm in ltkms:
-            state = add(state, ltkm, settings)
+            if ltkm.is_delivered:
+                state = add(state, ltkm, settings)
         return state
 
     return LtkmRegister(name, partial(_by_key, key), after, key, add)
@@ -79,7 +80,5 @@ def _by_key[K: Hashable](key: Callable[[LtkmRecord], K | None], event: EventSumm
     for ltkm in event.ltkms:
         touched = key(ltkm)
         if touched is not None:
-            delivered = found.setdefault(touched, [])
-            if ltkm.is_delivered:
-                delivered.append(ltkm)
+            found.setdefault(touched, []).append(ltkm)
     return found

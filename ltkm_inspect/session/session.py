@@ -56,7 +56,7 @@ def counted(event: EventSummary, before: PriorState) -> EventSummary:
     """Return an event as the registers of those that count take it: a terminal discards the LTKMs of a replay."""
     if before.replayed is None:
         return event
-    return replace(event, ltkms=tuple([ltkm._replace(is_delivered=False) for ltkm in event.ltkms]))
+    return replace(event, ltkms=tuple([replace(ltkm, is_delivered=False) for ltkm in event.ltkms]))
 
 
 class Session:

@@ -8,7 +8,8 @@ from ltkm_inspect import digest
 from ltkm_inspect.session.ltkm import LtkmRecord, Pair
 
 
-class EventOrigin(NamedTuple):
+@dataclass(slots=True)
+class EventOrigin:
     """Where and when an event was captured: what events with the same octets are told apart by."""
 
     id: str
@@ -28,7 +29,8 @@ class EventOrigin(NamedTuple):
     """Its credentials have a nonce, so that no lawful request is the same again."""
 
 
-class KeyRequest(NamedTuple):
+@dataclass(slots=True)
+class KeyRequest:
     """One request of a terminal, and what became of it."""
 
     pairs: frozenset[Pair]

@@ -1,7 +1,7 @@
 """The register of terminals: what each asked for, and which nonce it was given for its next request."""
 
 from collections.abc import Mapping
-from typing import NamedTuple
+from dataclasses import dataclass
 
 from ltkm_inspect.session.register import Register, SessionSettings
 from ltkm_inspect.session.summary import EventSummary, KeyRequest
@@ -10,7 +10,8 @@ REQUESTS_OF_TERMINAL = 16
 """How many requests of one terminal are remembered."""
 
 
-class TerminalHistory(NamedTuple):
+@dataclass(slots=True)
+class TerminalHistory:
     """What one terminal did so far."""
 
     requests: tuple[KeyRequest, ...] = ()
