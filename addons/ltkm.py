@@ -11,6 +11,17 @@ if sys.version_info < (3, 12):  # noqa: UP036 - an older mitmproxy brings an old
         "12 with a newer Python, for example with: uv tool install --python 3.13 mitmproxy"
     )
 
+try:
+    from mitmproxy.version import VERSION as _VERSION
+except ImportError:  # the mistake is named below
+    _VERSION = ""
+if tuple(int(part) for part in _VERSION.split(".")[:2] if part.isdigit()) < (12, 2) and _VERSION:
+    sys.exit(
+        f"ltkm.py: expected mitmproxy 12.2 or newer, got {_VERSION} ({sys.executable}): install a newer one with: "
+        f"{sys.executable} -m pip install --upgrade mitmproxy (pipx: pipx upgrade mitmproxy; uv: uv tool upgrade "
+        "mitmproxy)"
+    )
+
 _PACKAGES = ("brotli", "click", "cryptography", "jinja2", "lxml", "markupsafe", "zstandard")
 """What the package needs beside mitmproxy."""
 

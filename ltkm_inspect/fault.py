@@ -14,6 +14,7 @@ from ltkm_inspect.parameter import (
     did_you_mean,
     parameters_of,
     parse_values,
+    similar_file,
     written,
 )
 from ltkm_inspect.rule import id_of, paragraphs_of
@@ -216,6 +217,7 @@ def prepare(application: Application, readers: Mapping[type, Reader]) -> Applica
                 content = readers[type(value)](Path(value.text).expanduser())
             except (OSError, ValueError) as error:
                 why = (error.strerror or type(error).__name__) if isinstance(error, OSError) else str(error)
+                why += similar_file(value.text) if isinstance(error, FileNotFoundError) else ""
                 where = printable(value.text)
                 raise FaultError(f"fault {fault.id}: parameter {name}: {where}: {why}") from None
             values[name] = replace(value, content=content)

@@ -9,6 +9,7 @@ from typing import Any
 from ltkm_inspect.spec import Clause
 from ltkm_inspect.traffic import Event, Exchange
 from ltkm_inspect.wire import Span, octets_text, printable
+from ltkm_inspect.wire import count as count
 
 RULE_CRASHED = "rule-crashed"
 EVENT_CRASHED = "event-crashed"
@@ -194,11 +195,6 @@ def shorten(text: str, longest: int = LONGEST_VALUE) -> str:
     if len(text) <= longest:
         return printable(text)
     return f"{printable(text[:longest])}… ({len(text)} characters)"
-
-
-def count(number: int, word: str) -> str:
-    """Return a number with its word, in the plural unless there is exactly one: `2 items`."""
-    return f"{number} {word}" if number == 1 else f"{number} {word}s"
 
 
 @dataclass(slots=True)

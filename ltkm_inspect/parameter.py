@@ -1,9 +1,11 @@
 """Typed parameters of rules and faults, taken from the signature of their function."""
 
 import inspect
+import os
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
+from itertools import islice
 from types import NoneType, UnionType
 from typing import Any, ClassVar, Literal, Protocol, Self, TypeAliasType, get_args, get_origin, runtime_checkable
 
@@ -13,6 +15,8 @@ from ltkm_inspect.wire.key_text import is_key_text
 KINDS: Mapping[Any, str] = {bool: "true or false", int: "a whole number", bytes: "octets in hex", str: "text"}
 """What may be typed for a parameter, by its type."""
 
+MOST_NAMES = 10_000
+"""How many names of a folder are compared with that of a missing file."""
 LONGEST_SHOWN = 80
 """How many characters of a value an error shows."""
 
@@ -110,6 +114,20 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
     """Return `; did you mean X?` for the known word that comes closest, or nothing where none does."""
     close = get_close_matches(word, list(known), 1)
     return f"; did you mean {close[0]}?" if close else ""
+
+
+def similar_file(path: str) -> str:
+    """Return `; did you mean X?` for a file of nearly that name in the folder of one that is missing, or nothing."""
+    folder, name = os.path.split(path)
+    try:
+        with os.scandir(folder or ".") as entries:
+            names = [entry.name for entry in islice(entries, MOST_NAMES)]
+    except (OSError, ValueError):
+        return ""
+    stem = os.path.splitext(name)[0].lower()
+    same = [each for each in names if os.path.splitext(each)[0].lower() == stem]
+    close = sorted(same) or get_close_matches(name, names, 1, cutoff=0.8)
+    return f"; did you mean {printable(os.path.join(folder, close[0]))}?" if close else ""
 
 
 def parameters_of(function: Callable[..., Any], least: int | None = None) -> tuple[Parameter, ...]:

@@ -2,8 +2,10 @@
 
 import ipaddress
 import re
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import partial
 
 from ltkm_inspect.traffic import Document, Event, Item, Ltkm, LtkmElement
 from ltkm_inspect.wire import printable
@@ -177,13 +179,72 @@ class EventSelection:
 
     def takes_around(self, event: Event, name: str = "") -> bool:
         """Tell whether an event is meant by its terminal and its time, whatever its keys."""
-        if self.terminals and not any(terminal.takes(event, name) for terminal in self.terminals):
-            return False
+        known = not self.terminals or any(terminal.takes(event, name) for terminal in self.terminals)
+        return known and self._takes_time(event)
+
+    def _takes_time(self, event: Event) -> bool:
         if self.since is self.until is None:
             return True
         began = event.started
         return began is not None and (self.since or 0) <= began and (self.until is None or began <= self.until)
 
+    def selectors(self, name: str = "") -> Iterator[tuple[str, str, Callable[[Event], bool]]]:
+        """Yield each selector: option, text (none for the time), and what tells of an event whether it matches."""
+        for key in self.keys.selectors:
+            yield "msk", str(key), Selection((key,)).takes
+        for terminal in self.terminals:
+            yield "terminal", str(terminal), partial(terminal.takes, name=name)
+        if not self.since is self.until is None:
+            yield "until" if self.since is None else "since", "", self._takes_time
+
 
 EVERY_EVENT = EventSelection()
 """The selection of every event."""
+
+
+MOST_NAMED = 5
+"""How many terminals, addresses or keys are named where a selector matches none of them."""
+
+
+@dataclass(slots=True)
+class SelectionMatches:
+    """How often each selector, by option and text, matched an event, and what terminals, keys and times there were."""
+
+    matched: Counter[tuple[str, str]] = field(default_factory=Counter)
+    present: dict[str, dict[str, str]] = field(default_factory=dict)
+    """How the first terminals, addresses and keys are shown, by what they are; one more than is named."""
+    times: tuple[float, ...] = ()
+    """When the first and the last event began, in seconds since 1970 UTC; empty where no time is known."""
+
+    def add(self, selection: EventSelection, event: Event, name: str = "") -> bool:
+        """Count an event in, and tell whether it is meant; `name` is what the key ring calls its terminal."""
+        options: dict[str, bool] = {}
+        for option, text, takes in selection.selectors(name):
+            options[option] = (matches := takes(event)) or options.get(option, False)
+            self.matched[option, text] += matches
+        b_tid = event.b_tid if event.authorization is not None else ""
+        self._name("terminals", {b_tid: name or short_name(b_tid)} if b_tid else {})
+        self._name("addresses", {address: ""} if (address := _parts(event.client)[0]) else {})
+        self._name("MSKs", {str(Selector(*pair)): "" for pair in event.pairs})
+        self.times = _ends(*self.times, *(() if event.started is None else (event.started,)))
+        return all(options.values())
+
+    def merge(self, other: "SelectionMatches") -> None:
+        """Count in what another one counted of later events."""
+        self.matched.update(other.matched)
+        for kind, names in other.present.items():
+            self._name(kind, names)
+        self.times = _ends(*self.times, *other.times)
+
+    def unmatched(self, selection: EventSelection) -> list[tuple[str, str]]:
+        """Return option and text of each selector that matched no event."""
+        return [(option, text) for option, text, _ in selection.selectors() if not self.matched[option, text]]
+
+    def _name(self, kind: str, names: Mapping[str, str]) -> None:
+        known = self.present.setdefault(kind, {})
+        for each, shown in names.items() if len(known) <= MOST_NAMED else ():
+            known.setdefault(each, shown or each)
+
+
+def _ends(*times: float) -> tuple[float, ...]:
+    return (min(times), max(times)) if times else ()

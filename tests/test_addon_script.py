@@ -104,6 +104,18 @@ def test_an_old_python_is_named_in_one_line(checkout: Path) -> None:
     assert line.startswith("ltkm.py: expected Python 3.12 or newer, got 3.9.2 (")
 
 
+@pytest.mark.parametrize("version", ["8.1.0", "12.1.2", "12.0"])
+def test_an_old_mitmproxy_is_named_in_one_line(checkout: Path, tmp_path: Path, version: str) -> None:
+    give_package(checkout, "from mitmproxy import contentviews; contentviews.InteractiveContentview\n")
+    (tmp_path / "old" / "mitmproxy").mkdir(parents=True)
+    (tmp_path / "old" / "mitmproxy" / "version.py").write_text(f"VERSION = '{version}'\n")
+    run = run_script(checkout, tmp_path / "old")
+    assert run.returncode == 1
+    (line,) = run.stderr.splitlines()
+    assert line.startswith(f"ltkm.py: expected mitmproxy 12.2 or newer, got {version} (")
+    assert f"{sys.executable} -m pip install --upgrade mitmproxy" in line
+
+
 def test_an_old_python_can_read_the_script() -> None:
     ast.parse(SCRIPT.read_text("utf-8"), feature_version=(3, 9))
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import time
@@ -130,7 +131,6 @@ def test_an_empty_file_is_not_damaged(tmp_path: Path) -> None:
     file.touch()
     done = run("check", file)
     assert lines(done.stdout) == [f"summary: {NOTHING_SEEN}; 0 other flows ignored"]
-    assert done.stderr == b""
     assert done.returncode == 4
 
 
@@ -267,7 +267,70 @@ def test_a_selection_says_what_is_told_of(broken: Path, words: list[str], number
     if not numbers:
         (said,) = lines(done.stdout)
         assert said.startswith("summary: no MSK exchange matches the selection; 2 MSK exchanges not selected; ")
+        assert lines(done.stderr) == [
+            "ltkm-inspect: --terminal: no MSK exchange matches nobody@bsf.home1.net; terminals seen: MTIzNDU2..Q1Ng"
+        ]
         assert done.returncode == 4
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (
+            ["--msk", "ffffff/0001"],
+            "--msk: no MSK exchange matches ffffff/0001; MSKs seen: b8709d/24cb/4400, b8709d/68c9/0001",
+        ),
+        (["--terminal", "203.0.113.9"], "--terminal: no MSK exchange matches 203.0.113.9; addresses seen: 192.0.2.10"),
+        (
+            ["--since", "2030-01-01"],
+            "--since: no MSK exchange began then; they began 2009-10-28T08:00:00Z to 2009-10-28T08:00:01Z",
+        ),
+        (
+            ["--until", "2000-01-01"],
+            "--until: no MSK exchange began then; they began 2009-10-28T08:00:00Z to 2009-10-28T08:00:01Z",
+        ),
+    ],
+)
+@pytest.mark.parametrize("jobs", ["1", "2"])
+def test_a_selector_that_matches_nothing_says_what_there_is(
+    broken: Path, words: list[str], said: str, jobs: str
+) -> None:
+    done = run("check", "--jobs", jobs, *words, broken)
+    assert lines(done.stderr) == [f"ltkm-inspect: {said}"]
+    assert done.returncode == 4
+
+
+def test_what_there_is_instead_is_redacted_as_lines_are(broken: Path) -> None:
+    done = run("check", "--redact", "--terminal", "nobody@bsf.home1.net", "--terminal", "203.0.113.9", broken)
+    first, second = lines(done.stderr)
+    name = re.compile(r"no MSK exchange matches (identity|address)-[0-9a-f]{10}; (\w+) seen: \1-[0-9a-f]{10}$")
+    assert [name.search(line)[2] for line in (first, second)] == ["terminals", "addresses"]  # type: ignore[index]
+
+
+def test_an_empty_file_says_how_to_record_one(tmp_path: Path) -> None:
+    empty = tmp_path / "empty.flow"
+    empty.touch()
+    said = f"ltkm-inspect: {empty}: the file is empty: record the traffic with mitmdump -w FILE, or export a HAR "
+    for words in (["check"], ["export", "csv"], ["diff", empty], ["fault", "strip-ltkm"]):
+        done = run(*words, empty, *([tmp_path / "out.flow"] if words[0] == "fault" else []))
+        assert any(line.startswith(said) for line in lines(done.stderr))
+        assert done.returncode == 4
+
+
+def test_a_missing_file_names_one_that_is_nearly_called_so(broken: Path) -> None:
+    for name in (f"{broken.stem}x{broken.suffix}", broken.stem, f"{broken.stem}.har"):
+        done = run("check", broken.with_name(name))
+        assert lines(done.stderr)[0].endswith(f"{name}: No such file or directory; did you mean {broken}?")
+    done = run("check", broken.with_name("quite-another.flow"))
+    assert lines(done.stderr)[0].endswith("quite-another.flow: No such file or directory")
+
+
+def test_a_file_in_the_place_of_a_command_says_what_to_type(broken: Path) -> None:
+    done = run(broken)
+    assert lines(done.stderr)[-1] == (
+        f"Error: {broken} is a file, not a command; to check it: ltkm-inspect check {broken}"
+    )
+    assert done.returncode == 2
 
 
 def test_a_time_that_is_none_is_refused(broken: Path) -> None:

@@ -11,9 +11,11 @@ from pathlib import Path
 import pytest
 from mitmproxy.addons.savehar import SaveHar
 
+from ltkm_inspect.capture.damage import RECORD
 from ltkm_inspect.mitm.flows import flow_of
 from ltkm_inspect.options.table import EXPORT_FORMATS
 from ltkm_inspect.reference import FIRST, KEYS, SECOND, TERMINAL, exchange, ltkm
+from ltkm_inspect.selection import short_name
 from ltkm_inspect.traffic import Exchange
 from tests.command import little_room, run, run_shell
 from tests.test_cli import CLEAN, lines, objects, save
@@ -104,7 +106,8 @@ def test_ltkms_are_selected_on_the_command_line(tmp_path: Path) -> None:
     done = run("export", "csv", file, "--terminal", "other@bsf")
     assert (done.returncode, done.stdout) == (4, b"")
     assert lines(done.stderr) == [
-        "ltkm-inspect: no LTKM matches --msk, --terminal and --flawed, so nothing was written"
+        f"ltkm-inspect: --terminal: no MSK exchange matches other@bsf; terminals seen: {short_name(TERMINAL.b_tid)}",
+        "ltkm-inspect: no LTKM matches --terminal, so nothing was written",
     ]
 
 
@@ -147,10 +150,12 @@ def test_a_har_is_exported_with_addresses_made_up_and_that_said(tmp_path: Path) 
 
 @pytest.mark.parametrize("name", EXPORT_FORMATS)
 def test_no_msk_exchange_is_said_and_ends_with_4(tmp_path: Path, name: str) -> None:
-    for file in (save(tmp_path / "foreign.flow", [], foreign=1), save(tmp_path / "empty.flow", [])):
+    foreign, empty = save(tmp_path / "foreign.flow", [], foreign=1), save(tmp_path / "empty.flow", [])
+    nothing, record = "no MSK exchange was seen, so nothing was written", f"{empty}: the file is empty: {RECORD}"
+    for file, said in ((foreign, nothing), (empty, record)):
         done = run("export", name, file, "-o", tmp_path / "out")
         assert done.returncode == 4
-        assert lines(done.stderr) == ["ltkm-inspect: no MSK exchange was seen, so nothing was written"]
+        assert lines(done.stderr) == [f"ltkm-inspect: {said}"]
         assert not (tmp_path / "out").exists()
 
 

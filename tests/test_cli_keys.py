@@ -157,7 +157,14 @@ def test_a_key_ring_that_cannot_be_used_is_one_line(command: list[str], tmp_path
     broken = tmp_path / "broken.toml"
     broken.write_text(f'[[subscribers]]\nb_tid = "x"\nmuk = "{MUK.hex()[:-1]}"\n')
     broken.chmod(0o600)
-    for path, said in ((broken, "subscribers[1].muk"), (tmp_path / "missing.toml", "no such file")):
+    (tmp_path / "in.flow").write_bytes(b"1:9:websocket;0:~}")
+    near = f"did you mean {broken}?"
+    for path, said in (
+        (broken, "subscribers[1].muk"),
+        (tmp_path / "missing.toml", "no such file"),
+        (tmp_path / "brokn.toml", f"no such file or directory; {near}"),
+        (tmp_path / "in.flow", "in.flow: expected a key ring, a TOML file with [[subscribers]], got a flow file"),
+    ):
         done = run(*command, path)
         assert (done.returncode, done.stdout) == (1, "")
         assert done.stderr.count("\n") == 1
@@ -174,7 +181,7 @@ def test_a_message_whose_mac_is_wrong_gives_exit_code_3_and_one_without_a_key_do
     assert run("decode", wrong).returncode == 0
     ring.write_text(ring.read_text().replace(B_TID, "somebody@else"))
     done = run("decode", "--keys", ring, wrong)
-    assert f"key: no key for B-TID {B_TID} at {BSM}: the key ring has no entry for it" in done.stdout
+    assert f"key: no key for B-TID {B_TID} at {BSM}: the key ring has no entry for this terminal" in done.stdout
     assert done.returncode == 0
 
 
@@ -182,7 +189,8 @@ def test_a_fault_says_where_a_key_ring_has_no_key_that_fits(ring: Path, recorded
     ring.write_text(ring.read_text().replace(B_TID, "somebody@else"))
     done = run("fault", "--keys", ring, "shorten-rand:octets=8", recorded, tmp_path / "out.flow")
     assert done.returncode == 0
-    assert done.stderr == (
-        "ltkm-inspect: no matching key in the key ring, so these were not recomputed: "
-        "MACs in 1 exchange and digests in 1 exchange\n"
+    lacking = "the key ring has no entry for this terminal; add one with its"
+    assert done.stderr == "".join(
+        f"ltkm-inspect: 1 exchange: {part} not recomputed ({lacking} {key}); the terminal will reject it\n"
+        for part, key in (("MAC", "MUK"), ("digest", "MRK"))
     )

@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from ltkm_inspect.capture.following import AGAIN, NOT_PLAIN
+from ltkm_inspect.capture.inputs import NO_CAPTURE
 from ltkm_inspect.cli.progress import Progress
 from ltkm_inspect.engine import inspect
 from ltkm_inspect.report import text
@@ -239,10 +240,13 @@ def test_damage_ends_following(tmp_path: Path, octets: bytes, said: str) -> None
     assert done.returncode == 5
 
 
-@pytest.mark.parametrize("arguments", [["-"], ["a", "b"], ["."]])
-def test_only_one_file_can_be_followed(arguments: list[str]) -> None:
+@pytest.mark.parametrize(
+    ("arguments", "got"),
+    [(["-"], "standard input"), (["a", "b"], "2: run one command for each"), (["docs"], NO_CAPTURE)],
+)
+def test_only_one_file_can_be_followed(arguments: list[str], got: str) -> None:
     done = run("check", "--follow", *arguments)
-    assert lines(done.stderr)[-1] == "Error: --follow: expected exactly one file"
+    assert lines(done.stderr)[-1] == f"Error: --follow: expected one file, got {got}"
     assert done.returncode == 2
 
 

@@ -72,7 +72,7 @@ def test_octets_after_a_large_brotli_stream_are_told() -> None:
     body = os.urandom(100_000)
     decoded = decode(encode(body, "br") + b"x", "br")
     assert decoded.octets == body
-    assert decoded.problem == "expected the end of the br stream, got 1 more octets"
+    assert decoded.problem == "expected the end of the br stream, got 1 more octet"
 
 
 @pytest.mark.parametrize("name", NAMES)

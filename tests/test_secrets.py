@@ -170,13 +170,13 @@ def test_a_crash_of_the_program_does_not_tell_its_text(
         raise RuntimeError(f"cannot use {key}")
 
     monkeypatch.setattr(sys, "argv", ["ltkm-inspect", "keys", "check", inputs["RING"]])
-    monkeypatch.setattr("ltkm_inspect.keys.load", crash)
+    monkeypatch.setattr("ltkm_inspect.keys.RingFile", crash)
     with pytest.raises(SystemExit) as left:
         main()
     assert left.value.code == 1
     printed = capsys.readouterr()
     assert printed.out == ""
-    assert re.fullmatch(r"ltkm-inspect: RuntimeError at keys\.py:\d+\n", printed.err)
+    assert re.fullmatch(r"ltkm-inspect: RuntimeError at files\.py:\d+\n", printed.err)
 
 
 def test_a_crash_in_a_hook_does_not_tell_its_text(

@@ -174,7 +174,7 @@ def test_which_item_is_asked_for_wrongly_is_one_line(fault: str, said: str) -> N
 
 def test_an_item_that_is_not_there_or_not_chosen_is_said() -> None:
     for text, chosen, said in (
-        ("repeat-ltkm:item=3", EVERY, "fault repeat-ltkm: the document has no item 3"),
+        ("repeat-ltkm:item=3", EVERY, "fault repeat-ltkm: the document has no item 3: it has 2 items"),
         ("shorten-rand:item=1", SECOND_ALONE, "fault shorten-rand: no rand of b8709d/68c9/0001 in item 1"),
     ):
         with pytest.raises(FaultError) as raised:

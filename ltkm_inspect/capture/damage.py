@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from errno import EINVAL
 
 from ltkm_inspect.input.kind import EMPTY, FLOWS, HAR, JSON, OCTETS, RING, TEXT, kind_of
+from ltkm_inspect.wire import count
 from ltkm_inspect.wire.key_text import IS_KEY_RING
 
 RECORD = "record the traffic with mitmdump -w FILE, or export a HAR from a browser or proxy"
@@ -11,6 +12,7 @@ RECORD = "record the traffic with mitmdump -w FILE, or export a HAR from a brows
 ENDS_WITHIN = "the file ends within a flow"
 SHORTER = "the file shrank while it was being read"
 NOT_A_FLOW = "what follows is not a flow"
+_ADVICE = {ENDS_WITHIN: "copy the file again when it is complete", NOT_A_FLOW: "the rest was not read"}
 _MAY_BE_TRAFFIC = (FLOWS, HAR, JSON, TEXT, OCTETS, EMPTY)
 """The kinds that only a reader can tell from saved traffic that is damaged or of an unusual form."""
 
@@ -61,5 +63,5 @@ class Damage:
     """How many flows were read before it."""
 
     def __str__(self) -> str:
-        flows = f"{self.flows} flow{'' if self.flows == 1 else 's'}"
-        return f"{self.reason} (after {flows}, at octet {self.offset})"
+        advice = f"; {_ADVICE[self.reason]}" if self.reason in _ADVICE else ""
+        return f"{self.reason} (after {count(self.flows, 'flow')}, at octet {self.offset}){advice}"

@@ -10,7 +10,7 @@ from ltkm_inspect.capture.records import CandidateRecord, SkippedFlows, scan
 
 POLL = 0.2
 """How many seconds pass before it is looked again whether there is more."""
-NOT_PLAIN = "expected an uncompressed flow file; a compressed one cannot be followed"
+NOT_PLAIN = "expected an uncompressed flow file: unpack it first, or check it without --follow"
 AGAIN = f"{SHORTER}; reading again from its start"
 
 

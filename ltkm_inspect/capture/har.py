@@ -25,6 +25,7 @@ from ltkm_inspect.capture.har_values import (
 )
 from ltkm_inspect.document import codec_of
 from ltkm_inspect.traffic import OFFLINE, Exchange, Gap, Headers, Limits, Request, Response, ours
+from ltkm_inspect.wire import count
 
 _URL = re.compile(r"(?:([a-zA-Z][a-zA-Z0-9+.-]*):)?//([^/?#]*)([^#]*)")
 _AUTHORITY = re.compile(r"(?:[^@]*@)?(\[[^\]]*\]|[^:]*)(?::(\d*))?")
@@ -250,7 +251,7 @@ class _Reading:
         if held.get("params"):
             self._damage(place, "expected the body, got only its parameters", hides)
         elif size:
-            self._damage(place, f"expected a body of {size} octets, got none", hides)
+            self._damage(place, f"expected a body of {count(size, 'octet')}, got none", hides)
         elif size == 0 and (known or is_there):
             return b""
         else:
@@ -298,7 +299,7 @@ class _Reading:
         is_bare = not coding.codings(headers.get("Content-Encoding"))
         least = max(length or 0, content_length(headers) or 0) if is_bare else length or 0
         if len(body) < least:
-            self._damage(at, f"expected {least} octets, got {len(body)}", hides)
+            self._damage(at, f"expected {count(least, 'octet')}, got {len(body)}", hides)
         elif not is_bare and body and not ours.starts_like_xml(body):
             self._damage(at, "expected text, got what may still be content-coded", hides)
         else:

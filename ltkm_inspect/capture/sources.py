@@ -98,5 +98,5 @@ def _unpacked(stored: PieceStream, coding: str, name: str) -> Iterator[bytes]:
     try:
         yield from unpack(coding, iter(lambda: stored.take(BLOCK), b""), window=_ZSTD_WINDOW, step=_STEPS.get(coding))
     except CodingError as error:
-        why = "ends too early" if error.ended else f"is damaged: {printable(error.cause)}"
+        why = "ends too early: copy the file again" if error.ended else f"is damaged: {printable(error.cause)}"
         raise PackedError(f"the {name} data {why}") from error

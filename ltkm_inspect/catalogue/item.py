@@ -129,7 +129,9 @@ def strip_ltkm(document: Document, *, item: int = 0, all: bool = False) -> Itera
     first = (each.ltkm_elements for each in document.items if each.ltkm_elements and item in (0, each.number))
     found = {ltkm.element: ltkm for ltkm in (document.ltkm_elements if all else next(first, ()))}
     if not found:
-        raise FaultError("the document has no LTKM to remove" + (f" in item {item}" if item else ""))
+        where = f" in item {item}" if item else ""
+        where += f": it has {count(len(document.items), 'item')}" if item > len(document.items) else ""
+        raise FaultError(f"the document has no LTKM to remove{where}")
     for element in found:
         if not any(above in found for above in element.iterancestors()):
             yield edit.replaced(document.xml, element, "")

@@ -13,6 +13,7 @@ from ltkm_inspect.mikey import Interval, Kemac, KeyData, KeyDataChain, Message
 from ltkm_inspect.rule import Problems, RuleGroup
 from ltkm_inspect.session import OpenedLtkm
 from ltkm_inspect.spec import RFC3830, RFC5410, TS33246, Sure, Verb
+from ltkm_inspect.wire import count
 
 MAC = RFC3830["5.2"](says="the MAC covers the whole message except itself")
 VERIFIED = TS33246["6.4.6.1"](says="a message whose MAC does not verify is discarded")
@@ -122,7 +123,7 @@ def key_validity_malformed(opening: OpenedLtkm, entry: KeyData, context: Context
         kinds = {0: "no validity", 1: "an SPI"}
         yield Problem(path, "an interval", kinds.get(entry.kv, f"validity type {entry.kv}"), level=level)
     elif interval.octets not in ((MTK_ID_OCTETS, MTK_ID_OCTETS), (TIME_OCTETS, TIME_OCTETS)):
-        got = f"{interval.octets[0]} and {interval.octets[1]} octets"
+        got = f"{interval.octets[0]} and {count(interval.octets[1], 'octet')}"
         same = interval.octets[0] == interval.octets[1] and interval.octets[0] > 0
         yield Problem(path, "two limits of 2 or 4 octets", got, level=Level.WARNING if same else level)
 

@@ -16,6 +16,7 @@ from ltkm_inspect.rule import Problems, RuleGroup
 from ltkm_inspect.session import DeliveredLtkm, OpenedLtkm
 from ltkm_inspect.session.ltkm import DeliveredKey
 from ltkm_inspect.spec import RFC4563, TS33246, Verb
+from ltkm_inspect.wire import count
 
 REPLACED = TS33246["6.5.3"](says="a message with a known MSK ID replaces the key", verb=Verb.MAY)
 KEY = "KEMAC.encr_data.key_data.key"
@@ -73,7 +74,7 @@ def policy_renewed(delivery: DeliveredLtkm) -> Problems:
 def _difference(before: Sequence[SecurityPolicy], sent: Sequence[SecurityPolicy]) -> str:
     """Return in what the policies of two messages differ, in words."""
     if len(before) != len(sent):
-        return f"{len(sent)} SP payloads instead of {len(before)}"
+        return f"{count(len(sent), 'SP payload')} instead of {len(before)}"
     for old, new in zip(before, sent, strict=True):
         known = {each.type: each.value for each in old.params}
         for each in new.params:

@@ -12,7 +12,7 @@ from ltkm_inspect.report import jsonl, text
 from ltkm_inspect.report.keys import Keys
 from ltkm_inspect.report.lines import LineStyle
 from ltkm_inspect.report.summary import Summary
-from ltkm_inspect.selection import EVERY_EVENT, EventSelection
+from ltkm_inspect.selection import EVERY_EVENT, EventSelection, SelectionMatches
 from ltkm_inspect.session import SessionEvent
 
 
@@ -39,6 +39,8 @@ class StretchResult:
     """The MSK exchanges in their order."""
     summary: Summary = field(default_factory=Summary)
     """The same exchanges, and flows of other traffic, counted."""
+    matches: SelectionMatches = field(default_factory=SelectionMatches)
+    """What matched the selection, if there is one."""
     forgotten: Counter[str] = field(default_factory=Counter)
     """How much the session had to forget up to here, by what it is."""
     octets: int = 0
@@ -69,7 +71,7 @@ class Presenter:
         """Inspect an exchange, the flow of that number in its file, and add what is counted and printed of it."""
         report = inspect_step(step, context)
         report.number = number
-        if self.selection.takes_all or self.selection.takes(report.event, report.name):
+        if self.selection.takes_all or checked.matches.add(self.selection, report.event, report.name):
             report, shown = presented(report, lambda report: self._shown(report, checked.name))
             checked.summary.add(report)
             checked.shown.append(shown)

@@ -23,7 +23,7 @@ from ltkm_inspect.cli.shared import (
 from ltkm_inspect.cli.signals import INTERRUPTED, code_of, reason_of
 from ltkm_inspect.options.table import LINE_FORMATS
 from ltkm_inspect.options.words import OptionError
-from ltkm_inspect.output.console import COULD_NOT_RUN, InputErrors, Output, complain
+from ltkm_inspect.output.console import COULD_NOT_RUN, InputErrors, Output, complain, say_nothing
 from ltkm_inspect.wire import printable
 
 if TYPE_CHECKING:
@@ -68,15 +68,19 @@ def check(
         selection = event_selection(msks, terminals, since, until)
         targets = targets_of(asked.typed["report"], [Path(each.name) for each in found])
     if follow and (len(found) != 1 or found[0].problem or found[0].name == "-"):
-        raise click.UsageError("--follow: expected exactly one file")
+        got = f"{len(found)}: run one command for each" if len(found) > 1 else found[0].problem or "standard input"
+        raise click.UsageError(f"--follow: expected one file, got {got}")
     keys = asked.keys()
     from ltkm_inspect import checking
     from ltkm_inspect.output.json_line import to_json
+    from ltkm_inspect.output.unmatched import unmatched
     from ltkm_inspect.report import jsonl, summary
     from ltkm_inspect.report.files import ReportFiles
+    from ltkm_inspect.selection import SelectionMatches
 
     with interruptible(), ReportFiles() as reports:
         total, trouble, output = summary.Summary(), InputErrors(), Output(color=style.color)
+        matches = SelectionMatches()
         in_lines = style.format in LINE_FORMATS
         redaction, context = asked.redaction(), asked.context(keys)
         assert context.session is not None
@@ -113,6 +117,7 @@ def check(
                             lines.append(f"{printable(heading)}:")
                         lines += said
                     total.merge(checked.summary)
+                    matches.merge(checked.matches)
                     total.forgotten = checked.forgotten
                     progress.make_room()
                     if not output.say(lines) and (follow or (output.failed and not targets)):
@@ -137,10 +142,12 @@ def check(
             output.say(total.lines())
         else:
             output.say([] if in_lines else [*head, *end])
-            if not total.exchanges:
-                complain(total.nothing)
             if total.damaged:
                 complain(summary.damaged(total.damaged))
+        if not total.exchanges and trouble.unread < len(found):
+            say_nothing([each.name for each in found], "" if style.format == "text" else total.nothing)
+        for name, line in unmatched(matches, selection, redaction) if total.unselected else ():
+            complain(f"--{name}: {line}")
         if stopped is not None:
             leave(code)
         if output.failed:

@@ -14,7 +14,7 @@ from ltkm_inspect.cli.shared import (
     reports_of,
     shaped,
 )
-from ltkm_inspect.output.console import COULD_NOT_RUN, FINDINGS, NOTHING_SEEN, OK, InputErrors, complain, say
+from ltkm_inspect.output.console import COULD_NOT_RUN, FINDINGS, NOTHING_SEEN, OK, InputErrors, say, say_nothing
 from ltkm_inspect.wire import printable
 
 
@@ -46,7 +46,7 @@ def diff(a: Path, b: Path, everything: bool, asked: JudgingOptions, shape: str) 
             leave(COULD_NOT_RUN)
         for path, found in zip((a, b), reports, strict=True):
             if not found:
-                complain(f"{printable(str(path))}: no MSK exchange was seen, so nothing was compared")
+                say_nothing([str(path)], f"{printable(str(path))}: no MSK exchange was seen, so nothing was compared")
         if not all(reports):
             leave(max(codes) or NOTHING_SEEN)
         comparison = room.compared(reports[0], reports[1], keys, everything=everything)

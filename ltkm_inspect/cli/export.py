@@ -20,7 +20,7 @@ from ltkm_inspect.cli.shared import (
     usage,
 )
 from ltkm_inspect.options.table import EXPORT_FORMATS
-from ltkm_inspect.output.console import COULD_NOT_RUN, NOTHING_SEEN, OK, InputErrors, complain, reason, say
+from ltkm_inspect.output.console import COULD_NOT_RUN, NOTHING_SEEN, OK, InputErrors, complain, reason, say, say_nothing
 from ltkm_inspect.output.device import is_device
 from ltkm_inspect.wire import crash_of, printable
 
@@ -91,7 +91,7 @@ def export(
         if run.written and target is not None and not is_device(target):
             say([f"{run.summary} to {printable(str(target))}"])
         if not run.written and not trouble.unread:
-            complain(run.nothing)
+            say_nothing([each.name for each in found], run.nothing)
         leave(trouble.exit_code(len(found), OK if run.written else NOTHING_SEEN))
 
 

@@ -18,7 +18,17 @@ from ltkm_inspect.cli.shared import (
 )
 from ltkm_inspect.options.faults import orders
 from ltkm_inspect.options.words import OptionError
-from ltkm_inspect.output.console import COULD_NOT_RUN, NOTHING_SEEN, OK, InputErrors, Output, complain, failure, reason
+from ltkm_inspect.output.console import (
+    COULD_NOT_RUN,
+    NOTHING_SEEN,
+    OK,
+    InputErrors,
+    Output,
+    complain,
+    failure,
+    reason,
+    say_nothing,
+)
 from ltkm_inspect.wire import crash_of, printable
 
 if TYPE_CHECKING:
@@ -63,6 +73,7 @@ def fault(
     from ltkm_inspect.mitm.change import change_line
     from ltkm_inspect.mitm.flow_file import FlowFileWriter
     from ltkm_inspect.output.redaction import NO_REDACTOR, Redaction
+    from ltkm_inspect.output.unmatched import unmatched_orders
 
     redaction = Redaction() if redact else None
     hidden = NO_REDACTOR.text if redaction is None else redaction.text
@@ -95,12 +106,12 @@ def fault(
             leave(COULD_NOT_RUN)
         if not trouble.unread:
             output.say(map(hidden, rewriting.lines()))
-        if rewriting.warning:
-            complain(hidden(rewriting.warning))
+        for line in rewriting.warnings():
+            complain(hidden(line))
         if not rewriting.exchanges and not trouble.unread and not trouble.damaged:
-            complain("no MSK exchange was seen, so nothing was changed")
-        for name, text in rewriting.unmatched() if rewriting.exchanges else ():
-            complain(f"{_SPELT[name]}: no MSK exchange matches {hidden(printable(text))}")
+            say_nothing([str(source)], "no MSK exchange was seen, so nothing was changed")
+        for name, line in unmatched_orders(rewriting, redaction) if rewriting.exchanges else ():
+            complain(f"--{name}: {line}")
         if rewriting.failed:
             complain(hidden(rewriting.reason))
             leave(COULD_NOT_RUN)

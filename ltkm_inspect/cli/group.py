@@ -1,12 +1,26 @@
 """The group that every command belongs to."""
 
+import os
+
 import click
 
 from ltkm_inspect import __version__
 from ltkm_inspect.output.console import PROGRAM
+from ltkm_inspect.wire import printable
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+class _Group(click.Group):
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Return the command that is named; a usage error says what to type where a file is."""
+        if args and self.get_command(ctx, args[0]) is None and os.path.exists(args[0]):
+            name = printable(args[0])
+            ctx.fail(f"{name} is a file, not a command; to check it: {PROGRAM} check {name}")
+        return super().resolve_command(ctx, args)
+
+
+@click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, "-V", "--version", message=f"{PROGRAM} %(version)s")
 def commands() -> None:
     """Decode and check the LTKMs in MSK responses, and put faults into them.

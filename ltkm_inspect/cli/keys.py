@@ -44,14 +44,15 @@ def derive(source: str, shape: str) -> None:
 @click.argument("source", type=FilePath(str), metavar="FILE")
 def check_keys(source: str) -> None:
     """Check a key ring: print one line per subscriber, without keys."""
-    from ltkm_inspect.keys import RingError, load
+    from ltkm_inspect.options.files import ring_file
+    from ltkm_inspect.options.words import OptionError
     from ltkm_inspect.report import keys as report
 
     try:
-        ring, warnings = load(source)
-    except RingError as error:
-        complain(str(error))
+        file = ring_file(Path(source))
+    except OptionError as error:
+        complain(error.reason)
         leave(COULD_NOT_RUN)
-    for warning in warnings:
+    for warning in file.warnings:
         complain(warning)
-    say(report.ring_lines(ring))
+    say(report.ring_lines(file.ring))

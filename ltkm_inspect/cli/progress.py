@@ -8,6 +8,8 @@ from typing import Any
 
 import click
 
+from ltkm_inspect.wire import count
+
 EVERY = 0.1
 """Seconds between two looks."""
 _ERASE = "\r\033[K"
@@ -63,7 +65,7 @@ class Progress:
 
     def _text(self, findings: int | None) -> str:
         rate = self._octets / max(time.monotonic() - self._began, 1e-9)
-        return f"{_shown(rate)}/s, {findings or 0} finding{'' if findings == 1 else 's'}"
+        return f"{_shown(rate)}/s, {count(findings or 0, 'finding')}"
 
 
 def _total(names: Iterable[str]) -> int:

@@ -8,6 +8,7 @@ import brotli
 import zstandard
 
 from ltkm_inspect.coding.decompressors import Brotli, Decompressor, Inflate, Zstd
+from ltkm_inspect.wire import count
 
 WINDOW = 1 << 23
 """The largest window of zstd as a content coding, in octets (RFC 9659 §3)."""
@@ -128,10 +129,12 @@ def decompress(
         end = feed.position
         while chunk := feed.take(step):
             if chunk.strip(b"\x00"):  # zeros pad a tape, and nobody minds them
-                rest = f"{length - end} more octets" if length >= 0 else "more octets"
+                rest = f"{count(length - end, 'more octet')}" if length >= 0 else "more octets"
                 raise CodingError(f"expected the end of the {name} stream, got {rest}", "more octets follow the stream")
         return
-    text = f"expected the end of the {name} stream, got the end of the body after {feed.position - began} octets"
+    text = (
+        f"expected the end of the {name} stream, got the end of the body after {count(feed.position - began, 'octet')}"
+    )
     raise CodingError(text, ended=True)
 
 

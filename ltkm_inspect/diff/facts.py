@@ -11,6 +11,7 @@ from ltkm_inspect.mikey import GeneralExtension, Message, Node, message_shape, t
 from ltkm_inspect.mikey.shape import UNSHARED
 from ltkm_inspect.report.keys import Keys
 from ltkm_inspect.traffic import Exchange, Item, LtkmElement
+from ltkm_inspect.wire import count
 
 
 class Spot(NamedTuple):
@@ -127,7 +128,7 @@ def _of_directives(header: str, directives: Directives | None) -> Iterator[tuple
     for name, value in directives.first.items():
         kind = None
         if name in FRESH_DIRECTIVES:
-            kind = "" if name == "username" else f"{len(value)} characters"
+            kind = "" if name == "username" else f"{count(len(value), 'character')}"
         yield f"{header}.{shorten(name)}", Fact(_text(value), kind)
 
 
@@ -188,7 +189,7 @@ def _of_part(name: str, part: Node, own_name: str) -> Iterator[tuple[str, Fact]]
             continue
         path, kind = f"{name}.{below}", None
         if f"{plain_name}.{below}" in FRESH_FIELDS:
-            kind = f"{node.octets} octets"
+            kind = f"{count(node.octets or 0, 'octet')}"
         elif path == "HDR.csb_id":
             kind = "0" if int(node.value, 0) == 0 else "not 0"
         elif plain_name == "ID" and own_name and node.value == own_name.encode("utf-8", "surrogateescape").hex():

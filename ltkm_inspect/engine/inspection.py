@@ -12,6 +12,7 @@ from ltkm_inspect.finding import Level, Report
 from ltkm_inspect.session import SessionEvent
 from ltkm_inspect.subject import FOUND
 from ltkm_inspect.traffic import Event
+from ltkm_inspect.wire import count
 
 _UNSEEN, _MORE_LTKMS = (2,), (4,)
 """Where these findings come in the order of the sites."""
@@ -72,7 +73,7 @@ def _judged(step: SessionEvent, context: Context) -> Report:
         answers.add(finding, _UNSEEN)
     ltkms, most = len(event.ltkms), event.limits.ltkms
     if most is not None and ltkms > most and event.judged_ltkms:
-        answers.add(not_in_full(f"at most {most} LTKMs", str(ltkms), larger("ltkms")), _MORE_LTKMS)
+        answers.add(not_in_full(f"at most {count(most, 'LTKM')}", str(ltkms), larger("ltkms")), _MORE_LTKMS)
     answers.say_what_is_left_out()
     if event.gaps:
         answers.withhold(event)

@@ -12,6 +12,7 @@ from ltkm_inspect.finding import Outcome
 from ltkm_inspect.mikey import Message, message_shape
 from ltkm_inspect.subject import Site, message_sites
 from ltkm_inspect.traffic import Ltkm
+from ltkm_inspect.wire import count
 
 MOST_SHAPES = 1024
 """How many shapes of messages without a finding are remembered."""
@@ -87,9 +88,9 @@ def _first_of_shape(
 
 def _say_cut(site: Site, message: Message, answers: Answers) -> None:
     """Say of a message that it has more payloads than were decoded: no rule is asked what it cannot know."""
-    got = f"more, in {len(message.trailing)} octets that were not decoded"
+    got = f"more, in {count(len(message.trailing), 'octet')} that were not decoded"
     most = site.event.limits.payloads
-    finding = not_in_full(f"at most {most} payloads of a message", got, larger("payloads"), site.place())
+    finding = not_in_full(f"at most {count(most or 0, 'payload')} of a message", got, larger("payloads"), site.place())
     answers.keep(finding, site.order)
     for id in unanswered_in_messages(answers.context.settings):
         if answers.outcomes[id].answer is NOT_APPLICABLE:

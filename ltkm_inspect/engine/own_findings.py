@@ -7,7 +7,7 @@ from ltkm_inspect.finding import EVENT_CRASHED, RULE_CRASHED, Finding, Level, Pl
 from ltkm_inspect.rule import Rule
 from ltkm_inspect.subject import Site
 from ltkm_inspect.traffic import Event, Exchange
-from ltkm_inspect.wire import crash_of
+from ltkm_inspect.wire import count, crash_of
 
 NOT_CHECKED_IN_FULL = "not-checked-in-full"
 OWN_FINDINGS = {
@@ -58,10 +58,12 @@ def unseen(event: Event) -> Iterator[Finding]:
         yield not_in_full("the response body", event.error or "none", hint)
     for side, body in (("request", event.request_content), ("response", event.content)):
         if body is not None and body.truncated:
-            yield not_in_full(f"at most {event.limits.octets} octets of {side} body", "more", larger("body"))
+            yield not_in_full(
+                f"at most {count(event.limits.octets or 0, 'octet')} of {side} body", "more", larger("body")
+            )
         elif body is not None and (tags := event.limits.tags_beyond(body.octets)):
             expected = f"at most {event.limits.tags} tags and attributes in the {side} body"
             yield not_in_full(expected, str(tags), larger("tags"))
     for name, number in event.long_headers():
-        expected = f"at most {event.limits.directives} directives in {name}"
+        expected = f"at most {count(event.limits.directives or 0, 'directive')} in {name}"
         yield not_in_full(expected, str(number), larger("directives"))

@@ -6,11 +6,15 @@ from types import MappingProxyType
 
 from ltkm_inspect import digest
 from ltkm_inspect.context import Context
-from ltkm_inspect.keys import Subscriber
+from ltkm_inspect.keys import KeyRing, Subscriber, Verdict
+from ltkm_inspect.keys.opening import parties
 from ltkm_inspect.keys.protection import MAC_HASHES, authenticate, authentication_key, mac_of, reencrypt
 from ltkm_inspect.mikey import Identity, Kemac, Message
 from ltkm_inspect.mikey.change import encoded
 from ltkm_inspect.traffic import Event, Exchange, Ltkm
+
+NO_RING = "no key ring"
+_FAILED = "the computation failed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,10 +24,11 @@ class UnsealedPart:
     part: str
     """`MAC` or `digest`."""
     reason: str
-    """Why it was not made anew, in words for the user."""
+    """Why it was not made anew, in words for the user, and the same for all terminals."""
+    rejects: str = "the terminal"
 
     def __str__(self) -> str:
-        return f"{self.part} not recomputed ({self.reason}); the terminal will reject it"
+        return f"{self.part} not recomputed ({self.reason}); {self.rejects} will reject it"
 
 
 def seal[E: Event](damaged: E, original: E, context: Context, leave: frozenset[str] = frozenset()) -> E:
@@ -93,30 +98,55 @@ def unsealed(
     damaged: Event, original: Event, context: Context, leave: frozenset[str] = frozenset()
 ) -> Iterator[UnsealedPart]:
     """Yield what a changed event keeps although it no longer fits, but for what is left on purpose."""
-    unknown = "no matching key in the key ring" if context.keys else "no key ring"
-    if "mac" not in leave and _keeps_mac(original, damaged):
-        yield UnsealedPart("MAC", unknown)
+    kept = None if "mac" in leave else _with_kept_mac(original, damaged)
+    if kept is not None:
+        yield UnsealedPart("MAC", _why_no_mac(*kept, context.keys))
     if not isinstance(damaged, Exchange) or not isinstance(original, Exchange):
         return
     if "digest" not in leave and _keeps_digest(original, damaged):
-        yield UnsealedPart(
-            "digest", unknown if _proved_password(original, context) is None else "the computation failed"
-        )
+        yield UnsealedPart("digest", why_no_digest(original, context))
 
 
-def _keeps_mac(before: Event, after: Event) -> bool:
-    """Tell whether a message that was changed still has the MAC of one before."""
+def why_no_digest(original: Exchange, context: Context) -> str:
+    """Return why the digest of an exchange cannot be made anew."""
+    credentials, subscriber = original.request.credentials, subscriber_of(original, context)
+    if not context.keys:
+        return NO_RING
+    if credentials is None:
+        return "the request has no digest credentials"
+    if subscriber is None or subscriber.password is None:
+        return context.keys.lacks_of_credentials("MRK", credentials)
+    if _proved_password(original, context) is None:
+        return "the MRK in the key ring does not verify the digest of the request"
+    return _FAILED
+
+
+def _why_no_mac(old: Message, new: Message, keys: KeyRing) -> str:
+    """Return why the MAC of a message that was changed into another one was not made anew."""
+    if not keys:
+        return NO_RING
+    opened = keys.open(old, old.encode())
+    if opened.verdict is Verdict.INVALID:
+        return "no MUK in the key ring verifies the MAC as it was"
+    changed = new if opened.verdict is Verdict.VALID else old
+    subscriber = keys.find(*parties(changed))
+    return keys.lacks("MUK", *parties(changed)) if subscriber is None or not subscriber.muks else _FAILED
+
+
+def _with_kept_mac(before: Event, after: Event) -> tuple[Message, Message] | None:
+    """Return a message and what it was changed to where that still has its MAC; None where there is none."""
     old, new = _macs(before), _macs(after)
-    macs = set(old.values())
-    return any(octets not in old and mac in macs for octets, mac in new.items())
+    messages = {mac: message for message, mac in old.values()}
+    kept = ((messages[mac], message) for octets, (message, mac) in new.items() if octets not in old and mac in messages)
+    return next(kept, None)
 
 
-def _macs(event: Event) -> dict[bytes, bytes]:
-    """Return the MAC of every message that decodes and has one, by the octets of the message."""
-    found: dict[bytes, bytes] = {}
+def _macs(event: Event) -> dict[bytes, tuple[Message, bytes]]:
+    """Return every message that decodes and has a MAC, with that, by the octets of the message."""
+    found: dict[bytes, tuple[Message, bytes]] = {}
     for ltkm in event.ltkms:
         if ltkm.octets and ltkm.message is not None and ltkm.message.problem is None:
-            found.update((ltkm.octets, kemac.mac) for kemac in ltkm.message.of(Kemac) if kemac.mac)
+            found.update((ltkm.octets, (ltkm.message, kemac.mac)) for kemac in ltkm.message.of(Kemac) if kemac.mac)
     return found
 
 

@@ -17,7 +17,9 @@ from ltkm_inspect.export.selection import ExportSelection
 from ltkm_inspect.finding import Report
 from ltkm_inspect.output.atomic_file import AtomicFile, AtomicFolder
 from ltkm_inspect.output.device import Device, is_device
+from ltkm_inspect.output.unmatched import unmatched
 from ltkm_inspect.report.text import count
+from ltkm_inspect.selection import EVERY_EVENT, SelectionMatches
 
 REDACTABLE = ("csv", "json")
 """The formats that contain only records of LTKMs, not the messages as received."""
@@ -61,6 +63,7 @@ class Export:
         self._path = path
         self._manner = manner or Manner()
         self._selection = selection or ExportSelection()
+        self._matches = SelectionMatches()
         self._open = ExitStack()
         self._streams: list[tuple[Format, BinaryIO]] = []
         self._wholes: list[AtomicFile | AtomicFolder] = []
@@ -96,6 +99,8 @@ class Export:
         """Write what is selected of an exchange that was read from that file; OSError where that fails."""
         self.exchanges += 1
         self.ltkms += report.ltkms
+        if not self._selection.everything:
+            self._matches.add(self._selection.events, report.event, report.name)
         if self._name == XML:
             self._add_document(report, file)
             return
@@ -175,12 +180,15 @@ class Export:
         if self._name != XML and not self.ltkms:
             return f"there is no LTKM in {count(self.exchanges, 'MSK exchange')}, so nothing was written"
         what = "MSK response" if self._name == XML else "LTKM"
-        why = "matches --msk, --terminal and --flawed"
-        why = "can be written" if self.left else "is there to write" if self._selection.everything else why
+        why = f"matches {' and '.join(self._selection.options)}" if self._selection.options else "is there to write"
+        why = "can be written" if self.left else why
         return f"no {what} {why}, so nothing was written"
 
     def warnings(self) -> Iterator[str]:
         """Yield what a reader of the output must know, in a line each."""
+        events = self._selection.events if self.exchanges else EVERY_EVENT
+        for name, line in unmatched(self._matches, events, self._manner.redaction):
+            yield f"--{name}: {line}"
         for reason, number in self.left.most_common():
             yield f"{count(number, 'LTKM')} skipped: {reason}"
         if self.unaddressed:

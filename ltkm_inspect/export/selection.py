@@ -21,6 +21,11 @@ class ExportSelection:
         """Nothing is left out."""
         return self.events.takes_all and not self.flawed
 
+    @property
+    def options(self) -> list[str]:
+        """The options of the command line that it comes from."""
+        return [*dict.fromkeys(f"--{option}" for option, *_ in self.events.selectors()), *["--flawed"][: self.flawed]]
+
     def takes(self, entry: ExportEntry) -> bool:
         """Tell whether an LTKM is exported: by its key, its terminal, and the findings that concern it."""
         if self.flawed and not entry.findings:

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from ltkm_inspect.input.message import InputMessage
 from ltkm_inspect.packets import MIKEY_PORT, CaptureFileError, Packet, is_capture, packets, udp_at, udp_packet
+from ltkm_inspect.wire import count
 
 
 def from_capture(octets: bytes, source: str) -> Iterator[InputMessage]:
@@ -18,7 +19,9 @@ def from_capture(octets: bytes, source: str) -> Iterator[InputMessage]:
             if udp.is_complete:
                 yield InputMessage(where, udp.data)
             else:
-                yield InputMessage(where, None, f"expected {max(0, udp.length)} octets of message, got {len(udp.data)}")
+                yield InputMessage(
+                    where, None, f"expected {count(max(0, udp.length), 'octet')} of message, got {len(udp.data)}"
+                )
     except CaptureFileError as error:
         yield InputMessage(f"{source}, packet {number + 1}" if is_capture(octets) else source, None, str(error))
 

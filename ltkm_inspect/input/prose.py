@@ -9,7 +9,7 @@ from ltkm_inspect.input import dump, notation, passages
 from ltkm_inspect.input.captured import message_in_packet
 from ltkm_inspect.input.kind import DUMP, EMPTY, FLOWS, HAR, RECORDS, TEXT, kind_of
 from ltkm_inspect.input.message import Form, InputMessage
-from ltkm_inspect.wire import printable
+from ltkm_inspect.wire import count, printable
 from ltkm_inspect.wire.key_text import IS_KEY, may_be_key
 
 _KEY_OCTETS = range(16, 129)
@@ -194,7 +194,7 @@ def unreadable(octets: bytes, text: str | None, form: Form) -> str:
     if text is not None and short and "\n" not in short and kind in (TEXT, DUMP, EMPTY):
         if len(short) <= _LONGEST_SHOWN and not _LIKE_KEY.search(_PUNCTUATION.sub("", short)):
             return f"expected {wanted}, got {printable(short)}"
-        return f"expected {wanted}, got text of {len(short)} characters"
+        return f"expected {wanted}, got text of {count(len(short), 'character')}"
     if text is not None and re.search(r"^\*[ \t]*$", text, re.MULTILINE):
         return f"expected {wanted}, got a dump that omits repeated rows (*): print it with -v"
     if kind is DUMP:

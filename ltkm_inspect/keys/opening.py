@@ -124,8 +124,7 @@ def open_with(subscriber: Subscriber | None, message: Message, octets: bytes) ->
         if b_tid is None:
             return OpenedMessage(Verdict.NO_KEY, "no MUK: the message has no B-TID", subscriber)
         at = f" at {_name(naf)}" if naf else ""
-        whose = f"{identity_kind(b_tid)} {_name(b_tid)}{at}"
-        return OpenedMessage(Verdict.NO_KEY, f"no MUK for {whose}: {what_is_missing(subscriber, 'MUK')}", subscriber)
+        return OpenedMessage(Verdict.NO_KEY, f"no MUK for {identity_kind(b_tid)} {_name(b_tid)}{at}", subscriber)
     for number, muk in enumerate(subscriber.muks, 1):
         try:
             if mac_verifies(message, octets, muk):
@@ -141,13 +140,6 @@ def open_with(subscriber: Subscriber | None, message: Message, octets: bytes) ->
     whose = "the wildcard subscriber" if subscriber.b_tid == WILD_CARD else _name(subscriber.b_tid)
     reason = f"MAC does not verify with {which} of {whose}"
     return OpenedMessage(Verdict.INVALID, reason, subscriber, tried=count)
-
-
-def what_is_missing(subscriber: Subscriber | None, key: str) -> str:
-    """Return why the key ring has no such key, MUK or MRK: it has no entry, or one without that key."""
-    if subscriber is None:
-        return "the key ring has no entry for it"
-    return f"{'the wildcard' if subscriber.b_tid == WILD_CARD else 'its'} entry in the key ring has no {key}"
 
 
 def _hindrance(message: Message, octets: bytes) -> tuple[Verdict, str] | None:

@@ -1,9 +1,9 @@
 """The keys at hand: which MUK and MRK belong to which terminal."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from ltkm_inspect.digest import Directives
-from ltkm_inspect.keys.opening import OpenedMessage, open_with, parties
+from ltkm_inspect.keys.opening import OpenedMessage, Verdict, open_with, parties
 from ltkm_inspect.keys.subscriber import WILD_CARD, Subscriber
 from ltkm_inspect.mikey import Message, decode
 
@@ -49,10 +49,21 @@ class KeyRing:
 
     def find_by_credentials(self, credentials: Directives | None) -> Subscriber | None:
         """Return the subscriber that digest credentials name; None without credentials."""
-        if credentials is None:
-            return None
-        realm = credentials.realm
-        return self.find(credentials.get("username"), realm.fqdn if realm is not None else None)
+        return None if credentials is None else self.find(*_named(credentials))
+
+    def lacks(self, key: str, b_tid: str | None, naf: str | None = None) -> str:
+        """Return why it has no such key, MUK or MRK, of a terminal at a BM-SC, and what to add to the file."""
+        subscriber = self.find(b_tid, naf)
+        if subscriber is not None:
+            whose = "the wildcard entry" if subscriber.b_tid == WILD_CARD else "the entry for this terminal"
+            return f"{whose} in the key ring has no {key}; add it"
+        if b_tid in self._by_b_tid:
+            return f"the key ring has this terminal only at other BM-SCs; add an entry for this one with the {key}"
+        return f"the key ring has no entry for this terminal; add one with its {key}"
+
+    def lacks_of_credentials(self, key: str, credentials: Directives) -> str:
+        """Return the same of the terminal that digest credentials name."""
+        return self.lacks(key, *_named(credentials))
 
     def open(self, message: Message, octets: bytes) -> OpenedMessage:
         """Verify the MAC of a message with the MUKs of its B-TID and, where one fits, decrypt its key data.
@@ -66,11 +77,19 @@ class KeyRing:
         if opened is None:
             b_tid, naf = parties(message)
             opened = open_with(self.find(b_tid, naf), message, octets)
+            if opened.verdict is Verdict.NO_KEY and b_tid is not None:
+                opened = replace(opened, reason=f"{opened.reason}: {self.lacks('MUK', b_tid, naf)}")
             if len(octets) <= CACHED_OCTETS:
                 if len(self._opened) >= CACHED:
                     self._opened.clear()  # in one step, because several threads may share the ring
                 self._opened[octets] = opened
         return opened
+
+
+def _named(credentials: Directives) -> tuple[str | None, str | None]:
+    """Return B-TID and FQDN of the BM-SC in digest credentials."""
+    realm = credentials.realm
+    return credentials.get("username"), realm.fqdn if realm is not None else None
 
 
 def _of_naf(known: list[Subscriber], naf: str | None) -> Subscriber | None:

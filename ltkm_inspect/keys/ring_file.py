@@ -22,7 +22,7 @@ from ltkm_inspect.digest import a_tid_of
 from ltkm_inspect.keys import akma, gba
 from ltkm_inspect.keys.ring import KeyRing
 from ltkm_inspect.keys.subscriber import WILD_CARD, Subscriber
-from ltkm_inspect.parameter import did_you_mean
+from ltkm_inspect.parameter import did_you_mean, similar_file
 from ltkm_inspect.wire import printable
 from ltkm_inspect.wire.key_text import is_key_text
 
@@ -165,8 +165,10 @@ def _load(path: Path) -> tuple[KeyRing, list[str], _Mark]:
             status = os.fstat(file.fileno())
             octets = file.read(LONGEST_FILE + 1)
     except (OSError, ValueError) as error:
-        why = getattr(error, "strerror", None) or "the path cannot be used"
-        raise RingError(f"{shown}: expected a key ring file, got: {why.lower()}") from None
+        why = (getattr(error, "strerror", None) or "the path cannot be used").lower()
+        if isinstance(error, FileNotFoundError) and not is_key_text(str(path)):
+            why += similar_file(str(path))
+        raise RingError(f"{shown}: expected a key ring file, got: {why}") from None
     if len(octets) > LONGEST_FILE:
         raise RingError(f"{shown}: expected at most {LONGEST_FILE >> 20} MiB, got more")
     try:
@@ -242,7 +244,7 @@ class _Table:
             if name not in names:
                 close = did_you_mean(name.lower(), names)
                 if name.startswith("subscriber"):
-                    close = "; give the fields of one terminal without [[subscribers]]"
+                    close = "; derive takes the fields of one terminal, and keys check reads a key ring"
                 raise RingError(f"{self.at}{_shown(name)}: unknown field; expected one of {', '.join(names)}{close}")
 
     def subscriber(self) -> Subscriber:

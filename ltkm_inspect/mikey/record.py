@@ -5,7 +5,7 @@ from dataclasses import MISSING, Field, dataclass, field, fields, is_dataclass
 from typing import Any, Literal, Self, dataclass_transform, get_args
 
 from ltkm_inspect.mikey.codes import Codes
-from ltkm_inspect.wire import Reader, opaque
+from ltkm_inspect.wire import Reader, count, opaque
 
 
 class Structure:
@@ -188,7 +188,7 @@ def _field_notes(each: "Field[Any]") -> FieldNotes:
 def hidden(value: Any) -> str:
     """Return what is shown in place of key material."""
     if isinstance(value, bytes):
-        return f"{len(value)} octet{'' if len(value) == 1 else 's'}, hidden"
+        return f"{count(len(value), 'octet')}, hidden"
     return "hidden"
 
 

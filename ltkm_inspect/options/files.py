@@ -1,16 +1,20 @@
 """The options that name files: reports, and the key ring."""
 
 import os
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from ltkm_inspect.options.table import REPORT_FORMATS, REPORT_SUFFIXES
-from ltkm_inspect.options.words import OptionError, blaming, did_you_mean
+from ltkm_inspect.options.words import OptionError, did_you_mean
 from ltkm_inspect.wire import printable
 
 # Rooms that know rules and documents are imported where they are needed: a command without them starts faster.
 if TYPE_CHECKING:
     from ltkm_inspect.keys import RingFile
+
+
+NO_RING = "expected a key ring, a TOML file with [[subscribers]], got "
 
 
 class ReportTarget(NamedTuple):
@@ -55,10 +59,29 @@ def key_ring(path: str, current: "RingFile | None" = None) -> "RingFile | None":
     """
     if not path.strip():
         return None
+    wanted = Path(os.path.expanduser(path))
+    return current if current is not None and current.path == wanted else ring_file(wanted)
+
+
+def ring_file(path: Path) -> "RingFile":
+    """Return the key ring file of that path; OptionError where it cannot be used, or is a file of another kind."""
     from ltkm_inspect.keys import RingError, RingFile
 
-    wanted = Path(os.path.expanduser(path))
-    if current is not None and current.path == wanted:
-        return current
-    with blaming("keys", RingError):
-        return RingFile(wanted)
+    try:
+        return RingFile(path)
+    except RingError as error:
+        other = _other_kind(path)
+        raise OptionError("keys", f"{printable(str(path))}: {NO_RING}{other}" if other else str(error)) from None
+
+
+def _other_kind(path: Path) -> str:
+    """Return what a file is that is certainly no key ring; nothing where it may be one, or cannot be read."""
+    from ltkm_inspect.input.kind import CAPTURE, DOCUMENT, FLOWS, HAR, HTML, RECORDS, START, kind_of
+
+    if not path.is_file():  # to read a pipe again could wait for ever
+        return ""
+    with suppress(OSError), path.open("rb") as file:
+        kind = kind_of(file.read(START))
+        if kind in (CAPTURE, DOCUMENT, FLOWS, HAR, HTML, RECORDS):
+            return kind.name
+    return ""

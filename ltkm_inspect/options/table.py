@@ -89,7 +89,7 @@ DEFAULTS: dict[str, Option] = {
         "list", (), "KEYDOMAIN[/GROUP[/NUMBER]]", "affect only these keys, in hex, and responses about them"
     ),
     "fault_terminal": Option(
-        "list", (), "B-TID|ADDRESS", "affect only responses to these terminals or client addresses"
+        "list", (), "B-TID|NAME|ADDRESS", "affect only responses to these terminals or client addresses"
     ),
     "fault_when": Option(
         "word",

@@ -2,7 +2,7 @@
 
 import os
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from errno import EBADF
@@ -10,6 +10,7 @@ from typing import TextIO
 
 import click
 
+from ltkm_inspect.parameter import similar_file
 from ltkm_inspect.wire import crash_of, printable
 from ltkm_inspect.wire.key_text import is_key_text
 
@@ -84,14 +85,29 @@ def complain(line: str) -> None:
     click.echo(f"{PROGRAM}: {line}", err=True)
 
 
+def say_nothing(names: Sequence[str], nothing: str) -> None:
+    """Say of files that nothing was seen in them, in that line, or that they are empty and how to get others."""
+    from ltkm_inspect.capture.damage import RECORD
+
+    empty = [name for name in names if os.path.isfile(name) and not os.path.getsize(name)]
+    for name in empty:
+        complain(f"{printable(name)}: the file is empty: {RECORD}")
+    if nothing and len(empty) < len(names):
+        complain(nothing)
+
+
 def reason(error: Exception) -> str:
-    """Return why something failed, and which folder of its path is missing, in one line that is safe to print."""
+    """Return why something failed, and for a missing file what is there instead, in one line that is safe to print."""
     if isinstance(error, IsADirectoryError):
         return "expected a file, got a folder: name a file in it"
     if isinstance(error, FileNotFoundError) and isinstance(error.filename, str | os.PathLike):
-        folder = os.path.dirname(os.fsdecode(error.filename))
-        if folder and not os.path.isdir(folder) and not is_key_text(os.fsdecode(error.filename)):
+        path = os.fsdecode(error.filename)
+        folder = os.path.dirname(path)
+        if is_key_text(path):
+            return str(error.strerror)
+        if folder and not os.path.isdir(folder):
             return f"{error.strerror}; there is no folder {printable(folder)}"
+        return f"{error.strerror}{similar_file(path)}"
     return printable(getattr(error, "strerror", None) or str(error))
 
 

@@ -20,7 +20,7 @@ from ltkm_inspect.output.exchange_identities import (
 from ltkm_inspect.output.identities import IdentityMatch
 from ltkm_inspect.output.known_words import Words, known_in, learn
 from ltkm_inspect.traffic import Event
-from ltkm_inspect.wire import printable_octets
+from ltkm_inspect.wire import count, printable_octets
 
 REMEMBERED = 100_000
 """How many identities without a form of their own a run remembers."""
@@ -113,7 +113,7 @@ class Redactor:
 
     def _field(self, name: str, value: Any) -> Any:
         if name == "trailing" and value and isinstance(value, str):  # may hold an identity that nobody knows
-            return f"({len(value) // 2} octets)"
+            return f"({count(len(value) // 2, 'octet')})"
         if name == "id" and isinstance(value, str) and _UUID.fullmatch(value):
             return "(not shown)" if identities.hides_in(bytes.fromhex(value.replace("-", ""))) else value
         if name == "key" and isinstance(value, str) and _HEX.fullmatch(value):  # a delivered key that is to be shown
@@ -175,7 +175,7 @@ class Redactor:
 
     def _dump_hidden(self, dump: str) -> str:
         octets = identities.in_dump(dump)
-        return dump if all(self._find(each) is None for each in octets) else f"({len(octets[0])} octets)"
+        return dump if all(self._find(each) is None for each in octets) else f"({count(len(octets[0]), 'octet')})"
 
     def _chunk_hidden(self, chunk: str) -> str:
         """Return a text without white space with names in it: as precisely as possible, as widely as needed."""

@@ -151,7 +151,7 @@ def idle_words(orders: Orders) -> tuple[str, str] | None:
     """Return the name of an option on faults that means nothing without one, and what is missing; None for none."""
     if not orders.are_idle:
         return None
-    lost = [selector.option for selector in orders.selectors()]
+    lost = [f"fault_{option}" for option, *_ in orders.events.selectors()]
     lost += ["fault_filter"] if orders.filter else []
     lost += ["fault_when"] if orders.when.kind != "always" else []
     return (lost[0], "has no effect without ltkm_fault or ltkm_fault_delay") if lost else None

@@ -9,12 +9,12 @@ from mitmproxy.net import encoding
 
 from ltkm_inspect.context import Context
 from ltkm_inspect.engine import inspect
-from ltkm_inspect.engine.sealing import seal, unsealed
+from ltkm_inspect.engine.sealing import UnsealedPart, seal, unsealed, why_no_digest
 from ltkm_inspect.mitm.change import sha256
 from ltkm_inspect.mitm.flows import update
 from ltkm_inspect.mitm.marking import FAULTED, ORIGINAL, mark_faults
 from ltkm_inspect.output.redaction import NO_REDACTOR, Redactor
-from ltkm_inspect.report.text import asked, count
+from ltkm_inspect.report.text import UNKNOWN, asked, count
 from ltkm_inspect.traffic import Exchange, Headers, Request, Response
 
 logger = logging.getLogger(__name__)
@@ -24,9 +24,17 @@ EDIT = "edit"
 
 
 def finish_response(
-    flow: http.HTTPFlow, before: Exchange, content: bytes, context: Context, redactor: Redactor = NO_REDACTOR
+    flow: http.HTTPFlow,
+    before: Exchange,
+    content: bytes,
+    context: Context,
+    redactor: Redactor = NO_REDACTOR,
+    number: int | None = None,
 ) -> None:
-    """Sign a response with that new content and write the edit on its flow; mitmproxy sets the content right after."""
+    """Sign a response with that new content and write the edit on its flow, the one of that number in the run.
+
+    mitmproxy sets the content right after.
+    """
     assert flow.response is not None
     assert before.response is not None
     # What was shown may have been read without the content coding.
@@ -39,13 +47,21 @@ def finish_response(
     update(flow, before, replace(after, response=replace(after.response, body=old.body)))
     came = None if before.faults else inspect(before, context, remember=False)
     mark_faults(flow, [*before.faults, EDIT], sha256(old), sha256(after.response), came, redactor)
-    _log(before, _sizes("response", old, body), map(str, unsealed(after, before, context)), redactor)
+    _log(before, _sizes("response", old, body), unsealed(after, before, context), redactor, number)
 
 
 def finish_request(
-    flow: http.HTTPFlow, before: Exchange, content: bytes, context: Context, redactor: Redactor = NO_REDACTOR
+    flow: http.HTTPFlow,
+    before: Exchange,
+    content: bytes,
+    context: Context,
+    redactor: Redactor = NO_REDACTOR,
+    number: int | None = None,
 ) -> None:
-    """Sign a request with that new content and write the edit on its flow; mitmproxy sets the content right after."""
+    """Sign a request with that new content and write the edit on its flow, the one of that number in the run.
+
+    mitmproxy sets the content right after.
+    """
     old = replace(before.request, headers=Headers(flow.request.headers.fields), body=flow.request.raw_content)
     before = replace(before, request=old)
     asking = replace(before, response=None)
@@ -59,8 +75,9 @@ def finish_request(
             del flow.metadata[key]
     credentials = old.credentials
     signs_body = credentials is not None and (credentials.get("qop") or "").lower() == "auth-int"
-    said = "digest not recomputed (no matching key in the key ring); the BSM will reject it"
-    _log(before, _sizes("request", old, body), [said] if signs_body and new.headers == old.headers else [], redactor)
+    is_left = signs_body and new.headers == old.headers
+    left = [UnsealedPart("digest", why_no_digest(asking, context), "the BSM")] if is_left else []
+    _log(before, _sizes("request", old, body), left, redactor, number)
 
 
 def _coded(message: http.Message, content: bytes) -> bytes:
@@ -72,8 +89,8 @@ def _sizes(what: str, old: Request | Response, body: bytes) -> str:
     return f"{what} body {len(old.body or b'')} -> {count(len(body), 'octet')}"
 
 
-def _log(before: Exchange, what: str, unsealed: Iterable[str], redactor: Redactor) -> None:
-    at = f"ltkm: edit: {asked(before, redactor)}"
+def _log(before: Exchange, what: str, unsealed: Iterable[UnsealedPart], redactor: Redactor, number: int | None) -> None:
+    at = f"#{UNKNOWN if number is None else number} edit: {asked(before, redactor)}"
     logger.info("%s: %s", at, what)
     for each in unsealed:
-        logger.warning("%s: %s", at, redactor.text(each))
+        logger.warning("%s: %s", at, each)

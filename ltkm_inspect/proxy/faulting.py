@@ -17,6 +17,7 @@ from ltkm_inspect.finding import Report, shorten
 from ltkm_inspect.mitm.change import change_line, write_change
 from ltkm_inspect.mitm.marking import FAULTED, clear_faults
 from ltkm_inspect.mitm.rewriting import FlowRewriter
+from ltkm_inspect.output.unmatched import unmatched_orders
 from ltkm_inspect.proxy.configuration import Configuration
 from ltkm_inspect.proxy.replays import Replays
 from ltkm_inspect.report.text import count, flow_of
@@ -55,6 +56,8 @@ class Faulting:
         self._replays = Replays()
         self._sent = session
         self._got: Session | None = None
+        self._loaded = 0
+        """How many MSK exchanges were loaded, so that nothing could be done to them."""
 
     @property
     def orders(self) -> Orders:
@@ -70,7 +73,7 @@ class Faulting:
             return
         for line in self.lines():
             logger.info("%s", line)
-        self.rewriting = rewriting
+        self.rewriting, self._loaded = rewriting, 0
         if rewriting.orders.faults:
             self._part()
         for line in self._announced(rewriting.orders):
@@ -104,11 +107,13 @@ class Faulting:
     def hit(self, flow: http.HTTPFlow, report: Report) -> Steps[ResponseChange]:
         """Take the steps to the change of a response; the flow itself is not changed yet."""
         rewriting, exchange = self.rewriting, report.exchange
-        if rewriting.orders.are_idle or not flow.live or flow.error is not None or flow.response is None:
+        if rewriting.orders.are_idle:
+            return NOTHING
+        self._loaded += not flow.live
+        if not flow.live or flow.error is not None or flow.response is None:
             return NOTHING
         if exchange.faults and (flow.is_replay == "response" or flow.metadata.get(FAULTED)):  # not an edited request
-            said = yield partial(self._said, report)
-            logger.info("ltkm: %s unchanged: the replayed response already has faults", said)
+            yield partial(self._left, report, "the replayed response already has faults", logging.INFO)
             return NOTHING
         if not rewriting.orders.faults:
             rewriting.exchanges += 1
@@ -118,10 +123,9 @@ class Faulting:
         try:
             change = yield from rewriting.change_in_steps(flow, exchange, _require_sendable)
         except FaultError as error:
-            said = yield partial(self._said, report)
             # a fault that found nothing is information; a response that cannot be changed at all is a warning
             level = logging.INFO if str(error).startswith("fault ") else logging.WARNING
-            logger.log(level, "ltkm: %s unchanged: %s", said, self.hidden(str(error)))
+            yield partial(self._left, report, self.hidden(str(error)), level)
             return NOTHING
         return NOTHING if change is None else ResponseChange(change, rewriting.orders.delay)
 
@@ -130,7 +134,8 @@ class Faulting:
         redactor = yield partial(self._configuration().redactor, change.before)
         line = yield partial(change_line, change, came.number, redactor)
         write_change(flow, change, came, redactor)
-        _log(change, line)
+        if self._configuration().log != "summary":
+            _log(change, line)
 
     def tell(self, change: Change, number: int) -> Steps[None]:
         """Log what was changed in the flow of that number, and what no longer fits."""
@@ -155,13 +160,27 @@ class Faulting:
         if orders.are_idle:
             return
         told = f"faults: {self._named(orders)} put into" if orders.faults else "faults: none; delayed"
+        if not rewriting.exchanges:
+            yield f"{told} nothing: {self._why_nothing()}"
+            return
         selected = count(rewriting.selected, "selected MSK exchange")
         rest = [f"{rewriting.passed} not due"] if rewriting.passed else []
         rest += [f"{rewriting.left.total()} unchanged"] if rewriting.left else []
         yield f"{told} {rewriting.hit} of {selected}{f' ({", ".join(rest)})' if rest else ''}"
-        yield from (f"faults: {self.hidden(line)}" for line in rewriting.reasons())
-        for name, text in rewriting.unmatched():
-            yield f"faults: no MSK exchange matched ltkm_{name} {self._shown(name, text)}"
+        redaction = self._configuration().redaction
+        for line in (rewriting.idleness, *rewriting.reasons(), *rewriting.warnings()):
+            if line:
+                yield f"faults: {self.hidden(line)}"
+        for name, line in unmatched_orders(rewriting, redaction):
+            yield f"faults: ltkm_fault_{name}: {line}"
+
+    def _why_nothing(self) -> str:
+        """Return why there was no live MSK exchange, and what to do."""
+        if not self._loaded:
+            return "no live MSK exchange was seen that can be affected"
+        loaded = count(self._loaded, "MSK exchange")
+        fault = self._named(self.orders) if len(self.orders.faults) == 1 else "FAULT"
+        return f"{loaded} loaded from a file, and faults are for live traffic; use ltkm-inspect fault {fault} IN OUT"
 
     def hidden(self, text: str) -> str:
         """Return a text for the log that belongs to no exchange."""
@@ -172,9 +191,9 @@ class Faulting:
         """Yield which faults will be put in, and remarks about them."""
         often = "" if orders.when.kind == "always" else f" ({orders.when})"
         if orders.faults:
-            yield f"faults will be put into MSK responses: {self._named(orders)}{often}"
+            yield f"faults will be put into live MSK responses: {self._named(orders)}{often}"
         if orders.delay:
-            yield f"MSK responses will be delayed by {orders.delay:g} s{often}"
+            yield f"live MSK responses will be delayed by {orders.delay:g} s{often}"
         for fault in orders.faults:
             yield from fault.remarks
         for terminal in orders.terminals:
@@ -182,9 +201,12 @@ class Faulting:
                 shown = self._shown("fault_terminal", terminal.text)
                 yield f"{shown} is a client address; behind NAT, several terminals may share it"
 
-    def _said(self, report: Report) -> str:
-        """Return number, time and terminal of an exchange, for the log."""
-        return flow_of(report, self._configuration().redactor(report.event))
+    def _left(self, report: Report, why: str, level: int) -> None:
+        """Log why the exchange of a report is unchanged."""
+        configuration = self._configuration()
+        if configuration.log != "summary":
+            said = flow_of(report, configuration.redactor(report.event))
+            logger.log(level, "ltkm: %s unchanged: %s", said, why)
 
     def _named(self, orders: Orders) -> str:
         """Return the faults for the log."""

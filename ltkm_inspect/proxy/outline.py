@@ -13,7 +13,7 @@ from ltkm_inspect.output.redaction import NO_REDACTOR, Redactor
 from ltkm_inspect.report import text
 from ltkm_inspect.report.keys import NO_KEYS, Keys
 from ltkm_inspect.traffic import Document, Item, LtkmElement
-from ltkm_inspect.wire import printable, printable_octets
+from ltkm_inspect.wire import count, printable, printable_octets
 
 MOST_LINES = 5000
 """How many lines are shown of one body."""
@@ -82,7 +82,7 @@ def request_lines(report: Report, redactor: Redactor = NO_REDACTOR) -> Iterator[
 
 def text_lines(data: bytes, redactor: Redactor = NO_REDACTOR) -> Iterator[str]:
     """Yield the beginning of a body that is no document, made safe to print."""
-    yield f"{NO_DOCUMENT}; the body has {len(data)} octets"
+    yield f"{NO_DOCUMENT}; the body has {count(len(data), 'octet')}"
     for line in data[:MOST_OCTETS].splitlines():
         yield f"  {redactor.text(printable_octets(line))}"
     if len(data) > MOST_OCTETS:

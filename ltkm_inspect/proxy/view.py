@@ -136,7 +136,8 @@ class LtkmView(contentviews.InteractiveContentview):
             raise
         if content != data and isinstance(metadata.flow, http.HTTPFlow):
             finish = finish_request if is_request else finish_response
-            finish(metadata.flow, exchange, content, context, configuration.redactor(exchange))
+            number = self._number(metadata.flow)
+            finish(metadata.flow, exchange, content, context, configuration.redactor(exchange), number)
         return content
 
     def _exchange(self, data: bytes, metadata: contentviews.Metadata) -> tuple[Exchange, bool]:

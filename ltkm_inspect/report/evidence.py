@@ -13,7 +13,7 @@ from ltkm_inspect.finding import Report
 from ltkm_inspect.mikey import decode, shown_octets
 from ltkm_inspect.output.redaction import NO_REDACTOR, Redactor
 from ltkm_inspect.traffic import Document, Exchange, Headers, Ltkm, Request, Response
-from ltkm_inspect.wire import Span, cut
+from ltkm_inspect.wire import Span, count, cut
 
 LONGEST_BODY = 16_384
 """How many characters of a body are kept."""
@@ -175,7 +175,7 @@ def _without_password(name: str, value: str) -> str:
 
 
 def _counted(text: str) -> str:
-    return f"({len(text)} characters)"
+    return f"({count(len(text), 'character')})"
 
 
 def _may_hold_key(text: str) -> bool:

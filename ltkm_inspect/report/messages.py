@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 from ltkm_inspect.input import InputMessage
 from ltkm_inspect.mikey import Message, decode, render, to_plain, tree
 from ltkm_inspect.output.json_line import to_json
-from ltkm_inspect.wire import printable
+from ltkm_inspect.wire import count, printable
 
 # Only who gives keys, or wants names hidden, waits for what handles them.
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ def text_lines(
         yield f"{source}: {given.problem if redactor is None else redactor.text(given.problem)}"
         return
     verdict = "" if is_whole(message) else ", does not decode"
-    yield f"{source}: {message.length} octets{verdict}"
+    yield f"{source}: {count(message.length, 'octet')}{verdict}"
     lines = [*render(tree(message, show_keys=keys is not None and keys.show), 1)]
     said = None if keys is None else keys.of(message, given.octets)
     if said is not None:

@@ -81,10 +81,15 @@ class ExchangeText:
         return replace(self, damage=(), findings=findings, keys=tuple(k for k in self.keys if k not in before.keys))
 
     @property
+    def finding_lines(self) -> list[str]:
+        """A line for each finding, as it is below the heading."""
+        return [f"{INDENT}{each.line}" for each in self.findings]
+
+    @property
     def lines(self) -> list[str]:
         """The heading, and below it a line for each finding and each LTKM that the key ring was tried on."""
-        below = (*self.damage, *(each.line for each in self.findings), *self.keys)
-        return [self.heading, *(f"{INDENT}{line}" for line in below)]
+        damage, keys = ([f"{INDENT}{line}" for line in lines] for lines in (self.damage, self.keys))
+        return [self.heading, *damage, *self.finding_lines, *keys]
 
 
 def told(

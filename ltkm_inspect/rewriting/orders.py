@@ -1,13 +1,10 @@
 """What is to be done to the MSK responses that pass: which faults, to which of them, how often, and how late."""
 
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from functools import partial
 
 from ltkm_inspect.fault import Application
 from ltkm_inspect.rewriting.schedule import When
-from ltkm_inspect.selection import EVERY, Selection, Terminal
-from ltkm_inspect.traffic import Exchange
+from ltkm_inspect.selection import EVERY, EventSelection, Selection, Terminal
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,29 +30,11 @@ class Orders:
         return not self.faults and not self.delay
 
     @property
-    def select(self) -> bool:
-        """They are not for every MSK response."""
-        return bool(self.selection.selectors or self.terminals or self.filter)
-
-    @property
     def names(self) -> str:
         """The faults, as typed."""
         return ", ".join(map(str, self.faults))
 
-    def selectors(self) -> Iterator["FlowSelector"]:
-        """Yield each selector but the filter, which takes a flow."""
-        for key in self.selection.selectors:
-            yield FlowSelector("fault_msk", str(key), Selection((key,)).takes)
-        for terminal in self.terminals:
-            yield FlowSelector("fault_terminal", str(terminal), partial(Terminal.takes, terminal))
-
-
-@dataclass(frozen=True, slots=True)
-class FlowSelector:
-    """One selector: of those of one option one has to match, and one of each option that has any."""
-
-    option: str
-    """The name of its option in the table: `fault_msk`."""
-    text: str
-    """As typed."""
-    takes: Callable[[Exchange], bool]
+    @property
+    def events(self) -> EventSelection:
+        """Which exchanges are meant, but for the filter, which takes a flow."""
+        return EventSelection(self.selection, self.terminals)

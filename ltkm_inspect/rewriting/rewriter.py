@@ -10,10 +10,12 @@ from typing import Any
 from ltkm_inspect.context import Context
 from ltkm_inspect.engine import Injection, injected
 from ltkm_inspect.engine.handling import Steps
+from ltkm_inspect.engine.sealing import UnsealedPart
 from ltkm_inspect.fault import Application, FaultError
 from ltkm_inspect.finding import count
-from ltkm_inspect.rewriting.orders import FlowSelector, Orders
+from ltkm_inspect.rewriting.orders import Orders
 from ltkm_inspect.rewriting.schedule import Schedule
+from ltkm_inspect.selection import SelectionMatches
 from ltkm_inspect.session import Session
 from ltkm_inspect.traffic import Exchange
 from ltkm_inspect.wire import crash_of
@@ -72,15 +74,14 @@ class Rewriter:
         """The selected exchanges that were left as they are, by the reason."""
         self.crashed = 0
         """How many of those the program failed on."""
-        self.unsealed: Counter[str] = Counter()
-        """Exchanges in which something was not made anew for want of a key, by what: MAC, digest."""
+        self.unsealed: Counter[UnsealedPart] = Counter()
+        """Exchanges in which something was not made anew, by what and why."""
         self.remarks: Counter[str] = Counter()
         """What there is to tell besides, by how many exchanges it is about."""
         self._passes_filter = passes_filter
-        self._selectors: dict[str, list[FlowSelector]] = {}
-        for selector in orders.selectors():
-            self._selectors.setdefault(selector.option, []).append(selector)
-        self._matched: Counter[tuple[str, str]] = Counter()
+        self.matches = SelectionMatches()
+        self.filtered = 0
+        """How many of the MSK exchanges match the filter."""
         self._schedule = Schedule(orders.when)
 
     def change_in_steps(
@@ -117,7 +118,7 @@ class Rewriter:
             self.passed += 1
             return None
         self.hit += 1
-        self.unsealed.update(each.part for each in change.injection.unsealed)
+        self.unsealed.update(change.injection.unsealed)
         self.remarks.update(change.injection.remarks)
         return change
 
@@ -131,15 +132,14 @@ class Rewriter:
 
     def selects(self, flow: Any, exchange: Exchange) -> bool:
         """Tell whether an MSK exchange is one that the faults are for, and take note of what matched."""
-        selected = True
-        for option, selectors in self._selectors.items():
-            matching = [(option, each.text) for each in selectors if each.takes(exchange)]
-            self._matched.update(matching)
-            selected = selected and bool(matching)
+        selected, events = True, self.orders.events
+        if not events.takes_all:
+            subscriber = self.context.keys.find_by_credentials(exchange.authorization)
+            selected = self.matches.add(events, exchange, "" if subscriber is None else subscriber.name)
         if self._passes_filter is not None:
-            matches = bool(self._passes_filter(flow))
-            self._matched["fault_filter", self.orders.filter] += matches
-            selected = selected and matches
+            passes = bool(self._passes_filter(flow))
+            self.filtered += passes
+            selected = selected and passes
         self.selected += selected
         return selected
 
@@ -162,19 +162,28 @@ class Rewriter:
         return bool(self.exchanges) and not self.hit
 
     @property
-    def reason(self) -> str:
-        """Why most of the exchanges were left as they are that were."""
+    def idleness(self) -> str:
+        """Why nothing was done to any exchange, where neither a selector alone nor the exchanges say it; else empty."""
         if not self.exchanges or self.hit:
             return ""
         if not self.selected:
-            return "no MSK exchange is selected"
-        return next((reason for reason, _ in self.left.most_common(1)), "no MSK exchange was due")
+            unmatched = self.matches.unmatched(self.orders.events) or (self.orders.filter and not self.filtered)
+            return "" if unmatched else "no MSK exchange matches all selectors at once"
+        if self.passed:
+            most = count(self._schedule.most, "response")
+            return (
+                f"no MSK exchange was due ({self.orders.when}): no terminal got more than {most} that can be affected"
+            )
+        return ""
 
-    def unmatched(self) -> Iterator[tuple[str, str]]:
-        """Yield the selectors that matched no MSK exchange: name of the option, and text as typed."""
-        asked = [(each.option, each.text) for selectors in self._selectors.values() for each in selectors]
-        asked += [("fault_filter", self.orders.filter)] if self.orders.filter else []
-        yield from ((option, text) for option, text in asked if not self._matched[option, text])
+    @property
+    def reason(self) -> str:
+        """Why nothing was done to any exchange, or to most of them; empty where something was."""
+        if not self.exchanges or self.hit:
+            return ""
+        if self.idleness or not self.selected:
+            return self.idleness or "no MSK exchange is selected"
+        return next((reason for reason, _ in self.left.most_common(1)), "")
 
     def reasons(self) -> Iterator[str]:
         """Yield why exchanges were left as they are, the most frequent reason first."""
@@ -197,14 +206,10 @@ class Rewriter:
         rest = [f"{number} {one if number == 1 else many}" for number, one, many in parts if number]
         yield f"{self.hit} of {count(self.flows, 'flow')} changed{f' ({", ".join(rest)})' if rest else ''}"
 
-    @property
-    def warning(self) -> str:
-        """What was not made anew for want of keys, in one line; empty where nothing had to be."""
-        if not self.unsealed:
-            return ""
-        said = " and ".join(f"{word}s in {count(self.unsealed[word], 'exchange')}" for word in sorted(self.unsealed))
-        why = "no matching key in the key ring" if self.context.keys else "no key ring"
-        return f"{why}, so these were not recomputed: {said}"
+    def warnings(self) -> Iterator[str]:
+        """Yield what was not made anew, and why, in a line each."""
+        for part, number in self.unsealed.most_common(MOST_REASONS):
+            yield f"{count(number, 'exchange')}: {part}"
 
 
 UNSIGNED = "the digest cannot be recomputed, and such responses are not changed (unsigned=refuse)"

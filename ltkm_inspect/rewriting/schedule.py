@@ -103,6 +103,8 @@ class Schedule:
         self.when = when or When()
         self._limit = limit
         self._counted: dict[str, int] = {}
+        self.most = 0
+        """The highest number of a turn that was counted."""
 
     def turn(self, exchange: Exchange) -> Turn:
         """Return which turn of its terminal an exchange is, without counting it yet."""
@@ -114,6 +116,7 @@ class Schedule:
         """Count a turn."""
         self._counted.pop(turn.terminal, None)  # so that it becomes the latest
         self._counted[turn.terminal] = turn.number
+        self.most = max(self.most, turn.number)
         if len(self._counted) > self._limit:
             del self._counted[next(iter(self._counted))]
 

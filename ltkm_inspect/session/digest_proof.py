@@ -3,8 +3,7 @@
 from typing import NamedTuple
 
 from ltkm_inspect import digest
-from ltkm_inspect.keys import Subscriber
-from ltkm_inspect.keys.opening import what_is_missing
+from ltkm_inspect.keys import KeyRing, Subscriber
 from ltkm_inspect.traffic import Exchange
 
 
@@ -17,8 +16,8 @@ class DigestProof(NamedTuple):
     """Why it cannot be told."""
 
 
-def request_proof(exchange: Exchange, subscriber: Subscriber | None) -> DigestProof:
-    """Return what the MRK says of the digest in the request (RFC 7616 §3.4.1)."""
+def request_proof(exchange: Exchange, subscriber: Subscriber | None, keys: KeyRing) -> DigestProof:
+    """Return what the MRK of a subscriber in that key ring says of the digest in the request (RFC 7616 §3.4.1)."""
     request = exchange.request
     credentials = request.credentials
     if credentials is None:
@@ -26,7 +25,8 @@ def request_proof(exchange: Exchange, subscriber: Subscriber | None) -> DigestPr
     if credentials.hides_username:
         return DigestProof(None, "the user name is hashed or encoded, so the terminal's MRK cannot be chosen")
     if subscriber is None or subscriber.password is None:
-        return DigestProof(None, f"no MRK for the user name of the request: {what_is_missing(subscriber, 'MRK')}")
+        missing = keys.lacks_of_credentials("MRK", credentials)
+        return DigestProof(None, f"no MRK for the user name of the request: {missing}")
     if not exchange.raw:
         return DigestProof(None, "a HAR does not have the octets as sent")
     if request.body is None:

@@ -50,7 +50,7 @@ class SessionEvent:
     @cached_property
     def request_proof(self) -> DigestProof:
         """What the MRK says of the digest in the request."""
-        return request_proof(self.exchange, self.subscriber)
+        return request_proof(self.exchange, self.subscriber, self.keys)
 
     @cached_property
     def response_proof(self) -> DigestProof:

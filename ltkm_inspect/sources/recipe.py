@@ -26,7 +26,7 @@ from ltkm_inspect.mikey import (
 from ltkm_inspect.mikey.core import COUNTER
 from ltkm_inspect.mikey.extension import KEY_IDS, OMA_BCAST
 from ltkm_inspect.parameter import FileName, did_you_mean
-from ltkm_inspect.wire import printable
+from ltkm_inspect.wire import count, printable
 
 LONGEST_FILE = 1 << 16
 """Octets of a description."""
@@ -152,7 +152,7 @@ def _hex(lengths: Mapping[int, str] | None, word: str = "") -> Callable[[Any], b
         except ValueError:
             raise ValueError(f"expected {wanted}, got something else") from None
         if lengths is not None and len(octets) not in lengths:
-            raise ValueError(f"expected {wanted}, got {len(octets)} octets")
+            raise ValueError(f"expected {wanted}, got {count(len(octets), 'octet')}")
         return octets
 
     return read

@@ -121,7 +121,7 @@ class ReceivedLtkms:
         if subscriber is None and idr is not None:
             subscriber = self.step.keys.find(_text(idr), _text(name) or None)
         if subscriber is None or not subscriber.muks or not idr:
-            raise ValueError("needs the terminal's MUK, which is not in the key ring" if self.step.keys else _NONE)
+            raise ValueError(f"needs the terminal's MUK, but {self._lacks(idr, name)}")
         name = name or subscriber.naf.encode()
         if not name:
             raise ValueError("the name of the BSM is unknown: no LTKM, realm or key ring has it")
@@ -130,6 +130,12 @@ class ReceivedLtkms:
         counter = FIRST_COUNTER if self._newest is None else self._newest + 1
         muk = self._proved if self._proved in subscriber.muks else subscriber.muks[0]
         return Blanks(muk, name, idr, pair, (counter + turn) % (1 << 32), rand)
+
+    def _lacks(self, idr: bytes | None, name: bytes) -> str:
+        """Return why no MUK is known for a terminal at a BSM of that name."""
+        if not self.step.keys:
+            return "there is no key ring"
+        return self.step.keys.lacks("MUK", _text(idr), _text(name) or None) if idr else "no request or LTKM names it"
 
     @cached_property
     def _proved(self) -> bytes | None:
@@ -147,9 +153,6 @@ class ReceivedLtkms:
             if sent.muk == self.muk and (newest is None or is_newer(sent.counter, newest)):
                 newest = sent.counter
         return newest
-
-
-_NONE = "needs the terminal's MUK, but there is no key ring"
 
 
 def _read(named: LtkmFile | FlowFile | RecipeFile) -> Any:

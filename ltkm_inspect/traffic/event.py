@@ -1,7 +1,7 @@
 """An event of the traffic: what an HTTP exchange and a datagram have in common."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, fields
 from enum import Enum
 from functools import cached_property
@@ -189,6 +189,16 @@ class Event(ABC):
     def requested_pairs(self) -> tuple[tuple[bytes, bytes], ...]:
         """Key Domain ID and MSK ID of every MSK that it asks for and that can be read, in order."""
         return ()
+
+    @property
+    def pairs(self) -> Iterator[tuple[bytes, bytes]]:
+        """Key Domain ID and MSK ID of each key in its items, its LTKMs and its request, if they have 3 and 4 octets."""
+        items = self.document.items if self.document is not None else ()
+        messages = (ltkm.message for ltkm in self.ltkms)
+        found = [item.pair for item in items] + [each.pair for each in messages if each is not None]
+        for pair in filter(None, (*found, *self.requested_pairs)):
+            if tuple(map(len, pair)) == (3, 4):
+                yield pair
 
     @property
     def damage(self) -> tuple[Gap, ...]:

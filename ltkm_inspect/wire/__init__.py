@@ -3,6 +3,7 @@
 from ltkm_inspect.wire.reader import DecodeError, DecodeProblem, Kind, Pull, Reader, Span, opaque
 from ltkm_inspect.wire.text import (
     abbreviate,
+    count,
     crash_of,
     cut,
     inert,

@@ -61,6 +61,11 @@ def octets_text(start: int, end: int, of: str = "") -> str:
     return f"{octets} of the {of}" if of else octets
 
 
+def count(number: int, word: str) -> str:
+    """Return a number with its word, in the plural unless there is exactly one: `2 items`."""
+    return f"{number} {word}" if number == 1 else f"{number} {word}s"
+
+
 def cut(text: str, longest: int = LONGEST_TEXT) -> str:
     """Return at most `longest` characters of a text, saying how many there are where that is not all."""
     return text if len(text) <= longest else f"{text[:longest]}… ({len(text)} characters)"

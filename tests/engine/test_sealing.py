@@ -76,24 +76,40 @@ def test_with_the_keys_everything_fits_again_and_nothing_is_told(fault: str) -> 
 
 
 @pytest.mark.parametrize(
-    ("keys", "reason"),
+    ("keys", "mac", "digest"),
     [
-        pytest.param(KeyRing(), "no key ring", id="no keys"),
+        pytest.param(KeyRing(), "no key ring", "no key ring", id="no keys"),
         pytest.param(
-            WRONG, "no matching key in the key ring", id="keys that fail the request and the MAC as they came"
+            WRONG,
+            "no MUK in the key ring verifies the MAC as it was",
+            "the MRK in the key ring does not verify the digest of the request",
+            id="keys that fail the request and the MAC as they came",
         ),
         pytest.param(
             KeyRing((Subscriber("x@y", BSM, (MUK,), MRK),)),
-            "no matching key in the key ring",
+            "the key ring has no entry for this terminal; add one with its MUK",
+            "the key ring has no entry for this terminal; add one with its MRK",
             id="another terminal",
+        ),
+        pytest.param(
+            KeyRing((Subscriber(B_TID, "other.example", (MUK,), MRK), Subscriber(B_TID, "x.example", (MUK,), MRK))),
+            "the key ring has this terminal only at other BM-SCs; add an entry for this one with the MUK",
+            "the key ring has this terminal only at other BM-SCs; add an entry for this one with the MRK",
+            id="another BM-SC",
+        ),
+        pytest.param(
+            KeyRing((Subscriber(B_TID, BSM),)),
+            "the entry for this terminal in the key ring has no MUK; add it",
+            "the entry for this terminal in the key ring has no MRK; add it",
+            id="an entry without keys",
         ),
     ],
 )
-def test_without_the_right_keys_mac_and_digest_stay_and_are_told(keys: KeyRing, reason: str) -> None:
+def test_without_the_right_keys_mac_and_digest_stay_and_are_told(keys: KeyRing, mac: str, digest: str) -> None:
     done = put("shorten-rand:octets=8", keys=keys)
-    assert done.unsealed == (UnsealedPart("MAC", reason), UnsealedPart("digest", reason))
+    assert done.unsealed == (UnsealedPart("MAC", mac), UnsealedPart("digest", digest))
     assert done.breaks_digest
-    assert str(done.unsealed[1]) == f"digest not recomputed ({reason}); the terminal will reject it"
+    assert str(done.unsealed[1]) == f"digest not recomputed ({digest}); the terminal will reject it"
     assert done.after.response is not None
     assert DOWNLOAD.response is not None
     assert done.after.response.authentication_info == DOWNLOAD.response.authentication_info

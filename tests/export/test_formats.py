@@ -308,7 +308,7 @@ def test_documents_are_selected_by_their_items(tmp_path: Path) -> None:
     empty.mkdir()
     _, run = exported(empty, XML, found, parse_selection(msks=["ffffff"]))
     assert run.written == 0
-    assert run.nothing == "no MSK response matches --msk, --terminal and --flawed, so nothing was written"
+    assert run.nothing == "no MSK response matches --msk, so nothing was written"
 
 
 @pytest.mark.parametrize(

@@ -158,11 +158,11 @@ def test_a_wrong_muk_and_an_unknown_b_tid_are_told_apart() -> None:
     absent = KeyRing().open(DOWNLOAD, octets)
     assert absent.verdict is Verdict.NO_KEY
     missing = f"no MUK for B-TID {b_tid} at {reference.BSM}: "
-    assert absent.reason == f"{missing}the key ring has no entry for it"
-    for name, whose in ((b_tid, "its"), ("*", "the wildcard")):
+    assert absent.reason == f"{missing}the key ring has no entry for this terminal; add one with its MUK"
+    for name, whose in ((b_tid, "the entry for this terminal"), ("*", "the wildcard entry")):
         keyless = KeyRing((Subscriber(name, mrk=bytes(32)),)).open(DOWNLOAD, octets)
         assert keyless.verdict is Verdict.NO_KEY
-        assert keyless.reason == f"{missing}{whose} entry in the key ring has no MUK"
+        assert keyless.reason == f"{missing}{whose} in the key ring has no MUK; add it"
 
 
 def test_no_key_is_in_a_repr() -> None:

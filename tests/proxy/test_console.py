@@ -98,10 +98,12 @@ def test_a_mistake_in_a_command_is_one_line(console: Console) -> None:
 
 def test_options_on_faults_are_set_and_unset_while_it_runs(console: Console) -> None:
     console.command("set ltkm_fault=strip-ltkm")
-    console.screen(lambda shown: "faults will be put into MSK responses: strip-ltkm" in shown)
+    console.screen(lambda shown: "faults will be put into live MSK responses: strip-ltkm" in shown)
     console.command("set ltkm_fault_when=nth=2")
     console.command("set ltkm_fault shorten-rand rename-ltkm:name=Ltkm")
-    console.screen(lambda shown: "faults will be put into MSK responses: shorten-rand, rename-ltkm:name=Ltkm" in shown)
+    console.screen(
+        lambda shown: "faults will be put into live MSK responses: shorten-rand, rename-ltkm:name=Ltkm" in shown
+    )
     console.command("set ltkm_fault")
     console.screen(lambda shown: "ltkm_fault_when: has no effect without ltkm_fault or ltkm_fault_delay" in shown)
     console.command("set ltkm_fault_when=always")

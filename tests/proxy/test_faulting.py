@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,9 +18,11 @@ from ltkm_inspect.fault import FAULTS
 from ltkm_inspect.finding import Level
 from ltkm_inspect.mitm.flows import FAULT, exchange_of, flow_of
 from ltkm_inspect.proxy.addon import LtkmInspect
-from ltkm_inspect.reference import B_TID, FIRST, SECOND, reference
+from ltkm_inspect.reference import B_TID, FIRST, SECOND, TERMINAL, reference
 from ltkm_inspect.rewriting.recording import is_for_recordings
+from ltkm_inspect.selection import short_name
 from ltkm_inspect.traffic import Exchange
+from tests.loopback.bsm import ring_text
 from tests.proxy.parts import clean, flawed
 
 
@@ -170,12 +173,50 @@ def test_a_selector_that_never_matched_is_said_at_the_end(stage: Stage) -> None:
     )
     stage.pass_on(clean())
     stage.addon.done()
-    said = [line for line in stage.log if line.startswith("faults: no MSK exchange matched ")]
+    said = [line for line in stage.log if line.startswith("faults: ")]
     assert said == [
-        "faults: no MSK exchange matched ltkm_fault_msk ffffff",
-        "faults: no MSK exchange matched ltkm_fault_terminal nobody@\\x1b[31m",
-        "faults: no MSK exchange matched ltkm_fault_filter ~m GET",
+        "faults: shorten-rand put into 0 of 0 selected MSK exchanges",
+        "faults: ltkm_fault_msk: no MSK exchange matches ffffff; MSKs seen: b8709d/24cb/4400",
+        f"faults: ltkm_fault_terminal: no MSK exchange matches nobody@\\x1b[31m; terminals seen: {short_name(B_TID)}",
+        "faults: ltkm_fault_filter: no MSK exchange matches ~m GET",
     ]
+
+
+def test_a_schedule_that_is_never_due_says_how_many_responses_there_were(stage: Stage) -> None:
+    stage.set(ltkm_fault=["shorten-rand"], ltkm_fault_when="nth=3")
+    stage.pass_on(clean())
+    stage.pass_on(clean())
+    stage.addon.done()
+    assert [line for line in stage.log if line.startswith("faults: ")] == [
+        "faults: shorten-rand put into 0 of 2 selected MSK exchanges (2 not due)",
+        "faults: no MSK exchange was due (nth=3): no terminal got more than 2 responses that can be affected",
+    ]
+
+
+@pytest.mark.parametrize("keys", [False, True], ids=["without keys", "with keys"])
+def test_an_exchange_with_one_fault_takes_at_most_four_lines(stage: Stage, keys: bool, tmp_path: Path) -> None:
+    if keys:
+        (ring := tmp_path / "ring.toml").write_text(ring_text([TERMINAL]))
+        ring.chmod(0o600)
+        stage.set(ltkm_keys=str(ring))
+    stage.set(ltkm_fault=["shorten-rand"])
+    since = len(stage.log)
+    stage.pass_on(clean())
+    heading, *below, change, finding = stage.log[since:]
+    assert heading.endswith(": clean")
+    assert [line.partition(":")[0] for line in below] == ["  key item 1, LTKM 1"] * keys
+    assert change.startswith("#1 fault shorten-rand: ")
+    assert finding.startswith("  violation rand-length-wrong: ")
+
+
+def test_a_log_of_summaries_has_no_line_for_an_exchange_that_gets_a_fault(stage: Stage) -> None:
+    stage.set(ltkm_fault=["shorten-rand"], ltkm_log="summary")
+    since = len(stage.log)
+    stage.pass_on(clean())
+    stage.pass_on(clean("plain-mbms"))  # has nothing to damage
+    assert stage.log[since:] == []
+    stage.addon.done()
+    assert "faults: 1 exchange: digest not recomputed (no key ring); the terminal will reject it" in stage.log
 
 
 def test_names_stand_for_terminals_where_these_are_not_shown(stage: Stage) -> None:
@@ -184,8 +225,8 @@ def test_names_stand_for_terminals_where_these_are_not_shown(stage: Stage) -> No
     stage.set(ltkm_fault=named, ltkm_fault_terminal=["nobody@home1.net", "198.51.100.7"])
     stage.pass_on(clean())
     stage.addon.done()
-    assert stage.heard("ltkm_fault_terminal identity-")
-    assert stage.heard("ltkm_fault_terminal address-")
+    assert stage.heard("ltkm_fault_terminal: no MSK exchange matches identity-")
+    assert stage.heard("ltkm_fault_terminal: no MSK exchange matches address-")
     for name in ("nobody@home1.net", "198.51.100.7", B_TID):
         assert not stage.heard(name)
 

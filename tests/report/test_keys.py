@@ -85,7 +85,9 @@ def test_a_message_tells_its_mac_and_its_key(message: Message, lines: Sequence[s
 
 def test_a_message_that_no_key_fits_says_whose_is_missing_and_stands() -> None:
     said, plain, holds = told(MESSAGE, KeyRing((Subscriber("somebody@else", "", (MUK,)),)))
-    assert said == [f"no key for B-TID {B_TID} at {BSM}: the key ring has no entry for it"]
+    assert said == [
+        f"no key for B-TID {B_TID} at {BSM}: the key ring has no entry for this terminal; add one with its MUK"
+    ]
     assert (plain["verdict"], plain["length"]) == ("no key", None)
     assert holds
 

@@ -6,6 +6,7 @@ from ltkm_inspect.input import InputMessage
 from ltkm_inspect.mikey import to_plain
 from ltkm_inspect.reference import FIRST, ltkm
 from ltkm_inspect.report.messages import decoded, is_whole, json_line, text_lines
+from ltkm_inspect.wire import count
 
 MESSAGE = ltkm(FIRST).encode()
 
@@ -41,7 +42,7 @@ def test_a_message_cut_at_any_octet_says_that_it_does_not_decode_and_keeps_the_r
         assert not is_whole(message)
         found = json.loads(json_line(given, message))
         assert found["error"]["offset"] <= end
-        assert next(text_lines(given, message)) == f"cut: {end} octets, does not decode"
+        assert next(text_lines(given, message)) == f"cut: {count(end, 'octet')}, does not decode"
 
 
 def test_the_tree_stands_below_the_source() -> None:

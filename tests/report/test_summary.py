@@ -93,6 +93,6 @@ def test_a_run_with_nothing_but_faulted_exchanges_saw_exchanges() -> None:
 def test_what_the_session_forgot_is_said() -> None:
     summary = Summary(exchanges=1, forgotten=Counter({"exchanges": 3, "muks": 0, "msks": 1}))
     assert summary.lines()[-1] == (
-        "summary: the session forgot 3 exchanges, 1 MSKs; later exchanges were not compared with them (session_limit)"
+        "summary: the session forgot 3 exchanges, 1 MSK; later exchanges were not compared with them (session_limit)"
     )
     assert "forgotten" not in Summary(exchanges=1).lines()[-1]

@@ -130,7 +130,8 @@ def test_of_several_muks_it_is_the_one_that_the_terminal_is_served_with(tmp_path
         (KeyRing(), "fault replace-ltkm: needs the terminal's MUK, but there is no key ring"),
         (
             KeyRing((Subscriber("other@x", BSM, (MUK,)),)),
-            "fault replace-ltkm: needs the terminal's MUK, which is not in the key ring",
+            "fault replace-ltkm: needs the terminal's MUK, but the key ring has no entry for this terminal; "
+            "add one with its MUK",
         ),
     ],
     ids=["no keys", "no key that fits"],

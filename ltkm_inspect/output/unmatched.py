@@ -1,0 +1,49 @@
+"""What is said of selectors that matched nothing: what there was to match instead."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+
+from ltkm_inspect.finding import shorten
+from ltkm_inspect.output.redaction import Redaction
+from ltkm_inspect.rewriting.rewriter import Rewriter
+from ltkm_inspect.selection import MOST_NAMED, EventSelection, SelectionMatches, parse_terminal
+
+
+def unmatched(
+    matches: SelectionMatches, selection: EventSelection, redaction: Redaction | None = None
+) -> Iterator[tuple[str, str]]:
+    """Yield each option with a selector that matched no MSK exchange, and a line that says what there was instead."""
+    for option, text in matches.unmatched(selection):
+        if not text:
+            began = " to ".join(dict.fromkeys(map(_time, matches.times)))
+            yield option, f"no MSK exchange began then; they began {began or 'at unknown times'}"
+            continue
+        is_terminal = option == "terminal"
+        kind = "MSKs" if not is_terminal else "addresses" if parse_terminal(text).address else "terminals"
+        shown = redaction.terminal(text) if redaction is not None and is_terminal else shorten(text)
+        yield option, f"no MSK exchange matches {shown}; {_present(matches, kind, redaction)}"
+
+
+def _present(matches: SelectionMatches, kind: str, redaction: Redaction | None) -> str:
+    found = matches.present.get(kind, {})
+    hides = redaction is not None and kind != "MSKs"
+    names = [redaction.terminal(each) if hides and redaction else shorten(shown) for each, shown in found.items()]
+    if not names:
+        return f"they name no {kind}"
+    more = " and others" if len(names) > MOST_NAMED else ""
+    return f"{kind} seen: {', '.join(names[:MOST_NAMED])}{more}"
+
+
+def _time(seconds: float) -> str:
+    try:
+        return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+    except (OverflowError, ValueError, OSError):
+        return "at a time that no calendar has"
+
+
+def unmatched_orders(rewriting: Rewriter, redaction: Redaction | None = None) -> Iterator[tuple[str, str]]:
+    """Yield the same of the orders on faults, the filter among them."""
+    yield from unmatched(rewriting.matches, rewriting.orders.events, redaction)
+    if rewriting.orders.filter and not rewriting.filtered:
+        shown = shorten(rewriting.orders.filter) if redaction is None else "(not shown)"
+        yield "filter", f"no MSK exchange matches {shown}"
