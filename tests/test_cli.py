@@ -283,11 +283,11 @@ def test_a_selection_says_what_is_told_of(broken: Path, words: list[str], number
         (["--terminal", "203.0.113.9"], "--terminal: no MSK exchange matches 203.0.113.9; addresses seen: 192.0.2.10"),
         (
             ["--since", "2030-01-01"],
-            "--since: no MSK exchange began then; they began 2009-10-28T08:00:00Z to 2009-10-28T08:00:01Z",
+            "--since: no MSK exchange began then; the exchanges began 2009-10-28T08:00:00Z to 2009-10-28T08:00:01Z",
         ),
         (
             ["--until", "2000-01-01"],
-            "--until: no MSK exchange began then; they began 2009-10-28T08:00:00Z to 2009-10-28T08:00:01Z",
+            "--until: no MSK exchange began then; the exchanges began 2009-10-28T08:00:00Z to 2009-10-28T08:00:01Z",
         ),
     ],
 )

@@ -58,7 +58,7 @@ class KeyRing:
             whose = "the wildcard entry" if subscriber.b_tid == WILD_CARD else "the entry for this terminal"
             return f"{whose} in the key ring has no {key}; add it"
         if b_tid in self._by_b_tid:
-            return f"the key ring has this terminal only at other BM-SCs; add an entry for this one with the {key}"
+            return f"the key ring has this terminal only at other BSMs; add an entry for this one with the {key}"
         return f"the key ring has no entry for this terminal; add one with its {key}"
 
     def lacks_of_credentials(self, key: str, credentials: Directives) -> str:

@@ -75,7 +75,7 @@ def ring_file(path: Path) -> "RingFile":
 
 
 def _other_kind(path: Path) -> str:
-    """Return what a file is that is certainly no key ring; nothing where it may be one, or cannot be read."""
+    """Return the kind of a file that is certainly not a key ring; empty if it may be one, or cannot be read."""
     from ltkm_inspect.input.kind import CAPTURE, DOCUMENT, FLOWS, HAR, HTML, RECORDS, START, kind_of
 
     if not path.is_file():  # to read a pipe again could wait for ever

@@ -16,7 +16,7 @@ def unmatched(
     for option, text in matches.unmatched(selection):
         if not text:
             began = " to ".join(dict.fromkeys(map(_time, matches.times)))
-            yield option, f"no MSK exchange began then; they began {began or 'at unknown times'}"
+            yield option, f"no MSK exchange began then; the exchanges began {began or 'at unknown times'}"
             continue
         is_terminal = option == "terminal"
         kind = "MSKs" if not is_terminal else "addresses" if parse_terminal(text).address else "terminals"
@@ -29,7 +29,7 @@ def _present(matches: SelectionMatches, kind: str, redaction: Redaction | None) 
     hides = redaction is not None and kind != "MSKs"
     names = [redaction.terminal(each) if hides and redaction else shorten(shown) for each, shown in found.items()]
     if not names:
-        return f"they name no {kind}"
+        return f"the exchanges name no {kind}"
     more = " and others" if len(names) > MOST_NAMED else ""
     return f"{kind} seen: {', '.join(names[:MOST_NAMED])}{more}"
 
@@ -38,7 +38,7 @@ def _time(seconds: float) -> str:
     try:
         return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
     except (OverflowError, ValueError, OSError):
-        return "at a time that no calendar has"
+        return "at an invalid time"
 
 
 def unmatched_orders(rewriting: Rewriter, redaction: Redaction | None = None) -> Iterator[tuple[str, str]]:

@@ -93,8 +93,8 @@ def test_with_the_keys_everything_fits_again_and_nothing_is_told(fault: str) -> 
         ),
         pytest.param(
             KeyRing((Subscriber(B_TID, "other.example", (MUK,), MRK), Subscriber(B_TID, "x.example", (MUK,), MRK))),
-            "the key ring has this terminal only at other BM-SCs; add an entry for this one with the MUK",
-            "the key ring has this terminal only at other BM-SCs; add an entry for this one with the MRK",
+            "the key ring has this terminal only at other BSMs; add an entry for this one with the MUK",
+            "the key ring has this terminal only at other BSMs; add an entry for this one with the MRK",
             id="another BM-SC",
         ),
         pytest.param(

@@ -164,7 +164,7 @@ def test_a_loaded_flow_is_never_touched(mitmdump: Mitmdump, save: Save, tmp_path
     run = mitmdump("-nr", save(reference("download")), "-w", out, *options(["ltkm_fault=shorten-rand"]))
     assert all(exchange_of(flow).faults == () for flow in saved(out))
     assert faults(run) == [
-        "faults: shorten-rand put into nothing: 1 MSK exchange loaded from a file, and faults are for live traffic; "
+        "faults: shorten-rand put into nothing: 1 MSK exchange loaded from a file; faults only go into live traffic: "
         "use ltkm-inspect fault shorten-rand IN OUT"
     ]
 
