@@ -85,8 +85,11 @@ def test_the_programs_of_mitmproxy_start_with_the_addon_and_what_is_typed(
     started: list[list[str]] = []
     monkeypatch.setattr(os, "execv", lambda path, words: started.append([str(path), *words]))
     config.write_text('strict = true\nfault = "strip-ltkm"\nkeys = "ring.toml"\nselect = ["item", "ltkm"]\n')
-    typed = ["-nr", "x.flow", "--set", "ltkm_fault=flip-mac", "-h", "--isolated"]
+    typed = ["-nr", "flows/trial.flow", "--set", "ltkm_fault=flip-mac", "-h", "--isolated"]
     run_text(command, "--config", config, *typed)
+    done = run_text(command, "-nr", "flows/trail.flow")
+    assert done.stderr == "ltkm-inspect: flows/trail.flow: No such file or directory; did you mean flows/trial.flow?\n"
+    assert done.returncode == 1
     ((path, first, flag, script, *words),) = started
     assert path == first
     assert Path(path).is_file()

@@ -10,9 +10,11 @@ from ltkm_inspect.wire.key_text import IS_KEY_RING
 RECORD = "record the traffic with mitmdump -w FILE, or export a HAR from a browser or proxy"
 """What to do where a file holds no traffic."""
 ENDS_WITHIN = "the file ends within a flow"
+ENDS_WITHIN_HAR = "the file ends within the HAR"
 SHORTER = "the file shrank while it was being read"
 NOT_A_FLOW = "what follows is not a flow"
-_ADVICE = {ENDS_WITHIN: "copy the file again when it is complete", NOT_A_FLOW: "the rest was not read"}
+_COPY = "copy the file again when it is complete"
+_ADVICE = {ENDS_WITHIN: _COPY, ENDS_WITHIN_HAR: _COPY, NOT_A_FLOW: "the rest was not read"}
 _MAY_BE_TRAFFIC = (FLOWS, HAR, JSON, TEXT, OCTETS, EMPTY)
 """The kinds that only a reader can tell from saved traffic that is damaged or of an unusual form."""
 

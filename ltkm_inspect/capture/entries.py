@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from itertools import chain
 from typing import Any, NamedTuple
 
-from ltkm_inspect.capture.damage import PackedError
+from ltkm_inspect.capture.damage import ENDS_WITHIN_HAR, PackedError
 from ltkm_inspect.traffic import ours
 from ltkm_inspect.wire import printable
 
@@ -184,8 +184,9 @@ class _Text:
         got = self.byte()
         if got not in wanted:
             words = " or ".join(each.decode() for each in wanted)
-            shown = printable(got.decode("ascii", "replace")) if got else "the end"
-            raise HarError(self.offset, f"the HAR is not JSON: expected {words}, got {shown}")
+            shown = printable(got.decode("ascii", "replace"))
+            said = f"the HAR is not JSON: expected {words}, got {shown}" if got else ENDS_WITHIN_HAR
+            raise HarError(self.offset, said)
         self._at += 1
         return got
 
@@ -238,7 +239,7 @@ class _Text:
             if not self._fill():
                 if is_scalar and not depth:
                     return b"".join(parts) if size <= most else None
-                raise HarError(self.offset, "the file ends within the HAR")
+                raise HarError(self.offset, ENDS_WITHIN_HAR)
 
     def _fill(self) -> bool:
         piece = next(self._pieces, b"")

@@ -4,6 +4,8 @@ import os
 import re
 import sysconfig
 from collections.abc import Callable, Iterable, Iterator
+from errno import ENOENT
+from itertools import pairwise
 from pathlib import Path
 
 import click
@@ -22,6 +24,11 @@ _PASSES_ON = {"ignore_unknown_options": True, "allow_interspersed_args": False, 
 
 def _run(context: click.Context, program: str, arguments: tuple[str, ...], settings: Iterable[str]) -> None:
     """Become that program of mitmproxy, with the addon, the settings that are not typed, and what is typed."""
+    for loaded in _loaded(arguments):
+        if not os.path.exists(os.path.expanduser(loaded)):
+            missing = FileNotFoundError(ENOENT, os.strerror(ENOENT), loaded)
+            complain(f"{printable(loaded)}: {reason(missing)}")
+            leave(COULD_NOT_RUN)
     path = Path(sysconfig.get_path("scripts")) / program
     typed = {match[1] for each in arguments if (match := re.match(r"(?:--set=)?(\w+)(?:=|$)", each))}
     words = [*settings, *_addon_settings(configured(context))]
@@ -34,6 +41,13 @@ def _run(context: click.Context, program: str, arguments: tuple[str, ...], setti
             f'or start mitmproxy yourself: {program} -s "$(ltkm-inspect addon)"'
         )
         leave(COULD_NOT_RUN)
+
+
+def _loaded(arguments: tuple[str, ...]) -> Iterator[str]:
+    """Yield the files that mitmproxy is to load or replay; for a missing one it would print a traceback."""
+    for word, value in pairwise(arguments):
+        if re.fullmatch(r"-[nqkv]*[rCS]|--(?:rfile|client-replay|server-replay)", word) and value != "-":
+            yield value
 
 
 def _addon_settings(values: dict[str, str | bool | list[str]]) -> Iterator[str]:
