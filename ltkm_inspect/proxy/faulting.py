@@ -180,9 +180,7 @@ class Faulting:
             return "no live MSK exchange was seen that can be affected"
         loaded = count(self._loaded, "MSK exchange")
         fault = self._named(self.orders) if len(self.orders.faults) == 1 else "FAULT"
-        return (
-            f"{loaded} loaded from a file; faults only go into live traffic: use ltkm-inspect fault {fault} IN OUT"
-        )
+        return f"{loaded} loaded from a file; faults only go into live traffic: use ltkm-inspect fault {fault} IN OUT"
 
     def hidden(self, text: str) -> str:
         """Return a text for the log that belongs to no exchange."""
