@@ -1,13 +1,12 @@
 """Selects keys by Key Domain ID, Key Group and Key Number, and terminals by B-TID or address."""
 
-import ipaddress
-import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 
-from ltkm_inspect.traffic import Document, Event, Item, Ltkm, LtkmElement
+from ltkm_inspect.session import UNTOLD, TerminalIdentity
+from ltkm_inspect.traffic import Document, Event, Item, Ltkm, LtkmElement, address_and_port
 from ltkm_inspect.wire import printable
 
 FORM = "KEYDOMAIN[/GROUP[/NUMBER]] with 6, 4 and 4 hex digits"
@@ -102,7 +101,6 @@ def _parse(text: str) -> Selector:
 
 LONGEST_NAME = 20
 """A longer name of a terminal is shortened in lines."""
-_WITH_PORT = re.compile(r"(\[[^\[\]]+\]|[^:\[\]]+):([0-9]{1,5})", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,12 +116,11 @@ class Terminal:
     def __str__(self) -> str:
         return self.text
 
-    def takes(self, event: Event, name: str = "") -> bool:
-        """Tell whether an event is one of it: by the name that the key ring gives it, its B-TID, or its address."""
+    def takes(self, event: Event, told: TerminalIdentity = UNTOLD) -> bool:
+        """Tell whether an event is one of it: by what it is told apart by, its name, its B-TID, or its address."""
         if not self.address:
-            known = event.b_tid if event.authorization is not None else None
-            return bool(known) and self.text in (known, name, short_name(known or ""))
-        address, port = _parts(event.client)
+            return self.text in (event.b_tid, short_name(event.b_tid), told.name, told.key)
+        address, port = address_and_port(event.client)
         return address == self.address and self.port in ("", port)
 
 
@@ -136,25 +133,13 @@ def short_name(b_tid: str) -> str:
 def parse_terminal(text: str) -> Terminal:
     """Parse an IPv4 or IPv6 address, with a port or without; everything else is a B-TID."""
     text = text.strip()
-    address, port = _parts(text)
+    address, port = address_and_port(text)
     return Terminal(text, address, port) if address else Terminal(text)
 
 
 def parse_terminals(texts: Iterable[str]) -> tuple[Terminal, ...]:
     """Parse several, each once."""
     return tuple(dict.fromkeys(map(parse_terminal, texts)))
-
-
-def _parts(text: str) -> tuple[str, str]:
-    """Return address, in its one usual spelling, and port of `192.0.2.1:80`; both empty where it is no address."""
-    found = _WITH_PORT.fullmatch(text)
-    host, port = (found[1], found[2]) if found else (text, "")
-    try:
-        address = ipaddress.ip_address(host.removeprefix("[").removesuffix("]"))
-    except ValueError:
-        return "", ""
-    mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
-    return str(mapped or address), port
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,13 +158,13 @@ class EventSelection:
         """Nothing is left out."""
         return not (self.keys.selectors or self.terminals) and self.since is self.until is None
 
-    def takes(self, event: Event, name: str = "") -> bool:
-        """Tell whether an event is meant; `name` is what the key ring calls its terminal."""
-        return self.keys.takes(event) and self.takes_around(event, name)
+    def takes(self, event: Event, told: TerminalIdentity = UNTOLD) -> bool:
+        """Tell whether an event is meant."""
+        return self.keys.takes(event) and self.takes_around(event, told)
 
-    def takes_around(self, event: Event, name: str = "") -> bool:
+    def takes_around(self, event: Event, told: TerminalIdentity = UNTOLD) -> bool:
         """Tell whether an event is meant by its terminal and its time, whatever its keys."""
-        known = not self.terminals or any(terminal.takes(event, name) for terminal in self.terminals)
+        known = not self.terminals or any(terminal.takes(event, told) for terminal in self.terminals)
         return known and self._takes_time(event)
 
     def _takes_time(self, event: Event) -> bool:
@@ -188,12 +173,12 @@ class EventSelection:
         began = event.started
         return began is not None and (self.since or 0) <= began and (self.until is None or began <= self.until)
 
-    def selectors(self, name: str = "") -> Iterator[tuple[str, str, Callable[[Event], bool]]]:
+    def selectors(self, told: TerminalIdentity = UNTOLD) -> Iterator[tuple[str, str, Callable[[Event], bool]]]:
         """Yield each selector: option, text (none for the time), and what tells of an event whether it matches."""
         for key in self.keys.selectors:
             yield "msk", str(key), Selection((key,)).takes
         for terminal in self.terminals:
-            yield "terminal", str(terminal), partial(terminal.takes, name=name)
+            yield "terminal", str(terminal), partial(terminal.takes, told=told)
         if not self.since is self.until is None:
             yield "until" if self.since is None else "since", "", self._takes_time
 
@@ -216,15 +201,15 @@ class SelectionMatches:
     times: tuple[float, ...] = ()
     """When the first and the last event began, in seconds since 1970 UTC; empty where no time is known."""
 
-    def add(self, selection: EventSelection, event: Event, name: str = "") -> bool:
-        """Count an event in, and tell whether it is meant; `name` is what the key ring calls its terminal."""
+    def add(self, selection: EventSelection, event: Event, told: TerminalIdentity) -> bool:
+        """Count an event in, and tell whether it is meant."""
         options: dict[str, bool] = {}
-        for option, text, takes in selection.selectors(name):
+        for option, text, takes in selection.selectors(told):
             options[option] = (matches := takes(event)) or options.get(option, False)
             self.matched[option, text] += matches
-        b_tid = event.b_tid if event.authorization is not None else ""
-        self._name("terminals", {b_tid: name or short_name(b_tid)} if b_tid else {})
-        self._name("addresses", {address: ""} if (address := _parts(event.client)[0]) else {})
+        key = event.b_tid if told.key in ("", event.connection, event.client) else told.key
+        self._name("terminals", {key: told.name or (short_name(key) if key == event.b_tid else key)} if key else {})
+        self._name("addresses", {address: ""} if (address := address_and_port(event.client)[0]) else {})
         self._name("MSKs", {str(Selector(*pair)): "" for pair in event.pairs})
         self.times = _ends(*self.times, *(() if event.started is None else (event.started,)))
         return all(options.values())

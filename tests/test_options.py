@@ -7,6 +7,7 @@ import pytest
 from click.testing import CliRunner
 
 from ltkm_inspect import catalogue
+from ltkm_inspect.cli.defaults import flag
 from ltkm_inspect.cli.program import commands
 from ltkm_inspect.context import EXPECT, PROFILES
 from ltkm_inspect.engine import plan
@@ -49,7 +50,7 @@ def test_the_table_names_every_word_that_may_be_typed() -> None:
 @pytest.mark.parametrize("name", [name for name in DEFAULTS if name not in LIVE_ONLY])
 def test_every_option_of_the_table_is_an_option_of_check(name: str) -> None:
     shown = CliRunner().invoke(commands, ["check", "--help"]).output
-    assert f"--{name.replace('_', '-')} " in shown
+    assert f"{flag(name)} " in shown
 
 
 def test_a_list_may_be_given_in_parts_or_joined_by_commas() -> None:

@@ -50,13 +50,21 @@ def configured(context: click.Context) -> dict[str, Any]:
     return dict(context.meta.get(_VALUES, {}))
 
 
+def flag(name: str) -> str:
+    """Return how an option of the option table is typed; `--terminal` selects terminals."""
+    return "--terminal-by" if name == "terminal" else f"--{name.replace('_', '-')}"
+
+
+_ROWS = {flag(name).removeprefix("--"): name for name in DEFAULTS}
+"""The options of the option table, by the keys that a file has for them."""
+
+
 def spelled(name: str, typed: str = "") -> str:
     """Return what to call an option in an error: as it is typed, or where a file gives its value, by that file."""
     context = click.get_current_context()
-    word = name.replace("_", "-")
     if context.get_parameter_source(name) is ParameterSource.DEFAULT_MAP:
-        return f"{printable(str(context.meta[_FILE]))}: {word}"
-    return typed or f"--{word}"
+        return f"{printable(str(context.meta[_FILE]))}: {flag(name).removeprefix('--')}"
+    return typed or flag(name)
 
 
 def origin(error: click.ClickException) -> str:
@@ -128,7 +136,8 @@ def _use(context: click.Context, file: _ConfigFile) -> None:
             hint = did_you_mean(key.replace("_", "-"), known)
             hint = "; a key ring goes to --keys" if key == "subscribers" else hint
             raise click.UsageError(f"{where}: unknown option{hint}")
-        row, option = DEFAULTS.get(key.replace("-", "_")), options.get(key)
+        name, option = _ROWS.get(key), options.get(key)
+        row = DEFAULTS[name] if name is not None else None
         if option is not None:
             value = _typed(where, value, is_flag=option.is_flag, is_list=option.multiple)
             if _is_for_others(option, value, known[key]):
@@ -137,8 +146,8 @@ def _use(context: click.Context, file: _ConfigFile) -> None:
             value = _typed(where, value, is_flag=row.kind == "flag", is_list=row.kind == "list")
         if row is not None and row.kind == "path" and value:
             value = str(file.path.absolute().parent / Path(value).expanduser())
-        if row is not None:
-            values[key.replace("-", "_")] = value
+        if name is not None:
+            values[name] = value
         if option is not None and option.name is not None:
             defaults[option.name] = value
     context.default_map = defaults
@@ -147,7 +156,7 @@ def _use(context: click.Context, file: _ConfigFile) -> None:
 
 def _known(root: click.Command) -> dict[str, list[click.Option]]:
     """Return every key that a file may have, with the options that it is for."""
-    known: dict[str, list[click.Option]] = {name.replace("_", "-"): [] for name in DEFAULTS}
+    known: dict[str, list[click.Option]] = {key: [] for key in _ROWS}
     assert isinstance(root, click.Group)
     for command in root.commands.values():
         options = [each for each in command.params if isinstance(each, click.Option)]
@@ -160,7 +169,7 @@ def _known(root: click.Command) -> dict[str, list[click.Option]]:
 
 def _key(option: click.Option) -> str:
     if option.name in DEFAULTS:
-        return option.name.replace("_", "-")
+        return flag(option.name).removeprefix("--")
     return max(option.opts, key=len).lstrip("-")
 
 

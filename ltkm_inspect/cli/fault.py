@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ltkm_inspect.cli.defaults import configurable, spelled
+from ltkm_inspect.cli.defaults import configurable, flag, spelled
 from ltkm_inspect.cli.group import commands
 from ltkm_inspect.cli.shared import (
     FilePath,
@@ -47,6 +47,7 @@ if TYPE_CHECKING:
 @option("fault_filter", "--filter")
 @option("fault_when", "--when")
 @option("fault_unsigned", "--unsigned")
+@option("terminal")
 @option("limit")
 @option("keys")
 @option("redact")
@@ -75,7 +76,7 @@ def fault(
     from ltkm_inspect.output.redaction import NO_REDACTOR, Redaction
     from ltkm_inspect.output.unmatched import unmatched_orders
 
-    redaction = Redaction() if redact else None
+    redaction = Redaction(terminal=rewriting.orders.told_by) if redact else None
     hidden = NO_REDACTOR.text if redaction is None else redaction.text
 
     output = Output()
@@ -144,6 +145,7 @@ _SPELT = {
     "fault_filter": "--filter",
     "fault_when": "--when",
     "fault_unsigned": "--unsigned",
+    "terminal": flag("terminal"),
 }
 """How the command line spells the options of the table."""
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import click
 
 from ltkm_inspect.cli import signals
-from ltkm_inspect.cli.defaults import configurable, spelled
+from ltkm_inspect.cli.defaults import configurable, flag, spelled
 from ltkm_inspect.options.files import ReportTarget, key_ring, parse_report
 from ltkm_inspect.options.limit import parse_limit
 from ltkm_inspect.options.settings import JUDGING, parse_fail_on, settings
@@ -31,7 +31,7 @@ def option[F: Callable[..., None]](name: str, spelt: str = "") -> Callable[[F], 
     """Return the click option of that row of the option table, under its own name or as it is `spelt`."""
     row = DEFAULTS[name]
     return click.option(
-        spelt or f"--{name.replace('_', '-')}",
+        spelt or flag(name),
         name,
         # an empty path on a command line is a variable that was not set, and no wish to do without
         default=None if row.kind == "path" else row.default if row.check_default is None else row.check_default,
@@ -80,7 +80,7 @@ class JudgingOptions:
         """Return the names of this run, None where nothing is redacted."""
         from ltkm_inspect.output.redaction import Redaction
 
-        return Redaction() if self.typed["redact"] else None
+        return Redaction(terminal=self.settings.session.terminal) if self.typed["redact"] else None
 
     def context(self, keys: "Keys") -> "Context":
         """Return a context with these keys and a new session."""

@@ -100,7 +100,7 @@ class Export:
         self.exchanges += 1
         self.ltkms += report.ltkms
         if not self._selection.everything:
-            self._matches.add(self._selection.events, report.event, report.name)
+            self._matches.add(self._selection.events, report.event, report.terminal)
         if self._name == XML:
             self._add_document(report, file)
             return

@@ -30,13 +30,13 @@ class ExportSelection:
         """Tell whether an LTKM is exported: by its key, its terminal, and the findings that concern it."""
         if self.flawed and not entry.findings:
             return False
-        return self.events.keys.takes_ltkm(entry.ltkm) and self.events.takes_around(entry.event, entry.report.name)
+        return self.events.keys.takes_ltkm(entry.ltkm) and self.events.takes_around(entry.event, entry.report.terminal)
 
     def takes_document(self, report: Report) -> bool:
         """Tell whether the document of an exchange is exported: by the keys in it, its terminal, and its findings."""
         if self.flawed and report.worst is Level.OFF:
             return False
-        return self.events.takes(report.event, report.name)
+        return self.events.takes(report.event, report.terminal)
 
 
 def parse_selection(msks: Iterable[str] = (), terminals: Iterable[str] = (), flawed: bool = False) -> ExportSelection:

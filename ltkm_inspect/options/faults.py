@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
+from ltkm_inspect.options.settings import parse_terminal_by
 from ltkm_inspect.options.words import blaming, decimal, one_of, split_words
 
 # Rooms that know rules and documents are imported where they are needed: a command without them starts faster.
@@ -21,6 +22,7 @@ def orders(
     fault_when: str = "always",
     fault_delay: str = "0",
     fault_unsigned: str = "warn",
+    terminal: str = "auto",
 ) -> "Orders":
     """Return what these words order; OptionError says in one line which word is wrong and why.
 
@@ -43,4 +45,5 @@ def orders(
     # at most a day: a response that is held back for longer is better dropped
     delay = decimal("fault_delay", fault_delay, "seconds")
     terminals = parse_terminals(split_words(fault_terminal))
-    return Orders(faults, msks, terminals, fault_filter.strip(), when, delay, fault_unsigned == "refuse")
+    refuses, by = fault_unsigned == "refuse", parse_terminal_by(terminal)
+    return Orders(faults, msks, terminals, fault_filter.strip(), when, delay, refuses, by)

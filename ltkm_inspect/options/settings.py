@@ -1,6 +1,7 @@
 """The settings that the options on rules ask for."""
 
 import inspect
+import re
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     from ltkm_inspect.context import Settings
     from ltkm_inspect.finding import Level
     from ltkm_inspect.rule import Rule
+    from ltkm_inspect.traffic import TerminalBy
 
 LISTS_RULES = "; ltkm-inspect rules lists them"
 """What to do about a name that is no rule's."""
@@ -25,6 +27,7 @@ def settings(
     clock_skew: str = "60",
     msk_hours: str = "24",
     session_limit: str = "10000",
+    terminal: str = "auto",
     strict: bool = False,
     namespaces: Iterable[str] = ("1.0",),
     select: Iterable[str] = (),
@@ -49,6 +52,7 @@ def settings(
             number("session_limit", session_limit),
             decimal("clock_skew", clock_skew, "seconds"),
             decimal("msk_hours", msk_hours, "hours"),
+            parse_terminal_by(terminal),
         ),
         strict=strict,
         namespaces=_namespaces(namespaces),
@@ -61,6 +65,21 @@ def settings(
 
 JUDGING = tuple(inspect.signature(settings).parameters)
 """The options that say how exchanges are judged: those that `settings` takes."""
+
+
+def parse_terminal_by(text: str) -> "TerminalBy":
+    """Parse what terminals are told apart by: a way, or `header:NAME`; OptionError for anything else."""
+    from ltkm_inspect.traffic import WAYS, TerminalBy
+
+    way, colon, header = (each.strip() for each in text.partition(":"))
+    way = way.lower()
+    one_of("terminal", way, WAYS)
+    if (way == "header") != bool(colon) or (colon and not _HEADER.fullmatch(header)):
+        raise OptionError("terminal", f"expected header:NAME with the name of a header field, got {printable(text)}")
+    return TerminalBy(way, header)
+
+
+_HEADER = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 
 
 def parse_fail_on(text: str) -> "Level | None":

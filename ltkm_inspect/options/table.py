@@ -53,6 +53,12 @@ DEFAULTS: dict[str, Option] = {
     "session_limit": Option(
         "word", "10000", "NUMBER", "remember at most this many of each: exchanges, terminals, MUKs, MSKs and so on"
     ),
+    "terminal": Option(
+        "word",
+        "auto",
+        "auto|connection|address|header:NAME",
+        "name and count terminals by B-TID, else connection (auto), or by what is given; findings stay the same",
+    ),
     "strict": Option("flag", False, "true|false", "treat ambiguities as violations"),
     "namespaces": Option("list", ("1.0",), "VERSION", "accept these versions of the orderqueries namespace"),
     "select": Option("list", (), "RULE|SUBJECT|DOCUMENT", "run only rules with this id, subject or document"),

@@ -5,6 +5,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from hashlib import blake2b
+from itertools import chain
 from typing import Any
 
 from ltkm_inspect.finding import Finding
@@ -19,7 +20,7 @@ from ltkm_inspect.output.exchange_identities import (
 )
 from ltkm_inspect.output.identities import IdentityMatch
 from ltkm_inspect.output.known_words import Words, known_in, learn
-from ltkm_inspect.traffic import Event
+from ltkm_inspect.traffic import AUTO, Event, TerminalBy
 from ltkm_inspect.wire import count, printable_octets
 
 REMEMBERED = 100_000
@@ -75,8 +76,8 @@ class Redactor:
             return text
         return self._from_memory(self._known_hidden(text), self._patterns_hidden)
 
-    def terminal(self, text: str, shown: str) -> str:
-        """Return the name of a terminal; `shown` is how it is named where nothing is hidden."""
+    def terminal(self, text: str, shown: str | None = None) -> str:
+        """Return the name of a terminal; `shown` is how it is named where nothing is hidden, by default as it is."""
         return self._redaction.terminal(text)
 
     def octets(self, octets: bytes) -> bytes:
@@ -215,8 +216,8 @@ class _NoRedactor(Redactor):
     def text(self, text: str) -> str:
         return text
 
-    def terminal(self, text: str, shown: str) -> str:
-        return shown
+    def terminal(self, text: str, shown: str | None = None) -> str:
+        return text if shown is None else shown
 
     def octets(self, octets: bytes) -> bytes:
         return octets
@@ -237,8 +238,12 @@ NO_REDACTOR: Redactor = _NoRedactor()
 class Redaction:
     """The names of one run. An identity that has no form of its own is hidden from when it was seen first."""
 
-    def __init__(self, key: bytes | None = None) -> None:
-        """Take the key of the names, which is kept nowhere: processes that share it use the same names."""
+    def __init__(self, key: bytes | None = None, terminal: TerminalBy = AUTO) -> None:
+        """Take the key of the names, which is kept nowhere: processes that share it use the same names.
+
+        What terminals are told apart by is hidden like an identity.
+        """
+        self._terminal = terminal
         self._key = os.urandom(16) if key is None else key
         self.words: Words = {}
         """What the run remembers."""
@@ -286,7 +291,10 @@ class Redaction:
 
     def redactor(self, event: Event) -> Redactor:
         """Return what is to be hidden in what is said of an event."""
-        return self._redactor(identities_of(event, self.is_domain), addresses_of(event))
+        found = identities_of(event, self.is_domain)
+        if self._terminal.way == "header":
+            found = chain(found, [(self._terminal.key(event).encode("utf-8", "surrogateescape"), True)])
+        return self._redactor(found, addresses_of(event))
 
     def redactor_of(self, message: Message | None) -> Redactor:
         """Return what is to be hidden in what is said of a message that came alone."""

@@ -29,7 +29,7 @@ from ltkm_inspect.wire import printable
 PREFIX = "ltkm_"
 NAMES = frozenset(PREFIX + name for name in DEFAULTS)
 """The options as typed after `--set`."""
-FAULT_OPTIONS = tuple(name for name in DEFAULTS if name.startswith("fault"))
+FAULT_OPTIONS = ("terminal", *(name for name in DEFAULTS if name.startswith("fault")))
 """The options on faults, without the prefix."""
 _TYPES: dict[str, Any] = {"word": str, "flag": bool, "list": Sequence[str], "path": str}
 
@@ -114,11 +114,11 @@ def read(options: OptManager, former: Configuration) -> Configuration:
     typed = {name: getattr(options, PREFIX + name) for name in DEFAULTS}
     one_of("log", typed["log"], LOG)
     faults = {name: typed[name] for name in FAULT_OPTIONS}
+    judging = settings(**{name: typed[name] for name in JUDGING})
+    told_by = judging.session.terminal
+    redaction = former.redaction if former.redaction and former.context.settings.session.terminal == told_by else None
     return Configuration(
-        Context(
-            settings(**{name: typed[name] for name in JUDGING}),
-            keys=KeyRing() if ring_file is None else ring_file.ring,
-        ),
+        Context(judging, keys=KeyRing() if ring_file is None else ring_file.ring),
         parse_limit(options.ltkm_limit),
         parse_fail_on(options.ltkm_fail_on),
         tuple(dict.fromkeys(map(parse_report, options.ltkm_report))),
@@ -126,7 +126,7 @@ def read(options: OptManager, former: Configuration) -> Configuration:
         typed["log"],
         ring_file,
         options.ltkm_show_keys,
-        (former.redaction or Redaction()) if options.ltkm_redact else None,
+        (redaction or Redaction(terminal=told_by)) if options.ltkm_redact else None,
         former.rewriting if faults.items() <= former.options.items() else _rewriting(faults),
     )
 

@@ -1,7 +1,8 @@
 """A report as one HTML page: a file that needs nothing else, for the engineer who wants to look.
 
-The page is made from the objects that `jsonl` writes, in one pass. It opens at once however long the run was: what it
-shows of single exchanges is limited, and the others are counted by rule.
+The page is made from the objects that `jsonl` writes, in two passes: which terminal a 401 belongs to is known by what
+follows. It opens at once however long the run was: what it shows of single exchanges is limited, and the others are
+counted by rule.
 """
 
 import base64
@@ -20,6 +21,7 @@ from ltkm_inspect import catalogue
 from ltkm_inspect.report.page.exchanges import exchange_view
 from ltkm_inspect.report.page.rules import AnswerCounts, Tally
 from ltkm_inspect.report.page.run import run_facts, session_view
+from ltkm_inspect.report.page.terminals import Terminals
 from ltkm_inspect.report.page.timeline import FAULTED, VERDICTS, Timeline
 from ltkm_inspect.report.page.value import value_text
 from ltkm_inspect.report.summary import RECENT, Summary, forgotten
@@ -39,9 +41,9 @@ SCRIPTS = ("dom.js", "ltkm.js", "http.js", "exchanges.js", "filter.js", "timelin
 
 
 def write(records: Iterable[Mapping[str, Any]], file: TextIO) -> None:
-    """Write the page of a run from its records: the objects of a report in JSON Lines."""
+    """Write the page of a run from its records, which are gone through twice: the objects of a report in JSON Lines."""
     catalogue.load()
-    page = _Page()
+    page = _Page(Terminals(records))
     for record in records:
         page.add(record)
     style = _asset("page.css")
@@ -59,7 +61,8 @@ def write(records: Iterable[Mapping[str, Any]], file: TextIO) -> None:
 class _Page:
     """What the page shows of a run."""
 
-    def __init__(self) -> None:
+    def __init__(self, terminals: Terminals) -> None:
+        self._terminals = terminals
         self.summary = Summary()
         self.timeline = Timeline()
         self.findings, self.notes, self.answers = Tally(), Tally(), AnswerCounts()
@@ -129,7 +132,8 @@ class _Page:
 
     def _add_exchange(self, record: Mapping[str, Any]) -> None:
         goes_on = self.summary.goes_on(record)
-        terminal = self.timeline.terminal(value_text(record["terminal"]) or "unknown")
+        record = self._terminals.attributed(record)
+        terminal = self.timeline.terminal(value_text(self._terminals.latest_name(record)) or "unknown")
         kind = "faulted" if record["faults"] else "flawed" if record["findings"] else "clean"
         number = self._show(record, kind, terminal, goes_on)
         if number < 0:

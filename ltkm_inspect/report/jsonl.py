@@ -4,7 +4,7 @@
 """
 
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from hashlib import sha256
@@ -84,7 +84,7 @@ def exchange_record(
     It contains request and response if something is wrong, or if it is for an HTML page, which shows those of every
     exchange. They make a record a tenth larger and a third slower, and most exchanges of a long run are clean.
     """
-    exchange = report.exchange
+    exchange, told = report.exchange, report.terminal
     document = exchange.document
     # Law 1: beside live traffic no more is decoded for the report than was for the rules.
     looked_at = frozenset(document.ltkms[: exchange.limits.ltkms]) if document else frozenset()
@@ -103,8 +103,11 @@ def exchange_record(
         "ended": time_of(exchange.ended),
         "client": exchange.client,
         "server": exchange.server,
-        "terminal": exchange.terminal,
+        "terminal": redactor.terminal(told.key or exchange.terminal),
         "terminal_name": terminal_name(report, redactor),
+        "identity": redactor.terminal(told.identity) if told.identity else None,
+        "answers": told.answers or None,
+        "replaces": redactor.terminal(told.replaces) if told.replaces else None,
         "error": exchange.error,
         "damage": [_gap(gap) for gap in exchange.damage],
         "lacks": [_gap(gap) for gap in exchange.lacks],
@@ -136,18 +139,19 @@ def exchange_record(
 
 def session_record(session: Session, redaction: Redaction | None = None) -> Record:
     """Return the record of a session: its terminals, ordered by first exchange, and its MUKs, ordered by identities."""
-    terminals = sorted(session.terminals.items(), key=lambda entry: (entry[1].first or 0, entry[0]))
+    named: Callable[[str], str] = str if redaction is None else redaction.terminal
     muks = sorted(session.muks.items(), key=lambda entry: entry[0])
     return {
         "schema": SESSION_SCHEMA,
         "terminals": [
             {
-                "terminal": terminal if redaction is None else redaction.terminal(terminal),
-                "exchanges": history.exchanges,
-                "first": time_of(history.first),
-                "last": time_of(history.last),
+                "terminal": named(each.terminal),
+                "former": list(map(named, each.former)),
+                "exchanges": each.exchanges,
+                "first": time_of(each.first),
+                "last": time_of(each.last),
             }
-            for terminal, history in terminals
+            for each in session.terminals
         ],
         "muks": [_muk(muk, protected, redaction) for muk, protected in muks],
         "forgotten": dict(session.forgotten),
@@ -305,10 +309,10 @@ def _hex(octets: bytes | None) -> str | None:
 
 def terminal_name(report: Report, redactor: Redactor = NO_REDACTOR) -> str:
     """Return how lines name the terminal: its name in the key ring, else its B-TID shortened, else the client."""
-    event = report.event
-    if event.terminal in (event.connection, event.client):
-        return redactor.text(event.client or event.terminal)
-    return redactor.terminal(event.terminal, report.name or short_name(event.terminal))
+    event, key = report.event, report.terminal.key or report.event.terminal
+    if key in (event.connection, event.client):
+        return redactor.text(event.client or key)
+    return redactor.terminal(key, report.terminal.name or (short_name(key) if key == event.b_tid else key))
 
 
 def time_of(seconds: float | None) -> str | None:

@@ -15,7 +15,8 @@ from ltkm_inspect.wire.key_text import IS_KEY_RING, is_key_ring
 KINDS = {schema.split("/")[1]: schema for schema in (RUN_SCHEMA, EXCHANGE_SCHEMA, SESSION_SCHEMA, SUMMARY_SCHEMA)}
 """What the records of a run are, with the version that is read here."""
 LATER = frozenset(
-    {"unselected", "damage", "lacks", "damaged", "more", "number", "terminal_name", "request", "response"}
+    {"unselected", "damage", "lacks", "damaged", "more", "number", "terminal_name", "identity", "answers", "replaces"}
+    | {"request", "response", "former"}
 )
 """Fields that records of earlier versions do not have."""
 MOST_DAMAGE = 5

@@ -204,7 +204,7 @@ def damaged(exchanges: int) -> str:
 
 def forgotten(numbers: Mapping[str, int]) -> str:
     """Return how much the session forgot, by register, as text; empty if it was nothing."""
-    names = {"muks": "MUK", "msks": "MSK", "rands": "RAND", "copies": "fingerprint"}
+    names = {"muks": "MUK", "msks": "MSK", "rands": "RAND", "copies": "fingerprint", "sightings": "terminal count"}
     words = {name: names.get(name, name.removesuffix("s").replace("_", " ")) for name in numbers}
     told = ", ".join(count(number, words[name]) for name, number in numbers.items() if number)
     return told and f"{told}; later exchanges were not compared with them (session_limit)"

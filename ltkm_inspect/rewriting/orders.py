@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from ltkm_inspect.fault import Application
 from ltkm_inspect.rewriting.schedule import When
 from ltkm_inspect.selection import EVERY, EventSelection, Selection, Terminal
+from ltkm_inspect.traffic import AUTO, TerminalBy
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +24,8 @@ class Orders:
     """Seconds for which a response that is hit is held back."""
     refuses_unsigned: bool = False
     """A response whose digest cannot be made anew is left as it was."""
+    told_by: TerminalBy = AUTO
+    """What terminals are told apart by."""
 
     @property
     def are_idle(self) -> bool:

@@ -16,7 +16,7 @@ from ltkm_inspect.finding import count
 from ltkm_inspect.rewriting.orders import Orders
 from ltkm_inspect.rewriting.schedule import Schedule
 from ltkm_inspect.selection import SelectionMatches
-from ltkm_inspect.session import Session
+from ltkm_inspect.session import Session, TerminalIdentity
 from ltkm_inspect.traffic import Exchange
 from ltkm_inspect.wire import crash_of
 
@@ -82,7 +82,7 @@ class Rewriter:
         self.matches = SelectionMatches()
         self.filtered = 0
         """How many of the MSK exchanges match the filter."""
-        self._schedule = Schedule(orders.when)
+        self._schedule = Schedule(orders.when, terminal=orders.told_by)
 
     def change_in_steps(
         self, flow: Any, exchange: Exchange, allow: Callable[[Change], None] = lambda _: None
@@ -135,7 +135,8 @@ class Rewriter:
         selected, events = True, self.orders.events
         if not events.takes_all:
             subscriber = self.context.keys.find_by_credentials(exchange.authorization)
-            selected = self.matches.add(events, exchange, "" if subscriber is None else subscriber.name)
+            told = TerminalIdentity(self.orders.told_by.key(exchange), "" if subscriber is None else subscriber.name)
+            selected = self.matches.add(events, exchange, told)
         if self._passes_filter is not None:
             passes = bool(self._passes_filter(flow))
             self.filtered += passes

@@ -5,7 +5,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from ltkm_inspect.traffic import Exchange
+from ltkm_inspect.traffic import AUTO, Exchange, TerminalBy
 from ltkm_inspect.wire import printable
 
 LIMIT = 10_000
@@ -98,8 +98,9 @@ class Turn:
 class Schedule:
     """Counts the responses of each terminal, and tells which of them are hit."""
 
-    def __init__(self, when: When | None = None, limit: int = LIMIT) -> None:
-        """Begin to count; `limit` is for how many terminals."""
+    def __init__(self, when: When | None = None, limit: int = LIMIT, terminal: TerminalBy = AUTO) -> None:
+        """Begin to count; `limit` is for how many terminals, `terminal` what they are told apart by."""
+        self._terminal = terminal
         self.when = when or When()
         self._limit = limit
         self._counted: dict[str, int] = {}
@@ -125,4 +126,6 @@ class Schedule:
 
         The name of a connection is another one in each run: where chance decides, those without a B-TID count as one.
         """
-        return exchange.b_tid if self.when.kind == "probability" else exchange.terminal
+        key = self._terminal.key(exchange)
+        is_connection = self.when.kind == "probability" and key in (exchange.connection, exchange.client)
+        return "" if is_connection else key

@@ -12,4 +12,5 @@ from ltkm_inspect.session.muks import MukHistory
 from ltkm_inspect.session.prior import PriorState
 from ltkm_inspect.session.register import SessionSettings
 from ltkm_inspect.session.session import HISTORY, Session
-from ltkm_inspect.session.summary import EventSummary
+from ltkm_inspect.session.sightings import Joined
+from ltkm_inspect.session.summary import UNTOLD, EventSummary, TerminalIdentity

@@ -7,7 +7,7 @@ from sys import intern
 
 from ltkm_inspect import digest
 from ltkm_inspect.keys import KeyRing, OpenedMessage, Subscriber, Verdict
-from ltkm_inspect.session.challenges import CHALLENGES, Challenges
+from ltkm_inspect.session.challenges import CHALLENGES, answered
 from ltkm_inspect.session.delivery import DeliveredLtkm, OpenedLtkm, deliveries
 from ltkm_inspect.session.digest_proof import DigestProof, request_proof, response_proof
 from ltkm_inspect.session.ltkm import LtkmRecord, Pair, keyed_hash, record
@@ -15,7 +15,14 @@ from ltkm_inspect.session.nonces import NONCES, NonceHistory
 from ltkm_inspect.session.prior import PriorState
 from ltkm_inspect.session.proofs import PROOFS
 from ltkm_inspect.session.register import SessionSettings
-from ltkm_inspect.session.summary import EventOrigin, EventSummary, KeyRequest, NonceUse
+from ltkm_inspect.session.summary import (
+    EventOrigin,
+    EventSummary,
+    KeyRequest,
+    NonceUse,
+    TerminalIdentity,
+    TerminalKey,
+)
 from ltkm_inspect.session.terminals import TERMINALS, TerminalHistory
 from ltkm_inspect.traffic import Event, Exchange, Ltkm, Response
 
@@ -107,9 +114,23 @@ class SessionEvent:
         return self.before.of(NONCES, (self.event.terminal, self.summary.nonce or "")) or NonceHistory()
 
     @property
-    def challenges(self) -> Challenges:
-        """The challenges of the 401 that the credentials answer; none where it was not seen."""
-        return self.before.of(CHALLENGES, self.summary.nonce or "") or ()
+    def challenges(self) -> tuple[digest.Directives, ...]:
+        """The challenges of the latest 401 with the nonce of the credentials; none where it was not seen."""
+        known = self.before.of(CHALLENGES, self.summary.nonce or "")
+        return () if known is None else known.directives
+
+    @cached_property
+    def told(self) -> TerminalIdentity:
+        """Who the terminal is, in what is named and counted."""
+        key, name = self.summary.key, self.subscriber.name if self.subscriber is not None else ""
+        identity = key.group if key.group != key.text else ""
+        done = None
+        if self.summary.nonce is not None and self.before.twin is None:
+            done = answered(self.before.of(CHALLENGES, self.summary.nonce), self.summary)
+        if done is None:
+            return TerminalIdentity(key.text, name, identity)
+        former = done.key.text if done.key.is_named and done.key.text != key.text else ""
+        return TerminalIdentity(key.text, name, identity, done.id, former)
 
     @property
     def terminal(self) -> TerminalHistory:
@@ -151,6 +172,7 @@ class SessionEvent:
         return EventSummary(
             EventOrigin(event.id, event.started, event.ended, *where, event.is_replayed, accepted, nonce is not None),
             intern(event.terminal),
+            self._key(),
             nonce,
             None if number is None else NonceUse(number, question),
             fingerprint,
@@ -161,6 +183,12 @@ class SessionEvent:
             ltkms,
             dict(self._proofs()) if self.keys else {},
         )
+
+    def _key(self) -> TerminalKey:
+        event, by = self.event, self.settings.terminal
+        text = intern(by.key(event))
+        group = self.subscriber.identity if by.joins and self.subscriber is not None else ""
+        return TerminalKey(text, group or text, text not in (event.connection, event.client))
 
     def _hashes(self) -> tuple[bytes, bytes]:
         """Return a hash of all that the event asks, its credentials included, and one of the whole event."""
@@ -188,9 +216,9 @@ def _next_nonce(response: Response) -> str | None:
     return None if info is None else info.get("nextnonce")
 
 
-def _challenges(event: Event) -> Mapping[str, Challenges]:
+def _challenges(event: Event) -> Mapping[str, tuple[digest.Directives, ...]]:
     """Return the digest challenges of a 401, by their nonce."""
-    found: dict[str, Challenges] = {}
+    found: dict[str, tuple[digest.Directives, ...]] = {}
     for challenge in event.challenges:
         nonce = challenge.get("nonce")
         if nonce is not None:

@@ -7,6 +7,7 @@ from functools import partial
 
 from ltkm_inspect.session.ltkm import LtkmRecord
 from ltkm_inspect.session.summary import EventSummary
+from ltkm_inspect.traffic import AUTO, TerminalBy
 
 LIMIT = 10_000
 """How many keys each register remembers, if not told otherwise."""
@@ -26,6 +27,8 @@ class SessionSettings:
     """How many seconds the clocks of two captures may differ."""
     msk_hours: float = MSK_HOURS
     """For how many hours deliveries of one MSK are compared."""
+    terminal: TerminalBy = AUTO
+    """What terminals are told apart by in what is named and counted."""
     hash_key: bytes = field(default_factory=lambda: os.urandom(16), repr=False)
     """The key of every hash of the run: nobody outside can aim at one, or find a secret by trying."""
 

@@ -20,8 +20,9 @@ from ltkm_inspect.session.proofs import PROOFS
 from ltkm_inspect.session.rands import RANDS
 from ltkm_inspect.session.register import Register, SessionSettings
 from ltkm_inspect.session.senders import SENDERS
+from ltkm_inspect.session.sightings import SIGHTINGS, Sighting, attributed, terminals
 from ltkm_inspect.session.summary import EventSummary
-from ltkm_inspect.session.terminals import TERMINALS, TerminalHistory
+from ltkm_inspect.session.terminals import TERMINALS
 from ltkm_inspect.traffic import Event
 
 EVENTS = "exchanges"
@@ -30,6 +31,7 @@ HISTORY: tuple[Register[Any, Any, Any], ...] = (
     CHALLENGES,
     NONCES,
     TERMINALS,
+    SIGHTINGS,
     MUKS,
     SENDERS,
     CONNECTIONS,
@@ -38,7 +40,7 @@ HISTORY: tuple[Register[Any, Any, Any], ...] = (
     RANDS,
     PROOFS,
 )
-"""The registers of events that count."""
+"""The registers of events that count. What an event answers is known after the first of them."""
 _NO_KEYS = KeyRing()
 
 
@@ -120,6 +122,8 @@ class Session:
                     after = register.after(state, added, settings)
                     if after is not state and after is not None:
                         self._put(name, touched, after)
+            if register is CHALLENGES and event.nonce is not None:
+                event = attributed(event, states.get((name, event.nonce)))
         before = PriorState(before.twin, before.replayed, states)
         if remember and key is not None:
             self._put(EVENTS, key, before.packed())
@@ -145,9 +149,9 @@ class Session:
             self.forgotten[register] += 1
 
     @property
-    def terminals(self) -> Mapping[str, TerminalHistory]:
-        """What each terminal did that is remembered."""
-        return self._tables[TERMINALS.name]
+    def terminals(self) -> list[Sighting]:
+        """What was counted of each terminal that is remembered, by when it came."""
+        return terminals(self._tables[SIGHTINGS.name])
 
     @property
     def muks(self) -> Mapping[Muk, MukHistory]:

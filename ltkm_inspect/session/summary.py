@@ -29,6 +29,43 @@ class EventOrigin:
     """Its credentials have a nonce, so that no lawful request is the same again."""
 
 
+class TerminalKey(NamedTuple):
+    """What the terminal of an event is told apart by."""
+
+    text: str
+    group: str
+    """Its IMPI or SUPI where the key ring gives it, otherwise the same text."""
+    is_named: bool
+    """It is more than a connection, which may be one of several."""
+
+
+class TerminalIdentity(NamedTuple):
+    """Who the terminal of an event is, in what is named and counted; an empty text is not known."""
+
+    key: str = ""
+    """What the run tells it apart by."""
+    name: str = ""
+    """Its name in the key ring."""
+    identity: str = ""
+    """Its IMPI or SUPI in the key ring."""
+    answers: str = ""
+    """The id of the exchange whose 401 its credentials answer."""
+    replaces: str = ""
+    """What the terminal was told apart by in that exchange, if it has bootstrapped again since."""
+
+
+UNTOLD = TerminalIdentity()
+
+
+class Challenged(NamedTuple):
+    """An exchange that ended with a 401."""
+
+    id: str
+    connection: str
+    started: float | None
+    key: TerminalKey
+
+
 @dataclass(slots=True)
 class KeyRequest:
     """One request of a terminal, and what became of it."""
@@ -55,6 +92,9 @@ class EventSummary:
 
     origin: EventOrigin
     terminal: str
+    """The B-TID, otherwise the connection: rules depend on nothing else."""
+    key: TerminalKey
+    """What the terminal is told apart by in what is named and counted."""
     nonce: str | None
     """Of the request; None without credentials."""
     use: NonceUse | None
@@ -72,3 +112,10 @@ class EventSummary:
     """The LTKMs that a terminal would take."""
     proofs: Mapping[bytes, bool]
     """By the keyed hash of each key that was tried, whether it verified something in the event."""
+    answers: Challenged | None = None
+    """The exchange whose challenge it answers, once its session has told."""
+
+    @property
+    def challenged(self) -> Challenged:
+        """What is kept of it where it is a 401."""
+        return Challenged(self.origin.id, self.origin.connection, self.origin.started, self.key)

@@ -21,12 +21,6 @@ class TerminalHistory:
     """What that answer gave as nextnonce."""
     answered: float | None = None
     """When that answer ended."""
-    exchanges: int = 0
-    """How many exchanges there were; the same one captured twice counts once."""
-    first: float | None = None
-    """When the first of them began."""
-    last: float | None = None
-    """When the latest of them began."""
 
 
 def _keys(event: EventSummary) -> Mapping[str, EventSummary]:
@@ -36,13 +30,10 @@ def _keys(event: EventSummary) -> Mapping[str, EventSummary]:
 def _after(history: TerminalHistory | None, event: EventSummary, settings: SessionSettings) -> TerminalHistory:
     known = history or TerminalHistory()
     requests = (*known.requests[1 - REQUESTS_OF_TERMINAL :], event.asked)
-    began = event.asked.at
-    first = began if known.first is None else known.first
-    last = known.last if began is None else began
     answer = known.nonce, known.next_nonce, known.answered
     if event.is_answer:
         answer = event.nonce, event.next_nonce, event.origin.ended
-    return TerminalHistory(requests, *answer, known.exchanges + 1, first, last)
+    return TerminalHistory(requests, *answer)
 
 
 TERMINALS = Register("terminals", _keys, _after)

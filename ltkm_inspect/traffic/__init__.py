@@ -9,3 +9,4 @@ from ltkm_inspect.traffic.gap import Gap
 from ltkm_inspect.traffic.http import USUAL_TARGET, Headers, MediaType, Request, Response, split_target
 from ltkm_inspect.traffic.item import CodeKind, Item, read_code
 from ltkm_inspect.traffic.ltkm import Ltkm, Replacement
+from ltkm_inspect.traffic.terminal import AUTO, WAYS, TerminalBy, address_and_port

@@ -12,6 +12,7 @@ import click
 from click.testing import CliRunner
 
 from ltkm_inspect import explain
+from ltkm_inspect.cli.defaults import flag
 from ltkm_inspect.cli.program import commands
 from ltkm_inspect.explain.markdown import table
 from ltkm_inspect.options.table import DEFAULTS, Option
@@ -58,8 +59,8 @@ def _takers() -> dict[str, dict[str, list[str]]]:
             if not isinstance(parameter, click.Option):
                 continue
             for option in DEFAULTS:
-                own = fault_only.get(option, option) if name == ("fault",) else option
-                if f"--{own.replace('_', '-')}" in parameter.opts:
+                own = f"--{fault_only[option]}" if name == ("fault",) and option in fault_only else flag(option)
+                if own in parameter.opts:
                     found.setdefault(option, {}).setdefault(parameter.opts[-1], []).append(" ".join(name))
     return found
 

@@ -264,7 +264,7 @@ def test_a_session_that_had_to_forget_says_how_much() -> None:
     assert [each["terminal"] for each in found["terminals"]] == [second.terminal]
     assert len(found["muks"]) == 1
     forgotten = {name for name, number in found["forgotten"].items() if number}
-    assert forgotten == {"exchanges", "copies", "nonces", "terminals", "muks", "senders", "connections"}
+    assert forgotten == {"exchanges", "copies", "nonces", "terminals", "sightings", "muks", "senders", "connections"}
     assert max(found["forgotten"].values()) == 1
 
 

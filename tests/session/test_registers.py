@@ -21,9 +21,11 @@ from ltkm_inspect.reference import AGAIN, FIRST, KEYS, OTHER_TERMINAL, SECOND, S
 from ltkm_inspect.report import jsonl
 from ltkm_inspect.report.keys import Keys
 from ltkm_inspect.session import HISTORY, EventSummary, PriorState, Session, SessionSettings
+from ltkm_inspect.session.challenges import CHALLENGES
 from ltkm_inspect.session.copies import COPIES, compare
 from ltkm_inspect.session.session import counted as counted_event
 from ltkm_inspect.session.session import event_key
+from ltkm_inspect.session.sightings import attributed
 from ltkm_inspect.traffic import Exchange
 
 SETTINGS = SessionSettings(hash_key=bytes(range(16)))
@@ -90,6 +92,10 @@ def folded(events: Sequence[EventSummary], parts: int) -> Iterator[PriorState]:
     known: dict[int, dict[tuple[str, Hashable], Any]] = defaultdict(dict)
     twins = {index for index in counted if identities[index].twin is not None}
     taken = [counted_event(event, identities.get(index, PriorState())) for index, event in enumerate(events)]
+    challenges: dict[int, dict[Hashable, Any]] = defaultdict(dict)
+    for (index, _, key), state, _ in states([CHALLENGES], taken, counted, parts, only_looked_at=twins):
+        challenges[index][key] = state
+    taken = [attributed(event, challenges[index].get(event.nonce)) for index, event in enumerate(taken)]
     for (index, name, key), state, _ in states(HISTORY, taken, counted, parts, only_looked_at=twins):
         if state is not None:
             known[index][name, key] = state
@@ -137,6 +143,8 @@ def test_registers_folded_key_by_key_give_the_reports_of_the_session(
     for event, before in zip(events, folded([copied(event.summary) for event in events], parts), strict=True):
         event.before = before
     assert [told(judge(event, context)) for event in events] == expected
+    session = Session(SETTINGS)
+    assert [session.follow(copied(event.summary)) for event in events] == [event.before for event in events]
 
 
 def test_a_summary_is_the_same_on_every_machine_of_a_run_and_on_no_other() -> None:

@@ -1,0 +1,52 @@
+"""Which exchanges of a run are of one terminal: known when all its records have been seen."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from ltkm_inspect.output.json_line import kind_of
+from ltkm_inspect.selection import short_name
+from ltkm_inspect.session import Joined
+
+
+class Terminals:
+    """The terminals of a run.
+
+    A 401 belongs to the terminal whose request answers it. A terminal that bootstraps again is known by its IMPI or
+    SUPI, or because it answers a challenge that it got under its former B-TID.
+    """
+
+    def __init__(self, records: Iterable[Mapping[str, Any]]) -> None:
+        """Go through the records of a run once."""
+        self._answered: dict[tuple[Any, Any], str] = {}
+        """Whom a 401 belongs to, by the file and the id of the exchange."""
+        self._joined = Joined()
+        self._names: dict[str, tuple[str, str]] = {}
+        """What each was told apart by at the latest, and how lines name it."""
+        for record in records:
+            if kind_of(record) == "exchange":
+                self._add(record)
+
+    def attributed(self, record: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Return the record of an exchange; that of a 401 names the terminal whose request answers it."""
+        found = self._answered.get((record["file"], record["id"]))
+        if found is None:
+            return record
+        terminal, name = self._names[found]
+        return {**record, "terminal": terminal, "terminal_name": name}
+
+    def latest_name(self, record: Mapping[str, Any]) -> str:
+        """Return what the terminal of an exchange was told apart by at the latest."""
+        latest = self._joined.latest(self._answered.get((record["file"], record["id"])) or _group(record))
+        return self._names[latest][0] if latest in self._names else latest
+
+    def _add(self, record: Mapping[str, Any]) -> None:
+        group, terminal = _group(record), str(record["terminal"])
+        self._names[group] = terminal, record.get("terminal_name") or short_name(terminal)
+        if record.get("replaces"):
+            self._joined.join(record["replaces"], group)
+        elif record.get("answers"):
+            self._answered[record["file"], record["answers"]] = group
+
+
+def _group(record: Mapping[str, Any]) -> str:
+    return str(record.get("identity") or record["terminal"])
