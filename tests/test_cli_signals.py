@@ -70,7 +70,7 @@ def test_a_signal_ends_a_command_with_one_line_its_code_and_no_part(
     monkeypatch.setattr("ltkm_inspect.checking.results.inspect_step", signalled(engine.inspect_step, by, 4))
     monkeypatch.setattr(engine, "inspect", signalled(engine.inspect, by, 4))
     monkeypatch.setattr(FlowRewriter, "apply", signalled(FlowRewriter.apply, by, 4))
-    monkeypatch.setattr(RecordFile, "read", signalled(RecordFile.read, by, 2))
+    monkeypatch.setattr(RecordFile, "read", signalled(RecordFile.read, by, 3))
     before = [signal.getsignal(each) for each in (signal.SIGINT, signal.SIGTERM)]
     done = CliRunner().invoke(commands, [*map(str, arguments[command])])
     assert [signal.getsignal(each) for each in (signal.SIGINT, signal.SIGTERM)] == before

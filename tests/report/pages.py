@@ -22,9 +22,9 @@ type Record = dict[str, Any]
 
 
 def page_of(records: Iterable[Mapping[str, Any]]) -> str:
-    """Return the page of these records."""
+    """Return the page of these records, which are gone through twice."""
     file = io.StringIO()
-    html.write(records, file)
+    html.write(records if not isinstance(records, Iterator) else list(records), file)
     return file.getvalue()
 
 
