@@ -4,7 +4,7 @@ import json
 import pickle
 from collections import defaultdict
 from collections.abc import Hashable, Iterable, Iterator, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from functools import cache
 from typing import Any
 
@@ -144,7 +144,8 @@ def test_registers_folded_key_by_key_give_the_reports_of_the_session(
         event.before = before
     assert [told(judge(event, context)) for event in events] == expected
     session = Session(SETTINGS)
-    assert [session.follow(copied(event.summary)) for event in events] == [event.before for event in events]
+    followed = [session.follow(copied(event.summary)) for event in events]
+    assert [asdict(each) for each in followed] == [asdict(event.before) for event in events]
 
 
 def test_a_summary_is_the_same_on_every_machine_of_a_run_and_on_no_other() -> None:
