@@ -11,14 +11,11 @@ import shutil
 import signal
 from collections import defaultdict
 from collections.abc import Generator, Iterator
-from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import settings
-
-from ltkm_inspect import explain
 
 if TYPE_CHECKING:
     from tests.proxy.parts import Mitmdump
@@ -72,14 +69,6 @@ def mitmdump(tmp_path_factory: pytest.TempPathFactory) -> Iterator["Mitmdump"]:
         if process.poll() is None:
             process.kill()
             process.wait(PATIENCE)
-
-
-@pytest.fixture(scope="session", autouse=True)
-def _pages_of_rules() -> Iterator[None]:
-    """Make the page of each rule once in a process: every SARIF file holds all of them, and each is an inspection."""
-    with pytest.MonkeyPatch.context() as here:
-        here.setattr(explain, "rule_page", cache(explain.rule_page))
-        yield
 
 
 def required() -> frozenset[str]:

@@ -93,6 +93,7 @@ class _Reading:
         asked = self.entry["request"]
         request = self._request(asked)
         response, error = self._response(request), self._text("", self.entry, "_error")
+        answered = held if isinstance(held := self.entry.get("response"), dict) else {}
         started, took = self._started(), self._number("", self.entry, "time")
         if took is not None and took < 0:
             took = None
@@ -101,7 +102,7 @@ class _Reading:
             request,
             response,
             id=f"entry-{self.number}",
-            error=error or self._text("response", self._object("response"), "_error") or None,
+            error=error or self._text("response", answered, "_error") or None,
             server=shown((address.strip("[]"), request.port)) if address else "",
             connection=self._text("", self.entry, "connection", numbers=True),
             started=started,
@@ -117,10 +118,6 @@ class _Reading:
 
     def _lack(self, at: str, *hides: str) -> None:
         self.gaps.append(Gap(at, "missing from the capture", hides))
-
-    def _object(self, name: str) -> Mapping[str, Any]:
-        value = self.entry.get(name)
-        return value if isinstance(value, dict) else {}
 
     def _text(self, at: str, held: Mapping[str, Any], name: str, *hides: str, numbers: bool = False) -> str:
         """Return a text, empty where it is missing or no text."""

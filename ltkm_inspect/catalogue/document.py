@@ -26,18 +26,8 @@ def follows_schema(document: Document) -> bool:
     return not document.departures
 
 
-def names_usually(document: Document) -> bool:
-    """Tell whether every item is about an MSK of its own, by identifiers that have their lengths."""
-    pairs = document.pairs
-    for pair in pairs:
-        if pair is None or len(pair[0]) != FIELDS["keyDomainID"] or len(pair[1]) != FIELDS["MSKID"]:
-            return False
-    return len(pairs) < 2 or len(set(pairs)) == len(pairs)
-
-
 DOCUMENT_RULES = RuleGroup(Document, needs=[MSK_ROOT, WELL_FORMED])
 SCHEMA_RULES = RuleGroup(Document, needs=[MSK_ROOT, WELL_FORMED], fast_pass=follows_schema)
-IDENTIFIER_RULES = RuleGroup(Document, needs=[MSK_ROOT, WELL_FORMED], fast_pass=names_usually)
 
 
 @DOCUMENT_RULES.rule(
@@ -151,7 +141,7 @@ def _wrong_length(document: Document, name: str) -> Problems:
             yield Problem(name, f"{octets} octets", f"{len(found.octets)}", element=element)
 
 
-@IDENTIFIER_RULES.rule(SCHEMA(says="an MSKID is 4 octets in base64"), covers=["XML-08"])
+@DOCUMENT_RULES.rule(SCHEMA(says="an MSKID is 4 octets in base64"), covers=["XML-08"])
 def msk_id_length_wrong(document: Document) -> Problems:
     """An MSKID does not have 4 octets.
 
@@ -163,7 +153,7 @@ def msk_id_length_wrong(document: Document) -> Problems:
     yield from _wrong_length(document, "MSKID")
 
 
-@IDENTIFIER_RULES.rule(
+@DOCUMENT_RULES.rule(
     TS33246["6.3.2.1"](says="a Key Domain ID is MCC and MNC in 3 octets"),
     TS26346["11.3.1"](says="a Key Domain ID has 3 octets"),
     covers=["XML-09"],
@@ -178,7 +168,7 @@ def key_domain_id_length_wrong(document: Document) -> Problems:
     yield from _wrong_length(document, "keyDomainID")
 
 
-@IDENTIFIER_RULES.rule(SCHEMA(says="keyDomainID and MSKID are base64Binary"), covers=["XML-10"])
+@DOCUMENT_RULES.rule(SCHEMA(says="keyDomainID and MSKID are base64Binary"), covers=["XML-10"])
 def identifier_not_base64(document: Document) -> Problems:
     """A keyDomainID or MSKID is not base64.
 

@@ -126,7 +126,8 @@ def octets_left_over(message: Message) -> Problems:
 
     Truncate the buffer to the length of the message before encoding it. One element contains one message.
     """
-    if message.problem is not None and message.problem.kind == "trailing" and not _misplaced_kemac(message):
+    misplaced = any(isinstance(payload, Kemac) for payload in message.payloads[:-1])
+    if message.problem is not None and message.problem.kind == "trailing" and not misplaced:
         found = _problem(message.problem)
         yield replace(found, span=Span(message.problem.offset, message.length))
 
@@ -148,10 +149,6 @@ def map_size_wrong(message: Message, context: Context) -> Problems:
     if header is not None and header.cs_id_map_type == EMPTY_MAP and header.cs_count != 0:
         level = level_of(message, context)
         yield Problem("HDR.cs_count", "0 with the empty map", str(header.cs_count), level=level)
-
-
-def _misplaced_kemac(message: Message) -> bool:
-    return any(isinstance(payload, Kemac) for payload in message.payloads[:-1])
 
 
 @MESSAGE_SHAPE.rule(RFC4563["4"](says="the key IDs fill the extension exactly"), covers=["MK-17"])

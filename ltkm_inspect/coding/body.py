@@ -104,13 +104,9 @@ def _gzip(octets: bytes) -> bytes:
     return b"".join((_GZIP_HEADER, inner.compress(octets), inner.flush(), trailer))
 
 
-def _brotli(octets: bytes) -> bytes:
-    coded: bytes = brotli.compress(octets)
-    return coded
-
-
-def _zstd(octets: bytes) -> bytes:
-    return zstandard.ZstdCompressor().compress(octets)
-
-
-ENCODERS: dict[str, Callable[[bytes], bytes]] = {"gzip": _gzip, "deflate": zlib.compress, "br": _brotli, "zstd": _zstd}
+ENCODERS: dict[str, Callable[[bytes], bytes]] = {
+    "gzip": _gzip,
+    "deflate": zlib.compress,
+    "br": brotli.compress,
+    "zstd": lambda octets: zstandard.ZstdCompressor().compress(octets),
+}

@@ -114,7 +114,7 @@ def decompress(
         try:
             yield from stream.feed(chunk)
         except (zlib.error, brotli.error, zstandard.ZstdError) as error:
-            cause, at = _reason(error), feed.position - len(chunk)
+            cause, at = str(error).rpartition(": ")[2].strip().rstrip(".").lower(), feed.position - len(chunk)
             text = f"expected a {name} stream, got damage at about octet {at}"
             raise CodingError(f"{text} ({cause})" if cause else text, cause) from error
         if not stream.eof:
@@ -136,10 +136,6 @@ def decompress(
         f"expected the end of the {name} stream, got the end of the body after {count(feed.position - began, 'octet')}"
     )
     raise CodingError(text, ended=True)
-
-
-def _reason(error: Exception) -> str:
-    return str(error).rpartition(": ")[2].strip().rstrip(".").lower()
 
 
 def _inflating(first: bytes, decoded: DecodedBody) -> Decompressor:

@@ -118,10 +118,11 @@ def detect(octets: bytes, charset: str | None = None) -> Encoding:
             return _UTF8_DECLARED if charset is None else Encoding("utf_8", "declaration", 0, "UTF-8", charset, None)
         if octets.startswith(b"<") and not octets.startswith((b"<?xml", b"<\0")):
             return _UTF8 if charset is None else Encoding("utf_8", "charset", 0, None, charset, None)
-    codec, bom = _by_bom(octets)
+    codec, bom = next(((codec, len(mark)) for mark, codec in _BOMS if octets.startswith(mark)), (None, 0))
     source = "bom" if codec else ""
     if codec is None:
-        codec = _by_first_octets(octets)
+        wide = _WIDE if b"\0" in octets[:4] else ()
+        codec = next((codec for pattern, codec in wide if pattern.match(octets, 0, _LOOK)), None)
         source = "octets" if codec else ""
     declared = _declared(octets[bom : bom + _LOOK], codec)
     problems = []
@@ -148,15 +149,6 @@ def detect(octets: bytes, charset: str | None = None) -> Encoding:
     if parameter is not None and not _same(codec, parameter):
         problems.append(f"expected a charset of {_name(codec)}, got '{abbreviate(charset or '')}'")
     return Encoding(codec, source, bom, declared, charset, "; ".join(problems) or None)
-
-
-def _by_bom(octets: bytes) -> tuple[str | None, int]:
-    return next(((codec, len(mark)) for mark, codec in _BOMS if octets.startswith(mark)), (None, 0))
-
-
-def _by_first_octets(octets: bytes) -> str | None:
-    wide = _WIDE if b"\0" in octets[:4] else ()
-    return next((codec for pattern, codec in wide if pattern.match(octets, 0, _LOOK)), None)
 
 
 def _declared(head: bytes, codec: str | None) -> str | None:

@@ -58,8 +58,11 @@ def page(name: str) -> str | None:
     return own_page(name) if name in OWN_FINDINGS else None
 
 
-def rule_page(rule: Rule) -> str:
-    """Return the page of a rule: what it looks at, what the clauses say, why, what to do, and an example."""
+def rule_page(rule: Rule, *, with_example: bool = True) -> str:
+    """Return the page of a rule: what it looks at, what the clauses say, why, what to do, and an example if wanted.
+
+    An example takes several ms: the fault is put into its reference, which is then inspected.
+    """
     title, *rest = rule.paragraphs
     why, remedy = rest[:-1], rest[-1:]
     return join(
@@ -71,7 +74,7 @@ def rule_page(rule: Rule) -> str:
             *section("## Why it matters", map(wrap, why)),
             *section("## What to do", map(wrap, remedy)),
             *section("## Options", [bullets(_parameters(rule.parameters))] if rule.parameters else []),
-            *section("## Example", _rule_example(rule)),
+            *section("## Example", _rule_example(rule) if with_example else ()),
         ]
     )
 

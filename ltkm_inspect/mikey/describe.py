@@ -118,7 +118,7 @@ def to_plain(message: Message, *, show_keys: bool = False, room: Room | None = N
     """
     room = room or Room()
     before = room.left_out
-    message = _as_decoded(message, message.encode())
+    message = message if message.is_cut else decode(message.encode())
     header = message.header
     return {
         "length": message.length,
@@ -140,11 +140,6 @@ def to_plain(message: Message, *, show_keys: bool = False, room: Room | None = N
         "trailing": _plain_octets(message.trailing, message.trailing_may_hold_key and not show_keys),
         "more": room.left_out - before,
     }
-
-
-def _as_decoded(message: Message, octets: bytes) -> Message:
-    """Return what the octets of a message decode to; one of which not all was decoded is that already."""
-    return message if message.is_cut else decode(octets)
 
 
 def shown_octets(message: Message, *, show_keys: bool = False) -> bytes:

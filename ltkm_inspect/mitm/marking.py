@@ -77,7 +77,8 @@ def mark_faults(
     came: what is wrong with that stays in sight.
     """
     clear(flow)
-    faults = [_storable(redactor.text(fault)) for fault in faults]
+    # what a shell passed on and that is no text becomes escapes: a flow file could not hold it
+    faults = [redactor.text(fault).encode("utf-8", "backslashreplace").decode() for fault in faults]
     flow.metadata[FAULT] = faults
     flow.metadata.setdefault(ORIGINAL, original)
     flow.metadata[FAULTED] = faulted
@@ -107,8 +108,3 @@ def clear_faults(flow: Flow) -> None:
 
 def _append(flow: Flow, tail: str) -> None:
     flow.comment = f"{flow.comment} {tail}" if flow.comment else tail
-
-
-def _storable(text: str) -> str:
-    """Return text that a flow file can hold: octets that a shell passed on and that are no text become escapes."""
-    return text.encode("utf-8", "backslashreplace").decode()

@@ -66,7 +66,7 @@ def _rule(rule: Rule) -> dict[str, Any]:
         "tags": [rule.subject, *dict.fromkeys(clause.publication.key for clause in rule.clauses)],
         "clauses": [explain.clause_text(clause) for clause in rule.clauses],
     }
-    return _described(rule.id, rule.paragraphs, rule.level, explain.rule_page(rule), properties)
+    return _described(rule.id, rule.paragraphs, rule.level, explain.rule_page(rule, with_example=False), properties)
 
 
 def _own_rule(name: str) -> dict[str, Any]:

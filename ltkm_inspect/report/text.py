@@ -203,12 +203,9 @@ def _word(text: str) -> str:
     return shorten(text).replace(" ", "\\x20")
 
 
-def _ascii(text: str) -> str:
-    return text.encode("ascii", "backslashreplace").decode()
-
-
 def _asked(method: str, url: str) -> str:
-    return _ascii(f"{shorten(method)} {shorten(path_of(url), LONGEST_PATH)}".replace("…", "..."))
+    text = f"{shorten(method)} {shorten(path_of(url), LONGEST_PATH)}".replace("…", "...")
+    return text.encode("ascii", "backslashreplace").decode()
 
 
 def _answer(status: int | None, error: str | None) -> str:

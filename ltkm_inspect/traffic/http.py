@@ -125,7 +125,8 @@ class _Message:
         """Yield the name of each digest header of which not all directives are read, and how many it has."""
         most = self.most_directives
         for name in self._over(most) if most is not None else ():
-            number = digest.count_directives(self._digest_fields(name))
+            before = "Digest " if name == "Authentication-Info" else ""  # which has no scheme
+            number = digest.count_directives(before + text for text in self.headers.all(name))
             if most is not None and number > most:
                 yield name, number
 
@@ -134,11 +135,6 @@ class _Message:
         for name in ("Authorization", "WWW-Authenticate", "Authentication-Info"):
             if name.lower() in self.headers and sum(map(len, self.headers.all(name))) > directives:
                 yield name
-
-    def _digest_fields(self, name: str) -> Iterator[str]:
-        """Return the values of a digest header; Authentication-Info has no scheme, so that one is put before it."""
-        before = "Digest " if name == "Authentication-Info" else ""
-        return (before + text for text in self.headers.all(name))
 
     def decoded(self, limit: int | None = None) -> DecodedBody:
         """Return the body without its content coding, at most `limit` octets of it."""
