@@ -24,7 +24,7 @@ from ltkm_inspect.report.page.run import run_facts, session_view
 from ltkm_inspect.report.page.terminals import Terminals
 from ltkm_inspect.report.page.timeline import FAULTED, VERDICTS, Timeline
 from ltkm_inspect.report.page.value import value_text
-from ltkm_inspect.report.summary import RECENT, Summary, forgotten
+from ltkm_inspect.report.summary import RECENT, Summary, forgotten, results
 from ltkm_inspect.wire import inert
 
 MOST_CLEAN = 500
@@ -111,6 +111,11 @@ class _Page:
         return [row for _, _, row in sorted(self._rows)]
 
     @property
+    def results(self) -> dict[str, int]:
+        """How many rules gave each answer, by its word."""
+        return results(self.summary.answers, self.summary.noted) if self.answers else {}
+
+    @property
     def total(self) -> int:
         """How many findings count."""
         return self.summary.findings.total()
@@ -149,7 +154,7 @@ class _Page:
             return
         self.findings.add(record, terminal)
         self.notes.add(record, terminal, "notes")
-        self.answers.add(record.get("outcomes", {}))
+        self.answers.add(record)
 
     def _show(self, record: Mapping[str, Any], kind: str, terminal: int, goes_on: bool) -> int:
         """Put an exchange on the page if there is room; return its number there, else -1."""

@@ -106,7 +106,7 @@ class Summary:
                 self.put_in[level] += number
             return
         self.notes += counts["notes"]
-        self.noted += len({note["rule"] for note in record["notes"]} - {each["rule"] for each in record["findings"]})
+        self.noted += len(noted_rules(record))
         self.verdicts[record["verdict"]] += 1
         self.findings.update(levels)
         self.answers.update({answer: counts[answer.key] for answer in Answer})
@@ -171,7 +171,7 @@ class Summary:
         came_faulted = self.exchanges - self.verdicts.total()
         if came_faulted:
             verdicts += f", {came_faulted} with faults put in"
-        answers = ", ".join(f"{number} {said}" for said, number in self._answers().items())
+        answers = ", ".join(f"{number} {said}" for said, number in results(self.answers, self.noted).items())
         return [
             f"summary: {count(self.exchanges, 'MSK exchange')} ({verdicts}), "
             f"{count(self.items, 'item')}, {count(self.ltkms, 'LTKM')}; {others}",
@@ -184,17 +184,23 @@ class Summary:
             *([f"summary: the session forgot {lost}"] if (lost := forgotten(self.forgotten)) else []),
         ]
 
-    def _answers(self) -> dict[str, int]:
-        """Return the answers by their words; a rule that only made notes is not broken."""
-        passed, broken, not_applicable = (self.answers[answer] for answer in Answer)
-        noted = {"noted": self.noted} if self.noted else {}
-        return {"passed": passed, "broken": broken - self.noted, **noted, Answer.NOT_APPLICABLE.value: not_applicable}
-
     def _faulted_text(self) -> str:
         violations, warnings = (self.put_in[level] for level in (Level.VIOLATION, Level.WARNING))
         findings = f"({count(violations, 'violation')}, {count(warnings, 'warning')})"
         exchanges = f"{count(self.faulted, 'exchange')} with faults put in"
         return f"{exchanges}; {'its' if self.faulted == 1 else 'their'} findings {findings} do not count"
+
+
+def results(answers: Mapping[Answer, int], noted: int) -> dict[str, int]:
+    """Return how many rules gave each answer, by its word; a rule that only made notes is not broken but noted."""
+    passed, broken, not_applicable = (answers[answer] for answer in Answer)
+    among = {"noted": noted} if noted else {}
+    return {"passed": passed, "broken": broken - noted, **among, Answer.NOT_APPLICABLE.value: not_applicable}
+
+
+def noted_rules(record: Mapping[str, Any]) -> set[str]:
+    """Return the rules that only made notes, by the record of an exchange."""
+    return {note["rule"] for note in record["notes"]} - {finding["rule"] for finding in record["findings"]}
 
 
 def damaged(exchanges: int) -> str:

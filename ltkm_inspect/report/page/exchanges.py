@@ -4,11 +4,12 @@ from collections.abc import Container, Iterable, Iterator, Mapping
 from functools import partial
 from typing import Any
 
-from ltkm_inspect.finding import count
+from ltkm_inspect.finding import Answer, count
 from ltkm_inspect.report.page.http import Marks, http_views
 from ltkm_inspect.report.page.messages import ltkm_view
 from ltkm_inspect.report.page.rules import rank
 from ltkm_inspect.report.page.value import facts, value_text
+from ltkm_inspect.report.summary import noted_rules, results
 from ltkm_inspect.report.text import path_of
 from ltkm_inspect.selection import short_name
 from ltkm_inspect.wire import octets_text
@@ -62,7 +63,7 @@ def exchange_view(
                 ("Terminal", record["terminal"]),
                 ("Faults put in", record.get("faults")),
                 ("Not kept by the capture", _gaps(record.get("lacks", ()))),
-                ("Rules", _answers(record["counts"])),
+                ("Rules", _answers(record)),
                 ("Not listed", _not_listed(record.get("more", {}))),
                 ("File", record.get("file")),
                 ("Flow", record["id"]),
@@ -148,8 +149,9 @@ def _not_listed(more: Mapping[str, Any]) -> str | None:
     return ", ".join(parts) or None
 
 
-def _answers(counts: Mapping[str, int]) -> str:
-    return f"{counts['passed']} passed, {counts['broken']} broken, {counts['not_applicable']} not applicable"
+def _answers(record: Mapping[str, Any]) -> str:
+    found = results({answer: record["counts"][answer.key] for answer in Answer}, len(noted_rules(record)))
+    return ", ".join(f"{number} {said}" for said, number in found.items())
 
 
 def _path(url: Any) -> str:

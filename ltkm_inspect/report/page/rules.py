@@ -8,6 +8,7 @@ from typing import Any
 from ltkm_inspect.explain import clause_text, level_reason
 from ltkm_inspect.explain.pages import OWN_PAGES
 from ltkm_inspect.report.page.value import value_text
+from ltkm_inspect.report.summary import noted_rules
 from ltkm_inspect.rule import RULES
 
 LEVELS = {"violation": 3, "warning": 2, "note": 1}
@@ -101,10 +102,11 @@ class AnswerCounts:
         self._answers: defaultdict[str, Counter[str]] = defaultdict(Counter)
         self._reasons: defaultdict[str, Counter[str]] = defaultdict(Counter)
 
-    def add(self, outcomes: Mapping[str, Mapping[str, str]]) -> None:
-        """Count the answers for one exchange."""
-        for rule, outcome in outcomes.items():
-            self._answers[rule][outcome["answer"]] += 1
+    def add(self, record: Mapping[str, Any]) -> None:
+        """Count the answers for one exchange; that of a rule that only made notes is `noted`."""
+        noted = noted_rules(record)
+        for rule, outcome in record.get("outcomes", {}).items():
+            self._answers[rule]["noted" if rule in noted else outcome["answer"]] += 1
             if outcome["reason"]:
                 self._reasons[rule][outcome["reason"]] += 1
 
@@ -117,11 +119,6 @@ class AnswerCounts:
 
     def __len__(self) -> int:
         return len(self._answers)
-
-    @property
-    def total(self) -> Counter[str]:
-        """The answers over all rules."""
-        return sum(self._answers.values(), Counter())
 
 
 def rank(level: str) -> int:
