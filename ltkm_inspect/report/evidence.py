@@ -20,10 +20,10 @@ LONGEST_BODY = 16_384
 MOST_FIELDS = 100
 """How many fields of a header are kept."""
 
-_NO_TEXT = r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]"
+_NO_TEXT = r"\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff"
 # What is no text ends with its last such character, and a line: a message in octets begins with one.
 _PIECE = re.compile(
-    rf"(?P<octets>{_NO_TEXT}(?:.*{_NO_TEXT})?[^\n]*)|<(?:(?!{_NO_TEXT})[^<>])*>?|(?:(?!{_NO_TEXT})[^<])+", re.DOTALL
+    rf"(?P<octets>[{_NO_TEXT}](?:.*[{_NO_TEXT}])?[^\n]*)|<[^<>{_NO_TEXT}]*>?|[^<{_NO_TEXT}]+", re.DOTALL
 )
 _TAG = re.compile(r"</?[^\W\d]")
 _BASE64_RUN = re.compile(r"[A-Za-z0-9+/_-][A-Za-z0-9+/_\s-]{10,}")

@@ -52,6 +52,8 @@ MOST_DELAY = 0.1
 MOST_MEMORY = 400.0
 MOST_WRITTEN = 25.0
 """Octets in a report for each octet of the event."""
+LEAST_WRITTEN = 1 << 16
+"""So many octets may be written of any event: the outcome of each rule, and the beginnings of its bodies."""
 
 
 @dataclass
@@ -324,7 +326,7 @@ def above(found: Cost) -> list[str]:
         wrong.append(f"somebody innocent waits {found.delay * 1000:.0f} ms")
     if found.peak > MOST_MEMORY:
         wrong.append(f"{found.peak:.0f} MB")
-    if found.written > MOST_WRITTEN:
+    if found.written > MOST_WRITTEN and found.written * found.octets > LEAST_WRITTEN:
         wrong.append(f"writes {found.written:.0f} times its size")
     return wrong
 
