@@ -2,11 +2,15 @@
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 from ltkm_inspect.finding import shorten
 from ltkm_inspect.output.redaction import Redaction
-from ltkm_inspect.rewriting.rewriter import Rewriter
 from ltkm_inspect.selection import MOST_NAMED, EventSelection, SelectionMatches, parse_terminal
+
+# A check puts no faults in: it starts faster without what does.
+if TYPE_CHECKING:
+    from ltkm_inspect.rewriting.rewriter import Rewriter
 
 
 def unmatched(
@@ -41,7 +45,7 @@ def _time(seconds: float) -> str:
         return "at an invalid time"
 
 
-def unmatched_orders(rewriting: Rewriter, redaction: Redaction | None = None) -> Iterator[tuple[str, str]]:
+def unmatched_orders(rewriting: "Rewriter", redaction: Redaction | None = None) -> Iterator[tuple[str, str]]:
     """Yield the same of the orders on faults, the filter among them."""
     yield from unmatched(rewriting.matches, rewriting.orders.events, redaction)
     if rewriting.orders.filter and not rewriting.filtered:
