@@ -22,6 +22,10 @@ class TerminalBy:
     header: str = ""
     """The name of that header."""
 
+    def __str__(self) -> str:
+        named = {"auto": "B-TID, else connection", "address": "client address", "header": f"header {self.header}"}
+        return named.get(self.way, self.way)
+
     @property
     def joins(self) -> bool:
         """A terminal may have exchanges under several keys, which go together."""

@@ -321,10 +321,10 @@ def test_the_run_and_the_session_are_told_and_unknown_records_are_not() -> None:
 def test_terminals_are_in_the_timeline_the_worst_first_with_a_mark_where_they_are() -> None:
     hours = ("2009-10-28T08:00:00.000Z", "2009-10-28T10:00:00.000Z", "2009-10-28T12:00:00.000Z")
     records = [
-        {**CLEAN, "terminal": "quiet", "started": hours[0]},
-        {**FLAWED, "terminal": "loud", "started": hours[1]},
-        {**CLEAN, "terminal": "quiet", "started": hours[2]},
-        {**CLEAN, "terminal": "lost", "started": None},
+        {**CLEAN, "terminal": "quiet", "terminal_name": "quiet", "started": hours[0]},
+        {**FLAWED, "terminal": "loud", "terminal_name": "loud", "started": hours[1]},
+        {**CLEAN, "terminal": "quiet", "terminal_name": "quiet", "started": hours[2]},
+        {**CLEAN, "terminal": "lost", "terminal_name": "lost", "started": None},
     ]
     page = page_of(records)
     chart = page[page.index('<div class="chart"') : page.index("</section>", page.index('<div class="chart"'))]
@@ -342,7 +342,12 @@ def test_terminals_are_in_the_timeline_the_worst_first_with_a_mark_where_they_ar
 
 def test_thousands_of_exchanges_and_terminals_make_a_bounded_timeline() -> None:
     records = (
-        {**CLEAN, "terminal": f"t{number % 700}", "started": f"2009-10-28T{number % 24:02}:{number % 60:02}:00.000Z"}
+        {
+            **CLEAN,
+            "terminal": f"t{number % 700}",
+            "terminal_name": f"t{number % 700}",
+            "started": f"2009-10-28T{number % 24:02}:{number % 60:02}:00.000Z",
+        }
         for number in range(14_000)
     )
     page = page_of(records)

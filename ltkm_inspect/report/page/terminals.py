@@ -35,9 +35,10 @@ class Terminals:
         return {**record, "terminal": terminal, "terminal_name": name}
 
     def latest_name(self, record: Mapping[str, Any]) -> str:
-        """Return what the terminal of an exchange was told apart by at the latest."""
+        """Return how the timeline names the terminal of an exchange: as lines do, but a B-TID in full."""
         latest = self._joined.latest(self._answered.get((record["file"], record["id"])) or _group(record))
-        return self._names[latest][0] if latest in self._names else latest
+        terminal, name = self._names.get(latest, (latest, short_name(latest)))
+        return terminal if name == short_name(terminal) else name
 
     def _add(self, record: Mapping[str, Any]) -> None:
         group, terminal = _group(record), str(record["terminal"])
