@@ -23,6 +23,7 @@ from ltkm_inspect.cli.program import commands
 from ltkm_inspect.engine import inspect
 from ltkm_inspect.engine.own_findings import NOT_CHECKED_IN_FULL
 from ltkm_inspect.mitm.flows import flow_of
+from ltkm_inspect.options.table import REPORT_SUFFIXES
 from ltkm_inspect.reference import AGAIN, FIRST, SECOND, exchange, ltkm, reference
 from ltkm_inspect.report import text
 from ltkm_inspect.report.summary import NOTHING_SEEN, Summary
@@ -197,7 +198,7 @@ def test_a_file_that_is_neither_a_flow_file_nor_a_har_is_one_line(tmp_path: Path
         ),
         (
             ["--report", "xml=x"],
-            "--report: expected a path that ends in .jsonl, .txt, .sarif, .xml, .html, or FORMAT=PATH with",
+            f"--report: expected a path that ends in {', '.join(ends[0] for ends in REPORT_SUFFIXES.values())}, or",
         ),
         (["--frmat", "jsonl"], "No such option"),
     ],
