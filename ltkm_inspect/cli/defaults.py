@@ -51,8 +51,9 @@ def configured(context: click.Context) -> dict[str, Any]:
 
 
 def flag(name: str) -> str:
-    """Return how an option of the option table is typed; `--terminal` selects terminals."""
-    return "--terminal-by" if name == "terminal" else f"--{name.replace('_', '-')}"
+    """Return how an option of that name is typed on the command line."""
+    row = DEFAULTS.get(name)
+    return (row.flag if row is not None else "") or f"--{name.replace('_', '-')}"
 
 
 _ROWS = {flag(name).removeprefix("--"): name for name in DEFAULTS}

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ltkm_inspect.cli.defaults import configurable, flag, spelled
+from ltkm_inspect.cli.defaults import configurable, spelled
 from ltkm_inspect.cli.group import commands
 from ltkm_inspect.cli.shared import (
     FilePath,
@@ -145,7 +145,6 @@ _SPELT = {
     "fault_filter": "--filter",
     "fault_when": "--when",
     "fault_unsigned": "--unsigned",
-    "terminal": flag("terminal"),
 }
 """How the command line spells the options of the table."""
 
@@ -159,7 +158,7 @@ def _rewriting(faults: list[str], words: dict[str, Any], keys: str | None) -> "F
         ordered = orders(READERS, fault=faults, **words)
         rewriting = FlowRewriter(ordered, Context(keys=keys_at_hand(keys).ring))
     except OptionError as error:
-        where = spelled(error.option, _SPELT[error.option])
+        where = spelled(error.option, _SPELT.get(error.option, ""))
         raise click.UsageError(error.reason if where == "FAULT" else f"{where}: {error.reason}") from None
     for fault in ordered.faults:
         for remark in fault.remarks:

@@ -14,7 +14,7 @@ from ltkm_inspect.options.files import ReportTarget, key_ring, parse_report
 from ltkm_inspect.options.limit import parse_limit
 from ltkm_inspect.options.settings import JUDGING, parse_fail_on, settings
 from ltkm_inspect.options.table import DEFAULTS, REPORT_SUFFIXES, SHOWS_KEYS
-from ltkm_inspect.options.words import OptionError, one_of
+from ltkm_inspect.options.words import OptionError, alternatives, one_of
 from ltkm_inspect.output.console import COULD_NOT_RUN, InputErrors, complain, failure
 from ltkm_inspect.wire import printable
 
@@ -138,8 +138,7 @@ class OutputFormat(Word):
         command = "" if ctx is None else ctx.info_name
         if value in REPORT_SUFFIXES and value not in self.choices and command in ("check", "report"):
             path = f"out{REPORT_SUFFIXES[value][0]}"
-            known = f"{', '.join(self.choices[:-1])} or {self.choices[-1]}"
-            self.fail(f"expected {known}, got {value}; a file of it: --report {path}", param, ctx)
+            self.fail(f"expected {alternatives(self.choices)}, got {value}; a file of it: --report {path}", param, ctx)
         return super().convert(value, param, ctx)
 
 

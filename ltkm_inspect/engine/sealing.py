@@ -108,7 +108,7 @@ def unsealed(
 
 
 def why_no_digest(original: Exchange, context: Context) -> str:
-    """Return why the digest of an exchange cannot be made anew."""
+    """Return why the digest of an exchange cannot be recomputed."""
     credentials, subscriber = original.request.credentials, subscriber_of(original, context)
     if not context.keys:
         return NO_RING
@@ -122,7 +122,7 @@ def why_no_digest(original: Exchange, context: Context) -> str:
 
 
 def _why_no_mac(old: Message, new: Message, keys: KeyRing) -> str:
-    """Return why the MAC of a message that was changed into another one was not made anew."""
+    """Return why the MAC of a message that was changed into another one was not recomputed."""
     if not keys:
         return NO_RING
     opened = keys.open(old, old.encode())

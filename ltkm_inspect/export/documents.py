@@ -4,8 +4,8 @@ from ltkm_inspect.export.entry import moment
 from ltkm_inspect.export.table import rows, text_cell
 from ltkm_inspect.finding import Report
 from ltkm_inspect.output.redaction import NO_REDACTOR
-from ltkm_inspect.report.jsonl import time_of
 from ltkm_inspect.traffic import Exchange
+from ltkm_inspect.wire import time_text
 
 INDEX = "index.csv"
 """The name of the table in the folder."""
@@ -30,7 +30,7 @@ def lines(report: Report, file: str, number: int) -> bytes:
         "document": name(number),
         "file": _text(file),
         "id": _text(exchange.id),
-        "time": time_of(moment(exchange)) or "",
+        "time": time_text(moment(exchange)) or "",
         "client": _text(exchange.client),
         "b_tid": _text(exchange.b_tid),
         "url": _text(exchange.request.url),

@@ -4,8 +4,9 @@ from typing import Any
 
 from ltkm_inspect.export.entry import ExportEntry, moment
 from ltkm_inspect.output.json_line import to_json
-from ltkm_inspect.report.jsonl import item_record, ltkm_record, time_of
+from ltkm_inspect.report.jsonl import item_record, ltkm_record
 from ltkm_inspect.report.keys import Keys
+from ltkm_inspect.wire import time_text
 
 SCHEMA = "ltkm-inspect/ltkm/1"
 
@@ -24,7 +25,7 @@ def record(entry: ExportEntry, keys: Keys) -> dict[str, Any]:
         "schema": SCHEMA,
         "file": entry.file,
         "id": event.id,
-        "time": time_of(moment(event)),
+        "time": time_text(moment(event)),
         "client": event.client,
         "server": event.server,
         "terminal": event.terminal,

@@ -8,9 +8,9 @@ from hashlib import sha256
 from ltkm_inspect.export.entry import ExportEntry, key_of, moment
 from ltkm_inspect.mikey import Timestamp
 from ltkm_inspect.output.redaction import NO_REDACTOR, Redactor
-from ltkm_inspect.report.jsonl import FINGERPRINT, time_of
+from ltkm_inspect.report.jsonl import FINGERPRINT
 from ltkm_inspect.report.keys import Keys
-from ltkm_inspect.wire import printable
+from ltkm_inspect.wire import printable, time_text
 
 _FORMULA = ("=", "+", "-", "@", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 """What a cell begins with that some spreadsheet takes for a formula, in both widths."""
@@ -39,7 +39,7 @@ def _cells(entry: ExportEntry, keys: Keys) -> dict[str, str]:
     return {
         "file": text_cell(entry.file, NO_REDACTOR),
         "id": text(event.id),
-        "time": time_of(moment(event)) or "",
+        "time": time_text(moment(event)) or "",
         "client": text(event.client),
         "b_tid": text(event.b_tid),
         "status": "" if event.status is None else str(event.status),

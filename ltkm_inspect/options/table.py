@@ -37,6 +37,8 @@ class Option:
     "What it does, as an imperative without a final period."
     check_default: str | None = None
     """The default of `ltkm-inspect check` where it differs from the addon's."""
+    flag: str = ""
+    """How the command line spells it, if not as its name."""
 
 
 DEFAULTS: dict[str, Option] = {
@@ -58,6 +60,7 @@ DEFAULTS: dict[str, Option] = {
         "auto",
         "auto|connection|address|header:NAME",
         "name and count terminals by B-TID, else connection (auto), or by what is given; findings stay the same",
+        flag="--terminal-by",  # --terminal selects terminals
     ),
     "strict": Option("flag", False, "true|false", "treat ambiguities as violations"),
     "namespaces": Option("list", ("1.0",), "VERSION", "accept these versions of the orderqueries namespace"),

@@ -1,7 +1,7 @@
 """Words of options: lists, choices, seconds, and the error that names the option."""
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 
 from ltkm_inspect import parameter
@@ -37,11 +37,16 @@ def split_words(texts: Iterable[str]) -> list[str]:
     return [word for text in texts for part in text.split(",") if (word := part.strip())]
 
 
+def alternatives(words: Sequence[str]) -> str:
+    """Return words of which one may be typed: `a, b or c`."""
+    return f"{', '.join(words[:-1])} or {words[-1]}"
+
+
 def one_of(option: str, word: str, known: Iterable[str]) -> None:
     """Raise OptionError for a word that is not one of the known ones."""
     known = list(known)
     if word not in known:
-        reason = f"expected {', '.join(known[:-1])} or {known[-1]}, got {printable(word)}"
+        reason = f"expected {alternatives(known)}, got {printable(word)}"
         raise OptionError(option, reason + did_you_mean(word, known))
 
 

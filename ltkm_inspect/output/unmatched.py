@@ -1,12 +1,12 @@
 """What is said of selectors that matched nothing: what there was to match instead."""
 
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from ltkm_inspect.finding import shorten
 from ltkm_inspect.output.redaction import Redaction
 from ltkm_inspect.selection import MOST_NAMED, EventSelection, SelectionMatches, parse_terminal
+from ltkm_inspect.wire import time_text
 
 # A check puts no faults in: it starts faster without what does.
 if TYPE_CHECKING:
@@ -19,7 +19,9 @@ def unmatched(
     """Yield each option with a selector that matched no MSK exchange, and a line that says what there was instead."""
     for option, text in matches.unmatched(selection):
         if not text:
-            began = " to ".join(dict.fromkeys(map(_time, matches.times)))
+            began = " to ".join(
+                dict.fromkeys(time_text(each, "seconds") or "at an invalid time" for each in matches.times)
+            )
             yield option, f"no MSK exchange began then; the exchanges began {began or 'at unknown times'}"
             continue
         is_terminal = option == "terminal"
@@ -36,13 +38,6 @@ def _present(matches: SelectionMatches, kind: str, redaction: Redaction | None) 
         return f"the exchanges name no {kind}"
     more = " and others" if len(names) > MOST_NAMED else ""
     return f"{kind} seen: {', '.join(names[:MOST_NAMED])}{more}"
-
-
-def _time(seconds: float) -> str:
-    try:
-        return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
-    except (OverflowError, ValueError, OSError):
-        return "at an invalid time"
 
 
 def unmatched_orders(rewriting: "Rewriter", redaction: Redaction | None = None) -> Iterator[tuple[str, str]]:

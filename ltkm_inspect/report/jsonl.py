@@ -6,7 +6,6 @@
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from hashlib import sha256
 from typing import Any, TextIO
 
@@ -22,7 +21,7 @@ from ltkm_inspect.report.summary import Summary
 from ltkm_inspect.selection import short_name
 from ltkm_inspect.session import Muk, MukHistory, Session
 from ltkm_inspect.traffic import Gap, Item, Ltkm
-from ltkm_inspect.wire import cut, printable_octets
+from ltkm_inspect.wire import cut, printable_octets, time_text
 
 type Record = Mapping[str, Any]
 """One object of JSON Lines."""
@@ -64,7 +63,7 @@ def run_record(
     return {
         "schema": RUN_SCHEMA,
         "version": __version__,
-        "started": time_of(time.time() if started is None else started),
+        "started": time_text(time.time() if started is None else started),
         "sources": None if sources is None else list(sources),
         "options": typed if redaction is None else redaction.options(typed),
         "redacted": redaction is not None,
@@ -99,8 +98,8 @@ def exchange_record(
         "method": exchange.request.method,
         "url": exchange.request.url,
         "status": exchange.response.status if exchange.response is not None else None,
-        "started": time_of(exchange.started),
-        "ended": time_of(exchange.ended),
+        "started": time_text(exchange.started),
+        "ended": time_text(exchange.ended),
         "client": exchange.client,
         "server": exchange.server,
         "terminal": redactor.terminal(told.key or exchange.terminal),
@@ -148,8 +147,8 @@ def session_record(session: Session, redaction: Redaction | None = None) -> Reco
                 "terminal": named(each.terminal),
                 "former": list(map(named, each.former)),
                 "exchanges": each.exchanges,
-                "first": time_of(each.first),
-                "last": time_of(each.last),
+                "first": time_text(each.first),
+                "last": time_text(each.last),
             }
             for each in session.terminals
         ],
@@ -216,7 +215,7 @@ def _muk(muk: Muk, protected: MukHistory, redaction: Redaction | None) -> Record
         "idr": _hex(idr[0]),
         "idr_text": idr[1],
         "counter": protected.counter,
-        "delivered": time_of(protected.at),
+        "delivered": time_text(protected.at),
         "ltkms": protected.number,
     }
 
@@ -313,13 +312,3 @@ def terminal_name(report: Report, redactor: Redactor = NO_REDACTOR) -> str:
     if key in (event.connection, event.client):
         return redactor.text(event.client or key)
     return redactor.terminal(key, report.terminal.name or (short_name(key) if key == event.b_tid else key))
-
-
-def time_of(seconds: float | None) -> str | None:
-    """Return a time as text; None if there is none, or if a damaged flow has one outside the calendar."""
-    if seconds is None:
-        return None
-    try:
-        return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-    except (OverflowError, ValueError, OSError):
-        return None

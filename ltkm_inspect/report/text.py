@@ -11,11 +11,11 @@ from typing import Any, NamedTuple
 from ltkm_inspect.finding import Finding, Place, Report, line_of, shorten, text_of
 from ltkm_inspect.finding import count as count
 from ltkm_inspect.output.redaction import NO_REDACTOR, Redactor
-from ltkm_inspect.report.jsonl import terminal_name, time_of
+from ltkm_inspect.report.jsonl import terminal_name
 from ltkm_inspect.report.keys import NO_KEYS, Keys
 from ltkm_inspect.selection import short_name
 from ltkm_inspect.traffic import Event
-from ltkm_inspect.wire import inert
+from ltkm_inspect.wire import inert, time_text
 
 LONGEST_PATH = 200
 """How many characters of a path a line shows."""
@@ -142,7 +142,7 @@ def heading(report: Report, redactor: Redactor = NO_REDACTOR) -> str:
 
 def flow_of(report: Report, redactor: Redactor = NO_REDACTOR) -> str:
     """Return number, time (UTC) and terminal of an exchange, safe to print."""
-    return _flow(report.number, time_of(report.event.started), terminal_name(report, redactor))
+    return _flow(report.number, time_text(report.event.started), terminal_name(report, redactor))
 
 
 def asked(event: Event, redactor: Redactor = NO_REDACTOR) -> str:

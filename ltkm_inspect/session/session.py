@@ -122,7 +122,7 @@ class Session:
                     after = register.after(state, added, settings)
                     if after is not state and after is not None:
                         self._put(name, touched, after)
-            if register is CHALLENGES and event.nonce is not None:
+            if register is CHALLENGES:
                 event = attributed(event, states.get((name, event.nonce)))
         before = PriorState(before.twin, before.replayed, states)
         if remember and key is not None:

@@ -2,6 +2,7 @@
 
 import re
 import unicodedata
+from datetime import UTC, datetime
 from pathlib import Path
 
 LONGEST_TEXT = 1000
@@ -64,6 +65,16 @@ def octets_text(start: int, end: int, of: str = "") -> str:
 def count(number: int, word: str) -> str:
     """Return a number with its word, in the plural unless there is exactly one: `2 items`."""
     return f"{number} {word}" if number == 1 else f"{number} {word}s"
+
+
+def time_text(seconds: float | None, precision: str = "milliseconds") -> str | None:
+    """Return a time (seconds since 1970 UTC) as text; None if there is none, or if it is outside the calendar."""
+    if seconds is None:
+        return None
+    try:
+        return datetime.fromtimestamp(seconds, UTC).isoformat(timespec=precision).replace("+00:00", "Z")
+    except (OverflowError, ValueError, OSError):
+        return None
 
 
 def cut(text: str, longest: int = LONGEST_TEXT) -> str:
