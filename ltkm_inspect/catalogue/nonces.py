@@ -112,7 +112,7 @@ def nextnonce_ignored(step: SessionEvent) -> Problems:
         yield NO_CREDENTIALS
     elif not terminal.next_nonce or terminal.next_nonce == terminal.nonce:
         yield NotApplicable("the last response to this terminal gave no nextnonce")
-    elif terminal.answered is not None and (step.exchange.started or 0.0) < terminal.answered:
+    elif terminal.answer_ended is not None and (step.exchange.started or 0.0) < terminal.answer_ended:
         yield NotApplicable("the request began before the last response ended")
     elif credentials.get("nonce") == terminal.nonce:
         yield Problem(NONCE_COUNT, "the nextnonce of the last response", "the nonce before it")

@@ -76,7 +76,7 @@ def fault(
     from ltkm_inspect.output.redaction import NO_REDACTOR, Redaction
     from ltkm_inspect.output.unmatched import unmatched_orders
 
-    redaction = Redaction(terminal=rewriting.orders.told_by) if redact else None
+    redaction = Redaction(terminal=rewriting.orders.terminal_by) if redact else None
     hidden = NO_REDACTOR.text if redaction is None else redaction.text
 
     output = Output()

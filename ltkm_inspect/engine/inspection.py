@@ -86,5 +86,5 @@ def _judged(step: SessionEvent, context: Context) -> Report:
         items=len(event.document.items) if event.document else 0,
         ltkms=ltkms,
         left_out=answers.left_out,
-        terminal=step.told,
+        terminal=step.terminal_identity,
     )

@@ -115,8 +115,10 @@ def read(options: OptManager, former: Configuration) -> Configuration:
     one_of("log", typed["log"], LOG)
     faults = {name: typed[name] for name in FAULT_OPTIONS}
     judging = settings(**{name: typed[name] for name in JUDGING})
-    told_by = judging.session.terminal
-    redaction = former.redaction if former.redaction and former.context.settings.session.terminal == told_by else None
+    terminal_by = judging.session.terminal
+    redaction = (
+        former.redaction if former.redaction and former.context.settings.session.terminal == terminal_by else None
+    )
     return Configuration(
         Context(judging, keys=KeyRing() if ring_file is None else ring_file.ring),
         parse_limit(options.ltkm_limit),
@@ -126,7 +128,7 @@ def read(options: OptManager, former: Configuration) -> Configuration:
         typed["log"],
         ring_file,
         options.ltkm_show_keys,
-        (redaction or Redaction(terminal=told_by)) if options.ltkm_redact else None,
+        (redaction or Redaction(terminal=terminal_by)) if options.ltkm_redact else None,
         former.rewriting if faults.items() <= former.options.items() else _rewriting(faults),
     )
 

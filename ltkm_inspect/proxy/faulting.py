@@ -189,7 +189,7 @@ class Faulting:
 
     def _announced(self, orders: Orders) -> Iterator[str]:
         """Yield which faults will be put in, and remarks about them."""
-        often = "" if orders.when.kind == "always" else f" ({orders.when}, counted per {orders.told_by})"
+        often = "" if orders.when.kind == "always" else f" ({orders.when}, counted per {orders.terminal_by})"
         if orders.faults:
             yield f"faults will be put into live MSK responses: {self._named(orders)}{often}"
         if orders.delay:

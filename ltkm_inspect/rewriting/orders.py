@@ -1,4 +1,4 @@
-"""What is to be done to the MSK responses that pass: which faults, to which of them, how often, and how late."""
+"""Orders for a rewriter: which faults to put into which MSK responses, how often, and with which delay."""
 
 from dataclasses import dataclass, field
 
@@ -10,26 +10,26 @@ from ltkm_inspect.traffic import AUTO, TerminalBy
 
 @dataclass(frozen=True, slots=True)
 class Orders:
-    """Faults in their order, and their application."""
+    """The faults in the order of their application, and the responses they are for."""
 
     faults: tuple[Application, ...] = ()
     selection: Selection = EVERY
-    """The keys that an exchange must be about, and what is damaged in it."""
+    """The keys that an exchange must be about, and the parts of it that the faults damage."""
     terminals: tuple[Terminal, ...] = ()
-    """One of them must have asked; none at all mean every terminal."""
+    """The terminals whose exchanges are selected; empty selects every terminal."""
     filter: str = ""
     """A filter expression of mitmproxy that the flow must match; empty for every flow."""
     when: When = field(default_factory=When)
     delay: float = 0.0
-    """Seconds for which a response that is hit is held back."""
+    """How many seconds an affected response is delayed."""
     refuses_unsigned: bool = False
-    """A response whose digest cannot be made anew is left as it was."""
-    told_by: TerminalBy = AUTO
-    """What terminals are told apart by."""
+    """Leave a response unchanged if its digest cannot be recomputed."""
+    terminal_by: TerminalBy = AUTO
+    """How terminals are distinguished."""
 
     @property
     def are_idle(self) -> bool:
-        """Nothing is to be done to any response."""
+        """There is neither a fault nor a delay."""
         return not self.faults and not self.delay
 
     @property
@@ -39,5 +39,5 @@ class Orders:
 
     @property
     def events(self) -> EventSelection:
-        """Which exchanges are meant, but for the filter, which takes a flow."""
+        """The selected exchanges, without the filter: that one takes a flow."""
         return EventSelection(self.selection, self.terminals)

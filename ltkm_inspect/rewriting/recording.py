@@ -1,4 +1,4 @@
-"""Tells of a fault whether it damages what a proxy has handed on before the response comes."""
+"""Tells whether a fault damages what a proxy has already forwarded when the response comes."""
 
 from contextlib import suppress
 from functools import cache
@@ -12,18 +12,18 @@ from ltkm_inspect.traffic import Exchange
 
 
 def reaches_back(before: Exchange, after: Exchange) -> bool:
-    """Tell whether an exchange differs from another one in its request, or in the connection that it came over."""
+    """Tell whether two forms of an exchange differ in the request or in the connection."""
     return after.request != before.request or after.connection != before.connection
 
 
 @cache
 def is_for_recordings(id: str) -> bool:
-    """Tell whether a fault is one that only a recording can be damaged by, judged by the reference it is proved on."""
+    """Tell whether a fault can only be put into recordings. Its clean reference shows what it changes."""
     fault = FAULTS[id]
     *earlier, last = reference(fault.reference)
     session = Session()
     for exchange in earlier:
         session.take(exchange, KEYS)
-    with suppress(ValueError):  # one that takes a value to do anything is judged when it is put in
+    with suppress(ValueError):  # a fault that needs a value is judged when it is put in
         return reaches_back(last, inject(last, [Application(fault)], Context(keys=KEYS, session=session)))
     return False

@@ -1,4 +1,4 @@
-"""Puts faults into exchange after exchange as they were ordered, and counts what became of each."""
+"""Puts the ordered faults into one exchange after another, and counts what happened to each."""
 
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -21,76 +21,76 @@ from ltkm_inspect.traffic import Exchange
 from ltkm_inspect.wire import crash_of
 
 MOST_REASONS = 5
-"""How many reasons for which exchanges were left as they are get a line."""
+"""How many of the reasons why exchanges were left unchanged are listed."""
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """What faults made of an exchange."""
+    """An exchange before and after faults were put into it."""
 
     faults: tuple[Application, ...]
     injection: Injection[Exchange]
 
     @property
     def before(self) -> Exchange:
-        """The exchange as it was."""
+        """The exchange before the faults."""
         return self.injection.before
 
     @property
     def after(self) -> Exchange:
-        """The exchange as it is now."""
+        """The exchange with the faults."""
         return self.injection.after
 
     @property
     def names(self) -> tuple[str, ...]:
-        """All faults that are in the exchange now, as typed."""
+        """All faults in the exchange, including earlier ones, as typed."""
         return (*self.before.faults, *map(str, self.faults))
 
 
 class Rewriter:
-    """Puts faults into exchange after exchange, as ordered, and counts what became of them.
+    """Puts the ordered faults into one exchange after another, and counts what happened to each.
 
-    A fault that repeats something of an earlier exchange repeats it as that was left here: as its terminal got it.
+    A fault that repeats something of an earlier exchange repeats it as the terminal got it, with the earlier faults.
     """
 
     def __init__(
         self, orders: Orders, context: Context | None = None, passes_filter: Callable[[Any], bool] | None = None
     ) -> None:
-        """Take the orders, and what the filter in them says of a flow; None without a filter."""
+        """Take the orders, and the function that applies their filter to a flow; None without a filter."""
         self.orders = orders
         context = context or Context()
         self.context = replace(context, session=Session(context.settings.session))
-        """The session in it is of what terminals got."""
+        """Its session remembers exchanges as the terminals got them."""
         self.flows = 0
         self.exchanges = 0
-        """How many of the flows were MSK exchanges."""
+        """The number of flows that were MSK exchanges."""
         self.selected = 0
-        """How many of those the selectors take."""
+        """The number of MSK exchanges that the selectors match."""
         self.passed = 0
-        """How many of those were not hit, because others were to be."""
+        """The number of selected exchanges that were not due."""
         self.hit = 0
-        """How many of those were: changed, or with no fault ordered only held back."""
+        """The number of selected exchanges that were changed or, without a fault, delayed."""
         self.left: Counter[str] = Counter()
-        """The selected exchanges that were left as they are, by the reason."""
+        """The number of selected exchanges that could not be changed, by the reason."""
         self.crashed = 0
-        """How many of those the program failed on."""
+        """The number of exchanges that could not be changed because the program failed."""
         self.unsealed: Counter[UnsealedPart] = Counter()
-        """Exchanges in which something was not made anew, by what and why."""
+        """The number of exchanges in which a part was not recomputed, by the part and the reason."""
         self.remarks: Counter[str] = Counter()
-        """What there is to tell besides, by how many exchanges it is about."""
+        """The number of exchanges that each further remark is about."""
         self._passes_filter = passes_filter
         self.matches = SelectionMatches()
         self.filtered = 0
-        """How many of the MSK exchanges match the filter."""
-        self._schedule = Schedule(orders.when, terminal=orders.told_by)
+        """The number of MSK exchanges that match the filter."""
+        self._schedule = Schedule(orders.when, terminal=orders.terminal_by)
 
     def change_in_steps(
         self, flow: Any, exchange: Exchange, allow: Callable[[Change], None] = lambda _: None
     ) -> Steps[Change | None]:
-        """Take the steps to what is to be changed in an MSK exchange, None where it is not meant; the flow stays.
+        """Put the faults into an MSK exchange, in steps; return None if it is not selected or not due.
 
-        Raises FaultError where it is meant and cannot be changed. `allow` does so for a change that must not be. While
-        the faults are put in, other exchanges may pass and have their turn.
+        The flow is not changed. Raises FaultError if the exchange is due and cannot be changed; `allow` raises it for a
+        change that must not be made. Other exchanges may have their turn between the steps.
         """
         self.exchanges += 1
         try:
@@ -98,7 +98,7 @@ class Rewriter:
         except FaultError as error:
             self.left[str(error)] += 1
             raise
-        except Exception as error:  # whatever a fault makes of a hostile flow, the others are still to come
+        except Exception as error:  # a fault may fail on a hostile flow, but the next flows must still be handled
             reason = f"fault {self.orders.names}: {crash_of(error)}"
             self.left[reason] += 1
             self.crashed += 1
@@ -112,7 +112,7 @@ class Rewriter:
             return None
         change: Change = yield partial(self._changed, exchange, self.context)
         allow(change)
-        turn = self._schedule.turn(exchange)  # others may have had theirs meanwhile
+        turn = self._schedule.turn(exchange)  # other exchanges may have been counted meanwhile
         self._schedule.count(turn)
         if not turn.is_hit:
             self.passed += 1
@@ -123,7 +123,7 @@ class Rewriter:
         return change
 
     def is_due(self, exchange: Exchange) -> bool:
-        """Count a selected exchange that nothing is to be changed in, and tell whether it is its turn."""
+        """Count a selected exchange that is only delayed, and tell whether it is due."""
         turn = self._schedule.turn(exchange)
         self._schedule.count(turn)
         self.hit += turn.is_hit
@@ -131,12 +131,14 @@ class Rewriter:
         return turn.is_hit
 
     def selects(self, flow: Any, exchange: Exchange) -> bool:
-        """Tell whether an MSK exchange is one that the faults are for, and take note of what matched."""
+        """Tell whether the orders select an MSK exchange, and count which selectors matched."""
         selected, events = True, self.orders.events
         if not events.takes_all:
             subscriber = self.context.keys.find_by_credentials(exchange.authorization)
-            told = TerminalIdentity(self.orders.told_by.key(exchange), "" if subscriber is None else subscriber.name)
-            selected = self.matches.add(events, exchange, told)
+            identity = TerminalIdentity(
+                self.orders.terminal_by.key(exchange), "" if subscriber is None else subscriber.name
+            )
+            selected = self.matches.add(events, exchange, identity)
         if self._passes_filter is not None:
             passes = bool(self._passes_filter(flow))
             self.filtered += passes
@@ -145,9 +147,9 @@ class Rewriter:
         return selected
 
     def remember(self, exchange: Exchange) -> None:
-        """Take note of an exchange as it goes by; faults may repeat what was in it."""
+        """Remember an exchange as it is forwarded; later faults may repeat parts of it."""
         assert self.context.session is not None
-        with suppress(Exception):  # a hostile exchange is none that a later one could repeat
+        with suppress(Exception):  # nothing of such a hostile exchange can be repeated later
             self.context.session.take(exchange)
 
     def _changed(self, exchange: Exchange, context: Context) -> Change:
@@ -159,12 +161,12 @@ class Rewriter:
 
     @property
     def failed(self) -> bool:
-        """There were MSK exchanges, and the faults could be put into none of them."""
+        """There were MSK exchanges, and none of them was changed."""
         return bool(self.exchanges) and not self.hit
 
     @property
     def idleness(self) -> str:
-        """Why nothing was done to any exchange, where neither a selector alone nor the exchanges say it; else empty."""
+        """Why no exchange was changed, if neither a single selector nor the exchanges explain it; else empty."""
         if not self.exchanges or self.hit:
             return ""
         if not self.selected:
@@ -179,7 +181,7 @@ class Rewriter:
 
     @property
     def reason(self) -> str:
-        """Why nothing was done to any exchange, or to most of them; empty where something was."""
+        """Why no exchange was changed, the most frequent reason; empty if one was."""
         if not self.exchanges or self.hit:
             return ""
         if self.idleness or not self.selected:
@@ -187,14 +189,14 @@ class Rewriter:
         return next((reason for reason, _ in self.left.most_common(1)), "")
 
     def reasons(self) -> Iterator[str]:
-        """Yield why exchanges were left as they are, the most frequent reason first."""
+        """Yield why exchanges were left unchanged, the most frequent reason first."""
         for reason, number in self.left.most_common(MOST_REASONS):
             yield f"unchanged: {count(number, 'MSK exchange')}: {reason}"
         if len(self.left) > MOST_REASONS:
             yield f"unchanged: {count(len(self.left) - MOST_REASONS, 'more reason')}"
 
     def lines(self) -> Iterator[str]:
-        """Yield what is remarkable, why exchanges were left as they are, and how many flows were changed."""
+        """Yield the remarks, why exchanges were left unchanged, and how many flows were changed."""
         for remark, number in self.remarks.most_common(MOST_REASONS):
             yield f"{count(number, 'exchange')}: {remark}"
         yield from self.reasons()
@@ -208,10 +210,10 @@ class Rewriter:
         yield f"{self.hit} of {count(self.flows, 'flow')} changed{f' ({", ".join(rest)})' if rest else ''}"
 
     def warnings(self) -> Iterator[str]:
-        """Yield what was not made anew, and why, in a line each."""
+        """Yield a line for each part that was not recomputed, with the reason."""
         for part, number in self.unsealed.most_common(MOST_REASONS):
             yield f"{count(number, 'exchange')}: {part}"
 
 
 UNSIGNED = "the digest cannot be recomputed, and such responses are not changed (unsigned=refuse)"
-"""Why a response is left as it was that is not to go out with a wrong digest."""
+"""Why a response is left unchanged if it must not have a wrong digest."""

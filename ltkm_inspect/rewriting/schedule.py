@@ -1,4 +1,4 @@
-"""How often a fault is put in: at each response that it could be put into, counted for each terminal by itself."""
+"""How often a fault is put in: which of the responses that it fits, counted per terminal."""
 
 import hashlib
 import re
@@ -9,22 +9,22 @@ from ltkm_inspect.traffic import AUTO, Exchange, TerminalBy
 from ltkm_inspect.wire import printable
 
 LIMIT = 10_000
-"""How many terminals a schedule counts for; those that it has not seen for longest are forgotten."""
+"""How many terminals a schedule counts; beyond it, those not seen for longest are forgotten."""
 FORMS = "always, first, nth=N, every=N, until=N or probability=P,seed=S"
-"""What may be typed."""
+"""The forms of a schedule, as typed."""
 
 
 class ScheduleError(ValueError):
-    """A schedule that means nothing as written; the message is one line for the user."""
+    """A schedule cannot be parsed; the message is one line for the user."""
 
 
 @dataclass(frozen=True, slots=True)
 class When:
-    """Which of the responses of one terminal are hit, by their number from 1."""
+    """Which of the responses of one terminal are affected, by their number from 1."""
 
     kind: str = "always"
     number: int = 1
-    """What `nth`, `every` and `until` are about."""
+    """The number of `nth`, `every` or `until`, from 1."""
     probability: str = "1"
     """As typed, from 0 to 1."""
     seed: str = "0"
@@ -35,10 +35,10 @@ class When:
         return self.kind if self.kind in ("always", "first") else f"{self.kind}={self.number}"
 
     def hits(self, terminal: str, number: int) -> bool:
-        """Tell whether the response of that number is hit.
+        """Tell whether the response with that number is affected.
 
-        With a probability the answer depends on the seed, the terminal and the number, and on nothing else: so it is
-        the same in every run, in whatever order the responses of different terminals come.
+        With a probability, that only depends on the seed, the terminal and the number. So it is the same in every run,
+        in whatever order the responses of different terminals come.
         """
         if self.kind == "probability":
             drawn = hashlib.sha256(f"{self.seed}\n{number}\n{terminal}".encode("utf-8", "surrogatepass")).digest()
@@ -46,7 +46,7 @@ class When:
         return _HITS[self.kind](number, self.number)
 
     def is_over(self, number: int) -> bool:
-        """Tell whether no response from that number on is hit."""
+        """Tell whether neither the response with that number nor a later one is affected."""
         return self.kind in ("first", "nth", "until") and number > self.number
 
 
@@ -85,30 +85,30 @@ def parse_when(text: str) -> When:
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """One response in its place among those of its terminal."""
+    """The number of a response among those of its terminal, and what the schedule says about it."""
 
     terminal: str
     number: int
     """From 1."""
     is_hit: bool
     is_over: bool
-    """Neither this response nor a later one of the terminal is hit."""
+    """Neither this response nor a later one of the terminal is affected."""
 
 
 class Schedule:
-    """Counts the responses of each terminal, and tells which of them are hit."""
+    """Counts the responses of each terminal, and tells which of them are affected."""
 
     def __init__(self, when: When | None = None, limit: int = LIMIT, terminal: TerminalBy = AUTO) -> None:
-        """Begin to count; `limit` is for how many terminals, `terminal` what they are told apart by."""
+        """Begin to count; `limit` is the number of terminals, `terminal` how they are distinguished."""
         self._terminal = terminal
         self.when = when or When()
         self._limit = limit
         self._counted: dict[str, int] = {}
         self.most = 0
-        """The highest number of a turn that was counted."""
+        """The highest number of a counted turn."""
 
     def turn(self, exchange: Exchange) -> Turn:
-        """Return which turn of its terminal an exchange is, without counting it yet."""
+        """Return the turn of an exchange, without counting it."""
         terminal = self._name(exchange)
         number = self._counted.get(terminal, 0) + 1
         return Turn(terminal, number, self.when.hits(terminal, number), self.when.is_over(number))
@@ -122,9 +122,10 @@ class Schedule:
             del self._counted[next(iter(self._counted))]
 
     def _name(self, exchange: Exchange) -> str:
-        """Return what names the terminal of an exchange.
+        """Return the name that the terminal of an exchange is counted by.
 
-        The name of a connection is another one in each run: where chance decides, those without a B-TID count as one.
+        The name of a connection differs from run to run. So with a probability, all terminals without a B-TID count as
+        one: the result must not differ between runs.
         """
         key = self._terminal.key(exchange)
         is_connection = self.when.kind == "probability" and key in (exchange.connection, exchange.client)

@@ -1,8 +1,9 @@
 """Relates the exchanges of a run: challenges and answers, exchanges of a terminal, LTKMs of a MUK or an MSK.
 
-What is known of the past is kept in registers, one module each. A register names the keys that an event touches, and
-says what its state under a key becomes after the event. First it is told by two of them whether an event counts at all
-or repeats an earlier one (`copies`, and in `session` events by id and time); the others take the events that count.
+Registers keep what is known of the past, one module each. A register names the keys that an event touches, and computes
+its state under each key after the event. Two registers come first (`copies`, and in `session` the events by id and
+time): they decide whether an event counts, or is the same as an earlier one or repeats it. The others only take the
+events that count.
 """
 
 from ltkm_inspect.session.delivery import DeliveredLtkm, OpenedLtkm

@@ -4,7 +4,7 @@ from ltkm_inspect.session.ltkm import LtkmRecord
 from ltkm_inspect.session.register import SessionSettings, ltkm_register
 
 RECEIVERS_OF_CONNECTION = 4
-"""How many changes of the receiver are remembered of one connection."""
+"""How many changes of the receiver the register remembers per connection."""
 
 
 def _add(receivers: tuple[bytes, ...] | None, ltkm: LtkmRecord, settings: SessionSettings) -> tuple[bytes, ...]:
@@ -13,4 +13,4 @@ def _add(receivers: tuple[bytes, ...] | None, ltkm: LtkmRecord, settings: Sessio
 
 
 CONNECTIONS = ltkm_register("connections", lambda ltkm: (ltkm.connection, ltkm.muk[0]), _add)
-"""The IDrs that took turns on a connection, the latest last, by connection and IDi."""
+"""The IDrs that received LTKMs over a connection, in turn, the latest last; by connection and IDi."""

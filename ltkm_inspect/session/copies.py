@@ -1,4 +1,4 @@
-"""The register of events with the same octets: one that was captured twice is told from one that was replayed."""
+"""The register of events with the same octets. It distinguishes an event that was captured twice from a replay."""
 
 from collections.abc import Mapping
 
@@ -6,9 +6,9 @@ from ltkm_inspect.session.register import Register, SessionSettings
 from ltkm_inspect.session.summary import EventOrigin, EventSummary
 
 COPIES_OF_EVENT = 16
-"""How many events with the same octets are remembered, the latest."""
+"""How many events with the same octets the register remembers: the latest ones."""
 SAME_TIME = 1.0
-"""How many seconds apart one event may seem to be that was captured twice with one clock."""
+"""How many seconds the times of one event may differ that was captured twice with the same clock."""
 
 type Copies = tuple[EventOrigin, ...]
 """Events with the same octets, the latest last."""
@@ -27,9 +27,9 @@ COPIES = Register("copies", _keys, _after)
 
 
 def compare(copies: Copies, event: EventOrigin, clock_skew: float) -> tuple[str | None, str | None]:
-    """Return the id of an earlier event that is this very one, and of one that it repeats; None where there is none.
+    """Return the id of an earlier event that is the same one, and the id of one that it repeats; None if there is none.
 
-    What it repeats was answered, and it was answered again.
+    An event only repeats another one if the server accepted both.
     """
     repeated = None
     for earlier in reversed(copies):
@@ -41,13 +41,13 @@ def compare(copies: Copies, event: EventOrigin, clock_skew: float) -> tuple[str 
 
 
 def is_twin(earlier: EventOrigin, event: EventOrigin, clock_skew: float) -> bool:
-    """Tell whether an event is an earlier one with its octets, captured twice or replayed by mitmproxy.
+    """Tell whether two events with the same octets are one event, captured twice or replayed by mitmproxy.
 
-    It is where both came at one time, or over one connection if their credentials count. The clocks of two captures
-    may differ by `clock_skew` seconds. A time that was not captured may be any.
+    They are one event if they have the same time, or the same connection and credentials with a nonce. The clocks of
+    two captures may differ by `clock_skew` seconds. A time that was not captured matches every time.
     """
     is_elsewhere = earlier.capture != event.capture
-    # The connection in a HAR is a number that has a meaning within that HAR alone.
+    # The connection in a HAR is a number that only has a meaning within that HAR.
     is_known = bool(earlier.connection) and (bool(earlier.client) or not is_elsewhere)
     if is_known and earlier.is_counted and (earlier.connection, earlier.client) == (event.connection, event.client):
         return True
@@ -59,5 +59,5 @@ def is_twin(earlier: EventOrigin, event: EventOrigin, clock_skew: float) -> bool
 
 
 def _apart(one: float | None, other: float | None) -> float:
-    """Return how many seconds the first of two times is the later one; 0 where one is not known."""
+    """Return how many seconds the first time is after the other; 0 if one of them is unknown."""
     return 0.0 if one is None or other is None else round(one - other, 6)

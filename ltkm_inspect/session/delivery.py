@@ -1,4 +1,4 @@
-"""LTKMs as part of their session: with what the keys at hand say of them, and what was delivered before them."""
+"""LTKMs in their session: what the key ring says about them, and what was delivered before them."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @dataclass(eq=False)
 class DeliveredLtkm:
-    """An LTKM as part of its session: with what was delivered before it."""
+    """An LTKM in its session: with what was delivered before it."""
 
     label = "session"
 
@@ -29,13 +29,13 @@ class DeliveredLtkm:
     step: "SessionEvent" = field(repr=False)
     sent: LtkmRecord
     before: MukHistory
-    """What its MUK had protected before this exchange."""
+    """What its MUK protected before this exchange."""
     beside: tuple[LtkmRecord, ...]
-    """The LTKMs of the MUK that stand in front of this one in its document."""
+    """The LTKMs of the MUK that precede this one in its document."""
     msk: MskHistory
-    """What its MSK was delivered with before, those in front of this one in its document included."""
+    """What its MSK was delivered with before, including by LTKMs that precede this one in its document."""
     group: GroupPolicy | None
-    """The policy that came last in its Key Group."""
+    """The latest policy of its Key Group."""
     rand: RandUse | None
     """The first use of its RAND."""
 
@@ -46,7 +46,7 @@ class DeliveredLtkm:
 
     @property
     def muk(self) -> Muk:
-        """What names its MUK."""
+        """The name of its MUK."""
         return self.sent.muk
 
     @property
@@ -57,12 +57,12 @@ class DeliveredLtkm:
 
     @property
     def earlier(self) -> tuple[LtkmRecord, ...]:
-        """Every LTKM of the MUK that is remembered, those in front of this one in its document last."""
+        """Every remembered LTKM of the MUK; those that precede this one in its document come last."""
         return (*self.before.ltkms, *self.beside) if self.beside else self.before.ltkms
 
     @cached_property
     def same_msk(self) -> LtkmRecord | None:
-        """The latest LTKM in front of this one that delivered the same MSK to the same terminal."""
+        """The latest LTKM before this one that delivered the same MSK to the same terminal."""
         msk = self.sent.msk
         if msk is None:
             return None
@@ -70,20 +70,20 @@ class DeliveredLtkm:
 
     @cached_property
     def is_repeated(self) -> bool:
-        """The very octets were delivered before; the same delivery, looked at again, does not count."""
+        """The same octets were delivered before. The same delivery, checked again, does not count."""
         sent = self.sent
         return any(not each.is_of_same_event(sent) for each in self.before.ltkms if each.octets == sent.octets)
 
     @property
     def is_overtaken(self) -> bool:
-        """It ended before the newest LTKM of the MUK did, so the capture is not in the order of delivery."""
+        """It was delivered before the newest LTKM of the MUK, so the capture is not in the order of delivery."""
         ended, newest = self.sent.at, self.before.at
         return ended is not None and newest is not None and ended < newest
 
 
 @dataclass(eq=False)
 class OpenedLtkm:
-    """An LTKM with what the keys at hand say of it."""
+    """An LTKM with what the key ring says about it."""
 
     label = "key"
 
@@ -91,7 +91,7 @@ class OpenedLtkm:
     step: "SessionEvent" = field(repr=False)
     opened: OpenedMessage
     delivery: DeliveredLtkm | None = field(default=None, repr=False)
-    """The LTKM as part of the session; None where no terminal would take it."""
+    """The LTKM in its session; None if no terminal would take it."""
 
     @property
     def event(self) -> Event:
@@ -100,18 +100,18 @@ class OpenedLtkm:
 
     @property
     def entries(self) -> tuple[KeyData, ...]:
-        """The key data sub-payloads; none where the message could not be opened."""
+        """The key data sub-payloads; empty if the message could not be opened."""
         return self.opened.key_data.entries if self.opened.key_data is not None else ()
 
     @property
     def is_proved(self) -> bool:
-        """A MUK that was tried has verified something else, so that it is right."""
+        """One of the MUKs that were tried has verified another message, so it is right."""
         subscriber = self.opened.subscriber
         return subscriber is not None and self.step.is_proved(subscriber.muks)
 
 
 def deliveries(step: "SessionEvent") -> Iterator[DeliveredLtkm]:
-    """Yield the LTKMs of an event with what was delivered before each, be it in front of it in the document."""
+    """Yield the LTKMs of an event, each with what was delivered before it, earlier in its document included."""
     beside: dict[Muk, tuple[LtkmRecord, ...]] = {}
     histories = (_in_turn(register, step) for register in (MSKS, KEY_GROUPS, RANDS))
     for ltkm, sent, msk, group, rand in zip(step.records, step.records.values(), *histories, strict=True):

@@ -1,4 +1,4 @@
-"""What the MRK of a terminal says of the digests of an exchange (RFC 7616 §3.4.1, §3.5)."""
+"""Verifies the digests of an exchange with the MRK of its terminal (RFC 7616 §3.4.1, §3.5)."""
 
 from typing import NamedTuple
 
@@ -8,16 +8,16 @@ from ltkm_inspect.traffic import Exchange
 
 
 class DigestProof(NamedTuple):
-    """What a key says of a digest."""
+    """Whether a key verifies a digest."""
 
     holds: bool | None
-    """None where it cannot be told."""
+    """None if that is unknown."""
     reason: str
-    """Why it cannot be told."""
+    """Why it is unknown; empty if it is known."""
 
 
 def request_proof(exchange: Exchange, subscriber: Subscriber | None, keys: KeyRing) -> DigestProof:
-    """Return what the MRK of a subscriber in that key ring says of the digest in the request (RFC 7616 §3.4.1)."""
+    """Verify the digest in the request with the MRK of a subscriber in that key ring (RFC 7616 §3.4.1)."""
     request = exchange.request
     credentials = request.credentials
     if credentials is None:
@@ -41,11 +41,11 @@ def request_proof(exchange: Exchange, subscriber: Subscriber | None, keys: KeyRi
     return DigestProof(right == sent.lower(), "")
 
 
-def response_proof(exchange: Exchange, subscriber: Subscriber | None, asked: DigestProof) -> DigestProof:
-    """Return what the MRK says of rspauth in the response (RFC 7616 §3.5); unknown where it fails the request."""
+def response_proof(exchange: Exchange, subscriber: Subscriber | None, of_request: DigestProof) -> DigestProof:
+    """Verify rspauth in the response with the MRK (RFC 7616 §3.5); unknown if the MRK does not verify the request."""
     response, credentials = exchange.response, exchange.request.credentials
-    if asked.holds is not True:
-        return DigestProof(None, asked.reason or "the same key does not verify the digest of the request")
+    if of_request.holds is not True:
+        return DigestProof(None, of_request.reason or "the same key does not verify the digest of the request")
     information = exchange.authentication_info
     sent = information.get("rspauth") if information is not None else None
     if response is None or not sent or credentials is None or len(sent) != credentials.digits:

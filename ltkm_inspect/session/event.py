@@ -1,4 +1,4 @@
-"""An event as part of its session: what the keys say of it, its summary, and what went before it."""
+"""An event in its session: what the key ring says about it, its summary, and what happened before it."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -29,19 +29,18 @@ from ltkm_inspect.traffic import Event, Exchange, Ltkm, Response
 _NOTHING_BEFORE = PriorState()
 
 
-@dataclass(eq=False)  # nothing here is frozen: each exchange makes many of these, and that would double what they cost
+@dataclass(eq=False)  # not frozen: each exchange makes many of these, and freezing would double their cost
 class SessionEvent:
-    """An event as part of its session: with what went before it."""
+    """An event in its session: with what happened before it."""
 
     label = "session"
 
     event: Event
     keys: KeyRing
-    """The keys at hand."""
     settings: SessionSettings
-    """Those of the session that it is part of."""
+    """The settings of its session."""
     before: PriorState = field(default=_NOTHING_BEFORE, repr=False)
-    """What went before it, once its session has told."""
+    """What happened before it; `Session.take` and `Session.look` set it."""
 
     @property
     def exchange(self) -> Exchange:
@@ -51,22 +50,22 @@ class SessionEvent:
 
     @cached_property
     def subscriber(self) -> Subscriber | None:
-        """Who asks, as the key ring knows them by the credentials; None without keys or credentials."""
+        """The subscriber that the key ring has for the credentials; None without keys or credentials."""
         return self.keys.find_by_credentials(self.event.authorization) if self.keys else None
 
     @cached_property
     def request_proof(self) -> DigestProof:
-        """What the MRK says of the digest in the request."""
+        """Whether the MRK verifies the digest in the request."""
         return request_proof(self.exchange, self.subscriber, self.keys)
 
     @cached_property
     def response_proof(self) -> DigestProof:
-        """What the MRK says of rspauth in the response; unknown where it fails the request already."""
+        """Whether the MRK verifies rspauth in the response; unknown if it does not verify the request."""
         return response_proof(self.exchange, self.subscriber, self.request_proof)
 
     @cached_property
     def opened(self) -> Mapping[Ltkm, OpenedMessage]:
-        """What the keys make of the LTKMs of the event; nothing without keys."""
+        """The LTKMs of the event, opened with the key ring; empty without keys."""
         if not self.keys:
             return {}
         return {
@@ -77,12 +76,12 @@ class SessionEvent:
 
     @cached_property
     def openings(self) -> tuple[OpenedLtkm, ...]:
-        """The same with their part in the session."""
+        """The opened LTKMs with their deliveries."""
         known = {delivery.ltkm: delivery for delivery in self.deliveries} if self.opened else {}
         return tuple(OpenedLtkm(ltkm, self, opened, known.get(ltkm)) for ltkm, opened in self.opened.items())
 
     def is_proved(self, keys: Iterable[bytes | None]) -> bool:
-        """Tell whether one of these keys has verified something: then a failure is not the fault of the key ring."""
+        """Tell whether one of these keys has verified something. Then the key ring is not the cause of a failure."""
         hashes = [keyed_hash(self.settings.hash_key, key) for key in keys if key is not None]
         proofs = self.summary.proofs
         return any(proofs.get(each) or self.before.of(PROOFS, each) is not None for each in hashes)
@@ -99,13 +98,13 @@ class SessionEvent:
         mrk = self.subscriber.mrk if self.subscriber is not None else None
         if mrk is not None and self.request_proof.holds is not None:
             (proved if self.request_proof.holds else failed).append(mrk)
-        for keys, verified in ((failed, False), (proved, True)):  # what is proved comes last, and so it counts
+        for keys, verified in ((failed, False), (proved, True)):  # success comes last and so replaces failure
             for key in keys:
                 yield keyed_hash(self.settings.hash_key, key), verified
 
     @property
     def use(self) -> NonceUse | None:
-        """How the request uses its nonce; None without credentials that count."""
+        """How the request uses its nonce; None without credentials that have a nonce count."""
         return self.summary.use
 
     @property
@@ -115,31 +114,31 @@ class SessionEvent:
 
     @property
     def challenges(self) -> tuple[digest.Directives, ...]:
-        """The challenges of the latest 401 with the nonce of the credentials; none where it was not seen."""
+        """The challenges of the latest 401 with the nonce of the credentials; empty if that 401 was not seen."""
         known = self.before.of(CHALLENGES, self.summary.nonce or "")
         return () if known is None else known.directives
 
     @cached_property
-    def told(self) -> TerminalIdentity:
-        """Who the terminal is, in what is named and counted."""
+    def terminal_identity(self) -> TerminalIdentity:
+        """Who the terminal is, for names and counts."""
         key, name = self.summary.key, self.subscriber.name if self.subscriber is not None else ""
         identity = key.group if key.group != key.text else ""
-        done = None
+        challenged = None
         if self.summary.nonce is not None and self.before.twin is None:
-            done = answered(self.before.of(CHALLENGES, self.summary.nonce), self.summary)
-        if done is None:
+            challenged = answered(self.before.of(CHALLENGES, self.summary.nonce), self.summary)
+        if challenged is None:
             return TerminalIdentity(key.text, name, identity)
-        former = done.key.text if done.key.is_named and done.key.text != key.text else ""
-        return TerminalIdentity(key.text, name, identity, done.id, former)
+        former = challenged.key.text if challenged.key.is_named and challenged.key.text != key.text else ""
+        return TerminalIdentity(key.text, name, identity, challenged.id, former)
 
     @property
     def terminal(self) -> TerminalHistory:
-        """What the terminal did before."""
+        """What the terminal did before this event."""
         return self.before.of(TERMINALS, self.event.terminal) or TerminalHistory()
 
     @cached_property
     def records(self) -> Mapping[Ltkm, LtkmRecord]:
-        """The LTKMs of the event that a terminal would take, in their order; of the very octets the first."""
+        """The LTKMs of the event that a terminal would take, in their order; only the first with the same octets."""
         found: dict[bytes, tuple[Ltkm, LtkmRecord]] = {}
         for ltkm in self.event.judged_ltkms:
             if ltkm.octets and ltkm.octets not in found:
@@ -150,34 +149,35 @@ class SessionEvent:
 
     @cached_property
     def deliveries(self) -> tuple[DeliveredLtkm, ...]:
-        """The same LTKMs with their part in the session; none of an event that was captured before."""
+        """These LTKMs with what was delivered before each; empty if the event was captured before."""
         return () if self.before.twin is not None else tuple(deliveries(self))
 
     @cached_property
     def summary(self) -> EventSummary:
         """What a session keeps of the event."""
         event, ltkms, credentials = self.event, tuple(self.records.values()), self.event.authorization
-        given = credentials.get("nonce") if credentials is not None else None
-        nonce = None if given is None else intern(given)
+        nonce = credentials.get("nonce") if credentials is not None else None
+        if nonce is not None:
+            nonce = intern(nonce)
         number = None if credentials is None or nonce is None else _number(credentials)
         question, fingerprint = self._hashes() if nonce is not None or ltkms else (b"", b"")
         response = event.response if isinstance(event, Exchange) else None
         answered = response is not None and event.error is None
         accepted = answered and response is not None and response.status != 401 and response.status < 500
         is_answer = response is not None and credentials is not None
-        asked = event.requested_pairs
-        pairs = _few(asked) if len(asked) < _MANY else frozenset(asked)
-        came = frozenset([ltkm.msk[1:] for ltkm in ltkms if ltkm.msk] if event.was_delivered else ())
-        where = event.connection or event.client, event.client, event.capture
+        requested = event.requested_pairs
+        pairs = _shared_set(requested) if len(requested) < _MANY else frozenset(requested)
+        delivered = frozenset([ltkm.msk[1:] for ltkm in ltkms if ltkm.msk] if event.was_delivered else ())
+        origin = event.connection or event.client, event.client, event.capture
         return EventSummary(
-            EventOrigin(event.id, event.started, event.ended, *where, event.is_replayed, accepted, nonce is not None),
+            EventOrigin(event.id, event.started, event.ended, *origin, event.is_replayed, accepted, nonce is not None),
             intern(event.terminal),
             self._key(),
             nonce,
             None if number is None else NonceUse(number, question),
             fingerprint,
             _challenges(event),
-            KeyRequest(pairs, event.started, answered, pairs if came == pairs else came),
+            KeyRequest(pairs, event.started, answered, pairs if delivered == pairs else delivered),
             is_answer,
             _next_nonce(response) if is_answer and response is not None else None,
             ltkms,
@@ -191,25 +191,25 @@ class SessionEvent:
         return TerminalKey(text, group or text, text not in (event.connection, event.client))
 
     def _hashes(self) -> tuple[bytes, bytes]:
-        """Return a hash of all that the event asks, its credentials included, and one of the whole event."""
+        """Return a hash of the request, including its credentials, and a hash of the whole event."""
         event, key = self.event, self.settings.hash_key
         if not isinstance(event, Exchange):
             return b"", keyed_hash(key, *(ltkm.octets for ltkm in event.ltkms))
-        asked, answered = event.request, event.response
-        question = keyed_hash(key, asked.method, asked.target, asked.headers.get("Authorization"), asked.body)
-        if answered is None:
+        request, response = event.request, event.response
+        question = keyed_hash(key, request.method, request.target, request.headers.get("Authorization"), request.body)
+        if response is None:
             return question, question
-        info, challenge = answered.authentication_info_text, answered.headers.get("WWW-Authenticate")
-        return question, keyed_hash(key, question, str(answered.status), info, challenge, answered.body)
+        info, challenge = response.authentication_info_text, response.headers.get("WWW-Authenticate")
+        return question, keyed_hash(key, question, str(response.status), info, challenge, response.body)
 
 
 _MANY = 16
-_few = lru_cache(maxsize=256)(frozenset[Pair])
-"""Terminals ask for the same keys; what is kept of their requests is one object for all of them."""
+_shared_set = lru_cache(maxsize=256)(frozenset[Pair])
+"""Terminals ask for the same keys, so their requests share one set."""
 
 
 def _next_nonce(response: Response) -> str | None:
-    """Return what Authentication-Info gives as nextnonce."""
+    """Return nextnonce of Authentication-Info."""
     if "nextnonce" not in (response.authentication_info_text or "").lower():
         return None
     info = response.authentication_info
@@ -227,7 +227,7 @@ def _challenges(event: Event) -> Mapping[str, tuple[digest.Directives, ...]]:
 
 
 def _number(credentials: digest.Directives) -> int | None:
-    """Return the nonce count of credentials; None without one that counts."""
+    """Return the nonce count of credentials; None without a valid one."""
     try:
         return int(credentials.get("nc") or "", 16)
     except ValueError:

@@ -1,4 +1,4 @@
-"""An LTKM as far as later ones are compared with it, and the order of counters."""
+"""What the session remembers of an LTKM, to compare later ones with it; and the order of counters."""
 
 import marshal
 from dataclasses import dataclass
@@ -13,17 +13,17 @@ from ltkm_inspect.mikey.keydata import Validity
 from ltkm_inspect.traffic import Ltkm
 
 HALF = 1 << 31
-"""The distance of two counters at which neither is the newer one (RFC 1982 §3.2, 32 bits)."""
+"""The distance at which neither of two counters is the newer one (RFC 1982 §3.2, 32 bits)."""
 GROUP_OCTETS = 2
-"""The Key Group part of an MSK ID."""
+"""The length of the Key Group part of an MSK ID."""
 _LONG_NAME = 256
 
 type Muk = tuple[bytes, bytes]
-"""What names a MUK: IDi, the BM-SC, and IDr, the terminal (3GPP TS 33.246 6.1)."""
+"""The name of a MUK: IDi, the BM-SC, and IDr, the terminal (3GPP TS 33.246 6.1)."""
 type Pair = tuple[bytes, bytes]
 """Key Domain ID and MSK ID."""
 type Msk = tuple[bytes, bytes, bytes]
-"""What names an MSK for all terminals: IDi, Key Domain ID and MSK ID."""
+"""The name of an MSK, the same for all terminals: IDi, Key Domain ID and MSK ID."""
 
 
 def distance(new: int, old: int) -> int:
@@ -32,29 +32,29 @@ def distance(new: int, old: int) -> int:
 
 
 def is_newer(new: int, old: int) -> bool:
-    """Tell whether a counter is newer than another one; equal ones, and those half the range apart, are not."""
+    """Tell whether a counter is newer than another one; false if they are equal or half the range apart."""
     return 0 < distance(new, old) < HALF
 
 
 def keyed_hash(key: bytes, *parts: bytes | str | None) -> bytes:
-    """Return a hash of some parts, 16 octets, that is the same wherever the key is."""
-    # version 2 of the format, because later ones tell equal parts apart by whether they are one object
+    """Return a hash of 16 octets. It depends on the key and the parts only, so it is equal in every process."""
+    # version 2 of the format: in later ones the octets depend on whether equal parts are the same object
     return blake2b(marshal.dumps(parts, 2), key=key, digest_size=16).digest()
 
 
 @dataclass(slots=True)
 class DeliveredKey:
-    """The MSK in an LTKM that the keys at hand open, without the key itself."""
+    """What is known of the MSK in an opened LTKM, without the key itself."""
 
     hash: bytes
-    """A keyed hash of it; empty where the message carries a validity alone."""
+    """A keyed hash of the key; empty if the message only has a validity."""
     check_value: str
-    """Its key check value, which may be shown; empty where it has none."""
+    """Its key check value, which may be shown; empty if it has none."""
     validity: Validity
 
     @classmethod
     def of(cls, opened: OpenedMessage | None, hash_key: bytes) -> "DeliveredKey | None":
-        """Return the key in a message; None where it was not opened, or holds not exactly one."""
+        """Return the key in a message; None if the message was not opened or does not have exactly one key."""
         chain = opened.key_data if opened is not None else None
         if chain is None or chain.problem is not None or len(chain.entries) != 1:
             return None
@@ -65,7 +65,7 @@ class DeliveredKey:
 
 @dataclass(slots=True)
 class LtkmRecord:
-    """An LTKM that a terminal would take, as far as later ones are compared with it."""
+    """What the session remembers of an LTKM that a terminal would take."""
 
     muk: Muk
     octets: bytes
@@ -74,23 +74,23 @@ class LtkmRecord:
     rand: bytes
     encr_data: bytes
     msk: Msk | None
-    """None where the message has not exactly one Key Domain ID and one MSK ID."""
+    """None unless the message has exactly one Key Domain ID and one MSK ID."""
     key_group: Msk | None
     """IDi, Key Domain ID and Key Group part; None without an MSK ID."""
     policies: tuple[SecurityPolicy, ...]
     key: DeliveredKey | None
-    """None where no key at hand opens it."""
+    """None if no key of the ring opens it."""
     is_delivered: bool
     """The terminal took it, as far as is known."""
     event: str
-    """The id of the event that it came in; empty for one without."""
+    """The id of its event; empty if the event has none."""
     connection: str
-    """What tells the connection that it came over from others."""
+    """The id of its connection, or the address of the client."""
     at: float | None
     """When its delivery ended, in seconds since 1970 UTC."""
 
     def is_of_same_event(self, other: "LtkmRecord") -> bool:
-        """Tell whether two LTKMs came in one event, which is looked at again after the session forgot it."""
+        """Tell whether two LTKMs are in one event: an event is checked again after the session forgot it."""
         return bool(self.event) and (self.event, self.at) == (other.event, other.at)
 
     @property
@@ -100,7 +100,7 @@ class LtkmRecord:
 
 
 def record(ltkm: Ltkm, opened: OpenedMessage | None, hash_key: bytes) -> LtkmRecord | None:
-    """Return what is remembered of an LTKM that a terminal would take; None for any other."""
+    """Return what the session remembers of an LTKM; None if no terminal would take it."""
     message, octets = ltkm.message, ltkm.octets
     if octets is None or message is None or message.problem is not None or not ltkm.carrier.is_delivery:
         return None
@@ -136,5 +136,5 @@ def _keep(name: tuple[bytes, ...]) -> tuple[bytes, ...]:
 
 
 def _shared[Name: tuple[bytes, ...]](name: Name) -> Name:
-    """Return a name that many LTKMs have in common as one object for all of them, unless it is a long one."""
+    """Return the one object that all LTKMs with this name share; a long name is returned as it is."""
     return _keep(name) if sum(map(len, name)) < _LONG_NAME else name  # type: ignore[return-value]

@@ -1,4 +1,4 @@
-"""The register of MSKs: what each was delivered with, to whichever terminal."""
+"""The register of MSKs: what each was delivered with, to any terminal."""
 
 from dataclasses import dataclass, replace
 
@@ -7,21 +7,22 @@ from ltkm_inspect.session.ltkm import DeliveredKey, LtkmRecord, is_newer
 from ltkm_inspect.session.register import SessionSettings, ltkm_register
 
 KEYS_OF_MSK = 16
-"""How many keys are remembered that were delivered under one MSK ID."""
+"""How many keys with the same MSK ID the register remembers."""
 
 
 @dataclass(slots=True)
 class Reference[T]:
-    """What the deliveries of an MSK have in common, as the first of them had it.
+    """A value that all deliveries of an MSK should share, as the first of them had it.
 
-    It stays until none had it for `msk_hours`, so that one bad delivery does not blame the good one after it.
+    It is kept until no delivery has confirmed it for `msk_hours`. So if one delivery is bad, the good one after it
+    is not reported.
     """
 
     value: T
     csb_id: int
-    """The CSB ID of the first."""
+    """The CSB ID of the first delivery."""
     at: float | None
-    """When it was last delivered."""
+    """When the value was last delivered, in seconds since 1970 UTC."""
 
 
 @dataclass(slots=True)
@@ -31,9 +32,9 @@ class MskHistory:
     rand: Reference[bytes] | None = None
     policies: Reference[tuple[SecurityPolicy, ...]] | None = None
     keys: tuple[DeliveredKey, ...] = ()
-    """The keys by the order in which they came into use; the last one is in use."""
+    """The keys in the order in which they came into use; the last one is in use."""
     latest: LtkmRecord | None = None
-    """The latest LTKM that was opened."""
+    """The latest opened LTKM."""
 
     @property
     def key(self) -> DeliveredKey | None:
@@ -41,9 +42,9 @@ class MskHistory:
         return self.keys[-1] if self.keys else None
 
     def is_overtaken(self, ltkm: LtkmRecord) -> bool:
-        """Tell whether an LTKM is older than the latest one: by its time, or by the counter if its MUK is the same.
+        """Tell whether an LTKM is older than the latest one: by its time, or by its counter if the MUK is the same.
 
-        Then the capture is not in the order of delivery, or the terminal discards the LTKM.
+        If so, the capture is not in the order of delivery, or the terminal discards the LTKM.
         """
         latest = self.latest
         if latest is None:
@@ -53,7 +54,7 @@ class MskHistory:
         return latest.at is not None and ltkm.at is not None and ltkm.at < latest.at
 
     def recent(self, at: float | None, settings: SessionSettings) -> "MskHistory":
-        """Return what of it counts at that time."""
+        """Return the history without what is more than `msk_hours` away from that time."""
         known = self
         if known.rand is not None and not settings.is_recent(known.rand.at, at):
             known = replace(known, rand=None)

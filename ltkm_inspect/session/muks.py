@@ -6,7 +6,7 @@ from ltkm_inspect.session.ltkm import LtkmRecord, is_newer
 from ltkm_inspect.session.register import SessionSettings, ltkm_register
 
 LTKMS_OF_MUK = 16
-"""How many LTKMs of one MUK are remembered, besides its counter."""
+"""How many LTKMs the register remembers per MUK, besides its counter."""
 
 
 @dataclass(slots=True)
@@ -14,13 +14,13 @@ class MukHistory:
     """What one MUK protected so far."""
 
     counter: int | None = None
-    """The newest counter that was delivered."""
+    """The newest delivered counter."""
     at: float | None = None
-    """When the newest was delivered, in seconds since 1970 UTC."""
+    """When that counter was delivered, in seconds since 1970 UTC."""
     ltkms: tuple[LtkmRecord, ...] = ()
-    """The latest LTKMs, the oldest first."""
+    """The latest LTKMs, the oldest of them first."""
     number: int = 0
-    """How many LTKMs there were, those that are not remembered among them."""
+    """The number of all its LTKMs, including those that are not remembered."""
 
 
 def _add(history: MukHistory | None, ltkm: LtkmRecord, settings: SessionSettings) -> MukHistory:

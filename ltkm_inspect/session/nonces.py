@@ -1,4 +1,4 @@
-"""The register of nonces: how terminals counted the requests in which they used them."""
+"""The register of nonces: the nonce counts that terminals used with each."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from ltkm_inspect.session.register import Register, SessionSettings
 from ltkm_inspect.session.summary import EventSummary, NonceUse
 
 USES_OF_NONCE = 32
-"""How many uses of one nonce are remembered, besides its highest count."""
+"""How many uses of one nonce the register remembers, besides its highest count."""
 
 
 @dataclass(slots=True)
@@ -15,9 +15,11 @@ class NonceHistory:
     """How one terminal used one nonce so far."""
 
     highest: int | None = None
+    """The highest nonce count."""
     at: float | None = None
     """When the request with the highest count began."""
     latest: tuple[NonceUse, ...] = ()
+    """The latest uses, the oldest of them first."""
 
 
 def _keys(event: EventSummary) -> Mapping[tuple[str, str], EventSummary]:

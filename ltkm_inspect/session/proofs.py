@@ -15,4 +15,4 @@ def _after(known: bool | None, proves: bool, settings: SessionSettings) -> bool 
 
 
 PROOFS = Register("proofs", _keys, _after)
-"""True under a key that has verified something, by its keyed hash."""
+"""True for a key that has verified something, by its keyed hash."""

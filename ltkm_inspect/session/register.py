@@ -1,4 +1,4 @@
-"""What a register is: all that a session remembers about one kind of thing, key by key."""
+"""Registers: each holds what a session remembers about one kind of thing, key by key."""
 
 import os
 from collections.abc import Callable, Hashable, Mapping
@@ -10,16 +10,16 @@ from ltkm_inspect.session.summary import EventSummary
 from ltkm_inspect.traffic import AUTO, TerminalBy
 
 LIMIT = 10_000
-"""How many keys each register remembers, if not told otherwise."""
+"""How many keys each register remembers by default."""
 CLOCK_SKEW = 60.0
-"""How many seconds the clocks of two captures may differ, if not told otherwise."""
+"""How many seconds the clocks of two captures may differ by default."""
 MSK_HOURS = 24.0
-"""For how many hours deliveries of one MSK are compared, if not told otherwise."""
+"""For how many hours deliveries of one MSK are compared by default."""
 
 
 @dataclass(frozen=True, slots=True)
 class SessionSettings:
-    """The settings of a session, the same for all who share a run."""
+    """The settings of a session, the same in all processes of a run."""
 
     limit: int = LIMIT
     """How many keys each register remembers; the oldest are forgotten."""
@@ -28,12 +28,12 @@ class SessionSettings:
     msk_hours: float = MSK_HOURS
     """For how many hours deliveries of one MSK are compared."""
     terminal: TerminalBy = AUTO
-    """What terminals are told apart by in what is named and counted."""
+    """How terminals are distinguished, for names and counts."""
     hash_key: bytes = field(default_factory=lambda: os.urandom(16), repr=False)
-    """The key of every hash of the run: nobody outside can aim at one, or find a secret by trying."""
+    """The key of every hash of the run. Without it, nobody can construct a collision or find a secret by guessing."""
 
     def is_recent(self, earlier: float | None, later: float | None) -> bool:
-        """Tell whether two times (seconds since 1970 UTC) are within `msk_hours`; so is one that is not known."""
+        """Tell whether two times (seconds since 1970 UTC) are at most `msk_hours` apart; true if one is unknown."""
         return earlier is None or later is None or abs(later - earlier) <= self.msk_hours * 3600
 
 
@@ -41,21 +41,21 @@ class SessionSettings:
 class Register[K: Hashable, P, S]:
     """What a session remembers about one kind of thing.
 
-    Its state under a key depends on the events that touch the key and on their order, and on nothing else. So the keys
-    of a register may be shared among any number of processes.
+    Its state under a key only depends on the events that touch the key and on their order. So any number of processes
+    can share the keys of a register among them.
     """
 
     name: str
-    """What its keys are, in the plural, as in records."""
+    """What its keys are, in the plural; records use the same name."""
     keys: Callable[[EventSummary], Mapping[K, P]]
     """Returns the keys that an event touches, each with what the event adds under it, if anything."""
     after: Callable[[S | None, P, SessionSettings], S | None]
-    """Returns the state under a key after an event; the very state before it where nothing changes."""
+    """Returns the state under a key after an event; the same object as before if nothing changes."""
 
 
 @dataclass(frozen=True, eq=False)
 class LtkmRegister[K: Hashable, S](Register[K, list[LtkmRecord], S]):
-    """A register of LTKMs: each touches one key at most, and adds to it if it was delivered."""
+    """A register of LTKMs: each touches at most one key, and adds to its state if it was delivered."""
 
     key: Callable[[LtkmRecord], K | None]
     add: Callable[[S | None, LtkmRecord, SessionSettings], S | None]
@@ -67,7 +67,7 @@ def ltkm_register[K: Hashable, S](
     key: Callable[[LtkmRecord], K | None],
     add: Callable[[S | None, LtkmRecord, SessionSettings], S | None],
 ) -> LtkmRegister[K, S]:
-    """Return the register in which each LTKM touches that key."""
+    """Return a register in which each LTKM touches the key that `key` returns; None touches none."""
 
     def after(state: S | None, ltkms: list[LtkmRecord], settings: SessionSettings) -> S | None:
         for ltkm in ltkms:

@@ -1,4 +1,4 @@
-"""The register of senders: which BM-SC each terminal gets its LTKMs from."""
+"""The register of senders: the BM-SC that each terminal gets its LTKMs from."""
 
 from ltkm_inspect.session.ltkm import LtkmRecord
 from ltkm_inspect.session.register import SessionSettings, ltkm_register

@@ -1,4 +1,4 @@
-"""The session of one machine: one bounded table for each register, and what they say of the time before an event."""
+"""The session of one process: a bounded table per register, and what they hold before each event."""
 
 from collections import Counter
 from collections.abc import Mapping
@@ -26,7 +26,7 @@ from ltkm_inspect.session.terminals import TERMINALS
 from ltkm_inspect.traffic import Event
 
 EVENTS = "exchanges"
-"""The register of events by id and time: its state is what went before the event, and only the first one sets it."""
+"""The register of events by id and time. Its state is what happened before the event; only the first look sets it."""
 HISTORY: tuple[Register[Any, Any, Any], ...] = (
     CHALLENGES,
     NONCES,
@@ -40,22 +40,22 @@ HISTORY: tuple[Register[Any, Any, Any], ...] = (
     RANDS,
     PROOFS,
 )
-"""The registers of events that count. What an event answers is known after the first of them."""
+"""The registers of events that count. `CHALLENGES` is first: it knows which 401 an event answers."""
 _NO_KEYS = KeyRing()
 
 
 def event_key(event: EventSummary) -> tuple[str, float | None, str] | None:
-    """Return what an event that is looked at again has in common with itself; None where it has no id.
+    """Return the key that an event has each time it is checked: its id and time; None if it has no id.
 
-    That is its id and its time. A HAR, in which no client has an address, only numbers its exchanges: two of them may
-    have the same number and time in two captures.
+    A HAR only numbers its exchanges and has no addresses of clients. Two exchanges of two HARs may have the same number
+    and time, so the capture is part of their key.
     """
     origin = event.origin
     return (origin.id, origin.started, "" if origin.client else origin.capture) if origin.id else None
 
 
 def counted(event: EventSummary, before: PriorState) -> EventSummary:
-    """Return an event as the registers of those that count take it: a terminal discards the LTKMs of a replay."""
+    """Return an event as the registers of `HISTORY` take it: a terminal discards the LTKMs of a replay."""
     if before.replayed is None:
         return event
     return replace(event, ltkms=tuple([replace(ltkm, is_delivered=False) for ltkm in event.ltkms]))
@@ -64,7 +64,8 @@ def counted(event: EventSummary, before: PriorState) -> EventSummary:
 class Session:
     """What a run has seen so far, as far as rules need it.
 
-    Each register remembers so many keys; of more it forgets those whose state has not changed for longest.
+    Each register remembers a limited number of keys. Beyond it, those whose state has not changed for longest are
+    forgotten.
     """
 
     def __init__(self, settings: SessionSettings | None = None) -> None:
@@ -75,35 +76,35 @@ class Session:
         self._tables: dict[str, dict[Any, Any]] = {name: {} for name in self.forgotten}
 
     def __getstate__(self) -> dict[str, Any]:
-        """Take to another process what registers know, but of single events nothing."""
+        """Return the state for another process: all registers but `EVENTS`."""
         return {**self.__dict__, "_tables": {**self._tables, EVENTS: {}}}
 
     def become(self, other: "Session") -> None:
-        """Take over what another session knows, which is given up."""
+        """Take over what another session knows; the other one must not be used afterwards."""
         self.__dict__.update(other.__dict__)
 
     def copy(self) -> "Session":
-        """Return a session that has seen the same, and goes its own way from here on."""
+        """Return an independent session that has seen the same."""
         other = Session(self.settings)
         other.forgotten = self.forgotten.copy()
-        other._tables = {name: dict(table) for name, table in self._tables.items()}  # no state is ever changed itself
+        other._tables = {name: dict(table) for name, table in self._tables.items()}  # states are never changed in place
         return other
 
     def look(self, event: Event, keys: KeyRing = _NO_KEYS) -> SessionEvent:
-        """Return an event with what went before it; the session does not change."""
+        """Return an event with what happened before it; the session does not change."""
         return self.take(event, keys, remember=False)
 
     def take(self, event: Event, keys: KeyRing = _NO_KEYS, *, remember: bool = True) -> SessionEvent:
-        """Return an event with what went before it, and remember it; one that was taken before changes nothing.
+        """Return an event with what happened before it, and remember it. Taking it again changes nothing.
 
-        Where the MUK of an LTKM is known, it only counts as delivered if its MAC is valid.
+        If the MUK of an LTKM is known, the LTKM only counts as delivered if its MAC is valid.
         """
-        taken = SessionEvent(event, keys, self.settings)
-        taken.before = self.follow(taken.summary, remember=remember)
-        return taken
+        step = SessionEvent(event, keys, self.settings)
+        step.before = self.follow(step.summary, remember=remember)
+        return step
 
     def follow(self, event: EventSummary, *, remember: bool = True) -> PriorState:
-        """Return what went before an event, and remember it; one that was followed before changes nothing."""
+        """Return what happened before an event, and remember it. Following it again changes nothing."""
         key = event_key(event)
         known = self._tables[EVENTS].get(key)
         if known is not None:
@@ -130,7 +131,7 @@ class Session:
         return before
 
     def _identity(self, event: EventSummary, *, remember: bool) -> PriorState:
-        """Tell by events with the same octets whether this one counts."""
+        """Return whether an event is the same as an earlier one with its octets, or repeats it."""
         before = PriorState()
         for key, origin in COPIES.keys(event).items():
             copies = self._tables[COPIES.name].get(key)
@@ -140,7 +141,7 @@ class Session:
         return before
 
     def _put(self, register: str, key: Any, state: Any) -> None:
-        """Remember a state as the latest one, and forget the oldest where there are too many."""
+        """Remember a state as the latest one, and forget the oldest if there are too many."""
         table = self._tables[register]
         table.pop(key, None)
         table[key] = state
@@ -150,16 +151,16 @@ class Session:
 
     @property
     def terminals(self) -> list[Sighting]:
-        """What was counted of each terminal that is remembered, by when it came."""
+        """The counts of each remembered terminal, ordered by its first exchange."""
         return terminals(self._tables[SIGHTINGS.name])
 
     @property
     def muks(self) -> Mapping[Muk, MukHistory]:
-        """What each MUK protected that is remembered."""
+        """What each remembered MUK protected."""
         return self._tables[MUKS.name]
 
     def protected(self, idr: bytes) -> tuple[Muk, MukHistory] | None:
-        """Return the MUK of the latest LTKM for a terminal (IDr), and what it protected so far; None for no LTKM."""
+        """Return the MUK of the latest LTKM for a terminal (IDr), and what it protected so far; None without one."""
         idi: bytes | None = self._tables[SENDERS.name].get(idr)
         known = self.muks.get((idi, idr)) if idi is not None else None
         return None if idi is None or known is None else ((idi, idr), known)

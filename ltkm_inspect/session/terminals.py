@@ -1,4 +1,4 @@
-"""The register of terminals: what each asked for, and which nonce it was given for its next request."""
+"""The register of terminals: what each requested, and the nonce that it got for its next request."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from ltkm_inspect.session.register import Register, SessionSettings
 from ltkm_inspect.session.summary import EventSummary, KeyRequest
 
 REQUESTS_OF_TERMINAL = 16
-"""How many requests of one terminal are remembered."""
+"""How many requests the register remembers per terminal."""
 
 
 @dataclass(slots=True)
@@ -18,8 +18,8 @@ class TerminalHistory:
     nonce: str | None = None
     """The nonce of its latest request with an answer."""
     next_nonce: str | None = None
-    """What that answer gave as nextnonce."""
-    answered: float | None = None
+    """The nextnonce of that answer."""
+    answer_ended: float | None = None
     """When that answer ended."""
 
 
@@ -30,7 +30,7 @@ def _keys(event: EventSummary) -> Mapping[str, EventSummary]:
 def _after(history: TerminalHistory | None, event: EventSummary, settings: SessionSettings) -> TerminalHistory:
     known = history or TerminalHistory()
     requests = (*known.requests[1 - REQUESTS_OF_TERMINAL :], event.asked)
-    answer = known.nonce, known.next_nonce, known.answered
+    answer = known.nonce, known.next_nonce, known.answer_ended
     if event.is_answer:
         answer = event.nonce, event.next_nonce, event.origin.ended
     return TerminalHistory(requests, *answer)
