@@ -1,6 +1,6 @@
 """The observed traffic as plain data: exchanges, documents, items and LTKMs."""
 
-from ltkm_inspect.traffic.datagram import Datagram
+from ltkm_inspect.traffic.datagram import Datagram, DatagramKind, direction_of, kind_of, may_be_message
 from ltkm_inspect.traffic.document import Document
 from ltkm_inspect.traffic.element import LtkmElement
 from ltkm_inspect.traffic.event import OFFLINE, Direction, Event, Limits

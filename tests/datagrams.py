@@ -1,0 +1,67 @@
+"""Messages as they are sent in datagrams, one of each kind, with the keys of the lab."""
+
+from dataclasses import replace
+from typing import Any
+
+from ltkm_inspect import reference
+from ltkm_inspect.keys.protection import authenticate
+from ltkm_inspect.mikey import (
+    ErrorReport,
+    GeneralExtension,
+    Header,
+    Identity,
+    Kemac,
+    KeyId,
+    KeyIds,
+    Message,
+    OmaBcast,
+    Timestamp,
+    Verification,
+)
+from ltkm_inspect.reference import AGAIN, FIRST, Grant
+from ltkm_inspect.traffic import Datagram, Direction
+
+TERMINAL, BSM = "192.0.2.10:2269", "198.51.100.1:2269"
+
+
+def push(grant: Grant = FIRST, terminal: reference.ReferenceTerminal = reference.TERMINAL, *, v: bool = False) -> bytes:
+    """Return the LTKM of a grant, protected."""
+    message = reference.ltkm(grant, terminal)
+    assert message.header is not None
+    return authenticate(replace(message, header=replace(message.header, v=v)), terminal.muk).encode()
+
+
+def pull(grant: Grant = AGAIN) -> bytes:
+    """Return a solicited pull: the Key Number is 0, and there is no key data (3GPP TS 33.246 6.3.2.2.4)."""
+    message = reference.ltkm(replace(grant, msk_id=grant.msk_id[:2] + b"\0\0"))
+    (kemac,) = message.of(Kemac)
+    kemac = replace(kemac, encr_data=b"")
+    return authenticate(replace(message, payloads=(*message.payloads[:-1], kemac)), reference.MUK).encode()
+
+
+def _answer(data_type: int, *payloads: object) -> bytes:
+    header = Header(1, data_type, False, 0, FIRST.csb_id, 0, 1)
+    return Message(header, payloads).encode()  # type: ignore[arg-type]
+
+
+_T, _IDR = Timestamp(2, FIRST.counter.to_bytes(4)), Identity(0, reference.B_TID.encode())
+VERIFICATION = _answer(1, _T, _IDR, Verification(1, bytes(20)))
+REPORTING = _answer(1, GeneralExtension(5, OmaBcast(3, b"\1")), _T, _IDR, Verification(1, bytes(20)))
+ERROR = _answer(6, _T, ErrorReport(0, 0), _IDR)
+STKM = _answer(
+    0,
+    GeneralExtension(
+        3, KeyIds((KeyId(0, reference.KEY_DOMAIN), KeyId(1, bytes.fromhex("24cb4400")), KeyId(2, b"\0\1")))
+    ),
+    _T,
+    Identity(0, reference.BSM.encode()),
+)
+BCAST_STKM = _answer(0, GeneralExtension(5, OmaBcast(2, b"")), _T)
+PUSH, PULL = push(), pull()
+
+
+def datagram(octets: bytes, at: float = 0, **more: Any) -> Datagram:
+    """Return a datagram between BSM and terminal, so many seconds after the trial begins."""
+    began = reference.STARTED + at
+    fields = {"id": "datagram", "client": TERMINAL, "server": BSM, "direction": Direction.TO_TERMINAL, **more}
+    return Datagram(octets, started=began, ended=began, **fields)
