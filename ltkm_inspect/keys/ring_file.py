@@ -251,9 +251,9 @@ class _Table:
         found = self.keys()
         name = self.text("name") if "name" in self.fields else ""
         if name and found.b_tid == WILD_CARD:
-            raise RingError(f'{self.at}name: b_tid = "*" stands for every terminal and cannot have a name')
+            raise RingError(f'{self.at}name: b_tid = "*" is for every terminal and cannot have a name')
         known = (self.text(each) for each in ("impi", "supi") if each in self.fields)
-        return replace(found, name=name, identity=next(known, ""))
+        return replace(found, name=name, identity=next(known, name))
 
     def keys(self) -> Subscriber:
         self.refuse_all_but(sorted(FIELDS))

@@ -25,7 +25,7 @@ class Subscriber:
     name: str = field(default="", compare=False)
     """What lines call the terminal; empty where the ring gives it no name."""
     identity: str = field(default="", compare=False)
-    """Its IMPI or SUPI, which stays the same when it bootstraps again; empty where the ring does not give it."""
+    """What stays the same when it bootstraps again: its IMPI or SUPI, else its name; empty if the ring gives none."""
 
     @property
     def password(self) -> bytes | None:

@@ -12,7 +12,7 @@ from ltkm_inspect.mikey.keydata import KeyDataChain
 from ltkm_inspect.mikey.management import LTKM_SUBTYPE, read_management_data
 from ltkm_inspect.mikey.message import HEADER_LABEL, TRAILING, Message, decode, part_spans, traced
 from ltkm_inspect.mikey.record import FieldNotes, hidden, notes, record
-from ltkm_inspect.wire import Span
+from ltkm_inspect.wire import Span, range_text
 
 UNVERIFIED = "unverified"
 LONGEST_SHOWN = 64
@@ -85,10 +85,10 @@ def tree(message: Message, *, show_keys: bool = False) -> tuple[Node, ...]:
 
 
 def render(nodes: Iterable[Node], indent: int = 0) -> Iterator[str]:
-    """Yield the lines of a text tree, two spaces a level."""
+    """Yield the lines of a text tree, two spaces a level: name, first and last octet, value."""
     for node in nodes:
         text = node.text
-        place = f" [{node.span.start}:{node.span.end}]" if node.children and node.span is not None else ""
+        place = f" [{range_text(node.span.start, node.span.end)}]" if node.span else ""
         yield f"{'  ' * indent}{node.name}{place}{': ' + text if text else ''}"
         yield from render(node.children, indent + 1)
 

@@ -307,8 +307,11 @@ def _hex(octets: bytes | None) -> str | None:
 
 
 def terminal_name(report: Report, redactor: Redactor = NO_REDACTOR) -> str:
-    """Return how lines name the terminal: its name in the key ring, else its B-TID shortened, else the client."""
+    """Return how lines name the terminal: by its name in the key ring, else its B-TID shortened, else the client.
+
+    If the run tells terminals apart by address or header, they name that.
+    """
     event, key = report.event, report.terminal.key or report.event.terminal
     if key in (event.connection, event.client):
         return redactor.text(event.client or key)
-    return redactor.terminal(key, report.terminal.name or (short_name(key) if key == event.b_tid else key))
+    return redactor.terminal(key, (report.terminal.name or short_name(key)) if key == event.terminal else key)

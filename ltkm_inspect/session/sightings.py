@@ -58,7 +58,7 @@ def _after(known: Sighting | None, seen: Sighting, settings: SessionSettings) ->
 
 
 SIGHTINGS = Register("sightings", _keys, _after)
-"""How often and when a terminal was seen, by what tells it apart; where the key ring gives it, by its IMPI or SUPI."""
+"""How often and when a terminal was seen, by its IMPI, SUPI or name in the key ring, else by what tells it apart."""
 
 
 def attributed(event: EventSummary, challenges: ChallengeHistory | None) -> EventSummary:

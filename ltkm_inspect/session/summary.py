@@ -34,7 +34,7 @@ class TerminalKey(NamedTuple):
 
     text: str
     group: str
-    """Its IMPI or SUPI where the key ring gives it, otherwise the same text."""
+    """Its IMPI, SUPI or name if the key ring gives one, otherwise the same text."""
     is_named: bool
     """It is more than a connection, which may be one of several."""
 
@@ -47,7 +47,7 @@ class TerminalIdentity(NamedTuple):
     name: str = ""
     """Its name in the key ring."""
     identity: str = ""
-    """Its IMPI or SUPI in the key ring."""
+    """Its IMPI or SUPI in the key ring, else its name there."""
     answers: str = ""
     """The id of the exchange whose 401 its credentials answer."""
     replaces: str = ""

@@ -10,6 +10,7 @@ from ltkm_inspect.wire.text import (
     octets_text,
     printable,
     printable_octets,
+    range_text,
     time_text,
     unescaped,
     unescaped_octets,

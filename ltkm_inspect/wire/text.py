@@ -56,9 +56,14 @@ def printable_octets(octets: bytes) -> str:
     )
 
 
+def range_text(start: int, end: int) -> str:
+    """Return a half-open range as people read it, by the first and the last, counted from 0: `4–7`, or `4` for one."""
+    return f"{start}–{end - 1}" if end - start > 1 else f"{start}"
+
+
 def octets_text(start: int, end: int, of: str = "") -> str:
     """Return octets by the first and the last of them, counted from 0: `octets 4–7 of the body`."""
-    octets = f"octets {start}–{end - 1}" if end - start > 1 else f"octet {start}"
+    octets = f"octets {range_text(start, end)}" if end - start > 1 else f"octet {start}"
     return f"{octets} of the {of}" if of else octets
 
 

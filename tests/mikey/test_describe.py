@@ -53,28 +53,28 @@ def test_every_field_span_has_its_node_or_is_a_length(octets: bytes) -> None:
 
 def test_the_tree_of_an_ltkm_reads_as_a_person_would_write_it() -> None:
     assert list(render(tree(decode(STREAMING))))[:22] == [
-        "HDR [0:19]",
-        "  next_payload: 21 (EXT)",
-        "  version: 1 (MIKEY, RFC 3830)",
-        "  data_type: 0 (pre-shared key message)",
-        "  v: 1",
-        "  prf_func: 0 (MIKEY-1, HMAC-SHA-1)",
-        "  csb_id: 0x01020304",
-        "  cs_count: 1",
-        "  cs_id_map_type: 0 (SRTP-ID)",
-        "  cs_id_map[1] [10:19]",
-        "    policy_no: 1",
-        "    ssrc: 0x12345678",
-        "    roc: 0x00000000",
-        "EXT[1] [19:34]",
-        "  next_payload: 21 (EXT)",
-        "  type: 3 (Key ID information)",
-        "  key_ids[1] [23:28]",
-        "    type: 0 (MBMS Key Domain ID)",
-        "    value: b8709d",
-        "  key_ids[2] [28:34]",
-        "    type: 1 (MBMS MSK ID)",
-        "    value: 24cb4400 (Key Group 0x24cb, Key Number 0x4400)",
+        "HDR [0–18]",
+        "  next_payload [2]: 21 (EXT)",
+        "  version [0]: 1 (MIKEY, RFC 3830)",
+        "  data_type [1]: 0 (pre-shared key message)",
+        "  v [3]: 1",
+        "  prf_func [3]: 0 (MIKEY-1, HMAC-SHA-1)",
+        "  csb_id [4–7]: 0x01020304",
+        "  cs_count [8]: 1",
+        "  cs_id_map_type [9]: 0 (SRTP-ID)",
+        "  cs_id_map[1] [10–18]",
+        "    policy_no [10]: 1",
+        "    ssrc [11–14]: 0x12345678",
+        "    roc [15–18]: 0x00000000",
+        "EXT[1] [19–33]",
+        "  next_payload [19]: 21 (EXT)",
+        "  type [20]: 3 (Key ID information)",
+        "  key_ids[1] [23–27]",
+        "    type [23]: 0 (MBMS Key Domain ID)",
+        "    value [25–27]: b8709d",
+        "  key_ids[2] [28–33]",
+        "    type [28]: 1 (MBMS MSK ID)",
+        "    value [30–33]: 24cb4400 (Key Group 0x24cb, Key Number 0x4400)",
     ]
 
 
@@ -105,7 +105,7 @@ def test_a_message_that_does_not_decode_shows_why_and_what_is_left() -> None:
     }
     assert plain["trailing"] == DOWNLOAD[55:60].hex()
     assert list(render(tree(message)))[-2:] == [
-        f"trailing: {DOWNLOAD[55:60].hex()}",
+        f"trailing [55–59]: {DOWNLOAD[55:60].hex()}",
         "problem: ID.length: expected a length of at most 1 octet, got 14 (octet 57)",
     ]
 

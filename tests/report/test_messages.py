@@ -51,4 +51,4 @@ def test_the_tree_stands_below_the_source() -> None:
     assert heading == f"a\\x1b.bin, line 1: {len(MESSAGE)} octets"
     assert tree
     assert all(line.startswith("  ") for line in tree)
-    assert f"  RAND [{MESSAGE.index(FIRST.rand) - 2}:{MESSAGE.index(FIRST.rand) + 16}]" in tree
+    assert f"  RAND [{MESSAGE.index(FIRST.rand) - 2}–{MESSAGE.index(FIRST.rand) + 15}]" in tree

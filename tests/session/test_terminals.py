@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import replace
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,7 +11,7 @@ import pytest
 from ltkm_inspect import reference
 from ltkm_inspect.context import Context, Settings
 from ltkm_inspect.engine import inspect
-from ltkm_inspect.keys import KeyRing
+from ltkm_inspect.keys import KeyRing, load
 from ltkm_inspect.output.redaction import Redaction
 from ltkm_inspect.reference import FIRST, KEYS, OTHER_TERMINAL, SECOND, TERMINAL, ReferenceTerminal
 from ltkm_inspect.report import jsonl
@@ -103,6 +104,26 @@ def test_a_terminal_that_bootstraps_again_is_known_by_its_impi() -> None:
     (terminal,) = found[-1]["terminals"]
     assert (terminal["terminal"], terminal["former"]) == (OTHER_TERMINAL.b_tid, [TERMINAL.b_tid])
     assert lines_of(found) == [OTHER_TERMINAL.b_tid]
+
+
+def test_two_entries_of_a_key_ring_with_one_name_are_one_terminal(tmp_path: Path) -> None:
+    entries = [f'[[subscribers]]\nname = "Alder"\nb_tid = "{b_tid}"\nmuk = "{bytes(16).hex()}"\n' for b_tid in NAMES]
+    path = tmp_path / "trial.keys.toml"
+    path.write_text("".join(entries))
+    found = records([answered("1", at=0), answered("2", OTHER_TERMINAL, "b:2")], keys=load(path)[0])
+    assert [each["identity"] for each in found[:2]] == ["Alder"] * 2
+    (terminal,) = found[-1]["terminals"]
+    assert (terminal["terminal"], terminal["former"]) == (OTHER_TERMINAL.b_tid, [TERMINAL.b_tid])
+    page = page_of(found)
+    assert 'aria-label="Alder"' in page
+    assert [f"Alder: {each}" in page for each in NAMES] == [True, True]
+
+
+def test_the_page_names_a_terminal_without_b_tid_by_its_client_everywhere() -> None:
+    found = records([replace(challenged("1"), connection="5f0c", client="192.0.2.7:1")])
+    page = page_of(found)
+    assert page.count("192.0.2.7:1 (no B-TID)") == 2
+    assert "5f0c" not in page
 
 
 def test_two_terminals_on_one_connection_stay_two() -> None:

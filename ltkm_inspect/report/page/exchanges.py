@@ -40,7 +40,7 @@ def exchange_view(
         "verdict": record["verdict"],
         "faults": faults,
         "damage": [value_text(each) for each in _gaps(record.get("damage", ()))],
-        "terminal": value_text(record["terminal"]),
+        "terminal": value_text(_terminal(record)),
         "terminal_name": value_text(record.get("terminal_name") or short_name(str(record["terminal"]))),
         "terminal_number": terminal,
         "day": started[:10],
@@ -60,7 +60,7 @@ def exchange_view(
                 ("Ended", record["ended"]),
                 ("Client", record["client"]),
                 ("Server", record["server"]),
-                ("Terminal", record["terminal"]),
+                ("Terminal", _terminal(record)),
                 ("Faults put in", record.get("faults")),
                 ("Not kept by the capture", _gaps(record.get("lacks", ()))),
                 ("Rules", _answers(record)),
@@ -131,6 +131,15 @@ def _items(record: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
 
 def _ltkms(ltkms: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
     return [ltkm_view(ltkm) for ltkm in ltkms]
+
+
+def _terminal(record: Mapping[str, Any]) -> str:
+    """Return the terminal with its name in the key ring and its B-TID; a connection by its client."""
+    terminal = str(record["terminal"])
+    name = record.get("terminal_name") or short_name(terminal)
+    if name == record["client"]:
+        return f"{name} (no B-TID)"
+    return terminal if name in (terminal, short_name(terminal)) else f"{name}: {terminal}"
 
 
 def _answer(record: Mapping[str, Any]) -> str:
