@@ -79,6 +79,16 @@ def test_a_block_that_cannot_be_read_is_kept_and_the_reader_stands_behind_it() -
     assert [problem.path for problem in reader.problems] == ["number"]
 
 
+@pytest.mark.parametrize("reader", [Reader(b"\3abc!"), Tracer(b"\3abc!")], ids=["reader", "tracer"])
+def test_a_block_loses_no_octets_that_its_structure_leaves_over(reader: Reader) -> None:
+    assert reader.block("value", 1, lambda inner: inner.uint16("number")) == b"abc"
+    assert reader.offset == 4
+    assert [str(problem) for problem in reader.problems] == [
+        "trailing: expected the end of the block, got 1 more octet (octet 3)"
+    ]
+    assert "number" not in getattr(reader, "spans", {})
+
+
 def test_a_tracer_records_where_every_field_is() -> None:
     tracer = Tracer(b"\7\2ab\1c")
     tracer.uint8("high|low")

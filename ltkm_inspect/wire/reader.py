@@ -4,6 +4,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal, Self
 
+from ltkm_inspect.wire.text import count
+
 type Kind = Literal[
     "truncated",  # the octets end inside a field of known size
     "overrun",  # a declared length is larger than the octets left in its block
@@ -157,11 +159,18 @@ class Reader:
             return tuple(items), self.rest("trailing")
         return tuple(items), b""
 
-    def attempt[T](self, pull: Pull[T]) -> T | DecodeError:
-        """Pull a structure; where that fails, go back to where it began and return the error."""
+    def attempt[T](self, pull: Pull[T], *, fills: bool = False) -> T | DecodeError:
+        """Pull a structure; where that fails, go back to where it began and return the error.
+
+        One that `fills` the block but leaves octets of it over has failed.
+        """
         at = self.offset
         try:
-            return pull(self)
+            value = pull(self)
+            if fills and self.offset < self.end:
+                left = f"expected the end of the block, got {count(self.end - self.offset, 'more octet')}"
+                raise DecodeError(left, self.offset, "trailing", "trailing")
+            return value
         except DecodeError as error:
             self.offset = at
             return error
@@ -173,7 +182,7 @@ class Reader:
         """
         end = self.declared(name, length_octets)
         start, outer, self.end = self.offset, self.end, end
-        value = self.attempt(pull)
+        value = self.attempt(pull, fills=True)
         self.offset, self.end = end, outer
         if isinstance(value, DecodeError):
             self.keep(value)

@@ -35,9 +35,9 @@ class Tracer(Reader):
         number = count(1)
         return super().each(name, lambda reader: self.structure(f"{name}[{next(number)}]", pull))
 
-    def attempt[T](self, pull: Pull[T]) -> T | DecodeError:
+    def attempt[T](self, pull: Pull[T], *, fills: bool = False) -> T | DecodeError:
         known = len(self.spans)
-        value = super().attempt(pull)
+        value = super().attempt(pull, fills=fills)
         if isinstance(value, DecodeError):
             self.forget(known)
         return value
