@@ -89,5 +89,5 @@ class Presenter:
         json = jsonl.exchange_line(report, name, self.keys, redactor, for_page=self.for_page) if self.as_json else ""
         if self.style is None:
             return Shown([], json)
-        said = text.told(report, redactor, self.keys, notes=self.style.notes)
-        return Shown(self.style.lines(said, name), json)
+        exchange = text.exchange_text(report, redactor, self.keys, notes=self.style.notes)
+        return Shown(self.style.lines(exchange, name), json)

@@ -54,8 +54,8 @@ def decode(inputs: tuple[str, ...], form: Form, keys: str | None, show_keys: boo
         if line is not None:
             waiting.append(line)
         else:
-            message = messages.decoded(given)
-            whole = whole and messages.stands(given, message, at_hand)
+            message = messages.decode_input(given)
+            whole = whole and messages.is_valid(given, message, at_hand)
             redactor = hide(message) if hide is not None else None
             if shape == "jsonl":
                 waiting.append(messages.json_line(given, message, at_hand, redactor))

@@ -31,7 +31,7 @@ def derive(source: str, shape: str) -> None:
 
     try:
         octets = sys.stdin.buffer.read() if source == "-" and sys.stdin is not None else Path(source).read_bytes()
-        lines, warnings = report.derived(octets, as_json=shape == "json")
+        lines, warnings = report.derivation(octets, as_json=shape == "json")
     except (OSError, RingError) as error:
         complain(f"{'standard input' if source == '-' else printable(source)}: {reason(error)}")
         leave(COULD_NOT_RUN)

@@ -14,7 +14,7 @@ from ltkm_inspect.mitm.change import sha256
 from ltkm_inspect.mitm.flows import update
 from ltkm_inspect.mitm.marking import FAULTED, ORIGINAL, mark_faults
 from ltkm_inspect.output.redaction import NO_REDACTOR, Redactor
-from ltkm_inspect.report.text import UNKNOWN, asked, count
+from ltkm_inspect.report.text import UNKNOWN, count, request_line
 from ltkm_inspect.traffic import Exchange, Headers, Request, Response
 
 logger = logging.getLogger(__name__)
@@ -90,7 +90,7 @@ def _sizes(what: str, old: Request | Response, body: bytes) -> str:
 
 
 def _log(before: Exchange, what: str, unsealed: Iterable[UnsealedPart], redactor: Redactor, number: int | None) -> None:
-    at = f"#{UNKNOWN if number is None else number} edit: {asked(before, redactor)}"
+    at = f"#{UNKNOWN if number is None else number} edit: {request_line(before, redactor)}"
     logger.info("%s: %s", at, what)
     for each in unsealed:
         logger.warning("%s: %s", at, each)

@@ -157,10 +157,10 @@ class Inspector:
         """Return the redactor and the lines of a report, what was streamed past, and its record, where it has these."""
         exchange, keys = report.exchange, self.configuration.keys
         redactor = self.configuration.redactor(exchange)
-        said = text.told(report, redactor, keys)
-        lines = said.lines if self.configuration.logs(report) else []
+        exchange_text = text.exchange_text(report, redactor, keys)
+        lines = exchange_text.lines if self.configuration.logs(report) else []
         if came is not None:  # below the line that says what was changed
-            lines = lines and said.after(text.told(came, redactor, keys)).finding_lines
+            lines = lines and exchange_text.after(text.exchange_text(came, redactor, keys)).finding_lines
         streamed = exchange.response is not None and exchange.response.body is None and exchange.error is None
         record = ""
         if counts and self.files.names:

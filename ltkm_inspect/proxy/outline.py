@@ -65,7 +65,7 @@ def request_lines(report: Report, redactor: Redactor = NO_REDACTOR) -> Iterator[
     """Yield the lines for a request: the MSKs that it asks for, and the findings that concern the request."""
     exchange = report.exchange
     if exchange.request.host:
-        yield f"# {text.asked(exchange, redactor)}"
+        yield f"# {text.request_line(exchange, redactor)}"
     said = map(redactor.finding, (*report.findings, *report.notes))
     yield from _comments(finding for finding in said if finding.place.path.startswith("request"))
     xml = exchange.request_document

@@ -11,7 +11,7 @@ from ltkm_inspect.finding import Report
 from ltkm_inspect.output.redaction import Redactor
 from ltkm_inspect.proxy.configuration import Configuration
 from ltkm_inspect.proxy.outline import request_lines, response_lines
-from ltkm_inspect.report.text import told
+from ltkm_inspect.report.text import exchange_text
 
 SHOWS_CONTENT = 3
 """From this `flow_detail` on mitmdump shows the content of each flow."""
@@ -52,9 +52,9 @@ def render(flow: http.HTTPFlow, report: Report, redactor: Redactor, configuratio
 
 def rows(report: Report, redactor: Redactor) -> Iterator[list[str]]:
     """Yield the findings and notes of a report as rows of a table: flow, rule, place, what."""
-    said = told(report, redactor, notes=True)
-    for finding in said.findings:
-        yield [said.flow, f"{finding.level} {finding.rule}", finding.place, finding.text]
+    exchange = exchange_text(report, redactor, notes=True)
+    for finding in exchange.findings:
+        yield [exchange.flow, f"{finding.level} {finding.rule}", finding.place, finding.text]
 
 
 def joined(lines: Iterator[str]) -> str:

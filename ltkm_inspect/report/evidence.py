@@ -1,4 +1,4 @@
-"""The evidence for findings: the request and the response of an exchange as text, as far as a record keeps them."""
+"""The evidence for findings: request and response of an exchange as text, as far as a record keeps them."""
 
 import re
 from binascii import a2b_base64
@@ -16,12 +16,12 @@ from ltkm_inspect.traffic import Document, Exchange, Headers, Ltkm, Request, Res
 from ltkm_inspect.wire import Span, count, cut
 
 LONGEST_BODY = 16_384
-"""How many characters of a body are kept."""
+"""How many characters of a body a record keeps."""
 MOST_FIELDS = 100
-"""How many fields of a header are kept."""
+"""How many header fields a record keeps."""
 
 _NO_TEXT = r"\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff"
-# What is no text ends with its last such character, and a line: a message in octets begins with one.
+# Non-text extends from the first such character to the end of the line with the last one: a message in octets.
 _PIECE = re.compile(
     rf"(?P<octets>[{_NO_TEXT}](?:.*[{_NO_TEXT}])?[^\n]*)|<[^<>{_NO_TEXT}]*>?|[^<{_NO_TEXT}]+", re.DOTALL
 )
@@ -33,11 +33,11 @@ _VERSION = b"\x01"
 """The first octet of a MIKEY message (RFC 3830 §6.1)."""
 
 
-def evidence(report: Report, looked_at: Iterable[Ltkm], redactor: Redactor, *, show_keys: bool) -> dict[str, Any]:
-    """Return `request` and `response` of an exchange, as a record has them."""
+def evidence(report: Report, checked_ltkms: Iterable[Ltkm], redactor: Redactor, *, show_keys: bool) -> dict[str, Any]:
+    """Return the fields `request` and `response` of the record of an exchange."""
     exchange = report.exchange
     spans = [each.span for each in (*report.findings, *report.notes) if each.span and each.span_of == "body"]
-    messages = {} if show_keys else {each: _holds_key(each) for each in looked_at}
+    messages = {} if show_keys else {each: _holds_key(each) for each in checked_ltkms}
     shown = _Shown(redactor, show_keys, _texts(exchange.document, messages))
     return {"request": shown.request(exchange), "response": shown.response(exchange, spans, messages)}
 
@@ -48,7 +48,7 @@ def _holds_key(ltkm: Ltkm) -> bool:
 
 
 def _texts(document: Document | None, messages: Mapping[Ltkm, bool]) -> dict[str, bool]:
-    """Return the texts of messages, and whether they have a key in the clear: so none has to be decoded again."""
+    """Return whether each text of a message has a key in the clear, so that none has to be decoded again."""
     elements = document.ltkm_elements if document is not None else ()
     return {each.parts.text: messages[each.ltkm] for each in elements if each.octets and each.ltkm in messages}
 
@@ -58,13 +58,13 @@ def _with_keys(document: Document, messages: Mapping[Ltkm, bool]) -> Iterator[Sp
     for each in document.ltkm_elements:
         if messages.get(each.ltkm):
             place = document.xml.place(each.element)
-            # In a damaged document its place is not known: then none of its text is shown.
+            # In a damaged document the place is unknown. Then no text of the document is shown.
             yield Span(place.text.content, place.text.content_end) if place else Span(0, len(document.xml.text or ""))
 
 
 @dataclass(slots=True)
 class _Body:
-    """The text of a body as it is shown, and where its characters went."""
+    """The text of a body as it is shown, and a map from its characters to those of the body."""
 
     text: str = ""
     _starts: list[int] = field(default_factory=list)
@@ -76,7 +76,7 @@ class _Body:
         self.text += shown
 
     def position(self, at: int) -> int:
-        """Return where the character that was at `at` is shown; in a piece that was replaced, that is somewhere."""
+        """Return where the character at `at` of the body is shown: in a replaced piece, at most at its end."""
         index = bisect_right(self._starts, at) - 1
         following = self._shown_starts[index + 1] if index + 1 < len(self._starts) else len(self.text)
         return min(self._shown_starts[index] + at - self._starts[index], following)
@@ -84,12 +84,12 @@ class _Body:
 
 @dataclass(frozen=True, slots=True)
 class _Shown:
-    """How wire text is shown: without keys in the clear, unless they are to be shown, and redacted."""
+    """How text from the wire is shown: redacted, and without keys in the clear unless `show_keys` is set."""
 
     redactor: Redactor
     show_keys: bool
     messages: Mapping[str, bool]
-    """The texts of messages that were decoded, and whether they have a key in the clear."""
+    """The texts of decoded messages, and whether they have a key in the clear."""
 
     def request(self, exchange: Exchange) -> dict[str, Any]:
         request, content = exchange.request, exchange.request_content
@@ -131,7 +131,7 @@ class _Shown:
         return [[self._text(name), self._text(_without_password(name.lower(), value))] for name, value in decoded]
 
     def _body(self, text: str, hidden: list[Span]) -> _Body:
-        """Return the text piece by piece, as far as it is kept: a mark-up, or what is between two of them."""
+        """Return the shown text, up to `LONGEST_BODY`. A piece is a tag or the text between two tags."""
         body = _Body()
         for match in _PIECE.finditer(text):
             start, end = match.span()
@@ -148,7 +148,7 @@ class _Shown:
         if holds_key is None:
             holds_key = not self.show_keys and _may_hold_key(piece)
         elif self.redactor is not NO_REDACTOR:
-            holds_key = True  # it names a terminal, or is text of which nobody can tell
+            holds_key = True  # it may name a terminal
         return _counted(piece) if holds_key else self.redactor.text(piece)
 
     def _text(self, text: str) -> str:
@@ -156,7 +156,7 @@ class _Shown:
 
 
 def _places(body: _Body, xml: Xml, spans: list[Span]) -> Iterator[list[int]]:
-    """Yield octets of the body with the characters that they are, each as first and one after the last."""
+    """Yield each span of octets in the body with the span of its characters: first, and one after the last."""
     ends = range(len(xml.text or "") + 1)
     for span in dict.fromkeys(spans):
         start, end = (bisect_left(ends, octet, key=xml.octet_offset) for octet in (span.start, span.end))
@@ -166,7 +166,7 @@ def _places(body: _Body, xml: Xml, spans: list[Span]) -> Iterator[list[int]]:
 
 
 def _without_password(name: str, value: str) -> str:
-    """Return the value of a field without what lets anybody in: cookies, and credentials that are no digest."""
+    """Return the value of a field without what grants access: cookies, and credentials other than Digest."""
     if name in ("cookie", "set-cookie"):
         return _counted(value)
     scheme, _, rest = value.partition(" ")
@@ -181,7 +181,7 @@ def _counted(text: str) -> str:
 def _may_hold_key(text: str) -> bool:
     """Tell whether a text has a message in base64 or hex that may hold a key in the clear."""
     if len(text) > LONGEST_BODY:
-        return True  # to look costs more than it is worth
+        return True  # a search would take too long
     plain = unescape(text)
     runs = [_NOT_BASE64.sub("", run) for run in (*_BASE64_RUN.findall(plain), plain)] if "AQ" in plain else []
     found = [a2b_base64(run[: len(run) // 4 * 4]) for run in runs]

@@ -1,4 +1,4 @@
-"""The reports of a run: JSON Lines are written as it happens, the other formats are rendered from them at its end."""
+"""The reports of a run: JSON Lines are written during the run, other formats are rendered from them at its end."""
 
 import shutil
 import tempfile
@@ -29,34 +29,34 @@ from ltkm_inspect.wire import printable
 
 
 class ReportFiles:
-    """The reports of a run, by what was typed.
+    """The reports of a run, by their targets.
 
-    Where formats are to be rendered and no JSON Lines were asked for, these are kept beside the first such report for
-    as long as the run lasts: a part, from which a run that is killed can still be rendered.
+    If other formats are to be rendered and JSON Lines are not a target, the lines are kept in a temporary file beside
+    the first such report while the run lasts. If the run is killed, a report can still be rendered from that file.
     """
 
     def __init__(self, *, waits: bool = True) -> None:
-        """Say whether a slow reader of a pipe is waited for, which must not be beside live traffic."""
+        """`waits`: wait for a slow reader of a pipe. This must be false during live traffic."""
         self._waits = waits
         self._lines: dict[ReportTarget, LineFile] = {}
         self._rendered: dict[ReportTarget, Place] = {}
-        """Where the other formats go."""
+        """The places of the other formats."""
         self._source: ReportTarget | None = None
-        """Which of the lines the other formats are rendered from."""
+        """The target whose lines the other formats are rendered from."""
         self._part: Path | None = None
-        """The file of the source, where nobody asked for it."""
+        """The temporary file, if the source is one."""
         self._begun: set[Path] = set()
         self._private = False
         self._first = ""
         self.left: list[str] = []
-        """A line for each file that an earlier run has left beside the reports."""
+        """A line for each temporary file that an earlier run left beside the reports."""
 
     def __enter__(self) -> Self:
-        """Nothing is written yet."""
+        """Return the reports; nothing is written yet."""
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        """Give up what was not finished; only where the program failed the records of the run are left."""
+        """Close and discard unfinished reports. The temporary file is only left if the program failed."""
         for each in self._lines.values():
             each.give_up()
         close_devices(self._rendered.values())
@@ -66,8 +66,8 @@ class ReportFiles:
     @property
     def names(self) -> list[str]:
         """The paths of the reports, safe to print."""
-        asked = [lines.name for lines in self._lines.values() if lines.path != self._part]
-        return asked + [shown_name(target, path) for target, path in self._rendered.items()]
+        names = [lines.name for lines in self._lines.values() if lines.path != self._part]
+        return names + [shown_name(target, path) for target, path in self._rendered.items()]
 
     @property
     def has_page(self) -> bool:
@@ -75,61 +75,61 @@ class ReportFiles:
         return any(target.format == "html" for target in self._rendered)
 
     def use(self, targets: Iterable[ReportTarget], first: str, *, private: bool = False) -> list[str]:
-        """Write these reports and no others; OptionError where one cannot be written, and then nothing changes.
+        """Write these reports and no others from now on. OptionError if one cannot be written; then nothing changes.
 
-        `first` is the record of the run, which every file begins with; in files that are open it is written again where
-        it has changed, and what failed then is returned as with `write`. strftime codes in a path are filled in with
-        the local time. A file of JSON Lines is begun anew, unless this run has written to it before. Once reports were
-        private, as they have keys in them, only their owner can read those of this run.
+        `first` is the record of the run, which every file begins with. If it has changed, it is written again to files
+        that are already open, and failures are returned as from `write`. strftime codes in a path are replaced with the
+        local time. An existing file of JSON Lines is overwritten, unless this run has written to it before. `private`
+        reports have keys in them: from then on, only their owner can read the reports of this run.
         """
         self._private = self._private or private
         targets = dict.fromkeys(targets)
-        wanted = [each for each in targets if each.format != AS_IT_HAPPENS]
-        others = {each: path_of(self._rendered[each]) if each in self._rendered else filled(each) for each in wanted}
-        asked = [each for each in targets if each.format == AS_IT_HAPPENS]
-        if wanted and self._source in self._lines and self._source not in asked:
-            asked.append(self._source)  # the other formats still need it
-        paths = {each: self._lines[each].path if each in self._lines else filled(each) for each in asked}
+        rest = [each for each in targets if each.format != AS_IT_HAPPENS]
+        others = {each: path_of(self._rendered[each]) if each in self._rendered else filled(each) for each in rest}
+        streams = [each for each in targets if each.format == AS_IT_HAPPENS]
+        if rest and self._source in self._lines and self._source not in streams:
+            streams.append(self._source)  # the other formats still need it
+        paths = {each: self._lines[each].path if each in self._lines else filled(each) for each in streams}
         require_apart([*paths.values(), *others.values()])
         new = open_places({each: path for each, path in others.items() if each not in self._rendered}, self._waits)
-        rendered = {each: new.get(each) or self._rendered[each] for each in wanted}
-        known, source = {**self._lines}, self._source if rendered else None
+        rendered = {each: new.get(each) or self._rendered[each] for each in rest}
+        lines, source = {**self._lines}, self._source if rendered else None
         try:
-            for each in asked:
-                if each not in known:
+            for each in streams:
+                if each not in lines:
                     mode = "a" if paths[each] in self._begun else "w"
-                    known[each] = LineFile.begin(paths[each], mode, first, self._waits, self._private)
+                    lines[each] = LineFile.begin(paths[each], mode, first, self._waits, self._private)
             if rendered and source is None:
-                source = next((each for each in asked if known[each].path.is_file()), None)
+                source = next((each for each in streams if lines[each].path.is_file()), None)
             if rendered and source is None:
-                source = self._begin_part(path_of(next(iter(rendered.values()))), first, known)
+                source = self._begin_part(path_of(next(iter(rendered.values()))), first, lines)
         except OptionError:
-            for each in known.keys() - self._lines.keys():
-                known[each].give_up()
+            for each in lines.keys() - self._lines.keys():
+                lines[each].give_up()
             close_devices(new.values())
             raise
-        kept = {each for each in self._lines if each in asked or each == source}
+        kept = {each for each in self._lines if each in streams or each == source}
         for path in (self._lines[each].path for each in kept if self._private):
             with suppress(OSError):
                 if path.is_file():
                     path.chmod(OWNER_ONLY)
         for each in self._lines.keys() - kept:
-            known.pop(each).give_up()
+            lines.pop(each).give_up()
         close_devices(self._rendered[each] for each in self._rendered.keys() - rendered.keys())
         if self._part is not None and not rendered:
             self._part.unlink(missing_ok=True)
             self._part = None
         changed, self._first = first != self._first, first
-        self._lines, self._rendered, self._source = known, rendered, source
-        self._begun.update(lines.path for lines in known.values())
+        self._lines, self._rendered, self._source = lines, rendered, source
+        self._begun.update(each.path for each in lines.values())
         return self._append(first, kept) if changed else []
 
     def write(self, line: str) -> list[str]:
-        """Append a line to every file; a file that fails is given up, and a line returned that says so."""
+        """Append a line to every file; return a line for each file that failed. Nothing more is written to those."""
         return self._append(line, self._lines)
 
     def finish(self, lines: Iterable[str] = ()) -> list[str]:
-        """Append the last lines, close every file and render the other formats; return a line for each failure."""
+        """Append the last lines, close every file, and render the other formats; return a line for each failure."""
         failed = [failure for line in lines for failure in self.write(line)]
         source = self._lines[self._source].path if self._source in self._lines else None
         for each in self._lines.values():
@@ -155,17 +155,17 @@ class ReportFiles:
     def _append(self, line: str, targets: Iterable[ReportTarget]) -> list[str]:
         failed = []
         for each in [*targets]:
-            lines = self._lines[each]
+            file = self._lines[each]
             try:
-                lines.append(line)
+                file.append(line)
             except (OSError, ValueError) as error:
-                failed.append(f"report {lines.name}: {reason(error)}; nothing more is written to it")
-                lines.give_up()
+                failed.append(f"report {file.name}: {reason(error)}; nothing more is written to it")
+                file.give_up()
                 del self._lines[each]
         return failed
 
-    def _begin_part(self, beside: Path, first: str, known: dict[ReportTarget, LineFile]) -> ReportTarget:
-        """Begin the file that records are kept in where nobody asked for them, under a name that is free."""
+    def _begin_part(self, beside: Path, first: str, lines: dict[ReportTarget, LineFile]) -> ReportTarget:
+        """Begin the temporary file of records, under a free name, and return its target."""
         folder = beside.parent if beside.is_file() or not beside.exists() else Path(tempfile.gettempdir())
         for number in count(1):
             path = folder / f".{beside.name}.{f'{number}.' if number > 1 else ''}jsonl.part"
@@ -173,7 +173,7 @@ class ReportFiles:
                 break
             self.left.append(f"{printable(str(path))} is left from a run that was killed or is still running")
         target = ReportTarget(AS_IT_HAPPENS, path)
-        known[target] = LineFile.begin(path, "a" if self._private else "x", first, self._waits, self._private)
+        lines[target] = LineFile.begin(path, "a" if self._private else "x", first, self._waits, self._private)
         if beside.is_file() and not self._private:
             shutil.copymode(beside, path)
         self._part = path

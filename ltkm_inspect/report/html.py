@@ -1,8 +1,8 @@
-"""A report as one HTML page: a file that needs nothing else, for the engineer who wants to look.
+"""A report as one self-contained HTML page.
 
-The page is made from the objects that `jsonl` writes, in two passes: which terminal a 401 belongs to is known by what
-follows. It opens at once however long the run was: what it shows of single exchanges is limited, and the others are
-counted by rule.
+The page is made from the records that `jsonl` writes, in two passes: which terminal a 401 belongs to is only known from
+later records. The page opens quickly however long the run was: it shows a limited number of exchanges, and counts the
+others by rule.
 """
 
 import base64
@@ -30,18 +30,18 @@ from ltkm_inspect.wire import inert
 MOST_CLEAN = 500
 """How many exchanges without findings the page shows."""
 MOST_FLAWED = 500
-"""How many exchanges with findings it shows, besides the first few of each rule."""
+"""How many exchanges with findings the page shows, besides the first `FEW` of each rule."""
 FEW = 5
-"""So many exchanges that break a rule are on the page, however late in the run they come."""
+"""How many exchanges the page shows for each broken rule, however late in the run they are."""
 MOST_CHARACTERS = 14_000_000
-"""How many characters all of these may have; the page is 20 MB at most."""
+"""How many characters all exchanges on the page may have; the page is at most 20 MB."""
 TEMPLATES = "templates"
 SCRIPTS = ("dom.js", "ltkm.js", "http.js", "exchanges.js", "filter.js", "timeline.js", "page.js")
-"""The parts of the script, each after those that it uses."""
+"""The parts of the script; each comes after those that it uses."""
 
 
 def write(records: Iterable[Mapping[str, Any]], file: TextIO) -> None:
-    """Write the page of a run from its records, which are gone through twice: the objects of a report in JSON Lines."""
+    """Write the page of a run from its records, which are read twice."""
     catalogue.load()
     page = _Page(Terminals(records))
     for record in records:
@@ -67,11 +67,11 @@ class _Page:
         self.timeline = Timeline()
         self.findings, self.notes, self.answers = Tally(), Tally(), AnswerCounts()
         self.kinds: Counter[str] = Counter()
-        """Exchanges on the page by what they are to the filter: `flawed`, `clean` or `faulted`."""
+        """The number of exchanges on the page, by the kind that the filter uses: `flawed`, `clean` or `faulted`."""
         self.folded = Tally()
         """The findings of exchanges that are not on the page."""
         self.left_out: Counter[str] = Counter()
-        """Exchanges that are not on the page, by the same kinds."""
+        """The number of exchanges that are not on the page, by the same kinds."""
         self.shown_terminals: set[int] = set()
         self.times: tuple[str, str] | None = None
         self.files: dict[str, None] = {}
@@ -81,16 +81,16 @@ class _Page:
         self.is_whole = True
         """No exchange came after the last summary."""
         self._rows: list[tuple[str, int, str]] = []
-        """When each exchange on the page began, its number on the page, and its row."""
+        """For each exchange on the page: when it began, its number on the page, and its row."""
         self._characters = 0
-        self._came: dict[str, int] = {}
-        """The numbers of the latest exchanges on the page, by their ids: they may go on with faults put in."""
-        self._seen: Counter[str] = Counter()
-        """Exchanges on the page by the rules that they break."""
+        self._latest: dict[str, int] = {}
+        """The numbers of the latest exchanges on the page, by their ids: a record with faults put in may follow."""
+        self._shown: Counter[str] = Counter()
+        """The number of exchanges on the page, by broken rule and by whether there is any."""
         self._template = _environment().get_template("exchange.html")
 
     def add(self, record: Mapping[str, Any]) -> None:
-        """Take in a record of any kind; one that is not known is left out."""
+        """Add a record of any kind; an unknown kind is ignored."""
         kind = str(record.get("schema")).split("/")[1:2]
         match kind:
             case ["exchange"]:
@@ -107,32 +107,32 @@ class _Page:
 
     @property
     def rows(self) -> list[str]:
-        """The exchanges in the order of time; those without one where they came."""
+        """The rows in the order of time; a row without a time keeps its position."""
         return [row for _, _, row in sorted(self._rows)]
 
     @property
     def results(self) -> dict[str, int]:
-        """How many rules gave each answer, by its word."""
+        """The number of rule results, by the word for each."""
         return results(self.summary.answers, self.summary.noted) if self.answers else {}
 
     @property
     def total(self) -> int:
-        """How many findings count."""
+        """The number of findings, without those that faults caused."""
         return self.summary.findings.total()
 
     @property
     def faulted_findings(self) -> int:
-        """How many findings faults have made."""
-        return self.summary.put_in.total()
+        """The number of findings in exchanges with faults put in."""
+        return self.summary.faulted_findings.total()
 
     @property
     def judged(self) -> int:
-        """How many exchanges count: those without faults put in."""
+        """The number of exchanges without faults put in."""
         return self.summary.verdicts.total()
 
     @property
     def verdict(self) -> str:
-        """The worst verdict; empty where there is nothing to judge."""
+        """The worst verdict; empty without exchanges."""
         return next((verdict for verdict in reversed(VERDICTS) if self.summary.verdicts[verdict]), "")
 
     def _add_exchange(self, record: Mapping[str, Any]) -> None:
@@ -150,7 +150,7 @@ class _Page:
             self.files.setdefault(value_text(record["file"]))
         shown_verdict = FAULTED if record["faults"] else record["verdict"]
         self.timeline.add(record["started"], terminal, shown_verdict, number, again=goes_on)
-        if record["faults"]:  # what was put in says nothing about the server
+        if record["faults"]:  # the findings say nothing about the server
             return
         self.findings.add(record, terminal)
         self.notes.add(record, terminal, "notes")
@@ -160,21 +160,21 @@ class _Page:
         """Put an exchange on the page if there is room; return its number there, else -1."""
         rules = {finding["rule"] for finding in record["findings"]}
         group, most = ("with findings", MOST_FLAWED) if rules else ("without findings", MOST_CLEAN)
-        if self._seen[group] >= most and all(self._seen[rule] >= FEW for rule in rules):
+        if self._shown[group] >= most and all(self._shown[rule] >= FEW for rule in rules):
             return -1
-        came = self._came.pop(record["id"], None) if goes_on else None
-        row = self._template.render(each=exchange_view(record, len(self._rows), terminal, kind, came))
+        original = self._latest.pop(record["id"], None) if goes_on else None
+        row = self._template.render(each=exchange_view(record, len(self._rows), terminal, kind, original))
         if self._characters + len(row) > MOST_CHARACTERS:
             return -1
         self._characters += len(row)
         number = len(self._rows)
         started = value_text(record["started"]) or (self._rows[-1][0] if self._rows else "")
         self._rows.append((started, number, row))
-        self._seen.update([group, *rules])
+        self._shown.update([group, *rules])
         self.kinds[kind] += 1
         self.shown_terminals.add(terminal)
         if not record["faults"]:
-            self._came = dict([*self._came.items(), (record["id"], number)][-RECENT:])
+            self._latest = dict([*self._latest.items(), (record["id"], number)][-RECENT:])
         return number
 
     def _add_time(self, record: Mapping[str, Any]) -> None:
@@ -204,7 +204,7 @@ def _environment() -> Environment:
 
 
 def _ticked(text: str) -> Markup:
-    """Return text of a rule with what stands in backticks as code."""
+    """Return the text of a rule as HTML, with the parts in backticks as code."""
     parts = re.split(r"`([^`]*)`", text)
     return Markup("").join(
         Markup("<code>{}</code>").format(part) if index % 2 else escape(part) for index, part in enumerate(parts)
@@ -212,7 +212,7 @@ def _ticked(text: str) -> Markup:
 
 
 def _counted(number: int, word: str) -> str:
-    """Return a number with its word, as `text.count` does, but with separators."""
+    """Return a number with thousands separators and its noun in the singular or plural."""
     return f"{number:,} {word}{'' if number == 1 else 's'}"
 
 
@@ -222,5 +222,5 @@ def _asset(name: str) -> str:
 
 
 def _hash(text: str) -> str:
-    """Return the source expression by which a content security policy allows this inline text and no other."""
+    """Return the source expression with which a content security policy only allows this inline text."""
     return f"'sha256-{base64.b64encode(sha256(text.encode()).digest()).decode()}'"

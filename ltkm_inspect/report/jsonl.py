@@ -1,4 +1,4 @@
-"""The records of a run as JSON Lines, which every other report format is made from.
+"""The records of a run as JSON Lines. Every other report format is made from them.
 
 `schemas/records.json` describes every field. `ltkm-inspect report --schema` prints it, and `docs/records.md` shows it.
 """
@@ -31,13 +31,13 @@ EXCHANGE_SCHEMA = "ltkm-inspect/exchange/1"
 SESSION_SCHEMA = "ltkm-inspect/session/1"
 SUMMARY_SCHEMA = "ltkm-inspect/summary/1"
 LARGE, PIECES = 1 << 16, 8
-"""A document of this many octets or more has its record encoded in pieces, this many levels deep: one per payload."""
+"""A document of more than this many octets has its record encoded in pieces, one per payload: this many levels deep."""
 LEAST_PARTS = 1000
-"""How many items, LTKMs, payloads and so on any record has room for, however small the response."""
+"""How many parts (items, LTKMs, payloads, …) a record has room for, however small the response is."""
 OCTETS_OF_PART = 16
 """Each 16 octets of the response make room for one more part. A clean response has about 32 octets per part."""
 PARTS_OF_ITEM = 4
-"""How many parts of that room an item takes, without its LTKMs: an empty one has 10 octets, its record 120."""
+"""How many parts an item counts as, without its LTKMs: an empty item has 10 octets, and its record 120."""
 FINGERPRINT = 16
 """How many hex digits of the SHA-256 of a message a record has."""
 
@@ -59,13 +59,13 @@ def run_record(
 
     `values` are the options as typed, by the names of the option table.
     """
-    typed = {name: _typed(values[name]) if name in values else None for name in DEFAULTS}
+    options = {name: _option_value(values[name]) if name in values else None for name in DEFAULTS}
     return {
         "schema": RUN_SCHEMA,
         "version": __version__,
         "started": time_text(time.time() if started is None else started),
         "sources": None if sources is None else list(sources),
-        "options": typed if redaction is None else redaction.options(typed),
+        "options": options if redaction is None else redaction.options(options),
         "redacted": redaction is not None,
     }
 
@@ -83,12 +83,12 @@ def exchange_record(
     It contains request and response if something is wrong, or if it is for an HTML page, which shows those of every
     exchange. They make a record a tenth larger and a third slower, and most exchanges of a long run are clean.
     """
-    exchange, told = report.exchange, report.terminal
+    exchange, terminal = report.exchange, report.terminal
     document = exchange.document
-    # Law 1: beside live traffic no more is decoded for the report than was for the rules.
-    looked_at = frozenset(document.ltkms[: exchange.limits.ltkms]) if document else frozenset()
+    # The report must not delay live traffic, so only LTKMs that the rules have decoded are listed.
+    checked_ltkms = frozenset(document.ltkms[: exchange.limits.ltkms]) if document else frozenset()
     octets = exchange.content.octets if exchange.content is not None else None
-    listing = _Listing(looked_at, keys, redactor, Room(LEAST_PARTS + len(octets or b"") // OCTETS_OF_PART))
+    listing = _Listing(checked_ltkms, keys, redactor, Room(LEAST_PARTS + len(octets or b"") // OCTETS_OF_PART))
     answers = [outcome.answer for outcome in report.outcomes.values()]
     record: dict[str, Any] = {
         "schema": EXCHANGE_SCHEMA,
@@ -102,11 +102,11 @@ def exchange_record(
         "ended": time_text(exchange.ended),
         "client": exchange.client,
         "server": exchange.server,
-        "terminal": redactor.terminal(told.key or exchange.terminal),
+        "terminal": redactor.terminal(terminal.key or exchange.terminal),
         "terminal_name": terminal_name(report, redactor),
-        "identity": redactor.terminal(told.identity) if told.identity else None,
-        "answers": told.answers or None,
-        "replaces": redactor.terminal(told.replaces) if told.replaces else None,
+        "identity": redactor.terminal(terminal.identity) if terminal.identity else None,
+        "answers": terminal.answers or None,
+        "replaces": redactor.terminal(terminal.replaces) if terminal.replaces else None,
         "error": exchange.error,
         "damage": [_gap(gap) for gap in exchange.damage],
         "lacks": [_gap(gap) for gap in exchange.lacks],
@@ -130,22 +130,22 @@ def exchange_record(
         },
     }
     record["more"] = {"items": listing.items_left_out, "ltkms": listing.ltkms_left_out, "findings": _more(report)}
-    seen: Record = {"request": None, "response": None}
+    messages: Record = {"request": None, "response": None}
     if report.findings or exchange.faults or for_page:
-        seen = evidence(report, looked_at, redactor, show_keys=keys.show)
-    return {**redactor.plain(record), **seen}
+        messages = evidence(report, checked_ltkms, redactor, show_keys=keys.show)
+    return {**redactor.plain(record), **messages}
 
 
 def session_record(session: Session, redaction: Redaction | None = None) -> Record:
     """Return the record of a session: its terminals, ordered by first exchange, and its MUKs, ordered by identities."""
-    named: Callable[[str], str] = str if redaction is None else redaction.terminal
+    shown: Callable[[str], str] = str if redaction is None else redaction.terminal
     muks = sorted(session.muks.items(), key=lambda entry: entry[0])
     return {
         "schema": SESSION_SCHEMA,
         "terminals": [
             {
-                "terminal": named(each.terminal),
-                "former": list(map(named, each.former)),
+                "terminal": shown(each.terminal),
+                "former": list(map(shown, each.former)),
                 "exchanges": each.exchanges,
                 "first": time_text(each.first),
                 "last": time_text(each.last),
@@ -180,8 +180,8 @@ def summary_record(summary: Summary) -> Record:
         ],
         "faulted": {
             "exchanges": summary.faulted,
-            "violations": summary.put_in[Level.VIOLATION],
-            "warnings": summary.put_in[Level.WARNING],
+            "violations": summary.faulted_findings[Level.VIOLATION],
+            "warnings": summary.faulted_findings[Level.WARNING],
         },
     }
 
@@ -194,14 +194,14 @@ def exchange_line(
     *,
     for_page: bool = False,
 ) -> str:
-    """Return the record that `exchange_record` returns as a line of JSON, without a line end."""
+    """Return the record of `exchange_record` as a line of JSON, without a line end."""
     content = report.exchange.content
     is_large = content is not None and len(content.octets or b"") > LARGE
     record = exchange_record(report, file, keys, redactor, for_page=for_page)
     return to_json(record, PIECES if is_large else 0)
 
 
-def _typed(value: Any) -> Any:
+def _option_value(value: Any) -> Any:
     if value is None:
         return ""
     return value if isinstance(value, str | bool) else list(value)
@@ -222,15 +222,15 @@ def _muk(muk: Muk, protected: MukHistory, redaction: Redaction | None) -> Record
 
 @dataclass(slots=True)
 class _Listing:
-    """Lists items and LTKMs within the room of a record, so that its size stays in proportion to the response."""
+    """Lists items and LTKMs within the room of a record, so that its size is proportional to the response."""
 
-    looked_at: frozenset[Ltkm]
+    checked_ltkms: frozenset[Ltkm]
     keys: Keys
     redactor: Redactor
     room: Room
     items_left_out: int = 0
     ltkms_left_out: int = 0
-    """How many were left out for lack of room."""
+    """How many items, and how many LTKMs, the record has no room for."""
 
     def items(self, items: Sequence[Item]) -> list[dict[str, Any]]:
         found = []
@@ -242,14 +242,14 @@ class _Listing:
         return found
 
     def ltkms(self, ltkms: Sequence[Ltkm]) -> list[dict[str, Any]]:
-        known = [ltkm for ltkm in ltkms if ltkm in self.looked_at]
-        taken = self.room.take(known)
-        self.ltkms_left_out += len(known) - len(taken)
-        return [ltkm_record(ltkm, self.keys, self.redactor, self.room) for ltkm in taken]
+        checked = [ltkm for ltkm in ltkms if ltkm in self.checked_ltkms]
+        listed = self.room.take(checked)
+        self.ltkms_left_out += len(checked) - len(listed)
+        return [ltkm_record(ltkm, self.keys, self.redactor, self.room) for ltkm in listed]
 
 
 def _more(report: Report) -> list[dict[str, Any]]:
-    """Return how many findings and notes of each rule and level were not kept."""
+    """Return how many findings and notes of each rule and level the report left out."""
     return [{"rule": rule, "level": level.word, "number": number} for (rule, level), number in report.left_out.items()]
 
 
@@ -268,9 +268,9 @@ def item_record(item: Item) -> dict[str, Any]:
 
 
 def ltkm_record(ltkm: Ltkm, keys: Keys, redactor: Redactor = NO_REDACTOR, room: Room | None = None) -> dict[str, Any]:
-    """Return the fields of an LTKM in a record: those of its message, within the room, and of its key."""
+    """Return the fields of an LTKM in a record: its message, as far as there is room, and its key."""
     message, octets, name = ltkm.message, ltkm.octets, ltkm.carrier.element_name
-    said = keys.of(message, octets)
+    facts = keys.of(message, octets)
     return {
         "ltkm": ltkm.number,
         "element": None if name is None else cut(name),
@@ -279,7 +279,7 @@ def ltkm_record(ltkm: Ltkm, keys: Keys, redactor: Redactor = NO_REDACTOR, room: 
         "sha256": None if octets is None else sha256(octets).hexdigest()[:FINGERPRINT],
         "octets": _hex(octets if message is None else redactor.message(message, show_keys=keys.show)),
         "message": None if message is None else mikey.to_plain(message, show_keys=keys.show, room=room),
-        "key": None if said is None else said.plain,
+        "key": None if facts is None else facts.plain,
     }
 
 
@@ -307,9 +307,9 @@ def _hex(octets: bytes | None) -> str | None:
 
 
 def terminal_name(report: Report, redactor: Redactor = NO_REDACTOR) -> str:
-    """Return how lines name the terminal: by its name in the key ring, else its B-TID shortened, else the client.
+    """Return the name of the terminal in lines: its name in the key ring, else its shortened B-TID, else the client.
 
-    If the run tells terminals apart by address or header, they name that.
+    If the run distinguishes terminals by address or header, it is that address or the value of that header.
     """
     event, key = report.event, report.terminal.key or report.event.terminal
     if key in (event.connection, event.client):

@@ -1,10 +1,9 @@
 """A report as JUnit XML: a suite for each file, a case for each rule, for the test pages of CI servers.
 
-A rule that is broken at the level from which the run fails (`fail_on`; where that is `never`, a violation) is a
-failure. Lesser findings are in the output of their case. A rule that applied nowhere in a file is skipped, with the
-reason that was given most often. Exchanges with faults put in have a suite of their own, in which nothing fails. What
-the capture damaged is an error of its file. The suite `run` says whether the run ended, and whether there was anything
-to check.
+A rule whose finding has the level of `fail_on` or a worse one is a failure (if `fail_on` is `never`: a violation).
+Lesser findings are in the output of their case. A rule that was not applicable anywhere in a file is skipped, with the
+most frequent reason. Exchanges with faults put in have their own suite, in which nothing fails. Damage by the capture
+is an error of its file. The suite `run` says whether the run ended, and whether there was anything to check.
 """
 
 from collections import Counter
@@ -23,23 +22,23 @@ from ltkm_inspect.output.json_line import kind_of
 from ltkm_inspect.report.jsonl import Record
 from ltkm_inspect.report.lines import LIVE
 from ltkm_inspect.report.summary import NOT_ENDED, NOTHING_SEEN, damaged
-from ltkm_inspect.report.text import INDENT, told_of
+from ltkm_inspect.report.text import INDENT, record_text
 from ltkm_inspect.rule import RULES
 from ltkm_inspect.wire import inert, printable
 
 MOST_LINES = 100
-"""How many findings of one rule in one file are written out."""
+"""How many findings of one rule in one file are listed."""
 MOST_REASONS = 20
 """How many different reasons why one rule did not apply to a file are counted."""
 
 
 @dataclass(slots=True)
 class _FindingLines:
-    """Findings: all are counted, and the first ones are kept."""
+    """Findings as lines: all are counted, and the first ones are kept."""
 
     number: int = 0
     kept: list[tuple[str, str]] = field(default_factory=list)
-    """The heading of the exchange, and the finding."""
+    """The heading of the exchange, and the line of the finding."""
 
     def add(self, heading: str, line: str) -> None:
         self.number += 1
@@ -57,15 +56,15 @@ class _FindingLines:
 
 @dataclass(slots=True)
 class _Case:
-    """What one rule said of one file."""
+    """The results of one rule for one file."""
 
     applied: bool = False
     worst: Level = Level.OFF
-    """Of what fails."""
+    """The worst level among the failing findings."""
     failing: _FindingLines = field(default_factory=_FindingLines)
     others: _FindingLines = field(default_factory=_FindingLines)
     reasons: Counter[str] = field(default_factory=Counter)
-    """Why it did not apply."""
+    """The reasons why it was not applicable."""
 
     def answer(self, answer: str, reason: str) -> None:
         if answer != Answer.NOT_APPLICABLE.value:
@@ -74,7 +73,7 @@ class _Case:
             self.reasons[reason] += 1
 
     def find(self, level: Level, *, fails: bool) -> _FindingLines:
-        """Return where findings of that level are counted in."""
+        """Return the lines that a finding of that level belongs to."""
         self.applied = True
         if fails:
             self.worst = max(self.worst, level)
@@ -83,30 +82,30 @@ class _Case:
 
 @dataclass(slots=True)
 class _Suite:
-    """What all rules said of one file."""
+    """The results of all rules for one file."""
 
     exchanges: int = 0
     started: str = ""
     cases: dict[str, _Case] = field(default_factory=dict)
     damage: _FindingLines = field(default_factory=_FindingLines)
     damaged: int = 0
-    """How many exchanges the capture damaged."""
+    """The number of exchanges that the capture damaged."""
 
     def add(self, exchange: Record, fails_from: Level) -> None:
         self.exchanges += 1
         self.started = self.started or exchange["started"] or ""
         for rule, outcome in exchange["outcomes"].items():
             self._case(rule).answer(outcome["answer"], outcome["reason"])
-        said = told_of(exchange, notes=True)
-        self.damaged += bool(said.damage)
-        for each in said.damage:
-            self.damage.add(said.heading, each)
-        for finding in said.findings:
-            self._found(finding.rule, finding.level, exchange, fails_from).add(said.heading, finding.line)
+        text = record_text(exchange, notes=True)
+        self.damaged += bool(text.damage)
+        for each in text.damage:
+            self.damage.add(text.heading, each)
+        for finding in text.findings:
+            self._lines(finding.rule, finding.level, exchange, fails_from).add(text.heading, finding.line)
         for more in exchange.get("more", {}).get("findings", ()):
-            self._found(more["rule"], more["level"], exchange, fails_from).number += more["number"]
+            self._lines(more["rule"], more["level"], exchange, fails_from).number += more["number"]
 
-    def _found(self, rule: str, word: str, exchange: Record, fails_from: Level) -> _FindingLines:
+    def _lines(self, rule: str, word: str, exchange: Record, fails_from: Level) -> _FindingLines:
         level = Level.of(word)
         return self._case(rule).find(level, fails=level >= fails_from and not exchange["faults"])
 
@@ -115,7 +114,7 @@ class _Suite:
 
 
 def write(records: Iterable[Record], file: TextIO) -> None:
-    """Write a suite for each file and one for the run; of the records only the first findings are kept."""
+    """Write a suite for each file and one for the run. Only the first findings are kept in memory."""
     catalogue.load()
     suites: dict[str, _Suite] = {}
     faulted: dict[str, _Suite] = {}
@@ -129,12 +128,12 @@ def write(records: Iterable[Record], file: TextIO) -> None:
             for source in record["sources"] or ():
                 suites.setdefault(source, _Suite())
         elif kind == "exchange":
-            into = faulted if record["faults"] else suites
+            suites_of_kind = faulted if record["faults"] else suites
             name = LIVE if record["file"] is None else record["file"]
-            into.setdefault(name, _Suite()).add(record, fails_from)
+            suites_of_kind.setdefault(name, _Suite()).add(record, fails_from)
     root = Element("testsuites", name=PROGRAM)
-    seen = any(suite.exchanges for suite in (*suites.values(), *faulted.values()))
-    _run(root, "" if ended else NOT_ENDED, "" if seen else NOTHING_SEEN)
+    has_exchanges = any(suite.exchanges for suite in (*suites.values(), *faulted.values()))
+    _run(root, "" if ended else NOT_ENDED, "" if has_exchanges else NOTHING_SEEN)
     for name, suite in suites.items():
         if suite.exchanges or name not in faulted:
             _suite(root, printable(name), suite)
@@ -149,12 +148,12 @@ def write(records: Iterable[Record], file: TextIO) -> None:
     file.write(f'<?xml version="1.0" encoding="UTF-8"?>\n{tostring(root, "unicode")}\n')
 
 
-def _run(root: Element, unended: str, unseen: str) -> None:
+def _run(root: Element, end_problem: str, input_problem: str) -> None:
     suite = SubElement(root, "testsuite", name="run")
-    for name, trouble in (("run-ended", unended), ("msk-exchange-seen", unseen)):
+    for name, problem in (("run-ended", end_problem), ("msk-exchange-seen", input_problem)):
         case = SubElement(suite, "testcase", classname=f"{PROGRAM}.run", name=name)
-        if trouble:
-            SubElement(case, "error", type=name, message=trouble)
+        if problem:
+            SubElement(case, "error", type=name, message=problem)
     _count(suite)
 
 
@@ -187,7 +186,7 @@ def _suite(root: Element, name: str, suite: _Suite) -> None:
 
 
 def _count(suite: Element) -> None:
-    """Write on a suite, or on all of them, how many cases it has, and how they ended."""
+    """Set the numbers of cases, failures, errors and skipped cases of a suite, or of the whole report."""
     cases = [*suite.iter("testcase")]
     suite.set("tests", str(len(cases)))
     for name, child in (("failures", "failure"), ("errors", "error"), ("skipped", "skipped")):

@@ -1,4 +1,4 @@
-"""What the keys at hand say of each LTKM: whether its MAC is valid, which key it delivers, and for how long."""
+"""What the key ring says about each LTKM: whether its MAC is valid, which key it delivers, and its validity."""
 
 import base64
 from collections.abc import Iterator
@@ -15,7 +15,7 @@ from ltkm_inspect.mikey.keydata import Spi
 from ltkm_inspect.output.json_line import to_json
 
 LONGEST_LIMIT = 8
-"""A limit of a key interval that has more octets is no number that any program reads."""
+"""How many octets a limit of a key interval may have to be printed as a number."""
 
 
 def _time(moment: datetime) -> str:
@@ -24,7 +24,7 @@ def _time(moment: datetime) -> str:
 
 @dataclass(frozen=True, slots=True)
 class KeyFacts:
-    """A key that an LTKM delivers; the key itself is among the facts only where it is to be shown."""
+    """A key that an LTKM delivers. The facts only include the key itself if it is to be shown."""
 
     text: str = field(repr=False)
     """The key in one line."""
@@ -39,12 +39,12 @@ _NO_KEY = dict.fromkeys(
 
 @dataclass(frozen=True, slots=True)
 class LtkmFacts:
-    """The facts about one LTKM for text, view and JSON."""
+    """The facts about one LTKM, for text, view and JSON."""
 
     opened: OpenedMessage = field(repr=False)
     keys: tuple[KeyFacts, ...] = ()
     unproven: str = ""
-    """Why nothing proves these keys, where no valid MAC does."""
+    """Why the keys are not authenticated; empty if a valid MAC proves them."""
 
     @property
     def reason(self) -> str:
@@ -53,19 +53,19 @@ class LtkmFacts:
 
     @property
     def fails(self) -> bool:
-        """The MAC is not valid with the keys at hand, or what it protects cannot be read."""
+        """The MAC is invalid with the keys of the ring, or it is valid but the key data cannot be read."""
         verdict = self.opened.verdict
         return verdict is Verdict.INVALID or (verdict is Verdict.VALID and bool(self.reason))
 
     @property
     def lines(self) -> list[str]:
         """The facts as lines, safe to print: the MAC, then each key."""
-        said = [key.text for key in self.keys]
+        keys = [key.text for key in self.keys]
         if self.opened.verdict is Verdict.VALID and self.reason:
-            said.append(self.reason)
+            keys.append(self.reason)
         elif self.opened.verdict is Verdict.VALID and not self.keys:
-            said.append("no key data")
-        return [self._mac, *([self.unproven] if self.unproven else []), *said]
+            keys.append("no key data")
+        return [self._mac, *([self.unproven] if self.unproven else []), *keys]
 
     @property
     def text(self) -> str:
@@ -74,7 +74,7 @@ class LtkmFacts:
 
     @property
     def plain(self) -> dict[str, Any]:
-        """The facts as an object for JSON; without a key, its fields are null."""
+        """The facts as an object for JSON; without a key, the fields of the key are null."""
         opened, subscriber = self.opened, self.opened.subscriber
         return {
             "text": self.text,
@@ -91,7 +91,7 @@ class LtkmFacts:
     def _mac(self) -> str:
         match self.opened.verdict:
             case Verdict.VALID:
-                return f"MAC valid ({_which(self.opened)})"
+                return f"MAC valid ({_muk_name(self.opened)})"
             case Verdict.INVALID:
                 return f"MAC invalid ({self.reason.removeprefix('MAC ')})"
             case Verdict.NO_KEY:
@@ -101,35 +101,35 @@ class LtkmFacts:
 
 @dataclass(frozen=True, slots=True)
 class Keys:
-    """The keys at hand, and whether a report shows the keys that LTKMs deliver: without a ring those in the clear."""
+    """A key ring, and whether delivered keys are shown. Without a ring, only those in the clear can be shown."""
 
     ring: KeyRing = field(default_factory=KeyRing)
     show: bool = False
 
     def of(self, message: Message | None, octets: bytes | None) -> LtkmFacts | None:
-        """Return the facts about a message; None without a message, or with neither a key ring nor a key to show."""
+        """Return the facts about a message; None without a message, or without both a key ring and a key to show."""
         if message is None or octets is None or not (self.ring or (self.show and _clear_key_data(message))):
             return None
-        return told(self.ring.open(message, octets), message, show=self.show)
+        return ltkm_facts(self.ring.open(message, octets), message, show=self.show)
 
     def lines(self, report: Report) -> Iterator[str]:
-        """Yield a line for each LTKM of an event that was looked at and holds a message."""
+        """Yield a line for each checked LTKM of an event that has a message."""
         for ltkm in report.event.checked_ltkms if self.ring or self.show else ():
-            said = self.of(ltkm.message, ltkm.octets)
-            if said is not None:
+            facts = self.of(ltkm.message, ltkm.octets)
+            if facts is not None:
                 place = Place(ltkm.item.number if ltkm.item is not None else None, ltkm.number)
-                yield f"key {place}: {said.text}"
+                yield f"key {place}: {facts.text}"
 
 
 NO_KEYS = Keys()
 
 
-def told(opened: OpenedMessage, message: Message, *, show: bool = False) -> LtkmFacts:
-    """Return the facts about an opened message; its keys only with `show`."""
+def ltkm_facts(opened: OpenedMessage, message: Message, *, show: bool = False) -> LtkmFacts:
+    """Return the facts about an opened message; they only include the keys themselves with `show`."""
     entries, unproven = opened.key_data.entries if opened.key_data is not None else (), ""
     if opened.unproven is not None and opened.subscriber is not None:
         entries = opened.unproven.entries
-        unproven = f"decrypted with the {_which(opened)}, but not authenticated"
+        unproven = f"decrypted with the {_muk_name(opened)}, but not authenticated"
     elif not entries and show and (entries := _clear_key_data(message)):
         unproven = "in the clear, but not authenticated"
     return LtkmFacts(opened, tuple(_delivered(entry, show) for entry in entries), unproven)
@@ -140,8 +140,8 @@ def _clear_key_data(message: Message) -> tuple[KeyData, ...]:
     return tuple(entry for kemac in message.of(Kemac) if kemac.key_data is not None for entry in kemac.key_data.entries)
 
 
-def _which(opened: OpenedMessage) -> str:
-    """Return which MUK of which subscriber opened a message."""
+def _muk_name(opened: OpenedMessage) -> str:
+    """Return the name of the MUK that opened a message."""
     subscriber = opened.subscriber
     if subscriber is None:
         return "MUK of "
@@ -167,19 +167,19 @@ def _delivered(entry: KeyData, show: bool) -> KeyFacts:
     else:
         validity = "no validity"
     name, check_value = KEY_TYPES.name_of(entry.type), key_check_value(entry.key)
-    said = [f"{name} of {count(len(entry.key), 'octet')}", validity]
-    said += [f"check value {check_value}" if check_value else "no check value"]
-    said += [f"key {entry.key.hex() or 'empty'}"] if show else []
+    parts = [f"{name} of {count(len(entry.key), 'octet')}", validity]
+    parts += [f"check value {check_value}" if check_value else "no check value"]
+    parts += [f"key {entry.key.hex() or 'empty'}"] if show else []
     key = entry.key.hex() if show else None
     validities = (*limits, *times, None if spi is None else spi.hex())
     values = (entry.type, name, len(entry.key), *validities, check_value or None, key)
-    return KeyFacts(", ".join(said), dict(zip(_NO_KEY, values, strict=True)))
+    return KeyFacts(", ".join(parts), dict(zip(_NO_KEY, values, strict=True)))
 
 
-def derived(octets: bytes, *, as_json: bool = False) -> tuple[list[str], list[str]]:
-    """Return what follows from the keys of a run of GBA or AKMA, written in TOML, and the warnings; or RingError.
+def derivation(octets: bytes, *, as_json: bool = False) -> tuple[list[str], list[str]]:
+    """Return lines with the keys derived from those of GBA or AKMA, and lines of warnings. RingError for a bad input.
 
-    This is what the user asked for by name: the keys are shown.
+    `octets` is TOML. The lines show the keys: the user asked for them.
     """
     found, warnings = derive(octets)
     password = base64.b64encode(found.mrk).decode()
@@ -190,7 +190,7 @@ def derived(octets: bytes, *, as_json: bool = False) -> tuple[list[str], list[st
 
 
 def ring_lines(ring: KeyRing) -> Iterator[str]:
-    """Yield what a key ring holds, a line for each subscriber and none of its keys."""
+    """Yield a line for each subscriber of a key ring, without keys, and the number of subscribers."""
     for subscriber in ring.subscribers:
         lengths = ", ".join(str(len(muk)) for muk in subscriber.muks)
         muks = f"{count(len(subscriber.muks), 'MUK')} of {lengths} octets" if subscriber.muks else "no MUK"

@@ -19,12 +19,12 @@ type Listed[E: (Rule, Fault)] = list[tuple[str, list[E]]]
 
 
 def rules_with(words: Iterable[str]) -> Listed[Rule]:
-    """Return the rules that have all of these words, in any case, in what the list shows of them."""
+    """Return the rules whose lines in the list contain all of these words, in any case."""
     return _with(words, by_subject(), _rule_name, _rule_facts)
 
 
 def faults_with(words: Iterable[str]) -> Listed[Fault]:
-    """Return the faults that have all of these words, in any case, in what the list shows of them."""
+    """Return the faults whose lines in the list contain all of these words, in any case."""
     return _with(words, faults_by_subject(), _fault_name, _fault_facts)
 
 
@@ -140,7 +140,7 @@ def _plain_fault(fault: Fault) -> dict[str, Any]:
 
 
 def _plain_parameter(parameter: Parameter) -> dict[str, Any]:
-    """Return a parameter of a fault, or an option of a rule, as an object; octets are in hex."""
+    """Return a parameter of a fault, or an option of a rule, as an object. Octets are in hex."""
     default = parameter.default
     plain = {
         "name": parameter.name,

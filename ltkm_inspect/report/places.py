@@ -1,4 +1,4 @@
-"""Where reports go: files that lines are appended to, files that replace others at once, pipes and devices."""
+"""Where reports go: files that lines are appended to, files that are replaced atomically, pipes and devices."""
 
 import os
 import time
@@ -22,18 +22,18 @@ from ltkm_inspect.report.lines import LineStyle
 from ltkm_inspect.wire import crash_of, printable
 
 type Place = Path | Device
-"""Where a report goes; a pipe or device is open from the start, as its reader would end if it were opened twice."""
+"""Where a report goes. A pipe or device is opened once, at the start: its reader would end if it were opened twice."""
 
 
 def places(targets: Iterable[ReportTarget]) -> dict[ReportTarget, Place]:
-    """Return where reports of records that are there go; OptionError where one cannot be written."""
+    """Return the places of reports on existing records; OptionError if one cannot be written."""
     found = {each: filled(each) for each in dict.fromkeys(targets)}
     require_apart(found.values())
     return open_places(found, waits=True)
 
 
 def open_places(paths: Mapping[ReportTarget, Path], waits: bool) -> dict[ReportTarget, Place]:
-    """Return the same of these paths."""
+    """Return the places with these paths, with devices open; OptionError if one cannot be written."""
     found: dict[ReportTarget, Place] = {}
     try:
         for each, path in paths.items():
@@ -56,24 +56,24 @@ def close_devices(places: Iterable[Place]) -> None:
 
 
 def render(records: Iterable[Record], places: Mapping[ReportTarget, Place], *, private: bool = False) -> list[str]:
-    """Write reports from records; return a line for each that could not be written, and is then not there.
+    """Write reports from records; return a line for each that could not be written. Those are not created.
 
-    Where the records have keys in them, they are private: only their owner can read the reports.
+    If the records have keys in them, they are `private`: only their owner can read the reports.
     """
     failed = []
     for target, path in places.items():
         try:
             _render(records, target.format, path, private)
-        except Exception as error:  # whatever a format stumbles over, the others are still to be written
+        except Exception as error:  # a format may fail, but the others must still be written
             why = reason(error) if isinstance(error, OSError) else crash_of(error)
             failed.append(f"report {shown_name(target, path)}: not written: {why}")
     return failed
 
 
 def write(format: str, records: Iterable[Record], file: TextIO, style: LineStyle | None = None) -> None:
-    """Write a report of the records of a run; it may go through them more than once, and keeps none of them.
+    """Write a report from the records of a run, which may be read more than once.
 
-    Each format is a module beside this one, imported when something is written.
+    Each format is a module beside this one. It is imported when something is written.
     """
     if format in LINE_FORMATS:
         lines.write(records, file, style or LineStyle(format))
@@ -82,23 +82,23 @@ def write(format: str, records: Iterable[Record], file: TextIO, style: LineStyle
 
 
 def filled(target: ReportTarget) -> Path:
-    """Return where a report goes: its path with the time in it."""
+    """Return the path of a report with its strftime codes replaced."""
     with _written(target.path):
         return Path(time.strftime(str(target.path)))
 
 
 def require_apart(paths: Iterable[Path]) -> None:
-    """Refuse two reports of one name: each would overwrite the other."""
+    """Refuse two reports with the same path: one would overwrite the other."""
     known: set[Path] = set()
     for path in paths:
-        whole = path.resolve()
-        if whole in known and (path.is_file() or not path.exists()):
+        absolute = path.resolve()
+        if absolute in known and (path.is_file() or not path.exists()):
             raise OptionError("report", f"expected a different path for each report, got {printable(str(path))} twice")
-        known.add(whole)
+        known.add(absolute)
 
 
 def _place(path: Path, waits: bool) -> Place:
-    """Return where a report goes; refuse a path that it cannot be written to, before the work for it is done."""
+    """Return the place of a report. OptionError if it cannot be written: this is known before the work begins."""
     with _written(path):
         if is_device(path):
             return Device.open(path, waits=waits)
@@ -111,20 +111,20 @@ def text_file(device: Device, encoding: str) -> TextIO:
 
 
 def _render(records: Iterable[Record], format: str, place: Place, private: bool) -> None:
-    """Write a report; OSError where it cannot be written, and then what was there before still is."""
+    """Write a report; OSError if it cannot be written. Then an existing file is unchanged."""
     if isinstance(place, Device):
         with text_file(place, "utf-8") as file:
             write(format, records, file)
         return
-    with AtomicFile(place, private=private) as whole:
-        with TextIOWrapper(whole.file, "utf-8", "backslashreplace", newline="\n") as file:
+    with AtomicFile(place, private=private) as atomic:
+        with TextIOWrapper(atomic.file, "utf-8", "backslashreplace", newline="\n") as file:
             write(format, records, file)
-        whole.keep()
+        atomic.keep()
 
 
 @contextmanager
 def _written(path: Path) -> Iterator[None]:
-    """Make of what keeps a path from being written to an OptionError."""
+    """Raise an OptionError for an error that prevents writing to a path."""
     try:
         yield
     except (OSError, ValueError) as error:
@@ -138,16 +138,16 @@ def shown_name(target: ReportTarget, path: Place) -> str:
 
 @dataclass(eq=False)
 class LineFile:
-    """A file that lines are appended to, each on disk before the next one."""
+    """A file that lines are appended to. Each is flushed before the next one."""
 
     path: Path
     file: TextIO
     whole: int = 0
-    """How many octets of it are whole lines."""
+    """How many octets of the file are complete lines."""
 
     @classmethod
     def begin(cls, path: Path, mode: str, first: str, waits: bool, private: bool) -> "LineFile":
-        """Open a file and write the first line; OptionError where that cannot be done."""
+        """Open a file and write the first line; OptionError if that fails."""
         with _written(path):
             if is_device(path):
                 lines = cls(path, text_file(Device.open(path, waits=waits), "ascii"))
@@ -155,7 +155,7 @@ class LineFile:
                 if private and not path.exists():
                     created(path, OWNER_ONLY).close()
                 elif private:
-                    path.chmod(OWNER_ONLY)  # before a key is in it
+                    path.chmod(OWNER_ONLY)  # before a key is written
                 file = open(path, mode, encoding="ascii", newline="\n")  # noqa: SIM115 - it stays open for the whole run
                 lines = cls(path, cast(TextIO, file), path.stat().st_size if path.is_file() else 0)
             try:
@@ -177,12 +177,12 @@ class LineFile:
         self.whole += len(line) + 1
 
     def close(self) -> None:
-        """Close it; OSError where the reader of a pipe did not take all of it."""
+        """Close the file; OSError if the reader of a pipe did not read all of it."""
         self.file.close()
 
     def give_up(self) -> None:
-        """Close it, and take away the part of a line at its end."""
-        with suppress(OSError):  # what could not be written was said when it was tried
+        """Close the file, and remove an incomplete line at its end."""
+        with suppress(OSError):  # the failed write was already reported
             self.close()
         with suppress(OSError):
             if self.path.is_file():

@@ -1,9 +1,9 @@
-"""The JSON text of messages like one that was written before: only what differs is written anew.
+"""The JSON text of messages that are like an earlier one: only the values that differ are encoded.
 
-To decode a message and write its fields as JSON takes more than 100 µs. But LTKMs of one BSM are alike: CSB ID,
-counter, RAND, identities, encrypted data and MAC differ, and what these hold decides nothing of how the rest is to be
-read. So the text of one message is kept with gaps for these values, under its other octets; a message that has the same
-length and the same other octets differs from it in the gaps alone.
+To decode a message and encode its fields as JSON takes more than 100 µs. But LTKMs of one BSM are alike. They differ in
+CSB ID, counter, RAND, identities, encrypted data and MAC, and the layout of the rest does not depend on these. So the
+text of one message is kept with gaps for these values, under its other octets. A message with the same length and the
+same other octets only differs in the gaps.
 """
 
 import json
@@ -22,12 +22,12 @@ from ltkm_inspect.report.messages import MESSAGE_SCHEMA
 from ltkm_inspect.wire import printable_octets
 
 MOST = 1024
-"""How many texts are kept. Where more than so many are made and fewer are of use, no more is made."""
+"""How many texts are kept. If more were made than were used, no more are made."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Gap:
-    """Octets of a message that differ, and how they are written."""
+    """Octets that differ between messages, and the function that encodes them."""
 
     start: int
     end: int
@@ -36,7 +36,7 @@ class _Gap:
 
 @dataclass(slots=True)
 class _Layout:
-    """Where messages of one length have gaps, and the texts of those that have them there."""
+    """The gaps of messages with one length, and the texts of the messages that have these gaps."""
 
     gaps: tuple[_Gap, ...]
     between: tuple[slice, ...]
@@ -45,12 +45,12 @@ class _Layout:
 
 
 class Writer:
-    """Writes messages as `to_json(to_plain(message))` does, without the braces around them."""
+    """Encodes messages as `to_json(to_plain(message))` does, without the outer braces."""
 
     def __init__(self) -> None:
-        """Start with nothing kept."""
+        """Start without texts."""
         self._layouts: dict[int, list[_Layout]] = {}
-        self._made = 0
+        self._kept = 0
         self._used = 0
 
     def text(self, octets: bytes) -> str | None:
@@ -63,17 +63,17 @@ class Writer:
         return None
 
     def learn(self, octets: bytes) -> str | None:
-        """Keep the text of a message for others like it, and return it; None where it does not decode as a whole."""
-        if self._made > MOST and self._used < self._made:
+        """Keep the text of a message for others like it, and return it; None if it does not decode completely."""
+        if self._kept > MOST and self._used < self._kept:
             return None  # these messages are not alike
         message = decode(octets)
         if message.problem is not None or message.inner_problems or message.header is None:
             return None
         if any(kemac.encr_alg == 0 for kemac in message.of(Kemac)):
-            return None  # what is in there is decoded, too
-        if self._made and self._made % MOST == 0:
+            return None  # its content is decoded, too, and may differ
+        if self._kept and self._kept % MOST == 0:
             self._layouts.clear()
-        self._made += 1
+        self._kept += 1
         gaps, text = _template(message)
         known = self._layouts.setdefault(len(octets), [])
         layout = next((each for each in known if each.gaps == gaps), None)
@@ -87,14 +87,14 @@ class Writer:
 
 
 class QuickLines:
-    """The objects of messages, without keys; those of messages that are alike come quickly."""
+    """The JSON lines of messages, without keys; fast for messages that are alike."""
 
     def __init__(self) -> None:
         self._writer = Writer()
 
-    def line(self, given: InputMessage) -> str | None:
-        """Return what `json_line` does, for a message that decodes as a whole and is like an earlier one; else None."""
-        octets = given.octets
+    def line(self, source: InputMessage) -> str | None:
+        """Return the result of `json_line`; None if the message does not decode completely or few are alike."""
+        octets = source.octets
         if not octets:
             return None
         text = self._writer.text(octets)
@@ -103,7 +103,7 @@ class QuickLines:
         return (
             None
             if text is None
-            else f'{{"schema":"{MESSAGE_SCHEMA}","source":{to_json(given.source)},{text},"key":null}}'
+            else f'{{"schema":"{MESSAGE_SCHEMA}","source":{to_json(source.source)},{text},"key":null}}'
         )
 
 
@@ -114,7 +114,7 @@ def _filled(text: str, gaps: tuple[_Gap, ...], octets: bytes) -> str:
 def _template(message: Message) -> tuple[tuple[_Gap, ...], str]:
     """Return the gaps of a message, in the order of its octets, and its text with `%s` for each."""
     plain = to_plain(message)
-    token = os.urandom(16).hex()  # which no text from the wire can hold
+    token = os.urandom(16).hex()  # random, so no text from the wire contains it
     gaps: list[_Gap] = []
     for holder, name, start, end, write in _differing(message, plain):
         holder[name] = token if name == "csb_id" else f"{token}."
@@ -127,10 +127,10 @@ type _Place = tuple[dict[str, Any], str, int, int, Callable[[bytes], str]]
 
 
 def _differing(message: Message, plain: dict[str, Any]) -> Iterator[_Place]:
-    """Yield every value that differs: where it stands in the object, where in the octets, and how it is written."""
+    """Yield each value that differs: its place in the object and in the octets, and the function that encodes it."""
     yield plain["header"]["fields"], "csb_id", CSB_ID.start, CSB_ID.end, _number
-    for payload, offset, said in zip(message.payloads, message.offsets, plain["payloads"], strict=True):
-        fields = said["fields"]
+    for payload, offset, payload_object in zip(message.payloads, message.offsets, plain["payloads"], strict=True):
+        fields = payload_object["fields"]
         if isinstance(payload, Identity) and payload.value:
             start, end = offset + 4, offset + 4 + len(payload.value)
             yield fields, "value", start, end, bytes.hex
@@ -156,7 +156,7 @@ def _name(octets: bytes) -> str:
 
 
 def _inside(text: str) -> str:
-    """Return text as it is written between the quotation marks of JSON."""
+    """Return text as JSON encodes it, without the quotation marks."""
     return json.dumps(text)[1:-1]
 
 

@@ -13,18 +13,18 @@ from ltkm_inspect.wire import printable
 from ltkm_inspect.wire.key_text import IS_KEY_RING, is_key_ring
 
 KINDS = {schema.split("/")[1]: schema for schema in (RUN_SCHEMA, EXCHANGE_SCHEMA, SESSION_SCHEMA, SUMMARY_SCHEMA)}
-"""What the records of a run are, with the version that is read here."""
+"""The kinds of records of a run, with the schema version that this program reads."""
 LATER = frozenset(
     {"unselected", "damage", "lacks", "damaged", "more", "number", "terminal_name", "identity", "answers", "replaces"}
     | {"request", "response", "former"}
 )
 """Fields that records of earlier versions do not have."""
 MOST_DAMAGE = 5
-"""How many damaged lines are told one by one."""
+"""How many damaged lines are listed."""
 
 
 class VersionError(ValueError):
-    """What is in a file are no records that this version can read; the message is one line."""
+    """A file has records that this version cannot read; the message is one line."""
 
 
 @dataclass(slots=True)
@@ -35,26 +35,26 @@ class Reading:
     ended: bool = False
     """The last record is the summary of a run."""
     has_keys: bool = False
-    """The keys that LTKMs deliver are shown in some of the records."""
+    """Some of the records show delivered keys."""
     damage: list[str] = field(default_factory=list)
-    """Why the first lines that could not be read are none, safe to print."""
+    """Why the first damaged lines could not be read, safe to print."""
     damaged: int = 0
     """How many lines could not be read."""
 
 
 class RecordFile:
-    """The records of a file, read anew each time that one goes through them; lines that are none are left out."""
+    """The records of a file. Each iteration reads the file again; damaged lines are left out."""
 
     def __init__(self, path: Path) -> None:
-        """Take a file that stays as it is, and can be opened again and again."""
+        """Take a file that does not change and can be opened more than once."""
         self.path = path
 
     def __iter__(self) -> Iterator[Record]:
-        """Go through the records; OSError where the file cannot be read, VersionError for records of another kind."""
+        """Yield the records; OSError if the file cannot be read, VersionError for records of another kind."""
         return self.read(Reading())
 
     def read(self, reading: Reading) -> Iterator[Record]:
-        """Go through the records and say in `reading` how that went."""
+        """Yield the records, and count in `reading` what was read."""
         with self.path.open("rb") as file:
             for number, line in enumerate(file, 1):
                 if line.isspace():
@@ -80,7 +80,7 @@ def schema_text() -> str:
 
 
 def _record(line: bytes, number: int) -> Record | str:
-    """Return the record of a line, or why it is none; VersionError where it is one of another kind."""
+    """Return the record of a line, or why it has none; VersionError for a record of another kind."""
     try:
         record: Any = json.loads(line)
     except (ValueError, RecursionError):

@@ -1,4 +1,4 @@
-"""A report as SARIF 2.1.0, for code scanning and for the viewers of editors."""
+"""A report as SARIF 2.1.0, for code scanning services and editors."""
 
 from collections.abc import Iterable, Mapping
 from hashlib import sha256
@@ -24,29 +24,29 @@ FINGERPRINT = "ltkmInspect/v1"
 
 _LEVELS = {Level.NOTE: "note", Level.WARNING: "warning", Level.VIOLATION: "error"}
 _UNKNOWN: Record = {"version": __version__, "started": None, "sources": None, "options": {}}
-"""What is known of a run that does not begin with its record."""
+"""Replaces the record of a run if the records do not begin with one."""
 
 
 def write(records: Iterable[Record], file: TextIO) -> None:
     """Write every finding and note of a run as a result.
 
-    What is wrong with an exchange that a fault was put into is suppressed, and the fault named. Octets are properties
-    of the place, because they are counted in a message or a body, not in the capture file.
+    The results of an exchange with faults put in are suppressed, and the justification names the faults. Octets are
+    properties of the location, because they are counted in a message or a body, not in the capture file.
     """
     catalogue.load()
     rules = [*map(_rule, RULES.values()), *map(_own_rule, OWN_FINDINGS)]
     indexes = {rule["id"]: index for index, rule in enumerate(rules)}
-    going = iter(records)
-    first = next(going, None)
+    following = iter(records)
+    first = next(following, None)
     run = first if first is not None and kind_of(first) == "run" else _UNKNOWN
     artifacts = {source: index for index, source in enumerate(dict.fromkeys(run["sources"] or ()))}
     driver = {"name": PROGRAM, "version": run["version"], "semanticVersion": run["version"], "rules": rules}
     file.write(f'{{"$schema":"{SCHEMA}","version":"2.1.0","runs":[{{"tool":{to_json({"driver": driver})},"results":[')
-    exchanges, harmed, separator, summary = 0, 0, "", None
-    for record in chain([] if first is None else [first], going):
+    exchanges, with_damage, separator, summary = 0, 0, "", None
+    for record in chain([] if first is None else [first], following):
         kind = kind_of(record)
         exchanges += kind == "exchange"
-        harmed += bool(record.get("damage"))
+        with_damage += bool(record.get("damage"))
         summary = record if kind == "summary" else None
         if kind == "exchange":
             items = {item["item"]: item for item in record["items"]}
@@ -55,7 +55,7 @@ def write(records: Iterable[Record], file: TextIO) -> None:
                 separator = ","
     end = {
         "artifacts": [{"location": {"uri": _uri(source)}, "roles": ["analysisTarget"]} for source in artifacts],
-        "invocations": [_invocation(run, exchanges, harmed, ended=summary is not None)],
+        "invocations": [_invocation(run, exchanges, with_damage, ended=summary is not None)],
         "properties": {"options": run["options"], "summary": summary},
     }
     file.write(f"\n],{to_json(end)[1:]}]}}\n")
@@ -107,13 +107,13 @@ def _result(
             "clauses": finding["clauses"],
         },
     }
-    if finding["rule"] in indexes:  # not one that only the version knew that wrote the records
+    if finding["rule"] in indexes:  # unknown if another version wrote the records
         result["ruleIndex"] = indexes[finding["rule"]]
     if exchange["status"] is not None:
         result["webResponse"] = {"statusCode": exchange["status"]}
     if exchange["faults"]:
-        put_in = ", ".join(map(shorten, exchange["faults"]))
-        why = f"put into this exchange to test the terminal, not caused by the server: {put_in}"
+        faults = ", ".join(map(shorten, exchange["faults"]))
+        why = f"put into this exchange to test the terminal, not caused by the server: {faults}"
         result["suppressions"] = [{"kind": "external", "status": "accepted", "justification": why}]
     return result
 
@@ -138,12 +138,12 @@ def _fingerprint(finding: Record, place: Place, exchange: Record, items: Mapping
     return sha256(repr((finding["rule"], exchange["terminal"], key, place.path)).encode()).hexdigest()[:32]
 
 
-def _invocation(run: Record, exchanges: int, harmed: int, *, ended: bool) -> dict[str, Any]:
-    troubles = ([] if ended else [NOT_ENDED]) + ([] if exchanges else [NOTHING_SEEN])
-    troubles += [damaged(harmed)] if harmed else []
+def _invocation(run: Record, exchanges: int, with_damage: int, *, ended: bool) -> dict[str, Any]:
+    problems = ([] if ended else [NOT_ENDED]) + ([] if exchanges else [NOTHING_SEEN])
+    problems += [damaged(with_damage)] if with_damage else []
     invocation: dict[str, Any] = {
-        "executionSuccessful": not troubles,
-        "toolExecutionNotifications": [{"level": "error", "message": {"text": trouble}} for trouble in troubles],
+        "executionSuccessful": not problems,
+        "toolExecutionNotifications": [{"level": "error", "message": {"text": problem}} for problem in problems],
     }
     if run["started"] is not None:
         invocation["startTimeUtc"] = run["started"]
@@ -151,11 +151,11 @@ def _invocation(run: Record, exchanges: int, harmed: int, *, ended: bool) -> dic
 
 
 def _uri(source: str) -> str:
-    """Return a path as a URI: relative to where the run took place, unless it is absolute."""
+    """Return a path as a URI; a relative path is relative to the working directory of the run."""
     path = PurePath(source)
     return ("file://" if path.is_absolute() else "") + quote(path.as_posix(), errors="backslashreplace")
 
 
 def _without_links(text: str) -> str:
-    """Return text in which nothing from the wire is a link: SARIF reads `[text](address)` as one."""
+    """Return text without links: SARIF would read `[text](address)` from the wire as one."""
     return text.replace("](", "]\\(")

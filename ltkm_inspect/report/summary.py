@@ -11,7 +11,7 @@ from ltkm_inspect.output.json_line import kind_of
 
 NOTHING_SEEN = "no MSK exchange was seen, so nothing was checked"
 RECENT = 100
-"""How many records of live exchanges may come between the two records of a faulted one."""
+"""How many records may come between the two records of a live exchange that faults were put into."""
 NOTHING_SELECTED = "no MSK exchange matches the selection"
 NOT_ENDED = "the records have no end: the run was killed or is still running"
 
@@ -22,7 +22,7 @@ class Summary:
 
     exchanges: int = 0
     others: int = 0
-    """Flows that were not MSK."""
+    """Flows that were not MSK exchanges."""
     items: int = 0
     ltkms: int = 0
     notes: int = 0
@@ -33,24 +33,24 @@ class Summary:
     answers: Counter[Answer] = field(default_factory=Counter)
     """Answers over all rules and exchanges."""
     noted: int = 0
-    """How many of the answers `broken` are only notes."""
+    """How many of the answers `broken` only made notes."""
     faulted: int = 0
-    """Exchanges with faults put in; their verdicts, findings, notes and answers are not among those above."""
-    put_in: Counter[Level] = field(default_factory=Counter)
-    """The findings of those, by level."""
+    """Exchanges with faults put in; their verdicts, findings, notes and answers are not counted above."""
+    faulted_findings: Counter[Level] = field(default_factory=Counter)
+    """The findings in exchanges with faults put in, by level."""
     forgotten: Counter[str] = field(default_factory=Counter)
-    """How many keys each register of the session forgot, because it had too many."""
+    """How many keys each register of the session forgot, because it had reached `session_limit`."""
     unselected: int = 0
     """Exchanges that were not selected; they are in no other count."""
     crashed: int = 0
     """Exchanges that were not checked in full because the program failed on them."""
     damaged: int = 0
-    """Exchanges of which the capture damaged something."""
-    _came: list[str] = field(default_factory=list)
-    """The ids of the latest live exchanges that were recorded as they came."""
+    """Exchanges that the capture damaged."""
+    _live_ids: list[str] = field(default_factory=list)
+    """The ids of the latest live exchanges without faults: a record with faults put in may follow."""
 
     def add(self, report: Report) -> None:
-        """Count one MSK exchange in."""
+        """Count one MSK exchange."""
         self.exchanges += 1
         self.items += report.items
         self.ltkms += report.ltkms
@@ -69,14 +69,14 @@ class Summary:
         self.noted += len({note.rule for note in report.notes}.difference(report.rules))
         answers = [outcome.answer for outcome in report.outcomes.values()]
         for answer in Answer:
-            self.answers[answer] += answers.count(answer)  # many are asked: this takes a tenth of counting one by one
+            self.answers[answer] += answers.count(answer)  # ten times as fast as counting them one by one
 
     def goes_on(self, record: Mapping[str, Any]) -> bool:
-        """Tell whether the record of an exchange says how one that was counted in as it came goes on, with faults."""
-        return bool(record["faults"]) and record["file"] is None and record["id"] in self._came
+        """Tell whether a record is the second one of a live exchange: with faults put in, after the one without."""
+        return bool(record["faults"]) and record["file"] is None and record["id"] in self._live_ids
 
     def add_record(self, record: Mapping[str, Any]) -> None:
-        """Count in what a record of JSON Lines tells: an exchange, or at the end what else the run saw."""
+        """Count a record of JSON Lines: an exchange, a session or the summary; other kinds are ignored."""
         kind = kind_of(record)
         if kind == "summary":
             self.others += record["others"]
@@ -91,9 +91,9 @@ class Summary:
             if more["level"] != Level.NOTE.word:
                 levels[Level.of(more["level"]), more["rule"]] += more["number"]
         goes_on = self.goes_on(record)
-        self._came = [id for id in self._came if id != record["id"]]
+        self._live_ids = [id for id in self._live_ids if id != record["id"]]
         if record["file"] is None and not record["faults"]:
-            self._came = [*self._came, record["id"]][-RECENT:]
+            self._live_ids = [*self._live_ids, record["id"]][-RECENT:]
         self.crashed += any(rule in CRASHES for _, rule in levels)
         if not goes_on:
             self.exchanges += 1
@@ -103,7 +103,7 @@ class Summary:
         if record["faults"]:
             self.faulted += 1
             for (level, _), number in levels.items():
-                self.put_in[level] += number
+                self.faulted_findings[level] += number
             return
         self.notes += counts["notes"]
         self.noted += len(noted_rules(record))
@@ -112,18 +112,17 @@ class Summary:
         self.answers.update({answer: counts[answer.key] for answer in Answer})
 
     def add_faulted(self, report: Report) -> None:
-        """Count the faulted form of an exchange that was already counted as it came; it says nothing about the
-        server."""
+        """Count the findings of an exchange with faults put in; the exchange itself was already counted."""
         self.faulted += 1
         for level in (Level.VIOLATION, Level.WARNING):
-            self.put_in[level] += report.count(level)
+            self.faulted_findings[level] += report.count(level)
 
     def other(self) -> None:
         """Count one flow that is not an MSK exchange."""
         self.others += 1
 
     def merge(self, other: "Summary") -> None:
-        """Count in what another summary counted."""
+        """Add the counts of another summary."""
         for name in _COUNTS:
             if more := getattr(other, name):
                 mine = getattr(self, name)
@@ -134,11 +133,11 @@ class Summary:
 
     @property
     def worst(self) -> Level:
-        """The worst level among all findings; OFF when there is none."""
+        """The worst level of all findings; OFF if there is none."""
         return max((level for level, _ in self.findings), default=Level.OFF)
 
     def exit_code(self, fail_on: Level | None) -> int:
-        """Return 3 where there are findings of that level or worse, 4 where no MSK exchange was seen, else 0."""
+        """Return 3 if there are findings of that level or worse, 4 if no MSK exchange was seen, else 0."""
         if fail_on is not None and self.worst >= fail_on:
             return console.FINDINGS
         return console.OK if self.exchanges else console.NOTHING_SEEN
@@ -149,11 +148,11 @@ class Summary:
         return NOTHING_SELECTED if self.unselected else NOTHING_SEEN
 
     def total(self, level: Level) -> int:
-        """Return how many findings were of that level."""
+        """Return the number of findings with that level."""
         return sum(number for (each, _), number in self.findings.items() if each is level)
 
     def by_rule(self) -> list[tuple[Level, str, int]]:
-        """Return level, rule id and number of its findings, the worst level first, then by id."""
+        """Return level, rule id and number of findings, the worst level first, then by id."""
         ordered = sorted(self.findings.items(), key=lambda entry: (-entry[0][0], entry[0][1]))
         return [(level, rule, number) for (level, rule), number in ordered]
 
@@ -165,13 +164,13 @@ class Summary:
         if not self.exchanges:
             return [f"summary: {self.nothing}; {others}"]
         verdicts = ", ".join(
-            f"{self.verdicts[verdict]} {said}"
-            for verdict, said in (("clean", "clean"), ("warning", "with warnings"), ("violation", "with violations"))
+            f"{self.verdicts[verdict]} {word}"
+            for verdict, word in (("clean", "clean"), ("warning", "with warnings"), ("violation", "with violations"))
         )
-        came_faulted = self.exchanges - self.verdicts.total()
-        if came_faulted:
-            verdicts += f", {came_faulted} with faults put in"
-        answers = ", ".join(f"{number} {said}" for said, number in results(self.answers, self.noted).items())
+        only_faulted = self.exchanges - self.verdicts.total()
+        if only_faulted:
+            verdicts += f", {only_faulted} with faults put in"
+        answers = ", ".join(f"{number} {word}" for word, number in results(self.answers, self.noted).items())
         return [
             f"summary: {count(self.exchanges, 'MSK exchange')} ({verdicts}), "
             f"{count(self.items, 'item')}, {count(self.ltkms, 'LTKM')}; {others}",
@@ -185,21 +184,21 @@ class Summary:
         ]
 
     def _faulted_text(self) -> str:
-        violations, warnings = (self.put_in[level] for level in (Level.VIOLATION, Level.WARNING))
+        violations, warnings = (self.faulted_findings[level] for level in (Level.VIOLATION, Level.WARNING))
         findings = f"({count(violations, 'violation')}, {count(warnings, 'warning')})"
         exchanges = f"{count(self.faulted, 'exchange')} with faults put in"
         return f"{exchanges}; {'its' if self.faulted == 1 else 'their'} findings {findings} do not count"
 
 
 def results(answers: Mapping[Answer, int], noted: int) -> dict[str, int]:
-    """Return how many rules gave each answer, by its word; a rule that only made notes is not broken but noted."""
+    """Return the number of rule results by word; a rule that only made notes is `noted`, not `broken`."""
     passed, broken, not_applicable = (answers[answer] for answer in Answer)
-    among = {"noted": noted} if noted else {}
-    return {"passed": passed, "broken": broken - noted, **among, Answer.NOT_APPLICABLE.value: not_applicable}
+    notes = {"noted": noted} if noted else {}
+    return {"passed": passed, "broken": broken - noted, **notes, Answer.NOT_APPLICABLE.value: not_applicable}
 
 
 def noted_rules(record: Mapping[str, Any]) -> set[str]:
-    """Return the rules that only made notes, by the record of an exchange."""
+    """Return the rules that only made notes, from the record of an exchange."""
     return {note["rule"] for note in record["notes"]} - {finding["rule"] for finding in record["findings"]}
 
 
@@ -212,8 +211,8 @@ def forgotten(numbers: Mapping[str, int]) -> str:
     """Return how much the session forgot, by register, as text; empty if it was nothing."""
     names = {"muks": "MUK", "msks": "MSK", "rands": "RAND", "copies": "fingerprint", "sightings": "terminal count"}
     words = {name: names.get(name, name.removesuffix("s").replace("_", " ")) for name in numbers}
-    told = ", ".join(count(number, words[name]) for name, number in numbers.items() if number)
-    return told and f"{told}; later exchanges were not compared with them (session_limit)"
+    counts = ", ".join(count(number, words[name]) for name, number in numbers.items() if number)
+    return counts and f"{counts}; later exchanges were not compared with them (session_limit)"
 
 
 _COUNTS = tuple(each.name for each in fields(Summary))

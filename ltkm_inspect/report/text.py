@@ -1,6 +1,6 @@
-"""An exchange as lines of text: one that names it and its verdict, and below it, indented, one per finding.
+"""An exchange as lines of text: a heading that names it and its verdict, and below it an indented line per finding.
 
-A report and the record of it give the same lines, wherever they are printed.
+A report and its record give the same lines, in every output.
 """
 
 import re
@@ -22,23 +22,23 @@ LONGEST_PATH = 200
 INDENT = "  "
 """Indents the lines below an exchange line."""
 UNKNOWN = "-"
-"""What a line shows for a time, a number or a terminal that is not known."""
+"""Replaces an unknown time, number or terminal."""
 _ORIGIN = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]*://[^/]*(?=/)")
 
 
 class FindingText(NamedTuple):
-    """A finding or note, its parts safe to print."""
+    """A finding or note, in parts that are safe to print."""
 
     level: str
     rule: str
     place: str
     text: str
     line: str
-    """All of it in one line."""
+    """The whole finding in one line."""
 
     @property
-    def known_by(self) -> tuple[str, ...]:
-        """Identifies it when the same exchange is printed again, with a fault; its octets may have moved."""
+    def identity(self) -> tuple[str, ...]:
+        """Identifies the finding when the same exchange is printed again, with a fault; its octets may have moved."""
         return self.rule, self.place, self.text
 
 
@@ -50,13 +50,13 @@ class ExchangeText:
     """The ordinal of its flow in the capture or run."""
     flow: str
     """Number, time (UTC) and terminal of the exchange."""
-    asked: str
+    request: str
     """Method and path."""
     answer: str
     """The status of the response, or why there is none."""
     faults: tuple[str, ...]
     """The faults that were put into it."""
-    holds: str
+    contents: str
     """The numbers of its items and LTKMs."""
     verdict: str
     damage: tuple[str, ...]
@@ -69,30 +69,30 @@ class ExchangeText:
     @property
     def heading(self) -> str:
         """The line that names the exchange and its verdict."""
-        put_in = "".join(f" [fault {fault}]" for fault in self.faults)
-        return f"{self.flow} {self.asked} -> {self.answer}{put_in}: {self.holds}: {self.verdict}"
+        faults = "".join(f" [fault {fault}]" for fault in self.faults)
+        return f"{self.flow} {self.request} -> {self.answer}{faults}: {self.contents}: {self.verdict}"
 
     def after(self, before: "ExchangeText | None") -> "ExchangeText":
-        """Return it without what was already printed for the same exchange before its faults."""
+        """Return the text without what was already printed for the same exchange before its faults."""
         if before is None:
             return self
-        known = {each.known_by for each in before.findings}
-        findings = tuple([each for each in self.findings if each.known_by not in known])
+        known = {each.identity for each in before.findings}
+        findings = tuple([each for each in self.findings if each.identity not in known])
         return replace(self, damage=(), findings=findings, keys=tuple(k for k in self.keys if k not in before.keys))
 
     @property
     def finding_lines(self) -> list[str]:
-        """A line for each finding, as it is below the heading."""
+        """An indented line for each finding."""
         return [f"{INDENT}{each.line}" for each in self.findings]
 
     @property
     def lines(self) -> list[str]:
-        """The heading, and below it a line for each finding and each LTKM that the key ring was tried on."""
+        """The heading, and indented below it the damage, the findings, and what the key ring says about each LTKM."""
         damage, keys = ([f"{INDENT}{line}" for line in lines] for lines in (self.damage, self.keys))
         return [self.heading, *damage, *self.finding_lines, *keys]
 
 
-def told(
+def exchange_text(
     report: Report, redactor: Redactor = NO_REDACTOR, keys: Keys = NO_KEYS, *, notes: bool = False
 ) -> ExchangeText:
     """Return the text of an exchange from its report."""
@@ -100,10 +100,10 @@ def told(
     return ExchangeText(
         _number(report.number),
         flow_of(report, redactor),
-        asked(event, redactor),
+        request_line(event, redactor),
         _answer(event.status, redactor.text(event.error or "")),
         tuple(shorten(redactor.text(fault)) for fault in event.faults),
-        _holds(report.items, report.ltkms),
+        _contents(report.items, report.ltkms),
         report.verdict,
         tuple(damage_line(redactor.text(gap.field), redactor.text(gap.reason)) for gap in event.damage),
         tuple(_finding(redactor.finding(finding)) for finding in found),
@@ -111,18 +111,18 @@ def told(
     )
 
 
-def told_of(record: Mapping[str, Any], *, notes: bool = False) -> ExchangeText:
-    """Return the text of an exchange from its record, which any program may have written."""
+def record_text(record: Mapping[str, Any], *, notes: bool = False) -> ExchangeText:
+    """Return the text of an exchange from its record; any program may have written that."""
     counts = record["counts"]
     terminal = record.get("terminal_name") or short_name(record["terminal"])
     found = (_finding_of(each) for each in (*record["findings"], *(record["notes"] if notes else ())))
     return ExchangeText(
         _number(record.get("number")),
         _flow(record.get("number"), record["started"], terminal),
-        _asked(record["method"], record["url"]),
+        _request_line(record["method"], record["url"]),
         _answer(record["status"], record["error"]),
         tuple(map(shorten, record["faults"])),
-        _holds(counts["items"], counts["ltkms"]),
+        _contents(counts["items"], counts["ltkms"]),
         inert(record["verdict"]),
         tuple(damage_line(each["field"], each["reason"]) for each in record.get("damage", ())),
         tuple(FindingText(*map(inert, each)) for each in found),
@@ -132,12 +132,12 @@ def told_of(record: Mapping[str, Any], *, notes: bool = False) -> ExchangeText:
 
 def lines(report: Report, redactor: Redactor = NO_REDACTOR, keys: Keys = NO_KEYS) -> list[str]:
     """Return the lines of a report: the heading, its findings, and what the key ring says."""
-    return told(report, redactor, keys).lines
+    return exchange_text(report, redactor, keys).lines
 
 
 def heading(report: Report, redactor: Redactor = NO_REDACTOR) -> str:
     """Return the line that names an exchange and its verdict."""
-    return told(report, redactor).heading
+    return exchange_text(report, redactor).heading
 
 
 def flow_of(report: Report, redactor: Redactor = NO_REDACTOR) -> str:
@@ -145,14 +145,9 @@ def flow_of(report: Report, redactor: Redactor = NO_REDACTOR) -> str:
     return _flow(report.number, time_text(report.event.started), terminal_name(report, redactor))
 
 
-def asked(event: Event, redactor: Redactor = NO_REDACTOR) -> str:
+def request_line(event: Event, redactor: Redactor = NO_REDACTOR) -> str:
     """Return method and path of an event, safe to print."""
-    return _asked(redactor.text(event.method), redactor.text(event.url))
-
-
-def answered(event: Event, redactor: Redactor = NO_REDACTOR) -> str:
-    """Return the status of the response, or why there is none; safe to print."""
-    return _answer(event.status, redactor.text(event.error or ""))
+    return _request_line(redactor.text(event.method), redactor.text(event.url))
 
 
 def path_of(url: str) -> str:
@@ -161,7 +156,7 @@ def path_of(url: str) -> str:
 
 
 def damage_line(field: str, reason: str) -> str:
-    """Return the line that says what the capture damaged, by the field of the capture."""
+    """Return the line about a field that the capture damaged."""
     return f"damage {shorten(field)}: {shorten(reason)}"
 
 
@@ -199,11 +194,11 @@ def _number(number: int | None) -> str:
 
 
 def _word(text: str) -> str:
-    """Return text safe to print, with spaces escaped, so that it is one word."""
+    """Return text as one word that is safe to print, with spaces escaped."""
     return shorten(text).replace(" ", "\\x20")
 
 
-def _asked(method: str, url: str) -> str:
+def _request_line(method: str, url: str) -> str:
     text = f"{shorten(method)} {shorten(path_of(url), LONGEST_PATH)}".replace("…", "...")
     return text.encode("ascii", "backslashreplace").decode()
 
@@ -214,5 +209,5 @@ def _answer(status: int | None, error: str | None) -> str:
     return f"no response ({shorten(error)})" if error else "no response"
 
 
-def _holds(items: int, ltkms: int) -> str:
+def _contents(items: int, ltkms: int) -> str:
     return f"{count(items, 'item')}, {count(ltkms, 'LTKM')}"

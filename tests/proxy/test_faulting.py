@@ -304,7 +304,7 @@ def test_the_server_is_judged_by_what_it_sent_and_the_flow_shows_what_goes_on(st
     assert summary.verdicts == {"violation": 1}
     assert {rule for _, rule in summary.findings} == {"ltkm-missing"}
     assert summary.faulted == 1
-    assert summary.put_in[Level.VIOLATION] >= 1
+    assert summary.faulted_findings[Level.VIOLATION] >= 1
     assert flow.metadata["ltkm_came"] == "violation: ltkm-missing"
     assert "[rename-ltkm; it came with violation: ltkm-missing; ltkm: fault]" in flow.comment
     assert "ltkm-misnamed" in flow.metadata["ltkm_rules"]
@@ -325,7 +325,7 @@ def test_what_a_fault_sends_is_nothing_that_the_server_is_measured_by(stage: Sta
     assert faulted(flow), "the LTKM of the first exchange is sent in the second again"
     assert "ltkm-replayed" in flow.metadata["ltkm_rules"]
     assert stage.addon.summary.findings == {}
-    assert stage.addon.summary.put_in[Level.VIOLATION] == 1
+    assert stage.addon.summary.faulted_findings[Level.VIOLATION] == 1
 
 
 def test_a_fault_repeats_what_the_terminal_got_and_not_what_was_taken_from_it(stage: Stage) -> None:

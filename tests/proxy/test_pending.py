@@ -183,14 +183,14 @@ def test_a_flow_with_fields_of_other_types_has_a_finding_and_the_next_is_checked
 def test_a_report_that_cannot_be_logged_is_told_as_a_crash(
     stage: Stage, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    original = text.told
+    original = text.exchange_text
 
     def crash(report: Report, redactor: Redactor, keys: Keys) -> text.ExchangeText:
         if EVENT_CRASHED not in report.rules:
             raise TypeError("not to be shown")
         return original(report, redactor, keys)
 
-    monkeypatch.setattr(text, "told", crash)
+    monkeypatch.setattr(text, "exchange_text", crash)
     stage.play(flow_of(flawed()))
     lines = [line for _, line in logged(caplog)]
     assert any(line.startswith("  violation ltkm-missing: ") for line in lines)

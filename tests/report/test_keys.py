@@ -1,4 +1,4 @@
-"""What is told of a message with the keys at hand, as text and as JSON, and whether it stands."""
+"""What is told of a message with the keys at hand, as text and as JSON, and whether it is valid."""
 
 import json
 from collections.abc import Sequence
@@ -12,7 +12,7 @@ from ltkm_inspect.keys.protection import authenticate, encrypt
 from ltkm_inspect.mikey import Kemac, Message
 from ltkm_inspect.reference import B_TID, BSM, FIRST, MUK, TERMINAL, ltkm
 from ltkm_inspect.report.keys import Keys
-from ltkm_inspect.report.messages import decoded, json_line, stands, text_lines
+from ltkm_inspect.report.messages import decode_input, is_valid, json_line, text_lines
 
 OLD = bytes(range(0xA0, 0xC0))
 RING = KeyRing((TERMINAL.subscriber,))
@@ -46,15 +46,15 @@ def flipped(message: Message) -> Message:
 
 
 def told(message: Message, ring: KeyRing = RING, *, show: bool = False) -> tuple[list[str], dict[str, object], bool]:
-    """Return the lines and the object that tell of a message, and whether it stands."""
+    """Return the lines and the object that tell of a message, and whether it is valid."""
     given = InputMessage("argument 1", message.encode())
-    found, keys = decoded(given), Keys(ring, show)
+    found, keys = decode_input(given), Keys(ring, show)
     lines = [*text_lines(given, found, keys)]
     line = json_line(given, found, keys)
     if not show:
         assert MSK not in "\n".join(lines).lower() + line.lower()
     said = [each.removeprefix("  key: ") for each in lines if each.startswith("  key: ")]
-    return said, json.loads(line)["key"], stands(given, found, keys)
+    return said, json.loads(line)["key"], is_valid(given, found, keys)
 
 
 SPI = b"\0\x21\0\x10" + FIRST.msk + b"\x04\xc0\xff\xee\x01"
@@ -83,7 +83,7 @@ def test_a_message_tells_its_mac_and_its_key(message: Message, lines: Sequence[s
     assert plain["check_value"] == (CHECK_VALUE if len(lines) > 1 else None)
 
 
-def test_a_message_that_no_key_fits_says_whose_is_missing_and_stands() -> None:
+def test_a_message_that_no_key_fits_says_whose_is_missing_and_is_valid() -> None:
     said, plain, holds = told(MESSAGE, KeyRing((Subscriber("somebody@else", "", (MUK,)),)))
     assert said == [
         f"no key for B-TID {B_TID} at {BSM}: the key ring has no entry for this terminal; add one with its MUK"
@@ -115,7 +115,7 @@ def test_the_key_is_shown_only_on_demand() -> None:
     said, plain, _ = told(MESSAGE, show=True)
     assert said[1] == f"{INTERVAL}, key {MSK}"
     assert plain["key"] == MSK
-    assert MSK not in repr(Keys(RING, True).of(decoded(InputMessage("", MESSAGE.encode())), MESSAGE.encode()))
+    assert MSK not in repr(Keys(RING, True).of(decode_input(InputMessage("", MESSAGE.encode())), MESSAGE.encode()))
 
 
 CLEAR, DECRYPTED = "in the clear, but not authenticated", f"decrypted with the MUK of {B_TID}, but not authenticated"

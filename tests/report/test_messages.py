@@ -5,7 +5,7 @@ import json
 from ltkm_inspect.input import InputMessage
 from ltkm_inspect.mikey import to_plain
 from ltkm_inspect.reference import FIRST, ltkm
-from ltkm_inspect.report.messages import decoded, is_whole, json_line, text_lines
+from ltkm_inspect.report.messages import decode_input, is_whole, json_line, text_lines
 from ltkm_inspect.wire import count
 
 MESSAGE = ltkm(FIRST).encode()
@@ -13,7 +13,7 @@ MESSAGE = ltkm(FIRST).encode()
 
 def test_a_message_is_one_object_with_what_was_decoded() -> None:
     given = InputMessage("argument 1", MESSAGE)
-    message = decoded(given)
+    message = decode_input(given)
     assert message is not None
     assert is_whole(message)
     found = json.loads(json_line(given, message))
@@ -28,8 +28,8 @@ def test_a_message_is_one_object_with_what_was_decoded() -> None:
 
 def test_what_is_no_octets_has_the_same_fields_and_an_error() -> None:
     given = InputMessage("line 1", None, "expected hex, got \x1b")
-    found = json.loads(json_line(given, decoded(given)))
-    whole = json.loads(json_line(InputMessage("line 1", MESSAGE), decoded(InputMessage("line 1", MESSAGE))))
+    found = json.loads(json_line(given, decode_input(given)))
+    whole = json.loads(json_line(InputMessage("line 1", MESSAGE), decode_input(InputMessage("line 1", MESSAGE))))
     assert set(found) == set(whole)
     assert found["error"] == {"reason": "expected hex, got \x1b", "offset": 0, "path": "", "kind": "input"}
     assert not is_whole(None)
@@ -38,7 +38,7 @@ def test_what_is_no_octets_has_the_same_fields_and_an_error() -> None:
 def test_a_message_cut_at_any_octet_says_that_it_does_not_decode_and_keeps_the_rest() -> None:
     for end in range(len(MESSAGE)):
         given = InputMessage("cut", MESSAGE[:end])
-        message = decoded(given)
+        message = decode_input(given)
         assert not is_whole(message)
         found = json.loads(json_line(given, message))
         assert found["error"]["offset"] <= end
@@ -47,7 +47,7 @@ def test_a_message_cut_at_any_octet_says_that_it_does_not_decode_and_keeps_the_r
 
 def test_the_tree_stands_below_the_source() -> None:
     given = InputMessage("a\x1b.bin, line 1", MESSAGE)
-    heading, *tree = text_lines(given, decoded(given))
+    heading, *tree = text_lines(given, decode_input(given))
     assert heading == f"a\\x1b.bin, line 1: {len(MESSAGE)} octets"
     assert tree
     assert all(line.startswith("  ") for line in tree)

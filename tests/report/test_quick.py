@@ -33,7 +33,7 @@ VECTORS = [octets_of(vector) for vector in vectors(Path(__file__).resolve().pare
 
 def slow(octets: bytes) -> str:
     given = InputMessage("here", octets)
-    return messages.json_line(given, messages.decoded(given))
+    return messages.json_line(given, messages.decode_input(given))
 
 
 def check(lines: quick.QuickLines, octets: bytes) -> bool:
@@ -128,4 +128,4 @@ def test_messages_that_are_not_alike_are_not_kept_for_ever(monkeypatch: pytest.M
 def test_a_source_is_written_the_same() -> None:
     for source in ('a"\\b', "\udcff.b64, line 1", "\U0001f600\x1b"):
         given = InputMessage(source, VECTORS[0])
-        assert LINES.line(given) == messages.json_line(given, messages.decoded(given))
+        assert LINES.line(given) == messages.json_line(given, messages.decode_input(given))

@@ -1,4 +1,4 @@
-"""Request and response on the page: the first line, the header fields, and the body with the places of findings."""
+"""Request and response on the page: the first line, the header fields, and the body with marks for findings."""
 
 from collections.abc import Iterable, Mapping
 from itertools import pairwise
@@ -8,15 +8,15 @@ from ltkm_inspect.report.page.value import value_text
 from ltkm_inspect.wire import inert
 
 type Marks = Mapping[tuple[int, ...], int]
-"""The numbers of the marked places of a body, by first octet and the one after the last."""
+"""The numbers of the marks in a body, by first octet and the one after the last."""
 
 
 LONGEST_FIELD = 1100
-"""How many characters of a header field the page shows: all that a record keeps."""
+"""How many characters of a header field the page shows: as many as a record keeps."""
 
 
 def http_views(record: Mapping[str, Any]) -> tuple[list[dict[str, Any]], Marks]:
-    """Return what the page shows of request and response, as far as they are there, and the marks in the response."""
+    """Return what the page shows of request and response, if recorded, and the marks in the response."""
     sides = [(side, record[side]) for side in ("request", "response") if record.get(side)]
     places = [place for side, message in sides if side == "response" for place in message["places"]]
     return [_message(side, message) for side, message in sides], {
@@ -25,7 +25,7 @@ def http_views(record: Mapping[str, Any]) -> tuple[list[dict[str, Any]], Marks]:
 
 
 def _message(side: str, message: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what is shown of one of them; the keys are short, since there may be a thousand."""
+    """Return what the page shows of a request or response. The keys are short, since there may be a thousand."""
     return {
         "s": side,
         "l": value_text(message["line"]),
@@ -41,7 +41,7 @@ def _fields(fields: Iterable[Iterable[str]]) -> list[list[str]]:
 
 
 def _segments(body: str, places: list[list[int]]) -> list[tuple[str, list[int]]]:
-    """Return a body as pieces of text, each with the marks that it belongs to."""
+    """Return a body as pieces of text, each with the numbers of its marks."""
     edges = sorted({0, len(body), *(min(edge, len(body)) for place in places for edge in place[2:])})
     return [
         (

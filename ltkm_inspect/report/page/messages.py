@@ -1,7 +1,7 @@
 """An LTKM on the page: its octets, and the tree of its fields with the octets of each.
 
-Where octets do not say what was there, because keys or identities were taken out of them, the decoded message in the
-record does. Where there are none, that knows at least where header and payloads stood.
+If keys or identities were removed from the octets, the values come from the decoded message in the record. If the
+record has no octets, the decoded message still has the offsets of header and payloads.
 """
 
 from collections import deque
@@ -27,24 +27,24 @@ NEXT_IN_HEADER = 2
 VEILED = b"**"
 """Replaces the octets of redacted identities."""
 MASK = "--"
-"""Stands for an octet of a key that is not shown."""
+"""Replaces an octet of a key that is not shown."""
 
 type Row = tuple[int, str, str, str, int, int]
-"""A field: depth, name, path, value with its meaning, first octet, and the one after the last; -1 where not known."""
+"""A field: depth, name, path, value with its meaning, first octet, and the one after the last; -1 if unknown."""
 
 
 def ltkm_view(ltkm: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what the page shows of the object of an LTKM; the keys are short, since there may be thousands."""
+    """Return what the page shows of the record of an LTKM. The keys are short, since there may be thousands."""
     message = ltkm.get("message")
     octets = _octets(ltkm.get("octets"))
     rows = iter(()) if message is None else _plain_rows(message)
     pairs = ""
     if octets is not None:
-        are_all_there = message is None or not (_holds_hidden(message) or VEILED in octets)
-        nodes = tree(decode(octets, MOST_NODES), show_keys=message is not None and are_all_there)
+        is_complete = message is None or not (_holds_hidden(message) or VEILED in octets)
+        nodes = tree(decode(octets, MOST_NODES), show_keys=message is not None and is_complete)
         pairs = _masked(octets[:MOST_OCTETS], nodes)
         places = spans(octets, MOST_NODES)
-        rows = _with_lengths(_decoded_rows(nodes) if are_all_there else _placed(rows, places), octets, places)
+        rows = _with_lengths(_decoded_rows(nodes) if is_complete else _placed(rows, places), octets, places)
     shown = list(islice(rows, MOST_NODES))
     return {
         "n": ltkm.get("ltkm"),
@@ -65,7 +65,7 @@ def key_facts(key: Mapping[str, Any] | None) -> list[tuple[str, str]]:
     """Return what the key ring says about an LTKM: its MAC, and each key that it delivers."""
     if key is None:
         return []
-    told = facts(
+    shown = facts(
         ("MAC", key["verdict"]),
         ("Reason", key.get("reason")),
         ("Key ring entry", key.get("b_tid")),
@@ -74,8 +74,8 @@ def key_facts(key: Mapping[str, Any] | None) -> list[tuple[str, str]]:
         *_key_pairs(key),
     )
     for further in key.get("further", ()):
-        told += facts(*_key_pairs(further))
-    return told
+        shown += facts(*_key_pairs(further))
+    return shown
 
 
 def _key_pairs(key: Mapping[str, Any]) -> list[tuple[str, Any]]:
@@ -94,7 +94,7 @@ def _key_pairs(key: Mapping[str, Any]) -> list[tuple[str, Any]]:
 
 
 def _holds_hidden(plain: Any) -> bool:
-    """Return whether something in the object of a message is hidden, because it is a key in the clear."""
+    """Tell whether the object of a message has a hidden value: a key in the clear."""
     if isinstance(plain, dict):
         return plain.get("hidden") is True or any(map(_holds_hidden, plain.values()))
     return isinstance(plain, list) and any(map(_holds_hidden, plain))
@@ -123,14 +123,14 @@ def _decoded_rows(nodes: Iterable[Node], depth: int = 0) -> Iterator[Row]:
 
 
 def _placed(rows: Iterable[Row], places: Mapping[str, Span]) -> Iterator[Row]:
-    """Yield the fields of a message from a record with the places that they have in its octets."""
+    """Yield the fields of a message from a record with their places in the octets, where these are known."""
     for depth, name, path, value, start, end in rows:
         place = places.get(path)
         yield (depth, name, path, value, place.start, place.end) if place else (depth, name, path, value, start, end)
 
 
 def _with_lengths(rows: Iterable[Row], octets: bytes, places: Mapping[str, Span]) -> Iterator[Row]:
-    """Yield fields, and before each the length that says where it ends, which the tree of a message leaves out."""
+    """Yield the fields, and before each the length field in front of it: the tree of a message has no length fields."""
     lengths = deque(
         (
             path.count("."),
@@ -151,7 +151,7 @@ def _with_lengths(rows: Iterable[Row], octets: bytes, places: Mapping[str, Span]
 
 
 def _masked(octets: bytes, nodes: tuple[Node, ...]) -> str:
-    """Return the octets in hex, with a mask for each that the tree hides."""
+    """Return the octets in hex, with `MASK` for each that the tree hides."""
     pairs = [f"{octet:02x}" for octet in octets]
     for top in nodes:
         for node in top.walk():

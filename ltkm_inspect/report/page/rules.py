@@ -1,4 +1,4 @@
-"""The rules on the page: how often each was broken, what it rests on, why that matters, and what to do about it."""
+"""The rules on the page: how often each was broken, its clauses, why it matters, and what to do about it."""
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
@@ -12,12 +12,12 @@ from ltkm_inspect.report.summary import noted_rules
 from ltkm_inspect.rule import RULES
 
 LEVELS = {"violation": 3, "warning": 2, "note": 1}
-"""The levels by how bad they are; one that is not known is no worse than a note."""
+"""How bad each level is; an unknown level is less bad than a note."""
 
 
 @dataclass(slots=True)
-class Broken:
-    """What the findings, or notes, of one rule have in common."""
+class RuleCount:
+    """The findings, or notes, of one rule, counted."""
 
     rule: str
     title: str
@@ -29,7 +29,7 @@ class Broken:
 
     @property
     def says(self) -> list[str]:
-        """Its clauses with what they say, and why its level is another one; only their names for a rule of others."""
+        """Its clauses with what they say, and the reason for its level; for an unknown rule only their names."""
         rule = RULES.get(self.rule)
         if rule is None:
             return self.clauses
@@ -57,23 +57,23 @@ class Tally:
 
     def __init__(self) -> None:
         """Begin with none."""
-        self._rules: dict[str, Broken] = {}
+        self._rules: dict[str, RuleCount] = {}
 
     def add(self, record: Mapping[str, Any], terminal: int, kind: str = "findings") -> None:
-        """Count the findings, or the `notes`, of one exchange, those that are not listed among them."""
+        """Count the findings, or the `notes`, of one exchange, including those that its record left out."""
         findings = record[kind]
         for finding in findings:
-            broken = self._rules.get(finding["rule"])
-            if broken is None:
-                broken = Broken(
+            rule_count = self._rules.get(finding["rule"])
+            if rule_count is None:
+                rule_count = RuleCount(
                     value_text(finding["rule"]),
                     value_text(finding["title"]),
                     list(map(value_text, finding["clauses"])),
                     finding["level"],
                 )
-                self._rules[finding["rule"]] = broken
-            broken.number += 1
-            broken.level = max(broken.level, finding["level"], key=rank)
+                self._rules[finding["rule"]] = rule_count
+            rule_count.number += 1
+            rule_count.level = max(rule_count.level, finding["level"], key=rank)
         for more in record.get("more", {}).get("findings", ()):
             if more["rule"] in self._rules and (more["level"] == "note") is (kind == "notes"):
                 self._rules[more["rule"]].number += more["number"]
@@ -81,7 +81,7 @@ class Tally:
             self._rules[rule].exchanges += 1
             self._rules[rule].terminals.add(terminal)
 
-    def __iter__(self) -> Iterator[Broken]:
+    def __iter__(self) -> Iterator[RuleCount]:
         """Yield the rules, the worst level first, then the most frequent."""
         return iter(sorted(self._rules.values(), key=lambda each: (-rank(each.level), -each.exchanges, each.rule)))
 
@@ -90,12 +90,12 @@ class Tally:
 
     @property
     def total(self) -> int:
-        """How many findings, or notes, there are."""
-        return sum(broken.number for broken in self._rules.values())
+        """The number of findings, or notes."""
+        return sum(each.number for each in self._rules.values())
 
 
 class AnswerCounts:
-    """The answers of every rule over all exchanges: silence is never a pass."""
+    """The answers of every rule, counted over all exchanges."""
 
     def __init__(self) -> None:
         """Begin with none."""
@@ -103,7 +103,7 @@ class AnswerCounts:
         self._reasons: defaultdict[str, Counter[str]] = defaultdict(Counter)
 
     def add(self, record: Mapping[str, Any]) -> None:
-        """Count the answers for one exchange; that of a rule that only made notes is `noted`."""
+        """Count the answers for one exchange; the answer of a rule that only made notes is `noted`."""
         noted = noted_rules(record)
         for rule, outcome in record.get("outcomes", {}).items():
             self._answers[rule]["noted" if rule in noted else outcome["answer"]] += 1

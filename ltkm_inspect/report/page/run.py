@@ -1,4 +1,4 @@
-"""What the page says of the run itself: program, options, and what the session remembers."""
+"""What the page shows of the run itself: program, options, and what the session remembers."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -10,7 +10,7 @@ MOST_MUKS = 500
 
 
 def run_facts(run: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """Return what a run record says, and of the options those that have a value."""
+    """Return the facts of a run record, with the options that have a value."""
     options = run.get("options") or {}
     return facts(
         ("Program", f"ltkm-inspect {run.get('version') or ''}"),

@@ -1,7 +1,7 @@
-"""The timeline: when each terminal had its exchanges, and how they went.
+"""The timeline: when each terminal had its exchanges, and their verdicts.
 
-The time of the run is cut into slots, so that a week of a thousand terminals draws as fast as an hour of three: a
-terminal has at most one mark a slot, which shows the worst exchange in it.
+The time of the run is divided into slots, and a terminal has at most one mark per slot, which shows its worst exchange.
+So a week of a thousand terminals is drawn as fast as an hour of three.
 """
 
 from bisect import bisect_right
@@ -15,14 +15,14 @@ from typing import NamedTuple
 VERDICTS = ("clean", "warning", "violation")
 FAULTED = "faulted"
 ORDER = (*reversed(VERDICTS), FAULTED)
-"""The worst first."""
+"""The order of the verdicts in a bar: the worst first."""
 SLOTS = 120
 MOST_TERMINALS = 500
-"""How many terminals the timeline shows, those with the worst exchanges first."""
+"""How many terminals the timeline shows: those with the worst exchanges come first."""
 MOST_MARKS = 20_000
-"""How many marks they may have between them."""
+"""How many marks the timeline may have in all."""
 UNFOLDED = 20
-"""How many of them are shown without being asked for."""
+"""How many terminals are shown before the list is unfolded."""
 MOST_TICKS = 6
 _STEPS = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10800, 21600, 43200, 86400)
 DAY = 86400
@@ -36,9 +36,9 @@ class Moment(NamedTuple):
     verdict: str
     """One of VERDICTS, or FAULTED."""
     number: int
-    """Its id on the page; -1 where it is not on the page."""
+    """Its number on the page; -1 if it is not on the page."""
     again: bool
-    """It is in the timeline already, as it came; this is how it went on, with faults put in."""
+    """The exchange with faults put in; the timeline already has it without them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +46,7 @@ class Mark:
     """The exchanges of a terminal in one slot."""
 
     position: float
-    """Of its middle, in percent of the width."""
+    """The middle of the slot, in percent of the width."""
     verdict: str
     number: int
     label: str
@@ -54,7 +54,7 @@ class Mark:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A terminal."""
+    """A terminal with its marks."""
 
     number: int
     name: str
@@ -64,21 +64,21 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Bar:
-    """All exchanges of one slot: how many of each verdict, as a stack in percent of the height."""
+    """All exchanges of one slot: how many have each verdict, as a stack in percent of the height."""
 
     position: float
     label: str
     parts: list[tuple[str, float, float]]
-    """Verdict, where the part begins from the top, and how high it is."""
+    """For each part: its verdict, its distance from the top, and its height."""
 
 
 @dataclass(slots=True)
 class Timeline:
-    """What is known of when the exchanges took place."""
+    """The exchanges of a run with their times."""
 
     moments: list[Moment] = field(default_factory=list)
     terminals: dict[str, int] = field(default_factory=dict)
-    """The terminals by name as shown, with the number of each."""
+    """The number of each terminal, by the name that is shown."""
     undated: int = 0
     """Exchanges without a time."""
 
@@ -87,7 +87,7 @@ class Timeline:
         return self.terminals.setdefault(name, len(self.terminals))
 
     def add(self, started: str | None, terminal: int, verdict: str, number: int, *, again: bool) -> None:
-        """Take an exchange in, or `again` as what faults made of it."""
+        """Add an exchange; `again` adds it with faults put in, after it was added without."""
         try:
             seconds = datetime.fromisoformat(started or "").replace(tzinfo=UTC).timestamp()
         except ValueError:
@@ -105,16 +105,16 @@ class Timeline:
 
     @property
     def is_one_day(self) -> bool:
-        """Whether all of it happened on one day, so that the day need not be said each time."""
+        """All exchanges were on one day (UTC), so labels do not repeat the day."""
         return not self.moments or int(self.first // DAY) == int(self.last // DAY)
 
     def drawn(self) -> "TimelineDrawing":
-        """Return the timeline as it is drawn."""
+        """Return the drawing of the timeline."""
         return TimelineDrawing(self)
 
 
 class TimelineDrawing:
-    """A timeline as it is drawn: rows of marks, bars above them, and ticks with their labels."""
+    """A timeline as it is drawn: rows of marks, bars above them, and ticks with labels."""
 
     def __init__(self, timeline: Timeline) -> None:
         """Sort the exchanges into slots."""
@@ -191,7 +191,7 @@ class TimelineDrawing:
 
 
 def _rank(verdict: str) -> int:
-    """Return how far up a verdict comes; what has a fault in it comes before what is clean, so that it is seen."""
+    """Return how bad a verdict is; an exchange with faults ranks above a clean one, so that its mark is visible."""
     ranks = (VERDICTS[0], FAULTED, *VERDICTS[1:])
     return ranks.index(verdict) if verdict in ranks else -1
 

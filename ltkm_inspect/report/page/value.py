@@ -9,7 +9,7 @@ LONGEST = 1000
 
 
 def value_text(value: Any, longest: int = LONGEST) -> str:
-    """Return a value as text; nothing where there is none."""
+    """Return a value as text; empty for None."""
     if value is None:
         return ""
     if isinstance(value, bool):
@@ -18,12 +18,12 @@ def value_text(value: Any, longest: int = LONGEST) -> str:
 
 
 def facts(*pairs: tuple[str, Any]) -> list[tuple[str, str]]:
-    """Return names with their values as text, without those that have no value."""
+    """Return names with their values as text, without empty values."""
     return [(name, text) for name, value in pairs if (text := value_text(_listed(value)))]
 
 
 def _listed(value: Any) -> Any:
-    """Return objects and lists as one line, which is not yet safe to show, and any other value as it is."""
+    """Return an object or list as one line, which is not yet safe to show; return any other value unchanged."""
     if isinstance(value, dict):
         return ", ".join(
             f"{name.replace('_', ' ')}: {_listed(each)}" for name, each in value.items() if each is not None
