@@ -3,17 +3,29 @@
 from collections.abc import Iterator
 
 from ltkm_inspect.input.message import InputMessage
-from ltkm_inspect.packets import MIKEY_PORT, CaptureFileError, Packet, is_capture, packets, udp_at, udp_packet
+from ltkm_inspect.packets import (
+    MIKEY_PORT,
+    CaptureFileError,
+    Network,
+    Packet,
+    Read,
+    UdpPacket,
+    datagram_at,
+    packets,
+)
 from ltkm_inspect.wire import count
 
 
-def from_capture(octets: bytes, source: str) -> Iterator[InputMessage]:
-    """Yield the message of every UDP packet from or to the port of MIKEY; damage is a problem at its packet."""
-    number = 0
+def from_capture(read: Read, source: str) -> Iterator[InputMessage]:
+    """Yield the message of every UDP packet from or to the port of MIKEY; damage is a problem at its packet.
+
+    A message in fragments is that of the packet that completes it.
+    """
+    number, network = 0, Network()
     try:
-        for number, packet in enumerate(packets(octets), 1):
-            udp = udp_packet(packet)
-            if udp is None or MIKEY_PORT not in udp.ports:
+        for number, packet in enumerate(packets(read), 1):
+            udp = network.take(packet)
+            if not isinstance(udp, UdpPacket) or MIKEY_PORT not in udp.ports:
                 continue
             where = f"{source}, packet {number}"
             if udp.is_complete:
@@ -23,13 +35,14 @@ def from_capture(octets: bytes, source: str) -> Iterator[InputMessage]:
                     where, None, f"expected {count(max(0, udp.length), 'octet')} of message, got {len(udp.data)}"
                 )
     except CaptureFileError as error:
-        yield InputMessage(f"{source}, packet {number + 1}" if is_capture(octets) else source, None, str(error))
+        yield InputMessage(f"{source}, packet {number + 1}" if error.offset else source, None, str(error))
 
 
 def message_in_packet(octets: bytes) -> bytes | None:
     """Return the MIKEY message in the octets of one packet, from the link, IP or UDP on; None where there is none."""
-    found = [udp_packet(Packet(link, octets)) for link in (1, 101, 113, 276)]
+    found = [Network().take(Packet(link, octets)) for link in (1, 101, 113, 276)]
     if len(octets) > 8:
-        bare = udp_at(octets, 0)
+        bare = datagram_at(octets, 0)
         found.append(bare if bare.length + 8 == len(octets) else None)
-    return next((udp.data for udp in found if udp is not None and udp.is_complete and MIKEY_PORT in udp.ports), None)
+    datagrams = (each for each in found if isinstance(each, UdpPacket))
+    return next((udp.data for udp in datagrams if udp.is_complete and MIKEY_PORT in udp.ports), None)

@@ -3,6 +3,7 @@
 import os
 import re
 from collections.abc import Callable, Iterator
+from io import BytesIO
 from pathlib import Path
 from typing import BinaryIO
 
@@ -12,7 +13,7 @@ from ltkm_inspect.input.document import from_document
 from ltkm_inspect.input.message import Form, InputMessage
 from ltkm_inspect.input.objects import from_array
 from ltkm_inspect.input.prose import VERSION, WANTED, as_message, in_text, notation_of, of_line, unreadable
-from ltkm_inspect.packets import is_capture
+from ltkm_inspect.packets import Read, is_capture
 from ltkm_inspect.wire import printable
 from ltkm_inspect.wire.key_text import IS_KEY, IS_KEY_RING, is_key_ring
 
@@ -21,6 +22,8 @@ _BEGINS_MESSAGE = b"AQ"
 _LONGEST_NAME = 150
 """More characters than this are a message that was damaged on its way, not the name of a file."""
 _LIKE_NAME = re.compile(r"[\w+-]{1,40}")
+_SIGNATURE = 4
+"""How many octets tell a capture."""
 
 
 def from_argument(text: str, source: str, form: Form = "auto") -> Iterator[InputMessage]:
@@ -31,7 +34,8 @@ def from_argument(text: str, source: str, form: Form = "auto") -> Iterator[Input
     be read.
     """
     if len(text) <= _LONGEST_NAME and os.path.exists(text):
-        yield from from_file(Path(text).read_bytes(), text, form)
+        with open(text, "rb") as file:
+            yield from _from_open(file, text, form)
         return
     given = [*from_file(os.fsencode(text), source, form)]
     meant = not any(each.octets and each.octets.startswith(VERSION) for each in given)
@@ -82,8 +86,12 @@ def from_file(octets: bytes, source: str, form: Form = "auto") -> Iterator[Input
 
 
 def from_stream(stream: BinaryIO, source: str, form: Form = "auto") -> Iterator[InputMessage]:
-    """Yield the messages of a stream: each line's as it comes if the first line is a message; else all at the end."""
-    first = stream.readline()
+    """Yield the messages of a stream as they come, of a capture or if the first line is one; else all at the end."""
+    first = stream.read(_SIGNATURE)
+    if _is_packets(first, form):
+        yield from from_capture(_resumed(first, stream), source)
+        return
+    first += b"" if b"\n" in first else stream.readline()
     message = None if _reader(first, form) or is_key_ring(first) else notation.text_of(first)
     octets = None if message is None else notation.from_words(message, notation_of(form))
     if form == "binary" or octets is None or not notation.is_message(octets):
@@ -98,9 +106,33 @@ def from_stream(stream: BinaryIO, source: str, form: Form = "auto") -> Iterator[
             yield from_text(line, f"{source}, line {number}", form)
 
 
+def _from_open(file: BinaryIO, source: str, form: Form) -> Iterator[InputMessage]:
+    """Yield the messages of an open file, of a capture without all of it in memory."""
+    start = file.read(_SIGNATURE)
+    if _is_packets(start, form):
+        yield from from_capture(_resumed(start, file), source)
+    else:
+        yield from from_file(start + file.read(), source, form)
+
+
+def _is_packets(start: bytes, form: Form) -> bool:
+    return form == "pcap" or (form == "auto" and is_capture(start))
+
+
+def _resumed(start: bytes, stream: BinaryIO) -> Read:
+    """Return what reads a stream whose first octets are taken, each time as much as there is."""
+    more: Read = getattr(stream, "read1", stream.read)
+    waiting = [start]
+    return lambda size: waiting.pop() if waiting and waiting[0] else more(size)
+
+
+def _of_capture(octets: bytes, source: str) -> Iterator[InputMessage]:
+    return from_capture(BytesIO(octets).read, source)
+
+
 def _reader(start: bytes, form: Form) -> Callable[[bytes, str], Iterator[InputMessage]] | None:
     """Return what reads a file with messages in it, by its beginning or its form; None for messages by themselves."""
-    known = (("pcap", is_capture, from_capture), ("xml", _is_document, from_document), ("json", _is_array, from_array))
+    known = (("pcap", is_capture, _of_capture), ("xml", _is_document, from_document), ("json", _is_array, from_array))
     return next((reader for name, begins, reader in known if form == name or (form == "auto" and begins(start))), None)
 
 

@@ -1,4 +1,4 @@
-"""Reads packet captures: files to packets, packets to UDP datagrams."""
+"""Reads packet captures: files to packets, packets to UDP datagrams and TCP segments."""
 
-from ltkm_inspect.packets.file import CaptureFileError, Packet, is_capture, packets
-from ltkm_inspect.packets.udp import MIKEY_PORT, udp_at, udp_packet
+from ltkm_inspect.packets.file import CaptureFileError, Packet, Read, is_capture, packets
+from ltkm_inspect.packets.network import MIKEY_PORT, Network, TcpSegment, UdpPacket, datagram_at

@@ -75,6 +75,11 @@ IPV4, IPV6 = datagram(), datagram(client="[2001:db8::a]:4")
 MAC = b"\2\0\0\0\0\1" * 2
 
 
+def longer(length: bytes, octets: int) -> bytes:
+    """Return the length of a packet with so many octets more."""
+    return (int.from_bytes(length) + octets).to_bytes(2)
+
+
 @pytest.mark.parametrize(
     ("link", "frame"),
     [
@@ -89,8 +94,12 @@ MAC = b"\2\0\0\0\0\1" * 2
         pytest.param(276, b"\x86\xdd" + b"\0" * 18 + IPV6, id="Linux-cooked-2"),
         pytest.param(228, IPV4, id="IPv4"),
         pytest.param(229, IPV6, id="IPv6"),
-        pytest.param(101, b"\x46\0" + IPV4[2:20] + b"\1" * 4 + IPV4[20:], id="IPv4-options"),
-        pytest.param(101, IPV6[:6] + b"\0" + IPV6[7:40] + b"\x11\0" + b"\1\4\0\0\0\0" + IPV6[40:], id="hop-by-hop"),
+        pytest.param(101, b"\x46\0" + longer(IPV4[2:4], 4) + IPV4[4:20] + b"\1" * 4 + IPV4[20:], id="IPv4-options"),
+        pytest.param(
+            101,
+            IPV6[:4] + longer(IPV6[4:6], 8) + b"\0" + IPV6[7:40] + b"\x11\0\1\4\0\0\0\0" + IPV6[40:],
+            id="hop-by-hop",
+        ),
     ],
 )
 def test_whatever_the_link_was_the_message_is_found(link: int, frame: bytes) -> None:
