@@ -28,6 +28,11 @@ def test_faults_are_found_by_the_rules_that_they_break() -> None:
     [
         ("rules ltkm-mising", "no rule matches ltkm-mising; did you mean ltkm-missing?"),
         ("faults ltkm nothing", "no fault matches ltkm and nothing; try fewer words"),
+        (
+            "explain LTKM-mis",
+            "ids that contain it: ltkm-missing, ltkm-misnamed, ltkm-misplaced (ltkm-inspect rules ltkm-mis",
+        ),
+        ("explain counter-gaps", "did you mean counter-gap?"),
         ("explain zzz", "ltkm-inspect rules and ltkm-inspect faults list what there is"),
         ("completion tcsh", "expected bash, zsh or fish, got tcsh"),
         ("check --format html x", "expected text, concise, github or jsonl, got html; a file of it: --report out.html"),

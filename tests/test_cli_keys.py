@@ -69,6 +69,19 @@ def test_a_check_with_keys_tells_of_each_ltkm_and_shows_none(ring: Path, recorde
     assert not [secret for secret in secrets(MUK, MRK, FIRST.msk) if secret in everything]
 
 
+def test_a_key_line_names_the_terminal_as_its_exchange_does_unless_names_are_hidden(ring: Path, recorded: Path) -> None:
+    ring.write_text(ring.read_text() + 'name = "cedar"\n')
+    heading, key, *_ = run("check", "--keys", ring, recorded).stdout.splitlines()
+    assert " cedar POST " in heading
+    assert key.startswith("  key item 1, LTKM 1: MAC valid (MUK of cedar), ")
+    for command, input in (("check", str(recorded)), ("decode", MESSAGE)):
+        done = run(command, "--redact", "--keys", ring, input)
+        assert "MAC valid (MUK of identity-" in done.stdout
+        assert "cedar" not in done.stdout + done.stderr
+    ring.write_text(ring.read_text().replace(MUK.hex(), bytes(32).hex()))
+    assert "MAC invalid (does not verify with the MUK of cedar)" in run("check", "--keys", ring, recorded).stdout
+
+
 def test_a_wrong_key_is_a_finding_about_the_key(ring: Path, recorded: Path) -> None:
     ring.write_text(ring.read_text().replace(MUK.hex(), bytes(32).hex()))
     done = run("check", "--keys", ring, "--fail-on", "warning", recorded)

@@ -125,6 +125,9 @@ def strip_ltkm(document: Document, *, item: int = 0, all: bool = False) -> Itera
     """Remove the LTKMs from an item but keep its 200 OK (default: the first item that has any).
 
     With `all`, remove every LTKM of the document, including those outside the items.
+
+    A document that then has no LTKM breaks no rule: it is the MBMS response without LTKMs, and the keys may be pushed
+    over UDP. Only `ltkm_expect=always`, or strict mode, reports it.
     """
     first = (each.ltkm_elements for each in document.items if each.ltkm_elements and item in (0, each.number))
     found = {ltkm.element: ltkm for ltkm in (document.ltkm_elements if all else next(first, ()))}

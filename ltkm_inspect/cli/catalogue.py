@@ -12,6 +12,9 @@ from ltkm_inspect.options.words import did_you_mean
 from ltkm_inspect.output.console import COULD_NOT_RUN, PROGRAM, complain, say
 from ltkm_inspect.wire import printable
 
+MOST_SUGGESTED = 5
+"""How many ids an error names that contain what was typed."""
+
 
 @commands.command()
 @click.argument("words", nargs=-1, metavar="[WORD]...")
@@ -71,9 +74,20 @@ def explain(rule: str) -> None:
 
     page = room.page(rule)
     if page is None:
-        close = did_you_mean(rule, room.names()) or "; ltkm-inspect rules and ltkm-inspect faults list what there is"
-        raise click.UsageError(f"unknown rule or fault {printable(rule)}{close}")
+        raise click.UsageError(f"unknown rule or fault {printable(rule)}{_suggested(rule, room.names())}")
     say(page.splitlines())
+
+
+def _suggested(word: str, names: list[str]) -> str:
+    """Return the ids that contain a word, else the one that comes closest, else the commands that list all."""
+    found = [name for name in names if word and word.lower() in name]
+    if len(found) == 1:
+        return f"; did you mean {found[0]}?"
+    if not found:
+        return did_you_mean(word, names) or "; ltkm-inspect rules and ltkm-inspect faults list what there is"
+    more = len(found) - MOST_SUGGESTED
+    listed = ", ".join(found[:MOST_SUGGESTED]) + (f" and {more} more" if more > 0 else "")
+    return f"; ids that contain it: {listed} (ltkm-inspect rules {word.lower()} and faults {word.lower()} list them)"
 
 
 @commands.command()

@@ -39,7 +39,7 @@ def decode(inputs: tuple[str, ...], form: Form, keys: str | None, show_keys: boo
 
         hide = Redaction().redactor_of
 
-    at_hand = keys_at_hand(keys, show_keys) if keys is not None or show_keys else None
+    at_hand = keys_at_hand(keys, show_keys, hides_names=redact) if keys is not None or show_keys else None
     quick = None
     if shape == "jsonl" and at_hand is None and hide is None:
         from ltkm_inspect.report.quick import QuickLines

@@ -156,7 +156,7 @@ def _rewriting(faults: list[str], words: dict[str, Any], keys: str | None) -> "F
 
     try:
         ordered = orders(READERS, fault=faults, **words)
-        rewriting = FlowRewriter(ordered, Context(keys=keys_at_hand(keys).ring))
+        rewriting = FlowRewriter(ordered, Context(keys=keys_at_hand(keys, hides_names=True).ring))
     except OptionError as error:
         where = spelled(error.option, _SPELT.get(error.option, ""))
         raise click.UsageError(error.reason if where == "FAULT" else f"{where}: {error.reason}") from None

@@ -74,7 +74,7 @@ class JudgingOptions:
 
     def keys(self) -> "Keys":
         """Return the keys at hand, as `keys_at_hand` does."""
-        return keys_at_hand(self.typed["keys"], self.typed.get("show_keys", False))
+        return keys_at_hand(self.typed["keys"], self.typed.get("show_keys", False), hides_names=self.typed["redact"])
 
     def redaction(self) -> "Redaction | None":
         """Return the names of this run, None where nothing is redacted."""
@@ -147,8 +147,11 @@ def shaped(*names: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
     return click.option("--format", "shape", type=OutputFormat(names), default="text", show_default=True)
 
 
-def keys_at_hand(path: str | None, show: bool = False) -> "Keys":
-    """Return the keys of that ring file, none without a path; exit code 1 where it cannot be used."""
+def keys_at_hand(path: str | None, show: bool = False, *, hides_names: bool) -> "Keys":
+    """Return the keys of that ring file, none without a path; exit code 1 where it cannot be used.
+
+    `hides_names` is for redacted output.
+    """
     from ltkm_inspect.report.keys import Keys
 
     if path is not None and not path.strip():
@@ -164,7 +167,7 @@ def keys_at_hand(path: str | None, show: bool = False) -> "Keys":
         return Keys(show=show)
     for line in file.warnings:
         complain(printable(line))
-    return Keys(file.ring, show)
+    return Keys(file.ring, show, hides_names)
 
 
 def limits_of(text: str) -> "Limits":

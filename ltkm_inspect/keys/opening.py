@@ -136,10 +136,14 @@ def open_with(subscriber: Subscriber | None, message: Message, octets: bytes) ->
     if header is not None and header.data_type != 0:  # keyed in another way, for which no key is known
         reason = f"expected a pre-shared key message (data type 0), got data type {header.data_type}"
         return OpenedMessage(Verdict.NOT_CHECKABLE, reason, subscriber, tried=count)
-    which = "the MUK" if count == 1 else f"any of the {count} MUKs"
     whose = "the wildcard subscriber" if subscriber.b_tid == WILD_CARD else _name(subscriber.b_tid)
-    reason = f"MAC does not verify with {which} of {whose}"
-    return OpenedMessage(Verdict.INVALID, reason, subscriber, tried=count)
+    return OpenedMessage(Verdict.INVALID, mac_failure(count, whose), subscriber, tried=count)
+
+
+def mac_failure(muks: int, whose: str) -> str:
+    """Return that a MAC is valid with none of so many MUKs; `whose` names their subscriber, safe to print."""
+    which = "the MUK" if muks == 1 else f"any of the {muks} MUKs"
+    return f"MAC does not verify with {which} of {whose}"
 
 
 def _hindrance(message: Message, octets: bytes) -> tuple[Verdict, str] | None:

@@ -60,7 +60,7 @@ class Configuration:
     @property
     def keys(self) -> Keys:
         """What reports tell of keys."""
-        return Keys(self.context.keys, self.show_keys)
+        return Keys(self.context.keys, self.show_keys, hides_names=self.redaction is not None)
 
     def logs(self, report: Report) -> bool:
         """Tell whether the log tells of the exchange of a report."""

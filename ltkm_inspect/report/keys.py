@@ -8,6 +8,7 @@ from typing import Any
 
 from ltkm_inspect.finding import LONGEST_VALUE, Place, Report, count, shorten
 from ltkm_inspect.keys import KeyRing, OpenedMessage, Verdict, interval_of, key_check_value
+from ltkm_inspect.keys.opening import mac_failure
 from ltkm_inspect.keys.ring_file import derive
 from ltkm_inspect.mikey import Kemac, KeyData, Message
 from ltkm_inspect.mikey.codes import KEY_TYPES
@@ -45,6 +46,8 @@ class LtkmFacts:
     keys: tuple[KeyFacts, ...] = ()
     unproven: str = ""
     """Why the keys are not authenticated; empty if a valid MAC proves them."""
+    name: str = ""
+    """What the key ring calls the terminal; empty if it has no name, or if names are hidden."""
 
     @property
     def reason(self) -> str:
@@ -91,9 +94,10 @@ class LtkmFacts:
     def _mac(self) -> str:
         match self.opened.verdict:
             case Verdict.VALID:
-                return f"MAC valid ({_muk_name(self.opened)})"
+                return f"MAC valid ({_muk_name(self.opened, self.name)})"
             case Verdict.INVALID:
-                return f"MAC invalid ({self.reason.removeprefix('MAC ')})"
+                reason = mac_failure(self.opened.tried, shorten(self.name)) if self.name else self.reason
+                return f"MAC invalid ({reason.removeprefix('MAC ')})"
             case Verdict.NO_KEY:
                 return f"no key{self.reason.removeprefix('no MUK')}"
         return f"MAC {self.opened.verdict.value} ({self.reason})"
@@ -105,12 +109,14 @@ class Keys:
 
     ring: KeyRing = field(default_factory=KeyRing)
     show: bool = False
+    hides_names: bool = False
+    """The names that the ring gives to terminals are hidden, as a redacted report does."""
 
     def of(self, message: Message | None, octets: bytes | None) -> LtkmFacts | None:
         """Return the facts about a message; None without a message, or without both a key ring and a key to show."""
         if message is None or octets is None or not (self.ring or (self.show and _clear_key_data(message))):
             return None
-        return ltkm_facts(self.ring.open(message, octets), message, show=self.show)
+        return ltkm_facts(self.ring.open(message, octets), message, show=self.show, hides_names=self.hides_names)
 
     def lines(self, report: Report) -> Iterator[str]:
         """Yield a line for each checked LTKM of an event that has a message."""
@@ -124,15 +130,16 @@ class Keys:
 NO_KEYS = Keys()
 
 
-def ltkm_facts(opened: OpenedMessage, message: Message, *, show: bool = False) -> LtkmFacts:
-    """Return the facts about an opened message; they only include the keys themselves with `show`."""
+def ltkm_facts(opened: OpenedMessage, message: Message, *, show: bool = False, hides_names: bool = False) -> LtkmFacts:
+    """Return the facts about an opened message; keys only with `show`, the terminal's name not with `hides_names`."""
+    name = "" if hides_names or opened.subscriber is None else opened.subscriber.name
     entries, unproven = opened.key_data.entries if opened.key_data is not None else (), ""
     if opened.unproven is not None and opened.subscriber is not None:
         entries = opened.unproven.entries
-        unproven = f"decrypted with the {_muk_name(opened)}, but not authenticated"
+        unproven = f"decrypted with the {_muk_name(opened, name)}, but not authenticated"
     elif not entries and show and (entries := _clear_key_data(message)):
         unproven = "in the clear, but not authenticated"
-    return LtkmFacts(opened, tuple(_delivered(entry, show) for entry in entries), unproven)
+    return LtkmFacts(opened, tuple(_delivered(entry, show) for entry in entries), unproven, name)
 
 
 def _clear_key_data(message: Message) -> tuple[KeyData, ...]:
@@ -140,13 +147,14 @@ def _clear_key_data(message: Message) -> tuple[KeyData, ...]:
     return tuple(entry for kemac in message.of(Kemac) if kemac.key_data is not None for entry in kemac.key_data.entries)
 
 
-def _muk_name(opened: OpenedMessage) -> str:
-    """Return the name of the MUK that opened a message."""
+def _muk_name(opened: OpenedMessage, terminal: str) -> str:
+    """Return the name of the MUK that opened a message; `terminal` replaces the B-TID in it, unless it is empty."""
     subscriber = opened.subscriber
     if subscriber is None:
         return "MUK of "
     muks = len(subscriber.muks)
-    return f"{f'MUK {opened.muk_number or 1} of {muks}' if muks > 1 else 'MUK'} of {shorten(subscriber.b_tid)}"
+    which = f"MUK {opened.muk_number or 1} of {muks}" if muks > 1 else "MUK"
+    return f"{which} of {shorten(terminal or subscriber.b_tid)}"
 
 
 def _delivered(entry: KeyData, show: bool) -> KeyFacts:

@@ -42,7 +42,8 @@ class LineStyle:
         verdict = click.style(exchange.verdict, fg=_COLORS[exchange.verdict], bold=True)
         findings = (f"{INDENT}{_colored(each)}" for each in exchange.findings)
         damage, keys = ([f"{INDENT}{line}" for line in lines] for lines in (exchange.damage, exchange.keys))
-        return [f"{exchange.heading.removesuffix(exchange.verdict)}{verdict}", *damage, *findings, *keys]
+        heading = f"{exchange.heading.removesuffix(exchange.verdict)}{verdict}"
+        return [heading, *damage, *findings, *exchange.unbroken, *keys]
 
 
 def _colored(finding: FindingText) -> str:

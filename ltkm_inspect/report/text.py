@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
-from ltkm_inspect.finding import Finding, Place, Report, line_of, shorten, text_of
+from ltkm_inspect.finding import Finding, Level, Place, Report, line_of, shorten, text_of
 from ltkm_inspect.finding import count as count
 from ltkm_inspect.output.redaction import NO_REDACTOR, Redactor
 from ltkm_inspect.report.jsonl import terminal_name
@@ -81,9 +81,19 @@ class ExchangeText:
         return replace(self, damage=(), findings=findings, keys=tuple(k for k in self.keys if k not in before.keys))
 
     @property
+    def unbroken(self) -> list[str]:
+        """A line that says that the faults break no rule here, if that is so."""
+        if not self.faults or any(each.level != Level.NOTE.word for each in self.findings):
+            return []
+        if len(self.faults) > 1:
+            return [f"{INDENT}the faults break no active rule here"]
+        fault = self.faults[0].partition(":")[0]
+        return [f"{INDENT}the fault breaks no active rule here (see ltkm-inspect explain {fault})"]
+
+    @property
     def finding_lines(self) -> list[str]:
-        """An indented line for each finding."""
-        return [f"{INDENT}{each.line}" for each in self.findings]
+        """An indented line for each finding, and one if faults break no rule."""
+        return [*(f"{INDENT}{each.line}" for each in self.findings), *self.unbroken]
 
     @property
     def lines(self) -> list[str]:

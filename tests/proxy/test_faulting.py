@@ -209,6 +209,16 @@ def test_an_exchange_with_one_fault_takes_at_most_four_lines(stage: Stage, keys:
     assert finding.startswith("  violation rand-length-wrong: ")
 
 
+def test_a_fault_that_breaks_no_rule_says_so_below_the_change(stage: Stage) -> None:
+    stage.set(ltkm_fault=["strip-ltkm"])
+    since = len(stage.log)
+    stage.pass_on(clean())
+    heading, change, unbroken = stage.log[since:]
+    assert heading.endswith(": 1 item, 1 LTKM: clean")
+    assert change.startswith("#1 fault strip-ltkm: ")
+    assert unbroken == "  the fault breaks no active rule here (see ltkm-inspect explain strip-ltkm)"
+
+
 def test_a_log_of_summaries_has_no_line_for_an_exchange_that_gets_a_fault(stage: Stage) -> None:
     stage.set(ltkm_fault=["shorten-rand"], ltkm_log="summary")
     since = len(stage.log)

@@ -56,6 +56,7 @@ def test_one_is_counted_in_the_singular() -> None:
 def test_the_heading_of_a_faulted_exchange_ends_in_its_faults_safe_to_print() -> None:
     (exchange,) = reference("download")
     faulted = replace(exchange, faults=("shorten-rand:octets=8", "rename-ltkm:name=\x1b[2J" + "x" * 1000))
-    (heading,) = lines(Report(faulted))
+    heading, below = lines(Report(faulted))
+    assert below == "  the faults break no active rule here"
     assert " -> 200 [fault shorten-rand:octets=8] [fault rename-ltkm:name=\\x1b[2Jxxx" in heading
     assert len(heading) < 400
