@@ -56,6 +56,6 @@ class Context:
     """How much is looked at of each exchange that is read from a file."""
 
     def event(self, event: Event) -> SessionEvent:
-        """Return an event as part of the session, which has not told yet what went before it."""
+        """Return an event for the session, without what happened before it: `Session.take` adds that."""
         settings = self.settings.session if self.session is None else self.session.settings
         return SessionEvent(event, self.keys, settings)

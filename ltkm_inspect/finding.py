@@ -46,7 +46,7 @@ class Level(IntEnum):
 # Not frozen, as all that is made once a rule or more for every exchange: a frozen dataclass takes three times as long.
 @dataclass(slots=True)
 class Problem:
-    """What a rule found wrong with its subject; the engine adds whose rule it is and where the subject stands."""
+    """What a rule found wrong with its subject; the engine adds the rule and the place of the subject."""
 
     path: str = ""
     """Field path below the subject (`key_ids[2].value`), or empty for the subject itself."""
@@ -62,10 +62,10 @@ class Problem:
     """Octets of the subject's body or message, where the path does not lead to them."""
 
     @classmethod
-    def told(
+    def of_reason(
         cls, reason: str, path: str = "", *, hint: str = "", element: Any = None, span: Span | None = None
     ) -> "Problem":
-        """Make a problem of what a room below says in the form `expected X, got Y`."""
+        """Return a problem from a reason of a lower room, in the form `expected X, got Y`."""
         expected, comma, got = reason.partition(", got ")
         values = (expected.removeprefix("expected "), got) if comma else ("", reason)
         return cls(path, *values, hint, None, element, span)
@@ -105,7 +105,7 @@ class NotApplicable(Outcome):
 
 @dataclass(slots=True)
 class Place:
-    """Where in an exchange something stands; the ordinals count from 1."""
+    """A place in an exchange; the ordinals count from 1."""
 
     item: int | None = None
     ltkm: int | None = None
@@ -224,10 +224,10 @@ class Report:
         return self.event
 
     def count(self, level: Level) -> int:
-        """Return how many findings or notes are of that level, those that were not kept among them."""
-        told = self.notes if level is Level.NOTE else self.findings
+        """Return the number of findings or notes with that level, including those that were left out."""
+        findings = self.notes if level is Level.NOTE else self.findings
         more = sum(number for (_, each), number in self.left_out.items() if each is level)
-        return sum(finding.level is level for finding in told) + more
+        return sum(finding.level is level for finding in findings) + more
 
     @property
     def worst(self) -> Level:

@@ -40,10 +40,10 @@ class Server(NamedTuple):
 
     shown: str
     address: tuple[str, int] | None
-    """As the proxy was told it."""
+    """The address that the proxy was to connect to."""
 
 
-@lru_cache(maxsize=1024)  # what a connection is told to be comes again with each of its flows
+@lru_cache(maxsize=1024)  # every flow of a connection repeats these octets
 def client_of(octets: bytes) -> Client:
     """Return what a flow tells of the connection of its client."""
     held = row(octets, (TABLE, 0, len(octets)), _CLIENT)

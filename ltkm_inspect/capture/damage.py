@@ -1,4 +1,4 @@
-"""What is said where saved traffic stops being readable."""
+"""Messages about saved traffic that cannot be read."""
 
 from dataclasses import dataclass
 from errno import EINVAL
@@ -8,7 +8,7 @@ from ltkm_inspect.wire import count
 from ltkm_inspect.wire.key_text import IS_KEY_RING
 
 RECORD = "record the traffic with mitmdump -w FILE, or export a HAR from a browser or proxy"
-"""What to do where a file holds no traffic."""
+"""What to do if a file has no traffic."""
 ENDS_WITHIN = "the file ends within a flow"
 ENDS_WITHIN_HAR = "the file ends within the HAR"
 SHORTER = "the file shrank while it was being read"

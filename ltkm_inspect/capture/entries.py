@@ -180,13 +180,13 @@ class _Text:
                 return b""
 
     def take(self, *wanted: bytes) -> bytes:
-        """Take one of these octets; HarError where another one comes."""
+        """Take one of these octets; HarError for any other one."""
         got = self.byte()
         if got not in wanted:
             words = " or ".join(each.decode() for each in wanted)
             shown = printable(got.decode("ascii", "replace"))
-            said = f"the HAR is not JSON: expected {words}, got {shown}" if got else ENDS_WITHIN_HAR
-            raise HarError(self.offset, said)
+            problem = f"the HAR is not JSON: expected {words}, got {shown}" if got else ENDS_WITHIN_HAR
+            raise HarError(self.offset, problem)
         self._at += 1
         return got
 

@@ -281,8 +281,8 @@ class _Reading:
             return bare, b""
         content, size, whole = held.get("content"), body_size(held.get("bodySize"), headers), None
         if isinstance(content, dict):
-            told = as_number(content.get("size"))
-            whole = int(told) if told is not None and told >= 0 else None
+            length = as_number(content.get("size"))
+            whole = int(length) if length is not None and length >= 0 else None
             size = whole or size or whole
         body = self._body("response.content", content, size, headers, known, "response.body")
         if body is not None and is_coded(body, headers):

@@ -76,9 +76,9 @@ def content_length(headers: Headers) -> int | None:
     return int(value) if value and value.isascii() and value.isdigit() and len(value) < 16 and not chunked else None
 
 
-def body_size(told: Any, headers: Headers) -> int | None:
-    """Return how long a body was on its way, as far as the entry or Content-Length tells; None where neither does."""
-    number = as_number(told)
+def body_size(value: Any, headers: Headers) -> int | None:
+    """Return the length of a body as transferred, from the entry or from Content-Length; None if neither has it."""
+    number = as_number(value)
     if number is not None and number > 0:
         return int(number)
     length = content_length(headers)

@@ -65,7 +65,7 @@ def _in_folder(folder: str) -> Iterator[Input]:
 
 
 def _may_be_capture(path: str) -> bool:
-    """Tell whether a file begins like a capture; one that cannot be read may be one, which is said when it is read."""
+    """Tell whether a file begins like a capture; true for an unreadable one, whose error is reported later."""
     try:
         with opened(path) as source:
             return source.may_be_capture

@@ -40,11 +40,11 @@ def is_proved(exchange: Exchange) -> bool:
         return False
     if len(info.fields) != len(_QUOTED) or {field.name: field.quoted for field in info.fields} != _QUOTED:
         return False
-    have, told = credentials.first, info.first
-    if not have.get("qop") == told["qop"] == "auth-int" or have.get("algorithm", "MD5") != "MD5":
+    request, answer = credentials.first, info.first
+    if not request.get("qop") == answer["qop"] == "auth-int" or request.get("algorithm", "MD5") != "MD5":
         return False
-    same = have.get("cnonce") == told["cnonce"] and have.get("nc") == told["nc"]
-    return same and COUNT.fullmatch(told["nc"]) is not None and _PROOF.fullmatch(told["rspauth"]) is not None
+    same = request.get("cnonce") == answer["cnonce"] and request.get("nc") == answer["nc"]
+    return same and COUNT.fullmatch(answer["nc"]) is not None and _PROOF.fullmatch(answer["rspauth"]) is not None
 
 
 def _asks_for_integrity(exchange: Exchange) -> bool:
@@ -221,9 +221,9 @@ def digest_upper_case(exchange: Exchange) -> Problems:
     Write response and rspauth in lower case.
     """
     credentials = exchange.credentials
-    told = exchange.response.authentication_info_text if exchange.response is not None else None
-    # Where nothing of it is in upper case there is no need to take it apart.
-    info = None if credentials is not None and told is not None and told.islower() else exchange.authentication_info
+    text = exchange.response.authentication_info_text if exchange.response is not None else None
+    # A field without any upper case need not be parsed.
+    info = None if credentials is not None and text is not None and text.islower() else exchange.authentication_info
     if info is None and credentials is None:
         yield NotApplicable("there is no digest")
         return
@@ -307,15 +307,15 @@ def drop_qop(exchange: Exchange) -> Exchange:
 @fault(on=Exchange, reference="download", trips={"rspauth-malformed"}, leaves={"digest"})
 def shorten_rspauth(exchange: Exchange, *, digits: int = 31) -> Exchange:
     """Keep only the first digits of rspauth."""
-    told = info_of(exchange)
-    return inform(exchange, told.put("rspauth", (told.get("rspauth") or "")[:digits], quoted=True))
+    info = info_of(exchange)
+    return inform(exchange, info.put("rspauth", (info.get("rspauth") or "")[:digits], quoted=True))
 
 
 @fault(on=Exchange, reference="download", trips={"digest-upper-case"}, leaves={"digest"})
 def capitalise_rspauth(exchange: Exchange) -> Exchange:
     """Write rspauth in upper case."""
-    told = info_of(exchange)
-    return inform(exchange, told.put("rspauth", (told.get("rspauth") or "").upper(), quoted=True))
+    info = info_of(exchange)
+    return inform(exchange, info.put("rspauth", (info.get("rspauth") or "").upper(), quoted=True))
 
 
 @fault(on=Exchange, reference="download", trips={"digest-upper-case"}, leaves={"digest"})

@@ -31,7 +31,7 @@ CHALLENGE_RULES = RuleGroup(
 def challenge_missing(exchange: Exchange) -> Problems:
     """A 401 has no Digest challenge.
 
-    The terminal is told to authenticate, but not how, because realm and nonce are missing. It gives up or starts over.
+    The terminal must authenticate, but it does not get realm and nonce. It gives up or starts over.
 
     Make the BSM send `WWW-Authenticate: Digest` with every 401. It may also send challenges of other schemes.
     """

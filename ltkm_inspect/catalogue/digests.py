@@ -41,31 +41,31 @@ def request_digest_wrong(step: SessionEvent) -> Problems:
     elif not proof.holds:
         if step.subscriber is not None and step.is_proved([step.subscriber.mrk]):
             request = step.exchange.request
-            hint = _explained(step, request.credentials, "response", request.method)
+            hint = _explanation(step, request.credentials, "response", request.method)
             yield Problem(RESPONSE, "the digest of this request", "another digest", hint)
         else:
             yield NotApplicable("the MRK has not verified anything yet, reported by key-unproven")
 
 
-def _explained(
-    step: SessionEvent, told: digest.Directives | None, name: str, method: str, decoded: bytes | None = None
+def _explanation(
+    step: SessionEvent, sent: digest.Directives | None, name: str, method: str, decoded: bytes | None = None
 ) -> str:
-    """Return which other way to compute a digest gives the one that was told by that name; empty for none.
+    """Return which wrong way to compute the digest gives the value of that directive; empty if none does.
 
     The digest of a response has no method. `decoded` is its body without its content coding.
     """
     credentials, subscriber = step.exchange.request.credentials, step.subscriber
-    if told is None or credentials is None or subscriber is None or subscriber.password is None:
+    if sent is None or credentials is None or subscriber is None or subscriber.password is None:
         return ""
-    for said, directives, body in (
+    for explanation, directives, body in (
         ("correct for the body without its content coding", credentials, decoded),
         ("correct for qop=auth, which does not cover the body", credentials.put("qop", "auth"), b""),
         ("correct for an empty body", credentials, b""),
     ):
         with suppress(ValueError):
             computed = None if body is None else digest.response(directives, subscriber.password, method, body)
-            if computed == (told.get(name) or "").lower():
-                return said
+            if computed == (sent.get(name) or "").lower():
+                return explanation
     return ""
 
 
@@ -89,7 +89,7 @@ def response_digest_wrong(step: SessionEvent) -> Problems:
     elif not proof.holds:
         content = step.exchange.content
         decoded = (content.octets if content is not None else None) or b""
-        hint = _explained(step, step.exchange.authentication_info, "rspauth", "", decoded)
+        hint = _explanation(step, step.exchange.authentication_info, "rspauth", "", decoded)
         yield Problem(RSPAUTH, "the digest of this response", "another digest", hint)
 
 

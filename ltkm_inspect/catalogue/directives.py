@@ -168,9 +168,9 @@ def nonce_count_upper_case(exchange: Exchange) -> Problems:
     if credentials is None and info is None:
         yield NotApplicable("there is no nonce count")
         return
-    asked = None if credentials is None else credentials.first.get("nc")
-    told = None if info is None else info.first.get("nc")
-    for path, count in ((AUTHORIZATION, asked), (AUTHENTICATION_INFO, None if told == asked else told)):
+    sent = None if credentials is None else credentials.first.get("nc")
+    returned = None if info is None else info.first.get("nc")
+    for path, count in ((AUTHORIZATION, sent), (AUTHENTICATION_INFO, None if returned == sent else returned)):
         if count and count != count.lower() and COUNT.fullmatch(count):
             yield Problem(f"{path}.nc", "hex digits in lower case", count)
 
@@ -234,15 +234,15 @@ def repeat_authorization_directive(exchange: Exchange, *, name: str = "username"
 @fault(on=Exchange, reference="download", trips={"authentication-info-misquoted"})
 def quote_directive(exchange: Exchange, *, name: str = "qop") -> Exchange:
     """Quote a directive of Authentication-Info."""
-    told = info_of(exchange)
-    return inform(exchange, told.put(name, told.get(name) or "", quoted=True))
+    info = info_of(exchange)
+    return inform(exchange, info.put(name, info.get(name) or "", quoted=True))
 
 
 @fault(on=Exchange, reference="download", trips={"authentication-info-repeats"})
 def repeat_directive(exchange: Exchange) -> Exchange:
     """Repeat the first directive of Authentication-Info."""
-    told = info_of(exchange)
-    return inform(exchange, replace(told, fields=told.fields + told.fields[:1]))
+    info = info_of(exchange)
+    return inform(exchange, replace(info, fields=info.fields + info.fields[:1]))
 
 
 @fault(on=Exchange, reference="download", trips={"nonce-count-upper-case"})

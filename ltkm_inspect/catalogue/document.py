@@ -107,7 +107,7 @@ def response_children_wrong(document: Document) -> Problems:
     """
     early = _items_with_ltkm(document, "early")
     for problem in departures(document, "response-child", "root-child"):
-        # An LTKM that stands wrong or in no namespace has a rule of its own: one cause, one finding.
+        # An LTKM in the wrong place or namespace is reported by another rule: one cause, one finding.
         if problem.element in document.xml_elements or problem.element in early:
             continue
         yield problem
@@ -178,7 +178,7 @@ def identifier_not_base64(document: Document) -> Problems:
     """
     for name, element, found in document.identifiers:
         if found.octets is None:
-            yield Problem.told(found.problem or "", name, element=element)
+            yield Problem.of_reason(found.problem or "", name, element=element)
 
 
 @DOCUMENT_RULES.rule(

@@ -107,8 +107,8 @@ def media_type_wrong(exchange: Exchange) -> Problems:
 def body_undecodable(exchange: Exchange) -> Problems:
     """The response body does not decode with its content coding.
 
-    The terminal gets the same octets, so it has no document and no keys. Whether the BSM or something in between
-    damaged the body cannot be told from here.
+    The terminal gets the same octets, so it has no document and no keys. The exchange does not show whether
+    the BSM or something in between damaged the body.
 
     Compare the body on both sides of every proxy, and try the request without Accept-Encoding.
     """
@@ -116,7 +116,7 @@ def body_undecodable(exchange: Exchange) -> Problems:
     if content is None:
         yield NotApplicable("the response has no body")
     elif content.problem is not None and not content.truncated:
-        yield Problem.told(content.problem, "response.body")
+        yield Problem.of_reason(content.problem, "response.body")
 
 
 @rule(

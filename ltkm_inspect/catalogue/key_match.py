@@ -86,8 +86,8 @@ def key_domain_mismatch(ltkm: Ltkm, pair: Pair) -> Problems:
 def msk_id_mismatch(ltkm: Ltkm, pair: Pair) -> Problems:
     """MSK ID in the LTKM differs from the item's.
 
-    The terminal stores the key under the wrong ID, or rejects the response. Which of the two identifiers is wrong
-    cannot be told from here.
+    The terminal stores the key under the wrong ID, or rejects the response. The exchange does not show
+    which of the two identifiers is wrong.
 
     Check how the BSM pairs messages with items. An item that repeats the request's Key Number 0 is reported by
     msk-id-current instead.

@@ -65,7 +65,7 @@ def key_data_unreadable(opening: OpenedLtkm) -> Problems:
     chain = opening.opened.key_data
     assert chain is not None
     if chain.problem is not None:
-        yield Problem.told(chain.problem.reason, f"KEMAC.encr_data.{chain.problem.path}")
+        yield Problem.of_reason(chain.problem.reason, f"KEMAC.encr_data.{chain.problem.path}")
 
 
 @KEY_RULES.rule(
@@ -176,9 +176,9 @@ def key_limits_are_times(opening: OpenedLtkm) -> Problems:
     if interval is None or times is None:
         yield NotApplicable("the key has no limits of 4 octets")
         return
-    said = f"{times[0]:%Y-%m-%d %H:%M:%S} to {times[1]:%Y-%m-%d %H:%M:%S} UTC (unverified)"
+    period = f"{times[0]:%Y-%m-%d %H:%M:%S} to {times[1]:%Y-%m-%d %H:%M:%S} UTC (unverified)"
     all_ones = interval.seq_u == 0xFFFFFFFF
-    yield Problem("KEMAC.encr_data.key_data.validity", got=said, hint="no end: all ones" if all_ones else "")
+    yield Problem("KEMAC.encr_data.key_data.validity", got=period, hint="no end: all ones" if all_ones else "")
 
 
 @KEY_RULES.rule(

@@ -143,7 +143,7 @@ def ltkm_not_base64(ltkm: LtkmElement) -> Problems:
     """
     problem = ltkm.base64.problem
     if problem is not None:
-        yield Problem.told(problem)
+        yield Problem.of_reason(problem)
 
 
 @TEXT_RULES.rule(ONE_MESSAGE, covers=["CR-1c", "LTKM-06"])
@@ -177,7 +177,7 @@ def ltkm_version_invalid(ltkm: LtkmElement) -> Problems:
     if problem is not None:
         hexadecimal = text.strip().lower().startswith("0x")
         hint = "0x is how the table prints the value, not how XML writes it" if hexadecimal else ""
-        yield Problem.told(problem, "@version", hint=hint)
+        yield Problem.of_reason(problem, "@version", hint=hint)
 
 
 @ATTRIBUTE_RULES.note(

@@ -30,7 +30,7 @@ def _stopped(message: Message, *kinds: Kind, header: bool | None = None) -> Prob
 
 
 def _problem(found: DecodeProblem) -> Problem:
-    return Problem.told(found.reason, found.path, span=Span(found.offset, found.offset + 1))
+    return Problem.of_reason(found.reason, found.path, span=Span(found.offset, found.offset + 1))
 
 
 MESSAGE_SHAPE = RuleGroup(Message, cite=[ONE_MESSAGE, CHAIN], shape_only=True)

@@ -121,9 +121,9 @@ def msk_delivered_again(delivery: DeliveredLtkm) -> Problems:
     assert before is not None
     assert sent.msk is not None
     if before.octets != sent.octets:
-        said = f"{_change(before.key, sent.key)}; " if before.key is not None and sent.key is not None else ""
+        change = f"{_change(before.key, sent.key)}; " if before.key is not None and sent.key is not None else ""
         got = f"MSK ID {sent.msk[2].hex()} again"
-        yield Problem("EXT", got=got, hint=f"{said}delivered before with counter {before.counter}")
+        yield Problem("EXT", got=got, hint=f"{change}delivered before with counter {before.counter}")
 
 
 def _change(before: DeliveredKey, now: DeliveredKey) -> str:

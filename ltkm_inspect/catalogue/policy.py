@@ -58,7 +58,7 @@ def policy_malformed(message: Message) -> Problems:
         return
     for found in message.inner_problems:
         if found.path.startswith("SP"):
-            yield Problem.told(found.reason, found.path, span=Span(found.offset, found.offset + 1))
+            yield Problem.of_reason(found.reason, found.path, span=Span(found.offset, found.offset + 1))
 
 
 @POLICY_SHAPE.rule(

@@ -113,8 +113,8 @@ def request_identifier_invalid(exchange: Exchange, root: Any) -> Problems:
 def _wrong(text: str, name: str, octets: int, hint: str) -> Problems:
     found = base64_octets(text)
     if found.octets is None:
-        told = Problem.told(found.problem or "", hint=hint)
-        yield Problem("request.body", f"{name}: {told.expected}", told.got, hint)
+        problem = Problem.of_reason(found.problem or "", hint=hint)
+        yield Problem("request.body", f"{name}: {problem.expected}", problem.got, hint)
     elif len(found.octets) != octets:
         yield Problem("request.body", f"{name} of {octets} octets", f"{len(found.octets)}", hint)
     elif octets == 4 and found.octets[:2] == NO_GROUP:
@@ -147,12 +147,12 @@ class _PairComparison:
             if pair is None or not _is_right(pair):
                 self.readable_response = False
                 continue
-            told = {pair, *_carried(item)}
-            told |= {_as_current(each) for each in told}
-            answered |= told
+            pairs = {pair, *_carried(item)}
+            pairs |= {_as_current(each) for each in pairs}
+            answered |= pairs
             if pair in seen:
                 self.repeated += 1
-            elif told.isdisjoint(requested):
+            elif pairs.isdisjoint(requested):
                 self.foreign.append((item, pair))
             seen.add(pair)
         self.unanswered = [pair for pair in requested if pair not in answered]

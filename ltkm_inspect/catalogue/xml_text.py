@@ -42,7 +42,7 @@ def xml_malformed(document: Document) -> Problems:
             yield Problem("", "well-formed XML", got, "as in the example of the change request", span=at)
         return
     where = f"line {error.line}, column {error.column}"
-    yield Problem.told(error.reason, hint=where, span=Span(error.offset, error.offset + 1))
+    yield Problem.of_reason(error.reason, hint=where, span=Span(error.offset, error.offset + 1))
 
 
 @TEXT_RULES.rule(
@@ -78,7 +78,7 @@ def encoding_mismatch(document: Document) -> Problems:
     Write UTF-8, declare UTF-8, and make the charset parameter match, or omit it.
     """
     if document.xml.encoding.problem is not None:
-        yield Problem.told(document.xml.encoding.problem)
+        yield Problem.of_reason(document.xml.encoding.problem)
 
 
 @TEXT_RULES.note(

@@ -40,8 +40,8 @@ class _Worker:
     """The piece that it works at."""
     pieces: list[int] = field(default_factory=list)
     """Those that it has begun, in their order."""
-    told: int = 0
-    """What was seen in the pieces before this one it knows."""
+    received: int = 0
+    """Index of the piece up to which the process has received what others saw."""
 
 
 def check(files: Sequence[Input], context: Context, presenter: Presenter, jobs: int) -> Generator[StretchResult]:
@@ -147,9 +147,9 @@ class _Run:
             self._begin(worker)
 
     def _news(self, worker: _Worker, number: int) -> list[bytes]:
-        """Return what others saw in the pieces before this one that a process does not know yet."""
-        known = (self._seen.get(each, (None, b"")) for each in range(worker.told, number))
-        worker.told = number
+        """Return what others saw in the pieces before this one that the process has not received yet."""
+        known = (self._seen.get(each, (None, b"")) for each in range(worker.received, number))
+        worker.received = number
         return [octets for who, octets in known if who != worker.index and octets]
 
     def _begin(self, worker: _Worker) -> None:
@@ -237,7 +237,7 @@ class _Run:
         del self._pieces[self._given]
         self._given += 1
         for number in [*self._seen]:
-            if number >= min(self._given, *(worker.told for worker in self._workers)):
+            if number >= min(self._given, *(worker.received for worker in self._workers)):
                 break
             del self._seen[number]
         self._forgotten = checked.forgotten = checked.forgotten | self._forgotten  # the larger number of each

@@ -63,7 +63,7 @@ class Presenter:
     as_json: bool
     redaction: Redaction | None = None
     selection: EventSelection = EVERY_EVENT
-    """Which exchanges are told of; the session takes all of them."""
+    """Which exchanges are printed and counted; the session takes all of them."""
     for_page: bool = False
     """The JSON is for an HTML page, too."""
 

@@ -111,11 +111,11 @@ def check(
                         lines, head = head, lines
                     for shown in checked.shown:
                         trouble.lost(reports.write(shown.json))
-                        said = shown.lines if in_lines else [shown.json]
-                        if said and style.format == "text" and checked.name != heading:
+                        printed = shown.lines if in_lines else [shown.json]
+                        if printed and style.format == "text" and checked.name != heading:
                             heading = checked.name
                             lines.append(f"{printable(heading)}:")
-                        lines += said
+                        lines += printed
                     total.merge(checked.summary)
                     matches.merge(checked.matches)
                     total.forgotten = checked.forgotten

@@ -28,7 +28,7 @@ def exit_at_once() -> None:
 def raising() -> Iterator[None]:
     """Make both raise KeyboardInterrupt, SIGTERM the one that is Terminated; then they do again what they did before.
 
-    Only the main thread of a process can be told what signals do; anywhere else nothing changes.
+    Only the main thread of a process can set signal handlers; in any other thread nothing changes.
     """
     if threading.current_thread() is not threading.main_thread():
         yield

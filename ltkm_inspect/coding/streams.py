@@ -13,9 +13,9 @@ from ltkm_inspect.wire import count
 WINDOW = 1 << 23
 """The largest window of zstd as a content coding, in octets (RFC 9659 §3)."""
 STEP = 8192
-"""How many octets a library is fed at a time: it copies what follows a stream, and that is never more than a step."""
+"""How many octets a library gets at a time: it copies what follows a stream, and that is at most one step."""
 _ZSTD_STEP = 128
-"""The same for zstd, which cannot be told how much to hand out: four octets can stand for 128 KiB, 128 for 4 MiB."""
+"""The same for zstd, whose output cannot be limited: 4 octets can expand to 128 KiB, and 128 octets to 4 MiB."""
 
 
 @dataclass(slots=True)

@@ -150,11 +150,11 @@ def _of_fields(first: Facts, second: Facts, everything: bool) -> Iterator[Differ
     for key in dict.fromkeys((*first, *second)):
         spot, path = key
         if spot not in spots_of_both or _part(key) not in parts_of_both:
-            continue  # said by the list of items, the number of LTKMs, or the list of payloads
+            continue  # the list of items, the number of LTKMs, or the list of payloads has this difference
         before, after = first.get(key), second.get(key)
         if None in (before, after) and (spot, path.rpartition(".")[0]) in first:
             continue  # a directive, which the list of them says
-        if _said(before, everything) != _said(after, everything):
+        if _compared(before, everything) != _compared(after, everything):
             yield Difference("field", path, spot, _shown(before, everything), _shown(after, everything))
 
 
@@ -164,7 +164,7 @@ def _part(key: tuple[Spot, str]) -> tuple[Spot, str]:
     return spot, path.partition(".")[0] if spot.ltkm is not None and path[:1].isupper() else ""
 
 
-def _said(fact: Fact | None, everything: bool) -> str | None:
+def _compared(fact: Fact | None, everything: bool) -> str | None:
     return None if fact is None else fact.value if everything or fact.kind is None else fact.kind
 
 

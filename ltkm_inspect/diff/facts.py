@@ -15,7 +15,7 @@ from ltkm_inspect.wire import count
 
 
 class Spot(NamedTuple):
-    """What in an exchange something is said of; the two captures may have it at different places."""
+    """The subject of a fact in an exchange; the two captures may have it at different places."""
 
     msk: str = ""
     """Key Domain, Key Group and Key Number in hex; empty for the exchange itself."""
@@ -25,10 +25,10 @@ class Spot(NamedTuple):
     """Which of the LTKMs of the item, from 1; None for the item itself."""
 
     def __str__(self) -> str:
-        said = [f"MSK {self.msk}"] if self.msk else []
-        said += [f"item {self.number} of it"] if self.number > 1 else []
-        said += [f"LTKM {self.ltkm}"] if self.ltkm is not None else []
-        return ", ".join(said)
+        parts = [f"MSK {self.msk}"] if self.msk else []
+        parts += [f"item {self.number} of it"] if self.number > 1 else []
+        parts += [f"LTKM {self.ltkm}"] if self.ltkm is not None else []
+        return ", ".join(parts)
 
 
 class Fact(NamedTuple):
@@ -40,7 +40,7 @@ class Fact(NamedTuple):
 
 
 type Facts = dict[tuple[Spot, str], Fact]
-"""By what they are said of, and the path of the field."""
+"""Facts by their subject and the path of the field."""
 
 EXCHANGE = Spot()
 FRESH_DIRECTIVES = frozenset({"nonce", "cnonce", "nextnonce", "response", "rspauth", "nc", "username", "opaque"})
@@ -51,13 +51,13 @@ FRESH_FIELDS = frozenset(f"{kind.label}.{name}" for kind, fields in UNSHARED.ite
 
 _KNOWN_AT_MOST = 1024
 _known: dict[tuple[bytes, str], tuple[tuple[str, Fact], ...]] = {}
-"""What was told of messages, by all of their octets that are compared, and the B-TID of the exchange."""
+"""The facts about messages, by all of their octets that are compared, and the B-TID of the exchange."""
 
 
 def facts(exchange: Exchange, keys: Keys, *, everything: bool = False) -> Facts:
-    """Return what can be compared of an exchange, in the order of what it is said of.
+    """Return what can be compared of an exchange, in the order of the subjects.
 
-    Only with `everything` the values of what differs every time are those of the exchange itself.
+    Values that differ every time are replaced with what they have in common, unless `everything` is set.
     """
     found: Facts = {(EXCHANGE, path): fact for path, fact in _of_exchange(exchange)}
     document = exchange.document
@@ -148,9 +148,9 @@ def _of_ltkm(ltkm: LtkmElement, own_name: str, keys: Keys, everything: bool) -> 
                 _known.clear()
             _known[known] = tuple(_of_message(ltkm.message, own_name))
         yield from _known[known]
-    said = keys.of(ltkm.message, ltkm.octets)
-    if said is not None:
-        plain = said.plain
+    key_facts = keys.of(ltkm.message, ltkm.octets)
+    if key_facts is not None:
+        plain = key_facts.plain
         for name in ("verdict", "type_name", "length", "seq_l", "seq_u"):
             yield f"key.{name}", Fact(_text(None if plain[name] is None else str(plain[name])))
         yield "key.check_value", Fact(_text(plain["check_value"]), "")
@@ -185,7 +185,7 @@ def _of_part(name: str, part: Node, own_name: str) -> Iterator[tuple[str, Fact]]
     plain_name = name.partition("[")[0]
     for node in part.walk():
         below = node.path[len(part.path) + 1 :]
-        if node.children or not below or below == "next_payload" or not node.value:  # what follows stands in `payloads`
+        if node.children or not below or below == "next_payload" or not node.value:  # `payloads` has what follows
             continue
         path, kind = f"{name}.{below}", None
         if f"{plain_name}.{below}" in FRESH_FIELDS:

@@ -27,10 +27,10 @@ class Departure(NamedTuple):
 
 
 def response_departures(root: etree._Element) -> Iterator[Departure]:
-    """Where an MSK response departs from mskResponse.xsd (TS 26.346 §11.8.1); simple values are not looked at.
+    """Yield where an MSK response departs from mskResponse.xsd (TS 26.346 §11.8.1); simple values are not checked.
 
-    After a wrong root nothing more is said. `root-foreign` depends on the schemas that a receiver has; LTKM elements
-    are not among those reported.
+    A wrong root is the only departure that is reported. `root-foreign` depends on the schemas that a receiver has; LTKM
+    elements are not reported.
     """
     if root.tag != f"{{{MSK_RESPONSE_NS}}}mbmsMSKResponse":
         yield _root(root, MSK_RESPONSE_NS, "mbmsMSKResponse")

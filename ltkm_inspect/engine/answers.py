@@ -130,7 +130,7 @@ class Answers:
             self.add(not_in_full(f"at most {self._most} findings per rule", got, hint), _LAST)
 
     def withhold(self, event: Event) -> None:
-        """Take back what was said of parts of the event that its capture lacks or damaged: nobody knows it."""
+        """Withdraw findings about parts that the capture lacks or damaged; their rules are not applicable."""
         hidden = {
             id: NotApplicable(_unknown(gap))
             for id, rule in RULES.items()

@@ -74,11 +74,10 @@ def inject[E: Event](
 def injected[E: Event](
     event: E, applications: Sequence[Application], context: Context | None = None, chosen: Selection = EVERY
 ) -> Injection[E]:
-    """Put faults into an event, in their order, seal it again, and tell what was done.
+    """Put faults into an event, in their order, seal it again, and return what was done.
 
-    Each fault damages the first thing of its kind that is chosen, or all of them where it is told so. Raises
-    FaultError, in one line, where one finds nothing to damage, or where the event cannot be changed without breaking
-    more than that.
+    Each fault damages the first selected subject that it fits, or with `all` every one. Raises FaultError, in one line,
+    if a fault finds nothing to damage, or if the event cannot be changed without breaking more than that.
     """
     context = context or Context()
     require_changeable(event)

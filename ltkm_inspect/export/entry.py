@@ -20,7 +20,7 @@ class Manner:
     """Replaces B-TIDs, IMPIs and addresses with names; None if they are shown."""
 
     def redactor(self, event: Event) -> Redactor:
-        """Return what is to be hidden in what is said of an event."""
+        """Return the redactor for all text about an event."""
         return NO_REDACTOR if self.redaction is None else self.redaction.redactor(event)
 
 
@@ -34,7 +34,7 @@ class ExportEntry:
     """The findings that concern it: at itself, at its item, or at its exchange as a whole."""
     file: str = ""
     redactor: Redactor = NO_REDACTOR
-    """What is to be hidden in what is said of it."""
+    """The redactor for all text about the LTKM."""
 
     @property
     def event(self) -> Event:
@@ -109,5 +109,5 @@ def shows_key(message: Message | None) -> bool:
 
 def key_of(entry: ExportEntry, keys: Keys) -> dict[str, Any]:
     """Return the fields of the key that an LTKM delivers; empty without a key ring."""
-    said = keys.of(entry.ltkm.message, entry.ltkm.octets)
-    return {} if said is None else said.plain
+    facts = keys.of(entry.ltkm.message, entry.ltkm.octets)
+    return {} if facts is None else facts.plain

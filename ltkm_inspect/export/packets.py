@@ -67,20 +67,20 @@ def pcapng_packet(entry: ExportEntry) -> bytes:
 
 
 def comment(entry: ExportEntry) -> str:
-    """Return what a packet is, in a few lines that are safe to print."""
+    """Return the comment of a packet: a few lines about its LTKM that are safe to print."""
     event = entry.event
-    said = [
+    lines = [
         f"{shorten(event.url, LONGEST_PATH)}, {entry.place}",
         f"{identity_kind(name)} {shorten(name)}" if (name := event.b_tid) else "no B-TID",
         f"{entry.verdict} {' '.join(entry.rules)}".rstrip(),
     ]
     if entry.file:
-        said.insert(0, f"{shorten(entry.file, LONGEST_PATH)}, flow {shorten(event.id)}")
-    said += [f"fault {shorten(fault)}" for fault in event.faults]
-    said += [f"the address of the {side} was not captured" for side in missing(event)]
+        lines.insert(0, f"{shorten(entry.file, LONGEST_PATH)}, flow {shorten(event.id)}")
+    lines += [f"fault {shorten(fault)}" for fault in event.faults]
+    lines += [f"the address of the {side} was not captured" for side in missing(event)]
     if moment(event) is None:
-        said.append("the time was not captured")
-    return "\n".join(said)
+        lines.append("the time was not captured")
+    return "\n".join(lines)
 
 
 def missing(event: Event) -> list[str]:

@@ -1,4 +1,4 @@
-"""One export from beginning to end: what is written where, and what has to be said about it."""
+"""One export from beginning to end: what is written where, and the messages about it."""
 
 import os
 import sys

@@ -27,8 +27,8 @@ def _cells(entry: ExportEntry, keys: Keys) -> dict[str, str]:
     message, octets = ltkm.message, ltkm.octets
     key = key_of(entry, keys)
 
-    def text(said: str | None) -> str:
-        return text_cell(said, entry.redactor)
+    def text(value: str | None) -> str:
+        return text_cell(value, entry.redactor)
 
     def identifier(octets: bytes | None) -> str:
         return entry.redactor.text(_hex(octets))

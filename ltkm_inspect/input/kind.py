@@ -1,4 +1,4 @@
-"""What an input looks like by its first octets, and which command reads it; said where a command gets another kind."""
+"""The kind of an input by its first octets, and the command that reads it, for messages about the wrong kind."""
 
 import re
 from typing import NamedTuple

@@ -18,9 +18,9 @@ muk_and_mrk = gba_me
 
 
 def supi_octets(supi: str) -> bytes:
-    """Return a SUPI as it goes into the derivations: of an IMSI its digits, also where `imsi-` stands before them.
+    """Return a SUPI as the derivations use it: the digits of an IMSI, without a prefix `imsi-`.
 
-    A SUPI that is a NAI goes in as it is written (TS 33.501 A.7.0). Raises ValueError for other text.
+    A SUPI that is a NAI is used as it is written (TS 33.501 A.7.0). Raises ValueError for other text.
     """
     found = _IMSI.fullmatch(supi) or _NAI.fullmatch(supi)
     if found is None:

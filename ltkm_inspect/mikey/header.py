@@ -77,8 +77,8 @@ class Header:
 def pull_header(reader: Reader) -> tuple[Header, int, DecodeError | None]:
     """Read the header; return it, its Next payload value, and why the map after its fixed part could not be read.
 
-    The fixed part is read even where the version is another or the map is damaged, since a tester wants to see it; then
-    the reader stands behind it and the map is empty. DecodeError below ten octets.
+    The fixed part is also read if the version is unknown or the map is damaged, since a tester wants to see it. Then
+    the reader is at the end of the fixed part, and the map is empty. DecodeError below ten octets.
     """
     if reader.end - reader.offset < FIXED_LENGTH:
         reason = f"expected at least {FIXED_LENGTH} octets of header, got {reader.end - reader.offset}"

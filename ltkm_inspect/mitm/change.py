@@ -20,10 +20,10 @@ def change_line(change: Change, number: int | None, redactor: Redactor = NO_REDA
     It says what was put in, where the exchange differs now, and what no longer fits it.
     """
     faults = ", ".join(shorten(redactor.text(str(fault))) for fault in change.faults)
-    made = change.injection
-    told = [redactor.text(str(each)) for each in (*made.edits, *made.remarks, *made.unsealed)]
-    told.insert(len(made.edits), ", ".join(_differences(change.before, change.after)))
-    return f"#{UNKNOWN if number is None else number} fault {faults}: {'; '.join(filter(None, told))}"
+    injection = change.injection
+    parts = [redactor.text(str(each)) for each in (*injection.edits, *injection.remarks, *injection.unsealed)]
+    parts.insert(len(injection.edits), ", ".join(_differences(change.before, change.after)))
+    return f"#{UNKNOWN if number is None else number} fault {faults}: {'; '.join(filter(None, parts))}"
 
 
 def write_change(flow: HTTPFlow, change: Change, came: Report | None = None, redactor: Redactor = NO_REDACTOR) -> None:
@@ -44,9 +44,9 @@ def _differences(before: Exchange, after: Exchange) -> Iterator[str]:
     """Yield what differs, in the order of an exchange; wire text is left out."""
     if before.connection != after.connection:
         yield "connection"
-    for name, said in _ASKED.items():
+    for name, words in _REQUEST_PARTS.items():
         if getattr(before.request, name) != getattr(after.request, name):
-            yield f"request {said}"
+            yield f"request {words}"
     if before.request.body != after.request.body:
         yield f"request body {_sizes(before.request.body, after.request.body)}"
     first, second = before.response, after.response
@@ -66,7 +66,7 @@ def _differences(before: Exchange, after: Exchange) -> Iterator[str]:
         yield f"body {_sizes(first.body, second.body)}"
 
 
-_ASKED = {
+_REQUEST_PARTS = {
     "method": "method",
     "scheme": "scheme",
     "host": "host",

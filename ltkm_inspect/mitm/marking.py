@@ -83,14 +83,14 @@ def mark_faults(
     flow.metadata.setdefault(ORIGINAL, original)
     flow.metadata[FAULTED] = faulted
     flow.comment = _FAULT_TAIL.sub("", flow.comment)
-    said = ", ".join(shorten(fault).translate(_NO_BRACKETS) for fault in faults)
+    text = ", ".join(shorten(fault).translate(_NO_BRACKETS) for fault in faults)
     if came is not None:
         flow.metadata.pop(CAME, None)
         if came.findings:
             flow.metadata[CAME] = f"{came.verdict}: {', '.join(came.rules)}"
     if CAME in flow.metadata:
-        said += f"; it came with {flow.metadata[CAME]}"
-    _append(flow, f"[{said}; {_OURS}fault]")
+        text += f"; it came with {flow.metadata[CAME]}"
+    _append(flow, f"[{text}; {_OURS}fault]")
     if not flow.marked:
         flow.marked = FAULT_MARK
 

@@ -17,7 +17,7 @@ def takes_long(flow: http.HTTPFlow) -> bool:
             if left < 0:  # to count all fields may take long, too
                 return True
         return any("content-encoding" in message.headers for message in (flow.request, flow.response) if message)
-    except Exception:  # of a flow with fields that mitmproxy gives none: what is wrong with it is said elsewhere
+    except Exception:  # a flow with fields that mitmproxy never creates; that is reported elsewhere
         return False
 
 

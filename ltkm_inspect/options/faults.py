@@ -1,4 +1,4 @@
-"""The options on faults: which ones go into which responses, how often, and how late."""
+"""The options on faults: which faults go into which responses, how often, and with which delay."""
 
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING

@@ -68,7 +68,7 @@ JUDGING = tuple(inspect.signature(settings).parameters)
 
 
 def parse_terminal_by(text: str) -> "TerminalBy":
-    """Parse what terminals are told apart by: a way, or `header:NAME`; OptionError for anything else."""
+    """Parse how terminals are distinguished: a way, or `header:NAME`; OptionError for anything else."""
     from ltkm_inspect.traffic import WAYS, TerminalBy
 
     way, colon, header = (each.strip() for each in text.partition(":"))

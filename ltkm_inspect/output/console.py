@@ -27,10 +27,10 @@ INCOMPLETE = 5
 def say(lines: Iterable[str], *, color: bool = False) -> bool:
     """Print lines, with their color only if it is wanted.
 
-    Where nobody reads them any more, drop these and all later ones, and return False.
+    If nobody reads them any more, drop these and all later ones, and return False.
     """
-    said = "\n".join(lines)
-    return not said or pour(lambda file: click.echo(said, file, color=color))
+    text = "\n".join(lines)
+    return not text or pour(lambda file: click.echo(text, file, color=color))
 
 
 class Output:
@@ -120,7 +120,7 @@ def failure(error: Exception) -> str:
 
 @dataclass(slots=True)
 class InputErrors:
-    """What was wrong with the input files or messages, said on stderr as it came up."""
+    """Counts what was wrong with input files or messages, and prints it on stderr at once."""
 
     unread: int = 0
     damaged: int = 0

@@ -313,13 +313,13 @@ def _number(text: str, base: int) -> int:
 
 
 def _whole_number(text: str) -> int:
-    """Return the number that an address of one part to four stands for, as C reads it: 198.18.1799 is 198.18.7.7."""
+    """Return the number of an address with one to four parts, as C reads it: 198.18.1799 is 198.18.7.7."""
     *before, last = (int(part, 16 if part.startswith("0x") else 10) for part in text[:200].split("."))
     return last + sum(part << 8 * (3 - at) for at, part in enumerate(before))
 
 
 def _packed(text: str, values: frozenset[bytes]) -> bytes | None:
-    """Return the address of these that a number stands for."""
+    """Return the address among `values` that the text has as a number."""
     text = text.lower()
     found = [_whole_number(text)] if "." in text or text.startswith("0x") or text.isdigit() else []
     if "." not in text:

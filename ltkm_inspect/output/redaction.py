@@ -26,9 +26,9 @@ from ltkm_inspect.wire import count, printable_octets
 REMEMBERED = 100_000
 """How many identities without a form of their own a run remembers."""
 LEAST_REMEMBERED = 4
-"""So many characters such an identity must have, or it is hidden only in what is said of its own exchange."""
+"""How many characters such an identity must have to be remembered. A shorter one is only hidden in its own exchange."""
 DIGITS = 10
-"""How many hex digits of the keyed hash stand in a name."""
+"""How many hex digits of the keyed hash a name has."""
 EXEMPT = frozenset(
     {
         *("schema", "file", "sources", "report", "keys", "started", "ended", "verdict", "rule", "level", "title"),
@@ -38,7 +38,7 @@ EXEMPT = frozenset(
 )
 """The fields of JSON objects that hold our own words, numbers, or names of files, and no text from the wire."""
 KEPT_TEXTS = 10_000
-"""How many texts are kept with what became of them: the reasons of rules come again with each exchange."""
+"""How many texts are kept with their redacted form: the reasons of rules recur in each exchange."""
 
 _DOMAIN = re.compile(r"[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)*\.[A-Za-z][A-Za-z0-9-]+\.?")
 _HEX = re.compile(r"[0-9a-f]+")
@@ -47,22 +47,22 @@ _OURS = re.compile(
     rf"((?<![\w-]){_UUID.pattern}(?![\w-])|"
     r"(?:\bTS [0-9]{2}\.[0-9]{3} |\bCR |§)[0-9]{1,2}(?:\.[0-9]{1,2}){1,6}(?![0-9.][0-9]))"
 )
-"""What looks like an identity and is our own: ids of exchanges and connections, and clauses."""
+"""Our own text that looks like an identity: ids of exchanges and connections, and clauses."""
 _CHUNK = re.compile(r"([\s\"]+)")
 _PIECE = re.compile(r"([/?&=;,()\[\]{}|#!*'`:<>]+)")
 _ASCII = re.compile(rb"[\x20-\x7e]{7,}|(?:[\x20-\x7e]\0){7,}|(?:\0[\x20-\x7e]){7,}")
 
 _APART = re.compile(rb"[^\x20-\x7e\0]|\0\0")
-"""No text goes on behind the first octet of it."""
+"""No text continues after its first octet."""
 BLOCK = 1 << 14
-"""Octets of a message that are searched at once: no other thread gets its turn meanwhile."""
+"""How many octets of a message are searched at once. No other thread runs meanwhile."""
 
 
 class Redactor:
-    """What is to be hidden in what is said of one exchange; `NO_REDACTOR` hides nothing."""
+    """Replaces identities and addresses in all text about one exchange; `NO_REDACTOR` replaces nothing."""
 
     def __init__(self, redaction: "Redaction", own: Words, values: frozenset[bytes], kept: frozenset[bytes]) -> None:
-        """Take the words of its identities, its addresses as octets, and the names that are no identities."""
+        """Take the words of its identities, its addresses as octets, and the names that stay."""
         self._redaction = redaction
         self._tries = (own, redaction.words)
         self._values = values
@@ -236,12 +236,12 @@ NO_REDACTOR: Redactor = _NoRedactor()
 
 
 class Redaction:
-    """The names of one run. An identity that has no form of its own is hidden from when it was seen first."""
+    """The names that replace identities in one run. One without a recognizable form is replaced once it was seen."""
 
     def __init__(self, key: bytes | None = None, terminal: TerminalBy = AUTO) -> None:
-        """Take the key of the names, which is kept nowhere: processes that share it use the same names.
+        """Take the key of the names, which is stored nowhere. Processes with the same key use the same names.
 
-        What terminals are told apart by is hidden like an identity.
+        If a header distinguishes the terminals, its value is hidden like an identity.
         """
         self._terminal = terminal
         self._key = os.urandom(16) if key is None else key
@@ -290,14 +290,14 @@ class Redaction:
         return hidden
 
     def redactor(self, event: Event) -> Redactor:
-        """Return what is to be hidden in what is said of an event."""
+        """Return the redactor for all text about an event."""
         found = identities_of(event, self.is_domain)
         if self._terminal.way == "header":
             found = chain(found, [(self._terminal.key(event).encode("utf-8", "surrogateescape"), True)])
         return self._redactor(found, addresses_of(event))
 
     def redactor_of(self, message: Message | None) -> Redactor:
-        """Return what is to be hidden in what is said of a message that came alone."""
+        """Return the redactor for all text about a message outside any exchange."""
         return self._redactor(message_identities(message, self.is_domain), ())
 
     def kept(self, text: str, make: Callable[[str], str]) -> str:

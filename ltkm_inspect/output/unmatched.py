@@ -1,4 +1,4 @@
-"""What is said of selectors that matched nothing: what there was to match instead."""
+"""Messages about selectors that matched nothing: they name what could have been matched."""
 
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
@@ -8,7 +8,7 @@ from ltkm_inspect.output.redaction import Redaction
 from ltkm_inspect.selection import MOST_NAMED, EventSelection, SelectionMatches, parse_terminal
 from ltkm_inspect.wire import time_text
 
-# A check puts no faults in: it starts faster without what does.
+# Types only: a check puts no faults in, and starts faster without this module.
 if TYPE_CHECKING:
     from ltkm_inspect.rewriting.rewriter import Rewriter
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 def unmatched(
     matches: SelectionMatches, selection: EventSelection, redaction: Redaction | None = None
 ) -> Iterator[tuple[str, str]]:
-    """Yield each option with a selector that matched no MSK exchange, and a line that says what there was instead."""
+    """Yield each option with a selector that matched no MSK exchange, and a line that names what there was instead."""
     for option, text in matches.unmatched(selection):
         if not text:
             began = " to ".join(

@@ -236,7 +236,7 @@ class LtkmInspect:
             if report is not None:
                 reports.append((flow, report))
         for flow, report in reports:
-            yield from self.inspector.told(flow, report, counts=False)
+            yield from self.inspector.tell_in_steps(flow, report, counts=False)
         of = text.count(len(flows), "flow")
         logger.info("ltkm: checked %s in %s", text.count(len(reports), "MSK exchange"), of)
         ctx.master.addons.trigger(UpdateHook([flow for flow, _ in reports]))
@@ -323,7 +323,7 @@ class LtkmInspect:
         if report is None:
             self.summary.other()
             return 0.0
-        report = yield from self.inspector.told(flow, report)
+        report = yield from self.inspector.tell_in_steps(flow, report)
         self.summary.add(report)
         hit = yield from self.faulting.hit(flow, report)
         if hit.change is not None:
@@ -331,7 +331,7 @@ class LtkmInspect:
             goes_on = replace(hit.change.after, faults=hit.change.names)
             came, context = report, self.faulting.context
             report = yield from self.inspector.judged(flow, goes_on, context, remember=False)
-            report = yield from self.inspector.told(flow, report, came=came)
+            report = yield from self.inspector.tell_in_steps(flow, report, came=came)
             self.summary.add_faulted(report)
         yield from self.faulting.remember(report.exchange)
         return hit.delay

@@ -159,14 +159,14 @@ class Faulting:
         rewriting, orders = self.rewriting, self.orders
         if orders.are_idle:
             return
-        told = f"faults: {self._named(orders)} put into" if orders.faults else "faults: none; delayed"
+        start = f"faults: {self._named(orders)} put into" if orders.faults else "faults: none; delayed"
         if not rewriting.exchanges:
-            yield f"{told} nothing: {self._why_nothing()}"
+            yield f"{start} nothing: {self._why_nothing()}"
             return
         selected = count(rewriting.selected, "selected MSK exchange")
         rest = [f"{rewriting.passed} not due"] if rewriting.passed else []
         rest += [f"{rewriting.left.total()} unchanged"] if rewriting.left else []
-        yield f"{told} {rewriting.hit} of {selected}{f' ({", ".join(rest)})' if rest else ''}"
+        yield f"{start} {rewriting.hit} of {selected}{f' ({", ".join(rest)})' if rest else ''}"
         redaction = self._configuration().redaction
         for line in (rewriting.idleness, *rewriting.reasons(), *rewriting.warnings()):
             if line:
@@ -205,8 +205,8 @@ class Faulting:
         """Log why the exchange of a report is unchanged."""
         configuration = self._configuration()
         if configuration.log != "summary":
-            said = flow_of(report, configuration.redactor(report.event))
-            logger.log(level, "ltkm: %s unchanged: %s", said, why)
+            flow = flow_of(report, configuration.redactor(report.event))
+            logger.log(level, "ltkm: %s unchanged: %s", flow, why)
 
     def _named(self, orders: Orders) -> str:
         """Return the faults for the log."""

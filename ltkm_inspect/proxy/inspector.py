@@ -124,20 +124,22 @@ class Inspector:
     def tell(self, flow: Flow, report: Report, *, counts: bool = True) -> Report:
         """Mark a flow and log what was found; one that counts goes into the report files, too.
 
-        Return what was told, which is another report where the one that is given cannot be.
+        Return the report that was logged: another one if this report could not be logged.
         """
-        return Handling(self.told(flow, report, counts=counts)).finish()
+        return Handling(self.tell_in_steps(flow, report, counts=counts)).finish()
 
-    def told(self, flow: Flow, report: Report, *, counts: bool = True, came: Report | None = None) -> Steps[Report]:
-        """Take the steps of that; `came` is the report, told before, of the same exchange without the faults in it."""
+    def tell_in_steps(
+        self, flow: Flow, report: Report, *, counts: bool = True, came: Report | None = None
+    ) -> Steps[Report]:
+        """Do the same in steps; `came` is the report, logged before, of the same exchange without its faults."""
         present = partial(self._present, counts, came)
         report, (redactor, lines, streamed, record) = yield partial(presented, report, present)
         try:
             mark(flow, report, redactor)
         except Exception as error:  # of a flow with fields that mitmproxy gives none
             logger.warning("ltkm: a flow could not be marked: %s", crash_of(error))
-        put_in = bool(report.exchange.faults)  # asked for, and so nothing to be warned of
-        level = logging.INFO if report.worst is Level.OFF or put_in else logging.WARNING
+        is_faulted = bool(report.exchange.faults)  # the user asked for these findings, so they are no warning
+        level = logging.INFO if report.worst is Level.OFF or is_faulted else logging.WARNING
         for line in lines:
             logger.log(level, "%s", line)
         if streamed:

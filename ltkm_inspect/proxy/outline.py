@@ -66,8 +66,8 @@ def request_lines(report: Report, redactor: Redactor = NO_REDACTOR) -> Iterator[
     exchange = report.exchange
     if exchange.request.host:
         yield f"# {text.request_line(exchange, redactor)}"
-    said = map(redactor.finding, (*report.findings, *report.notes))
-    yield from _comments(finding for finding in said if finding.place.path.startswith("request"))
+    findings = map(redactor.finding, (*report.findings, *report.notes))
+    yield from _comments(finding for finding in findings if finding.place.path.startswith("request"))
     xml = exchange.request_document
     if xml is None or xml.root is None:
         body = exchange.request.decoded(exchange.limits.octets).octets or exchange.request.body or b""
@@ -155,9 +155,9 @@ class _Outline:
             yield from _comments(at.pop("", ()), below)
             for node in nodes:
                 yield from _node(node, at, below)
-            said = self.keys.of(ltkm.message, octets)
-            if said is not None:
-                yield from (f"{below}# key: {line}" for line in said.lines)
+            facts = self.keys.of(ltkm.message, octets)
+            if facts is not None:
+                yield from (f"{below}# key: {line}" for line in facts.lines)
 
 
 def _requested(pairs: Sequence[msk.MskPair]) -> Iterator[str]:
@@ -172,8 +172,8 @@ def _identifiers(key_domain_ids: Iterable[Any], msk_ids: Iterable[Any], indent: 
     for element in key_domain_ids:
         yield f"{indent}key_domain_id: {_base64(element)[0]}"
     for element in msk_ids:
-        said, octets = _base64(element)
-        yield f"{indent}msk_id: {said}"
+        text, octets = _base64(element)
+        yield f"{indent}msk_id: {text}"
         if octets is not None and len(octets) == 4:
             group, number = octets[:2], octets[2:]
             yield f"{indent}key_group: {group.hex()} ({int.from_bytes(group)})"
@@ -194,8 +194,7 @@ def _node(node: Node, at: dict[str, list[Finding]], indent: str) -> Iterator[str
     if node.name == "problem":
         yield f"{indent}# {node.text}"
         return
-    said = node.text
-    yield f"{indent}{node.name}: {said}" if said else f"{indent}{node.name}:"
+    yield f"{indent}{node.name}: {node.text}" if node.text else f"{indent}{node.name}:"
     below = f"{indent}  "
     yield from _comments(at.pop(node.path, ()), below if node.children else indent, known=node.path)
     for child in node.children:

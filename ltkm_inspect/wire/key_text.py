@@ -1,4 +1,4 @@
-"""Tells whether what somebody handed over is keys and no traffic, so that nobody prints it.
+"""Tells whether an input is keys instead of traffic, so that it is not printed.
 
 It only recognizes; `keys.ring_file` reads. It imports nothing, so that any room can ask before it shows its input.
 """
@@ -10,11 +10,11 @@ LOOKED_AT = 1 << 16
 KEY_SIZES = frozenset({16, 20, 24, 32, 48, 64})
 """Octets that keys have: MUK, MRK, MSK, CK and IK, and what they derive from."""
 IS_KEY_RING = "expected messages or traffic, got what looks like a key ring (not shown); give it to --keys"
-"""What is said of a key ring, in place of anything that is in it."""
+"""The message about a key ring; it repeats nothing of it."""
 IS_TYPED_KEY = "an argument may be a key where none is expected (not shown)"
-"""What is said in place of a line that would repeat a key."""
+"""The message about an argument; it replaces one that would repeat a key."""
 IS_KEY = "expected a MIKEY message, got octets that may be a key (not shown)"
-"""What is said of octets that are as long as a key and are no message."""
+"""The message about octets that have the length of a key and are not a MIKEY message."""
 
 _NAMES = (
     r"muks?|mrk|smk|srk|auth_?key|ks(?:_?(?:ext_|int_)?naf)?|ck|ik|k_?af|k_?akma|k_?ausf|"

@@ -69,7 +69,7 @@ PLACES: dict[str, tuple[Any, str]] = {
     "session": (Session, "follow"),
     "memory": (SessionEvent, "summary"),
     "keys": (SessionEvent, "opened"),
-    "text": (text, "told"),
+    "text": (text, "exchange_text"),
     "record": (jsonl, "exchange_line"),
     "redaction": (Redaction, "redactor"),
 }
