@@ -6,7 +6,7 @@ from enum import Enum, IntEnum
 from functools import cached_property
 from typing import Any
 
-from ltkm_inspect.session import UNTOLD, TerminalIdentity
+from ltkm_inspect.session import UNKNOWN_TERMINAL, TerminalIdentity
 from ltkm_inspect.spec import Clause
 from ltkm_inspect.traffic import Event, Exchange
 from ltkm_inspect.wire import Span, octets_text, printable
@@ -212,7 +212,7 @@ class Report:
     ltkms: int = 0
     left_out: Mapping[tuple[str, Level], int] = field(default_factory=dict)
     """How many more findings or notes there were, by rule and level: they are counted, and not kept."""
-    terminal: TerminalIdentity = UNTOLD
+    terminal: TerminalIdentity = UNKNOWN_TERMINAL
     """Who the terminal is."""
     number: int | None = None
     """The ordinal of the event, from 1, among all flows of its capture or run; None where nobody counts them."""

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 
-from ltkm_inspect.session import UNTOLD, TerminalIdentity
+from ltkm_inspect.session import UNKNOWN_TERMINAL, TerminalIdentity
 from ltkm_inspect.traffic import Document, Event, Item, Ltkm, LtkmElement, address_and_port
 from ltkm_inspect.wire import printable
 
@@ -116,16 +116,16 @@ class Terminal:
     def __str__(self) -> str:
         return self.text
 
-    def takes(self, event: Event, told: TerminalIdentity = UNTOLD) -> bool:
-        """Tell whether an event is one of it: by what it is told apart by, its name, its B-TID, or its address."""
+    def takes(self, event: Event, identity: TerminalIdentity = UNKNOWN_TERMINAL) -> bool:
+        """Tell whether an event is of this terminal: by its key in the run, its name, its B-TID, or its address."""
         if not self.address:
-            return self.text in (event.b_tid, short_name(event.b_tid), told.name, told.key)
+            return self.text in (event.b_tid, short_name(event.b_tid), identity.name, identity.key)
         address, port = address_and_port(event.client)
         return address == self.address and self.port in ("", port)
 
 
 def short_name(b_tid: str) -> str:
-    """Return the first and the last characters of a B-TID in front of its domain, of a short one all of them."""
+    """Return the part of a B-TID before its domain, shortened in the middle if it is long."""
     name = b_tid.partition("@")[0].rstrip("=") if "@" in b_tid else b_tid
     return name if len(name) <= LONGEST_NAME else f"{name[:8]}..{name[-4:]}"
 
@@ -138,33 +138,33 @@ def parse_terminal(text: str) -> Terminal:
 
 
 def parse_terminals(texts: Iterable[str]) -> tuple[Terminal, ...]:
-    """Parse several, each once."""
+    """Parse terminals, without duplicates."""
     return tuple(dict.fromkeys(map(parse_terminal, texts)))
 
 
 @dataclass(frozen=True, slots=True)
 class EventSelection:
-    """Which events are meant: by their keys, their terminals and when they began; by default all are."""
+    """Which events are selected: by their keys, their terminals and when they began; by default all are."""
 
     keys: Selection = EVERY
     terminals: tuple[Terminal, ...] = ()
-    """One of them must be meant; none at all mean every terminal."""
+    """The terminals whose events are selected; empty selects every terminal."""
     since: float | None = None
     """Seconds since 1970 UTC."""
     until: float | None = None
 
     @property
     def takes_all(self) -> bool:
-        """Nothing is left out."""
+        """Every event is selected."""
         return not (self.keys.selectors or self.terminals) and self.since is self.until is None
 
-    def takes(self, event: Event, told: TerminalIdentity = UNTOLD) -> bool:
-        """Tell whether an event is meant."""
-        return self.keys.takes(event) and self.takes_around(event, told)
+    def takes(self, event: Event, identity: TerminalIdentity = UNKNOWN_TERMINAL) -> bool:
+        """Tell whether an event is selected."""
+        return self.keys.takes(event) and self.takes_around(event, identity)
 
-    def takes_around(self, event: Event, told: TerminalIdentity = UNTOLD) -> bool:
-        """Tell whether an event is meant by its terminal and its time, whatever its keys."""
-        known = not self.terminals or any(terminal.takes(event, told) for terminal in self.terminals)
+    def takes_around(self, event: Event, identity: TerminalIdentity = UNKNOWN_TERMINAL) -> bool:
+        """Tell whether the terminal and the time of an event are selected, whatever its keys."""
+        known = not self.terminals or any(terminal.takes(event, identity) for terminal in self.terminals)
         return known and self._takes_time(event)
 
     def _takes_time(self, event: Event) -> bool:
@@ -173,12 +173,14 @@ class EventSelection:
         began = event.started
         return began is not None and (self.since or 0) <= began and (self.until is None or began <= self.until)
 
-    def selectors(self, told: TerminalIdentity = UNTOLD) -> Iterator[tuple[str, str, Callable[[Event], bool]]]:
-        """Yield each selector: option, text (none for the time), and what tells of an event whether it matches."""
+    def selectors(
+        self, identity: TerminalIdentity = UNKNOWN_TERMINAL
+    ) -> Iterator[tuple[str, str, Callable[[Event], bool]]]:
+        """Yield each selector: option, text (empty for the time), and its test of an event."""
         for key in self.keys.selectors:
             yield "msk", str(key), Selection((key,)).takes
         for terminal in self.terminals:
-            yield "terminal", str(terminal), partial(terminal.takes, told=told)
+            yield "terminal", str(terminal), partial(terminal.takes, identity=identity)
         if not self.since is self.until is None:
             yield "until" if self.since is None else "since", "", self._takes_time
 
@@ -188,27 +190,27 @@ EVERY_EVENT = EventSelection()
 
 
 MOST_NAMED = 5
-"""How many terminals, addresses or keys are named where a selector matches none of them."""
+"""How many terminals, addresses or keys are named if a selector matches none of them."""
 
 
 @dataclass(slots=True)
 class SelectionMatches:
-    """How often each selector, by option and text, matched an event, and what terminals, keys and times there were."""
+    """How many events each selector matched, by option and text, and which terminals, keys and times there were."""
 
     matched: Counter[tuple[str, str]] = field(default_factory=Counter)
     present: dict[str, dict[str, str]] = field(default_factory=dict)
-    """How the first terminals, addresses and keys are shown, by what they are; one more than is named."""
+    """By kind, the first terminals, addresses and keys with the text that shows each; one more than is named."""
     times: tuple[float, ...] = ()
-    """When the first and the last event began, in seconds since 1970 UTC; empty where no time is known."""
+    """When the first and the last event began, in seconds since 1970 UTC; empty if no time is known."""
 
-    def add(self, selection: EventSelection, event: Event, told: TerminalIdentity) -> bool:
-        """Count an event in, and tell whether it is meant."""
+    def add(self, selection: EventSelection, event: Event, identity: TerminalIdentity) -> bool:
+        """Count an event, and tell whether it is selected."""
         options: dict[str, bool] = {}
-        for option, text, takes in selection.selectors(told):
+        for option, text, takes in selection.selectors(identity):
             options[option] = (matches := takes(event)) or options.get(option, False)
             self.matched[option, text] += matches
-        key = event.b_tid if told.key in ("", event.connection, event.client) else told.key
-        self._name("terminals", {key: told.name or (short_name(key) if key == event.b_tid else key)} if key else {})
+        key = event.b_tid if identity.key in ("", event.connection, event.client) else identity.key
+        self._name("terminals", {key: identity.name or (short_name(key) if key == event.b_tid else key)} if key else {})
         self._name("addresses", {address: ""} if (address := address_and_port(event.client)[0]) else {})
         self._name("MSKs", {str(Selector(*pair)): "" for pair in event.pairs})
         self.times = _ends(*self.times, *(() if event.started is None else (event.started,)))

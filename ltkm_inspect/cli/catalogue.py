@@ -118,11 +118,11 @@ def addon() -> None:
 
 
 def addon_script() -> Path:
-    """The script that `mitmdump -s` takes, as an absolute path.
+    """Return the absolute path of the script for `mitmdump -s`.
 
-    An installed wheel carries it alone in a folder of its own: mitmproxy puts the folder of a script first on
-    `sys.path`, where any other module in it could hide one of the same name. In a checkout it stands in `addons/`,
-    beside the package. Raises FileNotFoundError where neither is there.
+    An installed wheel has it alone in its own folder: mitmproxy puts the folder of a script first on `sys.path`, where
+    any other module in it could hide one of the same name. In a checkout it is in `addons/`, beside the package. Raises
+    FileNotFoundError if there is neither.
     """
     package = Path(__file__).resolve().parent.parent
     places = (package / "addon_script" / "ltkm.py", package.parent / "addons" / "ltkm.py")

@@ -61,16 +61,16 @@ def decode(inputs: tuple[str, ...], form: Form, keys: str | None, show_keys: boo
                 waiting.append(messages.json_line(given, message, at_hand, redactor))
             else:
                 waiting += messages.text_lines(given, message, at_hand, redactor)
-        if len(waiting) >= at_once and not _said(waiting):
+        if len(waiting) >= at_once and not _print(waiting):
             break
-    _said(waiting)
+    _print(waiting)
     if not seen and not trouble.unread:
         complain("no LTKM in the input; expected an LTKM element in XML, or UDP port 2269 in a packet capture")
     leave(trouble.exit_code(len(inputs), FINDINGS if not whole else OK if seen else NOTHING_SEEN))
 
 
-def _said(waiting: list[str]) -> bool:
-    """Print the lines that wait, together; return False where nobody reads them any more."""
+def _print(waiting: list[str]) -> bool:
+    """Print the waiting lines together; return False if nobody reads them any more."""
     lines = ["\n".join(waiting)] if waiting else []
     waiting.clear()
     return say(lines)

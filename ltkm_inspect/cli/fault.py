@@ -123,7 +123,7 @@ def fault(
 
 
 def _flows(path: Path, trouble: InputErrors, limits: "Limits") -> "Iterator[tuple[Any, Exchange | None]]":
-    """Yield every flow of a file with the MSK exchange that it is; what is wrong with the file is said."""
+    """Yield every flow of a file with its MSK exchange, if it is one; print what is wrong with the file."""
     from ltkm_inspect.mitm.reading import flows
 
     begun = False

@@ -104,10 +104,10 @@ def own_page(name: str) -> str:
 
 def clause_text(clause: Clause) -> str:
     """Return a clause with what it says: a quotation in quotation marks, our own words without."""
-    said = [f'"{clause.quote}"'] if clause.quote else []
-    said += [clause.says] if clause.says else []
+    parts = [f'"{clause.quote}"'] if clause.quote else []
+    parts += [clause.says] if clause.says else []
     sure = {Sure.FOUND: "", Sure.DERIVED: " (derived)"}.get(clause.sure, f" (from memory: {clause.sure.value})")
-    return f"{clause}, {clause.publication.title}{': ' if said else ''}{'; '.join(said)}{sure}"
+    return f"{clause}, {clause.publication.title}{': ' if parts else ''}{'; '.join(parts)}{sure}"
 
 
 def level_reason(rule: Rule) -> str:

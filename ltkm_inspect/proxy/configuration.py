@@ -68,7 +68,7 @@ class Configuration:
         return self.log == "all" or (self.log == "findings" and flawed)
 
     def redactor(self, event: Event) -> Redactor:
-        """Return what is to be hidden in what is said of an event."""
+        """Return the redactor for all text about an event."""
         return NO_REDACTOR if self.redaction is None else self.redaction.redactor(event)
 
 

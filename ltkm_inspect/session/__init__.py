@@ -14,4 +14,4 @@ from ltkm_inspect.session.prior import PriorState
 from ltkm_inspect.session.register import SessionSettings
 from ltkm_inspect.session.session import HISTORY, Session
 from ltkm_inspect.session.sightings import Joined
-from ltkm_inspect.session.summary import UNTOLD, EventSummary, TerminalIdentity
+from ltkm_inspect.session.summary import UNKNOWN_TERMINAL, EventSummary, TerminalIdentity

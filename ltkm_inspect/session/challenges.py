@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from ltkm_inspect.digest import Directives
 from ltkm_inspect.session.register import Register, SessionSettings
-from ltkm_inspect.session.summary import Challenged, EventSummary
+from ltkm_inspect.session.summary import ChallengedExchange, EventSummary
 
 WAITING = 8
 """How many exchanges the register remembers per nonce whose challenge no request has answered yet."""
@@ -16,7 +16,7 @@ class ChallengeHistory(NamedTuple):
 
     directives: tuple[Directives, ...] = ()
     """The challenges of the latest 401."""
-    waiting: tuple[Challenged, ...] = ()
+    waiting: tuple[ChallengedExchange, ...] = ()
     """The exchanges whose challenge no request has answered yet, the latest last."""
 
 
@@ -33,7 +33,7 @@ def _keys(event: EventSummary) -> Mapping[str, _Touch]:
 
 def _after(known: ChallengeHistory | None, touch: _Touch, settings: SessionSettings) -> ChallengeHistory | None:
     event, challenges, is_used = touch
-    challenged = answered(known, event) if is_used else None
+    challenged = find_challenged(known, event) if is_used else None
     if not challenges and challenged is None:
         return known
     directives, waiting = known or ChallengeHistory()
@@ -44,7 +44,7 @@ def _after(known: ChallengeHistory | None, touch: _Touch, settings: SessionSetti
     return ChallengeHistory(challenges or directives, waiting)
 
 
-def answered(known: ChallengeHistory | None, event: EventSummary) -> Challenged | None:
+def find_challenged(known: ChallengeHistory | None, event: EventSummary) -> ChallengedExchange | None:
     """Return the exchange whose challenge a request answers: the latest on its connection, else the only one.
 
     None if several terminals wait with one nonce and none of them on this connection: then nobody knows which.

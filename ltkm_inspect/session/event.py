@@ -7,7 +7,7 @@ from sys import intern
 
 from ltkm_inspect import digest
 from ltkm_inspect.keys import KeyRing, OpenedMessage, Subscriber, Verdict
-from ltkm_inspect.session.challenges import CHALLENGES, answered
+from ltkm_inspect.session.challenges import CHALLENGES, find_challenged
 from ltkm_inspect.session.delivery import DeliveredLtkm, OpenedLtkm, deliveries
 from ltkm_inspect.session.digest_proof import DigestProof, request_proof, response_proof
 from ltkm_inspect.session.ltkm import LtkmRecord, Pair, keyed_hash, record
@@ -125,7 +125,7 @@ class SessionEvent:
         identity = key.group if key.group != key.text else ""
         challenged = None
         if self.summary.nonce is not None and self.before.twin is None:
-            challenged = answered(self.before.of(CHALLENGES, self.summary.nonce), self.summary)
+            challenged = find_challenged(self.before.of(CHALLENGES, self.summary.nonce), self.summary)
         if challenged is None:
             return TerminalIdentity(key.text, name, identity)
         former = challenged.key.text if challenged.key.is_named and challenged.key.text != key.text else ""

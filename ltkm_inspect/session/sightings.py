@@ -1,32 +1,32 @@
-"""The register of sightings: how often and when each terminal was seen, as the run tells terminals apart."""
+"""The register of sightings: how often and when each terminal of the run was seen."""
 
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import NamedTuple
 
-from ltkm_inspect.session.challenges import ChallengeHistory, answered
+from ltkm_inspect.session.challenges import ChallengeHistory, find_challenged
 from ltkm_inspect.session.register import Register, SessionSettings
 from ltkm_inspect.session.summary import EventSummary
 
 FORMER = 16
-"""How many former names of a terminal are remembered."""
+"""How many former keys of a terminal the register remembers."""
 
 
 class Sighting(NamedTuple):
-    """What is counted of one terminal; the same exchange captured twice counts once."""
+    """The counts of one terminal; an exchange that was captured twice counts once."""
 
     terminal: str
-    """What it is told apart by, at the latest."""
+    """Its latest key: what distinguishes it from other terminals."""
     former: tuple[str, ...] = ()
-    """What it was told apart by before it bootstrapped again, the latest last."""
+    """Its keys before it bootstrapped again, the latest last."""
     exchanges: int = 0
     first: float | None = None
-    """When the first of them began."""
+    """When the first exchange began."""
     last: float | None = None
-    """When the latest of them began."""
+    """When the latest exchange began."""
 
     def joined(self, other: "Sighting") -> "Sighting":
-        """Return this together with what was counted under a former name."""
+        """Return the sum of this and of what was counted under a former key."""
         former = tuple(dict.fromkeys((*other.former, other.terminal, *self.former)))
         firsts = [each for each in (self.first, other.first) if each is not None]
         lasts = [each for each in (self.last, other.last) if each is not None]
@@ -35,26 +35,26 @@ class Sighting(NamedTuple):
 
 
 def _keys(event: EventSummary) -> Mapping[str, Sighting]:
-    key, began, done = event.key, event.origin.started, event.answers
-    if done is None or done.key.text == key.text:
+    key, began, challenged = event.key, event.origin.started, event.answers
+    if challenged is None or challenged.key.text == key.text:
         return {key.group: Sighting(key.text, (), 1, began, began)}
-    if done.key.is_named:
-        return {key.group: Sighting(key.text, (done.key.text,), 1, began, began)}
-    taken_from = Sighting(done.key.text, (), -1)
-    first = began if done.started is None else done.started
-    return {done.key.group: taken_from, key.group: Sighting(key.text, (), 2, first, began)}
+    if challenged.key.is_named:
+        return {key.group: Sighting(key.text, (challenged.key.text,), 1, began, began)}
+    correction = Sighting(challenged.key.text, (), -1)  # the 401 was counted under its connection
+    first = began if challenged.started is None else challenged.started
+    return {challenged.key.group: correction, key.group: Sighting(key.text, (), 2, first, began)}
 
 
-def _after(known: Sighting | None, seen: Sighting, settings: SessionSettings) -> Sighting:
+def _after(known: Sighting | None, new: Sighting, settings: SessionSettings) -> Sighting:
     if known is None:
-        return seen
+        return new
     former = known.former
-    if seen.former or seen.terminal != known.terminal:
-        names = dict.fromkeys((*former, known.terminal, *seen.former))
-        former = tuple([each for each in names if each != seen.terminal])
-    first = seen.first if known.first is None else known.first
-    last = known.last if seen.last is None else seen.last
-    return Sighting(seen.terminal, former[-FORMER:], known.exchanges + seen.exchanges, first, last)
+    if new.former or new.terminal != known.terminal:
+        keys = dict.fromkeys((*former, known.terminal, *new.former))
+        former = tuple([each for each in keys if each != new.terminal])
+    first = new.first if known.first is None else known.first
+    last = known.last if new.last is None else new.last
+    return Sighting(new.terminal, former[-FORMER:], known.exchanges + new.exchanges, first, last)
 
 
 SIGHTINGS = Register("sightings", _keys, _after)
@@ -62,20 +62,20 @@ SIGHTINGS = Register("sightings", _keys, _after)
 
 
 def attributed(event: EventSummary, challenges: ChallengeHistory | None) -> EventSummary:
-    """Return an event as this register takes it: with the exchange whose challenge it answers."""
-    done = answered(challenges, event) if event.nonce is not None else None
-    return event if done is None else replace(event, answers=done)
+    """Return an event for this register: with the exchange whose challenge it answers."""
+    challenged = find_challenged(challenges, event) if event.nonce is not None else None
+    return event if challenged is None else replace(event, answers=challenged)
 
 
 class Joined:
-    """Keys that turned out to be former keys of others, however long the chain."""
+    """Keys and the later keys that replaced them, in chains of any length."""
 
     def __init__(self) -> None:
-        """Begin with every key by itself."""
+        """Start without replaced keys."""
         self._next: dict[str, str] = {}
 
     def join(self, former: str, key: str) -> None:
-        """Take one key for a former one of the other."""
+        """Record that `key` replaced the key `former`."""
         if self.latest(former) != self.latest(key):
             self._next[self.latest(former)] = self.latest(key)
 
@@ -90,7 +90,7 @@ class Joined:
 
 
 def terminals(sightings: Mapping[str, Sighting]) -> list[Sighting]:
-    """Return what was counted of each terminal, by when it came; one that bootstrapped again is one."""
+    """Return the counts of each terminal, by its first exchange; one that bootstrapped again is counted once."""
     joined, found = Joined(), dict[str, Sighting]()
     for group, each in sightings.items():
         for name in each.former:

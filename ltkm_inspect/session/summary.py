@@ -1,4 +1,4 @@
-"""What a session keeps of an event: all that registers ask, so that the event itself need not travel."""
+"""What a session keeps of an event: all that registers need, so that the event is not sent between processes."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,40 +10,40 @@ from ltkm_inspect.session.ltkm import LtkmRecord, Pair
 
 @dataclass(slots=True)
 class EventOrigin:
-    """Where and when an event was captured: what events with the same octets are told apart by."""
+    """Where and when an event was captured. This distinguishes events with the same octets."""
 
     id: str
     started: float | None
     ended: float | None
     connection: str
-    """What tells the connection from others; where that was not captured, the address."""
+    """The id of the connection; if that was not captured, the address of the client."""
     client: str
     """Address and port."""
     capture: str
-    """What tells the capture from others."""
+    """The id of the capture."""
     is_replayed: bool
     """mitmproxy replayed its request or its response."""
     is_accepted: bool
-    """The response is whole, and asks neither for other credentials nor for the request at a later time."""
+    """The response is complete, and its status is neither 401 nor 5xx."""
     is_counted: bool
-    """Its credentials have a nonce, so that no lawful request is the same again."""
+    """Its credentials have a nonce, so no correct request has the same octets."""
 
 
 class TerminalKey(NamedTuple):
-    """What the terminal of an event is told apart by."""
+    """What distinguishes the terminal of an event from others."""
 
     text: str
     group: str
     """Its IMPI, SUPI or name if the key ring gives one, otherwise the same text."""
     is_named: bool
-    """It is more than a connection, which may be one of several."""
+    """It is not just a connection: a terminal may have several of these."""
 
 
 class TerminalIdentity(NamedTuple):
-    """Who the terminal of an event is, in what is named and counted; an empty text is not known."""
+    """Who the terminal of an event is, for names and counts; an empty text is unknown."""
 
     key: str = ""
-    """What the run tells it apart by."""
+    """What distinguishes it from other terminals of the run."""
     name: str = ""
     """Its name in the key ring."""
     identity: str = ""
@@ -51,14 +51,14 @@ class TerminalIdentity(NamedTuple):
     answers: str = ""
     """The id of the exchange whose 401 its credentials answer."""
     replaces: str = ""
-    """What the terminal was told apart by in that exchange, if it has bootstrapped again since."""
+    """The former key: the one in that exchange, if the terminal has bootstrapped again since."""
 
 
-UNTOLD = TerminalIdentity()
+UNKNOWN_TERMINAL = TerminalIdentity()
 
 
-class Challenged(NamedTuple):
-    """An exchange that ended with a 401."""
+class ChallengedExchange(NamedTuple):
+    """What a session keeps of an exchange that ended with a 401."""
 
     id: str
     connection: str
@@ -68,13 +68,13 @@ class Challenged(NamedTuple):
 
 @dataclass(slots=True)
 class KeyRequest:
-    """One request of a terminal, and what became of it."""
+    """One request of a terminal, and what was delivered."""
 
     pairs: frozenset[Pair]
     at: float | None
     answered: bool
     delivered: frozenset[Pair] = frozenset()
-    """What was asked for and came with an LTKM."""
+    """The requested pairs that came with an LTKM."""
 
 
 class NonceUse(NamedTuple):
@@ -83,39 +83,39 @@ class NonceUse(NamedTuple):
     number: int
     """The nonce count."""
     content: bytes
-    """A keyed hash of all that was asked."""
+    """A keyed hash of the whole request."""
 
 
 @dataclass(slots=True)
 class EventSummary:
-    """What a session keeps of an event, which another process may have looked at."""
+    """What a session keeps of an event; another process may have made it."""
 
     origin: EventOrigin
     terminal: str
-    """The B-TID, otherwise the connection: rules depend on nothing else."""
+    """The B-TID, otherwise the connection; only this one matters to rules."""
     key: TerminalKey
-    """What the terminal is told apart by in what is named and counted."""
+    """What distinguishes the terminal, for names and counts."""
     nonce: str | None
-    """Of the request; None without credentials."""
+    """The nonce of the request; None without credentials."""
     use: NonceUse | None
     """How the request uses its nonce; None without a nonce count."""
     fingerprint: bytes
-    """A keyed hash that only an event with the same octets has as well; empty without credentials and LTKMs."""
+    """A keyed hash of all octets of the event; empty without credentials and LTKMs."""
     challenges: Mapping[str, tuple[digest.Directives, ...]]
-    """Those of a 401, by their nonce."""
+    """The challenges of a 401, by their nonce."""
     asked: KeyRequest
     is_answer: bool
     """The request has credentials, and a response came."""
     next_nonce: str | None
-    """What the response gives as nextnonce."""
+    """The nextnonce of the response."""
     ltkms: tuple[LtkmRecord, ...]
     """The LTKMs that a terminal would take."""
     proofs: Mapping[bytes, bool]
-    """By the keyed hash of each key that was tried, whether it verified something in the event."""
-    answers: Challenged | None = None
-    """The exchange whose challenge it answers, once its session has told."""
+    """Whether each tried key verified something in the event, by the keyed hash of the key."""
+    answers: ChallengedExchange | None = None
+    """The exchange whose challenge it answers; the session sets it."""
 
     @property
-    def challenged(self) -> Challenged:
-        """What is kept of it where it is a 401."""
-        return Challenged(self.origin.id, self.origin.connection, self.origin.started, self.key)
+    def challenged(self) -> ChallengedExchange:
+        """What the session keeps of it if it is a 401."""
+        return ChallengedExchange(self.origin.id, self.origin.connection, self.origin.started, self.key)

@@ -1,4 +1,4 @@
-"""One exchange on the page: its row, what is wrong with it, and what is unfolded when somebody opens it."""
+"""One exchange on the page: its row, its findings, and the details that opening the row shows."""
 
 from collections.abc import Container, Iterable, Iterator, Mapping
 from functools import partial
@@ -17,21 +17,21 @@ from ltkm_inspect.wire import octets_text
 LONGEST_PATH = 120
 """How many characters of the path of a URL a row shows."""
 OUTSIDE = 0
-"""The number of the item that LTKMs outside every item are shown under."""
+"""The item number of LTKMs that are outside every item."""
 
 
 def exchange_view(
     record: Mapping[str, Any], number: int, terminal: int, kind: str, came: int | None = None
 ) -> dict[str, Any]:
-    """Return what the template shows of an exchange, by its number on the page and that of its terminal.
+    """Return what the template shows of an exchange; `number` and `terminal` are their numbers on the page.
 
-    `came` is the number on the page of the same exchange as it came, where this is how it went on.
+    `came` is the number of the same exchange without faults, if this one has faults put in.
     """
     messages, marks = http_views(record)
-    told = partial(_finding, sides={message["s"] for message in messages}, marks=marks)
+    finding_view = partial(_finding, sides={message["s"] for message in messages}, marks=marks)
     faults = [value_text(fault) for fault in record.get("faults", ())]
     started = value_text(record["started"])
-    findings = list(map(told, record["findings"]))
+    findings = list(map(finding_view, record["findings"]))
     return {
         "number": number,
         "came": came,
@@ -68,7 +68,7 @@ def exchange_view(
                 ("File", record.get("file")),
                 ("Flow", record["id"]),
             ),
-            "n": list(map(told, record["notes"])),
+            "n": list(map(finding_view, record["notes"])),
             "h": messages,
             "i": list(_items(record)),
         },
@@ -160,7 +160,7 @@ def _not_listed(more: Mapping[str, Any]) -> str | None:
 
 def _answers(record: Mapping[str, Any]) -> str:
     found = results({answer: record["counts"][answer.key] for answer in Answer}, len(noted_rules(record)))
-    return ", ".join(f"{number} {said}" for said, number in found.items())
+    return ", ".join(f"{number} {word}" for word, number in found.items())
 
 
 def _path(url: Any) -> str:

@@ -1,4 +1,4 @@
-"""Which exchanges of a run are of one terminal: known when all its records have been seen."""
+"""Which exchanges of a run belong to the same terminal. This is only known after all records were read."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -18,16 +18,16 @@ class Terminals:
     def __init__(self, records: Iterable[Mapping[str, Any]]) -> None:
         """Go through the records of a run once."""
         self._answered: dict[tuple[Any, Any], str] = {}
-        """Whom a 401 belongs to, by the file and the id of the exchange."""
+        """The terminal that a 401 belongs to, by the file and the id of the exchange."""
         self._joined = Joined()
         self._names: dict[str, tuple[str, str]] = {}
-        """What each was told apart by at the latest, and how lines name it."""
+        """The latest key of each terminal, and its name in lines."""
         for record in records:
             if kind_of(record) == "exchange":
                 self._add(record)
 
     def attributed(self, record: Mapping[str, Any]) -> Mapping[str, Any]:
-        """Return the record of an exchange; that of a 401 names the terminal whose request answers it."""
+        """Return the record of an exchange; for a 401, with the terminal whose request answers it."""
         found = self._answered.get((record["file"], record["id"]))
         if found is None:
             return record
@@ -35,7 +35,7 @@ class Terminals:
         return {**record, "terminal": terminal, "terminal_name": name}
 
     def latest_name(self, record: Mapping[str, Any]) -> str:
-        """Return how the timeline names the terminal of an exchange: as lines do, but a B-TID in full."""
+        """Return the name of a terminal in the timeline: the same as in lines, but a B-TID in full."""
         latest = self._joined.latest(self._answered.get((record["file"], record["id"])) or _group(record))
         terminal, name = self._names.get(latest, (latest, short_name(latest)))
         return terminal if name == short_name(terminal) else name
