@@ -27,6 +27,7 @@ ROOT = Path(__file__).resolve().parent.parent
 # What a test may need: the programs that must be there, and how to get them.
 PROGRAMS = {
     "chromium": (("chromium", "chromedriver"), "apt-get install chromium chromium-driver"),
+    "curl": (("curl",), "apt-get install curl"),
     "make": (("make",), "apt-get install make"),
     "openssl": (("openssl",), "apt-get install openssl"),
     "pipx": (("pipx",), "pip install pipx"),
