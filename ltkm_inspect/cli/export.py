@@ -1,4 +1,4 @@
-"""The command `export`."""
+"""The commands `export` and `wireshark`: LTKMs for other programs."""
 
 import os
 import sys
@@ -93,6 +93,19 @@ def export(
         if not run.written and not trouble.unread:
             say_nothing([each.name for each in found], run.nothing)
         leave(trouble.exit_code(len(found), OK if run.written else NOTHING_SEEN))
+
+
+@commands.command()
+def wireshark() -> None:
+    """Print a Lua plugin that shows LTKMs in Wireshark.
+
+    Save it as ltkm.lua in the folder "Personal Lua Plugins" (Help, About Wireshark, Folders), or load it once with
+    -X lua_script:ltkm.lua. It shows what is in the EXT payloads of MIKEY messages, and dissects the LTKMs in MSK
+    responses.
+    """
+    from ltkm_inspect.export.wireshark import wireshark_plugin
+
+    say(wireshark_plugin().splitlines())
 
 
 def _target(name: str, output: str | None, files: Iterable[Path], *, binary: bool) -> Path | None:

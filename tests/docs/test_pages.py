@@ -111,7 +111,7 @@ TYPED = [
     pytest.param(command.split("#")[0], id=f"{page}-{number}")
     for page, text in PAGES.items()
     for block in re.findall(r"^```sh\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
-    for number, command in enumerate(re.findall(r"(?:^|[|] |&& )(ltkm-inspect [^|\n]*)", block, re.MULTILINE))
+    for number, command in enumerate(re.findall(r"(?:^|[|] |&& )(ltkm-inspect [^|>\n]*)", block, re.MULTILINE))
 ]
 """The commands in blocks that are not run."""
 
