@@ -206,7 +206,7 @@ def test_a_finding_leads_to_its_place(show: Show, trial: list[Record]) -> None:
             if finding["octets_of"] != "message":
                 continue
             item, octets = finding["place"]["item"], list(range(*finding["octets"]))
-            button = f"{at} .told .finding.{finding['level']}[data-item='{item}'][data-rule='{finding['rule']}'] .jump"
+            button = f"{at} .flaws .finding.{finding['level']}[data-item='{item}'][data-rule='{finding['rule']}'] .jump"
             window.run("document.querySelector(arguments[0]).scrollIntoView({block: 'center'})", button)
             window.click(button)
             assert window.run(LIT) == octets

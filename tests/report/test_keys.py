@@ -1,4 +1,4 @@
-"""What is told of a message with the keys at hand, as text and as JSON, and whether it is valid."""
+"""The facts about a message that a key ring gives, as text and as JSON, and whether the message is valid."""
 
 import json
 from collections.abc import Sequence
@@ -45,7 +45,9 @@ def flipped(message: Message) -> Message:
     return replace(message, payloads=(*message.payloads[:-1], replace(kemac, mac=mac)))
 
 
-def told(message: Message, ring: KeyRing = RING, *, show: bool = False) -> tuple[list[str], dict[str, object], bool]:
+def facts_of(
+    message: Message, ring: KeyRing = RING, *, show: bool = False
+) -> tuple[list[str], dict[str, object], bool]:
     """Return the lines and the object that tell of a message, and whether it is valid."""
     given = InputMessage("argument 1", message.encode())
     found, keys = decode_input(given), Keys(ring, show)
@@ -53,8 +55,8 @@ def told(message: Message, ring: KeyRing = RING, *, show: bool = False) -> tuple
     line = json_line(given, found, keys)
     if not show:
         assert MSK not in "\n".join(lines).lower() + line.lower()
-    said = [each.removeprefix("  key: ") for each in lines if each.startswith("  key: ")]
-    return said, json.loads(line)["key"], is_valid(given, found, keys)
+    texts = [each.removeprefix("  key: ") for each in lines if each.startswith("  key: ")]
+    return texts, json.loads(line)["key"], is_valid(given, found, keys)
 
 
 SPI = b"\0\x21\0\x10" + FIRST.msk + b"\x04\xc0\xff\xee\x01"
@@ -63,7 +65,7 @@ TIMES = f"TEK of 16 octets, SEQ {NTP} to {NTP + 3600} (2009-10-28T08:00:00Z to 2
 
 
 @pytest.mark.parametrize(
-    ("message", "lines", "holds"),
+    ("message", "lines", "is_right"),
     [
         pytest.param(MESSAGE, [VALID, INTERVAL], True, id="valid"),
         pytest.param(flipped(MESSAGE), [INVALID], False, id="invalid"),
@@ -75,45 +77,45 @@ TIMES = f"TEK of 16 octets, SEQ {NTP} to {NTP + 3600} (2009-10-28T08:00:00Z to 2
         pytest.param(with_kemac(1, b"", 0), ["MAC not authenticated (the MAC alg is NULL)"], True, id="null-mac"),
     ],
 )
-def test_a_message_tells_its_mac_and_its_key(message: Message, lines: Sequence[str], holds: bool) -> None:
-    said, plain, stood = told(message)
-    assert said == lines
-    assert stood is holds
+def test_a_message_tells_its_mac_and_its_key(message: Message, lines: Sequence[str], is_right: bool) -> None:
+    texts, plain, valid = facts_of(message)
+    assert texts == lines
+    assert valid is is_right
     assert plain["key"] is None
     assert plain["check_value"] == (CHECK_VALUE if len(lines) > 1 else None)
 
 
 def test_a_message_that_no_key_fits_says_whose_is_missing_and_is_valid() -> None:
-    said, plain, holds = told(MESSAGE, KeyRing((Subscriber("somebody@else", "", (MUK,)),)))
-    assert said == [
+    texts, plain, is_right = facts_of(MESSAGE, KeyRing((Subscriber("somebody@else", "", (MUK,)),)))
+    assert texts == [
         f"no key for B-TID {B_TID} at {BSM}: the key ring has no entry for this terminal; add one with its MUK"
     ]
     assert (plain["verdict"], plain["length"]) == ("no key", None)
-    assert holds
+    assert is_right
 
 
 def test_the_muk_that_fits_is_numbered_where_there_are_several() -> None:
-    said, plain, _ = told(MESSAGE, KeyRing((Subscriber(B_TID, BSM, (OLD, MUK)),)))
-    assert said[0] == f"MAC valid (MUK 2 of 2 of {B_TID})"
+    texts, plain, _ = facts_of(MESSAGE, KeyRing((Subscriber(B_TID, BSM, (OLD, MUK)),)))
+    assert texts[0] == f"MAC valid (MUK 2 of 2 of {B_TID})"
     assert (plain["muk"], plain["tried"]) == (2, 2)
 
 
 def test_key_data_that_cannot_be_read_makes_a_message_fall() -> None:
-    said, _, holds = told(with_key_data(b"\0\x22\xff\xff"))
-    assert said[0] == VALID
-    assert said[1].startswith("key data: ")
-    assert not holds
+    texts, _, is_right = facts_of(with_key_data(b"\0\x22\xff\xff"))
+    assert texts[0] == VALID
+    assert texts[1].startswith("key data: ")
+    assert not is_right
 
 
 def test_times_stand_in_the_object() -> None:
-    _, plain, _ = told(with_key_data(LIMITS))
+    _, plain, _ = facts_of(with_key_data(LIMITS))
     assert (plain["valid_from"], plain["valid_to"]) == ("2009-10-28T08:00:00Z", "2009-10-28T09:00:00Z")
-    assert told(with_key_data(SPI))[1]["spi"] == "c0ffee01"
+    assert facts_of(with_key_data(SPI))[1]["spi"] == "c0ffee01"
 
 
 def test_the_key_is_shown_only_on_demand() -> None:
-    said, plain, _ = told(MESSAGE, show=True)
-    assert said[1] == f"{INTERVAL}, key {MSK}"
+    texts, plain, _ = facts_of(MESSAGE, show=True)
+    assert texts[1] == f"{INTERVAL}, key {MSK}"
     assert plain["key"] == MSK
     assert MSK not in repr(Keys(RING, True).of(decode_input(InputMessage("", MESSAGE.encode())), MESSAGE.encode()))
 
@@ -131,11 +133,11 @@ CLEAR, DECRYPTED = "in the clear, but not authenticated", f"decrypted with the M
     ],
 )
 def test_every_key_is_shown_where_keys_are(message: Message, ring: KeyRing, line: str) -> None:
-    lines, plain, _ = told(message, ring, show=True)
+    lines, plain, _ = facts_of(message, ring, show=True)
     assert lines[1:] == [line, f"{INTERVAL}, key {MSK}"]
     assert plain["key"] == MSK
     given = InputMessage("argument 1", message.encode())
     everything = [*text_lines(given, message, Keys(ring, True)), json_line(given, message, Keys(ring, True))]
     assert not any("hidden" in each for each in everything)
-    hidden, _, _ = told(message, RING)
+    hidden, _, _ = facts_of(message, RING)
     assert MSK not in "\n".join(hidden)

@@ -1,9 +1,9 @@
-// What all parts of the page use. The parts share one scope.
+// Helpers for all parts of the page. The parts share one scope.
 
 const all = (selector, within = document) => Array.from(within.querySelectorAll(selector));
 const one = (selector, within = document) => within.querySelector(selector);
 
-/** Make an element; what stands in it is text, whatever it looks like. */
+/** Make an element; strings among the children become text, never HTML. */
 function make(tag, attributes, ...children) {
   const element = document.createElement(tag);
   for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, value);

@@ -1,6 +1,6 @@
-// An exchange that is opened: notes, facts, items and LTKMs are made from the data beside it.
+// An opened exchange: its notes, facts, items and LTKMs are made from the data in its row.
 
-const UNFOLDED_LTKMS = 3; // in an exchange with no more of them each is unfolded at once
+const UNFOLDED_LTKMS = 3; // an exchange with at most this many shows each of them unfolded
 
 function fill(exchange) {
   if (exchange.dataset.filled) return;
@@ -11,7 +11,7 @@ function fill(exchange) {
   if (data.n.length) {
     const list = make("ul", { class: "findings" }, ...data.n.map(noted));
     const notes = make("section", { class: "aside", "aria-label": "Notes" }, make("h4", {}, "Notes"), list);
-    one(".told", exchange).append(notes);
+    one(".flaws", exchange).append(notes);
   }
   if (data.h.length) {
     exchange.evidence = evidence(data.h, all(".finding", exchange));
@@ -32,12 +32,12 @@ function fill(exchange) {
   }
 }
 
-/** A note, with the same attributes by which the page finds the place of a finding. */
+/** A note, with the attributes of a finding, so that the page finds its place. */
 function noted(note) {
   const entry = make("li", { class: "finding note", "data-rule": note.rule, "data-path": note.path });
   for (const name of ["item", "ltkm", "start", "end", "mark"]) if (note[name] !== null) entry.dataset[name] = note[name];
-  const said = [["Expected", note.expected], ["Got", note.got], ["Hint", note.hint], ["Place", note.place]];
-  const list = facts(said.filter(([, value]) => value));
+  const pairs = [["Expected", note.expected], ["Got", note.got], ["Hint", note.hint], ["Place", note.place]];
+  const list = facts(pairs.filter(([, value]) => value));
   if (note.has_place) {
     const name = `Show where ${note.rule} was found`;
     list.lastChild.append(" ", make("button", { type: "button", class: "jump", "aria-label": name }, "Show"));

@@ -1,4 +1,4 @@
-// The filter of the exchanges: by text, rule, terminal, level, and what they are.
+// The filter of the exchanges: by text, rule, terminal, level and kind.
 
 const form = one(".filter");
 const exchanges = all("details.exchange");
@@ -20,12 +20,12 @@ function fits(exchange, text, rule, terminal, level) {
 
 const grouped = (number) => number.toLocaleString("en");
 
-/** Show what fits; beside each kind, how many exchanges of it fit the rest of the filter. */
+/** Show the exchanges that match. Beside each kind, show how many of its exchanges match the rest of the filter. */
 function filter() {
   const text = words.value.toLowerCase().split(/\s+/).filter(Boolean);
   const chosen = new Set(boxes.filter((box) => box.checked).map((box) => box.value));
   const counts = {};
-  const here = new Set(); // an exchange that goes on with a fault put in has two rows, and is one exchange
+  const here = new Set(); // an exchange with a fault put in has two rows, but counts once
   for (const exchange of exchanges) {
     const { kind, came } = exchange.dataset;
     const fit = fits(exchange, text, byRule.value, byTerminal.value, byLevel.value);

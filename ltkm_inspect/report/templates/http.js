@@ -1,6 +1,6 @@
-// Request and response of an exchange: what a finding is about is marked in the first line, in a field or in the body.
+// Request and response of an exchange, with marks for findings in the first line, in a field or in the body.
 
-/** The part of a request or response that a path is about: its side, what is below it, and the directive of a field. */
+/** Split a path: the side (request or response), the part of it, and the directive of a field. */
 function partOf(path) {
   const [, side, part, name, directive] = /^(request|response)(?:\.(\w+)(?:\.([^.]+)(?:\.(.+))?)?)?$/.exec(path) || [];
   return { side, part, name: (name || "").toLowerCase(), directive };
@@ -8,7 +8,7 @@ function partOf(path) {
 
 const flawLabel = (flaw) => make("span", { class: `flaw ${levelOf(flaw)}` }, flaw.rule);
 
-/** The value of a field, with a directive in it set apart. */
+/** The value of a field, with one directive in its own element. */
 function valueOf(value, directives) {
   const span = make("span", { class: "value" });
   let rest = value;
@@ -24,7 +24,7 @@ function valueOf(value, directives) {
   return span;
 }
 
-/** A line of a request or response with what is wrong with it. */
+/** A line of a request or response with its findings. */
 function flawedLine(kind, flaws, ...parts) {
   const line = make("div", { class: `http ${kind}`, tabindex: "-1" }, ...parts);
   for (const flaw of flaws) {
@@ -45,7 +45,7 @@ function fieldsOf(fields, flaws, kind) {
   return { lines, left: flaws.filter((flaw) => !known.has(flaw.part.name)) };
 }
 
-/** The body in pieces of mark-up and text; each knows the innermost element that it belongs to. */
+/** The body in pieces of mark-up and text, each with its innermost element. */
 function bodyOf(segments, flaws) {
   const body = make("pre", { class: "body wire" });
   const elements = [];
@@ -122,7 +122,7 @@ function side(message, flaws) {
   return section;
 }
 
-/** Request and response beside each other; `show` leads to what a finding is about. */
+/** Request and response side by side; `show` goes to the place of a finding. */
 function evidence(messages, findings) {
   const flaws = findings.map((finding) => {
     const { path, rule, mark, item } = finding.dataset;

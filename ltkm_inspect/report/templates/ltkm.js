@@ -1,14 +1,14 @@
-// An LTKM: the tree of its fields beside its octets; what is looked at on one side is lit on the other.
+// An LTKM: the tree of its fields beside its octets. A place that is hovered on one side is highlighted on the other.
 
 const MASK = "--";
 const ACROSS = 16;
-const kept = { forget: null }; // what puts out the place that is lit
+const kept = { forget: null }; // removes the highlight
 const pointer = {};
 
 const levelOf = (flaw) => (flaw.violation ? "violation" : flaw.note ? "note" : "warning");
 const spanText = (start, end) => (end - start === 1 ? `${start}` : `${start}–${end - 1}`);
 
-/** Whether the reader moved the pointer, and not only the page below it, as when it scrolls to a place. */
+/** Whether the reader moved the pointer. When the page scrolls, only the page below the pointer moves. */
 function hasMoved({ screenX, screenY }) {
   const moved = pointer.x !== screenX || pointer.y !== screenY;
   Object.assign(pointer, { x: screenX, y: screenY });
@@ -16,7 +16,7 @@ function hasMoved({ screenX, screenY }) {
 }
 document.addEventListener("pointerdown", hasMoved);
 
-/** The field that a finding is at: that of its path, else the innermost around its octets, else the nearest above. */
+/** The field of a finding: the one with its path, else the innermost around its octets, else the nearest parent. */
 function placeOf(fields, path, span) {
   const byPath = fields.findIndex((field) => path && field.path === path);
   if (byPath >= 0) return byPath;
@@ -72,7 +72,7 @@ function letterOf(octet) {
   return make("span", {}, code > 32 && code < 127 ? String.fromCharCode(code) : "·");
 }
 
-/** The dump: lines of 16 octets with their letters; every other payload has another ground. */
+/** The dump: lines of 16 octets with their characters; payloads alternate between two backgrounds. */
 function dumpOf(octets, fields, flaws, title) {
   const cells = octets.map((octet, at) => cellOf(octet, at, flaws));
   const letters = octets.map(letterOf);
@@ -91,7 +91,7 @@ function dumpOf(octets, fields, flaws, title) {
   return { grid, cells, letters };
 }
 
-/** Which element the arrow keys lead to, in a list (`across` 1) or in a grid. */
+/** The element that an arrow key goes to, in a list (`across` 1) or in a grid. */
 function next(elements, from, key, across) {
   const last = elements.length - 1;
   const steps = { ArrowUp: from - across, ArrowDown: from + across, Home: 0, End: last };
@@ -124,7 +124,7 @@ function viewer(ltkm, findings, title) {
   const side = make("div", { class: "side" }, ...dump, readout);
   const columns = make("div", { class: "columns" }, make("div", { class: "main" }, tree), side);
   let lit = [];
-  let place = null; // what is lit while the pointer is elsewhere
+  let place = null; // the highlighted place while the pointer is elsewhere
 
   const owner = new Array(octets.length).fill(-1); // the innermost field of each octet
   fields.forEach((field, index) => {
@@ -155,13 +155,13 @@ function viewer(ltkm, findings, title) {
     const isHere = ({ span, field }) => (span && span[0] < end && start < span[1]) || indices.includes(field);
     const broken = flaws.filter(isHere);
     const rules = [...new Set(broken.map((flaw) => flaw.rule))].join(", ");
-    const said = [
+    const parts = [
       at === undefined ? "" : `octet ${at}`,
       start >= 0 && !(at !== undefined && isOne) ? `octet${isOne ? "" : "s"} ${spanText(start, end)}` : "",
       names.join("; "),
       rules && `broken: ${rules}`,
     ];
-    return said.filter(Boolean).join(" · ");
+    return parts.filter(Boolean).join(" · ");
   }
 
   /** Light octets with the fields that stand there, and say what they are. */

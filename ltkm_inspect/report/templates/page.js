@@ -10,7 +10,7 @@ document.addEventListener("click", (event) => {
 });
 
 function follow() {
-  // the target of a link is one of our own ids, which need no decoding
+  // links only lead to our own ids, which need no decoding
   const target = document.getElementById(location.hash.slice(1));
   if (!target) return;
   if (target.matches("details.exchange")) open(target);
