@@ -8,12 +8,15 @@ from typing import Any
 
 from ltkm_inspect.session import UNKNOWN_TERMINAL, TerminalIdentity
 from ltkm_inspect.spec import Clause
-from ltkm_inspect.traffic import Event, Exchange
+from ltkm_inspect.traffic import Datagram, Event, Exchange
 from ltkm_inspect.wire import Span, octets_text, printable
 from ltkm_inspect.wire import count as count
 
 RULE_CRASHED = "rule-crashed"
 EVENT_CRASHED = "event-crashed"
+UNCHECKED = "unchecked"
+"""The verdict on a datagram that no rule applies to, such as an STKM."""
+VERDICTS = ("clean", "warning", "violation", UNCHECKED)
 CRASHES = frozenset({RULE_CRASHED, EVENT_CRASHED})
 """The findings of the engine that say that something could not be checked because this program failed."""
 LONGEST_VALUE = 120
@@ -236,8 +239,11 @@ class Report:
 
     @property
     def verdict(self) -> str:
-        """`violation`, `warning` or `clean`."""
-        return "clean" if self.worst is Level.OFF else self.worst.word
+        """One of `VERDICTS`."""
+        if self.worst is not Level.OFF:
+            return self.worst.word
+        answers = {each.answer for each in self.outcomes.values()} if isinstance(self.event, Datagram) else None
+        return "clean" if answers is None or answers - {Answer.NOT_APPLICABLE} else UNCHECKED
 
     @property
     def rules(self) -> Iterator[str]:

@@ -3,6 +3,8 @@
 from dataclasses import replace
 from typing import Any
 
+from mitmproxy import connection, udp
+
 from ltkm_inspect import reference
 from ltkm_inspect.keys.protection import authenticate
 from ltkm_inspect.mikey import (
@@ -65,3 +67,22 @@ def datagram(octets: bytes, at: float = 0, **more: Any) -> Datagram:
     began = reference.STARTED + at
     fields = {"id": "datagram", "client": TERMINAL, "server": BSM, "direction": Direction.TO_TERMINAL, **more}
     return Datagram(octets, started=began, ended=began, **fields)
+
+
+def udp_flow(
+    *messages: tuple[bool, bytes, float], client: str = BSM, server: str = TERMINAL, id: str = "5d" * 16
+) -> udp.UDPFlow:
+    """Return a UDP flow as mitmproxy records it, of messages (from the client, octets, seconds after the trial)."""
+    peers = [(host, int(port)) for host, _, port in (each.rpartition(":") for each in (client, server))]
+    began = reference.STARTED
+    client_conn = connection.Client(
+        peername=peers[0], sockname=peers[1], timestamp_start=began, id=f"client-{id}", transport_protocol="udp"
+    )
+    server_conn = connection.Server(address=peers[1], id=f"server-{id}", transport_protocol="udp")
+    server_conn.peername = peers[1]
+    flow = udp.UDPFlow(client_conn, server_conn)
+    flow.id = id
+    flow.timestamp_created = began
+    make: Any = udp.UDPMessage  # mitmproxy gives it no types
+    flow.messages = [make(from_client, octets, began + at) for from_client, octets, at in messages]
+    return flow

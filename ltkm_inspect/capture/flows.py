@@ -4,9 +4,11 @@ import re
 from collections.abc import Callable
 
 from ltkm_inspect.capture.connections import client_of, server_of
+from ltkm_inspect.capture.metadata import FAULT as FAULT
+from ltkm_inspect.capture.metadata import faults_of, metadata_of
+from ltkm_inspect.capture.records import CandidateRecord
 from ltkm_inspect.capture.tnetstring import (
     LIST,
-    TABLE,
     Part,
     UnusualError,
     integer_of,
@@ -16,12 +18,9 @@ from ltkm_inspect.capture.tnetstring import (
     row,
     text_of,
     time_of,
-    value,
 )
-from ltkm_inspect.traffic import OFFLINE, Exchange, Headers, Limits, Request, Response, ours
-
-FAULT = "ltkm_fault"
-"""The key in the metadata of a flow for the faults that were put into it: a list, as typed."""
+from ltkm_inspect.capture.udp import datagrams_of
+from ltkm_inspect.traffic import OFFLINE, Event, Exchange, Headers, Limits, Request, Response, ours
 
 _NO_FIELDS = Headers()
 # As mitmproxy writes them, which is the last one first.
@@ -39,12 +38,20 @@ _HOST = re.compile(r"((?:[a-z\d_-]{1,63}\.)*[a-z\d_-]{1,63})(?::(\d{1,5}))?", re
 _PUNYCODE = "xn--"
 
 
-def exchange_of(record: bytes, limits: Limits = OFFLINE, capture: str = "") -> Exchange | None:
-    """Return the MSK exchange that a record of the current format holds; None for any other HTTP flow.
+def events_of(candidate: CandidateRecord, limits: Limits = OFFLINE, capture: str = "") -> tuple[Event, ...]:
+    """Return what is ours in a record of the current format: an MSK exchange, or datagrams; else nothing.
 
     UnusualError, or another ValueError or LookupError, where the record is not what mitmproxy writes: then mitmproxy
     has to read it.
     """
+    if candidate.is_udp:
+        return datagrams_of(candidate.record, limits, capture)
+    exchange = exchange_of(candidate.record, limits, capture)
+    return () if exchange is None else (exchange,)
+
+
+def exchange_of(record: bytes, limits: Limits = OFFLINE, capture: str = "") -> Exchange | None:
+    """Return the MSK exchange in the record of an HTTP flow; None for any other flow. Raises what `events_of` does."""
     inside: Part = (record[-1], record.index(b":") + 1, len(record) - 1)
     held = row(record, inside, _FLOW)
     websocket, answered, asked, _, _, _, metadata, _, replayed, _, server, client, error, id, _, _ = held
@@ -76,7 +83,7 @@ def exchange_of(record: bytes, limits: Limits = OFFLINE, capture: str = "") -> E
         started=time_of(record, request[7]),
         ended=ended,
         host_rewritten=who.is_reverse and _has_upstream_host(record, request, made, whom.address),
-        faults=_faults(record, metadata),
+        faults=faults_of(metadata_of(record, metadata)),
         limits=limits,
         capture=capture,
         is_replayed=not is_null(replayed),
@@ -139,16 +146,6 @@ def _has_upstream_host(record: bytes, asked: list[Part], request: Request, upstr
     host, port = upstream
     written = host if port == {"http": 80, "https": 443}.get(request.scheme) else f"{host}:{port}"
     return _authority(record, asked, request.http_version, request.headers) == written
-
-
-def _faults(record: bytes, metadata: Part) -> tuple[str, ...]:
-    """Return the faults that the metadata of a flow names, even if another program wrote it."""
-    if metadata[0] != TABLE:
-        raise UnusualError("expected metadata by name")
-    found = value(record, metadata).get(FAULT) if metadata[1] < metadata[2] else None
-    if not found:
-        return ()
-    return tuple(map(str, found)) if isinstance(found, list) else (str(found),)
 
 
 def _fields(record: bytes, held: Part) -> Headers:

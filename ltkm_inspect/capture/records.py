@@ -26,7 +26,8 @@ BLOCK = 1 << 20
 
 _VERSION = b"7:version;2:%d#}" % VERSION
 _HTTP = b"4:type;4:http;" + _VERSION
-_OTHERS = tuple(b"4:type;3:%s;" % kind + _VERSION for kind in (b"tcp", b"udp", b"dns"))
+_UDP = b"4:type;3:udp;" + _VERSION
+_OTHERS = tuple(b"4:type;3:%s;" % kind + _VERSION for kind in (b"tcp", b"dns"))
 _LONGEST_LENGTH = 12
 """How many digits mitmproxy reads of a length."""
 _TABLE = b"}"[0]
@@ -58,7 +59,12 @@ class CandidateRecord(NamedTuple):
     offset: int
     record: bytes
     current: bool
-    """It is an HTTP flow of the current format."""
+    """It is an HTTP or UDP flow of the current format."""
+
+    @property
+    def is_udp(self) -> bool:
+        """It is a UDP flow of the current format."""
+        return self.record.endswith(_UDP)
 
     @property
     def end(self) -> int:
@@ -137,12 +143,18 @@ def scan(
             yield Damage(offset + at, NOT_A_FLOW, flows)
             return
         flows += 1
-        current = buffer.endswith(_HTTP, at, end)
-        if every or (may_be_msk(buffer, at, end) if current else not buffer.endswith(_OTHERS, at, end)):
+        is_http, is_udp = buffer.endswith(_HTTP, at, end), buffer.endswith(_UDP, at, end)
+        if is_http:
+            may_be = may_be_msk(buffer, at, end)
+        elif is_udp:
+            may_be = ours.may_have_datagram(buffer, at, end)
+        else:
+            may_be = not buffer.endswith(_OTHERS, at, end)
+        if every or may_be:
             if passed:
                 yield SkippedFlows(passed, offset + at)
                 passed = 0
-            yield CandidateRecord(offset + at, buffer[at:end], current)
+            yield CandidateRecord(offset + at, buffer[at:end], is_http or is_udp)
         else:
             passed += 1
         at = end
@@ -151,12 +163,13 @@ def scan(
 
 def _large(read: Read, begins: bytes, offset: int, length: int, flows: int) -> "SkippedFlows | Damage | DamagedEvent":
     """Read past a record that is too large to be held; it is damaged where it may be an MSK exchange."""
-    piece, done, may_be = begins, 0, False
+    piece, done, may_be, may_be_udp = begins, 0, False, False
     tail = b""
     try:
         while True:
             done += len(piece)
             looked_at = tail + piece
+            may_be_udp = may_be_udp or ours.may_have_datagram(looked_at)
             may_be = may_be or ours.may_be_record(looked_at) or _LONG_PATH(looked_at) is not None
             tail = looked_at[-_OVERLAP:]
             if done >= length:
@@ -168,7 +181,7 @@ def _large(read: Read, begins: bytes, offset: int, length: int, flows: int) -> "
         return Damage(offset, str(error), flows)
     if tail[-1] != _TABLE:
         return Damage(offset, NOT_A_FLOW, flows)
-    if may_be and not tail.endswith(_OTHERS):
+    if may_be_udp if tail.endswith(_UDP) else may_be and not tail.endswith(_OTHERS):
         why = f"expected at most {_LARGEST >> 20} MiB, got {length} octets, so the flow was not read"
         return DamagedEvent(f"flow at octet {offset}: {why}", offset + length)
     return SkippedFlows(1, offset + length)

@@ -13,6 +13,7 @@ from ltkm_inspect.mikey.core import COUNTER
 from ltkm_inspect.mikey.extension import OMA_BCAST
 from ltkm_inspect.rule import Problems, RuleGroup, rule
 from ltkm_inspect.spec import RFC3830, TS33246, Verb
+from ltkm_inspect.traffic import Datagram, Ltkm
 
 SRTP_MAP, EMPTY_MAP, GENERIC_MAP = range(3)
 """The types of the CS ID map (RFC 3830 §6.1, RFC 4563 §5, RFC 6043 §6.1.1)."""
@@ -168,18 +169,24 @@ def prf_unusual(message: Message, *, function: int = 0) -> Problems:
         yield Problem("HDR.prf_func", PRF_FUNCTIONS.describe(function), got, level=level)
 
 
-@MESSAGE_SHAPE.rule(
-    TS33246["6.4.5.1"](says="V asks for an answer, which is sent over UDP", verb=Verb.SHOULD), covers=["MB-13"]
+@rule(
+    TS33246["6.4.5.1"](says="V asks for an answer, which is sent over UDP", verb=Verb.SHOULD),
+    on=Ltkm,
+    covers=["MB-13"],
 )
-def verification_requested(message: Message) -> Problems:
+def verification_requested(ltkm: Ltkm) -> Problems:
     """The V flag asks the terminal for a verification message.
 
     That answer is only defined over UDP, which does not work where keys come over HTTP.
 
     Do not set the flag: the HTTP exchange itself tells the BSM that its response was fetched.
     """
-    assert message.header is not None
-    if message.header.v:
+    message = ltkm.message
+    if isinstance(ltkm.event, Datagram):
+        yield NotApplicable("a message over UDP may ask for an answer")
+    elif message is None or message.problem is not None or message.header is None:
+        yield NotApplicable("the LTKM has no message that decodes completely")
+    elif message.header.v:
         yield Problem("HDR.v", "0", "1", "how the answer would travel is not specified")
 
 

@@ -38,9 +38,10 @@ def identities_alternate(delivery: DeliveredLtkm) -> Problems:
     idr = delivery.muk[1]
     order = delivery.step.before.of(CONNECTIONS, (delivery.sent.connection, delivery.muk[0]))
     if not order:
-        yield NotApplicable("no LTKM came over this connection before")
+        over = "no LTKM came over this connection before"
+        yield NotApplicable(over if delivery.sent.connection else "pushes of all terminals may have the same addresses")
     elif idr in order[:-1] and order[-1] != idr:
-        joined = bool(delivery.step.exchange.connection)
+        joined = bool(delivery.event.connection)
         got = f"{_text(idr)} after {_text(order[-1])}"
         hint = "" if joined else "only the address links them, and many terminals may share it"
         yield Problem("ID[2].value", "one terminal per connection", got, hint, None if joined else Level.NOTE)

@@ -6,11 +6,11 @@ from os import fstat
 
 from ltkm_inspect.capture import CandidateRecord, CaptureSource, Damage, DamagedEvent, SkippedFlows, opened, scan
 from ltkm_inspect.capture.inputs import Input
-from ltkm_inspect.checking.reading import exchanges
+from ltkm_inspect.checking.reading import events
 from ltkm_inspect.checking.results import StretchResult
 from ltkm_inspect.checking.work import FileRecords, PreparedPiece, Stretch, Task
 from ltkm_inspect.output.console import failure
-from ltkm_inspect.traffic import Exchange, Limits
+from ltkm_inspect.traffic import Event, Limits
 
 STRETCH = 1 << 20
 """How many octets of a flow file make a piece of work."""
@@ -85,11 +85,11 @@ def _stretches(file: File, source: CaptureSource) -> Iterator[Piece]:
 
 def _batches(file: File, source: CaptureSource, limits: Limits) -> Iterator[Piece]:
     """Yield the content of a file that has to be read from its start, this many exchanges at a time."""
-    found: list[SkippedFlows | CandidateRecord | DamagedEvent | Exchange] = []
+    found: list[SkippedFlows | CandidateRecord | DamagedEvent | Event] = []
     octets = done = 0
-    for each in exchanges(source, file.name, limits) if source.is_har else scan(source.read):
+    for each in events(source, file.name, limits) if source.is_har else scan(source.read):
         if not isinstance(each, Damage):
-            found.append(replace(each) if isinstance(each, Exchange) else each)  # without what was parsed of it already
+            found.append(replace(each) if isinstance(each, Event) else each)  # without what was parsed of it already
             octets += len(each.record) if isinstance(each, CandidateRecord) else 0
         if isinstance(each, Damage) or len(found) >= BATCH or octets >= STRETCH:
             at = source.raw.tell()

@@ -1,6 +1,6 @@
-"""What an open file holds, in order: MSK exchanges, other flows, damage; mitmproxy reads what is unusual."""
+"""What is in an open file, in order: MSK exchanges, datagrams, other flows, damage; mitmproxy reads what is unusual."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
 from ltkm_inspect.capture import (
@@ -9,18 +9,18 @@ from ltkm_inspect.capture import (
     Damage,
     DamagedEvent,
     SkippedFlows,
-    exchange_of,
+    events_of,
     har,
     scan,
 )
-from ltkm_inspect.traffic import Exchange, Limits
+from ltkm_inspect.traffic import Datagram, Event, Exchange, Limits
 
-type Held = Exchange | SkippedFlows | Damage | DamagedEvent
-"""The exchanges and damage in a file, in order."""
+type Held = Event | SkippedFlows | Damage | DamagedEvent
+"""The events and damage in a file, in order."""
 
 
-def exchanges(source: CaptureSource, name: str, limits: Limits) -> Iterator[Held]:
-    """Yield every MSK exchange of a file of that name just opened, what was passed between them, and damage."""
+def events(source: CaptureSource, name: str, limits: Limits) -> Iterator[Held]:
+    """Yield every event of a file of that name just opened, what was passed between them, and damage."""
     if source.is_har:
         for each in har.exchanges(source.read, limits, name):
             yield SkippedFlows(1, 0) if isinstance(each, Exchange) and not each.is_ours else each
@@ -30,40 +30,48 @@ def exchanges(source: CaptureSource, name: str, limits: Limits) -> Iterator[Held
 
 
 def read(found: Iterable[CandidateRecord | Held], name: str, limits: Limits) -> Iterator[Held]:
-    """Yield the exchanges that a scan of the file of that name found, and what is damaged.
+    """Yield the events that a scan of the file of that name found, and what is damaged.
 
     A record of another format ends it, as all that follow may be of that one.
     """
     flows = 0
     for each in found:
-        held = _exchange(each, flows, name, limits) if isinstance(each, CandidateRecord) else each
-        yield held
-        if isinstance(held, Damage) and isinstance(each, CandidateRecord):
-            return
-        flows += held.flows if isinstance(held, SkippedFlows) else 1
+        found_here = _events(each, flows, name, limits) if isinstance(each, CandidateRecord) else (each,)
+        for held in found_here:
+            yield held
+            if isinstance(held, Damage) and isinstance(each, CandidateRecord):
+                return
+            flows += flows_of(held)
 
 
 def numbered[H](found: Iterable[H], before: int = 0) -> Iterator[tuple[int, H]]:
     """Yield what a file holds with its ordinal among all flows of it, `before` of which came earlier."""
     for held in found:
+        ended = flows_of(held)  # who takes it may empty it
         yield before + 1, held
-        if isinstance(held, SkippedFlows):
-            before += held.flows
-        else:  # what follows damage is another file of the same name
-            before = 0 if isinstance(held, Damage) else before + 1
+        # what follows damage is another file of the same name
+        before = 0 if isinstance(held, Damage) else before + ended
 
 
-def _exchange(candidate: CandidateRecord, flows: int, name: str, limits: Limits) -> Held:
+def flows_of(held: object) -> int:
+    """Return how many flows end with something in a file; a datagram that another one of its flow follows ends none."""
+    if isinstance(held, SkippedFlows):
+        return held.flows
+    event = getattr(held, "event", held)
+    return 0 if isinstance(event, Datagram) and event.is_followed else 1
+
+
+def _events(candidate: CandidateRecord, flows: int, name: str, limits: Limits) -> Sequence[Held]:
     if candidate.current:
         try:
-            exchange = exchange_of(candidate.record, limits, capture=name)
+            found: Sequence[Event] = events_of(candidate, limits, capture=name)
         except (ValueError, LookupError, RecursionError):
             pass  # not as mitmproxy writes it: whether it is a flow nevertheless, only mitmproxy can tell
         else:
-            return exchange or SkippedFlows(1, candidate.end)
+            return found or (SkippedFlows(1, candidate.end),)
     from ltkm_inspect.mitm import reading
 
-    found = reading.record(candidate, flows, limits)
-    if not isinstance(found, tuple):
-        return found
-    return SkippedFlows(1, candidate.end) if found[1] is None else replace(found[1], capture=name)
+    read_flow = reading.record(candidate, flows, limits)
+    if not isinstance(read_flow, tuple):
+        return (read_flow,)
+    return [replace(each, capture=name) for each in read_flow[1]] or (SkippedFlows(1, candidate.end),)

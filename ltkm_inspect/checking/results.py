@@ -8,7 +8,8 @@ from ltkm_inspect.context import Context
 from ltkm_inspect.engine import inspect_step, presented
 from ltkm_inspect.finding import Report
 from ltkm_inspect.output.redaction import NO_REDACTOR, Redaction
-from ltkm_inspect.report import jsonl, text
+from ltkm_inspect.report import text
+from ltkm_inspect.report.datagram import event_line
 from ltkm_inspect.report.keys import Keys
 from ltkm_inspect.report.lines import LineStyle
 from ltkm_inspect.report.summary import Summary
@@ -79,14 +80,14 @@ class Presenter:
             checked.summary.unselected += 1
         # What was worked out of it refers back to it. It is taken apart here, so that it is gone at once: a long run
         # would else have to look for hundreds of such documents again and again.
-        document = vars(step.exchange).get("document")
+        document = vars(step.event).get("document")
         for each in (*(document.items if document is not None else ()), document, step):
             if each is not None:
                 vars(each).clear()
 
     def _shown(self, report: Report, name: str) -> Shown:
         redactor = NO_REDACTOR if self.redaction is None else self.redaction.redactor(report.event)
-        json = jsonl.exchange_line(report, name, self.keys, redactor, for_page=self.for_page) if self.as_json else ""
+        json = event_line(report, name, self.keys, redactor, for_page=self.for_page) if self.as_json else ""
         if self.style is None:
             return Shown([], json)
         exchange = text.exchange_text(report, redactor, self.keys, notes=self.style.notes)

@@ -4,7 +4,7 @@ from collections.abc import Generator, Iterable, Iterator, Sequence
 
 from ltkm_inspect.capture import Damage, DamagedEvent, SkippedFlows, following, opened
 from ltkm_inspect.capture.inputs import Input
-from ltkm_inspect.checking.reading import Held, exchanges, numbered, read
+from ltkm_inspect.checking.reading import Held, events, numbered, read
 from ltkm_inspect.checking.results import Presenter, StretchResult
 from ltkm_inspect.context import Context
 from ltkm_inspect.output.console import failure
@@ -39,7 +39,7 @@ def _to_the_end(name: str, results: Iterable[StretchResult]) -> Generator[Stretc
 def _file(name: str, context: Context, presenter: Presenter) -> Iterator[StretchResult]:
     with opened(name) as source:
         done = 0
-        for at, held in numbered(exchanges(source, name, context.limits)):
+        for at, held in numbered(events(source, name, context.limits)):
             checked = _checked(held, name, context, presenter, at)
             if source.size is not None:
                 at = source.raw.tell()

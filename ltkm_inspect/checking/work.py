@@ -15,12 +15,12 @@ from os import fstat
 from typing import NamedTuple
 
 from ltkm_inspect.capture import BEFORE, CandidateRecord, Damage, DamagedEvent, SkippedFlows, find_record, scan
-from ltkm_inspect.checking.reading import Held, numbered, read
+from ltkm_inspect.checking.reading import Held, flows_of, numbered, read
 from ltkm_inspect.checking.results import Presenter, StretchResult
 from ltkm_inspect.context import Context
 from ltkm_inspect.output.console import failure
 from ltkm_inspect.session import EventSummary, Session, SessionEvent
-from ltkm_inspect.traffic import Exchange
+from ltkm_inspect.traffic import Event
 
 _SLACK = 1 << 16
 REPLACED = "the file was replaced while it was read"
@@ -45,7 +45,7 @@ class FileRecords(NamedTuple):
     """What was found in a file already."""
 
     name: str
-    found: list[SkippedFlows | CandidateRecord | DamagedEvent | Exchange]
+    found: list[SkippedFlows | CandidateRecord | DamagedEvent | Event]
 
 
 type Task = Stretch | FileRecords
@@ -61,7 +61,7 @@ class PreparedPiece:
     """Where what follows begins."""
     flows: int = 0
     exchanges: int = 0
-    """How many of the flows are MSK exchanges."""
+    """How many MSK exchanges and datagrams are in them."""
     damage: Damage | None = None
     error: str = ""
     """Why the file cannot be read."""
@@ -87,11 +87,11 @@ class Share:
                 if isinstance(held, Damage):
                     found.damage = held
                 elif isinstance(held, DamagedEvent | SkippedFlows):
-                    found.flows += held.flows if isinstance(held, SkippedFlows) else 1
+                    found.flows += flows_of(held)
                     found.end = max(held.end, found.end)
                     waiting.append(held)
                 else:
-                    found.flows += 1
+                    found.flows += flows_of(held)
                     found.exchanges += 1
                     step = self.context.event(held)
                     waiting.append(step)

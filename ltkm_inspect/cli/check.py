@@ -144,7 +144,7 @@ def check(
             output.say([] if in_lines else [*head, *end])
             if total.damaged:
                 complain(summary.damaged(total.damaged))
-        if not total.exchanges and trouble.unread < len(found):
+        if not total.seen and trouble.unread < len(found):
             say_nothing([each.name for each in found], "" if style.format == "text" else total.nothing)
         for name, line in unmatched(matches, selection, redaction) if total.unselected else ():
             complain(f"--{name}: {line}")

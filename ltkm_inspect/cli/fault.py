@@ -33,7 +33,7 @@ from ltkm_inspect.wire import crash_of, printable
 
 if TYPE_CHECKING:
     from ltkm_inspect.mitm.rewriting import FlowRewriter
-    from ltkm_inspect.traffic import Exchange, Limits
+    from ltkm_inspect.traffic import Event, Limits
 
 
 @commands.command()
@@ -61,7 +61,7 @@ def fault(
     redact: bool,
     **words: Any,
 ) -> None:
-    """Put faults into the MSK exchanges of a file.
+    """Put faults into the MSK exchanges and datagrams of a file.
 
     IN is a flow file or a HAR. OUT is written as a flow file with all flows of IN, and flows with nothing to damage are
     unchanged. Each changed flow names its faults and keeps its original, so that mitmproxy can revert it. Exit code 1
@@ -83,8 +83,8 @@ def fault(
     with interruptible():
         try:
             with FlowFileWriter(target, private=keys is not None) as file:
-                for flow, exchange in _flows(source, trouble, limits):
-                    change = rewriting.apply(flow, exchange)
+                for flow, events in _flows(source, trouble, limits):
+                    changes = rewriting.apply(flow, events)
                     try:
                         file.add(flow)
                     except OSError:
@@ -92,7 +92,7 @@ def fault(
                     except Exception as error:  # of a flow with text that mitmproxy can read and cannot write
                         trouble.say(str(source), f"a flow cannot be written: {crash_of(error)}", unread=False)
                         continue
-                    if change is not None:
+                    for change in changes:
                         try:
                             redactor = NO_REDACTOR if redaction is None else redaction.redactor(change.before)
                             line = change_line(change, rewriting.flows, redactor)
@@ -122,8 +122,8 @@ def fault(
         leave(trouble.exit_code(1, OK if rewriting.exchanges else NOTHING_SEEN))
 
 
-def _flows(path: Path, trouble: InputErrors, limits: "Limits") -> "Iterator[tuple[Any, Exchange | None]]":
-    """Yield every flow of a file with its MSK exchange, if it is one; print what is wrong with the file."""
+def _flows(path: Path, trouble: InputErrors, limits: "Limits") -> "Iterator[tuple[Any, tuple[Event, ...]]]":
+    """Yield every flow of a file with its events; print what is wrong with the file."""
     from ltkm_inspect.mitm.reading import flows
 
     begun = False

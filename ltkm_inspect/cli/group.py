@@ -43,7 +43,7 @@ def commands() -> None:
       1    could not run
       2    wrong usage
       3    findings
-      4    no MSK exchange seen
+      4    no MSK exchange or datagram to check
       5    some input damaged or missing, so the report is partial
       130  interrupted
       143  ended by SIGTERM

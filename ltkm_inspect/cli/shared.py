@@ -181,9 +181,9 @@ def reports_of(
 ) -> "Iterator[tuple[str, Report]]":
     """Yield the report of every MSK exchange with the name of its file, as one session; what is wrong is said."""
     from ltkm_inspect.capture import Damage, DamagedEvent, opened
-    from ltkm_inspect.checking.reading import exchanges
+    from ltkm_inspect.checking.reading import events
     from ltkm_inspect.engine import inspect
-    from ltkm_inspect.traffic import Exchange
+    from ltkm_inspect.traffic import Event
 
     for file in files:
         if file.problem:
@@ -192,11 +192,11 @@ def reports_of(
         begun = False
         try:
             with opened(file.name) as source:
-                for held in exchanges(source, file.name, context.limits):
+                for held in events(source, file.name, context.limits):
                     begun = True
                     if isinstance(held, Damage | DamagedEvent):
                         trouble.say(file.name, str(held), unread=False)
-                    elif isinstance(held, Exchange):
+                    elif isinstance(held, Event):
                         report = inspect(held, context)
                         say_crashes(file.name, report, trouble, redaction)
                         yield file.name, report
@@ -210,7 +210,7 @@ def say_crashes(name: str, report: "Report", trouble: InputErrors, redaction: "R
 
     for finding in report.findings:
         if finding.rule in CRASHES:
-            line = f"{finding.line} (exchange {printable(report.exchange.id)})"
+            line = f"{finding.line} (exchange {printable(report.event.id)})"
             trouble.say(name, line if redaction is None else redaction.text(line), unread=False)
 
 

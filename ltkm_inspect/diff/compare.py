@@ -55,7 +55,7 @@ class ExchangeComparison:
     @property
     def counts(self) -> bool:
         """What came is the doing of the server: no fault was put in."""
-        return not self.step.report.exchange.faults
+        return not self.step.report.event.faults
 
 
 @dataclass(frozen=True)
@@ -63,10 +63,15 @@ class Comparison:
     """Two captures compared."""
 
     a: int
-    """How many MSK exchanges capture A has."""
+    """How many MSK exchanges and datagrams capture A has."""
     b: int
     compared: tuple[ExchangeComparison, ...]
     """Every step, those without a difference too."""
+
+    @property
+    def noun(self) -> str:
+        """What is compared: MSK exchanges, or events if there are datagrams."""
+        return "event" if any(each.step.datagram is not None for each in self.compared) else "MSK exchange"
 
     @cached_property
     def differing(self) -> list[ExchangeComparison]:
@@ -108,7 +113,7 @@ def _differences(pair: ExchangePair, keys: Keys, everything: bool) -> Iterator[D
         yield Difference("exchange", "exchange", a=here if pair.a else None, b=here if pair.b else None)
     yield from _of_findings(pair)
     if pair.a is not None and pair.b is not None:
-        first, second = (facts(each.report.exchange, keys, everything=everything) for each in (pair.a, pair.b))
+        first, second = (facts(each.report.event, keys, everything=everything) for each in (pair.a, pair.b))
         yield from _of_fields(first, second, everything)
 
 
@@ -131,7 +136,7 @@ def _findings(step: CapturedExchange | None) -> dict[_Key, list[Finding]]:
     """Return the findings of an exchange by rule, level and what they are about, not by words that always differ."""
     if step is None:
         return {}
-    places = {item.number: spot for item, spot in spots(step.report.exchange).items()}
+    places = {item.number: spot for item, spot in spots(step.report.event).items()}
     found: dict[_Key, list[Finding]] = {}
     for finding in step.report.findings:
         place = finding.place

@@ -10,7 +10,7 @@ from ltkm_inspect.finding import shorten
 from ltkm_inspect.mikey import GeneralExtension, Message, Node, message_shape, tree
 from ltkm_inspect.mikey.shape import UNSHARED
 from ltkm_inspect.report.keys import Keys
-from ltkm_inspect.traffic import Exchange, Item, LtkmElement
+from ltkm_inspect.traffic import Datagram, Event, Exchange, Item, Ltkm, LtkmElement
 from ltkm_inspect.wire import count
 
 
@@ -54,17 +54,20 @@ _known: dict[tuple[bytes, str], tuple[tuple[str, Fact], ...]] = {}
 """The facts about messages, by all of their octets that are compared, and the B-TID of the exchange."""
 
 
-def facts(exchange: Exchange, keys: Keys, *, everything: bool = False) -> Facts:
-    """Return what can be compared of an exchange, in the order of the subjects.
+def facts(event: Event, keys: Keys, *, everything: bool = False) -> Facts:
+    """Return what can be compared of an exchange or a datagram, in the order of the subjects.
 
     Values that differ every time are replaced with what they have in common, unless `everything` is set.
     """
-    found: Facts = {(EXCHANGE, path): fact for path, fact in _of_exchange(exchange)}
-    document = exchange.document
+    if isinstance(event, Datagram):
+        return dict(_of_datagram(event, keys, everything))
+    assert isinstance(event, Exchange)
+    found: Facts = {(EXCHANGE, path): fact for path, fact in _of_exchange(event)}
+    document = event.document
     if document is None:
         return found
-    own_name = exchange.b_tid
-    for item, spot in spots(exchange).items():
+    own_name = event.b_tid
+    for item, spot in spots(event).items():
         found[spot, "response_code"] = Fact(_text(item.code))
         found[spot, "LTKMs"] = Fact(str(len(item.ltkm_elements)))
         for ltkm in item.ltkm_elements:
@@ -76,11 +79,11 @@ def facts(exchange: Exchange, keys: Keys, *, everything: bool = False) -> Facts:
     return found
 
 
-def spots(exchange: Exchange) -> dict[Item, Spot]:
-    """Return the items of an exchange by the key that a comparison uses."""
+def spots(event: Event) -> dict[Item, Spot]:
+    """Return the items of an exchange by the key that a comparison uses; a datagram has none."""
     seen: Counter[str] = Counter()
     found = {}
-    for item in exchange.document.items if exchange.document is not None else ():
+    for item in event.document.items if event.document is not None else ():
         name = msk_name(item.pair)
         seen[name] += 1
         found[item] = Spot(name, seen[name])
@@ -132,11 +135,23 @@ def _of_directives(header: str, directives: Directives | None) -> Iterator[tuple
         yield f"{header}.{shorten(name)}", Fact(_text(value), kind)
 
 
+def _of_datagram(datagram: Datagram, keys: Keys, everything: bool) -> Iterator[tuple[tuple[Spot, str], Fact]]:
+    """Yield what can be compared of a datagram: its direction, and the fields of its message."""
+    yield (EXCHANGE, "direction"), Fact(datagram.direction.value)
+    for path, fact in _of_content(datagram.ltkm, datagram.idr, keys, everything):
+        yield (EXCHANGE._replace(ltkm=datagram.number), path), fact
+
+
 def _of_ltkm(ltkm: LtkmElement, own_name: str, keys: Keys, everything: bool) -> Iterator[tuple[str, Fact]]:
     yield "element", Fact(_text(str(ltkm.element.tag)))
     yield "version", Fact(_text(ltkm.element.get("version")))
     yield "placed", Fact("at the wildcard" if ltkm.is_placed else "elsewhere")
     yield "base64", Fact(_text(ltkm.problem) if ltkm.problem else "yes")
+    yield from _of_content(ltkm.ltkm, own_name, keys, everything)
+
+
+def _of_content(ltkm: Ltkm, own_name: str, keys: Keys, everything: bool) -> Iterator[tuple[str, Fact]]:
+    """Yield the fields of a message, and what the keys say of it."""
     if ltkm.message is None or ltkm.octets is None:
         return
     if everything or ltkm.message.problem is not None or shows_key(ltkm.message):

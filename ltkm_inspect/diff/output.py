@@ -31,8 +31,9 @@ def _heading(each: ExchangeComparison, redaction: Redaction | None) -> str:
     msks = " ".join(_hidden(msk, redaction) for msk in each.step.asked)
     asked = f" for {shorten(msks)}" if msks else ""
     how = "" if each.step.authenticated else " without credentials"
-    faults = "".join(f" [fault {shorten(_hidden(fault, redaction))}]" for fault in each.step.report.exchange.faults)
-    return f"{who}, request {each.pair.number}{asked}{how}{faults}:"
+    faults = "".join(f" [fault {shorten(_hidden(fault, redaction))}]" for fault in each.step.report.event.faults)
+    what = "request" if each.step.datagram is None else each.step.datagram.value
+    return f"{who}, {what} {each.pair.number}{asked}{how}{faults}:"
 
 
 def _name(terminal: str, redaction: Redaction | None) -> str:
@@ -45,7 +46,7 @@ def _redacted(each: ExchangeComparison, redaction: Redaction | None) -> Iterator
         yield from each.differences
         return
     sides = (each.pair.a, each.pair.b)
-    a, b = (NO_REDACTOR if step is None else redaction.redactor(step.report.exchange) for step in sides)
+    a, b = (NO_REDACTOR if step is None else redaction.redactor(step.report.event) for step in sides)
     for difference in each.differences:
         yield replace(
             difference,
@@ -66,7 +67,7 @@ def _line(difference: Difference) -> str:
 
 
 def _summary(comparison: Comparison) -> Iterator[str]:
-    exchanges = f"{count(comparison.a, 'MSK exchange')} in A, {comparison.b} in B, {len(comparison.both)} in both"
+    exchanges = f"{count(comparison.a, comparison.noun)} in A, {comparison.b} in B, {len(comparison.both)} in both"
     paired = f"; {comparison.by_order} of these paired by MSK ID and order" if comparison.by_order else ""
     yield f"summary: {exchanges}{paired}"
     if comparison.by_order:
@@ -104,6 +105,7 @@ def _step(each: ExchangeComparison, redaction: Redaction | None) -> dict[str, An
         "b": _side(each.pair.b, redaction),
         "msks": [_hidden(msk, redaction) for msk in each.step.asked],
         "request": each.pair.number,
+        "datagram": None if each.step.datagram is None else each.step.datagram.key,
         "authenticated": each.step.authenticated,
         "by_terminal": each.pair.by_terminal,
         "differences": [_difference(difference) for difference in _redacted(each, redaction)],
@@ -114,10 +116,10 @@ def _side(step: CapturedExchange | None, redaction: Redaction | None) -> dict[st
     if step is None:
         return None
     return {
-        "id": _hidden(step.report.exchange.id, redaction),
+        "id": _hidden(step.report.event.id, redaction),
         "terminal": _name(step.terminal, redaction) if step.terminal else None,
         "verdict": step.report.verdict,
-        "faults": [_hidden(fault, redaction) for fault in step.report.exchange.faults],
+        "faults": [_hidden(fault, redaction) for fault in step.report.event.faults],
     }
 
 

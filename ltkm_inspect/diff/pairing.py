@@ -1,4 +1,4 @@
-"""Which exchange of one capture is to be compared with which of the other."""
+"""Which exchange or datagram of one capture is to be compared with which of the other."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
@@ -7,6 +7,7 @@ from itertools import zip_longest
 
 from ltkm_inspect.diff.facts import msk_name
 from ltkm_inspect.finding import Report
+from ltkm_inspect.traffic import Datagram, DatagramKind, Exchange
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +20,8 @@ class CapturedExchange:
     asked: tuple[str, ...]
     """The MSKs that it asks for, or is answered with, in order."""
     authenticated: bool
+    datagram: DatagramKind | None = None
+    """The kind of a datagram; None for an exchange."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,11 +41,16 @@ def steps(reports: Iterable[Report]) -> list[CapturedExchange]:
     kept = list(reports)
     owners: dict[str, set[str]] = {}
     for report in kept:
-        owners.setdefault(report.exchange.connection, set()).add(report.exchange.b_tid)
+        if isinstance(report.event, Exchange):
+            owners.setdefault(report.event.connection, set()).add(report.event.b_tid)
     return [_step(report, owners) for report in kept]
 
 
 def _step(report: Report, owners: dict[str, set[str]]) -> CapturedExchange:
+    if isinstance(report.event, Datagram):
+        datagram = report.event
+        pair = datagram.message.pair if datagram.message is not None else None
+        return CapturedExchange(report, datagram.idr, () if pair is None else (msk_name(pair),), True, datagram.kind)
     exchange = report.exchange
     terminal = exchange.b_tid
     if not terminal and exchange.connection:
@@ -77,4 +85,4 @@ def paired(a: Sequence[CapturedExchange], b: Sequence[CapturedExchange]) -> list
 
 def _key(step: CapturedExchange, common: set[str]) -> tuple[object, ...]:
     terminal = step.terminal if step.terminal in common else None
-    return terminal, step.authenticated, tuple(sorted(step.asked))
+    return terminal, step.authenticated, step.datagram, tuple(sorted(step.asked))

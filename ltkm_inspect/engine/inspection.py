@@ -7,11 +7,11 @@ from ltkm_inspect.engine.answers import Answers
 from ltkm_inspect.engine.crash import failed
 from ltkm_inspect.engine.messages import run_on_messages
 from ltkm_inspect.engine.own_findings import larger, not_in_full, unseen
-from ltkm_inspect.engine.rule_plan import groups
+from ltkm_inspect.engine.rule_plan import groups, of_datagram
 from ltkm_inspect.finding import Level, Report
 from ltkm_inspect.session import SessionEvent
 from ltkm_inspect.subject import FOUND
-from ltkm_inspect.traffic import Event
+from ltkm_inspect.traffic import Datagram, Event
 from ltkm_inspect.wire import count
 
 _UNSEEN, _MORE_LTKMS = (2,), (4,)
@@ -82,7 +82,7 @@ def _judged(step: SessionEvent, context: Context) -> Report:
         event,
         findings=tuple([finding for finding in found if finding.level >= Level.WARNING]),
         notes=tuple([finding for finding in found if finding.level is Level.NOTE]),
-        outcomes=answers.outcomes,
+        outcomes=of_datagram(answers.outcomes, context.settings) if isinstance(event, Datagram) else answers.outcomes,
         items=len(event.document.items) if event.document else 0,
         ltkms=ltkms,
         left_out=answers.left_out,

@@ -10,6 +10,7 @@ from ltkm_inspect.finding import Answer, Level, NotApplicable, Outcome
 from ltkm_inspect.mikey import PAYLOADS, Message
 from ltkm_inspect.rule import RULES, Check, FastPass, Need, Rule
 from ltkm_inspect.subject import KINDS
+from ltkm_inspect.traffic import LtkmElement
 
 PASSED = Outcome(Answer.PASSED)
 MESSAGE_KINDS = frozenset({Message, *PAYLOADS.values()})
@@ -97,6 +98,25 @@ def unanswered(settings: Settings) -> Mapping[str, Outcome]:
         by_subject.setdefault(KINDS[rule.on].listed_with, []).append(rule)
     listed = (rule for rules in by_subject.values() for rule in rules if rule.id in chosen)
     return {rule.id: NotApplicable(f"the exchange has no {rule.subject}") for rule in listed}
+
+
+def of_datagram(outcomes: Mapping[str, Outcome], settings: Settings) -> Mapping[str, Outcome]:
+    """Return the answers for a datagram: where a rule found no subject, the reason says that it is in a datagram."""
+    nothing, said = unanswered(settings), _unanswered_in_datagram(settings)
+    return {id: said[id] if outcome is nothing[id] else outcome for id, outcome in outcomes.items()}
+
+
+@lru_cache(maxsize=16)
+def _unanswered_in_datagram(settings: Settings) -> Mapping[str, Outcome]:
+    return {id: NotApplicable(_reason_in_datagram(RULES[id])) for id in unanswered(settings)}
+
+
+def _reason_in_datagram(rule: Rule) -> str:
+    if KINDS[rule.on].is_event:
+        return "a datagram is not an HTTP exchange"
+    if rule.on is LtkmElement:
+        return "an LTKM in a datagram is not in an element"
+    return f"the datagram has no {rule.subject}"
 
 
 @lru_cache(maxsize=16)

@@ -210,4 +210,4 @@ def subscriber_of(event: Event, context: Context, message: Message | None = None
     if len(identities) == 2:
         idi, idr = (identity.value.decode("utf-8", "replace") for identity in identities)
         return context.keys.find(idr, idi)
-    return context.keys.find_by_credentials(event.authorization)
+    return event.subscriber_in(context.keys)

@@ -20,6 +20,7 @@ from ltkm_inspect.output.device import Device, is_device
 from ltkm_inspect.output.unmatched import unmatched
 from ltkm_inspect.report.text import count
 from ltkm_inspect.selection import EVERY_EVENT, SelectionMatches
+from ltkm_inspect.traffic import Datagram, Exchange, events_text
 
 REDACTABLE = ("csv", "json")
 """The formats that contain only records of LTKMs, not the messages as received."""
@@ -44,6 +45,8 @@ class Export:
     ) -> None:
         self.exchanges = 0
         """MSK exchanges that were looked at."""
+        self.datagrams = 0
+        """Datagrams that were looked at."""
         self.ltkms = 0
         """LTKMs that were looked at."""
         self.written = 0
@@ -97,7 +100,9 @@ class Export:
 
     def add(self, report: Report, file: str = "") -> None:
         """Write what is selected of an exchange that was read from that file; OSError where that fails."""
-        self.exchanges += 1
+        is_datagram = isinstance(report.event, Datagram)
+        self.exchanges += not is_datagram
+        self.datagrams += is_datagram
         self.ltkms += report.ltkms
         if not self._selection.everything:
             self._matches.add(self._selection.events, report.event, report.terminal)
@@ -132,7 +137,7 @@ class Export:
             whole.make_private()
 
     def _add_document(self, report: Report, file: str) -> None:
-        octets = documents.octets(report.exchange)
+        octets = documents.octets(report.event) if isinstance(report.event, Exchange) else None
         if octets is None or not self._selection.takes_document(report):
             return
         self.written += 1
@@ -170,15 +175,15 @@ class Export:
         """What was written, in one line."""
         if self._name == XML:
             return f"{count(self.written, 'MSK response')} of {count(self.exchanges, 'MSK exchange')} written"
-        return f"{self.written} of {count(self.ltkms, 'LTKM')} in {count(self.exchanges, 'MSK exchange')} written"
+        return f"{self.written} of {count(self.ltkms, 'LTKM')} in {events_text(self.exchanges, self.datagrams)} written"
 
     @property
     def nothing(self) -> str:
         """Why nothing was written, in one line."""
-        if not self.exchanges:
+        if not self.exchanges and not self.datagrams:
             return "no MSK exchange was seen, so nothing was written"
         if self._name != XML and not self.ltkms:
-            return f"there is no LTKM in {count(self.exchanges, 'MSK exchange')}, so nothing was written"
+            return f"there is no LTKM in {events_text(self.exchanges, self.datagrams)}, so nothing was written"
         what = "MSK response" if self._name == XML else "LTKM"
         why = f"matches {' and '.join(self._selection.options)}" if self._selection.options else "is there to write"
         why = "can be written" if self.left else why
@@ -186,7 +191,7 @@ class Export:
 
     def warnings(self) -> Iterator[str]:
         """Yield what a reader of the output must know, in a line each."""
-        events = self._selection.events if self.exchanges else EVERY_EVENT
+        events = self._selection.events if self.exchanges or self.datagrams else EVERY_EVENT
         for name, line in unmatched(self._matches, events, self._manner.redaction):
             yield f"--{name}: {line}"
         for reason, number in self.left.most_common():

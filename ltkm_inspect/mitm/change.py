@@ -3,15 +3,17 @@
 import hashlib
 from collections.abc import Iterator
 
+from mitmproxy.flow import Flow
 from mitmproxy.http import HTTPFlow
+from mitmproxy.udp import UDPFlow
 
 from ltkm_inspect.finding import Report, count, shorten
 from ltkm_inspect.mitm.flows import update
-from ltkm_inspect.mitm.marking import mark_faults
+from ltkm_inspect.mitm.marking import mark_datagram_faults, mark_faults
 from ltkm_inspect.output.redaction import NO_REDACTOR, Redactor
-from ltkm_inspect.report.text import UNKNOWN
+from ltkm_inspect.report.text import number_text
 from ltkm_inspect.rewriting.rewriter import Change
-from ltkm_inspect.traffic import Exchange, Response
+from ltkm_inspect.traffic import Datagram, Event, Exchange, Response
 
 
 def change_line(change: Change, number: int | None, redactor: Redactor = NO_REDACTOR) -> str:
@@ -23,16 +25,22 @@ def change_line(change: Change, number: int | None, redactor: Redactor = NO_REDA
     injection = change.injection
     parts = [redactor.text(str(each)) for each in (*injection.edits, *injection.remarks, *injection.unsealed)]
     parts.insert(len(injection.edits), ", ".join(_differences(change.before, change.after)))
-    return f"#{UNKNOWN if number is None else number} fault {faults}: {'; '.join(filter(None, parts))}"
+    return f"#{number_text(number, change.before)} fault {faults}: {'; '.join(filter(None, parts))}"
 
 
-def write_change(flow: HTTPFlow, change: Change, came: Report | None = None, redactor: Redactor = NO_REDACTOR) -> None:
+def write_change(flow: Flow, change: Change, came: Report | None = None, redactor: Redactor = NO_REDACTOR) -> None:
     """Make the change in its flow, and write on it what was done; what it was is its backup.
 
     `came` is the report of a response that has just come, in whose flow an older backup says nothing any more.
     """
-    update(flow, change.before, change.after, fresh=came is not None)
-    mark_faults(flow, change.names, sha256(change.before.response), sha256(change.after.response), came, redactor)
+    before, after = change.before, change.after
+    if isinstance(flow, UDPFlow) and isinstance(after, Datagram):
+        flow.backup()  # type: ignore[no-untyped-call]
+        flow.messages[after.place - 1].content = after.octets
+        mark_datagram_faults(flow, after.place, change.names, redactor)
+    elif isinstance(flow, HTTPFlow) and isinstance(before, Exchange) and isinstance(after, Exchange):
+        update(flow, before, after, fresh=came is not None)
+        mark_faults(flow, change.names, sha256(before.response), sha256(after.response), came, redactor)
 
 
 def sha256(response: Response | None) -> str | None:
@@ -40,8 +48,10 @@ def sha256(response: Response | None) -> str | None:
     return None if response is None or response.body is None else hashlib.sha256(response.body).hexdigest()
 
 
-def _differences(before: Exchange, after: Exchange) -> Iterator[str]:
-    """Yield what differs, in the order of an exchange; wire text is left out."""
+def _differences(before: Event, after: Event) -> Iterator[str]:
+    """Yield what differs, in the order of an exchange; wire text is left out. Of a datagram the edits say all."""
+    if not isinstance(before, Exchange) or not isinstance(after, Exchange):
+        return
     if before.connection != after.connection:
         yield "connection"
     for name, words in _REQUEST_PARTS.items():

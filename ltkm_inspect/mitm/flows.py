@@ -14,6 +14,7 @@ from mitmproxy.proxy.mode_specs import ProxyMode, ReverseMode
 from mitmproxy.utils import human
 
 from ltkm_inspect.capture import FAULT as FAULT
+from ltkm_inspect.capture.metadata import faults_of
 from ltkm_inspect.mitm.odd_flow import refuse_odd
 from ltkm_inspect.traffic import Exchange, Headers, Limits, Request, Response, ours
 
@@ -72,13 +73,13 @@ def exchange_of(
         ),
         id=flow.id,
         error=flow.error.msg if flow.error is not None else None,
-        client=_address(client.peername),
-        server=_address(server.peername or server.address),
+        client=address_text(client.peername),
+        server=address_text(server.peername or server.address),
         connection=client.id,
         started=request.timestamp_start,
         ended=ended if ended is not None or flow.error is None else flow.error.timestamp,
         host_rewritten=_has_upstream_host(flow) if host_rewritten is None else host_rewritten,
-        faults=_faults(flow),
+        faults=faults_of(flow.metadata),
         limits=limits if limits is not None else Limits(),
         capture=capture,
         is_replayed=flow.is_replay is not None,
@@ -191,14 +192,6 @@ def _response(answered: Response, at: float | None = None) -> http.Response:
     )
 
 
-def _faults(flow: http.HTTPFlow) -> tuple[str, ...]:
-    """Return the faults that the metadata of a flow names, even if another program wrote it."""
-    found = flow.metadata.get(FAULT)
-    if not found:
-        return ()
-    return tuple(map(str, found)) if isinstance(found, list | tuple) else (str(found),)
-
-
 def _has_upstream_host(flow: http.HTTPFlow) -> bool:
     """Tell whether Host is what the proxy writes there in reverse mode: the address of its own upstream."""
     if not isinstance(flow.client_conn.proxy_mode, ReverseMode):
@@ -225,7 +218,8 @@ def _trailers(message: http.Message) -> Headers:
     return Headers(message.trailers.fields) if message.trailers is not None else Headers()
 
 
-def _address(address: tuple[str, int] | None) -> str:
+def address_text(address: tuple[str, int] | None) -> str:
+    """Return an address as mitmproxy writes it; empty without one."""
     return human.format_address(address) if address and address[0] else ""  # a damaged flow may have an empty one
 
 

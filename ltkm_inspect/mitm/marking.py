@@ -5,6 +5,7 @@ from collections.abc import Iterable
 
 from mitmproxy.flow import Flow
 
+from ltkm_inspect.capture import DATAGRAM_FAULTS
 from ltkm_inspect.finding import Level, Report, shorten
 from ltkm_inspect.mitm.flows import FAULT
 from ltkm_inspect.output.redaction import NO_REDACTOR, Redactor
@@ -77,8 +78,7 @@ def mark_faults(
     came: what is wrong with that stays in sight.
     """
     clear(flow)
-    # what a shell passed on and that is no text becomes escapes: a flow file could not hold it
-    faults = [redactor.text(fault).encode("utf-8", "backslashreplace").decode() for fault in faults]
+    faults = _storable(faults, redactor)
     flow.metadata[FAULT] = faults
     flow.metadata.setdefault(ORIGINAL, original)
     flow.metadata[FAULTED] = faulted
@@ -95,12 +95,24 @@ def mark_faults(
         flow.marked = FAULT_MARK
 
 
+def mark_datagram_faults(flow: Flow, number: int, faults: Iterable[str], redactor: Redactor = NO_REDACTOR) -> None:
+    """Write on a UDP flow which faults are in its message of that number, from 1."""
+    by_number = {**flow.metadata.get(DATAGRAM_FAULTS, {}), str(number): _storable(faults, redactor)}
+    flow.metadata[DATAGRAM_FAULTS] = by_number
+    mark_faults(flow, dict.fromkeys(fault for each in by_number.values() for fault in each), None, None)
+
+
+def _storable(faults: Iterable[str], redactor: Redactor) -> list[str]:
+    """Return faults as a flow file can hold them: what a shell passed on and that is no text becomes escapes."""
+    return [redactor.text(fault).encode("utf-8", "backslashreplace").decode() for fault in faults]
+
+
 def clear_faults(flow: Flow) -> None:
     """Take back everything that was written on a flow about faults, and what a check wrote: both are out of date."""
     clear(flow)
     if FAULT in flow.metadata and flow.marked == FAULT_MARK:
         flow.marked = ""
-    for key in (*FAULT_METADATA, CAME):
+    for key in (*FAULT_METADATA, CAME, DATAGRAM_FAULTS):
         flow.metadata.pop(key, None)
     if _OURS in flow.comment:
         flow.comment = _FAULT_TAIL.sub("", flow.comment)

@@ -3,7 +3,8 @@
 import math
 from typing import Any
 
-from mitmproxy import http
+from mitmproxy import http, udp
+from mitmproxy.flow import Flow
 
 
 class OddFlowError(ValueError):
@@ -15,11 +16,9 @@ def refuse_odd(flow: http.HTTPFlow) -> None:
 
     Its reader takes over what a file says without a look.
     """
-    client, server, error = flow.client_conn, flow.server_conn, flow.error
-    _expect(str, "text", id=flow.id, client_conn_id=client.id)
-    _expect(dict, "a table", metadata=flow.metadata)
-    _expect_address(client.peername, server.peername, server.address)
-    times = [flow.request.timestamp_start]
+    _refuse_odd_ends(flow)
+    error = flow.error
+    times: list[Any] = [flow.request.timestamp_start]
     if error is not None:
         _expect(str, "text", error=error.msg)
         times.append(error.timestamp)
@@ -41,6 +40,27 @@ def refuse_odd(flow: http.HTTPFlow) -> None:
     if answered is not None:
         _expect(bytes, "octets", reason=answered.data.reason)
         _expect_number(999, "a status", answered.data.status_code)
+    _expect_times(times)
+
+
+def refuse_odd_udp(flow: udp.UDPFlow) -> None:
+    """Raise OddFlowError for the same of a UDP flow."""
+    _refuse_odd_ends(flow)
+    _expect(list, "a list", messages=flow.messages)
+    for message in flow.messages:
+        _expect(bytes, "octets", content=message.content)
+        _expect(bool, "true or false", from_client=message.from_client)
+        _expect_times([message.timestamp])
+
+
+def _refuse_odd_ends(flow: Flow) -> None:
+    client, server = flow.client_conn, flow.server_conn
+    _expect(str, "text", id=flow.id, client_conn_id=client.id)
+    _expect(dict, "a table", metadata=flow.metadata)
+    _expect_address(client.peername, server.peername, server.address)
+
+
+def _expect_times(times: list[Any]) -> None:
     for each in times:
         if each is not None and (type(each) not in (float, int) or not math.isfinite(each) or abs(each) > _LATEST):
             raise OddFlowError(f"expected times in seconds, got {_kind(each)}")

@@ -1,4 +1,4 @@
-"""Reads flow files of mitmproxy and HARs as flows and exchanges, up to any damage."""
+"""Reads flow files of mitmproxy and HARs as flows and events, up to any damage."""
 
 import io
 import os
@@ -16,24 +16,29 @@ from ltkm_inspect.capture import Damage as Damage
 from ltkm_inspect.capture import DamagedEvent as DamagedEvent
 from ltkm_inspect.capture.damage import NotACaptureError, refuse_other
 from ltkm_inspect.capture.entries import is_json
-from ltkm_inspect.mitm.flows import flow_of, msk_exchange_of
+from ltkm_inspect.mitm.flows import flow_of
 from ltkm_inspect.mitm.odd_flow import OddFlowError
-from ltkm_inspect.traffic import OFFLINE, Exchange, Limits
+from ltkm_inspect.mitm.udp_flows import events_of
+from ltkm_inspect.traffic import OFFLINE, Event, Exchange, Limits
 from ltkm_inspect.wire import printable
 
 _TABLE = re.compile(rb"\d+:\d+:\w").match
 """How a table with names begins, and so every flow, be the rest of it damaged."""
 
-type Read = tuple[Flow, Exchange | None]
-"""A flow as it was read, and the MSK exchange that it is, None where it is none."""
+type Read = tuple[Flow, tuple[Event, ...]]
+"""A flow as it was read, and what is ours in it: an MSK exchange, or datagrams."""
 
 
-def exchanges(path: Path, limits: Limits = OFFLINE) -> Iterator[Exchange | Damage | DamagedEvent | None]:
-    """Yield every MSK exchange of a flow file or HAR in order, None for every other flow, and damage at its place.
+def events(path: Path, limits: Limits = OFFLINE) -> Iterator[Event | Damage | DamagedEvent | None]:
+    """Yield what is ours in a flow file or HAR in order, None for every other flow, and damage at its place.
 
     An empty file yields nothing. Raises OSError where the file cannot be opened or read.
     """
-    return (found[1] if isinstance(found, tuple) else found for found in flows(path, limits))
+    for found in flows(path, limits):
+        if isinstance(found, tuple):
+            yield from found[1] or (None,)
+        else:
+            yield found
 
 
 def record(candidate: CandidateRecord, flows: int, limits: Limits = OFFLINE) -> Read | Damage | DamagedEvent:
@@ -44,7 +49,7 @@ def record(candidate: CandidateRecord, flows: int, limits: Limits = OFFLINE) -> 
     """
     try:
         (flow,) = FlowReader(io.BytesIO(candidate.record)).stream()
-        return flow, msk_exchange_of(flow, limits)
+        return flow, events_of(flow, limits)
     except Exception as error:  # the reader lets through KeyError, AssertionError and more for mutated files
         text = str(error)
         if isinstance(error, exceptions.FlowReadException) and "version" in text:
@@ -56,7 +61,7 @@ def record(candidate: CandidateRecord, flows: int, limits: Limits = OFFLINE) -> 
 
 
 def flows(path: Path, limits: Limits = OFFLINE) -> Iterator[Read | Damage | DamagedEvent]:
-    """Yield every flow of a flow file or HAR in order, with the MSK exchange that it is, and damage at its place.
+    """Yield every flow of a flow file or HAR in order, with what is ours in it, and damage at its place.
 
     An empty file yields nothing. Raises OSError where the file cannot be opened or read.
     """
@@ -68,7 +73,7 @@ def flows(path: Path, limits: Limits = OFFLINE) -> Iterator[Read | Damage | Dama
         refuse_other(start)
         if is_json(start):
             for each in har.exchanges(file.read, limits):
-                yield (flow_of(each), each if each.is_ours else None) if isinstance(each, Exchange) else each
+                yield (flow_of(each), (each,) if each.is_ours else ()) if isinstance(each, Exchange) else each
             return
         number = 0
         for candidate in scan(file.read, size=os.fstat(file.fileno()).st_size, every=True):

@@ -1,12 +1,11 @@
 """Puts faults into flow after flow as they were ordered."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import partial
 
 from mitmproxy import flowfilter
 from mitmproxy.flow import Flow
-from mitmproxy.http import HTTPFlow
 
 from ltkm_inspect.context import Context
 from ltkm_inspect.engine.handling import Handling, Steps
@@ -15,7 +14,7 @@ from ltkm_inspect.mitm.change import write_change
 from ltkm_inspect.options.words import OptionError
 from ltkm_inspect.rewriting.orders import Orders
 from ltkm_inspect.rewriting.rewriter import Change, Rewriter
-from ltkm_inspect.traffic import Exchange
+from ltkm_inspect.traffic import Event
 from ltkm_inspect.wire import printable
 
 type Filter = Callable[[Flow], bool]
@@ -39,19 +38,22 @@ class FlowRewriter(Rewriter):
     def __init__(self, orders: Orders, context: Context | None = None) -> None:
         super().__init__(orders, context, parse_filter(orders.filter))
 
-    def apply(self, flow: Flow, exchange: Exchange | None) -> Change | None:
-        """Put the faults into a flow, where that is an MSK exchange with something to damage; return what changed."""
-        return Handling(self.apply_in_steps(flow, exchange)).finish()
+    def apply(self, flow: Flow, events: Sequence[Event]) -> list[Change]:
+        """Put the faults into the events of a flow that have something to damage; return what changed."""
+        return Handling(self.apply_in_steps(flow, events)).finish()
 
-    def apply_in_steps(self, flow: Flow, exchange: Exchange | None) -> Steps[Change | None]:
+    def apply_in_steps(self, flow: Flow, events: Sequence[Event]) -> Steps[list[Change]]:
         """Do the same in steps."""
         self.flows += 1
-        if exchange is None or not isinstance(flow, HTTPFlow):
-            return None
-        change = None
-        with suppress(FaultError):
-            change = yield from self.change_in_steps(flow, exchange)
-        if change is not None:
-            write_change(flow, change)
-        yield partial(self.remember, exchange if change is None else change.after)
-        return change
+        self.others += not events
+        changes = []
+        for event in events:
+            change = None
+            with suppress(FaultError):
+                change = yield from self.change_in_steps(flow, event)
+            if change is not None:
+                write_change(flow, change)
+                changes.append(change)
+            yield partial(self.remember, event if change is None else change.after)
+        self.changed += bool(changes)
+        return changes

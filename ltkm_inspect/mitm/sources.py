@@ -4,15 +4,15 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from ltkm_inspect.fault import Reader
-from ltkm_inspect.mitm.reading import Damage, DamagedEvent, exchanges
+from ltkm_inspect.mitm.reading import Damage, DamagedEvent, events
 from ltkm_inspect.sources import FlowFile, LtkmFile, Messages, RecipeFile, messages, read_ltkms, read_recipe
 
 
 def recorded_ltkms(path: Path) -> Messages:
-    """Return the LTKMs of every MSK response in a flow file or HAR; ValueError where it has none."""
+    """Return the LTKMs of every MSK response and push in a flow file or HAR; ValueError where it has none."""
     damages: list[Damage | DamagedEvent] = []
     octets: list[bytes] = []
-    for each in exchanges(path):
+    for each in events(path):
         if isinstance(each, Damage | DamagedEvent):
             damages.append(each)
         elif each is not None:
@@ -20,7 +20,7 @@ def recorded_ltkms(path: Path) -> Messages:
     if not octets and damages:
         raise ValueError(str(damages[0]))
     if not octets:
-        raise ValueError("expected MSK responses with LTKMs, got none")
+        raise ValueError("expected MSK responses or pushes with LTKMs, got none")
     return messages(octets)
 
 

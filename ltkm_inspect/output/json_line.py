@@ -10,8 +10,13 @@ _ESCAPE = re.compile(r"\\u(?:(d[89ab]..\\ud[c-f]..)|(d[89a-f]..)|....)|\\.")
 
 
 def kind_of(record: Mapping[str, Any]) -> str:
-    """Return what a record of JSON Lines is: `run`, `exchange`, `session` or `summary`."""
+    """Return what a record of JSON Lines is: `run`, `exchange`, `datagram`, `session` or `summary`."""
     return str(record["schema"]).split("/")[1]
+
+
+def is_event(record: Mapping[str, Any]) -> bool:
+    """Tell whether a record of JSON Lines is of an event: an exchange or a datagram."""
+    return kind_of(record) in ("exchange", "datagram")
 
 
 def to_json(data: Any, levels: int = 0) -> str:

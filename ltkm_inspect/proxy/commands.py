@@ -20,9 +20,10 @@ from ltkm_inspect.export.entry import Manner
 from ltkm_inspect.export.run import Export, ExportError
 from ltkm_inspect.fault import FAULTS
 from ltkm_inspect.finding import shorten
-from ltkm_inspect.mitm.flows import FAULT, msk_exchange_of
+from ltkm_inspect.mitm.flows import FAULT
 from ltkm_inspect.mitm.rewriting import FlowRewriter
 from ltkm_inspect.mitm.sources import READERS
+from ltkm_inspect.mitm.udp_flows import events_of
 from ltkm_inspect.options.faults import orders
 from ltkm_inspect.options.table import EXPORT_FORMATS
 from ltkm_inspect.options.words import OptionError
@@ -135,13 +136,14 @@ class FlowCommands:
         rewriting.context = replace(context, session=context.session.copy() if context.session else None)
         changed: list[Flow] = []
         for flow in flows:
-            exchange = yield partial(msk_exchange_of, flow)
-            change = yield from rewriting.apply_in_steps(flow, exchange)
-            if change is not None:
+            events = yield partial(events_of, flow)
+            changes = yield from rewriting.apply_in_steps(flow, events)
+            for change in changes:
                 yield from self._faulting.tell(change, self._inspector.number(flow))
                 after = replace(change.after, faults=change.names)
                 report = yield from self._inspector.judged(flow, after, context, remember=False)
                 yield from self._inspector.tell_in_steps(flow, report, counts=False)
+            if changes:
                 changed.append(flow)
         if not changed:
             raise exceptions.CommandError(f"nothing changed: {rewriting.reason or 'no flow is an MSK exchange'}")

@@ -227,6 +227,8 @@ def _log(change: Change, line: str) -> None:
 def _require_sendable(change: Change) -> None:
     """Raise FaultError for a change that cannot be made any more when the response passes."""
     before, after = change.before, change.after
+    assert isinstance(before, Exchange)  # live faults go into responses only
+    assert isinstance(after, Exchange)
     names = ", ".join(fault.fault.id for fault in change.faults)
     if reaches_back(before, after):
         raise FaultError(f"fault {names}: damages the request, which the server has already answered")

@@ -24,10 +24,11 @@ from ltkm_inspect.proxy import configuration
 from ltkm_inspect.proxy.configuration import Configuration
 from ltkm_inspect.proxy.faulting import Faulting
 from ltkm_inspect.proxy.rendering import Rendering, is_wanted, render
-from ltkm_inspect.report import jsonl, text
+from ltkm_inspect.report import text
+from ltkm_inspect.report.datagram import event_line
 from ltkm_inspect.report.files import ReportFiles
 from ltkm_inspect.session import Session
-from ltkm_inspect.traffic import Exchange, Limits, Request
+from ltkm_inspect.traffic import Event, Exchange, Limits, Request
 from ltkm_inspect.wire import crash_of, printable
 
 LOADED = "loaded"
@@ -93,12 +94,12 @@ class Inspector:
         context = self.faulting.context if exchange.faults else self.configuration.context
         return (yield from self.judged(flow, exchange, context, remember=remember))
 
-    def judged(self, flow: Flow, exchange: Exchange, context: Context, *, remember: bool) -> Steps[Report]:
-        """Take the steps to the report of an exchange: read it, give it its place in the session, ask the rules.
+    def judged(self, flow: Flow, event: Event, context: Context, *, remember: bool) -> Steps[Report]:
+        """Take the steps to the report of an event: read it, give it its place in the session, ask the rules.
 
         The order in the session is the one in which exchanges have been read. Those that take long are overtaken.
         """
-        step = context.event(exchange)
+        step = context.event(event)
         yield partial(prepare, step)
         report = place(step, context, remember=remember) or (yield partial(judge, step, context))
         report.number = self.number(flow)
@@ -166,7 +167,7 @@ class Inspector:
         streamed = exchange.response is not None and exchange.response.body is None and exchange.error is None
         record = ""
         if counts and self.files.names:
-            record = jsonl.exchange_line(report, keys=keys, redactor=redactor, for_page=self.files.has_page)
+            record = event_line(report, keys=keys, redactor=redactor, for_page=self.files.has_page)
         return redactor, lines, text.flow_of(report, redactor) if streamed else "", record
 
 

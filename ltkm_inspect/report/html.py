@@ -18,6 +18,8 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from ltkm_inspect import catalogue
+from ltkm_inspect.finding import UNCHECKED
+from ltkm_inspect.output.json_line import kind_of
 from ltkm_inspect.report.page.exchanges import exchange_view
 from ltkm_inspect.report.page.rules import AnswerCounts, Tally
 from ltkm_inspect.report.page.run import run_facts, session_view
@@ -73,6 +75,8 @@ class _Page:
         self.left_out: Counter[str] = Counter()
         """The number of exchanges that are not on the page, by the same kinds."""
         self.shown_terminals: set[int] = set()
+        self.paths: set[str] = set()
+        """How the events were delivered: `http`, `udp`."""
         self.times: tuple[str, str] | None = None
         self.files: dict[str, None] = {}
         self.runs: list[list[tuple[str, str]]] = []
@@ -93,7 +97,7 @@ class _Page:
         """Add a record of any kind; an unknown kind is ignored."""
         kind = str(record.get("schema")).split("/")[1:2]
         match kind:
-            case ["exchange"]:
+            case ["exchange"] | ["datagram"]:
                 self._add_exchange(record)
             case ["summary"]:
                 self.is_whole = True
@@ -102,7 +106,7 @@ class _Page:
                 self.redacted = self.redacted or bool(record.get("redacted"))
             case ["session"]:
                 self.sessions.append(session_view(record))
-        if kind in (["exchange"], ["summary"], ["session"]):
+        if kind in (["exchange"], ["datagram"], ["summary"], ["session"]):
             self.summary.add_record(record)
 
     @property
@@ -127,8 +131,18 @@ class _Page:
 
     @property
     def judged(self) -> int:
-        """The number of exchanges without faults put in."""
-        return self.summary.verdicts.total()
+        """The number of exchanges and datagrams that were checked, without those with faults put in."""
+        return self.summary.verdicts.total() - self.summary.verdicts[UNCHECKED]
+
+    @property
+    def noun(self) -> str:
+        """What the page shows, in the plural."""
+        names = {"http": "exchanges", "udp": "datagrams"}
+        return " and ".join(names[path] for path in names if path in self.paths) or "exchanges"
+
+    def counted_events(self, number: int) -> str:
+        """Return a number of exchanges and datagrams in words."""
+        return f"{number:,} {self.noun.removesuffix('s') if number == 1 and len(self.paths) < 2 else self.noun}"
 
     @property
     def verdict(self) -> str:
@@ -139,7 +153,9 @@ class _Page:
         goes_on = self.summary.goes_on(record)
         record = self._terminals.attributed(record)
         terminal = self.timeline.terminal(value_text(self._terminals.latest_name(record)) or "unknown")
-        kind = "faulted" if record["faults"] else "flawed" if record["findings"] else "clean"
+        kind = "faulted" if record["faults"] else "flawed" if record["findings"] else record["verdict"]
+        path = "udp" if kind_of(record) == "datagram" else "http"
+        self.paths.add(path)
         number = self._show(record, kind, terminal, goes_on)
         if number < 0:
             self.left_out[kind] += 1
@@ -149,7 +165,7 @@ class _Page:
         if record.get("file"):
             self.files.setdefault(value_text(record["file"]))
         shown_verdict = FAULTED if record["faults"] else record["verdict"]
-        self.timeline.add(record["started"], terminal, shown_verdict, number, again=goes_on)
+        self.timeline.add(record["started"], terminal, shown_verdict, number, path, again=goes_on)
         if record["faults"]:  # the findings say nothing about the server
             return
         self.findings.add(record, terminal)

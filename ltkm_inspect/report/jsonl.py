@@ -10,7 +10,7 @@ from hashlib import sha256
 from typing import Any, TextIO
 
 from ltkm_inspect import __version__, mikey
-from ltkm_inspect.finding import Answer, Finding, Level, Report
+from ltkm_inspect.finding import VERDICTS, Answer, Finding, Level, Report
 from ltkm_inspect.mikey import Room
 from ltkm_inspect.options.table import DEFAULTS
 from ltkm_inspect.output.json_line import to_json
@@ -20,7 +20,7 @@ from ltkm_inspect.report.keys import NO_KEYS, Keys
 from ltkm_inspect.report.summary import Summary
 from ltkm_inspect.selection import short_name
 from ltkm_inspect.session import Muk, MukHistory, Session
-from ltkm_inspect.traffic import Gap, Item, Ltkm
+from ltkm_inspect.traffic import Datagram, DatagramKind, Gap, Item, Ltkm
 from ltkm_inspect.wire import cut, printable_octets, time_text
 
 type Record = Mapping[str, Any]
@@ -28,6 +28,7 @@ type Record = Mapping[str, Any]
 
 RUN_SCHEMA = "ltkm-inspect/run/1"
 EXCHANGE_SCHEMA = "ltkm-inspect/exchange/1"
+DATAGRAM_SCHEMA = "ltkm-inspect/datagram/1"
 SESSION_SCHEMA = "ltkm-inspect/session/1"
 SUMMARY_SCHEMA = "ltkm-inspect/summary/1"
 LARGE, PIECES = 1 << 16, 8
@@ -89,7 +90,7 @@ def exchange_record(
     checked_ltkms = frozenset(document.ltkms[: exchange.limits.ltkms]) if document else frozenset()
     octets = exchange.content.octets if exchange.content is not None else None
     listing = _Listing(checked_ltkms, keys, redactor, Room(LEAST_PARTS + len(octets or b"") // OCTETS_OF_PART))
-    answers = [outcome.answer for outcome in report.outcomes.values()]
+    origin, verdict, findings = event_fields(report, redactor)
     record: dict[str, Any] = {
         "schema": EXCHANGE_SCHEMA,
         "file": file,
@@ -98,30 +99,57 @@ def exchange_record(
         "method": exchange.request.method,
         "url": exchange.request.url,
         "status": exchange.response.status if exchange.response is not None else None,
-        "started": time_text(exchange.started),
-        "ended": time_text(exchange.ended),
-        "client": exchange.client,
-        "server": exchange.server,
-        "terminal": redactor.terminal(terminal.key or exchange.terminal),
-        "terminal_name": terminal_name(report, redactor),
-        "identity": redactor.terminal(terminal.identity) if terminal.identity else None,
+        **origin,
         "answers": terminal.answers or None,
         "replaces": redactor.terminal(terminal.replaces) if terminal.replaces else None,
-        "error": exchange.error,
-        "damage": [_gap(gap) for gap in exchange.damage],
-        "lacks": [_gap(gap) for gap in exchange.lacks],
-        "faults": list(exchange.faults),
+        **verdict,
+        "items": listing.items(document.items) if document else [],
+        "ltkms_outside": listing.ltkms([each.ltkm for each in document.elements_outside_items]) if document else [],
+        **findings,
+    }
+    record["more"] = {
+        "items": listing.items_left_out,
+        "ltkms": listing.ltkms_left_out,
+        "findings": findings_left_out(report),
+    }
+    messages: Record = {"request": None, "response": None}
+    if report.findings or exchange.faults or for_page:
+        messages = evidence(report, checked_ltkms, redactor, show_keys=keys.show)
+    return {**redactor.plain(record), **messages}
+
+
+def event_fields(report: Report, redactor: Redactor = NO_REDACTOR) -> tuple[dict[str, Any], ...]:
+    """Return the fields that the records of exchanges and datagrams have in common.
+
+    There are three groups: when and where it took place, what became of it, and what the rules found.
+    """
+    event, told = report.event, report.terminal
+    answers = [outcome.answer for outcome in report.outcomes.values()]
+    origin = {
+        "started": time_text(event.started),
+        "ended": time_text(event.ended),
+        "client": event.client,
+        "server": event.server,
+        "terminal": redactor.terminal(told.key or event.terminal),
+        "terminal_name": terminal_name(report, redactor),
+        "identity": redactor.terminal(told.identity) if told.identity else None,
+    }
+    verdict = {
+        "error": event.error,
+        "damage": [_gap(gap) for gap in event.damage],
+        "lacks": [_gap(gap) for gap in event.lacks],
+        "faults": list(event.faults),
         "verdict": report.verdict,
         "counts": {
-            "items": report.items,
+            **({} if isinstance(event, Datagram) else {"items": report.items}),
             "ltkms": report.ltkms,
             "violations": report.count(Level.VIOLATION),
             "warnings": report.count(Level.WARNING),
             "notes": report.count(Level.NOTE),
             **{answer.key: answers.count(answer) for answer in Answer},
         },
-        "items": listing.items(document.items) if document else [],
-        "ltkms_outside": listing.ltkms([each.ltkm for each in document.elements_outside_items]) if document else [],
+    }
+    findings = {
         "findings": [_finding(finding) for finding in report.findings],
         "notes": [_finding(note) for note in report.notes],
         "outcomes": {
@@ -129,11 +157,7 @@ def exchange_record(
             for rule, outcome in report.outcomes.items()
         },
     }
-    record["more"] = {"items": listing.items_left_out, "ltkms": listing.ltkms_left_out, "findings": _more(report)}
-    messages: Record = {"request": None, "response": None}
-    if report.findings or exchange.faults or for_page:
-        messages = evidence(report, checked_ltkms, redactor, show_keys=keys.show)
-    return {**redactor.plain(record), **messages}
+    return origin, verdict, findings
 
 
 def session_record(session: Session, redaction: Redaction | None = None) -> Record:
@@ -162,11 +186,12 @@ def summary_record(summary: Summary) -> Record:
     return {
         "schema": SUMMARY_SCHEMA,
         "exchanges": summary.exchanges,
+        "datagrams": {kind.key: summary.datagrams[kind.key] for kind in DatagramKind},
         "others": summary.others,
         "unselected": summary.unselected,
         "forgotten": summary.forgotten["exchanges"],
         "damaged": summary.damaged,
-        "verdicts": {verdict: summary.verdicts[verdict] for verdict in ("clean", "warning", "violation")},
+        "verdicts": {verdict: summary.verdicts[verdict] for verdict in VERDICTS},
         "counts": {
             "items": summary.items,
             "ltkms": summary.ltkms,
@@ -248,7 +273,7 @@ class _Listing:
         return [ltkm_record(ltkm, self.keys, self.redactor, self.room) for ltkm in listed]
 
 
-def _more(report: Report) -> list[dict[str, Any]]:
+def findings_left_out(report: Report) -> list[dict[str, Any]]:
     """Return how many findings and notes of each rule and level the report left out."""
     return [{"rule": rule, "level": level.word, "number": number} for (rule, level), number in report.left_out.items()]
 

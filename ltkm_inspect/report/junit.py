@@ -15,10 +15,10 @@ from typing import TextIO
 from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
 from ltkm_inspect import catalogue
-from ltkm_inspect.finding import Answer, Level, count, shorten
+from ltkm_inspect.finding import UNCHECKED, Answer, Level, count, shorten
 from ltkm_inspect.options.settings import parse_fail_on
 from ltkm_inspect.output.console import PROGRAM
-from ltkm_inspect.output.json_line import kind_of
+from ltkm_inspect.output.json_line import is_event, kind_of
 from ltkm_inspect.report.jsonl import Record
 from ltkm_inspect.report.lines import LIVE
 from ltkm_inspect.report.summary import NOT_ENDED, NOTHING_SEEN, damaged
@@ -85,6 +85,9 @@ class _Suite:
     """The results of all rules for one file."""
 
     exchanges: int = 0
+    """Exchanges and datagrams that were checked."""
+    noun: str = "exchange"
+    """What these are: `exchange`, or `event` once a datagram is among them."""
     started: str = ""
     cases: dict[str, _Case] = field(default_factory=dict)
     damage: _FindingLines = field(default_factory=_FindingLines)
@@ -92,7 +95,8 @@ class _Suite:
     """The number of exchanges that the capture damaged."""
 
     def add(self, exchange: Record, fails_from: Level) -> None:
-        self.exchanges += 1
+        self.exchanges += exchange["verdict"] != UNCHECKED
+        self.noun = "event" if kind_of(exchange) == "datagram" else self.noun
         self.started = self.started or exchange["started"] or ""
         for rule, outcome in exchange["outcomes"].items():
             self._case(rule).answer(outcome["answer"], outcome["reason"])
@@ -127,7 +131,7 @@ def write(records: Iterable[Record], file: TextIO) -> None:
             fails_from = parse_fail_on(record["options"].get("fail_on") or "never") or Level.VIOLATION
             for source in record["sources"] or ():
                 suites.setdefault(source, _Suite())
-        elif kind == "exchange":
+        elif is_event(record):
             suites_of_kind = faulted if record["faults"] else suites
             name = LIVE if record["file"] is None else record["file"]
             suites_of_kind.setdefault(name, _Suite()).add(record, fails_from)
@@ -174,7 +178,7 @@ def _suite(root: Element, name: str, suite: _Suite) -> None:
         subject = RULES[rule].subject if rule in RULES else "engine"
         case = SubElement(element, "testcase", classname=f"{PROGRAM}.{subject}", name=rule)
         if answers.failing.number:
-            message = f"{count(answers.failing.number, 'finding')} in {count(suite.exchanges, 'exchange')}"
+            message = f"{count(answers.failing.number, 'finding')} in {count(suite.exchanges, suite.noun)}"
             failure = SubElement(case, "failure", type=answers.worst.word, message=message)
             failure.text = answers.failing.text
         elif not answers.applied:

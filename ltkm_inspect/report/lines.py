@@ -6,14 +6,15 @@ from typing import Any, TextIO
 
 import click
 
-from ltkm_inspect.output.json_line import kind_of
+from ltkm_inspect.finding import UNCHECKED
+from ltkm_inspect.output.json_line import is_event, kind_of
 from ltkm_inspect.report.summary import Summary
 from ltkm_inspect.report.text import INDENT, ExchangeText, FindingText, record_text
 from ltkm_inspect.wire import inert, printable
 
 LIVE = "traffic"
 """Replaces the file name for exchanges that were not read from a file."""
-_COLORS = {"clean": "green", "note": "cyan", "warning": "yellow", "violation": "red"}
+_COLORS = {UNCHECKED: "cyan", "clean": "green", "note": "cyan", "warning": "yellow", "violation": "red"}
 _COMMANDS = {"note": "notice", "warning": "warning", "violation": "error"}
 
 
@@ -35,7 +36,7 @@ class LineStyle:
             return [_concise(exchange, finding, file) for finding in exchange.findings]
         if self.format == "github":
             return [_command(exchange, finding, file) for finding in exchange.findings]
-        if self.quiet and exchange.verdict == "clean" and not exchange.damage:
+        if self.quiet and exchange.verdict in ("clean", UNCHECKED) and not exchange.damage:
             return []
         if not self.color:
             return exchange.lines
@@ -80,7 +81,7 @@ def write(records: Iterable[Mapping[str, Any]], file: TextIO, style: LineStyle) 
         kind = kind_of(record)
         if kind == "run" and len(record["sources"] or ()) == 1:
             shown = record["sources"][0]
-        if kind != "exchange":
+        if not is_event(record):
             continue
         exchange, source = record_text(record, notes=style.notes), record["file"]
         # A live exchange has a second record if faults were put into it.

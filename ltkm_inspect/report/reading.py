@@ -8,15 +8,25 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from ltkm_inspect.report.jsonl import EXCHANGE_SCHEMA, RUN_SCHEMA, SESSION_SCHEMA, SUMMARY_SCHEMA, Record
+from ltkm_inspect.report.jsonl import (
+    DATAGRAM_SCHEMA,
+    EXCHANGE_SCHEMA,
+    RUN_SCHEMA,
+    SESSION_SCHEMA,
+    SUMMARY_SCHEMA,
+    Record,
+)
 from ltkm_inspect.wire import printable
 from ltkm_inspect.wire.key_text import IS_KEY_RING, is_key_ring
 
-KINDS = {schema.split("/")[1]: schema for schema in (RUN_SCHEMA, EXCHANGE_SCHEMA, SESSION_SCHEMA, SUMMARY_SCHEMA)}
+KINDS = {
+    schema.split("/")[1]: schema
+    for schema in (RUN_SCHEMA, EXCHANGE_SCHEMA, DATAGRAM_SCHEMA, SESSION_SCHEMA, SUMMARY_SCHEMA)
+}
 """The kinds of records of a run, with the schema version that this program reads."""
 LATER = frozenset(
     {"unselected", "damage", "lacks", "damaged", "more", "number", "terminal_name", "identity", "answers", "replaces"}
-    | {"request", "response", "former"}
+    | {"request", "response", "former", "datagrams"}
 )
 """Fields that records of earlier versions do not have."""
 MOST_DAMAGE = 5

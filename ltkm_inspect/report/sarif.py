@@ -9,9 +9,9 @@ from urllib.parse import quote
 
 from ltkm_inspect import __version__, catalogue, explain
 from ltkm_inspect.engine import OWN_FINDINGS
-from ltkm_inspect.finding import Level, Place, shorten
+from ltkm_inspect.finding import UNCHECKED, Level, Place, shorten
 from ltkm_inspect.output.console import PROGRAM
-from ltkm_inspect.output.json_line import kind_of, to_json
+from ltkm_inspect.output.json_line import is_event, kind_of, to_json
 from ltkm_inspect.report.jsonl import Record
 from ltkm_inspect.report.summary import NOT_ENDED, NOTHING_SEEN, damaged
 from ltkm_inspect.report.text import finding_text
@@ -45,11 +45,11 @@ def write(records: Iterable[Record], file: TextIO) -> None:
     exchanges, with_damage, separator, summary = 0, 0, "", None
     for record in chain([] if first is None else [first], following):
         kind = kind_of(record)
-        exchanges += kind == "exchange"
+        exchanges += is_event(record) and record["verdict"] != UNCHECKED
         with_damage += bool(record.get("damage"))
         summary = record if kind == "summary" else None
-        if kind == "exchange":
-            items = {item["item"]: item for item in record["items"]}
+        if is_event(record):
+            items = {item["item"]: item for item in record.get("items", ())}
             for finding in (*record["findings"], *record["notes"]):
                 file.write(f"{separator}\n{to_json(_result(finding, record, items, indexes, artifacts))}")
                 separator = ","
@@ -99,7 +99,7 @@ def _result(
         "message": {"text": _without_links(f"{place}: {finding_text(finding)}")},
         "locations": [_location(finding, place, exchange, artifacts)],
         "partialFingerprints": {FINGERPRINT: _fingerprint(finding, place, exchange, items)},
-        "webRequest": {"method": printable(exchange["method"]), "target": printable(exchange["url"])},
+        **_web_request(exchange),
         "properties": {
             "exchange": exchange["id"],
             "terminal": exchange["terminal"],
@@ -109,13 +109,20 @@ def _result(
     }
     if finding["rule"] in indexes:  # unknown if another version wrote the records
         result["ruleIndex"] = indexes[finding["rule"]]
-    if exchange["status"] is not None:
+    if exchange.get("status") is not None:
         result["webResponse"] = {"statusCode": exchange["status"]}
     if exchange["faults"]:
         faults = ", ".join(map(shorten, exchange["faults"]))
         why = f"put into this exchange to test the terminal, not caused by the server: {faults}"
         result["suppressions"] = [{"kind": "external", "status": "accepted", "justification": why}]
     return result
+
+
+def _web_request(exchange: Record) -> dict[str, Any]:
+    """Return the request of an exchange; nothing for a datagram."""
+    if kind_of(exchange) == "datagram":
+        return {}
+    return {"webRequest": {"method": printable(exchange["method"]), "target": printable(exchange["url"])}}
 
 
 def _location(finding: Record, place: Place, exchange: Record, artifacts: dict[str, int]) -> dict[str, Any]:

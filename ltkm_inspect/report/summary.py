@@ -5,9 +5,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any
 
-from ltkm_inspect.finding import CRASHES, Answer, Level, Report, count
+from ltkm_inspect.finding import CRASHES, UNCHECKED, Answer, Level, Report, count
 from ltkm_inspect.output import console
-from ltkm_inspect.output.json_line import kind_of
+from ltkm_inspect.output.json_line import is_event, kind_of
+from ltkm_inspect.traffic import Datagram, DatagramKind, events_text
 
 NOTHING_SEEN = "no MSK exchange was seen, so nothing was checked"
 RECENT = 100
@@ -18,16 +19,19 @@ NOT_ENDED = "the records have no end: the run was killed or is still running"
 
 @dataclass(slots=True)
 class Summary:
-    """The counts of a run. It keeps no exchange, so a long run does not make it larger."""
+    """The counts of a run. It keeps no event, so a long run does not make it larger."""
 
     exchanges: int = 0
+    """MSK exchanges over HTTP."""
+    datagrams: Counter[str] = field(default_factory=Counter)
+    """Datagrams by kind. Every count of exchanges below includes them."""
     others: int = 0
-    """Flows that were not MSK exchanges."""
+    """Flows with neither MSK exchange nor datagram."""
     items: int = 0
     ltkms: int = 0
     notes: int = 0
     verdicts: Counter[str] = field(default_factory=Counter)
-    """Exchanges by verdict: `clean`, `warning` or `violation`."""
+    """Exchanges by verdict, one of `VERDICTS`."""
     findings: Counter[tuple[Level, str]] = field(default_factory=Counter)
     """Findings by level and rule id."""
     answers: Counter[Answer] = field(default_factory=Counter)
@@ -50,8 +54,11 @@ class Summary:
     """The ids of the latest live exchanges without faults: a record with faults put in may follow."""
 
     def add(self, report: Report) -> None:
-        """Count one MSK exchange."""
-        self.exchanges += 1
+        """Count one MSK exchange or datagram."""
+        if isinstance(report.event, Datagram):
+            self.datagrams[report.event.kind.key] += 1
+        else:
+            self.exchanges += 1
         self.items += report.items
         self.ltkms += report.ltkms
         self.crashed += not CRASHES.isdisjoint(report.rules)
@@ -83,7 +90,7 @@ class Summary:
             self.unselected += record.get("unselected", 0)
         if kind == "session":
             self.forgotten.update(record["forgotten"])
-        if kind != "exchange":
+        if not is_event(record):
             return
         counts = record["counts"]
         levels = Counter((Level.of(finding["level"]), finding["rule"]) for finding in record["findings"])
@@ -96,8 +103,11 @@ class Summary:
             self._live_ids = [*self._live_ids, record["id"]][-RECENT:]
         self.crashed += any(rule in CRASHES for _, rule in levels)
         if not goes_on:
-            self.exchanges += 1
-            self.items += counts["items"]
+            if kind == "datagram":
+                self.datagrams[record["kind"]] += 1
+            else:
+                self.exchanges += 1
+            self.items += counts.get("items", 0)
             self.ltkms += counts["ltkms"]
             self.damaged += bool(record.get("damage"))
         if record["faults"]:
@@ -137,10 +147,25 @@ class Summary:
         return max((level for level, _ in self.findings), default=Level.OFF)
 
     def exit_code(self, fail_on: Level | None) -> int:
-        """Return 3 if there are findings of that level or worse, 4 if no MSK exchange was seen, else 0."""
+        """Return 3 if there are findings of that level or worse, 4 if nothing was checked, else 0."""
         if fail_on is not None and self.worst >= fail_on:
             return console.FINDINGS
-        return console.OK if self.exchanges else console.NOTHING_SEEN
+        return console.OK if self.seen else console.NOTHING_SEEN
+
+    @property
+    def events(self) -> int:
+        """The number of MSK exchanges and datagrams."""
+        return self.exchanges + self.datagrams.total()
+
+    @property
+    def seen(self) -> int:
+        """The number of those that were checked."""
+        return self.events - self.verdicts[UNCHECKED]
+
+    @property
+    def kinds(self) -> list[str]:
+        """The number of datagrams of each kind, in words."""
+        return [each.plural(number) for each in DatagramKind if (number := self.datagrams[each.key])]
 
     @property
     def nothing(self) -> str:
@@ -161,19 +186,24 @@ class Summary:
         others = f"{count(self.others, 'other flow')} ignored"
         if self.unselected:
             others = f"{count(self.unselected, 'MSK exchange')} not selected; {others}"
-        if not self.exchanges:
+        if not self.events:
             return [f"summary: {self.nothing}; {others}"]
         verdicts = ", ".join(
             f"{self.verdicts[verdict]} {word}"
             for verdict, word in (("clean", "clean"), ("warning", "with warnings"), ("violation", "with violations"))
         )
-        only_faulted = self.exchanges - self.verdicts.total()
+        if unchecked := self.verdicts[UNCHECKED]:
+            verdicts += f", {unchecked} {UNCHECKED}"
+        only_faulted = self.events - self.verdicts.total()
         if only_faulted:
             verdicts += f", {only_faulted} with faults put in"
+        datagrams = self.datagrams.total()
+        events = events_text(self.exchanges, datagrams)
+        items = f"{count(self.items, 'item')}, " if self.exchanges else ""
         answers = ", ".join(f"{number} {word}" for word, number in results(self.answers, self.noted).items())
         return [
-            f"summary: {count(self.exchanges, 'MSK exchange')} ({verdicts}), "
-            f"{count(self.items, 'item')}, {count(self.ltkms, 'LTKM')}; {others}",
+            f"summary: {events} ({verdicts}), {items}{count(self.ltkms, 'LTKM')}; {others}",
+            *([f"summary: datagrams: {', '.join(self.kinds)}"] if datagrams else []),
             f"summary: {count(self.total(Level.VIOLATION), 'violation')}, "
             f"{count(self.total(Level.WARNING), 'warning')}, {count(self.notes, 'note')}; "
             f"rule results: {answers}",

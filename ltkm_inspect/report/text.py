@@ -10,11 +10,12 @@ from typing import Any, NamedTuple
 
 from ltkm_inspect.finding import Finding, Level, Place, Report, line_of, shorten, text_of
 from ltkm_inspect.finding import count as count
+from ltkm_inspect.output.json_line import kind_of
 from ltkm_inspect.output.redaction import NO_REDACTOR, Redactor
 from ltkm_inspect.report.jsonl import terminal_name
 from ltkm_inspect.report.keys import NO_KEYS, Keys
 from ltkm_inspect.selection import short_name
-from ltkm_inspect.traffic import Event
+from ltkm_inspect.traffic import Datagram, DatagramKind, Event
 from ltkm_inspect.wire import inert, time_text
 
 LONGEST_PATH = 200
@@ -51,13 +52,13 @@ class ExchangeText:
     flow: str
     """Number, time (UTC) and terminal of the exchange."""
     request: str
-    """Method and path."""
+    """Method and path; for a datagram its kind and where it comes from."""
     answer: str
-    """The status of the response, or why there is none."""
+    """The status of the response, or why there is none; for a datagram where it goes to."""
     faults: tuple[str, ...]
     """The faults that were put into it."""
     contents: str
-    """The numbers of its items and LTKMs."""
+    """The numbers of its items and LTKMs; empty for a datagram without an LTKM."""
     verdict: str
     damage: tuple[str, ...]
     """What the capture damaged."""
@@ -70,7 +71,8 @@ class ExchangeText:
     def heading(self) -> str:
         """The line that names the exchange and its verdict."""
         faults = "".join(f" [fault {fault}]" for fault in self.faults)
-        return f"{self.flow} {self.request} -> {self.answer}{faults}: {self.contents}: {self.verdict}"
+        contents = f": {self.contents}" if self.contents else ""
+        return f"{self.flow} {self.request} -> {self.answer}{faults}{contents}: {self.verdict}"
 
     def after(self, before: "ExchangeText | None") -> "ExchangeText":
         """Return the text without what was already printed for the same exchange before its faults."""
@@ -108,12 +110,12 @@ def exchange_text(
     """Return the text of an exchange from its report."""
     event, found = report.event, (*report.findings, *(report.notes if notes else ()))
     return ExchangeText(
-        _number(report.number),
+        number_text(report.number, event),
         flow_of(report, redactor),
         request_line(event, redactor),
-        _answer(event.status, redactor.text(event.error or "")),
+        answer_of(event, redactor),
         tuple(shorten(redactor.text(fault)) for fault in event.faults),
-        _contents(report.items, report.ltkms),
+        _contents(None if isinstance(event, Datagram) else report.items, report.ltkms),
         report.verdict,
         tuple(damage_line(redactor.text(gap.field), redactor.text(gap.reason)) for gap in event.damage),
         tuple(_finding(redactor.finding(finding)) for finding in found),
@@ -123,16 +125,16 @@ def exchange_text(
 
 def record_text(record: Mapping[str, Any], *, notes: bool = False) -> ExchangeText:
     """Return the text of an exchange from its record; any program may have written that."""
-    counts = record["counts"]
+    counts, number = record["counts"], _number(record.get("number"), record.get("place", 0))
     terminal = record.get("terminal_name") or short_name(record["terminal"])
     found = (_finding_of(each) for each in (*record["findings"], *(record["notes"] if notes else ())))
     return ExchangeText(
-        _number(record.get("number")),
-        _flow(record.get("number"), record["started"], terminal),
-        _request_line(record["method"], record["url"]),
-        _answer(record["status"], record["error"]),
+        number,
+        _flow(number, record["started"], terminal),
+        recorded_request_line(record),
+        recorded_answer(record),
         tuple(map(shorten, record["faults"])),
-        _contents(counts["items"], counts["ltkms"]),
+        _contents(counts.get("items"), counts["ltkms"]),
         inert(record["verdict"]),
         tuple(damage_line(each["field"], each["reason"]) for each in record.get("damage", ())),
         tuple(FindingText(*map(inert, each)) for each in found),
@@ -152,12 +154,37 @@ def heading(report: Report, redactor: Redactor = NO_REDACTOR) -> str:
 
 def flow_of(report: Report, redactor: Redactor = NO_REDACTOR) -> str:
     """Return number, time (UTC) and terminal of an exchange, safe to print."""
-    return _flow(report.number, time_text(report.event.started), terminal_name(report, redactor))
+    return _flow(
+        number_text(report.number, report.event), time_text(report.event.started), terminal_name(report, redactor)
+    )
 
 
 def request_line(event: Event, redactor: Redactor = NO_REDACTOR) -> str:
-    """Return method and path of an event, safe to print."""
+    """Return method and path of an exchange, or kind and source of a datagram, safe to print."""
+    if isinstance(event, Datagram):
+        return _sent(event.kind.value, redactor.text(event.source))
     return _request_line(redactor.text(event.method), redactor.text(event.url))
+
+
+def answer_of(event: Event, redactor: Redactor = NO_REDACTOR) -> str:
+    """Return the status of the response, or why there is none, or the target of a datagram; safe to print."""
+    if isinstance(event, Datagram):
+        return _word(redactor.text(event.target)) or UNKNOWN
+    return _answer(event.status, redactor.text(event.error or ""))
+
+
+def recorded_request_line(record: Mapping[str, Any]) -> str:
+    """Return what `request_line` does, from a record."""
+    if kind_of(record) == "datagram":
+        return _sent(DatagramKind.title_of(record["kind"]), record["source"])
+    return _request_line(record["method"], record["url"])
+
+
+def recorded_answer(record: Mapping[str, Any]) -> str:
+    """Return what `answer_of` does, from a record."""
+    if kind_of(record) == "datagram":
+        return _word(record["target"]) or UNKNOWN
+    return _answer(record["status"], record["error"])
 
 
 def path_of(url: str) -> str:
@@ -186,21 +213,38 @@ def _finding_of(record: Mapping[str, Any]) -> FindingText:
     return FindingText(record["level"], record["rule"], str(place), text, line)
 
 
+def ltkms_of(record: Mapping[str, Any]) -> Iterator[tuple[int | None, Mapping[str, Any]]]:
+    """Yield the object of each LTKM in a record with the number of its item, if it is in one."""
+    if kind_of(record) == "datagram":
+        if record["counts"]["ltkms"] and record["message"] is not None:
+            yield None, record["message"]
+        return
+    for item in record["items"]:
+        for ltkm in item["ltkms"]:
+            yield item["item"], ltkm
+    for ltkm in record["ltkms_outside"]:
+        yield None, ltkm
+
+
 def _key_lines(record: Mapping[str, Any]) -> Iterator[str]:
-    placed = [(item["item"], ltkm) for item in record["items"] for ltkm in item["ltkms"]]
-    placed += [(None, ltkm) for ltkm in record["ltkms_outside"]]
-    for item, ltkm in placed:
+    for item, ltkm in ltkms_of(record):
         if ltkm["key"] is not None:
             yield f"key {Place(item, ltkm['ltkm'])}: {ltkm['key']['text']}"
 
 
-def _flow(number: int | None, started: str | None, terminal: str) -> str:
+def number_text(number: int | None, event: Event) -> str:
+    """Return the ordinal of the flow of an event; for a datagram of a UDP flow, with its place in the flow: `21.3`."""
+    return _number(number, event.place if isinstance(event, Datagram) else 0)
+
+
+def _flow(number: str, started: str | None, terminal: str) -> str:
     clock = inert(started[11:]) if started else UNKNOWN
-    return f"#{_number(number)} {clock} {_word(terminal) or UNKNOWN}"
+    return f"#{number} {clock} {_word(terminal) or UNKNOWN}"
 
 
-def _number(number: int | None) -> str:
-    return UNKNOWN if number is None else inert(str(number))
+def _number(number: int | None, place: int = 0) -> str:
+    text = UNKNOWN if number is None else inert(str(number))
+    return f"{text}.{place}" if place else text
 
 
 def _word(text: str) -> str:
@@ -219,5 +263,12 @@ def _answer(status: int | None, error: str | None) -> str:
     return f"no response ({shorten(error)})" if error else "no response"
 
 
-def _contents(items: int, ltkms: int) -> str:
+def _sent(kind: str, source: str) -> str:
+    return f"UDP {shorten(kind)} {_word(source) or UNKNOWN}"
+
+
+def _contents(items: int | None, ltkms: int) -> str:
+    """Return how many items and LTKMs there are; without items it is a datagram, which has one LTKM at most."""
+    if items is None:
+        return count(ltkms, "LTKM") if ltkms else ""
     return f"{count(items, 'item')}, {count(ltkms, 'LTKM')}"

@@ -5,7 +5,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from ltkm_inspect.traffic import AUTO, Exchange, TerminalBy
+from ltkm_inspect.traffic import AUTO, Event, TerminalBy
 from ltkm_inspect.wire import printable
 
 LIMIT = 10_000
@@ -107,9 +107,9 @@ class Schedule:
         self.most = 0
         """The highest number of a counted turn."""
 
-    def turn(self, exchange: Exchange) -> Turn:
+    def turn(self, event: Event) -> Turn:
         """Return the turn of an exchange, without counting it."""
-        terminal = self._name(exchange)
+        terminal = self._name(event)
         number = self._counted.get(terminal, 0) + 1
         return Turn(terminal, number, self.when.hits(terminal, number), self.when.is_over(number))
 
@@ -121,12 +121,12 @@ class Schedule:
         if len(self._counted) > self._limit:
             del self._counted[next(iter(self._counted))]
 
-    def _name(self, exchange: Exchange) -> str:
+    def _name(self, event: Event) -> str:
         """Return the name that the terminal of an exchange is counted by.
 
         The name of a connection differs from run to run. So with a probability, all terminals without a B-TID count as
         one: the result must not differ between runs.
         """
-        key = self._terminal.key(exchange)
-        is_connection = self.when.kind == "probability" and key in (exchange.connection, exchange.client)
+        key = self._terminal.key(event)
+        is_connection = self.when.kind == "probability" and key in (event.connection, event.client)
         return "" if is_connection else key

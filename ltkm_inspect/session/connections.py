@@ -12,5 +12,7 @@ def _add(receivers: tuple[bytes, ...] | None, ltkm: LtkmRecord, settings: Sessio
     return known if known[-1:] == (receiver,) else (*known[1 - RECEIVERS_OF_CONNECTION :], receiver)
 
 
-CONNECTIONS = ltkm_register("connections", lambda ltkm: (ltkm.connection, ltkm.muk[0]), _add)
+CONNECTIONS = ltkm_register(
+    "connections", lambda ltkm: (ltkm.connection, ltkm.muk[0]) if ltkm.connection else None, _add
+)
 """The IDrs that received LTKMs over a connection, in turn, the latest last; by connection and IDi."""

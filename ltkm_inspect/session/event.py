@@ -50,8 +50,8 @@ class SessionEvent:
 
     @cached_property
     def subscriber(self) -> Subscriber | None:
-        """The subscriber that the key ring has for the credentials; None without keys or credentials."""
-        return self.keys.find_by_credentials(self.event.authorization) if self.keys else None
+        """The subscriber that the key ring has for the terminal; None without keys, credentials and IDr."""
+        return self.event.subscriber_in(self.keys) if self.keys else None
 
     @cached_property
     def request_proof(self) -> DigestProof:
@@ -95,7 +95,8 @@ class SessionEvent:
                 proved.append(opened.muk)
             elif opened.verdict is Verdict.INVALID and opened.subscriber is not None:
                 failed += opened.subscriber.muks
-        mrk = self.subscriber.mrk if self.subscriber is not None else None
+        has_digest = self.subscriber is not None and isinstance(self.event, Exchange)
+        mrk = self.subscriber.mrk if self.subscriber is not None and has_digest else None
         if mrk is not None and self.request_proof.holds is not None:
             (proved if self.request_proof.holds else failed).append(mrk)
         for keys, verified in ((failed, False), (proved, True)):  # success comes last and so replaces failure
@@ -177,7 +178,9 @@ class SessionEvent:
             None if number is None else NonceUse(number, question),
             fingerprint,
             _challenges(event),
-            KeyRequest(pairs, event.started, answered, pairs if delivered == pairs else delivered),
+            KeyRequest(pairs, event.started, answered, pairs if delivered == pairs else delivered)
+            if isinstance(event, Exchange)
+            else None,
             is_answer,
             _next_nonce(response) if is_answer and response is not None else None,
             ltkms,

@@ -10,7 +10,7 @@ from ltkm_inspect.keys.opening import key_check_value
 from ltkm_inspect.mikey import Identity, Kemac, Rand, SecurityPolicy, Timestamp
 from ltkm_inspect.mikey.core import COUNTER
 from ltkm_inspect.mikey.keydata import Validity
-from ltkm_inspect.traffic import Ltkm
+from ltkm_inspect.traffic import Datagram, DatagramKind, Ltkm
 
 HALF = 1 << 31
 """The distance at which neither of two counters is the newer one (RFC 1982 §3.2, 32 bits)."""
@@ -85,7 +85,7 @@ class LtkmRecord:
     event: str
     """The id of its event; empty if the event has none."""
     connection: str
-    """The id of its connection, or the address of the client."""
+    """The id of its connection, or the address of the client; empty for a push, which belongs to no connection."""
     at: float | None
     """When its delivery ended, in seconds since 1970 UTC."""
 
@@ -111,7 +111,8 @@ def record(ltkm: Ltkm, opened: OpenedMessage | None, hash_key: bytes) -> LtkmRec
     if times[0].type != COUNTER:
         return None
     event = ltkm.event
-    idi, pair = identities[0].value, message.pair
+    idi = identities[0].value
+    pair = None if isinstance(event, Datagram) and event.kind is DatagramKind.PULL else message.pair
     return LtkmRecord(
         _shared((idi, identities[1].value)),
         octets,
@@ -125,7 +126,7 @@ def record(ltkm: Ltkm, opened: OpenedMessage | None, hash_key: bytes) -> LtkmRec
         DeliveredKey.of(opened, hash_key),
         event.was_delivered and (opened is None or opened.verdict is not Verdict.INVALID),
         event.id,
-        event.connection or event.client,
+        "" if isinstance(event, Datagram) else event.connection or event.client,
         event.ended,
     )
 

@@ -103,7 +103,8 @@ class EventSummary:
     """A keyed hash of all octets of the event; empty without credentials and LTKMs."""
     challenges: Mapping[str, tuple[digest.Directives, ...]]
     """The challenges of a 401, by their nonce."""
-    asked: KeyRequest
+    asked: KeyRequest | None
+    """None for a datagram, which asks for nothing."""
     is_answer: bool
     """The request has credentials, and a response came."""
     next_nonce: str | None

@@ -23,13 +23,15 @@ class TerminalHistory:
     """When that answer ended."""
 
 
-def _keys(event: EventSummary) -> Mapping[str, EventSummary]:
-    return {event.terminal: event}
+def _keys(event: EventSummary) -> Mapping[str, tuple[EventSummary, KeyRequest]]:
+    return {} if event.asked is None else {event.terminal: (event, event.asked)}
 
 
-def _after(history: TerminalHistory | None, event: EventSummary, settings: SessionSettings) -> TerminalHistory:
-    known = history or TerminalHistory()
-    requests = (*known.requests[1 - REQUESTS_OF_TERMINAL :], event.asked)
+def _after(
+    history: TerminalHistory | None, added: tuple[EventSummary, KeyRequest], settings: SessionSettings
+) -> TerminalHistory:
+    known, (event, asked) = history or TerminalHistory(), added
+    requests = (*known.requests[1 - REQUESTS_OF_TERMINAL :], asked)
     answer = known.nonce, known.next_nonce, known.answer_ended
     if event.is_answer:
         answer = event.nonce, event.next_nonce, event.origin.ended

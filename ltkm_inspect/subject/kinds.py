@@ -63,11 +63,11 @@ class _EventKind(Kind):
     is_single = is_event = True
 
     def find(self, step: SessionEvent) -> Iterator[Site]:
-        if isinstance(step.event, Exchange):
-            yield Site(self, step.event, step.event)
+        return self.choices(step.event)
 
-    def choices(self, event: Event, chosen: Selection, look: Look) -> Iterator[Site]:
-        yield Site(self, event, event)
+    def choices(self, event: Event, *_: object) -> Iterator[Site]:
+        if isinstance(event, Exchange):
+            yield Site(self, event, event)
 
 
 class _SessionKind(Kind):

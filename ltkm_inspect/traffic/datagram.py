@@ -2,103 +2,20 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
-from enum import Enum
 from functools import cached_property
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
-from ltkm_inspect import mikey
-from ltkm_inspect.mikey import Identity, Kemac, Message, OmaBcast, Verification
-from ltkm_inspect.mikey.extension import MSK_ID, MTK_ID, OMA_BCAST
-from ltkm_inspect.mikey.header import FIXED_LENGTH
+from ltkm_inspect.mikey import Identity, Message
 from ltkm_inspect.packets import MIKEY_PORT
+from ltkm_inspect.traffic.datagram_kind import DatagramKind, kind_of, may_be_message
 from ltkm_inspect.traffic.event import Direction, Event
 from ltkm_inspect.traffic.ltkm import Ltkm, Replacement
 from ltkm_inspect.wire import Span
 
-_INITIATOR, _VERIFICATION, _ERROR = 0, 1, 6
-"""The data types of a pre-shared key message, of the answer to it, and of an error (RFC 3830 §6.1)."""
-_STKM, _REPORTING = 2, 3
-"""The subtypes of EXT BCAST of the messages that are no LTKM (RFC 5410 §3)."""
-_NUMBER = slice(2, 4)
-"""The Key Number part of an MSK ID."""
+if TYPE_CHECKING:
+    from ltkm_inspect.keys import KeyRing, Subscriber
+
 _PORT = f":{MIKEY_PORT}"
-
-
-class DatagramKind(Enum):
-    """What a datagram is for (3GPP TS 33.246 6.3.2, 6.4.5)."""
-
-    PUSH = "push"
-    """The BSM delivers a key: an LTKM."""
-    PULL = "solicited pull"
-    """The BSM asks the terminal to request the current key: an LTKM without a key, with the Key Number 0."""
-    VERIFICATION = "verification message"
-    """The terminal acknowledges a push."""
-    REPORTING = "reporting message"
-    """The terminal reports on an LTKM (OMA BCAST)."""
-    ERROR = "error message"
-    STKM = "STKM"
-    """It delivers a traffic key (MTK), usually by multicast. It is counted and not checked."""
-    OTHER = "other datagram"
-    """Whatever else is sent to or from the port of MIKEY, a message that is damaged in front of its Key ID included."""
-
-    @property
-    def is_ltkm(self) -> bool:
-        """It is an LTKM, be it without a key."""
-        return self in (DatagramKind.PUSH, DatagramKind.PULL)
-
-    def plural(self, number: int) -> str:
-        """Return the number with the name of the kind, for people."""
-        return f"{number} {self.value}" if number == 1 else f"{number} {_PLURALS.get(self, self.value + 's')}"
-
-
-_PLURALS = {DatagramKind.PUSH: "pushes"}
-_WAYS = {
-    DatagramKind.PUSH: Direction.TO_TERMINAL,
-    DatagramKind.PULL: Direction.TO_TERMINAL,
-    DatagramKind.STKM: Direction.TO_TERMINAL,
-    DatagramKind.VERIFICATION: Direction.FROM_TERMINAL,
-    DatagramKind.REPORTING: Direction.FROM_TERMINAL,
-}
-
-
-def kind_of(message: Message) -> DatagramKind:
-    """Return what a message in a datagram is for. Only what was decoded counts, so a message may be cut after it."""
-    header = message.header
-    if header is None or header.version != 1:
-        return DatagramKind.OTHER
-    subtypes = {each.value.subtype for each in message.extensions(OMA_BCAST) if isinstance(each.value, OmaBcast)}
-    if header.data_type == _VERIFICATION:
-        return DatagramKind.REPORTING if _REPORTING in subtypes else DatagramKind.VERIFICATION
-    if header.data_type == _ERROR:
-        return DatagramKind.ERROR
-    if header.data_type != _INITIATOR:
-        return DatagramKind.OTHER
-    ids = {each.type: each.value for each in reversed(message.key_ids())}
-    is_for_one = MSK_ID in ids and len(message.of(Identity)) > 1  # an LTKM with the wrong subtype is still an LTKM
-    if MTK_ID in ids or (_STKM in subtypes and not is_for_one):
-        return DatagramKind.STKM
-    if MSK_ID not in ids:
-        return DatagramKind.OTHER
-    return DatagramKind.PULL if ids[MSK_ID][_NUMBER] == b"\0\0" else DatagramKind.PUSH
-
-
-def direction_of(octets: bytes) -> Direction | None:
-    """Return which way a message goes; None if that cannot be known from the message.
-
-    The addresses say nothing: either side may send first, from and to the same port, and through a NAT.
-    """
-    message = mikey.decode(octets)
-    known = _WAYS.get(kind_of(message))
-    if known is not None or message.header is None:
-        return known
-    if message.header.data_type == _VERIFICATION or message.of(Verification):
-        return Direction.FROM_TERMINAL
-    return Direction.TO_TERMINAL if message.header.data_type == _INITIATOR or message.of(Kemac) else None
-
-
-def may_be_message(octets: bytes) -> bool:
-    """Tell from the first octets whether a datagram of any port may be a message of a known kind."""
-    return len(octets) >= FIXED_LENGTH and octets[0] == 1 and octets[1] in (_INITIATOR, _VERIFICATION, _ERROR)
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,6 +25,10 @@ class Datagram(Event):
     octets: bytes = field(repr=False)
     """Its payload."""
     direction: Direction = field(default=Direction.TO_TERMINAL, kw_only=True)
+    place: int = field(default=0, kw_only=True)
+    """Its place among the messages of its UDP flow, from 1; 0 if it was not in a flow."""
+    is_followed: bool = field(default=False, kw_only=True)
+    """Another datagram of the same flow comes next in the capture."""
     number: ClassVar = 1
     """It carries one message."""
     item: ClassVar = None
@@ -174,14 +95,13 @@ class Datagram(Event):
     @property
     def ltkms(self) -> tuple[Ltkm, ...]:
         """The LTKM in it, or what the BSM seems to have sent as one; none in an answer of the terminal or an STKM."""
-        return (self.ltkm,) if self._is_checked else ()
+        return (self.ltkm,) if self.kind.is_ltkm or self._may_be_ltkm else ()
 
     @property
-    def _is_checked(self) -> bool:
-        """The rules on LTKMs look at it. Octets that are nothing like a message say nothing about the BSM."""
-        if self.kind is not DatagramKind.OTHER:
-            return self.kind.is_ltkm
-        return self.was_delivered and (self.octets[:1] == b"\1" or self.octets[1:2] == b"\0")
+    def _may_be_ltkm(self) -> bool:
+        """It goes to the terminal and begins like an LTKM, but is damaged."""
+        is_other = self.kind is DatagramKind.OTHER and self.was_delivered
+        return is_other and (self.octets[:1] == b"\1" or self.octets[1:2] == b"\0")
 
     @property
     def message(self) -> Message | None:
@@ -198,7 +118,7 @@ class Datagram(Event):
         """It is from or to the port of MIKEY, or is a whole message of a known kind."""
         if any(address.endswith(_PORT) for address in (self.client, self.server)):
             return True
-        message = self.message
+        message = self.message if may_be_message(self.octets) else None
         is_whole = message is not None and (message.problem is None or message.is_cut)
         return is_whole and self.kind is not DatagramKind.OTHER
 
@@ -214,6 +134,19 @@ class Datagram(Event):
         is_answer = self.direction is Direction.FROM_TERMINAL
         wanted = identities[-1:] if is_answer else identities[1:2]
         return wanted[0].value.decode("utf-8", "surrogateescape") if wanted else ""
+
+    def subscriber_in(self, keys: "KeyRing") -> "Subscriber | None":
+        """Return the terminal as a key ring knows it by IDr and IDi; None if it does not, or there is no IDr."""
+        if not self.idr or self.message is None:
+            return None
+        identities = self.message.of(Identity)
+        idi = identities[0].value.decode("utf-8", "replace") if len(identities) > 1 else None
+        return keys.find(self.idr, idi)
+
+    @property
+    def b_tid(self) -> str:
+        """Its IDr: in an LTKM that is the B-TID."""
+        return self.idr
 
     @property
     def terminal(self) -> str:

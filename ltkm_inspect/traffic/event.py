@@ -13,6 +13,7 @@ from ltkm_inspect.traffic.gap import Gap
 from ltkm_inspect.wire import Span
 
 if TYPE_CHECKING:
+    from ltkm_inspect.keys import KeyRing, Subscriber
     from ltkm_inspect.traffic.document import Document
     from ltkm_inspect.traffic.ltkm import Ltkm, Replacement
 
@@ -179,6 +180,10 @@ class Event(ABC):
     def b_tid(self) -> str:
         """The user name of its digest credentials; empty without one."""
         return (self.authorization.get("username") or "") if self.authorization is not None else ""
+
+    def subscriber_in(self, keys: "KeyRing") -> "Subscriber | None":
+        """Return the terminal as a key ring knows it; None if it does not, or the event does not name the terminal."""
+        return keys.find_by_credentials(self.authorization)
 
     @property
     def challenges(self) -> tuple[Directives, ...]:

@@ -20,18 +20,19 @@ from ltkm_inspect.mitm.flows import flow_of
 from ltkm_inspect.output.console import InputErrors
 from ltkm_inspect.output.redaction import Redaction
 from ltkm_inspect.reference import KEYS
-from ltkm_inspect.report import jsonl, text
+from ltkm_inspect.report import datagram, text
 from ltkm_inspect.report.keys import Keys
 from ltkm_inspect.report.lines import LineStyle
 from ltkm_inspect.report.summary import Summary
 from ltkm_inspect.session import EventSummary, Session, SessionEvent
 from ltkm_inspect.traffic import Exchange, Request
+from tests import recorded
 from tests.checking.test_parallel import named
 from tests.proxy.parts import TRIAL
 from tests.samples.generate import written
 
 SECRET = "not to be shown"
-EXCHANGES = [each for each in reading.exchanges(TRIAL) if isinstance(each, Exchange)][:8]
+EXCHANGES = [each for each in recorded.exchanges(TRIAL) if isinstance(each, Exchange)][:8]
 VICTIM = EXCHANGES[3].id
 
 
@@ -70,7 +71,7 @@ PLACES: dict[str, tuple[Any, str]] = {
     "memory": (SessionEvent, "summary"),
     "keys": (SessionEvent, "opened"),
     "text": (text, "exchange_text"),
-    "record": (jsonl, "exchange_line"),
+    "record": (datagram, "exchange_line"),
     "redaction": (Redaction, "redactor"),
 }
 

@@ -46,6 +46,7 @@ REASONS: dict[str, str] = {
     "checking/parallel.py": "the parent and the workers of one protocol",
     "digest.py": "one grammar, RFC 7616, parsed and written",
     "document/items.py": "one walk over the elements of a response",
+    "finding.py": "a finding with its texts, and the report of an event",
     "keys/ring_file.py": "one file format, with a message for each mistake in it",
     "mikey/codes.py": "tables of the numbers that the standards assign",
     "mikey/describe.py": "one walk over a message for tree, text and JSON",
@@ -54,6 +55,7 @@ REASONS: dict[str, str] = {
     "output/redaction.py": "one redactor, whose parts call each other",
     "proxy/addon.py": "every hook of mitmproxy that is used",
     "reference.py": "one builder of the clean exchanges",
+    "report/text.py": "the text of an event from its report and from its record, side by side",
     "report/jsonl.py": "one record is built after the other, each as its schema has it",
     "traffic/http.py": "request and response, with what they share",
 }

@@ -14,12 +14,12 @@ from ltkm_inspect.diff import Comparison, compared, json_text, text_lines
 from ltkm_inspect.engine import inspect
 from ltkm_inspect.finding import Level, Report
 from ltkm_inspect.mikey import GeneralExtension, Identity, Kemac, Message, Rand, Timestamp
-from ltkm_inspect.mitm.reading import exchanges
 from ltkm_inspect.output.redaction import Redaction
 from ltkm_inspect.reference import FIRST, KEYS, OTHER_TERMINAL, SECOND, TERMINAL, Grant, ReferenceTerminal, ltkm
 from ltkm_inspect.report.keys import Keys
 from ltkm_inspect.session import Session
 from ltkm_inspect.traffic import Exchange
+from tests.recorded import exchanges
 
 
 def of(

@@ -21,13 +21,13 @@ from ltkm_inspect.export.selection import ExportSelection, parse_selection
 from ltkm_inspect.finding import Report
 from ltkm_inspect.input import from_file
 from ltkm_inspect.mikey import GeneralExtension, Kemac, decode, to_plain
-from ltkm_inspect.mitm.reading import exchanges
 from ltkm_inspect.options.table import EXPORT_FORMATS
 from ltkm_inspect.options.words import OptionError
 from ltkm_inspect.output.redaction import Redaction
 from ltkm_inspect.report.keys import Keys
 from ltkm_inspect.session import Session
 from ltkm_inspect.traffic import Exchange
+from tests.recorded import exchanges
 
 ROOT = Path(__file__).resolve().parents[2]
 TRIAL = ROOT / "flows" / "trial.flow"

@@ -13,9 +13,9 @@ from ltkm_inspect import reference
 from ltkm_inspect.export.run import Export
 from ltkm_inspect.finding import Report
 from ltkm_inspect.mikey import decode, to_plain
-from ltkm_inspect.mitm.reading import exchanges
 from ltkm_inspect.traffic import Exchange
 from tests.mikey.seen import octets_of, vectors
+from tests.recorded import exchanges
 
 ROOT = Path(__file__).resolve().parents[2]
 VECTORS = {vector["name"]: octets_of(vector) for vector in vectors(ROOT / "tests" / "vectors" / "ltkm.jsonl")}

@@ -15,12 +15,13 @@ from mitmproxy.test import tflow
 
 from ltkm_inspect.capture import SkippedFlows, opened
 from ltkm_inspect.capture.damage import RECORD, NotACaptureError
-from ltkm_inspect.checking.reading import exchanges as read
+from ltkm_inspect.checking.reading import events as read
 from ltkm_inspect.engine import inspect
 from ltkm_inspect.mitm.flows import flow_of
-from ltkm_inspect.mitm.reading import Damage, DamagedEvent, exchanges
+from ltkm_inspect.mitm.reading import Damage, DamagedEvent
 from ltkm_inspect.traffic import Exchange, Limits
 from tests.proxy.parts import Save, clean, edited, flawed
+from tests.recorded import exchanges
 
 FLOWS = [flow_of(flawed()), tflow.tflow(resp=True), tflow.tdnsflow(), flow_of(clean())]
 

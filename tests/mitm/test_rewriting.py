@@ -37,7 +37,12 @@ catalogue.load()
 
 def apply(flow: HTTPFlow, *faults: str) -> list[Change | None]:
     """Put faults into a flow, one after the other, each in a run of its own."""
-    return [FlowRewriter(Orders((parse_application(fault),))).apply(flow, exchange_of(flow)) for fault in faults]
+    return [apply_to(flow, FlowRewriter(Orders((parse_application(fault),)))) for fault in faults]
+
+
+def apply_to(flow: HTTPFlow, rewriting: FlowRewriter) -> Change | None:
+    """Put the faults of a rewriter into a flow."""
+    return next(iter(rewriting.apply(flow, [exchange_of(flow)])), None)
 
 
 def saved(flow: Flow) -> HTTPFlow:
@@ -63,7 +68,7 @@ def left(exchange: Exchange, fault: str = "shorten-rand") -> str:
     rewriting = FlowRewriter(Orders((parse_application(fault),)))
     flow = flow_of(exchange)
     before = flow.get_state()
-    assert rewriting.apply(flow, exchange) is None
+    assert rewriting.apply(flow, [exchange]) == []
     assert flow.get_state() == before
     assert (rewriting.exchanges, rewriting.hit, rewriting.failed) == (1, 0, True)
     (reason,) = rewriting.left
@@ -80,7 +85,7 @@ def test_a_faulted_flow_breaks_the_rules_of_the_fault_also_when_it_was_saved(fau
         inspect(each, context)
         rewriting.remember(each)
     flow = flow_of(before)
-    change = rewriting.apply(flow, before)
+    (change,) = rewriting.apply(flow, [before])
     assert change is not None
     exchange = exchange_of(saved(flow))
     assert set(inspect(exchange, context).rules) >= fault.trips
@@ -90,6 +95,7 @@ def test_a_faulted_flow_breaks_the_rules_of_the_fault_also_when_it_was_saved(fau
     assert line.isprintable()
     assert line.rpartition(": ")[2]  # says what changed
     # a flow has the host of its Host field, which a fault may have changed
+    assert isinstance(change.after, Exchange)
     exchange = replace(exchange, request=replace(exchange.request, host=change.after.request.host))
     for part in fields(Exchange):
         if part.name not in ("id", "faults"):
@@ -262,7 +268,7 @@ def test_foreign_flows_are_counted_and_untouched() -> None:
     rewriting = FlowRewriter(Orders((parse_application("shorten-rand"),)))
     flows: list[Flow] = [tflow.tflow(resp=True), tflow.ttcpflow(), tflow.tdnsflow()]
     before = [flow.get_state() for flow in flows]
-    assert [rewriting.apply(flow, None) for flow in flows] == [None] * 3
+    assert [rewriting.apply(flow, []) for flow in flows] == [[]] * 3
     assert [flow.get_state() for flow in flows] == before
     assert not rewriting.failed
     assert list(rewriting.lines()) == ["0 of 3 flows changed (3 were not MSK exchanges)"]
@@ -272,13 +278,13 @@ def test_the_closing_lines_count_what_became_of_the_flows() -> None:
     rewriting = FlowRewriter(Orders((parse_application("shorten-rand"),)))
     for exchange in (clean(), reference("challenge")[0], replace(clean(), response=None)):
         if exchange.document or exchange.response is None:
-            rewriting.apply(flow_of(exchange), exchange)
-    rewriting.apply(tflow.tflow(), None)
+            rewriting.apply(flow_of(exchange), [exchange])
+    rewriting.apply(tflow.tflow(), [])
     assert list(rewriting.lines())[-1].startswith(
         f"{rewriting.hit} of {rewriting.flows} flows changed (1 was not an MSK exchange, "
     )
     alone = FlowRewriter(Orders((parse_application("shorten-rand"),)))
-    alone.apply(flow_of(clean()), clean())
+    alone.apply(flow_of(clean()), [clean()])
     assert list(alone.lines()) == ["1 of 1 flow changed"]
 
 
@@ -296,7 +302,7 @@ def test_the_closing_lines_count_what_became_of_the_flows() -> None:
 )
 def test_what_needs_a_key_to_be_made_anew_is_said(fault: str, unsealed: list[str]) -> None:
     rewriting = FlowRewriter(Orders((parse_application(fault),)))
-    rewriting.apply(flow_of(clean()), clean())
+    rewriting.apply(flow_of(clean()), [clean()])
     assert [part.part for part in rewriting.unsealed] == unsealed
     assert [*rewriting.warnings()] == [
         f"1 exchange: {part} not recomputed (no key ring); the terminal will reject it" for part in unsealed

@@ -22,7 +22,6 @@ from ltkm_inspect.engine import inspect
 from ltkm_inspect.export.entry import Manner
 from ltkm_inspect.export.run import Export
 from ltkm_inspect.mikey import Identity
-from ltkm_inspect.mitm.reading import exchanges
 from ltkm_inspect.options.table import REPORT_FORMATS
 from ltkm_inspect.output import redaction as redaction_module
 from ltkm_inspect.output.redaction import Redaction
@@ -33,6 +32,7 @@ from ltkm_inspect.report.places import write
 from ltkm_inspect.session import Session
 from ltkm_inspect.traffic import Exchange, Headers, Response
 from tests.proxy.parts import ROOT, TRIAL, clean
+from tests.recorded import exchanges
 
 FLOWS = [
     TRIAL,

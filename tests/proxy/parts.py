@@ -21,10 +21,10 @@ from ltkm_inspect import reference
 from ltkm_inspect.context import Context
 from ltkm_inspect.engine import inspect
 from ltkm_inspect.finding import Report
-from ltkm_inspect.mitm.reading import exchanges
 from ltkm_inspect.proxy.view import LtkmView
 from ltkm_inspect.session import Session
 from ltkm_inspect.traffic import Exchange
+from tests.recorded import exchanges
 
 ROOT = Path(__file__).resolve().parents[2]
 SCRIPT = ROOT / "addons" / "ltkm.py"

@@ -8,11 +8,11 @@ from mitmproxy.io import FlowReader
 
 from ltkm_inspect.engine import inject
 from ltkm_inspect.fault import parse_application
-from ltkm_inspect.mitm.reading import exchanges
 from ltkm_inspect.reference import B_TID, OTHER_TERMINAL
 from ltkm_inspect.traffic import Exchange
 from tests.output.test_redaction import found_in, personal
 from tests.proxy.parts import TRIAL, Mitmdump, Save, clean
+from tests.recorded import exchanges
 
 
 def test_no_output_of_mitmdump_says_who_asked(mitmdump: Mitmdump, tmp_path: Path) -> None:

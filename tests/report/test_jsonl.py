@@ -21,7 +21,7 @@ from ltkm_inspect.report import jsonl
 from ltkm_inspect.report.summary import Summary
 from ltkm_inspect.session import HISTORY, Session, SessionSettings
 from ltkm_inspect.spec import CR
-from ltkm_inspect.traffic import Exchange, Limits
+from ltkm_inspect.traffic import DatagramKind, Exchange, Limits
 from ltkm_inspect.wire import Span
 from tests.report.runs import FAULTED, TRIAL, checked
 
@@ -150,11 +150,12 @@ def test_a_summary_is_one_object() -> None:
     assert json.loads(to_json(jsonl.summary_record(summary))) == {
         "schema": "ltkm-inspect/summary/1",
         "exchanges": 1,
+        "datagrams": {kind.key: 0 for kind in DatagramKind},
         "others": 1,
         "unselected": 0,
         "forgotten": 0,
         "damaged": 0,
-        "verdicts": {"clean": 0, "warning": 1, "violation": 0},
+        "verdicts": {"clean": 0, "warning": 1, "violation": 0, "unchecked": 0},
         "counts": {
             "items": 1,
             "ltkms": 1,
@@ -278,5 +279,5 @@ def test_faults_that_were_put_in_are_listed_and_counted_apart() -> None:
     said = json.loads(to_json(jsonl.summary_record(summary)))
     assert said["faulted"] == {"exchanges": 1, "violations": 2, "warnings": 1}
     assert said["exchanges"] == 1
-    assert said["verdicts"] == {"clean": 0, "warning": 0, "violation": 0}
+    assert said["verdicts"] == {"clean": 0, "warning": 0, "violation": 0, "unchecked": 0}
     assert (said["counts"]["violations"], said["counts"]["warnings"], said["findings"]) == (0, 0, [])

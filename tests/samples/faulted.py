@@ -72,8 +72,7 @@ class Faulted:
         rewriting = FlowRewriter(Orders((self.application,)), Context(keys=keys))
         for flow in flows[:-1]:
             rewriting.remember(exchange_of(flow))
-        change = rewriting.apply(flows[-1], exchange_of(flows[-1]))
-        if change is None:
+        if not rewriting.apply(flows[-1], [exchange_of(flows[-1])]):
             raise ValueError(f"{self.application}: {rewriting.reason}")
         return flows
 

@@ -5,6 +5,8 @@ from functools import partial
 from typing import Any
 
 from ltkm_inspect.finding import Answer, count
+from ltkm_inspect.mikey.extension import MSK_ID
+from ltkm_inspect.output.json_line import kind_of
 from ltkm_inspect.report.page.http import Marks, http_views
 from ltkm_inspect.report.page.messages import ltkm_view
 from ltkm_inspect.report.page.rules import rank
@@ -12,6 +14,7 @@ from ltkm_inspect.report.page.value import facts, value_text
 from ltkm_inspect.report.summary import noted_rules, results
 from ltkm_inspect.report.text import path_of
 from ltkm_inspect.selection import short_name
+from ltkm_inspect.traffic import DatagramKind
 from ltkm_inspect.wire import octets_text
 
 LONGEST_PATH = 120
@@ -27,6 +30,7 @@ def exchange_view(
 
     `came` is the number of the same exchange without faults, if this one has faults put in.
     """
+    is_datagram = kind_of(record) == "datagram"
     messages, marks = http_views(record)
     finding_view = partial(_finding, sides={message["s"] for message in messages}, marks=marks)
     faults = [value_text(fault) for fault in record.get("faults", ())]
@@ -36,7 +40,6 @@ def exchange_view(
         "number": number,
         "came": came,
         "kind": kind,
-        "flow": value_text(record.get("number")),
         "verdict": record["verdict"],
         "faults": faults,
         "damage": [value_text(each) for each in _gaps(record.get("damage", ()))],
@@ -45,21 +48,13 @@ def exchange_view(
         "terminal_number": terminal,
         "day": started[:10],
         "time": started[11:].removesuffix("Z"),
-        "request": f"{value_text(record['method'])} {_path(record['url'])}",
-        "answer": value_text(_answer(record)),
-        "holds": f"{count(record['counts']['items'], 'item')}, {count(record['counts']['ltkms'], 'LTKM')}",
-        "msk_ids": list(dict.fromkeys(filter(None, (value_text(item["msk_id"]) for item in record["items"])))),
+        **(_of_datagram(record) if is_datagram else _of_exchange(record)),
         "rules": list(dict.fromkeys(finding["rule"] for finding in findings)),
         "worst": max(findings, key=lambda finding: rank(finding["level"]), default=None),
         "findings": findings,
         "data": {
             "f": facts(
-                ("Request", f"{record['method']} {record['url']}"),
-                ("Answer", _answer(record)),
-                ("Started", record["started"]),
-                ("Ended", record["ended"]),
-                ("Client", record["client"]),
-                ("Server", record["server"]),
+                *(_datagram_facts(record) if is_datagram else _exchange_facts(record)),
                 ("Terminal", _terminal(record)),
                 ("Faults put in", record.get("faults")),
                 ("Not kept by the capture", _gaps(record.get("lacks", ()))),
@@ -70,9 +65,79 @@ def exchange_view(
             ),
             "n": list(map(finding_view, record["notes"])),
             "h": messages,
-            "i": list(_items(record)),
+            "i": _datagram_items(record) if is_datagram else list(_items(record)),
+            "u": int(is_datagram),
         },
     }
+
+
+def _of_exchange(record: Mapping[str, Any]) -> dict[str, Any]:
+    counts = record["counts"]
+    return {
+        "path": "http",
+        "flow": value_text(record.get("number")),
+        "request": f"{value_text(record['method'])} {_path(record['url'])}",
+        "answer": value_text(_answer(record)),
+        "holds": f"{count(counts['items'], 'item')}, {count(counts['ltkms'], 'LTKM')}",
+        "msk_ids": list(dict.fromkeys(filter(None, (value_text(item["msk_id"]) for item in record["items"])))),
+    }
+
+
+def _of_datagram(record: Mapping[str, Any]) -> dict[str, Any]:
+    number, place = value_text(record.get("number")), record.get("place")
+    return {
+        "path": "udp",
+        "flow": f"{number}.{place}" if number and place else number,
+        "request": f"{_kind(record)} {value_text(record['source'])} to {value_text(record['target'])}",
+        "answer": f"UDP {_kind(record)}",
+        "holds": count(1, "LTKM") if record["counts"]["ltkms"] else "no LTKM",
+        "msk_ids": [value_text(each) for each in _msk_ids(record["message"])],
+    }
+
+
+def _exchange_facts(record: Mapping[str, Any]) -> list[tuple[str, Any]]:
+    return [
+        ("Request", f"{record['method']} {record['url']}"),
+        ("Answer", _answer(record)),
+        ("Started", record["started"]),
+        ("Ended", record["ended"]),
+        ("Client", record["client"]),
+        ("Server", record["server"]),
+    ]
+
+
+def _datagram_facts(record: Mapping[str, Any]) -> list[tuple[str, Any]]:
+    return [
+        ("Datagram", f"{_kind(record)}, {str(record['direction']).replace('_', ' the ')}"),
+        ("From", record["source"]),
+        ("To", record["target"]),
+        ("Sent", record["started"]),
+        ("Asks for a verification message", "yes" if record["v"] and record["counts"]["ltkms"] else None),
+    ]
+
+
+def _kind(record: Mapping[str, Any]) -> str:
+    return value_text(DatagramKind.title_of(record["kind"]))
+
+
+def _datagram_items(record: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return the message of a datagram in the form of an item."""
+    message = record["message"]
+    if message is None:
+        return []
+    view = ltkm_view(message)
+    if not record["counts"]["ltkms"]:
+        view["t"] = view["t"].replace("LTKM 1", "Message", 1)
+    return [{"n": OUTSIDE, "f": [], "l": [view]}]
+
+
+def _msk_ids(message: Mapping[str, Any] | None) -> Iterator[str]:
+    """Yield the MSK IDs in the record of a message."""
+    for payload in ((message or {}).get("message") or {}).get("payloads", ()):
+        extension = payload["fields"].get("value")
+        for key_id in extension.get("key_ids", ()) if isinstance(extension, dict) else ():
+            if key_id["type"] == MSK_ID:
+                yield str(key_id["value"])
 
 
 def _finding(finding: Mapping[str, Any], sides: Container[str], marks: Marks) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from ltkm_inspect.output.json_line import kind_of
+from ltkm_inspect.output.json_line import is_event
 from ltkm_inspect.selection import short_name
 from ltkm_inspect.session import Joined
 
@@ -23,7 +23,7 @@ class Terminals:
         self._names: dict[str, tuple[str, str]] = {}
         """The latest key of each terminal, and its name in lines."""
         for record in records:
-            if kind_of(record) == "exchange":
+            if is_event(record):
                 self._add(record)
 
     def attributed(self, record: Mapping[str, Any]) -> Mapping[str, Any]:

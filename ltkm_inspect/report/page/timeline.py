@@ -12,10 +12,14 @@ from datetime import UTC, datetime
 from itertools import accumulate
 from typing import NamedTuple
 
+from ltkm_inspect.finding import UNCHECKED
+
 VERDICTS = ("clean", "warning", "violation")
 FAULTED = "faulted"
-ORDER = (*reversed(VERDICTS), FAULTED)
+ORDER = (*reversed(VERDICTS), FAULTED, UNCHECKED)
 """The order of the verdicts in a bar: the worst first."""
+OVER = {"http": "", "udp": ", over UDP"}
+"""The end of the label of a mark, by the way of delivery."""
 SLOTS = 120
 MOST_TERMINALS = 500
 """How many terminals the timeline shows: those with the worst exchanges come first."""
@@ -39,6 +43,8 @@ class Moment(NamedTuple):
     """Its number on the page; -1 if it is not on the page."""
     again: bool
     """The exchange with faults put in; the timeline already has it without them."""
+    path: str = "http"
+    """How it was delivered: `http` or `udp`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +56,8 @@ class Mark:
     verdict: str
     number: int
     label: str
+    path: str
+    """`http` or `udp`: the two have different lanes and shapes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,14 +94,16 @@ class Timeline:
         """Return the number of a terminal, a new one for a new name."""
         return self.terminals.setdefault(name, len(self.terminals))
 
-    def add(self, started: str | None, terminal: int, verdict: str, number: int, *, again: bool) -> None:
+    def add(
+        self, started: str | None, terminal: int, verdict: str, number: int, path: str = "http", *, again: bool
+    ) -> None:
         """Add an exchange; `again` adds it with faults put in, after it was added without."""
         try:
             seconds = datetime.fromisoformat(started or "").replace(tzinfo=UTC).timestamp()
         except ValueError:
             self.undated += not again
         else:
-            self.moments.append(Moment(seconds, terminal, verdict, number, again))
+            self.moments.append(Moment(seconds, terminal, verdict, number, again, path))
 
     @property
     def first(self) -> float:
@@ -120,9 +130,9 @@ class TimelineDrawing:
         """Sort the exchanges into slots."""
         self._start, self._width = timeline.first, max(timeline.last - timeline.first, 1.0) * 1.0001
         self._one_day = timeline.is_one_day
-        slots: dict[tuple[int, int], list[Moment]] = {}
+        slots: dict[tuple[int, int, str], list[Moment]] = {}
         for moment in sorted(timeline.moments):
-            slots.setdefault((moment.terminal, self._slot(moment.seconds)), []).append(moment)
+            slots.setdefault((moment.terminal, self._slot(moment.seconds), moment.path), []).append(moment)
         self.bars = list(self._bars(timeline.moments))
         self.ticks = list(self._ticks())
         rows = self._rows(timeline, slots)
@@ -134,9 +144,9 @@ class TimelineDrawing:
     def _slot(self, seconds: float) -> int:
         return int((seconds - self._start) / self._width * SLOTS)
 
-    def _rows(self, timeline: Timeline, slots: dict[tuple[int, int], list[Moment]]) -> list[Row]:
+    def _rows(self, timeline: Timeline, slots: dict[tuple[int, int, str], list[Moment]]) -> list[Row]:
         rows = {number: Row(number, name, Counter(), []) for name, number in timeline.terminals.items()}
-        for (terminal, slot), moments in sorted(slots.items()):
+        for (terminal, slot, _), moments in sorted(slots.items()):
             row = rows[terminal]
             row.counts.update(moment.verdict for moment in moments)
             row.marks.append(self._mark(slot, moments))
@@ -149,13 +159,15 @@ class TimelineDrawing:
         worst = max(moments, key=lambda moment: (_rank(moment.verdict), moment.number >= 0))
         label = self._clock(worst.seconds)
         if len(moments) == 1:
-            label += f": {worst.verdict}"
+            label += f": {worst.verdict}{OVER[worst.path]}"
         else:
             counted = _counted(Counter(moment.verdict for moment in moments))
-            label = f"{self._clock(moments[0].seconds)} to {self._clock(moments[-1].seconds)}: {counted}"
+            label = (
+                f"{self._clock(moments[0].seconds)} to {self._clock(moments[-1].seconds)}: {counted}{OVER[worst.path]}"
+            )
         if worst.number < 0:
             label += " (not on this page)"
-        return Mark(_percent(slot), worst.verdict, worst.number, label)
+        return Mark(_percent(slot), worst.verdict, worst.number, label, worst.path)
 
     def _bars(self, moments: list[Moment]) -> Iterator[Bar]:
         slots: dict[int, Counter[str]] = {}
@@ -192,7 +204,7 @@ class TimelineDrawing:
 
 def _rank(verdict: str) -> int:
     """Return how bad a verdict is; an exchange with faults ranks above a clean one, so that its mark is visible."""
-    ranks = (VERDICTS[0], FAULTED, *VERDICTS[1:])
+    ranks = (UNCHECKED, VERDICTS[0], FAULTED, *VERDICTS[1:])
     return ranks.index(verdict) if verdict in ranks else -1
 
 

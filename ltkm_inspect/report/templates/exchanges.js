@@ -7,7 +7,7 @@ function fill(exchange) {
   exchange.dataset.filled = "yes";
   const data = JSON.parse(one("script", exchange).textContent);
   const inside = one(".inside", exchange);
-  inside.append(make("section", { class: "about", "aria-label": "The exchange" }, facts(data.f)));
+  inside.append(make("section", { class: "about", "aria-label": data.u ? "The datagram" : "The exchange" }, facts(data.f)));
   if (data.n.length) {
     const list = make("ul", { class: "findings" }, ...data.n.map(noted));
     const notes = make("section", { class: "aside", "aria-label": "Notes" }, make("h4", {}, "Notes"), list);
@@ -16,7 +16,7 @@ function fill(exchange) {
   if (data.h.length) {
     exchange.evidence = evidence(data.h, all(".finding", exchange));
     inside.append(exchange.evidence.element);
-  } else {
+  } else if (!data.u) {
     const why =
       "The record of this exchange has no request and response. Records have them if there are findings or faults, " +
       "or if the run itself writes an HTML report. Records of older versions never have them.";
@@ -24,7 +24,7 @@ function fill(exchange) {
   }
   const few = data.i.reduce((sum, item) => sum + item.l.length, 0) <= UNFOLDED_LTKMS;
   for (const item of data.i) {
-    const title = item.n ? `Item ${item.n}` : "Not in an item";
+    const title = item.n ? `Item ${item.n}` : data.u ? "Message" : "Not in an item";
     const section = make("section", { class: "item", "data-item": item.n, "aria-label": title });
     section.append(make("h4", { tabindex: "-1" }, title), facts(item.f));
     for (const ltkm of item.l) section.append(foldedLtkm(exchange, item.n, ltkm, few));

@@ -10,10 +10,12 @@ const total = exchanges.filter((exchange) => exchange.dataset.came === undefined
 
 const boxes = form ? all("input[name=kind]", form) : [];
 const byLevel = one("#by-level");
+const byPath = one("#by-path"); // only if the page has both exchanges and datagrams
 
 function fits(exchange, text, rule, terminal, level) {
   const { rules } = exchange.dataset;
   if ((level && exchange.dataset.verdict !== level) || (terminal && exchange.dataset.terminal !== terminal)) return false;
+  if (byPath && byPath.value && exchange.dataset.path !== byPath.value) return false;
   if (rule && !rules.split(" ").includes(rule)) return false;
   return text.every((word) => exchange.textContent.toLowerCase().includes(word));
 }

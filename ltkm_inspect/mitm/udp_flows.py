@@ -1,0 +1,49 @@
+"""UDP flows of mitmproxy to datagrams, and flows of any kind to events."""
+
+from typing import Any
+
+from mitmproxy import udp
+from mitmproxy.flow import Flow
+
+from ltkm_inspect.capture.metadata import datagram_faults_of
+from ltkm_inspect.mitm.flows import address_text, msk_exchange_of
+from ltkm_inspect.mitm.odd_flow import refuse_odd_udp
+from ltkm_inspect.traffic import Datagram, Event, Limits, UdpMessage, datagram_at, datagrams
+
+
+def events_of(flow: Flow, limits: Limits | None = None) -> tuple[Event, ...]:
+    """Return what is ours in a flow: an MSK exchange, or datagrams; else nothing. Raises as `exchange_of` does."""
+    if isinstance(flow, udp.UDPFlow):
+        return datagrams_of(flow, limits)
+    exchange = msk_exchange_of(flow, limits)
+    return () if exchange is None else (exchange,)
+
+
+def datagrams_of(flow: udp.UDPFlow, limits: Limits | None = None, *, capture: str = "") -> tuple[Datagram, ...]:
+    """Return the datagrams of ours in a UDP flow. Raises OddFlowError as `exchange_of` does."""
+    refuse_odd_udp(flow)
+    return datagrams(_messages(flow), **_fields(flow, limits, capture))
+
+
+def latest_datagram_of(flow: udp.UDPFlow, limits: Limits | None = None, *, capture: str = "") -> Datagram | None:
+    """Return the last message of a UDP flow as a datagram; None if it is not ours."""
+    found = datagram_at(_messages(flow), len(flow.messages) - 1, **_fields(flow, limits, capture))
+    return found if found.is_ours else None
+
+
+def _messages(flow: udp.UDPFlow) -> list[UdpMessage]:
+    return [UdpMessage(each.from_client, each.content, each.timestamp) for each in flow.messages]
+
+
+def _fields(flow: udp.UDPFlow, limits: Limits | None, capture: str) -> dict[str, Any]:
+    client, server = flow.client_conn, flow.server_conn
+    return {
+        "id": flow.id,
+        "client": address_text(client.peername),
+        "server": address_text(server.peername or server.address),
+        "connection": client.id,
+        "faults": datagram_faults_of(flow.metadata, len(flow.messages)),
+        "limits": limits if limits is not None else Limits(),
+        "capture": capture,
+        "is_replayed": flow.is_replay is not None,
+    }
