@@ -190,7 +190,7 @@ def test_where_a_fault_was_put_in_is_told_with_the_octets() -> None:
     assert body[edit.octets.start : edit.octets.end].startswith(b"<bcast:LTKM>")
     assert body[edit.octets.start : edit.octets.end].endswith(b"</bcast:LTKM>")
     assert edit.length == 0
-    assert str(edit) == f"item 2: removed octets {edit.octets.start}–{edit.octets.end - 1}"
+    assert str(edit) == f"item 2: removed octets {edit.octets.start}–{edit.octets.end - 1} of the body"
     response: Any = done.after.response
     assert response.body == body[: edit.octets.start] + body[edit.octets.end :]
 

@@ -25,15 +25,17 @@ class Edit:
     place: Place
     """The item and LTKM that the piece stood in, as far as it stood in one."""
     octets: Span
-    """Where it stood before this fault: in the body without its content coding, or in the datagram."""
+    """Where it was before this fault: in the body without its content coding, or in the message of a datagram."""
     length: int
     """How many octets are there now."""
+    of: str = "body"
+    """What the octets are counted in: `body`, or `message`."""
 
     def __str__(self) -> str:
         where = "document" if self.place.item is None and self.place.ltkm is None else str(self.place)
         if not self.octets:
-            return f"{where}: inserted {count(self.length, 'octet')} at octet {self.octets.start}"
-        octets = octets_text(self.octets.start, self.octets.end)
+            return f"{where}: inserted {count(self.length, 'octet')} at octet {self.octets.start} of the {self.of}"
+        octets = octets_text(self.octets.start, self.octets.end, self.of)
         return (
             f"{where}: replaced {octets} with {count(self.length, 'octet')}"
             if self.length
@@ -201,4 +203,4 @@ def _edits(id: str, event: Event, changes: Sequence[tuple[Site, Replacement]]) -
             found = event.document.item_at(change.start)
             item = found.number if found is not None else None
         octets, length = event.replaced_octets(change)
-        yield Edit(id, Place(item, ltkm), octets, length)
+        yield Edit(id, Place(item, ltkm), octets, length, "message" if event.document is None else "body")

@@ -68,8 +68,10 @@ def _differences(before: Event, after: Event) -> Iterator[str]:
         yield f"status {first.status} -> {second.status}" if first.status != second.status else "reason phrase"
     if first.http_version != second.http_version:
         yield "HTTP version"
-    if _other_fields(first, second):
+    if _other_fields(first, second, "Content-Length", "Authentication-Info"):
         yield "header fields"
+    elif _other_fields(first, second, "Content-Length"):
+        yield "Authentication-Info"
     if first.trailers != second.trailers:
         yield "trailer fields"
     if first.body != second.body:
@@ -88,11 +90,13 @@ _REQUEST_PARTS = {
 }
 
 
-def _other_fields(before: Response, after: Response) -> bool:
-    """Tell whether header fields differ, except for a length that only follows the body."""
-    if before.body == after.body:
-        return before.headers != after.headers
-    return before.headers.without("Content-Length") != after.headers.without("Content-Length")
+def _other_fields(before: Response, after: Response, *names: str) -> bool:
+    """Tell whether header fields other than these differ; Content-Length is none of these if the body is the same."""
+    first, second = before.headers, after.headers
+    for name in names:
+        if name != "Content-Length" or before.body != after.body:
+            first, second = first.without(name), second.without(name)
+    return first != second
 
 
 def _sizes(before: bytes | None, after: bytes | None) -> str:

@@ -100,8 +100,9 @@ def take_deferred(options: OptManager) -> list[str]:
 
 def unknown(options: OptManager) -> list[str]:
     """Return a line for each option that was typed as one of ours and is none."""
-    names = sorted(name for name in options.deferred if name.lower().startswith(PREFIX))
-    return [f"unknown option {printable(name)}{did_you_mean(name, NAMES)}" for name in names]
+    names = {name: name.lower().replace("-", "_") for name in sorted(options.deferred)}
+    ours = {name: meant for name, meant in names.items() if meant.startswith(PREFIX)}
+    return [f"unknown option {printable(name)}{did_you_mean(meant, NAMES)}" for name, meant in ours.items()]
 
 
 def read(options: OptManager, former: Configuration) -> Configuration:

@@ -93,7 +93,7 @@ def test_a_fault_in_a_message_is_put_into_a_datagram(fault: str) -> None:
     done = put(fault)
     assert inspect(done.after, Context(keys=KEYS)).findings
     assert [str(edit) for edit in done.edits] == [
-        f"LTKM 1: replaced octets 0–{len(FIRST) - 1} with {len(done.after.octets)} octets"
+        f"LTKM 1: replaced octets 0–{len(FIRST) - 1} of the message with {len(done.after.octets)} octets"
     ]
 
 

@@ -210,5 +210,6 @@ def test_the_options_on_faults_are_listed_with_what_may_be_typed(mitmdump: Mitmd
 
 
 def test_an_unknown_option_comes_with_a_suggestion(mitmdump: Mitmdump, save: Save) -> None:
-    run = mitmdump("-nr", save([]), "--set", "ltkm_exspect=auto")
+    run = mitmdump("-nr", save([]), "--set", "ltkm_exspect=auto", "--set", "ltkm-fault=strip-ltkm")
     assert "unknown option ltkm_exspect; did you mean ltkm_expect?" in run.log
+    assert "unknown option ltkm-fault; did you mean ltkm_fault?" in run.log

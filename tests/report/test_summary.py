@@ -75,7 +75,7 @@ def test_what_was_put_in_counts_for_nothing_and_is_said() -> None:
         "6 items, 3 LTKMs; 0 other flows ignored",
         "summary: 0 violations, 1 warning, 0 notes; rule results: 1 passed, 0 broken, 0 not applicable",
         "summary: warning alpha: 1",
-        "summary: 2 exchanges with faults put in; their findings (2 violations, 2 warnings) do not count",
+        "summary: 2 exchanges with faults put in; findings after the change (2 violations, 2 warnings) do not count",
     ]
 
 
@@ -86,7 +86,7 @@ def test_a_run_with_nothing_but_faulted_exchanges_saw_exchanges() -> None:
     assert summary.worst is Level.OFF
     assert summary.exchanges == 1
     assert summary.lines()[-1] == (
-        "summary: 1 exchange with faults put in; its findings (1 violation, 0 warnings) do not count"
+        "summary: 1 exchange with faults put in; findings after the change (1 violation, 0 warnings) do not count"
     )
 
 
