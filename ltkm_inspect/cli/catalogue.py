@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from ltkm_inspect.cli.completion import complete_names, complete_rule_words
 from ltkm_inspect.cli.group import commands
 from ltkm_inspect.cli.shared import Word, leave, shaped
 from ltkm_inspect.options.words import did_you_mean
@@ -17,7 +18,7 @@ MOST_SUGGESTED = 5
 
 
 @commands.command()
-@click.argument("words", nargs=-1, metavar="[WORD]...")
+@click.argument("words", nargs=-1, metavar="[WORD]...", shell_complete=complete_rule_words)
 @shaped("text", "json")
 def rules(words: tuple[str, ...], shape: str) -> None:
     """List the rules by subject.
@@ -32,7 +33,7 @@ def rules(words: tuple[str, ...], shape: str) -> None:
 
 
 @commands.command()
-@click.argument("words", nargs=-1, metavar="[WORD]...")
+@click.argument("words", nargs=-1, metavar="[WORD]...", shell_complete=complete_names)
 @shaped("text", "json")
 def faults(words: tuple[str, ...], shape: str) -> None:
     """List the faults by subject.
@@ -56,15 +57,8 @@ def _require(listed: Collection[Any], what: str, words: tuple[str, ...]) -> None
         raise click.UsageError(f"no {what} matches {shown}{close or f'; without a word, {what}s lists all'}")
 
 
-def _names(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[str]:
-    """Return the names that complete what was typed."""
-    from ltkm_inspect.explain import names
-
-    return [name for name in names() if name.startswith(incomplete)]
-
-
 @commands.command()
-@click.argument("rule", shell_complete=_names)
+@click.argument("rule", shell_complete=complete_names)
 def explain(rule: str) -> None:
     """Explain a rule or a fault.
 

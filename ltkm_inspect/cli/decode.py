@@ -6,6 +6,7 @@ from errno import EBADF
 
 import click
 
+from ltkm_inspect.cli.completion import complete_files
 from ltkm_inspect.cli.defaults import configurable
 from ltkm_inspect.cli.group import commands
 from ltkm_inspect.cli.shared import Word, keys_at_hand, leave, option, shaped
@@ -18,7 +19,7 @@ TOGETHER = 200
 
 @commands.command()
 @configurable
-@click.argument("inputs", nargs=-1, required=True, metavar="LTKM|FILE|-...")
+@click.argument("inputs", nargs=-1, required=True, metavar="LTKM|FILE|-...", shell_complete=complete_files)
 @click.option("--input", "form", type=Word(FORMS), default="auto", show_default=True, help="Form of the input.")
 @option("keys")
 @option("show_keys")

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from ltkm_inspect.cli.completion import complete_files
 from ltkm_inspect.cli.group import commands
 from ltkm_inspect.cli.looks import selecting
 from ltkm_inspect.cli.shared import (
@@ -29,7 +30,11 @@ from ltkm_inspect.wire import crash_of, printable
 @click.argument("name", metavar="FORMAT", type=Word(EXPORT_FORMATS))
 @click.argument("files", nargs=-1, required=True, type=FilePath(), metavar="FILE...")
 @click.option(
-    "-o", "--output", metavar="OUT", help="Write to this file, for xml to this folder (default: standard output)."
+    "-o",
+    "--output",
+    metavar="OUT",
+    help="Write to this file, for xml to this folder (default: standard output).",
+    shell_complete=complete_files,
 )
 @selecting
 @click.option("--flawed", is_flag=True, help="Export only LTKMs with findings.")

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from ltkm_inspect.cli.completion import complete_faults
 from ltkm_inspect.cli.defaults import configurable, spelled
 from ltkm_inspect.cli.group import commands
 from ltkm_inspect.cli.shared import (
@@ -38,10 +39,16 @@ if TYPE_CHECKING:
 
 @commands.command()
 @configurable
-@click.argument("fault", metavar="FAULT[:NAME=VALUE,...]")
+@click.argument("fault", metavar="FAULT[:NAME=VALUE,...]", shell_complete=complete_faults)
 @click.argument("source", type=FilePath(), metavar="IN")
 @click.argument("target", type=FilePath(), metavar="OUT")
-@click.option("--also", multiple=True, metavar="FAULT", help="Also put in this fault, after the others.")
+@click.option(
+    "--also",
+    multiple=True,
+    metavar="FAULT",
+    help="Also put in this fault, after the others.",
+    shell_complete=complete_faults,
+)
 @option("fault_msk", "--msk")
 @option("fault_terminal", "--terminal")
 @option("fault_filter", "--filter")

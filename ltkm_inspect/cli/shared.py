@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import click
 
 from ltkm_inspect.cli import signals
+from ltkm_inspect.cli.completion import completer_of
 from ltkm_inspect.cli.defaults import configurable, flag, spelled
 from ltkm_inspect.options.files import ReportTarget, key_ring, parse_report
 from ltkm_inspect.options.limit import parse_limit
@@ -40,6 +41,7 @@ def option[F: Callable[..., None]](name: str, spelt: str = "") -> Callable[[F], 
         metavar=None if row.kind == "flag" else row.metavar,
         help=f"{row.help[0].upper()}{row.help[1:]}.",
         show_default=bool(row.default),
+        shell_complete=completer_of(name),
     )
 
 

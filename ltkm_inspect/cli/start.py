@@ -11,6 +11,7 @@ from pathlib import Path
 import click
 
 from ltkm_inspect.cli.catalogue import addon_script
+from ltkm_inspect.cli.completion import complete_files
 from ltkm_inspect.cli.defaults import configurable, configured
 from ltkm_inspect.cli.group import commands
 from ltkm_inspect.cli.shared import leave
@@ -59,7 +60,9 @@ def _addon_settings(values: dict[str, str | bool | list[str]]) -> Iterator[str]:
 
 def _starter(function: Callable[..., None]) -> click.Command:
     """Make a command that passes on its arguments as they are."""
-    passing = click.argument("arguments", nargs=-1, type=click.UNPROCESSED, metavar="[ARGUMENT]...")
+    passing = click.argument(
+        "arguments", nargs=-1, type=click.UNPROCESSED, metavar="[ARGUMENT]...", shell_complete=complete_files
+    )
     return commands.command(context_settings=_PASSES_ON)(configurable(passing(click.pass_context(function))))
 
 

@@ -100,10 +100,15 @@ def _profile(texts: Iterable[str], known: Iterable[str]) -> frozenset[str]:
     return frozenset(words or ["auto"])
 
 
-def _namespaces(texts: Iterable[str]) -> frozenset[str]:
+def namespace_versions() -> dict[str, str]:
+    """Return the names of the orderqueries namespaces that can be accepted, by their versions."""
     from ltkm_inspect.document import LATER_ORDERQUERIES_NS, ORDERQUERIES_NS
 
-    known = {name.rpartition(":")[2]: name for name in sorted({ORDERQUERIES_NS, *LATER_ORDERQUERIES_NS})}
+    return {name.rpartition(":")[2]: name for name in sorted({ORDERQUERIES_NS, *LATER_ORDERQUERIES_NS})}
+
+
+def _namespaces(texts: Iterable[str]) -> frozenset[str]:
+    known = namespace_versions()
     versions = {"1.0"}
     for word in split_words(texts):
         version = next((version for version, name in known.items() if word in (version, name)), None)
