@@ -221,7 +221,7 @@ def test_a_fault_on_a_message_goes_into_the_datagrams_of_a_recording(capture: Pa
     out = tmp_path / "out.flow"
     done = run("fault", "shorten-rand", "--keys", ring, capture, out)
     assert done.exit_code == 0, done.output
-    assert "#3.1 fault shorten-rand: LTKM 1: replaced octets 0–165 with 158 octets" in done.stdout
+    assert "#3.1 fault shorten-rand: LTKM 1: replaced octets 0–165 of the message with 158 octets" in done.stdout
     assert "4 of 8 events changed, in 3 of 5 flows (4 could not be changed)" in done.stdout
     (pushed, octets), _, (nat, _) = messages(out)
     before = [message.content for message in PUSHED.messages]

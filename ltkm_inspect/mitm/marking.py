@@ -2,13 +2,15 @@
 
 import re
 from collections.abc import Iterable
+from typing import Any
 
 from mitmproxy.flow import Flow
 
 from ltkm_inspect.capture import DATAGRAM_FAULTS
-from ltkm_inspect.finding import Level, Report, shorten
+from ltkm_inspect.finding import UNCHECKED, Level, Report, shorten
 from ltkm_inspect.mitm.flows import FAULT
 from ltkm_inspect.output.redaction import NO_REDACTOR, Redactor
+from ltkm_inspect.traffic import Datagram
 
 MARKS = {Level.VIOLATION: ":red_circle:", Level.WARNING: ":yellow_circle:"}
 """The marker of a flow, by the worst level of its findings; a flow that the user marked keeps the user's marker."""
@@ -34,23 +36,55 @@ MOST_LINES = 50
 _TAIL = re.compile(r" ?\[(?:[a-z0-9, -]*; ltkm: (?:violation|warning)|ltkm: (?:violation|warning): [a-z0-9, -]*)\]")
 _FAULT_TAIL = re.compile(r" ?\[(?:[^\[\]]*; ltkm: fault|ltkm: fault: [^\[\]]*)\]")
 _OURS = "ltkm: "
+_MORE = re.compile(r"and (\d{1,9}) more").fullmatch
+_ORDER = (UNCHECKED, "clean", "warning", "violation")
+"""The verdicts, the worst last."""
 _NO_BRACKETS = str.maketrans("[]", "()")
 
 
 def mark(flow: Flow, report: Report, redactor: Redactor = NO_REDACTOR) -> None:
     """Write verdict and rule ids on a flow, in place of what was written there by us before."""
     clear(flow)
-    rules = list(report.rules)
-    flow.metadata[VERDICT] = report.verdict
+    lines = [redactor.finding(finding).line for finding in report.findings[:MOST_LINES]]
+    _write(flow, report.verdict, list(report.rules), lines, _count(report))
+
+
+def mark_datagram(flow: Flow, report: Report, redactor: Redactor = NO_REDACTOR, *, adds: bool) -> None:
+    """Write what was found in a message of a UDP flow on the flow.
+
+    It replaces what was written there by us before, or `adds` to it what the next message has.
+    """
+    verdict, rules, lines, number = report.verdict, dict.fromkeys(report.rules), list[str](), _count(report)
+    if adds:
+        earlier: Any = flow.metadata
+        verdict = max(earlier.get(VERDICT, UNCHECKED), verdict, key=_ORDER.index)
+        rules = dict.fromkeys((*earlier.get(RULES, ()), *rules))
+        lines = list(earlier.get(FINDINGS, ()))
+        more = _MORE(lines[-1]) if lines else None
+        number += len(lines) if more is None else len(lines) - 1 + int(more[1])
+        lines = lines if more is None else lines[:-1]
+    place = report.event.place if isinstance(report.event, Datagram) else 0
+    for finding in report.findings[: MOST_LINES - len(lines)]:
+        lines.append(f"message {place}: {redactor.finding(finding).line}")
+    clear(flow)
+    _write(flow, verdict, list(rules), lines, number)
+
+
+def _count(report: Report) -> int:
+    return report.count(Level.VIOLATION) + report.count(Level.WARNING)
+
+
+def _write(flow: Flow, verdict: str, rules: list[str], lines: list[str], number: int) -> None:
+    """Write verdict, rules, and the first of that number of findings on a flow."""
+    flow.metadata[VERDICT] = verdict
     if not rules:
         return
     flow.metadata[RULES] = rules
-    lines = [redactor.finding(finding).line for finding in report.findings[:MOST_LINES]]
-    more = report.count(Level.VIOLATION) + report.count(Level.WARNING) - len(lines)
+    more = number - len(lines)
     flow.metadata[FINDINGS] = [*lines, f"and {more} more"] if more > 0 else lines
-    _append(flow, f"[{', '.join(rules)}; {_OURS}{report.verdict}]")
+    _append(flow, f"[{', '.join(rules)}; {_OURS}{verdict}]")
     if not flow.marked and not flow.metadata.get(FAULT):
-        flow.marked = MARKS[report.worst]
+        flow.marked = MARKS[Level.of(verdict)]
         flow.metadata[MARK] = flow.marked
 
 

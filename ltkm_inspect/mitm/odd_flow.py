@@ -1,6 +1,7 @@
 """Flows with parts of another type than mitmproxy gives them: its reader takes over what a file says."""
 
 import math
+from collections.abc import Iterable
 from typing import Any
 
 from mitmproxy import http, udp
@@ -43,11 +44,10 @@ def refuse_odd(flow: http.HTTPFlow) -> None:
     _expect_times(times)
 
 
-def refuse_odd_udp(flow: udp.UDPFlow) -> None:
-    """Raise OddFlowError for the same of a UDP flow."""
+def refuse_odd_udp(flow: udp.UDPFlow, messages: Iterable[udp.UDPMessage]) -> None:
+    """Raise OddFlowError for the same of a UDP flow and these of its messages."""
     _refuse_odd_ends(flow)
-    _expect(list, "a list", messages=flow.messages)
-    for message in flow.messages:
+    for message in messages:
         _expect(bytes, "octets", content=message.content)
         _expect(bool, "true or false", from_client=message.from_client)
         _expect_times([message.timestamp])

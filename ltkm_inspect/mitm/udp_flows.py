@@ -1,5 +1,6 @@
 """UDP flows of mitmproxy to datagrams, and flows of any kind to events."""
 
+from collections.abc import Iterable
 from typing import Any
 
 from mitmproxy import udp
@@ -9,6 +10,7 @@ from ltkm_inspect.capture.metadata import datagram_faults_of
 from ltkm_inspect.mitm.flows import address_text, msk_exchange_of
 from ltkm_inspect.mitm.odd_flow import refuse_odd_udp
 from ltkm_inspect.traffic import Datagram, Event, Limits, UdpMessage, datagram_at, datagrams
+from ltkm_inspect.traffic.udp_flow import EARLIER
 
 
 def events_of(flow: Flow, limits: Limits | None = None) -> tuple[Event, ...]:
@@ -21,18 +23,21 @@ def events_of(flow: Flow, limits: Limits | None = None) -> tuple[Event, ...]:
 
 def datagrams_of(flow: udp.UDPFlow, limits: Limits | None = None, *, capture: str = "") -> tuple[Datagram, ...]:
     """Return the datagrams of ours in a UDP flow. Raises OddFlowError as `exchange_of` does."""
-    refuse_odd_udp(flow)
-    return datagrams(_messages(flow), **_fields(flow, limits, capture))
+    refuse_odd_udp(flow, flow.messages)
+    return datagrams(_messages(flow.messages), **_fields(flow, limits, capture))
 
 
-def latest_datagram_of(flow: udp.UDPFlow, limits: Limits | None = None, *, capture: str = "") -> Datagram | None:
-    """Return the last message of a UDP flow as a datagram; None if it is not ours."""
-    found = datagram_at(_messages(flow), len(flow.messages) - 1, **_fields(flow, limits, capture))
+def datagram_in(flow: udp.UDPFlow, index: int, limits: Limits | None = None, *, capture: str = "") -> Datagram | None:
+    """Return one message of a UDP flow as a datagram; None if it is not ours. Only the messages before it count."""
+    first = max(index - EARLIER, 0)
+    latest = flow.messages[first : index + 1]
+    refuse_odd_udp(flow, latest)
+    found = datagram_at(_messages(latest), len(latest) - 1, before=first, **_fields(flow, limits, capture))
     return found if found.is_ours else None
 
 
-def _messages(flow: udp.UDPFlow) -> list[UdpMessage]:
-    return [UdpMessage(each.from_client, each.content, each.timestamp) for each in flow.messages]
+def _messages(messages: Iterable[udp.UDPMessage]) -> list[UdpMessage]:
+    return [UdpMessage(each.from_client, each.content, each.timestamp) for each in messages]
 
 
 def _fields(flow: udp.UDPFlow, limits: Limits | None, capture: str) -> dict[str, Any]:

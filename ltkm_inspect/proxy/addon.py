@@ -21,6 +21,7 @@ from mitmproxy.log import ALERT
 from ltkm_inspect import __version__
 from ltkm_inspect.engine import plan
 from ltkm_inspect.engine.handling import Handling, Steps
+from ltkm_inspect.finding import Report
 from ltkm_inspect.mitm.size import takes_long
 from ltkm_inspect.options.words import OptionError
 from ltkm_inspect.output.console import INCOMPLETE, OK
@@ -35,9 +36,11 @@ from ltkm_inspect.proxy.inspector import Inspector, warn
 from ltkm_inspect.proxy.log_events import spare_events
 from ltkm_inspect.proxy.pending import PendingRequests
 from ltkm_inspect.proxy.rendering import rows
+from ltkm_inspect.proxy.udp_flows import UdpFlows
 from ltkm_inspect.proxy.view import LtkmView
 from ltkm_inspect.report import jsonl, text
 from ltkm_inspect.report.summary import Summary
+from ltkm_inspect.traffic import Datagram, events_text
 from ltkm_inspect.wire import crash_of
 
 logger = logging.getLogger(__name__)
@@ -70,6 +73,7 @@ class LtkmInspect:
         self._started = False
         # The response that was counted for a flow: a flow with an error beside its response fires a second hook.
         self._counted: WeakKeyDictionary[Flow, http.Response | None] = WeakKeyDictionary()
+        self._udp_flows = UdpFlows(self.inspector)
         self._pending = PendingRequests()
         self._drafts = Drafts()
         self._executor = _executor()
@@ -181,8 +185,21 @@ class LtkmInspect:
         self._count_other(flow)
 
     def udp_start(self, flow: udp.UDPFlow) -> None:
-        """Count one over UDP."""
-        self._count_other(flow)
+        """Number a UDP flow when mitmproxy lists it."""
+        self._udp_flows.start(flow)
+
+    @_guarded
+    def udp_message(self, flow: udp.UDPFlow) -> None:
+        """Inspect the latest message of a UDP flow."""
+        self._finish(Handling(self._udp_flows.take(flow, self.summary)))
+
+    def udp_end(self, flow: udp.UDPFlow) -> None:
+        """Count a UDP flow without a datagram of ours."""
+        self._udp_flows.end(flow, self.summary)
+
+    def udp_error(self, flow: udp.UDPFlow) -> None:
+        """Count one that ended in an error, too."""
+        self._udp_flows.end(flow, self.summary)
 
     def dns_request(self, flow: dns.DNSFlow) -> None:
         """Count one of DNS."""
@@ -202,6 +219,7 @@ class LtkmInspect:
             self._finish(Handling(self._steps(flow)))
         for handling in [*self._unfinished]:
             self._finish(handling)
+        self._udp_flows.finish(self.summary)
         self._executor.shutdown(wait=False)
         self._executor = _executor()
         self._started = False
@@ -230,16 +248,15 @@ class LtkmInspect:
             handling.finish()
 
     def _checked(self, flows: Sequence[Flow]) -> Steps[None]:
-        reports = []
+        reports: list[tuple[Flow, Report]] = []
         for flow in flows:
-            report = yield from self.inspector.inspected(flow)
-            if report is not None:
-                reports.append((flow, report))
+            reports += [(flow, report) for report in (yield from self.inspector.inspected_events(flow))]
         for flow, report in reports:
             yield from self.inspector.tell_in_steps(flow, report, counts=False)
         of = text.count(len(flows), "flow")
-        logger.info("ltkm: checked %s in %s", text.count(len(reports), "MSK exchange"), of)
-        ctx.master.addons.trigger(UpdateHook([flow for flow, _ in reports]))
+        datagrams = sum(isinstance(report.event, Datagram) for _, report in reports)
+        logger.info("ltkm: checked %s in %s", events_text(len(reports) - datagrams, datagrams), of)
+        ctx.master.addons.trigger(UpdateHook([*dict.fromkeys(flow for flow, _ in reports)]))
 
     def findings(self, flows: Sequence[Flow]) -> types.Data:
         """Show the findings and notes of flows as a table."""
@@ -249,9 +266,8 @@ class LtkmInspect:
             if rendering is not None and rendering.fits(flow, self.configuration):
                 found += rendering.rows
                 continue
-            report = self.inspector.inspect(flow, remember=False)
-            if report is not None:
-                found += rows(report, self.configuration.redactor(report.exchange))
+            for report in self.inspector.inspect(flow, remember=False):
+                found += rows(report, self.configuration.redactor(report.event))
         return cast(types.Data, found)
 
     def _exit_status(self) -> int:

@@ -115,8 +115,7 @@ class FlowCommands:
             configuration = self._inspector.configuration
             with Export(format, Path(path), Manner(configuration.keys, configuration.redaction)) as run:
                 for flow in flows:
-                    report = self._inspector.inspect(flow, Limits(), remember=False)
-                    if report is not None:
+                    for report in self._inspector.inspect(flow, Limits(), remember=False):
                         run.add(report)
                 run.finish()
         except ExportError as error:

@@ -25,7 +25,7 @@ from ltkm_inspect.rewriting.orders import Orders
 from ltkm_inspect.rewriting.recording import reaches_back
 from ltkm_inspect.rewriting.rewriter import Change
 from ltkm_inspect.session import Session
-from ltkm_inspect.traffic import Exchange
+from ltkm_inspect.traffic import Event, Exchange
 
 logger = logging.getLogger(__name__)
 
@@ -142,12 +142,12 @@ class Faulting:
         redactor = yield partial(self._configuration().redactor, change.before)
         _log(change, (yield partial(change_line, change, number, redactor)))
 
-    def remember(self, exchange: Exchange) -> Steps[None]:
+    def remember(self, event: Event) -> Steps[None]:
         """Take note of what a terminal got."""
         if self._got is not None:
-            event = self.context.event(exchange)
-            yield partial(prepare, event)
-            self._got.follow(event.summary)
+            step = self.context.event(event)
+            yield partial(prepare, step)
+            self._got.follow(step.summary)
 
     def _part(self) -> None:
         """From now on terminals may get something else than the server sends."""

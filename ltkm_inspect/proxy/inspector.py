@@ -7,7 +7,7 @@ from dataclasses import replace
 from functools import partial
 from weakref import WeakKeyDictionary
 
-from mitmproxy import ctx, http
+from mitmproxy import ctx, http, udp
 from mitmproxy.flow import Flow
 
 from ltkm_inspect.context import Context
@@ -16,8 +16,9 @@ from ltkm_inspect.engine.handling import Handling, Steps
 from ltkm_inspect.finding import Level, Report
 from ltkm_inspect.keys import RingFile
 from ltkm_inspect.mitm.flows import is_foreign, msk_exchange_of
-from ltkm_inspect.mitm.marking import mark
+from ltkm_inspect.mitm.marking import mark, mark_datagram
 from ltkm_inspect.mitm.size import takes_long
+from ltkm_inspect.mitm.udp_flows import datagram_in
 from ltkm_inspect.options.table import SHOWS_KEYS
 from ltkm_inspect.output.redaction import Redactor
 from ltkm_inspect.proxy import configuration
@@ -28,7 +29,7 @@ from ltkm_inspect.report import text
 from ltkm_inspect.report.datagram import event_line
 from ltkm_inspect.report.files import ReportFiles
 from ltkm_inspect.session import Session
-from ltkm_inspect.traffic import Event, Exchange, Limits, Request
+from ltkm_inspect.traffic import Datagram, Event, Exchange, Limits, Request
 from ltkm_inspect.wire import crash_of, printable
 
 LOADED = "loaded"
@@ -49,6 +50,8 @@ class Inspector:
         """What is shown of large flows."""
         self._numbers: WeakKeyDictionary[Flow, int] = WeakKeyDictionary()
         self._flows = 0
+        self._places: WeakKeyDictionary[Flow, int] = WeakKeyDictionary()
+        """The message of each UDP flow that was marked last."""
 
     def number(self, flow: Flow) -> int:
         """Return the ordinal of a flow in the run, from 1, in the order in which flows begin or are loaded."""
@@ -69,9 +72,35 @@ class Inspector:
         self.session.settings = replace(settings, hash_key=self.session.settings.hash_key)
         return replace(configuration, context=replace(configuration.context, session=self.session))
 
-    def inspect(self, flow: Flow, limits: Limits | None = None, *, remember: bool = True) -> Report | None:
-        """Return the report of a flow, None for one that is not MSK."""
-        return Handling(self.inspected(flow, limits, remember=remember)).finish()
+    def inspect(self, flow: Flow, limits: Limits | None = None, *, remember: bool = True) -> list[Report]:
+        """Return the reports of a flow: one of an MSK exchange, one of each datagram, none of any other flow."""
+        return Handling(self.inspected_events(flow, limits, remember=remember)).finish()
+
+    def inspected_events(
+        self, flow: Flow, limits: Limits | None = None, *, remember: bool = True
+    ) -> Steps[list[Report]]:
+        """Take the steps to the same."""
+        if isinstance(flow, udp.UDPFlow):
+            found = []
+            for index in range(len(flow.messages)):
+                found.append((yield from self.inspected_message(flow, index, limits, remember=remember)))
+            return [report for report in found if report is not None]
+        report = yield from self.inspected(flow, limits, remember=remember)
+        return [] if report is None else [report]
+
+    def inspected_message(
+        self, flow: udp.UDPFlow, index: int, limits: Limits | None = None, *, remember: bool = True
+    ) -> Steps[Report | None]:
+        """Take the steps to the report of one message of a UDP flow, None for one that is no datagram of ours."""
+        limits = limits or self.configuration.limits
+        try:
+            datagram = datagram_in(flow, index, limits, capture="" if flow.live else LOADED)
+        except Exception as error:  # of a flow with fields that mitmproxy gives none
+            blank = Datagram(b"", id=f"{flow.id}.{index + 1}", place=index + 1)
+            return replace(crashed(blank, error, self.configuration.context), number=self.number(flow))
+        if datagram is None:
+            return None
+        return (yield from self._judged(flow, datagram, remember=remember))
 
     def inspected(self, flow: Flow, limits: Limits | None = None, *, remember: bool = True) -> Steps[Report | None]:
         """Take the steps to the report of a flow, None for one that is not MSK."""
@@ -89,10 +118,13 @@ class Inspector:
             return replace(crashed(exchange, error, self.configuration.context), number=self.number(flow))
         if exchange is None:
             return None
+        return (yield from self._judged(flow, exchange, remember=remember))
+
+    def _judged(self, flow: Flow, event: Event, *, remember: bool) -> Steps[Report]:
         if self.configuration.ring_file is not None:
             self._refresh_keys(self.configuration.ring_file)
-        context = self.faulting.context if exchange.faults else self.configuration.context
-        return (yield from self.judged(flow, exchange, context, remember=remember))
+        context = self.faulting.context if event.faults else self.configuration.context
+        return (yield from self.judged(flow, event, context, remember=remember))
 
     def judged(self, flow: Flow, event: Event, context: Context, *, remember: bool) -> Steps[Report]:
         """Take the steps to the report of an event: read it, give it its place in the session, ask the rules.
@@ -136,10 +168,10 @@ class Inspector:
         present = partial(self._present, counts, came)
         report, (redactor, lines, streamed, record) = yield partial(presented, report, present)
         try:
-            mark(flow, report, redactor)
+            self._mark(flow, report, redactor)
         except Exception as error:  # of a flow with fields that mitmproxy gives none
             logger.warning("ltkm: a flow could not be marked: %s", crash_of(error))
-        is_faulted = bool(report.exchange.faults)  # the user asked for these findings, so they are no warning
+        is_faulted = bool(report.event.faults)  # the user asked for these findings, so they are no warning
         level = logging.INFO if report.worst is Level.OFF or is_faulted else logging.WARNING
         for line in lines:
             logger.log(level, "%s", line)
@@ -156,15 +188,25 @@ class Inspector:
                 self.renderings[flow] = yield partial(render, flow, report, redactor, self.configuration)
         return report
 
+    def _mark(self, flow: Flow, report: Report, redactor: Redactor) -> None:
+        """Mark a flow; of a UDP flow, what is found in one message comes to what was found in those before it."""
+        if not isinstance(report.event, Datagram):
+            mark(flow, report, redactor)
+            return
+        place, before = report.event.place, self._places.get(flow, 0)
+        mark_datagram(flow, report, redactor, adds=0 < before < place)
+        self._places[flow] = place
+
     def _present(self, counts: bool, came: Report | None, report: Report) -> tuple[Redactor, list[str], str, str]:
         """Return the redactor and the lines of a report, what was streamed past, and its record, where it has these."""
-        exchange, keys = report.exchange, self.configuration.keys
-        redactor = self.configuration.redactor(exchange)
+        event, keys = report.event, self.configuration.keys
+        redactor = self.configuration.redactor(event)
         exchange_text = text.exchange_text(report, redactor, keys)
         lines = exchange_text.lines if self.configuration.logs(report) else []
         if came is not None:  # below the line that says what was changed
             lines = lines and exchange_text.after(text.exchange_text(came, redactor, keys)).finding_lines
-        streamed = exchange.response is not None and exchange.response.body is None and exchange.error is None
+        response = event.response if isinstance(event, Exchange) else None
+        streamed = response is not None and response.body is None and event.error is None
         record = ""
         if counts and self.files.names:
             record = event_line(report, keys=keys, redactor=redactor, for_page=self.files.has_page)

@@ -12,7 +12,7 @@ from ltkm_inspect.mikey import Node
 from ltkm_inspect.output.redaction import NO_REDACTOR, Redactor
 from ltkm_inspect.report import text
 from ltkm_inspect.report.keys import NO_KEYS, Keys
-from ltkm_inspect.traffic import Document, Item, LtkmElement
+from ltkm_inspect.traffic import Document, Item, Ltkm, LtkmElement
 from ltkm_inspect.wire import count, printable, printable_octets
 
 MOST_LINES = 5000
@@ -150,14 +150,19 @@ class _Outline:
                 yield from _comments(findings, below)
                 yield f"{below}text: {_quoted(ltkm.parts.text)}"
                 continue
-            nodes = mikey.tree(ltkm.message, show_keys=self.keys.show) if ltkm.message is not None else ()
-            at = _at_nodes(findings, nodes)
-            yield from _comments(at.pop("", ()), below)
-            for node in nodes:
-                yield from _node(node, at, below)
-            facts = self.keys.of(ltkm.message, octets)
-            if facts is not None:
-                yield from (f"{below}# key: {line}" for line in facts.lines)
+            yield from message_lines(ltkm.ltkm, findings, self.keys, below)
+
+
+def message_lines(ltkm: Ltkm, findings: Iterable[Finding], keys: Keys, indent: str) -> Iterator[str]:
+    """Yield the fields of a message with the findings at them, and what the keys say of it."""
+    nodes = mikey.tree(ltkm.message, show_keys=keys.show) if ltkm.message is not None else ()
+    at = _at_nodes(findings, nodes)
+    yield from _comments(at.pop("", ()), indent)
+    for node in nodes:
+        yield from _node(node, at, indent)
+    facts = keys.of(ltkm.message, ltkm.octets)
+    if facts is not None:
+        yield from (f"{indent}# key: {line}" for line in facts.lines)
 
 
 def _requested(pairs: Sequence[msk.MskPair]) -> Iterator[str]:

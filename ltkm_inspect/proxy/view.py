@@ -1,10 +1,11 @@
 """The content view LTKM: an MSK request or response as a tree of named fields, with what is wrong beside each."""
 
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import replace
 from types import MappingProxyType
 
-from mitmproxy import contentviews, exceptions, http
+from mitmproxy import contentviews, exceptions, http, udp
 from mitmproxy.flow import Flow
 from mitmproxy.utils import strutils
 
@@ -13,13 +14,16 @@ from ltkm_inspect.editing import EditError, edit_request, edit_response, signifi
 from ltkm_inspect.engine import inspect
 from ltkm_inspect.finding import Report, shorten
 from ltkm_inspect.mitm.flows import exchange_of, is_foreign
+from ltkm_inspect.mitm.odd_flow import OddFlowError
 from ltkm_inspect.mitm.size import takes_long
+from ltkm_inspect.mitm.udp_flows import datagram_in
 from ltkm_inspect.proxy.configuration import Configuration
 from ltkm_inspect.proxy.editing import finish_request, finish_response
 from ltkm_inspect.proxy.editor import Drafts
 from ltkm_inspect.proxy.outline import CUT, NO_DOCUMENT, request_lines, response_lines, text_lines
 from ltkm_inspect.proxy.rendering import Rendering, joined
-from ltkm_inspect.traffic import Exchange, Headers, Limits, Request, Response
+from ltkm_inspect.proxy.udp_flows import datagram_lines
+from ltkm_inspect.traffic import Datagram, Exchange, Headers, Limits, Request, Response
 
 _TYPES = frozenset({msk.MSK_RESPONSE_TYPE, msk.MSK_REQUEST_TYPE})
 _OURS = 2.0
@@ -57,6 +61,8 @@ class LtkmView(contentviews.InteractiveContentview):
 
     def _text(self, data: bytes, metadata: contentviews.Metadata) -> str:
         try:
+            if (datagram := self._datagram(metadata)) is not None:
+                return joined(self._datagram_lines(datagram, metadata.flow))
             rendering = self._rendering(metadata.flow)
             if rendering is not None:
                 is_request = metadata.http_message is metadata.flow.request  # type: ignore[union-attr]
@@ -70,6 +76,8 @@ class LtkmView(contentviews.InteractiveContentview):
         """Return 2 for the body of an MSK exchange, -1 for everything else."""
         if not data:
             return _CANNOT
+        if metadata.udp_message is not None:
+            return _CANNOT if self._datagram(metadata) is None else _OURS
         if metadata.content_type in _TYPES:
             return _OURS
         try:
@@ -111,6 +119,8 @@ class LtkmView(contentviews.InteractiveContentview):
 
     def _reencode(self, prettified: str, metadata: contentviews.Metadata) -> bytes:
         message = metadata.http_message
+        if metadata.udp_message is not None:
+            raise EditError(None, "a datagram cannot be edited")
         if message is None or message.raw_content is None:
             raise EditError(None, "the message no longer has a body")
         try:
@@ -152,6 +162,22 @@ class LtkmView(contentviews.InteractiveContentview):
             return replace(exchange, request=_with_body(exchange.request, data, limits.octets)), True
         response = exchange.response or Response(200, "OK", headers=_typed(msk.MSK_RESPONSE_TYPE), body=data)
         return replace(exchange, response=_with_body(response, data, limits.octets)), False
+
+    def _datagram(self, metadata: contentviews.Metadata) -> Datagram | None:
+        """Return the datagram whose message is to be shown; None for any other message."""
+        flow, message = metadata.flow, metadata.udp_message
+        if message is None or not isinstance(flow, udp.UDPFlow):
+            return None
+        index = next((index for index, each in enumerate(flow.messages) if each is message), None)
+        with suppress(OddFlowError):
+            return None if index is None else datagram_in(flow, index, self._configuration().limits)
+        return None
+
+    def _datagram_lines(self, datagram: Datagram, flow: Flow | None) -> Iterator[str]:
+        configuration = self._configuration()
+        report = inspect(datagram, configuration.context, remember=False)
+        report.number = None if flow is None else self._number(flow)
+        return datagram_lines(report, datagram, configuration.keys, configuration.redactor(datagram))
 
     def _lines(self, data: bytes, metadata: contentviews.Metadata) -> Iterator[str]:
         configuration = self._configuration()

@@ -30,13 +30,14 @@ def datagram_at(
     client: str,
     server: str,
     faults: Mapping[int, tuple[str, ...]],
+    before: int = 0,
     **fields: Any,
 ) -> Datagram:
-    """Return one message of a flow as a datagram.
+    """Return one message of a flow as a datagram; so many messages come `before` these, which may be the latest alone.
 
     `client` and `server` are the addresses of the flow, `faults` those put into each message, by its number from 1.
     """
-    message, number = messages[index], index + 1
+    message, number = messages[index], before + index + 1
     to_terminal = _goes_to_terminal(messages, index)
     is_client = message.from_client is not to_terminal  # the terminal is the client of the flow
     return Datagram(

@@ -1,0 +1,63 @@
+"""The messages of UDP flows: inspected one by one as mitmproxy relays or loads them, and shown in the content view."""
+
+from collections.abc import Iterator
+from weakref import WeakKeyDictionary
+
+from mitmproxy import udp
+
+from ltkm_inspect.engine.handling import Steps
+from ltkm_inspect.finding import Report
+from ltkm_inspect.output.redaction import NO_REDACTOR, Redactor
+from ltkm_inspect.proxy.inspector import Inspector
+from ltkm_inspect.proxy.outline import bounded, message_lines
+from ltkm_inspect.report import text
+from ltkm_inspect.report.keys import Keys
+from ltkm_inspect.report.summary import Summary
+from ltkm_inspect.traffic import Datagram
+from ltkm_inspect.wire import count
+
+
+class UdpFlows:
+    """Inspects the messages of UDP flows, and counts the flows that have no datagram of ours."""
+
+    def __init__(self, inspector: Inspector) -> None:
+        """Take what inspects a message."""
+        self._inspector = inspector
+        self._foreign: WeakKeyDictionary[udp.UDPFlow, None] = WeakKeyDictionary()
+        """The flows that have not ended and had no datagram of ours yet."""
+
+    def start(self, flow: udp.UDPFlow) -> None:
+        """Number a flow."""
+        self._inspector.number(flow)
+        self._foreign[flow] = None
+
+    def take(self, flow: udp.UDPFlow, summary: Summary) -> Steps[None]:
+        """Take the steps to inspect the latest message of a flow, to log it, and to count it."""
+        report = yield from self._inspector.inspected_message(flow, len(flow.messages) - 1)
+        if report is not None:
+            self._foreign.pop(flow, None)
+            report = yield from self._inspector.tell_in_steps(flow, report)
+            summary.add(report)
+            yield from self._inspector.faulting.remember(report.event)
+
+    def end(self, flow: udp.UDPFlow, summary: Summary) -> None:
+        """Count a flow that had no datagram of ours."""
+        if flow in self._foreign:
+            del self._foreign[flow]
+            summary.other()
+
+    def finish(self, summary: Summary) -> None:
+        """Count the flows that have not ended."""
+        for flow in [*self._foreign]:
+            self.end(flow, summary)
+
+
+def datagram_lines(report: Report, datagram: Datagram, keys: Keys, redactor: Redactor = NO_REDACTOR) -> Iterator[str]:
+    """Yield the lines for a datagram: heading, the message with its findings, totals."""
+    yield f"# {text.heading(report, redactor)}"
+    findings = [redactor.finding(finding) for finding in (*report.findings, *report.notes)]
+    yield f"message: # {count(len(datagram.octets), 'octet')}"
+    yield from map(redactor.text, bounded(message_lines(datagram.ltkm, findings, keys, "  ")))
+    yield "totals:"
+    yield f"  findings: {len(report.findings)}"
+    yield f"  notes: {len(report.notes)}"
