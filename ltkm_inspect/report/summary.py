@@ -217,7 +217,7 @@ class Summary:
         violations, warnings = (self.faulted_findings[level] for level in (Level.VIOLATION, Level.WARNING))
         findings = f"({count(violations, 'violation')}, {count(warnings, 'warning')})"
         exchanges = f"{count(self.faulted, 'exchange')} with faults put in"
-        return f"{exchanges}; what was found after the change {findings} does not count"
+        return f"{exchanges}; findings after the change {findings} do not count"
 
 
 def results(answers: Mapping[Answer, int], noted: int) -> dict[str, int]:
