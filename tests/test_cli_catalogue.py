@@ -23,6 +23,16 @@ def test_faults_are_found_by_the_rules_that_they_break() -> None:
     assert all("rand-length-wrong" in fault["trips"] for fault in found)
 
 
+@pytest.mark.parametrize("word", ["ts33246", "3GPP TS 33.246"])
+def test_rules_and_faults_are_found_by_their_document(word: str) -> None:
+    rules = {rule["id"]: rule["documents"] for rule in json.loads(run_text("rules", "--format", "json").stdout)}
+    found = json.loads(run_text("rules", word, "--format", "json").stdout)
+    assert {rule["id"] for rule in found} == {id for id, documents in rules.items() if "TS33246" in documents}
+    broken = json.loads(run_text("faults", word, "--format", "json").stdout)
+    assert broken
+    assert all(any("TS33246" in rules[id] for id in fault["trips"]) for fault in broken)
+
+
 @pytest.mark.parametrize(
     ("call", "said"),
     [

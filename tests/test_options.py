@@ -9,16 +9,18 @@ from click.testing import CliRunner
 from ltkm_inspect import catalogue
 from ltkm_inspect.cli.defaults import flag
 from ltkm_inspect.cli.program import commands
+from ltkm_inspect.catalogue.requirements import uncovered
 from ltkm_inspect.context import EXPECT, PROFILES
 from ltkm_inspect.engine import plan
 from ltkm_inspect.finding import Level
 from ltkm_inspect.options.files import parse_report
 from ltkm_inspect.options.limit import parse_limit
+from ltkm_inspect.options.rule_words import documents, subject_words
 from ltkm_inspect.options.settings import parse_fail_on, settings
 from ltkm_inspect.options.table import DEFAULTS, FAIL_ON
 from ltkm_inspect.options.words import OptionError
 from ltkm_inspect.rule import RULES, Rule
-from ltkm_inspect.spec import RFC3711, Sure
+from ltkm_inspect.spec import RFC3711, Publication, Sure
 from ltkm_inspect.traffic import Limits
 
 catalogue.load()
@@ -72,6 +74,13 @@ def test_rules_are_selected_by_id_subject_and_document_whatever_the_case() -> No
     assert {rule.subject for rules in chosen.values() for rule in rules} == {"item"}
 
 
+@pytest.mark.parametrize("publication", documents().values(), ids=lambda each: each.key)
+def test_a_document_is_selected_by_its_word_and_by_its_name_as_printed(publication: Publication) -> None:
+    word = publication.key.lower()
+    for typed in (word, publication.key, publication.name, publication.name.removeprefix("3GPP ")):
+        assert settings(ignore=[typed]).ignore == {word}
+
+
 def test_a_severity_is_an_override_by_rule() -> None:
     levels = settings(severity=["ltkm-missing=warning,ltkm-repeated=off"]).severity
     assert levels == {"ltkm-missing": Level.WARNING, "ltkm-repeated": Level.OFF}
@@ -108,8 +117,21 @@ def test_what_rests_on_memory_cannot_be_raised(monkeypatch: pytest.MonkeyPatch) 
         ),
         pytest.param(
             {"ignore": ["\x1b[2J"]},
-            "ignore: expected a rule, subject or document, got \\x1b[2j; ltkm-inspect rules lists them",
+            "ignore: expected a rule, subject or document, got \\x1b[2J; ltkm-inspect rules lists them; subjects: "
+            f"{', '.join(subject_words())}; documents: {', '.join(documents())}",
             id="terminal-escape",
+        ),
+        pytest.param(
+            {"select": ["cr-2A"]},
+            "select: expected a rule, subject or document, got the requirement CR-2a; covered by "
+            + ", ".join(rule.id for rule in RULES.values() if "CR-2a" in rule.covers),
+            id="requirement",
+        ),
+        pytest.param(
+            {"select": [next(iter(uncovered()))]},
+            f"select: expected a rule, subject or document, got the requirement {next(iter(uncovered()))}; "
+            "no rule covers it",
+            id="requirement-without-rule",
         ),
         pytest.param(
             {"select": ["ltkm-missing"], "ignore": ["item"]},

@@ -23,7 +23,7 @@ MOST_SUGGESTED = 5
 def rules(words: tuple[str, ...], shape: str) -> None:
     """List the rules by subject.
 
-    With WORDs, list only rules whose id, title, subject, level or clauses contain all of them.
+    With WORDs, list only rules whose id, title, subject, level, clauses or documents contain all of them.
     """
     from ltkm_inspect.report import listing
 
@@ -38,7 +38,7 @@ def rules(words: tuple[str, ...], shape: str) -> None:
 def faults(words: tuple[str, ...], shape: str) -> None:
     """List the faults by subject.
 
-    With WORDs, list only faults whose id, title, subject or broken rules contain all of them.
+    With WORDs, list only faults whose id, title, subject, broken rules or their documents contain all of them.
     """
     from ltkm_inspect.report import listing
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 import click
 from click.shell_completion import BashComplete, CompletionItem, add_completion_class, split_arg_string
 
+from ltkm_inspect.options.rule_words import known_rules, rule_words
 from ltkm_inspect.options.table import DEFAULTS, Option
 from ltkm_inspect.parameter import FileName, Parameter
 
@@ -91,32 +92,16 @@ def completer_of(name: str) -> Completer | None:
 
 def _complete_rule_options(context: click.Context, parameter: click.Parameter, incomplete: str) -> Completions:
     """Complete a rule that has options, and behind the colon these and their values."""
-    from ltkm_inspect import catalogue
-    from ltkm_inspect.rule import RULES
-
-    catalogue.load()
-    known = {rule.id: rule.parameters for rule in RULES.values() if rule.parameters}
+    known = {rule.id: rule.parameters for rule in known_rules().values() if rule.parameters}
     return _application(incomplete, known) if ":" in incomplete else _begun(incomplete, (f"{id}:" for id in known))
 
 
 def _complete_severity(context: click.Context, parameter: click.Parameter, incomplete: str) -> Completions:
     """Complete a rule and its level, behind those that are typed already."""
-    from ltkm_inspect import catalogue
-    from ltkm_inspect.rule import RULES
-
-    catalogue.load()
     typed = incomplete.rpartition(",")[2]
     id = typed.partition("=")[0]
-    words = [f"{id}={level}" for level in LEVELS] if "=" in typed else [f"{id}=" for id in RULES]
+    words = [f"{id}={level}" for level in LEVELS] if "=" in typed else [f"{id}=" for id in known_rules()]
     return _each(lambda: words)(context, parameter, incomplete)
-
-
-def _rule_words() -> Iterable[str]:
-    from ltkm_inspect import catalogue
-    from ltkm_inspect.rule import RULES
-
-    catalogue.load()
-    return dict.fromkeys(name for rule in RULES.values() for name in sorted(rule.names()))
 
 
 def _versions() -> Iterable[str]:
@@ -135,7 +120,7 @@ def _each(words: Callable[[], Iterable[str]]) -> Completer:
     return complete
 
 
-complete_rule_words = _each(_rule_words)
+complete_rule_words = _each(rule_words)
 """Completes words that select rules."""
 _COMPLETERS: dict[str, Completer] = {
     "select": complete_rule_words,

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from ltkm_inspect.options.table import FAIL_ON
+from ltkm_inspect.options.rule_words import LISTS_RULES, known_rules, parse_rule_words
 from ltkm_inspect.options.words import OptionError, blaming, decimal, did_you_mean, number, one_of, split_words
 from ltkm_inspect.wire import printable
 
@@ -13,11 +14,7 @@ from ltkm_inspect.wire import printable
 if TYPE_CHECKING:
     from ltkm_inspect.context import Settings
     from ltkm_inspect.finding import Level
-    from ltkm_inspect.rule import Rule
     from ltkm_inspect.traffic import TerminalBy
-
-LISTS_RULES = "; ltkm-inspect rules lists them"
-"""What to do about a name that is no rule's."""
 
 
 def settings(
@@ -43,7 +40,7 @@ def settings(
     from ltkm_inspect.session import SessionSettings
 
     one_of("expect", expect, EXPECT)
-    selected, ignored = _rule_split_words("select", select), _rule_split_words("ignore", ignore)
+    selected, ignored = parse_rule_words("select", select), parse_rule_words("ignore", ignore)
     _leave_a_rule(selected, ignored)
     return Settings(
         expect=expect,
@@ -118,24 +115,11 @@ def _namespaces(texts: Iterable[str]) -> frozenset[str]:
     return frozenset(versions)
 
 
-def _rule_split_words(option: str, texts: Iterable[str]) -> frozenset[str]:
-    words = [word.lower() for word in split_words(texts)]
-    if not words:
-        return frozenset()
-    rules = _rules()
-    known = {name for rule in rules.values() for name in rule.names()}
-    for word in words:
-        if word not in known:
-            reason = f"expected a rule, subject or document, got {printable(word)}"
-            raise OptionError(option, reason + (did_you_mean(word, sorted(known)) or LISTS_RULES))
-    return frozenset(words)
-
-
 def _leave_a_rule(select: frozenset[str], ignore: frozenset[str]) -> None:
     """Refuse a selection that leaves nothing to check: it would pass whatever comes."""
     if not select and not ignore:
         return
-    left = (names for rule in _rules().values() if not (names := rule.names()) & ignore)
+    left = (names for rule in known_rules().values() if not (names := rule.names()) & ignore)
     if not any(not select or names & select for names in left):
         raise OptionError("ignore" if ignore else "select", "no rule is left to run")
 
@@ -148,9 +132,11 @@ def _severity(texts: Iterable[str]) -> "dict[str, Level]":
         id, equals, name = word.partition("=")
         if not equals:
             raise OptionError("severity", f"expected RULE=LEVEL, like ltkm-missing=warning, got {printable(word)}")
-        rule = _rules().get(id)
+        rule = known_rules().get(id)
         if rule is None:
-            raise OptionError("severity", f"unknown rule {printable(id)}{did_you_mean(id, _rules()) or LISTS_RULES}")
+            raise OptionError(
+                "severity", f"unknown rule {printable(id)}{did_you_mean(id, known_rules()) or LISTS_RULES}"
+            )
         try:
             level = Level.of(name)
         except ValueError as error:
@@ -166,7 +152,7 @@ def _severity(texts: Iterable[str]) -> "dict[str, Level]":
 def _rule_options(texts: Iterable[str]) -> dict[str, dict[str, Any]]:
     from ltkm_inspect.rule import parse_options
 
-    _rules()
+    known_rules()
     found: dict[str, dict[str, Any]] = {}
     for text in texts:
         with blaming("rule", ValueError):
@@ -176,11 +162,3 @@ def _rule_options(texts: Iterable[str]) -> dict[str, dict[str, Any]]:
             if known.setdefault(name, value) != value:
                 raise OptionError("rule", f"{id}: {name} appears twice")
     return found
-
-
-def _rules() -> "dict[str, Rule]":
-    from ltkm_inspect import catalogue
-    from ltkm_inspect.rule import RULES
-
-    catalogue.load()
-    return RULES

@@ -8,7 +8,7 @@ from ltkm_inspect.explain.pages import WITHIN
 from ltkm_inspect.fault import Fault
 from ltkm_inspect.output.json_line import to_json
 from ltkm_inspect.parameter import FileName, Parameter
-from ltkm_inspect.rule import Rule
+from ltkm_inspect.rule import RULES, Rule
 from ltkm_inspect.spec import Clause
 
 _TYPES = {bool: "boolean", int: "integer", bytes: "octets", str: "text"}
@@ -19,13 +19,13 @@ type Listed[E: (Rule, Fault)] = list[tuple[str, list[E]]]
 
 
 def rules_with(words: Iterable[str]) -> Listed[Rule]:
-    """Return the rules whose lines in the list contain all of these words, in any case."""
-    return _with(words, by_subject(), _rule_name, _rule_facts)
+    """Return the rules whose lines in the list, or words that select them, contain all of these words, in any case."""
+    return _with(words, by_subject(), _rule_name, _rule_facts, lambda rule: rule.names())
 
 
 def faults_with(words: Iterable[str]) -> Listed[Fault]:
-    """Return the faults whose lines in the list contain all of these words, in any case."""
-    return _with(words, faults_by_subject(), _fault_name, _fault_facts)
+    """Return the faults whose lines in the list, or documents of broken rules, contain all of these words, in any case."""
+    return _with(words, faults_by_subject(), _fault_name, _fault_facts, _fault_documents)
 
 
 def rule_lines(listed: Listed[Rule]) -> Iterator[str]:
@@ -51,13 +51,19 @@ def faults_json(listed: Listed[Fault]) -> str:
 
 
 def _with[E: (Rule, Fault)](
-    words: Iterable[str], subjects: Listed[E], name: Callable[[E], str], facts: Callable[[E], dict[str, str]]
+    words: Iterable[str],
+    subjects: Listed[E],
+    name: Callable[[E], str],
+    facts: Callable[[E], dict[str, str]],
+    hidden: Callable[[E], Iterable[str]],
 ) -> Listed[E]:
     wanted = [word.lower() for word in words]
     found = []
     for subject, entries in subjects:
-        shown = {each.id: "\n".join(_lines([(subject, [each])], name, facts)).lower() for each in entries}
-        fitting = [each for each in entries if all(word in shown[each.id] for word in wanted)]
+        texts = {
+            each.id: "\n".join((*_lines([(subject, [each])], name, facts), *hidden(each))).lower() for each in entries
+        }
+        fitting = [each for each in entries if all(word in texts[each.id] for word in wanted)]
         if fitting:
             found.append((subject, fitting))
     return found
@@ -97,6 +103,12 @@ def _fault_facts(fault: Fault) -> dict[str, str]:
         "not recomputed": ", ".join(sorted(fault.leaves)),
         "reference": fault.reference,
     }
+
+
+def _fault_documents(fault: Fault) -> Iterator[str]:
+    """Yield the names of the documents that the rules are based on that a fault breaks."""
+    for publication in {clause.publication for id in fault.trips for clause in RULES[id].clauses}:
+        yield from (publication.key, publication.name)
 
 
 def _plain_rule(rule: Rule) -> dict[str, Any]:

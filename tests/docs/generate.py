@@ -21,6 +21,7 @@ CATALOGUE = DOCS / "catalogue"
 """Its pages are written by tests.samples.generate."""
 PARTS: Mapping[str, Callable[[], str]] = {
     "options": reference.options,
+    "rule-words": reference.rule_words,
     "command-line": reference.command_line,
     "records": reference.records,
     "rooms": reference.rooms,

@@ -15,6 +15,7 @@ from ltkm_inspect import explain
 from ltkm_inspect.cli.defaults import flag
 from ltkm_inspect.cli.program import commands
 from ltkm_inspect.explain.markdown import table
+from ltkm_inspect.options.rule_words import documents, subject_words
 from ltkm_inspect.options.table import DEFAULTS, Option
 from tests.generated import ROOT
 
@@ -48,6 +49,13 @@ def _default(value: str | bool | tuple[str, ...]) -> str:
         return f"`{str(value).lower()}`"
     shown = value if isinstance(value, str) else ",".join(value)
     return f"`{shown}`" if shown else "empty"
+
+
+def rule_words() -> str:
+    """Return the words that select rules by subject, and a table of those that select them by document."""
+    rows = [[f"`{word}`", each.name, each.title] for word, each in documents().items()]
+    subjects = ", ".join(f"`{word}`" for word in subject_words())
+    return f"Subjects: {subjects}.\n\n{table(['document', 'name', 'title'], rows)}"
 
 
 def _takers() -> dict[str, dict[str, list[str]]]:
