@@ -7,9 +7,9 @@ import pytest
 from click.testing import CliRunner
 
 from ltkm_inspect import catalogue
+from ltkm_inspect.catalogue.requirements import uncovered
 from ltkm_inspect.cli.defaults import flag
 from ltkm_inspect.cli.program import commands
-from ltkm_inspect.catalogue.requirements import uncovered
 from ltkm_inspect.context import EXPECT, PROFILES
 from ltkm_inspect.engine import plan
 from ltkm_inspect.finding import Level

@@ -5,8 +5,8 @@ import re
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
-from ltkm_inspect.options.table import FAIL_ON
 from ltkm_inspect.options.rule_words import LISTS_RULES, known_rules, parse_rule_words
+from ltkm_inspect.options.table import FAIL_ON
 from ltkm_inspect.options.words import OptionError, blaming, decimal, did_you_mean, number, one_of, split_words
 from ltkm_inspect.wire import printable
 

@@ -24,7 +24,7 @@ def rules_with(words: Iterable[str]) -> Listed[Rule]:
 
 
 def faults_with(words: Iterable[str]) -> Listed[Fault]:
-    """Return the faults whose lines in the list, or documents of broken rules, contain all of these words, in any case."""
+    """Return the faults whose lines in the list, or documents of broken rules, contain all of these words."""
     return _with(words, faults_by_subject(), _fault_name, _fault_facts, _fault_documents)
 
 
