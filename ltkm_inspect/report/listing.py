@@ -58,15 +58,13 @@ def _with[E: (Rule, Fault)](
     hidden: Callable[[E], Iterable[str]],
 ) -> Listed[E]:
     wanted = [word.lower() for word in words]
-    found = []
-    for subject, entries in subjects:
-        texts = {
-            each.id: "\n".join((*_lines([(subject, [each])], name, facts), *hidden(each))).lower() for each in entries
-        }
-        fitting = [each for each in entries if all(word in texts[each.id] for word in wanted)]
-        if fitting:
-            found.append((subject, fitting))
-    return found
+
+    def fits(subject: str, entry: E) -> bool:
+        text = "\n".join([*_lines([(subject, [entry])], name, facts), *hidden(entry)]).lower()
+        return all(word in text for word in wanted)
+
+    found = [(subject, [each for each in entries if fits(subject, each)]) for subject, entries in subjects]
+    return [(subject, entries) for subject, entries in found if entries]
 
 
 def _lines[E: (Rule, Fault)](
