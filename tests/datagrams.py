@@ -1,18 +1,15 @@
 """Messages as they are sent in datagrams, one of each kind, with the keys of the lab."""
 
-from dataclasses import replace
 from typing import Any
 
 from mitmproxy import connection, udp
 
 from ltkm_inspect import reference
-from ltkm_inspect.keys.protection import authenticate
 from ltkm_inspect.mikey import (
     ErrorReport,
     GeneralExtension,
     Header,
     Identity,
-    Kemac,
     KeyId,
     KeyIds,
     Message,
@@ -28,17 +25,12 @@ TERMINAL, BSM = "192.0.2.10:2269", "198.51.100.1:2269"
 
 def push(grant: Grant = FIRST, terminal: reference.ReferenceTerminal = reference.TERMINAL, *, v: bool = False) -> bytes:
     """Return the LTKM of a grant, protected."""
-    message = reference.ltkm(grant, terminal)
-    assert message.header is not None
-    return authenticate(replace(message, header=replace(message.header, v=v)), terminal.muk).encode()
+    return reference.push(grant, terminal, v=v).encode()
 
 
 def pull(grant: Grant = AGAIN) -> bytes:
-    """Return a solicited pull: the Key Number is 0, and there is no key data (3GPP TS 33.246 6.3.2.2.4)."""
-    message = reference.ltkm(replace(grant, msk_id=grant.msk_id[:2] + b"\0\0"))
-    (kemac,) = message.of(Kemac)
-    kemac = replace(kemac, encr_data=b"")
-    return authenticate(replace(message, payloads=(*message.payloads[:-1], kemac)), reference.MUK).encode()
+    """Return a solicited pull for the Key Group of a grant."""
+    return reference.pull(grant).encode()
 
 
 def _answer(data_type: int, *payloads: object) -> bytes:
@@ -47,7 +39,7 @@ def _answer(data_type: int, *payloads: object) -> bytes:
 
 
 _T, _IDR = Timestamp(2, FIRST.counter.to_bytes(4)), Identity(0, reference.B_TID.encode())
-VERIFICATION = _answer(1, _T, _IDR, Verification(1, bytes(20)))
+VERIFICATION = reference.verification(reference.push(FIRST, v=True)).encode()
 REPORTING = _answer(1, GeneralExtension(5, OmaBcast(3, b"\1")), _T, _IDR, Verification(1, bytes(20)))
 ERROR = _answer(6, _T, ErrorReport(0, 0), _IDR)
 STKM = _answer(

@@ -20,12 +20,13 @@ from ltkm_inspect.cli.program import commands
 from ltkm_inspect.mitm.flows import flow_of
 from ltkm_inspect.reference import AGAIN, FIRST, OTHER_TERMINAL
 from ltkm_inspect.report.reading import schema_text
-from tests.datagrams import BSM, ERROR, PUSH, STKM, TERMINAL, VERIFICATION, pull, push, udp_flow
+from tests.datagrams import BSM, ERROR, PUSH, STKM, TERMINAL, pull, push, udp_flow
 
 THIRD = replace(FIRST, counter=0x2C, csb_id=0x5A17C0E1)
 MORE = replace(FIRST, counter=0x2D, csb_id=0x5A17C0E2)
+ANSWER = reference.verification(reference.push(THIRD, v=True)).encode()
 PUSHED = udp_flow(
-    (True, push(THIRD, v=True), 4000), (False, VERIFICATION, 4001), (True, pull(MORE), 4002), (True, STKM, 4003)
+    (True, push(THIRD, v=True), 4000), (False, ANSWER, 4001), (True, pull(MORE), 4002), (True, STKM, 4003)
 )
 NAT = udp_flow(
     (False, push(AGAIN, OTHER_TERMINAL)[:-5], 60),
@@ -83,14 +84,14 @@ def test_check_names_each_datagram_and_counts_them_by_kind(capture: Path) -> Non
     headings = [line for line in lines if " UDP " in line]
     assert headings == [
         f"#3.1 09:06:40.000Z MTIzNDU2..Q1Ng UDP push {BSM} -> {TERMINAL}: 1 LTKM: clean",
-        f"#3.2 09:06:41.000Z MTIzNDU2..Q1Ng UDP verification message {TERMINAL} -> {BSM}: unchecked",
+        f"#3.2 09:06:41.000Z MTIzNDU2..Q1Ng UDP verification message {TERMINAL} -> {BSM}: clean",
         f"#3.3 09:06:42.000Z MTIzNDU2..Q1Ng UDP solicited pull {BSM} -> {TERMINAL}: 1 LTKM: clean",
         f"#3.4 09:06:43.000Z {TERMINAL} UDP STKM {BSM} -> {TERMINAL}: unchecked",
         f"#5.1 08:01:00.000Z QUJDREVG..5PUA UDP push {BSM} -> 203.0.113.7:40123: 1 LTKM: violation",
-        f"#5.2 08:01:01.000Z MTIzNDU2..Q1Ng UDP error message 203.0.113.7:40123 -> {BSM}: unchecked",
+        f"#5.2 08:01:01.000Z MTIzNDU2..Q1Ng UDP error message 203.0.113.7:40123 -> {BSM}: clean",
     ]
     summary = [line for line in lines if line.startswith("summary: ")]
-    assert "2 MSK exchanges and 6 datagrams (4 clean, 0 with warnings, 1 with violations, 3 unchecked)" in summary[0]
+    assert "2 MSK exchanges and 6 datagrams (6 clean, 0 with warnings, 1 with violations, 1 unchecked)" in summary[0]
     assert summary[0].endswith("1 other flow ignored")
     assert summary[1] == (
         "summary: datagrams: 2 pushes, 1 solicited pull, 1 verification message, 1 error message, 1 STKM"
@@ -203,7 +204,7 @@ def test_junit_and_sarif_have_the_findings_of_datagrams(capture: Path, tmp_path:
     assert [case.get("name") for case in failures] == ["length-overrun"]
     failure = failures[0].find("failure")
     assert failure is not None
-    assert failure.get("message") == "1 finding in 5 events"
+    assert failure.get("message") == "1 finding in 7 events"
     results = json.loads((tmp_path / "a.sarif").read_text())["runs"][0]["results"]
     (overrun,) = [each for each in results if each["ruleId"] == "length-overrun"]
     assert "webRequest" not in overrun

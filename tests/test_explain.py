@@ -133,7 +133,9 @@ def test_every_requirement_is_decided_by_a_rule_or_says_why_by_none() -> None:
     rows = set(re.findall(r"^(?:\||\d+\.) ([A-Z]+-\d+[a-z]?)(?: \||: )", text, re.MULTILINE))
     assert len(rows) > 150
     new = set(re.findall(r"^\| ([A-Z]+-\d+[a-z]?) \(new\)", text, re.MULTILINE))
-    assert set(requirements()) == rows | new
+    of_datagrams = {row for row in requirements() if row.startswith("UDP-")}  # they come from no table of rules
+    assert set(requirements()) == rows | new | of_datagrams
+    rows |= of_datagrams
     covered = {row for rule in RULES.values() for row in rule.covers}
     assert sorted(rows - covered - set(uncovered())) == []  # nothing missing; some of the new ones are for later
     assert sorted(covered & set(uncovered())) == []  # nothing twice

@@ -10,7 +10,7 @@ from ltkm_inspect.context import Context
 from ltkm_inspect.document import edit
 from ltkm_inspect.engine import inject, injected, inspect
 from ltkm_inspect.fault import FAULTS, Application, FaultError, parse_application
-from ltkm_inspect.reference import FIRST, KEYS, SECOND, reference
+from ltkm_inspect.reference import FIRST, KEYS, SECOND, events, reference
 from ltkm_inspect.selection import EVERY, SelectionError, parse_selection
 from ltkm_inspect.session import Session
 from ltkm_inspect.traffic import Document, Exchange
@@ -119,7 +119,7 @@ def test_a_fault_damages_the_chosen_item_and_no_other(id: str) -> None:
 @pytest.mark.parametrize("id", FAULTS)
 def test_a_fault_whose_subject_is_not_chosen_says_so(id: str) -> None:
     nothing = parse_selection(["ffffff"])
-    *before, last = reference(FAULTS[id].reference)
+    *before, last = events(FAULTS[id].reference)
     context = Context(keys=KEYS, session=Session())
     for exchange in before:
         inspect(exchange, context)

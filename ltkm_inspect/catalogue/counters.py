@@ -29,12 +29,15 @@ def _reuses_keystream(delivery: DeliveredLtkm) -> bool:
 def ltkm_replayed(delivery: DeliveredLtkm) -> Problems:
     """This exact LTKM was delivered before.
 
-    The terminal has already stored its counter and discards it as a replay, so the request got no key.
+    The terminal has already stored its counter and discards it as a replay, so the request got no key. Pushes and
+    responses share one counter: the same message in both is a replay, too, of whichever comes second.
 
     Make the BSM build a message with the next counter for every delivery, retransmissions included.
     """
     if delivery.is_repeated:
-        yield Problem("T.value", "a message with a new counter", "the same octets as in an earlier delivery")
+        first = next(each for each in delivery.before.ltkms if each.octets == delivery.sent.octets)
+        got = "the same octets as in an earlier delivery"
+        yield Problem("T.value", "a message with a new counter", got, _other_path(delivery, first))
 
 
 @COUNTER_RULES.rule(
@@ -62,13 +65,14 @@ def counter_repeated(delivery: DeliveredLtkm) -> Problems:
     """Counter repeats the previous LTKM's, but the message differs.
 
     The terminal discards the message and keeps only the key of the first one. Two messages with one counter suggest
-    that two BSM processes count for the same terminal.
+    that two BSM processes count for the same terminal: for example one for pushes, and one for responses.
 
     Keep one counter per MUK, and add 1 before each message.
     """
     equal = delivery.sent.counter == delivery.before.counter
     if equal and not delivery.is_repeated and not _reuses_keystream(delivery):
-        yield Problem("T.value", f"a counter above {delivery.before.counter}", str(delivery.sent.counter))
+        hint = _other_path(delivery, _with_counter(delivery))
+        yield Problem("T.value", f"a counter above {delivery.before.counter}", str(delivery.sent.counter), hint)
 
 
 @COUNTER_RULES.rule(
@@ -82,12 +86,14 @@ def counter_backward(delivery: DeliveredLtkm) -> Problems:
     The terminal discards this message as a replay, and all further ones until the counter has caught up. A counter may
     start over only with a new MUK, which has a new B-TID or A-KID as IDr.
 
-    Look for a BSM that lost its counters in a restart, or for several BSMs that do not share them.
+    Look for a BSM that lost its counters in a restart, for several BSMs that do not share them, or for one that counts
+    pushes and responses apart.
     """
     assert delivery.before.counter is not None
     ahead = distance(delivery.sent.counter, delivery.before.counter)
     if ahead >= HALF and not delivery.is_repeated:
-        hint = "exactly half the range apart, which counts as a replay" if ahead == HALF else ""
+        half = "exactly half the range apart, which counts as a replay" if ahead == HALF else ""
+        hint = half or _other_path(delivery, _with_counter(delivery) or _newest(delivery))
         yield Problem("T.value", f"a counter above {delivery.before.counter}", str(delivery.sent.counter), hint)
 
 
@@ -125,7 +131,8 @@ def counters_disordered(delivery: DeliveredLtkm) -> Problems:
 def counter_gap(delivery: DeliveredLtkm, *, more_than: int = 1) -> Problems:
     """Counter is more than one ahead of the previous LTKM's.
 
-    Messages in between were sent over UDP or in exchanges that were not captured, or they were lost.
+    Messages in between were pushed over UDP or sent in exchanges, and not captured, or they were lost. A push that was
+    captured leaves no gap.
 
     Nothing is wrong. If the terminal gets messages in no other way, look for the missing ones.
     """
@@ -134,6 +141,25 @@ def counter_gap(delivery: DeliveredLtkm, *, more_than: int = 1) -> Problems:
     ahead = distance(delivery.sent.counter, last)
     if more_than < ahead < HALF:
         yield Problem("T.value", f"at most {more_than} ahead of {last}", f"{ahead} ahead")
+
+
+def _with_counter(delivery: DeliveredLtkm) -> LtkmRecord | None:
+    """Return the first remembered LTKM of the MUK with the same counter; None without one."""
+    return next((each for each in delivery.before.ltkms if each.counter == delivery.sent.counter), None)
+
+
+def _newest(delivery: DeliveredLtkm) -> LtkmRecord | None:
+    """Return the remembered LTKM of the MUK with the newest counter; None if it is not remembered."""
+    return next((each for each in delivery.before.ltkms if each.counter == delivery.before.counter), None)
+
+
+def _other_path(delivery: DeliveredLtkm, earlier: LtkmRecord | None) -> str:
+    """Say which path came first and what the terminal does, if two LTKMs came on different ones; otherwise nothing."""
+    if earlier is None or earlier.is_push == delivery.sent.is_push:
+        return ""
+    paths = ("a push", "this response") if earlier.is_push else ("a response", "this push")
+    where = f" ({earlier.event})" if earlier.event else ""
+    return f"{paths[0]} came first{where} with counter {earlier.counter}; the terminal discards {paths[1]}"
 
 
 def _last(delivery: DeliveredLtkm) -> LtkmRecord:

@@ -14,6 +14,7 @@ from ltkm_inspect.mikey.codes import DATA_TYPES
 from ltkm_inspect.rule import Problems, RuleGroup
 from ltkm_inspect.spec import RFC3830, RFC4563, TS33246
 from ltkm_inspect.subject import Octets
+from ltkm_inspect.traffic import may_be_message
 from ltkm_inspect.wire import DecodeProblem, Kind, Span
 
 CHAIN = RFC3830["6"](says="each payload names the type of the next one; the last one has 0")
@@ -117,19 +118,21 @@ def length_overrun(message: Message) -> Problems:
     return _stopped(message, "truncated", "overrun", header=False)
 
 
-@MESSAGE_SHAPE.rule(covers=["CR-1c", "MK-06"])
+@MESSAGE_SHAPE.rule(covers=["CR-1c", "MK-06", "UDP-09"])
 def octets_left_over(message: Message) -> Problems:
     """Extra octets follow the last payload.
 
     The MAC ends the message. A receiver that takes the last octets as the MAC fails to verify it; others accept octets
     that nobody has authenticated.
 
-    Truncate the buffer to the length of the message before encoding it. One element contains one message.
+    Truncate the buffer to the length of the message before encoding it. One element contains one message, and so does
+    one datagram.
     """
     misplaced = any(isinstance(payload, Kemac) for payload in message.payloads[:-1])
     if message.problem is not None and message.problem.kind == "trailing" and not misplaced:
         found = _problem(message.problem)
-        yield replace(found, span=Span(message.problem.offset, message.length))
+        hint = "they begin like another MIKEY message" if may_be_message(message.trailing) else ""
+        yield replace(found, span=Span(message.problem.offset, message.length), hint=hint)
 
 
 @MESSAGE_SHAPE.rule(

@@ -16,7 +16,6 @@ from ltkm_inspect.rule import Problems, RuleGroup
 from ltkm_inspect.session import DeliveredLtkm, OpenedLtkm
 from ltkm_inspect.session.ltkm import DeliveredKey
 from ltkm_inspect.spec import RFC4563, TS33246, Verb
-from ltkm_inspect.traffic import Datagram
 from ltkm_inspect.wire import count
 
 REPLACED = TS33246["6.5.3"](says="a message with a known MSK ID replaces the key", verb=Verb.MAY)
@@ -101,8 +100,8 @@ def policy_missing(delivery: DeliveredLtkm, context: Context) -> Problems:
     header = message.header
     if header is None or header.cs_id_map_type != SRTP_MAP or not header.cs_count:
         yield NotApplicable("the message does not have the streaming form")
-    elif isinstance(delivery.event, Datagram):
-        yield NotApplicable("the message was sent over UDP, so it does not answer an MSK request")
+    elif delivery.sent.is_push and not delivery.is_requested:
+        yield NotApplicable("the message was pushed, and the terminal did not ask for the key")
     elif not delivery.sent.policies:
         known = delivery.same_msk is not None
         yield Problem("SP", "an SP payload", "none", level=Level.WARNING if known else level_of(message, context))

@@ -1,13 +1,14 @@
 """The preconditions that several rules share, each with the reason that is given where it does not hold."""
 
+from collections.abc import Callable
 from typing import Any
 
 from ltkm_inspect.context import Context
 from ltkm_inspect.keys import Verdict
 from ltkm_inspect.mikey import Message
 from ltkm_inspect.rule import Need
-from ltkm_inspect.session import DeliveredLtkm, OpenedLtkm, SessionEvent
-from ltkm_inspect.traffic import Document, Exchange, LtkmElement
+from ltkm_inspect.session import DeliveredLtkm, OpenedLtkm, SentDatagram, SessionEvent
+from ltkm_inspect.traffic import DatagramKind, Document, Exchange, LtkmElement
 
 
 def document_of(subject: Any) -> Document | None:
@@ -109,6 +110,29 @@ def _captured_before(step: SessionEvent, _: Context) -> str | None:
     return None if step.before.twin is None else "the same exchange was captured before"
 
 
+def _copy(datagram: SentDatagram, _: Context) -> str | None:
+    return None if datagram.before.twin is None else "the same datagram was captured before"
+
+
+def _is(*kinds: DatagramKind) -> Callable[[SentDatagram, Context], str | None]:
+    """Return what is missing to a datagram that is of none of these kinds."""
+
+    def missing(datagram: SentDatagram, _: Context) -> str | None:
+        return None if datagram.event.kind in kinds else f"the datagram is not a {kinds[0].value}"
+
+    return missing
+
+
+def _answers_nothing(datagram: SentDatagram, _: Context) -> str | None:
+    return None if datagram.answered is not None else "what it answers was not seen, reported by verification-unmatched"
+
+
+def _mismatched(datagram: SentDatagram, context: Context) -> str | None:
+    if datagram.is_matched:
+        return None
+    return _answers_nothing(datagram, context) or "it does not fit what it answers, reported by other rules"
+
+
 def _new_nonce(step: SessionEvent, _: Context) -> str | None:
     if step.use is None:
         return "the request has no credentials with a nonce count"
@@ -155,6 +179,15 @@ MSK_BEFORE = Need("earlier MSK", "the same MSK was delivered before", _new_msk)
 MSK_SEEN = Need("MSK seen", "the MSK was delivered to some terminal before", _unseen_msk)
 NEW_LTKM = Need("new LTKM", "this exact LTKM was not delivered before", _repeated)
 FIRST_COPY = Need("first copy", "the same exchange was not captured before", _captured_before)
+FIRST_DATAGRAM = Need("first copy", "the same datagram was not captured before", _copy)
+PUSH = Need("push", "the datagram is a push", _is(DatagramKind.PUSH))
+PULL = Need("solicited pull", "the datagram is a solicited pull", _is(DatagramKind.PULL))
+PUSH_OR_PULL = Need(
+    "push or pull", "the datagram is a push or a solicited pull", _is(DatagramKind.PUSH, DatagramKind.PULL)
+)
+VERIFICATION = Need("verification message", "the datagram is a verification message", _is(DatagramKind.VERIFICATION))
+ANSWERED = Need("answered message", "the message that it answers was seen", _answers_nothing)
+MATCHED = Need("fitting answer", "it has CSB ID, T and IDr of the message that it answers", _mismatched)
 NONCE_BEFORE = Need("earlier nonce", "the nonce was used before", _new_nonce)
 REQUEST_BEFORE = Need("earlier request", "the terminal asked for keys before", _first_request)
 KEYS = Need("keys", "there is a key ring", _no_keys, keyed=True)

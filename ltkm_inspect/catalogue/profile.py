@@ -184,7 +184,7 @@ def verification_requested(ltkm: Ltkm) -> Problems:
     message = ltkm.message
     if isinstance(ltkm.event, Datagram):
         yield NotApplicable("a message over UDP may ask for an answer")
-    elif message is None or message.problem is not None or message.header is None:
+    elif message is None or message.problem is not None or message.header is None or message.header.data_type:
         yield NotApplicable("the LTKM has no message that decodes completely")
     elif message.header.v:
         yield Problem("HDR.v", "0", "1", "how the answer would travel is not specified")

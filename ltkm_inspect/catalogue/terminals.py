@@ -1,13 +1,15 @@
-"""Rules and faults on what terminals ask for, and on which BSM serves them."""
+"""Rules and faults on what terminals ask for, also after a push, and on which BSM serves them."""
 
 from dataclasses import replace
 
 from ltkm_inspect.catalogue.preconditions import FIRST_COPY, REQUEST_BEFORE
+from ltkm_inspect.catalogue.pushes import of_push
 from ltkm_inspect.fault import fault
 from ltkm_inspect.finding import Level, NotApplicable, Problem
 from ltkm_inspect.rule import Problems, RuleGroup
 from ltkm_inspect.session import DeliveredLtkm, SessionEvent
 from ltkm_inspect.session.connections import CONNECTIONS
+from ltkm_inspect.session.pushes import PUSHES
 from ltkm_inspect.session.senders import SENDERS
 from ltkm_inspect.spec import TS31102, TS33246, Verb
 from ltkm_inspect.traffic import Exchange
@@ -98,6 +100,29 @@ def key_requested_again(step: SessionEvent, *, seconds: int = 60) -> Problems:
             again = [pair for pair in pairs if pair in asked.delivered]
             got = f"MSK ID {again[0][1].hex()} again" + (f" and {len(again) - 1} more" if len(again) > 1 else "")
             yield Problem("request.body", got=got, hint="just delivered with an LTKM")
+            return
+
+
+@REQUEST_RULES.note(needs=[FIRST_COPY], looks_at=["request.body"], covers=["UDP-11"])
+def request_after_push(step: SessionEvent, *, seconds: int = 3600) -> Problems:
+    """A terminal asks for a key whose push was not acknowledged.
+
+    The push probably did not arrive: behind NAT it cannot. If V was not set, the terminal had no way to acknowledge it.
+
+    Deliver the key in the response.
+    """
+    history = step.before.of(PUSHES, step.event.terminal)
+    pushes = [push for push in history.pushes if push.is_push] if history is not None else []
+    started, pairs = step.event.started, step.exchange.requested_pairs
+    if not pushes:
+        yield NotApplicable("nothing was pushed to the terminal before")
+        return
+    for push in reversed(pushes):
+        if push.is_answered or push.is_requested or not any(map(push.is_about, pairs)):
+            continue
+        if push.at is None or started is None or 0 <= started - push.at <= seconds:
+            why = "it asked for an answer, and none was seen" if push.v else "it did not ask for an answer"
+            yield Problem("request.body", got=f"a request for the key of {of_push(push)}", hint=why)
             return
 
 

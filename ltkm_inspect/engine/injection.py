@@ -152,11 +152,10 @@ def _sites(event: Event, application: Application, context: Context, chosen: Sel
         return wanted
     if event.document is not None and number > len(event.document.items):
         raise FaultError(f"the document has no item {number}: it has {count(len(event.document.items), 'item')}")
-    name = "exchange" if kind.is_event else "LTKM" if kind.takes_session else kind.name
     where = f" in item {number}" if number else ""
     if chosen.selectors:
-        raise FaultError(_unchosen(chosen, name) + where)
-    raise FaultError(f"the {'document' if event.document else 'datagram'} has no {name} to damage{where}")
+        raise FaultError(_unchosen(chosen, kind.noun) + where)
+    raise FaultError(f"the {'document' if event.document else 'datagram'} has no {kind.noun} to damage{where}")
 
 
 def _unchosen(chosen: Selection, name: str = "item or LTKM") -> str:

@@ -9,8 +9,9 @@ from ltkm_inspect.context import Settings
 from ltkm_inspect.finding import Answer, Level, NotApplicable, Outcome
 from ltkm_inspect.mikey import PAYLOADS, Message
 from ltkm_inspect.rule import RULES, Check, FastPass, Need, Rule
+from ltkm_inspect.session import SessionEvent
 from ltkm_inspect.subject import KINDS
-from ltkm_inspect.traffic import LtkmElement
+from ltkm_inspect.traffic import Exchange, LtkmElement
 
 PASSED = Outcome(Answer.PASSED)
 MESSAGE_KINDS = frozenset({Message, *PAYLOADS.values()})
@@ -112,7 +113,7 @@ def _unanswered_in_datagram(settings: Settings) -> Mapping[str, Outcome]:
 
 
 def _reason_in_datagram(rule: Rule) -> str:
-    if KINDS[rule.on].is_event:
+    if rule.on in (Exchange, SessionEvent):
         return "a datagram is not an HTTP exchange"
     if rule.on is LtkmElement:
         return "an LTKM in a datagram is not in an element"

@@ -11,7 +11,7 @@ from ltkm_inspect.explain.markdown import bullets, code, join, section, wrap
 from ltkm_inspect.fault import FAULTS, Application, Fault
 from ltkm_inspect.finding import EVENT_CRASHED, RULE_CRASHED, Finding, Level
 from ltkm_inspect.parameter import Parameter
-from ltkm_inspect.reference import KEYS, reference
+from ltkm_inspect.reference import KEYS, events
 from ltkm_inspect.rule import RULES, Rule
 from ltkm_inspect.session import Session
 from ltkm_inspect.spec import Clause, Sure
@@ -129,9 +129,9 @@ def example(rule: Rule) -> tuple[Fault, Finding] | None:
 def findings_of(fault: Fault) -> tuple[Finding, ...]:
     """Return what the rules find when a fault, with the values it has by itself, is put into its reference."""
     context = Context(keys=KEYS, session=Session())
-    *before, last = reference(fault.reference)
-    for exchange in before:
-        inspect(exchange, context)
+    *before, last = events(fault.reference)
+    for event in before:
+        inspect(event, context)
     return inspect(inject(last, [Application(fault)], context), context).findings
 
 

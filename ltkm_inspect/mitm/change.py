@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from mitmproxy.flow import Flow
 from mitmproxy.http import HTTPFlow
 from mitmproxy.udp import UDPFlow
+from mitmproxy.utils import human
 
 from ltkm_inspect.finding import Report, count, shorten
 from ltkm_inspect.mitm.flows import update
@@ -34,13 +35,27 @@ def write_change(flow: Flow, change: Change, came: Report | None = None, redacto
     `came` is the report of a response that has just come, in whose flow an older backup says nothing any more.
     """
     before, after = change.before, change.after
-    if isinstance(flow, UDPFlow) and isinstance(after, Datagram):
-        flow.backup()  # type: ignore[no-untyped-call]
-        flow.messages[after.place - 1].content = after.octets
+    if isinstance(flow, UDPFlow) and isinstance(before, Datagram) and isinstance(after, Datagram):
+        _write_datagram(flow, before, after)
         mark_datagram_faults(flow, after.place, change.names, redactor)
     elif isinstance(flow, HTTPFlow) and isinstance(before, Exchange) and isinstance(after, Exchange):
         update(flow, before, after, fresh=came is not None)
         mark_faults(flow, change.names, sha256(before.response), sha256(after.response), came, redactor)
+
+
+def _write_datagram(flow: UDPFlow, before: Datagram, after: Datagram) -> None:
+    """Write on a UDP flow what a fault changed in one of its datagrams: octets, time, and the port of the BSM."""
+    message, sides = flow.messages[after.place - 1], (flow.client_conn, flow.server_conn)
+    moved = [side for side in sides if human.format_address(side.peername) == before.server != after.server]
+    if moved and len(flow.messages) > 1:
+        raise ValueError("the flow has other messages, and their port would change too")
+    flow.backup()  # type: ignore[no-untyped-call]
+    message.content = after.octets
+    if after.started is not None:
+        message.timestamp = after.started
+    for side in moved:
+        host, _, port = after.server.rpartition(":")
+        side.peername = (host.strip("[]"), int(port))
 
 
 def sha256(response: Response | None) -> str | None:

@@ -146,6 +146,10 @@ def update(flow: http.HTTPFlow, before: Exchange, after: Exchange, *, fresh: boo
         new += [(flow.response.data, part, getattr(_response(after.response).data, part)) for part in answered]
     if after.connection != before.connection:
         new.append((flow.client_conn, "id", after.connection))
+    if after.started is not None and before.started is not None and after.started != before.started:
+        later, sides = after.started - before.started, (flow.request.data, flow.response and flow.response.data)
+        for side in filter(None, sides):
+            new += [(side, name, at + later) for name in _TIMES if (at := getattr(side, name)) is not None]
     if fresh:
         flow._backup = None
     flow.backup()  # type: ignore[no-untyped-call]
@@ -153,6 +157,7 @@ def update(flow: http.HTTPFlow, before: Exchange, after: Exchange, *, fresh: boo
         setattr(on, part, value)
 
 
+_TIMES = ("timestamp_start", "timestamp_end")
 _PARTS = {"http_version": "http_version", "headers": "headers", "body": "content", "trailers": "trailers"}
 _REQUEST_PARTS = {"method": "method", "scheme": "scheme", "host": "host", "port": "port", "target": "path", **_PARTS}
 _RESPONSE_PARTS = {"status": "status_code", "reason": "reason", **_PARTS}

@@ -22,7 +22,7 @@ from ltkm_inspect.options.words import OptionError, did_you_mean, one_of
 from ltkm_inspect.output.redaction import NO_REDACTOR, Redaction, Redactor
 from ltkm_inspect.report.keys import Keys
 from ltkm_inspect.rewriting.orders import Orders
-from ltkm_inspect.rewriting.recording import is_for_recordings
+from ltkm_inspect.rewriting.recording import only_in_recordings
 from ltkm_inspect.traffic import Event, Limits
 from ltkm_inspect.wire import printable
 
@@ -144,8 +144,8 @@ def _rewriting(typed: Mapping[str, Any]) -> FlowRewriter:
     orders = fault_orders(READERS, **typed)
     for application in orders.faults:
         id = application.fault.id
-        if is_for_recordings(id):
-            why = "damages the request, which the server has already answered"
+        why = only_in_recordings(id)
+        if why:
             raise OptionError("fault", f"fault {id} {why}; put it into a recording with ltkm-inspect fault")
     return FlowRewriter(orders)
 

@@ -240,6 +240,7 @@ def damaged(exchanges: int) -> str:
 def forgotten(numbers: Mapping[str, int]) -> str:
     """Return how much the session forgot, by register, as text; empty if it was nothing."""
     names = {"muks": "MUK", "msks": "MSK", "rands": "RAND", "copies": "fingerprint", "sightings": "terminal count"}
+    names |= {"pushes": "push record", "csb_ids": "CSB ID"}
     words = {name: names.get(name, name.removesuffix("s").replace("_", " ")) for name in numbers}
     counts = ", ".join(count(number, words[name]) for name, number in numbers.items() if number)
     return counts and f"{counts}; later exchanges were not compared with them (session_limit)"

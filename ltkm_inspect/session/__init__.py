@@ -11,7 +11,9 @@ from ltkm_inspect.session.event import SessionEvent
 from ltkm_inspect.session.ltkm import HALF, LtkmRecord, Muk, distance, is_newer
 from ltkm_inspect.session.muks import MukHistory
 from ltkm_inspect.session.prior import PriorState
+from ltkm_inspect.session.push import Push
 from ltkm_inspect.session.register import SessionSettings
+from ltkm_inspect.session.sent_datagram import PendingPush, SentDatagram, pending_pushes
 from ltkm_inspect.session.session import HISTORY, Session
 from ltkm_inspect.session.sightings import Joined
 from ltkm_inspect.session.summary import UNKNOWN_TERMINAL, EventSummary, TerminalIdentity

@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Any
 from ltkm_inspect.keys import OpenedMessage
 from ltkm_inspect.mikey import KeyData, Message
 from ltkm_inspect.session.key_groups import KEY_GROUPS, GroupPolicy
-from ltkm_inspect.session.ltkm import LtkmRecord, Muk
+from ltkm_inspect.session.ltkm import LtkmRecord, Muk, names_key
 from ltkm_inspect.session.msks import MSKS, MskHistory
 from ltkm_inspect.session.muks import LTKMS_OF_MUK, MUKS, MukHistory
+from ltkm_inspect.session.push import Push
+from ltkm_inspect.session.pushes import PUSHES
 from ltkm_inspect.session.rands import RANDS, RandUse
 from ltkm_inspect.session.register import LtkmRegister
 from ltkm_inspect.traffic import Event, Ltkm
@@ -67,6 +69,20 @@ class DeliveredLtkm:
         if msk is None:
             return None
         return next((each for each in reversed(self.earlier) if each.msk == msk), None)
+
+    @property
+    def is_requested(self) -> bool:
+        """The terminal asked for its key before; in an exchange it always did."""
+        requested = (pair for each in self.step.terminal.requests for pair in each.pairs)
+        return not self.sent.is_push or any(names_key(pair, self.sent.pair) for pair in requested)
+
+    @property
+    def acknowledged(self) -> Push | None:
+        """The latest push that delivered the same MSK to the terminal and was acknowledged; None without one."""
+        history = self.step.before.of(PUSHES, self.event.terminal)
+        found = [push for push in history.pushes if push.is_answered] if history is not None else []
+        pair = self.sent.pair
+        return next((push for push in reversed(found) if push.is_push and pair == push.pair), None)
 
     @cached_property
     def is_repeated(self) -> bool:

@@ -14,6 +14,7 @@ from ltkm_inspect.session.ltkm import LtkmRecord, Pair, keyed_hash, record
 from ltkm_inspect.session.nonces import NONCES, NonceHistory
 from ltkm_inspect.session.prior import PriorState
 from ltkm_inspect.session.proofs import PROOFS
+from ltkm_inspect.session.push import Push, answer_of, push_of
 from ltkm_inspect.session.register import SessionSettings
 from ltkm_inspect.session.summary import (
     EventOrigin,
@@ -24,7 +25,7 @@ from ltkm_inspect.session.summary import (
     TerminalKey,
 )
 from ltkm_inspect.session.terminals import TERMINALS, TerminalHistory
-from ltkm_inspect.traffic import Event, Exchange, Ltkm, Response
+from ltkm_inspect.traffic import Datagram, Event, Exchange, Ltkm, Response
 
 _NOTHING_BEFORE = PriorState()
 
@@ -160,8 +161,9 @@ class SessionEvent:
         nonce = credentials.get("nonce") if credentials is not None else None
         if nonce is not None:
             nonce = intern(nonce)
+        is_datagram = isinstance(event, Datagram) and event.is_checked
         number = None if credentials is None or nonce is None else _number(credentials)
-        question, fingerprint = self._hashes() if nonce is not None or ltkms else (b"", b"")
+        question, fingerprint = self._hashes() if nonce is not None or ltkms or is_datagram else (b"", b"")
         response = event.response if isinstance(event, Exchange) else None
         answered = response is not None and event.error is None
         accepted = answered and response is not None and response.status != 401 and response.status < 500
@@ -185,7 +187,15 @@ class SessionEvent:
             _next_nonce(response) if is_answer and response is not None else None,
             ltkms,
             dict(self._proofs()) if self.keys else {},
+            tuple(self._pushes()),
+            answer_of(event),
         )
+
+    def _pushes(self) -> Iterator[Push]:
+        for ltkm in self.event.judged_ltkms:
+            push = push_of(ltkm, self.opened.get(ltkm), self.records.get(ltkm))
+            if push is not None:
+                yield push
 
     def _key(self) -> TerminalKey:
         event, by = self.event, self.settings.terminal
@@ -196,8 +206,9 @@ class SessionEvent:
     def _hashes(self) -> tuple[bytes, bytes]:
         """Return a hash of the request, including its credentials, and a hash of the whole event."""
         event, key = self.event, self.settings.hash_key
-        if not isinstance(event, Exchange):
-            return b"", keyed_hash(key, *(ltkm.octets for ltkm in event.ltkms))
+        if isinstance(event, Datagram):
+            return b"", keyed_hash(key, event.octets)
+        assert isinstance(event, Exchange)
         request, response = event.request, event.response
         question = keyed_hash(key, request.method, request.target, request.headers.get("Authorization"), request.body)
         if response is None:

@@ -36,6 +36,15 @@ def is_newer(new: int, old: int) -> bool:
     return 0 < distance(new, old) < HALF
 
 
+def names_key(requested: Pair, pair: Pair | None) -> bool:
+    """Tell whether a request for a key names this one; Key Number 0 names every key of its Key Group."""
+    if pair is None or requested == pair:
+        return pair is not None
+    (domain, wanted), (other_domain, msk_id) = requested, pair
+    is_of_group = domain == other_domain and wanted[:GROUP_OCTETS] == msk_id[:GROUP_OCTETS]
+    return is_of_group and b"\0\0" in (wanted[GROUP_OCTETS:], msk_id[GROUP_OCTETS:])
+
+
 def keyed_hash(key: bytes, *parts: bytes | str | None) -> bytes:
     """Return a hash of 16 octets. It depends on the key and the parts only, so it is equal in every process."""
     # version 2 of the format: in later ones the octets depend on whether equal parts are the same object
@@ -80,6 +89,8 @@ class LtkmRecord:
     policies: tuple[SecurityPolicy, ...]
     key: DeliveredKey | None
     """None if no key of the ring opens it."""
+    is_push: bool
+    """It came in a datagram."""
     is_delivered: bool
     """The terminal took it, as far as is known."""
     event: str
@@ -124,6 +135,7 @@ def record(ltkm: Ltkm, opened: OpenedMessage | None, hash_key: bytes) -> LtkmRec
         None if pair is None else _shared((idi, pair[0], pair[1][:GROUP_OCTETS])),
         message.of(SecurityPolicy),
         DeliveredKey.of(opened, hash_key),
+        isinstance(event, Datagram),
         event.was_delivered and (opened is None or opened.verdict is not Verdict.INVALID),
         event.id,
         "" if isinstance(event, Datagram) else event.connection or event.client,

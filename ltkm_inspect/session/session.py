@@ -9,6 +9,7 @@ from ltkm_inspect.keys import KeyRing
 from ltkm_inspect.session.challenges import CHALLENGES
 from ltkm_inspect.session.connections import CONNECTIONS
 from ltkm_inspect.session.copies import COPIES, compare
+from ltkm_inspect.session.csb_ids import CSB_IDS
 from ltkm_inspect.session.event import SessionEvent
 from ltkm_inspect.session.key_groups import KEY_GROUPS
 from ltkm_inspect.session.ltkm import Muk
@@ -17,6 +18,7 @@ from ltkm_inspect.session.muks import MUKS, MukHistory
 from ltkm_inspect.session.nonces import NONCES
 from ltkm_inspect.session.prior import PriorState
 from ltkm_inspect.session.proofs import PROOFS
+from ltkm_inspect.session.pushes import PUSHES
 from ltkm_inspect.session.rands import RANDS
 from ltkm_inspect.session.register import Register, SessionSettings
 from ltkm_inspect.session.senders import SENDERS
@@ -39,6 +41,8 @@ HISTORY: tuple[Register[Any, Any, Any], ...] = (
     KEY_GROUPS,
     RANDS,
     PROOFS,
+    PUSHES,
+    CSB_IDS,
 )
 """The registers of events that count. `CHALLENGES` is first: it knows which 401 an event answers."""
 _NO_KEYS = KeyRing()

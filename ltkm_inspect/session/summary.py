@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from ltkm_inspect import digest
 from ltkm_inspect.session.ltkm import LtkmRecord, Pair
+from ltkm_inspect.session.push import Push, PushAnswer
 
 
 @dataclass(slots=True)
@@ -100,7 +101,8 @@ class EventSummary:
     use: NonceUse | None
     """How the request uses its nonce; None without a nonce count."""
     fingerprint: bytes
-    """A keyed hash of all octets of the event; empty without credentials and LTKMs."""
+    """A keyed hash of all octets of the event; empty for an exchange without credentials and LTKMs, and for a datagram
+    that no rule looks at."""
     challenges: Mapping[str, tuple[digest.Directives, ...]]
     """The challenges of a 401, by their nonce."""
     asked: KeyRequest | None
@@ -113,6 +115,10 @@ class EventSummary:
     """The LTKMs that a terminal would take."""
     proofs: Mapping[bytes, bool]
     """Whether each tried key verified something in the event, by the keyed hash of the key."""
+    pushes: tuple[Push, ...] = ()
+    """What was pushed in it, and its LTKMs that ask for an answer."""
+    answer: PushAnswer | None = None
+    """What it says that it answers, if it is an answer to a push."""
     answers: ChallengedExchange | None = None
     """The exchange whose challenge it answers; the session sets it."""
 

@@ -23,15 +23,15 @@ class TerminalHistory:
     """When that answer ended."""
 
 
-def _keys(event: EventSummary) -> Mapping[str, tuple[EventSummary, KeyRequest]]:
-    return {} if event.asked is None else {event.terminal: (event, event.asked)}
+def _keys(event: EventSummary) -> Mapping[str, EventSummary]:
+    return {event.terminal: event}
 
 
-def _after(
-    history: TerminalHistory | None, added: tuple[EventSummary, KeyRequest], settings: SessionSettings
-) -> TerminalHistory:
-    known, (event, asked) = history or TerminalHistory(), added
-    requests = (*known.requests[1 - REQUESTS_OF_TERMINAL :], asked)
+def _after(history: TerminalHistory | None, event: EventSummary, settings: SessionSettings) -> TerminalHistory | None:
+    if event.asked is None:
+        return history
+    known = history or TerminalHistory()
+    requests = (*known.requests[1 - REQUESTS_OF_TERMINAL :], event.asked)
     answer = known.nonce, known.next_nonce, known.answer_ended
     if event.is_answer:
         answer = event.nonce, event.next_nonce, event.origin.ended
@@ -39,4 +39,4 @@ def _after(
 
 
 TERMINALS = Register("terminals", _keys, _after)
-"""What a terminal did, by its B-TID, otherwise its connection."""
+"""What a terminal did, by its B-TID, otherwise its connection. A datagram only looks at it."""

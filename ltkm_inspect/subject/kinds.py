@@ -1,61 +1,16 @@
-"""The kinds of subject: each finds its subjects in an event, and tells what a fault makes of one of them.
+"""The kinds of subject, each by the class that `on=` of a rule or a fault names."""
 
-A rule or a fault names its kind by a class, in `on=`. Where a subject is, and in which order, tells its site.
-"""
-
-from collections.abc import Callable, Container, Iterable, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
 from ltkm_inspect.finding import Place
 from ltkm_inspect.mikey import PAYLOADS, Message, Payload, decode
 from ltkm_inspect.selection import Selection
-from ltkm_inspect.session import DeliveredLtkm, OpenedLtkm, SessionEvent
+from ltkm_inspect.session import DeliveredLtkm, OpenedLtkm, PendingPush, SentDatagram, SessionEvent, pending_pushes
+from ltkm_inspect.subject.kind import Kind, Look
 from ltkm_inspect.subject.site import Octets, Site
-from ltkm_inspect.traffic import Document, Event, Exchange, Item, Ltkm, LtkmElement
-
-type Look = Callable[[], SessionEvent]
-"""Returns the event with what went before it."""
-
-
-class Kind:
-    """A kind of subject."""
-
-    group = 5
-    """Sites come group by group, and in a group item by item, LTKM by LTKM, and stage by stage."""
-    stage = 0
-    is_single = False
-    """There is one of it in an event."""
-    is_event = False
-    """It is the event itself, and what a fault makes of it is another event."""
-    is_inside = False
-    """It is a message, or is in one, and what a fault makes of it are octets of another message."""
-    takes_session = False
-    """It takes the session to find it."""
-
-    def __init__(self, on: type) -> None:
-        """Make the kind of the subjects of a class."""
-        self.on = self.listed_with = on
-        """In lists of rules it comes with the subjects of that class, as one kind in the eyes of a user."""
-        self.name = str(getattr(on, "label", on.__name__)).lower()
-        """As typed after `--select`: the label of the class, else its name, in lower case."""
-
-    def find(self, step: SessionEvent) -> Iterable[Site]:
-        """Return the subjects in an event that rules look at, in order."""
-        raise NotImplementedError
-
-    def choices(self, event: Event, chosen: Selection, look: Look) -> Iterable[Site]:
-        """Return the subjects in an event that a fault may damage, the first choice first."""
-        return self.find(look())
-
-    def place(self, site: Site, path: str, element: Any) -> Place:
-        """Return the place of what is below a subject."""
-        return Place(*site.numbers, path)
-
-    def changed(self, site: Site, result: Any) -> Message:
-        """Return the message that a fault made of one, given what it returned for a subject inside."""
-        assert isinstance(result, Message)
-        return result
+from ltkm_inspect.traffic import Datagram, Document, Event, Exchange, Item, Ltkm, LtkmElement
 
 
 class _EventKind(Kind):
@@ -74,9 +29,34 @@ class _SessionKind(Kind):
     group = 0
     is_single = is_event = takes_session = True
 
+    def __init__(self, on: type) -> None:
+        super().__init__(on)
+        self.noun = "exchange"
+
     def find(self, step: SessionEvent) -> Iterator[Site]:
         if isinstance(step.event, Exchange):
             yield Site(self, step, step.event)
+
+
+class _DatagramKind(Kind):
+    group = 1
+    is_single = is_event = takes_session = True
+
+    def find(self, step: SessionEvent) -> Iterator[Site]:
+        event = step.event
+        if isinstance(event, Datagram) and event.is_checked:
+            yield Site(self, SentDatagram(event, step), event, ltkm=event.ltkm)
+
+    def place(self, site: Site, path: str, element: Any) -> Place:
+        return Place(None, None, path)
+
+
+class _PendingKind(Kind):
+    group = 0
+
+    def find(self, step: SessionEvent) -> Iterator[Site]:
+        for push in pending_pushes(step):
+            yield Site(self, push, step.event)
 
 
 class _DocumentKind(Kind):
@@ -194,6 +174,10 @@ class _DeliveryKind(_InsideKind):
     stage = 4
     takes_session = True
 
+    def __init__(self, on: type) -> None:
+        super().__init__(on)
+        self.noun = "LTKM"
+
     def find(self, step: SessionEvent) -> Iterable[Site]:
         return self._sites(step.deliveries)
 
@@ -237,7 +221,9 @@ MESSAGE = _MessageKind(Message)
 PAYLOAD_KINDS: Mapping[type, Kind] = {on: _PayloadKind(on) for on in PAYLOADS.values()}
 FOUND = (
     _SessionKind(SessionEvent),
+    _PendingKind(PendingPush),
     _EventKind(Exchange),
+    _DatagramKind(SentDatagram),
     _DocumentKind(Document),
     _LtkmKind(Ltkm),
     _ElementKind(LtkmElement, Ltkm),

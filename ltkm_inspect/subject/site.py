@@ -10,7 +10,7 @@ from ltkm_inspect.traffic import Event, Item, Ltkm
 from ltkm_inspect.wire import Span, printable
 
 if TYPE_CHECKING:
-    from ltkm_inspect.subject.kinds import Kind
+    from ltkm_inspect.subject.kind import Kind
 
 
 @dataclass(slots=True)

@@ -98,6 +98,11 @@ class Datagram(Event):
         return (self.ltkm,) if self.kind.is_ltkm or self._may_be_ltkm else ()
 
     @property
+    def is_checked(self) -> bool:
+        """Rules look at it: not at an STKM, nor at octets that are nothing like a message."""
+        return self.kind not in (DatagramKind.STKM, DatagramKind.OTHER) or self._may_be_ltkm
+
+    @property
     def _may_be_ltkm(self) -> bool:
         """It goes to the terminal and begins like an LTKM, but is damaged."""
         is_other = self.kind is DatagramKind.OTHER and self.was_delivered

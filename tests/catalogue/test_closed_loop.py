@@ -15,44 +15,46 @@ from ltkm_inspect.finding import Answer, Level, Problem, Report
 from ltkm_inspect.keys import KeyRing
 from ltkm_inspect.rule import RULES
 from ltkm_inspect.session import OpenedLtkm, Session
-from ltkm_inspect.traffic import Exchange, Headers
+from ltkm_inspect.traffic import Event, Exchange, Headers
 
 load()
 SETTINGS = Settings(debug=True)
 KEYS = {"with keys": reference.KEYS, "without keys": KeyRing()}
+NAMES = [*reference.REFERENCES, *reference.DATAGRAM_REFERENCES]
 FINDINGS = [rule.id for rule in RULES.values() if rule.level is not Level.NOTE]
 
 
-def reports(exchanges: Iterable[Exchange], context: Context) -> list[Report]:
-    """Inspect exchanges as one session, in their order."""
+def reports(events: Iterable[Event], context: Context) -> list[Report]:
+    """Inspect events as one session, in their order."""
     context = replace(context, session=Session())
-    return [inspect(exchange, context) for exchange in exchanges]
+    return [inspect(event, context) for event in events]
 
 
-def informed_late(exchange: Exchange) -> Exchange:
+def informed_late(exchange: Event) -> Event:
     """Return the exchange with its Authentication-Info in the trailer, where RFC 7615 allows it as well."""
-    response = exchange.response
+    response = exchange.response if isinstance(exchange, Exchange) else None
     if response is None or response.authentication_info_text is None:
         return exchange
+    assert isinstance(exchange, Exchange)
     info = Headers(((b"Authentication-Info", response.authentication_info_text.encode()),))
     return replace(exchange, response=replace(response.without_info(), trailers=info))
 
 
 @cache
-def damaged(id: str, keys: str, *, late: bool = False) -> tuple[Exchange, ...]:
-    """Return the session of a fault: the reference it names, its last exchange damaged."""
+def damaged(id: str, keys: str, *, late: bool = False) -> tuple[Event, ...]:
+    """Return the session of a fault: the reference it names, its last event damaged."""
     fault = FAULTS[id]
-    *before, last = reference.reference(fault.reference)
+    *before, last = reference.events(fault.reference)
     context = Context(SETTINGS, KEYS[keys], Session())
-    for exchange in before:
-        inspect(exchange, context)
+    for event in before:
+        inspect(event, context)
     return (*before, inject(informed_late(last) if late else last, [Application(fault)], context))
 
 
 @pytest.mark.parametrize("keys", KEYS)
-@pytest.mark.parametrize("name", reference.REFERENCES)
+@pytest.mark.parametrize("name", NAMES)
 def test_a_clean_reference_trips_no_rule(name: str, keys: str) -> None:
-    for report in reports(reference.reference(name), Context(SETTINGS, KEYS[keys])):
+    for report in reports(reference.events(name), Context(SETTINGS, KEYS[keys])):
         assert [finding.line for finding in report.findings] == []
 
 
@@ -94,7 +96,7 @@ def test_every_rule_but_a_note_is_tripped_by_a_fault(id: str) -> None:
 @pytest.mark.parametrize("id", FAULTS)
 def test_a_fault_names_a_reference_and_rules_that_exist(id: str) -> None:
     fault = FAULTS[id]
-    assert fault.reference in reference.REFERENCES
+    assert fault.reference in NAMES
     assert fault.trips
     assert fault.trips <= set(RULES)
 
@@ -125,7 +127,7 @@ def loop_breaks(id: str) -> bool:
     for fault in FAULTS.values():
         if id in fault.trips and id not in tripped(damaged(fault.id, keys), context):
             return True
-    if any(id in tripped(reference.reference(name), context) for name in reference.REFERENCES):
+    if any(id in tripped(reference.events(name), context) for name in NAMES):
         return True
     others = (
         fault for fault in FAULTS.values() if id not in fault.trips and (KEYS[keys] or fault.on is not OpenedLtkm)
@@ -133,6 +135,6 @@ def loop_breaks(id: str) -> bool:
     return any(id in tripped(damaged(fault.id, keys), context) for fault in others)
 
 
-def tripped(exchanges: Iterable[Exchange], context: Context) -> set[str]:
+def tripped(events: Iterable[Event], context: Context) -> set[str]:
     """Return the rules that a session breaks."""
-    return {rule for report in reports(exchanges, context) for rule in report.rules}
+    return {rule for report in reports(events, context) for rule in report.rules}

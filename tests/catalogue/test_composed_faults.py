@@ -29,7 +29,7 @@ TERMINALS = (TERMINAL, OTHER_TERMINAL, THIRD_TERMINAL)
 
 
 @given(
-    name=st.sampled_from(sorted(reference.REFERENCES)),
+    name=st.sampled_from(sorted((*reference.REFERENCES, *reference.DATAGRAM_REFERENCES))),
     ids=st.lists(st.sampled_from(sorted(FAULTS)), min_size=2, max_size=3, unique=True),
     keys=st.sampled_from([reference.KEYS, KeyRing()]),
     settings=st.sampled_from([Settings(debug=True), STRICT]),
@@ -38,7 +38,7 @@ TERMINALS = (TERMINAL, OTHER_TERMINAL, THIRD_TERMINAL)
 def test_faults_composed_at_random_never_crash_a_rule(
     name: str, ids: list[str], keys: KeyRing, settings: Settings
 ) -> None:
-    *before, last = reference.reference(name)
+    *before, last = reference.events(name)
     context = Context(settings, keys, Session())
     for exchange in before:
         inspect(exchange, context)
@@ -112,7 +112,7 @@ def test_a_fast_check_that_rules_share_changes_no_report(name: str, ids: list[st
 
 @pytest.mark.parametrize("id", FAULTS)
 def test_no_look_hides_a_fault(id: str) -> None:
-    *before, last = reference.reference(FAULTS[id].reference)
+    *before, last = reference.events(FAULTS[id].reference)
     context = Context(WITH_FAST_PASSES, reference.KEYS, Session())
     for exchange in before:
         inspect(exchange, context)

@@ -19,14 +19,14 @@ from ltkm_inspect.mikey.shape import CSB_ID, unshared_fields
 from ltkm_inspect.rule import RULES, Rule
 from ltkm_inspect.session import OpenedLtkm, Session
 from ltkm_inspect.spec import RFC3830
-from ltkm_inspect.traffic import Exchange
+from ltkm_inspect.traffic import Event, Exchange
 from tests.catalogue.test_closed_loop import damaged
 
 type Answers = dict[str, tuple[Outcome, list[str]]]
 """What each rule answers for the last exchange of a session, with the lines of its findings."""
 
 
-def answers(exchanges: Iterable[Exchange], settings: Settings) -> Answers:
+def answers(exchanges: Iterable[Event], settings: Settings) -> Answers:
     context = Context(settings, KeyRing(), Session())
     *_, last = [inspect(exchange, context) for exchange in exchanges]
     said = (*last.findings, *last.notes)
@@ -42,7 +42,7 @@ def warm(select: frozenset[str] = frozenset()) -> Settings:
     return settings
 
 
-def lied(exchanges: Iterable[Exchange], settings: Settings) -> list[str]:
+def lied(exchanges: Iterable[Event], settings: Settings) -> list[str]:
     """Return the rules whose answer under these settings is not the one that they give when nothing is remembered."""
     exchanges = tuple(exchanges)
     cold = answers(exchanges, Settings(debug=True, select=settings.select))

@@ -141,7 +141,7 @@ def test_what_leaves_the_body_or_takes_the_digest_away_breaks_none(fault: str) -
 @pytest.mark.parametrize("id", [id for id, fault in FAULTS.items() if fault.leaves])
 def test_what_a_fault_leaves_on_purpose_is_not_told(id: str) -> None:
     fault = FAULTS[id]
-    *before, last = reference.reference(fault.reference)
+    *before, last = reference.events(fault.reference)
     context = Context(keys=KeyRing(), session=Session())
     for exchange in before:
         inspect(exchange, context)

@@ -21,7 +21,7 @@ from ltkm_inspect.fault import FaultError, parse_application
 from ltkm_inspect.keys import KeyRing
 from ltkm_inspect.mitm.flows import exchange_of, flow_of
 from ltkm_inspect.reference import BSM
-from ltkm_inspect.rewriting.recording import is_for_recordings
+from ltkm_inspect.rewriting.recording import only_in_recordings
 from ltkm_inspect.session import DeliveredLtkm, OpenedLtkm, Session, SessionEvent
 from ltkm_inspect.traffic import Exchange, Response
 from tests.loopback.bsm import ring_text
@@ -39,7 +39,7 @@ FAULTS = [
     for fault in catalogue.FAULTS.values()
     if fault.on not in (SessionEvent, DeliveredLtkm, OpenedLtkm)
     and fault.id not in ("inject-ltkm", "replace-ltkm")  # a replay, if not told otherwise
-    and not is_for_recordings(fault.id)
+    and not only_in_recordings(fault.id)
 ]
 """The faults that do not look at what came before: all go through one proxy, where the trial is replayed each time."""
 

@@ -19,7 +19,7 @@ from ltkm_inspect.finding import Level
 from ltkm_inspect.mitm.flows import FAULT, exchange_of, flow_of
 from ltkm_inspect.proxy.addon import LtkmInspect
 from ltkm_inspect.reference import B_TID, FIRST, SECOND, TERMINAL, reference
-from ltkm_inspect.rewriting.recording import is_for_recordings
+from ltkm_inspect.rewriting.recording import only_in_recordings
 from ltkm_inspect.selection import short_name
 from ltkm_inspect.traffic import Exchange
 from tests.loopback.bsm import ring_text
@@ -301,7 +301,7 @@ def test_a_mistake_while_running_leaves_the_former_orders_in_force(
 
 
 def test_only_recordings_take_the_faults_that_damage_a_request() -> None:
-    damaging = {id for id in FAULTS if is_for_recordings(id)}
+    damaging = {id for id in FAULTS if only_in_recordings(id)}
     assert {"drop-authorization", "replace-method", "repeat-nonce-count", "share-connection"} <= damaging
     assert not damaging & {"shorten-rand", "drop-authentication-info", "replace-status", "replay-ltkm", "inject-ltkm"}
 

@@ -11,7 +11,7 @@ from ltkm_inspect.fault import FAULTS, Application, Fault, parse_application
 from ltkm_inspect.keys import KeyRing
 from ltkm_inspect.mitm.flows import exchange_of, flow_of
 from ltkm_inspect.mitm.rewriting import FlowRewriter
-from ltkm_inspect.reference import KEYS, reference
+from ltkm_inspect.reference import KEYS, REFERENCES, reference
 from ltkm_inspect.rewriting.orders import Orders
 from ltkm_inspect.rule import RULES
 from ltkm_inspect.traffic import Exchange
@@ -90,10 +90,12 @@ class Faulted:
 
 
 def families() -> dict[str, list[Fault]]:
-    """Return the faults by the module of the catalogue that they stand in, each in the order of registration."""
+    """Return the faults of exchanges by the module of the catalogue that they are in, in the order of registration."""
     catalogue.load()
     found: dict[str, list[Fault]] = {}
     for fault in FAULTS.values():
+        if fault.reference not in REFERENCES:
+            continue
         found.setdefault(fault.apply.__module__.rpartition(".")[2], []).append(fault)
     return dict(sorted(found.items()))
 

@@ -97,7 +97,7 @@ def test_a_reference_counts_as_long_as_it_is_delivered_and_a_bad_one_takes_its_p
 def with_another_policy(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let the BSM send another policy from here on."""
     changed = [(number, "0063" if number == 13 else value) for number, value in reference.STREAMING_POLICY]
-    monkeypatch.setattr(reference, "STREAMING_POLICY", tuple(changed))
+    monkeypatch.setattr(reference.exchanges, "STREAMING_POLICY", tuple(changed))
 
 
 @pytest.mark.parametrize("other", [ONE, TWO], ids=["the same terminal", "another terminal"])

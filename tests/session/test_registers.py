@@ -18,7 +18,7 @@ from ltkm_inspect.engine import inspect, judge
 from ltkm_inspect.finding import Report
 from ltkm_inspect.keys import KeyRing
 from ltkm_inspect.reference import AGAIN, FIRST, KEYS, OTHER_TERMINAL, SECOND, STREAMING, TERMINAL, Grant
-from ltkm_inspect.report import jsonl
+from ltkm_inspect.report.datagram import event_line
 from ltkm_inspect.report.keys import Keys
 from ltkm_inspect.session import HISTORY, EventSummary, PriorState, Session, SessionSettings
 from ltkm_inspect.session.challenges import CHALLENGES
@@ -26,7 +26,7 @@ from ltkm_inspect.session.copies import COPIES, compare
 from ltkm_inspect.session.session import counted as counted_event
 from ltkm_inspect.session.session import event_key
 from ltkm_inspect.session.sightings import attributed
-from ltkm_inspect.traffic import Exchange
+from ltkm_inspect.traffic import Datagram, Event, Exchange
 
 SETTINGS = SessionSettings(hash_key=bytes(range(16)))
 OTHER_KEY = bytes(range(0x50, 0x60))
@@ -41,6 +41,16 @@ GRANTS = [
     replace(SECOND, rand=FIRST.rand),
     replace(STREAMING, msk_id=b"\x24\xcb\x44\x01", streaming=True),
 ]
+
+
+@cache
+def pushed(grant: int, who: int, step: int, at: float) -> Datagram:
+    """Build a push or a solicited pull, or the answer to one, with a counter that its terminal may have seen."""
+    terminal = (TERMINAL, OTHER_TERMINAL)[who]
+    sent: Grant = replace(GRANTS[grant], counter=step % 7 + 40, csb_id=GRANTS[grant].csb_id + step % 3)
+    message = reference.pull(sent, terminal) if step % 4 == 3 else reference.push(sent, terminal, v=step % 2 == 0)
+    id, when = f"u{grant}{who}{step}{at}", at + step
+    return reference.datagram(reference.verification(message, terminal) if step > 9 else message, when, terminal, id=id)
 
 
 @cache
@@ -59,7 +69,16 @@ EXCHANGES = st.builds(
     st.integers(1, 9),
     st.sampled_from([0.0, 0.5, 600.0, 7200.0, 90_000.0]),
 )
-SAMPLES = [exchange for name in reference.REFERENCES for exchange in reference.reference(name)]
+DATAGRAMS = st.builds(
+    pushed,
+    st.integers(0, len(GRANTS) - 1),
+    st.integers(0, 1),
+    st.integers(1, 18),
+    st.sampled_from([0.0, 600.0, 7200.0]),
+)
+SAMPLES = [
+    event for name in (*reference.REFERENCES, *reference.DATAGRAM_REFERENCES) for event in reference.events(name)
+]
 CHANGES = (
     lambda exchange: exchange,
     lambda exchange: replace(exchange, id=f"copy of {exchange.id}", connection="b", client="b"),
@@ -68,7 +87,7 @@ CHANGES = (
     lambda exchange: replace(exchange, id=f"elsewhere {exchange.id}", capture="b", connection="9", client=""),
 )
 STREAMS = st.lists(
-    st.tuples(st.one_of(EXCHANGES, st.sampled_from(SAMPLES)), st.sampled_from(CHANGES)).map(
+    st.tuples(st.one_of(EXCHANGES, DATAGRAMS, st.sampled_from(SAMPLES)), st.sampled_from(CHANGES)).map(
         lambda pair: pair[1](pair[0])
     ),
     max_size=14,
@@ -127,7 +146,7 @@ def states(
 
 def told(report: Report) -> dict[str, Any]:
     """Return all that a report says."""
-    record: dict[str, Any] = json.loads(jsonl.exchange_line(report, None, Keys(KEYS)))
+    record: dict[str, Any] = json.loads(event_line(report, None, Keys(KEYS)))
     return record
 
 
@@ -135,7 +154,7 @@ def told(report: Report) -> dict[str, Any]:
 @given(STREAMS, st.integers(1, 5))
 @settings(max_examples=40)
 def test_registers_folded_key_by_key_give_the_reports_of_the_session(
-    keys: KeyRing, stream: list[Exchange], parts: int
+    keys: KeyRing, stream: list[Event], parts: int
 ) -> None:
     context = Context(Settings(debug=True), keys, Session(SETTINGS))
     expected = [told(inspect(exchange, context)) for exchange in stream]

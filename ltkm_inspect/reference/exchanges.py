@@ -248,48 +248,49 @@ def _exchange(request: Request, response: Response, terminal: ReferenceTerminal,
     )
 
 
-def _granted(*grants: Grant, terminal: ReferenceTerminal = TERMINAL, **more: Any) -> Exchange:
+def granted(*grants: Grant, terminal: ReferenceTerminal = TERMINAL, **more: Any) -> Exchange:
+    """Build an exchange that delivers these keys, with the parameters of `exchange`."""
     items = [(grant, "200 OK", ltkm(grant, terminal)) for grant in grants]
     return exchange([grant.msk_id for grant in grants], items, terminal=terminal, **more)
 
 
 def _rebootstrapped() -> tuple[Exchange, ...]:
     """Build a session in which a connection goes over to another B-TID, and the first one comes back on a new one."""
-    second = replace(_granted(FIRST, terminal=OTHER_TERMINAL, at=60), connection=TERMINAL.address)
-    third = replace(_granted(AGAIN, nc=2, at=120), connection="192.0.2.10:40003")
-    return _granted(FIRST), second, third
+    second = replace(granted(FIRST, terminal=OTHER_TERMINAL, at=60), connection=TERMINAL.address)
+    third = replace(granted(AGAIN, nc=2, at=120), connection="192.0.2.10:40003")
+    return granted(FIRST), second, third
 
 
 REFERENCES: dict[str, Callable[[], tuple[Exchange, ...]]] = {
-    "download": lambda: (_granted(FIRST),),
-    "streaming": lambda: (_granted(STREAMING),),
-    "several-keys": lambda: (_granted(FIRST, SECOND),),
-    "plain-message": lambda: (_granted(replace(FIRST, bcast=False)),),
+    "download": lambda: (granted(FIRST),),
+    "streaming": lambda: (granted(STREAMING),),
+    "several-keys": lambda: (granted(FIRST, SECOND),),
+    "plain-message": lambda: (granted(replace(FIRST, bcast=False)),),
     "plain-mbms": lambda: (exchange([FIRST.msk_id], [(FIRST, "200 OK", None)]),),
     "refused": lambda: (exchange([FIRST.msk_id], [(FIRST, "403 Forbidden", None)]),),
-    "challenge": lambda: (challenge([FIRST.msk_id]), _granted(FIRST, opaque=OPAQUE, at=1)),
+    "challenge": lambda: (challenge([FIRST.msk_id]), granted(FIRST, opaque=OPAQUE, at=1)),
     "challenged": lambda: (challenge([FIRST.msk_id]),),
-    "two-terminals": lambda: (_granted(FIRST), _granted(replace(FIRST, csb_id=0x11223344), terminal=OTHER_TERMINAL)),
+    "two-terminals": lambda: (granted(FIRST), granted(replace(FIRST, csb_id=0x11223344), terminal=OTHER_TERMINAL)),
     "streaming-two-terminals": lambda: (
-        _granted(STREAMING),
-        _granted(replace(STREAMING, csb_id=0x01020306), terminal=OTHER_TERMINAL),
+        granted(STREAMING),
+        granted(replace(STREAMING, csb_id=0x01020306), terminal=OTHER_TERMINAL),
     ),
-    "renewal": lambda: (_granted(FIRST, nc=2), _granted(AGAIN, nc=3, at=3600)),
+    "renewal": lambda: (granted(FIRST, nc=2), granted(AGAIN, nc=3, at=3600)),
     "streaming-renewal": lambda: (
-        _granted(STREAMING, nc=2),
-        _granted(replace(STREAMING, counter=0x2D, csb_id=0x01020305), nc=3, at=3600),
+        granted(STREAMING, nc=2),
+        granted(replace(STREAMING, counter=0x2D, csb_id=0x01020305), nc=3, at=3600),
     ),
     "next-nonce": lambda: (
-        _granted(FIRST, next_nonce=NONCE[::-1]),
-        _granted(AGAIN, nonce=NONCE[::-1], at=3600),
+        granted(FIRST, next_nonce=NONCE[::-1]),
+        granted(AGAIN, nonce=NONCE[::-1], at=3600),
     ),
     "rebootstrapped": _rebootstrapped,
-    "akma": lambda: (_granted(FIRST, terminal=TERMINAL_OF_5G),),
+    "akma": lambda: (granted(FIRST, terminal=TERMINAL_OF_5G),),
     "akma-challenge": lambda: (
         challenge([FIRST.msk_id], terminal=TERMINAL_OF_5G),
-        _granted(FIRST, terminal=TERMINAL_OF_5G, opaque=OPAQUE, at=1),
+        granted(FIRST, terminal=TERMINAL_OF_5G, opaque=OPAQUE, at=1),
     ),
-    "captured-twice": lambda: (_granted(FIRST), _granted(FIRST, at=3600)),
+    "captured-twice": lambda: (granted(FIRST), granted(FIRST, at=3600)),
 }
 """The clean references by name, each a session of one exchange or more; faults damage the last exchange."""
 
