@@ -22,7 +22,7 @@ if tuple(int(part) for part in _VERSION.split(".")[:2] if part.isdigit()) < (12,
         "mitmproxy)"
     )
 
-_PACKAGES = ("brotli", "click", "cryptography", "jinja2", "lxml", "markupsafe", "zstandard")
+_PACKAGES = ("brotli", "click", "cryptography", "h11", "jinja2", "lxml", "markupsafe", "zstandard")
 """What the package needs beside mitmproxy."""
 
 

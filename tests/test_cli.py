@@ -147,7 +147,7 @@ def test_a_folder_without_a_capture_is_one_line_and_1(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("12 terminals")
     done = run("check", tmp_path)
     assert lines(done.stderr) == [
-        f"ltkm-inspect: {tmp_path}: the folder has no flow file or HAR; unpack archives first"
+        f"ltkm-inspect: {tmp_path}: the folder has no flow file, HAR or packet capture; unpack archives first"
     ]
     assert done.returncode == 1
 
@@ -311,7 +311,7 @@ def test_what_there_is_instead_is_redacted_as_lines_are(broken: Path) -> None:
 def test_an_empty_file_says_how_to_record_one(tmp_path: Path) -> None:
     empty = tmp_path / "empty.flow"
     empty.touch()
-    said = f"ltkm-inspect: {empty}: the file is empty: record the traffic with mitmdump -w FILE, or export a HAR "
+    said = f"ltkm-inspect: {empty}: the file is empty: record the traffic with mitmdump -w FILE or tcpdump -w FILE, or "
     for words in (["check"], ["export", "csv"], ["diff", empty], ["fault", "strip-ltkm"]):
         done = run(*words, empty, *([tmp_path / "out.flow"] if words[0] == "fault" else []))
         assert any(line.startswith(said) for line in lines(done.stderr))

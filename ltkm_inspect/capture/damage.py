@@ -3,37 +3,42 @@
 from dataclasses import dataclass
 from errno import EINVAL
 
-from ltkm_inspect.input.kind import EMPTY, FLOWS, HAR, JSON, OCTETS, RING, TEXT, kind_of
+from ltkm_inspect.input.kind import CAPTURE, EMPTY, FLOWS, HAR, JSON, OCTETS, RING, TEXT, kind_of
 from ltkm_inspect.wire import count
 from ltkm_inspect.wire.key_text import IS_KEY_RING
 
-RECORD = "record the traffic with mitmdump -w FILE, or export a HAR from a browser or proxy"
+RECORD = "record the traffic with mitmdump -w FILE or tcpdump -w FILE, or export a HAR from a browser or proxy"
 """What to do if a file has no traffic."""
 ENDS_WITHIN = "the file ends within a flow"
 ENDS_WITHIN_HAR = "the file ends within the HAR"
 SHORTER = "the file shrank while it was being read"
 NOT_A_FLOW = "what follows is not a flow"
+WANTED = "a flow file, a HAR or a packet capture"
+_FLOWS_ONLY = "a flow file or a HAR"
 _COPY = "copy the file again when it is complete"
 _ADVICE = {ENDS_WITHIN: _COPY, ENDS_WITHIN_HAR: _COPY, NOT_A_FLOW: "the rest was not read"}
-_MAY_BE_TRAFFIC = (FLOWS, HAR, JSON, TEXT, OCTETS, EMPTY)
+_MAY_BE_TRAFFIC = (FLOWS, HAR, CAPTURE, JSON, TEXT, OCTETS, EMPTY)
 """The kinds that only a reader can tell from saved traffic that is damaged or of an unusual form."""
 
 
 class NotACaptureError(OSError):
     """A file that holds something else than saved traffic; its text says what, in one line that is safe to print."""
 
-    def __init__(self, begins: bytes) -> None:
-        """Take its first octets."""
+    def __init__(self, begins: bytes, *, with_packets: bool = True) -> None:
+        """Take its first octets, and whether a packet capture would do."""
+        self.begins = begins
         kind = kind_of(begins)
-        looks = f"expected a flow file or a HAR, got {'a damaged file' if kind in (FLOWS, HAR) else kind}"
+        looks = "a damaged file" if kind in (FLOWS, HAR) else kind
+        looks = f"expected {WANTED if with_packets else _FLOWS_ONLY}, got {looks}"
         advice = "" if kind.advice else f": {RECORD}"
         super().__init__(EINVAL, IS_KEY_RING if kind is RING else looks + advice)
 
 
-def refuse_other(begins: bytes) -> None:
+def refuse_other(begins: bytes, *, with_packets: bool = True) -> None:
     """Raise NotACaptureError for what is certainly something else than saved traffic, by its first octets."""
-    if kind_of(begins) not in _MAY_BE_TRAFFIC:
-        raise NotACaptureError(begins)
+    kind = kind_of(begins)
+    if kind not in _MAY_BE_TRAFFIC or (kind is CAPTURE and not with_packets):
+        raise NotACaptureError(begins, with_packets=with_packets)
 
 
 class PackedError(ValueError):
@@ -63,7 +68,9 @@ class Damage:
     """One line, safe to print."""
     flows: int
     """How many flows were read before it."""
+    unit: str = "flow"
+    """What they are: flows, or packets."""
 
     def __str__(self) -> str:
         advice = f"; {_ADVICE[self.reason]}" if self.reason in _ADVICE else ""
-        return f"{self.reason} (after {count(self.flows, 'flow')}, at octet {self.offset}){advice}"
+        return f"{self.reason} (after {count(self.flows, self.unit)}, at octet {self.offset}){advice}"

@@ -1,21 +1,27 @@
-"""A flow file that somebody is still writing, read on as it grows."""
+"""A flow file or packet capture that somebody is still writing, read on as it grows."""
 
 import os
 import time
 from collections.abc import Iterator
 from io import FileIO
+from typing import TYPE_CHECKING
 
-from ltkm_inspect.capture.damage import SHORTER, Damage, DamagedEvent, PackedError
-from ltkm_inspect.capture.records import CandidateRecord, SkippedFlows, scan
+from ltkm_inspect.capture.damage import SHORTER, Damage, PackedError
+from ltkm_inspect.capture.records import BLOCK, CandidateRecord, scan
+from ltkm_inspect.packets import Read, is_capture, may_become_capture
+from ltkm_inspect.traffic import Limits
+
+if TYPE_CHECKING:
+    from ltkm_inspect.capture.packets import PacketEvent
 
 POLL = 0.2
 """How many seconds pass before it is looked again whether there is more."""
-NOT_PLAIN = "expected an uncompressed flow file: unpack it first, or check it without --follow"
+NOT_PLAIN = "expected an uncompressed flow file or packet capture: unpack it first, or check it without --follow"
 AGAIN = f"{SHORTER}; reading again from its start"
 
 
-def follow(name: str) -> Iterator[SkippedFlows | CandidateRecord | Damage | DamagedEvent]:
-    """Yield what a flow file holds and what is added to it, each flow once it is whole; it ends where there is damage.
+def follow(name: str, limits: Limits) -> "Iterator[CandidateRecord | PacketEvent]":
+    """Yield what a capture holds and what is added to it, each event once it is whole; it ends where there is damage.
 
     Where another file takes its name, as when it is rotated, the old one is read to its end, and then the new one.
     Raises OSError where it cannot be opened or read.
@@ -24,7 +30,7 @@ def follow(name: str) -> Iterator[SkippedFlows | CandidateRecord | Damage | Dama
         with FileIO(name) as raw:
             tail = _Tail(name, raw)
             damaged = False
-            for found in scan(tail.read):
+            for found in _packets(tail.read, limits, name) if tail.is_packets() else scan(tail.read):
                 yield found
                 damaged = isinstance(found, Damage)
             if tail.is_shorter:
@@ -33,12 +39,20 @@ def follow(name: str) -> Iterator[SkippedFlows | CandidateRecord | Damage | Dama
                 return
 
 
+def _packets(read: Read, limits: Limits, name: str) -> "Iterator[PacketEvent]":
+    from ltkm_inspect.capture.packets import events  # other files are read without h11
+
+    return events(read, limits, name)
+
+
 class _Tail:
     """Reads a file on and on, until another one has its name or it was cut."""
 
     def __init__(self, name: str, raw: FileIO) -> None:
         self._name = name
         self._raw = raw
+        self._begin = b""
+        """The first octets, once they were looked at and before they are taken."""
         self.position = 0
         self.is_over = False
         """Another file has its name."""
@@ -47,12 +61,15 @@ class _Tail:
 
     def read(self, size: int) -> bytes:
         """Return what there is, at most that much; wait where there is nothing."""
+        if self._begin:
+            begin, self._begin = self._begin, b""
+            if not (begin[:1].isdigit() or is_capture(begin)):
+                raise PackedError(NOT_PLAIN)
+            return begin
         while not (self.is_over or self.is_shorter):
             gone = self._is_gone()  # asked first: what was written before it went is read nevertheless
             octets = self._raw.read(size)
             if octets:
-                if not self.position and not octets[:1].isdigit():
-                    raise PackedError(NOT_PLAIN)
                 self.position += len(octets)
                 return octets
             self.is_over = gone
@@ -60,6 +77,14 @@ class _Tail:
             if not gone and not self.is_shorter:
                 time.sleep(POLL)
         return b""
+
+    def is_packets(self) -> bool:
+        """Tell whether it is a packet capture, by its first octets."""
+        begin = self.read(BLOCK)
+        while may_become_capture(begin) and (octets := self.read(BLOCK)):
+            begin += octets
+        self._begin = begin
+        return is_capture(begin)
 
     def _is_gone(self) -> bool:
         try:

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from ltkm_inspect.capture.damage import NotACaptureError
 from ltkm_inspect.capture.sources import STDIN, opened
 
-NO_CAPTURE = "the folder has no flow file or HAR; unpack archives first"
+NO_CAPTURE = "the folder has no flow file, HAR or packet capture; unpack archives first"
 NO_MATCH = "no file matches; check the folder and the pattern"
 
 
@@ -23,7 +23,7 @@ class Input(NamedTuple):
 def inputs(names: Iterable[str]) -> Iterator[Input]:
     """Yield the files that these names mean, in their order.
 
-    A folder means the flow files and HARs in it and in its folders, by name, without hidden ones; any other file
+    A folder means the captures in it and in its folders, by name, without hidden ones; any other file
     in it is left out. A pattern that the shell did not expand means what it matches, by name.
     """
     for name in names:

@@ -14,6 +14,7 @@ from ltkm_inspect.capture.damage import PackedError, refuse_other
 from ltkm_inspect.capture.entries import is_har, is_json
 from ltkm_inspect.capture.records import BLOCK, Read
 from ltkm_inspect.coding import CodingError, PieceStream, unpack
+from ltkm_inspect.packets import is_capture
 from ltkm_inspect.wire import printable
 
 STDIN = "-"
@@ -63,9 +64,14 @@ class CaptureSource:
         return is_json(self.begins)
 
     @property
+    def is_packets(self) -> bool:
+        """It is a packet capture."""
+        return is_capture(self.begins)
+
+    @property
     def may_be_capture(self) -> bool:
-        """It begins like a flow file or a HAR."""
-        return _FLOWS(self.begins) is not None or is_har(self.begins)
+        """It begins like a flow file, a HAR or a packet capture."""
+        return _FLOWS(self.begins) is not None or is_har(self.begins) or self.is_packets
 
 
 @contextmanager

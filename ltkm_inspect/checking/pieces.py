@@ -4,7 +4,16 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from os import fstat
 
-from ltkm_inspect.capture import CandidateRecord, CaptureSource, Damage, DamagedEvent, SkippedFlows, opened, scan
+from ltkm_inspect.capture import (
+    CandidateRecord,
+    CaptureSource,
+    Damage,
+    DamagedEvent,
+    SkippedFlows,
+    UnreadTraffic,
+    opened,
+    scan,
+)
 from ltkm_inspect.capture.inputs import Input
 from ltkm_inspect.checking.reading import events
 from ltkm_inspect.checking.results import StretchResult
@@ -60,7 +69,7 @@ def cut(files: Sequence[Input], limits: Limits) -> Iterator[Piece]:
         begun = False
         try:
             with opened(given.name) as source:
-                whole = source.is_har or not source.is_plain
+                whole = source.is_har or source.is_packets or not source.is_plain
                 for piece in _batches(file, source, limits) if whole else _stretches(file, source):
                     begun = True
                     yield piece
@@ -85,9 +94,10 @@ def _stretches(file: File, source: CaptureSource) -> Iterator[Piece]:
 
 def _batches(file: File, source: CaptureSource, limits: Limits) -> Iterator[Piece]:
     """Yield the content of a file that has to be read from its start, this many exchanges at a time."""
-    found: list[SkippedFlows | CandidateRecord | DamagedEvent | Event] = []
+    found: list[SkippedFlows | UnreadTraffic | CandidateRecord | DamagedEvent | Event] = []
     octets = done = 0
-    for each in events(source, file.name, limits) if source.is_har else scan(source.read):
+    is_read = source.is_har or source.is_packets
+    for each in events(source, file.name, limits) if is_read else scan(source.read):
         if not isinstance(each, Damage):
             found.append(replace(each) if isinstance(each, Event) else each)  # without what was parsed of it already
             octets += len(each.record) if isinstance(each, CandidateRecord) else 0

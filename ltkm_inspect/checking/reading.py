@@ -9,13 +9,14 @@ from ltkm_inspect.capture import (
     Damage,
     DamagedEvent,
     SkippedFlows,
+    UnreadTraffic,
     events_of,
     har,
     scan,
 )
 from ltkm_inspect.traffic import Datagram, Event, Exchange, Limits
 
-type Held = Event | SkippedFlows | Damage | DamagedEvent
+type Held = Event | SkippedFlows | UnreadTraffic | Damage | DamagedEvent
 """The events and damage in a file, in order."""
 
 
@@ -24,6 +25,10 @@ def events(source: CaptureSource, name: str, limits: Limits) -> Iterator[Held]:
     if source.is_har:
         for each in har.exchanges(source.read, limits, name):
             yield SkippedFlows(1, 0) if isinstance(each, Exchange) and not each.is_ours else each
+    elif source.is_packets:
+        from ltkm_inspect.capture import packets  # other files are read without h11
+
+        yield from packets.events(source.read, limits, name)
     else:
         size = source.size if source.is_plain else None
         yield from read(scan(source.read, size=size), name, limits)
@@ -57,6 +62,8 @@ def flows_of(held: object) -> int:
     """Return how many flows end with something in a file; a datagram that another one of its flow follows ends none."""
     if isinstance(held, SkippedFlows):
         return held.flows
+    if isinstance(held, UnreadTraffic):
+        return 0
     event = getattr(held, "event", held)
     return 0 if isinstance(event, Datagram) and event.is_followed else 1
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Generator, Iterable, Iterator, Sequence
 
-from ltkm_inspect.capture import Damage, DamagedEvent, SkippedFlows, following, opened
+from ltkm_inspect.capture import Damage, DamagedEvent, SkippedFlows, UnreadTraffic, following, opened
 from ltkm_inspect.capture.inputs import Input
 from ltkm_inspect.checking.reading import Held, events, numbered, read
 from ltkm_inspect.checking.results import Presenter, StretchResult
@@ -20,8 +20,8 @@ def check(files: Sequence[Input], context: Context, presenter: Presenter) -> Gen
 
 
 def follow(file: Input, context: Context, presenter: Presenter) -> Generator[StretchResult]:
-    """Yield what the exchanges of a flow file give that somebody is still writing, as they come."""
-    found = read(following.follow(file.name), file.name, context.limits)
+    """Yield what the exchanges of a capture give that somebody is still writing, as they come."""
+    found = read(following.follow(file.name, context.limits), file.name, context.limits)
     return _to_the_end(file.name, (_checked(held, file.name, context, presenter, at) for at, held in numbered(found)))
 
 
@@ -55,6 +55,8 @@ def _checked(held: Held, name: str, context: Context, presenter: Presenter, numb
         checked.damaged.append(str(held))
     elif isinstance(held, SkippedFlows):
         checked.summary.others = held.flows
+    elif isinstance(held, UnreadTraffic):
+        checked.summary.unread = held.counts
     else:
         presenter.add(context.event(held), context, checked, number)
     if context.session is not None:

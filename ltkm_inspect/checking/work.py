@@ -14,7 +14,16 @@ from io import FileIO
 from os import fstat
 from typing import NamedTuple
 
-from ltkm_inspect.capture import BEFORE, CandidateRecord, Damage, DamagedEvent, SkippedFlows, find_record, scan
+from ltkm_inspect.capture import (
+    BEFORE,
+    CandidateRecord,
+    Damage,
+    DamagedEvent,
+    SkippedFlows,
+    UnreadTraffic,
+    find_record,
+    scan,
+)
 from ltkm_inspect.checking.reading import Held, flows_of, numbered, read
 from ltkm_inspect.checking.results import Presenter, StretchResult
 from ltkm_inspect.context import Context
@@ -45,7 +54,7 @@ class FileRecords(NamedTuple):
     """What was found in a file already."""
 
     name: str
-    found: list[SkippedFlows | CandidateRecord | DamagedEvent | Event]
+    found: list[SkippedFlows | UnreadTraffic | CandidateRecord | DamagedEvent | Event]
 
 
 type Task = Stretch | FileRecords
@@ -75,17 +84,21 @@ class Share:
 
     context: Context
     presenter: Presenter
-    _waiting: dict[int, tuple[str, list[SkippedFlows | DamagedEvent | SessionEvent]]] = field(default_factory=dict)
+    _waiting: dict[int, tuple[str, list[SkippedFlows | UnreadTraffic | DamagedEvent | SessionEvent]]] = field(
+        default_factory=dict
+    )
     _file: FileIO | None = None
 
     def find(self, number: int, task: Task) -> PreparedPiece:
         """Do the first half of a piece of work."""
         found, seen = PreparedPiece(), []
-        waiting: list[SkippedFlows | DamagedEvent | SessionEvent] = []
+        waiting: list[SkippedFlows | UnreadTraffic | DamagedEvent | SessionEvent] = []
         try:
             for held in self._held(task, found):
                 if isinstance(held, Damage):
                     found.damage = held
+                elif isinstance(held, UnreadTraffic):
+                    waiting.append(held)
                 elif isinstance(held, DamagedEvent | SkippedFlows):
                     found.flows += flows_of(held)
                     found.end = max(held.end, found.end)
@@ -117,6 +130,8 @@ class Share:
         for at, held in numbered(waiting, flows):
             if isinstance(held, SkippedFlows):
                 checked.summary.others += held.flows
+            elif isinstance(held, UnreadTraffic):
+                checked.summary.unread.update(held.counts)
             elif isinstance(held, DamagedEvent):
                 checked.damaged.append(str(held))
             else:

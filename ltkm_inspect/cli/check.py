@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 @click.argument("files", nargs=-1, required=True, type=FilePath(), metavar="FILE...")
 @judging("fail_on", "limit", "report", "keys", "show_keys", "redact")
 @click.option("--jobs", type=Count(1), metavar="N", help="Number of worker processes.  [default: one per core]")
-@click.option("--follow", is_flag=True, help="Follow a flow file that is still being written, until Ctrl-C or SIGTERM.")
+@click.option("--follow", is_flag=True, help="Follow a capture that is still being written, until Ctrl-C or SIGTERM.")
 @selecting
 @click.option(
     "--since", default="", metavar="TIME", help="Report only exchanges that began at this time or later (UTC)."
@@ -54,11 +54,11 @@ def check(
     until: str,
     style: "LineStyle",
 ) -> None:
-    """Check the MSK exchanges in flow files and HARs.
+    """Check the MSK exchanges in flow files, HARs and packet captures.
 
-    FILE is a flow file or a HAR (also compressed with gzip or zstd), a folder, a pattern, or - for standard input. A
-    folder means all captures in it and in its subfolders, ordered by name. The output is the findings of each exchange
-    and a summary, or one JSON object per exchange.
+    FILE is a flow file, a HAR or a packet capture (pcap, pcapng), also compressed with gzip or zstd, a folder, a
+    pattern, or - for standard input. A folder means all captures in it and in its subfolders, ordered by name. The
+    output is the findings of each exchange and a summary, or one JSON object per exchange.
     """
     from ltkm_inspect.capture.inputs import inputs
     from ltkm_inspect.options.selected import event_selection

@@ -182,7 +182,7 @@ def reports_of(
     files: "Iterable[Input]", context: "Context", trouble: InputErrors, redaction: "Redaction | None"
 ) -> "Iterator[tuple[str, Report]]":
     """Yield the report of every MSK exchange with the name of its file, as one session; what is wrong is said."""
-    from ltkm_inspect.capture import Damage, DamagedEvent, opened
+    from ltkm_inspect.capture import Damage, DamagedEvent, UnreadTraffic, opened, unread_text
     from ltkm_inspect.checking.reading import events
     from ltkm_inspect.engine import inspect
     from ltkm_inspect.traffic import Event
@@ -198,6 +198,8 @@ def reports_of(
                     begun = True
                     if isinstance(held, Damage | DamagedEvent):
                         trouble.say(file.name, str(held), unread=False)
+                    elif isinstance(held, UnreadTraffic):
+                        complain(f"{printable(file.name)}: not read: {unread_text(held.counts)}")
                     elif isinstance(held, Event):
                         report = inspect(held, context)
                         say_crashes(file.name, report, trouble, redaction)

@@ -49,7 +49,9 @@ def unseen(event: Event) -> Iterator[Finding]:
     if not isinstance(event, Exchange):
         return
     if event.response is None:
-        yield not_in_full("a response", event.error or "none", "there is nothing to check")
+        gap = event.unknown("response")
+        hint = "there is nothing to check" if gap is None else f"{gap.field}: {gap.reason}"
+        yield not_in_full("a response", event.error or "none", hint)
     elif event.response.body is None and event.may_have_body:
         gap = event.unknown("response.body")
         hint = "it was streamed, or the connection ended; the document was not checked"

@@ -65,12 +65,19 @@ def flows(path: Path, limits: Limits = OFFLINE) -> Iterator[Read | Damage | Dama
 
     An empty file yields nothing. Raises OSError where the file cannot be opened or read.
     """
+    try:
+        yield from _flows(path, limits)
+    except NotACaptureError as error:
+        raise NotACaptureError(error.begins, with_packets=False) from None
+
+
+def _flows(path: Path, limits: Limits) -> Iterator[Read | Damage | DamagedEvent]:
     with io.FileIO(path) as file:
         if not file.seekable():
             raise OSError(ESPIPE, "expected a file, got a pipe; save its output to a file first")
         start = file.read(512)
         file.seek(0)
-        refuse_other(start)
+        refuse_other(start, with_packets=False)
         if is_json(start):
             for each in har.exchanges(file.read, limits):
                 yield (flow_of(each), (each,) if each.is_ours else ()) if isinstance(each, Exchange) else each

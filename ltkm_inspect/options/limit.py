@@ -41,7 +41,7 @@ def _limit_parts(text: str) -> dict[str, int | None]:
             raise OptionError("limit", reason + did_you_mean(name, _UNITS_OF_PARTS))
         if name in found:
             raise OptionError("limit", f"{name} appears twice")
-        found[name] = _octets(value) if name == "body" else _count(name, value)
+        found[name] = _octets(value) if _UNITS_OF_PARTS[name] == "octets" else _count(name, value)
     return found
 
 
@@ -61,8 +61,9 @@ def _count(part: str, text: str) -> int | None:
 
 
 _UNITS_OF_PARTS = {"body": "octets", "ltkms": "LTKMs"} | {
-    part: part for part in ("payloads", "findings", "directives", "tags")
+    part: part for part in ("payloads", "findings", "directives", "tags", "connections")
 }
+_UNITS_OF_PARTS["reassembly"] = "octets"
 """What the parts are counted in."""
 _SIZE = re.compile(r"0*([1-9][0-9]{0,15})\s*([KMG]iB)?|none", re.ASCII | re.IGNORECASE)
 _COUNT = re.compile(r"0*[1-9][0-9]{0,15}|none", re.ASCII | re.IGNORECASE)

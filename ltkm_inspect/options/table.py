@@ -76,8 +76,10 @@ DEFAULTS: dict[str, Option] = {
         "body=1MiB,ltkms=200,payloads=1000,findings=100,directives=1000,tags=200000",
         "PART=NUMBER,…",
         "limit how much of an exchange is checked: octets of body, LTKMs, payloads per message, findings "
-        "per rule, directives per header, tags and attributes per document; none means no limit",
-        "body=64MiB,ltkms=none,payloads=none,findings=100,directives=none,tags=200000",
+        "per rule, directives per header, tags and attributes per document; of a packet capture open connections and "
+        "octets to reassemble; none means no limit",
+        "body=64MiB,ltkms=none,payloads=none,findings=100,directives=none,tags=200000,"
+        "connections=20000,reassembly=64MiB",
     ),
     "report": Option(
         "list",

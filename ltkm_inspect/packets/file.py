@@ -65,6 +65,11 @@ def is_capture(start: bytes) -> bool:
     return start[:4] in _PCAP or start[:4] == _PCAPNG
 
 
+def may_become_capture(start: bytes) -> bool:
+    """Tell whether octets are too few to tell a capture file, and may be the first ones of one."""
+    return len(start) < 4 and any(magic.startswith(start) for magic in (*_PCAP, _PCAPNG)) and bool(start)
+
+
 def packets(read: Read) -> Iterator[Packet]:
     """Yield the packets of a capture file in order; CaptureFileError where it is none, or its rest is damaged."""
     source = _Source(read)
@@ -140,16 +145,31 @@ def _pcap(source: _Source, order: str, units: int) -> Iterator[Packet]:
 
 
 def _pcapng(source: _Source) -> Iterator[Packet]:
-    order, head, tail = "<", _HEAD["<"], _TAIL["<"]
+    order, head, tail, packet_head = "<", _HEAD["<"], _TAIL["<"], _PACKET_HEADS["<"]
     interfaces: list[_Interface] = []
     while source.need(12, "a block"):
+        buffer, at = source.buffer, source.at
+        end = len(buffer)
+        while at + 32 <= end:  # packets follow packets: what else comes is looked at below, with what is wrong
+            kind, length, number, high, low, kept = packet_head(buffer, at)
+            after = at + length
+            if kind != _PACKET or length < kept + 32 or length % 4 or after > end or number >= len(interfaces):
+                break
+            if tail(buffer, after - 4)[0] != length:
+                break
+            link, _, units, offset = interfaces[number]
+            yield Packet(link, buffer[at + 28 : at + 28 + kept], (high << 32 | low) / units + offset)
+            at = after
+        source.at = at
+        if not source.need(12, "a block"):
+            return
         buffer, at = source.buffer, source.at
         if buffer[at : at + 4] == _PCAPNG:
             magic = buffer[at + 8 : at + 12]
             if magic not in _ORDERS:
                 raise CaptureFileError("expected a section with a byte order, got other octets", source.offset)
             order, interfaces = _ORDERS[magic], []
-            head, tail = _HEAD[order], _TAIL[order]
+            head, tail, packet_head = _HEAD[order], _TAIL[order], _PACKET_HEADS[order]
         kind, length = head(buffer, at)
         if length < 12 or length % 4:
             raise CaptureFileError(f"expected a block of at least 12 octets, got length {length}", source.offset)
@@ -164,19 +184,14 @@ def _pcapng(source: _Source) -> Iterator[Packet]:
             raise CaptureFileError("expected the length of the block again at its end, got another", source.offset)
         start, end = at + 8, at + length - 4
         try:
-            if kind == _PACKET:
-                number, high, low, kept = _PACKETS[order](buffer, start)
-                interface = interfaces[number]
-                time = (high << 32 | low) / interface.units + interface.offset
-                packet = Packet(interface.link, buffer[start + 20 : start + 20 + kept], time)
-            elif kind == _INTERFACE:
+            if kind == _INTERFACE:
                 interfaces.append(_interface(buffer[start:end], order))
                 source.at += length
                 if len(interfaces) > MOST_INTERFACES:
                     raise CaptureFileError(f"expected at most {MOST_INTERFACES} interfaces, got more", source.offset)
                 continue
-            elif kind == _OLD_PACKET:
-                number, high, low, kept = _OLD_PACKETS[order](buffer, start)
+            if kind in (_PACKET, _OLD_PACKET):
+                number, high, low, kept = (_PACKETS if kind == _PACKET else _OLD_PACKETS)[order](buffer, start)
                 interface = interfaces[number]
                 time = (high << 32 | low) / interface.units + interface.offset
                 packet = Packet(interface.link, buffer[start + 20 : start + 20 + kept], time)
@@ -197,6 +212,7 @@ def _pcapng(source: _Source) -> Iterator[Packet]:
 _READ = frozenset({_PACKET, _OLD_PACKET, _SIMPLE_PACKET, _INTERFACE})
 _HEAD = {order: struct.Struct(f"{order}II").unpack_from for order in "<>"}
 _TAIL = {order: struct.Struct(f"{order}I").unpack_from for order in "<>"}
+_PACKET_HEADS = {order: struct.Struct(f"{order}IIIIII").unpack_from for order in "<>"}
 _PACKETS = {order: struct.Struct(f"{order}IIII").unpack_from for order in "<>"}
 """Interface, both halves of the time, captured octets."""
 _OLD_PACKETS = {order: struct.Struct(f"{order}H2xIII").unpack_from for order in "<>"}

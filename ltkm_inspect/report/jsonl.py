@@ -10,6 +10,7 @@ from hashlib import sha256
 from typing import Any, TextIO
 
 from ltkm_inspect import __version__, mikey
+from ltkm_inspect.capture.unread import UNREAD
 from ltkm_inspect.finding import VERDICTS, Answer, Finding, Level, Report
 from ltkm_inspect.mikey import Room
 from ltkm_inspect.options.table import DEFAULTS
@@ -208,6 +209,7 @@ def summary_record(summary: Summary) -> Record:
             "violations": summary.faulted_findings[Level.VIOLATION],
             "warnings": summary.faulted_findings[Level.WARNING],
         },
+        "unread": {kind: summary.unread[kind] for kind in UNREAD},
     }
 
 

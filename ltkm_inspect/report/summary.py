@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any
 
+from ltkm_inspect.capture.unread import unread_text
 from ltkm_inspect.finding import CRASHES, UNCHECKED, Answer, Level, Report, count
 from ltkm_inspect.output import console
 from ltkm_inspect.output.json_line import is_event, kind_of
@@ -48,6 +49,8 @@ class Summary:
     """Exchanges that were not selected; they are in no other count."""
     crashed: int = 0
     """Exchanges that were not checked in full because the program failed on them."""
+    unread: Counter[str] = field(default_factory=Counter)
+    """What packet captures have that was not read, by kind."""
     damaged: int = 0
     """Exchanges that the capture damaged."""
     _live_ids: list[str] = field(default_factory=list)
@@ -88,6 +91,7 @@ class Summary:
         if kind == "summary":
             self.others += record["others"]
             self.unselected += record.get("unselected", 0)
+            self.unread.update(record.get("unread", {}))
         if kind == "session":
             self.forgotten.update(record["forgotten"])
         if not is_event(record):
@@ -186,8 +190,9 @@ class Summary:
         others = f"{count(self.others, 'other flow')} ignored"
         if self.unselected:
             others = f"{count(self.unselected, 'MSK exchange')} not selected; {others}"
+        unread = [f"summary: not read: {text}"] if (text := unread_text(self.unread)) else []
         if not self.events:
-            return [f"summary: {self.nothing}; {others}"]
+            return [f"summary: {self.nothing}; {others}", *unread]
         verdicts = ", ".join(
             f"{self.verdicts[verdict]} {word}"
             for verdict, word in (("clean", "clean"), ("warning", "with warnings"), ("violation", "with violations"))
@@ -209,6 +214,7 @@ class Summary:
             f"rule results: {answers}",
             *(f"summary: {level.word} {rule}: {number}" for level, rule, number in self.by_rule()),
             *([f"summary: {damaged(self.damaged)}"] if self.damaged else []),
+            *unread,
             *([f"summary: {self._faulted_text()}"] if self.faulted else []),
             *([f"summary: the session forgot {lost}"] if (lost := forgotten(self.forgotten)) else []),
         ]

@@ -31,7 +31,7 @@ class Direction(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """How much of one event is looked at; None means all of it."""
+    """How much of one event is looked at, and how much of a packet capture is kept in memory; None means all of it."""
 
     octets: int | None = None
     """Octets of a body without its content coding."""
@@ -45,6 +45,10 @@ class Limits:
     """Directives of a digest header, in all its fields together; what follows is not read."""
     tags: int | None = None
     """Tags and attributes of a body; a document with more is not parsed, as its tree takes much memory."""
+    connections: int | None = 20_000
+    """TCP connections of a packet capture that are open at the same time."""
+    reassembly: int | None = 64 << 20
+    """Octets of a packet capture that wait in memory for others before or behind them."""
 
     def tags_beyond(self, octets: bytes | None) -> int:
         """Return how many tags and attributes a body has that is not parsed for having too many; 0 for any other."""

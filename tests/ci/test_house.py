@@ -29,8 +29,10 @@ MOST = 400
 USUAL = 250
 """Lines of a file that needs no reason."""
 REASONS: dict[str, str] = {
+    "capture/conversation.py": "what may be missing of a connection, decided in one place",
     "capture/entries.py": "one state machine that reads entries of a HAR as they come",
     "capture/har.py": "one reader of an entry, field by field, whose damage goes to one list",
+    "capture/http1.py": "one reader of messages, with the places where it may begin again",
     "catalogue/authentication_info.py": "its docstrings are the pages of its rules",
     "catalogue/authorization.py": "its docstrings are the pages of its rules",
     "catalogue/directives.py": "its docstrings are the pages of its rules",
@@ -44,6 +46,7 @@ REASONS: dict[str, str] = {
     "catalogue/request.py": "its docstrings are the pages of its rules",
     "catalogue/verification.py": "its docstrings are the pages of its rules",
     "checking/parallel.py": "the parent and the workers of one protocol",
+    "cli/shared.py": "what the commands share, from their options to the way out",
     "digest.py": "one grammar, RFC 7616, parsed and written",
     "document/items.py": "one walk over the elements of a response",
     "finding.py": "a finding with its texts, and the report of an event",
@@ -53,10 +56,12 @@ REASONS: dict[str, str] = {
     "mikey/message.py": "decoding and encoding are kept side by side",
     "output/identities.py": "one grammar of identities and addresses in every spelling",
     "output/redaction.py": "one redactor, whose parts call each other",
+    "packets/tcp.py": "one table of connections, with what bounds it",
     "proxy/addon.py": "every hook of mitmproxy that is used",
     "reference/exchanges.py": "one builder of the clean exchanges",
     "report/text.py": "the text of an event from its report and from its record, side by side",
     "report/jsonl.py": "one record is built after the other, each as its schema has it",
+    "report/summary.py": "the counts of a run, with the words for each",
     "traffic/http.py": "request and response, with what they share",
 }
 """Why a file has more lines than usual."""

@@ -101,7 +101,7 @@ def test_a_newer_format_is_named(save: Save) -> None:
 @pytest.mark.parametrize(
     ("octets", "kind"),
     [
-        (b"\xa1\xb2\xc3\xd4", "a packet capture: use ltkm-inspect decode for the LTKMs in its UDP packets"),
+        (b"\xa1\xb2\xc3\xd4", "a packet capture: use ltkm-inspect check"),
         (b"<xml/>", "an XML document: use ltkm-inspect decode for the LTKMs in an MSK response"),
         (b"PK\x03\x04\x14\0", "a zip archive: unpack it first"),
         (b"hello\n", f"other text: {RECORD}"),

@@ -1,0 +1,362 @@
+"""One connection of a packet capture: pairs requests and the responses to them, however much is missing."""
+
+from collections import deque
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import h11
+
+from ltkm_inspect.capture.exchanges import ConnectionInfo, exchange_of, may_be_ours, place, response_gap, unreadable
+from ltkm_inspect.capture.http1 import HttpMessage, HttpReader, protocol_of
+from ltkm_inspect.packets import PacketTime, TcpConnection
+from ltkm_inspect.packets.tcp import DROPPED, ENDED, FINISHED, RESET, REUSED
+from ltkm_inspect.traffic import Exchange, Gap, Limits, ours
+from ltkm_inspect.wire import count
+
+MOST_WAITING = 1000
+"""How many requests of a connection may wait for their responses."""
+LARGEST = 64 << 20
+"""How many octets of a body are kept."""
+_UNLIKELY = 1 << 20
+"""How many octets of the body of a request are kept that is ours only if the response is."""
+_ABOUT = 1000
+"""Octets of memory that an exchange takes beside its bodies."""
+_ENDS = {
+    FINISHED: "the connection was closed",
+    RESET: "the connection was reset",
+}
+"""How a connection ended that did not end well, in words."""
+_LOST = {
+    ENDED: "the capture ended before it was complete",
+    REUSED: "the end of the connection was not captured",
+    DROPPED: "too many connections were open, so the rest was not read (--limit connections=)",
+}
+"""Why a capture does not have the rest of an exchange."""
+
+
+class Owner(Protocol):
+    """Takes the exchanges of all connections, and counts what is no exchange of ours."""
+
+    limits: Limits
+    capture: str
+
+    def found(self, exchange: Exchange) -> None:
+        """Take an exchange of ours."""
+
+    def damaged(self, reason: str) -> None:
+        """Take note of an exchange of ours that cannot be read."""
+
+    def other(self) -> None:
+        """Take note of an exchange of others."""
+
+    def unread(self, protocol: str) -> None:
+        """Take note of a connection whose protocol is not read; empty for one that nobody knows."""
+
+    def keep(self, octets: int) -> bool:
+        """Count octets that are kept in memory from now on, or are not any more; False where there are too many."""
+
+
+@dataclass(slots=True, eq=False)
+class _Turn:
+    """A request and its response, as far as they came."""
+
+    request: HttpMessage | None
+    response: HttpMessage | None = None
+    kept: int = _ABOUT
+    """Octets in memory."""
+    gaps: list[Gap] = field(default_factory=list)
+
+    @property
+    def first(self) -> PacketTime:
+        """The packet with the first octet of what there is."""
+        message = self.request or self.response
+        assert message is not None
+        return message.first
+
+
+class Conversation:
+    """Reads what both sides of a connection send as HTTP."""
+
+    __slots__ = (
+        *("_connection", "_first", "_info", "_is_lossy", "_is_pipelined", "_orphans", "_owner", "_readers"),
+        *("_seen", "_turn", "_turns"),
+    )
+
+    def __init__(self, connection: TcpConnection, first: PacketTime, owner: Owner) -> None:
+        """Take a connection that was just opened."""
+        self._connection = connection
+        self._owner = owner
+        self._first = first
+        self._info: ConnectionInfo | None = None
+        self._readers: tuple[HttpReader, HttpReader] | None = None
+        self._turns: deque[_Turn] = deque()
+        """Requests, in order, until the exchange of each is complete."""
+        self._orphans: deque[_Turn] = deque()
+        """Responses whose requests may still come: they are captured late."""
+        self._turn: _Turn | None = None
+        """The one whose response is being read."""
+        self._is_lossy = False
+        """Messages may be missing, so that the oldest request is not always the one that is answered."""
+        self._is_pipelined = False
+        """A request was sent before the one in front of it was answered."""
+        self._seen = False
+        """The head of a message was read."""
+
+    # What the connection tells
+
+    def data(self, side: int, octets: bytes, packet: PacketTime) -> None:
+        """Take octets of a side."""
+        if self._connection.reader is None:
+            return
+        if self._readers is None:
+            self._readers = HttpReader(0, self), HttpReader(1, self)
+        self._readers[side].data(octets, packet)
+
+    def hole(self, side: int, length: int, packet: PacketTime) -> None:
+        """Take note of a hole."""
+        if self._readers is None:
+            self._readers = HttpReader(0, self), HttpReader(1, self)
+        self._readers[side].hole(length, packet)
+
+    def conflict(self, side: int, length: int, packet: PacketTime) -> None:
+        """Take note of octets that were captured twice and differently, which may be of the message being read."""
+        if self._readers is not None:
+            message = self._readers[side].message
+            turn = self._turn if side else (self._turns[-1] if self._turns else None)
+            if message is not None and turn is not None and len(turn.gaps) < 10:
+                part = ("request", "response")[side]
+                reason = f"{count(length, 'octet')} of the {part} differ from those captured before, which were taken"
+                turn.gaps.append(Gap(f"packet {packet.number}", reason, is_damage=True))
+
+    def finished(self, side: int, packet: PacketTime) -> None:
+        """Take note that a side sends no more."""
+        if self._readers is not None:
+            self._readers[side].finish(packet)
+
+    def closed(self, reason: str, packet: PacketTime | None) -> None:
+        """Give out what is not complete, as nothing more comes."""
+        for turn in [*self._turns, *self._orphans]:
+            self._break_off(turn, reason, packet)
+        self._turns.clear()
+        self._orphans.clear()
+
+    # What the readers tell
+
+    def begun(self, side: int, message: HttpMessage) -> None:
+        """Find the turn of a message that begins."""
+        if side == 0:
+            self._asked(message)
+        else:
+            self._answered(message)
+
+    def _asked(self, request: HttpMessage) -> None:
+        while self._orphans:
+            turn = self._orphans.popleft()
+            if not self._is_lossy or turn.first.number > request.first.number:
+                turn.request = request
+                self._turns.append(turn)
+                return
+            self._give(turn, request.first)
+        answers = self._connection.streams[1]
+        is_waited_for = bool(self._turns) and self._turns[-1].response is None
+        self._is_pipelined |= is_waited_for and not self._is_lossy and answers.acknowledged <= answers.position
+        turn = _Turn(request)
+        self._owner.keep(turn.kept)
+        self._turns.append(turn)
+        if len(self._turns) > MOST_WAITING:
+            self._break_off(self._turns.popleft(), DROPPED, request.first)
+
+    def _answered(self, response: HttpMessage) -> None:
+        waiting = [turn for turn in self._turns if turn.response is None]
+        if self._is_lossy:
+            waiting = [turn for turn in waiting if turn.request and turn.request.first.number < response.first.number]
+        if not waiting:
+            self._turn = _Turn(None, response)
+            self._owner.keep(self._turn.kept)
+            self._orphans.append(self._turn)
+            return
+        self._turn = waiting[-1] if self._is_lossy else waiting[0]
+        if self._is_lossy:  # a request in front of it was answered by what was lost
+            is_ambiguous = self._is_pipelined and len(waiting) > 1
+            for turn in waiting if is_ambiguous else waiting[:-1]:
+                reason = "the response was not captured, or cannot be told from others"
+                turn.gaps.append(response_gap(response.first, reason))
+                self._remove(turn)
+                self._give(turn, response.first)
+            if is_ambiguous:
+                self._turn = _Turn(None, response)
+                self._owner.keep(self._turn.kept)
+                self._orphans.append(self._turn)
+                return
+        self._turn.response = response
+
+    def head_read(self, side: int, message: HttpMessage) -> None:
+        """Decide which bodies are worth keeping."""
+        self._seen = True
+        head = message.head
+        if side == 0:
+            return
+        assert isinstance(head, h11.Response)
+        turn = self._turn
+        assert turn is not None
+        request = turn.request
+        if isinstance(asked := request and request.head, h11.Request):
+            if asked.method == b"CONNECT" and 200 <= head.status_code < 300:
+                self._remove(turn)
+                self._owner.keep(-turn.kept)
+                self._leave("connect")
+                return
+        elif request is None and self._connection.has_beginning:
+            return  # the request may still come
+        if not may_be_ours(request, message):
+            message.body = None
+            if request is not None and request.body:
+                freed = sum(map(len, request.body))
+                request.body = None
+                turn.kept -= freed
+                self._owner.keep(-freed)
+
+    def grown(self, message: HttpMessage, octets: int) -> None:
+        """Count the octets of a body, and do without it where there are too many."""
+        turn = self._turns[-1] if message.head is None or isinstance(message.head, h11.Request) else self._turn
+        assert turn is not None
+        turn.kept += octets
+        is_unlikely = isinstance(message.head, h11.Request) and not may_be_ours(message, None)
+        most = _UNLIKELY if is_unlikely else LARGEST
+        if not self._owner.keep(octets) or message.size > most:
+            freed = sum(map(len, message.body or ()))
+            message.body = None
+            turn.kept -= freed
+            self._owner.keep(-freed)
+            if message.loss is None:
+                why = f"expected at most {most >> 20} MiB of body, got more, so it was not read"
+                if message.size <= most:
+                    why = "too many bodies were incomplete, so this one was not read (--limit reassembly=)"
+                message.loss = message.first, "body", why
+
+    def ended(self, side: int, message: HttpMessage) -> None:
+        """Give out the exchange of a message that ends, if the other message of it has ended, too."""
+        if message.problem and not self._seen and not ours.may_be_record(message.begin):
+            self._leave("")
+            return
+        for stream in self._connection.streams:
+            stream.recent.clear()
+        turn = self._turn if side else next((each for each in self._turns if each.request is message), None)
+        if turn is None:
+            return
+        response = turn.response
+        if side:
+            self._turn = None
+        if response is None or response.last is None or (turn.request is not None and turn.request.last is None):
+            return
+        if turn.request is None and self._may_come():
+            return
+        self._remove(turn)
+        self._give(turn, max(response.last, message.last or response.last))
+
+    def _may_come(self) -> bool:
+        """Tell whether the request of a response may be captured after it."""
+        asks = self._connection.streams[0]
+        is_behind = bool(asks.waiting) or asks.acknowledged > asks.position
+        return self._connection.has_beginning and (is_behind or not self._is_lossy)
+
+    def lost(self, side: int, packet: PacketTime) -> None:
+        """Take note that messages may be missing."""
+        self._is_lossy = True
+        if side == 0:
+            for turn in [*self._orphans]:
+                # what follows is later than they are
+                if turn.response is not None and turn.response.last is not None and turn.first.number < packet.number:
+                    self._orphans.remove(turn)
+                    self._give(turn, packet)
+
+    def foreign(self, side: int, octets: bytes) -> None:
+        """Read no more of a connection that is not of HTTP/1, or changes to another protocol."""
+        protocol = protocol_of(octets)
+        if side == 1 and octets.startswith(b"HTTP/"):
+            turn = next((turn for turn in self._turns if turn.response is None), None)
+            fields = turn.request.fields if turn is not None and turn.request is not None else ()
+            upgrade = next((value.lower() for name, value in fields if name.lower() == b"upgrade"), b"")
+            protocol = {b"websocket": "websocket", b"h2c": "http2"}.get(upgrade, "")
+            if turn is not None:
+                self._remove(turn)
+                self._owner.keep(-turn.kept)
+        elif self._seen and not protocol:
+            self._is_lossy = True  # behind what cannot be read, a message may begin
+            return
+        self._leave(protocol)
+
+    def method(self, message: HttpMessage) -> str:
+        """Return the method that a response answers; GET where that is not known."""
+        turn = self._turn
+        head = turn.request.head if turn is not None and turn.request is not None else None
+        return head.method.decode("ascii") if isinstance(head, h11.Request) else "GET"
+
+    def _leave(self, protocol: str) -> None:
+        """Read no more of the connection."""
+        self._owner.unread(protocol)
+        self._connection.ignore()
+        turns = [*self._turns, *self._orphans]
+        self._turns.clear()
+        self._orphans.clear()
+        for turn in turns:
+            if self._seen:
+                self._break_off(turn, FINISHED, None)
+            else:
+                self._owner.keep(-turn.kept)
+
+    def _remove(self, turn: _Turn) -> None:
+        (self._turns if turn in self._turns else self._orphans).remove(turn)
+
+    def _break_off(self, turn: _Turn, reason: str, packet: PacketTime | None) -> None:
+        """Give out an exchange that is not complete."""
+        request, response = turn.request, turn.response
+        error = None
+        if response is None or response.last is None:
+            what = "within the response" if response is not None and response.head is not None else "before a response"
+            if self._is_lossy and response is None:
+                turn.gaps.append(response_gap(packet, "the response was not captured"))
+            elif reason in _ENDS:
+                error = f"{_ENDS[reason]} {what}"
+            elif response is None or response.head is None:
+                turn.gaps.append(response_gap(packet, _LOST[reason], is_damage=reason == DROPPED))
+            else:
+                hides = ("response.body", "response.trailers")
+                turn.gaps.append(Gap(place(packet), _LOST[reason], hides, is_damage=reason == DROPPED))
+            if response is not None:
+                response.body = None
+        if request is not None and request.last is None:
+            request.body = None
+            if reason not in _ENDS and request.head is not None:
+                turn.gaps.append(Gap(place(packet), _LOST[reason], ("request.body", "request.trailers")))
+        self._give(turn, packet, error)
+
+    # Exchanges
+
+    def _give(self, turn: _Turn, packet: PacketTime | None, error: str | None = None) -> None:
+        """Give out the exchange of a turn, if it is ours."""
+        self._owner.keep(-turn.kept)
+        request, response = turn.request, turn.response
+        if not may_be_ours(request, response):
+            lost = request if request is not None and request.head is None else None
+            if lost is not None and ours.may_be_record(lost.begin):
+                self._owner.damaged(unreadable(lost))
+            elif (request is not None and request.head) or (response is not None and response.head):
+                self._owner.other()
+            return
+        if self._info is None:
+            self._info = ConnectionInfo.of(self._connection, self._first, self._owner.limits, self._owner.capture)
+        gaps = turn.gaps
+        if request is None or (request.head is None and request.loss is None and not request.problem):
+            is_damage = self._connection.has_beginning or self._is_lossy
+            reason = "the request was not captured" if is_damage else "the capture began after the request"
+            first = request or response
+            gaps = [
+                *gaps,
+                Gap(place(None if first is None else first.first), reason, ("request",), is_damage=is_damage),
+            ]
+        exchange = exchange_of(self._info, request, response, gaps, error=error, end=packet if error else None)
+        if exchange.is_ours:
+            self._owner.found(exchange)
+        else:
+            self._owner.other()

@@ -1,0 +1,163 @@
+"""HTTP messages of a packet capture as exchanges, with what the capture lacks of them."""
+
+from dataclasses import dataclass
+from functools import lru_cache
+from hashlib import blake2b
+from ipaddress import ip_address
+
+import h11
+
+from ltkm_inspect.capture.connections import shown
+from ltkm_inspect.capture.http1 import HttpMessage
+from ltkm_inspect.packets import PacketTime, TcpConnection
+from ltkm_inspect.traffic import Exchange, Gap, Headers, Limits, Request, Response, ours, split_target
+from ltkm_inspect.wire import printable
+
+_PORT = 80
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionInfo:
+    """What the exchanges of a connection have in common."""
+
+    client: tuple[str, int]
+    server: tuple[str, int]
+    name: str
+    """What tells it from others, in other captures as well; its addresses do not follow from it."""
+    limits: Limits
+    capture: str
+
+    @classmethod
+    def of(cls, connection: TcpConnection, first: PacketTime, limits: Limits, capture: str) -> "ConnectionInfo":
+        """Return what is known of a connection, by its first packet."""
+        client, server = (_address(stream.ends) for stream in connection.streams)
+        seed = b"%b %r %d" % (connection.streams[0].ends, first.time, first.number)
+        return cls(client, server, blake2b(seed, digest_size=8).hexdigest(), limits, capture)
+
+
+def exchange_of(
+    info: ConnectionInfo,
+    request: HttpMessage | None,
+    response: HttpMessage | None,
+    gaps: list[Gap],
+    *,
+    error: str | None = None,
+    end: PacketTime | None = None,
+) -> Exchange:
+    """Return the exchange of two messages, of which one may be missing; `end` is the packet that broke it off.
+
+    A request that is missing has its reason in the gaps, a response in them or in the error.
+    """
+    made, answered = Request("", "http", *info.server, ""), None
+    if request is not None and isinstance(request.head, h11.Request):
+        made = _request(request, request.head, info.server)
+        gaps = [*gaps, *_gaps(request, "request")]
+    elif request is not None and request.loss is not None:
+        gaps = [*gaps, Gap(place(request.loss[0]), request.loss[2], ("request",), is_damage=True)]
+    elif request is not None and request.problem:
+        gaps = [*gaps, Gap(place(request.first), unreadable(request), ("request",), is_damage=True)]
+    if response is not None:
+        if isinstance(response.head, h11.Response):
+            answered = _response(response, response.head)
+            gaps = [*gaps, *_gaps(response, "response")]
+        elif response.loss is not None:
+            gaps = [*gaps, response_gap(response.loss[0], response.loss[2])]
+        if response.problem:
+            error = f"the response is not HTTP/1: {printable(response.problem)}"
+        end = response.last or end
+    first = request or response
+    assert first is not None
+    return Exchange(
+        made,
+        answered,
+        id=f"packet-{first.first.number}",
+        client=shown(info.client),
+        server=shown(info.server),
+        connection=info.name,
+        started=first.first.time,
+        ended=None if end is None else end.time,
+        error=error,
+        limits=info.limits,
+        capture=info.capture,
+        gaps=tuple(gaps),
+    )
+
+
+@lru_cache(maxsize=1024)
+def _address(ends: bytes) -> tuple[str, int]:
+    """Return the address and port of the source."""
+    return str(ip_address(ends[: len(ends) // 2 - 2])), int.from_bytes(ends[-4:-2])
+
+
+def may_be_ours(request: HttpMessage | None, response: HttpMessage | None) -> bool:
+    """Tell from the heads whether an exchange may be ours."""
+    head = request.head if request is not None else None
+    target = head.target if isinstance(head, h11.Request) else b""
+    fields = (message.fields for message in (request, response) if message is not None)
+    return ours.may_be_exchange(target, *fields)
+
+
+def unreadable(message: HttpMessage) -> str:
+    """Return why a message cannot be read whose first octets may be of one of ours."""
+    why = message.problem or (message.loss[2] if message.loss is not None else "its end is missing")
+    return f"packet {message.first.number}: expected an HTTP/1 message: {printable(why)}"
+
+
+def place(packet: PacketTime | None) -> str:
+    """Return where something is missing, in words."""
+    return f"packet {packet.number}" if packet is not None and packet.number else "end of the capture"
+
+
+def response_gap(packet: PacketTime | None, reason: str, *, is_damage: bool = True) -> Gap:
+    """Return that nothing is known of a response."""
+    return Gap(place(packet), reason, ("response",), is_damage=is_damage)
+
+
+def _gaps(message: HttpMessage, side: str) -> list[Gap]:
+    """Return what was lost of a message whose head is known."""
+    if message.loss is None:
+        return []
+    packet, part, why = message.loss
+    hides = (f"{side}.{part}", f"{side}.trailers") if message.length is None else (f"{side}.{part}",)
+    return [Gap(place(packet), why, hides, is_damage=True)]
+
+
+def _request(message: HttpMessage, head: h11.Request, server: tuple[str, int]) -> Request:
+    headers = Headers(message.fields)
+    target = head.target.decode("utf-8", "surrogateescape")
+    absolute = split_target(target)[0]
+    host, port = _authority(absolute or headers.get("host") or "")
+    return Request(
+        head.method.decode("ascii").upper(),
+        "http",
+        host or server[0],
+        (port or _PORT) if absolute else server[1],
+        target,
+        f"HTTP/{head.http_version.decode('ascii')}",
+        headers,
+        _body(message),
+        Headers(message.trailers),
+    )
+
+
+def _response(message: HttpMessage, head: h11.Response) -> Response:
+    return Response(
+        head.status_code,
+        head.reason.decode("iso-8859-1"),
+        f"HTTP/{head.http_version.decode('ascii')}",
+        Headers(message.fields),
+        _body(message),
+        Headers(message.trailers),
+    )
+
+
+def _body(message: HttpMessage) -> bytes | None:
+    return None if message.body is None or not message.is_complete else b"".join(message.body)
+
+
+def _authority(text: str) -> tuple[str, int]:
+    """Return host and port of an authority; 0 without a port."""
+    host, colon, port = text.rpartition("@")[2].rpartition(":")
+    if not colon or not (port.isascii() and port.isdigit() and len(port) < 6) or (host.count(":") and host[-1:] != "]"):
+        return text.rpartition("@")[2].strip("[]"), 0
+    return host.strip("[]"), int(port)

@@ -1,0 +1,318 @@
+"""TCP segments to connections, in bounded memory: in any order, repeated, lost, reused, without beginning or end."""
+
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from ltkm_inspect.packets.network import TcpSegment
+from ltkm_inspect.packets.streams import ConnectionReader, PacketTime, TcpStream
+
+FIN, SYN, RST, ACK = 1, 2, 4, 16
+_ENDS = FIN | RST
+FINISHED = "both sides closed the connection"
+RESET = "the connection was reset"
+REUSED = "another connection has the same addresses and ports"
+DROPPED = "too many connections were open"
+ENDED = "the capture ended"
+"""Why nothing more comes of a connection."""
+PATIENCE = 1.0
+"""Seconds that a gap is kept open after the other side acknowledged what is in it: packets may be captured late."""
+_PACKETS = 1000
+"""Packets that a gap is kept open if the file has no times."""
+_REMEMBERED = 10_000
+"""How many closed connections are remembered, so that repeated segments do not begin another one."""
+_NEAR = 1 << 20
+"""A segment that is this far behind the end of a closed connection, or less, is repeated."""
+_FAR = 1 << 30
+"""No window is larger (RFC 7323 §2.3): a segment that is farther ahead is not of this connection."""
+_NUMBERS = 0xFFFFFFFF
+
+
+@dataclass(frozen=True, slots=True)
+class TcpBounds:
+    """How much is kept in memory."""
+
+    connections: float = 20_000
+    """Open connections; beyond it the one that was quiet for longest is closed."""
+    stream: float = 4 << 20
+    """Octets of one direction that wait for missing ones; beyond it these count as not captured."""
+    total: float = 64 << 20
+    """The same for all connections together."""
+
+
+class TcpConnection:
+    """A connection that is open."""
+
+    __slots__ = ("is_closed", "reader", "streams")
+
+    def __init__(self, ends: bytes, side: int) -> None:
+        """Begin one by the ends of a segment that a side sends."""
+        streams = TcpStream(ends, side), TcpStream(reverse(ends), 1 - side)
+        self.streams = streams if side == 0 else streams[::-1]
+        """What the side that opened it sends, and what the other one does."""
+        self.reader: ConnectionReader | None = None
+        """None where nobody wants to know what is sent."""
+        self.is_closed = False
+
+    @property
+    def has_beginning(self) -> bool:
+        """Its first segment was captured, in one direction at least."""
+        return any(stream.first is not None for stream in self.streams)
+
+    def ignore(self) -> None:
+        """Do without whatever is sent from now on."""
+        self.reader = None
+
+
+type _Known = tuple[TcpConnection, TcpStream, TcpStream]
+"""A connection, one of its streams, and that of the other side."""
+
+
+def reverse(ends: bytes) -> bytes:
+    """Return the ends of what goes the other way."""
+    half = len(ends) // 2 - 2
+    return ends[half : 2 * half] + ends[:half] + ends[-2:] + ends[-4:-2]
+
+
+class TcpConnections:
+    """The open connections of a capture."""
+
+    def __init__(
+        self,
+        begins: Callable[[bytes], int | None],
+        reader: Callable[[TcpConnection, PacketTime], ConnectionReader],
+        bounds: TcpBounds | None = None,
+    ) -> None:
+        """Take what tells which side a segment in the midst of a connection is from, if reading may begin there,
+        and what makes the reader of a connection.
+        """
+        self._begins = begins
+        self._reader = reader
+        self._bounds = bounds or TcpBounds()
+        self._streams: dict[bytes, _Known] = {}
+        """What is known by the ends of a segment."""
+        self._open: dict[TcpConnection, None] = {}
+        """The one that was quiet for longest first."""
+        self._latest: TcpConnection | None = None
+        self._closed: deque[TcpConnection] = deque()
+        self._late: deque[tuple[PacketTime, TcpConnection, TcpStream, int]] = deque()
+        """Streams that lack what the other side has: since when, and at which position."""
+        self._size = 0
+        self.dropped = 0
+        """How many connections were closed because there were too many."""
+        self.given_up = 0
+        """How many times missing octets were given up because too many others waited for them."""
+
+    def __len__(self) -> int:
+        """Return how many connections are open."""
+        return len(self._open)
+
+    @property
+    def size(self) -> int:
+        """How much memory the octets take that wait for missing ones."""
+        return self._size
+
+    def take(self, segment: TcpSegment, moment: PacketTime) -> None:
+        """Take the next segment."""
+        ends, number, acknowledged, flags, data, lost = segment
+        known = self._streams.get(ends)
+        if flags & SYN:
+            known = self._begun(known, ends, number, flags, moment)
+            number += 1
+        elif known is None or known[0].is_closed:
+            known = self._picked_up(known, segment, moment)
+        if self._late:
+            self._give_up_late(moment)
+        if known is None:
+            return
+        connection, stream, other = known
+        if connection.is_closed:
+            return
+        reader = connection.reader
+        if connection is not self._latest:
+            del self._open[connection]
+            self._open[connection], self._latest = None, connection
+        if reader is None:
+            stream.is_finished |= bool(flags & FIN)
+            if flags & RST or (stream.is_finished and other.is_finished):
+                self._close(connection, RESET if flags & RST else FINISHED, moment)
+            return
+        if flags & ACK:
+            if other.sequence is None:
+                other.sequence = acknowledged
+            elif acknowledged != other.sequence and 0 < (ahead := other.ahead(acknowledged)) < _FAR:
+                self._acknowledged(connection, other, ahead, moment)
+        if stream.sequence is None:
+            if not data or self._begins(data) is None:
+                self._closing(connection, stream, None, flags, moment)
+                return
+            stream.sequence = number & _NUMBERS
+        ahead = 0 if number == stream.sequence else stream.ahead(number)
+        end = stream.position + ahead + len(data) + lost
+        if data:
+            if not ahead and not stream.waiting:
+                stream.give(data, moment, reader)
+            elif ahead < _FAR:
+                before = stream.size
+                stream.place(stream.position + ahead, data, moment, reader)
+                self._size += stream.size - before
+                self._limit(connection, stream, moment)
+        if lost and stream.position == end - lost and connection.reader is not None and not stream.waiting:
+            stream.lose(end, moment, reader)
+        if connection.reader is None:
+            self._tidy(connection)
+        if flags & _ENDS or stream.end is not None:
+            self._closing(connection, stream, end, flags, moment)
+
+    def finish(self) -> None:
+        """Close all connections, as nothing more comes."""
+        for connection in [*self._open]:
+            has_end = all(stream.end is not None for stream in connection.streams)
+            self._close(connection, FINISHED if has_end else ENDED, None)
+
+    def _open_one(self, ends: bytes, side: int, moment: PacketTime) -> _Known:
+        connection = TcpConnection(ends, side)
+        connection.reader = self._reader(connection, moment)
+        first, second = connection.streams
+        self._streams[first.ends] = connection, first, second
+        self._streams[second.ends] = connection, second, first
+        self._open[connection] = None
+        while len(self._open) > self._bounds.connections:
+            self.dropped += 1
+            self._close(next(iter(self._open)), DROPPED, moment)
+        return self._streams[ends]
+
+    def _begun(
+        self,
+        known: _Known | None,
+        ends: bytes,
+        number: int,
+        flags: int,
+        moment: PacketTime,
+    ) -> _Known:
+        """Return the connection that a SYN opens, accepts, or had opened before."""
+        first = (number + 1) & _NUMBERS
+        if known is not None:
+            connection, stream, other = known
+            is_new = stream.first is None and other.first is not None and stream.position == 0
+            if is_new and stream.sequence in (None, first) and not connection.is_closed:
+                stream.sequence = stream.first = first
+            if stream.first == first and (flags & ACK or not connection.is_closed):
+                return known
+            if not connection.is_closed:
+                self._close(connection, REUSED, moment)
+        known = self._open_one(ends, 1 if flags & ACK else 0, moment)
+        known[1].sequence = known[1].first = first
+        return known
+
+    def _picked_up(self, known: _Known | None, segment: TcpSegment, moment: PacketTime) -> _Known | None:
+        """Return the connection that a segment is in the midst of, if reading may begin with it."""
+        side = self._begins(segment.data) if segment.data else None
+        if side is None:
+            return None
+        if known is not None and known[1].sequence is not None and -_NEAR <= known[1].ahead(segment.number) < 0:
+            return None
+        found = self._open_one(segment.ends, side, moment)
+        found[1].sequence = segment.number
+        return found
+
+    def _acknowledged(self, connection: TcpConnection, stream: TcpStream, ahead: int, moment: PacketTime) -> None:
+        """Take note that the other side has octets of a stream that were not captured so far."""
+        stream.acknowledged = max(stream.acknowledged, stream.position + ahead)
+        if not stream.is_waiting:
+            stream.is_waiting = True
+            self._late.append((moment, connection, stream, stream.position))
+
+    def _give_up_late(self, now: PacketTime) -> None:
+        """Give up what is missing for too long, though the other side has it."""
+        while self._late:
+            since, connection, stream, position = self._late[0]
+            if since.time is None or now.time is None:
+                is_due = now.number - since.number > _PACKETS
+            else:
+                is_due = now.time - since.time > PATIENCE
+            if not is_due and len(self._late) <= self._bounds.connections:
+                return
+            self._late.popleft()
+            stream.is_waiting = False
+            reader = connection.reader
+            if reader is None or connection.is_closed or stream.acknowledged <= stream.position:
+                continue
+            if stream.position != position:  # it went on since, and misses something else now
+                stream.is_waiting = True
+                self._late.append((now, connection, stream, stream.position))
+                continue
+            # the end of a stream counts as an octet (RFC 9293 §3.4), and may be what was not captured
+            if stream.waiting or stream.acknowledged - stream.position > 1:
+                until, behind = next(stream.missing(), (stream.acknowledged, None))
+                self._lose(connection, stream, min(until, stream.acknowledged), behind or now)
+                self._finish_stream(connection, stream, now)
+
+    def _lose(self, connection: TcpConnection, stream: TcpStream, until: int, moment: PacketTime) -> None:
+        before = stream.size
+        if connection.reader is not None:
+            stream.lose(until, moment, connection.reader)
+        self._size += stream.size - before
+        self._tidy(connection)
+
+    def _limit(self, connection: TcpConnection, stream: TcpStream, moment: PacketTime) -> None:
+        """Give up what is missing where too much waits for it."""
+        while stream.waiting and (stream.size > self._bounds.stream or self._size > self._bounds.total):
+            if connection.reader is None:
+                break
+            self.given_up += 1
+            self._lose(connection, stream, stream.waiting[0][0], stream.waiting[0][2])
+        self._tidy(connection)
+
+    def _tidy(self, connection: TcpConnection) -> None:
+        """Let go of what waits where nobody wants it any more."""
+        if connection.reader is None:
+            for stream in connection.streams:
+                self._size -= stream.size
+                stream.forget()
+
+    def _closing(
+        self, connection: TcpConnection, stream: TcpStream, end: int | None, flags: int, moment: PacketTime
+    ) -> None:
+        if flags & FIN and stream.end is None and end is not None:
+            stream.end = max(end, stream.position)
+        self._finish_stream(connection, stream, moment)
+        if flags & RST and not connection.is_closed:
+            self._close(connection, RESET, moment)
+
+    def _finish_stream(self, connection: TcpConnection, stream: TcpStream, moment: PacketTime) -> None:
+        if stream.end is None or stream.is_finished or stream.position < stream.end:
+            return
+        stream.is_finished = True
+        if connection.reader is not None:
+            connection.reader.finished(stream.side, moment)
+        if all(each.is_finished for each in connection.streams):
+            self._close(connection, FINISHED, moment)
+
+    def _close(self, connection: TcpConnection, reason: str, moment: PacketTime | None) -> None:
+        """Give out what waits, with the holes before it, and close a connection."""
+        for stream in connection.streams:
+            for until, behind in stream.missing():
+                if connection.reader is None:
+                    break
+                self._lose(connection, stream, until, behind or moment or PacketTime(0, None))
+            if stream.end is None and stream.acknowledged > stream.position + 1:
+                self._lose(connection, stream, stream.acknowledged, moment or PacketTime(0, None))
+            elif stream.end is not None and not stream.is_finished and connection.reader is not None:
+                connection.reader.finished(stream.side, moment or PacketTime(0, None))
+        connection.is_closed = True
+        if connection.reader is not None:
+            connection.reader.closed(reason, moment)
+            connection.reader = None
+        self._tidy(connection)
+        for stream in connection.streams:
+            stream.forget()
+        del self._open[connection]
+        if self._latest is connection:
+            self._latest = None
+        self._closed.append(connection)
+        if len(self._closed) > _REMEMBERED:
+            oldest = self._closed.popleft()
+            for stream in oldest.streams:
+                if (known := self._streams.get(stream.ends)) is not None and known[0] is oldest:
+                    del self._streams[stream.ends]
