@@ -103,8 +103,8 @@ def unanswered(settings: Settings) -> Mapping[str, Outcome]:
 
 def of_datagram(outcomes: Mapping[str, Outcome], settings: Settings) -> Mapping[str, Outcome]:
     """Return the answers for a datagram: where a rule found no subject, the reason says that it is in a datagram."""
-    nothing, said = unanswered(settings), _unanswered_in_datagram(settings)
-    return {id: said[id] if outcome is nothing[id] else outcome for id, outcome in outcomes.items()}
+    general, specific = unanswered(settings), _unanswered_in_datagram(settings)
+    return {id: specific[id] if outcome is general[id] else outcome for id, outcome in outcomes.items()}
 
 
 @lru_cache(maxsize=16)

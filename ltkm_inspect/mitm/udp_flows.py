@@ -10,7 +10,7 @@ from ltkm_inspect.capture.metadata import datagram_faults_of
 from ltkm_inspect.mitm.flows import address_text, msk_exchange_of
 from ltkm_inspect.mitm.odd_flow import refuse_odd_udp
 from ltkm_inspect.traffic import Datagram, Event, Limits, UdpMessage, datagram_at, datagrams
-from ltkm_inspect.traffic.udp_flow import EARLIER
+from ltkm_inspect.traffic.datagram_kind import EARLIER
 
 
 def events_of(flow: Flow, limits: Limits | None = None) -> tuple[Event, ...]:

@@ -124,16 +124,16 @@ def event_fields(report: Report, redactor: Redactor = NO_REDACTOR) -> tuple[dict
 
     There are three groups: when and where it took place, what became of it, and what the rules found.
     """
-    event, told = report.event, report.terminal
+    event, terminal = report.event, report.terminal
     answers = [outcome.answer for outcome in report.outcomes.values()]
     origin = {
         "started": time_text(event.started),
         "ended": time_text(event.ended),
         "client": event.client,
         "server": event.server,
-        "terminal": redactor.terminal(told.key or event.terminal),
+        "terminal": redactor.terminal(terminal.key or event.terminal),
         "terminal_name": terminal_name(report, redactor),
-        "identity": redactor.terminal(told.identity) if told.identity else None,
+        "identity": redactor.terminal(terminal.identity) if terminal.identity else None,
     }
     verdict = {
         "error": event.error,

@@ -36,6 +36,8 @@ class Sighting(NamedTuple):
 
 def _keys(event: EventSummary) -> Mapping[str, Sighting]:
     key, began, challenged = event.key, event.origin.started, event.answers
+    if event.asked is None and not key.is_named:
+        return {}  # the address of a datagram is not one terminal
     if challenged is None or challenged.key.text == key.text:
         return {key.group: Sighting(key.text, (), 1, began, began)}
     if challenged.key.is_named:

@@ -1,4 +1,4 @@
-"""The observed traffic as plain data: exchanges, documents, items and LTKMs."""
+"""The observed traffic as plain data: exchanges, datagrams, documents, items and LTKMs."""
 
 from ltkm_inspect.traffic.datagram import Datagram
 from ltkm_inspect.traffic.datagram_kind import DatagramKind, direction_of, events_text, kind_of, may_be_message

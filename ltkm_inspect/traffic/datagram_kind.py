@@ -1,6 +1,7 @@
 """What a datagram is for, and which way it goes: both are known from its message."""
 
 from enum import Enum
+from functools import lru_cache
 
 from ltkm_inspect import mikey
 from ltkm_inspect.mikey import Identity, Kemac, Message, OmaBcast, Verification
@@ -13,6 +14,10 @@ _INITIATOR, _VERIFICATION, _ERROR = 0, 1, 6
 """The data types of a pre-shared key message, of the answer to it, and of an error (RFC 3830 §6.1)."""
 _STKM, _REPORTING = 2, 3
 """The subtypes of EXT BCAST of the messages that are no LTKM (RFC 5410 §3)."""
+EARLIER = 16
+"""How many earlier messages of its flow are asked for the way of one that does not say it itself."""
+ENOUGH = 64
+"""How many payloads of a message are decoded to see which way it goes: a message that has more is no lawful one."""
 _NUMBER = slice(2, 4)
 """The Key Number part of an MSK ID."""
 
@@ -55,13 +60,8 @@ class DatagramKind(Enum):
 
 
 _PLURALS = {DatagramKind.PUSH: "pushes"}
-_WAYS = {
-    DatagramKind.PUSH: Direction.TO_TERMINAL,
-    DatagramKind.PULL: Direction.TO_TERMINAL,
-    DatagramKind.STKM: Direction.TO_TERMINAL,
-    DatagramKind.VERIFICATION: Direction.FROM_TERMINAL,
-    DatagramKind.REPORTING: Direction.FROM_TERMINAL,
-}
+_WAYS = {_INITIATOR: Direction.TO_TERMINAL, _VERIFICATION: Direction.FROM_TERMINAL}
+"""Which way a message goes, by its data type."""
 
 
 def kind_of(message: Message) -> DatagramKind:
@@ -85,18 +85,20 @@ def kind_of(message: Message) -> DatagramKind:
     return DatagramKind.PULL if ids[MSK_ID][_NUMBER] == b"\0\0" else DatagramKind.PUSH
 
 
+@lru_cache(maxsize=4 * EARLIER)
 def direction_of(octets: bytes) -> Direction | None:
     """Return which way a message goes; None if that cannot be known from the message.
 
     The addresses say nothing: either side may send first, from and to the same port, and through a NAT.
     """
-    message = mikey.decode(octets)
-    known = _WAYS.get(kind_of(message))
-    if known is not None or message.header is None:
-        return known
-    if message.header.data_type == _VERIFICATION or message.of(Verification):
+    if len(octets) < FIXED_LENGTH:
+        return None
+    if octets[1] in _WAYS:
+        return _WAYS[octets[1]]
+    message = mikey.decode(octets, ENOUGH)
+    if message.of(Verification):
         return Direction.FROM_TERMINAL
-    return Direction.TO_TERMINAL if message.header.data_type == _INITIATOR or message.of(Kemac) else None
+    return Direction.TO_TERMINAL if message.of(Kemac) else None
 
 
 def may_be_message(octets: bytes) -> bool:

@@ -5,11 +5,8 @@ from dataclasses import replace
 from typing import Any, NamedTuple
 
 from ltkm_inspect.traffic.datagram import Datagram
-from ltkm_inspect.traffic.datagram_kind import direction_of
+from ltkm_inspect.traffic.datagram_kind import EARLIER, direction_of
 from ltkm_inspect.traffic.event import Direction
-
-EARLIER = 16
-"""How many earlier messages are asked for the way of one that does not say it itself."""
 
 
 class UdpMessage(NamedTuple):

@@ -13,6 +13,7 @@ from mitmproxy.io import FlowWriter
 
 from ltkm_inspect import reference
 from ltkm_inspect.mitm.flows import flow_of
+from tests.datagrams import ERROR, PULL, PUSH, REPORTING, STKM, VERIFICATION, udp_flow
 from tests.fuzz._messages import messages
 from tests.fuzz._target import Target, files_of, formats_for, require, root, run
 
@@ -24,13 +25,23 @@ SECRETS = tuple(
 @cache
 def flows() -> Sequence[bytes]:
     """Return flow files: each reference as one, and the small samples."""
-    return [*map(_flow_file, reference.REFERENCES), *files_of("flows/**/*.flow", "tests/cases/**/*.flow", most=20_000)]
+    recorded = files_of("flows/**/*.flow", "tests/cases/**/*.flow", most=20_000)
+    return [*map(_flow_file, reference.REFERENCES), _udp_flow_file(), *recorded]
 
 
 def _flow_file(name: str) -> bytes:
     file = io.BytesIO()
     for exchange in reference.reference(name):
         FlowWriter(file).add(flow_of(exchange))  # type: ignore[no-untyped-call]
+    return file.getvalue()
+
+
+def _udp_flow_file() -> bytes:
+    """Return a flow file with a UDP flow that has a datagram of each kind."""
+    kinds = (PUSH, PULL, VERIFICATION, REPORTING, ERROR, STKM)
+    file = io.BytesIO()
+    flow = udp_flow(*[(True, octets, number) for number, octets in enumerate(kinds)])
+    FlowWriter(file).add(flow)  # type: ignore[no-untyped-call]
     return file.getvalue()
 
 
