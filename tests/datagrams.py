@@ -33,8 +33,8 @@ def pull(grant: Grant = AGAIN) -> bytes:
     return reference.pull(grant).encode()
 
 
-def _answer(data_type: int, *payloads: object) -> bytes:
-    header = Header(1, data_type, False, 0, FIRST.csb_id, 0, 1)
+def _answer(data_type: int, *payloads: object, csb_id: int = FIRST.csb_id) -> bytes:
+    header = Header(1, data_type, False, 0, csb_id, 0, 1)
     return Message(header, payloads).encode()  # type: ignore[arg-type]
 
 

@@ -17,15 +17,15 @@ from ltkm_inspect.report.datagram import event_line
 from ltkm_inspect.report.keys import Keys
 from ltkm_inspect.report.summary import Summary
 from ltkm_inspect.session import Session
-from ltkm_inspect.traffic import Event
-from tests.datagrams import BSM, PUSH, STKM, TERMINAL, VERIFICATION, datagram, push
+from ltkm_inspect.traffic import Direction, Event
+from tests.datagrams import BSM, PUSH, STKM, TERMINAL, datagram, push, verification
 from tests.report.browser import Browser, browser
 from tests.report.pages import headline, page_of, tiles
 
 EXCHANGES = reference.reference("renewal")
 DATAGRAMS = (
     datagram(push(reference.STREAMING, v=True), 4000, id="u.1", place=1),
-    datagram(VERIFICATION, 4001, id="u.2", place=2),
+    datagram(verification(reference.STREAMING), 4001, id="u.2", place=2, direction=Direction.FROM_TERMINAL),
     datagram(PUSH[:-5], 4002, id="u.3", place=3),
     datagram(STKM, 4003, id="u.4", place=4),
 )
@@ -55,7 +55,7 @@ def both() -> list[dict[str, Any]]:
 
 def test_the_top_counts_datagrams_by_kind(both: list[dict[str, Any]]) -> None:
     page = page_of(both)
-    assert headline(page) == "1 of 4 exchanges and datagrams breaks the rules"
+    assert headline(page) == "1 of 5 exchanges and datagrams breaks the rules"
     assert tiles(page)["datagrams"] == 4
     assert "Datagrams: 2 pushes, 1 verification message, 1 STKM." in page
 
@@ -83,7 +83,7 @@ def test_a_row_names_kind_and_key_of_a_datagram(both: list[dict[str, Any]]) -> N
     found = re.findall(
         r'<details class="exchange" id="x\d+" data-kind="(\w+)" data-path="udp".*?</details>', page, re.DOTALL
     )
-    assert found == ["clean", "unchecked", "flawed", "unchecked"]
+    assert found == ["clean", "clean", "flawed", "unchecked"]
     row = page[page.index('id="x2"') :]
     assert f'title="push {BSM} to {TERMINAL}"' in row
     assert "UDP push</b> MSK 24cb4400" in row
