@@ -33,13 +33,20 @@ def pull(grant: Grant = AGAIN) -> bytes:
     return reference.pull(grant).encode()
 
 
-def _answer(data_type: int, *payloads: object, csb_id: int = FIRST.csb_id) -> bytes:
-    header = Header(1, data_type, False, 0, csb_id, 0, 1)
+def _answer(data_type: int, *payloads: object) -> bytes:
+    header = Header(1, data_type, False, 0, FIRST.csb_id, 0, 1)
     return Message(header, payloads).encode()  # type: ignore[arg-type]
 
 
 _T, _IDR = Timestamp(2, FIRST.counter.to_bytes(4)), Identity(0, reference.B_TID.encode())
-VERIFICATION = reference.verification(reference.push(FIRST, v=True)).encode()
+
+
+def verification(grant: Grant = FIRST) -> bytes:
+    """Return the answer to the push of a grant."""
+    return reference.verification(reference.push(grant, v=True)).encode()
+
+
+VERIFICATION = verification()
 REPORTING = _answer(1, GeneralExtension(5, OmaBcast(3, b"\1")), _T, _IDR, Verification(1, bytes(20)))
 ERROR = _answer(6, _T, ErrorReport(0, 0), _IDR)
 STKM = _answer(

@@ -98,7 +98,7 @@ def test_a_flow_that_is_checked_again_says_the_same(stage: Stage) -> None:
     stage.addon.check([flow, tflow.tudpflow()])
     assert (flow.comment, flow.marked, flow.metadata) == before
     assert stage.addon.summary.datagrams.total() == 4  # a command counts nothing
-    rows = [row[1:3] for row in stage.addon.findings([flow])[1:]]
+    rows = [[str(cell) for cell in row[1:3]] for row in stage.addon.findings([flow])[1:]]
     assert [row for row in rows if not row[0].startswith("note ")] == [
         ["violation length-overrun", "LTKM 1, KEMAC.mac"],
         ["violation version-unsupported", "LTKM 1, HDR.version"],
