@@ -9,10 +9,10 @@ from ltkm_inspect.catalogue.keys import MAC
 from ltkm_inspect.catalogue.preconditions import KEYS
 from ltkm_inspect.document import Splice
 from ltkm_inspect.fault import FaultError, fault
-from ltkm_inspect.finding import NotApplicable, Problem
+from ltkm_inspect.finding import Level, NotApplicable, Problem
 from ltkm_inspect.keys import Verdict
-from ltkm_inspect.rule import Problems, RuleGroup
-from ltkm_inspect.session import SessionEvent
+from ltkm_inspect.rule import Problems, RuleGroup, rule
+from ltkm_inspect.session import KeyedEvent, SessionEvent
 from ltkm_inspect.spec import RFC7616, TS33246
 from ltkm_inspect.traffic import Exchange
 
@@ -93,13 +93,16 @@ def response_digest_wrong(step: SessionEvent) -> Problems:
         yield Problem(RSPAUTH, "the digest of this response", "another digest", hint)
 
 
-@DIGEST_RULES.warning(
+@rule(
     MAC,
     PROOF_OF_REQUEST,
+    on=KeyedEvent,
+    needs=[KEYS],
+    level=Level.WARNING,
     level_reason="until a key has verified something, the key ring is more likely to be wrong than the traffic",
     covers=["KEY-01", "KEY-03"],
 )
-def key_unproven(step: SessionEvent) -> Problems:
+def key_unproven(keyed: KeyedEvent) -> Problems:
     """A MAC or digest does not verify with a key that has not verified anything yet.
 
     Most likely the key ring has the wrong key for this terminal: an old key, another terminal's, or one that was
@@ -108,8 +111,9 @@ def key_unproven(step: SessionEvent) -> Problems:
     Compare the key check values of the terminal and the key ring. Once the key has verified anything in the run, such a
     failure is reported as mac-invalid or request-digest-wrong.
     """
-    subscriber = step.subscriber
-    if step.request_proof.holds is False and subscriber is not None and not step.is_proved([subscriber.mrk]):
+    step = keyed.step
+    subscriber = step.subscriber if isinstance(step.event, Exchange) else None
+    if subscriber is not None and step.request_proof.holds is False and not step.is_proved([subscriber.mrk]):
         yield Problem(RESPONSE, got=f"digest does not verify with the MRK of {subscriber.b_tid}")
     for opening in step.openings:
         if opening.opened.verdict is Verdict.INVALID and not opening.is_proved:

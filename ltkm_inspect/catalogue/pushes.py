@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from ltkm_inspect.catalogue.changes import with_header
+from ltkm_inspect.catalogue.changes import with_header, with_payload
 from ltkm_inspect.catalogue.keys import TEK
 from ltkm_inspect.catalogue.preconditions import FIRST_DATAGRAM, MSK_BEFORE, PULL, PUSH
 from ltkm_inspect.context import Context
@@ -12,7 +12,7 @@ from ltkm_inspect.keys.protection import encrypt
 from ltkm_inspect.mikey import Interval, Kemac, KeyData, KeyDataChain, Message
 from ltkm_inspect.mikey.keydata import INTERVAL
 from ltkm_inspect.rule import Need, Problems, RuleGroup, rule
-from ltkm_inspect.session import DeliveredLtkm, OpenedLtkm, PendingPush, Push, SentDatagram, SessionEvent
+from ltkm_inspect.session import DeliveredLtkm, PendingPush, Push, SentDatagram, SessionEvent
 from ltkm_inspect.spec import TS33246, Verb
 from ltkm_inspect.traffic import Datagram, Exchange
 from ltkm_inspect.wire import count
@@ -178,14 +178,16 @@ def delay_request(step: SessionEvent, *, seconds: int = 600) -> Exchange:
     return replace(exchange, started=exchange.started + seconds, ended=exchange.ended + seconds)
 
 
-@fault(on=OpenedLtkm, reference="solicited-pull", trips={"pull-has-key"})
-def fill_pull(opening: OpenedLtkm, *, key: bytes = bytes(range(0xB0, 0xC0))) -> Message:
-    """Put a key into the solicited pull."""
-    muk, message = opening.opened.muk, opening.ltkm.message
-    if muk is None or message is None:
-        raise FaultError("encrypting a key takes the terminal's MUK")
-    entry = KeyData(TEK, INTERVAL, key, validity=Interval(b"\0\0", b"\x0f\xff"))
-    return encrypt(message, muk, KeyDataChain((entry,)).encode())
+@fault(on=SentDatagram, reference="solicited-pull", trips={"pull-has-key"})
+def fill_pull(datagram: SentDatagram, *, key: bytes = bytes(range(0xB0, 0xC0))) -> Datagram:
+    """Put a key into the solicited pull, encrypted if the MUK is known."""
+    event, message = datagram.event, datagram.message
+    kemac, muk = message.of(Kemac)[-1], datagram.step.keys.open(message, event.octets).muk
+    data = KeyDataChain((KeyData(TEK, INTERVAL, key, validity=Interval(b"\0\0", b"\x0f\xff")),)).encode()
+    filled = (
+        with_payload(message, kemac, replace(kemac, encr_data=data)) if muk is None else encrypt(message, muk, data)
+    )
+    return replace(event, octets=filled.encode())
 
 
 @fault(on=Message, reference="solicited-pull", trips={"pull-asks-for-answer"})

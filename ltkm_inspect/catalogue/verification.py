@@ -44,12 +44,16 @@ def verification_malformed(datagram: SentDatagram) -> Problems:
         else:
             yield Problem.of_reason(message.problem.reason, message.problem.path)
         return
-    if tuple(map(type, message.payloads)) != PARTS:
+    if not _has_form(message):
         got = ", ".join(payload.label for payload in message.payloads)
         yield Problem("", "T, ID and V", got or "no payloads")
     if (header.cs_count, header.cs_id_map_type) != (0, EMPTY_MAP):
         got = f"map type {header.cs_id_map_type}, {count(header.cs_count, 'crypto session')}"
         yield Problem("HDR.cs_id_map_type", "the empty map (1), no crypto sessions", got)
+
+
+def _has_form(message: Message) -> bool:
+    return tuple(map(type, message.payloads)) == PARTS
 
 
 @ANSWER_RULES.warning(
@@ -65,7 +69,9 @@ def verification_unmatched(datagram: SentDatagram) -> Problems:
     """
     answer = datagram.step.summary.answer
     assert answer is not None
-    if datagram.answered is None:
+    if datagram.message.problem is None and not _has_form(datagram.message):
+        yield NotApplicable("it has not the form of a verification message, reported by verification-malformed")
+    elif datagram.answered is None:
         yield Problem("HDR.csb_id", "the CSB ID of a push", f"{answer.csb_id:08x}")
 
 

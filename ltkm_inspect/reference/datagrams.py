@@ -98,6 +98,7 @@ DATAGRAM_REFERENCES: dict[str, Callable[[], tuple[Event, ...]]] = {
     "pulled": lambda: (datagram(pull(_PULLED), 0), granted(FIRST, at=1)),
     "push-after-response": lambda: (granted(FIRST), datagram(push(AGAIN), 3600)),
     "response-after-push": lambda: (datagram(push(FIRST), 0), granted(AGAIN, at=3600)),
+    "push-after-push": lambda: (_requested(), datagram(push(FIRST), 1), datagram(push(AGAIN), 3600)),
     "push-between-responses": lambda: (
         granted(FIRST, nc=1),
         datagram(push(SECOND), 60),

@@ -8,6 +8,7 @@ events that count.
 
 from ltkm_inspect.session.delivery import DeliveredLtkm, OpenedLtkm
 from ltkm_inspect.session.event import SessionEvent
+from ltkm_inspect.session.keyed_event import KeyedEvent
 from ltkm_inspect.session.ltkm import HALF, LtkmRecord, Muk, distance, is_newer
 from ltkm_inspect.session.muks import MukHistory
 from ltkm_inspect.session.prior import PriorState

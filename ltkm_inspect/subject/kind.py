@@ -31,6 +31,8 @@ class Kind:
     """It is a message, or is in one, and what a fault makes of it are octets of another message."""
     takes_session = False
     """It takes the session to find it."""
+    noun = ""
+    """What a message calls it of which there is none; its name, unless another word says more."""
 
     def __init__(self, on: type) -> None:
         """Make the kind of the subjects of a class."""
@@ -38,8 +40,7 @@ class Kind:
         """In lists of rules it comes with the subjects of that class, as one kind in the eyes of a user."""
         self.name = str(getattr(on, "label", on.__name__)).lower()
         """As typed after `--select`: the label of the class, else its name, in lower case."""
-        self.noun = self.name
-        """What a message calls it of which there is none."""
+        self.noun = self.noun or self.name
 
     def find(self, step: SessionEvent) -> Iterable[Site]:
         """Return the subjects in an event that rules look at, in order."""

@@ -7,7 +7,15 @@ from typing import Any
 from ltkm_inspect.finding import Place
 from ltkm_inspect.mikey import PAYLOADS, Message, Payload, decode
 from ltkm_inspect.selection import Selection
-from ltkm_inspect.session import DeliveredLtkm, OpenedLtkm, PendingPush, SentDatagram, SessionEvent, pending_pushes
+from ltkm_inspect.session import (
+    DeliveredLtkm,
+    KeyedEvent,
+    OpenedLtkm,
+    PendingPush,
+    SentDatagram,
+    SessionEvent,
+    pending_pushes,
+)
 from ltkm_inspect.subject.kind import Kind, Look
 from ltkm_inspect.subject.site import Octets, Site
 from ltkm_inspect.traffic import Datagram, Document, Event, Exchange, Item, Ltkm, LtkmElement
@@ -28,10 +36,7 @@ class _EventKind(Kind):
 class _SessionKind(Kind):
     group = 0
     is_single = is_event = takes_session = True
-
-    def __init__(self, on: type) -> None:
-        super().__init__(on)
-        self.noun = "exchange"
+    noun = "exchange"
 
     def find(self, step: SessionEvent) -> Iterator[Site]:
         if isinstance(step.event, Exchange):
@@ -49,6 +54,13 @@ class _DatagramKind(Kind):
 
     def place(self, site: Site, path: str, element: Any) -> Place:
         return Place(None, None, path)
+
+
+class _KeyedKind(Kind):
+    group = 0
+
+    def find(self, step: SessionEvent) -> Iterator[Site]:
+        yield Site(self, KeyedEvent(step), step.event)
 
 
 class _PendingKind(Kind):
@@ -173,10 +185,7 @@ class _DeliveryKind(_InsideKind):
 
     stage = 4
     takes_session = True
-
-    def __init__(self, on: type) -> None:
-        super().__init__(on)
-        self.noun = "LTKM"
+    noun = "LTKM"
 
     def find(self, step: SessionEvent) -> Iterable[Site]:
         return self._sites(step.deliveries)
@@ -221,6 +230,7 @@ MESSAGE = _MessageKind(Message)
 PAYLOAD_KINDS: Mapping[type, Kind] = {on: _PayloadKind(on) for on in PAYLOADS.values()}
 FOUND = (
     _SessionKind(SessionEvent),
+    _KeyedKind(KeyedEvent),
     _PendingKind(PendingPush),
     _EventKind(Exchange),
     _DatagramKind(SentDatagram),

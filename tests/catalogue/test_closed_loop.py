@@ -88,6 +88,51 @@ def test_a_fault_trips_the_same_where_the_terminal_authenticates_by_akma(id: str
     assert set(report.rules) == FAULTS[id].trips, [finding.line for finding in report.findings]
 
 
+IN_DATAGRAMS = {"download": "push", "streaming": "streaming-push", "plain-message": "plain-push"}
+"""The references that are one LTKM in a response, with the same LTKM in a push."""
+OF_EXCHANGES = {
+    "bsm-identity-mismatch",
+    "terminal-identity-mismatch",
+    "key-domain-mismatch",
+    "msk-id-mismatch",
+    "verification-requested",
+}
+"""Rules that compare an LTKM with its item or its request, or say that it must not ask for an answer over UDP."""
+OF_ANOTHER_KIND = {
+    "add-mtk-id": set[str](),  # it is an STKM then
+    "replace-data-type": {"verification-malformed"},
+    "zero-key-number": {"pull-has-key"},
+}
+"""The rules that faults break which make another kind of datagram of a push."""
+
+
+@pytest.mark.parametrize("keys", KEYS)
+@pytest.mark.parametrize(
+    "id", [fault.id for fault in FAULTS.values() if fault.kind.is_inside and fault.reference in IN_DATAGRAMS]
+)
+def test_a_fault_in_a_message_trips_the_same_in_a_push(id: str, keys: str) -> None:
+    fault, context = FAULTS[id], Context(SETTINGS, KEYS[keys], Session())
+    if fault.on is OpenedLtkm and not KEYS[keys]:
+        return
+    before, clean = reference.events(IN_DATAGRAMS[fault.reference])
+    inspect(before, context)
+    report = inspect(inject(clean, [Application(fault)], context), context)
+    trips = OF_ANOTHER_KIND.get(id, fault.trips - OF_EXCHANGES)
+    assert set(report.rules) == {rule for rule in trips if KEYS[keys] or not RULES[rule].is_keyed}
+
+
+@pytest.mark.parametrize("name", ["push-after-response", "response-after-push", "push-after-push"])
+@pytest.mark.parametrize(
+    "id", [fault.id for fault in FAULTS.values() if fault.kind.is_inside and fault.reference == "renewal"]
+)
+def test_a_fault_that_compares_ltkms_trips_the_same_whichever_way_they_come(id: str, name: str) -> None:
+    fault, context = FAULTS[id], Context(SETTINGS, reference.KEYS, Session())
+    *before, last = reference.events(name)
+    for event in before:
+        inspect(event, context)
+    assert set(inspect(inject(last, [Application(fault)], context), context).rules) == fault.trips
+
+
 @pytest.mark.parametrize("id", FINDINGS)
 def test_every_rule_but_a_note_is_tripped_by_a_fault(id: str) -> None:
     assert [fault.id for fault in FAULTS.values() if id in fault.trips]

@@ -14,7 +14,7 @@ from ltkm_inspect.mikey import Message
 from ltkm_inspect.output.redaction import Redaction
 from ltkm_inspect.report import text
 from ltkm_inspect.rule import RULES
-from ltkm_inspect.session import DeliveredLtkm, OpenedLtkm, SentDatagram, Session
+from ltkm_inspect.session import DeliveredLtkm, KeyedEvent, OpenedLtkm, SentDatagram, Session
 from ltkm_inspect.traffic import Datagram, Direction, Exchange, Limits, Ltkm
 
 KEYS = reference.KEYS
@@ -46,7 +46,7 @@ def test_a_clean_push_trips_no_rule_with_keys_and_without() -> None:
 def test_the_rules_on_what_a_datagram_carries_are_run_and_no_others() -> None:
     report = inspect(push(), Context(keys=KEYS))
     payloads = {type(payload) for payload in report.event.ltkms[0].message.payloads}  # type: ignore[union-attr]
-    carried = rules_on(SentDatagram, Ltkm, Message, DeliveredLtkm, OpenedLtkm, *payloads)
+    carried = rules_on(KeyedEvent, SentDatagram, Ltkm, Message, DeliveredLtkm, OpenedLtkm, *payloads)
     assert answered(report) == carried
     assert rules_on(Exchange).isdisjoint(carried)
     assert report.outcomes["timestamp-not-counter"].answer is Answer.PASSED
