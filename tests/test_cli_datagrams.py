@@ -259,6 +259,9 @@ def test_export_counts_and_writes_packets(capture: Path, tmp_path: Path) -> None
     assert "5 of 5 LTKMs in 2 MSK exchanges and 6 datagrams written" in done.stdout
     decoded = run("decode", "--format", "jsonl", tmp_path / "a.pcap")
     assert len(decoded.stdout.splitlines()) == 5
+    again = run("check", tmp_path / "a.pcap").stdout
+    assert f"UDP push {BSM} -> {TERMINAL}: 1 LTKM: clean" in again
+    assert f"UDP push {BSM} -> 203.0.113.7:40123: 1 LTKM: violation" in again
 
 
 def test_diff_compares_datagrams_by_terminal_kind_and_msk(capture: Path, tmp_path: Path) -> None:

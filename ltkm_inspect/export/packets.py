@@ -5,6 +5,7 @@ Packets begin with the IP header: what the link was like is nobody's business he
 
 import ipaddress
 import math
+import re
 import struct
 
 from ltkm_inspect import __version__
@@ -13,7 +14,7 @@ from ltkm_inspect.export.entry import ExportEntry, hindrance, moment
 from ltkm_inspect.finding import shorten
 from ltkm_inspect.packets import MIKEY_PORT
 from ltkm_inspect.report.text import LONGEST_PATH
-from ltkm_inspect.traffic import Event
+from ltkm_inspect.traffic import Datagram, Event
 
 type Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
@@ -25,6 +26,9 @@ NO_TERMINAL = {4: ipaddress.ip_address("203.0.113.2"), 6: ipaddress.ip_address("
 LARGEST = 65507
 """Octets of the largest UDP datagram that both versions of IP can carry."""
 
+MOST_PORT = 0xFFFF
+
+_PORT = re.compile(r"[0-9]{1,5}").fullmatch
 _UDP = 17
 _SNAP_LENGTH = 262144
 _COMMENT = 1
@@ -101,11 +105,11 @@ def ends(event: Event) -> tuple[Address, Address]:
     return found
 
 
-def datagram(source: Address, target: Address, data: bytes) -> bytes:
-    """Return an IP packet with a UDP datagram between the MIKEY ports of two hosts, checksums included."""
+def datagram(source: Address, target: Address, data: bytes, ports: tuple[int, int] = (MIKEY_PORT, MIKEY_PORT)) -> bytes:
+    """Return an IP packet with a UDP datagram between these ports of two hosts, checksums included."""
     length = 8 + len(data)
     sum_over = source.packed + target.packed + struct.pack(">HH", _UDP, length)  # both pseudo headers add up to this
-    header = struct.pack(">HHH", MIKEY_PORT, MIKEY_PORT, length)
+    header = struct.pack(">HHH", *ports, length)
     udp = header + struct.pack(">H", checksum(sum_over + header + data) or 0xFFFF) + data
     if source.version == 6:
         return struct.pack(">IHBB", 6 << 28, length, _UDP, 64) + source.packed + target.packed + udp
@@ -121,7 +125,16 @@ def checksum(octets: bytes) -> int:
 
 
 def _packet(entry: ExportEntry) -> bytes:
-    return datagram(*ends(entry.event), entry.ltkm.octets or b"")
+    event, octets = entry.event, entry.ltkm.octets or b""
+    if isinstance(event, Datagram):
+        return datagram(*ends(event), octets, (_port(event.server), _port(event.client)))
+    return datagram(*ends(event), octets)
+
+
+def _port(text: str) -> int:
+    """Return the port of `host:port`; that of MIKEY if it is not known."""
+    port = text.rpartition(":")[2]
+    return int(port) if _PORT(port) and int(port) <= MOST_PORT else MIKEY_PORT
 
 
 def _address(text: str) -> Address | None:
