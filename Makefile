@@ -52,6 +52,7 @@ help:
 
 demo: environment
 	$(BIN)/mitmdump -nr $(FLOW) -s addons/ltkm.py
+	@echo 'The same morning as packets, with keys pushed over UDP: $(BIN)/ltkm-inspect check flows/trial.pcapng'
 
 check: lint types contracts
 	@$(PYTEST) -m "not sweep and not slow" $(addprefix --ignore=tests/,$(SLOW)) $(addprefix tests/,$(QUICK))

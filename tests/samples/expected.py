@@ -17,8 +17,10 @@ from ltkm_inspect.traffic import Exchange
 from tests.samples import faulted
 from tests.samples.faulted import Faulted
 from tests.samples.lab import Sample
+from tests.samples.packets import FILE, PacketSample
 
 PROGRAM = "mitmdump -nr {} -s addons/ltkm.py"
+CHECK = "ltkm-inspect check {}"
 COMMENT = "# "
 """Begins a line of an expected text that is a comment, which mitmdump does not print."""
 TOTALS = re.compile(r"summary: \d+ (?:MSK exchange|violation)s?\b|ltkm-inspect \S+, \d+ rules")
@@ -43,6 +45,10 @@ ABOUT = {
     "[the catalogue](../docs/catalogue/index.md). In the third, counters, nonces, key streams and policies go wrong, "
     "most of which only shows when exchanges are compared.",
     "change-request.flow": "The example response of the change request, as printed and as corrected.",
+    "trial.pcapng": "The same morning as tcpdump wrote it beside the BSM: every exchange of trial.flow, and between "
+    "the first and the second hour the datagrams and exchanges of this table. The BSM also pushes keys over UDP. The "
+    "NAT has one port 2269, and what is sent there reaches Alder alone. The text file has what `ltkm-inspect check` "
+    "prints.",
     "mbs.flow": "5G broadcast (MBS): the same procedure with an MBSSF instead of the BSM and AKMA instead of GBA, by "
     "one terminal (Dogwood).",
 }
@@ -116,6 +122,21 @@ def text(file: str, octets: bytes, titles: Sequence[tuple[Exchange, str]]) -> st
     return "\n".join([*lines, "", *end, ""])
 
 
+def packet_text(file: str, printed: Iterable[str], titles: Mapping[str, str]) -> str:
+    """Return the expected text of a packet capture: what `check` prints, each event below its title, if it has one.
+
+    The titles are by the time of the event as it is printed.
+    """
+    lines = [f"{COMMENT}what {CHECK.format(f'flows/{file}')} prints"]
+    for line in without_totals(printed):
+        if line.startswith(("#", "summary")) and not lines[-1].startswith("summary"):
+            lines.append("")
+        if line.startswith("#") and (title := titles.get(line.split()[1])):
+            lines.append(f"{COMMENT}{title}")
+        lines.append(line)
+    return "\n".join([*lines, ""])
+
+
 def without_totals(printed: Iterable[str]) -> list[str]:
     """Return printed lines without those that count rules, their answers, findings, and exchanges."""
     return [line for line in printed if not TOTALS.match(line)]
@@ -131,7 +152,7 @@ def clock(exchange: Exchange) -> str:
     return f"{datetime.fromtimestamp(exchange.started or 0, UTC):%H:%M:%S}"
 
 
-def index(files: Mapping[str, Sequence[Sample]], faults: Iterable[Faulted]) -> str:
+def index(files: Mapping[str, Sequence[Sample]], packets: Iterable[PacketSample], faults: Iterable[Faulted]) -> str:
     """Return the page that tells what is in which sample file."""
     lines = [*INTRODUCTION]
     for file, samples in files.items():
@@ -140,4 +161,8 @@ def index(files: Mapping[str, Sequence[Sample]], faults: Iterable[Faulted]) -> s
             breaks = ", ".join(f"`{rule}`" for rule in sorted(sample.breaks))
             requirement = f" ({sample.requirement})" if sample.requirement else ""
             lines.append(f"| {number} | {clock(sample.exchange)} | {sample.title} | {breaks}{requirement} |")
+    lines += ["", f"## {FILE}", "", ABOUT[FILE], "", "| time | what | breaks |", "|---|---|---|"]
+    for each in packets:
+        breaks = ", ".join(f"`{rule}`" for rule in sorted(each.breaks))
+        lines.append(f"| {datetime.fromtimestamp(each.at, UTC):%H:%M:%S} | {each.title} | {breaks} |")
     return "\n".join([*lines, "", *FAULTS, "", *faulted.section(faults), ""])

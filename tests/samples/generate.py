@@ -6,17 +6,21 @@ python -m tests.samples.generate --write
 
 import io
 import sys
+import tempfile
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
+from click.testing import CliRunner
 from mitmproxy.flow import Flow
 from mitmproxy.io import FlowWriter
 
 from ltkm_inspect import explain
+from ltkm_inspect.cli.program import commands
 from ltkm_inspect.mitm.flows import flow_of
 from ltkm_inspect.traffic import Exchange
+from ltkm_inspect.wire import time_text
 from tests.generated import COMMAND, ROOT, settle, wants_to_write
-from tests.samples import change_request, expected, faulted, mbs, reports, trial
+from tests.samples import change_request, expected, faulted, mbs, packets, reports, trial
 from tests.samples.lab import Sample
 from tests.samples.packed import StaleError, pack, packed
 
@@ -54,19 +58,34 @@ def generated(files: dict[str, list[Sample]]) -> dict[Path, bytes]:
         titles = [(sample.exchange, sample.title) for sample in recorded]
         made |= _recording_and_text(file, recording(recorded), titles)
         if file == trial.FILE:
+            made |= _packets(recorded)
             made[FOLDER / trial.KEYS] = trial.key_ring().encode()
             made |= reports.expected(f"flows/{file}", recording(recorded))
     faults = faulted.samples()
     for sample in faults:
         titles = [*zip(sample.clean, sample.titles, strict=True)]
         made |= _recording_and_text(sample.file, written(sample.flows()), titles)
-    made[FOLDER / "README.md"] = expected.index(files, faults).encode()
+    made[FOLDER / "README.md"] = expected.index(files, packets.samples(), faults).encode()
     return made
 
 
 def _recording_and_text(file: str, octets: bytes, titles: Sequence[tuple[Exchange, str]]) -> dict[Path, bytes]:
     path = FOLDER / file
     return {path: octets, path.with_suffix(".txt"): expected.text(file, octets, titles).encode()}
+
+
+def _packets(recorded: Sequence[Sample]) -> dict[Path, bytes]:
+    path, octets = FOLDER / packets.FILE, packets.recording(recorded)
+    with tempfile.TemporaryDirectory() as folder:
+        capture = Path(folder, packets.FILE)
+        capture.write_bytes(octets)
+        printed = CliRunner().invoke(commands, ["check", "--isolated", str(capture)]).stdout.splitlines()
+    titles = {(time_text(sample.exchange.started) or "")[11:]: sample.title for sample in reversed(recorded)}
+    titles |= {(time_text(each.at) or "")[11:]: each.title for each in packets.samples()}
+    return {
+        path: octets,
+        path.with_name(f"{path.name}.txt"): expected.packet_text(packets.FILE, printed, titles).encode(),
+    }
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
