@@ -170,8 +170,18 @@ class Finding:
     @property
     def line(self) -> str:
         """The finding as one line: level, rule, place, expected and got, octets, clauses."""
+        return f"{self.level.word} {self.rule}: {self.place}: {self.text}{self.ending}"
+
+    @property
+    def ending(self) -> str:
+        """The end of that line: octets and clauses, as far as there are any."""
         octets = (self.span.start, self.span.end, self.span_of) if self.span else None
-        return line_of(self.level.word, self.rule, self.place, self.text, octets, map(str, self.clauses))
+        return ending_of(octets, self.citations)
+
+    @property
+    def citations(self) -> list[str]:
+        """The clauses, each once, without what they say."""
+        return list(dict.fromkeys(map(str, self.clauses)))
 
 
 def text_of(title: str, expected: str, got: str, hint: str) -> str:
@@ -189,9 +199,14 @@ def line_of(
     level: str, rule: str, place: Place, text: str, octets: tuple[int, int, str] | None, clauses: Iterable[str]
 ) -> str:
     """Return a finding as one line; `octets` are the first, the one after the last, and what they are octets of."""
+    return f"{level} {rule}: {place}: {text}{ending_of(octets, clauses)}"
+
+
+def ending_of(octets: tuple[int, int, str] | None, clauses: Iterable[str]) -> str:
+    """Return the end of such a line: octets and clauses, as far as there are any."""
     at = f" [{octets_text(*octets)}]" if octets else ""
     cited = "; ".join(clauses)
-    return f"{level} {rule}: {place}: {text}{at}" + (f" · {cited}" if cited else "")
+    return at + (f" · {cited}" if cited else "")
 
 
 def shorten(text: str, longest: int = LONGEST_VALUE) -> str:

@@ -233,8 +233,7 @@ def _comments(
         path = finding.place.path
         place = str(finding.place) if with_place else printable(path) if path != known else ""
         at = f"{place}: " if place else ""
-        cited = "; ".join(map(str, finding.clauses))
-        yield f"{indent}# {finding.level.word} {finding.rule}: {at}{finding.text}{f' · {cited}' if cited else ''}"
+        yield f"{indent}# {finding.level.word} {finding.rule}: {at}{finding.text}{finding.ending}"
 
 
 def _quoted(written: str) -> str:

@@ -321,7 +321,7 @@ def _finding(finding: Finding) -> dict[str, Any]:
         "hint": cut(finding.hint),
         "octets": [finding.span.start, finding.span.end] if finding.span else None,
         "octets_of": finding.span_of or None,
-        "clauses": [str(clause) for clause in finding.clauses],
+        "clauses": finding.citations,
     }
 
 
