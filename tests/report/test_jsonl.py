@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from ltkm_inspect import __version__
+from ltkm_inspect.capture.unread import UNREAD
 from ltkm_inspect.context import Context
 from ltkm_inspect.engine import inspect
 from ltkm_inspect.finding import Answer, Finding, Level, Outcome, Place, Report
@@ -168,6 +169,7 @@ def test_a_summary_is_one_object() -> None:
         },
         "findings": [{"rule": "alpha", "level": "warning", "number": 1}],
         "faulted": {"exchanges": 0, "violations": 0, "warnings": 0},
+        "unread": dict.fromkeys(UNREAD, 0),
     }
 
 
