@@ -1,6 +1,8 @@
 """Packets give the exchanges and datagrams that went over the network; what is missing of one is blamed on nobody."""
 
 import io
+import random
+import subprocess
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
@@ -573,3 +575,53 @@ def test_no_octets_make_it_fail(sent: list[tuple[int, bytes, int]]) -> None:
     for side, octets, flags in sent:
         wire.send(side, (parts[flags % 4] if flags & 16 else b"") + octets, (flags & ~SYN) | ACK)
     read(wire.records)
+
+
+def shuffled(wire: Wire, chance: random.Random) -> list[Record]:
+    """Return the packets of a connection as a busy network delivers them: some later, some twice, none lost."""
+    times = [time for time, _ in wire.records]
+    sent = [octets for _, octets in wire.records]
+    for _ in range(4):
+        at = chance.randrange(3, len(sent) - 4)
+        sent[at], sent[at + 1] = sent[at + 1], sent[at]
+        sent.insert(at + chance.randrange(3), sent[at])
+        times.append(times[-1] + 0.0001)
+    return list(zip(times, sent, strict=True))
+
+
+@pytest.mark.needs("tshark")
+def test_tshark_reads_the_same_exchanges_out_of_mixed_packets(tmp_path: Path) -> None:
+    chance = random.Random(7)
+    records: list[Record] = []
+    body = chunked(BODY, b"X-Trailer: 1\r\n")
+    for number in range(60):
+        wire = Wire(f"192.0.2.{number + 1}:40000", at=1e9 + number).open()
+        response = replace(RESPONSE, headers=RESPONSE.headers.put("X-Number", str(number)))
+        octets = response_octets(response)
+        if number % 3 == 0:
+            octets = b"HTTP/1.1 200 OK\r\n" + MSK_TYPE + b"Transfer-Encoding: chunked\r\nX-Number: 1\r\n\r\n" + body
+        wire.message(0, ASKED, chance.randrange(60, 700)).message(1, octets, chance.randrange(60, 700))
+        records += shuffled(wire.exchange(EXCHANGE, 300).close(), chance)
+    path = tmp_path / "mixed.pcap"
+    path.write_bytes(pcap(records))
+    names = ["ip.dst", "http.response.code", "http.response.phrase", "http.content_type", "http.content_length"]
+    options = ["-o", "tcp.reassemble_out_of_order:TRUE", "-Y", "http.response", "-T", "fields"]
+    done = subprocess.run(
+        ["tshark", "-r", path, *options, *(word for name in names for word in ("-e", name))],
+        check=True,
+        capture_output=True,
+        timeout=60,
+    )
+    theirs = sorted(line.split("\t") for line in done.stdout.decode().splitlines())
+    ours = []
+    for each in read(records):
+        assert isinstance(each, Exchange)
+        assert each.response is not None
+        assert (each.request, each.response.body, each.gaps) == (EXCHANGE.request, BODY, ())
+        headers = each.response.headers
+        length = headers.get("content-length") or ""
+        ours.append(
+            [each.client.partition(":")[0], "200", each.response.reason, headers.get("content-type") or "", length]
+        )
+    assert len(ours) == 120
+    assert sorted(ours) == theirs

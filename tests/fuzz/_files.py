@@ -13,9 +13,13 @@ from mitmproxy.io import FlowWriter
 
 from ltkm_inspect import reference
 from ltkm_inspect.mitm.flows import flow_of
+from ltkm_inspect.traffic import Exchange
 from tests.datagrams import ERROR, PULL, PUSH, REPORTING, STKM, VERIFICATION, udp_flow
 from tests.fuzz._messages import messages
 from tests.fuzz._target import Target, files_of, formats_for, require, root, run
+from tests.packets.build import enhanced, interface, pcap, section
+from tests.packets.test_network import DATAGRAMS
+from tests.packets.traffic import push, records_of
 
 SECRETS = tuple(
     each for terminal in (reference.TERMINAL, reference.OTHER_TERMINAL) for each in (terminal.muk, terminal.mrk)
@@ -104,6 +108,24 @@ def har() -> dict[str, object]:
 def look_at_har(octets: bytes) -> None:
     """Check a HAR."""
     run(["check", "--jobs", "1", "a.har"], {"a.har": octets}, formats_for(octets))
+
+
+@cache
+def packets() -> Sequence[bytes]:
+    """Return packet captures of each clean exchange and a push, and one of each kind of layer."""
+    pushed = push(reference.ltkm(reference.FIRST).encode(), 1e9)
+    found = []
+    for name in reference.REFERENCES:
+        sent = [each for each in reference.reference(name) if isinstance(each, Exchange)]
+        found.append(pcap([*records_of(iter(sent), 300), pushed]))
+    layers = b"".join(enhanced(octets, 0) for link, all, _ in DATAGRAMS.values() if link == 1 for octets in all)
+    return [*found, section() + interface() + layers]
+
+
+def look_at_packets(octets: bytes) -> None:
+    """Check a packet capture, and decode what is in it."""
+    run(["check", "--jobs", "1", "a.pcap"], {"a.pcap": octets}, formats_for(octets))
+    run(["decode", "a.pcap"], {"a.pcap": octets})
 
 
 @cache
@@ -226,6 +248,9 @@ def look_at_text(octets: bytes) -> None:
 TARGETS = (
     Target("flow files", flows, look_at_flows, weight=1),
     Target("HAR", hars, look_at_har, (b'"encoding":"base64"', b"null", b'"text":'), weight=1),
+    Target(
+        "packets", packets, look_at_packets, (b"HTTP/1.1 ", b"\r\n\r\n", b"\x08\x00\x45\x00", b"\x86\xdd\x60"), weight=1
+    ),
     Target(
         "key rings", rings, look_at_ring, (b"[[subscribers]]", b"muk = ", b"muks = [", b"hex:", b"base64:"), weight=1
     ),
