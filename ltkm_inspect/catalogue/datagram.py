@@ -81,7 +81,7 @@ def datagram_captured_twice(datagram: SentDatagram) -> Problems:
 
 @fault(on=SentDatagram, reference="push", trips={"push-port-unusual"})
 def replace_port(datagram: SentDatagram, *, port: int = 40000) -> Datagram:
-    """Send the datagram from another port of the BSM."""
+    """Send the datagram from another port of the BSM, in a flow file together with all others of its flow."""
     return replace(datagram.event, server=f"{datagram.event.server.rpartition(':')[0]}:{port}")
 
 

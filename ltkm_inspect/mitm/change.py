@@ -25,7 +25,8 @@ def change_line(change: Change, number: int | None, redactor: Redactor = NO_REDA
     faults = ", ".join(shorten(redactor.text(str(fault))) for fault in change.faults)
     injection = change.injection
     parts = [redactor.text(str(each)) for each in (*injection.edits, *injection.remarks, *injection.unsealed)]
-    parts.insert(len(injection.edits), ", ".join(_differences(change.before, change.after)))
+    if not (injection.edits and isinstance(change.after, Datagram)):  # the edits say all of a datagram
+        parts.insert(len(injection.edits), ", ".join(_differences(change.before, change.after)))
     return f"#{number_text(number, change.before)} fault {faults}: {'; '.join(filter(None, parts))}"
 
 
@@ -44,11 +45,9 @@ def write_change(flow: Flow, change: Change, came: Report | None = None, redacto
 
 
 def _write_datagram(flow: UDPFlow, before: Datagram, after: Datagram) -> None:
-    """Write on a UDP flow what a fault changed in one of its datagrams: octets, time, and the port of the BSM."""
+    """Write on a UDP flow what a fault changed in a datagram: octets and time, and the port of the BSM in the flow."""
     message, sides = flow.messages[after.place - 1], (flow.client_conn, flow.server_conn)
     moved = [side for side in sides if human.format_address(side.peername) == before.server != after.server]
-    if moved and len(flow.messages) > 1:
-        raise ValueError("the flow has other messages, and their port would change too")
     flow.backup()  # type: ignore[no-untyped-call]
     message.content = after.octets
     if after.started is not None:
@@ -64,7 +63,15 @@ def sha256(response: Response | None) -> str | None:
 
 
 def _differences(before: Event, after: Event) -> Iterator[str]:
-    """Yield what differs, in the order of an exchange; wire text is left out. Of a datagram the edits say all."""
+    """Yield what differs, in the order of an exchange; wire text is left out."""
+    if before.started != after.started:
+        yield "time"
+    if isinstance(before, Datagram) and isinstance(after, Datagram):
+        if before.server != after.server:
+            yield "port"
+        if before.octets != after.octets:
+            is_as_long = len(before.octets) == len(after.octets)
+            yield "message" if is_as_long else f"message {_sizes(before.octets, after.octets)}"
     if not isinstance(before, Exchange) or not isinstance(after, Exchange):
         return
     if before.connection != after.connection:

@@ -15,21 +15,24 @@ from mitmproxy.flow import Flow
 from mitmproxy.http import HTTPFlow
 from mitmproxy.io import FlowReader, FlowWriter
 from mitmproxy.test import tflow
+from mitmproxy.udp import UDPFlow
 
 from ltkm_inspect import catalogue
 from ltkm_inspect.context import Context
 from ltkm_inspect.engine import inspect
-from ltkm_inspect.fault import FAULTS, Application, parse_application
+from ltkm_inspect.fault import FAULTS, Application, Fault, parse_application
 from ltkm_inspect.mitm.change import change_line
 from ltkm_inspect.mitm.flow_file import FlowFileWriter
 from ltkm_inspect.mitm.flows import FAULT, exchange_of, flow_of
 from ltkm_inspect.mitm.marking import FAULT_MARK, FAULT_METADATA, FAULTED, METADATA, ORIGINAL, mark
 from ltkm_inspect.mitm.rewriting import FlowRewriter
-from ltkm_inspect.reference import KEYS, REFERENCES, reference
+from ltkm_inspect.mitm.udp_flows import events_of
+from ltkm_inspect.reference import DATAGRAM_REFERENCES, KEYS, REFERENCES, STARTED, events, reference
 from ltkm_inspect.rewriting.orders import Orders
 from ltkm_inspect.rewriting.rewriter import Change
 from ltkm_inspect.session import Session
-from ltkm_inspect.traffic import Exchange
+from ltkm_inspect.traffic import Datagram, Direction, Event, Exchange
+from tests.datagrams import udp_flow
 from tests.proxy.parts import Mitmdump, clean, flawed
 
 catalogue.load()
@@ -45,13 +48,19 @@ def apply_to(flow: HTTPFlow, rewriting: FlowRewriter) -> Change | None:
     return next(iter(rewriting.apply(flow, [exchange_of(flow)])), None)
 
 
-def saved(flow: Flow) -> HTTPFlow:
+def again(flow: Flow) -> Flow:
     """Return the flow as it comes back from a flow file."""
     file = io.BytesIO()
     writer: Any = FlowWriter(file)  # type: ignore[no-untyped-call]
     writer.add(flow)
     file.seek(0)
     (read,) = FlowReader(file).stream()
+    return read
+
+
+def saved(flow: Flow) -> HTTPFlow:
+    """Return the same of an HTTP flow."""
+    read = again(flow)
     assert isinstance(read, HTTPFlow)
     return read
 
@@ -103,6 +112,43 @@ def test_a_faulted_flow_breaks_the_rules_of_the_fault_also_when_it_was_saved(fau
     for part in fields(Exchange):
         if part.name not in ("id", "faults"):
             assert getattr(exchange, part.name) == getattr(change.after, part.name), part.name
+
+
+def udp_flow_of(datagram: Datagram) -> UDPFlow:
+    """Return the flow of one datagram."""
+    assert datagram.started is not None
+    at, is_answer = datagram.started - STARTED, datagram.direction is Direction.FROM_TERMINAL
+    addresses = {"client": datagram.client, "server": datagram.server}
+    return udp_flow((is_answer, datagram.octets, at), **addresses, id=f"{int(at):032x}")
+
+
+def as_exchange(event: Event) -> Exchange:
+    """Return an event that must be an exchange."""
+    assert isinstance(event, Exchange)
+    return event
+
+
+OF_DATAGRAMS = {id: fault for id, fault in FAULTS.items() if fault.reference in DATAGRAM_REFERENCES}
+
+
+@pytest.mark.parametrize("fault", OF_DATAGRAMS.values(), ids=list(OF_DATAGRAMS))
+def test_a_faulted_flow_with_datagrams_breaks_the_rules_of_the_fault_also_when_it_was_saved(fault: Fault) -> None:
+    context = Context(keys=KEYS, session=Session())
+    rewriting = FlowRewriter(Orders((Application(fault),)), context)
+    known = events(fault.reference)
+    flows = [udp_flow_of(each) if isinstance(each, Datagram) else flow_of(as_exchange(each)) for each in known]
+    *earlier, before = [events_of(flow)[0] for flow in flows]
+    for each in earlier:
+        inspect(each, context)
+        rewriting.remember(each)
+    (change,) = rewriting.apply(flows[-1], [before])
+    line = change_line(change, 7)
+    number = "#7" if isinstance(before, Exchange) else "#7.1"
+    assert line.startswith(f"{number} fault {fault.id}: ")
+    assert line.rpartition(": ")[2]  # says what changed
+    (after,) = events_of(again(flows[-1]))
+    assert set(inspect(after, context).rules) == fault.trips
+    assert after.faults == (fault.id,)
 
 
 def test_the_flow_says_what_was_put_in_and_keeps_the_digests_of_both_bodies() -> None:
