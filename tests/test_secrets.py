@@ -1,4 +1,4 @@
-"""The canary: keys that are planted in every input stand in no output of any command, whatever goes wrong.
+"""The canary: keys that are planted in every input are in no output of any command, whatever goes wrong.
 
 Beside it stand the canaries of single rooms: of the real mitmdump in tests/proxy/test_keys.py, of every `repr` and
 exception of the keys room in tests/keys/test_robustness.py.
@@ -83,6 +83,7 @@ CALLS: Mapping[str, list[str]] = {
     "proxy": ["--config BROKEN"],
     "rules": ["", "--format json"],
     "web": ["--config BROKEN"],
+    "wireshark": [""],
 }
 """What is typed, by command; one that is not here fails a test. `keys derive` shows what it was asked for."""
 

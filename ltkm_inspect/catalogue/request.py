@@ -190,7 +190,8 @@ def _is_echo(document: Document) -> bool:
             return False
     asking = exchange.request_document
     is_readable = exchange.asks_for_msk and asking is not None and asking.well_formed
-    return is_readable and exchange.response is not None and exchange.response.status == 200
+    is_answered = exchange.response is not None and exchange.response.status == 200
+    return is_readable and is_answered and all(map(_is_right, requested))
 
 
 PAIR_RULES = RuleGroup(

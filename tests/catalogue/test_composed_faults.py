@@ -6,7 +6,7 @@ from dataclasses import replace
 from functools import cache
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from ltkm_inspect import reference
@@ -93,6 +93,7 @@ WITH_FAST_PASSES = Settings(debug=True)
     name=st.sampled_from(sorted(reference.REFERENCES)),
     ids=st.lists(st.sampled_from(sorted(FAULTS)), min_size=0, max_size=3, unique=True),
 )
+@example("download", ["zero-requested-key-group", "reserve-key-group"])
 @settings(max_examples=6 * settings().max_examples)
 def test_a_fast_check_that_rules_share_changes_no_report(name: str, ids: list[str]) -> None:
     """Where a fast check is true, the rules that share it have nothing to say: no finding, no note."""
