@@ -100,7 +100,7 @@ def may_be_ours(request: HttpMessage | None, response: HttpMessage | None) -> bo
 def unreadable(message: HttpMessage) -> str:
     """Return why a message cannot be read whose first octets may be of one of ours."""
     why = message.problem or (message.loss[2] if message.loss is not None else "its end is missing")
-    return f"packet {message.first.number}: expected an HTTP/1 message: {printable(why)}"
+    return f"packet {message.first.number}: an HTTP/1 message is damaged: {printable(why)}"
 
 
 def place(packet: PacketTime | None) -> str:

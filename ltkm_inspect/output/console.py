@@ -2,16 +2,17 @@
 
 import os
 import sys
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from errno import EBADF
 from typing import TextIO
 
 import click
 
 from ltkm_inspect.parameter import similar_file
-from ltkm_inspect.wire import crash_of, printable
+from ltkm_inspect.wire import count, crash_of, printable
 from ltkm_inspect.wire.key_text import is_key_text
 
 PROGRAM = "ltkm-inspect"
@@ -22,6 +23,9 @@ COULD_NOT_RUN = 1
 FINDINGS = 3
 NOTHING_SEEN = 4
 INCOMPLETE = 5
+
+MOST_LINES = 50
+"""How many damaged places of one input are listed; the rest is counted."""
 
 
 def say(lines: Iterable[str], *, color: bool = False) -> bool:
@@ -124,9 +128,15 @@ class InputErrors:
 
     unread: int = 0
     damaged: int = 0
+    sources: Counter[str] = field(default_factory=Counter)
+    """How often something was wrong, by input."""
 
     def say(self, source: str, why: str, *, unread: bool) -> None:
-        """Count an input that could not be opened, or is damaged, and say so in one line."""
+        """Count an input that could not be opened, or is damaged, and say so in one line, the first times."""
+        self.sources[source] += 1
+        if self.sources[source] > MOST_LINES:
+            self.damaged += 1
+            return
         is_key = is_key_text(source) and not os.path.exists(source)
         complain(f"{'(what may be a key)' if is_key else printable(source)}: {why}")
         self.unread += unread
@@ -139,7 +149,10 @@ class InputErrors:
             self.damaged += 1
 
     def exit_code(self, inputs: int, otherwise: int) -> int:
-        """Return 1 where no input could be read, 5 where some were not or not in full."""
+        """Return 1 if no input could be read, 5 if some were not or not in full; say what is not listed."""
+        for source, number in self.sources.items():
+            if number > MOST_LINES:
+                complain(f"{printable(source)}: {count(number - MOST_LINES, 'more damaged place')}, not listed")
         if self.unread == inputs:
             return COULD_NOT_RUN
         return INCOMPLETE if self.unread or self.damaged else otherwise

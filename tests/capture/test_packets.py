@@ -427,7 +427,7 @@ def test_a_message_that_is_not_http_is_told_of_if_it_may_be_ours() -> None:
     asked = ASKED.replace(b"\r\n", b"\r\nNo colon\r\n", 1)
     wire = Wire().open().message(0, asked).message(1, b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n").close()
     (damaged,) = (each for each in read(wire.records) if isinstance(each, DamagedEvent))
-    assert str(damaged).startswith("packet 4: expected an HTTP/1 message: ")
+    assert str(damaged).startswith("packet 4: an HTTP/1 message is damaged: ")
     exchange = one(
         Wire().open().message(0, ASKED).message(1, ANSWERED.replace(b"\r\n", b"\r\nNo colon\r\n", 1)).close()
     )
