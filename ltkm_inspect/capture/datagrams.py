@@ -4,12 +4,16 @@ from ipaddress import ip_address
 
 from ltkm_inspect.capture.connections import shown
 from ltkm_inspect.capture.damage import DamagedEvent
-from ltkm_inspect.packets import MIKEY_PORT, PacketTime, UdpPacket
+from ltkm_inspect.packets import MIKEY_PORT, Network, PacketTime, UdpPacket
 from ltkm_inspect.traffic import Datagram, Direction, Limits, direction_of, may_be_message
 from ltkm_inspect.wire import count
 
 MOST_SERVERS = 1000
 """How many addresses of BSMs are remembered."""
+MOST_RECENT = 1000
+"""How many datagrams are compared with those that follow."""
+TWICE = 1.0
+"""Seconds within which the same datagram comes by again on another interface."""
 
 
 class Datagrams:
@@ -21,8 +25,31 @@ class Datagrams:
         self._capture = capture
         self._servers: dict[bytes, None] = {}
         """Addresses that sent what only a BSM sends, or got what only a terminal sends."""
+        self._recent: dict[tuple[bytes, bytes], tuple[float, int, int]] = {}
+        """When a datagram was last captured, with its identification and hops."""
+        self.twice = 0
+        """How many datagrams were captured more than once."""
 
-    def event_of(self, udp: UdpPacket, packet: PacketTime) -> Datagram | DamagedEvent | None:
+    def _was_captured(self, udp: UdpPacket, packet: PacketTime, network: Network) -> bool:
+        """Tell whether a datagram was captured before, on its way through the same machine.
+
+        A sender that repeats one gives it another identification, and the same number of hops.
+        """
+        if packet.time is None:
+            return False
+        key, now = (udp.ends, udp.data), (packet.time, network.identification, network.hops)
+        before = self._recent.pop(key, None)
+        self._recent[key] = now
+        if len(self._recent) > MOST_RECENT:
+            del self._recent[next(iter(self._recent))]
+        if before is None or not 0 <= now[0] - before[0] <= TWICE:
+            return False
+        (_, identification, hops), (_, former_identification, former_hops) = now, before
+        if identification and former_identification:
+            return identification == former_identification
+        return hops != former_hops
+
+    def event_of(self, udp: UdpPacket, packet: PacketTime, network: Network) -> Datagram | DamagedEvent | None:
         """Return the event in a datagram; None where it is not ours.
 
         Ours is what has the port of MIKEY on a side, and on other ports a whole message of a known kind.
@@ -35,6 +62,9 @@ class Datagrams:
                 return None
             missing = f"expected {count(max(0, udp.length), 'octet')} of message, got {len(udp.data)}"
             return DamagedEvent(f"packet {packet.number}: {missing}")
+        if self._was_captured(udp, packet, network):
+            self.twice += 1
+            return None
         size = len(udp.ends) // 2 - 2
         source, target = udp.ends[:size], udp.ends[size : 2 * size]
         direction = direction_of(udp.data)

@@ -47,7 +47,7 @@ def events(read: Read, limits: Limits = OFFLINE, capture: str = "") -> Iterator[
             moment = PacketTime(number, packet.time)
             if isinstance(held, TcpSegment):
                 take_segment(held, moment)
-            elif (datagram := found.datagrams.event_of(held, moment)) is not None:
+            elif (datagram := found.datagrams.event_of(held, moment, found.network)) is not None:
                 waiting.append(datagram)
             if waiting or not number % _EVERY:
                 yield from found.take()
@@ -92,6 +92,7 @@ class _Found:
     def counts(self) -> UnreadTraffic:
         """Return what was not read, by its kind."""
         counts = self._unread + Counter(
+            twice=self.datagrams.twice,
             cut=self.network.cut,
             fragments=self.network.fragments.missing,
             connections=self.connections.dropped,

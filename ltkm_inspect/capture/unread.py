@@ -9,6 +9,7 @@ UNREAD: Mapping[str, tuple[str, str]] = {
     "http2": ("HTTP/2 connection", "HTTP/2 connections"),
     "websocket": ("WebSocket", "WebSockets"),
     "connect": ("CONNECT tunnel", "CONNECT tunnels"),
+    "twice": ("datagram captured again", "datagrams captured again"),
     "cut": ("packet not captured to its end", "packets not captured to their ends"),
     "fragments": ("packet with missing fragments", "packets with missing fragments"),
     "connections": ("connection beyond the limit", "connections beyond the limit"),

@@ -76,6 +76,10 @@ class Network:
         """How many packets were not captured to their end."""
         self.unknown_links: Counter[int] = Counter()
         """How many packets have a link type that cannot be read, by that."""
+        self.identification = 0
+        """The identification in the IPv4 header around the last datagram; 0 if it has none."""
+        self.hops = 0
+        """How many hops that packet could still go."""
         self._time: float | None = None
 
     def take(self, packet: Packet) -> UdpPacket | TcpSegment | None:
@@ -100,11 +104,13 @@ class Network:
 
     def _ipv4(self, octets: bytes, at: int, end: int, depth: int) -> UdpPacket | TcpSegment | None:
         first, protocol = octets[at], octets[at + 9]
-        total, _, fragment = _PARTS(octets, at + 2)
+        total, identification, fragment = _PARTS(octets, at + 2)
         start = at + 4 * (first & 0xF)
         if first >> 4 != 4 or start < at + 20 or (total and at + total < start):
             return None
         stop = at + total if total else end  # the card cuts what it sends into packets, and writes the length then
+        if protocol == _UDP:
+            self.identification, self.hops = identification, octets[at + 8]
         if fragment & 0x3FFF:
             payload = IpPayload(octets[start : min(stop, end)], stop - start)
             key = octets[at + 12 : at + 20] + octets[at + 4 : at + 6] + octets[at + 9 : at + 10]
@@ -123,6 +129,7 @@ class Network:
         following, start = octets[at + 6], at + 40
         stop = start + length if length else end
         addresses = octets[at + 8 : start]
+        self.identification, self.hops = 0, octets[at + 7]
         while following not in (_TCP, _UDP):
             if following in _EXTENSIONS:
                 following, start = octets[start], start + 8 * (octets[start + 1] + 1)

@@ -22,7 +22,7 @@ from ltkm_inspect.mitm.reading import events as saved_events
 from ltkm_inspect.session import Session
 from ltkm_inspect.traffic import OFFLINE, Datagram, Direction, Exchange, Headers, Limits, Response
 from tests.conftest import ROOT
-from tests.packets.build import ACK, FIN, RST, SYN, Record, pcap
+from tests.packets.build import ACK, FIN, RST, SYN, Record, ethernet, ipv4, pcap, udp
 from tests.packets.traffic import Wire, push, request_octets, response_octets
 
 catalogue.load()
@@ -490,6 +490,24 @@ def test_a_datagram_is_an_event_with_direction_addresses_and_time() -> None:
     first = all[0]
     assert isinstance(first, Datagram)
     assert (first.octets, first.started, first.ended) == (MESSAGE, 1e9, 1e9)
+
+
+def test_a_datagram_that_was_captured_on_two_interfaces_counts_once() -> None:
+    def sent(at: float, id: int, hops: int) -> Record:
+        packet = ipv4(udp(MESSAGE), id=id)
+        return at, ethernet(packet[:8] + bytes((hops,)) + packet[9:])
+
+    same = [sent(1e9, 7, 64), sent(1e9 + 0.001, 7, 64), sent(1e9 + 0.002, 7, 63), sent(1e9 + 0.003, 0, 62)]
+    assert read(same)[1:] == [UnreadTraffic(Counter(twice=3))]
+    assert len(read([sent(1e9, 7, 64), sent(1e9 + 0.1, 8, 63)])) == 2
+    repeated = [
+        sent(1e9, 7, 64),
+        sent(1e9 + 0.5, 8, 64),
+        sent(1e9 + 2, 8, 63),
+        sent(1e9 + 2.5, 0, 63),
+        sent(1e9 + 3, 0, 63),
+    ]
+    assert [type(each) for each in read(repeated)] == [Datagram] * 5
 
 
 def test_a_datagram_that_was_cut_is_damage() -> None:
