@@ -1,5 +1,6 @@
 """What a user types, what is printed, and the exit codes."""
 
+import gzip
 import json
 import os
 import re
@@ -31,6 +32,7 @@ from ltkm_inspect.rule import RULES
 from ltkm_inspect.traffic import Exchange
 from tests.command import COMMAND, ROOT, imported, run, run_process, run_shell
 from tests.growth import grows_as_its_input
+from tests.report.runs import TRIAL
 
 MESSAGE = ltkm(FIRST).encode()
 CLEAN = reference("download")[0]
@@ -174,16 +176,49 @@ def test_a_cut_file_gives_what_stands_before_the_cut_then_one_line_and_5(broken:
 
 
 @pytest.mark.parametrize(
-    ("octets", "code"), [(b"\x00\xff\x1b[2J" * 100, 1), (b"{", 5), (b"[]", 1), (b"9" * 5000 + b":x", 1), (b"{}", 5)]
+    "octets",
+    [
+        *(
+            b"\x00\xff\x1b[2J" * 100,
+            b"{",
+            b"[]",
+            b"9" * 5000 + b":x",
+            b"{}",
+            b'{"a":1}',
+            b'\xef\xbb\xbf{"a":{"log":{',
+            b"{x}",
+        ),
+        *(b"some text\n", b"<LTKM/>", b"<!DOCTYPE html>", b"PK\x03\x04\x14\0\0\0", gzip.compress(b'{"a":1}')),
+    ],
 )
-def test_a_file_that_is_neither_a_flow_file_nor_a_har_is_one_line(tmp_path: Path, octets: bytes, code: int) -> None:
+@pytest.mark.parametrize("command", ["check", "export json", "diff {}", "fault strip-ltkm"])
+def test_a_file_that_is_neither_a_flow_file_nor_a_har_is_one_line_and_1(
+    tmp_path: Path, octets: bytes, command: str
+) -> None:
     file = tmp_path / "random"
     file.write_bytes(octets)
-    done = run("check", file)
+    out = [str(tmp_path / "out")] if command.startswith("fault") else []
+    done = run(*command.format(TRIAL).split(), file, *out)
     (line,) = lines(done.stderr)
     assert line.isprintable()
     assert line.startswith(f"ltkm-inspect: {file}: ")
-    assert done.returncode == code
+    assert done.stdout == b""
+    assert done.returncode == 1
+
+
+@pytest.mark.parametrize(
+    ("octets", "code"),
+    [
+        pytest.param(b"", 4, id="empty"),
+        pytest.param(b'{"log": {}}', 5, id="HAR without entries"),
+        pytest.param(b'{"version": 1, "log": {"entries": [', 5, id="cut HAR"),
+        pytest.param(b'{"log": {"entries": []}}', 4, id="empty HAR"),
+    ],
+)
+def test_a_damaged_capture_is_5_and_an_empty_one_4(tmp_path: Path, octets: bytes, code: int) -> None:
+    file = tmp_path / "capture"
+    file.write_bytes(octets)
+    assert run("check", file).returncode == code
 
 
 @pytest.mark.parametrize(

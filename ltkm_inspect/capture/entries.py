@@ -5,6 +5,7 @@ import json
 import math
 import re
 from collections.abc import Callable, Iterator
+from errno import EINVAL
 from itertools import chain
 from typing import Any, NamedTuple
 
@@ -79,29 +80,35 @@ def _text(begins: bytes) -> str:
 
 
 def entries(read: Read) -> Iterator[Entry]:
-    """Yield the entries of a HAR in their order; HarError where its text is none, once all before that were yielded.
+    """Yield the entries of a HAR in their order; HarError where it is damaged, once all before that were yielded.
 
-    PackedError passes through, which `read` may raise.
+    OSError for other text, in which no log begins. PackedError passes through, which `read` may raise.
     """
     text = _Text(_utf8(read))
-    if text.byte() != b"{":
-        raise HarError(text.offset, NO_ENTRIES)
-    found = False
-    for key in _members(text):
-        if key != b'"log"' or text.byte() != b"{":
-            text.value(0)
-            continue
-        for name in _members(text):
-            if name != b'"entries"' or text.byte() != b"[":
+    has_log = found = False
+    try:
+        if text.byte() != b"{":
+            raise HarError(text.offset, NO_ENTRIES)
+        for key in _members(text):
+            if key != b'"log"' or text.byte() != b"{":
                 text.value(0)
                 continue
-            found = True
-            for number, _ in enumerate(_elements(text), 1):
-                entry = _entry(text, number)
-                if entry is not None:
-                    yield entry
-    if not found:
-        raise HarError(0, NO_ENTRIES)
+            has_log = True
+            for name in _members(text):
+                if name != b'"entries"' or text.byte() != b"[":
+                    text.value(0)
+                    continue
+                found = True
+                for number, _ in enumerate(_elements(text), 1):
+                    entry = _entry(text, number)
+                    if entry is not None:
+                        yield entry
+        if not found:
+            raise HarError(0, NO_ENTRIES)
+    except HarError as error:
+        if has_log:
+            raise
+        raise OSError(EINVAL, str(error)) from None
 
 
 def _entry(text: "_Text", number: int) -> Entry | None:

@@ -3,10 +3,11 @@
 import os
 import time
 from collections.abc import Iterator
+from errno import EINVAL
 from io import FileIO
 from typing import TYPE_CHECKING
 
-from ltkm_inspect.capture.damage import SHORTER, Damage, PackedError
+from ltkm_inspect.capture.damage import SHORTER, Damage
 from ltkm_inspect.capture.records import BLOCK, CandidateRecord, scan
 from ltkm_inspect.packets import Read, is_capture, may_become_capture
 from ltkm_inspect.traffic import Limits
@@ -24,7 +25,7 @@ def follow(name: str, limits: Limits) -> "Iterator[CandidateRecord | PacketEvent
     """Yield what a capture holds and what is added to it, each event once it is whole; it ends where there is damage.
 
     Where another file takes its name, as when it is rotated, the old one is read to its end, and then the new one.
-    Raises OSError where it cannot be opened or read.
+    Raises OSError where it cannot be opened or read, or does not begin like a capture.
     """
     while True:
         with FileIO(name) as raw:
@@ -64,7 +65,7 @@ class _Tail:
         if self._begin:
             begin, self._begin = self._begin, b""
             if not (begin[:1].isdigit() or is_capture(begin)):
-                raise PackedError(NOT_PLAIN)
+                raise OSError(EINVAL, NOT_PLAIN)
             return begin
         while not (self.is_over or self.is_shorter):
             gone = self._is_gone()  # asked first: what was written before it went is read nevertheless

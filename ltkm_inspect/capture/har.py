@@ -56,7 +56,7 @@ _ENCODING = ("response.body.encoding",)
 
 
 def exchanges(read: Read, limits: Limits = OFFLINE, capture: str = "") -> Iterator[Exchange | Damage | DamagedEvent]:
-    """Yield the exchange of every entry in order, MSK or not, and damage where there is some."""
+    """Yield the exchange of every entry in order, MSK or not, and damage where there is some; OSError for no HAR."""
     number = 0
     try:
         for entry in entries(read):

@@ -79,12 +79,21 @@ def _print(waiting: list[str]) -> bool:
 
 def _given(inputs: Iterable[str], form: Form, trouble: InputErrors) -> Iterator[InputMessage]:
     for number, text in enumerate(inputs, 1):
+        begun = False
         try:
-            if text == "-":
-                if sys.stdin is None:  # closed by whoever started us
-                    raise OSError(EBADF, "there is none")
-                yield from from_stream(sys.stdin.buffer, "standard input", form)
-            else:
-                yield from from_argument(text, f"argument {number}", form)
+            for given in _messages(text, number, form):
+                if given.is_other:
+                    trouble.say(given.source, given.problem, unread=not begun)
+                else:
+                    yield given
+                begun = True
         except OSError as error:
             trouble.say("standard input" if text == "-" else text, reason(error), unread=True)
+
+
+def _messages(text: str, number: int, form: Form) -> Iterator[InputMessage]:
+    if text != "-":
+        return from_argument(text, f"argument {number}", form)
+    if sys.stdin is None:  # closed by whoever started us
+        raise OSError(EBADF, "there is none")
+    return from_stream(sys.stdin.buffer, "standard input", form)

@@ -42,6 +42,7 @@ TEXT = InputKind("other text")
 OCTETS = InputKind("unknown binary data")
 
 _PDF = b"%PDF"
+TAR = InputKind("a tar archive", UNPACK)
 _TAR, _TAR_AT = b"ustar", 257
 _OF_PICTURE = "text in a picture cannot be read; paste the text itself"
 _SIGNATURES: tuple[tuple[bytes | tuple[bytes, ...], InputKind], ...] = (
@@ -59,6 +60,9 @@ _SIGNATURES: tuple[tuple[bytes | tuple[bytes, ...], InputKind], ...] = (
     ((b"\x7fELF", b"MZ"), InputKind("a program")),
     (b"SQLite format 3\0", InputKind("a SQLite database")),
 )
+
+OTHER = frozenset({FLOWS, HAR, RECORDS, RING, HTML, TAR, *(kind for _, kind in _SIGNATURES)})
+"""The kinds that are certainly no LTKMs, however damaged these may be."""
 
 _FLOW = re.compile(rb"\d{1,12}:(?:\d{1,12}:[a-z_]|$)")
 _HAR = re.compile(r"\{\s*\"log\"\s*:")
@@ -80,7 +84,7 @@ def kind_of(start: bytes) -> InputKind:
         if is_capture(start):
             return CAPTURE
         if start[_TAR_AT:].startswith(_TAR):
-            return InputKind("a tar archive", UNPACK)
+            return TAR
         unknown = MESSAGE if start[:1] == b"\x01" else OCTETS
         return next((kind for signature, kind in _SIGNATURES if start.startswith(signature)), unknown)
     return _kind_of_text(text.lstrip("\ufeff \t\r\n\v\f"))

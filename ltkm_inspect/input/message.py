@@ -17,3 +17,5 @@ class InputMessage:
     """Where it stood: `argument 1`, `standard input, line 3`."""
     octets: bytes | None
     problem: str = ""
+    is_other: bool = False
+    """The input as a whole is certainly something else: a flow file, a key ring, a report, an archive."""

@@ -7,10 +7,10 @@ from itertools import groupby
 
 from ltkm_inspect.input import dump, notation, passages
 from ltkm_inspect.input.captured import message_in_packet
-from ltkm_inspect.input.kind import DUMP, EMPTY, FLOWS, HAR, RECORDS, TEXT, kind_of
+from ltkm_inspect.input.kind import DUMP, EMPTY, FLOWS, HAR, OTHER, RECORDS, TEXT, kind_of
 from ltkm_inspect.input.message import Form, InputMessage
 from ltkm_inspect.wire import count, printable
-from ltkm_inspect.wire.key_text import IS_KEY, may_be_key
+from ltkm_inspect.wire.key_text import IS_KEY, IS_KEY_RING, may_be_key
 
 _KEY_OCTETS = range(16, 129)
 _DATA_TYPES = 27
@@ -33,10 +33,10 @@ def in_text(octets: bytes, source: str, form: Form) -> Iterator[InputMessage]:
         if form == "auto" and octets.startswith(VERSION):
             yield as_message(source, octets, form)
         else:
-            yield InputMessage(source, None, unreadable(octets, None, form))
+            yield no_message(source, octets, None, form)
         return
     if form == "auto" and kind_of(octets) in (FLOWS, HAR, RECORDS):
-        yield InputMessage(source, None, unreadable(octets, text, form))
+        yield no_message(source, octets, text, form)
         return
     if form == "auto" and any(found := passages.elements(text)):
         for number, message_octets in enumerate(found, 1):
@@ -60,7 +60,7 @@ def in_text(octets: bytes, source: str, form: Form) -> Iterator[InputMessage]:
     elif beside := _in_passages(text, source):
         yield from beside
     elif lines:
-        yield InputMessage(source, None, unreadable(octets, text, form))
+        yield no_message(source, octets, text, form)
 
 
 def _without_words(given: list[tuple[int, str, bytes | None]]) -> list[tuple[int, str, bytes | None]]:
@@ -151,7 +151,7 @@ def _by_line(given: Iterable[tuple[int, str, bytes | None]], source: str, form: 
         if is_bad:
             (first, line, _), last = lines[0], lines[-1][0]
             where = f"line {first}" if first == last else f"lines {first} to {last}"
-            yield InputMessage(f"{source}, {where}", None, unreadable(line.encode("utf-8", "replace"), line, form))
+            yield InputMessage(f"{source}, {where}", None, _unreadable(line.encode("utf-8", "replace"), line, form))
         for number, _, octets in lines:
             if octets is not None:
                 yield as_message(f"{source}, line {number}", octets, form)
@@ -186,7 +186,17 @@ def _is_wrapped(given: list[tuple[int, str, bytes | None]]) -> bool:
     return first and not any(later)
 
 
-def unreadable(octets: bytes, text: str | None, form: Form) -> str:
+def no_message(source: str, octets: bytes, text: str | None, form: Form) -> InputMessage:
+    """Return an input that holds no message, with the reason."""
+    return InputMessage(source, None, _unreadable(octets, text, form), is_other=kind_of(octets) in OTHER)
+
+
+def key_ring(source: str) -> InputMessage:
+    """Return an input that is a key ring, without anything of it."""
+    return InputMessage(source, None, IS_KEY_RING, is_other=True)
+
+
+def _unreadable(octets: bytes, text: str | None, form: Form) -> str:
     """Return why octets are no message; nothing is quoted that may be a key."""
     wanted = WANTED if form == "auto" else form
     kind = kind_of(octets)

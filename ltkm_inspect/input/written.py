@@ -3,6 +3,7 @@
 import os
 import re
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
 from typing import BinaryIO
@@ -12,7 +13,7 @@ from ltkm_inspect.input.captured import from_capture
 from ltkm_inspect.input.document import from_document
 from ltkm_inspect.input.message import Form, InputMessage
 from ltkm_inspect.input.objects import from_array
-from ltkm_inspect.input.prose import VERSION, WANTED, as_message, in_text, notation_of, of_line, unreadable
+from ltkm_inspect.input.prose import VERSION, WANTED, as_message, in_text, key_ring, no_message, notation_of, of_line
 from ltkm_inspect.packets import Read, is_capture
 from ltkm_inspect.wire import printable
 from ltkm_inspect.wire.key_text import IS_KEY, IS_KEY_RING, is_key_ring
@@ -46,11 +47,11 @@ def from_argument(text: str, source: str, form: Form = "auto") -> Iterator[Input
     elif len(given) > 1:
         yield from given
     else:  # a line of its own is all of the argument
-        alone = given[0] if given else InputMessage(source, None, unreadable(os.fsencode(text), text, form))
+        alone = given[0] if given else no_message(source, os.fsencode(text), text, form)
         if form == "auto" and meant and not is_key and _LIKE_NAME.fullmatch(text):
             text = printable(text)
             alone = InputMessage(source, None, f"expected {WANTED}, got {text}, and no file has that name")
-        yield InputMessage(source, alone.octets, alone.problem)
+        yield replace(alone, source=source)
 
 
 def from_text(text: bytes, source: str, form: Form = "auto") -> InputMessage:
@@ -58,11 +59,11 @@ def from_text(text: bytes, source: str, form: Form = "auto") -> InputMessage:
     if form == "binary":
         return as_message(source, text, form)
     if is_key_ring(text):
-        return InputMessage(source, None, IS_KEY_RING)
+        return key_ring(source)
     plain = notation.text_of(text)
     octets = None if plain is None else of_line(plain, form)
     if octets is None:
-        return InputMessage(source, None, unreadable(text, plain, form))
+        return no_message(source, text, plain, form)
     return as_message(source, octets, form)
 
 
@@ -73,7 +74,7 @@ def from_file(octets: bytes, source: str, form: Form = "auto") -> Iterator[Input
     """
     reader = _reader(octets, form)
     if is_key_ring(octets):
-        yield InputMessage(source, None, IS_KEY_RING)
+        yield key_ring(source)
     elif reader is not None:
         yield from _structure(reader, octets, source, form)
     elif form == "binary":
@@ -100,7 +101,7 @@ def from_stream(stream: BinaryIO, source: str, form: Form = "auto") -> Iterator[
     yield InputMessage(f"{source}, line 1", octets)
     for number, line in enumerate(stream, 2):
         if is_key_ring(line):  # what follows may be keys without their names
-            yield InputMessage(source, None, IS_KEY_RING)
+            yield key_ring(source)
             return
         if line.strip():
             yield from_text(line, f"{source}, line {number}", form)

@@ -233,6 +233,10 @@ STRANGE = {
     "repeats-without-offsets": (b" 01 00 15 00\n 00 00 00 00\n*\n 01\n", "a dump that omits repeated rows (*)"),
     "binary": (bytes(range(128, 256)) * 4, "unknown binary data"),
 }
+MAY_BE_LTKMS = {
+    *("key", "key-base64", "key-colons", "prose", "damaged-dump", "json", "repeats-without-offsets", "binary")
+}
+"""Those that may be an LTKM that was damaged on its way; the others are certainly something else."""
 
 
 @pytest.mark.parametrize("name", STRANGE)
@@ -247,7 +251,7 @@ def test_what_is_no_message_is_one_line_that_says_what_it_is(name: str, tmp_path
     for done in calls:
         (line,) = done.output.splitlines()
         assert said in line
-        assert done.exit_code == 3
+        assert (done.exit_code, done.stdout == "") == ((3, False) if name in MAY_BE_LTKMS else (1, True))
         assert leaks(done.output, [MUK, MRK]) == []
 
 
