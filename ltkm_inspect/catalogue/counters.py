@@ -57,7 +57,8 @@ def keystream_reused(delivery: DeliveredLtkm) -> Problems:
         yield NotApplicable("no earlier LTKM for this MUK was seen")
     elif _reuses_keystream(delivery):
         got = f"that of an earlier LTKM, with counter {delivery.sent.counter}"
-        yield Problem("KEMAC.encr_data", "a new combination of counter, RAND and CSB ID", got)
+        hint = _other_path(delivery, _with_counter(delivery))
+        yield Problem("KEMAC.encr_data", "a new combination of counter, RAND and CSB ID", got, hint)
 
 
 @COUNTER_RULES.rule()

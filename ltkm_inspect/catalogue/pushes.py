@@ -133,8 +133,8 @@ def _waited(pending: PendingPush) -> str:
 def of_push(push: Push) -> str:
     """Return which push it is, in words."""
     kind = "LTKM" if push.kind is None else push.kind.value
-    counter = "" if push.counter is None else f", counter {push.counter}"
-    return f"the {kind} in {push.event or 'an event without id'}, CSB ID {push.csb_id:08x}{counter}"
+    counter = "" if push.counter is None else f" and counter {push.counter}"
+    return f"the {kind}{f' {push.event}' if push.event else ''} with CSB ID {push.csb_id:08x}{counter}"
 
 
 @rule(

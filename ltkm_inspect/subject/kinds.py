@@ -53,7 +53,7 @@ class _DatagramKind(Kind):
             yield Site(self, SentDatagram(event, step), event, ltkm=event.ltkm)
 
     def place(self, site: Site, path: str, element: Any) -> Place:
-        return Place(None, None, path)
+        return Place(None, None, path or "datagram")
 
 
 class _KeyedKind(Kind):
@@ -69,6 +69,9 @@ class _PendingKind(Kind):
     def find(self, step: SessionEvent) -> Iterator[Site]:
         for push in pending_pushes(step):
             yield Site(self, push, step.event)
+
+    def place(self, site: Site, path: str, element: Any) -> Place:
+        return Place(None, None, path or ("datagram" if isinstance(site.event, Datagram) else ""))
 
 
 class _DocumentKind(Kind):
