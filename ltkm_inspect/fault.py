@@ -1,6 +1,7 @@
 """Registers faults: decorated functions that damage their subject."""
 
 import inspect
+import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -22,6 +23,8 @@ from ltkm_inspect.subject import KINDS, Kind
 from ltkm_inspect.traffic import Event
 from ltkm_inspect.wire import printable
 
+MOST_NAMED = 5
+"""How many faults are named that break a rule which was taken for one."""
 LEAVES = frozenset({"encryption", "mac", "digest"})
 """What a fault may ask `seal` not to make anew."""
 
@@ -192,16 +195,33 @@ def parse_application(text: str) -> Application:
     name, colon, rest = text.partition(":")
     found = FAULTS.get(name)
     if found is None:
-        close = did_you_mean(name, FAULTS) or "; ltkm-inspect faults lists them"
-        several = "; repeat the option for each fault" if "," in name else close
-        raise FaultError(f"unknown fault {printable(name)}{several}")
+        raise FaultError(f"unknown fault {printable(name)}{_instead(name)}")
     try:
         values = parse_values(f"fault {name}", found.accepted, rest) if colon else {}
     except ParameterError as error:
-        raise FaultError(str(error)) from None
+        commas = "; separate parameters with commas" if re.search(r":\w+=", rest) else ""
+        raise FaultError(f"{error}{commas}") from None
     if values.get("item") and values.get("all") is True:
         raise FaultError(f"fault {name}: use either item or all, not both")
     return Application(found, values)
+
+
+def _instead(name: str) -> str:
+    """Return what to type in place of a name that is no fault's."""
+    if "," in name:
+        return "; expected one fault: add others with --also, or in mitmproxy by repeating ltkm_fault"
+    id = name.partition("=")[0]
+    if id in FAULTS:
+        names = ", ".join(f"{each.name}=…" for each in FAULTS[id].accepted) or "none"
+        return f"; parameters follow a colon, with commas between them: {id}:NAME=VALUE,… ({names})"
+    breaking = [fault.id for fault in FAULTS.values() if name in fault.trips]
+    if breaking:
+        more = len(breaking) - MOST_NAMED
+        return (
+            f", which is a rule; faults that break it: {', '.join(breaking[:MOST_NAMED])}"
+            f"{f' and {more} more (ltkm-inspect faults {name})' if more > 0 else ''}"
+        )
+    return did_you_mean(name, FAULTS) or "; ltkm-inspect faults lists them"
 
 
 def prepare(application: Application, readers: Mapping[type, Reader]) -> Application:

@@ -116,18 +116,38 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
     return f"; did you mean {close[0]}?" if close else ""
 
 
-def similar_file(path: str) -> str:
-    """Return `; did you mean X?` for a file of nearly that name in the folder of one that is missing, or nothing."""
+def similar_file(path: str, fits: Callable[[str], bool] = os.path.exists) -> str:
+    """Return `; did you mean X?` for a file like one that is missing, in its folder or one below, or nothing.
+
+    `fits` tells of a path whether its file is of a kind that is wanted.
+    """
     folder, name = os.path.split(path)
+    here = _names(folder)
+    inner = [each for each in here if each[0] != "." and os.path.isdir(os.path.join(folder, each))]
+    below = [os.path.join(each, found) for each in inner for found in _names(os.path.join(folder, each))][:MOST_NAMES]
+    for paths in ([each for each in below if os.path.basename(each) == name], here, below):
+        for each in _similar(name, paths):
+            whole = os.path.join(folder, each)
+            if (os.path.isfile(whole) or os.path.isdir(whole)) and fits(whole):  # to open a pipe could wait for ever
+                return f"; did you mean {printable(whole)}?"
+    return ""
+
+
+def _names(folder: str) -> list[str]:
     try:
         with os.scandir(folder or ".") as entries:
-            names = [entry.name for entry in islice(entries, MOST_NAMES)]
+            return [entry.name for entry in islice(entries, MOST_NAMES)]
     except (OSError, ValueError):
-        return ""
+        return []
+
+
+def _similar(name: str, paths: Iterable[str]) -> list[str]:
+    """Return the paths whose files have nearly that name, the closest first."""
+    names = {each: os.path.basename(each) for each in paths}
     stem = os.path.splitext(name)[0].lower()
-    same = [each for each in names if os.path.splitext(each)[0].lower() == stem]
-    close = sorted(same) or get_close_matches(name, names, 1, cutoff=0.8)
-    return f"; did you mean {printable(os.path.join(folder, close[0]))}?" if close else ""
+    same = sorted(each for each, found in names.items() if os.path.splitext(found)[0].lower() == stem)
+    close = get_close_matches(name, list(names.values()), 3, cutoff=0.8)
+    return [*same, *(each for found in close for each in names if names[each] == found)]
 
 
 def parameters_of(function: Callable[..., Any], least: int | None = None) -> tuple[Parameter, ...]:

@@ -1,5 +1,6 @@
 """Selects keys by Key Domain ID, Key Group and Key Number, and terminals by B-TID or address."""
 
+import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -95,7 +96,8 @@ def _parse(text: str) -> Selector:
         octets = []
     lengths = [2 * len(part) for part in octets]
     if not octets or lengths != [*_DIGITS[: len(lengths)]] or [len(part) for part in parts] != lengths:
-        raise SelectionError(f"expected {FORM}, got {printable(text) or 'nothing'}")
+        coded = "; write it in hex, not base64" if re.search(r"[G-Zg-z+=]", text) else ""
+        raise SelectionError(f"expected {FORM}, got {printable(text) or 'nothing'}{coded}")
     return Selector(octets[0], b"".join(octets[1:]))
 
 

@@ -47,6 +47,9 @@ def test_rules_and_faults_are_found_by_their_document(word: str) -> None:
         ("completion tcsh", "expected bash, zsh or fish, got tcsh"),
         ("check --format html x", "expected text, concise, github or jsonl, got html; a file of it: --report out.html"),
         ("decode --input b64 x", "got b64; did you mean base64?"),
+        ("help", "there is no command help; type ltkm-inspect --help, or ltkm-inspect COMMAND --help"),
+        ("check --msk uHCd x", "got uHCd; write it in hex, not base64"),
+        ("check --report xml=x y", "got xml=x; did you mean junit?"),
         ("check --jobs none x", "expected a whole number from 1, got none"),
     ],
 )

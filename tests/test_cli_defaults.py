@@ -56,7 +56,7 @@ def test_the_nearest_file_is_taken_and_isolated_takes_none(tmp_path: Path, monke
         ("jobs = 'many'", "The value comes from "),
         ("keys = 'none.toml'", "keys: "),
         ("format = 'pdf'", "The value comes from "),
-        ("[check]", "check: unknown option"),
+        ("[check]", "check: unknown option; there are no tables per command: write the options at the top"),
         ("what", "expected TOML, got other text at "),
         ("help = true", "help: unknown option"),
     ],
@@ -69,6 +69,19 @@ def test_a_mistake_in_the_file_is_one_line_with_file_and_key(text: str, said: st
     assert str(config) in line
     assert said in line
     assert run_text("rules", "ltkm-missing").returncode == 0
+
+
+def test_a_number_may_be_in_quotes(config: Path) -> None:
+    for text in ('jobs = "2"\nclock-skew = "60"', "jobs = 2\nclock-skew = 60"):
+        config.write_text(text)
+        assert run_text("check", "--config", config, TRIAL).returncode == 3
+
+
+def test_a_command_of_our_own_is_no_argument_for_mitmproxy() -> None:
+    done = run_text("dump", "check", "t.flow")
+    assert done.returncode == 2
+    said = "Error: check is a command of ltkm-inspect, not of mitmdump: type ltkm-inspect check t.flow"
+    assert done.stderr.splitlines()[-1] == said
 
 
 @pytest.mark.parametrize(

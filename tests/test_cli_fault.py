@@ -227,6 +227,26 @@ def test_the_input_is_never_the_target(source: Path, tmp_path: Path, way: str) -
     [
         ("shorten-ran", "Error: unknown fault shorten-ran; did you mean shorten-rand?"),
         (
+            "strip-ltkm,rename-ltkm",
+            "Error: unknown fault strip-ltkm,rename-ltkm; expected one fault: "
+            "add others with --also, or in mitmproxy by repeating ltkm_fault",
+        ),
+        (
+            "ltkm-missing",
+            "Error: unknown fault ltkm-missing, which is a rule; faults that break it: "
+            "strip-ltkm, move-ltkm-under-root",
+        ),
+        (
+            "shorten-rand=8",
+            "Error: unknown fault shorten-rand=8; parameters follow a colon, with commas between them: "
+            "shorten-rand:NAME=VALUE,… (octets=…, item=…, all=…)",
+        ),
+        (
+            "shorten-rand:octets=8:item=2",
+            "Error: fault shorten-rand: parameter octets: expected a whole number, got 8:item=2; "
+            "separate parameters with commas",
+        ),
+        (
             "shorten-rand:octet=8",
             "Error: fault shorten-rand: expected octets=…, item=…, all=…, got octet=8; did you mean octets?",
         ),

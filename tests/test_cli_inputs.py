@@ -146,3 +146,26 @@ def test_a_file_that_may_not_be_read_is_an_input_that_is_lost_and_no_wrong_usage
     done = CliRunner().invoke(commands, [argument.format(broken) for argument in arguments])
     assert "not readable" not in done.output
     assert done.exit_code != 2
+
+
+def test_a_missing_file_is_compared_with_files_that_the_command_reads_also_one_folder_down(
+    broken: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "trial.html").write_text("<!DOCTYPE html>")
+    (tmp_path / "trial.keys.toml").write_text("[[subscribers]]\n")
+    missing = tmp_path / "trial.flow"
+    assert run("check", missing).stderr.decode() == f"ltkm-inspect: {missing}: No such file or directory\n"
+    (tmp_path / "flows").mkdir()
+    below = broken.rename(tmp_path / "flows" / "trial.flow")
+    for words in (["check", missing], ["export", "json", missing], ["fault", "strip-ltkm", missing, tmp_path / "out"]):
+        assert f"did you mean {below}?" in run(*words).stderr.decode()
+    assert "did you mean" not in run("report", tmp_path / "trial.jsonl").stderr.decode()
+    assert "did you mean" not in run("decode", tmp_path / "trial.b64").stderr.decode()
+    ring = run("check", "--keys", tmp_path / "trial.toml", below).stderr.decode()
+    assert "did you mean" not in ring or "trial.keys.toml" in ring
+
+
+def test_names_of_terminals_come_from_the_key_ring(broken: Path) -> None:
+    said = run("check", "--terminal", "Alder", broken).stderr.decode()
+    assert said.endswith("; names of terminals come from the key ring: add --keys\n")
+    assert "add --keys" not in run("check", "--terminal", "192.0.2.99", broken).stderr.decode()

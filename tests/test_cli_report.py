@@ -117,6 +117,11 @@ def test_much_damage_is_a_few_lines(recorded: Path, tmp_path: Path) -> None:
             "write them with ltkm-inspect check --report run.jsonl FILE",
         ),
         (
+            "<!DOCTYPE html><title>trial</title>",
+            "expected the records of a run, got an HTML page; "
+            "write them with ltkm-inspect check --report run.jsonl FILE",
+        ),
+        (
             '{"schema":"ltkm-inspect/exchange/2"}\n',
             "line 1: expected ltkm-inspect/exchange/1, got ltkm-inspect/exchange/2",
         ),
@@ -126,7 +131,7 @@ def test_much_damage_is_a_few_lines(recorded: Path, tmp_path: Path) -> None:
             "got ltkm-inspect/message/1",
         ),
     ],
-    ids=["empty", "octets", "version", "kind"],
+    ids=["empty", "octets", "page", "version", "kind"],
 )
 def test_what_is_no_record_of_a_run_is_one_line_and_1(tmp_path: Path, text: str, said: str) -> None:
     path = tmp_path / "run.jsonl"

@@ -60,11 +60,11 @@ def _in_folder(folder: str) -> Iterator[Input]:
             continue
         if entry.is_dir(follow_symlinks=False):
             yield from _in_folder(entry.path)
-        elif entry.is_file() and _may_be_capture(entry.path):
+        elif entry.is_file() and may_be_capture(entry.path):
             yield Input(entry.path)
 
 
-def _may_be_capture(path: str) -> bool:
+def may_be_capture(path: str) -> bool:
     """Tell whether a file begins like a capture; true for an unreadable one, whose error is reported later."""
     try:
         with opened(path) as source:

@@ -146,7 +146,9 @@ def check(
                 complain(summary.damaged(total.damaged))
         if not total.seen and trouble.unread < len(found):
             say_nothing([each.name for each in found], "" if style.format == "text" else total.nothing)
-        for name, line in unmatched(matches, selection, redaction) if total.unselected else ():
+        for name, line in (
+            unmatched(matches, selection, redaction, has_ring=bool(keys.ring)) if total.unselected else ()
+        ):
             complain(f"--{name}: {line}")
         if stopped is not None:
             leave(code)

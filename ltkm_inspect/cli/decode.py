@@ -11,6 +11,7 @@ from ltkm_inspect.cli.defaults import configurable
 from ltkm_inspect.cli.group import commands
 from ltkm_inspect.cli.shared import Word, keys_at_hand, leave, option, shaped
 from ltkm_inspect.input import FORMS, Form, InputMessage, from_argument, from_stream
+from ltkm_inspect.input.kind import OTHER, kind_of_file
 from ltkm_inspect.output.console import FINDINGS, NOTHING_SEEN, OK, InputErrors, complain, reason, say
 
 TOGETHER = 200
@@ -88,7 +89,12 @@ def _given(inputs: Iterable[str], form: Form, trouble: InputErrors) -> Iterator[
                     yield given
                 begun = True
         except OSError as error:
-            trouble.say("standard input" if text == "-" else text, reason(error), unread=True)
+            trouble.say("standard input" if text == "-" else text, reason(error, _may_have_ltkm), unread=True)
+
+
+def _may_have_ltkm(path: str) -> bool:
+    kind = kind_of_file(path)
+    return kind is not None and kind not in OTHER
 
 
 def _messages(text: str, number: int, form: Form) -> Iterator[InputMessage]:

@@ -136,6 +136,8 @@ def _use(context: click.Context, file: _ConfigFile) -> None:
         if key not in known:
             hint = did_you_mean(key.replace("_", "-"), known)
             hint = "; a key ring goes to --keys" if key == "subscribers" else hint
+            if key in context.find_root().command.commands and isinstance(value, dict):  # type: ignore[attr-defined]
+                hint = "; there are no tables per command: write the options at the top"
             raise click.UsageError(f"{where}: unknown option{hint}")
         name, option = _ROWS.get(key), options.get(key)
         row = DEFAULTS[name] if name is not None else None

@@ -14,6 +14,8 @@ class _Group(click.Group):
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """Return the command that is named; a usage error says what to type where a file is."""
+        if args and args[0] == "help":
+            ctx.fail(f"there is no command help; type {PROGRAM} --help, or {PROGRAM} COMMAND --help")
         if args and self.get_command(ctx, args[0]) is None and os.path.exists(args[0]):
             name = printable(args[0])
             ctx.fail(f"{name} is a file, not a command; to check it: {PROGRAM} check {name}")

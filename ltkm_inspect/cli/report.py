@@ -87,7 +87,7 @@ def report(source: str, report: tuple[str, ...], fail_on: str, style: "LineStyle
             complain(f"{spelled(error.option)}: {error.reason}")
             leave(COULD_NOT_RUN)
         except OSError as error:
-            complain(f"{printable(str(error.filename or name))}: {reason(error)}")
+            complain(f"{printable(str(error.filename or name))}: {reason(error, _has_records)}")
             leave(COULD_NOT_RUN)
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             complain(f"{printable(name)}: {_why(error)}")
@@ -129,14 +129,21 @@ def _read(path: Path) -> "tuple[Summary, Reading]":
     for record in RecordFile(path).read(reading):
         total.add_record(record)
     if not reading.records:
-        from ltkm_inspect.input.kind import RECORDS, START, kind_of
+        from ltkm_inspect.input.kind import RECORDS, START, UNPACK, kind_of
 
         with path.open("rb") as file:
             kind = kind_of(file.read(START))
-        got = f"got {kind}" if kind is not RECORDS else "got damaged ones"
-        advice = "" if kind.advice else "; write them with ltkm-inspect check --report run.jsonl FILE"
+        own = kind.advice if kind.advice == UNPACK or not path.stat().st_size else ""
+        got = "got damaged ones" if kind is RECORDS else f"got {kind if own else kind.name}"
+        advice = "" if own else "; write them with ltkm-inspect check --report run.jsonl FILE"
         raise ValueError(f"expected the records of a run, {got}{advice}")
     return total, reading
+
+
+def _has_records(path: str) -> bool:
+    from ltkm_inspect.input.kind import RECORDS, kind_of_file
+
+    return kind_of_file(path) is RECORDS
 
 
 def _why(error: Exception) -> str:

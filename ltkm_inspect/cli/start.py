@@ -15,7 +15,7 @@ from ltkm_inspect.cli.completion import complete_files
 from ltkm_inspect.cli.defaults import configurable, configured
 from ltkm_inspect.cli.group import commands
 from ltkm_inspect.cli.shared import leave
-from ltkm_inspect.output.console import COULD_NOT_RUN, complain, reason
+from ltkm_inspect.output.console import COULD_NOT_RUN, PROGRAM, complain, reason
 from ltkm_inspect.wire import printable
 
 WEB_COLUMNS = ("tls", "icon", "path", "method", "status", "comment", "size", "time")
@@ -25,10 +25,17 @@ _PASSES_ON = {"ignore_unknown_options": True, "allow_interspersed_args": False, 
 
 def _run(context: click.Context, program: str, arguments: tuple[str, ...], settings: Iterable[str]) -> None:
     """Become that program of mitmproxy, with the addon, the settings that are not typed, and what is typed."""
+    if arguments and arguments[0] in commands.commands:
+        typed_here = " ".join(map(printable, arguments))
+        raise click.UsageError(
+            f"{arguments[0]} is a command of {PROGRAM}, not of {program}: type {PROGRAM} {typed_here}"
+        )
     for loaded in _loaded(arguments):
         if not os.path.exists(os.path.expanduser(loaded)):
+            from ltkm_inspect.capture.inputs import may_be_capture
+
             missing = FileNotFoundError(ENOENT, os.strerror(ENOENT), loaded)
-            complain(f"{printable(loaded)}: {reason(missing)}")
+            complain(f"{printable(loaded)}: {reason(missing, may_be_capture)}")
             leave(COULD_NOT_RUN)
     path = Path(sysconfig.get_path("scripts")) / program
     typed = {match[1] for each in arguments if (match := re.match(r"(?:--set=)?(\w+)(?:=|$)", each))}

@@ -1,6 +1,8 @@
 """The kind of an input by its first octets, and the command that reads it, for messages about the wrong kind."""
 
+import os
 import re
+from contextlib import suppress
 from typing import NamedTuple
 
 from ltkm_inspect.packets import is_capture
@@ -69,6 +71,15 @@ _HAR = re.compile(r"\{\s*\"log\"\s*:")
 _RECORDS = re.compile(r"\{\s*\"schema\"\s*:\s*\"ltkm-inspect/(?:run|exchange|session|summary)/")
 _LTKMS = re.compile(r"\[\s*(?:\]|\{.*\"octets\"|\{[^}]*$)|\{\s*\"schema\"\s*:\s*\"ltkm-inspect/message/", re.DOTALL)
 _WORDS = re.compile(r"[\s\"'`{\[(]*(?:[A-Za-z0-9+/_=-]{16,}|(?:0x)?[0-9A-Fa-f]{2,8}[\s:,]+(?:0x)?[0-9A-Fa-f]{2})")
+
+
+def kind_of_file(path: str) -> InputKind | None:
+    """Return what a file looks like; None for a folder, a device, and what cannot be read."""
+    if not os.path.isfile(path):  # to read a pipe could wait for ever
+        return None
+    with suppress(OSError), open(path, "rb") as file:
+        return kind_of(file.read(START))
+    return None
 
 
 def kind_of(start: bytes) -> InputKind:

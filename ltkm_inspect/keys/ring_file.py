@@ -24,7 +24,7 @@ from ltkm_inspect.keys.ring import KeyRing
 from ltkm_inspect.keys.subscriber import WILD_CARD, Subscriber
 from ltkm_inspect.parameter import did_you_mean, similar_file
 from ltkm_inspect.wire import printable
-from ltkm_inspect.wire.key_text import is_key_text
+from ltkm_inspect.wire.key_text import is_key_text, is_ring_file
 
 KEY_OCTETS = range(16, 129)
 """How long a MUK or an MRK may be; GBA and AKMA make 32 octets."""
@@ -167,7 +167,7 @@ def _load(path: Path) -> tuple[KeyRing, list[str], _Mark]:
     except (OSError, ValueError) as error:
         why = (getattr(error, "strerror", None) or "the path cannot be used").lower()
         if isinstance(error, FileNotFoundError) and not is_key_text(str(path)):
-            why += similar_file(str(path))
+            why += similar_file(str(path), is_ring_file)
         raise RingError(f"{shown}: expected a key ring file, got: {why}") from None
     if len(octets) > LONGEST_FILE:
         raise RingError(f"{shown}: expected at most {LONGEST_FILE >> 20} MiB, got more")
@@ -242,6 +242,8 @@ class _Table:
     def refuse_all_but(self, names: Sequence[str]) -> None:
         for name in self.fields:
             if name not in names:
+                if name.lower() in names:
+                    raise RingError(f"{self.at}{name}: unknown field; did you mean {name.lower()}?")
                 close = did_you_mean(name.lower(), names)
                 if name.startswith("subscriber"):
                     close = "; derive takes the fields of one terminal, and keys check reads a key ring"
@@ -356,8 +358,8 @@ def _key(place: str, value: object, octets: range, warnings: list[str]) -> bytes
         raise RingError(f"{place}: expected {wanted} in hex or base64, got {_kind(value)}")
     coding, colon, rest = value.partition(":")
     readings = [_hex(value), _base64(value)]
-    if colon:
-        readings = [_hex(rest)] if coding == "hex" else [_base64(rest)] if coding == "base64" else []
+    if colon and coding in ("hex", "base64"):
+        readings = [_hex(rest)] if coding == "hex" else [_base64(rest)]
     known = [key for key in readings if key is not None]
     if not known:
         raise RingError(f"{place}: expected {wanted} in hex or base64, got other text")
@@ -371,7 +373,8 @@ def _key(place: str, value: object, octets: range, warnings: list[str]) -> bytes
 
 
 def _hex(text: str) -> bytes | None:
-    return bytes.fromhex(text) if re.fullmatch(r"(?:[0-9A-Fa-f]{2})+", text) else None
+    digits = re.sub(r"\b0[xX]|[\s:]", "", text)  # as other programs print octets
+    return bytes.fromhex(digits) if re.fullmatch(r"(?:[0-9A-Fa-f]{2})+", digits) else None
 
 
 def _base64(text: str) -> bytes | None:

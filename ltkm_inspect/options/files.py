@@ -1,7 +1,6 @@
 """The options that name files: reports, and the key ring."""
 
 import os
-from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -42,7 +41,8 @@ def parse_report(text: str) -> ReportTarget:
     if format not in REPORT_FORMATS:
         suffixes = ", ".join(suffixes[0] for suffixes in REPORT_SUFFIXES.values())
         expected = f"a path that ends in {suffixes}, or FORMAT=PATH with a format of {', '.join(REPORT_FORMATS)}"
-        close = did_you_mean(format, REPORT_FORMATS) if format else ""
+        meant = _format_by_suffix(f".{format}")  # xml=PATH: the suffix was taken for the format
+        close = f"; did you mean {meant}?" if meant else did_you_mean(format, REPORT_FORMATS) if format else ""
         raise OptionError("report", f"expected {expected}, got {printable(text)}{close}")
     return ReportTarget(format, Path(path).expanduser())
 
@@ -76,12 +76,7 @@ def ring_file(path: Path) -> "RingFile":
 
 def _other_kind(path: Path) -> str:
     """Return the kind of a file that is certainly not a key ring; empty if it may be one, or cannot be read."""
-    from ltkm_inspect.input.kind import CAPTURE, DOCUMENT, FLOWS, HAR, HTML, RECORDS, START, kind_of
+    from ltkm_inspect.input.kind import CAPTURE, DOCUMENT, FLOWS, HAR, HTML, RECORDS, kind_of_file
 
-    if not path.is_file():  # to read a pipe again could wait for ever
-        return ""
-    with suppress(OSError), path.open("rb") as file:
-        kind = kind_of(file.read(START))
-        if kind in (CAPTURE, DOCUMENT, FLOWS, HAR, HTML, RECORDS):
-            return kind.name
-    return ""
+    kind = kind_of_file(str(path))
+    return kind.name if kind in (CAPTURE, DOCUMENT, FLOWS, HAR, HTML, RECORDS) and kind is not None else ""

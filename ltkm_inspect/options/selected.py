@@ -1,5 +1,6 @@
 """The options that select exchanges: by the terminal, by the keys, and by the time."""
 
+import re
 from collections.abc import Iterable
 from datetime import UTC, datetime
 
@@ -14,7 +15,7 @@ def event_selection(
 ) -> EventSelection:
     """Return the selection that these words ask for; OptionError says which of them means nothing."""
     with blaming("msk", selection.SelectionError):
-        keys = selection.parse_selection(text.lower().replace("0x", "") for text in msks)  # as tables have it
+        keys = selection.parse_selection(re.sub("0[xX]", "", text) for text in msks)  # as tables have it
     begin, end = _time("since", since), _time("until", until)
     if begin is not None and end is not None and begin > end:
         raise OptionError("until", f"expected a time after --since, got {printable(until)}")

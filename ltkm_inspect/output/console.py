@@ -100,8 +100,11 @@ def say_nothing(names: Sequence[str], nothing: str) -> None:
         complain(nothing)
 
 
-def reason(error: Exception) -> str:
-    """Return why something failed, and for a missing file what is there instead, in one line that is safe to print."""
+def reason(error: Exception, fits: Callable[[str], bool] = os.path.exists) -> str:
+    """Return why something failed, and for a missing file what is there instead, in one line that is safe to print.
+
+    `fits` tells of a path whether its file is of a kind that is wanted.
+    """
     if isinstance(error, IsADirectoryError):
         return "expected a file, got a folder: name a file in it"
     if isinstance(error, FileNotFoundError) and isinstance(error.filename, str | os.PathLike):
@@ -111,14 +114,16 @@ def reason(error: Exception) -> str:
             return str(error.strerror)
         if folder and not os.path.isdir(folder):
             return f"{error.strerror}; there is no folder {printable(folder)}"
-        return f"{error.strerror}{similar_file(path)}"
+        return f"{error.strerror}{similar_file(path, fits)}"
     return printable(getattr(error, "strerror", None) or str(error))
 
 
 def failure(error: Exception) -> str:
     """Return why a file could not be read to its end: what the system says, else where this program failed."""
     if isinstance(error, OSError):
-        return reason(error)
+        from ltkm_inspect.capture.inputs import may_be_capture
+
+        return reason(error, may_be_capture)
     return f"ltkm-inspect failed here, so the rest was not checked: {crash_of(error)}; please report this bug"
 
 

@@ -14,9 +14,12 @@ if TYPE_CHECKING:
 
 
 def unmatched(
-    matches: SelectionMatches, selection: EventSelection, redaction: Redaction | None = None
+    matches: SelectionMatches, selection: EventSelection, redaction: Redaction | None = None, *, has_ring: bool = True
 ) -> Iterator[tuple[str, str]]:
-    """Yield each option with a selector that matched no MSK exchange, and a line that names what there was instead."""
+    """Yield each option with a selector that matched no MSK exchange, and a line that names what there was instead.
+
+    Without a key ring, no terminal has a name.
+    """
     for option, text in matches.unmatched(selection):
         if not text:
             began = " to ".join(
@@ -27,7 +30,8 @@ def unmatched(
         is_terminal = option == "terminal"
         kind = "MSKs" if not is_terminal else "addresses" if parse_terminal(text).address else "terminals"
         shown = redaction.terminal(text) if redaction is not None and is_terminal else shorten(text)
-        yield option, f"no MSK exchange matches {shown}; {_present(matches, kind, redaction)}"
+        ring = "" if has_ring or kind != "terminals" else "; names of terminals come from the key ring: add --keys"
+        yield option, f"no MSK exchange matches {shown}; {_present(matches, kind, redaction)}{ring}"
 
 
 def _present(matches: SelectionMatches, kind: str, redaction: Redaction | None) -> str:

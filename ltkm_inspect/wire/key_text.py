@@ -47,6 +47,15 @@ def is_key_ring(octets: bytes) -> bool:
     return is_header and not _KEY_CELLS.isdisjoint(cells)
 
 
+def is_ring_file(path: str) -> bool:
+    """Tell whether a file looks like a key ring; false for one that cannot be read."""
+    try:
+        with open(path, "rb") as file:
+            return is_key_ring(file.read(LOOKED_AT))
+    except OSError:
+        return False
+
+
 def may_be_key(octets: bytes) -> bool:
     """Tell whether octets are as long as a key, and begin like no MIKEY message (version 1)."""
     return len(octets) in KEY_SIZES and octets[:1] != b"\x01"

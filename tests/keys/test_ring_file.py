@@ -56,9 +56,20 @@ rand = "{bytes(range(16)).hex()}"
     assert [subscriber.muks for subscriber in ring.subscribers] == [(MUK, MUK), (bytes.fromhex(KS_NAF),)]
 
 
+@pytest.mark.parametrize(
+    "text",
+    [MUK.hex(" "), MUK.hex(":"), f"0x{MUK.hex()}", " ".join(f"0x{each:02X}" for each in MUK), f"hex:{MUK.hex(':')}"],
+)
+def test_a_key_in_hex_may_be_as_other_programs_print_it(tmp_path: Path, text: str) -> None:
+    ring, warnings = load(_write(tmp_path, f'[[subscribers]]\n{B_TID}muk = "{text}"\n'))
+    assert warnings == []
+    assert [subscriber.muks for subscriber in ring.subscribers] == [(MUK,)]
+
+
 PLANTED = "c0ffee" * 11
 WRONG = {
     "unknown": (f'{B_TID}muck = "{PLANTED}"', "subscribers[1].muck: unknown field; expected one of"),
+    "capitals": (f'{B_TID}MUK = "{PLANTED}"', "subscribers[1].MUK: unknown field; did you mean muk?"),
     "key as a field": (f"{B_TID}{PLANTED} = 1", "subscribers[1].(a field): unknown field; expected one of"),
     "neither": (f'{B_TID}muk = "{PLANTED}!"', "subscribers[1].muk: expected 16 to 128 octets in hex or base64"),
     "short": (f'{B_TID}muk = "c0ffee"', "subscribers[1].muk: expected 16 to 128 octets, got 3"),
