@@ -30,7 +30,8 @@ def unmatched(
         is_terminal = option == "terminal"
         kind = "MSKs" if not is_terminal else "addresses" if parse_terminal(text).address else "terminals"
         shown = redaction.terminal(text) if redaction is not None and is_terminal else shorten(text)
-        ring = "" if has_ring or kind != "terminals" else "; names of terminals come from the key ring: add --keys"
+        is_name = kind == "terminals" and "@" not in text
+        ring = "" if has_ring or not is_name else "; names of terminals come from the key ring: add --keys"
         yield option, f"no MSK exchange matches {shown}; {_present(matches, kind, redaction)}{ring}"
 
 
