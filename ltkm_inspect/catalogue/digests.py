@@ -115,6 +115,8 @@ def key_unproven(keyed: KeyedEvent) -> Problems:
     subscriber = step.subscriber if isinstance(step.event, Exchange) else None
     if subscriber is not None and step.request_proof.holds is False and not step.is_proved([subscriber.mrk]):
         yield Problem(RESPONSE, got=f"digest does not verify with the MRK of {subscriber.b_tid}")
+    if not isinstance(step.event, Exchange) and not step.openings:
+        yield NotApplicable("the datagram has no LTKM")
     for opening in step.openings:
         if opening.opened.verdict is Verdict.INVALID and not opening.is_proved:
             item = f"item {opening.ltkm.item.number}, " if opening.ltkm.item is not None else ""

@@ -336,9 +336,10 @@ def _hex(octets: bytes | None) -> str | None:
 def terminal_name(report: Report, redactor: Redactor = NO_REDACTOR) -> str:
     """Return the name of the terminal in lines: its name in the key ring, else its shortened B-TID, else the client.
 
-    If the run distinguishes terminals by address or header, it is that address or the value of that header.
+    If the run distinguishes terminals by address or header, it is that address or the value of that header. It is empty
+    if the message of a datagram does not name a terminal: nothing else says which side that is.
     """
     event, key = report.event, report.terminal.key or report.event.terminal
     if key in (event.connection, event.client):
-        return redactor.text(event.client or key)
+        return "" if isinstance(event, Datagram) else redactor.text(event.client or key)
     return redactor.terminal(key, (report.terminal.name or short_name(key)) if key == event.terminal else key)

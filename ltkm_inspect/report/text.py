@@ -126,11 +126,10 @@ def exchange_text(
 def record_text(record: Mapping[str, Any], *, notes: bool = False) -> ExchangeText:
     """Return the text of an exchange from its record; any program may have written that."""
     counts, number = record["counts"], _number(record.get("number"), record.get("place", 0))
-    terminal = record.get("terminal_name") or short_name(record["terminal"])
     found = (_finding_of(each) for each in (*record["findings"], *(record["notes"] if notes else ())))
     return ExchangeText(
         number,
-        _flow(number, record["started"], terminal),
+        _flow(number, record["started"], recorded_terminal(record)),
         recorded_request_line(record),
         recorded_answer(record),
         tuple(map(shorten, record["faults"])),
@@ -140,6 +139,12 @@ def record_text(record: Mapping[str, Any], *, notes: bool = False) -> ExchangeTe
         tuple(FindingText(*map(inert, each)) for each in found),
         tuple(map(inert, _key_lines(record))),
     )
+
+
+def recorded_terminal(record: Mapping[str, Any]) -> str:
+    """Return the name of the terminal in lines; that of an older record is made of its B-TID."""
+    name = record.get("terminal_name")
+    return short_name(str(record["terminal"])) if name is None else str(name)
 
 
 def lines(report: Report, redactor: Redactor = NO_REDACTOR, keys: Keys = NO_KEYS) -> list[str]:

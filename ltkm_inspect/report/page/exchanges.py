@@ -12,7 +12,7 @@ from ltkm_inspect.report.page.messages import ltkm_view
 from ltkm_inspect.report.page.rules import rank
 from ltkm_inspect.report.page.value import facts, value_text
 from ltkm_inspect.report.summary import noted_rules, results
-from ltkm_inspect.report.text import path_of
+from ltkm_inspect.report.text import path_of, recorded_terminal
 from ltkm_inspect.selection import short_name
 from ltkm_inspect.traffic import DatagramKind
 from ltkm_inspect.wire import octets_text
@@ -44,7 +44,7 @@ def exchange_view(
         "faults": faults,
         "damage": [value_text(each) for each in _gaps(record.get("damage", ()))],
         "terminal": value_text(_terminal(record)),
-        "terminal_name": value_text(record.get("terminal_name") or short_name(str(record["terminal"]))),
+        "terminal_name": value_text(recorded_terminal(record)),
         "terminal_number": terminal,
         "day": started[:10],
         "time": started[11:].removesuffix("Z"),
@@ -200,8 +200,9 @@ def _ltkms(ltkms: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
 
 def _terminal(record: Mapping[str, Any]) -> str:
     """Return the terminal with its name in the key ring and its B-TID; a connection by its client."""
-    terminal = str(record["terminal"])
-    name = record.get("terminal_name") or short_name(terminal)
+    terminal, name = str(record["terminal"]), recorded_terminal(record)
+    if not name:
+        return "unknown"
     if name == record["client"]:
         return f"{name} (no B-TID)"
     return terminal if name in (terminal, short_name(terminal)) else f"{name}: {terminal}"
