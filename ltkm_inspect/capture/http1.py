@@ -70,8 +70,6 @@ class HttpMessage:
     """Why it is no HTTP message."""
     begin: bytes = b""
     """The first octets, while its head is not complete."""
-    conflicts: list[str] = field(default_factory=list)
-    """What was captured twice and differently, in words."""
 
     @property
     def fields(self) -> tuple[tuple[bytes, bytes], ...]:

@@ -30,7 +30,7 @@ _NUMBERS = 0xFFFFFFFF
 
 @dataclass(frozen=True, slots=True)
 class TcpBounds:
-    """How much is kept in memory."""
+    """How much is kept in memory; infinite for no bound."""
 
     connections: float = 20_000
     """Open connections; beyond it the one that was quiet for longest is closed."""
@@ -149,7 +149,7 @@ class TcpConnections:
             stream.sequence = number & _NUMBERS
         ahead = 0 if number == stream.sequence else stream.ahead(number)
         end = stream.position + ahead + len(data) + lost
-        if data:
+        if data and not stream.is_finished:
             if not ahead and not stream.waiting:
                 stream.give(data, moment, reader)
             elif ahead < _FAR:

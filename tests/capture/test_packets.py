@@ -328,6 +328,13 @@ def test_a_connection_that_ends_too_early_ended_not_well(end: int, error: str) -
     assert not exchange.was_delivered
 
 
+def test_octets_behind_the_end_of_a_side_are_not_read() -> None:
+    head = b"HTTP/1.1 200 OK\r\n" + MSK_TYPE + b"Transfer-Encoding: chunked\r\n\r\n"
+    wire = Wire().open().message(0, ASKED).message(1, head + b"ffff\r\nhalf a chunk").send(1, flags=FIN | ACK)
+    exchange = one(wire.send(1, b"more" * 9).send(1, b"", FIN | ACK).send(0, flags=FIN | ACK))
+    assert exchange.error == "the connection was closed within the response"
+
+
 def test_a_capture_that_ends_first_lacks_the_rest() -> None:
     exchange = one(Wire().open().message(0, ASKED))
     assert (exchange.response, exchange.error, exchange.damage) == (None, None, ())
