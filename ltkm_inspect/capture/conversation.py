@@ -65,6 +65,8 @@ class _Turn:
     kept: int = _ABOUT
     """Octets in memory."""
     gaps: list[Gap] = field(default_factory=list)
+    is_given: bool = False
+    """It was given out, or dropped: what still comes of it does not count."""
 
     @property
     def first(self) -> PacketTime:
@@ -78,7 +80,7 @@ class Conversation:
     """Reads what both sides of a connection send as HTTP."""
 
     __slots__ = (
-        *("_connection", "_first", "_info", "_is_lossy", "_is_pipelined", "_orphans", "_owner", "_readers"),
+        *("_asking", "_connection", "_first", "_info", "_is_lossy", "_is_pipelined", "_orphans", "_owner", "_readers"),
         *("_seen", "_turn", "_turns"),
     )
 
@@ -95,6 +97,8 @@ class Conversation:
         """Responses whose requests may still come: they are captured late."""
         self._turn: _Turn | None = None
         """The one whose response is being read."""
+        self._asking: _Turn | None = None
+        """The one whose request was begun last."""
         self._is_lossy = False
         """Messages may be missing, so that the oldest request is not always the one that is answered."""
         self._is_pipelined = False
@@ -122,7 +126,7 @@ class Conversation:
         """Take note of octets that were captured twice and differently, which may be of the message being read."""
         if self._readers is not None:
             message = self._readers[side].message
-            turn = self._turn if side else (self._turns[-1] if self._turns else None)
+            turn = self._turn if side else self._asking
             if message is not None and turn is not None and len(turn.gaps) < 10:
                 part = ("request", "response")[side]
                 reason = f"{count(length, 'octet')} of the {part} differ from those captured before, which were taken"
@@ -144,23 +148,28 @@ class Conversation:
 
     def begun(self, side: int, message: HttpMessage) -> None:
         """Find the turn of a message that begins."""
-        if side == 0:
+        if self._connection.reader is None:  # the rest of what came together with the end of HTTP
+            self._turn = self._asking = None
+        elif side == 0:
             self._asked(message)
         else:
             self._answered(message)
 
     def _asked(self, request: HttpMessage) -> None:
-        while self._orphans:
-            turn = self._orphans.popleft()
+        for turn in [*self._orphans]:
             if not self._is_lossy or turn.first.number > request.first.number:
+                self._orphans.remove(turn)
                 turn.request = request
                 self._turns.append(turn)
+                self._asking = turn
                 return
-            self._give(turn, request.first)
+            if turn.response is not None and turn.response.last is not None:
+                self._remove(turn)
+                self._give(turn, request.first)
         answers = self._connection.streams[1]
         is_waited_for = bool(self._turns) and self._turns[-1].response is None
         self._is_pipelined |= is_waited_for and not self._is_lossy and answers.acknowledged <= answers.position
-        turn = _Turn(request)
+        turn = self._asking = _Turn(request)
         self._owner.keep(turn.kept)
         self._turns.append(turn)
         if len(self._turns) > MOST_WAITING:
@@ -198,12 +207,13 @@ class Conversation:
             return
         assert isinstance(head, h11.Response)
         turn = self._turn
-        assert turn is not None
+        if turn is None or turn.is_given:
+            message.body = None
+            return
         request = turn.request
         if isinstance(asked := request and request.head, h11.Request):
             if asked.method == b"CONNECT" and 200 <= head.status_code < 300:
-                self._remove(turn)
-                self._owner.keep(-turn.kept)
+                self._drop(turn)
                 self._leave("connect")
                 return
         elif request is None and self._connection.has_beginning:
@@ -218,8 +228,10 @@ class Conversation:
 
     def grown(self, message: HttpMessage, octets: int) -> None:
         """Count the octets of a body, and do without it where there are too many."""
-        turn = self._turns[-1] if message.head is None or isinstance(message.head, h11.Request) else self._turn
-        assert turn is not None
+        turn = self._asking if isinstance(message.head, h11.Request) else self._turn
+        if turn is None or turn.is_given:
+            message.body = None
+            return
         turn.kept += octets
         is_unlikely = isinstance(message.head, h11.Request) and not may_be_ours(message, None)
         most = _UNLIKELY if is_unlikely else LARGEST
@@ -241,8 +253,8 @@ class Conversation:
             return
         for stream in self._connection.streams:
             stream.recent.clear()
-        turn = self._turn if side else next((each for each in self._turns if each.request is message), None)
-        if turn is None:
+        turn = self._turn if side else self._asking
+        if turn is None or turn.is_given:
             return
         response = turn.response
         if side:
@@ -279,8 +291,7 @@ class Conversation:
             upgrade = next((value.lower() for name, value in fields if name.lower() == b"upgrade"), b"")
             protocol = {b"websocket": "websocket", b"h2c": "http2"}.get(upgrade, "")
             if turn is not None:
-                self._remove(turn)
-                self._owner.keep(-turn.kept)
+                self._drop(turn)
         elif self._seen and not protocol:
             self._is_lossy = True  # behind what cannot be read, a message may begin
             return
@@ -303,10 +314,18 @@ class Conversation:
             if self._seen:
                 self._break_off(turn, FINISHED, None)
             else:
-                self._owner.keep(-turn.kept)
+                self._drop(turn)
 
     def _remove(self, turn: _Turn) -> None:
-        (self._turns if turn in self._turns else self._orphans).remove(turn)
+        for turns in (self._turns, self._orphans):
+            if turn in turns:
+                turns.remove(turn)
+
+    def _drop(self, turn: _Turn) -> None:
+        """Do without a turn that is no exchange."""
+        self._remove(turn)
+        self._owner.keep(-turn.kept)
+        turn.is_given = True
 
     def _break_off(self, turn: _Turn, reason: str, packet: PacketTime | None) -> None:
         """Give out an exchange that is not complete."""
@@ -335,6 +354,9 @@ class Conversation:
 
     def _give(self, turn: _Turn, packet: PacketTime | None, error: str | None = None) -> None:
         """Give out the exchange of a turn, if it is ours."""
+        if turn.is_given:
+            return
+        turn.is_given = True
         self._owner.keep(-turn.kept)
         request, response = turn.request, turn.response
         if not may_be_ours(request, response):

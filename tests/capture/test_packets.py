@@ -33,6 +33,7 @@ assert EXCHANGE.response is not None
 RESPONSE: Response = EXCHANGE.response
 ASKED, ANSWERED = request_octets(EXCHANGE.request), response_octets(RESPONSE)
 OTHER = b"GET /guide HTTP/1.1\r\nHost: portal.example\r\n\r\n"
+TLS = b"\x16\x03\x01"
 PAGE = b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 9\r\n\r\n<html>no\n"
 
 
@@ -650,3 +651,56 @@ def test_tshark_reads_the_same_exchanges_out_of_mixed_packets(tmp_path: Path) ->
         )
     assert len(ours) == 120
     assert sorted(ours) == theirs
+
+
+SENT = (
+    (
+        ASKED,
+        ASKED[:100],
+        ASKED[100:],
+        OTHER,
+        b"\r\n",
+        b"5\r\nhello\r\n",
+        b"0\r\n\r\n",
+        TLS,
+        b"bad req\r\n\r\n",
+        b"",
+        b"CONNECT a:443 HTTP/1.1\r\nHost: a\r\n\r\n",
+        ASKED.replace(b"POST", b"HEAD", 1),
+        b"GET / HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n",
+        b"POST /?requesttype=msk-request HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n",
+    ),
+    (
+        ANSWERED,
+        ANSWERED[:100],
+        ANSWERED[100:],
+        PAGE,
+        b"5\r\nhello\r\n",
+        b"0\r\nX: 1\r\n\r\n",
+        b"zz",
+        b"",
+        *tuple(b"HTTP/1.1 %d A\r\n\r\n" % status for status in (100, 101, 200, 204, 999)),
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n" + MSK_TYPE + b"\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-Length: x\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 20\r\n\r\nabc",
+    ),
+)
+"""What a side may send, whatever came before."""
+
+
+@given(st.randoms(use_true_random=False))
+def test_no_conversation_makes_it_fail(chance: random.Random) -> None:
+    for _ in range(20):
+        wire = Wire().open() if chance.random() < 0.8 else Wire()
+        for _ in range(chance.randint(1, 14)):
+            side = chance.randint(0, 1)
+            flags = sum(flag for flag, often in ((FIN, 0.1), (RST, 0.03), (SYN, 0.03)) if chance.random() < often)
+            wire.send(side, chance.choice(SENT[side]) * chance.choice([1, 1, 1, 3]), ACK | flags)
+            if chance.random() < 0.1:
+                wire.sent[side] += chance.choice([-50, 1, 3, 200])
+                wire.time += chance.choice([0, 2])
+        records = wire.records
+        for _ in range(chance.randint(0, 3)):
+            one, other = chance.randrange(len(records)), chance.randrange(len(records))
+            records[one], records[other] = records[other], records[chance.choice([one, other])]
+        read(records, Limits(connections=chance.choice([1, 20_000]), reassembly=chance.choice([3000, 64 << 20])))
