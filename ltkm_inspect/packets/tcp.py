@@ -1,6 +1,6 @@
 """TCP segments to connections, in bounded memory: in any order, repeated, lost, reused, without beginning or end."""
 
-from collections import deque
+from collections import OrderedDict, deque
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -91,7 +91,7 @@ class TcpConnections:
         self._bounds = bounds or TcpBounds()
         self._streams: dict[bytes, _Known] = {}
         """What is known by the ends of a segment."""
-        self._open: dict[TcpConnection, None] = {}
+        self._open: OrderedDict[TcpConnection, None] = OrderedDict()  # a dict takes long to find its oldest key
         """The one that was quiet for longest first."""
         self._latest: TcpConnection | None = None
         self._closed: deque[TcpConnection] = deque()
@@ -130,8 +130,8 @@ class TcpConnections:
             return
         reader = connection.reader
         if connection is not self._latest:
-            del self._open[connection]
-            self._open[connection], self._latest = None, connection
+            self._open.move_to_end(connection)
+            self._latest = connection
         if reader is None:
             stream.is_finished |= bool(flags & FIN)
             if flags & RST or (stream.is_finished and other.is_finished):
