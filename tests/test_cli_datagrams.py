@@ -86,7 +86,7 @@ def test_check_names_each_datagram_and_counts_them_by_kind(capture: Path) -> Non
         f"#3.1 09:06:40.000Z MTIzNDU2..Q1Ng UDP push {BSM} -> {TERMINAL}: 1 LTKM: clean",
         f"#3.2 09:06:41.000Z MTIzNDU2..Q1Ng UDP verification message {TERMINAL} -> {BSM}: clean",
         f"#3.3 09:06:42.000Z MTIzNDU2..Q1Ng UDP solicited pull {BSM} -> {TERMINAL}: 1 LTKM: clean",
-        f"#3.4 09:06:43.000Z {TERMINAL} UDP STKM {BSM} -> {TERMINAL}: unchecked",
+        f"#3.4 09:06:43.000Z - UDP STKM {BSM} -> {TERMINAL}: unchecked",
         f"#5.1 08:01:00.000Z QUJDREVG..5PUA UDP push {BSM} -> 203.0.113.7:40123: 1 LTKM: violation",
         f"#5.2 08:01:01.000Z MTIzNDU2..Q1Ng UDP error message 203.0.113.7:40123 -> {BSM}: clean",
     ]

@@ -242,9 +242,7 @@ def test_a_damaged_entry_of_a_har_does_not_hide_the_next(tmp_path: Path) -> None
         pytest.param(b'{"log": {"entries": [', "the file ends within the HAR", 21, id="truncated"),
         pytest.param(b'{"log": {"entries": [] ', "the file ends within the HAR", 23, id="cut"),
         pytest.param(b'{"log": {"creator": "', "the file ends within the HAR", 21, id="cut-string"),
-        pytest.param(b'{"log": []}', "expected a HAR with log.entries", 0, id="other-json"),
         pytest.param(b'{"log": {"entries": null}}', "expected a HAR with log.entries", 0, id="no-entries"),
-        pytest.param(b'{"a":' * 100_000, "the file ends within the HAR", 500_000, id="deep"),
     ],
 )
 def test_a_damaged_har_is_explained(tmp_path: Path, octets: bytes, reason: str, offset: int) -> None:
@@ -253,3 +251,17 @@ def test_a_damaged_har_is_explained(tmp_path: Path, octets: bytes, reason: str, 
     found = damage(path)
     assert found.reason.startswith(reason)
     assert found.offset == offset
+
+
+@pytest.mark.parametrize(
+    ("octets", "reason"),
+    [
+        pytest.param(b'{"log": []}', "expected a HAR with log.entries", id="other-json"),
+        pytest.param(b'{"a":' * 100_000, "the file ends within the HAR", id="deep"),
+    ],
+)
+def test_json_that_is_no_har_at_all_cannot_be_read(tmp_path: Path, octets: bytes, reason: str) -> None:
+    path = tmp_path / "x.har"
+    path.write_bytes(octets)
+    with pytest.raises(OSError, match=reason):
+        list(exchanges(path))
