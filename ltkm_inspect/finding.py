@@ -170,7 +170,7 @@ class Finding:
     @property
     def line(self) -> str:
         """The finding as one line: level, rule, place, expected and got, octets, clauses."""
-        return f"{self.level.word} {self.rule}: {self.place}: {self.text}{self.ending}"
+        return line_of(self.level.word, self.rule, self.place, self.text, self.ending)
 
     @property
     def ending(self) -> str:
@@ -195,15 +195,16 @@ def text_of(title: str, expected: str, got: str, hint: str) -> str:
     return f"{line} ({shorten(hint)})" if hint else line
 
 
-def line_of(
-    level: str, rule: str, place: Place, text: str, octets: tuple[int, int, str] | None, clauses: Iterable[str]
-) -> str:
-    """Return a finding as one line; `octets` are the first, the one after the last, and what they are octets of."""
-    return f"{level} {rule}: {place}: {text}{ending_of(octets, clauses)}"
+def line_of(level: str, rule: str, place: Place, text: str, ending: str) -> str:
+    """Return a finding as one line."""
+    return f"{level} {rule}: {place}: {text}{ending}"
 
 
 def ending_of(octets: tuple[int, int, str] | None, clauses: Iterable[str]) -> str:
-    """Return the end of such a line: octets and clauses, as far as there are any."""
+    """Return the end of such a line: octets and clauses, as far as there are any.
+
+    `octets` are the first, the one after the last, and what they are octets of.
+    """
     at = f" [{octets_text(*octets)}]" if octets else ""
     cited = "; ".join(clauses)
     return at + (f" · {cited}" if cited else "")

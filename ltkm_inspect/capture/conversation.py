@@ -112,15 +112,17 @@ class Conversation:
         """Take octets of a side."""
         if self._connection.reader is None:
             return
-        if self._readers is None:
-            self._readers = HttpReader(0, self), HttpReader(1, self)
-        self._readers[side].data(octets, packet)
+        self._reader(side).data(octets, packet)
 
     def hole(self, side: int, length: int, packet: PacketTime) -> None:
         """Take note of a hole."""
+        self._reader(side).hole(length, packet)
+
+    def _reader(self, side: int) -> HttpReader:
+        """Return what reads a side, which is made once something of it comes."""
         if self._readers is None:
             self._readers = HttpReader(0, self), HttpReader(1, self)
-        self._readers[side].hole(length, packet)
+        return self._readers[side]
 
     def conflict(self, side: int, length: int, packet: PacketTime) -> None:
         """Take note of octets that were captured twice and differently, which may be of the message being read."""

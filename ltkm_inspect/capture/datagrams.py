@@ -86,4 +86,4 @@ class Datagrams:
             limits=self._limits,
             capture=self._capture,
         )
-        return event if is_port or event.is_ours else None
+        return event if event.is_ours else None

@@ -163,19 +163,19 @@ def msk_delivered_both_ways(delivery: DeliveredLtkm) -> Problems:
 @fault(on=SentDatagram, reference="acknowledged-push", trips={"push-unanswered"})
 def delay_answer(datagram: SentDatagram, *, seconds: int = 60) -> Datagram:
     """Send the verification message so many seconds later."""
-    event = datagram.event
-    if event.started is None or event.ended is None:
-        raise FaultError("the time of the datagram is not known")
-    return replace(event, started=event.started + seconds, ended=event.ended + seconds)
+    return _later(datagram.event, "datagram", seconds)
 
 
 @fault(on=SessionEvent, reference="pulled", trips={"pull-unfollowed"})
 def delay_request(step: SessionEvent, *, seconds: int = 600) -> Exchange:
     """Make the exchange happen so many seconds later."""
-    exchange = step.exchange
-    if exchange.started is None or exchange.ended is None:
-        raise FaultError("the time of the exchange is not known")
-    return replace(exchange, started=exchange.started + seconds, ended=exchange.ended + seconds)
+    return _later(step.exchange, "exchange", seconds)
+
+
+def _later[E: (Datagram, Exchange)](event: E, noun: str, seconds: int) -> E:
+    if event.started is None or event.ended is None:
+        raise FaultError(f"the time of the {noun} is not known")
+    return replace(event, started=event.started + seconds, ended=event.ended + seconds)
 
 
 @fault(on=SentDatagram, reference="solicited-pull", trips={"pull-has-key"})

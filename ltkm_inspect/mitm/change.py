@@ -113,7 +113,7 @@ _REQUEST_PARTS = {
 
 
 def _other_fields(before: Response, after: Response, *names: str) -> bool:
-    """Tell whether header fields other than these differ; Content-Length is none of these if the body is the same."""
+    """Tell whether header fields other than these differ. If the body is the same, Content-Length counts, too."""
     first, second = before.headers, after.headers
     for name in names:
         if name != "Content-Length" or before.body != after.body:

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
-from ltkm_inspect.finding import Finding, Level, Place, Report, line_of, shorten, text_of
+from ltkm_inspect.finding import Finding, Level, Place, Report, ending_of, line_of, shorten, text_of
 from ltkm_inspect.finding import count as count
 from ltkm_inspect.output.json_line import kind_of
 from ltkm_inspect.output.redaction import NO_REDACTOR, Redactor
@@ -214,7 +214,7 @@ def _finding(finding: Finding) -> FindingText:
 def _finding_of(record: Mapping[str, Any]) -> FindingText:
     octets = (*record["octets"], record["octets_of"]) if record["octets"] else None
     place, text = Place(**record["place"]), finding_text(record)
-    line = line_of(record["level"], record["rule"], place, text, octets, record["clauses"])
+    line = line_of(record["level"], record["rule"], place, text, ending_of(octets, record["clauses"]))
     return FindingText(record["level"], record["rule"], str(place), text, line)
 
 

@@ -15,7 +15,7 @@ from tests.packets.build import ACK, BSM, FIN, PSH, RST, SYN, TCP, TERMINAL, ipv
 
 REQUEST, RESPONSE = b"GET /abcdefghij", b"HTTP/1.1 200 OK and so on"
 type Event = tuple[int, bytes | int | str]
-"""A side, and what came of it: octets, the length of a hole, or a word."""
+"""A side, and what it gave: octets, the length of a hole, or a word."""
 
 
 @dataclass
@@ -48,7 +48,7 @@ class Log:
         self.reason = reason
 
     def sent(self, side: int) -> list[bytes | int | str]:
-        """Return what came of a side, what is in one piece together."""
+        """Return what a side gave, with octets that follow each other in one piece."""
         found: list[bytes | int | str] = []
         for each, what in self.events:
             if each != side:
