@@ -21,6 +21,8 @@ LINE_FORMATS = ("text", "concise", "github")
 """The formats in which exchanges are printed as lines: as text, one finding per line, as commands for GitHub."""
 LOG = ("all", "findings", "summary")
 """Which exchanges the addon logs."""
+EVERY, NEVER = "all", "never"
+"""What may be typed in place of a number of findings to log."""
 EXPORT_FORMATS = ("csv", "json", "base64", "pcap", "pcapng", "xml")
 """The formats that LTKMs can be exported in."""
 
@@ -91,6 +93,10 @@ DEFAULTS: dict[str, Option] = {
     ),
     "log": Option(
         "word", "all", "|".join(LOG), "log every exchange, only those with findings or faults, or only the summary"
+    ),
+    "log_first": Option("word", "10", f"NUMBER|{EVERY}", f"log this many findings of each rule in full, or {EVERY}"),
+    "log_every": Option(
+        "word", "100", f"NUMBER|{NEVER}", f"then log only every such finding of the rule, with its number, or {NEVER}"
     ),
     "keys": Option("path", "", "FILE", "read the MUKs and MRKs of the terminals from this key ring, a TOML file"),
     "show_keys": Option("flag", False, "true|false", "show delivered keys in all output (hidden by default)"),

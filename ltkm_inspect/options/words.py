@@ -50,11 +50,17 @@ def one_of(option: str, word: str, known: Iterable[str]) -> None:
         raise OptionError(option, reason + did_you_mean(word, known))
 
 
-def number(option: str, text: str) -> int:
-    """Parse a whole number from 1 to 1,000,000,000."""
+def number(option: str, text: str, word: str = "") -> int:
+    """Parse a whole number from 1 to 1,000,000,000; the error also names the word that may be typed instead."""
     if not re.fullmatch("[0-9]{1,10}", text.strip(), re.ASCII) or not 1 <= int(text) <= 10**9:
-        raise OptionError(option, f"expected a number from 1 to 1000000000, got {printable(text) or 'nothing'}")
+        expected = f"a number from 1 to 1000000000{f' or {word}' if word else ''}"
+        raise OptionError(option, f"expected {expected}, got {printable(text) or 'nothing'}")
     return int(text)
+
+
+def number_or(option: str, text: str, word: str) -> int | None:
+    """Parse the same, or that word, which is None."""
+    return None if text.strip().lower() == word else number(option, text, word)
 
 
 def decimal(option: str, text: str, unit: str) -> float:

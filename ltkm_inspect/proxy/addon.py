@@ -227,7 +227,8 @@ class LtkmInspect:
         if self._pending.forgotten:
             waiting = text.count(self._pending.forgotten, "request")
             logger.warning("ltkm: too many unanswered requests: the oldest (%s) were only checked if answered", waiting)
-        for line in (*self.summary.lines(), *self.faulting.lines()):
+        flood = self.inspector.flood.lines(self.inspector.files.complete_name)
+        for line in (*self.summary.lines(), *self.faulting.lines(), *flood):
             logger.info("%s", line)
         redaction = self.configuration.redaction
         last = (jsonl.session_record(self.inspector.session, redaction), jsonl.summary_record(self.summary))

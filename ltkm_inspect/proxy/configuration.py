@@ -17,8 +17,8 @@ from ltkm_inspect.options.faults import orders as fault_orders
 from ltkm_inspect.options.files import ReportTarget, key_ring, parse_report
 from ltkm_inspect.options.limit import parse_limit
 from ltkm_inspect.options.settings import JUDGING, parse_fail_on, settings
-from ltkm_inspect.options.table import DEFAULTS, LOG
-from ltkm_inspect.options.words import OptionError, did_you_mean, one_of
+from ltkm_inspect.options.table import DEFAULTS, EVERY, LOG, NEVER
+from ltkm_inspect.options.words import OptionError, did_you_mean, number_or, one_of
 from ltkm_inspect.output.redaction import NO_REDACTOR, Redaction, Redactor
 from ltkm_inspect.report.keys import Keys
 from ltkm_inspect.rewriting.orders import Orders
@@ -48,6 +48,10 @@ class Configuration:
     """Every option of the table, as typed."""
     log: str = "all"
     """Which exchanges the log tells of: one of `LOG`."""
+    log_first: int | None = 10
+    """How many findings of each rule are logged in full; None for all."""
+    log_every: int | None = 100
+    """Of the later ones, every such is logged; None for none of them."""
     ring_file: RingFile | None = None
     """The file that the keys of the context come from."""
     show_keys: bool = False
@@ -127,6 +131,8 @@ def read(options: OptManager, former: Configuration) -> Configuration:
         tuple(dict.fromkeys(map(parse_report, options.ltkm_report))),
         typed,
         typed["log"],
+        number_or("log_first", typed["log_first"], EVERY),
+        number_or("log_every", typed["log_every"], NEVER),
         ring_file,
         options.ltkm_show_keys,
         (redaction or Redaction(terminal=terminal_by)) if options.ltkm_redact else None,

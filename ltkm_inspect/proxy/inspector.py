@@ -24,6 +24,7 @@ from ltkm_inspect.output.redaction import Redactor
 from ltkm_inspect.proxy import configuration
 from ltkm_inspect.proxy.configuration import Configuration
 from ltkm_inspect.proxy.faulting import Faulting
+from ltkm_inspect.proxy.flood import FloodControl
 from ltkm_inspect.proxy.rendering import Rendering, is_wanted, render
 from ltkm_inspect.report import text
 from ltkm_inspect.report.datagram import event_line
@@ -52,6 +53,7 @@ class Inspector:
         self._flows = 0
         self._places: WeakKeyDictionary[Flow, int] = WeakKeyDictionary()
         """The message of each UDP flow that was marked last."""
+        self.flood = FloodControl()
 
     def number(self, flow: Flow) -> int:
         """Return the ordinal of a flow in the run, from 1, in the order in which flows begin or are loaded."""
@@ -166,15 +168,18 @@ class Inspector:
     ) -> Steps[Report]:
         """Do the same in steps; `came` is the report, logged before, of the same exchange without its faults."""
         present = partial(self._present, counts, came)
-        report, (redactor, lines, streamed, record) = yield partial(presented, report, present)
+        report, (redactor, exchange_text, streamed, record) = yield partial(presented, report, present)
         try:
             self._mark(flow, report, redactor)
         except Exception as error:  # of a flow with fields that mitmproxy gives none
             logger.warning("ltkm: a flow could not be marked: %s", crash_of(error))
         is_faulted = bool(report.event.faults)  # the user asked for these findings, so they are no warning
         level = logging.INFO if report.worst is Level.OFF or is_faulted else logging.WARNING
-        for line in lines:
-            logger.log(level, "%s", line)
+        if exchange_text is not None and counts:
+            exchange_text = self.flood.limited(exchange_text, self.configuration, self.files.complete_name)
+        if exchange_text is not None:
+            for line in exchange_text.lines if came is None else exchange_text.finding_lines:
+                logger.log(level, "%s", line)
         if streamed:
             logger.warning(
                 "ltkm: %s: the body was streamed, so it was not checked; raise stream_large_bodies, "
@@ -197,20 +202,21 @@ class Inspector:
         mark_datagram(flow, report, redactor, adds=0 < before < place)
         self._places[flow] = place
 
-    def _present(self, counts: bool, came: Report | None, report: Report) -> tuple[Redactor, list[str], str, str]:
-        """Return the redactor and the lines of a report, what was streamed past, and its record, where it has these."""
+    def _present(
+        self, counts: bool, came: Report | None, report: Report
+    ) -> tuple[Redactor, text.ExchangeText | None, str, str]:
+        """Return the redactor and the text of a report, what was streamed past, and its record, where it has these."""
         event, keys = report.event, self.configuration.keys
         redactor = self.configuration.redactor(event)
-        exchange_text = text.exchange_text(report, redactor, keys)
-        lines = exchange_text.lines if self.configuration.logs(report) else []
-        if came is not None:  # below the line that says what was changed
-            lines = lines and exchange_text.after(text.exchange_text(came, redactor, keys)).finding_lines
+        exchange_text = text.exchange_text(report, redactor, keys) if self.configuration.logs(report) else None
+        if came is not None and exchange_text is not None:  # below the line that says what was changed
+            exchange_text = exchange_text.after(text.exchange_text(came, redactor, keys))
         response = event.response if isinstance(event, Exchange) else None
         streamed = response is not None and response.body is None and event.error is None
         record = ""
         if counts and self.files.names:
             record = event_line(report, keys=keys, redactor=redactor, for_page=self.files.has_page)
-        return redactor, lines, text.flow_of(report, redactor) if streamed else "", record
+        return redactor, exchange_text, text.flow_of(report, redactor) if streamed else "", record
 
 
 def _host_rewritten(flow: http.HTTPFlow) -> bool | None:

@@ -27,6 +27,9 @@ from ltkm_inspect.report.places import (
 from ltkm_inspect.report.reading import RecordFile
 from ltkm_inspect.wire import printable
 
+COMPLETE = ("text", "sarif")
+"""The formats besides JSON Lines that have every finding of a run."""
+
 
 class ReportFiles:
     """The reports of a run, by their targets.
@@ -68,6 +71,13 @@ class ReportFiles:
         """The paths of the reports, safe to print."""
         names = [lines.name for lines in self._lines.values() if lines.path != self._part]
         return names + [shown_name(target, path) for target, path in self._rendered.items()]
+
+    @property
+    def complete_name(self) -> str:
+        """The path, as typed, of a report with every finding of the run, safe to print; empty if there is none."""
+        targets = [target for target, lines in self._lines.items() if lines.path != self._part]
+        targets += [target for target in self._rendered if target.format in COMPLETE]
+        return printable(str(targets[0].path)) if targets else ""
 
     @property
     def has_page(self) -> bool:

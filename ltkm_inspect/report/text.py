@@ -66,6 +66,8 @@ class ExchangeText:
     """Its findings, and its notes if they are shown."""
     keys: tuple[str, ...]
     """What the key ring says about its LTKMs."""
+    left_out: int = 0
+    """How many findings its lines leave out, because the log has shown enough of their rules."""
 
     @property
     def heading(self) -> str:
@@ -85,7 +87,7 @@ class ExchangeText:
     @property
     def unbroken(self) -> list[str]:
         """A line that says that the faults break no rule here, if that is so."""
-        if not self.faults or any(each.level != Level.NOTE.word for each in self.findings):
+        if not self.faults or self.left_out or any(each.level != Level.NOTE.word for each in self.findings):
             return []
         if len(self.faults) > 1:
             return [f"{INDENT}the faults break no active rule here"]
@@ -101,7 +103,8 @@ class ExchangeText:
     def lines(self) -> list[str]:
         """The heading, and indented below it the damage, the findings, and what the key ring says about each LTKM."""
         damage, keys = ([f"{INDENT}{line}" for line in lines] for lines in (self.damage, self.keys))
-        return [self.heading, *damage, *self.finding_lines, *keys]
+        left_out = f", {count(self.left_out, 'finding')} not shown" if self.left_out else ""
+        return [self.heading + left_out, *damage, *self.finding_lines, *keys]
 
 
 def exchange_text(

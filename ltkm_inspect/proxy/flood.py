@@ -1,0 +1,67 @@
+"""Keeps a flood of findings out of the log: of a rule that many exchanges break, the log shows a few findings."""
+
+from collections import Counter
+from dataclasses import replace
+
+from ltkm_inspect.proxy.configuration import Configuration
+from ltkm_inspect.report.text import ExchangeText, FindingText
+from ltkm_inspect.wire import count
+
+
+class FloodControl:
+    """Counts the findings of a run by rule, and says which of them are logged.
+
+    The findings that faults cause are counted apart, so that they use up nothing of what the server is shown to break.
+    """
+
+    def __init__(self) -> None:
+        self._found: Counter[tuple[str, bool]] = Counter()
+        self._left_out: Counter[tuple[str, bool]] = Counter()
+        """How many of them were not logged since the last one that was."""
+        self._all_left_out: Counter[str] = Counter()
+
+    def limited(self, exchange: ExchangeText, configuration: Configuration, where: str) -> ExchangeText | None:
+        """Return the text with those findings only that are to be logged; `where` names the report that has all.
+
+        It is None if nothing is left of an exchange that is logged only for its findings.
+        """
+        shown = []
+        for finding in exchange.findings:
+            key = finding.rule, bool(exchange.faults)
+            self._found[key] += 1
+            number, first, every = self._found[key], configuration.log_first, configuration.log_every
+            if first is None or number < first:
+                shown.append(finding)
+            elif number == first:
+                shown.append(_with(finding, f"finding {number} of this rule; {_from_here_on(every, where)}"))
+            elif every is not None and number % every == 0:
+                before = f"{self._left_out.pop(key, 0)} before it are not shown"
+                shown.append(_with(finding, f"finding {number} of this rule, {before}; {_kept(where)}"))
+            else:
+                self._left_out[key] += 1
+                self._all_left_out[finding.rule] += 1
+        left_out = len(exchange.findings) - len(shown)
+        if configuration.log == "findings" and left_out and not (shown or exchange.damage or exchange.faults):
+            return None
+        return replace(exchange, findings=tuple(shown), left_out=left_out)
+
+    def lines(self, where: str) -> list[str]:
+        """Return a line for the end of the log that says how much it does not show; none if it shows everything."""
+        number = self._all_left_out.total()
+        if not number:
+            return []
+        of = count(len(self._all_left_out), "rule")
+        return [f"summary: {count(number, 'finding')} of {of} not shown in this log; {_kept(where)}"]
+
+
+def _with(finding: FindingText, remark: str) -> FindingText:
+    return finding._replace(line=f"{finding.line} ({remark})")
+
+
+def _from_here_on(every: int | None, where: str) -> str:
+    """Say what the log shows after the last of the first findings."""
+    return f"from here on {'none' if every is None else f'one in {every}'} is shown; {_kept(where)}"
+
+
+def _kept(where: str) -> str:
+    return f"all are in {where}" if where else "all are counted, and ltkm_report=run.jsonl keeps them"
