@@ -80,18 +80,25 @@ def _address(record: bytes, held: Part) -> tuple[str, int] | None:
     return text_of(record, found[0]), integer_of(record, found[1])
 
 
-@lru_cache(maxsize=1024)
 def shown(address: tuple[str, int] | None) -> str:
     """Return an address as mitmproxy writes it; empty where there is none."""
-    if address is None or not address[0]:
-        return ""
-    host, port = address
+    return "" if address is None or not address[0] else f"{_shown_host(address[0])}:{address[1]}"
+
+
+@lru_cache(maxsize=1024)
+def host_of(octets: bytes) -> str:
+    """Return the text of an IP address of 4 or 16 octets."""
+    return str(ip_address(octets))
+
+
+@lru_cache(maxsize=1024)
+def _shown_host(host: str) -> str:
     try:
         known = ip_address(host)
     except ValueError:
-        return f"{host}:{port}"
+        return host
     if known.is_unspecified:
-        return f"*:{port}"
+        return "*"
     if isinstance(known, IPv6Address):
-        return f"[{known}]:{port}" if known.ipv4_mapped is None else f"{known.ipv4_mapped}:{port}"
-    return f"{known}:{port}"
+        return f"[{known}]" if known.ipv4_mapped is None else str(known.ipv4_mapped)
+    return str(known)

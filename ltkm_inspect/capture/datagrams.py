@@ -1,8 +1,6 @@
 """UDP datagrams of a packet capture as events: which are ours, and which end is the terminal."""
 
-from ipaddress import ip_address
-
-from ltkm_inspect.capture.connections import shown
+from ltkm_inspect.capture.connections import host_of, shown
 from ltkm_inspect.capture.damage import DamagedEvent
 from ltkm_inspect.packets import MIKEY_PORT, Network, PacketTime, UdpPacket
 from ltkm_inspect.traffic import Datagram, Direction, Limits, direction_of, may_be_message
@@ -73,7 +71,7 @@ class Datagrams:
             direction = Direction.FROM_TERMINAL if is_answer else Direction.TO_TERMINAL
         elif len(self._servers) < MOST_SERVERS:
             self._servers[target if direction is Direction.FROM_TERMINAL else source] = None
-        ends = [shown((str(ip_address(each)), port)) for each, port in zip((source, target), udp.ports, strict=True)]
+        ends = [shown((host_of(each), port)) for each, port in zip((source, target), udp.ports, strict=True)]
         server, client = ends if direction is Direction.TO_TERMINAL else ends[::-1]
         event = Datagram(
             udp.data,

@@ -1,13 +1,11 @@
 """HTTP messages of a packet capture as exchanges, with what the capture lacks of them."""
 
 from dataclasses import dataclass
-from functools import lru_cache
 from hashlib import blake2b
-from ipaddress import ip_address
 
 import h11
 
-from ltkm_inspect.capture.connections import shown
+from ltkm_inspect.capture.connections import host_of, shown
 from ltkm_inspect.capture.http1 import HttpMessage
 from ltkm_inspect.packets import PacketTime, TcpConnection
 from ltkm_inspect.traffic import Exchange, Gap, Headers, Limits, Request, Response, ours, split_target
@@ -83,10 +81,9 @@ def exchange_of(
     )
 
 
-@lru_cache(maxsize=1024)
 def _address(ends: bytes) -> tuple[str, int]:
     """Return the address and port of the source."""
-    return str(ip_address(ends[: len(ends) // 2 - 2])), int.from_bytes(ends[-4:-2])
+    return host_of(ends[: len(ends) // 2 - 2]), int.from_bytes(ends[-4:-2])
 
 
 def may_be_ours(request: HttpMessage | None, response: HttpMessage | None) -> bool:

@@ -13,6 +13,10 @@ MOST_HEAD = 1 << 18
 _KEPT = 4096
 """How many octets of a message are kept whose head cannot be read."""
 _WITHOUT_BODY = frozenset({204, 304})
+_ROLES = (h11.SERVER, h11.CLIENT)
+"""Who reads what a side sends."""
+_HEADS = (h11.Request, h11.Response)
+_ASKED = h11.Request(method="GET", target="/", headers=[("Host", "-")])
 _SWITCHING = b"101"
 """The status behind which another protocol follows (RFC 9110 §15.2.2)."""
 _REQUEST = re.compile(rb"(?:GET|POST|HEAD|PUT|DELETE|OPTIONS|CONNECT|PATCH|TRACE) [!-~\x80-\xff]").match
@@ -53,6 +57,8 @@ class HttpMessage:
     """The packet with its first octet."""
     head: h11.Request | h11.Response | None = None
     """None while its head is not complete, or where that was lost."""
+    fields: tuple[tuple[bytes, bytes], ...] = ()
+    """The header fields in their own case; none without a head."""
     body: list[bytes] | None = field(default_factory=list)
     """Without transfer coding; None where nobody wants it, or part of it was lost."""
     size: int = 0
@@ -70,11 +76,6 @@ class HttpMessage:
     """Why it is no HTTP message."""
     begin: bytes = b""
     """The first octets, while its head is not complete."""
-
-    @property
-    def fields(self) -> tuple[tuple[bytes, bytes], ...]:
-        """The header fields in their own case; none without a head."""
-        return () if self.head is None else tuple(self.head.headers.raw_items())
 
 
 class MessageListener(Protocol):
@@ -197,10 +198,9 @@ class HttpReader:
             return b""
         self._message = HttpMessage(first)
         self._listener.begun(self._side, self._message)
-        if self._side == 0:
-            self._parser = h11.Connection(h11.SERVER, max_incomplete_event_size=MOST_HEAD)
-        else:
-            self._parser = _answered(self._listener.method(self._message))
+        self._parser = h11.Connection(_ROLES[self._side], max_incomplete_event_size=MOST_HEAD)
+        if self._side and octets[9:10] == b"1":  # only an interim response needs a request in front of it
+            self._parser.send(_ASKED)
         return octets
 
     def _advance(self, packet: PacketTime, *, at_end: bool = False) -> bytes:
@@ -218,7 +218,7 @@ class HttpReader:
                     self._end(packet, is_complete=False)
                     self._listener.lost(self._side, packet)
                 return b""
-            if isinstance(event, h11.Request | h11.Response):
+            if isinstance(event, _HEADS):
                 self._head(message, event)
                 if message.length is not None:
                     self._rest, self._parser = message.length, None
@@ -237,8 +237,8 @@ class HttpReader:
                 return b""
 
     def _head(self, message: HttpMessage, head: h11.Request | h11.Response) -> None:
-        message.head, message.begin = head, b""
-        message.length = _length(head, self._listener.method(message) if self._side else "")
+        message.head, message.fields, message.begin = head, tuple(head.headers.raw_items()), b""
+        message.length = _length(message, head, self._listener.method(message) if self._side else "")
         self._listener.head_read(self._side, message)
 
     def _body(self, message: HttpMessage, octets: bytes) -> None:
@@ -255,31 +255,13 @@ class HttpReader:
         self._listener.ended(self._side, message)
 
 
-def _length(head: h11.Request | h11.Response, method: str) -> int | None:
-    """Return how many octets the body has; None where the head does not say."""
+def _length(message: HttpMessage, head: h11.Request | h11.Response, method: str) -> int | None:
+    """Return how many octets the body has, by the head of a message; None where that does not say."""
     if isinstance(head, h11.Response) and (method == "HEAD" or head.status_code in _WITHOUT_BODY):
         return 0
-    fields = dict(head.headers)
+    fields = {name.lower(): value for name, value in message.fields}
     if b"transfer-encoding" in fields:
         return None
     if b"content-length" in fields:
         return int(fields[b"content-length"])
     return 0 if isinstance(head, h11.Request) else None
-
-
-def _answered(method: str) -> h11.Connection:
-    """Return what reads the response to a request of that method."""
-    parser = h11.Connection(h11.CLIENT, max_incomplete_event_size=MOST_HEAD)
-    request = _REQUESTS.get(method)
-    if request is None:
-        request = h11.Request(method=method, target="/", headers=[("Host", "-")])
-        if len(_REQUESTS) < _MOST_METHODS:
-            _REQUESTS[method] = request
-    parser.send(request)
-    parser.send(h11.EndOfMessage())
-    return parser
-
-
-_REQUESTS: dict[str, h11.Request] = {}
-"""Requests of which nothing but the method counts."""
-_MOST_METHODS = 20

@@ -19,6 +19,7 @@ from ltkm_inspect.packets import (
     TcpConnection,
     TcpConnections,
     TcpSegment,
+    packet_time,
     packets,
 )
 from ltkm_inspect.traffic import OFFLINE, Datagram, Exchange, Limits
@@ -44,7 +45,7 @@ def events(read: Read, limits: Limits = OFFLINE, capture: str = "") -> Iterator[
             held = take_packet(packet)
             if held is None:
                 continue
-            moment = PacketTime(number, packet.time)
+            moment = packet_time((number, packet.time))
             if isinstance(held, TcpSegment):
                 take_segment(held, moment)
             elif (datagram := found.datagrams.event_of(held, moment, found.network)) is not None:

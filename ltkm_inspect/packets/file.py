@@ -2,6 +2,7 @@
 
 import struct
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import NamedTuple
 
 _PCAP = {
@@ -46,6 +47,10 @@ class Packet(NamedTuple):
     """As much of it as was captured."""
     time: float | None = None
     """Seconds since 1970 UTC; None where the file does not say."""
+
+
+_packet: Callable[[tuple[int, bytes, float | None]], Packet] = partial(tuple.__new__, Packet)
+"""Packet(…) in a third of the time."""
 
 
 class _Interface(NamedTuple):
@@ -135,7 +140,7 @@ def _pcap(source: _Source, order: str, units: int) -> Iterator[Packet]:
             after = at + 16 + kept
             if after > end:
                 break
-            yield Packet(link, buffer[at + 16 : after], (seconds * units + fraction) / units)
+            yield _packet((link, buffer[at + 16 : after], (seconds * units + fraction) / units))
             at = after
         source.at = at
         if kept > LARGEST:
@@ -158,7 +163,7 @@ def _pcapng(source: _Source) -> Iterator[Packet]:
             if tail(buffer, after - 4)[0] != length:
                 break
             link, _, units, offset = interfaces[number]
-            yield Packet(link, buffer[at + 28 : at + 28 + kept], (high << 32 | low) / units + offset)
+            yield _packet((link, buffer[at + 28 : at + 28 + kept], (high << 32 | low) / units + offset))
             at = after
         source.at = at
         if not source.need(12, "a block"):

@@ -3,7 +3,8 @@
 import struct
 from collections.abc import Callable
 
-ETHERNET = 1
+ETHERNET, COOKED, COOKED_2 = 1, 113, 276
+"""Link types: Ethernet, and Linux cooked capture in its two versions."""
 IPV4, IPV6 = 0x0800, 0x86DD
 """EtherTypes."""
 _TAGS = frozenset({0x8100, 0x88A8, 0x9100, 0x9200})
@@ -85,8 +86,8 @@ _LINKS: dict[int, Callable[[bytes], Place]] = {
     101: raw,
     104: lambda octets: _typed(octets, 2),  # Cisco HDLC
     108: lambda octets: raw(octets, 4),
-    113: lambda octets: _typed(octets, 14),  # Linux cooked capture
+    COOKED: lambda octets: _typed(octets, 14),
     228: raw,
     229: raw,
-    276: lambda octets: _behind(octets, _number(octets, 0)[0], 20),  # Linux cooked capture, version 2
+    COOKED_2: lambda octets: _behind(octets, _number(octets, 0)[0], 20),
 }

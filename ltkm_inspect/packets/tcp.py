@@ -227,6 +227,10 @@ class TcpConnections:
         """Give up what is missing for too long, though the other side has it."""
         while self._late:
             since, connection, stream, position = self._late[0]
+            if stream.acknowledged <= stream.position or connection.is_closed or connection.reader is None:
+                self._late.popleft()
+                stream.is_waiting = False
+                continue
             if since.time is None or now.time is None:
                 is_due = now.number - since.number > _PACKETS
             else:
@@ -235,9 +239,6 @@ class TcpConnections:
                 return
             self._late.popleft()
             stream.is_waiting = False
-            reader = connection.reader
-            if reader is None or connection.is_closed or stream.acknowledged <= stream.position:
-                continue
             if stream.position != position:  # it went on since, and misses something else now
                 stream.is_waiting = True
                 self._late.append((now, connection, stream, stream.position))

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ltkm_inspect import reference
-from ltkm_inspect.packets import Network, Packet, TcpSegment, UdpPacket
+from ltkm_inspect.packets import Network, Packet, TcpSegment, UdpPacket, network
 from ltkm_inspect.packets.fragments import LIFETIME, MOST_OCTETS, MOST_PACKETS
 from tests.packets.build import (
     ACK,
@@ -225,6 +225,43 @@ def test_a_link_type_that_cannot_be_read_is_counted() -> None:
     for link in (147, 147, 105):
         assert network.take(Packet(link, V4)) is None
     assert network.unknown_links == {147: 2, 105: 1}
+
+
+PLAIN = {
+    1: MAC + b"\x08\0",
+    113: struct.pack(">HHHQ", 0, 1, 6, 0) + b"\x08\0",
+    276: b"\x08\0" + struct.pack(">HIHBBQ", 0, 2, 1, 0, 6, 0),
+}
+"""What precedes the IPv4 header of most packets, by link type."""
+
+
+@given(
+    st.sampled_from([*PLAIN]),
+    st.binary(max_size=40),
+    st.lists(st.tuples(st.integers(0, 60), st.integers(0, 255)), max_size=2),
+    st.integers(0, 60),
+)
+def test_a_plain_segment_is_read_like_any_other(
+    link: int, data: bytes, changes: list[tuple[int, int]], cut: int
+) -> None:
+    packet = bytearray(PLAIN[link] + ipv4(tcp(data, 7, 8), TCP) + bytes(6))
+    for at, octet in changes:
+        packet[min(at, len(packet) - 1)] = octet
+    octets = bytes(packet[: len(packet) - max(cut - 40, 0)])
+    quick = Network()
+    found = quick.take(Packet(link, octets))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(network, "plain_segment", lambda *_: None)
+        full = Network()
+        assert found == full.take(Packet(link, octets))
+    assert (quick.cut, quick.unknown_links) == (full.cut, full.unknown_links)
+
+
+@pytest.mark.parametrize("link", [*PLAIN])
+def test_most_segments_are_plain(link: int) -> None:
+    found = network.plain_segment(link, PLAIN[link] + ipv4(tcp(b"data", 7, 8), TCP) + bytes(2))
+    assert found is not None
+    assert (found.data, found.lost) == (b"data", 0)
 
 
 @given(st.data())
