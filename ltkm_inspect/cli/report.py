@@ -3,7 +3,7 @@
 import os
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from errno import EBADF, EISDIR
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -29,7 +29,7 @@ from ltkm_inspect.wire import crash_of, printable
 
 if TYPE_CHECKING:
     from ltkm_inspect.report.lines import LineStyle
-    from ltkm_inspect.report.reading import Reading
+    from ltkm_inspect.report.reading import Reading, RecordFile
     from ltkm_inspect.report.summary import Summary
 
 
@@ -43,7 +43,7 @@ def _schema(context: click.Context, parameter: click.Parameter, asked: bool) -> 
 
 @commands.command()
 @configurable
-@click.argument("source", type=FilePath(str), metavar="RUN.jsonl|-")
+@click.argument("sources", nargs=-1, required=True, type=FilePath(str), metavar="RUN.jsonl|-...")
 @option("report")
 @option("fail_on")
 @styled(*LINE_FORMATS, *(name for name in REPORT_FORMATS if name not in LINE_FORMATS))
@@ -55,45 +55,39 @@ def _schema(context: click.Context, parameter: click.Parameter, asked: bool) -> 
     callback=_schema,
     help="Print the JSON Schema of the records and exit.",
 )
-def report(source: str, report: tuple[str, ...], fail_on: str, style: "LineStyle") -> None:
-    """Render the records of a run.
+def report(sources: tuple[str, ...], report: tuple[str, ...], fail_on: str, style: "LineStyle") -> None:
+    """Render the records of a run, from one file or several.
 
-    RUN.jsonl is a JSON Lines file that `check` or the addon wrote, even in a run that was killed. Without --report, the
-    report is printed in the format of --format. The exit codes are those of `check`; 5 also if the records have no end.
+    RUN.jsonl is a JSON Lines file that `check` or the addon wrote, even in a run that was killed. Several files become
+    one report, in the order in which they were begun. Without --report, the report is printed in the format of
+    --format. The exit codes are those of `check`; 5 also if records have no end, or if some are missing.
     """
+    sources = tuple(dict.fromkeys(sources))
     with usage():
-        level, targets = parse_fail_on(fail_on), targets_of(report, [] if source == "-" else [Path(source)])
+        level, targets = parse_fail_on(fail_on), targets_of(report, [Path(each) for each in sources if each != "-"])
     from ltkm_inspect.report.places import places, render, write
-    from ltkm_inspect.report.reading import RecordFile
-    from ltkm_inspect.report.summary import NOT_ENDED
+    from ltkm_inspect.report.reading import RecordFiles
+    from ltkm_inspect.report.summary import Summary
 
-    with interruptible():
-        name, trouble = "standard input" if source == "-" else source, InputErrors()
+    with interruptible(), ExitStack() as stack:
+        total, trouble = Summary(), InputErrors()
         try:
             wanted = places(targets)
-            with _at_rest(source) as path:
-                total, reading = _read(path)
-                for line in reading.damage:
-                    trouble.say(name, line, unread=False)
-                if reading.damaged > len(reading.damage):
-                    trouble.say(name, f"{reading.damaged} damaged lines in all", unread=False)
-                if not reading.ended:
-                    trouble.say(name, NOT_ENDED, unread=False)
-                if targets:
-                    trouble.lost(render(RecordFile(path), wanted, private=reading.has_keys))
-                else:
-                    pour(lambda file: write(style.format, RecordFile(path), file, style))
         except OptionError as error:
             complain(f"{spelled(error.option)}: {error.reason}")
             leave(COULD_NOT_RUN)
-        except OSError as error:
-            complain(f"{printable(str(error.filename or name))}: {reason(error, _has_records)}")
+        read = [each for source in sources if (each := _read(source, stack, total, trouble)) is not None]
+        records = RecordFiles(file for file, _ in read)
+        try:
+            if targets and read:
+                trouble.lost(render(records, wanted, private=any(reading.has_keys for _, reading in read)))
+            elif read:
+                pour(lambda file: write(style.format, records, file, style))
+        except _ERRORS as error:
+            complain(_failure(error, ", ".join(map(_name, sources))))
             leave(COULD_NOT_RUN)
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
-            complain(f"{printable(name)}: {_why(error)}")
-            leave(COULD_NOT_RUN)
-        trouble.damaged += total.crashed + total.damaged
-        leave(trouble.exit_code(1, total.exit_code(level)))
+        trouble.damaged += total.crashed + total.damaged + len(total.missing)
+        leave(trouble.exit_code(len(sources), total.exit_code(level)))
 
 
 @contextmanager
@@ -120,8 +114,34 @@ def _at_rest(source: str) -> Iterator[Path]:
         yield Path(file.name)
 
 
-def _read(path: Path) -> "tuple[Summary, Reading]":
-    """Return what the records add up to, and how it went to read them; ValueError where there is none."""
+def _read(source: str, stack: ExitStack, total: "Summary", trouble: InputErrors) -> "tuple[RecordFile, Reading] | None":
+    """Return the records of a file, and how it went to read them, and count them; None if there are none.
+
+    What is wrong with the file is printed. What comes through a pipe is kept until the stack is left.
+    """
+    from ltkm_inspect.report.reading import RecordFile
+    from ltkm_inspect.report.summary import NOT_ENDED
+
+    name = _name(source)
+    try:
+        path = stack.enter_context(_at_rest(source))
+        summary, reading = _counted(path)
+    except _ERRORS as error:
+        trouble.unread += 1
+        complain(_failure(error, name))
+        return None
+    total.merge(summary)
+    for line in reading.damage:
+        trouble.say(name, line, unread=False)
+    if reading.damaged > len(reading.damage):
+        trouble.say(name, f"{reading.damaged} damaged lines in all", unread=False)
+    if not reading.ended:
+        trouble.say(name, NOT_ENDED, unread=False)
+    return RecordFile(path), reading
+
+
+def _counted(path: Path) -> "tuple[Summary, Reading]":
+    """Return what the records add up to, and how it went to read them; ValueError if there are none."""
     from ltkm_inspect.report.reading import Reading, RecordFile
     from ltkm_inspect.report.summary import Summary
 
@@ -146,7 +166,17 @@ def _has_records(path: str) -> bool:
     return kind_of_file(path) is RECORDS
 
 
-def _why(error: Exception) -> str:
-    if isinstance(error, ValueError):
-        return reason(error)
-    return f"expected records written by ltkm-inspect, got others ({crash_of(error)})"
+_ERRORS = (OSError, ValueError, KeyError, TypeError, AttributeError)
+"""What reading and rendering records may raise, whoever wrote them."""
+
+
+def _failure(error: Exception, name: str) -> str:
+    """Return the line about an error that ends the work with these records."""
+    if isinstance(error, OSError):
+        return f"{printable(str(error.filename or name))}: {reason(error, _has_records)}"
+    foreign = f"expected records written by ltkm-inspect, got others ({crash_of(error)})"
+    return f"{printable(name)}: {reason(error) if isinstance(error, ValueError) else foreign}"
+
+
+def _name(source: str) -> str:
+    return "standard input" if source == "-" else source

@@ -26,7 +26,7 @@ from ltkm_inspect.report.page.run import run_facts, session_view
 from ltkm_inspect.report.page.terminals import Terminals
 from ltkm_inspect.report.page.timeline import FAULTED, VERDICTS, Timeline
 from ltkm_inspect.report.page.value import value_text
-from ltkm_inspect.report.summary import RECENT, Summary, forgotten, results
+from ltkm_inspect.report.summary import RECENT, RunFiles, Summary, forgotten, results
 from ltkm_inspect.wire import inert
 
 MOST_CLEAN = 500
@@ -82,8 +82,7 @@ class _Page:
         self.runs: list[list[tuple[str, str]]] = []
         self.redacted = False
         self.sessions: list[dict[str, Any]] = []
-        self.is_whole = True
-        """No exchange came after the last summary."""
+        self.run_files = RunFiles()
         self._rows: list[tuple[str, int, str]] = []
         """For each exchange on the page: when it began, its number on the page, and its row."""
         self._characters = 0
@@ -99,15 +98,16 @@ class _Page:
         match kind:
             case ["exchange"] | ["datagram"]:
                 self._add_exchange(record)
-            case ["summary"]:
-                self.is_whole = True
             case ["run"]:
-                self.runs.append(run_facts(record))
+                if (about := run_facts(record)) not in self.runs:  # each file of a run has it
+                    self.runs.append(about)
                 self.redacted = self.redacted or bool(record.get("redacted"))
             case ["session"]:
                 self.sessions.append(session_view(record))
-        if kind in (["exchange"], ["datagram"], ["summary"], ["session"]):
+        if kind in (["exchange"], ["datagram"], ["missing"], ["summary"], ["session"]):
             self.summary.add_record(record)
+        if kind:
+            self.run_files.add(record)
 
     @property
     def rows(self) -> list[str]:
@@ -160,7 +160,6 @@ class _Page:
         if number < 0:
             self.left_out[kind] += 1
             self.folded.add(record, terminal)
-        self.is_whole = False
         self._add_time(record)
         if record.get("file"):
             self.files.setdefault(value_text(record["file"]))

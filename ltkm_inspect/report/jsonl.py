@@ -32,6 +32,7 @@ EXCHANGE_SCHEMA = "ltkm-inspect/exchange/1"
 DATAGRAM_SCHEMA = "ltkm-inspect/datagram/1"
 SESSION_SCHEMA = "ltkm-inspect/session/1"
 SUMMARY_SCHEMA = "ltkm-inspect/summary/1"
+MISSING_SCHEMA = "ltkm-inspect/missing/1"
 LARGE, PIECES = 1 << 16, 8
 """A document of more than this many octets has its record encoded in pieces, one per payload: this many levels deep."""
 LEAST_PARTS = 1000
@@ -59,17 +60,32 @@ def run_record(
 ) -> Record:
     """Return the first record of a run that started at this time (seconds since 1970 UTC; default: now).
 
-    `values` are the options as typed, by the names of the option table.
+    `values` are the options as typed, by the names of the option table. It is the record of the first file of the run,
+    which begins with the run; `part_record` makes those of the others.
     """
+    began = time_text(time.time() if started is None else started)
     options = {name: _option_value(values[name]) if name in values else None for name in DEFAULTS}
     return {
         "schema": RUN_SCHEMA,
         "version": __version__,
-        "started": time_text(time.time() if started is None else started),
+        "started": began,
+        "part": 1,
+        "opened": began,
         "sources": None if sources is None else list(sources),
         "options": options if redaction is None else redaction.options(options),
         "redacted": redaction is not None,
     }
+
+
+def part_record(run: Record, part: int, opened: float) -> Record:
+    """Return the record of a run for the file of that number, which begins at this time (seconds since 1970 UTC)."""
+    return {**run, "part": part, "opened": time_text(opened)}
+
+
+def missing_record(records: int, first: float, last: float, reason: str) -> Record:
+    """Return the record that stands for records that could not be written, the first and the last at these times."""
+    times = {"first": time_text(first), "last": time_text(last)}
+    return {"schema": MISSING_SCHEMA, "records": records, **times, "reason": reason}
 
 
 def exchange_record(

@@ -21,7 +21,7 @@ from ltkm_inspect.output.console import PROGRAM
 from ltkm_inspect.output.json_line import is_event, kind_of
 from ltkm_inspect.report.jsonl import Record
 from ltkm_inspect.report.lines import LIVE
-from ltkm_inspect.report.summary import NOT_ENDED, NOTHING_SEEN, damaged
+from ltkm_inspect.report.summary import NOT_ENDED, NOTHING_SEEN, RunFiles, Summary, damaged
 from ltkm_inspect.report.text import INDENT, record_text
 from ltkm_inspect.rule import RULES
 from ltkm_inspect.wire import inert, printable
@@ -123,21 +123,30 @@ def write(records: Iterable[Record], file: TextIO) -> None:
     suites: dict[str, _Suite] = {}
     faulted: dict[str, _Suite] = {}
     fails_from = Level.VIOLATION
-    ended = False
+    run_files, gaps = RunFiles(), Summary()
     for record in records:
         kind = kind_of(record)
-        ended = kind == "summary"
+        run_files.add(record)
         if kind == "run":
             fails_from = parse_fail_on(record["options"].get("fail_on") or "never") or Level.VIOLATION
             for source in record["sources"] or ():
                 suites.setdefault(source, _Suite())
+        elif kind == "missing":
+            gaps.add_record(record)
         elif is_event(record):
             suites_of_kind = faulted if record["faults"] else suites
             name = LIVE if record["file"] is None else record["file"]
             suites_of_kind.setdefault(name, _Suite()).add(record, fails_from)
     root = Element("testsuites", name=PROGRAM)
     has_exchanges = any(suite.exchanges for suite in (*suites.values(), *faulted.values()))
-    _run(root, "" if ended else NOT_ENDED, "" if has_exchanges else NOTHING_SEEN)
+    _run(
+        root,
+        {
+            "run-ended": "" if run_files.ended else NOT_ENDED,
+            "msk-exchange-seen": "" if has_exchanges else NOTHING_SEEN,
+            **({"records-complete": "; ".join(gaps.missing_lines)} if gaps.missing else {}),
+        },
+    )
     for name, suite in suites.items():
         if suite.exchanges or name not in faulted:
             _suite(root, printable(name), suite)
@@ -152,9 +161,9 @@ def write(records: Iterable[Record], file: TextIO) -> None:
     file.write(f'<?xml version="1.0" encoding="UTF-8"?>\n{tostring(root, "unicode")}\n')
 
 
-def _run(root: Element, end_problem: str, input_problem: str) -> None:
+def _run(root: Element, problems: dict[str, str]) -> None:
     suite = SubElement(root, "testsuite", name="run")
-    for name, problem in (("run-ended", end_problem), ("msk-exchange-seen", input_problem)):
+    for name, problem in problems.items():
         case = SubElement(suite, "testcase", classname=f"{PROGRAM}.run", name=name)
         if problem:
             SubElement(case, "error", type=name, message=problem)

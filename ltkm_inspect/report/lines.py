@@ -8,7 +8,7 @@ import click
 
 from ltkm_inspect.finding import UNCHECKED
 from ltkm_inspect.output.json_line import is_event, kind_of
-from ltkm_inspect.report.summary import Summary
+from ltkm_inspect.report.summary import RunFiles, Summary
 from ltkm_inspect.report.text import INDENT, ExchangeText, FindingText, record_text
 from ltkm_inspect.wire import inert, printable
 
@@ -73,11 +73,12 @@ def _property(text: str) -> str:
 
 def write(records: Iterable[Mapping[str, Any]], file: TextIO, style: LineStyle) -> None:
     """Write the records of a run as the lines that `ltkm-inspect check` prints."""
-    summary = Summary()
+    summary, files = Summary(), RunFiles()
     shown: str | None = None
     latest: tuple[str, ExchangeText] | None = None
     for record in records:
         summary.add_record(record)
+        files.add(record)
         kind = kind_of(record)
         if kind == "run" and len(record["sources"] or ()) == 1:
             shown = record["sources"][0]
@@ -93,4 +94,6 @@ def write(records: Iterable[Mapping[str, Any]], file: TextIO, style: LineStyle) 
             file.write(f"{printable(shown or '')}:\n")
         file.writelines(f"{line}\n" for line in found)
     if style.format == "text":
-        file.writelines(f"{inert(line)}\n" for line in summary.lines())
+        file.writelines(
+            f"{inert(line)}\n" for line in (*summary.lines(), *(f"summary: {each}" for each in files.lines()))
+        )

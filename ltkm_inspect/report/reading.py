@@ -1,7 +1,7 @@
 """Reads the records of a run back from JSON Lines, however the run ended."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import cache
 from importlib.resources import files
@@ -11,6 +11,7 @@ from typing import Any
 from ltkm_inspect.report.jsonl import (
     DATAGRAM_SCHEMA,
     EXCHANGE_SCHEMA,
+    MISSING_SCHEMA,
     RUN_SCHEMA,
     SESSION_SCHEMA,
     SUMMARY_SCHEMA,
@@ -21,12 +22,12 @@ from ltkm_inspect.wire.key_text import IS_KEY_RING, is_key_ring
 
 KINDS = {
     schema.split("/")[1]: schema
-    for schema in (RUN_SCHEMA, EXCHANGE_SCHEMA, DATAGRAM_SCHEMA, SESSION_SCHEMA, SUMMARY_SCHEMA)
+    for schema in (RUN_SCHEMA, EXCHANGE_SCHEMA, DATAGRAM_SCHEMA, MISSING_SCHEMA, SESSION_SCHEMA, SUMMARY_SCHEMA)
 }
 """The kinds of records of a run, with the schema version that this program reads."""
 LATER = frozenset(
     {"unselected", "damage", "lacks", "damaged", "more", "number", "terminal_name", "identity", "answers", "replaces"}
-    | {"request", "response", "former", "datagrams"}
+    | {"request", "response", "former", "datagrams", "part", "opened"}
 )
 """Fields that records of earlier versions do not have."""
 MOST_DAMAGE = 5
@@ -82,6 +83,25 @@ class RecordFile:
                 options = record.get("options")
                 reading.has_keys |= isinstance(options, dict) and bool(options.get("show_keys"))
                 yield record
+
+
+class RecordFiles:
+    """The records of several files, in the order in which these were begun. Each iteration reads the files again."""
+
+    def __init__(self, files: Iterable[RecordFile]) -> None:
+        """Take files that can be read; one whose first record names no time comes first."""
+        self.files = sorted(files, key=_begun)
+
+    def __iter__(self) -> Iterator[Record]:
+        """Yield the records, as `RecordFile` does."""
+        for file in self.files:
+            yield from file
+
+
+def _begun(file: RecordFile) -> str:
+    """Return when the first record says that its file was begun."""
+    first: Record = next(iter(file), {})
+    return str(first.get("opened") or first.get("started") or "")
 
 
 def schema_text() -> str:

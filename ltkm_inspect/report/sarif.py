@@ -9,11 +9,11 @@ from urllib.parse import quote
 
 from ltkm_inspect import __version__, catalogue, explain
 from ltkm_inspect.engine import OWN_FINDINGS
-from ltkm_inspect.finding import UNCHECKED, Level, Place, shorten
+from ltkm_inspect.finding import Level, Place, shorten
 from ltkm_inspect.output.console import PROGRAM
 from ltkm_inspect.output.json_line import is_event, kind_of, to_json
-from ltkm_inspect.report.jsonl import Record
-from ltkm_inspect.report.summary import NOT_ENDED, NOTHING_SEEN, damaged
+from ltkm_inspect.report.jsonl import Record, summary_record
+from ltkm_inspect.report.summary import NOT_ENDED, NOTHING_SEEN, RunFiles, Summary, damaged
 from ltkm_inspect.report.text import finding_text
 from ltkm_inspect.rule import RULES, Rule
 from ltkm_inspect.wire import printable
@@ -42,12 +42,13 @@ def write(records: Iterable[Record], file: TextIO) -> None:
     artifacts = {source: index for index, source in enumerate(dict.fromkeys(run["sources"] or ()))}
     driver = {"name": PROGRAM, "version": run["version"], "semanticVersion": run["version"], "rules": rules}
     file.write(f'{{"$schema":"{SCHEMA}","version":"2.1.0","runs":[{{"tool":{to_json({"driver": driver})},"results":[')
-    exchanges, with_damage, separator, summary = 0, 0, "", None
+    run_files, total, separator = RunFiles(), Summary(), ""
+    summary: Record | None = None
     for record in chain([] if first is None else [first], following):
-        kind = kind_of(record)
-        exchanges += is_event(record) and record["verdict"] != UNCHECKED
-        with_damage += bool(record.get("damage"))
-        summary = record if kind == "summary" else None
+        run_files.add(record)
+        total.add_record(record)
+        if kind_of(record) == "summary":
+            summary = record if summary is None else summary_record(total)  # that of several files
         if is_event(record):
             items = {item["item"]: item for item in record.get("items", ())}
             for finding in (*record["findings"], *record["notes"]):
@@ -55,8 +56,8 @@ def write(records: Iterable[Record], file: TextIO) -> None:
                 separator = ","
     end = {
         "artifacts": [{"location": {"uri": _uri(source)}, "roles": ["analysisTarget"]} for source in artifacts],
-        "invocations": [_invocation(run, exchanges, with_damage, ended=summary is not None)],
-        "properties": {"options": run["options"], "summary": summary},
+        "invocations": [_invocation(run, total, ended=run_files.ended)],
+        "properties": {"options": run["options"], "summary": summary if run_files.ended else None},
     }
     file.write(f"\n],{to_json(end)[1:]}]}}\n")
 
@@ -145,9 +146,9 @@ def _fingerprint(finding: Record, place: Place, exchange: Record, items: Mapping
     return sha256(repr((finding["rule"], exchange["terminal"], key, place.path)).encode()).hexdigest()[:32]
 
 
-def _invocation(run: Record, exchanges: int, with_damage: int, *, ended: bool) -> dict[str, Any]:
-    problems = ([] if ended else [NOT_ENDED]) + ([] if exchanges else [NOTHING_SEEN])
-    problems += [damaged(with_damage)] if with_damage else []
+def _invocation(run: Record, total: Summary, *, ended: bool) -> dict[str, Any]:
+    problems = ([] if ended else [NOT_ENDED]) + ([] if total.seen or total.faulted else [NOTHING_SEEN])
+    problems += ([damaged(total.damaged)] if total.damaged else []) + total.missing_lines
     invocation: dict[str, Any] = {
         "executionSuccessful": not problems,
         "toolExecutionNotifications": [{"level": "error", "message": {"text": problem}} for problem in problems],

@@ -10,12 +10,15 @@ from ltkm_inspect.finding import CRASHES, UNCHECKED, Answer, Level, Report, coun
 from ltkm_inspect.output import console
 from ltkm_inspect.output.json_line import is_event, kind_of
 from ltkm_inspect.traffic import Datagram, DatagramKind, events_text
+from ltkm_inspect.wire import inert
 
 NOTHING_SEEN = "no MSK exchange was seen, so nothing was checked"
 RECENT = 100
 """How many records may come between the two records of a live exchange that faults were put into."""
 NOTHING_SELECTED = "no MSK exchange matches the selection"
 NOT_ENDED = "the records have no end: the run was killed or is still running"
+MOST_GAPS = 5
+"""How many gaps in the records are listed."""
 
 
 @dataclass(slots=True)
@@ -53,6 +56,8 @@ class Summary:
     """What packet captures have that was not read, by kind."""
     damaged: int = 0
     """Exchanges that the capture damaged."""
+    missing: Counter[str] = field(default_factory=Counter)
+    """How many records could not be written, by a text that says when and why."""
     _live_ids: list[str] = field(default_factory=list)
     """The ids of the latest live exchanges without faults: a record with faults put in may follow."""
 
@@ -94,6 +99,8 @@ class Summary:
             self.unread.update(record.get("unread", {}))
         if kind == "session":
             self.forgotten.update(record["forgotten"])
+        if kind == "missing":
+            self.missing[missing_text(record)] += record["records"]
         if not is_event(record):
             return
         counts = record["counts"]
@@ -145,6 +152,15 @@ class Summary:
                 else:
                     setattr(self, name, mine + more)
 
+    def since(self, earlier: "Summary") -> "Summary":
+        """Return what was counted after an earlier state of this summary."""
+        later = Summary()
+        for name in _COUNTS:
+            now, then = getattr(self, name), getattr(earlier, name)
+            if isinstance(now, int | Counter):
+                setattr(later, name, now - then)
+        return later
+
     @property
     def worst(self) -> Level:
         """The worst level of all findings; OFF if there is none."""
@@ -185,14 +201,22 @@ class Summary:
         ordered = sorted(self.findings.items(), key=lambda entry: (-entry[0][0], entry[0][1]))
         return [(level, rule, number) for (level, rule), number in ordered]
 
+    @property
+    def missing_lines(self) -> list[str]:
+        """A line for each gap in the records, and one that counts the gaps that are not listed."""
+        lines = [f"{count(number, 'record')} missing {text}" for text, number in self.missing.items()]
+        more = lines[MOST_GAPS:]
+        return [*lines[:MOST_GAPS], *([f"{count(len(more), 'more gap')} in the records"] if more else [])]
+
     def lines(self) -> list[str]:
         """Return the summary as lines of text."""
         others = f"{count(self.others, 'other flow')} ignored"
         if self.unselected:
             others = f"{count(self.unselected, 'MSK exchange')} not selected; {others}"
         unread = [f"summary: not read: {text}"] if (text := unread_text(self.unread)) else []
+        missing = [f"summary: {line}" for line in self.missing_lines]
         if not self.events:
-            return [f"summary: {self.nothing}; {others}", *unread]
+            return [f"summary: {self.nothing}; {others}", *unread, *missing]
         verdicts = ", ".join(
             f"{self.verdicts[verdict]} {word}"
             for verdict, word in (("clean", "clean"), ("warning", "with warnings"), ("violation", "with violations"))
@@ -215,6 +239,7 @@ class Summary:
             *(f"summary: {level.word} {rule}: {number}" for level, rule, number in self.by_rule()),
             *([f"summary: {damaged(self.damaged)}"] if self.damaged else []),
             *unread,
+            *missing,
             *([f"summary: {self._faulted_text()}"] if self.faulted else []),
             *([f"summary: the session forgot {lost}"] if (lost := forgotten(self.forgotten)) else []),
         ]
@@ -241,6 +266,57 @@ def noted_rules(record: Mapping[str, Any]) -> set[str]:
 def damaged(exchanges: int) -> str:
     """Return the line that says how many exchanges the capture damaged."""
     return f"{count(exchanges, 'exchange')} damaged by the capture; the damaged parts were not checked"
+
+
+def missing_text(record: Mapping[str, Any]) -> str:
+    """Return when and why records are missing, safe to print."""
+    return inert(f"from {record['first']} to {record['last']}: {record['reason']}")
+
+
+class RunFiles:
+    """Follows which files of which runs there are records of, and whether each has its end."""
+
+    def __init__(self) -> None:
+        self._latest = ""
+        """The kind of the latest record."""
+        self._file: tuple[Any, ...] | None = None
+        self._unended = 0
+        self._parts: dict[str, set[int]] = {}
+        """The numbers of the files of each run, by when the run began."""
+        self._run = ""
+        self._whole: set[str] = set()
+        """The runs whose last file is there."""
+
+    def add(self, record: Mapping[str, Any]) -> None:
+        """Take the next record."""
+        kind = kind_of(record)
+        if kind == "run":
+            part, run = record.get("part", 1), str(record["started"])
+            file = (run, part, record.get("opened"))
+            self._unended += file != self._file and self._latest not in ("", "summary")
+            self._file, self._run = file, run
+            self._parts.setdefault(run, set()).add(part)
+        elif kind == "session":
+            self._whole.add(self._run)
+        self._latest = kind
+
+    @property
+    def ended(self) -> bool:
+        """Every file has its end."""
+        return self._latest == "summary" and not self._unended
+
+    def lines(self) -> list[str]:
+        """Return a line for each run of which some files are not among those that were read."""
+        found = []
+        for run, parts in self._parts.items():
+            first, last = min(parts), max(parts)
+            if first > 1 or len(parts) < last or (self.ended and run not in self._whole):
+                which = (
+                    f"{first} to {last}" if len(parts) == last - first + 1 > 1 else ", ".join(map(str, sorted(parts)))
+                )
+                noun = "file" if len(parts) == 1 else "files"
+                found.append(inert(f"{noun} {which} of the run that began {run}; the rest is in other files"))
+        return found
 
 
 def forgotten(numbers: Mapping[str, int]) -> str:
