@@ -29,11 +29,14 @@ PROGRAMS = {
     "chromium": (("chromium", "chromedriver"), "apt-get install chromium chromium-driver"),
     "curl": (("curl",), "apt-get install curl"),
     "make": (("make",), "apt-get install make"),
+    "nft": (("ip", "nft"), "apt-get install iproute2 nftables"),
     "openssl": (("openssl",), "apt-get install openssl"),
     "pipx": (("pipx",), "pip install pipx"),
+    "tcpdump": (("tcpdump",), "apt-get install tcpdump"),
     "tmux": (("tmux",), "apt-get install tmux"),
     "tshark": (("tshark",), "apt-get install tshark"),
     "uv": (("uv",), "pip install uv"),
+    "wireguard": (("wg", "wireguard-go"), "apt-get install wireguard-tools wireguard-go"),
 }
 FOLDERS = {"shared": (ROOT.parent / "shared", "a folder of that name, with the public vectors, beside the checkout")}
 

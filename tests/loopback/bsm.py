@@ -61,8 +61,8 @@ class Served:
 class Bsm(Listener):
     """The server; every terminal that it serves must have an account."""
 
-    def __init__(self) -> None:
-        super().__init__(self.answer)
+    def __init__(self, address: tuple[str, int] = ("127.0.0.1", 0)) -> None:
+        super().__init__(self.answer, address)
         self.served: list[Served] = []
         """Every exchange of the LTKM request procedure, in the order of the responses."""
         self.accounts: dict[str, Account] = {}

@@ -11,11 +11,11 @@ from tests.proxy.parts import PATIENCE
 
 
 class Listener:
-    """Listens on a free port, and answers each request with the octets that a function returns for it."""
+    """Listens on a port, and answers each request with the octets that a function returns for it."""
 
-    def __init__(self, answer: Callable[[Received], bytes]) -> None:
-        """Take the port, without serving yet."""
-        self._server = _Server(("127.0.0.1", 0), _Connection)
+    def __init__(self, answer: Callable[[Received], bytes], address: tuple[str, int] = ("127.0.0.1", 0)) -> None:
+        """Take the port, or a free one for 0, without serving yet."""
+        self._server = _Server(address, _Connection)
         self._server.answer = answer
         self.port: int = self._server.server_address[1]
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True)

@@ -4,7 +4,7 @@ import hashlib
 import re
 import socket
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import BinaryIO, Self, cast
 
 from ltkm_inspect import reference
@@ -34,12 +34,16 @@ class Taken:
 class Handset:
     """One terminal with one connection, which it keeps as long as it can."""
 
-    def __init__(self, terminal: ReferenceTerminal, port: int) -> None:
-        """Take up the terminal; `port` of the loopback is where it finds the BSM, or the proxy in its place."""
+    def __init__(self, terminal: ReferenceTerminal, port: int, host: str = "127.0.0.1", *, proxied: str = "") -> None:
+        """Take up the terminal; at this address it finds the BSM, or what is in its place.
+
+        A terminal with a proxy setting finds the proxy there, and names the BSM in its requests (`http://bsm.example`).
+        """
         self.terminal = terminal
         self.taken: list[Taken] = []
         """Every exchange of the LTKM request procedure, in order."""
-        self._port = port
+        self._address = host, port
+        self._proxied = proxied
         self._socket: socket.socket | None = None
         self._file: BinaryIO | None = None
         self._nonce = ""
@@ -115,11 +119,11 @@ class Handset:
 
     def _exchange(self, request: Request) -> Received:
         if self._socket is None:
-            self._socket = socket.create_connection(("127.0.0.1", self._port), timeout=PATIENCE)
+            self._socket = socket.create_connection(self._address, timeout=PATIENCE)
             self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             self._file = cast(BinaryIO, self._socket.makefile("rb"))
         assert self._file is not None
-        self._socket.sendall(request_octets(request))
+        self._socket.sendall(request_octets(replace(request, target=self._proxied + request.target)))
         received = receive(self._file, method=request.method)
         if received is None:
             self.close()

@@ -36,7 +36,7 @@ PATIENCE = 120.0
 """Seconds after which a process or a socket counts as hanging."""
 
 TIME = re.compile(r"^\[\d\d:\d\d:\d\d\.\d{3}\] ")
-LISTENING = re.compile(r"listening at (?:http://)?127\.0\.0\.1:(\d+)")
+LISTENING = re.compile(r"listening at (?:http://)?[\d.*]+:(\d+)")
 
 
 @dataclass
@@ -126,10 +126,11 @@ def _nothing_left_behind() -> Iterator[None]:
 class Proxy:
     """A mitmdump that is listening."""
 
-    def __init__(self, process: subprocess.Popen[str]) -> None:
-        """Wait until it says where it listens."""
+    def __init__(self, process: subprocess.Popen[str], modes: int = 1) -> None:
+        """Wait until it says where it listens, as often as it has modes."""
         self.process = process
         self._lines: list[str] = []
+        self._modes = modes
         self.port = 0
         self._listening = threading.Event()
         self._reader = threading.Thread(target=self._read, daemon=True)
@@ -138,9 +139,14 @@ class Proxy:
         assert self.port, "".join(self._lines)
 
     @property
+    def output(self) -> str:
+        """What it printed so far."""
+        return "".join(self._lines)
+
+    @property
     def log(self) -> list[str]:
         """The log lines so far, without their time."""
-        return Run(0, "".join(self._lines)).log
+        return Run(0, self.output).log
 
     def _read(self) -> None:
         assert self.process.stdout is not None
@@ -148,8 +154,10 @@ class Proxy:
             self._lines.append(line)
             found = LISTENING.search(line)
             if found:
-                self.port = int(found[1])
-                self._listening.set()
+                self.port = self.port or int(found[1])
+                self._modes -= 1
+                if not self._modes:
+                    self._listening.set()
         self._listening.set()
 
     def send(self, octets: bytes) -> bytes:
