@@ -6,12 +6,14 @@
 #   WORKERS=2                for check, test, sweep: how many processes share the tests (without it: one per core)
 #   FORMS="rand document"    for hostile: only forms whose name holds one of these words
 #   WAY=offline OCTETS=61440 for hostile: one way of looking at them only, and how large they may get
+#   MINUTES=60               for soak: how long
 #   SECONDS=1200 SEED=1      for fuzz: how long, and what makes its inputs others; TARGETS="codec HAR": only these
 
 PYTHON ?=
 VENV ?= .venv
 REQUIRE ?=
 WORKERS ?= auto
+MINUTES ?= 60
 SECONDS ?= 60
 SEED ?= 1
 
@@ -33,7 +35,7 @@ unexport PYTHONDONTWRITEBYTECODE
 
 # The targets share one environment and some caches; each is quick enough alone.
 .NOTPARALLEL:
-.PHONY: help demo check test sweep lint types contracts generated docs screenshots pytest bench hostile fuzz generate wheel lock clean environment dev-environment
+.PHONY: help demo check test sweep lint types contracts generated docs screenshots pytest bench hostile fuzz soak generate wheel lock clean environment dev-environment
 
 help:
 	@echo 'make demo      real mitmdump on a recorded trial: the findings scroll by, a summary ends it'
@@ -43,6 +45,7 @@ help:
 	@echo 'make bench     the benchmarks of tests/bench, side by side; the figures go to build/bench.json'
 	@echo 'make hostile   the hostile forms: how their cost grows, and what is above the bounds (FORMS=, WAY=, OCTETS=)'
 	@echo 'make fuzz      changed inputs for everything that reads any (SECONDS=, SEED=, TARGETS=)'
+	@echo 'make soak      real mitmdump for an hour: memory, lost report lines, latency, open files (MINUTES=)'
 	@echo 'make generate  write the sample flows and the generated pages again'
 	@echo 'make docs      build the pages for users into build/docs, and check their links'
 	@echo 'make screenshots  photograph the view and the page for the README (needs tmux, chromium, chromedriver)'
@@ -93,6 +96,9 @@ hostile: dev-environment
 
 fuzz: dev-environment
 	@$(PY) -m tests.fuzz --seconds $(SECONDS) --seed '$(SEED)' $(TARGETS)
+
+soak: dev-environment
+	@$(PY) -m tests.soak --minutes $(MINUTES)
 
 generate: dev-environment
 	@for module in $(GENERATORS); do $(PY) -m $$module --write || exit 1; done

@@ -34,7 +34,9 @@ class Handling[T]:
         """Let the executor do the work; return what the steps come to. Once canceled, it can still be finished."""
         while not self.is_over:
             self._future = executor.submit(self._work)
-            await asyncio.wait([asyncio.wrap_future(self._future)])
+            wrapped = asyncio.wrap_future(self._future)
+            wrapped.add_done_callback(_take_error)
+            await asyncio.wait([wrapped])
             if not self.is_over:  # nobody has finished it meanwhile
                 self._done(self._future.result)
         return self._result
@@ -65,3 +67,9 @@ class Handling[T]:
             self._result = end.value
         else:
             self.is_over = over
+
+
+def _take_error(wrapped: asyncio.Future[Any]) -> None:
+    """Tell the event loop that somebody takes care of the error in a future, so that it logs none."""
+    if not wrapped.cancelled():
+        wrapped.exception()

@@ -179,11 +179,12 @@ def exchange(
     nc: int = 1,
     opaque: str = "",
     next_nonce: str = "",
+    key_domain: bytes = KEY_DOMAIN,
     at: float = 0.0,
     id: str = "",
 ) -> Exchange:
     """Build a whole exchange of the LTKM request procedure, `at` seconds into the trial, its digests right."""
-    request = _request(terminal, request_document(requested), nonce, nc, opaque)
+    request = _request(terminal, request_document(requested, key_domain), nonce, nc, opaque)
     body = response_document(items)
     credentials = request.credentials
     password = terminal.subscriber.password
@@ -199,14 +200,19 @@ def exchange(
 
 
 def challenge(
-    requested: Sequence[bytes], *, terminal: ReferenceTerminal = TERMINAL, at: float = 0.0, id: str = ""
+    requested: Sequence[bytes],
+    *,
+    terminal: ReferenceTerminal = TERMINAL,
+    key_domain: bytes = KEY_DOMAIN,
+    at: float = 0.0,
+    id: str = "",
 ) -> Exchange:
     """Build the exchange in which the BSM asks a terminal to authenticate."""
     asks = f'Digest realm="{terminal.realm}", nonce="{NONCE}", algorithm=MD5, qop="auth-int", opaque="{OPAQUE}"'
     answer = Response(
         401, "Unauthorized", headers=_headers(("WWW-Authenticate", asks), ("Content-Length", "0")), body=b""
     )
-    return _exchange(_post(terminal, request_document(requested)), answer, terminal, at, id)
+    return _exchange(_post(terminal, request_document(requested, key_domain)), answer, terminal, at, id)
 
 
 def _request(terminal: ReferenceTerminal, body: bytes, nonce: str, nc: int, opaque: str) -> Request:

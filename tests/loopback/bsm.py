@@ -67,6 +67,8 @@ class Bsm(Listener):
         """Every exchange of the LTKM request procedure, in the order of the responses."""
         self.accounts: dict[str, Account] = {}
         self._nonces = 0
+        self._unused: set[str] = set()
+        """The nonces of challenges that no terminal has answered yet."""
         self._lock = threading.Lock()
 
     def subscribe(self, terminal: ReferenceTerminal, habits: Habits | None = None, *, counter: int = 41) -> None:
@@ -90,7 +92,13 @@ class Bsm(Listener):
     def _keys(self, request: Request) -> tuple[Response, str, int]:
         credentials = request.credentials
         account = self.accounts.get((credentials.get("username") if credentials else None) or "")
-        if credentials is None or account is None or not _is_proved(request, credentials, account):
+        if credentials is None or account is None:
+            return self._challenge(), "", 0
+        nonce = credentials.get("nonce") or ""
+        if nonce in self._unused:
+            self._unused.remove(nonce)
+            account.nonce_counts[nonce] = 0
+        if not _is_proved(request, credentials, account):
             return self._challenge(), "", 0
         return self._delivery(request, credentials, account), account.terminal.b_tid, account.habits.chunk
 
@@ -100,8 +108,7 @@ class Bsm(Listener):
 
     def _challenge(self) -> Response:
         nonce = self._nonce()
-        for account in self.accounts.values():  # whose it is shows when it is used
-            account.nonce_counts.setdefault(nonce, 0)
+        self._unused.add(nonce)  # whose it is shows when it is used
         asks = f'Digest realm="3GPP-bootstrapping@{BSM}", nonce="{nonce}", algorithm=MD5, qop="auth-int"'
         fields = (("WWW-Authenticate", f'{asks}, opaque="{OPAQUE}"'), ("Content-Length", "0"))
         return Response(401, "Unauthorized", headers=_headers(*fields), body=b"")

@@ -15,28 +15,13 @@ from tests.proxy.parts import PATIENCE, Mitmdump, Run
 CONTROL = Path(__file__).with_name("control.py")
 
 
-class Steered:
-    """A mitmdump in front of a port of the loopback, with the script, and with what a user has a keyboard for."""
+class Keyboard:
+    """What sets options and runs commands of a mitmdump with the script `control.py`."""
 
-    def __init__(self, mitmdump: Mitmdump, upstream: int | str, *options: str, more: Sequence[str | Path] = ()) -> None:
-        """Start it; the options are in the form of `--set`, `more` are other arguments."""
-        # The path of a socket may not be long, and that of a test's folder is.
-        self._folder = Path(tempfile.mkdtemp(prefix="ltkm-"))
-        path = self._folder / "control"
-        typed = [word for each in (*options, f"control={path}") for word in ("--set", each)]
-        self.proxy = mitmdump.proxy(*reverse(upstream), "-s", CONTROL, *typed, *more)
-        self.port = self.proxy.port
+    def __init__(self, path: Path) -> None:
+        """Take up the socket of that path, once the mitmdump listens on it."""
         self._socket = _connected(path)
         self._file = self._socket.makefile("rb")
-
-    def __enter__(self) -> Self:
-        """It runs already."""
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        """Stop it, unless it was."""
-        if self.proxy.process.poll() is None:
-            self.stop()
 
     def set(self, **options: object) -> str:
         """Set options; return the text of the error, or nothing."""
@@ -52,10 +37,38 @@ class Steered:
         assert isinstance(said, str)
         return said
 
-    def stop(self) -> Run:
-        """End it; return what it printed."""
+    def close(self) -> None:
+        """Let go of it."""
         self._file.close()
         self._socket.close()
+
+
+class Steered:
+    """A mitmdump in front of a port of the loopback, with the script, and with what a user has a keyboard for."""
+
+    def __init__(self, mitmdump: Mitmdump, upstream: int | str, *options: str, more: Sequence[str | Path] = ()) -> None:
+        """Start it; the options are in the form of `--set`, `more` are other arguments."""
+        # The path of a socket may not be long, and that of a test's folder is.
+        self._folder = Path(tempfile.mkdtemp(prefix="ltkm-"))
+        path = self._folder / "control"
+        typed = [word for each in (*options, f"control={path}") for word in ("--set", each)]
+        self.proxy = mitmdump.proxy(*reverse(upstream), "-s", CONTROL, *typed, *more)
+        self.port = self.proxy.port
+        self._keyboard = Keyboard(path)
+        self.set, self.run = self._keyboard.set, self._keyboard.run
+
+    def __enter__(self) -> Self:
+        """It runs already."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Stop it, unless it was."""
+        if self.proxy.process.poll() is None:
+            self.stop()
+
+    def stop(self) -> Run:
+        """End it; return what it printed."""
+        self._keyboard.close()
         run = self.proxy.stop()
         shutil.rmtree(self._folder, ignore_errors=True)
         return run

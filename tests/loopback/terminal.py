@@ -34,16 +34,28 @@ class Taken:
 class Handset:
     """One terminal with one connection, which it keeps as long as it can."""
 
-    def __init__(self, terminal: ReferenceTerminal, port: int, host: str = "127.0.0.1", *, proxied: str = "") -> None:
+    def __init__(
+        self,
+        terminal: ReferenceTerminal,
+        port: int,
+        host: str = "127.0.0.1",
+        *,
+        proxied: str = "",
+        source: str = "",
+        key_domain: bytes = reference.KEY_DOMAIN,
+    ) -> None:
         """Take up the terminal; at this address it finds the BSM, or what is in its place.
 
         A terminal with a proxy setting finds the proxy there, and names the BSM in its requests (`http://bsm.example`).
+        `source` is its own address, if that matters.
         """
         self.terminal = terminal
         self.taken: list[Taken] = []
         """Every exchange of the LTKM request procedure, in order."""
         self._address = host, port
         self._proxied = proxied
+        self._source = (source, 0) if source else None
+        self._key_domain = key_domain
         self._socket: socket.socket | None = None
         self._file: BinaryIO | None = None
         self._nonce = ""
@@ -67,7 +79,8 @@ class Handset:
 
     def connect(self, msk_ids: Sequence[bytes]) -> Taken:
         """Ask without credentials, which is answered by a challenge, and take up what the challenge says."""
-        taken = self._take(reference.challenge(msk_ids, terminal=self.terminal).request)
+        domain = self._key_domain
+        taken = self._take(reference.challenge(msk_ids, terminal=self.terminal, key_domain=domain).request)
         response = taken.exchange.response
         if response is not None and response.status == 401 and response.challenges:
             asks = response.challenges[0]
@@ -78,7 +91,13 @@ class Handset:
         """Ask with the credentials that fit the latest challenge."""
         self._nc += 1
         made = reference.exchange(
-            msk_ids, (), terminal=self.terminal, nonce=self._nonce, nc=self._nc, opaque=self._opaque
+            msk_ids,
+            (),
+            terminal=self.terminal,
+            nonce=self._nonce,
+            nc=self._nc,
+            opaque=self._opaque,
+            key_domain=self._key_domain,
         )
         taken = self._take(made.request)
         info = taken.exchange.authentication_info
@@ -119,7 +138,7 @@ class Handset:
 
     def _exchange(self, request: Request) -> Received:
         if self._socket is None:
-            self._socket = socket.create_connection(self._address, timeout=PATIENCE)
+            self._socket = socket.create_connection(self._address, PATIENCE, self._source)
             self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             self._file = cast(BinaryIO, self._socket.makefile("rb"))
         assert self._file is not None

@@ -1,6 +1,7 @@
 """A large exchange is looked at beside the event loop: others pass meanwhile, and what is said stays the same."""
 
 import asyncio
+import gc
 import json
 import logging
 import threading
@@ -239,11 +240,17 @@ def test_work_that_fails_is_told_to_the_steps() -> None:
             return f"{error} {(yield partial(str, 5))}"
         return "yes"
 
+    logged: list[dict[str, Any]] = []
+
     async def run() -> str:
+        asyncio.get_running_loop().set_exception_handler(lambda _, context: logged.append(context))
         with addon_module._executor() as executor:
-            return await Handling(steps()).run(executor)
+            result = await Handling(steps()).run(executor)
+        gc.collect()
+        return result
 
     assert Handling(steps()).finish() == asyncio.run(run()) == "no 5"
+    assert not logged, "mitmproxy prints what the loop is told as an unhandled error, with its traceback"
 
 
 def flow(exchange: Exchange) -> http.HTTPFlow:

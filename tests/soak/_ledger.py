@@ -1,0 +1,156 @@
+"""What was sent through the proxy, and what its reports have of it."""
+
+import json
+import threading
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+EVENTS = ("ltkm-inspect/exchange/", "ltkm-inspect/datagram/")
+HIDDEN = frozenset({"foreign"})
+"""The kinds of traffic that reports leave out."""
+
+
+@dataclass(slots=True)
+class Sent:
+    """What was sent from one address."""
+
+    kind: str
+    begun: int = 0
+    ended: int = 0
+    """How many of them got their whole response, or in a datagram arrived. The others may be in a report, or not."""
+
+
+class Ledger:
+    """What was sent, by address of its sender: each connection has an address of its own on the loopback."""
+
+    def __init__(self) -> None:
+        self.sent: dict[str, Sent] = {}
+        self.failed: Counter[str] = Counter()
+        """How many exchanges did not end, by what the proxy went through then."""
+        self.flows = 0
+        self._lock = threading.Lock()
+
+    def address(self) -> str:
+        """Return an address of 127.0.0.0/8 that nothing was sent from."""
+        with self._lock:
+            number = len(self.sent)
+            host = f"127.{64 + (number >> 16)}.{number >> 8 & 255}.{number & 255}"
+            self.sent[host] = Sent("")
+        return host
+
+    def begin(self, host: str, kind: str) -> None:
+        """Record that something is about to be sent."""
+        with self._lock:
+            self.sent[host].kind = kind
+            self.sent[host].begun += 1
+            self.flows += 1
+
+    def end(self, host: str) -> None:
+        """Record that it went the whole way."""
+        with self._lock:
+            self.sent[host].ended += 1
+
+    def fail(self, while_: str) -> None:
+        """Record that it did not."""
+        with self._lock:
+            self.failed[while_] += 1
+
+
+@dataclass(slots=True)
+class Reported:
+    """What all report files of a run have together."""
+
+    files: int = 0
+    octets: int = 0
+    records: Counter[str] = field(default_factory=Counter)
+    """How many events each address sent, without those that faults were put into: these are told twice."""
+    faulted: int = 0
+    repeated: int = 0
+    """How many records have the id of another one."""
+    missing: int = 0
+    """How many records the files say that they lack."""
+    damaged: list[str] = field(default_factory=list)
+    """What is wrong with a file, by its name."""
+    findings: dict[str, Counter[str]] = field(default_factory=dict)
+    """The rules that were broken, by address, of events that no fault was put into."""
+
+
+def read(paths: Iterable[Path]) -> Reported:
+    """Read the report files of a run."""
+    found, ids = Reported(), set[int]()
+    for path in paths:
+        found.files += 1
+        found.octets += path.stat().st_size
+        first = True
+        for record in _records(path, found):
+            schema = str(record.get("schema", ""))
+            if first and not schema.startswith("ltkm-inspect/run/"):
+                found.damaged.append(f"{path.name} does not begin with the record of a run")
+            first = False
+            found.missing += _missing(record)
+            if not schema.startswith(EVENTS):
+                continue
+            key = hash((record["id"], bool(record["faults"])))
+            found.repeated += key in ids
+            ids.add(key)
+            if record["faults"]:
+                found.faulted += 1
+                continue
+            side = "client" if "/exchange/" in schema else "server"  # a datagram has the pusher as its server
+            host = record[side].rpartition(":")[0]
+            found.records[host] += 1
+            rules = [finding["rule"] for finding in record["findings"]]
+            if rules:
+                found.findings.setdefault(host, Counter()).update(rules)
+        if first:
+            found.damaged.append(f"{path.name} is empty")
+    return found
+
+
+def _records(path: Path, found: Reported) -> Iterator[dict[str, Any]]:
+    with path.open("rb") as file:
+        for number, line in enumerate(file, 1):
+            try:
+                record = json.loads(line)
+            except ValueError:
+                found.damaged.append(f"{path.name}: line {number} is no record")
+                continue
+            yield record
+
+
+def _missing(record: dict[str, Any]) -> int:
+    return int(record["records"]) if record.get("schema") == "ltkm-inspect/missing/1" else 0
+
+
+@dataclass(frozen=True, slots=True)
+class Balance:
+    """What was sent beside what was reported."""
+
+    sent: int
+    """Events that went the whole way and are none of the hidden kinds."""
+    unsure: int
+    """Events that broke off: each may have been reported, or not."""
+    lost: int
+    """Events that went the whole way and that no report has."""
+    surplus: int
+    """Records of events that were not sent."""
+    findings: dict[str, Counter[str]]
+    """The rules that were broken, by kind of traffic."""
+
+
+def balance(ledger: Ledger, reported: Reported) -> Balance:
+    """Compare what was sent with what was reported, address by address."""
+    sent = unsure = lost = surplus = 0
+    findings: dict[str, Counter[str]] = {}
+    for host, each in ledger.sent.items():
+        begun, ended = (0, 0) if each.kind in HIDDEN else (each.begun, each.ended)
+        sent, unsure = sent + ended, unsure + begun - ended
+        lost += max(0, ended - reported.records[host])
+        surplus += max(0, reported.records[host] - begun)
+        if host in reported.findings:
+            findings.setdefault(each.kind, Counter()).update(reported.findings[host])
+    surplus += sum(number for host, number in reported.records.items() if host not in ledger.sent)
+    return Balance(sent, unsure, lost, surplus, findings)
