@@ -6,7 +6,7 @@ from typing import Protocol
 
 import h11
 
-from ltkm_inspect.capture.exchanges import ConnectionInfo, exchange_of, may_be_ours, place, response_gap, unreadable
+from ltkm_inspect.capture.exchanges import ConnectionInfo, exchange_of, may_be_ours, place, response_gap
 from ltkm_inspect.capture.http1 import HttpMessage, HttpReader, protocol_of
 from ltkm_inspect.packets import PacketTime, TcpConnection
 from ltkm_inspect.packets.tcp import DROPPED, ENDED, FINISHED, RESET, REUSED
@@ -38,13 +38,12 @@ class Owner(Protocol):
     """Takes the exchanges of all connections, and counts what is no exchange of ours."""
 
     limits: Limits
-    capture: str
 
     def found(self, exchange: Exchange) -> None:
         """Take an exchange of ours."""
 
-    def damaged(self, reason: str) -> None:
-        """Take note of an exchange of ours that cannot be read."""
+    def damaged(self, message: HttpMessage) -> None:
+        """Take note of an exchange of ours that cannot be read, by the first message of it."""
 
     def other(self) -> None:
         """Take note of an exchange of others."""
@@ -132,7 +131,7 @@ class Conversation:
             if message is not None and turn is not None and len(turn.gaps) < 10:
                 part = ("request", "response")[side]
                 reason = f"{count(length, 'octet')} of the {part} differ from those captured before, which were taken"
-                turn.gaps.append(Gap(f"packet {packet.number}", reason, is_damage=True))
+                turn.gaps.append(Gap(place(packet, turn.first.file), reason, is_damage=True))
 
     def finished(self, side: int, packet: PacketTime) -> None:
         """Take note that a side sends no more."""
@@ -191,7 +190,7 @@ class Conversation:
             is_ambiguous = self._is_pipelined and len(waiting) > 1
             for turn in waiting if is_ambiguous else waiting[:-1]:
                 reason = "the response was not captured, or cannot be told from others"
-                turn.gaps.append(response_gap(response.first, reason))
+                turn.gaps.append(response_gap(response.first, reason, turn.first.file))
                 self._remove(turn)
                 self._give(turn, response.first)
             if is_ambiguous:
@@ -332,24 +331,24 @@ class Conversation:
     def _break_off(self, turn: _Turn, reason: str, packet: PacketTime | None) -> None:
         """Give out an exchange that is not complete."""
         request, response = turn.request, turn.response
-        error = None
+        error, file = None, turn.first.file
         if response is None or response.last is None:
             what = "within the response" if response is not None and response.head is not None else "before a response"
             if self._is_lossy and response is None:
-                turn.gaps.append(response_gap(packet, "the response was not captured"))
+                turn.gaps.append(response_gap(packet, "the response was not captured", file))
             elif reason in _ENDS:
                 error = f"{_ENDS[reason]} {what}"
             elif response is None or response.head is None:
-                turn.gaps.append(response_gap(packet, _LOST[reason], is_damage=reason == DROPPED))
+                turn.gaps.append(response_gap(packet, _LOST[reason], file, is_damage=reason == DROPPED))
             else:
                 hides = ("response.body", "response.trailers")
-                turn.gaps.append(Gap(place(packet), _LOST[reason], hides, is_damage=reason == DROPPED))
+                turn.gaps.append(Gap(place(packet, file), _LOST[reason], hides, is_damage=reason == DROPPED))
             if response is not None:
                 response.body = None
         if request is not None and request.last is None:
             request.body = None
             if reason not in _ENDS and request.head is not None:
-                turn.gaps.append(Gap(place(packet), _LOST[reason], ("request.body", "request.trailers")))
+                turn.gaps.append(Gap(place(packet, file), _LOST[reason], ("request.body", "request.trailers")))
         self._give(turn, packet, error)
 
     # Exchanges
@@ -364,21 +363,17 @@ class Conversation:
         if not may_be_ours(request, response):
             lost = request if request is not None and request.head is None else None
             if lost is not None and ours.may_be_record(lost.begin):
-                self._owner.damaged(unreadable(lost))
+                self._owner.damaged(lost)
             elif (request is not None and request.head) or (response is not None and response.head):
                 self._owner.other()
             return
         if self._info is None:
-            self._info = ConnectionInfo.of(self._connection, self._first, self._owner.limits, self._owner.capture)
+            self._info = ConnectionInfo.of(self._connection, self._first, self._owner.limits)
         gaps = turn.gaps
         if request is None or (request.head is None and request.loss is None and not request.problem):
             is_damage = self._connection.has_beginning or self._is_lossy
             reason = "the request was not captured" if is_damage else "the capture began after the request"
-            first = request or response
-            gaps = [
-                *gaps,
-                Gap(place(None if first is None else first.first), reason, ("request",), is_damage=is_damage),
-            ]
+            gaps = [*gaps, Gap(place(turn.first, turn.first.file), reason, ("request",), is_damage=is_damage)]
         exchange = exchange_of(self._info, request, response, gaps, error=error, end=packet if error else None)
         if exchange.is_ours:
             self._owner.found(exchange)

@@ -53,6 +53,8 @@ class DamagedEvent:
     """Which event it is, and why it cannot be read, in one line that is safe to print."""
     end: int = 0
     """Where what follows it begins, in a flow file."""
+    capture: str = ""
+    """The packet capture that it is in, if that may be one before the file that is being read."""
 
     def __str__(self) -> str:
         return self.reason

@@ -17,10 +17,9 @@ TWICE = 1.0
 class Datagrams:
     """Finds the datagrams of ours in a capture."""
 
-    def __init__(self, limits: Limits, capture: str) -> None:
+    def __init__(self, limits: Limits) -> None:
         """Take what the events get."""
         self._limits = limits
-        self._capture = capture
         self._servers: dict[bytes, None] = {}
         """Addresses that sent what only a BSM sends, or got what only a terminal sends."""
         self._recent: dict[tuple[bytes, bytes], tuple[float, int, int]] = {}
@@ -59,7 +58,7 @@ class Datagrams:
             if not is_port:
                 return None
             missing = f"expected {count(max(0, udp.length), 'octet')} of message, got {len(udp.data)}"
-            return DamagedEvent(f"packet {packet.number}: {missing}")
+            return DamagedEvent(f"packet {packet.in_file}: {missing}")
         if self._was_captured(udp, packet, network):
             self.twice += 1
             return None
@@ -75,13 +74,13 @@ class Datagrams:
         server, client = ends if direction is Direction.TO_TERMINAL else ends[::-1]
         event = Datagram(
             udp.data,
-            id=f"packet-{packet.number}",
+            id=f"packet-{packet.in_file}",
             client=client,
             server=server,
             started=packet.time,
             ended=packet.time,
             direction=direction,
             limits=self._limits,
-            capture=self._capture,
+            capture=packet.file.name,
         )
         return event if event.is_ours else None

@@ -7,7 +7,7 @@ import h11
 
 from ltkm_inspect.capture.connections import host_of, shown
 from ltkm_inspect.capture.http1 import HttpMessage
-from ltkm_inspect.packets import PacketTime, TcpConnection
+from ltkm_inspect.packets import PacketFile, PacketTime, TcpConnection
 from ltkm_inspect.traffic import Exchange, Gap, Headers, Limits, Request, Response, ours, split_target
 from ltkm_inspect.wire import printable
 
@@ -23,14 +23,13 @@ class ConnectionInfo:
     name: str
     """What tells it from others, in other captures as well; its addresses do not follow from it."""
     limits: Limits
-    capture: str
 
     @classmethod
-    def of(cls, connection: TcpConnection, first: PacketTime, limits: Limits, capture: str) -> "ConnectionInfo":
+    def of(cls, connection: TcpConnection, first: PacketTime, limits: Limits) -> "ConnectionInfo":
         """Return what is known of a connection, by its first packet."""
         client, server = (_address(stream.ends) for stream in connection.streams)
-        seed = b"%b %r %d" % (connection.streams[0].ends, first.time, first.number)
-        return cls(client, server, blake2b(seed, digest_size=8).hexdigest(), limits, capture)
+        seed = b"%b %r %d" % (connection.streams[0].ends, first.time, first.in_file)
+        return cls(client, server, blake2b(seed, digest_size=8).hexdigest(), limits)
 
 
 def exchange_of(
@@ -46,29 +45,30 @@ def exchange_of(
 
     A request that is missing has its reason in the gaps, a response in them or in the error.
     """
+    first = request or response
+    assert first is not None
+    file = first.first.file
     made, answered = Request("", "http", *info.server, ""), None
     if request is not None and isinstance(request.head, h11.Request):
         made = _request(request, request.head, info.server)
-        gaps = [*gaps, *_gaps(request, "request")]
+        gaps = [*gaps, *_gaps(request, "request", file)]
     elif request is not None and request.loss is not None:
-        gaps = [*gaps, Gap(place(request.loss[0]), request.loss[2], ("request",), is_damage=True)]
+        gaps = [*gaps, Gap(place(request.loss[0], file), request.loss[2], ("request",), is_damage=True)]
     elif request is not None and request.problem:
-        gaps = [*gaps, Gap(place(request.first), unreadable(request), ("request",), is_damage=True)]
+        gaps = [*gaps, Gap(place(request.first, file), unreadable(request), ("request",), is_damage=True)]
     if response is not None:
         if isinstance(response.head, h11.Response):
             answered = _response(response, response.head)
-            gaps = [*gaps, *_gaps(response, "response")]
+            gaps = [*gaps, *_gaps(response, "response", file)]
         elif response.loss is not None:
-            gaps = [*gaps, response_gap(response.loss[0], response.loss[2])]
+            gaps = [*gaps, response_gap(response.loss[0], response.loss[2], file)]
         if response.problem:
             error = f"the response is not HTTP/1: {printable(response.problem)}"
         end = response.last or end
-    first = request or response
-    assert first is not None
     return Exchange(
         made,
         answered,
-        id=f"packet-{first.first.number}",
+        id=f"packet-{first.first.in_file}",
         client=shown(info.client),
         server=shown(info.server),
         connection=info.name,
@@ -76,7 +76,7 @@ def exchange_of(
         ended=None if end is None else end.time,
         error=error,
         limits=info.limits,
-        capture=info.capture,
+        capture=file.name,
         gaps=tuple(gaps),
     )
 
@@ -97,26 +97,28 @@ def may_be_ours(request: HttpMessage | None, response: HttpMessage | None) -> bo
 def unreadable(message: HttpMessage) -> str:
     """Return why a message cannot be read whose first octets may be of one of ours."""
     why = message.problem or (message.loss[2] if message.loss is not None else "its end is missing")
-    return f"packet {message.first.number}: an HTTP/1 message is damaged: {printable(why)}"
+    return f"packet {message.first.in_file}: an HTTP/1 message is damaged: {printable(why)}"
 
 
-def place(packet: PacketTime | None) -> str:
-    """Return where something is missing, in words."""
-    return f"packet {packet.number}" if packet is not None and packet.number else "end of the capture"
+def place(packet: PacketTime | None, file: PacketFile) -> str:
+    """Return where something of an exchange is missing that began in a file, in words."""
+    if packet is None or not packet.number:
+        return "end of the capture"
+    return f"packet {packet.in_file}" + (f" of {printable(packet.file.name)}" if packet.file != file else "")
 
 
-def response_gap(packet: PacketTime | None, reason: str, *, is_damage: bool = True) -> Gap:
-    """Return that nothing is known of a response."""
-    return Gap(place(packet), reason, ("response",), is_damage=is_damage)
+def response_gap(packet: PacketTime | None, reason: str, file: PacketFile, *, is_damage: bool = True) -> Gap:
+    """Return that nothing is known of the response of an exchange that began in a file."""
+    return Gap(place(packet, file), reason, ("response",), is_damage=is_damage)
 
 
-def _gaps(message: HttpMessage, side: str) -> list[Gap]:
-    """Return what was lost of a message whose head is known."""
+def _gaps(message: HttpMessage, side: str, file: PacketFile) -> list[Gap]:
+    """Return what was lost of a message whose head is known, and whose exchange began in a file."""
     if message.loss is None:
         return []
     packet, part, why = message.loss
     hides = (f"{side}.{part}", f"{side}.trailers") if message.length is None else (f"{side}.{part}",)
-    return [Gap(place(packet), why, hides, is_damage=True)]
+    return [Gap(place(packet, file), why, hides, is_damage=True)]
 
 
 def _request(message: HttpMessage, head: h11.Request, server: tuple[str, int]) -> Request:

@@ -5,11 +5,12 @@ import time
 from collections.abc import Iterator
 from errno import EINVAL
 from io import FileIO
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from ltkm_inspect.capture.damage import SHORTER, Damage
 from ltkm_inspect.capture.records import BLOCK, CandidateRecord, scan
-from ltkm_inspect.packets import Read, is_capture, may_become_capture
+from ltkm_inspect.packets import is_capture, may_become_capture
 from ltkm_inspect.traffic import Limits
 
 if TYPE_CHECKING:
@@ -27,23 +28,27 @@ def follow(name: str, limits: Limits) -> "Iterator[CandidateRecord | PacketEvent
     Where another file takes its name, as when it is rotated, the old one is read to its end, and then the new one.
     Raises OSError where it cannot be opened or read, or does not begin like a capture.
     """
+    packets = None
     while True:
         with FileIO(name) as raw:
             tail = _Tail(name, raw)
             damaged = False
-            for found in _packets(tail.read, limits, name) if tail.is_packets() else scan(tail.read):
+            events: Iterator[CandidateRecord | PacketEvent]
+            if tail.is_packets():
+                if packets is None:
+                    from ltkm_inspect.capture.packets import PacketReader  # other files are read without h11
+
+                    packets = PacketReader(limits)
+                events = packets.events(tail.read, name)
+            else:
+                events = scan(tail.read) if packets is None else chain(packets.finish(), scan(tail.read))
+            for found in events:
                 yield found
                 damaged = isinstance(found, Damage)
             if tail.is_shorter:
                 yield Damage(tail.position, AGAIN, 0)
             elif damaged and not tail.is_over:
                 return
-
-
-def _packets(read: Read, limits: Limits, name: str) -> "Iterator[PacketEvent]":
-    from ltkm_inspect.capture.packets import events  # other files are read without h11
-
-    return events(read, limits, name)
 
 
 class _Tail:

@@ -1,9 +1,11 @@
 """Names as they are typed, made into files: folders and patterns give the files in them."""
 
 import os
+import re
 from collections.abc import Iterable, Iterator
 from errno import ENOENT
 from glob import glob, has_magic
+from itertools import batched
 from typing import NamedTuple
 
 from ltkm_inspect.capture.damage import NotACaptureError
@@ -28,7 +30,7 @@ def inputs(names: Iterable[str]) -> Iterator[Input]:
     """
     for name in names:
         if name != STDIN and not os.path.lexists(name) and has_magic(name):
-            matches = sorted(glob(name, recursive=True))
+            matches = sorted(glob(name, recursive=True), key=_order)
             for match in matches:
                 yield from _files(match)
             if not matches:
@@ -51,7 +53,7 @@ def _files(name: str) -> Iterator[Input]:
 
 def _in_folder(folder: str) -> Iterator[Input]:
     try:
-        entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
+        entries = sorted(os.scandir(folder), key=lambda entry: _order(entry.name))
     except OSError as error:
         yield Input(folder, os.strerror(error.errno or ENOENT))
         return
@@ -62,6 +64,12 @@ def _in_folder(folder: str) -> Iterator[Input]:
             yield from _in_folder(entry.path)
         elif entry.is_file() and may_be_capture(entry.path):
             yield Input(entry.path)
+
+
+def _order(name: str) -> tuple[list[tuple[str, int]], str]:
+    """Return what orders names as people do: `live.pcap2` comes before `live.pcap10`, as tcpdump -C writes them."""
+    parts = re.split(r"([0-9]+)", name)
+    return [(text, int(number or -1)) for text, number in batched([*parts, ""], 2)], name
 
 
 def may_be_capture(path: str) -> bool:

@@ -7,12 +7,14 @@ from collections.abc import Iterator
 from ltkm_inspect.capture.conversation import Conversation
 from ltkm_inspect.capture.damage import Damage, DamagedEvent, PackedError
 from ltkm_inspect.capture.datagrams import Datagrams
-from ltkm_inspect.capture.http1 import side_of
+from ltkm_inspect.capture.exchanges import unreadable
+from ltkm_inspect.capture.http1 import HttpMessage, side_of
 from ltkm_inspect.capture.records import SkippedFlows
 from ltkm_inspect.capture.unread import UnreadTraffic
 from ltkm_inspect.packets import (
     CaptureFileError,
     Network,
+    PacketFile,
     PacketTime,
     Read,
     TcpBounds,
@@ -29,6 +31,9 @@ _SHARE = 16
 _EVERY = 10_000
 """After so many packets without an event it is said how far the reading is."""
 
+_OVERLAP = 1.0
+"""Seconds by which a file may begin before the one in front of it ends: packets are not always in order of time."""
+
 type PacketEvent = Exchange | Datagram | SkippedFlows | DamagedEvent | UnreadTraffic | Damage
 
 
@@ -37,50 +42,102 @@ def events(read: Read, limits: Limits = OFFLINE, capture: str = "") -> Iterator[
 
     What precedes damage in the file is yielded before it. At the end it is said what was not read.
     """
-    found, damage = _Found(limits, capture), None
-    number, waiting = 0, found.events
-    take_packet, take_segment = found.network.take, found.connections.take
-    try:
-        for number, packet in enumerate(packets(read), 1):
-            held = take_packet(packet)
-            if held is None:
-                continue
-            moment = packet_time((number, packet.time))
-            if isinstance(held, TcpSegment):
-                take_segment(held, moment)
-            elif (datagram := found.datagrams.event_of(held, moment, found.network)) is not None:
-                waiting.append(datagram)
-            if waiting or not number % _EVERY:
-                yield from found.take()
-    except (CaptureFileError, PackedError) as error:
-        damage = Damage(error.offset if isinstance(error, CaptureFileError) else 0, str(error), number, "packet")
-    found.connections.finish()
-    yield from found.take()
-    for link, times in found.network.unknown_links.items():
-        yield DamagedEvent(f"{times} packets have link type {link}, which cannot be read")
-    unread = found.counts()
-    if unread.counts:
-        yield unread
-    if damage is not None:
-        yield damage
+    reader = PacketReader(limits)
+    yield from reader.events(read, capture)
+    yield from reader.finish()
+
+
+class PacketReader:
+    """Reads packet captures one after the other; connections and fragments go on in a file that follows in time."""
+
+    def __init__(self, limits: Limits = OFFLINE) -> None:
+        """Take what the events get, and how much is kept in memory."""
+        self._limits = limits
+        self._found = _Found(limits)
+
+    def events(self, read: Read, capture: str = "") -> Iterator[PacketEvent]:
+        """Yield the events of the next file, and those before it that it does not go on with.
+
+        What is not complete at its end is kept for the next one, unless the file is damaged.
+        """
+        found, file, damage = self._found, PacketFile(), None
+        number, time = 0, None
+        try:
+            for number, packet in enumerate(packets(read), 1):
+                time = packet.time
+                if number == 1:
+                    if not found.is_followed_at(time):
+                        yield from self.finish()
+                        found = self._found
+                    file = found.begin(capture)
+                held = found.network.take(packet)
+                if held is None:
+                    continue
+                moment = packet_time((file.before + number, time, file))
+                if isinstance(held, TcpSegment):
+                    found.connections.take(held, moment)
+                elif (datagram := found.datagrams.event_of(held, moment, found.network)) is not None:
+                    found.events.append(datagram)
+                if found.events or not number % _EVERY:
+                    yield from found.take()
+        except (CaptureFileError, PackedError) as error:
+            damage = Damage(error.offset if isinstance(error, CaptureFileError) else 0, str(error), number, "packet")
+        if number:
+            found.end(number, time)
+            yield from found.take()
+        if damage is not None:
+            yield from self.finish()
+            yield damage
+
+    def finish(self) -> Iterator[PacketEvent]:
+        """Yield what is not complete, as nothing more comes, and what was not read."""
+        found, self._found = self._found, _Found(self._limits)
+        found.connections.finish()
+        yield from found.take()
+        unread = found.counts()
+        if unread.counts:
+            yield unread
 
 
 class _Found:
-    """What was found in a capture so far."""
+    """What was found so far in capture files that follow each other."""
 
-    def __init__(self, limits: Limits, capture: str) -> None:
+    def __init__(self, limits: Limits) -> None:
         total = math.inf if limits.reassembly is None else limits.reassembly
         connections = math.inf if limits.connections is None else limits.connections
         self.limits = limits
-        self.capture = capture
         self.network = Network()
-        self.datagrams = Datagrams(limits, capture)
+        self.datagrams = Datagrams(limits)
         self.connections = TcpConnections(side_of, self._conversation, TcpBounds(connections, total / _SHARE, total))
         self.events: list[Exchange | Datagram | DamagedEvent] = []
+        self._file = PacketFile()
+        self._packets = 0
+        self._until: float | None = None
+        """When the last packet of the files that were read was captured."""
         self._others = 0
         self._most = total
         self._kept = 0
         self._unread: Counter[str] = Counter()
+
+    def is_followed_at(self, time: float | None) -> bool:
+        """Tell whether a file that begins at a time follows those that were read."""
+        return time is not None and self._until is not None and time >= self._until - _OVERLAP
+
+    def begin(self, capture: str) -> PacketFile:
+        """Go on with another file."""
+        if self._packets:
+            self.connections.carry()
+        self._file = PacketFile(capture, self._packets)
+        return self._file
+
+    def end(self, packets: int, time: float | None) -> None:
+        """Take note that a file ends with so many packets, the last of them at a time; say which cannot be read."""
+        self._packets, self._until = self._packets + packets, time
+        links = self.network.unknown_links
+        for link, times in links.items():
+            reason = f"{times} packets have link type {link}, which cannot be read"
+            self.events.append(DamagedEvent(reason, capture=self._file.name))
+        links.clear()
 
     def take(self) -> Iterator[Exchange | Datagram | DamagedEvent | SkippedFlows]:
         """Yield what was found since the last time."""
@@ -99,7 +156,7 @@ class _Found:
             connections=self.connections.dropped,
             segments=self.connections.given_up,
         )
-        return UnreadTraffic(counts)
+        return UnreadTraffic(counts, self._file.name)
 
     def _conversation(self, connection: TcpConnection, packet: PacketTime) -> Conversation:
         return Conversation(connection, packet, self)
@@ -110,9 +167,9 @@ class _Found:
         """Take an exchange of ours."""
         self.events.append(exchange)
 
-    def damaged(self, reason: str) -> None:
-        """Take note of an exchange of ours that cannot be read."""
-        self.events.append(DamagedEvent(reason))
+    def damaged(self, message: HttpMessage) -> None:
+        """Take note of an exchange of ours that cannot be read, by the first message of it."""
+        self.events.append(DamagedEvent(unreadable(message), capture=message.first.file.name))
 
     def other(self) -> None:
         """Take note of an exchange of others."""

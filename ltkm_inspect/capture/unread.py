@@ -23,6 +23,8 @@ class UnreadTraffic(NamedTuple):
 
     counts: Counter[str]
     """How many there are of each kind in `UNREAD`."""
+    capture: str = ""
+    """The last file of those that they were counted in."""
 
 
 def unread_text(counts: Mapping[str, int]) -> str:

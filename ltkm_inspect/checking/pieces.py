@@ -1,6 +1,6 @@
 """Captures cut into pieces of work: a flow file into stretches of octets, any other file into batches of flows."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from os import fstat
 
@@ -8,16 +8,13 @@ from ltkm_inspect.capture import (
     CandidateRecord,
     CaptureSource,
     Damage,
-    DamagedEvent,
-    SkippedFlows,
-    UnreadTraffic,
     opened,
     scan,
 )
 from ltkm_inspect.capture.inputs import Input
-from ltkm_inspect.checking.reading import events
+from ltkm_inspect.checking.reading import CaptureReader, Held
 from ltkm_inspect.checking.results import StretchResult
-from ltkm_inspect.checking.work import FileRecords, PreparedPiece, Stretch, Task
+from ltkm_inspect.checking.work import FileRecords, PreparedPiece, Record, Stretch, Task
 from ltkm_inspect.output.console import failure
 from ltkm_inspect.traffic import Event, Limits
 
@@ -61,22 +58,23 @@ class Piece:
 
 def cut(files: Sequence[Input], limits: Limits) -> Iterator[Piece]:
     """Yield the pieces of these files in their order."""
+    reader, known = CaptureReader(limits), dict[str, File]()
     for given in files:
-        file = File(given.name)
+        file = known[given.name] = File(given.name)
         if given.problem:
             yield _problem(file, given.problem, unread=True)
             continue
         begun = False
         try:
             with opened(given.name) as source:
-                whole = source.is_har or source.is_packets or not source.is_plain
-                for piece in _batches(file, source, limits) if whole else _stretches(file, source):
+                for piece in _of_file(reader, known, file, source):
                     begun = True
                     yield piece
                     if file.is_over:
                         break
         except Exception as error:  # a file that the program fails on takes no other one with it
             yield _problem(file, failure(error), unread=not begun)
+    yield from _batches(reader.rest(), known)
 
 
 def _problem(file: File, problem: str, *, unread: bool = False) -> Piece:
@@ -92,20 +90,40 @@ def _stretches(file: File, source: CaptureSource) -> Iterator[Piece]:
         yield Piece(file, Stretch(file.name, (status.st_dev, status.st_ino), start, until, size, start == 0))
 
 
-def _batches(file: File, source: CaptureSource, limits: Limits) -> Iterator[Piece]:
-    """Yield the content of a file that has to be read from its start, this many exchanges at a time."""
-    found: list[SkippedFlows | UnreadTraffic | CandidateRecord | DamagedEvent | Event] = []
-    octets = done = 0
-    is_read = source.is_har or source.is_packets
-    for each in events(source, file.name, limits) if is_read else scan(source.read):
-        if not isinstance(each, Damage):
-            found.append(replace(each) if isinstance(each, Event) else each)  # without what was parsed of it already
-            octets += len(each.record) if isinstance(each, CandidateRecord) else 0
-        if isinstance(each, Damage) or len(found) >= BATCH or octets >= STRETCH:
-            at = source.raw.tell()
-            yield Piece(file, FileRecords(file.name, found), octets=at - done)
-            found, octets, done = [], 0, at
+def _of_file(reader: CaptureReader, known: Mapping[str, File], file: File, source: CaptureSource) -> Iterator[Piece]:
+    """Yield the pieces of an open file, and of the packet captures known before it that end here or go on in it."""
+    if source.is_har or source.is_packets:
+        yield from _batches(reader.events(source, file.name), known, source.raw.tell)
+        return
+    yield from _batches(reader.rest(), known)
+    if source.is_plain:
+        yield from _stretches(file, source)
+    else:
+        yield from _batches(((file.name, 0, each) for each in scan(source.read)), known, source.raw.tell)
+
+
+def _batches(
+    found: Iterable[tuple[str, int, Held | CandidateRecord]],
+    known: Mapping[str, File],
+    position: Callable[[], int] = lambda: 0,
+) -> Iterator[Piece]:
+    """Yield what was found in files known by name, so many exchanges at a time; `position` is how far it is read."""
+    batch: list[Record] = []
+    octets, done, name = 0, 0, ""
+
+    def piece() -> Piece:
+        nonlocal batch, octets, done
+        held, begun, batch, octets, done = batch, done, [], 0, position()
+        return Piece(known[name], FileRecords(name, held), octets=done - begun)
+
+    for file, _, each in found:
+        if batch and (file != name or isinstance(each, Damage) or len(batch) >= BATCH or octets >= STRETCH):
+            yield piece()
+        name = file
         if isinstance(each, Damage):
-            yield _problem(file, str(each))
-    if found:
-        yield Piece(file, FileRecords(file.name, found), octets=(source.size or 0) - done)
+            yield _problem(known[name], str(each))
+            continue
+        batch.append(replace(each) if isinstance(each, Event) else each)  # without what was parsed of it already
+        octets += len(each.record) if isinstance(each, CandidateRecord) else 0
+    if batch:
+        yield piece()

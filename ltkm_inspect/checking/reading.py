@@ -1,7 +1,9 @@
 """What is in an open file, in order: MSK exchanges, datagrams, other flows, damage; mitmproxy reads what is unusual."""
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from ltkm_inspect.capture import (
     CandidateRecord,
@@ -16,22 +18,51 @@ from ltkm_inspect.capture import (
 )
 from ltkm_inspect.traffic import Datagram, Event, Exchange, Limits
 
+if TYPE_CHECKING:
+    from ltkm_inspect.capture.packets import PacketReader
+
 type Held = Event | SkippedFlows | UnreadTraffic | Damage | DamagedEvent
 """The events and damage in a file, in order."""
 
 
-def events(source: CaptureSource, name: str, limits: Limits) -> Iterator[Held]:
-    """Yield every event of a file of that name just opened, what was passed between them, and damage."""
-    if source.is_har:
-        for each in har.exchanges(source.read, limits, name):
-            yield SkippedFlows(1, 0) if isinstance(each, Exchange) and not each.is_ours else each
-    elif source.is_packets:
-        from ltkm_inspect.capture import packets  # other files are read without h11
+class CaptureReader:
+    """Reads the files of a run in their order; packet captures that follow each other in time are read as one."""
 
-        yield from packets.events(source.read, limits, name)
-    else:
-        size = source.size if source.is_plain else None
-        yield from read(scan(source.read, size=size), name, limits)
+    def __init__(self, limits: Limits) -> None:
+        """Take what the events get, and how much is kept in memory."""
+        self._limits = limits
+        self._packets: PacketReader | None = None
+        """None before the first packet capture."""
+        self._flows: Counter[str] = Counter()
+
+    def events(self, source: CaptureSource, name: str) -> Iterator[tuple[str, int, Held]]:
+        """Yield every event of an open file of that name, what was passed between them, and damage, as `numbered`.
+
+        An event that began in a packet capture before it has the name of that one.
+        """
+        self._flows[name] = 0
+        if not source.is_packets:
+            yield from self.rest()
+        yield from numbered(self._events(source, name), name, self._flows)
+
+    def rest(self) -> Iterator[tuple[str, int, Held]]:
+        """Yield what is not complete at the end of the packet captures read so far, as nothing more comes."""
+        if self._packets is not None:
+            yield from numbered(self._packets.finish(), "", self._flows)
+
+    def _events(self, source: CaptureSource, name: str) -> Iterator[Held]:
+        if source.is_har:
+            for each in har.exchanges(source.read, self._limits, name):
+                yield SkippedFlows(1, 0) if isinstance(each, Exchange) and not each.is_ours else each
+        elif source.is_packets:
+            if self._packets is None:
+                from ltkm_inspect.capture.packets import PacketReader  # other files are read without h11
+
+                self._packets = PacketReader(self._limits)
+            yield from self._packets.events(source.read, name)
+        else:
+            size = source.size if source.is_plain else None
+            yield from read(scan(source.read, size=size), name, self._limits)
 
 
 def read(found: Iterable[CandidateRecord | Held], name: str, limits: Limits) -> Iterator[Held]:
@@ -49,13 +80,17 @@ def read(found: Iterable[CandidateRecord | Held], name: str, limits: Limits) -> 
             flows += flows_of(held)
 
 
-def numbered[H](found: Iterable[H], before: int = 0) -> Iterator[tuple[int, H]]:
-    """Yield what a file holds with its ordinal among all flows of it, `before` of which came earlier."""
+def numbered[H](found: Iterable[H], name: str, flows: Counter[str]) -> Iterator[tuple[str, int, H]]:
+    """Yield what a file holds with the name of its capture, that of the file if it does not say, and its ordinal.
+
+    The ordinal is among all flows of that capture, of which `flows` counts those that came earlier.
+    """
     for held in found:
         ended = flows_of(held)  # who takes it may empty it
-        yield before + 1, held
+        capture = getattr(getattr(held, "event", held), "capture", "") or name
+        yield capture, flows[capture] + 1, held
         # what follows damage is another file of the same name
-        before = 0 if isinstance(held, Damage) else before + ended
+        flows[capture] = 0 if isinstance(held, Damage) else flows[capture] + ended
 
 
 def flows_of(held: object) -> int:

@@ -1,10 +1,11 @@
 """The check of files one after the other, in this process; each result is there as soon as it can be."""
 
+from collections import Counter
 from collections.abc import Generator, Iterable, Iterator, Sequence
 
 from ltkm_inspect.capture import Damage, DamagedEvent, SkippedFlows, UnreadTraffic, following, opened
 from ltkm_inspect.capture.inputs import Input
-from ltkm_inspect.checking.reading import Held, events, numbered, read
+from ltkm_inspect.checking.reading import CaptureReader, Held, numbered, read
 from ltkm_inspect.checking.results import Presenter, StretchResult
 from ltkm_inspect.context import Context
 from ltkm_inspect.output.console import failure
@@ -12,17 +13,21 @@ from ltkm_inspect.output.console import failure
 
 def check(files: Sequence[Input], context: Context, presenter: Presenter) -> Generator[StretchResult]:
     """Yield what the exchanges of these files give, as one session, in their order."""
+    reader = CaptureReader(context.limits)
     for file in files:
         if file.problem:
             yield StretchResult(file.name, problem=file.problem, unread=True)
         else:
-            yield from _to_the_end(file.name, _file(file.name, context, presenter))
+            yield from _to_the_end(file.name, _file(file.name, reader, context, presenter))
+    for name, at, held in reader.rest():
+        yield _checked(held, name, context, presenter, at)
 
 
 def follow(file: Input, context: Context, presenter: Presenter) -> Generator[StretchResult]:
     """Yield what the exchanges of a capture give that somebody is still writing, as they come."""
     found = read(following.follow(file.name, context.limits), file.name, context.limits)
-    return _to_the_end(file.name, (_checked(held, file.name, context, presenter, at) for at, held in numbered(found)))
+    every = numbered(found, file.name, Counter())
+    return _to_the_end(file.name, (_checked(held, name, context, presenter, at) for name, at, held in every))
 
 
 def _to_the_end(name: str, results: Iterable[StretchResult]) -> Generator[StretchResult]:
@@ -36,11 +41,11 @@ def _to_the_end(name: str, results: Iterable[StretchResult]) -> Generator[Stretc
         yield StretchResult(name, problem=failure(error), unread=not begun)
 
 
-def _file(name: str, context: Context, presenter: Presenter) -> Iterator[StretchResult]:
+def _file(name: str, reader: CaptureReader, context: Context, presenter: Presenter) -> Iterator[StretchResult]:
     with opened(name) as source:
         done = 0
-        for at, held in numbered(events(source, name, context.limits)):
-            checked = _checked(held, name, context, presenter, at)
+        for capture, at, held in reader.events(source, name):
+            checked = _checked(held, capture, context, presenter, at)
             if source.size is not None:
                 at = source.raw.tell()
                 checked.octets, done = at - done, at

@@ -6,6 +6,7 @@ process knows the whole session, and each exchange is judged as if all had been 
 """
 
 import pickle
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -50,11 +51,15 @@ class Stretch(NamedTuple):
     """A record begins at `start`; else the first one behind it is to be found, which is a guess."""
 
 
+type Record = SkippedFlows | UnreadTraffic | CandidateRecord | DamagedEvent | Event
+"""What is in a file and can be handed to another process."""
+
+
 class FileRecords(NamedTuple):
     """What was found in a file already."""
 
     name: str
-    found: list[SkippedFlows | UnreadTraffic | CandidateRecord | DamagedEvent | Event]
+    found: list[Record]
 
 
 type Task = Stretch | FileRecords
@@ -127,7 +132,7 @@ class Share:
             del self._waiting[earlier]  # it turned out that there is nothing in it after all
         name, waiting = self._waiting.pop(number)
         checked = StretchResult(name)
-        for at, held in numbered(waiting, flows):
+        for _, at, held in numbered(waiting, name, Counter({name: flows})):
             if isinstance(held, SkippedFlows):
                 checked.summary.others += held.flows
             elif isinstance(held, UnreadTraffic):

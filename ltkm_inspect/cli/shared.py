@@ -21,6 +21,7 @@ from ltkm_inspect.wire import printable
 
 if TYPE_CHECKING:
     from ltkm_inspect.capture.inputs import Input
+    from ltkm_inspect.checking.reading import Held
     from ltkm_inspect.context import Context
     from ltkm_inspect.finding import Report
     from ltkm_inspect.output.redaction import Redaction
@@ -183,10 +184,26 @@ def reports_of(
 ) -> "Iterator[tuple[str, Report]]":
     """Yield the report of every MSK exchange with the name of its file, as one session; what is wrong is said."""
     from ltkm_inspect.capture import Damage, DamagedEvent, UnreadTraffic, opened, unread_text
-    from ltkm_inspect.checking.reading import events
+    from ltkm_inspect.checking.reading import CaptureReader
     from ltkm_inspect.engine import inspect
     from ltkm_inspect.traffic import Event
 
+    begun = False
+
+    def reports(found: "Iterable[tuple[str, int, Held]]") -> "Iterator[tuple[str, Report]]":
+        nonlocal begun
+        for name, _, held in found:
+            begun = True
+            if isinstance(held, Damage | DamagedEvent):
+                trouble.say(name, str(held), unread=False)
+            elif isinstance(held, UnreadTraffic):
+                complain(f"{printable(name)}: not read: {unread_text(held.counts)}")
+            elif isinstance(held, Event):
+                report = inspect(held, context)
+                say_crashes(name, report, trouble, redaction)
+                yield name, report
+
+    reader = CaptureReader(context.limits)
     for file in files:
         if file.problem:
             trouble.say(file.name, file.problem, unread=True)
@@ -194,18 +211,10 @@ def reports_of(
         begun = False
         try:
             with opened(file.name) as source:
-                for held in events(source, file.name, context.limits):
-                    begun = True
-                    if isinstance(held, Damage | DamagedEvent):
-                        trouble.say(file.name, str(held), unread=False)
-                    elif isinstance(held, UnreadTraffic):
-                        complain(f"{printable(file.name)}: not read: {unread_text(held.counts)}")
-                    elif isinstance(held, Event):
-                        report = inspect(held, context)
-                        say_crashes(file.name, report, trouble, redaction)
-                        yield file.name, report
+                yield from reports(reader.events(source, file.name))
         except Exception as error:  # a file that the program fails on takes no other one with it
             trouble.say(file.name, failure(error), unread=not begun)
+    yield from reports(reader.rest())
 
 
 def say_crashes(name: str, report: "Report", trouble: InputErrors, redaction: "Redaction | None") -> None:

@@ -16,16 +16,30 @@ OVERHEAD = 200
 _start = itemgetter(0)
 
 
+class PacketFile(NamedTuple):
+    """One of the capture files that follow each other."""
+
+    name: str = ""
+    before: int = 0
+    """How many packets are in the files before it."""
+
+
 class PacketTime(NamedTuple):
     """The packet that something was captured in."""
 
     number: int
-    """Its ordinal in the file, from 1."""
+    """Its ordinal in all files that follow each other, from 1."""
     time: float | None
     """Seconds since 1970 UTC; None where the file does not say."""
+    file: PacketFile = PacketFile()
+
+    @property
+    def in_file(self) -> int:
+        """Its ordinal in its file, from 1."""
+        return self.number - self.file.before
 
 
-packet_time: Callable[[tuple[int, float | None]], PacketTime] = partial(tuple.__new__, PacketTime)
+packet_time: Callable[[tuple[int, float | None, PacketFile]], PacketTime] = partial(tuple.__new__, PacketTime)
 """PacketTime(…) in a third of the time."""
 
 

@@ -22,7 +22,9 @@ _PACKETS = 1000
 _REMEMBERED = 10_000
 """How many closed connections are remembered, so that repeated segments do not begin another one."""
 _NEAR = 1 << 20
-"""A segment that is this far behind the end of a closed connection, or less, is repeated."""
+"""A segment that is this far behind the end of a closed connection, or less, is repeated; one in the next file is of
+the same connection if it is no farther from where that was.
+"""
 _FAR = 1 << 30
 """No window is larger (RFC 7323 §2.3): a segment that is farther ahead is not of this connection."""
 _NUMBERS = 0xFFFFFFFF
@@ -74,6 +76,16 @@ def reverse(ends: bytes) -> bytes:
     return ends[half : 2 * half] + ends[:half] + ends[-2:] + ends[-4:-2]
 
 
+def _goes_on(known: _Known, segment: TcpSegment) -> bool:
+    """Tell whether the first segment in a file is of the connection that had its ends in the file before."""
+    connection, stream, other = known
+    if connection.reader is None:  # it is not known where that one is
+        return True
+    if stream.sequence is not None:
+        return abs(stream.ahead(segment.number)) <= _NEAR
+    return other.sequence is None or not segment.flags & ACK or abs(other.ahead(segment.acknowledged)) <= _NEAR
+
+
 class TcpConnections:
     """The open connections of a capture."""
 
@@ -97,6 +109,8 @@ class TcpConnections:
         self._closed: deque[TcpConnection] = deque()
         self._late: deque[tuple[PacketTime, TcpConnection, TcpStream, int]] = deque()
         """Streams that lack what the other side has: since when, and at which position."""
+        self._carried: set[TcpConnection] = set()
+        """Those open at the end of a file of which the next one had no segment yet."""
         self._size = 0
         self.dropped = 0
         """How many connections were closed because there were too many."""
@@ -116,6 +130,10 @@ class TcpConnections:
         """Take the next segment."""
         ends, number, acknowledged, flags, data, lost = segment
         known = self._streams.get(ends)
+        if self._carried and known is not None and known[0] in self._carried:
+            self._carried.discard(known[0])
+            if not flags & SYN and not _goes_on(known, segment):
+                self._close(known[0], REUSED, moment)
         if flags & SYN:
             known = self._begun(known, ends, number, flags, moment)
             number += 1
@@ -163,6 +181,10 @@ class TcpConnections:
             self._tidy(connection)
         if flags & _ENDS or stream.end is not None:
             self._closing(connection, stream, end, flags, moment)
+
+    def carry(self) -> None:
+        """Take note that another file follows, where the ends of a connection may be those of another one."""
+        self._carried = set(self._open)
 
     def finish(self) -> None:
         """Close all connections, as nothing more comes."""

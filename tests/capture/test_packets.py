@@ -418,7 +418,7 @@ def test_what_is_not_read_is_named_once_for_each_connection(sent: list[tuple[int
     wire = Wire().open()
     for side, octets in sent * 2:
         wire.message(side, octets)
-    assert read(wire.close().records) == [UnreadTraffic(Counter({kind: 1}))]
+    assert read(wire.close().records) == [UnreadTraffic(Counter({kind: 1}), "x")]
 
 
 def test_other_protocols_are_other_flows() -> None:
@@ -446,7 +446,7 @@ def test_a_message_that_is_not_http_is_told_of_if_it_may_be_ours() -> None:
 def test_packets_that_were_cut_are_counted_and_blamed_on_nobody() -> None:
     wire = Wire().open().exchange(EXCHANGE).close()
     all = read((time, octets[:96]) for time, octets in wire.records)
-    assert UnreadTraffic(Counter(cut=2)) in all
+    assert UnreadTraffic(Counter(cut=2), "x") in all
     assert not [rule for each in all if isinstance(each, Exchange) for rule in rules(each)]
     assert any(isinstance(each, DamagedEvent) or (isinstance(each, Exchange) and each.damage) for each in all)
 
@@ -460,7 +460,7 @@ def test_bounds_take_effect_and_are_told() -> None:
     assert len(came) == 50
     assert sum(bool(each.damage) for each in came) == 40
     assert came[0].damage[0].reason == "too many connections were open, so the rest was not read (--limit connections=)"
-    assert all[-1] == UnreadTraffic(Counter(connections=40))
+    assert all[-1] == UnreadTraffic(Counter(connections=40), "x")
     big = ASKED.replace(b"Content-Length: %d" % len(EXCHANGE.request.body or b""), b"Content-Length: 500000")
     (exchange, _) = read(Wire().open().message(0, big + bytes(400_000)).records, Limits(reassembly=100_000)), None
     assert [gap.reason for gap in exchange[0].damage] == [  # type: ignore[union-attr]
@@ -506,7 +506,7 @@ def test_a_datagram_that_was_captured_on_two_interfaces_counts_once() -> None:
         return at, ethernet(packet[:8] + bytes((hops,)) + packet[9:])
 
     same = [sent(1e9, 7, 64), sent(1e9 + 0.001, 7, 64), sent(1e9 + 0.002, 7, 63), sent(1e9 + 0.003, 0, 62)]
-    assert read(same)[1:] == [UnreadTraffic(Counter(twice=3))]
+    assert read(same)[1:] == [UnreadTraffic(Counter(twice=3), "x")]
     assert len(read([sent(1e9, 7, 64), sent(1e9 + 0.1, 8, 63)])) == 2
     repeated = [
         sent(1e9, 7, 64),
@@ -522,7 +522,7 @@ def test_a_datagram_that_was_cut_is_damage() -> None:
     time, octets = push(MESSAGE, 1e9)
     damaged, unread = read([(time, octets[:-10])])
     assert str(damaged) == f"packet 1: expected {len(MESSAGE)} octets of message, got {len(MESSAGE) - 10}"
-    assert unread == UnreadTraffic(Counter(cut=1))
+    assert unread == UnreadTraffic(Counter(cut=1), "x")
 
 
 def test_events_come_in_the_order_in_which_they_are_complete() -> None:

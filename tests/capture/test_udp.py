@@ -24,7 +24,7 @@ from ltkm_inspect.capture import (
     opened,
     scan,
 )
-from ltkm_inspect.checking.reading import events, numbered
+from ltkm_inspect.checking.reading import CaptureReader
 from ltkm_inspect.mitm import reading, udp_flows
 from ltkm_inspect.mitm.flows import flow_of
 from ltkm_inspect.traffic import OFFLINE, Datagram, DatagramKind, Direction, Event
@@ -134,7 +134,8 @@ def test_flows_are_numbered_and_their_messages_have_a_place(tmp_path: Path) -> N
     http = flow_of(reference.reference("download")[0])
     path.write_bytes(saved(foreign, PUSHED, http, ASKED))
     with opened(str(path)) as source:
-        found = [(at, held) for at, held in numbered(events(source, str(path), OFFLINE)) if isinstance(held, Event)]
+        every = CaptureReader(OFFLINE).events(source, str(path))
+        found = [(at, held) for _, at, held in every if isinstance(held, Event)]
     assert [(at, getattr(held, "place", None)) for at, held in found] == [
         (2, 1),
         (2, 2),
@@ -168,7 +169,8 @@ def test_a_flow_that_mitmproxy_does_not_write_is_damage(message: tuple[Any, ...]
     path = tmp_path / "a.flow"
     path.write_bytes(saved(odd, PUSHED))
     with opened(str(path)) as source:
-        damaged, *others = [each for each in events(source, "", OFFLINE) if not isinstance(each, SkippedFlows)]
+        every = CaptureReader(OFFLINE).events(source, "")
+        damaged, *others = [held for _, _, held in every if not isinstance(held, SkippedFlows)]
     assert isinstance(damaged, DamagedEvent)
     assert len(others) == 3
 

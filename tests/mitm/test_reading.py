@@ -15,7 +15,7 @@ from mitmproxy.test import tflow
 
 from ltkm_inspect.capture import SkippedFlows, opened
 from ltkm_inspect.capture.damage import RECORD, NotACaptureError
-from ltkm_inspect.checking.reading import events as read
+from ltkm_inspect.checking.reading import CaptureReader
 from ltkm_inspect.engine import inspect
 from ltkm_inspect.mitm.flows import flow_of
 from ltkm_inspect.mitm.reading import Damage, DamagedEvent
@@ -168,7 +168,8 @@ def test_a_flow_with_a_part_of_another_type_is_one_damaged_event(
     path.write_bytes(first + tnetstring.dumps(state) + last)
     through_mitmproxy = list(exchanges(path))
     with opened(str(path)) as source:
-        alone = [each for each in read(source, "", Limits()) if not isinstance(each, SkippedFlows)]
+        every = CaptureReader(Limits()).events(source, "")
+        alone = [held for _, _, held in every if not isinstance(held, SkippedFlows)]
     for found in (through_mitmproxy, alone):
         one, damaged, three = found
         assert isinstance(one, Exchange)

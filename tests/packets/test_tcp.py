@@ -30,7 +30,7 @@ class Log:
     def data(self, side: int, octets: bytes, moment: PacketTime) -> None:
         self.events.append((side, octets))
         self.packets.append(moment.number)
-        if octets.startswith(b"\x16"):
+        if octets.startswith(b"\x16\x03\x01"):
             self.connection.ignore()
 
     def hole(self, side: int, length: int, moment: PacketTime) -> None:
