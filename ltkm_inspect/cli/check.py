@@ -50,6 +50,7 @@ def check(
     follow: bool,
     msks: tuple[str, ...],
     terminals: tuple[str, ...],
+    flows: tuple[str, ...],
     since: str,
     until: str,
     style: "LineStyle",
@@ -65,7 +66,7 @@ def check(
 
     found = [*inputs(map(str, files))]
     with usage():
-        selection = event_selection(msks, terminals, since, until)
+        selection = event_selection(msks, terminals, flows, since, until)
         targets = targets_of(asked.typed["report"], [Path(each.name) for each in found])
     if follow and (len(found) != 1 or found[0].problem or found[0].name == "-"):
         got = f"{len(found)}: run one command for each" if len(found) > 1 else found[0].problem or "standard input"

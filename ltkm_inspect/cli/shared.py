@@ -192,7 +192,7 @@ def reports_of(
 
     def reports(found: "Iterable[tuple[str, int, Held]]") -> "Iterator[tuple[str, Report]]":
         nonlocal begun
-        for name, _, held in found:
+        for name, number, held in found:
             begun = True
             if isinstance(held, Damage | DamagedEvent):
                 trouble.say(name, str(held), unread=False)
@@ -200,6 +200,7 @@ def reports_of(
                 complain(f"{printable(name)}: not read: {unread_text(held.counts)}")
             elif isinstance(held, Event):
                 report = inspect(held, context)
+                report.number = number
                 say_crashes(name, report, trouble, redaction)
                 yield name, report
 
