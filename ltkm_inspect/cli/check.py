@@ -73,6 +73,7 @@ def check(
         raise click.UsageError(f"--follow: expected one file, got {got}")
     keys = asked.keys()
     from ltkm_inspect import checking
+    from ltkm_inspect.engine import waiting_at_end
     from ltkm_inspect.output.json_line import to_json
     from ltkm_inspect.output.unmatched import unmatched
     from ltkm_inspect.report import jsonl, summary
@@ -134,6 +135,8 @@ def check(
         if stopped is not None:
             complain(stopped)
         # records without a session and a summary say of themselves that the run did not end
+        if stopped is None and selection.takes_all:
+            total.waiting = waiting_at_end(context)
         last = [] if stopped else [jsonl.session_record(context.session, redaction), jsonl.summary_record(total)]
         end = [*map(to_json, last)]
         trouble.lost(reports.finish(end))
