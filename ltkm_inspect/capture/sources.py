@@ -77,6 +77,14 @@ class CaptureSource:
 @contextmanager
 def opened(name: str) -> Iterator[CaptureSource]:
     """Open a file, or standard input; OSError where that cannot be done, NotACaptureError where it is no traffic."""
+    with unpacked(name) as source:
+        refuse_other(source.begins)
+        yield source
+
+
+@contextmanager
+def unpacked(name: str) -> Iterator[CaptureSource]:
+    """Open any file, or standard input, and take its compression off; OSError where that cannot be done."""
     if name != STDIN:
         raw = FileIO(name)
     elif sys.stdin is None:  # closed by whoever started us
@@ -84,9 +92,7 @@ def opened(name: str) -> Iterator[CaptureSource]:
     else:
         raw = FileIO(sys.stdin.fileno(), closefd=False)
     with raw:
-        source = _source(raw)
-        refuse_other(source.begins)
-        yield source
+        yield _source(raw)
 
 
 def _source(raw: FileIO) -> CaptureSource:

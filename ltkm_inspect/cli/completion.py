@@ -120,6 +120,22 @@ def _each(words: Callable[[], Iterable[str]]) -> Completer:
     return complete
 
 
+def _columns() -> Iterable[str]:
+    from ltkm_inspect.matching.columns import COLUMNS
+
+    return (f"{name}=" for name in COLUMNS)
+
+
+def _separators() -> Iterable[str]:
+    from ltkm_inspect.matching.table import SEPARATORS
+
+    return SEPARATORS
+
+
+complete_separators = _each(_separators)
+"""Completes the separators of a log that have names."""
+complete_columns = _each(_columns)
+"""Completes what columns of a log can say."""
 complete_rule_words = _each(rule_words)
 """Completes words that select rules."""
 _COMPLETERS: dict[str, Completer] = {

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from ltkm_inspect.finding import Report
     from ltkm_inspect.output.redaction import Redaction
     from ltkm_inspect.report.keys import Keys
-    from ltkm_inspect.traffic import Limits
+    from ltkm_inspect.traffic import Event, Limits
 
 
 def option[F: Callable[..., None]](name: str, spelt: str = "") -> Callable[[F], F]:
@@ -183,28 +183,34 @@ def reports_of(
     files: "Iterable[Input]", context: "Context", trouble: InputErrors, redaction: "Redaction | None"
 ) -> "Iterator[tuple[str, Report]]":
     """Yield the report of every MSK exchange with the name of its file, as one session; what is wrong is said."""
+    from ltkm_inspect.engine import inspect
+
+    for name, event in events_of(files, context.limits, trouble):
+        report = inspect(event, context)
+        say_crashes(name, report, trouble, redaction)
+        yield name, report
+
+
+def events_of(files: "Iterable[Input]", limits: "Limits", trouble: InputErrors) -> "Iterator[tuple[str, Event]]":
+    """Yield every MSK exchange and datagram with the name of its file; what is wrong with a file is said."""
     from ltkm_inspect.capture import Damage, DamagedEvent, UnreadTraffic, opened, unread_text
     from ltkm_inspect.checking.reading import CaptureReader
-    from ltkm_inspect.engine import inspect
     from ltkm_inspect.traffic import Event
 
     begun = False
 
-    def reports(found: "Iterable[tuple[str, int, Held]]") -> "Iterator[tuple[str, Report]]":
+    def events(found: "Iterable[tuple[str, int, Held]]") -> "Iterator[tuple[str, Event]]":
         nonlocal begun
-        for name, number, held in found:
+        for name, _, held in found:
             begun = True
             if isinstance(held, Damage | DamagedEvent):
                 trouble.say(name, str(held), unread=False)
             elif isinstance(held, UnreadTraffic):
                 complain(f"{printable(name)}: not read: {unread_text(held.counts)}")
             elif isinstance(held, Event):
-                report = inspect(held, context)
-                report.number = number
-                say_crashes(name, report, trouble, redaction)
-                yield name, report
+                yield name, held
 
-    reader = CaptureReader(context.limits)
+    reader = CaptureReader(limits)
     for file in files:
         if file.problem:
             trouble.say(file.name, file.problem, unread=True)
@@ -212,10 +218,10 @@ def reports_of(
         begun = False
         try:
             with opened(file.name) as source:
-                yield from reports(reader.events(source, file.name))
+                yield from events(reader.events(source, file.name))
         except Exception as error:  # a file that the program fails on takes no other one with it
             trouble.say(file.name, failure(error), unread=not begun)
-    yield from reports(reader.rest())
+    yield from events(reader.rest())
 
 
 def say_crashes(name: str, report: "Report", trouble: InputErrors, redaction: "Redaction | None") -> None:

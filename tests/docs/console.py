@@ -9,7 +9,7 @@ import tempfile
 from pathlib import Path
 from typing import IO
 
-from ltkm_inspect import catalogue, checking, diff, export  # noqa: F401 - so that no command has to import them
+from ltkm_inspect import catalogue, checking, diff, export, matching  # noqa: F401 - so that no command has to import them
 from ltkm_inspect.cli.program import run
 from ltkm_inspect.mitm import flow_file, rewriting  # noqa: F401 - as above
 from tests.generated import ROOT

@@ -85,12 +85,15 @@ def test_every_exit_code_of_the_help_has_its_row() -> None:
     assert rows == re.findall(r"^ +(\d+)  ", listed, re.MULTILINE)
 
 
-def test_every_field_of_the_json_output_is_named() -> None:
+def test_every_field_of_the_json_output_is_named(tmp_path: Path) -> None:
     named = set(re.findall(r"`(?:[\w\[\].*]+\.)?(\w+)`", PAGES["records"]))
     flows = [str(FOLDER / file) for file in ("trial.flow", "change-request.flow")]
     printed = CliRunner().invoke(commands, ["check", "--format", "jsonl", *flows]).stdout.splitlines()
     printed += CliRunner().invoke(commands, ["decode", "--format", "jsonl", "AQAF"]).stdout.splitlines()
     printed += CliRunner().invoke(commands, ["diff", "--format", "json", *flows]).stdout.splitlines()
+    log = tmp_path / "bsm.csv"
+    log.write_text("time,b_tid,msk,ts\n1256716862,a,b8709d/24cb/0001,17\n")
+    printed.append(CliRunner().invoke(commands, ["match", "--format", "json", *flows, str(log)]).stdout)
     assert len(printed) > 30
     found = [*map(json.loads, printed), json.loads(CliRunner().invoke(commands, ["export", "json", *flows]).stdout)]
     assert {name for each in found for name in _names(each)} <= named
