@@ -6,12 +6,15 @@ from functools import partial
 from typing import NamedTuple
 
 _PCAP = {
-    b"\xa1\xb2\xc3\xd4": (">", 10**6),
-    b"\xd4\xc3\xb2\xa1": ("<", 10**6),
-    b"\xa1\xb2\x3c\x4d": (">", 10**9),
-    b"\x4d\x3c\xb2\xa1": ("<", 10**9),
+    b"\xa1\xb2\xc3\xd4": (">", 10**6, 16),
+    b"\xd4\xc3\xb2\xa1": ("<", 10**6, 16),
+    b"\xa1\xb2\x3c\x4d": (">", 10**9, 16),
+    b"\x4d\x3c\xb2\xa1": ("<", 10**9, 16),
+    b"\xa1\xb2\xcd\x34": (">", 10**6, 24),  # "modified" pcap: interface, protocol and direction in each header
+    b"\x34\xcd\xb2\xa1": ("<", 10**6, 24),
 }
-"""The byte order of a pcap, and how many units of its times make a second, by its first four octets."""
+"""The byte order of a pcap, how many units of its times make a second, and how many octets the header of a packet has,
+by its first four octets."""
 _PCAPNG = b"\n\r\r\n"
 _SECTION, _INTERFACE, _OLD_PACKET, _SIMPLE_PACKET, _PACKET = 0x0A0D0D0A, 1, 2, 3, 6
 _ORDERS = {b"\x1a\x2b\x3c\x4d": ">", b"\x4d\x3c\x2b\x1a": "<"}
@@ -127,26 +130,26 @@ class _Source:
             raise CaptureFileError(f"expected {what} of {size} octets, got {size - missing}", start)
 
 
-def _pcap(source: _Source, order: str, units: int) -> Iterator[Packet]:
+def _pcap(source: _Source, order: str, units: int, head: int) -> Iterator[Packet]:
     source.need(24, "a file header")
     link = struct.unpack_from(f"{order}I", source.buffer, 20)[0] & 0xFFFF
     source.at = 24
     header = struct.Struct(f"{order}III4x").unpack_from
-    while source.need(16, "a packet header"):
+    while source.need(head, "a packet header"):
         buffer, at = source.buffer, source.at
         end, kept = len(buffer), 0
-        while at + 16 <= end:
+        while at + head <= end:
             seconds, fraction, kept = header(buffer, at)
-            after = at + 16 + kept
+            after = at + head + kept
             if after > end:
                 break
-            yield _packet((link, buffer[at + 16 : after], (seconds * units + fraction) / units))
+            yield _packet((link, buffer[at + head : after], (seconds * units + fraction) / units))
             at = after
         source.at = at
         if kept > LARGEST:
             raise CaptureFileError(f"expected a packet of at most {LARGEST} octets, got {kept}", source.offset)
-        if at + 16 <= end:
-            source.need(16 + kept, "a packet with its header")
+        if at + head <= end:
+            source.need(head + kept, "a packet with its header")
 
 
 def _pcapng(source: _Source) -> Iterator[Packet]:

@@ -9,6 +9,10 @@ MOST_OCTETS = 16 << 20
 """How many octets of incomplete packets are kept at a time."""
 LIFETIME = 60.0
 """Seconds after which the fragments of a packet are given up (RFC 8200 §4.5)."""
+_REMEMBERED = 64
+"""How many packets are remembered that are complete: their fragments may be captured again on another interface."""
+_SOON = 1.0
+"""Seconds within which they are."""
 _LARGEST = 0xFFFF
 _UNIT = 8
 """Offsets of fragments count these octets (RFC 791 §3.1)."""
@@ -45,6 +49,7 @@ class Fragments:
         """Begin without any."""
         self._packets: dict[bytes, _Packet] = {}
         self._octets = 0
+        self._complete: dict[bytes, tuple[float | None, IpPayload]] = {}
         self.lost = 0
         """How many packets were given up, because they took too long or too much memory."""
 
@@ -56,7 +61,8 @@ class Fragments:
     def add(self, key: bytes, fragment: IpPayload, offset: int, more: bool, time: float | None) -> IpPayload | None:
         """Add the fragment at an offset of the packet with that key; return what the packet holds once it is complete.
 
-        Of octets that come twice the first are taken.
+        Of octets that come twice the first are taken. A fragment of a packet that was complete just before, captured
+        again, begins no other one.
         """
         packet = self._packets.get(key)
         if packet is not None and packet.first is not None and time is not None and time - packet.first > LIFETIME:
@@ -66,6 +72,8 @@ class Fragments:
         if end > _LARGEST or (more and fragment.length % _UNIT):
             return None
         if packet is None:
+            if self._is_repeated(key, fragment, offset, time):
+                return None
             packet = self._packets[key] = _Packet(time)
             self._make_room(time)
         self._fill(packet, fragment, offset, end)
@@ -75,9 +83,24 @@ class Fragments:
             every = (1 << -(-packet.length // _UNIT)) - 1
             if packet.units & every == every:
                 self._forget(key)
-                return IpPayload(bytes(packet.octets[: min(packet.length, packet.captured)]), packet.length)
+                whole = IpPayload(bytes(packet.octets[: min(packet.length, packet.captured)]), packet.length)
+                self._complete[key] = time, whole
+                if len(self._complete) > _REMEMBERED:
+                    del self._complete[next(iter(self._complete))]
+                return whole
         self._make_room(time)
         return None
+
+    def _is_repeated(self, key: bytes, fragment: IpPayload, offset: int, time: float | None) -> bool:
+        """Tell whether a fragment is of the packet with that key that was complete last; forget that if it is not."""
+        former, whole = self._complete.get(key, (None, None))
+        if whole is None:
+            return False
+        is_soon = time is None or former is None or abs(time - former) <= _SOON
+        if is_soon and whole.octets.startswith(fragment.octets, offset):
+            return True
+        del self._complete[key]
+        return False
 
     def _fill(self, packet: _Packet, fragment: IpPayload, offset: int, end: int) -> None:
         if len(packet.octets) < end:

@@ -138,8 +138,13 @@ class Network:
         length, _ = struct.unpack_from(">HH", octets, at + 4)
         following, start = octets[at + 6], at + 40
         stop = start + length if length else end
-        addresses = octets[at + 8 : start]
         self.identification, self.hops = 0, octets[at + 7]
+        return self._behind_ipv6(following, octets[at + 8 : start], octets, start, min(stop, end), stop, depth)
+
+    def _behind_ipv6(
+        self, following: int, addresses: bytes, octets: bytes, start: int, end: int, stop: int, depth: int
+    ) -> UdpPacket | TcpSegment | None:
+        """Go past extension headers, of which some may be inside of what was sent in fragments (RFC 8200 §4.5)."""
         while following not in (_TCP, _UDP):
             if following in _EXTENSIONS:
                 following, start = octets[start], start + 8 * (octets[start + 1] + 1)
@@ -149,14 +154,16 @@ class Network:
                 (offset,) = struct.unpack_from(">H", octets, start + 2)
                 key, following, start = addresses + octets[start + 4 : start + 8], octets[start], start + 8
                 if offset & 0xFFF9 and stop >= start:
-                    payload = IpPayload(octets[start : min(stop, end)], stop - start)
+                    payload = IpPayload(octets[start:end], stop - start)
                     whole = self.fragments.add(key, payload, offset & 0xFFF8, bool(offset & 1), self._time)
-                    return None if whole is None else self._carried(following, addresses, *_whole(whole), depth)
+                    if whole is None or depth >= MOST_TUNNELS:
+                        return None
+                    return self._behind_ipv6(following, addresses, *_whole(whole), depth + 1)
             else:
                 break
         if start > stop:
             return None
-        return self._carried(following, addresses, octets, start, min(stop, end), stop, depth)
+        return self._carried(following, addresses, octets, start, end, stop, depth)
 
     def _carried(
         self, protocol: int, addresses: bytes, octets: bytes, start: int, end: int, stop: int, depth: int

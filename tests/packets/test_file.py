@@ -2,6 +2,7 @@
 
 import io
 import shutil
+import struct
 import subprocess
 from contextlib import suppress
 from pathlib import Path
@@ -38,6 +39,15 @@ def damaged(octets: bytes) -> tuple[list[bytes], str, int]:
 def test_a_pcap_gives_packets_with_link_type_and_time(order: str, units: int) -> None:
     found = read(pcap(RECORDS, 113, order, units))
     assert found == [Packet(113, frame, NOW + number) for number, frame in enumerate(FRAMES)]
+
+
+@pytest.mark.parametrize("order", ["<", ">"])
+def test_a_modified_pcap_has_more_in_front_of_each_packet(order: str) -> None:
+    head = pcap([], 113, order)[4:]
+    magic = struct.pack(f"{order}I", 0xA1B2CD34)
+    records = (pcap_record(NOW, frame, order) for frame in FRAMES)
+    octets = magic + head + b"".join(each[:16] + bytes(8) + each[16:] for each in records)
+    assert read(octets) == [Packet(113, frame, NOW) for frame in FRAMES]
 
 
 def test_a_nanosecond_is_kept_as_far_as_a_number_can() -> None:

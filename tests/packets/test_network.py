@@ -95,6 +95,11 @@ DATAGRAMS: dict[str, tuple[int, list[bytes], bytes]] = {
     "fragments of IPv4, last first": (101, fragments4(udp(LONG), 1000, id=8)[::-1], LONG),
     "fragments of IPv6": (1, [ethernet(each, IPV6) for each in fragments6(udp(LONG), 1000, id=9)], LONG),
     "fragments of IPv6, last first": (101, fragments6(udp(LONG), 1000, id=10)[::-1], LONG),
+    "fragments of IPv6 with extension headers in them": (
+        101,
+        fragments6(b"\x3c\0\1\4\0\0\0\0" + b"\x11\0\1\4\0\0\0\0" + udp(LONG), 1000, 60, 12),
+        LONG,
+    ),
     "GTP-U": (1, [ethernet(gtp(V4))], MESSAGE),
     "GTP-U, IPv6": (1, [ethernet(gtp(V6))], MESSAGE),
     "GTP-U with a sequence number": (1, [ethernet(gtp(V4, b"\0\7\0\0", 0x32))], MESSAGE),
@@ -307,6 +312,29 @@ def test_fragments_that_never_end_are_bounded_in_number_octets_and_time() -> Non
     assert network.fragments.lost >= 1000 - MOST_OCTETS // 60_000 - 1
     network.take(Packet(101, ipv4(bytes(8), id=5000, fragment=0x2000), 2.0 + LIFETIME))
     assert (network.fragments.lost, network.fragments.missing) == (1000, 1001)
+
+
+def test_a_fragment_that_was_captured_on_two_interfaces_is_not_of_a_packet_that_misses_some() -> None:
+    first, second = fragments4(udp(bytes(100)), 64)
+    network = Network()
+    found = [network.take(Packet(101, each, 1.0)) for each in (first, first, second, second, second)]
+    assert [each is not None for each in found] == [False, False, True, False, False]
+    assert network.fragments.missing == 0
+    assert network.take(Packet(101, second, 3.0)) is None
+    assert network.fragments.missing == 1
+    assert network.take(Packet(101, first, 3.0)) is not None
+    other = fragments4(udp(b"x" * 100), 64)
+    assert [network.take(Packet(101, each, 3.0)) is not None for each in other] == [False, True]
+
+
+def test_fragments_in_fragments_come_to_an_end() -> None:
+    network, whole = Network(), udp(bytes(100))
+    for number in range(MOST_PACKETS):
+        parts = ((0, True, whole[:8]), (8, False, whole[8:]))
+        kind = 44 if number else 17
+        first, whole = (struct.pack(">BBHI", kind, 0, at | more, number) + part for at, more, part in parts)
+        assert network.take(Packet(101, ipv6(first, 44))) is None
+    assert network.take(Packet(101, ipv6(whole, 44))) is None
 
 
 def test_a_late_fragment_does_not_complete_a_packet_of_the_same_number() -> None:
