@@ -1,4 +1,4 @@
-"""Selects keys by Key Domain ID, Key Group and Key Number, and terminals by B-TID or address."""
+"""Selects keys by Key Domain ID, Key Group and Key Number, terminals by B-TID or address, and flows by number."""
 
 import re
 from collections import Counter
@@ -145,8 +145,38 @@ def parse_terminals(texts: Iterable[str]) -> tuple[Terminal, ...]:
 
 
 @dataclass(frozen=True, slots=True)
+class FlowNumbers:
+    """The number of one flow, or a range of numbers, as lines show them behind `#`."""
+
+    first: int
+    last: int
+
+    def __str__(self) -> str:
+        return str(self.first) if self.first == self.last else f"{self.first}-{self.last}"
+
+    def takes(self, number: int | None) -> bool:
+        """Tell whether a flow with that number is meant."""
+        return number is not None and self.first <= number <= self.last
+
+
+def parse_flow_numbers(texts: Iterable[str]) -> tuple[FlowNumbers, ...]:
+    """Parse numbers from 1 (`26`, `#26`) and ranges (`26-30`); SelectionError says in one line what is wrong."""
+    return tuple(dict.fromkeys(map(_parse_flow_numbers, texts)))
+
+
+def _parse_flow_numbers(text: str) -> FlowNumbers:
+    found = re.fullmatch(r"#?(\d{1,18})(?:-#?(\d{1,18}))?", text.strip(), re.ASCII)
+    numbers = FlowNumbers(int(found[1]), int(found[2] or found[1])) if found else FlowNumbers(0, 0)
+    if not 0 < numbers.first <= numbers.last:
+        raise SelectionError(
+            f"expected the number of a flow, or a range like 26-30, got {printable(text) or 'nothing'}"
+        )
+    return numbers
+
+
+@dataclass(frozen=True, slots=True)
 class EventSelection:
-    """Which events are selected: by their keys, their terminals and when they began; by default all are."""
+    """Which events are selected: by keys, terminals, when they began, and flow numbers; by default all are."""
 
     keys: Selection = EVERY
     terminals: tuple[Terminal, ...] = ()
@@ -154,20 +184,23 @@ class EventSelection:
     since: float | None = None
     """Seconds since 1970 UTC."""
     until: float | None = None
+    flows: tuple[FlowNumbers, ...] = ()
+    """The flows whose events are selected; empty selects every flow."""
 
     @property
     def takes_all(self) -> bool:
         """Every event is selected."""
-        return not (self.keys.selectors or self.terminals) and self.since is self.until is None
+        return not (self.keys.selectors or self.terminals or self.flows) and self.since is self.until is None
 
-    def takes(self, event: Event, identity: TerminalIdentity = UNKNOWN_TERMINAL) -> bool:
-        """Tell whether an event is selected."""
-        return self.keys.takes(event) and self.takes_around(event, identity)
+    def takes(self, event: Event, identity: TerminalIdentity, number: int | None) -> bool:
+        """Tell whether an event is selected, whose flow has that number."""
+        return self.keys.takes(event) and self.takes_around(event, identity, number)
 
-    def takes_around(self, event: Event, identity: TerminalIdentity = UNKNOWN_TERMINAL) -> bool:
-        """Tell whether the terminal and the time of an event are selected, whatever its keys."""
+    def takes_around(self, event: Event, identity: TerminalIdentity, number: int | None) -> bool:
+        """Tell whether the terminal, the time and the flow of an event are selected, whatever its keys."""
         known = not self.terminals or any(terminal.takes(event, identity) for terminal in self.terminals)
-        return known and self._takes_time(event)
+        counted = not self.flows or any(each.takes(number) for each in self.flows)
+        return known and counted and self._takes_time(event)
 
     def _takes_time(self, event: Event) -> bool:
         if self.since is self.until is None:
@@ -176,7 +209,7 @@ class EventSelection:
         return began is not None and (self.since or 0) <= began and (self.until is None or began <= self.until)
 
     def selectors(
-        self, identity: TerminalIdentity = UNKNOWN_TERMINAL
+        self, identity: TerminalIdentity = UNKNOWN_TERMINAL, number: int | None = None
     ) -> Iterator[tuple[str, str, Callable[[Event], bool]]]:
         """Yield each selector: option, text (empty for the time), and its test of an event."""
         for key in self.keys.selectors:
@@ -185,6 +218,12 @@ class EventSelection:
             yield "terminal", str(terminal), partial(terminal.takes, identity=identity)
         if not self.since is self.until is None:
             yield "until" if self.since is None else "since", "", self._takes_time
+        for numbers in self.flows:
+            yield "flow", str(numbers), partial(_takes_flow, numbers, number)
+
+
+def _takes_flow(numbers: FlowNumbers, number: int | None, _: Event) -> bool:
+    return numbers.takes(number)
 
 
 EVERY_EVENT = EventSelection()
@@ -204,11 +243,15 @@ class SelectionMatches:
     """By kind, the first terminals, addresses and keys with the text that shows each; one more than is named."""
     times: tuple[float, ...] = ()
     """When the first and the last event began, in seconds since 1970 UTC; empty if no time is known."""
+    numbers: tuple[int, ...] = ()
+    """The lowest and the highest number of a flow with an event."""
 
-    def add(self, selection: EventSelection, event: Event, identity: TerminalIdentity) -> bool:
-        """Count an event, and tell whether it is selected."""
+    def add(
+        self, selection: EventSelection, event: Event, identity: TerminalIdentity, number: int | None = None
+    ) -> bool:
+        """Count an event, whose flow has that number, and tell whether it is selected."""
         options: dict[str, bool] = {}
-        for option, text, takes in selection.selectors(identity):
+        for option, text, takes in selection.selectors(identity, number):
             options[option] = (matches := takes(event)) or options.get(option, False)
             self.matched[option, text] += matches
         key = event.b_tid if identity.key in ("", event.connection, event.client) else identity.key
@@ -216,6 +259,7 @@ class SelectionMatches:
         self._name("addresses", {address: ""} if (address := address_and_port(event.client)[0]) else {})
         self._name("MSKs", {str(Selector(*pair)): "" for pair in event.pairs})
         self.times = _ends(*self.times, *(() if event.started is None else (event.started,)))
+        self.numbers = _ends(*self.numbers, *(() if number is None else (number,)))
         return all(options.values())
 
     def merge(self, other: "SelectionMatches") -> None:
@@ -224,6 +268,7 @@ class SelectionMatches:
         for kind, names in other.present.items():
             self._name(kind, names)
         self.times = _ends(*self.times, *other.times)
+        self.numbers = _ends(*self.numbers, *other.numbers)
 
     def unmatched(self, selection: EventSelection) -> list[tuple[str, str]]:
         """Return option and text of each selector that matched no event."""
@@ -235,5 +280,5 @@ class SelectionMatches:
             known.setdefault(each, shown or each)
 
 
-def _ends(*times: float) -> tuple[float, ...]:
-    return (min(times), max(times)) if times else ()
+def _ends[N: (int, float)](*values: N) -> tuple[N, ...]:
+    return (min(values), max(values)) if values else ()

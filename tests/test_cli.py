@@ -294,6 +294,8 @@ def test_quiet_hides_what_is_clean_and_notes_are_shown_if_asked_for(broken: Path
         (["--msk", "b8709d/24cb"], ["#1", "#2"]),
         (["--since", "2009-10-28T08:00:01Z"], ["#2"]),
         (["--until", "2009-10-28T08:00:00.500"], ["#1"]),
+        (["--flow", "#2"], ["#2"]),
+        (["--flow", "1-2", "--flow", "9"], ["#1", "#2"]),
     ],
 )
 def test_a_selection_says_what_is_told_of(broken: Path, words: list[str], numbers: list[str]) -> None:
@@ -321,6 +323,7 @@ def test_a_selection_says_what_is_told_of(broken: Path, words: list[str], number
             ["--since", "2030-01-01"],
             "--since: no MSK exchange began then; the exchanges began 2009-10-28T08:00:00Z to 2009-10-28T08:00:01Z",
         ),
+        (["--flow", "3-9"], "--flow: no MSK exchange has the number 3-9; numbers seen: 1 to 2"),
         (
             ["--until", "2000-01-01"],
             "--until: no MSK exchange began then; the exchanges began 2009-10-28T08:00:00Z to 2009-10-28T08:00:01Z",
@@ -373,6 +376,13 @@ def test_a_time_that_is_none_is_refused(broken: Path) -> None:
     done = run("check", "--since", "yesterday", broken)
     assert b"--since: expected a time like 2009-10-28T08:00:00Z, got yesterday" in done.stderr
     assert done.returncode == 2
+
+
+@pytest.mark.parametrize("text", ["0", "9-3", "-1", "one", ""])
+def test_a_number_that_no_flow_has_is_refused(broken: Path, text: str) -> None:
+    done = run("check", "--flow", text, broken)
+    expected = f"--flow: expected the number of a flow, or a range like 26-30, got {text or 'nothing'}"
+    assert (expected in done.stderr.decode(), done.returncode) == (True, 2)
 
 
 def test_there_are_colors_only_where_they_are_wanted(broken: Path, monkeypatch: pytest.MonkeyPatch) -> None:

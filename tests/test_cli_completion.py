@@ -14,7 +14,8 @@ from tests.command import run_text
 
 NAMES_FILE = re.compile(r"(?<![\w-])(?:FILE|PATH|OUT|IN|A|B|ARGUMENT|RUN\.jsonl)(?![\w-])")
 """How a parameter is shown that takes the name of a file."""
-OPEN = {"since", "until", "msks", "terminals", "fault_msk", "fault_terminal", "fault_filter", "encoding", "time_format"}
+OPEN = {"since", "until", "msks", "terminals", "flows", "fault_msk", "fault_terminal", "fault_filter"}
+OPEN |= {"encoding", "time_format"}
 """The options whose values nobody can know."""
 NUMBERS = {"jobs", "clock_skew", "msk_hours", "session_limit", "window"}
 

@@ -102,7 +102,8 @@ def test_ltkms_are_selected_on_the_command_line(tmp_path: Path) -> None:
     assert ids("--msk", "b8709d/68c9", "--msk", "b8709d/24cb/4400") == ids()
     assert ids("--flawed") == [("0x24cb4400", "violation")]
     assert ids("--terminal", TERMINAL.b_tid, "--flawed") == ids("--flawed")
-    assert ids("--terminal", "other@bsf") == []
+    assert ids("--flow", "2") == ids("--flow", "2-9", "--flow", "2") == ids("--flawed")
+    assert ids("--flow", "1", "--flawed") == ids("--terminal", "other@bsf") == []
     done = run("export", "csv", file, "--terminal", "other@bsf")
     assert (done.returncode, done.stdout) == (4, b"")
     assert lines(done.stderr) == [

@@ -54,6 +54,8 @@ class PacketReader:
         """Take what the events get, and how much is kept in memory."""
         self._limits = limits
         self._found = _Found(limits)
+        self.until: float | None = None
+        """When the latest packet that ends a file was captured, in seconds since 1970 UTC."""
 
     def events(self, read: Read, capture: str = "") -> Iterator[PacketEvent]:
         """Yield the events of the next file, and those before it that it does not go on with.
@@ -84,6 +86,7 @@ class PacketReader:
             damage = Damage(error.offset if isinstance(error, CaptureFileError) else 0, str(error), number, "packet")
         if number:
             found.end(number, time)
+            self.until = max((at for at in (self.until, time) if at is not None), default=None)
             yield from found.take()
         if damage is not None:
             yield from self.finish()

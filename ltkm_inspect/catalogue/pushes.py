@@ -96,8 +96,8 @@ def push_unanswered(pending: PendingPush, *, seconds: int = 10) -> Problems:
     """A push asked for a verification message, and none came in time.
 
     The push did not arrive (behind NAT it cannot), the terminal discarded it, or the answer was lost. The time is known
-    to have passed when the terminal is seen again, so the finding is on that event. A terminal that is not seen again
-    has no finding.
+    to have passed when the terminal is seen again, so the finding is on that event. If the terminal is not seen again,
+    the summary counts the push.
 
     Check whether the push reached the terminal: a request for the same key that follows says that it did not.
     """
@@ -116,7 +116,8 @@ def pull_unfollowed(pending: PendingPush, *, seconds: int = 60) -> Problems:
     """A solicited pull was not followed by a request in time.
 
     The pull did not arrive, or the terminal did not ask for a key of that Key Group. The time is known to have passed
-    when the terminal is seen again, so the finding is on that event. A terminal that is not seen again has no finding.
+    when the terminal is seen again, so the finding is on that event. If it is not seen again, the summary counts the
+    pull.
 
     Check whether the pull reached the terminal, and whether its request did.
     """

@@ -17,6 +17,7 @@ from typing import Any
 
 from ltkm_inspect.capture.inputs import Input
 from ltkm_inspect.checking.pieces import Piece, cut
+from ltkm_inspect.checking.reading import CaptureReader
 from ltkm_inspect.checking.results import Presenter, StretchResult, WorkerError
 from ltkm_inspect.checking.work import PreparedPiece, Share, Stretch
 from ltkm_inspect.context import Context
@@ -103,7 +104,8 @@ class _Run:
     def __init__(self, files: Sequence[Input], workers: list[_Worker], context: Context) -> None:
         self._workers = workers
         self._context = context
-        self._new = cut(files, context.limits)
+        self._reader = CaptureReader(context.limits)
+        self._new = cut(files, self._reader)
         self._pieces: dict[int, Piece] = {}
         """Those that were begun and not yet given out, by their number."""
         self._begun = self._settled = self._given = 0
@@ -124,6 +126,7 @@ class _Run:
         self._send(worker, self._given, "follow", self._news(worker, self._given))
         if session is not None:
             session.become(self._answer(worker))
+            session.until = self._reader.until
 
     def _hand_out(self) -> bool:
         """Give every process something to do, if there is; return whether any has."""

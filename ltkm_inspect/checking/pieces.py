@@ -16,7 +16,7 @@ from ltkm_inspect.checking.reading import CaptureReader, Held
 from ltkm_inspect.checking.results import StretchResult
 from ltkm_inspect.checking.work import FileRecords, PreparedPiece, Record, Stretch, Task
 from ltkm_inspect.output.console import failure
-from ltkm_inspect.traffic import Event, Limits
+from ltkm_inspect.traffic import Event
 
 STRETCH = 1 << 20
 """How many octets of a flow file make a piece of work."""
@@ -56,9 +56,9 @@ class Piece:
     unread: bool = False
 
 
-def cut(files: Sequence[Input], limits: Limits) -> Iterator[Piece]:
+def cut(files: Sequence[Input], reader: CaptureReader) -> Iterator[Piece]:
     """Yield the pieces of these files in their order."""
-    reader, known = CaptureReader(limits), dict[str, File]()
+    known: dict[str, File] = {}
     for given in files:
         file = known[given.name] = File(given.name)
         if given.problem:

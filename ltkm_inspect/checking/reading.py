@@ -45,6 +45,11 @@ class CaptureReader:
             yield from self.rest()
         yield from numbered(self._events(source, name), name, self._flows)
 
+    @property
+    def until(self) -> float | None:
+        """Until when the packet captures go, in seconds since 1970 UTC; None if that is not known."""
+        return None if self._packets is None else self._packets.until
+
     def rest(self) -> Iterator[tuple[str, int, Held]]:
         """Yield what is not complete at the end of the packet captures read so far, as nothing more comes."""
         if self._packets is not None:

@@ -72,7 +72,7 @@ class Presenter:
         """Inspect an exchange, the flow of that number in its file, and add what is counted and printed of it."""
         report = inspect_step(step, context)
         report.number = number
-        if self.selection.takes_all or checked.matches.add(self.selection, report.event, report.terminal):
+        if self.selection.takes_all or checked.matches.add(self.selection, report.event, report.terminal, number):
             report, shown = presented(report, lambda report: self._shown(report, checked.name))
             checked.summary.add(report)
             checked.shown.append(shown)

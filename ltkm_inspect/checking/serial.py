@@ -21,6 +21,8 @@ def check(files: Sequence[Input], context: Context, presenter: Presenter) -> Gen
             yield from _to_the_end(file.name, _file(file.name, reader, context, presenter))
     for name, at, held in reader.rest():
         yield _checked(held, name, context, presenter, at)
+    if context.session is not None:
+        context.session.until = reader.until
 
 
 def follow(file: Input, context: Context, presenter: Presenter) -> Generator[StretchResult]:

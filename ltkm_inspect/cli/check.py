@@ -50,6 +50,7 @@ def check(
     follow: bool,
     msks: tuple[str, ...],
     terminals: tuple[str, ...],
+    flows: tuple[str, ...],
     since: str,
     until: str,
     style: "LineStyle",
@@ -65,13 +66,14 @@ def check(
 
     found = [*inputs(map(str, files))]
     with usage():
-        selection = event_selection(msks, terminals, since, until)
+        selection = event_selection(msks, terminals, flows, since, until)
         targets = targets_of(asked.typed["report"], [Path(each.name) for each in found])
     if follow and (len(found) != 1 or found[0].problem or found[0].name == "-"):
         got = f"{len(found)}: run one command for each" if len(found) > 1 else found[0].problem or "standard input"
         raise click.UsageError(f"--follow: expected one file, got {got}")
     keys = asked.keys()
     from ltkm_inspect import checking
+    from ltkm_inspect.engine import waiting_at_end
     from ltkm_inspect.output.json_line import to_json
     from ltkm_inspect.output.unmatched import unmatched
     from ltkm_inspect.report import jsonl, summary
@@ -133,6 +135,8 @@ def check(
         if stopped is not None:
             complain(stopped)
         # records without a session and a summary say of themselves that the run did not end
+        if stopped is None and selection.takes_all:
+            total.waiting = waiting_at_end(context)
         last = [] if stopped else [jsonl.session_record(context.session, redaction), jsonl.summary_record(total)]
         end = [*map(to_json, last)]
         trouble.lost(reports.finish(end))

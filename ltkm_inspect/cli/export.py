@@ -45,6 +45,7 @@ def export(
     output: str | None,
     msks: tuple[str, ...],
     terminals: tuple[str, ...],
+    flows: tuple[str, ...],
     flawed: bool,
     asked: JudgingOptions,
 ) -> None:
@@ -62,7 +63,7 @@ def export(
 
     found = [*inputs(map(str, files))]
     with usage():
-        selection = parse_selection(msks, terminals, flawed)
+        selection = parse_selection(msks, terminals, flows, flawed=flawed)
     target = _target(name, output, [Path(each.name) for each in found], binary=name != XML and FORMATS[name].binary)
     manner = Manner(asked.keys(), asked.redaction())
     try:

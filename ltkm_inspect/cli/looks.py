@@ -13,7 +13,14 @@ from ltkm_inspect.options.table import LINE_FORMATS
 
 
 def selecting(command: Callable[..., None]) -> Callable[..., None]:
-    """Add `--terminal` and `--msk`, which the command gets as `terminals` and `msks`."""
+    """Add `--terminal`, `--msk` and `--flow`, which the command gets as `terminals`, `msks` and `flows`."""
+    command = click.option(
+        "--flow",
+        "flows",
+        multiple=True,
+        metavar="NUMBER[-NUMBER]",
+        help="Select only these flows, by the number that lines show after #; each file counts from 1.",
+    )(command)
     command = click.option(
         "--msk", "msks", multiple=True, metavar="KEYDOMAIN[/GROUP[/NUMBER]]", help="Select only these keys, in hex."
     )(command)

@@ -107,7 +107,7 @@ def match(
     trouble, files = InputErrors(), [*inputs(map(str, captures))]
     context, deliveries = Context(session=Session(), limits=limits), Deliveries(redaction)
     with interruptible():
-        for name, event in events_of(files, limits, trouble):
+        for name, _, event in events_of(files, limits, trouble):
             step = context.event(event)
             crash = place(step, context)
             if crash is None:

@@ -185,30 +185,31 @@ def reports_of(
     """Yield the report of every MSK exchange with the name of its file, as one session; what is wrong is said."""
     from ltkm_inspect.engine import inspect
 
-    for name, event in events_of(files, context.limits, trouble):
+    for name, number, event in events_of(files, context.limits, trouble):
         report = inspect(event, context)
+        report.number = number
         say_crashes(name, report, trouble, redaction)
         yield name, report
 
 
-def events_of(files: "Iterable[Input]", limits: "Limits", trouble: InputErrors) -> "Iterator[tuple[str, Event]]":
-    """Yield every MSK exchange and datagram with the name of its file; what is wrong with a file is said."""
+def events_of(files: "Iterable[Input]", limits: "Limits", trouble: InputErrors) -> "Iterator[tuple[str, int, Event]]":
+    """Yield every MSK exchange and datagram with its file and its number in it; what is wrong with a file is said."""
     from ltkm_inspect.capture import Damage, DamagedEvent, UnreadTraffic, opened, unread_text
     from ltkm_inspect.checking.reading import CaptureReader
     from ltkm_inspect.traffic import Event
 
     begun = False
 
-    def events(found: "Iterable[tuple[str, int, Held]]") -> "Iterator[tuple[str, Event]]":
+    def events(found: "Iterable[tuple[str, int, Held]]") -> "Iterator[tuple[str, int, Event]]":
         nonlocal begun
-        for name, _, held in found:
+        for name, number, held in found:
             begun = True
             if isinstance(held, Damage | DamagedEvent):
                 trouble.say(name, str(held), unread=False)
             elif isinstance(held, UnreadTraffic):
                 complain(f"{printable(name)}: not read: {unread_text(held.counts)}")
             elif isinstance(held, Event):
-                yield name, held
+                yield name, number, held
 
     reader = CaptureReader(limits)
     for file in files:

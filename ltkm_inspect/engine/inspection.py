@@ -1,5 +1,6 @@
 """Inspects an event: gives it its place in the session, and runs the rules on every kind of subject in it."""
 
+from collections import Counter
 from contextlib import suppress
 
 from ltkm_inspect.context import Context
@@ -9,8 +10,8 @@ from ltkm_inspect.engine.messages import run_on_messages
 from ltkm_inspect.engine.own_findings import larger, not_in_full, unseen
 from ltkm_inspect.engine.rule_plan import groups, of_datagram
 from ltkm_inspect.finding import Level, Report
-from ltkm_inspect.session import SessionEvent
-from ltkm_inspect.subject import FOUND
+from ltkm_inspect.session import PendingPush, SessionEvent, pending_at_end
+from ltkm_inspect.subject import FOUND, KINDS, Site
 from ltkm_inspect.traffic import Datagram, Event
 from ltkm_inspect.wire import count
 
@@ -59,6 +60,19 @@ def judge(step: SessionEvent, context: Context) -> Report:
         return _judged(step, context)
     except Exception as error:  # law 1: no input makes a hook raise
         return failed(step.event, error, context)
+
+
+def waiting_at_end(context: Context) -> Counter[str]:
+    """Count the pushes for which the terminal was not seen again in time, by the rule that its next event would break.
+
+    They are no findings: a finding is on an event, and the end of a run is none.
+    """
+    if context.session is None:
+        return Counter()
+    answers, kind = Answers(context, None), KINDS[PendingPush]
+    for pending in pending_at_end(context.session):
+        answers.run(Site(kind, pending, pending.event), groups(context.settings))
+    return Counter(finding.rule for finding in answers.findings)
 
 
 def _judged(step: SessionEvent, context: Context) -> Report:

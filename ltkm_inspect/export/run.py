@@ -105,7 +105,7 @@ class Export:
         self.datagrams += is_datagram
         self.ltkms += report.ltkms
         if not self._selection.everything:
-            self._matches.add(self._selection.events, report.event, report.terminal)
+            self._matches.add(self._selection.events, report.event, report.terminal, report.number)
         if self._name == XML:
             self._add_document(report, file)
             return

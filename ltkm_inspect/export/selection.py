@@ -30,15 +30,19 @@ class ExportSelection:
         """Tell whether an LTKM is exported: by its key, its terminal, and the findings that concern it."""
         if self.flawed and not entry.findings:
             return False
-        return self.events.keys.takes_ltkm(entry.ltkm) and self.events.takes_around(entry.event, entry.report.terminal)
+        report = entry.report
+        is_around = self.events.takes_around(entry.event, report.terminal, report.number)
+        return is_around and self.events.keys.takes_ltkm(entry.ltkm)
 
     def takes_document(self, report: Report) -> bool:
         """Tell whether the document of an exchange is exported: by the keys in it, its terminal, and its findings."""
         if self.flawed and report.worst is Level.OFF:
             return False
-        return self.events.takes(report.event, report.terminal)
+        return self.events.takes(report.event, report.terminal, report.number)
 
 
-def parse_selection(msks: Iterable[str] = (), terminals: Iterable[str] = (), flawed: bool = False) -> ExportSelection:
+def parse_selection(
+    msks: Iterable[str] = (), terminals: Iterable[str] = (), flows: Iterable[str] = (), *, flawed: bool = False
+) -> ExportSelection:
     """Return the selection that these words ask for; OptionError says which of them means nothing."""
-    return ExportSelection(event_selection(msks, terminals), flawed)
+    return ExportSelection(event_selection(msks, terminals, flows), flawed)

@@ -1,4 +1,4 @@
-"""The options that select exchanges: by the terminal, by the keys, and by the time."""
+"""The options that select exchanges: by the terminal, by the keys, by the time, and by the number of the flow."""
 
 import re
 from collections.abc import Iterable
@@ -11,15 +11,17 @@ from ltkm_inspect.wire import printable
 
 
 def event_selection(
-    msks: Iterable[str] = (), terminals: Iterable[str] = (), since: str = "", until: str = ""
+    msks: Iterable[str] = (), terminals: Iterable[str] = (), flows: Iterable[str] = (), since: str = "", until: str = ""
 ) -> EventSelection:
     """Return the selection that these words ask for; OptionError says which of them means nothing."""
     with blaming("msk", selection.SelectionError):
         keys = selection.parse_selection(re.sub("0[xX]", "", text) for text in msks)  # as tables have it
+    with blaming("flow", selection.SelectionError):
+        numbers = selection.parse_flow_numbers(flows)
     begin, end = _time("since", since), _time("until", until)
     if begin is not None and end is not None and begin > end:
         raise OptionError("until", f"expected a time after --since, got {printable(until)}")
-    return EventSelection(keys, parse_terminals(terminals), begin, end)
+    return EventSelection(keys, parse_terminals(terminals), begin, end, numbers)
 
 
 def _time(option: str, text: str) -> float | None:

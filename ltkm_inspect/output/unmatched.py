@@ -21,6 +21,10 @@ def unmatched(
     Without a key ring, no terminal has a name.
     """
     for option, text in matches.unmatched(selection):
+        if option == "flow":
+            seen = " to ".join(dict.fromkeys(map(str, matches.numbers))) or "none"
+            yield option, f"no MSK exchange has the number {text}; numbers seen: {seen}"
+            continue
         if not text:
             began = " to ".join(
                 dict.fromkeys(time_text(each, "seconds") or "at an invalid time" for each in matches.times)

@@ -19,7 +19,7 @@ from mitmproxy.hooks import UpdateHook
 from mitmproxy.log import ALERT
 
 from ltkm_inspect import __version__
-from ltkm_inspect.engine import plan
+from ltkm_inspect.engine import plan, waiting_at_end
 from ltkm_inspect.engine.handling import Handling, Steps
 from ltkm_inspect.finding import Report
 from ltkm_inspect.mitm.size import takes_long
@@ -224,6 +224,7 @@ class LtkmInspect:
         self._executor = _executor()
         self._started = False
         self.summary.forgotten = self.inspector.session.forgotten.copy()
+        self.summary.waiting = waiting_at_end(self.configuration.context)
         if self._pending.forgotten:
             waiting = text.count(self._pending.forgotten, "request")
             logger.warning("ltkm: too many unanswered requests: the oldest (%s) were only checked if answered", waiting)

@@ -226,6 +226,7 @@ def summary_record(summary: Summary) -> Record:
             "warnings": summary.faulted_findings[Level.WARNING],
         },
         "unread": {kind: summary.unread[kind] for kind in UNREAD},
+        "waiting": dict(sorted(summary.waiting.items())),
     }
 
 

@@ -56,6 +56,8 @@ class Summary:
     """What packet captures have that was not read, by kind."""
     damaged: int = 0
     """Exchanges that the capture damaged."""
+    waiting: Counter[str] = field(default_factory=Counter)
+    """Pushes whose terminal was not seen again in time, by the rule that its next event would break."""
     missing: Counter[str] = field(default_factory=Counter)
     """How many records could not be written, by a text that says when and why."""
     _live_ids: list[str] = field(default_factory=list)
@@ -97,6 +99,7 @@ class Summary:
             self.others += record["others"]
             self.unselected += record.get("unselected", 0)
             self.unread.update(record.get("unread", {}))
+            self.waiting.update(record.get("waiting", {}))
         if kind == "session":
             self.forgotten.update(record["forgotten"])
         if kind == "missing":
@@ -237,12 +240,17 @@ class Summary:
             f"{count(self.total(Level.WARNING), 'warning')}, {count(self.notes, 'note')}; "
             f"rule results: {answers}",
             *(f"summary: {level.word} {rule}: {number}" for level, rule, number in self.by_rule()),
+            *([f"summary: {self._waiting_text()}"] if self.waiting else []),
             *([f"summary: {damaged(self.damaged)}"] if self.damaged else []),
             *unread,
             *missing,
             *([f"summary: {self._faulted_text()}"] if self.faulted else []),
             *([f"summary: the session forgot {lost}"] if (lost := forgotten(self.forgotten)) else []),
         ]
+
+    def _waiting_text(self) -> str:
+        rules = ", ".join(f"{rule}: {number}" for rule, number in sorted(self.waiting.items()))
+        return f"at the end, not counted as findings: {rules} (the terminal was not seen again)"
 
     def _faulted_text(self) -> str:
         violations, warnings = (self.faulted_findings[level] for level in (Level.VIOLATION, Level.WARNING))

@@ -14,7 +14,7 @@ from ltkm_inspect.session.muks import MukHistory
 from ltkm_inspect.session.prior import PriorState
 from ltkm_inspect.session.push import Push
 from ltkm_inspect.session.register import SessionSettings
-from ltkm_inspect.session.sent_datagram import PendingPush, SentDatagram, pending_pushes
+from ltkm_inspect.session.sent_datagram import PendingPush, SentDatagram, pending_at_end, pending_pushes
 from ltkm_inspect.session.session import HISTORY, Session
 from ltkm_inspect.session.sightings import Joined
 from ltkm_inspect.session.summary import UNKNOWN_TERMINAL, EventSummary, TerminalIdentity

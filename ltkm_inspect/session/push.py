@@ -43,6 +43,12 @@ class Push:
     """The terminal asked for its key afterwards."""
 
     @property
+    def waits(self) -> bool:
+        """The terminal should react to it, and has not."""
+        waits = not self.is_requested if self.is_pull else self.is_push and self.v and not self.is_answered
+        return waits and self.is_delivered
+
+    @property
     def is_push(self) -> bool:
         """It delivers a key in a datagram."""
         return self.kind is DatagramKind.PUSH

@@ -9,11 +9,12 @@ from ltkm_inspect.mikey import Message
 from ltkm_inspect.session.csb_ids import CSB_IDS
 from ltkm_inspect.session.prior import PriorState
 from ltkm_inspect.session.push import Push
-from ltkm_inspect.session.pushes import PUSHES
+from ltkm_inspect.session.pushes import PUSHES, PushHistory
 from ltkm_inspect.traffic import Datagram, Event
 
 if TYPE_CHECKING:
     from ltkm_inspect.session.event import SessionEvent
+    from ltkm_inspect.session.session import Session
 
 
 @dataclass(eq=False)
@@ -68,7 +69,10 @@ class SentDatagram:
 
 @dataclass(eq=False)
 class PendingPush:
-    """A push or solicited pull to which the terminal has not reacted, seen from a later event of the terminal."""
+    """A push or solicited pull to which the terminal has not reacted, seen from a later event of the terminal.
+
+    At the end of a run the event is one that only has the time of the end.
+    """
 
     label = "push"
 
@@ -93,10 +97,18 @@ def pending_pushes(step: "SessionEvent") -> Iterator[PendingPush]:
     history = step.before.of(PUSHES, step.event.terminal)
     if history is None or step.before.twin is not None:
         return
-    for push in history.pushes:
-        waits = push.is_pull and not push.is_requested
-        if push.is_delivered and (waits or (push.is_push and push.v and not push.is_answered)):
-            yield PendingPush(push, step.event, history.latest)
+    yield from _pending(history, step.event)
+
+
+def pending_at_end(session: "Session") -> Iterator[PendingPush]:
+    """Yield each message pushed in a session to which the terminal has not reacted, seen from the end of the run."""
+    end = Datagram(b"", started=session.latest)
+    for history in session.pushes:
+        yield from _pending(history, end)
+
+
+def _pending(history: PushHistory, event: Event) -> Iterator[PendingPush]:
+    return (PendingPush(push, event, history.latest) for push in history.pushes if push.waits)
 
 
 def _apart(later: float | None, earlier: float | None) -> float | None:

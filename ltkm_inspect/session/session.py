@@ -1,7 +1,7 @@
 """The session of one process: a bounded table per register, and what they hold before each event."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -18,7 +18,7 @@ from ltkm_inspect.session.muks import MUKS, MukHistory
 from ltkm_inspect.session.nonces import NONCES
 from ltkm_inspect.session.prior import PriorState
 from ltkm_inspect.session.proofs import PROOFS
-from ltkm_inspect.session.pushes import PUSHES
+from ltkm_inspect.session.pushes import PUSHES, PushHistory
 from ltkm_inspect.session.rands import RANDS
 from ltkm_inspect.session.register import Register, SessionSettings
 from ltkm_inspect.session.senders import SENDERS
@@ -78,6 +78,8 @@ class Session:
         self.forgotten = Counter(dict.fromkeys((EVENTS, COPIES.name, *(each.name for each in HISTORY)), 0))
         """How many keys each register forgot, by its name."""
         self._tables: dict[str, dict[Any, Any]] = {name: {} for name in self.forgotten}
+        self.until: float | None = None
+        """Until when the captures of the run go, in seconds since 1970 UTC, if that is known."""
 
     def __getstate__(self) -> dict[str, Any]:
         """Return the state for another process: all registers but `EVENTS`."""
@@ -157,6 +159,17 @@ class Session:
     def terminals(self) -> list[Sighting]:
         """The counts of each remembered terminal, ordered by its first exchange."""
         return terminals(self._tables[SIGHTINGS.name])
+
+    @property
+    def latest(self) -> float | None:
+        """When the latest event that is remembered began, or until when the captures go if that is later."""
+        times = [each.last for each in self._tables[SIGHTINGS.name].values()]
+        return max((at for at in (self.until, *times) if at is not None), default=None)
+
+    @property
+    def pushes(self) -> Iterable[PushHistory]:
+        """What was pushed to each remembered terminal."""
+        return self._tables[PUSHES.name].values()
 
     @property
     def muks(self) -> Mapping[Muk, MukHistory]:

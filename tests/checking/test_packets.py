@@ -175,6 +175,25 @@ def test_a_capture_that_grows_is_followed_and_so_is_the_one_that_takes_its_name(
     assert len(next(results).shown) == 1  # type: ignore[call-overload]
 
 
+def test_a_push_to_a_terminal_that_is_not_seen_again_is_counted_at_the_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pushed = reference.push(reference.FIRST, v=True).encode()
+    first = [push(pushed, 1e9), *Wire("192.0.2.11:40000", "198.51.100.1:443", 1e9).open().records]
+    later = Wire("192.0.2.11:40000", "198.51.100.1:443", 1e9 + 60).open().records
+    paths = tmp_path / "short.pcap", tmp_path / "long.pcap"
+    for path, found in zip(paths, (first, first + later), strict=True):
+        path.write_bytes(pcap(found))
+    line = "summary: at the end, not counted as findings: push-unanswered: 1 (the terminal was not seen again)"
+    assert [line in lines(run("check", path).stdout) for path in paths] == [False, True]
+    report = tmp_path / "run.jsonl"
+    done = run("check", "--report", report, paths[1])
+    assert done.returncode == 0
+    assert json.loads(lines(report.read_bytes())[-1])["waiting"] == {"push-unanswered": 1}
+    assert line in lines(run("report", report).stdout)
+    both(monkeypatch, named(*paths))
+
+
 def test_several_processes_give_the_same_as_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "long.pcapng"
     write(path, 1500, 30)

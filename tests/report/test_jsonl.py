@@ -170,6 +170,7 @@ def test_a_summary_is_one_object() -> None:
         "findings": [{"rule": "alpha", "level": "warning", "number": 1}],
         "faulted": {"exchanges": 0, "violations": 0, "warnings": 0},
         "unread": dict.fromkeys(UNREAD, 0),
+        "waiting": {},
     }
 
 

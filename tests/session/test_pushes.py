@@ -9,7 +9,7 @@ import pytest
 
 from ltkm_inspect import reference
 from ltkm_inspect.context import Context, Settings
-from ltkm_inspect.engine import inspect
+from ltkm_inspect.engine import inspect, waiting_at_end
 from ltkm_inspect.finding import Answer, Finding, Report
 from ltkm_inspect.keys import KeyRing
 from ltkm_inspect.keys.derivation import AUTHENTICATION, message_key
@@ -228,6 +228,35 @@ def test_each_push_waits_for_its_own_answer() -> None:
     hints = [each.hint for each in last.findings if each.rule == "push-unanswered"]
     assert len(hints) == 1
     assert "datagram at 0" in hints[0]
+
+
+def waiting(*events: Event, until: float | None = None, settings: Settings = GO) -> dict[str, int]:
+    """Return what waits for a terminal after these events, by the rule that the next one would break.
+
+    The captures go on until so many seconds after the first event.
+    """
+    context = Context(settings, KEYS, Session())
+    for event in events:
+        inspect(event, context)
+    assert context.session is not None
+    if until is not None:
+        context.session.until = (events[0].started or 0) + until
+    return dict(waiting_at_end(context))
+
+
+def test_a_push_to_a_terminal_that_is_not_seen_again_waits_once_its_time_has_passed() -> None:
+    pushed, elsewhere = push(FIRST, 0, v=True), request(SECOND.msk_id, 60, terminal=OTHER_TERMINAL)
+    assert waiting(pushed) == {}
+    assert waiting(pushed, until=9) == {}
+    assert waiting(pushed, until=3600) == waiting(pushed, elsewhere) == {"push-unanswered": 1}
+    assert waiting(pull(0), until=3600) == {"pull-unfollowed": 1}
+    assert waiting(pushed, request(SECOND.msk_id, 5), until=3600) == {"push-unanswered": 1}
+    assert waiting(pushed, request(SECOND.msk_id, 60), until=3600) == {}  # a finding on the request
+    assert waiting(pushed, answer(FIRST, 1), until=3600) == {}
+    assert waiting(push(FIRST, 0), until=3600) == {}
+    slow = replace(GO, options={"push-unanswered": {"seconds": 100}})
+    assert waiting(pushed, until=90, settings=slow) == {}
+    assert waiting(pushed, until=90, settings=replace(GO, ignore=frozenset({"push-unanswered"}))) == {}
 
 
 @pytest.mark.parametrize("address", ["203.0.113.9:40000", ""])
