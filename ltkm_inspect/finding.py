@@ -113,13 +113,15 @@ class Place:
     item: int | None = None
     ltkm: int | None = None
     path: str = ""
+    name: str = ""
+    """What people call the key of the item, or of the LTKM outside of items."""
 
     def __str__(self) -> str:
-        parts = []
+        parts, name = [], f" ({shorten(self.name)})" if self.name else ""
         if self.item is not None:
-            parts.append(f"item {self.item}")
+            parts.append(f"item {self.item}{name}")
         if self.ltkm is not None:
-            parts.append(f"LTKM {self.ltkm}")
+            parts.append(f"LTKM {self.ltkm}{name if self.item is None else ''}")
         if self.path:
             parts.append(printable(self.path))
         return ", ".join(parts) or "exchange"

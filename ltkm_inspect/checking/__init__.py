@@ -26,7 +26,7 @@ def check(files: Sequence[Input], context: Context, presenter: Presenter, jobs: 
     What is small, comes from a pipe or is redacted (which takes to have seen each connection) is checked in this
     process. Raises WorkerError where another one that shares the work is gone.
     """
-    most = 1 if presenter.redaction is not None else min(jobs, _worth(files))
+    most = 1 if presenter.wording.redaction is not None else min(jobs, _worth(files))
     # a process with threads cannot be copied safely, and some systems copy none
     if most < 2 or threading.active_count() > 1 or not hasattr(os, "fork"):
         return serial.check(files, context, presenter)

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from ltkm_inspect.context import Context
 from ltkm_inspect.engine import inspect_step, presented
 from ltkm_inspect.finding import Report
-from ltkm_inspect.output.redaction import NO_REDACTOR, Redaction
+from ltkm_inspect.output.wording import PLAIN, Wording
 from ltkm_inspect.report import text
 from ltkm_inspect.report.datagram import event_line
 from ltkm_inspect.report.keys import Keys
@@ -62,7 +62,7 @@ class Presenter:
     style: LineStyle | None
     """How exchanges are printed as lines; None where nobody wants them."""
     as_json: bool
-    redaction: Redaction | None = None
+    wording: Wording = PLAIN
     selection: EventSelection = EVERY_EVENT
     """Which exchanges are printed and counted; the session takes all of them."""
     for_page: bool = False
@@ -86,7 +86,7 @@ class Presenter:
                 vars(each).clear()
 
     def _shown(self, report: Report, name: str) -> Shown:
-        redactor = NO_REDACTOR if self.redaction is None else self.redaction.redactor(report.event)
+        redactor = self.wording.redactor(report.event, report)
         json = event_line(report, name, self.keys, redactor, for_page=self.for_page) if self.as_json else ""
         if self.style is None:
             return Shown([], json)

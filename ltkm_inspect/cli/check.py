@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 @commands.command()
 @click.argument("files", nargs=-1, required=True, type=FilePath(), metavar="FILE...")
-@judging("fail_on", "limit", "report", "keys", "show_keys", "redact")
+@judging("fail_on", "limit", "report", "keys", "names", "show_keys", "redact")
 @click.option("--jobs", type=Count(1), metavar="N", help="Number of worker processes.  [default: one per core]")
 @click.option("--follow", is_flag=True, help="Follow a capture that is still being written, until Ctrl-C or SIGTERM.")
 @selecting
@@ -72,6 +72,7 @@ def check(
         got = f"{len(found)}: run one command for each" if len(found) > 1 else found[0].problem or "standard input"
         raise click.UsageError(f"--follow: expected one file, got {got}")
     keys = asked.keys()
+    wording = asked.wording(keys)
     from ltkm_inspect import checking
     from ltkm_inspect.engine import waiting_at_end
     from ltkm_inspect.output.json_line import to_json
@@ -84,9 +85,9 @@ def check(
         total, trouble, output = summary.Summary(), InputErrors(), Output(color=style.color)
         matches = SelectionMatches()
         in_lines = style.format in LINE_FORMATS
-        redaction, context = asked.redaction(), asked.context(keys)
+        context = asked.context(keys)
         assert context.session is not None
-        head = [to_json(jsonl.run_record([each.name for each in found], asked.typed, redaction))]
+        head = [to_json(jsonl.run_record([each.name for each in found], asked.typed, wording.redaction))]
         try:
             reports.use(targets, head[0], private=keys.show)
         except OptionError as error:
@@ -95,9 +96,7 @@ def check(
         for line in reports.left:
             complain(line)
         as_json = bool(targets) or not in_lines
-        presenter = checking.Presenter(
-            keys, style if in_lines else None, as_json, redaction, selection, reports.has_page
-        )
+        presenter = checking.Presenter(keys, style if in_lines else None, as_json, wording, selection, reports.has_page)
         if follow:
             results = checking.follow(found[0], context, presenter)
         else:
@@ -137,7 +136,7 @@ def check(
         # records without a session and a summary say of themselves that the run did not end
         if stopped is None and selection.takes_all:
             total.waiting = waiting_at_end(context)
-        last = [] if stopped else [jsonl.session_record(context.session, redaction), jsonl.summary_record(total)]
+        last = [] if stopped else [jsonl.session_record(context.session, wording), jsonl.summary_record(total)]
         end = [*map(to_json, last)]
         trouble.lost(reports.finish(end))
         if trouble.unread == len(found):
@@ -150,9 +149,7 @@ def check(
                 complain(summary.damaged(total.damaged))
         if not total.seen and trouble.unread < len(found):
             say_nothing([each.name for each in found], "" if style.format == "text" else total.nothing)
-        for name, line in (
-            unmatched(matches, selection, redaction, has_ring=bool(keys.ring)) if total.unselected else ()
-        ):
+        for name, line in unmatched(matches, selection, wording, has_ring=bool(keys.ring)) if total.unselected else ():
             complain(f"--{name}: {line}")
         if stopped is not None:
             leave(code)

@@ -9,7 +9,7 @@ import click
 from ltkm_inspect.cli.completion import complete_files
 from ltkm_inspect.cli.defaults import configurable
 from ltkm_inspect.cli.group import commands
-from ltkm_inspect.cli.shared import Word, keys_at_hand, leave, option, shaped
+from ltkm_inspect.cli.shared import Word, keys_at_hand, leave, option, shaped, wording_of
 from ltkm_inspect.input import FORMS, Form, InputMessage, from_argument, from_stream
 from ltkm_inspect.input.kind import OTHER, kind_of_file
 from ltkm_inspect.output.console import FINDINGS, NOTHING_SEEN, OK, InputErrors, complain, reason, say
@@ -23,10 +23,19 @@ TOGETHER = 200
 @click.argument("inputs", nargs=-1, required=True, metavar="LTKM|FILE|-...", shell_complete=complete_files)
 @click.option("--input", "form", type=Word(FORMS), default="auto", show_default=True, help="Form of the input.")
 @option("keys")
+@option("names")
 @option("show_keys")
 @option("redact")
 @shaped("text", "jsonl")
-def decode(inputs: tuple[str, ...], form: Form, keys: str | None, show_keys: bool, redact: bool, shape: str) -> None:
+def decode(
+    inputs: tuple[str, ...],
+    form: Form,
+    keys: str | None,
+    names: str | None,
+    show_keys: bool,
+    redact: bool,
+    shape: str,
+) -> None:
     """Decode LTKMs, as a tree of fields or as JSON.
 
     Each argument is text with LTKMs, a file, or - for standard input. Text is base64, hex, a hex dump, an array or
@@ -35,13 +44,12 @@ def decode(inputs: tuple[str, ...], form: Form, keys: str | None, show_keys: boo
     """
     from ltkm_inspect.report import messages
 
-    hide = None
-    if redact:
-        from ltkm_inspect.output.redaction import Redaction
-
-        hide = Redaction().redactor_of
-
     at_hand = keys_at_hand(keys, show_keys, hides_names=redact) if keys is not None or show_keys else None
+    hide = None
+    if redact or names is not None:
+        from ltkm_inspect.report.keys import NO_KEYS
+
+        hide = wording_of(names, (at_hand or NO_KEYS).ring, redact=redact).redactor_of
     quick = None
     if shape == "jsonl" and at_hand is None and hide is None:
         from ltkm_inspect.report.quick import QuickLines

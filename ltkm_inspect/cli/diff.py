@@ -22,7 +22,7 @@ from ltkm_inspect.wire import printable
 @click.argument("a", type=FilePath(), metavar="A")
 @click.argument("b", type=FilePath(), metavar="B")
 @click.option("--all", "everything", is_flag=True, help="Also show what always differs: RAND, nonces, MACs, counters.")
-@judging("limit", "fail_on", "keys", "redact")
+@judging("limit", "fail_on", "keys", "names", "redact")
 @shaped("text", "json")
 def diff(a: Path, b: Path, everything: bool, asked: JudgingOptions, shape: str) -> None:
     """Show what changed between two captures of the same procedure.
@@ -32,15 +32,15 @@ def diff(a: Path, b: Path, everything: bool, asked: JudgingOptions, shape: str) 
     B has no MSK exchange.
     """
     keys = asked.keys()
+    wording = asked.wording(keys)
     from ltkm_inspect import diff as room
     from ltkm_inspect.capture.inputs import inputs
 
     with interruptible():
-        names = asked.redaction()
         reports, codes = [], []
         for path in (a, b):
             trouble, files = InputErrors(), [*inputs([str(path)])]
-            reports.append([report for _, report in reports_of(files, asked.context(keys), trouble, names)])
+            reports.append([report for _, report in reports_of(files, asked.context(keys), trouble, wording)])
             codes.append(trouble.exit_code(len(files), OK))
         if COULD_NOT_RUN in codes:
             leave(COULD_NOT_RUN)
@@ -50,7 +50,7 @@ def diff(a: Path, b: Path, everything: bool, asked: JudgingOptions, shape: str) 
         if not all(reports):
             leave(max(codes) or NOTHING_SEEN)
         comparison = room.compared(reports[0], reports[1], keys, everything=everything)
-        lines = room.text_lines(comparison, names)
-        say([room.json_text(comparison, str(a), str(b), names)] if shape == "json" else lines)
+        lines = room.text_lines(comparison, wording)
+        say([room.json_text(comparison, str(a), str(b), wording)] if shape == "json" else lines)
         worse = asked.level is not None and comparison.worst >= asked.level
         leave(max(codes) or (FINDINGS if worse else OK))

@@ -38,7 +38,7 @@ from ltkm_inspect.wire import crash_of, printable
 )
 @selecting
 @click.option("--flawed", is_flag=True, help="Export only LTKMs with findings.")
-@judging("limit", "keys", "show_keys", "redact")
+@judging("limit", "keys", "names", "show_keys", "redact")
 def export(
     name: str,
     files: tuple[Path, ...],
@@ -65,7 +65,8 @@ def export(
     with usage():
         selection = parse_selection(msks, terminals, flows, flawed=flawed)
     target = _target(name, output, [Path(each.name) for each in found], binary=name != XML and FORMATS[name].binary)
-    manner = Manner(asked.keys(), asked.redaction())
+    keys = asked.keys()
+    manner = Manner(keys, asked.wording(keys))
     try:
         run, trouble = Export(name, target, manner, selection), InputErrors()
     except ExportError as error:
@@ -74,7 +75,7 @@ def export(
     with interruptible():
         try:
             with run:
-                for source, report in reports_of(found, asked.context(manner.keys), trouble, manner.redaction):
+                for source, report in reports_of(found, asked.context(keys), trouble, manner.wording):
                     try:
                         run.add(report, source)
                     except (OSError, ExportError):

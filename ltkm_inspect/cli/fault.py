@@ -16,6 +16,7 @@ from ltkm_inspect.cli.shared import (
     leave,
     limits_of,
     option,
+    wording_of,
 )
 from ltkm_inspect.options.faults import orders
 from ltkm_inspect.options.words import OptionError
@@ -57,6 +58,7 @@ if TYPE_CHECKING:
 @option("terminal")
 @option("limit")
 @option("keys")
+@option("names")
 @option("redact")
 def fault(
     fault: str,
@@ -65,6 +67,7 @@ def fault(
     also: tuple[str, ...],
     limit: str,
     keys: str | None,
+    names: str | None,
     redact: bool,
     **words: Any,
 ) -> None:
@@ -80,11 +83,10 @@ def fault(
     rewriting, trouble = _rewriting([fault, *also], words, keys), InputErrors()
     from ltkm_inspect.mitm.change import change_line
     from ltkm_inspect.mitm.flow_file import FlowFileWriter
-    from ltkm_inspect.output.redaction import NO_REDACTOR, Redaction
     from ltkm_inspect.output.unmatched import unmatched_orders
 
-    redaction = Redaction(terminal=rewriting.orders.terminal_by) if redact else None
-    hidden = NO_REDACTOR.text if redaction is None else redaction.text
+    wording = wording_of(names, rewriting.context.keys, redact=redact, terminal_by=rewriting.orders.terminal_by)
+    hidden = wording.text
 
     output = Output()
     with interruptible():
@@ -101,8 +103,7 @@ def fault(
                         continue
                     for change in changes:
                         try:
-                            redactor = NO_REDACTOR if redaction is None else redaction.redactor(change.before)
-                            line = change_line(change, rewriting.flows, redactor)
+                            line = change_line(change, rewriting.flows, wording.redactor(change.before))
                         except Exception as error:
                             line = f"a flow was changed, but the program failed to say how: {crash_of(error)}"
                             trouble.damaged += 1
@@ -118,7 +119,7 @@ def fault(
             complain(hidden(line))
         if not rewriting.exchanges and not trouble.unread and not trouble.damaged:
             say_nothing([str(source)], "no MSK exchange was seen, so nothing was changed")
-        for name, line in unmatched_orders(rewriting, redaction) if rewriting.exchanges else ():
+        for name, line in unmatched_orders(rewriting, wording) if rewriting.exchanges else ():
             complain(f"--{name}: {line}")
         if rewriting.failed:
             complain(hidden(rewriting.reason))

@@ -26,13 +26,13 @@ def derive(source: str, shape: str) -> None:
     rand, impi and naf, or ks_naf, or ks_ext_naf, or ks_ext_naf and ks_int_naf; and gba ("me", "u" or "u-plain"). For
     AKMA these are k_ausf, supi and naf, or k_akma and naf, or k_af.
     """
-    from ltkm_inspect.keys.ring_file import RingError
     from ltkm_inspect.report import keys as report
+    from ltkm_inspect.wire.toml_file import TomlError
 
     try:
         octets = sys.stdin.buffer.read() if source == "-" and sys.stdin is not None else Path(source).read_bytes()
         lines, warnings = report.derivation(octets, as_json=shape == "json")
-    except (OSError, RingError) as error:
+    except (OSError, TomlError) as error:
         complain(f"{'standard input' if source == '-' else printable(source)}: {reason(error)}")
         leave(COULD_NOT_RUN)
     for warning in warnings:

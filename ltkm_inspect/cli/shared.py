@@ -11,7 +11,7 @@ import click
 from ltkm_inspect.cli import signals
 from ltkm_inspect.cli.completion import completer_of
 from ltkm_inspect.cli.defaults import configurable, flag, spelled
-from ltkm_inspect.options.files import ReportTarget, key_ring, parse_report
+from ltkm_inspect.options.files import ReportTarget, key_ring, names_file, parse_report
 from ltkm_inspect.options.limit import parse_limit
 from ltkm_inspect.options.settings import JUDGING, parse_fail_on, settings
 from ltkm_inspect.options.table import DEFAULTS, REPORT_SUFFIXES, SHOWS_KEYS
@@ -24,9 +24,10 @@ if TYPE_CHECKING:
     from ltkm_inspect.checking.reading import Held
     from ltkm_inspect.context import Context
     from ltkm_inspect.finding import Report
-    from ltkm_inspect.output.redaction import Redaction
+    from ltkm_inspect.keys import KeyRing
+    from ltkm_inspect.output.wording import Wording
     from ltkm_inspect.report.keys import Keys
-    from ltkm_inspect.traffic import Event, Limits
+    from ltkm_inspect.traffic import Event, Limits, TerminalBy
 
 
 def option[F: Callable[..., None]](name: str, spelt: str = "") -> Callable[[F], F]:
@@ -79,11 +80,10 @@ class JudgingOptions:
         """Return the keys at hand, as `keys_at_hand` does."""
         return keys_at_hand(self.typed["keys"], self.typed.get("show_keys", False), hides_names=self.typed["redact"])
 
-    def redaction(self) -> "Redaction | None":
-        """Return the names of this run, None where nothing is redacted."""
-        from ltkm_inspect.output.redaction import Redaction
-
-        return Redaction(terminal=self.settings.session.terminal) if self.typed["redact"] else None
+    def wording(self, keys: "Keys") -> "Wording":
+        """Return how this run words its text, as `wording_of` does."""
+        terminal_by = self.settings.session.terminal
+        return wording_of(self.typed["names"], keys.ring, redact=self.typed["redact"], terminal_by=terminal_by)
 
     def context(self, keys: "Keys") -> "Context":
         """Return a context with these keys and a new session."""
@@ -173,6 +173,27 @@ def keys_at_hand(path: str | None, show: bool = False, *, hides_names: bool) -> 
     return Keys(file.ring, show, hides_names)
 
 
+def wording_of(
+    path: str | None, ring: "KeyRing", *, redact: bool, terminal_by: "TerminalBy | None" = None
+) -> "Wording":
+    """Return how a run words its text, with the names of that file; exit code 1 where it cannot be used."""
+    from ltkm_inspect.names import NO_NAMES
+    from ltkm_inspect.output.redaction import Redaction
+    from ltkm_inspect.output.wording import Wording
+    from ltkm_inspect.traffic import AUTO
+
+    if path is not None and not path.strip():
+        raise click.UsageError("--names: expected a path, got nothing")
+    try:
+        file = names_file(path or "", ring)
+    except OptionError as error:
+        complain(f"{spelled('names')}: {error.reason}")
+        leave(COULD_NOT_RUN)
+    return Wording(
+        Redaction(terminal=terminal_by or AUTO) if redact else None, NO_NAMES if file is None else file.content
+    )
+
+
 def limits_of(text: str) -> "Limits":
     """Return how much of an exchange is looked at on the command line; a wrong word is a line on the usage."""
     with usage():
@@ -180,7 +201,7 @@ def limits_of(text: str) -> "Limits":
 
 
 def reports_of(
-    files: "Iterable[Input]", context: "Context", trouble: InputErrors, redaction: "Redaction | None"
+    files: "Iterable[Input]", context: "Context", trouble: InputErrors, wording: "Wording"
 ) -> "Iterator[tuple[str, Report]]":
     """Yield the report of every MSK exchange with the name of its file, as one session; what is wrong is said."""
     from ltkm_inspect.engine import inspect
@@ -188,7 +209,7 @@ def reports_of(
     for name, number, event in events_of(files, context.limits, trouble):
         report = inspect(event, context)
         report.number = number
-        say_crashes(name, report, trouble, redaction)
+        say_crashes(name, report, trouble, wording)
         yield name, report
 
 
@@ -225,14 +246,14 @@ def events_of(files: "Iterable[Input]", limits: "Limits", trouble: InputErrors) 
     yield from events(reader.rest())
 
 
-def say_crashes(name: str, report: "Report", trouble: InputErrors, redaction: "Redaction | None") -> None:
+def say_crashes(name: str, report: "Report", trouble: InputErrors, wording: "Wording") -> None:
     """Say of an exchange of that file where the program failed on it, as the output tells only what was checked."""
     from ltkm_inspect.finding import CRASHES
 
     for finding in report.findings:
         if finding.rule in CRASHES:
             line = f"{finding.line} (exchange {printable(report.event.id)})"
-            trouble.say(name, line if redaction is None else redaction.text(line), unread=False)
+            trouble.say(name, wording.text(line), unread=False)
 
 
 @contextmanager

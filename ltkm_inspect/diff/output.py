@@ -10,48 +10,48 @@ from ltkm_inspect.diff.facts import EXCHANGE
 from ltkm_inspect.diff.pairing import CapturedExchange
 from ltkm_inspect.finding import shorten
 from ltkm_inspect.output.json_line import to_json
-from ltkm_inspect.output.redaction import NO_REDACTOR, Redaction
+from ltkm_inspect.output.redaction import NO_REDACTOR
+from ltkm_inspect.output.wording import PLAIN, Wording
 from ltkm_inspect.report.text import count
 
 SCHEMA = "ltkm-inspect/diff/1"
 
 
-def text_lines(comparison: Comparison, redaction: Redaction | None = None) -> Iterator[str]:
+def text_lines(comparison: Comparison, wording: Wording = PLAIN) -> Iterator[str]:
     """Yield a heading for every step that differs with its differences below, then the summary."""
     for each in comparison.differing:
-        yield _heading(each, redaction)
-        yield from (f"  {_line(difference)}" for difference in _redacted(each, redaction))
+        sides = [wording.redactor(step.report.event).names for step in (each.pair.a, each.pair.b) if step is not None]
+        for line in (_heading(each, wording), *(f"  {_line(each)}" for each in _redacted(each, wording))):
+            for names in sides:
+                line = names.text(line)
+            yield line
     yield from _summary(comparison)
 
 
-def _heading(each: ExchangeComparison, redaction: Redaction | None) -> str:
+def _heading(each: ExchangeComparison, wording: Wording) -> str:
     terminals = dict.fromkeys(step.terminal for step in (each.pair.a, each.pair.b) if step is not None)
-    named = [shorten(_name(name, redaction)) for name in terminals if name]
+    named = [shorten(wording.terminal(name)) for name in terminals if name]
     who = f"terminal {' -> '.join(named)}" if named else "a terminal without B-TID"
-    msks = " ".join(_hidden(msk, redaction) for msk in each.step.asked)
+    msks = " ".join(map(wording.text, each.step.asked))
     asked = f" for {shorten(msks)}" if msks else ""
     how = "" if each.step.authenticated else " without credentials"
-    faults = "".join(f" [fault {shorten(_hidden(fault, redaction))}]" for fault in each.step.report.event.faults)
+    faults = "".join(f" [fault {shorten(wording.text(fault))}]" for fault in each.step.report.event.faults)
     what = "request" if each.step.datagram is None else each.step.datagram.value
     return f"{who}, {what} {each.pair.number}{asked}{how}{faults}:"
 
 
-def _name(terminal: str, redaction: Redaction | None) -> str:
-    return terminal if redaction is None else redaction.terminal(terminal)
-
-
-def _redacted(each: ExchangeComparison, redaction: Redaction | None) -> Iterator[Difference]:
+def _redacted(each: ExchangeComparison, wording: Wording) -> Iterator[Difference]:
     """Yield the differences of a step, each side redacted by the redactor of its exchange."""
-    if redaction is None:
+    if wording.redaction is None:
         yield from each.differences
         return
     sides = (each.pair.a, each.pair.b)
-    a, b = (NO_REDACTOR if step is None else redaction.redactor(step.report.event) for step in sides)
+    a, b = (NO_REDACTOR if step is None else wording.redactor(step.report.event) for step in sides)
     for difference in each.differences:
         yield replace(
             difference,
-            spot=difference.spot._replace(msk=redaction.text(difference.spot.msk)),
-            what=redaction.text(difference.what),
+            spot=difference.spot._replace(msk=wording.text(difference.spot.msk)),
+            what=wording.text(difference.what),
             a=None if difference.a is None else a.text(difference.a),
             b=None if difference.b is None else b.text(difference.b),
         )
@@ -84,7 +84,7 @@ def _numbers(comparison: Comparison) -> dict[str, int]:
     return {"came": signs["+"], "went": signs["-"], "fields": signs["~"]}
 
 
-def json_text(comparison: Comparison, a: str, b: str, redaction: Redaction | None = None) -> str:
+def json_text(comparison: Comparison, a: str, b: str, wording: Wording = PLAIN) -> str:
     """Return the comparison of two files as one object of JSON, on one line."""
     return to_json(
         {
@@ -94,37 +94,34 @@ def json_text(comparison: Comparison, a: str, b: str, redaction: Redaction | Non
             "paired": len(comparison.both),
             "paired_by_order": comparison.by_order,
             "counts": _numbers(comparison),
-            "steps": [_step(each, redaction) for each in comparison.differing],
+            "steps": [_step(each, wording) for each in comparison.differing],
         }
     )
 
 
-def _step(each: ExchangeComparison, redaction: Redaction | None) -> dict[str, Any]:
+def _step(each: ExchangeComparison, wording: Wording) -> dict[str, Any]:
     return {
-        "a": _side(each.pair.a, redaction),
-        "b": _side(each.pair.b, redaction),
-        "msks": [_hidden(msk, redaction) for msk in each.step.asked],
+        "a": _side(each.pair.a, wording),
+        "b": _side(each.pair.b, wording),
+        "msks": [*map(wording.text, each.step.asked)],
         "request": each.pair.number,
         "datagram": None if each.step.datagram is None else each.step.datagram.key,
         "authenticated": each.step.authenticated,
         "by_terminal": each.pair.by_terminal,
-        "differences": [_difference(difference) for difference in _redacted(each, redaction)],
+        "differences": [_difference(difference) for difference in _redacted(each, wording)],
     }
 
 
-def _side(step: CapturedExchange | None, redaction: Redaction | None) -> dict[str, Any] | None:
+def _side(step: CapturedExchange | None, wording: Wording) -> dict[str, Any] | None:
     if step is None:
         return None
     return {
-        "id": _hidden(step.report.event.id, redaction),
-        "terminal": _name(step.terminal, redaction) if step.terminal else None,
+        "id": wording.text(step.report.event.id),
+        "terminal": wording.terminal(step.terminal) if step.terminal else None,
         "verdict": step.report.verdict,
-        "faults": [_hidden(fault, redaction) for fault in step.report.event.faults],
+        "faults": [*map(wording.text, step.report.event.faults)],
+        "names": wording.redactor(step.report.event).names.plain,
     }
-
-
-def _hidden(text: str, redaction: Redaction | None) -> str:
-    return text if redaction is None else redaction.text(text)
 
 
 def _difference(difference: Difference) -> dict[str, Any]:

@@ -6,22 +6,18 @@ from typing import Any
 
 from ltkm_inspect.finding import Finding, Level, Place, Report
 from ltkm_inspect.mikey import Kemac, Message
-from ltkm_inspect.output.redaction import NO_REDACTOR, Redaction, Redactor
+from ltkm_inspect.output.redaction import NO_REDACTOR, Redactor
+from ltkm_inspect.output.wording import PLAIN, Wording
 from ltkm_inspect.report.keys import NO_KEYS, Keys
 from ltkm_inspect.traffic import Event, Ltkm
 
 
 @dataclass(frozen=True, slots=True)
 class Manner:
-    """The keys and the redaction of an export."""
+    """The keys of an export, and how its text is worded."""
 
     keys: Keys = NO_KEYS
-    redaction: Redaction | None = None
-    """Replaces B-TIDs, IMPIs and addresses with names; None if they are shown."""
-
-    def redactor(self, event: Event) -> Redactor:
-        """Return the redactor for all text about an event."""
-        return NO_REDACTOR if self.redaction is None else self.redaction.redactor(event)
+    wording: Wording = PLAIN
 
 
 @dataclass(frozen=True, slots=True)

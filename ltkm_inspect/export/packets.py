@@ -72,10 +72,10 @@ def pcapng_packet(entry: ExportEntry) -> bytes:
 
 def comment(entry: ExportEntry) -> str:
     """Return the comment of a packet: a few lines about its LTKM that are safe to print."""
-    event = entry.event
+    event, names = entry.event, entry.redactor.names
     lines = [
-        f"{shorten(event.url, LONGEST_PATH)}, {entry.place}",
-        f"{identity_kind(name)} {shorten(name)}" if (name := event.b_tid) else "no B-TID",
+        f"{shorten(event.url, LONGEST_PATH)}, {names.place(entry.place)}",
+        names.text(f"{identity_kind(name)} {shorten(name)}") if (name := event.b_tid) else "no B-TID",
         f"{entry.verdict} {' '.join(entry.rules)}".rstrip(),
     ]
     if entry.file:

@@ -36,4 +36,5 @@ def record(entry: ExportEntry, keys: Keys) -> dict[str, Any]:
         "verdict": entry.verdict,
         "rules": entry.rules,
         "faults": list(event.faults),
+        "names": entry.redactor.names.plain,
     }

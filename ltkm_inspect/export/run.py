@@ -60,7 +60,7 @@ class Export:
         self.untimed = 0
         """Packets with no time."""
         self._name = name
-        if manner is not None and manner.redaction is not None and name not in REDACTABLE:
+        if manner is not None and manner.wording.redaction is not None and name not in REDACTABLE:
             expected = " or ".join(REDACTABLE)
             raise ExportError(f"expected {expected}, got {name}, which has the messages as received")
         self._path = path
@@ -109,7 +109,7 @@ class Export:
         if self._name == XML:
             self._add_document(report, file)
             return
-        for entry in entries(report, file, self._manner.redactor(report.event)):
+        for entry in entries(report, file, self._manner.wording.redactor(report.event, report)):
             if self._selection.takes(entry):
                 self._add(entry)
 
@@ -192,7 +192,7 @@ class Export:
     def warnings(self) -> Iterator[str]:
         """Yield what a reader of the output must know, in a line each."""
         events = self._selection.events if self.exchanges or self.datagrams else EVERY_EVENT
-        for name, line in unmatched(self._matches, events, self._manner.redaction):
+        for name, line in unmatched(self._matches, events, self._manner.wording):
             yield f"--{name}: {line}"
         for reason, number in self.left.most_common():
             yield f"{count(number, 'LTKM')} skipped: {reason}"

@@ -8,7 +8,7 @@ from hashlib import sha256
 from ltkm_inspect.export.entry import ExportEntry, key_of, moment
 from ltkm_inspect.mikey import Timestamp
 from ltkm_inspect.output.redaction import NO_REDACTOR, Redactor
-from ltkm_inspect.report.jsonl import FINGERPRINT
+from ltkm_inspect.report.jsonl import FINGERPRINT, terminal_name
 from ltkm_inspect.report.keys import Keys
 from ltkm_inspect.wire import printable, time_text
 
@@ -67,7 +67,16 @@ def _cells(entry: ExportEntry, keys: Keys) -> dict[str, str]:
         "seq_u": of_key("seq_u"),
         "check_value": of_key("check_value", "0x"),
         "key": of_key("key", "0x"),
+        "terminal_name": text(_terminal_name(entry)),
+        "key_name": text(entry.redactor.names.place(entry.place).name),
     }
+
+
+def _terminal_name(entry: ExportEntry) -> str:
+    """Return what people call the terminal: its name in the file of names or in the key ring; empty without one."""
+    identity, shown = entry.report.terminal, terminal_name(entry.report, entry.redactor)
+    name = entry.redactor.names.of_terminal(shown, identity.key or entry.event.terminal, entry.event.client)
+    return name or (shown if shown == identity.name else "")
 
 
 def text_cell(text: str | None, redactor: Redactor) -> str:

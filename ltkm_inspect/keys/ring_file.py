@@ -8,11 +8,8 @@ warning ask which one is meant. `hex:` or `base64:` before the text settles it.
 
 import base64
 import binascii
-import os
 import re
-import stat
 import time
-import tomllib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -23,8 +20,8 @@ from ltkm_inspect.keys import akma, gba
 from ltkm_inspect.keys.ring import KeyRing
 from ltkm_inspect.keys.subscriber import WILD_CARD, Subscriber
 from ltkm_inspect.parameter import did_you_mean, similar_file
-from ltkm_inspect.wire import printable
-from ltkm_inspect.wire.key_text import is_key_text, is_ring_file
+from ltkm_inspect.wire.key_text import is_ring_file
+from ltkm_inspect.wire.toml_file import TomlError, TomlFile, kind_of_value, parse_toml
 
 KEY_OCTETS = range(16, 129)
 """How long a MUK or an MRK may be; GBA and AKMA make 32 octets."""
@@ -56,19 +53,12 @@ WORDS = {
 SHOWN_NAME = re.compile(r"[a-z][a-z_-]{0,19}")
 """A field name that is safe to print: a longer one, or one with digits, may be a key that went to the wrong place."""
 USUAL_KEY_OCTETS = (16, 32)
-SECOND = 1.0
-LONGEST_FILE = 16 << 20
-"""Octets; a ring of fifty thousand subscribers is shorter. A device without end must not be read to its end."""
-
-
-class RingError(ValueError):
-    """A key ring file that cannot be used; its text is one line without any value."""
 
 
 def load(path: str | Path) -> tuple[KeyRing, list[str]]:
-    """Read a key ring file; return the ring and the warnings, each one line. Raises RingError."""
-    ring, warnings, _ = _load(Path(path))
-    return ring, warnings
+    """Read a key ring file; return the ring and the warnings, each one line. Raises TomlError."""
+    file = RingFile(path)
+    return file.ring, file.warnings
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +79,7 @@ class DerivedKeys:
 def derive(octets: bytes) -> tuple[DerivedKeys, list[str]]:
     """Derive what follows from the fields of one subscriber, written in TOML without a [[subscribers]] heading.
 
-    Return it with the warnings, each one line. Raises RingError, whose text names the field.
+    Return it with the warnings, each one line. Raises TomlError, whose text names the field.
     """
     warnings: list[str] = []
     table = _Table("", _toml(octets), warnings)
@@ -97,134 +87,52 @@ def derive(octets: bytes) -> tuple[DerivedKeys, list[str]]:
     return table.derived(table.text("naf") if "naf" in table.fields else ""), warnings
 
 
-class RingFile:
+class RingFile(TomlFile[KeyRing]):
     """A key ring file that is read again when it has changed."""
 
     def __init__(self, path: str | Path, clock: Callable[[], float] = time.monotonic) -> None:
-        """Read the file; raises RingError. The clock gives seconds."""
-        self.path = Path(path)
-        self._clock = clock
-        self._looked = clock()
-        self._trouble = ""
-        self.ring, self.warnings, self._mark = _load(self.path)
+        """Read the file; raises TomlError. The clock gives seconds."""
+        super().__init__(
+            path,
+            "a key ring file",
+            lambda octets: _ring(_toml(octets)),
+            private=True,
+            similar=lambda name: similar_file(name, is_ring_file),
+            clock=clock,
+        )
 
-    def __repr__(self) -> str:
-        return f"RingFile({str(self.path)!r})"
-
-    def refresh(self) -> list[str] | None:
-        """Read the file again where it has changed; return lines for the log, or None if there are none.
-
-        It looks at the file once a second at most. If the file cannot be used, the old ring stays, and the error is the
-        line: once, until the error changes or the file was usable in between. A file that was not regular at the start,
-        such as a pipe, is read only once.
-        """
-        now = self._clock()
-        if now - self._looked < SECOND or self._mark == _READ_ONCE:
-            return None
-        self._looked = now
-        mark = _mark(self.path)
-        if mark == self._mark:
-            return None
-        self._mark = mark
-        try:
-            if mark == _READ_ONCE:  # to open a pipe could wait for ever
-                raise RingError(f"{_shown_path(self.path)}: expected a regular file, got something else")
-            self.ring, self.warnings, self._mark = _load(self.path)
-        except RingError as error:
-            before, self._trouble = self._trouble, str(error)
-            if self._mark == _READ_ONCE:
-                self._mark = None
-            return None if before == self._trouble else [self._trouble]
-        self._trouble = ""
-        return self.warnings
-
-
-type _Mark = tuple[int, ...] | None
-_READ_ONCE: _Mark = ()
-"""The mark of what is no regular file."""
-
-
-def _mark(path: Path) -> _Mark:
-    try:
-        return _mark_of(path.stat())
-    except (OSError, ValueError):
-        return None
-
-
-def _mark_of(status: os.stat_result) -> _Mark:
-    if not stat.S_ISREG(status.st_mode):
-        return _READ_ONCE
-    # The time of the last change of state too: to take a permission away changes nothing else.
-    return status.st_mtime_ns, status.st_ctime_ns, status.st_size, status.st_ino
-
-
-def _load(path: Path) -> tuple[KeyRing, list[str], _Mark]:
-    shown = _shown_path(path)
-    try:
-        with path.open("rb") as file:
-            status = os.fstat(file.fileno())
-            octets = file.read(LONGEST_FILE + 1)
-    except (OSError, ValueError) as error:
-        why = (getattr(error, "strerror", None) or "the path cannot be used").lower()
-        if isinstance(error, FileNotFoundError) and not is_key_text(str(path)):
-            why += similar_file(str(path), is_ring_file)
-        raise RingError(f"{shown}: expected a key ring file, got: {why}") from None
-    if len(octets) > LONGEST_FILE:
-        raise RingError(f"{shown}: expected at most {LONGEST_FILE >> 20} MiB, got more")
-    try:
-        ring, warnings = _ring(_toml(octets))
-    except RingError as error:
-        raise RingError(f"{shown}: {error}") from None
-    mode = stat.S_IMODE(status.st_mode)
-    if os.name == "posix" and mode & 0o077:
-        warnings.insert(0, f"other users can read this file (mode {mode:o}): chmod 600 {shown}")
-    return ring, [f"{shown}: {warning}" for warning in warnings], _mark_of(status)
+    @property
+    def ring(self) -> KeyRing:
+        """The key ring."""
+        return self.content
 
 
 def _toml(octets: bytes) -> dict[str, Any]:
-    try:
-        return tomllib.loads(octets.decode())
-    except UnicodeDecodeError as error:
-        line = octets[: error.start].count(b"\n") + 1
-        raise RingError(f"line {line}: the text is not UTF-8") from None
-    except tomllib.TOMLDecodeError as error:
-        text = str(error)  # may quote the file
-        place = re.search(r"\(at (line \d+, column \d+|end of document)\)$", text)
-        where = f"{place[1]}: " if place else ""
-        if text.startswith(("Cannot overwrite", "Cannot declare", "Cannot redefine", "Duplicate")):
-            raise RingError(f"{where}a field or table appears twice") from None
-        raise RingError(f'{where}expected TOML, such as naf = "…", got other text') from None
-    except (RecursionError, ValueError):
-        raise RingError("expected a key ring, got TOML that is nested too deeply") from None
-
-
-def _shown_path(path: Path) -> str:
-    is_key = is_key_text(str(path)) and not path.exists()
-    return "(what may be a key)" if is_key else printable(str(path))
+    return parse_toml(octets, "a key ring", 'naf = "…"')
 
 
 def _ring(plain: dict[str, Any]) -> tuple[KeyRing, list[str]]:
     for name in plain:
         if name in FIELDS:
-            raise RingError(f"{name}: the line [[subscribers]] is missing above it")
+            raise TomlError(f"{name}: the line [[subscribers]] is missing above it")
         if name != "subscribers":
             close = did_you_mean(name.lower(), ["subscribers"])
-            raise RingError(f"{_shown(name)}: expected [[subscribers]], got another name{close}")
+            raise TomlError(f"{_shown(name)}: expected [[subscribers]], got another name{close}")
     tables = plain.get("subscribers")
     if not isinstance(tables, list) or not tables:
-        got = "[subscribers] in single brackets" if isinstance(tables, dict) else _kind(tables)
-        raise RingError(f"expected [[subscribers]] above the fields of each terminal, got {got}")
+        got = "[subscribers] in single brackets" if isinstance(tables, dict) else kind_of_value(tables)
+        raise TomlError(f"expected [[subscribers]] above the fields of each terminal, got {got}")
     found: dict[tuple[str, str], int] = {}
     subscribers: list[Subscriber] = []
     warnings: list[str] = []
     for number, table in enumerate(tables, 1):
         place = f"subscribers[{number}]"
         if not isinstance(table, dict):
-            raise RingError(f"{place}: expected a table, got {_kind(table)}")
+            raise TomlError(f"{place}: expected a table, got {kind_of_value(table)}")
         subscriber = _Table(place, table, warnings).subscriber()
         first = found.setdefault((subscriber.b_tid, subscriber.naf.lower()), number)
         if first != number:
-            raise RingError(
+            raise TomlError(
                 f"{place}: b_tid and naf are those of subscribers[{first}]; "
                 'put several MUKs into muks = ["…", "…"] of one entry'
             )
@@ -243,17 +151,17 @@ class _Table:
         for name in self.fields:
             if name not in names:
                 if name.lower() in names:
-                    raise RingError(f"{self.at}{name}: unknown field; did you mean {name.lower()}?")
+                    raise TomlError(f"{self.at}{name}: unknown field; did you mean {name.lower()}?")
                 close = did_you_mean(name.lower(), names)
                 if name.startswith("subscriber"):
                     close = "; derive takes the fields of one terminal, and keys check reads a key ring"
-                raise RingError(f"{self.at}{_shown(name)}: unknown field; expected one of {', '.join(names)}{close}")
+                raise TomlError(f"{self.at}{_shown(name)}: unknown field; expected one of {', '.join(names)}{close}")
 
     def subscriber(self) -> Subscriber:
         found = self.keys()
         name = self.text("name") if "name" in self.fields else ""
         if name and found.b_tid == WILD_CARD:
-            raise RingError(f'{self.at}name: b_tid = "*" is for every terminal and cannot have a name')
+            raise TomlError(f'{self.at}name: b_tid = "*" is for every terminal and cannot have a name')
         known = (self.text(each) for each in ("impi", "supi") if each in self.fields)
         return replace(found, name=name, identity=next(known, name))
 
@@ -271,17 +179,17 @@ class _Table:
         mrk = self.key("mrk") if "mrk" in self.fields else None
         if not muks and mrk is None:
             ways = ", ".join(DERIVED)
-            raise RingError(f"{self.whole}no key: give muk, muks, mrk, or what they derive from ({ways})")
+            raise TomlError(f"{self.whole}no key: give muk, muks, mrk, or what they derive from ({ways})")
         return Subscriber(b_tid, naf, muks, mrk)
 
     def muks(self) -> tuple[bytes, ...]:
         if "muks" not in self.fields:
             return (self.key("muk"),) if "muk" in self.fields else ()
         if "muk" in self.fields:
-            raise RingError(f"{self.at}muks: use either muk or muks, not both")
+            raise TomlError(f"{self.at}muks: use either muk or muks, not both")
         values = self.fields["muks"]
         if not isinstance(values, list) or not values:
-            raise RingError(f"{self.at}muks: expected an array with at least one key, got {_kind(values)}")
+            raise TomlError(f"{self.at}muks: expected an array with at least one key, got {kind_of_value(values)}")
         return tuple(
             _key(f"{self.at}muks[{at}]", value, KEY_OCTETS, self.warnings) for at, value in enumerate(values, 1)
         )
@@ -289,29 +197,29 @@ class _Table:
     def derived(self, naf: str) -> "DerivedKeys":
         for name in ("muk", "muks", "mrk"):
             if name in self.fields:
-                raise RingError(f"{self.at}{name}: use either keys or what they derive from, not both")
+                raise TomlError(f"{self.at}{name}: use either keys or what they derive from, not both")
         given = tuple(sorted(name for name in DERIVED if name in self.fields))
         if given not in WAYS:
             ways = "; ".join(" with ".join(way) for way in WAYS)
             nothing = "gba alone" if "gba" in self.fields else "none of them"
-            raise RingError(f"{self.whole}expected one of: {ways}; got {' with '.join(given) or nothing}")
+            raise TomlError(f"{self.whole}expected one of: {ways}; got {' with '.join(given) or nothing}")
         kinds = WAYS[given]
         if not kinds:
             return self.derived_by_akma(given[0], naf)
         run = self.text("gba") if "gba" in self.fields else kinds[0]
         if run not in kinds:
-            raise RingError(f"{self.at}gba: expected {' or '.join(kinds)} with {', '.join(given)}, got another value")
+            raise TomlError(f"{self.at}gba: expected {' or '.join(kinds)} with {', '.join(given)}, got another value")
         size = range(16, 17) if "ck" in given else range(32, 33)
         values = {name: _key(f"{self.at}{name}", self.fields[name], size, self.warnings) for name in given}
         if "ck" in values:
             impi, ks = self.text("impi"), gba.ks(values["ck"], values["ik"])
             if not naf:
-                raise RingError(f"{self.at}naf: the FQDN of the BSM is missing, which Ks_NAF needs")
+                raise TomlError(f"{self.at}naf: the FQDN of the BSM is missing, which Ks_NAF needs")
             try:
                 values["ks_naf"] = values["ks_ext_naf"] = gba.ks_naf(ks, values["rand"], impi, gba.naf_id(naf))
                 values["ks_int_naf"] = gba.ks_int_naf(ks, values["rand"], impi, gba.naf_id(naf))
             except ValueError as error:
-                raise RingError(f"{self.whole}{error}") from None
+                raise TomlError(f"{self.whole}{error}") from None
         source = f"derived from {' and '.join(WORDS[name] for name in given if name in WORDS)}"
         if run == "u":
             muk, mrk = gba.gba_u(values["ks_int_naf"], values["ks_ext_naf"])
@@ -322,9 +230,9 @@ class _Table:
 
     def derived_by_akma(self, source: str, naf: str) -> "DerivedKeys":
         if "gba" in self.fields:
-            raise RingError(f"{self.at}gba: not allowed with {source}")
+            raise TomlError(f"{self.at}gba: not allowed with {source}")
         if not naf and source != "k_af":
-            raise RingError(f"{self.at}naf: the FQDN of the BSM is missing, which K_AF needs")
+            raise TomlError(f"{self.at}naf: the FQDN of the BSM is missing, which K_AF needs")
         size = range(akma.KEY_OCTETS, akma.KEY_OCTETS + 1)
         key = _key(f"{self.at}{source}", self.fields[source], size, self.warnings)
         supi = self.text("supi") if source == "k_ausf" else ""
@@ -337,7 +245,7 @@ class _Table:
                 steps["AF_ID"] = akma.af_id(naf)
                 key = akma.k_af(key, steps["AF_ID"])
         except ValueError as error:
-            raise RingError(f"{self.at}{error}") from None
+            raise TomlError(f"{self.at}{error}") from None
         steps["K_AF"] = key
         return DerivedKeys(steps, *akma.muk_and_mrk(key), f"derived from {WORDS[source]}")
 
@@ -347,7 +255,7 @@ class _Table:
     def text(self, name: str) -> str:
         value = self.fields.get(name)
         if not isinstance(value, str) or not value:
-            raise RingError(f'{self.at}{name}: expected a string, {name} = "…", got {_kind(value)}')
+            raise TomlError(f'{self.at}{name}: expected a string, {name} = "…", got {kind_of_value(value)}')
         return value
 
 
@@ -355,20 +263,20 @@ def _key(place: str, value: object, octets: range, warnings: list[str]) -> bytes
     """Read a key, and warn of one whose coding is not clear: the docstring of the module says when."""
     wanted = f"{octets[0]} octets" if len(octets) == 1 else f"{octets[0]} to {octets[-1]} octets"
     if not isinstance(value, str):
-        raise RingError(f"{place}: expected {wanted} in hex or base64, got {_kind(value)}")
+        raise TomlError(f"{place}: expected {wanted} in hex or base64, got {kind_of_value(value)}")
     coding, colon, rest = value.partition(":")
     readings = [_hex(value), _base64(value)]
     if colon and coding in ("hex", "base64"):
         readings = [_hex(rest)] if coding == "hex" else [_base64(rest)]
     known = [key for key in readings if key is not None]
     if not known:
-        raise RingError(f"{place}: expected {wanted} in hex or base64, got other text")
+        raise TomlError(f"{place}: expected {wanted} in hex or base64, got other text")
     fitting = [key for key in known if len(key) in octets]
     key = (fitting or known)[0]
     if len(fitting) > 1 and len(key) not in USUAL_KEY_OCTETS:
         warnings.append(f"{place}: read as hex, but it may be base64; write hex: or base64: before it")
     if len(key) not in octets:
-        raise RingError(f"{place}: expected {wanted}, got {len(key)}")
+        raise TomlError(f"{place}: expected {wanted}, got {len(key)}")
     return key
 
 
@@ -386,10 +294,3 @@ def _base64(text: str) -> bytes | None:
 
 def _shown(name: str) -> str:
     return name if SHOWN_NAME.fullmatch(name) else "(a field)"
-
-
-def _kind(value: object) -> str:
-    kinds = {type(None): "nothing", str: "a string", int: "a number", bool: "true or false", list: "an array"}
-    if value in ("", []):
-        return "an empty value"
-    return kinds.get(type(value), "a table" if isinstance(value, dict) else "another type")

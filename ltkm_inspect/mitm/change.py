@@ -24,7 +24,7 @@ def change_line(change: Change, number: int | None, redactor: Redactor = NO_REDA
     """
     faults = ", ".join(shorten(redactor.text(str(fault))) for fault in change.faults)
     injection = change.injection
-    parts = [redactor.text(str(each)) for each in (*injection.edits, *injection.remarks, *injection.unsealed)]
+    parts = [redactor.shown(str(each)) for each in (*injection.edits, *injection.remarks, *injection.unsealed)]
     if not (injection.edits and isinstance(change.after, Datagram)):  # the edits say all of a datagram
         parts.insert(len(injection.edits), ", ".join(_differences(change.before, change.after)))
     return f"#{number_text(number, change.before)} fault {faults}: {'; '.join(filter(None, parts))}"

@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING, NamedTuple
 from ltkm_inspect.options.table import REPORT_FORMATS, REPORT_SUFFIXES
 from ltkm_inspect.options.words import OptionError, did_you_mean
 from ltkm_inspect.wire import printable
+from ltkm_inspect.wire.toml_file import TomlError
 
 # Rooms that know rules and documents are imported where they are needed: a command without them starts faster.
 if TYPE_CHECKING:
-    from ltkm_inspect.keys import RingFile
+    from ltkm_inspect.keys import KeyRing, RingFile
+    from ltkm_inspect.names import NamesFile
 
 
 NO_RING = "expected a key ring, a TOML file with [[subscribers]], got "
@@ -65,17 +67,38 @@ def key_ring(path: str, current: "RingFile | None" = None) -> "RingFile | None":
 
 def ring_file(path: Path) -> "RingFile":
     """Return the key ring file of that path; OptionError where it cannot be used, or is a file of another kind."""
-    from ltkm_inspect.keys import RingError, RingFile
+    from ltkm_inspect.keys import RingFile
 
     try:
         return RingFile(path)
-    except RingError as error:
+    except TomlError as error:
         other = _other_kind(path)
         raise OptionError("keys", f"{printable(str(path))}: {NO_RING}{other}" if other else str(error)) from None
 
 
+def names_file(path: str, ring: "KeyRing", current: "NamesFile | None" = None) -> "NamesFile | None":
+    """Return the file of names of that path, None for an empty one; OptionError where it cannot be used.
+
+    It may not give a terminal another name than the key ring. The current one is returned where the path is the same.
+    """
+    from ltkm_inspect.names import NamesFile
+
+    if not path.strip():
+        return None
+    wanted = Path(os.path.expanduser(path))
+    shown = printable(str(wanted))
+    try:
+        file = current if current is not None and current.path == wanted else NamesFile(wanted)
+    except TomlError as error:
+        other = _other_kind(wanted)
+        raise OptionError("names", f"{shown}: expected a file of names, got {other}" if other else str(error)) from None
+    for line in file.content.conflicts(ring):
+        raise OptionError("names", f"{shown}: {line}")
+    return file
+
+
 def _other_kind(path: Path) -> str:
-    """Return the kind of a file that is certainly not a key ring; empty if it may be one, or cannot be read."""
+    """Return the kind of a file that is certainly no TOML; empty if it may be one, or cannot be read."""
     from ltkm_inspect.input.kind import CAPTURE, DOCUMENT, FLOWS, HAR, HTML, RECORDS, kind_of_file
 
     kind = kind_of_file(str(path))

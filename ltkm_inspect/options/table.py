@@ -99,6 +99,12 @@ DEFAULTS: dict[str, Option] = {
         "word", "100", f"NUMBER|{NEVER}", f"then log only every such finding of the rule, with its number, or {NEVER}"
     ),
     "keys": Option("path", "", "FILE", "read the MUKs and MRKs of the terminals from this key ring, a TOML file"),
+    "names": Option(
+        "path",
+        "",
+        "FILE",
+        "show the names in this TOML file beside Key Domains, Key Groups, MSK IDs, B-TIDs and addresses",
+    ),
     "show_keys": Option("flag", False, "true|false", "show delivered keys in all output (hidden by default)"),
     "fault": Option("list", (), "FAULT[:NAME=VALUE,…]", "put these faults into MSK responses, in this order"),
     "fault_filter": Option("word", "", "FILTER", "affect only flows that match this mitmproxy filter expression"),

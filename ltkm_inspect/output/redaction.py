@@ -3,6 +3,7 @@
 import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from copy import copy
 from dataclasses import replace
 from hashlib import blake2b
 from itertools import chain
@@ -10,6 +11,7 @@ from typing import Any
 
 from ltkm_inspect.finding import Finding
 from ltkm_inspect.mikey import Identity, Message, decode, shown_octets
+from ltkm_inspect.names import NO_EVENT_NAMES, EventNames
 from ltkm_inspect.output import identities
 from ltkm_inspect.output.exchange_identities import (
     LONGEST_TEXT,
@@ -33,7 +35,7 @@ EXEMPT = frozenset(
     {
         *("schema", "file", "sources", "report", "keys", "started", "ended", "verdict", "rule", "level", "title"),
         *("clauses", "answer", "octets", "octets_of", "sha256", "type_name", "valid_from", "valid_to", "check_value"),
-        *("kind", "version", "key_group", "key_number", "terminal_name"),
+        *("kind", "version", "key_group", "key_number", "terminal_name", "names"),
     }
 )
 """The fields of JSON objects that hold our own words, numbers, or names of files, and no text from the wire."""
@@ -59,7 +61,13 @@ BLOCK = 1 << 14
 
 
 class Redactor:
-    """Replaces identities and addresses in all text about one exchange; `NO_REDACTOR` replaces nothing."""
+    """Replaces identities and addresses in all text about one exchange; `NO_REDACTOR` replaces nothing.
+
+    It also knows the names of what the exchange has. Records have these in a field of their own; text for people gets
+    them from `shown` and `finding`.
+    """
+
+    names = NO_EVENT_NAMES
 
     def __init__(self, redaction: "Redaction", own: Words, values: frozenset[bytes], kept: frozenset[bytes]) -> None:
         """Take the words of its identities, its addresses as octets, and the names that stay."""
@@ -75,6 +83,21 @@ class Redactor:
         if not text:
             return text
         return self._from_memory(self._known_hidden(text), self._patterns_hidden)
+
+    def with_names(self, names: EventNames) -> "Redactor":
+        """Return the same redactor with these names, without those that it has to hide."""
+        found = copy(self)
+        found.names = names if self.redacts_nothing else names.redacted(self.text)
+        return found
+
+    @property
+    def redacts_nothing(self) -> bool:
+        """Text stays as it is."""
+        return False
+
+    def shown(self, text: str) -> str:
+        """Return text for people: as `text` returns it, with the names of IDs behind them."""
+        return self.names.text(self.text(text))
 
     def terminal(self, text: str, shown: str | None = None) -> str:
         """Return the name of a terminal; `shown` is how it is named where nothing is hidden, by default as it is."""
@@ -95,10 +118,10 @@ class Redactor:
         return self.octets(bytes(octets[: len(octets) - undecoded])) + b"*" * undecoded
 
     def finding(self, finding: Finding) -> Finding:
-        """Return a finding with names in what it says of the wire; rule, title and clauses are our own words."""
+        """Return a finding for people; what it says of the wire is redacted, rule, title and clauses are our own."""
         place = replace(finding.place, path=self.text(finding.place.path))
         expected, got, hint = map(self.text, (finding.expected, finding.got, finding.hint))
-        return replace(finding, place=place, expected=expected, got=got, hint=hint)
+        return self.names.finding(replace(finding, place=place, expected=expected, got=got, hint=hint))
 
     def plain(self, value: Any) -> Any:
         """Return an object for JSON with names in its texts, but for the fields that hold none from the wire."""
@@ -213,6 +236,10 @@ class _NoRedactor(Redactor):
     def __init__(self) -> None:
         pass
 
+    @property
+    def redacts_nothing(self) -> bool:
+        return True
+
     def text(self, text: str) -> str:
         return text
 
@@ -226,7 +253,7 @@ class _NoRedactor(Redactor):
         return shown_octets(message, show_keys=show_keys)
 
     def finding(self, finding: Finding) -> Finding:
-        return finding
+        return self.names.finding(finding)
 
     def plain(self, value: Any) -> Any:
         return value

@@ -231,8 +231,8 @@ class LtkmInspect:
         flood = self.inspector.flood.lines(self.inspector.files.complete_name)
         for line in (*self.summary.lines(), *self.faulting.lines(), *flood):
             logger.info("%s", line)
-        redaction = self.configuration.redaction
-        last = (jsonl.session_record(self.inspector.session, redaction), jsonl.summary_record(self.summary))
+        wording = self.configuration.wording
+        last = (jsonl.session_record(self.inspector.session, wording), jsonl.summary_record(self.summary))
         warn(self.inspector.files.finish(map(to_json, last)))
 
     def check(self, flows: Sequence[Flow]) -> None:
@@ -269,7 +269,7 @@ class LtkmInspect:
                 found += rendering.rows
                 continue
             for report in self.inspector.inspect(flow, remember=False):
-                found += rows(report, self.configuration.redactor(report.event))
+                found += rows(report, self.configuration.redactor(report.event, report))
         return cast(types.Data, found)
 
     def _exit_status(self) -> int:
@@ -357,7 +357,7 @@ class LtkmInspect:
     def _run_line(self, wanted: Configuration) -> str:
         """Return the record that a report begins with."""
         sources = configuration.sources(ctx.options)
-        return to_json(jsonl.run_record(sources, wanted.options, wanted.redaction, started=self._began))
+        return to_json(jsonl.run_record(sources, wanted.options, wanted.wording.redaction, started=self._began))
 
 
 class ExitStatus:

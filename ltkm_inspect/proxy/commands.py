@@ -113,7 +113,7 @@ class FlowCommands:
         """Write the LTKMs of flows to a file; for xml, their documents to a folder."""
         try:
             configuration = self._inspector.configuration
-            with Export(format, Path(path), Manner(configuration.keys, configuration.redaction)) as run:
+            with Export(format, Path(path), Manner(configuration.keys, configuration.wording)) as run:
                 for flow in flows:
                     for report in self._inspector.inspect(flow, Limits(), remember=False):
                         run.add(report)

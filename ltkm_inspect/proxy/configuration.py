@@ -13,13 +13,15 @@ from ltkm_inspect.finding import Level, Report
 from ltkm_inspect.keys import KeyRing, RingFile
 from ltkm_inspect.mitm.rewriting import FlowRewriter
 from ltkm_inspect.mitm.sources import READERS
+from ltkm_inspect.names import NO_NAMES, NamesFile
 from ltkm_inspect.options.faults import orders as fault_orders
-from ltkm_inspect.options.files import ReportTarget, key_ring, parse_report
+from ltkm_inspect.options.files import ReportTarget, key_ring, names_file, parse_report
 from ltkm_inspect.options.limit import parse_limit
 from ltkm_inspect.options.settings import JUDGING, parse_fail_on, settings
 from ltkm_inspect.options.table import DEFAULTS, EVERY, LOG, NEVER
 from ltkm_inspect.options.words import OptionError, did_you_mean, number_or, one_of
-from ltkm_inspect.output.redaction import NO_REDACTOR, Redaction, Redactor
+from ltkm_inspect.output.redaction import Redaction, Redactor
+from ltkm_inspect.output.wording import PLAIN, Wording
 from ltkm_inspect.report.keys import Keys
 from ltkm_inspect.rewriting.orders import Orders
 from ltkm_inspect.rewriting.recording import only_in_recordings
@@ -56,24 +58,26 @@ class Configuration:
     """The file that the keys of the context come from."""
     show_keys: bool = False
     """The keys that LTKMs deliver are shown."""
-    redaction: Redaction | None = None
-    """The names that stand in every output for B-TIDs, IMPIs and addresses; None where these are shown."""
+    names_file: NamesFile | None = None
+    """The file that the names come from."""
+    wording: Wording = PLAIN
+    """What replaces B-TIDs, IMPIs and addresses in every output, and the names that are shown."""
     rewriting: FlowRewriter = field(default_factory=lambda: FlowRewriter(Orders()))
     """What puts the faults in, and counts."""
 
     @property
     def keys(self) -> Keys:
         """What reports tell of keys."""
-        return Keys(self.context.keys, self.show_keys, hides_names=self.redaction is not None)
+        return Keys(self.context.keys, self.show_keys, hides_names=self.wording.redaction is not None)
 
     def logs(self, report: Report) -> bool:
         """Tell whether the log tells of the exchange of a report."""
         flawed = bool(report.findings or report.event.faults or report.event.damage)
         return self.log == "all" or (self.log == "findings" and flawed)
 
-    def redactor(self, event: Event) -> Redactor:
-        """Return the redactor for all text about an event."""
-        return NO_REDACTOR if self.redaction is None else self.redaction.redactor(event)
+    def redactor(self, event: Event, report: Report | None = None) -> Redactor:
+        """Return the redactor for all text about an event, and about what was found in it."""
+        return self.wording.redactor(event, report)
 
 
 def offer(loader: Loader) -> None:
@@ -112,8 +116,8 @@ def unknown(options: OptManager) -> list[str]:
 def read(options: OptManager, former: Configuration) -> Configuration:
     """Return what the options ask for; OptionError where one cannot mean anything as written.
 
-    What the former configuration had open stays: the key ring file where the path is still the same, the names of
-    the run, and what puts faults in, where none of the options on faults has changed.
+    What the former configuration had open stays: the key ring and the file of names where the path is still the same,
+    the redaction, and what puts faults in, where none of the options on faults has changed.
     """
     ring_file = key_ring(options.ltkm_keys, former.ring_file)
     typed = {name: getattr(options, PREFIX + name) for name in DEFAULTS}
@@ -121,11 +125,11 @@ def read(options: OptManager, former: Configuration) -> Configuration:
     faults = {name: typed[name] for name in FAULT_OPTIONS}
     judging = settings(**{name: typed[name] for name in JUDGING})
     terminal_by = judging.session.terminal
-    redaction = (
-        former.redaction if former.redaction and former.context.settings.session.terminal == terminal_by else None
-    )
+    ring = KeyRing() if ring_file is None else ring_file.ring
+    names = names_file(options.ltkm_names, ring, former.names_file)
+    redaction = former.wording.redaction if former.context.settings.session.terminal == terminal_by else None
     return Configuration(
-        Context(judging, keys=KeyRing() if ring_file is None else ring_file.ring),
+        Context(judging, keys=ring),
         parse_limit(options.ltkm_limit),
         parse_fail_on(options.ltkm_fail_on),
         tuple(dict.fromkeys(map(parse_report, options.ltkm_report))),
@@ -135,7 +139,11 @@ def read(options: OptManager, former: Configuration) -> Configuration:
         number_or("log_every", typed["log_every"], NEVER),
         ring_file,
         options.ltkm_show_keys,
-        (redaction or Redaction(terminal=terminal_by)) if options.ltkm_redact else None,
+        names,
+        Wording(
+            (redaction or Redaction(terminal=terminal_by)) if options.ltkm_redact else None,
+            NO_NAMES if names is None else names.content,
+        ),
         former.rewriting if faults.items() <= former.options.items() else _rewriting(faults),
     )
 

@@ -167,11 +167,10 @@ class Faulting:
         rest = [f"{rewriting.passed} not due"] if rewriting.passed else []
         rest += [f"{rewriting.left.total()} unchanged"] if rewriting.left else []
         yield f"{start} {rewriting.hit} of {selected}{f' ({", ".join(rest)})' if rest else ''}"
-        redaction = self._configuration().redaction
         for line in (rewriting.idleness, *rewriting.reasons(), *rewriting.warnings()):
             if line:
                 yield f"faults: {self.hidden(line)}"
-        for name, line in unmatched_orders(rewriting, redaction):
+        for name, line in unmatched_orders(rewriting, self._configuration().wording):
             yield f"faults: ltkm_fault_{name}: {line}"
 
     def _why_nothing(self) -> str:
@@ -184,8 +183,7 @@ class Faulting:
 
     def hidden(self, text: str) -> str:
         """Return a text for the log that belongs to no exchange."""
-        redaction = self._configuration().redaction
-        return text if redaction is None else redaction.text(text)
+        return self._configuration().wording.text(text)
 
     def _announced(self, orders: Orders) -> Iterator[str]:
         """Yield which faults will be put in, and remarks about them."""
@@ -205,7 +203,7 @@ class Faulting:
         """Log why the exchange of a report is unchanged."""
         configuration = self._configuration()
         if configuration.log != "summary":
-            flow = flow_of(report, configuration.redactor(report.event))
+            flow = flow_of(report, configuration.redactor(report.event, report))
             logger.log(level, "ltkm: %s unchanged: %s", flow, why)
 
     def _named(self, orders: Orders) -> str:
@@ -214,10 +212,10 @@ class Faulting:
 
     def _shown(self, option: str, text: str) -> str:
         """Return a selector for the log."""
-        redaction = self._configuration().redaction
-        if redaction is None or option == "fault_msk":
+        wording = self._configuration().wording
+        if wording.redaction is None or option == "fault_msk":
             return shorten(text)
-        return redaction.terminal(text) if option == "fault_terminal" else "(not shown)"
+        return wording.terminal(text) if option == "fault_terminal" else "(not shown)"
 
 
 def _log(change: Change, line: str) -> None:

@@ -14,24 +14,23 @@ from ltkm_inspect.context import Context
 from ltkm_inspect.engine import crashed, judge, place, prepare, presented
 from ltkm_inspect.engine.handling import Handling, Steps
 from ltkm_inspect.finding import Level, Report
-from ltkm_inspect.keys import RingFile
 from ltkm_inspect.mitm.flows import is_foreign, msk_exchange_of
 from ltkm_inspect.mitm.marking import mark, mark_datagram
 from ltkm_inspect.mitm.size import takes_long
 from ltkm_inspect.mitm.udp_flows import datagram_in
-from ltkm_inspect.options.table import SHOWS_KEYS
 from ltkm_inspect.output.redaction import Redactor
 from ltkm_inspect.proxy import configuration
 from ltkm_inspect.proxy.configuration import Configuration
 from ltkm_inspect.proxy.faulting import Faulting
 from ltkm_inspect.proxy.flood import FloodControl
+from ltkm_inspect.proxy.own_files import refreshed, tell_of_keys
 from ltkm_inspect.proxy.rendering import Rendering, is_wanted, render
 from ltkm_inspect.report import text
 from ltkm_inspect.report.datagram import event_line
 from ltkm_inspect.report.files import ReportFiles
 from ltkm_inspect.session import Session
 from ltkm_inspect.traffic import Datagram, Event, Exchange, Limits, Request
-from ltkm_inspect.wire import crash_of, printable
+from ltkm_inspect.wire import crash_of
 
 LOADED = "loaded"
 """The capture that all flows are from which are no live traffic."""
@@ -66,7 +65,7 @@ class Inspector:
     def take_over(self, wanted: Configuration) -> None:
         """Go by another configuration; the session goes on, by what the options say now of its memory."""
         former, self.configuration = self.configuration, self._with_session(wanted)
-        _tell_of_keys(former, wanted)
+        tell_of_keys(former, wanted)
 
     def _with_session(self, configuration: Configuration) -> Configuration:
         """Give the session of this run to the configuration; it goes on, by what the options say now of its memory."""
@@ -123,8 +122,7 @@ class Inspector:
         return (yield from self._judged(flow, exchange, remember=remember))
 
     def _judged(self, flow: Flow, event: Event, *, remember: bool) -> Steps[Report]:
-        if self.configuration.ring_file is not None:
-            self._refresh_keys(self.configuration.ring_file)
+        self.configuration = refreshed(self.configuration)
         context = self.faulting.context if event.faults else self.configuration.context
         return (yield from self.judged(flow, event, context, remember=remember))
 
@@ -138,23 +136,6 @@ class Inspector:
         report = place(step, context, remember=remember) or (yield partial(judge, step, context))
         report.number = self.number(flow)
         return report
-
-    def _refresh_keys(self, ring_file: RingFile) -> None:
-        """Take over a key ring file that has changed; one that cannot be used leaves the keys as they are."""
-        former, warnings = ring_file.ring, ring_file.warnings
-        lines = ring_file.refresh()
-        if lines is None:
-            return
-        if ring_file.ring is former:
-            for line in lines:
-                logger.warning("ltkm: %s; still using the old keys", printable(line))
-            return
-        now = self.configuration
-        self.configuration = replace(now, context=replace(now.context, keys=ring_file.ring))
-        subscribers = text.count(len(ring_file.ring.subscribers), "subscriber")
-        logger.info("ltkm: read %s again: keys of %s", printable(str(ring_file.path)), subscribers)
-        if lines != warnings:
-            warn(map(printable, lines))
 
     def tell(self, flow: Flow, report: Report, *, counts: bool = True) -> Report:
         """Mark a flow and log what was found; one that counts goes into the report files, too.
@@ -207,7 +188,7 @@ class Inspector:
     ) -> tuple[Redactor, text.ExchangeText | None, str, str]:
         """Return the redactor and the text of a report, what was streamed past, and its record, where it has these."""
         event, keys = report.event, self.configuration.keys
-        redactor = self.configuration.redactor(event)
+        redactor = self.configuration.redactor(event, report)
         exchange_text = text.exchange_text(report, redactor, keys) if self.configuration.logs(report) else None
         if came is not None and exchange_text is not None:  # below the line that says what was changed
             exchange_text = exchange_text.after(text.exchange_text(came, redactor, keys))
@@ -230,13 +211,3 @@ def warn(lines: Iterable[str]) -> None:
     """Log lines as warnings of this addon."""
     for line in lines:
         logger.warning("ltkm: %s", line)
-
-
-def _tell_of_keys(former: Configuration, now: Configuration) -> None:
-    """Log once what there is to know about the keys now in use."""
-    if now.ring_file is not None and now.ring_file is not former.ring_file:
-        warn(map(printable, now.ring_file.warnings))
-    if now.show_keys and not former.show_keys:
-        logger.warning("ltkm: ltkm_show_keys is on: %s", SHOWS_KEYS)
-    if now.redaction is not None and former.redaction is None:
-        logger.info("ltkm: ltkm_redact is on; mitmproxy's own lines still show addresses, unless flow_detail is 0")

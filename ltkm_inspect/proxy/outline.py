@@ -48,7 +48,7 @@ def response_lines(
         return
     yield from map(redactor.text, _recovered(document.xml))
     shown = frozenset(document.ltkm_elements[: exchange.limits.ltkms])
-    yield from map(redactor.text, bounded(_Outline(shown, placed, keys).lines(document)))
+    yield from map(redactor.shown, bounded(_Outline(shown, placed, keys).lines(document)))
     if len(document.ltkm_elements) > len(shown):
         yield f"{CUT}{len(shown)} of {len(document.ltkm_elements)} LTKMs are shown, because of ltkm_limit"
     counts = {
@@ -75,7 +75,7 @@ def request_lines(report: Report, redactor: Redactor = NO_REDACTOR) -> Iterator[
         return
     yield from map(redactor.text, _recovered(xml))
     pairs = msk.msk_pairs(xml.root)
-    yield from map(redactor.text, bounded(_requested(pairs)))
+    yield from map(redactor.shown, bounded(_requested(pairs)))
     yield "totals:"
     yield f"  msks: {len(pairs)}"
 

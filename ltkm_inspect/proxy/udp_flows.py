@@ -57,7 +57,7 @@ def datagram_lines(report: Report, datagram: Datagram, keys: Keys, redactor: Red
     yield f"# {text.heading(report, redactor)}"
     findings = [redactor.finding(finding) for finding in (*report.findings, *report.notes)]
     yield f"message: # {count(len(datagram.octets), 'octet')}"
-    yield from map(redactor.text, bounded(message_lines(datagram.ltkm, findings, keys, "  ")))
+    yield from map(redactor.shown, bounded(message_lines(datagram.ltkm, findings, keys, "  ")))
     yield "totals:"
     yield f"  findings: {len(report.findings)}"
     yield f"  notes: {len(report.notes)}"

@@ -177,7 +177,7 @@ class LtkmView(contentviews.InteractiveContentview):
         configuration = self._configuration()
         report = inspect(datagram, configuration.context, remember=False)
         report.number = None if flow is None else self._number(flow)
-        return datagram_lines(report, datagram, configuration.keys, configuration.redactor(datagram))
+        return datagram_lines(report, datagram, configuration.keys, configuration.redactor(datagram, report))
 
     def _lines(self, data: bytes, metadata: contentviews.Metadata) -> Iterator[str]:
         configuration = self._configuration()
@@ -187,7 +187,7 @@ class LtkmView(contentviews.InteractiveContentview):
             report.number = self._number(metadata.flow)
         else:
             report = _of_the_body(inspect(exchange, replace(configuration.context, session=None)))
-        redactor = configuration.redactor(exchange)
+        redactor = configuration.redactor(exchange, report)
         if is_request:
             return request_lines(report, redactor)
         return response_lines(report, data, configuration.keys, redactor)

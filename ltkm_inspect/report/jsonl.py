@@ -4,7 +4,7 @@
 """
 
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any, TextIO
@@ -16,6 +16,7 @@ from ltkm_inspect.mikey import Room
 from ltkm_inspect.options.table import DEFAULTS
 from ltkm_inspect.output.json_line import to_json
 from ltkm_inspect.output.redaction import NO_REDACTOR, Redaction, Redactor
+from ltkm_inspect.output.wording import PLAIN, Wording
 from ltkm_inspect.report.evidence import evidence
 from ltkm_inspect.report.keys import NO_KEYS, Keys
 from ltkm_inspect.report.summary import Summary
@@ -150,6 +151,7 @@ def event_fields(report: Report, redactor: Redactor = NO_REDACTOR) -> tuple[dict
         "terminal": redactor.terminal(terminal.key or event.terminal),
         "terminal_name": terminal_name(report, redactor),
         "identity": redactor.terminal(terminal.identity) if terminal.identity else None,
+        "names": redactor.names.plain,
     }
     verdict = {
         "error": event.error,
@@ -177,10 +179,12 @@ def event_fields(report: Report, redactor: Redactor = NO_REDACTOR) -> tuple[dict
     return origin, verdict, findings
 
 
-def session_record(session: Session, redaction: Redaction | None = None) -> Record:
+def session_record(session: Session, wording: Wording = PLAIN) -> Record:
     """Return the record of a session: its terminals, ordered by first exchange, and its MUKs, ordered by identities."""
-    shown: Callable[[str], str] = str if redaction is None else redaction.terminal
+    shown, redaction = wording.terminal, wording.redaction
     muks = sorted(session.muks.items(), key=lambda entry: entry[0])
+    b_tids = [b_tid for each in session.terminals for b_tid in (each.terminal, *each.former)]
+    b_tids += [printable_octets(identity) for muk, _ in muks for identity in muk]
     return {
         "schema": SESSION_SCHEMA,
         "terminals": [
@@ -194,6 +198,7 @@ def session_record(session: Session, redaction: Redaction | None = None) -> Reco
             for each in session.terminals
         ],
         "muks": [_muk(muk, protected, redaction) for muk, protected in muks],
+        "names": wording.names.of_b_tids(b_tids).plain if redaction is None else None,
         "forgotten": dict(session.forgotten),
     }
 

@@ -185,7 +185,7 @@ def _delivered(entry: KeyData, show: bool) -> KeyFacts:
 
 
 def derivation(octets: bytes, *, as_json: bool = False) -> tuple[list[str], list[str]]:
-    """Return lines with the keys derived from those of GBA or AKMA, and lines of warnings. RingError for a bad input.
+    """Return lines with the keys derived from those of GBA or AKMA, and lines of warnings. TomlError for a bad input.
 
     `octets` is TOML. The lines show the keys: the user asked for them.
     """

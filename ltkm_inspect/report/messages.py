@@ -46,7 +46,7 @@ def text_lines(
     facts = None if keys is None else keys.of(message, source.octets)
     if facts is not None:
         lines += [f"  key: {line}" for line in facts.lines]
-    yield from lines if redactor is None else map(redactor.text, lines)
+    yield from lines if redactor is None else map(redactor.shown, lines)
 
 
 def json_line(
@@ -69,5 +69,6 @@ def json_line(
     fields = nothing if message is None else to_plain(message, show_keys=keys is not None and keys.show)
     facts = None if keys is None else keys.of(message, source.octets)
     fields = {**fields, "key": None if facts is None else facts.plain}
-    shown = fields if redactor is None else redactor.plain(fields)
+    names = None if redactor is None else redactor.names.plain
+    shown = {**(fields if redactor is None else redactor.plain(fields)), "names": names}
     return to_json({"schema": MESSAGE_SCHEMA, "source": source.source, **shown})

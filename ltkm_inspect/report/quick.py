@@ -103,7 +103,7 @@ class QuickLines:
         return (
             None
             if text is None
-            else f'{{"schema":"{MESSAGE_SCHEMA}","source":{to_json(source.source)},{text},"key":null}}'
+            else f'{{"schema":"{MESSAGE_SCHEMA}","source":{to_json(source.source)},{text},"key":null,"names":null}}'
         )
 
 

@@ -10,11 +10,12 @@ from urllib.parse import quote
 from ltkm_inspect import __version__, catalogue, explain
 from ltkm_inspect.engine import OWN_FINDINGS
 from ltkm_inspect.finding import Level, Place, shorten
+from ltkm_inspect.names import EventNames
 from ltkm_inspect.output.console import PROGRAM
 from ltkm_inspect.output.json_line import is_event, kind_of, to_json
 from ltkm_inspect.report.jsonl import Record, summary_record
 from ltkm_inspect.report.summary import NOT_ENDED, NOTHING_SEEN, RunFiles, Summary, damaged
-from ltkm_inspect.report.text import finding_text
+from ltkm_inspect.report.text import finding_of, terminal_label
 from ltkm_inspect.rule import RULES, Rule
 from ltkm_inspect.wire import printable
 
@@ -51,8 +52,12 @@ def write(records: Iterable[Record], file: TextIO) -> None:
             summary = record if summary is None else summary_record(total)  # that of several files
         if is_event(record):
             items = {item["item"]: item for item in record.get("items", ())}
+            names = EventNames.of_record(record)
             for finding in (*record["findings"], *record["notes"]):
-                file.write(f"{separator}\n{to_json(_result(finding, record, items, indexes, artifacts))}")
+                text = finding_of(finding, names)
+                result = _result(finding, f"{text.place}: {text.text}", record, items, indexes, artifacts)
+                result["properties"]["terminalName"] = printable(terminal_label(record, names))
+                file.write(f"{separator}\n{to_json(result)}")
                 separator = ","
     end = {
         "artifacts": [{"location": {"uri": _uri(source)}, "roles": ["analysisTarget"]} for source in artifacts],
@@ -87,6 +92,7 @@ def _described(id: str, paragraphs: list[str], level: Level, page: str, properti
 
 def _result(
     finding: Record,
+    text: str,
     exchange: Record,
     items: Mapping[int | None, Record],
     indexes: Mapping[str, int],
@@ -97,7 +103,7 @@ def _result(
         "ruleId": finding["rule"],
         "kind": "fail",
         "level": _LEVELS[Level.of(finding["level"])],
-        "message": {"text": _without_links(f"{place}: {finding_text(finding)}")},
+        "message": {"text": _without_links(text)},
         "locations": [_location(finding, place, exchange, artifacts)],
         "partialFingerprints": {FINGERPRINT: _fingerprint(finding, place, exchange, items)},
         **_web_request(exchange),

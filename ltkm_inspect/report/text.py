@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 from ltkm_inspect.finding import Finding, Level, Place, Report, ending_of, line_of, shorten, text_of
 from ltkm_inspect.finding import count as count
+from ltkm_inspect.names import NO_EVENT_NAMES, EventNames
 from ltkm_inspect.output.json_line import kind_of
 from ltkm_inspect.output.redaction import NO_REDACTOR, Redactor
 from ltkm_inspect.report.jsonl import terminal_name
@@ -122,17 +123,18 @@ def exchange_text(
         report.verdict,
         tuple(damage_line(redactor.text(gap.field), redactor.text(gap.reason)) for gap in event.damage),
         tuple(_finding(redactor.finding(finding)) for finding in found),
-        tuple(map(redactor.text, keys.lines(report))),
+        tuple(map(redactor.shown, keys.lines(report))),
     )
 
 
 def record_text(record: Mapping[str, Any], *, notes: bool = False) -> ExchangeText:
     """Return the text of an exchange from its record; any program may have written that."""
     counts, number = record["counts"], _number(record.get("number"), record.get("place", 0))
-    found = (_finding_of(each) for each in (*record["findings"], *(record["notes"] if notes else ())))
+    names = EventNames.of_record(record)
+    found = (finding_of(each, names) for each in (*record["findings"], *(record["notes"] if notes else ())))
     return ExchangeText(
         number,
-        _flow(number, record["started"], recorded_terminal(record)),
+        _flow(number, record["started"], *terminal_and_name(record, names)),
         recorded_request_line(record),
         recorded_answer(record),
         tuple(map(shorten, record["faults"])),
@@ -140,7 +142,7 @@ def record_text(record: Mapping[str, Any], *, notes: bool = False) -> ExchangeTe
         inert(record["verdict"]),
         tuple(damage_line(each["field"], each["reason"]) for each in record.get("damage", ())),
         tuple(FindingText(*map(inert, each)) for each in found),
-        tuple(map(inert, _key_lines(record))),
+        tuple(inert(names.text(line)) for line in _key_lines(record)),
     )
 
 
@@ -148,6 +150,18 @@ def recorded_terminal(record: Mapping[str, Any]) -> str:
     """Return the name of the terminal in lines; that of an older record is made of its B-TID."""
     name = record.get("terminal_name")
     return short_name(str(record["terminal"])) if name is None else str(name)
+
+
+def terminal_and_name(record: Mapping[str, Any], names: EventNames) -> tuple[str, str]:
+    """Return how lines show the terminal of a record, and what people call it; the name is empty if it has none."""
+    shown = recorded_terminal(record)
+    return shown, names.of_terminal(shown, str(record["terminal"]), str(record["client"]))
+
+
+def terminal_label(record: Mapping[str, Any], names: EventNames) -> str:
+    """Return what a narrow column shows of the terminal of a record: what people call it, else as in lines."""
+    shown, name = terminal_and_name(record, names)
+    return name or shown
 
 
 def lines(report: Report, redactor: Redactor = NO_REDACTOR, keys: Keys = NO_KEYS) -> list[str]:
@@ -162,36 +176,37 @@ def heading(report: Report, redactor: Redactor = NO_REDACTOR) -> str:
 
 def flow_of(report: Report, redactor: Redactor = NO_REDACTOR) -> str:
     """Return number, time (UTC) and terminal of an exchange, safe to print."""
-    return _flow(
-        number_text(report.number, report.event), time_text(report.event.started), terminal_name(report, redactor)
-    )
+    event, shown = report.event, terminal_name(report, redactor)
+    name = redactor.names.of_terminal(shown, report.terminal.key or event.terminal, event.client)
+    return _flow(number_text(report.number, event), time_text(event.started), shown, name)
 
 
 def request_line(event: Event, redactor: Redactor = NO_REDACTOR) -> str:
     """Return method and path of an exchange, or kind and source of a datagram, safe to print."""
     if isinstance(event, Datagram):
-        return _sent(event.kind.value, redactor.text(event.source))
+        return _sent(event.kind.value, redactor.text(event.source), redactor.names.of_address(event.source))
     return _request_line(redactor.text(event.method), redactor.text(event.url))
 
 
 def answer_of(event: Event, redactor: Redactor = NO_REDACTOR) -> str:
     """Return the status of the response, or why there is none, or the target of a datagram; safe to print."""
     if isinstance(event, Datagram):
-        return _word(redactor.text(event.target)) or UNKNOWN
+        return _word(redactor.text(event.target), redactor.names.of_address(event.target))
     return _answer(event.status, redactor.text(event.error or ""))
 
 
 def recorded_request_line(record: Mapping[str, Any]) -> str:
     """Return what `request_line` does, from a record."""
     if kind_of(record) == "datagram":
-        return _sent(DatagramKind.title_of(record["kind"]), record["source"])
+        name = EventNames.of_record(record).of_address(record["source"])
+        return _sent(DatagramKind.title_of(record["kind"]), record["source"], name)
     return _request_line(record["method"], record["url"])
 
 
 def recorded_answer(record: Mapping[str, Any]) -> str:
     """Return what `answer_of` does, from a record."""
     if kind_of(record) == "datagram":
-        return _word(record["target"]) or UNKNOWN
+        return _word(record["target"], EventNames.of_record(record).of_address(record["target"]))
     return _answer(record["status"], record["error"])
 
 
@@ -205,18 +220,15 @@ def damage_line(field: str, reason: str) -> str:
     return f"damage {shorten(field)}: {shorten(reason)}"
 
 
-def finding_text(record: Mapping[str, Any]) -> str:
-    """Return the text of a finding or note in a record, in one line."""
-    return text_of(record["title"], record["expected"], record["got"], record["hint"])
-
-
 def _finding(finding: Finding) -> FindingText:
     return FindingText(finding.level.word, finding.rule, str(finding.place), finding.text, finding.line)
 
 
-def _finding_of(record: Mapping[str, Any]) -> FindingText:
+def finding_of(record: Mapping[str, Any], names: EventNames = NO_EVENT_NAMES) -> FindingText:
+    """Return the text of a finding or note in a record, with the names of the event."""
     octets = (*record["octets"], record["octets_of"]) if record["octets"] else None
-    place, text = Place(**record["place"]), finding_text(record)
+    place = names.place(Place(**record["place"]))
+    text = text_of(record["title"], *(names.text(record[part]) for part in ("expected", "got", "hint")))
     line = line_of(record["level"], record["rule"], place, text, ending_of(octets, record["clauses"]))
     return FindingText(record["level"], record["rule"], str(place), text, line)
 
@@ -245,9 +257,9 @@ def number_text(number: int | None, event: Event) -> str:
     return _number(number, event.place if isinstance(event, Datagram) else 0)
 
 
-def _flow(number: str, started: str | None, terminal: str) -> str:
+def _flow(number: str, started: str | None, terminal: str, name: str) -> str:
     clock = inert(started[11:]) if started else UNKNOWN
-    return f"#{number} {clock} {_word(terminal) or UNKNOWN}"
+    return f"#{number} {clock} {_word(terminal, name)}"
 
 
 def _number(number: int | None, place: int = 0) -> str:
@@ -255,9 +267,10 @@ def _number(number: int | None, place: int = 0) -> str:
     return f"{text}.{place}" if place else text
 
 
-def _word(text: str) -> str:
-    """Return text as one word that is safe to print, with spaces escaped."""
-    return shorten(text).replace(" ", "\\x20")
+def _word(text: str, name: str) -> str:
+    """Return text as one word that is safe to print, with spaces escaped, and its name in brackets if it has one."""
+    word = shorten(text).replace(" ", "\\x20") or UNKNOWN
+    return f"{word} ({shorten(name)})" if name else word
 
 
 def _request_line(method: str, url: str) -> str:
@@ -271,8 +284,8 @@ def _answer(status: int | None, error: str | None) -> str:
     return f"no response ({shorten(error)})" if error else "no response"
 
 
-def _sent(kind: str, source: str) -> str:
-    return f"UDP {shorten(kind)} {_word(source) or UNKNOWN}"
+def _sent(kind: str, source: str, name: str) -> str:
+    return f"UDP {shorten(kind)} {_word(source, name)}"
 
 
 def _contents(items: int | None, ltkms: int) -> str:

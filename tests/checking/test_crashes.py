@@ -19,6 +19,7 @@ from ltkm_inspect.mitm import reading, rewriting
 from ltkm_inspect.mitm.flows import flow_of
 from ltkm_inspect.output.console import InputErrors
 from ltkm_inspect.output.redaction import Redaction
+from ltkm_inspect.output.wording import Wording
 from ltkm_inspect.reference import KEYS
 from ltkm_inspect.report import datagram, text
 from ltkm_inspect.report.keys import Keys
@@ -104,7 +105,7 @@ def test_an_event_that_the_program_fails_on_has_a_finding_and_all_others_are_che
     capture: Path, place: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(pieces, "STRETCH", 3000)
-    presenter = Presenter(Keys(KEYS), style=LineStyle(), as_json=True, redaction=Redaction())
+    presenter = Presenter(Keys(KEYS), style=LineStyle(), as_json=True, wording=Wording(Redaction()))
     told = []
     for check in (serial.check, partial(parallel.check, jobs=2)):
         results = [*check(named(capture), Context(keys=KEYS, session=Session()), presenter)]
@@ -214,7 +215,7 @@ def test_a_crash_is_named_without_the_addresses_in_an_id(capsys: pytest.CaptureF
     exchange = Exchange(Request("", "", "", 0, ""), id="from 198.51.100.7")
     report = engine.crashed(exchange, TypeError(SECRET), Context())
     for redaction, shown in ((None, True), (Redaction(), False)):
-        say_crashes("a file", report, InputErrors(), redaction)
+        say_crashes("a file", report, InputErrors(), Wording(redaction))
         errors = capsys.readouterr().err
         assert EVENT_CRASHED in errors
         assert ("198.51.100.7" in errors) is shown

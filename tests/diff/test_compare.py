@@ -15,6 +15,7 @@ from ltkm_inspect.engine import inspect
 from ltkm_inspect.finding import Level, Report
 from ltkm_inspect.mikey import GeneralExtension, Identity, Kemac, Message, Rand, Timestamp
 from ltkm_inspect.output.redaction import Redaction
+from ltkm_inspect.output.wording import Wording
 from ltkm_inspect.reference import FIRST, KEYS, OTHER_TERMINAL, SECOND, TERMINAL, Grant, ReferenceTerminal, ltkm
 from ltkm_inspect.report.keys import Keys
 from ltkm_inspect.session import Session
@@ -263,7 +264,10 @@ def test_with_redaction_names_stand_for_b_tids_and_addresses() -> None:
     a, b = [of(FIRST)], [of(FIRST, code="500", terminal=renewed, change=swapped(Identity, []))]
     b = [replace(b[0], request=replace(b[0].request, host="192.0.2.77"), error="192.0.2.99 went away")]
     comparison = diff(a, b, everything=True)
-    for redacted in ("\n".join(text_lines(comparison, Redaction())), json_text(comparison, "a", "b", Redaction())):
+    for redacted in (
+        "\n".join(text_lines(comparison, Wording(Redaction()))),
+        json_text(comparison, "a", "b", Wording(Redaction())),
+    ):
         assert "identity-" in redacted
         assert "address-" in redacted
         for secret in (TERMINAL.b_tid, renewed.b_tid, "192.0.2.99", renewed.b_tid.encode().hex()):

@@ -24,6 +24,7 @@ from ltkm_inspect.mikey import GeneralExtension, Kemac, decode, to_plain
 from ltkm_inspect.options.table import EXPORT_FORMATS
 from ltkm_inspect.options.words import OptionError
 from ltkm_inspect.output.redaction import Redaction
+from ltkm_inspect.output.wording import Wording
 from ltkm_inspect.report.keys import Keys
 from ltkm_inspect.session import Session
 from ltkm_inspect.traffic import Exchange
@@ -352,7 +353,7 @@ def test_with_redaction_names_stand_for_b_tids_and_addresses_in_table_and_object
     hostile = reference.ReferenceTerminal("=1+1@bsf.home1.net", address="[2001:db8::77]:5")
     found = [inspect(CLEAN), inspect(of((FIRST, "200 OK", reference.ltkm(FIRST, hostile)), terminal=hostile))]
     for name in ("csv", "json"):
-        path, _ = exported(tmp_path, name, found, manner=Manner(redaction=Redaction()))
+        path, _ = exported(tmp_path, name, found, manner=Manner(wording=Wording(Redaction())))
         text = path.read_text("utf-8")
         assert text.count("identity-") >= 3
         for secret in (reference.B_TID, "1+1", "192.0.2.10", "2001:db8::77", reference.B_TID.encode().hex()):
@@ -365,7 +366,7 @@ def test_with_redaction_names_stand_for_b_tids_and_addresses_in_table_and_object
 @pytest.mark.parametrize("name", [each for each in EXPORT_FORMATS if each not in REDACTABLE])
 def test_what_holds_messages_as_they_came_is_refused_with_redaction(name: str) -> None:
     with pytest.raises(ExportError, match=rf"^expected csv or json, got {name}, which has the messages as received$"):
-        Export(name, None, Manner(redaction=Redaction()))
+        Export(name, None, Manner(wording=Wording(Redaction())))
 
 
 def test_without_times_addresses_and_octets_as_sent_an_exchange_is_exported_all_the_same(tmp_path: Path) -> None:

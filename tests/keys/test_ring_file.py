@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from ltkm_inspect.keys import KeyRing, RingError, RingFile, Subscriber, gba, load
+from ltkm_inspect.keys import KeyRing, RingFile, Subscriber, gba, load
+from ltkm_inspect.wire.toml_file import TomlError
 
 KS_NAF = "3d2fec766bf9a75e88caaa2e3eae83a339b4c555d8c400412e6e403aad5ec99a"
 MUK = bytes(range(0x20, 0x40))
@@ -116,7 +117,7 @@ WRONG = {
 @pytest.mark.parametrize(("text", "line"), WRONG.values(), ids=WRONG)
 def test_an_error_names_the_place_and_no_value(tmp_path: Path, text: str, line: str) -> None:
     path = _write(tmp_path, f"[[subscribers]]\n{text}\n")
-    with pytest.raises(RingError) as caught:
+    with pytest.raises(TomlError) as caught:
         load(path)
     told = str(caught.value)
     assert told.startswith(f"{path}: {line}")
@@ -128,7 +129,7 @@ def test_a_file_that_is_none_is_one_line(tmp_path: Path) -> None:
     (tmp_path / "octets").write_bytes(b"\xff")
     (tmp_path / "empty").touch()
     for path in (tmp_path, tmp_path / "absent", tmp_path / "octets", tmp_path / "empty"):
-        with pytest.raises(RingError, match=r"^[^\n]+$"):
+        with pytest.raises(TomlError, match=r"^[^\n]+$"):
             load(path)
 
 
@@ -257,7 +258,7 @@ def test_a_pipe_in_place_of_the_file_does_not_hang(tmp_path: Path) -> None:
 
 def test_a_field_given_twice_is_said_so(tmp_path: Path) -> None:
     path = _write(tmp_path, f'[[subscribers]]\n{B_TID}muk = "{PLANTED}"\nmuk = "{PLANTED}"\n')
-    with pytest.raises(RingError, match=r"line 4, column .*: a field or table appears twice"):
+    with pytest.raises(TomlError, match=r"line 4, column .*: a field or table appears twice"):
         load(path)
 
 
@@ -277,7 +278,7 @@ def test_a_field_given_twice_is_said_so(tmp_path: Path) -> None:
 def test_hex_goes_before_base64_and_a_doubt_is_told(tmp_path: Path, text: str, octets: int, warned: bool) -> None:
     path = _write(tmp_path, f'[[subscribers]]\n{B_TID}muk = "{text}"\n')
     if octets < 16:
-        with pytest.raises(RingError, match="expected 16 to 128 octets, got 8"):
+        with pytest.raises(TomlError, match="expected 16 to 128 octets, got 8"):
             load(path)
         return
     ring, warnings = load(path)

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ltkm_inspect import reference
-from ltkm_inspect.keys import KeyRing, OpenedMessage, RingError, Subscriber, Verdict, load
+from ltkm_inspect.keys import KeyRing, OpenedMessage, Subscriber, Verdict, load
 from ltkm_inspect.keys import ring as ring_module
 from ltkm_inspect.keys.opening import open_with
 from ltkm_inspect.keys.protection import authentication_key, encrypt, initial_vector, mac_of, time_of
@@ -29,6 +29,7 @@ from ltkm_inspect.mikey import (
     decode,
 )
 from ltkm_inspect.mikey.keydata import Spi
+from ltkm_inspect.wire.toml_file import TomlError
 from tests.keys.derived import derived
 from tests.mikey import messages
 
@@ -212,7 +213,7 @@ def test_no_key_and_nothing_derived_from_one_is_in_any_text(tmp_path: Path) -> N
     path = tmp_path / "keys.toml"
     for value in (reference.MUK.hex().upper() + "!", "base64:" + base64.b64encode(reference.MUK).decode() + "*"):
         path.write_text(f'[[subscribers]]\nb_tid = "a"\nmuk = "{value}"\n')
-        with pytest.raises(RingError) as raised:
+        with pytest.raises(TomlError) as raised:
             load(path)
         told += [raised.value, "".join(traceback.format_exception(raised.value))]
     for text in [each for item in told for each in (repr(item).lower(), str(item).lower())]:

@@ -25,6 +25,7 @@ from ltkm_inspect.mikey import Identity
 from ltkm_inspect.options.table import REPORT_FORMATS
 from ltkm_inspect.output import redaction as redaction_module
 from ltkm_inspect.output.redaction import Redaction
+from ltkm_inspect.output.wording import Wording
 from ltkm_inspect.reference import AGAIN, B_TID, FIRST, SECOND, TERMINAL, ReferenceTerminal, ltkm
 from ltkm_inspect.report import jsonl
 from ltkm_inspect.report import text as report_text
@@ -393,11 +394,11 @@ def test_no_report_says_what_was_planted_in_any_field(identity: str, spelling: s
         said += report_text.lines(report, redactor)
         said += [str(redactor.finding(each).line) for each in report.notes]
         records.append(jsonl.exchange_record(report, "a.flow", redactor=redactor))
-        with Export("csv", tmp_path / "x.csv", Manner(redaction=redaction)) as export:
+        with Export("csv", tmp_path / "x.csv", Manner(wording=Wording(redaction))) as export:
             export.add(report)
             export.finish()
         said += [(tmp_path / "x.csv").read_text() if (tmp_path / "x.csv").exists() else ""]
-    records.append(jsonl.session_record(context.session or Session(), redaction))
+    records.append(jsonl.session_record(context.session or Session(), Wording(redaction)))
     for name in REPORT_FORMATS:
         page = io.StringIO()
         write(name, records, page)

@@ -21,6 +21,7 @@ from ltkm_inspect.keys import Verdict
 from ltkm_inspect.keys.protection import authentication_key, mac_of
 from ltkm_inspect.mitm.flows import flow_of
 from ltkm_inspect.output.redaction import Redaction
+from ltkm_inspect.output.wording import Wording
 from ltkm_inspect.proxy.configuration import Configuration
 from ltkm_inspect.proxy.view import LtkmView
 from ltkm_inspect.reference import KEYS, MRK, MUK
@@ -362,7 +363,7 @@ def test_the_log_says_what_was_edited_and_what_no_longer_fits(caplog: pytest.Log
 
 
 def test_names_that_are_redacted_in_the_text_stay_what_they_are_in_the_body(caplog: pytest.LogCaptureFixture) -> None:
-    configuration = Configuration(context=Context(keys=KEYS), redaction=Redaction())
+    configuration = Configuration(context=Context(keys=KEYS), wording=Wording(Redaction()))
     edit = several(LtkmView(lambda: configuration))
     assert reference.B_TID not in edit.text
     block = edit.block("      - ltkm: 1", "  - item: 2")

@@ -17,6 +17,7 @@ from ltkm_inspect.mikey import Identity, Timestamp
 from ltkm_inspect.options.table import DEFAULTS
 from ltkm_inspect.output.json_line import to_json
 from ltkm_inspect.output.redaction import Redaction
+from ltkm_inspect.output.wording import Wording
 from ltkm_inspect.reference import FIRST, KEY_DOMAIN, SECOND, challenge, exchange, ltkm, reference
 from ltkm_inspect.report import jsonl
 from ltkm_inspect.report.summary import Summary
@@ -208,7 +209,7 @@ def test_of_a_redacted_session_terminals_have_the_names_of_the_exchanges() -> No
     session, redaction = Session(), Redaction()
     exchange = reference("download")[0]
     inspect(exchange, Context(session=session))
-    found = jsonl.session_record(session, redaction)
+    found = jsonl.session_record(session, Wording(redaction))
     name = redaction.identity(exchange.terminal)
     assert [each["terminal"] for each in found["terminals"]] == [name]
     (muk,) = found["muks"]

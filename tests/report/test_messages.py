@@ -20,6 +20,7 @@ def test_a_message_is_one_object_with_what_was_decoded() -> None:
     assert found.pop("schema") == "ltkm-inspect/message/1"
     assert found.pop("source") == "argument 1"
     assert found.pop("key") is None
+    assert found.pop("names") is None
     assert found == json.loads(json.dumps(to_plain(message)))
     ends = [payload["offset"] + payload["length"] for payload in found["payloads"]]
     starts = [payload["offset"] for payload in found["payloads"]]

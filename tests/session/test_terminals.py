@@ -13,6 +13,7 @@ from ltkm_inspect.context import Context, Settings
 from ltkm_inspect.engine import inspect
 from ltkm_inspect.keys import KeyRing, load
 from ltkm_inspect.output.redaction import Redaction
+from ltkm_inspect.output.wording import Wording
 from ltkm_inspect.reference import FIRST, KEYS, OTHER_TERMINAL, SECOND, TERMINAL, ReferenceTerminal
 from ltkm_inspect.report import jsonl
 from ltkm_inspect.session import Session, SessionSettings
@@ -178,5 +179,5 @@ def test_what_terminals_are_told_apart_by_is_redacted() -> None:
     report = inspect(exchange, context)
     line = jsonl.exchange_line(report, "a.flow", redactor=redaction.redactor(exchange), for_page=True)
     assert context.session is not None
-    assert "anna" not in line + str(jsonl.session_record(context.session, redaction))
+    assert "anna" not in line + str(jsonl.session_record(context.session, Wording(redaction)))
     assert redaction.terminal("anna's handset") in line

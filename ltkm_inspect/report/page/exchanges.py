@@ -4,15 +4,16 @@ from collections.abc import Container, Iterable, Iterator, Mapping
 from functools import partial
 from typing import Any
 
-from ltkm_inspect.finding import Answer, count
+from ltkm_inspect.finding import Answer, Place, count
 from ltkm_inspect.mikey.extension import MSK_ID
+from ltkm_inspect.names import EventNames
 from ltkm_inspect.output.json_line import kind_of
 from ltkm_inspect.report.page.http import Marks, http_views
 from ltkm_inspect.report.page.messages import ltkm_view
 from ltkm_inspect.report.page.rules import rank
 from ltkm_inspect.report.page.value import facts, value_text
 from ltkm_inspect.report.summary import noted_rules, results
-from ltkm_inspect.report.text import path_of, recorded_terminal
+from ltkm_inspect.report.text import path_of, recorded_terminal, terminal_label
 from ltkm_inspect.selection import short_name
 from ltkm_inspect.traffic import DatagramKind
 from ltkm_inspect.wire import octets_text
@@ -32,7 +33,8 @@ def exchange_view(
     """
     is_datagram = kind_of(record) == "datagram"
     messages, marks = http_views(record)
-    finding_view = partial(_finding, sides={message["s"] for message in messages}, marks=marks)
+    names = EventNames.of_record(record)
+    finding_view = partial(_finding, sides={message["s"] for message in messages}, marks=marks, names=names)
     faults = [value_text(fault) for fault in record.get("faults", ())]
     started = value_text(record["started"])
     findings = list(map(finding_view, record["findings"]))
@@ -43,19 +45,19 @@ def exchange_view(
         "verdict": record["verdict"],
         "faults": faults,
         "damage": [value_text(each) for each in _gaps(record.get("damage", ()))],
-        "terminal": value_text(_terminal(record)),
-        "terminal_name": value_text(recorded_terminal(record)),
+        "terminal": value_text(_terminal(record, names)),
+        "terminal_name": value_text(terminal_label(record, names)),
         "terminal_number": terminal,
         "day": started[:10],
         "time": started[11:].removesuffix("Z"),
-        **(_of_datagram(record) if is_datagram else _of_exchange(record)),
+        **(_of_datagram(record, names) if is_datagram else _of_exchange(record, names)),
         "rules": list(dict.fromkeys(finding["rule"] for finding in findings)),
         "worst": max(findings, key=lambda finding: rank(finding["level"]), default=None),
         "findings": findings,
         "data": {
             "f": facts(
-                *(_datagram_facts(record) if is_datagram else _exchange_facts(record)),
-                ("Terminal", _terminal(record)),
+                *(_datagram_facts(record, names) if is_datagram else _exchange_facts(record, names)),
+                ("Terminal", _terminal(record, names)),
                 ("Faults put in", record.get("faults")),
                 ("Not kept by the capture", _gaps(record.get("lacks", ()))),
                 ("Rules", _answers(record)),
@@ -65,13 +67,13 @@ def exchange_view(
             ),
             "n": list(map(finding_view, record["notes"])),
             "h": messages,
-            "i": _datagram_items(record) if is_datagram else list(_items(record)),
+            "i": _datagram_items(record, names) if is_datagram else list(_items(record, names)),
             "u": int(is_datagram),
         },
     }
 
 
-def _of_exchange(record: Mapping[str, Any]) -> dict[str, Any]:
+def _of_exchange(record: Mapping[str, Any], names: EventNames) -> dict[str, Any]:
     counts = record["counts"]
     return {
         "path": "http",
@@ -79,38 +81,38 @@ def _of_exchange(record: Mapping[str, Any]) -> dict[str, Any]:
         "request": f"{value_text(record['method'])} {_path(record['url'])}",
         "answer": value_text(_answer(record)),
         "holds": f"{count(counts['items'], 'item')}, {count(counts['ltkms'], 'LTKM')}",
-        "msk_ids": list(dict.fromkeys(filter(None, (value_text(item["msk_id"]) for item in record["items"])))),
+        "msk_ids": list(dict.fromkeys(_msk(item["msk_id"], names) for item in record["items"] if item["msk_id"])),
     }
 
 
-def _of_datagram(record: Mapping[str, Any]) -> dict[str, Any]:
+def _of_datagram(record: Mapping[str, Any], names: EventNames) -> dict[str, Any]:
     number, place = value_text(record.get("number")), record.get("place")
     return {
         "path": "udp",
         "flow": f"{number}.{place}" if number and place else number,
-        "request": f"{_kind(record)} {value_text(record['source'])} to {value_text(record['target'])}",
+        "request": value_text(names.text(f"{_kind(record)} {record['source']} to {record['target']}")),
         "answer": f"UDP {_kind(record)}",
         "holds": count(1, "LTKM") if record["counts"]["ltkms"] else "no LTKM",
-        "msk_ids": [value_text(each) for each in _msk_ids(record["message"])],
+        "msk_ids": [_msk(each, names) for each in _msk_ids(record["message"])],
     }
 
 
-def _exchange_facts(record: Mapping[str, Any]) -> list[tuple[str, Any]]:
+def _exchange_facts(record: Mapping[str, Any], names: EventNames) -> list[tuple[str, Any]]:
     return [
         ("Request", f"{record['method']} {record['url']}"),
         ("Answer", _answer(record)),
         ("Started", record["started"]),
         ("Ended", record["ended"]),
-        ("Client", record["client"]),
-        ("Server", record["server"]),
+        ("Client", names.text(str(record["client"]))),
+        ("Server", names.text(str(record["server"]))),
     ]
 
 
-def _datagram_facts(record: Mapping[str, Any]) -> list[tuple[str, Any]]:
+def _datagram_facts(record: Mapping[str, Any], names: EventNames) -> list[tuple[str, Any]]:
     return [
         ("Datagram", f"{_kind(record)}, {str(record['direction']).replace('_', ' the ')}"),
-        ("From", record["source"]),
-        ("To", record["target"]),
+        ("From", names.text(str(record["source"]))),
+        ("To", names.text(str(record["target"]))),
         ("Sent", record["started"]),
         ("Asks for a verification message", "yes" if record["v"] and record["counts"]["ltkms"] else None),
     ]
@@ -120,12 +122,12 @@ def _kind(record: Mapping[str, Any]) -> str:
     return value_text(DatagramKind.title_of(record["kind"]))
 
 
-def _datagram_items(record: Mapping[str, Any]) -> list[dict[str, Any]]:
+def _datagram_items(record: Mapping[str, Any], names: EventNames) -> list[dict[str, Any]]:
     """Return the message of a datagram in the form of an item."""
     message = record["message"]
     if message is None:
         return []
-    view = ltkm_view(message)
+    view = ltkm_view(message, names)
     if not record["counts"]["ltkms"]:
         view["t"] = view["t"].replace("LTKM 1", "Message", 1)
     return [{"n": OUTSIDE, "f": [], "l": [view]}]
@@ -140,7 +142,11 @@ def _msk_ids(message: Mapping[str, Any] | None) -> Iterator[str]:
                 yield str(key_id["value"])
 
 
-def _finding(finding: Mapping[str, Any], sides: Container[str], marks: Marks) -> dict[str, Any]:
+def _msk(msk_id: str, names: EventNames) -> str:
+    return value_text(names.text(msk_id))
+
+
+def _finding(finding: Mapping[str, Any], sides: Container[str], marks: Marks, names: EventNames) -> dict[str, Any]:
     place = finding["place"]
     item, ltkm = place["item"], place["ltkm"]
     octets, of = finding["octets"], finding["octets_of"]
@@ -151,10 +157,10 @@ def _finding(finding: Mapping[str, Any], sides: Container[str], marks: Marks) ->
         "rule": value_text(finding["rule"]),
         "level": finding["level"],
         "title": value_text(finding["title"]),
-        "place": ", ".join(_place(item, ltkm, value_text(place["path"]))),
-        "expected": value_text(finding["expected"]),
-        "got": value_text(finding["got"]),
-        "hint": value_text(finding["hint"]),
+        "place": str(names.place(Place(item, ltkm, str(place["path"])))),
+        "expected": value_text(names.text(finding["expected"])),
+        "got": value_text(names.text(finding["got"])),
+        "hint": value_text(names.text(finding["hint"])),
         "octets": octets_text(octets[0], octets[1], value_text(of)) if octets is not None else "",
         "clauses": [value_text(clause) for clause in finding["clauses"]],
         # where the page can lead to: octets of an LTKM, octets of the body, a header field, an LTKM, or an item
@@ -168,43 +174,34 @@ def _finding(finding: Mapping[str, Any], sides: Container[str], marks: Marks) ->
     }
 
 
-def _place(item: int | None, ltkm: int | None, path: str) -> Iterator[str]:
-    if item is not None:
-        yield f"item {item}"
-    if ltkm is not None:
-        yield f"LTKM {ltkm}"
-    if path or (item is None and ltkm is None):
-        yield path or "exchange"
-
-
-def _items(record: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+def _items(record: Mapping[str, Any], names: EventNames) -> Iterator[dict[str, Any]]:
     for item in record["items"]:
         group = f"{item['key_group']} / {item['key_number']}" if item["key_group"] is not None else None
         yield {
             "n": item["item"],
             "f": facts(
                 ("Response code", item["response_code"]),
-                ("Key Domain ID", item["key_domain_id"]),
-                ("MSK ID", item["msk_id"]),
+                ("Key Domain ID", names.text(item["key_domain_id"] or "")),
+                ("MSK ID", names.text(item["msk_id"] or "")),
                 ("Key Group / Number", group),
             ),
-            "l": _ltkms(item["ltkms"]),
+            "l": _ltkms(item["ltkms"], names),
         }
     if record["ltkms_outside"]:
-        yield {"n": OUTSIDE, "f": [], "l": _ltkms(record["ltkms_outside"])}
+        yield {"n": OUTSIDE, "f": [], "l": _ltkms(record["ltkms_outside"], names)}
 
 
-def _ltkms(ltkms: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    return [ltkm_view(ltkm) for ltkm in ltkms]
+def _ltkms(ltkms: Iterable[Mapping[str, Any]], names: EventNames) -> list[dict[str, Any]]:
+    return [ltkm_view(ltkm, names) for ltkm in ltkms]
 
 
-def _terminal(record: Mapping[str, Any]) -> str:
-    """Return the terminal with its name in the key ring and its B-TID; a connection by its client."""
-    terminal, name = str(record["terminal"]), recorded_terminal(record)
-    if not name:
+def _terminal(record: Mapping[str, Any], names: EventNames) -> str:
+    """Return the terminal with what people call it and its B-TID; a connection by its client."""
+    terminal, shown, name = str(record["terminal"]), recorded_terminal(record), terminal_label(record, names)
+    if not shown:
         return "unknown"
-    if name == record["client"]:
-        return f"{name} (no B-TID)"
+    if shown == record["client"]:
+        return f"{names.text(shown)} (no B-TID)"
     return terminal if name in (terminal, short_name(terminal)) else f"{name}: {terminal}"
 
 

@@ -15,6 +15,7 @@ from ltkm_inspect.mikey.codes import NEXT_PAYLOADS
 from ltkm_inspect.mikey.describe import UNVERIFIED
 from ltkm_inspect.mikey.message import HEADER_LABEL, TRAILING
 from ltkm_inspect.mikey.record import hidden
+from ltkm_inspect.names import NO_EVENT_NAMES, EventNames
 from ltkm_inspect.report.page.value import facts, value_text
 from ltkm_inspect.wire import Span
 
@@ -33,7 +34,7 @@ type Row = tuple[int, str, str, str, int, int]
 """A field: depth, name, path, value with its meaning, first octet, and the one after the last; -1 if unknown."""
 
 
-def ltkm_view(ltkm: Mapping[str, Any]) -> dict[str, Any]:
+def ltkm_view(ltkm: Mapping[str, Any], names: EventNames = NO_EVENT_NAMES) -> dict[str, Any]:
     """Return what the page shows of the record of an LTKM. The keys are short, since there may be thousands."""
     message = ltkm.get("message")
     octets = _octets(ltkm.get("octets"))
@@ -45,7 +46,7 @@ def ltkm_view(ltkm: Mapping[str, Any]) -> dict[str, Any]:
         pairs = _masked(octets[:MOST_OCTETS], nodes)
         places = spans(octets, MOST_NODES)
         rows = _with_lengths(_decoded_rows(nodes) if is_complete else _placed(rows, places), octets, places)
-    shown = list(islice(rows, MOST_NODES))
+    shown = [(*row[:3], names.text(row[3]), *row[4:]) if names else row for row in islice(rows, MOST_NODES)]
     return {
         "n": ltkm.get("ltkm"),
         "t": _title(ltkm),

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from ltkm_inspect.names import EventNames
 from ltkm_inspect.report.page.value import facts, value_text
 
 MOST_MUKS = 500
@@ -23,10 +24,11 @@ def run_facts(run: Mapping[str, Any]) -> list[tuple[str, str]]:
 def session_view(session: Mapping[str, Any]) -> dict[str, Any]:
     """Return what a session remembers of each MUK; its terminals are in the timeline."""
     muks = session.get("muks") or []
-    names = (("idi_text", "idi"), ("idr_text", "idr"), ("ltkms",), ("counter",), ("delivered",))
+    fields = (("idi_text", "idi"), ("idr_text", "idr"), ("ltkms",), ("counter",), ("delivered",))
+    names = EventNames.of_record(session)
     return {
         "number": len(muks),
-        "muks": [[_first(muk, *name) for name in names] for muk in muks[:MOST_MUKS]],
+        "muks": [[names.text(_first(muk, *field)) for field in fields] for muk in muks[:MOST_MUKS]],
     }
 
 

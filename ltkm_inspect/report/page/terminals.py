@@ -3,8 +3,9 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from ltkm_inspect.names import EventNames
 from ltkm_inspect.output.json_line import is_event
-from ltkm_inspect.report.text import recorded_terminal
+from ltkm_inspect.report.text import terminal_label
 from ltkm_inspect.selection import short_name
 from ltkm_inspect.session import Joined
 
@@ -43,7 +44,7 @@ class Terminals:
 
     def _add(self, record: Mapping[str, Any]) -> None:
         group, terminal = _group(record), str(record["terminal"])
-        self._names[group] = terminal, recorded_terminal(record)
+        self._names[group] = terminal, terminal_label(record, EventNames.of_record(record))
         if record.get("replaces"):
             self._joined.join(record["replaces"], group)
         elif record.get("answers"):
