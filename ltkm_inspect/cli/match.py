@@ -100,6 +100,7 @@ def match(
     from ltkm_inspect.engine import place
     from ltkm_inspect.matching import BsmLog, Deliveries, LogError, LogMatch, LogTable, MatchOutput, columns_line
     from ltkm_inspect.output.redaction import Redaction
+    from ltkm_inspect.output.wording import Wording
     from ltkm_inspect.session import Session
 
     redaction = Redaction() if redact else None
@@ -113,7 +114,7 @@ def match(
             if crash is None:
                 deliveries.add(name, step)
             else:
-                say_crashes(name, crash, trouble, redaction)
+                say_crashes(name, crash, trouble, Wording(redaction))
         code = trouble.exit_code(len(files), OK)
         if code == COULD_NOT_RUN:
             leave(code)
