@@ -213,12 +213,14 @@ def requested_msk_unanswered(document: Document, compared: _PairComparison) -> P
     Answer every pair of the request with a separate Response, even if only to refuse it. Any key of the Key Group
     answers a request with Key Number 0.
     """
+    if not compared.unanswered:
+        return
     if not compared.readable_response or any(departure.kind == "root-child" for departure in document.departures):
         yield NotApplicable("an item cannot be identified: its identifiers are wrong or it is not a Response")
     elif len(compared.unanswered) > len(compared.foreign) + compared.repeated:
         for domain, msk_id in compared.unanswered:
             yield Problem("", f"a Response for {_shown(domain, msk_id)}", "none")
-    elif compared.unanswered:
+    else:
         yield NotApplicable("another key is answered in its place, reported by answered-msk-unrequested")
 
 

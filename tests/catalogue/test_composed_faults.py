@@ -131,6 +131,7 @@ def test_no_look_hides_a_fault(id: str) -> None:
     cut=st.integers(0, 3),
     header=st.sampled_from(["", "Authorization", "Content-Type", "User-Agent", "Authentication-Info", "Host"]),
 )
+@example(527, b"<x/>", 0, "")
 @settings(max_examples=4 * settings().max_examples)
 def test_a_look_hides_nothing_in_damaged_text(at: int, octets: bytes, cut: int, header: str) -> None:
     exchange = reference.reference("several-keys")[-1]
