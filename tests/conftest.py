@@ -11,11 +11,14 @@ import shutil
 import signal
 from collections import defaultdict
 from collections.abc import Generator, Iterator
+from inspect import isfunction
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import settings
+
+from tests import rows
 
 if TYPE_CHECKING:
     from tests.proxy.parts import Mitmdump
@@ -121,6 +124,15 @@ def pytest_configure(config: pytest.Config) -> None:
         signal.signal(signal.SIGINT, signal.default_int_handler)
     for word in required():
         lack(word)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_pycollect_makeitem(collector: pytest.Collector, name: str, obj: object) -> pytest.Function | None:
+    """Make one test of the rows of a test, where that is possible and no single row is asked for."""
+    if not isinstance(collector, pytest.Module) or not isfunction(obj) or not collector.funcnamefilter(name):
+        return None
+    test = None if rows.are_selected(collector.config) else rows.as_one(obj)
+    return None if test is None else pytest.Function.from_parent(collector, name=name, callobj=test)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
