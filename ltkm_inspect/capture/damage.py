@@ -14,7 +14,6 @@ ENDS_WITHIN_HAR = "the file ends within the HAR"
 SHORTER = "the file shrank while it was being read"
 NOT_A_FLOW = "what follows is not a flow"
 WANTED = "a flow file, a HAR or a packet capture"
-_FLOWS_ONLY = "a flow file or a HAR"
 _COPY = "copy the file again when it is complete"
 _ADVICE = {ENDS_WITHIN: _COPY, ENDS_WITHIN_HAR: _COPY, NOT_A_FLOW: "the rest was not read"}
 _MAY_BE_TRAFFIC = (FLOWS, HAR, CAPTURE, JSON, TEXT, OCTETS, EMPTY)
@@ -24,21 +23,20 @@ _MAY_BE_TRAFFIC = (FLOWS, HAR, CAPTURE, JSON, TEXT, OCTETS, EMPTY)
 class NotACaptureError(OSError):
     """A file that holds something else than saved traffic; its text says what, in one line that is safe to print."""
 
-    def __init__(self, begins: bytes, *, with_packets: bool = True) -> None:
-        """Take its first octets, and whether a packet capture would do."""
+    def __init__(self, begins: bytes) -> None:
+        """Take its first octets."""
         self.begins = begins
         kind = kind_of(begins)
         looks = "a damaged file" if kind in (FLOWS, HAR) else kind
-        looks = f"expected {WANTED if with_packets else _FLOWS_ONLY}, got {looks}"
+        looks = f"expected {WANTED}, got {looks}"
         advice = "" if kind.advice else f": {RECORD}"
         super().__init__(EINVAL, IS_KEY_RING if kind is RING else looks + advice)
 
 
-def refuse_other(begins: bytes, *, with_packets: bool = True) -> None:
+def refuse_other(begins: bytes) -> None:
     """Raise NotACaptureError for what is certainly something else than saved traffic, by its first octets."""
-    kind = kind_of(begins)
-    if kind not in _MAY_BE_TRAFFIC or (kind is CAPTURE and not with_packets):
-        raise NotACaptureError(begins, with_packets=with_packets)
+    if kind_of(begins) not in _MAY_BE_TRAFFIC:
+        raise NotACaptureError(begins)
 
 
 class PackedError(ValueError):

@@ -73,9 +73,10 @@ def fault(
 ) -> None:
     """Put faults into the MSK exchanges and datagrams of a file.
 
-    IN is a flow file or a HAR. OUT is written as a flow file with all flows of IN, and flows with nothing to damage are
-    unchanged. Each changed flow names its faults and keeps its original, so that mitmproxy can revert it. Exit code 1
-    if no MSK exchange can be changed; OUT is then not written.
+    IN is a flow file, a HAR or a packet capture. OUT is written as a flow file with all flows of IN (MSK exchanges and
+    datagrams of a packet capture), and flows with nothing to damage are unchanged. Each changed flow names its faults
+    and keeps its original, so that mitmproxy can revert it. Exit code 1 if no MSK exchange can be changed; OUT is then
+    not written.
     """
     if source.exists() and target.exists() and source.samefile(target):
         raise click.UsageError(f"OUT: expected another file than the input, got {printable(str(target))}")
@@ -132,16 +133,19 @@ def fault(
 
 def _flows(path: Path, trouble: InputErrors, limits: "Limits") -> "Iterator[tuple[Any, tuple[Event, ...]]]":
     """Yield every flow of a file with its events; print what is wrong with the file."""
+    from ltkm_inspect.capture import Damage, DamagedEvent, UnreadTraffic, unread_text
     from ltkm_inspect.mitm.reading import flows
 
     begun = False
     try:
         for found in flows(path, limits):
             begun = True
-            if isinstance(found, tuple):
-                yield found
-            else:
+            if isinstance(found, UnreadTraffic):
+                complain(f"{printable(str(path))}: not read: {unread_text(found.counts)}")
+            elif isinstance(found, Damage | DamagedEvent):
                 trouble.say(str(path), str(found), unread=False)
+            else:
+                yield found
     except Exception as error:
         trouble.say(str(path), failure(error), unread=not begun)
 

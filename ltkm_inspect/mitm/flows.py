@@ -100,17 +100,17 @@ def flow_of(exchange: Exchange) -> http.HTTPFlow:
     started = exchange.started or 0.0
     ended = started if exchange.ended is None else exchange.ended
     client = connection.Client(
-        id=exchange.connection or _id("connection", exchange.client),
-        peername=_parse(exchange.client) or ("", 0),
+        id=exchange.connection or id_of("connection", exchange.client),
+        peername=parse_address(exchange.client) or ("", 0),
         sockname=("", 0),
         timestamp_start=started,
     )
     if exchange.host_rewritten:
         client.proxy_mode = ProxyMode.parse(f"reverse:{asked.scheme}://{url.hostport('', asked.host, asked.port)}")
     server = connection.Server(
-        id=_id("server", client.id, exchange.server),
+        id=id_of("server", client.id, exchange.server),
         address=(asked.host, asked.port),
-        peername=_parse(exchange.server),
+        peername=parse_address(exchange.server),
         timestamp_start=started,
     )
     result = http.HTTPFlow(client, server)
@@ -228,12 +228,14 @@ def address_text(address: tuple[str, int] | None) -> str:
     return human.format_address(address) if address and address[0] else ""  # a damaged flow may have an empty one
 
 
-def _parse(address: str) -> tuple[str, int] | None:
+def parse_address(address: str) -> tuple[str, int] | None:
+    """Return host and port of an address; None for what is no address."""
     found = _ADDRESS.fullmatch(address)
     return (found[1], int(found[2])) if found else None
 
 
-def _id(*parts: str) -> str:
+def id_of(*parts: str) -> str:
+    """Return an id made of these parts, the same each time."""
     return str(uuid.uuid5(_NAMESPACE, "\n".join(parts)))
 
 
@@ -241,4 +243,4 @@ def _flow_id(exchange: Exchange) -> str:
     response = exchange.response
     body = b"" if response is None else response.body or b""
     what = (exchange.id, exchange.request.url, str(exchange.started), exchange.connection)
-    return _id("flow", *what, hashlib.sha256(body).hexdigest())
+    return id_of("flow", *what, hashlib.sha256(body).hexdigest())

@@ -9,7 +9,7 @@ from ltkm_inspect.sources import FlowFile, LtkmFile, Messages, RecipeFile, messa
 
 
 def recorded_ltkms(path: Path) -> Messages:
-    """Return the LTKMs of every MSK response and push in a flow file or HAR; ValueError where it has none."""
+    """Return the LTKMs of every MSK response and push in a recording; ValueError where it has none."""
     damages: list[Damage | DamagedEvent] = []
     octets: list[bytes] = []
     for each in events(path):

@@ -3,13 +3,13 @@
 from collections.abc import Iterable
 from typing import Any
 
-from mitmproxy import udp
+from mitmproxy import connection, udp
 from mitmproxy.flow import Flow
 
 from ltkm_inspect.capture.metadata import datagram_faults_of
-from ltkm_inspect.mitm.flows import address_text, msk_exchange_of
+from ltkm_inspect.mitm.flows import address_text, id_of, msk_exchange_of, parse_address
 from ltkm_inspect.mitm.odd_flow import refuse_odd_udp
-from ltkm_inspect.traffic import Datagram, Event, Limits, UdpMessage, datagram_at, datagrams
+from ltkm_inspect.traffic import Datagram, Direction, Event, Limits, UdpMessage, datagram_at, datagrams
 from ltkm_inspect.traffic.datagram_kind import EARLIER
 
 
@@ -34,6 +34,29 @@ def datagram_in(flow: udp.UDPFlow, index: int, limits: Limits | None = None, *, 
     refuse_odd_udp(flow, latest)
     found = datagram_at(_messages(latest), len(latest) - 1, before=first, **_fields(flow, limits, capture))
     return found if found.is_ours else None
+
+
+def udp_flow_of(datagram: Datagram) -> udp.UDPFlow:
+    """Return a datagram as a flow that was recorded; ids and times come from the datagram, none from the clock."""
+    started = datagram.started or 0.0
+    id = id_of("datagram", datagram.id, datagram.client, datagram.server, str(started))
+    client = connection.Client(
+        id=id_of("connection", id),
+        peername=parse_address(datagram.client) or ("", 0),
+        sockname=("", 0),
+        timestamp_start=started,
+        transport_protocol="udp",
+    )
+    address = parse_address(datagram.server)
+    server = connection.Server(
+        id=id_of("server", id), address=address, peername=address, timestamp_start=started, transport_protocol="udp"
+    )
+    flow = udp.UDPFlow(client, server)
+    flow.id = id
+    flow.timestamp_created = started
+    is_from_terminal = datagram.direction is Direction.FROM_TERMINAL
+    flow.messages.append(udp.UDPMessage(is_from_terminal, datagram.octets, started))  # type: ignore[no-untyped-call]
+    return flow
 
 
 def _messages(messages: Iterable[udp.UDPMessage]) -> list[UdpMessage]:

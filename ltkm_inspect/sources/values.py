@@ -80,9 +80,9 @@ class LtkmFile(FileName):
 
 
 class FlowFile(FileName):
-    """A flow file or HAR with LTKMs in its MSK responses."""
+    """A flow file, HAR or packet capture with LTKMs in its MSK responses or pushes."""
 
-    KIND = "the path of a flow file or HAR"
+    KIND = "the path of a flow file, HAR or packet capture"
 
 
 def read_ltkms(path: Path) -> Messages:

@@ -20,7 +20,7 @@ from tests.bench._packets import write
 from tests.checking.test_parallel import both, named
 from tests.command import run
 from tests.packets.build import Record, enhanced, interface, pcap, pcap_record, section
-from tests.packets.traffic import Wire, push
+from tests.packets.traffic import Wire, push, request_octets
 from tests.test_cli import BROKEN, CLEAN, lines
 
 TLS = b"\x16\x03\x01\x00\xc4\x01" + bytes(190)
@@ -125,10 +125,30 @@ def test_other_commands_read_packets_or_say_what_does(capture: Path) -> None:
     assert run("diff", capture, capture).returncode == 0
     decoded = run("decode", "--format", "jsonl", capture)
     assert [json.loads(line)["source"] for line in lines(decoded.stdout)] == [f"{capture}, packet {len(records())}"]
-    refused = run("fault", "strip-ltkm", capture, capture.with_name("out.flow"))
-    assert lines(refused.stderr)[0].endswith(
-        "expected a flow file or a HAR, got a packet capture: use ltkm-inspect check"
+
+
+def test_faults_go_into_the_exchanges_and_datagrams_of_packets_and_flows_are_written(capture: Path) -> None:
+    target = capture.with_name("out.flow")
+    done = run("fault", "shorten-rand", "--keys", "flows/trial.keys.toml", capture, target)
+    assert lines(done.stdout)[-1].startswith("3 of 3 events changed, in 3 of 3 flows")
+    assert f"{capture}: not read: 1 TLS connection" in done.stderr.decode()
+    assert done.returncode == 0
+    before, after = (
+        map(json.loads, lines(run("check", "--format", "jsonl", path).stdout)) for path in (capture, target)
     )
+    for one, other in list(zip(before, after, strict=True))[1:4]:
+        assert (one.get("client"), one.get("started")) == (other.get("client"), other.get("started"))
+    summary = lines(run("check", target).stdout)
+    assert any("3 exchanges with faults put in" in line for line in summary)
+    (datagram,) = [line for line in summary if " UDP " in line]
+    assert "198.51.100.1:2269 -> 192.0.2.10:2269" in datagram
+
+
+def test_an_exchange_that_was_not_captured_to_its_end_has_no_flow(capture: Path) -> None:
+    capture.write_bytes(pcap(Wire().open().exchange(CLEAN).message(0, request_octets(CLEAN.request)).records))
+    done = run("fault", "shorten-rand", capture, capture.with_name("out.flow"))
+    assert "has no flow, as the capture is incomplete: end of the capture: the capture ended" in done.stderr.decode()
+    assert done.returncode == 5
 
 
 def results_of(path: Path, *, follow: bool = False) -> object:

@@ -15,7 +15,6 @@ from mitmproxy.flow import Flow
 from mitmproxy.http import HTTPFlow
 from mitmproxy.io import FlowReader, FlowWriter
 from mitmproxy.test import tflow
-from mitmproxy.udp import UDPFlow
 
 from ltkm_inspect import catalogue
 from ltkm_inspect.context import Context
@@ -26,13 +25,12 @@ from ltkm_inspect.mitm.flow_file import FlowFileWriter
 from ltkm_inspect.mitm.flows import FAULT, exchange_of, flow_of
 from ltkm_inspect.mitm.marking import FAULT_MARK, FAULT_METADATA, FAULTED, METADATA, ORIGINAL, mark
 from ltkm_inspect.mitm.rewriting import FlowRewriter
-from ltkm_inspect.mitm.udp_flows import events_of
-from ltkm_inspect.reference import DATAGRAM_REFERENCES, KEYS, REFERENCES, STARTED, events, reference
+from ltkm_inspect.mitm.udp_flows import events_of, udp_flow_of
+from ltkm_inspect.reference import DATAGRAM_REFERENCES, KEYS, REFERENCES, events, reference
 from ltkm_inspect.rewriting.orders import Orders
 from ltkm_inspect.rewriting.rewriter import Change
 from ltkm_inspect.session import Session
-from ltkm_inspect.traffic import Datagram, Direction, Event, Exchange
-from tests.datagrams import udp_flow
+from ltkm_inspect.traffic import Datagram, Event, Exchange
 from tests.proxy.parts import Mitmdump, clean, flawed
 
 catalogue.load()
@@ -112,14 +110,6 @@ def test_a_faulted_flow_breaks_the_rules_of_the_fault_also_when_it_was_saved(fau
     for part in fields(Exchange):
         if part.name not in ("id", "faults"):
             assert getattr(exchange, part.name) == getattr(change.after, part.name), part.name
-
-
-def udp_flow_of(datagram: Datagram) -> UDPFlow:
-    """Return the flow of one datagram."""
-    assert datagram.started is not None
-    at, is_answer = datagram.started - STARTED, datagram.direction is Direction.FROM_TERMINAL
-    addresses = {"client": datagram.client, "server": datagram.server}
-    return udp_flow((is_answer, datagram.octets, at), **addresses, id=f"{int(at):032x}")
 
 
 def as_exchange(event: Event) -> Exchange:
