@@ -13,7 +13,7 @@ from ltkm_inspect.cli.program import commands
 from ltkm_inspect.context import EXPECT, PROFILES
 from ltkm_inspect.engine import plan
 from ltkm_inspect.finding import Level
-from ltkm_inspect.options.files import parse_report
+from ltkm_inspect.options.files import ReportTarget, parse_report
 from ltkm_inspect.options.limit import parse_limit
 from ltkm_inspect.options.rule_words import documents, subject_words
 from ltkm_inspect.options.settings import parse_fail_on, settings
@@ -210,7 +210,7 @@ def test_a_part_of_a_limit_that_is_not_known_is_named() -> None:
     ],
 )
 def test_a_report_is_a_path_with_or_without_its_format(text: str, path: str) -> None:
-    assert parse_report(text) == ("jsonl", Path(path))
+    assert parse_report(text) == ReportTarget("jsonl", Path(path))
 
 
 @pytest.mark.parametrize(
@@ -224,7 +224,24 @@ def test_a_report_is_a_path_with_or_without_its_format(text: str, path: str) -> 
     ],
 )
 def test_the_end_of_a_path_is_its_format(path: str, format: str) -> None:
-    assert parse_report(path) == (format, Path(path))
+    assert parse_report(path) == ReportTarget(format, Path(path))
+
+
+@pytest.mark.parametrize("text", ["+run.jsonl", "jsonl=+run.jsonl"])
+def test_a_path_that_begins_with_a_plus_is_appended_to(text: str) -> None:
+    assert parse_report(text) == ReportTarget("jsonl", Path("run.jsonl"), appends=True)
+    with pytest.raises(OptionError, match=r"^report: expected a path without \+, because only jsonl is appended to"):
+        parse_report("+run.html")
+
+
+@pytest.mark.parametrize(
+    ("path", "code"), [("%Q.jsonl", "%Q"), ("100%.jsonl", "%."), ("jsonl=run%", "%"), ("%f.html", "%f")]
+)
+def test_codes_that_strftime_does_not_know_are_refused(path: str, code: str) -> None:
+    expected = f"report: expected codes of strftime, or %% for a percent sign, got {code}"
+    with pytest.raises(OptionError, match=f"^{expected}$"):
+        parse_report(path)
+    assert parse_report("%a%%%-d%H%M%S.jsonl").format == "jsonl"
 
 
 @pytest.mark.parametrize("text", ["", "jsonl=", "xml=run.xml", "a\0b", "   ", "out.pdf", "run", "/dev/stdout", "./a=b"])

@@ -87,9 +87,10 @@ def check(
         in_lines = style.format in LINE_FORMATS
         context = asked.context(keys)
         assert context.session is not None
-        head = [to_json(jsonl.run_record([each.name for each in found], asked.typed, wording.redaction))]
+        run = jsonl.run_record([each.name for each in found], asked.typed, wording.redaction)
+        head = [to_json(run)]
         try:
-            reports.use(targets, head[0], private=keys.show)
+            reports.use(targets, run, private=keys.show)
         except OptionError as error:
             complain(f"{spelled(error.option)}: {error.reason}")
             leave(COULD_NOT_RUN)

@@ -1,10 +1,12 @@
 """The options that name files: reports, and the key ring."""
 
 import os
+import re
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from ltkm_inspect.options.table import REPORT_FORMATS, REPORT_SUFFIXES
+from ltkm_inspect.options.table import AS_IT_HAPPENS, REPORT_FORMATS, REPORT_SUFFIXES
 from ltkm_inspect.options.words import OptionError, did_you_mean
 from ltkm_inspect.wire import printable
 from ltkm_inspect.wire.toml_file import TomlError
@@ -24,17 +26,20 @@ class ReportTarget(NamedTuple):
     format: str
     path: Path
     """As typed: its strftime codes are not filled in."""
+    appends: bool = False
+    """It goes on in a file that exists, instead of overwriting it."""
 
 
 def parse_report(text: str) -> ReportTarget:
-    """Parse `[format=]PATH`; OptionError for a format that is not known, an empty path, or no format at all.
+    """Parse `[format=][+]PATH`; OptionError for a format or strftime code that is not known, or an empty path.
 
     Without a format, the end of the path says which one is meant. A path whose name begins like a format is written
-    with the format: `jsonl=a=b`.
+    with the format: `jsonl=a=b`. Like the paths of mitmproxy, one that begins with `+` is appended to.
     """
     head, equals, rest = text.partition("=")
     named = bool(equals) and head.isascii() and head.isalpha()
     path = rest if named else text
+    appends, path = path.startswith("+"), path.removeprefix("+")
     if not path.strip():
         raise OptionError("report", f"expected a path, got {'only a format' if named else 'nothing'}")
     if "\0" in path:
@@ -46,7 +51,13 @@ def parse_report(text: str) -> ReportTarget:
         meant = _format_by_suffix(f".{format}")  # xml=PATH: the suffix was taken for the format
         close = f"; did you mean {meant}?" if meant else did_you_mean(format, REPORT_FORMATS) if format else ""
         raise OptionError("report", f"expected {expected}, got {printable(text)}{close}")
-    return ReportTarget(format, Path(path).expanduser())
+    if appends and format != AS_IT_HAPPENS:
+        why = f"expected a path without +, because only {AS_IT_HAPPENS} is appended to, got +{printable(path)}"
+        raise OptionError("report", why)
+    for code in re.findall("%(?:[-_0^#]*[EO]?.)?", path):
+        if code != "%%" and time.strftime(code) == code:
+            raise OptionError("report", f"expected codes of strftime, or %% for a percent sign, got {printable(code)}")
+    return ReportTarget(format, Path(path).expanduser(), appends)
 
 
 def _format_by_suffix(path: str) -> str:

@@ -86,10 +86,10 @@ DEFAULTS: dict[str, Option] = {
     "report": Option(
         "list",
         (),
-        "[FORMAT=]PATH",
+        "[FORMAT=][+]PATH",
         "write a report in this format, or in that of the suffix "
         f"({', '.join(suffixes[0] for suffixes in REPORT_SUFFIXES.values())}); "
-        "the path may contain strftime codes",
+        "the path may contain strftime codes; + appends to a file of JSON Lines",
     ),
     "log": Option(
         "word", "all", "|".join(LOG), "log every exchange, only those with findings or faults, or only the summary"

@@ -69,6 +69,7 @@ class LtkmInspect:
     def __init__(self) -> None:
         self.inspector = Inspector()
         self.summary = Summary()
+        self.inspector.files.outlive_files(self._summary_so_far)
         self._began = time.time()
         self._started = False
         # The response that was counted for a flow: a flow with an error beside its response fires a second hook.
@@ -114,7 +115,7 @@ class LtkmInspect:
             idle = configuration.idle_words(wanted.rewriting.orders)
             if idle and not self._started:
                 raise OptionError(*idle)
-            failed = self.inspector.files.use(wanted.reports, self._run_line(wanted), private=wanted.show_keys)
+            failed = self.inspector.files.use(wanted.reports, self._run_record(wanted), private=wanted.show_keys)
         except OptionError as error:
             wrong.append(configuration.PREFIX + str(error))
         else:
@@ -223,17 +224,15 @@ class LtkmInspect:
         self._executor.shutdown(wait=False)
         self._executor = _executor()
         self._started = False
-        self.summary.forgotten = self.inspector.session.forgotten.copy()
-        self.summary.waiting = waiting_at_end(self.configuration.context)
+        self._summary_so_far().waiting = waiting_at_end(self.configuration.context)
         if self._pending.forgotten:
             waiting = text.count(self._pending.forgotten, "request")
             logger.warning("ltkm: too many unanswered requests: the oldest (%s) were only checked if answered", waiting)
         flood = self.inspector.flood.lines(self.inspector.files.complete_name)
         for line in (*self.summary.lines(), *self.faulting.lines(), *flood):
             logger.info("%s", line)
-        wording = self.configuration.wording
-        last = (jsonl.session_record(self.inspector.session, wording), jsonl.summary_record(self.summary))
-        warn(self.inspector.files.finish(map(to_json, last)))
+        session = jsonl.session_record(self.inspector.session, self.configuration.wording)
+        warn(self.inspector.files.finish([to_json(session)]))
 
     def check(self, flows: Sequence[Flow]) -> None:
         """Check flows, also those that were checked or loaded before."""
@@ -354,10 +353,15 @@ class LtkmInspect:
         yield from self.faulting.remember(report.exchange)
         return hit.delay
 
-    def _run_line(self, wanted: Configuration) -> str:
+    def _run_record(self, wanted: Configuration) -> jsonl.Record:
         """Return the record that a report begins with."""
         sources = configuration.sources(ctx.options)
-        return to_json(jsonl.run_record(sources, wanted.options, wanted.wording.redaction, started=self._began))
+        return jsonl.run_record(sources, wanted.options, wanted.wording.redaction, started=self._began)
+
+    def _summary_so_far(self) -> Summary:
+        """Return what was counted so far."""
+        self.summary.forgotten = self.inspector.session.forgotten.copy()
+        return self.summary
 
 
 class ExitStatus:

@@ -167,11 +167,11 @@ class Inspector:
                 "or keep such bodies with --set store_streamed_bodies=true",
                 streamed,
             )
-        if record:
-            warn(self.files.write(record))
         if isinstance(flow, http.HTTPFlow) and takes_long(flow) and is_wanted():
             with suppress(Exception):  # the view will say so itself
                 self.renderings[flow] = yield partial(render, flow, report, redactor, self.configuration)
+        if record:  # last, so that the caller counts it before another event ends the file
+            warn(self.files.write(record, stays=came is not None))
         return report
 
     def _mark(self, flow: Flow, report: Report, redactor: Redactor) -> None:

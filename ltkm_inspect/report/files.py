@@ -2,8 +2,7 @@
 
 import shutil
 import tempfile
-from collections.abc import Iterable
-from contextlib import suppress
+from collections.abc import Callable, Iterable
 from itertools import count
 from pathlib import Path
 from typing import Self
@@ -11,20 +10,22 @@ from typing import Self
 from ltkm_inspect.options.files import ReportTarget
 from ltkm_inspect.options.table import AS_IT_HAPPENS
 from ltkm_inspect.options.words import OptionError
-from ltkm_inspect.output.atomic_file import OWNER_ONLY
 from ltkm_inspect.output.console import PROGRAM, reason
+from ltkm_inspect.report.jsonl import Record
 from ltkm_inspect.report.places import (
-    LineFile,
     Place,
     close_devices,
     filled,
     open_places,
     path_of,
+    refused,
     render,
     require_apart,
     shown_name,
 )
 from ltkm_inspect.report.reading import RecordFile
+from ltkm_inspect.report.stream import RecordStream, RunOutput
+from ltkm_inspect.report.summary import Summary
 from ltkm_inspect.wire import printable
 
 COMPLETE = ("text", "sarif")
@@ -40,19 +41,20 @@ class ReportFiles:
 
     def __init__(self, *, waits: bool = True) -> None:
         """`waits`: wait for a slow reader of a pipe. This must be false during live traffic."""
-        self._waits = waits
-        self._lines: dict[ReportTarget, LineFile] = {}
+        self._run = RunOutput(waits)
+        self._lines: dict[ReportTarget, RecordStream] = {}
         self._rendered: dict[ReportTarget, Place] = {}
         """The places of the other formats."""
         self._source: ReportTarget | None = None
         """The target whose lines the other formats are rendered from."""
         self._part: Path | None = None
         """The temporary file, if the source is one."""
-        self._begun: set[Path] = set()
-        self._private = False
-        self._first = ""
         self.left: list[str] = []
         """A line for each temporary file that an earlier run left beside the reports."""
+
+    def outlive_files(self, counted: Callable[[], Summary]) -> None:
+        """Go on in other files, beside live traffic: `counted` returns what was counted so far, for their summaries."""
+        self._run.counted = counted
 
     def __enter__(self) -> Self:
         """Return the reports; nothing is written yet."""
@@ -84,74 +86,81 @@ class ReportFiles:
         """One of the reports is an HTML page."""
         return any(target.format == "html" for target in self._rendered)
 
-    def use(self, targets: Iterable[ReportTarget], first: str, *, private: bool = False) -> list[str]:
+    def use(self, targets: Iterable[ReportTarget], run: Record, *, private: bool = False) -> list[str]:
         """Write these reports and no others from now on. OptionError if one cannot be written; then nothing changes.
 
-        `first` is the record of the run, which every file begins with. If it has changed, it is written again to files
-        that are already open, and failures are returned as from `write`. strftime codes in a path are replaced with the
-        local time. An existing file of JSON Lines is overwritten, unless this run has written to it before. `private`
-        reports have keys in them: from then on, only their owner can read the reports of this run.
+        Every file of JSON Lines begins with the record of the run. If it has changed, it is written again to files
+        that are already open, and what there is to say is returned as from `write`. strftime codes in a path are
+        replaced with the local time. An existing file of JSON Lines is overwritten, unless its target appends or this
+        run has written to it before. `private` reports have keys in them: from then on, only their owner can read the
+        reports of this run.
         """
-        self._private = self._private or private
+        former, former_private = self._run.record, self._run.private
+        self._run.record, self._run.private = run, former_private or private
         targets = dict.fromkeys(targets)
         rest = [each for each in targets if each.format != AS_IT_HAPPENS]
-        others = {each: path_of(self._rendered[each]) if each in self._rendered else filled(each) for each in rest}
         streams = [each for each in targets if each.format == AS_IT_HAPPENS]
         if rest and self._source in self._lines and self._source not in streams:
             streams.append(self._source)  # the other formats still need it
-        paths = {each: self._lines[each].path if each in self._lines else filled(each) for each in streams}
-        require_apart([*paths.values(), *others.values()])
-        new = open_places({each: path for each, path in others.items() if each not in self._rendered}, self._waits)
-        rendered = {each: new.get(each) or self._rendered[each] for each in rest}
-        lines, source = {**self._lines}, self._source if rendered else None
+        lines, source, new = {**self._lines}, self._source if rest else None, {}
         try:
+            others = {each: path_of(self._rendered[each]) if each in self._rendered else filled(each) for each in rest}
+            paths = [self._lines[each].path if each in self._lines else filled(each) for each in streams]
+            require_apart([*paths, *others.values()])
+            new = open_places(
+                {each: path for each, path in others.items() if each not in self._rendered}, self._run.waits
+            )
             for each in streams:
                 if each not in lines:
-                    mode = "a" if paths[each] in self._begun else "w"
-                    lines[each] = LineFile.begin(paths[each], mode, first, self._waits, self._private)
-            if rendered and source is None:
+                    lines[each] = self._stream(each)
+            if rest and source is None and self._run.counted is None:  # beside traffic, a stream may leave its file
                 source = next((each for each in streams if lines[each].path.is_file()), None)
-            if rendered and source is None:
-                source = self._begin_part(path_of(next(iter(rendered.values()))), first, lines)
+            if rest and source is None:
+                source = self._begin_part(next(iter(others.values())), lines)
         except OptionError:
             for each in lines.keys() - self._lines.keys():
                 lines[each].give_up()
             close_devices(new.values())
+            self._run.record, self._run.private = former, former_private
             raise
+        rendered = {each: new.get(each) or self._rendered[each] for each in rest}
         kept = {each for each in self._lines if each in streams or each == source}
-        for path in (self._lines[each].path for each in kept if self._private):
-            with suppress(OSError):
-                if path.is_file():
-                    path.chmod(OWNER_ONLY)
-        for each in self._lines.keys() - kept:
-            lines.pop(each).give_up()
+        if self._run.private:
+            for each in kept:
+                lines[each].make_private()
+        said = [line for each in self._lines.keys() - kept for line in lines.pop(each).end([])]
         close_devices(self._rendered[each] for each in self._rendered.keys() - rendered.keys())
         if self._part is not None and not rendered:
             self._part.unlink(missing_ok=True)
             self._part = None
-        changed, self._first = first != self._first, first
         self._lines, self._rendered, self._source = lines, rendered, source
-        self._begun.update(each.path for each in lines.values())
-        return self._append(first, kept) if changed else []
+        return said + (self._each(kept, RecordStream.write_run) if run != former else [])
 
-    def write(self, line: str) -> list[str]:
-        """Append a line to every file; return a line for each file that failed. Nothing more is written to those."""
-        return self._append(line, self._lines)
+    def _stream(self, target: ReportTarget) -> RecordStream:
+        with refused(target.path):
+            return RecordStream(target, self._run)
+
+    def write(self, line: str, *, stays: bool = False) -> list[str]:
+        """Append a line to every file; return what there is to say, such as which file failed.
+
+        Beside traffic, a line that `stays` goes into the same file as the line before it, and another file may take the
+        place of one that failed. Otherwise nothing more is written to those.
+        """
+        return self._each(self._lines, lambda stream: stream.write(line, stays=stays))
 
     def finish(self, lines: Iterable[str] = ()) -> list[str]:
-        """Append the last lines, close every file, and render the other formats; return a line for each failure."""
-        failed = [failure for line in lines for failure in self.write(line)]
-        source = self._lines[self._source].path if self._source in self._lines else None
-        for each in self._lines.values():
-            try:
-                each.close()
-            except OSError as error:
-                failed.append(f"report {each.name}: {reason(error)}")
-        if source is not None:
-            failed += render(RecordFile(source), self._rendered, private=self._private)
+        """Append the last lines, close every file, and render the other formats; return what there is to say.
+
+        Beside traffic, the summary is appended as well.
+        """
+        last = [*lines]
+        said = self._each(self._lines, lambda stream: stream.end(last))
+        source = self._lines.get(self._source) if self._source is not None else None
+        if source is not None and not source.failed:
+            failed = render(RecordFile(source.path), self._rendered, private=self._run.private)
         else:
             why = "not written, because not all records of the run could be stored"
-            failed += [f"report {shown_name(*each)}: {why}" for each in self._rendered.items()]
+            failed = [f"report {shown_name(*each)}: {why}" for each in self._rendered.items()]
         if self._part is not None:
             if failed and self._part.exists():
                 typed = " ".join(f"--report {shown_name(*each)}" for each in self._rendered.items())
@@ -160,21 +169,22 @@ class ReportFiles:
             else:
                 self._part.unlink(missing_ok=True)
         self._lines, self._rendered, self._source, self._part = {}, {}, None, None
-        return failed
+        return said + failed
 
-    def _append(self, line: str, targets: Iterable[ReportTarget]) -> list[str]:
-        failed = []
+    def _each(self, targets: Iterable[ReportTarget], act: Callable[[RecordStream], list[str]]) -> list[str]:
+        """Do something with these streams; return what there is to say. One that fails is given up."""
+        said = []
         for each in [*targets]:
-            file = self._lines[each]
+            stream = self._lines[each]
             try:
-                file.append(line)
+                said += act(stream)
             except (OSError, ValueError) as error:
-                failed.append(f"report {file.name}: {reason(error)}; nothing more is written to it")
-                file.give_up()
+                said.append(f"report {stream.name}: {reason(error)}; nothing more is written to it")
+                stream.give_up()
                 del self._lines[each]
-        return failed
+        return said
 
-    def _begin_part(self, beside: Path, first: str, lines: dict[ReportTarget, LineFile]) -> ReportTarget:
+    def _begin_part(self, beside: Path, lines: dict[ReportTarget, RecordStream]) -> ReportTarget:
         """Begin the temporary file of records, under a free name, and return its target."""
         folder = beside.parent if beside.is_file() or not beside.exists() else Path(tempfile.gettempdir())
         for number in count(1):
@@ -182,9 +192,9 @@ class ReportFiles:
             if not path.exists():
                 break
             self.left.append(f"{printable(str(path))} is left from a run that was killed or is still running")
-        target = ReportTarget(AS_IT_HAPPENS, path)
-        lines[target] = LineFile.begin(path, "a" if self._private else "x", first, self._waits, self._private)
-        if beside.is_file() and not self._private:
+        target = ReportTarget(AS_IT_HAPPENS, Path(str(path).replace("%", "%%")))
+        lines[target] = self._stream(target)
+        if beside.is_file() and not self._run.private:
             shutil.copymode(beside, path)
         self._part = path
         return target

@@ -1,10 +1,8 @@
-"""Where reports go: files that lines are appended to, files that are replaced atomically, pipes and devices."""
+"""Where reports go: files that are replaced atomically, pipes and devices."""
 
-import os
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from importlib import import_module
 from io import TextIOWrapper
 from pathlib import Path
@@ -13,7 +11,7 @@ from typing import BinaryIO, TextIO, cast
 from ltkm_inspect.options.files import ReportTarget
 from ltkm_inspect.options.table import LINE_FORMATS
 from ltkm_inspect.options.words import OptionError
-from ltkm_inspect.output.atomic_file import OWNER_ONLY, AtomicFile, created
+from ltkm_inspect.output.atomic_file import AtomicFile
 from ltkm_inspect.output.console import reason
 from ltkm_inspect.output.device import Device, is_device
 from ltkm_inspect.report import lines
@@ -83,7 +81,7 @@ def write(format: str, records: Iterable[Record], file: TextIO, style: LineStyle
 
 def filled(target: ReportTarget) -> Path:
     """Return the path of a report with its strftime codes replaced."""
-    with _written(target.path):
+    with refused(target.path):
         return Path(time.strftime(str(target.path)))
 
 
@@ -99,7 +97,7 @@ def require_apart(paths: Iterable[Path]) -> None:
 
 def _place(path: Path, waits: bool) -> Place:
     """Return the place of a report. OptionError if it cannot be written: this is known before the work begins."""
-    with _written(path):
+    with refused(path):
         if is_device(path):
             return Device.open(path, waits=waits)
         with AtomicFile(path):
@@ -123,7 +121,7 @@ def _render(records: Iterable[Record], format: str, place: Place, private: bool)
 
 
 @contextmanager
-def _written(path: Path) -> Iterator[None]:
+def refused(path: Path) -> Iterator[None]:
     """Raise an OptionError for an error that prevents writing to a path."""
     try:
         yield
@@ -134,56 +132,3 @@ def _written(path: Path) -> Iterator[None]:
 
 def shown_name(target: ReportTarget, path: Place) -> str:
     return f"{target.format}={printable(str(path))}"
-
-
-@dataclass(eq=False)
-class LineFile:
-    """A file that lines are appended to. Each is flushed before the next one."""
-
-    path: Path
-    file: TextIO
-    whole: int = 0
-    """How many octets of the file are complete lines."""
-
-    @classmethod
-    def begin(cls, path: Path, mode: str, first: str, waits: bool, private: bool) -> "LineFile":
-        """Open a file and write the first line; OptionError if that fails."""
-        with _written(path):
-            if is_device(path):
-                lines = cls(path, text_file(Device.open(path, waits=waits), "ascii"))
-            else:
-                if private and not path.exists():
-                    created(path, OWNER_ONLY).close()
-                elif private:
-                    path.chmod(OWNER_ONLY)  # before a key is written
-                file = open(path, mode, encoding="ascii", newline="\n")  # noqa: SIM115 - it stays open for the whole run
-                lines = cls(path, cast(TextIO, file), path.stat().st_size if path.is_file() else 0)
-            try:
-                lines.append(first)
-            except BaseException:
-                lines.give_up()
-                raise
-            return lines
-
-    @property
-    def name(self) -> str:
-        """Its path, safe to print."""
-        return printable(str(self.path))
-
-    def append(self, line: str) -> None:
-        """Write a line."""
-        self.file.write(line + "\n")
-        self.file.flush()
-        self.whole += len(line) + 1
-
-    def close(self) -> None:
-        """Close the file; OSError if the reader of a pipe did not read all of it."""
-        self.file.close()
-
-    def give_up(self) -> None:
-        """Close the file, and remove an incomplete line at its end."""
-        with suppress(OSError):  # the failed write was already reported
-            self.close()
-        with suppress(OSError):
-            if self.path.is_file():
-                os.truncate(self.path, self.whole)

@@ -103,7 +103,7 @@ class Summary:
         if kind == "session":
             self.forgotten.update(record["forgotten"])
         if kind == "missing":
-            self.missing[missing_text(record)] += record["records"]
+            self.missing[_missing_text(record)] += record["records"]
         if not is_event(record):
             return
         counts = record["counts"]
@@ -207,7 +207,7 @@ class Summary:
     @property
     def missing_lines(self) -> list[str]:
         """A line for each gap in the records, and one that counts the gaps that are not listed."""
-        lines = [f"{count(number, 'record')} missing {text}" for text, number in self.missing.items()]
+        lines = [_missing_line(text, number) for text, number in self.missing.items()]
         more = lines[MOST_GAPS:]
         return [*lines[:MOST_GAPS], *([f"{count(len(more), 'more gap')} in the records"] if more else [])]
 
@@ -276,9 +276,17 @@ def damaged(exchanges: int) -> str:
     return f"{count(exchanges, 'exchange')} damaged by the capture; the damaged parts were not checked"
 
 
-def missing_text(record: Mapping[str, Any]) -> str:
-    """Return when and why records are missing, safe to print."""
+def missing_line(record: Mapping[str, Any]) -> str:
+    """Return the line about records that could not be written, safe to print."""
+    return _missing_line(_missing_text(record), record["records"])
+
+
+def _missing_text(record: Mapping[str, Any]) -> str:
     return inert(f"from {record['first']} to {record['last']}: {record['reason']}")
+
+
+def _missing_line(text: str, number: int) -> str:
+    return f"{count(number, 'record')} missing {text}"
 
 
 class RunFiles:

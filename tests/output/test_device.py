@@ -134,7 +134,7 @@ def test_what_waits_for_a_reader_is_bounded(
     monkeypatch.setattr(device, "MOST", 100_000)
     monkeypatch.setattr(device, "PATIENCE", 0.0 if waits else 3600.0)
     files = ReportFiles(waits=waits)
-    files.use([parse_report(f"jsonl={pipe}")], "{}")
+    files.use([parse_report(f"jsonl={pipe}")], {})
     assert files.write("x" * 100_000) == []
     failed = files.write("x" * 100_000)
     assert failed == [f"report {pipe}: its reader takes no data; nothing more is written to it"]
@@ -157,7 +157,7 @@ def test_what_a_slow_reader_had_no_room_for_comes_later(pipe: Path, idle: int) -
 def test_a_reader_that_goes_is_one_line(pipe: Path) -> None:
     reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
     files = ReportFiles()
-    files.use([parse_report(f"jsonl={pipe}")], "{}")
+    files.use([parse_report(f"jsonl={pipe}")], {})
     os.close(reader)
     assert files.write("x") == [f"report {pipe}: Broken pipe; nothing more is written to it"]
     assert files.finish() == []

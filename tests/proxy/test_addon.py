@@ -183,7 +183,7 @@ def test_a_report_is_continued_where_it_is_asked_for_again(stage: Stage, tmp_pat
     for reports in ([str(path)], [], [str(path)]):
         stage.set(ltkm_report=reports)
         stage.play(flow_of(clean()))
-    assert kinds(path) == ["run", "exchange", "run", "exchange"]
+    assert kinds(path) == ["run", "exchange", "summary", "run", "exchange"]
 
 
 def test_a_report_that_fails_is_given_up_with_one_line(

@@ -18,12 +18,13 @@ from ltkm_inspect.report.reading import RecordFile
 from tests.report.runs import TRIAL, checked
 
 RECORDS = checked(TRIAL)
-FIRST, *LINES = map(to_json, RECORDS)
+RUN = RECORDS[0]
+LINES = [*map(to_json, RECORDS[1:])]
 
 
-def using(*texts: str | Path, first: str = FIRST) -> ReportFiles:
+def using(*texts: str | Path) -> ReportFiles:
     files = ReportFiles()
-    assert files.use(targets(*texts), first) == []
+    assert files.use(targets(*texts), RUN) == []
     return files
 
 
@@ -107,10 +108,8 @@ def test_what_could_not_be_kept_is_not_rendered_as_if_it_were_all(tmp_path: Path
     descriptor = next(int(name) for name in os.listdir("/proc/self/fd") if points_to(name, part))
     files.write(LINES[0])
     reading = os.open(part, os.O_RDONLY)
-    os.dup2(reading, descriptor)  # the next write fails, and half a line may be there before
+    os.dup2(reading, descriptor)  # the next write fails
     os.close(reading)
-    with part.open("a") as file:
-        file.write('{"half')
     failed = written(files, LINES[1:])
     assert failed[0] == f"report {part}: Bad file descriptor; nothing more is written to it"
     assert failed[1] == (
@@ -161,8 +160,8 @@ def test_a_link_stays_a_link_and_the_mode_stays_the_mode(tmp_path: Path) -> None
 def test_reports_may_change_while_the_run_goes_on(tmp_path: Path) -> None:
     files = using(tmp_path / "run.jsonl")
     files.write(LINES[0])
-    assert files.use(targets(tmp_path / "run.jsonl", f"text={tmp_path}/out.txt"), FIRST) == []
-    assert files.use(targets(f"text={tmp_path}/out.txt"), FIRST) == []
+    assert files.use(targets(tmp_path / "run.jsonl", f"text={tmp_path}/out.txt"), RUN) == []
+    assert files.use(targets(f"text={tmp_path}/out.txt"), RUN) == []
     assert written(files, LINES[1:]) == []
     assert names(tmp_path) == ["out.txt", "run.jsonl"]
     assert [*RecordFile(tmp_path / "run.jsonl")] == RECORDS
@@ -172,7 +171,7 @@ def test_reports_may_change_while_the_run_goes_on(tmp_path: Path) -> None:
 
 def test_a_part_goes_with_the_last_report_that_needs_it(tmp_path: Path) -> None:
     files = using(f"text={tmp_path}/out.txt")
-    assert files.use([], FIRST) == []
+    assert files.use([], RUN) == []
     assert names(tmp_path) == []
     assert files.finish(LINES) == []
     assert names(tmp_path) == []
@@ -180,7 +179,7 @@ def test_a_part_goes_with_the_last_report_that_needs_it(tmp_path: Path) -> None:
 
 def test_options_that_change_are_a_record_of_the_run_in_every_open_file(tmp_path: Path) -> None:
     files = using(tmp_path / "run.jsonl")
-    changed = to_json(RECORDS[0] | {"options": RECORDS[0]["options"] | {"strict": True}})
+    changed = RUN | {"options": RUN["options"] | {"strict": True}}
     files.use(targets(tmp_path / "run.jsonl"), changed)
     files.use(targets(tmp_path / "run.jsonl"), changed)
     files.finish()
