@@ -27,7 +27,15 @@ catalogue.load()
 
 
 LIVE = Limits(octets=1 << 20, ltkms=200, payloads=1000, findings=100, directives=1000, tags=200_000)
-LIVE_ONLY = {"bindings", "log", "log_first", "log_every", *(name for name in DEFAULTS if name.startswith("fault"))}
+LIVE_ONLY = {
+    "bindings",
+    "log",
+    "metrics",
+    "summary_every",
+    "log_first",
+    "log_every",
+    *(name for name in DEFAULTS if name.startswith("fault")),
+}
 OFFLINE = Limits(octets=64 << 20, findings=100, tags=200_000)
 
 

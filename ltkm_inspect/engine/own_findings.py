@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from ltkm_inspect.context import Context
-from ltkm_inspect.finding import EVENT_CRASHED, RULE_CRASHED, Finding, Level, Place
+from ltkm_inspect.finding import CRASHES, EVENT_CRASHED, RULE_CRASHED, Finding, Level, Place, Report
 from ltkm_inspect.rule import Rule
 from ltkm_inspect.subject import Site
 from ltkm_inspect.traffic import Event, Exchange
@@ -16,6 +16,17 @@ OWN_FINDINGS = {
     NOT_CHECKED_IN_FULL: "The exchange was not checked in full: it exceeds a limit or was not captured completely.",
 }
 """The warnings of the engine itself, outside the catalogue, with their titles."""
+
+PASSED_UNCHECKED = {
+    "damaged": "damaged or not kept by the capture",
+    "no_response": "without a response",
+    "streamed": "streamed (see stream_large_bodies)",
+    "cut": "cut off by the end of the connection",
+    "too_large": "with a body over the limit (raise body in ltkm_limit)",
+    "over_limit": "with more in it than another part of ltkm_limit allows",
+    "crashed": "on which ltkm-inspect failed",
+}
+"""Why an event was not checked in full, by the word for it in records and metrics, with the end of `2 events …`."""
 
 
 def not_in_full(expected: str, got: str, hint: str, place: Place | None = None) -> Finding:
@@ -69,3 +80,22 @@ def unseen(event: Event) -> Iterator[Finding]:
     for name, number in event.long_headers():
         expected = f"at most {count(event.limits.directives or 0, 'directive')} in {name}"
         yield not_in_full(expected, str(number), larger("directives"))
+
+
+def passed_unchecked(report: Report) -> str | None:
+    """Return the main reason why an event was not checked in full, a key of `PASSED_UNCHECKED`; None if it was."""
+    rules, event = frozenset(report.rules), report.event
+    if not CRASHES.isdisjoint(rules):
+        return "crashed"
+    if NOT_CHECKED_IN_FULL not in rules:
+        return None
+    if not isinstance(event, Exchange):
+        return "over_limit"
+    if event.unknown("response.body") is not None:  # or all of the response
+        return "damaged"
+    if event.response is None:
+        return "no_response"
+    if event.response.body is None and event.may_have_body:
+        return "cut" if event.error else "streamed"
+    bodies = (event.request_content, event.content)
+    return "too_large" if any(body is not None and body.truncated for body in bodies) else "over_limit"

@@ -53,7 +53,7 @@ def exchange_of(
         Request(
             request.method,
             request.scheme,
-            _host(request),
+            host_of(request),
             request.port,
             request.path,
             request.http_version,
@@ -205,7 +205,7 @@ def _has_upstream_host(flow: http.HTTPFlow) -> bool:
     return flow.request.host_header == url.hostport(flow.request.scheme, *address[:2])
 
 
-def _host(request: http.Request) -> str:
+def host_of(request: http.Request) -> str:
     """Return what mitmproxy calls `pretty_host`; most requests of a run have the same few names in Host."""
     authority = request.host_header
     if not authority:

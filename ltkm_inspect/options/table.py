@@ -98,6 +98,15 @@ DEFAULTS: dict[str, Option] = {
     "log_every": Option(
         "word", "100", f"NUMBER|{NEVER}", f"then log only every such finding of the rule, with its number, or {NEVER}"
     ),
+    "summary_every": Option(
+        "word",
+        NEVER,
+        f"INTERVAL|{NEVER}",
+        "report what was seen and what could not be looked into, each time this interval (30s, 10m, 1h) has passed",
+    ),
+    "metrics": Option(
+        "word", "", "[ADDRESS:]PORT", "serve metrics for Prometheus at /metrics; without an address, on the loopback"
+    ),
     "keys": Option("path", "", "FILE", "read the MUKs and MRKs of the terminals from this key ring, a TOML file"),
     "names": Option(
         "path",

@@ -10,7 +10,7 @@ _ESCAPE = re.compile(r"\\u(?:(d[89ab]..\\ud[c-f]..)|(d[89a-f]..)|....)|\\.")
 
 
 def kind_of(record: Mapping[str, Any]) -> str:
-    """Return what a record of JSON Lines is: `run`, `exchange`, `datagram`, `missing`, `session` or `summary`."""
+    """Return what a record is: `run`, `exchange`, `datagram`, `missing`, `heartbeat`, `session` or `summary`."""
     return str(record["schema"]).split("/")[1]
 
 

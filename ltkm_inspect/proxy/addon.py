@@ -3,12 +3,10 @@
 import asyncio
 import gc
 import logging
-import sys
 import time
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from functools import wraps
 from typing import Any, cast
 from weakref import WeakKeyDictionary
 
@@ -31,9 +29,12 @@ from ltkm_inspect.proxy.commands import FlowCommands
 from ltkm_inspect.proxy.configuration import Configuration
 from ltkm_inspect.proxy.console import equip
 from ltkm_inspect.proxy.editor import Drafts
+from ltkm_inspect.proxy.exit_status import ExitStatus
 from ltkm_inspect.proxy.faulting import Faulting
+from ltkm_inspect.proxy.guard import guarded
 from ltkm_inspect.proxy.inspector import Inspector, warn
 from ltkm_inspect.proxy.log_events import spare_events
+from ltkm_inspect.proxy.monitor import Monitor
 from ltkm_inspect.proxy.pending import PendingRequests
 from ltkm_inspect.proxy.rendering import rows
 from ltkm_inspect.proxy.udp_flows import UdpFlows
@@ -46,21 +47,6 @@ from ltkm_inspect.wire import crash_of
 logger = logging.getLogger(__name__)
 
 
-def _guarded[**P, R](hook: Callable[P, R]) -> Callable[P, R | None]:
-    """Make a hook that cannot raise: traffic comes first, so an error here is only a warning."""
-
-    @wraps(hook)
-    def guarded(*args: P.args, **kwargs: P.kwargs) -> R | None:
-        try:
-            return hook(*args, **kwargs)
-        except Exception as error:
-            # the text of an error may hold what is not to be shown, be it a key
-            logger.warning("ltkm: %s failed: %s", hook.__name__, crash_of(error))
-            return None
-
-    return guarded
-
-
 class LtkmInspect:
     """Inspects MSK exchanges, live, loaded or replayed; it changes forwarded traffic only for faults."""
 
@@ -68,13 +54,14 @@ class LtkmInspect:
 
     def __init__(self) -> None:
         self.inspector = Inspector()
-        self.summary = Summary()
+        self.monitor = Monitor(self.inspector)
+        self.addons = [self.monitor]  # mitmproxy calls its hooks after those of this addon
         self.inspector.files.outlive_files(self._summary_so_far)
         self._began = time.time()
         self._started = False
         # The response that was counted for a flow: a flow with an error beside its response fires a second hook.
         self._counted: WeakKeyDictionary[Flow, http.Response | None] = WeakKeyDictionary()
-        self._udp_flows = UdpFlows(self.inspector)
+        self._udp_flows = UdpFlows(self.inspector, self.monitor)
         self._pending = PendingRequests()
         self._drafts = Drafts()
         self._executor = _executor()
@@ -85,6 +72,11 @@ class LtkmInspect:
     def configuration(self) -> Configuration:
         """What the options ask for."""
         return self.inspector.configuration
+
+    @property
+    def summary(self) -> Summary:
+        """What the run has seen so far."""
+        return self.monitor.summary
 
     @property
     def faulting(self) -> Faulting:
@@ -122,6 +114,7 @@ class LtkmInspect:
             self.inspector.take_over(wanted)
             warn(failed)
             self.faulting.use(wanted.rewriting, idle)
+            self.monitor.use(wanted.summary_every, wanted.metrics)
         if wrong and self._started:
             raise exceptions.OptionsError(wrong[0])  # type: ignore[no-untyped-call]
         for line in wrong:
@@ -145,7 +138,7 @@ class LtkmInspect:
         """Number a flow when mitmproxy lists it."""
         self.inspector.number(flow)
 
-    @_guarded
+    @guarded
     def request(self, flow: http.HTTPFlow) -> Awaitable[None] | None:
         """Remember a request until it is answered, and inspect one that was loaded without answer: no hook follows."""
         self._counted.pop(flow, None)  # it is replayed
@@ -155,27 +148,27 @@ class LtkmInspect:
             return self._end(flow)
         return None
 
-    @_guarded
+    @guarded
     def response(self, flow: http.HTTPFlow) -> Awaitable[None] | None:
         """Inspect an exchange that ended with a response, and do to it what is ordered."""
         if flow in self._counted and self._counted[flow] is None:
             return None  # it was reported without one when its connection ended
         return self._end(flow)
 
-    @_guarded
+    @guarded
     def update(self, flows: Sequence[Flow]) -> None:
         """Look at what is there to be replayed, when mitmproxy says that this changed: it then names no flow."""
         if not flows:
             self.faulting.look_at_replays(ctx.master.addons)
 
-    @_guarded
+    @guarded
     def error(self, flow: http.HTTPFlow) -> Awaitable[None] | None:
         """Inspect an exchange that ended in an error, unless its response was inspected already."""
         if flow not in self._counted or self._counted[flow] is not flow.response:
             return self._end(flow)
         return None
 
-    @_guarded
+    @guarded
     def client_disconnected(self, client: connection.Client) -> Awaitable[Any] | None:
         """Inspect the requests of a connection that nothing has answered or ended before it was closed."""
         waits = [wait for flow in self._pending.take(client) if (wait := self._end(flow)) is not None]
@@ -189,18 +182,18 @@ class LtkmInspect:
         """Number a UDP flow when mitmproxy lists it."""
         self._udp_flows.start(flow)
 
-    @_guarded
+    @guarded
     def udp_message(self, flow: udp.UDPFlow) -> None:
         """Inspect the latest message of a UDP flow."""
-        self._finish(Handling(self._udp_flows.take(flow, self.summary)))
+        self._finish(Handling(self._udp_flows.take(flow)))
 
     def udp_end(self, flow: udp.UDPFlow) -> None:
         """Count a UDP flow without a datagram of ours."""
-        self._udp_flows.end(flow, self.summary)
+        self._udp_flows.end(flow)
 
     def udp_error(self, flow: udp.UDPFlow) -> None:
         """Count one that ended in an error, too."""
-        self._udp_flows.end(flow, self.summary)
+        self._udp_flows.end(flow)
 
     def dns_request(self, flow: dns.DNSFlow) -> None:
         """Count one of DNS."""
@@ -208,9 +201,9 @@ class LtkmInspect:
 
     def _count_other(self, flow: Flow) -> None:
         self.inspector.number(flow)
-        self.summary.other()
+        self.monitor.other(flow)
 
-    @_guarded
+    @guarded
     def done(self) -> None:
         """Log the summary of the run and close the report files."""
         if not self._started:
@@ -220,10 +213,11 @@ class LtkmInspect:
             self._finish(Handling(self._steps(flow)))
         for handling in [*self._unfinished]:
             self._finish(handling)
-        self._udp_flows.finish(self.summary)
+        self._udp_flows.finish()
         self._executor.shutdown(wait=False)
         self._executor = _executor()
         self._started = False
+        self.monitor.finish()
         self._summary_so_far().waiting = waiting_at_end(self.configuration.context)
         if self._pending.forgotten:
             waiting = text.count(self._pending.forgotten, "request")
@@ -334,14 +328,15 @@ class LtkmInspect:
 
     def _steps(self, flow: http.HTTPFlow) -> Steps[float]:
         """Inspect an exchange as it came, then as it goes on where faults are put in; return how long to hold it."""
+        began = time.perf_counter()
         if flow.is_replay is not None:
             self.faulting.renew(flow)
         report = yield from self.inspector.inspected(flow)
         if report is None:
-            self.summary.other()
+            self.monitor.other(flow)
             return 0.0
         report = yield from self.inspector.tell_in_steps(flow, report)
-        self.summary.add(report)
+        self.monitor.add(report)
         hit = yield from self.faulting.hit(flow, report)
         if hit.change is not None:
             yield from self.faulting.write(flow, hit.change, report)
@@ -351,6 +346,7 @@ class LtkmInspect:
             report = yield from self.inspector.tell_in_steps(flow, report, came=came)
             self.summary.add_faulted(report)
         yield from self.faulting.remember(report.exchange)
+        self.monitor.took(time.perf_counter() - began)
         return hit.delay
 
     def _run_record(self, wanted: Configuration) -> jsonl.Record:
@@ -362,25 +358,6 @@ class LtkmInspect:
         """Return what was counted so far."""
         self.summary.forgotten = self.inspector.session.forgotten.copy()
         return self.summary
-
-
-class ExitStatus:
-    """An addon for the end of the chain: whatever another addon still has to save at the end is saved before it."""
-
-    name = "ltkm_exit_status"
-
-    def __init__(self, status: Callable[[], int]) -> None:
-        """Take what tells the status of the run, 0 where there is nothing to tell."""
-        self._status = status
-
-    def done(self) -> None:
-        """End mitmdump with that status; its own errors keep their 1."""
-        chain: Any = ctx.master.addons  # mitmproxy gives it no types
-        errors = chain.get("errorcheck")
-        if errors is not None and errors.logger.has_errored:
-            return
-        if status := self._status():
-            sys.exit(status)
 
 
 def _executor() -> ThreadPoolExecutor:

@@ -17,6 +17,7 @@ from ltkm_inspect.names import NO_NAMES, NamesFile
 from ltkm_inspect.options.faults import orders as fault_orders
 from ltkm_inspect.options.files import ReportTarget, key_ring, names_file, parse_report
 from ltkm_inspect.options.limit import parse_limit
+from ltkm_inspect.options.monitoring import MetricsAddress, parse_interval, parse_metrics
 from ltkm_inspect.options.settings import JUDGING, parse_fail_on, settings
 from ltkm_inspect.options.table import DEFAULTS, EVERY, LOG, NEVER
 from ltkm_inspect.options.words import OptionError, did_you_mean, number_or, one_of
@@ -64,6 +65,10 @@ class Configuration:
     """What replaces B-TIDs, IMPIs and addresses in every output, and the names that are shown."""
     rewriting: FlowRewriter = field(default_factory=lambda: FlowRewriter(Orders()))
     """What puts the faults in, and counts."""
+    summary_every: int | None = None
+    """How many seconds are between two heartbeats; None for none."""
+    metrics: MetricsAddress | None = None
+    """Where metrics are served; None for nowhere."""
 
     @property
     def keys(self) -> Keys:
@@ -145,6 +150,8 @@ def read(options: OptManager, former: Configuration) -> Configuration:
             NO_NAMES if names is None else names.content,
         ),
         former.rewriting if faults.items() <= former.options.items() else _rewriting(faults),
+        parse_interval("summary_every", options.ltkm_summary_every),
+        parse_metrics(options.ltkm_metrics),
     )
 
 

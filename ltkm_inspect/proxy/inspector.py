@@ -54,6 +54,11 @@ class Inspector:
         """The message of each UDP flow that was marked last."""
         self.flood = FloodControl()
 
+    @property
+    def flows(self) -> int:
+        """How many flows have a number."""
+        return self._flows
+
     def number(self, flow: Flow) -> int:
         """Return the ordinal of a flow in the run, from 1, in the order in which flows begin or are loaded."""
         found = self._numbers.get(flow)

@@ -1,6 +1,7 @@
 """The messages of UDP flows: inspected one by one as mitmproxy relays or loads them, and shown in the content view."""
 
 from collections.abc import Iterator
+from time import perf_counter
 from weakref import WeakKeyDictionary
 
 from mitmproxy import udp
@@ -9,10 +10,10 @@ from ltkm_inspect.engine.handling import Steps
 from ltkm_inspect.finding import Report
 from ltkm_inspect.output.redaction import NO_REDACTOR, Redactor
 from ltkm_inspect.proxy.inspector import Inspector
+from ltkm_inspect.proxy.monitor import Monitor
 from ltkm_inspect.proxy.outline import bounded, message_lines
 from ltkm_inspect.report import text
 from ltkm_inspect.report.keys import Keys
-from ltkm_inspect.report.summary import Summary
 from ltkm_inspect.traffic import Datagram
 from ltkm_inspect.wire import count
 
@@ -20,9 +21,10 @@ from ltkm_inspect.wire import count
 class UdpFlows:
     """Inspects the messages of UDP flows, and counts the flows that have no datagram of ours."""
 
-    def __init__(self, inspector: Inspector) -> None:
-        """Take what inspects a message."""
+    def __init__(self, inspector: Inspector, monitor: Monitor) -> None:
+        """Take what inspects a message, and what counts."""
         self._inspector = inspector
+        self._monitor = monitor
         self._foreign: WeakKeyDictionary[udp.UDPFlow, None] = WeakKeyDictionary()
         """The flows that have not ended and had no datagram of ours yet."""
 
@@ -31,25 +33,27 @@ class UdpFlows:
         self._inspector.number(flow)
         self._foreign[flow] = None
 
-    def take(self, flow: udp.UDPFlow, summary: Summary) -> Steps[None]:
+    def take(self, flow: udp.UDPFlow) -> Steps[None]:
         """Take the steps to inspect the latest message of a flow, to log it, and to count it."""
+        began = perf_counter()
         report = yield from self._inspector.inspected_message(flow, len(flow.messages) - 1)
         if report is not None:
             self._foreign.pop(flow, None)
             report = yield from self._inspector.tell_in_steps(flow, report)
-            summary.add(report)
+            self._monitor.add(report)
             yield from self._inspector.faulting.remember(report.event)
+            self._monitor.took(perf_counter() - began)
 
-    def end(self, flow: udp.UDPFlow, summary: Summary) -> None:
+    def end(self, flow: udp.UDPFlow) -> None:
         """Count a flow that had no datagram of ours."""
         if flow in self._foreign:
             del self._foreign[flow]
-            summary.other()
+            self._monitor.other(flow)
 
-    def finish(self, summary: Summary) -> None:
+    def finish(self) -> None:
         """Count the flows that have not ended."""
         for flow in [*self._foreign]:
-            self.end(flow, summary)
+            self.end(flow)
 
 
 def datagram_lines(report: Report, datagram: Datagram, keys: Keys, redactor: Redactor = NO_REDACTOR) -> Iterator[str]:

@@ -21,6 +21,7 @@ from ltkm_inspect import catalogue
 from ltkm_inspect.finding import UNCHECKED
 from ltkm_inspect.output.json_line import kind_of
 from ltkm_inspect.report.page.exchanges import exchange_view
+from ltkm_inspect.report.page.heartbeats import Heartbeats, handshake_rows, host_rows
 from ltkm_inspect.report.page.rules import AnswerCounts, Tally
 from ltkm_inspect.report.page.run import run_facts, session_view
 from ltkm_inspect.report.page.terminals import Terminals
@@ -83,6 +84,7 @@ class _Page:
         self.redacted = False
         self.sessions: list[dict[str, Any]] = []
         self.run_files = RunFiles()
+        self.heartbeats = Heartbeats()
         self._rows: list[tuple[str, int, str]] = []
         """For each exchange on the page: when it began, its number on the page, and its row."""
         self._characters = 0
@@ -104,7 +106,9 @@ class _Page:
                 self.redacted = self.redacted or bool(record.get("redacted"))
             case ["session"]:
                 self.sessions.append(session_view(record))
-        if kind in (["exchange"], ["datagram"], ["missing"], ["summary"], ["session"]):
+            case ["heartbeat"]:
+                self.heartbeats.add(record)
+        if kind in (["exchange"], ["datagram"], ["missing"], ["heartbeat"], ["summary"], ["session"]):
             self.summary.add_record(record)
         if kind:
             self.run_files.add(record)
@@ -214,6 +218,8 @@ def _environment() -> Environment:
         "number": lambda number: f"{number:,}",
         "counted": _counted,
         "forgotten": forgotten,
+        "handshake_rows": handshake_rows,
+        "host_rows": host_rows,
     }
     return environment
 

@@ -11,6 +11,7 @@ from typing import Any, TextIO
 
 from ltkm_inspect import __version__, mikey
 from ltkm_inspect.capture.unread import UNREAD
+from ltkm_inspect.engine.own_findings import PASSED_UNCHECKED
 from ltkm_inspect.finding import VERDICTS, Answer, Finding, Level, Report
 from ltkm_inspect.mikey import Room
 from ltkm_inspect.options.table import DEFAULTS
@@ -232,6 +233,7 @@ def summary_record(summary: Summary) -> Record:
         },
         "unread": {kind: summary.unread[kind] for kind in UNREAD},
         "waiting": dict(sorted(summary.waiting.items())),
+        "unchecked": {reason: summary.unchecked[reason] for reason in PASSED_UNCHECKED},
     }
 
 

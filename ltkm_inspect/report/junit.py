@@ -131,7 +131,7 @@ def write(records: Iterable[Record], file: TextIO) -> None:
             fails_from = parse_fail_on(record["options"].get("fail_on") or "never") or Level.VIOLATION
             for source in record["sources"] or ():
                 suites.setdefault(source, _Suite())
-        elif kind == "missing":
+        elif kind in ("missing", "heartbeat"):
             gaps.add_record(record)
         elif is_event(record):
             suites_of_kind = faulted if record["faults"] else suites
@@ -146,6 +146,7 @@ def write(records: Iterable[Record], file: TextIO) -> None:
             "msk-exchange-seen": "" if has_exchanges else NOTHING_SEEN,
             **({"records-complete": "; ".join(gaps.missing_lines)} if gaps.missing else {}),
         },
+        [*gaps.blind_spots.handshake_lines()],
     )
     for name, suite in suites.items():
         if suite.exchanges or name not in faulted:
@@ -161,12 +162,14 @@ def write(records: Iterable[Record], file: TextIO) -> None:
     file.write(f'<?xml version="1.0" encoding="UTF-8"?>\n{tostring(root, "unicode")}\n')
 
 
-def _run(root: Element, problems: dict[str, str]) -> None:
+def _run(root: Element, problems: dict[str, str], lines: list[str]) -> None:
     suite = SubElement(root, "testsuite", name="run")
     for name, problem in problems.items():
         case = SubElement(suite, "testcase", classname=f"{PROGRAM}.run", name=name)
         if problem:
             SubElement(case, "error", type=name, message=problem)
+    if lines:
+        SubElement(suite, "system-out").text = "\n".join(lines)
     _count(suite)
 
 

@@ -6,8 +6,9 @@ from typing import Any, TextIO
 
 import click
 
-from ltkm_inspect.finding import UNCHECKED
+from ltkm_inspect.finding import UNCHECKED, Level
 from ltkm_inspect.output.json_line import is_event, kind_of
+from ltkm_inspect.report import heartbeat
 from ltkm_inspect.report.summary import RunFiles, Summary
 from ltkm_inspect.report.text import INDENT, ExchangeText, FindingText, record_text
 from ltkm_inspect.wire import inert, printable
@@ -82,6 +83,9 @@ def write(records: Iterable[Mapping[str, Any]], file: TextIO, style: LineStyle) 
         kind = kind_of(record)
         if kind == "run" and len(record["sources"] or ()) == 1:
             shown = record["sources"][0]
+        if kind == "heartbeat" and style.format == "text":
+            wanted = Level.WARNING if style.quiet else Level.NOTE
+            file.writelines(f"{line}\n" for level, line in heartbeat.lines(record) if level >= wanted)
         if not is_event(record):
             continue
         exchange, source = record_text(record, notes=style.notes), record["file"]

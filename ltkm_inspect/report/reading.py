@@ -8,6 +8,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+from ltkm_inspect.report.heartbeat import HEARTBEAT_SCHEMA
 from ltkm_inspect.report.jsonl import (
     DATAGRAM_SCHEMA,
     EXCHANGE_SCHEMA,
@@ -22,12 +23,15 @@ from ltkm_inspect.wire.key_text import IS_KEY_RING, is_key_ring
 
 KINDS = {
     schema.split("/")[1]: schema
-    for schema in (RUN_SCHEMA, EXCHANGE_SCHEMA, DATAGRAM_SCHEMA, MISSING_SCHEMA, SESSION_SCHEMA, SUMMARY_SCHEMA)
+    for schema in (
+        *(RUN_SCHEMA, EXCHANGE_SCHEMA, DATAGRAM_SCHEMA, MISSING_SCHEMA, HEARTBEAT_SCHEMA),
+        *(SESSION_SCHEMA, SUMMARY_SCHEMA),
+    )
 }
 """The kinds of records of a run, with the schema version that this program reads."""
 LATER = frozenset(
     {"unselected", "damage", "lacks", "damaged", "more", "number", "terminal_name", "identity", "answers", "replaces"}
-    | {"request", "response", "former", "datagrams", "part", "opened", "names"}
+    | {"request", "response", "former", "datagrams", "part", "opened", "names", "unchecked"}
 )
 """Fields that records of earlier versions do not have."""
 MOST_DAMAGE = 5

@@ -155,9 +155,11 @@ def _fingerprint(finding: Record, place: Place, exchange: Record, items: Mapping
 def _invocation(run: Record, total: Summary, *, ended: bool) -> dict[str, Any]:
     problems = ([] if ended else [NOT_ENDED]) + ([] if total.seen or total.faulted else [NOTHING_SEEN])
     problems += ([damaged(total.damaged)] if total.damaged else []) + total.missing_lines
+    told = [("error", problem) for problem in problems]
+    told += [("warning", _without_links(line)) for line in total.blind_spots.handshake_lines()]
     invocation: dict[str, Any] = {
         "executionSuccessful": not problems,
-        "toolExecutionNotifications": [{"level": "error", "message": {"text": problem}} for problem in problems],
+        "toolExecutionNotifications": [{"level": level, "message": {"text": text}} for level, text in told],
     }
     if run["started"] is not None:
         invocation["startTimeUtc"] = run["started"]

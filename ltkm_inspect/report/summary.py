@@ -6,9 +6,11 @@ from dataclasses import dataclass, field, fields
 from typing import Any
 
 from ltkm_inspect.capture.unread import unread_text
+from ltkm_inspect.engine.own_findings import PASSED_UNCHECKED, passed_unchecked
 from ltkm_inspect.finding import CRASHES, UNCHECKED, Answer, Level, Report, count
 from ltkm_inspect.output import console
 from ltkm_inspect.output.json_line import is_event, kind_of
+from ltkm_inspect.report.blind_spots import BlindSpots, unchecked_text
 from ltkm_inspect.traffic import Datagram, DatagramKind, events_text
 from ltkm_inspect.wire import inert
 
@@ -60,6 +62,10 @@ class Summary:
     """Pushes whose terminal was not seen again in time, by the rule that its next event would break."""
     missing: Counter[str] = field(default_factory=Counter)
     """How many records could not be written, by a text that says when and why."""
+    unchecked: Counter[str] = field(default_factory=Counter)
+    """Events that were not checked in full, by the main reason, a key of `PASSED_UNCHECKED`."""
+    blind_spots: BlindSpots = field(default_factory=BlindSpots)
+    """What a proxy could not look into, and what it saw besides MSK traffic."""
     _live_ids: list[str] = field(default_factory=list)
     """The ids of the latest live exchanges without faults: a record with faults put in may follow."""
 
@@ -73,6 +79,8 @@ class Summary:
         self.ltkms += report.ltkms
         self.crashed += not CRASHES.isdisjoint(report.rules)
         self.damaged += bool(report.event.damage)
+        if (reason := passed_unchecked(report)) is not None:
+            self.unchecked[reason] += 1
         if report.event.faults:
             self.add_faulted(report)
             return
@@ -100,6 +108,9 @@ class Summary:
             self.unselected += record.get("unselected", 0)
             self.unread.update(record.get("unread", {}))
             self.waiting.update(record.get("waiting", {}))
+            self.unchecked.update(record.get("unchecked", {}))
+        if kind == "heartbeat":
+            self.blind_spots.add_record(record)
         if kind == "session":
             self.forgotten.update(record["forgotten"])
         if kind == "missing":
@@ -150,7 +161,9 @@ class Summary:
         for name in _COUNTS:
             if more := getattr(other, name):
                 mine = getattr(self, name)
-                if isinstance(mine, Counter):
+                if isinstance(mine, BlindSpots):
+                    mine.merge(more)
+                elif isinstance(mine, Counter):
                     mine.update(more)
                 else:
                     setattr(self, name, mine + more)
@@ -218,8 +231,10 @@ class Summary:
             others = f"{count(self.unselected, 'MSK exchange')} not selected; {others}"
         unread = [f"summary: not read: {text}"] if (text := unread_text(self.unread)) else []
         missing = [f"summary: {line}" for line in self.missing_lines]
+        unseen = [f"summary: {line}" for line in self.blind_spots.handshake_lines()]
         if not self.events:
-            return [f"summary: {self.nothing}; {others}", *unread, *missing]
+            seen = [f"summary: seen instead: {text}"] if (text := self.blind_spots.other_line()) else []
+            return [f"summary: {self.nothing}; {others}", *unread, *missing, *seen, *unseen]
         verdicts = ", ".join(
             f"{self.verdicts[verdict]} {word}"
             for verdict, word in (("clean", "clean"), ("warning", "with warnings"), ("violation", "with violations"))
@@ -242,11 +257,18 @@ class Summary:
             *(f"summary: {level.word} {rule}: {number}" for level, rule, number in self.by_rule()),
             *([f"summary: {self._waiting_text()}"] if self.waiting else []),
             *([f"summary: {damaged(self.damaged)}"] if self.damaged else []),
+            *([f"summary: not checked in full: {text}"] if (text := self.unchecked_text) else []),
             *unread,
             *missing,
+            *unseen,
             *([f"summary: {self._faulted_text()}"] if self.faulted else []),
             *([f"summary: the session forgot {lost}"] if (lost := forgotten(self.forgotten)) else []),
         ]
+
+    @property
+    def unchecked_text(self) -> str:
+        """How many events were not checked in full, by reason; empty if all were."""
+        return unchecked_text(self.unchecked, PASSED_UNCHECKED)
 
     def _waiting_text(self) -> str:
         rules = ", ".join(f"{rule}: {number}" for rule, number in sorted(self.waiting.items()))

@@ -10,12 +10,18 @@ from pathlib import Path
 import click
 import pytest
 from click.testing import CliRunner
+from prometheus_client import CollectorRegistry, ProcessCollector
 
 from ltkm_inspect import catalogue
 from ltkm_inspect.cli.keys import keys
 from ltkm_inspect.cli.program import commands
 from ltkm_inspect.fault import FAULTS
+from ltkm_inspect.finding import Level
 from ltkm_inspect.options.table import DEFAULTS
+from ltkm_inspect.proxy.inspector import Inspector
+from ltkm_inspect.proxy.metrics import RunCollector, inspection_time
+from ltkm_inspect.proxy.monitor import Monitor
+from ltkm_inspect.report.blind_spots import CAUSES
 from ltkm_inspect.sources import Recipe, parse_recipe
 from tests.docs import generate
 from tests.generated import ROOT
@@ -148,3 +154,46 @@ def _names(value: object) -> Iterator[str]:
     elif isinstance(value, list):
         for inner in value:
             yield from _names(inner)
+
+
+def metric_labels() -> dict[str, set[str]]:
+    """Return the labels of each metric that a proxy serves, by its name there."""
+    registry = CollectorRegistry()
+    monitor = Monitor(Inspector())
+    monitor.summary.findings[Level.WARNING, "item-missing"] += 1
+    registry.register(RunCollector(monitor))
+    inspection_time(registry)
+    ProcessCollector(registry=registry)
+    return {each.name: {*each.labels} for family in registry.collect() for each in family.samples}
+
+
+def test_the_page_on_metrics_has_each_with_its_labels() -> None:
+    rows = re.findall(r"^\| `(ltkm_\w+)` \|([^|]*)\|", PAGES["monitoring"], re.MULTILINE)
+    listed = {name: set(re.findall(r"\w+", labels)) for name, labels in rows}
+    served = {name.removesuffix("_bucket"): labels for name, labels in metric_labels().items()}
+    ours = {name: served[name] for name in served if name.startswith("ltkm_")}
+    assert listed == {name: ours[name] for name in ours if not re.search("_(count|sum|created)$", name)}
+
+
+def test_the_dashboard_asks_only_for_metrics_and_labels_that_there_are() -> None:
+    served = metric_labels()
+    panels = json.loads((ROOT / "docs/grafana.json").read_text("utf-8"))["panels"]
+    queries = [target["expr"] for panel in panels for target in panel["targets"]]
+    asked = {name for query in queries for name in re.findall(r"\b(?:ltkm|process)_\w+", query)}
+    assert asked <= served.keys()
+    assert {name for name in served if name.startswith("ltkm_")} - asked == {
+        "ltkm_info",
+        *(f"ltkm_inspection_seconds_{end}" for end in ("count", "sum", "created")),
+    }
+    for panel in panels:
+        for target in panel["targets"]:
+            labels = {name for names in re.findall(r"by \(([^)]*)\)", target["expr"]) for name in names.split(", ")}
+            labels |= set(re.findall(r"(\w+)=", target["expr"])) | set(re.findall(r"{{(\w+)}}", target["legendFormat"]))
+            (name,) = re.findall(r"\b(?:ltkm|process)_\w+", target["expr"])
+            assert labels <= served[name], target["expr"]
+
+
+def test_each_cause_of_a_failed_handshake_is_explained() -> None:
+    section = PAGES["monitoring"].partition("## Failed TLS handshakes")[2].partition("\n## ")[0]
+    cells = re.findall(r"^\| (`.*?) \|", section, re.MULTILINE)
+    assert {name for cell in cells for name in re.findall(r"`(\w+)`", cell)} == CAUSES.keys()

@@ -17,8 +17,9 @@ from mitmproxy.test import taddons, tflow
 from ltkm_inspect.engine import inspect
 from ltkm_inspect.mitm.flows import exchange_of, flow_of
 from ltkm_inspect.proxy import addon as addon_module
-from ltkm_inspect.proxy import inspector
-from ltkm_inspect.proxy.addon import ExitStatus, LtkmInspect
+from ltkm_inspect.proxy import guard, inspector
+from ltkm_inspect.proxy.addon import LtkmInspect
+from ltkm_inspect.proxy.exit_status import ExitStatus
 from ltkm_inspect.report import text
 from ltkm_inspect.traffic import Headers
 from tests.proxy.parts import clean, flawed
@@ -56,7 +57,7 @@ def stage(caplog: pytest.LogCaptureFixture) -> Iterator[Stage]:
 
 def logged(caplog: pytest.LogCaptureFixture) -> list[tuple[str, str]]:
     """Return level and text of what the addon logged."""
-    names = (addon_module.__name__, inspector.__name__)
+    names = (addon_module.__name__, guard.__name__, inspector.__name__)
     return [(record.levelname, record.getMessage()) for record in caplog.records if record.name in names]
 
 

@@ -2,6 +2,7 @@
 
 import io
 import json
+from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,10 @@ from click.testing import CliRunner
 
 from ltkm_inspect.cli.program import commands
 from ltkm_inspect.options.table import REPORT_FORMATS
+from ltkm_inspect.report.blind_spots import BlindSpots, Failures, Handshake
+from ltkm_inspect.report.heartbeat import Heartbeat
 from ltkm_inspect.report.places import write
+from ltkm_inspect.report.summary import Summary
 from tests.report.runs import FAULTED, TRIAL, Counted, checked, one_by_one
 
 HOSTILE = "\x1b[2J\u202e<script>alert(1)</script>]]>&amp;\x00\ufffe\ud800\\ [x](http://evil.example)"
@@ -76,3 +80,31 @@ def test_every_format_says_what_the_capture_damaged(format: str) -> None:
     assert "1 exchange damaged by the capture" in text.lower()
     assert "response.content.text" in text
     assert "the capture damaged" not in written(format, checked(TRIAL)).lower()
+
+
+def heartbeat_record(**changes: Any) -> dict[str, Any]:
+    """Return the record of a heartbeat with a failed handshake and other traffic."""
+    spots = BlindSpots()
+    spots.fail(Handshake("10.0.0.7", HOSTILE, "psk_only"), Failures(3, "2026-01-01T00:00:00.000Z", None, "no cipher"))
+    spots.other("app.example", "text/html")
+    return Heartbeat(1.0, 601.0, Summary(unchecked=Counter(too_large=2)), spots, 4, 5).record | changes
+
+
+@pytest.mark.parametrize("format", [name for name in REPORT_FORMATS if name != "jsonl"])
+def test_every_format_tells_of_failed_handshakes(format: str) -> None:
+    run, *_, session, summary = trial = checked(TRIAL)
+    text = written(format, [run, heartbeat_record(), heartbeat_record(final=True), session, summary])
+    assert "6 failed TLS handshakes" in text
+    assert "PSK-TLS (as GBA uses it)" in text
+    assert "\x1b" not in text
+    assert "<script>alert" not in text or format in ("text", "sarif")
+    assert "failed TLS" not in written(format, trial)
+
+
+def test_text_has_the_lines_of_a_heartbeat_but_for_the_last_one() -> None:
+    lines = written("text", [heartbeat_record(), heartbeat_record(final=True)]).splitlines()
+    assert [line.partition(": ")[0] for line in lines] == ["heartbeat"] * 4 + ["summary"] * 3
+    assert lines[0].endswith(": 4 flows and 5 client connections; 0 MSK exchanges, 0 violations, 0 warnings")
+    assert lines[1] == "heartbeat: no MSK exchange yet; seen instead: 1 flow of app.example (text/html)"
+    assert lines[2] == "heartbeat: not checked in full: 2 with a body over the limit (raise body in ltkm_limit)"
+    assert lines[5] == "summary: seen instead: 2 flows of app.example (text/html)"

@@ -12,6 +12,7 @@ from ltkm_inspect import __version__
 from ltkm_inspect.capture.unread import UNREAD
 from ltkm_inspect.context import Context
 from ltkm_inspect.engine import inspect
+from ltkm_inspect.engine.own_findings import PASSED_UNCHECKED
 from ltkm_inspect.finding import Answer, Finding, Level, Outcome, Place, Report
 from ltkm_inspect.mikey import Identity, Timestamp
 from ltkm_inspect.options.table import DEFAULTS
@@ -172,6 +173,7 @@ def test_a_summary_is_one_object() -> None:
         "faulted": {"exchanges": 0, "violations": 0, "warnings": 0},
         "unread": dict.fromkeys(UNREAD, 0),
         "waiting": {},
+        "unchecked": dict.fromkeys(PASSED_UNCHECKED, 0),
     }
 
 

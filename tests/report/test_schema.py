@@ -13,7 +13,7 @@ from ltkm_inspect.report.reading import schema_text
 from tests.samples import generate
 
 SCHEMA: dict[str, Any] = json.loads(schema_text())
-KINDS = ("run", "exchange", "datagram", "missing", "session", "summary", "message")
+KINDS = ("run", "exchange", "datagram", "missing", "heartbeat", "session", "summary", "message")
 
 
 def wrong(line: str) -> list[str]:
