@@ -33,8 +33,10 @@ from tests.soak._traffic import Crowd, SoakBsm, hostile_pairs
 from tests.soak._verdict import Verdict
 
 WORKERS = 8
-OCTETS_OF_RECORD = 6000
-"""So many octets of report an event may take: the disk is made to hold all of them."""
+DISK = 10
+"""So many minutes of report the disk holds."""
+OCTETS_OF_RECORD = 25_000
+"""So many octets of report an event takes at most."""
 ENDS = (0, -signal.SIGSEGV)
 """How mitmdump may end. After UDP it often ends with a segmentation fault, with and without a script, when all is
 written: mitmproxy issue 7409."""
@@ -48,7 +50,7 @@ def main() -> int:
     parser.add_argument("--minutes", type=float, default=60.0, help="how long [%(default)s]")
     parser.add_argument("--rate", type=float, default=40.0, help="events per second [%(default)s]")
     parser.add_argument("--flows", type=int, default=1_000_000, help="end when so many were sent [%(default)s]")
-    parser.add_argument("--keep", type=Path, metavar="FOLDER", help="copy reports and logs into this new folder")
+    parser.add_argument("--keep", type=Path, metavar="FOLDER", help="keep reports and logs in this folder")
     parser.add_argument("--core", type=int, help="the only core to use")
     asked = parser.parse_args()
     if not 0.5 <= asked.minutes <= 24 * 60 or not 1 <= asked.rate <= 1000:
@@ -68,7 +70,7 @@ def soak(asked: argparse.Namespace, stack: ExitStack) -> int:
     """Set everything up, let it happen, and judge."""
     folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="ltkm-soak-")))
     limit = max(20, min(250, int(asked.minutes * 5)))
-    disk = Disk(folder / "reports", max(32 << 20, int(asked.minutes * 60 * asked.rate * OCTETS_OF_RECORD)))
+    disk = Disk(folder / "reports", int(DISK * 60 * asked.rate * OCTETS_OF_RECORD))
     stack.callback(disk.close)
     hostile = hostile_pairs(seed=15)
     bsm = stack.enter_context(SoakBsm(hostile))
@@ -81,10 +83,10 @@ def soak(asked: argparse.Namespace, stack: ExitStack) -> int:
     ring = folder / "ring.toml"
     ring.touch(0o600)
     ring.write_text(ring_text([*crowd.people, *crowd.pushed, *probe.terminals]))
-    options += [f"ltkm_keys={ring}", f"ltkm_session_limit={limit}", f"ltkm_report={disk.folder}/%H%M.jsonl"]
+    options += [f"ltkm_keys={ring}", f"ltkm_session_limit={limit}", f"ltkm_report=+{disk.folder}/%H%M.jsonl"]
     options += [f"ltkm_{name}={value}" for name, value in LATER_OPTIONS.items() if name in DEFAULTS]
     start = partial(Proxy, folder, bsm.port, crowd.udp_upstream, options, script=True)
-    stage = Stage(asked.minutes, start, bsm, crowd, ledger, disk, said, asked.flows)
+    stage = Stage(asked.minutes, start, bsm, crowd, ledger, disk, said, asked.flows, asked.keep)
     stack.callback(stop_all, stage)
     stage.begin()
     stage.began = time.monotonic()
@@ -96,18 +98,20 @@ def soak(asked: argparse.Namespace, stack: ExitStack) -> int:
     probe.stop()
     last = stage.proxy.sample(stage.at, ledger.flows) if stage.proxy.process.poll() is None else None
     status = stage.proxy.stop()
+    stage.collect()
     if asked.keep is not None:
-        shutil.copytree(folder, asked.keep, ignore=shutil.ignore_patterns("control", "ballast"))
-    reported = _ledger.read(sorted(disk.folder.glob("*.jsonl")))
+        for proxy in (*stage.proxies, bare):
+            shutil.copytree(proxy.folder, asked.keep / proxy.folder.name, ignore=shutil.ignore_patterns("control"))
+    reported = stage.reported
     balance = _ledger.balance(ledger, reported)
     verdicts = [
         Verdict("course", stage.is_whole and status in ENDS, f"{stage.ended or 'all of it'}; exit status {status}"),
         _verdict.memory(stage.samples),
-        _verdict.report_lines(balance, reported),
+        _verdict.report_lines(balance, reported, kills=len(stage.proxies) - 1),
         _verdict.latency(*(since(stage, probe.latencies[way]) for way in (ADDON, BARE))),
         _verdict.cpu(stage.samples),
         _verdict.handles(stage.samples),
-        _verdict.traffic(ledger, (KILLED, ASLEEP), crowd.changed, reported.faulted, crowd.spoiled),
+        _verdict.traffic(ledger, (KILLED, ASLEEP), crowd.changed, reported.faulted + reported.missing, crowd.spoiled),
         _verdict.false_alarms(balance, ("session", "push", "foreign")),
         _verdict.quiet_log([each.output for each in stage.proxies]),
     ]

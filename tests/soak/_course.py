@@ -1,12 +1,14 @@
 """What happens in the course of a soak, and when: everything scales with how long it lasts."""
 
+import shutil
 import signal
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from tests.soak._disk import Disk
-from tests.soak._ledger import Ledger
+from tests.soak._ledger import Ledger, Reported
 from tests.soak._proxies import Proxy, Sample
 from tests.soak._traffic import Crowd, SoakBsm
 
@@ -16,6 +18,8 @@ FAULTS = ("shorten-rand", "repeat-ltkm", "drop-rand")
 KILLED, ASLEEP = "killed", "asleep"
 """What the proxy goes through when exchanges may break off."""
 SAMPLES = 400
+OLD = 150.0
+"""Seconds after which a report file is no longer written to: each is for a minute."""
 
 
 @dataclass
@@ -31,6 +35,9 @@ class Stage:
     disk: Disk
     say: Callable[[str], None]
     most_flows: int
+    keep: Path | None
+    """The folder for reports that were read; None if they are not kept."""
+    reported: Reported = field(default_factory=Reported)
     proxies: list[Proxy] = field(default_factory=list)
     """Every mitmdump with the addon, the latest last."""
     samples: list[Sample] = field(default_factory=list)
@@ -74,9 +81,22 @@ class Stage:
                 course.pop(0)[1]()
             if self.at >= max(next_sample, MEASURED * self.seconds):
                 next_sample = self.at + self.seconds / SAMPLES
+                self.collect(OLD)
                 self.samples.append(self.proxy.sample(self.at, self.ledger.flows))
             time.sleep(min(0.5, self.seconds / SAMPLES))
             self._look()
+
+    def collect(self, age: float = 0.0) -> None:
+        """Read the report files that have not been written to for so many seconds, and take them off the disk."""
+        for path in sorted(self.disk.folder.glob("*.jsonl")):
+            if time.time() - path.stat().st_mtime < age or self.disk.is_filled:
+                continue
+            self.reported.add(path)
+            if self.keep is None:
+                path.unlink()
+            else:
+                self.keep.mkdir(parents=True, exist_ok=True)
+                shutil.move(path, self.keep)
 
     def _look(self) -> None:
         if self.proxy.process.poll() is not None:

@@ -34,10 +34,9 @@ class Disk:
                         pass
 
     @property
-    def is_full(self) -> bool:
-        """No more can be written."""
-        found = os.statvfs(self.folder)
-        return found.f_bavail == 0
+    def is_filled(self) -> bool:
+        """The ballast is on it."""
+        return self._ballast.exists()
 
     def free(self) -> None:
         """Make room again."""

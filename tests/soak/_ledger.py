@@ -3,7 +3,6 @@
 import json
 import threading
 from collections import Counter
-from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -72,57 +71,52 @@ class Reported:
     """How many records have the id of another one."""
     missing: int = 0
     """How many records the files say that they lack."""
+    torn: int = 0
+    """How many lines are no records: a proxy was killed while it wrote them."""
     damaged: list[str] = field(default_factory=list)
     """What is wrong with a file, by its name."""
     findings: dict[str, Counter[str]] = field(default_factory=dict)
     """The rules that were broken, by address, of events that no fault was put into."""
+    _ids: set[int] = field(default_factory=set)
+    """Hashes of the ids of events that have a record, each with whether it is the one after a fault."""
 
-
-def read(paths: Iterable[Path]) -> Reported:
-    """Read the report files of a run."""
-    found, ids = Reported(), set[int]()
-    for path in paths:
-        found.files += 1
-        found.octets += path.stat().st_size
+    def add(self, path: Path) -> None:
+        """Read one report file."""
+        self.files += 1
+        self.octets += path.stat().st_size
         first = True
-        for record in _records(path, found):
-            schema = str(record.get("schema", ""))
-            if first and not schema.startswith("ltkm-inspect/run/"):
-                found.damaged.append(f"{path.name} does not begin with the record of a run")
-            first = False
-            found.missing += _missing(record)
-            if not schema.startswith(EVENTS):
-                continue
-            key = hash((record["id"], bool(record["faults"])))
-            found.repeated += key in ids
-            ids.add(key)
-            if record["faults"]:
-                found.faulted += 1
-                continue
-            side = "client" if "/exchange/" in schema else "server"  # a datagram has the pusher as its server
-            host = record[side].rpartition(":")[0]
-            found.records[host] += 1
-            rules = [finding["rule"] for finding in record["findings"]]
-            if rules:
-                found.findings.setdefault(host, Counter()).update(rules)
+        with path.open("rb") as file:
+            for line in file:
+                try:
+                    record = json.loads(line)
+                except ValueError:
+                    self.torn += 1
+                    continue
+                if first and not record["schema"].startswith("ltkm-inspect/run/"):
+                    self.damaged.append(f"{path.name} does not begin with the record of a run")
+                first = False
+                self._add(record)
         if first:
-            found.damaged.append(f"{path.name} is empty")
-    return found
+            self.damaged.append(f"{path.name} has no record")
 
-
-def _records(path: Path, found: Reported) -> Iterator[dict[str, Any]]:
-    with path.open("rb") as file:
-        for number, line in enumerate(file, 1):
-            try:
-                record = json.loads(line)
-            except ValueError:
-                found.damaged.append(f"{path.name}: line {number} is no record")
-                continue
-            yield record
-
-
-def _missing(record: dict[str, Any]) -> int:
-    return int(record["records"]) if record.get("schema") == "ltkm-inspect/missing/1" else 0
+    def _add(self, record: dict[str, Any]) -> None:
+        schema = record["schema"]
+        if schema == "ltkm-inspect/missing/1":
+            self.missing += record["records"]
+        if not schema.startswith(EVENTS):
+            return
+        key = hash((record["id"], bool(record["faults"])))
+        self.repeated += key in self._ids
+        self._ids.add(key)
+        if record["faults"]:
+            self.faulted += 1
+            return
+        side = "client" if "/exchange/" in schema else "server"  # a datagram has the pusher as its server
+        host = record[side].rpartition(":")[0]
+        self.records[host] += 1
+        rules = [finding["rule"] for finding in record["findings"]]
+        if rules:
+            self.findings.setdefault(host, Counter()).update(rules)
 
 
 @dataclass(frozen=True, slots=True)

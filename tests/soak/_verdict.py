@@ -60,8 +60,8 @@ def memory(samples: Sequence[Sample]) -> Verdict:
     return Verdict("memory slope", None if flows < FLOWS else found <= SLOPE, says)
 
 
-def report_lines(balance: Balance, reported: Reported) -> Verdict:
-    """Tell whether each event is in exactly one report."""
+def report_lines(balance: Balance, reported: Reported, kills: int = 0) -> Verdict:
+    """Tell whether each event is in exactly one report; each kill may have torn a line."""
     unaccounted = balance.lost - reported.missing
     wrong = [
         f"{number:,} {what}"
@@ -69,6 +69,7 @@ def report_lines(balance: Balance, reported: Reported) -> Verdict:
             (max(0, unaccounted), "lost and not told missing"),
             (reported.repeated, "twice"),
             (balance.surplus, "never sent"),
+            (max(0, reported.torn - kills), "lines torn"),
             (len(reported.damaged), f"files damaged ({'; '.join(reported.damaged[:3])})"),
         )
         if number
@@ -117,7 +118,8 @@ def traffic(ledger: Ledger, allowed: Sequence[str], changed: int, faulted: int, 
     """Tell whether everything got through, and nothing was changed but by faults."""
     failed = {phase: number for phase, number in ledger.failed.items() if not any(each in phase for each in allowed)}
     broken = ", ".join(f"{number:,} broke off during {phase}" for phase, number in failed.items())
-    says = f"{changed:,} responses with keys changed, {faulted:,} reported with faults; {spoiled:,} others changed"
+    says = f"{changed:,} responses with keys changed, {faulted:,} reported with faults or missing"
+    says += f"; {spoiled:,} others changed"
     holds = not failed and not spoiled and changed <= faulted
     return Verdict("traffic", holds, f"{says}{'; ' + broken if broken else ''}")
 

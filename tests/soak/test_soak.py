@@ -33,15 +33,18 @@ def test_lost_repeated_and_missing_lines_are_told_apart(tmp_path: Path) -> None:
     first.write_text("\n".join([*lines, record(pusher, "u.1", kind="datagram"), '{"schema":"torn']))
     missing = '{"schema":"ltkm-inspect/missing/1","records":1}'
     second.write_text("\n".join([record(terminal, "b"), missing, record("127.64.9.9", "z"), ""]))
-    reported = _ledger.read([first, second])
-    assert (reported.repeated, reported.faulted, reported.missing) == (1, 1, 1)
-    assert reported.damaged == ["1.jsonl: line 6 is no record", "2.jsonl does not begin with the record of a run"]
+    reported = Reported()
+    for path in (first, second):
+        reported.add(path)
+    assert (reported.repeated, reported.faulted, reported.missing, reported.torn) == (1, 1, 1, 1)
+    assert reported.damaged == ["2.jsonl does not begin with the record of a run"]
     balance = _ledger.balance(ledger, reported)
     assert (balance.sent, balance.unsure, balance.lost, balance.surplus) == (6, 1, 2, 1)
     assert balance.findings == {"session": Counter({"r": 1})}
     verdict = _verdict.report_lines(balance, reported)
     assert verdict.holds is False
-    assert "1 lost and not told missing, 1 twice, 1 never sent, 2 files damaged" in verdict.line
+    assert _verdict.report_lines(balance, reported, kills=1).says.count("torn") == 0
+    assert "1 lost and not told missing, 1 twice, 1 never sent, 1 lines torn, 1 files damaged" in verdict.line
 
 
 def test_what_is_told_missing_is_not_lost() -> None:
