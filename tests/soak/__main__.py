@@ -112,7 +112,7 @@ def soak(asked: argparse.Namespace, stack: ExitStack) -> int:
         _verdict.cpu(stage.samples),
         _verdict.handles(stage.samples),
         _verdict.traffic(ledger, (KILLED, ASLEEP), crowd.changed, reported.faulted + reported.missing, crowd.spoiled),
-        _verdict.false_alarms(balance, ("session", "push", "foreign")),
+        _verdict.false_alarms(balance, ("session", "push", "foreign"), ledger.failed.total()),
         _verdict.quiet_log([each.output for each in stage.proxies]),
     ]
     verdicts += [Verdict(name, None, f"not tried: {why}") for name, why in stage.not_tried.items()]

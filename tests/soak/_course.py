@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from tests.soak._disk import Disk
-from tests.soak._ledger import Ledger, Reported
+from tests.soak._ledger import USUAL, Ledger, Reported
 from tests.soak._proxies import Proxy, Sample
 from tests.soak._traffic import Crowd, SoakBsm
 
@@ -129,7 +129,7 @@ class Stage:
         self.proxy.kill()
         self.begin()
         time.sleep(3)  # until everybody has noticed
-        self.crowd.phase = "usual traffic"
+        self.crowd.phase = USUAL
 
     def _fault(self, name: str) -> None:
         self.say(f"live faults: {name or 'none'}")
@@ -162,7 +162,7 @@ class Stage:
         time.sleep(seconds)
         self.proxy.send(signal.SIGCONT)
         time.sleep(3)
-        self.crowd.phase = "usual traffic"
+        self.crowd.phase = USUAL
 
     def _refuse(self, refuses: bool) -> None:
         self.say("the BSM answers 503" if refuses else "the BSM answers again")

@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 EVENTS = ("ltkm-inspect/exchange/", "ltkm-inspect/datagram/")
+USUAL = "usual traffic"
+"""What a proxy goes through that goes through nothing else."""
 HIDDEN = frozenset({"foreign"})
 """The kinds of traffic that reports leave out."""
 
@@ -20,6 +22,8 @@ class Sent:
     begun: int = 0
     ended: int = 0
     """How many of them got their whole response, or in a datagram arrived. The others may be in a report, or not."""
+    is_disturbed: bool = False
+    """The proxy went through something meanwhile."""
 
 
 class Ledger:
@@ -40,10 +44,11 @@ class Ledger:
             self.sent[host] = Sent("")
         return host
 
-    def begin(self, host: str, kind: str) -> None:
+    def begin(self, host: str, kind: str, while_: str = USUAL) -> None:
         """Record that something is about to be sent."""
         with self._lock:
             self.sent[host].kind = kind
+            self.sent[host].is_disturbed |= while_ != USUAL
             self.sent[host].begun += 1
             self.flows += 1
 
@@ -132,7 +137,7 @@ class Balance:
     surplus: int
     """Records of events that were not sent."""
     findings: dict[str, Counter[str]]
-    """The rules that were broken, by kind of traffic."""
+    """The rules that were broken in what an undisturbed proxy handled, by kind of traffic."""
 
 
 def balance(ledger: Ledger, reported: Reported) -> Balance:
@@ -144,7 +149,7 @@ def balance(ledger: Ledger, reported: Reported) -> Balance:
         sent, unsure = sent + ended, unsure + begun - ended
         lost += max(0, ended - reported.records[host])
         surplus += max(0, reported.records[host] - begun)
-        if host in reported.findings:
+        if host in reported.findings and not each.is_disturbed:
             findings.setdefault(each.kind, Counter()).update(reported.findings[host])
     surplus += sum(number for host, number in reported.records.items() if host not in ledger.sent)
     return Balance(sent, unsure, lost, surplus, findings)

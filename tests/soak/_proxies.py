@@ -31,6 +31,7 @@ class Sample:
     """Open files that are no sockets."""
     sockets: int
     threads: int
+    """Without those of mitmproxy's UDP, which come and go."""
 
 
 class Proxy:
@@ -67,11 +68,13 @@ class Proxy:
         """Return what it takes now; OSError if it has ended."""
         root = Path("/proc", str(self.process.pid))
         status = dict(line.split(":", 1) for line in (root / "status").read_text().splitlines())
+        threads = [(each / "comm").read_text() for each in (root / "task").iterdir()]
         links = [os.readlink(each) for each in [*(root / "fd").iterdir()] if each.is_symlink()]
         sockets = sum(link.startswith("socket:") for link in links)
         octets = int(status["VmRSS"].split()[0]) * 1024
         cpu = cpu_seconds(self.process.pid)
-        return Sample(at, flows, octets, cpu, len(links) - sockets, sockets, int(status["Threads"]))
+        own = sum(not name.startswith("tokio") for name in threads)
+        return Sample(at, flows, octets, cpu, len(links) - sockets, sockets, own)
 
     def send(self, signal: signal.Signals) -> None:
         """Send it a signal."""

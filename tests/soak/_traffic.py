@@ -24,7 +24,7 @@ from tests.loopback.scenes import person
 from tests.loopback.terminal import Handset, Taken
 from tests.loopback.wire import Received, receive, request_octets, response_octets
 from tests.samples.lab import granted
-from tests.soak._ledger import Ledger
+from tests.soak._ledger import USUAL, Ledger
 
 WAYS = (
     Habits(),
@@ -43,7 +43,7 @@ PAGES = 6
 HOSTILE_FORMS, HOSTILE_OCTETS = 40, 12_000
 TIMEOUT = 60.0
 """Seconds after which a terminal gives up."""
-UDP_TIMEOUT = 5.0
+UDP_TIMEOUT = 45.0
 PUSH_PORT = 2269
 WEIGHTS = {"session": 10, "browse": 14, "film": 4, "hostile": 2, "drop": 4, "push": 20}
 """How often each kind of work is begun."""
@@ -111,7 +111,7 @@ class Crowd:
         """Take how many terminals there are, and how many events a second they send together."""
         self.port = self.udp_port = 0
         """Where the proxy listens now."""
-        self.phase = "usual traffic"
+        self.phase = USUAL
         """What the proxy goes through now, for the words of failures."""
         self.drops = False
         """Break off every request."""
@@ -187,7 +187,7 @@ class Crowd:
         """Send something at the common pace; None where it broke off."""
         self._pace()
         phase = self.phase
-        self._ledger.begin(host, kind)
+        self._ledger.begin(host, kind, phase)
         try:
             answer = ask()
         except (OSError, ValueError):
