@@ -24,9 +24,9 @@ from pathlib import Path
 from ltkm_inspect.options.table import DEFAULTS
 from tests.loopback.bsm import ring_text
 from tests.soak import _ledger, _verdict
-from tests.soak._course import ASLEEP, KILLED, Stage
+from tests.soak._course import Stage
 from tests.soak._disk import Disk
-from tests.soak._ledger import Ledger
+from tests.soak._ledger import ASLEEP, KILLED, Ledger
 from tests.soak._probe import ADDON, BARE, Probe
 from tests.soak._proxies import Proxy
 from tests.soak._traffic import Crowd, SoakBsm, hostile_pairs

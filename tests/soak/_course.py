@@ -8,15 +8,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from tests.soak._disk import Disk
-from tests.soak._ledger import USUAL, Ledger, Reported
+from tests.soak._ledger import ASLEEP, KILLED, USUAL, Ledger, Reported
 from tests.soak._proxies import Proxy, Sample
 from tests.soak._traffic import Crowd, SoakBsm
 
 MEASURED = 0.25
 """The part of the time after which the measurement begins: until then the session of the proxy becomes full."""
 FAULTS = ("shorten-rand", "repeat-ltkm", "drop-rand")
-KILLED, ASLEEP = "killed", "asleep"
-"""What the proxy goes through when exchanges may break off."""
 SAMPLES = 400
 OLD = 150.0
 """Seconds after which a report file is no longer written to: each is for a minute."""

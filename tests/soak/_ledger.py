@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 EVENTS = ("ltkm-inspect/exchange/", "ltkm-inspect/datagram/")
-USUAL = "usual traffic"
-"""What a proxy goes through that goes through nothing else."""
+USUAL, KILLED, ASLEEP = "usual traffic", "killed", "asleep"
+"""What a proxy goes through; exchanges may break off during the latter two."""
 HIDDEN = frozenset({"foreign"})
 """The kinds of traffic that reports leave out."""
 

@@ -24,7 +24,7 @@ from tests.loopback.scenes import person
 from tests.loopback.terminal import Handset, Taken
 from tests.loopback.wire import Received, receive, request_octets, response_octets
 from tests.samples.lab import granted
-from tests.soak._ledger import USUAL, Ledger
+from tests.soak._ledger import KILLED, USUAL, Ledger
 
 WAYS = (
     Habits(),
@@ -133,6 +133,8 @@ class Crowd:
         """Where the latest push came from."""
         self._ends = threading.Event()
         self._threads: list[threading.Thread] = []
+        self._work_begun = threading.local()
+        """The port of the proxy when a thread began what it is at."""
         self.broken: list[BaseException] = []
         """What ended a thread too early."""
         self._terminal = _terminal_socket()
@@ -170,6 +172,7 @@ class Crowd:
         }
         try:
             while not self._ends.is_set():
+                self._work_begun.port = self.port
                 (kind,) = source.choices(list(works), [WEIGHTS[name] for name in works])
                 works["drop" if self.drops else kind]()
         except BaseException as error:
@@ -191,7 +194,8 @@ class Crowd:
         try:
             answer = ask()
         except (OSError, ValueError):
-            self._ledger.fail(phase if phase == self.phase else f"{phase}, {self.phase}")
+            is_other = self._work_begun.port != self.port  # its connection was one to a proxy that was killed
+            self._ledger.fail(KILLED if is_other else phase if phase == self.phase else f"{phase}, {self.phase}")
             self._ends.wait(0.2)
             return None
         self._ledger.end(host)

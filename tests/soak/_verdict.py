@@ -13,7 +13,7 @@ from tests.soak._proxies import Sample
 SLOPE = 100_000.0
 """Octets of memory that a thousand flows may leave behind: a hundred for each."""
 FLOWS = 10_000
-"""So many flows must be measured for a slope to mean anything."""
+"""So many flows must be measured to say whether something grows."""
 DRIFT = 0.25
 """By what part of itself a median may rise from the first tenth to the last."""
 PROBES = 30
@@ -54,7 +54,7 @@ def tenths[T](values: Sequence[T]) -> tuple[Sequence[T], Sequence[T]]:
 
 def memory(samples: Sequence[Sample]) -> Verdict:
     """Tell whether memory grows with what is sent."""
-    flows = samples[-1].flows - samples[0].flows if samples else 0
+    flows = _flows(samples)
     found = slope([(each.flows / 1000, float(each.octets)) for each in samples])
     says = f"{found:,.0f} octets per 1000 flows over {flows:,} flows; at most {SLOPE:,.0f}"
     return Verdict("memory slope", None if flows < FLOWS else found <= SLOPE, says)
@@ -97,7 +97,8 @@ def cpu(samples: Sequence[Sample]) -> Verdict:
     first, last = (
         1e3 * (part[-1].cpu - part[0].cpu) / max(1, part[-1].flows - part[0].flows) for part in tenths(samples)
     )
-    return Verdict("processor", last <= (1 + DRIFT) * first, f"{first:.2f} ms per flow, then {last:.2f} ms")
+    holds = last <= (1 + DRIFT) * first if _flows(samples) >= FLOWS else None
+    return Verdict("processor", holds, f"{first:.2f} ms per flow, then {last:.2f} ms")
 
 
 def handles(samples: Sequence[Sample]) -> Verdict:
@@ -111,7 +112,12 @@ def handles(samples: Sequence[Sample]) -> Verdict:
     }
     says = ", ".join(f"{name} {first:g}, then {last:g}" for name, (first, last) in counts.items())
     spare = {"files": SPARE_FILES, "sockets": counts["sockets"][0] / 4 + 5, "threads": SPARE_THREADS}
-    return Verdict("open files and threads", all(b <= a + spare[name] for name, (a, b) in counts.items()), says)
+    holds = all(b <= a + spare[name] for name, (a, b) in counts.items()) if _flows(samples) >= FLOWS else None
+    return Verdict("open files and threads", holds, says)
+
+
+def _flows(samples: Sequence[Sample]) -> int:
+    return samples[-1].flows - samples[0].flows if samples else 0
 
 
 def traffic(ledger: Ledger, allowed: Sequence[str], changed: int, faulted: int, spoiled: int) -> Verdict:

@@ -61,7 +61,7 @@ def test_a_leak_is_found_and_noise_is_not() -> None:
     assert _verdict.memory(samples(2000)).holds is False
     assert _verdict.memory(samples(2000)[:20]).holds is None, "too few flows"
     assert _verdict.handles(samples(0)).holds
-    grows = [Sample(n, n, MB, n, 7 + n, 50, 9) for n in range(100)]
+    grows = [Sample(n, n * 400, MB, n, 7 + n, 50, 9) for n in range(100)]
     assert _verdict.handles(grows).holds is False
 
 
