@@ -8,7 +8,7 @@ import h11
 
 from ltkm_inspect.capture.exchanges import ConnectionInfo, exchange_of, may_be_ours, place, response_gap
 from ltkm_inspect.capture.http1 import HttpMessage, HttpReader, protocol_of
-from ltkm_inspect.packets import PacketTime, TcpConnection
+from ltkm_inspect.packets import PacketTime, TcpConnection, distance
 from ltkm_inspect.packets.tcp import DROPPED, ENDED, FINISHED, RESET, REUSED
 from ltkm_inspect.traffic import Exchange, Gap, Limits, ours
 from ltkm_inspect.wire import count
@@ -79,7 +79,18 @@ class Conversation:
     """Reads what both sides of a connection send as HTTP."""
 
     __slots__ = (
-        *("_asking", "_connection", "_first", "_info", "_is_lossy", "_is_pipelined", "_orphans", "_owner", "_readers"),
+        *(
+            "_acknowledged",
+            "_asking",
+            "_connection",
+            "_first",
+            "_info",
+            "_is_lossy",
+            "_is_pipelined",
+            "_orphans",
+            "_owner",
+            "_readers",
+        ),
         *("_seen", "_turn", "_turns"),
     )
 
@@ -102,6 +113,8 @@ class Conversation:
         """Messages may be missing, so that the oldest request is not always the one that is answered."""
         self._is_pipelined = False
         """A request was sent before the one in front of it was answered."""
+        self._acknowledged: int | None = None
+        """What the terminal had received when it sent the last request, as a sequence number."""
         self._seen = False
         """The head of a message was read."""
 
@@ -147,8 +160,9 @@ class Conversation:
 
     # What the readers tell
 
-    def begun(self, side: int, message: HttpMessage) -> None:
+    def begun(self, side: int, message: HttpMessage, octets: int) -> None:
         """Find the turn of a message that begins."""
+        message.number = ((self._connection.streams[side].sequence or 0) - octets) & 0xFFFFFFFF
         if self._connection.reader is None:  # the rest of what came together with the end of HTTP
             self._turn = self._asking = None
         elif side == 0:
@@ -157,19 +171,21 @@ class Conversation:
             self._answered(message)
 
     def _asked(self, request: HttpMessage) -> None:
+        received = request.first.acknowledged
+        self._is_pipelined |= received == self._acknowledged
+        self._acknowledged = received
         for turn in [*self._orphans]:
-            if not self._is_lossy or turn.first.number > request.first.number:
+            response = turn.response
+            assert response is not None
+            if not self._is_lossy or self._answers(response, request):
                 self._orphans.remove(turn)
                 turn.request = request
                 self._turns.append(turn)
                 self._asking = turn
                 return
-            if turn.response is not None and turn.response.last is not None:
+            if response.last is not None and distance(received, response.number) > 0:
                 self._remove(turn)
                 self._give(turn, request.first)
-        answers = self._connection.streams[1]
-        is_waited_for = bool(self._turns) and self._turns[-1].response is None
-        self._is_pipelined |= is_waited_for and not self._is_lossy and answers.acknowledged <= answers.position
         turn = self._asking = _Turn(request)
         self._owner.keep(turn.kept)
         self._turns.append(turn)
@@ -179,26 +195,29 @@ class Conversation:
     def _answered(self, response: HttpMessage) -> None:
         waiting = [turn for turn in self._turns if turn.response is None]
         if self._is_lossy:
-            waiting = [turn for turn in waiting if turn.request and turn.request.first.number < response.first.number]
-        if not waiting:
-            self._turn = _Turn(None, response)
-            self._owner.keep(self._turn.kept)
-            self._orphans.append(self._turn)
+            answered = [turn for turn in waiting if turn.request and self._answers(response, turn.request)]
+            for turn in [] if self._is_pipelined else waiting:
+                # it was answered by what was lost
+                if turn.request and distance(response.number, turn.request.first.acknowledged) > 0:
+                    reason = "the response was not captured, or cannot be told from others"
+                    turn.gaps.append(response_gap(response.first, reason, turn.first.file))
+                    self._remove(turn)
+                    self._give(turn, response.first)
+            waiting = answered
+        if waiting:
+            self._turn = waiting[0]
+            self._turn.response = response
             return
-        self._turn = waiting[-1] if self._is_lossy else waiting[0]
-        if self._is_lossy:  # a request in front of it was answered by what was lost
-            is_ambiguous = self._is_pipelined and len(waiting) > 1
-            for turn in waiting if is_ambiguous else waiting[:-1]:
-                reason = "the response was not captured, or cannot be told from others"
-                turn.gaps.append(response_gap(response.first, reason, turn.first.file))
-                self._remove(turn)
-                self._give(turn, response.first)
-            if is_ambiguous:
-                self._turn = _Turn(None, response)
-                self._owner.keep(self._turn.kept)
-                self._orphans.append(self._turn)
-                return
-        self._turn.response = response
+        self._turn = _Turn(None, response)
+        self._owner.keep(self._turn.kept)
+        self._orphans.append(self._turn)
+
+    def _answers(self, response: HttpMessage, request: HttpMessage) -> bool:
+        """Tell whether a response certainly answers a request, even if others of the connection were lost.
+
+        Who sends one request at a time has received all in front of the response by then, and nothing of it.
+        """
+        return not self._is_pipelined and response.number == request.first.acknowledged
 
     def head_read(self, side: int, message: HttpMessage) -> None:
         """Decide which bodies are worth keeping."""
@@ -212,13 +231,13 @@ class Conversation:
             message.body = None
             return
         request = turn.request
-        if isinstance(asked := request and request.head, h11.Request):
-            if asked.method == b"CONNECT" and 200 <= head.status_code < 300:
+        if request is not None and isinstance(request.head, h11.Request):
+            if request.head.method == b"CONNECT" and 200 <= head.status_code < 300:
                 self._drop(turn)
                 self._leave("connect")
                 return
-        elif request is None and self._connection.has_beginning:
-            return  # the request may still come
+        elif self._may_come() if request is None else request.last is None:
+            return  # the request, or the rest of its head, may still come
         if not may_be_ours(request, message):
             message.body = None
             if request is not None and request.body:
@@ -271,12 +290,12 @@ class Conversation:
         """Tell whether the request of a response may be captured after it."""
         asks = self._connection.streams[0]
         is_behind = bool(asks.waiting) or asks.acknowledged > asks.position
-        return self._connection.has_beginning and (is_behind or not self._is_lossy)
+        return is_behind or (self._connection.has_beginning and not self._is_lossy)
 
     def lost(self, side: int, packet: PacketTime) -> None:
         """Take note that messages may be missing."""
         self._is_lossy = True
-        if side == 0:
+        if side == 0 and not self._connection.streams[0].waiting:
             for turn in [*self._orphans]:
                 # what follows is later than they are
                 if turn.response is not None and turn.response.last is not None and turn.first.number < packet.number:

@@ -76,13 +76,15 @@ class HttpMessage:
     """Why it is no HTTP message."""
     begin: bytes = b""
     """The first octets, while its head is not complete."""
+    number: int = 0
+    """The sequence number of its first octet."""
 
 
 class MessageListener(Protocol):
     """Is told what becomes of the messages of a stream."""
 
-    def begun(self, side: int, message: HttpMessage) -> None:
-        """Take note that a message begins."""
+    def begun(self, side: int, message: HttpMessage, octets: int) -> None:
+        """Take note that a message begins, so many octets before the end of what came of the stream."""
 
     def head_read(self, side: int, message: HttpMessage) -> None:
         """Take note of its head; a body that nobody wants is then None."""
@@ -197,7 +199,7 @@ class HttpReader:
             self._listener.foreign(self._side, octets)
             return b""
         self._message = HttpMessage(first)
-        self._listener.begun(self._side, self._message)
+        self._listener.begun(self._side, self._message, len(octets))
         self._parser = h11.Connection(_ROLES[self._side], max_incomplete_event_size=MOST_HEAD)
         if self._side and octets[9:10] == b"1":  # only an interim response needs a request in front of it
             self._parser.send(_ASKED)

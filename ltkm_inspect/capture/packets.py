@@ -75,7 +75,8 @@ class PacketReader:
                 held = found.network.take(packet)
                 if held is None:
                     continue
-                moment = packet_time((file.before + number, time, file))
+                acknowledged = held.acknowledged if isinstance(held, TcpSegment) else 0
+                moment = packet_time((file.before + number, time, file, acknowledged))
                 if isinstance(held, TcpSegment):
                     found.connections.take(held, moment)
                 elif (datagram := found.datagrams.event_of(held, moment, found.network)) is not None:

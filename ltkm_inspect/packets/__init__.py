@@ -2,5 +2,5 @@
 
 from ltkm_inspect.packets.file import CaptureFileError, Packet, Read, is_capture, may_become_capture, packets
 from ltkm_inspect.packets.network import MIKEY_PORT, Network, TcpSegment, UdpPacket, datagram_at
-from ltkm_inspect.packets.streams import PacketFile, PacketTime, packet_time
+from ltkm_inspect.packets.streams import PacketFile, PacketTime, distance, packet_time
 from ltkm_inspect.packets.tcp import TcpBounds, TcpConnection, TcpConnections

@@ -173,6 +173,8 @@ class Network:
             if start + 20 > stop:
                 return None
             number, acknowledged, offset, flags = _SEGMENT(octets, start)
+            if offset < 0x50:
+                return None
             data = octets[start + (offset >> 4) * 4 : end]
             lost = stop - max(end, start + (offset >> 4) * 4)
             if lost > 0:

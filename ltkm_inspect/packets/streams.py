@@ -16,6 +16,12 @@ OVERHEAD = 200
 _start = itemgetter(0)
 
 
+def distance(number: int, start: int) -> int:
+    """Return how many octets a sequence number is ahead of another one; less than 0 behind it."""
+    ahead = (number - start) & _NUMBERS
+    return ahead if ahead < _AHEAD else ahead - _NUMBERS - 1
+
+
 class PacketFile(NamedTuple):
     """One of the capture files that follow each other."""
 
@@ -32,6 +38,8 @@ class PacketTime(NamedTuple):
     time: float | None
     """Seconds since 1970 UTC; None where the file does not say."""
     file: PacketFile = PacketFile()
+    acknowledged: int = 0
+    """The sequence number that its sender expects next from the other side."""
 
     @property
     def in_file(self) -> int:
@@ -39,7 +47,7 @@ class PacketTime(NamedTuple):
         return self.number - self.file.before
 
 
-packet_time: Callable[[tuple[int, float | None, PacketFile]], PacketTime] = partial(tuple.__new__, PacketTime)
+packet_time: Callable[[tuple[int, float | None, PacketFile, int]], PacketTime] = partial(tuple.__new__, PacketTime)
 """PacketTime(…) in a third of the time."""
 
 
@@ -97,11 +105,15 @@ class TcpStream:
         self.is_waiting = False
         """It lacks octets that the other side has, and it is known to those who count the time."""
 
+    @property
+    def is_behind(self) -> bool:
+        """Octets are missing that were captured or acknowledged; the end counts as one (RFC 9293 §3.4)."""
+        return bool(self.waiting) or self.acknowledged > self.position + 1
+
     def ahead(self, number: int) -> int:
         """Return how many octets a sequence number is ahead of what comes next; less than 0 behind it."""
         assert self.sequence is not None
-        distance = (number - self.sequence) & _NUMBERS
-        return distance if distance < _AHEAD else distance - _NUMBERS - 1
+        return distance(number, self.sequence)
 
     def give(self, octets: bytes, moment: PacketTime, reader: ConnectionReader) -> None:
         """Give out the octets that come next."""

@@ -15,8 +15,10 @@ REUSED = "another connection has the same addresses and ports"
 DROPPED = "too many connections were open"
 ENDED = "the capture ended"
 """Why nothing more comes of a connection."""
-PATIENCE = 1.0
-"""Seconds that a gap is kept open after the other side acknowledged what is in it: packets may be captured late."""
+PATIENCE = 10.0
+"""Seconds that a gap is kept open after the other side acknowledged what is in it: packets may be captured late, and
+the clocks of two captures that were merged may differ.
+"""
 _PACKETS = 1000
 """Packets that a gap is kept open if the file has no times."""
 _REMEMBERED = 10_000
@@ -27,6 +29,8 @@ the same connection if it is no farther from where that was.
 """
 _FAR = 1 << 30
 """No window is larger (RFC 7323 §2.3): a segment that is farther ahead is not of this connection."""
+_WINDOW = 1 << 24
+"""A segment that is farther ahead may be of another connection, and its RST is one that the receiver ignores."""
 _NUMBERS = 0xFFFFFFFF
 
 
@@ -45,16 +49,19 @@ class TcpBounds:
 class TcpConnection:
     """A connection that is open."""
 
-    __slots__ = ("is_closed", "reader", "streams")
+    __slots__ = ("begun", "is_closed", "is_reset", "reader", "streams")
 
-    def __init__(self, ends: bytes, side: int) -> None:
+    def __init__(self, ends: bytes, side: int, moment: PacketTime) -> None:
         """Begin one by the ends of a segment that a side sends."""
+        self.begun = moment
         streams = TcpStream(ends, side), TcpStream(reverse(ends), 1 - side)
         self.streams = streams if side == 0 else streams[::-1]
         """What the side that opened it sends, and what the other one does."""
         self.reader: ConnectionReader | None = None
         """None where nobody wants to know what is sent."""
         self.is_closed = False
+        self.is_reset = False
+        """One side gave it up; what the other side had sent by then may still be captured."""
 
     @property
     def has_beginning(self) -> bool:
@@ -68,6 +75,13 @@ class TcpConnection:
 
 type _Known = tuple[TcpConnection, TcpStream, TcpStream]
 """A connection, one of its streams, and that of the other side."""
+
+
+def _is_late(now: PacketTime, since: PacketTime) -> bool:
+    """Tell whether a packet was captured too long after another one to be merely late."""
+    if since.time is None or now.time is None:
+        return now.number - since.number > _PACKETS
+    return now.time - since.time > PATIENCE
 
 
 def reverse(ends: bytes) -> bytes:
@@ -139,6 +153,9 @@ class TcpConnections:
             number += 1
         elif known is None or known[0].is_closed:
             known = self._picked_up(known, segment, moment)
+        elif data and number != known[1].sequence and self._is_of_another(known, segment):
+            self._close(known[0], REUSED, moment)
+            known = self._picked_up(None, segment, moment)
         if self._late:
             self._give_up_late(moment)
         if known is None:
@@ -166,6 +183,8 @@ class TcpConnections:
                 return
             stream.sequence = number & _NUMBERS
         ahead = 0 if number == stream.sequence else stream.ahead(number)
+        if flags & RST and not -_NEAR <= ahead <= _WINDOW:
+            return
         end = stream.position + ahead + len(data) + lost
         if data and not stream.is_finished:
             if not ahead and not stream.waiting:
@@ -179,7 +198,7 @@ class TcpConnections:
             stream.lose(end, moment, reader)
         if connection.reader is None:
             self._tidy(connection)
-        if flags & _ENDS or stream.end is not None:
+        if flags & _ENDS or stream.end is not None or connection.is_reset:
             self._closing(connection, stream, end, flags, moment)
 
     def carry(self) -> None:
@@ -193,7 +212,7 @@ class TcpConnections:
             self._close(connection, FINISHED if has_end else ENDED, None)
 
     def _open_one(self, ends: bytes, side: int, moment: PacketTime) -> _Known:
-        connection = TcpConnection(ends, side)
+        connection = TcpConnection(ends, side, moment)
         connection.reader = self._reader(connection, moment)
         first, second = connection.streams
         self._streams[first.ends] = connection, first, second
@@ -216,16 +235,26 @@ class TcpConnections:
         first = (number + 1) & _NUMBERS
         if known is not None:
             connection, stream, other = known
-            is_new = stream.first is None and other.first is not None and stream.position == 0
-            if is_new and stream.sequence in (None, first) and not connection.is_closed:
-                stream.sequence = stream.first = first
-            if stream.first == first and (flags & ACK or not connection.is_closed):
+            if stream.first is None and not connection.is_closed:  # what follows a SYN may be captured before it
+                if stream.sequence is not None and stream.ahead(first) == -stream.position:
+                    stream.first = first
+                elif stream.sequence is None and other.first is not None:
+                    stream.sequence = stream.first = first
+            is_open = not (connection.is_closed or (other.position and _is_late(moment, connection.begun)))
+            if stream.first == first and (flags & ACK or is_open):
                 return known
             if not connection.is_closed:
                 self._close(connection, REUSED, moment)
         known = self._open_one(ends, 1 if flags & ACK else 0, moment)
         known[1].sequence = known[1].first = first
         return known
+
+    def _is_of_another(self, known: _Known, segment: TcpSegment) -> bool:
+        """Tell whether a segment begins a connection with the ends of one that is open, as its SYN was not captured."""
+        connection, stream, _ = known
+        if connection.reader is None or stream.sequence is None:
+            return False
+        return not -_NEAR <= stream.ahead(segment.number) <= _WINDOW and self._begins(segment.data) is not None
 
     def _picked_up(self, known: _Known | None, segment: TcpSegment, moment: PacketTime) -> _Known | None:
         """Return the connection that a segment is in the midst of, if reading may begin with it."""
@@ -253,11 +282,7 @@ class TcpConnections:
                 self._late.popleft()
                 stream.is_waiting = False
                 continue
-            if since.time is None or now.time is None:
-                is_due = now.number - since.number > _PACKETS
-            else:
-                is_due = now.time - since.time > PATIENCE
-            if not is_due and len(self._late) <= self._bounds.connections:
+            if not _is_late(now, since) and len(self._late) <= self._bounds.connections:
                 return
             self._late.popleft()
             stream.is_waiting = False
@@ -269,7 +294,7 @@ class TcpConnections:
             if stream.waiting or stream.acknowledged - stream.position > 1:
                 until, behind = next(stream.missing(), (stream.acknowledged, None))
                 self._lose(connection, stream, min(until, stream.acknowledged), behind or now)
-                self._finish_stream(connection, stream, now)
+            self._closing(connection, stream, None, 0, now)
 
     def _lose(self, connection: TcpConnection, stream: TcpStream, until: int, moment: PacketTime) -> None:
         before = stream.size
@@ -300,7 +325,8 @@ class TcpConnections:
         if flags & FIN and stream.end is None and end is not None:
             stream.end = max(end, stream.position)
         self._finish_stream(connection, stream, moment)
-        if flags & RST and not connection.is_closed:
+        connection.is_reset |= bool(flags & RST)
+        if connection.is_reset and not (connection.is_closed or any(each.is_behind for each in connection.streams)):
             self._close(connection, RESET, moment)
 
     def _finish_stream(self, connection: TcpConnection, stream: TcpStream, moment: PacketTime) -> None:
@@ -325,7 +351,7 @@ class TcpConnections:
                 connection.reader.finished(stream.side, moment or PacketTime(0, None))
         connection.is_closed = True
         if connection.reader is not None:
-            connection.reader.closed(reason, moment)
+            connection.reader.closed(RESET if connection.is_reset else reason, moment)
             connection.reader = None
         self._tidy(connection)
         for stream in connection.streams:

@@ -53,6 +53,11 @@ def one(wire: Wire) -> Exchange:
     return exchange
 
 
+def one_of(records: Iterable[Record]) -> Exchange:
+    (exchange,) = (each for each in read(records) if isinstance(each, Exchange))
+    return exchange
+
+
 def others(events: Iterable[PacketEvent]) -> int:
     return sum(each.flows for each in events if isinstance(each, SkippedFlows))
 
@@ -224,6 +229,14 @@ def without(wire: Wire, *lost: int) -> list[PacketEvent]:
     return read(record for number, record in enumerate(wire.records) if number not in lost)
 
 
+def test_a_response_that_is_captured_before_the_head_of_its_request_is_complete_keeps_its_body() -> None:
+    answered = ANSWERED.replace(b"application/vnd.3gpp.mbms-msk-response+xml", b"text/plain")
+    records = Wire().open().message(0, ASKED, 60).message(1, answered).records
+    at = next(number for number, (_, octets) in enumerate(records) if answered[:40] in octets)
+    exchange = one_of(records[:4] + records[at:] + records[4:at])
+    assert (exchange.response or RESPONSE).body == RESPONSE.body
+
+
 def test_a_hole_in_the_body_of_a_response_is_damage_and_what_follows_is_read() -> None:
     wire = Wire().open().message(0, ASKED, 5000).message(1, ANSWERED, 250)
     first = 3 + 2
@@ -285,6 +298,32 @@ def test_a_response_that_was_lost_is_not_taken_from_the_next_request() -> None:
     assert first.error is None
     assert not rules(first)
     assert second.status == 503
+
+
+def numbered(side: int, number: int) -> bytes:
+    """Return the request or the response of one of several exchanges, which its head numbers."""
+    return (ASKED, ANSWERED)[side].replace(b"\r\n", b"\r\nX-Number: %d\r\n" % number, 1)
+
+
+@pytest.mark.parametrize("pause", [0.0, 2.0])
+@pytest.mark.parametrize("is_mixed", [False, True])
+def test_whatever_is_lost_no_response_is_given_to_a_request_that_it_does_not_answer(
+    is_mixed: bool, pause: float
+) -> None:
+    sent = [(side, number) for number in range(3) for side in (0, 1)]
+    for lost in range(1 << len(sent)):
+        wire = Wire().open()
+        for at, (side, number) in enumerate(sent):
+            wire.send(side, numbered(side, number))
+            if lost >> at & 1:
+                wire.records.pop()
+            wire.time += pause * side
+        records = wire.close().records
+        if is_mixed:
+            records[3:9] = [*records[4:9], records[3]]
+        for each in (each for each in read(records) if isinstance(each, Exchange)):
+            if each.request.method and each.response is not None:
+                assert each.request.headers.get("x-number") == each.response.headers.get("x-number")
 
 
 def test_of_pipelined_responses_behind_a_hole_none_is_given_to_a_request() -> None:

@@ -241,6 +241,48 @@ def test_ends_that_are_used_again_without_a_captured_syn_are_another_connection(
     assert two.events == [(0, b"GET /2")]
 
 
+def test_ends_that_are_used_again_far_away_are_another_connection_though_neither_end_nor_syn_was_captured() -> None:
+    for far in (1 << 25, 1 << 30, 1 << 31, -1 << 25):
+        again = [up(b"GET /2", far, got=9 * far), down(b"HTTP/2", 9 * far, got=far + 6)]
+        one, two = Run().take(*WHOLE[3:5], *again).finish().logs
+        assert (one.events, one.reason) == ([(0, REQUEST), (1, RESPONSE)], REUSED)
+        assert two.events == [(0, b"GET /2"), (1, b"HTTP/2")]
+
+
+def test_a_syn_with_the_same_number_opens_another_connection_once_the_other_side_has_sent_data() -> None:
+    run = Run().take(*WHOLE[:5], WHOLE[0])
+    assert len(run.logs) == 1
+    run.time = 101.0 + PATIENCE
+    one, two = run.take(*WHOLE[:5]).logs
+    assert one.reason == REUSED
+    assert two.events == one.events == [(0, REQUEST), (1, RESPONSE)]
+
+
+def test_octets_that_were_captured_before_the_syn_are_of_the_same_connection() -> None:
+    for order in ((3, 0, 1, 2), (3, 1, 0, 2), (1, 0, 3, 2), (3, 4, 1, 0, 2)):
+        rest = [each for number, each in enumerate(WHOLE) if number not in order]
+        (log,) = Run().take(*(WHOLE[number] for number in order), *rest).logs
+        assert log.events == [(0, REQUEST), (1, RESPONSE), (0, "finished"), (1, "finished")]
+        assert log.connection.has_beginning
+
+
+def test_a_reset_that_the_receiver_ignores_ends_nothing() -> None:
+    for at in (1 << 25, -1 << 25, 1 << 31):
+        (log,) = Run().take(*WHOLE[:4], down(at=at, flags=RST), *WHOLE[4:]).logs
+        assert (log.sent(1), log.reason) == ([RESPONSE, "finished"], FINISHED)
+
+
+def test_what_was_sent_before_a_reset_may_be_captured_behind_it() -> None:
+    reset = up(at=15, flags=RST | ACK, got=25)
+    (log,) = Run().take(*WHOLE[:4], reset, *WHOLE[4:5]).logs
+    assert (log.sent(1), log.reason) == ([RESPONSE], RESET)
+    run = Run().take(*WHOLE[:4], reset)
+    assert not run.logs[0].reason
+    run.time = 101.0 + PATIENCE
+    run.take(*opening(7))
+    assert (run.logs[0].sent(1), run.logs[0].reason) == ([25], RESET)
+
+
 def test_segments_repeated_after_the_end_begin_nothing() -> None:
     run = Run().take(*WHOLE, *WHOLE[3:])
     assert len(run.logs) == 1
@@ -324,7 +366,7 @@ def test_closed_connections_and_gaps_are_not_remembered_for_ever(monkeypatch: py
     run = Run(TcpBounds(connections=5))
     for port in range(1, 101):
         run.take(*opening(port), down(b"x", 1, port=port), up(got=3, port=port), up(at=0, flags=RST, port=port))
-    assert len(run.connections._streams) == 10
+    assert len(run.connections._streams) == 2 * (5 + 5)
     assert len(run.connections._late) <= 6
 
 
