@@ -24,6 +24,7 @@ from ltkm_inspect.finding import Report
 from ltkm_inspect.proxy.view import LtkmView
 from ltkm_inspect.session import Session
 from ltkm_inspect.traffic import Exchange
+from tests.proxy.warm import Fork
 from tests.recorded import exchanges
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -58,7 +59,7 @@ class Mitmdump:
     """The real mitmdump, with a configuration folder of its own."""
 
     confdir: Path
-    running: list[subprocess.Popen[str]] = field(default_factory=list)
+    running: list[subprocess.Popen[str] | Fork] = field(default_factory=list)
 
     def command(self, *arguments: str | Path, script: bool = True) -> list[str]:
         """Return the command line, with the script unless told otherwise."""
@@ -96,9 +97,14 @@ class Mitmdump:
         return Run(done.returncode, done.stdout, done.stderr)
 
     def proxy(self, *arguments: str | Path, script: bool = True) -> "Proxy":
-        """Start it as a proxy on a free port of the loopback."""
-        command = self.command("--listen-host", "127.0.0.1", "-p", "0", *arguments, script=script)
-        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        """Start it as a proxy on a free port of the loopback; without the script, nothing of this package is in it."""
+        listen = ["--listen-host", "127.0.0.1", "-p", "0", *arguments]
+        process: subprocess.Popen[str] | Fork
+        if script:
+            process = Fork(self._words([SCRIPT], listen))
+        else:
+            command = self.command(*listen, script=False)
+            process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
         self.running.append(process)
         return Proxy(process)
 
@@ -126,7 +132,7 @@ def _nothing_left_behind() -> Iterator[None]:
 class Proxy:
     """A mitmdump that is listening."""
 
-    def __init__(self, process: subprocess.Popen[str], modes: int = 1) -> None:
+    def __init__(self, process: subprocess.Popen[str] | Fork, modes: int = 1) -> None:
         """Wait until it says where it listens, as often as it has modes."""
         self.process = process
         self._lines: list[str] = []
