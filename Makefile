@@ -58,7 +58,7 @@ demo: environment
 	@echo 'The same morning as packets, with keys pushed over UDP: $(BIN)/ltkm-inspect check flows/trial.pcapng'
 
 check: lint types contracts
-	@$(PYTEST) -m "not sweep and not slow" $(addprefix --ignore=tests/,$(SLOW)) $(addprefix tests/,$(QUICK))
+	@$(PYTEST) $(addprefix --ignore=tests/,$(SLOW)) $(addprefix tests/,$(QUICK))
 
 sweep: dev-environment
 	@$(PYTEST) -m "sweep or hypothesis" --hypothesis-profile sweep

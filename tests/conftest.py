@@ -119,7 +119,6 @@ def pytest_configure(config: pytest.Config) -> None:
     """Make the marker known, and refuse a REQUIRE that nothing here could ever fulfil."""
     config.addinivalue_line("markers", "needs(name, ...): skipped where a program or folder is missing")
     config.addinivalue_line("markers", "sweep: only in `make sweep`: beside it is one of its kind")
-    config.addinivalue_line("markers", "slow: not in `make check`: takes longer than a save is worth")
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as under nohup: what is started would ignore it
         signal.signal(signal.SIGINT, signal.default_int_handler)
     for word in required():

@@ -16,7 +16,7 @@ TABLE = [(1, "a"), pytest.param(2, "b", id="two"), (3, "c")]
 def parametrized(test: Callable[..., None]) -> Callable[[], None]:
     """Return a test of two tables as one."""
     stacked = pytest.mark.parametrize("flag", [False, True], ids=["off", "on"])(test)
-    one = rows.as_one(pytest.mark.slow(pytest.mark.parametrize(("number", "text"), TABLE)(stacked)))
+    one = rows.as_one(pytest.mark.sweep(pytest.mark.parametrize(("number", "text"), TABLE)(stacked)))
     assert one is not None
     return one
 
@@ -30,7 +30,7 @@ def test_each_row_is_gone_through_once_and_other_marks_stay() -> None:
     one = parametrized(test)
     one()
     assert sorted(seen) == [(n, text, flag) for n, text in ((1, "a"), (2, "b"), (3, "c")) for flag in (False, True)]
-    assert [mark.name for mark in one.pytestmark] == ["slow"]  # type: ignore[attr-defined]
+    assert [mark.name for mark in one.pytestmark] == ["sweep"]  # type: ignore[attr-defined]
 
 
 def test_each_row_that_is_wrong_is_named_and_the_others_are_gone_through() -> None:
@@ -78,8 +78,8 @@ NUMBERS = pytest.mark.parametrize("number", [1, 2])
     ("table", "is_one"),
     [
         (NUMBERS, True),
-        (pytest.mark.slow, False),
-        (pytest.mark.parametrize("number", [1, pytest.param(2, marks=pytest.mark.slow)]), False),
+        (pytest.mark.sweep, False),
+        (pytest.mark.parametrize("number", [1, pytest.param(2, marks=pytest.mark.sweep)]), False),
         (pytest.mark.parametrize("number", []), False),
         (pytest.mark.parametrize("number", iter([1, 2])), False),
         (pytest.mark.parametrize("number", [1, 2], indirect=True), False),
