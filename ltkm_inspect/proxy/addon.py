@@ -278,7 +278,8 @@ class LtkmInspect:
         of = f", keys of {text.count(len(keys.subscribers), 'subscriber')}" if keys else ""
         to = f", report to {', '.join(self.inspector.files.names)}" if self.inspector.files.names else ""
         logger.info("ltkm-inspect %s, %s active%s%s", __version__, text.count(active, "rule"), of, to)
-        warn(self.inspector.files.left)
+        whole = "is of the whole run, and written when it ends; only JSON Lines begin another file"
+        warn([*self.inspector.files.left, *(f"report {name} {whole}" for name in self.inspector.files.fixed_names)])
         self.faulting.look_at_replays(ctx.master.addons)
         if configuration.forgets_host(ctx.options):
             logger.warning(

@@ -82,6 +82,11 @@ class ReportFiles:
         return printable(str(targets[0].path)) if targets else ""
 
     @property
+    def fixed_names(self) -> list[str]:
+        """The reports whose paths have codes, but that are of the whole run; safe to print."""
+        return [shown_name(each, path) for each, path in self._rendered.items() if path_of(path) != each.path]
+
+    @property
     def has_page(self) -> bool:
         """One of the reports is an HTML page."""
         return any(target.format == "html" for target in self._rendered)

@@ -27,7 +27,8 @@ from ltkm_inspect.report.page.run import run_facts, session_view
 from ltkm_inspect.report.page.terminals import Terminals
 from ltkm_inspect.report.page.timeline import FAULTED, VERDICTS, Timeline
 from ltkm_inspect.report.page.value import value_text
-from ltkm_inspect.report.summary import RECENT, RunFiles, Summary, forgotten, results
+from ltkm_inspect.report.run_files import RunFiles
+from ltkm_inspect.report.summary import RECENT, Summary, forgotten, results
 from ltkm_inspect.wire import inert
 
 MOST_CLEAN = 500

@@ -21,7 +21,8 @@ from ltkm_inspect.output.console import PROGRAM
 from ltkm_inspect.output.json_line import is_event, kind_of
 from ltkm_inspect.report.jsonl import Record
 from ltkm_inspect.report.lines import LIVE
-from ltkm_inspect.report.summary import NOT_ENDED, NOTHING_SEEN, RunFiles, Summary, damaged
+from ltkm_inspect.report.run_files import RunFiles
+from ltkm_inspect.report.summary import NOT_ENDED, NOTHING_SEEN, Summary, damaged
 from ltkm_inspect.report.text import INDENT, record_text
 from ltkm_inspect.rule import RULES
 from ltkm_inspect.wire import inert, printable

@@ -9,7 +9,8 @@ import click
 from ltkm_inspect.finding import UNCHECKED, Level
 from ltkm_inspect.output.json_line import is_event, kind_of
 from ltkm_inspect.report import heartbeat
-from ltkm_inspect.report.summary import RunFiles, Summary
+from ltkm_inspect.report.run_files import RunFiles
+from ltkm_inspect.report.summary import Summary
 from ltkm_inspect.report.text import INDENT, ExchangeText, FindingText, record_text
 from ltkm_inspect.wire import inert, printable
 

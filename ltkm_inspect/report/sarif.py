@@ -14,7 +14,8 @@ from ltkm_inspect.names import EventNames
 from ltkm_inspect.output.console import PROGRAM
 from ltkm_inspect.output.json_line import is_event, kind_of, to_json
 from ltkm_inspect.report.jsonl import Record, summary_record
-from ltkm_inspect.report.summary import NOT_ENDED, NOTHING_SEEN, RunFiles, Summary, damaged
+from ltkm_inspect.report.run_files import RunFiles
+from ltkm_inspect.report.summary import NOT_ENDED, NOTHING_SEEN, Summary, damaged
 from ltkm_inspect.report.text import finding_of, terminal_label
 from ltkm_inspect.rule import RULES, Rule
 from ltkm_inspect.wire import printable

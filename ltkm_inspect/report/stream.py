@@ -21,6 +21,8 @@ from ltkm_inspect.wire import printable
 
 RETRY = 1.0
 """Seconds after which a stream that could not write tries again."""
+MOST_FILES = 10_000
+"""How many of its files a run remembers."""
 
 
 def _second() -> int:
@@ -40,8 +42,8 @@ class RunOutput:
     """The record of the run."""
     private: bool = False
     """The records have keys in them."""
-    begun: set[Path] = field(default_factory=set)
-    """The files that this run has begun: it appends to them."""
+    begun: dict[Path, None] = field(default_factory=dict)
+    """The latest `MOST_FILES` that this run has begun: it appends to them."""
 
 
 @dataclass(slots=True)
@@ -194,7 +196,9 @@ class RecordStream:
             file.discard()
             raise
         self._file, self._head, self.path = file, head, path
-        self._run.begun.add(path)
+        self._run.begun[path] = None
+        if len(self._run.begun) > MOST_FILES:
+            del self._run.begun[next(iter(self._run.begun))]
         return file
 
     def _miss(self, error: OSError) -> None:

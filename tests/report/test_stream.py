@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 from collections.abc import Callable
 from errno import ENOSPC
 from itertools import count
@@ -15,7 +16,8 @@ from ltkm_inspect.output.json_line import to_json
 from ltkm_inspect.report import stream
 from ltkm_inspect.report.files import ReportFiles
 from ltkm_inspect.report.reading import Reading, RecordFile
-from ltkm_inspect.report.summary import RunFiles, Summary
+from ltkm_inspect.report.run_files import RunFiles
+from ltkm_inspect.report.summary import Summary
 from tests.command import little_room
 from tests.report.runs import TRIAL, checked
 
@@ -242,3 +244,12 @@ def test_a_file_that_cannot_be_ended_does_not_hold_up_the_next(
     live.finish()
     assert (kinds(first), kinds(second)) == ("re", "resS")
     assert records(second)[-1]["exchanges"] == 2, "no event of the run is lost in the summaries"
+
+
+def test_a_report_that_cannot_rotate_is_named(tmp_path: Path) -> None:
+    live = Live(f"html={tmp_path}/%j.html", f"text={tmp_path}/out.txt", f"{tmp_path}/%j.jsonl")
+    (name,) = live.files.fixed_names
+    assert re.fullmatch(rf"html={re.escape(str(tmp_path))}/\d\d\d\.html", name)
+    live.tell(0)
+    assert live.finish() == []
+    assert "summary: 1 MSK exchange " in (tmp_path / "out.txt").read_text()
