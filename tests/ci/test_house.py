@@ -62,6 +62,7 @@ REASONS: dict[str, str] = {
     "report/text.py": "the text of an event from its report and from its record, side by side",
     "report/jsonl.py": "one record is built after the other, each as its schema has it",
     "report/summary.py": "the counts of a run, with the words for each",
+    "selection.py": "one way of selecting is beside the other, each with what it matched",
     "traffic/http.py": "request and response, with what they share",
 }
 """Why a file has more lines than usual."""
