@@ -135,7 +135,7 @@ def _read(source: str, stack: ExitStack, total: "Summary", trouble: InputErrors)
         trouble.say(name, line, unread=False)
     if reading.damaged > len(reading.damage):
         trouble.say(name, f"{reading.damaged} damaged lines in all", unread=False)
-    if not reading.ended:
+    if not reading.run_files.ended:
         trouble.say(name, NOT_ENDED, unread=False)
     return RecordFile(path), reading
 

@@ -18,6 +18,7 @@ from ltkm_inspect.report.jsonl import (
     SUMMARY_SCHEMA,
     Record,
 )
+from ltkm_inspect.report.run_files import RunFiles
 from ltkm_inspect.wire import printable
 from ltkm_inspect.wire.key_text import IS_KEY_RING, is_key_ring
 
@@ -47,8 +48,8 @@ class Reading:
     """How the reading of a file went."""
 
     records: int = 0
-    ended: bool = False
-    """The last record is the summary of a run."""
+    run_files: RunFiles = field(default_factory=RunFiles)
+    """The files of runs that the records are from: after a restart, a file may have several."""
     has_keys: bool = False
     """Some of the records show delivered keys."""
     damage: list[str] = field(default_factory=list)
@@ -82,7 +83,7 @@ class RecordFile:
                     if reading.damaged <= MOST_DAMAGE:
                         reading.damage.append(f"line {number}: {record}")
                     continue
-                reading.ended = record["schema"] == SUMMARY_SCHEMA
+                reading.run_files.add(record)
                 reading.records += 1
                 options = record.get("options")
                 reading.has_keys |= isinstance(options, dict) and bool(options.get("show_keys"))
