@@ -13,8 +13,8 @@ LOOPBACK = "127.0.0.1"
 """Where metrics are served if only a port is typed."""
 MOST_HOURS = 168
 """The longest time between two heartbeats: a week."""
-_INTERVAL = re.compile(r"([0-9]{1,7})\s*([smh])", re.ASCII | re.IGNORECASE)
-_SECONDS = {"s": 1, "m": 60, "h": 3600}
+_INTERVAL = re.compile(r"([0-9]{1,7})\s*([smh]?)", re.ASCII | re.IGNORECASE)
+_SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600}
 _ADDRESS = re.compile(r"(?:(?:\[([0-9A-Fa-f:.%]+)\]|([A-Za-z0-9.-]*)):)?([0-9]{1,5})", re.ASCII)
 
 
@@ -31,7 +31,7 @@ class MetricsAddress(NamedTuple):
 
 
 def parse_interval(option: str, text: str) -> int | None:
-    """Parse `30s`, `10m` or `1h` as seconds, and `never` as None; OptionError for anything else."""
+    """Parse `30s`, `10m`, `1h` or a number of seconds as seconds, and `never` as None; OptionError otherwise."""
     typed = text.strip().lower()
     if typed == NEVER:
         return None

@@ -2,7 +2,6 @@
 
 import socket
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING
 
 from prometheus_client import CollectorRegistry, Histogram, ProcessCollector
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
@@ -15,15 +14,11 @@ from ltkm_inspect import __version__
 from ltkm_inspect.engine.own_findings import PASSED_UNCHECKED
 from ltkm_inspect.finding import VERDICTS
 from ltkm_inspect.options.monitoring import MetricsAddress
+from ltkm_inspect.proxy.monitor import FAULTED, Monitor
 from ltkm_inspect.report.blind_spots import CAUSES, side_of
 from ltkm_inspect.traffic import DatagramKind
 
-if TYPE_CHECKING:
-    from ltkm_inspect.proxy.monitor import Monitor
-
 PATH = "/metrics"
-FAULTED = "faulted"
-"""Replaces the verdict on an exchange with faults put in: it says nothing about the server."""
 BUCKETS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0)
 """Upper ends of the buckets of inspection times, in seconds."""
 
@@ -31,7 +26,7 @@ BUCKETS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0)
 class MetricsServer:
     """Serves the metrics of a run, on the event loop of mitmproxy, until it is closed."""
 
-    def __init__(self, address: MetricsAddress, monitor: "Monitor") -> None:
+    def __init__(self, address: MetricsAddress, monitor: Monitor) -> None:
         """Begin to serve; OSError if the address cannot be had."""
         family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
         listening = socket.create_server(address, family=family)
@@ -68,7 +63,7 @@ class _Handler(RequestHandler):
 class RunCollector(Collector):
     """Makes metrics of what is counted, whenever they are asked for."""
 
-    def __init__(self, monitor: "Monitor") -> None:
+    def __init__(self, monitor: Monitor) -> None:
         """Take what counts."""
         self._monitor = monitor
 
@@ -80,6 +75,8 @@ class RunCollector(Collector):
         yield info
         verdicts = dict.fromkeys((*VERDICTS[:-1], FAULTED), 0) | counts.exchanges
         yield _counter("ltkm_exchanges", "MSK exchanges over HTTP, by verdict.", _labeled(verdicts), "verdict")
+        statuses = {str(status): number for status, number in sorted(counts.statuses.items())}
+        yield _counter("ltkm_responses", "Responses of MSK exchanges, by status.", _labeled(statuses), "status")
         kinds = {kind.key: summary.datagrams[kind.key] for kind in DatagramKind}
         yield _counter("ltkm_datagrams", "Datagrams with MIKEY messages, by kind.", _labeled(kinds), "kind")
         findings: dict[tuple[str, ...], int] = {(rule, level.word): number for level, rule, number in summary.by_rule()}

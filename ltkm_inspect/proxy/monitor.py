@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 LONGEST_NAME = 255
 """How many characters are kept of a host or a media type."""
+FAULTED = "faulted"
+"""Replaces the verdict on an exchange that was recorded with faults: it says nothing about the server."""
 logger = logging.getLogger(__name__)
 
 
@@ -42,6 +44,8 @@ class Monitor:
         self.summary = Summary()
         self.exchanges: Counter[str] = Counter()
         """MSK exchanges over HTTP by verdict."""
+        self.statuses: Counter[int] = Counter()
+        """Responses of MSK exchanges by status."""
         self.failures: Counter[str] = Counter()
         """Failed TLS handshakes by cause."""
         self.connections = 0
@@ -55,14 +59,16 @@ class Monitor:
         self._every: int | None = None
         self._server: MetricsServer | None = None
         self._address: MetricsAddress | None = None
-        self._mark()
+        self._mark(time.time())
 
     def add(self, report: Report) -> None:
         """Count one event."""
         self.summary.add(report)
         event = report.event
         if not isinstance(event, Datagram):
-            self.exchanges["faulted" if event.faults else report.verdict] += 1
+            self.exchanges[FAULTED if event.faults else report.verdict] += 1
+            if event.status is not None:
+                self.statuses[event.status] += 1
         self.latest = event.ended or event.started or time.time()
 
     def other(self, flow: Flow) -> None:
@@ -133,7 +139,7 @@ class Monitor:
     def beat(self, *, final: bool = False) -> None:
         """Report what was seen since the last heartbeat: in the log, and in the report files."""
         inspector, seen = self._inspector, self.summary.since(self._earlier)
-        spots = self._recent.redacted(inspector.configuration.wording.redaction)
+        spots = self._recent.worded(inspector.configuration.wording)
         now, passed = time.time(), time.monotonic() - self._clock
         found = Heartbeat(
             started=self._since,
@@ -142,29 +148,31 @@ class Monitor:
             blind_spots=spots,
             flows=inspector.flows - self._flows,
             connections=self.connections - self._connections,
+            statuses=self.statuses - self._statuses,
             latest=self.latest,
             jump=now - self._since - passed,
             final=final,
         )
         self._total.merge(self._recent)
         self._recent = BlindSpots()
-        self._mark()
+        self._mark(now)
         record = found.record
         for level, line in heartbeat.lines(record):
             logger.log(logging.WARNING if level is Level.WARNING else logging.INFO, "%s", line)
-        if not final or self._every is not None or spots.handshakes or not (seen.events or not spots.others):
+        if not final or self._every is not None or spots.handshakes or (spots.others and not seen.events):
             warn(inspector.files.write(to_json(record)))
 
     def finish(self) -> None:
         """Report for the last time; from then on the summary has the blind spots of the whole run."""
         self.beat(final=True)
         self.use(None, None)
-        self.summary.blind_spots = self._total.redacted(self._inspector.configuration.wording.redaction)
+        self.summary.blind_spots = self._total.worded(self._inspector.configuration.wording)
 
-    def _mark(self) -> None:
+    def _mark(self, now: float) -> None:
         """Begin the time of the next heartbeat."""
-        self._since, self._clock = time.time(), time.monotonic()
+        self._since, self._clock = now, time.monotonic()
         self._flows, self._connections = self._inspector.flows, self.connections
+        self._statuses = self.statuses.copy()
         self._earlier = self.summary.since(Summary())
 
     def _fail(self, handshake: Handshake, failures: Failures) -> None:

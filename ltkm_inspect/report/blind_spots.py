@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 from ltkm_inspect.finding import shorten
-from ltkm_inspect.output.redaction import Redaction
+from ltkm_inspect.output.wording import Wording
 from ltkm_inspect.wire import count, inert
 
 MOST = 1000
@@ -48,6 +48,8 @@ class Handshake(NamedTuple):
     """Name of the server that the client asked for; without one its address."""
     cause: str
     """One of `CAUSES`."""
+    client_name: str = ""
+    """What people call the client."""
 
 
 def side_of(cause: str) -> str:
@@ -110,16 +112,20 @@ class BlindSpots:
         self.more_handshakes += later.more_handshakes
         self.more_others += later.more_others
 
-    def redacted(self, redaction: Redaction | None) -> "BlindSpots":
-        """Return the same with names in place of addresses and identities, if they are to be hidden."""
-        if redaction is None:
+    def worded(self, wording: Wording) -> "BlindSpots":
+        """Return the same without addresses and identities if these are hidden, else with the names of clients."""
+        if wording.redaction is None and not wording.names:
             return self
         hidden = BlindSpots(more_handshakes=self.more_handshakes, more_others=self.more_others)
         for key, failures in self.handshakes.items():
-            client, server = redaction.terminal(key.client) if key.client else "", redaction.text(key.server)
-            hidden.fail(Handshake(client, server, key.cause), replace(failures, detail=redaction.text(failures.detail)))
+            client = wording.terminal(key.client) if key.client else ""
+            name = wording.names.of_selector(key.client) if wording.redaction is None else ""
+            hidden.fail(
+                Handshake(client, wording.text(key.server), key.cause, name),
+                replace(failures, detail=wording.text(failures.detail)),
+            )
         for (host, media_type), number in self.others.items():
-            hidden.other(redaction.text(host), redaction.text(media_type), number)
+            hidden.other(wording.text(host), wording.text(media_type), number)
         return hidden
 
     @property
@@ -148,6 +154,7 @@ class BlindSpots:
                 {
                     "side": side_of(key.cause),
                     "client": key.client,
+                    "client_name": key.client_name,
                     "server": key.server,
                     "cause": key.cause,
                     "detail": failures.detail,
@@ -170,7 +177,7 @@ class BlindSpots:
     def add_record(self, record: Mapping[str, Any]) -> None:
         """Add the fields of a record."""
         for each in record["handshakes"]:
-            key = Handshake(each["client"], each["server"], each["cause"])
+            key = Handshake(each["client"], each["server"], each["cause"], each["client_name"])
             self.fail(key, Failures(each["number"], each["first"], each["last"], each["detail"]))
         for each in record["others"]:
             self.other(each["host"], each["media_type"], each["number"])
@@ -182,7 +189,8 @@ class BlindSpots:
         rows = self.ordered_handshakes
         for key, failures in rows[:SHOWN]:
             detail = f"; TLS says: {shorten(failures.detail)}" if failures.detail else ""
-            between = f"client {_word(key.client)}, server {_word(key.server)}"
+            client = _word(key.client) + (f" ({shorten(key.client_name)})" if key.client_name else "")
+            between = f"client {client}, server {_word(key.server)}"
             times = count(failures.number, "failed TLS handshake")
             yield f"{times}: {between}: {inert(CAUSES.get(key.cause, key.cause))}{detail}"
         more = self.more_handshakes + sum(failures.number for _, failures in rows[SHOWN:])

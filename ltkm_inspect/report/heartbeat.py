@@ -1,7 +1,8 @@
 """The heartbeat of a running proxy: what was seen since the last one, as a record and as lines."""
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from ltkm_inspect.engine.own_findings import PASSED_UNCHECKED
@@ -12,6 +13,8 @@ from ltkm_inspect.traffic import DatagramKind, events_text
 from ltkm_inspect.wire import count, inert, time_text
 
 HEARTBEAT_SCHEMA = "ltkm-inspect/heartbeat/1"
+SERVER_ERROR = 500
+"""The status from which the server says that something is wrong with it (RFC 9110 15.6)."""
 LEAST_JUMP = 5.0
 """By how many seconds the clock must jump between two heartbeats to be mentioned."""
 
@@ -26,11 +29,13 @@ class Heartbeat:
     seen: Summary
     """The exchanges, datagrams and findings of this time."""
     blind_spots: BlindSpots
-    """What could not be looked into in this time, redacted if that is asked for."""
+    """What could not be looked into in this time, as it may be shown."""
     flows: int = 0
     """Flows that began."""
     connections: int = 0
     """Clients that connected."""
+    statuses: Counter[int] = field(default_factory=Counter)
+    """Responses of MSK exchanges, by status."""
     latest: float | None = None
     """When the latest exchange or datagram of the run was seen."""
     jump: float = 0.0
@@ -51,6 +56,7 @@ class Heartbeat:
             "flows": self.flows,
             "connections": self.connections,
             "exchanges": seen.exchanges,
+            "statuses": [{"status": status, "number": self.statuses[status]} for status in sorted(self.statuses)],
             "datagrams": {kind.key: seen.datagrams[kind.key] for kind in DatagramKind},
             "ltkms": seen.ltkms,
             "verdicts": {verdict: seen.verdicts[verdict] for verdict in VERDICTS},
@@ -94,6 +100,9 @@ def _seen_lines(record: Mapping[str, Any]) -> Iterator[str]:
 def _blind_lines(record: Mapping[str, Any]) -> Iterator[tuple[Level, str]]:
     spots = BlindSpots()
     spots.add_record(record)
+    if any(each["status"] >= SERVER_ERROR for each in record["statuses"]):
+        answers = ", ".join(f"{each['number']} with {each['status']}" for each in record["statuses"][:SHOWN])
+        yield Level.WARNING, f"responses: {answers}"
     if not record["exchanges"] and not any(record["datagrams"].values()):
         latest = _clock(record["latest"], record["ended"])
         since = f"no MSK exchange since {latest}" if latest else "no MSK exchange yet"

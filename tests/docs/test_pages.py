@@ -161,6 +161,7 @@ def metric_labels() -> dict[str, set[str]]:
     registry = CollectorRegistry()
     monitor = Monitor(Inspector())
     monitor.summary.findings[Level.WARNING, "item-missing"] += 1
+    monitor.statuses[200] += 1
     registry.register(RunCollector(monitor))
     inspection_time(registry)
     ProcessCollector(registry=registry)

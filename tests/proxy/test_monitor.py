@@ -109,6 +109,17 @@ def test_without_msk_traffic_it_says_what_was_seen_instead(stage: Stage) -> None
     assert "heartbeat: no MSK exchange since 2009-10-28 08:00:00Z; " in stage.beat()[1]
 
 
+def test_a_server_that_fails_is_one_line(stage: Stage) -> None:
+    failing = flow_of(clean())
+    assert failing.response is not None
+    failing.response.status_code = 503
+    stage.play(flow_of(clean()), *(failing.copy() for _ in range(3)))  # type: ignore[no-untyped-call]
+    assert "heartbeat: responses: 1 with 200, 3 with 503" in stage.beat()
+    assert stage.heartbeats[0]["statuses"] == [{"status": 200, "number": 1}, {"status": 503, "number": 3}]
+    stage.play(flow_of(clean()))
+    assert not any("responses" in line for line in stage.beat())
+
+
 def test_the_end_reports_the_rest_and_the_summary_all(stage: Stage, caplog: pytest.LogCaptureFixture) -> None:
     stage.refuse()
     stage.beat()
@@ -149,11 +160,13 @@ def test_the_timer_follows_the_option_and_ends_with_the_run(stage: Stage, monkey
     assert (calls[1][2].canceled, calls[2][0]) == (True, 30)
     with pytest.raises(exceptions.OptionsError, match=r"^ltkm_summary_every: expected an interval from 1s to 168h, "):
         stage.set(ltkm_summary_every="often")
+    stage.set(ltkm_summary_every="90")  # seconds, as in other options
+    assert calls[3][0] == 90
     stage.set(ltkm_summary_every="never")
-    assert [handle.canceled for _, _, handle in calls[1:]] == [True, True]
+    assert [handle.canceled for _, _, handle in calls[1:]] == [True, True, True]
     stage.set(ltkm_summary_every="1h")
     stage.addon.done()
-    assert calls[3][2].canceled
+    assert calls[4][2].canceled
     assert stage.heartbeats[-1]["final"]
 
 
@@ -297,6 +310,18 @@ def test_redaction_hides_clients_and_servers_by_address(stage: Stage) -> None:
     assert not any(address in shown for address in ("10.0.0.7", "192.0.2.9", "192.0.2.10"))
 
 
+def test_the_name_of_a_client_is_shown_unless_it_is_redacted(stage: Stage, tmp_path: Path) -> None:
+    names = tmp_path / "names.toml"
+    names.write_text('[addresses]\n"10.0.0.7" = "Handset A"\n')
+    stage.set(ltkm_names=str(names))
+    stage.refuse()
+    assert any("client 10.0.0.7 (Handset A), server bsm.example: " in line for line in stage.beat())
+    assert stage.heartbeats[0]["handshakes"][0]["client_name"] == "Handset A"
+    stage.set(ltkm_redact=True)
+    stage.refuse()
+    assert not any("Handset A" in line for line in stage.beat())
+
+
 def families(stage: Stage) -> dict[tuple[str, ...], float]:
     """Return every sample of the metrics by its name and its labels."""
     from prometheus_client import generate_latest
@@ -324,6 +349,7 @@ def test_metrics_count_what_the_summary_counts(stage: Stage) -> None:
     assert changed == {
         ("ltkm_exchanges_total", "clean"): 1,
         ("ltkm_exchanges_total", "violation"): 1,
+        ("ltkm_responses_total", "200"): 2,
         ("ltkm_datagrams_total", "push"): 1,
         ("ltkm_findings_total", "violation", "ltkm-missing"): 1,
         ("ltkm_ltkms_total",): 3,

@@ -39,7 +39,14 @@ class Heartbeats:
 def handshake_rows(spots: BlindSpots) -> list[list[str]]:
     """Return client, server, likely cause, what TLS says, number and last time of failed handshakes."""
     return [
-        [key.client, key.server, CAUSES.get(key.cause, key.cause), each.detail, f"{each.number:,}", each.last or ""]
+        [
+            f"{key.client} {key.client_name}".strip(),
+            key.server,
+            CAUSES.get(key.cause, key.cause),
+            each.detail,
+            f"{each.number:,}",
+            each.last or "",
+        ]
         for key, each in spots.ordered_handshakes[:MOST_ROWS]
     ]
 
