@@ -21,7 +21,6 @@ from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 
-from ltkm_inspect.options.table import DEFAULTS
 from tests.loopback.bsm import ring_text
 from tests.soak import _ledger, _verdict
 from tests.soak._course import Stage
@@ -40,8 +39,6 @@ OCTETS_OF_RECORD = 25_000
 ENDS = (0, -signal.SIGSEGV)
 """How mitmdump may end. After UDP it often ends with a segmentation fault, with and without a script, when all is
 written: mitmproxy issue 7409."""
-LATER_OPTIONS = {"summary_every": "60", "metrics": "127.0.0.1:0"}
-"""Options that cost something during the run."""
 
 
 def main() -> int:
@@ -84,7 +81,7 @@ def soak(asked: argparse.Namespace, stack: ExitStack) -> int:
     ring.touch(0o600)
     ring.write_text(ring_text([*crowd.people, *crowd.pushed, *probe.terminals]))
     options += [f"ltkm_keys={ring}", f"ltkm_session_limit={limit}", f"ltkm_report=+{disk.folder}/%H%M.jsonl"]
-    options += [f"ltkm_{name}={value}" for name, value in LATER_OPTIONS.items() if name in DEFAULTS]
+    options += ["ltkm_summary_every=1m", "ltkm_metrics=127.0.0.1:0"]
     start = partial(Proxy, folder, bsm.port, crowd.udp_upstream, options, script=True)
     stage = Stage(asked.minutes, start, bsm, crowd, ledger, disk, said, asked.flows, asked.keep)
     stack.callback(stop_all, stage)

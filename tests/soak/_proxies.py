@@ -46,7 +46,11 @@ class Proxy:
         name = "addon" if script else "no script"
         self._quiet = Quiet(self.folder, name, upstream, *udp, "-s", str(CONTROL), *typed)
         self.process = self._quiet.process
-        self.keyboard = Keyboard(control)
+        try:
+            self.keyboard = Keyboard(control)
+        except AssertionError as error:
+            self._quiet.stop()
+            raise RuntimeError(f"mitmdump did not start: {self.output[-2000:]}") from error
         self.port, self.udp_port = self._port(HTTP), self._port(UDP)
 
     def _port(self, listening: re.Pattern[str]) -> int:
