@@ -161,12 +161,14 @@ class Inspector:
             logger.warning("ltkm: a flow could not be marked: %s", crash_of(error))
         is_faulted = bool(report.event.faults)  # the user asked for these findings, so they are no warning
         level = logging.INFO if report.worst is Level.OFF or is_faulted else logging.WARNING
+        is_shown = True
         if exchange_text is not None and counts:
             exchange_text = self.flood.limited(exchange_text, self.configuration, self.files.complete_name)
+            is_shown = exchange_text is not None and not exchange_text.left_out
         if exchange_text is not None:
             for line in exchange_text.lines if came is None else exchange_text.finding_lines:
                 logger.log(level, "%s", line)
-        if streamed:
+        if streamed and is_shown:  # a finding says so, too
             logger.warning(
                 "ltkm: %s: the body was streamed, so it was not checked; raise stream_large_bodies, "
                 "or keep such bodies with --set store_streamed_bodies=true",

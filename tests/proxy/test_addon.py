@@ -5,6 +5,7 @@ import logging
 import os
 from collections.abc import Iterator
 from dataclasses import replace
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from ltkm_inspect.proxy import addon as addon_module
 from ltkm_inspect.proxy import guard, inspector
 from ltkm_inspect.proxy.addon import LtkmInspect
 from ltkm_inspect.proxy.exit_status import ExitStatus
-from ltkm_inspect.report import text
+from ltkm_inspect.report import stream, text
 from ltkm_inspect.traffic import Headers
 from tests.proxy.parts import clean, flawed
 
@@ -185,6 +186,29 @@ def test_a_report_is_continued_where_it_is_asked_for_again(stage: Stage, tmp_pat
         stage.set(ltkm_report=reports)
         stage.play(flow_of(clean()))
     assert kinds(path) == ["run", "exchange", "summary", "run", "exchange"]
+
+
+def test_each_file_of_a_report_counts_its_own_exchanges(
+    stage: Stage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = iter("abbbcc")
+    monkeypatch.setattr(stream, "_second", count().__next__)
+    monkeypatch.setattr(stream, "filled", lambda target: tmp_path / f"{next(names)}.jsonl")
+    stage.set(ltkm_report=["%H.jsonl"])
+    for exchange in (flawed(), clean(), clean(), clean()):  # the last one begins c
+        stage.play(flow_of(exchange))
+    stage.addon.done()
+    files = [tmp_path / f"{name}.jsonl" for name in "abc"]
+    assert [kinds(path) for path in files] == [
+        ["run", "summary"],
+        ["run", "exchange", "exchange", "exchange", "summary"],
+        ["run", "exchange", "session", "summary"],
+    ]
+    ends = [json.loads(path.read_text().splitlines()[-1]) for path in files]
+    assert [end["exchanges"] for end in ends] == [0, 3, 1]
+    broken = [{finding["rule"] for finding in end["findings"]} for end in ends]
+    assert "ltkm-missing" in broken[1] - broken[2]
+    assert "ltkm-replayed" in broken[2], "the rules know what is in the files before"
 
 
 def test_a_report_that_fails_is_given_up_with_one_line(
