@@ -112,21 +112,30 @@ class BlindSpots:
         self.more_handshakes += later.more_handshakes
         self.more_others += later.more_others
 
+    def top(self) -> "BlindSpots":
+        """Return the most frequent rows, as many as a record has; the rest is counted."""
+        handshakes, others = self.ordered_handshakes, self.others.most_common()
+        return BlindSpots(
+            dict(handshakes[:LISTED]),
+            Counter(dict(others[:LISTED])),
+            self.more_handshakes + sum(each.number for _, each in handshakes[LISTED:]),
+            self.more_others + sum(number for _, number in others[LISTED:]),
+        )
+
     def worded(self, wording: Wording) -> "BlindSpots":
-        """Return the same without addresses and identities if these are hidden, else with the names of clients."""
-        if wording.redaction is None and not wording.names:
-            return self
-        hidden = BlindSpots(more_handshakes=self.more_handshakes, more_others=self.more_others)
-        for key, failures in self.handshakes.items():
+        """Return the top without addresses and identities if these are hidden, else with the names of clients."""
+        top = self.top()
+        worded = BlindSpots(more_handshakes=top.more_handshakes, more_others=top.more_others)
+        for key, failures in top.handshakes.items():
             client = wording.terminal(key.client) if key.client else ""
             name = wording.names.of_selector(key.client) if wording.redaction is None else ""
-            hidden.fail(
+            worded.fail(
                 Handshake(client, wording.text(key.server), key.cause, name),
                 replace(failures, detail=wording.text(failures.detail)),
             )
-        for (host, media_type), number in self.others.items():
-            hidden.other(wording.text(host), wording.text(media_type), number)
-        return hidden
+        for (host, media_type), number in top.others.items():
+            worded.other(wording.text(host), wording.text(media_type), number)
+        return worded
 
     @property
     def failed_handshakes(self) -> int:
@@ -148,7 +157,7 @@ class BlindSpots:
 
     def fields(self) -> dict[str, Any]:
         """Return the fields of a record."""
-        handshakes, others = self.ordered_handshakes, self.others.most_common()
+        top = self.top()
         return {
             "handshakes": [
                 {
@@ -162,16 +171,13 @@ class BlindSpots:
                     "first": failures.first,
                     "last": failures.last,
                 }
-                for key, failures in handshakes[:LISTED]
+                for key, failures in top.ordered_handshakes
             ],
             "others": [
                 {"host": host, "media_type": media_type, "number": number}
-                for (host, media_type), number in others[:LISTED]
+                for (host, media_type), number in top.others.most_common()
             ],
-            "more": {
-                "handshakes": self.more_handshakes + sum(each.number for _, each in handshakes[LISTED:]),
-                "others": self.more_others + sum(number for _, number in others[LISTED:]),
-            },
+            "more": {"handshakes": top.more_handshakes, "others": top.more_others},
         }
 
     def add_record(self, record: Mapping[str, Any]) -> None:
