@@ -79,19 +79,8 @@ class Conversation:
     """Reads what both sides of a connection send as HTTP."""
 
     __slots__ = (
-        *(
-            "_acknowledged",
-            "_asking",
-            "_connection",
-            "_first",
-            "_info",
-            "_is_lossy",
-            "_is_pipelined",
-            "_orphans",
-            "_owner",
-            "_readers",
-        ),
-        *("_seen", "_turn", "_turns"),
+        *("_acknowledged", "_asking", "_begun", "_connection", "_first", "_info", "_is_lossy", "_is_pipelined"),
+        *("_orphans", "_owner", "_readers", "_seen", "_turn", "_turns"),
     )
 
     def __init__(self, connection: TcpConnection, first: PacketTime, owner: Owner) -> None:
@@ -115,6 +104,8 @@ class Conversation:
         """A request was sent before the one in front of it was answered."""
         self._acknowledged: int | None = None
         """What the terminal had received when it sent the last request, as a sequence number."""
+        self._begun = (0, 0)
+        """The packet in which a message began last, and how many did so."""
         self._seen = False
         """The head of a message was read."""
 
@@ -162,6 +153,9 @@ class Conversation:
 
     def begun(self, side: int, message: HttpMessage, octets: int) -> None:
         """Find the turn of a message that begins."""
+        packet = message.first.number
+        self._begun = packet, self._begun[1] + 1 if packet == self._begun[0] else 1
+        message.ordinal = self._begun[1]
         message.number = ((self._connection.streams[side].sequence or 0) - octets) & 0xFFFFFFFF
         if self._connection.reader is None:  # the rest of what came together with the end of HTTP
             self._turn = self._asking = None
@@ -305,16 +299,16 @@ class Conversation:
     def foreign(self, side: int, octets: bytes) -> None:
         """Read no more of a connection that is not of HTTP/1, or changes to another protocol."""
         protocol = protocol_of(octets)
-        if side == 1 and octets.startswith(b"HTTP/"):
+        if side == 1 and not protocol:
             turn = next((turn for turn in self._turns if turn.response is None), None)
             fields = turn.request.fields if turn is not None and turn.request is not None else ()
             upgrade = next((value.lower() for name, value in fields if name.lower() == b"upgrade"), b"")
             protocol = {b"websocket": "websocket", b"h2c": "http2"}.get(upgrade, "")
-            if turn is not None:
+            if turn is not None and may_be_ours(turn.request, None):
+                self._remove(turn)
+                self._give(turn, None, "the connection was switched to another protocol")
+            elif turn is not None:
                 self._drop(turn)
-        elif self._seen and not protocol:
-            self._is_lossy = True  # behind what cannot be read, a message may begin
-            return
         self._leave(protocol)
 
     def method(self, message: HttpMessage) -> str:

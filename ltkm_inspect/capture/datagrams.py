@@ -57,7 +57,9 @@ class Datagrams:
         if not udp.is_complete:
             if not is_port:
                 return None
-            missing = f"expected {count(max(0, udp.length), 'octet')} of message, got {len(udp.data)}"
+            missing = f"expected {count(udp.length, 'octet')} of message, got {len(udp.data)}"
+            if udp.length < 0:
+                missing = f"expected a UDP length of at least 8, got {udp.length + 8}"
             return DamagedEvent(f"packet {packet.in_file}: {missing}")
         if self._was_captured(udp, packet, network):
             self.twice += 1

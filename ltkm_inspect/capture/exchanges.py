@@ -68,7 +68,7 @@ def exchange_of(
     return Exchange(
         made,
         answered,
-        id=f"packet-{first.first.in_file}",
+        id=f"packet-{first.first.in_file}{f'-{first.ordinal}' if first.ordinal > 1 else ''}",
         client=shown(info.client),
         server=shown(info.server),
         connection=info.name,

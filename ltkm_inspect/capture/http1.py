@@ -13,6 +13,9 @@ MOST_HEAD = 1 << 18
 _KEPT = 4096
 """How many octets of a message are kept whose head cannot be read."""
 _WITHOUT_BODY = frozenset({204, 304})
+_TOO_LARGE = 431
+"""The status for a head that is too large (RFC 6585 §5)."""
+_LINES = ("a request line of HTTP/1", "a status line of HTTP/1")
 _ROLES = (h11.SERVER, h11.CLIENT)
 """Who reads what a side sends."""
 _HEADS = (h11.Request, h11.Response)
@@ -78,6 +81,8 @@ class HttpMessage:
     """The first octets, while its head is not complete."""
     number: int = 0
     """The sequence number of its first octet."""
+    ordinal: int = 1
+    """Which one it is of the messages that begin in the same packet."""
 
 
 class MessageListener(Protocol):
@@ -194,12 +199,16 @@ class HttpReader:
             return b""
         self._begin = b""
         begins = (_ANY_REQUEST if self._side == 0 else _RESPONSE)(octets)
-        if begins is None or protocol_of(octets) or (self._side == 1 and octets[9:12] == _SWITCHING):
+        if protocol_of(octets) or (begins and self._side and octets[9:12] == _SWITCHING):
             self._is_lost = True
             self._listener.foreign(self._side, octets)
             return b""
         self._message = HttpMessage(first)
         self._listener.begun(self._side, self._message, len(octets))
+        if begins is None:
+            self._message.begin = octets[:_KEPT]
+            self._fail(f"expected {_LINES[self._side]}, got other octets", packet)
+            return b""
         self._parser = h11.Connection(_ROLES[self._side], max_incomplete_event_size=MOST_HEAD)
         if self._side and octets[9:10] == b"1":  # only an interim response needs a request in front of it
             self._parser.send(_ASKED)
@@ -215,10 +224,7 @@ class HttpReader:
                 event: Any = parser.next_event()
             except h11.RemoteProtocolError as error:
                 if not at_end:
-                    message.problem = str(error)
-                    self._is_lost = True
-                    self._end(packet, is_complete=False)
-                    self._listener.lost(self._side, packet)
+                    self._fail(_problem(error), packet)
                 return b""
             if isinstance(event, _HEADS):
                 self._head(message, event)
@@ -238,6 +244,14 @@ class HttpReader:
             elif not isinstance(event, h11.InformationalResponse):
                 return b""
 
+    def _fail(self, problem: str, packet: PacketTime) -> None:
+        """End a message that is not HTTP/1; where the next one begins is not known."""
+        assert self._message is not None
+        self._message.problem = problem
+        self._is_lost = True
+        self._end(packet, is_complete=False)
+        self._listener.lost(self._side, packet)
+
     def _head(self, message: HttpMessage, head: h11.Request | h11.Response) -> None:
         message.head, message.fields, message.begin = head, tuple(head.headers.raw_items()), b""
         message.length = _length(message, head, self._listener.method(message) if self._side else "")
@@ -255,6 +269,13 @@ class HttpReader:
         message.last, message.is_complete = packet, is_complete
         self._message = self._parser = None
         self._listener.ended(self._side, message)
+
+
+def _problem(error: h11.RemoteProtocolError) -> str:
+    """Return why octets are not HTTP/1, without these."""
+    if error.error_status_hint == _TOO_LARGE:
+        return f"expected at most {MOST_HEAD >> 10} KiB of start line and header fields, got more"
+    return str(error).partition(": bytearray(")[0]
 
 
 def _length(message: HttpMessage, head: h11.Request | h11.Response, method: str) -> int | None:

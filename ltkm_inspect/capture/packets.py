@@ -25,6 +25,7 @@ from ltkm_inspect.packets import (
     packets,
 )
 from ltkm_inspect.traffic import OFFLINE, Datagram, Exchange, Limits
+from ltkm_inspect.wire import count
 
 _SHARE = 16
 """One direction of a connection may take this part of the memory for all."""
@@ -139,7 +140,9 @@ class _Found:
         self._packets, self._until = self._packets + packets, time
         links = self.network.unknown_links
         for link, times in links.items():
-            reason = f"{times} packets have link type {link}, which cannot be read"
+            reason = (
+                f"{count(times, 'packet')} {'has' if times == 1 else 'have'} link type {link}, which cannot be read"
+            )
             self.events.append(DamagedEvent(reason, capture=self._file.name))
         links.clear()
 

@@ -206,6 +206,11 @@ def test_requests_may_be_pipelined_and_a_connection_is_kept_alive() -> None:
     ]
 
 
+def test_exchanges_that_begin_in_the_same_packet_have_ids_of_their_own() -> None:
+    wire = Wire().open().message(0, ASKED * 3, 50_000).message(1, ANSWERED * 3, 50_000).close()
+    assert [each.id for each in found(wire)] == ["packet-4", "packet-4-2", "packet-4-3"]
+
+
 def test_a_request_to_a_proxy_keeps_its_absolute_form() -> None:
     target = b"http://bmsc.home1.net:8000/keymanagement?requesttype=msk-request"
     asked = b"POST " + target + ASKED[ASKED.index(b" HTTP/1.1") :]
@@ -482,6 +487,36 @@ def test_a_message_that_is_not_http_is_told_of_if_it_may_be_ours() -> None:
     assert (exchange.error or "").startswith("the response is not HTTP/1: ")
 
 
+@pytest.mark.parametrize(
+    ("answered", "why"),
+    [
+        pytest.param(b"HTTP/2.0 200 OK\r\n\r\n", "expected a status line of HTTP/1, got other octets", id="version"),
+        pytest.param(b"HTTP/1.1 2000 OK\r\n\r\n", "expected a status line of HTTP/1, got other octets", id="status"),
+        pytest.param(b"\0\1\2 rid@bsf", "expected a status line of HTTP/1, got other octets", id="garbage"),
+        pytest.param(b"HTTP/1.1 200 OK\r\nA : rid@bsf\r\n\r\n", "illegal header line", id="header"),
+        pytest.param(
+            b"HTTP/1.1 200 OK\r\nA: " + bytes(300_000),
+            "expected at most 256 KiB of start line and header fields, got more",
+            id="long",
+        ),
+    ],
+)
+def test_an_answer_that_is_not_http_is_told_in_few_words_and_nothing_is_damaged(answered: bytes, why: str) -> None:
+    exchange = one(Wire().open().message(0, ASKED).message(1, answered).close())
+    assert (exchange.request, exchange.response, exchange.gaps) == (EXCHANGE.request, None, ())
+    assert exchange.error == f"the response is not HTTP/1: {why}"
+
+
+def test_an_msk_request_that_is_answered_by_another_protocol_is_told() -> None:
+    asked = ASKED.replace(b"\r\n", b"\r\nUpgrade: h2c\r\nConnection: Upgrade\r\n", 1)
+    wire = Wire().open().message(0, asked).message(1, b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: h2c\r\n\r\n")
+    exchange, unread = read(wire.records)
+    assert isinstance(exchange, Exchange)
+    assert exchange.error == "the connection was switched to another protocol"
+    assert isinstance(unread, UnreadTraffic)
+    assert unread.counts == Counter(http2=1)
+
+
 def test_packets_that_were_cut_are_counted_and_blamed_on_nobody() -> None:
     wire = Wire().open().exchange(EXCHANGE).close()
     all = read((time, octets[:96]) for time, octets in wire.records)
@@ -593,6 +628,8 @@ def test_damage_comes_last_behind_what_precedes_it() -> None:
 def test_a_link_type_that_cannot_be_read_is_told() -> None:
     (damaged,) = events(io.BytesIO(pcap(Wire().open().records, 147)).read)
     assert str(damaged) == "3 packets have link type 147, which cannot be read"
+    (damaged,) = events(io.BytesIO(pcap(Wire().open().records[:1], 147)).read)
+    assert str(damaged) == "1 packet has link type 147, which cannot be read"
 
 
 def test_an_event_is_there_before_what_follows_is_read() -> None:
