@@ -1,6 +1,5 @@
 """One connection of a packet capture: pairs requests and the responses to them, however much is missing."""
 
-from collections import deque
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -90,9 +89,9 @@ class Conversation:
         self._first = first
         self._info: ConnectionInfo | None = None
         self._readers: tuple[HttpReader, HttpReader] | None = None
-        self._turns: deque[_Turn] = deque()
+        self._turns: list[_Turn] = []
         """Requests, in order, until the exchange of each is complete."""
-        self._orphans: deque[_Turn] = deque()
+        self._orphans: list[_Turn] = []
         """Responses whose requests may still come: they are captured late."""
         self._turn: _Turn | None = None
         """The one whose response is being read."""
@@ -148,6 +147,7 @@ class Conversation:
             self._break_off(turn, reason, packet)
         self._turns.clear()
         self._orphans.clear()
+        self._readers = None  # they refer back: a million connections would wait for the garbage collection
 
     # What the readers tell
 
@@ -184,7 +184,7 @@ class Conversation:
         self._owner.keep(turn.kept)
         self._turns.append(turn)
         if len(self._turns) > MOST_WAITING:
-            self._break_off(self._turns.popleft(), DROPPED, request.first)
+            self._break_off(self._turns.pop(0), DROPPED, request.first)
 
     def _answered(self, response: HttpMessage) -> None:
         waiting = [turn for turn in self._turns if turn.response is None]
@@ -321,6 +321,7 @@ class Conversation:
         """Read no more of the connection."""
         self._owner.unread(protocol)
         self._connection.ignore()
+        self._readers = None
         turns = [*self._turns, *self._orphans]
         self._turns.clear()
         self._orphans.clear()

@@ -1,5 +1,6 @@
 """Packets give the exchanges and datagrams that went over the network; what is missing of one is blamed on nobody."""
 
+import gc
 import io
 import random
 import subprocess
@@ -14,6 +15,8 @@ from hypothesis import strategies as st
 
 from ltkm_inspect import catalogue, reference
 from ltkm_inspect.capture import Damage, DamagedEvent, SkippedFlows, UnreadTraffic
+from ltkm_inspect.capture.conversation import Conversation
+from ltkm_inspect.capture.http1 import HttpReader
 from ltkm_inspect.capture.packets import PacketEvent, events
 from ltkm_inspect.context import Context
 from ltkm_inspect.engine import inspect
@@ -540,6 +543,17 @@ def test_bounds_take_effect_and_are_told() -> None:
     assert [gap.reason for gap in exchange[0].damage] == [  # type: ignore[union-attr]
         "too many bodies were incomplete, so this one was not read (--limit reassembly=)"
     ]
+
+
+def test_what_was_kept_of_a_connection_is_gone_when_it_is_closed() -> None:
+    wires = [Wire(f"192.0.2.1:{port}").open().send(0, ASKED[:40]) for port in range(20)]
+    gc.collect()
+    gc.disable()
+    try:
+        read([record for wire in wires for record in wire.records], replace(OFFLINE, connections=3))
+        assert not [each for each in gc.get_objects() if isinstance(each, Conversation | HttpReader)]
+    finally:
+        gc.enable()
 
 
 def test_a_datagram_is_an_event_with_direction_addresses_and_time() -> None:
