@@ -133,7 +133,8 @@ class ReportFiles:
         if self._run.private:
             for each in kept:
                 lines[each].make_private()
-        said = [line for each in self._lines.keys() - kept for line in lines.pop(each).end([])]
+        said = [line for each in lines.keys() - self._lines.keys() for line in lines[each].take_said()]
+        said += [line for each in self._lines.keys() - kept for line in lines.pop(each).end([])]
         close_devices(self._rendered[each] for each in self._rendered.keys() - rendered.keys())
         if self._part is not None and not rendered:
             self._part.unlink(missing_ok=True)

@@ -25,6 +25,10 @@ MOST_FILES = 10_000
 """How many of its files a run remembers."""
 
 
+def _has_content(path: Path) -> bool:
+    return path.is_file() and path.stat().st_size > 0
+
+
 def _second() -> int:
     """Return the time in seconds: strftime gives another path no more often."""
     return int(time.time())
@@ -97,6 +101,11 @@ class RecordStream:
         """The path of the file, safe to print."""
         return printable(str(self.path))
 
+    def take_said(self) -> list[str]:
+        """Return what there is to say about the file, once."""
+        said, self._said = self._said, []
+        return said
+
     def write(self, line: str, *, stays: bool = False) -> list[str]:
         """Append a line; return what there is to say about the file. OSError if the stream does not outlive an error.
 
@@ -114,8 +123,7 @@ class RecordStream:
                 self._put(line)
             except OSError as error:
                 self._miss(error)
-        said, self._said = self._said, []
-        return said
+        return self.take_said()
 
     def write_run(self) -> list[str]:
         """Append the record of the run as it is now."""
@@ -189,6 +197,8 @@ class RecordStream:
         if path != self._target.path:  # it has codes: like mitmproxy's own files
             path.parent.mkdir(parents=True, exist_ok=True)
         appends = self._target.appends or path in self._run.begun
+        if not appends and self._run.counted is not None and not self._head["part"] and _has_content(path):
+            self._said.append(f"report {printable(str(path))}: overwriting what was in it; + before the path appends")
         file = LineFile.open(path, appends=appends, waits=self._run.waits, private=self._run.private)
         try:
             file.append(to_json(head), *lines)

@@ -30,7 +30,7 @@ class Live:
     def __init__(self, *texts: str | Path) -> None:
         self.files, self.summary = ReportFiles(waits=False), Summary()
         self.files.outlive_files(lambda: self.summary)
-        assert self.files.use([parse_report(str(text)) for text in texts], RUN) == []
+        self.opening = self.files.use([parse_report(str(text)) for text in texts], RUN)
 
     def tell(self, *numbers: int) -> list[str]:
         """Write and count these events; return what was said."""
@@ -113,6 +113,7 @@ def test_what_this_run_has_begun_is_continued_when_a_clock_goes_back(paths: Call
     first = paths("a.jsonl")
     first.write_text("from an earlier run\n")
     live = Live("jsonl=%H.jsonl")
+    assert live.opening == [f"report {first}: overwriting what was in it; + before the path appends"]
     live.tell(0)
     second = paths("b.jsonl")
     live.tell(1)
@@ -220,6 +221,7 @@ def test_a_report_that_appends_goes_on_behind_a_run_that_was_killed(tmp_path: Pa
     path = tmp_path / "run.jsonl"
     path.write_text(f'{to_json(RUN)}\n{{"half')
     live = Live(f"+{path}")
+    assert live.opening == []
     live.tell(0)
     live.finish()
     reading = Reading()
