@@ -18,13 +18,14 @@ from statistics import median
 from time import monotonic, sleep
 
 from ltkm_inspect import reference
+from ltkm_inspect.pytest.running import LISTENING, SteeringWheel
 from ltkm_inspect.reference import FIRST, SECOND
 from ltkm_inspect.traffic import Exchange, Headers, Request, Response
 from tests.bench._load import Measured, Pair, press, serve
 from tests.loopback.proxy import reverse
 from tests.loopback.scenes import person
 from tests.loopback.wire import request_octets, response_octets
-from tests.proxy.parts import LISTENING, PATIENCE, Mitmdump, Run
+from tests.proxy.parts import PATIENCE, Mitmdump, Run
 
 ROUNDS = 5
 SECONDS = 1.0
@@ -113,16 +114,22 @@ class Supply:
 class Quiet:
     """A mitmdump that writes what it prints to a file, which costs the load nothing."""
 
-    def __init__(self, folder: Path, script: str, upstream: int, *options: str) -> None:
+    def __init__(
+        self, folder: Path, script: str, upstream: int, *options: str, wheel: SteeringWheel | None = None
+    ) -> None:
         """Start it with these options of mitmdump besides, and wait until it says where it listens."""
         self.output = folder / f"{script}.log"
         hook = folder / "hook.py"
         hook.write_text(HOOK)
         more = ["-s", str(hook)] if script == "empty hook" else []
         at = ["--listen-host", "127.0.0.1", "-p", "0", *reverse(upstream)]
+        more += [] if wheel is None else wheel.words
         command = Mitmdump(folder).command(*at, *more, *options, script=script == "addon")
         with self.output.open("wb") as file:
-            self.process = subprocess.Popen(command, stdout=file, stderr=subprocess.STDOUT)
+            handed_over = () if wheel is None else wheel.handed_over
+            self.process = subprocess.Popen(command, stdout=file, stderr=subprocess.STDOUT, pass_fds=handed_over)
+        if wheel is not None:
+            wheel.started()
         end = monotonic() + PATIENCE
         while (found := LISTENING.search(self.output.read_text())) is None and monotonic() < end:
             sleep(0.05)

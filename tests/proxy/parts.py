@@ -22,6 +22,7 @@ from ltkm_inspect.context import Context
 from ltkm_inspect.engine import inspect
 from ltkm_inspect.finding import Report
 from ltkm_inspect.proxy.view import LtkmView
+from ltkm_inspect.pytest.running import RunningMitmdump, SteeringWheel
 from ltkm_inspect.session import Session
 from ltkm_inspect.traffic import Exchange
 from tests.proxy.warm import Fork
@@ -37,7 +38,6 @@ PATIENCE = 120.0
 """Seconds after which a process or a socket counts as hanging."""
 
 TIME = re.compile(r"^\[\d\d:\d\d:\d\d\.\d{3}\] ")
-LISTENING = re.compile(r"listening at (?:http://)?[\d.*]+:(\d+)")
 
 
 @dataclass
@@ -96,12 +96,15 @@ class Mitmdump:
         done = subprocess.run(self.command(*arguments), capture_output=True, text=True, timeout=PATIENCE, check=False)
         return Run(done.returncode, done.stdout, done.stderr)
 
-    def proxy(self, *arguments: str | Path, script: bool = True) -> "Proxy":
-        """Start it as a proxy on a free port of the loopback; without the script, nothing of this package is in it."""
+    def proxy(self, *arguments: str | Path, script: bool = True, wheel: SteeringWheel | None = None) -> "Proxy":
+        """Start it as a proxy on a free port of the loopback, steered by that wheel.
+
+        Without the script, nothing of this package is in it.
+        """
         listen = ["--listen-host", "127.0.0.1", "-p", "0", *arguments]
         process: subprocess.Popen[str] | Fork
         if script:
-            process = Fork(self._words([SCRIPT], listen))
+            process = Fork(self._words([SCRIPT], listen), wheel)
         else:
             command = self.command(*listen, script=False)
             process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
@@ -129,42 +132,13 @@ def _nothing_left_behind() -> Iterator[None]:
         views.update(former)
 
 
-class Proxy:
+class Proxy(RunningMitmdump):
     """A mitmdump that is listening."""
-
-    def __init__(self, process: subprocess.Popen[str] | Fork, modes: int = 1) -> None:
-        """Wait until it says where it listens, as often as it has modes."""
-        self.process = process
-        self._lines: list[str] = []
-        self._modes = modes
-        self.port = 0
-        self._listening = threading.Event()
-        self._reader = threading.Thread(target=self._read, daemon=True)
-        self._reader.start()
-        assert self._listening.wait(PATIENCE), "".join(self._lines)
-        assert self.port, "".join(self._lines)
-
-    @property
-    def output(self) -> str:
-        """What it printed so far."""
-        return "".join(self._lines)
 
     @property
     def log(self) -> list[str]:
         """The log lines so far, without their time."""
         return Run(0, self.output).log
-
-    def _read(self) -> None:
-        assert self.process.stdout is not None
-        for line in self.process.stdout:
-            self._lines.append(line)
-            found = LISTENING.search(line)
-            if found:
-                self.port = self.port or int(found[1])
-                self._modes -= 1
-                if not self._modes:
-                    self._listening.set()
-        self._listening.set()
 
     def send(self, octets: bytes) -> bytes:
         """Return everything that comes back on one connection until its end."""
@@ -178,12 +152,7 @@ class Proxy:
 
     def stop(self, by: signal.Signals = signal.SIGTERM) -> Run:
         """End it by signal; return what it printed."""
-        self.process.send_signal(by)
-        status = self.process.wait(PATIENCE)
-        self._reader.join(PATIENCE)
-        assert self.process.stdout is not None
-        self.process.stdout.close()
-        return Run(status, "".join(self._lines))
+        return Run(self.end(by), self.output)
 
 
 class Origin:

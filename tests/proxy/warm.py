@@ -10,11 +10,13 @@ from io import TextIOWrapper
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
 from signal import Signals
+from socket import socket
 from subprocess import TimeoutExpired
 
 from mitmproxy.tools import main
 
 import ltkm_inspect.proxy.addon  # noqa: F401 - what the script imports
+from ltkm_inspect.pytest.running import SteeringWheel, steering_words
 
 _context = get_context("forkserver")
 _context.set_forkserver_preload([__name__])
@@ -23,14 +25,16 @@ _context.set_forkserver_preload([__name__])
 class Fork:
     """A mitmdump that runs, with the methods that a process of `subprocess` has."""
 
-    def __init__(self, arguments: Sequence[str]) -> None:
+    def __init__(self, arguments: Sequence[str], wheel: SteeringWheel | None = None) -> None:
         """Start it, here and in this environment; `stdout` is what it prints, errors as well."""
         reading, writing = _context.Pipe(duplex=False)
         self._process = _context.Process(
-            target=_run, args=(arguments, {**os.environ}, os.getcwd(), writing), daemon=True
+            target=_run, args=(arguments, {**os.environ}, os.getcwd(), writing, wheel and wheel.other), daemon=True
         )
         self._process.start()
         writing.close()
+        if wheel is not None:
+            wheel.started()
         self.stdout: TextIOWrapper | None = open(os.dup(reading.fileno()))  # noqa: SIM115 - who has read it closes it
         reading.close()
 
@@ -62,7 +66,9 @@ class Fork:
         self._process.kill()
 
 
-def _run(arguments: Sequence[str], environment: Mapping[str, str], folder: str, out: Connection) -> None:
+def _run(
+    arguments: Sequence[str], environment: Mapping[str, str], folder: str, out: Connection, wheel: socket | None
+) -> None:
     os.environ.clear()
     os.environ.update(environment)
     os.chdir(folder)
@@ -70,5 +76,5 @@ def _run(arguments: Sequence[str], environment: Mapping[str, str], folder: str, 
         os.dup2(out.fileno(), number)
     out.close()
     sys.stdout, sys.stderr = (open(number, "w", buffering=1) for number in (1, 2))  # noqa: SIM115 - up to the end
-    sys.argv = ["mitmdump", *arguments]
+    sys.argv = ["mitmdump", *arguments, *([] if wheel is None else steering_words(wheel.detach()))]
     sys.exit(main.mitmdump())

@@ -98,7 +98,7 @@ def soak(asked: argparse.Namespace, stack: ExitStack) -> int:
     stage.collect()
     if asked.keep is not None:
         for proxy in (*stage.proxies, bare):
-            shutil.copytree(proxy.folder, asked.keep / proxy.folder.name, ignore=shutil.ignore_patterns("control"))
+            shutil.copytree(proxy.folder, asked.keep / proxy.folder.name)
     reported = stage.reported
     balance = _ledger.balance(ledger, reported)
     verdicts = [

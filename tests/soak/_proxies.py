@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from ltkm_inspect.pytest.running import SteeringWheel
 from tests.bench.bench_proxy import Quiet, cpu_seconds
-from tests.loopback.proxy import CONTROL, Keyboard
 
 UDP = re.compile(r"reverse proxy to udp://\S+ listening at 127\.0\.0\.1:(\d+)")
 HTTP = re.compile(r"reverse proxy to http://\S+ listening at 127\.0\.0\.1:(\d+)")
@@ -40,15 +40,15 @@ class Proxy:
     def __init__(self, folder: Path, upstream: int, udp_upstream: str, options: Sequence[str], *, script: bool) -> None:
         """Start it in a new folder below that one, and wait until it listens."""
         self.folder = Path(tempfile.mkdtemp(dir=folder, prefix="addon-" if script else "bare-"))
-        control = self.folder / "control"
-        typed = [word for each in (*options, f"control={control}") for word in ("--set", each)]
+        self.keyboard = SteeringWheel()
+        typed = [word for each in options for word in ("--set", each)]
         udp = ["--mode", f"reverse:udp://{udp_upstream}@127.0.0.1:0"]
         name = "addon" if script else "no script"
-        self._quiet = Quiet(self.folder, name, upstream, *udp, "-s", str(CONTROL), *typed)
+        self._quiet = Quiet(self.folder, name, upstream, *udp, *typed, wheel=self.keyboard)
         self.process = self._quiet.process
         try:
-            self.keyboard = Keyboard(control)
-        except AssertionError as error:
+            self.keyboard.set()  # answered when it listens in all of its modes
+        except OSError as error:
             self._quiet.stop()
             raise RuntimeError(f"mitmdump did not start: {self.output[-2000:]}") from error
         self.port, self.udp_port = self._port(HTTP), self._port(UDP)
@@ -92,6 +92,6 @@ class Proxy:
 
     def stop(self) -> int:
         """End it as a user would; return its exit status."""
-        self.keyboard.close()
         self._quiet.stop()
+        self.keyboard.close()
         return self.process.returncode
