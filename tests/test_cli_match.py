@@ -3,7 +3,6 @@
 import csv
 import io
 import json
-import re
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -50,9 +49,9 @@ def test_what_only_one_side_has_is_listed_and_the_clock_of_the_log_is_told(captu
     log.write_text(text_of([*rows, row(4, 7200.4, ts=99)]), "utf-16")
     done = run_text("match", capture, log)
     assert done.returncode == 3
-    assert re.sub("[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", "ID", done.stdout).splitlines() == [
+    assert done.stdout.splitlines() == [
         f"2009-10-28T08:04:00.000Z log only: line 9, B-TID {B_TID}, MSK 24cb/4400, TS 99",
-        f"2009-10-28T08:04:00.000Z capture only: {capture}, ID, item 1, LTKM 1, B-TID {B_TID}, "
+        f"2009-10-28T08:04:00.000Z capture only: {capture} #4, item 1, LTKM 1, B-TID {B_TID}, "
         "MSK b8709d/24cb/4400, TS 4",
         "summary: 8 LTKMs in the captures, 8 rows in the log, 7 matched",
         "summary: 1 only in the log, 1 only in the captures",
@@ -98,6 +97,18 @@ def test_csv_and_json_have_every_delivery_and_the_summary(capture: Path, tmp_pat
     rows = [*csv.DictReader(io.StringIO(done.stdout))]
     assert [each["side"] for each in rows] == ["log", *["capture"] * 6]
     assert "ltkm-inspect: 1 only in the log, 6 only in the captures" in done.stderr.splitlines()
+
+
+def test_keys_and_terminals_have_the_names_that_people_gave_them(capture: Path, tmp_path: Path) -> None:
+    log, names = tmp_path / "bsm.csv", tmp_path / "names.toml"
+    log.write_text(text_of([row(number) for number in range(1, 8)]))
+    names.write_text(f'[msks]\n"b8709d/24cb/4400" = "News"\n[b_tids]\n"{B_TID}" = "Birch"\n')
+    done = run_text("match", "--names", names, capture, log)
+    assert f"B-TID {B_TID} (Birch), MSK b8709d/24cb/4400 (News), TS 8" in done.stdout
+    (found,) = json.loads(run_text("match", "--names", names, "--format", "json", capture, log).stdout)["deliveries"]
+    assert (found["terminal_name"], found["key_name"]) == ("Birch", "News")
+    done = run_text("match", "--names", names, "--redact", capture, log)
+    assert ("News" in done.stdout, "Birch" in done.stdout) == (True, False)
 
 
 def test_redacted_output_has_one_name_for_a_b_tid_of_both_sides(capture: Path, tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ from ltkm_inspect.cli.shared import (
     say_crashes,
     shaped,
     usage,
+    wording_of,
 )
 from ltkm_inspect.options.words import decimal
 from ltkm_inspect.output.console import (
@@ -64,6 +65,7 @@ from ltkm_inspect.wire import printable
 @click.option("--overlap", is_flag=True, help="Leave out what the other side cannot have: other terminals and times.")
 @click.option("--all", "everything", is_flag=True, help="Also list what both have.")
 @option("limit")
+@option("names")
 @option("redact")
 @shaped("text", "csv", "json")
 def match(
@@ -77,6 +79,7 @@ def match(
     overlap: bool,
     everything: bool,
     limit: str,
+    names: str | None,
     redact: bool,
     shape: str,
 ) -> None:
@@ -98,23 +101,21 @@ def match(
     from ltkm_inspect.capture.inputs import inputs
     from ltkm_inspect.context import Context
     from ltkm_inspect.engine import place
+    from ltkm_inspect.keys import KeyRing
     from ltkm_inspect.matching import BsmLog, Deliveries, LogError, LogMatch, LogTable, MatchOutput, columns_line
-    from ltkm_inspect.output.redaction import Redaction
-    from ltkm_inspect.output.wording import Wording
     from ltkm_inspect.session import Session
 
-    redaction = Redaction() if redact else None
-    hidden = str if redaction is None else redaction.text
+    wording = wording_of(names, KeyRing(), redact=redact)
     trouble, files = InputErrors(), [*inputs(map(str, captures))]
-    context, deliveries = Context(session=Session(), limits=limits), Deliveries(redaction)
+    context, deliveries = Context(session=Session(), limits=limits), Deliveries(wording)
     with interruptible():
-        for name, _, event in events_of(files, limits, trouble):
+        for name, number, event in events_of(files, limits, trouble):
             step = context.event(event)
             crash = place(step, context)
             if crash is None:
-                deliveries.add(name, step)
+                deliveries.add(name, number, step)
             else:
-                say_crashes(name, crash, trouble, Wording(redaction))
+                say_crashes(name, crash, trouble, wording)
         code = trouble.exit_code(len(files), OK)
         if code == COULD_NOT_RUN:
             leave(code)
@@ -129,7 +130,7 @@ def match(
             complain(f"{printable(log)}: {reason(error)}")
             leave(COULD_NOT_RUN)
         except LogError as error:
-            complain(f"{printable(log)}: {hidden(str(error))}")
+            complain(f"{printable(log)}: {wording.text(str(error))}")
             leave(COULD_NOT_RUN)
         if found.is_guessed:
             complain(f"{printable(log)}: {columns_line(found)}")

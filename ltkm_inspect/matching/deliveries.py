@@ -8,7 +8,8 @@ from typing import NamedTuple
 from ltkm_inspect.matching.values import BTid, MskId, b_tid_of
 from ltkm_inspect.mikey import Identity, Timestamp
 from ltkm_inspect.mikey.core import COUNTER
-from ltkm_inspect.output.redaction import Redaction
+from ltkm_inspect.output.wording import PLAIN, Wording
+from ltkm_inspect.report.text import number_text
 from ltkm_inspect.session import SessionEvent
 from ltkm_inspect.traffic import Datagram, DatagramKind, Ltkm
 
@@ -22,12 +23,20 @@ class Subject(NamedTuple):
     domain: bytes | None
     msk: bytes | None
 
+    @property
+    def key(self) -> str:
+        """Key Domain ID, Key Group and Key Number as they are selected, as far as they are known."""
+        msk = (self.msk or b"").hex()
+        return "/".join(filter(None, [(self.domain or b"").hex(), msk[:4], msk[4:]]))
+
 
 @dataclass(slots=True)
 class CapturedDelivery:
     """An LTKM in a capture that a terminal was sent."""
 
     file: str
+    number: str
+    """The ordinal of its flow in the file, and of a datagram its place in the flow."""
     id: str
     """The id of its exchange or datagram, safe to show."""
     item: int | None
@@ -53,7 +62,7 @@ class CapturedDelivery:
 class Deliveries:
     """What captures hold, in their order."""
 
-    redaction: Redaction | None = None
+    wording: Wording = PLAIN
     found: list[CapturedDelivery] = field(default_factory=list)
     events: int = 0
     """MSK exchanges and datagrams that were looked at."""
@@ -62,8 +71,11 @@ class Deliveries:
     last: float | None = None
     """When the last of them ended."""
 
-    def add(self, file: str, step: SessionEvent) -> None:
-        """Take the LTKMs of an event that has its place in the session; one that was captured before counts once."""
+    def add(self, file: str, number: int, step: SessionEvent) -> None:
+        """Take the LTKMs of an event that has its place in the session; one that was captured before counts once.
+
+        The number is the ordinal of its flow in the file.
+        """
         event = step.event
         self.events += 1
         for moment in (event.started, event.ended):
@@ -71,13 +83,12 @@ class Deliveries:
                 self.first = moment if self.first is None else min(self.first, moment)
                 self.last = moment if self.last is None else max(self.last, moment)
         if step.before.twin is None:
-            self.found += self._deliveries(file, step)
+            self.found += self._deliveries(file, number_text(number, step.event), step)
 
-    def _deliveries(self, file: str, step: SessionEvent) -> Iterator[CapturedDelivery]:
-        event, redaction = step.event, self.redaction
-        if redaction is not None:
-            redaction.redactor(event)  # which learns the identities that have no form of their own
-        shown_id = event.id if redaction is None else redaction.text(event.id)
+    def _deliveries(self, file: str, number: str, step: SessionEvent) -> Iterator[CapturedDelivery]:
+        event, wording = step.event, self.wording
+        wording.redactor(event)  # which learns the identities that have no form of their own
+        shown_id = wording.text(event.id)
         at = event.started if event.ended is None else event.ended
         is_pull = isinstance(event, Datagram) and event.kind is DatagramKind.PULL
         for ltkm in event.ltkms:
@@ -85,18 +96,19 @@ class Deliveries:
             ts, seconds = _time(ltkm)
             yield CapturedDelivery(
                 file,
+                number,
                 shown_id,
                 None if ltkm.item is None else ltkm.item.number,
                 ltkm.number,
                 subject(b_tid_of(b_tid) if b_tid else None, _pair(ltkm)),
-                b_tid if redaction is None or not b_tid else redaction.terminal(b_tid),
+                wording.terminal(b_tid) if b_tid else "",
                 ts,
                 seconds,
                 at,
                 blake2b(ltkm.octets or b"", digest_size=8).digest(),
                 isinstance(event, Datagram),
                 is_pull,
-                event.faults if redaction is None else tuple(map(redaction.text, event.faults)),
+                tuple(map(wording.text, event.faults)),
             )
 
 

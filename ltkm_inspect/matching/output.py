@@ -39,7 +39,7 @@ class MatchOutput:
         self.match = match
         self.everything = everything
         self.overlap = overlap
-        self._redaction = match.deliveries.redaction
+        self._wording = match.deliveries.wording
 
     @cached_property
     def entries(self) -> list[MatchEntry]:
@@ -82,7 +82,7 @@ class MatchOutput:
     def reason(self) -> str:
         """Why nothing matches; empty if something does, or there is nothing to match."""
         match = self.match
-        return reason_of(match, self._hidden_b_tid) if match.log.lines and not match.row_of else ""
+        return reason_of(match, self._wording.terminal) if match.log.lines and not match.row_of else ""
 
     def lines(self, format: str) -> Iterator[str]:
         """Yield the comparison in that format, line by line."""
@@ -125,9 +125,6 @@ class MatchOutput:
         assert entry.row is not None
         return self.match.log.known_subjects[self.match.log.subjects[entry.row]]
 
-    def _hidden_b_tid(self, text: str) -> str:
-        return text if self._redaction is None or not text else self._redaction.terminal(text)
-
     @cached_property
     def _spellings(self) -> dict[tuple[str | None, str | None], str]:
         """How the captures spell B-TIDs, with realm and without: under redaction each has one name on both sides."""
@@ -135,6 +132,10 @@ class MatchOutput:
         for each in self.match.deliveries.found:
             found[each.subject.name, each.subject.realm] = found[each.subject.name, None] = each.b_tid
         return found
+
+    def _name(self, text: str) -> str | None:
+        """Return what people call a key or a B-TID; None if they do not."""
+        return self._wording.names.of_selector(text) or None
 
     def _record(self, entry: MatchEntry) -> dict[str, Any]:
         """Return one delivery as data for JSON."""
@@ -145,19 +146,22 @@ class MatchOutput:
         if row is not None and delivery is None:
             ts = log.values[row] if "ts" in log.columns else None
             text = log.b_tids[log.subjects[row]]
-            b_tid = self._spellings.get((subject.name, subject.realm)) or self._hidden_b_tid(text)
+            b_tid = self._spellings.get((subject.name, subject.realm)) or (self._wording.terminal(text) if text else "")
         return {
             "side": entry.side,
             "time": time_text(entry.at or None),
             "log_time": None if row is None else time_text(log.times[row]),
             "line": None if row is None else log.lines[row],
             "file": None if delivery is None else delivery.file,
+            "number": None if delivery is None else delivery.number,
             "id": None if delivery is None else delivery.id,
             "item": None if delivery is None else delivery.item,
             "ltkm": None if delivery is None else delivery.ltkm,
             "b_tid": b_tid or None,
+            "terminal_name": self._name(b_tid or "") if self._wording.redaction is None else None,
             "key_domain_id": None if subject.domain is None else subject.domain.hex(),
             "msk_id": None if subject.msk is None else subject.msk.hex(),
+            "key_name": self._name(subject.key) if subject.domain is not None else None,
             "ts": ts,
             "faults": [] if delivery is None else list(delivery.faults),
             "beyond": self._is_beyond(entry),
@@ -190,10 +194,10 @@ class MatchOutput:
         places = [f"line {record['line']}"] if record["line"] is not None else []
         if record["id"] is not None:
             item = [] if record["item"] is None else [f"item {record['item']}"]
-            places += [shorten(record["file"], 200), shorten(record["id"]), *item, f"LTKM {record['ltkm']}"]
-        parts = [f"B-TID {shorten(record['b_tid'])}"] if record["b_tid"] else []
-        octets = [record["key_domain_id"], *((record["msk_id"] or "")[at : at + 4] for at in (0, 4))]
-        parts += [f"MSK {'/'.join(filter(None, octets))}"] if any(octets) else []
+            places += [f"{shorten(record['file'], 200)} #{record['number']}", *item, f"LTKM {record['ltkm']}"]
+        key = self._subject(entry).key
+        parts = [f"B-TID {shorten(record['b_tid'])}{_named(record['terminal_name'])}"] if record["b_tid"] else []
+        parts += [f"MSK {key}{_named(record['key_name'])}"] if key else []
         parts += [f"TS {record['ts']}"] if record["ts"] is not None else []
         faults = "".join(f" [fault {shorten(fault)}]" for fault in record["faults"])
         remarks = [record["note"], "beyond what the other side covers" if record["beyond"] else ""]
@@ -231,6 +235,10 @@ class MatchOutput:
         for number, entry in enumerate(self.entries, 1):
             yield to_json(self._record(entry)) + ("," if number < len(self.entries) else "")
         yield "]}"
+
+
+def _named(name: str | None) -> str:
+    return f" ({shorten(name)})" if name else ""
 
 
 def _cell(value: Any) -> str:

@@ -23,7 +23,7 @@ def delivery(sent: Sent, *, octets: bytes = b"", is_pull: bool = False) -> Captu
     who = subject(b_tid_of(b_tid), (b"\1\2\3", MSK))
     is_push = bool(octets)
     return CapturedDelivery(
-        "a.flow", f"id-{at:g}", None, 1, who, b_tid, ts, ts, START + at, octets, is_push, is_pull, ()
+        "a.flow", "1", f"id-{at:g}", None, 1, who, b_tid, ts, ts, START + at, octets, is_push, is_pull, ()
     )
 
 
