@@ -145,6 +145,8 @@ class Finding:
     clauses: tuple[Clause, ...] = ()
     locate: Callable[[], tuple[Span | None, str]] = field(default=_nowhere, repr=False, compare=False)
     """Tells the octets when somebody wants to know them: that takes longer than to find out what is wrong."""
+    accepted: str = ""
+    """Why it is accepted; empty if it is not."""
 
     @cached_property
     def _located(self) -> tuple[Span | None, str]:
@@ -172,7 +174,7 @@ class Finding:
     @property
     def line(self) -> str:
         """The finding as one line: level, rule, place, expected and got, octets, clauses."""
-        return line_of(self.level.word, self.rule, self.place, self.text, self.ending)
+        return line_of(self.level.word, self.rule, self.place, self.text, self.ending, self.accepted)
 
     @property
     def ending(self) -> str:
@@ -197,9 +199,14 @@ def text_of(title: str, expected: str, got: str, hint: str) -> str:
     return f"{line} ({shorten(hint)})" if hint else line
 
 
-def line_of(level: str, rule: str, place: Place, text: str, ending: str) -> str:
-    """Return a finding as one line."""
-    return f"{level} {rule}: {place}: {text}{ending}"
+def line_of(level: str, rule: str, place: Place, text: str, ending: str, accepted: str = "") -> str:
+    """Return a finding as one line; `accepted` is the reason if it is accepted."""
+    return with_reason(f"{level} {rule}: {place}: {text}{ending}", accepted)
+
+
+def with_reason(line: str, accepted: str) -> str:
+    """Return the line of a finding with the reason why it is accepted, if it is."""
+    return f"accepted {line}; accepted because: {shorten(accepted)}" if accepted else line
 
 
 def ending_of(octets: tuple[int, int, str] | None, clauses: Iterable[str]) -> str:
@@ -233,6 +240,12 @@ class Report:
     ltkms: int = 0
     left_out: Mapping[tuple[str, Level], int] = field(default_factory=dict)
     """How many more findings or notes there were, by rule and level: they are counted, and not kept."""
+    accepted: tuple[Finding, ...] = ()
+    """The findings that a baseline accepts; they are not among `findings`."""
+    accepted_left_out: Mapping[tuple[str, Level], int] = field(default_factory=dict)
+    """How many more of these there were."""
+    matched: tuple[tuple[str, ...], ...] = ()
+    """For each finding, the entries of the baseline that are about it, by what distinguishes them."""
     terminal: TerminalIdentity = UNKNOWN_TERMINAL
     """Who the terminal is."""
     number: int | None = None

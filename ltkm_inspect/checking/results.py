@@ -4,6 +4,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from ltkm_inspect.baseline import NO_BASELINE, Baseline, NewEntries
 from ltkm_inspect.context import Context
 from ltkm_inspect.engine import inspect_step, presented
 from ltkm_inspect.finding import Report
@@ -42,6 +43,8 @@ class StretchResult:
     """The same exchanges, and flows of other traffic, counted."""
     matches: SelectionMatches = field(default_factory=SelectionMatches)
     """What matched the selection, if there is one."""
+    new_entries: NewEntries = field(default_factory=NewEntries)
+    """The findings for a new baseline, if one is to be written."""
     forgotten: Counter[str] = field(default_factory=Counter)
     """How much the session had to forget up to here, by what it is."""
     octets: int = 0
@@ -63,6 +66,10 @@ class Presenter:
     """How exchanges are printed as lines; None where nobody wants them."""
     as_json: bool
     wording: Wording = PLAIN
+    baseline: Baseline = NO_BASELINE
+    """Which findings are accepted."""
+    collects: bool = False
+    """The findings that it does not accept are collected for a new baseline."""
     selection: EventSelection = EVERY_EVENT
     """Which exchanges are printed and counted; the session takes all of them."""
     for_page: bool = False
@@ -70,11 +77,13 @@ class Presenter:
 
     def add(self, step: SessionEvent, context: Context, checked: StretchResult, number: int) -> None:
         """Inspect an exchange, the flow of that number in its file, and add what is counted and printed of it."""
-        report = inspect_step(step, context)
+        report = self.baseline.applied(inspect_step(step, context))
         report.number = number
         if self.selection.takes_all or checked.matches.add(self.selection, report.event, report.terminal, number):
             report, shown = presented(report, lambda report: self._shown(report, checked.name))
             checked.summary.add(report)
+            if self.collects:
+                checked.new_entries.add(report)
             checked.shown.append(shown)
         else:
             checked.summary.unselected += 1

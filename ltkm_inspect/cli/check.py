@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from ltkm_inspect.cli.baseline import require_writable, write_baseline
 from ltkm_inspect.cli.defaults import spelled
 from ltkm_inspect.cli.group import commands
 from ltkm_inspect.cli.looks import selecting, styled
@@ -32,9 +33,16 @@ if TYPE_CHECKING:
 
 @commands.command()
 @click.argument("files", nargs=-1, required=True, type=FilePath(), metavar="FILE...")
-@judging("fail_on", "limit", "report", "keys", "names", "show_keys", "redact")
+@judging("fail_on", "limit", "report", "keys", "names", "baseline", "show_keys", "redact")
 @click.option("--jobs", type=Count(1), metavar="N", help="Number of worker processes.  [default: one per core]")
 @click.option("--follow", is_flag=True, help="Follow a capture that is still being written, until Ctrl-C or SIGTERM.")
+@click.option(
+    "--write-baseline",
+    "new_baseline",
+    type=FilePath(),
+    metavar="FILE",
+    help="Write a baseline with the findings, and with the entries of --baseline; fill in the reasons.",
+)
 @selecting
 @click.option(
     "--since", default="", metavar="TIME", help="Report only exchanges that began at this time or later (UTC)."
@@ -48,6 +56,7 @@ def check(
     asked: JudgingOptions,
     jobs: int | None,
     follow: bool,
+    new_baseline: Path | None,
     msks: tuple[str, ...],
     terminals: tuple[str, ...],
     flows: tuple[str, ...],
@@ -71,9 +80,12 @@ def check(
     if follow and (len(found) != 1 or found[0].problem or found[0].name == "-"):
         got = f"{len(found)}: run one command for each" if len(found) > 1 else found[0].problem or "standard input"
         raise click.UsageError(f"--follow: expected one file, got {got}")
+    if new_baseline is not None:
+        require_writable(new_baseline, asked.typed)
     keys = asked.keys()
-    wording = asked.wording(keys)
+    wording, baseline = asked.wording(keys), asked.baseline()
     from ltkm_inspect import checking
+    from ltkm_inspect.baseline import NewEntries
     from ltkm_inspect.engine import waiting_at_end
     from ltkm_inspect.output.json_line import to_json
     from ltkm_inspect.output.unmatched import unmatched
@@ -83,7 +95,7 @@ def check(
 
     with interruptible(), ReportFiles() as reports:
         total, trouble, output = summary.Summary(), InputErrors(), Output(color=style.color)
-        matches = SelectionMatches()
+        matches, new_entries = SelectionMatches(), NewEntries()
         in_lines = style.format in LINE_FORMATS
         context = asked.context(keys)
         assert context.session is not None
@@ -97,7 +109,16 @@ def check(
         for line in reports.left:
             complain(line)
         as_json = bool(targets) or not in_lines
-        presenter = checking.Presenter(keys, style if in_lines else None, as_json, wording, selection, reports.has_page)
+        presenter = checking.Presenter(
+            keys,
+            style if in_lines else None,
+            as_json,
+            wording,
+            baseline,
+            new_baseline is not None,
+            selection,
+            reports.has_page,
+        )
         if follow:
             results = checking.follow(found[0], context, presenter)
         else:
@@ -120,6 +141,7 @@ def check(
                         lines += printed
                     total.merge(checked.summary)
                     matches.merge(checked.matches)
+                    new_entries.merge(checked.new_entries)
                     total.forgotten = checked.forgotten
                     progress.make_room()
                     if not output.say(lines) and (follow or (output.failed and not targets)):
@@ -137,6 +159,7 @@ def check(
         # records without a session and a summary say of themselves that the run did not end
         if stopped is None and selection.takes_all:
             total.waiting = waiting_at_end(context)
+        total.baseline = baseline.records(total.matched, wording.terminal, wording.text)
         last = [] if stopped else [jsonl.session_record(context.session, wording), jsonl.summary_record(total)]
         end = [*map(to_json, last)]
         trouble.lost(reports.finish(end))
@@ -148,12 +171,16 @@ def check(
             output.say([] if in_lines else [*head, *end])
             if total.damaged:
                 complain(summary.damaged(total.damaged))
+            for line in total.baseline_lines:
+                complain(f"--baseline: {line}")
         if not total.seen and trouble.unread < len(found):
             say_nothing([each.name for each in found], "" if style.format == "text" else total.nothing)
         for name, line in unmatched(matches, selection, wording, has_ring=bool(keys.ring)) if total.unselected else ():
             complain(f"--{name}: {line}")
         if stopped is not None:
             leave(code)
+        if new_baseline is not None:
+            write_baseline(new_baseline, new_entries.toml(baseline, total.matched), len(new_entries.numbers))
         if output.failed:
             leave(COULD_NOT_RUN)
         trouble.damaged += total.crashed + total.damaged

@@ -11,7 +11,7 @@ import click
 from ltkm_inspect.cli import signals
 from ltkm_inspect.cli.completion import completer_of
 from ltkm_inspect.cli.defaults import configurable, flag, spelled
-from ltkm_inspect.options.files import ReportTarget, key_ring, names_file, parse_report
+from ltkm_inspect.options.files import ReportTarget, baseline_file, key_ring, names_file, parse_report
 from ltkm_inspect.options.limit import parse_limit
 from ltkm_inspect.options.settings import JUDGING, parse_fail_on, settings
 from ltkm_inspect.options.table import DEFAULTS, REPORT_SUFFIXES, SHOWS_KEYS
@@ -20,6 +20,7 @@ from ltkm_inspect.output.console import COULD_NOT_RUN, InputErrors, complain, fa
 from ltkm_inspect.wire import printable
 
 if TYPE_CHECKING:
+    from ltkm_inspect.baseline import Baseline
     from ltkm_inspect.capture.inputs import Input
     from ltkm_inspect.checking.reading import Held
     from ltkm_inspect.context import Context
@@ -84,6 +85,20 @@ class JudgingOptions:
         """Return how this run words its text, as `wording_of` does."""
         terminal_by = self.settings.session.terminal
         return wording_of(self.typed["names"], keys.ring, redact=self.typed["redact"], terminal_by=terminal_by)
+
+    def baseline(self) -> "Baseline":
+        """Return which findings are accepted; exit code 1 where the file cannot be used."""
+        from ltkm_inspect.baseline import NO_BASELINE
+
+        path = self.typed["baseline"]
+        if path is not None and not path.strip():
+            raise click.UsageError("--baseline: expected a path, got nothing")
+        try:
+            file = baseline_file(path or "")
+        except OptionError as error:
+            complain(f"{spelled('baseline')}: {error.reason}")
+            leave(COULD_NOT_RUN)
+        return NO_BASELINE if file is None else file.content
 
     def context(self, keys: "Keys") -> "Context":
         """Return a context with these keys and a new session."""

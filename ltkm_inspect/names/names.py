@@ -34,17 +34,12 @@ class Names:
         """Return the names of what an event has, and its findings name."""
         if not self:
             return NO_EVENT_NAMES
-        items = event.document.items if event.document is not None else ()
-        keys: dict[int | None, KeyPair | None] = {item.number: item.pair for item in items}
-        if isinstance(event, Datagram) and event.message is not None:
-            keys[None] = event.message.pair
         pairs = dict.fromkeys(event.pairs)
         b_tids = [event.b_tid, *(each for message in _messages(event) for each in _identities(message))]
         if report is not None:
             pairs |= dict.fromkeys(_others(report, pairs))
             b_tids += [report.terminal.key, report.terminal.replaces]
-        shown = {number: key_text(*pair) for number, pair in keys.items() if pair is not None and pair in pairs}
-        return self._found(pairs, b_tids, (event.client, event.server), shown)
+        return self._found(pairs, b_tids, (event.client, event.server), item_keys(event))
 
     def of_message(self, message: Message) -> EventNames:
         """Return the names of what a message outside any event has."""
@@ -100,6 +95,15 @@ def same_b_tid(text: str) -> str:
     return f"{local}@{domain.lower()}" if at else text
 
 
+def item_keys(event: Event) -> dict[int | None, str]:
+    """Return the key of each item of an event by its number, as it is selected; None for the key of a datagram."""
+    items = event.document.items if event.document is not None else ()
+    keys: dict[int | None, KeyPair | None] = {item.number: item.pair for item in items}
+    if isinstance(event, Datagram) and event.message is not None:
+        keys[None] = event.message.pair
+    return {number: key_text(*pair) for number, pair in keys.items() if pair and tuple(map(len, pair)) == (3, 4)}
+
+
 def _messages(event: Event) -> Iterator[Message]:
     return (ltkm.message for ltkm in event.checked_ltkms if ltkm.message is not None)
 
@@ -111,7 +115,7 @@ def _identities(message: Message) -> list[str]:
 def _others(report: Report, known: Iterable[KeyPair]) -> Iterator[KeyPair]:
     """Yield the MSKs of other events that the findings name: in the Key Domain that they name, else in those known."""
     domains = dict.fromkeys(domain for domain, _ in known)
-    for finding in (*report.findings, *report.notes):
+    for finding in (*report.findings, *report.accepted, *report.notes):
         for msk_id, domain in _OTHER_MSK.findall(f"{finding.got} {finding.hint}"):
             for each in [bytes.fromhex(domain)] if domain else domains:
                 yield each, bytes.fromhex(msk_id)

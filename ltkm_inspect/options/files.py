@@ -13,6 +13,7 @@ from ltkm_inspect.wire.toml_file import TomlError
 
 # Rooms that know rules and documents are imported where they are needed: a command without them starts faster.
 if TYPE_CHECKING:
+    from ltkm_inspect.baseline import BaselineFile
     from ltkm_inspect.keys import KeyRing, RingFile
     from ltkm_inspect.names import NamesFile
 
@@ -106,6 +107,24 @@ def names_file(path: str, ring: "KeyRing", current: "NamesFile | None" = None) -
     for line in file.content.conflicts(ring):
         raise OptionError("names", f"{shown}: {line}")
     return file
+
+
+def baseline_file(path: str, current: "BaselineFile | None" = None) -> "BaselineFile | None":
+    """Return the baseline of that path, None for an empty one; OptionError where it cannot be used.
+
+    The current one is returned where the path is the same.
+    """
+    from ltkm_inspect.baseline import BaselineFile
+
+    if not path.strip():
+        return None
+    wanted = Path(os.path.expanduser(path))
+    try:
+        return current if current is not None and current.path == wanted else BaselineFile(wanted)
+    except TomlError as error:
+        other = _other_kind(wanted)
+        shown = f"{printable(str(wanted))}: expected a baseline, got {other}" if other else str(error)
+        raise OptionError("baseline", shown) from None
 
 
 def _other_kind(path: Path) -> str:

@@ -114,6 +114,12 @@ DEFAULTS: dict[str, Option] = {
         "FILE",
         "show the names in this TOML file beside Key Domains, Key Groups, MSK IDs, B-TIDs and addresses",
     ),
+    "baseline": Option(
+        "path",
+        "",
+        "FILE",
+        "accept the findings that this TOML file lists: they are shown apart and do not fail the run",
+    ),
     "show_keys": Option("flag", False, "true|false", "show delivered keys in all output (hidden by default)"),
     "fault": Option("list", (), "FAULT[:NAME=VALUE,…]", "put these faults into MSK responses, in this order"),
     "fault_filter": Option("word", "", "FILTER", "affect only flows that match this mitmproxy filter expression"),

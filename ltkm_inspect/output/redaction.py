@@ -120,8 +120,9 @@ class Redactor:
     def finding(self, finding: Finding) -> Finding:
         """Return a finding for people; what it says of the wire is redacted, rule, title and clauses are our own."""
         place = replace(finding.place, path=self.text(finding.place.path))
-        expected, got, hint = map(self.text, (finding.expected, finding.got, finding.hint))
-        return self.names.finding(replace(finding, place=place, expected=expected, got=got, hint=hint))
+        expected, got, hint, accepted = map(self.text, (finding.expected, finding.got, finding.hint, finding.accepted))
+        shown = replace(finding, place=place, expected=expected, got=got, hint=hint, accepted=accepted)
+        return self.names.finding(shown)
 
     def plain(self, value: Any) -> Any:
         """Return an object for JSON with names in its texts, but for the fields that hold none from the wire."""

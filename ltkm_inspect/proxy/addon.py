@@ -358,6 +358,7 @@ class LtkmInspect:
     def _summary_so_far(self) -> Summary:
         """Return what was counted so far."""
         self.summary.forgotten = self.inspector.session.forgotten.copy()
+        self.summary.baseline = self.configuration.baseline_records(self.summary.matched)
         return self.summary
 
 

@@ -8,6 +8,7 @@ from mitmproxy import exceptions
 from mitmproxy.addonmanager import Loader
 from mitmproxy.optmanager import OptManager
 
+from ltkm_inspect.baseline import NO_BASELINE, Baseline, BaselineFile
 from ltkm_inspect.context import Context
 from ltkm_inspect.finding import Level, Report
 from ltkm_inspect.keys import KeyRing, RingFile
@@ -15,7 +16,7 @@ from ltkm_inspect.mitm.rewriting import FlowRewriter
 from ltkm_inspect.mitm.sources import READERS
 from ltkm_inspect.names import NO_NAMES, NamesFile
 from ltkm_inspect.options.faults import orders as fault_orders
-from ltkm_inspect.options.files import ReportTarget, key_ring, names_file, parse_report
+from ltkm_inspect.options.files import ReportTarget, baseline_file, key_ring, names_file, parse_report
 from ltkm_inspect.options.limit import parse_limit
 from ltkm_inspect.options.monitoring import MetricsAddress, parse_interval, parse_metrics
 from ltkm_inspect.options.settings import JUDGING, parse_fail_on, settings
@@ -59,6 +60,8 @@ class Configuration:
     """The file that the keys of the context come from."""
     show_keys: bool = False
     """The keys that LTKMs deliver are shown."""
+    baseline_file: BaselineFile | None = None
+    """The file that says which findings are accepted."""
     names_file: NamesFile | None = None
     """The file that the names come from."""
     wording: Wording = PLAIN
@@ -74,6 +77,15 @@ class Configuration:
     def keys(self) -> Keys:
         """What reports tell of keys."""
         return Keys(self.context.keys, self.show_keys, hides_names=self.wording.redaction is not None)
+
+    @property
+    def baseline(self) -> Baseline:
+        """Which findings are accepted."""
+        return NO_BASELINE if self.baseline_file is None else self.baseline_file.content
+
+    def baseline_records(self, matched: Mapping[tuple[str, ...], int]) -> list[dict[str, Any]]:
+        """Return the entries of the baseline for records, with how many findings each was about."""
+        return self.baseline.records(matched, self.wording.terminal, self.wording.text)
 
     def logs(self, report: Report) -> bool:
         """Tell whether the log tells of the exchange of a report."""
@@ -144,6 +156,7 @@ def read(options: OptManager, former: Configuration) -> Configuration:
         number_or("log_every", typed["log_every"], NEVER),
         ring_file,
         options.ltkm_show_keys,
+        baseline_file(options.ltkm_baseline, former.baseline_file),
         names,
         Wording(
             (redaction or Redaction(terminal=terminal_by)) if options.ltkm_redact else None,

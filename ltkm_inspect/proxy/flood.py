@@ -1,6 +1,7 @@
 """Keeps a flood of findings out of the log: of a rule that many exchanges break, the log shows a few findings."""
 
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import replace
 
 from ltkm_inspect.proxy.configuration import Configuration
@@ -11,12 +12,13 @@ from ltkm_inspect.wire import count
 class FloodControl:
     """Counts the findings of a run by rule, and says which of them are logged.
 
-    The findings that faults cause are counted apart, so that they use up nothing of what the server is shown to break.
+    The findings that faults cause and those that the baseline accepts are counted apart, so that they use up nothing of
+    what the server is shown to break.
     """
 
     def __init__(self) -> None:
-        self._found: Counter[tuple[str, bool]] = Counter()
-        self._left_out: Counter[tuple[str, bool]] = Counter()
+        self._found: Counter[tuple[str, str]] = Counter()
+        self._left_out: Counter[tuple[str, str]] = Counter()
         """How many of them were not logged since the last one that was."""
         self._all_left_out: Counter[str] = Counter()
 
@@ -25,9 +27,21 @@ class FloodControl:
 
         It is None if nothing is left of an exchange that is logged only for its findings.
         """
+        kind = "faulted" if exchange.faults else ""
+        shown = self._shown(exchange.findings, kind, configuration, where)
+        accepted = self._shown(exchange.accepted, "accepted", configuration, where)
+        left_out = len(exchange.findings) + len(exchange.accepted) - len(shown) - len(accepted)
+        if configuration.log == "findings" and left_out and not (shown or exchange.damage or exchange.faults):
+            return None
+        return replace(exchange, findings=tuple(shown), accepted=tuple(accepted), left_out=left_out)
+
+    def _shown(
+        self, findings: Iterable[FindingText], kind: str, configuration: Configuration, where: str
+    ) -> list[FindingText]:
+        """Return those findings of that kind that are to be logged."""
         shown = []
-        for finding in exchange.findings:
-            key = finding.rule, bool(exchange.faults)
+        for finding in findings:
+            key = finding.rule, kind
             self._found[key] += 1
             number, first, every = self._found[key], configuration.log_first, configuration.log_every
             if first is None or number < first:
@@ -40,10 +54,7 @@ class FloodControl:
             else:
                 self._left_out[key] += 1
                 self._all_left_out[finding.rule] += 1
-        left_out = len(exchange.findings) - len(shown)
-        if configuration.log == "findings" and left_out and not (shown or exchange.damage or exchange.faults):
-            return None
-        return replace(exchange, findings=tuple(shown), left_out=left_out)
+        return shown
 
     def lines(self, where: str) -> list[str]:
         """Return a line for the end of the log that says how much it does not show; none if it shows everything."""

@@ -139,6 +139,7 @@ class Inspector:
         step = context.event(event)
         yield partial(prepare, step)
         report = place(step, context, remember=remember) or (yield partial(judge, step, context))
+        report = self.configuration.baseline.applied(report)
         report.number = self.number(flow)
         return report
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from ltkm_inspect import document as msk
 from ltkm_inspect import mikey
-from ltkm_inspect.finding import Finding, Report
+from ltkm_inspect.finding import Finding, Report, with_reason
 from ltkm_inspect.mikey import Node
 from ltkm_inspect.output.redaction import NO_REDACTOR, Redactor
 from ltkm_inspect.report import text
@@ -38,7 +38,7 @@ def response_lines(
     A response whose request is not known (it has no host) gets no heading.
     """
     exchange = report.exchange
-    placed = _by_place(map(redactor.finding, (*report.findings, *report.notes)))
+    placed = _by_place(map(redactor.finding, (*report.findings, *report.accepted, *report.notes)))
     if exchange.request.host:
         yield f"# {text.heading(report, redactor)}"
     yield from _comments(placed.pop((None, None), ()))
@@ -66,7 +66,7 @@ def request_lines(report: Report, redactor: Redactor = NO_REDACTOR) -> Iterator[
     exchange = report.exchange
     if exchange.request.host:
         yield f"# {text.request_line(exchange, redactor)}"
-    findings = map(redactor.finding, (*report.findings, *report.notes))
+    findings = map(redactor.finding, (*report.findings, *report.accepted, *report.notes))
     yield from _comments(finding for finding in findings if finding.place.path.startswith("request"))
     xml = exchange.request_document
     if xml is None or xml.root is None:
@@ -233,7 +233,8 @@ def _comments(
         path = finding.place.path
         place = str(finding.place) if with_place else printable(path) if path != known else ""
         at = f"{place}: " if place else ""
-        yield f"{indent}# {finding.level.word} {finding.rule}: {at}{finding.text}{finding.ending}"
+        line = f"{finding.level.word} {finding.rule}: {at}{finding.text}{finding.ending}"
+        yield f"{indent}# {with_reason(line, finding.accepted)}"
 
 
 def _quoted(written: str) -> str:

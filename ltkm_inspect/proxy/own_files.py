@@ -1,4 +1,4 @@
-"""The key ring and the file of names of a running proxy: read again when they change."""
+"""The key ring, the baseline and the file of names of a running proxy: read again when they change."""
 
 import logging
 from collections.abc import Iterable
@@ -17,6 +17,11 @@ logger = logging.getLogger(__name__)
 def refreshed(configuration: Configuration) -> Configuration:
     """Return the configuration with files that have changed; one that cannot be used leaves it as it is."""
     ring_file, names_file = configuration.ring_file, configuration.names_file
+    baseline_file = configuration.baseline_file
+    if baseline_file is not None and _new_warnings(baseline_file, "baseline") is not None:
+        entries = len(baseline_file.content.entries)
+        shown = "1 entry" if entries == 1 else f"{entries} entries"
+        logger.info("ltkm: read %s again: %s", printable(str(baseline_file.path)), shown)
     if ring_file is not None:
         former = ring_file.warnings
         lines = _new_warnings(ring_file, "keys")

@@ -59,7 +59,7 @@ class UdpFlows:
 def datagram_lines(report: Report, datagram: Datagram, keys: Keys, redactor: Redactor = NO_REDACTOR) -> Iterator[str]:
     """Yield the lines for a datagram: heading, the message with its findings, totals."""
     yield f"# {text.heading(report, redactor)}"
-    findings = [redactor.finding(finding) for finding in (*report.findings, *report.notes)]
+    findings = [redactor.finding(finding) for finding in (*report.findings, *report.accepted, *report.notes)]
     yield f"message: # {count(len(datagram.octets), 'octet')}"
     yield from map(redactor.shown, bounded(message_lines(datagram.ltkm, findings, keys, "  ")))
     yield "totals:"

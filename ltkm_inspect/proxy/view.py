@@ -175,7 +175,7 @@ class LtkmView(contentviews.InteractiveContentview):
 
     def _datagram_lines(self, datagram: Datagram, flow: Flow | None) -> Iterator[str]:
         configuration = self._configuration()
-        report = inspect(datagram, configuration.context, remember=False)
+        report = configuration.baseline.applied(inspect(datagram, configuration.context, remember=False))
         report.number = None if flow is None else self._number(flow)
         return datagram_lines(report, datagram, configuration.keys, configuration.redactor(datagram, report))
 
@@ -184,6 +184,7 @@ class LtkmView(contentviews.InteractiveContentview):
         exchange, is_request = self._exchange(data, metadata)
         if isinstance(metadata.flow, http.HTTPFlow):
             report = inspect(exchange, configuration.context, remember=False)  # to look is not to deliver
+            report = configuration.baseline.applied(report)
             report.number = self._number(metadata.flow)
         else:
             report = _of_the_body(inspect(exchange, replace(configuration.context, session=None)))

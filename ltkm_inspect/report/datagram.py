@@ -61,7 +61,7 @@ def datagram_record(
         **verdict,
         "message": ltkm_record(datagram.ltkm, keys, redactor, room) if datagram.octets else None,
         **findings,
-        "more": {"findings": findings_left_out(report)},
+        "more": findings_left_out(report),
     }
     redacted: Record = redactor.plain(record)
     return redacted

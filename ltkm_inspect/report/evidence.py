@@ -36,7 +36,11 @@ _VERSION = b"\x01"
 def evidence(report: Report, checked_ltkms: Iterable[Ltkm], redactor: Redactor, *, show_keys: bool) -> dict[str, Any]:
     """Return the fields `request` and `response` of the record of an exchange."""
     exchange = report.exchange
-    spans = [each.span for each in (*report.findings, *report.notes) if each.span and each.span_of == "body"]
+    spans = [
+        each.span
+        for each in (*report.findings, *report.accepted, *report.notes)
+        if each.span and each.span_of == "body"
+    ]
     messages = {} if show_keys else {each: _holds_key(each) for each in checked_ltkms}
     shown = _Shown(redactor, show_keys, _texts(exchange.document, messages))
     return {"request": shown.request(exchange), "response": shown.response(exchange, spans, messages)}

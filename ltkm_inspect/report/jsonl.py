@@ -20,7 +20,7 @@ from ltkm_inspect.output.redaction import NO_REDACTOR, Redaction, Redactor
 from ltkm_inspect.output.wording import PLAIN, Wording
 from ltkm_inspect.report.evidence import evidence
 from ltkm_inspect.report.keys import NO_KEYS, Keys
-from ltkm_inspect.report.summary import Summary
+from ltkm_inspect.report.summary import Summary, by_rule
 from ltkm_inspect.selection import short_name
 from ltkm_inspect.session import Muk, MukHistory, Session
 from ltkm_inspect.traffic import Datagram, DatagramKind, Gap, Item, Ltkm
@@ -129,10 +129,10 @@ def exchange_record(
     record["more"] = {
         "items": listing.items_left_out,
         "ltkms": listing.ltkms_left_out,
-        "findings": findings_left_out(report),
+        **findings_left_out(report),
     }
     messages: Record = {"request": None, "response": None}
-    if report.findings or exchange.faults or for_page:
+    if report.findings or report.accepted or exchange.faults or for_page:
         messages = evidence(report, checked_ltkms, redactor, show_keys=keys.show)
     return {**redactor.plain(record), **messages}
 
@@ -171,6 +171,7 @@ def event_fields(report: Report, redactor: Redactor = NO_REDACTOR) -> tuple[dict
     }
     findings = {
         "findings": [_finding(finding) for finding in report.findings],
+        "accepted": [{**_finding(finding), "reason": finding.accepted} for finding in report.accepted],
         "notes": [_finding(note) for note in report.notes],
         "outcomes": {
             rule: {"answer": outcome.answer.value, "reason": outcome.reason}
@@ -226,6 +227,10 @@ def summary_record(summary: Summary) -> Record:
         "findings": [
             {"rule": rule, "level": level.word, "number": number} for level, rule, number in summary.by_rule()
         ],
+        "accepted": [
+            {"rule": rule, "level": level.word, "number": number} for level, rule, number in by_rule(summary.accepted)
+        ],
+        "baseline": summary.baseline,
         "faulted": {
             "exchanges": summary.faulted,
             "violations": summary.faulted_findings[Level.VIOLATION],
@@ -299,9 +304,13 @@ class _Listing:
         return [ltkm_record(ltkm, self.keys, self.redactor, self.room) for ltkm in listed]
 
 
-def findings_left_out(report: Report) -> list[dict[str, Any]]:
-    """Return how many findings and notes of each rule and level the report left out."""
-    return [{"rule": rule, "level": level.word, "number": number} for (rule, level), number in report.left_out.items()]
+def findings_left_out(report: Report) -> dict[str, list[dict[str, Any]]]:
+    """Return how many findings and notes of each rule and level the report left out, and how many accepted ones."""
+    return {"findings": _numbers(report.left_out), "accepted": _numbers(report.accepted_left_out)}
+
+
+def _numbers(numbers: Mapping[tuple[str, Level], int]) -> list[dict[str, Any]]:
+    return [{"rule": rule, "level": level.word, "number": number} for (rule, level), number in numbers.items()]
 
 
 def item_record(item: Item) -> dict[str, Any]:

@@ -107,6 +107,10 @@ class _Suite:
             self.damage.add(text.heading, each)
         for finding in text.findings:
             self._lines(finding.rule, finding.level, exchange, fails_from).add(text.heading, finding.line)
+        for finding in text.accepted:
+            self._case(finding.rule).find(Level.of(finding.level), fails=False).add(text.heading, finding.line)
+        for more in exchange.get("more", {}).get("accepted", ()):
+            self._case(more["rule"]).find(Level.of(more["level"]), fails=False).number += more["number"]
         for more in exchange.get("more", {}).get("findings", ()):
             self._lines(more["rule"], more["level"], exchange, fails_from).number += more["number"]
 

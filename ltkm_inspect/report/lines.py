@@ -46,7 +46,7 @@ class LineStyle:
         findings = (f"{INDENT}{_colored(each)}" for each in exchange.findings)
         damage, keys = ([f"{INDENT}{line}" for line in lines] for lines in (exchange.damage, exchange.keys))
         heading = f"{exchange.heading.removesuffix(exchange.verdict)}{verdict}"
-        return [heading, *damage, *findings, *exchange.unbroken, *keys]
+        return [heading, *damage, *findings, *exchange.unbroken, *exchange.accepted_lines, *keys]
 
 
 def _colored(finding: FindingText) -> str:

@@ -32,7 +32,8 @@ KINDS = {
 """The kinds of records of a run, with the schema version that this program reads."""
 LATER = frozenset(
     {"unselected", "damage", "lacks", "damaged", "more", "number", "terminal_name", "identity", "answers", "replaces"}
-    | {"request", "response", "former", "datagrams", "part", "opened", "waiting", "names", "unchecked"}
+    | {"request", "response", "former", "datagrams", "part", "opened", "waiting", "names", "unchecked", "accepted"}
+    | {"baseline"}
 )
 """Fields that records of earlier versions do not have."""
 MOST_DAMAGE = 5

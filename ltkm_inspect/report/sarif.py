@@ -13,6 +13,7 @@ from ltkm_inspect.finding import Level, Place, shorten
 from ltkm_inspect.names import EventNames
 from ltkm_inspect.output.console import PROGRAM
 from ltkm_inspect.output.json_line import is_event, kind_of, to_json
+from ltkm_inspect.report.baseline_text import idle_text
 from ltkm_inspect.report.jsonl import Record, summary_record
 from ltkm_inspect.report.run_files import RunFiles
 from ltkm_inspect.report.summary import NOT_ENDED, NOTHING_SEEN, Summary, damaged
@@ -23,6 +24,9 @@ from ltkm_inspect.wire import printable
 SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/os/schemas/sarif-schema-2.1.0.json"
 FINGERPRINT = "ltkmInspect/v1"
 """The name of our partial fingerprint: rule, terminal, key, ordinal of the LTKM and path, but no time."""
+
+LONGEST_REASON = 1000
+"""How many characters of a reason a suppression has."""
 
 _LEVELS = {Level.NOTE: "note", Level.WARNING: "warning", Level.VIOLATION: "error"}
 _UNKNOWN: Record = {"version": __version__, "started": None, "sources": None, "options": {}}
@@ -44,6 +48,7 @@ def write(records: Iterable[Record], file: TextIO) -> None:
     artifacts = {source: index for index, source in enumerate(dict.fromkeys(run["sources"] or ()))}
     driver = {"name": PROGRAM, "version": run["version"], "semanticVersion": run["version"], "rules": rules}
     file.write(f'{{"$schema":"{SCHEMA}","version":"2.1.0","runs":[{{"tool":{to_json({"driver": driver})},"results":[')
+    has_baseline = bool((run["options"] or {}).get("baseline"))
     run_files, total, separator = RunFiles(), Summary(), ""
     summary: Record | None = None
     for record in chain([] if first is None else [first], following):
@@ -54,12 +59,18 @@ def write(records: Iterable[Record], file: TextIO) -> None:
         if is_event(record):
             items = {item["item"]: item for item in record.get("items", ())}
             names = EventNames.of_record(record)
-            for finding in (*record["findings"], *record["notes"]):
+            for finding in (*record["findings"], *record.get("accepted", ()), *record["notes"]):
                 text = finding_of(finding, names)
                 result = _result(finding, f"{text.place}: {text.text}", record, items, indexes, artifacts)
                 result["properties"]["terminalName"] = printable(terminal_label(record, names))
+                if has_baseline:
+                    result["baselineState"] = "unchanged" if "reason" in finding else "new"
                 file.write(f"{separator}\n{to_json(result)}")
                 separator = ","
+    for entry in total.baseline:
+        if not entry["findings"]:
+            file.write(f"{separator}\n{to_json(_absent(entry, indexes))}")
+            separator = ","
     end = {
         "artifacts": [{"location": {"uri": _uri(source)}, "roles": ["analysisTarget"]} for source in artifacts],
         "invocations": [_invocation(run, total, ended=run_files.ended)],
@@ -119,11 +130,29 @@ def _result(
         result["ruleIndex"] = indexes[finding["rule"]]
     if exchange.get("status") is not None:
         result["webResponse"] = {"statusCode": exchange["status"]}
+    if "reason" in finding:
+        result["suppressions"] = [_suppression(finding["reason"])]
     if exchange["faults"]:
         faults = ", ".join(map(shorten, exchange["faults"]))
         why = f"put into this exchange to test the terminal, not caused by the server: {faults}"
-        result["suppressions"] = [{"kind": "external", "status": "accepted", "justification": why}]
+        result["suppressions"] = [_suppression(why)]
     return result
+
+
+def _suppression(why: str) -> dict[str, str]:
+    return {"kind": "external", "status": "accepted", "justification": shorten(why, LONGEST_REASON)}
+
+
+def _absent(entry: Record, indexes: Mapping[str, int]) -> dict[str, Any]:
+    """Return the result of an entry of the baseline that no finding fits."""
+    result = {
+        "ruleId": entry["rule"],
+        "kind": "informational",
+        "level": "none",
+        "message": {"text": _without_links(idle_text(entry))},
+        "baselineState": "absent",
+    }
+    return {**result, "ruleIndex": indexes[entry["rule"]]} if entry["rule"] in indexes else result
 
 
 def _web_request(exchange: Record) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from ltkm_inspect.engine.own_findings import PASSED_UNCHECKED, passed_unchecked
 from ltkm_inspect.finding import CRASHES, UNCHECKED, Answer, Level, Report, count
 from ltkm_inspect.output import console
 from ltkm_inspect.output.json_line import is_event, kind_of
+from ltkm_inspect.report.baseline_text import entries_since, entry_key, idle_text
 from ltkm_inspect.report.blind_spots import BlindSpots, unchecked_text
 from ltkm_inspect.traffic import Datagram, DatagramKind, events_text
 from ltkm_inspect.wire import inert
@@ -50,6 +51,12 @@ class Summary:
     """The findings in exchanges with faults put in, by level."""
     forgotten: Counter[str] = field(default_factory=Counter)
     """How many keys each register of the session forgot, because it had reached `session_limit`."""
+    accepted: Counter[tuple[Level, str]] = field(default_factory=Counter)
+    """Findings that the baseline accepts, by level and rule id; they are not among `findings`."""
+    matched: Counter[tuple[str, ...]] = field(default_factory=Counter)
+    """How many findings each entry of the baseline is about, by what distinguishes it."""
+    baseline: list[dict[str, Any]] = field(default_factory=list)
+    """The entries of the baseline at the end of the run, as records have them."""
     unselected: int = 0
     """Exchanges that were not selected; they are in no other count."""
     crashed: int = 0
@@ -91,7 +98,13 @@ class Summary:
         for (rule, level), number in report.left_out.items():
             if level is not Level.NOTE:
                 self.findings[level, rule] += number
-        self.noted += len({note.rule for note in report.notes}.difference(report.rules))
+        for finding in report.accepted:
+            self.accepted[finding.level, finding.rule] += 1
+        for (rule, level), number in report.accepted_left_out.items():
+            self.accepted[level, rule] += number
+        self.matched.update(report.matched)
+        broken = {finding.rule for finding in (*report.findings, *report.accepted)}
+        self.noted += len({note.rule for note in report.notes} - broken)
         answers = [outcome.answer for outcome in report.outcomes.values()]
         for answer in Answer:
             self.answers[answer] += answers.count(answer)  # ten times as fast as counting them one by one
@@ -109,6 +122,7 @@ class Summary:
             self.unread.update(record.get("unread", {}))
             self.waiting.update(record.get("waiting", {}))
             self.unchecked.update(record.get("unchecked", {}))
+            self._add_baseline(record.get("baseline") or [])
         if kind == "heartbeat":
             self.blind_spots.add_record(record)
         if kind == "session":
@@ -144,7 +158,20 @@ class Summary:
         self.noted += len(noted_rules(record))
         self.verdicts[record["verdict"]] += 1
         self.findings.update(levels)
+        for finding in record.get("accepted", ()):
+            self.accepted[Level.of(finding["level"]), finding["rule"]] += 1
+        for more in record.get("more", {}).get("accepted", ()):
+            self.accepted[Level.of(more["level"]), more["rule"]] += more["number"]
         self.answers.update({answer: counts[answer.key] for answer in Answer})
+
+    def _add_baseline(self, entries: list[dict[str, Any]]) -> None:
+        """Add the entries at the end of one file of a run; each file counts its own findings."""
+        known = {entry_key(entry): entry for entry in self.baseline}
+        for entry in entries:
+            if entry_key(entry) in known:
+                known[entry_key(entry)]["findings"] += entry["findings"]
+            else:
+                self.baseline.append(dict(entry))
 
     def add_faulted(self, report: Report) -> None:
         """Count the findings of an exchange with faults put in; the exchange itself was already counted."""
@@ -175,6 +202,7 @@ class Summary:
             now, then = getattr(self, name), getattr(earlier, name)
             if isinstance(now, int | Counter):
                 setattr(later, name, now - then)
+        later.baseline = entries_since(self.baseline, earlier.baseline)
         return later
 
     @property
@@ -214,8 +242,12 @@ class Summary:
 
     def by_rule(self) -> list[tuple[Level, str, int]]:
         """Return level, rule id and number of findings, the worst level first, then by id."""
-        ordered = sorted(self.findings.items(), key=lambda entry: (-entry[0][0], entry[0][1]))
-        return [(level, rule, number) for (level, rule), number in ordered]
+        return by_rule(self.findings)
+
+    @property
+    def baseline_lines(self) -> list[str]:
+        """A line for each entry of the baseline that accepts nothing: it has expired, or no finding fits it."""
+        return [text for entry in self.baseline if (text := idle_text(entry))]
 
     @property
     def missing_lines(self) -> list[str]:
@@ -252,9 +284,11 @@ class Summary:
             f"summary: {events} ({verdicts}), {items}{count(self.ltkms, 'LTKM')}; {others}",
             *([f"summary: datagrams: {', '.join(self.kinds)}"] if datagrams else []),
             f"summary: {count(self.total(Level.VIOLATION), 'violation')}, "
-            f"{count(self.total(Level.WARNING), 'warning')}, {count(self.notes, 'note')}; "
+            f"{count(self.total(Level.WARNING), 'warning')}, {count(self.notes, 'note')}{self._accepted_text()}; "
             f"rule results: {answers}",
             *(f"summary: {level.word} {rule}: {number}" for level, rule, number in self.by_rule()),
+            *(f"summary: accepted {level.word} {rule}: {number}" for level, rule, number in by_rule(self.accepted)),
+            *(f"summary: baseline: {line}" for line in self.baseline_lines),
             *([f"summary: {self._waiting_text()}"] if self.waiting else []),
             *([f"summary: {damaged(self.damaged)}"] if self.damaged else []),
             *([f"summary: not checked in full: {text}"] if (text := self.unchecked_text) else []),
@@ -270,6 +304,10 @@ class Summary:
         """How many events were not checked in full, by reason; empty if all were."""
         return unchecked_text(self.unchecked, PASSED_UNCHECKED)
 
+    def _accepted_text(self) -> str:
+        number = self.accepted.total()
+        return f", {count(number, 'accepted finding')}" if number else ""
+
     def _waiting_text(self) -> str:
         rules = ", ".join(f"{rule}: {number}" for rule, number in sorted(self.waiting.items()))
         return f"at the end, not counted as findings: {rules} (the terminal was not seen again)"
@@ -281,6 +319,12 @@ class Summary:
         return f"{exchanges}; findings after the change {findings} do not count"
 
 
+def by_rule(findings: Counter[tuple[Level, str]]) -> list[tuple[Level, str, int]]:
+    """Return level, rule id and number of findings, the worst level first, then by id."""
+    ordered = sorted(findings.items(), key=lambda entry: (-entry[0][0], entry[0][1]))
+    return [(level, rule, number) for (level, rule), number in ordered]
+
+
 def results(answers: Mapping[Answer, int], noted: int) -> dict[str, int]:
     """Return the number of rule results by word; a rule that only made notes is `noted`, not `broken`."""
     passed, broken, not_applicable = (answers[answer] for answer in Answer)
@@ -290,7 +334,8 @@ def results(answers: Mapping[Answer, int], noted: int) -> dict[str, int]:
 
 def noted_rules(record: Mapping[str, Any]) -> set[str]:
     """Return the rules that only made notes, from the record of an exchange."""
-    return {note["rule"] for note in record["notes"]} - {finding["rule"] for finding in record["findings"]}
+    broken = {finding["rule"] for finding in (*record["findings"], *record.get("accepted", ()))}
+    return {note["rule"] for note in record["notes"]} - broken
 
 
 def damaged(exchanges: int) -> str:

@@ -67,6 +67,8 @@ class ExchangeText:
     """Its findings, and its notes if they are shown."""
     keys: tuple[str, ...]
     """What the key ring says about its LTKMs."""
+    accepted: tuple[FindingText, ...] = ()
+    """The findings that the baseline accepts."""
     left_out: int = 0
     """How many findings its lines leave out, because the log has shown enough of their rules."""
 
@@ -105,7 +107,12 @@ class ExchangeText:
         """The heading, and indented below it the damage, the findings, and what the key ring says about each LTKM."""
         damage, keys = ([f"{INDENT}{line}" for line in lines] for lines in (self.damage, self.keys))
         left_out = f", {count(self.left_out, 'finding')} not shown" if self.left_out else ""
-        return [self.heading + left_out, *damage, *self.finding_lines, *keys]
+        return [self.heading + left_out, *damage, *self.finding_lines, *self.accepted_lines, *keys]
+
+    @property
+    def accepted_lines(self) -> list[str]:
+        """An indented line for each accepted finding."""
+        return [f"{INDENT}{each.line}" for each in self.accepted]
 
 
 def exchange_text(
@@ -124,6 +131,7 @@ def exchange_text(
         tuple(damage_line(redactor.text(gap.field), redactor.text(gap.reason)) for gap in event.damage),
         tuple(_finding(redactor.finding(finding)) for finding in found),
         tuple(map(redactor.shown, keys.lines(report))),
+        tuple(_finding(redactor.finding(finding)) for finding in report.accepted),
     )
 
 
@@ -143,6 +151,7 @@ def record_text(record: Mapping[str, Any], *, notes: bool = False) -> ExchangeTe
         tuple(damage_line(each["field"], each["reason"]) for each in record.get("damage", ())),
         tuple(FindingText(*map(inert, each)) for each in found),
         tuple(inert(names.text(line)) for line in _key_lines(record)),
+        tuple(FindingText(*map(inert, finding_of(each, names))) for each in record.get("accepted", ())),
     )
 
 
@@ -229,7 +238,8 @@ def finding_of(record: Mapping[str, Any], names: EventNames = NO_EVENT_NAMES) ->
     octets = (*record["octets"], record["octets_of"]) if record["octets"] else None
     place = names.place(Place(**record["place"]))
     text = text_of(record["title"], *(names.text(record[part]) for part in ("expected", "got", "hint")))
-    line = line_of(record["level"], record["rule"], place, text, ending_of(octets, record["clauses"]))
+    ending = ending_of(octets, record["clauses"])
+    line = line_of(record["level"], record["rule"], place, text, ending, record.get("reason", ""))
     return FindingText(record["level"], record["rule"], str(place), text, line)
 
 

@@ -161,4 +161,11 @@ def line_of(octets: bytes, table: str, key: str) -> int | None:
     return None
 
 
+def lines_of_tables(octets: bytes, name: str) -> list[int]:
+    """Return the numbers of the lines, from 1, that begin the tables of an array of that name."""
+    header = re.compile(rf"\s*\[\[\s*[\"']?{re.escape(name)}[\"']?\s*\]\]")
+    lines = octets.decode("utf-8", "replace").splitlines()
+    return [number for number, line in enumerate(lines, 1) if header.match(line)]
+
+
 _HEADER = re.compile(r"\s*\[+\s*([^\[\]#]*?)\s*\]")

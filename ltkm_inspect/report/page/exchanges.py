@@ -54,6 +54,7 @@ def exchange_view(
         "rules": list(dict.fromkeys(finding["rule"] for finding in findings)),
         "worst": max(findings, key=lambda finding: rank(finding["level"]), default=None),
         "findings": findings,
+        "accepted": list(map(finding_view, record.get("accepted", ()))),
         "data": {
             "f": facts(
                 *(_datagram_facts(record, names) if is_datagram else _exchange_facts(record, names)),
@@ -161,6 +162,7 @@ def _finding(finding: Mapping[str, Any], sides: Container[str], marks: Marks, na
         "expected": value_text(names.text(finding["expected"])),
         "got": value_text(names.text(finding["got"])),
         "hint": value_text(names.text(finding["hint"])),
+        "reason": value_text(finding.get("reason")),
         "octets": octets_text(octets[0], octets[1], value_text(of)) if octets is not None else "",
         "clauses": [value_text(clause) for clause in finding["clauses"]],
         # where the page can lead to: octets of an LTKM, octets of the body, a header field, an LTKM, or an item
