@@ -20,7 +20,7 @@ from markupsafe import Markup, escape
 from ltkm_inspect import catalogue
 from ltkm_inspect.finding import UNCHECKED
 from ltkm_inspect.output.json_line import kind_of
-from ltkm_inspect.report.baseline_text import entry_text, idle_text
+from ltkm_inspect.report.baseline_text import entry_text
 from ltkm_inspect.report.page.exchanges import exchange_view
 from ltkm_inspect.report.page.heartbeats import Heartbeats, handshake_rows, host_rows
 from ltkm_inspect.report.page.rules import AnswerCounts, Tally
@@ -223,8 +223,6 @@ def _environment() -> Environment:
         "handshake_rows": handshake_rows,
         "host_rows": host_rows,
         "entry": entry_text,
-        "idle": idle_text,
-        "value": value_text,
     }
     return environment
 
