@@ -170,6 +170,8 @@ def test_a_summary_is_one_object() -> None:
             "not_applicable": 0,
         },
         "findings": [{"rule": "alpha", "level": "warning", "number": 1}],
+        "accepted": [],
+        "baseline": [],
         "faulted": {"exchanges": 0, "violations": 0, "warnings": 0},
         "unread": dict.fromkeys(UNREAD, 0),
         "waiting": {},
