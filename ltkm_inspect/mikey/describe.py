@@ -118,7 +118,7 @@ def to_plain(message: Message, *, show_keys: bool = False, room: Room | None = N
     """
     room = room or Room()
     before = room.left_out
-    message = message if message.is_cut else decode(message.encode())
+    message = _decoded(message)
     header = message.header
     return {
         "length": message.length,
@@ -147,8 +147,8 @@ def shown_octets(message: Message, *, show_keys: bool = False) -> bytes:
     octets = message.encode()
     if show_keys:
         return octets
-    message = message if message.length else decode(octets)  # one made by hand does not know its places
-    hidden = [*_hidden(message)]
+    message = _decoded(message)
+    hidden = [*_hidden(message, octets)]
     if message.trailing_may_hold_key:
         hidden.append(Span(len(octets) - len(message.trailing), len(octets)))
     redacted = bytearray(octets)
@@ -157,9 +157,13 @@ def shown_octets(message: Message, *, show_keys: bool = False) -> bytes:
     return bytes(redacted)
 
 
-def _hidden(message: Message) -> Iterator[Span]:
+def _decoded(message: Message) -> Message:
+    """Return a message that knows its places, which one made by hand does not."""
+    return message if message.length else decode(message.encode())
+
+
+def _hidden(message: Message, octets: bytes) -> Iterator[Span]:
     """Yield the places of keys in the clear; the complete payload if the place of the field is not known."""
-    octets = message.encode()
     for index, (payload, path) in enumerate(zip(message.payloads, message.paths, strict=True)):
         secrets = [note.name for note in notes(type(payload)) if note.is_secret(payload)]
         places = part_spans(message, octets, path) if secrets else {}

@@ -107,7 +107,7 @@ def record[C](cls: type[C]) -> type[C]:
     it takes to decode it.
     """
     if not is_dataclass(cls):
-        cls = dataclass(frozen=True, slots=True)(cls)
+        cls = dataclass(init=False, repr=False, frozen=True, slots=True)(cls)
     names: dict[str, Any] = {}
     parameters, body = [], []
     for each in fields(cls):  # type: ignore[arg-type]

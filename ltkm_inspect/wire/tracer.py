@@ -19,8 +19,11 @@ class Tracer(Reader):
     def record(self, name: str, start: int, end: int) -> None:
         """Record the span of a field, or of several that share it."""
         span = Span(start, end)
-        for part in name.split("|") if "|" in name else (name,):
-            self.spans[self.prefix + part] = span
+        if "|" in name:
+            for part in name.split("|"):
+                self.spans[self.prefix + part] = span
+        else:
+            self.spans[self.prefix + name] = span
 
     def take(self, name: str, length: int) -> bytes:
         at = self.offset
