@@ -1,12 +1,46 @@
 """The group that every command belongs to."""
 
 import os
+from collections.abc import Iterator, MutableMapping
+from importlib import import_module
 
 import click
 
 from ltkm_inspect import __version__
 from ltkm_inspect.output.console import PROGRAM
 from ltkm_inspect.wire import printable
+
+_MODULES = {
+    **dict.fromkeys(("check", "decode", "diff", "export", "fault", "keys", "match", "report"), ""),
+    **dict.fromkeys(("addon", "completion", "explain", "faults", "rules"), "catalogue"),
+    **dict.fromkeys(("dump", "proxy", "web"), "start"),
+    "wireshark": "export",
+}
+"""The commands, and the module of each that has not its name."""
+
+
+class _Commands(MutableMapping[str, click.Command]):
+    """The commands by name; each is imported when it is asked for: to import all takes longer than to run some."""
+
+    def __init__(self) -> None:
+        self._imported: dict[str, click.Command] = {}
+
+    def __getitem__(self, name: str) -> click.Command:
+        if name not in self._imported:
+            import_module(f"{__package__}.{_MODULES[name] or name}")  # which adds it
+        return self._imported[name]
+
+    def __setitem__(self, name: str, command: click.Command) -> None:
+        self._imported[name] = command
+
+    def __delitem__(self, name: str) -> None:
+        del self._imported[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(_MODULES)
+
+    def __len__(self) -> int:
+        return len(_MODULES)
 
 
 class _Group(click.Group):
@@ -22,7 +56,7 @@ class _Group(click.Group):
         return super().resolve_command(ctx, args)
 
 
-@click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=_Group, commands=_Commands(), context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, "-V", "--version", message=f"{PROGRAM} %(version)s")
 def commands() -> None:
     """Decode and check the LTKMs in MSK responses, and put faults into them.

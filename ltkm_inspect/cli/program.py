@@ -7,7 +7,6 @@ from typing import NoReturn
 
 import click
 
-from ltkm_inspect.cli import catalogue, check, decode, diff, export, fault, keys, match, report, start  # noqa: F401 - each adds its commands to the group
 from ltkm_inspect.cli.defaults import origin
 from ltkm_inspect.cli.group import commands
 from ltkm_inspect.cli.signals import INTERRUPTED
