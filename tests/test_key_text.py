@@ -49,7 +49,7 @@ def run(*words: str, octets: bytes | None = None) -> Result:
 
 @pytest.mark.parametrize("text", RINGS)
 def test_no_command_shows_anything_of_a_key_ring(text: str, tmp_path: Path) -> None:
-    ring, flow = tmp_path / "x", "flows/trial.flow"
+    ring, flow = tmp_path / "x", "flows/mbs.flow"
     for octets in (text.encode(), b"\xef\xbb\xbf" + text.encode(), text.encode("utf-16")):
         assert is_key_ring(octets)
         ring.write_bytes(octets)

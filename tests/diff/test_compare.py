@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterable
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -295,11 +296,15 @@ FLOWS = Path(__file__).resolve().parents[2] / "flows"
 FAULTED = sorted((FLOWS / "faults").glob("*.flow"))
 
 
+@cache
+def recorded(path: Path) -> list[Report]:
+    """Return the reports of a sample."""
+    return reports(each for each in exchanges(path) if isinstance(each, Exchange))
+
+
 @pytest.mark.parametrize("path", FAULTED, ids=[path.stem for path in FAULTED])
 def test_whatever_is_wrong_with_an_exchange_it_is_compared(path: Path) -> None:
-    faulted, trial = (
-        reports(each for each in exchanges(file) if isinstance(each, Exchange)) for file in (path, FLOWS / "trial.flow")
-    )
+    faulted, trial = recorded(path), recorded(FLOWS / "trial.flow")
     assert compared(faulted, faulted).differing == []
     for a, b in ((trial, faulted), (faulted, trial)):
         comparison = compared(a, b, everything=True)
