@@ -94,9 +94,9 @@ DEFAULTS: dict[str, Option] = {
     "log": Option(
         "word", "all", "|".join(LOG), "log every exchange, only those with findings or faults, or only the summary"
     ),
-    "log_first": Option("word", "10", f"NUMBER|{EVERY}", f"log this many findings of each rule in full, or {EVERY}"),
+    "log_first": Option("word", "10", f"NUMBER|{EVERY}", f"log the first findings of each rule: this many, or {EVERY}"),
     "log_every": Option(
-        "word", "100", f"NUMBER|{NEVER}", f"then log only every such finding of the rule, with its number, or {NEVER}"
+        "word", "100", f"NUMBER|{NEVER}", f"after those, log one in this many findings of the rule, or {NEVER}"
     ),
     "summary_every": Option(
         "word",

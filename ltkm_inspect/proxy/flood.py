@@ -49,8 +49,8 @@ class FloodControl:
             elif number == first:
                 shown.append(_with(finding, f"finding {number} of this rule; {_from_here_on(every, where)}"))
             elif every is not None and number % every == 0:
-                before = f"{self._left_out.pop(key, 0)} before it are not shown"
-                shown.append(_with(finding, f"finding {number} of this rule, {before}; {_kept(where)}"))
+                before = f"{self._left_out.pop(key, 0)} before it not shown"
+                shown.append(_with(finding, f"finding {number} of this rule; {before}; {_kept(where)}"))
             else:
                 self._left_out[key] += 1
                 self._all_left_out[finding.rule] += 1

@@ -29,8 +29,8 @@ def test_the_first_findings_of_a_rule_are_logged_then_some_and_the_log_says_wher
     assert [each and each[0] for each in remarks] == [
         None,
         f"(finding 2 of this rule; from here on one in 4 is shown; all are in {report})",
-        f"(finding 4 of this rule, 1 before it are not shown; all are in {report})",
-        f"(finding 8 of this rule, 3 before it are not shown; all are in {report})",
+        f"(finding 4 of this rule; 1 before it not shown; all are in {report})",
+        f"(finding 8 of this rule; 3 before it not shown; all are in {report})",
     ]
     headings = [line for line in run.log if line.startswith("#")]
     assert len(headings) == 11, "every exchange is logged"
