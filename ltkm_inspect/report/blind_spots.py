@@ -19,7 +19,7 @@ CAUSES = {
     "psk_only": "the client offers only PSK-TLS (as GBA uses it), which cannot be intercepted",
     "untrusted_ca": "the client does not know the proxy's CA: install mitmproxy-ca-cert there",
     "refused_certificate": "the client refuses the certificate: it does not know the proxy's CA, or the program pins",
-    "pinned": "the client refuses the certificate, but others at its address accept it: the program pins",
+    "pinned": "the client refuses the certificate, but others at its address accept it: it pins, or has its own CAs",
     "no_shared_version": "the client and the proxy have no TLS version in common (see tls_version_client_min)",
     "no_shared_cipher": "the client and the proxy have no cipher suite in common (see ciphers_client)",
     "closed_in_handshake": "the client closed the connection: it may not know the proxy's CA, or the program pins",
