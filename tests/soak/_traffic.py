@@ -3,6 +3,7 @@
 import hashlib
 import random
 import socket
+import ssl
 import struct
 import threading
 import time
@@ -45,7 +46,7 @@ TIMEOUT = 60.0
 """Seconds after which a terminal gives up."""
 UDP_TIMEOUT = 45.0
 PUSH_PORT = 2269
-WEIGHTS = {"session": 10, "browse": 14, "film": 4, "hostile": 2, "drop": 4, "push": 20}
+WEIGHTS = {"session": 10, "browse": 14, "film": 4, "hostile": 2, "drop": 4, "distrust": 2, "push": 20}
 """How often each kind of work is begun."""
 
 
@@ -168,6 +169,7 @@ class Crowd:
             "film": lambda: self._fetch_once("foreign", f"/film/{source.randrange(1000)}"),
             "hostile": lambda: self._hostile_response(source.choice(self._hostile)),
             "drop": self._drop,
+            "distrust": self._distrust,
             "push": lambda: self._push(source.choice(self.pushed), source),
         }
         try:
@@ -268,6 +270,18 @@ class Crowd:
         ):
             client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             client.sendall(octets)
+
+    def _distrust(self) -> None:
+        """Begin TLS and refuse the certificate, as a terminal does that does not know the CA of the proxy."""
+        self._pace()
+        host = self._ledger.address()
+        self._ledger.begin(host, "foreign")
+        with (
+            suppress(OSError),
+            socket.create_connection(("127.0.0.1", self.port), TIMEOUT, (host, 0)) as client,
+            ssl.create_default_context().wrap_socket(client, server_hostname="app.example"),
+        ):
+            pass
 
     def _push(self, terminal: ReferenceTerminal, source: random.Random) -> None:
         """Push keys to a terminal over UDP, which answers each."""
