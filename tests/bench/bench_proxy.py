@@ -130,11 +130,18 @@ class Quiet:
             self.process = subprocess.Popen(command, stdout=file, stderr=subprocess.STDOUT, pass_fds=handed_over)
         if wheel is not None:
             wheel.started()
+        try:
+            self.port = self._listening()
+        except BaseException:  # nobody else knows the process yet
+            self.stop()
+            raise
+
+    def _listening(self) -> int:
         end = monotonic() + PATIENCE
         while (found := LISTENING.search(self.output.read_text())) is None and monotonic() < end:
             sleep(0.05)
         assert found is not None, self.output.read_text()
-        self.port = int(found[1])
+        return int(found[1])
 
     @property
     def log(self) -> list[str]:

@@ -48,10 +48,12 @@ class Proxy:
         self.process = self._quiet.process
         try:
             self.keyboard.set()  # answered when it listens in all of its modes
-        except OSError as error:
+            self.port, self.udp_port = self._port(HTTP), self._port(UDP)
+        except BaseException as error:
             self._quiet.stop()
-            raise RuntimeError(f"mitmdump did not start: {self.output[-2000:]}") from error
-        self.port, self.udp_port = self._port(HTTP), self._port(UDP)
+            if isinstance(error, OSError):
+                raise RuntimeError(f"mitmdump did not start: {self.output[-2000:]}") from error
+            raise
 
     def _port(self, listening: re.Pattern[str]) -> int:
         found = listening.search(self._quiet.output.read_text())
