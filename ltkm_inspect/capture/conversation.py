@@ -1,15 +1,14 @@
 """One connection of a packet capture: pairs requests and the responses to them, however much is missing."""
 
 from dataclasses import dataclass, field
-from typing import Protocol
 
 import h11
 
-from ltkm_inspect.capture.exchanges import ConnectionInfo, exchange_of, may_be_ours, place, response_gap
+from ltkm_inspect.capture.exchanges import ConnectionInfo, Owner, exchange_of, may_be_ours, place, response_gap
 from ltkm_inspect.capture.http1 import HttpMessage, HttpReader, protocol_of
 from ltkm_inspect.packets import PacketTime, TcpConnection, distance
 from ltkm_inspect.packets.tcp import DROPPED, ENDED, FINISHED, RESET, REUSED
-from ltkm_inspect.traffic import Exchange, Gap, Limits, ours
+from ltkm_inspect.traffic import Gap, ours
 from ltkm_inspect.wire import count
 
 MOST_WAITING = 1000
@@ -31,27 +30,6 @@ _LOST = {
     DROPPED: "too many connections were open, so the rest was not read (--limit connections=)",
 }
 """Why a capture does not have the rest of an exchange."""
-
-
-class Owner(Protocol):
-    """Takes the exchanges of all connections, and counts what is no exchange of ours."""
-
-    limits: Limits
-
-    def found(self, exchange: Exchange) -> None:
-        """Take an exchange of ours."""
-
-    def damaged(self, message: HttpMessage) -> None:
-        """Take note of an exchange of ours that cannot be read, by the first message of it."""
-
-    def other(self) -> None:
-        """Take note of an exchange of others."""
-
-    def unread(self, protocol: str) -> None:
-        """Take note of a connection whose protocol is not read; empty for one that nobody knows."""
-
-    def keep(self, octets: int) -> bool:
-        """Count octets that are kept in memory from now on, or are not any more; False where there are too many."""
 
 
 @dataclass(slots=True, eq=False)
@@ -78,8 +56,8 @@ class Conversation:
     """Reads what both sides of a connection send as HTTP."""
 
     __slots__ = (
-        *("_acknowledged", "_asking", "_begun", "_connection", "_first", "_info", "_is_lossy", "_is_pipelined"),
-        *("_orphans", "_owner", "_readers", "_seen", "_turn", "_turns"),
+        *("_acknowledged", "_asking", "_begun", "_connection", "_first", "_info", "_is_compared", "_is_lossy"),
+        *("_is_pipelined", "_orphans", "_owner", "_readers", "_seen", "_turn", "_turns"),
     )
 
     def __init__(self, connection: TcpConnection, first: PacketTime, owner: Owner) -> None:
@@ -99,6 +77,7 @@ class Conversation:
         """The one whose request was begun last."""
         self._is_lossy = False
         """Messages may be missing, so that the oldest request is not always the one that is answered."""
+        self._is_compared = False
         self._is_pipelined = False
         """A request was sent before the one in front of it was answered."""
         self._acknowledged: int | None = None
@@ -171,6 +150,7 @@ class Conversation:
         for turn in [*self._orphans]:
             response = turn.response
             assert response is not None
+            self._compare_first(response, request)
             if not self._is_lossy or self._answers(response, request):
                 self._orphans.remove(turn)
                 turn.request = request
@@ -188,6 +168,8 @@ class Conversation:
 
     def _answered(self, response: HttpMessage) -> None:
         waiting = [turn for turn in self._turns if turn.response is None]
+        if waiting and waiting[0].request:
+            self._compare_first(response, waiting[0].request)
         if self._is_lossy:
             answered = [turn for turn in waiting if turn.request and self._answers(response, turn.request)]
             for turn in [] if self._is_pipelined else waiting:
@@ -205,6 +187,12 @@ class Conversation:
         self._turn = _Turn(None, response)
         self._owner.keep(self._turn.kept)
         self._orphans.append(self._turn)
+
+    def _compare_first(self, response: HttpMessage, request: HttpMessage) -> None:
+        """Look whether others were in front of the first messages, where the beginning of a side was not captured."""
+        if not self._is_compared and any(stream.first is None for stream in self._connection.streams):
+            self._is_lossy |= response.number != request.first.acknowledged
+        self._is_compared = True
 
     def _answers(self, response: HttpMessage, request: HttpMessage) -> bool:
         """Tell whether a response certainly answers a request, even if others of the connection were lost.

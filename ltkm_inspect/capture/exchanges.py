@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from hashlib import blake2b
+from typing import Protocol
 
 import h11
 
@@ -12,6 +13,27 @@ from ltkm_inspect.traffic import Exchange, Gap, Headers, Limits, Request, Respon
 from ltkm_inspect.wire import printable
 
 _PORT = 80
+
+
+class Owner(Protocol):
+    """Takes the exchanges of all connections, and counts what is no exchange of ours."""
+
+    limits: Limits
+
+    def found(self, exchange: Exchange) -> None:
+        """Take an exchange of ours."""
+
+    def damaged(self, message: HttpMessage) -> None:
+        """Take note of an exchange of ours that cannot be read, by the first message of it."""
+
+    def other(self) -> None:
+        """Take note of an exchange of others."""
+
+    def unread(self, protocol: str) -> None:
+        """Take note of a connection whose protocol is not read; empty for one that nobody knows."""
+
+    def keep(self, octets: int) -> bool:
+        """Count octets that are kept in memory from now on, or are not any more; False where there are too many."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ import subprocess
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
+from itertools import permutations
 from pathlib import Path
 
 import pytest
@@ -330,6 +331,18 @@ def test_whatever_is_lost_no_response_is_given_to_a_request_that_it_does_not_ans
         if is_mixed:
             records[3:9] = [*records[4:9], records[3]]
         for each in (each for each in read(records) if isinstance(each, Exchange)):
+            if each.request.method and each.response is not None:
+                assert each.request.headers.get("x-number") == each.response.headers.get("x-number")
+
+
+def test_before_the_handshake_is_complete_a_response_is_not_given_to_a_request_that_it_does_not_answer() -> None:
+    wire = Wire().open()
+    for number in range(2):
+        for side in (0, 1):
+            wire.send(side, numbered(side, number))
+    opening, accepted, _, *sent = wire.records
+    for order in permutations(sent):
+        for each in (each for each in read([opening, *order, accepted]) if isinstance(each, Exchange)):
             if each.request.method and each.response is not None:
                 assert each.request.headers.get("x-number") == each.response.headers.get("x-number")
 
