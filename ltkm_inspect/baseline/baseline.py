@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from typing import Any, NamedTuple
 
-from ltkm_inspect.finding import CRASHES, Finding, Level, Report
+from ltkm_inspect.finding import CRASHES, EVENT_CRASHED, Finding, Level, Report
 from ltkm_inspect.names import item_keys, same_b_tid
 from ltkm_inspect.traffic import address_and_port
 
@@ -70,21 +70,21 @@ class Baseline:
     def applied(self, report: Report, day: Callable[[], date] = today) -> Report:
         """Return a report in which the accepted findings are apart from the others.
 
-        What a fault caused is accepted already, and so is not looked for.
+        What a fault caused is accepted already, and so is not looked for. Nothing is known of an event that crashed.
         """
-        if not self.entries or report.event.faults or not report.findings:
+        if not self.entries or report.event.faults or not report.findings or EVENT_CRASHED in report.rules:
             return report
         now, matched = day(), list[tuple[str, ...]]()
         found: list[Finding] = []
         accepted: list[Finding] = []
         for finding, key in zip(report.findings, keys_of(report), strict=True):
-            reason = self._accepted(key, now, matched)
+            reason = self.reason(key, matched, day=now)
             (accepted if reason else found).append(replace(finding, accepted=reason))
         left_out: dict[tuple[str, Level], int] = {}
         accepted_left_out: dict[tuple[str, Level], int] = {}
         for (rule, level), number in report.left_out.items():
             key = FindingKey(rule, terminals_of(report), "", "")
-            reason = self._accepted(key, now, matched, number) if level is not Level.NOTE else ""
+            reason = self.reason(key, matched, number, day=now) if level is not Level.NOTE else ""
             (accepted_left_out if reason else left_out)[rule, level] = number
         return replace(
             report,
@@ -95,8 +95,11 @@ class Baseline:
             matched=tuple(matched),
         )
 
-    def _accepted(self, key: FindingKey, now: date, matched: list[tuple[str, ...]], number: int = 1) -> str:
-        """Return why a finding is accepted, empty if it is not; note the entries that are about it."""
+    def reason(
+        self, key: FindingKey, matched: list[tuple[str, ...]], number: int = 1, *, day: date | None = None
+    ) -> str:
+        """Return why findings are accepted, empty if they are not; add the entries that they fit, once for each."""
+        now = today() if day is None else day
         if key.rule in CRASHES:
             return ""
         about = [entry for entry in self.entries if entry.is_about(key)]

@@ -15,6 +15,7 @@ from ltkm_inspect.cli.group import commands
 from ltkm_inspect.cli.looks import styled
 from ltkm_inspect.cli.shared import (
     FilePath,
+    baseline_of,
     interruptible,
     leave,
     option,
@@ -28,6 +29,7 @@ from ltkm_inspect.output.console import COULD_NOT_RUN, InputErrors, complain, po
 from ltkm_inspect.wire import crash_of, printable
 
 if TYPE_CHECKING:
+    from ltkm_inspect.baseline import Baseline
     from ltkm_inspect.report.lines import LineStyle
     from ltkm_inspect.report.reading import Reading, RecordFile
     from ltkm_inspect.report.summary import Summary
@@ -46,6 +48,7 @@ def _schema(context: click.Context, parameter: click.Parameter, asked: bool) -> 
 @click.argument("sources", nargs=-1, required=True, type=FilePath(str), metavar="RUN.jsonl|-...")
 @option("report")
 @option("fail_on")
+@option("baseline")
 @styled(*LINE_FORMATS, *(name for name in REPORT_FORMATS if name not in LINE_FORMATS))
 @click.option(
     "--schema",
@@ -55,7 +58,9 @@ def _schema(context: click.Context, parameter: click.Parameter, asked: bool) -> 
     callback=_schema,
     help="Print the JSON Schema of the records and exit.",
 )
-def report(sources: tuple[str, ...], report: tuple[str, ...], fail_on: str, style: "LineStyle") -> None:
+def report(
+    sources: tuple[str, ...], report: tuple[str, ...], fail_on: str, baseline: str | None, style: "LineStyle"
+) -> None:
     """Render the records of a run, from one file or several.
 
     RUN.jsonl is a JSON Lines file that `check` or the addon wrote, even in a run that was killed. Several files become
@@ -65,6 +70,8 @@ def report(sources: tuple[str, ...], report: tuple[str, ...], fail_on: str, styl
     sources = tuple(dict.fromkeys(sources))
     with usage():
         level, targets = parse_fail_on(fail_on), targets_of(report, [Path(each) for each in sources if each != "-"])
+    known = baseline_of(baseline)
+    from ltkm_inspect.report.accepting import AcceptingRecords
     from ltkm_inspect.report.places import places, render, write
     from ltkm_inspect.report.reading import RecordFiles
     from ltkm_inspect.report.summary import Summary
@@ -76,8 +83,8 @@ def report(sources: tuple[str, ...], report: tuple[str, ...], fail_on: str, styl
         except OptionError as error:
             complain(f"{spelled(error.option)}: {error.reason}")
             leave(COULD_NOT_RUN)
-        read = [each for source in sources if (each := _read(source, stack, total, trouble)) is not None]
-        records = RecordFiles(file for file, _ in read)
+        read = [each for source in sources if (each := _read(source, stack, total, trouble, known)) is not None]
+        records = AcceptingRecords(RecordFiles(file for file, _ in read), known, baseline or "")
         try:
             if targets and read:
                 trouble.lost(render(records, wanted, private=any(reading.has_keys for _, reading in read)))
@@ -114,7 +121,9 @@ def _at_rest(source: str) -> Iterator[Path]:
         yield Path(file.name)
 
 
-def _read(source: str, stack: ExitStack, total: "Summary", trouble: InputErrors) -> "tuple[RecordFile, Reading] | None":
+def _read(
+    source: str, stack: ExitStack, total: "Summary", trouble: InputErrors, known: "Baseline"
+) -> "tuple[RecordFile, Reading] | None":
     """Return the records of a file, and how it went to read them, and count them; None if there are none.
 
     What is wrong with the file is printed. What comes through a pipe is kept until the stack is left.
@@ -125,7 +134,7 @@ def _read(source: str, stack: ExitStack, total: "Summary", trouble: InputErrors)
     name = _name(source)
     try:
         path = stack.enter_context(_at_rest(source))
-        summary, reading = _counted(path)
+        summary, reading = _counted(path, known)
     except _ERRORS as error:
         trouble.unread += 1
         complain(_failure(error, name))
@@ -140,13 +149,14 @@ def _read(source: str, stack: ExitStack, total: "Summary", trouble: InputErrors)
     return RecordFile(path), reading
 
 
-def _counted(path: Path) -> "tuple[Summary, Reading]":
+def _counted(path: Path, known: "Baseline") -> "tuple[Summary, Reading]":
     """Return what the records add up to, and how it went to read them; ValueError if there are none."""
+    from ltkm_inspect.report.accepting import AcceptingRecords
     from ltkm_inspect.report.reading import Reading, RecordFile
     from ltkm_inspect.report.summary import Summary
 
     total, reading = Summary(), Reading()
-    for record in RecordFile(path).read(reading):
+    for record in AcceptingRecords(RecordFile(path).read(reading), known, ""):
         total.add_record(record)
     if not reading.records:
         from ltkm_inspect.input.kind import RECORDS, START, UNPACK, kind_of

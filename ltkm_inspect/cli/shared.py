@@ -88,17 +88,7 @@ class JudgingOptions:
 
     def baseline(self) -> "Baseline":
         """Return which findings are accepted; exit code 1 where the file cannot be used."""
-        from ltkm_inspect.baseline import NO_BASELINE
-
-        path = self.typed["baseline"]
-        if path is not None and not path.strip():
-            raise click.UsageError("--baseline: expected a path, got nothing")
-        try:
-            file = baseline_file(path or "")
-        except OptionError as error:
-            complain(f"{spelled('baseline')}: {error.reason}")
-            leave(COULD_NOT_RUN)
-        return NO_BASELINE if file is None else file.content
+        return baseline_of(self.typed["baseline"])
 
     def context(self, keys: "Keys") -> "Context":
         """Return a context with these keys and a new session."""
@@ -207,6 +197,20 @@ def wording_of(
     return Wording(
         Redaction(terminal=terminal_by or AUTO) if redact else None, NO_NAMES if file is None else file.content
     )
+
+
+def baseline_of(path: str | None) -> "Baseline":
+    """Return which findings the file of that path accepts; exit code 1 where it cannot be used."""
+    from ltkm_inspect.baseline import NO_BASELINE
+
+    if path is not None and not path.strip():
+        raise click.UsageError("--baseline: expected a path, got nothing")
+    try:
+        file = baseline_file(path or "")
+    except OptionError as error:
+        complain(f"{spelled('baseline')}: {error.reason}")
+        leave(COULD_NOT_RUN)
+    return NO_BASELINE if file is None else file.content
 
 
 def limits_of(text: str) -> "Limits":

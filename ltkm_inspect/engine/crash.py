@@ -34,8 +34,10 @@ def presented[T](report: Report, present: Callable[[Report], T]) -> tuple[Report
     except Exception as error:
         bare, blank = report.event.without_content(), report.event.blank()
         least = replace(_report(bare, error, report.outcomes), number=report.number)
-        findings, notes = (tuple(each.without_octets() for each in found) for found in (report.findings, report.notes))
-        whole = replace(report, event=bare, findings=(*findings, *least.findings), notes=notes)
+        findings, accepted, notes = (
+            tuple(each.without_octets() for each in found) for found in (report.findings, report.accepted, report.notes)
+        )
+        whole = replace(report, event=bare, findings=(*findings, *least.findings), accepted=accepted, notes=notes)
         for each in (whole, least, replace(least, event=blank)):
             with suppress(Exception):
                 return each, present(each)

@@ -48,8 +48,7 @@ class EventNames:
         if not isinstance(names, dict) or not names:
             return NO_EVENT_NAMES
         kinds = {kind: {str(id): str(name) for id, name in names.get(kind, {}).items()} for kind in KINDS}
-        keys = {item["item"]: (item["key_domain_id"], item["key_group"], item["key_number"]) for item in _items(record)}
-        return cls(**kinds, items={number: "/".join(key) for number, key in keys.items() if all(key)})
+        return cls(**kinds, items=recorded_keys(record))
 
     def __bool__(self) -> bool:
         return any(getattr(self, kind) for kind in KINDS)
@@ -145,6 +144,12 @@ LONGEST_SHOWN = 3 * LONGEST_NAME
 def _alternatives(words: Iterable[str]) -> str:
     """Return a pattern that matches one of these words; without any it matches nothing."""
     return "|".join(map(re.escape, sorted(set(words), key=len, reverse=True))) or "(?!)"
+
+
+def recorded_keys(record: Mapping[str, Any]) -> dict[int | None, str]:
+    """Return the key of each item in a record by its number, as it is selected; None for the key of a datagram."""
+    keys = {item["item"]: (item["key_domain_id"], item["key_group"], item["key_number"]) for item in _items(record)}
+    return {number: "/".join(key) for number, key in keys.items() if all(key)}
 
 
 def _items(record: Mapping[str, Any]) -> Iterable[Mapping[str, Any]]:

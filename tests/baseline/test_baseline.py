@@ -175,6 +175,17 @@ def test_a_run_with_known_findings_does_not_fail_and_every_format_shows_them_apa
     }
 
 
+def test_records_from_before_give_the_same_report(file: Path, tmp_path: Path) -> None:
+    path = tmp_path / "run.jsonl"
+    run("check", "--report", path, TRIAL)
+    assert run("report", path).exit_code == FINDINGS
+    done = run("report", "--baseline", file, path)
+    assert done.exit_code == OK
+    assert done.stdout == run("check", "--baseline", file, TRIAL).stdout
+    again = run("report", "--baseline", file, "--format", "jsonl", path).stdout.splitlines()
+    assert [problem for line in again for problem in wrong(line)] == []
+
+
 def test_several_processes_count_like_one(file: Path) -> None:
     one, two = (run("check", "--jobs", jobs, "--baseline", file, TRIAL, TRIAL).stdout for jobs in ("1", "2"))
     assert one == two
