@@ -30,7 +30,7 @@ _MARKS = (
     (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
-_OTHER = kind.OTHER | {kind.CAPTURE, kind.DOCUMENT, kind.JSON, kind.LTKMS, kind.EMPTY, kind.OCTETS}
+_OTHER = kind.OTHER | {kind.CAPTURE, kind.DOCUMENT, kind.JSON, kind.LTKMS, kind.EMPTY}
 
 
 class LogError(Exception):
@@ -63,10 +63,10 @@ class LogTable:
         """Read the beginning of an open file; detect what is not given. LogError for what is no table."""
         begins = _beginning(source)
         found = kind.kind_of(begins[: kind.START])
-        if found in _OTHER:
-            raise LogError(f"expected the log of a BSM as a table (CSV), got {found.name}")
         encoding = encoding or _encoding(begins)
         text = codecs.getincrementaldecoder(encoding)("replace").decode(begins)
+        if found in _OTHER or (found is kind.OCTETS and not _is_text(text)):
+            raise LogError(f"expected the log of a BSM as a table (CSV), got {found.name}")
         lines = io.TextIOWrapper(io.BufferedReader(_Octets(begins, source)), encoding, "replace", newline="")
         skipped = 0
         if text[: len(_EXCEL)].lower() == _EXCEL:
@@ -153,6 +153,12 @@ def _encoding(begins: bytes) -> str:
     except UnicodeDecodeError:
         return "cp1252"
     return "utf-8"
+
+
+def _is_text(text: str) -> bool:
+    """Tell whether hardly any character is one that text does not have: a log may have a few."""
+    strange = sum((character < " " and character not in "\t\r\n") or character == "\ufffd" for character in text)
+    return strange <= len(text) // 20
 
 
 def _separator(text: str) -> str:

@@ -34,7 +34,7 @@ _MONTH_FIRST = re.compile(
 _NUMBER = re.compile(r"(\d{9,19})(?:[.,](\d{1,9}))?", re.ASCII)
 _COMPACT = {14: "%Y%m%d%H%M%S", 17: "%Y%m%d%H%M%S%f"}
 """Dates without signs, by their number of digits."""
-_ENDS = re.compile(r"\s*(?:z|utc|gmt)", re.I)
+_UTC = re.compile(r"\s*(?:z|utc|gmt)\Z", re.I)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,10 +79,10 @@ def read_iso(text: str) -> float:
     """Read ISO 8601, with a space in place of T too."""
     if text.isdigit():
         raise ValueError
-    ends = len(text) > 10 and _ENDS.search(text, len(text) - 4)
-    if ends and ends.end() == len(text):
-        return datetime.fromisoformat(text[: ends.start()]).replace(tzinfo=UTC).timestamp()
-    return _seconds(datetime.fromisoformat(text))
+    try:
+        return _seconds(datetime.fromisoformat(text))
+    except ValueError:
+        return _seconds(datetime.fromisoformat(_UTC.sub("Z", text)))
 
 
 def read_number(text: str) -> float:

@@ -115,6 +115,8 @@ DOMAIN_READINGS = (
 
 
 def _ts_decimal(text: str) -> int:
+    if text.isascii() and text.isdecimal() and len(text) < 20:
+        return int(text)
     if text[:2] in ("0x", "0X"):
         return _ts_hex(text)
     found = re.fullmatch(r"(\d{1,20})(?:[.,]0+)?", text, re.ASCII)  # a spreadsheet writes 17.0

@@ -48,7 +48,7 @@ def test_titles_empty_lines_and_the_line_of_excel_are_passed_over_and_lines_are_
         assert [*table.rest] == [(5, ["8", "a\nb"], ""), (8, ["9", "c"], "")]
 
 
-@pytest.mark.parametrize("octets", [b"", b"PK\x03\x04zip", b'{"log": {}}', b"one column\nof text\n"])
+@pytest.mark.parametrize("octets", [b"", b"PK\x03\x04zip", b'{"log": {}}', bytes(range(256)), b"one column\nof text\n"])
 def test_what_is_no_table_is_refused(octets: bytes, tmp_path: Path) -> None:
     with pytest.raises(LogError, match="expected the log of a BSM as a table"):
         table_of(tmp_path / "log", octets)
