@@ -26,6 +26,7 @@ from ltkm_inspect.report.places import (
 from ltkm_inspect.report.reading import RecordFile
 from ltkm_inspect.report.stream import RecordStream, RunOutput
 from ltkm_inspect.report.summary import Summary
+from ltkm_inspect.wire import count as count_text
 from ltkm_inspect.wire import printable
 
 COMPLETE = ("text", "sarif")
@@ -76,10 +77,15 @@ class ReportFiles:
 
     @property
     def complete_name(self) -> str:
-        """The path, as typed, of a report with every finding of the run, safe to print; empty if there is none."""
-        targets = [target for target, lines in self._lines.items() if lines.path != self._part]
-        targets += [target for target in self._rendered if target.format in COMPLETE]
-        return printable(str(targets[0].path)) if targets else ""
+        """The path, as typed, of a report with every finding of the run, safe to print; empty if there is none.
+
+        It is followed by how many records are missing from it, if any are.
+        """
+        streams = {target: lines for target, lines in self._lines.items() if lines.path != self._part}
+        targets = [*streams, *(target for target in self._rendered if target.format in COMPLETE)]
+        missed = next((stream.missed for stream in streams.values()), 0)
+        but = f" except for {count_text(missed, 'missing record')}" if missed else ""
+        return printable(str(targets[0].path)) + but if targets else ""
 
     @property
     def fixed_names(self) -> list[str]:

@@ -77,6 +77,8 @@ class RecordStream:
 
     failed = False
     """Its last file has no end."""
+    missed = 0
+    """How many records could not be written."""
 
     def __init__(self, target: ReportTarget, run: RunOutput) -> None:
         """Begin the first file; OSError if that fails."""
@@ -87,6 +89,8 @@ class RecordStream:
         self._file: LineFile | None = None
         self._head: Record = {"part": 0}
         """The record that the file begins with."""
+        self._head_is_missing = False
+        """It changed, and that could not be written."""
         self._gap: _MissingRecords | None = None
         self._before = self._counted()
         """What was counted before the file began."""
@@ -115,6 +119,7 @@ class RecordStream:
             self._put(line)
         elif self._gap is not None and time.monotonic() < self._gap.retry:
             self._gap.add()
+            self.missed += 1
         else:
             try:
                 if not stays and (second := _second()) != self._second:
@@ -128,7 +133,9 @@ class RecordStream:
     def write_run(self) -> list[str]:
         """Append the record of the run as it is now."""
         self._head = {**self._run.record, "part": self._head["part"], "opened": self._head["opened"]}
-        return self.write(to_json(self._head), stays=True)
+        said = self.write(to_json(self._head), stays=True)
+        self._head_is_missing = self._gap is not None
+        return said
 
     def end(self, lines: Iterable[str]) -> list[str]:
         """Append the last lines and close the file; return what failed."""
@@ -180,7 +187,8 @@ class RecordStream:
     def _put(self, *lines: str) -> None:
         """Append lines behind a record of what is missing, all or none of them; begin a file if none is open."""
         if self._gap is not None:
-            lines = (to_json(self._gap.record), *lines)
+            changed = [to_json(self._head)] if self._file is not None and self._head_is_missing else []
+            lines = (to_json(self._gap.record), *changed, *lines)
         if self._file is None:
             self._begin(self.path, lines)
         else:
@@ -188,6 +196,7 @@ class RecordStream:
         if self._gap is not None:
             self._said.append(f"report {self.name}: written again; {missing_line(self._gap.record)}")
             self._gap = None
+            self._head_is_missing = False
 
     def _begin(self, path: Path, lines: Iterable[str]) -> LineFile:
         """Begin a file with the record of the run and these lines."""
@@ -216,6 +225,7 @@ class RecordStream:
             self._gap = _MissingRecords(error.strerror or type(error).__name__)
             self._said.append(f"report {self.name}: {reason(error)}; records are missing until it can be written")
         self._gap.add()
+        self.missed += 1
         self._gap.retry = time.monotonic() + RETRY
 
     def _counted(self) -> Summary:

@@ -186,6 +186,22 @@ def test_a_full_disk_is_said_once_and_what_is_missing_when_there_is_room(
     assert_sums_up(live, *dict.fromkeys([first, second]))
 
 
+def test_options_that_change_while_the_disk_is_full_are_written_when_there_is_room(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "run.jsonl"
+    live = Live(path)
+    monkeypatch.setattr(stream, "RETRY", 0.0)
+    with little_room(500):
+        live.tell(0)
+        assert live.files.use([parse_report(str(path))], {**RUN, "redacted": True}) == []
+    live.tell(1, 2)
+    assert live.files.complete_name == f"{path} except for 2 missing records"
+    live.finish()
+    assert kinds(path) == "rmreesS"
+    assert [each["redacted"] for each in records(path) if "/run/" in each["schema"]] == [False, True]
+
+
 def test_a_disk_that_is_full_at_the_end_is_said_with_what_is_missing(tmp_path: Path) -> None:
     path = tmp_path / "run.jsonl"
     live = Live(path, f"text={tmp_path}/out.txt")
