@@ -6,12 +6,16 @@ import shlex
 import subprocess
 import sys
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
-from ltkm_inspect import catalogue, checking, diff, export, matching  # noqa: F401 - so that no command has to import them
-from ltkm_inspect.cli.program import run
+from mitmproxy.tools import main
+
+from ltkm_inspect import checking, diff, export, matching  # noqa: F401 - so that no command has to import them
+from ltkm_inspect.cli import check, decode, fault, program  # noqa: F401 - as above
 from ltkm_inspect.mitm import flow_file, rewriting  # noqa: F401 - as above
+from ltkm_inspect.proxy import addon  # noqa: F401 - as above
 from tests.generated import ROOT
 
 FENCE = "```"
@@ -21,6 +25,9 @@ MOST = 60.0
 _TYPED = re.compile(
     rf"^{FENCE}console\n(?P<block>.*?)^{FENCE}$|^<!-- \$ (?P<hidden>[^\n]*) -->$", re.MULTILINE | re.DOTALL
 )
+_FORKED: dict[str, Callable[[], Any]] = {"ltkm-inspect": program.run, "mitmdump": main.mitmdump}
+_WORDS = re.compile(rf"(?P<words>({'|'.join(_FORKED)}) [^<>;&$|]*)( > (?P<file>\S+)| \| (?P<rest>.*))?", re.DOTALL)
+"""A command that needs no shell, up to a pipe or a file."""
 _TIME_OF_DAY = re.compile(r"^\[\d\d:\d\d:\d\d\.\d{3}\] ", re.MULTILINE)
 
 
@@ -64,16 +71,17 @@ class _Terminal:
     def type(self, command: str) -> str:
         """Return what a command prints; `$?` is the exit code of the one before.
 
-        An `ltkm-inspect` at the beginning, up to a pipe and without other signs of the shell, runs in a fork of this
-        process: to start a Python each time takes longer than all of the work.
+        An `ltkm-inspect` or `mitmdump` at the beginning, without signs of the shell before a pipe or a file, runs in a
+        fork of this process: to start a Python each time takes longer than all of the work.
         """
         with tempfile.TemporaryFile() as screen, tempfile.TemporaryFile() as pipe:
             shell = command
-            program, piped, rest = command.partition(" | ")
-            if program.startswith("ltkm-inspect ") and not {*program} & {*"<>;&$"}:
-                shell = rest
-                self._exit_code = _forked(shlex.split(program), self._folder, pipe if piped else screen, screen)
+            if found := _WORDS.fullmatch(command):
+                shell, file = found["rest"], found["file"]
+                self._exit_code = self._run(shlex.split(found["words"]), pipe if shell or file else screen, screen)
                 pipe.seek(0)
+                if file:
+                    Path(self._folder, file).write_bytes(pipe.read())
             if shell:
                 words = ["bash", "-c", f"(exit {self._exit_code}); {shell}"]
                 done = subprocess.run(
@@ -93,23 +101,23 @@ class _Terminal:
             printed = printed.replace(place, shown)
         return printed if printed.endswith("\n") or not printed else f"{printed}\n"
 
-
-def _forked(words: list[str], folder: Path, output: IO[bytes], errors: IO[bytes]) -> int:
-    """Run the command line with these words in a fork of this process; return its exit code."""
-    child = os.fork()
-    if child:
-        return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-    code = 1
-    try:
-        os.chdir(folder)
-        os.dup2(output.fileno(), 1)
-        os.dup2(errors.fileno(), 2)
-        sys.stdout, sys.stderr = os.fdopen(1, "w", encoding="utf-8"), os.fdopen(2, "w", encoding="utf-8")
-        sys.argv = words
-        run()
-    except SystemExit as end:
-        code = end.code if isinstance(end.code, int) else 0
-        sys.stdout.flush()
-        sys.stderr.flush()
-    finally:
-        os._exit(code)
+    def _run(self, words: list[str], output: IO[bytes], errors: IO[bytes]) -> int:
+        """Run a program with these words in a fork of this process; return its exit code."""
+        child = os.fork()
+        if child:
+            return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+        code = 1
+        try:
+            os.chdir(self._folder)
+            os.environ.update(self._environment)
+            os.dup2(output.fileno(), 1)
+            os.dup2(errors.fileno(), 2)
+            sys.stdout, sys.stderr = os.fdopen(1, "w", encoding="utf-8"), os.fdopen(2, "w", encoding="utf-8")
+            sys.argv = words
+            sys.exit(_FORKED[words[0]]())
+        except SystemExit as end:
+            code = end.code if isinstance(end.code, int) else 0
+            sys.stdout.flush()
+            sys.stderr.flush()
+        finally:
+            os._exit(code)
