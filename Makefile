@@ -33,8 +33,6 @@ SLOW = catalogue/test_composed_faults.py catalogue/test_written_otherwise.py doc
 # The tests start many Pythons: none of them should compile everything anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-# The targets share one environment and some caches; each is quick enough alone.
-.NOTPARALLEL:
 .PHONY: help demo check test sweep lint types contracts generated docs screenshots pytest bench hostile fuzz soak generate wheel lock clean environment dev-environment
 
 help:
@@ -63,8 +61,10 @@ check: lint types contracts
 sweep: dev-environment
 	@$(PYTEST) -m "sweep or hypothesis" --hypothesis-profile sweep
 
-# pytest comes last, so that its list of skipped tests ends the output
-test: lint types contracts generated docs pytest
+# pytest comes last, so that its list of skipped tests ends the output; of what comes before, each takes one core
+test: dev-environment
+	@$(MAKE) --no-print-directory --jobs 2 lint types contracts generated docs
+	@$(MAKE) --no-print-directory pytest
 
 lint: dev-environment
 	@$(PY) -m ruff check
