@@ -128,6 +128,8 @@ def soak(asked: argparse.Namespace, stack: ExitStack) -> int:
     }
     for line in table(figures):
         print(line)
+    steps = stage.samples[:: max(1, len(stage.samples) // 10)]
+    print(f"memory in MB by events sent: {', '.join(f'{each.flows}: {each.octets / 1e6:.1f}' for each in steps)}")
     for kind, rules in balance.findings.items():
         print(f"findings in {kind} traffic: {', '.join(f'{rule} {n}' for rule, n in rules.most_common(12))}")
     for each in verdicts:

@@ -166,7 +166,7 @@ class Crowd:
         works: dict[str, Callable[[], None]] = {
             "session": lambda: self._session(source.choice(people), source),
             "browse": lambda: self._browse(source),
-            "film": lambda: self._fetch_once("foreign", f"/film/{source.randrange(1000)}"),
+            "film": lambda: self._watch(f"/film/{source.randrange(1000)}"),
             "hostile": lambda: self._hostile_response(source.choice(self._hostile)),
             "drop": self._drop,
             "distrust": self._distrust,
@@ -238,10 +238,10 @@ class Crowd:
                     return
                 self.spoiled += got.body != loopback.page(target).body
 
-    def _fetch_once(self, kind: str, target: str) -> None:
+    def _watch(self, target: str) -> None:
         host = self._ledger.address()
         with Handset(reference.TERMINAL, self.port, source=host) as browser:
-            got = self._exchange(host, kind, lambda: browser.fetch(target))
+            got = self._exchange(host, "foreign", lambda: browser.fetch(target))
         if got is not None:
             self.spoiled += got.body != film(target).body
 
