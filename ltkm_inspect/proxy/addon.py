@@ -277,6 +277,9 @@ class LtkmInspect:
         keys = self.configuration.context.keys
         of = f", keys of {text.count(len(keys.subscribers), 'subscriber')}" if keys else ""
         to = f", report to {', '.join(self.inspector.files.names)}" if self.inspector.files.names else ""
+        of += f", {text.count(len(names), 'name')}" if (names := self.configuration.wording.names) else ""
+        accepted = len(self.configuration.baseline.entries)
+        of += f", baseline of {accepted} {'entry' if accepted == 1 else 'entries'}" if accepted else ""
         logger.info("ltkm-inspect %s, %s active%s%s", __version__, text.count(active, "rule"), of, to)
         whole = "is of the whole run, and written when it ends; only JSON Lines begin another file"
         warn([*self.inspector.files.left, *(f"report {name} {whole}" for name in self.inspector.files.fixed_names)])
