@@ -110,12 +110,14 @@ def test_what_a_room_offers_is_taken() -> None:
     files = {
         path: path.read_text("utf-8") for name in ("ltkm_inspect", "tests") for path in (root / name).rglob("*.py")
     }
+    imports = {path: IMPORT.findall(text) for path, text in files.items()}
+    attributes = {path: {*re.findall(r"\w\.(\w+)", text)} for path, text in files.items()}
     unused = []
     for facade in PACKAGE.glob("*/__init__.py"):
         room = f"ltkm_inspect.{facade.parent.name}"
-        outside = [text for path, text in files.items() if not path.is_relative_to(facade.parent)]
-        taken = {name for text in outside for of, names in IMPORT.findall(text) if of == room for name in words(names)}
-        taken |= {name for text in outside for name in re.findall(r"\w\.(\w+)", text)}
+        outside = [path for path in files if not path.is_relative_to(facade.parent)]
+        taken = {name for path in outside for of, names in imports[path] if of == room for name in words(names)}
+        taken |= {name for path in outside for name in attributes[path]}
         tree = ast.parse(files[facade])
         taken |= {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
         offers = [node for node in tree.body if isinstance(node, ast.ImportFrom) and node.module != "__future__"]
