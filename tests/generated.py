@@ -6,7 +6,6 @@ import sys
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-from mitmproxy import http
 from mitmproxy.io import FlowReader
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -46,7 +45,7 @@ def settle(made: Mapping[Path, bytes], folders: Iterable[Path] = (), *, write: b
 
 def states(octets: bytes) -> list[dict[str, object]]:
     """Return the state of every flow in a flow file, as this version of mitmproxy reads it."""
-    return [flow.get_state() for flow in FlowReader(io.BytesIO(octets)).stream() if isinstance(flow, http.HTTPFlow)]
+    return [flow.get_state() for flow in FlowReader(io.BytesIO(octets)).stream()]
 
 
 def is_current(path: Path, octets: bytes) -> bool:

@@ -21,7 +21,8 @@ from ltkm_inspect.traffic import Exchange, Headers, Limits, Request, Response, o
 LONGEST_AUTHORITY = 255 + len(":65535")
 """A host name has at most 255 characters (RFC 1035 §2.3.4), and a port may follow."""
 
-_FLOW_ID = re.compile(r"[0-9a-f-]+")  # what mitmweb accepts in the path of a flow
+FLOW_ID = re.compile(r"[0-9a-f-]+")
+"""The ids of flows that mitmweb accepts in a path."""
 _NAMESPACE = uuid.UUID("d2c1a4f0-5d0b-5e52-9f6b-3a1c5f6e7d80")
 _ADDRESS = re.compile(r"\[?([^\[\]]*)\]?:(\d{1,5})")
 
@@ -114,7 +115,7 @@ def flow_of(exchange: Exchange) -> http.HTTPFlow:
         timestamp_start=started,
     )
     result = http.HTTPFlow(client, server)
-    result.id = exchange.id if _FLOW_ID.fullmatch(exchange.id) else _flow_id(exchange)
+    result.id = exchange.id if FLOW_ID.fullmatch(exchange.id) else _flow_id(exchange)
     result.timestamp_created = started
     result.request = _request(asked, started)
     if answered is not None:

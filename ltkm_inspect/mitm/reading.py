@@ -18,10 +18,10 @@ from ltkm_inspect.capture.damage import NotACaptureError, refuse_other
 from ltkm_inspect.capture.entries import is_json
 from ltkm_inspect.mitm.flows import flow_of
 from ltkm_inspect.mitm.odd_flow import OddFlowError
-from ltkm_inspect.mitm.udp_flows import events_of, udp_flow_of
+from ltkm_inspect.mitm.udp_flows import events_of, flow_of_event
 from ltkm_inspect.packets import Read as ReadOctets
 from ltkm_inspect.packets import is_capture
-from ltkm_inspect.traffic import OFFLINE, Datagram, Event, Exchange, Limits
+from ltkm_inspect.traffic import OFFLINE, Event, Exchange, Limits
 from ltkm_inspect.wire import printable
 
 _TABLE = re.compile(rb"\d+:\d+:\w").match
@@ -103,5 +103,5 @@ def _of_packets(read: ReadOctets, limits: Limits) -> Iterator[Read | Damage | Da
         elif each.gaps:  # which no flow can have: whoever reads it would blame the peers
             yield DamagedEvent(f"{each.id} has no flow, as the capture is incomplete: {printable(str(each.gaps[0]))}")
         else:
-            flow = udp_flow_of(each) if isinstance(each, Datagram) else flow_of(each)
+            flow = flow_of_event(each)
             yield flow, events_of(flow, limits)

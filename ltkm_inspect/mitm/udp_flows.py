@@ -7,9 +7,9 @@ from mitmproxy import connection, udp
 from mitmproxy.flow import Flow
 
 from ltkm_inspect.capture.metadata import datagram_faults_of
-from ltkm_inspect.mitm.flows import address_text, id_of, msk_exchange_of, parse_address
+from ltkm_inspect.mitm.flows import FLOW_ID, address_text, flow_of, id_of, msk_exchange_of, parse_address
 from ltkm_inspect.mitm.odd_flow import refuse_odd_udp
-from ltkm_inspect.traffic import Datagram, Direction, Event, Limits, UdpMessage, datagram_at, datagrams
+from ltkm_inspect.traffic import Datagram, Direction, Event, Exchange, Limits, UdpMessage, datagram_at, datagrams
 from ltkm_inspect.traffic.datagram_kind import EARLIER
 
 
@@ -36,10 +36,19 @@ def datagram_in(flow: udp.UDPFlow, index: int, limits: Limits | None = None, *, 
     return found if found.is_ours else None
 
 
-def udp_flow_of(datagram: Datagram) -> udp.UDPFlow:
-    """Return a datagram as a flow that was recorded; ids and times come from the datagram, none from the clock."""
+def flow_of_event(event: Event) -> Flow:
+    """Return an exchange or a datagram as a flow that was recorded; ids and times come from it, none from the clock."""
+    if isinstance(event, Exchange):
+        return flow_of(event)
+    assert isinstance(event, Datagram)
+    return _udp_flow_of(event)
+
+
+def _udp_flow_of(datagram: Datagram) -> udp.UDPFlow:
     started = datagram.started or 0.0
-    id = id_of("datagram", datagram.id, datagram.client, datagram.server, str(started))
+    id = datagram.id
+    if not FLOW_ID.fullmatch(id):
+        id = id_of("datagram", id, datagram.client, datagram.server, str(started))
     client = connection.Client(
         id=id_of("connection", id),
         peername=parse_address(datagram.client) or ("", 0),

@@ -55,7 +55,7 @@ def found(octets: bytes) -> list[Exchange | Damage | DamagedEvent | None]:
         if isinstance(each, SkippedFlows):
             read += [None] * each.flows
         elif isinstance(each, CandidateRecord):
-            read.append(exchange_of(each.record))
+            read.append(None if each.is_udp else exchange_of(each.record))
         else:
             read.append(each)
     return read

@@ -25,12 +25,12 @@ from ltkm_inspect.mitm.flow_file import FlowFileWriter
 from ltkm_inspect.mitm.flows import FAULT, exchange_of, flow_of
 from ltkm_inspect.mitm.marking import FAULT_MARK, FAULT_METADATA, FAULTED, METADATA, ORIGINAL, mark
 from ltkm_inspect.mitm.rewriting import FlowRewriter
-from ltkm_inspect.mitm.udp_flows import events_of, udp_flow_of
+from ltkm_inspect.mitm.udp_flows import events_of, flow_of_event
 from ltkm_inspect.reference import DATAGRAM_REFERENCES, KEYS, REFERENCES, events, reference
 from ltkm_inspect.rewriting.orders import Orders
 from ltkm_inspect.rewriting.rewriter import Change
 from ltkm_inspect.session import Session
-from ltkm_inspect.traffic import Datagram, Event, Exchange
+from ltkm_inspect.traffic import Event, Exchange
 from tests.proxy.parts import Mitmdump, clean, flawed
 
 catalogue.load()
@@ -126,7 +126,7 @@ def test_a_faulted_flow_with_datagrams_breaks_the_rules_of_the_fault_also_when_i
     context = Context(keys=KEYS, session=Session())
     rewriting = FlowRewriter(Orders((Application(fault),)), context)
     known = events(fault.reference)
-    flows = [udp_flow_of(each) if isinstance(each, Datagram) else flow_of(as_exchange(each)) for each in known]
+    flows = [flow_of_event(each) for each in known]
     *earlier, before = [events_of(flow)[0] for flow in flows]
     for each in earlier:
         inspect(each, context)

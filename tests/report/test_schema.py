@@ -69,7 +69,13 @@ def test_what_check_prints_follows_it(keys: bool, redact: bool, ring: str) -> No
     lines = printed("check", "--format", "jsonl", *flags, *flows())
     assert len(lines) > 70
     assert [problem for line in lines for problem in wrong(line)] == []
-    assert {json.loads(line)["schema"].split("/")[1] for line in lines} == {"run", "exchange", "session", "summary"}
+    assert {json.loads(line)["schema"].split("/")[1] for line in lines} == {
+        "run",
+        "exchange",
+        "datagram",
+        "session",
+        "summary",
+    }
     assert Draft202012Validator(SCHEMA).is_valid(json.loads(lines[1]))
     assert any(ltkm["key"] for line in lines for ltkm in ltkms(json.loads(line))) is keys
 

@@ -13,7 +13,7 @@ from mitmproxy.io import FlowReader
 from mitmproxy.test import taddons
 
 from ltkm_inspect.proxy.addon import LtkmInspect
-from ltkm_inspect.traffic import Exchange
+from ltkm_inspect.traffic import Event
 from tests.samples import faulted
 from tests.samples.faulted import Faulted
 from tests.samples.lab import Sample
@@ -113,12 +113,12 @@ async def _printed(octets: bytes) -> list[list[str]]:
         return [*said, without_totals(log.taken())]
 
 
-def text(file: str, octets: bytes, titles: Sequence[tuple[Exchange, str]]) -> str:
+def text(file: str, octets: bytes, titles: Sequence[tuple[Event, str]]) -> str:
     """Return the expected text of a flow file: what is printed, each flow under a comment that tells what it is."""
     start, *flows, end = printed(octets)
     lines = [f"{COMMENT}what {PROGRAM.format(f'flows/{file}')} prints, without the time of day", *start]
-    for number, ((exchange, title), said) in enumerate(zip(titles, flows, strict=True), 1):
-        lines += ["", f"{COMMENT}{number}. {clock(exchange)} {title}", *said]
+    for number, ((event, title), said) in enumerate(zip(titles, flows, strict=True), 1):
+        lines += ["", f"{COMMENT}{number}. {clock(event)} {title}", *said]
     return "\n".join([*lines, "", *end, ""])
 
 
@@ -147,9 +147,9 @@ def without_comments(expected: str) -> list[str]:
     return [line for line in expected.splitlines() if line and not line.startswith(COMMENT)]
 
 
-def clock(exchange: Exchange) -> str:
-    """Return the time of day at which the recording has the request, UTC."""
-    return f"{datetime.fromtimestamp(exchange.started or 0, UTC):%H:%M:%S}"
+def clock(event: Event) -> str:
+    """Return the time of day at which the recording has the request or the datagram, UTC."""
+    return f"{datetime.fromtimestamp(event.started or 0, UTC):%H:%M:%S}"
 
 
 def index(files: Mapping[str, Sequence[Sample]], packets: Iterable[PacketSample], faults: Iterable[Faulted]) -> str:

@@ -3,18 +3,18 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
-from mitmproxy.http import HTTPFlow
+from mitmproxy.flow import Flow
 
 from ltkm_inspect import catalogue
 from ltkm_inspect.context import Context
 from ltkm_inspect.fault import FAULTS, Application, Fault, parse_application
 from ltkm_inspect.keys import KeyRing
-from ltkm_inspect.mitm.flows import exchange_of, flow_of
 from ltkm_inspect.mitm.rewriting import FlowRewriter
-from ltkm_inspect.reference import KEYS, REFERENCES, reference
+from ltkm_inspect.mitm.udp_flows import events_of, flow_of_event
+from ltkm_inspect.reference import KEYS, events
 from ltkm_inspect.rewriting.orders import Orders
 from ltkm_inspect.rule import RULES
-from ltkm_inspect.traffic import Exchange
+from ltkm_inspect.traffic import Event
 from tests.samples.lab import identifier
 
 FOLDER = "faults"
@@ -56,23 +56,23 @@ class Faulted:
         return f"{FOLDER}/{self.family}.flow"
 
     @property
-    def clean(self) -> list[Exchange]:
-        """The exchanges of the reference, each with the id that belongs to its place in the file."""
+    def clean(self) -> list[Event]:
+        """The events of the reference, each with the id that belongs to its place in the file."""
         return [
-            replace(exchange, id=identifier(self.file, str(number)))
-            for number, exchange in enumerate(reference(self.fault.reference), 1)
+            replace(event, id=identifier(self.file, str(number)))
+            for number, event in enumerate(events(self.fault.reference), 1)
         ]
 
-    def flows(self, keys: KeyRing = KEYS) -> list[HTTPFlow]:
-        """Return the exchanges as flows, the last one with the fault in it, as `ltkm-inspect fault` writes it.
+    def flows(self, keys: KeyRing = KEYS) -> list[Flow]:
+        """Return the events as flows, the last one with the fault in it, as `ltkm-inspect fault` writes it.
 
         These keys make anew what the fault leaves undone otherwise: MACs and digests.
         """
-        flows = [flow_of(exchange) for exchange in self.clean]
+        flows = [flow_of_event(event) for event in self.clean]
         rewriting = FlowRewriter(Orders((self.application,)), Context(keys=keys))
         for flow in flows[:-1]:
-            rewriting.remember(exchange_of(flow))
-        if not rewriting.apply(flows[-1], [exchange_of(flows[-1])]):
+            rewriting.remember(*events_of(flow))
+        if not rewriting.apply(flows[-1], events_of(flows[-1])):
             raise ValueError(f"{self.application}: {rewriting.reason}")
         return flows
 
@@ -90,12 +90,10 @@ class Faulted:
 
 
 def families() -> dict[str, list[Fault]]:
-    """Return the faults of exchanges by the module of the catalogue that they are in, in the order of registration."""
+    """Return the faults by the module of the catalogue that they are in, in the order of registration."""
     catalogue.load()
     found: dict[str, list[Fault]] = {}
     for fault in FAULTS.values():
-        if fault.reference not in REFERENCES:
-            continue
         found.setdefault(fault.apply.__module__.rpartition(".")[2], []).append(fault)
     return dict(sorted(found.items()))
 

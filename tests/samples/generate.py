@@ -17,7 +17,7 @@ from mitmproxy.io import FlowWriter
 from ltkm_inspect import explain
 from ltkm_inspect.cli.program import commands
 from ltkm_inspect.mitm.flows import flow_of
-from ltkm_inspect.traffic import Exchange
+from ltkm_inspect.traffic import Event
 from ltkm_inspect.wire import time_text
 from tests.generated import COMMAND, ROOT, settle, wants_to_write
 from tests.samples import change_request, expected, faulted, mbs, packets, reports, trial
@@ -55,7 +55,7 @@ def generated(files: dict[str, list[Sample]]) -> dict[Path, bytes]:
     """Return the octets of every generated file by its path."""
     made = {CATALOGUE / name: text.encode() for name, text in explain.catalogue_pages().items()}
     for file, recorded in files.items():
-        titles = [(sample.exchange, sample.title) for sample in recorded]
+        titles: list[tuple[Event, str]] = [(sample.exchange, sample.title) for sample in recorded]
         made |= _recording_and_text(file, recording(recorded), titles)
         if file == trial.FILE:
             made |= _packets(recorded)
@@ -69,7 +69,7 @@ def generated(files: dict[str, list[Sample]]) -> dict[Path, bytes]:
     return made
 
 
-def _recording_and_text(file: str, octets: bytes, titles: Sequence[tuple[Exchange, str]]) -> dict[Path, bytes]:
+def _recording_and_text(file: str, octets: bytes, titles: Sequence[tuple[Event, str]]) -> dict[Path, bytes]:
     path = FOLDER / file
     return {path: octets, path.with_suffix(".txt"): expected.text(file, octets, titles).encode()}
 
