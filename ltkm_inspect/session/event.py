@@ -167,7 +167,7 @@ class SessionEvent:
         response = event.response if isinstance(event, Exchange) else None
         answered = response is not None and event.error is None
         accepted = answered and response is not None and response.status != 401 and response.status < 500
-        is_answer = response is not None and credentials is not None
+        is_answer = credentials is not None and (response is not None or event.unknown("response") is not None)
         requested = event.requested_pairs
         pairs = _shared_set(requested) if len(requested) < _MANY else frozenset(requested)
         delivered = frozenset([ltkm.msk[1:] for ltkm in ltkms if ltkm.msk] if event.was_delivered else ())

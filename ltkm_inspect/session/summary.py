@@ -108,7 +108,7 @@ class EventSummary:
     asked: KeyRequest | None
     """None for a datagram, which asks for nothing."""
     is_answer: bool
-    """The request has credentials, and a response came."""
+    """The request has credentials, and a response came, though it may not have been captured."""
     next_nonce: str | None
     """The nextnonce of the response."""
     ltkms: tuple[LtkmRecord, ...]

@@ -14,7 +14,7 @@ from ltkm_inspect.engine import inspect
 from ltkm_inspect.finding import Answer, Report
 from ltkm_inspect.reference import AGAIN, FIRST, OTHER_TERMINAL, SECOND, TERMINAL, Grant, ReferenceTerminal
 from ltkm_inspect.session import Session, SessionSettings, distance, is_newer
-from ltkm_inspect.traffic import Exchange
+from ltkm_inspect.traffic import Exchange, Gap
 
 GO = Settings(debug=True)
 
@@ -276,6 +276,14 @@ def test_what_a_terminal_does_not_take_does_not_advance_the_counter() -> None:
     misnamed = (first.response.body or b"").replace(b"bcast:LTKM", b"bcast:ltkm")
     first = replace(first, response=first.response.with_content(misnamed))
     assert "ltkm-replayed" not in broken(first, replace(delivered(5, 2), response=delivered(5).response))[1]
+
+
+def test_after_a_response_that_was_not_captured_nobody_knows_which_nonce_comes_next() -> None:
+    given, kept = reference.reference("next-nonce")[0], delivered(0x30, nc=3)
+    assert broken(given, kept)[1] == ["nextnonce-ignored"]
+    lost = replace(delivered(0x2F, nc=2), response=None, gaps=(Gap("packet 9", "lost", ("response",), is_damage=True),))
+    assert "nextnonce-ignored" in broken(given, replace(lost, gaps=(), error="no answer"), kept)[2]
+    assert broken(given, lost, kept)[2] == []
 
 
 def test_an_answered_challenge_is_told_from_one_that_was_not_seen() -> None:
