@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+import tests.loopback.terminal  # noqa: F401 - else each run imports mitmproxy again, which can be imported once only
 from ltkm_inspect.pytest.running import RunningMitmdump
 from tests.recorded import exchanges
 
