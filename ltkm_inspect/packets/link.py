@@ -12,6 +12,8 @@ _TAGS = frozenset({0x8100, 0x88A8, 0x9100, 0x9200})
 _LABELS = frozenset({0x8847, 0x8848})
 """EtherTypes of MPLS."""
 _PPPOE = 0x8864
+_BRIDGED = 0x6558
+"""The EtherType of an Ethernet frame in GRE (RFC 1701)."""
 _PPP = {0x0021: IPV4, 0x0057: IPV6, 0x0281: 0x8847}
 """EtherTypes of what PPP carries, by its protocol (RFC 1332, RFC 5072, RFC 3032)."""
 _SNAP = b"\xaa\xaa\x03\0\0\0"
@@ -36,10 +38,10 @@ def is_known(link: int) -> bool:
 def _typed(octets: bytes, at: int) -> Place:
     """Look behind an EtherType, and the tags, sessions and labels that may follow it."""
     (kind,) = _number(octets, at)
-    return _behind(octets, kind, at + 2)
+    return behind(octets, kind, at + 2)
 
 
-def _behind(octets: bytes, kind: int, at: int) -> Place:
+def behind(octets: bytes, kind: int, at: int) -> Place:
     """Look behind what an EtherType says that is at a place."""
     while kind not in (IPV4, IPV6):
         if kind in _TAGS:
@@ -55,6 +57,9 @@ def _behind(octets: bytes, kind: int, at: int) -> Place:
             if octets[at] >> 4:
                 return raw(octets, at)
             return _typed(octets, at + 16)  # an Ethernet frame behind a control word (RFC 4448 §4.6)
+        elif kind == _BRIDGED:
+            (kind,) = _number(octets, at + 12)
+            at += 14
         elif kind <= _LONGEST_802_3 and octets[at : at + 6] == _SNAP:
             (kind,) = _number(octets, at + 6)
             at += 8
@@ -72,7 +77,7 @@ def raw(octets: bytes, at: int = 0) -> Place:
 def _ppp(octets: bytes) -> Place:
     at = 2 if octets[:2] == b"\xff\x03" else 0
     (protocol,) = _number(octets, at)
-    return _behind(octets, _PPP.get(protocol, 0), at + 2)
+    return behind(octets, _PPP.get(protocol, 0), at + 2)
 
 
 _LINKS: dict[int, Callable[[bytes], Place]] = {
@@ -82,12 +87,12 @@ _LINKS: dict[int, Callable[[bytes], Place]] = {
     12: raw,
     14: raw,
     50: _ppp,
-    51: lambda octets: _behind(octets, _PPPOE, 0),
+    51: lambda octets: behind(octets, _PPPOE, 0),
     101: raw,
     104: lambda octets: _typed(octets, 2),  # Cisco HDLC
     108: lambda octets: raw(octets, 4),
     COOKED: lambda octets: _typed(octets, 14),
     228: raw,
     229: raw,
-    COOKED_2: lambda octets: _behind(octets, _number(octets, 0)[0], 20),
+    COOKED_2: lambda octets: behind(octets, _number(octets, 0)[0], 20),
 }

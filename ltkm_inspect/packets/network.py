@@ -1,4 +1,4 @@
-"""Packets to the TCP segments and UDP datagrams in them: past IP headers, fragments and GTP-U tunnels.
+"""Packets to the TCP segments and UDP datagrams in them: past IP headers, fragments, and tunnels of GTP-U and GRE.
 
 Checksums are not looked at: a network card writes them, often after the capture.
 """
@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from ltkm_inspect.packets.file import Packet
 from ltkm_inspect.packets.fragments import Fragments, IpPayload
-from ltkm_inspect.packets.link import COOKED, COOKED_2, ETHERNET, IPV4, is_known, network_place, raw
+from ltkm_inspect.packets.link import COOKED, COOKED_2, ETHERNET, IPV4, behind, is_known, network_place, raw
 
 MIKEY_PORT = 2269
 """The UDP port of MIKEY (RFC 3830 §9)."""
@@ -25,6 +25,7 @@ _FRAGMENT, _AUTHENTICATION = 44, 51
 _EXTENSIONS = frozenset({0, 43, 60, 135, 139, 140})
 """Headers between that of IPv6 and the payload, whose length is in units of 8 octets (RFC 8200 §4)."""
 _IP_IN_IP = frozenset({4, 41})
+_GRE = 47
 _PARTS = struct.Struct(">HHH").unpack_from
 _SEGMENT = struct.Struct(">4xIIBB").unpack_from
 _PLAIN_IPV4 = "BxHxxHxB2x12sIIBB"
@@ -194,9 +195,20 @@ class Network:
             else:
                 end = start + length
             return UdpPacket(addresses + octets[start : start + 4], octets[start + 8 : end], length - 8)
+        if protocol == _GRE and depth < MOST_TUNNELS:
+            return self._encapsulated(octets, start, end, depth + 1)
         if protocol in _IP_IN_IP and depth < MOST_TUNNELS and (place := raw(octets, start)) is not None:
             return self._internet(octets, place, end, depth + 1)
         return None
+
+    def _encapsulated(self, octets: bytes, at: int, end: int, depth: int) -> UdpPacket | TcpSegment | None:
+        """Return what a GRE packet carries (RFC 2784 §2, RFC 2890 §2); None for one with a route, or of PPTP."""
+        flags, kind = struct.unpack_from(">HH", octets, at)
+        if flags & 0x4007:
+            return None
+        optional = (flags >> 15) + (flags >> 13 & 1) + (flags >> 12 & 1)  # checksum, key, sequence number
+        place = behind(octets, kind, at + 4 + 4 * optional)
+        return None if place is None else self._internet(octets, place, end, depth)
 
     def _tunneled(self, octets: bytes, at: int, end: int, depth: int) -> UdpPacket | TcpSegment | None:
         """Return what a GTP-U message carries (3GPP TS 29.281 5.1); None for another one than a G-PDU."""

@@ -57,9 +57,9 @@ FAULTS = (
     "## faults/",
     "",
     "One file for each module of the catalogue that has faults: the clean reference of a fault, with the fault in its",
-    "last exchange, as `ltkm-inspect fault` puts it in. The keys of the reference were given, so MACs and digests are",
+    "last event, as `ltkm-inspect fault` puts it in. The keys of the reference were given, so MACs and digests are",
     "correct unless the fault is about them. The metadata of the flow names the fault, and *Revert* in mitmproxy",
-    "brings back the clean exchange.",
+    "brings back the clean one.",
 )
 """How the index introduces the samples of faults."""
 
