@@ -61,6 +61,7 @@ def test_a_record_counts_what_it_does_not_list_and_its_summary_does_too() -> Non
     told, counted = Summary(), Summary()
     told.add(report)
     counted.add_record(record)
+    counted.add_record(jsonl.summary_record(told))  # what was not checked, and why, is in the last record
     assert counted.lines() == told.lines()
 
 
