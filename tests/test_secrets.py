@@ -40,6 +40,11 @@ CALLS: Mapping[str, list[str]] = {
         "--keys BROKEN FLOW",
         "--keys RING RING",
         "--config BROKEN FLOW",
+        "--names RING FLOW",
+        "--names BROKEN FLOW",
+        "--baseline RING FLOW",
+        "--baseline BROKEN FLOW",
+        "--keys RING --write-baseline OUT FLOW",
     ],
     "completion": ["bash"],
     "decode": [
@@ -73,6 +78,7 @@ CALLS: Mapping[str, list[str]] = {
     "faults": ["", "--format json"],
     "keys check": ["RING", "BROKEN", "AKMA", "FLOW"],
     "keys derive": ["BROKEN", "AKMA", "RING"],
+    "match": ["FLOW TABLE", "FLOW RING", "FLOW BROKEN", "RING TABLE", "--columns time=1,ts=RECIPE FLOW TABLE"],
     "report": [
         "RUN",
         *(f"--format {name} RUN" for name in ("jsonl", "sarif", "junit", "html")),
@@ -116,6 +122,7 @@ def inputs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
         "WRONG": stranger,
         "RECIPE": f'msk = "{SECOND.msk.hex()}"\ncounter = 99\n',
         "AKMA": f'{akma}supi = "{reference.K_AUSF.hex()}"\nk_ausf = "{reference.K_AUSF.hex()}"\n',
+        "TABLE": f"time,b_tid,ts\n{MUK.hex()},{MRK.hex()},{base64.b64encode(MUK).decode()}\n",
         "BROKEN": f'{ring_text()}{MRK.hex()} = "{base64.b64encode(MUK).decode()}"\n',
     }
     paths = {name: folder / name.lower() for name in (*texts, "FLOW", "OUT", "RUN")} | {
