@@ -182,7 +182,8 @@ class MatchOutput:
             return f"repeats {match.deliveries.found[match.repeated[entry.delivery]].id}"
         near = match.near_deliveries.get(entry.delivery)
         if entry.side != "capture" or near is None:
-            return ""
+            is_unread = entry.side == "capture" and match.deliveries.found[entry.delivery].ts is None
+            return "no TS can be read in it" if is_unread else ""
         line = match.log.lines[near.other]
         return (
             f"repeats the delivery of line {line}" if near.is_paired else f"line {line} has it {apart_text(near.apart)}"
