@@ -75,6 +75,15 @@ def test_the_very_octets_again_are_a_replay() -> None:
     assert "ltkm-replayed" in broken(delivered(5), again)[1]
 
 
+def test_without_its_request_an_exchange_may_be_one_that_was_captured_twice() -> None:
+    first = delivered(5)
+    lost = replace(delivered(5, nc=2), gaps=(Gap("packet 9", "lost", ("request",), is_damage=True),))
+    report = reports([first, lost])[1]
+    assert "ltkm-replayed" not in report.rules
+    assert report.outcomes["ltkm-replayed"].answer is Answer.NOT_APPLICABLE
+    assert broken(first, replace(lost, gaps=()))[1] == ["ltkm-replayed"]
+
+
 def test_a_message_with_a_counter_behind_does_not_set_the_counter_back() -> None:
     assert broken(*(delivered(counter, nc) for nc, counter in enumerate([10, 3, 11, 4], 1))) == [
         [],
