@@ -273,8 +273,11 @@ class Report:
         """One of `VERDICTS`."""
         if self.worst is not Level.OFF:
             return self.worst.word
-        answers = {each.answer for each in self.outcomes.values()} if isinstance(self.event, Datagram) else None
-        return "clean" if answers is None or answers - {Answer.NOT_APPLICABLE} else UNCHECKED
+        if not isinstance(self.event, Datagram):
+            return "clean"
+        return (
+            "clean" if any(each.answer is not Answer.NOT_APPLICABLE for each in self.outcomes.values()) else UNCHECKED
+        )
 
     @property
     def rules(self) -> Iterator[str]:
