@@ -285,3 +285,12 @@ def test_several_processes_give_what_one_does(capture: Path, tmp_path: Path, mon
     one, two = (run("check", "--jobs", jobs, capture).stdout for jobs in ("1", "2"))
     assert one == two
     assert "#5.2 " in one
+
+
+def test_a_flood_of_what_no_rule_applies_to_is_counted_and_not_listed(tmp_path: Path) -> None:
+    stkms = save(tmp_path / "stkms.flow", udp_flow(*((True, STKM, second) for second in range(0, 60, 5))))
+    lines = run("check", stkms).stdout.splitlines()
+    assert [line.split()[0] for line in lines if line.startswith("#")] == [f"#1.{place}" for place in range(1, 11)]
+    assert lines[-1] == "summary: 2 more unchecked datagrams not listed; --format jsonl and reports have all of them"
+    numbers = [each.get("number") for each in records(run("check", "--format", "jsonl", stkms).stdout)]
+    assert numbers.count(1) == 12

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from ltkm_inspect.baseline import NO_BASELINE, Baseline, NewEntries
 from ltkm_inspect.context import Context
 from ltkm_inspect.engine import inspect_step, presented
-from ltkm_inspect.finding import Report
+from ltkm_inspect.finding import UNCHECKED, Report
 from ltkm_inspect.output.wording import PLAIN, Wording
 from ltkm_inspect.report import text
 from ltkm_inspect.report.datagram import event_line
@@ -29,6 +29,8 @@ class Shown(NamedTuple):
     """As text; empty where nobody wants it."""
     json: str
     """As JSON, in one line; empty where nobody wants it."""
+    is_unchecked: bool = False
+    """It is a datagram that no rule applies to, such as an STKM."""
 
 
 @dataclass(slots=True)
@@ -100,4 +102,4 @@ class Presenter:
         if self.style is None:
             return Shown([], json)
         exchange = text.exchange_text(report, redactor, self.keys, notes=self.style.notes)
-        return Shown(self.style.lines(exchange, name), json)
+        return Shown(self.style.lines(exchange, name), json, exchange.verdict == UNCHECKED)

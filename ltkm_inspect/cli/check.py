@@ -25,10 +25,13 @@ from ltkm_inspect.cli.signals import INTERRUPTED, code_of, reason_of
 from ltkm_inspect.options.table import LINE_FORMATS
 from ltkm_inspect.options.words import OptionError
 from ltkm_inspect.output.console import COULD_NOT_RUN, InputErrors, Output, complain, say_nothing
-from ltkm_inspect.wire import printable
+from ltkm_inspect.wire import count, printable
 
 if TYPE_CHECKING:
     from ltkm_inspect.report.lines import LineStyle
+
+MOST_UNCHECKED = 10
+"""How many datagrams that no rule applies to are listed as text: a service sends an STKM every few seconds."""
 
 
 @commands.command()
@@ -124,7 +127,7 @@ def check(
         else:
             results = checking.check(found, context, presenter, jobs or checking.cores())
         heading = "" if len(found) > 1 else found[0].name
-        stopped, code = None, INTERRUPTED
+        stopped, code, unchecked = None, INTERRUPTED, 0
         bar = Progress(each.name for each in found if not follow)
         with bar as progress, closing(results):
             try:
@@ -135,6 +138,10 @@ def check(
                     for shown in checked.shown:
                         trouble.lost(reports.write(shown.json))
                         printed = shown.lines if in_lines else [shown.json]
+                        if printed and shown.is_unchecked:
+                            unchecked += 1
+                            if unchecked > MOST_UNCHECKED:
+                                continue
                         if printed and style.format == "text" and checked.name != heading:
                             heading = checked.name
                             lines.append(f"{printable(heading)}:")
@@ -167,6 +174,9 @@ def check(
             pass  # each of them has its line already
         elif style.format == "text":
             output.say(total.lines())
+            if unchecked > MOST_UNCHECKED:
+                more = count(unchecked - MOST_UNCHECKED, "more unchecked datagram")
+                output.say([f"summary: {more} not listed; --format jsonl and reports have all of them"])
         else:
             output.say([] if in_lines else [*head, *end])
             if total.damaged:
