@@ -97,6 +97,17 @@ def _seen_lines(record: Mapping[str, Any]) -> Iterator[str]:
         yield f"{count(len(record['findings']) - SHOWN, 'more rule')} broken"
 
 
+def _without_flow(record: Mapping[str, Any], spots: BlindSpots) -> str:
+    """Say why there is no flow at all; empty where there is one, or where failed handshakes explain it."""
+    if record["flows"]:
+        return ""
+    if not record["connections"]:
+        return "; no client connected to the proxy"
+    if record["connections"] <= spots.failed_handshakes:
+        return ""
+    return "; connections without a flow pass unread (see --allow-hosts and --ignore-hosts) or have no request yet"
+
+
 def _blind_lines(record: Mapping[str, Any]) -> Iterator[tuple[Level, str]]:
     spots = BlindSpots()
     spots.add_record(record)
@@ -107,8 +118,7 @@ def _blind_lines(record: Mapping[str, Any]) -> Iterator[tuple[Level, str]]:
         latest = _clock(record["latest"], record["ended"])
         since = f"no MSK exchange since {latest}" if latest else "no MSK exchange yet"
         seen = f"seen instead: {spots.other_line()}" if spots.other_line() else "no other flow either"
-        lost = "" if record["connections"] or record["flows"] else "; no client connected to the proxy"
-        yield Level.NOTE, f"{since}; {seen}{lost}"
+        yield Level.NOTE, f"{since}; {seen}{_without_flow(record, spots)}"
     if text := unchecked_text(record["unchecked"], PASSED_UNCHECKED):
         yield Level.WARNING, f"not checked in full: {text}"
     for line in spots.handshake_lines():

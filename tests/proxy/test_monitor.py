@@ -109,6 +109,17 @@ def test_without_msk_traffic_it_says_what_was_seen_instead(stage: Stage) -> None
     assert "heartbeat: no MSK exchange since 2009-10-28 08:00:00Z; " in stage.beat()[1]
 
 
+def test_connections_without_a_flow_are_explained_unless_their_handshakes_failed(stage: Stage) -> None:
+    stage.refuse()
+    line, *_ = stage.beat()[1:]
+    assert line == "heartbeat: no MSK exchange yet; no other flow either"
+    stage.addon.monitor.client_connected(Client(peername=("10.0.0.7", 40001), sockname=("", 0)))
+    (line,) = stage.beat()[1:]
+    assert line.endswith(
+        "; connections without a flow pass unread (see --allow-hosts and --ignore-hosts) or have no request yet"
+    )
+
+
 def test_a_server_that_fails_is_one_line(stage: Stage) -> None:
     failing = flow_of(clean())
     assert failing.response is not None
