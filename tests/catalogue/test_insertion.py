@@ -209,7 +209,7 @@ def test_what_is_no_mikey_message_is_sent_and_said() -> None:
         ("file={empty}", "parameter file: {empty}: expected an LTKM, got none"),
         ("file={text}", "parameter file: {text}: expected a MIKEY message in base64, hex or binary, got hello!"),
         ("file={folder}", "parameter file: {folder}: Is a directory"),
-        ("flow={text}", "parameter flow: {text}: expected a flow file or a HAR, got other text"),
+        ("flow={text}", "parameter flow: {text}: expected a flow file, a HAR or a packet capture, got other text"),
         ("flow={empty}", "parameter flow: {empty}: expected MSK responses or pushes with LTKMs, got none"),
         ("synthetic={text}", "parameter synthetic: {text}: expected TOML, got an error at line 1, column"),
         ("sythetic=x", "expected at=…, base64=…, file=…, flow=…, previous=…, synthetic=…, item=…, all=…, got sythetic"),
