@@ -66,8 +66,8 @@ class Probe:
                 begin = perf_counter()
                 try:
                     _ = handset.ask([PROBED]) if number else handset.connect([PROBED])
-                except OSError:
-                    self._ledger.fail(self._crowd.phase)
+                except OSError as error:
+                    self._ledger.fail(f"{self._crowd.phase} (probe through {way}: {error})")
                     self._ends.wait(EVERY)
                     return
                 seconds = perf_counter() - begin

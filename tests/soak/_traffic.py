@@ -195,9 +195,10 @@ class Crowd:
         self._ledger.begin(host, kind, phase)
         try:
             answer = ask()
-        except (OSError, ValueError):
+        except (OSError, ValueError) as error:
             is_other = self._work_begun.port != self.port  # its connection was one to a proxy that was killed
-            self._ledger.fail(KILLED if is_other else phase if phase == self.phase else f"{phase}, {self.phase}")
+            phases = KILLED if is_other else phase if phase == self.phase else f"{phase}, {self.phase}"
+            self._ledger.fail(f"{phases} ({kind}: {error})")
             self._ends.wait(0.2)
             return None
         self._ledger.end(host)
@@ -211,8 +212,9 @@ class Crowd:
         self._bsm.subscribe(terminal, WAYS[way])
         host = self._ledger.address()
         with Handset(terminal, self.port, source=host, key_domain=DOMAINS[domain]) as handset:
-            if self._exchange(host, "session", lambda: handset.connect(ids[:1])) is None:
-                return
+            challenge = self._exchange(host, "session", lambda: handset.connect(ids[:1]))
+            if challenge is None or not challenge.received.start.startswith("HTTP/1.1 401"):
+                return  # without a nonce there is nothing to ask with
             for number in range(REQUESTS):
                 if self._ends.is_set():
                     return
