@@ -133,6 +133,11 @@ def similar_file(path: str, fits: Callable[[str], bool] = os.path.exists) -> str
     return ""
 
 
+def similar_toml(path: str) -> str:
+    """Return the same for a file whose name ends in .toml."""
+    return similar_file(path, lambda each: each.endswith(".toml"))
+
+
 def _names(folder: str) -> list[str]:
     try:
         with os.scandir(folder or ".") as entries:

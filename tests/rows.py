@@ -16,7 +16,7 @@ from hypothesis import is_hypothesis_test
 
 PARAM = type(pytest.param())
 LONGEST_WORD = 80
-"""How many characters of a value stand in the name of its row."""
+"""How many characters of a value the name of its row has at most."""
 
 
 class Row(NamedTuple):

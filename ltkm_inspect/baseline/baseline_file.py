@@ -11,7 +11,7 @@ from ltkm_inspect.baseline.baseline import Baseline, BaselineEntry
 from ltkm_inspect.engine import OWN_FINDINGS
 from ltkm_inspect.finding import CRASHES
 from ltkm_inspect.names import same_b_tid
-from ltkm_inspect.parameter import did_you_mean, similar_file
+from ltkm_inspect.parameter import did_you_mean, similar_toml
 from ltkm_inspect.rule import RULES
 from ltkm_inspect.selection import SelectionError, parse_selection
 from ltkm_inspect.traffic import address_and_port
@@ -32,7 +32,7 @@ class BaselineFile(TomlFile[Baseline]):
             path,
             "a baseline",
             lambda octets: (_baseline(octets), []),
-            similar=lambda name: similar_file(name, lambda each: each.endswith(".toml")),
+            similar=similar_toml,
             clock=clock,
         )
 

@@ -89,7 +89,7 @@ class MessageListener(Protocol):
     """Is told what becomes of the messages of a stream."""
 
     def begun(self, side: int, message: HttpMessage, octets: int) -> None:
-        """Take note that a message begins, so many octets before the end of what came of the stream."""
+        """Take note that a message begins with the last so many octets that came of the stream."""
 
     def head_read(self, side: int, message: HttpMessage) -> None:
         """Take note of its head; a body that nobody wants is then None."""

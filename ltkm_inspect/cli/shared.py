@@ -155,6 +155,17 @@ def shaped(*names: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
     return click.option("--format", "shape", type=OutputFormat(names), default="text", show_default=True)
 
 
+def _file_at_hand[F](option: str, path: str | None, read: Callable[[str], F]) -> F:
+    """Return what is read from the file that an option names; exit code 1 where it cannot be used."""
+    if path is not None and not path.strip():
+        raise click.UsageError(f"--{option}: expected a path, got nothing")
+    try:
+        return read(path or "")
+    except OptionError as error:
+        complain(f"{spelled(option)}: {error.reason}")
+        leave(COULD_NOT_RUN)
+
+
 def keys_at_hand(path: str | None, show: bool = False, *, hides_names: bool) -> "Keys":
     """Return the keys of that ring file, none without a path; exit code 1 where it cannot be used.
 
@@ -162,13 +173,7 @@ def keys_at_hand(path: str | None, show: bool = False, *, hides_names: bool) -> 
     """
     from ltkm_inspect.report.keys import Keys
 
-    if path is not None and not path.strip():
-        raise click.UsageError("--keys: expected a path, got nothing")
-    try:
-        file = key_ring(path or "")
-    except OptionError as error:
-        complain(f"{spelled('keys')}: {error.reason}")
-        leave(COULD_NOT_RUN)
+    file = _file_at_hand("keys", path, key_ring)
     if show:
         complain(f"--show-keys is on: {SHOWS_KEYS}")
     if file is None:
@@ -187,13 +192,7 @@ def wording_of(
     from ltkm_inspect.output.wording import Wording
     from ltkm_inspect.traffic import AUTO
 
-    if path is not None and not path.strip():
-        raise click.UsageError("--names: expected a path, got nothing")
-    try:
-        file = names_file(path or "", ring)
-    except OptionError as error:
-        complain(f"{spelled('names')}: {error.reason}")
-        leave(COULD_NOT_RUN)
+    file = _file_at_hand("names", path, lambda typed: names_file(typed, ring))
     return Wording(
         Redaction(terminal=terminal_by or AUTO) if redact else None, NO_NAMES if file is None else file.content
     )
@@ -203,13 +202,7 @@ def baseline_of(path: str | None) -> "Baseline":
     """Return which findings the file of that path accepts; exit code 1 where it cannot be used."""
     from ltkm_inspect.baseline import NO_BASELINE
 
-    if path is not None and not path.strip():
-        raise click.UsageError("--baseline: expected a path, got nothing")
-    try:
-        file = baseline_file(path or "")
-    except OptionError as error:
-        complain(f"{spelled('baseline')}: {error.reason}")
-        leave(COULD_NOT_RUN)
+    file = _file_at_hand("baseline", path, baseline_file)
     return NO_BASELINE if file is None else file.content
 
 

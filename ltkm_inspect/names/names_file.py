@@ -8,7 +8,7 @@ from typing import Any
 
 from ltkm_inspect.names.event_names import KINDS, LONGEST_NAME
 from ltkm_inspect.names.names import KeyPair, Names, same_b_tid
-from ltkm_inspect.parameter import did_you_mean, similar_file
+from ltkm_inspect.parameter import did_you_mean, similar_toml
 from ltkm_inspect.traffic import address_and_port
 from ltkm_inspect.wire import printable
 from ltkm_inspect.wire.key_text import is_key_text
@@ -34,7 +34,7 @@ class NamesFile(TomlFile[Names]):
             path,
             "a file of names",
             lambda octets: (_names(octets), []),
-            similar=lambda name: similar_file(name, lambda each: each.endswith(".toml")),
+            similar=similar_toml,
             clock=clock,
         )
 

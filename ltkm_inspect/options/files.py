@@ -1,15 +1,16 @@
-"""The options that name files: reports, and the key ring."""
+"""The options that name files: reports, key ring, names and baseline."""
 
 import os
 import re
 import time
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ltkm_inspect.options.table import AS_IT_HAPPENS, REPORT_FORMATS, REPORT_SUFFIXES
 from ltkm_inspect.options.words import OptionError, did_you_mean
 from ltkm_inspect.wire import printable
-from ltkm_inspect.wire.toml_file import TomlError
+from ltkm_inspect.wire.toml_file import TomlError, TomlFile
 
 # Rooms that know rules and documents are imported where they are needed: a command without them starts faster.
 if TYPE_CHECKING:
@@ -71,21 +72,14 @@ def key_ring(path: str, current: "RingFile | None" = None) -> "RingFile | None":
 
     The current one is returned where the path is still the same.
     """
-    if not path.strip():
-        return None
-    wanted = Path(os.path.expanduser(path))
-    return current if current is not None and current.path == wanted else ring_file(wanted)
+    return _kept(path, current, ring_file)
 
 
 def ring_file(path: Path) -> "RingFile":
     """Return the key ring file of that path; OptionError where it cannot be used, or is a file of another kind."""
     from ltkm_inspect.keys import RingFile
 
-    try:
-        return RingFile(path)
-    except TomlError as error:
-        other = _other_kind(path)
-        raise OptionError("keys", f"{printable(str(path))}: {NO_RING}{other}" if other else str(error)) from None
+    return _read("keys", NO_RING, path, RingFile)
 
 
 def names_file(path: str, ring: "KeyRing", current: "NamesFile | None" = None) -> "NamesFile | None":
@@ -95,17 +89,10 @@ def names_file(path: str, ring: "KeyRing", current: "NamesFile | None" = None) -
     """
     from ltkm_inspect.names import NamesFile
 
-    if not path.strip():
-        return None
-    wanted = Path(os.path.expanduser(path))
-    shown = printable(str(wanted))
-    try:
-        file = current if current is not None and current.path == wanted else NamesFile(wanted)
-    except TomlError as error:
-        other = _other_kind(wanted)
-        raise OptionError("names", f"{shown}: expected a file of names, got {other}" if other else str(error)) from None
-    for line in file.content.conflicts(ring):
-        raise OptionError("names", f"{shown}: {line}")
+    file = _kept(path, current, lambda wanted: _read("names", "expected a file of names, got ", wanted, NamesFile))
+    if file is not None:
+        for line in file.content.conflicts(ring):
+            raise OptionError("names", f"{printable(str(file.path))}: {line}")
     return file
 
 
@@ -116,15 +103,24 @@ def baseline_file(path: str, current: "BaselineFile | None" = None) -> "Baseline
     """
     from ltkm_inspect.baseline import BaselineFile
 
+    return _kept(path, current, lambda wanted: _read("baseline", "expected a baseline, got ", wanted, BaselineFile))
+
+
+def _kept[F: TomlFile[Any]](path: str, current: F | None, read: Callable[[Path], F]) -> F | None:
+    """Return the current file if the path is still the same, else what is read; None for an empty path."""
     if not path.strip():
         return None
     wanted = Path(os.path.expanduser(path))
+    return current if current is not None and current.path == wanted else read(wanted)
+
+
+def _read[F](option: str, expected: str, path: Path, read: Callable[[Path], F]) -> F:
+    """Return what is read; OptionError where the file cannot be used: `expected` if its kind is known to be another."""
     try:
-        return current if current is not None and current.path == wanted else BaselineFile(wanted)
+        return read(path)
     except TomlError as error:
-        other = _other_kind(wanted)
-        shown = f"{printable(str(wanted))}: expected a baseline, got {other}" if other else str(error)
-        raise OptionError("baseline", shown) from None
+        other = _other_kind(path)
+        raise OptionError(option, f"{printable(str(path))}: {expected}{other}" if other else str(error)) from None
 
 
 def _other_kind(path: Path) -> str:

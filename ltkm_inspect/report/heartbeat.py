@@ -117,7 +117,7 @@ def _blind_lines(record: Mapping[str, Any]) -> Iterator[tuple[Level, str]]:
     if not record["exchanges"] and not any(record["datagrams"].values()):
         latest = _clock(record["latest"], record["ended"])
         since = f"no MSK exchange since {latest}" if latest else "no MSK exchange yet"
-        seen = f"seen instead: {spots.other_line()}" if spots.other_line() else "no other flow either"
+        seen = f"seen instead: {others}" if (others := spots.other_line()) else "no other flow either"
         yield Level.NOTE, f"{since}; {seen}{_without_flow(record, spots)}"
     if text := unchecked_text(record["unchecked"], PASSED_UNCHECKED):
         yield Level.WARNING, f"not checked in full: {text}"
