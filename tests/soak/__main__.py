@@ -27,11 +27,13 @@ from tests.soak._course import Stage
 from tests.soak._disk import Disk
 from tests.soak._ledger import ASLEEP, KILLED, Ledger
 from tests.soak._probe import ADDON, BARE, Probe
-from tests.soak._proxies import Proxy
+from tests.soak._proxies import Proxy, Sample
 from tests.soak._traffic import Crowd, SoakBsm, hostile_pairs
 from tests.soak._verdict import Verdict
 
 WORKERS = 8
+BARE_PART = 0.3
+"""So much of what the mitmdump with the addon gets, the one without gets as well, to compare with."""
 DISK = 10
 """So many minutes of report the disk holds."""
 OCTETS_OF_RECORD = 25_000
@@ -66,32 +68,37 @@ def main() -> int:
 def soak(asked: argparse.Namespace, stack: ExitStack) -> int:
     """Set everything up, let it happen, and judge."""
     folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="ltkm-soak-")))
-    limit = max(20, min(250, int(asked.minutes * 5)))
+    limit = max(20, min(150, int(asked.minutes * 2.5)))
     disk = Disk(folder / "reports", int(DISK * 60 * asked.rate * OCTETS_OF_RECORD))
     stack.callback(disk.close)
     hostile = hostile_pairs(seed=15)
     bsm = stack.enter_context(SoakBsm(hostile))
     ledger = Ledger()
-    crowd = Crowd(bsm, ledger, hostile, terminals=limit * 6 // 5, rate=asked.rate)
+    crowd = Crowd(bsm, ledger, hostile, ADDON, terminals=limit * 6 // 5, rate=asked.rate)
+    others = Crowd(bsm, Ledger(first=96), hostile, BARE, terminals=limit * 6 // 5, rate=asked.rate * BARE_PART)
     options = ["stream_large_bodies=1m", "flow_detail=0"]
-    bare = Proxy(folder, bsm.port, crowd.udp_upstream, options, script=False)
+    bare = Proxy(folder, bsm.port, others.udp_upstream, options, script=False)
+    others.port, others.udp_port = bare.port, bare.udp_port
     stack.callback(bare.stop)
-    probe = Probe(bsm, ledger, crowd, bare.port)
+    probe = Probe(bsm, (crowd, others))
     ring = folder / "ring.toml"
     ring.touch(0o600)
     ring.write_text(ring_text([*crowd.people, *crowd.pushed, *probe.terminals]))
     options += [f"ltkm_keys={ring}", f"ltkm_session_limit={limit}", f"ltkm_report=+{disk.folder}/%H%M.jsonl"]
     options += ["ltkm_summary_every=1m", "ltkm_metrics=127.0.0.1:0"]
     start = partial(Proxy, folder, bsm.port, crowd.udp_upstream, options, script=True)
-    stage = Stage(asked.minutes, start, bsm, crowd, ledger, disk, said, asked.flows, asked.keep)
+    measure = partial(measured, bare, others.ledger)
+    stage = Stage(asked.minutes, start, bsm, crowd, measure, disk, said, asked.flows, asked.keep)
     stack.callback(stop_all, stage)
     stage.begin()
     stage.began = time.monotonic()
     crowd.start(WORKERS)
+    others.start(WORKERS // 2)
     probe.start()
     said(f"{limit} of each in the session, {len(hostile)} hostile responses, {asked.rate:g} events per second")
     stage.play()
     crowd.stop()
+    others.stop()
     probe.stop()
     last = stage.proxy.sample(stage.at, ledger.flows) if stage.proxy.process.poll() is None else None
     status = stage.proxy.stop()
@@ -103,7 +110,7 @@ def soak(asked: argparse.Namespace, stack: ExitStack) -> int:
     balance = _ledger.balance(ledger, reported)
     verdicts = [
         Verdict("course", stage.is_whole and status in ENDS, f"{stage.ended or 'all of it'}; exit status {status}"),
-        _verdict.memory(stage.samples),
+        _verdict.memory(stage.samples, stage.bare_samples),
         _verdict.report_lines(balance, reported, kills=len(stage.proxies) - 1),
         _verdict.latency(*(since(stage, probe.latencies[way]) for way in (ADDON, BARE))),
         _verdict.cpu(stage.samples),
@@ -113,9 +120,10 @@ def soak(asked: argparse.Namespace, stack: ExitStack) -> int:
         _verdict.quiet_log([each.output for each in stage.proxies]),
     ]
     verdicts += [Verdict(name, None, f"not tried: {why}") for name, why in stage.not_tried.items()]
-    figures = {
+    totals = {
         "minutes": stage.at / 60,
         "events sent": ledger.flows,
+        "events sent without the addon": others.ledger.flows,
         "of them for reports": balance.sent,
         "of them broken off": balance.unsure,
         "report files": reported.files,
@@ -126,16 +134,25 @@ def soak(asked: argparse.Namespace, stack: ExitStack) -> int:
         "processor of the last mitmdump, seconds": last.cpu if last else 0,
         "probes": len(probe.latencies[ADDON]),
     }
-    for line in table(figures):
+    for line in table(totals):
         print(line)
-    steps = stage.samples[:: max(1, len(stage.samples) // 10)]
-    print(f"memory in MB by events sent: {', '.join(f'{each.flows}: {each.octets / 1e6:.1f}' for each in steps)}")
+    for name, samples in ((ADDON, stage.samples), (BARE, stage.bare_samples)):
+        steps = samples[:: max(1, len(samples) // 10)]
+        figures = ", ".join(f"{each.flows}: {each.octets / 1e6:.1f}" for each in steps)
+        print(f"{name}: memory in MB by events sent: {figures}")
+    for name, number in others.ledger.failed.items():
+        print(f"without the addon: {number} broke off during {name}")
     for kind, rules in balance.findings.items():
         print(f"findings in {kind} traffic: {', '.join(f'{rule} {n}' for rule, n in rules.most_common(12))}")
     for each in verdicts:
         print(each.line)
     print("verdict: FAILED" if any(each.holds is False for each in verdicts) else "verdict: all hold")
     return int(any(each.holds is False for each in verdicts))
+
+
+def measured(bare: Proxy, ledger: Ledger, at: float) -> Sample:
+    """Return what the mitmdump without the addon takes now."""
+    return bare.sample(at, ledger.flows)
 
 
 def since(stage: Stage, latencies: list[tuple[float, float]]) -> list[tuple[float, float]]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from tests.soak._disk import Disk
-from tests.soak._ledger import ASLEEP, KILLED, USUAL, Ledger, Reported
+from tests.soak._ledger import ASLEEP, KILLED, USUAL, Reported
 from tests.soak._proxies import Proxy, Sample
 from tests.soak._traffic import Crowd, SoakBsm
 
@@ -29,7 +29,8 @@ class Stage:
     """Starts the mitmdump with the addon."""
     bsm: SoakBsm
     crowd: Crowd
-    ledger: Ledger
+    bare: Callable[[float], Sample]
+    """Measures the mitmdump without the addon; takes the seconds since the begin."""
     disk: Disk
     say: Callable[[str], None]
     most_flows: int
@@ -40,6 +41,8 @@ class Stage:
     """Every mitmdump with the addon, the latest last."""
     samples: list[Sample] = field(default_factory=list)
     """What the latest of them took, from MEASURED on."""
+    bare_samples: list[Sample] = field(default_factory=list)
+    """What the mitmdump without the addon took, at the same moments."""
     began: float = field(default_factory=time.monotonic)
     ended: str = ""
     """Why the soak ended before its time."""
@@ -63,7 +66,7 @@ class Stage:
     @property
     def is_whole(self) -> bool:
         """It lasted as long as it was to."""
-        return not self.ended or self.ledger.flows >= self.most_flows
+        return not self.ended or self.crowd.ledger.flows >= self.most_flows
 
     def begin(self) -> None:
         """Start the proxy with the addon; from now on, the crowd uses it."""
@@ -80,7 +83,8 @@ class Stage:
             if self.at >= max(next_sample, MEASURED * self.seconds):
                 next_sample = self.at + self.seconds / SAMPLES
                 self.collect(OLD)
-                self.samples.append(self.proxy.sample(self.at, self.ledger.flows))
+                self.samples.append(self.proxy.sample(self.at, self.crowd.ledger.flows))
+                self.bare_samples.append(self.bare(self.at))
             time.sleep(min(0.5, self.seconds / SAMPLES))
             self._look()
 
@@ -101,7 +105,7 @@ class Stage:
             self.ended = f"mitmdump ended by itself with status {self.proxy.process.returncode}"
         elif self.crowd.broken:
             self.ended = f"a sender failed: {self.crowd.broken[0]!r}"
-        elif self.ledger.flows >= self.most_flows:
+        elif self.crowd.ledger.flows >= self.most_flows:
             self.ended = "enough flows"
 
     def _course(self) -> Iterator[tuple[float, Callable[[], None]]]:

@@ -29,7 +29,9 @@ class Sent:
 class Ledger:
     """What was sent, by address of its sender: each connection has an address of its own on the loopback."""
 
-    def __init__(self) -> None:
+    def __init__(self, first: int = 64) -> None:
+        """Give out addresses from 127.FIRST.0.0 on."""
+        self._first = first
         self.sent: dict[str, Sent] = {}
         self.failed: Counter[str] = Counter()
         """How many exchanges did not end, by what the proxy went through then."""
@@ -40,7 +42,7 @@ class Ledger:
         """Return an address of 127.0.0.0/8 that nothing was sent from."""
         with self._lock:
             number = len(self.sent)
-            host = f"127.{64 + (number >> 16)}.{number >> 8 & 255}.{number & 255}"
+            host = f"127.{self._first + (number >> 16)}.{number >> 8 & 255}.{number & 255}"
             self.sent[host] = Sent("")
         return host
 

@@ -1,6 +1,7 @@
 """What measures latency: the same requests through the proxy with the addon and through one without, in turn."""
 
 import threading
+from collections.abc import Sequence
 from contextlib import ExitStack
 from time import monotonic, perf_counter
 
@@ -8,7 +9,6 @@ from ltkm_inspect.reference import ReferenceTerminal
 from tests.loopback.scenes import person
 from tests.loopback.terminal import Handset
 from tests.proxy.parts import PATIENCE
-from tests.soak._ledger import Ledger
 from tests.soak._traffic import Crowd, SoakBsm
 
 EVERY = 0.4
@@ -22,14 +22,14 @@ ADDON, BARE = "addon", "bare"
 class Probe:
     """Two terminals, one behind each proxy, whose requests are timed."""
 
-    def __init__(self, bsm: SoakBsm, ledger: Ledger, crowd: Crowd, bare_port: int) -> None:
-        """Take the port of the proxy without the addon."""
-        self.latencies: dict[str, list[tuple[float, float]]] = {ADDON: [], BARE: []}
+    def __init__(self, bsm: SoakBsm, crowds: Sequence[Crowd]) -> None:
+        """Take who else uses the two proxies."""
+        self._crowds = {each.name: each for each in crowds}
+        self.latencies: dict[str, list[tuple[float, float]]] = {name: [] for name in self._crowds}
         """When a probe ended, by the monotonic clock, and how many seconds it took."""
         self._people = {way: person(f"probe {way}") for way in self.latencies}
         for each in self._people.values():
             bsm.subscribe(each)
-        self._ledger, self._crowd, self._bare_port = ledger, crowd, bare_port
         self._ends = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
 
@@ -49,31 +49,28 @@ class Probe:
 
     def _run(self) -> None:
         while not self._ends.is_set():
-            host = self._ledger.address()
-            ports = {ADDON: self._crowd.port, BARE: self._bare_port}
             with ExitStack() as stack:
-                sets = {
-                    way: stack.enter_context(Handset(self._people[way], port, source=host))
-                    for way, port in ports.items()
-                }
-                self._session(sets, host)
+                sets: dict[str, tuple[Handset, str]] = {}
+                for way, crowd in self._crowds.items():
+                    host = crowd.ledger.address()
+                    sets[way] = stack.enter_context(Handset(self._people[way], crowd.port, source=host)), host
+                self._session(sets)
 
-    def _session(self, handsets: dict[str, Handset], host: str) -> None:
+    def _session(self, handsets: dict[str, tuple[Handset, str]]) -> None:
         for number in range(REQUESTS):
-            for way, handset in handsets.items():
-                if way == ADDON:
-                    self._ledger.begin(host, "session")
+            for way, (handset, host) in handsets.items():
+                crowd = self._crowds[way]
+                crowd.ledger.begin(host, "session")
                 begin = perf_counter()
                 try:
                     _ = handset.ask([PROBED]) if number else handset.connect([PROBED])
                 except OSError as error:
-                    self._ledger.fail(f"{self._crowd.phase} (probe through {way}: {error})")
+                    crowd.ledger.fail(f"{crowd.phase} (probe: {error})")
                     self._ends.wait(EVERY)
                     return
                 seconds = perf_counter() - begin
                 handset.taken.clear()
-                if way == ADDON:
-                    self._ledger.end(host)
+                crowd.ledger.end(host)
                 if number:
                     self.latencies[way].append((monotonic(), seconds))
             if self._ends.wait(EVERY):

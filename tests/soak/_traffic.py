@@ -108,8 +108,13 @@ def hostile_pairs(seed: int) -> list[Pair]:
 class Crowd:
     """Everybody who sends something, in threads of their own, at a common pace."""
 
-    def __init__(self, bsm: SoakBsm, ledger: Ledger, hostile: Sequence[Pair], *, terminals: int, rate: float) -> None:
+    def __init__(
+        self, bsm: SoakBsm, ledger: Ledger, hostile: Sequence[Pair], name: str, *, terminals: int, rate: float
+    ) -> None:
         """Take how many terminals there are, and how many events a second they send together."""
+        self.name = name
+        """That of the proxy that it uses, which its terminals have in their B-TIDs."""
+        self.ledger = ledger
         self.port = self.udp_port = 0
         """Where the proxy listens now."""
         self.phase = USUAL
@@ -120,10 +125,9 @@ class Crowd:
         """How many responses with keys came otherwise than the BSM sent them."""
         self.spoiled = 0
         """How many other responses did."""
-        self.people = [person(f"soak {number}") for number in range(terminals)]
-        self.pushed = [person(f"push {number}") for number in range(1 + terminals // 10)]
+        self.people = [person(f"{name} {number}") for number in range(terminals)]
+        self.pushed = [person(f"{name} push {number}") for number in range(1 + terminals // 10)]
         self._bsm = bsm
-        self._ledger = ledger
         self._hostile = hostile
         self._counters = Counter[str]()
         self._interval = 1 / rate
@@ -192,16 +196,16 @@ class Crowd:
         """Send something at the common pace; None where it broke off."""
         self._pace()
         phase = self.phase
-        self._ledger.begin(host, kind, phase)
+        self.ledger.begin(host, kind, phase)
         try:
             answer = ask()
         except (OSError, ValueError) as error:
             is_other = self._work_begun.port != self.port  # its connection was one to a proxy that was killed
             phases = KILLED if is_other else phase if phase == self.phase else f"{phase}, {self.phase}"
-            self._ledger.fail(f"{phases} ({kind}: {error})")
+            self.ledger.fail(f"{phases} ({kind}: {error})")
             self._ends.wait(0.2)
             return None
-        self._ledger.end(host)
+        self.ledger.end(host)
         return answer
 
     def _session(self, terminal: ReferenceTerminal, source: random.Random) -> None:
@@ -210,7 +214,7 @@ class Crowd:
         first = source.randrange(1, 60000)
         ids = [group + (first + number).to_bytes(2) for number in range(REQUESTS + 1)]
         self._bsm.subscribe(terminal, WAYS[way])
-        host = self._ledger.address()
+        host = self.ledger.address()
         with Handset(terminal, self.port, source=host, key_domain=DOMAINS[domain]) as handset:
             challenge = self._exchange(host, "session", lambda: handset.connect(ids[:1]))
             if challenge is None or not challenge.received.start.startswith("HTTP/1.1 401"):
@@ -231,7 +235,7 @@ class Crowd:
             self.changed += taken.exchange.response != sent  # whose chunks the proxy joins
 
     def _browse(self, source: random.Random) -> None:
-        host = self._ledger.address()
+        host = self.ledger.address()
         with Handset(reference.TERMINAL, self.port, source=host) as browser:
             for _ in range(PAGES):
                 target = f"/page/{source.randrange(10000)}"
@@ -241,14 +245,14 @@ class Crowd:
                 self.spoiled += got.body != loopback.page(target).body
 
     def _watch(self, target: str) -> None:
-        host = self._ledger.address()
+        host = self.ledger.address()
         with Handset(reference.TERMINAL, self.port, source=host) as browser:
             got = self._exchange(host, "foreign", lambda: browser.fetch(target))
         if got is not None:
             self.spoiled += got.body != film(target).body
 
     def _hostile_response(self, pair: Pair) -> None:
-        host = self._ledger.address()
+        host = self.ledger.address()
         self._exchange(host, "hostile", lambda: self._raw(host, pair.request))
 
     def _raw(self, host: str, octets: bytes) -> Received:
@@ -263,9 +267,9 @@ class Crowd:
     def _drop(self) -> None:
         """Send a request and reset the connection at once."""
         self._pace()
-        host = self._ledger.address()
+        host = self.ledger.address()
         octets = request_octets(reference.challenge([b"\x24\xff\0\1"], terminal=self.people[0]).request)
-        self._ledger.begin(host, "drop")
+        self.ledger.begin(host, "drop")
         with (
             suppress(OSError),
             socket.create_connection(("127.0.0.1", self.port), TIMEOUT, (host, 0)) as client,
@@ -276,8 +280,8 @@ class Crowd:
     def _distrust(self) -> None:
         """Begin TLS and refuse the certificate, as a terminal does that does not know the CA of the proxy."""
         self._pace()
-        host = self._ledger.address()
-        self._ledger.begin(host, "foreign")
+        host = self.ledger.address()
+        self.ledger.begin(host, "foreign")
         with (
             suppress(OSError),
             socket.create_connection(("127.0.0.1", self.port), TIMEOUT, (host, 0)) as client,
@@ -287,7 +291,7 @@ class Crowd:
 
     def _push(self, terminal: ReferenceTerminal, source: random.Random) -> None:
         """Push keys to a terminal over UDP, which answers each."""
-        host = self._ledger.address()
+        host = self.ledger.address()
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as pusher:
             pusher.settimeout(UDP_TIMEOUT)
             pusher.bind((host, PUSH_PORT))

@@ -11,7 +11,7 @@ from tests.soak._ledger import Balance, Ledger, Reported
 from tests.soak._proxies import Sample
 
 SLOPE = 100_000.0
-"""Octets of memory that a thousand flows may leave behind: a hundred for each."""
+"""Octets of memory that a thousand flows may leave behind, beyond what they leave behind without the addon."""
 FLOWS = 10_000
 """So many flows must be measured to say whether something grows."""
 DRIFT = 0.25
@@ -52,13 +52,17 @@ def tenths[T](values: Sequence[T]) -> tuple[Sequence[T], Sequence[T]]:
     return values[:size], values[-size:]
 
 
-def memory(samples: Sequence[Sample]) -> Verdict:
-    """Tell whether memory grows with what is sent, in the second half: until then the session may become full."""
-    half = samples[len(samples) // 2 :]
-    flows = _flows(half)
-    found = slope([(each.flows / 1000, float(each.octets)) for each in half])
-    says = f"{found:,.0f} octets per 1000 flows over the last {flows:,} flows; at most {SLOPE:,.0f}"
-    return Verdict("memory slope", None if flows < FLOWS else found <= SLOPE, says)
+def memory(addon: Sequence[Sample], bare: Sequence[Sample]) -> Verdict:
+    """Tell whether memory grows more with what is sent than that of a mitmdump without the addon.
+
+    Judged is the second half: until then the session may become full. mitmproxy itself keeps some octets of each flow.
+    """
+    halves = [samples[len(samples) // 2 :] for samples in (addon, bare)]
+    flows = [_flows(half) for half in halves]
+    found, usual = (slope([(each.flows / 1000, float(each.octets)) for each in half]) for half in halves)
+    says = f"{found:,.0f} octets per 1000 flows over the last {flows[0]:,} flows; without the addon {usual:,.0f} "
+    says += f"over {flows[1]:,}; at most {SLOPE:,.0f} more"
+    return Verdict("memory slope", None if min(flows) < FLOWS else found - max(0.0, usual) <= SLOPE, says)
 
 
 def report_lines(balance: Balance, reported: Reported, kills: int = 0) -> Verdict:

@@ -57,9 +57,11 @@ def test_a_leak_is_found_and_noise_is_not() -> None:
         noise = (0, 3 * MB, 1 * MB, 40 * MB, 2 * MB)
         return [Sample(n, n * 400, 100 * MB + leak * n * 400 + noise[n % 5], n, 7, 50, 9) for n in range(100)]
 
-    assert _verdict.memory(samples(0)).holds
-    assert _verdict.memory(samples(2000)).holds is False
-    assert _verdict.memory(samples(2000)[:20]).holds is None, "too few flows"
+    assert _verdict.memory(samples(0), samples(0)).holds
+    assert _verdict.memory(samples(2000), samples(0)).holds is False
+    assert _verdict.memory(samples(2000)[:20], samples(0)[:20]).holds is None, "too few flows"
+    assert _verdict.memory(samples(2000), samples(2000)).holds, "what mitmproxy leaves behind is not ours"
+    assert _verdict.memory(samples(2000), samples(-2000)).holds is False
     assert _verdict.handles(samples(0)).holds
     grows = [Sample(n, n * 400, MB, n, 7 + n, 50, 9) for n in range(100)]
     assert _verdict.handles(grows).holds is False
