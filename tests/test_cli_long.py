@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from itertools import count
 from pathlib import Path
@@ -275,8 +276,8 @@ def test_the_bar_tells_rate_findings_and_time_left(tmp_path: Path, monkeypatch: 
         here.setattr(time, "time", lambda: float(next(clock)))
         here.setattr(time, "monotonic", lambda: float(next(clock)))
         with Progress([str(file)]) as progress:
-            for _ in range(8):
-                progress.advance(1_000_000, 1)
+            for number in range(1, 9):
+                progress.advance(1_000_000, Counter(rule=number))
     assert "kB/s, 8 findings" in shown.getvalue()
     assert " 80%" in shown.getvalue()
     assert re.search(r"\d\d:\d\d:\d\d", shown.getvalue())

@@ -67,7 +67,7 @@ def test_a_signal_ends_a_command_with_one_line_its_code_and_no_part(
         "diff": ["diff", TRIAL, TRIAL],
         "fault": ["fault", "rename-ltkm", TRIAL, out / "a"],
     }
-    monkeypatch.setattr("ltkm_inspect.checking.results.inspect_step", signalled(engine.inspect_step, by, 4))
+    monkeypatch.setattr("ltkm_inspect.checking.checker.inspect_step", signalled(engine.inspect_step, by, 4))
     monkeypatch.setattr(engine, "inspect", signalled(engine.inspect, by, 4))
     monkeypatch.setattr(FlowRewriter, "apply", signalled(FlowRewriter.apply, by, 4))
     monkeypatch.setattr(RecordFile, "read", signalled(RecordFile.read, by, 3))
@@ -88,7 +88,7 @@ def test_a_check_that_is_interrupted_a_second_time_leaves_no_part(
     from ltkm_inspect import engine
     from ltkm_inspect.report import places
 
-    monkeypatch.setattr("ltkm_inspect.checking.results.inspect_step", signalled(engine.inspect_step, signal.SIGTERM, 4))
+    monkeypatch.setattr("ltkm_inspect.checking.checker.inspect_step", signalled(engine.inspect_step, signal.SIGTERM, 4))
     monkeypatch.setattr("ltkm_inspect.report.files.render", signalled(places.render, signal.SIGINT))
     done = CliRunner().invoke(commands, ["check", "--report", f"html={tmp_path / 'a'}", str(TRIAL)])
     assert done.exit_code == 130

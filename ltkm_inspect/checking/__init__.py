@@ -9,9 +9,9 @@ from contextlib import suppress
 from ltkm_inspect.capture import STDIN
 from ltkm_inspect.capture.inputs import Input
 from ltkm_inspect.checking import serial
-from ltkm_inspect.checking.results import Presenter, Shown, StretchResult, WorkerError
+from ltkm_inspect.checking.checker import Checker, Presenter
+from ltkm_inspect.checking.results import Shown, StretchResult, WorkerError
 from ltkm_inspect.checking.serial import follow
-from ltkm_inspect.context import Context
 
 WORTH = 4 << 20
 """How many octets of input are worth a process more."""
@@ -20,19 +20,19 @@ _DENSE = 8
 """How much more there is to do for an octet that was compressed."""
 
 
-def check(files: Sequence[Input], context: Context, presenter: Presenter, jobs: int) -> Generator[StretchResult]:
+def check(files: Sequence[Input], checker: Checker, jobs: int) -> Generator[StretchResult]:
     """Yield the results of these files as one session, in their order. The number of jobs makes no difference.
 
     What is small, comes from a pipe or is redacted (which takes to have seen each connection) is checked in this
     process. Raises WorkerError where another one that shares the work is gone.
     """
-    most = 1 if presenter.wording.redaction is not None else min(jobs, _worth(files))
+    most = 1 if checker.presenter.wording.redaction is not None else min(jobs, _worth(files))
     # a process with threads cannot be copied safely, and some systems copy none
     if most < 2 or threading.active_count() > 1 or not hasattr(os, "fork"):
-        return serial.check(files, context, presenter)
+        return serial.check(files, checker)
     from ltkm_inspect.checking import parallel
 
-    return parallel.check(files, context, presenter, most)
+    return parallel.check(files, checker, most)
 
 
 def cores() -> int:

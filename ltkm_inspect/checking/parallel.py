@@ -7,7 +7,6 @@ and the guess is taken only if the stretch before ends there.
 """
 
 import signal
-from collections import Counter
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass, field, replace
 from multiprocessing import get_context
@@ -16,11 +15,11 @@ from multiprocessing.process import BaseProcess
 from typing import Any
 
 from ltkm_inspect.capture.inputs import Input
+from ltkm_inspect.checking.checker import Checker
 from ltkm_inspect.checking.pieces import Piece, cut
 from ltkm_inspect.checking.reading import CaptureReader
-from ltkm_inspect.checking.results import Presenter, StretchResult, WorkerError
+from ltkm_inspect.checking.results import StretchResult, WorkerError
 from ltkm_inspect.checking.work import PreparedPiece, Share, Stretch
-from ltkm_inspect.context import Context
 from ltkm_inspect.wire import crash_of
 
 _ENDS = (signal.SIGINT, signal.SIGTERM)
@@ -45,7 +44,7 @@ class _Worker:
     """Index of the piece up to which the process has received what others saw."""
 
 
-def check(files: Sequence[Input], context: Context, presenter: Presenter, jobs: int) -> Generator[StretchResult]:
+def check(files: Sequence[Input], checker: Checker, jobs: int) -> Generator[StretchResult]:
     """Yield what the exchanges of these files give, as one session, in their order; that many processes share it.
 
     Raises WorkerError where one of them is gone.
@@ -55,10 +54,10 @@ def check(files: Sequence[Input], context: Context, presenter: Presenter, jobs: 
         before = signal.pthread_sigmask(signal.SIG_BLOCK, _ENDS)  # until each new process minds them by itself
         try:
             for _ in range(jobs):
-                workers.append(_start(workers, context, presenter))
+                workers.append(_start(workers, checker))
         finally:
             signal.pthread_sigmask(signal.SIG_SETMASK, before)
-        yield from _Run(files, workers, context).results()
+        yield from _Run(files, workers, checker).results()
     finally:
         for worker in workers:
             worker.connection.close()
@@ -67,24 +66,24 @@ def check(files: Sequence[Input], context: Context, presenter: Presenter, jobs: 
             worker.process.join()
 
 
-def _start(others: list[_Worker], context: Context, presenter: Presenter) -> _Worker:
+def _start(others: list[_Worker], checker: Checker) -> _Worker:
     forking = get_context("fork")
     ours, theirs = forking.Pipe()
     inherited = [ours, *(other.connection for other in others)]
-    process = forking.Process(target=_serve, args=(theirs, inherited, context, presenter), daemon=True)
+    process = forking.Process(target=_serve, args=(theirs, inherited, checker), daemon=True)
     process.start()
     theirs.close()
     return _Worker(len(others), process, ours)
 
 
-def _serve(connection: Connection, inherited: list[Connection], context: Context, presenter: Presenter) -> None:
+def _serve(connection: Connection, inherited: list[Connection], checker: Checker) -> None:
     """Answer one request after the other, until there is nobody who asks."""
     for each in _ENDS:
         signal.signal(each, signal.SIG_IGN)  # the main process says when it is over
     signal.pthread_sigmask(signal.SIG_UNBLOCK, _ENDS)
     for other in inherited:
         other.close()  # else it would not be noticed that the main process is gone
-    share = Share(context, presenter)
+    share = Share(checker)
     try:
         while True:
             what, given = connection.recv()
@@ -101,16 +100,15 @@ def _serve(connection: Connection, inherited: list[Connection], context: Context
 class _Run:
     """One check that is shared between processes."""
 
-    def __init__(self, files: Sequence[Input], workers: list[_Worker], context: Context) -> None:
+    def __init__(self, files: Sequence[Input], workers: list[_Worker], checker: Checker) -> None:
         self._workers = workers
-        self._context = context
-        self._reader = CaptureReader(context.limits)
+        self._checker = checker
+        self._reader = CaptureReader(checker.context.limits)
         self._new = cut(files, self._reader)
         self._pieces: dict[int, Piece] = {}
         """Those that were begun and not yet given out, by their number."""
         self._begun = self._settled = self._given = 0
         """How many pieces were begun, are known to be what they seem, and were given out."""
-        self._forgotten: Counter[str] = Counter()
         self._seen: dict[int, tuple[int | None, bytes]] = {}
         """What was seen in each piece, and by whom, until everybody knows it."""
 
@@ -122,7 +120,7 @@ class _Run:
             busy = [worker.connection for worker in self._workers if worker.busy is not None]
             for connection in wait(busy) if busy else ():
                 self._receive(next(worker for worker in self._workers if worker.connection is connection))
-        worker, session = self._workers[0], self._context.session
+        worker, session = self._workers[0], self._checker.context.session
         self._send(worker, self._given, "follow", self._news(worker, self._given))
         if session is not None:
             session.become(self._answer(worker))
@@ -199,7 +197,7 @@ class _Run:
             piece.found = answer
             self._settle()
         else:
-            piece.checked = answer
+            piece.checked, piece.counts = answer
             worker.pieces.remove(number)
 
     def _settle(self) -> None:
@@ -243,7 +241,8 @@ class _Run:
             if number >= min(self._given, *(worker.received for worker in self._workers)):
                 break
             del self._seen[number]
-        self._forgotten = checked.forgotten = checked.forgotten | self._forgotten  # the larger number of each
+        if piece.counts is not None:
+            self._checker.counts.merge(piece.counts)
         if piece.task is not None:
             checked.problem, checked.unread = piece.problem, piece.unread
         checked.octets = piece.octets

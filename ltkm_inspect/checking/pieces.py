@@ -13,7 +13,7 @@ from ltkm_inspect.capture import (
 )
 from ltkm_inspect.capture.inputs import Input
 from ltkm_inspect.checking.reading import CaptureReader, Held
-from ltkm_inspect.checking.results import StretchResult
+from ltkm_inspect.checking.results import Counts, StretchResult
 from ltkm_inspect.checking.work import FileRecords, PreparedPiece, Record, Stretch, Task
 from ltkm_inspect.output.console import failure
 from ltkm_inspect.traffic import Event
@@ -46,6 +46,8 @@ class Piece:
     """None where there is nothing to do."""
     checked: StretchResult | None = None
     """What it gives, once that is known."""
+    counts: Counts | None = None
+    """What is counted in it, if there is anything."""
     octets: int = 0
     flows: int = 0
     """How many flows there are in the file before it."""

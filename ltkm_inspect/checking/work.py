@@ -25,9 +25,9 @@ from ltkm_inspect.capture import (
     find_record,
     scan,
 )
+from ltkm_inspect.checking.checker import Checker
 from ltkm_inspect.checking.reading import Held, flows_of, numbered, read
-from ltkm_inspect.checking.results import Presenter, StretchResult
-from ltkm_inspect.context import Context
+from ltkm_inspect.checking.results import Counts, StretchResult
 from ltkm_inspect.output.console import failure
 from ltkm_inspect.session import EventSummary, Session, SessionEvent
 from ltkm_inspect.traffic import Event
@@ -87,8 +87,7 @@ class PreparedPiece:
 class Share:
     """The share of one process in a check, with a session of its own that is kept up to date."""
 
-    context: Context
-    presenter: Presenter
+    checker: Checker
     _waiting: dict[int, tuple[str, list[SkippedFlows | UnreadTraffic | DamagedEvent | SessionEvent]]] = field(
         default_factory=dict
     )
@@ -111,7 +110,7 @@ class Share:
                 else:
                     found.flows += flows_of(held)
                     found.exchanges += 1
-                    step = self.context.event(held)
+                    step = self.checker.context.event(held)
                     waiting.append(step)
                     if not held.faults:
                         with suppress(Exception):  # what cannot be looked at is not remembered; who inspects it says so
@@ -122,7 +121,7 @@ class Share:
         found.seen = pickle.dumps(seen, pickle.HIGHEST_PROTOCOL) if seen else b""
         return found
 
-    def inspect(self, number: int, seen: list[bytes], flows: int) -> StretchResult:
+    def inspect(self, number: int, seen: list[bytes], flows: int) -> tuple[StretchResult, Counts]:
         """Do the second half, after what others saw of the pieces before it, those of this process left out.
 
         `flows` is how many there are in the file before the piece.
@@ -131,22 +130,16 @@ class Share:
         for earlier in [earlier for earlier in self._waiting if earlier < number]:
             del self._waiting[earlier]  # it turned out that there is nothing in it after all
         name, waiting = self._waiting.pop(number)
-        checked = StretchResult(name)
+        result, counts = StretchResult(name), Counts()
+        self.checker.counts = counts
         for _, at, held in numbered(waiting, name, Counter({name: flows})):
-            if isinstance(held, SkippedFlows):
-                checked.summary.others += held.flows
-            elif isinstance(held, UnreadTraffic):
-                checked.summary.unread.update(held.counts)
-            elif isinstance(held, DamagedEvent):
-                checked.damaged.append(str(held))
-            else:
-                self.presenter.add(held, self.context, checked, at)
-        checked.forgotten = session.forgotten.copy()
-        return checked
+            self.checker.take(held, result, at)
+        counts.forgotten = session.forgotten.copy()
+        return result, counts
 
     def follow(self, seen: list[bytes]) -> Session:
         """Take note of what others saw; return the session, which knows it now."""
-        session = self.context.session
+        session = self.checker.context.session
         assert session is not None
         for octets in seen:
             each: EventSummary
@@ -162,7 +155,7 @@ class Share:
 
     def _held(self, task: Task, found: PreparedPiece) -> Iterator[Held]:
         if isinstance(task, FileRecords):
-            yield from read(iter(task.found), task.name, self.context.limits)
+            yield from read(iter(task.found), task.name, self.checker.context.limits)
             return
         file = self._opened(task)
         start: int | None = task.start
@@ -179,7 +172,7 @@ class Share:
             """Read no further behind the last record than is needed to find its end."""
             return file.read(size if until is None else min(size, max(until - file.tell(), _SLACK)))
 
-        yield from read(scan(some, start, until, task.size), task.name, self.context.limits)
+        yield from read(scan(some, start, until, task.size), task.name, self.checker.context.limits)
 
     def _opened(self, task: Stretch) -> FileIO:
         if self._file is None or self._file.name != task.name:

@@ -3,6 +3,7 @@
 import os
 import sys
 import time
+from collections import Counter
 from collections.abc import Iterable
 from typing import Any
 
@@ -23,7 +24,7 @@ class Progress:
 
     def __init__(self, names: Iterable[str]) -> None:
         """Take the files, whose sizes tell how much there is to do; there is no bar where that is not known."""
-        self._octets = self._findings = self._told = 0
+        self._octets = self._told = 0
         self._bar: Any = None  # click does not name the type
         self._drawn = False
         self._began = self._shown = time.monotonic()
@@ -52,15 +53,16 @@ class Progress:
             click.echo(_ERASE, nl=False, err=True)
             self._drawn = False
 
-    def advance(self, octets: int, findings: int) -> None:
-        """Count what was done, and show it from time to time."""
+    def advance(self, octets: int, findings: Counter[Any]) -> None:
+        """Count what was done, and show it from time to time with the number of all findings so far."""
+        if self._bar is None:
+            return
         self._octets += octets
-        self._findings += findings
         now = time.monotonic()
-        if self._bar is not None and now - self._shown >= EVERY:
+        if now - self._shown >= EVERY:
             self._shown = now
             step, self._told = self._octets - self._told, self._octets
-            self._bar.update(step, self._findings)
+            self._bar.update(step, findings.total())
             self._drawn = True
 
     def _text(self, findings: int | None) -> str:

@@ -10,7 +10,7 @@ from click.testing import CliRunner
 
 from ltkm_inspect import engine
 from ltkm_inspect.capture import har
-from ltkm_inspect.checking import Presenter, StretchResult, parallel, pieces, serial, work
+from ltkm_inspect.checking import Checker, Presenter, parallel, pieces, serial, work
 from ltkm_inspect.cli.program import commands
 from ltkm_inspect.cli.shared import say_crashes
 from ltkm_inspect.context import Context
@@ -19,12 +19,11 @@ from ltkm_inspect.mitm import reading, rewriting
 from ltkm_inspect.mitm.flows import flow_of
 from ltkm_inspect.output.console import InputErrors
 from ltkm_inspect.output.redaction import Redaction
-from ltkm_inspect.output.wording import Wording
+from ltkm_inspect.output.wording import PLAIN, Wording
 from ltkm_inspect.reference import KEYS
 from ltkm_inspect.report import datagram, text
 from ltkm_inspect.report.keys import Keys
 from ltkm_inspect.report.lines import LineStyle
-from ltkm_inspect.report.summary import Summary
 from ltkm_inspect.session import EventSummary, Session, SessionEvent
 from ltkm_inspect.traffic import Exchange, Request
 from tests import recorded
@@ -94,27 +93,25 @@ def capture(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def total(results: list[StretchResult]) -> Summary:
-    summary = Summary()
-    for each in results:
-        summary.merge(each.summary)
-    return summary
+def checker(wording: Wording = PLAIN) -> Checker:
+    presenter = Presenter(keys=Keys(KEYS), style=LineStyle(), as_json=True, wording=wording)
+    return Checker(context=Context(keys=KEYS, session=Session()), presenter=presenter)
 
 
 def test_an_event_that_the_program_fails_on_has_a_finding_and_all_others_are_checked(
     capture: Path, place: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(pieces, "STRETCH", 3000)
-    presenter = Presenter(Keys(KEYS), style=LineStyle(), as_json=True, wording=Wording(Redaction()))
     told = []
     for check in (serial.check, partial(parallel.check, jobs=2)):
-        results = [*check(named(capture), Context(keys=KEYS, session=Session()), presenter)]
+        checked = checker(Wording(Redaction()))
+        results = [*check(named(capture), checked)]
         assert [each.problem for each in results if each.problem] == []
-        summary = total(results)
+        summary = checked.counts.summary
         assert summary.exchanges == len(EXCHANGES)
         assert summary.crashed == 1
         assert summary.findings[Level.WARNING, EVENT_CRASHED] + summary.findings[Level.WARNING, "rule-crashed"] >= 1
-        shown = [each for checked in results for each in checked.shown]
+        shown = [each for result in results for each in result.shown]
         records = [json.loads(each.json) for each in shown]
         crashes = [
             (number, finding["got"].partition(" ")[0])
@@ -192,8 +189,7 @@ def test_a_file_that_a_worker_fails_on_has_a_line_and_the_others_are_read(
         raise TypeError(SECRET)
 
     monkeypatch.setattr(work, "scan", crash)
-    presenter = Presenter(Keys(KEYS), style=LineStyle(), as_json=True)
-    results = [*parallel.check(named(capture), Context(keys=KEYS, session=Session()), presenter, 2)]
+    results = [*parallel.check(named(capture), checker(), 2)]
     assert [each.problem.partition(":")[2].split()[0] for each in results if each.problem] == ["TypeError"]
 
 

@@ -12,7 +12,7 @@ import zstandard
 
 from ltkm_inspect import reference
 from ltkm_inspect.capture.inputs import Input
-from ltkm_inspect.checking import Presenter, serial
+from ltkm_inspect.checking import Checker, Presenter, serial
 from ltkm_inspect.context import Context
 from ltkm_inspect.report.keys import Keys
 from ltkm_inspect.session import Session
@@ -152,9 +152,9 @@ def test_an_exchange_that_was_not_captured_to_its_end_has_no_flow(capture: Path)
 
 
 def results_of(path: Path, *, follow: bool = False) -> object:
-    context, presenter = Context(session=Session()), Presenter(Keys(), None, as_json=True)
+    checker = Checker(context=Context(session=Session()), presenter=Presenter(keys=Keys(), as_json=True))
     file = Input(str(path))
-    return serial.follow(file, context, presenter) if follow else serial.check([file], context, presenter)
+    return serial.follow(file, checker) if follow else serial.check([file], checker)
 
 
 def test_a_pipe_gives_an_exchange_before_the_capture_goes_on(tmp_path: Path) -> None:

@@ -4,7 +4,6 @@ import gzip
 import io
 import json
 import os
-from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import replace
@@ -18,38 +17,35 @@ from mitmproxy.io import FlowReader
 from mitmproxy.test import tflow, tutils
 
 from ltkm_inspect.capture.inputs import Input, inputs
-from ltkm_inspect.checking import Presenter, Shown, StretchResult, parallel, pieces, serial
+from ltkm_inspect.checking import Checker, Presenter, Shown, StretchResult, parallel, pieces, serial
 from ltkm_inspect.checking.work import REPLACED, Share, Stretch
 from ltkm_inspect.context import Context, Settings
 from ltkm_inspect.mitm.flows import flow_of
 from ltkm_inspect.reference import FIRST, KEYS, SECOND, exchange, ltkm, reference
 from ltkm_inspect.report.keys import Keys
 from ltkm_inspect.report.lines import LineStyle
-from ltkm_inspect.report.summary import Summary
 from ltkm_inspect.session import Session, SessionSettings
 from ltkm_inspect.traffic import Exchange
 from tests.proxy.parts import TRIAL
 from tests.samples.generate import written
 
 FAULTS = sorted((TRIAL.parent / "faults").glob("*.flow"))
-PRESENTER = Presenter(Keys(KEYS), style=LineStyle(), as_json=True)
+PRESENTER = Presenter(keys=Keys(KEYS), style=LineStyle(), as_json=True)
 
 
-def context(limit: int = 10_000) -> Context:
-    return Context(Settings(debug=True), KEYS, Session(SessionSettings(limit, hash_key=bytes(16))))
+def checker(limit: int = 10_000) -> Checker:
+    context = Context(Settings(debug=True), KEYS, Session(SessionSettings(limit, hash_key=bytes(16))))
+    return Checker(context=context, presenter=PRESENTER)
 
 
-def told(results: Iterator[StretchResult]) -> tuple[list[tuple[str, object]], Summary, Counter[str]]:
-    """Return what is printed in its order, with the file that it is about; and what is counted."""
+def told(results: Iterator[StretchResult]) -> list[tuple[str, object]]:
+    """Return what is printed in its order, with the file that it is about."""
     said: list[tuple[str, object]] = []
-    total, forgotten = Summary(), Counter[str]()
     for each in results:
         said += [(each.name, shown) for shown in each.shown]
         if each.problem:
             said.append((each.name, (each.problem, each.unread)))
-        total.merge(each.summary)
-        forgotten = each.forgotten
-    return said, total, forgotten
+    return said
 
 
 def both(
@@ -58,13 +54,14 @@ def both(
     """Check files in one process and in several; return what both say."""
     monkeypatch.setattr(pieces, "STRETCH", stretch)
     monkeypatch.setattr(pieces, "BATCH", 3)
-    alone, together = context(limit), context(limit)
-    expected = told(serial.check(files, alone, PRESENTER))
-    assert told(parallel.check(files, together, PRESENTER, jobs)) == expected
-    assert together.session is not None
-    assert alone.session is not None
-    assert together.session.forgotten == alone.session.forgotten == expected[2]
-    return expected[0]
+    alone, together = checker(limit), checker(limit)
+    expected = told(serial.check(files, alone))
+    assert told(parallel.check(files, together, jobs)) == expected
+    assert together.counts == alone.counts
+    assert together.context.session is not None
+    assert alone.context.session is not None
+    assert together.context.session.forgotten == alone.context.session.forgotten == together.counts.forgotten
+    return expected
 
 
 def named(*paths: Path) -> list[Input]:
@@ -220,7 +217,7 @@ def test_a_file_that_was_replaced_meanwhile_is_said_to_be(tmp_path: Path) -> Non
     (tmp_path / "b.flow").write_bytes(TRIAL.read_bytes())
     os.replace(tmp_path / "b.flow", file)
     task = Stretch(str(file), (status.st_dev, status.st_ino), 0, None, status.st_size, True)
-    with closing(Share(context(), PRESENTER)) as share:
+    with closing(Share(checker())) as share:
         assert share.find(0, task).error == REPLACED
 
 
@@ -232,6 +229,6 @@ def test_a_file_that_became_shorter_meanwhile_is_damaged_where_it_ends(tmp_path:
     first = octets.index(b":") + 2 + int(octets[: octets.index(b":")])
     os.truncate(file, first)
     task = Stretch(str(file), (status.st_dev, status.st_ino), 0, None, status.st_size, True)
-    with closing(Share(context(), PRESENTER)) as share:
+    with closing(Share(checker())) as share:
         damage = share.find(0, task).damage
     assert str(damage) == f"the file shrank while it was being read (after 1 flow, at octet {first})"
