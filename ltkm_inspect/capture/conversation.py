@@ -2,10 +2,9 @@
 
 from dataclasses import dataclass, field
 
-import h11
-
 from ltkm_inspect.capture.exchanges import ConnectionInfo, Owner, exchange_of, may_be_ours, place, response_gap
 from ltkm_inspect.capture.http1 import HttpMessage, HttpReader, protocol_of
+from ltkm_inspect.capture.http_head import RequestHead, ResponseHead
 from ltkm_inspect.packets import PacketTime, TcpConnection, distance
 from ltkm_inspect.packets.tcp import DROPPED, ENDED, FINISHED, RESET, REUSED
 from ltkm_inspect.traffic import Gap, ours
@@ -207,14 +206,14 @@ class Conversation:
         head = message.head
         if side == 0:
             return
-        assert isinstance(head, h11.Response)
+        assert isinstance(head, ResponseHead)
         turn = self._turn
         if turn is None or turn.is_given:
             message.body = None
             return
         request = turn.request
-        if request is not None and isinstance(request.head, h11.Request):
-            if request.head.method == b"CONNECT" and 200 <= head.status_code < 300:
+        if request is not None and isinstance(request.head, RequestHead):
+            if request.head.method == b"CONNECT" and 200 <= head.status < 300:
                 self._drop(turn)
                 self._leave("connect")
                 return
@@ -230,12 +229,12 @@ class Conversation:
 
     def grown(self, message: HttpMessage, octets: int) -> None:
         """Count the octets of a body, and do without it where there are too many."""
-        turn = self._asking if isinstance(message.head, h11.Request) else self._turn
+        turn = self._asking if isinstance(message.head, RequestHead) else self._turn
         if turn is None or turn.is_given:
             message.body = None
             return
         turn.kept += octets
-        is_unlikely = isinstance(message.head, h11.Request) and not may_be_ours(message, None)
+        is_unlikely = isinstance(message.head, RequestHead) and not may_be_ours(message, None)
         most = _UNLIKELY if is_unlikely else LARGEST
         if not self._owner.keep(octets) or message.size > most:
             freed = sum(map(len, message.body or ()))
@@ -303,7 +302,7 @@ class Conversation:
         """Return the method that a response answers; GET where that is not known."""
         turn = self._turn
         head = turn.request.head if turn is not None and turn.request is not None else None
-        return head.method.decode("ascii") if isinstance(head, h11.Request) else "GET"
+        return head.method.decode("ascii") if isinstance(head, RequestHead) else "GET"
 
     def _leave(self, protocol: str) -> None:
         """Read no more of the connection."""

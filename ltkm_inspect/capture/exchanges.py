@@ -4,10 +4,9 @@ from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Protocol
 
-import h11
-
 from ltkm_inspect.capture.connections import host_of, shown
 from ltkm_inspect.capture.http1 import HttpMessage
+from ltkm_inspect.capture.http_head import RequestHead, ResponseHead
 from ltkm_inspect.packets import PacketFile, PacketTime, TcpConnection
 from ltkm_inspect.traffic import Exchange, Gap, Headers, Limits, Request, Response, ours, split_target
 from ltkm_inspect.wire import printable
@@ -71,7 +70,7 @@ def exchange_of(
     assert first is not None
     file = first.first.file
     made, answered = Request("", "http", *info.server, ""), None
-    if request is not None and isinstance(request.head, h11.Request):
+    if request is not None and isinstance(request.head, RequestHead):
         made = _request(request, request.head, info.server)
         gaps = [*gaps, *_gaps(request, "request", file)]
     elif request is not None and request.loss is not None:
@@ -79,7 +78,7 @@ def exchange_of(
     elif request is not None and request.problem:
         gaps = [*gaps, Gap(place(request.first, file), unreadable(request), ("request",), is_damage=True)]
     if response is not None:
-        if isinstance(response.head, h11.Response):
+        if isinstance(response.head, ResponseHead):
             answered = _response(response, response.head)
             gaps = [*gaps, *_gaps(response, "response", file)]
         elif response.loss is not None:
@@ -111,7 +110,7 @@ def _address(ends: bytes) -> tuple[str, int]:
 def may_be_ours(request: HttpMessage | None, response: HttpMessage | None) -> bool:
     """Tell from the heads whether an exchange may be ours."""
     head = request.head if request is not None else None
-    target = head.target if isinstance(head, h11.Request) else b""
+    target = head.target if isinstance(head, RequestHead) else b""
     fields = (message.fields for message in (request, response) if message is not None)
     return ours.may_be_exchange(target, *fields)
 
@@ -143,8 +142,8 @@ def _gaps(message: HttpMessage, side: str, file: PacketFile) -> list[Gap]:
     return [Gap(place(packet, file), why, hides, is_damage=True)]
 
 
-def _request(message: HttpMessage, head: h11.Request, server: tuple[str, int]) -> Request:
-    headers = Headers(message.fields)
+def _request(message: HttpMessage, head: RequestHead, server: tuple[str, int]) -> Request:
+    headers = Headers(head.fields)
     target = head.target.decode("utf-8", "surrogateescape")
     absolute = split_target(target)[0]
     host, port = _authority(absolute or headers.get("host") or "")
@@ -154,19 +153,19 @@ def _request(message: HttpMessage, head: h11.Request, server: tuple[str, int]) -
         host or server[0],
         (port or _PORT) if absolute else server[1],
         target,
-        f"HTTP/{head.http_version.decode('ascii')}",
+        f"HTTP/{head.version.decode('ascii')}",
         headers,
         _body(message),
         Headers(message.trailers),
     )
 
 
-def _response(message: HttpMessage, head: h11.Response) -> Response:
+def _response(message: HttpMessage, head: ResponseHead) -> Response:
     return Response(
-        head.status_code,
+        head.status,
         head.reason.decode("iso-8859-1"),
-        f"HTTP/{head.http_version.decode('ascii')}",
-        Headers(message.fields),
+        f"HTTP/{head.version.decode('ascii')}",
+        Headers(head.fields),
         _body(message),
         Headers(message.trailers),
     )

@@ -6,6 +6,7 @@ from typing import Any, Protocol
 
 import h11
 
+from ltkm_inspect.capture.http_head import Fields, Head, RequestHead, ResponseHead, head_of, plain_head
 from ltkm_inspect.packets import PacketTime
 
 MOST_HEAD = 1 << 18
@@ -58,10 +59,8 @@ class HttpMessage:
 
     first: PacketTime
     """The packet with its first octet."""
-    head: h11.Request | h11.Response | None = None
+    head: Head | None = None
     """None while its head is not complete, or where that was lost."""
-    fields: tuple[tuple[bytes, bytes], ...] = ()
-    """The header fields in their own case; none without a head."""
     body: list[bytes] | None = field(default_factory=list)
     """Without transfer coding; None where nobody wants it, or part of it was lost."""
     size: int = 0
@@ -83,6 +82,11 @@ class HttpMessage:
     """The sequence number of its first octet."""
     ordinal: int = 1
     """Which one it is of the messages that begin in the same packet."""
+
+    @property
+    def fields(self) -> Fields:
+        """The header fields; none without a head."""
+        return () if self.head is None else self.head.fields
 
 
 class MessageListener(Protocol):
@@ -209,6 +213,12 @@ class HttpReader:
             self._message.begin = octets[:_KEPT]
             self._fail(f"expected {_LINES[self._side]}, got other octets", packet)
             return b""
+        if (plain := plain_head(self._side, octets)) is not None:
+            head, end = plain
+            length = self._length(self._message, head)
+            if length is not None:
+                self._head(self._message, head, length, packet)
+                return octets[end:]
         self._parser = h11.Connection(_ROLES[self._side], max_incomplete_event_size=MOST_HEAD)
         if self._side and octets[9:10] == b"1":  # only an interim response needs a request in front of it
             self._parser.send(_ASKED)
@@ -227,11 +237,10 @@ class HttpReader:
                     self._fail(_problem(error), packet)
                 return b""
             if isinstance(event, _HEADS):
-                self._head(message, event)
-                if message.length is not None:
-                    self._rest, self._parser = message.length, None
-                    if not self._rest:
-                        self._end(packet, is_complete=True)
+                head = head_of(event)
+                length = self._length(message, head)
+                self._head(message, head, length, packet)
+                if length is not None:
                     return parser.trailing_data[0]
             elif isinstance(event, h11.Data):
                 if message.body is not None:
@@ -252,10 +261,27 @@ class HttpReader:
         self._end(packet, is_complete=False)
         self._listener.lost(self._side, packet)
 
-    def _head(self, message: HttpMessage, head: h11.Request | h11.Response) -> None:
-        message.head, message.fields, message.begin = head, tuple(head.headers.raw_items()), b""
-        message.length = _length(message, head, self._listener.method(message) if self._side else "")
+    def _head(self, message: HttpMessage, head: Head, length: int | None, packet: PacketTime) -> None:
+        """Take the head of a message whose body has so many octets."""
+        message.head, message.length, message.begin = head, length, b""
         self._listener.head_read(self._side, message)
+        if length is not None:
+            self._rest, self._parser = length, None
+            if not length:
+                self._end(packet, is_complete=True)
+
+    def _length(self, message: HttpMessage, head: Head) -> int | None:
+        """Return how many octets the body has, by the head of a message; None where that does not say."""
+        if isinstance(head, ResponseHead) and (
+            head.status in _WITHOUT_BODY or self._listener.method(message) == "HEAD"
+        ):
+            return 0
+        fields = {name.lower(): value for name, value in head.fields}
+        if b"transfer-encoding" in fields:
+            return None
+        if b"content-length" in fields:
+            return int(fields[b"content-length"])
+        return 0 if isinstance(head, RequestHead) else None
 
     def _body(self, message: HttpMessage, octets: bytes) -> None:
         assert message.body is not None
@@ -276,15 +302,3 @@ def _problem(error: h11.RemoteProtocolError) -> str:
     if error.error_status_hint == _TOO_LARGE:
         return f"expected at most {MOST_HEAD >> 10} KiB of start line and header fields, got more"
     return str(error).partition(": bytearray(")[0]
-
-
-def _length(message: HttpMessage, head: h11.Request | h11.Response, method: str) -> int | None:
-    """Return how many octets the body has, by the head of a message; None where that does not say."""
-    if isinstance(head, h11.Response) and (method == "HEAD" or head.status_code in _WITHOUT_BODY):
-        return 0
-    fields = {name.lower(): value for name, value in message.fields}
-    if b"transfer-encoding" in fields:
-        return None
-    if b"content-length" in fields:
-        return int(fields[b"content-length"])
-    return 0 if isinstance(head, h11.Request) else None
