@@ -1,14 +1,15 @@
 """The answers of the rules for one event: each is run on its subjects, and what it finds is kept in order."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
+from typing import Any
 
 from ltkm_inspect.context import Context
 from ltkm_inspect.engine.own_findings import larger, not_in_full, rule_crash
-from ltkm_inspect.engine.rule_plan import PASSED, Groups, not_applicable, ranks, unanswered
+from ltkm_inspect.engine.rule_plan import PASSED, Groups, NeedGroup, not_applicable, ranks, unanswered
 from ltkm_inspect.finding import Answer, Finding, Level, NotApplicable, Outcome, Problem
-from ltkm_inspect.rule import RULES, Rule
-from ltkm_inspect.subject import Site
+from ltkm_inspect.rule import RULES, Need, Rule
+from ltkm_inspect.subject import Kind, Site
 from ltkm_inspect.traffic import Event, Gap
 
 NOT_APPLICABLE = Answer.NOT_APPLICABLE
@@ -16,7 +17,7 @@ BROKEN = Outcome(Answer.BROKEN)
 
 
 class Answers:
-    """What the rules answer and find, site by site in any order."""
+    """What the rules answer and find, kind by kind in any order."""
 
     def __init__(self, context: Context, most: int | None) -> None:
         """Start without answers; at most so many findings of a rule and level are kept."""
@@ -27,7 +28,6 @@ class Answers:
         self._found: list[tuple[tuple[int, ...], int, Finding]] = []
         self._most = most
         self._numbers: dict[tuple[str, Level], int] = {}
-        self._broken: set[str] = set()
 
     @property
     def findings(self) -> list[Finding]:
@@ -44,63 +44,92 @@ class Answers:
             return {}
         return {key: number - most for key, number in self._numbers.items() if number > most}
 
-    def run(self, site: Site, chosen: Groups) -> None:
-        """Run rules on one subject: keep what they find, and their answers."""
-        subject, context, outcomes, broken = site.subject, self.context, self.outcomes, self._broken
-        for needs, ids, alikes in chosen.get(site.kind.on, ()):
-            reason = None
-            try:
-                for need in needs:
-                    reason = need.missing(subject, context)
-                    if reason is not None:
-                        break
-            except Exception as error:
-                self.keep(rule_crash(RULES[ids[0]], site, context, error), site.order)
-                reason = "whether the rule applies could not be determined"
-            if reason is not None:
-                missing = not_applicable(reason)
-                for id in ids:
-                    if outcomes[id].answer is NOT_APPLICABLE:
-                        outcomes[id] = missing
+    def run(
+        self,
+        subjects: Sequence[Any],
+        groups: Iterable[NeedGroup],
+        site: Callable[[Any], Site],
+        last: NotApplicable | None = None,
+    ) -> None:
+        """Run rules that were not run before on all subjects of their kind: keep what they find, and their answers.
+
+        `site` returns the site of one of the subjects, and `last` is why the rules do not apply to the last subject, if
+        that is not among these.
+        """
+        context, outcomes = self.context, self.outcomes
+        for need, ids, alikes, further in groups:
+            asked, reason = (subjects, last) if need is None else self._asked(need, ids[0], subjects, site, last)
+            if not asked and reason is not None:
+                outcomes.update(dict.fromkeys(ids, reason))
                 continue
+            number = len(asked)
             for fast_pass, rules, passed in alikes:
+                outcomes.update(passed)
                 try:
-                    passes = fast_pass is not None and fast_pass(subject)
+                    left = asked if fast_pass is None else [each for each in asked if not fast_pass(each)]
                 except Exception:  # what it stumbled over the rules will meet themselves
-                    passes = False
-                if passes:
-                    if passed.keys().isdisjoint(broken):
-                        outcomes.update(passed)
-                    else:
-                        for id in passed.keys() - broken:
-                            outcomes[id] = PASSED
-                    continue
-                for id, rule, check, takes_context in rules:
-                    found = None
-                    try:
-                        for found in check(subject, context) if takes_context else check(subject):
-                            if type(found) is NotApplicable:
-                                if outcomes[id].answer is NOT_APPLICABLE:
-                                    outcomes[id] = found
-                            else:
-                                self._say(rule, found, site)  # type: ignore[arg-type]
-                                outcomes[id] = BROKEN
-                                broken.add(id)
-                        if found is None and id not in broken:
-                            outcomes[id] = PASSED
-                    except Exception as error:  # law 1: no input makes a hook raise
-                        self.keep(rule_crash(rule, site, context, error), site.order)
+                    left = asked
+                for rule, check, takes_context in rules if left else ():
+                    skipped = 0
+                    for subject in left:
+                        try:
+                            for found in check(subject, context) if takes_context else check(subject):
+                                if type(found) is NotApplicable:
+                                    skipped += 1
+                                    if skipped == number and outcomes[rule.id] is PASSED:
+                                        outcomes[rule.id] = reason or found
+                                else:
+                                    outcomes[rule.id] = BROKEN
+                                    self._say(rule, found, site(subject))  # type: ignore[arg-type]
+                        except Exception as error:  # law 1: no input makes a hook raise
+                            self._crash(rule, site(subject), error)
+                            skipped += 1
+                            if skipped == number and outcomes[rule.id] is PASSED:
+                                outcomes[rule.id] = reason or unanswered(context.settings)[rule.id]
+            if further:
+                self.run(asked, further, site, reason)
+
+    def _asked(
+        self, need: Need, id: str, subjects: Iterable[Any], site: Callable[[Any], Site], last: NotApplicable | None
+    ) -> tuple[Sequence[Any], NotApplicable | None]:
+        """Return the subjects that meet a need, and why the last subject of their kind does not, if so.
+
+        `id` is that of one of the rules with this need.
+        """
+        missing, context, asked, reason = need.missing, self.context, [], None
+        for subject in subjects:
+            try:
+                reason = missing(subject, context)
+            except Exception as error:
+                self._crash(RULES[id], site(subject), error)
+                reason = "whether the rule applies could not be determined"
+            if reason is None:
+                asked.append(subject)
+        return asked, last if last is not None or reason is None else not_applicable(reason)
+
+    def _crash(self, rule: Rule, site: Site, error: Exception) -> None:
+        self.keep(rule_crash(rule, site, self.context, error), site.order)
 
     def run_apart(
         self, sites: Iterable[Site], chosen: Groups, outcomes: dict[str, Outcome]
     ) -> tuple[Mapping[str, Outcome], bool]:
         """Run rules on subjects; return their answers for these alone, and whether they found nothing."""
-        kept, broken, total = self.outcomes, self._broken, self.total
-        self.outcomes, self._broken = outcomes, set()
-        for site in sites:
-            self.run(site, chosen)
-        self.outcomes, self._broken = kept, broken | self._broken
+        kept, total = self.outcomes, self.total
+        self.outcomes = outcomes
+        by_kind: dict[Kind, dict[int, Site]] = {}
+        for each in sites:
+            by_kind.setdefault(each.kind, {})[id(each.subject)] = each
+        for kind, found in by_kind.items():
+            subjects = [each.subject for each in found.values()]
+            self.run(subjects, chosen.get(kind.on, ()), partial(_site_in, found))
+        self.outcomes = kept
         return outcomes, self.total == total
+
+    def run_again(self, sites: Sequence[Site], chosen: Groups) -> None:
+        """Run rules on more subjects than those on which they may have been run before."""
+        ids = [id for site in sites for group in chosen.get(site.kind.on, ()) for id in group.ids]
+        found, _ = self.run_apart(sites, chosen, {id: self.outcomes[id] for id in ids})
+        self.merge(found, first=False)
 
     def merge(self, found: Mapping[str, Outcome], *, first: bool) -> None:
         """Add answers that were found apart; the first of their rules are taken as they are."""
@@ -173,6 +202,10 @@ class Answers:
 
 
 _LAST = (9,)
+
+
+def _site_in(sites: Mapping[int, Site], subject: Any) -> Site:
+    return sites[id(subject)]
 
 
 def _unknown(gap: Gap) -> str:

@@ -11,7 +11,7 @@ from ltkm_inspect.engine.own_findings import larger, not_in_full, unseen
 from ltkm_inspect.engine.rule_plan import groups, of_datagram
 from ltkm_inspect.finding import Level, Report
 from ltkm_inspect.session import PendingPush, SessionEvent, pending_at_end
-from ltkm_inspect.subject import FOUND, KINDS, Site
+from ltkm_inspect.subject import FOUND, KINDS
 from ltkm_inspect.traffic import Datagram, Event
 from ltkm_inspect.wire import count
 
@@ -69,9 +69,8 @@ def waiting_at_end(context: Context) -> Counter[str]:
     """
     if context.session is None:
         return Counter()
-    answers, kind = Answers(context, None), KINDS[PendingPush]
-    for pending in pending_at_end(context.session):
-        answers.run(Site(kind, pending, pending.event), groups(context.settings))
+    answers, waiting = Answers(context, None), [*pending_at_end(context.session)]
+    answers.run(waiting, groups(context.settings).get(PendingPush, ()), KINDS[PendingPush].site)
     return Counter(finding.rule for finding in answers.findings)
 
 
@@ -79,9 +78,8 @@ def _judged(step: SessionEvent, context: Context) -> Report:
     event = step.event
     answers, rules = Answers(context, event.limits.findings), groups(context.settings)
     for kind in FOUND:
-        if kind.on in rules:
-            for site in kind.find(step):
-                answers.run(site, rules)
+        if kind.on in rules and (subjects := kind.subjects(step)):
+            answers.run(subjects, rules[kind.on], kind.site)
     run_on_messages(event.judged_ltkms, answers)
     for finding in unseen(event):
         answers.add(finding, _UNSEEN)

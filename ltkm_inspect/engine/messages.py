@@ -48,11 +48,11 @@ def run_on_messages(ltkms: Iterable[Ltkm], answers: Answers) -> None:
             continue
         if message.problem is not None:
             # What was read before the damage may only look wrong because of it: one cause, one finding.
-            site = next(message_sites(ltkm, message, (Message,)))
+            sites = [*message_sites(ltkm, message, (Message,))]
             if message.is_cut:
-                _say_cut(site, message, answers)
+                _say_cut(sites[0], message, answers)
             else:
-                answers.run(site, groups(settings))
+                answers.run_again(sites, groups(settings))
             merged = {}
             continue
         shape = message_shape(message, ltkm.octets)
@@ -60,8 +60,7 @@ def run_on_messages(ltkms: Iterable[Ltkm], answers: Answers) -> None:
         if known is None:
             known = _first_of_shape(shape, [*message_sites(ltkm, message, shaped)], answers, merged)
         if unshaped:
-            for site in message_sites(ltkm, message, unshaped):
-                answers.run(site, unshaped)
+            answers.run_again([*message_sites(ltkm, message, unshaped)], unshaped)
         if known is not merged:
             first, merged = merged is None, known
             answers.merge(known, first=first)

@@ -36,18 +36,23 @@ class SimilarRules(NamedTuple):
     """Rules that share a fast check, which is then made once for all of them."""
 
     fast_pass: FastPass | None
-    rules: list[tuple[str, Rule, Check, bool]]
-    """Id, rule, its function with the options of the settings, and whether that takes the context."""
+    rules: list[tuple[Rule, Check, bool]]
+    """Rule, its function with the options of the settings, and whether that takes the context."""
     passed: dict[str, Outcome]
     """The answers of all of them where the fast check is true."""
 
 
 class NeedGroup(NamedTuple):
-    """Rules on one subject with the same needs, so that these are looked at once for all of them."""
+    """Rules on one subject that share their first need, so that this is looked at once for all of them."""
 
-    needs: tuple[Need, ...]
+    need: Need | None
+    """None for the rules without a need, or without a further one."""
     ids: list[str]
+    """The ids of all of them."""
     alike: list[SimilarRules]
+    """The rules that have no need besides."""
+    further: "list[NeedGroup]"
+    """The other ones, by their next need."""
 
 
 type Groups = Mapping[type, list[NeedGroup]]
@@ -56,22 +61,32 @@ type Groups = Mapping[type, list[NeedGroup]]
 @lru_cache(maxsize=48)
 def groups(settings: Settings, shape_only: bool | None = None) -> Groups:
     """Return the selected rules by subject; with `shape_only` only those on messages that declare it, or do not."""
-    made: dict[type, list[NeedGroup]] = {}
     plans = plan(settings) if shape_only is None else _plan_of_messages(settings, shape_only)
-    for on, rules in plans.items():
-        found: dict[tuple[Need, ...], dict[FastPass | None, SimilarRules]] = {}
-        for rule in rules:
-            options = settings.options.get(rule.id)
-            check = partial(rule.check, **options) if options else rule.check
-            group = found.setdefault(rule.needs, {})
-            alike = group.setdefault(rule.fast_pass, SimilarRules(rule.fast_pass, [], {}))
-            alike.rules.append((rule.id, rule, check, rule.takes_context))
-            alike.passed[rule.id] = PASSED
-        made[on] = [
-            NeedGroup(needs, [id for alike in group.values() for id in alike.passed], list(group.values()))
-            for needs, group in found.items()
-        ]
-    return made
+    return {on: _grouped([(rule.needs, rule) for rule in rules], settings) for on, rules in plans.items()}
+
+
+def _grouped(rules: Iterable[tuple[tuple[Need, ...], Rule]], settings: Settings) -> list[NeedGroup]:
+    """Return rules, each with the needs that are not yet looked at, in their groups."""
+    by_need: dict[Need | None, list[tuple[tuple[Need, ...], Rule]]] = {}
+    for needs, rule in rules:
+        by_need.setdefault(needs[0] if needs else None, []).append((needs[1:], rule))
+    found = []
+    for need, mine in by_need.items():
+        alike = _similar([rule for needs, rule in mine if not needs], settings)
+        further = _grouped([(needs, rule) for needs, rule in mine if needs], settings)
+        found.append(NeedGroup(need, [rule.id for _, rule in mine], alike, further))
+    return found
+
+
+def _similar(rules: Iterable[Rule], settings: Settings) -> list[SimilarRules]:
+    found: dict[FastPass | None, SimilarRules] = {}
+    for rule in rules:
+        options = settings.options.get(rule.id)
+        check = partial(rule.check, **options) if options else rule.check
+        alike = found.setdefault(rule.fast_pass, SimilarRules(rule.fast_pass, [], {}))
+        alike.rules.append((rule, check, rule.takes_context))
+        alike.passed[rule.id] = PASSED
+    return [*found.values()]
 
 
 def _plan_of_messages(settings: Settings, shape_only: bool) -> Mapping[type, tuple[Rule, ...]]:

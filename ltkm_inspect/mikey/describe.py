@@ -165,7 +165,7 @@ def _decoded(message: Message) -> Message:
 def _hidden(message: Message, octets: bytes) -> Iterator[Span]:
     """Yield the places of keys in the clear; the complete payload if the place of the field is not known."""
     for index, (payload, path) in enumerate(zip(message.payloads, message.paths, strict=True)):
-        secrets = [note.name for note in notes(type(payload)) if note.is_secret(payload)]
+        secrets = [note.name for note in notes(type(payload)) if note.secret is not None and note.is_secret(payload)]
         places = part_spans(message, octets, path) if secrets else {}
         for name in secrets:
             yield places.get(f"{path}.{name}") or message.payload_span(index)
@@ -256,21 +256,21 @@ def _plain_header(header: Header, message: Message, show_keys: bool, room: Room)
 def _plain(record: Any, show_keys: bool, room: Room) -> dict[str, Any]:
     result: dict[str, Any] = {}
     for note in notes(type(record)):
-        value = getattr(record, note.name)
-        if isinstance(value, tuple):
-            result[note.name] = [_plain(item, show_keys, room) for item in room.take(value)]
-        elif hasattr(value, "push"):
-            result[note.name] = _plain(value, show_keys, room)
+        name = note.name
+        value = getattr(record, name)
+        if isinstance(value, int):
+            result[name] = value
+            if note.codes is not None:
+                result[f"{name}_name"] = note.codes.get(value)
         elif isinstance(value, bytes):
-            result[note.name] = _plain_octets(value, note.is_secret(record) and not show_keys)
+            is_secret = note.is_secret(record) if note.secret is not None else False
+            result[name] = _plain_octets(value, is_secret and not show_keys)
+            if note.meaning is not None and not is_secret and (meaning := note.meaning(record)):
+                result[f"{name}_text"] = meaning
+        elif isinstance(value, tuple):
+            result[name] = [_plain(item, show_keys, room) for item in room.take(value)]
         else:
-            result[note.name] = value
-        if note.codes is not None and isinstance(value, int):
-            result[f"{note.name}_name"] = note.codes.get(value)
-        elif note.meaning is not None and isinstance(value, bytes) and not note.is_secret(record):
-            meaning = note.meaning(record)
-            if meaning:
-                result[f"{note.name}_text"] = meaning
+            result[name] = _plain(value, show_keys, room) if hasattr(value, "push") else value
     key_data = record.key_data if isinstance(record, Kemac) else None
     if key_data is not None:
         result["key_data"] = [_plain(entry, show_keys, room) for entry in room.take(key_data.entries)]

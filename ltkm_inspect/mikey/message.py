@@ -13,7 +13,7 @@ from ltkm_inspect.mikey.header import FIXED_LENGTH, Header, pull_header
 from ltkm_inspect.mikey.keydata import KEY_DATA
 from ltkm_inspect.mikey.payload import PAYLOADS, Payload
 from ltkm_inspect.mikey.policy import SecurityPolicy
-from ltkm_inspect.mikey.quick import QUICK, Quick, quick_header
+from ltkm_inspect.mikey.quick import QUICK, Quick, quick_header, read_usual
 from ltkm_inspect.mikey.record import Secret, record
 from ltkm_inspect.wire import DecodeError, DecodeProblem, Reader, Span, Tracer
 
@@ -207,23 +207,17 @@ def _decode(
         if error is not None:
             raise error.within(HEADER_LABEL)
         while following:
-            is_read = following in quick_ways
-            if is_read:
-                try:
-                    payload, behind = quick_ways[following](octets, start + 1)
-                    is_read = behind <= end
-                except LookupError:
-                    is_read = False
-            if is_read:
-                next_type = octets[start]
-            else:
-                reader.offset = start
-                kind = PAYLOADS.get(following)
-                if kind is None:
-                    raise _no_such_payload(following, start)
-                next_type = reader.uint8("next_payload") if kind.chained else 0
-                payload = kind.pull(reader)
-                behind = reader.offset
+            if quick_ways and room is None:
+                following, start = read_usual(octets, following, start, quick_ways, payloads, offsets)
+                if not following:
+                    break
+            reader.offset = start
+            kind = PAYLOADS.get(following)
+            if kind is None:
+                raise _no_such_payload(following, start)
+            next_type = reader.uint8("next_payload") if kind.chained else 0
+            payload = kind.pull(reader)
+            behind = reader.offset
             if room is not None:
                 room = _room_after(payload, room, most, start)
             payloads.append(payload)

@@ -5,7 +5,7 @@ then reads, or says what is wrong with. Else it returns what `pull` returns: a t
 """
 
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from ltkm_inspect.mikey.codes import MAC_LENGTHS, TIMESTAMP_LENGTHS
 from ltkm_inspect.mikey.core import Identity, Kemac, Rand, Timestamp
@@ -77,3 +77,29 @@ QUICK: dict[int, Quick] = {
     GeneralExtension.payload_type: _extension,
 }
 """By Next payload value; all of them are payloads that begin with a Next payload octet."""
+
+
+def read_usual(
+    octets: bytes,
+    following: int,
+    at: int,
+    ways: Mapping[int, Quick],
+    payloads: list[Payload],
+    offsets: list[int],
+) -> tuple[int, int]:
+    """Add the payloads from there on, each with its offset, up to the first that is not usual.
+
+    Returns the Next payload value of that one (0 at the end of the message) and its offset.
+    """
+    end = len(octets)
+    try:
+        while following:
+            payload, behind = ways[following](octets, at + 1)
+            if behind > end:
+                break
+            payloads.append(payload)
+            offsets.append(at)
+            following, at = octets[at], behind
+    except LookupError:
+        pass
+    return following, at

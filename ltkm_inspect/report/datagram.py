@@ -4,7 +4,6 @@ from typing import Any
 
 from ltkm_inspect.finding import Report
 from ltkm_inspect.mikey import Room
-from ltkm_inspect.output.json_line import to_json
 from ltkm_inspect.output.redaction import NO_REDACTOR, Redactor
 from ltkm_inspect.report.jsonl import (
     DATAGRAM_SCHEMA,
@@ -15,6 +14,7 @@ from ltkm_inspect.report.jsonl import (
     exchange_line,
     findings_left_out,
     ltkm_record,
+    record_line,
 )
 from ltkm_inspect.report.keys import NO_KEYS, Keys
 from ltkm_inspect.traffic import Datagram
@@ -30,7 +30,7 @@ def event_line(
 ) -> str:
     """Return the record of an exchange or a datagram as a line of JSON, without a line end."""
     if isinstance(report.event, Datagram):
-        return to_json(datagram_record(report, report.event, file, keys, redactor))
+        return record_line(datagram_record(report, report.event, file, keys, redactor))
     return exchange_line(report, file, keys, redactor, for_page=for_page)
 
 

@@ -4,8 +4,10 @@
 """
 
 import time
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from hashlib import sha256
 from typing import Any, TextIO
 
@@ -143,7 +145,7 @@ def event_fields(report: Report, redactor: Redactor = NO_REDACTOR) -> tuple[dict
     There are three groups: when and where it took place, what became of it, and what the rules found.
     """
     event, terminal = report.event, report.terminal
-    answers = [outcome.answer for outcome in report.outcomes.values()]
+    answers = Counter([outcome.answer for outcome in report.outcomes.values()])
     origin = {
         "started": time_text(event.started),
         "ended": time_text(event.ended),
@@ -166,17 +168,14 @@ def event_fields(report: Report, redactor: Redactor = NO_REDACTOR) -> tuple[dict
             "violations": report.count(Level.VIOLATION),
             "warnings": report.count(Level.WARNING),
             "notes": report.count(Level.NOTE),
-            **{answer.key: answers.count(answer) for answer in Answer},
+            **{answer.key: answers[answer] for answer in Answer},
         },
     }
     findings = {
         "findings": [_finding(finding) for finding in report.findings],
         "accepted": [{**_finding(finding), "reason": finding.accepted} for finding in report.accepted],
         "notes": [_finding(note) for note in report.notes],
-        "outcomes": {
-            rule: {"answer": outcome.answer.value, "reason": outcome.reason}
-            for rule, outcome in report.outcomes.items()
-        },
+        "outcomes": {rule: _outcome(each.answer, each.reason) for rule, each in report.outcomes.items()},
     }
     return origin, verdict, findings
 
@@ -254,7 +253,26 @@ def exchange_line(
     content = report.exchange.content
     is_large = content is not None and len(content.octets or b"") > LARGE
     record = exchange_record(report, file, keys, redactor, for_page=for_page)
-    return to_json(record, PIECES if is_large else 0)
+    return record_line(record, PIECES if is_large else 0)
+
+
+def record_line(record: Record, levels: int = 0) -> str:
+    """Return what `to_json` does of the record of an event. Half of it is what each rule answers, in the same words."""
+    outcomes = [
+        f'"{rule}":{_outcome_text(each["answer"], each["reason"])}' for rule, each in record["outcomes"].items()
+    ]
+    text = to_json({**record, "outcomes": {}}, levels)
+    return text.replace('"outcomes":{}', f'"outcomes":{{{",".join(outcomes)}}}', 1)
+
+
+@lru_cache(maxsize=1024)
+def _outcome_text(answer: str, reason: str) -> str:
+    return to_json({"answer": answer, "reason": reason})
+
+
+@lru_cache(maxsize=1024)
+def _outcome(answer: Answer, reason: str) -> Record:
+    return {"answer": answer.value, "reason": reason}
 
 
 def _option_value(value: Any) -> Any:

@@ -1,9 +1,9 @@
-"""A kind of subject: it finds its subjects in an event, and tells what a fault makes of one of them.
+"""A kind of subject: it finds its subjects in an event, tells where they are, and what a fault makes of one of them.
 
 A rule or a fault names its kind by a class, in `on=`. Where a subject is, and in which order, tells its site.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from ltkm_inspect.finding import Place
@@ -42,13 +42,17 @@ class Kind:
         """As typed after `--select`: the label of the class, else its name, in lower case."""
         self.noun = self.noun or self.name
 
-    def find(self, step: SessionEvent) -> Iterable[Site]:
+    def subjects(self, step: SessionEvent) -> Sequence[Any]:
         """Return the subjects in an event that rules look at, in order."""
         raise NotImplementedError
 
+    def site(self, subject: Any) -> Site:
+        """Return the site of one of them: few are asked for, as a rule says something of few subjects."""
+        return Site(self, subject, subject.event)
+
     def choices(self, event: Event, chosen: Selection, look: Look) -> Iterable[Site]:
-        """Return the subjects in an event that a fault may damage, the first choice first."""
-        return self.find(look())
+        """Return the sites in an event that a fault may damage, the first choice first."""
+        return map(self.site, self.subjects(look()))
 
     def place(self, site: Site, path: str, element: Any) -> Place:
         """Return the place of what is below a subject."""

@@ -1,6 +1,6 @@
 """The kinds of subject, each by the class that `on=` of a rule or a fault names."""
 
-from collections.abc import Container, Iterable, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -25,12 +25,11 @@ class _EventKind(Kind):
     group = 1
     is_single = is_event = True
 
-    def find(self, step: SessionEvent) -> Iterator[Site]:
-        return self.choices(step.event)
+    def subjects(self, step: SessionEvent) -> Sequence[Event]:
+        return (step.event,) if isinstance(step.event, Exchange) else ()
 
-    def choices(self, event: Event, *_: object) -> Iterator[Site]:
-        if isinstance(event, Exchange):
-            yield Site(self, event, event)
+    def choices(self, event: Event, *_: object) -> Iterable[Site]:
+        return (self.site(event),) if isinstance(event, Exchange) else ()
 
 
 class _SessionKind(Kind):
@@ -38,19 +37,20 @@ class _SessionKind(Kind):
     is_single = is_event = takes_session = True
     noun = "exchange"
 
-    def find(self, step: SessionEvent) -> Iterator[Site]:
-        if isinstance(step.event, Exchange):
-            yield Site(self, step, step.event)
+    def subjects(self, step: SessionEvent) -> Sequence[SessionEvent]:
+        return (step,) if isinstance(step.event, Exchange) else ()
 
 
 class _DatagramKind(Kind):
     group = 1
     is_single = is_event = takes_session = True
 
-    def find(self, step: SessionEvent) -> Iterator[Site]:
+    def subjects(self, step: SessionEvent) -> Sequence[SentDatagram]:
         event = step.event
-        if isinstance(event, Datagram) and event.is_checked:
-            yield Site(self, SentDatagram(event, step), event, ltkm=event.ltkm)
+        return (SentDatagram(event, step),) if isinstance(event, Datagram) and event.is_checked else ()
+
+    def site(self, subject: SentDatagram) -> Site:
+        return Site(self, subject, subject.event, ltkm=subject.event.ltkm)
 
     def place(self, site: Site, path: str, element: Any) -> Place:
         return Place(None, None, path or "datagram")
@@ -59,16 +59,15 @@ class _DatagramKind(Kind):
 class _KeyedKind(Kind):
     group = 0
 
-    def find(self, step: SessionEvent) -> Iterator[Site]:
-        yield Site(self, KeyedEvent(step), step.event)
+    def subjects(self, step: SessionEvent) -> Sequence[KeyedEvent]:
+        return (KeyedEvent(step),)
 
 
 class _PendingKind(Kind):
     group = 0
 
-    def find(self, step: SessionEvent) -> Iterator[Site]:
-        for push in pending_pushes(step):
-            yield Site(self, push, step.event)
+    def subjects(self, step: SessionEvent) -> Sequence[PendingPush]:
+        return [*pending_pushes(step)]
 
     def place(self, site: Site, path: str, element: Any) -> Place:
         return Place(None, None, path or ("datagram" if isinstance(site.event, Datagram) else ""))
@@ -78,15 +77,16 @@ class _DocumentKind(Kind):
     group = 3
     is_single = True
 
-    def find(self, step: SessionEvent) -> Iterator[Site]:
+    def subjects(self, step: SessionEvent) -> Sequence[Document]:
         document = step.event.document
-        if document is not None:
-            yield Site(self, document, step.event, element=document.root)
+        return () if document is None else (document,)
 
-    def choices(self, event: Event, chosen: Selection, look: Look) -> Iterator[Site]:
+    def site(self, subject: Document) -> Site:
+        return Site(self, subject, subject.event, element=subject.root)
+
+    def choices(self, event: Event, chosen: Selection, look: Look) -> Iterable[Site]:
         document = _chosen(event, chosen)
-        if document is not None:
-            yield Site(self, document, event, element=document.root)
+        return () if document is None else (self.site(document),)
 
     def place(self, site: Site, path: str, element: Any) -> Place:
         item = None if element is None else site.subject.item_of(element)
@@ -94,17 +94,17 @@ class _DocumentKind(Kind):
 
 
 class _ItemKind(Kind):
-    def find(self, step: SessionEvent) -> Iterable[Site]:
+    def subjects(self, step: SessionEvent) -> Sequence[Item]:
         document = step.event.document
-        return self._sites(document.items if document is not None and document.xml.well_formed else ())
+        return document.items if document is not None and document.xml.well_formed else ()
+
+    def site(self, subject: Item) -> Site:
+        return Site(self, subject, subject.event, subject, element=subject.element)
 
     def choices(self, event: Event, chosen: Selection, look: Look) -> Iterable[Site]:
         document = _chosen(event, chosen)
         items = document.items if document is not None else ()
-        return self._sites(sorted(items, key=lambda item: not item.ltkm_elements))
-
-    def _sites(self, items: Iterable[Item]) -> Iterable[Site]:
-        return [Site(self, item, item.event, item, element=item.element) for item in items]
+        return map(self.site, sorted(items, key=lambda item: not item.ltkm_elements))
 
 
 class _ElementKind(Kind):
@@ -114,24 +114,26 @@ class _ElementKind(Kind):
         super().__init__(on)
         self.listed_with = listed_with
 
-    def find(self, step: SessionEvent) -> Iterable[Site]:
+    def subjects(self, step: SessionEvent) -> Sequence[LtkmElement]:
         document, most = step.event.document, step.event.limits.ltkms
-        return self._sites(document.ltkm_elements[:most] if document is not None and document.xml.well_formed else ())
+        return document.ltkm_elements[:most] if document is not None and document.xml.well_formed else ()
+
+    def site(self, subject: LtkmElement) -> Site:
+        return Site(self, subject, subject.event, subject.item, subject.ltkm, element=subject.element)
 
     def choices(self, event: Event, chosen: Selection, look: Look) -> Iterable[Site]:
         document = _chosen(event, chosen)
-        return self._sites(document.ltkm_elements if document is not None else ())
-
-    def _sites(self, elements: Iterable[LtkmElement]) -> Iterable[Site]:
-        return [Site(self, each, each.event, each.item, each.ltkm, element=each.element) for each in elements]
+        return map(self.site, document.ltkm_elements if document is not None else ())
 
 
 class _LtkmKind(Kind):
     stage = 1
 
-    def find(self, step: SessionEvent) -> Iterator[Site]:
-        for ltkm in step.event.judged_ltkms:
-            yield Site(self, ltkm, ltkm.event, ltkm.item, ltkm)
+    def subjects(self, step: SessionEvent) -> Sequence[Ltkm]:
+        return step.event.judged_ltkms
+
+    def site(self, subject: Ltkm) -> Site:
+        return Site(self, subject, subject.event, subject.item, subject)
 
 
 class _InsideKind(Kind):
@@ -190,16 +192,15 @@ class _DeliveryKind(_InsideKind):
     takes_session = True
     noun = "LTKM"
 
-    def find(self, step: SessionEvent) -> Iterable[Site]:
-        return self._sites(step.deliveries)
+    def subjects(self, step: SessionEvent) -> Sequence[DeliveredLtkm | OpenedLtkm]:
+        return step.deliveries
+
+    def site(self, subject: DeliveredLtkm | OpenedLtkm) -> Site:
+        return Site(self, subject, subject.event, subject.ltkm.item, subject.ltkm)
 
     def choices(self, event: Event, chosen: Selection, look: Look) -> Iterator[Site]:
         """Return the last LTKM first, in front of which most was delivered."""
-        sites = [site for site in self.find(look()) if site.ltkm is not None and chosen.takes_ltkm(site.ltkm)]
-        return reversed(sites)
-
-    def _sites(self, found: Iterable[DeliveredLtkm | OpenedLtkm]) -> Iterable[Site]:
-        return [Site(self, each, each.event, each.ltkm.item, each.ltkm) for each in found]
+        return map(self.site, reversed([each for each in self.subjects(look()) if chosen.takes_ltkm(each.ltkm)]))
 
 
 class _OpenedKind(_DeliveryKind):
@@ -210,8 +211,8 @@ class _OpenedKind(_DeliveryKind):
             raise ValueError("needs the terminal's keys, but there is no key ring")
         return super().choices(event, chosen, look)
 
-    def find(self, step: SessionEvent) -> Iterable[Site]:
-        return self._sites(step.openings if step.keys else ())
+    def subjects(self, step: SessionEvent) -> Sequence[OpenedLtkm]:
+        return step.openings if step.keys else ()
 
 
 def _chosen(event: Event, chosen: Selection) -> Document | None:

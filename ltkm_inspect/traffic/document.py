@@ -34,10 +34,10 @@ class Document:
         """The root element, of the recovered tree where the document is not well-formed; None where there is none."""
         return self.xml.root
 
-    @property
+    @cached_property
     def is_msk_response(self) -> bool:
         """The root element is the one of an MBMS MSK response (3GPP TS 26.346 11.8.1)."""
-        return self.root is not None and self.root.tag == _ROOT
+        return self.xml.root is not None and self.xml.root.tag == _ROOT
 
     @cached_property
     def structure(self) -> msk.MskItems:
@@ -59,9 +59,10 @@ class Document:
         """Every keyDomainID and MSKID of every item: local name, element, and decoded text."""
         found = []
         for item in self.items:
-            for name, elements in (("keyDomainID", item.parts.key_domain_ids), ("MSKID", item.parts.msk_ids)):
-                for element in elements:
-                    found.append((name, element, msk.base64_octets(msk.content_text(element))))
+            found += [
+                ("keyDomainID", *each) for each in zip(item.parts.key_domain_ids, item.key_domain_ids, strict=True)
+            ]
+            found += [("MSKID", *each) for each in zip(item.parts.msk_ids, item.msk_ids, strict=True)]
         return tuple(found)
 
     @cached_property

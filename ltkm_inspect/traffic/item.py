@@ -90,23 +90,29 @@ class Item:
         return read_code(self.code)
 
     @cached_property
-    def key_domain_id(self) -> msk.Base64 | None:
-        """What its first keyDomainID element holds; None without one."""
-        elements = self.parts.key_domain_ids
-        return msk.base64_octets(msk.content_text(elements[0])) if elements else None
+    def key_domain_ids(self) -> tuple[msk.Base64, ...]:
+        """What its keyDomainID elements hold."""
+        return tuple([msk.base64_octets(msk.content_text(each)) for each in self.parts.key_domain_ids])
 
     @cached_property
+    def msk_ids(self) -> tuple[msk.Base64, ...]:
+        """What its MSKID elements hold."""
+        return tuple([msk.base64_octets(msk.content_text(each)) for each in self.parts.msk_ids])
+
+    @property
+    def key_domain_id(self) -> msk.Base64 | None:
+        """What the first of its keyDomainID elements holds; None without one."""
+        return self.key_domain_ids[0] if self.key_domain_ids else None
+
+    @property
     def msk_id(self) -> msk.Base64 | None:
-        """What its first MSKID element holds; None without one."""
-        elements = self.parts.msk_ids
-        return msk.base64_octets(msk.content_text(elements[0])) if elements else None
+        """What the first of its MSKID elements holds; None without one."""
+        return self.msk_ids[0] if self.msk_ids else None
 
     @cached_property
     def pair(self) -> tuple[bytes, bytes] | None:
         """The octets of its Key Domain ID and MSK ID; None where it has not exactly one of each that can be read."""
-        domain, msk_id = self.key_domain_id, self.msk_id
-        if domain is None or msk_id is None or len(self.parts.key_domain_ids) > 1 or len(self.parts.msk_ids) > 1:
+        domains, ids = self.key_domain_ids, self.msk_ids
+        if len(domains) != 1 or len(ids) != 1 or domains[0].octets is None or ids[0].octets is None:
             return None
-        if domain.octets is None or msk_id.octets is None:
-            return None
-        return domain.octets, msk_id.octets
+        return domains[0].octets, ids[0].octets
