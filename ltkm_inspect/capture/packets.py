@@ -21,6 +21,7 @@ from ltkm_inspect.packets import (
     TcpConnection,
     TcpConnections,
     TcpSegment,
+    UdpPacket,
     packet_time,
     packets,
 )
@@ -29,8 +30,8 @@ from ltkm_inspect.wire import count
 
 _SHARE = 16
 """One direction of a connection may take this part of the memory for all."""
-_EVERY = 10_000
-"""After so many packets without an event it is said how far the reading is."""
+_EVERY = 1000
+"""After so many packets something is yielded, so that whoever reads on is not kept from everything else."""
 
 _OVERLAP = 1.0
 """Seconds by which a file may begin before the one in front of it ends: packets are not always in order of time."""
@@ -73,17 +74,19 @@ class PacketReader:
                         yield from self.finish()
                         found = self._found
                     file = found.begin(capture)
-                held = found.network.take(packet)
-                if held is None:
-                    continue
-                acknowledged = held.acknowledged if isinstance(held, TcpSegment) else 0
-                moment = packet_time((file.before + number, time, file, acknowledged))
-                if isinstance(held, TcpSegment):
-                    found.connections.take(held, moment)
-                elif (datagram := found.datagrams.event_of(held, moment, found.network)) is not None:
-                    found.events.append(datagram)
-                if found.events or not number % _EVERY:
+                    take, connections, events = found.network.take, found.connections, found.events
+                held = take(packet)
+                if type(held) is TcpSegment:
+                    if not connections.ignores(held):
+                        connections.take(held, packet_time((file.before + number, time, file, held.acknowledged)))
+                elif isinstance(held, UdpPacket):
+                    moment = packet_time((file.before + number, time, file, 0))
+                    if (datagram := found.datagrams.event_of(held, moment, found.network)) is not None:
+                        events.append(datagram)
+                if events:
                     yield from found.take()
+                elif not number % _EVERY:
+                    yield found.skipped()
         except (CaptureFileError, PackedError) as error:
             damage = Damage(error.offset if isinstance(error, CaptureFileError) else 0, str(error), number, "packet")
         if number:
@@ -149,10 +152,14 @@ class _Found:
     def take(self) -> Iterator[Exchange | Datagram | DamagedEvent | SkippedFlows]:
         """Yield what was found since the last time."""
         if self._others:
-            yield SkippedFlows(self._others, 0)
-            self._others = 0
+            yield self.skipped()
         yield from self.events
         self.events.clear()
+
+    def skipped(self) -> SkippedFlows:
+        """Return how many exchanges of others were found since the last time."""
+        others, self._others = self._others, 0
+        return SkippedFlows(others, 0)
 
     def counts(self) -> UnreadTraffic:
         """Return what was not read, by its kind."""

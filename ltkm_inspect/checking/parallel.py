@@ -7,6 +7,7 @@ and the guess is taken only if the stretch before ends there.
 """
 
 import signal
+from collections import deque
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass, field, replace
 from multiprocessing import get_context
@@ -26,7 +27,7 @@ _ENDS = (signal.SIGINT, signal.SIGTERM)
 AHEAD = 100
 """A process may begin another piece while so many exchanges wait for their turn: what was decoded takes memory."""
 IN_ALL = 8
-"""How many pieces for each process may be begun and not yet printed."""
+"""How many pieces for each process may be read and not yet printed."""
 
 
 @dataclass(slots=True)
@@ -106,19 +107,27 @@ class _Run:
         self._reader = CaptureReader(checker.context.limits)
         self._new = cut(files, self._reader)
         self._pieces: dict[int, Piece] = {}
-        """Those that were begun and not yet given out, by their number."""
-        self._begun = self._settled = self._given = 0
-        """How many pieces were begun, are known to be what they seem, and were given out."""
+        """Those that were read and not yet given out, by their number."""
+        self._waiting: deque[int] = deque()
+        """Those of them that nobody has begun."""
+        self._read = self._settled = self._given = 0
+        """How many pieces were read, are known to be what they seem, and were given out."""
+        self._is_read = False
+        """There are no more."""
         self._seen: dict[int, tuple[int | None, bytes]] = {}
         """What was seen in each piece, and by whom, until everybody knows it."""
 
     def results(self) -> Generator[StretchResult]:
         """Yield the results in the order of the pieces."""
-        while self._hand_out() or self._pieces:
+        while True:
+            busy = self._hand_out()
             while (piece := self._pieces.get(self._given)) is not None and piece.checked is not None:
                 yield self._give(piece, piece.checked)
-            busy = [worker.connection for worker in self._workers if worker.busy is not None]
-            for connection in wait(busy) if busy else ():
+            goes_on = self._read_on()
+            if not (busy or goes_on or self._pieces):
+                break
+            # the processes are waited for only if there is nothing to read for them meanwhile
+            for connection in wait(busy, 0 if goes_on else None) if busy else ():
                 self._receive(next(worker for worker in self._workers if worker.connection is connection))
         worker, session = self._workers[0], self._checker.context.session
         self._send(worker, self._given, "follow", self._news(worker, self._given))
@@ -126,12 +135,30 @@ class _Run:
             session.become(self._answer(worker))
             session.until = self._reader.until
 
-    def _hand_out(self) -> bool:
-        """Give every process something to do, if there is; return whether any has."""
+    def _read_on(self) -> bool:
+        """Read a little further; return whether there is more to read now."""
+        if self._is_read or len(self._pieces) >= IN_ALL * len(self._workers):
+            return False
+        try:
+            piece = next(self._new)
+        except StopIteration:
+            self._is_read = True
+            return False
+        if piece is not None:
+            number, self._read = self._read, self._read + 1
+            self._pieces[number] = piece
+            if piece.task is None:
+                self._settle()
+            else:
+                self._waiting.append(number)
+        return True
+
+    def _hand_out(self) -> list[Connection]:
+        """Give every process something to do, if there is; return the connections to those that have."""
         for worker in self._workers:
             if worker.busy is None:
                 self._employ(worker)
-        return any(worker.busy is not None for worker in self._workers)
+        return [worker.connection for worker in self._workers if worker.busy is not None]
 
     def _employ(self, worker: _Worker) -> None:
         """Give a process the oldest of its pieces, where it can go on with it, else a new one."""
@@ -144,8 +171,12 @@ class _Run:
             if number < self._settled:
                 self._send(worker, number, "inspect", number, self._news(worker, number), piece.flows)
                 return
-        if len(worker.pieces) < 2 and self._waiting(worker) < AHEAD:
-            self._begin(worker)
+        if self._waiting and len(worker.pieces) < 2 and self._ahead(worker) < AHEAD:
+            number = self._waiting.popleft()
+            piece = self._pieces[number]
+            piece.worker = worker.index
+            worker.pieces.append(number)
+            self._send(worker, number, "find", number, piece.task)
 
     def _news(self, worker: _Worker, number: int) -> list[bytes]:
         """Return what others saw in the pieces before this one that the process has not received yet."""
@@ -153,21 +184,7 @@ class _Run:
         worker.received = number
         return [octets for who, octets in known if who != worker.index and octets]
 
-    def _begin(self, worker: _Worker) -> None:
-        while len(self._pieces) < IN_ALL * len(self._workers):
-            piece = next(self._new, None)
-            if piece is None:
-                return
-            number, self._begun = self._begun, self._begun + 1
-            self._pieces[number] = piece
-            if piece.task is not None:
-                piece.worker = worker.index
-                worker.pieces.append(number)
-                self._send(worker, number, "find", number, piece.task)
-                return
-            self._settle()
-
-    def _waiting(self, worker: _Worker) -> int:
+    def _ahead(self, worker: _Worker) -> int:
         """Return how many exchanges of a process wait for their turn."""
         return sum(found.exchanges for each in worker.pieces if (found := self._pieces[each].found) is not None)
 

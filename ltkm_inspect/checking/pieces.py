@@ -8,6 +8,7 @@ from ltkm_inspect.capture import (
     CandidateRecord,
     CaptureSource,
     Damage,
+    SkippedFlows,
     opened,
     scan,
 )
@@ -20,8 +21,10 @@ from ltkm_inspect.traffic import Event
 
 STRETCH = 1 << 20
 """How many octets of a flow file make a piece of work."""
-BATCH = 200
+BATCH = 50
 """How many exchanges of another file do."""
+STEP = 20
+"""After so many of them it is time to look what else there is to do."""
 
 
 @dataclass(slots=True)
@@ -58,8 +61,8 @@ class Piece:
     unread: bool = False
 
 
-def cut(files: Sequence[Input], reader: CaptureReader) -> Iterator[Piece]:
-    """Yield the pieces of these files in their order."""
+def cut(files: Sequence[Input], reader: CaptureReader) -> Iterator[Piece | None]:
+    """Yield the pieces of these files in their order; None, now and then, while the next one is being read."""
     known: dict[str, File] = {}
     for given in files:
         file = known[given.name] = File(given.name)
@@ -92,7 +95,9 @@ def _stretches(file: File, source: CaptureSource) -> Iterator[Piece]:
         yield Piece(file, Stretch(file.name, (status.st_dev, status.st_ino), start, until, size, start == 0))
 
 
-def _of_file(reader: CaptureReader, known: Mapping[str, File], file: File, source: CaptureSource) -> Iterator[Piece]:
+def _of_file(
+    reader: CaptureReader, known: Mapping[str, File], file: File, source: CaptureSource
+) -> Iterator[Piece | None]:
     """Yield the pieces of an open file, and of the packet captures known before it that end here or go on in it."""
     if source.is_har or source.is_packets:
         yield from _batches(reader.events(source, file.name), known, source.raw.tell)
@@ -108,7 +113,7 @@ def _batches(
     found: Iterable[tuple[str, int, Held | CandidateRecord]],
     known: Mapping[str, File],
     position: Callable[[], int] = lambda: 0,
-) -> Iterator[Piece]:
+) -> Iterator[Piece | None]:
     """Yield what was found in files known by name, so many exchanges at a time; `position` is how far it is read."""
     batch: list[Record] = []
     octets, done, name = 0, 0, ""
@@ -118,14 +123,24 @@ def _batches(
         held, begun, batch, octets, done = batch, done, [], 0, position()
         return Piece(known[name], FileRecords(name, held), octets=done - begun)
 
-    for file, _, each in found:
-        if batch and (file != name or isinstance(each, Damage) or len(batch) >= BATCH or octets >= STRETCH):
+    try:
+        for number, (file, _, each) in enumerate(found, 1):
+            is_nothing = isinstance(each, SkippedFlows) and not each.flows
+            if is_nothing or not number % STEP:
+                yield None
+            if is_nothing:
+                continue
+            if batch and (file != name or isinstance(each, Damage) or len(batch) >= BATCH or octets >= STRETCH):
+                yield piece()
+            name = file
+            if isinstance(each, Damage):
+                yield _problem(known[name], str(each))
+                continue
+            batch.append(replace(each) if isinstance(each, Event) else each)  # without what was parsed of it already
+            octets += len(each.record) if isinstance(each, CandidateRecord) else 0
+    except Exception:
+        if batch:  # what precedes the error counts
             yield piece()
-        name = file
-        if isinstance(each, Damage):
-            yield _problem(known[name], str(each))
-            continue
-        batch.append(replace(each) if isinstance(each, Event) else each)  # without what was parsed of it already
-        octets += len(each.record) if isinstance(each, CandidateRecord) else 0
+        raise
     if batch:
         yield piece()

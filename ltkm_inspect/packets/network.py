@@ -29,14 +29,16 @@ _GRE = 47
 _PARTS = struct.Struct(">HHH").unpack_from
 _SEGMENT = struct.Struct(">4xIIBB").unpack_from
 _PLAIN_IPV4 = "BxHxxHxB2x12sIIBB"
-_PLAIN = {
+_PLAIN_HEADERS = {
     ETHERNET: struct.Struct(f">12xH{_PLAIN_IPV4}"),
     COOKED: struct.Struct(f">14xH{_PLAIN_IPV4}"),
     COOKED_2: struct.Struct(f">H18x{_PLAIN_IPV4}"),
 }
-"""The headers that most packets have, up to the flags of TCP: TCP over IPv4 without options, by link type."""
 _PLAIN_SIZE = 34
 """How many octets of them are those of IPv4 and TCP."""
+_PLAIN = {link: (each.unpack_from, each.size, each.size - _PLAIN_SIZE) for link, each in _PLAIN_HEADERS.items()}
+"""The headers that most packets have, up to the flags of TCP: TCP over IPv4 without options; how many octets they have,
+and where the one of IPv4 begins; by link type."""
 
 type Ends = bytes
 """Source and destination: the addresses, 4 or 16 octets each, then the ports."""
@@ -233,15 +235,17 @@ _segment: Callable[[tuple[Ends, int, int, int, bytes, int]], TcpSegment] = parti
 
 def plain_segment(link: int, octets: bytes) -> TcpSegment | None:
     """Return the segment in a packet as nearly all are; None for any other packet, which takes longer to read."""
-    headers = _PLAIN.get(link)
-    if headers is None or len(octets) < headers.size:
+    if link not in _PLAIN:
         return None
-    kind, first, total, fragment, protocol, ends, number, acknowledged, offset, flags = headers.unpack_from(octets)
+    headers, least, at = _PLAIN[link]
+    size = len(octets)
+    if size < least:
+        return None
+    kind, first, total, fragment, protocol, ends, number, acknowledged, offset, flags = headers(octets)
     if kind != IPV4 or first != 0x45 or protocol != _TCP or fragment & 0x3FFF or offset < 0x50:
         return None
-    at = headers.size - _PLAIN_SIZE
     start, stop = at + 20 + (offset >> 4) * 4, at + total
-    if not start <= stop <= len(octets):
+    if not start <= stop <= size:
         return None
     return _segment((ends, number, acknowledged, flags, octets[start:stop], 0))
 

@@ -9,6 +9,7 @@ from ltkm_inspect.packets.streams import ConnectionReader, PacketTime, TcpStream
 
 FIN, SYN, RST, ACK = 1, 2, 4, 16
 _ENDS = FIN | RST
+_CHANGES = SYN | FIN | RST
 FINISHED = "both sides closed the connection"
 RESET = "the connection was reset"
 REUSED = "another connection has the same addresses and ports"
@@ -139,6 +140,19 @@ class TcpConnections:
     def size(self) -> int:
         """How much memory the octets take that wait for missing ones."""
         return self._size
+
+    def ignores(self, segment: TcpSegment) -> bool:
+        """Take the next segment if it is of a connection that nobody reads, and changes nothing; tell whether it is."""
+        known = self._streams.get(segment[0])
+        if known is None or segment[3] & _CHANGES or self._late or self._carried:
+            return False
+        connection = known[0]
+        if connection.reader is not None or connection.is_closed:
+            return False
+        if connection is not self._latest:
+            self._open.move_to_end(connection)
+            self._latest = connection
+        return True
 
     def take(self, segment: TcpSegment, moment: PacketTime) -> None:
         """Take the next segment."""

@@ -744,6 +744,8 @@ def test_tshark_reads_the_same_exchanges_out_of_mixed_packets(tmp_path: Path) ->
     theirs = sorted(line.split("\t") for line in done.stdout.decode().splitlines())
     ours = []
     for each in read(records):
+        if isinstance(each, SkippedFlows):
+            continue
         assert isinstance(each, Exchange)
         assert each.response is not None
         assert (each.request, each.response.body, each.gaps) == (EXCHANGE.request, BODY, ())
