@@ -18,10 +18,9 @@ COUNTER_RULES = RuleGroup(DeliveredLtkm, cite=[REPLAY, ASCENDING], needs=[MUK_BE
 def _reuses_keystream(delivery: DeliveredLtkm) -> bool:
     """Tell whether an earlier LTKM has what the key stream is made of in common, and encrypts something else."""
     sent = delivery.sent
+    same = [each for each in delivery.earlier if each.counter == sent.counter and each.csb_id == sent.csb_id]
     return bool(sent.encr_data) and any(
-        each.encr_data not in (b"", sent.encr_data)
-        for each in delivery.earlier
-        if each.counter == sent.counter and each.csb_id == sent.csb_id and each.rand == sent.rand
+        each.rand == sent.rand and each.encr_data not in (b"", sent.encr_data) for each in same
     )
 
 

@@ -119,7 +119,8 @@ def to_plain(message: Message, *, show_keys: bool = False, room: Room | None = N
     room = room or Room()
     before = room.left_out
     message = _decoded(message)
-    header = message.header
+    header, offsets = message.header, message.offsets
+    ends = (*offsets[1:], message.length - len(message.trailing))
     return {
         "length": message.length,
         "header": None if header is None else _plain_header(header, message, show_keys, room),
@@ -128,8 +129,8 @@ def to_plain(message: Message, *, show_keys: bool = False, room: Room | None = N
                 "type": payload.payload_type,
                 "name": payload.label,
                 "path": message.paths[index],
-                "offset": message.offsets[index],
-                "length": len(message.payload_span(index)),
+                "offset": offsets[index],
+                "length": ends[index] - offsets[index],
                 "next_payload": message.next_payload(index),
                 "fields": _plain(payload, show_keys, room),
             }
@@ -142,15 +143,21 @@ def to_plain(message: Message, *, show_keys: bool = False, room: Room | None = N
     }
 
 
-def shown_octets(message: Message, *, show_keys: bool = False) -> bytes:
-    """Return the octets of a message; zeros replace keys in the clear, unless they are to be shown."""
-    octets = message.encode()
+def shown_octets(message: Message, octets: bytes | None = None, *, show_keys: bool = False) -> bytes:
+    """Return the octets of a message; zeros replace keys in the clear, unless they are to be shown.
+
+    `octets` are those that it was decoded from, if they are known.
+    """
+    if octets is None:
+        octets = message.encode()
     if show_keys:
         return octets
     message = _decoded(message)
     hidden = [*_hidden(message, octets)]
     if message.trailing_may_hold_key:
         hidden.append(Span(len(octets) - len(message.trailing), len(octets)))
+    if not hidden:
+        return octets
     redacted = bytearray(octets)
     for span in hidden:
         redacted[span.start : span.end] = bytes(len(span))

@@ -107,15 +107,18 @@ class Redactor:
         """Return octets with an asterisk in place of each octet of a text that may be an identity."""
         return b"".join(_ASCII.sub(self._starred, block) for block in _blocks(octets))
 
-    def message(self, message: Message, *, show_keys: bool = False) -> bytes:
-        """Return the octets of a message as they are shown, with as many asterisks for what is to be hidden in them."""
+    def message(self, message: Message, octets: bytes | None = None, *, show_keys: bool = False) -> bytes:
+        """Return the octets of a message as they are shown, with as many asterisks for what is to be hidden in them.
+
+        `octets` are those that it was decoded from, if they are known.
+        """
         message = message if message.length else decode(message.encode())  # one made by hand does not know its places
-        octets = bytearray(shown_octets(message, show_keys=show_keys))
+        shown = bytearray(shown_octets(message, octets, show_keys=show_keys))
         for payload, offset in zip(message.payloads, message.offsets, strict=True):
             if isinstance(payload, Identity) and not self._is_kept(payload.value):
-                octets[offset + 4 : offset + 4 + len(payload.value)] = b"*" * len(payload.value)
+                shown[offset + 4 : offset + 4 + len(payload.value)] = b"*" * len(payload.value)
         undecoded = len(message.trailing)  # may hold an identity that nobody knows
-        return self.octets(bytes(octets[: len(octets) - undecoded])) + b"*" * undecoded
+        return self.octets(bytes(shown[: len(shown) - undecoded])) + b"*" * undecoded
 
     def finding(self, finding: Finding) -> Finding:
         """Return a finding for people; what it says of the wire is redacted, rule, title and clauses are our own."""
@@ -250,8 +253,8 @@ class _NoRedactor(Redactor):
     def octets(self, octets: bytes) -> bytes:
         return octets
 
-    def message(self, message: Message, *, show_keys: bool = False) -> bytes:
-        return shown_octets(message, show_keys=show_keys)
+    def message(self, message: Message, octets: bytes | None = None, *, show_keys: bool = False) -> bytes:
+        return shown_octets(message, octets, show_keys=show_keys)
 
     def finding(self, finding: Finding) -> Finding:
         return self.names.finding(finding)

@@ -48,7 +48,7 @@ def evidence(report: Report, checked_ltkms: Iterable[Ltkm], redactor: Redactor, 
 
 def _holds_key(ltkm: Ltkm) -> bool:
     """Tell whether a message has a key in the clear."""
-    return ltkm.message is not None and shown_octets(ltkm.message) != ltkm.octets
+    return ltkm.message is not None and shown_octets(ltkm.message, ltkm.octets) != ltkm.octets
 
 
 def _texts(document: Document | None, messages: Mapping[Ltkm, bool]) -> dict[str, bool]:
@@ -190,4 +190,4 @@ def _may_hold_key(text: str) -> bool:
     runs = [_NOT_BASE64.sub("", run) for run in (*_BASE64_RUN.findall(plain), plain)] if "AQ" in plain else []
     found = [a2b_base64(run[: len(run) // 4 * 4]) for run in runs]
     found += [bytes.fromhex(run.replace(":", "")) for run in _HEX_RUN.findall(plain)]
-    return any(octets[:1] == _VERSION and shown_octets(decode(octets)) != octets for octets in found)
+    return any(octets[:1] == _VERSION and shown_octets(decode(octets), octets) != octets for octets in found)

@@ -355,7 +355,7 @@ def ltkm_record(ltkm: Ltkm, keys: Keys, redactor: Redactor = NO_REDACTOR, room: 
         "problem": ltkm.carrier.problem,
         "length": None if octets is None else len(octets),
         "sha256": None if octets is None else sha256(octets).hexdigest()[:FINGERPRINT],
-        "octets": _hex(octets if message is None else redactor.message(message, show_keys=keys.show)),
+        "octets": _hex(octets if message is None else redactor.message(message, octets, show_keys=keys.show)),
         "message": None if message is None else mikey.to_plain(message, show_keys=keys.show, room=room),
         "key": None if facts is None else facts.plain,
     }

@@ -68,7 +68,8 @@ class DeliveredLtkm:
         msk = self.sent.msk
         if msk is None:
             return None
-        return next((each for each in reversed(self.earlier) if each.msk == msk), None)
+        found = [each for each in self.earlier if each.msk == msk]
+        return found[-1] if found else None
 
     @property
     def is_requested(self) -> bool:
@@ -88,7 +89,8 @@ class DeliveredLtkm:
     def is_repeated(self) -> bool:
         """The same octets were delivered before. The same delivery, checked again, does not count."""
         sent = self.sent
-        return any(not each.is_of_same_event(sent) for each in self.before.ltkms if each.octets == sent.octets)
+        same = [each for each in self.before.ltkms if each.octets == sent.octets]
+        return not all(map(sent.is_of_same_event, same))
 
     @property
     def is_overtaken(self) -> bool:

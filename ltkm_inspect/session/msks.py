@@ -1,6 +1,7 @@
 """The register of MSKs: what each was delivered with, to any terminal."""
 
 from dataclasses import dataclass, replace
+from operator import attrgetter
 
 from ltkm_inspect.mikey import SecurityPolicy
 from ltkm_inspect.session.ltkm import DeliveredKey, LtkmRecord, is_newer
@@ -90,5 +91,5 @@ def _keys(known: MskHistory, key: DeliveredKey, *, is_late: bool) -> tuple[Deliv
     return (key, *others)[:KEYS_OF_MSK] if is_late else (*others[1 - KEYS_OF_MSK :], key)
 
 
-MSKS = ltkm_register("msks", lambda ltkm: ltkm.msk, _add)
+MSKS = ltkm_register("msks", attrgetter("msk"), _add)
 """What an MSK was delivered with, by IDi, Key Domain ID and MSK ID."""

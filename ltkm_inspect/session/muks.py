@@ -1,6 +1,7 @@
 """The register of MUKs: the counter of each, and the LTKMs that it protected."""
 
 from dataclasses import dataclass
+from operator import attrgetter
 
 from ltkm_inspect.session.ltkm import LtkmRecord, is_newer
 from ltkm_inspect.session.register import SessionSettings, ltkm_register
@@ -30,5 +31,5 @@ def _add(history: MukHistory | None, ltkm: LtkmRecord, settings: SessionSettings
     return MukHistory(counter, at, (*known.ltkms[1 - LTKMS_OF_MUK :], ltkm), known.number + 1)
 
 
-MUKS = ltkm_register("muks", lambda ltkm: ltkm.muk, _add)
+MUKS = ltkm_register("muks", attrgetter("muk"), _add)
 """What a MUK protected, by IDi and IDr."""
