@@ -16,8 +16,10 @@ from ltkm_inspect.wire.key_text import IS_TYPED_KEY, shows_key
 
 __all__ = ["COLLECT_AFTER", "commands", "run"]
 
-COLLECT_AFTER = 25_000
-"""How many objects are made before garbage is looked for: to start makes ten thousands that all stay."""
+COLLECT_AFTER = 100_000
+"""How many objects are made before garbage is looked for: to start makes ten thousands that all stay, and what is
+checked is taken apart afterwards.
+"""
 
 
 def run() -> NoReturn:

@@ -3,7 +3,6 @@
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
-from operator import attrgetter
 from typing import Any
 
 from ltkm_inspect.capture.unread import unread_text
@@ -23,9 +22,6 @@ NOTHING_SELECTED = "no MSK exchange matches the selection"
 NOT_ENDED = "the records have no end: the run was killed or is still running"
 MOST_GAPS = 5
 """How many gaps in the records are listed."""
-
-
-_answer = attrgetter("answer")
 
 
 @dataclass(slots=True)
@@ -109,7 +105,7 @@ class Summary:
         self.matched.update(report.matched)
         broken = {finding.rule for finding in (*report.findings, *report.accepted)}
         self.noted += len({note.rule for note in report.notes} - broken)
-        answers = [*map(_answer, report.outcomes.values())]
+        answers = [outcome.answer for outcome in report.outcomes.values()]
         for answer in Answer:
             self.answers[answer] += answers.count(answer)  # ten times as fast as counting them one by one
 

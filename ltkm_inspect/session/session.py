@@ -45,6 +45,8 @@ HISTORY: tuple[Register[Any, Any, Any], ...] = (
     CSB_IDS,
 )
 """The registers of events that count. `CHALLENGES` is first: it knows which 401 an event answers."""
+_TOLD = frozenset({SIGHTINGS.name, MUKS.name, PUSHES.name})
+"""The registers that the end of a run is told from; the others hold many times as much."""
 _NO_KEYS = KeyRing()
 
 
@@ -82,11 +84,12 @@ class Session:
         """Until when the captures of the run go, in seconds since 1970 UTC, if that is known."""
 
     def __getstate__(self) -> dict[str, Any]:
-        """Return the state for another process: all registers but `EVENTS`."""
-        return {**self.__dict__, "_tables": {**self._tables, EVENTS: {}}}
+        """Return the state for another process that tells of the run, and inspects nothing more: see `_TOLD`."""
+        tables = {name: table if name in _TOLD else {} for name, table in self._tables.items()}
+        return {**self.__dict__, "_tables": tables}
 
     def become(self, other: "Session") -> None:
-        """Take over what another session knows; the other one must not be used afterwards."""
+        """Take over what another session tells at the end of a run; nothing can be inspected with it."""
         self.__dict__.update(other.__dict__)
 
     def copy(self) -> "Session":
