@@ -77,7 +77,7 @@ class PacketReader:
                     take, connections, events = found.network.take, found.connections, found.events
                 held = take(packet)
                 if type(held) is TcpSegment:
-                    if not connections.ignores(held):
+                    if not connections.passes_over(held):
                         connections.take(held, packet_time((file.before + number, time, file, held.acknowledged)))
                 elif isinstance(held, UdpPacket):
                     moment = packet_time((file.before + number, time, file, 0))

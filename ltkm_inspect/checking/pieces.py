@@ -1,7 +1,7 @@
 """Captures cut into pieces of work: a flow file into stretches of octets, any other file into batches of flows."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from os import fstat
 
 from ltkm_inspect.capture import (
@@ -17,7 +17,6 @@ from ltkm_inspect.checking.reading import CaptureReader, Held
 from ltkm_inspect.checking.results import Counts, StretchResult
 from ltkm_inspect.checking.work import FileRecords, PreparedPiece, Record, Stretch, Task
 from ltkm_inspect.output.console import failure
-from ltkm_inspect.traffic import Event
 
 STRETCH = 1 << 20
 """How many octets of a flow file make a piece of work."""
@@ -136,7 +135,7 @@ def _batches(
             if isinstance(each, Damage):
                 yield _problem(known[name], str(each))
                 continue
-            batch.append(replace(each) if isinstance(each, Event) else each)  # without what was parsed of it already
+            batch.append(each)
             octets += len(each.record) if isinstance(each, CandidateRecord) else 0
     except Exception:
         if batch:  # what precedes the error counts

@@ -141,13 +141,26 @@ class TcpConnections:
         """How much memory the octets take that wait for missing ones."""
         return self._size
 
-    def ignores(self, segment: TcpSegment) -> bool:
-        """Take the next segment if it is of a connection that nobody reads, and changes nothing; tell whether it is."""
-        known = self._streams.get(segment[0])
-        if known is None or segment[3] & _CHANGES or self._late or self._carried:
+    def passes_over(self, segment: TcpSegment) -> bool:
+        """Take the next segment if it changes nothing but when its connection was last used; tell whether that is so.
+
+        It is of a connection that nobody reads, or only acknowledges what has come anyway.
+        """
+        ends, _, acknowledged, flags, data, lost = segment
+        known = self._streams.get(ends)
+        if known is None or flags & _CHANGES or self._late or self._carried:
             return False
-        connection = known[0]
-        if connection.reader is not None or connection.is_closed:
+        connection, stream, other = known
+        if connection.is_closed:
+            return False
+        if connection.reader is not None and (
+            data
+            or lost
+            or acknowledged != other.sequence
+            or stream.sequence is None
+            or stream.end is not None
+            or connection.is_reset
+        ):
             return False
         if connection is not self._latest:
             self._open.move_to_end(connection)
