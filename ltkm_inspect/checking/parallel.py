@@ -26,6 +26,8 @@ from ltkm_inspect.wire import crash_of
 _ENDS = (signal.SIGINT, signal.SIGTERM)
 AHEAD = 100
 """A process may begin another piece while so many exchanges wait for their turn: what was decoded takes memory."""
+READ_AHEAD = 2
+"""How many pieces for each process may be read before somebody begins them."""
 IN_ALL = 8
 """How many pieces for each process may be read and not yet printed."""
 
@@ -137,7 +139,8 @@ class _Run:
 
     def _read_on(self) -> bool:
         """Read a little further; return whether there is more to read now."""
-        if self._is_read or len(self._pieces) >= IN_ALL * len(self._workers):
+        workers = len(self._workers)
+        if self._is_read or len(self._waiting) >= READ_AHEAD * workers or len(self._pieces) >= IN_ALL * workers:
             return False
         try:
             piece = next(self._new)
