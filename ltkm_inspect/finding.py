@@ -81,8 +81,6 @@ class Answer(Enum):
     BROKEN = "broken"
     NOT_APPLICABLE = "not applicable"
 
-    __hash__ = object.__hash__  # that of an Enum is Python code, and each record has 200 answers
-
     @property
     def key(self) -> str:
         """The answer as the name of a field."""

@@ -5,6 +5,8 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+quoted = json.encoder.encode_basestring_ascii
+"""Encodes a text, in which `to_json` also looks for half a surrogate pair."""
 _encode = json.JSONEncoder(ensure_ascii=True, allow_nan=False, separators=(",", ":")).encode
 _ESCAPE = re.compile(r"\\u(?:(d[89ab]..\\ud[c-f]..)|(d[89a-f]..)|....)|\\.")
 

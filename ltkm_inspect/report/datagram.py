@@ -14,6 +14,7 @@ from ltkm_inspect.report.jsonl import (
     exchange_line,
     findings_left_out,
     ltkm_record,
+    outcomes,
     record_line,
 )
 from ltkm_inspect.report.keys import NO_KEYS, Keys
@@ -30,7 +31,7 @@ def event_line(
 ) -> str:
     """Return the record of an exchange or a datagram as a line of JSON, without a line end."""
     if isinstance(report.event, Datagram):
-        return record_line(datagram_record(report, report.event, file, keys, redactor))
+        return record_line(_datagram_fields(report, report.event, file, keys, redactor), report, redactor)
     return exchange_line(report, file, keys, redactor, for_page=for_page)
 
 
@@ -42,6 +43,11 @@ def datagram_record(
     redactor: Redactor = NO_REDACTOR,
 ) -> Record:
     """Return the record of the datagram that a report is about, read from this file."""
+    return {**_datagram_fields(report, datagram, file, keys, redactor), "outcomes": outcomes(report, redactor)}
+
+
+def _datagram_fields(report: Report, datagram: Datagram, file: str | None, keys: Keys, redactor: Redactor) -> Record:
+    """Return the record without its outcomes."""
     origin, verdict, findings = event_fields(report, redactor)
     room, header = Room(LEAST_PARTS + len(datagram.octets) // OCTETS_OF_PART), None
     if datagram.message is not None:

@@ -4,10 +4,8 @@
 """
 
 import time
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from hashlib import sha256
 from typing import Any, TextIO
 
@@ -17,7 +15,7 @@ from ltkm_inspect.engine.own_findings import PASSED_UNCHECKED
 from ltkm_inspect.finding import VERDICTS, Answer, Finding, Level, Report
 from ltkm_inspect.mikey import Room
 from ltkm_inspect.options.table import DEFAULTS
-from ltkm_inspect.output.json_line import to_json
+from ltkm_inspect.output.json_line import quoted, to_json
 from ltkm_inspect.output.redaction import NO_REDACTOR, Redaction, Redactor
 from ltkm_inspect.output.wording import PLAIN, Wording
 from ltkm_inspect.report.evidence import evidence
@@ -100,7 +98,20 @@ def exchange_record(
     *,
     for_page: bool = False,
 ) -> Record:
-    """Return the record of one exchange, read from this file.
+    """Return the record of one exchange, read from this file."""
+    fields = _exchange_fields(report, file, keys, redactor, for_page=for_page)
+    return {**fields, "outcomes": outcomes(report, redactor)}
+
+
+def outcomes(report: Report, redactor: Redactor = NO_REDACTOR) -> Record:
+    """Return what each rule answers."""
+    found = {rule: {"answer": each.answer.value, "reason": each.reason} for rule, each in report.outcomes.items()}
+    redacted: Record = redactor.plain(found)
+    return redacted
+
+
+def _exchange_fields(report: Report, file: str | None, keys: Keys, redactor: Redactor, *, for_page: bool) -> Record:
+    """Return the record of one exchange without its outcomes.
 
     It contains request and response if something is wrong, or if it is for an HTML page, which shows those of every
     exchange. They make a record a tenth larger and a third slower, and most exchanges of a long run are clean.
@@ -142,10 +153,11 @@ def exchange_record(
 def event_fields(report: Report, redactor: Redactor = NO_REDACTOR) -> tuple[dict[str, Any], ...]:
     """Return the fields that the records of exchanges and datagrams have in common.
 
-    There are three groups: when and where it took place, what became of it, and what the rules found.
+    There are three groups: when and where it took place, what became of it, and what the rules found. The outcomes are
+    left to `outcomes`.
     """
     event, terminal = report.event, report.terminal
-    answers = Counter([outcome.answer for outcome in report.outcomes.values()])
+    answers = [outcome.answer for outcome in report.outcomes.values()]
     origin = {
         "started": time_text(event.started),
         "ended": time_text(event.ended),
@@ -168,14 +180,14 @@ def event_fields(report: Report, redactor: Redactor = NO_REDACTOR) -> tuple[dict
             "violations": report.count(Level.VIOLATION),
             "warnings": report.count(Level.WARNING),
             "notes": report.count(Level.NOTE),
-            **{answer.key: answers[answer] for answer in Answer},
+            **{answer.key: answers.count(answer) for answer in Answer},
         },
     }
     findings = {
         "findings": [_finding(finding) for finding in report.findings],
         "accepted": [{**_finding(finding), "reason": finding.accepted} for finding in report.accepted],
         "notes": [_finding(note) for note in report.notes],
-        "outcomes": {rule: _outcome(each.answer, each.reason) for rule, each in report.outcomes.items()},
+        "outcomes": None,
     }
     return origin, verdict, findings
 
@@ -252,27 +264,31 @@ def exchange_line(
     """Return the record of `exchange_record` as a line of JSON, without a line end."""
     content = report.exchange.content
     is_large = content is not None and len(content.octets or b"") > LARGE
-    record = exchange_record(report, file, keys, redactor, for_page=for_page)
-    return record_line(record, PIECES if is_large else 0)
+    record = _exchange_fields(report, file, keys, redactor, for_page=for_page)
+    return record_line(record, report, redactor, PIECES if is_large else 0)
 
 
-def record_line(record: Record, levels: int = 0) -> str:
-    """Return what `to_json` does of the record of an event. Half of it is what each rule answers, in the same words."""
-    outcomes = [
-        f'"{rule}":{_outcome_text(each["answer"], each["reason"])}' for rule, each in record["outcomes"].items()
-    ]
-    text = to_json({**record, "outcomes": {}}, levels)
-    return text.replace('"outcomes":{}', f'"outcomes":{{{",".join(outcomes)}}}', 1)
+def record_line(record: Record, report: Report, redactor: Redactor, levels: int = 0) -> str:
+    """Return the record of an event without its outcomes as a line, with them."""
+    return to_json(record, levels).replace('"outcomes":null', f'"outcomes":{_outcomes_text(report, redactor)}', 1)
 
 
-@lru_cache(maxsize=1024)
-def _outcome_text(answer: str, reason: str) -> str:
-    return to_json({"answer": answer, "reason": reason})
+def _outcomes_text(report: Report, redactor: Redactor) -> str:
+    """Return what each rule answers as JSON. That is half of a record, so no objects are made of it first."""
+    if not redactor.redacts_nothing:
+        return to_json(outcomes(report, redactor))
+    skipped, passed, parts = Answer.NOT_APPLICABLE, Answer.PASSED, []
+    for rule, outcome in report.outcomes.items():
+        if outcome.answer is skipped:
+            reason = outcome.reason
+            parts.append(f'"{rule}":{_SKIPPED}{quoted(reason) if reason.isascii() else to_json(reason)}}}')
+        else:
+            parts.append(f'"{rule}":{_PASSED if outcome.answer is passed else _BROKEN}')
+    return f"{{{','.join(parts)}}}"
 
 
-@lru_cache(maxsize=1024)
-def _outcome(answer: Answer, reason: str) -> Record:
-    return {"answer": answer.value, "reason": reason}
+_SKIPPED = to_json({"answer": Answer.NOT_APPLICABLE.value, "reason": None}).removesuffix("null}")
+_PASSED, _BROKEN = (to_json({"answer": each.value, "reason": ""}) for each in (Answer.PASSED, Answer.BROKEN))
 
 
 def _option_value(value: Any) -> Any:
