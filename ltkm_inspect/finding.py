@@ -250,6 +250,8 @@ class Report:
     """Who the terminal is."""
     number: int | None = None
     """The ordinal of the event, from 1, among all flows of its capture or run; None where nobody counts them."""
+    unchecked: str = ""
+    """Why the event was not looked at at all, a key of `PASSED_UNCHECKED`; empty if it was."""
 
     @property
     def exchange(self) -> Exchange:

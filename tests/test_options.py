@@ -29,6 +29,8 @@ catalogue.load()
 LIVE = Limits(octets=1 << 20, ltkms=200, payloads=1000, findings=100, directives=1000, tags=200_000)
 LIVE_ONLY = {
     "bindings",
+    "deadline",
+    "inspector",
     "log",
     "metrics",
     "summary_every",

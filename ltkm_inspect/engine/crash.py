@@ -5,7 +5,7 @@ from contextlib import suppress
 from dataclasses import replace
 
 from ltkm_inspect.context import Context
-from ltkm_inspect.engine.own_findings import crash_finding
+from ltkm_inspect.engine.own_findings import crash_finding, uninspected_finding
 from ltkm_inspect.engine.rule_plan import not_applicable, unanswered
 from ltkm_inspect.finding import EVENT_CRASHED, Outcome, Place, Report
 from ltkm_inspect.traffic import Event
@@ -22,6 +22,12 @@ def failed(event: Event, error: Exception, context: Context) -> Report:
     if context.settings.debug:
         raise error
     return crashed(event.without_content(), error, context)
+
+
+def uninspected(event: Event, reason: str, got: str, context: Context) -> Report:
+    """Return the report of an event that is not inspected, for a reason that is a key of `PASSED_UNCHECKED`."""
+    outcomes = dict.fromkeys(unanswered(context.settings), not_applicable("the exchange was not checked"))
+    return Report(event.without_content(), (uninspected_finding(reason, got),), outcomes=outcomes, unchecked=reason)
 
 
 def presented[T](report: Report, present: Callable[[Report], T]) -> tuple[Report, T]:

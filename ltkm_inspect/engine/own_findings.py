@@ -13,7 +13,9 @@ NOT_CHECKED_IN_FULL = "not-checked-in-full"
 OWN_FINDINGS = {
     RULE_CRASHED: "A rule failed on the exchange, so its result is not known.",
     EVENT_CRASHED: "ltkm-inspect failed on the exchange, so it was not checked.",
-    NOT_CHECKED_IN_FULL: "The exchange was not checked in full: it exceeds a limit or was not captured completely.",
+    NOT_CHECKED_IN_FULL: (
+        "Not all of the exchange was checked: over a limit, not captured completely, or too much at once."
+    ),
 }
 """The warnings of the engine itself, outside the catalogue, with their titles."""
 
@@ -24,6 +26,8 @@ PASSED_UNCHECKED = {
     "cut": "cut off by the end of the connection",
     "too_large": "with a body over the limit (raise body in ltkm_limit)",
     "over_limit": "with more in it than another part of ltkm_limit allows",
+    "queue": "that found no room among those that wait to be inspected",
+    "end": "that were not inspected when the run ended",
     "crashed": "on which ltkm-inspect failed",
 }
 """Why an event was not checked in full, by the word for it in records and metrics, with the end of `2 events …`."""
@@ -32,6 +36,14 @@ PASSED_UNCHECKED = {
 def not_in_full(expected: str, got: str, hint: str, place: Place | None = None) -> Finding:
     """Return the finding that not all was checked."""
     return _finding(NOT_CHECKED_IN_FULL, place or Place(), expected, got, hint)
+
+
+def uninspected_finding(reason: str, got: str) -> Finding:
+    """Return the finding that an event was not inspected; the reason is one of the last in `PASSED_UNCHECKED`."""
+    if reason == "crashed":
+        hint = "please report this bug and attach the flow"
+        return _finding(EVENT_CRASHED, Place(), "an exchange that can be checked", got, hint)
+    return not_in_full("an inspection", got, "ltkm-inspect check on the saved flow checks it")
 
 
 def crash_finding(id: str, place: Place, expected: str, error: Exception) -> Finding:
@@ -84,6 +96,8 @@ def unseen(event: Event) -> Iterator[Finding]:
 
 def passed_unchecked(report: Report) -> str | None:
     """Return the main reason why an event was not checked in full, a key of `PASSED_UNCHECKED`; None if it was."""
+    if report.unchecked:
+        return report.unchecked
     rules, event = frozenset(report.rules), report.event
     if not CRASHES.isdisjoint(rules):
         return "crashed"

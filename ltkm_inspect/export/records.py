@@ -4,8 +4,8 @@ from typing import Any
 
 from ltkm_inspect.export.entry import ExportEntry, moment
 from ltkm_inspect.output.json_line import to_json
-from ltkm_inspect.report.jsonl import item_record, ltkm_record
 from ltkm_inspect.report.keys import Keys
+from ltkm_inspect.report.record_parts import item_record, ltkm_record
 from ltkm_inspect.wire import time_text
 
 SCHEMA = "ltkm-inspect/ltkm/1"

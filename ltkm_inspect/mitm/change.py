@@ -8,10 +8,11 @@ from mitmproxy.http import HTTPFlow
 from mitmproxy.udp import UDPFlow
 from mitmproxy.utils import human
 
-from ltkm_inspect.finding import Report, count, shorten
+from ltkm_inspect.finding import count, shorten
 from ltkm_inspect.mitm.flows import update
 from ltkm_inspect.mitm.marking import mark_datagram_faults, mark_faults
 from ltkm_inspect.output.redaction import NO_REDACTOR, Redactor
+from ltkm_inspect.report.marks import Marks
 from ltkm_inspect.report.text import number_text
 from ltkm_inspect.rewriting.rewriter import Change
 from ltkm_inspect.traffic import Datagram, Event, Exchange, Response
@@ -30,10 +31,10 @@ def change_line(change: Change, number: int | None, redactor: Redactor = NO_REDA
     return f"#{number_text(number, change.before)} fault {faults}: {'; '.join(filter(None, parts))}"
 
 
-def write_change(flow: Flow, change: Change, came: Report | None = None, redactor: Redactor = NO_REDACTOR) -> None:
+def write_change(flow: Flow, change: Change, came: Marks | None = None, redactor: Redactor = NO_REDACTOR) -> None:
     """Make the change in its flow, and write on it what was done; what it was is its backup.
 
-    `came` is the report of a response that has just come, in whose flow an older backup says nothing any more.
+    `came` is what was found in a response that has just come, in whose flow an older backup says nothing any more.
     """
     before, after = change.before, change.after
     if isinstance(flow, UDPFlow) and isinstance(before, Datagram) and isinstance(after, Datagram):

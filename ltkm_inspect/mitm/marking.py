@@ -7,11 +7,14 @@ from typing import Any
 from mitmproxy.flow import Flow
 
 from ltkm_inspect.capture import DATAGRAM_FAULTS
-from ltkm_inspect.finding import UNCHECKED, Level, Report, shorten
+from ltkm_inspect.finding import UNCHECKED, Level, shorten
 from ltkm_inspect.mitm.flows import FAULT
 from ltkm_inspect.output.redaction import NO_REDACTOR, Redactor
-from ltkm_inspect.traffic import Datagram
+from ltkm_inspect.report.marks import MOST_LINES, Marks
 
+LATE = "late"
+LATE_MARK = ":hourglass:"
+"""What is written on a flow that went on before it was inspected, until it is."""
 MARKS = {Level.VIOLATION: ":red_circle:", Level.WARNING: ":yellow_circle:"}
 """The marker of a flow, by the worst level of its findings; a flow that the user marked keeps the user's marker."""
 VERDICT = "ltkm_verdict"
@@ -28,12 +31,12 @@ FAULT_METADATA = (FAULT, ORIGINAL, FAULTED)
 """The keys in the metadata of a flow with faults: these, SHA-256 of the response body as it came and as it now is."""
 CAME = "ltkm_came"
 """The key of what was wrong with the response of such a flow as it came, where that was seen and something was."""
-MOST_LINES = 50
-"""How many findings the metadata of one flow lists."""
 
 # In a narrow column only the first characters of a comment are seen. So the word that tells ours from others comes
 # last; earlier versions had it first.
-_TAIL = re.compile(r" ?\[(?:[a-z0-9, -]*; ltkm: (?:violation|warning)|ltkm: (?:violation|warning): [a-z0-9, -]*)\]")
+_TAIL = re.compile(
+    r" ?\[(?:[a-z0-9, -]*; ltkm: (?:violation|warning|late)|ltkm: (?:violation|warning): [a-z0-9, -]*)\]"
+)
 _FAULT_TAIL = re.compile(r" ?\[(?:[^\[\]]*; ltkm: fault|ltkm: fault: [^\[\]]*)\]")
 _OURS = "ltkm: "
 _MORE = re.compile(r"and (\d{1,9}) more").fullmatch
@@ -42,19 +45,27 @@ _ORDER = (UNCHECKED, "clean", "warning", "violation")
 _NO_BRACKETS = str.maketrans("[]", "()")
 
 
-def mark(flow: Flow, report: Report, redactor: Redactor = NO_REDACTOR) -> None:
+def mark(flow: Flow, marks: Marks) -> None:
     """Write verdict and rule ids on a flow, in place of what was written there by us before."""
     clear(flow)
-    lines = [redactor.finding(finding).line for finding in report.findings[:MOST_LINES]]
-    _write(flow, report.verdict, list(report.rules), lines, _count(report))
+    _write(flow, marks.verdict, marks.rules, marks.lines, marks.number)
 
 
-def mark_datagram(flow: Flow, report: Report, redactor: Redactor = NO_REDACTOR, *, adds: bool) -> None:
-    """Write what was found in a message of a UDP flow on the flow.
+def mark_late(flow: Flow) -> None:
+    """Write on a flow that it was not inspected in time, in place of what was written there by us before."""
+    clear(flow)
+    flow.metadata[VERDICT] = LATE
+    _append(flow, f"[not inspected in time; {_OURS}{LATE}]")
+    if not flow.marked:
+        flow.marked = flow.metadata[MARK] = LATE_MARK
+
+
+def mark_datagram(flow: Flow, marks: Marks, place: int, *, adds: bool) -> None:
+    """Write what was found in the message at that place of a UDP flow on the flow.
 
     It replaces what was written there by us before, or `adds` to it what the next message has.
     """
-    verdict, rules, lines, number = report.verdict, dict.fromkeys(report.rules), list[str](), _count(report)
+    verdict, rules, lines, number = marks.verdict, dict.fromkeys(marks.rules), list[str](), marks.number
     if adds:
         earlier: Any = flow.metadata
         verdict = max(earlier.get(VERDICT, UNCHECKED), verdict, key=_ORDER.index)
@@ -63,15 +74,9 @@ def mark_datagram(flow: Flow, report: Report, redactor: Redactor = NO_REDACTOR, 
         more = _MORE(lines[-1]) if lines else None
         number += len(lines) if more is None else len(lines) - 1 + int(more[1])
         lines = lines if more is None else lines[:-1]
-    place = report.event.place if isinstance(report.event, Datagram) else 0
-    for finding in report.findings[: MOST_LINES - len(lines)]:
-        lines.append(f"message {place}: {redactor.finding(finding).line}")
+    lines += [f"message {place}: {line}" for line in marks.lines[: MOST_LINES - len(lines)]]
     clear(flow)
     _write(flow, verdict, list(rules), lines, number)
-
-
-def _count(report: Report) -> int:
-    return report.count(Level.VIOLATION) + report.count(Level.WARNING)
 
 
 def _write(flow: Flow, verdict: str, rules: list[str], lines: list[str], number: int) -> None:
@@ -103,13 +108,13 @@ def mark_faults(
     faults: Iterable[str],
     original: str | None,
     faulted: str | None,
-    came: Report | None = None,
+    came: Marks | None = None,
     redactor: Redactor = NO_REDACTOR,
 ) -> None:
     """Write on a flow which faults are in it, and the digests of its response body; what a check wrote is out of date.
 
-    The digest of the body as it came stays the one that was written first. `came` is the report of the response as it
-    came: what is wrong with that stays in sight.
+    The digest of the body as it came stays the one that was written first. `came` is what was written of the response
+    as it came: what is wrong with that stays in sight.
     """
     clear(flow)
     faults = _storable(faults, redactor)
@@ -120,7 +125,7 @@ def mark_faults(
     text = ", ".join(shorten(fault).translate(_NO_BRACKETS) for fault in faults)
     if came is not None:
         flow.metadata.pop(CAME, None)
-        if came.findings:
+        if came.rules:
             flow.metadata[CAME] = f"{came.verdict}: {', '.join(came.rules)}"
     if CAME in flow.metadata:
         text += f"; it came with {flow.metadata[CAME]}"

@@ -1,6 +1,6 @@
 """Which flows are so large that they are looked at beside the event loop."""
 
-from collections.abc import Iterator
+from typing import Any
 
 from mitmproxy import http
 
@@ -11,22 +11,20 @@ SHORT = 4096
 def takes_long(flow: http.HTTPFlow) -> bool:
     """Tell whether it may take long to check a flow: it is large, or may be large when decompressed."""
     try:
-        left = SHORT
-        for octets in _parts(flow):
-            left -= octets
-            if left < 0:  # to count all fields may take long, too
-                return True
-        return any("content-encoding" in message.headers for message in (flow.request, flow.response) if message)
+        left = SHORT - len(flow.request.data.path) - (len(flow.error.msg) if flow.error is not None else 0)
+        for message in (flow.request, flow.response):
+            if message is None:
+                continue
+            data: Any = message.data  # both have these
+            left -= len(data.content or b"")
+            fields = data.headers.fields if data.trailers is None else (*data.headers.fields, *data.trailers.fields)
+            for name, value in fields:
+                left -= len(name) + len(value)
+                if left < 0 or (len(name) == _CODED and name.lower() == b"content-encoding"):
+                    return True  # to count all fields may take long, too
+        return left < 0
     except Exception:  # a flow with fields that mitmproxy never creates; that is reported elsewhere
         return False
 
 
-def _parts(flow: http.HTTPFlow) -> Iterator[int]:
-    """Yield how many octets each part of a flow has."""
-    yield len(flow.request.path)
-    yield len(flow.error.msg) if flow.error is not None else 0
-    for message in (flow.request, flow.response):
-        if message is not None:
-            yield len(message.raw_content or b"")
-            trailers = message.trailers.fields if message.trailers is not None else ()
-            yield from (len(name) + len(value) for name, value in (*message.headers.fields, *trailers))
+_CODED = len(b"content-encoding")

@@ -23,6 +23,9 @@ LOG = ("all", "findings", "summary")
 """Which exchanges the addon logs."""
 EVERY, NEVER = "all", "never"
 """What may be typed in place of a number of findings to log."""
+AUTO, PROCESS, INLINE = "auto", "process", "inline"
+INSPECTOR = (AUTO, PROCESS, INLINE)
+"""Where the addon inspects live events: in a process of its own, or in the proxy; `auto` knows where that works."""
 EXPORT_FORMATS = ("csv", "json", "base64", "pcap", "pcapng", "xml")
 """The formats that LTKMs can be exported in."""
 
@@ -103,6 +106,19 @@ DEFAULTS: dict[str, Option] = {
         NEVER,
         f"INTERVAL|{NEVER}",
         "report what was seen and what could not be looked into, each time this interval (30s, 10m, 1h) has passed",
+    ),
+    "inspector": Option(
+        "word",
+        AUTO,
+        "|".join(INSPECTOR),
+        "inspect in a process of its own, so that nobody waits for somebody else's response, or inline in the proxy; "
+        "auto chooses inline for loaded flows, on one core, and in the standalone programs of mitmproxy",
+    ),
+    "deadline": Option(
+        "word",
+        "250ms",
+        f"TIME|{NEVER}",
+        "let a response go on unchanged if it is not inspected after this time (100ms, 2s); it is reported when it is",
     ),
     "metrics": Option(
         "word", "", "[ADDRESS:]PORT", "serve metrics for Prometheus at /metrics; without an address, on the loopback"

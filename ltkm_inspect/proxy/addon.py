@@ -5,8 +5,8 @@ import gc
 import logging
 import time
 from collections.abc import Awaitable, Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from functools import partial
 from typing import Any, cast
 from weakref import WeakKeyDictionary
 
@@ -20,7 +20,9 @@ from ltkm_inspect import __version__
 from ltkm_inspect.engine import plan, waiting_at_end
 from ltkm_inspect.engine.handling import Handling, Steps
 from ltkm_inspect.finding import Report
+from ltkm_inspect.inspecting import rows
 from ltkm_inspect.mitm.size import takes_long
+from ltkm_inspect.options.table import INLINE
 from ltkm_inspect.options.words import OptionError
 from ltkm_inspect.output.console import INCOMPLETE, OK
 from ltkm_inspect.output.json_line import to_json
@@ -32,17 +34,16 @@ from ltkm_inspect.proxy.editor import Drafts
 from ltkm_inspect.proxy.exit_status import ExitStatus
 from ltkm_inspect.proxy.faulting import Faulting
 from ltkm_inspect.proxy.guard import guarded
+from ltkm_inspect.proxy.holder import Holder, Wait
 from ltkm_inspect.proxy.inspector import Inspector, warn
 from ltkm_inspect.proxy.log_events import spare_events
 from ltkm_inspect.proxy.monitor import Monitor
 from ltkm_inspect.proxy.pending import PendingRequests
-from ltkm_inspect.proxy.rendering import rows
 from ltkm_inspect.proxy.udp_flows import UdpFlows
 from ltkm_inspect.proxy.view import LtkmView
 from ltkm_inspect.report import jsonl, text
 from ltkm_inspect.report.summary import Summary
-from ltkm_inspect.traffic import Datagram, events_text
-from ltkm_inspect.wire import crash_of
+from ltkm_inspect.traffic import Datagram, Exchange, events_text
 
 logger = logging.getLogger(__name__)
 
@@ -64,9 +65,9 @@ class LtkmInspect:
         self._udp_flows = UdpFlows(self.inspector, self.monitor)
         self._pending = PendingRequests()
         self._drafts = Drafts()
-        self._executor = _executor()
-        self._unfinished: dict[Handling[Any], None] = {}
-        self._tasks: set[asyncio.Task[Any]] = set()
+        self._is_reloaded = False
+        """An inspector process ran when the script was unloaded."""
+        self._holder = Holder()
 
     @property
     def configuration(self) -> Configuration:
@@ -124,6 +125,7 @@ class LtkmInspect:
 
     def running(self) -> None:
         """Equip the console, and take the last place in the chain of mitmdump, for the exit status."""
+        self.inspector.is_running = True
         spare_events()
         # What is loaded by now stays. A full collection that goes over it holds the event loop for 50 ms or more.
         if not gc.get_freeze_count():
@@ -183,9 +185,14 @@ class LtkmInspect:
         self._udp_flows.start(flow)
 
     @guarded
-    def udp_message(self, flow: udp.UDPFlow) -> None:
+    def udp_message(self, flow: udp.UDPFlow) -> Awaitable[None] | None:
         """Inspect the latest message of a UDP flow."""
-        self._finish(Handling(self._udp_flows.take(flow)))
+        wait = Wait()
+        handling = Handling(self._udp_flows.take(flow, wait))
+        if handling.asks:
+            return self._hold(handling, flow, wait)
+        self._holder.finish(handling)
+        return None
 
     def udp_end(self, flow: udp.UDPFlow) -> None:
         """Count a UDP flow without a datagram of ours."""
@@ -208,14 +215,14 @@ class LtkmInspect:
         """Log the summary of the run and close the report files."""
         if not self._started:
             return
+        self.inspector.process.hurry()
         for flow in self._pending.take():
             self._forget(flow)
-            self._finish(Handling(self._steps(flow)))
-        for handling in [*self._unfinished]:
-            self._finish(handling)
+            self._holder.finish(Handling(self._steps(flow, Wait())))
+        self._holder.finish_all()
+        self._is_reloaded = self.inspector.process.runs
+        self.inspector.process.stop()
         self._udp_flows.finish()
-        self._executor.shutdown(wait=False)
-        self._executor = _executor()
         self._started = False
         self.monitor.finish()
         self._summary_so_far().waiting = waiting_at_end(self.configuration.context)
@@ -236,9 +243,7 @@ class LtkmInspect:
         """Take the steps of a command with flows: at once, or beside the event loop where one of them is large."""
         handling = Handling(steps)
         if any(isinstance(flow, http.HTTPFlow) and takes_long(flow) for flow in flows):
-            task = asyncio.get_running_loop().create_task(self._run(handling))
-            self._tasks.add(task)  # a loop itself does not keep its tasks
-            task.add_done_callback(self._tasks.discard)
+            self._holder.run(handling)
         else:
             handling.finish()
 
@@ -247,7 +252,8 @@ class LtkmInspect:
         for flow in flows:
             reports += [(flow, report) for report in (yield from self.inspector.inspected_events(flow))]
         for flow, report in reports:
-            yield from self.inspector.tell_in_steps(flow, report, counts=False)
+            told = yield from self.inspector.reported(flow, report)
+            self.inspector.tell(flow, report.event, told, counts=False)
         of = text.count(len(flows), "flow")
         datagrams = sum(isinstance(report.event, Datagram) for _, report in reports)
         logger.info("ltkm: checked %s in %s", events_text(len(reports) - datagrams, datagrams), of)
@@ -259,7 +265,7 @@ class LtkmInspect:
         for flow in flows:
             rendering = self.inspector.renderings.get(flow)
             if rendering is not None and rendering.fits(flow, self.configuration):
-                found += rendering.rows
+                found += rendering.texts.rows
                 continue
             for report in self.inspector.inspect(flow, remember=False):
                 found += rows(report, self.configuration.redactor(report.event, report))
@@ -280,6 +286,10 @@ class LtkmInspect:
         of += f", {text.count(len(names), 'name')}" if (names := self.configuration.wording.names) else ""
         accepted = len(self.configuration.baseline.entries)
         of += f", baseline of {accepted} {'entry' if accepted == 1 else 'entries'}" if accepted else ""
+        inspector = self.configuration.inspector
+        of += f", inspector {inspector}" if inspector == INLINE else f", inspector process ({inspector})"
+        if self._is_reloaded and inspector != INLINE:
+            self.inspector.process.start()
         logger.info("ltkm-inspect %s, %s active%s%s", __version__, text.count(active, "rule"), of, to)
         whole = "is of the whole run, and written when it ends; only JSON Lines begin another file"
         warn([*self.inspector.files.left, *(f"report {name} {whole}" for name in self.inspector.files.fixed_names)])
@@ -293,64 +303,47 @@ class LtkmInspect:
     def _end(self, flow: http.HTTPFlow) -> Awaitable[None] | None:
         """Handle a flow that has ended, or will not be answered any more; return what is to be awaited."""
         self._forget(flow)
-        handling = Handling(self._steps(flow))
+        wait = Wait()
+        handling = Handling(self._steps(flow, wait))
         # While something large is looked at, what is small must not wait for what the two have in common.
-        if not handling.is_over and (self._unfinished or takes_long(flow)):
-            return self._hold(handling)
+        if not handling.is_over and (handling.asks or self._holder.is_busy or takes_long(flow)):
+            return self._hold(handling, flow, wait)
         delay = handling.finish()
         return asyncio.sleep(delay) if delay else None
 
-    async def _hold(self, handling: Handling[float]) -> None:
-        await asyncio.sleep(await self._run(handling) or 0)
+    async def _hold(self, handling: Handling[Any], flow: Flow, wait: Wait) -> None:
+        await self._holder.hold(handling, wait, self.configuration.deadline, partial(self.monitor.late, flow))
 
     def _forget(self, flow: http.HTTPFlow) -> None:
         self._pending.end(flow)
         self._counted[flow] = flow.response
 
-    async def _run[T](self, handling: Handling[T]) -> T | None:
-        """Take the steps while the event loop goes on; where this is canceled, `done` finishes them."""
-        self._unfinished[handling] = None
-        try:
-            result = await handling.run(self._executor)
-        except exceptions.CommandError as error:
-            logger.warning("ltkm: %s", error)
-        except Exception as error:  # law 1: no input makes a hook raise
-            logger.warning("ltkm: a flow could not be handled: %s", crash_of(error))
-        else:
-            return result
-        finally:
-            if handling.is_over:
-                self._unfinished.pop(handling, None)
-        return None
-
-    def _finish(self, handling: Handling[Any]) -> None:
-        try:
-            handling.finish()
-        except Exception as error:
-            logger.warning("ltkm: a flow could not be handled: %s", crash_of(error))
-        self._unfinished.pop(handling, None)
-
-    def _steps(self, flow: http.HTTPFlow) -> Steps[float]:
+    def _steps(self, flow: http.HTTPFlow, wait: Wait) -> Steps[float]:
         """Inspect an exchange as it came, then as it goes on where faults are put in; return how long to hold it."""
-        began = time.perf_counter()
+        began, inspector = time.perf_counter(), self.inspector
         if flow.is_replay is not None:
             self.faulting.renew(flow)
-        report = yield from self.inspector.inspected(flow)
-        if report is None:
+        taken = inspector.taken(flow)
+        told = None if taken is None else (yield from inspector.presented(flow, *taken))
+        if taken is None or told is None:
             self.monitor.other(flow)
             return 0.0
-        report = yield from self.inspector.tell_in_steps(flow, report)
-        self.monitor.add(report)
-        hit = yield from self.faulting.hit(flow, report)
+        exchange = taken[0]
+        assert isinstance(exchange, Exchange)
+        inspector.tell(flow, exchange, told, is_late=wait.is_over)
+        self.monitor.add(exchange, told)
+        hit = yield from self.faulting.hit(flow, exchange, told, is_late=wait.is_over)
         if hit.change is not None:
-            yield from self.faulting.write(flow, hit.change, report)
+            yield from self.faulting.write(flow, hit.change, told)
             goes_on = replace(hit.change.after, faults=hit.change.names)
-            came, context = report, self.faulting.context
-            report = yield from self.inspector.judged(flow, goes_on, context, remember=False)
-            report = yield from self.inspector.tell_in_steps(flow, report, came=came)
-            self.summary.add_faulted(report)
-        yield from self.faulting.remember(report.exchange)
+            came, told = told, (yield from inspector.presented(flow, goes_on, goes_on=True))
+            assert told is not None
+            inspector.tell(flow, goes_on, told, came=came)
+            self.summary.add_counts(told.tally)
+        inspector.got(told)
         self.monitor.took(time.perf_counter() - began)
+        if wait.is_over:
+            ctx.master.addons.trigger(UpdateHook([flow]))
         return hit.delay
 
     def _run_record(self, wanted: Configuration) -> jsonl.Record:
@@ -363,11 +356,6 @@ class LtkmInspect:
         self.summary.forgotten = self.inspector.session.forgotten.copy()
         self.summary.baseline = self.configuration.baseline_records(self.summary.matched)
         return self.summary
-
-
-def _executor() -> ThreadPoolExecutor:
-    """Return what looks at large exchanges beside the event loop; more than one at once, so that none waits long."""
-    return ThreadPoolExecutor(max_workers=4, thread_name_prefix="ltkm-inspect")
 
 
 addons: Iterable[Any] = [LtkmInspect()]

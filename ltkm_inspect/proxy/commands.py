@@ -141,7 +141,7 @@ class FlowCommands:
                 yield from self._faulting.tell(change, self._inspector.number(flow))
                 after = replace(change.after, faults=change.names)
                 report = yield from self._inspector.judged(flow, after, context, remember=False)
-                yield from self._inspector.tell_in_steps(flow, report, counts=False)
+                self._inspector.tell(flow, after, (yield from self._inspector.reported(flow, report)), counts=False)
             if changes:
                 changed.append(flow)
         if not changed:

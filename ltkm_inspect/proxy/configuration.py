@@ -1,7 +1,7 @@
 """The options of the addon: offered to mitmproxy, taken back from it, and refused in one line where they are wrong."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from mitmproxy import exceptions
@@ -11,6 +11,7 @@ from mitmproxy.optmanager import OptManager
 from ltkm_inspect.baseline import NO_BASELINE, Baseline, BaselineFile
 from ltkm_inspect.context import Context
 from ltkm_inspect.finding import Level, Report
+from ltkm_inspect.inspecting import Terms
 from ltkm_inspect.keys import KeyRing, RingFile
 from ltkm_inspect.mitm.rewriting import FlowRewriter
 from ltkm_inspect.mitm.sources import READERS
@@ -18,12 +19,19 @@ from ltkm_inspect.names import NO_NAMES, NamesFile
 from ltkm_inspect.options.faults import orders as fault_orders
 from ltkm_inspect.options.files import ReportTarget, baseline_file, key_ring, names_file, parse_report
 from ltkm_inspect.options.limit import parse_limit
-from ltkm_inspect.options.monitoring import MetricsAddress, parse_interval, parse_metrics
+from ltkm_inspect.options.monitoring import (
+    MetricsAddress,
+    chosen_inspector,
+    parse_deadline,
+    parse_interval,
+    parse_metrics,
+)
 from ltkm_inspect.options.settings import JUDGING, parse_fail_on, settings
-from ltkm_inspect.options.table import DEFAULTS, EVERY, LOG, NEVER
+from ltkm_inspect.options.table import DEFAULTS, EVERY, INLINE, LOG, NEVER
 from ltkm_inspect.options.words import OptionError, did_you_mean, number_or, one_of
 from ltkm_inspect.output.redaction import Redaction, Redactor
 from ltkm_inspect.output.wording import PLAIN, Wording
+from ltkm_inspect.report.files import ReportFiles
 from ltkm_inspect.report.keys import Keys
 from ltkm_inspect.rewriting.orders import Orders
 from ltkm_inspect.rewriting.recording import only_in_recordings
@@ -72,6 +80,10 @@ class Configuration:
     """How many seconds are between two heartbeats; None for none."""
     metrics: MetricsAddress | None = None
     """Where metrics are served; None for nowhere."""
+    inspector: str = INLINE
+    """Where live events are inspected: one of `INSPECTOR`."""
+    deadline: float | None = None
+    """How many seconds a response waits for its inspection at most; None for as long as it takes."""
 
     @property
     def keys(self) -> Keys:
@@ -87,10 +99,21 @@ class Configuration:
         """Return the entries of the baseline for records, with how many findings each was about."""
         return self.baseline.records(matched, self.wording.terminal, self.wording.text)
 
-    def logs(self, report: Report) -> bool:
-        """Tell whether the log tells of the exchange of a report."""
-        flawed = bool(report.findings or report.event.faults or report.event.damage)
-        return self.log == "all" or (self.log == "findings" and flawed)
+    def terms(self, files: ReportFiles) -> Terms:
+        """Return what inspections go by whose records these report files take."""
+        session, settings = self.context.session, self.context.settings
+        if session is not None:
+            settings = replace(settings, session=session.settings)
+        context = replace(self.context, settings=settings, session=None)
+        return Terms(
+            context,
+            self.baseline,
+            self.wording,
+            self.keys,
+            self.log,
+            has_records=bool(files.names),
+            has_page=files.has_page,
+        )
 
     def redactor(self, event: Event, report: Report | None = None) -> Redactor:
         """Return the redactor for all text about an event, and about what was found in it."""
@@ -165,6 +188,8 @@ def read(options: OptManager, former: Configuration) -> Configuration:
         former.rewriting if faults.items() <= former.options.items() else _rewriting(faults),
         parse_interval("summary_every", options.ltkm_summary_every),
         parse_metrics(options.ltkm_metrics),
+        chosen_inspector(typed["inspector"]),
+        parse_deadline(typed["deadline"]),
     )
 
 

@@ -14,6 +14,7 @@ from ltkm_inspect.mitm.change import sha256
 from ltkm_inspect.mitm.flows import update
 from ltkm_inspect.mitm.marking import FAULTED, ORIGINAL, mark_faults
 from ltkm_inspect.output.redaction import NO_REDACTOR, Redactor
+from ltkm_inspect.report.marks import Marks
 from ltkm_inspect.report.text import UNKNOWN, count, request_line
 from ltkm_inspect.traffic import Exchange, Headers, Request, Response
 
@@ -45,7 +46,7 @@ def finish_response(
     assert after.response is not None
     # The body is mitmproxy's own to set, as it sets the length that fits it.
     update(flow, before, replace(after, response=replace(after.response, body=old.body)))
-    came = None if before.faults else inspect(before, context, remember=False)
+    came = None if before.faults else Marks.of(inspect(before, context, remember=False), redactor)
     mark_faults(flow, [*before.faults, EDIT], sha256(old), sha256(after.response), came, redactor)
     _log(before, _sizes("response", old, body), unsealed(after, before, context), redactor, number)
 

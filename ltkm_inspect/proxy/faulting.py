@@ -13,19 +13,19 @@ from ltkm_inspect.context import Context
 from ltkm_inspect.engine import prepare
 from ltkm_inspect.engine.handling import Steps
 from ltkm_inspect.fault import FaultError
-from ltkm_inspect.finding import Report, shorten
+from ltkm_inspect.finding import shorten
+from ltkm_inspect.inspecting import Presentation, Sessions
 from ltkm_inspect.mitm.change import change_line, write_change
 from ltkm_inspect.mitm.marking import FAULTED, clear_faults
 from ltkm_inspect.mitm.rewriting import FlowRewriter
 from ltkm_inspect.output.unmatched import unmatched_orders
 from ltkm_inspect.proxy.configuration import Configuration
 from ltkm_inspect.proxy.replays import Replays
-from ltkm_inspect.report.text import count, flow_of
+from ltkm_inspect.report.text import count
 from ltkm_inspect.rewriting.orders import Orders
 from ltkm_inspect.rewriting.recording import reaches_back
 from ltkm_inspect.rewriting.rewriter import Change
-from ltkm_inspect.session import Session
-from ltkm_inspect.traffic import Event, Exchange
+from ltkm_inspect.traffic import Exchange
 
 logger = logging.getLogger(__name__)
 
@@ -40,22 +40,21 @@ class ResponseChange:
 
 
 NOTHING = ResponseChange()
+LATE = "it was not inspected in time, so it has gone on as it came"
 
 
 class Faulting:
-    """What is ordered now, and what became of it; it goes on, whatever other options change.
+    """What is ordered now, and what became of it; it goes on, whatever other options change."""
 
-    As long as no fault is put in, what the server sent is what the terminals got, and one session is for both. Then
-    there are two: the server is judged by the one, and faults go by the other, as the terminals do.
-    """
-
-    def __init__(self, session: Session, configuration: Callable[[], Configuration]) -> None:
-        """Take the session of what the server sends, and a function that returns what the options ask for."""
+    def __init__(
+        self, sessions: Sessions, part: Callable[[], None], configuration: Callable[[], Configuration]
+    ) -> None:
+        """Take the sessions, what sets them apart, and a function that returns what the options ask for."""
         self.rewriting = FlowRewriter(Orders())
         self._configuration = configuration
         self._replays = Replays()
-        self._sent = session
-        self._got: Session | None = None
+        self._sessions = sessions
+        self._part = part
         self._loaded = 0
         """How many MSK exchanges were loaded, so that nothing could be done to them."""
 
@@ -84,8 +83,7 @@ class Faulting:
     @property
     def context(self) -> Context:
         """The context for what terminals got."""
-        context = self._configuration().context
-        return context if self._got is None else replace(context, session=self._got)
+        return replace(self._configuration().context, session=self._sessions.got)
 
     def look_at_replays(self, chain: Any) -> None:
         """Take note of the faults in the flows that mitmproxy has at hand for its server replay."""
@@ -104,17 +102,27 @@ class Faulting:
         elif flow.response is not None and self._replays.recognise(flow):
             self._part()
 
-    def hit(self, flow: http.HTTPFlow, report: Report) -> Steps[ResponseChange]:
-        """Take the steps to the change of a response; the flow itself is not changed yet."""
-        rewriting, exchange = self.rewriting, report.exchange
+    def hit(
+        self, flow: http.HTTPFlow, exchange: Exchange, told: Presentation, *, is_late: bool
+    ) -> Steps[ResponseChange]:
+        """Take the steps to the change of a response, which is told of; the flow itself is not changed yet.
+
+        A late one has gone on already.
+        """
+        rewriting = self.rewriting
         if rewriting.orders.are_idle:
             return NOTHING
         self._loaded += not flow.live
         if not flow.live or flow.error is not None or flow.response is None:
             return NOTHING
         if exchange.faults and (flow.is_replay == "response" or flow.metadata.get(FAULTED)):  # not an edited request
-            yield partial(self._left, report, "the replayed response already has faults", logging.INFO)
+            self._left(told, "the replayed response already has faults", logging.INFO)
             return NOTHING
+        if is_late:
+            rewriting.left[LATE] += 1
+            self._left(told, LATE, logging.WARNING)
+            return NOTHING
+        yield partial(prepare, self.context.event(exchange))  # what faults look for is in there
         if not rewriting.orders.faults:
             rewriting.exchanges += 1
             is_due = rewriting.selects(flow, exchange) and rewriting.is_due(exchange)
@@ -125,15 +133,15 @@ class Faulting:
         except FaultError as error:
             # a fault that found nothing is information; a response that cannot be changed at all is a warning
             level = logging.INFO if str(error).startswith("fault ") else logging.WARNING
-            yield partial(self._left, report, self.hidden(str(error)), level)
+            self._left(told, self.hidden(str(error)), level)
             return NOTHING
         return NOTHING if change is None else ResponseChange(change, rewriting.orders.delay)
 
-    def write(self, flow: http.HTTPFlow, change: Change, came: Report) -> Steps[None]:
+    def write(self, flow: http.HTTPFlow, change: Change, came: Presentation) -> Steps[None]:
         """Change the flow, and log the change."""
         redactor = yield partial(self._configuration().redactor, change.before)
         line = yield partial(change_line, change, came.number, redactor)
-        write_change(flow, change, came, redactor)
+        write_change(flow, change, came.marks, redactor)
         if self._configuration().log != "summary":
             _log(change, line)
 
@@ -141,18 +149,6 @@ class Faulting:
         """Log what was changed in the flow of that number, and what no longer fits."""
         redactor = yield partial(self._configuration().redactor, change.before)
         _log(change, (yield partial(change_line, change, number, redactor)))
-
-    def remember(self, event: Event) -> Steps[None]:
-        """Take note of what a terminal got."""
-        if self._got is not None:
-            step = self.context.event(event)
-            yield partial(prepare, step)
-            self._got.follow(step.summary)
-
-    def _part(self) -> None:
-        """From now on terminals may get something else than the server sends."""
-        if self._got is None:
-            self._got = self._sent.copy()
 
     def lines(self) -> Iterator[str]:
         """Yield how often faults were put in, the summary first; nothing if there are no faults."""
@@ -199,12 +195,10 @@ class Faulting:
                 shown = self._shown("fault_terminal", terminal.text)
                 yield f"{shown} is a client address; behind NAT, several terminals may share it"
 
-    def _left(self, report: Report, why: str, level: int) -> None:
-        """Log why the exchange of a report is unchanged."""
-        configuration = self._configuration()
-        if configuration.log != "summary":
-            flow = flow_of(report, configuration.redactor(report.event, report))
-            logger.log(level, "ltkm: %s unchanged: %s", flow, why)
+    def _left(self, told: Presentation, why: str, level: int) -> None:
+        """Log why an exchange is unchanged."""
+        if self._configuration().log != "summary":
+            logger.log(level, "ltkm: %s unchanged: %s", told.flow, why)
 
     def _named(self, orders: Orders) -> str:
         """Return the faults for the log."""

@@ -1,37 +1,56 @@
 """Flows to reports, and reports to log, marks and files; in steps, so that the event loop goes on."""
 
+import json
 import logging
+import re
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
+from typing import cast
 from weakref import WeakKeyDictionary
 
 from mitmproxy import ctx, http, udp
 from mitmproxy.flow import Flow
 
 from ltkm_inspect.context import Context
-from ltkm_inspect.engine import crashed, judge, place, prepare, presented
+from ltkm_inspect.engine import crashed, judge, place, prepare
 from ltkm_inspect.engine.handling import Handling, Steps
 from ltkm_inspect.finding import Level, Report
-from ltkm_inspect.mitm.flows import is_foreign, msk_exchange_of
+from ltkm_inspect.inspecting import (
+    BOTH,
+    GOT,
+    SENT,
+    EventInspection,
+    Opening,
+    Presentation,
+    Sessions,
+    Terms,
+    present,
+)
+from ltkm_inspect.mitm.flows import exchange_of, is_foreign
 from ltkm_inspect.mitm.marking import mark, mark_datagram
-from ltkm_inspect.mitm.size import takes_long
+from ltkm_inspect.mitm.size import SHORT, takes_long
 from ltkm_inspect.mitm.udp_flows import datagram_in
-from ltkm_inspect.output.redaction import Redactor
+from ltkm_inspect.options.table import AUTO, INLINE
+from ltkm_inspect.output.json_line import to_json
 from ltkm_inspect.proxy import configuration
 from ltkm_inspect.proxy.configuration import Configuration
 from ltkm_inspect.proxy.faulting import Faulting
 from ltkm_inspect.proxy.flood import FloodControl
+from ltkm_inspect.proxy.inspector_process import InspectorProcess
 from ltkm_inspect.proxy.own_files import refreshed, tell_of_keys
-from ltkm_inspect.proxy.rendering import Rendering, is_wanted, render
-from ltkm_inspect.report import text
-from ltkm_inspect.report.datagram import event_line
+from ltkm_inspect.proxy.remote_inspection import InspectorMissingError, NotInspectedError, Senders
+from ltkm_inspect.proxy.rendering import Rendering, is_wanted
 from ltkm_inspect.report.files import ReportFiles
-from ltkm_inspect.session import Session
+from ltkm_inspect.report.marks import Marks
+from ltkm_inspect.session import EventSummary, Session
 from ltkm_inspect.traffic import Datagram, Event, Exchange, Limits, Request
 from ltkm_inspect.wire import crash_of
 
+LOOKED_AT = 100
+"""So many header fields of a request are looked at for the B-TID of its terminal."""
+_USERNAME = re.compile(rb'username="([^"]*)"', re.IGNORECASE)
 LOADED = "loaded"
 """The capture that all flows are from which are no live traffic."""
 
@@ -42,9 +61,9 @@ class Inspector:
     """Inspects flows by the configuration of the run, and tells what was found in log, marks and report files."""
 
     def __init__(self) -> None:
-        self.session = Session()
+        self.sessions = Sessions()
         self.configuration = self._with_session(Configuration())
-        self.faulting = Faulting(self.session, lambda: self.configuration)
+        self.faulting = Faulting(self.sessions, self.part, lambda: self.configuration)
         self.files = ReportFiles(waits=False)
         self.renderings: WeakKeyDictionary[Flow, Rendering] = WeakKeyDictionary()
         """What is shown of large flows."""
@@ -53,6 +72,10 @@ class Inspector:
         self._places: WeakKeyDictionary[Flow, int] = WeakKeyDictionary()
         """The message of each UDP flow that was marked last."""
         self.flood = FloodControl()
+        self.process = InspectorProcess()
+        self.is_running = False
+        """mitmproxy runs, and with it the event loop that the process needs."""
+        self._terms: tuple[object, Terms] = None, Terms()
 
     @property
     def flows(self) -> int:
@@ -74,9 +97,15 @@ class Inspector:
 
     def _with_session(self, configuration: Configuration) -> Configuration:
         """Give the session of this run to the configuration; it goes on, by what the options say now of its memory."""
-        settings = configuration.context.settings.session
-        self.session.settings = replace(settings, hash_key=self.session.settings.hash_key)
-        return replace(configuration, context=replace(configuration.context, session=self.session))
+        context, session = configuration.context, self.sessions.sent
+        session.settings = replace(context.settings.session, hash_key=session.settings.hash_key)
+        self.sessions.got.settings = session.settings
+        return replace(configuration, context=replace(context, session=session))
+
+    @property
+    def session(self) -> Session:
+        """What the run has seen so far, as the server sent it."""
+        return self.sessions.sent
 
     def inspect(self, flow: Flow, limits: Limits | None = None, *, remember: bool = True) -> list[Report]:
         """Return the reports of a flow: one of an MSK exchange, one of each datagram, none of any other flow."""
@@ -86,49 +115,26 @@ class Inspector:
         self, flow: Flow, limits: Limits | None = None, *, remember: bool = True
     ) -> Steps[list[Report]]:
         """Take the steps to the same."""
-        if isinstance(flow, udp.UDPFlow):
-            found = []
-            for index in range(len(flow.messages)):
-                found.append((yield from self.inspected_message(flow, index, limits, remember=remember)))
-            return [report for report in found if report is not None]
-        report = yield from self.inspected(flow, limits, remember=remember)
-        return [] if report is None else [report]
+        found = []
+        for index in range(len(flow.messages) if isinstance(flow, udp.UDPFlow) else 1):
+            report = yield from self._inspected(flow, index, limits, remember=remember)
+            found += [] if report is None else [report]
+        return found
 
-    def inspected_message(
-        self, flow: udp.UDPFlow, index: int, limits: Limits | None = None, *, remember: bool = True
-    ) -> Steps[Report | None]:
-        """Take the steps to the report of one message of a UDP flow, None for one that is no datagram of ours."""
-        limits = limits or self.configuration.limits
-        try:
-            datagram = datagram_in(flow, index, limits, capture="" if flow.live else LOADED)
-        except Exception as error:  # of a flow with fields that mitmproxy gives none
-            blank = Datagram(b"", id=f"{flow.id}.{index + 1}", place=index + 1)
-            return replace(crashed(blank, error, self.configuration.context), number=self.number(flow))
-        if datagram is None:
+    def _inspected(self, flow: Flow, index: int, limits: Limits | None, *, remember: bool) -> Steps[Report | None]:
+        taken = self.taken(flow, index, limits)
+        if taken is None:
             return None
-        return (yield from self._judged(flow, datagram, remember=remember))
-
-    def inspected(self, flow: Flow, limits: Limits | None = None, *, remember: bool = True) -> Steps[Report | None]:
-        """Take the steps to the report of a flow, None for one that is not MSK."""
-        if not isinstance(flow, http.HTTPFlow):
-            return None
-        limits = limits or self.configuration.limits
-        try:
-            if is_foreign(flow):
-                return None
-            capture = "" if flow.live else LOADED
-            options = {"host_rewritten": _host_rewritten(flow), "capture": capture}
-            exchange: Exchange | None = yield partial(msk_exchange_of, flow, limits, **options)
-        except Exception as error:  # of a flow with fields that mitmproxy gives none
-            exchange = Exchange(Request("", "", "", 0, ""), id=str(flow.id))
-            return replace(crashed(exchange, error, self.configuration.context), number=self.number(flow))
-        if exchange is None:
-            return None
-        return (yield from self._judged(flow, exchange, remember=remember))
-
-    def _judged(self, flow: Flow, event: Event, *, remember: bool) -> Steps[Report]:
+        event, error = taken
         self.configuration = refreshed(self.configuration)
         context = self.faulting.context if event.faults else self.configuration.context
+        try:
+            if error is not None:
+                raise error
+            if not (yield partial(getattr, event, "is_ours")):
+                return None
+        except Exception as error:
+            return replace(crashed(event, error, context), number=self.number(flow))
         return (yield from self.judged(flow, event, context, remember=remember))
 
     def judged(self, flow: Flow, event: Event, context: Context, *, remember: bool) -> Steps[Report]:
@@ -138,74 +144,186 @@ class Inspector:
         """
         step = context.event(event)
         yield partial(prepare, step)
-        report = place(step, context, remember=remember) or (yield partial(judge, step, context))
+        report = place(step, context, remember=remember)
+        if report is None:
+            if remember and not event.faults:
+                self._share(step.summary)
+            report = yield partial(judge, step, context)
         report = self.configuration.baseline.applied(report)
         report.number = self.number(flow)
         return report
 
-    def tell(self, flow: Flow, report: Report, *, counts: bool = True) -> Report:
-        """Mark a flow and log what was found; one that counts goes into the report files, too.
+    def taken(self, flow: Flow, index: int = 0, limits: Limits | None = None) -> tuple[Event, Exception | None] | None:
+        """Return the event that a flow, or that message of a UDP flow, may be; None if it is none of ours.
 
-        Return the report that was logged: another one if this report could not be logged.
+        Of one that cannot be read at all, return a blank event and the error.
         """
-        return Handling(self.tell_in_steps(flow, report, counts=counts)).finish()
-
-    def tell_in_steps(
-        self, flow: Flow, report: Report, *, counts: bool = True, came: Report | None = None
-    ) -> Steps[Report]:
-        """Do the same in steps; `came` is the report, logged before, of the same exchange without its faults."""
-        present = partial(self._present, counts, came)
-        report, (redactor, exchange_text, streamed, record) = yield partial(presented, report, present)
+        limits, capture = limits or self.configuration.limits, "" if flow.live else LOADED
         try:
-            self._mark(flow, report, redactor)
+            if isinstance(flow, udp.UDPFlow):
+                datagram = datagram_in(flow, index, limits, capture=capture)
+                return None if datagram is None else (datagram, None)
+            if not isinstance(flow, http.HTTPFlow) or is_foreign(flow):
+                return None
+            return exchange_of(flow, limits, host_rewritten=_host_rewritten(flow), capture=capture), None
+        except Exception as error:  # of a flow with fields that mitmproxy gives none
+            if isinstance(flow, udp.UDPFlow):
+                return Datagram(b"", id=f"{flow.id}.{index + 1}", place=index + 1), error
+            return Exchange(Request("", "", "", 0, ""), id=str(flow.id)), error
+
+    def reported(self, flow: Flow, report: Report) -> Steps[Presentation]:
+        """Take the steps to what is told of a report that goes into no report file."""
+        opening = Opening(report.event, self.number(flow), counts=False, is_shown=_is_shown(flow))
+        told: Presentation = yield partial(present, report, opening, self.terms)
+        return told
+
+    def presented(
+        self, flow: Flow, event: Event, error: Exception | None = None, *, goes_on: bool = False
+    ) -> Steps[Presentation | None]:
+        """Take the steps to what is told of an event of a flow; None for one that is not ours.
+
+        `error` is why it could not be read; `goes_on` is one that was inspected, and now has faults put in.
+        """
+        self.configuration = refreshed(self.configuration)
+        is_large, terms = isinstance(flow, http.HTTPFlow) and takes_long(flow), self.terms
+        opening = Opening(event, self.number(flow), goes_on=goes_on, is_shown=is_large and is_wanted())
+        here = EventInspection(opening, terms)
+        if error is not None:
+            return here.fail(error)
+        if not self._is_remote(flow, is_large=is_large):
+            return (yield from self._here(here, event))
+        try:
+            found, told = yield self.process.open(opening, terms, _senders(flow), is_large=is_large)
+        except NotInspectedError as lost:
+            return here.leave(lost.reason, str(lost))
+        except InspectorMissingError:
+            return (yield from self._here(here, event))
+        if found is not None:
+            with suppress(Exception):  # as over there: what cannot be compared with others is not remembered
+                self.sessions.before(found, is_faulted=bool(event.faults))
+            told.summary = found
+        return cast(Presentation | None, told)
+
+    def _here(self, inspection: EventInspection, event: Event) -> Steps[Presentation | None]:
+        """Take the steps to read the event, to give it its place in the session, and to judge it."""
+        found = yield inspection.read
+        if not isinstance(found, EventSummary):
+            return cast(Presentation | None, found)
+        try:
+            before = self.sessions.before(found, is_faulted=bool(event.faults))
+        except Exception as error:  # of an event that cannot be compared with others
+            return inspection.fail(error)
+        if not event.faults:
+            self._share(found)
+        told: Presentation = yield partial(inspection.judge, before)
+        told.summary = found
+        return told
+
+    def got(self, told: Presentation) -> None:
+        """Take note of what a terminal got, if that may not be what the server sent."""
+        if self.sessions.are_apart and told.summary is not None:
+            self.sessions.follow(told.summary, GOT)
+            self.process.follow(told.summary, GOT)
+
+    def part(self) -> None:
+        """From now on terminals may get something else than the server sends."""
+        self.sessions.part()
+        self.process.part()
+
+    def _share(self, event: EventSummary) -> None:
+        """Let the inspector process remember what was sent, too, if there is one or may be one."""
+        if self.configuration.inspector != INLINE:
+            self.process.follow(event, SENT if self.sessions.are_apart else BOTH)
+
+    def _is_remote(self, flow: Flow, *, is_large: bool) -> bool:
+        """Tell whether the inspector process takes an event of that flow; it is started with the first live one.
+
+        Until it can begin, and while it is at something large, the proxy inspects by itself what is small and does not
+        come after something of the same terminal, so that nobody waits for that either.
+        """
+        process, mode = self.process, self.configuration.inspector
+        if mode == INLINE or process.is_missing or not self.is_running:
+            return False
+        if not process.runs:
+            if not flow.live and mode == AUTO:
+                return False
+            process.start()
+        if process.is_ready and not process.is_at_something_large:
+            return True
+        return is_large or process.knows(_senders(flow))
+
+    @property
+    def terms(self) -> Terms:
+        """What inspections go by now; the same object as long as nothing has changed."""
+        made_of = self.configuration, self.configuration.baseline
+        if made_of != self._terms[0]:
+            self._terms = made_of, self.configuration.terms(self.files)
+        return self._terms[1]
+
+    def tell(
+        self,
+        flow: Flow,
+        event: Event,
+        told: Presentation,
+        *,
+        counts: bool = True,
+        came: Presentation | None = None,
+        is_late: bool = False,
+    ) -> None:
+        """Mark a flow and log what was found in an event of it; one that counts goes into the report files, too.
+
+        `came` is what was told before of the same exchange without its faults. A late one was not inspected in time.
+        """
+        try:
+            self._mark(flow, event, told.marks)
         except Exception as error:  # of a flow with fields that mitmproxy gives none
             logger.warning("ltkm: a flow could not be marked: %s", crash_of(error))
-        is_faulted = bool(report.event.faults)  # the user asked for these findings, so they are no warning
-        level = logging.INFO if report.worst is Level.OFF or is_faulted else logging.WARNING
-        is_shown = True
+        # the user asked for the findings that faults cause, so they are no warning
+        level = logging.INFO if told.worst is Level.OFF or event.faults else logging.WARNING
+        exchange_text, is_shown = told.exchange_text, True
+        if came is not None and exchange_text is not None:  # below the line that says what was changed
+            exchange_text = exchange_text.after(came.exchange_text)
         if exchange_text is not None and counts:
             exchange_text = self.flood.limited(exchange_text, self.configuration, self.files.complete_name)
             is_shown = exchange_text is not None and not exchange_text.left_out
         if exchange_text is not None:
             for line in exchange_text.lines if came is None else exchange_text.finding_lines:
                 logger.log(level, "%s", line)
-        if streamed and is_shown:  # a finding says so, too
+        if told.is_streamed and is_shown:  # a finding says so, too
             logger.warning(
                 "ltkm: %s: the body was streamed, so it was not checked; raise stream_large_bodies, "
                 "or keep such bodies with --set store_streamed_bodies=true",
-                streamed,
+                told.flow,
             )
-        if isinstance(flow, http.HTTPFlow) and takes_long(flow) and is_wanted():
+        if told.shown is not None and isinstance(flow, http.HTTPFlow):
             with suppress(Exception):  # the view will say so itself
-                self.renderings[flow] = yield partial(render, flow, report, redactor, self.configuration)
-        if record:  # last, so that the caller counts it before another event ends the file
+                self.renderings[flow] = Rendering.of(flow, told.shown, self.configuration)
+        if told.record:  # last, so that the caller counts it before another event ends the file
+            record = to_json({**json.loads(told.record), "late": True}) if is_late else told.record
             warn(self.files.write(record, stays=came is not None))
-        return report
 
-    def _mark(self, flow: Flow, report: Report, redactor: Redactor) -> None:
+    def _mark(self, flow: Flow, event: Event, marks: Marks) -> None:
         """Mark a flow; of a UDP flow, what is found in one message comes to what was found in those before it."""
-        if not isinstance(report.event, Datagram):
-            mark(flow, report, redactor)
+        if not isinstance(event, Datagram):
+            mark(flow, marks)
             return
-        place, before = report.event.place, self._places.get(flow, 0)
-        mark_datagram(flow, report, redactor, adds=0 < before < place)
+        place, before = event.place, self._places.get(flow, 0)
+        mark_datagram(flow, marks, place, adds=0 < before < place)
         self._places[flow] = place
 
-    def _present(
-        self, counts: bool, came: Report | None, report: Report
-    ) -> tuple[Redactor, text.ExchangeText | None, str, str]:
-        """Return the redactor and the text of a report, what was streamed past, and its record, where it has these."""
-        event, keys = report.event, self.configuration.keys
-        redactor = self.configuration.redactor(event, report)
-        exchange_text = text.exchange_text(report, redactor, keys) if self.configuration.logs(report) else None
-        if came is not None and exchange_text is not None:  # below the line that says what was changed
-            exchange_text = exchange_text.after(text.exchange_text(came, redactor, keys))
-        response = event.response if isinstance(event, Exchange) else None
-        streamed = response is not None and response.body is None and event.error is None
-        record = ""
-        if counts and self.files.names:
-            record = event_line(report, keys=keys, redactor=redactor, for_page=self.files.has_page)
-        return redactor, exchange_text, text.flow_of(report, redactor) if streamed else "", record
+
+def _senders(flow: Flow) -> Senders:
+    """Return what tells whose flow it is: its connection, and the B-TID, as far as a quick look finds one."""
+    found: set[str | bytes] = {flow.client_conn.id}
+    if isinstance(flow, http.HTTPFlow):
+        for name, value in flow.request.headers.fields[:LOOKED_AT]:
+            if name.lower() == b"authorization" and (b_tid := _USERNAME.search(value[:SHORT])) is not None:
+                found.add(b_tid[1])
+    return frozenset(found)
+
+
+def _is_shown(flow: Flow) -> bool:
+    return isinstance(flow, http.HTTPFlow) and takes_long(flow) and is_wanted()
 
 
 def _host_rewritten(flow: http.HTTPFlow) -> bool | None:

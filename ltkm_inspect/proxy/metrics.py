@@ -86,6 +86,12 @@ class RunCollector(Collector):
         yield _counter(
             "ltkm_unchecked", "Exchanges and datagrams not checked in full, by reason.", _labeled(reasons), "reason"
         )
+        waiting = GaugeMetricFamily("ltkm_waiting", "Exchanges and datagrams that wait for their inspection.")
+        waiting.add_metric([], counts.waiting)
+        yield waiting
+        yield _counter(
+            "ltkm_late", "Exchanges and datagrams that went on before they were inspected.", {(): summary.late}
+        )
         failures: dict[tuple[str, ...], int] = {(side_of(cause), cause): counts.failures[cause] for cause in CAUSES}
         yield _counter("ltkm_tls_failures", "Failed TLS handshakes, by likely cause.", failures, "side", "cause")
         yield _counter("ltkm_client_connections", "Connections of clients.", {(): counts.connections})

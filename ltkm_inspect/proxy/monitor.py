@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING
 from mitmproxy import connection, ctx, http, tcp, tls
 from mitmproxy.flow import Flow
 
-from ltkm_inspect.finding import Level, Report
+from ltkm_inspect.finding import Level
+from ltkm_inspect.inspecting import Presentation
 from ltkm_inspect.mitm.flows import address_text, host_of
+from ltkm_inspect.mitm.marking import mark_late
 from ltkm_inspect.options.monitoring import MetricsAddress
 from ltkm_inspect.output.console import reason
 from ltkm_inspect.output.json_line import to_json
@@ -21,7 +23,7 @@ from ltkm_inspect.report import heartbeat
 from ltkm_inspect.report.blind_spots import BlindSpots, Failures, Handshake
 from ltkm_inspect.report.heartbeat import Heartbeat
 from ltkm_inspect.report.summary import Summary
-from ltkm_inspect.traffic import Datagram
+from ltkm_inspect.traffic import Datagram, Event
 from ltkm_inspect.wire import cut, printable
 
 if TYPE_CHECKING:
@@ -61,12 +63,11 @@ class Monitor:
         self._address: MetricsAddress | None = None
         self._mark(time.time())
 
-    def add(self, report: Report) -> None:
+    def add(self, event: Event, told: Presentation) -> None:
         """Count one event."""
-        self.summary.add(report)
-        event = report.event
+        self.summary.add_counts(told.tally)
         if not isinstance(event, Datagram):
-            self.exchanges[FAULTED if event.faults else report.verdict] += 1
+            self.exchanges[FAULTED if event.faults else told.marks.verdict] += 1
             if event.status is not None:
                 self.statuses[event.status] += 1
         self.latest = event.ended or event.started or time.time()
@@ -78,6 +79,23 @@ class Monitor:
             self._recent.other(*_origin(flow))
         except Exception:  # a flow with fields that mitmproxy gives none
             self._recent.other("", flow.type)
+
+    @property
+    def waiting(self) -> int:
+        """How many events wait for the inspector process."""
+        return self._inspector.process.waiting
+
+    def late(self, flow: Flow) -> None:
+        """Count an event that goes on before it is inspected, and say so."""
+        self.summary.late += 1
+        if isinstance(flow, http.HTTPFlow):
+            mark_late(flow)
+        inspector = self._inspector
+        deadline = inspector.configuration.deadline
+        number = inspector.number(flow)
+        logger.warning(
+            "ltkm: #%d was not inspected within %g s (ltkm_deadline), so it goes on as it came", number, deadline
+        )
 
     def took(self, seconds: float) -> None:
         """Count how long it took to inspect an event."""

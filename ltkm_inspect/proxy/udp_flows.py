@@ -9,11 +9,12 @@ from mitmproxy import udp
 from ltkm_inspect.engine.handling import Steps
 from ltkm_inspect.finding import Report
 from ltkm_inspect.output.redaction import NO_REDACTOR, Redactor
+from ltkm_inspect.proxy.holder import Wait
 from ltkm_inspect.proxy.inspector import Inspector
 from ltkm_inspect.proxy.monitor import Monitor
-from ltkm_inspect.proxy.outline import bounded, message_lines
 from ltkm_inspect.report import text
 from ltkm_inspect.report.keys import Keys
+from ltkm_inspect.report.outline import bounded, message_lines
 from ltkm_inspect.traffic import Datagram
 from ltkm_inspect.wire import count
 
@@ -33,15 +34,19 @@ class UdpFlows:
         self._inspector.number(flow)
         self._foreign[flow] = None
 
-    def take(self, flow: udp.UDPFlow) -> Steps[None]:
+    def take(self, flow: udp.UDPFlow, wait: Wait) -> Steps[None]:
         """Take the steps to inspect the latest message of a flow, to log it, and to count it."""
-        began = perf_counter()
-        report = yield from self._inspector.inspected_message(flow, len(flow.messages) - 1)
-        if report is not None:
-            self._foreign.pop(flow, None)
-            report = yield from self._inspector.tell_in_steps(flow, report)
-            self._monitor.add(report)
-            yield from self._inspector.faulting.remember(report.event)
+        began, inspector = perf_counter(), self._inspector
+        taken = inspector.taken(flow, len(flow.messages) - 1)
+        if taken is None:
+            return
+        self._foreign.pop(flow, None)
+        event, error = taken
+        told = yield from inspector.presented(flow, event, error)
+        if told is not None:
+            inspector.tell(flow, event, told, is_late=wait.is_over)
+            self._monitor.add(event, told)
+            inspector.got(told)
             self._monitor.took(perf_counter() - began)
 
     def end(self, flow: udp.UDPFlow) -> None:

@@ -13,6 +13,7 @@ from ltkm_inspect import document as msk
 from ltkm_inspect.editing import EditError, edit_request, edit_response, significant
 from ltkm_inspect.engine import inspect
 from ltkm_inspect.finding import Report, shorten
+from ltkm_inspect.inspecting import joined
 from ltkm_inspect.mitm.flows import exchange_of, is_foreign
 from ltkm_inspect.mitm.odd_flow import OddFlowError
 from ltkm_inspect.mitm.size import takes_long
@@ -20,9 +21,9 @@ from ltkm_inspect.mitm.udp_flows import datagram_in
 from ltkm_inspect.proxy.configuration import Configuration
 from ltkm_inspect.proxy.editing import finish_request, finish_response
 from ltkm_inspect.proxy.editor import Drafts
-from ltkm_inspect.proxy.outline import CUT, NO_DOCUMENT, request_lines, response_lines, text_lines
-from ltkm_inspect.proxy.rendering import Rendering, joined
+from ltkm_inspect.proxy.rendering import Rendering
 from ltkm_inspect.proxy.udp_flows import datagram_lines
+from ltkm_inspect.report.outline import CUT, NO_DOCUMENT, request_lines, response_lines, text_lines
 from ltkm_inspect.traffic import Datagram, Exchange, Headers, Limits, Request, Response
 
 _TYPES = frozenset({msk.MSK_RESPONSE_TYPE, msk.MSK_REQUEST_TYPE})
@@ -66,7 +67,7 @@ class LtkmView(contentviews.InteractiveContentview):
             rendering = self._rendering(metadata.flow)
             if rendering is not None:
                 is_request = metadata.http_message is metadata.flow.request  # type: ignore[union-attr]
-                return rendering.request_text if is_request else rendering.response_text
+                return rendering.texts.request if is_request else rendering.texts.response
             return joined(self._lines(data, metadata))
         except Exception as error:  # in mitmdump a view that raises is replaced without a word
             shown = [f"# this body cannot be shown as a tree: {type(error).__name__}", *text_lines(data)]

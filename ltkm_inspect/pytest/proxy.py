@@ -52,7 +52,7 @@ class LtkmProxy:
         self.is_kept = False
         """The folder stays when the proxy has ended."""
         mode = ["--mode", f"reverse:{upstream}", "--set", "keep_host_header=true"] if upstream else []
-        given: dict[str, object] = {"flow_detail": 0, **(options or {})}
+        given: dict[str, object] = {"flow_detail": 0, "ltkm_deadline": "never", **(options or {})}
         reports = given.get("ltkm_report", ())
         reports = reports if isinstance(reports, list | tuple) else (reports,)
         given["ltkm_report"] = [*reports, f"jsonl={_plain(self.report)}"]

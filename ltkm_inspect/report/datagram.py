@@ -12,12 +12,11 @@ from ltkm_inspect.report.jsonl import (
     Record,
     event_fields,
     exchange_line,
-    findings_left_out,
-    ltkm_record,
     outcomes,
     record_line,
 )
 from ltkm_inspect.report.keys import NO_KEYS, Keys
+from ltkm_inspect.report.record_parts import findings_left_out, ltkm_record
 from ltkm_inspect.traffic import Datagram
 
 

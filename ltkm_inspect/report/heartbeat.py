@@ -8,7 +8,7 @@ from typing import Any
 from ltkm_inspect.engine.own_findings import PASSED_UNCHECKED
 from ltkm_inspect.finding import VERDICTS, Level
 from ltkm_inspect.report.blind_spots import SHOWN, BlindSpots, unchecked_text
-from ltkm_inspect.report.summary import Summary
+from ltkm_inspect.report.summary import Summary, late_text
 from ltkm_inspect.traffic import DatagramKind, events_text
 from ltkm_inspect.wire import count, inert, time_text
 
@@ -64,6 +64,7 @@ class Heartbeat:
                 {"rule": rule, "level": level.word, "number": number} for level, rule, number in seen.by_rule()
             ],
             "unchecked": {reason: seen.unchecked[reason] for reason in PASSED_UNCHECKED},
+            "late": seen.late,
             "latest": time_text(self.latest),
             **self.blind_spots.fields(),
         }
@@ -121,6 +122,8 @@ def _blind_lines(record: Mapping[str, Any]) -> Iterator[tuple[Level, str]]:
         yield Level.NOTE, f"{since}; {seen}{_without_flow(record, spots)}"
     if text := unchecked_text(record["unchecked"], PASSED_UNCHECKED):
         yield Level.WARNING, f"not checked in full: {text}"
+    if late := record.get("late", 0):
+        yield Level.WARNING, late_text(late)
     for line in spots.handshake_lines():
         yield Level.WARNING, line
 

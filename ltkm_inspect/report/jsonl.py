@@ -6,13 +6,12 @@
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from hashlib import sha256
 from typing import Any, TextIO
 
-from ltkm_inspect import __version__, mikey
+from ltkm_inspect import __version__
 from ltkm_inspect.capture.unread import UNREAD
 from ltkm_inspect.engine.own_findings import PASSED_UNCHECKED
-from ltkm_inspect.finding import VERDICTS, Answer, Finding, Level, Report
+from ltkm_inspect.finding import VERDICTS, Answer, Level, Report
 from ltkm_inspect.mikey import Room
 from ltkm_inspect.options.table import DEFAULTS
 from ltkm_inspect.output.json_line import quoted, to_json
@@ -20,11 +19,19 @@ from ltkm_inspect.output.redaction import NO_REDACTOR, Redaction, Redactor
 from ltkm_inspect.output.wording import PLAIN, Wording
 from ltkm_inspect.report.evidence import evidence
 from ltkm_inspect.report.keys import NO_KEYS, Keys
+from ltkm_inspect.report.record_parts import (
+    finding_record,
+    findings_left_out,
+    gap_record,
+    hex_or_none,
+    item_record,
+    ltkm_record,
+)
 from ltkm_inspect.report.summary import Summary, by_rule
 from ltkm_inspect.selection import short_name
 from ltkm_inspect.session import Muk, MukHistory, Session
-from ltkm_inspect.traffic import Datagram, DatagramKind, Gap, Item, Ltkm
-from ltkm_inspect.wire import cut, printable_octets, time_text
+from ltkm_inspect.traffic import Datagram, DatagramKind, Item, Ltkm
+from ltkm_inspect.wire import printable_octets, time_text
 
 type Record = Mapping[str, Any]
 """One object of JSON Lines."""
@@ -43,8 +50,6 @@ OCTETS_OF_PART = 16
 """Each 16 octets of the response make room for one more part. A clean response has about 32 octets per part."""
 PARTS_OF_ITEM = 4
 """How many parts an item counts as, without its LTKMs: an empty item has 10 octets, and its record 120."""
-FINGERPRINT = 16
-"""How many hex digits of the SHA-256 of a message a record has."""
 
 
 def write(records: Iterable[Record], file: TextIO) -> None:
@@ -170,8 +175,9 @@ def event_fields(report: Report, redactor: Redactor = NO_REDACTOR) -> tuple[dict
     }
     verdict = {
         "error": event.error,
-        "damage": [_gap(gap) for gap in event.damage],
-        "lacks": [_gap(gap) for gap in event.lacks],
+        "damage": [gap_record(gap) for gap in event.damage],
+        "lacks": [gap_record(gap) for gap in event.lacks],
+        "late": False,  # who inspected it late knows
         "faults": list(event.faults),
         "verdict": report.verdict,
         "counts": {
@@ -184,9 +190,9 @@ def event_fields(report: Report, redactor: Redactor = NO_REDACTOR) -> tuple[dict
         },
     }
     findings = {
-        "findings": [_finding(finding) for finding in report.findings],
-        "accepted": [{**_finding(finding), "reason": finding.accepted} for finding in report.accepted],
-        "notes": [_finding(note) for note in report.notes],
+        "findings": [finding_record(finding) for finding in report.findings],
+        "accepted": [{**finding_record(finding), "reason": finding.accepted} for finding in report.accepted],
+        "notes": [finding_record(note) for note in report.notes],
         "outcomes": None,
     }
     return origin, verdict, findings
@@ -250,6 +256,7 @@ def summary_record(summary: Summary) -> Record:
         "unread": {kind: summary.unread[kind] for kind in UNREAD},
         "waiting": dict(sorted(summary.waiting.items())),
         "unchecked": {reason: summary.unchecked[reason] for reason in PASSED_UNCHECKED},
+        "late": summary.late,
     }
 
 
@@ -300,9 +307,9 @@ def _option_value(value: Any) -> Any:
 def _muk(muk: Muk, protected: MukHistory, redaction: Redaction | None) -> Record:
     idi, idr = ((each, printable_octets(each)) if redaction is None else redaction.named(each) for each in muk)
     return {
-        "idi": _hex(idi[0]),
+        "idi": hex_or_none(idi[0]),
         "idi_text": idi[1],
-        "idr": _hex(idr[0]),
+        "idr": hex_or_none(idr[0]),
         "idr_text": idr[1],
         "counter": protected.counter,
         "delivered": time_text(protected.at),
@@ -336,68 +343,6 @@ class _Listing:
         listed = self.room.take(checked)
         self.ltkms_left_out += len(checked) - len(listed)
         return [ltkm_record(ltkm, self.keys, self.redactor, self.room) for ltkm in listed]
-
-
-def findings_left_out(report: Report) -> dict[str, list[dict[str, Any]]]:
-    """Return how many findings and notes of each rule and level the report left out, and how many accepted ones."""
-    return {"findings": _numbers(report.left_out), "accepted": _numbers(report.accepted_left_out)}
-
-
-def _numbers(numbers: Mapping[tuple[str, Level], int]) -> list[dict[str, Any]]:
-    return [{"rule": rule, "level": level.word, "number": number} for (rule, level), number in numbers.items()]
-
-
-def item_record(item: Item) -> dict[str, Any]:
-    """Return the fields of an item in a record, without its LTKMs."""
-    msk_id = item.msk_id.octets if item.msk_id else None
-    halves = (msk_id[:2].hex(), msk_id[2:].hex()) if msk_id and len(msk_id) == 4 else (None, None)
-    return {
-        "item": item.number,
-        "key_domain_id": _hex(item.key_domain_id.octets if item.key_domain_id else None),
-        "msk_id": _hex(msk_id),
-        "key_group": halves[0],
-        "key_number": halves[1],
-        "response_code": item.code,
-    }
-
-
-def ltkm_record(ltkm: Ltkm, keys: Keys, redactor: Redactor = NO_REDACTOR, room: Room | None = None) -> dict[str, Any]:
-    """Return the fields of an LTKM in a record: its message, as far as there is room, and its key."""
-    message, octets, name = ltkm.message, ltkm.octets, ltkm.carrier.element_name
-    facts = keys.of(message, octets)
-    return {
-        "ltkm": ltkm.number,
-        "element": None if name is None else cut(name),
-        "problem": ltkm.carrier.problem,
-        "length": None if octets is None else len(octets),
-        "sha256": None if octets is None else sha256(octets).hexdigest()[:FINGERPRINT],
-        "octets": _hex(octets if message is None else redactor.message(message, octets, show_keys=keys.show)),
-        "message": None if message is None else mikey.to_plain(message, show_keys=keys.show, room=room),
-        "key": None if facts is None else facts.plain,
-    }
-
-
-def _finding(finding: Finding) -> dict[str, Any]:
-    return {
-        "rule": finding.rule,
-        "level": finding.level.word,
-        "title": finding.title,
-        "place": {"item": finding.place.item, "ltkm": finding.place.ltkm, "path": finding.place.path},
-        "expected": cut(finding.expected),
-        "got": cut(finding.got),
-        "hint": cut(finding.hint),
-        "octets": [finding.span.start, finding.span.end] if finding.span else None,
-        "octets_of": finding.span_of or None,
-        "clauses": finding.citations,
-    }
-
-
-def _gap(gap: Gap) -> dict[str, str]:
-    return {"field": gap.field, "reason": gap.reason}
-
-
-def _hex(octets: bytes | None) -> str | None:
-    return None if octets is None else octets.hex()
 
 
 def terminal_name(report: Report, redactor: Redactor = NO_REDACTOR) -> str:

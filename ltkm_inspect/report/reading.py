@@ -33,7 +33,7 @@ KINDS = {
 LATER = frozenset(
     {"unselected", "damage", "lacks", "damaged", "more", "number", "terminal_name", "identity", "answers", "replaces"}
     | {"request", "response", "former", "datagrams", "part", "opened", "waiting", "names", "unchecked", "accepted"}
-    | {"baseline"}
+    | {"baseline", "late"}
 )
 """Fields that records of earlier versions do not have."""
 MOST_DAMAGE = 5

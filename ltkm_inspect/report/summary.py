@@ -71,6 +71,8 @@ class Summary:
     """How many records could not be written, by a text that says when and why."""
     unchecked: Counter[str] = field(default_factory=Counter)
     """Events that were not checked in full, by the main reason, a key of `PASSED_UNCHECKED`."""
+    late: int = 0
+    """Events that went on before they were inspected."""
     blind_spots: BlindSpots = field(default_factory=BlindSpots)
     """What a proxy could not look into, and what it saw besides MSK traffic."""
     _live_ids: list[str] = field(default_factory=list)
@@ -122,6 +124,7 @@ class Summary:
             self.unread.update(record.get("unread", {}))
             self.waiting.update(record.get("waiting", {}))
             self.unchecked.update(record.get("unchecked", {}))
+            self.late += record.get("late", 0)
             self._add_baseline(record.get("baseline") or [])
         if kind == "heartbeat":
             self.blind_spots.add_record(record)
@@ -185,15 +188,22 @@ class Summary:
 
     def merge(self, other: "Summary") -> None:
         """Add the counts of another summary."""
-        for name in _COUNTS:
-            if more := getattr(other, name):
-                mine = getattr(self, name)
-                if isinstance(mine, BlindSpots):
-                    mine.merge(more)
-                elif isinstance(mine, Counter):
-                    mine.update(more)
-                else:
-                    setattr(self, name, mine + more)
+        self.add_counts(other.counts())
+
+    def counts(self) -> dict[str, Any]:
+        """Return the counts that are not zero, by the names of their fields."""
+        return {name: number for name in _COUNTS if (number := getattr(self, name))}
+
+    def add_counts(self, counts: Mapping[str, Any]) -> None:
+        """Add such counts."""
+        for name, more in counts.items():
+            mine = getattr(self, name)
+            if isinstance(mine, BlindSpots):
+                mine.merge(more)
+            elif isinstance(mine, Counter):
+                mine.update(more)
+            else:
+                setattr(self, name, mine + more)
 
     def since(self, earlier: "Summary") -> "Summary":
         """Return what was counted after an earlier state of this summary."""
@@ -292,6 +302,7 @@ class Summary:
             *([f"summary: {self._waiting_text()}"] if self.waiting else []),
             *([f"summary: {damaged(self.damaged)}"] if self.damaged else []),
             *([f"summary: not checked in full: {text}"] if (text := self.unchecked_text) else []),
+            *([f"summary: {late_text(self.late)}"] if self.late else []),
             *unread,
             *missing,
             *unseen,
@@ -317,6 +328,11 @@ class Summary:
         findings = f"({count(violations, 'violation')}, {count(warnings, 'warning')})"
         exchanges = f"{count(self.faulted, 'exchange')} with faults put in"
         return f"{exchanges}; findings after the change {findings} do not count"
+
+
+def late_text(number: int) -> str:
+    """Return how many responses and datagrams went on before they were inspected."""
+    return f"inspected too late: {count(number, 'event')}, which went on unchanged after the deadline (ltkm_deadline)"
 
 
 def by_rule(findings: Counter[tuple[Level, str]]) -> list[tuple[Level, str, int]]:

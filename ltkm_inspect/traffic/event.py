@@ -2,7 +2,7 @@
 
 from abc import abstractmethod
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from enum import Enum
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Self
@@ -91,7 +91,7 @@ class Event:  # no ABC: whether an event is of another class would take Python c
 
     def __getstate__(self) -> dict[str, Any]:
         """Take the fields to another process, but nothing that was worked out of them, such as a tree of elements."""
-        return {each.name: getattr(self, each.name) for each in fields(self)}
+        return {name: getattr(self, name) for name in self.__dataclass_fields__}
 
     @property
     @abstractmethod

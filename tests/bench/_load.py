@@ -26,6 +26,8 @@ class Measured:
     """Seconds from a request to the last octet of its response."""
     cpu: float = 0.0
     """Seconds that the proxy took of its core."""
+    besides: float = 0.0
+    """Seconds that the processes took that it has started."""
 
 
 class _Framed(asyncio.Protocol):
@@ -64,14 +66,17 @@ class _Answering(_Framed):
 
 
 class _Asking(_Framed):
-    """One client on one connection, which asks as soon as it was answered."""
+    """One client on one connection, which asks as soon as it was answered, or once in so many seconds."""
 
-    def __init__(self, pairs: Iterator[Pair], until: float, measured: Measured, ended: asyncio.Future[None]) -> None:
+    def __init__(
+        self, pairs: Iterator[Pair], until: float, measured: Measured, ended: asyncio.Future[None], every: float
+    ) -> None:
         super().__init__()
         self._pairs = pairs
         self._until = until
         self._measured = measured
         self._ended = ended
+        self._every = every
         self._asked = 0.0
         self._wanted = b""
 
@@ -85,10 +90,12 @@ class _Asking(_Framed):
             self._end(ValueError(f"expected {self._wanted[:60]!r}, got {octets[:60]!r}"))
             return
         self._measured.latencies.append(now - self._asked)
-        if now < self._until:
-            self._ask()
-        else:
+        if now >= self._until:
             self._end()
+        elif self._every:
+            asyncio.get_running_loop().call_later(max(0.0, self._asked + self._every - now), self._ask)
+        else:
+            self._ask()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._end(exc or ConnectionResetError("the connection ended"))
@@ -132,8 +139,8 @@ async def serve_labels(responses: dict[bytes, bytes]) -> asyncio.Server:
     return await loop.create_server(lambda: _Answering(responses), "127.0.0.1", 0)
 
 
-async def press(port: int, clients: Sequence[Iterator[Pair]], seconds: float) -> Measured:
-    """Let the clients ask one after another, each on a connection of its own, for about that long."""
+async def press(port: int, clients: Sequence[Iterator[Pair]], seconds: float, every: float = 0.0) -> Measured:
+    """Let the clients ask, each on a connection of its own, for about that long: at once again, or every so often."""
     loop = asyncio.get_running_loop()
     measured = Measured()
     begin = perf_counter()
@@ -143,7 +150,7 @@ async def press(port: int, clients: Sequence[Iterator[Pair]], seconds: float) ->
         ends.append(ended)
 
         def made(pairs: Iterator[Pair] = pairs, ended: "asyncio.Future[None]" = ended) -> _Asking:
-            return _Asking(pairs, begin + seconds, measured, ended)
+            return _Asking(pairs, begin + seconds, measured, ended, every)
 
         await loop.create_connection(made, "127.0.0.1", port)
     await asyncio.gather(*ends)

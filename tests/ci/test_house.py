@@ -59,6 +59,8 @@ REASONS: dict[str, str] = {
     "packets/network.py": "one walk through the headers of a packet, and its fragments put together",
     "packets/tcp.py": "one table of connections, with what bounds it",
     "proxy/addon.py": "every hook of mitmproxy that is used",
+    "proxy/inspector.py": "one event from a flow to the log, wherever it is inspected",
+    "proxy/inspector_process.py": "one process from its start to its end, with what it is asked",
     "reference/exchanges.py": "one builder of the clean exchanges",
     "report/text.py": "the text of an event from its report and from its record, side by side",
     "report/jsonl.py": "one record is built after the other, each as its schema has it",

@@ -14,9 +14,9 @@ from ltkm_inspect.engine import inject, inspect
 from ltkm_inspect.fault import FAULTS, Application, FaultError
 from ltkm_inspect.keys import KeyRing
 from ltkm_inspect.output.redaction import NO_REDACTOR, Redaction
-from ltkm_inspect.proxy.outline import request_lines, response_lines
 from ltkm_inspect.report import jsonl, text
 from ltkm_inspect.report.keys import Keys
+from ltkm_inspect.report.outline import request_lines, response_lines
 from ltkm_inspect.session import Session
 from ltkm_inspect.traffic import Exchange, Headers, Request, Response
 from tests.fuzz._inputs import changed

@@ -28,6 +28,7 @@ class Steered:
         """Stop it, unless it was."""
         if self.proxy.process.poll() is None:
             self.stop()
+        self._wheel.close()
 
     def stop(self) -> Run:
         """End it; return what it printed."""

@@ -27,6 +27,7 @@ from ltkm_inspect.mitm.marking import FAULT_MARK, FAULT_METADATA, FAULTED, METAD
 from ltkm_inspect.mitm.rewriting import FlowRewriter
 from ltkm_inspect.mitm.udp_flows import events_of, flow_of_event
 from ltkm_inspect.reference import DATAGRAM_REFERENCES, KEYS, REFERENCES, events, reference
+from ltkm_inspect.report.marks import Marks
 from ltkm_inspect.rewriting.orders import Orders
 from ltkm_inspect.rewriting.rewriter import Change
 from ltkm_inspect.session import Session
@@ -247,18 +248,18 @@ def test_a_compressed_body_is_compressed_again_and_its_length_fits() -> None:
 def test_a_check_leaves_the_fault_on_the_flow_and_a_fault_takes_the_old_check_away() -> None:
     flow = flow_of(flawed())
     flow.comment = "mine"
-    mark(flow, inspect(exchange_of(flow)))
+    mark(flow, Marks.of(inspect(exchange_of(flow))))
     apply(flow, "shorten-rand")
     assert not set(METADATA) & set(flow.metadata)
     assert flow.comment == "mine [shorten-rand; ltkm: fault]"
     for _ in range(2):
-        mark(flow, inspect(exchange_of(flow)))
+        mark(flow, Marks.of(inspect(exchange_of(flow))))
         assert flow.comment.startswith("mine [shorten-rand; ltkm: fault] [")
         assert flow.comment.endswith("; ltkm: violation]")
         assert flow.marked == FAULT_MARK
         assert set(FAULT_METADATA) <= set(flow.metadata)
     flow.marked = ""  # the user does not want it
-    mark(flow, inspect(exchange_of(flow)))
+    mark(flow, Marks.of(inspect(exchange_of(flow))))
     assert flow.marked == ""
 
 
@@ -270,7 +271,7 @@ def test_any_parameter_can_be_saved_and_does_not_break_the_comment(text: str) ->
     assert len(exchange_of(read).faults) == 1
     assert read.comment.isprintable()
     assert len(read.comment) < 300
-    mark(read, inspect(exchange_of(read)))
+    mark(read, Marks.of(inspect(exchange_of(read))))
     apply(read, "shorten-rand")
     assert read.comment.count("; ltkm: fault]") == 1
 

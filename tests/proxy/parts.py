@@ -68,6 +68,8 @@ class Mitmdump:
 
     def _words(self, scripts: Sequence[Path], arguments: Sequence[str | Path]) -> list[str]:
         load = [word for each in scripts for word in ("-s", str(each))]
+        if scripts and not any("ltkm_deadline" in str(each) for each in arguments):
+            load += ["--set", "ltkm_deadline=never"]  # a busy machine must not decide what is put in
         return ["--set", f"confdir={self.confdir}", *load, *map(str, arguments)]
 
     def __call__(self, *arguments: str | Path) -> Run:

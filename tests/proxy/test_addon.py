@@ -16,6 +16,7 @@ from mitmproxy.eventsequence import iterate
 from mitmproxy.test import taddons, tflow
 
 from ltkm_inspect.engine import inspect
+from ltkm_inspect.inspecting import inspection
 from ltkm_inspect.mitm.flows import exchange_of, flow_of
 from ltkm_inspect.proxy import addon as addon_module
 from ltkm_inspect.proxy import guard, inspector
@@ -136,11 +137,11 @@ def test_a_mistake_of_ours_is_one_line(
     def crash(*_: object, **__: object) -> None:
         raise RuntimeError("a \x1b[31mmistake")
 
-    monkeypatch.setattr(inspector, "judge", crash)
+    monkeypatch.setattr(inspection, "judge", crash)
     caplog.clear()
     stage.play(flow_of(clean()))
     ((level, line),) = logged(caplog)
-    assert (level, line.rpartition(":")[0]) == ("WARNING", "ltkm: response failed: RuntimeError at handling.py")
+    assert (level, line.rpartition(":")[0]) == ("WARNING", "ltkm: response failed: RuntimeError at inspection.py")
 
 
 def test_the_summary_comes_at_the_end(stage: Stage, caplog: pytest.LogCaptureFixture) -> None:

@@ -20,12 +20,13 @@ from mitmproxy.test import taddons
 from ltkm_inspect import engine, reference
 from ltkm_inspect.engine.handling import Handling, Steps
 from ltkm_inspect.finding import Report
+from ltkm_inspect.inspecting import inspection
 from ltkm_inspect.mitm.flows import FAULT, flow_of
 from ltkm_inspect.mitm.marking import VERDICT
 from ltkm_inspect.mitm.size import SHORT, takes_long
-from ltkm_inspect.proxy import addon as addon_module
 from ltkm_inspect.proxy import inspector, view
 from ltkm_inspect.proxy.addon import LtkmInspect
+from ltkm_inspect.proxy.holder import Wait, new_executor
 from ltkm_inspect.rewriting import rewriter
 from ltkm_inspect.traffic import Exchange, Headers
 
@@ -58,7 +59,8 @@ class Run:
     async def _of(self, steps: Any) -> None:
         with taddons.context() as context:  # type: ignore[no-untyped-call]
             context.master.addons.add(self.addon)
-            context.configure(self.addon, ltkm_report=[f"jsonl={self.report}"])
+            told_to = {"ltkm_report": [f"jsonl={self.report}"], "ltkm_inspector": "inline", "ltkm_deadline": "never"}
+            context.configure(self.addon, **told_to)
             await steps(self)
             self.addon.done()
 
@@ -83,7 +85,8 @@ def held(monkeypatch: pytest.MonkeyPatch) -> Iterator[threading.Event]:
             assert goes_on.wait(60)
         return engine.judge(step, context)
 
-    monkeypatch.setattr(inspector, "judge", judge)
+    for module in (inspection, inspector):  # of what passes, and of what a command names
+        monkeypatch.setattr(module, "judge", judge)
     yield goes_on
     goes_on.set()
 
@@ -126,7 +129,7 @@ def test_beside_the_loop_the_records_are_those_of_a_run_without_one(tmp_path: Pa
 
     async def at_once(run: Run) -> None:
         for exchange in exchanges:
-            Handling(run.addon._steps(flow_of(exchange))).finish()
+            Handling(run.addon._steps(flow_of(exchange), Wait())).finish()
 
     (tmp_path / "a").mkdir()
     (tmp_path / "b").mkdir()
@@ -186,7 +189,7 @@ def test_the_command_looks_at_a_large_flow_while_a_small_exchange_is_told(
         await run.play(OTHER)
         assert VERDICT not in loaded.metadata
         held.set()
-        await asyncio.gather(*run.addon._tasks)
+        await asyncio.gather(*run.addon._holder.tasks)
         assert loaded.metadata[VERDICT]
 
     assert told(Run(tmp_path).of(steps)) == ["small"]
@@ -244,7 +247,7 @@ def test_work_that_fails_is_told_to_the_steps() -> None:
 
     async def run() -> str:
         asyncio.get_running_loop().set_exception_handler(lambda _, context: logged.append(context))
-        with addon_module._executor() as executor:
+        with new_executor() as executor:
             result = await Handling(steps()).run(executor)
         gc.collect()
         return result

@@ -105,9 +105,8 @@ def test_the_start_line_tells_version_rules_and_report(mitmdump: Mitmdump, save:
     (tmp_path / "%Y").mkdir()
     flags = ["--set", f"ltkm_report={str(report).replace('%', '%%')}", "--set", "ltkm_select=ltkm-missing"]
     run = mitmdump("-nr", save([flawed(), clean()]), *flags)
-    assert any(
-        line.startswith("ltkm-inspect ") and line.endswith(f", 1 rule active, report to {report}") for line in run.log
-    )
+    told = f", 1 rule active, inspector process (auto), report to {report}"
+    assert any(line.startswith("ltkm-inspect ") and line.endswith(told) for line in run.log)
     objects = [json.loads(line) for line in report.read_text("ascii").splitlines()]
     assert [each["schema"].rpartition("/")[0] for each in objects] == [
         "ltkm-inspect/run",

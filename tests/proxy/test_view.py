@@ -15,9 +15,9 @@ from ltkm_inspect.document import MSK_REQUEST_TYPE, MSK_RESPONSE_TYPE
 from ltkm_inspect.engine import inspect
 from ltkm_inspect.mitm.flows import flow_of
 from ltkm_inspect.options.limit import parse_limit
-from ltkm_inspect.proxy import outline
 from ltkm_inspect.proxy.configuration import Configuration
 from ltkm_inspect.proxy.view import LtkmView
+from ltkm_inspect.report import outline
 from ltkm_inspect.traffic import Exchange
 from tests.proxy.parts import clean, edited, flawed
 

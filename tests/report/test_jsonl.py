@@ -176,6 +176,7 @@ def test_a_summary_is_one_object() -> None:
         "unread": dict.fromkeys(UNREAD, 0),
         "waiting": {},
         "unchecked": dict.fromkeys(PASSED_UNCHECKED, 0),
+        "late": 0,
     }
 
 

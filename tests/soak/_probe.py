@@ -63,7 +63,7 @@ class Probe:
                 crowd.ledger.begin(host, "session")
                 begin = perf_counter()
                 try:
-                    _ = handset.ask([PROBED]) if number else handset.connect([PROBED])
+                    taken = handset.ask([PROBED]) if number else handset.connect([PROBED])
                 except OSError as error:
                     crowd.ledger.fail(f"{crowd.phase} (probe: {error})")
                     self._ends.wait(EVERY)
@@ -71,6 +71,9 @@ class Probe:
                 seconds = perf_counter() - begin
                 handset.taken.clear()
                 crowd.ledger.end(host)
+                if not number and not taken.received.start.startswith("HTTP/1.1 401"):
+                    self._ends.wait(EVERY)
+                    return  # without a nonce there is nothing to ask with
                 if number:
                     self.latencies[way].append((monotonic(), seconds))
             if self._ends.wait(EVERY):

@@ -1,0 +1,98 @@
+"""One event that the inspector process is asked about, and how requests and answers are framed."""
+
+import pickle
+import struct
+from collections.abc import Callable
+
+from ltkm_inspect.engine.handling import Question
+from ltkm_inspect.inspecting import Opening, Presentation
+from ltkm_inspect.session import EventSummary
+
+type Senders = frozenset[str | bytes]
+"""What tells whose event it is: the id of its connection, and its B-TID."""
+
+_HEADER = struct.Struct("!i")
+_LONG_HEADER = struct.Struct("!Q")
+"""How multiprocessing frames what goes through a connection: a length, for a long one after -1."""
+
+
+class NotInspectedError(Exception):
+    """An event was not inspected; the text says why, safe to print."""
+
+    def __init__(self, text: str, reason: str = "crashed") -> None:
+        """Take the text, and the reason as a key of `PASSED_UNCHECKED`."""
+        super().__init__(text)
+        self.reason = reason
+
+
+class InspectorMissingError(Exception):
+    """There is no inspector process, and there will be none."""
+
+
+class RemoteInspection(Question):
+    """The inspection of one event in the process."""
+
+    def __init__(
+        self, wait_for: Callable[["RemoteInspection"], None], opening: Opening, senders: Senders, *, is_large: bool
+    ) -> None:
+        self.opening, self.senders, self.is_large = opening, senders, is_large
+        self.octets = dumped("inspect", opening)
+        self.crashes = 0
+        """How many processes ended while they were at it."""
+        self.is_answered = False
+        self._wait_for = wait_for
+        self._answer: tuple[EventSummary | None, Presentation | None] = None, None
+        self._error: Exception | None = None
+        self._go_on: Callable[[], None] = _do_nothing
+
+    def __call__(self) -> tuple[EventSummary | None, Presentation | None]:
+        """Return what a session keeps of the event and what is told of it, None for one that is not ours.
+
+        Waits for it, for a limited time. Without an answer, NotInspectedError or InspectorMissingError.
+        """
+        self._wait_for(self)
+        if self._error is not None:
+            raise self._error
+        return self._answer
+
+    def then(self, go_on: Callable[[], None]) -> None:
+        """Call this when there is an answer, or none will come."""
+        if self.is_answered:
+            go_on()
+        else:
+            self._go_on = go_on
+
+    def settle(self, summary: EventSummary | None, told: Presentation | None, error: Exception | None = None) -> None:
+        """Take the answer, or the reason why there is none."""
+        self.is_answered, self._answer, self._error = True, (summary, told), error
+        self._go_on()
+
+
+def dumped(what: str, *given: object) -> bytes:
+    """Return a request to the process, with its length before it."""
+    octets = pickle.dumps((what, given), pickle.HIGHEST_PROTOCOL)
+    if len(octets) > 0x7FFFFFFF:
+        return _HEADER.pack(-1) + _LONG_HEADER.pack(len(octets)) + octets
+    return _HEADER.pack(len(octets)) + octets
+
+
+def taken(at: bytearray) -> bytes | None:
+    """Take the first message that is there as a whole out of what has come; None if there is none."""
+    start = _HEADER.size
+    if len(at) < start:
+        return None
+    (length,) = _HEADER.unpack_from(at)
+    if length < 0:
+        start += _LONG_HEADER.size
+        if len(at) < start:
+            return None
+        (length,) = _LONG_HEADER.unpack_from(at, _HEADER.size)
+    if len(at) < start + length:
+        return None
+    message = bytes(at[start : start + length])
+    del at[: start + length]
+    return message
+
+
+def _do_nothing() -> None:
+    """Do nothing: nobody waits."""
