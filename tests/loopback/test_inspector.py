@@ -5,12 +5,14 @@ import os
 import random
 import re
 import signal
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from select import select
 from typing import Any
+
+import pytest
 
 from ltkm_inspect.reference import ReferenceTerminal
 from tests.loopback.bsm import Bsm, ring_text
@@ -19,7 +21,8 @@ from tests.loopback.scenes import person
 from tests.loopback.terminal import Handset
 from tests.proxy.parts import Mitmdump
 
-PEOPLE = [person(f"inspected {number}") for number in range(4)]
+MANY = [person(f"inspected {number}") for number in range(20)]
+PEOPLE = MANY[:4]
 READY = re.compile(r"ltkm: the inspector process (\d+) is ready")
 
 
@@ -41,16 +44,19 @@ def msk_id(number: int) -> bytes:
 
 
 @contextmanager
-def inspected(mitmdump: Mitmdump, bsm: Bsm, folder: Path, *options: str) -> Iterator[Inspected]:
+def inspected(
+    mitmdump: Mitmdump, bsm: Bsm, folder: Path, *options: str, people: Sequence[ReferenceTerminal] = ()
+) -> Iterator[Inspected]:
     """Run a mitmdump whose inspector process is ready: the first exchange has started it."""
     ring = folder / "ring.toml"
     ring.touch(0o600)
-    ring.write_text(ring_text(PEOPLE))
-    for terminal in PEOPLE:
+    people = people or PEOPLE
+    ring.write_text(ring_text(people))
+    for terminal in people:
         bsm.subscribe(terminal)
     set_ = ("ltkm_inspector=process", f"ltkm_keys={ring}", f"ltkm_report={folder}/run.jsonl")
     with Inspected(mitmdump, bsm.port, *set_, "termlog_verbosity=debug", "flow_detail=0", *options) as proxy:
-        with Handset(PEOPLE[0], proxy.port) as handset:
+        with Handset(people[0], proxy.port) as handset:
             handset.connect([msk_id(0)])
         proxy.next_pid(0)
         yield proxy
@@ -93,21 +99,31 @@ def test_reports_are_those_of_an_inspection_in_the_proxy(mitmdump: Mitmdump, tmp
     assert len(found[0]) == 1 + 6 * len(PEOPLE)
 
 
-def test_a_process_that_is_killed_again_and_again_loses_nothing(mitmdump: Mitmdump, bsm: Bsm, tmp_path: Path) -> None:
-    choose = random.Random(16)
-    with inspected(mitmdump, bsm, tmp_path) as proxy, ThreadPoolExecutor(len(PEOPLE)) as pool:
-        lives = [pool.submit(ask, terminal, proxy.port, range(40)) for terminal in PEOPLE]
+@pytest.mark.parametrize("seed", [0, *(pytest.param(seed, marks=pytest.mark.sweep) for seed in range(1, 21))])
+def test_whatever_becomes_of_the_process_nothing_is_lost(mitmdump: Mitmdump, tmp_path: Path, seed: int) -> None:
+    choose, people, numbers = random.Random(seed), MANY if seed else PEOPLE, range(100 if seed else 40)
+    with (
+        Bsm() as bsm,
+        inspected(mitmdump, bsm, tmp_path, "ltkm_deadline=250ms", people=people) as proxy,
+        ThreadPoolExecutor(len(people)) as pool,
+    ):
+        lives = [pool.submit(ask, terminal, proxy.port, numbers) for terminal in people]
         for turn in range(4):
-            pid = proxy.next_pid(turn)
-            os.kill(pid, choose.choice((signal.SIGKILL, signal.SIGSEGV)))
-        got = [life.result() for life in lives]
+            pid, before = proxy.next_pid(turn), len(proxy.proxy.log)
+            more = choose.randrange(len(people) * len(numbers) // 5)
+            proxy.wait_for(lambda log, more=more: len(log) > more or all(map(Future.done, lives)), since=before)  # type: ignore[misc]
+            os.kill(
+                pid, choose.choice((signal.SIGKILL, signal.SIGSEGV) if turn < 3 else (signal.SIGKILL, signal.SIGSTOP))
+            )
+        got = dict(zip(people, (life.result() for life in lives), strict=True))
         pids = proxy.pids()
         run = proxy.stop()
-    assert all(len(each) == 40 for each in got)
-    numbers = [record["number"] for record in records(tmp_path)]
+        served = {each: [one.raw for one in bsm.served if one.b_tid == each.b_tid] for each in people}
+    assert {each: [raw for _, raw in got[each]] for each in people} == served, "the octets are those that the BSM sent"
+    found = records(tmp_path)
+    assert sorted(record["number"] for record in found) == list(range(1, 2 + (1 + len(numbers)) * len(people)))
     named = {int(number) for line in run.log for number in re.findall(r"#(\d+) is not checked", line)}
-    assert sorted(numbers) == list(range(1, 2 + 41 * len(PEOPLE)))
-    assert {each["number"] for each in records(tmp_path) if "event-crashed" in str(each["findings"])} == named
+    assert {each["number"] for each in found if "event-crashed" in str(each["findings"])} == named
     assert all(map(is_gone, pids))
 
 
