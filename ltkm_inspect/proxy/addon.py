@@ -313,6 +313,7 @@ class LtkmInspect:
 
     async def _hold(self, handling: Handling[Any], flow: Flow, wait: Wait) -> None:
         await self._holder.hold(handling, wait, self.configuration.deadline, partial(self.monitor.late, flow))
+        _refresh(flow)  # what lists it has looked at it before
 
     def _forget(self, flow: http.HTTPFlow) -> None:
         self._pending.end(flow)
@@ -343,7 +344,7 @@ class LtkmInspect:
         inspector.got(told)
         self.monitor.took(time.perf_counter() - began)
         if wait.is_over:
-            ctx.master.addons.trigger(UpdateHook([flow]))
+            _refresh(flow)
         return hit.delay
 
     def _run_record(self, wanted: Configuration) -> jsonl.Record:
@@ -356,6 +357,13 @@ class LtkmInspect:
         self.summary.forgotten = self.inspector.session.forgotten.copy()
         self.summary.baseline = self.configuration.baseline_records(self.summary.matched)
         return self.summary
+
+
+def _refresh(flow: Flow) -> None:
+    """Let the console and mitmweb show what was written on a flow."""
+    chain: Any = ctx.master.addons  # mitmproxy gives it no types
+    if chain.get("view") is not None:
+        chain.trigger(UpdateHook([flow]))
 
 
 addons: Iterable[Any] = [LtkmInspect()]
