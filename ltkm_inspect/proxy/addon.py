@@ -312,7 +312,8 @@ class LtkmInspect:
         return asyncio.sleep(delay) if delay else None
 
     async def _hold(self, handling: Handling[Any], flow: Flow, wait: Wait) -> None:
-        await self._holder.hold(handling, wait, self.configuration.deadline, partial(self.monitor.late, flow))
+        seconds = self.configuration.deadline if flow.live else None  # nobody waits for one that is loaded
+        await self._holder.hold(handling, wait, seconds, partial(self.monitor.late, flow))
         _refresh(flow)  # what lists it has looked at it before
 
     def _forget(self, flow: http.HTTPFlow) -> None:

@@ -26,7 +26,7 @@ from ltkm_inspect.mitm.marking import VERDICT
 from ltkm_inspect.mitm.size import SHORT, takes_long
 from ltkm_inspect.proxy import inspector, view
 from ltkm_inspect.proxy.addon import LtkmInspect
-from ltkm_inspect.proxy.holder import Wait, new_executor
+from ltkm_inspect.proxy.holder import Holder, Wait, new_executor
 from ltkm_inspect.rewriting import rewriter
 from ltkm_inspect.traffic import Exchange, Headers
 
@@ -230,6 +230,27 @@ def test_what_is_shown_of_a_large_flow_was_made_beside_the_loop_and_fits_it(
         assert len(looked_at) == 4
 
     Run(tmp_path).of(steps)
+
+
+def test_only_live_flows_have_a_deadline(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    deadlines: list[float | None] = []
+    hold = Holder.hold
+
+    async def noted(self: Holder, handling: Handling[Any], wait: Wait, seconds: float | None, passes: Any) -> None:
+        deadlines.append(seconds)
+        await hold(self, handling, wait, None, passes)
+
+    monkeypatch.setattr(Holder, "hold", noted)
+    loaded, live = flow_of(LARGE), flow_of(LARGE)
+    live.live = True
+
+    async def steps(run: Run) -> None:
+        ctx.options.update(ltkm_deadline="7s")  # type: ignore[no-untyped-call]
+        for passing in (loaded, live):
+            await run.play(passing)
+
+    Run(tmp_path).of(steps)
+    assert deadlines == [None, 7.0]
 
 
 def test_work_that_fails_is_told_to_the_steps() -> None:
