@@ -159,7 +159,6 @@ def test_a_proxy_that_is_killed_leaves_no_process_behind(mitmdump: Mitmdump, bsm
     with inspected(mitmdump, bsm, tmp_path) as proxy:
         pid = proxy.next_pid(0)
         descriptor = os.pidfd_open(pid)
-        proxy.proxy.process.kill()
-        proxy.proxy.process.wait(10)
+        proxy.proxy.end(kill=True)
         assert select([descriptor], [], [], 60)[0], "it ends when nobody is at the other end"
         os.close(descriptor)
