@@ -61,13 +61,14 @@ def present(report: Report, opening: Opening, terms: Terms) -> Presentation:
             tally.add(report)
         response = event.response if isinstance(event, Exchange) else None
         is_streamed = response is not None and response.body is None and event.error is None
+        exchange_text = text.exchange_text(report, redactor, terms.keys) if terms.logs(report) else None
         return Presentation(
             opening.number,
             Marks.of(report, redactor),
             report.worst,
             tally.counts(),
-            text.flow_of(report, redactor),
-            text.exchange_text(report, redactor, terms.keys) if terms.logs(report) else None,
+            text.flow_of(report, redactor) if exchange_text is None else exchange_text.flow,
+            exchange_text,
             is_streamed,
             event_line(report, keys=terms.keys, redactor=redactor, for_page=terms.has_page)
             if opening.counts and terms.has_records

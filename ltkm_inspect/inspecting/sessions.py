@@ -12,9 +12,9 @@ class Sessions:
     Then there are two: the server is judged by the one, and faults go by the other, as the terminals do.
     """
 
-    def __init__(self, sent: Session | None = None) -> None:
-        """Take the session of what the server sent."""
-        self.sent = sent or Session()
+    def __init__(self) -> None:
+        self.sent = Session()
+        """What the server sent."""
         self._got: Session | None = None
 
     @property

@@ -154,7 +154,7 @@ class Inspector:
         return report
 
     def taken(self, flow: Flow, index: int = 0, limits: Limits | None = None) -> tuple[Event, Exception | None] | None:
-        """Return the event that a flow, or that message of a UDP flow, may be; None if it is none of ours.
+        """Return the event in a flow; of a UDP flow, the message of that index. None if there is none of ours.
 
         Of one that cannot be read at all, return a blank event and the error.
         """
