@@ -8,7 +8,7 @@ from typing import Any
 from ltkm_inspect.keys import KeyRing
 from ltkm_inspect.session.challenges import CHALLENGES
 from ltkm_inspect.session.connections import CONNECTIONS
-from ltkm_inspect.session.copies import COPIES, compare
+from ltkm_inspect.session.copies import COPIES
 from ltkm_inspect.session.csb_ids import CSB_IDS
 from ltkm_inspect.session.event import SessionEvent
 from ltkm_inspect.session.key_groups import KEY_GROUPS
@@ -24,6 +24,7 @@ from ltkm_inspect.session.register import Register, SessionSettings
 from ltkm_inspect.session.senders import SENDERS
 from ltkm_inspect.session.sightings import SIGHTINGS, Sighting, attributed, terminals
 from ltkm_inspect.session.summary import EventSummary
+from ltkm_inspect.session.tables import StateTables
 from ltkm_inspect.session.terminals import TERMINALS
 from ltkm_inspect.traffic import Event
 
@@ -45,7 +46,11 @@ HISTORY: tuple[Register[Any, Any, Any], ...] = (
     CSB_IDS,
 )
 """The registers of events that count. `CHALLENGES` is first: it knows which 401 an event answers."""
-_TOLD = frozenset({SIGHTINGS.name, MUKS.name, PUSHES.name})
+CHALLENGED, ATTRIBUTED = HISTORY[:1], HISTORY[1:]
+"""The register that tells which 401 an event answers, and those that take events once that is known."""
+REGISTERS = (EVENTS, COPIES.name, *(each.name for each in HISTORY))
+"""The names of all registers."""
+TOLD = frozenset({SIGHTINGS.name, MUKS.name, PUSHES.name})
 """The registers that the end of a run is told from; the others hold many times as much."""
 _NO_KEYS = KeyRing()
 
@@ -68,35 +73,46 @@ def counted(event: EventSummary, before: PriorState) -> EventSummary:
 
 
 class Session:
-    """What a run has seen so far, as far as rules need it.
-
-    Each register remembers a limited number of keys. Beyond it, those whose state has not changed for longest are
-    forgotten.
-    """
+    """What a run has seen so far, as far as rules need it; the registers are bounded as in `StateTables`."""
 
     def __init__(self, settings: SessionSettings | None = None) -> None:
         """Start with nothing seen."""
         self.settings = settings or SessionSettings()
-        self.forgotten = Counter(dict.fromkeys((EVENTS, COPIES.name, *(each.name for each in HISTORY)), 0))
-        """How many keys each register forgot, by its name."""
-        self._tables: dict[str, dict[Any, Any]] = {name: {} for name in self.forgotten}
+        self._known = StateTables(self.settings, REGISTERS)
         self.until: float | None = None
         """Until when the captures of the run go, in seconds since 1970 UTC, if that is known."""
 
+    @property
+    def forgotten(self) -> Counter[str]:
+        """How many keys each register forgot, by its name."""
+        return self._known.forgotten
+
+    @property
+    def tables(self) -> Mapping[str, Mapping[Any, Any]]:
+        """The state under each remembered key, by the name of the register."""
+        return self._known.tables
+
     def __getstate__(self) -> dict[str, Any]:
-        """Return the state for another process that tells of the run, and inspects nothing more: see `_TOLD`."""
-        tables = {name: table if name in _TOLD else {} for name, table in self._tables.items()}
-        return {**self.__dict__, "_tables": tables}
+        """Return the state for another process that tells of the run, and inspects nothing more: see `TOLD`."""
+        known = StateTables(self.settings, ())
+        known.forgotten = self.forgotten
+        known.tables = {name: table if name in TOLD else {} for name, table in self._known.tables.items()}
+        return {**self.__dict__, "_known": known}
 
     def become(self, other: "Session") -> None:
         """Take over what another session tells at the end of a run; nothing can be inspected with it."""
         self.__dict__.update(other.__dict__)
 
+    def tell(self, tables: Mapping[str, Iterable[tuple[Any, Any]]]) -> None:
+        """Take over these states by register and key, the latest last; nothing can be inspected with it."""
+        for name, states in tables.items():
+            for key, state in states:
+                self._known.put(name, key, state)
+
     def copy(self) -> "Session":
         """Return an independent session that has seen the same."""
         other = Session(self.settings)
-        other.forgotten = self.forgotten.copy()
-        other._tables = {name: dict(table) for name, table in self._tables.items()}  # states are never changed in place
+        other._known = self._known.copy()
         return other
 
     def look(self, event: Event, keys: KeyRing = _NO_KEYS) -> SessionEvent:
@@ -114,73 +130,44 @@ class Session:
 
     def follow(self, event: EventSummary, *, remember: bool = True) -> PriorState:
         """Return what happened before an event, and remember it. Following it again changes nothing."""
-        key = event_key(event)
-        known = self._tables[EVENTS].get(key)
-        if known is not None:
-            return PriorState.unpacked(known)
-        before = self._identity(event, remember=remember)
-        states = {}
-        remembers_history, settings = remember and before.twin is None, self.settings
-        event = counted(event, before)
-        for register in HISTORY:
-            name, table = register.name, self._tables[register.name]
-            for touched, added in register.keys(event).items():
-                state = table.get(touched)
-                if state is not None:
-                    states[name, touched] = state
-                if remembers_history:
-                    after = register.after(state, added, settings)
-                    if after is not state and after is not None:
-                        self._put(name, touched, after)
-            if register is CHALLENGES:
-                event = attributed(event, states.get((name, event.nonce)))
-        before = PriorState(before.twin, before.replayed, states)
+        known, key = self._known, event_key(event)
+        before = known.tables[EVENTS].get(key)
+        if before is not None:
+            return PriorState.unpacked(before)
+        identity = known.identify(event, remember=remember)
+        remembers_history = remember and identity.twin is None
+        event = counted(event, identity)
+        states = known.take(event, CHALLENGED, remember=remembers_history)
+        event = attributed(event, states.get((CHALLENGES.name, event.nonce)))
+        states.update(known.take(event, ATTRIBUTED, remember=remembers_history))
+        prior = PriorState(identity.twin, identity.replayed, states)
         if remember and key is not None:
-            self._put(EVENTS, key, before.packed())
-        return before
-
-    def _identity(self, event: EventSummary, *, remember: bool) -> PriorState:
-        """Return whether an event is the same as an earlier one with its octets, or repeats it."""
-        before = PriorState()
-        for key, origin in COPIES.keys(event).items():
-            copies = self._tables[COPIES.name].get(key)
-            before = PriorState(*compare(copies or (), origin, self.settings.clock_skew))
-            if remember:
-                self._put(COPIES.name, key, COPIES.after(copies, origin, self.settings))
-        return before
-
-    def _put(self, register: str, key: Any, state: Any) -> None:
-        """Remember a state as the latest one, and forget the oldest if there are too many."""
-        table = self._tables[register]
-        table.pop(key, None)
-        table[key] = state
-        while len(table) > self.settings.limit:
-            del table[next(iter(table))]
-            self.forgotten[register] += 1
+            known.put(EVENTS, key, prior.packed())
+        return prior
 
     @property
     def terminals(self) -> list[Sighting]:
         """The counts of each remembered terminal, ordered by its first exchange."""
-        return terminals(self._tables[SIGHTINGS.name])
+        return terminals(self.tables[SIGHTINGS.name])
 
     @property
     def latest(self) -> float | None:
         """When the latest event that is remembered began, or until when the captures go if that is later."""
-        times = [each.last for each in self._tables[SIGHTINGS.name].values()]
+        times = [each.last for each in self.tables[SIGHTINGS.name].values()]
         return max((at for at in (self.until, *times) if at is not None), default=None)
 
     @property
     def pushes(self) -> Iterable[PushHistory]:
         """What was pushed to each remembered terminal."""
-        return self._tables[PUSHES.name].values()
+        return self.tables[PUSHES.name].values()
 
     @property
     def muks(self) -> Mapping[Muk, MukHistory]:
         """What each remembered MUK protected."""
-        return self._tables[MUKS.name]
+        return self.tables[MUKS.name]
 
     def protected(self, idr: bytes) -> tuple[Muk, MukHistory] | None:
         """Return the MUK of the latest LTKM for a terminal (IDr), and what it protected so far; None without one."""
-        idi: bytes | None = self._tables[SENDERS.name].get(idr)
+        idi: bytes | None = self.tables[SENDERS.name].get(idr)
         known = self.muks.get((idi, idr)) if idi is not None else None
         return None if idi is None or known is None else ((idi, idr), known)

@@ -42,7 +42,7 @@ def megabytes(session: Session) -> dict[str, float]:
     """Return MB of each register if the limit were the default one; what several have counts in the first of them."""
     known: set[int] = set()
     weight([session.settings], known)
-    tables = session._tables
+    tables = session.tables
     names = [*(name for name in tables if name != EVENTS), EVENTS]
     return {name: weight([tables[name]], known) * LIMIT / session.settings.limit / 1e6 for name in names}
 

@@ -15,7 +15,7 @@ LIMIT = 3
 
 def test_each_register_has_as_many_keys_as_the_limit_and_each_key_its_longest_history() -> None:
     session = filled(LIMIT, LIMIT, TURNS)
-    tables = session._tables
+    tables = session.tables
     assert {name: len(table) for name, table in tables.items()} == dict.fromkeys(tables, LIMIT)
     assert {len(each.ltkms) for each in tables[MUKS.name].values()} == {LTKMS_OF_MUK}
     assert {len(each.latest) for each in tables[NONCES.name].values()} == {USES_OF_NONCE}
@@ -27,9 +27,7 @@ def test_each_register_has_as_many_keys_as_the_limit_and_each_key_its_longest_hi
 
 def test_what_is_kept_before_an_event_is_no_longer_than_the_histories() -> None:
     session = filled(LIMIT, 1, TURNS)
-    assert {name: len(table) <= LIMIT for name, table in session._tables.items()} == dict.fromkeys(
-        session._tables, True
-    )
-    states = chain.from_iterable(each for each in session._tables[EVENTS].values())
+    assert {name: len(table) <= LIMIT for name, table in session.tables.items()} == dict.fromkeys(session.tables, True)
+    states = chain.from_iterable(each for each in session.tables[EVENTS].values())
     longest = max(len(getattr(state, "ltkms", ())) for state in states)
     assert longest == LTKMS_OF_MUK

@@ -2,10 +2,10 @@
 
 import json
 import pickle
-from collections import defaultdict
-from collections.abc import Hashable, Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, replace
 from functools import cache
+from itertools import batched, chain
 from typing import Any
 
 import pytest
@@ -19,13 +19,10 @@ from ltkm_inspect.finding import Report
 from ltkm_inspect.keys import KeyRing
 from ltkm_inspect.reference import AGAIN, FIRST, KEYS, OTHER_TERMINAL, SECOND, STREAMING, TERMINAL, Grant
 from ltkm_inspect.report.datagram import event_line
+from ltkm_inspect.report.jsonl import session_record
 from ltkm_inspect.report.keys import Keys
-from ltkm_inspect.session import HISTORY, EventSummary, PriorState, Session, SessionSettings
-from ltkm_inspect.session.challenges import CHALLENGES
-from ltkm_inspect.session.copies import COPIES, compare
-from ltkm_inspect.session.session import counted as counted_event
-from ltkm_inspect.session.session import event_key
-from ltkm_inspect.session.sightings import attributed
+from ltkm_inspect.session import PriorState, Session, SessionSettings
+from ltkm_inspect.session.folding import STAGES, Followed, end, fold, pack, prior_states, split
 from ltkm_inspect.traffic import Datagram, Event, Exchange
 
 SETTINGS = SessionSettings(hash_key=bytes(range(16)))
@@ -100,48 +97,23 @@ def copied[T](value: T) -> T:
     return result
 
 
-def folded(events: Sequence[EventSummary], parts: int) -> Iterator[PriorState]:
-    """Yield what went before each event: every register is folded key by key, the keys shared among so many parts."""
-    firsts: dict[Hashable, int] = {}
-    first = [firsts.setdefault(event_key(event) or index, index) for index, event in enumerate(events)]
-    counted = [index for index in range(len(events)) if first[index] == index]
-    identities: dict[int, PriorState] = dict.fromkeys(counted, PriorState())
-    for (index, _, _), copies, origin in states([COPIES], events, counted, parts):
-        identities[index] = PriorState(*compare(copies or (), origin, SETTINGS.clock_skew))
-    known: dict[int, dict[tuple[str, Hashable], Any]] = defaultdict(dict)
-    twins = {index for index in counted if identities[index].twin is not None}
-    taken = [counted_event(event, identities.get(index, PriorState())) for index, event in enumerate(events)]
-    challenges: dict[int, dict[Hashable, Any]] = defaultdict(dict)
-    for (index, _, key), state, _ in states([CHALLENGES], taken, counted, parts, only_looked_at=twins):
-        challenges[index][key] = state
-    taken = [attributed(event, challenges[index].get(event.nonce)) for index, event in enumerate(taken)]
-    for (index, name, key), state, _ in states(HISTORY, taken, counted, parts, only_looked_at=twins):
-        if state is not None:
-            known[index][name, key] = state
-    for index in first:
-        yield copied(replace(identities[index], states=known[index]))
+def folded(pieces: Sequence[Sequence[Followed]], parts: int) -> tuple[list[PriorState], Session]:
+    """Return what went before each event of these pieces, and what the end is told from: every register is folded.
 
-
-def states(
-    registers: Iterable[Any],
-    events: Sequence[EventSummary],
-    counted: Iterable[int],
-    parts: int,
-    only_looked_at: Iterable[int] = (),
-) -> Iterator[tuple[tuple[int, str, Hashable], Any, Any]]:
-    """Yield the state before each event under each key that it touches, and what the event adds to it."""
-    groups: list[dict[tuple[Any, Hashable], list[tuple[int, Any]]]] = [defaultdict(list) for _ in range(parts)]
-    for index in counted:
-        for register in registers:
-            for key, added in register.keys(events[index]).items():
-                groups[hash((register.name, key)) % parts][register, key].append((index, added))
-    for part in reversed(groups):
-        for (register, key), touches in part.items():
-            state = None
-            for index, added in touches:
-                yield (index, register.name, key), state, added
-                if index not in only_looked_at:
-                    state = copied(register.after(state, copied(added), SETTINGS))
+    So many parts share the keys.
+    """
+    packed = [*map(pack, pieces)]
+    answers: list[list[bytes]] = [[] for _ in pieces]
+    endings = []
+    for stage in STAGES:
+        cut = [split(stage, *each, parts, SETTINGS) for each in zip(packed, answers, strict=True)]
+        for part in reversed(range(parts)):
+            said, ending = fold(stage, ((number, each[part]) for number, each in enumerate(cut)), part, parts, SETTINGS)
+            endings.append(copied(ending))
+            for number, answer in enumerate(answers):
+                answer.append(said.get(number, b""))
+    states = [prior_states(len(events), each) for events, each in zip(pieces, answers, strict=True)]
+    return [*chain.from_iterable(states)], end(reversed(endings), SETTINGS)
 
 
 def told(report: Report) -> dict[str, Any]:
@@ -151,20 +123,34 @@ def told(report: Report) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("keys", [KEYS, KeyRing()], ids=["with keys", "without keys"])
-@given(STREAMS, st.integers(1, 5))
+@given(STREAMS, st.integers(1, 5), st.integers(1, 5))
 @settings(max_examples=40)
 def test_registers_folded_key_by_key_give_the_reports_of_the_session(
-    keys: KeyRing, stream: list[Event], parts: int
+    keys: KeyRing, stream: list[Event], parts: int, each: int
 ) -> None:
     context = Context(Settings(debug=True), keys, Session(SETTINGS))
     expected = [told(inspect(exchange, context)) for exchange in stream]
     events = [context.event(exchange) for exchange in stream]
-    for event, before in zip(events, folded([copied(event.summary) for event in events], parts), strict=True):
+    states, ended = folded([*batched((Followed(event.summary, True) for event in events), each)], parts)
+    for event, before in zip(events, states, strict=True):
         event.before = before
     assert [told(judge(event, context)) for event in events] == expected
     session = Session(SETTINGS)
     followed = [session.follow(copied(event.summary)) for event in events]
     assert [asdict(each) for each in followed] == [asdict(event.before) for event in events]
+    assert session_record(ended) == session_record(session)
+    assert [*ended.pushes] == [*session.pushes]
+
+
+@pytest.mark.parametrize("parts", [1, 3])
+def test_events_with_faults_only_look_and_repeated_events_get_what_was_before_the_first(parts: int) -> None:
+    context = Context(Settings(debug=True), KEYS, Session(SETTINGS))
+    assert context.session is not None
+    first, second = (context.event(each).summary for each in reference.reference("renewal")[:2])
+    stream = [(first, False), (first, True), (second, True), (second, False), (first, True), (second, True)]
+    expected = [context.session.follow(copied(event), remember=remember) for event, remember in stream]
+    states, _ = folded([[Followed(*each)] for each in stream], parts)
+    assert [asdict(each) for each in states] == [asdict(each) for each in expected]
 
 
 def test_a_summary_is_the_same_on_every_machine_of_a_run_and_on_no_other() -> None:

@@ -354,7 +354,7 @@ def test_memory_is_bounded_and_each_register_forgets_on_its_own() -> None:
     exchanges = [delivered(counter, counter) for counter in range(1, 31)]
     reports(exchanges, session)
     assert +session.forgotten == {"exchanges": 20, "copies": 20}
-    assert max(map(len, session._tables.values())) == 10
+    assert max(map(len, session.tables.values())) == 10
     terminals = [replace(TERMINAL, b_tid=f"{number:04}@bsf.home1.net", address=f"{number}") for number in range(12)]
     reports([delivered(1, terminal=terminal) for terminal in terminals], session)
     assert session.forgotten["terminals"] == session.forgotten["muks"] == 3
