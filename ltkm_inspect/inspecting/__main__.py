@@ -14,7 +14,7 @@ from contextlib import suppress
 from multiprocessing.connection import Connection
 
 from ltkm_inspect import catalogue
-from ltkm_inspect.inspecting import EventInspection, Opening, Presentation, Sessions, Terms
+from ltkm_inspect.inspecting import EventInspection, Opening, Presentation, Sessions, Terms, present
 from ltkm_inspect.session import EventSummary
 from ltkm_inspect.wire import crash_of
 
@@ -56,21 +56,21 @@ class Desk:
 
     def follow(self, what: str, octets: bytes) -> None:
         """Remember an event that was inspected elsewhere, or what a terminal got."""
-        with suppress(Exception):  # what cannot be compared with others is not remembered
-            self.sessions.follow(pickle.loads(octets), what)
+        self.sessions.follow(octets, what)
 
     def inspect(self, opening: Opening) -> Answer:
         """Inspect an event."""
         inspection = EventInspection(opening, self.terms)
         found = inspection.read()
         if not isinstance(found, EventSummary):
-            return b"", found, ""
-        octets = pickle.dumps(found, _HIGHEST)
+            return b"", None if found is None else present(found, opening, self.terms), ""
         try:
             before = self.sessions.before(found, is_faulted=bool(opening.event.faults))
         except Exception as error:
-            return octets, inspection.fail(error), ""
-        return octets, inspection.judge(before), ""
+            report = inspection.fail(error)
+        else:
+            report = inspection.judge(before)
+        return pickle.dumps(found, _HIGHEST), present(report, opening, self.terms), ""
 
 
 def serve(connection: Connection, desk: Desk) -> None:

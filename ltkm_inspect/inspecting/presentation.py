@@ -15,6 +15,7 @@ from ltkm_inspect.report.outline import request_lines, response_lines
 from ltkm_inspect.report.summary import Summary
 from ltkm_inspect.session import EventSummary
 from ltkm_inspect.traffic import Exchange
+from ltkm_inspect.wire import plain
 
 
 class ShownTexts(NamedTuple):
@@ -26,6 +27,7 @@ class ShownTexts(NamedTuple):
     """Its findings and notes, as `ltkm.findings` shows them."""
 
 
+@plain
 @dataclass(slots=True)
 class Presentation:
     """What is told of one event. It can be given to another process."""
@@ -46,15 +48,15 @@ class Presentation:
     record: str
     """Its line in the report files; empty if they do not get it."""
     shown: ShownTexts | None = None
-    summary: EventSummary | None = field(default=None, compare=False)
-    """What a session keeps of it; set by who has the session."""
+    summary: EventSummary | bytes | None = field(default=None, compare=False)
+    """What a session keeps of it, which may be pickled; set by who has the session."""
 
 
 def present(report: Report, opening: Opening, terms: Terms) -> Presentation:
     """Return what is told of the report of an event; of one that crashes meanwhile, that it did."""
 
     def all_of(report: Report) -> Presentation:
-        redactor, event, tally = terms.redactor(report.event, report), report.event, Summary()
+        redactor, event, tally = terms.wording.redactor(report.event, report), report.event, Summary()
         if opening.goes_on:
             tally.add_faulted(report)
         else:

@@ -6,7 +6,6 @@ from typing import NamedTuple
 from ltkm_inspect.baseline import NO_BASELINE, Baseline
 from ltkm_inspect.context import Context
 from ltkm_inspect.finding import Report
-from ltkm_inspect.output.redaction import Redactor
 from ltkm_inspect.output.wording import PLAIN, Wording
 from ltkm_inspect.report.keys import NO_KEYS, Keys
 from ltkm_inspect.traffic import Event
@@ -33,10 +32,6 @@ class Terms:
         """Tell whether the log shows the exchange of a report."""
         flawed = bool(report.findings or report.event.faults or report.event.damage)
         return self.log == "all" or (self.log == "findings" and flawed)
-
-    def redactor(self, event: Event, report: Report | None = None) -> Redactor:
-        """Return the redactor for all text about an event, and about what was found in it."""
-        return self.wording.redactor(event, report)
 
 
 class Opening(NamedTuple):

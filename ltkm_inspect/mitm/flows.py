@@ -45,7 +45,8 @@ def exchange_of(
     `host_rewritten` says whether the proxy is known to have replaced Host, else the flow itself must tell. Raises
     OddFlowError where the flow was loaded from a file that holds what mitmproxy does not write.
     """
-    refuse_odd(flow)
+    if not flow.live or flow.is_replay is not None:  # else mitmproxy has just made it
+        refuse_odd(flow)
     request = flow.request
     response = flow.response
     client, server = flow.client_conn, flow.server_conn

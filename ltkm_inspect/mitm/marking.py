@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from mitmproxy.flow import Flow
+from mitmproxy.udp import UDPFlow
 
 from ltkm_inspect.capture import DATAGRAM_FAULTS
 from ltkm_inspect.finding import UNCHECKED, Level, shorten
@@ -39,9 +40,10 @@ _TAIL = re.compile(
 )
 _FAULT_TAIL = re.compile(r" ?\[(?:[^\[\]]*; ltkm: fault|ltkm: fault: [^\[\]]*)\]")
 _OURS = "ltkm: "
+_LATE_TAIL = f"[not inspected in time; {_OURS}{LATE}]"
 _MORE = re.compile(r"and (\d{1,9}) more").fullmatch
-_ORDER = (UNCHECKED, "clean", "warning", "violation")
-"""The verdicts, the worst last."""
+_ORDER = (LATE, UNCHECKED, "clean", "warning", "violation")
+"""The verdicts, the worst last; one that is not known yet comes first."""
 _NO_BRACKETS = str.maketrans("[]", "()")
 
 
@@ -52,10 +54,15 @@ def mark(flow: Flow, marks: Marks) -> None:
 
 
 def mark_late(flow: Flow) -> None:
-    """Write on a flow that it was not inspected in time, in place of what was written there by us before."""
-    clear(flow)
-    flow.metadata[VERDICT] = LATE
-    _append(flow, f"[not inspected in time; {_OURS}{LATE}]")
+    """Write on a flow that it was not inspected in time, in place of what was written there by us before.
+
+    What was found in earlier messages of a UDP flow stays.
+    """
+    if not isinstance(flow, UDPFlow):
+        clear(flow)
+    flow.metadata.setdefault(VERDICT, LATE)
+    if not flow.comment.endswith(_LATE_TAIL):
+        _append(flow, _LATE_TAIL)
     if not flow.marked:
         flow.marked = flow.metadata[MARK] = LATE_MARK
 

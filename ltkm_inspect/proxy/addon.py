@@ -21,6 +21,7 @@ from ltkm_inspect.engine import plan, waiting_at_end
 from ltkm_inspect.engine.handling import Handling, Steps
 from ltkm_inspect.finding import Report
 from ltkm_inspect.inspecting import rows
+from ltkm_inspect.mitm.marking import clear
 from ltkm_inspect.mitm.size import takes_long
 from ltkm_inspect.options.table import INLINE
 from ltkm_inspect.options.words import OptionError
@@ -268,7 +269,7 @@ class LtkmInspect:
                 found += rendering.texts.rows
                 continue
             for report in self.inspector.inspect(flow, remember=False):
-                found += rows(report, self.configuration.redactor(report.event, report))
+                found += rows(report, self.configuration.wording.redactor(report.event, report))
         return cast(types.Data, found)
 
     def _exit_status(self) -> int:
@@ -328,15 +329,16 @@ class LtkmInspect:
         taken = inspector.taken(flow)
         told = None if taken is None else (yield from inspector.presented(flow, *taken))
         if taken is None or told is None:
+            if wait.is_over:
+                clear(flow)
             self.monitor.other(flow)
             return 0.0
         exchange = taken[0]
         assert isinstance(exchange, Exchange)
         inspector.tell(flow, exchange, told, is_late=wait.is_over)
         self.monitor.add(exchange, told)
-        hit = yield from self.faulting.hit(flow, exchange, told, is_late=wait.is_over)
+        hit = yield from self.faulting.hit(flow, exchange, told, wait)
         if hit.change is not None:
-            yield from self.faulting.write(flow, hit.change, told)
             goes_on = replace(hit.change.after, faults=hit.change.names)
             came, told = told, (yield from inspector.presented(flow, goes_on, goes_on=True))
             assert told is not None

@@ -140,7 +140,8 @@ class FlowCommands:
             for change in changes:
                 yield from self._faulting.tell(change, self._inspector.number(flow))
                 after = replace(change.after, faults=change.names)
-                report = yield from self._inspector.judged(flow, after, context, remember=False)
+                report = yield from self._inspector.judged(flow, after, remember=False)
+                assert report is not None  # what faults were put into is ours
                 self._inspector.tell(flow, after, (yield from self._inspector.reported(flow, report)), counts=False)
             if changes:
                 changed.append(flow)

@@ -10,7 +10,7 @@ from mitmproxy.optmanager import OptManager
 
 from ltkm_inspect.baseline import NO_BASELINE, Baseline, BaselineFile
 from ltkm_inspect.context import Context
-from ltkm_inspect.finding import Level, Report
+from ltkm_inspect.finding import Level
 from ltkm_inspect.inspecting import Terms
 from ltkm_inspect.keys import KeyRing, RingFile
 from ltkm_inspect.mitm.rewriting import FlowRewriter
@@ -29,13 +29,13 @@ from ltkm_inspect.options.monitoring import (
 from ltkm_inspect.options.settings import JUDGING, parse_fail_on, settings
 from ltkm_inspect.options.table import DEFAULTS, EVERY, INLINE, LOG, NEVER
 from ltkm_inspect.options.words import OptionError, did_you_mean, number_or, one_of
-from ltkm_inspect.output.redaction import Redaction, Redactor
+from ltkm_inspect.output.redaction import Redaction
 from ltkm_inspect.output.wording import PLAIN, Wording
 from ltkm_inspect.report.files import ReportFiles
 from ltkm_inspect.report.keys import Keys
 from ltkm_inspect.rewriting.orders import Orders
 from ltkm_inspect.rewriting.recording import only_in_recordings
-from ltkm_inspect.traffic import Event, Limits
+from ltkm_inspect.traffic import Limits
 from ltkm_inspect.wire import printable
 
 PREFIX = "ltkm_"
@@ -114,10 +114,6 @@ class Configuration:
             has_records=bool(files.names),
             has_page=files.has_page,
         )
-
-    def redactor(self, event: Event, report: Report | None = None) -> Redactor:
-        """Return the redactor for all text about an event, and about what was found in it."""
-        return self.wording.redactor(event, report)
 
 
 def offer(loader: Loader) -> None:

@@ -18,8 +18,10 @@ from ltkm_inspect.inspecting import Presentation, Sessions
 from ltkm_inspect.mitm.change import change_line, write_change
 from ltkm_inspect.mitm.marking import FAULTED, clear_faults
 from ltkm_inspect.mitm.rewriting import FlowRewriter
+from ltkm_inspect.output.redaction import Redactor
 from ltkm_inspect.output.unmatched import unmatched_orders
 from ltkm_inspect.proxy.configuration import Configuration
+from ltkm_inspect.proxy.holder import Wait
 from ltkm_inspect.proxy.replays import Replays
 from ltkm_inspect.report.text import count
 from ltkm_inspect.rewriting.orders import Orders
@@ -102,13 +104,8 @@ class Faulting:
         elif flow.response is not None and self._replays.recognise(flow):
             self._part()
 
-    def hit(
-        self, flow: http.HTTPFlow, exchange: Exchange, told: Presentation, *, is_late: bool
-    ) -> Steps[ResponseChange]:
-        """Take the steps to the change of a response, which is told of; the flow itself is not changed yet.
-
-        A late one has gone on already.
-        """
+    def hit(self, flow: http.HTTPFlow, exchange: Exchange, came: Presentation, wait: Wait) -> Steps[ResponseChange]:
+        """Take the steps to change a response, of which this was told as it came, unless it has gone on already."""
         rewriting = self.rewriting
         if rewriting.orders.are_idle:
             return NOTHING
@@ -116,11 +113,7 @@ class Faulting:
         if not flow.live or flow.error is not None or flow.response is None:
             return NOTHING
         if exchange.faults and (flow.is_replay == "response" or flow.metadata.get(FAULTED)):  # not an edited request
-            self._left(told, "the replayed response already has faults", logging.INFO)
-            return NOTHING
-        if is_late:
-            rewriting.left[LATE] += 1
-            self._left(told, LATE, logging.WARNING)
+            self._left(came, "the replayed response already has faults", logging.INFO)
             return NOTHING
         yield partial(prepare, self.context.event(exchange))  # what faults look for is in there
         if not rewriting.orders.faults:
@@ -128,27 +121,35 @@ class Faulting:
             is_due = rewriting.selects(flow, exchange) and rewriting.is_due(exchange)
             return ResponseChange(None, rewriting.orders.delay) if is_due else NOTHING
         rewriting.context = self.context
+        redactor = yield partial(self._configuration().wording.redactor, exchange)
+
+        def require_sendable(change: Change) -> None:
+            if wait.is_over:
+                raise FaultError(LATE)
+            _require_sendable(change)
+
         try:
-            change = yield from rewriting.change_in_steps(flow, exchange, _require_sendable)
+            change = yield from rewriting.change_in_steps(flow, exchange, require_sendable)
         except FaultError as error:
             # a fault that found nothing is information; a response that cannot be changed at all is a warning
             level = logging.INFO if str(error).startswith("fault ") else logging.WARNING
-            self._left(told, self.hidden(str(error)), level)
+            self._left(came, self.hidden(str(error)), level)
             return NOTHING
-        return NOTHING if change is None else ResponseChange(change, rewriting.orders.delay)
-
-    def write(self, flow: http.HTTPFlow, change: Change, came: Presentation) -> Steps[None]:
-        """Change the flow, and log the change."""
-        redactor = yield partial(self._configuration().redactor, change.before)
-        line = yield partial(change_line, change, came.number, redactor)
-        write_change(flow, change, came.marks, redactor)
+        if change is None:
+            return NOTHING
+        write_change(flow, change, came.marks, redactor)  # at once, before it can be late
         if self._configuration().log != "summary":
-            _log(change, line)
+            yield from self._tell(change, came.number, redactor)
+        return ResponseChange(change, rewriting.orders.delay)
 
     def tell(self, change: Change, number: int) -> Steps[None]:
         """Log what was changed in the flow of that number, and what no longer fits."""
-        redactor = yield partial(self._configuration().redactor, change.before)
-        _log(change, (yield partial(change_line, change, number, redactor)))
+        redactor = yield partial(self._configuration().wording.redactor, change.before)
+        yield from self._tell(change, number, redactor)
+
+    def _tell(self, change: Change, number: int, redactor: Redactor) -> Steps[None]:
+        line = yield partial(change_line, change, number, redactor)
+        logger.log(logging.WARNING if change.injection.unsealed else logging.INFO, "%s", line)
 
     def lines(self) -> Iterator[str]:
         """Yield how often faults were put in, the summary first; nothing if there are no faults."""
@@ -195,10 +196,10 @@ class Faulting:
                 shown = self._shown("fault_terminal", terminal.text)
                 yield f"{shown} is a client address; behind NAT, several terminals may share it"
 
-    def _left(self, told: Presentation, why: str, level: int) -> None:
+    def _left(self, came: Presentation, why: str, level: int) -> None:
         """Log why an exchange is unchanged."""
         if self._configuration().log != "summary":
-            logger.log(level, "ltkm: %s unchanged: %s", told.flow, why)
+            logger.log(level, "ltkm: %s unchanged: %s", came.flow, why)
 
     def _named(self, orders: Orders) -> str:
         """Return the faults for the log."""
@@ -210,10 +211,6 @@ class Faulting:
         if wording.redaction is None or option == "fault_msk":
             return shorten(text)
         return wording.terminal(text) if option == "fault_terminal" else "(not shown)"
-
-
-def _log(change: Change, line: str) -> None:
-    logger.log(logging.WARNING if change.injection.unsealed else logging.INFO, "%s", line)
 
 
 def _require_sendable(change: Change) -> None:

@@ -27,6 +27,8 @@ class FloodControl:
 
         It is None if nothing is left of an exchange that is logged only for its findings.
         """
+        if not (exchange.findings or exchange.accepted):
+            return exchange
         kind = "faulted" if exchange.faults else ""
         shown = self._shown(exchange.findings, kind, configuration, where)
         accepted = self._shown(exchange.accepted, "accepted", configuration, where)

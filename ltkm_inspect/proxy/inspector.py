@@ -13,8 +13,6 @@ from weakref import WeakKeyDictionary
 from mitmproxy import ctx, http, udp
 from mitmproxy.flow import Flow
 
-from ltkm_inspect.context import Context
-from ltkm_inspect.engine import crashed, judge, place, prepare
 from ltkm_inspect.engine.handling import Handling, Steps
 from ltkm_inspect.finding import Level, Report
 from ltkm_inspect.inspecting import (
@@ -125,33 +123,40 @@ class Inspector:
         taken = self.taken(flow, index, limits)
         if taken is None:
             return None
-        event, error = taken
         self.configuration = refreshed(self.configuration)
-        context = self.faulting.context if event.faults else self.configuration.context
-        try:
-            if error is not None:
-                raise error
-            if not (yield partial(getattr, event, "is_ours")):
-                return None
-        except Exception as error:
-            return replace(crashed(event, error, context), number=self.number(flow))
-        return (yield from self.judged(flow, event, context, remember=remember))
+        return (yield from self.judged(flow, *taken, remember=remember))
 
-    def judged(self, flow: Flow, event: Event, context: Context, *, remember: bool) -> Steps[Report]:
-        """Take the steps to the report of an event: read it, give it its place in the session, ask the rules.
+    def judged(
+        self, flow: Flow, event: Event, error: Exception | None = None, *, remember: bool
+    ) -> Steps[Report | None]:
+        """Take the steps to the report of an event in a flow; None if it is not ours.
 
-        The order in the session is the one in which exchanges have been read. Those that take long are overtaken.
+        `error` is why it could not be read.
         """
-        step = context.event(event)
-        yield partial(prepare, step)
-        report = place(step, context, remember=remember)
-        if report is None:
-            if remember and not event.faults:
-                self._share(step.summary)
-            report = yield partial(judge, step, context)
-        report = self.configuration.baseline.applied(report)
-        report.number = self.number(flow)
-        return report
+        inspection = EventInspection(Opening(event, self.number(flow)), self.terms)
+        if error is not None:
+            return inspection.fail(error)
+        return (yield from self._inspected_here(inspection, event, remember=remember))[1]
+
+    def _inspected_here(
+        self, inspection: EventInspection, event: Event, *, remember: bool = True
+    ) -> Steps[tuple[EventSummary | None, Report | None]]:
+        """Take the steps to what a session keeps of an event, and to its report, None if it is not ours.
+
+        It is read, gets its place in the session, and is judged. The order in the session is the one in which events
+        have been read. Those that take long are overtaken.
+        """
+        found = yield inspection.read
+        if not isinstance(found, EventSummary):
+            return None, cast(Report | None, found)
+        try:
+            before = self.sessions.before(found, is_faulted=bool(event.faults), remember=remember)
+        except Exception as error:  # of an event that cannot be compared with others
+            return found, inspection.fail(error)
+        if remember and not event.faults and self.configuration.inspector != INLINE:
+            # the inspector process remembers what was sent, too, if there is one or may be one
+            self.process.follow(found, SENT if self.sessions.are_apart else BOTH)
+        return found, (yield partial(inspection.judge, before))
 
     def taken(self, flow: Flow, index: int = 0, limits: Limits | None = None) -> tuple[Event, Exception | None] | None:
         """Return the event in a flow; of a UDP flow, the message of that index. None if there is none of ours.
@@ -188,40 +193,35 @@ class Inspector:
         is_large, terms = isinstance(flow, http.HTTPFlow) and takes_long(flow), self.terms
         opening = Opening(event, self.number(flow), goes_on=goes_on, is_shown=is_large and is_wanted())
         here = EventInspection(opening, terms)
+        found: EventSummary | bytes | None = None
+        report: Report | None
+        told: Presentation | None
         if error is not None:
-            return here.fail(error)
-        if not self._is_remote(flow, is_large=is_large):
-            return (yield from self._here(here, event))
-        try:
-            found, told = yield self.process.open(opening, terms, _senders(flow), is_large=is_large)
-        except NotInspectedError as lost:
-            return here.leave(lost.reason, str(lost))
-        except InspectorMissingError:
-            return (yield from self._here(here, event))
-        if found is not None:
-            with suppress(Exception):  # as over there: what cannot be compared with others is not remembered
-                self.sessions.before(found, is_faulted=bool(event.faults))
-            told.summary = found
-        return cast(Presentation | None, told)
-
-    def _here(self, inspection: EventInspection, event: Event) -> Steps[Presentation | None]:
-        """Take the steps to read the event, to give it its place in the session, and to judge it."""
-        found = yield inspection.read
-        if not isinstance(found, EventSummary):
-            return cast(Presentation | None, found)
-        try:
-            before = self.sessions.before(found, is_faulted=bool(event.faults))
-        except Exception as error:  # of an event that cannot be compared with others
-            return inspection.fail(error)
-        if not event.faults:
-            self._share(found)
-        told: Presentation = yield partial(inspection.judge, before)
+            report = here.fail(error)
+        elif self._is_remote(flow, is_large=is_large):
+            try:
+                found, told = yield self.process.open(opening, terms, partial(_senders, flow), is_large=is_large)
+            except NotInspectedError as lost:
+                report = here.leave(lost.reason, str(lost))
+            except InspectorMissingError:
+                found, report = yield from self._inspected_here(here, event)
+            else:
+                if found and not event.faults:
+                    self.sessions.follow(found, SENT if self.sessions.are_apart else BOTH)
+                if told is not None:
+                    told.summary = found
+                return told
+        else:
+            found, report = yield from self._inspected_here(here, event)
+        if report is None:
+            return None
+        told = cast(Presentation, (yield partial(present, report, opening, terms)))
         told.summary = found
         return told
 
     def got(self, told: Presentation) -> None:
         """Take note of what a terminal got, if that may not be what the server sent."""
-        if self.sessions.are_apart and told.summary is not None:
+        if self.sessions.are_apart and told.summary:
             self.sessions.follow(told.summary, GOT)
             self.process.follow(told.summary, GOT)
 
@@ -229,11 +229,6 @@ class Inspector:
         """From now on terminals may get something else than the server sends."""
         self.sessions.part()
         self.process.part()
-
-    def _share(self, event: EventSummary) -> None:
-        """Let the inspector process remember what was sent, too, if there is one or may be one."""
-        if self.configuration.inspector != INLINE:
-            self.process.follow(event, SENT if self.sessions.are_apart else BOTH)
 
     def _is_remote(self, flow: Flow, *, is_large: bool) -> bool:
         """Tell whether the inspector process takes an event of that flow; it is started with the first live one.
@@ -250,7 +245,7 @@ class Inspector:
             process.start()
         if process.is_ready and not process.is_at_something_large:
             return True
-        return is_large or process.knows(_senders(flow))
+        return is_large or process.knows(partial(_senders, flow))
 
     @property
     def terms(self) -> Terms:

@@ -10,6 +10,7 @@ import socket
 import subprocess
 import sys
 from collections import deque
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from time import monotonic
@@ -98,11 +99,14 @@ class InspectorProcess:
         """It will take long until it answers."""
         return bool(self._asked) and self._asked[0].is_large
 
-    def knows(self, senders: Senders) -> bool:
+    def knows(self, senders: Callable[[], Senders]) -> bool:
         """Tell whether something of the same terminal waits to be inspected."""
-        return any(not senders.isdisjoint(each.senders) for each in self._asked)
+        wanted = senders() if self._asked else frozenset()
+        return any(not wanted.isdisjoint(each.senders) for each in self._asked)
 
-    def open(self, opening: Opening, terms: Terms, senders: Senders, *, is_large: bool) -> RemoteInspection:
+    def open(
+        self, opening: Opening, terms: Terms, senders: Callable[[], Senders], *, is_large: bool
+    ) -> RemoteInspection:
         """Begin to inspect an event, which may be large; NotInspectedError if too much waits already.
 
         One event alone is never too much.
@@ -113,14 +117,14 @@ class InspectorProcess:
         if number >= MOST_EVENTS or (number and octets + len(found.octets) > MOST_OCTETS):
             raise NotInspectedError(f"{number} events ({octets >> 20} MB) were waiting for it", "queue")
         if self.is_missing:
-            found.settle(None, None, InspectorMissingError())
+            found.settle(b"", None, InspectorMissingError())
         else:
             self._ask(found)
         return found
 
-    def follow(self, event: EventSummary, what: str) -> None:
+    def follow(self, event: EventSummary | bytes, what: str) -> None:
         """Let the session of the process remember an event that it did not inspect, or what a terminal got."""
-        octets = pickle.dumps(event, pickle.HIGHEST_PROTOCOL)
+        octets = event if isinstance(event, bytes) else pickle.dumps(event, pickle.HIGHEST_PROTOCOL)
         self._known.append((what, octets))
         self._write(dumped("follow", what, octets))
 
@@ -158,7 +162,7 @@ class InspectorProcess:
             left = end - monotonic()
             if left <= 0 or self._socket is None:
                 error = NotInspectedError("the run ended before it was inspected", "end")
-                inspection.settle(None, None, error)
+                inspection.settle(b"", None, error)
                 return
             poll = select.poll()
             poll.register(self._socket, select.POLLIN | (select.POLLOUT if self._out else 0))
@@ -273,11 +277,11 @@ class InspectorProcess:
         if inspection.is_answered:  # in vain: the time limit was over
             return
         if error:
-            inspection.settle(None, None, NotInspectedError(error))
+            inspection.settle(b"", None, NotInspectedError(error))
             return
         if octets and not inspection.opening.event.faults:
             self._known.append((SENT if self._are_apart else BOTH, octets))
-        inspection.settle(pickle.loads(octets) if octets else None, told)
+        inspection.settle(octets, told)
 
     @property
     def _left(self) -> float:
@@ -328,7 +332,7 @@ class InspectorProcess:
                 becomes = f"; #{number} is not checked"
                 self._asked.popleft()
                 self._octets -= len(culprit.octets)
-                culprit.settle(None, None, NotInspectedError(f"the inspector process {why}"))
+                culprit.settle(b"", None, NotInspectedError(f"the inspector process {why}"))
         logger.warning("ltkm: the inspector process %s%s and is replaced%s", why, at, becomes)
         self._start()
         for inspection in self._asked:
@@ -340,7 +344,7 @@ class InspectorProcess:
         self._disconnect()
         self._process = None
         while self._asked:
-            self._asked.popleft().settle(None, None, InspectorMissingError())
+            self._asked.popleft().settle(b"", None, InspectorMissingError())
         self._octets = 0
 
 

@@ -88,8 +88,7 @@ class Monitor:
     def late(self, flow: Flow) -> None:
         """Count an event that goes on before it is inspected, and say so."""
         self.summary.late += 1
-        if isinstance(flow, http.HTTPFlow):
-            mark_late(flow)
+        mark_late(flow)
         inspector = self._inspector
         deadline = inspector.configuration.deadline
         number = inspector.number(flow)

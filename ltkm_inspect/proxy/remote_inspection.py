@@ -3,10 +3,10 @@
 import pickle
 import struct
 from collections.abc import Callable
+from functools import cached_property
 
 from ltkm_inspect.engine.handling import Question
 from ltkm_inspect.inspecting import Opening, Presentation
-from ltkm_inspect.session import EventSummary
 
 type Senders = frozenset[str | bytes]
 """What tells whose event it is: the id of its connection, and its B-TID."""
@@ -33,20 +33,31 @@ class RemoteInspection(Question):
     """The inspection of one event in the process."""
 
     def __init__(
-        self, wait_for: Callable[["RemoteInspection"], None], opening: Opening, senders: Senders, *, is_large: bool
+        self,
+        wait_for: Callable[["RemoteInspection"], None],
+        opening: Opening,
+        senders: Callable[[], Senders],
+        *,
+        is_large: bool,
     ) -> None:
-        self.opening, self.senders, self.is_large = opening, senders, is_large
+        self.opening, self.is_large = opening, is_large
+        self._senders = senders
         self.octets = dumped("inspect", opening)
         self.crashes = 0
         """How many processes ended while they were at it."""
         self.is_answered = False
         self._wait_for = wait_for
-        self._answer: tuple[EventSummary | None, Presentation | None] = None, None
+        self._answer: tuple[bytes, Presentation | None] = b"", None
         self._error: Exception | None = None
         self._go_on: Callable[[], None] = _do_nothing
 
-    def __call__(self) -> tuple[EventSummary | None, Presentation | None]:
-        """Return what a session keeps of the event and what is told of it, None for one that is not ours.
+    @cached_property
+    def senders(self) -> Senders:
+        """What tells whose event it is; nobody asks as long as nothing large is inspected."""
+        return self._senders()
+
+    def __call__(self) -> tuple[bytes, Presentation | None]:
+        """Return what a session keeps of the event, pickled, and what is told of it, None for one that is not ours.
 
         Waits for it, for a limited time. Without an answer, NotInspectedError or InspectorMissingError.
         """
@@ -62,7 +73,7 @@ class RemoteInspection(Question):
         else:
             self._go_on = go_on
 
-    def settle(self, summary: EventSummary | None, told: Presentation | None, error: Exception | None = None) -> None:
+    def settle(self, summary: bytes, told: Presentation | None, error: Exception | None = None) -> None:
         """Take the answer, or the reason why there is none."""
         self.is_answered, self._answer, self._error = True, (summary, told), error
         self._go_on()

@@ -148,7 +148,7 @@ class LtkmView(contentviews.InteractiveContentview):
         if content != data and isinstance(metadata.flow, http.HTTPFlow):
             finish = finish_request if is_request else finish_response
             number = self._number(metadata.flow)
-            finish(metadata.flow, exchange, content, context, configuration.redactor(exchange), number)
+            finish(metadata.flow, exchange, content, context, configuration.wording.redactor(exchange), number)
         return content
 
     def _exchange(self, data: bytes, metadata: contentviews.Metadata) -> tuple[Exchange, bool]:
@@ -178,7 +178,7 @@ class LtkmView(contentviews.InteractiveContentview):
         configuration = self._configuration()
         report = configuration.baseline.applied(inspect(datagram, configuration.context, remember=False))
         report.number = None if flow is None else self._number(flow)
-        return datagram_lines(report, datagram, configuration.keys, configuration.redactor(datagram, report))
+        return datagram_lines(report, datagram, configuration.keys, configuration.wording.redactor(datagram, report))
 
     def _lines(self, data: bytes, metadata: contentviews.Metadata) -> Iterator[str]:
         configuration = self._configuration()
@@ -189,7 +189,7 @@ class LtkmView(contentviews.InteractiveContentview):
             report.number = self._number(metadata.flow)
         else:
             report = _of_the_body(inspect(exchange, replace(configuration.context, session=None)))
-        redactor = configuration.redactor(exchange, report)
+        redactor = configuration.wording.redactor(exchange, report)
         if is_request:
             return request_lines(report, redactor)
         return response_lines(report, data, configuration.keys, redactor)

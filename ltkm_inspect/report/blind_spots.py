@@ -86,6 +86,10 @@ class BlindSpots:
     more_others: int = 0
     """How many had no room in the tables."""
 
+    def __bool__(self) -> bool:
+        """There are any."""
+        return bool(self.handshakes or self.others)
+
     def fail(self, handshake: Handshake, failures: Failures) -> None:
         """Count failed handshakes."""
         if (known := self.handshakes.get(handshake)) is not None:

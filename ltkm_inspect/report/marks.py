@@ -4,11 +4,13 @@ from dataclasses import dataclass
 
 from ltkm_inspect.finding import Level, Report
 from ltkm_inspect.output.redaction import NO_REDACTOR, Redactor
+from ltkm_inspect.wire import plain
 
 MOST_LINES = 50
 """How many findings the metadata of one flow lists."""
 
 
+@plain
 @dataclass(slots=True)
 class Marks:
     """What is written on a flow about its report."""

@@ -17,7 +17,7 @@ from ltkm_inspect.report.jsonl import terminal_name
 from ltkm_inspect.report.keys import NO_KEYS, Keys
 from ltkm_inspect.selection import short_name
 from ltkm_inspect.traffic import Datagram, DatagramKind, Event
-from ltkm_inspect.wire import inert, time_text
+from ltkm_inspect.wire import inert, plain, time_text
 
 LONGEST_PATH = 200
 """How many characters of a path a line shows."""
@@ -44,6 +44,7 @@ class FindingText(NamedTuple):
         return self.rule, self.place, self.text
 
 
+@plain
 @dataclass(frozen=True, slots=True)
 class ExchangeText:
     """The lines about an exchange, in parts that are safe to print."""

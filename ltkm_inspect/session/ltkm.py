@@ -11,6 +11,7 @@ from ltkm_inspect.mikey import Identity, Kemac, Rand, SecurityPolicy, Timestamp
 from ltkm_inspect.mikey.core import COUNTER
 from ltkm_inspect.mikey.keydata import Validity
 from ltkm_inspect.traffic import Datagram, DatagramKind, Ltkm
+from ltkm_inspect.wire import plain
 
 HALF = 1 << 31
 """The distance at which neither of two counters is the newer one (RFC 1982 §3.2, 32 bits)."""
@@ -51,6 +52,7 @@ def keyed_hash(key: bytes, *parts: bytes | str | None) -> bytes:
     return blake2b(marshal.dumps(parts, 2), key=key, digest_size=16).digest()
 
 
+@plain
 @dataclass(slots=True)
 class DeliveredKey:
     """What is known of the MSK in an opened LTKM, without the key itself."""
@@ -72,6 +74,7 @@ class DeliveredKey:
         return cls(hashed, key_check_value(entry.key), entry.validity)
 
 
+@plain
 @dataclass(slots=True)
 class LtkmRecord:
     """What the session remembers of an LTKM that a terminal would take."""

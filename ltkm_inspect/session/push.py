@@ -8,12 +8,14 @@ from ltkm_inspect.mikey import Message, Timestamp
 from ltkm_inspect.mikey.core import COUNTER
 from ltkm_inspect.session.ltkm import LtkmRecord, Pair, names_key
 from ltkm_inspect.traffic import Datagram, DatagramKind, Event, Ltkm
+from ltkm_inspect.wire import plain
 
 LONGEST_PUSH = 4096
 """How many octets a message has at most that is kept to verify its answer."""
 _ANSWERS = (DatagramKind.VERIFICATION, DatagramKind.REPORTING)
 
 
+@plain
 @dataclass(slots=True)
 class Push:
     """A push or a solicited pull; or an LTKM in a response that asks for an answer, which is sent over UDP."""

@@ -7,8 +7,10 @@ from typing import NamedTuple
 from ltkm_inspect import digest
 from ltkm_inspect.session.ltkm import LtkmRecord, Pair
 from ltkm_inspect.session.push import Push, PushAnswer
+from ltkm_inspect.wire import plain
 
 
+@plain
 @dataclass(slots=True)
 class EventOrigin:
     """Where and when an event was captured. This distinguishes events with the same octets."""
@@ -67,6 +69,7 @@ class ChallengedExchange(NamedTuple):
     key: TerminalKey
 
 
+@plain
 @dataclass(slots=True)
 class KeyRequest:
     """One request of a terminal, and what was delivered."""
@@ -87,6 +90,7 @@ class NonceUse(NamedTuple):
     """A keyed hash of the whole request."""
 
 
+@plain
 @dataclass(slots=True)
 class EventSummary:
     """What a session keeps of an event; another process may have made it."""

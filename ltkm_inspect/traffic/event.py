@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Self
 from ltkm_inspect.digest import Directives, a_tid_of, is_b_tid
 from ltkm_inspect.mikey import Identity
 from ltkm_inspect.traffic.gap import Gap
-from ltkm_inspect.wire import Span
+from ltkm_inspect.wire import Span, plain
 
 if TYPE_CHECKING:
     from ltkm_inspect.keys import KeyRing, Subscriber
@@ -29,6 +29,7 @@ class Direction(Enum):
     FROM_TERMINAL = "from the terminal"
 
 
+@plain
 @dataclass(frozen=True, slots=True)
 class Limits:
     """How much of one event is looked at, and how much of a packet capture is kept in memory; None means all of it."""
@@ -89,9 +90,9 @@ class Event:  # no ABC: whether an event is of another class would take Python c
     error: str | None = None
     """What ended the connection, where it did not end well."""
 
-    def __getstate__(self) -> dict[str, Any]:
+    def __reduce__(self) -> tuple[Any, ...]:
         """Take the fields to another process, but nothing that was worked out of them, such as a tree of elements."""
-        return {name: getattr(self, name) for name in self.__dataclass_fields__}
+        return _event, (type(self), *[getattr(self, name) for name in self.__dataclass_fields__])
 
     @property
     @abstractmethod
@@ -238,3 +239,10 @@ class Event:  # no ABC: whether an event is of another class would take Python c
         if any(BOOTSTRAPPING in realm.lower() for realm in realms):
             return True
         return not (realms or names) or any(is_b_tid(name) or a_tid_of(name) is not None for name in names)
+
+
+def _event(kind: type[Event], *values: Any) -> Event:
+    """Return an event with these values of its fields, which have been limited already."""
+    event = object.__new__(kind)
+    event.__dict__.update(zip(kind.__dataclass_fields__, values, strict=True))
+    return event

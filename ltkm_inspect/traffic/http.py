@@ -10,11 +10,13 @@ from urllib.parse import parse_qsl, urlsplit
 from ltkm_inspect import coding, digest
 from ltkm_inspect.coding import DecodedBody
 from ltkm_inspect.traffic.ours import MSK_REQUEST, PARAMETER
+from ltkm_inspect.wire import plain
 
 USUAL_TARGET = f"/keymanagement?{PARAMETER}={MSK_REQUEST}"
 """What nearly all MSK requests ask for, word for word."""
 
 
+@plain
 @dataclass(frozen=True)
 class Headers:
     """Header or trailer fields as octets, in their order and their own case; looked up without regard to case."""
@@ -132,6 +134,8 @@ class _Message:
 
     def _over(self, directives: int) -> Iterator[str]:
         """Yield the digest headers that have so many characters that they may have more directives than that."""
+        if sum([len(value) for _, value in self.headers.fields]) <= directives:
+            return
         for name in ("Authorization", "WWW-Authenticate", "Authentication-Info"):
             if name.lower() in self.headers and sum(map(len, self.headers.all(name))) > directives:
                 yield name
@@ -141,6 +145,7 @@ class _Message:
         return coding.decode(self.body or b"", self.headers.get("Content-Encoding"), limit)
 
 
+@plain
 @dataclass(frozen=True)
 class Request(_Message):
     """The request of an exchange."""
@@ -196,6 +201,7 @@ class Request(_Message):
         return f"{self.scheme}://{self.host}{port}{self.target}"
 
 
+@plain
 @dataclass(frozen=True)
 class Response(_Message):
     """The response of an exchange."""

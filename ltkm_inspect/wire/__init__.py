@@ -1,5 +1,6 @@
 """Reads and writes octets within bounds, with name and place of each field, and makes wire text printable."""
 
+from ltkm_inspect.wire.plain import plain
 from ltkm_inspect.wire.reader import DecodeError, DecodeProblem, Kind, Pull, Reader, Span, opaque
 from ltkm_inspect.wire.text import (
     abbreviate,

@@ -10,8 +10,19 @@ from mitmproxy.io import FlowReader, FlowWriter
 from ltkm_inspect.engine import inspect
 from ltkm_inspect.finding import Finding, Level, Place, Report
 from ltkm_inspect.mitm.flows import exchange_of, flow_of
-from ltkm_inspect.mitm.marking import FINDINGS, LATE_MARK, MARKS, METADATA, RULES, VERDICT, mark, mark_late
+from ltkm_inspect.mitm.marking import (
+    FINDINGS,
+    LATE_MARK,
+    MARKS,
+    METADATA,
+    RULES,
+    VERDICT,
+    mark,
+    mark_datagram,
+    mark_late,
+)
 from ltkm_inspect.report.marks import Marks
+from tests.datagrams import push, udp_flow
 from tests.proxy.parts import clean, edited, flawed
 
 
@@ -94,3 +105,21 @@ def test_a_late_flow_is_marked_until_it_is_inspected(flow: HTTPFlow) -> None:
     assert flow.metadata[VERDICT] == "late"
     mark(flow, marks_of(flow))
     assert (flow.marked, flow.comment, flow.metadata) == ("", "mine", {VERDICT: "clean"})
+
+
+def test_a_late_datagram_takes_nothing_away_from_those_before_it(flow: HTTPFlow) -> None:
+    datagrams, found, none = udp_flow((True, push(), 0)), marks_of(flow, Level.WARNING), marks_of(flow)
+    mark_late(datagrams)
+    assert (datagrams.marked, datagrams.metadata[VERDICT]) == (LATE_MARK, "late")
+    mark_datagram(datagrams, found, 1, adds=False)
+    assert (datagrams.marked, datagrams.comment) == (MARKS[Level.WARNING], "[rule-1; ltkm: warning]")
+    mark_late(datagrams)
+    mark_late(datagrams)
+    late = "[rule-1; ltkm: warning] [not inspected in time; ltkm: late]"
+    assert (datagrams.comment, datagrams.metadata[VERDICT]) == (late, "warning")
+    mark_datagram(datagrams, none, 2, adds=True)
+    assert (datagrams.comment, datagrams.metadata[RULES]) == ("[rule-1; ltkm: warning]", ["rule-1"])
+    datagrams = udp_flow((True, push(), 0))
+    mark_late(datagrams)
+    mark_datagram(datagrams, none, 2, adds=True)
+    assert datagrams.metadata == {VERDICT: "clean"}

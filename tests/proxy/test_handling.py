@@ -45,11 +45,11 @@ class Run:
         self.report = folder / "run.jsonl"
         self.addon = LtkmInspect()
 
-    def of(self, steps: Any) -> list[dict[str, Any]]:
+    def of(self, steps: Any, *handlers: logging.Handler) -> list[dict[str, Any]]:
         """Return the records of a run in a loop of its own; a master leaves its handlers of the log behind."""
         root = logging.getLogger()
         former = root.handlers
-        root.handlers = []
+        root.handlers = [*handlers]
         try:
             asyncio.run(self._of(steps))
         finally:
@@ -85,8 +85,7 @@ def held(monkeypatch: pytest.MonkeyPatch) -> Iterator[threading.Event]:
             assert goes_on.wait(60)
         return engine.judge(step, context)
 
-    for module in (inspection, inspector):  # of what passes, and of what a command names
-        monkeypatch.setattr(module, "judge", judge)
+    monkeypatch.setattr(inspection, "judge", judge)
     yield goes_on
     goes_on.set()
 
@@ -166,6 +165,42 @@ def test_a_fault_is_put_into_a_large_response_while_a_small_exchange_is_told(
     assert not small.metadata.get(FAULT)  # it had the first turn of its terminal, and the large one the second
     assert large.metadata[FAULT] == ["strip-ltkm"]
     assert large.response.raw_content != came
+
+
+@pytest.mark.parametrize("late", ["judged", "damaged"])
+def test_a_response_that_is_late_goes_on_as_it_came_and_is_counted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, late: str
+) -> None:
+    goes_on = threading.Event()
+
+    def judge(step: Any, context: Any) -> Report:
+        assert late == "damaged" or goes_on.wait(60)
+        return engine.judge(step, context)
+
+    def injected(*arguments: Any) -> Any:
+        assert goes_on.wait(60)
+        return engine.injected(*arguments)
+
+    monkeypatch.setattr(inspection, "judge", judge)
+    monkeypatch.setattr(rewriter, "injected", injected)
+    large = flow_of(LARGE)
+    assert large.response is not None
+    large.live = True
+    came = large.response.raw_content
+
+    async def steps(run: Run) -> None:
+        ctx.options.update(ltkm_fault=["strip-ltkm"], ltkm_deadline="1ms")  # type: ignore[no-untyped-call]
+        await run.play(large)
+        assert large.marked == ":hourglass:"
+        goes_on.set()
+        await asyncio.gather(*run.addon._holder.tasks)
+
+    with caplog.at_level(logging.INFO):
+        Run(tmp_path).of(steps, caplog.handler)
+    assert not large.metadata.get(FAULT)
+    assert large.response.raw_content == came
+    assert "unchanged: it was not inspected in time, so it has gone on as it came" in caplog.text
+    assert "faults: strip-ltkm put into 0 of 1 selected MSK exchange (1 unchanged)" in caplog.text
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from ltkm_inspect import reference
-from ltkm_inspect.inspecting import BOTH, EventInspection, Opening, Presentation, Terms
+from ltkm_inspect.inspecting import BOTH, EventInspection, Opening, Presentation, Terms, present
 from ltkm_inspect.proxy import inspector_process
 from ltkm_inspect.proxy.inspector_process import InspectorProcess
 from ltkm_inspect.proxy.remote_inspection import InspectorMissingError, NotInspectedError, RemoteInspection
@@ -37,7 +37,7 @@ async def unruly(longest: float = 60.0) -> AsyncIterator[InspectorProcess]:
 
 
 def begun(process: InspectorProcess, event: Event, number: int) -> RemoteInspection:
-    return process.open(Opening(event, number), TERMS, frozenset({event.id}), is_large=False)
+    return process.open(Opening(event, number), TERMS, lambda: frozenset({event.id}), is_large=False)
 
 
 async def told(inspection: RemoteInspection) -> Presentation | None:
@@ -58,10 +58,11 @@ def here(events: Sequence[Event]) -> list[Presentation]:
     """Return what is told of these events if they are inspected in this process."""
     session, found = Session(), []
     for number, event in enumerate(events, 1):
-        inspection = EventInspection(Opening(event, number), TERMS)
+        opening = Opening(event, number)
+        inspection = EventInspection(opening, TERMS)
         summary = inspection.read()
         assert isinstance(summary, EventSummary)
-        found.append(inspection.judge(session.follow(summary)))
+        found.append(present(inspection.judge(session.follow(summary)), opening, TERMS))
     return found
 
 

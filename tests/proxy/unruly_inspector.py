@@ -5,7 +5,8 @@ import signal
 import sys
 from typing import Any
 
-from ltkm_inspect.inspecting import EventInspection, Presentation, __main__
+from ltkm_inspect.finding import Report
+from ltkm_inspect.inspecting import EventInspection, __main__
 from ltkm_inspect.session import PriorState
 
 CRASHES_FIRST, CRASHES_THEN, HANGS, RAISES = "crashes when read", "crashes when judged", "hangs", "raises"
@@ -26,7 +27,7 @@ class Unruly(EventInspection):
             raise ValueError("no")
         return super().read()
 
-    def judge(self, before: PriorState) -> Presentation:
+    def judge(self, before: PriorState) -> Report:
         """Crash, or judge the event."""
         if self._opening.event.id == CRASHES_THEN:
             os.kill(os.getpid(), signal.SIGKILL)
