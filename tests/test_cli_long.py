@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from ltkm_inspect.capture.following import AGAIN, NOT_PLAIN
-from ltkm_inspect.capture.inputs import NO_CAPTURE
+from ltkm_inspect.capture.inputs import NO_CAPTURE, Input
 from ltkm_inspect.cli.progress import Progress
 from ltkm_inspect.engine import inspect
 from ltkm_inspect.report import text
@@ -275,7 +275,7 @@ def test_the_bar_tells_rate_findings_and_time_left(tmp_path: Path, monkeypatch: 
         here.setattr(sys, "stderr", shown)
         here.setattr(time, "time", lambda: float(next(clock)))
         here.setattr(time, "monotonic", lambda: float(next(clock)))
-        with Progress([str(file)]) as progress:
+        with Progress([Input(str(file))]) as progress:
             for number in range(1, 9):
                 progress.advance(1_000_000, Counter(rule=number))
     assert "kB/s, 8 findings" in shown.getvalue()

@@ -11,6 +11,7 @@ RECORD = "record the traffic with mitmdump -w FILE or tcpdump -w FILE, or export
 """What to do if a file has no traffic."""
 ENDS_WITHIN = "the file ends within a flow"
 ENDS_WITHIN_HAR = "the file ends within the HAR"
+REPLACED = "the file was replaced while it was read"
 SHORTER = "the file shrank while it was being read"
 NOT_A_FLOW = "what follows is not a flow"
 WANTED = "a flow file, a HAR or a packet capture"

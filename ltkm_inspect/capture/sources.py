@@ -1,18 +1,20 @@
-"""Files of saved traffic as they come: plain or compressed, or from a pipe."""
+"""Files of saved traffic as they come: plain or compressed, from a pipe, or from elsewhere."""
 
 import os
 import re
 import stat
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Hashable, Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
 from errno import EBADF
 from io import FileIO
+from typing import Protocol
 
 from ltkm_inspect.capture.damage import PackedError, refuse_other
 from ltkm_inspect.capture.entries import is_har, is_json
 from ltkm_inspect.capture.records import BLOCK, Read
+from ltkm_inspect.capture.urls import is_url
 from ltkm_inspect.coding import CodingError, PieceStream, unpack
 from ltkm_inspect.packets import is_capture
 from ltkm_inspect.wire import printable
@@ -37,26 +39,81 @@ _STEPS = {"zstd": 1024}
 _FLOWS = re.compile(rb"\d{1,12}:").match
 
 
+class StoredFile(Protocol):
+    """A file as it is stored, on this machine or elsewhere; OSError where it cannot be read."""
+
+    size: int | None
+    """In octets; None for what is no file, or if nobody tells."""
+    is_seekable: bool
+    """Any part of it can be read at once."""
+
+    def read(self, size: int, /) -> bytes:
+        """Return at most that many octets, none at the end."""
+
+    def seek(self, offset: int, /) -> int:
+        """Go to a place."""
+
+    def tell(self) -> int:
+        """Return how many octets are in front of what is read next."""
+
+    def identity(self) -> Hashable:
+        """Return what another file of the same name would not have in common with it."""
+
+    def close(self) -> None:
+        """Close it."""
+
+
+class LocalFile(FileIO):
+    """A file on this machine, or standard input."""
+
+    def __init__(self, file: str | int) -> None:
+        """Open it; a number is that of an open file, which stays open."""
+        super().__init__(file, closefd=isinstance(file, str))
+        status = os.fstat(self.fileno())
+        self.size = status.st_size if stat.S_ISREG(status.st_mode) else None
+        self.is_seekable = self.size is not None
+
+    def identity(self) -> Hashable:
+        """Return its device and inode."""
+        status = os.fstat(self.fileno())
+        return status.st_dev, status.st_ino
+
+
+def stored(location: str) -> StoredFile:
+    """Open a file as it is stored, by its path or URL; `-` is standard input. OSError where that cannot be done."""
+    if is_url(location):
+        from ltkm_inspect.capture.remote import RemoteFile  # other files are read without fsspec
+
+        return RemoteFile(location)
+    if location != STDIN:
+        return LocalFile(location)
+    if sys.stdin is None:  # closed by whoever started us
+        raise OSError(EBADF, "no standard input")
+    return LocalFile(sys.stdin.fileno())
+
+
 @dataclass
 class CaptureSource:
     """An open file of saved traffic, its compression taken off."""
 
-    raw: FileIO
+    raw: StoredFile
     """The file as it is stored."""
     read: Read
     """Returns at most that many octets, none at the end; PackedError where they are damaged."""
     begins: bytes
     """Its first octets."""
-    is_plain: bool = False
-    """It is a file that is not compressed, so that any part of it can be read at once."""
-    size: int | None = field(init=False)
-    """How many octets are stored; None for what is no file."""
+    is_packed: bool = False
+    """It is compressed."""
 
-    def __post_init__(self) -> None:
-        """Ask how large it is."""
-        status = os.fstat(self.raw.fileno())
-        self.size = status.st_size if stat.S_ISREG(status.st_mode) else None
-        self.is_plain = self.is_plain and self.size is not None
+    @property
+    def is_plain(self) -> bool:
+        """It is a file that is not compressed, so that any part of it can be read at once."""
+        return self.raw.is_seekable and not self.is_packed
+
+    @property
+    def size(self) -> int | None:
+        """How many octets are stored; None for what is no file, or if nobody tells."""
+        return self.raw.size
 
     @property
     def is_har(self) -> bool:
@@ -71,38 +128,49 @@ class CaptureSource:
     @property
     def may_be_capture(self) -> bool:
         """It begins like a flow file, a HAR or a packet capture."""
-        return _FLOWS(self.begins) is not None or is_har(self.begins) or self.is_packets
+        return begins_like_capture(self.begins)
 
 
 @contextmanager
-def opened(name: str) -> Iterator[CaptureSource]:
-    """Open a file, or standard input; OSError where that cannot be done, NotACaptureError where it is no traffic."""
-    with unpacked(name) as source:
+def opened(location: str) -> Iterator[CaptureSource]:
+    """Open a file by its path or URL, or standard input.
+
+    OSError where that cannot be done, NotACaptureError where it is no traffic.
+    """
+    with unpacked(location) as source:
         refuse_other(source.begins)
         yield source
 
 
 @contextmanager
-def unpacked(name: str) -> Iterator[CaptureSource]:
-    """Open any file, or standard input, and take its compression off; OSError where that cannot be done."""
-    if name != STDIN:
-        raw = FileIO(name)
-    elif sys.stdin is None:  # closed by whoever started us
-        raise OSError(EBADF, "no standard input")
-    else:
-        raw = FileIO(sys.stdin.fileno(), closefd=False)
-    with raw:
-        yield _source(raw)
+def unpacked(location: str) -> Iterator[CaptureSource]:
+    """Open any file as `opened` does, and take its compression off."""
+    with closing(stored(location)) as raw:
+        octets = PieceStream(iter(lambda: raw.read(BLOCK), b""))
+        packed = _unpacking(octets)
+        stream = packed or octets
+        yield CaptureSource(raw, stream.take, stream.peek(_FIRST), packed is not None)
 
 
-def _source(raw: FileIO) -> CaptureSource:
-    stored = PieceStream(iter(lambda: raw.read(BLOCK), b""))
+def may_begin_capture(octets: bytes) -> bool | None:
+    """Tell whether a file that begins with these octets as stored may be a capture; None if that takes more of them."""
+    stream = PieceStream(iter((octets,)))
+    begins = (_unpacking(stream) or stream).peek(_FIRST)
+    return begins_like_capture(begins) if begins or not octets else None
+
+
+def begins_like_capture(begins: bytes) -> bool:
+    """Tell whether octets are those of a flow file, a HAR or a packet capture."""
+    return _FLOWS(begins) is not None or is_har(begins) or is_capture(begins)
+
+
+def _unpacking(stored: PieceStream) -> PieceStream | None:
+    """Return what is compressed in a file; None if it is not."""
     begins = stored.peek(_FIRST)
     for starts, coding, name in _PACKED:
         if begins.startswith(starts):
-            packed = PieceStream(_unpacked(stored, coding, name))
-            return CaptureSource(raw, packed.take, packed.peek(_FIRST))
-    return CaptureSource(raw, stored.take, begins, is_plain=True)
+            return PieceStream(_unpacked(stored, coding, name))
+    return None
 
 
 def _unpacked(stored: PieceStream, coding: str, name: str) -> Iterator[bytes]:

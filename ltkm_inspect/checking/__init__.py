@@ -1,13 +1,12 @@
 """Checks captures as one session, on one core or several, and makes the results ready to print."""
 
 import os
-import stat
 import threading
 from collections.abc import Generator, Sequence
 from contextlib import suppress
 
-from ltkm_inspect.capture import STDIN
 from ltkm_inspect.capture.inputs import Input
+from ltkm_inspect.capture.urls import FETCHING
 from ltkm_inspect.checking import serial
 from ltkm_inspect.checking.checker import Checker, Presenter
 from ltkm_inspect.checking.results import Shown, StretchResult, WorkerError
@@ -28,7 +27,7 @@ def check(files: Sequence[Input], checker: Checker, jobs: int) -> Generator[Stre
     """
     most = 1 if checker.presenter.wording.redaction is not None else min(jobs, _worth(files))
     # a process with threads cannot be copied safely, and some systems copy none
-    if most < 2 or threading.active_count() > 1 or not hasattr(os, "fork"):
+    if most < 2 or _has_threads() or not hasattr(os, "fork"):
         return serial.check(files, checker)
     from ltkm_inspect.checking import parallel
 
@@ -48,13 +47,14 @@ def _worth(files: Sequence[Input]) -> int:
     for file in files:
         if file.problem:
             continue
-        if file.name == STDIN:
+        size = file.octets
+        if size is None:
             return 1
-        try:
-            status = os.stat(file.name)
-        except OSError:
-            continue
-        if not stat.S_ISREG(status.st_mode):
-            return 1
-        octets += status.st_size * (_DENSE if file.name.endswith(_PACKED) else 1)
+        octets += size * (_DENSE if file.name.endswith(_PACKED) else 1)
     return max(1, octets // (WORTH // 2))
+
+
+def _has_threads() -> bool:
+    """Tell whether there are threads beside the main one, but for those that fetch files and have nothing to do now."""
+    others = (thread.name for thread in threading.enumerate() if thread is not threading.main_thread())
+    return not all(name.startswith(FETCHING) for name in others)

@@ -7,6 +7,7 @@ and the guess is taken only if the stretch before ends there.
 """
 
 import signal
+import warnings
 from collections import deque
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass, field, replace
@@ -74,7 +75,10 @@ def _start(others: list[_Worker], checker: Checker) -> _Worker:
     ours, theirs = forking.Pipe()
     inherited = [ours, *(other.connection for other in others)]
     process = forking.Process(target=_serve, args=(theirs, inherited, checker), daemon=True)
-    process.start()
+    with warnings.catch_warnings():
+        # Python warns of other threads, which are only those of `FETCHING` here
+        warnings.simplefilter("ignore", DeprecationWarning)
+        process.start()
     theirs.close()
     return _Worker(len(others), process, ours)
 

@@ -2,12 +2,12 @@
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from os import fstat
 
 from ltkm_inspect.capture import (
     CandidateRecord,
     CaptureSource,
     Damage,
+    LocalFile,
     SkippedFlows,
     opened,
     scan,
@@ -20,6 +20,8 @@ from ltkm_inspect.output.console import failure
 
 STRETCH = 1 << 20
 """How many octets of a flow file make a piece of work."""
+FETCHED = 4
+"""How many times as long it is if the file is elsewhere: some octets behind each stretch are fetched in vain."""
 BATCH = 50
 """How many exchanges of another file do."""
 STEP = 20
@@ -31,6 +33,8 @@ class File:
     """A file of which pieces are handed out."""
 
     name: str
+    location: str = ""
+    """The path or URL to open it by."""
     end: int = 0
     """Where the next stretch has to begin."""
     flows: int = 0
@@ -64,13 +68,13 @@ def cut(files: Sequence[Input], reader: CaptureReader) -> Iterator[Piece | None]
     """Yield the pieces of these files in their order; None, now and then, while the next one is being read."""
     known: dict[str, File] = {}
     for given in files:
-        file = known[given.name] = File(given.name)
+        file = known[given.name] = File(given.name, given.location)
         if given.problem:
             yield _problem(file, given.problem, unread=True)
             continue
         begun = False
         try:
-            with opened(given.name) as source:
+            with opened(given.location) as source:
                 for piece in _of_file(reader, known, file, source):
                     begun = True
                     yield piece
@@ -87,11 +91,11 @@ def _problem(file: File, problem: str, *, unread: bool = False) -> Piece:
 
 def _stretches(file: File, source: CaptureSource) -> Iterator[Piece]:
     """Yield the stretches of a flow file, of which any part can be read at once."""
-    size = source.size or 0
-    status = fstat(source.raw.fileno())
-    for start in range(0, max(size, 1), STRETCH):
-        until = start + STRETCH if start + STRETCH < size else None
-        yield Piece(file, Stretch(file.name, (status.st_dev, status.st_ino), start, until, size, start == 0))
+    size, identity = source.size or 0, source.raw.identity()
+    length = STRETCH if isinstance(source.raw, LocalFile) else STRETCH * FETCHED
+    for start in range(0, max(size, 1), length):
+        until = start + length if start + length < size else None
+        yield Piece(file, Stretch(file.name, file.location, identity, start, until, size, start == 0))
 
 
 def _of_file(

@@ -20,7 +20,7 @@ def check(files: Sequence[Input], checker: Checker) -> Generator[StretchResult]:
         if file.problem:
             yield StretchResult(file.name, problem=file.problem, unread=True)
         else:
-            yield from _to_the_end(file.name, _file(file.name, reader, checker))
+            yield from _to_the_end(file.name, _file(file, reader, checker))
     for name, at, held in reader.rest():
         yield _checked(held, name, checker, at)
     if session is not None:
@@ -47,10 +47,10 @@ def _to_the_end(name: str, results: Iterable[StretchResult]) -> Generator[Stretc
         yield StretchResult(name, problem=failure(error), unread=not begun)
 
 
-def _file(name: str, reader: CaptureReader, checker: Checker) -> Iterator[StretchResult]:
-    with opened(name) as source:
+def _file(file: Input, reader: CaptureReader, checker: Checker) -> Iterator[StretchResult]:
+    with opened(file.location) as source:
         done = 0
-        for capture, at, held in reader.events(source, name):
+        for capture, at, held in reader.events(source, file.name):
             checked = _checked(held, capture, checker, at)
             if source.size is not None:
                 at = source.raw.tell()

@@ -7,12 +7,10 @@ process knows the whole session, and each exchange is judged as if all had been 
 
 import pickle
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from errno import ESTALE
-from io import FileIO
-from os import fstat
 from typing import NamedTuple
 
 from ltkm_inspect.capture import (
@@ -21,10 +19,13 @@ from ltkm_inspect.capture import (
     Damage,
     DamagedEvent,
     SkippedFlows,
+    StoredFile,
     UnreadTraffic,
     find_record,
     scan,
+    stored,
 )
+from ltkm_inspect.capture.damage import REPLACED
 from ltkm_inspect.checking.checker import Checker
 from ltkm_inspect.checking.reading import Held, flows_of, numbered, read
 from ltkm_inspect.checking.results import Counts, StretchResult
@@ -33,15 +34,16 @@ from ltkm_inspect.session import EventSummary, Session, SessionEvent
 from ltkm_inspect.traffic import Event
 
 _SLACK = 1 << 16
-REPLACED = "the file was replaced while it was read"
 
 
 class Stretch(NamedTuple):
     """The records of a flow file that begin between two places."""
 
     name: str
-    identity: tuple[int, int]
-    """Device and inode of the file, because another one may have its name by now."""
+    location: str
+    """The path or URL to open the file by."""
+    identity: Hashable
+    """That of the file, because another one may have its name by now."""
     start: int
     until: int | None
     """None for all that there are."""
@@ -91,7 +93,8 @@ class Share:
     _waiting: dict[int, tuple[str, list[SkippedFlows | UnreadTraffic | DamagedEvent | SessionEvent]]] = field(
         default_factory=dict
     )
-    _file: FileIO | None = None
+    _file: StoredFile | None = None
+    _location: str = ""
 
     def find(self, number: int, task: Task) -> PreparedPiece:
         """Do the first half of a piece of work."""
@@ -174,11 +177,10 @@ class Share:
 
         yield from read(scan(some, start, until, task.size), task.name, self.checker.context.limits)
 
-    def _opened(self, task: Stretch) -> FileIO:
-        if self._file is None or self._file.name != task.name:
+    def _opened(self, task: Stretch) -> StoredFile:
+        if self._file is None or self._location != task.location:
             self.close()
-            self._file = FileIO(task.name)
-        status = fstat(self._file.fileno())
-        if (status.st_dev, status.st_ino) != task.identity:
+            self._file, self._location = stored(task.location), task.location
+        if self._file.identity() != task.identity:
             raise OSError(ESTALE, REPLACED)
         return self._file

@@ -10,6 +10,7 @@ from ltkm_inspect.cli.defaults import spelled
 from ltkm_inspect.cli.group import commands
 from ltkm_inspect.cli.looks import selecting, styled
 from ltkm_inspect.cli.shared import (
+    CapturePath,
     Count,
     FilePath,
     JudgingOptions,
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 
 
 @commands.command()
-@click.argument("files", nargs=-1, required=True, type=FilePath(), metavar="FILE...")
+@click.argument("files", nargs=-1, required=True, type=CapturePath(), metavar="FILE...")
 @judging("fail_on", "limit", "report", "keys", "names", "baseline", "show_keys", "redact")
 @click.option("--jobs", type=Count(1), metavar="N", help="Number of worker processes.  [default: one per core]")
 @click.option("--follow", is_flag=True, help="Follow a capture that is still being written, until Ctrl-C or SIGTERM.")
@@ -48,7 +49,7 @@ if TYPE_CHECKING:
 )
 @styled("text", "concise", "github", "jsonl")
 def check(
-    files: tuple[Path, ...],
+    files: tuple[str, ...],
     asked: JudgingOptions,
     jobs: int | None,
     follow: bool,
@@ -63,18 +64,20 @@ def check(
     """Check the MSK exchanges in flow files, HARs and packet captures.
 
     FILE is a flow file, a HAR or a packet capture (pcap, pcapng), also compressed with gzip or zstd, a folder, a
-    pattern, or - for standard input. A folder means all captures in it and in its subfolders, ordered by name. The
-    output is the findings of each exchange and a summary, or one JSON object per exchange.
+    pattern, a URL (s3://bucket/folder/), or - for standard input. A folder means all captures in it and in its
+    subfolders, ordered by name. The output is the findings of each exchange and a summary, or one JSON object per
+    exchange.
     """
     from ltkm_inspect.capture.inputs import inputs
     from ltkm_inspect.options.selected import event_selection
 
-    found = [*inputs(map(str, files))]
+    found = [*inputs(files)]
     with usage():
         selection = event_selection(msks, terminals, flows, since, until)
         targets = targets_of(asked.typed["report"], [Path(each.name) for each in found])
-    if follow and (len(found) != 1 or found[0].problem or found[0].name == "-"):
+    if follow and (len(found) != 1 or found[0].problem or found[0].url or found[0].name == "-"):
         got = f"{len(found)}: run one command for each" if len(found) > 1 else found[0].problem or "standard input"
+        got = "a URL" if found[0].url else got
         raise click.UsageError(f"--follow: expected one file, got {got}")
     if new_baseline is not None:
         require_writable(new_baseline, asked.typed)

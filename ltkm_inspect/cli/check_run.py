@@ -40,7 +40,7 @@ class CheckRun:
 
         `follow` says that the results have no end: the run ends once nobody reads them.
         """
-        self._names = [file.name for file in files]
+        self._files = files
         self._checker = checker
         self._style = style
         self._in_lines = style.format in LINE_FORMATS
@@ -67,7 +67,7 @@ class CheckRun:
 
     def print_all(self, results: Generator[StretchResult]) -> None:
         """Print what there is of each stretch, and what is wrong with its file, until the end or until it stops."""
-        with Progress(() if self._follow else self._names) as progress, closing(results):
+        with Progress(() if self._follow else self._files) as progress, closing(results):
             try:
                 for result in results:
                     progress.make_room()
@@ -118,7 +118,7 @@ class CheckRun:
         self._trouble.lost(self._reports.finish(last))
         self._print_summary(total, last)
         if not total.seen and not self._is_unread:
-            say_nothing(self._names, "" if self._style.format == "text" else total.nothing)
+            say_nothing(self._files, "" if self._style.format == "text" else total.nothing)
         if total.unselected:
             has_ring = bool(checker.presenter.keys.ring)
             for name, line in unmatched(checker.counts.matches, selection, wording, has_ring=has_ring):
@@ -127,7 +127,7 @@ class CheckRun:
     @property
     def _is_unread(self) -> bool:
         """No file could be read; each of them has its line then."""
-        return self._trouble.unread == len(self._names)
+        return self._trouble.unread == len(self._files)
 
     def _print_summary(self, total: summary.Summary, last: list[str]) -> None:
         if self._is_unread:
@@ -148,4 +148,4 @@ class CheckRun:
         """Return the exit code: what is wrong with files counts more than findings of that level or worse."""
         total = self._checker.counts.summary
         self._trouble.damaged += total.crashed + total.damaged
-        return self._trouble.exit_code(len(self._names), total.exit_code(level))
+        return self._trouble.exit_code(len(self._files), total.exit_code(level))

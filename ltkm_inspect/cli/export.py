@@ -11,7 +11,7 @@ from ltkm_inspect.cli.completion import complete_files
 from ltkm_inspect.cli.group import commands
 from ltkm_inspect.cli.looks import selecting
 from ltkm_inspect.cli.shared import (
-    FilePath,
+    CapturePath,
     JudgingOptions,
     Word,
     interruptible,
@@ -28,7 +28,7 @@ from ltkm_inspect.wire import crash_of, printable
 
 @commands.command()
 @click.argument("name", metavar="FORMAT", type=Word(EXPORT_FORMATS))
-@click.argument("files", nargs=-1, required=True, type=FilePath(), metavar="FILE...")
+@click.argument("files", nargs=-1, required=True, type=CapturePath(), metavar="FILE...")
 @click.option(
     "-o",
     "--output",
@@ -41,7 +41,7 @@ from ltkm_inspect.wire import crash_of, printable
 @judging("limit", "keys", "names", "show_keys", "redact")
 def export(
     name: str,
-    files: tuple[Path, ...],
+    files: tuple[str, ...],
     output: str | None,
     msks: tuple[str, ...],
     terminals: tuple[str, ...],
@@ -61,7 +61,7 @@ def export(
     from ltkm_inspect.export.run import Export, ExportError
     from ltkm_inspect.export.selection import parse_selection
 
-    found = [*inputs(map(str, files))]
+    found = [*inputs(files)]
     with usage():
         selection = parse_selection(msks, terminals, flows, flawed=flawed)
     target = _target(name, output, [Path(each.name) for each in found], binary=name != XML and FORMATS[name].binary)
@@ -98,7 +98,7 @@ def export(
         if run.written and target is not None and not is_device(target):
             say([f"{run.summary} to {printable(str(target))}"])
         if not run.written and not trouble.unread:
-            say_nothing([each.name for each in found], run.nothing)
+            say_nothing(found, run.nothing)
         leave(trouble.exit_code(len(found), OK if run.written else NOTHING_SEEN))
 
 

@@ -82,6 +82,7 @@ def fault(
         raise click.UsageError(f"OUT: expected another file than the input, got {printable(str(target))}")
     limits = limits_of(limit)
     rewriting, trouble = _rewriting([fault, *also], words, keys), InputErrors()
+    from ltkm_inspect.capture.inputs import Input
     from ltkm_inspect.mitm.change import change_line
     from ltkm_inspect.mitm.flow_file import FlowFileWriter
     from ltkm_inspect.output.unmatched import unmatched_orders
@@ -119,7 +120,7 @@ def fault(
         for line in rewriting.warnings():
             complain(hidden(line))
         if not rewriting.exchanges and not trouble.unread and not trouble.damaged:
-            say_nothing([str(source)], "no MSK exchange was seen, so nothing was changed")
+            say_nothing([Input(str(source))], "no MSK exchange was seen, so nothing was changed")
         for name, line in unmatched_orders(rewriting, wording) if rewriting.exchanges else ():
             complain(f"--{name}: {line}")
         if rewriting.failed:

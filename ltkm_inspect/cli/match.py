@@ -1,14 +1,12 @@
 """The command `match`."""
 
-from pathlib import Path
-
 import click
 
 from ltkm_inspect.cli.completion import complete_columns, complete_separators
 from ltkm_inspect.cli.defaults import configurable
 from ltkm_inspect.cli.group import commands
 from ltkm_inspect.cli.shared import (
-    FilePath,
+    CapturePath,
     events_of,
     interruptible,
     leave,
@@ -36,8 +34,8 @@ from ltkm_inspect.wire import printable
 
 @commands.command()
 @configurable
-@click.argument("captures", nargs=-1, required=True, type=FilePath(), metavar="CAPTURE...")
-@click.argument("log", type=FilePath(str), metavar="LOG")
+@click.argument("captures", nargs=-1, required=True, type=CapturePath(), metavar="CAPTURE...")
+@click.argument("log", type=CapturePath(), metavar="LOG")
 @click.option(
     "--columns",
     multiple=True,
@@ -69,7 +67,7 @@ from ltkm_inspect.wire import printable
 @option("redact")
 @shaped("text", "csv", "json")
 def match(
-    captures: tuple[Path, ...],
+    captures: tuple[str, ...],
     log: str,
     columns: tuple[str, ...],
     time_format: str,
@@ -99,6 +97,7 @@ def match(
     limits = limits_of(limit)
     from ltkm_inspect.capture import unpacked
     from ltkm_inspect.capture.inputs import inputs
+    from ltkm_inspect.capture.urls import shown_name
     from ltkm_inspect.context import Context
     from ltkm_inspect.engine import place
     from ltkm_inspect.keys import KeyRing
@@ -106,7 +105,7 @@ def match(
     from ltkm_inspect.session import Session
 
     wording = wording_of(names, KeyRing(), redact=redact)
-    trouble, files = InputErrors(), [*inputs(map(str, captures))]
+    trouble, files = InputErrors(), [*inputs(captures)]
     context, deliveries = Context(session=Session(), limits=limits), Deliveries(wording)
     with interruptible():
         for name, number, event in events_of(files, limits, trouble):
@@ -120,25 +119,26 @@ def match(
         if code == COULD_NOT_RUN:
             leave(code)
         if not deliveries.events:
-            say_nothing([each.name for each in files], "no MSK exchange was seen, so nothing was compared")
+            say_nothing(files, "no MSK exchange was seen, so nothing was compared")
             leave(code or NOTHING_SEEN)
+        name = shown_name(log)
         try:
             with unpacked(log) as source:
                 table = LogTable.of(source, encoding, separator)
                 found = BsmLog.read(table, deliveries, typed, time_format, shows_cells=not redact)
         except OSError as error:
-            complain(f"{printable(log)}: {reason(error)}")
+            complain(f"{printable(name)}: {reason(error)}")
             leave(COULD_NOT_RUN)
         except LogError as error:
-            complain(f"{printable(log)}: {wording.text(str(error))}")
+            complain(f"{printable(name)}: {wording.text(str(error))}")
             leave(COULD_NOT_RUN)
         if found.is_guessed:
-            complain(f"{printable(log)}: {columns_line(found)}")
+            complain(f"{printable(name)}: {columns_line(found)}")
         for number in range(found.unread):
-            trouble.say(log, found.problems[number] if number < len(found.problems) else "", unread=False)
+            trouble.say(name, found.problems[number] if number < len(found.problems) else "", unread=False)
         code = trouble.exit_code(len(files) + 1, OK)
         if not found.lines:
-            complain(f"{printable(log)}: the log has no rows, so nothing was compared")
+            complain(f"{printable(name)}: the log has no rows, so nothing was compared")
             leave(code or NOTHING_SEEN)
         output = MatchOutput(LogMatch.of(found, deliveries, seconds), everything=everything, overlap=overlap)
         pour(lambda file: file.writelines(f"{line}\n" for line in output.lines(shape)))

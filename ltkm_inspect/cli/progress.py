@@ -1,6 +1,5 @@
 """How far a long command is, on stderr while that is a terminal; otherwise nothing."""
 
-import os
 import sys
 import time
 from collections import Counter
@@ -9,6 +8,7 @@ from typing import Any
 
 import click
 
+from ltkm_inspect.capture.inputs import Input
 from ltkm_inspect.wire import count
 
 EVERY = 0.1
@@ -22,13 +22,13 @@ _UNITS = ((1e9, "GB"), (1e6, "MB"), (1e3, "kB"))
 class Progress:
     """A bar with the rate, the findings so far and the time left; it makes room for what is printed."""
 
-    def __init__(self, names: Iterable[str]) -> None:
+    def __init__(self, files: Iterable[Input]) -> None:
         """Take the files, whose sizes tell how much there is to do; there is no bar where that is not known."""
         self._octets = self._told = 0
         self._bar: Any = None  # click does not name the type
         self._drawn = False
         self._began = self._shown = time.monotonic()
-        total = _total(names) if sys.stderr is not None and sys.stderr.isatty() else 0
+        total = sum(file.octets or 0 for file in files) if sys.stderr is not None and sys.stderr.isatty() else 0
         if total:
             self._bar = click.progressbar(length=total, file=sys.stderr, width=20, item_show_func=self._text)
 
@@ -68,16 +68,6 @@ class Progress:
     def _text(self, findings: int | None) -> str:
         rate = self._octets / max(time.monotonic() - self._began, 1e-9)
         return f"{_shown(rate)}/s, {count(findings or 0, 'finding')}"
-
-
-def _total(names: Iterable[str]) -> int:
-    total = 0
-    for name in names:
-        try:
-            total += os.stat(name).st_size
-        except OSError:
-            continue
-    return total
 
 
 def _shown(octets: float) -> str:

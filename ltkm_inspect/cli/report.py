@@ -3,13 +3,14 @@
 import os
 import sys
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from errno import EBADF, EISDIR
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from ltkm_inspect.capture.urls import is_url, shown_name
 from ltkm_inspect.cli.defaults import configurable, spelled
 from ltkm_inspect.cli.group import commands
 from ltkm_inspect.cli.looks import styled
@@ -99,11 +100,11 @@ def report(
 
 @contextmanager
 def _at_rest(source: str) -> Iterator[Path]:
-    """Yield a file that can be read more than once: what comes through a pipe is written to one."""
-    path = Path(source)
-    if source != "-" and path.is_dir():
+    """Yield a file that can be read more than once: what comes through a pipe or from elsewhere is written to one."""
+    path, is_here = Path(source), source != "-" and not is_url(source)
+    if is_here and path.is_dir():
         raise IsADirectoryError(EISDIR, os.strerror(EISDIR))
-    if source != "-" and (path.is_file() or not path.exists()):
+    if is_here and (path.is_file() or not path.exists()):
         yield path
         return
     if source == "-" and sys.stdin is None:  # closed by whoever started us
@@ -111,12 +112,15 @@ def _at_rest(source: str) -> Iterator[Path]:
     import shutil
     from tempfile import NamedTemporaryFile
 
+    from ltkm_inspect.capture import stored
+    from ltkm_inspect.capture.records import BLOCK
+
     with NamedTemporaryFile(prefix="ltkm-", suffix=".jsonl") as file:
         if source == "-":
             shutil.copyfileobj(sys.stdin.buffer, file)
         else:
-            with path.open("rb") as pipe:
-                shutil.copyfileobj(pipe, file)
+            with closing(stored(source)) as there:
+                file.writelines(iter(lambda: there.read(BLOCK), b""))
         file.flush()
         yield Path(file.name)
 
@@ -189,4 +193,4 @@ def _failure(error: Exception, name: str) -> str:
 
 
 def _name(source: str) -> str:
-    return "standard input" if source == "-" else source
+    return "standard input" if source == "-" else shown_name(source)

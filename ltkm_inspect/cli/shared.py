@@ -65,6 +65,20 @@ class FilePath(click.Path):
         return super().convert(value, param, ctx)
 
 
+class CapturePath(FilePath):
+    """The path of a capture, or its URL."""
+
+    def __init__(self) -> None:
+        """Give text."""
+        super().__init__(str)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Return a URL as it is, and a path in its usual form; a usage error for nothing."""
+        from ltkm_inspect.capture.urls import is_url
+
+        return value if is_url(value) else str(Path(super().convert(value, param, ctx)))
+
+
 class JudgingOptions:
     """How exchanges are judged and told, by the options of one command; a usage error for what means nothing."""
 
@@ -251,7 +265,7 @@ def events_of(files: "Iterable[Input]", limits: "Limits", trouble: InputErrors) 
             continue
         begun = False
         try:
-            with opened(file.name) as source:
+            with opened(file.location) as source:
                 yield from events(reader.events(source, file.name))
         except Exception as error:  # a file that the program fails on takes no other one with it
             trouble.say(file.name, failure(error), unread=not begun)

@@ -7,13 +7,16 @@ from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from errno import EBADF
-from typing import TextIO
+from typing import TYPE_CHECKING, TextIO
 
 import click
 
 from ltkm_inspect.parameter import similar_file
 from ltkm_inspect.wire import count, crash_of, printable
 from ltkm_inspect.wire.key_text import is_key_text
+
+if TYPE_CHECKING:
+    from ltkm_inspect.capture.inputs import Input
 
 PROGRAM = "ltkm-inspect"
 STANDARD_OUTPUT = "standard output"
@@ -89,14 +92,14 @@ def complain(line: str) -> None:
     click.echo(f"{PROGRAM}: {line}", err=True)
 
 
-def say_nothing(names: Sequence[str], nothing: str) -> None:
+def say_nothing(files: Sequence["Input"], nothing: str) -> None:
     """Say of files that nothing was seen in them, in that line, or that they are empty and how to get others."""
     from ltkm_inspect.capture.damage import RECORD
 
-    empty = [name for name in names if os.path.isfile(name) and not os.path.getsize(name)]
+    empty = [file.name for file in files if file.is_empty]
     for name in empty:
         complain(f"{printable(name)}: the file is empty: {RECORD}")
-    if nothing and len(empty) < len(names):
+    if nothing and len(empty) < len(files):
         complain(nothing)
 
 

@@ -16,9 +16,10 @@ from mitmproxy.flow import Flow
 from mitmproxy.io import FlowReader
 from mitmproxy.test import tflow, tutils
 
+from ltkm_inspect.capture.damage import REPLACED
 from ltkm_inspect.capture.inputs import Input, inputs
 from ltkm_inspect.checking import Checker, Presenter, Shown, StretchResult, parallel, pieces, serial
-from ltkm_inspect.checking.work import REPLACED, Share, Stretch
+from ltkm_inspect.checking.work import Share, Stretch
 from ltkm_inspect.context import Context, Settings
 from ltkm_inspect.mitm.flows import flow_of
 from ltkm_inspect.reference import FIRST, KEYS, SECOND, exchange, ltkm, reference
@@ -216,7 +217,7 @@ def test_a_file_that_was_replaced_meanwhile_is_said_to_be(tmp_path: Path) -> Non
     status = os.stat(file)
     (tmp_path / "b.flow").write_bytes(TRIAL.read_bytes())
     os.replace(tmp_path / "b.flow", file)
-    task = Stretch(str(file), (status.st_dev, status.st_ino), 0, None, status.st_size, True)
+    task = Stretch(str(file), str(file), (status.st_dev, status.st_ino), 0, None, status.st_size, True)
     with closing(Share(checker())) as share:
         assert share.find(0, task).error == REPLACED
 
@@ -228,7 +229,7 @@ def test_a_file_that_became_shorter_meanwhile_is_damaged_where_it_ends(tmp_path:
     status = os.stat(file)
     first = octets.index(b":") + 2 + int(octets[: octets.index(b":")])
     os.truncate(file, first)
-    task = Stretch(str(file), (status.st_dev, status.st_ino), 0, None, status.st_size, True)
+    task = Stretch(str(file), str(file), (status.st_dev, status.st_ino), 0, None, status.st_size, True)
     with closing(Share(checker())) as share:
         damage = share.find(0, task).damage
     assert str(damage) == f"the file shrank while it was being read (after 1 flow, at octet {first})"

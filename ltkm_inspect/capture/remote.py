@@ -1,0 +1,242 @@
+"""Files that are not on this machine, such as in object storage, through fsspec; whatever fails there is an OSError."""
+
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from errno import EACCES, EIO, ENOENT, ESTALE
+from typing import Any, Literal, NamedTuple
+
+from ltkm_inspect.capture.damage import REPLACED
+from ltkm_inspect.capture.urls import is_web, scheme_of, without_secrets
+from ltkm_inspect.wire import printable
+
+FETCH = 1 << 20
+"""How many octets are fetched ahead of those that are asked for."""
+CONNECT, SILENCE = 30, 120
+"""Seconds until a web server has to accept a connection, and to send more; a file has no deadline."""
+LONGEST_REASON = 300
+"""How many characters of what a driver says are shown."""
+NO_FSSPEC = "a URL takes the Python package fsspec, which is missing: pip install 'ltkm-inspect[cluster]'"
+
+_GONE, _DENIED = (404, 410), (401, 403, 407)
+"""What web servers answer."""
+_TAGS = ("ETag", "etag", "generation", "content_md5", "Content-MD5", "Digest")
+_TIMES = ("LastModified", "last_modified", "Last-Modified", "updated", "mtime", "modified", "created")
+"""What storages tell of a file that is another one, or later, once the file was replaced."""
+_MAGIC, _WEB_MAGIC = "*?[", "*["
+
+
+class RemoteError(OSError):
+    """Why a file elsewhere cannot be read; its text is one line, without secrets and safe to print."""
+
+
+class RemoteEntry(NamedTuple):
+    """A file or folder that is elsewhere."""
+
+    url: str
+    size: int | None = None
+    """In octets; None if the server does not tell."""
+    is_folder: bool = False
+
+
+class Listing(NamedTuple):
+    """What a URL means: one file, the files in a folder and in its folders, or what matches a pattern."""
+
+    kind: Literal["file", "folder", "pattern"]
+    url: str
+    """Of a folder, it ends with a slash."""
+    entries: Sequence[RemoteEntry]
+
+
+class RemoteFile:
+    """An open file that is elsewhere."""
+
+    def __init__(self, url: str) -> None:
+        """Open it; OSError where that cannot be done."""
+        self._url = url
+        with _told(url):
+            self._fs, self._path = _place(url)
+            self._fs.invalidate_cache()
+            if is_web(url):
+                info = self._fs.info(self._path)
+                self._file, can_seek = _web_file(self._fs, self._path, info)
+            else:
+                self._file = self._fs.open(self._path, "rb", block_size=FETCH, cache_type="readahead")
+                info = getattr(self._file, "details", None) or {}
+                can_seek = bool(self._file.seekable())
+                if not any(info.get(name) for name in (*_TAGS, *_TIMES)):
+                    info = self._fs.info(self._path)
+            if info.get("type") == "directory":
+                raise RemoteError(EIO, "expected a file, got a folder: end its name with /")
+            self.size: int | None = info.get("size")
+            self.is_seekable = can_seek and self.size is not None
+            self._identity = _identity(info)
+
+    def read(self, size: int) -> bytes:
+        """Return at most that many octets, none at the end; OSError where they cannot be had, or the file changed."""
+        with _told(self._url):
+            octets: bytes = self._file.read(size)
+        if not octets and self.is_seekable and self.identity() != self._identity:
+            raise RemoteError(ESTALE, REPLACED)
+        return octets
+
+    def seek(self, offset: int) -> int:
+        """Go to a place."""
+        with _told(self._url):
+            return int(self._file.seek(offset))
+
+    def tell(self) -> int:
+        """Return how many octets are in front of what is read next."""
+        return int(self._file.tell())
+
+    def identity(self) -> tuple[str, ...]:
+        """Ask anew what another file in its place would not have in common with it."""
+        with _told(self._url):
+            self._fs.invalidate_cache()
+            return _identity(self._fs.info(self._path))
+
+    def close(self) -> None:
+        """Close it."""
+        with suppress(Exception):
+            self._file.close()
+
+
+def listing(url: str) -> Listing:
+    """Return what a URL means; OSError where that cannot be told."""
+    with _told(url):
+        fs, path = _place(url)
+        fs.invalidate_cache()
+        if url.endswith("/"):
+            return _folder(fs, url, path)
+        if is_web(url) and any(sign in url for sign in _WEB_MAGIC):
+            return _matching(fs, url)
+        try:
+            info = fs.info(path)
+        except FileNotFoundError:
+            if is_web(url) or not any(sign in path.replace("?versionId=", "") for sign in _MAGIC):
+                raise
+            return _matching(fs, url)
+        if info["type"] == "directory":
+            return _folder(fs, f"{url}/", path)
+        return Listing("file", url, [RemoteEntry(url, info.get("size"))])
+
+
+def _folder(fs: Any, url: str, path: str) -> Listing:
+    if not is_web(url):
+        found = _entries(url, path, fs.find(path, detail=True).values())
+        return Listing("folder", url, [each for each in found if not each.is_folder])
+    # what it links to elsewhere, and how to sort the list, is not in the folder
+    names = (info["name"] for info in fs.ls(url, detail=True) if info["name"].startswith(url))
+    inside = (name for name in names if re.fullmatch(r"[^/?#]+", name[len(url) :]))
+    return Listing("folder", url, [RemoteEntry(name) for name in sorted(inside)])
+
+
+def _matching(fs: Any, url: str) -> Listing:
+    """Return the files and folders that match a pattern."""
+    if is_web(url) and "**" in url:
+        raise RemoteError(EIO, "expected a pattern without **, as the folders of a web server are not searched")
+    at = min(place for sign in (_WEB_MAGIC if is_web(url) else _MAGIC) if (place := url.find(sign)) >= 0)
+    root = url[: url.rindex("/", 0, at) + 1]
+    found = fs.glob(fs._strip_protocol(url), detail=True).values()
+    return Listing("pattern", url, _entries(root, fs._strip_protocol(root), found))
+
+
+def _entries(url: str, path: str, found: Iterable[Mapping[str, Any]]) -> list[RemoteEntry]:
+    """Return entries of the folder with that URL and path: a path alone does not always tell the account."""
+    return [
+        RemoteEntry(
+            f"{url.rstrip('/')}/{info['name'].removeprefix(path).strip('/')}",
+            info.get("size"),
+            info["type"] == "directory" or info["name"].endswith("/"),
+        )
+        for info in found
+    ]
+
+
+def starts(files: Sequence[RemoteEntry], octets: int) -> list[bytes | None]:
+    """Return the first octets of each file of one place; None of one that cannot be read."""
+    if not files:
+        return []
+    with _told(files[0].url):
+        fs, _ = _place(files[0].url)
+        if is_web(files[0].url):  # who does not know ranges would send whole files
+            return [_start(fs, each.url, octets) for each in files]
+        paths = [fs._strip_protocol(each.url) for each in files]
+        found = fs.cat_ranges(paths, 0, octets, on_error="return")
+        return [each if isinstance(each, bytes) else None for each in found]
+
+
+def _start(fs: Any, url: str, octets: int) -> bytes | None:
+    try:
+        with fs.open(url, "rb", block_size=0) as file:
+            found: bytes = file.read(octets)
+            return found
+    except Exception:
+        return None
+
+
+def _web_file(fs: Any, path: str, info: Mapping[str, Any]) -> tuple[Any, bool]:
+    """Return the file of a web server, and whether any part of it can be read, as of one that knows ranges."""
+    size = info["size"]
+    if size is not None and size > 1 and info.get("partial", True):
+        file = fs.open(path, "rb", block_size=FETCH, size=size, cache_type="readahead")
+        with suppress(ValueError):
+            file._fetch_range(1, 2)  # who knows no ranges would send the whole file for its first octets, too
+            return file, True
+    return fs.open(path, "rb", block_size=0), False
+
+
+def _identity(info: Mapping[str, Any]) -> tuple[str, ...]:
+    tag = next((str(info[name]) for name in _TAGS if info.get(name)), "")
+    time = "" if tag else next((str(info[name]) for name in _TIMES if info.get(name)), "")
+    return str(info.get("size")), tag, time
+
+
+def _place(url: str) -> tuple[Any, str]:
+    """Return the file system of a URL and the path in it."""
+    try:
+        import fsspec
+    except ImportError:
+        raise RemoteError(EIO, NO_FSSPEC) from None
+    scheme = scheme_of(url)
+    kind = fsspec.get_filesystem_class(scheme)
+    options = kind._get_kwargs_from_urls(url)
+    if is_web(url):
+        import aiohttp
+
+        timeout = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT, sock_read=SILENCE)
+        given = fsspec.config.conf.get(scheme, {}).get("client_kwargs", {})
+        options["client_kwargs"] = {"timeout": timeout, "trust_env": True, **given}
+    return fsspec.filesystem(scheme, **options), kind._strip_protocol(url)
+
+
+@contextmanager
+def _told(url: str) -> Iterator[None]:
+    """Make whatever fails within an OSError that says why in one line, without secrets."""
+    try:
+        yield
+    except Exception as error:
+        raise _failure(error, url) from None
+
+
+def _failure(error: Exception, url: str) -> OSError:
+    scheme = scheme_of(url)
+    if isinstance(error, RemoteError):
+        return error
+    if isinstance(error, ImportError):
+        name = getattr(error.__cause__ or error, "name", None) or scheme
+        return RemoteError(EIO, f"{scheme}:// takes the Python package {name}, which is missing: pip install {name}")
+    if str(error).startswith("Protocol not known"):
+        return RemoteError(EIO, f"expected a path, or a URL such as s3://bucket/key, got {scheme}://")
+    if type(error).__name__ == "FileExpired":
+        return RemoteError(ESTALE, REPLACED)
+    # whatever a web server answers, its file is said to be missing
+    cause: BaseException = (error.__cause__ if is_web(url) and isinstance(error, FileNotFoundError) else None) or error
+    status = getattr(cause, "status", None)
+    if status in _GONE or isinstance(cause, FileNotFoundError):
+        return RemoteError(ENOENT, f"there is no such file{'' if is_web(url) else ', folder or bucket'}")
+    text = str(getattr(cause, "message", "") or getattr(cause, "strerror", "") or cause)
+    why = printable(without_secrets(" ".join(text.split()), url))[:LONGEST_REASON] or type(cause).__name__
+    if status in _DENIED or isinstance(error, PermissionError):
+        return RemoteError(EACCES, f"access denied: check the credentials, and what they allow ({why})")
+    return RemoteError(EIO, why if isinstance(cause, OSError) else f"{why} ({type(cause).__name__})")
