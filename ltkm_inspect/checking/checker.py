@@ -7,7 +7,7 @@ from ltkm_inspect.capture import Damage, DamagedEvent, SkippedFlows, UnreadTraff
 from ltkm_inspect.checking.reading import Held
 from ltkm_inspect.checking.results import Counts, Shown, StretchResult
 from ltkm_inspect.context import Context
-from ltkm_inspect.engine import inspect_step, presented
+from ltkm_inspect.engine import inspect_step, presented, take_apart
 from ltkm_inspect.finding import UNCHECKED, Report
 from ltkm_inspect.output.wording import PLAIN, Wording
 from ltkm_inspect.report import text
@@ -80,16 +80,4 @@ class Checker:
             result.shown.append(shown)
         else:
             counts.summary.unselected += 1
-        _take_apart(step)
-
-
-def _take_apart(step: SessionEvent) -> None:
-    """Empty an event that is done with, and what was worked out of it: these refer to each other.
-
-    So they are gone at once: a long run would else have to look for thousands of such objects again and again.
-    """
-    document = vars(step.event).get("document")
-    parts = {} if document is None else vars(document)
-    for each in (*parts.get("items", ()), *parts.get("ltkm_elements", ()), step.event, step):
-        vars(each).clear()
-    parts.clear()
+        take_apart(step)

@@ -1,6 +1,5 @@
 """The commands together, and how the program ends."""
 
-import gc
 import io
 import sys
 from typing import NoReturn
@@ -12,19 +11,15 @@ from ltkm_inspect.cli.group import commands
 from ltkm_inspect.cli.signals import INTERRUPTED
 from ltkm_inspect.output.console import COULD_NOT_RUN, PROGRAM, complain, reason
 from ltkm_inspect.wire import crash_of, printable
+from ltkm_inspect.wire.garbage import collect_rarely
 from ltkm_inspect.wire.key_text import IS_TYPED_KEY, shows_key
 
-__all__ = ["COLLECT_AFTER", "commands", "run"]
-
-COLLECT_AFTER = 100_000
-"""How many objects are made before garbage is looked for: to start makes ten thousands that all stay, and what is
-checked is taken apart afterwards.
-"""
+__all__ = ["commands", "run"]
 
 
 def run() -> NoReturn:
     """Run the command that was typed and exit; whatever happens, in at most one line and with a code of the table."""
-    gc.set_threshold(COLLECT_AFTER)
+    collect_rarely()
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # a terminal that knows fewer characters
     try:

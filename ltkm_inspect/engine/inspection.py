@@ -62,6 +62,19 @@ def judge(step: SessionEvent, context: Context) -> Report:
         return failed(step.event, error, context)
 
 
+def take_apart(step: SessionEvent) -> None:
+    """Empty an event that is done with, and what was worked out of it: these refer to each other.
+
+    So they are gone at once: a long run would else have to look for thousands of such objects again and again, and use
+    other memory for each event.
+    """
+    document = vars(step.event).get("document")
+    parts = {} if document is None else vars(document)
+    for each in (*parts.get("items", ()), *parts.get("ltkm_elements", ()), step.event, step):
+        vars(each).clear()
+    parts.clear()
+
+
 def waiting_at_end(context: Context) -> Counter[str]:
     """Count the pushes for which the terminal was not seen again in time, by the rule that its next event would break.
 

@@ -17,11 +17,10 @@ from ltkm_inspect import catalogue
 from ltkm_inspect.inspecting import EventInspection, Opening, Presentation, Sessions, Terms, present
 from ltkm_inspect.session import EventSummary
 from ltkm_inspect.wire import crash_of
+from ltkm_inspect.wire.garbage import collect_rarely
 
 LONGEST = 30.0
 """Seconds that one answer may take. Whoever waits ends the process then; it ends by itself after twice that time."""
-COLLECT_AFTER = 25_000
-"""So many new objects are there before garbage is looked for: few of them refer to each other."""
 READY = "ready"
 """What it sends when it can begin."""
 _HIGHEST = pickle.HIGHEST_PROTOCOL
@@ -70,7 +69,9 @@ class Desk:
             report = inspection.fail(error)
         else:
             report = inspection.judge(before)
-        return pickle.dumps(found, _HIGHEST), present(report, opening, self.terms), ""
+        answer = pickle.dumps(found, _HIGHEST), present(report, opening, self.terms), ""
+        inspection.end()
+        return answer
 
 
 def serve(connection: Connection, desk: Desk) -> None:
@@ -78,7 +79,7 @@ def serve(connection: Connection, desk: Desk) -> None:
     catalogue.load()
     gc.collect()
     gc.freeze()
-    gc.set_threshold(COLLECT_AFTER)
+    collect_rarely()
     connection.send(READY)
     while True:
         what, given = pickle.loads(connection.recv_bytes())  # from the process that started this one

@@ -1,6 +1,6 @@
 """The inspection of one event: it is read, and once its place in the session is known, judged."""
 
-from ltkm_inspect.engine import failed, judge, uninspected
+from ltkm_inspect.engine import failed, judge, take_apart, uninspected
 from ltkm_inspect.finding import Report
 from ltkm_inspect.inspecting.terms import Opening, Terms
 from ltkm_inspect.session import EventSummary, PriorState
@@ -33,6 +33,10 @@ class EventInspection:
     def leave(self, reason: str, got: str) -> Report:
         """Return the report of the event if it is not inspected; the reason is a key of `PASSED_UNCHECKED`."""
         return self._numbered(uninspected(self._opening.event, reason, got, self._terms.context))
+
+    def end(self) -> None:
+        """Take the event apart, once its report has been presented."""
+        take_apart(self._step)
 
     def _numbered(self, report: Report) -> Report:
         report = self._terms.baseline.applied(report)

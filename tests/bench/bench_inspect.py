@@ -9,10 +9,10 @@ from statistics import median
 from time import process_time
 
 from ltkm_inspect import reference
-from ltkm_inspect.cli.program import COLLECT_AFTER
 from ltkm_inspect.context import Context
 from ltkm_inspect.engine import inspect, messages
 from ltkm_inspect.traffic import Exchange
+from ltkm_inspect.wire.garbage import collect_rarely
 
 ROUNDS = 9
 AT_MOST = {"two LTKMs, µs": 250.0, "10,000 items / 100 items, µs an item": 1.5}
@@ -78,7 +78,7 @@ def _rand(number: int) -> bytes:
 
 def figures() -> dict[str, float]:
     """Return microseconds."""
-    gc.set_threshold(COLLECT_AFTER)  # as the command line does
+    collect_rarely()  # as the command line does
     context = Context()
     found = {"two LTKMs, µs": microseconds([pair(turn) for turn in range(DIFFERENT)], context)}
     for items in (1, 10, 100, 1000, 10_000):
