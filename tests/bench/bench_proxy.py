@@ -2,7 +2,7 @@
 
 `python -m tests.bench proxy`. Three mitmdumps take turns, round by round: without a script, with a hook that does
 nothing, and with the addon; each on foreign and on MSK responses. mitmdump has one core to itself where there are two;
-the inspector process of the addon may use both.
+the inspector process of the addon may use both. Last comes what the proxy itself does for a response, part by part.
 """
 
 import asyncio
@@ -19,10 +19,14 @@ from pathlib import Path
 from statistics import median
 from time import monotonic, sleep
 
+from mitmproxy import http
+
 from ltkm_inspect import reference
+from ltkm_inspect.mitm.flows import flow_of
 from ltkm_inspect.pytest.running import LISTENING, SteeringWheel
 from ltkm_inspect.reference import FIRST, SECOND
 from ltkm_inspect.traffic import Exchange, Headers, Request, Response
+from tests.bench import _parts
 from tests.bench._load import Measured, Pair, press, serve
 from tests.loopback.proxy import reverse
 from tests.loopback.scenes import person
@@ -36,6 +40,8 @@ CLIENTS = 16
 """How many terminals ask at the same time where requests a second are counted."""
 EVERY = 0.01
 """Seconds between two requests where latency is measured, of one terminal alone."""
+FLOWS = 1000
+"""For how many responses the parts are measured."""
 MOST = 1600.0
 """More requests a second than mitmdump can manage: so many exchanges are made for a turn."""
 
@@ -249,4 +255,16 @@ def figures(turns: int = ROUNDS) -> dict[str, float]:
             # Of what mitmdump itself takes; a machine with other work to do hardly changes that.
             less = [none / one for one, none in zip(costs[script], costs["no script"], strict=True) if one]
             numbers[f"{traffic}: no script / {script}, CPU"] = median(less) if less else math.nan
+    for traffic, keys in LTKMS.items():
+        numbers |= {
+            f"{traffic}: {part} in the proxy, µs": each for part, each in _parts.microseconds(live(keys)).items()
+        }
     return numbers
+
+
+def live(keys: int) -> list[http.HTTPFlow]:
+    """Return flows of many terminals, each with so many LTKMs."""
+    flows = [flow_of(replace(msk(1 + n % CLIENTS, n // CLIENTS, keys), id="")) for n in range(FLOWS)]
+    for flow in flows:
+        flow.live = True
+    return flows
