@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 @commands.command()
 @click.argument("files", nargs=-1, required=True, type=CapturePath(), metavar="FILE...")
-@judging("fail_on", "limit", "report", "keys", "names", "baseline", "show_keys", "redact")
+@judging("fail_on", "limit", "report", "keys", "names", "baseline", "show_keys", "redact", "redact_key_file")
 @click.option("--jobs", type=Count(1), metavar="N", help="Number of worker processes.  [default: one per core]")
 @click.option("--follow", is_flag=True, help="Follow a capture that is still being written, until Ctrl-C or SIGTERM.")
 @click.option(

@@ -26,6 +26,7 @@ TOGETHER = 200
 @option("names")
 @option("show_keys")
 @option("redact")
+@option("redact_key_file")
 @shaped("text", "jsonl")
 def decode(
     inputs: tuple[str, ...],
@@ -34,6 +35,7 @@ def decode(
     names: str | None,
     show_keys: bool,
     redact: bool,
+    redact_key_file: str | None,
     shape: str,
 ) -> None:
     """Decode LTKMs, as a tree of fields or as JSON.
@@ -46,10 +48,10 @@ def decode(
 
     at_hand = keys_at_hand(keys, show_keys, hides_names=redact) if keys is not None or show_keys else None
     hide = None
-    if redact or names is not None:
+    if redact or names is not None or redact_key_file is not None:
         from ltkm_inspect.report.keys import NO_KEYS
 
-        hide = wording_of(names, (at_hand or NO_KEYS).ring, redact=redact).redactor_of
+        hide = wording_of(names, (at_hand or NO_KEYS).ring, redact=redact, key=redact_key_file).redactor_of
     quick = None
     if shape == "jsonl" and at_hand is None and hide is None:
         from ltkm_inspect.report.quick import QuickLines

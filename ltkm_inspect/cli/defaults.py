@@ -60,11 +60,15 @@ _ROWS = {flag(name).removeprefix("--"): name for name in DEFAULTS}
 """The options of the option table, by the keys that a file has for them."""
 
 
+def is_configured(name: str) -> bool:
+    """Tell whether a file gives the value of an option, and not the command line."""
+    return click.get_current_context().get_parameter_source(name) is ParameterSource.DEFAULT_MAP
+
+
 def spelled(name: str, typed: str = "") -> str:
     """Return what to call an option in an error: as it is typed, or where a file gives its value, by that file."""
-    context = click.get_current_context()
-    if context.get_parameter_source(name) is ParameterSource.DEFAULT_MAP:
-        return f"{printable(str(context.meta[_FILE]))}: {flag(name).removeprefix('--')}"
+    if is_configured(name):
+        return f"{printable(str(click.get_current_context().meta[_FILE]))}: {flag(name).removeprefix('--')}"
     return typed or flag(name)
 
 

@@ -20,7 +20,7 @@ from ltkm_inspect.wire import printable
 @click.argument("a", type=CapturePath(), metavar="A")
 @click.argument("b", type=CapturePath(), metavar="B")
 @click.option("--all", "everything", is_flag=True, help="Also show what always differs: RAND, nonces, MACs, counters.")
-@judging("limit", "fail_on", "keys", "names", "redact")
+@judging("limit", "fail_on", "keys", "names", "redact", "redact_key_file")
 @shaped("text", "json")
 def diff(a: str, b: str, everything: bool, asked: JudgingOptions, shape: str) -> None:
     """Show what changed between two captures of the same procedure.

@@ -38,7 +38,7 @@ from ltkm_inspect.wire import crash_of, printable
 )
 @selecting
 @click.option("--flawed", is_flag=True, help="Export only LTKMs with findings.")
-@judging("limit", "keys", "names", "show_keys", "redact")
+@judging("limit", "keys", "names", "show_keys", "redact", "redact_key_file")
 def export(
     name: str,
     files: tuple[str, ...],

@@ -60,6 +60,7 @@ if TYPE_CHECKING:
 @option("keys")
 @option("names")
 @option("redact")
+@option("redact_key_file")
 def fault(
     fault: str,
     source: Path,
@@ -69,6 +70,7 @@ def fault(
     keys: str | None,
     names: str | None,
     redact: bool,
+    redact_key_file: str | None,
     **words: Any,
 ) -> None:
     """Put faults into the MSK exchanges and datagrams of a file.
@@ -87,7 +89,9 @@ def fault(
     from ltkm_inspect.mitm.flow_file import FlowFileWriter
     from ltkm_inspect.output.unmatched import unmatched_orders
 
-    wording = wording_of(names, rewriting.context.keys, redact=redact, terminal_by=rewriting.orders.terminal_by)
+    wording = wording_of(
+        names, rewriting.context.keys, redact=redact, key=redact_key_file, terminal_by=rewriting.orders.terminal_by
+    )
     hidden = wording.text
 
     output = Output()

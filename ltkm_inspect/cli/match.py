@@ -65,6 +65,7 @@ from ltkm_inspect.wire import printable
 @option("limit")
 @option("names")
 @option("redact")
+@option("redact_key_file")
 @shaped("text", "csv", "json")
 def match(
     captures: tuple[str, ...],
@@ -79,6 +80,7 @@ def match(
     limit: str,
     names: str | None,
     redact: bool,
+    redact_key_file: str | None,
     shape: str,
 ) -> None:
     """Compare the LTKMs in captures with the log of a BSM.
@@ -104,7 +106,7 @@ def match(
     from ltkm_inspect.matching import BsmLog, Deliveries, LogError, LogMatch, LogTable, MatchOutput, columns_line
     from ltkm_inspect.session import Session
 
-    wording = wording_of(names, KeyRing(), redact=redact)
+    wording = wording_of(names, KeyRing(), redact=redact, key=redact_key_file)
     trouble, files = InputErrors(), [*inputs(captures)]
     context, deliveries = Context(session=Session(), limits=limits), Deliveries(wording)
     with interruptible():

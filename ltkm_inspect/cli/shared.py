@@ -10,8 +10,8 @@ import click
 
 from ltkm_inspect.cli import signals
 from ltkm_inspect.cli.completion import completer_of
-from ltkm_inspect.cli.defaults import configurable, flag, spelled
-from ltkm_inspect.options.files import ReportTarget, baseline_file, key_ring, names_file, parse_report
+from ltkm_inspect.cli.defaults import configurable, flag, is_configured, spelled
+from ltkm_inspect.options.files import ReportTarget, baseline_file, key_ring, names_file, parse_report, redaction_key
 from ltkm_inspect.options.limit import parse_limit
 from ltkm_inspect.options.settings import JUDGING, parse_fail_on, settings
 from ltkm_inspect.options.table import DEFAULTS, REPORT_SUFFIXES, SHOWS_KEYS
@@ -98,7 +98,10 @@ class JudgingOptions:
     def wording(self, keys: "Keys") -> "Wording":
         """Return how this run words its text, as `wording_of` does."""
         terminal_by = self.settings.session.terminal
-        return wording_of(self.typed["names"], keys.ring, redact=self.typed["redact"], terminal_by=terminal_by)
+        typed = self.typed
+        return wording_of(
+            typed["names"], keys.ring, redact=typed["redact"], key=typed["redact_key_file"], terminal_by=terminal_by
+        )
 
     def baseline(self) -> "Baseline":
         """Return which findings are accepted; exit code 1 where the file cannot be used."""
@@ -172,7 +175,7 @@ def shaped(*names: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
 def _file_at_hand[F](option: str, path: str | None, read: Callable[[str], F]) -> F:
     """Return what is read from the file that an option names; exit code 1 where it cannot be used."""
     if path is not None and not path.strip():
-        raise click.UsageError(f"--{option}: expected a path, got nothing")
+        raise click.UsageError(f"{flag(option)}: expected a path, got nothing")
     try:
         return read(path or "")
     except OptionError as error:
@@ -198,18 +201,27 @@ def keys_at_hand(path: str | None, show: bool = False, *, hides_names: bool) -> 
 
 
 def wording_of(
-    path: str | None, ring: "KeyRing", *, redact: bool, terminal_by: "TerminalBy | None" = None
+    path: str | None, ring: "KeyRing", *, redact: bool, key: str | None, terminal_by: "TerminalBy | None" = None
 ) -> "Wording":
-    """Return how a run words its text, with the names of that file; exit code 1 where it cannot be used."""
+    """Return how a run words its text, with the names of that file; exit code 1 where it cannot be used.
+
+    `key` is the path of the file with the key of redacted names.
+    """
     from ltkm_inspect.names import NO_NAMES
     from ltkm_inspect.output.redaction import Redaction
     from ltkm_inspect.output.wording import Wording
     from ltkm_inspect.traffic import AUTO
 
     file = _file_at_hand("names", path, lambda typed: names_file(typed, ring))
-    return Wording(
-        Redaction(terminal=terminal_by or AUTO) if redact else None, NO_NAMES if file is None else file.content
-    )
+    redaction = None
+    if redact:
+        key_file = _file_at_hand("redact_key_file", key, redaction_key)
+        for line in () if key_file is None else key_file.warnings:
+            complain(printable(line))
+        redaction = Redaction(None if key_file is None else key_file.content, terminal_by or AUTO)
+    elif key and not is_configured("redact_key_file"):
+        raise click.UsageError("--redact-key-file has no effect without --redact")
+    return Wording(redaction, NO_NAMES if file is None else file.content)
 
 
 def baseline_of(path: str | None) -> "Baseline":

@@ -1,4 +1,4 @@
-"""The options that name files: reports, key ring, names and baseline."""
+"""The options that name files: reports, key ring, names, baseline and the key of redacted names."""
 
 import os
 import re
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from ltkm_inspect.names import NamesFile
 
 
+REDACTION_KEY = 32
+"""How many octets the key of redacted names has."""
 NO_RING = "expected a key ring, a TOML file with [[subscribers]], got "
 
 
@@ -104,6 +106,28 @@ def baseline_file(path: str, current: "BaselineFile | None" = None) -> "Baseline
     from ltkm_inspect.baseline import BaselineFile
 
     return _kept(path, current, lambda wanted: _read("baseline", "expected a baseline, got ", wanted, BaselineFile))
+
+
+def redaction_key(path: str, current: TomlFile[bytes] | None = None) -> TomlFile[bytes] | None:
+    """Return the file of that path with the key of redacted names, None for an empty path; OptionError as the others.
+
+    The current one is returned where the path is the same.
+    """
+
+    def read(wanted: Path) -> TomlFile[bytes]:
+        return TomlFile(wanted, "a redaction key", _redaction_key, private=True)
+
+    return _kept(path, current, lambda wanted: _read("redact_key_file", "expected a redaction key, got ", wanted, read))
+
+
+def _redaction_key(octets: bytes) -> tuple[bytes, list[str]]:
+    """Return the key that a file has, without warnings."""
+    digits = re.sub(r"\s", "", octets.decode("latin-1"))
+    is_hex = re.fullmatch(r"[0-9A-Fa-f]*", digits) is not None
+    if not is_hex or len(digits) != 2 * REDACTION_KEY:
+        expected, got = f"{2 * REDACTION_KEY} hex digits", str(len(digits)) if is_hex else "other text"
+        raise TomlError(f"expected {expected}, got {got}; to make a key: openssl rand -hex {REDACTION_KEY}")
+    return bytes.fromhex(digits), []
 
 
 def _kept[F: TomlFile[Any]](path: str, current: F | None, read: Callable[[Path], F]) -> F | None:

@@ -166,6 +166,12 @@ DEFAULTS: dict[str, Option] = {
     "redact": Option(
         "flag", False, "true|false", "replace B-TIDs, IMPIs and addresses with names that stay the same within a run"
     ),
+    "redact_key_file": Option(
+        "path",
+        "",
+        "FILE",
+        "make redacted names with the key in this file, so that they are the same in each run with it",
+    ),
 }
 """The option table: in the addon each is `ltkm_` and its name, on the command line `--` and its name with hyphens."""
 SHOWS_KEYS = "delivered keys are shown in all output"

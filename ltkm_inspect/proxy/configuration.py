@@ -17,7 +17,7 @@ from ltkm_inspect.mitm.rewriting import FlowRewriter
 from ltkm_inspect.mitm.sources import READERS
 from ltkm_inspect.names import NO_NAMES, NamesFile
 from ltkm_inspect.options.faults import orders as fault_orders
-from ltkm_inspect.options.files import ReportTarget, baseline_file, key_ring, names_file, parse_report
+from ltkm_inspect.options.files import ReportTarget, baseline_file, key_ring, names_file, parse_report, redaction_key
 from ltkm_inspect.options.limit import parse_limit
 from ltkm_inspect.options.monitoring import (
     MetricsAddress,
@@ -37,6 +37,7 @@ from ltkm_inspect.rewriting.orders import Orders
 from ltkm_inspect.rewriting.recording import only_in_recordings
 from ltkm_inspect.traffic import Limits
 from ltkm_inspect.wire import printable
+from ltkm_inspect.wire.toml_file import TomlFile
 
 PREFIX = "ltkm_"
 NAMES = frozenset(PREFIX + name for name in DEFAULTS)
@@ -84,6 +85,8 @@ class Configuration:
     """Where live events are inspected: one of `INSPECTOR`."""
     deadline: float | None = None
     """How many seconds a response waits for its inspection at most; None for as long as it takes."""
+    redaction_key: TomlFile[bytes] | None = None
+    """The file with the key of redacted names."""
 
     @property
     def keys(self) -> Keys:
@@ -163,7 +166,11 @@ def read(options: OptManager, former: Configuration) -> Configuration:
     terminal_by = judging.session.terminal
     ring = KeyRing() if ring_file is None else ring_file.ring
     names = names_file(options.ltkm_names, ring, former.names_file)
-    redaction = former.wording.redaction if former.context.settings.session.terminal == terminal_by else None
+    key_file = redaction_key(options.ltkm_redact_key_file, former.redaction_key)
+    is_same = former.context.settings.session.terminal == terminal_by and former.redaction_key is key_file
+    redaction = former.wording.redaction if is_same else None
+    if options.ltkm_redact and redaction is None:
+        redaction = Redaction(None if key_file is None else key_file.content, terminal_by)
     return Configuration(
         Context(judging, keys=ring),
         parse_limit(options.ltkm_limit),
@@ -178,7 +185,7 @@ def read(options: OptManager, former: Configuration) -> Configuration:
         baseline_file(options.ltkm_baseline, former.baseline_file),
         names,
         Wording(
-            (redaction or Redaction(terminal=terminal_by)) if options.ltkm_redact else None,
+            redaction if options.ltkm_redact else None,
             NO_NAMES if names is None else names.content,
         ),
         former.rewriting if faults.items() <= former.options.items() else _rewriting(faults),
@@ -186,6 +193,7 @@ def read(options: OptManager, former: Configuration) -> Configuration:
         parse_metrics(options.ltkm_metrics),
         chosen_inspector(typed["inspector"]),
         parse_deadline(typed["deadline"]),
+        key_file,
     )
 
 

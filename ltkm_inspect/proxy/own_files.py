@@ -42,6 +42,10 @@ def tell_of_keys(former: Configuration, now: Configuration) -> None:
     """Log once what there is to know about the keys and names now in use."""
     if now.ring_file is not None and now.ring_file is not former.ring_file:
         _warn(now.ring_file.warnings)
+    if now.redaction_key is not None and now.redaction_key is not former.redaction_key:
+        _warn(now.redaction_key.warnings)
+        if now.wording.redaction is None:
+            _warn(["ltkm_redact_key_file has no effect without ltkm_redact"])
     if now.show_keys and not former.show_keys:
         logger.warning("ltkm: ltkm_show_keys is on: %s", SHOWS_KEYS)
     if now.wording.redaction is not None and former.wording.redaction is None:

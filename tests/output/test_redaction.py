@@ -32,6 +32,7 @@ from ltkm_inspect.report import text as report_text
 from ltkm_inspect.report.places import write
 from ltkm_inspect.session import Session
 from ltkm_inspect.traffic import Exchange, Headers, Response
+from tests.command import run_text
 from tests.proxy.parts import ROOT, TRIAL, clean
 from tests.recorded import exchanges
 
@@ -426,3 +427,68 @@ def test_in_blocks_the_same_octets_are_hidden(octets: bytes) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(redaction_module, "BLOCK", 1)
         assert redactor.octets(octets) == whole
+
+
+KEY = b"canaries".hex() * 4
+
+
+def names_in(text: str) -> set[str]:
+    return {*re.findall(r"(?:identity|address)-[0-9a-f]{10}", text)}
+
+
+def redacted(key: Path | None, shape: str = "text") -> str:
+    """Return what `check` prints of the trial, redacted with the key of that file; the run record is left out."""
+    options = () if key is None else ("--redact-key-file", key)
+    done = run_text("check", "--redact", *options, "--format", shape, TRIAL)
+    assert done.returncode == 3
+    assert KEY not in done.stdout + done.stderr
+    return "".join(line for line in done.stdout.splitlines(True) if "ltkm-inspect/run/" not in line)
+
+
+def test_runs_with_one_key_give_the_same_names_and_all_others_give_their_own(tmp_path: Path) -> None:
+    one, other = tmp_path / "one.key", tmp_path / "other.key"
+    one.write_text(f"{KEY[:60]}\n{KEY[60:].upper()}\n")  # as xxd -p prints it
+    other.write_text(KEY[::-1])
+    for shape in ("text", "jsonl"):
+        known = redacted(one, shape)
+        assert redacted(one, shape) == known
+        assert names_in(known)
+        for again in (redacted(other, shape), redacted(None, shape)):
+            assert names_in(known).isdisjoint(names_in(again))
+
+
+@pytest.mark.parametrize(
+    ("content", "code", "line"),
+    [
+        (KEY, 3, "KEY: other users can read this file (mode 644): chmod 600 KEY"),
+        (KEY[:-2], 1, "--redact-key-file: KEY: expected 64 hex digits, got 62; to make a key: openssl rand -hex 32"),
+        (f'muk = "{KEY}"', 1, "--redact-key-file: KEY: expected 64 hex digits, got other text; to make a key: "),
+        (
+            TRIAL.read_bytes()[:1000].decode("latin-1"),
+            1,
+            "--redact-key-file: KEY: expected a redaction key, got a flow",
+        ),
+    ],
+)
+def test_a_key_that_others_know_or_that_is_none_is_one_line(content: str, code: int, line: str, tmp_path: Path) -> None:
+    key = tmp_path / "redact.key"
+    key.write_text(content, encoding="latin-1")
+    key.chmod(0o644)
+    done = run_text("check", "--redact", "--redact-key-file", key, TRIAL)
+    (said,) = done.stderr.splitlines()
+    assert said.startswith(f"ltkm-inspect: {line.replace('KEY', str(key))}")
+    assert KEY[:-2] not in done.stdout + done.stderr
+    assert done.returncode == code
+
+
+def test_a_key_without_redaction_is_wrong_usage_unless_a_file_gives_it(tmp_path: Path) -> None:
+    config, key = tmp_path / "config.toml", tmp_path / "redact.key"
+    key.write_text(KEY)
+    config.write_text('redact-key-file = "redact.key"\n')
+    done = run_text("check", "--redact-key-file", key, TRIAL)
+    assert (done.stderr.splitlines()[-1], done.returncode) == (
+        "Error: --redact-key-file has no effect without --redact",
+        2,
+    )
+    assert run_text("check", "--config", config, TRIAL).returncode == 3
+    assert names_in(run_text("check", "--config", config, "--redact", TRIAL).stdout) == names_in(redacted(key))

@@ -10,7 +10,7 @@ from ltkm_inspect.engine import inject
 from ltkm_inspect.fault import parse_application
 from ltkm_inspect.reference import B_TID, OTHER_TERMINAL
 from ltkm_inspect.traffic import Exchange
-from tests.output.test_redaction import found_in, personal
+from tests.output.test_redaction import KEY, found_in, names_in, personal, redacted
 from tests.proxy.parts import TRIAL, Mitmdump, Save, clean
 from tests.recorded import exchanges
 
@@ -18,15 +18,21 @@ from tests.recorded import exchanges
 def test_no_output_of_mitmdump_says_who_asked(mitmdump: Mitmdump, tmp_path: Path) -> None:
     report, out = tmp_path / "r.jsonl", tmp_path / "out.flow"
     values = {value for each in exchanges(TRIAL) if isinstance(each, Exchange) for value in personal(each)}
-    flags = ["ltkm_redact=true", f"ltkm_report={report}", "termlog_verbosity=debug"]
+    key = tmp_path / "redact.key"
+    key.write_text(KEY)
+    flags = ["ltkm_redact=true", f"ltkm_redact_key_file={key}", f"ltkm_report={report}", "termlog_verbosity=debug"]
     run = mitmdump("-nr", TRIAL, *(word for each in flags for word in ("--set", each)), "-w", out, "--flow-detail", "0")
     assert run.status == 0
     with io.BytesIO(out.read_bytes()) as file:
         flows = [*FlowReader(file).stream()]
     written = "\n".join(f"{flow.metadata} {flow.comment} {flow.marked}" for flow in flows)
     assert "ltkm_findings" in written
-    assert found_in([run.output, run.errors, report.read_text(), written], values) == []
+    said = [run.output, run.errors, report.read_text(), written]
+    assert found_in(said, values) == []
+    assert not [text for text in said if KEY in text]
+    # whoever has the key gives the same names
     assert "identity-" in report.read_text()
+    assert names_in(report.read_text()) == names_in(redacted(key, "jsonl"))
     assert any("ltkm_redact is on" in line for line in run.log)
 
 
