@@ -276,7 +276,9 @@ class SelectionMatches:
 
     def _name(self, kind: str, names: Mapping[str, str]) -> None:
         known = self.present.setdefault(kind, {})
-        for each, shown in names.items() if len(known) <= MOST_NAMED else ():
+        for each, shown in names.items():
+            if len(known) > MOST_NAMED:
+                break
             known.setdefault(each, shown or each)
 
 

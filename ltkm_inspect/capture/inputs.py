@@ -39,6 +39,11 @@ class Input(NamedTuple):
         return self.url or self.name
 
     @property
+    def has_secret(self) -> bool:
+        """Its URL has what is not shown, such as a password."""
+        return self.url not in ("", self.name)
+
+    @property
     def octets(self) -> int | None:
         """How many octets there are to read, as far as that is known; None for what is no file."""
         if self.url:

@@ -1,5 +1,6 @@
 """Checks what is in files, one event after the other: each is inspected, counted, and made ready to print."""
 
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from ltkm_inspect.baseline import NO_BASELINE, Baseline
@@ -16,6 +17,7 @@ from ltkm_inspect.report.keys import Keys
 from ltkm_inspect.report.lines import LineStyle
 from ltkm_inspect.selection import EVERY_EVENT, EventSelection
 from ltkm_inspect.session import SessionEvent
+from ltkm_inspect.traffic import Event
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,6 +40,14 @@ class Presenter:
             return Shown([], json)
         exchange = text.exchange_text(report, redactor, self.keys, notes=self.style.notes)
         return Shown(self.style.lines(exchange, file), json, exchange.verdict == UNCHECKED)
+
+    def pass_over(self, event: Event) -> None:
+        """Take note of who is named in an exchange that is not printed: nobody is to be named elsewhere, either."""
+        redaction = self.wording.redaction
+        if redaction is not None:
+            with suppress(Exception):  # what it fails on is not printed
+                for each in redaction.seen_in(event):
+                    redaction.learn(each)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -79,5 +89,6 @@ class Checker:
                 counts.new_entries.add(report)
             result.shown.append(shown)
         else:
+            self.presenter.pass_over(report.event)
             counts.summary.unselected += 1
         take_apart(step)

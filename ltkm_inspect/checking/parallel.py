@@ -10,7 +10,7 @@ import signal
 import warnings
 from collections import deque
 from collections.abc import Generator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from multiprocessing import get_context
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
@@ -176,7 +176,7 @@ class _Run:
                 self._send(worker, number, "find", number, piece.task)
                 return
             if number < self._settled:
-                self._send(worker, number, "inspect", number, self._news(worker, number), piece.flows)
+                self._send(worker, number, "inspect", number, self._news(worker, number), piece.settled.flows)
                 return
         if self._waiting and len(worker.pieces) < 2 and self._ahead(worker) < AHEAD:
             number = self._waiting.popleft()
@@ -233,29 +233,18 @@ class _Run:
                     piece.checked = StretchResult(file.name)
             elif found is None:
                 return
-            elif file.is_over:
-                self._leave_out(number, piece)
-            elif isinstance(piece.task, Stretch) and found.start != file.end and not found.error:
-                if piece.task.until is None or file.end < piece.task.until:
-                    piece.task = piece.task._replace(start=file.end, exact=True)
-                    piece.found = None
-                    return
-                self._leave_out(number, piece)
+            elif isinstance(settled := file.settle(piece.task, found), Stretch):
+                piece.task, piece.found = settled, None
+                return
+            elif settled is None:
+                piece.checked = StretchResult(file.name)
+                if piece.worker is not None:
+                    self._workers[piece.worker].pieces.remove(number)
             else:
+                piece.settled = settled
                 piece.octets = piece.octets or found.end - (found.start or 0)
-                piece.problem, piece.unread = found.error, bool(found.error) and not file.begun
-                if found.damage is not None:
-                    piece.problem = str(replace(found.damage, flows=found.damage.flows + file.flows))
-                file.is_over, piece.flows = bool(piece.problem), file.flows
-                file.begun, file.end, file.flows = True, found.end, file.flows + found.flows
                 self._seen[number] = piece.worker, found.seen
             self._settled += 1
-
-    def _leave_out(self, number: int, piece: Piece) -> None:
-        """Drop a piece in which there is nothing after all."""
-        piece.checked = StretchResult(piece.file.name)
-        if piece.worker is not None:
-            self._workers[piece.worker].pieces.remove(number)
 
     def _give(self, piece: Piece, checked: StretchResult) -> StretchResult:
         """Return the result of a piece, complete, and let go of what nobody needs any more."""
@@ -268,7 +257,7 @@ class _Run:
         if piece.counts is not None:
             self._checker.counts.merge(piece.counts)
         if piece.task is not None:
-            checked.problem, checked.unread = piece.problem, piece.unread
+            _, checked.problem, checked.unread = piece.settled
         checked.octets = piece.octets
         return checked
 

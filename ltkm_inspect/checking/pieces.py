@@ -1,7 +1,8 @@
 """Captures cut into pieces of work: a flow file into stretches of octets, any other file into batches of flows."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from ltkm_inspect.capture import (
     CandidateRecord,
@@ -42,6 +43,38 @@ class File:
     is_over: bool = False
     """It is damaged, or cannot be read: what follows in it counts for nothing."""
 
+    def settle(self, task: Task, found: PreparedPiece) -> "Stretch | Settled | None":
+        """Go on behind the next piece of the file, once it is read; return its place in the file.
+
+        None if there is nothing in it after all; a stretch if that is to be read instead, because a record began
+        elsewhere.
+        """
+        if self.is_over:
+            return None
+        if isinstance(task, Stretch) and found.start != self.end and not found.error:
+            if task.until is None or self.end < task.until:
+                return task._replace(start=self.end, exact=True)
+            return None
+        problem, unread, flows = found.error, bool(found.error) and not self.begun, self.flows
+        if found.damage is not None:
+            problem = str(replace(found.damage, flows=found.damage.flows + flows))
+        self.begun, self.is_over, self.end, self.flows = True, bool(problem), found.end, flows + found.flows
+        return Settled(flows, problem, unread)
+
+
+class Settled(NamedTuple):
+    """The place of a piece in its file."""
+
+    flows: int = 0
+    """How many flows are in the file before it."""
+    problem: str = ""
+    """Why nothing that follows it can be read, in one line that is safe to print; empty if it can."""
+    unread: bool = False
+    """Nothing of the file could be read."""
+
+
+_BEGIN = Settled()
+
 
 @dataclass(slots=True)
 class Piece:
@@ -55,13 +88,10 @@ class Piece:
     counts: Counts | None = None
     """What is counted in it, if there is anything."""
     octets: int = 0
-    flows: int = 0
-    """How many flows there are in the file before it."""
+    settled: Settled = _BEGIN
     worker: int | None = None
     """Who does it."""
     found: PreparedPiece | None = None
-    problem: str = ""
-    unread: bool = False
 
 
 def cut(files: Sequence[Input], reader: CaptureReader) -> Iterator[Piece | None]:

@@ -1,17 +1,21 @@
 """The check of files one after the other, in this process; each result is there as soon as it can be."""
 
 from collections import Counter
-from collections.abc import Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager
 
-from ltkm_inspect.capture import following, opened
+from ltkm_inspect.capture import CaptureSource, following, opened
 from ltkm_inspect.capture.inputs import Input
 from ltkm_inspect.checking.checker import Checker
 from ltkm_inspect.checking.reading import CaptureReader, Held, numbered, read
 from ltkm_inspect.checking.results import StretchResult
 from ltkm_inspect.output.console import failure
 
+type Open = Callable[[str], AbstractContextManager[CaptureSource]]
+"""Opens a file of saved traffic by its path or URL, as `opened` does."""
 
-def check(files: Sequence[Input], checker: Checker) -> Generator[StretchResult]:
+
+def check(files: Sequence[Input], checker: Checker, open: Open = opened) -> Generator[StretchResult]:
     """Yield what the exchanges of these files give, as one session, in their order."""
     reader, session = CaptureReader(checker.context.limits), checker.context.session
     if session is not None:
@@ -20,7 +24,7 @@ def check(files: Sequence[Input], checker: Checker) -> Generator[StretchResult]:
         if file.problem:
             yield StretchResult(file.name, problem=file.problem, unread=True)
         else:
-            yield from _to_the_end(file.name, _file(file, reader, checker))
+            yield from _to_the_end(file.name, _file(file, reader, checker, open))
     for name, at, held in reader.rest():
         yield _checked(held, name, checker, at)
     if session is not None:
@@ -47,8 +51,8 @@ def _to_the_end(name: str, results: Iterable[StretchResult]) -> Generator[Stretc
         yield StretchResult(name, problem=failure(error), unread=not begun)
 
 
-def _file(file: Input, reader: CaptureReader, checker: Checker) -> Iterator[StretchResult]:
-    with opened(file.location) as source:
+def _file(file: Input, reader: CaptureReader, checker: Checker, open: Open) -> Iterator[StretchResult]:
+    with open(file.location) as source:
         done = 0
         for capture, at, held in reader.events(source, file.name):
             checked = _checked(held, capture, checker, at)

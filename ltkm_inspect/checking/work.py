@@ -7,7 +7,7 @@ process knows the whole session, and each exchange is judged as if all had been 
 
 import pickle
 from collections import Counter
-from collections.abc import Hashable, Iterator
+from collections.abc import Hashable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from errno import ESTALE
@@ -31,7 +31,7 @@ from ltkm_inspect.checking.reading import Held, flows_of, numbered, read
 from ltkm_inspect.checking.results import Counts, StretchResult
 from ltkm_inspect.output.console import failure
 from ltkm_inspect.session import EventSummary, Session, SessionEvent
-from ltkm_inspect.traffic import Event
+from ltkm_inspect.traffic import Event, Limits
 
 _SLACK = 1 << 16
 
@@ -53,7 +53,8 @@ class Stretch(NamedTuple):
     """A record begins at `start`; else the first one behind it is to be found, which is a guess."""
 
 
-type Record = SkippedFlows | UnreadTraffic | CandidateRecord | DamagedEvent | Event
+type Counted = SkippedFlows | UnreadTraffic | DamagedEvent | Event
+type Record = Counted | CandidateRecord
 """What is in a file and can be handed to another process."""
 
 
@@ -84,6 +85,38 @@ class PreparedPiece:
     seen: bytes = b""
     """What the session keeps of each exchange, pickled."""
 
+    def counted(self, every: Iterable[Held]) -> Iterator[Counted]:
+        """Yield everything but damage, and take note of where it ends and how much it is."""
+        for held in every:
+            if isinstance(held, Damage):
+                self.damage = held
+                continue
+            self.flows += flows_of(held)
+            if isinstance(held, DamagedEvent | SkippedFlows):
+                self.end = max(held.end, self.end)
+            elif not isinstance(held, UnreadTraffic):
+                self.exchanges += 1
+            yield held
+
+
+def read_stretch(file: StoredFile, task: Stretch, found: PreparedPiece, limits: Limits) -> Iterator[Held]:
+    """Yield what begins in a stretch of an open flow file, and take note of where its first record begins."""
+    start: int | None = task.start
+    if not task.exact and task.until is not None:
+        file.seek(max(task.start - BEFORE, 0))
+        start = find_record(file.read, task.start, task.until)
+    if start is None:
+        return
+    found.start = found.end = start
+    file.seek(start)
+    until = task.until
+
+    def some(size: int) -> bytes:
+        """Read no further behind the last record than is needed to find its end."""
+        return file.read(size if until is None else min(size, max(until - file.tell(), _SLACK)))
+
+    yield from read(scan(some, start, until, task.size), task.name, limits)
+
 
 @dataclass(slots=True)
 class Share:
@@ -101,18 +134,10 @@ class Share:
         found, seen = PreparedPiece(), []
         waiting: list[SkippedFlows | UnreadTraffic | DamagedEvent | SessionEvent] = []
         try:
-            for held in self._held(task, found):
-                if isinstance(held, Damage):
-                    found.damage = held
-                elif isinstance(held, UnreadTraffic):
-                    waiting.append(held)
-                elif isinstance(held, DamagedEvent | SkippedFlows):
-                    found.flows += flows_of(held)
-                    found.end = max(held.end, found.end)
+            for held in found.counted(self._held(task, found)):
+                if isinstance(held, UnreadTraffic | DamagedEvent | SkippedFlows):
                     waiting.append(held)
                 else:
-                    found.flows += flows_of(held)
-                    found.exchanges += 1
                     step = self.checker.context.event(held)
                     waiting.append(step)
                     if not held.faults:
@@ -160,22 +185,7 @@ class Share:
         if isinstance(task, FileRecords):
             yield from read(iter(task.found), task.name, self.checker.context.limits)
             return
-        file = self._opened(task)
-        start: int | None = task.start
-        if not task.exact and task.until is not None:
-            file.seek(max(task.start - BEFORE, 0))
-            start = find_record(file.read, task.start, task.until)
-        if start is None:
-            return
-        found.start = found.end = start
-        file.seek(start)
-        until = task.until
-
-        def some(size: int) -> bytes:
-            """Read no further behind the last record than is needed to find its end."""
-            return file.read(size if until is None else min(size, max(until - file.tell(), _SLACK)))
-
-        yield from read(scan(some, start, until, task.size), task.name, self.checker.context.limits)
+        yield from read_stretch(self._opened(task), task, found, self.checker.context.limits)
 
     def _opened(self, task: Stretch) -> StoredFile:
         if self._file is None or self._location != task.location:

@@ -1,5 +1,8 @@
 """The command `check`."""
 
+import os
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,6 +28,8 @@ from ltkm_inspect.options.words import OptionError
 from ltkm_inspect.output.console import COULD_NOT_RUN, complain
 
 if TYPE_CHECKING:
+    from ltkm_inspect.cluster import ClusterAddress
+    from ltkm_inspect.cluster.dask import DaskCluster
     from ltkm_inspect.report.lines import LineStyle
 
 
@@ -32,6 +37,10 @@ if TYPE_CHECKING:
 @click.argument("files", nargs=-1, required=True, type=CapturePath(), metavar="FILE...")
 @judging("fail_on", "limit", "report", "keys", "names", "baseline", "show_keys", "redact", "redact_key_file")
 @click.option("--jobs", type=Count(1), metavar="N", help="Number of worker processes.  [default: one per core]")
+@click.option(
+    "--cluster", metavar="ADDRESS", help="Check on a cluster: local, local:N, or the address of a Dask scheduler."
+)
+@click.option("--insecure", is_flag=True, help="Send keys to a cluster even if the connection is not encrypted.")
 @click.option("--follow", is_flag=True, help="Follow a capture that is still being written, until Ctrl-C or SIGTERM.")
 @click.option(
     "--write-baseline",
@@ -52,6 +61,8 @@ def check(
     files: tuple[str, ...],
     asked: JudgingOptions,
     jobs: int | None,
+    cluster: str | None,
+    insecure: bool,
     follow: bool,
     new_baseline: Path | None,
     msks: tuple[str, ...],
@@ -81,14 +92,20 @@ def check(
         raise click.UsageError(f"--follow: expected one file, got {got}")
     if new_baseline is not None:
         require_writable(new_baseline, asked.typed)
+    address = None if cluster is None else _address(cluster, jobs, follow=follow)
     keys = asked.keys()
+    if address is not None and not (insecure or address.is_safe):
+        secret = "--keys" if keys.ring else "a URL with a password" if any(each.has_secret for each in found) else ""
+        if secret:
+            raise click.UsageError(f"{secret}: not sent unencrypted to {address.scheduler}; use tls://… or --insecure")
     wording, baseline = asked.wording(keys), asked.baseline()
     from ltkm_inspect import checking
     from ltkm_inspect.cli.check_run import CheckRun
     from ltkm_inspect.report.files import ReportFiles
     from ltkm_inspect.report.jsonl import run_record
 
-    with interruptible(), ReportFiles() as reports:
+    with interruptible(), ExitStack() as stack, ReportFiles() as reports:
+        workers = None if address is None else stack.enter_context(_workers(address))
         context = asked.context(keys)
         record = run_record([each.name for each in found], asked.typed, wording.redaction)
         try:
@@ -116,6 +133,11 @@ def check(
         run = CheckRun(found, checker, style, reports, record, has_reports=bool(targets), follow=follow)
         if follow:
             run.print_all(checking.follow(found[0], checker))
+        elif workers is not None:
+            from ltkm_inspect import cluster as clusters
+
+            at_work = stack.enter_context(workers.working_at(clusters.Job(checker, os.getcwd())))
+            run.print_all(clusters.check(found, checker, at_work))
         else:
             run.print_all(checking.check(found, checker, jobs or checking.cores()))
         run.finish()
@@ -125,3 +147,33 @@ def check(
             entries, matched = checker.counts.new_entries, checker.counts.summary.matched
             write_baseline(new_baseline, entries.toml(baseline, matched), len(entries.numbers))
         leave(COULD_NOT_RUN if run.has_failed else run.exit_code(asked.level))
+
+
+def _address(text: str, jobs: int | None, *, follow: bool) -> "ClusterAddress":
+    """Return the cluster that is named; a usage error if it means nothing, or nothing with the other options."""
+    from ltkm_inspect.cluster import ClusterAddress
+
+    if jobs is not None or follow:
+        raise click.UsageError(f"--cluster: not with {'--follow' if follow else '--jobs'}")
+    with usage():
+        return ClusterAddress.parse(text)
+
+
+@contextmanager
+def _workers(address: "ClusterAddress") -> "Iterator[DaskCluster]":
+    """Use the workers of a cluster; exit code 1 if there are none."""
+    from ltkm_inspect.checking import cores
+
+    try:
+        from ltkm_inspect.cluster import dask
+    except ModuleNotFoundError as error:
+        complain(f"--cluster needs Dask ({error.name} is missing): pip install 'ltkm-inspect[cluster]'")
+        leave(COULD_NOT_RUN)
+    opened = dask.connected(address.scheduler) if address.scheduler else dask.local(address.workers or cores())
+    with ExitStack() as stack:
+        try:
+            workers = stack.enter_context(opened)
+        except dask.ClusterError as error:
+            complain(f"--cluster: {error}")
+            leave(COULD_NOT_RUN)
+        yield workers

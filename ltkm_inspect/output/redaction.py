@@ -322,10 +322,23 @@ class Redaction:
 
     def redactor(self, event: Event) -> Redactor:
         """Return the redactor for all text about an event."""
-        found = identities_of(event, self.is_domain)
-        if self._terminal.way == "header":
-            found = chain(found, [(self._terminal.key(event).encode("utf-8", "surrogateescape"), True)])
-        return self._redactor(found, addresses_of(event))
+        return self._redactor(self._names(event), addresses_of(event))
+
+    def seen_in(self, event: Event) -> list[bytes]:
+        """Return the identities of an event that are only found elsewhere once it was seen. `learn` takes each.
+
+        This redaction does not remember them.
+        """
+        found = dict.fromkeys(value for value, is_terminal in self._names(event) if is_terminal)
+        return [value for value in found if len(_formless(value)) >= LEAST_REMEMBERED]
+
+    def learn(self, octets: bytes) -> None:
+        """Remember an identity of an event for which there was no redactor here."""
+        self._learn(octets, {})
+
+    def another(self) -> "Redaction":
+        """Return one with the same key that remembers nothing."""
+        return Redaction(self._key, self._terminal)
 
     def redactor_of(self, message: Message | None) -> Redactor:
         """Return the redactor for all text about a message outside any exchange."""
@@ -340,6 +353,13 @@ class Redaction:
                 self._texts[text] = found
         return found
 
+    def _names(self, event: Event) -> Iterable[tuple[bytes, bool]]:
+        """Return the identities of an event, each with whether it names a terminal."""
+        found = identities_of(event, self.is_domain)
+        if self._terminal.way == "header":
+            return chain(found, [(self._terminal.key(event).encode("utf-8", "surrogateescape"), True)])
+        return found
+
     def _redactor(self, names: Iterable[tuple[bytes, bool]], addresses: Iterable[str]) -> Redactor:
         names = [*names]
         found = dict.fromkeys(value for value, is_terminal in names if is_terminal)
@@ -351,10 +371,8 @@ class Redaction:
 
     def _learn(self, octets: bytes, own: Words) -> None:
         """Take an identity in that is not found by its form; its beginning is enough, as no longer text is shown."""
-        octets = octets[:LONGEST_TEXT]
-        identity = octets.decode("utf-8", "surrogateescape")
-        hit = identities.find(identity)
-        if hit is not None and hit.value == identity:
+        identity = _formless(octets)
+        if not identity:
             return
         tries = [own]
         if len(identity) >= LEAST_REMEMBERED:
@@ -363,12 +381,19 @@ class Redaction:
                 self._number = 0
             self._number += 1
             tries.append(self.words)
-        learn(octets, identity, tries)
+        learn(octets[:LONGEST_TEXT], identity, tries)
 
     def _hash(self, text: str) -> str:
         # BLAKE2 hashes a short text without releasing the GIL. A thread that releases it thousands of times takes it
         # back before another one wakes up, so that the event loop waits for all of them.
         return blake2b(text.encode("utf-8", "surrogatepass"), digest_size=DIGITS // 2, key=self._key).hexdigest()
+
+
+def _formless(octets: bytes) -> str:
+    """Return the text of an identity that is not found by its form; empty for any other."""
+    identity = octets[:LONGEST_TEXT].decode("utf-8", "surrogateescape")
+    hit = identities.find(identity)
+    return "" if hit is not None and hit.value == identity else identity
 
 
 def _blocks(octets: bytes) -> Iterator[bytes]:

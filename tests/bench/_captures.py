@@ -5,7 +5,7 @@ counter of each LTKM. Keys, MACs and digests are valid.
 """
 
 import io
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
@@ -27,9 +27,9 @@ PAGE = 2048
 """Octets of a page of other traffic."""
 
 
-def msk_exchanges(count: int) -> Iterator[Exchange]:
+def msk_exchanges(count: int, each: int = EACH) -> Iterator[Exchange]:
     """Yield that many MSK exchanges, hour after hour: of every other terminal with one LTKM, of the rest with two."""
-    terminals = [_terminal(who) for who in range(-(-count // EACH))]
+    terminals = [_terminal(who) for who in range(-(-count // each))]
     for number in range(count):
         turn, who = divmod(number, len(terminals))
         terminal = terminals[who]
@@ -56,25 +56,34 @@ def msk_exchanges(count: int) -> Iterator[Exchange]:
 
 def write(path: Path, flows: int, msk: int) -> int:
     """Write a capture of that many flows, so many of them MSK exchanges evenly between the others; return its size."""
-    page = _record(_page())
+    return write_archive([path], flows, msk)
+
+
+def write_archive(paths: Sequence[Path], flows: int, msk: int, *, each: int = EACH, page: int = PAGE) -> int:
+    """Write such captures one after the other, which go on with the sessions of those before; return their size.
+
+    A terminal has so many exchanges `each`, and other traffic pages of so many octets.
+    """
+    record = _record(_page(page))
     mark = _uuid("page").encode()
-    assert page.count(mark) == 1
-    before, after = page.split(mark)
-    every = flows // msk if msk else flows + 1
-    exchanges = msk_exchanges(msk)
-    with path.open("wb") as file:
-        for number in range(flows):
-            if msk and number % every == every - 1:
-                _save(file, next(exchanges))
-            else:
-                file.write(before + _uuid(f"page {number}").encode() + after)
-        return file.tell()
+    assert record.count(mark) == 1
+    before, after = record.split(mark)
+    exchanges, written = msk_exchanges(msk, each), 0
+    for place, path in enumerate(paths):
+        with path.open("wb") as file:
+            for number in range(place * flows // len(paths), (place + 1) * flows // len(paths)):
+                if number * msk // flows < (number + 1) * msk // flows:
+                    _save(file, next(exchanges))
+                else:
+                    file.write(before + _uuid(f"page {number}").encode() + after)
+            written += file.tell()
+    return written
 
 
-def _page() -> Exchange:
+def _page(octets: int) -> Exchange:
     body = (
         b"<html><body><h1>Programme guide</h1>" + b"<p>Morning news, then the weather; at eight the markets.</p>" * 99
-    )[:PAGE]
+    )[:octets]
     fields = {
         "Host": "portal.example",
         "User-Agent": "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko)",

@@ -1,0 +1,208 @@
+"""Dask distributed as the cluster of a check: a scheduler by its address, or worker processes on this machine."""
+
+import logging
+import os
+import platform
+import signal
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from itertools import chain
+from typing import Any, NamedTuple
+
+import dask
+from distributed import Client, Future, LocalCluster, WorkerPlugin, get_worker
+
+from ltkm_inspect import __version__
+from ltkm_inspect.checking.results import WorkerError
+from ltkm_inspect.cluster.work import Job
+from ltkm_inspect.output.console import reason
+from ltkm_inspect.wire import count, crash_of, printable
+
+CONNECT = 10
+"""How many seconds a scheduler has to answer."""
+NO_WORKERS = 30
+"""After so many seconds without a worker a run ends."""
+IN_MEMORY = 256 << 20
+"""How many octets of results a worker on this machine keeps in memory; it writes more of them to a disk."""
+_LOOK = 2.0
+"""Seconds between two looks whether there are workers."""
+_LOGS = ("distributed", "tornado", "asyncio", "bokeh")
+
+
+class ClusterError(Exception):
+    """A cluster cannot be used; the text is one line, safe to print."""
+
+
+class _Failure(NamedTuple):
+    """What stands for the result of a call that failed."""
+
+    text: str
+
+
+class _JobPlugin(WorkerPlugin):
+    """Gives every worker the job, also those that come later. It is never printed."""
+
+    def __init__(self, job: Job) -> None:
+        """Take the job."""
+        self.job = job
+        self.versions = versions()
+
+    def setup(self, worker: Any) -> None:
+        """Refuse a worker that runs something else."""
+        if versions() != self.versions:
+            raise RuntimeError(f"expected {_shown(self.versions)}, got {_shown(versions())}")
+
+
+class DaskCluster:
+    """The workers of a Dask scheduler, with the job of one run."""
+
+    def __init__(self, client: Client, workers: int) -> None:
+        """Take the connection to the scheduler."""
+        self.workers = workers
+        self.client = client
+        self._run = os.urandom(8).hex()
+        self._number = 0
+
+    @contextmanager
+    def working_at(self, job: Job) -> Iterator["DaskCluster"]:
+        """Give every worker the job, and take it away in the end."""
+        name = self._name
+        try:
+            self.client.register_plugin(_JobPlugin(job), name)
+        except Exception as error:
+            raise ClusterError(f"a worker does not take the job: {crash_of(error)}") from None
+        try:
+            yield self
+        finally:
+            with suppress(Exception):  # the scheduler may be gone
+                self.client.unregister_worker_plugin(name)  # type: ignore[no-untyped-call]
+
+    def submit(self, stage: str, function: Callable[..., Any], *arguments: Any) -> Future[Any]:
+        """Have a function called with the job; return what stands for its result."""
+        self._number += 1
+        key = f"ltkm-{stage}-{self._run}-{self._number}"
+        return self.client.submit(_call, self._name, function, *arguments, key=key)
+
+    def result(self, submitted: Future[Any]) -> Any:
+        """Wait for a result. Raises WorkerError if there is none, or if nobody is there to compute it."""
+        waited = 0.0
+        while True:
+            try:
+                found = submitted.result(timeout=_LOOK)
+            except TimeoutError:
+                waited = 0.0 if self.client.scheduler_info()["workers"] else waited + _LOOK
+                if waited >= NO_WORKERS:
+                    raise WorkerError(f"the cluster has had no workers for {count(NO_WORKERS, 'second')}") from None
+            except Exception as error:
+                raise WorkerError(f"the cluster failed: {_first_line(error)}") from None
+            else:
+                if isinstance(found, _Failure):
+                    raise WorkerError(f"a worker failed: {found.text}; please report this bug")
+                return found
+
+    @property
+    def _name(self) -> str:
+        return f"ltkm-inspect-{self._run}"
+
+
+@contextmanager
+def connected(address: str) -> Iterator[DaskCluster]:
+    """Use the scheduler of that address; ClusterError if there is none, or if a worker runs another version."""
+    with _quiet():
+        try:
+            client = Client(address, timeout=CONNECT, set_as_default=False)  # type: ignore[no-untyped-call]
+        except Exception as error:
+            raise ClusterError(f"{printable(address)}: no scheduler answers: {_first_line(error)}") from None
+        with client:
+            try:
+                client.wait_for_workers(1, timeout=NO_WORKERS)
+                found = client.run(versions, on_error="return")
+            except Exception as error:
+                raise ClusterError(
+                    f"{printable(address)}: the scheduler has no workers: {_first_line(error)}"
+                ) from None
+            for worker, other in found.items():
+                if other != versions():
+                    got = _shown(other) if isinstance(other, tuple) else "none that has --cluster"
+                    raise ClusterError(f"worker {printable(worker)}: expected {_shown(versions())}, got {got}")
+            yield DaskCluster(client, len(found))
+
+
+@contextmanager
+def local(workers: int) -> Iterator[DaskCluster]:
+    """Start so many workers on this machine, each a process; they end with this."""
+    with ExitStack() as stack:
+        stack.enter_context(_quiet())
+        folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="ltkm-inspect-", ignore_cleanup_errors=True))
+        limit = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // workers
+        stack.enter_context(dask.config.set({"distributed.worker.memory.target": IN_MEMORY / limit}))
+        try:
+            with _interrupts_blocked():
+                cluster = LocalCluster(  # type: ignore[no-untyped-call]
+                    n_workers=workers,
+                    threads_per_worker=1,
+                    processes=True,
+                    host="127.0.0.1",
+                    dashboard_address=None,
+                    silence_logs=logging.CRITICAL,
+                    memory_limit=limit,
+                    local_directory=folder,
+                )
+            stack.enter_context(cluster)
+            client = Client(cluster, timeout=CONNECT, set_as_default=False)  # type: ignore[no-untyped-call]
+            stack.enter_context(client)
+        except Exception as error:
+            raise ClusterError(f"no workers could be started: {_first_line(error)}") from None
+        yield DaskCluster(client, workers)
+
+
+def versions() -> tuple[str, str]:
+    """Return the versions of this program and of Python that run here."""
+    return __version__, ".".join(platform.python_version_tuple()[:2])
+
+
+def _call(plugin: str, function: Callable[..., Any], *arguments: Any) -> Any:
+    """Call a function with the job of a run, on a worker."""
+    for each in chain.from_iterable(each if isinstance(each, list) else (each,) for each in arguments):
+        if isinstance(each, _Failure):
+            return each
+    try:
+        job = get_worker().plugins[plugin].job  # type: ignore[attr-defined]
+        return function(job, *arguments)
+    except Exception as error:
+        # Dask would log it with the arguments, in which are the URLs of files with their passwords
+        return _Failure(crash_of(error))
+
+
+def _shown(found: tuple[str, str]) -> str:
+    program, python = found
+    return f"ltkm-inspect {program} with Python {python}"
+
+
+def _first_line(error: Exception) -> str:
+    return reason(error).partition("\n")[0] or type(error).__name__
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Let Dask print nothing."""
+    loggers = [logging.getLogger(name) for name in _LOGS]
+    before = [(logger, logger.level) for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.CRITICAL + 1)
+    try:
+        yield
+    finally:
+        for logger, level in before:
+            logger.setLevel(level)
+
+
+@contextmanager
+def _interrupts_blocked() -> Iterator[None]:
+    """Keep Ctrl-C from processes that are started: the terminal sends it to all, and this one says when it is over."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)

@@ -1,0 +1,120 @@
+"""Captures cut into pieces for a cluster: stretches of large flow files, and batches of whole files."""
+
+from collections.abc import Hashable, Iterator, Sequence
+from dataclasses import dataclass
+from os import fstat
+from typing import NamedTuple
+
+from ltkm_inspect.capture import CaptureSource, opened
+from ltkm_inspect.capture.inputs import Input
+from ltkm_inspect.capture.sources import STDIN, LocalFile
+from ltkm_inspect.checking.pieces import File, Settled
+from ltkm_inspect.checking.work import Stretch
+
+STRETCH = 16 << 20
+"""How many octets of a flow file make a piece, and how many files together do at least."""
+_DENSE = 8
+"""How much more there is to do for an octet that was compressed."""
+NOT_A_FILE = "expected a file, which is read twice, got {}; leave --cluster out"
+
+
+class Batch(NamedTuple):
+    """Files that are checked one after the other. All packet captures that may go on in each other are in one batch."""
+
+    files: tuple[Input, ...]
+    are_packets: bool
+
+
+@dataclass(slots=True)
+class Piece:
+    """A piece of work for a cluster."""
+
+    task: Stretch | Batch
+    octets: int
+    """How many octets of files are in it, as they are stored."""
+    file: File | None = None
+    """The file of a stretch."""
+    settled: Settled = Settled()  # noqa: RUF009
+    """Its place in that file."""
+    events: int = 0
+    """How many events the session follows in it."""
+
+    @property
+    def name(self) -> str:
+        """The first file in it."""
+        return self.task.name if isinstance(self.task, Stretch) else self.task.files[0].name
+
+
+class _Look(NamedTuple):
+    """What is seen of a file when it is opened."""
+
+    input: Input
+    octets: int = 0
+    cost: int = 0
+    """How many octets of a plain file take as much time."""
+    is_packets: bool | None = None
+    """None for a file that cannot be read."""
+    stretches: tuple[Stretch, ...] = ()
+    """Those of a large flow file."""
+
+
+def cut(files: Sequence[Input]) -> Iterator[Piece]:
+    """Yield the pieces of these files, in their order."""
+    batch: list[_Look] = []
+    cost, are_packets = 0, None
+
+    def whole() -> Iterator[Piece]:
+        if batch:
+            together = Batch(tuple([each.input for each in batch]), bool(are_packets))
+            yield Piece(together, sum(each.octets for each in batch))
+            batch.clear()
+
+    for given in files:
+        look = _look(given)
+        if look.is_packets is not None:
+            is_other = are_packets is not None and look.is_packets != are_packets
+            if is_other or look.stretches or (not look.is_packets and cost + look.cost > STRETCH):
+                yield from whole()
+                cost, are_packets = 0, None
+        if look.stretches:
+            file = File(given.name, given.location)
+            for each in look.stretches:
+                until = each.size if each.until is None else each.until
+                yield Piece(each, until - each.start, file)
+            continue
+        batch.append(look)
+        cost += look.cost
+        are_packets = look.is_packets if are_packets is None else are_packets
+    yield from whole()
+
+
+def identity_of(source: CaptureSource) -> Hashable:
+    """Return what is not the same any more once an open file was changed, and is the same on every machine."""
+    if isinstance(source.raw, LocalFile):
+        status = fstat(source.raw.fileno())
+        return status.st_size, status.st_mtime_ns
+    return source.raw.identity()
+
+
+def _look(given: Input) -> _Look:
+    if given.problem:
+        return _Look(given)
+    if given.name == STDIN:
+        return _Look(Input(given.name, NOT_A_FILE.format("standard input")))
+    try:
+        with opened(given.location) as source:
+            if source.size is None:
+                return _Look(Input(given.name, NOT_A_FILE.format("a pipe or a device")))
+            is_flows = source.is_plain and not (source.is_har or source.is_packets)
+            stretches = tuple(_stretches(given, source)) if is_flows and source.size > STRETCH else ()
+            cost = source.size * (1 if source.is_plain else _DENSE)
+            return _Look(given, source.size, cost, source.is_packets, stretches)
+    except OSError:  # whoever reads it says why
+        return _Look(given)
+
+
+def _stretches(file: Input, source: CaptureSource) -> Iterator[Stretch]:
+    size, identity = source.size or 0, identity_of(source)
+    for start in range(0, size, STRETCH):
+        until = start + STRETCH if start + STRETCH < size else None
+        yield Stretch(file.name, file.location, identity, start, until, size, start == 0)

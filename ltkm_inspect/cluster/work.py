@@ -1,0 +1,259 @@
+"""What workers of a cluster do: they read each piece twice, and fold the registers in between.
+
+The first time the events of a piece are summarized, the second time they are checked, with what happened before each of
+them. What is between the two is small and can be computed again, so that nothing is lost with a worker.
+"""
+
+import os
+from collections import Counter
+from collections.abc import Hashable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, suppress
+from dataclasses import dataclass, field, replace
+from errno import ESTALE
+from functools import partial
+from typing import NamedTuple
+
+from ltkm_inspect.capture import CaptureSource, opened
+from ltkm_inspect.capture.damage import NotACaptureError
+from ltkm_inspect.capture.urls import is_url
+from ltkm_inspect.checking import serial
+from ltkm_inspect.checking.checker import Checker, Presenter
+from ltkm_inspect.checking.reading import Held, numbered
+from ltkm_inspect.checking.results import Counts, StretchResult
+from ltkm_inspect.checking.work import PreparedPiece, Stretch, read_stretch
+from ltkm_inspect.cluster.pieces import Batch, identity_of
+from ltkm_inspect.output.console import failure
+from ltkm_inspect.session import Session, SessionEvent, SessionSettings, folding
+from ltkm_inspect.session.folding import Ending, FoldedSession, Followed
+
+CHANGED = "the file changed between the two times that it was read; check it again when it is complete"
+BESIDE_CHANGED = "not checked: another capture that it is read together with changed meanwhile"
+
+
+class Job(NamedTuple):
+    """What every worker of a run has."""
+
+    checker: Checker
+    """Checks nothing itself, as each piece is checked by a copy."""
+    folder: str = ""
+    """The folder that relative names of files start from; empty for that of the worker."""
+
+    @property
+    def settings(self) -> SessionSettings:
+        """The settings of the session of the run."""
+        assert self.checker.context.session is not None
+        return self.checker.context.session.settings
+
+    def opened(self, location: str) -> AbstractContextManager[CaptureSource]:
+        """Open a file, as `capture.opened` does."""
+        return opened(location if is_url(location) else os.path.join(self.folder, location))
+
+
+class _Mark(NamedTuple):
+    """A file of a batch as it was opened."""
+
+    identity: Hashable
+    events: int
+    """How many events were followed before it."""
+
+
+class Summary(NamedTuple):
+    """What is known of a piece once it was read."""
+
+    found: PreparedPiece
+    """Where the records of a stretch are, and how many flows."""
+    events: int
+    """How many events the session follows in it."""
+    until: float | None
+    """Until when the packet captures go, in seconds since 1970 UTC; None if that is not known."""
+    identities: tuple[bytes, ...]
+    """For redaction: who is named in it and has no form of its own."""
+
+    marks: tuple[_Mark | None, ...]
+    """Each file of a batch that was opened, in order; None for one that could not be."""
+
+
+class MappedPiece(NamedTuple):
+    """What the first reading of a piece gives."""
+
+    summary: Summary
+    events: bytes
+    """What the session keeps of each event, packed."""
+
+
+@dataclass(slots=True, kw_only=True)
+class _Summarizer(Checker):
+    """Takes events as a checker does, and only summarizes them."""
+
+    followed: list[Followed] = field(default_factory=list)
+    identities: list[bytes] = field(default_factory=list)
+
+    def _check(self, step: SessionEvent, result: StretchResult, number: int) -> None:
+        redaction = self.presenter.wording.redaction
+        with suppress(Exception):  # who checks it says so
+            self.followed.append(Followed(step.summary, not step.event.faults))
+        if redaction is not None:
+            with suppress(Exception):
+                self.identities += redaction.seen_in(step.event)
+
+
+def map_piece(job: Job, task: Stretch | Batch) -> MappedPiece:
+    """Read a piece, and summarize its events."""
+    session = Session(job.settings)
+    checker = job.checker
+    summarizer = _Summarizer(context=replace(checker.context, session=session), presenter=checker.presenter)
+    found, marks = PreparedPiece(), list[_Mark | None]()
+
+    @contextmanager
+    def marked(location: str) -> Iterator[CaptureSource]:
+        marks.append(None)
+        with job.opened(location) as source:
+            marks[-1] = _Mark(identity_of(source), len(summarizer.followed))
+            try:
+                yield source
+            except NotACaptureError:
+                raise
+            except OSError:  # the second time it may go on where it failed now
+                marks[-1] = None
+                raise
+
+    if isinstance(task, Stretch):
+        result = StretchResult(task.name)
+        try:
+            for _, at, held in _stretch(job, task, found, 0):
+                summarizer.take(held, result, at)
+        except Exception as error:  # a file that the program fails on takes no other one with it
+            found.error = failure(error)
+    else:
+        for _ in serial.check(task.files, summarizer, marked):
+            pass
+    followed = summarizer.followed
+    summary = Summary(found, len(followed), session.until, tuple(summarizer.identities), tuple(marks))
+    return MappedPiece(summary, folding.pack(followed))
+
+
+def summary_of(job: Job, mapped: MappedPiece) -> Summary:
+    """Return what the driver of a cluster has to know of a piece."""
+    return mapped.summary
+
+
+def split(job: Job, stage: int, mapped: MappedPiece, answers: Sequence[bytes], parts: int) -> list[bytes]:
+    """Return what each part needs of a piece in that round."""
+    return folding.split(stage, mapped.events, answers, parts, job.settings)
+
+
+def pick(job: Job, found: Sequence[bytes], part: int) -> bytes:
+    """Return what one part needs of a piece."""
+    return found[part]
+
+
+def fold(
+    job: Job, stage: int, numbers: Sequence[int], pieces: Sequence[bytes], part: int, parts: int
+) -> tuple[dict[int, bytes], Ending]:
+    """Fold one part of the pieces with these numbers in that round."""
+    return folding.fold(stage, zip(numbers, pieces, strict=True), part, parts, job.settings)
+
+
+def answer(job: Job, folded: tuple[dict[int, bytes], Ending], number: int) -> bytes:
+    """Return what one part says of a piece."""
+    return folded[0].get(number, b"")
+
+
+def ending(job: Job, folded: tuple[dict[int, bytes], Ending]) -> Ending:
+    """Return what one part says of the end of the run."""
+    return folded[1]
+
+
+def judge_piece(
+    job: Job,
+    task: Stretch | Batch,
+    summary: Summary,
+    answers: Sequence[bytes],
+    flows: int,
+    identities: Sequence[bytes],
+) -> tuple[list[StretchResult], Counts]:
+    """Read a piece again, and check it, by what all parts of all rounds say of it.
+
+    `flows` are those in its file before it; `identities` the ones that redaction knows from earlier pieces.
+    """
+    session = FoldedSession(job.settings, folding.prior_states(summary.events, answers))
+    context = replace(job.checker.context, session=session)
+    checker = replace(job.checker, context=context, presenter=_knowing(job.checker, identities), counts=Counts())
+    if isinstance(task, Batch):
+        results = [*_joined(serial.check(task.files, checker, _unchanged(job, task, summary.marks, session)))]
+    else:
+        result = StretchResult(task.name)
+        try:
+            for _, at, held in _stretch(job, task, PreparedPiece(), flows):
+                checker.take(held, result, at)
+        except Exception as error:  # a file that the program fails on takes no other one with it
+            result.problem = failure(error)
+        results = [result]
+    return results, checker.counts
+
+
+def _stretch(job: Job, task: Stretch, found: PreparedPiece, flows: int) -> Iterator[tuple[str, int, Held]]:
+    """Yield what begins in a stretch but damage, as `numbered`; OSError if the file was changed."""
+    with job.opened(task.location) as source:
+        if identity_of(source) != task.identity:
+            raise OSError(ESTALE, CHANGED)
+        every = found.counted(read_stretch(source.raw, task, found, job.checker.context.limits))
+        yield from numbered(every, task.name, Counter({task.name: flows}))
+
+
+def _unchanged(job: Job, task: Batch, marks: Sequence[_Mark | None], session: FoldedSession) -> serial.Open:
+    """Return what opens the files of a batch in their order, as long as they are those that were summarized."""
+    left = iter(marks)
+    files = [file.location for file in task.files if not file.problem]
+    is_changed = task.are_packets and any(map(partial(_is_other, job), files, marks))
+
+    @contextmanager
+    def unchanged(location: str) -> Iterator[CaptureSource]:
+        mark = next(left)
+        with job.opened(location) as source:
+            if mark is None or identity_of(source) != mark.identity:
+                raise OSError(ESTALE, CHANGED)
+            if is_changed:
+                raise OSError(ESTALE, BESIDE_CHANGED)
+            session.position = mark.events
+            yield source
+
+    return unchanged
+
+
+def _is_other(job: Job, location: str, mark: _Mark | None) -> bool:
+    """Tell whether a file cannot be read as it was before."""
+    try:
+        with job.opened(location) as source:
+            return mark is None or identity_of(source) != mark.identity
+    except OSError:
+        return mark is not None
+
+
+def _knowing(checker: Checker, identities: Iterable[bytes]) -> Presenter:
+    """Return a presenter that has seen these identities, if it redacts."""
+    presenter = checker.presenter
+    redaction = presenter.wording.redaction
+    if redaction is None:
+        return presenter
+    redaction = redaction.another()
+    for each in identities:
+        redaction.learn(each)
+    return replace(presenter, wording=replace(presenter.wording, redaction=redaction))
+
+
+def _joined(results: Iterable[StretchResult]) -> Iterator[StretchResult]:
+    """Yield results, those that follow each other in one file as one."""
+    last: StretchResult | None = None
+    for each in results:
+        if last is None or last.name != each.name or last.problem:
+            if last is not None:
+                yield last
+            last = each
+            continue
+        last.shown += each.shown
+        last.octets += each.octets
+        last.damaged += each.damaged
+        last.problem, last.unread = each.problem, each.unread
+    if last is not None:
+        yield last

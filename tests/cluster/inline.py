@@ -1,0 +1,26 @@
+"""A cluster in this process, that hands everything on pickled, as a real one does."""
+
+import pickle
+from collections.abc import Callable
+from typing import Any
+
+from ltkm_inspect.checking.checker import Checker
+from ltkm_inspect.cluster.work import Job
+
+
+class InlineCluster:
+    """Calls functions at once, each with a checker of its own."""
+
+    def __init__(self, checker: Checker, workers: int = 2) -> None:
+        """Take the checker of the run."""
+        self.workers = workers
+        self._job = pickle.dumps(Job(checker))
+        self.calls: list[str] = []
+        """The stages of what was called."""
+
+    def submit(self, stage: str, function: Callable[..., Any], *arguments: Any) -> Any:
+        self.calls.append(stage)
+        return pickle.loads(pickle.dumps(function(pickle.loads(self._job), *pickle.loads(pickle.dumps(arguments)))))
+
+    def result(self, submitted: Any) -> Any:
+        return submitted

@@ -1,0 +1,110 @@
+"""The same on real workers: everything `check` writes is equal, also if a worker is killed; and what goes wrong."""
+
+import gzip
+import os
+import signal
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from ltkm_inspect.checking import serial
+from ltkm_inspect.cluster import Job, dask, driver, pieces
+from ltkm_inspect.cluster.dask import DaskCluster
+from ltkm_inspect.options.table import REPORT_SUFFIXES
+from ltkm_inspect.report import jsonl
+from tests.bench._captures import write_archive
+from tests.checking.test_parallel import FAULTS, checker, named, told
+from tests.command import run_text
+from tests.proxy.parts import TRIAL
+
+
+@pytest.fixture(scope="module")
+def workers() -> Iterator[DaskCluster]:
+    """Two workers on this machine, for all tests here."""
+    with dask.local(2) as cluster:
+        yield cluster
+
+
+@pytest.fixture(autouse=True)
+def small(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Cut a few pieces of what little there is, at the same time in each run."""
+    monkeypatch.setattr(jsonl, "time", SimpleNamespace(time=lambda: 1.8e9))
+    monkeypatch.setattr(pieces, "STRETCH", 1 << 20)
+    monkeypatch.setattr(driver, "LEAST_EVENTS", 1)
+
+
+@pytest.fixture(scope="module")
+def archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the folder of 20 files with 20,000 flows; 500 terminals go on from file to file."""
+    folder = tmp_path_factory.mktemp("archive")
+    paths = [folder / f"{number}.flow" for number in range(20)]
+    write_archive(paths, 20_000, 1000, each=2, page=64)
+    paths[3].with_suffix(".flow.gz").write_bytes(gzip.compress(paths[3].read_bytes(), 1))
+    paths[3].unlink()
+    paths[7].write_bytes(paths[7].read_bytes()[:-100])
+    return folder
+
+
+def outputs(workers: DaskCluster, *words: str | Path, reports: Sequence[Path]) -> list[tuple[Any, ...]]:
+    """Return all that `check` writes on one machine, and on the workers."""
+    words = "check", "--session-limit", "100000", *words
+    for each in reports:
+        words = *words, "--report", each
+    found = []
+    for options in ((), ("--cluster", workers.client.scheduler_info()["address"])):
+        done = run_text(*words, *options)
+        found.append((done.stdout, done.stderr, done.returncode, [path.read_bytes() for path in reports]))
+    return found
+
+
+def test_every_format_is_that_of_one_machine(workers: DaskCluster, tmp_path: Path) -> None:
+    reports = [tmp_path / f"run{suffix[0]}" for suffix in REPORT_SUFFIXES.values()]
+    one, many = outputs(workers, "flows", "--keys", TRIAL.with_suffix(".keys.toml"), reports=reports)
+    assert many == one
+    assert one[2] == 3
+
+
+def test_an_archive_with_sessions_across_files_is_checked_as_on_one_machine(
+    workers: DaskCluster, archive: Path, tmp_path: Path
+) -> None:
+    one, many = outputs(workers, archive, reports=[tmp_path / "run.jsonl"])
+    assert many == one
+    assert one[2] == 5
+    assert str(archive / "7.flow") in one[1]
+    assert one[0].splitlines()[-1].startswith("summary: ")
+
+
+class Deadly:
+    """A cluster of which a worker is killed when the first piece is to be checked: half of what was folded is lost."""
+
+    def __init__(self, cluster: DaskCluster) -> None:
+        """Take the cluster."""
+        self.workers, self._cluster, self.killed = cluster.workers, cluster, 0
+
+    def submit(self, stage: str, function: Callable[..., Any], *arguments: Any) -> Any:
+        """Kill a worker in time."""
+        if stage == "judge" and not self.killed:
+            self.killed = max(self._cluster.client.run(os.getpid).values())
+            os.kill(self.killed, signal.SIGKILL)
+        return self._cluster.submit(stage, function, *arguments)
+
+    def result(self, submitted: Any) -> Any:
+        """Wait for a result."""
+        return self._cluster.result(submitted)
+
+
+def test_a_killed_worker_costs_its_pieces_and_nothing_else(
+    workers: DaskCluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pieces, "STRETCH", 100_000)
+    files = named(TRIAL, *FAULTS)
+    alone, together = checker(100_000), checker(100_000)
+    expected = told(serial.check(files, alone))
+    with workers.working_at(Job(together)) as cluster:
+        deadly = Deadly(cluster)
+        assert told(driver.check(files, together, deadly)) == expected
+    assert deadly.killed
+    assert alone.counts.summary == together.counts.summary
