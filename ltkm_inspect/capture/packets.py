@@ -12,6 +12,7 @@ from ltkm_inspect.capture.http1 import HttpMessage, side_of
 from ltkm_inspect.capture.records import SkippedFlows
 from ltkm_inspect.capture.unread import UnreadTraffic
 from ltkm_inspect.packets import (
+    OVERLAP,
     CaptureFileError,
     Network,
     PacketFile,
@@ -32,9 +33,6 @@ _SHARE = 16
 """One direction of a connection may take this part of the memory for all."""
 _EVERY = 1000
 """After so many packets something is yielded, so that whoever reads on is not kept from everything else."""
-
-_OVERLAP = 1.0
-"""Seconds by which a file may begin before the one in front of it ends: packets are not always in order of time."""
 
 type PacketEvent = Exchange | Datagram | SkippedFlows | DamagedEvent | UnreadTraffic | Damage
 
@@ -129,7 +127,7 @@ class _Found:
 
     def is_followed_at(self, time: float | None) -> bool:
         """Tell whether a file that begins at a time follows those that were read."""
-        return time is not None and self._until is not None and time >= self._until - _OVERLAP
+        return time is not None and self._until is not None and time >= self._until - OVERLAP
 
     def begin(self, capture: str) -> PacketFile:
         """Go on with another file."""

@@ -19,8 +19,10 @@ _DENSE = 8
 """How much more there is to do for an octet that was compressed."""
 
 
-def check(files: Sequence[Input], checker: Checker, jobs: int) -> Generator[StretchResult]:
-    """Yield the results of these files as one session, in their order. The number of jobs makes no difference.
+def check(files: Sequence[Input], checker: Checker, jobs: int, *, by_time: bool = False) -> Generator[StretchResult]:
+    """Yield the results of these files as one session, in their order, or by time.
+
+    The number of jobs makes no difference.
 
     What is small, comes from a pipe or is redacted (which takes to have seen each connection) is checked in this
     process. Raises WorkerError where another one that shares the work is gone.
@@ -28,10 +30,10 @@ def check(files: Sequence[Input], checker: Checker, jobs: int) -> Generator[Stre
     most = 1 if checker.presenter.wording.redaction is not None else min(jobs, _worth(files))
     # a process with threads cannot be copied safely, and some systems copy none
     if most < 2 or _has_threads() or not hasattr(os, "fork"):
-        return serial.check(files, checker)
+        return serial.check_by_time(files, checker) if by_time else serial.check(files, checker)
     from ltkm_inspect.checking import parallel
 
-    return parallel.check(files, checker, most)
+    return parallel.check(files, checker, most, by_time=by_time)
 
 
 def cores() -> int:

@@ -18,7 +18,8 @@ from typing import Any
 
 from ltkm_inspect.capture.inputs import Input
 from ltkm_inspect.checking.checker import Checker
-from ltkm_inspect.checking.pieces import Piece, cut
+from ltkm_inspect.checking.merging import MergedCaptures
+from ltkm_inspect.checking.pieces import Piece, cut, cut_by_time
 from ltkm_inspect.checking.reading import CaptureReader
 from ltkm_inspect.checking.results import StretchResult, WorkerError
 from ltkm_inspect.checking.work import PreparedPiece, Share, Stretch
@@ -48,8 +49,10 @@ class _Worker:
     """Index of the piece up to which the process has received what others saw."""
 
 
-def check(files: Sequence[Input], checker: Checker, jobs: int) -> Generator[StretchResult]:
-    """Yield what the exchanges of these files give, as one session, in their order; that many processes share it.
+def check(files: Sequence[Input], checker: Checker, jobs: int, *, by_time: bool = False) -> Generator[StretchResult]:
+    """Yield what the exchanges of these files give, as one session, in their order or by time.
+
+    That many processes share it.
 
     Raises WorkerError where one of them is gone.
     """
@@ -61,7 +64,7 @@ def check(files: Sequence[Input], checker: Checker, jobs: int) -> Generator[Stre
                 workers.append(_start(workers, checker))
         finally:
             signal.pthread_sigmask(signal.SIG_SETMASK, before)
-        yield from _Run(files, workers, checker).results()
+        yield from _Run(files, workers, checker, by_time).results()
     finally:
         for worker in workers:
             worker.connection.close()
@@ -107,11 +110,13 @@ def _serve(connection: Connection, inherited: list[Connection], checker: Checker
 class _Run:
     """One check that is shared between processes."""
 
-    def __init__(self, files: Sequence[Input], workers: list[_Worker], checker: Checker) -> None:
+    def __init__(self, files: Sequence[Input], workers: list[_Worker], checker: Checker, by_time: bool) -> None:
         self._workers = workers
         self._checker = checker
-        self._reader = CaptureReader(checker.context.limits)
-        self._new = cut(files, self._reader)
+        limits = checker.context.limits
+        self._reader = MergedCaptures(files, limits) if by_time else CaptureReader(limits)
+        reader = self._reader
+        self._new = cut(files, reader) if isinstance(reader, CaptureReader) else cut_by_time(reader)
         self._pieces: dict[int, Piece] = {}
         """Those that were read and not yet given out, by their number."""
         self._waiting: deque[int] = deque()
@@ -128,7 +133,7 @@ class _Run:
         while True:
             busy = self._hand_out()
             while (piece := self._pieces.get(self._given)) is not None and piece.checked is not None:
-                yield self._give(piece, piece.checked)
+                yield from self._give(piece, piece.checked)
             goes_on = self._read_on()
             if not (busy or goes_on or self._pieces):
                 break
@@ -230,24 +235,25 @@ class _Run:
             number, file, found = self._settled, piece.file, piece.found
             if piece.task is None:
                 if file.is_over:
-                    piece.checked = StretchResult(file.name)
+                    piece.checked = [StretchResult(file.name)]
             elif found is None:
                 return
             elif isinstance(settled := file.settle(piece.task, found), Stretch):
                 piece.task, piece.found = settled, None
                 return
             elif settled is None:
-                piece.checked = StretchResult(file.name)
+                piece.checked = [StretchResult(file.name)]
                 if piece.worker is not None:
                     self._workers[piece.worker].pieces.remove(number)
             else:
                 piece.settled = settled
-                piece.octets = piece.octets or found.end - (found.start or 0)
+                if isinstance(piece.task, Stretch):
+                    piece.octets = found.end - (found.start or 0)
                 self._seen[number] = piece.worker, found.seen
             self._settled += 1
 
-    def _give(self, piece: Piece, checked: StretchResult) -> StretchResult:
-        """Return the result of a piece, complete, and let go of what nobody needs any more."""
+    def _give(self, piece: Piece, checked: list[StretchResult]) -> list[StretchResult]:
+        """Return the results of a piece, complete, and let go of what nobody needs any more."""
         del self._pieces[self._given]
         self._given += 1
         for number in [*self._seen]:
@@ -257,8 +263,8 @@ class _Run:
         if piece.counts is not None:
             self._checker.counts.merge(piece.counts)
         if piece.task is not None:
-            _, checked.problem, checked.unread = piece.settled
-        checked.octets = piece.octets
+            _, checked[-1].problem, checked[-1].unread = piece.settled
+        checked[-1].octets = piece.octets
         return checked
 
 

@@ -14,9 +14,10 @@ from ltkm_inspect.capture import (
     scan,
 )
 from ltkm_inspect.capture.inputs import Input
+from ltkm_inspect.checking.merging import FileProblem, MergedCaptures, MergedItem
 from ltkm_inspect.checking.reading import CaptureReader, Held
 from ltkm_inspect.checking.results import Counts, StretchResult
-from ltkm_inspect.checking.work import FileRecords, PreparedPiece, Record, Stretch, Task
+from ltkm_inspect.checking.work import FileRecords, MergedRecords, PreparedPiece, Record, Stretch, Task
 from ltkm_inspect.output.console import failure
 
 STRETCH = 1 << 20
@@ -83,8 +84,8 @@ class Piece:
     file: File
     task: Task | None
     """None where there is nothing to do."""
-    checked: StretchResult | None = None
-    """What it gives, once that is known."""
+    checked: list[StretchResult] | None = None
+    """What it gives, once that is known; at least one result."""
     counts: Counts | None = None
     """What is counted in it, if there is anything."""
     octets: int = 0
@@ -116,7 +117,7 @@ def cut(files: Sequence[Input], reader: CaptureReader) -> Iterator[Piece | None]
 
 
 def _problem(file: File, problem: str, *, unread: bool = False) -> Piece:
-    return Piece(file, None, StretchResult(file.name, problem=problem, unread=unread))
+    return Piece(file, None, [StretchResult(file.name, problem=problem, unread=unread)])
 
 
 def _stretches(file: File, source: CaptureSource) -> Iterator[Piece]:
@@ -175,5 +176,31 @@ def _batches(
         if batch:  # what precedes the error counts
             yield piece()
         raise
+    if batch:
+        yield piece()
+
+
+def cut_by_time(captures: MergedCaptures) -> Iterator[Piece | None]:
+    """Yield the pieces of captures that are merged by time; None, now and then, while the next one is being read."""
+    batch: list[MergedItem] = []
+
+    def piece() -> Piece:
+        nonlocal batch
+        held, batch = batch, []
+        records = [(each.name, each.number, each.held) for each in held if not isinstance(each.held, FileProblem)]
+        return Piece(File(""), MergedRecords(held[0].name, records), octets=sum(each.octets for each in held))
+
+    for number, item in enumerate(captures.items(), 1):
+        if isinstance(item.held, FileProblem | Damage):
+            if batch:
+                yield piece()
+            why = item.held if isinstance(item.held, FileProblem) else FileProblem(str(item.held), unread=False)
+            yield _problem(File(item.name), why.text, unread=why.unread)
+            continue
+        batch.append(item)
+        if len(batch) >= BATCH or sum(each.octets for each in batch) >= STRETCH:
+            yield piece()
+        elif not number % STEP:
+            yield None
     if batch:
         yield piece()

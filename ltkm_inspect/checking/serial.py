@@ -7,6 +7,7 @@ from contextlib import AbstractContextManager
 from ltkm_inspect.capture import CaptureSource, following, opened
 from ltkm_inspect.capture.inputs import Input
 from ltkm_inspect.checking.checker import Checker
+from ltkm_inspect.checking.merging import FileProblem, MergedCaptures
 from ltkm_inspect.checking.reading import CaptureReader, Held, numbered, read
 from ltkm_inspect.checking.results import StretchResult
 from ltkm_inspect.output.console import failure
@@ -29,6 +30,25 @@ def check(files: Sequence[Input], checker: Checker, open: Open = opened) -> Gene
         yield _checked(held, name, checker, at)
     if session is not None:
         session.until = reader.until
+
+
+def check_by_time(files: Sequence[Input], checker: Checker) -> Generator[StretchResult]:
+    """Yield what the exchanges of these files give, as one session, in the order of time."""
+    captures, session = MergedCaptures(files, checker.context.limits), checker.context.session
+    if session is not None:
+        checker.counts.forgotten = session.forgotten
+    for each in captures.items():
+        result = StretchResult(each.name, octets=each.octets)
+        if isinstance(each.held, FileProblem):
+            result.problem, result.unread = each.held
+        else:
+            try:
+                checker.take(each.held, result, each.number)
+            except Exception as error:  # an event that the program fails on takes no other one with it
+                result.problem = failure(error)
+        yield result
+    if session is not None:
+        session.until = captures.until
 
 
 def follow(file: Input, checker: Checker) -> Generator[StretchResult]:

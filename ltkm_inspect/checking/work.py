@@ -65,7 +65,15 @@ class FileRecords(NamedTuple):
     found: list[Record]
 
 
-type Task = Stretch | FileRecords
+class MergedRecords(NamedTuple):
+    """What was found in several files, in the order of time, each with its capture and its number there."""
+
+    name: str
+    """The first capture."""
+    found: list[tuple[str, int, Held]]
+
+
+type Task = Stretch | FileRecords | MergedRecords
 
 
 @dataclass(slots=True)
@@ -118,28 +126,30 @@ def read_stretch(file: StoredFile, task: Stretch, found: PreparedPiece, limits: 
     yield from read(scan(some, start, until, task.size), task.name, limits)
 
 
+type _Waiting = SkippedFlows | UnreadTraffic | DamagedEvent | SessionEvent
+
+
 @dataclass(slots=True)
 class Share:
     """The share of one process in a check, with a session of its own that is kept up to date."""
 
     checker: Checker
-    _waiting: dict[int, tuple[str, list[SkippedFlows | UnreadTraffic | DamagedEvent | SessionEvent]]] = field(
-        default_factory=dict
-    )
+    _waiting: dict[int, tuple[str, list[tuple[str, int, _Waiting]]]] = field(default_factory=dict)
+    """What is to be inspected, each with its capture and its number there, from the beginning of its piece on."""
     _file: StoredFile | None = None
     _location: str = ""
 
     def find(self, number: int, task: Task) -> PreparedPiece:
         """Do the first half of a piece of work."""
         found, seen = PreparedPiece(), []
-        waiting: list[SkippedFlows | UnreadTraffic | DamagedEvent | SessionEvent] = []
+        waiting: list[tuple[str, int, _Waiting]] = []
         try:
-            for held in found.counted(self._held(task, found)):
+            for name, at, held in self._numbered(task, found):
                 if isinstance(held, UnreadTraffic | DamagedEvent | SkippedFlows):
-                    waiting.append(held)
+                    waiting.append((name, at, held))
                 else:
                     step = self.checker.context.event(held)
-                    waiting.append(step)
+                    waiting.append((name, at, step))
                     if not held.faults:
                         with suppress(Exception):  # what cannot be looked at is not remembered; who inspects it says so
                             seen.append(step.summary)
@@ -149,21 +159,23 @@ class Share:
         found.seen = pickle.dumps(seen, pickle.HIGHEST_PROTOCOL) if seen else b""
         return found
 
-    def inspect(self, number: int, seen: list[bytes], flows: int) -> tuple[StretchResult, Counts]:
+    def inspect(self, number: int, seen: list[bytes], flows: int) -> tuple[list[StretchResult], Counts]:
         """Do the second half, after what others saw of the pieces before it, those of this process left out.
 
-        `flows` is how many there are in the file before the piece.
+        `flows` is how many there are in the file before the piece. A result is about one capture.
         """
         session = self.follow(seen)
         for earlier in [earlier for earlier in self._waiting if earlier < number]:
             del self._waiting[earlier]  # it turned out that there is nothing in it after all
-        name, waiting = self._waiting.pop(number)
-        result, counts = StretchResult(name), Counts()
+        first, waiting = self._waiting.pop(number)
+        results, counts = [StretchResult(first)], Counts()
         self.checker.counts = counts
-        for _, at, held in numbered(waiting, name, Counter({name: flows})):
-            self.checker.take(held, result, at)
+        for name, at, held in waiting:
+            if name != results[-1].name:
+                results.append(StretchResult(name))
+            self.checker.take(held, results[-1], flows + at)
         counts.forgotten = session.forgotten.copy()
-        return result, counts
+        return results, counts
 
     def follow(self, seen: list[bytes]) -> Session:
         """Take note of what others saw; return the session, which knows it now."""
@@ -181,7 +193,13 @@ class Share:
         if self._file is not None:
             self._file.close()
 
-    def _held(self, task: Task, found: PreparedPiece) -> Iterator[Held]:
+    def _numbered(self, task: Task, found: PreparedPiece) -> Iterator[tuple[str, int, Counted]]:
+        if isinstance(task, MergedRecords):
+            yield from ((name, at, held) for name, at, each in task.found for held in found.counted((each,)))
+        else:
+            yield from numbered(found.counted(self._held(task, found)), task.name, Counter())
+
+    def _held(self, task: Stretch | FileRecords, found: PreparedPiece) -> Iterator[Held]:
         if isinstance(task, FileRecords):
             yield from read(iter(task.found), task.name, self.checker.context.limits)
             return

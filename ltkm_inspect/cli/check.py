@@ -17,6 +17,7 @@ from ltkm_inspect.cli.shared import (
     Count,
     FilePath,
     JudgingOptions,
+    Word,
     interruptible,
     judging,
     leave,
@@ -41,6 +42,13 @@ if TYPE_CHECKING:
     "--cluster", metavar="ADDRESS", help="Check on a cluster: local, local:N, or the address of a Dask scheduler."
 )
 @click.option("--insecure", is_flag=True, help="Send keys to a cluster even if the connection is not encrypted.")
+@click.option(
+    "--order",
+    type=Word(("files", "time")),
+    default="files",
+    show_default=True,
+    help="Check the files one after the other, or merge them by time: for probes that capture at the same time.",
+)
 @click.option("--follow", is_flag=True, help="Follow a capture that is still being written, until Ctrl-C or SIGTERM.")
 @click.option(
     "--write-baseline",
@@ -63,6 +71,7 @@ def check(
     jobs: int | None,
     cluster: str | None,
     insecure: bool,
+    order: str,
     follow: bool,
     new_baseline: Path | None,
     msks: tuple[str, ...],
@@ -92,7 +101,7 @@ def check(
         raise click.UsageError(f"--follow: expected one file, got {got}")
     if new_baseline is not None:
         require_writable(new_baseline, asked.typed)
-    address = None if cluster is None else _address(cluster, jobs, follow=follow)
+    address = None if cluster is None else _address(cluster, jobs, order, follow=follow)
     keys = asked.keys()
     if address is not None and not (insecure or address.is_safe):
         secret = "--keys" if keys.ring else "a URL with a password" if any(each.has_secret for each in found) else ""
@@ -139,7 +148,7 @@ def check(
             at_work = stack.enter_context(workers.working_at(clusters.Job(checker, os.getcwd())))
             run.print_all(clusters.check(found, checker, at_work))
         else:
-            run.print_all(checking.check(found, checker, jobs or checking.cores()))
+            run.print_all(checking.check(found, checker, jobs or checking.cores(), by_time=order == "time"))
         run.finish()
         if run.stop_code is not None:
             leave(run.stop_code)
@@ -149,12 +158,13 @@ def check(
         leave(COULD_NOT_RUN if run.has_failed else run.exit_code(asked.level))
 
 
-def _address(text: str, jobs: int | None, *, follow: bool) -> "ClusterAddress":
+def _address(text: str, jobs: int | None, order: str, *, follow: bool) -> "ClusterAddress":
     """Return the cluster that is named; a usage error if it means nothing, or nothing with the other options."""
     from ltkm_inspect.cluster import ClusterAddress
 
-    if jobs is not None or follow:
-        raise click.UsageError(f"--cluster: not with {'--follow' if follow else '--jobs'}")
+    others = {"--jobs": jobs is not None, "--order time": order == "time", "--follow": follow}
+    for other in (name for name, is_typed in others.items() if is_typed):
+        raise click.UsageError(f"--cluster: not with {other}")
     with usage():
         return ClusterAddress.parse(text)
 

@@ -25,6 +25,8 @@ BLOCK = 1 << 20
 """How many octets are read at a time."""
 LARGEST = 1 << 24
 """How many octets a packet, or the description of an interface, may have."""
+OVERLAP = 1.0
+"""Seconds by which a file may begin before the one in front of it ends: packets are not always in order of time."""
 MOST_INTERFACES = 1 << 16
 """How many interfaces a section may describe."""
 
