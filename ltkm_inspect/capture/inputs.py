@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from ltkm_inspect.capture.damage import NotACaptureError
 from ltkm_inspect.capture.sources import STDIN, may_begin_capture, opened
-from ltkm_inspect.capture.urls import is_url, shown_name
+from ltkm_inspect.wire.urls import is_url, shown_name
 
 if TYPE_CHECKING:
     from ltkm_inspect.capture.remote import Listing
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 NO_CAPTURE = "the folder has no flow file, HAR or packet capture; unpack archives first"
 _START = 1 << 10
 """How many octets of a file elsewhere mostly tell what it is."""
+_CAPTURE_NAME = re.compile(r"\.(?:flows?|har|zhar|pcap\d*|pcapng\d*)(?:\.(?:gz|zst))?$").search
+"""Names of files elsewhere that are not looked into: of ten thousand keys in a bucket, that would take a while."""
 NO_MATCH = "no file matches; check the folder and the pattern"
 
 
@@ -106,9 +108,11 @@ def _in_listing(found: "Listing") -> Iterator[Input]:
     if found.kind == "folder":
         visible = [each for each in entries if each.size != 0 and "/." not in each.url[len(found.url) - 1 :]]
         entries = sorted(visible, key=lambda each: [_order(part) for part in each.url.split("/")])
-        entries = [
-            each for each, start in zip(entries, starts(entries, _START), strict=True) if _is_wanted(each.url, start)
-        ]
+        unsure = [each for each in entries if not _CAPTURE_NAME(each.url)]
+        others = {
+            each for each, start in zip(unsure, starts(unsure, _START), strict=True) if _is_other(each.url, start)
+        }
+        entries = [each for each in entries if each not in others]
     elif found.kind == "pattern":
         visible = [each for each in entries if "/." in found.url or "/." not in each.url]  # as here
         entries = sorted(visible, key=lambda each: _order(each.url))
@@ -119,10 +123,10 @@ def _in_listing(found: "Listing") -> Iterator[Input]:
             yield Input(shown_name(each.url), url=each.url, size=each.size)
 
 
-def _is_wanted(url: str, start: bytes | None) -> bool:
-    """Tell by its first octets whether a file elsewhere may be a capture, as `may_be_capture` does."""
+def _is_other(url: str, start: bytes | None) -> bool:
+    """Tell by its first octets whether a file elsewhere is certainly no capture, as `may_be_capture` does."""
     may_be = True if start is None else may_begin_capture(start)
-    return may_be_capture(url) if may_be is None else may_be
+    return not (may_be_capture(url) if may_be is None else may_be)
 
 
 def _files(name: str) -> Iterator[Input]:

@@ -7,8 +7,8 @@ from errno import EACCES, EIO, ENOENT, ESTALE
 from typing import Any, Literal, NamedTuple
 
 from ltkm_inspect.capture.damage import REPLACED
-from ltkm_inspect.capture.urls import is_web, scheme_of, without_secrets
 from ltkm_inspect.wire import printable
+from ltkm_inspect.wire.urls import is_web, scheme_of, without_secrets
 
 FETCH = 1 << 20
 """How many octets are fetched ahead of those that are asked for."""
@@ -145,7 +145,7 @@ def _entries(url: str, path: str, found: Iterable[Mapping[str, Any]]) -> list[Re
     """Return entries of the folder with that URL and path: a path alone does not always tell the account."""
     return [
         RemoteEntry(
-            f"{url.rstrip('/')}/{info['name'].removeprefix(path).strip('/')}",
+            f"{url.removesuffix('/')}/{info['name'].removeprefix(path).removeprefix('/')}",
             info.get("size"),
             info["type"] == "directory" or info["name"].endswith("/"),
         )
@@ -199,6 +199,7 @@ def _place(url: str) -> tuple[Any, str]:
     except ImportError:
         raise RemoteError(EIO, NO_FSSPEC) from None
     scheme = scheme_of(url)
+    url = scheme + url[len(scheme) :]
     kind = fsspec.get_filesystem_class(scheme)
     options = kind._get_kwargs_from_urls(url)
     if is_web(url):
@@ -235,6 +236,8 @@ def _failure(error: Exception, url: str) -> OSError:
     status = getattr(cause, "status", None)
     if status in _GONE or isinstance(cause, FileNotFoundError):
         return RemoteError(ENOENT, f"there is no such file{'' if is_web(url) else ', folder or bucket'}")
+    if is_web(url) and isinstance(cause, ValueError):
+        return RemoteError(EIO, f"expected {scheme}://HOST/PATH, got a URL that cannot be used")
     text = str(getattr(cause, "message", "") or getattr(cause, "strerror", "") or cause)
     why = printable(without_secrets(" ".join(text.split()), url))[:LONGEST_REASON] or type(cause).__name__
     if status in _DENIED or isinstance(error, PermissionError):

@@ -14,10 +14,10 @@ from typing import Protocol
 from ltkm_inspect.capture.damage import PackedError, refuse_other
 from ltkm_inspect.capture.entries import is_har, is_json
 from ltkm_inspect.capture.records import BLOCK, Read
-from ltkm_inspect.capture.urls import is_url
 from ltkm_inspect.coding import CodingError, PieceStream, unpack
 from ltkm_inspect.packets import is_capture
 from ltkm_inspect.wire import printable
+from ltkm_inspect.wire.urls import is_url
 
 STDIN = "-"
 """The name that means standard input."""

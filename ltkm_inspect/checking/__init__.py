@@ -6,7 +6,6 @@ from collections.abc import Generator, Sequence
 from contextlib import suppress
 
 from ltkm_inspect.capture.inputs import Input
-from ltkm_inspect.capture.urls import FETCHING
 from ltkm_inspect.checking import serial
 from ltkm_inspect.checking.checker import Checker, Presenter
 from ltkm_inspect.checking.results import Shown, StretchResult, WorkerError
@@ -14,6 +13,8 @@ from ltkm_inspect.checking.serial import follow
 
 WORTH = 4 << 20
 """How many octets of input are worth a process more."""
+_FETCHING = ("fsspecIO", "asyncio_")
+"""How the names of the threads begin that fetch what URLs mean; they hold no lock while there is nothing to fetch."""
 _PACKED = (".gz", ".zst")
 _DENSE = 8
 """How much more there is to do for an octet that was compressed."""
@@ -59,4 +60,4 @@ def _worth(files: Sequence[Input]) -> int:
 def _has_threads() -> bool:
     """Tell whether there are threads beside the main one, but for those that fetch files and have nothing to do now."""
     others = (thread.name for thread in threading.enumerate() if thread is not threading.main_thread())
-    return not all(name.startswith(FETCHING) for name in others)
+    return not all(name.startswith(_FETCHING) for name in others)

@@ -54,7 +54,7 @@ class Stream(NamedTuple):
     """No event of it is earlier, in seconds since 1970 UTC; -inf if that is not known."""
 
 
-class _Look(NamedTuple):
+class _Beginning(NamedTuple):
     """What the beginning of a file tells."""
 
     is_packets: bool = False
@@ -113,7 +113,7 @@ def streams(files: Sequence[Input], limits: Limits) -> list[Stream]:
     several packet captures in a row is read once more.
     """
     found: list[Stream] = []
-    before, look = None, _Look()
+    before, look = None, _Beginning()
     for file in files:
         last, look = look, _look(file, limits)
         if before is not None and look.is_packets and (look.first is None or _follows(look.first, last, before)):
@@ -127,7 +127,7 @@ def streams(files: Sequence[Input], limits: Limits) -> list[Stream]:
     return found
 
 
-def _follows(first: float, look: _Look, before: Input) -> bool:
+def _follows(first: float, look: _Beginning, before: Input) -> bool:
     """Tell whether a packet capture whose first packet has that time follows another one."""
     if look.first is None or first < look.first - OVERLAP:
         return False
@@ -141,19 +141,19 @@ def _follows(first: float, look: _Look, before: Input) -> bool:
     return last is not None and first >= last - OVERLAP
 
 
-def _look(file: Input, limits: Limits) -> _Look:
+def _look(file: Input, limits: Limits) -> _Beginning:
     if file.problem or file.octets is None:  # what comes through a pipe can be read only once
-        return _Look()
+        return _Beginning()
     try:
         with opened(file.location) as source:
             if source.is_packets:
                 first = next((packet.time for packet in packets(source.read)), None)
-                return _Look(True, first, _FIRST if first is None else first - OVERLAP)
+                return _Beginning(True, first, _FIRST if first is None else first - OVERLAP)
             for _, _, held in CaptureReader(limits).events(source, file.name):
                 if isinstance(held, Event):
-                    return _Look(begins=time_of(held, _FIRST))
+                    return _Beginning(begins=time_of(held, _FIRST))
                 if source.raw.tell() > LOOKED_AT:
                     break
     except Exception:  # said when it is read
         pass
-    return _Look()
+    return _Beginning()

@@ -79,7 +79,7 @@ def _start(others: list[_Worker], checker: Checker) -> _Worker:
     inherited = [ours, *(other.connection for other in others)]
     process = forking.Process(target=_serve, args=(theirs, inherited, checker), daemon=True)
     with warnings.catch_warnings():
-        # Python warns of other threads, which are only those of `FETCHING` here
+        # Python warns of other threads, which are only those that fetch files
         warnings.simplefilter("ignore", DeprecationWarning)
         process.start()
     theirs.close()

@@ -13,6 +13,7 @@ from ltkm_inspect.cli.shared import Word, keys_at_hand, leave, option, shaped, w
 from ltkm_inspect.input import FORMS, Form, InputMessage, from_argument, from_stream
 from ltkm_inspect.input.kind import OTHER, kind_of_file
 from ltkm_inspect.output.console import FINDINGS, NOTHING_SEEN, OK, InputErrors, complain, reason, say
+from ltkm_inspect.wire.urls import is_url
 
 TOGETHER = 200
 """How many lines are printed together: to hand over each by itself takes longer than to write it."""
@@ -99,7 +100,8 @@ def _given(inputs: Iterable[str], form: Form, trouble: InputErrors) -> Iterator[
                     yield given
                 begun = True
         except OSError as error:
-            trouble.say("standard input" if text == "-" else text, reason(error, _may_have_ltkm), unread=True)
+            why = "expected a file on this machine, got a URL" if is_url(text) else reason(error, _may_have_ltkm)
+            trouble.say("standard input" if text == "-" else text, why, unread=True)
 
 
 def _may_have_ltkm(path: str) -> bool:

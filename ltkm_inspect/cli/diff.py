@@ -33,7 +33,7 @@ def diff(a: str, b: str, everything: bool, asked: JudgingOptions, shape: str) ->
     wording = asked.wording(keys)
     from ltkm_inspect import diff as room
     from ltkm_inspect.capture.inputs import inputs
-    from ltkm_inspect.capture.urls import shown_name
+    from ltkm_inspect.wire.urls import shown_name
 
     with interruptible():
         reports, codes, inputs_of = [], [], []

@@ -99,12 +99,12 @@ def match(
     limits = limits_of(limit)
     from ltkm_inspect.capture import unpacked
     from ltkm_inspect.capture.inputs import inputs
-    from ltkm_inspect.capture.urls import shown_name
     from ltkm_inspect.context import Context
     from ltkm_inspect.engine import place
     from ltkm_inspect.keys import KeyRing
     from ltkm_inspect.matching import BsmLog, Deliveries, LogError, LogMatch, LogTable, MatchOutput, columns_line
     from ltkm_inspect.session import Session
+    from ltkm_inspect.wire.urls import shown_name
 
     wording = wording_of(names, KeyRing(), redact=redact, key=redact_key_file)
     trouble, files = InputErrors(), [*inputs(captures)]

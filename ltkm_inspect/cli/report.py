@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ltkm_inspect.capture.urls import is_url, shown_name
 from ltkm_inspect.cli.defaults import configurable, spelled
 from ltkm_inspect.cli.group import commands
 from ltkm_inspect.cli.looks import styled
@@ -28,6 +27,7 @@ from ltkm_inspect.options.table import LINE_FORMATS, REPORT_FORMATS
 from ltkm_inspect.options.words import OptionError
 from ltkm_inspect.output.console import COULD_NOT_RUN, InputErrors, complain, pour, reason, say
 from ltkm_inspect.wire import crash_of, printable
+from ltkm_inspect.wire.urls import is_url, shown_name
 
 if TYPE_CHECKING:
     from ltkm_inspect.baseline import Baseline
@@ -46,7 +46,7 @@ def _schema(context: click.Context, parameter: click.Parameter, asked: bool) -> 
 
 @commands.command()
 @configurable
-@click.argument("sources", nargs=-1, required=True, type=FilePath(str), metavar="RUN.jsonl|-...")
+@click.argument("sources", nargs=-1, required=True, type=FilePath(str, or_url=True), metavar="RUN.jsonl|-...")
 @option("report")
 @option("fail_on")
 @option("baseline")

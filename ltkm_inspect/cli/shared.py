@@ -18,6 +18,7 @@ from ltkm_inspect.options.table import DEFAULTS, REPORT_SUFFIXES, SHOWS_KEYS
 from ltkm_inspect.options.words import OptionError, alternatives, one_of
 from ltkm_inspect.output.console import COULD_NOT_RUN, InputErrors, complain, failure
 from ltkm_inspect.wire import printable
+from ltkm_inspect.wire.urls import is_url, shown_name
 
 if TYPE_CHECKING:
     from ltkm_inspect.baseline import Baseline
@@ -54,29 +55,32 @@ class FilePath(click.Path):
     One that may not be read is found out by reading it: it is an input like a missing one, and no wrong usage.
     """
 
-    def __init__(self, path_type: type[Path] | type[str] = Path) -> None:
-        """Give paths of that type."""
+    def __init__(self, path_type: type[Path] | type[str] = Path, *, or_url: bool = False) -> None:
+        """Give paths of that type; `or_url` says that a URL is taken, too, and given as it is."""
         super().__init__(path_type=path_type, readable=False)
+        self._or_url = or_url
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         """Return the path; a usage error for an empty one."""
         if value == "":
             self.fail("expected the name of a file, got nothing", param, ctx)
+        if isinstance(value, str) and is_url(value):
+            if not self._or_url:
+                self.fail(f"expected a file on this machine, got {printable(shown_name(value))}", param, ctx)
+            return value
         return super().convert(value, param, ctx)
 
 
 class CapturePath(FilePath):
-    """The path of a capture, or its URL."""
+    """The path of a capture, or its URL, as text."""
 
     def __init__(self) -> None:
-        """Give text."""
-        super().__init__(str)
+        """Take both."""
+        super().__init__(or_url=True)
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        """Return a URL as it is, and a path in its usual form; a usage error for nothing."""
-        from ltkm_inspect.capture.urls import is_url
-
-        return value if is_url(value) else str(Path(super().convert(value, param, ctx)))
+        """Return the text; a usage error for nothing."""
+        return str(super().convert(value, param, ctx))
 
 
 class JudgingOptions:

@@ -15,7 +15,6 @@ from typing import NamedTuple
 
 from ltkm_inspect.capture import CaptureSource, opened
 from ltkm_inspect.capture.damage import NotACaptureError
-from ltkm_inspect.capture.urls import is_url
 from ltkm_inspect.checking import serial
 from ltkm_inspect.checking.checker import Checker, Presenter
 from ltkm_inspect.checking.reading import Held, numbered
@@ -25,6 +24,7 @@ from ltkm_inspect.cluster.pieces import Batch, identity_of
 from ltkm_inspect.output.console import failure
 from ltkm_inspect.session import Session, SessionEvent, SessionSettings, folding
 from ltkm_inspect.session.folding import Ending, FoldedSession, Followed
+from ltkm_inspect.wire.urls import is_url
 
 CHANGED = "the file changed between the two times that it was read; check it again when it is complete"
 BESIDE_CHANGED = "not checked: another capture that it is read together with changed meanwhile"

@@ -14,6 +14,7 @@ import click
 from ltkm_inspect.parameter import similar_file
 from ltkm_inspect.wire import count, crash_of, printable
 from ltkm_inspect.wire.key_text import is_key_text
+from ltkm_inspect.wire.urls import is_url, shown_name
 
 if TYPE_CHECKING:
     from ltkm_inspect.capture.inputs import Input
@@ -113,7 +114,7 @@ def reason(error: Exception, fits: Callable[[str], bool] = os.path.exists) -> st
     if isinstance(error, FileNotFoundError) and isinstance(error.filename, str | os.PathLike):
         path = os.fsdecode(error.filename)
         folder = os.path.dirname(path)
-        if is_key_text(path):
+        if is_key_text(path) or is_url(path):
             return str(error.strerror)
         if folder and not os.path.isdir(folder):
             return f"{error.strerror}; there is no folder {printable(folder)}"
@@ -146,7 +147,7 @@ class InputErrors:
             self.damaged += 1
             return
         is_key = is_key_text(source) and not os.path.exists(source)
-        complain(f"{'(what may be a key)' if is_key else printable(source)}: {why}")
+        complain(f"{'(what may be a key)' if is_key else printable(shown_name(source))}: {why}")
         self.unread += unread
         self.damaged += not unread
 

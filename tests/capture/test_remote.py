@@ -13,9 +13,9 @@ import zstandard
 from ltkm_inspect.capture import stored
 from ltkm_inspect.capture.damage import REPLACED
 from ltkm_inspect.capture.inputs import NO_CAPTURE, NO_MATCH, Input, inputs
-from ltkm_inspect.capture.urls import shown_name, without_secrets
 from ltkm_inspect.checking import parallel, pieces, serial
 from ltkm_inspect.checking.work import Share, Stretch
+from ltkm_inspect.wire.urls import shown_name, without_secrets
 from tests.checking.test_parallel import checker, told
 from tests.command import run_text
 from tests.elsewhere import SECRET, object_storage, web_server
@@ -54,6 +54,7 @@ def bucket() -> Iterator[str]:
         for name, octets in FILES.items():
             fs.pipe_file(f"trial/day/{name}", octets)
         fs.pipe_file("trial/none/", b"")
+        fs.pipe_file("trial/odd//a.flow", FLOWS)
         yield "s3://trial"
 
 
@@ -130,6 +131,7 @@ def test_a_file_that_was_replaced_elsewhere_is_said_to_be(bucket: str, memory: s
         ("gs://trial/a", "gs:// takes the Python package gcsfs, which is missing: pip install gcsfs", 1),
         ("http://WEB/denied/b.flow.gz", "access denied: check the credentials, and what they allow (Forbidden)", 1),
         ("http://WEB/plain/c.flow", "there is no such file", 1),
+        ("http://", "expected http://HOST/PATH, got a URL that cannot be used", 1),
         ("http://WEB/plain/**", "expected a pattern without **, as the folders of a web server are not searched", 1),
         ("http://127.0.0.1:1/a", "Connect call failed ('127.0.0.1', 1)", 1),
         ("s3://trial/day/empty.flow", "the file is empty", 4),
@@ -229,6 +231,19 @@ def test_a_file_elsewhere_is_not_followed(memory: str) -> None:
     done = run_text("check", "--follow", f"{memory}/a10.flow")
     assert "--follow: expected one file, got a URL" in done.stderr
     assert done.returncode == 2
+
+
+@pytest.mark.parametrize("words", [("fault", "strip-ltkm", "URL", "out.flow"), ("decode", "URL")])
+def test_commands_that_take_no_url_do_not_show_its_secrets(words: tuple[str, ...]) -> None:
+    done = run_text(*(word.replace("URL", "https://user:canary@host/a.flow?k=canary") for word in words))
+    assert "https://***@host/a.flow?k=***" in done.stderr
+    assert "canary" not in done.stderr
+    assert done.returncode in (1, 2)
+
+
+def test_an_empty_name_in_a_path_and_a_scheme_in_capitals_are_kept(bucket: str) -> None:
+    assert relative([f"{bucket}/odd"], bucket) == ["/odd//a.flow"]
+    assert run_text("check", "S3://trial/odd//a.flow").returncode == 3
 
 
 def test_an_input_knows_its_size(bucket: str) -> None:

@@ -1,12 +1,10 @@
-"""URLs of captures: which names are URLs, and how they are shown without the secrets in them."""
+"""URLs: which names of files are some, and how they are shown without the secrets in them."""
 
 import re
 from urllib.parse import unquote
 
 HIDDEN = "***"
 """What is shown in place of a secret."""
-FETCHING = ("fsspecIO", "asyncio_")
-"""How the names of the threads begin that fetch what URLs mean; they hold no lock while there is nothing to fetch."""
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*(?=://)")
 
 
