@@ -6,6 +6,7 @@ It knows a few numbers of each piece, and no event.
 from collections import deque
 from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 from math import ceil
 from typing import Any, Protocol
 
@@ -17,11 +18,14 @@ from ltkm_inspect.cluster import work
 from ltkm_inspect.cluster.pieces import Piece, cut
 from ltkm_inspect.output.redaction import REMEMBERED
 from ltkm_inspect.session import folding
+from ltkm_inspect.session.folding import Round
 
 STATES = 16 << 10
 """About so many octets of prior states an event has."""
+TOUCHES = 1 << 10
+"""About so many octets an event has in each of the rounds without these."""
 PART = 64 << 20
-"""So many octets of prior states one part of a register should have: they are in the memory of one worker."""
+"""So many octets one part of a register should have: they are in the memory of one worker."""
 MOST_PARTS = 64
 """Each part takes a few tasks for each piece: there are no more parts than this, unless there are more workers."""
 LEAST_EVENTS = 1000
@@ -108,26 +112,41 @@ def _map(files: Sequence[Input], cluster: Cluster, pieces: list[_Mapped]) -> Ite
 
 def _fold(cluster: Cluster, pieces: list[_Mapped]) -> list[Any]:
     """Have the registers folded; return what stands for what each part says of the end."""
-    numbered = [(number, each) for number, each in enumerate(pieces) if each.summary.events]
-    events = sum(each.summary.events for each in pieces)
-    enough = max(min(cluster.workers, events // LEAST_EVENTS), ceil(events * STATES / PART))
-    parts = max(1, min(enough, max(MOST_PARTS, cluster.workers)))
-    endings = []
-    for stage in folding.STAGES:
-        found = [cluster.submit("split", work.split, stage, each.mapped, each.answers, parts) for _, each in numbered]
-        numbers = [number for number, _ in numbered]
-        answers: list[list[Any]] = [[] for _ in numbered]
-        for part in range(parts):
-            picked = [cluster.submit("pick", work.pick, each, part) for each in found]
-            folded = cluster.submit("fold", work.fold, stage, numbers, picked, part, parts)
-            endings.append(cluster.submit("ending", work.ending, folded))
-            for each, number in zip(answers, numbers, strict=True):
-                each.append(cluster.submit("answer", work.answer, folded, number))
-        for (_, mapped), each in zip(numbered, answers, strict=True):
-            mapped.answers += each
+    known = [(number, each) for number, each in enumerate(pieces) if each.summary.events]
+    numbers = [number for number, _ in known]
+    parts, history_parts = _parts(sum(each.summary.events for each in pieces), cluster.workers)
+    found = [cluster.submit("split", work.split, each.mapped, parts, history_parts) for _, each in known]
+    early = [[cluster.submit("pick", work.pick, each, 0, part) for each in found] for part in range(parts)]
+    history = [[cluster.submit("pick", work.pick, each, 1, part) for each in found] for part in range(history_parts)]
+    folded: dict[Round, list[Any]] = {}
+
+    def fold(stage: Round, touches: list[list[Any]]) -> list[list[Any]]:
+        """Have every part of a round folded; return what stands for what they say of each piece."""
+        needed = [each for round in stage.needs for each in folded[round]]
+        folded[stage] = [cluster.submit("fold", work.fold, stage, numbers, part, needed) for part in touches]
+        if stage in (Round.EVENTS, Round.SIGHTINGS):
+            return [[] for _ in numbers]
+        return [[cluster.submit("answer", work.answer, part, number) for part in folded[stage]] for number in numbers]
+
+    fold(Round.EVENTS, early)
+    answers = fold(Round.COPIES, early), fold(Round.CHALLENGES, early), fold(Round.HISTORY, history)
+    for (_, each), *said in zip(known, *answers, strict=True):
+        each.answers = [*chain.from_iterable(said)]
+    found = [
+        cluster.submit("split", work.split_sightings, each.mapped, said, parts)
+        for (_, each), said in zip(known, answers[1], strict=True)
+    ]
+    fold(Round.SIGHTINGS, [[cluster.submit("pick", work.pick, each, part) for each in found] for part in range(parts)])
     for mapped in pieces:
         mapped.mapped = None  # nobody needs it any more, once all that was submitted is done
-    return endings
+    return [cluster.submit("ending", work.ending, part) for every in folded.values() for part in every]
+
+
+def _parts(events: int, workers: int) -> tuple[int, int]:
+    """Return among how many parts the keys of registers are shared: of most, and of `HISTORY`."""
+    most = max(MOST_PARTS, workers)
+    history_parts = max(min(workers, events // LEAST_EVENTS), ceil(events * STATES / PART))
+    return min(max(1, ceil(events * TOUCHES / PART)), most), min(max(1, history_parts), most)
 
 
 def _judge(cluster: Cluster, checker: Checker, pieces: list[_Mapped]) -> Iterator[StretchResult]:

@@ -11,7 +11,7 @@ from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from errno import ESTALE
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from ltkm_inspect.capture import CaptureSource, opened
 from ltkm_inspect.capture.damage import NotACaptureError
@@ -23,7 +23,7 @@ from ltkm_inspect.checking.work import PreparedPiece, Stretch, read_stretch
 from ltkm_inspect.cluster.pieces import Batch, identity_of
 from ltkm_inspect.output.console import failure
 from ltkm_inspect.session import Session, SessionEvent, SessionSettings, folding
-from ltkm_inspect.session.folding import Ending, FoldedSession, Followed
+from ltkm_inspect.session.folding import Ending, Folded, FoldedSession, Followed, Round
 from ltkm_inspect.wire.urls import is_url
 
 CHANGED = "the file changed between the two times that it was read; check it again when it is complete"
@@ -137,31 +137,37 @@ def summary_of(job: Job, mapped: MappedPiece) -> Summary:
     return mapped.summary
 
 
-def split(job: Job, stage: int, mapped: MappedPiece, answers: Sequence[bytes], parts: int) -> list[bytes]:
-    """Return what each part needs of a piece in that round."""
-    return folding.split(stage, mapped.events, answers, parts, job.settings)
+def split(job: Job, mapped: MappedPiece, parts: int, history_parts: int) -> tuple[list[tuple[bytes, ...]], list[bytes]]:
+    """Return what each part needs of a piece, for the first three rounds and for `HISTORY`."""
+    return folding.split(mapped.events, parts, history_parts, job.settings)
 
 
-def pick(job: Job, found: Sequence[bytes], part: int) -> bytes:
-    """Return what one part needs of a piece."""
-    return found[part]
+def split_sightings(job: Job, mapped: MappedPiece, answers: Sequence[bytes], parts: int) -> list[bytes]:
+    """Return what each part needs of a piece for `SIGHTINGS`."""
+    return folding.split_sightings(mapped.events, answers, parts, job.settings)
 
 
-def fold(
-    job: Job, stage: int, numbers: Sequence[int], pieces: Sequence[bytes], part: int, parts: int
-) -> tuple[dict[int, bytes], Ending]:
+def pick(job: Job, found: Any, *places: int) -> Any:
+    """Return what one part needs of a piece, by its place in what was split."""
+    for place in places:
+        found = found[place]
+    return found
+
+
+def fold(job: Job, stage: Round, numbers: Sequence[int], pieces: Sequence[Any], needed: Sequence[Folded]) -> Folded:
     """Fold one part of the pieces with these numbers in that round."""
-    return folding.fold(stage, zip(numbers, pieces, strict=True), part, parts, job.settings)
+    touches = (each if isinstance(each, bytes) else each[stage] for each in pieces)
+    return folding.fold(stage, zip(numbers, touches, strict=True), needed, job.settings)
 
 
-def answer(job: Job, folded: tuple[dict[int, bytes], Ending], number: int) -> bytes:
+def answer(job: Job, folded: Folded, number: int) -> bytes:
     """Return what one part says of a piece."""
-    return folded[0].get(number, b"")
+    return folded.answers.get(number, b"")
 
 
-def ending(job: Job, folded: tuple[dict[int, bytes], Ending]) -> Ending:
+def ending(job: Job, folded: Folded) -> Ending:
     """Return what one part says of the end of the run."""
-    return folded[1]
+    return folded.ending
 
 
 def judge_piece(

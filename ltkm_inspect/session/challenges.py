@@ -20,39 +20,42 @@ class ChallengeHistory(NamedTuple):
     """The exchanges whose challenge no request has answered yet, the latest last."""
 
 
-type _Touch = tuple[EventSummary, tuple[Directives, ...], bool]
-"""An event, its challenges with the nonce, and whether its credentials use the nonce."""
+type _Touch = tuple[ChallengedExchange, tuple[Directives, ...], bool]
+"""An event as one that waits for an answer, its challenges with the nonce, and whether its credentials use it."""
 
 
 def _keys(event: EventSummary) -> Mapping[str, _Touch]:
-    touched: dict[str, _Touch] = {nonce: (event, directives, False) for nonce, directives in event.challenges.items()}
+    if event.nonce is None and not event.challenges:
+        return {}
+    mine = event.challenged
+    touched: dict[str, _Touch] = {nonce: (mine, directives, False) for nonce, directives in event.challenges.items()}
     if event.nonce is not None:
-        touched[event.nonce] = event, event.challenges.get(event.nonce, ()), True
+        touched[event.nonce] = mine, event.challenges.get(event.nonce, ()), True
     return touched
 
 
 def _after(known: ChallengeHistory | None, touch: _Touch, settings: SessionSettings) -> ChallengeHistory | None:
-    event, challenges, is_used = touch
-    challenged = find_challenged(known, event) if is_used else None
+    mine, challenges, is_used = touch
+    challenged = find_challenged(known, mine.connection) if is_used else None
     if not challenges and challenged is None:
         return known
     directives, waiting = known or ChallengeHistory()
     if challenged is not None:
         waiting = tuple([each for each in waiting if each is not challenged])
     if challenges and settings.terminal.joins:
-        waiting = (*waiting[1 - WAITING :], event.challenged)
+        waiting = (*waiting[1 - WAITING :], mine)
     return ChallengeHistory(challenges or directives, waiting)
 
 
-def find_challenged(known: ChallengeHistory | None, event: EventSummary) -> ChallengedExchange | None:
-    """Return the exchange whose challenge a request answers: the latest on its connection, else the only one.
+def find_challenged(known: ChallengeHistory | None, connection: str) -> ChallengedExchange | None:
+    """Return the exchange whose challenge a request answers: the latest on this connection, else the only one.
 
     None if several terminals wait with one nonce and none of them on this connection: then nobody knows which.
     """
     if known is None:
         return None
     for waiting in reversed(known.waiting):
-        if waiting.connection == event.origin.connection:
+        if waiting.connection == connection:
             return waiting
     return known.waiting[0] if len(known.waiting) == 1 else None
 

@@ -127,7 +127,8 @@ class SessionEvent:
         identity = key.group if key.group != key.text else ""
         challenged = None
         if self.summary.nonce is not None and self.before.twin is None:
-            challenged = find_challenged(self.before.of(CHALLENGES, self.summary.nonce), self.summary)
+            known = self.before.of(CHALLENGES, self.summary.nonce)
+            challenged = find_challenged(known, self.summary.origin.connection)
         if challenged is None:
             return TerminalIdentity(key.text, name, identity)
         former = challenged.key.text if challenged.key.is_named and challenged.key.text != key.text else ""

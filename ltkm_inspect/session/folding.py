@@ -1,24 +1,25 @@
 """Folds the registers of a session in parts, so that no process has to know all of it.
 
 The events of a run are summarized in pieces. Each register is then folded in order, the keys shared among any number
-of parts, and the states before each event come back to the piece of that event. There are four rounds, as each needs
-what the ones before it say of an event:
+of parts, and the states before each event come back to the piece of that event. This takes five rounds, as some need
+what others say of an event:
 
-1. events by id and time: whether one repeats an earlier event;
-2. copies: whether it is the same as one with the same octets, or a replay;
-3. challenges: which 401 it answers;
-4. all other registers.
+- `EVENTS`: whether it repeats an earlier event;
+- `COPIES`: whether it is the same as one with the same octets, or a replay; it needs `EVENTS`;
+- `CHALLENGES`: which 401 it answers; it needs both;
+- `HISTORY`: everything that rules know of the past; it needs the first two;
+- `SIGHTINGS`: how often each terminal was seen, which is told at the end of a run; it needs the first three.
 
-For each round, `split` sorts what a piece has into parts, `fold` takes one part of all pieces in their order, and
-`prior_states` makes what all parts say of a piece the prior states of its events. What passes from one to the other is
-pickled: octets that any process can keep, send, or write to a disk.
+`split` sorts what a piece has into parts, for all rounds but the last, for which `split_sightings` does it. `fold`
+takes one part of all pieces in their order. `prior_states` makes what all parts say of a piece the prior states of its
+events. What passes from one to the other is pickled: octets that any process can keep, send, or write to a disk.
 """
 
 import pickle
 from collections import Counter, defaultdict
-from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import partial
+from enum import IntEnum
 from typing import Any, NamedTuple
 
 from ltkm_inspect.session.challenges import CHALLENGES
@@ -26,7 +27,7 @@ from ltkm_inspect.session.copies import COPIES
 from ltkm_inspect.session.ltkm import keyed_hash
 from ltkm_inspect.session.muks import MUKS
 from ltkm_inspect.session.prior import PriorState
-from ltkm_inspect.session.register import SessionSettings
+from ltkm_inspect.session.register import LtkmRegister, SessionSettings
 from ltkm_inspect.session.session import (
     ATTRIBUTED,
     CHALLENGED,
@@ -34,18 +35,32 @@ from ltkm_inspect.session.session import (
     REGISTERS,
     TOLD,
     Session,
-    counted,
+    discarded,
     event_key,
 )
 from ltkm_inspect.session.sightings import SIGHTINGS, attributed
 from ltkm_inspect.session.summary import EventSummary
-from ltkm_inspect.session.tables import Registers, StateTables
+from ltkm_inspect.session.tables import StateTables, Touch, touches_of
 
 type Place = tuple[int, int]
 """The number of a piece, and that of an event in it."""
 
-
 _NEW = (None, None)
+
+
+class Round(IntEnum):
+    """The rounds, in an order in which each comes after those that it needs."""
+
+    EVENTS = 0
+    COPIES = 1
+    CHALLENGES = 2
+    HISTORY = 3
+    SIGHTINGS = 4
+
+    @property
+    def needs(self) -> "tuple[Round, ...]":
+        """The rounds whose answers `fold` needs."""
+        return (Round.EVENTS, Round.COPIES)[:self]
 
 
 class Followed(NamedTuple):
@@ -57,25 +72,23 @@ class Followed(NamedTuple):
 
 
 class _Touch(NamedTuple):
-    """An event as one part takes it."""
+    """What one part takes of an event."""
 
     number: int
     """The number of the event in its piece."""
-    event: Any
-    """Its key in the first round, else its summary."""
     is_remembered: bool
-    repeated: tuple[Place, ...] = ()
-    """The events that repeat it; what is known before it is known before them."""
+    keys: Any
+    """Its key in `EVENTS`; what it adds by its key in `COPIES`; else numbers of registers, keys, and what it adds."""
 
 
 @dataclass(slots=True)
 class _Answer:
-    """What the parts of the rounds say of the events of one piece, by their number."""
+    """What the parts of rounds say of the events of one piece, by their number."""
 
     repeats: dict[int, Place] = field(default_factory=dict)
     """The event that each repeats."""
     repeated: dict[int, list[Place]] = field(default_factory=dict)
-    """The events that repeat each."""
+    """The events that repeat each; what is known before it is known before them."""
     identities: dict[int, tuple[str | None, str | None]] = field(default_factory=dict)
     """The event that each is the same as, and the one that it replays."""
     states: dict[int, dict[tuple[str, Hashable], Any]] = field(default_factory=dict)
@@ -91,67 +104,81 @@ class Ending:
     """The states of the registers that tell the end, each with the place where it changed last."""
 
 
+class Folded(NamedTuple):
+    """What one part of a round says."""
+
+    answers: dict[int, bytes]
+    """Of each piece, by its number."""
+    ending: Ending
+
+
 def pack(events: Sequence[Followed]) -> bytes:
-    """Return the events of a piece as `split` and `prior_states` take them; empty if there are none."""
-    return pickle.dumps(events, pickle.HIGHEST_PROTOCOL) if events else b""
+    """Return the events of a piece as `split` takes them; empty if there are none."""
+    return _packed(events)
 
 
-def split(stage: int, events: bytes, answers: Iterable[bytes], parts: int, settings: SessionSettings) -> list[bytes]:
-    """Return what each part needs of a piece in one of the rounds 0 to 3.
+def split(
+    events: bytes, parts: int, history_parts: int, settings: SessionSettings
+) -> tuple[list[tuple[bytes, ...]], list[bytes]]:
+    """Return what each part needs of a piece: for each of the first three rounds, and for `HISTORY`."""
+    early: list[tuple[list[_Touch], ...]] = [([], [], []) for _ in range(parts)]
+    history: list[list[_Touch]] = [[] for _ in range(history_parts)]
+    for number, (event, is_remembered) in enumerate(_unpacked(events)):
+        key = event_key(event)
+        if key is not None:
+            # the id alone says where it belongs: equal times are not always written the same
+            part = _part(settings, EVENTS, key[0], parts)
+            early[part][Round.EVENTS].append(_Touch(number, is_remembered, key))
+        for fingerprint, origin in COPIES.keys(event).items():
+            part = _part(settings, COPIES.name, fingerprint, parts)
+            early[part][Round.COPIES].append(_Touch(number, is_remembered, {fingerprint: origin}))
+        for part, touch in _shared(number, is_remembered, touches_of(event, CHALLENGED), parts, settings):
+            early[part][Round.CHALLENGES].append(touch)
+        for part, touch in _shared(number, is_remembered, touches_of(event, _HISTORY), history_parts, settings):
+            history[part].append(touch)
+    return [tuple(map(_packed, each)) for each in early], [*map(_packed, history)]
 
-    `answers` are those that all parts of the earlier rounds gave for the piece.
-    """
-    followed, known = _unpacked(events), _joined(answers)
+
+def split_sightings(events: bytes, answers: Iterable[bytes], parts: int, settings: SessionSettings) -> list[bytes]:
+    """Return what each part needs of a piece for `SIGHTINGS`, by what all parts of `CHALLENGES` say of it."""
     found: list[list[_Touch]] = [[] for _ in range(parts)]
-    for index, (event, is_remembered) in enumerate(followed):
-        repeated = tuple(known.repeated.get(index, ()))
-        if stage == 0:
-            key = event_key(event)
-            if key is not None:
-                # the id alone says where it belongs: equal times are not always written the same
-                found[_part(settings, EVENTS, key[0], parts)].append(_Touch(index, key, is_remembered))
-            continue
-        if index in known.repeats:
-            continue
-        if stage == 1:
-            touched = {_part(settings, COPIES.name, key, parts) for key in COPIES.keys(event)}
-        else:
-            identity = PriorState(*known.identities.get(index, _NEW))
-            event, is_remembered = counted(event, identity), is_remembered and identity.twin is None
-            if stage == 3:
-                event = attributed(event, known.states.get(index, {}).get((CHALLENGES.name, event.nonce)))
-            registers = CHALLENGED if stage == 2 else ATTRIBUTED
-            touched = {
-                _part(settings, register.name, key, parts) for register in registers for key in register.keys(event)
-            }
-        for part in touched:
-            found[part].append(_Touch(index, event, is_remembered, repeated))
-    return [pickle.dumps(each, pickle.HIGHEST_PROTOCOL) if each else b"" for each in found]
+    known = _joined(answers)
+    for number, (event, is_remembered) in enumerate(_unpacked(events)):
+        event = attributed(event, known.states.get(number, {}).get((CHALLENGES.name, event.nonce)))
+        for part, touch in _shared(number, is_remembered, touches_of(event, (SIGHTINGS,)), parts, settings):
+            found[part].append(touch)
+    return [*map(_packed, found)]
 
 
 def fold(
-    stage: int, pieces: Iterable[tuple[int, bytes]], part: int, parts: int, settings: SessionSettings
-) -> tuple[dict[int, bytes], Ending]:
-    """Fold one part of one of the rounds 0 to 3: take what `split` gave for it of all pieces, in their order.
+    stage: Round, pieces: Iterable[tuple[int, bytes]], needed: Sequence[Folded], settings: SessionSettings
+) -> Folded:
+    """Fold one part of a round: take what was split off for it of all pieces, in their order.
 
-    Return what it says of each piece, by the number of the piece, and of the end of the run.
+    `needed` is what all parts of the rounds say that this one needs.
     """
-    tables = _PartTables(settings, part, parts)
+    tables = _PartTables(settings)
     answers: defaultdict[int, _Answer] = defaultdict(_Answer)
-    take = _TAKES[stage]
-    for number, touches in pieces:
-        for touch in pickle.loads(touches) if touches else ():
-            tables.at = number, touch.number
-            take(tables, touch, answers)
-    packed = {number: pickle.dumps(answer, pickle.HIGHEST_PROTOCOL) for number, answer in answers.items()}
-    return packed, tables.ending()
+    for piece, touches in pieces:
+        if touches:
+            known = _joined(each.answers.get(piece, b"") for each in needed)
+            for touch in pickle.loads(touches):
+                tables.at = piece, touch.number
+                if stage is Round.EVENTS:
+                    _take_event(tables, touch, answers)
+                elif touch.number not in known.repeats:
+                    _take(stage, tables, touch, known, answers)
+    return Folded({piece: _packed(answer) for piece, answer in answers.items()}, tables.ending())
 
 
 def prior_states(events: int, answers: Iterable[bytes]) -> Iterator[PriorState]:
-    """Yield what happened before each of so many events of a piece, by what all parts of all rounds say of it."""
+    """Yield what happened before each of so many events of a piece, by what all parts say of it.
+
+    The answers are those of `COPIES`, `CHALLENGES` and `HISTORY`.
+    """
     known = _joined(answers)
-    for index in range(events):
-        yield PriorState(*known.identities.get(index, _NEW), known.states.get(index, {}))
+    for number in range(events):
+        yield PriorState(*known.identities.get(number, _NEW), known.states.get(number, {}))
 
 
 def end(endings: Iterable[Ending], settings: SessionSettings) -> Session:
@@ -186,26 +213,16 @@ class FoldedSession(Session):
 class _PartTables(StateTables):
     """The tables of one part, with the place where each state that is told at the end changed last."""
 
-    def __init__(self, settings: SessionSettings, part: int, parts: int) -> None:
+    def __init__(self, settings: SessionSettings) -> None:
         super().__init__(settings, REGISTERS)
-        self._part, self._parts = part, parts
-        self.at: Place = (0, 0)
-        """The place of the event that is taken."""
+        self.at: tuple[int, ...] = ()
+        """The place of what is taken."""
         self._changed: dict[tuple[str, Any], tuple[int, ...]] = {}
-        self._order: Sequence[Any] = ()
-
-    def own(self, register: str, keys: Mapping[Any, Any]) -> Mapping[Any, Any]:
-        """Return the keys that this part has."""
-        if register == SIGHTINGS.name:
-            self._order = [*keys]  # of keys that one event changes, the last one changes last
-        part, parts, settings = self._part, self._parts, self.settings
-        return {key: keys[key] for key in keys if _part(settings, register, key, parts) == part}
 
     def put(self, register: str, key: Any, state: Any) -> None:
         super().put(register, key, state)
         if register in TOLD:
-            order = self._order.index(key) if register == SIGHTINGS.name else 0
-            self._changed[register, key] = (*self.at, order)
+            self._changed[register, key] = self.at
 
     def ending(self) -> Ending:
         """Return what this part says of the end of the run."""
@@ -216,48 +233,63 @@ class _PartTables(StateTables):
         return Ending(+self.forgotten, told)
 
 
-type _Take = Callable[[_PartTables, _Touch, defaultdict[int, _Answer]], None]
-
-
-def _take_events(tables: _PartTables, touch: _Touch, answers: defaultdict[int, _Answer]) -> None:
-    number, index = tables.at
-    first: Place | None = tables.tables[EVENTS].get(touch.event)
+def _take_event(tables: _PartTables, touch: _Touch, answers: defaultdict[int, _Answer]) -> None:
+    piece, number = tables.at
+    first: Place | None = tables.tables[EVENTS].get(touch.keys)
     if first is not None:
-        answers[number].repeats[index] = first
-        answers[first[0]].repeated.setdefault(first[1], []).append(tables.at)
+        answers[piece].repeats[number] = first
+        answers[first[0]].repeated.setdefault(first[1], []).append((piece, number))
     elif touch.is_remembered:
-        tables.put(EVENTS, touch.event, tables.at)
+        tables.put(EVENTS, touch.keys, tables.at)
 
 
-def _take_copies(tables: _PartTables, touch: _Touch, answers: defaultdict[int, _Answer]) -> None:
-    before = tables.identify(touch.event, remember=touch.is_remembered)
-    if before.twin is not None or before.replayed is not None:
-        for number, index in (tables.at, *touch.repeated):
-            answers[number].identities[index] = before.twin, before.replayed
-
-
-def _take_registers(
-    registers: Registers, tables: _PartTables, touch: _Touch, answers: defaultdict[int, _Answer]
-) -> None:
-    states = tables.take(touch.event, registers, remember=touch.is_remembered, only=tables.own)
+def _take(stage: Round, tables: _PartTables, touch: _Touch, known: _Answer, answers: defaultdict[int, _Answer]) -> None:
+    piece, number = tables.at
+    places = ((piece, number), *known.repeated.get(number, ()))
+    if stage is Round.COPIES:
+        before = tables.identify(touch.keys, remember=touch.is_remembered)
+        if before.twin is not None or before.replayed is not None:
+            for piece, number in places:
+                answers[piece].identities[number] = before.twin, before.replayed
+        return
+    twin, replayed = known.identities.get(number, _NEW)
+    remember = touch.is_remembered and twin is None
+    if stage is Round.SIGHTINGS:
+        for order, key, added in touch.keys:  # of keys that one event changes, the last one changes last
+            tables.at = piece, number, order
+            tables.take([(SIGHTINGS, key, added)], remember=remember)
+        return
+    registers = CHALLENGED if stage is Round.CHALLENGES else _HISTORY
+    touches = [(registers[index], key, added) for index, key, added in touch.keys]
+    if replayed is not None:
+        touches = [
+            (register, key, discarded(added) if isinstance(register, LtkmRegister) else added)
+            for register, key, added in touches
+        ]
+    states = tables.take(touches, remember=remember)
     if states:
-        for number, index in (tables.at, *touch.repeated):
-            answers[number].states[index] = states
+        for piece, number in places:
+            answers[piece].states[number] = states
 
 
-_TAKES: tuple[_Take, ...] = (
-    _take_events,
-    _take_copies,
-    partial(_take_registers, CHALLENGED),
-    partial(_take_registers, ATTRIBUTED),
-)
-"""What a part does with an event, by round."""
-STAGES = range(len(_TAKES))
-"""The rounds."""
+def _shared(
+    number: int, is_remembered: bool, touches: Sequence[Touch], parts: int, settings: SessionSettings
+) -> Iterator[tuple[int, _Touch]]:
+    """Yield each part that has some of these keys, with those."""
+    keys: defaultdict[int, list[tuple[int, Any, Any]]] = defaultdict(list)
+    for order, (register, key, added) in enumerate(touches):
+        index = order if register is SIGHTINGS else _INDEX.get(register.name, 0)
+        keys[_part(settings, register.name, key, parts)].append((index, key, added))
+    for part, mine in keys.items():
+        yield part, _Touch(number, is_remembered, mine)
+
+
+_HISTORY = tuple([register for register in ATTRIBUTED if register is not SIGHTINGS])
+_INDEX = {register.name: index for index, register in enumerate(_HISTORY)}
 
 
 def _part(settings: SessionSettings, register: str, key: Any, parts: int) -> int:
-    return int.from_bytes(keyed_hash(settings.hash_key, register, key)[:8]) % parts
+    return int.from_bytes(keyed_hash(settings.hash_key, register, key)[:8]) % parts if parts > 1 else 0
 
 
 def _told(register: str, state: Any) -> Any:
@@ -267,6 +299,10 @@ def _told(register: str, state: Any) -> Any:
 
 def _by_place(table: Mapping[Any, tuple[tuple[int, ...], Any]]) -> list[tuple[Any, tuple[int, ...], Any]]:
     return sorted(((key, place, state) for key, (place, state) in table.items()), key=lambda entry: entry[1])
+
+
+def _packed(content: Any) -> bytes:
+    return pickle.dumps(content, pickle.HIGHEST_PROTOCOL) if content else b""
 
 
 def _unpacked(events: bytes) -> Sequence[Followed]:
@@ -282,6 +318,6 @@ def _joined(answers: Iterable[bytes]) -> _Answer:
             joined.repeats.update(each.repeats)
             joined.repeated.update(each.repeated)
             joined.identities.update(each.identities)
-            for index, states in each.states.items():
-                joined.states.setdefault(index, {}).update(states)
+            for number, states in each.states.items():
+                joined.states.setdefault(number, {}).update(states)
     return joined

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from operator import attrgetter
 
+from ltkm_inspect.session.compact import compact
 from ltkm_inspect.session.ltkm import LtkmRecord, is_newer
 from ltkm_inspect.session.register import SessionSettings, ltkm_register
 
@@ -10,6 +11,7 @@ LTKMS_OF_MUK = 16
 """How many LTKMs the register remembers per MUK, besides its counter."""
 
 
+@compact
 @dataclass(slots=True)
 class MukHistory:
     """What one MUK protected so far."""

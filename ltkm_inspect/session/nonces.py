@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from ltkm_inspect.session.compact import compact
 from ltkm_inspect.session.register import Register, SessionSettings
 from ltkm_inspect.session.summary import EventSummary, NonceUse
 
@@ -10,6 +11,7 @@ USES_OF_NONCE = 32
 """How many uses of one nonce the register remembers, besides its highest count."""
 
 
+@compact
 @dataclass(slots=True)
 class NonceHistory:
     """How one terminal used one nonce so far."""
@@ -22,17 +24,21 @@ class NonceHistory:
     """The latest uses, the oldest of them first."""
 
 
-def _keys(event: EventSummary) -> Mapping[tuple[str, str], EventSummary]:
-    return {} if event.nonce is None else {(event.terminal, event.nonce): event}
+type _Use = tuple[NonceUse | None, float | None]
+"""How an event uses the nonce, and when it began."""
 
 
-def _after(history: NonceHistory | None, event: EventSummary, settings: SessionSettings) -> NonceHistory | None:
-    use = event.use
+def _keys(event: EventSummary) -> Mapping[tuple[str, str], _Use]:
+    return {} if event.nonce is None else {(event.terminal, event.nonce): (event.use, event.origin.started)}
+
+
+def _after(history: NonceHistory | None, touch: _Use, settings: SessionSettings) -> NonceHistory | None:
+    use, began = touch
     if use is None:
         return history
     known = history or NonceHistory()
     higher = known.highest is None or use.number > known.highest
-    highest, at = (use.number, event.origin.started) if higher else (known.highest, known.at)
+    highest, at = (use.number, began) if higher else (known.highest, known.at)
     return NonceHistory(highest, at, (*known.latest[1 - USES_OF_NONCE :], use))
 
 

@@ -3,15 +3,17 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
+from ltkm_inspect.session.compact import compact
 from ltkm_inspect.session.ltkm import Pair
 from ltkm_inspect.session.push import Push, PushAnswer
 from ltkm_inspect.session.register import Register, SessionSettings
-from ltkm_inspect.session.summary import EventSummary
+from ltkm_inspect.session.summary import EventSummary, KeyRequest
 
 PUSHES_OF_TERMINAL = 16
 """How many pushes the register remembers per terminal."""
 
 
+@compact
 @dataclass(slots=True)
 class PushHistory:
     """What was pushed to one terminal so far."""
@@ -26,22 +28,27 @@ class PushHistory:
         return next((push for push in reversed(self.pushes) if push.octets == octets), None)
 
 
-def _keys(event: EventSummary) -> Mapping[str, EventSummary]:
-    return {event.terminal: event}
+type _Touch = tuple[tuple[Push, ...], PushAnswer | None, KeyRequest | None, float | None]
+"""What was pushed, what the event answers, what the terminal requested, and when the event began."""
 
 
-def _after(history: PushHistory | None, event: EventSummary, settings: SessionSettings) -> PushHistory | None:
-    if history is None and not event.pushes:
+def _keys(event: EventSummary) -> Mapping[str, _Touch]:
+    return {event.terminal: (event.pushes, event.answer, event.asked, event.origin.started)}
+
+
+def _after(history: PushHistory | None, touch: _Touch, settings: SessionSettings) -> PushHistory | None:
+    pushed, answer, asked, began = touch
+    if history is None and not pushed:
         return None
     known = history or PushHistory((), None)
     pushes = known.pushes
-    if event.answer is not None:
-        pushes = _answered(pushes, event.answer)
-    if event.asked is not None:
-        pushes = tuple([_requested(push, event.asked.pairs) for push in pushes])
+    if answer is not None:
+        pushes = _answered(pushes, answer)
+    if asked is not None:
+        pushes = tuple([_requested(push, asked.pairs) for push in pushes])
     octets = {push.octets for push in pushes}
-    new = [push for push in event.pushes if not push.octets or push.octets not in octets]
-    times = [at for at in (known.latest, event.origin.started) if at is not None]
+    new = [push for push in pushed if not push.octets or push.octets not in octets]
+    times = [at for at in (known.latest, began) if at is not None]
     return PushHistory((*pushes, *new)[-PUSHES_OF_TERMINAL:], max(times, default=None))
 
 

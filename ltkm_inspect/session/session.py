@@ -12,7 +12,7 @@ from ltkm_inspect.session.copies import COPIES
 from ltkm_inspect.session.csb_ids import CSB_IDS
 from ltkm_inspect.session.event import SessionEvent
 from ltkm_inspect.session.key_groups import KEY_GROUPS
-from ltkm_inspect.session.ltkm import Muk
+from ltkm_inspect.session.ltkm import LtkmRecord, Muk
 from ltkm_inspect.session.msks import MSKS
 from ltkm_inspect.session.muks import MUKS, MukHistory
 from ltkm_inspect.session.nonces import NONCES
@@ -24,7 +24,7 @@ from ltkm_inspect.session.register import Register, SessionSettings
 from ltkm_inspect.session.senders import SENDERS
 from ltkm_inspect.session.sightings import SIGHTINGS, Sighting, attributed, terminals
 from ltkm_inspect.session.summary import EventSummary
-from ltkm_inspect.session.tables import StateTables
+from ltkm_inspect.session.tables import StateTables, touches_of
 from ltkm_inspect.session.terminals import TERMINALS
 from ltkm_inspect.traffic import Event
 
@@ -69,7 +69,12 @@ def counted(event: EventSummary, before: PriorState) -> EventSummary:
     """Return an event as the registers of `HISTORY` take it: a terminal discards the LTKMs of a replay."""
     if before.replayed is None:
         return event
-    return replace(event, ltkms=tuple([replace(ltkm, is_delivered=False) for ltkm in event.ltkms]))
+    return replace(event, ltkms=tuple(discarded(event.ltkms)))
+
+
+def discarded(ltkms: Iterable[LtkmRecord]) -> list[LtkmRecord]:
+    """Return LTKMs as those of a replay, which a terminal discards."""
+    return [replace(ltkm, is_delivered=False) for ltkm in ltkms]
 
 
 class Session:
@@ -134,12 +139,12 @@ class Session:
         before = known.tables[EVENTS].get(key)
         if before is not None:
             return PriorState.unpacked(before)
-        identity = known.identify(event, remember=remember)
+        identity = known.identify(COPIES.keys(event), remember=remember)
         remembers_history = remember and identity.twin is None
         event = counted(event, identity)
-        states = known.take(event, CHALLENGED, remember=remembers_history)
+        states = known.take(touches_of(event, CHALLENGED), remember=remembers_history)
         event = attributed(event, states.get((CHALLENGES.name, event.nonce)))
-        states.update(known.take(event, ATTRIBUTED, remember=remembers_history))
+        states.update(known.take(touches_of(event, ATTRIBUTED), remember=remembers_history))
         prior = PriorState(identity.twin, identity.replayed, states)
         if remember and key is not None:
             known.put(EVENTS, key, prior.packed())

@@ -65,7 +65,7 @@ SIGHTINGS = Register("sightings", _keys, _after)
 
 def attributed(event: EventSummary, challenges: ChallengeHistory | None) -> EventSummary:
     """Return an event for this register: with the exchange whose challenge it answers."""
-    challenged = find_challenged(challenges, event) if event.nonce is not None else None
+    challenged = find_challenged(challenges, event.origin.connection) if event.nonce is not None else None
     return event if challenged is None else replace(event, answers=challenged)
 
 

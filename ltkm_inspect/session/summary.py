@@ -5,12 +5,14 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from ltkm_inspect import digest
+from ltkm_inspect.session.compact import compact
 from ltkm_inspect.session.ltkm import LtkmRecord, Pair
 from ltkm_inspect.session.push import Push, PushAnswer
 from ltkm_inspect.wire import plain
 
 
 @plain
+@compact
 @dataclass(slots=True)
 class EventOrigin:
     """Where and when an event was captured. This distinguishes events with the same octets."""
@@ -70,6 +72,7 @@ class ChallengedExchange(NamedTuple):
 
 
 @plain
+@compact
 @dataclass(slots=True)
 class KeyRequest:
     """One request of a terminal, and what was delivered."""
@@ -91,6 +94,7 @@ class NonceUse(NamedTuple):
 
 
 @plain
+@compact
 @dataclass(slots=True)
 class EventSummary:
     """What a session keeps of an event; another process may have made it."""

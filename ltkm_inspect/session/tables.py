@@ -1,17 +1,21 @@
 """The tables of a session: what each register remembers, key by key, up to a limit."""
 
 from collections import Counter
-from collections.abc import Callable, Hashable, Iterable, Mapping
+from collections.abc import Hashable, Iterable, Mapping
 from typing import Any
 
 from ltkm_inspect.session.copies import COPIES, compare
 from ltkm_inspect.session.prior import PriorState
 from ltkm_inspect.session.register import Register, SessionSettings
-from ltkm_inspect.session.summary import EventSummary
+from ltkm_inspect.session.summary import EventOrigin, EventSummary
 
-type Registers = Iterable[Register[Any, Any, Any]]
-type KeyFilter = Callable[[str, Mapping[Any, Any]], Mapping[Any, Any]]
-"""Returns the part of the keys of a register that these tables have, by the name of the register."""
+type Touch = tuple[Register[Any, Any, Any], Any, Any]
+"""A key of a register that an event touches, with what the event adds under it."""
+
+
+def touches_of(event: EventSummary, registers: Iterable[Register[Any, Any, Any]]) -> list[Touch]:
+    """Return the keys that an event touches in these registers."""
+    return [(register, key, added) for register in registers for key, added in register.keys(event).items()]
 
 
 class StateTables:
@@ -37,36 +41,29 @@ class StateTables:
             del table[next(iter(table))]
             self.forgotten[register] += 1
 
-    def identify(self, event: EventSummary, *, remember: bool) -> PriorState:
-        """Return whether an event is the same as an earlier one with its octets, or repeats it."""
+    def identify(self, touches: Mapping[bytes, EventOrigin], *, remember: bool) -> PriorState:
+        """Return whether an event is the same as an earlier one or repeats it, by its keys in `COPIES`."""
         before = PriorState()
-        for key, origin in COPIES.keys(event).items():
+        for key, origin in touches.items():
             copies = self.tables[COPIES.name].get(key)
             before = PriorState(*compare(copies or (), origin, self.settings.clock_skew))
             if remember:
                 self.put(COPIES.name, key, COPIES.after(copies, origin, self.settings))
         return before
 
-    def take(
-        self, event: EventSummary, registers: Registers, *, remember: bool, only: KeyFilter | None = None
-    ) -> dict[tuple[str, Hashable], Any]:
-        """Return the known states of registers under the keys that an event touches, and remember the event.
-
-        `only` limits this to some of the keys.
-        """
+    def take(self, touches: Iterable[Touch], *, remember: bool) -> dict[tuple[str, Hashable], Any]:
+        """Return the known states under the keys that an event touches, and remember the event."""
         states: dict[tuple[str, Hashable], Any] = {}
-        settings = self.settings
-        for register in registers:
-            name, table = register.name, self.tables[register.name]
-            keys = register.keys(event)
-            for touched, added in (keys if only is None else only(name, keys)).items():
-                state = table.get(touched)
-                if state is not None:
-                    states[name, touched] = state
-                if remember:
-                    after = register.after(state, added, settings)
-                    if after is not state and after is not None:
-                        self.put(name, touched, after)
+        tables, settings = self.tables, self.settings
+        for register, key, added in touches:
+            name = register.name
+            state = tables[name].get(key)
+            if state is not None:
+                states[name, key] = state
+            if remember:
+                after = register.after(state, added, settings)
+                if after is not state and after is not None:
+                    self.put(name, key, after)
         return states
 
     def copy(self) -> "StateTables":

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from ltkm_inspect.session.compact import compact
 from ltkm_inspect.session.register import Register, SessionSettings
 from ltkm_inspect.session.summary import EventSummary, KeyRequest
 
@@ -10,6 +11,7 @@ REQUESTS_OF_TERMINAL = 16
 """How many requests the register remembers per terminal."""
 
 
+@compact
 @dataclass(slots=True)
 class TerminalHistory:
     """What one terminal did so far."""
@@ -23,19 +25,22 @@ class TerminalHistory:
     """When that answer ended."""
 
 
-def _keys(event: EventSummary) -> Mapping[str, EventSummary]:
-    return {event.terminal: event}
+type _Touch = tuple[KeyRequest | None, tuple[str | None, str | None, float | None] | None]
+"""What the terminal requested, and if there was an answer: its nonce, its nextnonce, and when it ended."""
 
 
-def _after(history: TerminalHistory | None, event: EventSummary, settings: SessionSettings) -> TerminalHistory | None:
-    if event.asked is None:
+def _keys(event: EventSummary) -> Mapping[str, _Touch]:
+    answer = (event.nonce, event.next_nonce, event.origin.ended) if event.is_answer else None
+    return {event.terminal: (event.asked, answer)}
+
+
+def _after(history: TerminalHistory | None, touch: _Touch, settings: SessionSettings) -> TerminalHistory | None:
+    asked, answer = touch
+    if asked is None:
         return history
     known = history or TerminalHistory()
-    requests = (*known.requests[1 - REQUESTS_OF_TERMINAL :], event.asked)
-    answer = known.nonce, known.next_nonce, known.answer_ended
-    if event.is_answer:
-        answer = event.nonce, event.next_nonce, event.origin.ended
-    return TerminalHistory(requests, *answer)
+    requests = (*known.requests[1 - REQUESTS_OF_TERMINAL :], asked)
+    return TerminalHistory(requests, *(answer or (known.nonce, known.next_nonce, known.answer_ended)))
 
 
 TERMINALS = Register("terminals", _keys, _after)
