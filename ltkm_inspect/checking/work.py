@@ -31,7 +31,7 @@ from ltkm_inspect.checking.reading import Held, flows_of, numbered, read
 from ltkm_inspect.checking.results import Counts, StretchResult
 from ltkm_inspect.output.console import failure
 from ltkm_inspect.session import EventSummary, Session, SessionEvent
-from ltkm_inspect.traffic import Event, Limits
+from ltkm_inspect.traffic import Event
 
 _SLACK = 1 << 16
 
@@ -107,8 +107,8 @@ class PreparedPiece:
             yield held
 
 
-def read_stretch(file: StoredFile, task: Stretch, found: PreparedPiece, limits: Limits) -> Iterator[Held]:
-    """Yield what begins in a stretch of an open flow file, and take note of where its first record begins."""
+def scan_stretch(file: StoredFile, task: Stretch, found: PreparedPiece) -> Iterator[CandidateRecord | Held]:
+    """Yield what a scan finds in a stretch of an open flow file, and take note of where its first record begins."""
     start: int | None = task.start
     if not task.exact and task.until is not None:
         file.seek(max(task.start - BEFORE, 0))
@@ -123,7 +123,7 @@ def read_stretch(file: StoredFile, task: Stretch, found: PreparedPiece, limits: 
         """Read no further behind the last record than is needed to find its end."""
         return file.read(size if until is None else min(size, max(until - file.tell(), _SLACK)))
 
-    yield from read(scan(some, start, until, task.size), task.name, limits)
+    yield from scan(some, start, until, task.size)
 
 
 type _Waiting = SkippedFlows | UnreadTraffic | DamagedEvent | SessionEvent
@@ -203,7 +203,7 @@ class Share:
         if isinstance(task, FileRecords):
             yield from read(iter(task.found), task.name, self.checker.context.limits)
             return
-        yield from read_stretch(self._opened(task), task, found, self.checker.context.limits)
+        yield from read(scan_stretch(self._opened(task), task, found), task.name, self.checker.context.limits)
 
     def _opened(self, task: Stretch) -> StoredFile:
         if self._file is None or self._location != task.location:

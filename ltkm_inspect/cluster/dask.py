@@ -18,6 +18,7 @@ from ltkm_inspect.checking.results import WorkerError
 from ltkm_inspect.cluster.work import Job
 from ltkm_inspect.output.console import reason
 from ltkm_inspect.wire import count, crash_of, printable
+from ltkm_inspect.wire.garbage import collect_rarely
 
 CONNECT = 10
 """How many seconds a scheduler has to answer."""
@@ -27,6 +28,17 @@ IN_MEMORY = 256 << 20
 """How many octets of results a worker on this machine keeps in memory; it writes more of them to a disk."""
 _LOOK = 2.0
 """Seconds between two looks whether there are workers."""
+_BLOCKS = 32 << 20
+_CONFIG = {
+    "distributed.scheduler.http.routes": [],
+    "distributed.worker.http.routes": [],
+    "distributed.worker.profile.enabled": False,
+    "distributed.admin.system-monitor.interval": "10s",
+    # Dask lets workers give every freed block back at once, and a file is read in large ones
+    "distributed.nanny.pre-spawn-environ.MALLOC_TRIM_THRESHOLD_": _BLOCKS,
+    "distributed.nanny.pre-spawn-environ.MALLOC_MMAP_THRESHOLD_": _BLOCKS,
+}
+"""How Dask is configured for workers on this machine: nobody looks at what it measures and shows."""
 _LOGS = ("distributed", "tornado", "asyncio", "bokeh")
 
 
@@ -52,6 +64,7 @@ class _JobPlugin(WorkerPlugin):
         """Refuse a worker that runs something else."""
         if versions() != self.versions:
             raise RuntimeError(f"expected {_shown(self.versions)}, got {_shown(versions())}")
+        collect_rarely()
 
 
 class DaskCluster:
@@ -136,7 +149,7 @@ def local(workers: int) -> Iterator[DaskCluster]:
         stack.enter_context(_quiet())
         folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="ltkm-inspect-", ignore_cleanup_errors=True))
         limit = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // workers
-        stack.enter_context(dask.config.set({"distributed.worker.memory.target": IN_MEMORY / limit}))
+        stack.enter_context(dask.config.set({**_CONFIG, "distributed.worker.memory.target": IN_MEMORY / limit}))
         try:
             with _interrupts_blocked():
                 cluster = LocalCluster(  # type: ignore[no-untyped-call]
@@ -144,7 +157,7 @@ def local(workers: int) -> Iterator[DaskCluster]:
                     threads_per_worker=1,
                     processes=True,
                     host="127.0.0.1",
-                    dashboard_address=None,
+                    scheduler_kwargs={"dashboard": False, "dashboard_address": "127.0.0.1:0"},
                     silence_logs=logging.CRITICAL,
                     memory_limit=limit,
                     local_directory=folder,

@@ -54,6 +54,8 @@ class _Mapped:
     mapped: Any
     """Stands for what is known of it."""
     summary: work.Summary
+    index: Any = None
+    """Stands for where the records of a stretch are."""
     answers: list[Any] = field(default_factory=list)
     """Stand for what all parts of all rounds say of it."""
 
@@ -94,8 +96,6 @@ def _map(files: Sequence[Input], cluster: Cluster, pieces: list[_Mapped]) -> Ite
                 return StretchResult(piece.name, octets=piece.octets)
             if not isinstance(settled, Stretch):
                 piece.settled = settled
-                until = known.found.end if known.found.error else piece.task.until
-                piece.task = piece.task._replace(start=known.found.start or 0, until=until, exact=True)
                 break
             piece.task = settled
             piece, mapped, summary = submit(piece)
@@ -138,6 +138,7 @@ def _fold(cluster: Cluster, pieces: list[_Mapped]) -> list[Any]:
     ]
     fold(Round.SIGHTINGS, [[cluster.submit("pick", work.pick, each, part) for each in found] for part in range(parts)])
     for mapped in pieces:
+        mapped.index = cluster.submit("index", work.index_of, mapped.mapped) if mapped.piece.file is not None else b""
         mapped.mapped = None  # nobody needs it any more, once all that was submitted is done
     return [cluster.submit("ending", work.ending, part) for every in folded.values() for part in every]
 
@@ -160,9 +161,10 @@ def _judge(cluster: Cluster, checker: Checker, pieces: list[_Mapped]) -> Iterato
     while left or waiting:
         while left and len(waiting) < AHEAD * cluster.workers:
             each = left.popleft()
-            arguments = each.piece.task, each.summary, each.answers, each.piece.settled.flows, tuple(known)
+            piece = each.piece
+            arguments = piece.task, each.summary, each.index, each.answers, piece.settled.flows, tuple(known)
             judged = cluster.submit("judge", work.judge_piece, *arguments)
-            waiting.append((each.piece, each.summary.identities, judged))
+            waiting.append((piece, each.summary.identities, judged))
             for identity in each.summary.identities:
                 if len(known) >= REMEMBERED:
                     known.clear()

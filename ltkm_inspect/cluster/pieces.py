@@ -13,6 +13,8 @@ from ltkm_inspect.checking.work import Stretch
 
 STRETCH = 16 << 20
 """How many octets of a flow file make a piece, and how many files together do at least."""
+LEAST = 4
+"""A flow file of this part of a piece is one by itself: of stretches, only MSK exchanges are read again."""
 _DENSE = 8
 """How much more there is to do for an octet that was compressed."""
 NOT_A_FILE = "expected a file, which is read twice, got {}; leave --cluster out"
@@ -106,7 +108,7 @@ def _look(given: Input) -> _Look:
             if source.size is None:
                 return _Look(Input(given.name, NOT_A_FILE.format("a pipe or a device")))
             is_flows = source.is_plain and not (source.is_har or source.is_packets)
-            stretches = tuple(_stretches(given, source)) if is_flows and source.size > STRETCH else ()
+            stretches = tuple(_stretches(given, source)) if is_flows and source.size > STRETCH // LEAST else ()
             cost = source.size * (1 if source.is_plain else _DENSE)
             return _Look(given, source.size, cost, source.is_packets, stretches)
     except OSError:  # whoever reads it says why

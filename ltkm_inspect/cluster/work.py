@@ -5,6 +5,7 @@ them. What is between the two is small and can be computed again, so that nothin
 """
 
 import os
+import pickle
 from collections import Counter
 from collections.abc import Hashable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
@@ -13,13 +14,14 @@ from errno import ESTALE
 from functools import partial
 from typing import Any, NamedTuple
 
-from ltkm_inspect.capture import CaptureSource, opened
+from ltkm_inspect.capture import CandidateRecord, CaptureSource, Damage, opened
 from ltkm_inspect.capture.damage import NotACaptureError
+from ltkm_inspect.capture.sources import StoredFile
 from ltkm_inspect.checking import serial
 from ltkm_inspect.checking.checker import Checker, Presenter
-from ltkm_inspect.checking.reading import Held, numbered
+from ltkm_inspect.checking.reading import Held, numbered, read
 from ltkm_inspect.checking.results import Counts, StretchResult
-from ltkm_inspect.checking.work import PreparedPiece, Stretch, read_stretch
+from ltkm_inspect.checking.work import PreparedPiece, Stretch, scan_stretch
 from ltkm_inspect.cluster.pieces import Batch, identity_of
 from ltkm_inspect.output.console import failure
 from ltkm_inspect.session import Session, SessionEvent, SessionSettings, folding
@@ -68,7 +70,6 @@ class Summary(NamedTuple):
     """Until when the packet captures go, in seconds since 1970 UTC; None if that is not known."""
     identities: tuple[bytes, ...]
     """For redaction: who is named in it and has no form of its own."""
-
     marks: tuple[_Mark | None, ...]
     """Each file of a batch that was opened, in order; None for one that could not be."""
 
@@ -79,6 +80,20 @@ class MappedPiece(NamedTuple):
     summary: Summary
     events: bytes
     """What the session keeps of each event, packed."""
+    records: bytes
+    """Where the records of a stretch are that are read again, pickled."""
+
+
+class _RecordPlace(NamedTuple):
+    """A record that may be an event, in the index of a stretch."""
+
+    offset: int
+    octets: int
+    current: bool
+    """It is of the current format."""
+
+
+type _Index = list[_RecordPlace | Held]
 
 
 @dataclass(slots=True, kw_only=True)
@@ -102,7 +117,7 @@ def map_piece(job: Job, task: Stretch | Batch) -> MappedPiece:
     session = Session(job.settings)
     checker = job.checker
     summarizer = _Summarizer(context=replace(checker.context, session=session), presenter=checker.presenter)
-    found, marks = PreparedPiece(), list[_Mark | None]()
+    found, marks, index = PreparedPiece(), list[_Mark | None](), list[_RecordPlace | Held]()
 
     @contextmanager
     def marked(location: str) -> Iterator[CaptureSource]:
@@ -118,10 +133,11 @@ def map_piece(job: Job, task: Stretch | Batch) -> MappedPiece:
                 raise
 
     if isinstance(task, Stretch):
-        result = StretchResult(task.name)
         try:
-            for _, at, held in _stretch(job, task, found, 0):
-                summarizer.take(held, result, at)
+            with _stretch(job, task) as file:
+                every = read(_noted(scan_stretch(file, task, found), index), task.name, checker.context.limits)
+                for held in found.counted(every):
+                    summarizer.take(held, StretchResult(task.name), 0)
         except Exception as error:  # a file that the program fails on takes no other one with it
             found.error = failure(error)
     else:
@@ -129,12 +145,17 @@ def map_piece(job: Job, task: Stretch | Batch) -> MappedPiece:
             pass
     followed = summarizer.followed
     summary = Summary(found, len(followed), session.until, tuple(summarizer.identities), tuple(marks))
-    return MappedPiece(summary, folding.pack(followed))
+    return MappedPiece(summary, folding.pack(followed), pickle.dumps(index) if index else b"")
 
 
 def summary_of(job: Job, mapped: MappedPiece) -> Summary:
     """Return what the driver of a cluster has to know of a piece."""
     return mapped.summary
+
+
+def index_of(job: Job, mapped: MappedPiece) -> bytes:
+    """Return where the records of a stretch are that are read again."""
+    return mapped.records
 
 
 def split(job: Job, mapped: MappedPiece, parts: int, history_parts: int) -> tuple[list[tuple[bytes, ...]], list[bytes]]:
@@ -174,13 +195,15 @@ def judge_piece(
     job: Job,
     task: Stretch | Batch,
     summary: Summary,
+    index: bytes,
     answers: Sequence[bytes],
     flows: int,
     identities: Sequence[bytes],
 ) -> tuple[list[StretchResult], Counts]:
     """Read a piece again, and check it, by what all parts of all rounds say of it.
 
-    `flows` are those in its file before it; `identities` the ones that redaction knows from earlier pieces.
+    `index` is that of a stretch, and `flows` are those in its file before it. `identities` are known to redaction from
+    earlier pieces.
     """
     session = FoldedSession(job.settings, folding.prior_states(summary.events, answers))
     context = replace(job.checker.context, session=session)
@@ -190,21 +213,51 @@ def judge_piece(
     else:
         result = StretchResult(task.name)
         try:
-            for _, at, held in _stretch(job, task, PreparedPiece(), flows):
-                checker.take(held, result, at)
+            with _stretch(job, task) as file:
+                every = read(_indexed(file, index), task.name, context.limits)
+                for _, at, held in numbered(every, task.name, Counter({task.name: flows})):
+                    if not isinstance(held, Damage):  # which is known of the whole file
+                        checker.take(held, result, at)
         except Exception as error:  # a file that the program fails on takes no other one with it
             result.problem = failure(error)
         results = [result]
     return results, checker.counts
 
 
-def _stretch(job: Job, task: Stretch, found: PreparedPiece, flows: int) -> Iterator[tuple[str, int, Held]]:
-    """Yield what begins in a stretch but damage, as `numbered`; OSError if the file was changed."""
+@contextmanager
+def _stretch(job: Job, task: Stretch) -> Iterator[StoredFile]:
+    """Open the file of a stretch; OSError if it was changed."""
     with job.opened(task.location) as source:
         if identity_of(source) != task.identity:
             raise OSError(ESTALE, CHANGED)
-        every = found.counted(read_stretch(source.raw, task, found, job.checker.context.limits))
-        yield from numbered(every, task.name, Counter({task.name: flows}))
+        yield source.raw
+
+
+def _noted(found: Iterable[CandidateRecord | Held], index: _Index) -> Iterator[CandidateRecord | Held]:
+    """Yield what a scan finds, and take note of where the records are."""
+    for each in found:
+        if isinstance(each, CandidateRecord):
+            index.append(_RecordPlace(each.offset, len(each.record), each.current))
+        else:
+            index.append(each)
+        yield each
+
+
+def _indexed(file: StoredFile, index: bytes) -> Iterator[CandidateRecord | Held]:
+    """Yield what a scan found before, without looking at what is between the records; OSError if it is not there."""
+    each: _RecordPlace | Held
+    for each in pickle.loads(index) if index else ():
+        if isinstance(each, _RecordPlace):
+            file.seek(each.offset)
+            record = b""
+            while len(record) < each.octets:
+                more = file.read(each.octets - len(record))
+                if not more:
+                    raise OSError(ESTALE, CHANGED)
+                record += more
+            yield CandidateRecord(each.offset, record, each.current)
+        else:
+            yield each
 
 
 def _unchanged(job: Job, task: Batch, marks: Sequence[_Mark | None], session: FoldedSession) -> serial.Open:

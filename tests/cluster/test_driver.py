@@ -142,7 +142,7 @@ def test_packet_captures_beside_a_changed_one_are_not_checked(monkeypatch: pytes
     task = pieces.Batch(tuple(named(*paths)), are_packets=True)
     mapped = work.map_piece(job, task)
     os.utime(paths[1], (1, 1))
-    results, _ = work.judge_piece(job, task, mapped.summary, [], 0, ())
+    results, _ = work.judge_piece(job, task, mapped.summary, b"", [], 0, ())
     assert [(each.problem, each.unread) for each in results] == [(work.BESIDE_CHANGED, True), (work.CHANGED, True)]
 
 
