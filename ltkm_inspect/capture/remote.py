@@ -236,9 +236,11 @@ def _failure(error: Exception, url: str) -> OSError:
     status = getattr(cause, "status", None)
     if status in _GONE or isinstance(cause, FileNotFoundError):
         return RemoteError(ENOENT, f"there is no such file{'' if is_web(url) else ', folder or bucket'}")
-    if is_web(url) and isinstance(cause, ValueError):
+    if is_web(url) and isinstance(cause, ValueError) and "invalid" in f"{type(cause).__name__} {cause}".lower():
         return RemoteError(EIO, f"expected {scheme}://HOST/PATH, got a URL that cannot be used")
-    text = str(getattr(cause, "message", "") or getattr(cause, "strerror", "") or cause)
+    if type(cause).__name__ == "ClientPayloadError":
+        return RemoteError(EIO, "the connection ended before the file did")
+    text = str(getattr(cause, "message", None) or getattr(cause, "strerror", None) or cause)
     why = printable(without_secrets(" ".join(text.split()), url))[:LONGEST_REASON] or type(cause).__name__
     if status in _DENIED or isinstance(error, PermissionError):
         return RemoteError(EACCES, f"access denied: check the credentials, and what they allow ({why})")

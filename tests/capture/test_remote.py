@@ -107,14 +107,19 @@ def test_what_is_read_in_object_storage_is_what_is_read_here(
     assert known(parallel.check(there, checker(), 2)) == expected
 
 
-def test_a_file_that_was_replaced_elsewhere_is_said_to_be(bucket: str, memory: str) -> None:
+def test_a_file_that_was_replaced_elsewhere_is_said_to_be(
+    bucket: str, memory: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ltkm_inspect.capture.remote.FETCH", 1000)
     for scheme, path in (("s3", "trial/changed.flow"), ("memory", "/changed.flow")):
         fs, url = fsspec.filesystem(scheme), f"{scheme}://{path}"
         fs.pipe_file(path, FLOWS)
         with closing(stored(url)) as file:
             identity = file.identity()
             assert file.read(10) == FLOWS[:10]
-        fs.pipe_file(path, FLOWS[:-1] + b"?")
+            fs.pipe_file(path, FLOWS[:-1] + b"?")
+            with pytest.raises(OSError, match=REPLACED):
+                assert [*iter(lambda: file.read(1000), b"")]
         with closing(Share(checker())) as share:
             found = share.find(0, Stretch(url, url, identity, 0, None, len(FLOWS), True))
         assert found.error == REPLACED, scheme
