@@ -30,7 +30,7 @@ class ClusterAddress:
         address = text if "://" in text else f"tcp://{text}"
         try:
             parts = urlsplit(address)
-            has_place = bool(parts.hostname) and parts.port is not None
+            has_place = parts.hostname not in (None, "local") and parts.port is not None
         except ValueError:
             has_place = False
         if not has_place:

@@ -1,5 +1,6 @@
 """Dask distributed as the cluster of a check: a scheduler by its address, or worker processes on this machine."""
 
+import asyncio
 import logging
 import os
 import platform
@@ -8,15 +9,16 @@ import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from itertools import chain
+from multiprocessing import resource_tracker
 from typing import Any, NamedTuple
 
 import dask
-from distributed import Client, Future, LocalCluster, WorkerPlugin, get_worker
+from distributed import Client, Future, LocalCluster, Security, WorkerPlugin, get_worker
+from distributed.comm.core import connect
 
 from ltkm_inspect import __version__
 from ltkm_inspect.checking.results import WorkerError
 from ltkm_inspect.cluster.work import Job
-from ltkm_inspect.output.console import reason
 from ltkm_inspect.wire import count, crash_of, printable
 from ltkm_inspect.wire.garbage import collect_rarely
 
@@ -122,19 +124,20 @@ class DaskCluster:
 @contextmanager
 def connected(address: str) -> Iterator[DaskCluster]:
     """Use the scheduler of that address; ClusterError if there is none, or if a worker runs another version."""
+    place = printable(address)
     with _quiet():
         try:
+            asyncio.run(_try(address))  # a client that fails to connect prints more than that
             client = Client(address, timeout=CONNECT, set_as_default=False)  # type: ignore[no-untyped-call]
         except Exception as error:
-            raise ClusterError(f"{printable(address)}: no scheduler answers: {_first_line(error)}") from None
+            raise ClusterError(f"{place}: cannot connect: {_first_line(error)}") from None
         with client:
             try:
                 client.wait_for_workers(1, timeout=NO_WORKERS)
-                found = client.run(versions, on_error="return")
-            except Exception as error:
-                raise ClusterError(
-                    f"{printable(address)}: the scheduler has no workers: {_first_line(error)}"
-                ) from None
+            except TimeoutError:
+                waited = count(NO_WORKERS, "second")
+                raise ClusterError(f"{place}: the scheduler has had no worker for {waited}") from None
+            found = client.run(versions, on_error="return")
             for worker, other in found.items():
                 if other != versions():
                     got = _shown(other) if isinstance(other, tuple) else "none that has --cluster"
@@ -194,7 +197,15 @@ def _shown(found: tuple[str, str]) -> str:
 
 
 def _first_line(error: Exception) -> str:
-    return reason(error).partition("\n")[0] or type(error).__name__
+    return printable(str(error).partition("\n")[0]) or type(error).__name__
+
+
+async def _try(address: str) -> None:
+    """Connect to a scheduler, and leave again."""
+    security = Security()  # type: ignore[no-untyped-call]
+    options = security.get_connection_args("client")  # type: ignore[no-untyped-call]
+    comm = await connect(address, timeout=CONNECT, **options)  # type: ignore[no-untyped-call]
+    await comm.close()
 
 
 @contextmanager
@@ -214,6 +225,7 @@ def _quiet() -> Iterator[None]:
 @contextmanager
 def _interrupts_blocked() -> Iterator[None]:
     """Keep Ctrl-C from processes that are started: the terminal sends it to all, and this one says when it is over."""
+    resource_tracker.ensure_running()  # else it is started with the first of them, and would let signals through again
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield

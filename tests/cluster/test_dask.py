@@ -1,6 +1,7 @@
 """The same on real workers: everything `check` writes is equal, also if a worker is killed; and what goes wrong."""
 
 import gzip
+import json
 import os
 import signal
 from collections.abc import Callable, Iterator, Sequence
@@ -11,7 +12,8 @@ from typing import Any
 import pytest
 
 from ltkm_inspect.checking import serial
-from ltkm_inspect.cluster import Job, dask, driver, pieces
+from ltkm_inspect.checking.results import WorkerError
+from ltkm_inspect.cluster import Job, dask, driver, pieces, work
 from ltkm_inspect.cluster.dask import DaskCluster
 from ltkm_inspect.options.table import REPORT_SUFFIXES
 from ltkm_inspect.report import jsonl
@@ -68,13 +70,14 @@ def test_every_format_is_that_of_one_machine(workers: DaskCluster, tmp_path: Pat
 
 
 def test_an_archive_with_sessions_across_files_is_checked_as_on_one_machine(
-    workers: DaskCluster, archive: Path, tmp_path: Path
+    workers: DaskCluster, archive: Path
 ) -> None:
-    one, many = outputs(workers, archive, reports=[tmp_path / "run.jsonl"])
+    one, many = outputs(workers, archive, "--format", "jsonl", reports=[])
     assert many == one
     assert one[2] == 5
     assert str(archive / "7.flow") in one[1]
-    assert one[0].splitlines()[-1].startswith("summary: ")
+    summary = json.loads(one[0].splitlines()[-1])
+    assert (summary["exchanges"] + summary["others"]) >= 19_000
 
 
 class Deadly:
@@ -108,3 +111,23 @@ def test_a_killed_worker_costs_its_pieces_and_nothing_else(
         assert told(driver.check(files, together, deadly)) == expected
     assert deadly.killed
     assert alone.counts.summary == together.counts.summary
+
+
+def test_a_call_that_fails_is_one_line_and_so_is_everything_that_needs_it(workers: DaskCluster) -> None:
+    with workers.working_at(Job(checker())) as cluster:
+        failed = cluster.submit("pick", work.pick, [], 5)
+        needs_it = cluster.submit("pick", work.pick, [failed], 0)
+        for each in (failed, needs_it):
+            with pytest.raises(
+                WorkerError, match=r"a worker failed: IndexError at work.py:[0-9]+; please report this bug"
+            ):
+                cluster.result(each)
+
+
+def test_workers_of_another_version_are_refused(workers: DaskCluster, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(dask, "__version__", "99.0")
+    done = run_text("check", "--cluster", workers.client.scheduler_info()["address"], TRIAL)
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("ltkm-inspect: --cluster: worker tcp://127.0.0.1:")
+    assert ": expected ltkm-inspect 99.0 with Python " in line
+    assert done.returncode == 1
