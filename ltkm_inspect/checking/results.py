@@ -41,7 +41,8 @@ class Counts:
         self.summary.merge(later.summary)
         self.matches.merge(later.matches)
         self.new_entries.merge(later.new_entries)
-        self.forgotten |= later.forgotten  # the larger number of each
+        for name, number in later.forgotten.items():  # `|=` would leave out zeros, and so change the order
+            self.forgotten[name] = max(self.forgotten[name], number)
 
 
 @dataclass(slots=True)

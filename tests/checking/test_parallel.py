@@ -62,6 +62,7 @@ def both(
     assert together.context.session is not None
     assert alone.context.session is not None
     assert together.context.session.forgotten == alone.context.session.forgotten == together.counts.forgotten
+    assert [*together.counts.forgotten] == [*alone.counts.forgotten]  # the summary has them in this order
     return expected
 
 
