@@ -182,8 +182,7 @@ def _workers(address: "ClusterAddress") -> "Iterator[DaskCluster]":
     opened = dask.connected(address.scheduler) if address.scheduler else dask.local(address.workers or cores())
     with ExitStack() as stack:
         try:
-            workers = stack.enter_context(opened)
-        except dask.ClusterError as error:
+            yield stack.enter_context(opened)
+        except dask.ClusterError as error:  # also one that does not take the job
             complain(f"--cluster: {error}")
             leave(COULD_NOT_RUN)
-        yield workers

@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 
 from ltkm_inspect.options.words import OptionError
 from ltkm_inspect.wire import printable
+from ltkm_inspect.wire.urls import shown_name
 
 _LOCAL = re.compile(r"local(?::([1-9][0-9]{0,3}))?")
 _ENCRYPTED = frozenset({"tls", "wss"})
@@ -30,11 +31,11 @@ class ClusterAddress:
         address = text if "://" in text else f"tcp://{text}"
         try:
             parts = urlsplit(address)
-            has_place = parts.hostname not in (None, "local") and parts.port is not None
+            has_place = parts.hostname not in (None, "local") and parts.port is not None and "@" not in parts.netloc
         except ValueError:
             has_place = False
         if not has_place:
-            got = printable(text) or "nothing"
+            got = printable(shown_name(text)) or "nothing"
             wanted = "local, local:N or the address of a scheduler, such as tls://host:8786"
             raise OptionError("cluster", f"expected {wanted}, got {got}")
         return cls(address)

@@ -63,9 +63,7 @@ class _JobPlugin(WorkerPlugin):
         self.versions = versions()
 
     def setup(self, worker: Any) -> None:
-        """Refuse a worker that runs something else."""
-        if versions() != self.versions:
-            raise RuntimeError(f"expected {_shown(self.versions)}, got {_shown(versions())}")
+        """Prepare a worker."""
         collect_rarely()
 
 
@@ -113,7 +111,7 @@ class DaskCluster:
                 raise WorkerError(f"the cluster failed: {_first_line(error)}") from None
             else:
                 if isinstance(found, _Failure):
-                    raise WorkerError(f"a worker failed: {found.text}; please report this bug")
+                    raise WorkerError(f"a worker failed: {found.text}")
                 return found
 
     @property
@@ -129,6 +127,8 @@ def connected(address: str) -> Iterator[DaskCluster]:
         try:
             asyncio.run(_try(address))  # a client that fails to connect prints more than that
             client = Client(address, timeout=CONNECT, set_as_default=False)  # type: ignore[no-untyped-call]
+        except TimeoutError:
+            raise ClusterError(f"{place}: no Dask scheduler answers: check the port") from None
         except Exception as error:
             raise ClusterError(f"{place}: cannot connect: {_first_line(error)}") from None
         with client:
@@ -139,7 +139,7 @@ def connected(address: str) -> Iterator[DaskCluster]:
                 raise ClusterError(f"{place}: the scheduler has had no worker for {waited}") from None
             found = client.run(versions, on_error="return")
             for worker, other in found.items():
-                if other != versions():
+                if other != versions() and not isinstance(other, OSError):  # such a worker is gone
                     got = _shown(other) if isinstance(other, tuple) else "none that has --cluster"
                     raise ClusterError(f"worker {printable(worker)}: expected {_shown(versions())}, got {got}")
             yield DaskCluster(client, len(found))
@@ -184,11 +184,14 @@ def _call(plugin: str, function: Callable[..., Any], *arguments: Any) -> Any:
         if isinstance(each, _Failure):
             return each
     try:
-        job = get_worker().plugins[plugin].job  # type: ignore[attr-defined]
-        return function(job, *arguments)
+        given = get_worker().plugins[plugin]
+        assert isinstance(given, _JobPlugin)
+        if given.versions != versions():  # a worker that came later
+            return _Failure(f"expected {_shown(given.versions)}, got {_shown(versions())}")
+        return function(given.job, *arguments)
     except Exception as error:
         # Dask would log it with the arguments, in which are the URLs of files with their passwords
-        return _Failure(crash_of(error))
+        return _Failure(f"{crash_of(error)}; please report this bug")
 
 
 def _shown(found: tuple[str, str]) -> str:
@@ -204,7 +207,8 @@ async def _try(address: str) -> None:
     """Connect to a scheduler, and leave again."""
     security = Security()  # type: ignore[no-untyped-call]
     options = security.get_connection_args("client")  # type: ignore[no-untyped-call]
-    comm = await connect(address, timeout=CONNECT, **options)  # type: ignore[no-untyped-call]
+    async with asyncio.timeout(CONNECT + 1):  # `connect` waits without end for what is no scheduler and says nothing
+        comm = await connect(address, timeout=CONNECT, **options)  # type: ignore[no-untyped-call]
     await comm.close()
 
 

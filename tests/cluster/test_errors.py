@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -43,10 +44,13 @@ def test_an_address_means_workers_here_or_a_scheduler(
     assert (address.scheduler, address.workers, address.is_safe) == (scheduler, workers, is_safe)
 
 
-@pytest.mark.parametrize("text", ["", "local:0", "local:", "locale", "tcp://host", "tcp://:1", "host:x"])
+@pytest.mark.parametrize(
+    "text", ["", "local:0", "local:", "locale", "tcp://host", "tcp://:1", "host:x", "tls://u:secret@h:1"]
+)
 def test_anything_else_is_no_address(text: str) -> None:
-    with pytest.raises(OptionError, match="expected local, local:N or the address of a scheduler"):
+    with pytest.raises(OptionError, match="expected local, local:N or the address of a scheduler") as error:
         ClusterAddress.parse(text)
+    assert "secret" not in str(error.value)
 
 
 @pytest.mark.parametrize(
@@ -150,3 +154,12 @@ def test_what_workers_get_is_never_printed() -> None:
     for text in (repr(plugin), str(plugin), repr(plugin.job)):
         assert TERMINAL.muk.hex() not in text
         assert repr(TERMINAL.muk)[2:-1] not in text
+
+
+def test_a_worker_of_another_version_that_comes_later_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    plugin = dask._JobPlugin(Job(checker()))
+    monkeypatch.setattr(dask, "get_worker", lambda: SimpleNamespace(plugins={"name": plugin}))
+    assert dask._call("name", lambda job: job is plugin.job) is True
+    plugin.versions = "0.0.9", "3.13"
+    failed = dask._call("name", pytest.fail)
+    assert failed.text.startswith("expected ltkm-inspect 0.0.9 with Python 3.13, got ltkm-inspect ")
