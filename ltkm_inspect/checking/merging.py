@@ -2,7 +2,7 @@
 
 The order within a file stays as it is. An event counts at the time it ended, else at that of its begin, else at that of
 the event before it in its file; of several at one time, that of the file that was given first comes first. A file is
-opened when its time has come, so that there may be any number of files.
+opened when its time has come, so that there may be any number of files; to know that, it is read up to its first event.
 """
 
 import math
@@ -17,8 +17,6 @@ from ltkm_inspect.output.console import failure
 from ltkm_inspect.packets import OVERLAP, packets
 from ltkm_inspect.traffic import Event, Limits
 
-LOOKED_AT = 4 << 20
-"""How many octets of a file are looked at for its first event; one without an event in them is opened at once."""
 _FIRST = -math.inf
 """In front of everything that has a time."""
 
@@ -152,8 +150,6 @@ def _look(file: Input, limits: Limits) -> _Beginning:
             for _, _, held in CaptureReader(limits).events(source, file.name):
                 if isinstance(held, Event):
                     return _Beginning(begins=time_of(held, _FIRST))
-                if source.raw.tell() > LOOKED_AT:
-                    break
     except Exception:  # said when it is read
         pass
     return _Beginning()

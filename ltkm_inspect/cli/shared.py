@@ -18,7 +18,7 @@ from ltkm_inspect.options.table import DEFAULTS, REPORT_SUFFIXES, SHOWS_KEYS
 from ltkm_inspect.options.words import OptionError, alternatives, one_of
 from ltkm_inspect.output.console import COULD_NOT_RUN, InputErrors, complain, failure
 from ltkm_inspect.wire import printable
-from ltkm_inspect.wire.urls import is_url, shown_name
+from ltkm_inspect.wire.urls import is_url, shown_name, without_file_scheme
 
 if TYPE_CHECKING:
     from ltkm_inspect.baseline import Baseline
@@ -64,6 +64,7 @@ class FilePath(click.Path):
         """Return the path; a usage error for an empty one."""
         if value == "":
             self.fail("expected the name of a file, got nothing", param, ctx)
+        value = without_file_scheme(value) if isinstance(value, str) else value
         if isinstance(value, str) and is_url(value):
             if not self._or_url:
                 self.fail(f"expected a file on this machine, got {printable(shown_name(value))}", param, ctx)

@@ -20,6 +20,7 @@ def _pattern(space: str) -> re.Pattern[str]:
 _URL, _URL_IN_TEXT = _pattern(r"\0"), _pattern(r"\s")
 """A URL has no space in it, but a name that somebody typed may have."""
 _WEB = frozenset({"http", "https"})
+_FILE = re.compile(r"file://(?:localhost)?(/.*)", re.IGNORECASE | re.DOTALL)
 _WITH_CONTAINER = frozenset({"abfs", "abfss", "az", "wasb", "wasbs"})
 """The schemes whose user is the name of a container."""
 _SHOWN = frozenset({"versionId", "generation"})
@@ -42,6 +43,12 @@ def scheme_of(url: str) -> str:
 def is_web(url: str) -> bool:
     """Tell whether a URL is that of a web server, whose query is no part of the name of a file."""
     return scheme_of(url) in _WEB
+
+
+def without_file_scheme(name: str) -> str:
+    """Return the path that a file URL of this machine means (`file:///tmp/a%20b`); any other name as it is."""
+    match = _FILE.match(name)
+    return name if match is None else unquote(match[1], errors="surrogateescape")
 
 
 def shown_name(name: str) -> str:

@@ -82,7 +82,7 @@ def test_a_name_elsewhere_means_the_files_that_it_means_here(
 ) -> None:
     here = relative([f"{folder}{typed}"], str(folder))
     assert here
-    for root in (memory, f"{bucket}/day", folder.as_uri()):
+    for root in (memory, f"{bucket}/day"):
         assert relative([f"{root}{typed}"], root) == here
 
 
@@ -244,6 +244,13 @@ def test_commands_that_take_no_url_do_not_show_its_secrets(words: tuple[str, ...
     assert "https://***@host/a.flow?k=***" in done.stderr
     assert "canary" not in done.stderr
     assert done.returncode in (1, 2)
+
+
+def test_the_url_of_a_file_here_is_its_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "fsspec", None)
+    (tmp_path / "a b%20c.flow").write_bytes(FLOWS)
+    done = run_text("check", (tmp_path / "a b%20c.flow").as_uri())
+    assert (done.stdout, done.stderr) == (run_text("check", tmp_path / "a b%20c.flow").stdout, "")
 
 
 def test_an_empty_name_in_a_path_and_a_scheme_in_capitals_are_kept(bucket: str) -> None:
