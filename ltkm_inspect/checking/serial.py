@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager
 from ltkm_inspect.capture import CaptureSource, following, opened
 from ltkm_inspect.capture.inputs import Input
 from ltkm_inspect.checking.checker import Checker
-from ltkm_inspect.checking.merging import FileProblem, MergedCaptures
+from ltkm_inspect.checking.merging import FileProblem, MergedCaptures, MergedItem
 from ltkm_inspect.checking.reading import CaptureReader, Held, numbered, read
 from ltkm_inspect.checking.results import StretchResult
 from ltkm_inspect.output.console import failure
@@ -37,7 +37,14 @@ def check_by_time(files: Sequence[Input], checker: Checker) -> Generator[Stretch
     captures, session = MergedCaptures(files, checker.context.limits), checker.context.session
     if session is not None:
         checker.counts.forgotten = session.forgotten
-    for each in captures.items():
+    yield from check_items(captures.items(), checker)
+    if session is not None:
+        session.until = captures.until
+
+
+def check_items(items: Iterable[MergedItem], checker: Checker) -> Generator[StretchResult]:
+    """Yield what each of these items gives, in their order."""
+    for each in items:
         result = StretchResult(each.name, octets=each.octets)
         if isinstance(each.held, FileProblem):
             result.problem, result.unread = each.held
@@ -47,8 +54,6 @@ def check_by_time(files: Sequence[Input], checker: Checker) -> Generator[Stretch
             except Exception as error:  # an event that the program fails on takes no other one with it
                 result.problem = failure(error)
         yield result
-    if session is not None:
-        session.until = captures.until
 
 
 def follow(file: Input, checker: Checker) -> Generator[StretchResult]:

@@ -101,7 +101,7 @@ def check(
         raise click.UsageError(f"--follow: expected one file, got {got}")
     if new_baseline is not None:
         require_writable(new_baseline, asked.typed)
-    address = None if cluster is None else _address(cluster, jobs, order, follow=follow)
+    address = None if cluster is None else _address(cluster, jobs, follow=follow)
     keys = asked.keys()
     if address is not None and not (insecure or address.is_safe):
         secret = "--keys" if keys.ring else "a URL with a password" if any(each.has_secret for each in found) else ""
@@ -146,7 +146,7 @@ def check(
             from ltkm_inspect import cluster as clusters
 
             at_work = stack.enter_context(workers.working_at(clusters.Job(checker, os.getcwd())))
-            run.print_all(clusters.check(found, checker, at_work))
+            run.print_all(clusters.check(found, checker, at_work, by_time=order == "time"))
         else:
             run.print_all(checking.check(found, checker, jobs or checking.cores(), by_time=order == "time"))
         run.finish()
@@ -158,13 +158,12 @@ def check(
         leave(COULD_NOT_RUN if run.has_failed else run.exit_code(asked.level))
 
 
-def _address(text: str, jobs: int | None, order: str, *, follow: bool) -> "ClusterAddress":
+def _address(text: str, jobs: int | None, *, follow: bool) -> "ClusterAddress":
     """Return the cluster that is named; a usage error if it means nothing, or nothing with the other options."""
     from ltkm_inspect.cluster import ClusterAddress
 
-    others = {"--jobs": jobs is not None, "--order time": order == "time", "--follow": follow}
-    for other in (name for name, is_typed in others.items() if is_typed):
-        raise click.UsageError(f"--cluster: not with {other}")
+    if jobs is not None or follow:
+        raise click.UsageError(f"--cluster: not with {'--follow' if follow else '--jobs'}")
     with usage():
         return ClusterAddress.parse(text)
 

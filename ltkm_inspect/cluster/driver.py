@@ -4,7 +4,7 @@ It knows a few numbers of each piece, and no event.
 """
 
 from collections import deque
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
 from math import ceil
@@ -12,10 +12,11 @@ from typing import Any, Protocol
 
 from ltkm_inspect.capture.inputs import Input
 from ltkm_inspect.checking.checker import Checker
+from ltkm_inspect.checking.merging import MergedCaptures
 from ltkm_inspect.checking.results import StretchResult
 from ltkm_inspect.checking.work import Stretch
 from ltkm_inspect.cluster import work
-from ltkm_inspect.cluster.pieces import Piece, cut
+from ltkm_inspect.cluster.pieces import Merged, Piece, cut, cut_by_time
 from ltkm_inspect.output.redaction import REMEMBERED
 from ltkm_inspect.session import folding
 from ltkm_inspect.session.folding import Round
@@ -60,28 +61,35 @@ class _Mapped:
     """Stand for what all parts of all rounds say of it."""
 
 
-def check(files: Sequence[Input], checker: Checker, cluster: Cluster) -> Generator[StretchResult]:
-    """Yield what the exchanges of these files give, as one session, in their order, as on one machine.
+def check(
+    files: Sequence[Input], checker: Checker, cluster: Cluster, *, by_time: bool = False
+) -> Generator[StretchResult]:
+    """Yield what the exchanges of these files give, as one session, in their order or by time, as on one machine.
 
-    Raises WorkerError where the cluster is gone, or failed.
+    By time, this process reads the files, and hands out what is in them. Raises WorkerError where the cluster is gone,
+    or failed.
     """
     pieces: list[_Mapped] = []
-    yield from _map(files, cluster, pieces)
+    captures = MergedCaptures(files, checker.context.limits) if by_time else None
+    yield from _map(cut(files) if captures is None else cut_by_time(captures), cluster, pieces)
     session = checker.context.session
     assert session is not None
     endings = _fold(cluster, pieces)
     ended = folding.end([cluster.result(each) for each in endings], session.settings)
-    ended.until = max((each.summary.until for each in pieces if each.summary.until is not None), default=None)
+    untils = [each.summary.until for each in pieces] if captures is None else [captures.until]
+    ended.until = max((each for each in untils if each is not None), default=None)
     session.become(ended)
     checker.counts.forgotten = session.forgotten.copy()
     yield from _judge(cluster, checker, pieces)
 
 
-def _map(files: Sequence[Input], cluster: Cluster, pieces: list[_Mapped]) -> Iterator[StretchResult]:
+def _map(new: Iterable[Piece], cluster: Cluster, pieces: list[_Mapped]) -> Iterator[StretchResult]:
     """Have every piece read and summarized; yield how far it is."""
     waiting: deque[tuple[Piece, Any, Any]] = deque()
 
     def submit(piece: Piece) -> tuple[Piece, Any, Any]:
+        if isinstance(piece.task, Merged):
+            piece.task = cluster.submit("keep", work.keep, piece.task)
         mapped = cluster.submit("map", work.map_piece, piece.task)
         return piece, mapped, cluster.submit("summary", work.summary_of, mapped)
 
@@ -102,7 +110,7 @@ def _map(files: Sequence[Input], cluster: Cluster, pieces: list[_Mapped]) -> Ite
         pieces.append(_Mapped(piece, mapped, known))
         return StretchResult(piece.name, octets=piece.octets // 2)
 
-    for piece in cut(files):
+    for piece in new:
         waiting.append(submit(piece))
         if len(waiting) > AHEAD * cluster.workers:
             yield settle()

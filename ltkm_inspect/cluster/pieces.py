@@ -1,5 +1,6 @@
 """Captures cut into pieces for a cluster: stretches of large flow files, and batches of whole files."""
 
+import pickle
 from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass
 from os import fstat
@@ -8,11 +9,15 @@ from typing import NamedTuple
 from ltkm_inspect.capture import CaptureSource, opened
 from ltkm_inspect.capture.inputs import Input
 from ltkm_inspect.capture.sources import STDIN, LocalFile
+from ltkm_inspect.checking.merging import MergedCaptures, MergedItem
 from ltkm_inspect.checking.pieces import File, Settled
 from ltkm_inspect.checking.work import Stretch
+from ltkm_inspect.traffic import Event
 
 STRETCH = 16 << 20
 """How many octets of a flow file make a piece, and how many files together do at least."""
+EVENTS = 500
+"""How many MSK exchanges and datagrams do, where captures are merged by time."""
 LEAST = 4
 """A flow file of this part of a piece is one by itself: of stretches, only MSK exchanges are read again."""
 _DENSE = 8
@@ -27,11 +32,18 @@ class Batch(NamedTuple):
     are_packets: bool
 
 
+class Merged(NamedTuple):
+    """What comes next in captures that are merged by time."""
+
+    items: bytes
+    """Pickled."""
+
+
 @dataclass(slots=True)
 class Piece:
     """A piece of work for a cluster."""
 
-    task: Stretch | Batch
+    task: Stretch | Batch | Merged
     octets: int
     """How many octets of files are in it, as they are stored."""
     file: File | None = None
@@ -43,8 +55,8 @@ class Piece:
 
     @property
     def name(self) -> str:
-        """The first file in it."""
-        return self.task.name if isinstance(self.task, Stretch) else self.task.files[0].name
+        """The first file in it, if it is one by itself."""
+        return self.task.name if isinstance(self.task, Stretch) else ""
 
 
 class _Look(NamedTuple):
@@ -88,6 +100,24 @@ def cut(files: Sequence[Input]) -> Iterator[Piece]:
         cost += look.cost
         are_packets = look.is_packets if are_packets is None else are_packets
     yield from whole()
+
+
+def cut_by_time(captures: MergedCaptures) -> Iterator[Piece]:
+    """Yield the pieces of captures that are merged by time, in that order."""
+    items: list[MergedItem] = []
+    events = octets = 0
+
+    def piece() -> Piece:
+        return Piece(Merged(pickle.dumps(items, pickle.HIGHEST_PROTOCOL)), octets)
+
+    for item in captures.items():
+        items.append(item)
+        events, octets = events + isinstance(item.held, Event), octets + item.octets
+        if events >= EVENTS or octets >= STRETCH:
+            yield piece()
+            events, octets, items = 0, 0, []
+    if items:
+        yield piece()
 
 
 def identity_of(source: CaptureSource) -> Hashable:

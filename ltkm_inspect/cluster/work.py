@@ -19,10 +19,11 @@ from ltkm_inspect.capture.damage import NotACaptureError
 from ltkm_inspect.capture.sources import StoredFile
 from ltkm_inspect.checking import serial
 from ltkm_inspect.checking.checker import Checker, Presenter
+from ltkm_inspect.checking.merging import MergedItem
 from ltkm_inspect.checking.reading import Held, numbered, read
 from ltkm_inspect.checking.results import Counts, StretchResult
 from ltkm_inspect.checking.work import PreparedPiece, Stretch, scan_stretch
-from ltkm_inspect.cluster.pieces import Batch, identity_of
+from ltkm_inspect.cluster.pieces import Batch, Merged, identity_of
 from ltkm_inspect.output.console import failure
 from ltkm_inspect.session import Session, SessionEvent, SessionSettings, folding
 from ltkm_inspect.session.folding import Ending, Folded, FoldedSession, Followed, Round
@@ -112,7 +113,12 @@ class _Summarizer(Checker):
                 self.identities += redaction.seen_in(step.event)
 
 
-def map_piece(job: Job, task: Stretch | Batch) -> MappedPiece:
+def keep(job: Job, task: Merged) -> Merged:
+    """Keep what was read already, until it was checked."""
+    return task
+
+
+def map_piece(job: Job, task: Stretch | Batch | Merged) -> MappedPiece:
     """Read a piece, and summarize its events."""
     session = Session(job.settings)
     checker = job.checker
@@ -141,7 +147,8 @@ def map_piece(job: Job, task: Stretch | Batch) -> MappedPiece:
         except Exception as error:  # a file that the program fails on takes no other one with it
             found.error = failure(error)
     else:
-        for _ in serial.check(task.files, summarizer, marked):
+        whole = serial.check(task.files, summarizer, marked) if isinstance(task, Batch) else _merged(task, summarizer)
+        for _ in whole:
             pass
     followed = summarizer.followed
     summary = Summary(found, len(followed), session.until, tuple(summarizer.identities), tuple(marks))
@@ -193,7 +200,7 @@ def ending(job: Job, folded: Folded) -> Ending:
 
 def judge_piece(
     job: Job,
-    task: Stretch | Batch,
+    task: Stretch | Batch | Merged,
     summary: Summary,
     index: bytes,
     answers: Sequence[bytes],
@@ -208,7 +215,9 @@ def judge_piece(
     session = FoldedSession(job.settings, folding.prior_states(summary.events, answers))
     context = replace(job.checker.context, session=session)
     checker = replace(job.checker, context=context, presenter=_knowing(job.checker, identities), counts=Counts())
-    if isinstance(task, Batch):
+    if isinstance(task, Merged):
+        results = [*_joined(_merged(task, checker))]
+    elif isinstance(task, Batch):
         results = [*_joined(serial.check(task.files, checker, _unchanged(job, task, summary.marks, session)))]
     else:
         result = StretchResult(task.name)
@@ -222,6 +231,11 @@ def judge_piece(
             result.problem = failure(error)
         results = [result]
     return results, checker.counts
+
+
+def _merged(task: Merged, checker: Checker) -> Iterator[StretchResult]:
+    items: list[MergedItem] = pickle.loads(task.items)
+    return serial.check_items(items, checker)
 
 
 @contextmanager

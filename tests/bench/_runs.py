@@ -27,21 +27,25 @@ def seconds(command: list[str], rounds: int = 1) -> float:
     return min(taken)
 
 
-def peak(command: list[str]) -> tuple[float, float]:
+def peak(command: list[str], *, apart: bool = False) -> tuple[float, float]:
     """Return MB of memory at most: of all its processes together, what they share counted once, and of the largest.
 
-    Needs /proc as Linux has it.
+    `apart` is for that of the process itself, and of the largest that it started. Needs /proc as Linux has it.
     """
-    together = largest = 0
+    together = largest = own = 0
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL) as process:
         while process.poll() is None:
             all = [process.pid, *_children(process.pid)]
-            together = max(together, sum(_kb(pid, "smaps_rollup", "Pss:") for pid in all))
-            largest = max(largest, *(_kb(pid, "status", "VmHWM:") for pid in all))
+            if apart:
+                own = max(own, _kb(process.pid, "status", "VmHWM:"))
+                all.remove(process.pid)
+            else:
+                together = max(together, sum(_kb(pid, "smaps_rollup", "Pss:") for pid in all))
+            largest = max([largest, *(_kb(pid, "status", "VmHWM:") for pid in all)])
             time.sleep(SAMPLES)
     if process.returncode:
         raise subprocess.CalledProcessError(process.returncode, command)
-    return together / 1000, largest / 1000
+    return (own if apart else together) / 1000, largest / 1000
 
 
 def need_room(folder: Path, octets: int) -> None:
@@ -52,10 +56,14 @@ def need_room(folder: Path, octets: int) -> None:
 
 
 def _children(pid: int) -> list[int]:
+    """Return the processes that one has started, in any of its threads."""
+    found: list[int] = []
     try:
-        return [*map(int, Path(f"/proc/{pid}/task/{pid}/children").read_text().split())]
-    except OSError:
-        return []
+        for task in Path(f"/proc/{pid}/task").iterdir():
+            found += map(int, (task / "children").read_text().split())
+    except OSError:  # it ended meanwhile
+        pass
+    return found
 
 
 def _kb(pid: int, file: str, field: str) -> int:

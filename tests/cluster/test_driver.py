@@ -18,6 +18,7 @@ from ltkm_inspect.output.redaction import Redaction
 from ltkm_inspect.output.wording import Wording
 from ltkm_inspect.reference import FIRST, TERMINAL, exchange, ltkm, reference
 from ltkm_inspect.report.jsonl import session_record
+from tests.checking.test_merging import EVENTS, probes
 from tests.checking.test_parallel import FAULTS, KINDS, PRESENTER, checker, named, told
 from tests.cluster.inline import InlineCluster
 from tests.proxy.parts import TRIAL
@@ -69,6 +70,27 @@ def test_files_of_every_kind_and_damage_give_the_same(
     for stretch in (1000, 1 << 20):
         said = both(monkeypatch, files, stretch=stretch)
         assert {name for name, _ in said} >= {str(FAULTS[0]), str(none)}
+
+
+def test_captures_that_overlap_are_merged_by_time(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(pieces, "EVENTS", 3)
+    monkeypatch.setattr(driver, "LEAST_EVENTS", 1)
+    files = [
+        *probes(tmp_path, EVENTS),
+        *named(PACKETS),
+        Input("none"),
+        Input("no", "no file matches"),
+        *named(FAULTS[0]),
+    ]
+    alone, together = checker(), checker()
+    expected = told(serial.check_by_time(files, alone))
+    assert told(driver.check(files, together, InlineCluster(together), by_time=True)) == expected
+    assert alone.context.session is not None
+    assert together.context.session is not None
+    assert session_record(together.context.session) == session_record(alone.context.session)
+    assert together.context.session.until == alone.context.session.until
+    assert together.counts.summary == alone.counts.summary
+    assert expected != told(serial.check(files, checker()))
 
 
 def test_packet_captures_that_go_on_in_each_other_are_one_piece(
