@@ -9,6 +9,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import fsspec
 import pytest
 
 from ltkm_inspect.checking import serial
@@ -20,13 +21,14 @@ from ltkm_inspect.report import jsonl
 from tests.bench._captures import write_archive
 from tests.checking.test_parallel import FAULTS, checker, named, told
 from tests.command import run_text
+from tests.elsewhere import object_storage
 from tests.proxy.parts import TRIAL
 
 
 @pytest.fixture(scope="module")
 def workers() -> Iterator[DaskCluster]:
-    """Two workers on this machine, for all tests here."""
-    with dask.local(2) as cluster:
+    """Two workers on this machine, for all tests here, and an object storage that they know of."""
+    with object_storage(), dask.local(2) as cluster:
         yield cluster
 
 
@@ -38,16 +40,16 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(driver, "LEAST_EVENTS", 1)
 
 
-@pytest.fixture(scope="module")
-def archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return the folder of 20 files with 20,000 flows; 500 terminals go on from file to file."""
-    folder = tmp_path_factory.mktemp("archive")
-    paths = [folder / f"{number}.flow" for number in range(20)]
+@pytest.fixture
+def archive(workers: DaskCluster, tmp_path: Path) -> str:
+    """Return the folder of 20 files with 20,000 flows in object storage; 500 terminals go on from file to file."""
+    paths = [tmp_path / f"{number}.flow" for number in range(20)]
     write_archive(paths, 20_000, 1000, each=2, page=64)
-    paths[3].with_suffix(".flow.gz").write_bytes(gzip.compress(paths[3].read_bytes(), 1))
-    paths[3].unlink()
     paths[7].write_bytes(paths[7].read_bytes()[:-100])
-    return folder
+    storage = fsspec.filesystem("s3")
+    storage.pipe({f"trial/archive/{path.name}": path.read_bytes() for path in paths if path != paths[3]})
+    storage.pipe("trial/archive/3.flow.gz", gzip.compress(paths[3].read_bytes(), 1))
+    return "s3://trial/archive/"
 
 
 def outputs(workers: DaskCluster, *words: str | Path, reports: Sequence[Path]) -> list[tuple[Any, ...]]:
@@ -69,13 +71,11 @@ def test_every_format_is_that_of_one_machine(workers: DaskCluster, tmp_path: Pat
     assert one[2] == 3
 
 
-def test_an_archive_with_sessions_across_files_is_checked_as_on_one_machine(
-    workers: DaskCluster, archive: Path
-) -> None:
+def test_an_archive_with_sessions_across_files_is_checked_as_on_one_machine(workers: DaskCluster, archive: str) -> None:
     one, many = outputs(workers, archive, "--format", "jsonl", reports=[])
     assert many == one
     assert one[2] == 5
-    assert str(archive / "7.flow") in one[1]
+    assert f"{archive}7.flow: " in one[1]
     summary = json.loads(one[0].splitlines()[-1])
     assert (summary["exchanges"] + summary["others"]) >= 19_000
 
