@@ -5,12 +5,12 @@ from urllib.parse import unquote
 
 HIDDEN = "***"
 """What is shown in place of a secret."""
-_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*(?=://)")
+_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]{0,30}(?=://)")
 
 
 def _pattern(space: str) -> re.Pattern[str]:
     return re.compile(
-        r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*)://"
+        r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]{0,30})://"
         # a password with a slash in it is no URL, and is hidden nevertheless
         rf"(?:(?P<user>[^{space}/?#@]*|[^{space}/?#:@]+:(?!\d*(?:[{space}/?#]|$))[^{space}]*)@)?"
         rf"(?P<path>[^{space}?#]*)(?P<query>\?[^{space}#]*)?(?P<fragment>#[^{space}]*)?"
