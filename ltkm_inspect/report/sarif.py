@@ -20,6 +20,7 @@ from ltkm_inspect.report.summary import NOT_ENDED, NOTHING_SEEN, Summary, damage
 from ltkm_inspect.report.text import finding_of, terminal_label
 from ltkm_inspect.rule import RULES, Rule
 from ltkm_inspect.wire import printable
+from ltkm_inspect.wire.urls import is_url
 
 SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/os/schemas/sarif-schema-2.1.0.json"
 FINGERPRINT = "ltkmInspect/v1"
@@ -197,7 +198,9 @@ def _invocation(run: Record, total: Summary, *, ended: bool) -> dict[str, Any]:
 
 
 def _uri(source: str) -> str:
-    """Return a path as a URI; a relative path is relative to the working directory of the run."""
+    """Return a path or URL as a URI; a relative path is relative to the working directory of the run."""
+    if is_url(source):
+        return quote(source, safe="/:?#[]@!$&'()*+,;=%", errors="backslashreplace")
     path = PurePath(source)
     return ("file://" if path.is_absolute() else "") + quote(path.as_posix(), errors="backslashreplace")
 

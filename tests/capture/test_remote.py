@@ -1,6 +1,7 @@
 """Captures that are elsewhere: what a URL means, what is read there, what fails, and what is never shown."""
 
 import gzip
+import json
 import sys
 from collections.abc import Iterator
 from contextlib import closing
@@ -256,6 +257,12 @@ def test_the_url_of_a_file_here_is_its_path(tmp_path: Path, monkeypatch: pytest.
 def test_an_empty_name_in_a_path_and_a_scheme_in_capitals_are_kept(bucket: str) -> None:
     assert relative([f"{bucket}/odd"], bucket) == ["/odd//a.flow"]
     assert run_text("check", "S3://trial/odd//a.flow").returncode == 3
+
+
+def test_the_url_is_that_of_the_artifact_in_sarif(memory: str, tmp_path: Path) -> None:
+    run_text("check", "--report", tmp_path / "run.sarif", f"{memory}/a #1?x&y::z%20é.flow")
+    (run,) = json.loads((tmp_path / "run.sarif").read_text())["runs"]
+    assert [each["location"]["uri"] for each in run["artifacts"]] == ["memory://day/a%20#1?x&y::z%20%C3%A9.flow"]
 
 
 def test_an_input_knows_its_size(bucket: str) -> None:
