@@ -87,7 +87,8 @@ class MergedCaptures:
                 with opened(file.location) as source:
                     done = 0
                     for name, number, held in reader.events(source, file.name):
-                        begun, time, at = True, time_of(held, time), source.raw.tell()
+                        begun, time = True, time_of(held, time)
+                        at = done if source.size is None else source.raw.tell()
                         yield MergedItem(time, name, number, held, at - done)
                         done = at
             except Exception as error:  # a file that the program fails on takes no other one with it

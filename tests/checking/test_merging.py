@@ -1,6 +1,8 @@
 """Captures of probes that overlap in time are checked as if one probe had seen everything."""
 
 import json
+import os
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -149,12 +151,16 @@ def test_damage_is_said_in_its_place_and_other_files_go_on(tmp_path: Path) -> No
     assert by_time(files, 2) == said
 
 
-def test_the_command_prints_in_the_order_of_time(tmp_path: Path) -> None:
+def test_the_command_prints_in_the_order_of_time_also_what_comes_through_a_pipe(tmp_path: Path) -> None:
     early, late = replace(BROKEN, started=1.0, ended=2.0), replace(CLEAN, started=3.0, ended=4.0)
-    for name, events in (("a", [late]), ("b", [early])):
-        (tmp_path / name).write_bytes(written(map(flow_of, events)))
+    os.mkfifo(tmp_path / "a")
+    octets = written(map(flow_of, [late]))
+    writer = threading.Thread(target=lambda: (tmp_path / "a").write_bytes(octets), daemon=True)
+    writer.start()
+    (tmp_path / "b").write_bytes(written(map(flow_of, [early])))
     done = run_text("check", "--order", "time", tmp_path / "a", tmp_path / "b")
-    assert done.returncode == 3
+    writer.join(10)
+    assert (done.stderr, done.returncode) == ("", 3)
     assert [line for line in done.stdout.splitlines() if line.startswith(str(tmp_path))] == [
         f"{tmp_path / 'b'}:",
         f"{tmp_path / 'a'}:",
