@@ -207,9 +207,16 @@ def _has_upstream_host(flow: http.HTTPFlow) -> bool:
     return flow.request.host_header == url.hostport(flow.request.scheme, *address[:2])
 
 
+def field_of(message: http.Message, name: bytes) -> str | None:
+    """Return what `headers.get` of mitmproxy does for a name in lower case, in a small part of the time."""
+    fields: tuple[tuple[bytes, bytes], ...] = message.data.headers.fields
+    found = [value for each, value in fields if len(each) == len(name) and each.lower() == name]
+    return b", ".join(found).decode("utf-8", "surrogateescape") if found else None
+
+
 def host_of(request: http.Request) -> str:
     """Return what mitmproxy calls `pretty_host`; most requests of a run have the same few names in Host."""
-    authority = request.host_header
+    authority = request.host_header if request.data.authority else field_of(request, b"host")
     if not authority:
         return request.host
     # In a longer one mitmproxy looks for letters of a domain name for very long, finds no host, and returns it as well.

@@ -21,6 +21,7 @@ from ltkm_inspect.engine import plan, waiting_at_end
 from ltkm_inspect.engine.handling import Handling, Steps
 from ltkm_inspect.finding import Report
 from ltkm_inspect.inspecting import rows
+from ltkm_inspect.mitm.flows import is_foreign
 from ltkm_inspect.mitm.marking import clear
 from ltkm_inspect.mitm.size import takes_long
 from ltkm_inspect.options.table import INLINE
@@ -137,9 +138,11 @@ class LtkmInspect:
         if chain.get("dumper") is not None and chain.get(ExitStatus.name) is None:
             chain.add(ExitStatus(self._exit_status))
 
+    @guarded
     def requestheaders(self, flow: http.HTTPFlow) -> None:
         """Number a flow when mitmproxy lists it."""
         self.inspector.number(flow)
+        self.monitor.sends(flow.client_conn)  # each hook of an addon costs more than what is done in it
 
     @guarded
     def request(self, flow: http.HTTPFlow) -> Awaitable[None] | None:
@@ -304,6 +307,9 @@ class LtkmInspect:
     def _end(self, flow: http.HTTPFlow) -> Awaitable[None] | None:
         """Handle a flow that has ended, or will not be answered any more; return what is to be awaited."""
         self._forget(flow)
+        if flow.is_replay is None and _is_surely_foreign(flow):
+            self.monitor.other(flow)
+            return None
         wait = Wait()
         handling = Handling(self._steps(flow, wait))
         # While something large is looked at, what is small must not wait for what the two have in common.
@@ -360,6 +366,13 @@ class LtkmInspect:
         self.summary.forgotten = self.inspector.session.forgotten.copy()
         self.summary.baseline = self.configuration.baseline_records(self.summary.matched)
         return self.summary
+
+
+def _is_surely_foreign(flow: http.HTTPFlow) -> bool:
+    try:
+        return is_foreign(flow)
+    except Exception:  # a flow with fields that mitmproxy gives none: its inspection says so
+        return False
 
 
 def _refresh(flow: Flow) -> None:

@@ -11,7 +11,7 @@ from mitmproxy.flow import Flow
 
 from ltkm_inspect.finding import Level
 from ltkm_inspect.inspecting import Presentation
-from ltkm_inspect.mitm.flows import address_text, host_of
+from ltkm_inspect.mitm.flows import address_text, field_of, host_of
 from ltkm_inspect.mitm.marking import mark_late
 from ltkm_inspect.options.monitoring import MetricsAddress
 from ltkm_inspect.output.console import reason
@@ -133,15 +133,14 @@ class Monitor:
         assert isinstance(data.conn, connection.Server)
         self._handshakes.fail_server(data.context.client, data.conn)
 
-    @guarded
-    def requestheaders(self, flow: http.HTTPFlow) -> None:
+    def sends(self, client: connection.Client) -> None:
         """Note that a client uses its connection."""
-        self._handshakes.use(flow.client_conn)
+        self._handshakes.use(client)
 
     @guarded
     def tcp_start(self, flow: tcp.TCPFlow) -> None:
         """Note the same of one that does not speak HTTP."""
-        self._handshakes.use(flow.client_conn)
+        self.sends(flow.client_conn)
 
     def use(self, every: int | None, address: MetricsAddress | None) -> None:
         """Report each time these seconds have passed, and serve metrics at this address; None for neither."""
@@ -231,5 +230,6 @@ def _origin(flow: Flow) -> tuple[str, str]:
     if flow.response is None:
         kind = "no response"
     else:
-        kind = flow.response.headers.get("content-type", "").partition(";")[0].strip().lower() or "no media type"
+        media_type = field_of(flow.response, b"content-type") or ""
+        kind = media_type.partition(";")[0].strip().lower() or "no media type"
     return cut(host_of(flow.request), LONGEST_NAME), cut(kind, LONGEST_NAME)
