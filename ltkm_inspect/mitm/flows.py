@@ -4,27 +4,22 @@ import hashlib
 import re
 import uuid
 from collections.abc import Mapping
-from functools import lru_cache
 from typing import Any
 
 from mitmproxy import connection, http
 from mitmproxy.flow import Error, Flow
 from mitmproxy.net.http import url
 from mitmproxy.proxy.mode_specs import ProxyMode, ReverseMode
-from mitmproxy.utils import human
 
 from ltkm_inspect.capture import FAULT as FAULT
 from ltkm_inspect.capture.metadata import faults_of
+from ltkm_inspect.mitm.addresses import address_text, host_of, parse_address
 from ltkm_inspect.mitm.odd_flow import refuse_odd
 from ltkm_inspect.traffic import Exchange, Headers, Limits, Request, Response, ours
-
-LONGEST_AUTHORITY = 255 + len(":65535")
-"""A host name has at most 255 characters (RFC 1035 §2.3.4), and a port may follow."""
 
 FLOW_ID = re.compile(r"[0-9a-f-]+")
 """The ids of flows that mitmweb accepts in a path."""
 _NAMESPACE = uuid.UUID("d2c1a4f0-5d0b-5e52-9f6b-3a1c5f6e7d80")
-_ADDRESS = re.compile(r"\[?([^\[\]]*)\]?:(\d{1,5})")
 
 
 def is_foreign(flow: http.HTTPFlow) -> bool:
@@ -207,40 +202,8 @@ def _has_upstream_host(flow: http.HTTPFlow) -> bool:
     return flow.request.host_header == url.hostport(flow.request.scheme, *address[:2])
 
 
-def field_of(message: http.Message, name: bytes) -> str | None:
-    """Return what `headers.get` of mitmproxy does for a name in lower case, in a small part of the time."""
-    fields: tuple[tuple[bytes, bytes], ...] = message.data.headers.fields
-    found = [value for each, value in fields if len(each) == len(name) and each.lower() == name]
-    return b", ".join(found).decode("utf-8", "surrogateescape") if found else None
-
-
-def host_of(request: http.Request) -> str:
-    """Return what mitmproxy calls `pretty_host`; most requests of a run have the same few names in Host."""
-    authority = request.host_header if request.data.authority else field_of(request, b"host")
-    if not authority:
-        return request.host
-    # In a longer one mitmproxy looks for letters of a domain name for very long, finds no host, and returns it as well.
-    return authority if len(authority) > LONGEST_AUTHORITY else _host_of(authority)
-
-
-@lru_cache(maxsize=256)
-def _host_of(authority: str) -> str:
-    return url.parse_authority(authority, check=False)[0]
-
-
 def _trailers(message: http.Message) -> Headers:
     return Headers(message.trailers.fields) if message.trailers is not None else Headers()
-
-
-def address_text(address: tuple[str, int] | None) -> str:
-    """Return an address as mitmproxy writes it; empty without one."""
-    return human.format_address(address) if address and address[0] else ""  # a damaged flow may have an empty one
-
-
-def parse_address(address: str) -> tuple[str, int] | None:
-    """Return host and port of an address; None for what is no address."""
-    found = _ADDRESS.fullmatch(address)
-    return (found[1], int(found[2])) if found else None
 
 
 def id_of(*parts: str) -> str:

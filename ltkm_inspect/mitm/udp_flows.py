@@ -7,7 +7,8 @@ from mitmproxy import connection, udp
 from mitmproxy.flow import Flow
 
 from ltkm_inspect.capture.metadata import datagram_faults_of
-from ltkm_inspect.mitm.flows import FLOW_ID, address_text, flow_of, id_of, msk_exchange_of, parse_address
+from ltkm_inspect.mitm.addresses import address_text, parse_address
+from ltkm_inspect.mitm.flows import FLOW_ID, flow_of, id_of, msk_exchange_of
 from ltkm_inspect.mitm.odd_flow import refuse_odd_udp
 from ltkm_inspect.traffic import Datagram, Direction, Event, Exchange, Limits, UdpMessage, datagram_at, datagrams
 from ltkm_inspect.traffic.datagram_kind import EARLIER

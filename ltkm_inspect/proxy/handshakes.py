@@ -9,7 +9,7 @@ from weakref import WeakKeyDictionary
 from mitmproxy.connection import Client, Server
 from mitmproxy.tls import ClientHello
 
-from ltkm_inspect.mitm.flows import address_text
+from ltkm_inspect.mitm.addresses import address_text
 from ltkm_inspect.report.blind_spots import Failures, Handshake
 from ltkm_inspect.traffic.event import BOOTSTRAPPING
 from ltkm_inspect.wire import cut, time_text

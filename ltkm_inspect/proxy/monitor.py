@@ -11,7 +11,7 @@ from mitmproxy.flow import Flow
 
 from ltkm_inspect.finding import Level
 from ltkm_inspect.inspecting import Presentation
-from ltkm_inspect.mitm.flows import address_text, field_of, host_of
+from ltkm_inspect.mitm.addresses import address_text, field_of, host_of
 from ltkm_inspect.mitm.marking import mark_late
 from ltkm_inspect.options.monitoring import MetricsAddress
 from ltkm_inspect.output.console import reason
