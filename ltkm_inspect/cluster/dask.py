@@ -7,6 +7,7 @@ import platform
 import signal
 import tempfile
 from collections.abc import Callable, Iterator
+from concurrent.futures import CancelledError
 from contextlib import ExitStack, contextmanager, suppress
 from itertools import chain
 from multiprocessing import resource_tracker
@@ -107,6 +108,8 @@ class DaskCluster:
                 waited = 0.0 if self.client.scheduler_info()["workers"] else waited + _LOOK
                 if waited >= NO_WORKERS:
                     raise WorkerError(f"the cluster has had no workers for {count(NO_WORKERS, 'second')}") from None
+            except CancelledError:
+                raise WorkerError("the connection to the scheduler was lost, or somebody restarted it") from None
             except Exception as error:
                 raise WorkerError(f"the cluster failed: {_first_line(error)}") from None
             else:
@@ -123,33 +126,35 @@ class DaskCluster:
 def connected(address: str) -> Iterator[DaskCluster]:
     """Use the scheduler of that address; ClusterError if there is none, or if a worker runs another version."""
     place = printable(address)
-    with _quiet():
+    _quiet()
+    try:
+        asyncio.run(_try(address))  # a client that fails to connect prints more than that
+        client = Client(address, timeout=CONNECT, set_as_default=False)  # type: ignore[no-untyped-call]
+    except TimeoutError:
+        raise ClusterError(f"{place}: no Dask scheduler answers: check the port") from None
+    except Exception as error:
+        raise ClusterError(f"{place}: cannot connect: {_first_line(error)}") from None
+    with client:
         try:
-            asyncio.run(_try(address))  # a client that fails to connect prints more than that
-            client = Client(address, timeout=CONNECT, set_as_default=False)  # type: ignore[no-untyped-call]
-        except TimeoutError:
-            raise ClusterError(f"{place}: no Dask scheduler answers: check the port") from None
-        except Exception as error:
-            raise ClusterError(f"{place}: cannot connect: {_first_line(error)}") from None
-        with client:
-            try:
-                client.wait_for_workers(1, timeout=NO_WORKERS)
-            except TimeoutError:
-                waited = count(NO_WORKERS, "second")
-                raise ClusterError(f"{place}: the scheduler has had no worker for {waited}") from None
+            client.wait_for_workers(1, timeout=NO_WORKERS)
             found = client.run(versions, on_error="return")
-            for worker, other in found.items():
-                if other != versions() and not isinstance(other, OSError):  # such a worker is gone
-                    got = _shown(other) if isinstance(other, tuple) else "none that has --cluster"
-                    raise ClusterError(f"worker {printable(worker)}: expected {_shown(versions())}, got {got}")
-            yield DaskCluster(client, len(found))
+        except TimeoutError:
+            waited = count(NO_WORKERS, "second")
+            raise ClusterError(f"{place}: the scheduler has had no worker for {waited}") from None
+        except OSError as error:
+            raise ClusterError(f"{place}: the connection was lost: {_first_line(error)}") from None
+        for worker, other in found.items():
+            if other != versions() and not isinstance(other, OSError):  # such a worker is gone
+                got = _shown(other) if isinstance(other, tuple) else "none that has --cluster"
+                raise ClusterError(f"worker {printable(worker)}: expected {_shown(versions())}, got {got}")
+        yield DaskCluster(client, len(found))
 
 
 @contextmanager
 def local(workers: int) -> Iterator[DaskCluster]:
     """Start so many workers on this machine, each a process; they end with this."""
     with ExitStack() as stack:
-        stack.enter_context(_quiet())
+        _quiet()
         folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="ltkm-inspect-", ignore_cleanup_errors=True))
         limit = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // workers
         stack.enter_context(dask.config.set({**_CONFIG, "distributed.worker.memory.target": IN_MEMORY / limit}))
@@ -212,18 +217,11 @@ async def _try(address: str) -> None:
     await comm.close()
 
 
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Let Dask print nothing."""
-    loggers = [logging.getLogger(name) for name in _LOGS]
-    before = [(logger, logger.level) for logger in loggers]
-    for logger in loggers:
-        logger.setLevel(logging.CRITICAL + 1)
-    try:
-        yield
-    finally:
-        for logger, level in before:
-            logger.setLevel(level)
+def _quiet() -> None:
+    """Let Dask print nothing, also once the run is over: a connection that was lost is given up later."""
+    for name in [*_LOGS, *logging.root.manager.loggerDict]:
+        if name.partition(".")[0] in _LOGS:
+            logging.getLogger(name).setLevel(logging.CRITICAL + 1)
 
 
 @contextmanager

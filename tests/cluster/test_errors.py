@@ -1,5 +1,6 @@
 """A cluster that cannot be used is one line; one that fails later leaves a partial report; no key gets out."""
 
+import logging
 import os
 import signal
 import sys
@@ -10,6 +11,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from distributed.client import FutureCancelledError
 
 from ltkm_inspect import cluster
 from ltkm_inspect.checking.results import WorkerError
@@ -163,3 +165,19 @@ def test_a_worker_of_another_version_that_comes_later_says_so(monkeypatch: pytes
     plugin.versions = "0.0.9", "3.13"
     failed = dask._call("name", pytest.fail)
     assert failed.text.startswith("expected ltkm-inspect 0.0.9 with Python 3.13, got ltkm-inspect ")
+
+
+@pytest.mark.parametrize("name", ["distributed", "distributed.client", "tornado.application", "asyncio"])
+def test_dask_prints_nothing_even_where_its_configuration_sets_a_level(name: str) -> None:
+    logging.getLogger(name).setLevel(logging.WARNING)
+    dask._quiet()
+    assert not logging.getLogger(name).isEnabledFor(logging.CRITICAL)
+
+
+def test_a_scheduler_that_is_lost_is_one_line() -> None:
+    class Lost:
+        def result(self, timeout: float) -> None:
+            raise FutureCancelledError("ltkm-map-1", "scheduler-connection-lost")
+
+    with pytest.raises(WorkerError, match="^the connection to the scheduler was lost"):
+        dask.DaskCluster(Any, 1).result(Lost())  # type: ignore[arg-type]
