@@ -10,6 +10,8 @@ from urllib.parse import quote, unquote
 
 import pytest
 
+SIGNATURE = "?key=a%2Fb+c%3d"
+"""A query that means the same if it is written in another way, and then does not fit."""
 SECRET = "canary-of-a-secret-access-key"
 
 
@@ -60,8 +62,9 @@ class _Web(BaseHTTPRequestHandler):
             inside = (quote(each.removeprefix("folder/")) for each in self.files if each.startswith("folder/"))
             links = [*inside, "/", "../", "?C=M;O=A", "http://elsewhere.invalid/a.flow"]
             octets = "".join(f'<a href="{each}">{each}</a>' for each in links).encode()
-        if kind == "denied" or octets is None:
-            self.send_response(403 if kind == "denied" else 404)
+        is_denied = kind == "denied" or (kind == "signed" and not self.path.endswith(SIGNATURE))
+        if is_denied or octets is None:
+            self.send_response(403 if is_denied else 404)
             self.send_header("Content-Length", "0")
             self.end_headers()
             return
@@ -99,7 +102,8 @@ def web_server(files: Mapping[str, bytes]) -> Iterator[str]:
     """Yield the host and port of a web server.
 
     `/ranges/NAME` is a file of which any part can be had, `/plain/NAME` one that is only sent in full, `/chunked/NAME`
-    one whose length nobody tells, `/denied/NAME` one for others, and `/plain/folder/` an index.
+    one whose length nobody tells, `/denied/NAME` one for others, `/signed/NAME` one that takes `SIGNATURE`, and
+    `/plain/folder/` an index.
     """
     server = _Server(("127.0.0.1", 0), type("_Handler", (_Web,), {"files": files}))
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)

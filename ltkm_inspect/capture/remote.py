@@ -23,6 +23,8 @@ _GONE, _DENIED = (404, 410), (401, 403, 407)
 _TAGS = ("ETag", "etag", "generation", "content_md5", "Content-MD5", "Digest")
 _TIMES = ("LastModified", "last_modified", "Last-Modified", "updated", "mtime", "modified", "created")
 """What storages tell of a file that is another one, or later, once the file was replaced."""
+_ENCODED = re.compile("[!-~]*").fullmatch
+"""What is sent as it was typed: a signature may cover the way in which a URL is written."""
 _MAGIC, _WEB_MAGIC = "*?[", "*["
 
 
@@ -70,13 +72,14 @@ class RemoteFile:
                 raise RemoteError(EIO, "expected a file, got a folder: end its name with /")
             self.size: int | None = info.get("size")
             self.is_seekable = can_seek and self.size is not None
+            self._is_fetched_in_parts = self.is_seekable and (self.size or 0) > FETCH
             self._identity = _identity(info)
 
     def read(self, size: int) -> bytes:
         """Return at most that many octets, none at the end; OSError where they cannot be had, or the file changed."""
         with _told(self._url):
             octets: bytes = self._file.read(size)
-        if not octets and self.is_seekable and self.identity() != self._identity:
+        if not octets and self._is_fetched_in_parts and self.identity() != self._identity:
             raise RemoteError(ESTALE, REPLACED)
         return octets
 
@@ -150,6 +153,7 @@ def _entries(url: str, path: str, found: Iterable[Mapping[str, Any]]) -> list[Re
             info["type"] == "directory" or info["name"].endswith("/"),
         )
         for info in found
+        if "name" in info  # else it is a file that was typed as a folder
     ]
 
 
@@ -208,6 +212,7 @@ def _place(url: str) -> tuple[Any, str]:
         timeout = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT, sock_read=SILENCE)
         given = fsspec.config.conf.get(scheme, {}).get("client_kwargs", {})
         options["client_kwargs"] = {"timeout": timeout, "trust_env": True, **given}
+        options["encoded"] = _ENCODED(url) is not None
     return fsspec.filesystem(scheme, **options), kind._strip_protocol(url)
 
 

@@ -19,7 +19,7 @@ from ltkm_inspect.checking.work import Share, Stretch
 from ltkm_inspect.wire.urls import shown_name, without_secrets
 from tests.checking.test_parallel import checker, told
 from tests.command import run_text
-from tests.elsewhere import SECRET, object_storage, web_server
+from tests.elsewhere import SECRET, SIGNATURE, object_storage, web_server
 from tests.proxy.parts import TRIAL
 
 FLOWS = TRIAL.read_bytes()
@@ -173,7 +173,15 @@ def test_without_fsspec_one_line_says_what_to_install(monkeypatch: pytest.Monkey
 
 
 @pytest.mark.parametrize(
-    "name", ["plain/a 1.flow", "ranges/a 1.flow", "chunked/a%201.flow", "plain/b.flow.gz", "chunked/b.flow.gz"]
+    "name",
+    [
+        "plain/a 1.flow",
+        "ranges/a 1.flow",
+        "chunked/a%201.flow",
+        "plain/b.flow.gz",
+        "chunked/b.flow.gz",
+        f"signed/a%201.flow{SIGNATURE}",
+    ],
 )
 def test_a_web_server_need_not_know_lengths_or_ranges(name: str, web: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("ltkm_inspect.capture.remote.FETCH", 30_000)
