@@ -179,5 +179,5 @@ def test_a_scheduler_that_is_lost_is_one_line() -> None:
         def result(self, timeout: float) -> None:
             raise FutureCancelledError("ltkm-map-1", "scheduler-connection-lost")
 
-    with pytest.raises(WorkerError, match="^the connection to the scheduler was lost"):
+    with pytest.raises(WorkerError, match="the connection to the scheduler was lost"):
         dask.DaskCluster(Any, 1).result(Lost())  # type: ignore[arg-type]
