@@ -14,7 +14,7 @@ from ltkm_inspect.capture.sources import STDIN, may_begin_capture, opened
 from ltkm_inspect.wire.urls import is_url, shown_name
 
 if TYPE_CHECKING:
-    from ltkm_inspect.capture.remote import Listing
+    from ltkm_inspect.capture.listing import Listing
 
 NO_CAPTURE = "the folder has no flow file, HAR or packet capture; unpack archives first"
 _START = 1 << 10
@@ -86,7 +86,7 @@ def inputs(names: Iterable[str]) -> Iterator[Input]:
 
 def _elsewhere(url: str) -> Iterator[Input]:
     """Yield the files that a URL means."""
-    from ltkm_inspect.capture.remote import listing  # other files are read without fsspec
+    from ltkm_inspect.capture.listing import listing  # other files are read without fsspec
 
     name, empty = shown_name(url), True
     try:
@@ -102,7 +102,7 @@ def _elsewhere(url: str) -> Iterator[Input]:
 
 
 def _in_listing(found: "Listing") -> Iterator[Input]:
-    from ltkm_inspect.capture.remote import listing, starts
+    from ltkm_inspect.capture.listing import listing, starts
 
     entries = found.entries
     if found.kind == "folder":

@@ -1,10 +1,10 @@
 """Files that are not on this machine, such as in object storage, through fsspec; whatever fails there is an OSError."""
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from errno import EACCES, EIO, ENOENT, ESTALE
-from typing import Any, Literal, NamedTuple
+from typing import Any
 
 from ltkm_inspect.capture.damage import REPLACED
 from ltkm_inspect.wire import printable
@@ -25,29 +25,10 @@ _TIMES = ("LastModified", "last_modified", "Last-Modified", "updated", "mtime", 
 """What storages tell of a file that is another one, or later, once the file was replaced."""
 _ENCODED = re.compile("[!-~]*").fullmatch
 """What is sent as it was typed: a signature may cover the way in which a URL is written."""
-_MAGIC, _WEB_MAGIC = "*?[", "*["
 
 
 class RemoteError(OSError):
     """Why a file elsewhere cannot be read; its text is one line, without secrets and safe to print."""
-
-
-class RemoteEntry(NamedTuple):
-    """A file or folder that is elsewhere."""
-
-    url: str
-    size: int | None = None
-    """In octets; None if the server does not tell."""
-    is_folder: bool = False
-
-
-class Listing(NamedTuple):
-    """What a URL means: one file, the files in a folder and in its folders, or what matches a pattern."""
-
-    kind: Literal["file", "folder", "pattern"]
-    url: str
-    """Of a folder, it ends with a slash."""
-    entries: Sequence[RemoteEntry]
 
 
 class RemoteFile:
@@ -56,8 +37,8 @@ class RemoteFile:
     def __init__(self, url: str) -> None:
         """Open it; OSError where that cannot be done."""
         self._url = url
-        with _told(url):
-            self._fs, self._path = _place(url)
+        with explaining(url):
+            self._fs, self._path = file_system_of(url)
             self._fs.invalidate_cache()
             if is_web(url):
                 info = self._fs.info(self._path)
@@ -77,7 +58,7 @@ class RemoteFile:
 
     def read(self, size: int) -> bytes:
         """Return at most that many octets, none at the end; OSError where they cannot be had, or the file changed."""
-        with _told(self._url):
+        with explaining(self._url):
             octets: bytes = self._file.read(size)
         if not octets and self._is_fetched_in_parts and self.identity() != self._identity:
             raise RemoteError(ESTALE, REPLACED)
@@ -85,7 +66,7 @@ class RemoteFile:
 
     def seek(self, offset: int) -> int:
         """Go to a place."""
-        with _told(self._url):
+        with explaining(self._url):
             return int(self._file.seek(offset))
 
     def tell(self) -> int:
@@ -94,7 +75,7 @@ class RemoteFile:
 
     def identity(self) -> tuple[str, ...]:
         """Ask anew what another file in its place would not have in common with it."""
-        with _told(self._url):
+        with explaining(self._url):
             self._fs.invalidate_cache()
             return _identity(self._fs.info(self._path))
 
@@ -102,81 +83,6 @@ class RemoteFile:
         """Close it."""
         with suppress(Exception):
             self._file.close()
-
-
-def listing(url: str) -> Listing:
-    """Return what a URL means; OSError where that cannot be told."""
-    with _told(url):
-        fs, path = _place(url)
-        fs.invalidate_cache()
-        if url.endswith("/"):
-            return _folder(fs, url, path)
-        if is_web(url) and any(sign in url for sign in _WEB_MAGIC):
-            return _matching(fs, url)
-        try:
-            info = fs.info(path)
-        except FileNotFoundError:
-            if is_web(url) or not any(sign in path.replace("?versionId=", "") for sign in _MAGIC):
-                raise
-            return _matching(fs, url)
-        if info["type"] == "directory":
-            return _folder(fs, f"{url}/", path)
-        return Listing("file", url, [RemoteEntry(url, info.get("size"))])
-
-
-def _folder(fs: Any, url: str, path: str) -> Listing:
-    if not is_web(url):
-        found = _entries(url, path, fs.find(path, detail=True).values())
-        return Listing("folder", url, [each for each in found if not each.is_folder])
-    # what it links to elsewhere, and how to sort the list, is not in the folder
-    names = (info["name"] for info in fs.ls(url, detail=True) if info["name"].startswith(url))
-    inside = (name for name in names if re.fullmatch(r"[^/?#]+", name[len(url) :]))
-    return Listing("folder", url, [RemoteEntry(name) for name in sorted(inside)])
-
-
-def _matching(fs: Any, url: str) -> Listing:
-    """Return the files and folders that match a pattern."""
-    if is_web(url) and "**" in url:
-        raise RemoteError(EIO, "expected a pattern without **, as the folders of a web server are not searched")
-    at = min(place for sign in (_WEB_MAGIC if is_web(url) else _MAGIC) if (place := url.find(sign)) >= 0)
-    root = url[: url.rindex("/", 0, at) + 1]
-    found = fs.glob(fs._strip_protocol(url), detail=True).values()
-    return Listing("pattern", url, _entries(root, fs._strip_protocol(root), found))
-
-
-def _entries(url: str, path: str, found: Iterable[Mapping[str, Any]]) -> list[RemoteEntry]:
-    """Return entries of the folder with that URL and path: a path alone does not always tell the account."""
-    return [
-        RemoteEntry(
-            f"{url.removesuffix('/')}/{info['name'].removeprefix(path).removeprefix('/')}",
-            info.get("size"),
-            info["type"] == "directory" or info["name"].endswith("/"),
-        )
-        for info in found
-        if "name" in info  # else it is a file that was typed as a folder
-    ]
-
-
-def starts(files: Sequence[RemoteEntry], octets: int) -> list[bytes | None]:
-    """Return the first octets of each file of one place; None of one that cannot be read."""
-    if not files:
-        return []
-    with _told(files[0].url):
-        fs, _ = _place(files[0].url)
-        if is_web(files[0].url):  # who does not know ranges would send whole files
-            return [_start(fs, each.url, octets) for each in files]
-        paths = [fs._strip_protocol(each.url) for each in files]
-        found = fs.cat_ranges(paths, 0, octets, on_error="return")
-        return [each if isinstance(each, bytes) else None for each in found]
-
-
-def _start(fs: Any, url: str, octets: int) -> bytes | None:
-    try:
-        with fs.open(url, "rb", block_size=0) as file:
-            found: bytes = file.read(octets)
-            return found
-    except Exception:
-        return None
 
 
 def _web_file(fs: Any, path: str, info: Mapping[str, Any]) -> tuple[Any, bool]:
@@ -196,7 +102,7 @@ def _identity(info: Mapping[str, Any]) -> tuple[str, ...]:
     return str(info.get("size")), tag, time
 
 
-def _place(url: str) -> tuple[Any, str]:
+def file_system_of(url: str) -> tuple[Any, str]:
     """Return the file system of a URL and the path in it."""
     try:
         import fsspec
@@ -217,7 +123,7 @@ def _place(url: str) -> tuple[Any, str]:
 
 
 @contextmanager
-def _told(url: str) -> Iterator[None]:
+def explaining(url: str) -> Iterator[None]:
     """Make whatever fails within an OSError that says why in one line, without secrets."""
     try:
         yield
