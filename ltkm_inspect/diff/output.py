@@ -10,7 +10,7 @@ from ltkm_inspect.diff.facts import EXCHANGE
 from ltkm_inspect.diff.pairing import CapturedExchange
 from ltkm_inspect.finding import shorten
 from ltkm_inspect.output.json_line import to_json
-from ltkm_inspect.output.redaction import NO_REDACTOR
+from ltkm_inspect.output.redactor import NO_REDACTOR
 from ltkm_inspect.output.wording import PLAIN, Wording
 from ltkm_inspect.report.text import count
 

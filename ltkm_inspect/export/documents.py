@@ -3,7 +3,7 @@
 from ltkm_inspect.export.entry import moment
 from ltkm_inspect.export.table import rows, text_cell
 from ltkm_inspect.finding import Report
-from ltkm_inspect.output.redaction import NO_REDACTOR
+from ltkm_inspect.output.redactor import NO_REDACTOR
 from ltkm_inspect.traffic import Exchange
 from ltkm_inspect.wire import time_text
 

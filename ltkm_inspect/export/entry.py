@@ -6,7 +6,7 @@ from typing import Any
 
 from ltkm_inspect.finding import Finding, Level, Place, Report
 from ltkm_inspect.mikey import Kemac, Message
-from ltkm_inspect.output.redaction import NO_REDACTOR, Redactor
+from ltkm_inspect.output.redactor import NO_REDACTOR, Redactor
 from ltkm_inspect.output.wording import PLAIN, Wording
 from ltkm_inspect.report.keys import NO_KEYS, Keys
 from ltkm_inspect.traffic import Event, Ltkm

@@ -7,7 +7,7 @@ from hashlib import sha256
 
 from ltkm_inspect.export.entry import ExportEntry, key_of, moment
 from ltkm_inspect.mikey import Timestamp
-from ltkm_inspect.output.redaction import NO_REDACTOR, Redactor
+from ltkm_inspect.output.redactor import NO_REDACTOR, Redactor
 from ltkm_inspect.report.jsonl import terminal_name
 from ltkm_inspect.report.keys import Keys
 from ltkm_inspect.report.record_parts import FINGERPRINT

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 from ltkm_inspect.engine import presented
 from ltkm_inspect.finding import Level, Report
 from ltkm_inspect.inspecting.terms import Opening, Terms
-from ltkm_inspect.output.redaction import Redactor
+from ltkm_inspect.output.redactor import Redactor
 from ltkm_inspect.report import text
 from ltkm_inspect.report.datagram import event_line
 from ltkm_inspect.report.marks import Marks

@@ -13,7 +13,7 @@ from ltkm_inspect.matching.pairing import LogMatch
 from ltkm_inspect.matching.reasons import reason_of
 from ltkm_inspect.matching.words import apart_text, summary_lines
 from ltkm_inspect.output.json_line import to_json
-from ltkm_inspect.output.redaction import NO_REDACTOR
+from ltkm_inspect.output.redactor import NO_REDACTOR
 from ltkm_inspect.wire import time_text
 
 SCHEMA = "ltkm-inspect/match/1"

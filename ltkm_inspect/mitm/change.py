@@ -11,7 +11,7 @@ from mitmproxy.utils import human
 from ltkm_inspect.finding import count, shorten
 from ltkm_inspect.mitm.flows import update
 from ltkm_inspect.mitm.marking import mark_datagram_faults, mark_faults
-from ltkm_inspect.output.redaction import NO_REDACTOR, Redactor
+from ltkm_inspect.output.redactor import NO_REDACTOR, Redactor
 from ltkm_inspect.report.marks import Marks
 from ltkm_inspect.report.text import number_text
 from ltkm_inspect.rewriting.rewriter import Change

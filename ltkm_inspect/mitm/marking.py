@@ -10,7 +10,7 @@ from mitmproxy.udp import UDPFlow
 from ltkm_inspect.capture import DATAGRAM_FAULTS
 from ltkm_inspect.finding import UNCHECKED, Level, shorten
 from ltkm_inspect.mitm.flows import FAULT
-from ltkm_inspect.output.redaction import NO_REDACTOR, Redactor
+from ltkm_inspect.output.redactor import NO_REDACTOR, Redactor
 from ltkm_inspect.report.marks import MOST_LINES, Marks
 
 LATE = "late"

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from ltkm_inspect.finding import Report, shorten
 from ltkm_inspect.mikey import Message
 from ltkm_inspect.names import NO_NAMES, Names
-from ltkm_inspect.output.redaction import NO_REDACTOR, Redaction, Redactor
+from ltkm_inspect.output.redaction import Redaction
+from ltkm_inspect.output.redactor import NO_REDACTOR, Redactor
 from ltkm_inspect.traffic import Event
 
 

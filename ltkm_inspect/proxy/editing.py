@@ -13,7 +13,7 @@ from ltkm_inspect.engine.sealing import UnsealedPart, seal, unsealed, why_no_dig
 from ltkm_inspect.mitm.change import sha256
 from ltkm_inspect.mitm.flows import update
 from ltkm_inspect.mitm.marking import FAULTED, ORIGINAL, mark_faults
-from ltkm_inspect.output.redaction import NO_REDACTOR, Redactor
+from ltkm_inspect.output.redactor import NO_REDACTOR, Redactor
 from ltkm_inspect.report.marks import Marks
 from ltkm_inspect.report.text import UNKNOWN, count, request_line
 from ltkm_inspect.traffic import Exchange, Headers, Request, Response

@@ -18,7 +18,7 @@ from ltkm_inspect.inspecting import Presentation, Sessions
 from ltkm_inspect.mitm.change import change_line, write_change
 from ltkm_inspect.mitm.marking import FAULTED, clear_faults
 from ltkm_inspect.mitm.rewriting import FlowRewriter
-from ltkm_inspect.output.redaction import Redactor
+from ltkm_inspect.output.redactor import Redactor
 from ltkm_inspect.output.unmatched import unmatched_orders
 from ltkm_inspect.proxy.configuration import Configuration
 from ltkm_inspect.proxy.holder import Wait

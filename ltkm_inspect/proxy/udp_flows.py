@@ -8,7 +8,7 @@ from mitmproxy import udp
 
 from ltkm_inspect.engine.handling import Steps
 from ltkm_inspect.finding import Report
-from ltkm_inspect.output.redaction import NO_REDACTOR, Redactor
+from ltkm_inspect.output.redactor import NO_REDACTOR, Redactor
 from ltkm_inspect.proxy.holder import Wait
 from ltkm_inspect.proxy.inspector import Inspector
 from ltkm_inspect.proxy.monitor import Monitor

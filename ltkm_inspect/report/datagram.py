@@ -4,7 +4,7 @@ from typing import Any
 
 from ltkm_inspect.finding import Report
 from ltkm_inspect.mikey import Room
-from ltkm_inspect.output.redaction import NO_REDACTOR, Redactor
+from ltkm_inspect.output.redactor import NO_REDACTOR, Redactor
 from ltkm_inspect.report.jsonl import (
     DATAGRAM_SCHEMA,
     LEAST_PARTS,

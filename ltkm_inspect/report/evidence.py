@@ -11,7 +11,7 @@ from typing import Any
 from ltkm_inspect.document import Xml
 from ltkm_inspect.finding import Report
 from ltkm_inspect.mikey import decode, shown_octets
-from ltkm_inspect.output.redaction import NO_REDACTOR, Redactor
+from ltkm_inspect.output.redactor import NO_REDACTOR, Redactor
 from ltkm_inspect.traffic import Document, Exchange, Headers, Ltkm, Request, Response
 from ltkm_inspect.wire import Span, count, cut
 

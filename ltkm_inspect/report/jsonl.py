@@ -15,7 +15,8 @@ from ltkm_inspect.finding import VERDICTS, Answer, Level, Report
 from ltkm_inspect.mikey import Room
 from ltkm_inspect.options.table import DEFAULTS
 from ltkm_inspect.output.json_line import quoted, to_json
-from ltkm_inspect.output.redaction import NO_REDACTOR, Redaction, Redactor
+from ltkm_inspect.output.redaction import Redaction
+from ltkm_inspect.output.redactor import NO_REDACTOR, Redactor
 from ltkm_inspect.output.wording import PLAIN, Wording
 from ltkm_inspect.report.evidence import evidence
 from ltkm_inspect.report.keys import NO_KEYS, Keys

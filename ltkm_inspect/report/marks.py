@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from ltkm_inspect.finding import Level, Report
-from ltkm_inspect.output.redaction import NO_REDACTOR, Redactor
+from ltkm_inspect.output.redactor import NO_REDACTOR, Redactor
 from ltkm_inspect.wire import plain
 
 MOST_LINES = 50

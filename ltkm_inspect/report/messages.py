@@ -10,7 +10,7 @@ from ltkm_inspect.wire import count, printable
 
 # Types only: without keys and redaction, decoding starts without importing these modules.
 if TYPE_CHECKING:
-    from ltkm_inspect.output.redaction import Redactor
+    from ltkm_inspect.output.redactor import Redactor
     from ltkm_inspect.report.keys import Keys
 
 MESSAGE_SCHEMA = "ltkm-inspect/message/1"

@@ -9,7 +9,7 @@ from ltkm_inspect import document as msk
 from ltkm_inspect import mikey
 from ltkm_inspect.finding import Finding, Report, with_reason
 from ltkm_inspect.mikey import Node
-from ltkm_inspect.output.redaction import NO_REDACTOR, Redactor
+from ltkm_inspect.output.redactor import NO_REDACTOR, Redactor
 from ltkm_inspect.report import text
 from ltkm_inspect.report.keys import NO_KEYS, Keys
 from ltkm_inspect.traffic import Document, Item, Ltkm, LtkmElement

@@ -7,7 +7,7 @@ from typing import Any
 from ltkm_inspect import mikey
 from ltkm_inspect.finding import Finding, Level, Report
 from ltkm_inspect.mikey import Room
-from ltkm_inspect.output.redaction import NO_REDACTOR, Redactor
+from ltkm_inspect.output.redactor import NO_REDACTOR, Redactor
 from ltkm_inspect.report.keys import Keys
 from ltkm_inspect.traffic import Gap, Item, Ltkm
 from ltkm_inspect.wire import cut

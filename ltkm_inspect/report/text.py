@@ -12,7 +12,7 @@ from ltkm_inspect.finding import Finding, Level, Place, Report, ending_of, line_
 from ltkm_inspect.finding import count as count
 from ltkm_inspect.names import NO_EVENT_NAMES, EventNames
 from ltkm_inspect.output.json_line import kind_of
-from ltkm_inspect.output.redaction import NO_REDACTOR, Redactor
+from ltkm_inspect.output.redactor import NO_REDACTOR, Redactor
 from ltkm_inspect.report.jsonl import terminal_name
 from ltkm_inspect.report.keys import NO_KEYS, Keys
 from ltkm_inspect.selection import short_name

@@ -55,7 +55,7 @@ REASONS: dict[str, str] = {
     "mikey/describe.py": "one walk over a message for tree, text and JSON",
     "mikey/message.py": "decoding and encoding are kept side by side",
     "output/identities.py": "one grammar of identities and addresses in every spelling",
-    "output/redaction.py": "one redactor, whose parts call each other",
+    "output/redactor.py": "one redactor, whose parts call each other",
     "packets/network.py": "one walk through the headers of a packet, and its fragments put together",
     "packets/tcp.py": "one table of connections, with what bounds it",
     "proxy/addon.py": "every hook of mitmproxy that is used",

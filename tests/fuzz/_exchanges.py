@@ -13,7 +13,8 @@ from ltkm_inspect.editing import EditError, edit_request, edit_response
 from ltkm_inspect.engine import inject, inspect
 from ltkm_inspect.fault import FAULTS, Application, FaultError
 from ltkm_inspect.keys import KeyRing
-from ltkm_inspect.output.redaction import NO_REDACTOR, Redaction
+from ltkm_inspect.output.redaction import Redaction
+from ltkm_inspect.output.redactor import NO_REDACTOR
 from ltkm_inspect.report import jsonl, text
 from ltkm_inspect.report.keys import Keys
 from ltkm_inspect.report.outline import request_lines, response_lines

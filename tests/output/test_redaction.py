@@ -23,7 +23,7 @@ from ltkm_inspect.export.entry import Manner
 from ltkm_inspect.export.run import Export
 from ltkm_inspect.mikey import Identity
 from ltkm_inspect.options.table import REPORT_FORMATS
-from ltkm_inspect.output import redaction as redaction_module
+from ltkm_inspect.output import redactor as redactor_module
 from ltkm_inspect.output.redaction import Redaction
 from ltkm_inspect.output.wording import Wording
 from ltkm_inspect.reference import AGAIN, B_TID, FIRST, SECOND, TERMINAL, ReferenceTerminal, ltkm
@@ -425,7 +425,7 @@ def test_in_blocks_the_same_octets_are_hidden(octets: bytes) -> None:
     redactor = Redaction().redactor(clean())
     whole = redactor.octets(octets)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(redaction_module, "BLOCK", 1)
+        patch.setattr(redactor_module, "BLOCK", 1)
         assert redactor.octets(octets) == whole
 
 

@@ -20,7 +20,7 @@ from mitmproxy.test import tflow
 from ltkm_inspect.cli.program import commands
 from ltkm_inspect.finding import EVENT_CRASHED, Report
 from ltkm_inspect.mitm.flows import flow_of
-from ltkm_inspect.output.redaction import Redactor
+from ltkm_inspect.output.redactor import Redactor
 from ltkm_inspect.proxy import pending
 from ltkm_inspect.report import text
 from ltkm_inspect.report.keys import Keys

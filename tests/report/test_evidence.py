@@ -14,7 +14,8 @@ from ltkm_inspect.cli.program import commands
 from ltkm_inspect.engine import inspect
 from ltkm_inspect.keys import KeyRing
 from ltkm_inspect.mikey import Kemac
-from ltkm_inspect.output.redaction import NO_REDACTOR, Redaction
+from ltkm_inspect.output.redaction import Redaction
+from ltkm_inspect.output.redactor import NO_REDACTOR
 from ltkm_inspect.reference import FIRST, exchange, ltkm, reference
 from ltkm_inspect.report import evidence, jsonl
 from ltkm_inspect.report.keys import NO_KEYS, Keys
