@@ -5,8 +5,8 @@ It knows a few numbers of each piece, and no event.
 
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
-from itertools import chain
+from dataclasses import dataclass
+from itertools import batched, chain
 from math import ceil
 from typing import Any, Protocol
 
@@ -21,14 +21,16 @@ from ltkm_inspect.output.redaction import REMEMBERED
 from ltkm_inspect.session import folding
 from ltkm_inspect.session.folding import Round
 
-STATES = 16 << 10
+STATES = 8 << 10
 """About so many octets of prior states an event has."""
 TOUCHES = 1 << 10
 """About so many octets an event has in each of the rounds without these."""
-PART = 64 << 20
+PART = 128 << 20
 """So many octets one part of a register should have: they are in the memory of one worker."""
-MOST_PARTS = 64
-"""Each part takes a few tasks for each piece: there are no more parts than this, unless there are more workers."""
+MOST_TASKS = 400_000
+"""Each part takes a few tasks for each group of pieces, and a scheduler needs about a millisecond for one."""
+GROUPS, MOST_GROUPS = 8, 1000
+"""In so many groups for each worker, and in all, pieces are handed on to the parts together."""
 LEAST_EVENTS = 1000
 """So many events are worth a part."""
 AHEAD = 4
@@ -57,8 +59,8 @@ class _Mapped:
     summary: work.Summary
     index: Any = None
     """Stands for where the records of a stretch are."""
-    answers: list[Any] = field(default_factory=list)
-    """Stand for what all parts of all rounds say of it."""
+    answers: Any = ()
+    """Stands for what all parts of all rounds say of it."""
 
 
 def check(
@@ -71,7 +73,7 @@ def check(
     """
     pieces: list[_Mapped] = []
     captures = MergedCaptures(files, checker.context.limits) if by_time else None
-    yield from _map(cut(files) if captures is None else cut_by_time(captures), cluster, pieces)
+    yield from _map(cut(files, cluster.workers) if captures is None else cut_by_time(captures), cluster, pieces)
     session = checker.context.session
     assert session is not None
     endings = _fold(cluster, pieces)
@@ -120,42 +122,49 @@ def _map(new: Iterable[Piece], cluster: Cluster, pieces: list[_Mapped]) -> Itera
 
 def _fold(cluster: Cluster, pieces: list[_Mapped]) -> list[Any]:
     """Have the registers folded; return what stands for what each part says of the end."""
-    known = [(number, each) for number, each in enumerate(pieces) if each.summary.events]
-    numbers = [number for number, _ in known]
-    parts, history_parts = _parts(sum(each.summary.events for each in pieces), cluster.workers)
-    found = [cluster.submit("split", work.split, each.mapped, parts, history_parts) for _, each in known]
+    known = [number for number, each in enumerate(pieces) if each.summary.events]
+    groups = [*batched(known, max(1, len(known) // min(GROUPS * cluster.workers, MOST_GROUPS)))]
+    events = sum(each.summary.events for each in pieces)
+    parts, history_parts = parts_for(events, len(groups), cluster.workers)
+    mapped = [[pieces[number].mapped for number in group] for group in groups]
+    found = [
+        cluster.submit("split", work.split, group, each, parts, history_parts)
+        for group, each in zip(groups, mapped, strict=True)
+    ]
     early = [[cluster.submit("pick", work.pick, each, 0, part) for each in found] for part in range(parts)]
     history = [[cluster.submit("pick", work.pick, each, 1, part) for each in found] for part in range(history_parts)]
     folded: dict[Round, list[Any]] = {}
 
     def fold(stage: Round, touches: list[list[Any]]) -> list[list[Any]]:
-        """Have every part of a round folded; return what stands for what they say of each piece."""
+        """Have every part of a round folded; return what stands for what they say of each group."""
         needed = [each for round in stage.needs for each in folded[round]]
-        folded[stage] = [cluster.submit("fold", work.fold, stage, numbers, part, needed) for part in touches]
+        folded[stage] = [cluster.submit("fold", work.fold, stage, part, needed) for part in touches]
         if stage in (Round.EVENTS, Round.SIGHTINGS):
-            return [[] for _ in numbers]
-        return [[cluster.submit("answer", work.answer, part, number) for part in folded[stage]] for number in numbers]
+            return []
+        return [[cluster.submit("answer", work.answer, part, group) for part in folded[stage]] for group in groups]
 
     fold(Round.EVENTS, early)
-    answers = fold(Round.COPIES, early), fold(Round.CHALLENGES, early), fold(Round.HISTORY, history)
-    for (_, each), *said in zip(known, *answers, strict=True):
-        each.answers = [*chain.from_iterable(said)]
+    copies, challenges, past = fold(Round.COPIES, early), fold(Round.CHALLENGES, early), fold(Round.HISTORY, history)
+    for group, *answers in zip(groups, copies, challenges, past, strict=True):
+        gathered = cluster.submit("gather", work.gather, [*chain.from_iterable(answers)])
+        for number in group:
+            pieces[number].answers = cluster.submit("own", work.own, gathered, number)
     found = [
-        cluster.submit("split", work.split_sightings, each.mapped, said, parts)
-        for (_, each), said in zip(known, answers[1], strict=True)
+        cluster.submit("split", work.split_sightings, group, each, said, parts)
+        for group, each, said in zip(groups, mapped, challenges, strict=True)
     ]
     fold(Round.SIGHTINGS, [[cluster.submit("pick", work.pick, each, part) for each in found] for part in range(parts)])
-    for mapped in pieces:
-        mapped.index = cluster.submit("index", work.index_of, mapped.mapped) if mapped.piece.file is not None else b""
-        mapped.mapped = None  # nobody needs it any more, once all that was submitted is done
+    for piece in pieces:
+        piece.index = cluster.submit("index", work.index_of, piece.mapped) if piece.piece.file is not None else b""
+        piece.mapped = None  # nobody needs it any more, once all that was submitted is done
     return [cluster.submit("ending", work.ending, part) for every in folded.values() for part in every]
 
 
-def _parts(events: int, workers: int) -> tuple[int, int]:
+def parts_for(events: int, groups: int, workers: int) -> tuple[int, int]:
     """Return among how many parts the keys of registers are shared: of most, and of `HISTORY`."""
-    most = max(MOST_PARTS, workers)
+    most = MOST_TASKS // max(groups, 1)
     history_parts = max(min(workers, events // LEAST_EVENTS), ceil(events * STATES / PART))
-    return min(max(1, ceil(events * TOUCHES / PART)), most), min(max(1, history_parts), most)
+    return max(1, min(ceil(events * TOUCHES / PART), most // 16)), max(1, min(history_parts, most // 4))
 
 
 def _judge(cluster: Cluster, checker: Checker, pieces: list[_Mapped]) -> Iterator[StretchResult]:
@@ -173,6 +182,7 @@ def _judge(cluster: Cluster, checker: Checker, pieces: list[_Mapped]) -> Iterato
             arguments = piece.task, each.summary, each.index, each.answers, piece.settled.flows, tuple(known)
             judged = cluster.submit("judge", work.judge_piece, *arguments)
             waiting.append((piece, each.summary.identities, judged))
+            each.index, each.answers = None, ()  # so that workers need not keep them any longer
             for identity in each.summary.identities:
                 if len(known) >= REMEMBERED:
                     known.clear()

@@ -14,8 +14,10 @@ from ltkm_inspect.checking.pieces import File, Settled
 from ltkm_inspect.checking.work import Stretch
 from ltkm_inspect.traffic import Event
 
-STRETCH = 16 << 20
-"""How many octets of a flow file make a piece, and how many files together do at least."""
+STRETCH, LONGEST = 16 << 20, 64 << 20
+"""How many octets of a flow file make a piece, at least and at most; files together do with as many."""
+PIECES = 16
+"""So many pieces for each worker are enough to keep all of them busy until the end; each costs a few tasks."""
 EVENTS = 500
 """How many MSK exchanges and datagrams do, where captures are merged by time."""
 LEAST = 4
@@ -72,8 +74,10 @@ class _Look(NamedTuple):
     """Those of a large flow file."""
 
 
-def cut(files: Sequence[Input]) -> Iterator[Piece]:
-    """Yield the pieces of these files, in their order."""
+def cut(files: Sequence[Input], workers: int) -> Iterator[Piece]:
+    """Yield the pieces of these files, in their order, for that many workers."""
+    total = sum(each.octets or 0 for each in files if not each.problem)
+    most = max(STRETCH, min(total // (PIECES * workers), LONGEST))
     batch: list[_Look] = []
     cost, are_packets = 0, None
 
@@ -84,10 +88,10 @@ def cut(files: Sequence[Input]) -> Iterator[Piece]:
             batch.clear()
 
     for given in files:
-        look = _look(given)
+        look = _look(given, most)
         if look.is_packets is not None:
             is_other = are_packets is not None and look.is_packets != are_packets
-            if is_other or look.stretches or (not look.is_packets and cost + look.cost > STRETCH):
+            if is_other or look.stretches or (not look.is_packets and cost + look.cost > most):
                 yield from whole()
                 cost, are_packets = 0, None
         if look.stretches:
@@ -128,7 +132,7 @@ def identity_of(source: CaptureSource) -> Hashable:
     return source.raw.identity()
 
 
-def _look(given: Input) -> _Look:
+def _look(given: Input, most: int) -> _Look:
     if given.problem:
         return _Look(given)
     if given.name == STDIN:
@@ -138,15 +142,15 @@ def _look(given: Input) -> _Look:
             if source.size is None:
                 return _Look(Input(given.name, NOT_A_FILE.format("a pipe or a device")))
             is_flows = source.is_plain and not (source.is_har or source.is_packets)
-            stretches = tuple(_stretches(given, source)) if is_flows and source.size > STRETCH // LEAST else ()
+            stretches = tuple(_stretches(given, source, most)) if is_flows and source.size > most // LEAST else ()
             cost = source.size * (1 if source.is_plain else _DENSE)
             return _Look(given, source.size, cost, source.is_packets, stretches)
     except OSError:  # whoever reads it says why
         return _Look(given)
 
 
-def _stretches(file: Input, source: CaptureSource) -> Iterator[Stretch]:
+def _stretches(file: Input, source: CaptureSource, length: int) -> Iterator[Stretch]:
     size, identity = source.size or 0, identity_of(source)
-    for start in range(0, size, STRETCH):
-        until = start + STRETCH if start + STRETCH < size else None
+    for start in range(0, size, length):
+        until = start + length if start + length < size else None
         yield Stretch(file.name, file.location, identity, start, until, size, start == 0)

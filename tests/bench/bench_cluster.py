@@ -1,6 +1,6 @@
 """What a check on a cluster costs beside one machine: `python -m tests.bench cluster`.
 
-An archive of 40 files with 5 % MSK exchanges, whose terminals go on from file to file, is checked by one worker, by
+An archive of 40 files with 2 % MSK exchanges, whose terminals go on from file to file, is checked by one worker, by
 two, and by `--jobs 2`; and 10 files of it, for the memory of driver and workers. With `FULL=yes` it has 2,000,000 flows
 of 5,000 terminals, and takes an hour and 8 GB of disk; else a tenth of both. It needs Linux and two cores that nobody
 else uses.
@@ -10,11 +10,13 @@ import os
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from tests.bench._captures import EACH, write_archive
+from tests.bench._captures import write_archive
 from tests.bench._runs import CHECK, need_room, peak, seconds
 
 FILES, FEW = 40, 10
 FLOWS, TERMINALS = (2_000_000, 5000) if os.environ.get("FULL") == "yes" else (200_000, 500)
+EACH = 8
+"""How many exchanges a terminal has."""
 OCTETS = 4400
 """A flow of the archive has fewer than that."""
 LIMIT = ["--session-limit", "1000000"]
@@ -32,7 +34,7 @@ def figures(share: float = 1.0) -> dict[str, float]:
     with TemporaryDirectory() as folder:
         need_room(Path(folder), OCTETS * flows)
         paths = [Path(folder, f"{number:02}.flow") for number in range(FILES)]
-        size = write_archive(paths, flows, msk)
+        size = write_archive(paths, flows, msk, each=EACH)
         files, few = [*map(str, paths)], [*map(str, paths[:FEW])]
         alone = seconds([*CHECK, *LIMIT, "--cluster", "local:1", *files])
         together = seconds([*CHECK, *LIMIT, "--cluster", "local:2", *files])

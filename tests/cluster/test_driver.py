@@ -169,7 +169,7 @@ def test_packet_captures_beside_a_changed_one_are_not_checked(monkeypatch: pytes
 
 
 def test_what_can_be_read_only_once_is_refused() -> None:
-    (piece,) = pieces.cut([Input("-"), Input("/dev/null")])
+    (piece,) = pieces.cut([Input("-"), Input("/dev/null")], 2)
     assert isinstance(piece.task, pieces.Batch)
     assert [each.problem for each in piece.task.files] == [
         pieces.NOT_A_FILE.format("standard input"),
