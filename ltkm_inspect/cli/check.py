@@ -27,6 +27,7 @@ from ltkm_inspect.cli.shared import (
 from ltkm_inspect.options.table import LINE_FORMATS
 from ltkm_inspect.options.words import OptionError
 from ltkm_inspect.output.console import COULD_NOT_RUN, complain
+from ltkm_inspect.wire import printable
 
 if TYPE_CHECKING:
     from ltkm_inspect.cluster import ClusterAddress
@@ -177,6 +178,9 @@ def _workers(address: "ClusterAddress") -> "Iterator[DaskCluster]":
         from ltkm_inspect.cluster import dask
     except ModuleNotFoundError as error:
         complain(f"--cluster needs Dask ({error.name} is missing): pip install 'ltkm-inspect[cluster]'")
+        leave(COULD_NOT_RUN)
+    except ValueError as error:
+        complain(f"--cluster: the configuration of Dask cannot be read: {printable(str(error).partition(':\n')[0])}")
         leave(COULD_NOT_RUN)
     opened = dask.connected(address.scheduler) if address.scheduler else dask.local(address.workers or cores())
     with ExitStack() as stack:

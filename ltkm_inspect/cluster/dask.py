@@ -108,8 +108,9 @@ class DaskCluster:
                 waited = 0.0 if self.client.scheduler_info()["workers"] else waited + _LOOK
                 if waited >= NO_WORKERS:
                     raise WorkerError(f"the cluster has had no workers for {count(NO_WORKERS, 'second')}") from None
-            except CancelledError:
-                raise WorkerError("the connection to the scheduler was lost, or somebody restarted it") from None
+            except CancelledError as error:
+                why = getattr(error, "reason", "unknown").replace("-", " ")
+                raise WorkerError(f"the cluster canceled the run: {printable(why)}") from None
             except Exception as error:
                 raise WorkerError(f"the cluster failed: {_first_line(error)}") from None
             else:
@@ -137,7 +138,7 @@ def connected(address: str) -> Iterator[DaskCluster]:
     with client:
         try:
             client.wait_for_workers(1, timeout=NO_WORKERS)
-            found = client.run(versions, on_error="return")
+            found = client.run(versions, on_error="return") | {"": _scheduler_versions(client)}
         except TimeoutError:
             waited = count(NO_WORKERS, "second")
             raise ClusterError(f"{place}: the scheduler has had no worker for {waited}") from None
@@ -146,8 +147,9 @@ def connected(address: str) -> Iterator[DaskCluster]:
         for worker, other in found.items():
             if other != versions() and not isinstance(other, OSError):  # such a worker is gone
                 got = _shown(other) if isinstance(other, tuple) else "none that has --cluster"
-                raise ClusterError(f"worker {printable(worker)}: expected {_shown(versions())}, got {got}")
-        yield DaskCluster(client, len(found))
+                who = f"worker {printable(worker)}" if worker else f"scheduler {place}"
+                raise ClusterError(f"{who}: expected {_shown(versions())}, got {got}")
+        yield DaskCluster(client, len(found) - 1)
 
 
 @contextmanager
@@ -181,6 +183,16 @@ def local(workers: int) -> Iterator[DaskCluster]:
 def versions() -> tuple[str, str]:
     """Return the versions of this program and of Python that run here."""
     return __version__, ".".join(platform.python_version_tuple()[:2])
+
+
+def _scheduler_versions(client: Client) -> Any:
+    """Return the versions of a scheduler, which opens what is handed out to workers; None without this program."""
+    try:
+        return client.run_on_scheduler(versions)  # type: ignore[no-untyped-call]
+    except OSError:
+        raise
+    except Exception:
+        return None
 
 
 def _call(plugin: str, function: Callable[..., Any], *arguments: Any) -> Any:

@@ -174,10 +174,17 @@ def test_dask_prints_nothing_even_where_its_configuration_sets_a_level(name: str
     assert not logging.getLogger(name).isEnabledFor(logging.CRITICAL)
 
 
+def test_a_scheduler_without_this_program_has_no_versions() -> None:
+    def fail(_: object) -> None:
+        raise ModuleNotFoundError("ltkm_inspect")
+
+    assert dask._scheduler_versions(SimpleNamespace(run_on_scheduler=fail)) is None  # type: ignore[arg-type]
+
+
 def test_a_scheduler_that_is_lost_is_one_line() -> None:
     class Lost:
         def result(self, timeout: float) -> None:
             raise FutureCancelledError("ltkm-map-1", "scheduler-connection-lost")
 
-    with pytest.raises(WorkerError, match="the connection to the scheduler was lost"):
+    with pytest.raises(WorkerError, match="the cluster canceled the run: scheduler connection lost"):
         dask.DaskCluster(Any, 1).result(Lost())  # type: ignore[arg-type]
