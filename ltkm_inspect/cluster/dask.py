@@ -19,7 +19,7 @@ from distributed.comm.core import connect
 
 from ltkm_inspect import __version__
 from ltkm_inspect.checking.results import WorkerError
-from ltkm_inspect.cluster.work import Job
+from ltkm_inspect.cluster.job import Job
 from ltkm_inspect.wire import count, crash_of, printable
 from ltkm_inspect.wire.garbage import collect_rarely
 

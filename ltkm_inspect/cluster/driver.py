@@ -15,7 +15,7 @@ from ltkm_inspect.checking.checker import Checker
 from ltkm_inspect.checking.merging import MergedCaptures
 from ltkm_inspect.checking.results import StretchResult
 from ltkm_inspect.checking.work import Stretch
-from ltkm_inspect.cluster import work
+from ltkm_inspect.cluster import rounds, work
 from ltkm_inspect.cluster.pieces import Merged, Piece, cut, cut_by_time
 from ltkm_inspect.output.redaction import REMEMBERED
 from ltkm_inspect.session import folding
@@ -128,36 +128,38 @@ def _fold(cluster: Cluster, pieces: list[_Mapped]) -> list[Any]:
     parts, history_parts = parts_for(events, len(groups), cluster.workers)
     mapped = [[pieces[number].mapped for number in group] for group in groups]
     found = [
-        cluster.submit("split", work.split, group, each, parts, history_parts)
+        cluster.submit("split", rounds.split, group, each, parts, history_parts)
         for group, each in zip(groups, mapped, strict=True)
     ]
-    early = [[cluster.submit("pick", work.pick, each, 0, part) for each in found] for part in range(parts)]
-    history = [[cluster.submit("pick", work.pick, each, 1, part) for each in found] for part in range(history_parts)]
+    early = [[cluster.submit("pick", rounds.pick, each, 0, part) for each in found] for part in range(parts)]
+    history = [[cluster.submit("pick", rounds.pick, each, 1, part) for each in found] for part in range(history_parts)]
     folded: dict[Round, list[Any]] = {}
 
     def fold(stage: Round, touches: list[list[Any]]) -> list[list[Any]]:
         """Have every part of a round folded; return what stands for what they say of each group."""
         needed = [each for round in stage.needs for each in folded[round]]
-        folded[stage] = [cluster.submit("fold", work.fold, stage, part, needed) for part in touches]
+        folded[stage] = [cluster.submit("fold", rounds.fold, stage, part, needed) for part in touches]
         if stage in (Round.EVENTS, Round.SIGHTINGS):
             return []
-        return [[cluster.submit("answer", work.answer, part, group) for part in folded[stage]] for group in groups]
+        return [[cluster.submit("answer", rounds.answer, part, group) for part in folded[stage]] for group in groups]
 
     fold(Round.EVENTS, early)
     copies, challenges, past = fold(Round.COPIES, early), fold(Round.CHALLENGES, early), fold(Round.HISTORY, history)
     for group, *answers in zip(groups, copies, challenges, past, strict=True):
-        gathered = cluster.submit("gather", work.gather, [*chain.from_iterable(answers)])
+        gathered = cluster.submit("gather", rounds.gather, [*chain.from_iterable(answers)])
         for number in group:
-            pieces[number].answers = cluster.submit("own", work.own, gathered, number)
+            pieces[number].answers = cluster.submit("own", rounds.own, gathered, number)
     found = [
-        cluster.submit("split", work.split_sightings, group, each, said, parts)
+        cluster.submit("split", rounds.split_sightings, group, each, said, parts)
         for group, each, said in zip(groups, mapped, challenges, strict=True)
     ]
-    fold(Round.SIGHTINGS, [[cluster.submit("pick", work.pick, each, part) for each in found] for part in range(parts)])
+    fold(
+        Round.SIGHTINGS, [[cluster.submit("pick", rounds.pick, each, part) for each in found] for part in range(parts)]
+    )
     for piece in pieces:
         piece.index = cluster.submit("index", work.index_of, piece.mapped) if piece.piece.file is not None else b""
         piece.mapped = None  # nobody needs it any more, once all that was submitted is done
-    return [cluster.submit("ending", work.ending, part) for every in folded.values() for part in every]
+    return [cluster.submit("ending", rounds.ending, part) for every in folded.values() for part in every]
 
 
 def parts_for(events: int, groups: int, workers: int) -> tuple[int, int]:

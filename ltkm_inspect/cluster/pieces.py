@@ -41,6 +41,9 @@ class Merged(NamedTuple):
     """Pickled."""
 
 
+_BEGIN = Settled()
+
+
 @dataclass(slots=True)
 class Piece:
     """A piece of work for a cluster."""
@@ -50,10 +53,8 @@ class Piece:
     """How many octets of files are in it, as they are stored."""
     file: File | None = None
     """The file of a stretch."""
-    settled: Settled = Settled()  # noqa: RUF009
+    settled: Settled = _BEGIN
     """Its place in that file."""
-    events: int = 0
-    """How many events the session follows in it."""
 
     @property
     def name(self) -> str:

@@ -1,20 +1,19 @@
-"""What workers of a cluster do: they read each piece twice, and fold the registers in between.
+"""What workers of a cluster do with captures: they read each piece twice; in between the registers are folded.
 
 The first time the events of a piece are summarized, the second time they are checked, with what happened before each of
 them. What is between the two is small and can be computed again, so that nothing is lost with a worker.
 """
 
-import os
 import pickle
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Hashable, Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from errno import ESTALE
 from functools import partial
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from ltkm_inspect.capture import CandidateRecord, CaptureSource, Damage, opened
+from ltkm_inspect.capture import CandidateRecord, CaptureSource, Damage
 from ltkm_inspect.capture.damage import NotACaptureError
 from ltkm_inspect.capture.sources import StoredFile
 from ltkm_inspect.checking import serial
@@ -23,33 +22,14 @@ from ltkm_inspect.checking.merging import MergedItem
 from ltkm_inspect.checking.reading import Held, numbered, read
 from ltkm_inspect.checking.results import Counts, StretchResult
 from ltkm_inspect.checking.work import PreparedPiece, Stretch, scan_stretch
+from ltkm_inspect.cluster.job import Job
 from ltkm_inspect.cluster.pieces import Batch, Merged, identity_of
 from ltkm_inspect.output.console import failure
-from ltkm_inspect.session import Session, SessionEvent, SessionSettings, folding
-from ltkm_inspect.session.folding import Ending, Folded, FoldedSession, Followed, Round
-from ltkm_inspect.wire.urls import is_url
+from ltkm_inspect.session import Session, SessionEvent, folding
+from ltkm_inspect.session.folding import FoldedSession, Followed
 
 CHANGED = "the file changed between the two times that it was read; check it again when it is complete"
 BESIDE_CHANGED = "not checked: another capture that it is read together with changed meanwhile"
-
-
-class Job(NamedTuple):
-    """What every worker of a run has."""
-
-    checker: Checker
-    """Checks nothing itself, as each piece is checked by a copy."""
-    folder: str = ""
-    """The folder that relative names of files start from; empty for that of the worker."""
-
-    @property
-    def settings(self) -> SessionSettings:
-        """The settings of the session of the run."""
-        assert self.checker.context.session is not None
-        return self.checker.context.session.settings
-
-    def opened(self, location: str) -> AbstractContextManager[CaptureSource]:
-        """Open a file, as `capture.opened` does."""
-        return opened(location if is_url(location) else os.path.join(self.folder, location))
 
 
 class _Mark(NamedTuple):
@@ -163,75 +143,6 @@ def summary_of(job: Job, mapped: MappedPiece) -> Summary:
 def index_of(job: Job, mapped: MappedPiece) -> bytes:
     """Return where the records of a stretch are that are read again."""
     return mapped.records
-
-
-type Early = list[tuple[int, tuple[bytes, ...]]]
-"""What one part needs of some pieces, by their numbers, for each of the first three rounds."""
-type Late = list[tuple[int, bytes]]
-"""What one part needs of some pieces, by their numbers, for another round."""
-
-
-def split(
-    job: Job, numbers: Sequence[int], pieces: Sequence[MappedPiece], parts: int, history_parts: int
-) -> tuple[list[Early], list[Late]]:
-    """Return what each part needs of these pieces, for the first three rounds and for `HISTORY`."""
-    found: tuple[list[Early], list[Late]] = [[] for _ in range(parts)], [[] for _ in range(history_parts)]
-    for number, piece in zip(numbers, pieces, strict=True):
-        early, history = folding.split(piece.events, parts, history_parts, job.settings)
-        for mine, touches in zip(found[0], early, strict=True):
-            mine.append((number, touches))
-        for of_history, octets in zip(found[1], history, strict=True):
-            of_history.append((number, octets))
-    return found
-
-
-def split_sightings(
-    job: Job, numbers: Sequence[int], pieces: Sequence[MappedPiece], answers: Sequence[dict[int, bytes]], parts: int
-) -> list[Late]:
-    """Return what each part needs of these pieces for `SIGHTINGS`, by what all parts of `CHALLENGES` say of them."""
-    found: list[Late] = [[] for _ in range(parts)]
-    for number, piece in zip(numbers, pieces, strict=True):
-        said = [each.get(number, b"") for each in answers]
-        for mine, octets in zip(found, folding.split_sightings(piece.events, said, parts, job.settings), strict=True):
-            mine.append((number, octets))
-    return found
-
-
-def pick(job: Job, found: Any, *places: int) -> Any:
-    """Return what one part needs of some pieces, by its place in what was split."""
-    for place in places:
-        found = found[place]
-    return found
-
-
-def fold(job: Job, stage: Round, pieces: Sequence[Early | Late], needed: Sequence[Folded]) -> Folded:
-    """Fold one part of all pieces in that round."""
-    touches = ((number, each if isinstance(each, bytes) else each[stage]) for some in pieces for number, each in some)
-    return folding.fold(stage, touches, needed, job.settings)
-
-
-def answer(job: Job, folded: Folded, numbers: Sequence[int]) -> dict[int, bytes]:
-    """Return what one part says of these pieces, by their numbers."""
-    return {number: folded.answers[number] for number in numbers if number in folded.answers}
-
-
-def gather(job: Job, answers: Sequence[dict[int, bytes]]) -> dict[int, list[bytes]]:
-    """Return what all parts of all rounds say of some pieces, by their numbers."""
-    found: defaultdict[int, list[bytes]] = defaultdict(list)
-    for each in answers:
-        for number, octets in each.items():
-            found[number].append(octets)
-    return dict(found)
-
-
-def own(job: Job, gathered: dict[int, list[bytes]], number: int) -> list[bytes]:
-    """Return what all parts of all rounds say of one piece."""
-    return gathered.get(number, [])
-
-
-def ending(job: Job, folded: Folded) -> Ending:
-    """Return what one part says of the end of the run."""
-    return folded.ending
 
 
 def judge_piece(

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ltkm_inspect.checking.checker import Checker
-from ltkm_inspect.cluster.work import Job
+from ltkm_inspect.cluster.job import Job
 
 
 class InlineCluster:

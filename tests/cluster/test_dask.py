@@ -14,7 +14,7 @@ import pytest
 
 from ltkm_inspect.checking import serial
 from ltkm_inspect.checking.results import WorkerError
-from ltkm_inspect.cluster import Job, dask, driver, pieces, work
+from ltkm_inspect.cluster import Job, dask, driver, pieces, rounds
 from ltkm_inspect.cluster.dask import DaskCluster
 from ltkm_inspect.options.table import REPORT_SUFFIXES
 from ltkm_inspect.report import jsonl
@@ -115,11 +115,11 @@ def test_a_killed_worker_costs_its_pieces_and_nothing_else(
 
 def test_a_call_that_fails_is_one_line_and_so_is_everything_that_needs_it(workers: DaskCluster) -> None:
     with workers.working_at(Job(checker())) as cluster:
-        failed = cluster.submit("pick", work.pick, [], 5)
-        needs_it = cluster.submit("pick", work.pick, [failed], 0)
+        failed = cluster.submit("pick", rounds.pick, [], 5)
+        needs_it = cluster.submit("pick", rounds.pick, [failed], 0)
         for each in (failed, needs_it):
             with pytest.raises(
-                WorkerError, match=r"a worker failed: IndexError at work.py:[0-9]+; please report this bug"
+                WorkerError, match=r"a worker failed: IndexError at rounds.py:[0-9]+; please report this bug"
             ):
                 cluster.result(each)
 

@@ -11,7 +11,7 @@ import pytest
 from ltkm_inspect.capture.inputs import Input
 from ltkm_inspect.catalogue.changes import with_request_header
 from ltkm_inspect.checking import Checker, serial
-from ltkm_inspect.cluster import driver, pieces, work
+from ltkm_inspect.cluster import Job, driver, pieces, work
 from ltkm_inspect.mitm.flows import flow_of
 from ltkm_inspect.options.selected import event_selection
 from ltkm_inspect.output.redaction import Redaction
@@ -160,7 +160,7 @@ def test_packet_captures_beside_a_changed_one_are_not_checked(monkeypatch: pytes
     for path in paths:
         path.write_bytes(PACKETS.read_bytes())
     alone = checker()
-    job = work.Job(alone)
+    job = Job(alone)
     task = pieces.Batch(tuple(named(*paths)), are_packets=True)
     mapped = work.map_piece(job, task)
     os.utime(paths[1], (1, 1))
