@@ -5,7 +5,8 @@ from urllib.parse import unquote
 
 HIDDEN = "***"
 """What is shown in place of a secret."""
-_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]{0,30}(?=://)")
+_SCHEME = re.compile(r"(?:[A-Za-z][A-Za-z0-9+.-]{0,30}::){0,5}[A-Za-z][A-Za-z0-9+.-]{0,30}(?=://)")
+"""Also that of a URL in another one (`simplecache::https://…`): none is opened, and none shows a secret."""
 
 
 def _pattern(space: str) -> re.Pattern[str]:

@@ -209,6 +209,7 @@ def test_the_index_of_a_web_server_is_a_folder_with_what_is_in_it(web: str) -> N
         ("abfs://trial@account.dfs.core.windows.net/a", "abfs://trial@account.dfs.core.windows.net/a"),
         ("http://[2001:db8::1]:80/a", "http://[2001:db8::1]:80/a"),
         ("/tmp/a?b=c#d", "/tmp/a?b=c#d"),
+        ("simplecache::https://u:secret@host/a?k=secret", "simplecache::https://***@host/a?k=***"),
     ],
 )
 def test_a_url_is_shown_without_what_is_secret_in_it(url: str, shown: str) -> None:
