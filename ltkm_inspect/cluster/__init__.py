@@ -6,5 +6,5 @@ Dask distributed does the rest: it hands out the work, keeps what is in between,
 """
 
 from ltkm_inspect.cluster.address import ClusterAddress
-from ltkm_inspect.cluster.driver import Cluster, check
+from ltkm_inspect.cluster.driver import check
 from ltkm_inspect.cluster.job import Job

@@ -16,7 +16,7 @@ from ltkm_inspect.checking.merging import MergedCaptures
 from ltkm_inspect.checking.results import StretchResult
 from ltkm_inspect.checking.work import Stretch
 from ltkm_inspect.cluster import rounds, work
-from ltkm_inspect.cluster.pieces import Merged, Piece, cut, cut_by_time
+from ltkm_inspect.cluster.pieces import ClusterPiece, Merged, cut, cut_by_time
 from ltkm_inspect.output.redaction import REMEMBERED
 from ltkm_inspect.session import folding
 from ltkm_inspect.session.folding import Round
@@ -53,10 +53,10 @@ class Cluster(Protocol):
 class _Mapped:
     """A piece that was read once."""
 
-    piece: Piece
+    piece: ClusterPiece
     mapped: Any
     """Stands for what is known of it."""
-    summary: work.Summary
+    summary: work.PieceSummary
     index: Any = None
     """Stands for where the records of a stretch are."""
     answers: Any = ()
@@ -85,11 +85,11 @@ def check(
     yield from _judge(cluster, checker, pieces)
 
 
-def _map(new: Iterable[Piece], cluster: Cluster, pieces: list[_Mapped]) -> Iterator[StretchResult]:
+def _map(new: Iterable[ClusterPiece], cluster: Cluster, pieces: list[_Mapped]) -> Iterator[StretchResult]:
     """Have every piece read and summarized; yield how far it is."""
-    waiting: deque[tuple[Piece, Any, Any]] = deque()
+    waiting: deque[tuple[ClusterPiece, Any, Any]] = deque()
 
-    def submit(piece: Piece) -> tuple[Piece, Any, Any]:
+    def submit(piece: ClusterPiece) -> tuple[ClusterPiece, Any, Any]:
         if isinstance(piece.task, Merged):
             piece.task = cluster.submit("keep", work.keep, piece.task)
         mapped = cluster.submit("map", work.map_piece, piece.task)
@@ -98,7 +98,7 @@ def _map(new: Iterable[Piece], cluster: Cluster, pieces: list[_Mapped]) -> Itera
     def settle() -> StretchResult:
         piece, mapped, summary = waiting.popleft()
         while True:
-            known: work.Summary = cluster.result(summary)
+            known: work.PieceSummary = cluster.result(summary)
             if piece.file is None or not isinstance(piece.task, Stretch):
                 break
             settled = piece.file.settle(piece.task, known.found)
@@ -172,7 +172,7 @@ def parts_for(events: int, groups: int, workers: int) -> tuple[int, int]:
 def _judge(cluster: Cluster, checker: Checker, pieces: list[_Mapped]) -> Iterator[StretchResult]:
     """Have every piece checked; yield the results."""
     left = deque(pieces)
-    waiting: deque[tuple[Piece, tuple[bytes, ...], Any]] = deque()
+    waiting: deque[tuple[ClusterPiece, tuple[bytes, ...], Any]] = deque()
     redaction = checker.presenter.wording.redaction
     known: list[bytes] = []
     """The identities that redaction remembers, up to the piece that is submitted next."""
@@ -199,7 +199,7 @@ def _judge(cluster: Cluster, checker: Checker, pieces: list[_Mapped]) -> Iterato
 
 
 def _complete(
-    piece: Piece, results: list[StretchResult], begun: set[int], refused: set[int]
+    piece: ClusterPiece, results: list[StretchResult], begun: set[int], refused: set[int]
 ) -> Iterator[StretchResult]:
     """Yield the results of a piece with what is known of its place in its file, and how far it is."""
     done, file = piece.octets // 2, id(piece.file)

@@ -45,7 +45,7 @@ _BEGIN = Settled()
 
 
 @dataclass(slots=True)
-class Piece:
+class ClusterPiece:
     """A piece of work for a cluster."""
 
     task: Stretch | Batch | Merged
@@ -75,17 +75,17 @@ class _Look(NamedTuple):
     """Those of a large flow file."""
 
 
-def cut(files: Sequence[Input], workers: int) -> Iterator[Piece]:
+def cut(files: Sequence[Input], workers: int) -> Iterator[ClusterPiece]:
     """Yield the pieces of these files, in their order, for that many workers."""
     total = sum(each.octets or 0 for each in files if not each.problem)
     most = max(STRETCH, min(total // (PIECES * workers), LONGEST))
     batch: list[_Look] = []
     cost, are_packets = 0, None
 
-    def whole() -> Iterator[Piece]:
+    def whole() -> Iterator[ClusterPiece]:
         if batch:
             together = Batch(tuple([each.input for each in batch]), bool(are_packets))
-            yield Piece(together, sum(each.octets for each in batch))
+            yield ClusterPiece(together, sum(each.octets for each in batch))
             batch.clear()
 
     for given in files:
@@ -99,7 +99,7 @@ def cut(files: Sequence[Input], workers: int) -> Iterator[Piece]:
             file = File(given.name, given.location)
             for each in look.stretches:
                 until = each.size if each.until is None else each.until
-                yield Piece(each, until - each.start, file)
+                yield ClusterPiece(each, until - each.start, file)
             continue
         batch.append(look)
         cost += look.cost
@@ -107,13 +107,13 @@ def cut(files: Sequence[Input], workers: int) -> Iterator[Piece]:
     yield from whole()
 
 
-def cut_by_time(captures: MergedCaptures) -> Iterator[Piece]:
+def cut_by_time(captures: MergedCaptures) -> Iterator[ClusterPiece]:
     """Yield the pieces of captures that are merged by time, in that order."""
     items: list[MergedItem] = []
     events = octets = 0
 
-    def piece() -> Piece:
-        return Piece(Merged(pickle.dumps(items, pickle.HIGHEST_PROTOCOL)), octets)
+    def piece() -> ClusterPiece:
+        return ClusterPiece(Merged(pickle.dumps(items, pickle.HIGHEST_PROTOCOL)), octets)
 
     for item in captures.items():
         items.append(item)

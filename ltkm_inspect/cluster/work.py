@@ -40,7 +40,7 @@ class _Mark(NamedTuple):
     """How many events were followed before it."""
 
 
-class Summary(NamedTuple):
+class PieceSummary(NamedTuple):
     """What is known of a piece once it was read."""
 
     found: PreparedPiece
@@ -58,7 +58,7 @@ class Summary(NamedTuple):
 class MappedPiece(NamedTuple):
     """What the first reading of a piece gives."""
 
-    summary: Summary
+    summary: PieceSummary
     events: bytes
     """What the session keeps of each event, packed."""
     records: bytes
@@ -131,11 +131,11 @@ def map_piece(job: Job, task: Stretch | Batch | Merged) -> MappedPiece:
         for _ in whole:
             pass
     followed = summarizer.followed
-    summary = Summary(found, len(followed), session.until, tuple(summarizer.identities), tuple(marks))
+    summary = PieceSummary(found, len(followed), session.until, tuple(summarizer.identities), tuple(marks))
     return MappedPiece(summary, folding.pack(followed), pickle.dumps(index) if index else b"")
 
 
-def summary_of(job: Job, mapped: MappedPiece) -> Summary:
+def summary_of(job: Job, mapped: MappedPiece) -> PieceSummary:
     """Return what the driver of a cluster has to know of a piece."""
     return mapped.summary
 
@@ -148,7 +148,7 @@ def index_of(job: Job, mapped: MappedPiece) -> bytes:
 def judge_piece(
     job: Job,
     task: Stretch | Batch | Merged,
-    summary: Summary,
+    summary: PieceSummary,
     index: bytes,
     answers: Sequence[bytes],
     flows: int,

@@ -47,6 +47,7 @@ REASONS: dict[str, str] = {
     "catalogue/verification.py": "its docstrings are the pages of its rules",
     "checking/parallel.py": "the parent and the workers of one protocol",
     "cli/shared.py": "what the commands share, from their options to the way out",
+    "cluster/work.py": "both readings of a piece, of which the second expects what the first found",
     "digest.py": "one grammar, RFC 7616, parsed and written",
     "document/items.py": "one walk over the elements of a response",
     "finding.py": "a finding with its texts, and the report of an event",
@@ -66,6 +67,7 @@ REASONS: dict[str, str] = {
     "report/jsonl.py": "one record is built after the other, each as its schema has it",
     "report/summary.py": "the counts of a run, with the words for each",
     "selection.py": "one way of selecting is beside the other, each with what it matched",
+    "session/folding.py": "the rounds of one fold, with what passes from one to the next",
     "traffic/http.py": "request and response, with what they share",
 }
 """Why a file has more lines than usual."""
