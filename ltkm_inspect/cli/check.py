@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from ltkm_inspect.cli.baseline import require_writable, write_baseline
+from ltkm_inspect.cli.completion import complete_cluster
 from ltkm_inspect.cli.defaults import spelled
 from ltkm_inspect.cli.group import commands
 from ltkm_inspect.cli.looks import selecting, styled
@@ -40,7 +41,10 @@ if TYPE_CHECKING:
 @judging("fail_on", "limit", "report", "keys", "names", "baseline", "show_keys", "redact", "redact_key_file")
 @click.option("--jobs", type=Count(1), metavar="N", help="Number of worker processes.  [default: one per core]")
 @click.option(
-    "--cluster", metavar="ADDRESS", help="Check on a cluster: local, local:N, or the address of a Dask scheduler."
+    "--cluster",
+    metavar="ADDRESS",
+    shell_complete=complete_cluster,
+    help="Check on a cluster: local, local:N, or the address of a Dask scheduler.",
 )
 @click.option("--insecure", is_flag=True, help="Send keys to a cluster even if the connection is not encrypted.")
 @click.option(

@@ -136,6 +136,8 @@ complete_separators = _each(_separators)
 """Completes the separators of a log that have names."""
 complete_columns = _each(_columns)
 """Completes what columns of a log can say."""
+complete_cluster = _each(lambda: ("local", "local:", "tls://", "tcp://"))
+"""Completes where a cluster can be."""
 complete_rule_words = _each(rule_words)
 """Completes words that select rules."""
 _COMPLETERS: dict[str, Completer] = {
