@@ -6,7 +6,9 @@ import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
 from urllib.parse import quote, unquote
+from urllib.request import urlopen
 
 import pytest
 
@@ -33,10 +35,14 @@ def object_storage() -> Iterator[str]:
         here.setenv("AWS_SECRET_ACCESS_KEY", SECRET)
         import fsspec
 
-        fsspec.filesystem("s3").mkdir("trial")
+        storage: Any = fsspec.get_filesystem_class("s3")
+        storage.clear_instance_cache()  # what is in there may belong to another server, which has ended
+        urlopen(f"{address}/moto-api/reset", b"").close()  # all servers of a process share what is in them
+        storage().mkdir("trial")
         try:
             yield address
         finally:
+            storage.clear_instance_cache()
             server.stop()
 
 
