@@ -159,9 +159,9 @@ class Inspector:
         return found, (yield partial(inspection.judge, before))
 
     def taken(self, flow: Flow, index: int = 0, limits: Limits | None = None) -> tuple[Event, Exception | None] | None:
-        """Return the event in a flow; of a UDP flow, the message of that index. None if there is none of ours.
+        """Return the event in a flow, and why it cannot be read; the flow has none of ours if None is returned.
 
-        Of one that cannot be read at all, return a blank event and the error.
+        The event of a UDP flow is its message at that index. An event that cannot be read is blank.
         """
         limits, capture = limits or self.configuration.limits, "" if flow.live else LOADED
         try:

@@ -3,12 +3,12 @@
 from dataclasses import dataclass
 
 from ltkm_inspect.mikey import SecurityPolicy
-from ltkm_inspect.session.compact import compact
 from ltkm_inspect.session.ltkm import LtkmRecord, Msk
 from ltkm_inspect.session.register import SessionSettings, ltkm_register
+from ltkm_inspect.wire import plain
 
 
-@compact
+@plain
 @dataclass(slots=True)
 class GroupPolicy:
     """The latest policy that was delivered in a Key Group."""

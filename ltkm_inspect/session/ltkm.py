@@ -10,7 +10,6 @@ from ltkm_inspect.keys.opening import key_check_value
 from ltkm_inspect.mikey import Identity, Kemac, Rand, SecurityPolicy, Timestamp
 from ltkm_inspect.mikey.core import COUNTER
 from ltkm_inspect.mikey.keydata import Validity
-from ltkm_inspect.session.compact import compact
 from ltkm_inspect.traffic import Datagram, DatagramKind, Ltkm
 from ltkm_inspect.wire import plain
 
@@ -54,7 +53,6 @@ def keyed_hash(key: bytes, *parts: bytes | str | None) -> bytes:
 
 
 @plain
-@compact
 @dataclass(slots=True)
 class DeliveredKey:
     """What is known of the MSK in an opened LTKM, without the key itself."""
@@ -77,7 +75,6 @@ class DeliveredKey:
 
 
 @plain
-@compact
 @dataclass(slots=True)
 class LtkmRecord:
     """What the session remembers of an LTKM that a terminal would take."""

@@ -4,15 +4,15 @@ from dataclasses import dataclass, replace
 from operator import attrgetter
 
 from ltkm_inspect.mikey import SecurityPolicy
-from ltkm_inspect.session.compact import compact
 from ltkm_inspect.session.ltkm import DeliveredKey, LtkmRecord, is_newer
 from ltkm_inspect.session.register import SessionSettings, ltkm_register
+from ltkm_inspect.wire import plain
 
 KEYS_OF_MSK = 16
 """How many keys with the same MSK ID the register remembers."""
 
 
-@compact
+@plain
 @dataclass(slots=True)
 class Reference[T]:
     """A value that all deliveries of an MSK should share, as the first of them had it.
@@ -28,7 +28,7 @@ class Reference[T]:
     """When the value was last delivered, in seconds since 1970 UTC."""
 
 
-@compact
+@plain
 @dataclass(slots=True)
 class MskHistory:
     """What one MSK was delivered with so far."""

@@ -3,15 +3,15 @@
 from dataclasses import dataclass
 from operator import attrgetter
 
-from ltkm_inspect.session.compact import compact
 from ltkm_inspect.session.ltkm import LtkmRecord, is_newer
 from ltkm_inspect.session.register import SessionSettings, ltkm_register
+from ltkm_inspect.wire import plain
 
 LTKMS_OF_MUK = 16
 """How many LTKMs the register remembers per MUK, besides its counter."""
 
 
-@compact
+@plain
 @dataclass(slots=True)
 class MukHistory:
     """What one MUK protected so far."""

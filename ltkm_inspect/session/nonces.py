@@ -3,15 +3,15 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from ltkm_inspect.session.compact import compact
 from ltkm_inspect.session.register import Register, SessionSettings
 from ltkm_inspect.session.summary import EventSummary, NonceUse
+from ltkm_inspect.wire import plain
 
 USES_OF_NONCE = 32
 """How many uses of one nonce the register remembers, besides its highest count."""
 
 
-@compact
+@plain
 @dataclass(slots=True)
 class NonceHistory:
     """How one terminal used one nonce so far."""

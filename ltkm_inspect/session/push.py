@@ -6,7 +6,6 @@ from typing import NamedTuple
 from ltkm_inspect.keys import OpenedMessage, Verdict
 from ltkm_inspect.mikey import Message, Timestamp
 from ltkm_inspect.mikey.core import COUNTER
-from ltkm_inspect.session.compact import compact
 from ltkm_inspect.session.ltkm import LtkmRecord, Pair, names_key
 from ltkm_inspect.traffic import Datagram, DatagramKind, Event, Ltkm
 from ltkm_inspect.wire import plain
@@ -17,7 +16,6 @@ _ANSWERS = (DatagramKind.VERIFICATION, DatagramKind.REPORTING)
 
 
 @plain
-@compact
 @dataclass(slots=True)
 class Push:
     """A push or a solicited pull; or an LTKM in a response that asks for an answer, which is sent over UDP."""

@@ -3,17 +3,17 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
-from ltkm_inspect.session.compact import compact
 from ltkm_inspect.session.ltkm import Pair
 from ltkm_inspect.session.push import Push, PushAnswer
 from ltkm_inspect.session.register import Register, SessionSettings
 from ltkm_inspect.session.summary import EventSummary, KeyRequest
+from ltkm_inspect.wire import plain
 
 PUSHES_OF_TERMINAL = 16
 """How many pushes the register remembers per terminal."""
 
 
-@compact
+@plain
 @dataclass(slots=True)
 class PushHistory:
     """What was pushed to one terminal so far."""

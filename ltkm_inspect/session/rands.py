@@ -3,12 +3,12 @@
 from dataclasses import dataclass
 from operator import attrgetter
 
-from ltkm_inspect.session.compact import compact
 from ltkm_inspect.session.ltkm import LtkmRecord, Msk
 from ltkm_inspect.session.register import SessionSettings, ltkm_register
+from ltkm_inspect.wire import plain
 
 
-@compact
+@plain
 @dataclass(slots=True)
 class RandUse:
     """The first use of a RAND."""

@@ -5,14 +5,12 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from ltkm_inspect import digest
-from ltkm_inspect.session.compact import compact
 from ltkm_inspect.session.ltkm import LtkmRecord, Pair
 from ltkm_inspect.session.push import Push, PushAnswer
 from ltkm_inspect.wire import plain
 
 
 @plain
-@compact
 @dataclass(slots=True)
 class EventOrigin:
     """Where and when an event was captured. This distinguishes events with the same octets."""
@@ -72,7 +70,6 @@ class ChallengedExchange(NamedTuple):
 
 
 @plain
-@compact
 @dataclass(slots=True)
 class KeyRequest:
     """One request of a terminal, and what was delivered."""
@@ -94,7 +91,6 @@ class NonceUse(NamedTuple):
 
 
 @plain
-@compact
 @dataclass(slots=True)
 class EventSummary:
     """What a session keeps of an event; another process may have made it."""

@@ -3,15 +3,15 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from ltkm_inspect.session.compact import compact
 from ltkm_inspect.session.register import Register, SessionSettings
 from ltkm_inspect.session.summary import EventSummary, KeyRequest
+from ltkm_inspect.wire import plain
 
 REQUESTS_OF_TERMINAL = 16
 """How many requests the register remembers per terminal."""
 
 
-@compact
+@plain
 @dataclass(slots=True)
 class TerminalHistory:
     """What one terminal did so far."""

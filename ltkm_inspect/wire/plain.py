@@ -1,5 +1,6 @@
 """Data classes on their way to another process."""
 
+import copyreg
 from dataclasses import fields
 from operator import attrgetter
 
@@ -7,15 +8,15 @@ from operator import attrgetter
 def plain[C: type](kind: C) -> C:
     """Let the instances of a data class be pickled as the values of its fields, and so made anew by their class.
 
-    What was worked out of them stays behind. It takes half as long as what pickle does with a data class by itself, for
-    each of the many that go from one process to another.
+    What was worked out of them stays behind. It takes half as long as what pickle does with a data class by itself, and
+    fewer octets, for each of the many that go from one process to another.
     """
     names = [each.name for each in fields(kind)]
     values = attrgetter(*names)
     several = len(names) > 1
 
-    def reduce(instance: object) -> tuple[type, tuple[object, ...]]:
+    def reduced(instance: object) -> tuple[C, tuple[object, ...]]:
         return kind, values(instance) if several else (values(instance),)
 
-    type.__setattr__(kind, "__reduce__", reduce)
+    copyreg.pickle(kind, reduced)
     return kind
