@@ -31,8 +31,8 @@ from ltkm_inspect.output.console import COULD_NOT_RUN, complain
 from ltkm_inspect.wire import printable
 
 if TYPE_CHECKING:
-    from ltkm_inspect.cluster import ClusterAddress
     from ltkm_inspect.cluster.dask import DaskCluster
+    from ltkm_inspect.options.cluster_address import ClusterAddress
     from ltkm_inspect.report.lines import LineStyle
 
 
@@ -93,6 +93,7 @@ def check(
     subfolders, ordered by name. The output is the findings of each exchange and a summary, or one JSON object per
     exchange.
     """
+    address = None if cluster is None else _address(cluster, jobs, follow=follow)
     from ltkm_inspect.capture.inputs import inputs
     from ltkm_inspect.options.selected import event_selection
 
@@ -106,7 +107,6 @@ def check(
         raise click.UsageError(f"--follow: expected one file, got {got}")
     if new_baseline is not None:
         require_writable(new_baseline, asked.typed)
-    address = None if cluster is None else _address(cluster, jobs, follow=follow)
     keys = asked.keys()
     if address is not None and not (insecure or address.is_safe):
         secret = "--keys" if keys.ring else "a URL with a password" if any(each.has_secret for each in found) else ""
@@ -164,13 +164,21 @@ def check(
 
 
 def _address(text: str, jobs: int | None, *, follow: bool) -> "ClusterAddress":
-    """Return the cluster that is named; a usage error if it means nothing, or nothing with the other options."""
-    from ltkm_inspect.cluster import ClusterAddress
+    """Return the cluster that is named; a usage error if it means nothing, or nothing with the other options.
+
+    What workers on this machine need is imported from now on, beside what follows here.
+    """
+    from ltkm_inspect.options.cluster_address import ClusterAddress
 
     if jobs is not None or follow:
         raise click.UsageError(f"--cluster: not with {'--follow' if follow else '--jobs'}")
     with usage():
-        return ClusterAddress.parse(text)
+        address = ClusterAddress.parse(text)
+    if not address.scheduler:
+        from ltkm_inspect.wire import forking
+
+        forking.prepare()
+    return address
 
 
 @contextmanager

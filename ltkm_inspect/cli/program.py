@@ -11,7 +11,7 @@ from ltkm_inspect.cli.group import commands
 from ltkm_inspect.cli.signals import INTERRUPTED
 from ltkm_inspect.output.console import COULD_NOT_RUN, PROGRAM, complain, reason
 from ltkm_inspect.wire import crash_of, printable
-from ltkm_inspect.wire.garbage import collect_rarely
+from ltkm_inspect.wire.garbage import collect_rarely, leave_all
 from ltkm_inspect.wire.key_text import IS_TYPED_KEY, shows_key
 
 __all__ = ["commands", "run"]
@@ -32,9 +32,11 @@ def run() -> NoReturn:
     except click.Abort:
         code = INTERRUPTED
     except OSError as error:  # what a command reads or writes by name it answers for itself
-        complain(f"{printable(str(error.filename or 'standard output'))}: {reason(error)}")
+        where = "current folder" if isinstance(error, FileNotFoundError) else "standard output"
+        complain(f"{printable(str(error.filename or where))}: {reason(error)}")
         code = COULD_NOT_RUN
     except Exception as error:  # its text may hold what is not to be shown
         complain(crash_of(error))
         code = COULD_NOT_RUN
+    leave_all()
     sys.exit(code)

@@ -5,6 +5,5 @@ the session are folded in parts, so that nobody has to know all of it, and the p
 Dask distributed does the rest: it hands out the work, keeps what is in between, and repeats what is lost with a worker.
 """
 
-from ltkm_inspect.cluster.address import ClusterAddress
 from ltkm_inspect.cluster.driver import check
 from ltkm_inspect.cluster.job import Job

@@ -4,13 +4,11 @@ import asyncio
 import logging
 import os
 import platform
-import signal
 import tempfile
 from collections.abc import Callable, Iterator
 from concurrent.futures import CancelledError
 from contextlib import ExitStack, contextmanager, suppress
 from itertools import chain
-from multiprocessing import resource_tracker
 from typing import Any, NamedTuple
 
 import dask
@@ -20,7 +18,7 @@ from distributed.comm.core import connect
 from ltkm_inspect import __version__
 from ltkm_inspect.checking.results import WorkerError
 from ltkm_inspect.cluster.job import Job
-from ltkm_inspect.wire import count, crash_of, printable
+from ltkm_inspect.wire import count, crash_of, forking, printable
 from ltkm_inspect.wire.garbage import collect_rarely
 
 CONNECT = 10
@@ -31,15 +29,12 @@ IN_MEMORY = 256 << 20
 """How many octets of results a worker on this machine keeps in memory; it writes more of them to a disk."""
 _LOOK = 2.0
 """Seconds between two looks whether there are workers."""
-_BLOCKS = 32 << 20
 _CONFIG = {
     "distributed.scheduler.http.routes": [],
     "distributed.worker.http.routes": [],
     "distributed.worker.profile.enabled": False,
     "distributed.admin.system-monitor.interval": "10s",
-    # Dask lets workers give every freed block back at once, and a file is read in large ones
-    "distributed.nanny.pre-spawn-environ.MALLOC_TRIM_THRESHOLD_": _BLOCKS,
-    "distributed.nanny.pre-spawn-environ.MALLOC_MMAP_THRESHOLD_": _BLOCKS,
+    "distributed.worker.multiprocessing-method": "forkserver",
 }
 """How Dask is configured for workers on this machine: nobody looks at what it measures and shows."""
 _LOGS = ("distributed", "tornado", "asyncio", "bokeh")
@@ -65,6 +60,7 @@ class _JobPlugin(WorkerPlugin):
 
     def setup(self, worker: Any) -> None:
         """Prepare a worker."""
+        self.job = self.job._replace(worker=worker.address)
         collect_rarely()
 
 
@@ -92,11 +88,14 @@ class DaskCluster:
             with suppress(Exception):  # the scheduler may be gone
                 self.client.unregister_worker_plugin(name)  # type: ignore[no-untyped-call]
 
-    def submit(self, stage: str, function: Callable[..., Any], *arguments: Any) -> Future[Any]:
-        """Have a function called with the job; return what stands for its result."""
+    def submit(self, stage: str, function: Callable[..., Any], *arguments: Any, worker: str = "") -> Future[Any]:
+        """Have a function called with the job, on that worker if possible; return what stands for its result."""
         self._number += 1
         key = f"ltkm-{stage}-{self._run}-{self._number}"
-        return self.client.submit(_call, self._name, function, *arguments, key=key)
+        where = [worker] if worker else None
+        return self.client.submit(
+            _call, self._name, function, *arguments, key=key, workers=where, allow_other_workers=bool(worker)
+        )
 
     def result(self, submitted: Future[Any]) -> Any:
         """Wait for a result. Raises WorkerError if there is none, or if nobody is there to compute it."""
@@ -157,11 +156,12 @@ def local(workers: int) -> Iterator[DaskCluster]:
     """Start so many workers on this machine, each a process; they end with this."""
     with ExitStack() as stack:
         _quiet()
+        forking.prepare()
         folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="ltkm-inspect-", ignore_cleanup_errors=True))
         limit = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // workers
         stack.enter_context(dask.config.set({**_CONFIG, "distributed.worker.memory.target": IN_MEMORY / limit}))
         try:
-            with _interrupts_blocked():
+            with forking.interrupts_blocked():
                 cluster = LocalCluster(  # type: ignore[no-untyped-call]
                     n_workers=workers,
                     threads_per_worker=1,
@@ -234,14 +234,3 @@ def _quiet() -> None:
     for name in [*_LOGS, *logging.root.manager.loggerDict]:
         if name.partition(".")[0] in _LOGS:
             logging.getLogger(name).setLevel(logging.CRITICAL + 1)
-
-
-@contextmanager
-def _interrupts_blocked() -> Iterator[None]:
-    """Keep Ctrl-C from processes that are started: the terminal sends it to all, and this one says when it is over."""
-    resource_tracker.ensure_running()  # else it is started with the first of them, and would let signals through again
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)

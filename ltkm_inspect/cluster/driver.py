@@ -42,8 +42,11 @@ class Cluster(Protocol):
 
     workers: int
 
-    def submit(self, stage: str, function: Callable[..., Any], *arguments: Any) -> Any:
-        """Have a function called; return what stands for its result, also in the arguments of later calls."""
+    def submit(self, stage: str, function: Callable[..., Any], *arguments: Any, worker: str = "") -> Any:
+        """Have a function called; return what stands for its result, also in the arguments of later calls.
+
+        It is called on that worker, unless another one has nothing to do.
+        """
 
     def result(self, submitted: Any) -> Any:
         """Wait for a result, and return it. Raises WorkerError where there is none."""
@@ -57,8 +60,8 @@ class _Mapped:
     mapped: Any
     """Stands for what is known of it."""
     summary: work.PieceSummary
-    index: Any = None
-    """Stands for where the records of a stretch are."""
+    again: Any = None
+    """Stands for what the second reading of a stretch begins with."""
     answers: Any = ()
     """Stands for what all parts of all rounds say of it."""
 
@@ -77,12 +80,14 @@ def check(
     session = checker.context.session
     assert session is not None
     endings = _fold(cluster, pieces)
+    judging = _Judging(cluster, checker, pieces)
+    judging.submit()  # the end of the session is told meanwhile, which no rule needs
     ended = folding.end([cluster.result(each) for each in endings], session.settings)
     untils = [each.summary.until for each in pieces] if captures is None else [captures.until]
     ended.until = max((each for each in untils if each is not None), default=None)
     session.become(ended)
     checker.counts.forgotten = session.forgotten.copy()
-    yield from _judge(cluster, checker, pieces)
+    yield from judging.results()
 
 
 def _map(new: Iterable[ClusterPiece], cluster: Cluster, pieces: list[_Mapped]) -> Iterator[StretchResult]:
@@ -157,7 +162,7 @@ def _fold(cluster: Cluster, pieces: list[_Mapped]) -> list[Any]:
         Round.SIGHTINGS, [[cluster.submit("pick", rounds.pick, each, part) for each in found] for part in range(parts)]
     )
     for piece in pieces:
-        piece.index = cluster.submit("index", work.index_of, piece.mapped) if piece.piece.file is not None else b""
+        piece.again = cluster.submit("again", work.again_of, piece.mapped) if piece.piece.file is not None else None
         piece.mapped = None  # nobody needs it any more, once all that was submitted is done
     return [cluster.submit("ending", rounds.ending, part) for every in folded.values() for part in every]
 
@@ -169,33 +174,44 @@ def parts_for(events: int, groups: int, workers: int) -> tuple[int, int]:
     return max(1, min(ceil(events * TOUCHES / PART), most // 16)), max(1, min(history_parts, most // 4))
 
 
-def _judge(cluster: Cluster, checker: Checker, pieces: list[_Mapped]) -> Iterator[StretchResult]:
-    """Have every piece checked; yield the results."""
-    left = deque(pieces)
-    waiting: deque[tuple[ClusterPiece, tuple[bytes, ...], Any]] = deque()
-    redaction = checker.presenter.wording.redaction
-    known: list[bytes] = []
-    """The identities that redaction remembers, up to the piece that is submitted next."""
-    begun, refused = set[int](), set[int]()
-    while left or waiting:
-        while left and len(waiting) < AHEAD * cluster.workers:
-            each = left.popleft()
-            piece = each.piece
-            arguments = piece.task, each.summary, each.index, each.answers, piece.settled.flows, tuple(known)
-            judged = cluster.submit("judge", work.judge_piece, *arguments)
-            waiting.append((piece, each.summary.identities, judged))
-            each.index, each.answers = None, ()  # so that workers need not keep them any longer
-            for identity in each.summary.identities:
-                if len(known) >= REMEMBERED:
-                    known.clear()
-                known.append(identity)
-        piece, identities, judged = waiting.popleft()
-        results, counts = cluster.result(judged)
-        checker.counts.merge(counts)
-        if redaction is not None:
-            for identity in identities:
-                redaction.learn(identity)
-        yield from _complete(piece, results, begun, refused)
+class _Judging:
+    """Has every piece checked, a few at a time."""
+
+    def __init__(self, cluster: Cluster, checker: Checker, pieces: list[_Mapped]) -> None:
+        self._cluster = cluster
+        self._checker = checker
+        self._left = deque(pieces)
+        self._waiting: deque[tuple[ClusterPiece, tuple[bytes, ...], Any]] = deque()
+        self._known: list[bytes] = []
+        """The identities that redaction remembers, up to the piece that is submitted next."""
+
+    def submit(self) -> None:
+        """Have as many pieces checked as are worth it."""
+        while self._left and len(self._waiting) < AHEAD * self._cluster.workers:
+            each = self._left.popleft()
+            piece, summary = each.piece, each.summary
+            arguments = piece.task, summary, each.again, each.answers, piece.settled.flows, tuple(self._known)
+            judged = self._cluster.submit("judge", work.judge_piece, *arguments, worker=summary.worker)
+            self._waiting.append((piece, summary.identities, judged))
+            each.again, each.answers = None, ()  # so that workers need not keep them any longer
+            for identity in summary.identities:
+                if len(self._known) >= REMEMBERED:
+                    self._known.clear()
+                self._known.append(identity)
+
+    def results(self) -> Iterator[StretchResult]:
+        """Yield the results in their order."""
+        redaction = self._checker.presenter.wording.redaction
+        begun, refused = set[int](), set[int]()
+        while self._waiting:
+            piece, identities, judged = self._waiting.popleft()
+            results, counts = self._cluster.result(judged)
+            self._checker.counts.merge(counts)
+            if redaction is not None:
+                for identity in identities:
+                    redaction.learn(identity)
+            yield from _complete(piece, results, begun, refused)
+            self.submit()
 
 
 def _complete(

@@ -17,6 +17,8 @@ class Job(NamedTuple):
     """Checks nothing itself, as each piece is checked by a copy."""
     folder: str = ""
     """The folder that relative names of files start from; empty for that of the worker."""
+    worker: str = ""
+    """What the cluster calls the worker that has this."""
 
     @property
     def settings(self) -> SessionSettings:

@@ -24,11 +24,17 @@ from ltkm_inspect.checking.results import Counts, StretchResult
 from ltkm_inspect.checking.work import PreparedPiece, Stretch, scan_stretch
 from ltkm_inspect.cluster.job import Job
 from ltkm_inspect.cluster.pieces import Batch, Merged, identity_of
+from ltkm_inspect.context import Context
 from ltkm_inspect.output.console import failure
 from ltkm_inspect.session import Session, SessionEvent, folding
 from ltkm_inspect.session.folding import FoldedSession, Followed
+from ltkm_inspect.traffic import Event
 
 CHANGED = "the file changed between the two times that it was read; check it again when it is complete"
+MOST_KEPT = 32 << 20
+"""So many octets of memory what was found in a stretch may take until it is checked; else it is read again."""
+STEP, STEP_TIMES = 8 << 10, 4
+"""An event takes about so many octets, and for each of those in the file so many more."""
 BESIDE_CHANGED = "not checked: another capture that it is read together with changed meanwhile"
 
 
@@ -53,6 +59,8 @@ class PieceSummary(NamedTuple):
     """For redaction: who is named in it and has no form of its own."""
     marks: tuple[_Mark | None, ...]
     """Each file of a batch that was opened, in order; None for one that could not be."""
+    worker: str
+    """Who read it."""
 
 
 class MappedPiece(NamedTuple):
@@ -61,8 +69,7 @@ class MappedPiece(NamedTuple):
     summary: PieceSummary
     events: bytes
     """What the session keeps of each event, packed."""
-    records: bytes
-    """Where the records of a stretch are that are read again, pickled."""
+    again: "Again"
 
 
 class _RecordPlace(NamedTuple):
@@ -75,6 +82,46 @@ class _RecordPlace(NamedTuple):
 
 
 type _Index = list[_RecordPlace | Held]
+
+
+class _Kept:
+    """What the first reading of a stretch found, for the second, as long as it stays where it was found.
+
+    The cluster knows how large it is. What it hands on, or writes to a disk since a worker has too much, is empty.
+    """
+
+    def __init__(self, found: list[Held | SessionEvent] | None = None) -> None:
+        self._found = found
+        self._octets = 0
+
+    def add(self, held: Held | SessionEvent, octets: int) -> None:
+        """Keep what comes next, of so many octets in the file, unless it is too much."""
+        if self._found is not None:
+            self._found.append(held)
+            self._octets += STEP + STEP_TIMES * octets
+            if self._octets > MOST_KEPT:
+                self._found, self._octets = None, 0
+
+    def take(self) -> Sequence[Held | SessionEvent] | None:
+        """Return everything in its order; None if it is not here, or was taken already."""
+        found, self._found = self._found, None
+        return found
+
+    def __reduce__(self) -> tuple[type["_Kept"], tuple[()]]:
+        """Nothing of it leaves the process."""
+        return _Kept, ()
+
+    def __sizeof__(self) -> int:
+        """Return about how many octets of memory it takes."""
+        return self._octets
+
+
+class Again(NamedTuple):
+    """What the second reading of a stretch begins with."""
+
+    kept: _Kept
+    places: bytes
+    """Where its records are, pickled; empty without any."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -103,7 +150,7 @@ def map_piece(job: Job, task: Stretch | Batch | Merged) -> MappedPiece:
     session = Session(job.settings)
     checker = job.checker
     summarizer = _Summarizer(context=replace(checker.context, session=session), presenter=checker.presenter)
-    found, marks, index = PreparedPiece(), list[_Mark | None](), list[_RecordPlace | Held]()
+    found, marks, index, kept = PreparedPiece(), list[_Mark | None](), list[_RecordPlace | Held](), _Kept([])
 
     @contextmanager
     def marked(location: str) -> Iterator[CaptureSource]:
@@ -122,7 +169,7 @@ def map_piece(job: Job, task: Stretch | Batch | Merged) -> MappedPiece:
         try:
             with _stretch(job, task) as file:
                 every = read(_noted(scan_stretch(file, task, found), index), task.name, checker.context.limits)
-                for held in found.counted(every):
+                for held in _steps(found.counted(every), checker.context, index, kept):
                     summarizer.take(held, StretchResult(task.name), 0)
         except Exception as error:  # a file that the program fails on takes no other one with it
             found.error = failure(error)
@@ -131,8 +178,9 @@ def map_piece(job: Job, task: Stretch | Batch | Merged) -> MappedPiece:
         for _ in whole:
             pass
     followed = summarizer.followed
-    summary = PieceSummary(found, len(followed), session.until, tuple(summarizer.identities), tuple(marks))
-    return MappedPiece(summary, folding.pack(followed), pickle.dumps(index) if index else b"")
+    named = tuple(summarizer.identities)
+    summary = PieceSummary(found, len(followed), session.until, named, tuple(marks), job.worker)
+    return MappedPiece(summary, folding.pack(followed), Again(kept, pickle.dumps(index) if index else b""))
 
 
 def summary_of(job: Job, mapped: MappedPiece) -> PieceSummary:
@@ -140,24 +188,24 @@ def summary_of(job: Job, mapped: MappedPiece) -> PieceSummary:
     return mapped.summary
 
 
-def index_of(job: Job, mapped: MappedPiece) -> bytes:
-    """Return where the records of a stretch are that are read again."""
-    return mapped.records
+def again_of(job: Job, mapped: MappedPiece) -> Again:
+    """Return what the second reading of a stretch begins with."""
+    return mapped.again
 
 
 def judge_piece(
     job: Job,
     task: Stretch | Batch | Merged,
     summary: PieceSummary,
-    index: bytes,
+    again: Again | None,
     answers: Sequence[bytes],
     flows: int,
     identities: Sequence[bytes],
 ) -> tuple[list[StretchResult], Counts]:
     """Read a piece again, and check it, by what all parts of all rounds say of it.
 
-    `index` is that of a stretch, and `flows` are those in its file before it. `identities` are known to redaction from
-    earlier pieces.
+    `again` is there for a stretch, and `flows` are those in its file before it. `identities` are those that redaction
+    knows from earlier pieces.
     """
     session = FoldedSession(job.settings, folding.prior_states(summary.events, answers))
     context = replace(job.checker.context, session=session)
@@ -167,12 +215,15 @@ def judge_piece(
     elif isinstance(task, Batch):
         results = [*_joined(serial.check(task.files, checker, _unchanged(job, task, summary.marks, session)))]
     else:
+        assert again is not None
         result = StretchResult(task.name)
         try:
             with _stretch(job, task) as file:
-                every = read(_indexed(file, index), task.name, context.limits)
+                every: Iterable[Held | SessionEvent] | None = again.kept.take()
+                if every is None:
+                    every = read(_indexed(file, again.places), task.name, context.limits)
                 for _, at, held in numbered(every, task.name, Counter({task.name: flows})):
-                    if not isinstance(held, Damage):  # which is known of the whole file
+                    if not isinstance(held, Damage):  # nothing follows it, and it is known of the whole file
                         checker.take(held, result, at)
         except Exception as error:  # a file that the program fails on takes no other one with it
             result.problem = failure(error)
@@ -202,6 +253,14 @@ def _noted(found: Iterable[CandidateRecord | Held], index: _Index) -> Iterator[C
         else:
             index.append(each)
         yield each
+
+
+def _steps(every: Iterable[Held], context: Context, index: _Index, kept: _Kept) -> Iterator[Held | SessionEvent]:
+    """Yield what is in a stretch, the events as they will be checked, and keep it."""
+    for held in every:
+        place, step = index[-1], context.event(held) if isinstance(held, Event) else held
+        kept.add(step, place.octets if isinstance(place, _RecordPlace) else 0)
+        yield step
 
 
 def _indexed(file: StoredFile, index: bytes) -> Iterator[CandidateRecord | Held]:

@@ -18,7 +18,7 @@ class InlineCluster:
         self.calls: list[str] = []
         """The stages of what was called."""
 
-    def submit(self, stage: str, function: Callable[..., Any], *arguments: Any) -> Any:
+    def submit(self, stage: str, function: Callable[..., Any], *arguments: Any, worker: str = "") -> Any:
         self.calls.append(stage)
         return pickle.loads(pickle.dumps(function(pickle.loads(self._job), *pickle.loads(pickle.dumps(arguments)))))
 

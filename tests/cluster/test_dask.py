@@ -87,12 +87,12 @@ class Deadly:
         """Take the cluster."""
         self.workers, self._cluster, self.killed = cluster.workers, cluster, 0
 
-    def submit(self, stage: str, function: Callable[..., Any], *arguments: Any) -> Any:
+    def submit(self, stage: str, function: Callable[..., Any], *arguments: Any, worker: str = "") -> Any:
         """Kill a worker in time."""
         if stage == "judge" and not self.killed:
             self.killed = max(self._cluster.client.run(os.getpid).values())
             os.kill(self.killed, signal.SIGKILL)
-        return self._cluster.submit(stage, function, *arguments)
+        return self._cluster.submit(stage, function, *arguments, worker=worker)
 
     def result(self, submitted: Any) -> Any:
         """Wait for a result."""

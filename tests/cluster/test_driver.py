@@ -144,10 +144,10 @@ def test_a_file_that_is_changed_between_both_readings_is_said_to_be(
     cluster = InlineCluster(other)
     judge = cluster.submit
 
-    def submit(stage, function, *arguments):  # type: ignore[no-untyped-def]
+    def submit(stage, function, *arguments, worker=""):  # type: ignore[no-untyped-def]
         if stage == "split":
             os.utime(file, (1, 1))
-        return judge(stage, function, *arguments)
+        return judge(stage, function, *arguments, worker=worker)
 
     monkeypatch.setattr(cluster, "submit", submit)
     said = told(driver.check(named(FAULTS[0], file, FAULTS[1]), other, cluster))
@@ -164,7 +164,7 @@ def test_packet_captures_beside_a_changed_one_are_not_checked(monkeypatch: pytes
     task = pieces.Batch(tuple(named(*paths)), are_packets=True)
     mapped = work.map_piece(job, task)
     os.utime(paths[1], (1, 1))
-    results, _ = work.judge_piece(job, task, mapped.summary, b"", [], 0, ())
+    results, _ = work.judge_piece(job, task, mapped.summary, None, [], 0, ())
     assert [(each.problem, each.unread) for each in results] == [(work.BESIDE_CHANGED, True), (work.CHANGED, True)]
 
 

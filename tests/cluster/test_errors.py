@@ -15,7 +15,8 @@ from distributed.client import FutureCancelledError
 
 from ltkm_inspect import cluster
 from ltkm_inspect.checking.results import WorkerError
-from ltkm_inspect.cluster import ClusterAddress, Job, dask
+from ltkm_inspect.cluster import Job, dask
+from ltkm_inspect.options.cluster_address import ClusterAddress
 from ltkm_inspect.options.words import OptionError
 from ltkm_inspect.reference import TERMINAL
 from tests.checking.test_parallel import checker
@@ -108,11 +109,11 @@ class Failing(InlineCluster):
         """Take the job."""
         yield Failing(job, self._action)
 
-    def submit(self, stage: str, function: Callable[..., Any], *arguments: Any) -> Any:
+    def submit(self, stage: str, function: Callable[..., Any], *arguments: Any, worker: str = "") -> Any:
         """Call the function, or fail."""
         if stage == "judge" and stage in self.calls:
             self._action()
-        return super().submit(stage, function, *arguments)
+        return super().submit(stage, function, *arguments, worker=worker)
 
 
 def lose() -> None:
