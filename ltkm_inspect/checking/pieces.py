@@ -122,11 +122,9 @@ def _problem(file: File, problem: str, *, unread: bool = False) -> Piece:
 
 def _stretches(file: File, source: CaptureSource) -> Iterator[Piece]:
     """Yield the stretches of a flow file, of which any part can be read at once."""
-    size, identity = source.size or 0, source.raw.identity()
     length = STRETCH if isinstance(source.raw, LocalFile) else STRETCH * FETCHED
-    for start in range(0, max(size, 1), length):
-        until = start + length if start + length < size else None
-        yield Piece(file, Stretch(file.name, file.location, identity, start, until, size, start == 0))
+    for each in Stretch.cut(file.name, file.location, source.raw.identity(), source.size or 0, length):
+        yield Piece(file, each)
 
 
 def _of_file(

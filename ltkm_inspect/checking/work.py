@@ -52,6 +52,14 @@ class Stretch(NamedTuple):
     exact: bool
     """A record begins at `start`; else the first one behind it is to be found, which is a guess."""
 
+    @classmethod
+    def cut(cls, name: str, location: str, identity: Hashable, size: int, length: int) -> "Iterator[Stretch]":
+        """Yield the stretches of a file of so many octets: equally long ones, of about `length` octets."""
+        number = max(1, round(size / length))
+        starts = [place * size // number for place in range(number)]
+        for start, until in zip(starts, [*starts[1:], None], strict=True):
+            yield cls(name, location, identity, start, until, size, start == 0)
+
 
 type Counted = SkippedFlows | UnreadTraffic | DamagedEvent | Event
 type Record = Counted | CandidateRecord
@@ -110,9 +118,9 @@ class PreparedPiece:
 def scan_stretch(file: StoredFile, task: Stretch, found: PreparedPiece) -> Iterator[CandidateRecord | Held]:
     """Yield what a scan finds in a stretch of an open flow file, and take note of where its first record begins."""
     start: int | None = task.start
-    if not task.exact and task.until is not None:
+    if not task.exact:
         file.seek(max(task.start - BEFORE, 0))
-        start = find_record(file.read, task.start, task.until)
+        start = find_record(file.read, task.start, task.size if task.until is None else task.until)
     if start is None:
         return
     found.start = found.end = start

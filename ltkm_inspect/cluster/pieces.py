@@ -143,15 +143,9 @@ def _look(given: Input, most: int) -> _Look:
             if source.size is None:
                 return _Look(Input(given.name, NOT_A_FILE.format("a pipe or a device")))
             is_flows = source.is_plain and not (source.is_har or source.is_packets)
-            stretches = tuple(_stretches(given, source, most)) if is_flows and source.size > most // LEAST else ()
+            stretches = Stretch.cut(given.name, given.location, identity_of(source), source.size, most)
             cost = source.size * (1 if source.is_plain else _DENSE)
-            return _Look(given, source.size, cost, source.is_packets, stretches)
+            is_large = is_flows and source.size > most // LEAST
+            return _Look(given, source.size, cost, source.is_packets, tuple(stretches) if is_large else ())
     except OSError:  # whoever reads it says why
         return _Look(given)
-
-
-def _stretches(file: Input, source: CaptureSource, length: int) -> Iterator[Stretch]:
-    size, identity = source.size or 0, identity_of(source)
-    for start in range(0, size, length):
-        until = start + length if start + length < size else None
-        yield Stretch(file.name, file.location, identity, start, until, size, start == 0)
