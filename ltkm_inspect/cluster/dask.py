@@ -25,7 +25,7 @@ CONNECT = 10
 """How many seconds a scheduler has to answer."""
 NO_WORKERS = 30
 """After so many seconds without a worker a run ends."""
-IN_MEMORY = 256 << 20
+IN_MEMORY = 64 << 20
 """How many octets of results a worker on this machine keeps in memory; it writes more of them to a disk."""
 _LOOK = 2.0
 """Seconds between two looks whether there are workers."""

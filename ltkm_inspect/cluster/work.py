@@ -23,18 +23,16 @@ from ltkm_inspect.checking.reading import Held, numbered, read
 from ltkm_inspect.checking.results import Counts, StretchResult
 from ltkm_inspect.checking.work import PreparedPiece, Stretch, scan_stretch
 from ltkm_inspect.cluster.job import Job
+from ltkm_inspect.cluster.kept import Kept
 from ltkm_inspect.cluster.pieces import Batch, Merged, identity_of
 from ltkm_inspect.context import Context
+from ltkm_inspect.engine import take_apart
 from ltkm_inspect.output.console import failure
 from ltkm_inspect.session import Session, SessionEvent, folding
 from ltkm_inspect.session.folding import FoldedSession, Followed
 from ltkm_inspect.traffic import Event
 
 CHANGED = "the file changed between the two times that it was read; check it again when it is complete"
-MOST_KEPT = 32 << 20
-"""So many octets of memory what was found in a stretch may take until it is checked; else it is read again."""
-STEP, STEP_TIMES = 8 << 10, 4
-"""An event takes about so many octets, and for each of those in the file so many more."""
 BESIDE_CHANGED = "not checked: another capture that it is read together with changed meanwhile"
 
 
@@ -84,42 +82,10 @@ class _RecordPlace(NamedTuple):
 type _Index = list[_RecordPlace | Held]
 
 
-class _Kept:
-    """What the first reading of a stretch found, for the second, as long as it stays where it was found.
-
-    The cluster knows how large it is. What it hands on, or writes to a disk since a worker has too much, is empty.
-    """
-
-    def __init__(self, found: list[Held | SessionEvent] | None = None) -> None:
-        self._found = found
-        self._octets = 0
-
-    def add(self, held: Held | SessionEvent, octets: int) -> None:
-        """Keep what comes next, of so many octets in the file, unless it is too much."""
-        if self._found is not None:
-            self._found.append(held)
-            self._octets += STEP + STEP_TIMES * octets
-            if self._octets > MOST_KEPT:
-                self._found, self._octets = None, 0
-
-    def take(self) -> Sequence[Held | SessionEvent] | None:
-        """Return everything in its order; None if it is not here, or was taken already."""
-        found, self._found = self._found, None
-        return found
-
-    def __reduce__(self) -> tuple[type["_Kept"], tuple[()]]:
-        """Nothing of it leaves the process."""
-        return _Kept, ()
-
-    def __sizeof__(self) -> int:
-        """Return about how many octets of memory it takes."""
-        return self._octets
-
-
 class Again(NamedTuple):
     """What the second reading of a stretch begins with."""
 
-    kept: _Kept
+    kept: Kept
     places: bytes
     """Where its records are, pickled; empty without any."""
 
@@ -130,6 +96,14 @@ class _Summarizer(Checker):
 
     followed: list[Followed] = field(default_factory=list)
     identities: list[bytes] = field(default_factory=list)
+
+    def take(self, held: Held | SessionEvent, result: StretchResult, number: int) -> None:
+        if isinstance(held, Event):
+            step = self.context.event(held)
+            self._check(step, result, number)
+            take_apart(step)
+        else:
+            Checker.take(self, held, result, number)
 
     def _check(self, step: SessionEvent, result: StretchResult, number: int) -> None:
         redaction = self.presenter.wording.redaction
@@ -150,7 +124,7 @@ def map_piece(job: Job, task: Stretch | Batch | Merged) -> MappedPiece:
     session = Session(job.settings)
     checker = job.checker
     summarizer = _Summarizer(context=replace(checker.context, session=session), presenter=checker.presenter)
-    found, marks, index, kept = PreparedPiece(), list[_Mark | None](), list[_RecordPlace | Held](), _Kept([])
+    found, marks, index, kept = PreparedPiece(), list[_Mark | None](), list[_RecordPlace | Held](), Kept([])
 
     @contextmanager
     def marked(location: str) -> Iterator[CaptureSource]:
@@ -255,12 +229,12 @@ def _noted(found: Iterable[CandidateRecord | Held], index: _Index) -> Iterator[C
         yield each
 
 
-def _steps(every: Iterable[Held], context: Context, index: _Index, kept: _Kept) -> Iterator[Held | SessionEvent]:
-    """Yield what is in a stretch, the events as they will be checked, and keep it."""
+def _steps(every: Iterable[Held], context: Context, index: _Index, kept: Kept) -> Iterator[Held | SessionEvent]:
+    """Yield what is in a stretch, the events as they will be checked, and keep each once it was looked at."""
     for held in every:
         place, step = index[-1], context.event(held) if isinstance(held, Event) else held
-        kept.add(step, place.octets if isinstance(place, _RecordPlace) else 0)
         yield step
+        kept.add(step, place.octets if isinstance(place, _RecordPlace) else 0)
 
 
 def _indexed(file: StoredFile, index: bytes) -> Iterator[CandidateRecord | Held]:

@@ -56,11 +56,12 @@ def need_room(folder: Path, octets: int) -> None:
 
 
 def _children(pid: int) -> list[int]:
-    """Return the processes that one has started, in any of its threads."""
+    """Return the processes that one has started, in any of its threads, and those that these have started."""
     found: list[int] = []
     try:
         for task in Path(f"/proc/{pid}/task").iterdir():
-            found += map(int, (task / "children").read_text().split())
+            for child in map(int, (task / "children").read_text().split()):
+                found += [child, *_children(child)]
     except OSError:  # it ended meanwhile
         pass
     return found

@@ -2,16 +2,18 @@
 
 import gzip
 import os
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from ltkm_inspect.capture.inputs import Input
 from ltkm_inspect.catalogue.changes import with_request_header
 from ltkm_inspect.checking import Checker, serial
-from ltkm_inspect.cluster import Job, driver, pieces, work
+from ltkm_inspect.cluster import Job, driver, kept, pieces, work
 from ltkm_inspect.mitm.flows import flow_of
 from ltkm_inspect.options.selected import event_selection
 from ltkm_inspect.output.redaction import Redaction
@@ -33,6 +35,7 @@ def both(
     *,
     stretch: int = 20_000,
     parts: int = 2,
+    apart: bool = True,
     checkers: tuple[Checker, Checker] | None = None,
 ) -> list[tuple[str, object]]:
     """Check files on one machine and in pieces; return what both say."""
@@ -40,7 +43,7 @@ def both(
     monkeypatch.setattr(driver, "LEAST_EVENTS", 1)
     alone, together = checkers or (checker(), checker())
     expected = told(serial.check(files, alone))
-    assert told(driver.check(files, together, InlineCluster(together, parts))) == expected
+    assert told(driver.check(files, together, InlineCluster(together, parts, apart=apart))) == expected
     assert alone.context.session is not None
     assert together.context.session is not None
     alone.counts.forgotten = +alone.counts.forgotten
@@ -51,12 +54,14 @@ def both(
     return expected
 
 
-@pytest.mark.parametrize(("stretch", "parts"), [(20_000, 2), (1 << 24, 5)])
+@pytest.mark.parametrize(
+    ("stretch", "parts", "apart"), [(20_000, 2, True), (1 << 24, 5, True), (20_000, 2, False), (1 << 24, 1, False)]
+)
 def test_a_session_over_many_files_is_the_same_however_it_is_cut(
-    monkeypatch: pytest.MonkeyPatch, stretch: int, parts: int
+    monkeypatch: pytest.MonkeyPatch, stretch: int, parts: int, *, apart: bool
 ) -> None:
     files = named(TRIAL, PACKETS, *FAULTS[::6], TRIAL)
-    said = both(monkeypatch, files, stretch=stretch, parts=parts)
+    said = both(monkeypatch, files, stretch=stretch, parts=parts, apart=apart)
     assert len(said) > 100
 
 
@@ -130,6 +135,23 @@ def test_who_was_named_in_one_piece_is_hidden_in_the_next(
     said = both(monkeypatch, named(*paths), stretch=1000, checkers=(made[0], made[1]))
     assert "seen by identity-" in str(said)
     assert "sunny" not in str(said)
+
+
+@pytest.mark.parametrize("most", [0, 150_000, 1 << 30], ids=["nothing", "small stretches", "everything"])
+def test_events_are_read_again_only_where_they_are_too_much_to_keep(monkeypatch: pytest.MonkeyPatch, most: int) -> None:
+    monkeypatch.setattr(kept, "MOST_KEPT", most)
+    read = Counter[str]()
+    for name in ("_indexed", "_noted"):
+        function = getattr(work, name)
+
+        def counting(*arguments: Any, name: str = name, function: Any = function) -> Any:
+            read[name] += 1
+            return function(*arguments)
+
+        monkeypatch.setattr(work, name, counting)
+    both(monkeypatch, named(TRIAL, *FAULTS[::6]), stretch=20_000, apart=False)
+    again, first = read["_indexed"], read["_noted"]
+    assert again == first if not most else 0 < again < first if most < 1 << 30 else not again
 
 
 @pytest.mark.parametrize("stretch", [2000, 1 << 24], ids=["stretches", "whole"])
