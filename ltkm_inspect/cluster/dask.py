@@ -35,6 +35,7 @@ _CONFIG = {
     "distributed.worker.profile.enabled": False,
     "distributed.admin.system-monitor.interval": "10s",
     "distributed.worker.multiprocessing-method": "forkserver",
+    "distributed.worker.transfer.message-bytes-limit": "4MiB",
 }
 """How Dask is configured for workers on this machine: nobody looks at what it measures and shows."""
 _LOGS = ("distributed", "tornado", "asyncio", "bokeh")

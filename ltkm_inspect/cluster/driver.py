@@ -25,7 +25,7 @@ STATES = 8 << 10
 """About so many octets of prior states an event has."""
 TOUCHES = 1 << 10
 """About so many octets an event has in each of the rounds without these."""
-PART = 128 << 20
+PART = 64 << 20
 """So many octets one part of a register should have: they are in the memory of one worker."""
 MOST_TASKS = 400_000
 """Each part takes a few tasks for each group of pieces, and a scheduler needs about a millisecond for one."""
