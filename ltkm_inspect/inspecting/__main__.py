@@ -25,6 +25,9 @@ READY = "ready"
 """What it sends when it can begin."""
 _HIGHEST = pickle.HIGHEST_PROTOCOL
 
+LARGE = 1 << 16
+"""A record with more octets than this comes behind its answer, as it is: the proxy has nothing to do with it."""
+
 type Answer = tuple[bytes, Presentation | None, str]
 """What the session keeps of an event, pickled, or nothing; what is told of it, None if it is not ours; or an error."""
 
@@ -86,12 +89,21 @@ def serve(connection: Connection, desk: Desk) -> None:
         signal.setitimer(signal.ITIMER_REAL, 2 * LONGEST)  # SIGALRM ends the process, even inside of a library
         try:
             answer = getattr(desk, what)(*given)
-            octets = pickle.dumps(answer, _HIGHEST)
+            messages = [] if answer is None else framed(answer)
         except Exception as error:
-            octets = pickle.dumps((b"", None, crash_of(error)), _HIGHEST)
+            messages = framed((b"", None, crash_of(error)))
         signal.setitimer(signal.ITIMER_REAL, 0)
-        if what == "inspect":
-            connection.send_bytes(octets)
+        for message in messages if what == "inspect" else ():
+            connection.send_bytes(message)
+
+
+def framed(answer: Answer) -> list[bytes | bytearray]:
+    """Return the messages that an answer is sent in: it with whether its record follows, and the record."""
+    told = answer[1]
+    if told is None or len(told.record) <= LARGE:
+        return [pickle.dumps((*answer, False), _HIGHEST)]
+    record, told.record = told.record, b""
+    return [pickle.dumps((*answer, True), _HIGHEST), record]
 
 
 def main(descriptor: int, desk: Desk) -> None:

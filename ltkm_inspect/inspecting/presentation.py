@@ -45,8 +45,8 @@ class Presentation:
     """Its lines in the log; None if the log does not show it."""
     is_streamed: bool
     """Its body was streamed past."""
-    record: str
-    """Its line in the report files; empty if they do not get it."""
+    record: bytes | bytearray
+    """Its line in the report files, as octets; empty if they do not get it."""
     shown: ShownTexts | None = None
     summary: EventSummary | bytes | None = field(default=None, compare=False)
     """What a session keeps of it, which may be pickled; set by who has the session."""
@@ -72,9 +72,9 @@ def present(report: Report, opening: Opening, terms: Terms) -> Presentation:
             text.flow_of(report, redactor) if exchange_text is None else exchange_text.flow,
             exchange_text,
             is_streamed,
-            event_line(report, keys=terms.keys, redactor=redactor, for_page=terms.has_page)
+            event_line(report, keys=terms.keys, redactor=redactor, for_page=terms.has_page).encode("ascii")
             if opening.counts and terms.has_records
-            else "",
+            else b"",
             _shown(report, event, redactor, terms) if opening.is_shown and isinstance(event, Exchange) else None,
         )
 

@@ -1,6 +1,5 @@
 """Flows to reports, and reports to log, marks and files; in steps, so that the event loop goes on."""
 
-import json
 import logging
 import re
 from collections.abc import Iterable
@@ -31,7 +30,6 @@ from ltkm_inspect.mitm.marking import mark, mark_datagram
 from ltkm_inspect.mitm.size import SHORT, takes_long
 from ltkm_inspect.mitm.udp_flows import datagram_in
 from ltkm_inspect.options.table import AUTO, INLINE
-from ltkm_inspect.output.json_line import to_json
 from ltkm_inspect.proxy import configuration
 from ltkm_inspect.proxy.configuration import Configuration
 from ltkm_inspect.proxy.faulting import Faulting
@@ -294,7 +292,7 @@ class Inspector:
             with suppress(Exception):  # the view will say so itself
                 self.renderings[flow] = Rendering.of(flow, told.shown, self.configuration)
         if told.record:  # last, so that the caller counts it before another event ends the file
-            record = to_json({**json.loads(told.record), "late": True}) if is_late else told.record
+            record = told.record[:-1] + b',"late":true}' if is_late else told.record
             warn(self.files.write(record, stays=came is not None))
 
     def _mark(self, flow: Flow, event: Event, marks: Marks) -> None:

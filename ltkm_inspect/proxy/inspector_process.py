@@ -17,15 +17,15 @@ from time import monotonic
 from typing import Any
 
 import ltkm_inspect
-from ltkm_inspect.inspecting import BOTH, SENT, Opening, Terms
+from ltkm_inspect.inspecting import BOTH, SENT, Opening, Presentation, Terms
 from ltkm_inspect.inspecting.__main__ import LONGEST, READY
 from ltkm_inspect.proxy.remote_inspection import (
+    Incoming,
     InspectorMissingError,
     NotInspectedError,
     RemoteInspection,
     Senders,
     dumped,
-    taken,
 )
 from ltkm_inspect.session import EventSummary
 
@@ -41,7 +41,6 @@ STARTS = 3
 """After so many starts in a row that came to nothing there is no other."""
 STARTING = 60.0
 """Seconds that it may take until it is ready."""
-CHUNK = 1 << 18
 logger = logging.getLogger(__name__)
 
 
@@ -75,7 +74,9 @@ class InspectorProcess:
         self._known: deque[tuple[str, bytes]] = deque(maxlen=MOST_KNOWN)
         """What a session keeps of the latest events, pickled, and what they are remembered as."""
         self._are_apart = False
-        self._in, self._out = bytearray(), bytearray()
+        self._in, self._out = Incoming(), bytearray()
+        self._record_follows: tuple[bytes, Presentation] | None = None
+        """An answer of which the record has not come yet."""
         self._is_writing = False
         self._starts = 0
         self._since = 0.0
@@ -175,7 +176,7 @@ class InspectorProcess:
     def _start(self) -> None:
         ours, theirs = socket.socketpair()
         ours.setblocking(False)
-        self._in, self._out = bytearray(), bytearray()
+        self._in, self._out, self._record_follows = Incoming(), bytearray(), None
         self._socket, self._terms, self.is_ready = ours, None, False
         self._starts += 1
         path = [str(Path(ltkm_inspect.__file__).parents[1]), os.environ.get("PYTHONPATH", "")]
@@ -251,18 +252,22 @@ class InspectorProcess:
         """Take what has come."""
         assert self._socket is not None
         try:
-            octets = self._socket.recv(CHUNK)
+            messages = self._in.receive(self._socket)
         except BlockingIOError:
             return
         except OSError:
-            octets = b""
-        if not octets:
+            messages = None
+        if messages is None:
             self._replace()
             return
         self._since = monotonic()
-        self._in += octets
-        while (message := taken(self._in)) is not None:
-            self._take(pickle.loads(message))  # it comes from a process of our own
+        for each in messages:
+            if self._record_follows is not None:
+                (octets, told), self._record_follows = self._record_follows, None
+                told.record = each
+                self._settle(octets, told)
+            else:
+                self._take(pickle.loads(each))  # it comes from a process of our own
 
     def _take(self, message: Any) -> None:
         if message == READY:
@@ -271,7 +276,14 @@ class InspectorProcess:
             assert self._process is not None
             logger.debug("ltkm: the inspector process %d is ready", self._process.pid)
             return
-        octets, told, error = message
+        octets, told, error, record_follows = message
+        if record_follows:
+            self._record_follows = octets, told
+        else:
+            self._settle(octets, told, error)
+
+    def _settle(self, octets: bytes, told: Presentation | None, error: str = "") -> None:
+        """Give the first of those who wait the answer."""
         inspection = self._asked.popleft()
         self._octets -= len(inspection.octets)
         if inspection.is_answered:  # in vain: the time limit was over

@@ -1,6 +1,7 @@
 """One event that the inspector process is asked about, and how requests and answers are framed."""
 
 import pickle
+import socket
 import struct
 from collections.abc import Callable
 from functools import cached_property
@@ -14,6 +15,10 @@ type Senders = frozenset[str | bytes]
 _HEADER = struct.Struct("!i")
 _LONG_HEADER = struct.Struct("!Q")
 """How multiprocessing frames what goes through a connection: a length, for a long one after -1."""
+
+
+CHUNK = 1 << 18
+"""How many octets are received at once."""
 
 
 class NotInspectedError(Exception):
@@ -87,22 +92,60 @@ def dumped(what: str, *given: object) -> bytes:
     return _HEADER.pack(len(octets)) + octets
 
 
-def taken(at: bytearray) -> bytes | None:
-    """Take the first message that is there as a whole out of what has come; None if there is none."""
-    start = _HEADER.size
-    if len(at) < start:
-        return None
-    (length,) = _HEADER.unpack_from(at)
-    if length < 0:
-        start += _LONG_HEADER.size
+class Incoming:
+    """What comes from the process, message by message; a large one is received where it stays."""
+
+    def __init__(self) -> None:
+        """Begin with nothing."""
+        self._octets = bytearray()
+        """What is of no large message."""
+        self._large, self._filled = bytearray(), 0
+        """A large message, and how much of it has come."""
+
+    def receive(self, connection: socket.socket) -> list[bytearray] | None:
+        """Take what has come; return the messages that are complete with it, None if nothing more will come."""
+        if self._large:
+            with memoryview(self._large) as whole:
+                received = connection.recv_into(whole[self._filled : self._filled + CHUNK])
+            if not received:
+                return None
+            self._filled += received
+        else:
+            octets = connection.recv(CHUNK)
+            if not octets:
+                return None
+            self._octets += octets
+        found = []
+        while (message := self._taken()) is not None:
+            found.append(message)
+        return found
+
+    def _taken(self) -> bytearray | None:
+        """Take the first message that is there as a whole; None if there is none."""
+        if self._large:
+            if self._filled < len(self._large):
+                return None
+            whole, self._large = self._large, bytearray()
+            return whole
+        at, start = self._octets, _HEADER.size
         if len(at) < start:
             return None
-        (length,) = _LONG_HEADER.unpack_from(at, _HEADER.size)
-    if len(at) < start + length:
-        return None
-    message = bytes(at[start : start + length])
-    del at[: start + length]
-    return message
+        (length,) = _HEADER.unpack_from(at)
+        if length < 0:
+            start += _LONG_HEADER.size
+            if len(at) < start:
+                return None
+            (length,) = _LONG_HEADER.unpack_from(at, _HEADER.size)
+        end = start + length
+        if len(at) < end:
+            if length > CHUNK:
+                self._large, self._filled = bytearray(length), len(at) - start
+                self._large[: self._filled] = at[start:]
+                at.clear()
+            return None
+        message = at[start:end]
+        del at[:end]
+        return message
 
 
 def _do_nothing() -> None:

@@ -12,6 +12,7 @@ from ltkm_inspect.options.table import AS_IT_HAPPENS
 from ltkm_inspect.options.words import OptionError
 from ltkm_inspect.output.console import PROGRAM, reason
 from ltkm_inspect.report.jsonl import Record
+from ltkm_inspect.report.line_file import Line
 from ltkm_inspect.report.places import (
     Place,
     close_devices,
@@ -152,7 +153,7 @@ class ReportFiles:
         with refused(target.path):
             return RecordStream(target, self._run)
 
-    def write(self, line: str, *, stays: bool = False) -> list[str]:
+    def write(self, line: Line, *, stays: bool = False) -> list[str]:
         """Append a line to every file; return what there is to say, such as which file failed.
 
         Beside traffic, a line that `stays` goes into the same file as the line before it, and another file may take the

@@ -11,6 +11,11 @@ from ltkm_inspect.output.atomic_file import OWNER_ONLY, created
 from ltkm_inspect.output.device import Device, is_device
 from ltkm_inspect.wire import printable
 
+type Line = str | bytes | bytearray
+"""A line without its end, as text or as octets; both are ASCII."""
+_LARGE = 1 << 16
+"""Octets that are written as they are, not copied behind others first."""
+
 
 class LineFile:
     """Appends lines, all of a call or none, without a buffer: what was appended is there if the program is killed."""
@@ -65,16 +70,23 @@ class LineFile:
         """Another program has taken something off its end, such as `logrotate` with `copytruncate`."""
         return not self.is_device and self._status.st_size < self._size
 
-    def append(self, *lines: str) -> None:
+    def append(self, *lines: Line) -> None:
         """Write lines; OSError if they could not be written: then the file ends with a whole line, if possible."""
-        octets = "".join(["\n" * self._is_torn, *(f"{line}\n" for line in lines)]).encode("ascii")
+        parts: list[bytes | bytearray] = [b"\n"] if self._is_torn else []
+        for line in lines:
+            parts += line.encode("ascii") if isinstance(line, str) else line, b"\n"
+        if sum(map(len, parts)) < _LARGE:
+            parts = [b"".join(parts)]
         done = 0
         try:
-            while done < len(octets):
-                written = self._file.write(octets[done:] if done else octets)
-                if not written:
-                    raise OSError(EIO, os.strerror(EIO))
-                done += written
+            for part in parts:
+                left = memoryview(part)
+                while left:
+                    written = self._file.write(left)
+                    if not written:
+                        raise OSError(EIO, os.strerror(EIO))
+                    done += written
+                    left = left[written:]
         except OSError:
             if done and not self.is_device:
                 self._take_back(done)

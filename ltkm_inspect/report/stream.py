@@ -14,7 +14,7 @@ from ltkm_inspect.options.files import ReportTarget
 from ltkm_inspect.output.console import reason
 from ltkm_inspect.output.json_line import to_json
 from ltkm_inspect.report.jsonl import Record, missing_record, part_record, summary_record
-from ltkm_inspect.report.line_file import LineFile
+from ltkm_inspect.report.line_file import Line, LineFile
 from ltkm_inspect.report.places import filled
 from ltkm_inspect.report.summary import Summary, missing_line
 from ltkm_inspect.wire import printable
@@ -110,7 +110,7 @@ class RecordStream:
         said, self._said = self._said, []
         return said
 
-    def write(self, line: str, *, stays: bool = False) -> list[str]:
+    def write(self, line: Line, *, stays: bool = False) -> list[str]:
         """Append a line; return what there is to say about the file. OSError if the stream does not outlive an error.
 
         A line that `stays` goes into the same file as the one before it.
@@ -184,7 +184,7 @@ class RecordStream:
             self._said.append(f"report {file.name} {happened}; going on in a new file")
         file.give_up()
 
-    def _put(self, *lines: str) -> None:
+    def _put(self, *lines: Line) -> None:
         """Append lines behind a record of what is missing, all or none of them; begin a file if none is open."""
         if self._gap is not None:
             changed = [to_json(self._head)] if self._file is not None and self._head_is_missing else []
@@ -198,7 +198,7 @@ class RecordStream:
             self._gap = None
             self._head_is_missing = False
 
-    def _begin(self, path: Path, lines: Iterable[str]) -> LineFile:
+    def _begin(self, path: Path, lines: Iterable[Line]) -> LineFile:
         """Begin a file with the record of the run and these lines."""
         head = self._run.record
         if self._run.counted is not None:

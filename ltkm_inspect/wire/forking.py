@@ -9,7 +9,8 @@ from multiprocessing import forkserver, resource_tracker
 
 _BLOCKS = 32 << 20
 _MEMORY = {"MALLOC_TRIM_THRESHOLD_": str(_BLOCKS), "MALLOC_MMAP_THRESHOLD_": str(_BLOCKS), "MALLOC_ARENA_MAX": "1"}
-"""Dask lets workers give every freed block back at once, and a file is read in large ones; threads share what is free."""
+"""Dask lets workers give every freed block back at once; but a file is read in large ones. Threads share what is
+free."""
 
 
 def prepare() -> None:

@@ -1,17 +1,26 @@
 """The inspector process: what it answers, and what becomes of events on which it crashes, hangs, or is not there."""
 
 import asyncio
+import socket
+import struct
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 
 import pytest
 
 from ltkm_inspect import reference
 from ltkm_inspect.inspecting import BOTH, EventInspection, Opening, Presentation, Terms, present
+from ltkm_inspect.inspecting.__main__ import LARGE
 from ltkm_inspect.proxy import inspector_process
 from ltkm_inspect.proxy.inspector_process import InspectorProcess
-from ltkm_inspect.proxy.remote_inspection import InspectorMissingError, NotInspectedError, RemoteInspection
+from ltkm_inspect.proxy.remote_inspection import (
+    CHUNK,
+    Incoming,
+    InspectorMissingError,
+    NotInspectedError,
+    RemoteInspection,
+)
 from ltkm_inspect.report.marks import Marks
 from ltkm_inspect.session import EventSummary, Session
 from ltkm_inspect.traffic import Event, Exchange
@@ -54,15 +63,15 @@ async def all_told(process: InspectorProcess, events: Sequence[Event]) -> list[P
     return await asyncio.gather(*map(told, inspections), return_exceptions=True)
 
 
-def here(events: Sequence[Event]) -> list[Presentation]:
+def here(events: Sequence[Event], terms: Terms = TERMS) -> list[Presentation]:
     """Return what is told of these events if they are inspected in this process."""
     session, found = Session(), []
     for number, event in enumerate(events, 1):
         opening = Opening(event, number)
-        inspection = EventInspection(opening, TERMS)
+        inspection = EventInspection(opening, terms)
         summary = inspection.read()
         assert isinstance(summary, EventSummary)
-        found.append(present(inspection.judge(session.follow(summary)), opening, TERMS))
+        found.append(present(inspection.judge(session.follow(summary)), opening, terms))
     return found
 
 
@@ -78,6 +87,45 @@ def test_it_tells_what_this_process_tells() -> None:
             return await all_told(process, events)
 
     assert asyncio.run(run()) == here(events)
+
+
+@pytest.mark.parametrize("cut", [1000, CHUNK - 1, CHUNK, 3 * CHUNK])
+def test_messages_of_any_size_come_whole_however_they_are_cut(cut: int) -> None:
+    sizes = 1, 0, CHUNK - 4, CHUNK, CHUNK + 1, 3, 0, 5 * CHUNK + 7, 2 * CHUNK, 2
+    messages = [bytes([number]) * size for number, size in enumerate(sizes)]
+    sent = b"".join(struct.pack("!i", len(each)) + each for each in messages)
+    sent = sent[:-6] + struct.pack("!iQ", -1, 2) + sent[-2:]  # the length as it is written of a very large one
+    ours, theirs = socket.socketpair()
+    incoming, found = Incoming(), list[bytearray]()
+    with ours, theirs:
+        ours.setblocking(False)
+        theirs.setblocking(False)
+        while True:
+            if sent:
+                with suppress(BlockingIOError):
+                    sent = sent[theirs.send(sent[:cut]) :]
+            else:
+                theirs.close()
+            received = incoming.receive(ours)
+            if received is None:
+                break
+            found += received
+    assert found == messages
+
+
+def test_a_large_record_is_that_of_this_process() -> None:
+    many = reference.exchange(
+        [reference.FIRST.msk_id], [(reference.FIRST, "200 OK", None)] * 500, terminal=reference.TERMINAL
+    )
+    terms = Terms(has_records=True)
+
+    async def asked() -> Presentation | None:
+        async with unruly() as process:
+            return await told(process.open(Opening(many, 1), terms, lambda: frozenset({""}), is_large=True))
+
+    (expected,) = here([many], terms)
+    assert len(expected.record) > LARGE
+    assert asyncio.run(asked()) == expected
 
 
 @pytest.mark.parametrize("killer", [CRASHES_FIRST, CRASHES_THEN])
