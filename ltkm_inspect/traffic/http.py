@@ -104,6 +104,10 @@ _SHORT = 128
 _media_type = lru_cache(maxsize=256)(MediaType.of)
 
 
+_DIGEST = {name.lower().encode(): name for name in ("Authorization", "WWW-Authenticate", "Authentication-Info")}
+_LENGTHS = {*map(len, _DIGEST)}
+
+
 class _Message:
     """What a request and a response have in common."""
 
@@ -136,9 +140,11 @@ class _Message:
         """Yield the digest headers that have so many characters that they may have more directives than that."""
         if sum([len(value) for _, value in self.headers.fields]) <= directives:
             return
-        for name in ("Authorization", "WWW-Authenticate", "Authentication-Info"):
-            if name.lower() in self.headers and sum(map(len, self.headers.all(name))) > directives:
-                yield name
+        octets = dict.fromkeys(_DIGEST, 0)
+        for key, value in self.headers.fields:  # there may be so many that one does not look up any
+            if len(key) in _LENGTHS and (name := key.lower()) in octets:
+                octets[name] += len(value)
+        yield from (name for key, name in _DIGEST.items() if octets[key] > directives)
 
     def decoded(self, limit: int | None = None) -> DecodedBody:
         """Return the body without its content coding, at most `limit` octets of it."""
