@@ -172,6 +172,7 @@ def local(workers: int) -> Iterator[DaskCluster]:
                     silence_logs=logging.CRITICAL,
                     memory_limit=limit,
                     local_directory=folder,
+                    env=dict(os.environ),  # the process that they are forked from may be older than that
                 )
             stack.enter_context(cluster)
             client = Client(cluster, timeout=CONNECT, set_as_default=False)  # type: ignore[no-untyped-call]
