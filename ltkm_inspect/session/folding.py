@@ -159,7 +159,6 @@ def fold(
     """
     tables = _PartTables(settings)
     answers: defaultdict[int, _Answer] = defaultdict(_Answer)
-    packed: dict[int, bytes] = {}
     for piece, touches in pieces:
         if touches:
             known = _joined(each.answers.get(piece, b"") for each in needed)
@@ -169,10 +168,7 @@ def fold(
                     _take_event(tables, touch, answers)
                 elif touch.number not in known.repeats:
                     _take(stage, tables, touch, known, answers)
-        if stage is not Round.EVENTS and piece in answers:  # nothing that follows adds to it
-            packed[piece] = _packed(answers.pop(piece))
-    packed |= {piece: _packed(answer) for piece, answer in answers.items()}
-    return Folded(packed, tables.ending())
+    return Folded({piece: _packed(answer) for piece, answer in answers.items()}, tables.ending())
 
 
 def prior_states(events: int, answers: Iterable[bytes]) -> Iterator[PriorState]:
