@@ -8,7 +8,7 @@ from ltkm_inspect.context import Context
 from ltkm_inspect.engine.own_findings import larger, not_in_full, rule_crash
 from ltkm_inspect.engine.rule_plan import PASSED, Groups, NeedGroup, not_applicable, ranks, unanswered
 from ltkm_inspect.finding import Answer, Finding, Level, NotApplicable, Outcome, Problem
-from ltkm_inspect.rule import RULES, Need, Rule
+from ltkm_inspect.rule import RULES, Rule
 from ltkm_inspect.subject import Kind, Site
 from ltkm_inspect.traffic import Event, Gap
 
@@ -44,64 +44,59 @@ class Answers:
             return {}
         return {key: number - most for key, number in self._numbers.items() if number > most}
 
-    def run(
-        self,
-        subjects: Sequence[Any],
-        groups: Iterable[NeedGroup],
-        site: Callable[[Any], Site],
-        last: NotApplicable | None = None,
-    ) -> None:
+    def run(self, subjects: Sequence[Any], group: NeedGroup, site: Callable[[Any], Site]) -> None:
         """Run rules that were not run before on all subjects of their kind: keep what they find, and their answers.
 
-        `site` returns the site of one of the subjects, and `last` is why the rules do not apply to the last subject, if
-        that is not among these.
+        There is at least one subject; `site` returns the site of one of them.
         """
-        context, outcomes = self.context, self.outcomes
-        for need, ids, alikes, further in groups:
-            asked, reason = (subjects, last) if need is None else self._asked(need, ids[0], subjects, site, last)
-            if not asked and reason is not None:
-                outcomes.update(dict.fromkeys(ids, reason))
-                continue
-            number = len(asked)
-            for fast_pass, rules, passed in alikes:
-                outcomes.update(passed)
-                try:
-                    left = asked if fast_pass is None else [each for each in asked if not fast_pass(each)]
-                except Exception:  # what it stumbled over the rules will meet themselves
-                    left = asked
-                for rule, check, takes_context in rules if left else ():
-                    skipped = 0
-                    for subject in left:
-                        try:
-                            for found in check(subject, context) if takes_context else check(subject):
-                                if type(found) is NotApplicable:
-                                    skipped += 1
-                                    if skipped == number and outcomes[rule.id] is PASSED:
-                                        outcomes[rule.id] = reason or found
-                                else:
-                                    outcomes[rule.id] = BROKEN
-                                    self._say(rule, found, site(subject))  # type: ignore[arg-type]
-                        except Exception as error:  # law 1: no input makes a hook raise
-                            self._crash(rule, site(subject), error)
-                            skipped += 1
-                            if skipped == number and outcomes[rule.id] is PASSED:
-                                outcomes[rule.id] = reason or unanswered(context.settings)[rule.id]
-            if further:
-                self.run(asked, further, site, reason)
+        self.outcomes.update(group.passed)
+        self._run(subjects, group, site, None)
+
+    def _run(
+        self, subjects: Sequence[Any], group: NeedGroup, site: Callable[[Any], Site], last: NotApplicable | None
+    ) -> None:
+        """Run rules on the subjects that meet their need; `last` is why the last one of their kind does not, if so."""
+        context, outcomes, number = self.context, self.outcomes, len(subjects)
+        for fast_pass, rules in group.alike:
+            try:
+                left = subjects if fast_pass is None else [each for each in subjects if not fast_pass(each)]
+            except Exception:  # what it stumbled over the rules will meet themselves
+                left = subjects
+            for rule, check, takes_context in rules if left else ():
+                skipped = 0
+                for subject in left:
+                    try:
+                        for found in check(subject, context) if takes_context else check(subject):
+                            if type(found) is NotApplicable:
+                                skipped += 1
+                                if skipped == number and outcomes[rule.id] is PASSED:
+                                    outcomes[rule.id] = last or found
+                            else:
+                                outcomes[rule.id] = BROKEN
+                                self._say(rule, found, site(subject))  # type: ignore[arg-type]
+                    except Exception as error:  # law 1: no input makes a hook raise
+                        self._crash(rule, site(subject), error)
+                        skipped += 1
+                        if skipped == number and outcomes[rule.id] is PASSED:
+                            outcomes[rule.id] = last or unanswered(context.settings)[rule.id]
+        for further in group.further:
+            asked, reason = self._asked(further, subjects, site, last)
+            if asked:
+                self._run(asked, further, site, reason)
+            elif reason is not None:
+                outcomes.update(dict.fromkeys(further.passed, reason))
 
     def _asked(
-        self, need: Need, id: str, subjects: Iterable[Any], site: Callable[[Any], Site], last: NotApplicable | None
+        self, group: NeedGroup, subjects: Iterable[Any], site: Callable[[Any], Site], last: NotApplicable | None
     ) -> tuple[Sequence[Any], NotApplicable | None]:
-        """Return the subjects that meet a need, and why the last subject of their kind does not, if so.
-
-        `id` is that of one of the rules with this need.
-        """
-        missing, context, asked, reason = need.missing, self.context, [], None
+        """Return the subjects that meet the need of a group, and why the last one of their kind does not, if so."""
+        assert group.need is not None
+        missing, context, asked, reason = group.need.missing, self.context, [], None
         for subject in subjects:
             try:
                 reason = missing(subject, context)
             except Exception as error:
-                self._crash(RULES[id], site(subject), error)
+                self._crash(RULES[next(iter(group.passed))], site(subject), error)
                 reason = "whether the rule applies could not be determined"
             if reason is None:
                 asked.append(subject)
@@ -121,14 +116,15 @@ class Answers:
             by_kind.setdefault(each.kind, {})[id(each.subject)] = each
         for kind, found in by_kind.items():
             subjects = [each.subject for each in found.values()]
-            self.run(subjects, chosen.get(kind.on, ()), partial(_site_in, found))
+            if kind.on in chosen:
+                self.run(subjects, chosen[kind.on], partial(_site_in, found))
         self.outcomes = kept
         return outcomes, self.total == total
 
     def run_again(self, sites: Sequence[Site], chosen: Groups) -> None:
         """Run rules on more subjects than those on which they may have been run before."""
-        ids = [id for site in sites for group in chosen.get(site.kind.on, ()) for id in group.ids]
-        found, _ = self.run_apart(sites, chosen, {id: self.outcomes[id] for id in ids})
+        groups = [chosen[site.kind.on] for site in sites if site.kind.on in chosen]
+        found, _ = self.run_apart(sites, chosen, {id: self.outcomes[id] for group in groups for id in group.passed})
         self.merge(found, first=False)
 
     def merge(self, found: Mapping[str, Outcome], *, first: bool) -> None:

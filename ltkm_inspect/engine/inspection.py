@@ -83,7 +83,9 @@ def waiting_at_end(context: Context) -> Counter[str]:
     if context.session is None:
         return Counter()
     answers, waiting = Answers(context, None), [*pending_at_end(context.session)]
-    answers.run(waiting, groups(context.settings).get(PendingPush, ()), KINDS[PendingPush].site)
+    chosen = groups(context.settings).get(PendingPush)
+    if waiting and chosen is not None:
+        answers.run(waiting, chosen, KINDS[PendingPush].site)
     return Counter(finding.rule for finding in answers.findings)
 
 

@@ -1,6 +1,6 @@
 """Which rules are run under which settings, and in which groups."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cache, lru_cache, partial
 from typing import NamedTuple
 
@@ -38,44 +38,40 @@ class SimilarRules(NamedTuple):
     fast_pass: FastPass | None
     rules: list[tuple[Rule, Check, bool]]
     """Rule, its function with the options of the settings, and whether that takes the context."""
-    passed: dict[str, Outcome]
-    """The answers of all of them where the fast check is true."""
 
 
 class NeedGroup(NamedTuple):
-    """Rules on one subject that share their first need, so that this is looked at once for all of them."""
+    """Rules on one subject that share a need, so that this is looked at once for all of them."""
 
     need: Need | None
-    """None for the rules without a need, or without a further one."""
-    ids: list[str]
-    """The ids of all of them."""
+    """None for all rules on a subject."""
+    passed: dict[str, Outcome]
+    """The answers of all of them where nothing is wrong."""
     alike: list[SimilarRules]
     """The rules that have no need besides."""
     further: "list[NeedGroup]"
     """The other ones, by their next need."""
 
 
-type Groups = Mapping[type, list[NeedGroup]]
+type Groups = Mapping[type, NeedGroup]
 
 
 @lru_cache(maxsize=48)
 def groups(settings: Settings, shape_only: bool | None = None) -> Groups:
     """Return the selected rules by subject; with `shape_only` only those on messages that declare it, or do not."""
     plans = plan(settings) if shape_only is None else _plan_of_messages(settings, shape_only)
-    return {on: _grouped([(rule.needs, rule) for rule in rules], settings) for on, rules in plans.items()}
+    return {on: _group(None, [(rule.needs, rule) for rule in rules], settings) for on, rules in plans.items()}
 
 
-def _grouped(rules: Iterable[tuple[tuple[Need, ...], Rule]], settings: Settings) -> list[NeedGroup]:
-    """Return rules, each with the needs that are not yet looked at, in their groups."""
-    by_need: dict[Need | None, list[tuple[tuple[Need, ...], Rule]]] = {}
+def _group(need: Need | None, rules: Sequence[tuple[tuple[Need, ...], Rule]], settings: Settings) -> NeedGroup:
+    """Return the rules that share a need, each given with the needs that are not yet looked at, as a group."""
+    by_need: dict[Need, list[tuple[tuple[Need, ...], Rule]]] = {}
     for needs, rule in rules:
-        by_need.setdefault(needs[0] if needs else None, []).append((needs[1:], rule))
-    found = []
-    for need, mine in by_need.items():
-        alike = _similar([rule for needs, rule in mine if not needs], settings)
-        further = _grouped([(needs, rule) for needs, rule in mine if needs], settings)
-        found.append(NeedGroup(need, [rule.id for _, rule in mine], alike, further))
-    return found
+        if needs:
+            by_need.setdefault(needs[0], []).append((needs[1:], rule))
+    alike = _similar([rule for needs, rule in rules if not needs], settings)
+    further = [_group(each, mine, settings) for each, mine in by_need.items()]
+    return NeedGroup(need, {rule.id: PASSED for _, rule in rules}, alike, further)
 
 
 def _similar(rules: Iterable[Rule], settings: Settings) -> list[SimilarRules]:
@@ -83,9 +79,8 @@ def _similar(rules: Iterable[Rule], settings: Settings) -> list[SimilarRules]:
     for rule in rules:
         options = settings.options.get(rule.id)
         check = partial(rule.check, **options) if options else rule.check
-        alike = found.setdefault(rule.fast_pass, SimilarRules(rule.fast_pass, [], {}))
+        alike = found.setdefault(rule.fast_pass, SimilarRules(rule.fast_pass, []))
         alike.rules.append((rule, check, rule.takes_context))
-        alike.passed[rule.id] = PASSED
     return [*found.values()]
 
 

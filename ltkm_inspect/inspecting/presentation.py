@@ -9,10 +9,10 @@ from ltkm_inspect.finding import Level, Report
 from ltkm_inspect.inspecting.terms import Opening, Terms
 from ltkm_inspect.output.redactor import Redactor
 from ltkm_inspect.report import text
+from ltkm_inspect.report.counts import counts_of, faulted_counts_of
 from ltkm_inspect.report.datagram import event_line
 from ltkm_inspect.report.marks import Marks
 from ltkm_inspect.report.outline import request_lines, response_lines
-from ltkm_inspect.report.summary import Summary
 from ltkm_inspect.session import EventSummary
 from ltkm_inspect.traffic import Exchange
 from ltkm_inspect.wire import plain
@@ -56,11 +56,7 @@ def present(report: Report, opening: Opening, terms: Terms) -> Presentation:
     """Return what is told of the report of an event; of one that crashes meanwhile, that it did."""
 
     def all_of(report: Report) -> Presentation:
-        redactor, event, tally = terms.wording.redactor(report.event, report), report.event, Summary()
-        if opening.goes_on:
-            tally.add_faulted(report)
-        else:
-            tally.add(report)
+        redactor, event = terms.wording.redactor(report.event, report), report.event
         response = event.response if isinstance(event, Exchange) else None
         is_streamed = response is not None and response.body is None and event.error is None
         exchange_text = text.exchange_text(report, redactor, terms.keys) if terms.logs(report) else None
@@ -68,7 +64,7 @@ def present(report: Report, opening: Opening, terms: Terms) -> Presentation:
             opening.number,
             Marks.of(report, redactor),
             report.worst,
-            tally.counts(),
+            faulted_counts_of(report) if opening.goes_on else counts_of(report),
             text.flow_of(report, redactor) if exchange_text is None else exchange_text.flow,
             exchange_text,
             is_streamed,

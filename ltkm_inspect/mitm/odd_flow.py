@@ -21,25 +21,26 @@ def refuse_odd(flow: http.HTTPFlow) -> None:
     error = flow.error
     times: list[Any] = [flow.request.timestamp_start]
     if error is not None:
-        _expect(str, "text", error=error.msg)
+        _expect(str, "text", "error", error.msg)
         times.append(error.timestamp)
     for side, message in (("request", flow.request), ("response", flow.response)):
         if message is None:
             continue
         data: Any = message.data  # both have these
         times.append(data.timestamp_end)
-        _expect(bytes, "octets", **{f"{side}.http_version": data.http_version})
+        _expect(bytes, "octets", f"{side}.http_version", data.http_version)
         for name, fields in (("headers", data.headers), ("trailers", data.trailers)):
             if fields is not None and not _are_fields(fields):
                 raise OddFlowError(f"expected names and values that are octets in {side}.{name}, got others")
         if data.content is not None:
-            _expect(bytes, "octets", **{f"{side}.content": data.content})
+            _expect(bytes, "octets", f"{side}.content", data.content)
     asked, answered = flow.request.data, flow.response
-    _expect(bytes, "octets", method=asked.method, scheme=asked.scheme, authority=asked.authority, path=asked.path)
-    _expect(str, "text", host=asked.host)
+    for where in ("method", "scheme", "authority", "path"):
+        _expect(bytes, "octets", where, getattr(asked, where))
+    _expect(str, "text", "host", asked.host)
     _expect_number(65535, "a port", asked.port)
     if answered is not None:
-        _expect(bytes, "octets", reason=answered.data.reason)
+        _expect(bytes, "octets", "reason", answered.data.reason)
         _expect_number(999, "a status", answered.data.status_code)
     _expect_times(times)
 
@@ -48,15 +49,16 @@ def refuse_odd_udp(flow: udp.UDPFlow, messages: Iterable[udp.UDPMessage]) -> Non
     """Raise OddFlowError for the same of a UDP flow and these of its messages."""
     _refuse_odd_ends(flow)
     for message in messages:
-        _expect(bytes, "octets", content=message.content)
-        _expect(bool, "true or false", from_client=message.from_client)
+        _expect(bytes, "octets", "content", message.content)
+        _expect(bool, "true or false", "from_client", message.from_client)
         _expect_times([message.timestamp])
 
 
 def _refuse_odd_ends(flow: Flow) -> None:
     client, server = flow.client_conn, flow.server_conn
-    _expect(str, "text", id=flow.id, client_conn_id=client.id)
-    _expect(dict, "a table", metadata=flow.metadata)
+    _expect(str, "text", "id", flow.id)
+    _expect(str, "text", "client_conn_id", client.id)
+    _expect(dict, "a table", "metadata", flow.metadata)
     _expect_address(client.peername, server.peername, server.address)
 
 
@@ -70,10 +72,9 @@ _LATEST = 1 << 40
 """No flow was recorded that many seconds after 1970."""
 
 
-def _expect(kind: type, name: str, **values: Any) -> None:
-    for where, found in values.items():
-        if type(found) is not kind and not isinstance(found, kind):
-            raise OddFlowError(f"expected {name} in {where}, got {_kind(found)}")
+def _expect(kind: type, name: str, where: str, found: Any) -> None:
+    if type(found) is not kind and not isinstance(found, kind):
+        raise OddFlowError(f"expected {name} in {where}, got {_kind(found)}")
 
 
 def _expect_number(most: int, name: str, found: Any) -> None:
@@ -90,7 +91,7 @@ def _expect_address(*addresses: Any) -> None:
 
 
 def _are_fields(fields: http.Headers) -> bool:
-    return all(len(each) == 2 and type(each[0]) is type(each[1]) is bytes for each in fields.fields)
+    return all([len(each) == 2 and type(each[0]) is type(each[1]) is bytes for each in fields.fields])
 
 
 def _kind(found: Any) -> str:
