@@ -91,7 +91,7 @@ def _expect_address(*addresses: Any) -> None:
 
 
 def _are_fields(fields: http.Headers) -> bool:
-    return all([len(each) == 2 and type(each[0]) is type(each[1]) is bytes for each in fields.fields])
+    return all(len(each) == 2 and type(each[0]) is type(each[1]) is bytes for each in fields.fields)
 
 
 def _kind(found: Any) -> str:

@@ -100,6 +100,7 @@ class LtkmInspect:
 
     def configure(self, updated: set[str]) -> None:
         """Take the options over; raises OptionsError while running, and logs an error, which ends it, at the start."""
+        self.inspector.host_options = None
         if {"ltkm_fault", "stream_large_bodies"} & updated and configuration.cannot_change_streams(ctx.options):
             logger.log(ALERT, "ltkm_fault and stream_large_bodies are both set: streamed bodies get no faults")
         if not any(name in configuration.NAMES for name in updated):

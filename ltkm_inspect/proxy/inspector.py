@@ -72,6 +72,8 @@ class Inspector:
         self.is_running = False
         """mitmproxy runs, and with it the event loop that the process needs."""
         self._terms: tuple[object, Terms] = None, Terms()
+        self.host_options: tuple[bool, bool] | None = None
+        """What the options say of Host; None until somebody asks, and again once an option has changed."""
 
     @property
     def flows(self) -> int:
@@ -168,11 +170,20 @@ class Inspector:
                 return None if datagram is None else (datagram, None)
             if not isinstance(flow, http.HTTPFlow) or is_foreign(flow):
                 return None
-            return exchange_of(flow, limits, host_rewritten=_host_rewritten(flow), capture=capture), None
+            return exchange_of(flow, limits, host_rewritten=self.host_rewritten(flow), capture=capture), None
         except Exception as error:  # of a flow with fields that mitmproxy gives none
             if isinstance(flow, udp.UDPFlow):
                 return Datagram(b"", id=f"{flow.id}.{index + 1}", place=index + 1), error
             return Exchange(Request("", "", "", 0, ""), id=str(flow.id)), error
+
+    def host_rewritten(self, flow: http.HTTPFlow) -> bool | None:
+        """Tell what the options say of Host: replaced, left alone, or None where the flow itself must tell."""
+        if self.host_options is None:
+            self.host_options = configuration.keeps_host(ctx.options), configuration.loads_with_upstream(ctx.options)
+        keeps_host, loads_with_upstream = self.host_options
+        if flow.live:
+            return False if keeps_host else None
+        return True if loads_with_upstream else None
 
     def reported(self, flow: Flow, report: Report) -> Steps[Presentation]:
         """Take the steps to what is told of a report that goes into no report file."""
@@ -317,13 +328,6 @@ def _senders(flow: Flow) -> Senders:
 
 def _is_shown(flow: Flow) -> bool:
     return isinstance(flow, http.HTTPFlow) and takes_long(flow) and is_wanted()
-
-
-def _host_rewritten(flow: http.HTTPFlow) -> bool | None:
-    """Tell what the options say of Host in a flow: replaced, left alone, or None where the flow itself must tell."""
-    if flow.live:
-        return False if configuration.keeps_host(ctx.options) else None
-    return True if configuration.loads_with_upstream(ctx.options) else None
 
 
 def warn(lines: Iterable[str]) -> None:

@@ -45,7 +45,7 @@ class FindingText(NamedTuple):
 
 
 @plain
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class ExchangeText:
     """The lines about an exchange, in parts that are safe to print."""
 

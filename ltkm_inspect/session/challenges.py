@@ -6,6 +6,7 @@ from typing import NamedTuple
 from ltkm_inspect.digest import Directives
 from ltkm_inspect.session.register import Register, SessionSettings
 from ltkm_inspect.session.summary import ChallengedExchange, EventSummary
+from ltkm_inspect.traffic import Event
 
 WAITING = 8
 """How many exchanges the register remembers per nonce whose challenge no request has answered yet."""
@@ -62,3 +63,13 @@ def find_challenged(known: ChallengeHistory | None, connection: str) -> Challeng
 
 CHALLENGES = Register("challenges", _keys, _after)
 """The digest challenges of the latest 401 with a nonce, and the exchanges that wait for an answer, by nonce."""
+
+
+def challenges_in(event: Event) -> Mapping[str, tuple[Directives, ...]]:
+    """Return the digest challenges of a 401, by their nonce."""
+    found: dict[str, tuple[Directives, ...]] = {}
+    for challenge in event.challenges:
+        nonce = challenge.get("nonce")
+        if nonce is not None:
+            found[nonce] = (*found.get(nonce, ()), challenge)
+    return found

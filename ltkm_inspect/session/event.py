@@ -7,7 +7,7 @@ from sys import intern
 
 from ltkm_inspect import digest
 from ltkm_inspect.keys import KeyRing, OpenedMessage, Subscriber, Verdict
-from ltkm_inspect.session.challenges import CHALLENGES, find_challenged
+from ltkm_inspect.session.challenges import CHALLENGES, challenges_in, find_challenged
 from ltkm_inspect.session.delivery import DeliveredLtkm, OpenedLtkm, deliveries
 from ltkm_inspect.session.digest_proof import DigestProof, request_proof, response_proof
 from ltkm_inspect.session.ltkm import LtkmRecord, Pair, keyed_hash, record
@@ -104,31 +104,39 @@ class SessionEvent:
             for key in keys:
                 yield keyed_hash(self.settings.hash_key, key), verified
 
-    @property
+    @cached_property
+    def nonce(self) -> str | None:
+        """The nonce of the credentials; None without one."""
+        credentials = self.event.authorization
+        nonce = credentials.get("nonce") if credentials is not None else None
+        return None if nonce is None else intern(nonce)
+
+    @cached_property
     def use(self) -> NonceUse | None:
         """How the request uses its nonce; None without credentials that have a nonce count."""
-        return self.summary.use
+        credentials = self.event.authorization
+        number = None if credentials is None or self.nonce is None else _number(credentials)
+        return None if number is None else NonceUse(number, self._hashes[0])
 
     @property
     def uses(self) -> NonceHistory:
         """How the terminal used the nonce before."""
-        return self.before.of(NONCES, (self.event.terminal, self.summary.nonce or "")) or NonceHistory()
+        return self.before.of(NONCES, (self.event.terminal, self.nonce or "")) or NonceHistory()
 
     @property
     def challenges(self) -> tuple[digest.Directives, ...]:
         """The challenges of the latest 401 with the nonce of the credentials; empty if that 401 was not seen."""
-        known = self.before.of(CHALLENGES, self.summary.nonce or "")
+        known = self.before.of(CHALLENGES, self.nonce or "")
         return () if known is None else known.directives
 
     @cached_property
     def terminal_identity(self) -> TerminalIdentity:
         """Who the terminal is, for names and counts."""
-        key, name = self.summary.key, self.subscriber.name if self.subscriber is not None else ""
+        key, name = self._key, self.subscriber.name if self.subscriber is not None else ""
         identity = key.group if key.group != key.text else ""
         challenged = None
-        if self.summary.nonce is not None and self.before.twin is None:
-            known = self.before.of(CHALLENGES, self.summary.nonce)
-            challenged = find_challenged(known, self.summary.origin.connection)
+        if self.nonce is not None and self.before.twin is None:
+            challenged = find_challenged(self.before.of(CHALLENGES, self.nonce), self._connection)
         if challenged is None:
             return TerminalIdentity(key.text, name, identity)
         former = challenged.key.text if challenged.key.is_named and challenged.key.text != key.text else ""
@@ -158,29 +166,24 @@ class SessionEvent:
     @cached_property
     def summary(self) -> EventSummary:
         """What a session keeps of the event."""
-        event, ltkms, credentials = self.event, tuple(self.records.values()), self.event.authorization
-        nonce = credentials.get("nonce") if credentials is not None else None
-        if nonce is not None:
-            nonce = intern(nonce)
+        event, ltkms, nonce = self.event, tuple(self.records.values()), self.nonce
         is_datagram = isinstance(event, Datagram) and event.is_checked
-        number = None if credentials is None or nonce is None else _number(credentials)
-        question, fingerprint = self._hashes() if nonce is not None or ltkms or is_datagram else (b"", b"")
         response = event.response if isinstance(event, Exchange) else None
         answered = response is not None and event.error is None
         accepted = answered and response is not None and response.status != 401 and response.status < 500
-        is_answer = credentials is not None and (response is not None or event.unknown("response") is not None)
+        is_answer = event.authorization is not None and (response is not None or event.unknown("response") is not None)
         requested = event.requested_pairs
         pairs = _shared_set(requested) if len(requested) < _MANY else frozenset(requested)
         delivered = frozenset([ltkm.msk[1:] for ltkm in ltkms if ltkm.msk] if event.was_delivered else ())
-        origin = event.connection or event.client, event.client, event.capture
+        origin = self._connection, event.client, event.capture
         return EventSummary(
             EventOrigin(event.id, event.started, event.ended, *origin, event.is_replayed, accepted, nonce is not None),
             intern(event.terminal),
-            self._key(),
+            self._key,
             nonce,
-            None if number is None else NonceUse(number, question),
-            fingerprint,
-            _challenges(event),
+            self.use,
+            self._hashes[1] if nonce is not None or ltkms or is_datagram else b"",
+            challenges_in(event),
             KeyRequest(pairs, event.started, answered, pairs if delivered == pairs else delivered)
             if isinstance(event, Exchange)
             else None,
@@ -198,14 +201,20 @@ class SessionEvent:
             if push is not None:
                 yield push
 
+    @property
+    def _connection(self) -> str:
+        return self.event.connection or self.event.client
+
+    @cached_property
     def _key(self) -> TerminalKey:
         event, by = self.event, self.settings.terminal
         text = intern(by.key(event))
         group = self.subscriber.identity if by.joins and self.subscriber is not None else ""
         return TerminalKey(text, group or text, text not in (event.connection, event.client))
 
+    @cached_property
     def _hashes(self) -> tuple[bytes, bytes]:
-        """Return a hash of the request, including its credentials, and a hash of the whole event."""
+        """A hash of the request, including its credentials, and a hash of the whole event."""
         event, key = self.event, self.settings.hash_key
         if isinstance(event, Datagram):
             return b"", keyed_hash(key, event.octets)
@@ -229,16 +238,6 @@ def _next_nonce(response: Response) -> str | None:
         return None
     info = response.authentication_info
     return None if info is None else info.get("nextnonce")
-
-
-def _challenges(event: Event) -> Mapping[str, tuple[digest.Directives, ...]]:
-    """Return the digest challenges of a 401, by their nonce."""
-    found: dict[str, tuple[digest.Directives, ...]] = {}
-    for challenge in event.challenges:
-        nonce = challenge.get("nonce")
-        if nonce is not None:
-            found[nonce] = (*found.get(nonce, ()), challenge)
-    return found
 
 
 def _number(credentials: digest.Directives) -> int | None:

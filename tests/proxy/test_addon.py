@@ -269,7 +269,9 @@ def test_host_of_a_loaded_flow_is_the_upstream_in_reverse_mode(stage: Stage) -> 
     stage.set(mode=["reverse:http://127.0.0.1:9"])
     flow = flow_of(clean())
     flow.live = False
-    assert inspector._host_rewritten(flow) is True
+    assert stage.addon.inspector.host_rewritten(flow) is True
+    stage.set(mode=["regular"])
+    assert stage.addon.inspector.host_rewritten(flow) is None
     assert exchange_of(flow, host_rewritten=True).host_rewritten
 
 
