@@ -6,6 +6,7 @@ import shlex
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import IO, Any
@@ -36,7 +37,8 @@ def with_output(page: str) -> str:
 
     The folder at hand is like a checkout with the environment active; what a command writes is there for the next ones
     on the page. `<!-- $ COMMAND -->` is typed too, and not shown. The time of day in front of a line of mitmproxy is
-    left out. ValueError for a block that prints nothing: what its commands look for is no longer there.
+    left out. ValueError for a block that prints nothing: what its commands look for is no longer there. So for one that
+    prints today's date: it would be out of date tomorrow.
     """
     if not _TYPED.search(page):
         return page
@@ -53,6 +55,8 @@ def with_output(page: str) -> str:
             shown = "".join(f"{PROMPT}{command}\n{terminal.type(command)}" for command in commands)
             if len(shown.splitlines()) == len(commands):
                 raise ValueError(f"a console block prints nothing: {commands}")
+            if time.strftime("%Y-%m-%d", time.gmtime()) in shown:
+                raise ValueError(f"a console block prints today's date: {commands}")
             return f"{FENCE}console\n{shown}{FENCE}"
 
         return _TYPED.sub(typed, page)

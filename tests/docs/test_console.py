@@ -57,3 +57,9 @@ def test_a_block_whose_commands_find_nothing_is_an_error() -> None:
     done = typed("```console\n$ ltkm-inspect rules | grep 'no such rule'\n```\n")
     assert done.returncode == 1
     assert done.stderr.splitlines()[-1].startswith("ValueError: a console block prints nothing: ")
+
+
+def test_a_block_that_would_be_out_of_date_tomorrow_is_an_error() -> None:
+    done = typed("```console\n$ date -u +%Y-%m-%d\n```\n")
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1].startswith("ValueError: a console block prints today's date: ")
