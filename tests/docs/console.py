@@ -37,8 +37,8 @@ def with_output(page: str) -> str:
 
     The folder at hand is like a checkout with the environment active; what a command writes is there for the next ones
     on the page. `<!-- $ COMMAND -->` is typed too, and not shown. The time of day in front of a line of mitmproxy is
-    left out. ValueError for a block that prints nothing: what its commands look for is no longer there. So for one that
-    prints today's date: it would be out of date tomorrow.
+    left out. ValueError for a block that prints nothing: what its commands look for is no longer there. Also for one
+    that prints today's date: it would be out of date tomorrow.
     """
     if not _TYPED.search(page):
         return page
